@@ -1,0 +1,91 @@
+"""Where the examples come from and how they are split."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from bertft_core.config.base import Frozen
+
+FileFormat = Literal["csv", "tsv", "jsonl", "parquet"]
+Ratio = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
+class SplitConfig(Frozen):
+    """How missing splits are cut out of the training set: stratified by label, seeded by the study's `split` stream."""
+
+    validation_ratio: Ratio = 0.2
+    test_ratio: Ratio | None = Field(None, description="Cut a test set too when the source has none; null makes none.")
+
+
+class _Examples(Frozen):
+    """What every source says about its examples."""
+
+    text: str | tuple[str, str] = Field("text", description="Column of the text, or the two columns of a sentence pair.")
+    label: str = Field("label", description="Column of the label.")
+    labels: tuple[str, ...] | None = Field(
+        None, description="The label names in order; by default the sorted labels of the training set."
+    )
+    max_length: int = Field(128, ge=4, le=8192, description="Longest input in word pieces, special tokens included.")
+    split: SplitConfig = SplitConfig()
+    subsample: dict[str, Annotated[int, Field(ge=2)]] = Field(
+        default_factory=dict, description="Split name to the number of examples kept (stratified, seeded)."
+    )
+
+    @field_validator("labels")
+    @classmethod
+    def _distinct(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None and (len(set(value)) != len(value) or len(value) < 2):
+            raise ValueError("labels must be at least two different names")
+        return value
+
+
+class BundledData(_Examples):
+    """A data set that ships with bertft."""
+
+    source: Literal["bundled"]
+    name: str = Field(description="Name of the bundled data set, such as 'reviews'.")
+
+
+class FileData(_Examples):
+    """Local files, one for each split; CSV, TSV, JSONL or Parquet, told by the ending unless `format` says otherwise."""
+
+    source: Literal["files"]
+    train: str
+    validation: str | None = None
+    test: str | None = None
+    out_of_domain: dict[str, str] = Field(default_factory=dict, description="Name to file: sets that are only evaluated on.")
+    format: FileFormat | None = None
+
+
+class HubData(_Examples):
+    """A data set of the Hugging Face hub."""
+
+    source: Literal["hub"]
+    name: str = Field(description="Name on the hub, such as 'nyu-mll/glue'.")
+    config: str | None = Field(None, description="Configuration of the data set, such as 'sst2'.")
+    revision: str | None = Field(None, description="Commit, tag or branch.")
+    train: str = "train"
+    validation: str | None = "validation"
+    test: str | None = Field(None, description="Split on the hub that holds labelled test examples, if any.")
+    out_of_domain: dict[str, str] = Field(default_factory=dict, description="Name to split that is only evaluated on.")
+
+
+DataConfig = Annotated[BundledData | FileData | HubData, Field(discriminator="source")]
+
+RESERVED_SPLITS = ("train", "validation", "test")
+
+
+class _DataHolder(Frozen):
+    """Checks that need only the data section; `StudyConfig` inherits them."""
+
+    data: DataConfig
+
+    @model_validator(mode="after")
+    def _names_of_extra_sets(self) -> _DataHolder:
+        extra = getattr(self.data, "out_of_domain", {})
+        for name in extra:
+            if name in RESERVED_SPLITS or not name.replace("_", "").isalnum():
+                raise ValueError(f"data.out_of_domain: '{name}' is no usable name (letters, digits, _; not {RESERVED_SPLITS})")
+        return self

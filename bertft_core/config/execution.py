@@ -1,0 +1,32 @@
+"""How runs are carried out and recorded. Nothing here but `threads_per_run` changes a result."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from bertft_core.config.base import Frozen
+
+
+class ExecutionConfig(Frozen):
+    """Slots, devices and fault handling."""
+
+    slots: int | Literal["auto"] = Field("auto", description="Runs at once; auto is one per GPU, or cores ÷ threads on CPU.")
+    threads_per_run: int = Field(1, ge=1, description="Part of a run's identity, because it changes floating-point results.")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    retries: int = Field(1, ge=0, description="How often a run that died is started again.")
+    checkpoint_every_seconds: float = Field(60.0, gt=0.0, description="How often a run saves its state to resume from.")
+
+
+class RetentionConfig(Frozen):
+    """Which models stay on disk after the study: the best seed of each arm, all, or none."""
+
+    checkpoints: Literal["best", "all", "none"] = "best"
+
+
+class TrackingConfig(Frozen):
+    """Where MLflow keeps the record; null is an SQLite store in the study home."""
+
+    uri: str | None = None
+    log_models: bool = Field(True, description="Log the kept checkpoints as MLflow models.")

@@ -1,0 +1,23 @@
+"""Which task head is put on the encoder."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from bertft_core.config.base import Frozen
+
+
+class ClassificationHead(Frozen):
+    """Sequence classification over two or more classes, one text or a pair of texts."""
+
+    kind: Literal["classification"] = "classification"
+
+
+def _kind_alone(value: object) -> object:
+    """`head: classification` is short for `head: {kind: classification}`."""
+    return {"kind": value} if isinstance(value, str) else value
+
+
+HeadConfig = Annotated[Annotated[ClassificationHead, Field()], BeforeValidator(_kind_alone)]

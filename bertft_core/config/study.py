@@ -1,0 +1,100 @@
+"""A study: data × task × arms × seeds, all of it in one YAML file."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from bertft_core.config.base import Frozen, digest_of
+from bertft_core.config.data import _DataHolder
+from bertft_core.config.encoder import EncoderConfig
+from bertft_core.config.execution import ExecutionConfig, RetentionConfig, TrackingConfig
+from bertft_core.config.head import ClassificationHead, HeadConfig
+from bertft_core.config.search import SearchConfig
+from bertft_core.config.seeds import CrossedDesign, SeedsConfig
+from bertft_core.config.strategies import Full, StrategyConfig
+from bertft_core.config.training import TrainingConfig, TrainingOverrides, merge_training
+
+NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+
+
+class ArmConfig(TrainingOverrides):  # type: ignore[valid-type,misc]
+    """One setting of the study: strategies, training settings that differ from the study's, and an optional search."""
+
+    strategies: tuple[StrategyConfig, ...] = Field((Full(),), min_length=1)
+    search: SearchConfig | None = None
+
+    def overrides(self) -> dict[str, Any]:
+        """The training settings this arm names itself, as plain values."""
+        named = self.model_fields_set & TrainingConfig.model_fields.keys()
+        return {name: value for name, value in self.model_dump().items() if name in named}
+
+
+class HeadlineConfig(Frozen):
+    """The number shown first; every other one is in the report too."""
+
+    split: str = Field("test", description="test, validation or an out-of-domain set; falls back to validation without a test set.")
+    checkpoint: Literal["best", "final"] = Field("best", description="Weights of the best validation score, or of the last step.")
+
+
+class StudyConfig(_DataHolder):
+    """The whole question. The first arm is the baseline."""
+
+    name: str = Field(pattern=NAME_PATTERN, description="Names the study's directory and its MLflow experiment.")
+    description: str = ""
+    seed: int = Field(0, ge=0, lt=2**53, description="The study seed every other seed is derived from.")
+    encoder: EncoderConfig = Field(default_factory=lambda: EncoderConfig.model_validate({}))
+    head: HeadConfig = ClassificationHead()
+    metric: str = Field("accuracy", description="Validation metric for selection, early stopping, search and the headline.")
+    training: TrainingConfig = TrainingConfig()
+    arms: dict[str, ArmConfig] = Field(min_length=1)
+    seeds: SeedsConfig = SeedsConfig()
+    headline: HeadlineConfig = HeadlineConfig()
+    execution: ExecutionConfig = ExecutionConfig()
+    retention: RetentionConfig = RetentionConfig()
+    tracking: TrackingConfig = TrackingConfig()
+
+    @field_validator("arms")
+    @classmethod
+    def _arm_names(cls, arms: dict[str, ArmConfig]) -> dict[str, ArmConfig]:
+        for name in arms:
+            if not name.replace("_", "").replace("-", "").isalnum():
+                raise ValueError(f"arm name '{name}' may hold letters, digits, '_' and '-' only")
+        return arms
+
+    @model_validator(mode="after")
+    def _arms_are_trainable(self) -> StudyConfig:
+        for name, arm in self.arms.items():
+            merge_training(self.training, arm.overrides())
+            if arm.search is not None:
+                self._seeds_are_disjoint(name, arm.search)
+        return self
+
+    def _seeds_are_disjoint(self, arm: str, search: SearchConfig) -> None:
+        reported = range(self.seeds.first, self.seeds.first + self.n_runs_per_arm)
+        searched = range(search.first_seed_index, search.first_seed_index + search.n_seeds)
+        shared = sorted(set(reported) & set(searched))
+        if shared:
+            raise ValueError(
+                f"arms.{arm}.search uses seed indices {shared} that are also report seeds; scores on them would be chosen, not measured"
+            )
+
+    @property
+    def n_runs_per_arm(self) -> int:
+        """Report runs of each arm."""
+        design = self.seeds.design
+        if isinstance(design, CrossedDesign):
+            return design.crossed.init * design.crossed.order
+        return self.seeds.n
+
+    def training_of(self, arm: str, chosen: dict[str, Any] | None = None) -> TrainingConfig:
+        """The resolved settings of an arm, with a search's chosen values on top."""
+        return merge_training(self.training, self.arms[arm].overrides(), chosen or {})
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what the study asks for; where and how it is carried out is left out."""
+        left_out = {"name", "description", "execution", "retention", "tracking", "headline"}
+        asked = self.model_dump(mode="json", exclude=left_out)
+        return digest_of(asked | {"threads_per_run": self.execution.threads_per_run})

@@ -1,0 +1,83 @@
+"""The settings of one training run, and the same settings as optional overrides of an arm."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, create_model, model_validator
+
+from bertft_core.config.base import Frozen
+
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+class EarlyStopping(Frozen):
+    """Stop when the validation metric has not risen by more than `min_delta` for `patience` evaluations."""
+
+    patience: int = Field(ge=1)
+    min_delta: float = Field(0.0, ge=0.0)
+
+
+class TrainingConfig(Frozen):
+    """Everything that decides what a run computes, apart from data, encoder, head, strategies and seeds."""
+
+    learning_rate: float = Field(2e-5, gt=0.0, le=1.0, description="Peak learning rate, reached at the end of warm-up.")
+    batch_size: int = Field(16, ge=1, description="Examples in one optimizer step.")
+    micro_batch_size: int | None = Field(
+        None, ge=1, description="Examples in one forward pass; smaller than batch_size accumulates gradients exactly."
+    )
+    epochs: float | None = Field(3.0, gt=0.0, description="Passes over the training set; null when max_steps is given.")
+    max_steps: int | None = Field(None, ge=1, description="Optimizer steps, instead of epochs.")
+    warmup_ratio: float = Field(0.1, ge=0.0, lt=1.0, description="Share of the steps in which the learning rate rises.")
+    schedule: Literal["linear"] = Field("linear", description="Linear warm-up, then linear decay to exactly zero.")
+    weight_decay: float = Field(0.01, ge=0.0, description="Decoupled; none on biases and LayerNorm.")
+    adam_beta1: float = Field(0.9, ge=0.0, lt=1.0)
+    adam_beta2: float = Field(0.999, ge=0.0, lt=1.0)
+    adam_epsilon: float = Field(1e-8, gt=0.0)
+    max_grad_norm: float | None = Field(1.0, gt=0.0, description="Clip the global gradient norm; null does not clip.")
+    dropout: float | None = Field(None, ge=0.0, lt=1.0, description="Overrides every dropout of the encoder and head.")
+    evaluate_every_epochs: float | None = Field(1.0, gt=0.0, description="Validate this often; the last step is always validated.")
+    evaluate_every_steps: int | None = Field(None, ge=1, description="Validate this often, instead of by epochs.")
+    early_stopping: EarlyStopping | None = None
+    precision: Precision = Field("fp32", description="bf16 and fp16 use autocast; fp16 needs CUDA.")
+
+    @model_validator(mode="after")
+    def _one_of_each_pair(self) -> TrainingConfig:
+        if (self.epochs is None) == (self.max_steps is None):
+            raise ValueError("give either epochs or max_steps, and set the other to null")
+        if self.evaluate_every_epochs is not None and self.evaluate_every_steps is not None:
+            raise ValueError("give either evaluate_every_epochs or evaluate_every_steps, and set the other to null")
+        if self.micro_batch_size is not None and self.micro_batch_size > self.batch_size:
+            raise ValueError("micro_batch_size must not be larger than batch_size")
+        return self
+
+
+def _optional_fields() -> dict[str, Any]:
+    """Every training field with its own constraints, but absent by default."""
+    optional: dict[str, Any] = {}
+    for name, field in TrainingConfig.model_fields.items():
+        kind: Any = field.annotation
+        if field.metadata:
+            kind = Annotated[(kind, *field.metadata)]  # type: ignore[misc]
+        optional[name] = (kind | None, Field(None, description=field.description))
+    return optional
+
+
+TrainingOverrides = create_model(
+    "TrainingOverrides", __base__=Frozen, __doc__="Training settings an arm changes; what is absent is the study's.", **_optional_fields()
+)
+
+
+def merge_training(base: TrainingConfig, *changes: dict[str, Any]) -> TrainingConfig:
+    """`base` with the later changes winning; naming one of a pair (epochs / max_steps, …) unsets the other.
+
+    Raises `pydantic.ValidationError` when the result is no valid configuration.
+    """
+    merged = base.model_dump()
+    pairs = (("epochs", "max_steps"), ("evaluate_every_epochs", "evaluate_every_steps"))
+    for change in changes:
+        for first, second in (*pairs, *(pair[::-1] for pair in pairs)):
+            if change.get(first) is not None and second not in change:
+                merged[second] = None
+        merged.update(change)
+    return TrainingConfig.model_validate(merged)

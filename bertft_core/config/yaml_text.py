@@ -1,0 +1,80 @@
+"""Reading YAML the way people write it: `2e-5` is a number, `no` is a text, a key stands once, and every key has a line."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+from bertft_core.config.errors import UserError
+
+Path = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader with the scalars of YAML 1.2's core schema."""
+
+
+_RESOLVERS = [
+    ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("tag:yaml.org,2002:null", r"~|null|Null|NULL|", "~nN\0"),
+    ("tag:yaml.org,2002:int", r"[-+]?[0-9]+", "-+0123456789"),
+    ("tag:yaml.org,2002:float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
+]
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in _RESOLVERS:
+    _Loader.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$"), list(_first))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile("^$"), [""])
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
+_Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: float(loader.construct_scalar(node)))
+
+
+def read_yaml(text: str, path: str) -> tuple[Any, dict[Path, int]]:
+    """The document's plain values, and the line (from 1) of every key and item by its path.
+
+    Raises `UserError` for text that is no YAML, for a key that stands twice, and for tags other than the plain ones.
+    """
+    lines: dict[Path, int] = {}
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            raise UserError("the file is empty", path=path, expected="a study, see configs/quickstart.yaml")
+        _collect_lines(node, (), lines, path)
+        return loader.construct_document(node), lines
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise UserError(
+            f"this is no valid YAML: {error.problem or error.context}",
+            path=path,
+            line=mark.line + 1 if mark else None,
+            todo="mend the indentation, quotes or colons around that line",
+        ) from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise UserError(f"this is no valid YAML: {error}", path=path) from None
+
+
+def read_value(text: str) -> Any:
+    """One value as YAML reads it: `3e-5` → 3e-05, `[8, 16]` → a list, `no` → 'no'."""
+    return yaml.load(text, _Loader)  # noqa: S506  (a SafeLoader)
+
+
+def _collect_lines(node: yaml.Node, at: Path, lines: dict[Path, int], path: str) -> None:
+    lines.setdefault(at, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            here = (*at, str(key.value))
+            if here in lines:
+                raise UserError(
+                    f"the key '{key.value}' stands twice",
+                    path=path,
+                    line=key.start_mark.line + 1,
+                    found=f"first on line {lines[here]}",
+                    todo="remove one of the two",
+                )
+            lines[here] = key.start_mark.line + 1
+            _collect_lines(value, here, lines, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for i, item in enumerate(node.value):
+            _collect_lines(item, (*at, i), lines, path)

@@ -1,0 +1,28 @@
+"""What was found: small frozen records that cross every border, and where they lie on disk. Imports no torch."""
+
+from bertft_core.records.data_card import DatasetCard, Finding, SplitCard
+from bertft_core.records.run_record import Environment, Evaluation, RunRecord, RunStatus
+from bertft_core.records.run_spec import EncoderIdentity, RunSpec, SeedTriple
+from bertft_core.records.store import StudyDir
+from bertft_core.records.summary import ArmSummary, MetricSummary, SeedScore, StudySummary
+from bertft_core.records.sweep_result import SweepResult, TrialRow
+
+__all__ = [
+    "ArmSummary",
+    "DatasetCard",
+    "EncoderIdentity",
+    "Environment",
+    "Evaluation",
+    "Finding",
+    "MetricSummary",
+    "RunRecord",
+    "RunSpec",
+    "RunStatus",
+    "SeedScore",
+    "SeedTriple",
+    "SplitCard",
+    "StudyDir",
+    "StudySummary",
+    "SweepResult",
+    "TrialRow",
+]

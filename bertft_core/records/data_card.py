@@ -1,0 +1,60 @@
+"""The data as it was prepared: what was found in it, and where its tokenised Arrow files lie."""
+
+from __future__ import annotations
+
+from bertft_core.config.base import Frozen
+
+CARD_VERSION = 1
+
+
+class Finding(Frozen):
+    """Something worth knowing about the data that does not stop the study."""
+
+    check: str
+    """Name of the check, such as 'overlap'."""
+    split: str
+    count: int
+    message: str
+    examples: tuple[str, ...] = ()
+    """A few places or texts, shortened."""
+
+
+class SplitCard(Frozen):
+    """One split after reading, splitting and tokenising."""
+
+    n_examples: int
+    label_counts: dict[str, int]
+    truncated_ratio: float
+    """Share of inputs longer than max_length."""
+    unknown_piece_ratio: float
+    """Share of word pieces that are the unknown token."""
+    mean_length: float
+    """Mean input length in word pieces, after truncation."""
+    origin: str
+    """File, hub split, or 'cut from train'."""
+    sha256: str
+    """Of the canonical examples of this split."""
+
+
+class DatasetCard(Frozen):
+    """Everything a run needs to know of its data."""
+
+    version: int = CARD_VERSION
+    name: str
+    source: str
+    """bundled, files or hub."""
+    fingerprint: str
+    """SHA-256 of examples, splits, labels, tokenizer and max_length: the data's identity."""
+    directory: str
+    """Folder that holds `<split>.arrow` and `card.json`."""
+    labels: tuple[str, ...]
+    max_length: int
+    splits: dict[str, SplitCard]
+    """train, validation, maybe test, and the out-of-domain sets."""
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def evaluated_splits(self) -> tuple[str, ...]:
+        """Every split but the training set: validation first, then test, then the others by name."""
+        order = {"validation": 0, "test": 1}
+        return tuple(sorted((s for s in self.splits if s != "train"), key=lambda s: (order.get(s, 2), s)))

@@ -1,0 +1,84 @@
+"""What came out of one run; a failure is a status, never an absence."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from bertft_core.config.base import Frozen
+from bertft_core.records.run_spec import RunSpec
+
+RECORD_VERSION = 1
+
+RunStatus = Literal["ok", "collapsed", "diverged", "failed", "pruned"]
+
+
+class Evaluation(Frozen):
+    """Validation in the middle of training."""
+
+    step: int
+    """Optimizer steps done."""
+    epoch: float
+    metrics: dict[str, float]
+
+
+class Environment(Frozen):
+    """Where a run was carried out."""
+
+    python: str
+    platform: str
+    device: str
+    """Name of the CPU or GPU."""
+    threads: int
+    packages: dict[str, str]
+    """Versions of what decides numbers: torch, transformers, numpy, …"""
+    commit: str | None = None
+    dirty: bool | None = None
+    host: str
+
+
+class RunRecord(Frozen):
+    """The result of a run, written once and atomically when it ended."""
+
+    version: int = RECORD_VERSION
+    spec: RunSpec
+    digest: str
+    status: RunStatus
+    error: str | None = None
+    """Why it failed or diverged, in one line; the whole text is in `log.txt`."""
+    started_at: str
+    """ISO 8601, UTC."""
+    ended_at: str
+    train_seconds: float = 0.0
+    evaluate_seconds: float = 0.0
+    n_steps: int = 0
+    """Optimizer steps done."""
+    planned_steps: int = 0
+    n_train_examples: int = 0
+    examples_per_second: float | None = None
+    peak_memory_bytes: int | None = None
+    n_parameters: int = 0
+    n_trainable_parameters: int = 0
+    evaluations: tuple[Evaluation, ...] = ()
+    best_step: int | None = None
+    best_score: float | None = None
+    """Best validation value of `spec.metric`."""
+    majority_score: float | None = None
+    """Validation value of `spec.metric` when always answering the most frequent training label."""
+    final: dict[str, dict[str, float]] = {}
+    """Split → metric → value, weights of the last step."""
+    best: dict[str, dict[str, float]] = {}
+    """The same with the weights of `best_step`."""
+    predictions: dict[str, dict[str, str]] = {}
+    """Checkpoint (final, best) → split → Parquet file, relative to the run's folder."""
+    model_dir: str | None = None
+    """Folder of the saved model (weights of `best_step`), relative to the run's folder; absent when not kept."""
+    weights_sha256: str | None = None
+    """Of the final weights, name by name."""
+    initial_head_sha256: str | None = None
+    environment: Environment | None = None
+    attempts: int = 1
+
+    @property
+    def finished(self) -> bool:
+        """Ended by itself with a result that need not be computed again."""
+        return self.status in ("ok", "collapsed", "diverged")

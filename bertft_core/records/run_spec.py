@@ -1,0 +1,96 @@
+"""One run, fully resolved: nothing is left to decide."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal
+
+from bertft_core.config.base import Frozen, digest_of
+from bertft_core.config.head import HeadConfig
+from bertft_core.config.strategies import StrategyConfig
+from bertft_core.config.training import TrainingConfig
+
+SPEC_VERSION = 1
+
+LEFT_OUT_OF_DIGEST = frozenset(
+    {
+        "study",
+        "arm",
+        "stage",
+        "index",
+        "trial",
+        "prepared_dir",
+        "encoder_dir",
+        "device",
+        "checkpoint_every_seconds",
+        "prune_below",
+        "keep_model",
+    }
+)
+"""Names, places and how a run is carried out: they never change what it computes."""
+
+
+class EncoderIdentity(Frozen):
+    """The pre-trained weights, wherever they came from."""
+
+    checkpoint: str
+    revision: str | None
+    weights_sha256: str
+
+
+class SeedTriple(Frozen):
+    """The three independent streams of a run."""
+
+    init: int
+    order: int
+    dropout: int
+
+
+class RunSpec(Frozen):
+    """One arm with one seed triple."""
+
+    version: int = SPEC_VERSION
+    study: str
+    arm: str
+    stage: Literal["search", "seeds"]
+    index: int
+    """Seed index, counted as in the config."""
+    trial: int | None = None
+    """Trial number, in the search stage."""
+
+    head: HeadConfig
+    encoder: EncoderIdentity
+    data_fingerprint: str
+    labels: tuple[str, ...]
+    metric: str
+    training: TrainingConfig
+    strategies: tuple[StrategyConfig, ...]
+    seeds: SeedTriple
+    threads: int
+    evaluated_splits: tuple[str, ...]
+    """Splits whose predictions are kept; the search stage sees validation only."""
+
+    prepared_dir: str
+    encoder_dir: str
+    device: str = "auto"
+    checkpoint_every_seconds: float = 60.0
+    prune_below: dict[int, float] = {}
+    """Evaluation number (from 0) to the validation metric under which the run is stopped as pruned."""
+    keep_model: bool = True
+    """Save the fine-tuned model beside the record."""
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of what decides the result: the run's identity."""
+        return digest_of(self.model_dump(mode="json", exclude=set(LEFT_OUT_OF_DIGEST)))
+
+    @cached_property
+    def setting_digest(self) -> str:
+        """The digest without the seeds: the same for all seeds of one setting."""
+        return digest_of(self.model_dump(mode="json", exclude=set(LEFT_OUT_OF_DIGEST | {"seeds"})))
+
+    @property
+    def title(self) -> str:
+        """How a person finds the run: `full · seed 003`, or with its trial in a search."""
+        seed = f"seed {self.index:03d}" if self.stage == "seeds" else f"search seed {self.index}"
+        return f"{self.arm} · {seed}" if self.trial is None else f"{self.arm} · trial {self.trial:03d} · {seed}"

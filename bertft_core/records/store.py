@@ -1,0 +1,94 @@
+"""Where things lie: the study's directory, which holds the truth.
+
+    HOME/
+      data/<fingerprint>/           card.json, <split>.arrow
+      studies/<name>/
+        config.json                 the StudyConfig of the last command
+        card.json  summary.json
+        runs/<digest, 16 places>/   spec.json, record.json, curves.jsonl, log.txt, predictions/, model/, checkpoint/
+        sweep/<arm>-<digest, 8>/    journal.log, result.json, report.html
+        report/                     report.html, runs.csv, summary.json
+      mlflow.db  mlflow-artifacts/  prefect/
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from bertft_core.config.base import Frozen
+from bertft_core.records.run_record import RunRecord
+
+Record = TypeVar("Record", bound=Frozen)
+
+
+def write_atomically(path: Path, data: str | bytes) -> None:
+    """Write beside, flush to disk, rename: a reader sees the old file or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with part.open("wb") as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def write_record(path: Path, record: Frozen) -> None:
+    """Write a record as JSON, atomically."""
+    write_atomically(path, record.model_dump_json(indent=1) + "\n")
+
+
+def read_record(path: Path, kind: type[Record]) -> Record | None:
+    """The record in a file, or None when there is none or it is torn (then it must be made again)."""
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+class StudyDir:
+    """The folder of one study in a home."""
+
+    def __init__(self, home_dir: Path | str, study: str) -> None:
+        self.home_dir = Path(home_dir)
+        self.path = self.home_dir / "studies" / study
+
+    @property
+    def config_path(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def card_path(self) -> Path:
+        return self.path / "card.json"
+
+    @property
+    def summary_path(self) -> Path:
+        return self.path / "summary.json"
+
+    @property
+    def report_dir(self) -> Path:
+        return self.path / "report"
+
+    def run_dir(self, digest: str) -> Path:
+        """Folder of one run."""
+        return self.path / "runs" / digest[:16]
+
+    def sweep_dir(self, arm: str, digest: str) -> Path:
+        """Folder of one arm's search."""
+        return self.path / "sweep" / f"{arm}-{digest[:8]}"
+
+    def record(self, digest: str) -> RunRecord | None:
+        """The record of a run, if it ended."""
+        record = read_record(self.run_dir(digest) / "record.json", RunRecord)
+        return record if record is not None and record.digest == digest else None
+
+    def records(self) -> Iterator[RunRecord]:
+        """Every record of the study, by digest."""
+        for path in sorted(self.path.glob("runs/*/record.json")):
+            record = read_record(path, RunRecord)
+            if record is not None:
+                yield record

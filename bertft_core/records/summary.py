@@ -1,0 +1,84 @@
+"""What can be said over the seeds of a study."""
+
+from __future__ import annotations
+
+from bertft_core.config.base import Frozen
+
+
+class MetricSummary(Frozen):
+    """One metric of one arm, on one split, over seeds. A number that cannot be computed is absent."""
+
+    split: str
+    checkpoint: str
+    """final or best."""
+    metric: str
+    n: int
+    mean: float
+    sd: float | None
+    """ddof 1; absent for one seed."""
+    t_low: float | None
+    t_high: float | None
+    """95 % t-interval of the mean."""
+    bootstrap_low: float | None
+    bootstrap_high: float | None
+    """95 % percentile bootstrap interval of the mean over seeds."""
+    median: float
+    min: float
+    max: float
+    collapsed_included: bool
+    """Collapsed runs are in; a second row without them stands beside it when there are any."""
+
+
+class SeedScore(Frozen):
+    """One run in the table of every seed."""
+
+    index: int
+    status: str
+    run_digest: str
+    weights_sha256: str | None
+    init_seed: int
+    order_seed: int
+    dropout_seed: int
+    best_step: int | None
+    scores: dict[str, float]
+    """`checkpoint/split/metric` → value."""
+    error: str | None = None
+
+
+class ArmSummary(Frozen):
+    """One arm over its seeds."""
+
+    arm: str
+    n_planned: int
+    counts: dict[str, int]
+    """Status → runs, and 'missing'."""
+    metrics: tuple[MetricSummary, ...]
+    seeds: tuple[SeedScore, ...]
+    chosen: dict[str, int | float | str] = {}
+    """Setting a search chose."""
+
+
+class Difference(Frozen):
+    """Headline metric of an arm minus the baseline's, paired by seed index."""
+
+    arm: str
+    baseline: str
+    n: int
+    mean: float
+    t_low: float | None
+    t_high: float | None
+    sentence: str
+
+
+class StudySummary(Frozen):
+    """The answer of a study."""
+
+    version: int = 1
+    study: str
+    study_digest: str
+    data_fingerprint: str
+    headline_split: str
+    headline_checkpoint: str
+    headline_metric: str
+    arms: tuple[ArmSummary, ...]
+    differences: tuple[Difference, ...] = ()

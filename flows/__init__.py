@@ -1,0 +1,1 @@
+"""Prefect flows: tables of contents of a study, and the command line."""
