@@ -10,7 +10,7 @@ from bertft_core.config.base import Frozen, digest_of
 from bertft_core.config.data import _DataHolder
 from bertft_core.config.encoder import EncoderConfig
 from bertft_core.config.execution import ExecutionConfig, RetentionConfig, TrackingConfig
-from bertft_core.config.head import ClassificationHead, HeadConfig
+from bertft_core.config.head import ClassificationHead, Direction, HeadConfig
 from bertft_core.config.search import SearchConfig
 from bertft_core.config.seeds import CrossedDesign, SeedsConfig
 from bertft_core.config.strategies import Full, StrategyConfig
@@ -62,6 +62,17 @@ class StudyConfig(_DataHolder):
             if not name.replace("_", "").replace("-", "").isalnum():
                 raise ValueError(f"arm name '{name}' may hold letters, digits, '_' and '-' only")
         return arms
+
+    @model_validator(mode="after")
+    def _metric_fits_the_head(self) -> StudyConfig:
+        if self.metric not in self.head.metrics:
+            raise ValueError(f"metric '{self.metric}' is none of the head '{self.head.kind}': {', '.join(self.head.metrics)}")
+        return self
+
+    @property
+    def direction(self) -> Direction:
+        """Which way `metric` is better."""
+        return self.head.metrics[self.metric]
 
     @model_validator(mode="after")
     def _arms_are_trainable(self) -> StudyConfig:

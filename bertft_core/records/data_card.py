@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bertft_core.config.base import Frozen
+from bertft_core.records.run_spec import EncoderIdentity
 
 CARD_VERSION = 1
 
@@ -47,6 +48,9 @@ class DatasetCard(Frozen):
     """SHA-256 of examples, splits, labels, tokenizer and max_length: the data's identity."""
     directory: str
     """Folder that holds `<split>.arrow` and `card.json`."""
+    encoder: EncoderIdentity
+    encoder_dir: str
+    """Folder of the encoder's files, in the transformers format."""
     labels: tuple[str, ...]
     max_length: int
     splits: dict[str, SplitCard]
