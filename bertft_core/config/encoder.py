@@ -21,9 +21,7 @@ class EncoderConfig(Frozen):
     checkpoint: str = Field(DEFAULT_CHECKPOINT, description="Name on the Hugging Face hub.", min_length=1)
     revision: str | None = Field(None, description="Commit, tag or branch on the hub; a commit keeps the study reproducible.")
     path: str | None = Field(None, description="A local folder in the transformers format, instead of the hub.")
-    weights_sha256: str | None = Field(
-        None, description="Refuse weights with another SHA-256.", pattern="^[0-9a-f]{64}$"
-    )
+    weights_sha256: str | None = Field(None, description="Refuse weights with another SHA-256.", pattern="^[0-9a-f]{64}$")
 
     @model_validator(mode="before")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -12,7 +12,9 @@ from bertft_core.config.base import Frozen
 class ExecutionConfig(Frozen):
     """Slots, devices and fault handling."""
 
-    slots: int | Literal["auto"] = Field("auto", description="Runs at once; auto is one per GPU, or cores ÷ threads on CPU.")
+    slots: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="Runs at once; auto is one per GPU, or cores ÷ threads on CPU."
+    )
     threads_per_run: int = Field(1, ge=1, description="Part of a run's identity, because it changes floating-point results.")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     retries: int = Field(1, ge=0, description="How often a run that died is started again.")

@@ -114,7 +114,9 @@ def _explained(error: ValidationError, values: Any, path: str, lines: Mapping[ya
             todo=(f"did you mean '{near[0]}'?" if near else "remove it") + more,
         )
     if first["type"] == "missing":
-        return UserError(f"the key '{name}' is missing", path=path, line=line, expected=f"'{name}' to be given", todo="add it" + more)
+        return UserError(
+            f"the key '{name}' is missing", path=path, line=line, expected=f"'{name}' to be given", todo="add it" + more
+        )
     message = first["msg"].removeprefix("Value error, ")
     found = None if isinstance(first.get("input"), (dict, list)) else repr(first.get("input"))
     return UserError(f"'{name}' is not valid", path=path, line=line, found=found, expected=message, todo="change it" + more)

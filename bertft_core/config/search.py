@@ -44,7 +44,9 @@ class SearchConfig(Frozen):
     first_seed_index: int = Field(FIRST_SEARCH_SEED_INDEX, ge=0)
     sampler: Literal["tpe", "random"] = "tpe"
     pruner: Literal["median", "none"] = "median"
-    trials_per_batch: int = Field(4, ge=1, description="Trials asked at once; part of the search's identity, unlike the slot count.")
+    trials_per_batch: int = Field(
+        4, ge=1, description="Trials asked at once; part of the search's identity, unlike the slot count."
+    )
 
     @field_validator("space")
     @classmethod

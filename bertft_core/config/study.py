@@ -34,7 +34,9 @@ class ArmConfig(TrainingOverrides):  # type: ignore[valid-type,misc]
 class HeadlineConfig(Frozen):
     """The number shown first; every other one is in the report too."""
 
-    split: str = Field("test", description="test, validation or an out-of-domain set; falls back to validation without a test set.")
+    split: str = Field(
+        "test", description="test, validation or an out-of-domain set; falls back to validation without a test set."
+    )
     checkpoint: Literal["best", "final"] = Field("best", description="Weights of the best validation score, or of the last step.")
 
 

@@ -36,7 +36,9 @@ class TrainingConfig(Frozen):
     adam_epsilon: float = Field(1e-8, gt=0.0)
     max_grad_norm: float | None = Field(1.0, gt=0.0, description="Clip the global gradient norm; null does not clip.")
     dropout: float | None = Field(None, ge=0.0, lt=1.0, description="Overrides every dropout of the encoder and head.")
-    evaluate_every_epochs: float | None = Field(1.0, gt=0.0, description="Validate this often; the last step is always validated.")
+    evaluate_every_epochs: float | None = Field(
+        1.0, gt=0.0, description="Validate this often; the last step is always validated."
+    )
     evaluate_every_steps: int | None = Field(None, ge=1, description="Validate this often, instead of by epochs.")
     early_stopping: EarlyStopping | None = None
     precision: Precision = Field("fp32", description="bf16 and fp16 use autocast; fp16 needs CUDA.")
@@ -64,7 +66,10 @@ def _optional_fields() -> dict[str, Any]:
 
 
 TrainingOverrides = create_model(
-    "TrainingOverrides", __base__=Frozen, __doc__="Training settings an arm changes; what is absent is the study's.", **_optional_fields()
+    "TrainingOverrides",
+    __base__=Frozen,
+    __doc__="Training settings an arm changes; what is absent is the study's.",
+    **_optional_fields(),
 )
 
 

@@ -1,14 +1,14 @@
 """Where things lie: the study's directory, which holds the truth.
 
-    HOME/
-      data/<fingerprint>/           card.json, <split>.arrow
-      studies/<name>/
-        config.json                 the StudyConfig of the last command
-        card.json  summary.json
-        runs/<digest, 16 places>/   spec.json, record.json, curves.jsonl, log.txt, predictions/, model/, checkpoint/
-        sweep/<arm>-<digest, 8>/    journal.log, result.json, report.html
-        report/                     report.html, runs.csv, summary.json
-      mlflow.db  mlflow-artifacts/  prefect/
+HOME/
+  data/<fingerprint>/           card.json, <split>.arrow
+  studies/<name>/
+    config.json                 the StudyConfig of the last command
+    card.json  summary.json
+    runs/<digest, 16 places>/   spec.json, record.json, curves.jsonl, log.txt, predictions/, model/, checkpoint/
+    sweep/<arm>-<digest, 8>/    journal.log, result.json, report.html
+    report/                     report.html, runs.csv, summary.json
+  mlflow.db  mlflow-artifacts/  prefect/
 """
 
 from __future__ import annotations

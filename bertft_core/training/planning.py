@@ -1,0 +1,79 @@
+"""From a study and its data to the list of runs. Pure: the same study and card give the same specs on every machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from bertft_core.config.study import StudyConfig
+from bertft_core.config.training import TrainingConfig
+from bertft_core.records import DatasetCard, RunSpec, SeedTriple
+from bertft_core.seeds import joint_seeds, report_seeds
+
+Chosen = Mapping[str, Mapping[str, Any]]
+"""Arm → setting its search chose."""
+
+
+def plan_runs(study: StudyConfig, card: DatasetCard, chosen: Chosen) -> list[RunSpec]:
+    """The report runs: every arm over the design's seeds, seed by seed so that all arms grow together."""
+    settings = {arm: study.training_of(arm, dict(chosen.get(arm, {}))) for arm in study.arms}
+    return [
+        _spec(study, card, arm, settings[arm], "seeds", index, seeds, card.evaluated_splits)
+        for index, seeds in report_seeds(study.seed, study.seeds)
+        for arm in study.arms
+    ]
+
+
+def plan_trial(
+    study: StudyConfig,
+    card: DatasetCard,
+    arm: str,
+    params: Mapping[str, Any],
+    *,
+    trial: int,
+    prune_below: Mapping[int, float] | None = None,
+) -> list[RunSpec]:
+    """The runs of one search trial: its setting on each search seed, scored on the validation split only."""
+    search = study.arms[arm].search
+    if search is None:
+        raise ValueError(f"arm '{arm}' has no search")
+    training = study.training_of(arm, dict(params))
+    return [
+        _spec(study, card, arm, training, "search", index, seeds, ("validation",)).model_copy(
+            update={"trial": trial, "prune_below": dict(prune_below or {}), "keep_model": False}
+        )
+        for index, seeds in joint_seeds(study.seed, search.first_seed_index, search.n_seeds)
+    ]
+
+
+def _spec(
+    study: StudyConfig,
+    card: DatasetCard,
+    arm: str,
+    training: TrainingConfig,
+    stage: Literal["search", "seeds"],
+    index: int,
+    seeds: SeedTriple,
+    splits: tuple[str, ...],
+) -> RunSpec:
+    return RunSpec(
+        study=study.name,
+        arm=arm,
+        stage=stage,
+        index=index,
+        head=study.head,
+        encoder=card.encoder,
+        data_fingerprint=card.fingerprint,
+        labels=card.labels,
+        metric=study.metric,
+        training=training,
+        strategies=study.arms[arm].strategies,
+        seeds=seeds,
+        threads=study.execution.threads_per_run,
+        evaluated_splits=splits,
+        prepared_dir=card.directory,
+        encoder_dir=card.encoder_dir,
+        device=study.execution.device,
+        checkpoint_every_seconds=study.execution.checkpoint_every_seconds,
+        keep_model=study.retention.checkpoints != "none",
+    )

@@ -1,0 +1,75 @@
+"""A warm worker process: reads one request per line on stdin, trains, answers with events per line on stdout.
+
+It imports neither Prefect nor MLflow, keeps its imports between runs, and exits by itself when its parent is gone
+(stdin reaches its end), in the middle of a run too.
+
+Request:  {"spec": path of spec.json, "run_dir": folder}
+Answers:  {"kind": "ready"} once, then events of `train_run`, then {"kind": "done"} or {"kind": "error", "text", "user"}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any, TextIO
+
+RunRequest = dict[str, Any]
+
+
+def main() -> None:
+    """Serve requests until stdin ends."""
+    answers = _own_stdout()
+    requests: queue.Queue[RunRequest] = queue.Queue()
+    threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
+
+    def send(event: dict[str, Any]) -> None:
+        answers.write(json.dumps(event) + "\n")
+        answers.flush()
+
+    from bertft_core.training import run  # the slow import, once, while the parent prepares data
+
+    run.warm_up()
+    send({"kind": "ready", "pid": os.getpid()})
+    while True:
+        _serve(requests.get(), send)
+
+
+def _own_stdout() -> TextIO:
+    """The real stdout for answers only; whatever a library prints goes to stderr, so that it cannot break a line."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return answers
+
+
+def _read_requests(requests: queue.Queue[RunRequest]) -> None:
+    for line in sys.stdin:
+        requests.put(json.loads(line))
+    os._exit(0)  # the parent is gone: leave at once, wherever the main thread is
+
+
+def _serve(request: RunRequest, send: Any) -> None:
+    from bertft_core.config import UserError
+    from bertft_core.records import RunSpec
+    from bertft_core.training import run
+
+    run_dir = Path(request["run_dir"])
+    try:
+        spec = RunSpec.model_validate_json(Path(request["spec"]).read_bytes())
+        run.train_run(spec, run_dir=run_dir, on_event=send)
+        send({"kind": "done"})
+    except UserError as error:
+        send({"kind": "error", "text": str(error), "user": True})
+    except Exception as error:  # the supervisor decides what becomes of it; the whole text stays in the log
+        with (run_dir / "log.txt").open("a", encoding="utf-8") as log:
+            log.write(traceback.format_exc())
+        send({"kind": "error", "text": f"{type(error).__name__}: {error}".strip(), "user": False})
+
+
+if __name__ == "__main__":
+    main()
