@@ -1,0 +1,1 @@
+"""Tests: unit, contract, golden, flows, architecture, docs."""

@@ -1,0 +1,63 @@
+"""Tiny random encoders of each BERT family, with a letter-by-letter WordPiece tokenizer, made in well under a second."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+from typing import Any
+
+KINDS = ("bert", "distilbert", "roberta", "electra", "deberta-v2")
+WORDS = "good bad not never film food great awful boring lovely the was it and but".split()
+SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+POSITIONS = 64
+
+
+def tiny_encoder(directory: Path, kind: str = "bert", *, seed: int = 0, **changes: Any) -> Path:
+    """Write a random encoder and its tokenizer in the transformers format; `changes` go to its config."""
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    vocabulary = _vocabulary(kind)
+    _write_tokenizer(directory, vocabulary)
+    settings: dict[str, Any] = {"vocab_size": len(vocabulary), "pad_token_id": vocabulary["[PAD]"]}
+    settings |= {"max_position_embeddings": POSITIONS, **_sizes(kind), **changes}
+    if kind == "electra":
+        settings["embedding_size"] = 8
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = AutoModel.from_config(AutoConfig.for_model(kind, **settings))
+    model.save_pretrained(directory)
+    return directory
+
+
+def _sizes(kind: str) -> dict[str, int]:
+    if kind != "distilbert":
+        return SIZES
+    return {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32}
+
+
+def _vocabulary(kind: str) -> dict[str, int]:
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    if kind == "roberta":  # its padding has id 1, and its positions count from there
+        special[:2] = ["[UNK]", "[PAD]"]
+    letters = list(string.ascii_lowercase + string.digits + string.punctuation)
+    tokens = special + WORDS + letters + [f"##{letter}" for letter in letters]
+    return {token: i for i, token in enumerate(tokens)}
+
+
+def _write_tokenizer(directory: Path, vocabulary: dict[str, int]) -> None:
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = [("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=special
+    )
+    names = {"unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
+    inputs = ["input_ids", "token_type_ids", "attention_mask"]
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, model_max_length=POSITIONS, model_input_names=inputs, **names
+    ).save_pretrained(directory)
