@@ -4,12 +4,13 @@ from bertft_core.records.data_card import DatasetCard, Finding, SplitCard
 from bertft_core.records.run_record import Environment, Evaluation, RunRecord, RunStatus
 from bertft_core.records.run_spec import EncoderIdentity, RunSpec, SeedTriple
 from bertft_core.records.store import StudyDir
-from bertft_core.records.summary import ArmSummary, MetricSummary, SeedScore, StudySummary
+from bertft_core.records.summary import ArmSummary, Difference, MetricSummary, SeedScore, StudySummary
 from bertft_core.records.sweep_result import SweepResult, TrialRow
 
 __all__ = [
     "ArmSummary",
     "DatasetCard",
+    "Difference",
     "EncoderIdentity",
     "Environment",
     "Evaluation",

@@ -1,0 +1,93 @@
+"""By how much an arm differs from the baseline, and how sure that is, in one honest English sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from bertft_core.config.head import Direction
+from bertft_core.evaluation.intervals import t_interval
+from bertft_core.records import ArmSummary, Difference
+
+IN_POINTS = frozenset({"accuracy", "f1_macro", "f1_weighted", "ece"})
+"""Shares: their differences are told in points, hundredths."""
+
+SAME = 1e-12
+"""Differences closer than this are equal but for rounding."""
+
+
+def difference(arm: ArmSummary, baseline: ArmSummary, key: str, direction: Direction) -> Difference | None:
+    """The paired difference of `key` (checkpoint/split/metric) over the seed indices both arms have a score for.
+
+    Collapsed runs are in. None when no seed index has both scores.
+    """
+    ours, theirs = scores_by_index(arm, key), scores_by_index(baseline, key)
+    gaps = [ours[index] - theirs[index] for index in sorted(ours.keys() & theirs.keys())]
+    if not gaps:
+        return None
+    low, high = t_interval(gaps) or (None, None)
+    _, split, metric = key.split("/", 2)
+    told = _Told(arm.arm, baseline.arm, split, metric, direction)
+    sentence = "; ".join([told.sentence(gaps), *_left_out(arm), *_left_out(baseline)])
+    return Difference(
+        arm=arm.arm, baseline=baseline.arm, n=len(gaps), mean=float(np.mean(gaps)), t_low=low, t_high=high, sentence=sentence
+    )
+
+
+def scores_by_index(arm: ArmSummary, key: str) -> Mapping[int, float]:
+    """Seed index → score, of the runs that have one."""
+    return {seed.index: seed.scores[key] for seed in arm.seeds if key in seed.scores}
+
+
+def _left_out(arm: ArmSummary) -> list[str]:
+    """Runs the sentence is silent about, by status."""
+    counts = {status: n for status, n in arm.counts.items() if status not in ("ok", "collapsed") and n}
+    parts = [f"{sum(counts.values())} of {arm.n_planned} {arm.arm} runs not counted ({_listed(counts)})"] if counts else []
+    if arm.counts.get("collapsed"):
+        parts.append(f"{arm.counts['collapsed']} collapsed {arm.arm} run(s) counted")
+    return parts
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
+
+
+class _Told:
+    """The words for one comparison."""
+
+    def __init__(self, arm: str, baseline: str, split: str, metric: str, direction: Direction) -> None:
+        self.arm, self.baseline, self.metric = arm, baseline, metric
+        self.what = f"{metric}, {split}" + ("; lower is better" if direction == "minimize" else "")
+
+    def sentence(self, gaps: list[float]) -> str:
+        mean, n = float(np.mean(gaps)), len(gaps)
+        if n == 1:
+            return f"{self._average(mean, '')} on the one seed both have; one seed cannot say how sure that is"
+        if np.ptp(gaps) < SAME:
+            return f"{self._average(mean, '')} in each of {n} seeds; without any spread no interval can be given"
+        low, high = t_interval(gaps) or (mean, mean)
+        if low <= 0.0 <= high:
+            interval = f"{self._number(low, mean, sign=True)} to {self._number(high, mean, sign=True)}"
+            doubt = f"but the 95 % interval {interval} holds zero: these seeds show no sure difference"
+            return f"{self._average(mean, ' on average')} over {n} seeds, {doubt}"
+        ends = sorted((abs(low), abs(high)))
+        interval = f"95 % interval {self._number(ends[0], mean)} to {self._number(ends[1], mean)}"
+        return f"{self._average(mean, '')} over {n} seeds; {interval}; {_agreement(gaps, mean)}"
+
+    def _average(self, mean: float, how: str) -> str:
+        if abs(mean) < SAME:
+            return f"{self.arm} and {self.baseline} score the same ({self.what}){how}"
+        size = self._number(abs(mean), mean) + (" points" if self.metric in IN_POINTS else "")
+        return f"{self.arm} is {size} ({self.what}) {'above' if mean > 0 else 'below'} {self.baseline}{how}"
+
+    def _number(self, value: float, mean: float, *, sign: bool = False) -> str:
+        """As precise as the mean needs: one decimal of a point, two under half a point."""
+        scaled = 100 * value if self.metric in IN_POINTS else value
+        decimals = (1 if abs(mean) >= 0.005 else 2) if self.metric in IN_POINTS else 3
+        return f"{scaled:{'+' if sign else ''}.{decimals}f}".replace("-", "−")
+
+
+def _agreement(gaps: list[float], mean: float) -> str:
+    agreeing = sum(gap * mean > 0 for gap in gaps)
+    return "every seed agrees" if agreeing == len(gaps) else f"{agreeing} of {len(gaps)} seeds agree"

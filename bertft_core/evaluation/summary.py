@@ -1,0 +1,132 @@
+"""The answer of a study: every arm over its seeds, from stored per-example predictions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bertft_core.config.study import StudyConfig
+from bertft_core.evaluation.differences import difference
+from bertft_core.evaluation.intervals import bootstrap_interval, t_interval
+from bertft_core.evaluation.scores import CHECKPOINTS, scores_of
+from bertft_core.records import ArmSummary, DatasetCard, MetricSummary, RunRecord, RunSpec, SeedScore, StudySummary
+from bertft_core.seeds import derive_seed
+
+
+def summarise(
+    study: StudyConfig,
+    card: DatasetCard,
+    planned: Sequence[RunSpec],
+    records: Mapping[str, RunRecord],
+    chosen: Mapping[str, Mapping[str, Any]],
+    run_dir_of: Callable[[str], Path],
+) -> StudySummary:
+    """Summarise the planned report runs; `records` by spec digest, `run_dir_of` from digest to the run's folder.
+
+    A planned run without a record counts as 'missing'. Runs that diverged or failed have no scores but are counted.
+    Collapsed runs are in every mean; where there are any, a second row stands without them.
+    """
+    arms = tuple(
+        _arm(study, card, arm, [spec for spec in planned if spec.arm == arm], records, dict(chosen.get(arm, {})), run_dir_of)
+        for arm in study.arms
+    )
+    split, checkpoint, metric = headline_split(study, card), study.headline.checkpoint, study.metric
+    key = f"{checkpoint}/{split}/{metric}"
+    differences = [difference(arm, arms[0], key, study.direction) for arm in arms[1:]]
+    return StudySummary(
+        study=study.name,
+        study_digest=study.digest,
+        data_fingerprint=card.fingerprint,
+        headline_split=split,
+        headline_checkpoint=checkpoint,
+        headline_metric=metric,
+        arms=arms,
+        differences=tuple(found for found in differences if found is not None),
+    )
+
+
+def headline_split(study: StudyConfig, card: DatasetCard) -> str:
+    """The split shown first: the one the study names, or validation where the data has no such split."""
+    return study.headline.split if study.headline.split in card.evaluated_splits else "validation"
+
+
+def _arm(
+    study: StudyConfig,
+    card: DatasetCard,
+    arm: str,
+    specs: Sequence[RunSpec],
+    records: Mapping[str, RunRecord],
+    chosen: dict[str, Any],
+    run_dir_of: Callable[[str], Path],
+) -> ArmSummary:
+    seeds = tuple(_seed_score(spec, records.get(spec.digest), run_dir_of) for spec in specs)
+    counts = Counter(seed.status for seed in seeds)
+    return ArmSummary(
+        arm=arm,
+        n_planned=len(specs),
+        counts=dict(sorted(counts.items())),
+        metrics=tuple(_rows(seeds, card.evaluated_splits, study.seed)),
+        seeds=seeds,
+        chosen=chosen,
+    )
+
+
+def _seed_score(spec: RunSpec, record: RunRecord | None, run_dir_of: Callable[[str], Path]) -> SeedScore:
+    return SeedScore(
+        index=spec.index,
+        status="missing" if record is None else record.status,
+        run_digest=spec.digest,
+        weights_sha256=None if record is None else record.weights_sha256,
+        init_seed=spec.seeds.init,
+        order_seed=spec.seeds.order,
+        dropout_seed=spec.seeds.dropout,
+        best_step=None if record is None else record.best_step,
+        scores={} if record is None else scores_of(record, run_dir_of(spec.digest)),
+        error=None if record is None else record.error,
+    )
+
+
+def _rows(seeds: Sequence[SeedScore], splits: Sequence[str], study_seed: int) -> list[MetricSummary]:
+    """Every metric by split, checkpoint and order of computation; with collapsed runs, then without them."""
+    keys = dict.fromkeys(key for seed in seeds for key in seed.scores)
+    rows = []
+    for key in sorted(keys, key=lambda key: _place(key, splits)):
+        having = [seed for seed in seeds if key in seed.scores]
+        rows.append(_row(key, [seed.scores[key] for seed in having], study_seed, collapsed_included=True))
+        without = [seed.scores[key] for seed in having if seed.status != "collapsed"]
+        if 0 < len(without) < len(having):
+            rows.append(_row(key, without, study_seed, collapsed_included=False))
+    return rows
+
+
+def _place(key: str, splits: Sequence[str]) -> tuple[int, int]:
+    """Sorts stably by split, then checkpoint; metrics stay in the order they were computed in."""
+    checkpoint, split, _ = key.split("/", 2)
+    return splits.index(split) if split in splits else len(splits), CHECKPOINTS.index(checkpoint)
+
+
+def _row(key: str, values: Sequence[float], study_seed: int, *, collapsed_included: bool) -> MetricSummary:
+    checkpoint, split, metric = key.split("/", 2)
+    t_low, t_high = t_interval(values) or (None, None)
+    bootstrap_seed = derive_seed(study_seed, "bootstrap", len(values))
+    bootstrap_low, bootstrap_high = bootstrap_interval(values, bootstrap_seed) or (None, None)
+    return MetricSummary(
+        split=split,
+        checkpoint=checkpoint,
+        metric=metric,
+        n=len(values),
+        mean=float(np.mean(values)),
+        sd=float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        t_low=t_low,
+        t_high=t_high,
+        bootstrap_low=bootstrap_low,
+        bootstrap_high=bootstrap_high,
+        median=float(np.median(values)),
+        min=float(np.min(values)),
+        max=float(np.max(values)),
+        collapsed_included=collapsed_included,
+    )
