@@ -1,0 +1,25 @@
+"""The data sets that ship with bertft: name → the sets it has beside train, validation and test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bertft_core.config import UserError
+from bertft_core.config.data import RESERVED_SPLITS
+from bertft_core.data.examples import did_you_mean
+
+BUNDLED: dict[str, tuple[str, ...]] = {"reviews": ("reviews_other_domain",)}
+
+BUNDLED_DIR = Path(__file__).parent / "bundled"
+
+
+def bundled_files(name: str) -> dict[str, Path]:
+    """Split → JSONL file of a bundled set; raises `UserError` for a name that is none."""
+    if name not in BUNDLED:
+        raise UserError(
+            f"there is no bundled data set '{name}'",
+            found=name,
+            expected=f"one of {', '.join(BUNDLED)}",
+            todo=did_you_mean(name, BUNDLED) or "choose one of them, or use source: files",
+        )
+    return {split: BUNDLED_DIR / name / f"{split}.jsonl" for split in (*RESERVED_SPLITS, *BUNDLED[name])}

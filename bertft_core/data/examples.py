@@ -1,0 +1,121 @@
+"""Examples with their place of origin, and the checks each one passes before it counts as an example."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bertft_core.config import UserError
+
+Row = tuple[int, tuple[object, ...]]
+"""Line (or row number where a format has no lines, from 1) and the cells of the wanted columns: text(s), then label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled text, or pair of texts."""
+
+    id: str
+    """`<split>-<position in its source, from 0>`; it keeps the name of the split it was read from."""
+    texts: tuple[str, ...]
+    label: str
+    line: int
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The texts without differences of case and white space: what makes two examples the same."""
+        return tuple(" ".join(text.casefold().split()) for text in self.texts)
+
+
+@dataclass(frozen=True)
+class RawSplit:
+    """The examples of one split before tokenising."""
+
+    examples: tuple[Example, ...]
+    path: str
+    """File or hub split they were read from, for messages."""
+    origin: str
+    """The same for the card: the path, or how the split was made."""
+
+    @property
+    def label_counts(self) -> dict[str, int]:
+        """Label → number of examples, in order of first occurrence."""
+        counts: dict[str, int] = {}
+        for example in self.examples:
+            counts[example.label] = counts.get(example.label, 0) + 1
+        return counts
+
+
+def read_split(rows: Iterable[Row], columns: Sequence[str], *, name: str, path: str) -> RawSplit:
+    """Turn rows into examples; raises `UserError` at the first row that is none, or when there is no row at all."""
+    examples = []
+    for position, (line, cells) in enumerate(rows):
+        *texts, label = cells
+        checked = tuple(_text(text, column, path, line) for text, column in zip(texts, columns, strict=False))
+        examples.append(Example(f"{name}-{position:05d}", checked, _label(label, columns[-1], path, line), line))
+    if not examples:
+        raise UserError("there are no examples in it", path=path, line=1, expected="at least one labelled text", todo="fill it")
+    return RawSplit(tuple(examples), path, origin=path)
+
+
+def _text(value: object, column: str, path: str, line: int) -> str:
+    if isinstance(value, str) and value.strip():
+        return value
+    empty = value is None or isinstance(value, str)
+    raise UserError(
+        f"the text in column '{column}' is {'empty' if empty else 'no text'}",
+        path=path,
+        line=line,
+        found=shorten(repr(value)),
+        expected="a text with at least one visible character",
+        todo="fill it in or remove the example",
+    )
+
+
+def _label(value: object, column: str, path: str, line: int) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    missing = value is None or isinstance(value, str) or value != value  # NaN is how some tools write a missing cell
+    raise UserError(
+        f"the label in column '{column}' is missing" if missing else f"the value in column '{column}' is no label",
+        path=path,
+        line=line,
+        found=shorten(repr(value)),
+        expected="a name or a whole number",
+        todo="label the example or remove it",
+    )
+
+
+def place_columns(wanted: Sequence[str], found: Sequence[str], *, path: str, line: int) -> list[int]:
+    """Position of each wanted column among those found, or a `UserError` that lists them and suggests the nearest."""
+    for name in wanted:
+        if found.count(name) == 1:
+            continue
+        problem = f"the column '{name}' occurs {found.count(name)} times" if name in found else f"there is no column '{name}'"
+        raise UserError(
+            problem,
+            path=path,
+            line=line,
+            found=shorten(", ".join(found), 200) or "no columns",
+            expected=f"the columns {', '.join(wanted)}",
+            todo=did_you_mean(name, found) or "correct data.text and data.label, or the file's column names",
+        )
+    return [found.index(name) for name in wanted]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """A suggestion to use the known name nearest to this one, if any is near."""
+    by_folded = {item.strip().casefold(): item for item in known}
+    near = difflib.get_close_matches(name.strip().casefold(), by_folded, n=1, cutoff=0.5)
+    return f"did you mean '{by_folded[near[0]]}'?" if near else None
+
+
+def shorten(text: str, n_characters: int = 80) -> str:
+    """The text on one line, cut with an ellipsis."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= n_characters else flat[: n_characters - 1] + "…"

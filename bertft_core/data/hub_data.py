@@ -1,0 +1,75 @@
+"""Data sets of the Hugging Face hub, by name, configuration and revision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bertft_core.config import UserError
+from bertft_core.config.data import HubData
+from bertft_core.data.examples import RawSplit, Row, did_you_mean, place_columns, read_split, shorten
+
+UNLABELLED = -1
+"""What `datasets` stores where the label of a ClassLabel column is withheld."""
+
+
+def read_hub(data: HubData, columns: Sequence[str]) -> dict[str, RawSplit]:
+    """Every split the study names; raises `UserError` when the data set, a split, a column or a label is not there."""
+    named = {"train": data.train, "validation": data.validation, "test": data.test} | data.out_of_domain
+    wanted = {split: there for split, there in named.items() if there is not None}
+    loaded = _load(data)
+    for split, there in wanted.items():
+        if there not in loaded:
+            todo = did_you_mean(there, loaded) or f"name one of them as data.{split}"
+            raise UserError(
+                f"the data set has no split '{there}'",
+                path=_title(data),
+                found=f"the splits {', '.join(loaded)}",
+                expected=f"the split '{there}'",
+                todo=todo + ("; data.validation: null cuts one from train" if split == "validation" else ""),
+            )
+    splits = {}
+    for split, there in wanted.items():
+        path = f"{_title(data)}[{there}]"
+        splits[split] = read_split(_rows(loaded[there], columns, path), columns, name=split, path=path)
+    return splits
+
+
+def _title(data: HubData) -> str:
+    return data.name + (f"/{data.config}" if data.config else "") + (f"@{data.revision}" if data.revision else "")
+
+
+def _load(data: HubData) -> Any:
+    import datasets
+
+    datasets.disable_progress_bars()
+    try:
+        return datasets.load_dataset(data.name, data.config, revision=data.revision)
+    except Exception as error:  # network, name, configuration, format: the user needs one message
+        raise UserError(
+            "the data set cannot be had from the Hugging Face hub",
+            path=_title(data),
+            found=shorten(str(error) or type(error).__name__, 300),
+            expected="a data set of files (no script) with this name, configuration and revision",
+            todo="check data.name, data.config, data.revision and the network, or download it and use source: files",
+        ) from None
+
+
+def _rows(split: Any, columns: Sequence[str], path: str) -> Iterator[Row]:
+    place_columns(columns, split.column_names, path=path, line=1)
+    label_names = getattr(split.features[columns[-1]], "names", None)
+    cells = zip(*(split[column] for column in columns), strict=True)
+    for row, (*texts, label) in enumerate(cells, start=1):
+        if label_names is None:
+            yield row, (*texts, label)
+        elif label == UNLABELLED:
+            raise UserError(
+                "the split is not labelled",
+                path=path,
+                line=row,
+                found=f"label {UNLABELLED}, which stands for a withheld label",
+                expected=f"one of {', '.join(label_names)}",
+                todo="choose a labelled split, or leave data.test away and set data.split.test_ratio",
+            )
+        else:
+            yield row, (*texts, None if label is None else label_names[label])

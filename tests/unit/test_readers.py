@@ -1,0 +1,199 @@
+"""Files become examples as they are written, and every malformed file is refused with its line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from bertft_core.config import UserError
+from bertft_core.config.data import BundledData, FileData
+from bertft_core.data.readers import READERS
+from bertft_core.data.sources import SOURCES, read_splits
+
+FIELDS = {"csv": ",", "tsv": "\t"}
+TEXTS = ["None", "NA", "null", "nan", "n/a", "", "Grüße, “Welt”"]
+
+
+def data_of(path: Path, **more) -> FileData:
+    return FileData(source="files", train=str(path), **more)
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def refused(path: Path, **more) -> UserError:
+    with pytest.raises(UserError) as caught:
+        read_splits(data_of(path, **more))
+    error = caught.value
+    assert error.path == str(path)
+    assert error.problem
+    return error
+
+
+def write_rows(folder: Path, ending: str, rows: list[tuple[str, str]]) -> Path:
+    path = folder / f"train.{ending}"
+    if ending == "parquet":
+        texts, labels = zip(*rows, strict=True)
+        parquet.write_table(pyarrow.table({"text": texts, "label": labels}), path)
+        return path
+    if ending == "jsonl":
+        return write(path, "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows))
+    quoted = [tuple(f'"{cell}"' if ending == "csv" else cell for cell in row) for row in rows]
+    return write(path, "\n".join(FIELDS[ending].join(row) for row in [("text", "label"), *quoted]) + "\n")
+
+
+@pytest.mark.parametrize("ending", sorted(READERS))
+def test_texts_that_look_like_missing_values_remain_texts(tmp_path, ending):
+    texts = [text for text in TEXTS if text]
+    path = write_rows(tmp_path, ending, [(text, "NA") for text in texts])
+    train = read_splits(data_of(path))["train"]
+    assert [example.texts for example in train.examples] == [(text,) for text in texts]
+    assert {example.label for example in train.examples} == {"NA"}
+    assert [example.id for example in train.examples][:2] == ["train-00000", "train-00001"]
+
+
+@pytest.mark.parametrize("ending", sorted(READERS))
+def test_an_empty_text_is_refused_with_its_line(tmp_path, ending):
+    path = write_rows(tmp_path, ending, [("good", "a"), (" ", "b")])
+    error = refused(path)
+    assert "empty" in error.problem
+    assert error.line == (3 if ending in FIELDS else 2)
+
+
+@pytest.mark.parametrize("ending", sorted(READERS))
+def test_a_missing_label_is_refused_with_its_line(tmp_path, ending):
+    error = refused(write_rows(tmp_path, ending, [("good", "a"), ("bad", "")]))
+    assert "missing" in error.problem
+    assert error.line == (3 if ending in FIELDS else 2)
+
+
+@pytest.mark.parametrize("ending", sorted(READERS))
+def test_a_missing_column_names_those_found_and_the_nearest(tmp_path, ending):
+    error = refused(write_rows(tmp_path, ending, [("good", "a")]), text="Texts")
+    assert error.found == "text, label"
+    assert error.todo == "did you mean 'text'?"
+    assert error.line == 1
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])
+def test_a_byte_order_mark_is_accepted(tmp_path, ending):
+    path = write_rows(tmp_path, ending, [("good", "a")])
+    write(path, b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_splits(data_of(path))["train"].examples[0].texts == ("good",)
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])
+def test_a_file_that_is_not_utf8_is_refused_with_its_line(tmp_path, ending):
+    path = write_rows(tmp_path, ending, [("good", "a"), ("Käse", "b")])
+    error = refused(write(path, path.read_text().replace("\\u00e4", "ä").encode("latin-1")))
+    assert "UTF-8" in error.problem
+    assert error.line == (3 if ending in FIELDS else 2)
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])
+def test_an_empty_file_is_refused(tmp_path, ending):
+    assert refused(write(tmp_path / f"train.{ending}", "\n")).line == 1
+
+
+@pytest.mark.parametrize("ending", sorted(FIELDS))
+def test_a_header_alone_is_refused(tmp_path, ending):
+    assert "no examples" in refused(write(tmp_path / f"train.{ending}", FIELDS[ending].join(["text", "label"]))).problem
+
+
+@pytest.mark.parametrize("ending", sorted(FIELDS))
+@pytest.mark.parametrize(("cells", "word"), [(["b"], "few"), (["b", "x", "y"], "many")])
+def test_a_ragged_row_is_refused_with_its_line(tmp_path, ending, cells, word):
+    rows = [["text", "label"], ["a", "x"], cells]
+    error = refused(write(tmp_path / f"train.{ending}", "\n".join(map(FIELDS[ending].join, rows))))
+    assert word in error.problem
+    assert error.line == 3
+
+
+def test_csv_lines_are_counted_in_the_file_also_after_a_cell_with_line_ends(tmp_path):
+    path = write(tmp_path / "train.csv", 'text,label\n"one\ntwo\nthree",a\n\nfour,a\n ,a\n')
+    assert refused(path).line == 7
+    good = write(tmp_path / "good.csv", 'text,label\r\n"one\r\n""two""",a\r\nfour,b\r\n')
+    examples = read_splits(data_of(good))["train"].examples
+    assert [(example.texts[0], example.line) for example in examples] == [('one\r\n"two"', 2), ("four", 4)]
+
+
+def test_an_unclosed_quote_is_refused_at_the_row_it_opens_in(tmp_path):
+    error = refused(write(tmp_path / "train.csv", 'text,label\na,x\n"b,x\nc,y\n'))
+    assert error.line == 3
+
+
+def test_quotes_mean_nothing_in_tsv(tmp_path):
+    path = write(tmp_path / "train.tsv", 'text\tlabel\n"the best" , they said\ta\n"\tb\n')
+    assert [e.texts[0] for e in read_splits(data_of(path))["train"].examples] == ['"the best" , they said', '"']
+
+
+@pytest.mark.parametrize("line", ['{"text": "b", "label": ', "[1, 2]", '"b"'])
+def test_a_malformed_json_line_is_refused_with_its_line(tmp_path, line):
+    error = refused(write(tmp_path / "train.jsonl", '{"text": "a", "label": "x"}\n\n' + line + "\n"))
+    assert "JSON" in error.problem
+    assert error.line == 3
+
+
+def test_a_json_text_may_hold_a_line_separator(tmp_path):
+    path = write(tmp_path / "train.jsonl", '{"text": "a\u2028b", "label": "x"}\n')
+    assert read_splits(data_of(path))["train"].examples[0].texts == ("a\u2028b",)
+
+
+def test_integer_and_boolean_labels_become_names(tmp_path):
+    path = write(tmp_path / "train.jsonl", '{"text": "a", "label": 1}\n{"text": "b", "label": true}\n')
+    assert [e.label for e in read_splits(data_of(path))["train"].examples] == ["1", "true"]
+    parquet.write_table(pyarrow.table({"text": ["a", "b"], "label": [0, 10]}), tmp_path / "t.parquet")
+    assert [e.label for e in read_splits(data_of(tmp_path / "t.parquet"))["train"].examples] == ["0", "10"]
+
+
+@pytest.mark.parametrize("label", ["1.5", "[1]", "null", "NaN"])
+def test_other_json_values_are_no_labels(tmp_path, label):
+    error = refused(write(tmp_path / "train.jsonl", f'{{"text": "a", "label": {label}}}\n'))
+    assert error.line == 1
+    assert ("missing" in error.problem) == (label in ("null", "NaN"))
+
+
+def test_a_number_is_no_text(tmp_path):
+    assert "no text" in refused(write(tmp_path / "train.jsonl", '{"text": 5, "label": "a"}\n')).problem
+
+
+def test_a_pair_of_columns_gives_pairs(tmp_path):
+    path = write(tmp_path / "train.csv", "b,label,a\nx,1,y\n")
+    assert read_splits(data_of(path, text=("a", "b")))["train"].examples[0].texts == ("y", "x")
+
+
+def test_a_column_that_occurs_twice_is_refused(tmp_path):
+    assert "2 times" in refused(write(tmp_path / "train.csv", "text,text,label\nx,y,1\n")).problem
+
+
+def test_something_else_is_no_parquet(tmp_path):
+    assert "Parquet" in refused(write(tmp_path / "train.parquet", "text,label\n")).problem
+
+
+def test_a_missing_file_and_an_unknown_ending_are_refused(tmp_path):
+    write(tmp_path / "train.csv", "text,label\na,x\n")
+    assert refused(tmp_path / "trian.csv").todo == "did you mean 'train.csv'?"
+    assert "ending" in refused(write(tmp_path / "train.txt", "text,label\na,x\n")).problem
+    assert read_splits(data_of(tmp_path / "train.txt", format="csv"))["train"].examples[0].label == "x"
+
+
+def test_every_named_split_is_read(tmp_path):
+    path = write(tmp_path / "train.csv", "text,label\na,x\n")
+    splits = read_splits(data_of(path, validation=str(path), test=str(path), out_of_domain={"far": str(path)}))
+    assert [split.examples[0].id for split in splits.values()] == [f"{n}-00000" for n in ("train", "validation", "test", "far")]
+
+
+def test_an_unknown_bundled_set_suggests_the_nearest():
+    with pytest.raises(UserError, match="did you mean 'reviews'") as caught:
+        read_splits(BundledData(source="bundled", name="review"))
+    assert caught.value.found == "review"
+
+
+def test_every_source_of_the_config_has_a_reader():
+    assert set(SOURCES) == {"bundled", "files", "hub"}
