@@ -1,0 +1,43 @@
+"""The training curves of runs, thinned for drawing."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+from bertft_core.records import RunRecord
+from bertft_core.report.svg import Point
+
+MOST_POINTS = 100
+
+
+def validation_curve(record: RunRecord, metric: str) -> list[Point]:
+    """(epoch, validation value) of every evaluation."""
+    return [(e.epoch, e.metrics[metric]) for e in record.evaluations if metric in e.metrics]
+
+
+def loss_curve(run_dir: Path) -> list[Point]:
+    """(step, training loss) from `curves.jsonl`, neighbours averaged to at most 100 points; empty without the file."""
+    try:
+        lines = (run_dir / "curves.jsonl").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    points = [point for line in lines if (point := _step_of(line)) is not None]
+    size = math.ceil(len(points) / MOST_POINTS) or 1
+    return [_middle(points[i : i + size]) for i in range(0, len(points), size)]
+
+
+def _step_of(line: str) -> Point | None:
+    """The step and finite loss of one event; None for other events and for the torn last line of a killed run."""
+    try:
+        event = json.loads(line)
+        if event["kind"] != "step" or not math.isfinite(event["loss"]):
+            return None
+        return float(event["step"]), float(event["loss"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _middle(points: list[Point]) -> Point:
+    return sum(p[0] for p in points) / len(points), sum(p[1] for p in points) / len(points)

@@ -1,0 +1,77 @@
+"""Which pictures the report shows, from the records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from markupsafe import Markup
+
+from bertft_core.config.study import StudyConfig
+from bertft_core.evaluation import majority_scores
+from bertft_core.records import ArmSummary, DatasetCard, RunRecord, StudyDir, StudySummary
+from bertft_core.report import plots, wording
+from bertft_core.report.curves import loss_curve, validation_curve
+from bertft_core.report.svg import padded
+
+
+def seed_plots(study: StudyConfig, card: DatasetCard, summary: StudySummary) -> list[tuple[str, Markup]]:
+    """(split, picture) of every seed per arm, the headline split first."""
+    found = []
+    for split in wording.splits_of(summary):
+        rows = [_arm_row(arm, split, summary) for arm in summary.arms]
+        if any(row.points for row in rows):
+            majority = majority_scores(card, study.head.kind, split).get(summary.headline_metric)
+            found.append((split, plots.seed_plot(rows, f"{summary.headline_metric} on {split}", majority)))
+    return found
+
+
+def _arm_row(arm: ArmSummary, split: str, summary: StudySummary) -> plots.ArmRow:
+    key = f"{summary.headline_checkpoint}/{split}/{summary.headline_metric}"
+    having = [seed for seed in arm.seeds if key in seed.scores]
+    points = [
+        plots.SeedPoint(
+            seed.scores[key], f"{arm.arm} seed {seed.index}: {wording.score(seed.scores[key])}", seed.status == "collapsed"
+        )
+        for seed in having
+    ]
+    row = wording.row_of(arm, split, summary.headline_checkpoint, summary.headline_metric)
+    ends = (None, None, None) if row is None else (row.mean, row.t_low, row.t_high)
+    return plots.ArmRow(arm.arm, points, *ends)
+
+
+def validation_curves(study: StudyConfig, summary: StudySummary, records: Mapping[str, RunRecord]) -> list[tuple[str, Markup]]:
+    """(arm, picture) of the validation metric over epochs; every run that validated, also one that failed later."""
+    by_arm = {
+        arm.arm: [
+            plots.Curve(f"seed {seed.index} ({seed.status})", points)
+            for seed in arm.seeds
+            if (record := records.get(seed.run_digest)) and (points := validation_curve(record, study.metric))
+        ]
+        for arm in summary.arms
+    }
+    return _panels(by_arm, ("epoch", f"validation {study.metric}"))
+
+
+def loss_curves(summary: StudySummary, study_dir: StudyDir) -> list[tuple[str, Markup]]:
+    """(arm, picture) of the training loss over steps, from each run's `curves.jsonl`."""
+    by_arm = {
+        arm.arm: [
+            plots.Curve(f"seed {seed.index} ({seed.status})", points)
+            for seed in arm.seeds
+            if (points := loss_curve(study_dir.run_dir(seed.run_digest)))
+        ]
+        for arm in summary.arms
+    }
+    return _panels(by_arm, ("step", "training loss"))
+
+
+def _panels(by_arm: Mapping[str, list[plots.Curve]], labels: tuple[str, str]) -> list[tuple[str, Markup]]:
+    points = [point for curves in by_arm.values() for curve in curves for point in curve.points]
+    if not points:
+        return []
+    ranges = (0.0, max(x for x, _ in points) * 1.02 or 1.0), padded([y for _, y in points])
+    return [
+        (arm, plots.curve_plot(arm, plots.colour(i), curves, labels, ranges))
+        for i, (arm, curves) in enumerate(by_arm.items())
+        if curves
+    ]

@@ -1,0 +1,114 @@
+"""The report's pictures: every seed as a point, and every run's curve as a line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from bertft_core.report import wording
+from bertft_core.report.svg import Drawing, Point, Scale, horizontal_axis, padded, vertical_axis
+
+N_COLOURS = 8
+LEFT, TOP, ROW = 150, 12, 58
+DOT = 5.0
+
+
+def colour(position: int) -> str:
+    """Style class of an arm by its place in the study."""
+    return f"c{position % N_COLOURS}"
+
+
+@dataclass(frozen=True)
+class SeedPoint:
+    """One run in the seed plot."""
+
+    value: float
+    title: str
+    collapsed: bool
+
+
+@dataclass(frozen=True)
+class ArmRow:
+    """One arm in the seed plot."""
+
+    arm: str
+    points: Sequence[SeedPoint]
+    mean: float | None
+    low: float | None
+    high: float | None
+
+
+def seed_plot(rows: Sequence[ArmRow], label: str, majority: float | None) -> Markup:
+    """One row for each arm: seeds as points (hollow when collapsed), mean as a tick, 95 % t-interval as a bar.
+
+    `majority` is marked when it lies near enough to leave the points apart.
+    """
+    values = [v for row in rows for v in (*(p.value for p in row.points), row.low, row.high) if v is not None]
+    low, high = padded(values)
+    shown = majority is not None and low - (high - low) <= majority <= high + (high - low)
+    if shown and majority is not None:
+        low, high = padded([*values, majority])
+    height = TOP + ROW * len(rows) + 44
+    alt = f"{label} of every seed. " + " ".join(_spoken(row) for row in rows)
+    drawing = Drawing(860, height, alt)
+    x, bottom = Scale(low, high, LEFT, 840), TOP + ROW * len(rows)
+    horizontal_axis(drawing, x, bottom, label, TOP)
+    if shown and majority is not None:
+        drawing.line((x(majority), TOP), (x(majority), bottom), "majority")
+        drawing.text((x(majority) + 4, TOP + 8), "majority label", "tick")
+    for i, row in enumerate(rows):
+        _seed_row(drawing, row, x, TOP + ROW * (i + 0.5), colour(i))
+    return drawing.svg()
+
+
+def _spoken(row: ArmRow) -> str:
+    if row.mean is None:
+        return f"{row.arm}: no scores."
+    return f"{row.arm}: mean {wording.score(row.mean)}, 95 % interval {wording.interval(row.low, row.high)}."
+
+
+def _seed_row(drawing: Drawing, row: ArmRow, x: Scale, y: float, css: str) -> None:
+    name = row.arm if len(row.arm) <= 20 else row.arm[:19] + "…"
+    drawing.text((LEFT - 12, y + 5), name, "arm end")
+    if row.low is not None and row.high is not None:
+        drawing.line((x(row.low), y + 12), (x(row.high), y + 12), f"interval {css}")
+    if row.mean is not None:
+        drawing.line((x(row.mean), y + 4), (x(row.mean), y + 20), f"mean {css}")
+    for point, (at, lift) in zip(row.points, _apart([x(p.value) for p in row.points]), strict=True):
+        drawing.dot((at, y - 4 - lift), DOT, f"{'hollow' if point.collapsed else 'seed'} {css}", point.title)
+
+
+def _apart(places: Sequence[float]) -> list[Point]:
+    """(place, lift) of each dot: dots that would cover each other are stacked, a little closer the more there are."""
+    taken: list[Point] = []
+    step = 2 * DOT if len(places) <= 12 else DOT / 2
+    for place in places:
+        lift = 0.0
+        while any(abs(place - other) < 1.6 * DOT and abs(lift - height) < step / 2 for other, height in taken):
+            lift += step
+        taken.append((place, min(lift, ROW / 2 - 8)))
+    return taken
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One run's line."""
+
+    title: str
+    points: Sequence[Point]
+
+
+def curve_plot(arm: str, css: str, curves: Sequence[Curve], labels: tuple[str, str], ranges: tuple[Point, Point]) -> Markup:
+    """All runs of one arm; `labels` and `ranges` of x and y are shared by all arms, so that panels can be compared."""
+    (x_label, y_label), (x_range, y_range) = labels, ranges
+    drawing = Drawing(420, 250, f"{y_label} over {x_label} of {len(curves)} runs of {arm}.")
+    x, y = Scale(*x_range, 48, 410), Scale(*y_range, 205, 28)
+    vertical_axis(drawing, y, 48, y_label, 410)
+    horizontal_axis(drawing, x, 205, x_label, 28, n_ticks=5)
+    for curve in curves:
+        at = [(x(a), y(b)) for a, b in curve.points]
+        drawing.path(at, f"curve {css}", curve.title)
+        drawing.dot(at[-1], 2.5, f"seed {css}", curve.title)
+    return drawing.svg()

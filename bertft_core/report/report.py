@@ -1,0 +1,82 @@
+"""Writes the report's folder; the same records give the same bytes."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from bertft_core.config.study import StudyConfig
+from bertft_core.records import DatasetCard, Environment, RunRecord, StudyDir, StudySummary, SweepResult
+from bertft_core.records.store import write_atomically, write_record
+from bertft_core.report import figures, sections, wording
+from bertft_core.report.config_text import study_yaml
+from bertft_core.report.runs_csv import runs_csv
+
+TEMPLATES_DIR = Path(__file__).parent / "templates"
+
+
+def write_report(
+    study: StudyConfig,
+    card: DatasetCard,
+    summary: StudySummary,
+    records: Sequence[RunRecord],
+    sweeps: Sequence[SweepResult],
+    *,
+    study_dir: StudyDir,
+    environment: Environment | None,
+) -> Path:
+    """Write report.html, runs.csv, summary.json and study.yaml; returns the path of report.html.
+
+    `records` are those of the study, search runs included; any that neither the summary nor a sweep names are ignored.
+    report.html needs nothing beside it: style and pictures are inside.
+    """
+    folder, by_digest = study_dir.report_dir, {record.digest: record for record in records}
+    page = _page(study, card, summary, by_digest, sweeps, study_dir, environment)
+    write_record(folder / "summary.json", summary)
+    write_atomically(folder / "runs.csv", runs_csv(study, summary, by_digest))
+    write_atomically(folder / "study.yaml", study_yaml(study))
+    write_atomically(folder / "report.html", page)
+    return folder / "report.html"
+
+
+def _page(
+    study: StudyConfig,
+    card: DatasetCard,
+    summary: StudySummary,
+    records: dict[str, RunRecord],
+    sweeps: Sequence[SweepResult],
+    study_dir: StudyDir,
+    environment: Environment | None,
+) -> str:
+    loader = jinja2.FileSystemLoader(TEMPLATES_DIR)
+    templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    templates.filters |= {"score": wording.score, "setting": wording.setting, "duration": wording.duration}
+    templates.globals |= {"interval": wording.interval, "absent": wording.ABSENT}
+    config_path = (study_dir.report_dir / "study.yaml").resolve()
+    command = ["bertft", "run", str(config_path), "--home", str(study_dir.home_dir.resolve())]
+    return templates.get_template("report.html.j2").render(
+        study=study,
+        card=card,
+        summary=summary,
+        style=Markup((TEMPLATES_DIR / "style.css").read_text(encoding="utf-8")),  # our own file, no user text in it
+        question=wording.question(study, card, summary),
+        config=study_yaml(study),
+        sentences=wording.sentences(summary),
+        cautions=wording.cautions(study, summary),
+        not_counted=wording.not_counted(summary),
+        results=sections.results(summary),
+        seed_plots=figures.seed_plots(study, card, summary),
+        seeds=sections.seeds(summary, records),
+        validation_curves=figures.validation_curves(study, summary, records),
+        loss_curves=figures.loss_curves(summary, study_dir),
+        confusions=sections.confusion_tables(summary, card, records, study_dir),
+        searches=sections.searches(sweeps, study_dir),
+        troubled=sections.troubled(study, summary, sweeps, records),
+        machines=sections.machines(summary, records),
+        environment=environment or next((r.environment for r in records.values() if r.environment), None),
+        command=shlex.join(command),
+    )

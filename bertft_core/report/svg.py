@@ -1,0 +1,106 @@
+"""Small inline SVG drawings: a scale, axes, and shapes whose colours come from the page's style sheet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A straight map from data [low, high] to pixels [start, end]."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        share = (value - self.low) / (self.high - self.low)
+        return self.start + share * (self.end - self.start)
+
+    def ticks(self, n: int = 5) -> list[float]:
+        """About `n` round numbers inside the data range: steps of 1, 2 or 5 times a power of ten."""
+        rough = (self.high - self.low) / n
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * (1 - 1e-9))
+        first = math.ceil(self.low / step - 1e-9)
+        last = math.floor(self.high / step + 1e-9)
+        return [i * step for i in range(first, last + 1)]
+
+
+def padded(values: Iterable[float], share: float = 0.06) -> tuple[float, float]:
+    """A data range with room on both sides; never empty, (0, 1) without values."""
+    found = list(values)
+    if not found:
+        return 0.0, 1.0
+    low, high = min(found), max(found)
+    room = (high - low) * share or max(abs(low) * share, 0.01)
+    return low - room, high + room
+
+
+def number(value: float) -> str:
+    """A tick label: as short as possible."""
+    return f"{value:.6g}".replace("-", "−")
+
+
+def _px(value: float) -> str:
+    return f"{value:.1f}"
+
+
+@dataclass
+class Drawing:
+    """Shapes in the order they were added; every text is escaped."""
+
+    width: int
+    height: int
+    alt: str
+    """Read aloud in place of the picture."""
+    shapes: list[Markup] = field(default_factory=list)
+
+    def line(self, a: Point, b: Point, css: str) -> None:
+        """A straight line from a to b."""
+        at = (_px(a[0]), _px(a[1]), _px(b[0]), _px(b[1]))
+        self.shapes.append(Markup('<line x1="{}" y1="{}" x2="{}" y2="{}" class="{}"/>').format(*at, css))
+
+    def path(self, points: Sequence[Point], css: str, title: str) -> None:
+        """A line through all points; `title` shows under the mouse."""
+        d = "M" + " L".join(f"{_px(x)},{_px(y)}" for x, y in points)
+        self.shapes.append(Markup('<path d="{}" class="{}"><title>{}</title></path>').format(d, css, title))
+
+    def dot(self, at: Point, radius: float, css: str, title: str) -> None:
+        """A circle; `title` shows under the mouse."""
+        place = (_px(at[0]), _px(at[1]), _px(radius))
+        shape = Markup('<circle cx="{}" cy="{}" r="{}" class="{}"><title>{}</title></circle>')
+        self.shapes.append(shape.format(*place, css, title))
+
+    def text(self, at: Point, words: str, css: str) -> None:
+        """Words at a point; the class says how they are anchored."""
+        self.shapes.append(Markup('<text x="{}" y="{}" class="{}">{}</text>').format(_px(at[0]), _px(at[1]), css, words))
+
+    def svg(self) -> Markup:
+        """The drawing as one element that scales with the page."""
+        head = Markup('<svg viewBox="0 0 {} {}" width="{}" role="img" aria-label="{}">')
+        opened = head.format(self.width, self.height, self.width, self.alt)
+        return opened + Markup("").join(self.shapes) + Markup("</svg>")
+
+
+def horizontal_axis(drawing: Drawing, x: Scale, y: float, label: str, grid_to: float, n_ticks: int = 6) -> None:
+    """Ticks with numbers under `y`, grid lines up to `grid_to`, the label below."""
+    for tick in x.ticks(n_ticks):
+        drawing.line((x(tick), y), (x(tick), grid_to), "grid")
+        drawing.text((x(tick), y + 16), number(tick), "tick middle")
+    drawing.text(((x.start + x.end) / 2, y + 34), label, "label middle")
+
+
+def vertical_axis(drawing: Drawing, y: Scale, x: float, label: str, grid_to: float) -> None:
+    """Ticks with numbers left of `x`, grid lines to `grid_to`, the label above."""
+    for tick in y.ticks(4):
+        drawing.line((x, y(tick)), (grid_to, y(tick)), "grid")
+        drawing.text((x - 6, y(tick) + 4), number(tick), "tick end")
+    drawing.text((x - 34, y.end - 10), label, "label")

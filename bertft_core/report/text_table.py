@@ -1,0 +1,46 @@
+"""The result table for the terminal, in plain text."""
+
+from __future__ import annotations
+
+from bertft_core.records import StudySummary
+from bertft_core.report import wording
+
+COLUMNS = ("arm", "runs", "mean", "sd", "95 % t-interval", "min", "max")
+
+
+def result_table(summary: StudySummary) -> str:
+    """Every arm on the headline split, then on the others; what differs by how much; what is not in the numbers.
+
+    'runs' is scored / planned. Only spaces, no colours: it reads the same in a log file.
+    """
+    blocks = [_block(summary, split) for split in wording.splits_of(summary)]
+    told = wording.sentences(summary)
+    missing = wording.not_counted(summary)
+    if missing:
+        told += [f"Not plainly ok: {'; '.join(missing)}."]
+    return "\n\n".join([*blocks, "\n".join(told)])
+
+
+def _block(summary: StudySummary, split: str) -> str:
+    title = f"{summary.headline_metric} on {split}, {summary.headline_checkpoint} checkpoint"
+    rows = [COLUMNS, *(row for arm in range(len(summary.arms)) for row in _rows(summary, arm, split))]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([title, *lines])
+
+
+def _rows(summary: StudySummary, position: int, split: str) -> list[tuple[str, ...]]:
+    arm = summary.arms[position]
+    rows = []
+    for collapsed_included in (True, False):
+        found = wording.row_of(
+            arm, split, summary.headline_checkpoint, summary.headline_metric, collapsed_included=collapsed_included
+        )
+        name = arm.arm if collapsed_included else f"{arm.arm} without collapsed"
+        if found is not None:
+            ends = wording.interval(found.t_low, found.t_high)
+            numbers = [wording.score(value) for value in (found.mean, found.sd, found.min, found.max)]
+            rows.append((name, f"{found.n}/{arm.n_planned}", *numbers[:2], ends, *numbers[2:]))
+        elif collapsed_included:
+            rows.append((name, f"0/{arm.n_planned}", *[wording.ABSENT] * 5))
+    return rows

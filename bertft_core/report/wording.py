@@ -1,0 +1,120 @@
+"""How numbers and settings are written for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bertft_core.config.seeds import CrossedDesign, OnlyDesign
+from bertft_core.config.study import StudyConfig
+from bertft_core.records import ArmSummary, DatasetCard, MetricSummary, StudySummary
+
+ABSENT = "–"
+
+
+def score(value: float | None) -> str:
+    """A score with three decimals."""
+    return ABSENT if value is None else f"{value:.3f}".replace("-", "−")
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """Both ends of an interval."""
+    return ABSENT if low is None or high is None else f"{score(low)} to {score(high)}"
+
+
+def setting(value: Any) -> str:
+    """A setting's value; numbers without useless digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as '48 s', '12 min' or '3.5 h'."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def row_of(arm: ArmSummary, split: str, checkpoint: str, metric: str, *, collapsed_included: bool = True) -> MetricSummary | None:
+    """One row of an arm's summary, if there is one."""
+    wanted = (split, checkpoint, metric, collapsed_included)
+    return next((m for m in arm.metrics if (m.split, m.checkpoint, m.metric, m.collapsed_included) == wanted), None)
+
+
+def splits_of(summary: StudySummary) -> list[str]:
+    """Every split with scores, the headline first."""
+    found = dict.fromkeys([summary.headline_split, *(m.split for arm in summary.arms for m in arm.metrics)])
+    return list(found)
+
+
+def sentences(summary: StudySummary) -> list[str]:
+    """The differences in words; an arm that cannot be compared is named too."""
+    told = {difference.arm: f"{difference.sentence}." for difference in summary.differences}
+    baseline = summary.arms[0].arm
+    silent = "no seed has a score of both {} and {}, so nothing can be said about their difference."
+    lines = [told.get(arm.arm) or silent.format(arm.arm, baseline) for arm in summary.arms[1:]]
+    return lines or [f"The study has one arm, {baseline}, and so nothing to compare it with."]
+
+
+def not_counted(summary: StudySummary) -> list[str]:
+    """'full: 1 diverged, 1 missing' for each arm with runs that are no plain success."""
+    found = {arm.arm: {status: n for status, n in arm.counts.items() if status != "ok" and n} for arm in summary.arms}
+    return [f"{arm}: {listed(f'{n} {status}' for status, n in counts.items())}" for arm, counts in found.items() if counts]
+
+
+def cautions(study: StudyConfig, summary: StudySummary) -> list[str]:
+    """What a reader must know before quoting the numbers."""
+    notes = [
+        "The intervals say how sure the mean over seeds is on these very examples; "
+        "other examples would bring an uncertainty of their own."
+    ]
+    if summary.headline_split == "validation":
+        notes.append(
+            "The headline is on the validation set, which also chose the best checkpoint and any searched setting: "
+            "it flatters the arms that were chosen by it."
+        )
+    elif summary.headline_split != study.headline.split:
+        notes.append(f"The data has no split '{study.headline.split}'.")
+    if len(summary.differences) > 1:
+        notes.append(f"The {len(summary.differences)} intervals of differences are not corrected for being several.")
+    if any(arm.n_planned < 10 for arm in summary.arms):
+        notes.append("With fewer than about ten seeds bootstrap intervals are too narrow; trust the t-interval.")
+    return notes
+
+
+def listed(items: Iterable[str]) -> str:
+    """Items joined by commas."""
+    return ", ".join(items)
+
+
+def question(study: StudyConfig, card: DatasetCard, summary: StudySummary) -> str:
+    """What was asked, in one paragraph."""
+    arms = list(study.arms)
+    sizes = listed(f"{split.n_examples:,} {name}" for name, split in card.splits.items())
+    compared = f"compares the arms {listed(arms)}; {arms[0]} is the baseline" if len(arms) > 1 else f"looks at the arm {arms[0]}"
+    n = study.n_runs_per_arm
+    parts = [
+        f"The study {compared}.",
+        f"The data set {card.name} has {sizes} examples with the labels {listed(card.labels)}.",
+        f"Each arm starts from {card.encoder.checkpoint} and is trained {'once' if n == 1 else f'{n} times'}: {_moving(study)}.",
+        *(_searched(arm, config.search) for arm, config in study.arms.items() if config.search is not None),
+        f"The headline is {summary.headline_metric} on {summary.headline_split}, with the weights of the "
+        + ("best validation score." if summary.headline_checkpoint == "best" else "last step."),
+    ]
+    return " ".join(parts)
+
+
+def _moving(study: StudyConfig) -> str:
+    design = study.seeds.design
+    if isinstance(design, OnlyDesign):
+        return f"only the {design.only} seed changes from run to run"
+    if isinstance(design, CrossedDesign):
+        return f"{design.crossed.init} init seeds crossed with {design.crossed.order} order seeds"
+    return "the new head's weights, the batch order and the dropout masks all change from run to run"
+
+
+def _searched(arm: str, search: Any) -> str:
+    space: Mapping[str, Any] = search.space
+    return (
+        f"A search of {search.n_trials} trials with {search.n_seeds} seed(s) each chose {listed(space)} of {arm}, "
+        "on the validation set alone and with seeds that no result below uses."
+    )
