@@ -1,0 +1,100 @@
+"""A tokenised split, mapped into memory: every run on a machine shares the same pages. Needs numpy and pyarrow only."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+
+class PreparedSplit:
+    """The rows of one `<split>.arrow`; see `tokenization.tokenise` for its columns."""
+
+    def __init__(self, table: pa.Table, name: str) -> None:
+        self.name = name
+        self._table = table
+        self._ids = _flat(table, "input_ids")
+        self._types = _flat(table, "token_type_ids") if "token_type_ids" in table.column_names else None
+
+    @property
+    def n(self) -> int:
+        """Number of examples."""
+        return self._table.num_rows
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """Label ids, int64, shape (n,)."""
+        return _values(self._table, "label").astype(np.int64)
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Input lengths in word pieces, special tokens included, int64, shape (n,)."""
+        return np.diff(self._ids[0])
+
+    @property
+    def n_pieces(self) -> np.ndarray:
+        """Lengths before truncation, int32, shape (n,)."""
+        return _values(self._table, "n_pieces")
+
+    @property
+    def n_unknown(self) -> np.ndarray:
+        """Unknown word pieces of each input, int32, shape (n,)."""
+        return _values(self._table, "n_unknown")
+
+    @property
+    def n_special(self) -> int:
+        """Special tokens in every input."""
+        return int(self._table.schema.metadata[b"n_special"])
+
+    @property
+    def pad_token_id(self) -> int:
+        """What the tokenizer pads with."""
+        return int(self._table.schema.metadata[b"pad_token_id"])
+
+    @property
+    def has_token_types(self) -> bool:
+        """Whether the model is given token types."""
+        return self._types is not None
+
+    def input_ids(self, i: int) -> np.ndarray:
+        """Word piece ids of example i, int32, shape (lengths[i],); a read-only view."""
+        return _row(self._ids, i)
+
+    def token_type_ids(self, i: int) -> np.ndarray | None:
+        """Which text each piece of example i belongs to, int8, or None when the model does not ask."""
+        return None if self._types is None else _row(self._types, i)
+
+    @cached_property
+    def example_ids(self) -> list[str]:
+        """Stable names of the examples."""
+        return self._table["example_id"].to_pylist()
+
+    def texts(self, i: int) -> tuple[str, ...]:
+        """The text of example i, or its two texts."""
+        columns = [name for name in ("text", "text_b") if name in self._table.column_names]
+        return tuple(self._table[name][i].as_py() for name in columns)
+
+
+def open_split(directory: str | Path, split: str) -> PreparedSplit:
+    """Map `<directory>/<split>.arrow` into memory. Raises `OSError` or `pyarrow.ArrowInvalid` when it is missing or torn."""
+    source = pa.memory_map(str(Path(directory) / f"{split}.arrow"))
+    return PreparedSplit(pa.ipc.open_file(source).read_all(), split)
+
+
+def _values(table: pa.Table, column: str) -> np.ndarray:
+    """A number column without a copy; of its one chunk, because converting a chunked column imports pandas."""
+    (chunk,) = table[column].chunks
+    return chunk.to_numpy()
+
+
+def _flat(table: pa.Table, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets (n + 1) and values of a list column, without a copy: a split is written as one batch."""
+    (chunk,) = table[column].chunks
+    return chunk.offsets.to_numpy(), chunk.values.to_numpy()
+
+
+def _row(column: tuple[np.ndarray, np.ndarray], i: int) -> np.ndarray:
+    offsets, values = column
+    return values[offsets[i] : offsets[i + 1]]

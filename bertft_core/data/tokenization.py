@@ -1,0 +1,132 @@
+"""From texts to word pieces, once, with the encoder's own tokenizer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from bertft_core.config import UserError
+from bertft_core.config.base import digest_of
+from bertft_core.data.encoder_files import TOKENIZER_FILES, TOKENIZER_SETTINGS, EncoderFiles, sha256_of
+from bertft_core.data.examples import Example, shorten
+
+RESERVED_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "xlm-roberta-xl": 2, "camembert": 2, "roberta-prelayernorm": 2}
+"""Model types that number positions from the padding id on, so that the first ones hold no word piece."""
+NAMES_ONLY = frozenset({"name_or_path", "special_tokens_map_file", "tokenizer_file", "transformers_version"})
+"""Tokenizer settings that say where it came from and never change a word piece."""
+CHUNK = 1000
+
+
+def tokenizer_digest(encoder: EncoderFiles) -> str:
+    """SHA-256 of everything that decides the word pieces of a text and which of them the model is given."""
+    present = [encoder.directory / name for name in TOKENIZER_FILES if (encoder.directory / name).is_file()]
+    files = present[:1] if present[0].name == "tokenizer.json" else present  # it holds what the other files say
+    settings = [encoder.directory / name for name in TOKENIZER_SETTINGS]
+    parts: dict[str, Any] = {path.name: sha256_of(path) for path in files}
+    parts |= {path.name: _settings_of(path) for path in settings if path.is_file()}
+    return digest_of(parts | {"token_types": uses_token_types(encoder)})
+
+
+def _settings_of(path: Path) -> dict[str, Any]:
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    return {key: value for key, value in settings.items() if key not in NAMES_ONLY}
+
+
+def uses_token_types(encoder: EncoderFiles) -> bool:
+    """Whether the model tells the two texts of a pair apart by token type."""
+    default = 2 if encoder.settings.get("model_type") in ("bert", "electra") else 0
+    return encoder.settings.get("type_vocab_size", default) > 1
+
+
+def refuse_too_long(max_length: int, encoder: EncoderFiles) -> None:
+    """Raise `UserError` when the model has no position embeddings for inputs of this length."""
+    positions = encoder.settings.get("max_position_embeddings")
+    if positions is None:
+        return
+    limit = positions - RESERVED_POSITIONS.get(encoder.settings.get("model_type", ""), 0)
+    if max_length > limit:
+        raise UserError(
+            "data.max_length is longer than the encoder can read",
+            path=encoder.directory / "config.json",
+            found=f"{max_length} word pieces",
+            expected=f"at most {limit} word pieces",
+            todo=f"set data.max_length to {limit} or less",
+        )
+
+
+def load_tokenizer(encoder: EncoderFiles) -> Any:
+    """The encoder's fast tokenizer; raises `UserError` when there is none or when it belongs to another model."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(encoder.directory), local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # torn files, unknown classes, remote code: the user needs one message
+        found = shorten(str(error) or type(error).__name__, 300)
+        raise _unusable(encoder, found, "a tokenizer that transformers can load without remote code") from None
+    if not tokenizer.is_fast:
+        raise _unusable(encoder, f"{type(tokenizer).__name__}, a slow tokenizer", "a fast tokenizer (tokenizer.json)")
+    largest, size = max(tokenizer.get_vocab().values()), encoder.settings.get("vocab_size")
+    if size is not None and largest >= size:
+        raise _unusable(encoder, f"word piece ids up to {largest}", f"ids under the model's vocab_size of {size}")
+    return tokenizer
+
+
+def _unusable(encoder: EncoderFiles, found: str, expected: str) -> UserError:
+    todo = "save the model's own tokenizer beside it with save_pretrained"
+    return UserError("the encoder's tokenizer cannot be used", path=encoder.directory, found=found, expected=expected, todo=todo)
+
+
+def tokenise(tokenizer: Any, examples: Sequence[Example], label_ids: dict[str, int], max_length: int, types: bool) -> pa.Table:
+    """One row per example, cut to `max_length` word pieces (of a pair, the longer text is cut first).
+
+    `n_pieces` is the length before the cut, special tokens included; `n_unknown` counts unknown pieces after it.
+    """
+    ids: list[np.ndarray] = []
+    type_ids: list[np.ndarray] = []
+    n_pieces: list[int] = []
+    for start in range(0, len(examples), CHUNK):
+        texts = [example.texts for example in examples[start : start + CHUNK]]
+        encoded = _encode(tokenizer, texts)
+        lengths = [len(row) for row in encoded["input_ids"]]
+        long = [i for i, length in enumerate(lengths) if length > max_length]
+        if long:
+            cut = _encode(tokenizer, [texts[i] for i in long], truncation=True, max_length=max_length)
+            for name in encoded:
+                for i, row in zip(long, cut[name], strict=True):
+                    encoded[name][i] = row
+        ids += [np.array(row, np.int32) for row in encoded["input_ids"]]
+        type_ids += [np.array(row, np.int8) for row in encoded["token_type_ids"]] if types else []
+        n_pieces += lengths
+    columns = {
+        "example_id": pa.array([example.id for example in examples], pa.string()),
+        "label": pa.array([label_ids[example.label] for example in examples], pa.int32()),
+        "input_ids": _lists(ids),
+        "n_pieces": pa.array(n_pieces, pa.int32()),
+        "n_unknown": pa.array([int((row == tokenizer.unk_token_id).sum()) for row in ids], pa.int32()),
+        "text": pa.array([example.texts[0] for example in examples], pa.large_string()),
+    }
+    if types:
+        columns["token_type_ids"] = _lists(type_ids)
+    if len(examples[0].texts) == 2:
+        columns["text_b"] = pa.array([example.texts[1] for example in examples], pa.large_string())
+    n_special = tokenizer.num_special_tokens_to_add(pair=len(examples[0].texts) == 2)
+    about = {"pad_token_id": str(tokenizer.pad_token_id or 0), "n_special": str(n_special)}
+    return pa.table(columns).replace_schema_metadata(about)
+
+
+def _encode(tokenizer: Any, texts: Iterable[tuple[str, ...]], **how: Any) -> dict[str, list[list[int]]]:
+    firsts, *seconds = (list(column) for column in zip(*texts, strict=True))
+    return dict(
+        tokenizer(firsts, *seconds, padding=False, verbose=False, return_attention_mask=False, return_token_type_ids=True, **how)
+    )
+
+
+def _lists(rows: Sequence[np.ndarray]) -> pa.Array:
+    """Rows of different lengths as one Arrow list array."""
+    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pa.array(np.concatenate(rows)))
