@@ -43,9 +43,9 @@ def scores_by_index(arm: ArmSummary, key: str) -> Mapping[int, float]:
 def _left_out(arm: ArmSummary) -> list[str]:
     """Runs the sentence is silent about, by status."""
     counts = {status: n for status, n in arm.counts.items() if status not in ("ok", "collapsed") and n}
-    parts = [f"{sum(counts.values())} of {arm.n_planned} {arm.arm} runs not counted ({_listed(counts)})"] if counts else []
+    parts = [f"not counted of {arm.n_planned} {arm.arm} runs: {_listed(counts)}"] if counts else []
     if arm.counts.get("collapsed"):
-        parts.append(f"{arm.counts['collapsed']} collapsed {arm.arm} run(s) counted")
+        parts.append(f"counted although collapsed: {arm.counts['collapsed']} of {arm.n_planned} {arm.arm} runs")
     return parts
 
 

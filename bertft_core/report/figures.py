@@ -14,14 +14,15 @@ from bertft_core.report.curves import loss_curve, validation_curve
 from bertft_core.report.svg import padded
 
 
-def seed_plots(study: StudyConfig, card: DatasetCard, summary: StudySummary) -> list[tuple[str, Markup]]:
-    """(split, picture) of every seed per arm, the headline split first."""
+def seed_plots(study: StudyConfig, card: DatasetCard, summary: StudySummary) -> list[Markup]:
+    """A picture of every seed per arm for each split, the headline split first."""
     found = []
     for split in wording.splits_of(summary):
         rows = [_arm_row(arm, split, summary) for arm in summary.arms]
         if any(row.points for row in rows):
             majority = majority_scores(card, study.head.kind, split).get(summary.headline_metric)
-            found.append((split, plots.seed_plot(rows, f"{summary.headline_metric} on {split}", majority)))
+            label = f"{summary.headline_metric} on {split}, {summary.headline_checkpoint} checkpoint"
+            found.append(plots.seed_plot(rows, label, majority))
     return found
 
 
@@ -43,7 +44,7 @@ def validation_curves(study: StudyConfig, summary: StudySummary, records: Mappin
     """(arm, picture) of the validation metric over epochs; every run that validated, also one that failed later."""
     by_arm = {
         arm.arm: [
-            plots.Curve(f"seed {seed.index} ({seed.status})", points)
+            plots.Curve(f"seed {seed.index} ({seed.status})", points, seed.status != "ok")
             for seed in arm.seeds
             if (record := records.get(seed.run_digest)) and (points := validation_curve(record, study.metric))
         ]
@@ -56,7 +57,7 @@ def loss_curves(summary: StudySummary, study_dir: StudyDir) -> list[tuple[str, M
     """(arm, picture) of the training loss over steps, from each run's `curves.jsonl`."""
     by_arm = {
         arm.arm: [
-            plots.Curve(f"seed {seed.index} ({seed.status})", points)
+            plots.Curve(f"seed {seed.index} ({seed.status})", points, seed.status != "ok")
             for seed in arm.seeds
             if (points := loss_curve(study_dir.run_dir(seed.run_digest)))
         ]

@@ -11,7 +11,8 @@ from bertft_core.report import wording
 from bertft_core.report.svg import Drawing, Point, Scale, horizontal_axis, padded, vertical_axis
 
 N_COLOURS = 8
-LEFT, TOP, ROW = 150, 12, 58
+LEFT, TOP = 150, 30
+MOST_LIFT = 60.0
 DOT = 5.0
 
 
@@ -50,16 +51,17 @@ def seed_plot(rows: Sequence[ArmRow], label: str, majority: float | None) -> Mar
     shown = majority is not None and low - (high - low) <= majority <= high + (high - low)
     if shown and majority is not None:
         low, high = padded([*values, majority])
-    height = TOP + ROW * len(rows) + 44
-    alt = f"{label} of every seed. " + " ".join(_spoken(row) for row in rows)
-    drawing = Drawing(860, height, alt)
-    x, bottom = Scale(low, high, LEFT, 840), TOP + ROW * len(rows)
+    x = Scale(low, high, LEFT, 840)
+    lifts = [_lifts([x(p.value) for p in row.points]) for row in rows]
+    row_height = 46 + max((lift for row in lifts for lift in row), default=0.0)
+    bottom = TOP + row_height * len(rows)
+    drawing = Drawing(860, round(bottom) + 44, f"{label}, every seed. " + " ".join(_spoken(row) for row in rows))
     horizontal_axis(drawing, x, bottom, label, TOP)
     if shown and majority is not None:
         drawing.line((x(majority), TOP), (x(majority), bottom), "majority")
-        drawing.text((x(majority) + 4, TOP + 8), "majority label", "tick")
+        drawing.text((x(majority), TOP - 8), "majority label", "tick middle")
     for i, row in enumerate(rows):
-        _seed_row(drawing, row, x, TOP + ROW * (i + 0.5), colour(i))
+        _seed_row(drawing, row, lifts[i], x, TOP + row_height * (i + 1) - 28, colour(i))
     return drawing.svg()
 
 
@@ -69,27 +71,27 @@ def _spoken(row: ArmRow) -> str:
     return f"{row.arm}: mean {wording.score(row.mean)}, 95 % interval {wording.interval(row.low, row.high)}."
 
 
-def _seed_row(drawing: Drawing, row: ArmRow, x: Scale, y: float, css: str) -> None:
+def _seed_row(drawing: Drawing, row: ArmRow, lifts: Sequence[float], x: Scale, y: float, css: str) -> None:
     name = row.arm if len(row.arm) <= 20 else row.arm[:19] + "…"
-    drawing.text((LEFT - 12, y + 5), name, "arm end")
+    drawing.text((LEFT - 12, y + 9), name, "arm end")
     if row.low is not None and row.high is not None:
-        drawing.line((x(row.low), y + 12), (x(row.high), y + 12), f"interval {css}")
+        drawing.line((x(row.low), y + 14), (x(row.high), y + 14), f"interval {css}")
     if row.mean is not None:
-        drawing.line((x(row.mean), y + 4), (x(row.mean), y + 20), f"mean {css}")
-    for point, (at, lift) in zip(row.points, _apart([x(p.value) for p in row.points]), strict=True):
-        drawing.dot((at, y - 4 - lift), DOT, f"{'hollow' if point.collapsed else 'seed'} {css}", point.title)
+        drawing.line((x(row.mean), y + 6), (x(row.mean), y + 22), f"mean {css}")
+    for point, lift in zip(row.points, lifts, strict=True):
+        drawing.dot((x(point.value), y - lift), DOT, f"{'hollow' if point.collapsed else 'seed'} {css}", point.title)
 
 
-def _apart(places: Sequence[float]) -> list[Point]:
-    """(place, lift) of each dot: dots that would cover each other are stacked, a little closer the more there are."""
+def _lifts(places: Sequence[float]) -> list[float]:
+    """How far to raise each dot so that none covers another; pressed together where a stack would grow too high."""
     taken: list[Point] = []
-    step = 2 * DOT if len(places) <= 12 else DOT / 2
     for place in places:
         lift = 0.0
-        while any(abs(place - other) < 1.6 * DOT and abs(lift - height) < step / 2 for other, height in taken):
-            lift += step
-        taken.append((place, min(lift, ROW / 2 - 8)))
-    return taken
+        while any(abs(place - other) < 1.6 * DOT and lift == height for other, height in taken):
+            lift += 2 * DOT
+        taken.append((place, lift))
+    highest = max((lift for _, lift in taken), default=0.0)
+    return [lift * min(1.0, MOST_LIFT / highest) if highest else 0.0 for _, lift in taken]
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ class Curve:
 
     title: str
     points: Sequence[Point]
+    troubled: bool
 
 
 def curve_plot(arm: str, css: str, curves: Sequence[Curve], labels: tuple[str, str], ranges: tuple[Point, Point]) -> Markup:
@@ -109,6 +112,6 @@ def curve_plot(arm: str, css: str, curves: Sequence[Curve], labels: tuple[str, s
     horizontal_axis(drawing, x, 205, x_label, 28, n_ticks=5)
     for curve in curves:
         at = [(x(a), y(b)) for a, b in curve.points]
-        drawing.path(at, f"curve {css}", curve.title)
+        drawing.path(at, f"curve {css}{' troubled' if curve.troubled else ''}", curve.title)
         drawing.dot(at[-1], 2.5, f"seed {css}", curve.title)
     return drawing.svg()

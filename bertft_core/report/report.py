@@ -64,6 +64,7 @@ def _page(
         summary=summary,
         style=Markup((TEMPLATES_DIR / "style.css").read_text(encoding="utf-8")),  # our own file, no user text in it
         question=wording.question(study, card, summary),
+        arms=sections.arms(study, summary, records),
         config=study_yaml(study),
         sentences=wording.sentences(summary),
         cautions=wording.cautions(study, summary),

@@ -15,6 +15,27 @@ from bertft_core.report import plots, wording
 Row = dict[str, Any]
 
 
+def arms(study: StudyConfig, summary: StudySummary, records: Mapping[str, RunRecord]) -> Row:
+    """What each arm is: its strategies, the settings that tell the arms apart, and how many parameters learn."""
+    settings = [study.training_of(arm.arm, dict(arm.chosen)).model_dump(mode="json") for arm in summary.arms]
+    always = ("learning_rate", "batch_size", "max_steps" if settings[0]["epochs"] is None else "epochs")
+    names = [name for name in settings[0] if name in always or any(s[name] != settings[0][name] for s in settings)]
+    rows = []
+    for i, arm in enumerate(summary.arms):
+        kinds = " + ".join(strategy.kind for strategy in study.arms[arm.arm].strategies)
+        learning = next((r.n_trainable_parameters for s in arm.seeds if (r := records.get(s.run_digest))), None)
+        rows.append(
+            {
+                "arm": arm.arm,
+                "css": plots.colour(i),
+                "strategies": kinds.replace("_", " "),
+                "settings": [settings[i][name] for name in names],
+                "learning": wording.ABSENT if learning is None else f"{learning:,}",
+            }
+        )
+    return {"names": names, "rows": rows}
+
+
 def results(summary: StudySummary) -> list[Row]:
     """For each split, the headline metric of every arm; a second row without collapsed runs where there are any."""
     tables = []
@@ -125,7 +146,7 @@ def _reason(study: StudyConfig, record: RunRecord | None) -> str:
 def machines(summary: StudySummary, records: Mapping[str, RunRecord]) -> Row:
     """What the report runs cost and where they ran."""
     found = [records[seed.run_digest] for arm in summary.arms for seed in arm.seeds if seed.run_digest in records]
-    where = {f"{e.device}, {e.threads} thread(s) per run, on {e.host}" for r in found if (e := r.environment)}
+    where = {f"{e.device}, {wording.several(e.threads, 'thread')} per run, on {e.host}" for r in found if (e := r.environment)}
     peaks = [record.peak_memory_bytes for record in found if record.peak_memory_bytes]
     return {
         "where": sorted(where),

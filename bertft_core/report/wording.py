@@ -82,8 +82,14 @@ def cautions(study: StudyConfig, summary: StudySummary) -> list[str]:
 
 
 def listed(items: Iterable[str]) -> str:
-    """Items joined by commas."""
-    return ", ".join(items)
+    """Items in one breath: 'a, b and c'."""
+    *most, last = list(items)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def several(n: int, noun: str) -> str:
+    """'1 seed', '2 seeds'."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def question(study: StudyConfig, card: DatasetCard, summary: StudySummary) -> str:
@@ -114,7 +120,8 @@ def _moving(study: StudyConfig) -> str:
 
 def _searched(arm: str, search: Any) -> str:
     space: Mapping[str, Any] = search.space
+    size = f"{several(search.n_trials, 'trial')} with {several(search.n_seeds, 'seed')} each"
     return (
-        f"A search of {search.n_trials} trials with {search.n_seeds} seed(s) each chose {listed(space)} of {arm}, "
+        f"A search of {size} chose {listed(space)} of {arm}, "
         "on the validation set alone and with seeds that no result below uses."
     )

@@ -1,0 +1,52 @@
+"""Intervals of the mean against reference values, and the ways they can be absent or empty."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bertft_core.evaluation.intervals import bootstrap_interval, t_interval
+
+SCORES = [0.70, 0.72, 0.69, 0.75, 0.71]
+
+
+def test_the_t_interval_equals_the_reference_value():
+    low, high = t_interval(SCORES)
+    assert low == pytest.approx(0.714 - 0.0285853, abs=1e-7)
+    assert high == pytest.approx(0.714 + 0.0285853, abs=1e-7)
+
+
+def test_the_t_interval_equals_scipy_at_another_level():
+    values = np.random.default_rng(0).normal(size=12)
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.9)
+    assert t_interval(values, 0.9) == pytest.approx((expected.low, expected.high))
+
+
+def test_the_bootstrap_interval_of_three_values_ends_on_the_smallest_and_largest():
+    # Each end value has probability 1/27 > 0.025 among all resamples, so it is the quantile.
+    assert bootstrap_interval([1, 2, 4], 7) == (1.0, 4.0)
+
+
+def test_the_bootstrap_interval_agrees_with_scipy():
+    values = np.random.default_rng(1).normal(size=40)
+    expected = stats.bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(2))
+    interval = expected.confidence_interval
+    assert bootstrap_interval(values, 3) == pytest.approx((interval.low, interval.high), abs=0.01)
+
+
+def test_the_bootstrap_depends_on_its_seed_and_on_nothing_else():
+    values = np.random.default_rng(1).normal(size=9)
+    first = bootstrap_interval(values, 5)
+    np.random.seed(0)
+    assert bootstrap_interval(values, 5) == first
+    assert bootstrap_interval(values, 6) != first
+
+
+@pytest.mark.parametrize("values", [[], [0.7]])
+def test_fewer_than_two_values_have_no_interval(values):
+    assert t_interval(values) is None
+    assert bootstrap_interval(values, 0) is None
+
+
+def test_equal_values_have_an_interval_without_width():
+    assert t_interval([0.5, 0.5, 0.5]) == (0.5, 0.5)
+    assert bootstrap_interval([0.5, 0.5, 0.5], 0) == (0.5, 0.5)

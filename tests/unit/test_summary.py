@@ -1,0 +1,215 @@
+"""The summary of a study: recomputed, complete, and honest about what is not in a number."""
+
+import numpy as np
+import pytest
+
+from bertft_core.evaluation import confusions, majority_scores, summarise
+from bertft_core.evaluation.differences import difference
+from bertft_core.records import ArmSummary, SeedScore, StudyDir, StudySummary
+from bertft_core.training.planning import plan_runs
+from tests.records import make_card, make_record, make_study
+
+ACCURACIES = {"features": [0.6, 0.65, 0.55], "full": [0.8, 0.9, 0.85]}
+
+
+class Whole:
+    """A study whose runs all ended, unless `statuses` says otherwise; 'missing' makes no record."""
+
+    def __init__(self, tmp_path, study=None, statuses=None, splits=None):
+        self.study = study or make_study()
+        self.card = make_card(tmp_path, splits=splits)
+        self.dir = StudyDir(tmp_path, self.study.name)
+        self.planned = plan_runs(self.study, self.card, {})
+        self.records = {}
+        for spec in self.planned:
+            status = (statuses or {}).get((spec.arm, spec.index), "ok")
+            if status != "missing":
+                accuracy = 0.5 if status == "collapsed" else ACCURACIES.get(spec.arm, [0.7] * 9)[spec.index]
+                error = "loss is NaN" if status == "diverged" else None
+                self.records[spec.digest] = make_record(spec, self.card, self.dir, status=status, accuracy=accuracy, error=error)
+
+    def summary(self) -> StudySummary:
+        return summarise(self.study, self.card, self.planned, self.records, {}, self.dir.run_dir)
+
+
+def _rows(summary, arm, key="best/test/accuracy"):
+    checkpoint, split, metric = key.split("/", 2)
+    found = next(a for a in summary.arms if a.arm == arm)
+    return [m for m in found.metrics if (m.checkpoint, m.split, m.metric) == (checkpoint, split, metric)]
+
+
+def test_every_arm_split_checkpoint_and_metric_has_a_row(tmp_path):
+    summary = Whole(tmp_path).summary()
+    (row,) = _rows(summary, "full")
+    assert (row.n, row.mean, row.median, row.min, row.max) == pytest.approx((3, 0.85, 0.85, 0.8, 0.9))
+    assert row.sd == pytest.approx(0.05)
+    assert row.t_high - row.mean == pytest.approx(4.30265273 * 0.05 / 3**0.5)
+    assert row.bootstrap_low == pytest.approx(0.8)
+    for arm in summary.arms:
+        keys = {(m.checkpoint, m.split) for m in arm.metrics}
+        assert keys == {(c, s) for c in ("best", "final") for s in ("validation", "test", "other_domain")}
+        assert len(arm.metrics) == 6 * (6 + 3 * 2)
+
+
+def test_metrics_come_from_the_stored_predictions_and_not_from_the_record(tmp_path):
+    whole = Whole(tmp_path)
+    honest = whole.summary()
+    for digest, record in whole.records.items():
+        wrong = {split: {"accuracy": 0.123} for split in record.best}
+        whole.records[digest] = record.model_copy(update={"best": wrong, "final": wrong})
+    assert whole.summary() == honest
+
+
+@pytest.mark.parametrize("damage", ["gone", "torn"])
+def test_the_record_stands_in_where_predictions_are_gone(tmp_path, damage):
+    whole = Whole(tmp_path)
+    before = _rows(whole.summary(), "full")[0].mean
+    spec = next(spec for spec in whole.planned if spec.arm == "full")
+    path = whole.dir.run_dir(spec.digest) / "predictions" / "best-test.parquet"
+    path.unlink() if damage == "gone" else path.write_bytes(b"torn")
+    assert _rows(whole.summary(), "full")[0].mean == pytest.approx(before)
+
+
+def test_runs_that_failed_diverged_or_are_missing_are_counted_and_have_no_scores(tmp_path):
+    statuses = {("full", 0): "diverged", ("full", 1): "missing", ("features", 2): "failed"}
+    summary = Whole(tmp_path, statuses=statuses).summary()
+    features, full = summary.arms
+    assert full.counts == {"diverged": 1, "missing": 1, "ok": 1}
+    assert features.counts == {"failed": 1, "ok": 2}
+    assert [bool(seed.scores) for seed in full.seeds] == [False, False, True]
+    assert full.seeds[0].error == "loss is NaN"
+    (row,) = _rows(summary, "full")
+    assert (row.n, row.sd, row.t_low, row.bootstrap_low) == (1, None, None, None)
+
+
+def test_collapsed_runs_are_in_the_mean_and_a_second_row_leaves_them_out(tmp_path):
+    summary = Whole(tmp_path, statuses={("full", 1): "collapsed"}).summary()
+    with_them, without = _rows(summary, "full")
+    assert (with_them.collapsed_included, with_them.n) == (True, 3)
+    assert with_them.mean == pytest.approx((0.8 + 0.5 + 0.85) / 3)
+    assert (without.collapsed_included, without.n) == (False, 2)
+    assert without.mean == pytest.approx(0.825)
+    assert len(_rows(summary, "features")) == 1
+
+
+def test_an_arm_with_only_collapsed_runs_has_no_row_without_them(tmp_path):
+    summary = Whole(tmp_path, statuses={("full", i): "collapsed" for i in range(3)}).summary()
+    assert [row.collapsed_included for row in _rows(summary, "full")] == [True]
+
+
+def test_the_headline_falls_back_to_validation_without_a_test_set(tmp_path):
+    summary = Whole(tmp_path, splits={"train": 40, "validation": 40}).summary()
+    assert summary.headline_split == "validation"
+    assert "validation" in summary.differences[0].sentence
+
+
+def test_two_arms_that_ask_for_the_same_run_share_its_record(tmp_path):
+    study = make_study(arms={"a": {}, "b": {}})
+    whole = Whole(tmp_path, study)
+    assert len(whole.records) == 3
+    summary = whole.summary()
+    assert [arm.counts for arm in summary.arms] == [{"ok": 3}, {"ok": 3}]
+    assert (
+        summary.differences[0].sentence == "b and a score the same (accuracy, test) in each of 3 seeds; "
+        "without any spread no interval can be given"
+    )
+    assert set(confusions(summary, whole.records, whole.dir.run_dir)) == {"a", "b"}
+
+
+def test_the_summary_survives_its_own_json(tmp_path):
+    summary = Whole(tmp_path, statuses={("full", 1): "collapsed", ("full", 2): "missing"}).summary()
+    assert StudySummary.model_validate_json(summary.model_dump_json()) == summary
+
+
+def test_confusions_add_up_the_seeds_of_the_headline(tmp_path):
+    whole = Whole(tmp_path, statuses={("full", 1): "diverged"})
+    found = confusions(whole.summary(), whole.records, whole.dir.run_dir)
+    counts, n_seeds = found["full"]
+    assert n_seeds == 2
+    assert counts.sum() == 80
+    assert counts.trace() == pytest.approx(40 * 0.8 + 40 * 0.85)
+    assert found["features"][1] == 3
+
+
+def test_the_majority_level_comes_from_the_label_counts(tmp_path):
+    card = make_card(tmp_path, labels=("a", "b", "c"), splits={"train": 10, "test": 8})
+    got = majority_scores(card, "classification", "test")
+    assert got["accuracy"] == pytest.approx(3 / 8)
+    assert got["recall/a"] == 1.0
+    assert got["log_loss"] == pytest.approx(-np.log([0.4] * 3 + [0.3] * 5).mean())
+
+
+def _arm(name, scores, key="best/test/accuracy", **counts):
+    seeds = [
+        SeedScore(
+            index=i,
+            status="ok" if score is not None else "failed",
+            run_digest="d",
+            weights_sha256=None,
+            init_seed=0,
+            order_seed=0,
+            dropout_seed=0,
+            best_step=None,
+            scores={} if score is None else {key: score},
+        )
+        for i, score in enumerate(scores)
+    ]
+    return ArmSummary(arm=name, n_planned=len(scores), counts=counts, metrics=(), seeds=tuple(seeds))
+
+
+def _told(arm, baseline, direction="maximize", key="best/test/accuracy"):
+    return difference(arm, baseline, key, direction)
+
+
+def test_a_sure_difference_is_told_with_its_interval_and_agreement():
+    got = _told(_arm("full", [0.82, 0.81, 0.84, 0.83]), _arm("features", [0.76, 0.77, 0.78, 0.77]))
+    assert (got.n, got.mean) == (4, pytest.approx(0.055))
+    half = 3.18244631 * np.std([0.06, 0.04, 0.06, 0.06], ddof=1) / 2
+    assert (got.t_low, got.t_high) == pytest.approx((0.055 - half, 0.055 + half))
+    assert got.sentence == (
+        "full is 5.5 points (accuracy, test) above features over 4 seeds; 95 % interval 3.9 to 7.1; every seed agrees"
+    )
+
+
+def test_a_difference_downwards_is_told_as_below_with_a_positive_interval():
+    got = _told(_arm("full", [0.76, 0.77, 0.78, 0.77]), _arm("features", [0.82, 0.81, 0.84, 0.83]))
+    assert got.mean == pytest.approx(-0.055)
+    assert got.sentence == (
+        "full is 5.5 points (accuracy, test) below features over 4 seeds; 95 % interval 3.9 to 7.1; every seed agrees"
+    )
+
+
+def test_an_interval_that_holds_zero_is_called_no_sure_difference():
+    got = _told(_arm("full", [0.80, 0.70, 0.78]), _arm("features", [0.75, 0.76, 0.74]))
+    assert got.sentence == (
+        "full is 1.0 points (accuracy, test) above features on average over 3 seeds, "
+        "but the 95 % interval −14.1 to +16.1 holds zero: these seeds show no sure difference"
+    )
+
+
+def test_one_seed_is_no_proof():
+    got = _told(_arm("full", [0.9]), _arm("features", [0.8]))
+    assert (got.n, got.t_low, got.t_high) == (1, None, None)
+    assert got.sentence.endswith("on the one seed both have; one seed cannot say how sure that is")
+
+
+def test_a_disagreeing_seed_is_told():
+    ours = [0.80, 0.82, 0.81, 0.83, 0.82, 0.81, 0.82, 0.74]
+    got = _told(_arm("full", ours), _arm("features", [0.75] * 8))
+    assert got.sentence.endswith("; 7 of 8 seeds agree")
+
+
+def test_lower_is_better_is_said_and_losses_are_no_points():
+    key = "best/test/log_loss"
+    got = _told(_arm("full", [0.31, 0.33, 0.32], key), _arm("features", [0.51, 0.52, 0.53], key), "minimize", key)
+    assert got.sentence.startswith("full is 0.200 (log_loss, test; lower is better) below features over 3 seeds; 95 % interval")
+
+
+def test_pairs_go_by_seed_index_and_what_is_left_out_is_told():
+    got = _told(_arm("full", [0.9, None, 0.7], ok=2, failed=1), _arm("features", [0.6, 0.1, 0.5], ok=2, collapsed=1))
+    assert (got.n, got.mean) == (2, pytest.approx(0.25))
+    assert got.sentence.endswith("; not counted of 3 full runs: 1 failed; counted although collapsed: 1 of 3 features runs")
+
+
+def test_arms_without_a_common_seed_have_no_difference():
+    assert _told(_arm("full", [0.9, None]), _arm("features", [None, 0.5])) is None
