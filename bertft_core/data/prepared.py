@@ -84,15 +84,15 @@ def open_split(directory: str | Path, split: str) -> PreparedSplit:
 
 
 def _values(table: pa.Table, column: str) -> np.ndarray:
-    """A number column without a copy; of its one chunk, because converting a chunked column imports pandas."""
+    """A number column as a read-only view, by way of DLPack because Arrow's own `to_numpy` imports pandas."""
     (chunk,) = table[column].chunks
-    return chunk.to_numpy()
+    return np.from_dlpack(chunk)
 
 
 def _flat(table: pa.Table, column: str) -> tuple[np.ndarray, np.ndarray]:
     """Offsets (n + 1) and values of a list column, without a copy: a split is written as one batch."""
     (chunk,) = table[column].chunks
-    return chunk.offsets.to_numpy(), chunk.values.to_numpy()
+    return np.from_dlpack(chunk.offsets), np.from_dlpack(chunk.values)
 
 
 def _row(column: tuple[np.ndarray, np.ndarray], i: int) -> np.ndarray:
