@@ -104,7 +104,7 @@ def find_unknown_pieces(data: PreparedData) -> Iterator[Finding]:
     for name, split in data.prepared.items():
         ratio = unknown_ratio(split)
         if ratio > MAX_UNKNOWN_RATIO:
-            worst = np.argsort(-split.n_unknown, kind="stable")[:N_SHOWN]
+            worst = np.argsort(-split.n_unknown, kind="stable")[: np.count_nonzero(split.n_unknown)]
             yield Finding(
                 check="unknown_pieces",
                 split=name,
