@@ -1,0 +1,18 @@
+"""Feature extraction: the encoder is frozen and in evaluation mode; only the head learns.
+
+Source:   Peters et al. 2019, "To Tune or Not to Tune?".
+Touches:  requires_grad and mode of the encoder (BERT's pooler is part of it).
+Neutral:  none; an arm without it is full fine-tuning.
+Limits:   the head sees the same features in every epoch, without dropout inside the encoder.
+"""
+
+from __future__ import annotations
+
+from bertft_core.config.strategies import FeatureExtraction
+from bertft_core.strategies.setup import Setup
+
+
+def apply(setup: Setup, config: FeatureExtraction) -> None:
+    """Freeze the encoder and let it rest."""
+    setup.encoder.requires_grad_(False)
+    setup.resting.append(setup.encoder)

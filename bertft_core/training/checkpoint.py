@@ -1,0 +1,90 @@
+"""The state of a half-done run: safetensors and JSON, complete or not there, and nothing that could execute code."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from bertft_core.config.base import Frozen
+from bertft_core.records import Evaluation
+from bertft_core.records.store import write_record
+
+KEPT = 2
+TENSORS, POSITION = "state.safetensors", "position.json"
+
+
+class Position(Frozen):
+    """Where a run is; everything that is no tensor. Streams have no state: the step says where they are."""
+
+    digest: str
+    """Of the run's spec."""
+    step: int = 0
+    evaluations: tuple[Evaluation, ...] = ()
+    best_step: int | None = None
+    best_score: float | None = None
+    n_without_rise: int = 0
+    """Evaluations in a row that early stopping counts."""
+    train_seconds: float = 0.0
+    evaluate_seconds: float = 0.0
+    scaler: dict[str, float | int] = {}
+    """State of the fp16 gradient scaler."""
+    tensors_sha256: str = ""
+
+
+def save_checkpoint(directory: Path, position: Position, tensors: dict[str, Tensor]) -> None:
+    """Write `step-<n>/` under a temporary name, flush it, rename it; keep this one and the one before."""
+    target = directory / f"step-{position.step:08d}"
+    part = directory / f".{target.name}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    save_file({name: values.contiguous() for name, values in tensors.items()}, part / TENSORS)
+    with (part / TENSORS).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+    write_record(part / POSITION, position.model_copy(update={"tensors_sha256": digest}))
+    shutil.rmtree(target, ignore_errors=True)
+    part.rename(target)
+    for old in sorted(directory.glob("step-*"))[:-KEPT]:
+        shutil.rmtree(old)
+
+
+def load_checkpoint(directory: Path, digest: str) -> tuple[Position, dict[str, Tensor]] | None:
+    """The newest whole checkpoint of the run with this digest; a torn one is passed over for the one before."""
+    for folder in sorted(directory.glob("step-*"), reverse=True):
+        try:
+            position = Position.model_validate_json((folder / POSITION).read_bytes())
+            with (folder / TENSORS).open("rb") as file:
+                whole = hashlib.file_digest(file, "sha256").hexdigest() == position.tensors_sha256
+        except (OSError, ValidationError):
+            continue
+        if whole and position.digest == digest:
+            return position, load_file(folder / TENSORS)
+    return None
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer, names: dict[int, str]) -> dict[str, Tensor]:
+    """AdamW's state by parameter name; `names` maps `id(parameter)` to its name."""
+    return {
+        f"optimizer/{key}/{names[id(parameter)]}": values
+        for parameter, state in optimizer.state.items()
+        for key, values in state.items()
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], parameters: dict[str, Tensor]) -> None:
+    """Put back what `optimizer_tensors` took."""
+    for path, values in tensors.items():
+        kind, _, rest = path.partition("/")
+        if kind != "optimizer":
+            continue
+        key, _, name = rest.partition("/")
+        state: dict[str, Any] = optimizer.state[parameters[name]]
+        state[key] = values.to(parameters[name].device)

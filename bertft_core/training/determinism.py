@@ -1,0 +1,36 @@
+"""Torch's settings and generators: the only place that touches torch's global random state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from bertft_core.seeds import derive_seed
+
+
+def configure(threads: int, device: torch.device) -> None:
+    """Fix what changes floating-point results: thread count, algorithms, TF32."""
+    torch.set_num_threads(threads)
+    if device.type == "cuda":
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+
+
+@contextmanager
+def init_stream(init_seed: int) -> Iterator[None]:
+    """New weights drawn inside come from the init stream; the generators outside are left as they were."""
+    with torch.random.fork_rng():
+        torch.manual_seed(init_seed)
+        yield
+
+
+def enter_dropout_stream(dropout_seed: int, step: int, micro: int) -> None:
+    """Seed the next forward pass.
+
+    The stream has no state: a pass depends on its step alone, not on evaluations, resumes or other runs before it.
+    """
+    torch.manual_seed(derive_seed(dropout_seed, "step", step, micro))

@@ -1,0 +1,129 @@
+"""What came out of a run: its status, the predictions of its last and its best weights, the saved model, the record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bertft_core.data.prepared import PreparedSplit
+from bertft_core.metrics import METRICS
+from bertft_core.records import Environment, RunRecord, RunSpec, RunStatus
+from bertft_core.records.predictions import write_predictions
+from bertft_core.training import weights
+from bertft_core.training.forward import Forward
+from bertft_core.training.loop import Ending, Loop
+
+Scores = dict[str, dict[str, float]]
+
+
+class Outcome:
+    """The end of one run, from the loop as it stands."""
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        run_dir: Path,
+        splits: dict[str, PreparedSplit],
+        forward: Forward,
+        model: Any,
+        loop: Loop,
+        ending: Ending,
+        error: str | None,
+    ) -> None:
+        self.spec, self._run_dir, self._splits, self._forward = spec, run_dir, splits, forward
+        self._model, self._loop, self._ending, self._error = model, loop, ending, error
+
+    @property
+    def is_scored(self) -> bool:
+        """The run has weights worth scoring."""
+        return self._ending in ("completed", "stopped_early")
+
+    def record(
+        self,
+        *,
+        started_at: str,
+        initial_head_sha256: str,
+        environment: Environment,
+        peak_memory_bytes: int | None,
+        ended_at: Callable[[], str],
+    ) -> RunRecord:
+        """Predict, save the model and sum everything up."""
+        position, n_steps = self._loop.position, self._loop.plan.n_steps
+        started = time.monotonic()
+        weights_sha256 = weights.weights_sha256(self._model.named_parameters())
+        scores, paths = self._predict() if self.is_scored else ({}, {})
+        parameters = list(self._model.parameters())
+        n_seen = sum(len(self._loop.plan.indices(step)) for step in range(position.step))
+        return RunRecord(
+            spec=self.spec,
+            digest=self.spec.digest,
+            status=self._status(),
+            error=self._error,
+            started_at=started_at,
+            ended_at=ended_at(),
+            train_seconds=position.train_seconds,
+            evaluate_seconds=position.evaluate_seconds + time.monotonic() - started,
+            n_steps=position.step,
+            planned_steps=n_steps,
+            n_train_examples=self._splits["train"].n,
+            examples_per_second=n_seen / position.train_seconds if position.train_seconds else None,
+            peak_memory_bytes=peak_memory_bytes,
+            n_parameters=sum(p.numel() for p in parameters),
+            n_trainable_parameters=sum(p.numel() for p in parameters if p.requires_grad),
+            evaluations=position.evaluations,
+            best_step=position.best_step,
+            best_score=position.best_score,
+            majority_score=self._majority_score(),
+            final=scores.get("final", {}),
+            best=scores.get("best", {}),
+            predictions=paths,
+            model_dir=self._save_model() if self.is_scored and self.spec.keep_model else None,
+            weights_sha256=weights_sha256,
+            initial_head_sha256=initial_head_sha256,
+            environment=environment,
+        )
+
+    def _predict(self) -> tuple[dict[str, Scores], dict[str, dict[str, str]]]:
+        """Scores and prediction files of the final weights, then of the best, which are left in the model."""
+        scores, paths = {}, {}
+        scores["final"], paths["final"] = self._predict_with("final")
+        if self._loop.position.best_step == self._loop.position.step:
+            scores["best"], paths["best"] = scores["final"], paths["final"]
+        else:
+            weights.put_back(self._model, self._loop.best_weights)
+            scores["best"], paths["best"] = self._predict_with("best")
+        return scores, paths
+
+    def _predict_with(self, checkpoint: str) -> tuple[Scores, dict[str, str]]:
+        scores: Scores = {}
+        paths: dict[str, str] = {}
+        for name in self.spec.evaluated_splits:
+            split = self._splits[name]
+            logits = self._forward.evaluate(split).numpy()
+            paths[name] = f"predictions/{checkpoint}/{name}.parquet"
+            write_predictions(self._run_dir / paths[name], split.example_ids, split.labels, logits)
+            scores[name] = METRICS[self.spec.head.kind].compute(logits, split.labels, self.spec.labels)
+        return scores, paths
+
+    def _majority_score(self) -> float | None:
+        train, validation = self._splits["train"], self._splits["validation"]
+        metrics = METRICS[self.spec.head.kind].majority(train.labels, validation.labels, self.spec.labels)
+        return metrics.get(self.spec.metric)
+
+    def _status(self) -> RunStatus:
+        """Collapsed: at the end of training no better than always answering the most frequent label (Mosbach et al. 2021)."""
+        if self._ending in ("diverged", "pruned"):
+            return self._ending  # type: ignore[return-value]
+        majority, evaluations = self._majority_score(), self._loop.position.evaluations
+        if majority is None or not evaluations:
+            return "ok"
+        score = evaluations[-1].metrics[self.spec.metric]
+        higher_is_better = self.spec.head.metrics[self.spec.metric] == "maximize"
+        return "collapsed" if (score <= majority if higher_is_better else score >= majority) else "ok"
+
+    def _save_model(self) -> str:
+        self._forward.use_packed_attention(False)
+        weights.save_model(self._model, Path(self.spec.encoder_dir), self._run_dir / "model")
+        return "model"

@@ -1,0 +1,175 @@
+"""One run from its spec to its record: the only entry into training."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bertft_core.config import UserError
+from bertft_core.data.prepared import PreparedSplit, open_split
+from bertft_core.heads import HEADS
+from bertft_core.metrics import METRICS
+from bertft_core.records import RunRecord, RunSpec
+from bertft_core.records.store import write_record
+from bertft_core.strategies import STRATEGIES
+from bertft_core.strategies.setup import Setup
+from bertft_core.training import determinism, weights
+from bertft_core.training.curves import CurveFile
+from bertft_core.training.environment import read_environment
+from bertft_core.training.features import feature_dir, frozen_features
+from bertft_core.training.forward import Forward
+from bertft_core.training.loop import Loop
+from bertft_core.training.outcome import Outcome
+from bertft_core.training.steps import StepPlan
+
+OnEvent = Callable[[dict[str, Any]], None]
+
+
+def ignore(event: dict[str, Any]) -> None:
+    """The listener that hears nothing."""
+
+
+def warm_up() -> None:
+    """Import what every run needs, quietly."""
+    import transformers
+    import transformers.models.bert.modeling_bert
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+
+
+def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> RunRecord:
+    """Train, validate and predict as the spec says; write curves, predictions, model and, last, `record.json` to `run_dir`.
+
+    Goes on from the run's newest checkpoint when there is one, with the same result bit by bit. Events: `started`, `step`,
+    `evaluation`, `saving`, `predicting`, `ended`. Raises `UserError` for what this machine cannot do.
+    """
+    started_at = _now()
+    run_dir.mkdir(parents=True, exist_ok=True)
+    device = _device(spec)
+    determinism.configure(spec.threads, device)
+    _forget_peak_memory(device)
+    run = _Run(spec, run_dir, device, on_event)
+    ending, error = run.train()
+    outcome = Outcome(spec, run_dir, run.splits, run.forward, run.setup.model, run.loop, ending, error)
+    if outcome.is_scored:
+        on_event({"kind": "predicting"})
+    record = outcome.record(
+        started_at=started_at,
+        initial_head_sha256=run.initial_head_sha256,
+        environment=read_environment(_device_name(device), spec.threads),
+        peak_memory_bytes=_peak_memory(device),
+        ended_at=_now,
+    )
+    run.curves.flush()
+    write_record(run_dir / "record.json", record)
+    shutil.rmtree(run_dir / "checkpoint", ignore_errors=True)
+    on_event({"kind": "ended", "status": record.status})
+    return record
+
+
+class _Run:
+    """The parts of a run, put together in the order that its streams demand."""
+
+    def __init__(self, spec: RunSpec, run_dir: Path, device: torch.device, on_event: OnEvent) -> None:
+        self.spec, self._on_event = spec, on_event
+        self.splits = {name: open_split(spec.prepared_dir, name) for name in ("train", *spec.evaluated_splits)}
+        self.curves = CurveFile(run_dir / "curves.jsonl")
+        with determinism.init_stream(spec.seeds.init):
+            model = HEADS[spec.head.kind].build(spec.encoder_dir, spec.labels, spec.training.dropout)
+        self.initial_head_sha256 = weights.weights_sha256(weights.head_parameters(model))
+        model.to(device)
+        self.setup = Setup(model)
+        for strategy in spec.strategies:
+            STRATEGIES[strategy.kind].apply(self.setup, strategy)
+        self.forward = Forward(model, spec.head.kind, device)
+        self._use_frozen_features()
+        validation = self.splits["validation"]
+        self.loop = Loop(
+            spec,
+            self.setup,
+            self.forward,
+            StepPlan(self.splits["train"].n, spec.training, spec.seeds.order),
+            train_split=self.splits["train"],
+            validate=lambda: validation_metrics(spec, self.forward, validation),
+            direction=spec.head.metrics[spec.metric],
+            checkpoint_dir=run_dir / "checkpoint",
+            emit=self._emit,
+        )
+
+    def _use_frozen_features(self) -> None:
+        if self.setup.encoder_is_constant and self.forward.separable:
+            directory = feature_dir(self.spec, self.forward.device)
+            self.forward.features = {name: frozen_features(self.forward, split, directory) for name, split in self.splits.items()}
+
+    def train(self) -> tuple[Any, str | None]:
+        """Resume or start, and run the loop."""
+        resumed = self.loop.resume()
+        after_step = self.loop.position.step
+        self.curves.start(after_step)
+        self._on_event(
+            {"kind": "started", "planned_steps": self.loop.plan.n_steps, "resumed_from_step": after_step if resumed else None}
+        )
+        return self.loop.run()
+
+    def _emit(self, event: dict[str, Any]) -> None:
+        self.curves.add(event)
+        if event["kind"] == "saving":
+            self.curves.flush()
+        self._on_event(event)
+
+
+def validation_metrics(spec: RunSpec, forward: Forward, split: PreparedSplit) -> dict[str, float] | None:
+    """Every metric of a split with the current weights, or None when the logits are not finite."""
+    logits = forward.evaluate(split)
+    if not bool(torch.isfinite(logits).all()):
+        return None
+    return METRICS[spec.head.kind].compute(logits.numpy(), split.labels, spec.labels)
+
+
+def _device(spec: RunSpec) -> torch.device:
+    if spec.device == "cpu" or (spec.device == "auto" and not torch.cuda.is_available()):
+        device = torch.device("cpu")
+    else:
+        device = torch.device("cuda")
+    if spec.training.precision == "fp16" and device.type == "cpu":
+        raise UserError(
+            "fp16 needs a GPU",
+            found="training.precision: fp16 on a CPU",
+            expected="fp32 or bf16 on a CPU",
+            todo="use --set training.precision=fp32",
+        )
+    return device
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def _forget_peak_memory(device: torch.device) -> None:
+    """A warm worker's earlier runs must not count: Linux lets a process reset its high-water mark."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak_memory(device: torch.device) -> int | None:
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), None)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

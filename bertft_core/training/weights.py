@@ -1,0 +1,65 @@
+"""Weights: their hash, copies of them, and the folder a fine-tuned model is saved in."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "spm.model",
+    "sentencepiece.bpe.model",
+)
+
+
+def weights_sha256(named: Iterable[tuple[str, Tensor]]) -> str:
+    """SHA-256 over name, type, shape and bytes of each tensor, by name."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(named, key=lambda item: item[0]):
+        values = tensor.detach().cpu().contiguous()
+        digest.update(f"{name}/{values.dtype}/{tuple(values.shape)}/".encode())
+        digest.update(values.view(torch.uint8).numpy().data if values.ndim else values.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def head_parameters(model: Any) -> list[tuple[str, Tensor]]:
+    """The parameters that are not the encoder's."""
+    prefix = model.base_model_prefix + "."
+    return [(name, parameter) for name, parameter in model.named_parameters() if not name.startswith(prefix)]
+
+
+def copy_of(model: nn.Module) -> dict[str, Tensor]:
+    """The learning parameters, copied to the CPU."""
+    return {name: p.detach().to("cpu", copy=True) for name, p in model.named_parameters() if p.requires_grad}
+
+
+@torch.no_grad()
+def put_back(model: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Set the parameters that `copy_of` took."""
+    named = dict(model.named_parameters())
+    for name, values in weights.items():
+        named[name].copy_(values)
+
+
+def save_model(model: Any, encoder_dir: Path, target_dir: Path) -> None:
+    """Save in the transformers format with the encoder's tokenizer, so that plain `AutoModelFor…` opens it."""
+    part = target_dir.with_name(f".{target_dir.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    model.save_pretrained(part)
+    for name in TOKENIZER_FILES:
+        if (encoder_dir / name).exists():
+            shutil.copyfile(encoder_dir / name, part / name)
+    shutil.rmtree(target_dir, ignore_errors=True)
+    part.rename(target_dir)
