@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 LEVEL = 0.95
 N_RESAMPLES = 10_000
@@ -24,7 +24,7 @@ def t_interval(values: Sequence[float], level: float = LEVEL) -> Interval | None
     if n < 2:
         return None
     mean, sd = float(np.mean(values)), float(np.std(values, ddof=1))
-    half_width = float(stats.t.ppf(0.5 + level / 2, n - 1)) * sd / n**0.5
+    half_width = float(stdtrit(n - 1, 0.5 + level / 2)) * sd / n**0.5
     return mean - half_width, mean + half_width
 
 

@@ -100,7 +100,7 @@ def horizontal_axis(drawing: Drawing, x: Scale, y: float, label: str, grid_to: f
 
 def vertical_axis(drawing: Drawing, y: Scale, x: float, label: str, grid_to: float) -> None:
     """Ticks with numbers left of `x`, grid lines to `grid_to`, the label above."""
-    for tick in y.ticks(4):
+    for tick in y.ticks(6):
         drawing.line((x, y(tick)), (grid_to, y(tick)), "grid")
         drawing.text((x - 6, y(tick) + 4), number(tick), "tick end")
     drawing.text((x - 34, y.end - 10), label, "label")
