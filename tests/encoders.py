@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 KINDS = ("bert", "distilbert", "roberta", "electra", "deberta-v2")
-WORDS = "good bad not never film food great awful boring lovely the was it and but".split()
+WORDS = ["good", "bad", "not", "never", "film", "food", "great", "awful", "boring", "lovely", "the", "was", "it", "and", "but"]
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 POSITIONS = 64
 
