@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal, Self
 
 from bertft_core.config.base import Frozen, digest_of
 from bertft_core.config.head import HeadConfig
@@ -88,6 +88,13 @@ class RunSpec(Frozen):
     def setting_digest(self) -> str:
         """The digest without the seeds: the same for all seeds of one setting."""
         return digest_of(self.model_dump(mode="json", exclude=set(LEFT_OUT_OF_DIGEST | {"seeds"})))
+
+    def model_copy(self, **how: Any) -> Self:
+        """As pydantic's, but the copy finds its own digests: pydantic would hand on those already computed."""
+        copy = super().model_copy(**how)
+        for name in ("digest", "setting_digest"):
+            copy.__dict__.pop(name, None)
+        return copy
 
     @property
     def title(self) -> str:
