@@ -1,0 +1,320 @@
+"""The laws of DESIGN §5: what a run computes depends on its spec and on nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from bertft_core.records import RunRecord, RunSpec
+from bertft_core.records.store import read_record
+from bertft_core.training.checkpoint import POSITION, TENSORS
+from bertft_core.training.run import train_run
+from bertft_core.training.slots import Slots, WorkerDied
+from bertft_core.training.steps import StepPlan
+from tests.studies import tiny_spec, tiny_study
+
+TIMES = {"started_at", "ended_at", "train_seconds", "evaluate_seconds", "examples_per_second", "peak_memory_bytes", "environment"}
+RESUMABLE = {"epochs": 4, "evaluate_every_steps": 3, "evaluate_every_epochs": None, "early_stopping": {"patience": 5}}
+STEPS = 20
+
+
+class Interrupted(Exception):
+    """Stands for a kill: nothing after it is written."""
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    return tiny_study(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="module")
+def spec(prepared) -> RunSpec:
+    return tiny_spec(*prepared)
+
+
+@pytest.fixture(scope="module")
+def plain(spec, tmp_path_factory) -> dict[str, Any]:
+    run_dir = tmp_path_factory.mktemp("plain")
+    train_run(spec, run_dir=run_dir)
+    return result_in(run_dir)
+
+
+@pytest.fixture(scope="module")
+def slots(tmp_path_factory):
+    with Slots([{"PYTHONHASHSEED": "1"}, {"PYTHONHASHSEED": "2"}], tmp_path_factory.mktemp("logs")) as slots:
+        yield slots
+
+
+def result_in(run_dir: Path) -> dict[str, Any]:
+    """All that a run left but its times: record, curves, and hashes of its predictions and its model."""
+    record = read_record(run_dir / "record.json", RunRecord)
+    assert record is not None
+    files = sorted(path for path in run_dir.rglob("*") if path.suffix in (".parquet", ".safetensors"))
+    assert len(files) >= 3, "predictions on validation and test, and the model"
+    return {
+        "record": {key: value for key, value in record.model_dump().items() if key not in TIMES},
+        "curves": (run_dir / "curves.jsonl").read_text(),
+        "files": {str(path.relative_to(run_dir)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
+    }
+
+
+def steps_in(run_dir: Path) -> list[int]:
+    events = [json.loads(line) for line in (run_dir / "curves.jsonl").read_text().splitlines()]
+    return [event["step"] for event in events if event["kind"] == "step"]
+
+
+def run_in_worker(slots: Slots, spec: RunSpec, run_dir: Path) -> None:
+    with slots.lease() as worker:
+        worker.run(spec, run_dir, lambda event: None)
+
+
+def interrupted(spec: RunSpec, run_dir: Path, kind: str, at_step: int | None = None) -> None:
+    """Carry the run on until the event comes, saving its state after every step."""
+
+    def on_event(event: dict[str, Any]) -> None:
+        if event["kind"] == kind and at_step in (None, event.get("step")):
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        train_run(every_step_saved(spec), run_dir=run_dir, on_event=on_event)
+
+
+def every_step_saved(spec: RunSpec) -> RunSpec:
+    return spec.model_copy(update={"checkpoint_every_seconds": 1e-9})
+
+
+# Same spec, same bits
+
+
+def test_a_run_gives_the_same_bits_in_fresh_and_reused_workers_and_beside_another_run(prepared, spec, plain, slots, tmp_path):
+    other = tiny_spec(*prepared, "features", 1)
+    with slots.lease() as worker:
+        worker.run(spec, tmp_path / "fresh", lambda event: None)
+        worker.run(other, tmp_path / "between", lambda event: None)
+        worker.run(spec, tmp_path / "reused", lambda event: None)
+    runs = [(spec, tmp_path / "left"), (tiny_spec(*prepared, "full", 2), tmp_path / "right")]
+    threads = [threading.Thread(target=run_in_worker, args=(slots, *run)) for run in runs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for name in ("fresh", "reused", "left"):
+        assert result_in(tmp_path / name) == plain
+    assert result_in(tmp_path / "right")["record"]["weights_sha256"] != plain["record"]["weights_sha256"]
+
+
+def test_global_random_state_has_no_effect_on_a_run(spec, plain, tmp_path):
+    def disturb(event: dict[str, Any]) -> None:
+        for seed in (torch.manual_seed, np.random.seed, random.seed):
+            seed(len(str(event)))
+        torch.rand(3), np.random.rand(3), random.random()
+
+    disturb({})
+    train_run(spec, run_dir=tmp_path, on_event=disturb)
+    assert result_in(tmp_path) == plain
+
+
+def test_weights_do_not_depend_on_when_the_run_is_validated(prepared, plain, tmp_path):
+    digests = {plain["record"]["digest"]}
+    for name, cadence in {"each": 1, "third": 3, "end": 1000}.items():
+        spec = tiny_spec(*prepared, evaluate_every_steps=cadence, evaluate_every_epochs=None)
+        record = train_run(spec, run_dir=tmp_path / name)
+        assert [e.step for e in record.evaluations] == sorted({*range(cadence, 16, cadence), 15})
+        assert record.weights_sha256 == plain["record"]["weights_sha256"]
+        assert record.final == plain["record"]["final"]
+        assert steps_in(tmp_path / name) == list(range(1, 16))
+        digests.add(record.digest)
+    assert len(digests) == 4, "the cadence decides the best checkpoint, so it is part of the identity"
+
+
+def test_a_run_is_the_same_whether_its_model_is_kept_or_its_state_saved(spec, plain, tmp_path):
+    record = train_run(every_step_saved(spec).model_copy(update={"keep_model": False}), run_dir=tmp_path)
+    assert record.weights_sha256 == plain["record"]["weights_sha256"]
+    assert record.digest == plain["record"]["digest"]
+    assert record.model_dir is None
+    assert not (tmp_path / "model").exists()
+    assert not (tmp_path / "checkpoint").exists(), "a finished run needs no state"
+
+
+# After a kill
+
+
+@pytest.fixture(scope="module")
+def resumable(prepared, tmp_path_factory) -> tuple[RunSpec, dict[str, Any]]:
+    spec = tiny_spec(*prepared, **RESUMABLE)
+    run_dir = tmp_path_factory.mktemp("unbroken")
+    train_run(spec, run_dir=run_dir)
+    assert steps_in(run_dir) == list(range(1, STEPS + 1))
+    return spec, result_in(run_dir)
+
+
+@pytest.mark.parametrize(
+    ("kind", "step"),
+    [("step", 1), ("step", 2), ("step", 7), ("evaluation", 9), ("saving", 12), ("step", 20), ("predicting", None)],
+)
+def test_a_run_goes_on_after_a_kill_with_the_same_bits(resumable, tmp_path, kind, step):
+    spec, unbroken = resumable
+    interrupted(spec, tmp_path, kind, step)
+    events = []
+    train_run(spec, run_dir=tmp_path, on_event=events.append)
+    resumed_from = STEPS if step is None else (step - 1 or None)
+    assert events[0] == {"kind": "started", "planned_steps": STEPS, "resumed_from_step": resumed_from}
+    assert result_in(tmp_path) == unbroken
+    assert steps_in(tmp_path) == list(range(1, STEPS + 1))
+
+
+def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bits(resumable, tmp_path):
+    spec, unbroken = resumable
+    for step in (3, 4, 10, 19):
+        interrupted(spec, tmp_path, "step", step)
+    train_run(spec, run_dir=tmp_path)
+    assert result_in(tmp_path) == unbroken
+    assert steps_in(tmp_path) == list(range(1, STEPS + 1))
+
+
+def test_a_frozen_encoder_is_resumed_with_the_same_bits(prepared, tmp_path):
+    spec = tiny_spec(*prepared, "features", 0, **RESUMABLE)
+    train_run(spec, run_dir=tmp_path / "unbroken")
+    interrupted(spec, tmp_path / "broken", "step", 11)
+    train_run(spec, run_dir=tmp_path / "broken")
+    assert result_in(tmp_path / "broken") == result_in(tmp_path / "unbroken")
+
+
+def test_a_worker_killed_by_sigkill_leaves_a_run_that_goes_on(prepared, slots, tmp_path):
+    spec = tiny_spec(*prepared, epochs=None, max_steps=150)
+    train_run(spec, run_dir=tmp_path / "unbroken")
+    events: list[dict[str, Any]] = []
+    with slots.lease() as worker:
+
+        def kill_in_the_middle(event: dict[str, Any]) -> None:
+            if event["kind"] == "step" and event["step"] == 20:
+                os.kill(worker.pid, signal.SIGKILL)
+
+        with pytest.raises(WorkerDied, match="SIGKILL"):
+            worker.run(every_step_saved(spec), tmp_path / "broken", kill_in_the_middle)
+    assert not (tmp_path / "broken" / "record.json").exists()
+    train_run(spec, run_dir=tmp_path / "broken", on_event=events.append)
+    assert events[0]["resumed_from_step"] >= 19
+    assert result_in(tmp_path / "broken") == result_in(tmp_path / "unbroken")
+    assert steps_in(tmp_path / "broken") == list(range(1, 151))
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+def flip_one_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-10] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(("damage", "file"), [(cut, TENSORS), (flip_one_bit, TENSORS), (Path.unlink, TENSORS), (cut, POSITION)])
+def test_a_torn_checkpoint_is_passed_over_for_the_one_before(resumable, tmp_path, damage, file):
+    spec, unbroken = resumable
+    interrupted(spec, tmp_path, "step", 8)
+    saved = sorted(path.name for path in (tmp_path / "checkpoint").iterdir())
+    assert saved == ["step-00000006", "step-00000007"]
+    damage(tmp_path / "checkpoint" / saved[-1] / file)
+    events = []
+    train_run(spec, run_dir=tmp_path, on_event=events.append)
+    assert events[0]["resumed_from_step"] == 6
+    assert result_in(tmp_path) == unbroken
+
+
+def test_a_run_starts_anew_when_every_checkpoint_is_torn_or_of_another_run(prepared, resumable, tmp_path):
+    spec, unbroken = resumable
+    interrupted(tiny_spec(*prepared, "full", 1, **RESUMABLE), tmp_path / "other", "step", 8)
+    interrupted(spec, tmp_path / "run", "step", 8)
+    for path in (tmp_path / "run" / "checkpoint").glob(f"*/{TENSORS}"):
+        cut(path)
+    shutil.copytree(tmp_path / "other" / "checkpoint" / "step-00000007", tmp_path / "run" / "checkpoint" / "step-00000009")
+    (tmp_path / "run" / "checkpoint" / ".step-00000010.part").mkdir()
+    events = []
+    train_run(spec, run_dir=tmp_path / "run", on_event=events.append)
+    assert events[0]["resumed_from_step"] is None
+    assert result_in(tmp_path / "run") == unbroken
+
+
+# Three streams
+
+
+@pytest.fixture(scope="module")
+def untrained(prepared, tmp_path_factory):
+    """Run one step whose learning rate is 0, so that the saved model is the one a run starts from; its record and weights."""
+
+    def run(**seeds: int) -> tuple[RunRecord, dict[str, torch.Tensor]]:
+        run_dir = tmp_path_factory.mktemp("untrained")
+        record = train_run(reseeded(tiny_spec(*prepared, epochs=None, max_steps=1, warmup_ratio=0.5), **seeds), run_dir=run_dir)
+        return record, load_file(run_dir / "model" / "model.safetensors")
+
+    return run
+
+
+def reseeded(spec: RunSpec, **seeds: int) -> RunSpec:
+    return spec.model_copy(update={"seeds": spec.seeds.model_copy(update=seeds)})
+
+
+def test_another_init_seed_changes_the_head_alone(prepared, untrained):
+    _, card = prepared
+    (first, weights), (second, others) = untrained(), untrained(init=1)
+    assert first.initial_head_sha256 != second.initial_head_sha256
+    changed = {name for name in weights if not torch.equal(weights[name], others[name])}
+    assert changed == {"classifier.weight"}, "the bias starts at 0"
+    pretrained = load_file(Path(card.encoder_dir) / "model.safetensors")
+    assert len(pretrained) > 30
+    for name, values in pretrained.items():
+        assert torch.equal(weights[f"bert.{name}"], values)
+
+
+def test_another_order_seed_changes_the_batches_alone(spec, untrained):
+    (first, weights), (second, others) = untrained(), untrained(order=1)
+    assert first.initial_head_sha256 == second.initial_head_sha256
+    assert all(torch.equal(weights[name], others[name]) for name in weights)
+    plans = [StepPlan(24, spec.training, seed) for seed in (spec.seeds.order, 1)]
+    assert any(plans[0].indices(step).tolist() != plans[1].indices(step).tolist() for step in range(5))
+
+
+def test_another_dropout_seed_changes_neither_head_nor_batches(prepared, untrained, tmp_path):
+    assert untrained()[0].initial_head_sha256 == untrained(dropout=1)[0].initial_head_sha256
+    spec = tiny_spec(*prepared, dropout=0.0)
+    first = train_run(spec, run_dir=tmp_path / "first")
+    second = train_run(reseeded(spec, dropout=1), run_dir=tmp_path / "second")
+    assert first.weights_sha256 == second.weights_sha256, "without dropout the stream is never drawn from"
+
+
+@pytest.mark.parametrize("stream", ["init", "order", "dropout"])
+def test_every_stream_matters(spec, plain, tmp_path, stream):
+    record = train_run(reseeded(spec, **{stream: 1}), run_dir=tmp_path)
+    assert record.weights_sha256 != plain["record"]["weights_sha256"]
+    assert record.digest != plain["record"]["digest"]
+
+
+# Gradient accumulation
+
+
+@pytest.mark.parametrize("micro_batch_size", [1, 2, 3])
+def test_a_step_in_several_passes_has_the_loss_and_gradient_of_the_whole_step(prepared, tmp_path, micro_batch_size):
+    curves = []
+    for size in (None, micro_batch_size):
+        spec = tiny_spec(*prepared, dropout=0.0, micro_batch_size=size, learning_rate=1e-3)
+        train_run(spec, run_dir=tmp_path / str(size))
+        events = [json.loads(line) for line in (tmp_path / str(size) / "curves.jsonl").read_text().splitlines()]
+        curves.append([(event["loss"], event["grad_norm"]) for event in events if event["kind"] == "step"])
+    whole, split = np.array(curves)
+    assert whole.shape == (15, 2)
+    np.testing.assert_allclose(split[:, 0], whole[:, 0], atol=1e-6, rtol=0)
+    np.testing.assert_allclose(split[:, 1], whole[:, 1], rtol=1e-4)
+    assert np.ptp(whole[:, 0]) > 0.01, "the losses differ from step to step, so equality says something"
