@@ -50,6 +50,12 @@ def trial_outcome(records: Sequence[RunRecord], n_seeds: int) -> TrialOutcome:
     )
 
 
+def mean_score(records: Sequence[RunRecord]) -> float | None:
+    """A trial's mean best score so far; None when a run of it failed, diverged or was pruned, so that it gets no other seed."""
+    scores = [record.best_score for record in records if record.status in ("ok", "collapsed") and record.best_score is not None]
+    return statistics.fmean(scores) if len(scores) == len(records) else None
+
+
 def thresholds(earlier: Sequence[Mapping[int, float]]) -> dict[int, float]:
     """Evaluation number → the median of the earlier trials' values there; none where fewer than two trials got."""
     values: dict[int, list[float]] = {}

@@ -30,6 +30,10 @@ class WorkerDied(RuntimeError):
     """The worker process ended in the middle of a run: killed, out of memory, or crashed in native code."""
 
 
+class Stopping(WorkerDied):
+    """The study is ending: no run starts any more."""
+
+
 class RunFailed(RuntimeError):
     """The run raised an error inside a healthy worker."""
 
@@ -126,11 +130,11 @@ class Slots:
 
     @contextmanager
     def lease(self) -> Iterator[Worker]:
-        """A worker of one's own, replaced beforehand when the last one died. Raises `WorkerDied` after `close`."""
+        """A worker of one's own, replaced beforehand when the last one died. Raises `Stopping` after `close`."""
         slot = self._free.get()
         try:
             if self._closed.is_set():
-                raise WorkerDied("the study is stopping")
+                raise Stopping("the study is stopping")
             if not self._workers[slot].alive:
                 self._workers[slot].kill()
                 self._workers[slot] = Worker(self._environments[slot], self._log_dir / f"worker-{slot}.log")

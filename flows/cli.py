@@ -1,0 +1,144 @@
+"""The command line: `bertft run`, and what one looks at before and after it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bertft_core.config.errors import UserError
+from flows.quiet import be_quiet
+
+DONE, SOME_RUNS_FAILED, USER_MUST_ACT, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="bertft",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Reproducible multi-seed studies of BERT fine-tuning.\n\n"
+    "Exit codes: 0 done, 1 some runs failed, 2 the user must change something, 130 stopped by Ctrl-C.",
+)
+
+Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of the study.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as arms.full.learning_rate=3e-5. Repeatable."),
+]
+Home = Annotated[
+    Path | None,
+    typer.Option("--home", metavar="DIR", help="Where everything lives.  [default: $BERTFT_HOME, else ./bertft-home]"),
+]
+StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study, or its config file.")]
+
+
+@app.command()
+def run(
+    config: Config,
+    overrides: Set = None,
+    home: Home = None,
+    force: Annotated[bool, typer.Option("--force", help="Train again what is finished.")] = False,
+) -> None:
+    """Run a study, or go on with it: what is finished is kept, what is missing is trained."""
+    from flows.commands.running import run_command
+
+    raise typer.Exit(run_command(config, overrides or [], home, force=force))
+
+
+@app.command()
+def plan(config: Config, overrides: Set = None, home: Home = None) -> None:
+    """Say what would run, how long it would take and how much disk it needs; train nothing."""
+    from flows.commands.planning import plan_command
+
+    raise typer.Exit(plan_command(config, overrides or [], home))
+
+
+@app.command("check-data")
+def check_data(config: Config, overrides: Set = None, home: Home = None) -> None:
+    """Read, check and tokenise the data of a study and print its card; train nothing."""
+    from flows.commands.looking import check_data_command
+
+    raise typer.Exit(check_data_command(config, overrides or [], home))
+
+
+@app.command()
+def status(study: StudyName, home: Home = None) -> None:
+    """Say which runs are done, running, failed or missing."""
+    from flows.commands.looking import status_command
+
+    raise typer.Exit(status_command(study, home))
+
+
+@app.command()
+def show(
+    study: StudyName,
+    home: Home = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole summary as JSON.")] = False,
+) -> None:
+    """Print the result table of a study that was evaluated."""
+    from flows.commands.looking import show_command
+
+    raise typer.Exit(show_command(study, home, as_json=as_json))
+
+
+@app.command()
+def report(study: StudyName, home: Home = None) -> None:
+    """Rebuild summary and report from the records on disk; train nothing."""
+    from flows.commands.looking import report_command
+
+    raise typer.Exit(report_command(study, home))
+
+
+@app.command()
+def ui(
+    home: Home = None,
+    study: Annotated[str | None, typer.Option("--study", help="Open the links at this study.")] = None,
+    port: Annotated[int, typer.Option("--port", help="First of three ports: MLflow, Prefect, Optuna.")] = 5000,
+) -> None:
+    """Serve MLflow's, Prefect's and Optuna's pages on 127.0.0.1 until Ctrl-C, and print their links."""
+    from flows.commands.serving import ui_command
+
+    raise typer.Exit(ui_command(home, study, port))
+
+
+@app.command()
+def announce(config: Config, overrides: Set = None, home: Home = None) -> None:
+    """Emit the event `bertft.dataset.updated`, which starts the study where the deployments are served."""
+    from flows.commands.announcing import announce_command
+
+    raise typer.Exit(announce_command(config, overrides or [], home))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of the console script."""
+    sys.exit(_guarded(lambda: app(args=arguments, standalone_mode=False)))
+
+
+def _guarded(command: Callable[[], Any]) -> int:
+    """Run a command; a user's mistake is a message and code 2, never a traceback."""
+    be_quiet()
+    try:
+        code = command()
+        return code if isinstance(code, int) else DONE
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_MUST_ACT
+    except typer.Exit as stop:
+        return stop.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        show_message = getattr(error, "show", None)  # a wrong option or argument
+        if show_message is None:
+            raise
+        show_message()
+        return USER_MUST_ACT
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""`bertft run`: the flow on an embedded Prefect server, or on the server that PREFECT_API_URL names."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bertft_core.config import load_study
+from bertft_core.records import StudyDir, StudySummary
+from bertft_core.report.text_table import result_table
+from flows.embedded_server import EmbeddedServer
+from flows.home import home_dir
+from flows.quiet import use_embedded_prefect
+
+SETTLED = ("ok", "collapsed")
+
+
+def run_command(config: Path, overrides: list[str], home: Path | None, *, force: bool) -> int:
+    """Run the study and print its table; 0, or 1 when a report run has no score."""
+    study = load_study(config, overrides)  # a mistake is told before anything starts
+    where = home_dir(home)
+    print(f"study {study.name} in {where}", file=sys.stderr)
+    with prefect_api(where):
+        from flows.run_on_api import run_on_api
+
+        summary, problems = run_on_api(str(config), overrides, str(where), force=force)
+    _print_end(summary, StudyDir(where, study.name), problems)
+    n_scored = sum(arm.counts.get(status, 0) for arm in summary.arms for status in SETTLED)
+    return 0 if n_scored == sum(arm.n_planned for arm in summary.arms) else 1
+
+
+@contextmanager
+def prefect_api(home: Path) -> Iterator[None]:
+    """A Prefect API for the block: the one the environment names, else an embedded server that ends with the block."""
+    if os.environ.get("PREFECT_API_URL"):
+        yield
+        return
+    use_embedded_prefect(home)
+    with EmbeddedServer(home / "prefect" / "server.log") as server:
+        print("starting Prefect's embedded server …", file=sys.stderr)
+        os.environ["PREFECT_API_URL"] = server.api_url
+        try:
+            import prefect  # noqa: F401  (loads beside the server's start)
+
+            server.wait_until_ready()
+            yield
+        finally:
+            del os.environ["PREFECT_API_URL"]
+
+
+def _print_end(summary: StudySummary, study_dir: StudyDir, problems: list[str]) -> None:
+    print()
+    print(result_table(summary))
+    print()
+    print(f"report    {study_dir.report_dir / 'report.html'}")
+    for path in sorted(study_dir.path.glob("sweep/*/report.html")):
+        print(f"search    {path}")
+    print(f"look      bertft ui --home {study_dir.home_dir} --study {summary.study}")
+    for problem in problems:
+        print(f"warning   MLflow: {problem}; the same command logs what is missing", file=sys.stderr)

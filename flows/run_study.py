@@ -1,0 +1,106 @@
+"""One study from raw data to report: the flow behind `bertft run` and the deployments."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.events import emit_event
+from prefect.runtime import flow_run
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from bertft_core.config import StudyConfig, UserError, load_study, parse_study
+from bertft_core.records import RunRecord, StudySummary
+from flows.home import home_dir
+from flows.stages.search import run_searches
+from flows.stages.seeds import run_seeds
+from flows.watching import watched
+from tasks.evaluate_runs import evaluate_runs
+from tasks.keep_models import keep_models
+from tasks.prepare_data import prepare_data
+from tasks.progress import StudyProgress
+from tasks.session import Session
+from tasks.write_report import write_report
+
+MAX_THREADS = 64
+"""Bounds the slots of one machine; threads only wait for workers."""
+
+
+def read_config(config: str | dict[str, Any], overrides: list[str]) -> StudyConfig:
+    """The study a deployment or the command line names: a path, or the config itself. Raises `UserError`."""
+    return load_study(config, overrides) if isinstance(config, str) else parse_study(config, overrides)
+
+
+def _flow_run_name() -> str:
+    parameters = flow_run.parameters
+    try:
+        return read_config(parameters["config"], parameters.get("overrides") or []).name
+    except UserError:
+        return f"not a study: {parameters['config']}"[:100]
+
+
+@flow(
+    name="run-study",
+    flow_run_name=_flow_run_name,
+    task_runner=ThreadPoolTaskRunner(max_workers=MAX_THREADS),  # type: ignore[arg-type]
+    persist_result=False,
+    log_prints=False,
+)
+def run_study(
+    config: str | dict[str, Any], overrides: list[str] | None = None, home: str | None = None, force: bool = False
+) -> StudySummary:
+    """Run one study, or continue it: data, searches, seeds, evaluation, report.
+
+    `config` is the path of a YAML file or a whole config; `overrides` are `dotted.key=value`; `home` is where everything lies
+    (default: $BERTFT_HOME, else ./bertft-home); `force` trains again what is finished.
+    """
+    study = read_config(config, overrides or [])
+    progress = StudyProgress()
+    with watched(study, progress), Session(study, home_dir(home), progress, force=force) as session:
+        plan_progress(session)
+        progress.enter("prepare")
+        card = prepare_data(session)
+        progress.enter("search")
+        sweeps = run_searches(session, card)
+        progress.enter("seeds")
+        planned, records = run_seeds(session, card, sweeps)
+        progress.enter("evaluate")
+        summary = evaluate_runs(session, card, planned, records, {arm: sweep.chosen for arm, sweep in sweeps.items()})
+        progress.enter("report")
+        every_record = [*records.values(), *search_records(session, sweeps)]
+        session.tracker.catch_up(every_record)
+        keep_models(session, planned, records)
+        write_report(session, card, summary, every_record, list(sweeps.values()))
+    announce_completed(session, summary)
+    return summary
+
+
+def plan_progress(session: Session) -> None:
+    """Tell the progress how many runs each stage has at most."""
+    for name, arm in session.study.arms.items():
+        if arm.search is not None:
+            session.progress.plan("search", name, arm.search.n_trials * arm.search.n_seeds)
+        session.progress.plan("seeds", name, session.study.n_runs_per_arm)
+
+
+def search_records(session: Session, sweeps: dict[str, Any]) -> list[RunRecord]:
+    """The records of the searches' runs."""
+    digests = {digest for sweep in sweeps.values() for trial in sweep.trials for digest in trial.run_digests}
+    return [record for digest in sorted(digests) if (record := session.dir.record(digest)) is not None]
+
+
+def announce_completed(session: Session, summary: StudySummary) -> None:
+    """Emit `bertft.study.completed`, which other flows can be triggered by."""
+    emit_event(
+        "bertft.study.completed",
+        resource={"prefect.resource.id": f"bertft.study.{summary.study}", "prefect.resource.name": summary.study},
+        payload={
+            "study": summary.study,
+            "study_digest": summary.study_digest,
+            "report": str(Path(session.dir.report_dir).resolve() / "report.html"),
+            "home": str(session.home_dir.resolve()),
+            "pid": os.getpid(),
+        },
+    )

@@ -1,0 +1,52 @@
+"""A small process beside a study: when the study's own is killed, it marks the MLflow runs left RUNNING as KILLED.
+
+It waits on its stdin, which ends with its parent, and imports MLflow only if it has something to do.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from bertft_core.config import StudyConfig
+
+GOODBYE = b"done\n"
+
+
+class Guard:
+    """Watches over one session until it is released."""
+
+    def __init__(self, home_dir: Path, study: StudyConfig, session: str) -> None:
+        words = [str(home_dir.resolve()), study.tracking.uri or "", study.name, session]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tasks.guard", *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def release(self) -> None:
+        """All is well: the guard goes."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(GOODBYE)
+            self._process.stdin.close()
+        except BrokenPipeError:
+            pass
+        self._process.wait()
+
+
+def watch(home_dir: str, uri: str, study: str, session: str) -> None:
+    """Wait for the parent's last word; settle its runs when there was none."""
+    if sys.stdin.buffer.read() == GOODBYE:
+        return
+    from tasks.mlflow_store import open_store, settle_killed_runs
+
+    client, experiment_id = open_store(Path(home_dir), uri or None, study)
+    settle_killed_runs(client, experiment_id, session)
+
+
+if __name__ == "__main__":
+    watch(*sys.argv[1:])

@@ -1,0 +1,40 @@
+"""The task of keeping the models a study should keep, and logging them to MLflow."""
+
+from __future__ import annotations
+
+import shutil
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from bertft_core.config import StudyConfig
+from bertft_core.records import RunRecord, RunSpec
+from tasks.session import Session
+
+
+@task(name="keep-models", task_run_name="keep models · {session.study.name}", cache_policy=NO_CACHE, persist_result=False)
+def keep_models(session: Session, planned: list[RunSpec], records: dict[str, RunRecord]) -> list[str]:
+    """Delete the models that `retention` does not keep and log the others; the digests of the runs that keep theirs."""
+    kept = kept_digests(session.study, planned, records)
+    for digest, record in records.items():
+        model_dir = session.dir.run_dir(digest) / "model"
+        if digest not in kept:
+            shutil.rmtree(model_dir, ignore_errors=True)
+        elif model_dir.exists() and session.study.tracking.log_models:
+            session.tracker.log_model(record)
+    return sorted(kept)
+
+
+def kept_digests(study: StudyConfig, planned: list[RunSpec], records: dict[str, RunRecord]) -> set[str]:
+    """Which report runs keep their model: all of them, none, or of each arm the one with the best validation score."""
+    sign = 1.0 if study.direction == "maximize" else -1.0
+    scored: dict[str, list[tuple[float, int, str]]] = {}
+    for spec in planned:
+        record = records.get(spec.digest)
+        if record is not None and record.best_score is not None and record.status in ("ok", "collapsed"):
+            scored.setdefault(spec.arm, []).append((sign * record.best_score, -spec.index, spec.digest))
+    if study.retention.checkpoints == "none":
+        return set()
+    if study.retention.checkpoints == "all":
+        return {digest for arm in scored.values() for _, _, digest in arm}
+    return {max(arm)[2] for arm in scored.values()}

@@ -1,0 +1,140 @@
+"""What MLflow is told of a run, a search and a study: names and values only, no calls."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary
+
+STATUS = {"ok": "FINISHED", "collapsed": "FINISHED", "diverged": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
+"""Ours → MLflow's; the tag `bertft.status` says it exactly."""
+FORBIDDEN = re.compile(r"[^\w./ -]")
+SUMMARY_FIELDS = ("mean", "sd", "t_low", "t_high", "bootstrap_low", "bootstrap_high", "median", "min", "max", "n")
+
+
+def run_tags(spec: RunSpec) -> dict[str, str]:
+    """Tags of a training run. `setting_digest` leaves the seeds out, so that grouping by it puts a setting's seeds together."""
+    tags = {
+        "study": spec.study,
+        "stage": spec.stage,
+        "arm": spec.arm,
+        "setting_digest": spec.setting_digest,
+        "run_digest": spec.digest,
+        "data_fingerprint": spec.data_fingerprint,
+        "status": "running",
+    }
+    if spec.trial is not None:
+        tags["trial"] = str(spec.trial)
+    return {f"bertft.{name}": value for name, value in tags.items()}
+
+
+def run_params(spec: RunSpec) -> dict[str, str]:
+    """Every resolved setting of a run, the three seeds and its seed index among them."""
+    training = spec.training.model_dump(mode="json")
+    params: dict[str, Any] = {
+        "arm": spec.arm,
+        "head": spec.head.kind,
+        "strategies": ", ".join(strategy.kind for strategy in spec.strategies),
+        "encoder": spec.encoder.checkpoint,
+        "encoder_revision": spec.encoder.revision,
+        "encoder_sha256": spec.encoder.weights_sha256,
+        "data_fingerprint": spec.data_fingerprint,
+        "metric": spec.metric,
+        "seed_index": spec.index,
+        "init_seed": spec.seeds.init,
+        "order_seed": spec.seeds.order,
+        "dropout_seed": spec.seeds.dropout,
+        "threads": spec.threads,
+    }
+    if spec.trial is not None:
+        params["trial"] = spec.trial
+    return {name: _text(value) for name, value in (params | training).items()}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def metric_name(*parts: str) -> str:
+    """Parts joined by slashes, without the characters MLflow refuses (a label can hold any)."""
+    return "/".join(FORBIDDEN.sub("_", part) for part in parts)
+
+
+def event_metrics(event: dict[str, Any]) -> Iterator[tuple[str, float, int]]:
+    """Name, value and step of what a `step` or `evaluation` event measures."""
+    if event["kind"] == "step":
+        for name in ("loss", "learning_rate", "grad_norm"):
+            if event[name] is not None:
+                yield f"train/{name}", event[name], event["step"]
+    elif event["kind"] == "evaluation":
+        yield "train/epoch", event["epoch"], event["step"]
+        for name, value in event["metrics"].items():
+            yield metric_name("validation", name), value, event["step"]
+
+
+def record_metrics(record: RunRecord) -> dict[str, float]:
+    """The numbers a run ended with."""
+    found: dict[str, float | None] = {
+        "best_step": record.best_step,
+        "best_validation_score": record.best_score,
+        "majority_score": record.majority_score,
+        "n_steps": record.n_steps,
+        "train_seconds": record.train_seconds,
+        "evaluate_seconds": record.evaluate_seconds,
+        "examples_per_second": record.examples_per_second,
+        "n_parameters": record.n_parameters,
+        "n_trainable_parameters": record.n_trainable_parameters,
+    }
+    if record.peak_memory_bytes is not None:
+        found["peak_memory_mib"] = record.peak_memory_bytes / 2**20
+    for checkpoint, splits in (("final", record.final), ("best", record.best)):
+        for split, metrics in splits.items():
+            found |= {metric_name(checkpoint, split, name): value for name, value in metrics.items()}
+    return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def end_tags(record: RunRecord) -> dict[str, str]:
+    """Tags that are known when a run has ended: how, why, and where it was carried out."""
+    tags = {"bertft.status": record.status, "bertft.attempts": str(record.attempts)}
+    if record.error:
+        tags["bertft.error"] = record.error[:4000]
+    if record.weights_sha256:
+        tags["bertft.weights_sha256"] = record.weights_sha256
+    where = record.environment
+    if where is not None:
+        tags |= {"bertft.device": where.device, "bertft.host": where.host, "bertft.python": where.python}
+        tags |= {f"bertft.version.{name}": version for name, version in where.packages.items()}
+        if where.commit:
+            tags |= {"mlflow.source.git.commit": where.commit, "bertft.dirty": str(where.dirty).lower()}
+    return tags
+
+
+def summary_metrics(summary: StudySummary) -> dict[str, float]:
+    """Statistics over seeds, under `summary/…` so that they never enter the mean of a group of runs."""
+    found: dict[str, float] = {}
+    for arm in summary.arms:
+        for status, n in arm.counts.items():
+            found[metric_name("summary", arm.arm, "runs", status)] = n
+        for row in arm.metrics:
+            kind = "" if row.collapsed_included else "without_collapsed"
+            at = [part for part in ("summary", arm.arm, row.checkpoint, row.split, row.metric, kind) if part]
+            for name in SUMMARY_FIELDS:
+                value = getattr(row, name)
+                if value is not None:
+                    found[metric_name(*at, name)] = float(value)
+    return found
+
+
+def dataset_source(card: DatasetCard) -> dict[str, str]:
+    """The data set as MLflow's data set input wants it."""
+    profile = {name: {"n_examples": split.n_examples, "labels": split.label_counts} for name, split in card.splits.items()}
+    return {
+        "name": card.name[:500],
+        "digest": card.fingerprint[:36],
+        "source_type": card.source,
+        "source": json.dumps({"directory": card.directory, "splits": {n: s.origin for n, s in card.splits.items()}}),
+        "profile": json.dumps(profile)[:16_000_000],
+    }

@@ -1,0 +1,33 @@
+"""A saved model as an MLflow model, copied from its folder without loading it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+from bertft_core.records import RunRecord
+
+PIPELINES = {"classification": "text-classification"}
+"""Kind of the head → task of the transformers pipeline that MLflow loads."""
+
+
+def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, record: RunRecord) -> None:
+    """Log the folder under `model` of the run, so that `mlflow.transformers.load_model` opens it offline."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # MLflow would look the base model up on the hub, for its card
+    import mlflow.transformers
+
+    mlflow.set_tracking_uri(client.tracking_uri)
+    status = client.get_run(run_id).info.status
+    needs = [f"{name}=={importlib.metadata.version(name)}" for name in ("torch", "transformers")]
+    with mlflow.start_run(run_id=run_id):
+        mlflow.transformers.log_model(
+            transformers_model=str(model_dir),
+            name="model",
+            task=PIPELINES[record.spec.head.kind],
+            pip_requirements=[need.partition("+")[0] for need in needs],
+            metadata={"run_digest": record.digest, "weights": f"best, step {record.best_step}"},
+        )
+    client.set_terminated(run_id, status=status)

@@ -1,0 +1,77 @@
+"""Opening MLflow's store: an SQLite file in the study home unless the study names another, created once under a lock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+
+def tracking_uri(home_dir: Path, uri: str | None) -> str:
+    """Where the record is kept: what the study says, else `mlflow.db` in the home."""
+    return uri or f"sqlite:///{home_dir.resolve() / 'mlflow.db'}"
+
+
+@contextmanager
+def _created_once(home_dir: Path, uri: str) -> Iterator[None]:
+    """Two processes that create one database at once can leave it unusable (seen in every try), so they take turns."""
+    if not uri.startswith("sqlite:"):
+        yield
+        return
+    home_dir.mkdir(parents=True, exist_ok=True)
+    with FileLock(home_dir / "mlflow.lock"):
+        yield
+
+
+def open_store(home_dir: Path, uri: str | None, experiment: str) -> tuple[MlflowClient, str]:
+    """A client and the id of the experiment, both made when missing. Raises `MlflowException` when the store is away."""
+    where = tracking_uri(home_dir, uri)
+    client = MlflowClient(tracking_uri=where, registry_uri=where)
+    with _created_once(home_dir, where):
+        found = client.get_experiment_by_name(experiment)
+        if found is None:
+            return client, client.create_experiment(experiment, artifact_location=_artifact_location(home_dir, where, experiment))
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return client, str(found.experiment_id)
+
+
+def _artifact_location(home_dir: Path, uri: str, experiment: str) -> str | None:
+    """Absolute, because MLflow's default for SQLite is a folder of whatever directory a command is started in."""
+    local = uri.startswith("sqlite:")
+    return (home_dir.resolve() / "mlflow-artifacts" / experiment).as_uri() if local else None
+
+
+def runs_where(client: MlflowClient, experiment_id: str, condition: str) -> list[Run]:
+    """Every run of the experiment that meets an MLflow filter, page by page."""
+    runs: list[Run] = []
+    token: str | None = None
+    while True:
+        page = client.search_runs([experiment_id], filter_string=condition, max_results=1000, page_token=token)
+        runs.extend(page)
+        token = page.token
+        if not token:
+            return runs
+
+
+def settle_killed_runs(client: MlflowClient, experiment_id: str, session: str | None = None) -> int:
+    """Mark runs that a dead process left RUNNING (of one session, or all) as KILLED; how many there were."""
+    condition = "attributes.status = 'RUNNING'"
+    if session is not None:
+        condition += f" and tags.`bertft.session` = '{session}'"
+    runs = runs_where(client, experiment_id, condition)
+    for run in runs:
+        client.set_terminated(run.info.run_id, status="KILLED")
+    return len(runs)
+
+
+__all__ = ["MlflowException", "open_store", "runs_where", "settle_killed_runs", "tracking_uri"]

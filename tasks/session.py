@@ -1,0 +1,117 @@
+"""What the stages of one study execution share: folders, lock, tracker, progress and the warm workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from bertft_core.config import StudyConfig, UserError
+from bertft_core.records import RunRecord, RunSpec, StudyDir, StudySummary
+from bertft_core.records.store import read_record, write_atomically, write_record
+from bertft_core.training.devices import slot_environments
+from bertft_core.training.slots import Slots
+from tasks.guard import Guard
+from tasks.progress import StudyProgress
+from tasks.tracking import Tracker
+
+
+class Session:
+    """One execution of a study; a context manager that holds the study's lock and ends every worker on the way out."""
+
+    def __init__(self, study: StudyConfig, home_dir: Path, progress: StudyProgress, *, force: bool = False) -> None:
+        self.study = study
+        self.home_dir = home_dir
+        self.dir = StudyDir(home_dir, study.name)
+        self.progress = progress
+        self._forced: set[str] | None = set() if force else None
+        self._environments = slot_environments(study.execution)
+        progress.n_slots = len(self._environments)
+        self._slots: Slots | None = None
+        self._lock = FileLock(self.dir.path / "lock")
+
+    def __enter__(self) -> Session:
+        self.dir.path.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        write_record(self.dir.config_path, self.study)
+        self._start_workers_early()
+        self.tracker = Tracker(self.study, self.dir)
+        self._guard = Guard(self.home_dir, self.study, self.tracker.session)
+        self.tracker.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if self._slots is not None:
+            self._slots.close()
+        self.tracker.finish("FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED")
+        self.progress.problems.extend(self.tracker.problems)
+        self._guard.release()
+        self._lock.release()
+
+    def _take_lock(self) -> None:
+        holder = self.dir.path / "lock.json"
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            text = holder.read_text() if holder.exists() else ""
+            raise UserError(
+                f"another command is running the study '{self.study.name}'",
+                path=self.dir.path,
+                found=f"the lock is held by process {json.loads(text or '{}').get('pid', '?')}",
+                todo="wait until it ends, or stop it",
+            ) from None
+        write_atomically(holder, json.dumps({"pid": os.getpid()}))
+
+    @property
+    def forced(self) -> bool:
+        """Everything is trained again."""
+        return self._forced is not None
+
+    @property
+    def n_slots(self) -> int:
+        """Runs at once."""
+        return len(self._environments)
+
+    @property
+    def slots(self) -> Slots:
+        """The workers, started when first asked for."""
+        if self._slots is None:
+            self._slots = Slots(self._environments, self.dir.path / "logs")
+        return self._slots
+
+    def _start_workers_early(self) -> None:
+        """Let the workers import beside the data preparation, unless the study looks finished."""
+        summary = read_record(self.dir.summary_path, StudySummary)
+        finished = summary is not None and summary.study_digest == self.study.digest
+        if not finished or self.forced:
+            _ = self.slots
+
+    def finished_record(self, spec: RunSpec) -> RunRecord | None:
+        """The result of a run that need not be trained again: from the study's folder, else from MLflow."""
+        run_dir = self.dir.run_dir(spec.digest)
+        if self._must_retrain(spec.digest):
+            shutil.rmtree(run_dir, ignore_errors=True)
+            self.tracker.discard(spec.digest)
+            return None
+        record = self.dir.record(spec.digest)
+        if record is None or not is_reusable(record, spec, run_dir):
+            record = self.tracker.restore(spec.digest, run_dir)
+        return record if record is not None and is_reusable(record, spec, run_dir) else None
+
+    def _must_retrain(self, digest: str) -> bool:
+        """With --force every run is trained once more, and once only."""
+        if self._forced is None or digest in self._forced:
+            return False
+        self._forced.add(digest)
+        return True
+
+
+def is_reusable(record: RunRecord, spec: RunSpec, run_dir: Path) -> bool:
+    """Whether a record answers a spec: finished with its predictions at hand, or pruned under the same thresholds."""
+    if record.status == "pruned":
+        return record.spec.prune_below == spec.prune_below
+    files = [run_dir / path for splits in record.predictions.values() for path in splits.values()]
+    return record.finished and all(path.exists() for path in files)

@@ -1,0 +1,67 @@
+"""The task of one training run: it leases a slot, listens to the worker in it, and leaves the record."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import task_run
+
+from bertft_core.config import UserError
+from bertft_core.records import RunRecord, RunSpec
+from bertft_core.records.store import write_record
+from bertft_core.training.slots import Stopping
+from tasks.session import Session
+
+
+def _worth_a_retry(task: Any, run: Any, state: Any) -> bool:
+    """A worker that died or a run that raised gets another try; a mistake of the user, or a study that is ending, does not."""
+    return not isinstance(state.result(raise_on_failure=False), UserError | Stopping)
+
+
+@task(
+    name="train-run",
+    task_run_name="{spec.title}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retry_condition_fn=_worth_a_retry,
+)
+def train_run(spec: RunSpec, session: Session) -> RunRecord:
+    """Train one run on a slot of its own; see `bertft_core.training.run.train_run`.
+
+    Raises `WorkerDied`, `RunFailed` or `UserError`; a retry resumes from the run's checkpoint.
+    """
+    run_dir = session.dir.run_dir(spec.digest)
+    with session.slots.lease() as worker, session.tracker.run_of(spec) as log_event:
+
+        def on_event(event: dict[str, Any]) -> None:
+            session.progress.on_event(spec, event)
+            log_event(event)
+
+        worker.run(spec, run_dir, on_event)
+    record = session.dir.record(spec.digest)
+    if record is None:
+        raise RuntimeError(f"the worker ended the run without a record in {run_dir}")
+    attempts = int(task_run.run_count or 1)
+    if attempts > 1:
+        record = record.model_copy(update={"attempts": attempts})
+        write_record(run_dir / "record.json", record)
+    return record
+
+
+def failed_record(spec: RunSpec, session: Session, error: BaseException, attempts: int) -> RunRecord:
+    """Write down that a run failed after its retries, with the reason; a later command tries it again."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    record = RunRecord(
+        spec=spec,
+        digest=spec.digest,
+        status="failed",
+        error=" ".join(str(error).split()) or type(error).__name__,
+        started_at=now,
+        ended_at=now,
+        attempts=attempts,
+    )
+    write_record(session.dir.run_dir(spec.digest) / "record.json", record)
+    return record
