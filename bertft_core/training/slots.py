@@ -7,6 +7,7 @@ JSON lines; see docs/decisions/0003.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -69,26 +70,39 @@ class Worker:
         run_dir.mkdir(parents=True, exist_ok=True)
         spec_path = run_dir / "spec.json"
         write_record(spec_path, spec)
-        assert self._process.stdin is not None
+        answered = False
         try:
-            self._process.stdin.write(json.dumps({"spec": str(spec_path), "run_dir": str(run_dir)}).encode() + b"\n")
+            self._send({"spec": str(spec_path), "run_dir": str(run_dir)})
+            for event in self._events():
+                answered = event["kind"] in ("done", "error")
+                if event["kind"] == "done":
+                    return
+                if event["kind"] == "error":
+                    raise UserError(event["text"]) if event["user"] else RunFailed(event["text"])
+                on_event(event)
+            raise WorkerDied(self._obituary())
+        finally:
+            if not answered:  # the listener left: the next run must not hear this one
+                self.kill()
+
+    def _send(self, request: dict[str, str]) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError, ValueError):  # gone, or closed by `kill`: then there are no events either
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
-            raise WorkerDied(self._obituary()) from None
-        for event in self._events():
-            if event["kind"] == "done":
-                return
-            if event["kind"] == "error":
-                raise UserError(event["text"]) if event["user"] else RunFailed(event["text"])
-            on_event(event)
-        raise WorkerDied(self._obituary())
 
     def _events(self) -> Iterator[dict[str, Any]]:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            event = json.loads(line)
-            if event["kind"] != "ready":
+        while line := self._next_line():
+            event = _event_in(line)
+            if event is not None and event["kind"] != "ready":
                 yield event
+
+    def _next_line(self) -> bytes:
+        assert self._process.stdout is not None
+        try:
+            return self._process.stdout.readline()
+        except ValueError:  # `kill` in another thread has closed it
+            return b""
 
     def _obituary(self) -> str:
         code = self._process.wait()
@@ -105,7 +119,17 @@ class Worker:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):  # a request it never read
+                    pipe.close()
+
+
+def _event_in(line: bytes) -> dict[str, Any] | None:
+    """The event of one line; None for a line that a kill has torn, or that something printed before the worker began."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "kind" in event else None
 
 
 class Slots:
@@ -115,7 +139,7 @@ class Slots:
         self._workers = [Worker(environment, log_dir / f"worker-{i}.log") for i, environment in enumerate(environments)]
         self._environments, self._log_dir = environments, log_dir
         self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._closed = threading.Event()
+        self._closed, self._lock = False, threading.Lock()
         for i in range(len(environments)):
             self._free.put(i)
 
@@ -133,20 +157,25 @@ class Slots:
         """A worker of one's own, replaced beforehand when the last one died. Raises `Stopping` after `close`."""
         slot = self._free.get()
         try:
-            if self._closed.is_set():
-                raise Stopping("the study is stopping")
-            if not self._workers[slot].alive:
-                self._workers[slot].kill()
-                self._workers[slot] = Worker(self._environments[slot], self._log_dir / f"worker-{slot}.log")
-            yield self._workers[slot]
+            yield self._live_worker(slot)
         finally:
             self._free.put(slot)
 
+    def _live_worker(self, slot: int) -> Worker:
+        with self._lock:  # no worker may be born behind the back of `close`
+            if self._closed:
+                raise WorkerDied("the study is stopping")
+            if not self._workers[slot].alive:
+                self._workers[slot].kill()
+                self._workers[slot] = Worker(self._environments[slot], self._log_dir / f"worker-{slot}.log")
+            return self._workers[slot]
+
     def close(self) -> None:
         """End every worker at once; runs in them raise `WorkerDied`."""
-        self._closed.set()
-        for worker in self._workers:
-            worker.kill()
+        with self._lock:
+            self._closed = True
+            for worker in self._workers:
+                worker.kill()
 
     def __enter__(self) -> Slots:
         return self

@@ -1,0 +1,215 @@
+"""Workers die, make noise and lose their parents; a slot stays usable and no process is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bertft_core.config import UserError
+from bertft_core.records import RunRecord, RunSpec
+from bertft_core.records.store import read_record
+from bertft_core.training.slots import RunFailed, Slots, WorkerDied
+from tests.studies import tiny_spec, tiny_study, with_training
+
+NOISE = """
+    import os, sys, threading, time
+
+    def make_noise():
+        while "bertft_core.training.run" not in sys.modules:
+            time.sleep(0.001)
+        while True:
+            print("noise from Python", flush=True)
+            os.write(1, b'{"kind": "done"}\\n')  # as native code would write, in the worst words
+            time.sleep(0.0005)
+
+    print("noise before the worker begins", flush=True)
+    threading.Thread(target=make_noise, daemon=True).start()
+"""
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory) -> RunSpec:
+    return tiny_spec(*tiny_study(tmp_path_factory.mktemp("study")))
+
+
+@pytest.fixture(scope="module")
+def endless(spec) -> RunSpec:
+    """Hours of training, unless somebody ends it."""
+    return with_training(spec, epochs=None, max_steps=1_000_000, evaluate_every_epochs=None)
+
+
+@pytest.fixture(scope="module")
+def log_dir(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("logs")
+
+
+@pytest.fixture(scope="module")
+def slots(log_dir):
+    """One slot; each test leaves it usable, which the next one proves."""
+    noise_dir = log_dir / "noise"
+    noise_dir.mkdir()
+    (noise_dir / "sitecustomize.py").write_text(textwrap.dedent(NOISE))
+    with Slots([{"PYTHONPATH": f"{noise_dir}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}], log_dir) as slots:
+        yield slots
+
+
+def ignore(event: dict[str, Any]) -> None:
+    pass
+
+
+def gone(pid: int, within_seconds: float = 20.0) -> bool:
+    """The process ends in time; a zombie that nobody has buried counts as ended."""
+    deadline = time.monotonic() + within_seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            if state != "Z":
+                time.sleep(0.02)
+                continue
+        return True
+    return False
+
+
+def test_noise_on_stdout_cannot_break_the_protocol(slots, spec, log_dir, tmp_path):
+    events: list[dict[str, Any]] = []
+    with slots.lease() as worker:
+        worker.run(spec, tmp_path, events.append)
+    kinds = [event["kind"] for event in events]
+    assert (kinds[0], kinds[-1]) == ("started", "ended")
+    assert kinds.count("step") == 15
+    assert kinds.count("evaluation") == 3
+    assert read_record(tmp_path / "record.json", RunRecord) is not None
+    assert "noise from Python" in (log_dir / "worker-0.log").read_text(), "it is kept, in the worker's log"
+
+
+def test_a_user_error_crosses_the_process_border(slots, spec, tmp_path):
+    with slots.lease() as worker, pytest.raises(UserError) as raised:
+        worker.run(with_training(spec, precision="fp16"), tmp_path, ignore)
+    assert "fp16 needs a GPU" in str(raised.value)
+    assert "--set training.precision=fp32" in str(raised.value)
+    assert "Traceback" not in str(raised.value)
+
+
+def test_an_error_in_a_run_is_told_in_one_line_and_its_traceback_kept(slots, spec, tmp_path):
+    pid = slots.pids
+    with slots.lease() as worker, pytest.raises(RunFailed, match="FileNotFoundError") as raised:
+        worker.run(spec.model_copy(update={"prepared_dir": str(tmp_path / "nowhere")}), tmp_path / "run", ignore)
+    assert "\n" not in str(raised.value)
+    log = (tmp_path / "run" / "log.txt").read_text()
+    assert log.startswith("Traceback")
+    assert "nowhere" in log
+    assert not (tmp_path / "run" / "record.json").exists()
+    assert slots.pids == pid, "the worker is healthy and stays"
+
+
+def test_a_killed_worker_is_replaced_at_the_next_lease(slots, spec, endless, tmp_path):
+    with slots.lease() as worker:
+        killed = worker.pid
+
+        def kill(event: dict[str, Any]) -> None:
+            if event.get("step") == 3:
+                os.kill(killed, signal.SIGKILL)
+
+        with pytest.raises(WorkerDied, match=r"SIGKILL.*memory"):
+            worker.run(endless, tmp_path / "killed", kill)
+    assert slots.pids == []
+    with slots.lease() as worker:
+        assert worker.pid != killed
+        worker.run(spec, tmp_path / "next", ignore)
+    assert read_record(tmp_path / "next" / "record.json", RunRecord) is not None
+
+
+def test_a_run_that_its_listener_leaves_does_not_leak_into_the_next_one(slots, spec, endless, tmp_path):
+    def leave(event: dict[str, Any]) -> None:
+        if event.get("step") == 3:
+            raise KeyboardInterrupt
+
+    with slots.lease() as worker, pytest.raises(KeyboardInterrupt):
+        worker.run(endless, tmp_path / "left", leave)
+    events: list[dict[str, Any]] = []
+    with slots.lease() as worker:
+        worker.run(spec, tmp_path / "next", events.append)
+    assert events[0]["kind"] == "started"
+    assert events[0]["planned_steps"] == 15
+    assert read_record(tmp_path / "next" / "record.json", RunRecord) is not None
+
+
+def test_close_ends_workers_in_the_middle_of_their_runs(spec, endless, tmp_path):
+    """Both while a run waits for its worker and while it handles an event."""
+    slots = Slots([{}, {}], tmp_path / "logs")
+    pids = slots.pids
+    assert len(pids) == 2
+    under_way, closed, raised = threading.Barrier(3), threading.Event(), []
+
+    def handle_slowly(event: dict[str, Any]) -> None:
+        if event.get("step") == 3:
+            under_way.wait(60)
+            closed.wait(60)
+
+    def handle_quickly(event: dict[str, Any]) -> None:
+        if event.get("step") == 3:
+            under_way.wait(60)
+
+    def run(name: str, on_event: Any) -> None:
+        try:
+            with slots.lease() as worker:
+                worker.run(endless, tmp_path / name, on_event)
+        except Exception as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=run, args=item) for item in {"slow": handle_slowly, "quick": handle_quickly}.items()]
+    for thread in threads:
+        thread.start()
+    under_way.wait(60)
+    slots.close()
+    closed.set()
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    assert [type(error) for error in raised] == [WorkerDied, WorkerDied]
+    assert all(gone(pid) for pid in pids)
+    with pytest.raises(WorkerDied, match="stopping"), slots.lease():
+        pass
+
+
+PARENT = """
+    import sys
+    from pathlib import Path
+    from bertft_core.records import RunSpec
+    from bertft_core.training.slots import Slots
+
+    spec_path, folder = sys.argv[1:]
+    slots = Slots([{}], Path(folder))
+    with slots.lease() as worker:
+        print(worker.pid, flush=True)
+        spec = RunSpec.model_validate_json(Path(spec_path).read_bytes())
+        worker.run(spec, Path(folder) / "run", lambda event: print(event["kind"], flush=True))
+"""
+
+
+def test_a_worker_ends_in_the_middle_of_its_run_when_its_parent_is_killed(endless, tmp_path):
+    (tmp_path / "spec.json").write_text(endless.model_dump_json())
+    command = [sys.executable, "-c", textwrap.dedent(PARENT), str(tmp_path / "spec.json"), str(tmp_path)]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert parent.stdout is not None
+        worker_pid = int(parent.stdout.readline())
+        assert parent.stdout.readline() == "started\n"
+        assert parent.stdout.readline() == "step\n"
+        assert not gone(worker_pid, within_seconds=0.2)
+    finally:
+        parent.kill()
+        parent.wait()
+        if parent.stdout is not None:
+            parent.stdout.close()
+    assert gone(worker_pid)
