@@ -29,7 +29,7 @@ def spec(tmp_path) -> RunSpec:
 
 
 def test_a_copy_with_other_values_has_its_own_digests(spec):
-    assert spec.digest and spec.setting_digest  # computed before the copy
+    assert spec.digest != spec.setting_digest  # both are computed before the copy
     other = spec.model_copy(update={"seeds": spec.seeds.model_copy(update={"init": 1})})
     assert other.digest == RunSpec.model_validate(other.model_dump()).digest != spec.digest
     assert other.setting_digest == spec.setting_digest
