@@ -7,12 +7,19 @@ import json
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import PydanticCustomError
 
 
 class Frozen(BaseModel):
     """A pydantic model that cannot change and refuses unknown keys and non-finite numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def misplaced(at: tuple[int | str, ...], message: str, todo: str = "change it") -> PydanticCustomError:
+    """An error to raise in a validator that looks at more than it may name: the place to change lies at `at` below it."""
+    place = ".".join(map(str, at))
+    return PydanticCustomError("misplaced", "{place}: {message}", {"at": at, "place": place, "message": message, "todo": todo})
 
 
 def canonical_json(value: Any) -> str:

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator
 
-from bertft_core.config.base import Frozen
+from bertft_core.config.base import Frozen, misplaced
 
 FileFormat = Literal["csv", "tsv", "jsonl", "parquet"]
 Ratio = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+RESERVED_SPLITS = ("train", "validation", "test")
+
+
+def _usable_names(sets: dict[str, str]) -> dict[str, str]:
+    for name in sets:
+        if name in RESERVED_SPLITS or not name.replace("_", "").isalnum():
+            reserved = ", ".join(RESERVED_SPLITS)
+            raise misplaced((name,), f"the name of a set holds letters, digits and '_' only, and is none of {reserved}")
+    return sets
+
+
+OutOfDomain = Annotated[dict[str, str], AfterValidator(_usable_names)]
 
 
 class SplitConfig(Frozen):
@@ -55,7 +68,7 @@ class FileData(_Examples):
     train: str
     validation: str | None = None
     test: str | None = None
-    out_of_domain: dict[str, str] = Field(default_factory=dict, description="Name to file: sets that are only evaluated on.")
+    out_of_domain: OutOfDomain = Field(default_factory=dict, description="Name to file: sets that are only evaluated on.")
     format: FileFormat | None = None
 
 
@@ -69,23 +82,7 @@ class HubData(_Examples):
     train: str = "train"
     validation: str | None = "validation"
     test: str | None = Field(None, description="Split on the hub that holds labelled test examples, if any.")
-    out_of_domain: dict[str, str] = Field(default_factory=dict, description="Name to split that is only evaluated on.")
+    out_of_domain: OutOfDomain = Field(default_factory=dict, description="Name to split that is only evaluated on.")
 
 
 DataConfig = Annotated[BundledData | FileData | HubData, Field(discriminator="source")]
-
-RESERVED_SPLITS = ("train", "validation", "test")
-
-
-class _DataHolder(Frozen):
-    """Checks that need only the data section; `StudyConfig` inherits them."""
-
-    data: DataConfig
-
-    @model_validator(mode="after")
-    def _names_of_extra_sets(self) -> _DataHolder:
-        extra = getattr(self.data, "out_of_domain", {})
-        for name in extra:
-            if name in RESERVED_SPLITS or not name.replace("_", "").isalnum():
-                raise ValueError(f"data.out_of_domain: '{name}' is no usable name (letters, digits, _; not {RESERVED_SPLITS})")
-        return self

@@ -32,4 +32,7 @@ def _kind_alone(value: object) -> object:
     return {"kind": value} if isinstance(value, str) else value
 
 
-HeadConfig = Annotated[Annotated[ClassificationHead, Field()], BeforeValidator(_kind_alone)]
+HeadConfig = Annotated[
+    Annotated[ClassificationHead, Field()],
+    BeforeValidator(_kind_alone, json_schema_input_type=ClassificationHead | Literal["classification"]),
+]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StrictFloat, StrictInt, StrictStr, field_validator, model_validator
 
-from bertft_core.config.base import Frozen
+from bertft_core.config.base import Frozen, misplaced
 from bertft_core.config.training import TrainingConfig
 
 FIRST_SEARCH_SEED_INDEX = 1_000_000
@@ -24,6 +25,8 @@ class Range(Frozen):
     def _ordered(self) -> Range:
         if self.low >= self.high:
             raise ValueError(f"low ({self.low}) must be smaller than high ({self.high})")
+        if self.integer and not (self.low.is_integer() and self.high.is_integer()):
+            raise ValueError(f"low ({self.low}) and high ({self.high}) of an integer range must be whole numbers")
         if self.log and self.low <= 0:
             raise ValueError("a log range must start above zero")
         return self
@@ -32,7 +35,7 @@ class Range(Frozen):
 class Choices(Frozen):
     """One of the listed values."""
 
-    choices: tuple[int | float | str, ...] = Field(min_length=1)
+    choices: tuple[StrictInt | StrictFloat | StrictStr, ...] = Field(min_length=1)
 
 
 class SearchConfig(Frozen):
@@ -53,5 +56,7 @@ class SearchConfig(Frozen):
     def _known_settings(cls, space: dict[str, Range | Choices]) -> dict[str, Range | Choices]:
         for name in space:
             if name not in TrainingConfig.model_fields:
-                raise ValueError(f"'{name}' is no training setting; known are {', '.join(TrainingConfig.model_fields)}")
+                known = list(TrainingConfig.model_fields)
+                near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+                raise misplaced((name,), f"no training setting; known are {', '.join(known)}", f"did you mean '{near[0]}'?")
         return space

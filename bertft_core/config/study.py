@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
-from bertft_core.config.base import Frozen, digest_of
-from bertft_core.config.data import _DataHolder
+from bertft_core.config.base import Frozen, digest_of, misplaced
+from bertft_core.config.crosschecks import check_study
+from bertft_core.config.data import DataConfig
 from bertft_core.config.encoder import EncoderConfig
 from bertft_core.config.execution import ExecutionConfig, RetentionConfig, TrackingConfig
 from bertft_core.config.head import ClassificationHead, Direction, HeadConfig
@@ -46,12 +47,13 @@ class HeadlineConfig(Frozen):
     checkpoint: Literal["best", "final"] = Field("best", description="Weights of the best validation score, or of the last step.")
 
 
-class StudyConfig(_DataHolder):
+class StudyConfig(Frozen):
     """The whole question. The first arm is the baseline."""
 
     name: str = Field(pattern=NAME_PATTERN, description="Names the study's directory and its MLflow experiment.")
     description: str = ""
     seed: int = Field(0, ge=0, lt=2**53, description="The study seed every other seed is derived from.")
+    data: DataConfig
     encoder: EncoderConfig = Field(default_factory=lambda: EncoderConfig.model_validate({}))
     head: HeadConfig = ClassificationHead()
     metric: str = Field("accuracy", description="Validation metric for selection, early stopping, search and the headline.")
@@ -68,36 +70,18 @@ class StudyConfig(_DataHolder):
     def _arm_names(cls, arms: dict[str, ArmConfig]) -> dict[str, ArmConfig]:
         for name in arms:
             if not name.replace("_", "").replace("-", "").isalnum():
-                raise ValueError(f"arm name '{name}' may hold letters, digits, '_' and '-' only")
+                raise misplaced((name,), "the name of an arm holds letters, digits, '_' and '-' only")
         return arms
 
     @model_validator(mode="after")
-    def _metric_fits_the_head(self) -> StudyConfig:
-        if self.metric not in self.head.metrics:
-            raise ValueError(f"metric '{self.metric}' is none of the head '{self.head.kind}': {', '.join(self.head.metrics)}")
+    def _sections_fit_together(self) -> StudyConfig:
+        check_study(self)
         return self
 
     @property
     def direction(self) -> Direction:
         """Which way `metric` is better."""
         return self.head.metrics[self.metric]
-
-    @model_validator(mode="after")
-    def _arms_are_trainable(self) -> StudyConfig:
-        for name, arm in self.arms.items():
-            merge_training(self.training, arm.overrides())
-            if arm.search is not None:
-                self._seeds_are_disjoint(name, arm.search)
-        return self
-
-    def _seeds_are_disjoint(self, arm: str, search: SearchConfig) -> None:
-        reported = range(self.seeds.first, self.seeds.first + self.n_runs_per_arm)
-        searched = range(search.first_seed_index, search.first_seed_index + search.n_seeds)
-        shared = sorted(set(reported) & set(searched))
-        if shared:
-            raise ValueError(
-                f"arms.{arm}.search uses seed indices {shared} that are also report seeds; scores on them would be chosen, not measured"
-            )
 
     @property
     def n_runs_per_arm(self) -> int:

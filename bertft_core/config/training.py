@@ -8,6 +8,14 @@ from pydantic import Field, create_model, model_validator
 
 from bertft_core.config.base import Frozen
 
+PAIRS = (
+    ("epochs", "max_steps"),
+    ("max_steps", "epochs"),
+    ("evaluate_every_epochs", "evaluate_every_steps"),
+    ("evaluate_every_steps", "evaluate_every_epochs"),
+)
+"""A setting, and the one that it takes the place of."""
+
 Precision = Literal["fp32", "bf16", "fp16"]
 
 
@@ -42,6 +50,14 @@ class TrainingConfig(Frozen):
     evaluate_every_steps: int | None = Field(None, ge=1, description="Validate this often, instead of by epochs.")
     early_stopping: EarlyStopping | None = None
     precision: Precision = Field("fp32", description="bf16 and fp16 use autocast; fp16 needs CUDA.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unset_the_other(cls, value: Any) -> Any:
+        """Naming `max_steps` alone is enough to be rid of the default of `epochs`; and so for every pair."""
+        if not isinstance(value, dict):
+            return value
+        return {other: None for one, other in PAIRS if value.get(one) is not None and other not in value} | value
 
     @model_validator(mode="after")
     def _one_of_each_pair(self) -> TrainingConfig:
@@ -79,10 +95,9 @@ def merge_training(base: TrainingConfig, *changes: dict[str, Any]) -> TrainingCo
     Raises `pydantic.ValidationError` when the result is no valid configuration.
     """
     merged = base.model_dump()
-    pairs = (("epochs", "max_steps"), ("evaluate_every_epochs", "evaluate_every_steps"))
     for change in changes:
-        for first, second in (*pairs, *(pair[::-1] for pair in pairs)):
-            if change.get(first) is not None and second not in change:
-                merged[second] = None
+        for one, other in PAIRS:
+            if change.get(one) is not None and other not in change:
+                merged[other] = None
         merged.update(change)
     return TrainingConfig.model_validate(merged)

@@ -22,12 +22,23 @@ _RESOLVERS = [
     ("tag:yaml.org,2002:int", r"[-+]?[0-9]+", "-+0123456789"),
     ("tag:yaml.org,2002:float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
 ]
+PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq"))
 _Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in _RESOLVERS:
     _Loader.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$"), list(_first))
 _Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile("^$"), [""])
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
-_Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: float(loader.construct_scalar(node)))
+
+
+def _int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    return int(loader.construct_scalar(node))
+
+
+def _float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
+    return float(loader.construct_scalar(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _int)
+_Loader.add_constructor("tag:yaml.org,2002:float", _float)
 
 
 def read_yaml(text: str, path: str) -> tuple[Any, dict[Path, int]]:
@@ -35,12 +46,27 @@ def read_yaml(text: str, path: str) -> tuple[Any, dict[Path, int]]:
 
     Raises `UserError` for text that is no YAML, for a key that stands twice, and for tags other than the plain ones.
     """
+    values, lines = _read(text, path)
+    if values is None:
+        raise UserError("the file is empty", path=path, expected="a study, see configs/quickstart.yaml")
+    return values, lines
+
+
+def read_value(text: str) -> Any:
+    """One value as YAML reads it: `3e-5` → 3e-05, `[8, 16]` → a list, `no` → 'no', nothing → None.
+
+    Raises `UserError` as `read_yaml` does.
+    """
+    return _read(text, "value")[0]
+
+
+def _read(text: str, path: str) -> tuple[Any, dict[Path, int]]:
     lines: dict[Path, int] = {}
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
-            raise UserError("the file is empty", path=path, expected="a study, see configs/quickstart.yaml")
+            return None, lines
         _collect_lines(node, (), lines, path)
         return loader.construct_document(node), lines
     except yaml.MarkedYAMLError as error:
@@ -53,14 +79,19 @@ def read_yaml(text: str, path: str) -> tuple[Any, dict[Path, int]]:
         ) from None
     except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"this is no valid YAML: {error}", path=path) from None
-
-
-def read_value(text: str) -> Any:
-    """One value as YAML reads it: `3e-5` → 3e-05, `[8, 16]` → a list, `no` → 'no'."""
-    return yaml.load(text, _Loader)
+    except RecursionError:
+        raise UserError("this YAML is nested without end", path=path, todo="remove the alias that stands in itself") from None
 
 
 def _collect_lines(node: yaml.Node, at: Path, lines: dict[Path, int], path: str) -> None:
+    if node.tag not in PLAIN_TAGS:
+        raise UserError(
+            f"the tag {node.tag.replace('tag:yaml.org,2002:', '!!')} is not read",
+            path=path,
+            line=node.start_mark.line + 1,
+            expected="plain values, lists and mappings",
+            todo="remove the tag",
+        )
     lines.setdefault(at, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:

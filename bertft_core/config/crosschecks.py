@@ -1,0 +1,117 @@
+"""Checks that need several sections of a study: what fits each section alone may not fit together."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from bertft_core.config.base import misplaced
+from bertft_core.config.data import RESERVED_SPLITS, BundledData, DataConfig
+from bertft_core.config.search import Choices, Range, SearchConfig
+from bertft_core.config.training import TrainingConfig, merge_training
+from bertft_core.config.yaml_text import Path
+
+if TYPE_CHECKING:
+    from bertft_core.config.study import StudyConfig
+
+Value = int | float | str
+
+
+def check_study(study: StudyConfig) -> None:
+    """Raise a pydantic error that names the place to change, for the first thing that does not fit the rest."""
+    if study.metric not in study.head.metrics:
+        known = ", ".join(study.head.metrics)
+        raise misplaced(("metric",), f"'{study.metric}' is no metric of the head '{study.head.kind}', which has {known}")
+    _check_splits(study)
+    for name, arm in study.arms.items():
+        try:
+            merge_training(study.training, arm.overrides())
+        except ValidationError as error:
+            raise misplaced(("arms", name, *error.errors()[0]["loc"]), _sentence(error)) from None
+        if arm.search is not None:
+            _check_seeds(study, arm.search, ("arms", name, "search"))
+            _check_space(study.training, arm.overrides(), arm.search.space, ("arms", name, "search", "space"))
+
+
+def known_splits(data: DataConfig) -> tuple[str, ...] | None:
+    """The splits a study will have, or None where only the source itself knows its out-of-domain sets."""
+    if isinstance(data, BundledData):
+        return None
+    has_test = data.test is not None or data.split.test_ratio is not None
+    return (*RESERVED_SPLITS[: 3 if has_test else 2], *data.out_of_domain)
+
+
+def _check_splits(study: StudyConfig) -> None:
+    known, wanted = known_splits(study.data), study.headline.split
+    if wanted == "train":
+        raise misplaced(("headline", "split"), "the training set is not scored; choose test, validation or an out-of-domain set")
+    if known is None:
+        return
+    evaluated = dict.fromkeys((*RESERVED_SPLITS[1:], *known[1:]))
+    if wanted not in evaluated:
+        raise misplaced(("headline", "split"), f"'{wanted}' is no split of the data, which has {', '.join(evaluated)}")
+    for name in study.data.subsample:
+        if name not in known:
+            raise misplaced(("data", "subsample", name), f"'{name}' is no split of the data, which has {', '.join(known)}")
+
+
+def _check_seeds(study: StudyConfig, search: SearchConfig, at: Path) -> None:
+    reported = range(study.seeds.first, study.seeds.first + study.n_runs_per_arm)
+    searched = range(search.first_seed_index, search.first_seed_index + search.n_seeds)
+    first, last = max(reported[0], searched[0]), min(reported[-1], searched[-1])
+    if first <= last:
+        raise misplaced(
+            at,
+            f"seed indices {first} to {last} are also report seeds; scores on them would be chosen, not measured. "
+            f"Choose first_seed_index so that {len(searched)} indices are outside {reported[0]} to {reported[-1]}",
+        )
+
+
+def _check_space(base: TrainingConfig, named: dict[str, Any], space: dict[str, Range | Choices], at: Path) -> None:
+    """Every setting the search can choose is one a run can have.
+
+    The limits of a setting are intervals, and no rule ties more than two settings together: so the ends of the ranges and all
+    choices are tried, one setting at a time and then two at a time, the others at their first value.
+    """
+    first = {name: next(_ends(part)) for name, part in space.items()}
+    for name, part in space.items():
+        for value in _ends(part):
+            settings = _merged(base, named, first | {name: value}, at)
+            _check_kept(name, part, value, getattr(settings, name), (*at, name))
+    for one, two in itertools.combinations(space, 2):
+        for pair in itertools.product(_ends(space[one]), _ends(space[two])):
+            _merged(base, named, first | {one: pair[0], two: pair[1]}, at)
+
+
+def _merged(base: TrainingConfig, named: dict[str, Any], chosen: dict[str, Value], at: Path) -> TrainingConfig:
+    try:
+        return merge_training(base, named, chosen)
+    except ValidationError as error:
+        location = error.errors()[0]["loc"]
+        guilty = {name: value for name, value in chosen.items() if name in location} or chosen
+        tried = ", ".join(f"{name} {value!r}" for name, value in guilty.items())
+        raise misplaced((*at, *location), f"the search could choose {tried}, but {_sentence(error)}") from None
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first problem of a merged training section."""
+    first = error.errors(include_url=False)[0]
+    name = ".".join(map(str, first["loc"]))
+    return f"{name} {first['msg'].replace('Input should', 'must')}" if name else first["msg"].removeprefix("Value error, ")
+
+
+def _check_kept(name: str, part: Range | Choices, given: Value, kept: Any, at: Path) -> None:
+    """A value is taken as it was given: no text for a number, no fraction where a whole number is needed."""
+    if given != kept:
+        raise misplaced(at, f"{given!r} is a text where a number is needed; write it without quotes")
+    if isinstance(part, Range) and isinstance(kept, int) and not part.integer:
+        raise misplaced(at, f"{name} is a whole number; add `integer: true` to its range")
+
+
+def _ends(part: Range | Choices) -> Iterator[Value]:
+    if isinstance(part, Choices):
+        return iter(part.choices)
+    return iter((int(part.low), int(part.high)) if part.integer else (part.low, part.high))

@@ -1,0 +1,69 @@
+"""`--set KEY=VALUE`: one value of a study put in place before it is validated."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Any
+
+from bertft_core.config import yaml_text
+from bertft_core.config.errors import UserError
+from bertft_core.config.places import dotted
+
+
+def apply_override(values: dict[str, Any], override: str) -> yaml_text.Path:
+    """Put an override's value (read as YAML) into plain values, in place, and return its path.
+
+    Missing mappings on the way are made, but no arm: a mistyped arm name must not become a new arm. A new one is given
+    whole, as in `arms.wide={batch_size: 64}`. Raises `UserError` for what is no KEY=VALUE or leads nowhere.
+    """
+    key, equals, text = override.partition("=")
+    parts = re.sub(r"\[(\d+)\]", r".\1", key.strip()).split(".")
+    if not equals or not all(parts):
+        raise _refused(override, "an override is KEY=VALUE", "something like arms.full.learning_rate=3e-5")
+    value = _value(text, override)
+    at: Any = values
+    path: yaml_text.Path = ()
+    for part in parts[:-1]:
+        if path == ("arms",) and isinstance(at, dict) and part not in at:
+            raise _no_such_arm(part, at, override)
+        place = _place(at, part, path, override)
+        if isinstance(at, dict) and at.get(part) is None:
+            at[part] = {}
+        at, path = at[place], (*path, place)
+    last = _place(at, parts[-1], path, override)
+    at[last] = value
+    return (*path, last)
+
+
+def _value(text: str, override: str) -> Any:
+    try:
+        return yaml_text.read_value(text)
+    except UserError as error:
+        raise _refused(override, "this value is no YAML", error.problem) from None
+
+
+def _place(at: Any, part: str, path: yaml_text.Path, override: str) -> int | str:
+    """The key or the index a part means in a container."""
+    if isinstance(at, dict):
+        return part
+    if isinstance(at, list) and part.isdigit() and int(part) < len(at):
+        return int(part)
+    if isinstance(at, list):
+        raise _refused(override, f"'{dotted(path)}' is a list", f"an index from 0 to {len(at) - 1} instead of '{part}'")
+    raise _refused(override, f"'{dotted(path)}' is no mapping but {at!r}", f"the whole value: {dotted(path)}={{{part}: …}}")
+
+
+def _no_such_arm(arm: str, arms: dict[str, Any], override: str) -> UserError:
+    near = difflib.get_close_matches(arm, list(arms), n=1)
+    return UserError(
+        f"there is no arm '{arm}'",
+        path=f"--set {override}",
+        found=arm,
+        expected=f"one of {', '.join(arms)}",
+        todo=f"did you mean '{near[0]}'?" if near else f"correct the name, or give a new arm whole: arms.{arm}={{…}}",
+    )
+
+
+def _refused(override: str, problem: str, expected: str) -> UserError:
+    return UserError(problem, path=f"--set {override}", expected=expected)

@@ -1,0 +1,25 @@
+"""The JSON schema of a study, for editors: `python -m bertft_core.config.schema > configs/study.schema.json`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from bertft_core.config.study import StudyConfig
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def study_schema() -> dict[str, Any]:
+    """What a study file may hold. Rules that tie several keys together are checked when the file is loaded only."""
+    return {"$schema": DIALECT} | StudyConfig.model_json_schema()
+
+
+def schema_text() -> str:
+    """The schema as it is committed: indented, ending with a newline."""
+    return json.dumps(study_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(schema_text())
