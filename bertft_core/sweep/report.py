@@ -2,90 +2,116 @@
 
 from __future__ import annotations
 
-import html
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import jinja2
 import optuna
-from optuna import visualization
+from markupsafe import Markup
+from optuna import visualization as draw
 
 from bertft_core.records import SweepResult
 from bertft_core.records.store import write_atomically
 from bertft_core.sweep.search import Search
 
-STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem;color:#1d2433;background:#fff}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}td,th{padding:.25rem .8rem;border-bottom:1px solid #d8dde6;text-align:left}
-.scroll{overflow-x:auto}tr.best{font-weight:600;background:#eaf3ea}h2{margin-top:2.5rem}.note{color:#5b6577}
-"""
+TEMPLATES_DIR = Path(__file__).parent / "templates"
+LONG_NUMBER = re.compile(r"\d+\.\d{5,}(?:e[+-]?\d+)?")
+
+
+class Plot(NamedTuple):
+    """A section of the page: what it shows, and from how many complete trials on it can be drawn."""
+
+    title: str
+    caption: str
+    n_needed: int
+    figure: Callable[[optuna.Study], Any]
 
 
 def write_sweep_report(search: Search, result: SweepResult, path: Path) -> Path:
-    """Write the page to `path` and return it."""
-    parts = [_head(search, result), _table(search, result)]
-    plotly_js: bool = True
-    for title, draw in _plots(search):
-        parts.append(f"<h2>{title}</h2>")
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                figure = draw(search.optuna_study)
-        except (ValueError, RuntimeError, ZeroDivisionError) as error:
-            parts.append(f'<p class="note">Not drawn: {html.escape(str(error))}</p>')
-            continue
-        figure.update_layout(template="plotly_white", title=None, margin={"t": 30})
-        parts.append(figure.to_html(full_html=False, include_plotlyjs=plotly_js, config={"displaylogo": False}))
-        plotly_js = False
-    write_atomically(path, "\n".join([*parts, "</body></html>\n"]))
+    """Write the page to `path` and return it; the same journal gives the same bytes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        trials = search.journal.trials()[: len(result.trials)]
+        study = search.journal.in_memory(trials)
+        study.set_metric_names([_score_name(result)])
+        page = _page(search, result, study)
+    write_atomically(path, page)
     return path
 
 
-def _plots(search: Search) -> list[tuple[str, Callable[[optuna.Study], Any]]]:
-    names = list(search.config.space)
-    pair: list[str] = [name for name in ("learning_rate", "batch_size") if name in names]
-    pair = pair if len(pair) == 2 else names[:2]
-    plots: list[tuple[str, Callable[[optuna.Study], Any]]] = [
-        ("History", visualization.plot_optimization_history),
-        ("Validation during training", visualization.plot_intermediate_values),
-        ("Importances", visualization.plot_param_importances),
-        ("Slice", visualization.plot_slice),
-        ("Parallel coordinates", visualization.plot_parallel_coordinate),
-        ("Timeline", visualization.plot_timeline),
+def _page(search: Search, result: SweepResult, study: optuna.Study) -> str:
+    loader = jinja2.FileSystemLoader(TEMPLATES_DIR)
+    templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    templates.filters["short"] = _short
+    return templates.get_template("sweep.html.j2").render(
+        name=search.journal.name,
+        result=result,
+        config=search.config,
+        score_name=_score_name(result),
+        better="higher" if search.direction == "maximize" else "lower",
+        sections=_sections(_plots(list(search.config.space)), study, result),
+    )
+
+
+def _plots(settings: list[str]) -> list[Plot]:
+    pair: list[str] = [name for name in ("learning_rate", "batch_size") if name in settings]
+    pair = pair if len(pair) == 2 else settings[:2]
+    contour = Plot(
+        "Contour of " + " × ".join(name.replace("_", " ") for name in pair),
+        "Score over two settings, interpolated between the complete trials (dots).",
+        2,
+        lambda study: draw.plot_contour(study, params=pair),
+    )
+    plots = [
+        Plot("History", "Score of every complete trial, and the best so far.", 1, draw.plot_optimization_history),
+        Plot(
+            "Validation during training",
+            "One line a trial, the mean of its seeds at each validation; pruned trials end early.",
+            0,
+            draw.plot_intermediate_values,
+        ),
+        Plot(
+            "Importances",
+            "Share of the difference between good and other trials that a setting explains (PED-ANOVA); few trials say little.",
+            2,
+            draw.plot_param_importances,
+        ),
+        Plot("Slice", "Score of each complete trial against each setting.", 1, draw.plot_slice),
+        contour,
+        Plot("Parallel coordinates", "One line a complete trial, through all its settings.", 1, draw.plot_parallel_coordinate),
+        Plot("Timeline", "When each trial was asked and told; an interrupted one spans the pause.", 0, draw.plot_timeline),
     ]
-    if len(pair) == 2:
-        title = " × ".join(name.replace("_", " ") for name in pair)
-        plots.insert(4, (f"Contour of {title}", lambda study: visualization.plot_contour(study, params=pair)))
-    return plots
+    return plots if len(pair) == 2 else [plot for plot in plots if plot is not contour]
 
 
-def _head(search: Search, result: SweepResult) -> str:
-    name = html.escape(search.optuna_study.study_name)
-    chosen = html.escape(", ".join(f"{key} = {_short(value)}" for key, value in result.chosen.items()))
-    config = search.config
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Search of {name}</title><style>{STYLE}</style></head><body>'
-        f"<h1>Search of {name}</h1>"
-        f"<p>Chosen: <strong>{chosen}</strong> (trial {result.best_trial}, mean best validation {result.metric} {result.best_score:.4f}).</p>"
-        f'<p class="note">{len(result.trials)} of {result.n_planned} trials, {config.n_seeds} search seeds each, sampler {config.sampler}, '
-        f"pruner {config.pruner}. A trial's score is the mean over its seeds of the best validation {result.metric}; "
-        f"search seeds are never report seeds.</p>"
-    )
+def _sections(plots: list[Plot], study: optuna.Study, result: SweepResult) -> list[dict[str, Any]]:
+    n_complete = sum(trial.state == "complete" for trial in result.trials)
+    sections: list[dict[str, Any]] = []
+    for number, plot in enumerate(plots):
+        section: dict[str, Any] = {"title": plot.title, "caption": plot.caption, "plot": None}
+        if n_complete < plot.n_needed:
+            section["missing"] = f"Not drawn: it needs {plot.n_needed} complete trials, and there is {n_complete}."
+        else:
+            has_plotly = any(earlier["plot"] for earlier in sections)
+            section["plot"] = _html(plot.figure(study), f"plot-{number}", with_plotly=not has_plotly)
+        sections.append(section)
+    return sections
 
 
-def _table(search: Search, result: SweepResult) -> str:
-    names = list(search.config.space)
-    header = "".join(f"<th>{html.escape(name)}</th>" for name in ["trial", "state", *names, "score", "per seed"])
-    rows = []
-    for trial in result.trials:
-        cells = [trial.number, trial.state, *(_short(trial.params.get(name, "")) for name in names)]
-        cells += ["" if trial.score is None else f"{trial.score:.4f}", ", ".join(f"{score:.4f}" for score in trial.scores)]
-        best = ' class="best"' if trial.number == result.best_trial else ""
-        rows.append(f"<tr{best}>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells) + "</tr>")
-    return (
-        f'<h2>Trials</h2><div class="scroll"><table><thead><tr>{header}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
-    )
+def _html(figure: Any, div_id: str, *, with_plotly: bool) -> Markup:
+    for trace in figure.data:
+        if isinstance(trace.text, tuple):
+            trace.text = [LONG_NUMBER.sub(lambda number: _short(float(number[0])), text) for text in trace.text]
+    figure.update_layout(template="plotly_white", title=None, margin={"t": 30})
+    html = figure.to_html(full_html=False, include_plotlyjs=with_plotly, div_id=div_id, config={"displaylogo": False})
+    return Markup(html)  # plotly escapes what it puts into its script
+
+
+def _score_name(result: SweepResult) -> str:
+    return f"mean best validation {result.metric}"
 
 
 def _short(value: Any) -> str:

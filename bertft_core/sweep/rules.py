@@ -1,8 +1,8 @@
 """When a search gives a trial up, and what a trial scored: pure rules over records, no Optuna.
 
 A trial trains one search seed after the other. Its runs stop at a validation under the median of the earlier batches' trials at
-the same validation (Golovin et al. 2017, the median rule), and it gets its next seed only while its mean so far is at least
-the median of all first-seed scores known by then.
+the same validation (Golovin et al. 2017, the median rule). It gets its next seed only while its mean so far is no worse than the
+median of the means of its batch's trials that got as far and of the first-seed scores of the earlier batches.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def trial_outcome(records: Sequence[RunRecord], n_seeds: int) -> TrialOutcome:
     )
 
 
-def mean_score(records: Sequence[RunRecord]) -> float | None:
+def score_so_far(records: Sequence[RunRecord]) -> float | None:
     """A trial's mean best score so far; None when a run of it failed, diverged or was pruned, so that it gets no other seed."""
     scores = [record.best_score for record in records if record.status in ("ok", "collapsed") and record.best_score is not None]
     return statistics.fmean(scores) if len(scores) == len(records) else None
