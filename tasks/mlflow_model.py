@@ -1,4 +1,7 @@
-"""A saved model as an MLflow model, copied from its folder without loading it."""
+"""A saved model as an MLflow model.
+
+MLflow 3.17 cannot log a folder under transformers 5 (it expects classes where there are names), so the model is loaded for it.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,18 @@ def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, r
     """Log the folder under `model` of the run, so that `mlflow.transformers.load_model` opens it offline."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # MLflow would look the base model up on the hub, for its card
     import mlflow.transformers
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer, logging
 
+    logging.disable_progress_bar()
+    loaders = {"classification": AutoModelForSequenceClassification}
+    model = loaders[record.spec.head.kind].from_pretrained(model_dir, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(model_dir, local_files_only=True)
     mlflow.set_tracking_uri(client.tracking_uri)
     status = client.get_run(run_id).info.status
     needs = [f"{name}=={importlib.metadata.version(name)}" for name in ("torch", "transformers")]
     with mlflow.start_run(run_id=run_id):
         mlflow.transformers.log_model(
-            transformers_model=str(model_dir),
+            transformers_model={"model": model, "tokenizer": tokenizer},
             name="model",
             task=PIPELINES[record.spec.head.kind],
             pip_requirements=[need.partition("+")[0] for need in needs],

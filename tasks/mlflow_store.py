@@ -10,10 +10,15 @@ from pathlib import Path
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 
+import logging
+
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+
+for _name in ("mlflow", "mlflow.store.db.utils", "mlflow.transformers", "alembic"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
 
 
 def tracking_uri(home_dir: Path, uri: str | None) -> str:

@@ -16,6 +16,7 @@ from flows.home import home_dir
 from flows.quiet import use_embedded_prefect
 
 SETTLED = ("ok", "collapsed")
+DRAIN_SECONDS = 10.0
 
 
 def run_command(config: Path, overrides: list[str], home: Path | None, *, force: bool) -> int:
@@ -48,7 +49,17 @@ def prefect_api(home: Path) -> Iterator[None]:
             server.wait_until_ready()
             yield
         finally:
+            _send_what_is_queued()
             del os.environ["PREFECT_API_URL"]
+
+
+def _send_what_is_queued() -> None:
+    """Prefect sends logs and events from threads; they would wait for ever, at exit, for a server that is gone."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    for service in (EventsWorker, APILogWorker):
+        service.drain_all(timeout=DRAIN_SECONDS, at_exit=False)
 
 
 def _print_end(summary: StudySummary, study_dir: StudyDir, problems: list[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from bertft_core.records import DatasetCard, RunRecord, SweepResult
 from bertft_core.records.store import read_record, write_record
 from bertft_core.sweep.report import write_sweep_report
-from bertft_core.sweep.rules import mean_score, trial_outcome
+from bertft_core.sweep.rules import score_so_far, trial_outcome
 from bertft_core.sweep.search import PlannedTrial, Search, search_digest
 from bertft_core.training.planning import plan_trial
 from flows.stages.training import train_specs
@@ -78,7 +78,7 @@ def _train_batch(session: Session, card: DatasetCard, search: Search, batch: lis
         ended = train_specs(session, specs.values())
         for number, spec in specs.items():
             records[number].append(ended[spec.digest])
-        scores = {number: score for number in alive if (score := mean_score(records[number])) is not None}
+        scores = {number: score for number in alive if (score := score_so_far(records[number])) is not None}
         alive = search.survivors(batch, scores)
     for number, trained in records.items():
         search.tell(number, trial_outcome(trained, search.config.n_seeds))
