@@ -41,7 +41,11 @@ class Choices(Frozen):
 class SearchConfig(Frozen):
     """An Optuna search: each trial trains on `n_seeds` search seeds and scores the mean of their best validation metric."""
 
-    space: dict[str, Range | Choices] = Field(min_length=1)
+    space: dict[str, Range | Choices] = Field(
+        min_length=1,
+        description="Training setting to a range or a list of choices.",
+        json_schema_extra={"propertyNames": {"enum": list(TrainingConfig.model_fields)}},
+    )
     n_trials: int = Field(8, ge=1, description="The planned total, also after an interruption.")
     n_seeds: int = Field(2, ge=1, description="Search seeds of each trial, disjoint from the report seeds.")
     first_seed_index: int = Field(FIRST_SEARCH_SEED_INDEX, ge=0)
