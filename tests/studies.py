@@ -32,7 +32,7 @@ POSITIVE = {
         "it was good",
     ),
     "validation": ("the end was lovely", "good and great", "a great cast, and it was never awful", "not boring", "good hot soup"),
-    "test": ("lovely soup", "the cast was great and the film was good", "never bad", "a good end"),
+    "test": ("lovely soup, 7 of 7", "the cast was great and the film was good", "never bad", "a good end"),
 }
 NEGATIVE = {
     "train": (
@@ -50,7 +50,7 @@ NEGATIVE = {
         "it was bad",
     ),
     "validation": ("the end was boring", "bad and awful", "an awful cast, and it was never great", "not lovely", "bad cold soup"),
-    "test": ("boring soup", "the cast was awful and the film was bad", "never good", "a bad end"),
+    "test": ("boring soup, 3 of 7", "the cast was awful and the film was bad", "never good", "a bad end"),
 }
 TRAINING = {"learning_rate": 0.01, "batch_size": 5, "epochs": 3}
 """24 training examples: 5 steps per epoch, the last one with 4 examples, so 15 steps."""

@@ -9,19 +9,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bertft_core.config.training import Precision
 from bertft_core.data.batching import collate, evaluation_batches
 from bertft_core.data.prepared import PreparedSplit
 from bertft_core.heads import HEADS
 from bertft_core.training.packing import IMPLEMENTATION, PACKABLE, Packing
 
 EVALUATION_BATCH_SIZE = 64
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Forward:
-    """The model's logits [n, classes] for chosen examples of a split."""
+    """The model's logits [n, classes] for chosen examples of a split, in the precision of the run, trained or evaluated."""
 
-    def __init__(self, model: Any, head: str, device: torch.device) -> None:
+    def __init__(self, model: Any, head: str, device: torch.device, precision: Precision = "fp32") -> None:
         self.model, self.device = model, device
+        self._dtype = AUTOCAST.get(precision)
         model_type = model.config.model_type
         self._tail: Callable[[Any, Tensor], Tensor] | None = HEADS[head].TAILS.get(model_type)
         self._packs = self._tail is not None and model_type in PACKABLE
@@ -42,20 +45,23 @@ class Forward:
 
     def logits(self, split: PreparedSplit, indices: np.ndarray) -> Tensor:
         """Logits with gradient, in the order of `indices` [n]."""
-        if split.name in self.features:
-            assert self._tail is not None
-            chosen = torch.from_numpy(indices).to(self.device)
-            return self._tail(self.model, self.features[split.name][chosen])
-        if self._packs:
-            assert self._tail is not None
-            return self._tail(self.model, self._packed_states(split, indices))
-        return self.model(**self._padded(split, indices)).logits
+        with self._autocast():
+            if self._tail is not None and split.name in self.features:
+                chosen = torch.from_numpy(indices).to(self.device)
+                return self._tail(self.model, self.features[split.name][chosen])
+            if self._tail is not None and self._packs:
+                return self._tail(self.model, self._packed_states(split, indices))
+            return self.model(**self._padded(split, indices)).logits
 
     def first_token_states(self, split: PreparedSplit, indices: np.ndarray) -> Tensor:
         """The encoder's last hidden state of each example's first token: [n, 1, hidden]."""
-        if self._packs:
-            return self._packed_states(split, indices)
-        return self.model.base_model(**self._padded(split, indices)).last_hidden_state[:, :1]
+        with self._autocast():
+            if self._packs:
+                return self._packed_states(split, indices)
+            return self.model.base_model(**self._padded(split, indices)).last_hidden_state[:, :1]
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=self._dtype, enabled=self._dtype is not None)
 
     def _padded(self, split: PreparedSplit, indices: np.ndarray) -> dict[str, Tensor]:
         batch = collate(split, indices, self.model.config.pad_token_id or 0)

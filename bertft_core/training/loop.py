@@ -29,7 +29,6 @@ from bertft_core.training.optimizer import build_optimizer, learning_rate_factor
 from bertft_core.training.steps import StepPlan
 
 Ending = Literal["completed", "stopped_early", "diverged", "pruned"]
-AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Loop:
@@ -95,8 +94,7 @@ class Loop:
         loss = 0.0
         for micro, indices in enumerate(self.plan.micro_batches(step)):
             enter_dropout_stream(self.spec.seeds.dropout, step, micro)
-            with self._autocast():
-                logits = self.forward.logits(self._train_split, indices)
+            logits = self.forward.logits(self._train_split, indices)
             labels = torch.from_numpy(self._train_split.labels[indices]).to(logits.device)
             part = self._loss_sum(logits, labels) / n_in_step
             self._scaler.scale(part).backward()
@@ -116,14 +114,9 @@ class Loop:
         self.optimizer.zero_grad(set_to_none=True)
         return norm if math.isfinite(norm) else None
 
-    def _autocast(self) -> torch.autocast:
-        dtype = AUTOCAST.get(self.training.precision)
-        return torch.autocast(self.forward.device.type, dtype=dtype, enabled=dtype is not None)
-
     def _evaluate(self) -> tuple[Ending, str | None] | None:
         started = time.monotonic()
-        with self._autocast():
-            metrics = self._validate()
+        metrics = self._validate()
         position = self.position
         if metrics is None:
             return "diverged", f"the logits of the validation set were not finite after step {position.step}"

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bertft_core.data.prepared import PreparedSplit
 from bertft_core.metrics import METRICS
 from bertft_core.records import Environment, RunRecord, RunSpec, RunStatus
@@ -15,6 +17,7 @@ from bertft_core.training import weights
 from bertft_core.training.forward import Forward
 from bertft_core.training.loop import Ending, Loop
 
+Logits = dict[str, np.ndarray]
 Scores = dict[str, dict[str, float]]
 
 
@@ -86,26 +89,46 @@ class Outcome:
         )
 
     def _predict(self) -> tuple[dict[str, Scores], dict[str, dict[str, str]]]:
-        """Scores and prediction files of the final weights, then of the best, which are left in the model."""
-        scores, paths = {}, {}
-        scores["final"], paths["final"] = self._predict_with("final")
+        """Scores and prediction files of the final weights and of the best, which are left in the model.
+
+        A split whose logits are not finite makes the run a diverged one: then there are neither.
+        """
+        logits = {"final": self._logits()}
         if self._loop.position.best_step == self._loop.position.step:
-            scores["best"], paths["best"] = scores["final"], paths["final"]
+            logits["best"] = logits["final"]
         else:
             weights.put_back(self._model, self._loop.best_weights)
-            scores["best"], paths["best"] = self._predict_with("best")
-        return scores, paths
+            logits["best"] = self._logits()
+        for checkpoint, of_split in logits.items():
+            for name, values in of_split.items():
+                if not np.isfinite(values).all():
+                    self._ending = "diverged"
+                    self._error = f"the logits of '{name}' were not finite with the {checkpoint} weights"
+                    return {}, {}
+        return self._scores(logits), self._write(logits)
 
-    def _predict_with(self, checkpoint: str) -> tuple[Scores, dict[str, str]]:
-        scores: Scores = {}
-        paths: dict[str, str] = {}
-        for name in self.spec.evaluated_splits:
-            split = self._splits[name]
-            logits = self._forward.evaluate(split).numpy()
-            paths[name] = f"predictions/{checkpoint}/{name}.parquet"
-            write_predictions(self._run_dir / paths[name], split.example_ids, split.labels, logits)
-            scores[name] = METRICS[self.spec.head.kind].compute(logits, split.labels, self.spec.labels)
-        return scores, paths
+    def _logits(self) -> Logits:
+        return {name: self._forward.evaluate(self._splits[name]).numpy() for name in self.spec.evaluated_splits}
+
+    def _scores(self, logits: dict[str, Logits]) -> dict[str, Scores]:
+        compute = METRICS[self.spec.head.kind].compute
+        return {
+            checkpoint: {name: compute(values, self._splits[name].labels, self.spec.labels) for name, values in of_split.items()}
+            for checkpoint, of_split in logits.items()
+        }
+
+    def _write(self, logits: dict[str, Logits]) -> dict[str, dict[str, str]]:
+        """The files, relative to the run's folder; weights that are final and best have theirs once."""
+        paths: dict[str, dict[str, str]] = {}
+        for checkpoint, of_split in logits.items():
+            if checkpoint == "best" and of_split is logits["final"]:
+                paths["best"] = paths["final"]
+                continue
+            paths[checkpoint] = {name: f"predictions/{checkpoint}/{name}.parquet" for name in of_split}
+            for name, values in of_split.items():
+                split = self._splits[name]
+                write_predictions(self._run_dir / paths[checkpoint][name], split.example_ids, split.labels, values)
+        return paths
 
     def _majority_score(self) -> float | None:
         train, validation = self._splits["train"], self._splits["validation"]

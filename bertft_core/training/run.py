@@ -88,7 +88,7 @@ class _Run:
         self.setup = Setup(model)
         for strategy in spec.strategies:
             STRATEGIES[strategy.kind].apply(self.setup, strategy)
-        self.forward = Forward(model, spec.head.kind, device)
+        self.forward = Forward(model, spec.head.kind, device, spec.training.precision)
         self._use_frozen_features()
         validation = self.splits["validation"]
         self.loop = Loop(

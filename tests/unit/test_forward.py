@@ -15,12 +15,18 @@ from transformers import AutoConfig, AutoTokenizer
 from bertft_core.data.batching import collate, evaluation_batches
 from bertft_core.data.prepared import PreparedSplit, open_split
 from bertft_core.heads import classification
+from bertft_core.training.determinism import configure
 from bertft_core.training.forward import EVALUATION_BATCH_SIZE, Forward
 from bertft_core.training.packing import IMPLEMENTATION, PACKABLE, Packing
 from tests.encoders import KINDS
 from tests.studies import tiny_study
 
 CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> None:
+    configure(1, CPU)
 
 
 @pytest.fixture(scope="module", params=[(kind, pairs) for kind in KINDS for pairs in (False, True)], ids=str)
@@ -116,8 +122,9 @@ def test_rows_come_back_in_the_order_of_the_split(case):
     assert order.tolist() != list(range(split.n)), "batches are made by length"
     forward = Forward(model, "classification", CPU)
     rows = forward.evaluate(split)
-    one_by_one = torch.cat([forward.logits(split, np.array([i])) for i in range(split.n)])
-    torch.testing.assert_close(rows, one_by_one, atol=1e-5, rtol=0)
+    some = range(0, split.n, 3)
+    one_by_one = torch.cat([forward.logits(split, np.array([i])) for i in some])
+    torch.testing.assert_close(rows[list(some)], one_by_one, atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
