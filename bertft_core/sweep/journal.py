@@ -25,7 +25,7 @@ from bertft_core.sweep.rules import TrialOutcome
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 NAMES: dict[TrialState, Any] = {state: name for name, state in STATES.items()}
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
+optuna.logging.set_verbosity(optuna.logging.ERROR)  # its warnings are of plots it cannot draw; the page says so itself
 
 
 class TrialJournal:
