@@ -1,0 +1,121 @@
+"""`bertft status`, `show`, `report` and `check-data`: what is there, without training anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from bertft_core.config import UserError, load_study
+from bertft_core.records import RunSpec, StudySummary
+from bertft_core.records.store import read_record, write_record
+from flows.home import home_dir
+from flows.studies import StudyOnDisk, find_study
+
+STATES = ("done", "running", "failed", "missing")
+
+
+def check_data_command(config: Path, overrides: list[str], home: Path | None) -> int:
+    """Prepare the data and print its card."""
+    from bertft_core.data.describe import describe
+    from bertft_core.data.prepare import prepare_data
+
+    print(describe(prepare_data(load_study(config, overrides), home_dir=home_dir(home))))
+    return 0
+
+
+def status_command(name: str, home: Path | None) -> int:
+    """Print a line for each stage and arm, and every run that is not done; 1 when a run failed."""
+    found = find_study(name, home)
+    running = found.is_running
+    print(f"{found.study.name}: {'a command is running it now' if running else 'no command is running it'}")
+    if found.card is None:
+        print("  its data are not prepared yet")
+        return 0
+    n_failed = 0
+    for arm, config in found.study.arms.items():
+        if config.search is not None:
+            print(f"  {arm:<16} search  {_search_words(found, arm, config.search.n_trials)}")
+        if config.search is not None and arm not in found.sweeps:
+            print(f"  {arm:<16} seeds   {found.study.n_runs_per_arm} runs planned, after the search")
+            continue
+        states = [(spec, state_of(found, spec, running)) for spec in found.planned if spec.arm == arm]
+        counts = Counter(state for _, state in states)
+        n_failed += counts["failed"]
+        print(f"  {arm:<16} seeds   {', '.join(f'{counts[state]} {state}' for state in STATES)} of {len(states)}")
+        for spec, state in states:
+            if state != "done":
+                print(f"    {spec.title}: {state}{_reason(found, spec)}")
+    return 1 if n_failed else 0
+
+
+def state_of(found: StudyOnDisk, spec: RunSpec, study_is_running: bool) -> str:
+    """done, running, failed or missing."""
+    record = found.records.get(spec.digest)
+    if record is not None:
+        return "done" if record.finished else "failed"
+    started = (found.dir.run_dir(spec.digest) / "spec.json").exists()
+    return "running" if started and study_is_running else "missing"
+
+
+def _reason(found: StudyOnDisk, spec: RunSpec) -> str:
+    record = found.records.get(spec.digest)
+    if record is not None:
+        return f" after {record.attempts} attempts: {record.error}"
+    resumable = any((found.dir.run_dir(spec.digest) / "checkpoint").glob("step-*"))
+    return ", goes on from its checkpoint" if resumable else ""
+
+
+def _search_words(found: StudyOnDisk, arm: str, n_trials: int) -> str:
+    result = found.sweeps.get(arm)
+    if result is None:
+        tried = {r.spec.trial for r in found.records.values() if r.spec.stage == "search" and r.spec.arm == arm}
+        return f"{len(tried)} of {n_trials} trials begun"
+    counts = Counter(trial.state for trial in result.trials)
+    states = ", ".join(f"{n} {state}" for state, n in counts.items())
+    chosen = ", ".join(
+        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in result.chosen.items()
+    )
+    return f"{n_trials} trials ({states}); chosen: {chosen}"
+
+
+def show_command(name: str, home: Path | None, *, as_json: bool) -> int:
+    """Print the stored summary."""
+    from bertft_core.report.text_table import result_table
+
+    found = find_study(name, home)
+    summary = read_record(found.dir.summary_path, StudySummary)
+    if summary is None:
+        raise UserError(
+            f"the study '{found.study.name}' was not evaluated yet",
+            path=found.dir.path,
+            todo=f"run it to its end, or look with: bertft status {found.study.name}",
+        )
+    print(summary.model_dump_json(indent=1) if as_json else result_table(summary))
+    return 0
+
+
+def report_command(name: str, home: Path | None) -> int:
+    """Summarise the records that are there and write the report anew."""
+    from bertft_core.evaluation.summary import summarise
+    from bertft_core.report.report import write_report
+
+    found = find_study(name, home)
+    if found.card is None or not found.records:
+        raise UserError(
+            f"the study '{found.study.name}' has no records yet", path=found.dir.path, todo="run it first: bertft run CONFIG"
+        )
+    chosen = {arm: result.chosen for arm, result in found.sweeps.items()}
+    summary = summarise(found.study, found.card, found.planned, found.records, chosen, found.dir.run_dir)
+    write_record(found.dir.summary_path, summary)
+    environment = next((r.environment for r in found.records.values() if r.environment is not None), None)
+    path = write_report(
+        found.study,
+        found.card,
+        summary,
+        list(found.records.values()),
+        list(found.sweeps.values()),
+        study_dir=found.dir,
+        environment=environment,
+    )
+    print(path)
+    return 0

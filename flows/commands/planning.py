@@ -1,0 +1,89 @@
+"""`bertft plan`: what `bertft run` would do, with an estimate of time and disk."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from bertft_core.config import StudyConfig, load_study
+from bertft_core.data.prepare import prepare_data
+from bertft_core.records import DatasetCard, RunSpec, StudyDir
+from bertft_core.training.devices import slot_environments
+from bertft_core.training.estimate import Estimate, Estimator
+from bertft_core.training.planning import plan_runs, plan_trial
+from flows.home import home_dir
+from flows.studies import StudyOnDisk
+from tasks.progress import clock
+
+FIXED_SECONDS = 25.0
+"""Start of the embedded server and the workers, evaluation, report."""
+
+
+def plan_command(config: Path, overrides: list[str], home: Path | None) -> int:
+    """Print the plan."""
+    study, where = load_study(config, overrides), home_dir(home)
+    card = prepare_data(study, home_dir=where)
+    on_disk = StudyOnDisk(study, StudyDir(where, study.name), card)
+    estimator = Estimator(card, on_disk.records.values())
+    n_slots = len(slot_environments(study.execution))
+    print(f"{study.name}: {len(study.arms)} arms × {study.n_runs_per_arm} seeds on {card.name}, {n_slots} runs at once")
+    seconds, n_bytes, guessed = 0.0, 0, False
+    for stage, arm, todo, n_done in _parts(study, card, on_disk):
+        estimates = [estimator.of(spec) for spec in todo]
+        part = sum(estimate.seconds for estimate in estimates)
+        seconds += part
+        n_bytes += sum(estimate.model_bytes for estimate in estimates)
+        guessed |= any(not estimate.measured for estimate in estimates)
+        time_words = f"about {clock(part / n_slots)}" if todo else "nothing to train"
+        print(f"  {arm:<16} {stage:<7} {len(todo)} runs to train, {n_done} done  {time_words}{_each(estimates)}")
+    _print_total(study, where, seconds / n_slots, n_bytes, guessed)
+    return 0
+
+
+def _parts(study: StudyConfig, card: DatasetCard, on_disk: StudyOnDisk) -> list[tuple[str, str, list[RunSpec], int]]:
+    """Stage, arm, runs to train and number of runs that are done."""
+    parts = []
+    for name, arm in study.arms.items():
+        if arm.search is not None:
+            n_runs = arm.search.n_trials * arm.search.n_seeds
+            done = [r for r in on_disk.records.values() if r.spec.stage == "search" and r.spec.arm == name]
+            n_todo = 0 if name in on_disk.sweeps else max(0, n_runs - len(done))
+            like = plan_trial(study, card, name, {}, trial=0)[0]
+            parts.append(("search", name, [like] * n_todo, len(done)))
+    chosen = {arm: result.chosen for arm, result in on_disk.sweeps.items()}
+    for name in study.arms:
+        specs = [spec for spec in plan_runs(study, card, chosen) if spec.arm == name]
+        settled = study.arms[name].search is None or name in chosen
+        records = [on_disk.records.get(spec.digest) for spec in specs] if settled else []
+        n_done = sum(record is not None and record.finished for record in records)
+        parts.append(("seeds", name, specs[n_done:], n_done))
+    return parts
+
+
+def _each(estimates: list[Estimate]) -> str:
+    return f" ({estimates[0].seconds:.0f} s each)" if estimates else ""
+
+
+def _print_total(study: StudyConfig, home: Path, seconds: float, n_bytes: int, guessed: bool) -> None:
+    if seconds:
+        basis = "from the size of the model and the speed of this machine" if guessed else "from earlier runs here"
+        print(f"time   about {clock(seconds + FIXED_SECONDS)}, estimated {basis}; pruning makes a search shorter")
+    else:
+        print("time   nothing to train; a run would only rebuild the report")
+    home.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(home).free
+    kept = {"best": "the best seed's model of each arm is kept", "all": "all models are kept", "none": "no model is kept"}
+    print(
+        f"disk   {_size(n_bytes)} while it runs, in {home} ({_size(free)} free); {kept[study.retention.checkpoints]} at the end"
+    )
+    if n_bytes > free:
+        print("       that does not fit: free some space, or use --set retention.checkpoints=none")
+
+
+def _size(n_bytes: int) -> str:
+    value = float(n_bytes)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024 or unit == "GiB":
+            return f"{value:.0f} {unit}" if unit in ("B", "KiB") else f"{value:.1f} {unit}"
+        value /= 1024
+    raise AssertionError

@@ -1,0 +1,87 @@
+"""Finding a study on disk again, and what it has so far."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from bertft_core.config import StudyConfig, UserError, load_study
+from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudyDir, SweepResult
+from bertft_core.records.store import read_record
+from bertft_core.sweep.search import search_digest
+from bertft_core.training.planning import plan_runs
+from flows.home import home_dir
+
+
+@dataclass
+class StudyOnDisk:
+    """A study as its folder tells it."""
+
+    study: StudyConfig
+    dir: StudyDir
+    card: DatasetCard | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        self.card = self.card or read_record(self.dir.card_path, DatasetCard)
+
+    @cached_property
+    def sweeps(self) -> dict[str, SweepResult]:
+        """Arm → result of its search, where it ended."""
+        found: dict[str, SweepResult] = {}
+        if self.card is None:
+            return found
+        for name, arm in self.study.arms.items():
+            if arm.search is not None:
+                directory = self.dir.sweep_dir(name, search_digest(self.study, self.card, name))
+                result = read_record(directory / "result.json", SweepResult)
+                if result is not None and result.n_planned == arm.search.n_trials:
+                    found[name] = result
+        return found
+
+    @cached_property
+    def planned(self) -> list[RunSpec]:
+        """The report runs of every arm whose setting is known: it has no search, or its search ended."""
+        if self.card is None:
+            return []
+        settled = [name for name, arm in self.study.arms.items() if arm.search is None or name in self.sweeps]
+        specs = plan_runs(self.study, self.card, {arm: result.chosen for arm, result in self.sweeps.items()})
+        return [spec for spec in specs if spec.arm in settled]
+
+    @cached_property
+    def records(self) -> dict[str, RunRecord]:
+        """Every record in the study's folder, by digest."""
+        return {record.digest: record for record in self.dir.records()}
+
+    @property
+    def is_running(self) -> bool:
+        """A command holds the study's lock now."""
+        lock = FileLock(self.dir.path / "lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        lock.release()
+        return False
+
+
+def find_study(name: str, home: Path | None) -> StudyOnDisk:
+    """The study with this name in the home, or the one a config file describes. Raises `UserError` when there is none."""
+    where = home_dir(home)
+    if Path(name).suffix in (".yaml", ".yml"):
+        name = load_study(name).name
+    study_dir = StudyDir(where, name)
+    study = read_record(study_dir.config_path, StudyConfig)
+    if study is not None:
+        return StudyOnDisk(study, study_dir)
+    known = sorted(path.parent.name for path in where.glob("studies/*/config.json"))
+    near = difflib.get_close_matches(name, known, n=1)
+    raise UserError(
+        f"there is no study '{name}' here",
+        path=where,
+        found=f"the studies {', '.join(known)}" if known else "no study at all",
+        todo=f"did you mean '{near[0]}'?" if near else "run it first: bertft run CONFIG, with the same --home",
+    )
