@@ -67,16 +67,24 @@ def _plain(value: Any) -> Any:
 
 
 def _blamed(at: yaml_text.Path, placed: Sequence[tuple[yaml_text.Path, str]], given: Any) -> list[str]:
-    """The overrides behind an error: the last one that wrote that place; else, if the file alone is valid, the nearest ones."""
+    """The overrides behind an error: the last that wrote that place; else, if the file alone is valid, those that break it."""
     wrote = [override for path, override in placed if at[: len(path)] == path]
-    if wrote or not placed:
+    if wrote or not placed or not _is_valid(given, []):
         return wrote[-1:]
+    overrides = [override for _, override in placed]
+    breaking = [override for n, override in enumerate(overrides) if _is_valid(given, overrides[:n] + overrides[n + 1 :])]
+    return breaking or overrides
+
+
+def _is_valid(given: Any, overrides: Sequence[str]) -> bool:
+    values = copy.deepcopy(given)
     try:
-        StudyConfig.model_validate(given)
-    except ValidationError:
-        return []
-    nearness = {override: sum(a == b for a, b in zip(path, at, strict=False)) for path, override in placed}
-    return [override for override, n in nearness.items() if n == max(nearness.values())]
+        for override in overrides:
+            apply_override(values, override)
+        StudyConfig.model_validate(values)
+    except (UserError, ValidationError):
+        return False
+    return True
 
 
 def _line(at: yaml_text.Path, lines: Mapping[yaml_text.Path, int]) -> int | None:

@@ -1,0 +1,166 @@
+"""Every mistake in a study is told at its place, with what was found, what is valid and what to do."""
+
+from __future__ import annotations
+
+import pickle
+from itertools import zip_longest
+
+import pytest
+
+from bertft_core.config import UserError
+from bertft_core.config.training import TrainingConfig
+from tests.configs import STUDY, changed, refusal
+
+DATA = "{source: bundled, name: reviews}"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "line", "nearest"),
+    [
+        (STUDY + "seedz: {n: 3}\n", "seedz", 14, "seed"),
+        (changed("batch_size: 16", "bach_size: 16"), "training.bach_size", 4, "batch_size"),
+        (changed("  full:\n", "  full:\n    learning_rat: 1\n"), "arms.full.learning_rat", 10, "learning_rate"),
+        (changed("n_trials", "trials"), "arms.full.search.trials", 13, "n_trials"),
+        (changed("log:", "logg:"), "arms.full.search.space.learning_rate.logg", 12, "log"),
+        (changed("{kind:", "{knid: 1, kind:"), "arms.features.strategies[0].knid", 8, "kind"),
+        (changed("name: reviews", "name: reviews, max_lenght: 3"), "data.max_lenght", 2, "max_length"),
+        (changed(DATA, "{source: files, train: a.csv, tests: b.csv}"), "data.tests", 2, "test"),
+        (changed(DATA, "{source: bundled, name: reviews, split: {test_ration: 0.1}}"), "data.split.test_ration", 2, "test_ratio"),
+        (STUDY + "head: {kind: classification, knd: 3}\n", "head.knd", 14, "kind"),
+        (STUDY + "encoder:\n  chekpoint: x\n", "encoder.chekpoint", 15, "checkpoint"),
+        (STUDY + "seeds:\n  design:\n    crossed: {init: 2, order: 2, ordre: 2}\n", "seeds.design.crossed.ordre", 16, "order"),
+        (changed("batch_size: 16", "early_stopping: {patience: 2, delta: 1}"), "training.early_stopping.delta", 4, "min_delta"),
+    ],
+)
+def test_an_unknown_key_says_its_path_line_and_nearest_valid_key(tmp_path, text, key, line, nearest):
+    error = refusal(tmp_path, text)
+    assert error.problem == f"unknown key '{key}'"
+    assert (error.path, error.line) == (str(tmp_path / "study.yaml"), line)
+    assert nearest in error.expected.removeprefix("one of ").split(", ")
+    assert error.todo.startswith(f"did you mean '{nearest}'?")
+
+
+def test_a_key_of_another_section_is_told_where_it_belongs(tmp_path):
+    assert refusal(tmp_path, STUDY + "learning_rate: 1e-4\n").todo == "did you mean 'training.learning_rate'?"
+
+
+def test_an_unknown_key_comes_before_what_it_leaves_missing_and_the_rest_is_named(tmp_path):
+    error = refusal(tmp_path, changed("name: small", "nmae: small\nseed: -1"))
+    assert error.problem == "unknown key 'nmae'"
+    assert "then mend 'name', 'seed'" in error.todo
+
+
+def test_many_mistakes_are_counted(tmp_path):
+    error = refusal(tmp_path, STUDY + "a: 1\nb: 1\nc: 1\nd: 1\ne: 1\nf: 1\n")
+    assert error.todo.endswith("then mend 'b', 'c', 'd' and 2 more")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "line", "todo"),
+    [
+        (changed("name: small", "seed: 1"), "name", 1, "add it"),
+        (changed(DATA, "{name: reviews}"), "data.source", 2, "add it"),
+        (changed(DATA, "{sorce: bundled, name: reviews}"), "data.source", 2, "did you mean 'source' where 'sorce' stands?"),
+        (changed("{kind:", "{knd:"), "arms.features.strategies[0].kind", 8, "did you mean 'kind' where 'knd' stands?"),
+        (changed("high: 1e-3, ", ""), "arms.full.search.space.learning_rate.high", 12, "add it"),
+        (changed(DATA, "{source: files}"), "data.train", 2, "add it"),
+    ],
+)
+def test_a_missing_key_is_named(tmp_path, text, key, line, todo):
+    error = refusal(tmp_path, text)
+    assert (error.problem, error.line, error.todo) == (f"the key '{key}' is missing", line, todo)
+    assert error.expected
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "found", "expected"),
+    [
+        (changed("bundled", "bundeld"), "data.source", "'bundeld'", "one of bundled, files, hub"),
+        (changed("feature_extraction", "futl"), "arms.features.strategies[0].kind", "'futl'", "one of full, feature_extraction"),
+        (
+            changed("- {kind: feature_extraction}", "- full"),
+            "arms.features.strategies[0]",
+            "'full'",
+            "a mapping with kind: full or kind: feature_extraction",
+        ),
+        (
+            changed(DATA, "reviews"),
+            "data",
+            "'reviews'",
+            "a mapping with source: bundled or source: files or source: hub",
+        ),
+        (STUDY + "head: clasification\n", "head.kind", "'clasification'", "'classification'"),
+        (
+            STUDY + "seeds: {design: jiont}\n",
+            "seeds.design",
+            "'jiont'",
+            "'joint' or a mapping with 'only' or a mapping with 'crossed'",
+        ),
+        (STUDY + "seeds: {design: {only: x}}\n", "seeds.design.only", "'x'", "'init', 'order' or 'dropout'"),
+        (
+            STUDY + "seeds: {design: {onyl: init}}\n",
+            "seeds.design",
+            "a mapping",
+            "'joint' or a mapping with 'only' or a mapping with 'crossed'",
+        ),
+        (
+            STUDY + "seeds: {design: {crossed: {init: 1, order: 2}}}\n",
+            "seeds.design.crossed.init",
+            "1",
+            "greater than or equal to 2",
+        ),
+        (STUDY + "execution: {slots: 0}\n", "execution.slots", "0", "greater than or equal to 1"),
+        (STUDY + "execution: {slots: many}\n", "execution.slots", "'many'", "a whole number or 'auto'"),
+        (changed("name: reviews", "name: reviews, text: [a]"), "data.text", "['a']", "a text or a list of 2"),
+        (changed("name: reviews", "name: reviews, labels: [0, a]"), "data.labels[0]", "0", "a text"),
+        (changed("batch_size: 16", "batch_size: many"), "training.batch_size", "'many'", "a whole number"),
+        (changed("batch_size: 16", "learning_rate: 1e999"), "training.learning_rate", "inf", "a finite number"),
+        (
+            changed("{low: 1e-5, high: 1e-3, log: true}", "{choices: [1e-5, true]}"),
+            "arms.full.search.space.learning_rate.choices[1]",
+            "True",
+            "a whole number or a number or a text",
+        ),
+    ],
+)
+def test_a_value_of_the_wrong_kind_says_what_is_valid_there(tmp_path, text, key, found, expected):
+    error = refusal(tmp_path, text)
+    assert (error.problem, error.found, error.expected) == (f"'{key}' is not valid", found, expected)
+    rows = enumerate(zip_longest(text.splitlines(), STUDY.splitlines()), start=1)
+    assert error.line == next(n for n, (row, before) in rows if row != before)
+
+
+def test_a_mistyped_choice_gets_the_nearest_one(tmp_path):
+    assert refusal(tmp_path, changed("bundled", "bundeld")).todo == "did you mean 'bundled'?"
+    assert refusal(tmp_path, STUDY + "headline: {checkpoint: finale}\n").todo == "did you mean 'final'?"
+
+
+def test_an_arm_without_anything_says_how_to_write_it(tmp_path):
+    error = refusal(tmp_path, STUDY + "  plain:\n")
+    assert error.problem == "'arms.plain' is not valid"
+    assert (error.line, error.found, error.todo) == (14, "nothing", "write {} for a mapping without keys")
+
+
+def test_no_message_shows_pydantics_names(tmp_path):
+    for text in (STUDY + "seeds: {design: jiont}\n", changed("log:", "lgo:"), changed("low: 1e-5", "low: 1"), "a: 1\n"):
+        message = str(refusal(tmp_path, text))
+        for word in ("literal[", "Input should", "function-after", "Value error", "validation error", "OnlyDesign", "Range"):
+            assert word not in message
+
+
+def test_an_unknown_training_key_lists_all_of_them(tmp_path):
+    error = refusal(tmp_path, changed("batch_size: 16", "bach_size: 16"))
+    assert error.expected == f"one of {', '.join(TrainingConfig.model_fields)}"
+
+
+def test_a_user_error_survives_a_process_border():
+    error = UserError("it is wrong", path="a.csv", line=3, found="x", expected="y", todo="z")
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is UserError
+    assert vars(again) == vars(error)
+    assert str(again) == str(error) == "a.csv:3: it is wrong\n  found:    x\n  expected: y\n  do:       z"
+
+
+def test_a_user_error_without_a_place_is_only_its_sentence():
+    assert str(UserError("it is wrong")) == "it is wrong"
+    assert str(UserError("it is wrong", path="a.csv")) == "a.csv: it is wrong"

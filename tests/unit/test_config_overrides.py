@@ -1,0 +1,100 @@
+"""`--set KEY=VALUE` changes one value, and is the one that is blamed when it is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.configs import STUDY, changed, load, refusal
+
+
+def test_a_value_is_read_as_yaml(tmp_path):
+    study = load(
+        tmp_path, STUDY, "arms.full.learning_rate=2e-5", "description=no", "data.max_length=32", "arms.full.max_grad_norm=null"
+    )
+    assert study.training_of("full").learning_rate == 2e-5
+    assert study.training_of("full").max_grad_norm is None
+    assert study.training_of("features").max_grad_norm == 1.0
+    assert (study.description, study.data.max_length) == ("no", 32)
+
+
+def test_sections_that_the_file_leaves_out_are_made(tmp_path):
+    study = load(
+        tmp_path, STUDY, "seeds.design.only=order", "execution.slots=2", "arms.features.search.space.batch_size.choices=[8]"
+    )
+    assert study.seeds.design.only == "order"
+    assert study.execution.slots == 2
+    assert study.arms["features"].search.space["batch_size"].choices == (8,)
+
+
+def test_a_list_item_is_reached_with_a_point_or_brackets(tmp_path):
+    for key in ("arms.features.strategies[0].kind=full", "arms.features.strategies.0.kind=full"):
+        assert load(tmp_path, STUDY, key).arms["features"].strategies[0].kind == "full"
+
+
+def test_a_search_is_removed_with_null(tmp_path):
+    assert load(tmp_path, STUDY).arms["full"].search is not None
+    assert load(tmp_path, STUDY, "arms.full.search=null").arms["full"].search is None
+
+
+def test_a_new_arm_is_given_whole(tmp_path):
+    study = load(tmp_path, STUDY, "arms.wide={batch_size: 64}", "arms.wide.learning_rate=1e-4")
+    assert (study.training_of("wide").batch_size, study.training_of("wide").learning_rate) == (64, 1e-4)
+
+
+def test_the_last_of_two_overrides_of_a_key_wins(tmp_path):
+    assert load(tmp_path, STUDY, "seed=1", "seed=2").seed == 2
+
+
+def test_the_values_given_are_not_changed(tmp_path):
+    assert load(tmp_path, STUDY, "seed=1").digest != load(tmp_path, STUDY).digest
+    assert (tmp_path / "study.yaml").read_text() == STUDY
+
+
+def test_steps_take_the_place_of_epochs(tmp_path):
+    assert load(tmp_path, STUDY, "arms.full.max_steps=10").training_of("full").epochs is None
+    assert load(tmp_path, STUDY, "training.max_steps=10").training.epochs is None
+    assert load(tmp_path, STUDY, "training.evaluate_every_steps=5").training.evaluate_every_epochs is None
+    both = changed("batch_size: 16", "epochs: 2")
+    assert load(tmp_path, both, "training.max_steps=10", "training.epochs=null").training.max_steps == 10
+    assert "either epochs or max_steps" in refusal(tmp_path, both, "training.max_steps=10").problem
+
+
+def test_an_unknown_arm_is_not_made_but_told_with_the_nearest(tmp_path):
+    error = refusal(tmp_path, STUDY, "arms.fulll.learning_rate=1")
+    assert error.problem == "there is no arm 'fulll'"
+    assert (error.path, error.line) == ("--set arms.fulll.learning_rate=1", None)
+    assert (error.expected, error.todo) == ("one of features, full", "did you mean 'full'?")
+    assert "arms.zzz={…}" in refusal(tmp_path, STUDY, "arms.zzz.learning_rate=1").todo
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("learning_rate", "KEY=VALUE"),
+        ("=3", "KEY=VALUE"),
+        ("arms..full=3", "KEY=VALUE"),
+        ("seed=[1", "no YAML"),
+        ("seed={a: 1, a: 2}", "no YAML"),
+        ("seed=!!python/name:os.system x", "no YAML"),
+        ("name.first=x", "'name' is no mapping but 'small'"),
+        ("arms.features.strategies[3].kind=full", "'arms.features.strategies' is a list"),
+        ("arms.features.strategies.first=full", "'arms.features.strategies' is a list"),
+        ("arms.full.learning_rat=1", "unknown key 'arms.full.learning_rat'"),
+        ("arms.full.learning_rate=fast", "'arms.full.learning_rate' is not valid"),
+        ("arms.full.learning_rate=null", "arms.full.learning_rate"),
+        ("arms.full.search.space.learning_rate.high=7", "arms.full.search.space.learning_rate"),
+        ("arms.features.search.n_trials=2", "the key 'arms.features.search.space' is missing"),
+        ("data={name: reviews}", "the key 'data.source' is missing"),
+        ("metric=acc", "metric: 'acc' is no metric"),
+        ("seeds.first=999999", "arms.full.search: seed indices 1000000 to 1000001 are also report seeds"),
+    ],
+)
+def test_an_error_of_an_override_names_the_override_instead_of_a_line(tmp_path, override, words):
+    error = refusal(tmp_path, STUDY, "seed=1", override)
+    assert words in str(error)
+    assert (error.path, error.line) == (f"--set {override}", None)
+
+
+def test_an_error_of_the_file_keeps_its_line_beside_an_override(tmp_path):
+    error = refusal(tmp_path, changed("batch_size: 16", "batch_size: 0"), "seed=1")
+    assert (error.path, error.line) == (str(tmp_path / "study.yaml"), 4)
