@@ -1,6 +1,6 @@
 """A whole study in a folder, with real files and a tiny random encoder: what tests of training and flows start from.
 
-A run of it takes a fraction of a second.
+A run of it takes a fraction of a second. The golden trajectory starts from it too: other texts need a new recording.
 """
 
 from __future__ import annotations
