@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -22,9 +23,7 @@ Value = int | float | str
 
 def check_study(study: StudyConfig) -> None:
     """Raise a pydantic error that names the place to change, for the first thing that does not fit the rest."""
-    if study.metric not in study.head.metrics:
-        known = ", ".join(study.head.metrics)
-        raise misplaced(("metric",), f"'{study.metric}' is no metric of the head '{study.head.kind}', which has {known}")
+    _check_known(study.metric, study.head.metrics, f"metric of the head '{study.head.kind}'", ("metric",))
     _check_splits(study)
     for name, arm in study.arms.items():
         try:
@@ -36,7 +35,7 @@ def check_study(study: StudyConfig) -> None:
             _check_space(study.training, arm.overrides(), arm.search.space, ("arms", name, "search", "space"))
 
 
-def known_splits(data: DataConfig) -> tuple[str, ...] | None:
+def _known_splits(data: DataConfig) -> tuple[str, ...] | None:
     """The splits a study will have, or None where only the source itself knows its out-of-domain sets."""
     if isinstance(data, BundledData):
         return None
@@ -45,17 +44,20 @@ def known_splits(data: DataConfig) -> tuple[str, ...] | None:
 
 
 def _check_splits(study: StudyConfig) -> None:
-    known, wanted = known_splits(study.data), study.headline.split
+    known, wanted = _known_splits(study.data), study.headline.split
     if wanted == "train":
         raise misplaced(("headline", "split"), "the training set is not scored; choose test, validation or an out-of-domain set")
     if known is None:
         return
-    evaluated = dict.fromkeys((*RESERVED_SPLITS[1:], *known[1:]))
-    if wanted not in evaluated:
-        raise misplaced(("headline", "split"), f"'{wanted}' is no split of the data, which has {', '.join(evaluated)}")
+    _check_known(wanted, dict.fromkeys((*RESERVED_SPLITS[1:], *known[1:])), "split of the data", ("headline", "split"))
     for name in study.data.subsample:
-        if name not in known:
-            raise misplaced(("data", "subsample", name), f"'{name}' is no split of the data, which has {', '.join(known)}")
+        _check_known(name, known, "split of the data", ("data", "subsample", name))
+
+
+def _check_known(name: str, known: Collection[str], what: str, at: Path) -> None:
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+        raise misplaced(at, f"'{name}' is no {what}, which has {', '.join(known)}", f"did you mean '{near[0]}'?")
 
 
 def _check_seeds(study: StudyConfig, search: SearchConfig, at: Path) -> None:

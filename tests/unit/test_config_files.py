@@ -1,0 +1,77 @@
+"""The studies in configs/ load, and the JSON schema beside them is the one of the code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from bertft_core.config import load_study
+from bertft_core.config.schema import schema_text
+from bertft_core.config.yaml_text import read_yaml
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+SCHEMA = CONFIGS / "study.schema.json"
+FILES = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.y*ml"))
+REWRITE = "python -m bertft_core.config.schema > configs/study.schema.json"
+
+
+def test_there_are_ready_studies():
+    assert len(FILES) >= 4
+    assert {"quickstart.yaml", "debug/reviews.yaml", "glue_sst2.yaml", "glue_cola.yaml"} <= set(FILES)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_ready_study_loads_and_satisfies_the_schema_it_names(name):
+    path = CONFIGS / name
+    study = load_study(path)
+    assert study.description
+    first_row = path.read_text().splitlines()[0]
+    assert first_row.startswith("# yaml-language-server: $schema=")
+    assert (path.parent / first_row.partition("=")[2]).resolve() == SCHEMA
+    jsonschema.validate(read_yaml(path.read_text(), name)[0], json.loads(SCHEMA.read_text()))
+
+
+def test_no_two_ready_studies_share_a_name():
+    names = [load_study(CONFIGS / name).name for name in FILES]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("glue")])
+def test_a_glue_study_reports_on_a_split_it_does_not_choose_on(name):
+    data = load_study(CONFIGS / name).data
+    assert (data.validation, data.test, data.train) == (None, "validation", "train")
+
+
+def test_the_committed_schema_is_the_one_of_the_code():
+    assert SCHEMA.read_text() == schema_text(), f"the configuration changed; write the schema again: {REWRITE}"
+
+
+def test_the_command_that_writes_the_schema_works():
+    module = REWRITE.split()[2]
+    done = subprocess.run([sys.executable, "-m", module], capture_output=True, text=True, check=True, cwd=CONFIGS.parent)
+    assert done.stdout == SCHEMA.read_text()
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "is_valid"),
+    [
+        ({}, True),
+        ({"head": "classification"}, True),
+        ({"head": "clasification"}, False),
+        ({"nmae": "s"}, False),
+        ({"training": {"learning_rate": 3}}, False),
+        ({"arms": {"full": {"search": {"space": {"lr": {"choices": [1]}}}}}}, False),
+        ({"arms": {"full": {"search": {"space": {"learning_rate": {"choices": [1]}}}}}}, True),
+        ({"seeds": {"design": {"only": "init"}}}, True),
+        ({"seeds": {"design": "jiont"}}, False),
+    ],
+)
+def test_the_schema_tells_an_editor_what_the_loader_would_say(change, is_valid):
+    study = {"name": "s", "data": {"source": "bundled", "name": "reviews"}, "arms": {"full": {}}} | change
+    assert jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).is_valid(study) is is_valid
