@@ -14,6 +14,7 @@ from bertft_core.config.search import Choices, Range, SearchConfig
 
 LONG_NUMBER = re.compile(r"\d+\.\d{5,}(?:e[+-]?\d+)?")
 MAX_TICKS = 12
+LIGHT_TO_DARK = ("#a9c4e4", "#08306b")
 
 
 class Plot(NamedTuple):
@@ -102,7 +103,10 @@ def _slice(study: optuna.Study, score: str) -> Any:
 
 
 def _parallel(study: optuna.Study, score: str) -> Any:
-    return draw.plot_parallel_coordinate(study, target_name=score)
+    scale = LIGHT_TO_DARK if study.direction == optuna.study.StudyDirection.MAXIMIZE else LIGHT_TO_DARK[::-1]
+    colors = [[share, color] for share, color in zip((0, 1), scale, strict=True)]
+    line = {"colorscale": colors, "reversescale": False}  # Optuna's own scale draws the worst trials white on white
+    return draw.plot_parallel_coordinate(study, target_name=score).update_traces(line=line)
 
 
 def _importances(study: optuna.Study, score: str) -> Any:
