@@ -1,0 +1,1 @@
+"""Runnable comparisons with the tools people use otherwise."""
