@@ -14,7 +14,7 @@ from bertft_core.config.search import Choices, Range, SearchConfig
 
 LONG_NUMBER = re.compile(r"\d+\.\d{5,}(?:e[+-]?\d+)?")
 MAX_TICKS = 12
-LIGHT_TO_DARK = ("#a9c4e4", "#08306b")
+GREY = "#dde3ec"
 
 
 class Plot(NamedTuple):
@@ -103,10 +103,8 @@ def _slice(study: optuna.Study, score: str) -> Any:
 
 
 def _parallel(study: optuna.Study, score: str) -> Any:
-    scale = LIGHT_TO_DARK if study.direction == optuna.study.StudyDirection.MAXIMIZE else LIGHT_TO_DARK[::-1]
-    colors = [[share, color] for share, color in zip((0, 1), scale, strict=True)]
-    line = {"colorscale": colors, "reversescale": False}  # Optuna's own scale draws the worst trials white on white
-    return draw.plot_parallel_coordinate(study, target_name=score).update_traces(line=line)
+    figure = draw.plot_parallel_coordinate(study, target_name=score)
+    return figure.update_layout(plot_bgcolor=GREY)  # the lines of the worst trials are all but white
 
 
 def _importances(study: optuna.Study, score: str) -> Any:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import optuna
 from markupsafe import Markup
+from optuna.trial import FrozenTrial
 
 from bertft_core.records import SweepResult
 from bertft_core.records.store import write_atomically
+from bertft_core.sweep.journal import scores_of
 from bertft_core.sweep.plots import figure_of, plots_of, short
 from bertft_core.sweep.search import Search
 
@@ -23,7 +26,7 @@ def write_sweep_report(search: Search, result: SweepResult, path: Path) -> Path:
     templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     templates.filters["short"] = short
     score = f"mean best validation {result.metric}"
-    study = search.journal.in_memory(search.journal.trials()[: len(result.trials)])
+    study = search.journal.in_memory([_hover(trial) for trial in search.journal.trials()[: len(result.trials)]])
     page = templates.get_template("sweep.html.j2").render(
         name=search.journal.name,
         result=result,
@@ -34,6 +37,13 @@ def write_sweep_report(search: Search, result: SweepResult, path: Path) -> Path:
     )
     write_atomically(path, page)
     return path
+
+
+def _hover(trial: FrozenTrial) -> FrozenTrial:
+    """The trial without the digests of its runs, which Optuna would write into the box over every point."""
+    bare = copy.copy(trial)
+    bare.user_attrs = {"scores": list(scores_of(trial))}
+    return bare
 
 
 def _sections(search: Search, study: optuna.Study, score: str) -> list[dict[str, Any]]:
