@@ -13,7 +13,7 @@ from bertft_core.config.training import Precision
 from bertft_core.data.batching import collate, evaluation_batches
 from bertft_core.data.prepared import PreparedSplit
 from bertft_core.heads import HEADS
-from bertft_core.training.packing import IMPLEMENTATION, PACKABLE, Packing
+from bertft_core.training.packing import IMPLEMENTATION, PACKABLE, Packing, first_token_states
 
 EVALUATION_BATCH_SIZE = 64
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -74,8 +74,7 @@ class Forward:
         types = [types for i in indices if (types := split.token_type_ids(i)) is not None]
         if types:
             inputs["token_type_ids"] = _row(types, self.device)
-        hidden = self.model.base_model(**inputs, packing=packing).last_hidden_state
-        return hidden[0].index_select(0, packing.starts)[:, None]
+        return first_token_states(self.model.base_model, inputs, packing)
 
     def _first_position(self) -> int:
         """RoBERTa's positions start behind its padding id."""

@@ -1,7 +1,8 @@
 """A batch without padding: all examples in one row, attention within each example.
 
 Linear layers, which are nearly all of the work, then never see a padding token; only attention is laid out as a rectangle.
-The result equals that of a padded batch up to rounding.
+The last layer is computed for first tokens alone, since a classifier reads nothing else. The result equals that of a padded
+batch up to rounding.
 """
 
 from __future__ import annotations
@@ -68,14 +69,10 @@ def _attention(
     _, n_heads, _, size = query.shape
     n, longest = packing.mask.shape[0], packing.mask.shape[-1]
 
-    def laid_out(packed: Tensor) -> Tensor:
-        tokens = packed[0].transpose(0, 1).index_select(0, packing.rectangle)
-        return tokens.view(n, longest, n_heads, size).transpose(1, 2)
-
     attended = nn.functional.scaled_dot_product_attention(
-        laid_out(query),
-        laid_out(key),
-        laid_out(value),
+        _laid_out(query, packing),
+        _laid_out(key, packing),
+        _laid_out(value, packing),
         attn_mask=packing.mask.to(query.dtype),
         dropout_p=dropout,
         scale=scaling,
@@ -84,4 +81,42 @@ def _attention(
     return tokens.index_select(0, packing.places)[None], None
 
 
+def _laid_out(packed: Tensor, packing: Packing) -> Tensor:
+    """[1, heads, T, size] → [n, heads, L, size]."""
+    _, n_heads, _, size = packed.shape
+    tokens = packed[0].transpose(0, 1).index_select(0, packing.rectangle)
+    return tokens.view(packing.mask.shape[0], packing.mask.shape[-1], n_heads, size).transpose(1, 2)
+
+
 AttentionInterface.register(IMPLEMENTATION, _attention)
+
+
+def first_token_states(encoder: Any, inputs: dict[str, Tensor], packing: Packing) -> Tensor:
+    """The encoder's last hidden state of each example's first token, [n, 1, hidden], from packed `inputs` of [1, T]."""
+    hidden = encoder.embeddings(**inputs)
+    if hasattr(encoder, "embeddings_project"):  # ELECTRA
+        hidden = encoder.embeddings_project(hidden)
+    *layers, last = encoder.encoder.layer
+    for layer in layers:
+        hidden = layer(hidden, packing=packing)
+    first = _first_token_attention(last.attention, hidden, packing)
+    return last.output(last.intermediate(first), first).transpose(0, 1)
+
+
+def _first_token_attention(attention: Any, hidden: Tensor, packing: Packing) -> Tensor:
+    """A layer's attention block for first tokens only: [1, n, hidden] from all tokens [1, T, hidden]."""
+    parts = attention.self
+    first = hidden.index_select(1, packing.starts)
+    heads = (parts.num_attention_heads, parts.attention_head_size)
+    query = parts.query(first).view(-1, 1, *heads).transpose(1, 2)
+    key = parts.key(hidden).view(1, -1, *heads).transpose(1, 2)
+    value = parts.value(hidden).view(1, -1, *heads).transpose(1, 2)
+    attended = nn.functional.scaled_dot_product_attention(
+        query,
+        _laid_out(key, packing),
+        _laid_out(value, packing),
+        attn_mask=packing.mask.to(query.dtype),
+        dropout_p=parts.dropout.p if parts.training else 0.0,
+        scale=parts.scaling,
+    )
+    return attention.output(attended.reshape(1, len(first[0]), -1), first)
