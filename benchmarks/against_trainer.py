@@ -10,7 +10,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -52,9 +54,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--text", default="text", help="column of the text in --file (default text)")
     parser.add_argument("--label", default="label", help="column of the label in --file (default label)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure of every round")
-    parser.add_argument(
-        "--markdown", type=Path, metavar="FILE", help="write the page, such as docs/benchmarks/against_trainer.md"
-    )
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the page: docs/benchmarks/against_trainer.md")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that it works, measures nothing")
     options = parser.parse_args(arguments)
     for name, size in (QUICK if options.quick else FULL).items():
@@ -109,16 +109,20 @@ def measure(job: Job, directory: Path, n_rounds: int) -> list[tuple[Figures, Fig
     subprocess.run([sys.executable, "-c", WARM_UP], check=True, stderr=subprocess.DEVNULL)
     rounds = []
     for number in range(1, n_rounds + 1):
-        pair = []
-        for name, contestant in (("Trainer", run_trainers), ("bertft", run_bertft)):
-            where = f"round {number}/{n_rounds}"
-            say(f"{where}: {name} starts, {job.n_seeds} seeds, {len(job.slots)} at a time")
-            folder = directory / f"{name}-{number}"
-            pair.append(contestant(job, folder, lambda title, s, where=where: say(f"{where}: {title} ended after {s:.1f} s")))
-        if pair[0].n_steps != pair[1].n_steps:
-            raise ProcessFailed(f"not the same work: {pair[0].n_steps} steps by Trainer, {pair[1].n_steps} by bertft")
-        rounds.append((pair[0], pair[1]))
+        where = f"round {number}/{n_rounds}"
+        on_end = partial(_say_end, say, where)
+        say(f"{where}: Trainer starts, {job.n_seeds} seeds, {len(job.slots)} at a time")
+        trainer = run_trainers(job, directory / f"trainer-{number}", on_end)
+        say(f"{where}: bertft starts, the same")
+        bertft = run_bertft(job, directory / f"bertft-{number}", on_end)
+        if trainer.n_steps != bertft.n_steps:
+            raise ProcessFailed(f"not the same work: {trainer.n_steps} steps by Trainer, {bertft.n_steps} by bertft")
+        rounds.append((trainer, bertft))
     return rounds
+
+
+def _say_end(say: Callable[[str], None], where: str, title: str, seconds: float) -> None:
+    say(f"{where}: {title} ended after {seconds:.1f} s")
 
 
 def main(arguments: list[str] | None = None) -> int:

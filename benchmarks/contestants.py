@@ -20,7 +20,6 @@ from bertft_core.records import StudyDir
 STUDY = "benchmark"
 TRAINING = {"learning_rate": 1e-4, "batch_size": 16, "warmup_ratio": 0.1, "weight_decay": 0.01, "max_grad_norm": 1.0}
 MAX_LENGTH = 128
-NEUTRAL = {"PREFECT_API_URL": "", "MLFLOW_TRACKING_URI": "", "PREFECT_HOME": ""}
 OnEnd = Callable[[str, float], None]
 
 
@@ -107,7 +106,7 @@ def run_bertft(job: Job, directory: Path, on_end: OnEnd) -> Figures:
     config_path, home_dir = directory / "study.yaml", directory / "home"
     config_path.write_text(yaml.safe_dump(study_config(job), sort_keys=False))
     words = [sys.executable, "-m", "flows.cli", "run", str(config_path), "--home", str(home_dir)]
-    usage = run_measured([Command("bertft run", words, directory / "bertft.log")], [NEUTRAL], on_end)
+    usage = run_measured([Command("bertft run", words, directory / "bertft.log")], [{}], on_end)
     records = list(StudyDir(home_dir, STUDY).records())
     if len(records) != job.n_seeds:
         raise ProcessFailed(f"bertft left {len(records)} records for {job.n_seeds} seeds")

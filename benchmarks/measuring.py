@@ -17,6 +17,8 @@ import psutil
 POLL_SECONDS, SAMPLE_SECONDS = 0.05, 0.5
 GRACE_SECONDS = 30.0
 LOG_TAIL_LINES = 30
+FOREIGN = ("PREFECT_", "MLFLOW_", "BERTFT_")
+"""Settings that could send a process to the user's own servers and folders; it starts without them."""
 
 
 class ProcessFailed(RuntimeError):
@@ -91,13 +93,14 @@ def run_measured(commands: Sequence[Command], slots: Sequence[dict[str, str]], o
 
 
 def _start(command: Command, slot: dict[str, str]) -> subprocess.Popen:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     with command.log_path.open("wb") as log:
         return subprocess.Popen(
             command.words,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=os.environ | slot,
+            env=inherited | slot,
             start_new_session=True,  # Ctrl-C reaches the benchmark, which then ends them in order
         )
 

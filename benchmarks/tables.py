@@ -39,7 +39,7 @@ ROWS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
 )
 
 
-def rows(rounds: Rounds) -> list[tuple[str, str, str, str]]:
+def rows(rounds: Rounds) -> list[tuple[str, ...]]:
     """Medians over the rounds; the ratio is of the medians."""
     table = []
     for title, name, word in ROWS:

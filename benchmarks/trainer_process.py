@@ -54,7 +54,7 @@ def train(job: dict[str, Any], seed: int, output_dir: Path) -> dict[str, float |
         data_collator=DataCollatorWithPadding(tokenizer),
         train_dataset=data["train"],
         eval_dataset=data["validation"],
-        compute_metrics=lambda p: {"accuracy": float(np.mean(p.predictions.argmax(-1) == p.label_ids))},
+        compute_metrics=lambda p: {"accuracy": float(np.mean(np.argmax(p.predictions, axis=-1) == p.label_ids))},
         callbacks=[first_step],
     )
     trained = trainer.train()
