@@ -14,7 +14,7 @@ from bertft_core.config.search import Choices, Range, SearchConfig
 
 LONG_NUMBER = re.compile(r"\d+\.\d{5,}(?:e[+-]?\d+)?")
 MAX_TICKS = 12
-GREY = "#dde3ec"
+GREY = "#b9c3d2"
 
 
 class Plot(NamedTuple):
@@ -104,6 +104,9 @@ def _slice(study: optuna.Study, score: str) -> Any:
 
 def _parallel(study: optuna.Study, score: str) -> Any:
     figure = draw.plot_parallel_coordinate(study, target_name=score)
+    figure.for_each_trace(
+        lambda trace: trace.update(line={"width": 2.5}, opacity=0.9), selector=lambda trace: trace.mode == "lines"
+    )
     return figure.update_layout(plot_bgcolor=GREY)  # the lines of the worst trials are all but white
 
 
