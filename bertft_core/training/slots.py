@@ -154,24 +154,28 @@ class Slots:
 
     @contextmanager
     def lease(self) -> Iterator[Worker]:
-        """A worker of one's own, replaced beforehand when the last one died. Raises `Stopping` after `close`."""
+        """A worker of one's own, replaced beforehand when the last one died. Raises `Stopping` after `close`, in mid-run too."""
         slot = self._free.get()
         try:
             yield self._live_worker(slot)
+        except WorkerDied as death:
+            if self._closed and not isinstance(death, Stopping):
+                raise Stopping("the study is stopping") from death
+            raise
         finally:
             self._free.put(slot)
 
     def _live_worker(self, slot: int) -> Worker:
         with self._lock:  # no worker may be born behind the back of `close`
             if self._closed:
-                raise WorkerDied("the study is stopping")
+                raise Stopping("the study is stopping")
             if not self._workers[slot].alive:
                 self._workers[slot].kill()
                 self._workers[slot] = Worker(self._environments[slot], self._log_dir / f"worker-{slot}.log")
             return self._workers[slot]
 
     def close(self) -> None:
-        """End every worker at once; runs in them raise `WorkerDied`."""
+        """End every worker at once; runs in them raise `Stopping`."""
         with self._lock:
             self._closed = True
             for worker in self._workers:
