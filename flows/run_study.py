@@ -14,6 +14,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from bertft_core.config import StudyConfig, UserError, load_study, parse_study
 from bertft_core.records import RunRecord, StudySummary
 from flows.home import home_dir
+from flows.quiet import be_quiet
 from flows.stages.search import run_searches
 from flows.stages.seeds import run_seeds
 from flows.watching import watched
@@ -56,6 +57,7 @@ def run_study(
     `config` is the path of a YAML file or a whole config; `overrides` are `dotted.key=value`; `home` is where everything lies
     (default: $BERTFT_HOME, else ./bertft-home); `force` trains again what is finished.
     """
+    be_quiet()  # in a deployment no command line has done it
     study = read_config(config, overrides or [])
     progress = StudyProgress()
     with watched(study, progress), Session(study, home_dir(home), progress, force=force) as session:
