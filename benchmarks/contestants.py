@@ -83,7 +83,9 @@ def run_trainers(job: Job, directory: Path, on_end: OnEnd) -> Figures:
     script = Path(__file__).with_name("trainer_process.py")
     result_paths = [directory / f"seed-{seed}.json" for seed in range(job.n_seeds)]
     commands = [
-        Command(f"Trainer seed {i}", [sys.executable, str(script), str(job_path), str(i), str(path)], path.with_suffix(".log"))
+        Command(
+            f"Trainer seed {i}", [sys.executable, "-P", str(script), str(job_path), str(i), str(path)], path.with_suffix(".log")
+        )
         for i, path in enumerate(result_paths)
     ]
     usage = run_measured(commands, job.slots, on_end)
