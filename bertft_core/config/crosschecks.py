@@ -32,7 +32,9 @@ def check_study(study: StudyConfig) -> None:
             raise misplaced(("arms", name, *error.errors()[0]["loc"]), _sentence(error)) from None
         if arm.search is not None:
             _check_seeds(study, arm.search, ("arms", name, "search"))
-            _check_space(study.training, arm.overrides(), arm.search.space, ("arms", name, "search", "space"))
+            base = merge_training(study.training, arm.overrides())
+            _check_search_training(base, arm.search, ("arms", name, "search", "training"))
+            _check_space(base, arm.search.training.overrides(), arm.search.space, ("arms", name, "search", "space"))
 
 
 def _known_splits(data: DataConfig) -> tuple[str, ...] | None:
@@ -70,6 +72,16 @@ def _check_seeds(study: StudyConfig, search: SearchConfig, at: Path) -> None:
             f"seed indices {first} to {last} are also report seeds; scores on them would be chosen, not measured. "
             f"Choose first_seed_index so that {len(searched)} indices are outside {reported[0]} to {reported[-1]}",
         )
+
+
+def _check_search_training(base: TrainingConfig, search: SearchConfig, at: Path) -> None:
+    changed = search.training.overrides()
+    for setting in changed.keys() & search.space.keys():
+        raise misplaced((*at, setting), f"'{setting}' is searched over, so it cannot be fixed here", "remove one of the two")
+    try:
+        merge_training(base, changed)
+    except ValidationError as error:
+        raise misplaced((*at, *error.errors()[0]["loc"]), _sentence(error)) from None
 
 
 def _check_space(base: TrainingConfig, named: dict[str, Any], space: dict[str, Range | Choices], at: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, StrictFloat, StrictInt, StrictStr, field_validator, model_validator
 
 from bertft_core.config.base import Frozen, misplaced
-from bertft_core.config.training import TrainingConfig
+from bertft_core.config.training import TrainingConfig, TrainingOverrides
 
 FIRST_SEARCH_SEED_INDEX = 1_000_000
 
@@ -45,6 +45,10 @@ class SearchConfig(Frozen):
         min_length=1,
         description="Training setting to a range or a list of choices.",
         json_schema_extra={"propertyNames": {"enum": list(TrainingConfig.model_fields)}},
+    )
+    training: TrainingOverrides = Field(  # type: ignore[valid-type]
+        default_factory=TrainingOverrides,
+        description="Training settings of the search's runs that differ from the arm's, such as fewer epochs.",
     )
     n_trials: int = Field(8, ge=1, description="The planned total, also after an interruption.")
     n_seeds: int = Field(2, ge=1, description="Search seeds of each trial, disjoint from the report seeds.")

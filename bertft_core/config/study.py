@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from bertft_core.config.base import Frozen, digest_of, misplaced
 from bertft_core.config.crosschecks import check_study
@@ -25,17 +25,6 @@ class ArmConfig(TrainingOverrides):  # type: ignore[valid-type,misc]
 
     strategies: tuple[StrategyConfig, ...] = Field((Full(),), min_length=1)
     search: SearchConfig | None = None
-
-    @model_serializer(mode="wrap")
-    def _only_what_it_names(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out absent settings: written as null they would be read back as overrides with nothing."""
-        absent = TrainingConfig.model_fields.keys() - self.model_fields_set
-        return {name: value for name, value in serialize(self).items() if name not in absent}
-
-    def overrides(self) -> dict[str, Any]:
-        """The training settings this arm names itself, as plain values."""
-        named = self.model_fields_set & TrainingConfig.model_fields.keys()
-        return {name: value for name, value in self.model_dump().items() if name in named}
 
 
 class HeadlineConfig(Frozen):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer, model_validator
 
 from bertft_core.config.base import Frozen
 
@@ -81,10 +81,25 @@ def _optional_fields() -> dict[str, Any]:
     return optional
 
 
+class _Overrides(Frozen):
+    """What every set of overrides can do."""
+
+    @model_serializer(mode="wrap")
+    def _only_what_it_names(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out absent settings: written as null they would be read back as overrides with nothing."""
+        absent = TrainingConfig.model_fields.keys() - self.model_fields_set
+        return {name: value for name, value in serialize(self).items() if name not in absent}
+
+    def overrides(self) -> dict[str, Any]:
+        """The training settings named here, as plain values."""
+        named = self.model_fields_set & TrainingConfig.model_fields.keys()
+        return {name: value for name, value in self.model_dump().items() if name in named}
+
+
 TrainingOverrides = create_model(
     "TrainingOverrides",
-    __base__=Frozen,
-    __doc__="Training settings an arm changes; what is absent is the study's.",
+    __base__=_Overrides,
+    __doc__="Training settings that differ; what is absent is as it is without them.",
     **_optional_fields(),
 )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from bertft_core.config import StudyConfig
+from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.base import canonical_json, digest_of
 from bertft_core.config.data import DataConfig, FileData, HubData
 from bertft_core.data.checks import PreparedData, find_all, unknown_ratio
@@ -65,9 +65,21 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str) -> DatasetCard:
         splits={name: _split_card(splits[name], prepared[name], labels, data.max_length, digests[name]) for name in splits},
         findings=find_all(PreparedData(splits, prepared, labels, data.max_length)),
     )
+    _refuse_unknown_headline(study.headline.split, card)
     if read_record(directory / "card.json", DatasetCard) != card:
         write_record(directory / "card.json", card)
     return card
+
+
+def _refuse_unknown_headline(split: str, card: DatasetCard) -> None:
+    """`test` falls back to validation where there is no test set; any other name must be there."""
+    if split != "test" and split not in card.evaluated_splits:
+        raise UserError(
+            f"headline.split: '{split}' is no split of {card.name}",
+            found=split,
+            expected=f"one of {', '.join(card.evaluated_splits)}",
+            todo="change headline.split",
+        )
 
 
 def split_digest(split: RawSplit) -> str:

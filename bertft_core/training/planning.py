@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from bertft_core.config.study import StudyConfig
-from bertft_core.config.training import TrainingConfig
+from bertft_core.config.training import TrainingConfig, merge_training
 from bertft_core.records import DatasetCard, RunSpec, SeedTriple
 from bertft_core.seeds import joint_seeds, report_seeds
 
@@ -37,7 +37,7 @@ def plan_trial(
     search = study.arms[arm].search
     if search is None:
         raise ValueError(f"arm '{arm}' has no search")
-    training = study.training_of(arm, dict(params))
+    training = merge_training(study.training_of(arm), search.training.overrides(), dict(params))
     return [
         _spec(study, card, arm, training, "search", index, seeds, ("validation",)).model_copy(
             update={"trial": trial, "prune_below": dict(prune_below or {}), "keep_model": False}

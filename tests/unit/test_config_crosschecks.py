@@ -145,3 +145,15 @@ def test_an_arm_name_is_fit_for_a_folder(tmp_path):
 def test_labels_are_two_or_more_different_names(tmp_path):
     for labels in ("[a]", "[a, a]"):
         assert "two different names" in refusal(tmp_path, changed("name: reviews", f"name: reviews, labels: {labels}")).problem
+
+
+def test_a_setting_is_either_searched_or_fixed_for_the_search(tmp_path):
+    text = changed(RANGE, RANGE + "\n      training: {learning_rate: 1e-4}")
+    error = refusal(tmp_path, text)
+    assert "'learning_rate' is searched over" in str(error)
+
+
+def test_the_runs_of_a_search_may_be_shorter_than_the_reported_ones(tmp_path):
+    study = load(tmp_path, changed(RANGE, RANGE + "\n      training: {max_steps: 7}"))
+    (search,) = [arm.search for arm in study.arms.values() if arm.search is not None]
+    assert search.training.overrides() == {"max_steps": 7}

@@ -91,3 +91,11 @@ def test_a_run_is_titled_as_a_person_looks_for_it(card):
     study = make_study()
     assert [s.title for s in plan_runs(study, card, {})[:2]] == ["features · seed 000", "full · seed 000"]
     assert plan_trial(study, card, "full", {}, trial=3)[0].title == "full · trial 003 · search seed 1000000"
+
+
+def test_a_search_has_its_own_length_and_the_report_runs_do_not(tmp_path):
+    arms = {"full": {"search": {"space": {"batch_size": {"choices": [4, 8]}}, "training": {"epochs": 1}, "n_trials": 2}}}
+    study, card = make_study(arms=arms, training={"epochs": 3}), make_card(tmp_path)
+    (trial, _) = plan_trial(study, card, "full", {"batch_size": 4}, trial=0)
+    assert (trial.training.epochs, trial.training.batch_size) == (1, 4)
+    assert {spec.training.epochs for spec in plan_runs(study, card, {"full": {"batch_size": 4}})} == {3}

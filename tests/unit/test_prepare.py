@@ -261,3 +261,17 @@ def test_the_wheel_and_a_copy_of_it_give_the_same_fingerprint(train, tmp_path):
     copied = prepare_data(study_of(train, copy, max_length=default.data.max_length), home_dir=tmp_path)
     assert card.fingerprint == copied.fingerprint
     assert card.encoder.weights_sha256 == copied.encoder.weights_sha256
+
+
+def test_a_headline_on_a_split_that_is_not_there_is_refused(train, encoders, tmp_path):
+    study = parse_study(
+        {
+            "name": "s",
+            "data": {"source": "bundled", "name": "reviews", "max_length": 32, "subsample": {"train": 8}},
+            "encoder": {"path": str(encoders["bert"])},
+            "arms": {"full": {}},
+            "headline": {"split": "tets"},
+        }
+    )
+    with pytest.raises(UserError, match="'tets' is no split of reviews"):
+        prepare_data(study, home_dir=tmp_path / "home")
