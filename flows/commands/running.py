@@ -15,12 +15,12 @@ from flows.embedded_server import EmbeddedServer
 from flows.home import home_dir
 from flows.quiet import use_embedded_prefect
 
-SETTLED = ("ok", "collapsed")
+NOT_DONE = ("failed", "missing")
 DRAIN_SECONDS = 10.0
 
 
 def run_command(config: Path, overrides: list[str], home: Path | None, *, force: bool) -> int:
-    """Run the study and print its table; 0, or 1 when a report run has no score."""
+    """Run the study and print its table; 0, or 1 when a report run failed (one that collapsed or diverged is a result)."""
     study = load_study(config, overrides)  # a mistake is told before anything starts
     where = home_dir(home)
     print(f"study {study.name} in {where}", file=sys.stderr)
@@ -29,8 +29,7 @@ def run_command(config: Path, overrides: list[str], home: Path | None, *, force:
 
         summary, problems = run_on_api(str(config), overrides, str(where), force=force)
     _print_end(summary, StudyDir(where, study.name), problems)
-    n_scored = sum(arm.counts.get(status, 0) for arm in summary.arms for status in SETTLED)
-    return 0 if n_scored == sum(arm.n_planned for arm in summary.arms) else 1
+    return 1 if any(arm.counts.get(status, 0) for arm in summary.arms for status in NOT_DONE) else 0
 
 
 @contextmanager
