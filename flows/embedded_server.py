@@ -33,9 +33,10 @@ class EmbeddedServer:
         self.port = port or free_port()
         self.api_url = f"http://127.0.0.1:{self.port}/api"
         log_path.parent.mkdir(parents=True, exist_ok=True)
-        environment = {"PREFECT_UI_ENABLED": str(int(ui)), "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
         if ui:
-            environment["PREFECT_UI_API_URL"] = self.api_url
+            environment = {"PREFECT_UI_API_URL": self.api_url}
+        else:  # no pages and fewer services: quicker
+            environment = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
         with log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "flows.embedded_server", str(self.port)],
