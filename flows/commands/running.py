@@ -43,7 +43,7 @@ def prefect_api(home: Path) -> Iterator[None]:
         print("starting Prefect's embedded server …", file=sys.stderr)
         os.environ["PREFECT_API_URL"] = server.api_url
         try:
-            import prefect  # noqa: F401  (loads beside the server's start)
+            import flows.run_on_api  # noqa: F401  (seconds of imports, beside the server's start)
 
             server.wait_until_ready()
             yield
