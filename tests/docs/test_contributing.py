@@ -1,0 +1,162 @@
+"""Every strategy, head and data source has taken each step that CONTRIBUTING lists; a forgotten step fails here."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bertft_core.config import parse_study
+from bertft_core.config.data import DataConfig
+from bertft_core.config.head import HeadConfig
+from bertft_core.config.schema import study_schema
+from bertft_core.config.strategies import StrategyConfig
+from bertft_core.config.yaml_text import read_yaml
+from bertft_core.data.sources import SOURCES
+from bertft_core.heads import HEADS
+from bertft_core.metrics import METRICS
+from bertft_core.strategies import STRATEGIES
+from tasks.mlflow_model import PIPELINES
+from tests.contract.test_strategies import NEUTRAL
+from tests.docs.keys import models_in
+from tests.docs.markdown import ROOT, blocks
+
+Step = tuple[str, Callable[[str], bool]]
+"""A file or table that the step in CONTRIBUTING names, and whether a kind has taken the step."""
+
+CONFIG_GUIDE = ROOT / "docs" / "guides" / "configuration.md"
+DATA_GUIDE = ROOT / "docs" / "guides" / "your-data.md"
+SCHEMA = ROOT / "configs" / "study.schema.json"
+CARD = ("Source:", "Touches:", "Neutral:", "Limits:")
+
+
+CONFIGURED = {
+    "strategy": {model.model_fields["kind"].default: model for _, model in models_in(StrategyConfig)},
+    "head": {model.model_fields["kind"].default: model for _, model in models_in(HeadConfig)},
+    "data source": {model.model_fields["source"].annotation.__args__[0]: model for _, model in models_in(DataConfig)},
+}
+"""What is being added → kind → its configuration class."""
+
+
+def in_config(what: str, key: str) -> Callable[[str], bool]:
+    """The kind is a member of the union, and of the committed schema."""
+
+    def taken(kind: str) -> bool:
+        constants = [part.get("properties", {}).get(key, {}).get("const") for part in committed["$defs"].values()]
+        return kind in CONFIGURED[what] and kind in constants
+
+    committed = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    return taken
+
+
+def has_strategy(kind: str) -> bool:
+    module = STRATEGIES.get(kind)
+    is_there = module is not None and module.__name__ == f"bertft_core.strategies.{kind}" and callable(module.apply)
+    return is_there and all(f"\n{heading} " in module.__doc__ for heading in CARD)
+
+
+def has_head(kind: str) -> bool:
+    module = HEADS.get(kind)
+    is_there = module is not None and module.__name__ == f"bertft_core.heads.{kind}"
+    return is_there and callable(module.build) and callable(module.loss_sum) and isinstance(module.TAILS, dict)
+
+
+def has_metrics(kind: str) -> bool:
+    module = METRICS.get(kind)
+    is_there = module is not None and module.__name__ == f"bertft_core.metrics.{kind}"
+    return is_there and all(callable(getattr(module, name)) for name in ("compute", "majority", "confusion"))
+
+
+def has_row(key: str) -> Callable[[str], bool]:
+    """The configuration guide has a row of this key with the kind as its default."""
+    return lambda kind: f"| `{key}` | `{kind}` |" in CONFIG_GUIDE.read_text(encoding="utf-8")
+
+
+def has_loader(kind: str) -> bool:
+    """MLflow's part knows the pipeline, and the class that opens the model."""
+    source = (ROOT / "tasks" / "mlflow_model.py").read_text(encoding="utf-8")
+    tables = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Dict)]
+    named = [[key.value for key in table.keys if isinstance(key, ast.Constant)] for table in tables]
+    return kind in PIPELINES and sum(kind in keys for keys in named) >= 2
+
+
+def has_example(kind: str) -> bool:
+    """The data guide has a section with a study of this source."""
+    text = DATA_GUIDE.read_text(encoding="utf-8")
+    studies = [parse_study(read_yaml(block.text, "guide")[0]) for block in blocks(DATA_GUIDE, "yaml")]
+    return bool(re.search(rf"^## .*\(`source: {kind}`\)$", text, re.MULTILINE)) and kind in {s.data.source for s in studies}
+
+
+def has_key_table(kind: str) -> bool:
+    return f"\n`source: {kind}`:\n" in CONFIG_GUIDE.read_text(encoding="utf-8")
+
+
+STEPS: dict[str, tuple[Step, Step, Step, Step]] = {
+    "strategy": (
+        ("bertft_core/config/strategies.py", in_config("strategy", "kind")),
+        ("`STRATEGIES`", has_strategy),
+        ("`NEUTRAL` of `tests/contract/test_strategies.py`", NEUTRAL.__contains__),
+        ("docs/guides/configuration.md", has_row("arms.*.strategies[].kind")),
+    ),
+    "head": (
+        ("bertft_core/config/head.py", in_config("head", "kind")),
+        ("`HEADS`", has_head),
+        ("`METRICS`", has_metrics),
+        ("`PIPELINES` of `tasks/mlflow_model.py`", lambda kind: has_loader(kind) and has_row("head.kind")(kind)),
+    ),
+    "data source": (
+        ("bertft_core/config/data.py", in_config("data source", "source")),
+        ("`SOURCES`", SOURCES.__contains__),
+        ("docs/guides/your-data.md", has_example),
+        ("docs/guides/configuration.md", has_key_table),
+    ),
+}
+KNOWN = {"strategy": STRATEGIES, "head": HEADS, "data source": SOURCES}
+EVERY_STEP = [(what, n) for what, steps in STEPS.items() for n in range(len(steps))]
+
+
+@pytest.mark.parametrize(("what", "n"), EVERY_STEP, ids=[f"{what} {n + 1}" for what, n in EVERY_STEP])
+def test_every_kind_has_taken_the_step(what, n):
+    _, taken = STEPS[what][n]
+    kinds = {*KNOWN[what], *CONFIGURED[what]}
+    assert len(kinds) >= 1
+    assert [kind for kind in sorted(kinds) if not taken(kind)] == []
+
+
+@pytest.mark.parametrize(("what", "n"), EVERY_STEP, ids=[f"{what} {n + 1}" for what, n in EVERY_STEP])
+def test_a_forgotten_step_is_noticed(what, n):
+    _, taken = STEPS[what][n]
+    assert not taken("invented")
+
+
+@pytest.mark.parametrize("what", STEPS)
+def test_contributing_lists_the_four_steps(what):
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = text.split(f"\n## Add a {what}\n")[1].split("\n## ")[0]
+    told = re.findall(r"^\d\. (.*)$", section, re.MULTILINE)
+    assert len(told) == len(STEPS[what]) == 4
+    assert [words for line, (words, _) in zip(told, STEPS[what], strict=True) if words not in line] == []
+
+
+@pytest.mark.parametrize(("folder", "table"), [("strategies", STRATEGIES), ("heads", HEADS), ("metrics", METRICS)])
+def test_no_module_is_left_out_of_its_table(folder, table):
+    modules = [path.stem for path in (ROOT / "bertft_core" / folder).glob("*.py") if path.stem not in ("__init__", "setup")]
+    assert len(modules) >= 1
+    assert sorted(modules) == sorted(table)
+
+
+def test_the_metrics_a_head_names_are_computed():
+    import numpy as np
+
+    for kind, head in CONFIGURED["head"].items():
+        scores = METRICS[kind].compute(np.eye(2), np.array([0, 1]), ("no", "yes"))
+        assert len(head.metrics) >= 1
+        assert [metric for metric in head.metrics if metric not in scores] == []
+
+
+def test_the_committed_schema_is_that_of_the_classes():
+    assert json.loads(Path(SCHEMA).read_text(encoding="utf-8")) == study_schema()
