@@ -137,10 +137,14 @@ def test_a_run_that_its_listener_leaves_does_not_leak_into_the_next_one(slots, s
     with slots.lease() as worker, pytest.raises(KeyboardInterrupt):
         worker.run(endless, tmp_path / "left", leave)
     events: list[dict[str, Any]] = []
+
+    def listen(event: dict[str, Any]) -> None:
+        events.append(event)
+        assert events[0].get("planned_steps") == 15, "the first event is the start of this run"
+
     with slots.lease() as worker:
-        worker.run(spec, tmp_path / "next", events.append)
-    assert events[0]["kind"] == "started"
-    assert events[0]["planned_steps"] == 15
+        worker.run(spec, tmp_path / "next", listen)
+    assert len(events) == 1 + 15 + 3 + 2
     assert read_record(tmp_path / "next" / "record.json", RunRecord) is not None
 
 

@@ -279,6 +279,8 @@ def test_bf16_on_a_cpu_trains_full_precision_weights(run, tmp_path):
     assert record.status in ("ok", "collapsed")
     tensors = load_file(tmp_path / "model" / "model.safetensors")
     assert {values.dtype for values in tensors.values()} == {torch.float32}
+    logits = torch.from_numpy(read_predictions(tmp_path / record.predictions["final"]["test"]).logits.copy())
+    assert torch.equal(logits, logits.bfloat16().float()), "it is scored in the precision it was trained in"
     in_full = train_run(with_training(record.spec, precision="fp32"), run_dir=tmp_path / "fp32")
     assert record.weights_sha256 != in_full.weights_sha256
 
