@@ -13,9 +13,15 @@ from flows.home import home_dir
 EVENT = "bertft.dataset.updated"
 DEPLOYMENT = "run-study/on-dataset-updated"
 EXAMPLE_URL = "http://127.0.0.1:4200/api"
-HOW_TO_SERVE = (
-    f"`prefect server start`, then with PREFECT_API_URL={EXAMPLE_URL}: `prefect work-pool create local --type process`, "
-    "`prefect --no-prompt deploy --all`, `prefect worker start --pool local --limit 1`; see docs/guides/prefect.md"
+HOW_TO_SERVE = "\n            ".join(
+    (
+        "serve the deployments, as docs/guides/prefect.md says:",
+        "prefect server start",
+        f"export PREFECT_API_URL={EXAMPLE_URL}",
+        "prefect work-pool create local --type process",
+        "prefect --no-prompt deploy --all",
+        "prefect worker start --pool local --limit 1",
+    )
 )
 
 
@@ -30,7 +36,10 @@ def announce_command(config: Path, overrides: list[str], home: Path | None) -> i
     print(f"home       {payload['home']}")
     print(f"look       {_ui_url()}/runs")
     if not served:
-        print(f"warning    nothing starts yet: this server has no deployment {DEPLOYMENT}; {HOW_TO_SERVE}", file=sys.stderr)
+        print(
+            f"warning    nothing starts: the server has no deployment {DEPLOYMENT}; prefect --no-prompt deploy --all",
+            file=sys.stderr,
+        )
     return 0
 
 
@@ -85,5 +94,5 @@ def _no_answer(api_url: str, problem: Exception) -> UserError:
         f"Prefect's server at {api_url} does not take the event",
         found=f"{type(problem).__name__}: {problem}".splitlines()[0],
         expected="a running server at PREFECT_API_URL",
-        todo=f"start it, or correct PREFECT_API_URL; {HOW_TO_SERVE}",
+        todo=f"correct PREFECT_API_URL, or {HOW_TO_SERVE}",
     )

@@ -1,0 +1,165 @@
+"""The deployments on a real Prefect server: a schedule that is paused, a study started by an event, and how it is stopped."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+import pytest
+from mlflow import MlflowClient
+
+from flows.cli import USER_MUST_ACT
+from flows.embedded_server import free_port
+from tests.flows.serving import ROOT, Served, until, write_files_of_guide
+from tests.flows.studies import still_alive, study_values
+
+CONFIG = ROOT / "configs" / "debug" / "reviews.yaml"
+STUDY = "debug-reviews"
+ENDLESS = {"learning_rate": 0.001, "batch_size": 5, "max_steps": 1_000_000, "evaluate_every_steps": 50}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory) -> Iterator[Served]:
+    with Served(tmp_path_factory.mktemp("served")) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def chained(served, tmp_path_factory) -> None:
+    """The guide's flow that waits for a study, deployed from a folder of its own."""
+    directory = tmp_path_factory.mktemp("chained")
+    assert write_files_of_guide(directory) == ["after_study.py", "prefect.yaml"]
+    served.guided("prefect --no-prompt deploy --all", directory)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def run(served, chained, home) -> dict[str, Any]:
+    """The flow run that an announced study has led to, at its end."""
+    served.command(f"bertft announce {CONFIG.relative_to(ROOT)} --set arms.full.search=null --home {home}")
+    run = served.ended(served.flow_run("on-dataset-updated"))
+    assert run["state_type"] == "COMPLETED", served.log()
+    return run
+
+
+def test_the_nightly_schedule_is_there_and_paused(served):
+    nightly = served.get("deployments/name/run-study/nightly")
+    assert [(item["schedule"]["cron"], item["schedule"]["timezone"], item["active"]) for item in nightly["schedules"]] == [
+        ("0 2 * * *", "UTC", False)
+    ]
+    assert (Path(pull_folder(nightly)) / nightly["parameters"]["config"]).is_file()
+
+
+def test_every_deployment_is_a_module_path_started_in_the_folder_that_was_deployed(served):
+    deployments = [served.get(f"deployments/name/run-study/{name}") for name in ("run-study", "nightly", "on-dataset-updated")]
+    assert {deployment["entrypoint"] for deployment in deployments} == {"flows.run_study.run_study"}
+    assert {Path(pull_folder(deployment)) for deployment in deployments} == {ROOT}
+
+
+def pull_folder(deployment: dict[str, Any]) -> str:
+    (step,) = deployment["pull_steps"]
+    return step["prefect.deployments.steps.set_working_directory"]["directory"]
+
+
+def test_an_announced_study_gets_its_config_its_overrides_and_its_home(run, home):
+    asked = {"config": str(CONFIG), "overrides": ["arms.full.search=null"], "home": str(home)}
+    assert {name: run["parameters"][name] for name in asked} == asked
+    assert run["name"] == STUDY
+    assert (home / "studies" / STUDY / "report" / "report.html").is_file()
+
+
+def test_task_runs_have_the_names_of_the_runs(served, run):
+    tasks = served.post("task_runs/filter", task_runs={"flow_run_id": {"any_": [run["id"]]}})
+    assert {task["state_type"] for task in tasks} == {"COMPLETED"}
+    assert {f"{arm} · seed 00{seed}" for arm in ("features", "full") for seed in (0, 1)} < {task["name"] for task in tasks}
+
+
+def test_artifacts_show_progress_result_and_report(served, run, home):
+    artifacts = {item["key"]: item for item in served.post("artifacts/filter", artifacts={"flow_run_id": {"any_": [run["id"]]}})}
+    assert artifacts[f"{STUDY}-progress"]["data"] == 100
+    assert "accuracy on test" in artifacts[f"{STUDY}-result"]["data"]
+    assert str(home / "studies" / STUDY / "report" / "report.html") in artifacts[f"{STUDY}-report"]["data"]
+
+
+def test_a_finished_study_starts_the_flow_that_waits_for_it(served, run, home):
+    after = served.ended(served.flow_run("after-study"))
+    assert after["state_type"] == "COMPLETED", served.log()
+    assert after["parameters"] == {"study": STUDY, "report": str(home / "studies" / STUDY / "report" / "report.html")}
+
+
+class Training(NamedTuple):
+    """A deployed study in the middle of its training."""
+
+    run: dict[str, Any]
+    home: Path
+    processes: list[psutil.Process]
+
+    def process(self, module: str) -> psutil.Process:
+        (found,) = [process for process in self.processes if module in process.cmdline()]
+        return found
+
+    def mlflow_states(self) -> set[str]:
+        client = MlflowClient(f"sqlite:///{self.home / 'mlflow.db'}")
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        return {run.info.status for run in client.search_runs(experiments)}
+
+
+@pytest.fixture
+def training(served, shared, tmp_path) -> Training:
+    shutil.copy(shared / "mlflow.db", tmp_path)
+    study = study_values(shared, name="endless", training=ENDLESS)
+    deployment = served.get("deployments/name/run-study/run-study")
+    asked = {"config": study, "home": str(tmp_path)}
+    run = served.post(f"deployments/{deployment['id']}/create_flow_run", parameters=asked, state={"type": "SCHEDULED"})
+    until(lambda: any(path.stat().st_size for path in tmp_path.glob("studies/endless/runs/*/curves.jsonl")), "training")
+    training = Training(run, tmp_path, served.worker.children(recursive=True))
+    assert {training.process(module).is_running() for module in MODULES} == {True}
+    return training
+
+
+MODULES = ("prefect.engine", "bertft_core.training.worker", "tasks.guard")
+
+
+@pytest.mark.slow
+def test_a_study_cancelled_on_the_server_leaves_no_process_and_no_open_mlflow_run(served, training):
+    served.post(f"flow_runs/{training.run['id']}/set_state", state={"type": "CANCELLING"})
+    assert not still_alive(training.processes, within_seconds=60)
+    assert served.ended(training.run)["state_type"] == "CANCELLED"
+    assert training.mlflow_states() == {"KILLED"}
+
+
+@pytest.mark.slow
+def test_a_study_whose_process_is_killed_leaves_no_process_and_no_open_mlflow_run(served, training):
+    training.process("prefect.engine").kill()
+    assert not still_alive(training.processes, within_seconds=60)
+    assert served.ended(training.run)["state_type"] == "CRASHED"
+    assert training.mlflow_states() == {"KILLED"}
+
+
+@pytest.mark.parametrize(("url", "told"), [("", "PREFECT_API_URL is not set"), (None, "does not take the event")])
+def test_announcing_without_a_server_says_what_to_do(url, told, new_study):
+    study = new_study()
+    address = f"http://127.0.0.1:{free_port()}/api" if url is None else url
+    error = study.command("announce", str(study.config), expect=USER_MUST_ACT, PREFECT_API_URL=address).stderr
+    assert told in error
+    assert "prefect server start" in error
+
+
+def test_a_study_with_a_mistake_is_not_announced(new_study):
+    study = new_study()
+    error = study.command("announce", str(study.config), "--set", "seeds.m=3", expect=USER_MUST_ACT).stderr
+    assert "seeds.m" in error
+
+
+def test_announcing_warns_when_no_deployment_waits_for_the_event(new_study):
+    study = new_study()
+    told = study.command("announce", str(study.config))
+    assert "announced  bertft.dataset.updated for tiny" in told.stdout
+    assert "no deployment run-study/on-dataset-updated" in told.stderr
