@@ -1,0 +1,95 @@
+"""Links of the documents lead somewhere, and their YAML is what it says: a study, or sections of one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bertft_core.config import StudyConfig, load_study, parse_study
+from bertft_core.config.yaml_text import read_yaml
+from tests.docs.markdown import FENCE, ROOT, Block, blocks, documents
+
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+MINIMAL = {"name": "minimal", "data": {"source": "bundled", "name": "reviews"}, "arms": {"full": {}}}
+DOCUMENTS = documents()
+SNIPPETS = [(path, block) for path in DOCUMENTS for block in blocks(path, "yaml")]
+
+
+def heading_anchors(path: Path) -> set[str]:
+    """GitHub's names of the headings."""
+    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", path.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken_links(path: Path, root: Path = ROOT) -> list[str]:
+    """Links of a document to a file or heading that is not there; links to the web are not followed."""
+    broken = []
+    for link in LINK.findall(FENCE.sub("", path.read_text(encoding="utf-8"))):
+        if link.startswith(("https://", "http://", "mailto:")):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (path.parent / name).resolve() if name else path
+        is_there = target.exists() and target.is_relative_to(root)
+        if not is_there or (anchor and anchor not in heading_anchors(target)):
+            broken.append(link)
+    return broken
+
+
+def test_the_documents_are_found():
+    names = {str(path.relative_to(ROOT)) for path in DOCUMENTS}
+    assert {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/guides/your-data.md"} <= names
+    assert len(names) >= 14
+    assert sum(len(LINK.findall(path.read_text(encoding="utf-8"))) for path in DOCUMENTS) >= 20
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_leads_to_a_file(path):
+    assert broken_links(path) == []
+
+
+def test_a_broken_link_is_noticed(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("[gone](nowhere.md), [web](https://example.org), [self](#a-page)\n\n# A page\n\n[no](#b-page)\n")
+    assert broken_links(page, tmp_path) == ["nowhere.md", "#b-page"]
+
+
+def is_study_or_part(value: Any) -> bool:
+    """Top-level keys of a study only: then it must be one, alone or over a minimal study."""
+    return isinstance(value, dict) and value.keys() <= StudyConfig.model_fields.keys()
+
+
+@pytest.mark.parametrize(("path", "block"), SNIPPETS, ids=[f"{path.name}:{block.line}" for path, block in SNIPPETS])
+def test_the_yaml_of_the_documents_is_valid(path: Path, block: Block):
+    value = yaml.safe_load(block.text)
+    if block.text.startswith("# prefect.yaml"):
+        assert value["deployments"]
+        return
+    assert is_study_or_part(value), f"unknown keys in {sorted(value)}"
+    values, _ = read_yaml(block.text, str(path))
+    parse_study(values if MINIMAL.keys() <= values.keys() else MINIMAL | values)
+
+
+def test_the_documents_hold_studies():
+    assert len(SNIPPETS) >= 7
+    assert sum(MINIMAL.keys() <= yaml.safe_load(block.text).keys() for _, block in SNIPPETS) >= 5
+
+
+def test_every_committed_config_loads():
+    configs = sorted((ROOT / "configs").rglob("*.yaml"))
+    assert len(configs) >= 4
+    assert len({load_study(path).name for path in configs}) == len(configs)
+
+
+def test_decisions_have_a_number_and_four_parts():
+    decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert len(decisions) >= 8
+    for n, path in enumerate(decisions, start=1):
+        text = path.read_text(encoding="utf-8")
+        assert path.name.startswith(f"{n:04d}-")
+        assert text.startswith(f"# {n:04d} ")
+        assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Summary", "Motivation", "Non-goals", "Consequences"], path.name
+        assert len(text.splitlines()) <= 60, "one page"

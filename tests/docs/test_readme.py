@@ -1,0 +1,280 @@
+"""Every command of the README is run: `bertft` for real on the README's own files, `make` and the rest as the table says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from flows.cli import app
+from tests.docs.markdown import ROOT, Block, blocks
+
+README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
+BIN = Path(sys.executable).parent
+MAKE_RECIPES = {
+    "install": "--requirement requirements.lock",
+    "quickstart": "bertft run configs/quickstart.yaml",
+    "test": "-m pytest",
+    "test-slow": "-m pytest -m slow",
+    "check": "lint-imports",
+}
+"""Target → what its recipe does."""
+START_SECONDS = 180.0
+
+
+def commands_of(path: Path) -> list[str]:
+    """The commands in the shell blocks of a document; in console blocks those behind `$ `."""
+    found = []
+    for block in blocks(path, "sh", "bash", "console", "shell"):
+        lines = block.text.splitlines()
+        if block.language == "console":
+            lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+        found += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    return found
+
+
+COMMANDS = commands_of(README)
+BERTFT = [command for command in COMMANDS if "bertft " in command and not command.startswith("git ")]
+SERVED = [command for command in BERTFT if "bertft ui" in command or "bertft announce" in command]
+PLAIN = [command for command in BERTFT if command not in SERVED]
+
+
+def environment() -> dict[str, str]:
+    """Ours without the settings that would lead a command to another home or server, and `bertft` first on the path."""
+    left_out = ("BERTFT_HOME", "PREFECT_API_URL", "PREFECT_HOME", "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID")
+    kept = {name: value for name, value in os.environ.items() if name not in left_out}
+    return kept | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+
+
+def run_in(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """A command as a person types it."""
+    return subprocess.run(["sh", "-c", command], cwd=folder, env=environment(), capture_output=True, text=True, timeout=600)
+
+
+# Commands that are not bertft's
+
+
+def check_make(command: str) -> None:
+    target = command.removeprefix("make ")
+    shown = subprocess.run(["make", "--dry-run", "--always-make", target], cwd=ROOT, capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr
+    assert MAKE_RECIPES[target] in shown.stdout
+
+
+def check_clone(command: str) -> None:
+    """What a clone of the last commit would have is tracked: the tests of the working tree run it."""
+    listed = subprocess.run(["git", "ls-files", "--cached"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode != 0:
+        pytest.skip("this is no git checkout")
+    needed = {"Makefile", "pyproject.toml", "requirements.lock", "configs/quickstart.yaml", "flows/cli.py", "LICENSE"}
+    assert needed <= set(listed.stdout.splitlines())
+
+
+def check_cd(command: str) -> None:
+    assert COMMANDS[COMMANDS.index(command) - 1].split()[-1] == command.removeprefix("cd ")
+
+
+def check_activate(command: str) -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(r"^VENV := (.*)$", text, re.MULTILINE)[1] == command.removeprefix(". ").removesuffix("/bin/activate")  # type: ignore[index]
+
+
+HOW: dict[str, Callable[[str], None]] = {
+    r"make [a-z-]+": check_make,
+    r"git clone REPOSITORY bertft": check_clone,
+    r"cd bertft": check_cd,
+    r"\. \.venv/bin/activate": check_activate,
+}
+"""Pattern of a command → how it is checked."""
+OTHERS = [command for command in [*COMMANDS, *commands_of(CONTRIBUTING)] if command not in BERTFT]
+
+
+def test_the_readme_shows_how_to_start_and_every_command():
+    assert len(COMMANDS) >= 14
+    assert {"make quickstart", "make test"} <= set(COMMANDS)
+    names = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
+    assert len(names) >= 8
+    assert {name for name in names if not any(f"bertft {name} " in f"{command} " for command in BERTFT)} == set()
+    table = re.findall(r"^\| `bertft ([a-z-]+)", README.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(table) == sorted(names)
+
+
+@pytest.mark.parametrize("command", OTHERS)
+def test_a_command_that_is_not_bertfts_does_what_the_readme_says(command):
+    (check,) = [check for pattern, check in HOW.items() if re.fullmatch(pattern, command)]
+    check(command)
+
+
+# bertft, on the files of the README, in one home
+
+
+def block_after(words: str, language: str) -> Block:
+    """The first block of a language behind these words."""
+    text = README.read_text(encoding="utf-8")
+    line = text[: text.index(words)].count("\n") + 1
+    return next(block for block in blocks(README, language) if block.line > line)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A folder with the two files of the README."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "tickets.csv").write_text(block_after("`tickets.csv`", "csv").text, encoding="utf-8")
+    (folder / "tickets.yaml").write_text(block_after("`tickets.yaml`", "yaml").text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(folder) -> dict[str, subprocess.CompletedProcess[str]]:
+    """Every command that ends by itself, run in the order of the README."""
+    return {command: run_in(folder, command) for command in PLAIN}
+
+
+@pytest.mark.parametrize("command", PLAIN)
+def test_a_bertft_command_succeeds(done, command):
+    assert done[command].returncode == 0, done[command].stderr
+    assert done[command].stdout.strip()
+    assert "Traceback" not in done[command].stderr
+
+
+def output_of(done: dict[str, subprocess.CompletedProcess[str]], start: str) -> str:
+    (command,) = [command for command in done if command == start]
+    return done[command].stdout
+
+
+def test_the_commands_say_what_the_readme_says(done):
+    assert "urgent" in output_of(done, "bertft check-data tickets.yaml")
+    assert "time   about" in output_of(done, "bertft plan tickets.yaml")
+    table = output_of(done, "bertft show tickets")
+    assert "accuracy on test, best checkpoint" in table
+    assert table.strip() in output_of(done, "bertft run tickets.yaml")
+    assert "3 done, 0 running, 0 failed, 0 missing of 3" in output_of(done, "bertft status tickets")
+    assert json.loads(output_of(done, "bertft show tickets --json"))["study"] == "tickets"
+    assert Path(output_of(done, "bertft report tickets").strip()).is_file()
+
+
+def test_the_overrides_of_the_readme_reach_the_plan(done):
+    (command,) = [command for command in PLAIN if "--set seeds.n=10" in command]
+    assert "2 arms × 10 seeds" in done[command].stdout
+
+
+def paths_in(tree: Block) -> list[str]:
+    """The paths an annotated tree draws by indentation; `<name>` stands for any name."""
+    paths: list[str] = []
+    above: list[str] = []
+    for line in tree.text.splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        above = [*above[:depth], re.sub("<[^>]+>", "*", line.split()[0]).rstrip("/")]
+        paths.append("/".join(above))
+    return paths
+
+
+def test_the_home_is_as_the_readme_draws_it(done, folder):
+    paths = paths_in(block_after("Everything a study makes is in its home", "text"))
+    assert len(paths) >= 25
+    assert [path for path in paths if not any(folder.glob(path))] == []
+
+
+def test_the_repository_is_as_the_readme_draws_it():
+    paths = paths_in(block_after("And the repository", "text"))
+    assert len(paths) >= 20
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    packages = {path.parent.name for path in (ROOT / "bertft_core").glob("*/__init__.py")}
+    assert len(packages) >= 9
+    assert {f"./bertft_core/{name}" for name in packages} <= set(paths)
+
+
+# What runs until Ctrl-C
+
+
+@pytest.fixture(scope="module")
+def pages(done, folder) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """`bertft ui` while it serves, and the links it printed by their words."""
+    (command,) = [command for command in SERVED if "bertft ui" in command]
+    server = subprocess.Popen(
+        shlex.split(command), cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    timer = threading.Timer(START_SECONDS, server.kill)
+    timer.start()
+    try:
+        links: dict[str, str] = {}
+        assert server.stdout is not None
+        for line in server.stdout:
+            words, _, link = line.strip().rpartition("  ")
+            if "://" in link:
+                links[words.strip()] = link.strip()
+            if words.startswith("Report:"):
+                break
+        yield server, links
+    finally:
+        timer.cancel()
+        server.kill()
+        server.wait()
+
+
+def test_the_pages_of_the_ui_answer(pages):
+    _, links = pages
+    served = {words: link for words, link in links.items() if link.startswith("http")}
+    assert {words.partition(":")[0] for words in served} == {"MLflow", "Prefect", "Optuna"}
+    for link in served.values():
+        as_a_browser = urllib.request.Request(link, headers={"Accept": "text/html"})
+        with urllib.request.urlopen(as_a_browser, timeout=60) as answer:
+            assert answer.status == 200
+
+
+def test_an_update_is_announced_to_a_server(pages, folder):
+    _, links = pages
+    (command,) = [command for command in SERVED if "bertft announce" in command]
+    port = re.search(r":(\d+)/", links["Prefect: flow runs"])
+    assert port is not None
+    assert ":4200/" in command
+    announced = run_in(folder, command.replace(":4200/", f":{port[1]}/"))
+    assert announced.returncode == 0, announced.stderr
+    assert "announced  bertft.dataset.updated for tickets" in announced.stdout
+
+
+def test_ctrl_c_ends_the_pages_and_every_process(pages):
+    server, _ = pages
+    children = psutil.Process(server.pid).children(recursive=True)
+    assert len(children) >= 3
+    server.send_signal(signal.SIGINT)
+    assert server.wait(timeout=60) == 130
+    deadline = time.monotonic() + 30
+    while any(child.is_running() for child in children) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [child.pid for child in children if child.is_running()] == []
+
+
+@pytest.mark.slow
+def test_the_quickstart_runs_and_trains_nothing_when_run_again(tmp_path):
+    """`make quickstart` in a copy of the repository, with this environment instead of a new one."""
+    copy = tmp_path / "bertft"
+    shutil.copytree(ROOT / "configs", copy / "configs")
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / name, copy / name)
+    installed = Path(sys.prefix) / ".installed"
+    command = ["make", "quickstart", f"VENV={sys.prefix}", "--old-file", str(installed)]
+    first = subprocess.run(command, cwd=copy, env=environment(), capture_output=True, text=True)
+    assert first.returncode == 0, first.stderr
+    assert "training over seeds" in first.stderr
+    assert (copy / "bertft-home" / "studies" / "quickstart" / "report" / "report.html").is_file()
+    records = sorted(copy.glob("bertft-home/studies/quickstart/runs/*/record.json"))
+    written = [path.stat().st_mtime_ns for path in records]
+    assert len(records) >= 18
+    again = subprocess.run(command, cwd=copy, env=environment(), capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert [path.stat().st_mtime_ns for path in records] == written
+    assert again.stdout == first.stdout
