@@ -20,7 +20,7 @@ def read_environment(device: str, threads: int) -> Environment:
     return Environment(
         python=platform.python_version(),
         platform=platform.platform(),
-        device=_cpu_name() if device == "cpu" else device,
+        device=cpu_name() if device == "cpu" else device,
         threads=threads,
         packages={name: version for name in PACKAGES if (version := _version(name)) is not None},
         commit=commit,
@@ -37,7 +37,8 @@ def _version(package: str) -> str | None:
 
 
 @functools.cache
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """The processor's name as Linux tells it, else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -6,23 +6,25 @@ Every run would compute the same bits (same batches, same thread count), so taki
 from __future__ import annotations
 
 import io
-import platform
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from bertft_core.config.base import digest_of
 from bertft_core.data.prepared import PreparedSplit
 from bertft_core.records import RunSpec
 from bertft_core.records.store import write_atomically
+from bertft_core.training.environment import cpu_name
 from bertft_core.training.forward import Forward
 
 
 def feature_dir(spec: RunSpec, device: torch.device) -> Path:
-    """Where the states of this encoder lie: everything that could change a bit is in the name."""
-    parts = (spec.encoder.weights_sha256[:16], device.type, f"t{spec.threads}", spec.training.precision, torch.__version__)
-    return Path(spec.prepared_dir) / "features" / "-".join((*parts, platform.machine()))
+    """Where the states of this encoder lie: everything that could change a bit goes into the name."""
+    processor = cpu_name() if device.type == "cpu" else torch.cuda.get_device_name(device)
+    parts = (spec.encoder.weights_sha256, device.type, spec.threads, spec.training.precision, torch.__version__, processor)
+    return Path(spec.prepared_dir) / "features" / digest_of(parts)[:16]
 
 
 def frozen_features(forward: Forward, split: PreparedSplit, directory: Path) -> Tensor:
