@@ -23,8 +23,13 @@ def be_quiet() -> None:
         os.environ.setdefault(name, value)
 
 
-def use_embedded_prefect(home_dir: Path) -> None:
-    """Keep Prefect's state in the study home, and its log records out of the terminal: the command line says what matters."""
-    os.environ.setdefault("PREFECT_HOME", str(home_dir / "prefect"))
+def keep_prefect_out_of_the_terminal() -> None:
+    """Its log records go to its server only: the command line says what matters, and shows no traceback for a user's mistake."""
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
+
+
+def use_embedded_prefect(home_dir: Path) -> None:
+    """Keep Prefect's state in the study home."""
+    os.environ.setdefault("PREFECT_HOME", str(home_dir / "prefect"))
+    keep_prefect_out_of_the_terminal()

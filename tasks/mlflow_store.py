@@ -9,6 +9,8 @@ from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # 7 by default, four minutes for every call to a store that is away
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
 import logging
 
@@ -69,7 +71,7 @@ def runs_where(client: MlflowClient, experiment_id: str, condition: str) -> list
 
 
 def settle_killed_runs(client: MlflowClient, experiment_id: str, session: str | None = None) -> int:
-    """Mark runs that a dead process left RUNNING (of one session, or all) as KILLED; how many there were."""
+    """Mark runs that were left RUNNING (by one session, or by any) as KILLED; how many there were."""
     condition = "attributes.status = 'RUNNING'"
     if session is not None:
         condition += f" and tags.`bertft.session` = '{session}'"

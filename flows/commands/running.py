@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import ssl
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bertft_core.config import load_study
+from bertft_core.config import UserError, load_study
 from bertft_core.records import StudyDir, StudySummary
 from bertft_core.report.text_table import result_table
 from flows.embedded_server import EmbeddedServer
 from flows.home import home_dir
-from flows.quiet import use_embedded_prefect
+from flows.quiet import keep_prefect_out_of_the_terminal, use_embedded_prefect
 
 NOT_DONE = ("failed", "missing")
 DRAIN_SECONDS = 10.0
+ANSWER_SECONDS = 20.0
 
 
 def run_command(config: Path, overrides: list[str], home: Path | None, *, force: bool) -> int:
@@ -35,7 +39,9 @@ def run_command(config: Path, overrides: list[str], home: Path | None, *, force:
 @contextmanager
 def prefect_api(home: Path) -> Iterator[None]:
     """A Prefect API for the block: the one the environment names, else an embedded server that ends with the block."""
-    if os.environ.get("PREFECT_API_URL"):
+    if api_url := os.environ.get("PREFECT_API_URL"):
+        keep_prefect_out_of_the_terminal()
+        _expect_an_answer(api_url)
         yield
         return
     use_embedded_prefect(home)
@@ -50,6 +56,26 @@ def prefect_api(home: Path) -> Iterator[None]:
         finally:
             _send_what_is_queued()
             del os.environ["PREFECT_API_URL"]
+
+
+def _expect_an_answer(api_url: str) -> None:
+    request = urllib.request.Request(f"{api_url.rstrip('/')}/health")
+    if key := os.environ.get("PREFECT_API_KEY"):
+        request.add_header("Authorization", f"Bearer {key}")
+    try:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS):
+            return
+    except urllib.error.HTTPError:
+        return  # somebody is there; what he minds, Prefect's own client tells better
+    except OSError as error:
+        if isinstance(getattr(error, "reason", None), ssl.SSLError):
+            return  # Prefect has settings of its own for certificates
+        raise UserError(
+            "Prefect's server does not answer",
+            found=f"PREFECT_API_URL={api_url}: {getattr(error, 'reason', error)}",
+            expected="a running server",
+            todo="start it, or unset PREFECT_API_URL: then the command starts one of its own",
+        ) from None
 
 
 def _send_what_is_queued() -> None:

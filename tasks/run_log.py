@@ -1,0 +1,113 @@
+"""Training runs in MLflow: begun, with curves while they train, complete when they ended, and back to disk when lost there.
+
+Every call writes, and raises when the store does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import DatasetInput, Metric, Param
+
+from bertft_core.records import RunRecord, RunSpec, StudyDir
+from bertft_core.records.store import read_record
+from tasks import mlflow_content as content
+from tasks.mlflow_model import log_transformers_model
+from tasks.mlflow_runs import PARENT_TAG, MlflowRuns
+
+LOGGED = "bertft.logged"
+"""Tag of a run or search that is completely in MLflow: when the record's run ended, the number of the search's trials."""
+MODEL = "bertft.model"
+"""Tag of a run whose model is in MLflow: the hash of its final weights."""
+CURVES = {"step": "train/loss", "evaluation": "train/epoch"}
+"""Kind of event → a metric that every such event has."""
+RESTORED = ("record.json", "curves.jsonl", "predictions")
+
+
+class RunLog:
+    """The training runs of one study."""
+
+    def __init__(self, runs: MlflowRuns, study_dir: StudyDir) -> None:
+        self._runs, self._study_dir = runs, study_dir
+        self.dataset: DatasetInput | None = None
+        self._logged: dict[str, dict[str, set[int]]] = {}
+        """Run digest → kind of event → the steps of which MLflow has the curves."""
+
+    def begin(self, spec: RunSpec, parent: str) -> str:
+        """Open the run's MLflow run, with its settings; its id."""
+        known = self._runs.id_of(spec.digest)
+        run_id = self._runs.open(spec.digest, spec.title, content.run_tags(spec), parent)
+        if spec.digest not in self._logged:
+            if not self._runs.has_params(spec.digest):
+                params = [Param(name, value) for name, value in content.run_params(spec).items()]
+                self._runs.client.log_batch(run_id, params=params)
+            if self.dataset is not None:
+                self._runs.client.log_inputs(run_id, datasets=[self.dataset])
+            self._logged[spec.digest] = {kind: self._steps(known, name) for kind, name in CURVES.items()}
+        return run_id
+
+    def _steps(self, run_id: str | None, metric: str) -> set[int]:
+        return set() if run_id is None else {point.step for point in self._runs.client.get_metric_history(run_id, metric)}
+
+    def log_events(self, spec: RunSpec, events: Iterable[dict[str, Any]], time_ms: int) -> None:
+        """Log the steps and evaluations that MLflow does not have yet."""
+        logged = self._logged[spec.digest]
+        new = [event for event in events if event["kind"] in logged and event["step"] not in logged[event["kind"]]]
+        points = [Metric(name, value, time_ms, step) for event in new for name, value, step in content.event_metrics(event)]
+        run_id = self._runs.id_of(spec.digest)
+        assert run_id is not None
+        self._runs.log_metrics(run_id, points)
+        for event in new:
+            logged[event["kind"]].add(event["step"])
+
+    def log_record(self, record: RunRecord, parent: str, time_ms: int) -> None:
+        """Everything about a run that ended, as far as MLflow does not have it yet."""
+        spec, run_dir = record.spec, self._study_dir.run_dir(record.digest)
+        run_id = self.begin(spec, parent)
+        self.log_events(spec, _curves(run_dir), time_ms)
+        self._runs.log_numbers(run_id, content.record_metrics(record))
+        client = self._runs.client
+        for name in ("record.json", "curves.jsonl", "log.txt"):
+            if (run_dir / name).exists():
+                client.log_artifact(run_id, str(run_dir / name))
+        if (run_dir / "predictions").exists():
+            client.log_artifacts(run_id, str(run_dir / "predictions"), "predictions")
+        self._runs.tag(record.digest, content.end_tags(record) | {LOGGED: record.ended_at})
+        self._runs.end(record.digest, content.STATUS[record.status])
+        del self._logged[record.digest]
+
+    def catch_up(self, record: RunRecord, parent: str, time_ms: int) -> None:
+        """Log a record that MLflow lacks (its store was away, or is new); one that it has is put below this parent."""
+        if self._runs.tag_of(record.digest, LOGGED) != record.ended_at:
+            self.log_record(record, parent, time_ms)
+        elif self._runs.tag_of(record.digest, PARENT_TAG) != parent:
+            self._runs.tag(record.digest, {PARENT_TAG: parent})
+
+    def log_model(self, record: RunRecord) -> None:
+        """A kept checkpoint as an MLflow model of its run, which `mlflow.transformers.load_model` opens."""
+        run_id = self._runs.id_of(record.digest)
+        if run_id is None or record.weights_sha256 is None or self._runs.tag_of(record.digest, MODEL) == record.weights_sha256:
+            return
+        log_transformers_model(self._runs.client, run_id, self._study_dir.run_dir(record.digest) / "model", record)
+        self._runs.tag(record.digest, {MODEL: record.weights_sha256})
+
+    def restore(self, digest: str, run_dir: Path) -> RunRecord | None:
+        """Fetch a finished run's files into its folder; None when MLflow has no such run."""
+        run_id = self._runs.id_of(digest)
+        if run_id is None or self._runs.tag_of(digest, LOGGED) is None:
+            return None
+        run_dir.mkdir(parents=True, exist_ok=True)
+        for item in self._runs.client.list_artifacts(run_id):
+            if item.path in RESTORED:
+                self._runs.client.download_artifacts(run_id, item.path, str(run_dir))
+        return read_record(run_dir / "record.json", RunRecord)
+
+
+def _curves(run_dir: Path) -> list[dict[str, Any]]:
+    try:
+        return [json.loads(line) for line in (run_dir / "curves.jsonl").read_text(encoding="utf-8").splitlines()]
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,46 @@
+"""One Prefect server, one encoder and one MLflow store for the whole folder: a study then costs little but its processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.embedded_server import EmbeddedServer
+from tests.flows.studies import TinyStudy, clean_environment, write_shared
+
+NewStudy = Callable[..., TinyStudy]
+
+
+@pytest.fixture(scope="session")
+def server_environment(tmp_path_factory) -> Iterator[dict[str, str]]:
+    """The environment of commands that find a Prefect server running."""
+    home = tmp_path_factory.mktemp("prefect")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_HOME", str(home))
+        patch.setenv("DO_NOT_TRACK", "true")
+        patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "0")
+        server = EmbeddedServer(home / "server.log")
+    with server:
+        server.wait_until_ready()
+        yield clean_environment(PREFECT_API_URL=server.api_url, PREFECT_HOME=str(home))
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory) -> Path:
+    """Texts, a tiny encoder and an empty MLflow store."""
+    directory = tmp_path_factory.mktemp("shared")
+    write_shared(directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def new_study(tmp_path_factory, shared, server_environment) -> NewStudy:
+    """Makes a study in a folder of its own; keyword arguments replace keys of its config."""
+
+    def make(**changes: Any) -> TinyStudy:
+        return TinyStudy(tmp_path_factory.mktemp("study"), shared, server_environment, **changes)
+
+    return make

@@ -1,0 +1,135 @@
+"""Whatever is killed, the same command again ends with the same numbers, and nothing is left behind or logged twice."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.flows.studies import LONG, SEARCH, TinyStudy, still_alive
+
+ONE_SLOT = {"device": "cpu", "slots": 1, "checkpoint_every_seconds": 0.2}
+
+
+@pytest.fixture(scope="module")
+def straight(new_study) -> TinyStudy:
+    """The study that nobody interrupts."""
+    study = new_study(**LONG, execution=ONE_SLOT)
+    study.run()
+    return study
+
+
+def assert_equal_results(study: TinyStudy, straight: TinyStudy) -> None:
+    """Same runs, same weights to the last bit, same numbers."""
+    assert study.weights == straight.weights
+    assert None not in study.weights.values()
+    assert study.summary == straight.summary
+
+
+def assert_logged_once(study: TinyStudy, *stages: str) -> None:
+    """One finished MLflow run for every digest, with one point for each of its steps."""
+    client = MlflowClient(f"sqlite:///{study.home / 'mlflow.db'}")
+    runs = [run for stage in stages for run in study.runs(stage)]
+    assert Counter(run.data.tags["bertft.run_digest"] for run in runs) == dict.fromkeys(study.records, 1)
+    for run in runs:
+        assert run.info.status == "FINISHED"
+        record = study.records[run.data.tags["bertft.run_digest"]]
+        steps = sorted(point.step for point in client.get_metric_history(run.info.run_id, "train/loss"))
+        assert steps == list(range(1, record.n_steps + 1))
+        evaluations = sorted(point.step for point in client.get_metric_history(run.info.run_id, "validation/accuracy"))
+        assert evaluations == [evaluation.step for evaluation in record.evaluations]
+
+
+def all_statuses(study: TinyStudy) -> list[str]:
+    """Of every MLflow run there is, parent first."""
+    return [run.info.status for stage in ("study", "search", "seeds") for run in study.runs(stage)]
+
+
+def no_run_is_left_running(study: TinyStudy, within_seconds: float) -> bool:
+    deadline = time.monotonic() + within_seconds
+    while "RUNNING" in all_statuses(study) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return "RUNNING" not in all_statuses(study)
+
+
+def test_a_killed_flow_goes_on_and_ends_with_the_same_numbers(new_study, straight):
+    study = new_study(**LONG, execution=ONE_SLOT)
+    started = study.start()
+    started.until(lambda: study.records and study.checkpoints(), "the second run had a checkpoint")
+    below = started.end(signal.SIGKILL)
+    assert len(below) >= 2, "a worker and a guard at least"
+    assert started.wait() == -signal.SIGKILL
+    assert still_alive(below, within_seconds=15) == []
+    assert no_run_is_left_running(study, within_seconds=15)
+    assert all_statuses(study)[0] == "KILLED"
+    finished = dict(study.records)
+    assert len(finished) == 1, "killed in the middle"
+    study.run()
+    assert {digest: study.records[digest] for digest in finished} == finished, "it is not trained again"
+    assert_equal_results(study, straight)
+    assert_logged_once(study, "seeds")
+    assert [run.info.status for run in study.runs("study")] == ["FINISHED"]
+
+
+def test_a_killed_worker_costs_its_run_one_more_attempt(new_study, straight):
+    study = new_study(**LONG, execution=ONE_SLOT | {"retries": 1})
+    started = study.start()
+    started.until(study.checkpoints, "the first run had a checkpoint")
+    started.worker().kill()
+    assert started.wait() == 0, started.stderr
+    assert sorted(record.attempts for record in study.records.values()) == [1, 2]
+    assert_equal_results(study, straight)
+    assert_logged_once(study, "seeds")
+
+
+def test_a_run_that_fails_is_a_record_and_is_tried_again_by_the_next_command(new_study, straight):
+    study = new_study(**LONG, execution=ONE_SLOT | {"retries": 0})
+    started = study.start()
+    started.until(study.checkpoints, "the first run had a checkpoint")
+    started.worker().kill()
+    assert started.wait() == 1, started.stderr
+    assert sorted(record.status for record in study.records.values()) == ["collapsed", "failed"]
+    failed = next(record for record in study.records.values() if record.status == "failed")
+    assert "the worker was killed (SIGKILL" in failed.error
+    assert study.summary.arms[0].counts == {"collapsed": 1, "failed": 1}
+    assert sorted(run.info.status for run in study.runs()) == ["FAILED", "FINISHED"]
+    status = study.command("status", study.name, expect=1).stdout
+    assert f"full · seed 000: failed after 1 attempts: {failed.error}" in status
+    study.run()
+    assert_equal_results(study, straight)
+    assert_logged_once(study, "seeds")
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+def test_a_study_that_is_stopped_leaves_nothing_behind(new_study, how, code):
+    study = new_study(**LONG, execution=ONE_SLOT)
+    started = study.start()
+    started.until(study.checkpoints, "the first run had a checkpoint")
+    below = started.end(how)
+    assert started.wait() == code, started.stderr
+    assert still_alive(below, within_seconds=15) == []
+    assert no_run_is_left_running(study, within_seconds=15)
+    assert set(all_statuses(study)) == {"KILLED"}
+    assert "Traceback" not in started.stderr
+    if how == signal.SIGINT:
+        assert "stopped; the same command goes on from here" in started.stderr
+
+
+@pytest.mark.slow
+def test_a_killed_search_goes_on_with_the_same_trials(new_study):
+    searching = LONG | {"arms": {"full": {"search": SEARCH | {"n_trials": 4}}}, "execution": ONE_SLOT, "seeds": {"n": 1}}
+    straight, study = new_study(**searching), new_study(**searching)
+    straight.run()
+    started = study.start()
+    started.until(lambda: len(study.records) >= 5 and study.checkpoints(), "the second batch of trials was under way")
+    started.end(signal.SIGKILL)
+    started.wait()
+    assert not list(study.dir.path.glob("sweep/*/result.json")), "killed in the middle of the search"
+    study.run()
+    assert_equal_results(study, straight)
+    results = [next(one.dir.path.glob("sweep/*/result.json")).read_bytes() for one in (study, straight)]
+    assert results[0] == results[1]
+    assert_logged_once(study, "search", "seeds")
