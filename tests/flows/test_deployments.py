@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from flows.cli import USER_MUST_ACT
 from flows.embedded_server import free_port
@@ -106,9 +107,12 @@ class Training(NamedTuple):
         return found
 
     def mlflow_states(self) -> set[str]:
-        client = MlflowClient(f"sqlite:///{self.home / 'mlflow.db'}")
-        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-        return {run.info.status for run in client.search_runs(experiments)}
+        return {run.info.status for run in mlflow_runs(self.home)}
+
+
+def mlflow_runs(home: Path) -> list[Run]:
+    client = MlflowClient(f"sqlite:///{home / 'mlflow.db'}")
+    return client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
 
 
 @pytest.fixture
@@ -118,7 +122,7 @@ def training(served, shared, tmp_path) -> Training:
     deployment = served.get("deployments/name/run-study/run-study")
     asked = {"config": study, "home": str(tmp_path)}
     run = served.post(f"deployments/{deployment['id']}/create_flow_run", parameters=asked, state={"type": "SCHEDULED"})
-    until(lambda: any(path.stat().st_size for path in tmp_path.glob("studies/endless/runs/*/curves.jsonl")), "training")
+    until(lambda: any("train/loss" in run.data.metrics for run in mlflow_runs(tmp_path)), "a curve in MLflow")
     training = Training(run, tmp_path, served.worker.children(recursive=True))
     assert {training.process(module).is_running() for module in MODULES} == {True}
     return training
