@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary
 
 STATUS = {"ok": "FINISHED", "collapsed": "FINISHED", "diverged": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
 """Ours → MLflow's; the tag `bertft.status` says it exactly."""
-FORBIDDEN = re.compile(r"[^\w./ -]")
+FORBIDDEN = re.compile(r"[^\w. -]|^\.+$")
+MAX_NAME = 250
 SUMMARY_FIELDS = ("mean", "sd", "t_low", "t_high", "bootstrap_low", "bootstrap_high", "median", "min", "max", "n")
 
 
@@ -59,8 +61,14 @@ def _text(value: Any) -> str:
 
 
 def metric_name(*parts: str) -> str:
-    """Parts joined by slashes, without the characters MLflow refuses (a label can hold any)."""
-    return "/".join(FORBIDDEN.sub("_", part) for part in parts)
+    """Parts joined by slashes, in the characters and the length that MLflow accepts.
+
+    A part can end in a label, as `f1/positive` does, and a label can hold anything: a refused character becomes its code, so
+    that two labels never share a name.
+    """
+    pieces = [piece for part in parts for piece in part.split("/", 1)]
+    name = "/".join(FORBIDDEN.sub(lambda found: "".join(f"_{ord(letter):x}" for letter in found[0]), piece) for piece in pieces)
+    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def event_metrics(event: dict[str, Any]) -> Iterator[tuple[str, float, int]]:
