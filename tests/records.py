@@ -154,7 +154,8 @@ def _write_curves(run_dir: Path, accuracy: float, index: int) -> tuple[Evaluatio
         Evaluation(step=5 * epoch, epoch=float(epoch), metrics={"accuracy": accuracy - 0.1 / epoch, "log_loss": 0.7 / epoch})
         for epoch in (1, 2)
     )
-    steps = [{"kind": "step", "step": s, "loss": 0.7 - 0.05 * s + 0.01 * index, "learning_rate": 1e-4} for s in range(1, 11)]
+    numbers = {"learning_rate": 1e-4, "grad_norm": 1.0}
+    steps = [{"kind": "step", "step": s, "loss": 0.7 - 0.05 * s + 0.01 * index} | numbers for s in range(1, 11)]
     events = steps + [{"kind": "evaluation"} | evaluation.model_dump() for evaluation in evaluations]
     run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / "curves.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))

@@ -1,0 +1,207 @@
+"""What is in MLflow's store after interruptions that no command brings about at will: calls that fail half-way, lost batches."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from bertft_core.records import RunRecord, StudyDir
+from bertft_core.records.predictions import read_predictions
+from bertft_core.training.planning import plan_trial
+from tasks import writer
+from tasks.study_log import StudyLog
+from tasks.tracking import Tracker
+from tests.records import make_card, make_record, make_spec, make_study, make_sweep
+
+
+class Home:
+    """A home with a study's records, and MLflow's store of it."""
+
+    def __init__(self, folder: Path, shared: Path) -> None:
+        shutil.copy(shared / "mlflow.db", folder)
+        self.study, self.card = make_study(), make_card(folder)
+        self.dir = StudyDir(folder, self.study.name)
+        self.dir.path.mkdir(parents=True)
+        self.dir.config_path.write_text(self.study.model_dump_json())
+        self.client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+
+    def record(self, index: int = 0, **changes: Any) -> RunRecord:
+        return make_record(make_spec(self.study, self.card, index=index), self.card, self.dir, **changes)
+
+    def log(self, session: str = "first") -> StudyLog:
+        opened = StudyLog(self.study, self.dir, session)
+        opened.log_data(self.card)
+        return opened
+
+    def logged(self, record: RunRecord, session: str = "first") -> StudyLog:
+        """A log that holds this record."""
+        opened = self.log(session)
+        opened.runs.log_record(record, opened.parent_of(record.spec), 1)
+        return opened
+
+    def curve(self, record: RunRecord, metric: str = "train/loss") -> list[tuple[int, float]]:
+        run = self.run_of(record)
+        return sorted((point.step, point.value) for point in self.client.get_metric_history(run.info.run_id, metric))
+
+    def run_of(self, record: RunRecord) -> Any:
+        experiment = self.client.get_experiment_by_name(self.study.name).experiment_id
+        (run,) = self.client.search_runs([experiment], f"tags.`bertft.run_digest` = '{record.digest}'")
+        return run
+
+
+@pytest.fixture
+def home(tmp_path, shared) -> Home:
+    return Home(tmp_path, shared)
+
+
+def events_of(home: Home, record: RunRecord) -> list[dict[str, Any]]:
+    lines = (home.dir.run_dir(record.digest) / "curves.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_a_gap_that_a_lost_batch_left_is_filled_from_the_record(home):
+    record = home.record()
+    log = home.log()
+    log.runs.begin(record.spec, log.parent_of(record.spec))
+    steps = events_of(home, record)
+    log.runs.log_events(record.spec, steps[:3], 1)
+    log.runs.log_events(record.spec, steps[6:8], 2)  # the batch between them never arrived
+    log.runs.log_record(record, log.parent_of(record.spec), 3)
+    assert [step for step, _ in home.curve(record)] == list(range(1, 11))
+    assert [step for step, _ in home.curve(record, "validation/accuracy")] == [5, 10]
+
+
+def test_what_an_earlier_command_has_logged_is_not_logged_again(home):
+    record = home.record()
+    log = home.log()
+    log.runs.begin(record.spec, log.parent_of(record.spec))
+    log.runs.log_events(record.spec, events_of(home, record)[:6], 1)
+    again = home.log("second")
+    again.runs.begin(record.spec, again.parent_of(record.spec))
+    again.runs.log_events(record.spec, events_of(home, record)[3:8], 2)
+    again.runs.log_record(record, again.parent_of(record.spec), 3)
+    assert [step for step, _ in home.curve(record)] == list(range(1, 11))
+    assert home.run_of(record).info.status == "FINISHED"
+
+
+def test_a_run_whose_settings_never_arrived_gets_them_with_the_next_try(home, monkeypatch):
+    record = home.record()
+    log = home.log()
+    with monkeypatch.context() as patch:
+        patch.setattr(type(log._runs.client), "log_batch", refuse)
+        with pytest.raises(ConnectionError):
+            log.runs.begin(record.spec, log.parent_of(record.spec))
+    assert home.run_of(record).data.params == {}
+    log.runs.begin(record.spec, log.parent_of(record.spec))
+    run = home.run_of(record)
+    assert run.data.params["seed_index"] == "0"
+    assert [item.dataset.digest for item in run.inputs.dataset_inputs] == [home.card.fingerprint[:36]]
+
+
+def refuse(*_: Any, **__: Any) -> None:
+    raise ConnectionError("away")
+
+
+def test_a_record_is_logged_once_until_it_is_another_record(home):
+    failed = home.record(status="failed", error="the worker was killed")
+    log = home.logged(failed)
+    assert home.run_of(failed).info.status == "FAILED"
+    better = home.record().model_copy(update={"ended_at": "2026-01-02T00:00:00Z"})
+    log.runs.catch_up(better, log.parent_of(better.spec), 2)
+    run = home.run_of(better)
+    assert (run.info.status, run.data.tags["bertft.status"]) == ("FINISHED", "ok")
+    end = run.info.end_time
+    log.runs.catch_up(better, log.parent_of(better.spec), 3)
+    assert home.run_of(better).info.end_time == end
+
+
+def test_a_runs_files_come_back_from_mlflow(home):
+    record = home.record()
+    log = home.logged(record)
+    run_dir = home.dir.run_dir(record.digest)
+    before = {path.relative_to(run_dir): path.read_bytes() for path in run_dir.rglob("*") if path.is_file()}
+    shutil.rmtree(run_dir)
+    assert log.runs.restore(record.digest, run_dir) == record
+    assert {path.relative_to(run_dir): path.read_bytes() for path in run_dir.rglob("*") if path.is_file()} == before
+    assert len(read_predictions(run_dir / record.predictions["best"]["test"]).example_ids) == 40
+    assert log.runs.restore("0" * 64, run_dir) is None
+
+
+def test_trials_lie_below_their_search_and_a_search_logged_before_is_found_again(home):
+    sweep = make_sweep(home.dir).model_copy(update={"storage_path": None, "report_path": None})
+    spec = plan_trial(home.study, home.card, "full", sweep.chosen, trial=0)[0]
+    record = make_record(spec, home.card, home.dir)
+    for session in ("first", "second"):
+        log = home.log(session)
+        log.log_search(sweep)
+        log.runs.catch_up(record, log.parent_of(record.spec), 1)
+    experiment = home.client.get_experiment_by_name(home.study.name).experiment_id
+    (search,) = home.client.search_runs([experiment], "tags.`bertft.stage` = 'search' and tags.`bertft.search_digest` LIKE '5%'")
+    assert home.run_of(record).data.tags["mlflow.parentRunId"] == search.info.run_id
+    assert search.data.metrics["best_trial"] == 0
+    assert search.info.status == "FINISHED"
+
+
+def test_with_another_design_the_seeds_and_the_search_move_below_the_new_parent(home):
+    record, sweep = home.record(), make_sweep(home.dir).model_copy(update={"storage_path": None, "report_path": None})
+    first = home.logged(record)
+    first.log_search(sweep)
+    home.study = home.study.model_copy(update={"seed": 1})
+    log = home.log("second")
+    log.log_search(sweep)
+    log.runs.catch_up(record, log.parent_of(record.spec), 2)
+    parent = log.parent_of(record.spec)
+    assert parent != first.parent_of(record.spec)
+    assert home.run_of(record).data.tags["mlflow.parentRunId"] == parent
+    search = home.client.get_run(log.start_search("full", sweep.digest))
+    assert search.data.tags["mlflow.parentRunId"] == parent
+
+
+def test_a_session_that_ends_leaves_no_run_open_but_those_of_others(home):
+    record = home.record()
+    log = home.log()
+    log.runs.begin(record.spec, log.parent_of(record.spec))
+    log.finish("FAILED")
+    assert home.run_of(record).info.status == "KILLED"
+    assert home.client.get_run(log.parent_of(record.spec)).info.status == "FAILED"
+
+
+def test_a_store_that_comes_back_gets_everything_at_the_end(home, monkeypatch):
+    """Away until the catching up, so that nothing but the records is left to log from."""
+    monkeypatch.setattr(writer, "FIRST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(writer, "AWAY_SECONDS", 0.0)
+    record, tracker = home.record(), Tracker(home.study, home.dir)
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.study_log.MlflowRuns", refuse)
+        tracker.start()
+        tracker.log_data(home.card)
+        assert tracker.restore(record.digest, home.dir.run_dir(record.digest)) is None
+        with tracker.run_of(record.spec) as on_event:
+            on_event({"kind": "step", "step": 1, "loss": 0.5, "learning_rate": 0.1, "grad_norm": None})
+        tracker.log_record(record)
+        while tracker._writer._jobs.qsize():
+            pass
+    tracker.catch_up([record])
+    tracker.finish("FINISHED")
+    assert tracker.problems == ["ConnectionError: away"]
+    run = home.run_of(record)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["seed_index"] == "0"
+    assert [step for step, _ in home.curve(record)] == list(range(1, 11))
+    assert [item.dataset.digest for item in run.inputs.dataset_inputs] == [home.card.fingerprint[:36]]
+
+
+def test_a_restore_that_fails_is_a_problem_told_and_not_an_error(home, monkeypatch):
+    record = home.record()
+    home.logged(record).finish("FINISHED")
+    tracker = Tracker(home.study, home.dir)
+    tracker.start()
+    monkeypatch.setattr(MlflowClient, "list_artifacts", refuse)
+    assert tracker.restore(record.digest, home.dir.run_dir(record.digest)) is None
+    tracker.finish("FINISHED")
+    assert tracker.problems == ["ConnectionError: away"]
