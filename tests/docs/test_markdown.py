@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -93,3 +94,10 @@ def test_decisions_have_a_number_and_four_parts():
         assert text.startswith(f"# {n:04d} ")
         assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Summary", "Motivation", "Non-goals", "Consequences"], path.name
         assert len(text.splitlines()) <= 60, "one page"
+
+
+def test_the_golden_numbers_have_an_entry_in_the_changelog():
+    reason = json.loads((ROOT / "tests" / "golden" / "tiny_bert.json").read_text(encoding="utf-8"))["reason"]
+    entries = re.findall(r"^- \*\*\[numbers\]\*\* (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(entries) >= 1
+    assert any(reason.casefold() in entry.casefold() for entry in entries), f"no [numbers] entry says: {reason}"

@@ -171,6 +171,23 @@ def test_the_overrides_of_the_readme_reach_the_plan(done):
     assert "2 arms × 10 seeds" in done[command].stdout
 
 
+SAMPLES = [block for block in blocks(README, "text") if block.text.startswith("accuracy on ")]
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=[f"line {sample.line}" for sample in SAMPLES])
+def test_a_sample_in_the_readme_has_the_form_of_a_real_table(done, sample):
+    real = output_of(done, "bertft show tickets").splitlines()
+    shown = sample.text.splitlines()
+    assert shown[0] == real[0]
+    assert shown[1].split() == real[1].split(), "the columns"
+    assert [line.split()[0] for line in shown[2:4]] == [line.split()[0] for line in real[2:4]], "the arms"
+    assert re.search(rf"^{shown[3].split()[0]} (is|and) .*{shown[2].split()[0]}", sample.text, re.MULTILINE), "the sentence"
+
+
+def test_the_readme_shows_a_sample():
+    assert len(SAMPLES) >= 1
+
+
 def paths_in(tree: Block) -> list[str]:
     """The paths an annotated tree draws by indentation; `<name>` stands for any name."""
     paths: list[str] = []
@@ -204,25 +221,31 @@ def test_the_repository_is_as_the_readme_draws_it():
 def pages(done, folder) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """`bertft ui` while it serves, and the links it printed by their words."""
     (command,) = [command for command in SERVED if "bertft ui" in command]
-    server = subprocess.Popen(
-        shlex.split(command), cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    timer = threading.Timer(START_SECONDS, server.kill)
-    timer.start()
+    with (folder / "ui.log").open("wb") as log:
+        server = subprocess.Popen(
+            shlex.split(command), cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=log, text=True
+        )
     try:
-        links: dict[str, str] = {}
-        assert server.stdout is not None
-        for line in server.stdout:
-            words, _, link = line.strip().rpartition("  ")
-            if "://" in link:
-                links[words.strip()] = link.strip()
-            if words.startswith("Report:"):
-                break
-        yield server, links
+        yield server, links_printed(server)
     finally:
-        timer.cancel()
         server.kill()
         server.wait()
+
+
+def links_printed(server: subprocess.Popen[str]) -> dict[str, str]:
+    """What the command shows by its words, the report last."""
+    links: dict[str, str] = {}
+    timer = threading.Timer(START_SECONDS, server.kill)
+    timer.start()
+    assert server.stdout is not None
+    for line in server.stdout:
+        words, _, link = line.strip().rpartition("  ")
+        if "://" in link:
+            links[words.strip()] = link.strip()
+        if words.startswith("Report:"):
+            break
+    timer.cancel()
+    return links
 
 
 def test_the_pages_of_the_ui_answer(pages):
