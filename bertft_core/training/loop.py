@@ -27,6 +27,7 @@ from bertft_core.training.determinism import enter_dropout_stream
 from bertft_core.training.forward import Forward
 from bertft_core.training.optimizer import build_optimizer, learning_rate_factor, n_warmup_steps
 from bertft_core.training.steps import StepPlan
+from bertft_core.training.validation import Validation
 
 Ending = Literal["completed", "stopped_early", "diverged", "pruned"]
 
@@ -42,14 +43,14 @@ class Loop:
         plan: StepPlan,
         *,
         train_split: Any,
-        validate: Callable[[], dict[str, float] | None],
+        validation: Validation,
         direction: Direction,
         checkpoint_dir: Path,
         emit: Callable[[dict[str, Any]], None],
     ) -> None:
         self.spec, self.setup, self.forward, self.plan = spec, setup, forward, plan
         self.training = spec.training
-        self._train_split, self._validate, self._emit = train_split, validate, emit
+        self._train_split, self.validation, self._emit = train_split, validation, emit
         self._sign = 1.0 if direction == "maximize" else -1.0
         self._checkpoint_dir = checkpoint_dir
         self._loss_sum = HEADS[spec.head.kind].loss_sum
@@ -116,7 +117,7 @@ class Loop:
 
     def _evaluate(self) -> tuple[Ending, str | None] | None:
         started = time.monotonic()
-        metrics = self._validate()
+        metrics = self.validation.metrics(self.position.step, self.position.best_step)
         position = self.position
         if metrics is None:
             return "diverged", f"the logits of the validation set were not finite after step {position.step}"

@@ -93,12 +93,12 @@ class Outcome:
 
         A split whose logits are not finite makes the run a diverged one: then there are neither.
         """
-        logits = {"final": self._logits()}
+        logits = {"final": self._logits(self._loop.position.step)}
         if self._loop.position.best_step == self._loop.position.step:
             logits["best"] = logits["final"]
         else:
             weights.put_back(self._model, self._loop.best_weights)
-            logits["best"] = self._logits()
+            logits["best"] = self._logits(self._loop.position.best_step)
         for checkpoint, of_split in logits.items():
             for name, values in of_split.items():
                 if not np.isfinite(values).all():
@@ -107,8 +107,14 @@ class Outcome:
                     return {}, {}
         return self._scores(logits), self._write(logits)
 
-    def _logits(self) -> Logits:
-        return {name: self._forward.evaluate(self._splits[name]).numpy() for name in self.spec.evaluated_splits}
+    def _logits(self, step: int | None) -> Logits:
+        """Split → logits with the model's weights, which are those of `step`."""
+        return {
+            name: self._loop.validation.logits_of(step)
+            if name == "validation"
+            else self._forward.evaluate(self._splits[name]).numpy()
+            for name in self.spec.evaluated_splits
+        }
 
     def _scores(self, logits: dict[str, Logits]) -> dict[str, Scores]:
         compute = METRICS[self.spec.head.kind].compute

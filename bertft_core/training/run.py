@@ -12,9 +12,8 @@ from typing import Any
 import torch
 
 from bertft_core.config import UserError
-from bertft_core.data.prepared import PreparedSplit, open_split
+from bertft_core.data.prepared import open_split
 from bertft_core.heads import HEADS
-from bertft_core.metrics import METRICS
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.records.store import write_record
 from bertft_core.strategies import STRATEGIES
@@ -27,6 +26,7 @@ from bertft_core.training.forward import Forward
 from bertft_core.training.loop import Loop
 from bertft_core.training.outcome import Outcome
 from bertft_core.training.steps import StepPlan
+from bertft_core.training.validation import Validation
 
 OnEvent = Callable[[dict[str, Any]], None]
 
@@ -90,14 +90,13 @@ class _Run:
             STRATEGIES[strategy.kind].apply(self.setup, strategy)
         self.forward = Forward(model, spec.head.kind, device, spec.training.precision)
         self._use_frozen_features()
-        validation = self.splits["validation"]
         self.loop = Loop(
             spec,
             self.setup,
             self.forward,
             StepPlan(self.splits["train"].n, spec.training, spec.seeds.order),
             train_split=self.splits["train"],
-            validate=lambda: validation_metrics(spec, self.forward, validation),
+            validation=Validation(spec, self.forward, self.splits["validation"]),
             direction=spec.head.metrics[spec.metric],
             checkpoint_dir=run_dir / "checkpoint",
             emit=self._emit,
@@ -123,14 +122,6 @@ class _Run:
         if event["kind"] == "saving":
             self.curves.flush()
         self._on_event(event)
-
-
-def validation_metrics(spec: RunSpec, forward: Forward, split: PreparedSplit) -> dict[str, float] | None:
-    """Every metric of a split with the current weights, or None when the logits are not finite."""
-    logits = forward.evaluate(split)
-    if not bool(torch.isfinite(logits).all()):
-        return None
-    return METRICS[spec.head.kind].compute(logits.numpy(), split.labels, spec.labels)
 
 
 def _device(spec: RunSpec) -> torch.device:
