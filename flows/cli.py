@@ -43,7 +43,7 @@ def run(
     home: Home = None,
     force: Annotated[bool, typer.Option("--force", help="Train again what is finished.")] = False,
 ) -> None:
-    """Run a study, or go on with it: what is finished is kept, what is missing is trained."""
+    """Run a study or go on with it: only what is missing is trained."""
     from flows.commands.running import run_command
 
     raise typer.Exit(run_command(config, overrides or [], home, force=force))
@@ -51,7 +51,7 @@ def run(
 
 @app.command()
 def plan(config: Config, overrides: Set = None, home: Home = None) -> None:
-    """Say what would run, how long it would take and how much disk it needs; train nothing."""
+    """Say what a run would train, its time and its disk."""
     from flows.commands.planning import plan_command
 
     raise typer.Exit(plan_command(config, overrides or [], home))
@@ -59,7 +59,7 @@ def plan(config: Config, overrides: Set = None, home: Home = None) -> None:
 
 @app.command("check-data")
 def check_data(config: Config, overrides: Set = None, home: Home = None) -> None:
-    """Read, check and tokenise the data of a study and print its card; train nothing."""
+    """Check and tokenise the data of a study; print its card."""
     from flows.commands.looking import check_data_command
 
     raise typer.Exit(check_data_command(config, overrides or [], home))
@@ -87,7 +87,7 @@ def show(
 
 @app.command()
 def report(study: StudyName, home: Home = None) -> None:
-    """Rebuild summary and report from the records on disk; train nothing."""
+    """Rebuild summary and report from the records on disk."""
     from flows.commands.looking import report_command
 
     raise typer.Exit(report_command(study, home))
@@ -99,7 +99,10 @@ def ui(
     study: Annotated[str | None, typer.Option("--study", help="Open the links at this study.")] = None,
     port: Annotated[int, typer.Option("--port", help="First of three ports: MLflow, Prefect, Optuna.")] = 5000,
 ) -> None:
-    """Serve MLflow's, Prefect's and Optuna's pages on 127.0.0.1 until Ctrl-C, and print their links."""
+    """Serve MLflow's, Prefect's and Optuna's pages until Ctrl-C.
+
+    They are on 127.0.0.1; their links are printed.
+    """
     from flows.commands.serving import ui_command
 
     raise typer.Exit(ui_command(home, study, port))
@@ -107,7 +110,10 @@ def ui(
 
 @app.command()
 def announce(config: Config, overrides: Set = None, home: Home = None) -> None:
-    """Emit the event `bertft.dataset.updated`, which starts the study where the deployments are served."""
+    """Tell Prefect of new data, which starts their study.
+
+    Emits the event `bertft.dataset.updated` to the server where the deployments are.
+    """
     from flows.commands.announcing import announce_command
 
     raise typer.Exit(announce_command(config, overrides or [], home))
@@ -123,21 +129,20 @@ def _guarded(command: Callable[[], Any]) -> int:
     be_quiet()
     try:
         code = command()
-        return code if isinstance(code, int) else DONE
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return USER_MUST_ACT
-    except typer.Exit as stop:
-        return stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return INTERRUPTED
+        code = INTERRUPTED
     except Exception as error:
         show_message = getattr(error, "show", None)  # a wrong option or argument
         if show_message is None:
             raise
         show_message()
         return USER_MUST_ACT
+    if code == INTERRUPTED:  # typer turns Ctrl-C into this code
+        print("stopped; the same command goes on from here", file=sys.stderr)
+    return code if isinstance(code, int) else DONE
 
 
 if __name__ == "__main__":

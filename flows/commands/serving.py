@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -38,7 +38,8 @@ def ui_command(home: Path | None, study: str | None, first_port: int) -> int:
         print(f"pages of {where} (Ctrl-C ends them)")
         for words, link in links:
             print(f"  {words:<28} {link}", flush=True)
-        _wait()
+        with suppress(KeyboardInterrupt):
+            _wait()
     return 0
 
 
