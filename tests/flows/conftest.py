@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from flows.embedded_server import EmbeddedServer
-from tests.flows.studies import TinyStudy, clean_environment, write_shared
+from tests.flows.studies import WHOLE, TinyStudy, clean_environment, write_shared
 
 NewStudy = Callable[..., TinyStudy]
+
+
+class FinishedStudy(NamedTuple):
+    """A study, and the command that ran it."""
+
+    study: TinyStudy
+    command: subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +42,13 @@ def shared(tmp_path_factory) -> Path:
     directory = tmp_path_factory.mktemp("shared")
     write_shared(directory)
     return directory
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, shared, server_environment) -> FinishedStudy:
+    """A study with two arms, a search and kept models, run once to its end; tests look at it and change nothing."""
+    study = TinyStudy(tmp_path_factory.mktemp("finished"), shared, server_environment, **WHOLE)
+    return FinishedStudy(study, study.run())
 
 
 @pytest.fixture(scope="module")

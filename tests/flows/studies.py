@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 import yaml
@@ -32,6 +33,7 @@ SEARCH = {
     "trials_per_batch": 2,
 }
 FEATURES = {"strategies": [{"kind": "feature_extraction"}]}
+WHOLE = {"arms": {"features": FEATURES, "full": {"search": SEARCH}}, "execution": {"device": "cpu", "slots": 2}, "tracking": {}}
 LONG = {"training": {"learning_rate": 0.003, "batch_size": 5, "max_steps": 500, "evaluate_every_steps": 100}}
 """Runs of some seconds: enough to meet them in the middle."""
 
@@ -106,6 +108,43 @@ class TinyStudy:
     def checkpoints(self) -> list[Path]:
         """Runs that could be resumed now."""
         return list(self.dir.path.glob("runs/*/checkpoint/step-*"))
+
+
+SEVERAL = """
+import contextlib, io, json, sys
+from flows.cli import main
+for words in json.load(sys.stdin):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main(words)
+        except SystemExit as end:
+            print(json.dumps([end.code, out.getvalue(), err.getvalue()]), file=sys.__stdout__)
+"""
+
+
+class Ended(NamedTuple):
+    """A command that ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def run_several(commands: list[list[str]], environment: dict[str, str]) -> list[Ended]:
+    """Run commands one after the other in one process, because most of what a command costs is its start."""
+    ended = subprocess.run(
+        [sys.executable, "-c", SEVERAL],
+        input=json.dumps(commands),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == "", "what a library wrote past Python's stderr"
+    return [Ended(*json.loads(line)) for line in ended.stdout.splitlines()]
 
 
 class Started:

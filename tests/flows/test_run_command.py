@@ -1,0 +1,193 @@
+"""`bertft run` as a person meets it: what it prints and leaves, what it trains again, and how it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from filelock import FileLock
+from typer.testing import CliRunner
+
+from bertft_core.records import StudySummary
+from bertft_core.report.text_table import result_table
+from flows.cli import app
+from tests.flows.studies import TinyStudy, clean_environment, run_several
+
+COMMANDS = ("run", "plan", "check-data", "status", "show", "report", "ui", "announce")
+LINE = re.compile(r"\[\d+:\d\d\] (?P<stage>[a-z ]+?)( · (?P<done>\d+)/(?P<planned>\d+) runs)?( · .*)?")
+
+
+def mtimes(study: TinyStudy) -> dict[str, int]:
+    """When each run's record, curves and spec were written."""
+    return {str(path): path.stat().st_mtime_ns for path in study.dir.path.glob("runs/*/*") if path.is_file()}
+
+
+def test_a_study_ends_with_its_table_and_where_to_look(finished):
+    study, command = finished
+    assert result_table(study.summary) in command.stdout
+    report = study.dir.report_dir / "report.html"
+    (search_report,) = study.dir.path.glob("sweep/*/report.html")
+    assert f"report    {report}" in command.stdout
+    assert f"search    {search_report}" in command.stdout
+    assert f"bertft ui --home {study.home} --study {study.name}" in command.stdout
+    for path in (report, search_report):
+        assert path.read_text(encoding="utf-8").rstrip().endswith("</html>")
+    rows = (study.dir.report_dir / "runs.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) > 4, "a header, and the runs of two arms over two seeds"
+    copied = StudySummary.model_validate_json((study.dir.report_dir / "summary.json").read_bytes())
+    assert copied == study.summary
+
+
+def test_progress_says_stage_runs_and_time_left_the_whole_time(finished):
+    lines = [match for line in finished.command.stderr.splitlines() if (match := LINE.fullmatch(line))]
+    stages = list(dict.fromkeys(match["stage"] for match in lines))
+    assert stages[:3] == ["preparing the data", "searching", "training over seeds"]
+    assert stages[-1] == "writing the report"
+    of_seeds = [match for match in lines if match["stage"] == "training over seeds"]
+    assert {match["planned"] for match in of_seeds} == {"4"}
+    assert all("time left" in match[0] for match in of_seeds)
+    assert "PREFECT" not in finished.command.stderr.upper()
+
+
+def test_run_again_it_trains_nothing_and_prints_the_same_table(finished):
+    study, command = finished
+    before, summary = mtimes(study), study.summary
+    again = study.run()
+    assert mtimes(study) == before
+    assert again.stdout == command.stdout
+    assert study.summary == summary
+    assert "worker" not in again.stderr
+
+
+def test_without_a_server_and_in_another_home_it_gives_the_same_numbers(finished, shared, tmp_path):
+    """With nothing prepared: no Prefect server, no MLflow store, and a home that Prefect has never seen."""
+    study = finished.study
+    alone = TinyStudy(tmp_path, shared, clean_environment(), **{k: v for k, v in study.values.items() if k != "name"})
+    ended = alone.run()
+    assert "starting Prefect's embedded server" in ended.stderr
+    assert alone.weights == study.weights
+    assert alone.summary == study.summary
+    assert len(alone.runs("seeds")) == 4
+    assert (alone.home / "prefect").is_dir()
+
+
+def test_an_override_is_part_of_the_study_and_more_seeds_keep_the_first_ones(new_study):
+    study = new_study()
+    study.run("--set", "seeds.n=1", "--set", "training.learning_rate=2e-3")
+    (first,) = study.records.values()
+    assert first.spec.training.learning_rate == 2e-3
+    assert study.summary.arms[0].n_planned == 1
+    written = mtimes(study)
+    study.run("--set", "training.learning_rate=2e-3")
+    assert sorted(record.spec.index for record in study.records.values()) == [0, 1]
+    assert written.items() <= mtimes(study).items()
+    assert [run.data.tags["bertft.setting_digest"] for run in study.runs()] == [first.spec.setting_digest] * 2
+    newest = max(study.runs("study"), key=lambda run: run.info.start_time)
+    assert {run.data.tags["mlflow.parentRunId"] for run in study.runs()} == {newest.info.run_id}
+
+    weights, written = study.weights, mtimes(study)
+    study.run("--set", "training.learning_rate=2e-3", "--force")
+    assert all(mtimes(study)[path] > written[path] for path in written if path.endswith("record.json"))
+    assert study.weights == weights, "trained again, with the same result"
+    assert sorted(run.data.params["seed_index"] for run in study.runs()) == ["0", "1"], "no MLflow run twice"
+
+
+def test_a_study_that_is_running_is_refused(new_study):
+    study = new_study()
+    study.dir.path.mkdir(parents=True)
+    (study.dir.path / "lock.json").write_text(json.dumps({"pid": 12345}))
+    with FileLock(study.dir.path / "lock"):
+        ended = study.run(expect=2)
+    assert "another command is running the study 'tiny'" in ended.stderr
+    assert "process 12345" in ended.stderr
+
+
+def test_a_prefect_server_that_does_not_answer_is_told(new_study):
+    ended = new_study().run(expect=2, PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert "error: Prefect's server does not answer" in ended.stderr
+    assert "unset PREFECT_API_URL" in ended.stderr
+
+
+GOOD = "name: small\ndata: {source: bundled, name: reviews}\narms: {full: {}}\n"
+BAD_CONFIGS = {
+    "an unknown key": (f"{GOOD}training:\n  learning_rat: 1\n", 5, "learning_rate"),
+    "a value of another kind": (f"{GOOD}seeds:\n  n: many\n", 5, "seeds.n"),
+    "no YAML": ("name: [\n", None, "YAML"),
+    "no data": ("name: nothing\n", None, "data"),
+}
+BAD_DATA = {
+    "a line that is no JSON": ('{"text": "good", "label": "a"}\n{"text": \n', "train.jsonl", 2, "no JSON"),
+    "a missing column": ('{"text": "good"}\n', "train.jsonl", 1, "label"),
+    "an empty text": ('{"text": " ", "label": "positive"}\n', "train.jsonl", 1, "empty"),
+    "a missing label": ('{"text": "good", "label": null}\n', "train.jsonl", 1, "label"),
+    "one class only": ('{"text": "good", "label": "positive"}\n' * 3, "train.jsonl", None, "one label only"),
+    "a label only in validation": ('{"text": "so so", "label": "middling"}\n', "validation.jsonl", 1, "middling"),
+    "a file that is not UTF-8": (b'{"text": "caf\xe9", "label": "positive"}\n', "test.jsonl", 1, "UTF-8"),
+    "a row with too many cells": ("text,label\ngood,positive\nbad,negative,1\n", "train.csv", 3, "too many cells"),
+    "no such file": (None, "validation.jsonl", None, "no such file"),
+}
+
+
+def test_a_mistake_is_one_message_with_its_place_and_exit_code_2(shared, tmp_path, server_environment):
+    """Every kind of mistake in turn, in one process."""
+    commands, expected = [], []
+    for n, (text, line, words) in enumerate(BAD_CONFIGS.values()):
+        path = tmp_path / f"{n}.yaml"
+        path.write_text(text)
+        commands.append(["run", str(path), "--home", str(tmp_path / "home")])
+        expected.append((path, line, words))
+    for n, (text, file, line, words) in enumerate(BAD_DATA.values()):
+        study = TinyStudy(tmp_path / f"data-{n}", shared, server_environment)
+        path = tmp_path / f"data-{n}" / file
+        write(path, text)
+        commands.append(["run", str(study.config), "--home", str(study.home), "--set", f"data.{path.stem}={path}"])
+        expected.append((path, line, words))
+    commands.append(["run", str(tmp_path / "missing.yaml"), "--home", str(tmp_path / "home")])
+    expected.append((tmp_path / "missing.yaml", None, "check the path"))
+    ended = run_several(commands, server_environment)
+    assert len(ended) == len(expected) == 14
+    for command, end, (path, line, words) in zip(commands, ended, expected, strict=True):
+        place = f"{path}:{line}:" if line else str(path)
+        assert end.code == 2, (command, end)
+        assert end.stderr.count("error: ") == 1, end.stderr
+        assert place in end.stderr, end.stderr
+        assert words in end.stderr, end.stderr
+        assert "Traceback" not in end.stderr, end.stderr
+
+
+def write(path, text: str | bytes | None) -> None:
+    if text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+def test_a_wrong_word_on_the_command_line_is_told_with_exit_code_2(finished):
+    study = finished.study
+    home = ["--home", str(study.home)]
+    commands = [
+        ["run", str(study.config), "--sett", "seeds.n=3", *home],
+        ["run", *home],
+        ["runn", *home],
+        ["run", str(study.config), "--set", "seeds.m=3", *home],
+        ["show", "tinny", *home],
+    ]
+    ended = run_several(commands, study.environment)
+    assert [end.code for end in ended] == [2] * 5
+    for end, words in zip(ended, ("--set", "CONFIG", "run", "did you mean", "did you mean 'tiny'?"), strict=True):
+        assert words in end.stderr
+        assert "Traceback" not in end.stderr
+
+
+def test_help_says_every_command_every_option_and_the_exit_codes():
+    help_of = {command: CliRunner().invoke(app, [command, "--help"]) for command in COMMANDS}
+    whole = CliRunner().invoke(app, ["--help"])
+    assert {found for found in COMMANDS if re.search(rf"^\s+{found}\s+\S", whole.output, re.MULTILINE)} == set(COMMANDS)
+    assert "..." not in whole.output.partition("Commands:")[2], "no sentence is cut"
+    assert "0 done, 1 some runs failed, 2 the user must change something" in whole.output
+    for command, result in help_of.items():
+        assert result.exit_code == 0
+        assert "--home" in result.output, command
+        for line in re.findall(r"^  (--?\w.*|[A-Z]+ .*)$", result.output, re.MULTILINE):
+            assert re.search(r"\S  +\S", line), f"{command}: nothing is said about {line}"
+    assert "--force" in help_of["run"].output
+    assert "--json" in help_of["show"].output
+    assert "--set" in help_of["plan"].output
