@@ -67,12 +67,14 @@ def loss_curves(summary: StudySummary, study_dir: StudyDir) -> list[tuple[str, M
 
 
 def _panels(by_arm: Mapping[str, list[plots.Curve]], labels: tuple[str, str]) -> list[tuple[str, Markup]]:
+    """A panel for each arm: heights can be compared across panels; each is as long as its arm's runs."""
     points = [point for curves in by_arm.values() for curve in curves for point in curve.points]
     if not points:
         return []
-    ranges = (0.0, max(x for x, _ in points) * 1.02 or 1.0), padded([y for _, y in points])
-    return [
-        (arm, plots.curve_plot(arm, plots.colour(i), curves, labels, ranges))
-        for i, (arm, curves) in enumerate(by_arm.items())
-        if curves
-    ]
+    heights = padded([y for _, y in points])
+    panels = []
+    for i, (arm, curves) in enumerate(by_arm.items()):
+        if curves:
+            longest = max(x for curve in curves for x, _ in curve.points)
+            panels.append((arm, plots.curve_plot(arm, plots.colour(i), curves, labels, ((0.0, longest * 1.02 or 1.0), heights))))
+    return panels
