@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -54,7 +56,7 @@ def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> Ru
     run_dir.mkdir(parents=True, exist_ok=True)
     device = _device(spec)
     determinism.configure(spec.threads, device)
-    _forget_peak_memory(device)
+    _forget_earlier_runs(device)
     run = _Run(spec, run_dir, device, on_event)
     ending, error = run.train()
     outcome = Outcome(spec, run_dir, run.splits, run.forward, run.setup.model, run.loop, ending, error)
@@ -143,11 +145,15 @@ def _device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
-def _forget_peak_memory(device: torch.device) -> None:
-    """A warm worker's earlier runs must not count: Linux lets a process reset its high-water mark."""
+def _forget_earlier_runs(device: torch.device) -> None:
+    """Free what a warm worker's earlier runs left, and start the peak memory anew: Linux lets a process reset it."""
+    gc.collect()  # a run's parts refer to each other
     if device.type == "cuda":
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
         return
+    with contextlib.suppress(OSError, AttributeError):  # glibc keeps freed memory unless asked
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
