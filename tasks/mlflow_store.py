@@ -11,6 +11,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # 7 by default, four minutes for every call to a store that is away
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import logging
 
@@ -42,8 +43,8 @@ def _created_once(home_dir: Path, uri: str) -> Iterator[None]:
 def open_store(home_dir: Path, uri: str | None, experiment: str) -> tuple[MlflowClient, str]:
     """A client and the id of the experiment, both made when missing. Raises `MlflowException` when the store is away."""
     where = tracking_uri(home_dir, uri)
-    client = MlflowClient(tracking_uri=where, registry_uri=where)
     with _created_once(home_dir, where):
+        client = MlflowClient(tracking_uri=where, registry_uri=where)  # creates the tables
         found = client.get_experiment_by_name(experiment)
         if found is None:
             return client, client.create_experiment(experiment, artifact_location=_artifact_location(home_dir, where, experiment))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,8 +103,9 @@ def test_final_numbers_and_files_of_a_run(finished, runs, client):
         assert run.data.metrics["best/test/accuracy"] == record.best["test"]["accuracy"]
         assert run.data.metrics["final/validation/log_loss"] == record.final["validation"]["log_loss"]
         assert {"record.json", "curves.jsonl", "predictions"} <= {item.path for item in client.list_artifacts(run.info.run_id)}
-        predictions = {item.path for item in client.list_artifacts(run.info.run_id, "predictions")}
-        assert predictions == {path for splits in record.predictions.values() for path in splits.values()}
+        for checkpoint, files in record.predictions.items():
+            logged = {item.path for item in client.list_artifacts(run.info.run_id, f"predictions/{checkpoint}")}
+            assert logged == set(files.values())
 
 
 def test_the_parent_has_statistics_report_data_and_provenance(finished, runs, client):
@@ -128,19 +131,19 @@ def test_the_search_has_its_choice_and_the_optuna_report(finished, runs, client,
     (search,) = [run for run in runs["search"] if "bertft.search_digest" in run.data.tags]
     chosen = finished.study.summary.arms[1].chosen
     assert {name: search.data.tags[f"bertft.chosen.{name}"] for name in chosen} == {k: str(v) for k, v in chosen.items()}
-    path = client.download_artifacts(search.info.run_id, "report.html", str(tmp_path))
+    logged = Path(client.download_artifacts(search.info.run_id, "report.html", str(tmp_path)))
     (report,) = finished.study.dir.path.glob("sweep/*/report.html")
-    assert open(path, "rb").read() == report.read_bytes()  # noqa: PTH123, SIM115
-    result = json.loads(open(client.download_artifacts(search.info.run_id, "result.json", str(tmp_path))).read())  # noqa: PTH123, SIM115
-    assert result["chosen"] == chosen
+    assert logged.read_bytes() == report.read_bytes()
+    result = Path(client.download_artifacts(search.info.run_id, "result.json", str(tmp_path)))
+    assert json.loads(result.read_text())["chosen"] == chosen
 
 
 LOADING = """
-import sys
+import json, sys
 import mlflow
 mlflow.set_tracking_uri(sys.argv[1])
 pipeline = mlflow.transformers.load_model(sys.argv[2])
-print([answer["label"] for answer in pipeline(["the film was great", "the film was awful"])])
+print(json.dumps([answer["label"] for answer in pipeline(["the film was great", "the film was awful"])]))
 """
 
 
@@ -148,8 +151,6 @@ def test_a_kept_model_is_opened_by_mlflow_and_answers_with_the_names_of_the_labe
     with_model = [run for run in runs["seeds"] if "bertft.model" in run.data.tags]
     assert sorted(run.data.tags["bertft.arm"] for run in with_model) == ["features", "full"], "the best seed of each arm"
     full = next(run for run in with_model if run.data.tags["bertft.arm"] == "full")
-    import sys
-
     store = f"sqlite:///{finished.study.home / 'mlflow.db'}"
     ended = subprocess.run(
         [sys.executable, "-c", LOADING, store, f"runs:/{full.info.run_id}/model"],
@@ -160,7 +161,7 @@ def test_a_kept_model_is_opened_by_mlflow_and_answers_with_the_names_of_the_labe
         timeout=180,
     )
     assert ended.returncode == 0, ended.stderr
-    answers = eval(ended.stdout.splitlines()[-1])
+    answers = json.loads(ended.stdout.splitlines()[-1])
     assert len(answers) == 2
     assert set(answers) <= {"negative", "positive"}
 
@@ -223,11 +224,10 @@ def test_a_store_that_was_deleted_is_filled_again(small):
 def test_runs_that_were_deleted_come_back_from_mlflow(small):
     records, summary = small.records, small.summary
     shutil.rmtree(small.dir.path / "runs")
-    ended = small.run()
+    small.run()
     assert small.records == records
     assert small.summary == summary
     assert not list(small.dir.path.glob("runs/*/spec.json")), "no worker was given a run"
-    assert "2/2 runs" in ended.stderr or "evaluating" in ended.stderr
     assert whole_in_mlflow(small)
 
 
