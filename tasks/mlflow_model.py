@@ -15,20 +15,22 @@ from bertft_core.records import RunRecord
 
 PIPELINES = {"classification": "text-classification"}
 """Kind of the head → task of the transformers pipeline that MLflow loads."""
+MODEL_CLASSES = {"classification": "AutoModelForSequenceClassification"}
+"""Kind of the head → class of transformers that opens its saved models."""
 
 
 def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, record: RunRecord) -> None:
     """Log the folder under `model` of the run, so that `mlflow.transformers.load_model` opens it offline."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # MLflow would look the base model up on the hub, for its card
     import mlflow.transformers
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer, logging
+    import transformers
 
-    logging.disable_progress_bar()
-    loaders = {"classification": AutoModelForSequenceClassification}
-    model = loaders[record.spec.head.kind].from_pretrained(model_dir, local_files_only=True)
-    tokenizer = AutoTokenizer.from_pretrained(model_dir, local_files_only=True)
+    transformers.logging.disable_progress_bar()
+    model_class = getattr(transformers, MODEL_CLASSES[record.spec.head.kind])
+    model = model_class.from_pretrained(model_dir, local_files_only=True)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model_dir, local_files_only=True)
     mlflow.set_tracking_uri(client.tracking_uri)
-    status = client.get_run(run_id).info.status
+    before = client.get_run(run_id).info
     needs = [f"{name}=={importlib.metadata.version(name)}" for name in ("torch", "transformers")]
     with mlflow.start_run(run_id=run_id):
         mlflow.transformers.log_model(
@@ -38,4 +40,4 @@ def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, r
             pip_requirements=[need.partition("+")[0] for need in needs],
             metadata={"run_digest": record.digest, "weights": f"best, step {record.best_step}"},
         )
-    client.set_terminated(run_id, status=status)
+    client.set_terminated(run_id, status=before.status, end_time=before.end_time)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from bertft_core.data.sources import SOURCES
 from bertft_core.heads import HEADS
 from bertft_core.metrics import METRICS
 from bertft_core.strategies import STRATEGIES
-from tasks.mlflow_model import PIPELINES
+from tasks.mlflow_model import MODEL_CLASSES, PIPELINES
 from tests.contract.test_strategies import NEUTRAL
 from tests.docs.keys import models_in
 from tests.docs.markdown import ROOT, blocks
@@ -78,10 +77,7 @@ def has_row(key: str) -> Callable[[str], bool]:
 
 def has_loader(kind: str) -> bool:
     """MLflow's part knows the pipeline, and the class that opens the model."""
-    source = (ROOT / "tasks" / "mlflow_model.py").read_text(encoding="utf-8")
-    tables = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Dict)]
-    named = [[key.value for key in table.keys if isinstance(key, ast.Constant)] for table in tables]
-    return kind in PIPELINES and sum(kind in keys for keys in named) >= 2
+    return kind in PIPELINES and kind in MODEL_CLASSES
 
 
 def has_example(kind: str) -> bool:
@@ -106,7 +102,7 @@ STEPS: dict[str, tuple[Step, Step, Step, Step]] = {
         ("bertft_core/config/head.py", in_config("head", "kind")),
         ("`HEADS`", has_head),
         ("`METRICS`", has_metrics),
-        ("`PIPELINES` of `tasks/mlflow_model.py`", lambda kind: has_loader(kind) and has_row("head.kind")(kind)),
+        ("`PIPELINES` and `MODEL_CLASSES` of `tasks/mlflow_model.py`", lambda kind: has_loader(kind) and has_row("head.kind")(kind)),
     ),
     "data source": (
         ("bertft_core/config/data.py", in_config("data source", "source")),
