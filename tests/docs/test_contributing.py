@@ -102,7 +102,10 @@ STEPS: dict[str, tuple[Step, Step, Step, Step]] = {
         ("bertft_core/config/head.py", in_config("head", "kind")),
         ("`HEADS`", has_head),
         ("`METRICS`", has_metrics),
-        ("`PIPELINES` and `MODEL_CLASSES` of `tasks/mlflow_model.py`", lambda kind: has_loader(kind) and has_row("head.kind")(kind)),
+        (
+            "`PIPELINES` and `MODEL_CLASSES` of `tasks/mlflow_model.py`",
+            lambda kind: has_loader(kind) and has_row("head.kind")(kind),
+        ),
     ),
     "data source": (
         ("bertft_core/config/data.py", in_config("data source", "source")),
