@@ -26,12 +26,8 @@ NAME = "tiny"
 PATIENCE_SECONDS = 180.0
 """Far more than anything here takes, also on a busy machine."""
 TRAINING = {"learning_rate": 0.01, "batch_size": 5, "epochs": 2}
-SEARCH = {
-    "space": {"learning_rate": {"low": 1e-3, "high": 1e-2, "log": True}},
-    "n_trials": 2,
-    "n_seeds": 1,
-    "trials_per_batch": 2,
-}
+SPACE = {"learning_rate": {"low": 1e-3, "high": 1e-2, "log": True}, "batch_size": {"choices": [4, 8]}}
+SEARCH = {"space": SPACE, "n_trials": 2, "n_seeds": 2, "trials_per_batch": 2}
 FEATURES = {"strategies": [{"kind": "feature_extraction"}]}
 WHOLE = {"arms": {"features": FEATURES, "full": {"search": SEARCH}}, "execution": {"device": "cpu", "slots": 2}, "tracking": {}}
 LONG = {"training": {"learning_rate": 0.003, "batch_size": 5, "max_steps": 500, "evaluate_every_steps": 100}}
@@ -150,12 +146,10 @@ def run_several(commands: list[list[str]], environment: dict[str, str]) -> list[
 class Started:
     """A command in the background, with all its descendants."""
 
-    def __init__(self, command: list[str], environment: dict[str, str], log: Path) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str], log: Path, stdout: Any = subprocess.DEVNULL) -> None:
         self._log = log
         with log.open("w") as stderr:
-            self.process = subprocess.Popen(
-                command, env=environment, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True
-            )
+            self.process = subprocess.Popen(command, env=environment, stdout=stdout, stderr=stderr, start_new_session=True)
 
     @property
     def stderr(self) -> str:

@@ -103,9 +103,9 @@ def test_final_numbers_and_files_of_a_run(finished, runs, client):
         assert run.data.metrics["best/test/accuracy"] == record.best["test"]["accuracy"]
         assert run.data.metrics["final/validation/log_loss"] == record.final["validation"]["log_loss"]
         assert {"record.json", "curves.jsonl", "predictions"} <= {item.path for item in client.list_artifacts(run.info.run_id)}
-        for checkpoint, files in record.predictions.items():
-            logged = {item.path for item in client.list_artifacts(run.info.run_id, f"predictions/{checkpoint}")}
-            assert logged == set(files.values())
+        files = {path for splits in record.predictions.values() for path in splits.values()}
+        folders = {str(Path(path).parent) for path in files}
+        assert files == {item.path for folder in folders for item in client.list_artifacts(run.info.run_id, folder)}
 
 
 def test_the_parent_has_statistics_report_data_and_provenance(finished, runs, client):

@@ -1,0 +1,139 @@
+"""The commands one looks with, before a study, while it is unfinished, and after it; none of them trains."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import sys
+import urllib.request
+from pathlib import Path
+
+from bertft_core.records import StudySummary
+from bertft_core.records.store import write_record
+from bertft_core.report.text_table import result_table
+from flows.embedded_server import free_port
+from tests.flows.studies import FEATURES, SEARCH, Started, clean_environment, run_several, still_alive
+
+TITLES = {"MLflow: the study": "MLflow", "Prefect: flow runs": "Prefect", "Optuna: tiny full": "Optuna"}
+"""Link → a word of its page."""
+
+
+def test_plan_says_before_a_study_what_it_would_train_with_time_and_disk(new_study):
+    study = new_study(arms={"features": FEATURES, "full": {"search": SEARCH}})
+    told = study.command("plan", str(study.config)).stdout
+    assert "tiny: 2 arms × 2 seeds" in told
+    assert re.search(r"full +search +4 runs to train, 0 done +about \d+:\d\d", told)
+    assert re.search(r"features +seeds +2 runs to train, 0 done", told)
+    assert re.search(r"time   about \d+:\d\d, estimated from the size of the model", told)
+    assert re.search(r"disk   [\d.]+ (KiB|MiB) while it runs, in .*home \([\d.]+ GiB free\)", told)
+    assert not study.records
+    assert not (study.dir.path / "runs").exists()
+
+
+def test_plan_says_of_a_finished_study_that_nothing_is_left_and_of_more_seeds_what_is(finished):
+    study = finished.study
+    told = study.command("plan", str(study.config)).stdout
+    assert "nothing to train; a run would only rebuild the report" in told
+    assert re.search(r"full +search +0 runs to train, \d done +nothing to train", told)
+    more = study.command("plan", str(study.config), "--set", "seeds.n=5").stdout
+    assert re.search(r"full +seeds +3 runs to train, 2 done +about", more)
+    assert "estimated from earlier runs here" in more
+
+
+def test_status_before_and_after(finished, new_study):
+    study = finished.study
+    told = study.command("status", study.name).stdout
+    assert "no command is running it" in told
+    assert re.search(r"features +seeds +2 done, 0 running, 0 failed, 0 missing of 2", told)
+    assert re.search(r"full +search +2 trials \(.*\); chosen: ", told)
+    other = new_study()
+    assert "there is no study 'tiny' here" in other.command("status", "tiny", expect=2).stderr
+
+
+def test_status_of_an_unfinished_study_names_what_is_missing_and_what_failed(finished, tmp_path):
+    """A copy of the finished study's folder, with one run gone and one failed."""
+    study = finished.study
+    home = tmp_path / "home"
+    shutil.copytree(study.dir.path, home / "studies" / study.name, ignore=shutil.ignore_patterns("lock*"))
+    records = {(record.spec.arm, record.spec.index): record for record in study.records.values() if record.spec.stage == "seeds"}
+    runs = home / "studies" / study.name / "runs"
+    (runs / records["features", 0].digest[:16] / "record.json").unlink()
+    failed = records["full", 1].model_copy(update={"status": "failed", "error": "the worker was killed", "attempts": 2})
+    write_record(runs / failed.digest[:16] / "record.json", failed)
+    (ended,) = run_several([["status", study.name, "--home", str(home)]], study.environment)
+    assert ended.code == 1, "a run failed"
+    assert re.search(r"features +seeds +1 done, 0 running, 0 failed, 1 missing of 2", ended.stdout)
+    assert "features · seed 000: missing" in ended.stdout
+    assert "full · seed 001: failed after 2 attempts: the worker was killed" in ended.stdout
+
+
+def test_show_prints_the_table_and_the_whole_summary_as_json(finished):
+    study = finished.study
+    assert study.command("show", study.name).stdout.strip() == result_table(study.summary).strip()
+    assert study.command("show", str(study.config), "--json").stdout
+    parsed = StudySummary.model_validate_json(study.command("show", study.name, "--json").stdout)
+    assert parsed == study.summary
+
+
+def test_report_is_rebuilt_from_the_records_byte_by_byte(finished):
+    study = finished.study
+    made = {path.name: path.read_bytes() for path in study.dir.report_dir.iterdir()}
+    summary = study.dir.summary_path.read_bytes()
+    for path in study.dir.report_dir.iterdir():
+        path.unlink()
+    study.dir.summary_path.unlink()
+    told = study.command("report", study.name).stdout
+    assert told.strip() == str(study.dir.report_dir / "report.html")
+    assert {path.name: path.read_bytes() for path in study.dir.report_dir.iterdir()} == made
+    assert study.dir.summary_path.read_bytes() == summary
+
+
+def test_check_data_prints_the_card_and_trains_nothing(new_study):
+    study = new_study()
+    told = study.command("check-data", str(study.config)).stdout
+    assert all(words in told for words in ("train", "validation", "test", "negative", "positive"))
+    assert not study.dir.path.exists()
+
+
+def test_ui_serves_the_three_pages_and_takes_its_servers_along_when_it_is_ended(finished):
+    study = finished.study
+    first = free_port()
+    command = [sys.executable, "-m", "flows.cli", "ui", "--home", str(study.home), "--study", study.name, "--port", str(first)]
+    pages = study.config.parent / "ui.txt"
+    # Prefect's pages are of the home's own server, not of the one the tests share
+    environment = clean_environment()
+    with pages.open("w") as stdout:
+        started = Started(command, environment, study.config.parent / "ui-stderr.txt", stdout=stdout)
+    try:
+        started.until(lambda: "Report:" in pages.read_text(), "every page answered")
+        links = dict(re.findall(r"^  (\S.*?) {2,}(\S+)$", pages.read_text(), re.MULTILINE))
+        assert {"MLflow: the study", "MLflow: its seeds", "Prefect: flow runs", "Optuna: tiny full", "Report: tiny"} <= set(links)
+        for name, title in TITLES.items():
+            assert title in page_of(links[name])
+        mlflow = links["MLflow: the study"].partition("/#")[0]
+        answer = page_of(f"{mlflow}/api/2.0/mlflow/experiments/get-by-name?experiment_name={study.name}")
+        experiment = json.loads(answer)["experiment"]["experiment_id"]
+        assert f"/experiments/{experiment}/" in links["MLflow: the study"]
+        assert Path(links["Report: tiny"].removeprefix("file://")).is_file()
+    finally:
+        below = started.end(signal.SIGTERM)
+        started.wait()
+    assert len(below) >= 5, "three servers, and what holds them"
+    assert still_alive(below, within_seconds=20) == []
+
+
+def page_of(link: str) -> str:
+    """What a browser gets; Prefect's server gives its pages to nobody else."""
+    request = urllib.request.Request(link.partition("#")[0], headers={"Accept": "text/html"})
+    with urllib.request.urlopen(request, timeout=30) as page:
+        return page.read().decode()
+
+
+def test_ui_and_report_without_a_study_say_what_to_do(tmp_path):
+    home = ["--home", str(tmp_path)]
+    ended = run_several([["ui", *home], ["report", "tiny", *home], ["show", "tiny", *home]], clean_environment())
+    assert [end.code for end in ended] == [2, 2, 2]
+    assert "run a study first" in ended[0].stderr
+    assert all("run it first: bertft run CONFIG" in end.stderr for end in ended[1:])
