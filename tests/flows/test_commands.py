@@ -14,7 +14,7 @@ from bertft_core.records import StudySummary
 from bertft_core.records.store import write_record
 from bertft_core.report.text_table import result_table
 from flows.embedded_server import free_port
-from tests.flows.studies import FEATURES, SEARCH, Started, clean_environment, run_several, still_alive
+from tests.flows.studies import FEATURES, SEARCH, Started, TinyStudy, clean_environment, run_several, still_alive
 
 TITLES = {"MLflow: the study": "MLflow", "Prefect: flow runs": "Prefect", "Optuna: tiny full": "Optuna"}
 """Link → a word of its page."""
@@ -55,8 +55,7 @@ def test_status_before_and_after(finished, new_study):
 def test_status_of_an_unfinished_study_names_what_is_missing_and_what_failed(finished, tmp_path):
     """A copy of the finished study's folder, with one run gone and one failed."""
     study = finished.study
-    home = tmp_path / "home"
-    shutil.copytree(study.dir.path, home / "studies" / study.name, ignore=shutil.ignore_patterns("lock*"))
+    home = copied_home(study, tmp_path)
     records = {(record.spec.arm, record.spec.index): record for record in study.records.values() if record.spec.stage == "seeds"}
     runs = home / "studies" / study.name / "runs"
     (runs / records["features", 0].digest[:16] / "record.json").unlink()
@@ -67,6 +66,12 @@ def test_status_of_an_unfinished_study_names_what_is_missing_and_what_failed(fin
     assert re.search(r"features +seeds +1 done, 0 running, 0 failed, 1 missing of 2", ended.stdout)
     assert "features · seed 000: missing" in ended.stdout
     assert "full · seed 001: failed after 2 attempts: the worker was killed" in ended.stdout
+
+
+def copied_home(study: TinyStudy, folder: Path) -> Path:
+    home = folder / "home"
+    shutil.copytree(study.dir.path, home / "studies" / study.name, ignore=shutil.ignore_patterns("lock*"))
+    return home
 
 
 def test_show_prints_the_table_and_the_whole_summary_as_json(finished):
@@ -88,6 +93,20 @@ def test_report_is_rebuilt_from_the_records_byte_by_byte(finished):
     assert told.strip() == str(study.dir.report_dir / "report.html")
     assert {path.name: path.read_bytes() for path in study.dir.report_dir.iterdir()} == made
     assert study.dir.summary_path.read_bytes() == summary
+
+
+def test_a_report_leaves_out_runs_of_a_setting_that_is_asked_for_no_more(finished, tmp_path):
+    study = finished.study
+    home = copied_home(study, tmp_path)
+    record = next(iter(study.records.values()))
+    other = record.spec.model_copy(update={"training": record.spec.training.model_copy(update={"learning_rate": 0.5})})
+    folder = home / "studies" / study.name
+    write_record(
+        folder / "runs" / other.digest[:16] / "record.json", record.model_copy(update={"spec": other, "digest": other.digest})
+    )
+    (ended,) = run_several([["report", study.name, "--home", str(home)]], study.environment)
+    assert ended.code == 0, ended.stderr
+    assert (folder / "report" / "runs.csv").read_bytes() == (study.dir.report_dir / "runs.csv").read_bytes()
 
 
 def test_check_data_prints_the_card_and_trains_nothing(new_study):
