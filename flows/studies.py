@@ -57,13 +57,6 @@ class StudyOnDisk:
         return {record.digest: record for record in self.dir.records()}
 
     @property
-    def reported(self) -> list[RunRecord]:
-        """The records of the planned runs and of the trials; runs of settings that are asked for no more are left out."""
-        tried = sorted({digest for sweep in self.sweeps.values() for trial in sweep.trials for digest in trial.run_digests})
-        asked = [*(spec.digest for spec in self.planned), *tried]
-        return [self.records[digest] for digest in dict.fromkeys(asked) if digest in self.records]
-
-    @property
     def is_running(self) -> bool:
         """A command holds the study's lock now."""
         lock = FileLock(self.dir.path / "lock")

@@ -100,20 +100,19 @@ def report_command(name: str, home: Path | None) -> int:
     from bertft_core.report.report import write_report
 
     found = find_study(name, home)
-    records = found.reported
-    if found.card is None or not records:
+    if found.card is None or not found.records:
         raise UserError(
             f"the study '{found.study.name}' has no records yet", path=found.dir.path, todo="run it first: bertft run CONFIG"
         )
     chosen = {arm: result.chosen for arm, result in found.sweeps.items()}
     summary = summarise(found.study, found.card, found.planned, found.records, chosen, found.dir.run_dir)
     write_record(found.dir.summary_path, summary)
-    environment = next((record.environment for record in records if record.environment is not None), None)
+    environment = next((r.environment for r in found.records.values() if r.environment is not None), None)
     path = write_report(
         found.study,
         found.card,
         summary,
-        records,
+        list(found.records.values()),
         list(found.sweeps.values()),
         study_dir=found.dir,
         environment=environment,
