@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from flows.embedded_server import EmbeddedServer
+from flows.quiet import SETTINGS
 from tests.flows.studies import WHOLE, TinyStudy, clean_environment, write_shared
 
 NewStudy = Callable[..., TinyStudy]
@@ -23,17 +24,15 @@ class FinishedStudy(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def server_environment(tmp_path_factory) -> Iterator[dict[str, str]]:
-    """The environment of commands that find a Prefect server running."""
+def server(tmp_path_factory) -> Iterator[EmbeddedServer]:
+    """A Prefect server that is starting."""
     home = tmp_path_factory.mktemp("prefect")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PREFECT_HOME", str(home))
-        patch.setenv("DO_NOT_TRACK", "true")
-        patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "0")
-        server = EmbeddedServer(home / "server.log")
-    with server:
-        server.wait_until_ready()
-        yield clean_environment(PREFECT_API_URL=server.api_url, PREFECT_HOME=str(home))
+        for name, value in clean_environment(PREFECT_HOME=str(home), **SETTINGS).items():
+            patch.setenv(name, value)
+        started = EmbeddedServer(home / "server.log")
+    with started:
+        yield started
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +41,13 @@ def shared(tmp_path_factory) -> Path:
     directory = tmp_path_factory.mktemp("shared")
     write_shared(directory)
     return directory
+
+
+@pytest.fixture(scope="session")
+def server_environment(server, shared, tmp_path_factory) -> dict[str, str]:
+    """The environment of commands that find the server running; what the studies share was made meanwhile."""
+    server.wait_until_ready()
+    return clean_environment(PREFECT_API_URL=server.api_url, PREFECT_HOME=str(tmp_path_factory.mktemp("clients")))
 
 
 @pytest.fixture(scope="session")

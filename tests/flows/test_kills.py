@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 
 from tests.flows.studies import LONG, SEARCH, TinyStudy, still_alive
 
-ONE_SLOT = {"device": "cpu", "slots": 1, "checkpoint_every_seconds": 0.2}
+ONE_SLOT = {"device": "cpu", "slots": 1, "checkpoint_every_seconds": 0.1}
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,7 @@ def test_without_a_server_and_in_another_home_it_gives_the_same_numbers(finished
     """With nothing prepared: no Prefect server, no MLflow store, and a home that Prefect has never seen."""
     study = finished.study
     alone = TinyStudy(tmp_path, shared, clean_environment(), **{k: v for k, v in study.values.items() if k != "name"})
-    ended = alone.run()
+    ended = alone.run("--set", "tracking.log_models=false")
     assert "starting Prefect's embedded server" in ended.stderr
     assert alone.weights == study.weights
     assert alone.summary == study.summary
