@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from mlflow import MlflowClient
 
-from tests.flows.studies import LONG, SEARCH, TinyStudy, still_alive
+from tests.flows.studies import LONG, SEARCH, TinyStudy, clean_environment, still_alive
 
 ONE_SLOT = {"device": "cpu", "slots": 1, "checkpoint_every_seconds": 0.1}
 
@@ -116,6 +116,16 @@ def test_a_study_that_is_stopped_leaves_nothing_behind(new_study, how, code):
     assert "Traceback" not in started.stderr
     if how == signal.SIGINT:
         assert "stopped; the same command goes on from here" in started.stderr
+
+
+def test_a_killed_command_takes_its_own_prefect_server_along(shared, tmp_path):
+    study = TinyStudy(tmp_path, shared, clean_environment())
+    started = study.start()
+    started.until(lambda: "preparing the data" in started.stderr, "the server answered and the flow began")
+    assert any("flows.embedded_server" in process.cmdline() for process in started.descendants())
+    below = started.end(signal.SIGKILL)
+    started.wait()
+    assert still_alive(below, within_seconds=15) == []
 
 
 @pytest.mark.slow
