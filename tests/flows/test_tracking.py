@@ -231,12 +231,23 @@ def test_runs_that_were_deleted_come_back_from_mlflow(small):
     assert whole_in_mlflow(small)
 
 
-def test_two_studies_that_start_at_once_in_a_new_home_share_its_store(new_study):
-    one, other = new_study(name="one"), new_study(name="other")
-    (one.home / "mlflow.db").unlink()
-    other.home = one.home
-    started = [one.start(), other.start()]
-    assert [command.wait() for command in started] == [0, 0], [command.stderr for command in started]
-    assert whole_in_mlflow(one)
-    assert whole_in_mlflow(other)
-    assert not any("warning" in command.stderr for command in started)
+OPENING = """
+import sys
+from pathlib import Path
+from tasks.mlflow_store import open_store
+client, experiment = open_store(Path(sys.argv[1]), None, sys.argv[2])
+client.create_run(experiment, run_name=sys.argv[2])
+"""
+
+
+def test_studies_that_start_at_once_in_a_new_home_share_its_store(tmp_path):
+    """Where the tables are being made by one, the others wait: MLflow itself would leave a broken file."""
+    names = ("one", "two", "three")
+    commands = [[sys.executable, "-c", OPENING, str(tmp_path), name] for name in names]
+    started = [subprocess.Popen(command, env=clean_environment(), stderr=subprocess.PIPE, text=True) for command in commands]
+    told = [process.communicate(timeout=180)[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], told
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    for name in names:
+        (run,) = runs_where(client, client.get_experiment_by_name(name).experiment_id, "")
+        assert run.info.run_name == name
