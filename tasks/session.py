@@ -10,10 +10,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bertft_core.config import StudyConfig, UserError
-from bertft_core.records import RunRecord, RunSpec, StudyDir, StudySummary
-from bertft_core.records.store import read_record, write_atomically, write_record
+from bertft_core.records import RunRecord, RunSpec, StudyDir
+from bertft_core.records.store import write_atomically, write_record
 from bertft_core.training.devices import slot_environments
 from bertft_core.training.slots import Slots
+from tasks.early_workers import looks_finished, take_workers
 from tasks.guard import Guard
 from tasks.progress import StudyProgress
 from tasks.tracking import Tracker
@@ -37,7 +38,8 @@ class Session:
         self.dir.path.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         write_record(self.dir.config_path, self.study)
-        self._start_workers_early()
+        if self.forced or not looks_finished(self.study, self.dir):
+            _ = self.slots  # they import beside the data preparation
         self.tracker = Tracker(self.study, self.dir)
         self._guard = Guard(self.home_dir, self.study, self.tracker.session)
         self.tracker.start()
@@ -79,15 +81,8 @@ class Session:
     def slots(self) -> Slots:
         """The workers, started when first asked for."""
         if self._slots is None:
-            self._slots = Slots(self._environments, self.dir.path / "logs")
+            self._slots = take_workers(self.dir) or Slots(self._environments, self.dir.path / "logs")
         return self._slots
-
-    def _start_workers_early(self) -> None:
-        """Let the workers import beside the data preparation, unless the study looks finished."""
-        summary = read_record(self.dir.summary_path, StudySummary)
-        finished = summary is not None and summary.study_digest == self.study.digest
-        if not finished or self.forced:
-            _ = self.slots
 
     def finished_record(self, spec: RunSpec) -> RunRecord | None:
         """The result of a run that need not be trained again: from the study's folder, else from MLflow."""

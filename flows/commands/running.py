@@ -17,6 +17,7 @@ from bertft_core.report.text_table import result_table
 from flows.embedded_server import EmbeddedServer
 from flows.home import home_dir
 from flows.quiet import keep_prefect_out_of_the_terminal, use_embedded_prefect
+from tasks.early_workers import early_workers
 
 NOT_DONE = ("failed", "missing")
 DRAIN_SECONDS = 10.0
@@ -28,7 +29,7 @@ def run_command(config: Path, overrides: list[str], home: Path | None, *, force:
     study = load_study(config, overrides)  # a mistake is told before anything starts
     where = home_dir(home)
     print(f"study {study.name} in {where}", file=sys.stderr)
-    with prefect_api(where):
+    with early_workers(study, where, force=force), prefect_api(where):
         from flows.run_on_api import run_on_api
 
         summary, problems = run_on_api(str(config), overrides, str(where), force=force)

@@ -1,0 +1,39 @@
+"""Workers start before the session where there is something to train, and never outlive the command."""
+
+from __future__ import annotations
+
+import psutil
+
+from bertft_core.evaluation.summary import summarise
+from bertft_core.records import StudyDir
+from bertft_core.records.store import write_record
+from tasks.early_workers import early_workers, take_workers
+from tests.records import make_card, make_study
+
+
+def test_workers_nobody_took_end_with_the_block(tmp_path):
+    study = make_study(execution={"slots": 1})
+    with early_workers(study, tmp_path):
+        (pid,) = [child.pid for child in psutil.Process().children()]
+    assert not psutil.pid_exists(pid)
+    assert take_workers(StudyDir(tmp_path, study.name)) is None
+
+
+def test_workers_that_were_taken_are_the_takers(tmp_path):
+    study = make_study(execution={"slots": 1})
+    with early_workers(study, tmp_path):
+        slots = take_workers(StudyDir(tmp_path, study.name))
+    assert slots is not None
+    assert len(slots.pids) == 1
+    slots.close()
+
+
+def test_a_finished_study_starts_none_unless_forced(tmp_path):
+    study, study_dir = make_study(execution={"slots": 1}), StudyDir(tmp_path, make_study().name)
+    write_record(study_dir.summary_path, summarise(study, make_card(tmp_path), [], {}, {}, study_dir.run_dir))
+    with early_workers(study, tmp_path):
+        assert take_workers(study_dir) is None
+    with early_workers(study, tmp_path, force=True):
+        slots = take_workers(study_dir)
+        assert slots is not None
+        slots.close()
