@@ -7,11 +7,12 @@ import ssl
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from bertft_core.config import UserError, load_study
+from bertft_core.data.prepare import prepare_data
 from bertft_core.records import StudyDir, StudySummary
 from bertft_core.report.text_table import result_table
 from flows.embedded_server import EmbeddedServer
@@ -29,7 +30,7 @@ def run_command(config: Path, overrides: list[str], home: Path | None, *, force:
     study = load_study(config, overrides)  # a mistake is told before anything starts
     where = home_dir(home)
     print(f"study {study.name} in {where}", file=sys.stderr)
-    with early_workers(study, where, force=force), prefect_api(where):
+    with early_workers(study, where, force=force), prefect_api(where, meanwhile=lambda: prepare_data(study, home_dir=where)):
         from flows.run_on_api import run_on_api
 
         summary, problems = run_on_api(str(config), overrides, str(where), force=force)
@@ -38,8 +39,11 @@ def run_command(config: Path, overrides: list[str], home: Path | None, *, force:
 
 
 @contextmanager
-def prefect_api(home: Path) -> Iterator[None]:
-    """A Prefect API for the block: the one the environment names, else an embedded server that ends with the block."""
+def prefect_api(home: Path, meanwhile: Callable[[], object]) -> Iterator[None]:
+    """A Prefect API for the block: the one the environment names, else an embedded server that ends with the block.
+
+    An embedded server needs many seconds to start; `meanwhile` is done beside it.
+    """
     if api_url := os.environ.get("PREFECT_API_URL"):
         keep_prefect_out_of_the_terminal()
         _expect_an_answer(api_url)
@@ -47,15 +51,17 @@ def prefect_api(home: Path) -> Iterator[None]:
         return
     use_embedded_prefect(home)
     with EmbeddedServer(home / "prefect" / "server.log") as server:
-        print("starting Prefect's embedded server …", file=sys.stderr)
+        print("starting Prefect's embedded server and reading the data …", file=sys.stderr)
         os.environ["PREFECT_API_URL"] = server.api_url
         try:
-            import flows.run_on_api  # noqa: F401  (seconds of imports, beside the server's start)
+            meanwhile()
+            import flows.run_on_api  # noqa: F401  (seconds of imports)
 
             server.wait_until_ready()
             yield
         finally:
-            _send_what_is_queued()
+            if "prefect" in sys.modules:
+                _send_what_is_queued()
             del os.environ["PREFECT_API_URL"]
 
 
