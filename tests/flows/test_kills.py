@@ -119,9 +119,9 @@ def test_a_study_that_is_stopped_leaves_nothing_behind(new_study, how, code):
 
 
 def test_a_killed_command_takes_its_own_prefect_server_along(shared, tmp_path):
-    study = TinyStudy(tmp_path, shared, clean_environment())
+    study = TinyStudy(tmp_path, shared, clean_environment(), **LONG)
     started = study.start()
-    started.until(lambda: "preparing the data" in started.stderr, "the server answered and the flow began")
+    started.until(lambda: "training over seeds" in started.stderr, "the server answered and the flow trained")
     assert any("flows.embedded_server" in process.cmdline() for process in started.descendants())
     below = started.end(signal.SIGKILL)
     started.wait()
