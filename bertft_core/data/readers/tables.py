@@ -1,6 +1,7 @@
-"""File formats: each reader yields the wanted cells of every row with its line, and never guesses at values.
+"""Tables (CSV, TSV, JSONL, Parquet): the wanted cells of every row with its line, never guessing at values.
 
 Cells come as they are written ("NA", "None" and "null" are texts), which is why pandas does not read them.
+In JSONL and Parquet a cell may also be a list (words, tags, labels) or an object (answers).
 """
 
 from __future__ import annotations
@@ -8,25 +9,23 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bertft_core.config import UserError
-from bertft_core.data.examples import Row, did_you_mean, place_columns, shorten
-
-Reader = Callable[[Path, Sequence[str]], Iterator[Row]]
-BOM = b"\xef\xbb\xbf"
+from bertft_core.data.examples import Row, place_columns, shorten
+from bertft_core.data.readers.files import GZIP_ENDING, bytes_of, empty_file, text_of
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     """Comma-separated with a header; quoted cells may hold commas, quotes (doubled) and line ends."""
-    cells = csv.reader(io.StringIO(_text_of(path), newline=""), strict=True)
+    cells = csv.reader(io.StringIO(text_of(path), newline=""), strict=True)
     yield from _table_rows(path, columns, cells, "put a cell with commas or line ends into double quotes")
 
 
 def read_tsv(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     """Tab-separated with a header; quotes mean nothing, as in the registered format and in the files of GLUE."""
-    cells = csv.reader(io.StringIO(_text_of(path), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
+    cells = csv.reader(io.StringIO(text_of(path), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
     yield from _table_rows(path, columns, cells, "a cell of a TSV file holds neither tabs nor line ends; use CSV or JSONL")
 
 
@@ -58,12 +57,12 @@ def _table_rows(path: Path, columns: Sequence[str], reader, todo: str) -> Iterat
             "the row cannot be read", path=path, line=line, found=str(error), expected="well-formed quotes", todo=todo
         ) from None
     if header is None:
-        raise UserError("the file is empty", path=path, line=1, expected="column names, then rows", todo="fill it")
+        raise empty_file(path, "column names, then rows")
 
 
 def read_jsonl(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     """One JSON object per line."""
-    for line, text in enumerate(_text_of(path).split("\n"), start=1):  # not splitlines: JSON texts may hold U+2028
+    for line, text in enumerate(text_of(path).split("\n"), start=1):  # not splitlines: JSON texts may hold U+2028
         if not text.strip():
             continue
         try:
@@ -89,7 +88,8 @@ def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     from pyarrow import parquet
 
     try:
-        with parquet.ParquetFile(path) as file:
+        compressed = path.suffix.lower() == GZIP_ENDING
+        with parquet.ParquetFile(io.BytesIO(bytes_of(path)) if compressed else path) as file:
             place_columns(columns, file.schema_arrow.names, path=str(path), line=1)
             table = file.read(columns=list(dict.fromkeys(columns)))
     except (pyarrow.ArrowException, OSError) as error:
@@ -97,42 +97,3 @@ def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Row]:
         raise UserError("this is no readable Parquet file", path=path, found=found, expected="a Parquet file") from None
     cells = zip(*(table.column(column).to_pylist() for column in columns), strict=True)
     yield from enumerate(cells, start=1)
-
-
-READERS: dict[str, Reader] = {"csv": read_csv, "tsv": read_tsv, "jsonl": read_jsonl, "parquet": read_parquet}
-
-
-def reader_of(path: Path, file_format: str | None = None) -> Reader:
-    """The reader of a file by its ending, unless a format is given."""
-    ending = path.suffix.lower().removeprefix(".")
-    if not path.is_file():
-        near = did_you_mean(path.name, [item.name for item in path.parent.iterdir()]) if path.parent.is_dir() else None
-        raise UserError("there is no such file", path=path, expected="a data file", todo=near or "check the path in data")
-    if file_format is None and ending not in READERS:
-        raise UserError(
-            "the file's ending names no known format",
-            path=path,
-            found=path.suffix or "no ending",
-            expected=f"one of {', '.join('.' + name for name in READERS)}",
-            todo="rename the file or set data.format",
-        )
-    return READERS[file_format or ending]
-
-
-def _text_of(path: Path) -> str:
-    """The whole file as text: UTF-8, with or without a byte-order mark."""
-    try:
-        data = path.read_bytes().removeprefix(BOM)
-    except OSError as error:
-        raise UserError("the file cannot be read", path=path, found=str(error), todo="check its permissions") from None
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            "the file is not UTF-8",
-            path=path,
-            line=data.count(b"\n", 0, error.start) + 1,
-            found=f"byte 0x{data[error.start]:02x}, {error.reason}",
-            expected="text in UTF-8",
-            todo="save it as UTF-8 (for example with iconv)",
-        ) from None

@@ -1,0 +1,73 @@
+"""File formats by a visible table: each reader yields the cells of every example with its line in the file.
+
+What the cells are depends on the format: those of the wanted columns for tables; (words, tags, lines) for `conll` and
+`conllu`; (id, question, context, answers) for `squad`; (text,) for `text`. Every file may also be compressed (`.gz`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from bertft_core.config import UserError
+from bertft_core.data.examples import Row, did_you_mean
+from bertft_core.data.readers.conll import read_conll
+from bertft_core.data.readers.conllu import read_conllu
+from bertft_core.data.readers.files import GZIP_ENDING
+from bertft_core.data.readers.plain import read_text
+from bertft_core.data.readers.squad import read_squad
+from bertft_core.data.readers.tables import read_csv, read_jsonl, read_parquet, read_tsv
+
+__all__ = ["ENDINGS", "READERS", "Reader", "format_of", "read_text", "reader_of"]
+
+Reader = Callable[[Path, Sequence[str]], Iterator[Row]]
+
+READERS: dict[str, Reader] = {
+    "csv": read_csv,
+    "tsv": read_tsv,
+    "jsonl": read_jsonl,
+    "parquet": read_parquet,
+    "conll": read_conll,
+    "conllu": read_conllu,
+    "squad": read_squad,
+    "text": read_text,
+}
+
+ENDINGS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".parquet": "parquet",
+    ".conll": "conll",
+    ".conll.txt": "conll",  # before .txt: the first ending that fits counts
+    ".bio": "conll",
+    ".iob": "conll",
+    ".iob2": "conll",
+    ".conllu": "conllu",
+    ".json": "squad",
+    ".txt": "text",
+}
+"""Ending (of the name without .gz) → format."""
+
+
+def reader_of(path: Path, file_format: str | None = None) -> Reader:
+    """The reader of a file by its ending, unless a format is given; a missing file is a `UserError`."""
+    if not path.is_file():
+        near = did_you_mean(path.name, [item.name for item in path.parent.iterdir()]) if path.parent.is_dir() else None
+        raise UserError("there is no such file", path=path, expected="a data file", todo=near or "check the path in data")
+    return READERS[file_format or format_of(path)]
+
+
+def format_of(path: Path) -> str:
+    """The format that the ending names, a key of `READERS`; an unknown ending is a `UserError`."""
+    name = path.name.lower().removesuffix(GZIP_ENDING)
+    for ending, file_format in ENDINGS.items():
+        if name.endswith(ending):
+            return file_format
+    raise UserError(
+        "the file's ending names no known format",
+        path=path,
+        found=Path(name).suffix or "no ending",
+        expected=f"one of {', '.join(ENDINGS)}, each also with {GZIP_ENDING}",
+        todo="rename the file or set data.format",
+    )

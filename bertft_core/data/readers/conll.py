@@ -1,0 +1,149 @@
+"""CoNLL: one word per line with its tag in another column, a blank line after each sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from bertft_core.config import UserError
+from bertft_core.data.examples import Row, shorten
+from bertft_core.data.readers.files import empty_file, lines_of
+
+BLANKS = " \t"  # no other white space separates: a no-break space is part of its word
+DOCUMENT_START = "-DOCSTART-"
+COMMENT = "# "
+SURE_COMMENT = re.compile(r"# (\w+ = |id \S+ )")  # before a sentence, whatever the number of columns
+DEFAULT_COLUMNS = (0, -1)
+
+Word = tuple[int, str, str]
+"""Line, word, tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How a file is written, and which columns are wanted (positions from 0)."""
+
+    path: Path
+    tabs: bool
+    n_columns: int
+    line: int
+    """The line that tells the number of columns: the first word's."""
+    word: int
+    tag: int
+
+    def cells(self, text: str) -> list[str]:
+        return _cells(text, self.tabs)
+
+
+def read_conll(path: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
+    """Yield (line, (words, tags, lines)) for each sentence; words, tags and lines are tuples of one length.
+
+    columns: positions of the words and of the tags as texts ("0", "-1"); a text that is no whole number means the first
+    and the last column. Tabs separate if any line but a blank one holds a tab, else runs of spaces. A line that is no
+    word, or differs in its number of columns from the first word's, is a `UserError`.
+
+    A line that starts with "# " is a comment if it has one column, or if it stands before a sentence and either has
+    another number of columns than the words or looks like "# key = value" or "# id 7 …"; else '#' is a word.
+    """
+    lines = [(number, line) for number, line in enumerate(lines_of(path), start=1)]
+    yield from sentences_of(_words(lines, _layout_of(path, lines, columns)))
+
+
+def sentences_of(words: Iterable[Word | None]) -> Iterator[Row]:
+    """Group words into sentences at each None: (line, (words, tags, lines))."""
+    sentence: list[Word] = []
+    for word in chain(words, [None]):
+        if word is not None:
+            sentence.append(word)
+        elif sentence:
+            lines, texts, tags = zip(*sentence, strict=True)
+            yield lines[0], (texts, tags, lines)
+            sentence = []
+
+
+def _words(lines: Iterable[tuple[int, str]], layout: _Layout) -> Iterator[Word | None]:
+    inside = False
+    for number, text in lines:
+        if _separates(text):
+            inside = False
+            yield None
+        elif not _is_comment(text, layout, inside):
+            inside = True
+            yield _word(number, text, layout)
+
+
+def _word(number: int, text: str, layout: _Layout) -> Word:
+    cells = layout.cells(text)
+    if len(cells) != layout.n_columns or len(cells) == 1:
+        many = "only one column" if len(cells) == 1 else f"too {'few' if len(cells) < layout.n_columns else 'many'} columns"
+        separator = "tab" if layout.tabs else "space"
+        as_before = f"{layout.n_columns} columns, as in line {layout.line}"
+        raise UserError(
+            f"the line has {many}",
+            path=layout.path,
+            line=number,
+            found=f"{len(cells)} of them ({separator}s separate in this file): {shorten(text)!r}",
+            expected="a word and its tag" if layout.n_columns == 1 else as_before,
+            todo=f"put one {separator} between word and tag, and a blank line between sentences",
+        )
+    for name, cell in (("word", cells[layout.word]), ("tag", cells[layout.tag])):
+        if not cell.strip():
+            raise UserError(
+                f"the {name} is empty",
+                path=layout.path,
+                line=number,
+                found=repr(text),
+                expected="a word and its tag",
+                todo="fill it in, or empty the whole line if a sentence ends here",
+            )
+    return number, cells[layout.word], cells[layout.tag]
+
+
+def _layout_of(path: Path, lines: Sequence[tuple[int, str]], columns: Sequence[str]) -> _Layout:
+    written = [(number, text) for number, text in lines if not _separates(text)]
+    if not written:
+        raise empty_file(path, "one word and its tag on each line")
+    likely = [(number, text) for number, text in written if not text.startswith(COMMENT)]
+    tabs = any("\t" in text for _, text in likely or written)
+    unlike = [(number, text) for number, text in written if len(_cells(text, tabs)) > 1]
+    line, text = (likely or unlike or written)[0]
+    n_columns = len(_cells(text, tabs))
+    word, tag = (_place(name, default, n_columns) for name, default in zip(_names(columns), DEFAULT_COLUMNS, strict=True))
+    if n_columns > 1 and (word == tag or not (0 <= word < n_columns and 0 <= tag < n_columns)):
+        raise UserError(
+            "words and tags are to come from the same column" if word == tag else "there is no such column",
+            path=path,
+            line=line,
+            found=f"{n_columns} columns: {shorten(text)!r}",
+            expected=f"two of the positions 0 to {n_columns - 1} (or -1 for the last), not {', '.join(columns)}",
+            todo="correct the columns in data",
+        )
+    return _Layout(path, tabs, n_columns, line, word, tag)
+
+
+def _names(columns: Sequence[str]) -> tuple[str, str]:
+    words, tags = tuple(columns) or ("", "")
+    return words, tags
+
+
+def _place(name: str, default: int, n_columns: int) -> int:
+    position = int(name) if re.fullmatch(r"-?[0-9]+", name) else default
+    return position + n_columns if position < 0 else position
+
+
+def _cells(text: str, tabs: bool) -> list[str]:
+    return [cell.strip(" ") for cell in text.split("\t")] if tabs else [cell for cell in text.split(" ") if cell]
+
+
+def _separates(text: str) -> bool:
+    return not text.strip(BLANKS) or re.split(f"[{BLANKS}]", text, maxsplit=1)[0] == DOCUMENT_START
+
+
+def _is_comment(text: str, layout: _Layout, inside: bool) -> bool:
+    if not text.startswith(COMMENT):
+        return False
+    n_columns = len(layout.cells(text))
+    return n_columns == 1 or (not inside and (n_columns != layout.n_columns or bool(SURE_COMMENT.match(text))))

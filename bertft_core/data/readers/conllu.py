@@ -1,0 +1,99 @@
+"""CoNLL-U (Universal Dependencies): syntactic words only; multi-word tokens and empty nodes are none.
+
+Source: https://universaldependencies.org/format.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bertft_core.config import UserError
+from bertft_core.data.examples import Row, did_you_mean, shorten
+from bertft_core.data.readers.conll import BLANKS, Word, sentences_of
+from bertft_core.data.readers.files import empty_file, lines_of
+
+N_COLUMNS = 10
+PLACES = {"form": 1, "lemma": 2, "upos": 3, "xpos": 4, "feats": 5, "deprel": 7}
+DEFAULTS = {"tokens": "form", "tags": "upos"}
+UNSPECIFIED = "_"
+ALWAYS_SPECIFIED = ("upos", "xpos", "deprel")  # elsewhere '_' is a value: no features, or the word or lemma '_' itself
+WORD_ID = re.compile(r"[0-9]+")
+RANGE_OR_EMPTY_NODE = re.compile(r"[0-9]+-[0-9]+|[0-9]+\.[0-9]+")
+
+
+def read_conllu(path: Path, columns: Sequence[str] = ("form", "upos")) -> Iterator[Row]:
+    """Yield (line, (words, tags, lines)) for each sentence; words, tags and lines are tuples of one length.
+
+    columns: names out of `PLACES` for the words and the tags; 'tokens' means form, 'tags' means upos. A line without
+    ten columns, ids that do not count 1, 2, 3, … and an empty word or tag are each a `UserError`.
+    """
+    words, tags = tuple(columns) or ("form", "upos")
+    places = (_name(words, path), _name(tags, path))
+    sentences = sentences_of(_words(path, *places))
+    first = next(sentences, None)
+    if first is None:
+        raise empty_file(path, "sentences in CoNLL-U")
+    yield first
+    yield from sentences
+
+
+def _name(column: str, path: Path) -> str:
+    name = DEFAULTS.get(column, column)
+    if name not in PLACES:
+        raise UserError(
+            f"CoNLL-U has no column '{column}'",
+            path=path,
+            expected=f"one of {', '.join(PLACES)}",
+            todo=did_you_mean(column, PLACES) or "correct the columns in data",
+        )
+    return name
+
+
+def _words(path: Path, form: str, tag: str) -> Iterator[Word | None]:
+    n_words = 0
+    for number, text in enumerate(lines_of(path), start=1):
+        if not text.strip(BLANKS):
+            n_words = 0
+            yield None
+        elif not text.startswith("#") and not RANGE_OR_EMPTY_NODE.fullmatch((cells := _cells(text, path, number))[0]):
+            n_words += 1
+            if not WORD_ID.fullmatch(cells[0]) or int(cells[0]) != n_words:
+                raise UserError(
+                    "the word's id is out of order",
+                    path=path,
+                    line=number,
+                    found=repr(cells[0]),
+                    expected=f"id {n_words}",
+                    todo="number the words of each sentence 1, 2, 3, … and put a blank line between sentences",
+                )
+            yield number, _cell(cells, form, path, number), _cell(cells, tag, path, number)
+
+
+def _cells(text: str, path: Path, line: int) -> list[str]:
+    cells = text.split("\t")
+    if len(cells) == N_COLUMNS:
+        return cells
+    raise UserError(
+        f"the line has too {'many' if len(cells) > N_COLUMNS else 'few'} columns",
+        path=path,
+        line=line,
+        found=f"{len(cells)} between tabs: {shorten(text)!r}",
+        expected=f"{N_COLUMNS} columns between tabs",
+        todo="write '_' into columns without a value; for a file of words and tags alone set data.format to conll",
+    )
+
+
+def _cell(cells: Sequence[str], name: str, path: Path, line: int) -> str:
+    value = cells[PLACES[name]].strip(" ")
+    if value.strip() and not (value == UNSPECIFIED and name in ALWAYS_SPECIFIED):
+        return value
+    raise UserError(
+        f"the {name} of the word is {'unspecified' if value else 'empty'}",
+        path=path,
+        line=line,
+        found=shorten(" ".join(cells)),
+        expected=f"a value in column {PLACES[name] + 1}",
+        todo="fill it in or choose another column",
+    )

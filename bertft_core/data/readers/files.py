@@ -1,0 +1,63 @@
+"""Bytes and text of a data file: plain or gzip by its ending, UTF-8 with or without a byte-order mark, else refused by line."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+from bertft_core.config import UserError
+
+BOM = b"\xef\xbb\xbf"
+GZIP_START = b"\x1f\x8b"
+GZIP_ENDING = ".gz"
+
+
+def bytes_of(path: Path) -> bytes:
+    """The whole file, decompressed where its name ends in .gz; a torn or foreign one is a `UserError`."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError("the file cannot be read", path=path, found=str(error), todo="check its permissions") from None
+    if path.suffix.lower() != GZIP_ENDING:
+        return data
+    try:
+        if not data:
+            raise EOFError("no bytes at all")  # gzip itself takes an empty file for an empty text
+        return gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        torn = data.startswith(GZIP_START)
+        raise UserError(
+            "the gzip file is torn" if torn else "this is no gzip file",
+            path=path,
+            found=str(error),
+            expected="a complete gzip file, as its ending .gz says",
+            todo="copy or compress it again" if torn else "compress it, or take .gz out of its name",
+        ) from None
+
+
+def text_of(path: Path) -> str:
+    """The whole file as text, line ends as they are; bytes that are no UTF-8 are a `UserError` with their line."""
+    data = bytes_of(path).removeprefix(BOM)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        compressed = data.startswith(GZIP_START)
+        raise UserError(
+            "the file is not UTF-8",
+            path=path,
+            line=data.count(b"\n", 0, error.start) + 1,
+            found="a gzip file" if compressed else f"byte 0x{data[error.start]:02x}, {error.reason}",
+            expected="text in UTF-8",
+            todo="let its name end in .gz" if compressed else "save it as UTF-8 (for example with iconv)",
+        ) from None
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines without their ends (LF or CRLF); not `splitlines`, because a word or a text may hold U+0085 or U+2028."""
+    return [line.rstrip("\r") for line in text_of(path).split("\n")]
+
+
+def empty_file(path: Path, expected: str) -> UserError:
+    """What to raise for a file in which there is nothing."""
+    return UserError("the file is empty", path=path, line=1, expected=expected, todo="fill it")

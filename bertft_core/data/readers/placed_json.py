@@ -1,0 +1,54 @@
+"""JSON whose objects know the line they begin in, so that a message about one can name it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bertft_core.config import UserError
+from bertft_core.data.readers.files import text_of
+
+STRING_OR_BRACE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}]', re.DOTALL)
+
+
+class Placed(dict[str, Any]):
+    """A JSON object with the line of its opening brace (from 1)."""
+
+    line: int
+
+    def __init__(self, pairs: list[tuple[str, Any]], line: int) -> None:
+        super().__init__(pairs)
+        self.line = line
+
+
+def load_placed(path: Path) -> Any:
+    """The value of a JSON file with every object as a `Placed`; text that is no JSON is a `UserError` with its line."""
+    text = text_of(path)
+    lines = _lines_in_closing_order(text)
+    try:
+        return json.loads(text, object_pairs_hook=lambda pairs: Placed(pairs, next(lines)))
+    except json.JSONDecodeError as error:
+        raise UserError(
+            "the file is no JSON",
+            path=path,
+            line=error.lineno,
+            found=f"{error.msg} at column {error.colno}",
+            expected="one JSON value",
+            todo="correct the line; if each line is an object of its own, let the file end in .jsonl",
+        ) from None
+
+
+def _lines_in_closing_order(text: str) -> Iterator[int]:
+    """Opening lines of the objects, in the order in which they close: the order in which `json` builds them."""
+    opened: list[int] = []
+    line, position = 1, 0
+    for token in STRING_OR_BRACE.finditer(text):
+        if token.group() == "{":
+            line += text.count("\n", position, token.start())
+            position = token.start()
+            opened.append(line)
+        elif token.group() == "}":
+            yield opened.pop()
