@@ -1,0 +1,50 @@
+"""Columns of a table of predictions as numpy arrays, with nulls and wrong widths refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+
+def vector(table: pa.Table, name: str) -> NDArray:
+    """A column of numbers [rows]. Raises `ValueError` for a column that is missing, is empty or holds null."""
+    return column(table, name).to_numpy(zero_copy_only=False)
+
+
+def matrix(table: pa.Table, name: str, width: int) -> NDArray:
+    """A column of lists of `width` numbers, [rows, width]. Raises `ValueError` as `vector` does and for another width."""
+    values, lengths = ragged(table, name)
+    if (lengths != width).any():
+        raise ValueError(f"column {name!r} has lists of {sorted(set(lengths.tolist()))} numbers, expected {width}")
+    return values.reshape(len(lengths), width)
+
+
+def ragged(table: pa.Table, name: str) -> tuple[NDArray, NDArray[np.int64]]:
+    """A column of lists of numbers: all numbers in one array [total], and how many each row has [rows].
+
+    Raises `ValueError` as `vector` does.
+    """
+    lists = column(table, name)
+    values = lists.flatten()
+    if values.null_count:
+        raise ValueError(f"column {name!r} holds null")
+    return values.to_numpy(zero_copy_only=False), list_lengths(lists)
+
+
+def list_lengths(lists: pa.Array) -> NDArray[np.int64]:
+    """How many values each row of a column of lists has [rows]."""
+    return pc.list_value_length(lists).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def column(table: pa.Table, name: str) -> pa.Array:
+    """One column in one piece. Raises `ValueError` for a column that is missing, is empty or holds null."""
+    if name not in table.column_names:
+        raise ValueError(f"no column {name!r} among {table.column_names}")
+    if table.num_rows == 0:
+        raise ValueError("no examples to score")
+    chunked = table.column(name)
+    if chunked.null_count:
+        raise ValueError(f"column {name!r} holds null")
+    return pa.concat_arrays(chunked.chunks)
