@@ -10,13 +10,13 @@ from pathlib import Path
 
 from bertft_core.config import UserError
 from bertft_core.data.examples import Row, shorten
-from bertft_core.data.readers.files import empty_file, lines_of
+from bertft_core.data.readers.files import empty_file, lines_of, wanted_columns
 
 BLANKS = " \t"  # no other white space separates: a no-break space is part of its word
 DOCUMENT_START = "-DOCSTART-"
 COMMENT = "# "
 SURE_COMMENT = re.compile(r"# (\w+ = |id \S+ )")  # before a sentence, whatever the number of columns
-DEFAULT_COLUMNS = (0, -1)
+DEFAULT_COLUMNS = ("0", "-1")
 
 Word = tuple[int, str, str]
 """Line, word, tag."""
@@ -38,7 +38,7 @@ class _Layout:
         return _cells(text, self.tabs)
 
 
-def read_conll(path: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
+def read_conll(path: Path, columns: Sequence[str] = DEFAULT_COLUMNS) -> Iterator[Row]:
     """Yield (line, (words, tags, lines)) for each sentence; words, tags and lines are tuples of one length.
 
     columns: positions of the words and of the tags as texts ("0", "-1"); a text that is no whole number means the first
@@ -104,14 +104,15 @@ def _word(number: int, text: str, layout: _Layout) -> Word:
 
 def _layout_of(path: Path, lines: Sequence[tuple[int, str]], columns: Sequence[str]) -> _Layout:
     written = [(number, text) for number, text in lines if not _separates(text)]
-    if not written:
+    sure = [(number, text) for number, text in written if not text.startswith(COMMENT)]
+    tabs = any("\t" in text for _, text in sure or written)
+    words = sure or [(number, text) for number, text in written if len(_cells(text, tabs)) == 2]  # '#' alone and its tag
+    if not words:
         raise empty_file(path, "one word and its tag on each line")
-    likely = [(number, text) for number, text in written if not text.startswith(COMMENT)]
-    tabs = any("\t" in text for _, text in likely or written)
-    unlike = [(number, text) for number, text in written if len(_cells(text, tabs)) > 1]
-    line, text = (likely or unlike or written)[0]
+    line, text = words[0]
     n_columns = len(_cells(text, tabs))
-    word, tag = (_place(name, default, n_columns) for name, default in zip(_names(columns), DEFAULT_COLUMNS, strict=True))
+    wanted = wanted_columns(path, columns, DEFAULT_COLUMNS, "words and tags")
+    word, tag = (_place(name, default, n_columns) for name, default in zip(wanted, DEFAULT_COLUMNS, strict=True))
     if n_columns > 1 and (word == tag or not (0 <= word < n_columns and 0 <= tag < n_columns)):
         raise UserError(
             "words and tags are to come from the same column" if word == tag else "there is no such column",
@@ -124,13 +125,8 @@ def _layout_of(path: Path, lines: Sequence[tuple[int, str]], columns: Sequence[s
     return _Layout(path, tabs, n_columns, line, word, tag)
 
 
-def _names(columns: Sequence[str]) -> tuple[str, str]:
-    words, tags = tuple(columns) or ("", "")
-    return words, tags
-
-
-def _place(name: str, default: int, n_columns: int) -> int:
-    position = int(name) if re.fullmatch(r"-?[0-9]+", name) else default
+def _place(name: str, default: str, n_columns: int) -> int:
+    position = int(name if re.fullmatch(r"-?[0-9]+", name) else default)
     return position + n_columns if position < 0 else position
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from bertft_core.config import UserError
 from bertft_core.data.examples import Row, did_you_mean, shorten
 from bertft_core.data.readers.conll import BLANKS, Word, sentences_of
-from bertft_core.data.readers.files import empty_file, lines_of
+from bertft_core.data.readers.files import empty_file, lines_of, wanted_columns
 
 N_COLUMNS = 10
 PLACES = {"form": 1, "lemma": 2, "upos": 3, "xpos": 4, "feats": 5, "deprel": 7}
+DEFAULT_COLUMNS = ("form", "upos")
 DEFAULTS = {"tokens": "form", "tags": "upos"}
 UNSPECIFIED = "_"
 ALWAYS_SPECIFIED = ("upos", "xpos", "deprel")  # elsewhere '_' is a value: no features, or the word or lemma '_' itself
@@ -23,13 +24,13 @@ WORD_ID = re.compile(r"[0-9]+")
 RANGE_OR_EMPTY_NODE = re.compile(r"[0-9]+-[0-9]+|[0-9]+\.[0-9]+")
 
 
-def read_conllu(path: Path, columns: Sequence[str] = ("form", "upos")) -> Iterator[Row]:
+def read_conllu(path: Path, columns: Sequence[str] = DEFAULT_COLUMNS) -> Iterator[Row]:
     """Yield (line, (words, tags, lines)) for each sentence; words, tags and lines are tuples of one length.
 
     columns: names out of `PLACES` for the words and the tags; 'tokens' means form, 'tags' means upos. A line without
     ten columns, ids that do not count 1, 2, 3, … and an empty word or tag are each a `UserError`.
     """
-    words, tags = tuple(columns) or ("form", "upos")
+    words, tags = wanted_columns(path, columns, DEFAULT_COLUMNS, "words and tags")
     places = (_name(words, path), _name(tags, path))
     sentences = sentences_of(_words(path, *places))
     first = next(sentences, None)

@@ -1,9 +1,10 @@
-"""Bytes and text of a data file: plain or gzip by its ending, UTF-8 with or without a byte-order mark, else refused by line."""
+"""What the formats share: bytes and text of a file (plain or gzip, UTF-8), and the mistakes any of them can hold."""
 
 from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from bertft_core.config import UserError
@@ -56,6 +57,19 @@ def text_of(path: Path) -> str:
 def lines_of(path: Path) -> list[str]:
     """The lines without their ends (LF or CRLF); not `splitlines`, because a word or a text may hold U+0085 or U+2028."""
     return [line.rstrip("\r") for line in text_of(path).split("\n")]
+
+
+def wanted_columns(path: Path, columns: Sequence[str], default: tuple[str, ...], gives: str) -> tuple[str, ...]:
+    """The columns, or the default where none are named; a `UserError` where the format cannot give so many."""
+    if len(columns) not in (0, len(default)):
+        raise UserError(
+            "files of this format hold no examples of the wanted kind",
+            path=path,
+            found=gives,
+            expected=f"the columns {', '.join(columns)}",
+            todo="choose the head that fits the file, or set data.format if the ending misleads",
+        )
+    return tuple(columns) or default
 
 
 def empty_file(path: Path, expected: str) -> UserError:

@@ -7,17 +7,20 @@ from itertools import groupby
 from pathlib import Path
 
 from bertft_core.data.examples import Row
-from bertft_core.data.readers.files import empty_file, lines_of
+from bertft_core.data.readers.files import empty_file, lines_of, wanted_columns
+
+DEFAULT_COLUMNS = ("text",)
 
 Lines = Iterable[tuple[int, str]]
 """Line number (from 1) and the line without its end."""
 
 
-def read_text(path: Path, columns: Sequence[str] = (), unit: str = "paragraph") -> Iterator[Row]:
-    """Yield (first line, (text,)) for each unit, a key of `UNITS`; there are no columns to choose from.
+def read_text(path: Path, columns: Sequence[str] = DEFAULT_COLUMNS, unit: str = "paragraph") -> Iterator[Row]:
+    """Yield (first line, (text,)) for each unit, a key of `UNITS`; the column is named by nothing in the file.
 
     Lines of white space alone separate and are never a text; a file of nothing else is a `UserError`.
     """
+    wanted_columns(path, columns, DEFAULT_COLUMNS, "texts without labels")
     lines = lines_of(path)
     if not any(line.strip() for line in lines):
         raise empty_file(path, "text")

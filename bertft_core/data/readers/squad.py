@@ -9,7 +9,7 @@ from typing import Any
 
 from bertft_core.config import UserError
 from bertft_core.data.examples import Row, shorten
-from bertft_core.data.readers.files import empty_file
+from bertft_core.data.readers.files import empty_file, wanted_columns
 from bertft_core.data.readers.placed_json import Placed, load_placed
 
 NESTED_COLUMNS = ("id", "question", "context", "answers")
@@ -34,7 +34,7 @@ def read_squad(path: Path, columns: Sequence[str] = NESTED_COLUMNS) -> Iterator[
     say `is_impossible: true`, except in a flat file that never uses the flag (as the hub's SQuAD 2.0): there an empty
     list says it. Anything missing, empty, of the wrong type or contradictory is a `UserError` with the question's line.
     """
-    key, question, context, answers = tuple(columns) or NESTED_COLUMNS
+    key, question, context, answers = wanted_columns(path, columns, NESTED_COLUMNS, "questions with their answers")
     questions = list(_questions(load_placed(path), path, context))
     if not questions:
         raise empty_file(path, LAYOUT)
