@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 def vector(table: pa.Table, name: str) -> NDArray:
     """A column of numbers [rows]. Raises `ValueError` for a column that is missing, is empty or holds null."""
-    return column(table, name).to_numpy(zero_copy_only=False)
+    return numbers(column(table, name))
 
 
 def matrix(table: pa.Table, name: str, width: int) -> NDArray:
@@ -30,12 +30,12 @@ def ragged(table: pa.Table, name: str) -> tuple[NDArray, NDArray[np.int64]]:
     values = lists.flatten()
     if values.null_count:
         raise ValueError(f"column {name!r} holds null")
-    return values.to_numpy(zero_copy_only=False), list_lengths(lists)
+    return numbers(values), list_lengths(lists)
 
 
 def list_lengths(lists: pa.Array) -> NDArray[np.int64]:
     """How many values each row of a column of lists has [rows]."""
-    return pc.list_value_length(lists).to_numpy(zero_copy_only=False).astype(np.int64)
+    return numbers(pc.list_value_length(lists)).astype(np.int64)
 
 
 def column(table: pa.Table, name: str) -> pa.Array:
@@ -48,3 +48,8 @@ def column(table: pa.Table, name: str) -> pa.Array:
     if chunked.null_count:
         raise ValueError(f"column {name!r} holds null")
     return pa.concat_arrays(chunked.chunks)
+
+
+def numbers(array: pa.Array) -> NDArray:
+    """An array without nulls, by way of DLPack because Arrow's own `to_numpy` imports pandas."""
+    return np.from_dlpack(array) if len(array) else np.zeros(0, dtype=array.type.to_pandas_dtype())

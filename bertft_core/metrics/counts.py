@@ -36,22 +36,3 @@ def averages(hits: Ints, true: Ints, predicted: Ints) -> dict[str, float]:
     """`f1_macro`, the mean over names seen in truth or prediction, and `f1_weighted` by true counts; 0.0 where nothing is."""
     f1, seen = f1_of(hits, true, predicted), (true + predicted) > 0
     return {"f1_macro": float(ratio(f1[seen].sum(), seen.sum())), "f1_weighted": float(ratio((f1 * true).sum(), true.sum()))}
-
-
-def binary(confusion: Ints) -> dict[str, float]:
-    """What GLUE reports of two classes: precision, recall and F1 of class 1, and the mean of accuracy and F1.
-
-    `confusion` [2, 2] counts [true, predicted]. Old tables of MRPC and QQP show `accuracy_and_f1`, often without saying so.
-    Raises `ValueError` for another shape and for no examples.
-    """
-    confusion = np.asarray(confusion)
-    if confusion.shape != (2, 2) or confusion.sum() == 0:
-        raise ValueError(f"binary scores need counts [2, 2] of at least one example, found {confusion.tolist()}")
-    hits, true, predicted = confusion[1, 1], confusion[1].sum(), confusion[:, 1].sum()
-    f1 = float(f1_of(hits, true, predicted))
-    return {
-        "precision_binary": float(ratio(hits, predicted)),
-        "recall_binary": float(ratio(hits, true)),
-        "f1_binary": f1,
-        "accuracy_and_f1": (float(confusion.trace() / confusion.sum()) + f1) / 2,
-    }

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from bertft_core.metrics.columns import column, list_lengths, vector
+from bertft_core.metrics.columns import column, list_lengths, numbers, vector
 from bertft_core.metrics.counts import Bools, Floats, Ints
 from bertft_core.metrics.null_threshold import best_threshold, mean_score, official_best
 from bertft_core.metrics.squad_text import exact_score, f1_score
@@ -137,7 +137,7 @@ def _best_candidates(predictions: pa.Table) -> tuple[list[str], Floats]:
     """Text and score of the best candidate of each question, the first among equals; "" and -inf without one."""
     lists = column(predictions, "candidates")
     candidates, lengths = lists.flatten(), list_lengths(lists)
-    scores = candidates.field("score").to_numpy(zero_copy_only=False).astype(np.float64)
+    scores = numbers(candidates.field("score")).astype(np.float64)
     if not np.isfinite(scores).all():
         raise ValueError("candidate scores hold NaN or infinity")
     rows = np.repeat(np.arange(len(lengths)), lengths)
