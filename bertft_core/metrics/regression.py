@@ -27,7 +27,7 @@ def scores(predicted: Floats, true: Floats) -> dict[str, float]:
     if not (np.isfinite(predicted).all() and np.isfinite(true).all()):
         raise ValueError("predictions or labels hold NaN or infinity")
     linear, ranked = pearson(predicted, true), spearman(predicted, true)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         errors = predicted - true
         mse, spread = np.square(errors).mean(), np.square(true - true.mean()).mean()
         found = {
@@ -37,7 +37,7 @@ def scores(predicted: Floats, true: Floats) -> dict[str, float]:
             "mse": mse,
             "rmse": np.sqrt(mse),
             "mae": np.abs(errors).mean(),
-            "r2": np.nan if _is_constant(true) or spread == 0 else 1 - mse / spread,
+            "r2": np.nan if _is_constant(true) else 1 - mse / spread,
         }
     return {name: float(value) for name, value in found.items() if np.isfinite(value)}
 

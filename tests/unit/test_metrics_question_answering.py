@@ -171,11 +171,17 @@ def test_the_tuned_threshold_is_one_beyond_all_odds_where_every_answer_is_better
     assert tune(all_given, ()) == {"null_threshold": 3.0}
 
 
-def test_neighbouring_floats_keep_their_threshold_apart():
-    low = 1.0
+@pytest.mark.parametrize("low", [1.0, np.nextafter(1.0, 2)])
+def test_neighbouring_floats_keep_their_threshold_apart(low):
     odds = np.array([low, np.nextafter(low, 2)])
     threshold = best_threshold(odds, np.array([1.0, 0.0]), np.array([0.0, 1.0]))
     assert mean_score(odds, np.array([1.0, 0.0]), np.array([0.0, 1.0]), threshold) == 1.0
+
+
+def test_scores_that_differ_by_rounding_are_equal_when_the_threshold_nearest_zero_is_chosen():
+    odds, gains = np.array([1.0, 2.0, 3.0]), np.array([-0.3, 0.1, 0.2])
+    assert np.cumsum(gains)[-1] > 0  # which is nothing but rounding
+    assert best_threshold(odds, gains, np.zeros(3)) == 0.0
 
 
 def test_all_answers_empty_is_among_the_attainable():
@@ -196,6 +202,19 @@ def test_the_official_search_starts_from_all_empty_and_takes_off_wrong_answers()
     odds, answered = np.array([0.0, 1.0, 2.0, np.inf]), np.array([0.0, 1.0, 1.0, 1.0])
     assert official_best(odds, answered, np.array([False, True, True, False])) == (2 - 1 + 1 + 1) / 4
     assert official_best(odds, np.zeros(4), np.array([False, True, True, False])) == 2 / 4
+
+
+def test_the_official_search_takes_nothing_off_for_questions_without_candidates():
+    assert official_best(np.full(2, np.inf), np.ones(2), np.array([False, True])) == 1.0
+
+
+def test_the_official_search_walks_tied_questions_in_the_order_of_the_table():
+    rng = np.random.default_rng(0)
+    odds, has_answer = rng.integers(0, 3, 2000).astype(float), np.arange(2000) < 1000
+    walk = sorted(range(2000), key=lambda i: odds[i])
+    highest = max(np.cumsum([1 if has_answer[i] else -1 for i in walk]))
+    assert official_best(odds, np.ones(2000), has_answer) == (1000 + highest) / 2000
+    assert official_best(np.zeros(2000), np.ones(2000), ~has_answer) == 0.5
 
 
 def test_the_answer_is_empty_only_where_the_null_odds_exceed_the_threshold():
@@ -250,6 +269,7 @@ def test_the_majority_never_answers():
     got = majority(_gold(["fox"], []), _gold(["fox"], ["hen"], []), ())
     expected = {"exact": 1 / 3, "f1": 1 / 3, "has_ans_exact": 0, "has_ans_f1": 0, "no_ans_exact": 1, "no_ans_f1": 1}
     assert got == pytest.approx(expected)
+    assert majority(_gold(["fox"], []), _gold(["fox"]), ())["has_ans_f1"] == 0.0
     assert majority(_gold(["fox"]), _gold(["fox"]), ()) == {"exact": 0.0, "f1": 0.0}
 
 

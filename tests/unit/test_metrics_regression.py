@@ -68,7 +68,7 @@ def test_one_example_has_errors_and_a_correlation_of_zero():
     }
 
 
-@pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e-9, 1e200, 1e307])
+@pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e-9, 1e200, 3e307])
 def test_correlation_does_not_depend_on_the_scale(scale):
     first, second = np.array([1.0, 2.0, 3.0, 5.0]), np.array([2.0, 1.0, 4.0, 3.0])
     assert pearson(first * scale, second) == pytest.approx(pearson(first, second), rel=1e-3)
@@ -80,6 +80,13 @@ def test_numbers_that_overflow_are_absent():
     assert got["pearson"] == pytest.approx(-1.0)
     assert got["mae"] == pytest.approx(1e200)
     assert not {"mse", "rmse", "r2"} & set(got)
+
+
+@pytest.mark.filterwarnings("error")
+def test_labels_too_close_for_a_variance_have_no_r2():
+    got = scores(np.array([1.0, 2.0]), np.array([1e-200, 2e-200]))
+    assert got["pearson"] == pytest.approx(1.0)
+    assert "r2" not in got
 
 
 def test_a_table_scores_as_its_arrays_do():
