@@ -12,7 +12,7 @@ from typing import Literal
 from bertft_core.config.seeds import CrossedDesign, OnlyDesign, SeedsConfig
 from bertft_core.records.run_spec import SeedTriple
 
-Stream = Literal["init", "order", "dropout", "split", "subsample", "sampler", "bootstrap", "epoch", "step", "trial"]
+Stream = Literal["init", "order", "dropout", "split", "subsample", "sampler", "bootstrap", "epoch", "step", "trial", "mask"]
 
 
 def derive_seed(parent_seed: int, stream: Stream, *index: int) -> int:

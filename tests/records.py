@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from bertft_core.config import StudyConfig, parse_study
-from bertft_core.metrics.classification import compute
+from bertft_core.metrics.classification import majority_scores, scores
 from bertft_core.records import (
     DatasetCard,
     EncoderIdentity,
@@ -25,6 +26,7 @@ from bertft_core.records import (
 )
 from bertft_core.records.predictions import write_predictions
 from bertft_core.records.store import write_record
+from bertft_core.records.tables import matrix_column
 from bertft_core.training.planning import plan_runs
 
 LABELS = ("negative", "positive")
@@ -61,7 +63,7 @@ def make_card(directory: Path, labels: tuple[str, ...] = LABELS, splits: dict[st
         encoder_dir=str(directory / "encoder"),
         labels=labels,
         max_length=32,
-        splits={name: _split(name, n, labels) for name, n in sizes.items()},
+        splits={name: _split(name, n, sizes["train"], labels) for name, n in sizes.items()},
         findings=(
             Finding(
                 check="truncated", split="train", count=2, message="2 inputs are longer than max_length", examples=("train:7",)
@@ -70,7 +72,7 @@ def make_card(directory: Path, labels: tuple[str, ...] = LABELS, splits: dict[st
     )
 
 
-def _split(name: str, n: int, labels: tuple[str, ...]) -> SplitCard:
+def _split(name: str, n: int, n_train: int, labels: tuple[str, ...]) -> SplitCard:
     counts = np.bincount(np.arange(n) % len(labels), minlength=len(labels))
     return SplitCard(
         n_examples=n,
@@ -80,6 +82,7 @@ def _split(name: str, n: int, labels: tuple[str, ...]) -> SplitCard:
         mean_length=17.5,
         origin=f"{name}.csv",
         sha256="a" * 64,
+        constant_scores=majority_scores(np.arange(n_train) % len(labels), np.arange(n) % len(labels), labels),
     )
 
 
@@ -99,11 +102,11 @@ def make_record(
 ) -> RunRecord:
     """A run with about this accuracy on every split; writes predictions, curves and the record where a study keeps them."""
     run_dir = study_dir.run_dir(spec.digest)
-    scores, files = {}, {}
+    values_of, files = {}, {}
     if status in ("ok", "collapsed"):
         for checkpoint in ("final", "best"):
             scored = {s: _predict(spec, card, run_dir, checkpoint, s, accuracy) for s in spec.evaluated_splits}
-            scores[checkpoint] = {split: values for split, (values, _) in scored.items()}
+            values_of[checkpoint] = {split: values for split, (values, _) in scored.items()}
             files[checkpoint] = {split: name for split, (_, name) in scored.items()}
     curves = _write_curves(run_dir, accuracy, spec.index)
     record = RunRecord(
@@ -122,13 +125,13 @@ def make_record(
         n_parameters=1000,
         n_trainable_parameters=1000,
         evaluations=curves,
-        best_step=5 if scores else None,
-        best_score=scores["best"]["validation"]["accuracy"] if scores else None,
+        best_step=5 if values_of else None,
+        best_score=values_of["best"]["validation"]["accuracy"] if values_of else None,
         majority_score=0.5,
-        final=scores.get("final", {}),
-        best=scores.get("best", {}),
+        final=values_of.get("final", {}),
+        best=values_of.get("best", {}),
         predictions=files,
-        weights_sha256=f"{spec.index:02d}" * 32 if scores else None,
+        weights_sha256=f"{spec.index:02d}" * 32 if values_of else None,
         environment=make_environment(),
     )
     write_record(run_dir / "record.json", record)
@@ -145,8 +148,18 @@ def _predict(
     logits = rng.normal(size=(n, n_classes)).clip(-1, 1).astype(np.float32)
     logits[np.arange(n), answers] += 3
     name = f"predictions/{checkpoint}-{split}.parquet"
-    write_predictions(run_dir / name, [f"{split}/{i}" for i in range(n)], labels, logits)
-    return compute(logits, labels, card.labels), name
+    write_predictions(run_dir / name, classified([f"{split}/{i}" for i in range(n)], labels, logits))
+    return scores(logits, labels, card.labels), name
+
+
+def classified(example_ids: list[str], labels: Any, logits: Any) -> pa.Table:
+    """Predictions of a classifier as a run stores them."""
+    columns = {
+        "example_id": pa.array(example_ids, pa.string()),
+        "label": pa.array(np.asarray(labels), pa.int32()),
+        "logits": matrix_column(np.asarray(logits, np.float32)),
+    }
+    return pa.table(columns)
 
 
 def _write_curves(run_dir: Path, accuracy: float, index: int) -> tuple[Evaluation, ...]:

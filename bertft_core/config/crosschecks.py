@@ -24,6 +24,7 @@ Value = int | float | str
 def check_study(study: StudyConfig) -> None:
     """Raise a pydantic error that names the place to change, for the first thing that does not fit the rest."""
     _check_known(study.metric, study.head.metrics, f"metric of the head '{study.head.kind}'", ("metric",))
+    _check_data_keys(study)
     _check_splits(study)
     for name, arm in study.arms.items():
         try:
@@ -35,6 +36,45 @@ def check_study(study: StudyConfig) -> None:
             base = merge_training(study.training, arm.overrides())
             _check_search_training(base, arm.search, ("arms", name, "search", "training"))
             _check_space(base, arm.search.training.overrides(), arm.search.space, ("arms", name, "search", "space"))
+
+
+EVERY_HEAD_READS = frozenset(
+    {"source", "name", "config", "revision", "train", "validation", "test", "out_of_domain", "format"}
+) | {
+    "max_length",
+    "split",
+    "subsample",
+}
+
+
+def _check_data_keys(study: StudyConfig) -> None:
+    """No key of `data` is there in vain: each is one that the head understands, and fits the others."""
+    data, head = study.data, study.head
+    readable = EVERY_HEAD_READS | head.reads
+    for key in sorted(data.model_fields_set - readable):
+        if getattr(data, key) != type(data).model_fields[key].get_default(call_default_factory=True):
+            known = ", ".join(sorted(head.reads))
+            raise misplaced(("data", key), f"the head '{head.kind}' does not read it; it reads {known}", "take it out")
+    windowed = "long_texts" not in head.reads or data.long_texts == "windows"
+    if data.doc_stride is not None and not windowed:
+        raise misplaced(("data", "doc_stride"), "only windows overlap", "set data.long_texts to windows, or take it out")
+    if data.overlap >= data.max_length - 3:
+        raise misplaced(
+            ("data", "doc_stride"), f"windows of {data.max_length} word pieces that share {data.overlap} do not advance"
+        )
+    pair = not isinstance(data.text, str)
+    if data.symmetric and not pair:
+        raise misplaced(
+            ("data", "symmetric"), "only a pair of texts has two orders", "name two columns as data.text, or take it out"
+        )
+    if pair and data.long_texts == "windows":
+        raise misplaced(("data", "long_texts"), "windows are made of one text, not of a pair", "use truncate")
+    if pair and head.kind == "masked_lm":
+        raise misplaced(("data", "text"), "masked_lm reads one column of text")
+    if getattr(head, "aggregate", "mean") != "mean" and data.long_texts != "windows":
+        raise misplaced(
+            ("head", "aggregate"), "without windows there is nothing to put together", "set data.long_texts to windows"
+        )
 
 
 def _known_splits(data: DataConfig) -> tuple[str, ...] | None:

@@ -8,7 +8,8 @@ from pydantic import AfterValidator, Field, field_validator
 
 from bertft_core.config.base import Frozen, misplaced
 
-FileFormat = Literal["csv", "tsv", "jsonl", "parquet"]
+FileFormat = Literal["csv", "tsv", "jsonl", "parquet", "conll", "conllu", "squad", "text"]
+TagScheme = Literal["iob1", "iob2", "iobes", "io", "plain"]
 Ratio = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 RESERVED_SPLITS = ("train", "validation", "test")
@@ -40,11 +41,47 @@ class _Examples(Frozen):
     labels: tuple[str, ...] | None = Field(
         None, description="The label names in order; by default the sorted labels of the training set."
     )
+    label_separator: str = Field(
+        ",", min_length=1, description="What stands between the labels of one cell (multi_label); a list needs none."
+    )
+    symmetric: bool = Field(False, description="The order of a pair means nothing: train on both orders.")
+    tokens: str = Field("tokens", description="Column of the words; in CoNLL files its number from 0, by default the first.")
+    tags: str = Field(
+        "tags",
+        description="Column of the tags; in CoNLL files its number, by default the last; in CoNLL-U its name.",
+    )
+    scheme: TagScheme = Field("iob2", description="How the tags mark entities as they are written; plain where they do not.")
+    train_scheme: TagScheme | None = Field(None, description="Convert the tags to this scheme; null keeps theirs.")
+    invalid_tags: Literal["repair", "refuse"] = Field(
+        "repair", description="Tags that break the scheme, such as I- after O: repair and count them, or refuse the file."
+    )
+    id: str = Field("id", description="Column of a question's name.")
+    question: str = Field("question", description="Column of the question.")
+    context: str = Field("context", description="Column of the text that holds the answer.")
+    answers: str = Field("answers", description="Column of the answers, each with its text and the character it starts at.")
+    misplaced_answers: Literal["repair", "refuse"] = Field(
+        "repair", description="An answer that does not stand where it says: repair it when it occurs exactly once, or refuse."
+    )
+    max_question_length: int = Field(64, ge=1, description="Longest question in word pieces; a longer one is an error.")
+    text_unit: Literal["line", "paragraph", "document"] = Field(
+        "paragraph", description="What a text file's examples are: its lines, its blocks between blank lines, or the whole file."
+    )
     max_length: int = Field(128, ge=4, le=8192, description="Longest input in word pieces, special tokens included.")
+    long_texts: Literal["truncate", "windows"] = Field(
+        "truncate", description="A text longer than max_length: cut its end off, or read it all in overlapping windows."
+    )
+    doc_stride: int | None = Field(
+        None, ge=1, description="Word pieces that neighbouring windows share; by default a quarter of max_length."
+    )
     split: SplitConfig = SplitConfig()
     subsample: dict[str, Annotated[int, Field(ge=2)]] = Field(
         default_factory=dict, description="Split name to the number of examples kept (stratified, seeded)."
     )
+
+    @property
+    def overlap(self) -> int:
+        """`doc_stride` or its default, in word pieces."""
+        return self.max_length // 4 if self.doc_stride is None else self.doc_stride
 
     @field_validator("labels")
     @classmethod

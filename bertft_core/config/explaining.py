@@ -112,6 +112,8 @@ def _wrong_tag(place: Place, key: str, values: Any) -> Problem:
     """The key that says which kind of mapping this is, is missing or says none."""
     value = places.value_at(values, place.path)
     known = [tag for kind in place.kinds for tag in places.tags(kind)]
+    if isinstance(value, str):  # `head: classification` is short for a mapping with nothing but the key
+        value = {key: value}
     path, expected = (*place.path, key), f"one of {', '.join(known)}"
     if value.get(key) is None:
         near = difflib.get_close_matches(key, list(value), n=1)

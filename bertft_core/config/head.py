@@ -1,38 +1,187 @@
-"""Which task head is put on the encoder."""
+"""Which task head is put on the encoder: one class for each file in `bertft_core/heads`."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
 from bertft_core.config.base import Frozen
 
 Direction = Literal["maximize", "minimize"]
+Pooling = Annotated[
+    Literal["pooler", "cls", "mean"],
+    Field(
+        description="What the head reads of a text: the first token through the encoder's own pooling layer, "
+        "the first token as it is, or the mean of all tokens."
+    ),
+]
+Aggregate = Annotated[
+    Literal["mean", "max", "first"],
+    Field(description="How the outputs of a long text's windows become one: only with data.long_texts: windows."),
+]
+
+BOUNDARIES = frozenset({"long_texts", "doc_stride"})
+TEXT = frozenset({"text", "label", "symmetric"}) | BOUNDARIES
 
 
 class ClassificationHead(Frozen):
     """Sequence classification over two or more classes, one text or a pair of texts."""
 
     kind: Literal["classification"] = "classification"
+    pooling: Pooling = "pooler"
+    aggregate: Aggregate = "mean"
 
     metrics: ClassVar[dict[str, Direction]] = {
         "accuracy": "maximize",
         "f1_macro": "maximize",
         "f1_weighted": "maximize",
+        "f1_binary": "maximize",
+        "accuracy_and_f1": "maximize",
         "mcc": "maximize",
         "log_loss": "minimize",
         "ece": "minimize",
     }
     """Metrics a study may select by, and which way is better; the first is the default."""
+    reads: ClassVar[frozenset[str]] = TEXT | {"labels"}
+    """Keys of `data` that this head understands, beside those every head does."""
+
+
+class MultiLabelHead(Frozen):
+    """Any number of labels for a text or a pair of texts, each of them on or off."""
+
+    kind: Literal["multi_label"] = "multi_label"
+    pooling: Pooling = "pooler"
+    aggregate: Aggregate = "mean"
+
+    metrics: ClassVar[dict[str, Direction]] = {
+        "f1_micro": "maximize",
+        "f1_macro": "maximize",
+        "f1_weighted": "maximize",
+        "f1_samples": "maximize",
+        "accuracy": "maximize",
+        "hamming_loss": "minimize",
+        "average_precision_macro": "maximize",
+        "log_loss": "minimize",
+    }
+    reads: ClassVar[frozenset[str]] = TEXT | {"labels", "label_separator"}
+
+
+class RegressionHead(Frozen):
+    """A number for a text or a pair of texts, trained by mean squared error."""
+
+    kind: Literal["regression"] = "regression"
+    pooling: Pooling = "pooler"
+    aggregate: Aggregate = "mean"
+
+    metrics: ClassVar[dict[str, Direction]] = {
+        "pearson": "maximize",
+        "spearman": "maximize",
+        "pearson_and_spearman": "maximize",
+        "mse": "minimize",
+        "rmse": "minimize",
+        "mae": "minimize",
+        "r2": "maximize",
+    }
+    reads: ClassVar[frozenset[str]] = TEXT
+
+
+class TokenClassificationHead(Frozen):
+    """A tag for every word: named entities, parts of speech."""
+
+    kind: Literal["token_classification"] = "token_classification"
+    word_prediction: Literal["first", "last", "mean"] = Field(
+        "first", description="Which of a word's pieces speak for it: the first, the last, or the mean of their logits."
+    )
+    crf: bool = Field(False, description="A linear-chain CRF on top, with the transitions that the tag scheme allows.")
+
+    metrics: ClassVar[dict[str, Direction]] = {
+        "f1": "maximize",
+        "strict_f1": "maximize",
+        "precision": "maximize",
+        "recall": "maximize",
+        "f1_macro": "maximize",
+        "f1_weighted": "maximize",
+        "accuracy": "maximize",
+    }
+    reads: ClassVar[frozenset[str]] = frozenset(
+        {"tokens", "tags", "labels", "scheme", "train_scheme", "invalid_tags", "doc_stride"}
+    )
+
+
+class QuestionAnsweringHead(Frozen):
+    """Extractive question answering: the span of a context that answers, or none."""
+
+    kind: Literal["question_answering"] = "question_answering"
+    n_best: int = Field(20, ge=1, le=1000, description="Start and end positions considered, and answers kept, of each question.")
+    max_answer_length: int = Field(30, ge=1, description="Longest answer in word pieces.")
+
+    metrics: ClassVar[dict[str, Direction]] = {
+        "f1": "maximize",
+        "exact": "maximize",
+        "best_f1": "maximize",
+        "best_exact": "maximize",
+        "has_ans_f1": "maximize",
+        "has_ans_exact": "maximize",
+    }
+    reads: ClassVar[frozenset[str]] = frozenset(
+        {"id", "question", "context", "answers", "misplaced_answers", "max_question_length", "doc_stride"}
+    )
+
+
+class MaskedLMHead(Frozen):
+    """Masked language modelling on raw text: domain-adaptive pre-training."""
+
+    kind: Literal["masked_lm"] = "masked_lm"
+    masking_ratio: float = Field(
+        0.15, gt=0.0, lt=1.0, description="Share of the word pieces to predict: 80 % of them masked, 10 % random, 10 % kept."
+    )
+
+    metrics: ClassVar[dict[str, Direction]] = {
+        "loss": "minimize",
+        "accuracy": "maximize",
+        "perplexity": "minimize",
+    }
+    reads: ClassVar[frozenset[str]] = frozenset({"text", "text_unit"})
+
+
+AnyHead = ClassificationHead | MultiLabelHead | RegressionHead | TokenClassificationHead | QuestionAnsweringHead | MaskedLMHead
+HEAD_CONFIGS: dict[str, type[AnyHead]] = {
+    head.model_fields["kind"].default: head
+    for head in (
+        ClassificationHead,
+        MultiLabelHead,
+        RegressionHead,
+        TokenClassificationHead,
+        QuestionAnsweringHead,
+        MaskedLMHead,
+    )
+}
+"""Kind → its configuration."""
 
 
 def _kind_alone(value: object) -> object:
-    """`head: classification` is short for `head: {kind: classification}`."""
-    return {"kind": value} if isinstance(value, str) else value
+    """`head: classification` is short for `head: {kind: classification}`; a section without a kind is a classification."""
+    if isinstance(value, str):
+        return {"kind": value}
+    if isinstance(value, dict) and "kind" not in value:
+        return {"kind": "classification"} | value
+    return value
+
+
+def default_metric(head: Any) -> str | None:
+    """The metric of a head section that is not validated yet; None when the section names no known head."""
+    section = _kind_alone(head if head is not None else {})
+    kind = section.get("kind") if isinstance(section, dict) else getattr(section, "kind", None)
+    config = HEAD_CONFIGS.get(kind) if isinstance(kind, str) else None
+    return None if config is None else next(iter(config.metrics))
 
 
 HeadConfig = Annotated[
-    Annotated[ClassificationHead, Field()],
-    BeforeValidator(_kind_alone, json_schema_input_type=ClassificationHead | Literal["classification"]),
+    Annotated[AnyHead, Field(discriminator="kind")],
+    BeforeValidator(
+        _kind_alone,
+        json_schema_input_type=AnyHead
+        | Literal["classification", "multi_label", "regression", "token_classification", "question_answering", "masked_lm"],
+    ),
 ]

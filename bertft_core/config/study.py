@@ -11,7 +11,7 @@ from bertft_core.config.crosschecks import check_study
 from bertft_core.config.data import DataConfig
 from bertft_core.config.encoder import EncoderConfig
 from bertft_core.config.execution import ExecutionConfig, RetentionConfig, TrackingConfig
-from bertft_core.config.head import ClassificationHead, Direction, HeadConfig
+from bertft_core.config.head import ClassificationHead, Direction, HeadConfig, default_metric
 from bertft_core.config.search import SearchConfig
 from bertft_core.config.seeds import CrossedDesign, SeedsConfig
 from bertft_core.config.strategies import Full, StrategyConfig
@@ -45,7 +45,10 @@ class StudyConfig(Frozen):
     data: DataConfig
     encoder: EncoderConfig = Field(default_factory=lambda: EncoderConfig.model_validate({}))
     head: HeadConfig = ClassificationHead()
-    metric: str = Field("accuracy", description="Validation metric for selection, early stopping, search and the headline.")
+    metric: str = Field(
+        "accuracy",
+        description="Validation metric for selection, early stopping, search and the headline; by default the head's first one.",
+    )
     training: TrainingConfig = TrainingConfig()
     arms: dict[str, ArmConfig] = Field(min_length=1)
     seeds: SeedsConfig = SeedsConfig()
@@ -53,6 +56,15 @@ class StudyConfig(Frozen):
     execution: ExecutionConfig = ExecutionConfig()
     retention: RetentionConfig = RetentionConfig()
     tracking: TrackingConfig = TrackingConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _metric_of_the_head(cls, value: Any) -> Any:
+        """Each head has a metric of its own that is meant where none is named."""
+        if not isinstance(value, dict) or value.get("metric") is not None or "head" not in value:
+            return value
+        metric = default_metric(value["head"])
+        return value if metric is None else value | {"metric": metric}
 
     @field_validator("arms")
     @classmethod

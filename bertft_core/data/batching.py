@@ -26,24 +26,34 @@ def evaluation_batches(split: PreparedSplit, batch_size: int) -> Iterator[np.nda
         yield order[start : start + batch_size]
 
 
+def padded(
+    input_ids: np.ndarray, token_type_ids: np.ndarray | None, lengths: np.ndarray, pad_token_id: int
+) -> dict[str, torch.Tensor]:
+    """Windows one after another [T] as int64 tensors, padded on the right to the longest: shape (windows, longest).
+
+    Keys: input_ids, attention_mask, and token_type_ids where given.
+    """
+    import torch
+
+    real = np.arange(int(lengths.max())) < lengths[:, None]
+    ids = np.full(real.shape, pad_token_id, np.int64)
+    ids[real] = input_ids
+    batch = {"input_ids": ids, "attention_mask": real.astype(np.int64)}
+    if token_type_ids is not None:
+        types = np.zeros(real.shape, np.int64)
+        types[real] = token_type_ids
+        batch["token_type_ids"] = types
+    return {name: torch.from_numpy(values) for name, values in batch.items()}
+
+
 def collate(split: PreparedSplit, indices: Sequence[int] | np.ndarray, pad_token_id: int) -> dict[str, torch.Tensor]:
-    """The examples as int64 tensors, padded on the right to the longest: shape (batch, length), labels (batch,).
+    """Labelled examples of one window each, padded as `padded` does it: shape (batch, longest), labels (batch,).
 
     Keys: input_ids, attention_mask, labels, and token_type_ids where the model is given them.
     """
     import torch
 
-    shape = (len(indices), int(split.lengths[indices].max()))
-    input_ids = np.full(shape, pad_token_id, np.int64)
-    attention_mask = np.zeros(shape, np.int64)
-    token_type_ids = np.zeros(shape, np.int64) if split.has_token_types else None
-    for row, i in enumerate(indices):
-        length = split.lengths[i]
-        input_ids[row, :length] = split.input_ids(i)
-        attention_mask[row, :length] = 1
-        if token_type_ids is not None:
-            token_type_ids[row, :length] = split.token_type_ids(i)  # type: ignore[assignment]
-    batch = {"input_ids": input_ids, "attention_mask": attention_mask, "labels": split.labels[indices]}
-    if token_type_ids is not None:
-        batch["token_type_ids"] = token_type_ids
-    return {name: torch.from_numpy(values) for name, values in batch.items()}
+    types = [row for i in indices if (row := split.token_type_ids(i)) is not None]
+    ids = np.concatenate([split.input_ids(i) for i in indices])
+    batch = padded(ids, np.concatenate(types) if types else None, split.lengths[indices], pad_token_id)
+    return batch | {"labels": torch.from_numpy(split.labels[indices])}

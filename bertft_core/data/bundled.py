@@ -8,13 +8,21 @@ from bertft_core.config import UserError
 from bertft_core.config.data import RESERVED_SPLITS
 from bertft_core.data.examples import did_you_mean
 
-BUNDLED: dict[str, tuple[str, ...]] = {"reviews": ("reviews_other_domain",)}
+BUNDLED: dict[str, tuple[str, ...]] = {
+    "reviews": ("reviews_other_domain",),
+    "topics": (),
+    "pairs": (),
+    "ratings": (),
+    "entities": (),
+    "questions": (),
+    "manuals": (),
+}
 
 BUNDLED_DIR = Path(__file__).parent / "bundled"
 
 
 def bundled_files(name: str) -> dict[str, Path]:
-    """Split → JSONL file of a bundled set; raises `UserError` for a name that is none."""
+    """Split → file of a bundled set; raises `UserError` for a name that is none."""
     if name not in BUNDLED:
         raise UserError(
             f"there is no bundled data set '{name}'",
@@ -22,4 +30,4 @@ def bundled_files(name: str) -> dict[str, Path]:
             expected=f"one of {', '.join(BUNDLED)}",
             todo=did_you_mean(name, BUNDLED) or "choose one of them, or use source: files",
         )
-    return {split: BUNDLED_DIR / name / f"{split}.jsonl" for split in (*RESERVED_SPLITS, *BUNDLED[name])}
+    return {split: next((BUNDLED_DIR / name).glob(f"{split}.*")) for split in (*RESERVED_SPLITS, *BUNDLED[name])}

@@ -45,6 +45,12 @@ def find_duplicates(data: PreparedData) -> Iterator[Finding]:
                 message=f"{_texts(len(copies))} of {name} occur again in it",
                 examples=_places(split, copies),
             )
+
+
+def find_conflicts(data: PreparedData) -> Iterator[Finding]:
+    """Texts that occur more than once with different labels."""
+    for name, split in data.raw.items():
+        groups = _by_key(split.examples).values()
         torn = [group[-1] for group in groups if len({example.label for example in group}) > 1]
         if torn:
             yield Finding(
@@ -87,7 +93,7 @@ def find_imbalance(data: PreparedData) -> Iterator[Finding]:
 def find_truncated(data: PreparedData) -> Iterator[Finding]:
     """Inputs whose end the model never sees."""
     for name, split in data.prepared.items():
-        cut = np.flatnonzero(split.n_pieces > data.max_length)
+        cut = np.flatnonzero(split.truncated(data.max_length))
         if len(cut) > MAX_TRUNCATED_RATIO * split.n:
             yield Finding(
                 check="truncated",
@@ -128,24 +134,17 @@ def find_very_short(data: PreparedData) -> Iterator[Finding]:
             )
 
 
-CHECKS: tuple[Callable[[PreparedData], Iterator[Finding]], ...] = (
-    find_duplicates,
-    find_overlap,
-    find_imbalance,
-    find_truncated,
-    find_unknown_pieces,
-    find_very_short,
-)
+Check = Callable[[PreparedData], Iterator[Finding]]
 
 
-def find_all(data: PreparedData) -> tuple[Finding, ...]:
-    """The findings of every check, in the order of the table."""
-    return tuple(finding for check in CHECKS for finding in check(data))
+def find_all(data: PreparedData, checks: Iterable[Check]) -> tuple[Finding, ...]:
+    """The findings of every check, in their order."""
+    return tuple(finding for check in checks for finding in check(data))
 
 
 def unknown_ratio(split: PreparedSplit) -> float:
     """Share of the word pieces, without special tokens, that are unknown to the encoder."""
-    n_pieces = int(split.lengths.sum()) - split.n * split.n_special
+    n_pieces = int(split.lengths.sum()) - split.n_windows * split.n_special
     return float(split.n_unknown.sum() / n_pieces) if n_pieces else 0.0
 
 

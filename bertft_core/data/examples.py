@@ -3,29 +3,58 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bertft_core.config import UserError
 
 Row = tuple[int, tuple[object, ...]]
-"""Line (or row number where a format has no lines, from 1) and the cells of the wanted columns: text(s), then label."""
+"""Line (or row number where a format has no lines, from 1) and the cells of the wanted columns."""
+
+
+class Answer(NamedTuple):
+    """A span of a context that answers a question."""
+
+    text: str
+    start: int
+    """Its first character in the context."""
+
+
+Label = str | float | tuple[str, ...] | tuple[Answer, ...] | None
+"""What is to be learned of an example: a label, a number, labels or tags, answers, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One labelled text, or pair of texts."""
+    """Something to learn from: a text or a pair of texts, a sentence in words, a question with its context."""
 
     id: str
-    """`<split>-<position in its source, from 0>`; it keeps the name of the split it was read from."""
+    """`<split>-<position in its source, from 0>`, or the name it has in the data; it keeps that of the split it was read from."""
     texts: tuple[str, ...]
-    label: str
+    label: Label
     line: int
+    lines: tuple[int, ...] = ()
+    """Line of each word, where every word has its own."""
+    context: str = ""
+    """Examples of the same context are never torn apart by a split; without one, those of the same texts are not."""
 
     @property
     def key(self) -> tuple[str, ...]:
         """The texts without differences of case and white space: what makes two examples the same."""
         return tuple(" ".join(text.casefold().split()) for text in self.texts)
+
+    @property
+    def stratum(self) -> str:
+        """Splits keep the proportions of these: the label where it is one name, else all examples alike."""
+        return self.label if isinstance(self.label, str) else ""
+
+
+class Place(NamedTuple):
+    """Where a row was read, for messages."""
+
+    path: str
+    line: int
 
 
 @dataclass(frozen=True)
@@ -40,40 +69,44 @@ class RawSplit:
 
     @property
     def label_counts(self) -> dict[str, int]:
-        """Label → number of examples, in order of first occurrence."""
+        """Label → number of examples, in order of first occurrence; of labels that are one name each."""
         counts: dict[str, int] = {}
         for example in self.examples:
-            counts[example.label] = counts.get(example.label, 0) + 1
+            counts[example.stratum] = counts.get(example.stratum, 0) + 1
         return counts
 
 
-def read_split(rows: Iterable[Row], columns: Sequence[str], *, name: str, path: str) -> RawSplit:
+ReadExample = Callable[[str, tuple[object, ...], Place], Example]
+"""A name to give and the cells of a row → the example; raises `UserError` for a row that is none."""
+
+
+def read_split(rows: Iterable[Row], *, name: str, path: str, read_example: ReadExample) -> RawSplit:
     """Turn rows into examples; raises `UserError` at the first row that is none, or when there is no row at all."""
-    examples = []
-    for position, (line, cells) in enumerate(rows):
-        *texts, label = cells
-        checked = tuple(_text(text, column, path, line) for text, column in zip(texts, columns, strict=False))
-        examples.append(Example(f"{name}-{position:05d}", checked, _label(label, columns[-1], path, line), line))
+    examples = tuple(
+        read_example(f"{name}-{position:05d}", cells, Place(path, line)) for position, (line, cells) in enumerate(rows)
+    )
     if not examples:
         raise UserError("there are no examples in it", path=path, line=1, expected="at least one labelled text", todo="fill it")
-    return RawSplit(tuple(examples), path, origin=path)
+    return RawSplit(examples, path, origin=path)
 
 
-def _text(value: object, column: str, path: str, line: int) -> str:
+def text_of(value: object, column: str, place: Place) -> str:
+    """A cell that must be a text with something to read in it."""
     if isinstance(value, str) and value.strip():
         return value
     empty = value is None or isinstance(value, str)
     raise UserError(
         f"the text in column '{column}' is {'empty' if empty else 'no text'}",
-        path=path,
-        line=line,
+        path=place.path,
+        line=place.line,
         found=shorten(repr(value)),
         expected="a text with at least one visible character",
         todo="fill it in or remove the example",
     )
 
 
-def _label(value: object, column: str, path: str, line: int) -> str:
+def label_of(value: object, column: str, place: Place) -> str:
+    """A cell that must be the name of a label: a text, a whole number or a truth value."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):
@@ -83,8 +116,8 @@ def _label(value: object, column: str, path: str, line: int) -> str:
     missing = value is None or isinstance(value, str) or value != value  # NaN is how some tools write a missing cell
     raise UserError(
         f"the label in column '{column}' is missing" if missing else f"the value in column '{column}' is no label",
-        path=path,
-        line=line,
+        path=place.path,
+        line=place.line,
         found=shorten(repr(value)),
         expected="a name or a whole number",
         todo="label the example or remove it",

@@ -7,13 +7,13 @@ from typing import Any
 
 from bertft_core.config import UserError
 from bertft_core.config.data import HubData
-from bertft_core.data.examples import RawSplit, Row, did_you_mean, place_columns, read_split, shorten
+from bertft_core.data.examples import RawSplit, ReadExample, Row, did_you_mean, place_columns, read_split, shorten
 
 UNLABELLED = -1
 """What `datasets` stores where the label of a ClassLabel column is withheld."""
 
 
-def read_hub(data: HubData, columns: Sequence[str]) -> dict[str, RawSplit]:
+def read_hub(data: HubData, columns: Sequence[str], read_example: ReadExample) -> dict[str, RawSplit]:
     """Every split the study names; raises `UserError` when the data set, a split, a column or a label is not there."""
     named = {"train": data.train, "validation": data.validation, "test": data.test} | data.out_of_domain
     wanted = {split: there for split, there in named.items() if there is not None}
@@ -31,7 +31,7 @@ def read_hub(data: HubData, columns: Sequence[str]) -> dict[str, RawSplit]:
     splits = {}
     for split, there in wanted.items():
         path = f"{_title(data)}[{there}]"
-        splits[split] = read_split(_rows(loaded[there], columns, path), columns, name=split, path=path)
+        splits[split] = read_split(_rows(loaded[there], columns, path), name=split, path=path, read_example=read_example)
     return splits
 
 
@@ -57,19 +57,29 @@ def _load(data: HubData) -> Any:
 
 def _rows(split: Any, columns: Sequence[str], path: str) -> Iterator[Row]:
     place_columns(columns, split.column_names, path=path, line=1)
-    label_names = getattr(split.features[columns[-1]], "names", None)
+    names = [_class_names(split.features[column]) for column in columns]
     cells = zip(*(split[column] for column in columns), strict=True)
-    for row, (*texts, label) in enumerate(cells, start=1):
-        if label_names is None:
-            yield row, (*texts, label)
-        elif label == UNLABELLED:
-            raise UserError(
-                "the split is not labelled",
-                path=path,
-                line=row,
-                found=f"label {UNLABELLED}, which stands for a withheld label",
-                expected=f"one of {', '.join(label_names)}",
-                todo="choose a labelled split, or leave data.test away and set data.split.test_ratio",
-            )
-        else:
-            yield row, (*texts, None if label is None else label_names[label])
+    for row, values in enumerate(cells, start=1):
+        yield row, tuple(_named(value, known, path, row) for value, known in zip(values, names, strict=True))
+
+
+def _class_names(feature: Any) -> list[str] | None:
+    """The names behind the numbers of a ClassLabel column, or of a column that lists them."""
+    return getattr(feature, "names", None) or getattr(getattr(feature, "feature", None), "names", None)
+
+
+def _named(value: Any, names: list[str] | None, path: str, row: int) -> Any:
+    if names is None or value is None:
+        return value
+    if isinstance(value, list):
+        return [_named(item, names, path, row) for item in value]
+    if value == UNLABELLED:
+        raise UserError(
+            "the split is not labelled",
+            path=path,
+            line=row,
+            found=f"label {UNLABELLED}, which stands for a withheld label",
+            expected=f"one of {', '.join(names)}",
+            todo="choose a labelled split, or leave data.test away and set data.split.test_ratio",
+        )
+    return names[value]

@@ -27,7 +27,7 @@ def agree_on_labels(splits: Mapping[str, RawSplit], given: tuple[str, ...] | Non
             "the training set has one label only",
             path=train.path,
             line=train.examples[0].line,
-            found=f"all {len(train.examples)} examples are '{train.examples[0].label}'",
+            found=f"all {len(train.examples)} examples are '{train.examples[0].stratum}'",
             expected="examples of at least two labels",
             todo="check data.label, or add examples of another label",
         )
@@ -43,19 +43,19 @@ def _order(labels: Mapping[str, int]):
 
 
 def _first(split: RawSplit, known) -> Example | None:
-    return next((example for example in split.examples if example.label not in known), None)
+    return next((example for example in split.examples if example.stratum not in known), None)
 
 
 def _refuse_unknown(split: RawSplit, given: tuple[str, ...]) -> None:
     example = _first(split, given)
     if example is not None:
         raise UserError(
-            f"the label '{example.label}' is unknown",
+            f"the label '{example.stratum}' is unknown",
             path=split.path,
             line=example.line,
-            found=example.label,
+            found=example.stratum,
             expected=f"one of {', '.join(given)}",
-            todo=did_you_mean(example.label, given) or "correct the label, or add it to data.labels",
+            todo=did_you_mean(example.stratum, given) or "correct the label, or add it to data.labels",
         )
 
 
@@ -64,10 +64,10 @@ def _refuse_unlearned(name: str, split: RawSplit, train: RawSplit) -> None:
     example = _first(split, learned)
     if example is not None:
         raise UserError(
-            f"the label '{example.label}' occurs in {name} but never in train",
+            f"the label '{example.stratum}' occurs in {name} but never in train",
             path=split.path,
             line=example.line,
-            found=example.label,
+            found=example.stratum,
             expected=f"one of the training labels {', '.join(sorted(learned, key=_order(learned)))}",
-            todo=did_you_mean(example.label, learned) or f"add training examples of it, or take it out of {name}",
+            todo=did_you_mean(example.stratum, learned) or f"add training examples of it, or take it out of {name}",
         )

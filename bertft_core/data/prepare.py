@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pyarrow as pa
@@ -12,19 +13,20 @@ import pyarrow as pa
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.base import canonical_json, digest_of
 from bertft_core.config.data import DataConfig, FileData, HubData
+from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.checks import PreparedData, find_all, unknown_ratio
 from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
-from bertft_core.data.examples import RawSplit
-from bertft_core.data.labels import agree_on_labels
+from bertft_core.data.examples import RawSplit, shorten
 from bertft_core.data.prepared import PreparedSplit
 from bertft_core.data.sources import read_splits
 from bertft_core.data.splits import cut_missing, subsample
 from bertft_core.data.storage import load_or_make
-from bertft_core.data.tokenization import load_tokenizer, refuse_too_long, tokenise, tokenizer_digest, uses_token_types
+from bertft_core.data.tokenization import load_tokenizer, refuse_too_long, tokenizer_digest, uses_token_types
+from bertft_core.metrics import METRICS
 from bertft_core.records import DatasetCard, SplitCard
 from bertft_core.records.store import read_record, write_record
 
-PREPARED_VERSION = 1
+PREPARED_VERSION = 2
 """Goes into the fingerprint: raise it when the same examples would be stored differently."""
 
 
@@ -37,9 +39,10 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str) -> DatasetCard:
     data = study.data
     encoder = resolve_encoder(study.encoder)
     refuse_too_long(data.max_length, encoder)
-    given = read_splits(data)
-    labels = agree_on_labels(given, data.labels)
-    splits = subsample(cut_missing(given, data.split, study.seed), data.subsample, study.seed)
+    alignment = ALIGNMENTS[study.head.kind]
+    given, labels, repairs = alignment.agree(read_splits(data, study.head.kind), data)
+    whole = subsample(cut_missing(given, data.split, study.seed), data.subsample, study.seed)
+    splits = alignment.for_training(whole, data)
     digests = {name: split_digest(split) for name, split in splits.items()}
     fingerprint = digest_of(
         {
@@ -48,11 +51,13 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str) -> DatasetCard:
             "labels": labels,
             "max_length": data.max_length,
             "tokenizer": tokenizer_digest(encoder),
+            "head": study.head.kind,
+            "settings": alignment.settings(data),
         }
     )
     directory = Path(home_dir).resolve() / "data" / fingerprint
     sizes = {name: len(split.examples) for name, split in splits.items()}
-    prepared = load_or_make(directory, sizes, lambda: _tokenised(splits, labels, encoder, data.max_length))
+    prepared = load_or_make(directory, sizes, lambda: _tokenised(alignment, splits, labels, encoder, data))
     card = DatasetCard(
         name=_name(data),
         source=data.source,
@@ -62,9 +67,12 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str) -> DatasetCard:
         encoder_dir=str(encoder.directory),
         labels=labels,
         max_length=data.max_length,
-        splits={name: _split_card(splits[name], prepared[name], labels, data.max_length, digests[name]) for name in splits},
-        findings=find_all(PreparedData(splits, prepared, labels, data.max_length)),
+        splits={
+            name: _split_card(study, splits[name], prepared[name], labels, digests[name], prepared["train"]) for name in splits
+        },
+        findings=repairs + find_all(PreparedData(splits, prepared, labels, data.max_length), alignment.CHECKS),
     )
+    _refuse_unscored_metric(study, card)
     _refuse_unknown_headline(study.headline.split, card)
     if read_record(directory / "card.json", DatasetCard) != card:
         write_record(directory / "card.json", card)
@@ -82,6 +90,18 @@ def _refuse_unknown_headline(split: str, card: DatasetCard) -> None:
         )
 
 
+def _refuse_unscored_metric(study: StudyConfig, card: DatasetCard) -> None:
+    """Some metrics are there for some sets of labels only; a loss may be infinite for the constant predictor alone."""
+    scored = card.splits["validation"].constant_scores
+    if study.metric not in scored and study.direction == "maximize":
+        raise UserError(
+            f"metric: '{study.metric}' cannot be computed for these labels",
+            found=f"the labels {shorten(', '.join(card.labels), 120)}" if card.labels else "no labels",
+            expected=f"one of {', '.join(name for name in study.head.metrics if name in scored)}",
+            todo="choose another metric",
+        )
+
+
 def split_digest(split: RawSplit) -> str:
     """SHA-256 of the examples in their order: id, texts and label, one canonical JSON line each."""
     sha256 = hashlib.sha256()
@@ -91,24 +111,27 @@ def split_digest(split: RawSplit) -> str:
 
 
 def _tokenised(
-    splits: Mapping[str, RawSplit], labels: tuple[str, ...], encoder: EncoderFiles, max_length: int
+    alignment: ModuleType, splits: Mapping[str, RawSplit], labels: tuple[str, ...], encoder: EncoderFiles, data: DataConfig
 ) -> dict[str, pa.Table]:
     tokenizer = load_tokenizer(encoder)
-    label_ids = {label: i for i, label in enumerate(labels)}
     types = uses_token_types(encoder)
-    return {name: tokenise(tokenizer, split.examples, label_ids, max_length, types) for name, split in splits.items()}
+    return {name: alignment.tokenise(tokenizer, split.examples, labels, data, types) for name, split in splits.items()}
 
 
-def _split_card(raw: RawSplit, prepared: PreparedSplit, labels: tuple[str, ...], max_length: int, sha256: str) -> SplitCard:
-    counts = raw.label_counts
+def _split_card(
+    study: StudyConfig, raw: RawSplit, prepared: PreparedSplit, labels: tuple[str, ...], sha256: str, train: PreparedSplit
+) -> SplitCard:
+    alignment, metrics = ALIGNMENTS[study.head.kind], METRICS[study.head.kind]
     return SplitCard(
         n_examples=prepared.n,
-        label_counts={label: counts.get(label, 0) for label in labels},
-        truncated_ratio=float(np.mean(prepared.n_pieces > max_length)),
+        n_windows=prepared.n_windows,
+        label_counts=alignment.counts(raw.examples, labels),
+        truncated_ratio=float(np.mean(prepared.truncated(study.data.max_length))),
         unknown_piece_ratio=unknown_ratio(prepared),
         mean_length=float(np.mean(prepared.lengths)),
         origin=raw.origin,
         sha256=sha256,
+        constant_scores=metrics.majority(alignment.gold(train), alignment.gold(prepared), labels),
     )
 
 

@@ -10,48 +10,73 @@ import pyarrow as pa
 
 
 class PreparedSplit:
-    """The rows of one `<split>.arrow`; see `tokenization.tokenise` for its columns."""
+    """The rows of one `<split>.arrow`; see `tokenization.table_of` and the head's alignment for its columns."""
 
     def __init__(self, table: pa.Table, name: str) -> None:
         self.name = name
-        self._table = table
+        self.table = table
         self._ids = _flat(table, "input_ids")
         self._types = _flat(table, "token_type_ids") if "token_type_ids" in table.column_names else None
+        self._has_windows = "window_lengths" in table.column_names
+        self._ragged: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     @property
     def n(self) -> int:
         """Number of examples."""
-        return self._table.num_rows
+        return self.table.num_rows
+
+    def values(self, column: str) -> np.ndarray:
+        """A number column, shape (n,); a read-only view."""
+        return _values(self.table, column)
+
+    def ragged(self, column: str, i: int) -> np.ndarray:
+        """Row i of a list column of numbers; a read-only view."""
+        if column not in self._ragged:
+            self._ragged[column] = _flat(self.table, column)
+        return _row(self._ragged[column], i)
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """Label ids, int64, shape (n,)."""
-        return _values(self._table, "label").astype(np.int64)
+        """Label ids, int64, shape (n,); of a head that has one label for each example."""
+        return _values(self.table, "label").astype(np.int64)
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """Input lengths in word pieces, special tokens included, int64, shape (n,)."""
+        """Word pieces of all windows of an input, special tokens included, int64, shape (n,)."""
         return np.diff(self._ids[0])
+
+    def window_lengths(self, i: int) -> np.ndarray:
+        """Lengths of the windows that example i is read in, one after another in `input_ids`: int, shape (windows,)."""
+        return self.ragged("window_lengths", i) if self._has_windows else self.lengths[i : i + 1]
 
     @property
     def n_pieces(self) -> np.ndarray:
         """Lengths before truncation, int32, shape (n,)."""
-        return _values(self._table, "n_pieces")
+        return _values(self.table, "n_pieces")
+
+    def truncated(self, max_length: int) -> np.ndarray:
+        """Whether the end of an input was cut off, bool, shape (n,); windows lose nothing."""
+        return np.zeros(self.n, bool) if self._has_windows else self.n_pieces > max_length
+
+    @property
+    def n_windows(self) -> int:
+        """Windows of all inputs; as many as inputs where each is read at once."""
+        return sum(len(self.window_lengths(i)) for i in range(self.n)) if self._has_windows else self.n
 
     @property
     def n_unknown(self) -> np.ndarray:
         """Unknown word pieces of each input, int32, shape (n,)."""
-        return _values(self._table, "n_unknown")
+        return _values(self.table, "n_unknown")
 
     @property
     def n_special(self) -> int:
-        """Special tokens in every input."""
-        return int(self._table.schema.metadata[b"n_special"])
+        """Special tokens in every window of an input."""
+        return int(self.table.schema.metadata[b"n_special"])
 
     @property
     def pad_token_id(self) -> int:
         """What the tokenizer pads with."""
-        return int(self._table.schema.metadata[b"pad_token_id"])
+        return int(self.table.schema.metadata[b"pad_token_id"])
 
     @property
     def has_token_types(self) -> bool:
@@ -69,12 +94,12 @@ class PreparedSplit:
     @cached_property
     def example_ids(self) -> list[str]:
         """Stable names of the examples."""
-        return self._table["example_id"].to_pylist()
+        return self.table["example_id"].to_pylist()
 
     def texts(self, i: int) -> tuple[str, ...]:
         """The text of example i, or its two texts."""
-        columns = [name for name in ("text", "text_b") if name in self._table.column_names]
-        return tuple(self._table[name][i].as_py() for name in columns)
+        columns = [name for name in ("text", "text_b") if name in self.table.column_names]
+        return tuple(self.table[name][i].as_py() for name in columns)
 
 
 def open_split(directory: str | Path, split: str) -> PreparedSplit:

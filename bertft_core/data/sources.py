@@ -6,36 +6,67 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from bertft_core.config import UserError
 from bertft_core.config.data import BundledData, DataConfig, FileData
+from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.bundled import bundled_files
-from bertft_core.data.examples import RawSplit, read_split
+from bertft_core.data.examples import RawSplit, ReadExample, read_split
 from bertft_core.data.hub_data import read_hub
-from bertft_core.data.readers import reader_of
+from bertft_core.data.readers import format_of, read_text, reader_of
 
-Source = Callable[[Any, Sequence[str]], dict[str, RawSplit]]
+Source = Callable[[Any, Sequence[str], ReadExample], dict[str, RawSplit]]
 
 
-def read_bundled(data: BundledData, columns: Sequence[str]) -> dict[str, RawSplit]:
+def read_bundled(data: BundledData, columns: Sequence[str], read_example: ReadExample) -> dict[str, RawSplit]:
     """The splits of a set that ships with bertft."""
-    splits = {name: _read_file(path, columns, name) for name, path in bundled_files(data.name).items()}
+    files = bundled_files(data.name)
+    splits = {name: _read_file(path, data, columns, read_example, name) for name, path in files.items()}
     return {name: RawSplit(raw.examples, raw.path, f"bundled {data.name}/{name}") for name, raw in splits.items()}
 
 
-def read_files(data: FileData, columns: Sequence[str]) -> dict[str, RawSplit]:
+def read_files(data: FileData, columns: Sequence[str], read_example: ReadExample) -> dict[str, RawSplit]:
     """The splits that have a file."""
     named = {"train": data.train, "validation": data.validation, "test": data.test} | data.out_of_domain
-    return {name: _read_file(Path(path), columns, name, data.format) for name, path in named.items() if path is not None}
+    return {name: _read_file(Path(path), data, columns, read_example, name) for name, path in named.items() if path is not None}
 
+
+HEAD_OF_FORMAT = {
+    "conll": "token_classification",
+    "conllu": "token_classification",
+    "squad": "question_answering",
+    "text": "masked_lm",
+}
 
 SOURCES: dict[str, Source] = {"bundled": read_bundled, "files": read_files, "hub": read_hub}
 
 
-def read_splits(data: DataConfig) -> dict[str, RawSplit]:
-    """Split name → examples, for every split the source names; raises `UserError` at the first mistake in it."""
-    texts = (data.text,) if isinstance(data.text, str) else data.text
-    return SOURCES[data.source](data, (*texts, data.label))
+def read_splits(data: DataConfig, kind: str = "classification") -> dict[str, RawSplit]:
+    """Split name → examples for the head of this kind, for every split the source names.
+
+    Raises `UserError` at the first mistake in it.
+    """
+    alignment = ALIGNMENTS[kind]
+    if isinstance(data, FileData):
+        _refuse_foreign_formats(data, kind)
+    return SOURCES[data.source](data, alignment.columns(data), alignment.reader(data))
 
 
-def _read_file(path: Path, columns: Sequence[str], name: str, file_format: str | None = None) -> RawSplit:
-    reader = reader_of(path, file_format)
-    return read_split(reader(path, columns), columns, name=name, path=str(path))
+def _refuse_foreign_formats(data: FileData, kind: str) -> None:
+    """Some formats hold words with tags, or questions, or bare text: what one kind of head learns from."""
+    paths = (data.train, data.validation, data.test, *data.out_of_domain.values())
+    for path in (path for path in paths if path is not None):
+        meant_for = HEAD_OF_FORMAT.get(data.format or format_of(Path(path)))
+        if meant_for is not None and meant_for != kind:
+            raise UserError(
+                f"the format of the file is none that the head '{kind}' can learn from",
+                path=path,
+                found=data.format or format_of(Path(path)),
+                expected="one of csv, tsv, jsonl, parquet",
+                todo=f"set head: {meant_for}, or give the examples in another format",
+            )
+
+
+def _read_file(path: Path, data: DataConfig, columns: Sequence[str], read_example: ReadExample, name: str) -> RawSplit:
+    reader = reader_of(path, getattr(data, "format", None))
+    rows = read_text(path, columns, data.text_unit) if reader is read_text else reader(path, columns)
+    return read_split(rows, name=name, path=str(path), read_example=read_example)

@@ -62,7 +62,7 @@ def _cut(name: str, source: RawSplit, n: int, seed: int, *, leaves_train: bool =
     for label, quota in zip(counts, _allocate(list(counts.values()), n), strict=True):
         if leaves_train and quota >= counts[label]:
             raise _too_few(name, source, label)
-        alike = _groups([example for example in source.examples if example.label == label], together=leaves_train)
+        alike = _groups([example for example in source.examples if example.stratum == label], together=leaves_train)
         taken = 0
         for k in rng.permutation(len(alike)):
             if taken + len(alike[k]) <= quota:
@@ -85,23 +85,25 @@ def _allocate(counts: Sequence[int], n: int) -> list[int]:
 
 
 def _groups(examples: Sequence[Example], *, together: bool) -> list[list[Example]]:
-    """The examples in an order that depends on their texts only; those with the same normalised text in one group."""
+    """The examples in an order that depends on their texts only; those of one context, or with the same
+    normalised text, in one group."""
     if not together:
         return [[example] for example in sorted(examples, key=lambda example: (example.key, example.id))]
     groups: dict[tuple[str, ...], list[Example]] = {}
     for example in examples:
-        groups.setdefault(example.key, []).append(example)
+        groups.setdefault((example.context,) if example.context else example.key, []).append(example)
     return [groups[key] for key in sorted(groups)]
 
 
 def _too_few(name: str, source: RawSplit, label: str) -> UserError:
-    left = [example for example in source.examples if example.label == label]
+    left = [example for example in source.examples if example.stratum == label]
     n_texts = len({example.key for example in left})
+    what, more = (f"the label '{label}' has", f"examples of '{label}'") if label else ("there are", "examples")
     return UserError(
-        f"the label '{label}' has too few examples to cut {name} from train",
+        f"{what} too few examples to cut {name} from train",
         path=source.path,
         line=left[0].line,
         found=f"{len(left)} left in train, {n_texts} different",
         expected="at least one for each split made, and one to learn from",
-        todo=f"add examples of '{label}', give a file as data.{name}, or make data.split.{name}_ratio smaller",
+        todo=f"add {more}, give a file as data.{name}, or make data.split.{name}_ratio smaller",
     )

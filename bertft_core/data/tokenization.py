@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 from bertft_core.config import UserError
 from bertft_core.config.base import digest_of
 from bertft_core.data.encoder_files import TOKENIZER_FILES, TOKENIZER_SETTINGS, EncoderFiles, sha256_of
-from bertft_core.data.examples import Example, shorten
+from bertft_core.data.examples import shorten
 
 RESERVED_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "xlm-roberta-xl": 2, "camembert": 2, "roberta-prelayernorm": 2}
 """Model types that number positions from the padding id on, so that the first ones hold no word piece."""
@@ -81,40 +82,77 @@ def _unusable(encoder: EncoderFiles, found: str, expected: str) -> UserError:
     return UserError("the encoder's tokenizer cannot be used", path=encoder.directory, found=found, expected=expected, todo=todo)
 
 
-def tokenise(tokenizer: Any, examples: Sequence[Example], label_ids: dict[str, int], max_length: int, types: bool) -> pa.Table:
-    """One row per example, cut to `max_length` word pieces (of a pair, the longer text is cut first).
+@dataclass(frozen=True)
+class Encoded:
+    """Word pieces of many texts."""
 
-    `n_pieces` is the length before the cut, special tokens included; `n_unknown` counts unknown pieces after it.
-    """
+    input_ids: list[np.ndarray]
+    """int32 for each example; its windows one after another where it has several."""
+    token_type_ids: list[np.ndarray]
+    """int8, the same shapes."""
+    n_pieces: list[int]
+    """Length of the whole text, special tokens included, before any cut."""
+    window_lengths: list[np.ndarray] = field(default_factory=list)
+    """int32 for each example, where texts were read in windows."""
+
+
+def encode(tokenizer: Any, texts: Sequence[tuple[str, ...]], max_length: int) -> Encoded:
+    """Texts or pairs, cut to `max_length` word pieces (of a pair, the longer text is cut first)."""
     ids: list[np.ndarray] = []
-    type_ids: list[np.ndarray] = []
+    types: list[np.ndarray] = []
     n_pieces: list[int] = []
-    for start in range(0, len(examples), CHUNK):
-        texts = [example.texts for example in examples[start : start + CHUNK]]
-        encoded = _encode(tokenizer, texts)
+    for start in range(0, len(texts), CHUNK):
+        chunk = texts[start : start + CHUNK]
+        encoded = _encode(tokenizer, chunk)
         lengths = [len(row) for row in encoded["input_ids"]]
         long = [i for i, length in enumerate(lengths) if length > max_length]
         if long:
-            cut = _encode(tokenizer, [texts[i] for i in long], truncation=True, max_length=max_length)
+            cut = _encode(tokenizer, [chunk[i] for i in long], truncation=True, max_length=max_length)
             for name in encoded:
                 for i, row in zip(long, cut[name], strict=True):
                     encoded[name][i] = row
         ids += [np.array(row, np.int32) for row in encoded["input_ids"]]
-        type_ids += [np.array(row, np.int8) for row in encoded["token_type_ids"]] if types else []
+        types += [np.array(row, np.int8) for row in encoded["token_type_ids"]]
         n_pieces += lengths
+    return Encoded(ids, types, n_pieces)
+
+
+def encode_windows(tokenizer: Any, texts: Sequence[str], max_length: int, overlap: int) -> Encoded:
+    """Whole texts in windows of at most `max_length` word pieces, of which neighbours share `overlap`."""
+    ids: list[np.ndarray] = []
+    types: list[np.ndarray] = []
+    n_pieces: list[int] = []
+    window_lengths: list[np.ndarray] = []
+    n_special = tokenizer.num_special_tokens_to_add(pair=False)
+    for text in texts:
+        encoded = _encode(
+            tokenizer, [(text,)], truncation=True, max_length=max_length, stride=overlap, return_overflowing_tokens=True
+        )
+        windows = [np.array(window, np.int32) for window in encoded["input_ids"]]
+        ids.append(np.concatenate(windows))
+        types.append(np.concatenate([np.array(window, np.int8) for window in encoded["token_type_ids"]]))
+        window_lengths.append(np.array([len(window) for window in windows], np.int32))
+        n_pieces.append(len(ids[-1]) - (len(windows) - 1) * (n_special + overlap))
+    return Encoded(ids, types, n_pieces, window_lengths)
+
+
+def table_of(
+    tokenizer: Any, example_ids: Sequence[str], encoded: Encoded, more: dict[str, Any], *, types: bool, pair: bool
+) -> pa.Table:
+    """The Arrow table of a split: names, word pieces (with token types where the model is given them), and `more` columns.
+
+    `n_unknown` counts the unknown word pieces.
+    """
     columns = {
-        "example_id": pa.array([example.id for example in examples], pa.string()),
-        "label": pa.array([label_ids[example.label] for example in examples], pa.int32()),
-        "input_ids": _lists(ids),
-        "n_pieces": pa.array(n_pieces, pa.int32()),
-        "n_unknown": pa.array([int((row == tokenizer.unk_token_id).sum()) for row in ids], pa.int32()),
-        "text": pa.array([example.texts[0] for example in examples], pa.large_string()),
+        "example_id": pa.array(example_ids, pa.string()),
+        "input_ids": lists(encoded.input_ids),
+        "n_pieces": pa.array(encoded.n_pieces, pa.int32()),
+        "n_unknown": pa.array([int((row == tokenizer.unk_token_id).sum()) for row in encoded.input_ids], pa.int32()),
+        **more,
     }
     if types:
-        columns["token_type_ids"] = _lists(type_ids)
-    if len(examples[0].texts) == 2:
-        columns["text_b"] = pa.array([example.texts[1] for example in examples], pa.large_string())
-    n_special = tokenizer.num_special_tokens_to_add(pair=len(examples[0].texts) == 2)
+        columns["token_type_ids"] = lists(encoded.token_type_ids)
+    n_special = tokenizer.num_special_tokens_to_add(pair=pair)
     about = {"pad_token_id": str(tokenizer.pad_token_id or 0), "n_special": str(n_special)}
     return pa.table(columns).replace_schema_metadata(about)
 
@@ -126,7 +164,7 @@ def _encode(tokenizer: Any, texts: Iterable[tuple[str, ...]], **how: Any) -> dic
     )
 
 
-def _lists(rows: Sequence[np.ndarray]) -> pa.Array:
+def lists(rows: Sequence[np.ndarray]) -> pa.Array:
     """Rows of different lengths as one Arrow list array."""
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pa.array(np.concatenate(rows)))

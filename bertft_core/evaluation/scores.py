@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from bertft_core.metrics import METRICS
 from bertft_core.records import DatasetCard, RunRecord, StudySummary
-from bertft_core.records.predictions import Predictions, read_predictions
+from bertft_core.records.predictions import read_predictions
 
 CHECKPOINTS = ("best", "final")
 SCORED = ("ok", "collapsed")
@@ -24,18 +25,20 @@ def scores_of(record: RunRecord, run_dir: Path) -> dict[str, float]:
     """
     if record.status not in SCORED:
         return {}
-    compute, labels = METRICS[record.spec.head.kind].compute, record.spec.labels
+    metrics, labels = METRICS[record.spec.head.kind], record.spec.labels
     scores: dict[str, float] = {}
     for checkpoint in CHECKPOINTS:
         recorded: dict[str, dict[str, float]] = getattr(record, checkpoint)
+        validation = stored_predictions(record, run_dir, checkpoint, "validation")
+        tuned = None if validation is None else metrics.tune(validation, labels)
         for split in sorted({*recorded, *record.predictions.get(checkpoint, {})}):
-            stored = stored_predictions(record, run_dir, checkpoint, split)
-            values = recorded.get(split, {}) if stored is None else compute(stored.logits, stored.labels, labels)
+            stored = None if tuned is None else stored_predictions(record, run_dir, checkpoint, split)
+            values = recorded.get(split, {}) if stored is None else metrics.compute(stored, labels, **(tuned or {}))
             scores |= {f"{checkpoint}/{split}/{metric}": value for metric, value in values.items()}
     return scores
 
 
-def stored_predictions(record: RunRecord, run_dir: Path, checkpoint: str, split: str) -> Predictions | None:
+def stored_predictions(record: RunRecord, run_dir: Path, checkpoint: str, split: str) -> pa.Table | None:
     """The predictions a run kept, or None when there are none that can be read."""
     path = record.predictions.get(checkpoint, {}).get(split)
     if path is None:
@@ -44,37 +47,40 @@ def stored_predictions(record: RunRecord, run_dir: Path, checkpoint: str, split:
         stored = read_predictions(run_dir / path)
     except (FileNotFoundError, ValueError):
         return None
-    return stored if stored.logits.shape[1] == len(record.spec.labels) and len(stored.labels) else None
+    return stored if stored.num_rows else None
 
 
 def confusions(
     summary: StudySummary, records: Mapping[str, RunRecord], run_dir_of: Callable[[str], Path]
-) -> dict[str, tuple[NDArray[np.int64], int]]:
-    """Arm → counts [true, predicted] added up over its seeds, and the number of seeds in them.
+) -> dict[str, tuple[tuple[str, ...], NDArray[np.int64], int]]:
+    """Arm → names, counts [true, predicted] added up over its seeds, and the number of seeds in them.
 
-    For the headline split and checkpoint; `records` by run digest. Arms without stored predictions are left out.
+    For the headline split and checkpoint; `records` by run digest. Arms without stored predictions are left out, and so are
+    heads whose answers cannot be counted in a table.
     """
-    found: dict[str, tuple[NDArray[np.int64], int]] = {}
+    found: dict[str, tuple[tuple[str, ...], NDArray[np.int64], int]] = {}
     for arm in summary.arms:
-        tables = []
-        for seed in arm.seeds:
-            record = records.get(seed.run_digest)
-            if record is None or record.status not in SCORED:
-                continue
-            stored = stored_predictions(record, run_dir_of(record.digest), summary.headline_checkpoint, summary.headline_split)
-            if stored is not None:
-                confusion = METRICS[record.spec.head.kind].confusion
-                tables.append(confusion(stored.logits, stored.labels, len(record.spec.labels)))
+        tables = [
+            table
+            for seed in arm.seeds
+            if (record := records.get(seed.run_digest)) is not None and record.status in SCORED
+            if (table := _confusion(record, run_dir_of(record.digest), summary)) is not None
+        ]
         if tables:
-            found[arm.arm] = (np.sum(tables, axis=0), len(tables))
+            found[arm.arm] = (tables[0][0], np.sum([counts for _, counts in tables], axis=0), len(tables))
     return found
 
 
-def majority_scores(card: DatasetCard, kind: str, split: str) -> dict[str, float]:
-    """What the constant predictor of the most frequent training label scores on a split, from the card's label counts."""
-    n_classes = range(len(card.labels))
+def _confusion(record: RunRecord, run_dir: Path, summary: StudySummary) -> tuple[tuple[str, ...], NDArray[np.int64]] | None:
+    metrics, labels = METRICS[record.spec.head.kind], record.spec.labels
+    checkpoint = summary.headline_checkpoint
+    stored = stored_predictions(record, run_dir, checkpoint, summary.headline_split)
+    validation = stored_predictions(record, run_dir, checkpoint, "validation")
+    if stored is None or validation is None:
+        return None
+    return metrics.confusion(stored, labels, **metrics.tune(validation, labels))  # type: ignore[no-any-return]
 
-    def labels_of(name: str) -> NDArray[np.int64]:
-        return np.repeat(n_classes, [card.splits[name].label_counts.get(label, 0) for label in card.labels])
 
-    return METRICS[kind].majority(labels_of("train"), labels_of(split), card.labels)
+def majority_scores(card: DatasetCard, split: str) -> dict[str, float]:
+    """What the constant predictor scores on a split: the most frequent training label, the training mean, no answer."""
+    return card.splits[split].constant_scores

@@ -1,7 +1,8 @@
 """Task heads: one file per task type, chosen by the head's `kind`.
 
-Each module offers `build` (the `AutoModelFor…` with a fresh head), `loss_sum` and `TAILS` (for the families it knows, the part
-of the model behind the encoder, so that the encoder can be run without padding or only once).
+Each module offers `build` (the `AutoModelFor…` with a fresh head), `work` (what the encoder reads for some examples), `tail` (the
+part of the model behind the encoder, so that the encoder can be run without padding or only once; None for a family whose parts
+are not known), `loss_sum`, `outputs` (a row for each example) and `predictions` (the table of all rows).
 """
 
 from types import ModuleType

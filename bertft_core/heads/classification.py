@@ -1,71 +1,61 @@
-"""Sequence classification: one label for a text or a pair of texts, from the encoder's first token."""
+"""Sequence classification: one label for a text or a pair of texts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
+
+from bertft_core.config.head import ClassificationHead
+from bertft_core.heads import pooling
+from bertft_core.heads.loading import load
+from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work
+from bertft_core.records.tables import matrix_column
+
+CONSTANT = True
+"""The same examples are the same work in every epoch."""
 
 
-def build(encoder_dir: str, labels: Sequence[str], dropout: float | None) -> PreTrainedModel:
-    """`AutoModelForSequenceClassification` in fp32 on the CPU, its head drawn from torch's global generator.
-
-    `dropout` overrides every dropout of the model; None keeps the checkpoint's.
-    """
-    config = AutoConfig.from_pretrained(encoder_dir, trust_remote_code=False, local_files_only=True)
-    config.id2label = dict(enumerate(labels))  # also sets num_labels
-    config.label2id = {label: i for i, label in enumerate(labels)}
-    config.problem_type = "single_label_classification"
-    if dropout is not None:
-        _set_dropout(config, dropout)
-    return AutoModelForSequenceClassification.from_pretrained(
-        encoder_dir,
-        config=config,
-        dtype=torch.float32,  # the default is the checkpoint's, which may be bf16
-        use_safetensors=True,
-        trust_remote_code=False,
-        local_files_only=True,
-    )
+def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, config: ClassificationHead) -> PreTrainedModel:
+    """`AutoModelForSequenceClassification` in fp32 on the CPU; see `loading.load`. `UserError` for a pooling it cannot have."""
+    model = load(AutoModelForSequenceClassification, encoder_dir, dropout, labels, problem_type="single_label_classification")
+    pooling.refuse_unknown_family(model.config.model_type, config.pooling)
+    return model
 
 
-def _set_dropout(config: Any, value: float) -> None:
-    for name, old in config.to_dict().items():
-        if "drop" in name and (old is None or isinstance(old, int | float)) and not isinstance(old, bool):
-            setattr(config, name, value)
+def work(
+    split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: ClassificationHead, draw: Draw | None = None
+) -> Work:
+    """Reading the examples; targets are their labels [n]."""
+    return pooling.text_work(split, indices, config.pooling, config.aggregate, split.labels[indices])
 
 
-def loss_sum(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy summed over the batch, in nats; `logits` [n, classes], `labels` [n]. Scalar in fp32."""
-    return nn.functional.cross_entropy(logits.float(), labels, reduction="sum")
+def own_logits(output: Any) -> Tensor:
+    """Logits [windows, classes] of the whole model."""
+    return output.logits  # type: ignore[no-any-return]
 
 
-def _bert(model: Any, first: Tensor) -> Tensor:
-    return model.classifier(model.dropout(model.bert.pooler(first)))
+def tail(model: PreTrainedModel, config: ClassificationHead, work: Work) -> Tail | None:
+    """See `pooling.tail_of`: logits [windows, classes]."""
+    return pooling.tail_of(model, config.pooling, work)
 
 
-def _first_token_head(model: Any, first: Tensor) -> Tensor:
-    return model.classifier(first)
+def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: ClassificationHead) -> Tensor:
+    """Cross-entropy summed over the examples, in nats, of logits [windows, classes]. Scalar in fp32."""
+    logits = pooling.aggregated(logits.float(), work, config.aggregate)
+    return nn.functional.cross_entropy(logits, torch.from_numpy(work.targets).to(logits.device), reduction="sum")
 
 
-def _distilbert(model: Any, first: Tensor) -> Tensor:
-    pooled = nn.functional.relu(model.pre_classifier(first[:, 0]))
-    return model.classifier(model.dropout(pooled))
+def outputs(model: PreTrainedModel, logits: Tensor, work: Work, config: ClassificationHead) -> list[np.ndarray]:
+    """The logits [classes] of each example, float32."""
+    return list(pooling.aggregated(logits.float(), work, config.aggregate).cpu().numpy())
 
 
-def _deberta(model: Any, first: Tensor) -> Tensor:
-    return model.classifier(model.dropout(model.pooler(first)))
-
-
-TAILS: dict[str, Callable[[Any, Tensor], Tensor]] = {
-    "bert": _bert,
-    "distilbert": _distilbert,
-    "roberta": _first_token_head,
-    "xlm-roberta": _first_token_head,
-    "camembert": _first_token_head,
-    "electra": _first_token_head,
-    "deberta-v2": _deberta,
-}
-"""`model_type` → logits [n, classes] from the encoder's last hidden state of the first token [n, 1, hidden]."""
+def predictions(gold: pa.Table, rows: Sequence[np.ndarray]) -> pa.Table:
+    """`gold` (example_id, label) with the logits of each example."""
+    return gold.append_column("logits", matrix_column(np.stack(rows)))

@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
+
+from bertft_core.metrics.columns import matrix, vector
 
 Floats = NDArray[np.floating]
 Ints = NDArray[np.integer]
 
 ECE_BINS = 15
+TWO_LABELS_ONLY = ("f1_binary", "accuracy_and_f1")
+"""Metrics that are there only with two labels: F1 of the second label, and its mean with accuracy (as GLUE reports MRPC)."""
 
 
-def compute(logits: Floats, labels: Ints, label_names: tuple[str, ...]) -> dict[str, float]:
+def compute(predictions: pa.Table, labels: tuple[str, ...]) -> dict[str, float]:
+    """Every metric of stored predictions (`label` and `logits` of each example); see `scores`."""
+    return scores(matrix(predictions, "logits", len(labels)), vector(predictions, "label"), labels)
+
+
+def tune(validation: pa.Table, labels: tuple[str, ...]) -> dict[str, float]:
+    """Nothing is tuned: the largest logit wins."""
+    return {}
+
+
+def majority(train: pa.Table, split: pa.Table, labels: tuple[str, ...]) -> dict[str, float]:
+    """What the constant predictor of the training set's class shares scores on a split; see `majority_scores`."""
+    return majority_scores(vector(train, "label"), vector(split, "label"), labels)
+
+
+def confusion(predictions: pa.Table, labels: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """The labels, and the counts of [true, predicted]."""
+    return labels, confusion_counts(matrix(predictions, "logits", len(labels)), vector(predictions, "label"), len(labels))
+
+
+def scores(logits: Floats, labels: Ints, label_names: tuple[str, ...]) -> dict[str, float]:
     """Every metric of one set of predictions.
 
     `logits` [n, classes] before the softmax, `labels` [n] in 0 … classes - 1. The prediction is the largest logit, the lowest
@@ -20,13 +45,13 @@ def compute(logits: Floats, labels: Ints, label_names: tuple[str, ...]) -> dict[
     Raises `ValueError` for no examples, shapes that do not fit, NaN or infinite logits, and labels out of range.
     """
     logits, labels = _checked(logits, labels, len(label_names))
-    counts = confusion(logits, labels, len(label_names))
+    counts = confusion_counts(logits, labels, len(label_names))
     log_probabilities = _log_softmax(logits)
     n, hits = int(counts.sum()), counts.diagonal()
     true, predicted = counts.sum(axis=1), counts.sum(axis=0)
     precision, recall = _ratio(hits, predicted), _ratio(hits, true)
     f1 = _ratio(2 * hits, true + predicted)
-    scores = {
+    found = {
         "accuracy": hits.sum() / n,
         "f1_macro": f1.mean(),
         "f1_weighted": (f1 * true).sum() / n,
@@ -34,12 +59,14 @@ def compute(logits: Floats, labels: Ints, label_names: tuple[str, ...]) -> dict[
         "log_loss": -log_probabilities[np.arange(n), labels].mean(),
         "ece": _ece_of(log_probabilities, logits.argmax(axis=1) == labels),
     }
+    if len(label_names) == 2:
+        found |= {"f1_binary": f1[1], "accuracy_and_f1": (found["accuracy"] + f1[1]) / 2}
     for i, label in enumerate(label_names):
-        scores |= {f"precision/{label}": precision[i], f"recall/{label}": recall[i], f"f1/{label}": f1[i]}
-    return {name: float(value) for name, value in scores.items()}
+        found |= {f"precision/{label}": precision[i], f"recall/{label}": recall[i], f"f1/{label}": f1[i]}
+    return {name: float(value) for name, value in found.items()}
 
 
-def majority(train_labels: Ints, labels: Ints, label_names: tuple[str, ...]) -> dict[str, float]:
+def majority_scores(train_labels: Ints, labels: Ints, label_names: tuple[str, ...]) -> dict[str, float]:
     """The metrics of the constant predictor that answers with the class shares of the training set.
 
     Its answer is the most frequent training label, the lowest index among equals. Log-loss is absent where a label to be
@@ -48,11 +75,11 @@ def majority(train_labels: Ints, labels: Ints, label_names: tuple[str, ...]) -> 
     shares = np.bincount(np.asarray(train_labels), minlength=len(label_names)) / len(train_labels)
     with np.errstate(divide="ignore"):
         logits = np.tile(np.log(shares), (len(labels), 1))
-    scores = compute(logits, labels, label_names)
-    return {name: value for name, value in scores.items() if np.isfinite(value)}
+    found = scores(logits, labels, label_names)
+    return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
-def confusion(logits: Floats, labels: Ints, n_classes: int) -> NDArray[np.int64]:
+def confusion_counts(logits: Floats, labels: Ints, n_classes: int) -> NDArray[np.int64]:
     """Counts [true class, predicted class], int64 [n_classes, n_classes]."""
     logits, labels = _checked(logits, labels, n_classes)
     cells = labels.astype(np.int64) * n_classes + logits.argmax(axis=1)

@@ -24,7 +24,10 @@ class SplitCard(Frozen):
     """One split after reading, splitting and tokenising."""
 
     n_examples: int
+    n_windows: int | None = None
+    """Windows that the inputs are read in; as many as examples where each is read at once."""
     label_counts: dict[str, int]
+    """Label → examples, or words for tags; empty where there are no labels."""
     truncated_ratio: float
     """Share of inputs longer than max_length."""
     unknown_piece_ratio: float
@@ -35,6 +38,8 @@ class SplitCard(Frozen):
     """File, hub split, or 'cut from train'."""
     sha256: str
     """Of the canonical examples of this split."""
+    constant_scores: dict[str, float] = {}
+    """Metric → what the constant predictor scores here: the most frequent training label, the training mean, no answer."""
 
 
 class DatasetCard(Frozen):

@@ -20,7 +20,7 @@ def seed_plots(study: StudyConfig, card: DatasetCard, summary: StudySummary) -> 
     for split in wording.splits_of(summary):
         rows = [_arm_row(arm, split, summary) for arm in summary.arms]
         if any(row.points for row in rows):
-            majority = majority_scores(card, study.head.kind, split).get(summary.headline_metric)
+            majority = majority_scores(card, split).get(summary.headline_metric)
             label = f"{summary.headline_metric} on {split}, {summary.headline_checkpoint} checkpoint"
             found.append(plots.seed_plot(rows, label, majority))
     return found

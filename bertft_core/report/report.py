@@ -74,7 +74,7 @@ def _page(
         seeds=sections.seeds(summary, records),
         validation_curves=figures.validation_curves(study, summary, records),
         loss_curves=figures.loss_curves(summary, study_dir),
-        confusions=sections.confusion_tables(summary, card, records, study_dir),
+        confusions=sections.confusion_tables(summary, records, study_dir),
         searches=sections.searches(sweeps, study_dir),
         troubled=sections.troubled(study, summary, sweeps, records),
         machines=sections.machines(summary, records),

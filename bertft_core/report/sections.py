@@ -9,7 +9,7 @@ from typing import Any
 
 from bertft_core.config.study import StudyConfig
 from bertft_core.evaluation import confusions
-from bertft_core.records import ArmSummary, DatasetCard, RunRecord, StudyDir, StudySummary, SweepResult
+from bertft_core.records import ArmSummary, RunRecord, StudyDir, StudySummary, SweepResult
 from bertft_core.report import plots, wording
 
 Row = dict[str, Any]
@@ -75,18 +75,16 @@ def seeds(summary: StudySummary, records: Mapping[str, RunRecord]) -> list[Row]:
     ]
 
 
-def confusion_tables(
-    summary: StudySummary, card: DatasetCard, records: Mapping[str, RunRecord], study_dir: StudyDir
-) -> list[Row]:
+def confusion_tables(summary: StudySummary, records: Mapping[str, RunRecord], study_dir: StudyDir) -> list[Row]:
     """For each arm: mean counts per seed, and each cell's share of its true label (for the shade)."""
     tables = []
-    for arm, (counts, n_seeds) in confusions(summary, records, study_dir.run_dir).items():
+    for arm, (names, counts, n_seeds) in confusions(summary, records, study_dir.run_dir).items():
         rows = []
-        for label, row in zip(card.labels, counts, strict=True):
+        for label, row in zip(names, counts, strict=True):
             total = int(row.sum())
             cells = [{"mean": count / n_seeds, "share": count / total if total else 0.0} for count in row.tolist()]
             rows.append({"label": label, "cells": cells})
-        tables.append({"arm": arm, "n_seeds": n_seeds, "rows": rows})
+        tables.append({"arm": arm, "names": names, "n_seeds": n_seeds, "rows": rows})
     return tables
 
 

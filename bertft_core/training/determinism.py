@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 from bertft_core.seeds import derive_seed
@@ -34,3 +35,12 @@ def enter_dropout_stream(dropout_seed: int, step: int, micro: int) -> None:
     The stream has no state: a pass depends on its step alone, not on evaluations, resumes or other runs before it.
     """
     torch.manual_seed(derive_seed(dropout_seed, "step", step, micro))
+
+
+def masking_draw(dropout_seed: int, step: int) -> Callable[[int], np.random.Generator]:
+    """The masking stream: for each example of a step a generator that depends on nothing but step and example.
+
+    So it is the same however the step is cut in passes, and after a resume. It moves with the dropout seed: both are noise on
+    the way to the loss.
+    """
+    return lambda example: np.random.default_rng(derive_seed(dropout_seed, "mask", step, example))

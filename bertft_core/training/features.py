@@ -1,4 +1,4 @@
-"""First-token states of a frozen encoder, computed once per data set and thread count and shared by all runs.
+"""States of a frozen encoder, computed once per data set and thread count and shared by all runs.
 
 Every run would compute the same bits (same batches, same thread count), so taking them from the file changes nothing but time.
 """
@@ -16,6 +16,7 @@ from bertft_core.config.base import digest_of
 from bertft_core.data.prepared import PreparedSplit
 from bertft_core.records import RunSpec
 from bertft_core.records.store import write_atomically
+from bertft_core.training.chunks import chunks_of
 from bertft_core.training.environment import cpu_name
 from bertft_core.training.forward import Forward
 
@@ -23,21 +24,38 @@ from bertft_core.training.forward import Forward
 def feature_dir(spec: RunSpec, device: torch.device) -> Path:
     """Where the states of this encoder lie: everything that could change a bit goes into the name."""
     processor = cpu_name() if device.type == "cpu" else torch.cuda.get_device_name(device)
-    parts = (spec.encoder.weights_sha256, device.type, spec.threads, spec.training.precision, torch.__version__, processor)
+    head = spec.head.model_dump(mode="json")  # which states are looked at
+    parts = (spec.encoder.weights_sha256, head, device.type, spec.threads, spec.training.precision, torch.__version__, processor)
     return Path(spec.prepared_dir) / "features" / digest_of(parts)[:16]
 
 
-def frozen_features(forward: Forward, split: PreparedSplit, directory: Path) -> Tensor:
-    """The states [n, 1, hidden] of a split in fp32, from the file or computed and stored."""
+def frozen_features(forward: Forward, split: PreparedSplit, directory: Path) -> tuple[Tensor, np.ndarray]:
+    """The states [M, hidden] of a split in fp32 and where each example's begin [n + 1], from the files or computed and stored."""
+    works = [forward.work(split, np.array([i])) for i in range(split.n)]
+    rows = [len(work.window_lengths) if work.positions is None else len(work.positions) for work in works]
+    starts = np.concatenate([[0], np.cumsum(rows)])
     path = directory / f"{split.name}.npy"
     try:
         states = torch.from_numpy(np.load(path, allow_pickle=False))
-        if len(states) == split.n:
-            return states.to(forward.device)
+        if len(states) == starts[-1]:
+            return states.to(forward.device), starts
     except (OSError, ValueError, EOFError):
         pass  # not there yet, or torn
-    states = forward.evaluate(split, forward.first_token_states)
+    states = torch.cat(forward.evaluate(split, lambda split, indices: _states(forward, split, indices)))
     buffer = io.BytesIO()
     np.save(buffer, states.numpy(), allow_pickle=False)
     write_atomically(path, buffer.getvalue())
-    return states.to(forward.device)
+    return states.to(forward.device), starts
+
+
+def _states(forward: Forward, split: PreparedSplit, indices: np.ndarray) -> list[Tensor]:
+    """The states [m, hidden] of each example."""
+    work = forward.work(split, indices)
+    ends = np.cumsum(work.window_lengths)
+    if work.positions is None:
+        rows = work.windows_of
+    else:
+        per_window = np.diff(np.searchsorted(work.positions, ends), prepend=0)
+        rows = np.add.reduceat(per_window, np.concatenate([[0], np.cumsum(work.windows_of)[:-1]]))
+    states = torch.cat([forward.states(part) for part, _ in chunks_of(work)])
+    return list(states.float().cpu().split(rows.tolist()))

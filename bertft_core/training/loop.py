@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from bertft_core.config.head import Direction
-from bertft_core.heads import HEADS
 from bertft_core.records import Evaluation, RunSpec
 from bertft_core.strategies.setup import Setup
 from bertft_core.training import weights
@@ -23,7 +22,7 @@ from bertft_core.training.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
-from bertft_core.training.determinism import enter_dropout_stream
+from bertft_core.training.determinism import enter_dropout_stream, masking_draw
 from bertft_core.training.forward import Forward
 from bertft_core.training.optimizer import build_optimizer, learning_rate_factor, n_warmup_steps
 from bertft_core.training.steps import StepPlan
@@ -53,7 +52,6 @@ class Loop:
         self._train_split, self.validation, self._emit = train_split, validation, emit
         self._sign = 1.0 if direction == "maximize" else -1.0
         self._checkpoint_dir = checkpoint_dir
-        self._loss_sum = HEADS[spec.head.kind].loss_sum
         self._n_warmup = n_warmup_steps(plan.n_steps, self.training.warmup_ratio)
         self._names = {id(p): name for name, p in setup.model.named_parameters()}
         self.optimizer = build_optimizer(setup.model, self.training)
@@ -85,19 +83,20 @@ class Loop:
         return loss
 
     def _step(self) -> float:
-        """One optimizer step; the mean loss of its examples. Its gradient is exact however the step is cut in passes."""
+        """One optimizer step; the mean loss of its targets. Its gradient is exact however the step is cut in passes."""
         step = self.position.step
         learning_rate = self.training.learning_rate * learning_rate_factor(step, self.plan.n_steps, self._n_warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        n_in_step = len(self.plan.indices(step))
+        draw = masking_draw(self.spec.seeds.dropout, step)
+        passes = [(part, self.forward.work(self._train_split, part, draw)) for part in self.plan.micro_batches(step)]
+        n_targets = max(1, sum(work.n_targets for _, work in passes))
         self.setup.train_mode()
         loss = 0.0
-        for micro, indices in enumerate(self.plan.micro_batches(step)):
+        for micro, (indices, work) in enumerate(passes):
             enter_dropout_stream(self.spec.seeds.dropout, step, micro)
-            logits = self.forward.logits(self._train_split, indices)
-            labels = torch.from_numpy(self._train_split.labels[indices]).to(logits.device)
-            part = self._loss_sum(logits, labels) / n_in_step
+            logits = self.forward.logits(self._train_split, indices, work)
+            part = self.forward.loss_sum(logits, work) / n_targets
             self._scaler.scale(part).backward()
             loss += float(part.detach())
         if math.isfinite(loss):

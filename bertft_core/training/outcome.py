@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pyarrow as pa
 
+from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.prepared import PreparedSplit
 from bertft_core.metrics import METRICS
 from bertft_core.records import Environment, RunRecord, RunSpec, RunStatus
@@ -17,7 +18,7 @@ from bertft_core.training import weights
 from bertft_core.training.forward import Forward
 from bertft_core.training.loop import Ending, Loop
 
-Logits = dict[str, np.ndarray]
+Tables = dict[str, pa.Table | None]
 Scores = dict[str, dict[str, float]]
 
 
@@ -93,52 +94,51 @@ class Outcome:
 
         A split whose logits are not finite makes the run a diverged one: then there are neither.
         """
-        logits = {"final": self._logits(self._loop.position.step)}
+        tables = {"final": self._tables(self._loop.position.step)}
         if self._loop.position.best_step == self._loop.position.step:
-            logits["best"] = logits["final"]
+            tables["best"] = tables["final"]
         else:
             weights.put_back(self._model, self._loop.best_weights)
-            logits["best"] = self._logits(self._loop.position.best_step)
-        for checkpoint, of_split in logits.items():
-            for name, values in of_split.items():
-                if not np.isfinite(values).all():
+            tables["best"] = self._tables(self._loop.position.best_step)
+        for checkpoint, of_split in tables.items():
+            for name, predictions in of_split.items():
+                if predictions is None:
                     self._ending = "diverged"
                     self._error = f"the logits of '{name}' were not finite with the {checkpoint} weights"
                     return {}, {}
-        return self._scores(logits), self._write(logits)
+        return {checkpoint: self._scores(of_split) for checkpoint, of_split in tables.items()}, self._write(tables)
 
-    def _logits(self, step: int | None) -> Logits:
-        """Split → logits with the model's weights, which are those of `step`."""
+    def _tables(self, step: int | None) -> Tables:
+        """Split → predictions with the model's weights, which are those of `step`."""
         return {
-            name: self._loop.validation.logits_of(step)
+            name: self._loop.validation.predictions_of(step)
             if name == "validation"
-            else self._forward.evaluate(self._splits[name]).numpy()
+            else self._forward.predict(self._splits[name])
             for name in self.spec.evaluated_splits
         }
 
-    def _scores(self, logits: dict[str, Logits]) -> dict[str, Scores]:
-        compute = METRICS[self.spec.head.kind].compute
-        return {
-            checkpoint: {name: compute(values, self._splits[name].labels, self.spec.labels) for name, values in of_split.items()}
-            for checkpoint, of_split in logits.items()
-        }
+    def _scores(self, predictions: Tables) -> Scores:
+        """What is tuned is tuned on the validation set, and frozen for the others."""
+        metrics, labels = METRICS[self.spec.head.kind], self.spec.labels
+        tuned = metrics.tune(predictions["validation"], labels)
+        return {name: metrics.compute(table, labels, **tuned) for name, table in predictions.items()}
 
-    def _write(self, logits: dict[str, Logits]) -> dict[str, dict[str, str]]:
+    def _write(self, predictions: dict[str, Tables]) -> dict[str, dict[str, str]]:
         """The files, relative to the run's folder; weights that are final and best have theirs once."""
         paths: dict[str, dict[str, str]] = {}
-        for checkpoint, of_split in logits.items():
-            if checkpoint == "best" and of_split is logits["final"]:
+        for checkpoint, of_split in predictions.items():
+            if checkpoint == "best" and of_split is predictions["final"]:
                 paths["best"] = paths["final"]
                 continue
             paths[checkpoint] = {name: f"predictions/{checkpoint}/{name}.parquet" for name in of_split}
-            for name, values in of_split.items():
-                split = self._splits[name]
-                write_predictions(self._run_dir / paths[checkpoint][name], split.example_ids, split.labels, values)
+            for name, table in of_split.items():
+                write_predictions(self._run_dir / paths[checkpoint][name], table)
         return paths
 
     def _majority_score(self) -> float | None:
-        train, validation = self._splits["train"], self._splits["validation"]
-        metrics = METRICS[self.spec.head.kind].majority(train.labels, validation.labels, self.spec.labels)
+        gold = ALIGNMENTS[self.spec.head.kind].gold
+        train, validation = gold(self._splits["train"]), gold(self._splits["validation"])
+        metrics = METRICS[self.spec.head.kind].majority(train, validation, self.spec.labels)
         return metrics.get(self.spec.metric)
 
     def _status(self) -> RunStatus:

@@ -92,15 +92,26 @@ AttentionInterface.register(IMPLEMENTATION, _attention)
 
 
 def first_token_states(encoder: Any, inputs: dict[str, Tensor], packing: Packing) -> Tensor:
-    """The encoder's last hidden state of each example's first token, [n, 1, hidden], from packed `inputs` of [1, T]."""
-    hidden = encoder.embeddings(**inputs)
-    if hasattr(encoder, "embeddings_project"):  # ELECTRA
-        hidden = encoder.embeddings_project(hidden)
+    """The encoder's last hidden state of each example's first token, [n, hidden], from packed `inputs` of [1, T]."""
+    hidden = _embedded(encoder, inputs)
     *layers, last = encoder.encoder.layer
     for layer in layers:
         hidden = layer(hidden, packing=packing)
     first = _first_token_attention(last.attention, hidden, packing)
-    return last.output(last.intermediate(first), first).transpose(0, 1)
+    return last.output(last.intermediate(first), first)[0]
+
+
+def all_token_states(encoder: Any, inputs: dict[str, Tensor], packing: Packing) -> Tensor:
+    """The encoder's last hidden state of every token, [T, hidden], from packed `inputs` of [1, T]."""
+    hidden = _embedded(encoder, inputs)
+    for layer in encoder.encoder.layer:
+        hidden = layer(hidden, packing=packing)
+    return hidden[0]
+
+
+def _embedded(encoder: Any, inputs: dict[str, Tensor]) -> Tensor:
+    hidden = encoder.embeddings(**inputs)
+    return encoder.embeddings_project(hidden) if hasattr(encoder, "embeddings_project") else hidden  # ELECTRA
 
 
 def _first_token_attention(attention: Any, hidden: Tensor, packing: Packing) -> Tensor:

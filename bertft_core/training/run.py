@@ -84,13 +84,13 @@ class _Run:
         self.splits = {name: open_split(spec.prepared_dir, name) for name in ("train", *spec.evaluated_splits)}
         self.curves = CurveFile(run_dir / "curves.jsonl")
         with determinism.init_stream(spec.seeds.init):
-            model = HEADS[spec.head.kind].build(spec.encoder_dir, spec.labels, spec.training.dropout)
+            model = HEADS[spec.head.kind].build(spec.encoder_dir, spec.labels, spec.training.dropout, spec.head)
         self.initial_head_sha256 = weights.weights_sha256(weights.head_parameters(model))
         model.to(device)
         self.setup = Setup(model)
         for strategy in spec.strategies:
             STRATEGIES[strategy.kind].apply(self.setup, strategy)
-        self.forward = Forward(model, spec.head.kind, device, spec.training.precision)
+        self.forward = Forward(model, spec.head, device, spec.training.precision)
         self._use_frozen_features()
         self.loop = Loop(
             spec,
@@ -105,7 +105,7 @@ class _Run:
         )
 
     def _use_frozen_features(self) -> None:
-        if self.setup.encoder_is_constant and self.forward.separable:
+        if self.setup.encoder_is_constant and self.forward.separable(self.splits["train"]):
             directory = feature_dir(self.spec, self.forward.device)
             self.forward.features = {name: frozen_features(self.forward, split, directory) for name, split in self.splits.items()}
 

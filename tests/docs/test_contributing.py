@@ -16,6 +16,7 @@ from bertft_core.config.schema import study_schema
 from bertft_core.config.strategies import StrategyConfig
 from bertft_core.config.yaml_text import read_yaml
 from bertft_core.data.sources import SOURCES
+from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.heads import HEADS
 from bertft_core.metrics import METRICS
 from bertft_core.strategies import STRATEGIES
@@ -41,6 +42,11 @@ CONFIGURED = {
 """What is being added → kind → its configuration class."""
 
 
+OFFERED_BY_HEADS = ("build", "work", "own_logits", "tail", "loss_sum", "outputs", "predictions")
+OFFERED_BY_ALIGNMENTS = ("columns", "reader", "agree", "for_training", "settings", "tokenise", "gold", "counts")
+OFFERED_BY_METRICS = ("compute", "tune", "majority", "confusion")
+
+
 def in_config(what: str, key: str) -> Callable[[str], bool]:
     """The kind is a member of the union, and of the committed schema."""
 
@@ -61,13 +67,19 @@ def has_strategy(kind: str) -> bool:
 def has_head(kind: str) -> bool:
     module = HEADS.get(kind)
     is_there = module is not None and module.__name__ == f"bertft_core.heads.{kind}"
-    return is_there and callable(module.build) and callable(module.loss_sum) and isinstance(module.TAILS, dict)
+    return is_there and all(callable(getattr(module, name)) for name in OFFERED_BY_HEADS)
+
+
+def has_alignment(kind: str) -> bool:
+    module = ALIGNMENTS.get(kind)
+    is_there = module is not None and module.__name__ == f"bertft_core.data.alignment.{kind}"
+    return is_there and all(callable(getattr(module, name)) for name in OFFERED_BY_ALIGNMENTS) and len(module.CHECKS) >= 1
 
 
 def has_metrics(kind: str) -> bool:
     module = METRICS.get(kind)
     is_there = module is not None and module.__name__ == f"bertft_core.metrics.{kind}"
-    return is_there and all(callable(getattr(module, name)) for name in ("compute", "majority", "confusion"))
+    return is_there and all(callable(getattr(module, name)) for name in OFFERED_BY_METRICS)
 
 
 def has_row(key: str) -> Callable[[str], bool]:
@@ -100,8 +112,8 @@ STEPS: dict[str, tuple[Step, Step, Step, Step]] = {
     ),
     "head": (
         ("bertft_core/config/head.py", in_config("head", "kind")),
-        ("`HEADS`", has_head),
-        ("`METRICS`", has_metrics),
+        ("`ALIGNMENTS`", has_alignment),
+        ("`HEADS` and to `METRICS`", lambda kind: has_head(kind) and has_metrics(kind)),
         (
             "`PIPELINES` and `MODEL_CLASSES` of `tasks/mlflow_model.py`",
             lambda kind: has_loader(kind) and has_row("head.kind")(kind),
@@ -141,18 +153,26 @@ def test_contributing_lists_the_four_steps(what):
     assert [words for line, (words, _) in zip(told, STEPS[what], strict=True) if words not in line] == []
 
 
-@pytest.mark.parametrize(("folder", "table"), [("strategies", STRATEGIES), ("heads", HEADS), ("metrics", METRICS)])
-def test_no_module_is_left_out_of_its_table(folder, table):
-    modules = [path.stem for path in (ROOT / "bertft_core" / folder).glob("*.py") if path.stem not in ("__init__", "setup")]
+@pytest.mark.parametrize(
+    ("folder", "table", "mark"),
+    [
+        ("strategies", STRATEGIES, "def apply("),
+        ("heads", HEADS, "def build("),
+        ("data/alignment", ALIGNMENTS, "def tokenise("),
+        ("metrics", METRICS, "def compute("),
+    ],
+)
+def test_no_module_is_left_out_of_its_table(folder, table, mark):
+    files = (ROOT / "bertft_core" / folder).glob("*.py")
+    modules = [path.stem for path in files if f"\n{mark}" in path.read_text(encoding="utf-8")]
     assert len(modules) >= 1
     assert sorted(modules) == sorted(table)
 
 
 def test_the_metrics_a_head_names_are_computed():
-    import numpy as np
-
     for kind, head in CONFIGURED["head"].items():
-        scores = METRICS[kind].compute(np.eye(2), np.array([0, 1]), ("no", "yes"))
+        predictions, labels = sample_predictions(kind)
+        scores = METRICS[kind].compute(predictions, labels)
         assert len(head.metrics) >= 1
         assert [metric for metric in head.metrics if metric not in scores] == []
 

@@ -128,7 +128,7 @@ def test_a_runs_files_come_back_from_mlflow(home):
     shutil.rmtree(run_dir)
     assert log.runs.restore(record.digest, run_dir) == record
     assert {path.relative_to(run_dir): path.read_bytes() for path in run_dir.rglob("*") if path.is_file()} == before
-    assert len(read_predictions(run_dir / record.predictions["best"]["test"]).example_ids) == 40
+    assert len(read_predictions(run_dir / record.predictions["best"]["test"])) == 40
     assert log.runs.restore("0" * 64, run_dir) is None
 
 

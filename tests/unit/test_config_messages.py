@@ -89,7 +89,12 @@ def test_a_missing_key_is_named(tmp_path, text, key, line, todo):
             "'reviews'",
             "a mapping with source: bundled or source: files or source: hub",
         ),
-        (STUDY + "head: clasification\n", "head.kind", "'clasification'", "'classification'"),
+        (
+            STUDY + "head: clasification\n",
+            "head.kind",
+            "'clasification'",
+            "one of classification, multi_label, regression, token_classification, question_answering, masked_lm",
+        ),
         (
             STUDY + "seeds: {design: jiont}\n",
             "seeds.design",

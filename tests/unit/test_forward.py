@@ -12,9 +12,11 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoTokenizer
 
+from bertft_core.config.head import ClassificationHead
 from bertft_core.data.batching import collate, evaluation_batches
 from bertft_core.data.prepared import PreparedSplit, open_split
 from bertft_core.heads import classification
+from bertft_core.metrics.columns import matrix
 from bertft_core.training.determinism import configure
 from bertft_core.training.forward import EVALUATION_BATCH_SIZE, Forward
 from bertft_core.training.packing import IMPLEMENTATION, PACKABLE, Packing
@@ -35,7 +37,7 @@ def case(request, tmp_path_factory) -> tuple[str, Any, PreparedSplit, Path]:
     kind, pairs = request.param
     _, card = tiny_study(tmp_path_factory.mktemp(kind), kind=kind, pairs=pairs)
     torch.manual_seed(5)
-    model = classification.build(card.encoder_dir, card.labels, None)
+    model = classification.build(card.encoder_dir, card.labels, None, ClassificationHead())
     for name, parameter in model.named_parameters():  # fresh heads are so small that a wrong one would hardly show
         if not name.startswith(model.base_model_prefix + "."):
             nn.init.normal_(parameter, std=0.5)
@@ -60,7 +62,7 @@ def test_logits_are_those_of_the_padded_model(case):
     indices = np.array([3, 17, 0, 11, 6])
     assert len(set(split.lengths[indices])) > 2, "there is something to pad"
     expected = padded_logits(model, split, indices)
-    forward = Forward(model, "classification", CPU)
+    forward = Forward(model, ClassificationHead(), CPU)
     assert (model.config._attn_implementation == IMPLEMENTATION) == (kind in PACKABLE)
     logits = forward.logits(split, indices)
     assert logits.shape == (5, 2)
@@ -78,7 +80,7 @@ def test_logits_are_those_of_texts_given_to_tokenizer_and_model(case):
         inputs.pop("token_type_ids", None)
     model.set_attn_implementation("sdpa")
     expected = model(**inputs).logits
-    forward = Forward(model, "classification", CPU)
+    forward = Forward(model, ClassificationHead(), CPU)
     torch.testing.assert_close(forward.logits(split, indices), expected, atol=1e-5, rtol=0)
     forward.use_packed_attention(False)
     assert torch.equal(model(**inputs).logits, expected), "the model has its own attention back"
@@ -87,13 +89,13 @@ def test_logits_are_those_of_texts_given_to_tokenizer_and_model(case):
 @torch.no_grad()
 def test_the_head_behind_stored_states_gives_the_same_logits(case):
     _, model, split, _ = case
-    forward = Forward(model, "classification", CPU)
-    assert forward.separable
+    forward = Forward(model, ClassificationHead(), CPU)
+    assert forward.separable(split)
     indices = np.array([2, 9, 4])
     expected = forward.logits(split, indices)
-    states = forward.evaluate(split, forward.first_token_states)
-    assert states.shape == (split.n, 1, 16)
-    forward.features = {split.name: states}
+    states = torch.stack(forward.evaluate(split, lambda split, indices: list(forward.states(forward.work(split, indices)))))
+    assert states.shape == (split.n, 16)
+    forward.features = {split.name: (states, np.arange(split.n + 1))}
     torch.testing.assert_close(forward.logits(split, indices), expected, atol=1e-5, rtol=0)
 
 
@@ -103,7 +105,7 @@ def test_gradients_are_those_of_the_padded_model(case):
     gradients = []
     for compute in (
         lambda: padded_logits(model, split, indices),
-        lambda: Forward(model, "classification", CPU).logits(split, indices),
+        lambda: Forward(model, ClassificationHead(), CPU).logits(split, indices),
     ):
         model.zero_grad()
         (compute() ** 2).sum().backward()
@@ -120,8 +122,8 @@ def test_rows_come_back_in_the_order_of_the_split(case):
     _, model, split, _ = case
     (order,) = evaluation_batches(split, EVALUATION_BATCH_SIZE)
     assert order.tolist() != list(range(split.n)), "batches are made by length"
-    forward = Forward(model, "classification", CPU)
-    rows = forward.evaluate(split)
+    forward = Forward(model, ClassificationHead(), CPU)
+    rows = torch.from_numpy(matrix(forward.predict(split), "logits", 2))
     some = range(0, split.n, 3)
     one_by_one = torch.cat([forward.logits(split, np.array([i])) for i in some])
     torch.testing.assert_close(rows[list(some)], one_by_one, atol=1e-5, rtol=0)
@@ -130,7 +132,7 @@ def test_rows_come_back_in_the_order_of_the_split(case):
 @torch.no_grad()
 def test_an_example_does_not_see_its_neighbours(case):
     _, model, split, _ = case
-    forward = Forward(model, "classification", CPU)
+    forward = Forward(model, ClassificationHead(), CPU)
     in_company = forward.logits(split, np.array([0, 5, 9, 12]))[:1]
     in_other_company = forward.logits(split, np.array([0, 8, 7]))[:1]
     torch.testing.assert_close(in_company, in_other_company, atol=1e-5, rtol=0)
@@ -140,7 +142,7 @@ def test_evaluation_leaves_random_state_alone(case):
     _, model, split, _ = case
     torch.manual_seed(11)
     before = torch.get_rng_state()
-    Forward(model, "classification", CPU).evaluate(split)
+    Forward(model, ClassificationHead(), CPU).predict(split)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -165,7 +167,7 @@ def family(request, tmp_path_factory) -> tuple[str, PreparedSplit]:
 
 def test_a_dropout_override_reaches_every_dropout(family):
     encoder_dir, _ = family
-    model = classification.build(encoder_dir, ("a", "b"), 0.37)
+    model = classification.build(encoder_dir, ("a", "b"), 0.37, ClassificationHead())
     shares = [module.p for module in model.modules() if isinstance(module, nn.Dropout)]
     assert len(shares) >= 6
     assert set(shares) == {0.37}
@@ -178,7 +180,7 @@ def test_a_dropout_override_reaches_every_dropout(family):
 def test_without_an_override_the_checkpoint_decides(family):
     encoder_dir, _ = family
     config = AutoConfig.from_pretrained(encoder_dir)
-    model = classification.build(encoder_dir, ("a", "b"), None)
+    model = classification.build(encoder_dir, ("a", "b"), None, ClassificationHead())
     changed = {name for name, value in config.to_dict().items() if "drop" in name and getattr(model.config, name) != value}
     assert not changed
     assert 0.1 in {module.p for module in model.modules() if isinstance(module, nn.Dropout)}
@@ -190,8 +192,8 @@ def test_dropout_acts_in_training_mode_everywhere_and_not_at_zero(family):
     indices = np.arange(6)
     for dropout in (0.0, 0.2):
         torch.manual_seed(1)
-        model = classification.build(encoder_dir, ("a", "b"), dropout)
-        forward = Forward(model.eval(), "classification", CPU)
+        model = classification.build(encoder_dir, ("a", "b"), dropout, ClassificationHead())
+        forward = Forward(model.eval(), ClassificationHead(), CPU)
         evaluated = forward.logits(split, indices)
         model.train()
         torch.manual_seed(2)

@@ -6,7 +6,13 @@ from sklearn import metrics as oracle
 
 from bertft_core.config.head import ClassificationHead
 from bertft_core.metrics import METRICS, classification
-from bertft_core.metrics.classification import compute, confusion, expected_calibration_error, majority
+from bertft_core.metrics.classification import (
+    TWO_LABELS_ONLY,
+    confusion_counts,
+    expected_calibration_error,
+    majority_scores,
+    scores,
+)
 
 NAMES = ("a", "b", "c")
 
@@ -20,7 +26,7 @@ def _example(seed: int, n: int = 200, n_classes: int = 3):
 @pytest.mark.parametrize("n", [7, 200])
 def test_every_metric_equals_scikit_learn(seed, n):
     logits, labels = _example(seed, n)
-    got = compute(logits, labels, NAMES)
+    got = scores(logits, labels, NAMES)
     answer = logits.argmax(1)
     wide = logits.astype(float)
     probabilities = np.exp(wide - wide.max(1, keepdims=True))
@@ -34,28 +40,28 @@ def test_every_metric_equals_scikit_learn(seed, n):
     for name, function in {"precision": oracle.precision_score, "recall": oracle.recall_score, "f1": oracle.f1_score}.items():
         expected = function(labels, answer, average=None, **every)
         assert [got[f"{name}/{label}"] for label in NAMES] == pytest.approx(expected)
-    assert (confusion(logits, labels, 3) == oracle.confusion_matrix(labels, answer, labels=[0, 1, 2])).all()
+    assert (confusion_counts(logits, labels, 3) == oracle.confusion_matrix(labels, answer, labels=[0, 1, 2])).all()
 
 
 def test_a_class_without_examples_and_answers_scores_zero_and_counts_in_macro_f1():
     logits, labels = np.array([[3.0, 0, 0], [0, 3.0, 0], [3.0, 0, 0]]), np.array([0, 1, 1])
-    got = compute(logits, labels, NAMES)
+    got = scores(logits, labels, NAMES)
     assert (got["precision/c"], got["recall/c"], got["f1/c"]) == (0.0, 0.0, 0.0)
     assert got["f1_macro"] == pytest.approx((2 / 3 + 2 / 3 + 0) / 3)
 
 
 def test_a_constant_answer_has_an_mcc_of_zero():
-    assert compute(np.tile([1.0, 0.0], (6, 1)), np.array([0, 1, 0, 1, 1, 1]), ("n", "p"))["mcc"] == 0.0
+    assert scores(np.tile([1.0, 0.0], (6, 1)), np.array([0, 1, 0, 1, 1, 1]), ("n", "p"))["mcc"] == 0.0
 
 
 def test_log_loss_of_known_probabilities():
     p = np.array([0.1, 0.4, 0.35, 0.8])
-    got = compute(np.log(np.column_stack([1 - p, p])), np.array([0, 0, 1, 1]), ("n", "p"))
+    got = scores(np.log(np.column_stack([1 - p, p])), np.array([0, 0, 1, 1]), ("n", "p"))
     assert got["log_loss"] == pytest.approx(0.4722879538)
 
 
 def test_log_loss_stays_finite_for_huge_logits():
-    got = compute(np.array([[1e4, -1e4], [1e4, -1e4]]), np.array([0, 1]), ("n", "p"))
+    got = scores(np.array([[1e4, -1e4], [1e4, -1e4]]), np.array([0, 1]), ("n", "p"))
     assert got["log_loss"] == pytest.approx(1e4)
 
 
@@ -76,12 +82,12 @@ def test_ece_bins_are_closed_on_the_right():
 
 def test_ece_in_compute_uses_the_largest_probability_and_fifteen_bins():
     logits = np.log(np.column_stack([CONFIDENCE.clip(max=1 - 1e-12), 1 - CONFIDENCE.clip(max=1 - 1e-12)]))
-    got = compute(logits, np.where(CORRECT, 0, 1), ("n", "p"))
+    got = scores(logits, np.where(CORRECT, 0, 1), ("n", "p"))
     assert got["ece"] == pytest.approx(0.232, abs=1e-9)
 
 
 def test_the_majority_answers_the_most_frequent_training_label_and_the_lowest_among_equals():
-    got = majority(np.array([0, 1, 1, 0, 2]), np.array([0, 0, 1, 2]), NAMES)
+    got = majority_scores(np.array([0, 1, 1, 0, 2]), np.array([0, 0, 1, 2]), NAMES)
     assert got["accuracy"] == 0.5
     assert got["recall/a"] == 1.0
     assert got["log_loss"] == pytest.approx(-np.log([0.4, 0.4, 0.4, 0.2]).mean())
@@ -89,7 +95,7 @@ def test_the_majority_answers_the_most_frequent_training_label_and_the_lowest_am
 
 
 def test_the_majority_has_no_log_loss_where_it_would_be_infinite():
-    got = majority(np.array([0, 0, 1]), np.array([0, 2]), NAMES)
+    got = majority_scores(np.array([0, 0, 1]), np.array([0, 2]), NAMES)
     assert "log_loss" not in got
     assert got["accuracy"] == 0.5
     assert all(np.isfinite(list(got.values())))
@@ -108,10 +114,10 @@ def test_the_majority_has_no_log_loss_where_it_would_be_infinite():
 )
 def test_predictions_that_cannot_be_scored_are_refused(logits, labels):
     with pytest.raises(ValueError):
-        compute(logits, labels, ("n", "p"))
+        scores(logits, labels, ("n", "p"))
 
 
 def test_every_metric_a_study_may_select_by_is_computed():
     logits, labels = _example(0)
-    assert set(ClassificationHead.metrics) <= set(compute(logits, labels, NAMES))
+    assert set(ClassificationHead.metrics) - set(TWO_LABELS_ONLY) <= set(scores(logits, labels, NAMES))
     assert METRICS[ClassificationHead().kind] is classification

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from transformers import Trainer, get_linear_schedule_with_warmup
 
+from bertft_core.config.head import ClassificationHead
 from bertft_core.config.training import TrainingConfig
 from bertft_core.heads import classification
 from bertft_core.training.optimizer import build_optimizer, decayed_names, learning_rate_factor, n_warmup_steps
@@ -16,7 +17,7 @@ from tests.encoders import KINDS, tiny_encoder
 @pytest.fixture(scope="module", params=KINDS)
 def model(request, tmp_path_factory) -> nn.Module:
     encoder_dir = tiny_encoder(tmp_path_factory.mktemp(request.param), request.param)
-    return classification.build(str(encoder_dir), ("a", "b"), None)
+    return classification.build(str(encoder_dir), ("a", "b"), None, ClassificationHead())
 
 
 def test_the_learning_rate_rises_to_its_peak_and_falls_to_zero():

@@ -16,6 +16,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from bertft_core.config import UserError
 from bertft_core.data.prepared import open_split
 from bertft_core.metrics.classification import compute
+from bertft_core.metrics.columns import matrix, vector
 from bertft_core.records import RunRecord
 from bertft_core.records.predictions import read_predictions
 from bertft_core.records.store import read_record
@@ -48,6 +49,10 @@ def run(prepared, tmp_path) -> Callable[..., tuple[RunRecord, list[dict[str, Any
     return train
 
 
+def logits_of(path: Path) -> np.ndarray:
+    return matrix(read_predictions(path), "logits", 2)
+
+
 def has_no_result(record: RunRecord, run_dir: Path) -> bool:
     absent = not (run_dir / "predictions").exists() and not (run_dir / "model").exists() and record.model_dir is None
     return absent and record.final == record.best == record.predictions == {}
@@ -71,7 +76,7 @@ def test_a_run_that_ends_no_better_than_the_majority_is_collapsed(prepared, tmp_
 
 def test_a_run_that_always_gives_one_answer_is_collapsed_but_scored(run, tmp_path):
     record, _ = run(learning_rate=1.0, dropout=0.0)
-    answers = read_predictions(tmp_path / record.predictions["final"]["validation"]).logits.argmax(axis=1)
+    answers = logits_of(tmp_path / record.predictions["final"]["validation"]).argmax(axis=1)
     assert len(set(answers)) == 1
     assert record.status == "collapsed"
     assert record.error is None
@@ -200,9 +205,9 @@ def test_scores_can_be_computed_again_from_the_predictions(best_before_the_end, 
         for split, path in record.predictions[checkpoint].items():
             stored = read_predictions(run_dir / path)
             prepared_split = open_split(card.directory, split)
-            assert stored.example_ids == prepared_split.example_ids
-            assert stored.labels.tolist() == prepared_split.labels.tolist()
-            assert compute(stored.logits, stored.labels, card.labels) == scores[split]
+            assert stored["example_id"].to_pylist() == prepared_split.example_ids
+            assert vector(stored, "label").tolist() == prepared_split.labels.tolist()
+            assert compute(stored, card.labels) == scores[split]
     assert record.final != record.best
 
 
@@ -252,7 +257,7 @@ def test_the_saved_model_opens_with_plain_transformers_and_gives_the_best_logits
         inputs.pop("token_type_ids", None)
     with torch.no_grad():
         logits = model(**inputs).logits.numpy()
-    np.testing.assert_allclose(logits, read_predictions(run_dir / record.predictions["best"]["test"]).logits, atol=1e-5)
+    np.testing.assert_allclose(logits, logits_of(run_dir / record.predictions["best"]["test"]), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta"])
@@ -279,7 +284,7 @@ def test_bf16_on_a_cpu_trains_full_precision_weights(run, tmp_path):
     assert record.status in ("ok", "collapsed")
     tensors = load_file(tmp_path / "model" / "model.safetensors")
     assert {values.dtype for values in tensors.values()} == {torch.float32}
-    logits = torch.from_numpy(read_predictions(tmp_path / record.predictions["final"]["test"]).logits.copy())
+    logits = torch.from_numpy(logits_of(tmp_path / record.predictions["final"]["test"]).copy())
     assert torch.equal(logits, logits.bfloat16().float()), "it is scored in the precision it was trained in"
     in_full = train_run(with_training(record.spec, precision="fp32"), run_dir=tmp_path / "fp32")
     assert record.weights_sha256 != in_full.weights_sha256

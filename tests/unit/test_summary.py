@@ -48,7 +48,7 @@ def test_every_arm_split_checkpoint_and_metric_has_a_row(tmp_path):
     for arm in summary.arms:
         keys = {(m.checkpoint, m.split) for m in arm.metrics}
         assert keys == {(c, s) for c in ("best", "final") for s in ("validation", "test", "other_domain")}
-        assert len(arm.metrics) == 6 * (6 + 3 * 2)
+        assert len(arm.metrics) == 6 * (8 + 3 * 2)
 
 
 def test_metrics_come_from_the_stored_predictions_and_not_from_the_record(tmp_path):
@@ -124,16 +124,17 @@ def test_the_summary_survives_its_own_json(tmp_path):
 def test_confusions_add_up_the_seeds_of_the_headline(tmp_path):
     whole = Whole(tmp_path, statuses={("full", 1): "diverged"})
     found = confusions(whole.summary(), whole.records, whole.dir.run_dir)
-    counts, n_seeds = found["full"]
+    names, counts, n_seeds = found["full"]
+    assert names == whole.card.labels
     assert n_seeds == 2
     assert counts.sum() == 80
     assert counts.trace() == pytest.approx(40 * 0.8 + 40 * 0.85)
-    assert found["features"][1] == 3
+    assert found["features"][2] == 3
 
 
-def test_the_majority_level_comes_from_the_label_counts(tmp_path):
+def test_the_level_of_the_constant_predictor_comes_from_the_card(tmp_path):
     card = make_card(tmp_path, labels=("a", "b", "c"), splits={"train": 10, "test": 8})
-    got = majority_scores(card, "classification", "test")
+    got = majority_scores(card, "test")
     assert got["accuracy"] == pytest.approx(3 / 8)
     assert got["recall/a"] == 1.0
     assert got["log_loss"] == pytest.approx(-np.log([0.4] * 3 + [0.3] * 5).mean())

@@ -1,0 +1,14 @@
+"""From examples to what a head learns from, one module for each kind of head.
+
+Each module offers `columns` (of a source), `reader` (from the cells of a row to an `Example`), `agree` (labels that all splits
+can be learned and scored with; may repair or convert the examples), `for_training`, `settings` (what the stored table depends
+on), `tokenise` (the Arrow table of a split), `gold` (the targets of a tokenised split, as `metrics` wants them), `counts` (for
+the card) and `CHECKS` of its own.
+"""
+
+from types import ModuleType
+
+from bertft_core.data.alignment import classification
+
+ALIGNMENTS: dict[str, ModuleType] = {"classification": classification}
+"""Kind of the head → its module."""

@@ -1,0 +1,55 @@
+"""What the heads that read whole texts share: their columns, their order, and one row of word pieces for each example."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from bertft_core.config.data import DataConfig
+from bertft_core.data.examples import Example, Place, RawSplit, text_of
+from bertft_core.data.tokenization import encode, encode_windows, lists, table_of
+
+
+def text_columns(data: DataConfig) -> tuple[str, ...]:
+    """The column of the text, or the two columns of a pair."""
+    return (data.text,) if isinstance(data.text, str) else data.text
+
+
+def read_texts(cells: Sequence[object], data: DataConfig, place: Place) -> tuple[str, ...]:
+    """The text cells of a row; raises `UserError` for one that holds no text."""
+    return tuple(text_of(cell, column, place) for cell, column in zip(cells, text_columns(data), strict=False))
+
+
+def both_orders(splits: Mapping[str, RawSplit], data: DataConfig) -> dict[str, RawSplit]:
+    """Where the order of a pair means nothing, every training pair a second time in the other order."""
+    if not data.symmetric:
+        return dict(splits)
+    train = splits["train"]
+    swapped = tuple(dataclasses.replace(e, id=f"{e.id}-swapped", texts=e.texts[::-1]) for e in train.examples)
+    return dict(splits) | {"train": RawSplit(train.examples + swapped, train.path, f"{train.origin}, in both orders")}
+
+
+def text_settings(data: DataConfig) -> dict[str, Any]:
+    """How long texts are read."""
+    return {"overlap": data.overlap} if data.long_texts == "windows" else {}
+
+
+def tokenise_texts(tokenizer: Any, examples: Sequence[Example], data: DataConfig, types: bool, label: pa.Array) -> pa.Table:
+    """One row per example, with the texts, their word pieces, and `label`.
+
+    A text longer than `max_length` is cut (of a pair, the longer text first), or read in windows, which lie in the row one
+    after another with `window_lengths` between them. `n_pieces` is the length of the whole, special tokens included.
+    """
+    texts = [example.texts for example in examples]
+    columns: dict[str, Any] = {"label": label, "text": pa.array([text[0] for text in texts], pa.large_string())}
+    if len(texts[0]) == 2:
+        columns["text_b"] = pa.array([text[1] for text in texts], pa.large_string())
+    if data.long_texts == "windows":
+        encoded = encode_windows(tokenizer, [text[0] for text in texts], data.max_length, data.overlap)
+        columns["window_lengths"] = lists(encoded.window_lengths)
+    else:
+        encoded = encode(tokenizer, texts, data.max_length)
+    return table_of(tokenizer, [example.id for example in examples], encoded, columns, types=types, pair=len(texts[0]) == 2)

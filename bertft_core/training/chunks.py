@@ -1,0 +1,45 @@
+"""Long documents in pieces that fit into memory: their windows are read a bounded number of word pieces at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bertft_core.heads.work import Work
+
+MAX_PIECES = 8192
+"""Word pieces of one forward pass where documents have several windows."""
+
+
+def chunks_of(work: Work) -> Iterator[tuple[Work, bool]]:
+    """The work in parts of whole windows, and whether there are several; work with one window for each example stays whole.
+
+    The head puts the logits of all parts together, so the parts know nothing of targets.
+    """
+    if len(work.window_lengths) == len(work.windows_of) or work.window_lengths.sum() <= MAX_PIECES:
+        yield work, False
+        return
+    ends = np.cumsum(work.window_lengths)
+    first = 0
+    while first < len(ends):
+        start = ends[first] - work.window_lengths[first]
+        last = max(first + 1, int(np.searchsorted(ends, start + MAX_PIECES, side="right")))
+        yield _windows(work, first, last, int(start), int(ends[last - 1])), True
+        first = last
+
+
+def _windows(work: Work, first: int, last: int, start: int, end: int) -> Work:
+    """Windows first … last - 1, whose word pieces are start … end - 1."""
+    positions = work.positions
+    if positions is not None:
+        positions = positions[np.searchsorted(positions, start) : np.searchsorted(positions, end)] - start
+    return Work(
+        input_ids=work.input_ids[start:end],
+        token_type_ids=None if work.token_type_ids is None else work.token_type_ids[start:end],
+        window_lengths=work.window_lengths[first:last],
+        windows_of=np.ones(last - first, np.int64),
+        positions=positions,
+        n_targets=0,
+        targets=None,
+    )
