@@ -36,6 +36,7 @@ def run_tags(spec: RunSpec) -> dict[str, str]:
 def run_params(spec: RunSpec) -> dict[str, str]:
     """Every resolved setting of a run, the three seeds and its seed index among them."""
     training = spec.training.model_dump(mode="json")
+    head = {f"head.{name}": value for name, value in spec.head.model_dump(mode="json", exclude={"kind"}).items()}
     params: dict[str, Any] = {
         "arm": spec.arm,
         "head": spec.head.kind,
@@ -53,7 +54,7 @@ def run_params(spec: RunSpec) -> dict[str, str]:
     }
     if spec.trial is not None:
         params["trial"] = spec.trial
-    return {name: _text(value) for name, value in (params | training).items()}
+    return {name: _text(value) for name, value in (params | head | training).items()}
 
 
 def _text(value: Any) -> str:
@@ -123,6 +124,8 @@ def end_tags(record: RunRecord) -> dict[str, str]:
 def summary_metrics(summary: StudySummary) -> dict[str, float]:
     """Statistics over seeds, under `summary/…` so that they never enter the mean of a group of runs."""
     found: dict[str, float] = {}
+    for margin in summary.margins:
+        found[metric_name("summary", margin.arm, "over_constant", summary.headline_metric)] = margin.mean
     for arm in summary.arms:
         for status, n in arm.counts.items():
             found[metric_name("summary", arm.arm, "runs", status)] = n

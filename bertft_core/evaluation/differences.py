@@ -8,10 +8,10 @@ import numpy as np
 
 from bertft_core.config.head import Direction
 from bertft_core.evaluation.intervals import t_interval
-from bertft_core.records import ArmSummary, Difference
+from bertft_core.records import ArmSummary, Difference, Margin
 
-IN_POINTS = frozenset({"accuracy", "f1_macro", "f1_weighted", "ece"})
-"""Shares: their differences are told in points, hundredths."""
+IN_POINTS = frozenset({"accuracy", "accuracy_and_f1", "ece", "precision", "recall", "hamming_loss", "average_precision_macro"})
+"""Shares, as is everything that is an F1 or an exact match: their differences are told in points, hundredths."""
 
 SAME = 1e-12
 """Differences closer than this are equal but for rounding."""
@@ -32,6 +32,29 @@ def difference(arm: ArmSummary, baseline: ArmSummary, key: str, direction: Direc
     sentence = "; ".join([told.sentence(gaps), *_left_out(arm), *_left_out(baseline)])
     return Difference(
         arm=arm.arm, baseline=baseline.arm, n=len(gaps), mean=float(np.mean(gaps)), t_low=low, t_high=high, sentence=sentence
+    )
+
+
+def margin(arm: ArmSummary, key: str, constant_score: float, constant: str, direction: Direction) -> Margin | None:
+    """`key` (checkpoint/split/metric) of an arm minus the score of the constant predictor; None when no seed has a score.
+
+    `constant` says what that one answers, such as 'the most frequent label'. Collapsed runs are in.
+    """
+    gaps = [score - constant_score for _, score in sorted(scores_by_index(arm, key).items())]
+    if not gaps:
+        return None
+    low, high = t_interval(gaps) or (None, None)
+    _, split, metric = key.split("/", 2)
+    told = _Told(arm.arm, f"always answering {constant} ({constant_score:.3f})", split, metric, direction, "it has")
+    sentence = "; ".join([told.sentence(gaps), *_left_out(arm)])
+    return Margin(
+        arm=arm.arm,
+        constant_score=constant_score,
+        n=len(gaps),
+        mean=float(np.mean(gaps)),
+        t_low=low,
+        t_high=high,
+        sentence=sentence,
     )
 
 
@@ -56,14 +79,17 @@ def _listed(counts: Mapping[str, int]) -> str:
 class _Told:
     """The words for one comparison."""
 
-    def __init__(self, arm: str, baseline: str, split: str, metric: str, direction: Direction) -> None:
-        self.arm, self.baseline, self.metric = arm, baseline, metric
+    def __init__(
+        self, arm: str, baseline: str, split: str, metric: str, direction: Direction, with_score: str = "both have"
+    ) -> None:
+        self.arm, self.baseline, self.with_score = arm, baseline, with_score
+        self.in_points = metric in IN_POINTS or "f1" in metric.split("/")[0] or metric.endswith("exact")
         self.what = f"{metric}, {split}" + ("; lower is better" if direction == "minimize" else "")
 
     def sentence(self, gaps: list[float]) -> str:
         mean, n = float(np.mean(gaps)), len(gaps)
         if n == 1:
-            return f"{self._average(mean, '')} on the one seed both have; one seed cannot say how sure that is"
+            return f"{self._average(mean, '')} on the one seed {self.with_score}; one seed cannot say how sure that is"
         if np.ptp(gaps) < SAME:
             return f"{self._average(mean, '')} in each of {n} seeds; without any spread no interval can be given"
         low, high = t_interval(gaps) or (mean, mean)
@@ -78,13 +104,13 @@ class _Told:
     def _average(self, mean: float, how: str) -> str:
         if abs(mean) < SAME:
             return f"{self.arm} and {self.baseline} score the same ({self.what}){how}"
-        size = self._number(abs(mean), mean) + (" points" if self.metric in IN_POINTS else "")
+        size = self._number(abs(mean), mean) + (" points" if self.in_points else "")
         return f"{self.arm} is {size} ({self.what}) {'above' if mean > 0 else 'below'} {self.baseline}{how}"
 
     def _number(self, value: float, mean: float, *, sign: bool = False) -> str:
         """As precise as the mean needs: one decimal of a point, two under half a point."""
-        scaled = 100 * value if self.metric in IN_POINTS else value
-        decimals = (1 if abs(mean) >= 0.005 else 2) if self.metric in IN_POINTS else 3
+        scaled = 100 * value if self.in_points else value
+        decimals = (1 if abs(mean) >= 0.005 else 2) if self.in_points else 3
         return f"{scaled:{'+' if sign else ''}.{decimals}f}".replace("-", "−")
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from bertft_core.config.study import StudyConfig
-from bertft_core.evaluation.differences import difference
+from bertft_core.evaluation.differences import difference, margin
 from bertft_core.evaluation.intervals import bootstrap_interval, t_interval
-from bertft_core.evaluation.scores import CHECKPOINTS, scores_of
+from bertft_core.evaluation.scores import CHECKPOINTS, majority_scores, scores_of
+from bertft_core.metrics import METRICS
 from bertft_core.records import ArmSummary, DatasetCard, MetricSummary, RunRecord, RunSpec, SeedScore, StudySummary
 from bertft_core.seeds import derive_seed
 
@@ -37,6 +38,9 @@ def summarise(
     split, checkpoint, metric = headline_split(study, card), study.headline.checkpoint, study.metric
     key = f"{checkpoint}/{split}/{metric}"
     differences = [difference(arm, arms[0], key, study.direction) for arm in arms[1:]]
+    constant_score = majority_scores(card, split).get(metric)
+    constant = METRICS[study.head.kind].CONSTANT
+    margins = [] if constant_score is None else [margin(arm, key, constant_score, constant, study.direction) for arm in arms]
     return StudySummary(
         study=study.name,
         study_digest=study.digest,
@@ -46,6 +50,7 @@ def summarise(
         headline_metric=metric,
         arms=arms,
         differences=tuple(found for found in differences if found is not None),
+        margins=tuple(found for found in margins if found is not None),
     )
 
 

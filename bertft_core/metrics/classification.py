@@ -15,6 +15,9 @@ ECE_BINS = 15
 TWO_LABELS_ONLY = ("f1_binary", "accuracy_and_f1")
 """Metrics that are there only with two labels: F1 of the second label, and its mean with accuracy (as GLUE reports MRPC)."""
 
+CONSTANT = "the most frequent label"
+"""What the constant predictor answers with."""
+
 
 def compute(predictions: pa.Table, labels: tuple[str, ...]) -> dict[str, float]:
     """Every metric of stored predictions (`label` and `logits` of each example); see `scores`."""

@@ -10,6 +10,9 @@ import pyarrow as pa
 from bertft_core.metrics.columns import ragged, vector
 from bertft_core.metrics.counts import Ints
 
+CONSTANT = "the most frequent word piece"
+"""What the constant predictor answers with."""
+
 
 def compute(predictions: pa.Table, labels: tuple[str, ...] = ()) -> dict[str, float]:
     """Every metric of one table of predictions with the columns `n_masked`, `n_correct` and `loss` (a sum in nats).

@@ -8,6 +8,9 @@ import pyarrow as pa
 from bertft_core.metrics.columns import matrix
 from bertft_core.metrics.counts import Bools, Floats, by_name, f1_of, ratio
 
+CONSTANT = "the labels that more than half of the training examples have"
+"""What the constant predictor answers with."""
+
 
 def compute(predictions: pa.Table, labels: tuple[str, ...]) -> dict[str, float]:
     """Every metric of one table of predictions with the columns `label` (0 or 1) and `logits`; see `scores`."""

@@ -27,6 +27,10 @@ class Questions(NamedTuple):
     answers: list[list[str]]
 
 
+CONSTANT = "no question at all"
+"""What the constant predictor answers with."""
+
+
 def compute(predictions: pa.Table, labels: tuple[str, ...] = (), *, null_threshold: float = 0.0) -> dict[str, float]:
     """Every metric of one table of predictions with the columns `answers`, `null_score` and `candidates`.
 

@@ -8,6 +8,9 @@ import pyarrow as pa
 from bertft_core.metrics.columns import vector
 from bertft_core.metrics.counts import Floats
 
+CONSTANT = "the training mean"
+"""What the constant predictor answers with."""
+
 
 def compute(predictions: pa.Table, labels: tuple[str, ...] = ()) -> dict[str, float]:
     """Every metric of one table of predictions with the columns `label` and `predicted`; see `scores`."""

@@ -11,6 +11,9 @@ from bertft_core.metrics.counts import Ints, averages, by_name, f1_of, ratio
 
 MAX_CONFUSION_NAMES = 30
 
+CONSTANT = "the most frequent tag"
+"""What the constant predictor answers with."""
+
 
 def compute(predictions: pa.Table, labels: tuple[str, ...]) -> dict[str, float]:
     """Every metric of one table of predictions with the columns `label` and `predicted`, an id for each word; see `scores`."""

@@ -70,6 +70,19 @@ class Difference(Frozen):
     sentence: str
 
 
+class Margin(Frozen):
+    """Headline metric of an arm minus that of the constant predictor, over the arm's seeds."""
+
+    arm: str
+    constant_score: float
+    """What always answering the same scores on the headline split."""
+    n: int
+    mean: float
+    t_low: float | None
+    t_high: float | None
+    sentence: str
+
+
 class StudySummary(Frozen):
     """The answer of a study."""
 
@@ -82,3 +95,5 @@ class StudySummary(Frozen):
     headline_metric: str
     arms: tuple[ArmSummary, ...]
     differences: tuple[Difference, ...] = ()
+    margins: tuple[Margin, ...] = ()
+    """Every arm with a score against the constant predictor, where that can be scored."""

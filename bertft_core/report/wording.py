@@ -10,6 +10,7 @@ from bertft_core.config.study import StudyConfig
 from bertft_core.records import ArmSummary, DatasetCard, MetricSummary, StudySummary
 
 ABSENT = "–"
+MOST_LABELS = 12
 
 
 def score(value: float | None) -> str:
@@ -47,12 +48,13 @@ def splits_of(summary: StudySummary) -> list[str]:
 
 
 def sentences(summary: StudySummary) -> list[str]:
-    """The differences in words; an arm that cannot be compared is named too."""
+    """The differences in words, an arm that cannot be compared among them; then each arm against the constant predictor."""
     told = {difference.arm: f"{difference.sentence}." for difference in summary.differences}
     baseline = summary.arms[0].arm
     silent = "no seed has a score of both {} and {}, so nothing can be said about their difference."
     lines = [told.get(arm.arm) or silent.format(arm.arm, baseline) for arm in summary.arms[1:]]
-    return lines or [f"The study has one arm, {baseline}, and so nothing to compare it with."]
+    lines = lines or [f"The study has one arm, {baseline}, and so nothing to compare it with."]
+    return lines + [f"{margin.sentence}." for margin in summary.margins]
 
 
 def not_counted(summary: StudySummary) -> list[str]:
@@ -100,13 +102,22 @@ def question(study: StudyConfig, card: DatasetCard, summary: StudySummary) -> st
     n = study.n_runs_per_arm
     parts = [
         f"The study {compared}.",
-        f"The data set {card.name} has {sizes} examples with the labels {listed(card.labels)}.",
+        f"The data set {card.name} has {sizes} examples{_labelled(card)}.",
         f"Each arm starts from {card.encoder.checkpoint} and is trained {'once' if n == 1 else f'{n} times'}: {_moving(study)}.",
         *(_searched(arm, config.search) for arm, config in study.arms.items() if config.search is not None),
         f"The headline is {summary.headline_metric} on {summary.headline_split}, with the weights of the "
         + ("best validation score." if summary.headline_checkpoint == "best" else "last step."),
     ]
     return " ".join(parts)
+
+
+def _labelled(card: DatasetCard) -> str:
+    if not card.labels:
+        return ""
+    shown = (
+        [*card.labels[:MOST_LABELS], f"{len(card.labels) - MOST_LABELS} more"] if len(card.labels) > MOST_LABELS else card.labels
+    )
+    return f" with the labels {listed(shown)}"
 
 
 def _moving(study: StudyConfig) -> str:

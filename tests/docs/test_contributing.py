@@ -79,7 +79,7 @@ def has_alignment(kind: str) -> bool:
 def has_metrics(kind: str) -> bool:
     module = METRICS.get(kind)
     is_there = module is not None and module.__name__ == f"bertft_core.metrics.{kind}"
-    return is_there and all(callable(getattr(module, name)) for name in OFFERED_BY_METRICS)
+    return is_there and all(callable(getattr(module, name)) for name in OFFERED_BY_METRICS) and bool(module.CONSTANT)
 
 
 def has_row(key: str) -> Callable[[str], bool]:

@@ -198,7 +198,9 @@ def test_the_result_table_shows_the_headline_first_then_the_other_splits_and_the
     lines = table.splitlines()
     assert re.split(r"\s{2,}", lines[2]) == ["features", "3/3", "0.650", "0.050", "0.526 to 0.774", "0.600", "0.700"]
     assert lines[3].split()[:2] == ["full", "2/3"]
-    assert lines[-2] == f"{summary.differences[0].sentence}."
+    told = [one.sentence for one in (*summary.differences, *summary.margins)]
+    assert lines[-1 - len(told) : -1] == [f"{sentence}." for sentence in told]
+    assert len(told) == 3
     assert lines[-1] == "Not plainly ok: full: 1 failed."
 
 

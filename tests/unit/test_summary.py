@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bertft_core.evaluation import confusions, majority_scores, summarise
-from bertft_core.evaluation.differences import difference
+from bertft_core.evaluation.differences import difference, margin
 from bertft_core.records import ArmSummary, SeedScore, StudyDir, StudySummary
 from bertft_core.training.planning import plan_runs
 from tests.records import make_card, make_record, make_study
@@ -210,6 +210,23 @@ def test_pairs_go_by_seed_index_and_what_is_left_out_is_told():
     got = _told(_arm("full", [0.9, None, 0.7], ok=2, failed=1), _arm("features", [0.6, 0.1, 0.5], ok=2, collapsed=1))
     assert (got.n, got.mean) == (2, pytest.approx(0.25))
     assert got.sentence.endswith("; not counted of 3 full runs: 1 failed; counted although collapsed: 1 of 3 features runs")
+
+
+def test_the_margin_over_the_constant_predictor_is_told():
+    got = margin(_arm("full", [0.82, 0.81, 0.84]), "best/test/accuracy", 0.5, "the most frequent label", "maximize")
+    assert (got.n, got.mean, got.constant_score) == (3, pytest.approx(0.97 / 3), 0.5)
+    assert got.sentence == (
+        "full is 32.3 points (accuracy, test) above always answering the most frequent label (0.500) over 3 seeds; "
+        "95 % interval 28.5 to 36.1; every seed agrees"
+    )
+    one = margin(_arm("full", [0.9]), "best/test/accuracy", 0.5, "the most frequent label", "maximize")
+    assert one.sentence.endswith("on the one seed it has; one seed cannot say how sure that is")
+    assert margin(_arm("full", [None]), "best/test/accuracy", 0.5, "the most frequent label", "maximize") is None
+
+
+def test_every_arm_of_a_summary_has_its_margin(tmp_path):
+    summary = Whole(tmp_path).summary()
+    assert [(m.arm, m.constant_score) for m in summary.margins] == [("features", 0.5), ("full", 0.5)]
 
 
 def test_arms_without_a_common_seed_have_no_difference():
