@@ -32,11 +32,12 @@ def columns(data: DataConfig) -> tuple[str, ...]:
     return (*text_columns(data), data.label)
 
 
-def reader(data: DataConfig) -> ReadExample:
-    """Reads a row into a labelled example."""
+def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
+    """Reads a row into an example, labelled or not."""
 
     def read_example(name: str, cells: tuple[object, ...], place: Place) -> Example:
-        return Example(name, read_texts(cells, data, place), label_of(cells[-1], data.label, place), place.line)
+        label = label_of(cells[-1], data.label, place) if labelled else None
+        return Example(name, read_texts(cells, data, place), label, place.line)
 
     return read_example
 
@@ -57,9 +58,9 @@ def settings(data: DataConfig) -> dict[str, Any]:
 
 
 def tokenise(tokenizer: Any, examples: Sequence[Example], labels: tuple[str, ...], data: DataConfig, types: bool) -> pa.Table:
-    """`label` is the position of the example's label in `labels`."""
+    """`label` is the position of the example's label in `labels`, -1 where it has none."""
     ids = {label: i for i, label in enumerate(labels)}
-    label = pa.array([ids[str(example.label)] for example in examples], pa.int32())
+    label = pa.array([-1 if example.label is None else ids[str(example.label)] for example in examples], pa.int32())
     return tokenise_texts(tokenizer, examples, data, types, label)
 
 
