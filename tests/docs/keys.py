@@ -50,4 +50,6 @@ def _default(field: FieldInfo, has_keys: bool) -> str:
     value = field.get_default(call_default_factory=True)
     if has_keys and value is not None and not isinstance(value, str):
         return SECTION
-    return json.dumps(value).replace('"', "")
+    text = json.dumps(value)
+    is_symbol = isinstance(value, str) and value and not value[0].isalnum()  # YAML needs the quotes round a comma
+    return text if is_symbol else text.replace('"', "")
