@@ -154,5 +154,5 @@ class Outcome:
 
     def _save_model(self) -> str:
         self._forward.use_packed_attention(False)
-        weights.save_model(self._model, Path(self.spec.encoder_dir), self._run_dir / "model")
+        weights.save_model(self._model, self.spec.head, Path(self.spec.encoder_dir), self._run_dir / "model")
         return "model"

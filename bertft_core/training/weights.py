@@ -11,6 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bertft_core.config.head import AnyHead
+from bertft_core.heads.opening import write_head
+
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -53,11 +56,12 @@ def put_back(model: nn.Module, weights: dict[str, Tensor]) -> None:
         named[name].copy_(values)
 
 
-def save_model(model: Any, encoder_dir: Path, target_dir: Path) -> None:
-    """Save in the transformers format with the encoder's tokenizer, so that plain `AutoModelFor…` opens it."""
+def save_model(model: Any, head: AnyHead, encoder_dir: Path, target_dir: Path) -> None:
+    """Save what plain `AutoModelFor…` opens, with the encoder's tokenizer and the configuration of the head."""
     part = target_dir.with_name(f".{target_dir.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     model.save_pretrained(part)
+    write_head(part, head)
     for name in TOKENIZER_FILES:
         if (encoder_dir / name).exists():
             shutil.copyfile(encoder_dir / name, part / name)
