@@ -34,7 +34,7 @@ class CRF(nn.Module):
     """Scores of `n_labels` labels at the start [L], at the end [L] and of each step [L, L] as [before, after].
 
     They are drawn uniformly from ±0.1 by torch's global generator. `allowed` holds what may begin a sentence [L], end it [L] and
-    follow [L, L], as `data.tag_schemes.allowed_transitions` gives it; None allows everything.
+    follow [L, L], as `metrics.tag_schemes.allowed_transitions` gives it; None allows everything.
     Raises `ValueError` for shapes that do not fit and when the constraints leave no path for sentences of some length.
     """
 

@@ -10,8 +10,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from bertft_core.config import UserError
-from bertft_core.data.tag_schemes import allowed_transitions, labels_of, violations
 from bertft_core.heads.crf import CRF, FILE, SPREAD
+from bertft_core.metrics.tag_schemes import allowed_transitions, labels_of, violations
 
 CHAINS = [(n_labels, n_steps) for n_labels in range(1, 5) for n_steps in range(1, 6)]
 IOB2 = labels_of(["X", "Y"], "iob2")

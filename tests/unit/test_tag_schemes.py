@@ -5,8 +5,18 @@ from itertools import pairwise, product
 
 import pytest
 
-from bertft_core.data import tag_schemes
-from bertft_core.data.tag_schemes import Entity, allowed_transitions, convert, decode, encode, labels_of, repair, violations
+from bertft_core.metrics import tag_schemes
+from bertft_core.metrics.tag_schemes import (
+    Entity,
+    allowed_transitions,
+    convert,
+    decode,
+    encode,
+    labels_of,
+    repair,
+    scheme_of,
+    violations,
+)
 
 TYPES = ("X", "Y-Z")
 WITH_ENTITIES = ("iob1", "iob2", "iobes", "io")
@@ -247,3 +257,15 @@ def test_a_sentence_without_words_is_valid_and_empty():
         assert violations((), scheme) == []
         assert decode((), scheme) == []
         assert repair((), scheme) == encode([], 0, scheme) == ()
+
+
+@pytest.mark.parametrize("scheme", ["iob2", "iobes", "io"])
+def test_labels_tell_the_scheme_they_are_in(scheme):
+    assert scheme_of(labels_of(TYPES, scheme)) == scheme
+    assert scheme_of(tuple(reversed(labels_of(TYPES, scheme)))) == scheme
+
+
+def test_labels_that_are_no_entity_tags_are_plain():
+    assert scheme_of(labels_of(TYPES, "iob1")) == "iob2", "IOB1 is read, never learned"
+    for labels in (("O",), ("NOUN", "VERB"), ("B-X", "I-X", "X"), ("B", "I", "O"), ("O", "I-X", "PRT-PART"), ("O", "B-")):
+        assert scheme_of(labels) == "plain"

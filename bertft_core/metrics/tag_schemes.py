@@ -151,6 +151,16 @@ def labels_of(types: Iterable[str], scheme: str) -> tuple[str, ...]:
     return (OUTSIDE, *(f"{letter}-{name}" for name in names for letter in letters))
 
 
+def scheme_of(labels: Sequence[str]) -> str:
+    """The scheme that labels to learn are in, told by their prefixes alone; 'plain' where some label is no entity tag.
+
+    'iob2' where B and I are the only ones: IOB1 has the same labels with another meaning, so it is read but never learned.
+    """
+    letters = {label.partition("-")[0] for label in labels if label != OUTSIDE}
+    scheme = "iobes" if letters & {"E", "S"} else "iob2" if "B" in letters else "io" if letters else "plain"
+    return "plain" if unreadable(labels, scheme) else scheme
+
+
 def allowed_transitions(labels: Sequence[str], scheme: str) -> tuple[Bools, Bools, Bools]:
     """What may begin a sentence [L], end it [L] and follow [L, L], as [before, after]; all True for 'plain'.
 
