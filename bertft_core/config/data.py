@@ -55,7 +55,7 @@ class _Examples(Frozen):
     invalid_tags: Literal["repair", "refuse"] = Field(
         "repair", description="Tags that break the scheme, such as I- after O: repair and count them, or refuse the file."
     )
-    id: str = Field("id", description="Column of a question's name.")
+    id: str | None = Field("id", description="Column of a question's name; null names questions by their place.")
     question: str = Field("question", description="Column of the question.")
     context: str = Field("context", description="Column of the text that holds the answer.")
     answers: str = Field("answers", description="Column of the answers, each with its text and the character it starts at.")

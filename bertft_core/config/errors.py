@@ -25,6 +25,11 @@ class UserError(Exception):
         self.found, self.expected, self.todo = found, expected, todo
         super().__init__(self._text())
 
+    def within(self, path: str | Path) -> UserError:
+        """The same mistake with the file that it is in."""
+        rebuild, (problem, fields) = self.__reduce__()
+        return rebuild(problem, {**fields, "path": path})  # type: ignore[no-any-return]
+
     def _text(self) -> str:
         where = "" if self.path is None else f"{self.path}:" + (f"{self.line}: " if self.line else " ")
         rows = [("found", self.found), ("expected", self.expected), ("do", self.todo)]

@@ -115,7 +115,13 @@ def _tokenised(
 ) -> dict[str, pa.Table]:
     tokenizer = load_tokenizer(encoder)
     types = uses_token_types(encoder)
-    return {name: alignment.tokenise(tokenizer, split.examples, labels, data, types) for name, split in splits.items()}
+    tables = {}
+    for name, split in splits.items():
+        try:
+            tables[name] = alignment.tokenise(tokenizer, split.examples, labels, data, types)
+        except UserError as error:  # tokenising knows the line alone
+            raise error.within(split.path) from None
+    return tables
 
 
 def _split_card(

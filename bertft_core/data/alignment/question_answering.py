@@ -1,0 +1,260 @@
+"""Extractive question answering: questions with contexts, and answers that stand in them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from bertft_core.config import UserError
+from bertft_core.config.data import DataConfig
+from bertft_core.data import checks
+from bertft_core.data.alignment.answers import agree_on_answers, answers_of
+from bertft_core.data.checks import Check, PreparedData
+from bertft_core.data.examples import Answer, Example, Place, RawSplit, ReadExample, shorten, text_of
+from bertft_core.data.prepared import PreparedSplit
+from bertft_core.data.question_windows import question_lengths, question_windows, targets_of, text_read, without_spaces
+from bertft_core.data.readers.squad import parse_answers
+from bertft_core.data.tokenization import Encoded, lists, table_of
+from bertft_core.records import Finding
+
+ANSWERABLE, UNANSWERABLE = "answerable", "unanswerable"
+UNEQUAL_SHARES = 0.1
+"""A null threshold tuned on one share of unanswerable questions may not fit another that differs by more."""
+
+
+def columns(data: DataConfig) -> tuple[str, ...]:
+    """Id, question, context, answers; without an id the question stands in its place."""
+    return (data.question if data.id is None else data.id, data.question, data.context, data.answers)
+
+
+def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
+    """Reads a row into a question, with its answers if labelled; `data.id: null` names the questions by their place."""
+
+    def read_example(name: str, cells: tuple[object, ...], place: Place) -> Example:
+        key, question, context, answers = cells
+        read = text_of(context, data.context, place)
+        return Example(
+            id=name if data.id is None or (key is None and not labelled) else _id_of(key, data.id, place),
+            texts=(text_of(question, data.question, place), read),
+            label=_read_answers(answers, place) if labelled else None,
+            line=place.line,
+            context=read,
+        )
+
+    return read_example
+
+
+def _id_of(value: object, column: str, place: Place) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, str) and value.strip():
+        return value
+    raise UserError(
+        f"the id in column '{column}' is missing or no name",
+        path=place.path,
+        line=place.line,
+        found=shorten(repr(value)),
+        expected="a text or a whole number",
+        todo="name the question, or set data.id to null: then questions are named by their place",
+    )
+
+
+def _read_answers(value: object, place: Place) -> tuple[Answer, ...]:
+    if not isinstance(value, tuple):  # the SQuAD reader has read them already
+        if isinstance(value, str):  # a cell of a CSV or TSV file
+            with contextlib.suppress(json.JSONDecodeError):  # what is no JSON is no list of answers either
+                value = json.loads(value)
+        value = parse_answers(value, path=place.path, line=place.line)
+    return tuple(Answer(text, start) for text, start in value)
+
+
+def agree(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[dict[str, RawSplit], tuple[str, ...], tuple[Finding, ...]]:
+    """Every answer stands where it says, ids are unique; the labels say whether training questions may be unanswerable.
+
+    Raises `UserError` with file and line; see `answers.agree_on_answers`.
+    """
+    agreed, findings = agree_on_answers(splits, repair=data.misplaced_answers == "repair")
+    known_null = any(not example.label for example in splits["train"].examples)
+    return agreed, (ANSWERABLE, UNANSWERABLE) if known_null else (ANSWERABLE,), findings
+
+
+def for_training(splits: Mapping[str, RawSplit], data: DataConfig) -> dict[str, RawSplit]:
+    """As they are."""
+    return dict(splits)
+
+
+def settings(data: DataConfig) -> dict[str, Any]:
+    """How contexts are cut, and which questions are refused."""
+    return {"overlap": data.overlap, "max_question_length": data.max_question_length}
+
+
+def tokenise(tokenizer: Any, examples: Sequence[Example], labels: tuple[str, ...], data: DataConfig, types: bool) -> pa.Table:
+    """One row per question, its windows one after another.
+
+    Columns beside those of `table_of`: `text` and `text_b` (question, context), `answers` (texts), `answer_read` (what the
+    target span reads as, null for an unanswerable question), `window_lengths`, per window `starts`, `ends` (target
+    pieces, counted in the window, the first answer's) and `nulls` (the piece of "no answer"), per piece two `offsets`.
+    The schema says whether questions may be unanswerable: in SQuAD 2.0, where a training question is.
+    """
+    questions, contexts = [example.texts[0] for example in examples], [example.texts[1] for example in examples]
+    _refuse_long_questions(question_lengths(tokenizer, questions), examples, tokenizer, data)
+    rows: dict[str, list[Any]] = {
+        name: [] for name in ("ids", "types", "n_pieces", "lengths", "starts", "ends", "nulls", "offsets", "read")
+    }
+    per_question = question_windows(tokenizer, questions, contexts, data.max_length, data.overlap)
+    for example, windows in zip(examples, per_question, strict=True):
+        targets = targets_of(windows, _first_span(example))
+        rows["ids"].append(np.concatenate([window.input_ids for window in windows]))
+        rows["types"].append(np.concatenate([window.token_type_ids for window in windows]))
+        rows["lengths"].append(np.array([len(window.input_ids) for window in windows], np.int32))
+        again = len(windows[0].input_ids) - windows[0].n_context + data.overlap  # what every further window repeats
+        rows["n_pieces"].append(len(rows["ids"][-1]) - (len(windows) - 1) * again)
+        rows["starts"].append(np.array([start for start, _ in targets], np.int32))
+        rows["ends"].append(np.array([end for _, end in targets], np.int32))
+        rows["nulls"].append(np.array([window.null for window in windows], np.int32))
+        rows["offsets"].append(np.concatenate([window.offsets for window in windows]).ravel())
+        rows["read"].append(text_read(windows, targets, example.texts[1]) if example.label else None)
+    encoded = Encoded(rows["ids"], rows["types"], rows["n_pieces"])
+    more = {
+        "text": pa.array(questions, pa.large_string()),
+        "text_b": pa.array(contexts, pa.large_string()),
+        "answers": pa.array([[answer.text for answer in answers_of(example)] for example in examples], pa.list_(pa.string())),
+        "answer_read": pa.array(rows["read"], pa.string()),
+        "window_lengths": lists(rows["lengths"]),
+        **{name: lists(rows[name]) for name in ("starts", "ends", "nulls", "offsets")},
+    }
+    table = table_of(tokenizer, [example.id for example in examples], encoded, more, types=types, pair=True)
+    return table.replace_schema_metadata(table.schema.metadata | {b"has_null": str(int(UNANSWERABLE in labels)).encode()})
+
+
+def _first_span(example: Example) -> tuple[int, int] | None:
+    """Characters of the first answer, which is the one that is trained."""
+    answers = answers_of(example)
+    if not answers:
+        return None
+    return without_spaces(example.texts[1], answers[0].start, answers[0].start + len(answers[0].text))
+
+
+def _refuse_long_questions(lengths: Sequence[int], examples: Sequence[Example], tokenizer: Any, data: DataConfig) -> None:
+    """Raise `UserError` with the line (the caller knows the file) of a question that is too long."""
+    room = data.max_length - tokenizer.num_special_tokens_to_add(pair=True) - data.overlap - 1
+    limit = min(data.max_question_length, room)
+    for length, example in zip(lengths, examples, strict=True):
+        if length > limit:
+            raise UserError(
+                "the question is too long"
+                if limit == data.max_question_length
+                else f"the question leaves no room for its context in windows of {data.max_length} word pieces",
+                line=example.line,
+                found=f"{length} word pieces: {shorten(example.texts[0])}",
+                expected=f"at most {limit} word pieces",
+                todo="shorten the question, or raise data.max_question_length"
+                if limit == data.max_question_length
+                else "shorten the question, raise data.max_length, or lower data.doc_stride",
+            )
+
+
+def gold(split: PreparedSplit) -> pa.Table:
+    """example_id and answers; the head takes the context from it too."""
+    return split.table.select(["example_id", "answers", "text_b"])
+
+
+def counts(examples: Sequence[Example], labels: tuple[str, ...]) -> dict[str, int]:
+    """Answerable and unanswerable questions."""
+    n_answerable = sum(bool(example.label) for example in examples)
+    counted = {ANSWERABLE: n_answerable, UNANSWERABLE: len(examples) - n_answerable}
+    return {label: counted[label] for label in labels}
+
+
+def find_shared_contexts(data: PreparedData) -> Iterator[Finding]:
+    """Questions about a context that an earlier split has too: scores on them are too good."""
+    seen: dict[tuple[str, ...], str] = {}
+    for name, split in data.raw.items():
+        keys = [example.key[1:] for example in split.examples]
+        shared = [(example, seen[key]) for example, key in zip(split.examples, keys, strict=True) if key in seen]
+        if shared:
+            others = ", ".join(dict.fromkeys(other for _, other in shared))
+            yield Finding(
+                check="overlap",
+                split=name,
+                count=len(shared),
+                message=f"{_questions(len(shared))} of {name} are about contexts that {others} has too",
+                examples=tuple(_place(split, example, example.texts[0]) for example, _ in shared[: checks.N_SHOWN]),
+            )
+        seen |= {key: name for key in keys if key not in seen}
+
+
+def find_inexpressible(data: PreparedData) -> Iterator[Finding]:
+    """Answers that no run of word pieces reads as: they begin or end inside a piece, or are too long for a window."""
+    for name, split in data.raw.items():
+        read = data.prepared[name].table["answer_read"].to_pylist()
+        other = [
+            (example, text)
+            for example, text in zip(split.examples, read, strict=True)
+            if text is not None and text != answers_of(example)[0].text.strip()
+        ]
+        if other:
+            yield Finding(
+                check="inexpressible_answers",
+                split=name,
+                count=len(other),
+                message=f"{_questions(len(other))} of {name} have an answer that no run of word pieces in a window reads as",
+                examples=tuple(
+                    _place(split, example, f"{answers_of(example)[0].text!r} is read as {text!r}")
+                    for example, text in other[: checks.N_SHOWN]
+                ),
+            )
+
+
+def find_several_answers(data: PreparedData) -> Iterator[Finding]:
+    """Training questions with different answers: all count when scored, one is trained."""
+    several = [e for e in data.raw["train"].examples if len(set(answers_of(e))) > 1]
+    if several:
+        yield Finding(
+            check="several_answers",
+            split="train",
+            count=len(several),
+            message=f"{_questions(len(several))} of train have several answers; the first of each is trained",
+            examples=tuple(_place(data.raw["train"], e, e.texts[0]) for e in several[: checks.N_SHOWN]),
+        )
+
+
+def find_unequal_shares(data: PreparedData) -> Iterator[Finding]:
+    """Splits with another share of unanswerable questions than the validation set, on which the null threshold is tuned."""
+    if UNANSWERABLE not in data.labels:
+        return
+    n_null = {name: sum(not example.label for example in split.examples) for name, split in data.raw.items()}
+    shares = {name: n / len(data.raw[name].examples) for name, n in n_null.items()}
+    for name, share in shares.items():
+        if abs(share - shares["validation"]) > UNEQUAL_SHARES:
+            yield Finding(
+                check="unanswerable_share",
+                split=name,
+                count=n_null[name],
+                message=f"{share:.0%} of {name} are unanswerable, of validation {shares['validation']:.0%}:"
+                " the null threshold is tuned on validation",
+            )
+
+
+CHECKS: tuple[Check, ...] = (
+    checks.find_duplicates,
+    find_shared_contexts,
+    find_inexpressible,
+    find_several_answers,
+    find_unequal_shares,
+    checks.find_unknown_pieces,
+)
+
+
+def _questions(n: int) -> str:
+    return f"{n} question" + ("" if n == 1 else "s")
+
+
+def _place(split: RawSplit, example: Example, what: str) -> str:
+    return f"{PurePath(split.path).name}:{example.line}: {shorten(what)}"

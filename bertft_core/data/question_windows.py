@@ -1,0 +1,141 @@
+"""Questions with their contexts as windows of word pieces, and where an answer lies in them, by offsets.
+
+A window is [CLS] question [SEP] context [SEP], or what the encoder has instead; neighbours share pieces of the context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+OUTSIDE = -1
+"""Offset of a piece that no answer may begin or end with: of the question, special, or without a visible character."""
+NOT_TAUGHT = -1
+"""Target of a window that says nothing about its question."""
+CHUNK = 1000
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Window:
+    """One input of the encoder, with L pieces."""
+
+    input_ids: np.ndarray
+    """int32 [L]"""
+    token_type_ids: np.ndarray
+    """int8 [L]"""
+    offsets: np.ndarray
+    """int32 [L, 2]: first character of the context and the one behind the last, without white space; or OUTSIDE twice."""
+    null: int
+    """The piece that stands for "no answer here": [CLS], or what the encoder has instead."""
+    n_context: int
+    """Pieces of the context."""
+
+
+def question_lengths(tokenizer: Any, questions: Sequence[str]) -> list[int]:
+    """Word pieces of each question, without special tokens."""
+    lengths: list[int] = []
+    for start in range(0, len(questions), CHUNK):
+        encoded = tokenizer(list(questions[start : start + CHUNK]), add_special_tokens=False, verbose=False)
+        lengths += [len(ids) for ids in encoded["input_ids"]]
+    return lengths
+
+
+def question_windows(
+    tokenizer: Any, questions: Sequence[str], contexts: Sequence[str], max_length: int, overlap: int
+) -> Iterator[list[Window]]:
+    """The windows of each question, which together hold its whole context; neighbours share `overlap` pieces of it.
+
+    Every question must leave room for more than `overlap` pieces in `max_length`.
+    """
+    for start in range(0, len(questions), CHUNK):
+        asked, of = list(questions[start : start + CHUNK]), list(contexts[start : start + CHUNK])
+        encoded = tokenizer(
+            asked,
+            of,
+            truncation="only_second",
+            max_length=max_length,
+            stride=overlap,
+            return_overflowing_tokens=True,
+            padding=False,
+            verbose=False,
+        )
+        windows: list[list[Window]] = [[] for _ in asked]
+        for encoding, i in zip(encoded.encodings, encoded["overflow_to_sample_mapping"], strict=True):
+            windows[i].append(_window(encoding, of[i], tokenizer.cls_token_id))
+        yield from windows
+
+
+def _window(encoding: Any, context: str, cls_token_id: int | None) -> Window:
+    ids = np.array(encoding.ids, np.int32)
+    sequence = np.array([OUTSIDE if text is None else text for text in encoding.sequence_ids])
+    offsets = np.array(encoding.offsets, np.int32)
+    offsets[sequence != 1] = OUTSIDE
+    for i in np.flatnonzero(sequence == 1):
+        offsets[i] = without_spaces(context, *offsets[i].tolist()) or OUTSIDE
+    nulls = np.flatnonzero((ids == cls_token_id) & (sequence == OUTSIDE))
+    return Window(
+        input_ids=ids,
+        token_type_ids=np.array(encoding.type_ids, np.int8),
+        offsets=offsets,
+        null=int(nulls[0]) if len(nulls) else 0,
+        n_context=int((sequence == 1).sum()),
+    )
+
+
+def without_spaces(context: str, start: int, end: int) -> Span | None:
+    """The characters start … end - 1 without white space at both ends; None when nothing is left."""
+    text = context[start:end]
+    visible = text.strip()
+    if not visible:
+        return None
+    start += len(text) - len(text.lstrip())
+    return start, start + len(visible)
+
+
+def targets_of(windows: Sequence[Window], answer: Span | None) -> list[Span]:
+    """First and last piece of the answer in each window; the null piece in windows that do not hold it whole.
+
+    `answer` is its first character in the context and the one behind its last; None for an unanswerable question. An
+    answer that no window holds whole is taught by its longest part. Where no piece has anything of the answer (its characters
+    are none to the tokenizer), nothing is taught: NOT_TAUGHT twice in all windows.
+    """
+    if answer is None:
+        return [(window.null, window.null) for window in windows]
+    parts = [_pieces_of(window, answer) for window in windows]
+    reach = [None if part is None else characters(window, part) for window, part in zip(windows, parts, strict=True)]
+    found = [span for span in reach if span is not None]
+    if not found:
+        return [(NOT_TAUGHT, NOT_TAUGHT)] * len(windows)
+    whole = (min(start for start, _ in found), max(end for _, end in found))
+    if whole not in found:
+        whole = max(found, key=lambda span: span[1] - span[0])
+    return [
+        part if part is not None and span == whole else (window.null, window.null)
+        for window, part, span in zip(windows, parts, reach, strict=True)
+    ]
+
+
+def _pieces_of(window: Window, answer: Span) -> Span | None:
+    """First and last piece that has a character of the answer."""
+    starts, ends = window.offsets.T
+    inside = np.flatnonzero((starts != OUTSIDE) & (starts < answer[1]) & (ends > answer[0]))
+    return (int(inside[0]), int(inside[-1])) if len(inside) else None
+
+
+def characters(window: Window, pieces: Span) -> Span:
+    """Characters of the context that a run of pieces covers, from its first piece's first to its last piece's last."""
+    return int(window.offsets[pieces[0], 0]), int(window.offsets[pieces[1], 1])
+
+
+def text_read(windows: Sequence[Window], targets: Sequence[Span], context: str) -> str:
+    """The best that a span of pieces can say of the answer: its text, or '' where no window points to one."""
+    for window, pieces in zip(windows, targets, strict=True):
+        if pieces[0] not in (NOT_TAUGHT, window.null):
+            start, end = characters(window, pieces)
+            return context[start:end]
+    return ""

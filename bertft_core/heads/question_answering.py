@@ -1,0 +1,116 @@
+"""Extractive question answering: the first and the last word piece of the answer, in every window of the context."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForQuestionAnswering, PreTrainedModel
+
+from bertft_core.config.head import QuestionAnsweringHead
+from bertft_core.heads.answers import NBest, best_answers, null_scores
+from bertft_core.heads.loading import load
+from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work, windows_work
+
+CONSTANT = False
+"""The same questions are the same work in every epoch, but the states of all their pieces are too many to be kept."""
+NOT_TAUGHT = -1
+"""Target of a window that says nothing about its question, as the alignment stores it."""
+WITH_QA_OUTPUTS = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "electra", "deberta-v2"})
+"""Model types whose head is one linear layer, `qa_outputs`, right behind the encoder."""
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Targets, and what is needed to read an answer; w windows, T pieces."""
+
+    starts: np.ndarray
+    """int64 [w]: first piece of the answer, counted in its window; the null piece where it is not there, or NOT_TAUGHT."""
+    ends: np.ndarray
+    """int64 [w]: last piece."""
+    nulls: np.ndarray
+    """int64 [w]: the piece that stands for "no answer here"."""
+    offsets: np.ndarray
+    """int32 [T, 2]: characters of the context, -1 for pieces that no answer has."""
+
+
+def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, config: QuestionAnsweringHead) -> PreTrainedModel:
+    """`AutoModelForQuestionAnswering` in fp32 on the CPU; see `loading.load`. The labels are none of the model's."""
+    return load(AutoModelForQuestionAnswering, encoder_dir, dropout, num_labels=2)
+
+
+def work(
+    split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: QuestionAnsweringHead, draw: Draw | None = None
+) -> Work:
+    """Reading all pieces of all windows; targets are `Spans`, counted by windows."""
+    starts, ends, nulls = (
+        np.concatenate([split.ragged(name, i) for i in indices]).astype(np.int64) for name in ("starts", "ends", "nulls")
+    )
+    offsets = np.concatenate([split.ragged("offsets", i) for i in indices]).reshape(-1, 2)
+    return windows_work(
+        split,
+        indices,
+        positions=np.arange(len(offsets)),
+        n_targets=int((starts != NOT_TAUGHT).sum()),
+        targets=Spans(starts, ends, nulls, offsets),
+    )
+
+
+def own_logits(output: Any) -> Tensor:
+    """Start and end logits [windows, longest, 2] of the whole model."""
+    return torch.stack([output.start_logits, output.end_logits], dim=-1)
+
+
+def tail(model: PreTrainedModel, config: QuestionAnsweringHead, work: Work) -> Tail | None:
+    """Start and end logits [T, 2]; None for a family whose parts are not known."""
+    head: Any = model
+    if model.config.model_type == "distilbert":
+        return lambda states: head.qa_outputs(head.dropout(states))
+    return head.qa_outputs if model.config.model_type in WITH_QA_OUTPUTS else None  # type: ignore[no-any-return]
+
+
+def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: QuestionAnsweringHead) -> Tensor:
+    """Half the cross-entropy of start plus that of end over the real pieces of a window, summed over windows; scalar, fp32.
+
+    `logits` is [T, 2]. The transformers library means the same, but counts padding among the pieces.
+    """
+    windows = nn.utils.rnn.pad_sequence(
+        logits.float().split(work.window_lengths.tolist()), batch_first=True, padding_value=-torch.inf
+    )
+    targets = torch.from_numpy(np.stack([work.targets.starts, work.targets.ends], axis=1)).to(logits.device)
+    return nn.functional.cross_entropy(windows, targets, ignore_index=NOT_TAUGHT, reduction="sum") / 2
+
+
+def outputs(model: PreTrainedModel, logits: Tensor, work: Work, config: QuestionAnsweringHead) -> list[tuple[float, NBest]]:
+    """The null score and the best answers of each question, from `logits` [T, 2]."""
+    values, spans = logits.float().cpu().numpy(), work.targets
+    best = best_answers(values, spans.offsets, work.window_lengths, work.windows_of, config.n_best, config.max_answer_length)
+    return list(zip(null_scores(values, spans.nulls, work.window_lengths, work.windows_of).tolist(), best, strict=True))
+
+
+def predictions(gold: pa.Table, rows: Sequence[tuple[float, NBest]]) -> pa.Table:
+    """example_id, answers, `null_score` (null where no training question is unanswerable, as in SQuAD 1.1), `candidates`."""
+    has_null = gold.schema.metadata[b"has_null"] == b"1"
+    scores = pa.array([score if has_null else None for score, _ in rows], pa.float32())
+    bests = [best for _, best in rows]
+    texts = [
+        context[start:end]
+        for context, best in zip(gold["text_b"].to_pylist(), bests, strict=True)
+        for start, end in zip(best.starts.tolist(), best.ends.tolist(), strict=True)
+    ]
+    flat = {name: np.concatenate([getattr(best, name) for best in bests]) for name in ("starts", "ends", "scores")}
+    candidates = pa.StructArray.from_arrays(
+        [pa.array(texts, pa.string()), *(pa.array(values) for values in flat.values())], names=["text", "start", "end", "score"]
+    )
+    offsets = np.concatenate([[0], np.cumsum([len(best.starts) for best in bests])]).astype(np.int32)
+    return (
+        gold.select(["example_id", "answers"])
+        .replace_schema_metadata(None)
+        .append_column("null_score", scores)
+        .append_column("candidates", pa.ListArray.from_arrays(pa.array(offsets), candidates))
+    )
