@@ -15,8 +15,8 @@ from bertft_core.records.run_spec import SeedTriple
 Stream = Literal["init", "order", "dropout", "split", "subsample", "sampler", "bootstrap", "epoch", "step", "trial", "mask"]
 
 
-def derive_seed(parent_seed: int, stream: Stream, *index: int) -> int:
-    """The seed of one stream at one index (or several) below a parent seed, in [0, 2**53)."""
+def derive_seed(parent_seed: int, stream: Stream, *index: int | str) -> int:
+    """The seed of one stream at one index (a number or a name, or several) below a parent seed, in [0, 2**53)."""
     text = "/".join(["bertft", str(parent_seed), stream, *map(str, index)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 11
 

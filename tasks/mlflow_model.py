@@ -13,9 +13,15 @@ from mlflow import MlflowClient
 
 from bertft_core.records import RunRecord
 
-PIPELINES = {"classification": "text-classification"}
+PIPELINES = {
+    **dict.fromkeys(("classification", "multi_label", "regression"), "text-classification"),
+    "masked_lm": "fill-mask",
+}
 """Kind of the head → task of the transformers pipeline that MLflow loads."""
-MODEL_CLASSES = {"classification": "AutoModelForSequenceClassification"}
+MODEL_CLASSES = {
+    **dict.fromkeys(("classification", "multi_label", "regression"), "AutoModelForSequenceClassification"),
+    "masked_lm": "AutoModelForMaskedLM",
+}
 """Kind of the head → class of transformers that opens its saved models."""
 
 

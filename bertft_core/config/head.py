@@ -134,7 +134,11 @@ class MaskedLMHead(Frozen):
 
     kind: Literal["masked_lm"] = "masked_lm"
     masking_ratio: float = Field(
-        0.15, gt=0.0, lt=1.0, description="Share of the word pieces to predict: 80 % of them masked, 10 % random, 10 % kept."
+        0.15,
+        gt=0.0,
+        lt=1.0,
+        description="Share of the word pieces to predict in training: 80 % of them masked, 10 % random, 10 % kept. "
+        "Evaluation predicts 15 % whatever this says.",
     )
 
     metrics: ClassVar[dict[str, Direction]] = {

@@ -35,6 +35,11 @@ class PreparedSplit:
             self._ragged[column] = _flat(self.table, column)
         return _row(self._ragged[column], i)
 
+    def matrix(self, column: str) -> np.ndarray:
+        """A column of lists of the same number of numbers, shape (n, numbers); a read-only view."""
+        (chunk,) = self.table[column].chunks
+        return np.from_dlpack(chunk.flatten()).reshape(self.n, -1)
+
     @cached_property
     def labels(self) -> np.ndarray:
         """Label ids, int64, shape (n,); of a head that has one label for each example."""
@@ -72,6 +77,11 @@ class PreparedSplit:
     def n_special(self) -> int:
         """Special tokens in every window of an input."""
         return int(self.table.schema.metadata[b"n_special"])
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the alignment noted of the tokenizer."""
+        return {name.decode(): value.decode() for name, value in (self.table.schema.metadata or {}).items()}
 
     @property
     def pad_token_id(self) -> int:
