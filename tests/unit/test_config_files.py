@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,12 +18,27 @@ from bertft_core.config.yaml_text import read_yaml
 CONFIGS = Path(__file__).parents[2] / "configs"
 SCHEMA = CONFIGS / "study.schema.json"
 FILES = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.y*ml"))
+GLUE = {
+    "cola": "mcc",
+    "sst2": "accuracy",
+    "mrpc": "accuracy_and_f1",
+    "qqp": "accuracy_and_f1",
+    "stsb": "pearson_and_spearman",
+    "mnli": "accuracy",
+    "qnli": "accuracy",
+    "rte": "accuracy",
+    "wnli": "accuracy",
+}
+"""Task → the metric that GLUE reports."""
+HUB_FILES = [name for name in FILES if load_study(CONFIGS / name).data.source == "hub"]
+COMMIT = re.compile("[0-9a-f]{40}")
 REWRITE = "python -m bertft_core.config.schema > configs/study.schema.json"
 
 
 def test_there_are_ready_studies():
-    assert len(FILES) >= 4
-    assert {"quickstart.yaml", "debug/reviews.yaml", "glue_sst2.yaml", "glue_cola.yaml"} <= set(FILES)
+    assert len(FILES) >= 16
+    assert {"quickstart.yaml", "debug/reviews.yaml", *HUB_FILES} <= set(FILES)
+    assert {name.removesuffix(".yaml") for name in HUB_FILES if name.startswith("glue/")} == {f"glue/{task}" for task in GLUE}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -41,10 +57,31 @@ def test_no_two_ready_studies_share_a_name():
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("glue")])
-def test_a_glue_study_reports_on_a_split_it_does_not_choose_on(name):
-    data = load_study(CONFIGS / name).data
-    assert (data.validation, data.test, data.train) == (None, "validation", "train")
+@pytest.mark.parametrize("task", GLUE)
+def test_a_glue_study_reports_on_a_split_it_does_not_choose_on(task):
+    study = load_study(CONFIGS / "glue" / f"{task}.yaml")
+    data, suffix = study.data, "_matched" if task == "mnli" else ""
+    assert (data.validation, data.test, data.train) == (None, f"validation{suffix}", "train")
+    assert (data.name, data.config, study.metric) == ("nyu-mll/glue", task, GLUE[task])
+    assert data.out_of_domain == ({"mismatched": "validation_mismatched"} if task == "mnli" else {})
+
+
+@pytest.mark.parametrize("task", ["mrpc", "qqp"])
+def test_f1_is_of_the_label_that_means_yes(task):
+    labels = load_study(CONFIGS / "glue" / f"{task}.yaml").data.labels
+    assert labels is not None
+    assert labels[0] == f"not_{labels[1]}"
+
+
+@pytest.mark.parametrize("name", HUB_FILES)
+def test_a_study_of_the_hub_starts_from_pinned_weights_and_data(name):
+    study = load_study(CONFIGS / name)
+    assert COMMIT.fullmatch(study.encoder.revision or "")
+    assert study.encoder.weights_sha256 is not None
+    release = {"ud_english_ewt.yaml": "2.17"}  # a branch for each release of UD
+    assert study.data.revision == release.get(name) or COMMIT.fullmatch(study.data.revision or "")
+    assert study.data.test is not None
+    assert study.seeds.n == 5
 
 
 def test_the_committed_schema_is_the_one_of_the_code():
