@@ -15,11 +15,13 @@ from bertft_core.records import RunRecord
 
 PIPELINES = {
     **dict.fromkeys(("classification", "multi_label", "regression"), "text-classification"),
+    "token_classification": "token-classification",
     "masked_lm": "fill-mask",
 }
 """Kind of the head → task of the transformers pipeline that MLflow loads."""
 MODEL_CLASSES = {
     **dict.fromkeys(("classification", "multi_label", "regression"), "AutoModelForSequenceClassification"),
+    "token_classification": "AutoModelForTokenClassification",
     "masked_lm": "AutoModelForMaskedLM",
 }
 """Kind of the head → class of transformers that opens its saved models."""

@@ -6,7 +6,7 @@ A run of it takes a fraction of a second. The golden trajectory starts from it t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +60,9 @@ def tiny_study(directory: Path, *, kind: str = "bert", pairs: bool = False, **ov
     """Write texts and an encoder of `kind` to `directory`, prepare them in `directory/home`, and give study and card.
 
     `training` and `data` are merged over the values here; every other override replaces its top-level key.
-    `pairs` makes each example two texts.
+    `pairs` makes each example two texts; the labels are such as the `head` learns.
     """
-    files = write_texts(directory / "texts", pairs)
+    files = write_texts(directory / "texts", pairs, LABELS.get(head_kind(overrides), verdict))
     encoder_dir = tiny_encoder(directory / "encoder", kind, seed=7, initializer_range=0.4)  # wide, or nothing would be learnt
     data = {"source": "files", "max_length": 48, "text": ["text", "other"] if pairs else "text"} | files
     values: dict[str, Any] = {
@@ -78,14 +78,38 @@ def tiny_study(directory: Path, *, kind: str = "bert", pairs: bool = False, **ov
     return study, prepare_data(study, home_dir=directory / "home")
 
 
-def write_texts(directory: Path, pairs: bool = False) -> dict[str, str]:
-    """Write `<split>.jsonl` with both labels in turn; the split's name → its path."""
+def verdict(text: str, good: bool) -> str:
+    return "positive" if good else "negative"
+
+
+def subjects(text: str, good: bool) -> list[str]:
+    """Three labels, each on for some texts; no label for some, all three for others."""
+    on = {"positive": good, "film": "film" in text or "cast" in text, "food": "food" in text or "soup" in text}
+    return [label for label, is_on in on.items() if is_on]
+
+
+def stars(text: str, good: bool) -> float:
+    """1 to 4.75: the verdict, and a little of the text's length."""
+    return (4 if good else 1) + len(text.split()) % 4 / 4
+
+
+LABELS: dict[str, Callable[[str, bool], Any]] = {"multi_label": subjects, "regression": stars}
+"""Kind of the head → what is to be learned of a text; its verdict for all others."""
+
+
+def head_kind(overrides: Mapping[str, Any]) -> str:
+    head = overrides.get("head", "classification")
+    return head if isinstance(head, str) else head["kind"]
+
+
+def write_texts(directory: Path, pairs: bool = False, label_of: Callable[[str, bool], Any] = verdict) -> dict[str, str]:
+    """Write `<split>.jsonl` with good and bad texts in turn; the split's name → its path."""
     directory.mkdir(parents=True, exist_ok=True)
     paths = {}
     for split, positive in POSITIVE.items():
         rows = []
         for good, bad in zip(positive, NEGATIVE[split], strict=True):
-            rows += [{"text": good, "label": "positive"}, {"text": bad, "label": "negative"}]
+            rows += [{"text": good, "label": label_of(good, True)}, {"text": bad, "label": label_of(bad, False)}]
         if pairs:
             rows = [row | {"other": f"was it {row['text'].split()[-1]}"} for row in rows]
         path = directory / f"{split}.jsonl"

@@ -43,7 +43,7 @@ def find_duplicates(data: PreparedData) -> Iterator[Finding]:
                 split=name,
                 count=len(copies),
                 message=f"{_texts(len(copies))} of {name} occur again in it",
-                examples=_places(split, copies),
+                examples=places(split, copies),
             )
 
 
@@ -58,7 +58,7 @@ def find_conflicts(data: PreparedData) -> Iterator[Finding]:
                 split=name,
                 count=len(torn),
                 message=f"{_texts(len(torn))} of {name} occur with different labels",
-                examples=_places(split, torn),
+                examples=places(split, torn),
             )
 
 
@@ -73,7 +73,7 @@ def find_overlap(data: PreparedData) -> Iterator[Finding]:
                 split=second,
                 count=len(shared),
                 message=f"{_texts(len(shared))} of {second} are in {first} too",
-                examples=_places(right, shared),
+                examples=places(right, shared),
             )
 
 
@@ -101,7 +101,7 @@ def find_truncated(data: PreparedData) -> Iterator[Finding]:
                 count=len(cut),
                 message=f"{len(cut) / split.n:.1%} of {name} are longer than max_length {data.max_length}"
                 f" (the longest has {split.n_pieces.max()} word pieces)",
-                examples=_places(data.raw[name], (data.raw[name].examples[i] for i in cut)),
+                examples=places(data.raw[name], (data.raw[name].examples[i] for i in cut)),
             )
 
 
@@ -116,7 +116,7 @@ def find_unknown_pieces(data: PreparedData) -> Iterator[Finding]:
                 split=name,
                 count=int(split.n_unknown.sum()),
                 message=f"{ratio:.1%} of the word pieces of {name} are unknown to the encoder",
-                examples=_places(data.raw[name], (data.raw[name].examples[i] for i in worst)),
+                examples=places(data.raw[name], (data.raw[name].examples[i] for i in worst)),
             )
 
 
@@ -130,7 +130,7 @@ def find_very_short(data: PreparedData) -> Iterator[Finding]:
                 split=name,
                 count=len(short),
                 message=f"{_texts(len(short))} of {name} have fewer than {MIN_CHARACTERS} letters or digits",
-                examples=_places(split, short),
+                examples=places(split, short),
             )
 
 
@@ -159,6 +159,7 @@ def _texts(n: int) -> str:
     return f"{n} text" + ("" if n == 1 else "s")
 
 
-def _places(split: RawSplit, examples: Iterable[Example]) -> tuple[str, ...]:
+def places(split: RawSplit, examples: Iterable[Example]) -> tuple[str, ...]:
+    """File, line and the beginning of the texts of the first few."""
     shown = itertools.islice(examples, N_SHOWN)
-    return tuple(f"{PurePath(split.path).name}:{e.line}: {shorten(' ‖ '.join(e.texts), 70)}" for e in shown)
+    return tuple(f"{PurePath(split.path).name}:{e.line}: {shorten((' ' if e.lines else ' ‖ ').join(e.texts), 70)}" for e in shown)

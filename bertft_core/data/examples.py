@@ -45,6 +45,12 @@ class Example:
         return tuple(" ".join(text.casefold().split()) for text in self.texts)
 
     @property
+    def label_names(self) -> tuple[str, ...]:
+        """The label, or the labels or tags in their order; none where it is no name."""
+        label = (self.label,) if isinstance(self.label, str) else self.label
+        return tuple(name for name in label if isinstance(name, str)) if isinstance(label, tuple) else ()
+
+    @property
     def stratum(self) -> str:
         """Splits keep the proportions of these: the label where it is one name, else all examples alike."""
         return self.label if isinstance(self.label, str) else ""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Container, Mapping
 
 from bertft_core.config import UserError
-from bertft_core.data.examples import Example, RawSplit, did_you_mean
+from bertft_core.data.examples import RawSplit, did_you_mean
 
 WHOLE_NUMBER = re.compile(r"-?\d+")
 
@@ -14,25 +15,18 @@ WHOLE_NUMBER = re.compile(r"-?\d+")
 def agree_on_labels(splits: Mapping[str, RawSplit], given: tuple[str, ...] | None) -> tuple[str, ...]:
     """The label names in order: those given, else the training set's, sorted (as numbers when all are whole numbers).
 
-    Raises `UserError` with file and line for a label that is not among those given, for one that the training set lacks,
-    and when the training set has one label only.
+    An example has one label, or any number of labels or tags. Raises `UserError` with file and line for a label that is not
+    among those given, for one that the training set lacks, and when the training set has fewer than two labels.
     """
     train = splits["train"]
-    learned = train.label_counts
+    learned = Counter(name for example in train.examples for name in example.label_names)
     if given is not None:
         for split in splits.values():
             _refuse_unknown(split, given)
     if len(learned) < 2:
-        raise UserError(
-            "the training set has one label only",
-            path=train.path,
-            line=train.examples[0].line,
-            found=f"all {len(train.examples)} examples are '{train.examples[0].stratum}'",
-            expected="examples of at least two labels",
-            todo="check data.label, or add examples of another label",
-        )
+        raise _too_few_labels(train, learned)
     for name, split in splits.items():
-        _refuse_unlearned(name, split, train)
+        _refuse_unlearned(name, split, learned)
     return given or tuple(sorted(learned, key=_order(learned)))
 
 
@@ -42,32 +36,51 @@ def _order(labels: Mapping[str, int]):
     return lambda label: (0, label)
 
 
-def _first(split: RawSplit, known) -> Example | None:
-    return next((example for example in split.examples if example.stratum not in known), None)
+def _too_few_labels(train: RawSplit, learned: Mapping[str, int]) -> UserError:
+    n, (label, count) = len(train.examples), next(iter(learned.items()), ("", 0))
+    alone = f"all {n} examples are '{label}'" if count == n else f"{count} of {n} examples have '{label}'"
+    return UserError(
+        "the training set has one label only" if learned else "the training set has no labels",
+        path=train.path,
+        line=train.examples[0].line,
+        found=alone if learned else f"{n} examples with none",
+        expected="examples of at least two labels",
+        todo="check data.label, or add examples of another label",
+    )
+
+
+def _first(split: RawSplit, known: Container[str]) -> tuple[str, int] | None:
+    """The first label that is not known, and its line."""
+    for example in split.examples:
+        for position, name in enumerate(example.label_names):
+            if name not in known:
+                return name, example.lines[position] if example.lines else example.line
+    return None
 
 
 def _refuse_unknown(split: RawSplit, given: tuple[str, ...]) -> None:
-    example = _first(split, given)
-    if example is not None:
+    first = _first(split, given)
+    if first is not None:
+        label, line = first
         raise UserError(
-            f"the label '{example.stratum}' is unknown",
+            f"the label '{label}' is unknown",
             path=split.path,
-            line=example.line,
-            found=example.stratum,
+            line=line,
+            found=label,
             expected=f"one of {', '.join(given)}",
-            todo=did_you_mean(example.stratum, given) or "correct the label, or add it to data.labels",
+            todo=did_you_mean(label, given) or "correct the label, or add it to data.labels",
         )
 
 
-def _refuse_unlearned(name: str, split: RawSplit, train: RawSplit) -> None:
-    learned = train.label_counts
-    example = _first(split, learned)
-    if example is not None:
+def _refuse_unlearned(name: str, split: RawSplit, learned: Mapping[str, int]) -> None:
+    first = _first(split, learned)
+    if first is not None:
+        label, line = first
         raise UserError(
-            f"the label '{example.stratum}' occurs in {name} but never in train",
+            f"the label '{label}' occurs in {name} but never in train",
             path=split.path,
-            line=example.line,
-            found=example.stratum,
+            line=line,
+            found=label,
             expected=f"one of the training labels {', '.join(sorted(learned, key=_order(learned)))}",
-            todo=did_you_mean(example.stratum, learned) or f"add training examples of it, or take it out of {name}",
+            todo=did_you_mean(label, learned) or f"add training examples of it, or take it out of {name}",
         )

@@ -9,11 +9,10 @@ import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from transformers import PreTrainedModel
 
 from bertft_core.config.head import ClassificationHead
 from bertft_core.heads import pooling
-from bertft_core.heads.loading import load
 from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work
 from bertft_core.records.tables import matrix_column
 
@@ -22,10 +21,8 @@ CONSTANT = True
 
 
 def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, config: ClassificationHead) -> PreTrainedModel:
-    """`AutoModelForSequenceClassification` in fp32 on the CPU; see `loading.load`. `UserError` for a pooling it cannot have."""
-    model = load(AutoModelForSequenceClassification, encoder_dir, dropout, labels, problem_type="single_label_classification")
-    pooling.refuse_unknown_family(model.config.model_type, config.pooling)
-    return model
+    """`AutoModelForSequenceClassification` with a logit for each label; see `pooling.build`."""
+    return pooling.build(encoder_dir, labels, dropout, config.pooling, problem_type="single_label_classification")
 
 
 def work(

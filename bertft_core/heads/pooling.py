@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from bertft_core.config import UserError
+from bertft_core.heads.loading import load
 from bertft_core.heads.work import Tail, TokenisedSplit, Work, windows_work
 
 
@@ -66,6 +68,13 @@ LAST_LAYER: dict[str, Callable[[Any, Tensor], Tensor]] = {
 """`model_type` → logits [w, k] from a pooled vector [w, hidden]."""
 
 
+def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, pooling: str, **settings: Any) -> PreTrainedModel:
+    """`AutoModelForSequenceClassification` in fp32 on the CPU; see `loading.load`. `UserError` for a pooling it cannot have."""
+    model = load(AutoModelForSequenceClassification, encoder_dir, dropout, labels, **settings)
+    refuse_unknown_family(model.config.model_type, pooling)
+    return model
+
+
 def tail_of(model: Any, pooling: str, work: Work) -> Tail | None:
     """The part of the model behind the encoder, or None for a family whose parts are not known (`pooler` only)."""
     model_type = model.config.model_type
@@ -91,10 +100,16 @@ def refuse_unknown_family(model_type: str, pooling: str) -> None:
 
 
 def text_work(
-    split: TokenisedSplit, indices: Sequence[int] | np.ndarray, pooling: str, aggregate: str, targets: np.ndarray
+    split: TokenisedSplit,
+    indices: Sequence[int] | np.ndarray,
+    pooling: str,
+    aggregate: str,
+    targets: np.ndarray,
+    n_targets: int | None = None,
 ) -> Work:
-    """Reading texts: the first token of every window, or with `mean` all of its tokens."""
-    work = windows_work(split, indices, positions=None, n_targets=len(indices), targets=targets)
+    """Reading texts: the first token of every window, or with `mean` all of its tokens. Every text is one target by default."""
+    n_targets = len(indices) if n_targets is None else n_targets
+    work = windows_work(split, indices, positions=None, n_targets=n_targets, targets=targets)
     if aggregate == "first" and len(work.window_lengths) > len(indices):
         work = _first_windows(work)
     if pooling != "mean":

@@ -11,7 +11,19 @@ Examples to predict have no labels: `reader(data, labelled=False)` gets the same
 
 from types import ModuleType
 
-from bertft_core.data.alignment import classification
+from bertft_core.data.alignment import (
+    classification,
+    masked_lm,
+    multi_label,
+    question_answering,
+    regression,
+)
 
-ALIGNMENTS: dict[str, ModuleType] = {"classification": classification}
+ALIGNMENTS: dict[str, ModuleType] = {
+    "classification": classification,
+    "multi_label": multi_label,
+    "regression": regression,
+    "question_answering": question_answering,
+    "masked_lm": masked_lm,
+}
 """Kind of the head → its module."""

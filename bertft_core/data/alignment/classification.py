@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from bertft_core.config.data import DataConfig
 from bertft_core.data import checks
-from bertft_core.data.alignment.texts import both_orders, read_texts, text_columns, text_settings, tokenise_texts
+from bertft_core.data.alignment.texts import both_orders, read_text_example, text_columns, text_settings, tokenise_texts
 from bertft_core.data.checks import Check
 from bertft_core.data.examples import Example, Place, RawSplit, ReadExample, label_of
 from bertft_core.data.labels import agree_on_labels
@@ -37,7 +37,7 @@ def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
 
     def read_example(name: str, cells: tuple[object, ...], place: Place) -> Example:
         label = label_of(cells[-1], data.label, place) if labelled else None
-        return Example(name, read_texts(cells, data, place), label, place.line)
+        return read_text_example(name, cells, label, data, place)
 
     return read_example
 

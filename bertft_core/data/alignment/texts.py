@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from bertft_core.config.data import DataConfig
-from bertft_core.data.examples import Example, Place, RawSplit, text_of
+from bertft_core.data.examples import Example, Label, Place, RawSplit, text_of
 from bertft_core.data.tokenization import encode, encode_windows, lists, table_of
 
 
@@ -18,9 +18,14 @@ def text_columns(data: DataConfig) -> tuple[str, ...]:
     return (data.text,) if isinstance(data.text, str) else data.text
 
 
-def read_texts(cells: Sequence[object], data: DataConfig, place: Place) -> tuple[str, ...]:
-    """The text cells of a row; raises `UserError` for one that holds no text."""
-    return tuple(text_of(cell, column, place) for cell, column in zip(cells, text_columns(data), strict=False))
+def read_text_example(name: str, cells: Sequence[object], label: Label, data: DataConfig, place: Place) -> Example:
+    """The example with the text cells of a row; raises `UserError` for one that holds no text.
+
+    Where the order of a pair means nothing, no split tears it from its copy in the other order.
+    """
+    texts = tuple(text_of(cell, column, place) for cell, column in zip(cells, text_columns(data), strict=False))
+    example = Example(name, texts, label, place.line)
+    return dataclasses.replace(example, context="\0".join(sorted(example.key))) if data.symmetric else example
 
 
 def both_orders(splits: Mapping[str, RawSplit], data: DataConfig) -> dict[str, RawSplit]:

@@ -1,0 +1,58 @@
+"""Multi-label classification: each label of a text or a pair of texts is on or off, whatever the others are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from bertft_core.config.head import MultiLabelHead
+from bertft_core.heads import pooling
+from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work
+from bertft_core.records.tables import matrix_column
+
+CONSTANT = True
+"""The same examples are the same work in every epoch."""
+
+
+def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, config: MultiLabelHead) -> PreTrainedModel:
+    """`AutoModelForSequenceClassification` with a logit for each label; see `pooling.build`."""
+    return pooling.build(encoder_dir, labels, dropout, config.pooling, problem_type="multi_label_classification")
+
+
+def work(split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: MultiLabelHead, draw: Draw | None = None) -> Work:
+    """Reading the examples; targets are 0 or 1 for each label [n, labels], and each of these cells is one target of the loss."""
+    targets = split.matrix("label")[indices]
+    return pooling.text_work(split, indices, config.pooling, config.aggregate, targets, n_targets=targets.size)
+
+
+def own_logits(output: Any) -> Tensor:
+    """Logits [windows, labels] of the whole model."""
+    return output.logits  # type: ignore[no-any-return]
+
+
+def tail(model: PreTrainedModel, config: MultiLabelHead, work: Work) -> Tail | None:
+    """See `pooling.tail_of`: logits [windows, labels]."""
+    return pooling.tail_of(model, config.pooling, work)
+
+
+def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: MultiLabelHead) -> Tensor:
+    """Binary cross-entropy summed over examples and labels, in nats, of logits [windows, labels]. Scalar in fp32."""
+    logits = pooling.aggregated(logits.float(), work, config.aggregate)
+    targets = torch.from_numpy(work.targets).to(logits)
+    return nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
+
+
+def outputs(model: PreTrainedModel, logits: Tensor, work: Work, config: MultiLabelHead) -> list[np.ndarray]:
+    """The logits [labels] of each example, float32."""
+    return list(pooling.aggregated(logits.float(), work, config.aggregate).cpu().numpy())
+
+
+def predictions(gold: pa.Table, rows: Sequence[np.ndarray]) -> pa.Table:
+    """`gold` (example_id, label) with the logits of each example."""
+    return gold.append_column("logits", matrix_column(np.stack(rows)))

@@ -1,0 +1,55 @@
+"""Regression: a number for a text or a pair of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from bertft_core.config.head import RegressionHead
+from bertft_core.heads import pooling
+from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work
+
+CONSTANT = True
+"""The same examples are the same work in every epoch."""
+
+
+def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, config: RegressionHead) -> PreTrainedModel:
+    """`AutoModelForSequenceClassification` with one output, the number itself; see `pooling.build`."""
+    return pooling.build(encoder_dir, labels, dropout, config.pooling, problem_type="regression", num_labels=1)
+
+
+def work(split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: RegressionHead, draw: Draw | None = None) -> Work:
+    """Reading the examples; targets are their numbers [n]."""
+    return pooling.text_work(split, indices, config.pooling, config.aggregate, split.values("label")[indices])
+
+
+def own_logits(output: Any) -> Tensor:
+    """Outputs [windows, 1] of the whole model."""
+    return output.logits  # type: ignore[no-any-return]
+
+
+def tail(model: PreTrainedModel, config: RegressionHead, work: Work) -> Tail | None:
+    """See `pooling.tail_of`: outputs [windows, 1]."""
+    return pooling.tail_of(model, config.pooling, work)
+
+
+def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: RegressionHead) -> Tensor:
+    """Squared error summed over the examples, of outputs [windows, 1]. Scalar in fp32."""
+    predicted = pooling.aggregated(logits.float(), work, config.aggregate)[:, 0]
+    return nn.functional.mse_loss(predicted, torch.from_numpy(work.targets).to(predicted), reduction="sum")
+
+
+def outputs(model: PreTrainedModel, logits: Tensor, work: Work, config: RegressionHead) -> list[float]:
+    """The number of each example."""
+    return pooling.aggregated(logits.float(), work, config.aggregate)[:, 0].tolist()  # type: ignore[no-any-return]
+
+
+def predictions(gold: pa.Table, rows: Sequence[float]) -> pa.Table:
+    """`gold` (example_id, label) with the number predicted for each example."""
+    return gold.append_column("predicted", pa.array(rows, pa.float32()))
