@@ -10,6 +10,7 @@ from bertft_core.config.base import Frozen, misplaced
 
 FileFormat = Literal["csv", "tsv", "jsonl", "parquet", "conll", "conllu", "squad", "text"]
 TagScheme = Literal["iob1", "iob2", "iobes", "io", "plain"]
+TrainScheme = Literal["iob2", "iobes", "io"]
 Ratio = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 RESERVED_SPLITS = ("train", "validation", "test")
@@ -51,7 +52,9 @@ class _Examples(Frozen):
         description="Column of the tags; in CoNLL files its number, by default the last; in CoNLL-U its name.",
     )
     scheme: TagScheme = Field("iob2", description="How the tags mark entities as they are written; plain where they do not.")
-    train_scheme: TagScheme | None = Field(None, description="Convert the tags to this scheme; null keeps theirs.")
+    train_scheme: TrainScheme | None = Field(
+        None, description="Convert the tags to this scheme; null keeps theirs, but makes iob1 iob2, whose labels look the same."
+    )
     invalid_tags: Literal["repair", "refuse"] = Field(
         "repair", description="Tags that break the scheme, such as I- after O: repair and count them, or refuse the file."
     )

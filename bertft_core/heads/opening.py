@@ -25,6 +25,7 @@ from transformers import (
 from bertft_core.config import UserError
 from bertft_core.config.head import AnyHead, HeadConfig
 from bertft_core.heads import pooling
+from bertft_core.heads.crf import CRF
 from bertft_core.heads.work import Work
 
 FILE = "bertft_head.json"
@@ -37,8 +38,15 @@ AUTO_CLASSES: dict[str, Any] = {
     "masked_lm": AutoModelForMaskedLM,
 }
 """Kind of the head → the class of transformers that its models are saved by."""
+
+
+def _attach_crf(model: PreTrainedModel, directory: Path, head: Any) -> None:
+    if head.crf:
+        model.crf = CRF.load(directory)
+
+
 Attach = Callable[[PreTrainedModel, Path, Any], None]
-ATTACH: dict[str, Attach] = {}
+ATTACH: dict[str, Attach] = {"token_classification": _attach_crf}
 """Kind of the head → puts what lies beside the weights in the folder back on the model, as its configuration says."""
 
 

@@ -8,17 +8,21 @@ import torch
 from torch import nn
 
 from bertft_core.config.training import TrainingConfig
+from bertft_core.heads.crf import CRF
 
 
 def decayed_names(model: nn.Module) -> set[str]:
-    """Names of parameters that weight decay applies to: everything but biases and layer norms (Devlin et al. 2019)."""
-    norms = {
+    """Names of parameters that weight decay applies to: everything but biases, layer norms (Devlin et al. 2019) and the CRF.
+
+    Scores of a CRF are added, as biases are: no activation multiplies them, and decay would make all steps equally likely.
+    """
+    undecayed = {
         f"{module_name}.{name}"
         for module_name, module in model.named_modules()
-        if "LayerNorm" in type(module).__name__
+        if "LayerNorm" in type(module).__name__ or isinstance(module, CRF)
         for name, _ in module.named_parameters(recurse=False)
     }
-    return {name for name, _ in model.named_parameters() if name not in norms and not name.endswith("bias")}
+    return {name for name, _ in model.named_parameters() if name not in undecayed and not name.endswith("bias")}
 
 
 def build_optimizer(model: nn.Module, training: TrainingConfig) -> torch.optim.AdamW:

@@ -60,7 +60,11 @@ def save_model(model: Any, head: AnyHead, encoder_dir: Path, target_dir: Path) -
     """Save what plain `AutoModelFor…` opens, with the encoder's tokenizer and the configuration of the head."""
     part = target_dir.with_name(f".{target_dir.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    model.save_pretrained(part)
+    crf = getattr(model, "crf", None)  # no part of the class in transformers: it lies beside the weights
+    own = None if crf is None else {name: v for name, v in model.state_dict().items() if not name.startswith("crf.")}
+    model.save_pretrained(part, state_dict=own)
+    if crf is not None:
+        crf.save(part)
     write_head(part, head)
     for name in TOKENIZER_FILES:
         if (encoder_dir / name).exists():

@@ -1,0 +1,184 @@
+"""Tags as they are read become tags as they are learned: readable, valid in their scheme, converted, and known from training."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
+
+from bertft_core.config import UserError
+from bertft_core.config.data import DataConfig
+from bertft_core.data.checks import N_SHOWN
+from bertft_core.data.examples import Example, Place, RawSplit, did_you_mean, shorten
+from bertft_core.metrics import tag_schemes
+from bertft_core.records import Finding
+
+Tags = tuple[str, ...]
+
+
+def trained_scheme(data: DataConfig) -> str:
+    """The scheme of the labels. IOB1 is always converted: its labels are those of IOB2 and mean something else."""
+    return data.train_scheme or ("iob2" if data.scheme == "iob1" else data.scheme)
+
+
+def refuse_unreadable(words: Sequence[str], tags: Tags, lines: Sequence[int], data: DataConfig, place: Place) -> None:
+    """Raise `UserError` at the first tag that cannot be read in `data.scheme`."""
+    for position, message in tag_schemes.unreadable(tags, data.scheme):
+        raise UserError(
+            f"a tag cannot be read in the scheme {data.scheme}: {message}",
+            path=place.path,
+            line=lines[position],
+            found=f"'{tags[position]}' at word {position + 1} of the sentence, '{shorten(words[position], 40)}'",
+            expected=_readable(data.scheme),
+            todo="correct the tag, or set data.scheme to what the tags are (plain for tags that mark no entities)",
+        )
+
+
+def _readable(scheme: str) -> str:
+    letters = tag_schemes.LETTERS[scheme]
+    return "'O' or " + ", ".join(f"{letter}-TYPE" for letter in letters) if letters else "a tag"
+
+
+def repair_and_convert(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[dict[str, RawSplit], tuple[Finding, ...]]:
+    """The splits with valid tags in the scheme that is trained on, and what had to be changed to get there.
+
+    Raises `UserError` at the first invalid tag where `data.invalid_tags` is 'refuse'.
+    """
+    findings = [finding for name, split in splits.items() for finding in _repairs(name, split, data)]
+    scheme = trained_scheme(data)
+    converted = {}
+    for name, split in splits.items():
+        repaired = [tag_schemes.repair(example.label_names, data.scheme) for example in split.examples]
+        tags = [tag_schemes.convert(valid, data.scheme, scheme) for valid in repaired]
+        findings += _merged(name, split, repaired, tags, data.scheme, scheme)
+        examples = tuple(dataclasses.replace(e, label=label) for e, label in zip(split.examples, tags, strict=True))
+        converted[name] = RawSplit(examples, split.path, split.origin)
+    return converted, tuple(findings)
+
+
+def _repairs(name: str, split: RawSplit, data: DataConfig) -> Iterator[Finding]:
+    places: list[tuple[Example, int, str]] = []
+    n_words = n_sentences = 0
+    for example in split.examples:
+        faults = dict(reversed(tag_schemes.violations(example.label_names, data.scheme)))  # of two at one word, the first
+        if faults and data.invalid_tags == "refuse":
+            position = min(faults)
+            raise UserError(
+                f"the tags break the scheme {data.scheme}: {faults[position]}",
+                path=split.path,
+                line=example.lines[position],
+                found=f"{example.label_names[position]} at word {position + 1} of the sentence, '{example.texts[position]}'",
+                expected=f"tags that are valid in {data.scheme}",
+                todo="correct the tags, set data.scheme to theirs, or data.invalid_tags to repair",
+            )
+        places += [(example, position, faults[position]) for position in sorted(faults)][: N_SHOWN - len(places)]
+        n_words, n_sentences = n_words + len(faults), n_sentences + bool(faults)
+    if places:
+        yield Finding(
+            check="repaired_tags",
+            split=name,
+            count=n_words,
+            message=f"{n_words} tags in {n_sentences} sentences of {name} break the scheme {data.scheme} and were read as"
+            f" conlleval reads them{_hint(split, data.scheme)}",
+            examples=tuple(f"{PurePath(split.path).name}:{e.lines[i]}: {fault}" for e, i, fault in places),
+        )
+
+
+def _hint(split: RawSplit, scheme: str) -> str:
+    """Where all tags are valid in another scheme, it is likely theirs."""
+    for other in ("iob2", "iob1", "iobes"):
+        if other != scheme and not any(tag_schemes.violations(example.label_names, other) for example in split.examples):
+            return f"; all are valid in {other}: is that data.scheme?"
+    return ""
+
+
+def _merged(
+    name: str, split: RawSplit, before: Sequence[Tags], after: Sequence[Tags], source: str, target: str
+) -> Iterator[Finding]:
+    """IO cannot show where an entity ends and the next of its type begins."""
+    if source == target or target != "io":
+        return
+    lost = [len(tag_schemes.read(b, source)) - len(tag_schemes.read(a, target)) for b, a in zip(before, after, strict=True)]
+    if any(lost):
+        places = [e for e, n in zip(split.examples, lost, strict=True) if n][:N_SHOWN]
+        yield Finding(
+            check="merged_entities",
+            split=name,
+            count=sum(lost),
+            message=f"{sum(lost)} entities of {name} follow one of their type without a word between: in io the two are one",
+            examples=tuple(f"{PurePath(split.path).name}:{e.line}: {shorten(' '.join(e.texts), 70)}" for e in places),
+        )
+
+
+def agree_on_tags(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[str, ...]:
+    """The labels in order: those given, else every tag of the scheme for the training set's types (plain: its tags, sorted).
+
+    Raises `UserError` with file and line for a type, or a plain tag, that is not among those given or never in train; when train
+    has nothing to tell apart; for given labels that are not all tags of their types; and for plain tags that are entity tags.
+    """
+    train, scheme = splits["train"], trained_scheme(data)
+    learned = {kind for example in train.examples for kind in _kinds(example.label_names, scheme)}
+    labels = tag_schemes.labels_of(learned, scheme)
+    if data.labels is not None:
+        labels = _given(data.labels, scheme)
+        for split in splits.values():
+            _refuse_others(split, labels, "is unknown", labels, "correct the tag, or add it to data.labels")
+    if len(learned) < (2 if scheme == "plain" else 1):
+        raise UserError(
+            "the training set has one tag only" if scheme == "plain" else "the training set has no entity",
+            path=train.path,
+            line=train.examples[0].line,
+            found=f"all words of {len(train.examples)} sentences are '{train.examples[0].label_names[0]}'",
+            expected="at least two different tags",
+            todo="check data.tags and data.scheme, or add tagged sentences",
+        )
+    if scheme == "plain" and tag_schemes.scheme_of(labels) != "plain":
+        raise UserError(
+            "the tags mark entities, but data.scheme is plain",
+            path=train.path,
+            line=train.examples[0].line,
+            found=f"the tags {shorten(', '.join(labels), 120)}",
+            expected="tags that are not all 'O' or B-TYPE, I-TYPE, E-TYPE, S-TYPE",
+            todo=f"set data.scheme to {tag_schemes.scheme_of(labels)}",
+        )
+    known = tag_schemes.labels_of(learned, scheme)
+    for name, split in splits.items():
+        _refuse_others(split, known, f"occurs in {name} but never in train", known, f"add it to train, or take it out of {name}")
+    return labels
+
+
+def _kinds(tags: Tags, scheme: str) -> set[str]:
+    """Types of entities, or the tags themselves where they are plain."""
+    return set(tags) if scheme == "plain" else {tag.partition("-")[2] for tag in tags if tag != tag_schemes.OUTSIDE}
+
+
+def _given(labels: tuple[str, ...], scheme: str) -> tuple[str, ...]:
+    """Labels of an entity scheme are all tags of their types, in whatever order."""
+    if scheme == "plain":
+        return labels
+    for _, message in tag_schemes.unreadable(labels, scheme):
+        raise UserError(f"data.labels: {message}", found=shorten(", ".join(labels), 120), todo="correct data.labels")
+    wanted = tag_schemes.labels_of(_kinds(labels, scheme), scheme)
+    if set(labels) != set(wanted):
+        raise UserError(
+            f"data.labels are not all tags of their types in the scheme {scheme}",
+            found=shorten(", ".join(labels), 120),
+            expected=shorten(", ".join(wanted), 120),
+            todo="name all of them, or take data.labels out",
+        )
+    return labels
+
+
+def _refuse_others(split: RawSplit, known: Sequence[str], what: str, expected: Sequence[str], todo: str) -> None:
+    among = set(known)
+    for example in split.examples:
+        for position, tag in enumerate(example.label_names):
+            if tag not in among:
+                raise UserError(
+                    f"the tag '{tag}' {what}",
+                    path=split.path,
+                    line=example.lines[position],
+                    found=f"'{tag}' at word {position + 1} of the sentence, '{shorten(example.texts[position], 40)}'",
+                    expected=f"one of {shorten(', '.join(expected), 200)}",
+                    todo=did_you_mean(tag, known) or todo,
+                )

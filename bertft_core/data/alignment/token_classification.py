@@ -1,0 +1,168 @@
+"""Token classification: a sentence in words with a tag for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from bertft_core.config import UserError
+from bertft_core.config.data import DataConfig
+from bertft_core.data import checks
+from bertft_core.data.alignment.tags import agree_on_tags, refuse_unreadable, repair_and_convert
+from bertft_core.data.checks import Check, PreparedData
+from bertft_core.data.examples import Example, Place, RawSplit, ReadExample, label_of, shorten
+from bertft_core.data.prepared import PreparedSplit
+from bertft_core.data.tokenization import Encoded, lists, table_of
+from bertft_core.data.word_windows import frame_of, lay_out, pieces_of
+from bertft_core.records import Finding
+
+
+def find_cut_words(data: PreparedData) -> Iterator[Finding]:
+    """Words that alone are longer than a window: the model sees their first pieces."""
+    for name, split in data.prepared.items():
+        n_cut = split.values("n_cut")
+        if n_cut.any():
+            worst = np.flatnonzero(n_cut)
+            yield Finding(
+                check="cut_words",
+                split=name,
+                count=int(n_cut.sum()),
+                message=f"{n_cut.sum()} words of {name} alone are longer than max_length {data.max_length} and were cut",
+                examples=checks.places(data.raw[name], (data.raw[name].examples[i] for i in worst)),
+            )
+
+
+CHECKS: tuple[Check, ...] = (
+    checks.find_duplicates,
+    checks.find_conflicts,
+    checks.find_overlap,
+    find_cut_words,
+    checks.find_unknown_pieces,
+)
+
+
+def columns(data: DataConfig) -> tuple[str, ...]:
+    """Words, then tags."""
+    return (data.tokens, data.tags)
+
+
+def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
+    """Reads a row, (words, tags) or (words, tags, line of each word), into an example."""
+
+    def read_example(name: str, cells: tuple[object, ...], place: Place) -> Example:
+        words, tags, *more = cells
+        texts = _words(words, data, place)
+        lines = tuple(more[0]) if more else (place.line,) * len(texts)  # type: ignore[arg-type]
+        label = _tags(tags, texts, lines, data, place) if labelled else None
+        return Example(name, texts, label, place.line, lines)
+
+    return read_example
+
+
+def _words(cell: object, data: DataConfig, place: Place) -> tuple[str, ...]:
+    words = _list_of(cell, "words", data.tokens, place)
+    for number, word in enumerate(words, start=1):
+        if not isinstance(word, str) or not word.strip() or not _is_unicode(word):
+            empty = isinstance(word, str) and not word.strip()
+            raise UserError(
+                f"word {number} in column '{data.tokens}' is {'empty' if empty else 'no text'}",
+                path=place.path,
+                line=place.line,
+                found=shorten(ascii(word)),
+                expected="a word with at least one visible character",
+                todo="fill it in, or remove it with its tag",
+            )
+    return tuple(words)
+
+
+def _tags(cell: object, words: tuple[str, ...], lines: tuple[int, ...], data: DataConfig, place: Place) -> tuple[str, ...]:
+    given = _list_of(cell, "tags", data.tags, place)
+    if len(given) != len(words):
+        raise UserError(
+            "the sentence does not have a tag for each word",
+            path=place.path,
+            line=place.line,
+            found=f"{len(words)} words in '{data.tokens}', {len(given)} tags in '{data.tags}': {shorten(' '.join(words), 60)}",
+            expected="as many tags as words",
+            todo="correct the sentence or remove it",
+        )
+    tags = tuple(label_of(tag, data.tags, Place(place.path, line)) for tag, line in zip(given, lines, strict=True))
+    refuse_unreadable(words, tags, lines, data, place)
+    return tags
+
+
+def _list_of(cell: object, what: str, column: str, place: Place) -> Sequence[Any]:
+    if isinstance(cell, list | tuple) and cell:
+        return cell
+    text = isinstance(cell, str)
+    raise UserError(
+        f"the {what} in column '{column}' are no list" if not isinstance(cell, list | tuple) else f"there are no {what}",
+        path=place.path,
+        line=place.line,
+        found=shorten(repr(cell)),
+        expected=f"a list of {what}",
+        todo="a CSV or TSV cell is one text; write lists in JSONL or Parquet, or one word a line in CoNLL"
+        if text
+        else "correct the sentence or remove it",
+    )
+
+
+def _is_unicode(word: str) -> bool:
+    """JSON can hold half a surrogate pair, which is no character."""
+    return not any("\ud800" <= character <= "\udfff" for character in word)
+
+
+def agree(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[dict[str, RawSplit], tuple[str, ...], tuple[Finding, ...]]:
+    """Tags repaired and converted, the labels, and the findings about both; see `tags`."""
+    converted, findings = repair_and_convert(splits, data)
+    return converted, agree_on_tags(converted, data), findings
+
+
+def for_training(splits: Mapping[str, RawSplit], data: DataConfig) -> dict[str, RawSplit]:
+    """As they are."""
+    return dict(splits)
+
+
+def settings(data: DataConfig) -> dict[str, Any]:
+    """What the stored table depends on, beside examples, labels, tokenizer and max_length."""
+    return {"overlap": data.overlap}
+
+
+def tokenise(tokenizer: Any, examples: Sequence[Example], labels: tuple[str, ...], data: DataConfig, types: bool) -> pa.Table:
+    """One row per sentence, its windows one after another in `input_ids`, as `word_windows.Sentence` tells them.
+
+    `tags` holds the position of each word's tag in `labels`, -1 where it has none; `text` the words with spaces between.
+    """
+    ids = {label: i for i, label in enumerate(labels)}
+    pieces = pieces_of(tokenizer, (word for example in examples for word in example.texts))
+    frame = frame_of(tokenizer)
+    rows = [lay_out([pieces[word] for word in e.texts], frame, data.max_length, data.overlap) for e in examples]
+    encoded = Encoded([row.input_ids for row in rows], [row.token_type_ids for row in rows], [row.n_pieces for row in rows])
+    tags = [[-1] * len(e.texts) if e.label is None else [ids[tag] for tag in e.label_names] for e in examples]
+    more = {
+        "text": pa.array([" ".join(example.texts) for example in examples], pa.large_string()),
+        "window_lengths": lists([row.window_lengths for row in rows]),
+        "word_starts": lists([row.word_starts for row in rows]),
+        "word_lengths": lists([row.word_lengths for row in rows]),
+        "tags": lists([np.array(row, np.int32) for row in tags]),
+        "n_cut": pa.array([row.n_cut for row in rows], pa.int32()),
+    }
+    return table_of(tokenizer, [example.id for example in examples], encoded, more, types=types, pair=False)
+
+
+def gold(split: PreparedSplit) -> pa.Table:
+    """example_id and label, a list of label ids."""
+    label = split.table["tags"].cast(pa.list_(pa.int32()))
+    return pa.table({"example_id": split.table["example_id"], "label": label})
+
+
+def counts(examples: Sequence[Example], labels: tuple[str, ...]) -> dict[str, int]:
+    """Label → number of words."""
+    found = dict.fromkeys(labels, 0)
+    for example in examples:
+        for tag in example.label_names:
+            found[tag] += 1
+    return found
