@@ -9,6 +9,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
+NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+"""Names of studies, which are folders."""
+
 
 class Frozen(BaseModel):
     """A pydantic model that cannot change and refuses unknown keys and non-finite numbers."""

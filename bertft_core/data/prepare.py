@@ -37,7 +37,7 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str) -> DatasetCard:
     that cannot be trained on, and for an encoder that cannot be had.
     """
     data = study.data
-    encoder = resolve_encoder(study.encoder)
+    encoder = resolve_encoder(study.encoder, home_dir)
     refuse_too_long(data.max_length, encoder)
     alignment = ALIGNMENTS[study.head.kind]
     given, labels, repairs = alignment.agree(read_splits(data, study.head.kind), data)
@@ -65,6 +65,7 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str) -> DatasetCard:
         directory=str(directory),
         encoder=encoder.identity,
         encoder_dir=str(encoder.directory),
+        chain=encoder.chain,
         labels=labels,
         max_length=data.max_length,
         splits={

@@ -1,6 +1,6 @@
 """What was found: small frozen records that cross every border, and where they lie on disk. Imports no torch."""
 
-from bertft_core.records.data_card import DatasetCard, Finding, SplitCard
+from bertft_core.records.data_card import ChainLink, DatasetCard, Finding, SplitCard
 from bertft_core.records.run_record import Environment, Evaluation, RunRecord, RunStatus
 from bertft_core.records.run_spec import EncoderIdentity, RunSpec, SeedTriple
 from bertft_core.records.store import StudyDir
@@ -9,6 +9,7 @@ from bertft_core.records.sweep_result import SweepResult, TrialRow
 
 __all__ = [
     "ArmSummary",
+    "ChainLink",
     "DatasetCard",
     "Difference",
     "EncoderIdentity",

@@ -42,6 +42,18 @@ class SplitCard(Frozen):
     """Metric → what the constant predictor scores here: the most frequent training label, the training mean, no answer."""
 
 
+class ChainLink(Frozen):
+    """An earlier study that a later one goes on from."""
+
+    study: str
+    arm: str
+    seed: int
+    """Index of the seed whose kept model it is."""
+    run_digest: str
+    encoder: EncoderIdentity
+    """What that run itself started from."""
+
+
 class DatasetCard(Frozen):
     """Everything a run needs to know of its data."""
 
@@ -56,11 +68,18 @@ class DatasetCard(Frozen):
     encoder: EncoderIdentity
     encoder_dir: str
     """Folder of the encoder's files, in the transformers format."""
+    chain: tuple[ChainLink, ...] = ()
+    """The earlier studies that the encoder comes from, the first one first; empty for a checkpoint or a folder."""
     labels: tuple[str, ...]
     max_length: int
     splits: dict[str, SplitCard]
     """train, validation, maybe test, and the out-of-domain sets."""
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def lineage(self) -> tuple[str, ...]:
+        """Every encoder on the way to this study, from the first checkpoint to the one that it starts from."""
+        return (*(link.encoder.checkpoint for link in self.chain), self.encoder.checkpoint)
 
     @property
     def evaluated_splits(self) -> tuple[str, ...]:

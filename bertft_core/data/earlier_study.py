@@ -1,0 +1,127 @@
+"""The model that an earlier study of the same home has kept, as the encoder of a later one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from bertft_core.config import StudyConfig, UserError
+from bertft_core.config.encoder import EncoderConfig
+from bertft_core.data.examples import did_you_mean
+from bertft_core.records import ArmSummary, ChainLink, DatasetCard, RunRecord, RunSpec, StudyDir, StudySummary
+from bertft_core.records.store import read_record
+
+
+class KeptModel(NamedTuple):
+    """A run's saved model."""
+
+    directory: Path
+    spec: RunSpec
+
+
+def find_kept_model(config: EncoderConfig, home_dir: Path) -> tuple[KeptModel, tuple[ChainLink, ...]]:
+    """The model of `config.study` in the home, with the chain of studies that ends with it.
+
+    Without `config.arm` it is the arm with the best mean of the headline metric, of equals the first one of the study; without
+    `config.seed` the run with the best validation score, of equals the one with the lowest index, as `retention` keeps it.
+    Raises `UserError` when there is no such study, arm or seed, when the study has not ended, or when the model was not kept.
+    """
+    assert config.study is not None
+    study_dir = StudyDir(home_dir, config.study)
+    study = read_record(study_dir.config_path, StudyConfig)
+    if study is None:
+        raise _no_such_study(config.study, home_dir)
+    summary, card = read_record(study_dir.summary_path, StudySummary), read_record(study_dir.card_path, DatasetCard)
+    if summary is None or card is None or summary.study_digest != study.digest:
+        raise UserError(
+            f"encoder.study: the study '{study.name}' has not been run to its end",
+            path=study_dir.path,
+            found="no summary of it" if summary is None else "a summary of an earlier version of it",
+            expected="a study that has ended",
+            todo="run it first, with the same --home: bertft run CONFIG",
+        )
+    arm = _arm(config, study, summary, study_dir)
+    record = _run(config, study, arm, study_dir)
+    directory = study_dir.run_dir(record.digest) / (record.model_dir or "model")
+    if not directory.is_dir():
+        raise _not_kept(study, record, directory)
+    spec = record.spec.model_copy(update={"study": study.name})
+    link = ChainLink(study=study.name, arm=arm.arm, seed=spec.index, run_digest=record.digest, encoder=spec.encoder)
+    return KeptModel(directory, spec), (*card.chain, link)
+
+
+def _arm(config: EncoderConfig, study: StudyConfig, summary: StudySummary, study_dir: StudyDir) -> ArmSummary:
+    arms = {arm.arm: arm for arm in summary.arms}
+    if config.arm is not None:
+        if config.arm not in arms:
+            raise UserError(
+                f"encoder.arm: the study '{study.name}' has no arm '{config.arm}'",
+                path=study_dir.path,
+                found=config.arm,
+                expected=f"one of {', '.join(arms)}",
+                todo=did_you_mean(config.arm, arms) or "correct encoder.arm, or take it out for the best arm",
+            )
+        return arms[config.arm]
+    sign = 1.0 if study.direction == "maximize" else -1.0
+    means = {name: mean for name, arm in arms.items() if (mean := _headline(arm, summary)) is not None}
+    if not means:
+        raise _no_model(study, study_dir, "no arm of it has a score")
+    return arms[max(means, key=lambda name: sign * means[name])]  # the first of equals
+
+
+def _headline(arm: ArmSummary, summary: StudySummary) -> float | None:
+    wanted = (summary.headline_split, summary.headline_checkpoint, summary.headline_metric, True)
+    return next((m.mean for m in arm.metrics if (m.split, m.checkpoint, m.metric, m.collapsed_included) == wanted), None)
+
+
+def _run(config: EncoderConfig, study: StudyConfig, arm: ArmSummary, study_dir: StudyDir) -> RunRecord:
+    found = {seed.index: study_dir.record(seed.run_digest) for seed in arm.seeds}
+    records = {index: r for index, r in found.items() if r is not None and r.best_score is not None and r.best}
+    if config.seed is not None:
+        if config.seed not in records:
+            known = ", ".join(map(str, records)) or "none"
+            raise UserError(
+                f"encoder.seed: the arm '{arm.arm}' of the study '{study.name}' has no model of seed {config.seed}",
+                path=study_dir.path,
+                found=f"seed {config.seed}",
+                expected=f"one of {known}",
+                todo="correct encoder.seed, or take it out for the best seed",
+            )
+        return records[config.seed]
+    if not records:
+        raise _no_model(study, study_dir, f"no run of the arm '{arm.arm}' ended with a score")
+    sign = 1.0 if study.direction == "maximize" else -1.0
+    best = max(records, key=lambda index: (sign * (records[index].best_score or 0.0), -index))
+    return records[best]
+
+
+def _no_such_study(name: str, home_dir: Path) -> UserError:
+    known = sorted(path.parent.name for path in home_dir.glob("studies/*/config.json"))
+    return UserError(
+        f"encoder.study: there is no study '{name}' in this home",
+        path=home_dir,
+        found=f"the studies {', '.join(known)}" if known else "no study at all",
+        expected="a study that has been run here",
+        todo=did_you_mean(name, known) or "run that study first, with the same --home: bertft run CONFIG",
+    )
+
+
+def _no_model(study: StudyConfig, study_dir: StudyDir, found: str) -> UserError:
+    return UserError(
+        f"encoder.study: the study '{study.name}' has no model to start from",
+        path=study_dir.path,
+        found=found,
+        expected="a run that ended well",
+        todo=f"see what went wrong with: bertft status {study.name}",
+    )
+
+
+def _not_kept(study: StudyConfig, record: RunRecord, directory: Path) -> UserError:
+    again = f"run {study.name} again with --force --set retention.checkpoints=all"
+    return UserError(
+        f"encoder.study: the study '{study.name}' has not kept the model of {record.spec.title}",
+        path=directory,
+        found=f"retention.checkpoints: {study.retention.checkpoints}",
+        expected="the saved model of that run",
+        todo=again if study.retention.checkpoints == "none" else f"{again}, or take out encoder.seed",
+    )
