@@ -22,6 +22,9 @@ from bertft_core.records import Finding
 MAX_IQRS = 5.0
 """How many interquartile ranges of train a target may lie beyond its quartiles."""
 
+LARGEST = float(np.finfo(np.float32).max)
+"""Models compute in single precision."""
+
 
 def columns(data: DataConfig) -> tuple[str, ...]:
     """Text or texts, then the number."""
@@ -41,7 +44,7 @@ def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
 def number_of(value: object, column: str, place: Place) -> float:
     """A cell that must be a finite number, or a text that is one: digits with a decimal point, as Python and JSON write it.
 
-    Numbers that single precision, in which models compute, cannot hold are refused too.
+    A number beyond `LARGEST` is refused too.
     """
     number = math.nan
     if isinstance(value, str) and "_" not in value:  # Python takes 1_000 for a number, no file means it
@@ -49,7 +52,7 @@ def number_of(value: object, column: str, place: Place) -> float:
             number = float(value)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         number = float(value) if abs(value) < 1e300 else math.inf  # an int may be longer than any float
-    if abs(number) <= np.finfo(np.float32).max:
+    if abs(number) <= LARGEST:
         return number
     missing = value is None or (isinstance(value, str) and not value.strip())
     raise UserError(
