@@ -102,6 +102,12 @@ def head_kind(overrides: Mapping[str, Any]) -> str:
     return head if isinstance(head, str) else head["kind"]
 
 
+def long_study(directory: Path, **how: Any) -> tuple[StudyConfig, DatasetCard]:
+    """The tiny study with texts read in windows of 10 word pieces that share 3: one to three windows each."""
+    windows = {"max_length": 10, "long_texts": "windows", "doc_stride": 3}
+    return tiny_study(directory, **how | {"data": windows | how.get("data", {})})
+
+
 def write_texts(directory: Path, pairs: bool = False, label_of: Callable[[str, bool], Any] = verdict) -> dict[str, str]:
     """Write `<split>.jsonl` with good and bad texts in turn; the split's name → its path."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -118,6 +124,39 @@ def write_texts(directory: Path, pairs: bool = False, label_of: Callable[[str, b
     return paths
 
 
+THINGS, FEELINGS = {"film", "food", "soup", "cast", "end"}, {"great", "lovely", "good", "bad", "awful", "boring"}
+BEFORE_THINGS, BEFORE_FEELINGS = {"the", "a", "an"}, {"not", "never"}
+
+
+def tagged(text: str) -> tuple[list[str], list[str]]:
+    """Words and tags in IOB2: things with their article, feelings with their negation."""
+    words = text.replace(",", " ,").split()
+    tags = ["O"] * len(words)
+    for kind, names, openers in (("THING", THINGS, BEFORE_THINGS), ("FEEL", FEELINGS, BEFORE_FEELINGS)):
+        for i, word in enumerate(words):
+            if word in names:
+                opened = i > 0 and words[i - 1] in openers
+                tags[i] = f"I-{kind}" if opened else f"B-{kind}"
+                if opened:
+                    tags[i - 1] = f"B-{kind}"
+    return words, tags
+
+
+def tiny_tagged_study(directory: Path, **overrides: Any) -> tuple[StudyConfig, DatasetCard]:
+    """`tiny_study` for token classification: the same texts in words, as CoNLL files; `head` and `data` are merged too."""
+    folder = directory / "words"
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {}
+    for split, positive in POSITIVE.items():
+        path = folder / f"{split}.conll"
+        rows = [tagged(text) for pair in zip(positive, NEGATIVE[split], strict=True) for text in pair]
+        lines = ["".join(f"{word} {tag}\n" for word, tag in zip(*row, strict=True)) for row in rows]
+        path.write_text("\n".join(lines), encoding="utf-8")
+        paths[split] = str(path)
+    head = {"kind": "token_classification"} | overrides.pop("head", {})
+    return tiny_study(directory, head=head, **overrides | {"data": paths | overrides.get("data", {})})
+
+
 def tiny_spec(study: StudyConfig, card: DatasetCard, arm: str = "full", index: int = 0, **training: Any) -> RunSpec:
     """The planned run of one arm and seed index, with some training settings changed."""
     spec = next(spec for spec in plan_runs(study, card, {}) if (spec.arm, spec.index) == (arm, index))
@@ -128,3 +167,46 @@ def with_training(spec: RunSpec, **training: Any) -> RunSpec:
     """The spec with other training settings; its digest follows."""
     values: Mapping[str, Any] = spec.model_dump(mode="json")
     return RunSpec.model_validate({**values, "training": {**values["training"], **training}})
+
+
+ADJECTIVES = ("good", "bad", "great", "awful", "boring", "lovely")
+LONG = " but it was not bad and it was never good and it was not awful but it was never great"
+
+
+def tiny_questions(
+    directory: Path, *, kind: str = "bert", unanswerable: bool = True, long: bool = True, **overrides: Any
+) -> tuple[StudyConfig, DatasetCard]:
+    """As `tiny_study`, with questions: 24 to learn from, 12 to validate, 12 to test.
+
+    With `unanswerable` a third of them have no answer. With `long` every other context is read in several windows; without,
+    all questions and contexts have as many word pieces as the others.
+    """
+    files = write_questions(directory / "questions", unanswerable, long)
+    data = {"max_length": 24, "doc_stride": 5, "max_question_length": 8} | files | overrides.pop("data", {})
+    return tiny_study(directory, kind=kind, head=overrides.pop("head", "question_answering"), data=data, **overrides)
+
+
+def write_questions(directory: Path, unanswerable: bool, long: bool) -> dict[str, str]:
+    """Write `<split>.jsonl`, three questions to a context; the split's name → its path."""
+    directory.mkdir(parents=True, exist_ok=True)
+    paths, n = {}, 0
+    for split, n_contexts in {"train": 8, "validation": 4, "test": 4}.items():
+        rows = []
+        for i in range(n_contexts):
+            film, food = ADJECTIVES[n % 6], ADJECTIVES[(n + 1 + n // 6) % 6]
+            context = f"the film was {film} and the food was {food}"
+            if long and i % 2:
+                context = f"the film was {film}{LONG} and the food was {food}"
+            rows += [{"question": "the film was", "context": context, "answers": _answer(context, film, len("the film was "))}]
+            rows += [{"question": "the food was", "context": context, "answers": _answer(context, food, context.rindex(food))}]
+            rows += [{"question": "and it was", "context": context, "answers": [] if unanswerable else rows[-1]["answers"]}]
+            n += 1
+        path = directory / f"{split}.jsonl"
+        path.write_text("".join(json.dumps({"id": f"{split}-{i}", **row}) + "\n" for i, row in enumerate(rows)), encoding="utf-8")
+        paths[split] = str(path)
+    return paths
+
+
+def _answer(context: str, text: str, start: int) -> list[dict[str, Any]]:
+    assert context.startswith(text, start)
+    return [{"text": text, "answer_start": start}]
