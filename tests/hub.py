@@ -26,11 +26,12 @@ FILE = re.compile(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 
 @dataclass
 class Repository:
-    """A folder at one commit, which is also branch `main`."""
+    """A folder at one commit, which is also branch `main` or another."""
 
     name: str
     folder: Path
     commit: str
+    branch: str = "main"
 
     def files(self) -> list[Path]:
         return sorted(path for path in self.folder.rglob("*") if path.is_file())
@@ -63,8 +64,8 @@ class Hub:
     repositories: dict[tuple[str, str], Repository] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
-    def add(self, kind: str, name: str, folder: Path, commit: str) -> None:
-        self.repositories[kind, name] = Repository(name, folder, commit)
+    def add(self, kind: str, name: str, folder: Path, commit: str, branch: str = "main") -> None:
+        self.repositories[kind, name] = Repository(name, folder, commit, branch)
 
     def run(self, code: str, *arguments: str, home_dir: Path) -> subprocess.CompletedProcess[str]:
         """Run Python code in a fresh process whose hub this is; the endpoint is read when the client is imported."""
@@ -94,13 +95,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
-        path = unquote(url.path)
-        self.server.hub.asked.append(path)  # type: ignore[attr-defined]
-        if match := FILE.fullmatch(path):
-            kind, name, revision, file = match.groups()
-            self._answer_file("datasets" if kind else "models", name, revision, file)
-        elif match := API.fullmatch(path):
-            self._answer_api(*match.groups(), recursive="recursive=true" in url.query.lower())
+        self.server.hub.asked.append(unquote(url.path))  # type: ignore[attr-defined]
+        if match := FILE.fullmatch(url.path):
+            kind, name, revision, file = _unquoted(match)
+            self._answer_file("datasets" if kind else "models", str(name), str(revision), str(file))
+        elif match := API.fullmatch(url.path):
+            self._answer_api(*_unquoted(match), recursive="recursive=true" in url.query.lower())  # type: ignore[arg-type]
         else:
             self._refuse("EntryNotFound")
 
@@ -108,8 +108,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        match = API.fullmatch(unquote(urlsplit(self.path).path))
-        repository = self._repository(match[1], match[2], match[4]) if match and match[3] == "paths-info" else None
+        match = API.fullmatch(urlsplit(self.path).path)
+        kind, name, what, revision, _ = _unquoted(match) if match else (None,) * 5
+        repository = self._repository(str(kind), str(name), revision) if what == "paths-info" else None
         if repository is None:
             return
         asked = json.loads(body)["paths"]
@@ -142,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         if repository is None:
             self._refuse("RepoNotFound")
             return None
-        if revision not in (None, "main", repository.commit):
+        if (repository.branch if revision is None else revision) not in (repository.branch, repository.commit):
             self._refuse("RevisionNotFound")
             return None
         return repository
@@ -160,6 +161,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Say nothing: the tests' output is for the tests."""
+
+
+def _unquoted(match: re.Match[str]) -> tuple[str | None, ...]:
+    """The groups of a URL's path; split first, because the name of a branch may hold a slash (%2F)."""
+    return tuple(part if part is None else unquote(part) for part in match.groups())
 
 
 def etag_of(path: Path) -> str:
