@@ -180,5 +180,12 @@ def _refuse_others(split: RawSplit, known: Sequence[str], what: str, expected: S
                     line=example.lines[position],
                     found=f"'{tag}' at word {position + 1} of the sentence, '{shorten(example.texts[position], 40)}'",
                     expected=f"one of {shorten(', '.join(expected), 200)}",
-                    todo=did_you_mean(tag, known) or todo,
+                    todo=_nearest(tag, known) or todo,
                 )
+
+
+def _nearest(tag: str, known: Sequence[str]) -> str | None:
+    """The prefix of an entity tag would make all of them alike."""
+    if tag_schemes.scheme_of(known) == "plain":
+        return did_you_mean(tag, known)
+    return did_you_mean(tag.partition("-")[2], [label.partition("-")[2] for label in known])
