@@ -7,12 +7,13 @@ are not known), `loss_sum`, `outputs` (a row for each example) and `predictions`
 
 from types import ModuleType
 
-from bertft_core.heads import classification, masked_lm, multi_label, question_answering, regression
+from bertft_core.heads import classification, masked_lm, multi_label, question_answering, regression, token_classification
 
 HEADS: dict[str, ModuleType] = {
     "classification": classification,
     "multi_label": multi_label,
     "regression": regression,
+    "token_classification": token_classification,
     "question_answering": question_answering,
     "masked_lm": masked_lm,
 }

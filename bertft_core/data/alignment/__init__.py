@@ -17,12 +17,14 @@ from bertft_core.data.alignment import (
     multi_label,
     question_answering,
     regression,
+    token_classification,
 )
 
 ALIGNMENTS: dict[str, ModuleType] = {
     "classification": classification,
     "multi_label": multi_label,
     "regression": regression,
+    "token_classification": token_classification,
     "question_answering": question_answering,
     "masked_lm": masked_lm,
 }
