@@ -1,54 +1,100 @@
-"""The data guide shows real messages and knows every source, format and check."""
+"""The data guide shows files that are read and messages that are given, and knows every source, format and check."""
 
 from __future__ import annotations
 
-import inspect
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from bertft_core import data as data_package
 from bertft_core.config import UserError, load_study
+from bertft_core.config.data import FileFormat
+from bertft_core.config.yaml_text import read_yaml
 from bertft_core.data import checks
+from bertft_core.data.alignment import masked_lm, question_answering, regression
+from bertft_core.data.bundled import BUNDLED
 from bertft_core.data.prepare import prepare_data
-from bertft_core.data.readers import READERS
+from bertft_core.data.readers import ENDINGS, READERS
+from bertft_core.data.sources import HEAD_OF_FORMAT, read_splits
 from tests.docs.markdown import ROOT, Block, blocks
 
 GUIDE = ROOT / "docs" / "guides" / "your-data.md"
-STUDY = blocks(GUIDE, "yaml")[0]
-MISTAKES = list(zip(blocks(GUIDE, "csv"), blocks(GUIDE, "text"), strict=True))
+TEXT = GUIDE.read_text(encoding="utf-8")
+MESSAGES_FROM = TEXT.count("\n", 0, TEXT.index("\n## Messages")) + 1
+ALL = blocks(GUIDE)
+STUDIES = {  # name of the training file → the study that reads it
+    Path(values["data"]["train"]).name: block
+    for block in ALL
+    if block.language == "yaml" and (values := read_yaml(block.text, str(GUIDE))[0])["data"]["source"] == "files"
+}
+MISTAKES = [(ALL[i - 1], block) for i, block in enumerate(ALL) if block.language == "text"]
+SAMPLES = [block for block in ALL if block.language not in ("yaml", "text") and block.line < MESSAGES_FROM]
+FORMATS = {row[0]: row[1:] for row in re.findall(r"^\| `(\w+)` \| (`\.[^|]*) \| ([^|]*) \|", TEXT, re.MULTILINE)}
+CHECKED = TEXT.partition("\n## What is checked\n")[2].partition("\n## ")[0]
 
 
-def message_of(table: str, folder: Path) -> str:
-    """What the first config of the guide gives with a file, paths without the folder."""
-    (folder / "tickets.csv").write_text(table, encoding="utf-8")
-    (folder / "tickets.yaml").write_text(STUDY.text, encoding="utf-8")
+def study_of(block: Block, folder: Path) -> Path:
+    """The block in a file as the guide's study for its format names it, and that study beside it."""
+    name, study = next((name, study) for name, study in STUDIES.items() if name.endswith(f".{block.language}"))
+    (folder / name).write_text(block.text, encoding="utf-8")
+    path = folder / "study.yaml"
+    path.write_text(study.text, encoding="utf-8")
+    return path
+
+
+def message_of(block: Block, folder: Path) -> str:
+    """What preparing the file gives, paths without the folder."""
     with pytest.raises(UserError) as caught:
-        prepare_data(load_study(folder / "tickets.yaml"), home_dir=folder / "home")
+        prepare_data(load_study(study_of(block, folder)), home_dir=folder / "home")
     return str(caught.value).replace(f"{folder.resolve()}/", "") + "\n"
 
 
-def test_the_guide_shows_several_mistakes():
-    assert len(MISTAKES) >= 6
+def test_the_guide_shows_files_and_mistakes():
+    assert len(STUDIES) == 7
+    assert len(SAMPLES) >= 6
+    assert len(MISTAKES) >= 10
+    assert all(block.line > MESSAGES_FROM for block, _ in MISTAKES)
 
 
-@pytest.mark.parametrize(("table", "message"), MISTAKES, ids=[f"line {table.line}" for table, _ in MISTAKES])
-def test_a_mistake_gives_the_message_in_the_guide(table: Block, message: Block, tmp_path):
-    assert message_of(table.text, tmp_path) == message.text
+@pytest.mark.parametrize("sample", SAMPLES, ids=[f"{block.language}, line {block.line}" for block in SAMPLES])
+def test_a_file_in_the_guide_is_read(sample: Block, tmp_path):
+    study = load_study(study_of(sample, tmp_path))
+    examples = read_splits(study.data, study.head.kind)["train"].examples
+    assert len(examples) >= (1 if sample.language == "conllu" else 2)
 
 
-def test_every_format_and_finding_is_told():
-    text = GUIDE.read_text(encoding="utf-8")
-    assert len(READERS) >= 4
-    assert [name for name in READERS if f"`.{name}`" not in text] == []
-    findings = set(re.findall(r'check="(\w+)"', inspect.getsource(checks)))
-    assert len(findings) >= 7
-    assert findings == set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
+@pytest.mark.parametrize(("file", "message"), MISTAKES, ids=[f"line {file.line}" for file, _ in MISTAKES])
+def test_a_mistake_gives_the_message_in_the_guide(file: Block, message: Block, tmp_path):
+    assert message_of(file, tmp_path) == message.text
+
+
+def test_every_format_is_told_with_its_endings_and_heads():
+    told = {ending: name for name, (endings, _) in FORMATS.items() for ending in re.findall("`([^`]+)`", endings)}
+    assert told == ENDINGS
+    assert set(FORMATS) == set(READERS) == set(get_args(FileFormat))
+    assert {name: heads for name, (_, heads) in FORMATS.items() if heads != "all"} == HEAD_OF_FORMAT
+
+
+def test_every_bundled_set_is_told():
+    assert set(re.findall(r"^\| \[(\w+)\]\(\.\./\.\./bertft_core/data/bundled/\1/CARD\.md\)", TEXT, re.MULTILINE)) == set(BUNDLED)
+
+
+def test_every_finding_is_told():
+    sources = [path.read_text(encoding="utf-8") for path in Path(data_package.__path__[0]).rglob("*.py")]
+    made = {name for source in sources for name in re.findall(r'check="(\w+)"', source)}
+    told = set(re.findall(r"^\| `(\w+)` \|", CHECKED, re.MULTILINE))
+    assert len(made) >= 17
+    assert made - told == set()
+    assert [name for name in told if not any(f'"{name}"' in source for source in sources)] == []
 
 
 def test_the_limits_of_the_checks_are_those_of_the_guide():
-    text = GUIDE.read_text(encoding="utf-8")
-    assert f"more than {checks.MAX_CLASS_RATIO:.0f} times" in text
-    assert f"more than {checks.MAX_TRUNCATED_RATIO:.0%} of a split are longer".replace("%", " %") in text
-    assert f"more than {checks.MAX_UNKNOWN_RATIO:.0%} of a split's word pieces".replace("%", " %") in text
-    assert f"fewer than {checks.MIN_CHARACTERS} letters" in text
+    assert f"more than {checks.MAX_CLASS_RATIO:.0f} times" in CHECKED
+    assert f"more than {checks.MAX_TRUNCATED_RATIO:.0%} of a split are longer".replace("%", " %") in CHECKED
+    assert f"more than {checks.MAX_UNKNOWN_RATIO:.0%} of a split's word pieces".replace("%", " %") in CHECKED
+    assert f"fewer than {checks.MIN_CHARACTERS} letters" in CHECKED
+    assert f"more than {regression.MAX_IQRS:.0f} interquartile ranges" in CHECKED
+    assert f"by more than {100 * question_answering.UNEQUAL_SHARES:.0f} points" in CHECKED
+    assert f"more than {masked_lm.MANY_BLOCKS} blocks each" in CHECKED
