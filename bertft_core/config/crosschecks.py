@@ -69,6 +69,8 @@ def _check_data_keys(study: StudyConfig) -> None:
         raise misplaced(
             ("data", "symmetric"), "only a pair of texts has two orders", "name two columns as data.text, or take it out"
         )
+    if data.empty_texts == "keep" and not pair:
+        raise misplaced(("data", "empty_texts"), "only a pair of texts has another one to learn from", "take it out")
     if pair and data.long_texts == "windows":
         raise misplaced(("data", "long_texts"), "windows are made of one text, not of a pair", "use truncate")
     if pair and head.kind == "masked_lm":

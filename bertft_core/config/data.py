@@ -46,6 +46,9 @@ class _Examples(Frozen):
         ",", min_length=1, description="What stands between the labels of one cell (multi_label); a list needs none."
     )
     symmetric: bool = Field(False, description="The order of a pair means nothing: train on both orders.")
+    empty_texts: Literal["refuse", "keep"] = Field(
+        "refuse", description="One of a pair's two texts has nothing in it: refuse the file, or read the pair as it is."
+    )
     tokens: str = Field("tokens", description="Column of the words; in CoNLL files its number from 0, by default the first.")
     tags: str = Field(
         "tags",

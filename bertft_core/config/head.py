@@ -22,7 +22,7 @@ Aggregate = Annotated[
 ]
 
 BOUNDARIES = frozenset({"long_texts", "doc_stride"})
-TEXT = frozenset({"text", "label", "symmetric"}) | BOUNDARIES
+TEXT = frozenset({"text", "label", "symmetric", "empty_texts"}) | BOUNDARIES
 
 
 class ClassificationHead(Frozen):

@@ -316,6 +316,34 @@ def test_a_pair_is_not_cut_apart_from_its_mirror_image(study_of, tmp_path):
     assert not sides[0] & sides[1]
 
 
+@pytest.mark.parametrize("head", LABEL_OF)
+def test_a_pair_with_one_empty_text_is_refused_or_kept(study_of, tmp_path, head):
+    rows = pairs(8, LABEL_OF[head])
+    rows[2]["other"] = " "
+    columns = {"text": ["text", "other"]}
+    with pytest.raises(UserError, match="the text in column 'other' is empty"):
+        prepare_data(study_of(head, train=rows, validation=rows[4:], data=columns), home_dir=tmp_path / "home")
+    kept = {**columns, "empty_texts": "keep"}
+    card = prepare_data(study_of(head, train=rows, validation=rows[4:], data=kept), home_dir=tmp_path / "home")
+    train = open_split(card.directory, "train")
+    assert train.texts(2) == ("the film 2", "")
+    separator = train.input_ids(2)[-1]
+    assert train.input_ids(2)[-2] == separator != train.input_ids(1)[-2]
+    assert ("very_short", "train") in {(finding.check, finding.split) for finding in card.findings}
+
+
+@pytest.mark.parametrize("cells", [("", " "), ("a film", None), ("a film", 3)])
+def test_a_pair_with_nothing_to_read_is_refused_anyway(study_of, cells):
+    study = study_of("classification", train=[], data={"text": ["text", "other"], "empty_texts": "keep"})
+    with pytest.raises(UserError, match=r"is empty|is no text"):
+        classification.reader(study.data)("train-0", (*cells, "a"), HERE)
+
+
+def test_a_text_alone_is_never_kept_empty(study_of):
+    with pytest.raises(UserError, match="only a pair of texts has another one"):
+        study_of("classification", train=[], data={"empty_texts": "keep"})
+
+
 def mirrored(i: int) -> tuple[dict[str, Any], dict[str, Any]]:
     row = {"text": f"the film {i}", "other": f"a cast {i}", "label": i / 2}
     return row, row | {"text": row["other"], "other": row["text"]}

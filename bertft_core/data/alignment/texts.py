@@ -19,11 +19,17 @@ def text_columns(data: DataConfig) -> tuple[str, ...]:
 
 
 def read_text_example(name: str, cells: Sequence[object], label: Label, data: DataConfig, place: Place) -> Example:
-    """The example with the text cells of a row; raises `UserError` for one that holds no text.
+    """The example with the text cells of a row; raises `UserError` for one that holds no text, unless empty ones are kept.
 
     Where the order of a pair means nothing, no split tears it from its copy in the other order.
     """
-    texts = tuple(text_of(cell, column, place) for cell, column in zip(cells, text_columns(data), strict=False))
+    columns = text_columns(data)
+    empty = [isinstance(cell, str) and not cell.strip() for cell in cells[: len(columns)]]
+    keep = data.empty_texts == "keep" and not all(empty)
+    texts = tuple(
+        "" if keep and is_empty else text_of(cell, column, place)
+        for cell, column, is_empty in zip(cells, columns, empty, strict=False)
+    )
     example = Example(name, texts, label, place.line)
     return dataclasses.replace(example, context="\0".join(sorted(example.key))) if data.symmetric else example
 
