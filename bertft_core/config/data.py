@@ -105,7 +105,7 @@ class BundledData(_Examples):
 
 
 class FileData(_Examples):
-    """Local files, one for each split; CSV, TSV, JSONL or Parquet, told by the ending unless `format` says otherwise."""
+    """Local files, one for each split; their format is told by the ending unless `format` says otherwise."""
 
     source: Literal["files"]
     train: str
