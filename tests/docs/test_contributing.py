@@ -6,7 +6,10 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from bertft_core.config import parse_study
@@ -15,10 +18,11 @@ from bertft_core.config.head import HeadConfig
 from bertft_core.config.schema import study_schema
 from bertft_core.config.strategies import StrategyConfig
 from bertft_core.config.yaml_text import read_yaml
-from bertft_core.data.sources import SOURCES
 from bertft_core.data.alignment import ALIGNMENTS
+from bertft_core.data.sources import SOURCES
 from bertft_core.heads import HEADS
 from bertft_core.metrics import METRICS
+from bertft_core.records.tables import matrix_column
 from bertft_core.strategies import STRATEGIES
 from tasks.mlflow_model import MODEL_CLASSES, PIPELINES
 from tests.contract.test_strategies import NEUTRAL
@@ -169,10 +173,37 @@ def test_no_module_is_left_out_of_its_table(folder, table, mark):
     assert sorted(modules) == sorted(table)
 
 
+def sample_predictions(kind: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Columns of predictions of two examples with everything that the kind's metrics ask for, and the labels."""
+    rows = matrix_column(np.eye(2, dtype=np.float32))
+    candidate = [{"text": "x", "start": 0, "end": 1, "score": 1.0}]
+    return {
+        "classification": ({"label": [0, 1], "logits": rows}, ("no", "yes")),
+        "multi_label": ({"label": matrix_column(np.eye(2, dtype=np.int8)), "logits": rows}, ("no", "yes")),
+        "regression": ({"label": [1.0, 2.0], "predicted": pa.array([1.0, 3.0], pa.float32())}, ()),
+        "token_classification": (
+            {"label": pa.array([[0], [1]], pa.list_(pa.int32())), "predicted": pa.array([[0], [1]], pa.list_(pa.int32()))},
+            ("O", "B-X", "I-X"),
+        ),
+        "question_answering": (
+            {"answers": [["x"], []], "null_score": pa.array([0.0, 1.0], pa.float32()), "candidates": [candidate, candidate]},
+            ("answerable", "unanswerable"),
+        ),
+        "masked_lm": (
+            {
+                "n_masked": pa.array([1, 2], pa.int32()),
+                "n_correct": pa.array([1, 0], pa.int32()),
+                "loss": pa.array([0.5, 2.0], pa.float64()),
+            },
+            (),
+        ),
+    }[kind]
+
+
 def test_the_metrics_a_head_names_are_computed():
     for kind, head in CONFIGURED["head"].items():
-        predictions, labels = sample_predictions(kind)
-        scores = METRICS[kind].compute(predictions, labels)
+        columns, labels = sample_predictions(kind)
+        scores = METRICS[kind].compute(pa.table({"example_id": ["a", "b"], **columns}), labels)
         assert len(head.metrics) >= 1
         assert [metric for metric in head.metrics if metric not in scores] == []
 
