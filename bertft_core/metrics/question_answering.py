@@ -75,10 +75,13 @@ def tune(validation: pa.Table, labels: tuple[str, ...] = ()) -> dict[str, float]
 
 
 def majority(train: pa.Table, split: pa.Table, labels: tuple[str, ...] = ()) -> dict[str, float]:
-    """The metrics of the answer that is always empty; SQuAD 2.0 where a question of either table is unanswerable."""
+    """The metrics of the answer that is always empty, whatever the threshold; SQuAD 2.0 where a question of either table
+    is unanswerable.
+    """
     answers = _answers(split)
     v2 = not (_has_answer(answers).all() and _has_answer(_answers(train)).all())
-    return _means([""] * len(answers), answers, v2=v2)
+    means = _means([""] * len(answers), answers, v2=v2)
+    return means | ({f"best_{name}": means[name] for name in MEASURES} if v2 else {})
 
 
 def confusion(
