@@ -98,9 +98,9 @@ def read_split(rows: Iterable[Row], *, name: str, path: str, read_example: ReadE
 
 def text_of(value: object, column: str, place: Place) -> str:
     """A cell that must be a text with something to read in it."""
-    if isinstance(value, str) and value.strip():
+    if isinstance(value, str) and value.strip() and is_unicode(value):
         return value
-    empty = value is None or isinstance(value, str)
+    empty = value is None or (isinstance(value, str) and not value.strip())
     raise UserError(
         f"the text in column '{column}' is {'empty' if empty else 'no text'}",
         path=place.path,
@@ -109,6 +109,15 @@ def text_of(value: object, column: str, place: Place) -> str:
         expected="a text with at least one visible character",
         todo="fill it in or remove the example",
     )
+
+
+def is_unicode(text: str) -> bool:
+    """JSON can hold half a surrogate pair, which is no character; no tokenizer takes it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def label_of(value: object, column: str, place: Place) -> str:

@@ -197,3 +197,10 @@ def test_an_unknown_bundled_set_suggests_the_nearest():
 
 def test_every_source_of_the_config_has_a_reader():
     assert set(SOURCES) == {"bundled", "files", "hub"}
+
+
+def test_half_a_surrogate_pair_is_refused_with_its_line(tmp_path):
+    lines = '{"text": "fine", "label": "a"}\n{"text": "half \\ud83d", "label": "b"}\n'
+    error = refused(write(tmp_path / "train.jsonl", lines))
+    assert (error.line, error.problem) == (2, "the text in column 'text' is no text")
+    assert "\\ud83d" in str(error)

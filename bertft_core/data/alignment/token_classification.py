@@ -13,7 +13,7 @@ from bertft_core.config.data import DataConfig
 from bertft_core.data import checks
 from bertft_core.data.alignment.tags import agree_on_tags, refuse_unreadable, repair_and_convert
 from bertft_core.data.checks import Check, PreparedData
-from bertft_core.data.examples import Example, Place, RawSplit, ReadExample, label_of, shorten
+from bertft_core.data.examples import Example, Place, RawSplit, ReadExample, is_unicode, label_of, shorten
 from bertft_core.data.prepared import PreparedSplit
 from bertft_core.data.tokenization import Encoded, lists, table_of
 from bertft_core.data.word_windows import frame_of, lay_out, pieces_of
@@ -65,7 +65,7 @@ def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
 def _words(cell: object, data: DataConfig, place: Place) -> tuple[str, ...]:
     words = _list_of(cell, "words", data.tokens, place)
     for number, word in enumerate(words, start=1):
-        if not isinstance(word, str) or not word.strip() or not _is_unicode(word):
+        if not isinstance(word, str) or not word.strip() or not is_unicode(word):
             empty = isinstance(word, str) and not word.strip()
             raise UserError(
                 f"word {number} in column '{data.tokens}' is {'empty' if empty else 'no text'}",
@@ -108,11 +108,6 @@ def _list_of(cell: object, what: str, column: str, place: Place) -> Sequence[Any
         if text
         else "correct the sentence or remove it",
     )
-
-
-def _is_unicode(word: str) -> bool:
-    """JSON can hold half a surrogate pair, which is no character."""
-    return not any("\ud800" <= character <= "\udfff" for character in word)
 
 
 def agree(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[dict[str, RawSplit], tuple[str, ...], tuple[Finding, ...]]:

@@ -18,8 +18,8 @@ COMMENT = "# "
 SURE_COMMENT = re.compile(r"# (\w+ = |id \S+ )")  # before a sentence, whatever the number of columns
 DEFAULT_COLUMNS = ("0", "-1")
 
-Word = tuple[int, str, str]
-"""Line, word, tag."""
+Word = tuple[int, str, str | None]
+"""Line, word, tag (None where tags are not read)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,16 @@ class _Layout:
     line: int
     """The line that tells the number of columns: the first word's."""
     word: int
-    tag: int
+    tag: int | None
 
     def cells(self, text: str) -> list[str]:
         return _cells(text, self.tabs)
 
 
-def read_conll(path: Path, columns: Sequence[str] = DEFAULT_COLUMNS) -> Iterator[Row]:
+def read_conll(path: Path, columns: Sequence[str] = DEFAULT_COLUMNS, labelled: bool = True) -> Iterator[Row]:
     """Yield (line, (words, tags, lines)) for each sentence; words, tags and lines are tuples of one length.
+
+    Without labels the tags are None: they may be there or not, and in a file of one column that one holds the words.
 
     columns: positions of the words and of the tags as texts ("0", "-1"); a text that is no whole number means the first
     and the last column. Tabs separate if any line but a blank one holds a tab, else runs of spaces. A line that is no
@@ -49,7 +51,7 @@ def read_conll(path: Path, columns: Sequence[str] = DEFAULT_COLUMNS) -> Iterator
     another number of columns than the words or looks like "# key = value" or "# id 7 …"; else '#' is a word.
     """
     lines = [(number, line) for number, line in enumerate(lines_of(path), start=1)]
-    yield from sentences_of(_words(lines, _layout_of(path, lines, columns)))
+    yield from sentences_of(_words(lines, _layout_of(path, lines, columns, labelled)))
 
 
 def sentences_of(words: Iterable[Word | None]) -> Iterator[Row]:
@@ -77,7 +79,7 @@ def _words(lines: Iterable[tuple[int, str]], layout: _Layout) -> Iterator[Word |
 
 def _word(number: int, text: str, layout: _Layout) -> Word:
     cells = layout.cells(text)
-    if len(cells) != layout.n_columns or len(cells) == 1:
+    if len(cells) != layout.n_columns or (len(cells) == 1 and layout.tag is not None):
         many = "only one column" if len(cells) == 1 else f"too {'few' if len(cells) < layout.n_columns else 'many'} columns"
         separator = "tab" if layout.tabs else "space"
         as_before = f"{layout.n_columns} columns, as in line {layout.line}"
@@ -89,7 +91,8 @@ def _word(number: int, text: str, layout: _Layout) -> Word:
             expected="a word and its tag" if layout.n_columns == 1 else as_before,
             todo=f"put one {separator} between word and tag, and a blank line between sentences",
         )
-    for name, cell in (("word", cells[layout.word]), ("tag", cells[layout.tag])):
+    tag = None if layout.tag is None else cells[layout.tag]
+    for name, cell in (("word", cells[layout.word]), ("tag", "none" if tag is None else tag)):
         if not cell.strip():
             raise UserError(
                 f"the {name} is empty",
@@ -99,10 +102,10 @@ def _word(number: int, text: str, layout: _Layout) -> Word:
                 expected="a word and its tag",
                 todo="fill it in, or empty the whole line if a sentence ends here",
             )
-    return number, cells[layout.word], cells[layout.tag]
+    return number, cells[layout.word], tag
 
 
-def _layout_of(path: Path, lines: Sequence[tuple[int, str]], columns: Sequence[str]) -> _Layout:
+def _layout_of(path: Path, lines: Sequence[tuple[int, str]], columns: Sequence[str], labelled: bool) -> _Layout:
     written = [(number, text) for number, text in lines if not _separates(text)]
     sure = [(number, text) for number, text in written if not text.startswith(COMMENT)]
     tabs = any("\t" in text for _, text in sure or written)
@@ -113,6 +116,8 @@ def _layout_of(path: Path, lines: Sequence[tuple[int, str]], columns: Sequence[s
     n_columns = len(_cells(text, tabs))
     wanted = wanted_columns(path, columns, DEFAULT_COLUMNS, "words and tags")
     word, tag = (_place(name, default, n_columns) for name, default in zip(wanted, DEFAULT_COLUMNS, strict=True))
+    if not labelled and (n_columns == 1 or 0 <= word < n_columns):
+        return _Layout(path, tabs, n_columns, line, 0 if n_columns == 1 else word, None)
     if n_columns > 1 and (word == tag or not (0 <= word < n_columns and 0 <= tag < n_columns)):
         raise UserError(
             "words and tags are to come from the same column" if word == tag else "there is no such column",

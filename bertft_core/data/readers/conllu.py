@@ -24,15 +24,16 @@ WORD_ID = re.compile(r"[0-9]+")
 RANGE_OR_EMPTY_NODE = re.compile(r"[0-9]+-[0-9]+|[0-9]+\.[0-9]+")
 
 
-def read_conllu(path: Path, columns: Sequence[str] = DEFAULT_COLUMNS) -> Iterator[Row]:
+def read_conllu(path: Path, columns: Sequence[str] = DEFAULT_COLUMNS, labelled: bool = True) -> Iterator[Row]:
     """Yield (line, (words, tags, lines)) for each sentence; words, tags and lines are tuples of one length.
+
+    Without labels the tags are None, whatever stands in their column.
 
     columns: names out of `PLACES` for the words and the tags; 'tokens' means form, 'tags' means upos. A line without
     ten columns, ids that do not count 1, 2, 3, … and an empty word or tag are each a `UserError`.
     """
     words, tags = wanted_columns(path, columns, DEFAULT_COLUMNS, "words and tags")
-    places = (_name(words, path), _name(tags, path))
-    sentences = sentences_of(_words(path, *places))
+    sentences = sentences_of(_words(path, _name(words, path), _name(tags, path) if labelled else None))
     first = next(sentences, None)
     if first is None:
         raise empty_file(path, "sentences in CoNLL-U")
@@ -52,7 +53,7 @@ def _name(column: str, path: Path) -> str:
     return name
 
 
-def _words(path: Path, form: str, tag: str) -> Iterator[Word | None]:
+def _words(path: Path, form: str, tag: str | None) -> Iterator[Word | None]:
     n_words = 0
     for number, text in enumerate(lines_of(path), start=1):
         if not text.strip(BLANKS):
@@ -69,7 +70,7 @@ def _words(path: Path, form: str, tag: str) -> Iterator[Word | None]:
                     expected=f"id {n_words}",
                     todo="number the words of each sentence 1, 2, 3, … and put a blank line between sentences",
                 )
-            yield number, _cell(cells, form, path, number), _cell(cells, tag, path, number)
+            yield number, _cell(cells, form, path, number), None if tag is None else _cell(cells, tag, path, number)
 
 
 def _cells(text: str, path: Path, line: int) -> list[str]:

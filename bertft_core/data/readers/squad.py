@@ -27,12 +27,13 @@ class _Question:
     nested: bool
 
 
-def read_squad(path: Path, columns: Sequence[str] = NESTED_COLUMNS) -> Iterator[Row]:
+def read_squad(path: Path, columns: Sequence[str] = NESTED_COLUMNS, labelled: bool = True) -> Iterator[Row]:
     """Yield (line of the question, (id, question, context, answers)), the answers as `Answers`.
 
     columns: names of these four in flat objects; the nested layout has names of its own. A question without answers must
     say `is_impossible: true`, except in a flat file that never uses the flag (as the hub's SQuAD 2.0): there an empty
     list says it. Anything missing, empty, of the wrong type or contradictory is a `UserError` with the question's line.
+    Without labels the answers are None, whatever the file says of them, and an id may be missing: it is None too.
     """
     key, question, context, answers = wanted_columns(path, columns, NESTED_COLUMNS, "questions with their answers")
     questions = list(_questions(load_placed(path), path, context))
@@ -42,9 +43,10 @@ def read_squad(path: Path, columns: Sequence[str] = NESTED_COLUMNS) -> Iterator[
     for item in questions:
         names = NESTED_COLUMNS if item.nested else (key, question, context, answers)
         line, fields = item.fields.line, item.fields
-        checked = _answers(fields, names[3], path, flag_needed=item.nested or flags_used)
+        checked = _answers(fields, names[3], path, flag_needed=item.nested or flags_used) if labelled else None
         texts = (_text(fields.get(names[1]), names[1], path, line), _text(item.context, names[2], path, line))
-        yield line, (_id(fields.get(names[0]), names[0], path, line), *texts, checked)
+        named = labelled or fields.get(names[0]) is not None
+        yield line, (_id(fields.get(names[0]), names[0], path, line) if named else None, *texts, checked)
 
 
 def parse_answers(value: object, *, path: str | Path, line: int) -> Answers:

@@ -2,6 +2,7 @@
 
 Cells come as they are written ("NA", "None" and "null" are texts), which is why pandas does not read them.
 In JSONL and Parquet a cell may also be a list (words, tags, labels) or an object (answers).
+The cells of `optional` columns follow those of the wanted ones, None where there is no such column.
 """
 
 from __future__ import annotations
@@ -17,21 +18,22 @@ from bertft_core.data.examples import Row, place_columns, shorten
 from bertft_core.data.readers.files import GZIP_ENDING, bytes_of, empty_file, text_of
 
 
-def read_csv(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
     """Comma-separated with a header; quoted cells may hold commas, quotes (doubled) and line ends."""
     cells = csv.reader(io.StringIO(text_of(path), newline=""), strict=True)
-    yield from _table_rows(path, columns, cells, "put a cell with commas or line ends into double quotes")
+    yield from _table_rows(path, columns, optional, cells, "put a cell with commas or line ends into double quotes")
 
 
-def read_tsv(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+def read_tsv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
     """Tab-separated with a header; quotes mean nothing, as in the registered format and in the files of GLUE."""
     cells = csv.reader(io.StringIO(text_of(path), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
-    yield from _table_rows(path, columns, cells, "a cell of a TSV file holds neither tabs nor line ends; use CSV or JSONL")
+    todo = "a cell of a TSV file holds neither tabs nor line ends; use CSV or JSONL"
+    yield from _table_rows(path, columns, optional, cells, todo)
 
 
-def _table_rows(path: Path, columns: Sequence[str], reader, todo: str) -> Iterator[Row]:
+def _table_rows(path: Path, columns: Sequence[str], optional: Sequence[str], reader, todo: str) -> Iterator[Row]:
     header: list[str] | None = None
-    places: list[int] = []
+    places: list[int | None] = []
     line = 1
     try:
         for cells in reader:
@@ -39,7 +41,9 @@ def _table_rows(path: Path, columns: Sequence[str], reader, todo: str) -> Iterat
                 pass  # a blank line
             elif header is None:
                 header = cells
-                places = place_columns(columns, header, path=str(path), line=line)
+                present = [name for name in optional if name in header]
+                known = place_columns([*columns, *present], header, path=str(path), line=line)
+                places = [*known[: len(columns)], *(header.index(name) if name in header else None for name in optional)]
             elif len(cells) != len(header):
                 raise UserError(
                     f"the row has too {'many' if len(cells) > len(header) else 'few'} cells",
@@ -50,7 +54,7 @@ def _table_rows(path: Path, columns: Sequence[str], reader, todo: str) -> Iterat
                     todo=todo,
                 )
             else:
-                yield line, tuple(cells[place] for place in places)
+                yield line, tuple(None if place is None else cells[place] for place in places)
             line = reader.line_num + 1  # where the next row starts, also after a cell with line ends
     except csv.Error as error:
         raise UserError(
@@ -60,7 +64,7 @@ def _table_rows(path: Path, columns: Sequence[str], reader, todo: str) -> Iterat
         raise empty_file(path, "column names, then rows")
 
 
-def read_jsonl(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+def read_jsonl(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
     """One JSON object per line."""
     for line, text in enumerate(text_of(path).split("\n"), start=1):  # not splitlines: JSON texts may hold U+2028
         if not text.strip():
@@ -79,10 +83,10 @@ def read_jsonl(path: Path, columns: Sequence[str]) -> Iterator[Row]:
         if not isinstance(value, dict):
             raise UserError("the line is no JSON object", path=path, line=line, found=shorten(text), expected='{"text": …}')
         place_columns(columns, list(value), path=str(path), line=line)
-        yield line, tuple(value[column] for column in columns)
+        yield line, (*(value[column] for column in columns), *(value.get(column) for column in optional))
 
 
-def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+def read_parquet(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
     """Parquet; the line of a row is its number."""
     import pyarrow
     from pyarrow import parquet
@@ -90,10 +94,12 @@ def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     try:
         compressed = path.suffix.lower() == GZIP_ENDING
         with parquet.ParquetFile(io.BytesIO(bytes_of(path)) if compressed else path) as file:
-            place_columns(columns, file.schema_arrow.names, path=str(path), line=1)
-            table = file.read(columns=list(dict.fromkeys(columns)))
+            names = file.schema_arrow.names
+            place_columns(columns, names, path=str(path), line=1)
+            table = file.read(columns=list(dict.fromkeys([*columns, *(name for name in optional if name in names)])))
     except (pyarrow.ArrowException, OSError) as error:
         found = shorten(str(error), 160)
         raise UserError("this is no readable Parquet file", path=path, found=found, expected="a Parquet file") from None
-    cells = zip(*(table.column(column).to_pylist() for column in columns), strict=True)
-    yield from enumerate(cells, start=1)
+    absent = [None] * table.num_rows
+    cells = [table.column(name).to_pylist() if name in names else absent for name in (*columns, *optional)]
+    yield from enumerate(zip(*cells, strict=True), start=1)
