@@ -16,12 +16,18 @@ from bertft_core.records import RunRecord
 PIPELINES = {
     **dict.fromkeys(("classification", "multi_label", "regression"), "text-classification"),
     "token_classification": "token-classification",
+    "question_answering": "feature-extraction",
     "masked_lm": "fill-mask",
 }
-"""Kind of the head → task of the transformers pipeline that MLflow loads."""
+"""Kind of the head → task of the transformers pipeline that MLflow loads.
+
+transformers 5 has none that answers questions; MLflow keeps the model's own class under any task, and gives its parts back with
+`return_type="components"`.
+"""
 MODEL_CLASSES = {
     **dict.fromkeys(("classification", "multi_label", "regression"), "AutoModelForSequenceClassification"),
     "token_classification": "AutoModelForTokenClassification",
+    "question_answering": "AutoModelForQuestionAnswering",
     "masked_lm": "AutoModelForMaskedLM",
 }
 """Kind of the head → class of transformers that opens its saved models."""
