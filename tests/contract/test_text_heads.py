@@ -1,0 +1,203 @@
+"""Runs of the heads over whole texts: the same whenever validated, killed or cut in passes; losses are those of the Trainer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import Sampler, SequentialSampler
+from transformers import AutoModelForSequenceClassification, Trainer, TrainingArguments
+
+from bertft_core.data.prepared import open_split
+from bertft_core.heads import HEADS
+from bertft_core.heads.opening import load_model
+from bertft_core.metrics import METRICS
+from bertft_core.records import RunRecord, RunSpec
+from bertft_core.records.predictions import read_predictions
+from bertft_core.training.determinism import init_stream
+from bertft_core.training.run import train_run
+from bertft_core.training.steps import StepPlan
+from tests.studies import tiny_spec, tiny_study
+from tests.unit.test_text_heads import batch_of, labels_for_transformers
+
+N_STEPS = 20
+CASES = {
+    "classification, mean": {"kind": "classification", "pooling": "mean"},
+    "classification, cls": {"kind": "classification", "pooling": "cls"},
+    "multi_label": {"kind": "multi_label"},
+    "regression": {"kind": "regression"},
+    "regression, mean": {"kind": "regression", "pooling": "mean"},
+}
+
+
+class Interrupted(Exception):
+    """Stands for a kill: nothing after it is written."""
+
+
+@pytest.fixture(scope="module", params=CASES)
+def prepared(request, tmp_path_factory) -> Any:
+    return tiny_study(tmp_path_factory.mktemp("study"), head=CASES[request.param], pairs=True)
+
+
+@pytest.fixture(scope="module")
+def plain(prepared, tmp_path_factory) -> tuple[RunRecord, Path]:
+    run_dir = tmp_path_factory.mktemp("plain")
+    return train_run(tiny_spec(*prepared), run_dir=run_dir), run_dir
+
+
+def steps_in(run_dir: Path) -> list[dict[str, float]]:
+    events = [json.loads(line) for line in (run_dir / "curves.jsonl").read_text().splitlines()]
+    return [event for event in events if event["kind"] == "step"]
+
+
+def files_in(run_dir: Path) -> dict[str, str]:
+    files = sorted(path for path in run_dir.rglob("*") if path.suffix in (".parquet", ".safetensors"))
+    assert len(files) >= 3, "predictions on validation and test, and the model"
+    return {str(path.relative_to(run_dir)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_metrics_recomputed_from_the_stored_predictions_are_those_of_the_record(prepared, plain):
+    study, card = prepared
+    record, run_dir = plain
+    metrics = METRICS[study.head.kind]
+    n_checked = 0
+    for checkpoint, scores in (("final", record.final), ("best", record.best)):
+        for split, found in scores.items():
+            table = read_predictions(run_dir / record.predictions[checkpoint][split])
+            tuned = metrics.tune(table, card.labels)
+            assert metrics.compute(table, card.labels, **tuned) == found
+            assert set(study.head.metrics) <= set(found) or study.head.kind == "multi_label"
+            n_checked += 1
+    assert n_checked == 4
+    assert all(np.isfinite(value) for scores in record.final.values() for value in scores.values())
+    assert record.majority_score == card.splits["validation"].constant_scores[study.metric]
+
+
+@torch.no_grad()
+def test_the_saved_model_gives_the_stored_predictions(prepared, plain):
+    study, card = prepared
+    record, run_dir = plain
+    table = read_predictions(run_dir / record.predictions["best"]["test"])
+    column = "predicted" if study.head.kind == "regression" else "logits"
+    stored = np.array(table[column].to_pylist()).reshape(table.num_rows, -1)
+    split = open_split(card.directory, "test")
+    batch = batch_of(split, np.arange(split.n))
+    np.testing.assert_allclose(load_model(run_dir / "model")(batch), stored, atol=1e-5)
+    plain_model = AutoModelForSequenceClassification.from_pretrained(run_dir / "model").eval()
+    assert (
+        plain_model.config.problem_type
+        == HEADS[study.head.kind].build(card.encoder_dir, card.labels, None, study.head).config.problem_type
+    )
+    if study.head.pooling == "pooler":
+        np.testing.assert_allclose(plain_model(**batch).logits, stored, atol=1e-5)
+    if card.labels:
+        assert tuple(plain_model.config.id2label.values()) == card.labels
+
+
+def test_weights_do_not_depend_on_when_the_run_is_validated(prepared, plain, tmp_path):
+    for cadence in (1, 4):
+        spec = tiny_spec(*prepared, evaluate_every_steps=cadence, evaluate_every_epochs=None)
+        record = train_run(spec, run_dir=tmp_path / str(cadence))
+        assert record.weights_sha256 == plain[0].weights_sha256
+        assert record.final == plain[0].final
+
+
+@pytest.mark.parametrize("step", [2, 9])
+def test_a_run_goes_on_after_a_kill_with_the_same_bits(prepared, plain, tmp_path, step):
+    def kill(event: dict[str, Any]) -> None:
+        if event["kind"] == "step" and event["step"] == step:
+            raise Interrupted
+
+    spec = tiny_spec(*prepared)
+    with pytest.raises(Interrupted):
+        train_run(spec.model_copy(update={"checkpoint_every_seconds": 1e-9}), run_dir=tmp_path, on_event=kill)
+    events: list[dict[str, Any]] = []
+    record = train_run(spec, run_dir=tmp_path, on_event=events.append)
+    assert events[0]["resumed_from_step"] == step - 1
+    assert (record.weights_sha256, record.final, record.best) == (plain[0].weights_sha256, plain[0].final, plain[0].best)
+    assert files_in(tmp_path) == files_in(plain[1])
+
+
+@pytest.mark.parametrize("micro_batch_size", [1, 2])
+def test_a_step_in_several_passes_is_the_whole_step(prepared, tmp_path, micro_batch_size):
+    curves = []
+    for size in (None, micro_batch_size):
+        spec = tiny_spec(*prepared, dropout=0.0, micro_batch_size=size, learning_rate=1e-3)
+        train_run(spec, run_dir=tmp_path / str(size))
+        curves.append([(event["loss"], event["grad_norm"]) for event in steps_in(tmp_path / str(size))])
+    whole, split = np.array(curves)
+    np.testing.assert_allclose(split[:, 0], whole[:, 0], atol=1e-5, rtol=1e-6)
+    np.testing.assert_allclose(split[:, 1], whole[:, 1], rtol=2e-4)
+    assert np.ptp(whole[:, 0]) > 0.01, "the losses differ from step to step, so equality says something"
+
+
+# Parity with transformers
+
+
+class OwnOrder(Trainer):
+    """Takes the examples as they lie in the data set."""
+
+    def _get_train_sampler(self, *args: Any) -> Sampler:
+        return SequentialSampler(self.train_dataset)
+
+
+def their_losses(spec: RunSpec, output_dir: Path) -> list[float]:
+    """The Trainer with the plain model and its own loss."""
+    kind, split = spec.head.kind, open_split(spec.prepared_dir, "train")
+    plan = StepPlan(split.n, spec.training, spec.seeds.order)
+    with init_stream(spec.seeds.init):
+        model = HEADS[kind].build(spec.encoder_dir, spec.labels, 0.0, spec.head)
+    arguments = TrainingArguments(
+        output_dir=str(output_dir),
+        per_device_train_batch_size=spec.training.batch_size,
+        max_steps=N_STEPS,
+        learning_rate=spec.training.learning_rate,
+        warmup_steps=round(spec.training.warmup_ratio * N_STEPS),
+        weight_decay=spec.training.weight_decay,
+        logging_steps=1,
+        logging_strategy="steps",
+        save_strategy="no",
+        report_to=[],
+        use_cpu=True,
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+    )
+
+    def collate(indices: list[int]) -> dict[str, torch.Tensor]:
+        chosen = np.array(indices)
+        return batch_of(split, chosen) | {"labels": labels_for_transformers(kind, split, chosen)}
+
+    ordered = [int(i) for step in range(N_STEPS) for i in plan.indices(step)]
+    trainer = OwnOrder(model, arguments, train_dataset=ordered, data_collator=collate)
+    trainer.train()
+    return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+
+
+@pytest.mark.parametrize("head", ["multi_label", "regression"])
+def test_twenty_losses_are_those_of_the_trainer(tmp_path, head):
+    study, card = tiny_study(tmp_path, head=head, pairs=True)
+    settings = {"batch_size": 4, "epochs": None, "max_steps": N_STEPS, "dropout": 0.0, "learning_rate": 2e-3, "warmup_ratio": 0.2}
+    spec = tiny_spec(study, card, **settings)
+    train_run(spec, run_dir=tmp_path / "ours")
+    ours = [event["loss"] for event in steps_in(tmp_path / "ours")]
+    theirs = their_losses(spec, tmp_path / "theirs")
+    assert len(ours) == len(theirs) == N_STEPS
+    np.testing.assert_allclose(ours, theirs, atol=1e-5, rtol=0)
+    assert np.ptp(ours) > 0.05
+
+
+# A predictor that learned nothing
+
+
+def test_a_constant_regression_is_collapsed(tmp_path, monkeypatch):
+    study, card = tiny_study(tmp_path, head="regression")
+    head = HEADS["regression"]
+    monkeypatch.setattr(head, "outputs", lambda model, logits, work, config: [3.0] * len(logits))
+    record = train_run(tiny_spec(study, card), run_dir=tmp_path / "run")
+    assert record.status == "collapsed"
+    assert {record.final[split][name] for split in record.final for name in ("pearson", "spearman")} == {0.0}
