@@ -161,7 +161,7 @@ def test_contributing_lists_the_four_steps(what):
     ("folder", "table", "mark"),
     [
         ("strategies", STRATEGIES, "def apply("),
-        ("heads", HEADS, "def build("),
+        ("heads", HEADS, "def predictions("),
         ("data/alignment", ALIGNMENTS, "def tokenise("),
         ("metrics", METRICS, "def compute("),
     ],
