@@ -1,0 +1,165 @@
+"""The laws of a run for taggers, with and without a CRF: cadence, kills, micro-batches, and the losses of the Trainer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import SequentialSampler
+from transformers import Trainer, TrainingArguments
+
+from bertft_core.data.batching import padded
+from bertft_core.data.prepared import open_split
+from bertft_core.heads import token_classification
+from bertft_core.training.determinism import init_stream
+from bertft_core.training.run import train_run
+from bertft_core.training.steps import StepPlan
+from tests.contract.test_laws import RESUMABLE, interrupted, result_in, steps_in
+from tests.studies import tiny_spec, tiny_tagged_study
+
+N_STEPS = 20
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "crf"])
+def prepared(request, tmp_path_factory):
+    """Windows of 12 word pieces, so that some sentences have several."""
+    study, card = tiny_tagged_study(tmp_path_factory.mktemp("study"), head={"crf": request.param}, data={"max_length": 12})
+    assert card.splits["train"].n_windows > card.splits["train"].n_examples
+    return study, card
+
+
+def steps_of(spec, run_dir):
+    train_run(spec, run_dir=run_dir)
+    events = [json.loads(line) for line in (run_dir / "curves.jsonl").read_text().splitlines()]
+    return [event for event in events if event["kind"] == "step"]
+
+
+def column(steps, name):
+    return np.array([step[name] for step in steps])
+
+
+def test_weights_do_not_depend_on_when_the_run_is_validated(prepared, tmp_path):
+    records = [
+        train_run(tiny_spec(*prepared, evaluate_every_steps=n, evaluate_every_epochs=None), run_dir=tmp_path / str(n))
+        for n in (1, 4, 1000)
+    ]
+    assert len({record.weights_sha256 for record in records}) == 1
+    assert len({json.dumps(record.final) for record in records}) == 1
+    assert records[0].weights_sha256 != train_run(tiny_spec(*prepared, index=1), run_dir=tmp_path / "other").weights_sha256
+
+
+def test_a_run_goes_on_after_a_kill_with_the_same_bits(prepared, tmp_path):
+    spec = tiny_spec(*prepared, **RESUMABLE)
+    train_run(spec, run_dir=tmp_path / "unbroken")
+    interrupted(spec, tmp_path / "broken", "step", 7)
+    interrupted(spec, tmp_path / "broken", "predicting")
+    train_run(spec, run_dir=tmp_path / "broken")
+    assert result_in(tmp_path / "broken") == result_in(tmp_path / "unbroken")
+    assert steps_in(tmp_path / "broken") == list(range(1, 21))
+
+
+def test_the_best_weights_bring_their_crf_back(prepared, tmp_path):
+    spec = tiny_spec(*prepared, epochs=6, evaluate_every_epochs=1, learning_rate=0.05)
+    record = train_run(spec, run_dir=tmp_path)
+    assert record.best["validation"][spec.metric] == max(e.metrics[spec.metric] for e in record.evaluations)
+    assert record.best_step != record.n_steps, "the best weights are not the last ones, so something was brought back"
+
+
+@pytest.mark.parametrize("micro_batch_size", [1, 3])
+def test_a_step_in_several_passes_has_the_loss_and_gradient_of_the_whole_step(prepared, tmp_path, micro_batch_size):
+    whole, parts = (
+        steps_of(tiny_spec(*prepared, dropout=0.0, micro_batch_size=n, learning_rate=1e-3), tmp_path / str(n))
+        for n in (None, micro_batch_size)
+    )
+    assert len(whole) == 15
+    np.testing.assert_allclose(column(parts, "loss"), column(whole, "loss"), atol=1e-5, rtol=0)
+    np.testing.assert_allclose(column(parts, "grad_norm"), column(whole, "grad_norm"), rtol=1e-4)
+    assert np.ptp(column(whole, "loss")) > 0.01, "the losses differ from step to step, so equality says something"
+
+
+def test_a_frozen_encoder_learns_from_stored_states(prepared, tmp_path):
+    spec = tiny_spec(*prepared, "features", epochs=20, learning_rate=0.05)
+    record = train_run(spec, run_dir=tmp_path / "run")
+    assert record.status == "ok"
+    assert record.best["test"]["f1"] > 0.0
+    assert len(list(Path(spec.prepared_dir).glob("features/*/train.npy"))) == 1
+    losses = column(steps_of(spec, tmp_path / "again"), "loss")
+    assert losses[-5:].mean() < losses[:5].mean() * 0.7
+
+
+# transformers.Trainer
+
+
+class OwnOrder(Trainer):
+    """Takes the examples as they lie in the data set."""
+
+    def _get_train_sampler(self, *args):
+        return SequentialSampler(self.train_dataset)
+
+
+def batch_of(split, indices):
+    """Windows padded, with a label on each word's first piece in its owner and -100 elsewhere."""
+    ids = np.concatenate([split.input_ids(i) for i in indices])
+    types = np.concatenate([split.token_type_ids(i) for i in indices])
+    lengths = np.concatenate([split.window_lengths(i) for i in indices])
+    flat = []
+    for i in indices:
+        labels = np.full(len(split.input_ids(i)), -100)
+        labels[split.ragged("word_starts", i)] = split.ragged("tags", i)
+        flat.append(labels)
+    batch = padded(ids, types, lengths, split.pad_token_id)
+    labels = torch.full(batch["input_ids"].shape, -100)
+    labels[batch["attention_mask"].bool()] = torch.from_numpy(np.concatenate(flat))
+    return batch | {"labels": labels}
+
+
+def mean_over_the_step(outputs, labels, num_items_in_batch):
+    logits = outputs.logits.flatten(0, 1)
+    return torch.nn.functional.cross_entropy(logits, labels.flatten(), reduction="sum") / num_items_in_batch
+
+
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_twenty_losses_are_those_of_the_trainer(tmp_path, accumulation):
+    study, card = tiny_tagged_study(tmp_path / "study", data={"max_length": 12})
+    settings = {"batch_size": 4, "epochs": None, "max_steps": N_STEPS, "dropout": 0.0, "learning_rate": 2e-3, "warmup_ratio": 0.2}
+    spec = tiny_spec(study, card, micro_batch_size=4 // accumulation, **settings)
+    ours = steps_of(spec, tmp_path / "ours")
+    split = open_split(spec.prepared_dir, "train")
+    plan = StepPlan(split.n, spec.training, spec.seeds.order)
+    with init_stream(spec.seeds.init):
+        model = token_classification.build(spec.encoder_dir, spec.labels, 0.0, spec.head)
+    arguments = TrainingArguments(
+        output_dir=str(tmp_path / "theirs"),
+        per_device_train_batch_size=4 // accumulation,
+        gradient_accumulation_steps=accumulation,
+        max_steps=N_STEPS,
+        learning_rate=2e-3,
+        warmup_steps=4,
+        lr_scheduler_type="linear",
+        weight_decay=spec.training.weight_decay,
+        max_grad_norm=1.0,
+        logging_steps=1,
+        logging_strategy="steps",
+        save_strategy="no",
+        report_to=[],
+        use_cpu=True,
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+    )
+    trainer = OwnOrder(
+        model,
+        arguments,
+        train_dataset=[int(i) for step in range(N_STEPS) for i in plan.indices(step)],
+        data_collator=lambda indices: batch_of(split, indices),
+        compute_loss_func=None if accumulation == 1 else mean_over_the_step,
+    )
+    trainer.train()
+    theirs = [entry for entry in trainer.state.log_history if "loss" in entry]
+    assert len(ours) == len(theirs) == N_STEPS
+    np.testing.assert_allclose(column(ours, "loss"), column(theirs, "loss"), atol=1e-5, rtol=0)
+    np.testing.assert_allclose(column(ours, "grad_norm"), column(theirs, "grad_norm"), rtol=1e-3)
+    assert (column(ours, "grad_norm") > 1.0).any(), "clipping is part of the comparison"
+    assert np.ptp(column(ours, "loss")) > 0.05, "the losses move, so equality says something"
