@@ -106,7 +106,7 @@ def _only_place(split: RawSplit, example: Example, answer: Answer, repair: bool)
         f"the answer {shorten(repr(answer.text), 50)} {why}",
         path=split.path,
         line=example.line,
-        found=f"{shorten(repr(there), 60)} at character {answer.start}",
+        found=f"{shorten(repr(there), 60)} at character {answer.start}, in the question {shorten(example.id, 40)}",
         expected=_expected(only, first),
         todo="set data.misplaced_answers to repair, or correct answer_start"
         if only

@@ -184,7 +184,7 @@ def find_shared_contexts(data: PreparedData) -> Iterator[Finding]:
                 check="overlap",
                 split=name,
                 count=len(shared),
-                message=f"{_questions(len(shared))} of {name} are about contexts that {others} has too",
+                message=f"{_questions(len(shared))} of {name} about contexts that {others} has too",
                 examples=tuple(_place(split, example, example.texts[0]) for example, _ in shared[: checks.N_SHOWN]),
             )
         seen |= {key: name for key in keys if key not in seen}
@@ -204,7 +204,7 @@ def find_inexpressible(data: PreparedData) -> Iterator[Finding]:
                 check="inexpressible_answers",
                 split=name,
                 count=len(other),
-                message=f"{_questions(len(other))} of {name} have an answer that no run of word pieces in a window reads as",
+                message=f"no run of word pieces in a window reads as the answer of {_questions(len(other))} of {name}",
                 examples=tuple(
                     _place(split, example, f"{answers_of(example)[0].text!r} is read as {text!r}")
                     for example, text in other[: checks.N_SHOWN]
@@ -220,7 +220,7 @@ def find_several_answers(data: PreparedData) -> Iterator[Finding]:
             check="several_answers",
             split="train",
             count=len(several),
-            message=f"{_questions(len(several))} of train have several answers; the first of each is trained",
+            message=f"{_questions(len(several))} of train with several answers, of which the first is trained",
             examples=tuple(_place(data.raw["train"], e, e.texts[0]) for e in several[: checks.N_SHOWN]),
         )
 
