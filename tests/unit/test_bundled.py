@@ -9,8 +9,11 @@ import re
 import pytest
 
 from bertft_core.config.data import BundledData
+from bertft_core.data.alignment import token_classification
+from bertft_core.data.alignment.answers import agree_on_answers
 from bertft_core.data.bundled import BUNDLED, BUNDLED_DIR, bundled_files
 from bertft_core.data.sources import read_splits
+from bertft_core.metrics.tag_schemes import decode, labels_of
 
 N_EXAMPLES = {"train": 480, "validation": 160, "test": 160, "reviews_other_domain": 120}
 MAX_JACCARD = 0.6
@@ -49,6 +52,24 @@ def test_every_review_says_what_kind_it_is():
     assert {row["kind"] for row in rows} == KINDS
 
 
+SENTENCES = {"train": (300, 4753, 497), "validation": (100, 1605, 163), "test": (100, 1555, 165)}
+"""Split of `entities` → sentences, words, entities."""
+
+
+def test_the_entities_have_their_sizes_valid_tags_and_no_copies():
+    data = BundledData(source="bundled", name="entities", invalid_tags="refuse")
+    splits, labels, findings = token_classification.agree(read_splits(data, "token_classification"), data)
+    assert labels == labels_of(("PER", "ORG", "LOC", "MISC"), "iob2")
+    assert findings == ()
+    found = {}
+    for name, split in splits.items():
+        n_entities = sum(len(decode(example.label_names, "iob2")) for example in split.examples)
+        found[name] = (len(split.examples), sum(len(example.texts) for example in split.examples), n_entities)
+    assert found == SENTENCES
+    examples = [example for split in splits.values() for example in split.examples]
+    assert len({example.key for example in examples}) == len(examples) == 500
+
+
 def test_every_bundled_set_has_its_files_and_a_card_with_its_licence():
     folders = {path.name for path in BUNDLED_DIR.iterdir() if path.is_dir()}
     assert folders == set(BUNDLED)
@@ -56,3 +77,27 @@ def test_every_bundled_set_has_its_files_and_a_card_with_its_licence():
         files = bundled_files(name)
         assert {path.name for path in files.values()} == {path.name for path in (BUNDLED_DIR / name).iterdir()} - {"CARD.md"}
         assert "CC0" in (BUNDLED_DIR / name / "CARD.md").read_text(encoding="utf-8")
+
+
+# questions
+
+
+def test_the_questions_have_their_sizes_and_a_third_of_them_no_answer():
+    splits = read_splits(BundledData(source="bundled", name="questions"), "question_answering")
+    found = {
+        name: (len(s.examples), sum(not e.label for e in s.examples), len({e.context for e in s.examples}))
+        for name, s in splits.items()
+    }
+    assert found == {"train": (200, 67, 40), "validation": (70, 23, 14), "test": (70, 23, 14)}
+    assert splits["test"].origin == "bundled questions/test"
+
+
+def test_no_question_and_no_paragraph_is_there_twice_and_every_answer_stands_where_it_says():
+    splits = read_splits(BundledData(source="bundled", name="questions"), "question_answering")
+    examples = [example for split in splits.values() for example in split.examples]
+    assert len({example.id for example in examples}) == len({example.key[0] for example in examples}) == len(examples) == 340
+    contexts = {name: {example.context for example in split.examples} for name, split in splits.items()}
+    assert len(set.union(*contexts.values())) == sum(map(len, contexts.values())) == 68, "no paragraph is in two splits"
+    assert agree_on_answers(splits, repair=False)[1] == ()
+    n_answers = {len(example.label) for example in splits["train"].examples if example.label}
+    assert n_answers == {1}, "training questions have one answer"
