@@ -5,9 +5,19 @@ part of the model behind the encoder, so that the encoder can be run without pad
 are not known), `loss_sum`, `outputs` (a row for each example) and `predictions` (the table of all rows).
 """
 
+from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
-from bertft_core.heads import classification, masked_lm, multi_label, question_answering, regression, token_classification
+from bertft_core.heads import (
+    classification,
+    masked_lm,
+    multi_label,
+    question_answering,
+    regression,
+    standardising,
+    token_classification,
+)
 
 HEADS: dict[str, ModuleType] = {
     "classification": classification,
@@ -18,3 +28,5 @@ HEADS: dict[str, ModuleType] = {
     "masked_lm": masked_lm,
 }
 """Kind of the head → its module."""
+TAKE_FROM_TRAIN: dict[str, Callable[[Any, Any], None]] = {"regression": standardising.standardise}
+"""Kind of the head → what its fresh model is told of the training set, before the first step."""

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from bertft_core.config.head import RegressionHead
 from bertft_core.heads import pooling
+from bertft_core.heads.standardising import target_std
 from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work
 
 CONSTANT = True
@@ -40,9 +41,13 @@ def tail(model: PreTrainedModel, config: RegressionHead, work: Work) -> Tail | N
 
 
 def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: RegressionHead) -> Tensor:
-    """Squared error summed over the examples, of outputs [windows, 1]. Scalar in fp32."""
+    """Squared error summed over the examples, in units of the training targets' variance, of outputs [windows, 1].
+
+    Always to answer the training mean costs 1 for each example. Scalar in fp32.
+    """
     predicted = pooling.aggregated(logits.float(), work, config.aggregate)[:, 0]
-    return nn.functional.mse_loss(predicted, torch.from_numpy(work.targets).to(predicted), reduction="sum")
+    errors = (predicted - torch.from_numpy(work.targets).to(predicted)) / target_std(model)
+    return errors.square().sum()
 
 
 def outputs(model: PreTrainedModel, logits: Tensor, work: Work, config: RegressionHead) -> list[float]:

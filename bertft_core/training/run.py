@@ -15,7 +15,7 @@ import torch
 
 from bertft_core.config import UserError
 from bertft_core.data.prepared import open_split
-from bertft_core.heads import HEADS
+from bertft_core.heads import HEADS, TAKE_FROM_TRAIN
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.records.store import write_record
 from bertft_core.strategies import STRATEGIES
@@ -86,6 +86,8 @@ class _Run:
         with determinism.init_stream(spec.seeds.init):
             model = HEADS[spec.head.kind].build(spec.encoder_dir, spec.labels, spec.training.dropout, spec.head)
         self.initial_head_sha256 = weights.weights_sha256(weights.head_parameters(model))
+        if spec.head.kind in TAKE_FROM_TRAIN:
+            TAKE_FROM_TRAIN[spec.head.kind](model, self.splits["train"])
         model.to(device)
         self.setup = Setup(model)
         for strategy in spec.strategies:

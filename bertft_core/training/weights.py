@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from bertft_core.config.head import AnyHead
 from bertft_core.heads.opening import write_head
+from bertft_core.heads.standardising import folded
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -61,7 +62,7 @@ def save_model(model: Any, head: AnyHead, encoder_dir: Path, target_dir: Path) -
     part = target_dir.with_name(f".{target_dir.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     crf = getattr(model, "crf", None)  # no part of the class in transformers: it lies beside the weights
-    own = None if crf is None else {name: v for name, v in model.state_dict().items() if not name.startswith("crf.")}
+    own = {name: values for name, values in model.state_dict().items() if not name.startswith("crf.")} | folded(model)
     model.save_pretrained(part, state_dict=own)
     if crf is not None:
         crf.save(part)

@@ -22,7 +22,8 @@ from bertft_core.records.predictions import read_predictions
 from bertft_core.training.determinism import init_stream
 from bertft_core.training.run import train_run
 from bertft_core.training.steps import StepPlan
-from tests.studies import tiny_spec, tiny_study
+from tests import studies
+from tests.studies import stars, tiny_spec, tiny_study
 from tests.unit.test_text_heads import batch_of, labels_for_transformers
 
 N_STEPS = 20
@@ -147,7 +148,7 @@ class OwnOrder(Trainer):
 
 
 def their_losses(spec: RunSpec, output_dir: Path) -> list[float]:
-    """The Trainer with the plain model and its own loss."""
+    """The Trainer with the plain model and its own loss; it is given standardised numbers, as our learner is."""
     kind, split = spec.head.kind, open_split(spec.prepared_dir, "train")
     plan = StepPlan(split.n, spec.training, spec.seeds.order)
     with init_stream(spec.seeds.init):
@@ -170,7 +171,10 @@ def their_losses(spec: RunSpec, output_dir: Path) -> list[float]:
 
     def collate(indices: list[int]) -> dict[str, torch.Tensor]:
         chosen = np.array(indices)
-        return batch_of(split, chosen) | {"labels": labels_for_transformers(kind, split, chosen)}
+        labels = labels_for_transformers(kind, split, chosen)
+        if kind == "regression":
+            labels = (labels - split.values("label").mean()) / split.values("label").std()
+        return batch_of(split, chosen) | {"labels": labels.float()}
 
     ordered = [int(i) for step in range(N_STEPS) for i in plan.indices(step)]
     trainer = OwnOrder(model, arguments, train_dataset=ordered, data_collator=collate)
@@ -201,3 +205,18 @@ def test_a_constant_regression_is_collapsed(tmp_path, monkeypatch):
     record = train_run(tiny_spec(study, card), run_dir=tmp_path / "run")
     assert record.status == "collapsed"
     assert {record.final[split][name] for split in record.final for name in ("pearson", "spearman")} == {0.0}
+
+
+def test_the_unit_and_the_origin_of_the_numbers_change_nothing_that_is_learned(tmp_path, monkeypatch):
+    records, losses = [], []
+    for name, (unit, origin) in {"plain": (1, 0), "other": (2048, -65536)}.items():
+        monkeypatch.setitem(
+            studies.LABELS, "regression", lambda text, good, unit=unit, origin=origin: unit * stars(text, good) + origin
+        )
+        study, card = tiny_study(tmp_path / name, head="regression")
+        records.append(train_run(tiny_spec(study, card), run_dir=tmp_path / name / "run"))
+        losses.append([event["loss"] for event in steps_in(tmp_path / name / "run")])
+    np.testing.assert_allclose(*losses, rtol=1e-3)
+    first, second = (record.final["test"] for record in records)
+    assert second["pearson"] == pytest.approx(first["pearson"], abs=1e-3)
+    assert second["rmse"] == pytest.approx(2048 * first["rmse"], rel=1e-3)

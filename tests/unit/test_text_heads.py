@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +18,12 @@ from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.batching import padded
 from bertft_core.data.prepared import PreparedSplit, open_split
 from bertft_core.heads import HEADS, pooling
+from bertft_core.heads.opening import load_model
+from bertft_core.heads.standardising import folded, standardise, target_std
 from bertft_core.heads.work import Work
 from bertft_core.training.determinism import configure
 from bertft_core.training.forward import Forward
+from bertft_core.training.weights import save_model
 from tests.encoders import KINDS
 from tests.studies import tiny_study
 
@@ -145,6 +149,52 @@ def test_predictions_are_the_outputs_of_every_text_in_order(cards, kind, how):
     else:
         assert table.schema.field("logits").type == pa.list_(pa.float32(), logits.shape[1])
         np.testing.assert_allclose(table["logits"].to_pylist(), logits, atol=1e-5)
+
+
+# Numbers in units of their own
+
+
+@pytest.mark.parametrize("how", ["pooler", "mean"])
+def test_a_standardised_model_answers_in_units_of_the_targets_and_its_saved_weights_do_too(cards, tmp_path, how):
+    plain, split, forward = case(cards, "regression", how)
+    model, _, standardised = case(cards, "regression", how)
+    train = Targets(np.array([1000.0, 1300.0, 900.0]))
+    mean, std = train.targets.mean(), train.targets.std()
+    standardise(model, train)
+    work = forward.work(split, SOME)
+    before, after = forward.logits(split, SOME, work), standardised.logits(split, SOME, work)
+    torch.testing.assert_close(after, before * std + mean, rtol=1e-6, atol=0)
+    targets = torch.from_numpy(work.targets)
+    expected = (((before[:, 0].double() * std + mean - targets) / std) ** 2).sum().float()
+    torch.testing.assert_close(standardised.loss_sum(after, work), expected, rtol=1e-5, atol=0)
+    standardised.use_packed_attention(False)
+    save_model(model, standardised.config, Path(cards["regression"].encoder_dir), tmp_path / "model")
+    opened = load_model(tmp_path / "model")
+    torch.testing.assert_close(opened(batch_of(split, SOME)), after.detach(), rtol=1e-6, atol=0)
+    saved, names = opened.model.state_dict(), {name for name, _ in plain.named_parameters()}
+    changed = {name for name in names if not torch.equal(saved[name], plain.state_dict()[name])}
+    assert len(changed) == 2, "the last layer's weight and bias"
+
+
+class Targets(NamedTuple):
+    """As much of a split as standardising asks for."""
+
+    targets: np.ndarray
+
+    def values(self, column: str) -> np.ndarray:
+        assert column == "label"
+        return self.targets
+
+
+def test_equal_targets_are_only_shifted(one_card):
+    model = HEADS["regression"].build(one_card.encoder_dir, (), None, HEAD_CONFIGS["regression"]())
+    assert folded(model) == {}
+    before = model.classifier.bias.item()
+    standardise(model, Targets(np.array([4.0, 4.0])))
+    weights = folded(model)
+    assert torch.equal(weights["classifier.weight"], model.classifier.weight)
+    assert weights["classifier.bias"].item() == before + 4
+    assert target_std(model) == 1.0
 
 
 # What needs no family of its own
