@@ -94,6 +94,29 @@ def report(study: StudyName, home: Home = None) -> None:
 
 
 @app.command()
+def predict(
+    study: StudyName,
+    source: Annotated[str, typer.Option("--input", metavar="FILE", help="Examples to predict; - is standard input.")],
+    target: Annotated[str, typer.Option("--output", metavar="FILE", help="Where the answers go; - is standard output.")] = "-",
+    arm: Annotated[str | None, typer.Option("--arm", help="An arm.  [default: the best by the headline]")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="A seed's index.  [default: the best on validation]")] = None,
+    ensemble: Annotated[bool, typer.Option("--ensemble", help="All seeds whose models were kept, together.")] = False,
+    file_format: Annotated[
+        str | None, typer.Option("--format", help="Format of the input.  [default: by the ending, or the first character]")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Answer new examples with the models of a study, one JSON object a line.
+
+    Examples come in the study's own formats; labels may be missing.
+    """
+    from flows.commands.predicting import Wanted, predict_command
+
+    wanted = Wanted(arm, seed, ensemble)
+    raise typer.Exit(predict_command(study, home, source=source, target=target, file_format=file_format, wanted=wanted))
+
+
+@app.command()
 def ui(
     home: Home = None,
     study: Annotated[str | None, typer.Option("--study", help="Open the links at this study.")] = None,

@@ -8,6 +8,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from bertft_core.config import StudyConfig
+from bertft_core.evaluation.choosing import ranked_runs
 from bertft_core.records import RunRecord, RunSpec
 from tasks.session import Session
 
@@ -27,14 +28,8 @@ def keep_models(session: Session, planned: list[RunSpec], records: dict[str, Run
 
 def kept_digests(study: StudyConfig, planned: list[RunSpec], records: dict[str, RunRecord]) -> set[str]:
     """Which report runs keep their model: all of them, none, or of each arm the one with the best validation score."""
-    sign = 1.0 if study.direction == "maximize" else -1.0
-    scored: dict[str, list[tuple[float, int, str]]] = {}
-    for spec in planned:
-        record = records.get(spec.digest)
-        if record is not None and record.best_score is not None and record.status in ("ok", "collapsed"):
-            scored.setdefault(spec.arm, []).append((sign * record.best_score, -spec.index, spec.digest))
     if study.retention.checkpoints == "none":
         return set()
-    if study.retention.checkpoints == "all":
-        return {digest for arm in scored.values() for _, _, digest in arm}
-    return {max(arm)[2] for arm in scored.values()}
+    ranked = ranked_runs(study, planned, records).values()
+    n_kept = None if study.retention.checkpoints == "all" else 1
+    return {record.digest for runs in ranked for record in runs[:n_kept]}

@@ -78,6 +78,16 @@ class CRF(nn.Module):
         layout = _layout(lengths, emissions, self.n_labels)
         return self._log_partition(self._at_least_fp32(emissions), layout)
 
+    def marginals(self, emissions: Tensor, lengths: Sequence[int]) -> Tensor:
+        """Probability of each label of each word over all allowed paths of its sentence, [N, L]; arguments and errors as above.
+
+        They are the gradient of the log-partition with respect to the emissions.
+        """
+        with torch.enable_grad():
+            leaf = emissions.detach().clone().requires_grad_()
+            (gradient,) = torch.autograd.grad(self.log_partition(leaf, lengths).sum(), leaf)
+        return gradient
+
     @torch.no_grad()
     def decode(self, emissions: Tensor, lengths: Sequence[int]) -> list[Ints]:
         """The best allowed path of each sentence, int64 [words]; in double precision on the CPU; arguments and errors as above.

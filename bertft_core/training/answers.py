@@ -1,0 +1,248 @@
+"""From the outputs of one or several seeds to the answer for each input: probabilities are means over the seeds.
+
+Each function of `ANSWERS` takes what every seed gave for the same inputs and the names of what it chose between, and returns
+one object for JSON per input. With several seeds it says how many of them alone would have given the answer (`agreement`), and
+how often each answer was theirs (`votes`). Numbers are rounded to six places.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from bertft_core.metrics.chunks import TagSet, chunks, tag_set
+from bertft_core.metrics.columns import column, list_lengths, matrix, numbers, ragged, vector
+from bertft_core.metrics.question_answering import predicted_texts
+
+N_SHOWN = 5
+"""Candidates of a question, and word pieces for a mask, that are told."""
+
+Floats = NDArray[np.float64]
+Answer = dict[str, Any]
+Names = Sequence[str]
+
+
+class SeedOutputs(NamedTuple):
+    """What one seed gave."""
+
+    table: pa.Table
+    """The predictions of the head; see `bertft_core.records.predictions`."""
+    tuned: Mapping[str, float]
+    """What was tuned on the validation set, as `metrics` takes it."""
+
+
+def classification(seeds: Sequence[SeedOutputs], labels: Names) -> list[Answer]:
+    """The label with the highest mean probability, and the mean probability of each."""
+    logits = [_matrix(seed.table, "logits", len(labels)) for seed in seeds]
+    means = _mean([_softmax(values) for values in logits])
+    own = np.stack([values.argmax(axis=1) for values in logits], axis=1)
+    return [
+        {"prediction": labels[int(mean.argmax())], "probabilities": _named(labels, mean)}
+        | _votes(labels[int(mean.argmax())], [labels[i] for i in chosen])
+        for mean, chosen in zip(means, own, strict=True)
+    ]
+
+
+def multi_label(seeds: Sequence[SeedOutputs], labels: Names) -> list[Answer]:
+    """The labels whose mean probability is above one half; a vote is for each label, agreement is on all of them."""
+    logits = [_matrix(seed.table, "logits", len(labels)) for seed in seeds]
+    means = _mean([1 / (1 + np.exp(-np.clip(values, -500, 500))) for values in logits])
+    own = np.stack([values > 0 for values in logits], axis=1)
+    answers = []
+    for mean, chosen in zip(means, own, strict=True):
+        on = mean > 0.5
+        answer: Answer = {
+            "prediction": [label for label, is_on in zip(labels, on, strict=True) if is_on],
+            "probabilities": _named(labels, mean),
+        }
+        if len(seeds) > 1:
+            votes = {label: int(n) for label, n in zip(labels, chosen.sum(axis=0), strict=True) if n}
+            answer |= {"agreement": _share((chosen == on).all(axis=1)), "votes": votes}
+        answers.append(answer)
+    return answers
+
+
+def regression(seeds: Sequence[SeedOutputs], labels: Names) -> list[Answer]:
+    """The mean number; of several seeds also how far theirs lie apart, for no two of them agree to the last digit."""
+    predicted = np.stack([vector(seed.table, "predicted").astype(np.float64) for seed in seeds], axis=1)
+    if len(seeds) == 1:
+        return [{"prediction": _rounded(row[0])} for row in predicted]
+    return [
+        {
+            "prediction": _rounded(row.mean()),
+            "sd": _rounded(row.std(ddof=1)),
+            "min": _rounded(row.min()),
+            "max": _rounded(row.max()),
+        }
+        for row in predicted
+    ]
+
+
+def token_classification(seeds: Sequence[SeedOutputs], labels: Names) -> list[Answer]:
+    """A tag for every word, and the entities they make.
+
+    One seed's tags are those of its head, a CRF's best path included; of several seeds each word has the tag with the highest
+    mean probability. A CRF's probabilities are the marginals of its words (column `marginals`).
+    """
+    own, lengths = zip(*(ragged(seed.table, "predicted") for seed in seeds), strict=True)
+    probabilities = [
+        _words(seed.table, "marginals") if "marginals" in seed.table.column_names else _softmax(_words(seed.table, "logits"))
+        for seed in seeds
+    ]
+    means, votes = _mean(probabilities), np.stack(own, axis=1)
+    chosen = own[0] if len(seeds) == 1 else means.argmax(axis=1)
+    tags = tag_set(tuple(labels))
+    answers = []
+    for words in np.split(np.arange(len(chosen)), np.cumsum(lengths[0])[:-1]):
+        answer: Answer = {"prediction": [labels[i] for i in chosen[words]]}
+        if tags is not None:
+            answer["entities"] = _entities(chosen[words], tags)
+        answer["probabilities"] = [_named(labels, means[word]) for word in words]
+        answers.append(answer | _votes_of_places([(chosen[word], votes[word]) for word in words], labels))
+    return answers
+
+
+def _entities(tags_of_words: NDArray[Any], tags: TagSet) -> list[Answer]:
+    """As conlleval reads them: type, first word, and the word behind the last, counted from 0."""
+    found = chunks(tags_of_words, np.array([len(tags_of_words)]), tags)
+    return [
+        {"type": tags.types[kind], "start": int(first), "end": int(last) + 1}
+        for first, last, kind in zip(found.first, found.last, found.type_ids, strict=True)
+    ]
+
+
+class _Spans(NamedTuple):
+    """What one seed says of one question."""
+
+    shares: dict[tuple[int, int], float]
+    """First character and the one behind the last → probability."""
+    no_answer: float | None
+    """Probability; None in SQuAD 1.1."""
+    odds: float | None
+    """Null odds above the seed's threshold; None without candidates and in SQuAD 1.1."""
+
+
+def question_answering(seeds: Sequence[SeedOutputs], labels: Names) -> list[Answer]:
+    """The span with the highest mean probability, or "" where the null odds are above the null threshold.
+
+    A seed's probabilities are the softmax over the scores of its candidates and, in SQuAD 2.0, its null score; a span that is
+    none of a seed's candidates has 0 there. The null odds are those of the official score (null score minus best score), less
+    the seed's own threshold; of several seeds their mean decides.
+    """
+    own = [predicted_texts(seed.table, seed.tuned.get("null_threshold", 0.0)) for seed in seeds]
+    candidates = [column(seed.table, "candidates").to_pylist() for seed in seeds]
+    nulls = [seed.table["null_score"].to_pylist() for seed in seeds]
+    answers = []
+    for i in range(seeds[0].table.num_rows):
+        texts = {(item["start"], item["end"]): item["text"] for of_seed in candidates for item in of_seed[i]}
+        told = [_spans(of[i], null[i], seed.tuned) for of, null, seed in zip(candidates, nulls, seeds, strict=True)]
+        answer = _best_span(told, texts)
+        answers.append(answer | _votes(answer["prediction"], [of_seed[i] for of_seed in own]))
+    return answers
+
+
+def _spans(candidates: list[Answer], null: float | None, tuned: Mapping[str, float]) -> _Spans:
+    scores = [item["score"] for item in candidates]
+    shares = _softmax(np.array([*scores, *([] if null is None else [null])]))
+    spans = {(item["start"], item["end"]): float(share) for item, share in zip(candidates, shares, strict=False)}
+    if null is None:
+        return _Spans(spans, None, None)
+    return _Spans(spans, float(shares[-1]), null - max(scores) - tuned["null_threshold"] if scores else None)
+
+
+def _best_span(seeds: Sequence[_Spans], texts: Mapping[tuple[int, int], str]) -> Answer:
+    means = {span: sum(seed.shares.get(span, 0.0) for seed in seeds) / len(seeds) for span in texts}
+    ranked = sorted(means, key=lambda span: -means[span])
+    odds = [seed.odds for seed in seeds if seed.odds is not None]
+    if not ranked or (odds and np.mean(odds) > 0):
+        answer: Answer = {"prediction": "", "start": None, "end": None}
+    else:
+        answer = {"prediction": texts[ranked[0]], "start": ranked[0][0], "end": ranked[0][1]}
+    null_shares = [seed.no_answer for seed in seeds if seed.no_answer is not None]
+    if null_shares:
+        answer["no_answer"] = _rounded(np.mean(null_shares))
+    answer["candidates"] = [
+        {"text": texts[span], "start": span[0], "end": span[1], "probability": _rounded(means[span])} for span in ranked[:N_SHOWN]
+    ]
+    return answer
+
+
+def masked_lm(seeds: Sequence[SeedOutputs], pieces: Names) -> list[Answer]:
+    """The likeliest word piece for every mask (column `probabilities`), and the next ones with theirs."""
+    probabilities = [_words(seed.table, "probabilities") for seed in seeds]
+    means, own = _mean(probabilities), np.stack([values.argmax(axis=1) for values in probabilities], axis=1)
+    lengths = list_lengths(column(seeds[0].table, "probabilities"))
+    answers = []
+    for masks in np.split(np.arange(len(means)), np.cumsum(lengths)[:-1]):
+        best = [np.argsort(-means[mask], kind="stable")[:N_SHOWN] for mask in masks]
+        answer: Answer = {
+            "prediction": [pieces[ranks[0]] for ranks in best],
+            "probabilities": [
+                {pieces[i]: _rounded(means[mask, i]) for i in ranks} for mask, ranks in zip(masks, best, strict=True)
+            ],
+        }
+        places = [(ranks[0], own[mask]) for mask, ranks in zip(masks, best, strict=True)]
+        answers.append(answer | _votes_of_places(places, pieces))
+    return answers
+
+
+ANSWERS: dict[str, Callable[[Sequence[SeedOutputs], Names], list[Answer]]] = {
+    "classification": classification,
+    "multi_label": multi_label,
+    "regression": regression,
+    "token_classification": token_classification,
+    "question_answering": question_answering,
+    "masked_lm": masked_lm,
+}
+"""Kind of the head → its answers."""
+
+
+def _matrix(table: pa.Table, name: str, width: int) -> Floats:
+    return matrix(table, name, width).astype(np.float64)
+
+
+def _words(table: pa.Table, name: str) -> Floats:
+    """A column of lists of lists [words, k] of all rows in a row: [all words, k]."""
+    of_words = column(table, name).flatten()
+    return numbers(of_words.flatten()).reshape(len(of_words), -1).astype(np.float64)
+
+
+def _softmax(logits: Floats) -> Floats:
+    if logits.size == 0:
+        return logits
+    exponentials: Floats = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def _mean(values: Sequence[Floats]) -> Floats:
+    return sum(values[1:], start=values[0]) / len(values)
+
+
+def _rounded(value: float | np.floating[Any]) -> float:
+    return round(float(value), 6)
+
+
+def _named(names: Names, values: Floats) -> dict[str, float]:
+    return {name: _rounded(value) for name, value in zip(names, values, strict=True)}
+
+
+def _share(agreeing: NDArray[np.bool_]) -> float:
+    return _rounded(agreeing.mean())
+
+
+def _votes(prediction: str, own: Sequence[str]) -> Answer:
+    """Nothing for one seed; else the share that agrees and the count of each seed's own answer, the most frequent first."""
+    if len(own) < 2:
+        return {}
+    return {"agreement": _rounded(own.count(prediction) / len(own)), "votes": dict(Counter(own).most_common())}
+
+
+def _votes_of_places(places: Sequence[tuple[int, NDArray[Any]]], names: Names) -> Answer:
+    """The same for an input with several places to answer: a list over its places. Each is (prediction, the seeds' own)."""
+    told = [_votes(names[chosen], [names[i] for i in own]) for chosen, own in places]
+    return {key: [place[key] for place in told] for key in ("agreement", "votes") if told and told[0]}
