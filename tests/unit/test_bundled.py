@@ -1,10 +1,11 @@
-"""The bundled reviews are what their card says: sizes, balance, and no two texts that are nearly the same."""
+"""The bundled sets are what their cards say: sizes, balance, and no two texts that are nearly the same."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import re
+from collections import Counter
 
 import pytest
 
@@ -101,3 +102,55 @@ def test_no_question_and_no_paragraph_is_there_twice_and_every_answer_stands_whe
     assert agree_on_answers(splits, repair=False)[1] == ()
     n_answers = {len(example.label) for example in splits["train"].examples if example.label}
     assert n_answers == {1}, "training questions have one answer"
+
+
+# topics, pairs, ratings
+
+WHOLE_TEXTS = {
+    "topics": ("classification", {"train": 320, "validation": 100, "test": 100}),
+    "pairs": ("classification", {"train": 300, "validation": 100, "test": 100}),
+    "ratings": ("regression", {"train": 240, "validation": 80, "test": 80}),
+}
+
+
+def whole_texts(name):
+    columns = {"pairs": {"text": ("premise", "hypothesis")}, "ratings": {"label": "rating"}}.get(name, {})
+    return read_splits(BundledData(source="bundled", name=name, **columns), WHOLE_TEXTS[name][0])
+
+
+@pytest.mark.parametrize("name", WHOLE_TEXTS)
+def test_sets_of_whole_texts_have_their_sizes_and_no_texts_that_are_nearly_the_same(name):
+    splits = whole_texts(name)
+    examples = [example for split in splits.values() for example in split.examples]
+    assert {split: len(raw.examples) for split, raw in splits.items()} == WHOLE_TEXTS[name][1]
+    assert all(raw.origin == f"bundled {name}/{split}" for split, raw in splits.items())
+    assert len({example.key for example in examples}) == len(examples)
+    words = [frozenset(re.findall(r"[\w']+", " ".join(example.key))) for example in examples]
+    assert [
+        (examples[i].id, examples[j].id)
+        for i, j in itertools.combinations(range(len(words)), 2)
+        if len(words[i] & words[j]) > MAX_JACCARD * len(words[i] | words[j])
+    ] == []
+
+
+def test_the_topics_are_balanced():
+    for split in whole_texts("topics").values():
+        n = len(split.examples) // 4
+        assert split.label_counts == dict.fromkeys(split.label_counts, n)
+        assert sorted(split.label_counts) == ["health", "money", "nature", "technology"]
+
+
+def test_the_pairs_are_balanced_and_no_premise_is_in_two_splits():
+    splits = whole_texts("pairs")
+    for split in splits.values():
+        assert sorted(split.label_counts) == ["contradiction", "entailment", "neutral"]
+        assert max(split.label_counts.values()) - min(split.label_counts.values()) <= 1
+    premises = {name: {example.key[0] for example in split.examples} for name, split in splits.items()}
+    assert {name: len(different) for name, different in premises.items()} == {"train": 252, "validation": 85, "test": 87}
+    assert len(set.union(*premises.values())) == 252 + 85 + 87
+
+
+def test_the_ratings_are_half_points_from_one_to_five_alike_in_every_split():
+    for split, (each, middle) in {"train": (27, 24), "validation": (9, 8), "test": (9, 8)}.items():
+        found = Counter(example.label for example in whole_texts("ratings")[split].examples)
+        assert found == {half / 2: middle if half == 6 else each for half in range(2, 11)}
