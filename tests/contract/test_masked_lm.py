@@ -1,0 +1,242 @@
+"""Masked language modelling keeps the laws of a run, agrees with `transformers.Trainer`, and its models open plainly."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForMaskedLM, Trainer, TrainingArguments
+
+from bertft_core.data.batching import padded
+from bertft_core.data.prepared import open_split
+from bertft_core.heads import masked_lm
+from bertft_core.metrics import METRICS
+from bertft_core.records import RunSpec
+from bertft_core.records.predictions import read_predictions
+from bertft_core.training.determinism import init_stream, masking_draw
+from bertft_core.training.forward import Forward
+from bertft_core.training.run import train_run
+from bertft_core.training.steps import StepPlan
+from tests.contract.test_laws import interrupted, result_in
+from tests.contract.test_trainer_parity import OwnOrder
+from tests.studies import tiny_spec, tiny_study
+
+N_STEPS = 20
+MLM = {"head": "masked_lm", "data": {"max_length": 20}, "arms": {"full": {}}}
+"""Blocks so short that many texts have two."""
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    return tiny_study(tmp_path_factory.mktemp("study"), **MLM)
+
+
+@pytest.fixture(scope="module")
+def spec(prepared) -> RunSpec:
+    return tiny_spec(*prepared)
+
+
+@pytest.fixture(scope="module")
+def plain(spec, tmp_path_factory) -> tuple[Path, dict[str, Any]]:
+    run_dir = tmp_path_factory.mktemp("plain")
+    train_run(spec, run_dir=run_dir)
+    return run_dir, result_in(run_dir)
+
+
+def losses_in(run_dir: Path) -> np.ndarray:
+    events = [json.loads(line) for line in (run_dir / "curves.jsonl").read_text().splitlines()]
+    return np.array([event["loss"] for event in events if event["kind"] == "step"])
+
+
+# Laws
+
+
+def test_weights_do_not_depend_on_when_the_run_is_validated(prepared, plain, tmp_path):
+    _, expected = plain
+    for cadence in (1, 4, 1000):
+        spec = tiny_spec(*prepared, evaluate_every_steps=cadence, evaluate_every_epochs=None)
+        record = train_run(spec, run_dir=tmp_path / str(cadence))
+        assert record.weights_sha256 == expected["record"]["weights_sha256"]
+        assert record.final == expected["record"]["final"]
+        validated = {e.step: e.metrics for e in record.evaluations}
+        assert validated[15] == expected["record"]["evaluations"][-1]["metrics"], "the masks of evaluation are fixed"
+
+
+def test_the_masks_do_not_depend_on_micro_batches(prepared, plain, tmp_path):
+    run_dir, _ = plain
+    quiet = tiny_spec(*prepared, dropout=0.0)
+    train_run(quiet, run_dir=tmp_path / "whole")
+    for size in (1, 2, 3):
+        train_run(tiny_spec(*prepared, dropout=0.0, micro_batch_size=size), run_dir=tmp_path / str(size))
+        np.testing.assert_allclose(losses_in(tmp_path / str(size)), losses_in(tmp_path / "whole"), atol=1e-5, rtol=0)
+    assert not np.allclose(losses_in(tmp_path / "whole"), losses_in(run_dir), atol=1e-2), "dropout does matter"
+
+
+@pytest.mark.parametrize(("kind", "step"), [("step", 2), ("evaluation", 10), ("predicting", None)])
+def test_a_run_goes_on_after_a_kill_with_the_same_bits(spec, plain, tmp_path, kind, step):
+    interrupted(spec, tmp_path, kind, step)
+    train_run(spec, run_dir=tmp_path)
+    assert result_in(tmp_path) == plain[1]
+
+
+def test_only_the_dropout_seed_changes_the_masks(prepared, tmp_path):
+    spec = tiny_spec(*prepared, dropout=0.0, epochs=None, max_steps=1)
+
+    def first_loss(name: str, **seeds: int) -> float:
+        other = spec.model_copy(update={"seeds": spec.seeds.model_copy(update=seeds)})
+        train_run(other, run_dir=tmp_path / name)
+        return float(losses_in(tmp_path / name)[0])
+
+    assert first_loss("same") == first_loss("again")
+    assert first_loss("dropout", dropout=spec.seeds.dropout + 1) != first_loss("same")
+
+
+def test_another_masking_ratio_is_another_run_with_the_same_evaluation(tmp_path):
+    study, card = tiny_study(tmp_path, **MLM | {"head": {"kind": "masked_lm", "masking_ratio": 0.5}})
+    usual, usual_card = tiny_study(tmp_path, **MLM)
+    assert card.fingerprint == usual_card.fingerprint
+    much, little = tiny_spec(study, card), tiny_spec(usual, usual_card)
+    assert much.digest != little.digest
+    records = [train_run(spec, run_dir=tmp_path / name) for name, spec in (("much", much), ("little", little))]
+    assert records[0].weights_sha256 != records[1].weights_sha256
+    stored = [read_predictions(tmp_path / name / "predictions/final/test.parquet") for name in ("much", "little")]
+    assert stored[0]["n_masked"] == stored[1]["n_masked"]
+
+
+# From end to end
+
+
+def rounds(directory: Path, name: str, n: int, first: int) -> str:
+    """Write texts in which every word tells the next one; the path."""
+    words = ["good", "bad", "not", "never", "film", "food"]
+    texts = [" ".join(words[(first + i + k) % len(words)] for k in range(12)) for i in range(n)]
+    (directory / f"{name}.txt").write_text("\n\n".join(texts))
+    return str(directory / f"{name}.txt")
+
+
+def test_a_run_learns_from_what_stands_around_the_hidden_pieces(tmp_path):
+    paths = {
+        name: rounds(tmp_path, name, n, k) for k, (name, n) in enumerate({"train": 24, "validation": 10, "test": 10}.items())
+    }
+    study, card = tiny_study(tmp_path, **MLM | {"data": {"max_length": 20} | paths})
+    record = train_run(tiny_spec(study, card, epochs=40, dropout=0.0, evaluate_every_epochs=20), run_dir=tmp_path / "run")
+    assert record.status == "ok"
+    unigram = card.splits["test"].constant_scores["loss"]
+    assert record.final["test"]["loss"] < unigram - 0.3, "words alone are equally frequent"
+    assert record.final["test"]["perplexity"] == pytest.approx(np.exp(record.final["test"]["loss"]))
+
+
+def test_scores_are_those_of_the_stored_predictions(prepared, plain):
+    _, card = prepared
+    run_dir, result = plain
+    record = result["record"]
+    for checkpoint in ("final", "best"):
+        for split in ("validation", "test"):
+            table = read_predictions(run_dir / record["predictions"][checkpoint][split])
+            assert table.column_names == ["example_id", "n_masked", "n_correct", "loss"]
+            assert METRICS["masked_lm"].compute(table) == record[checkpoint][split]
+            opened = open_split(card.directory, split)
+            assert table["example_id"].to_pylist() == opened.example_ids
+            assert table["n_masked"].to_pylist() == [len(opened.ragged("masked", i)) for i in range(opened.n)]
+
+
+@pytest.mark.parametrize("kind", ["bert", "distilbert", "roberta", "electra", "deberta-v2"])
+def test_the_saved_model_opens_as_a_plain_masked_lm_with_the_same_losses(kind, tmp_path):
+    study, card = tiny_study(tmp_path, kind=kind, **MLM)
+    record = train_run(tiny_spec(study, card, epochs=1), run_dir=tmp_path / "run")
+    model = AutoModelForMaskedLM.from_pretrained(tmp_path / "run" / record.model_dir).eval()
+    assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
+    split = open_split(card.directory, "test")
+    stored = read_predictions(tmp_path / "run" / record.predictions["best"]["test"])
+    for i in range(split.n):
+        work = masked_lm.work(split, np.array([i]), study.head)
+        batch = padded(work.input_ids, work.token_type_ids, work.window_lengths, split.pad_token_id)
+        with torch.no_grad():
+            logits = model(**batch).logits[batch["attention_mask"].bool()][torch.from_numpy(work.positions)]
+        targets = torch.from_numpy(work.targets.pieces)
+        loss = float(torch.nn.functional.cross_entropy(logits, targets, reduction="sum"))
+        assert loss == pytest.approx(stored["loss"][i].as_py(), abs=1e-3)
+        assert int((logits.argmax(-1) == targets).sum()) == stored["n_correct"][i].as_py()
+
+
+# Parity with transformers
+
+
+def their_losses(spec: RunSpec, output_dir: Path, accumulation: int) -> np.ndarray:
+    """`Trainer` with the masks of our masking stream: its examples are (step, example) in the order of the plan."""
+    split = open_split(spec.prepared_dir, "train")
+    plan = StepPlan(split.n, spec.training, spec.seeds.order)
+    ordered = [(step, int(i)) for step in range(N_STEPS) for i in plan.indices(step)]
+
+    def collate(items: list[tuple[int, int]]) -> dict[str, torch.Tensor]:
+        draw = masking_draw(spec.seeds.dropout, items[0][0])
+        work = masked_lm.work(split, [i for _, i in items], spec.head, draw)
+        labels = np.full(len(work.input_ids), -100)
+        labels[work.positions] = work.targets.pieces
+        batch = padded(work.input_ids, work.token_type_ids, work.window_lengths, split.pad_token_id)
+        batch["labels"] = torch.full_like(batch["input_ids"], -100)
+        batch["labels"][batch["attention_mask"].bool()] = torch.from_numpy(labels)
+        return batch
+
+    def mean_over_the_step(outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor) -> torch.Tensor:
+        rows = outputs.logits.flatten(0, 1)
+        return torch.nn.functional.cross_entropy(rows, labels.flatten(), reduction="sum") / num_items_in_batch
+
+    with init_stream(spec.seeds.init):
+        model = masked_lm.build(spec.encoder_dir, spec.labels, 0.0, spec.head)
+    arguments = TrainingArguments(
+        output_dir=str(output_dir),
+        per_device_train_batch_size=spec.training.batch_size // accumulation,
+        gradient_accumulation_steps=accumulation,
+        max_steps=N_STEPS,
+        learning_rate=spec.training.learning_rate,
+        warmup_steps=round(spec.training.warmup_ratio * N_STEPS),
+        lr_scheduler_type="linear",
+        weight_decay=spec.training.weight_decay,
+        max_grad_norm=1.0,
+        logging_steps=1,
+        logging_strategy="steps",
+        save_strategy="no",
+        report_to=[],
+        use_cpu=True,
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+        remove_unused_columns=False,
+    )
+    trainer: Trainer = OwnOrder(
+        model,
+        arguments,
+        train_dataset=ordered,
+        data_collator=collate,
+        compute_loss_func=None if accumulation == 1 else mean_over_the_step,
+    )
+    trainer.train()
+    return np.array([entry["loss"] for entry in trainer.state.log_history if "loss" in entry])
+
+
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_twenty_losses_are_those_of_the_trainer_with_the_same_masks(prepared, tmp_path, accumulation):
+    spec = tiny_spec(*prepared, batch_size=4, epochs=None, max_steps=N_STEPS, dropout=0.0, learning_rate=2e-3, warmup_ratio=0.2)
+    micro = None if accumulation == 1 else 4 // accumulation
+    training = spec.training.model_copy(update={"micro_batch_size": micro})
+    train_run(spec.model_copy(update={"training": training}), run_dir=tmp_path / "ours")
+    ours, theirs = losses_in(tmp_path / "ours"), their_losses(spec, tmp_path / "theirs", accumulation)
+    assert len(ours) == len(theirs) == N_STEPS
+    np.testing.assert_allclose(ours, theirs, atol=1e-5, rtol=0)
+    assert np.ptp(ours) > 0.05, "the losses move, so equality says something"
+
+
+def test_a_frozen_encoder_is_never_taken_from_stored_features(tmp_path):
+    arms = {"features": {"strategies": [{"kind": "feature_extraction"}]}}
+    study, card = tiny_study(tmp_path, **MLM | {"arms": arms})
+    split = open_split(card.directory, "train")
+    with init_stream(0):
+        model = masked_lm.build(card.encoder_dir, (), None, study.head)
+    assert not Forward(model, study.head, torch.device("cpu")).separable(split), "its texts are hidden anew in each step"
+    record = train_run(tiny_spec(study, card, "features"), run_dir=tmp_path / "run")
+    assert record.n_trainable_parameters < record.n_parameters / 2
+    assert not (Path(card.directory) / "features").exists()
