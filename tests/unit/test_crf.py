@@ -115,6 +115,23 @@ def test_the_likelihoods_of_all_allowed_paths_sum_to_one(n_labels, n_steps):
         assert total == pytest.approx(1.0, abs=1e-10)
 
 
+@pytest.mark.parametrize(("n_labels", "n_steps"), CHAINS)
+def test_marginals_are_the_shares_of_all_paths(n_labels, n_steps):
+    for seed, allowed in enumerate(constraints(n_labels)):
+        crf, emissions = crf_of(n_labels, allowed, seed), emissions_of(n_steps, n_labels, seed)
+        paths = paths_of(n_labels, n_steps, allowed)
+        shares = scores_of(paths, crf, emissions).softmax(0)
+        expected = torch.zeros(n_steps, n_labels, dtype=torch.float64)
+        for path, share in zip(paths, shares, strict=True):
+            expected[range(n_steps), list(path)] += share.detach()
+        with torch.no_grad():
+            found = crf.marginals(emissions, [n_steps])
+            twice = crf.marginals(torch.cat([emissions, emissions]), [n_steps, n_steps])
+        torch.testing.assert_close(found, expected, atol=1e-12, rtol=0)
+        torch.testing.assert_close(twice, torch.cat([expected, expected]), atol=1e-12, rtol=0)
+        assert all(parameter.grad is None for parameter in crf.parameters())
+
+
 def test_among_equal_paths_the_lowest_labels_win_from_the_back():
     n_equal = 0
     for seed in range(30):

@@ -254,7 +254,8 @@ def test_the_ensemble_of_taggers_answers_word_by_word(trained, name):
             answers = [of["prediction"][i] for of in own]
             assert row["agreement"][i] == answers.count(tag) / 2
             assert row["votes"][i] == {answer: answers.count(answer) for answer in answers}
-    assert {share for row in rows for share in row["agreement"]} >= {0.5, 1.0}
+    if name == "tags":
+        assert {share for row in rows for share in row["agreement"]} == {0.5, 1.0}
 
 
 @pytest.mark.parametrize("name", ["squad2", "squad1"])
