@@ -30,7 +30,7 @@ def find_cut_words(data: PreparedData) -> Iterator[Finding]:
                 check="cut_words",
                 split=name,
                 count=int(n_cut.sum()),
-                message=f"{n_cut.sum()} words of {name} alone are longer than max_length {data.max_length} and were cut",
+                message=f"words of {name} that alone are longer than max_length {data.max_length} and were cut: {n_cut.sum()}",
                 examples=checks.places(data.raw[name], (data.raw[name].examples[i] for i in worst)),
             )
 
