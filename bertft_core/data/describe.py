@@ -22,7 +22,7 @@ def describe(card: DatasetCard) -> str:
         f"stored in    {card.directory}",
         f"encoder      {card.encoder.checkpoint}" + (f" @ {card.encoder.revision}" if card.encoder.revision else ""),
         *([f"chain        {' → '.join((*card.lineage, 'this study'))}"] if card.chain else []),
-        f"labels       {', '.join(card.labels)}",
+        f"labels       {', '.join(card.labels) or 'none'}",
         f"max_length   {card.max_length} word pieces; length is the mean after truncation",
         "",
         *_table(rows),
