@@ -156,3 +156,19 @@ def test_the_ratings_are_half_points_from_one_to_five_alike_in_every_split():
     for split, (each, middle) in {"train": (27, 24), "validation": (9, 8), "test": (9, 8)}.items():
         found = Counter(example.label for example in whole_texts("ratings")[split].examples)
         assert found == {half / 2: middle if half == 6 else each for half in range(2, 11)}
+
+
+PARAGRAPHS = {"train": 141, "validation": 18, "test": 17}
+MAX_SHARED_WORDS = 0.5
+
+
+def test_the_manuals_are_raw_text_in_paragraphs_none_of_them_twice():
+    splits = read_splits(BundledData(source="bundled", name="manuals"), "masked_lm")
+    assert {name: len(split.examples) for name, split in splits.items()} == PARAGRAPHS
+    examples = [example for split in splits.values() for example in split.examples]
+    assert all(example.label is None for example in examples)
+    assert all(40 <= len(example.texts[0].split()) <= 120 for example in examples)
+    words = [frozenset(re.findall(r"[\w']+", example.texts[0].casefold())) for example in examples]
+    shared = [len(one & two) / len(one | two) for one, two in itertools.combinations(words, 2)]
+    assert max(shared) < MAX_SHARED_WORDS
+    assert sum(path.stat().st_size for path in bundled_files("manuals").values()) >= 60_000
