@@ -11,7 +11,8 @@ import pytest
 from transformers import AutoTokenizer
 
 from bertft_core.config import UserError, parse_study
-from bertft_core.config.data import FileData
+from bertft_core.config.data import FileData, HubData
+from bertft_core.data import hub_data
 from bertft_core.data.alignment import token_classification
 from bertft_core.data.alignment.tags import trained_scheme
 from bertft_core.data.examples import Place
@@ -291,6 +292,20 @@ def test_multi_word_tokens_comments_and_empty_nodes_of_conllu_are_no_words(tmp_p
     (example,) = splits["train"].examples
     assert (example.texts, example.label, example.lines) == (("do", "n't", "stop"), ("VBP", "RB", "VB"), (3, 4, 6))
     assert labels == ("RB", "VB", "VBP")
+
+
+def test_numbers_of_the_hub_become_their_names(monkeypatch):
+    import datasets
+
+    names = ["O", "B-X", "I-X"]
+    features = datasets.Features(
+        {"tokens": datasets.List(datasets.Value("string")), "tags": datasets.List(datasets.ClassLabel(names=names))}
+    )
+    split = datasets.Dataset.from_dict({"tokens": [["a", "b"], ["c"]], "tags": [[1, 2], [0]]}, features=features)
+    monkeypatch.setattr(hub_data, "_load", lambda data: {"train": split, "validation": split})
+    splits, labels, _ = agreed(HubData(source="hub", name="somebody/tagged"))
+    assert tags_in(splits) == [("B-X", "I-X"), ("O",)]
+    assert labels == ("O", "B-X", "I-X")
 
 
 def test_words_without_tags_are_read_for_predicting(tmp_path, encoder_dir):
