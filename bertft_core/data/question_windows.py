@@ -72,23 +72,24 @@ def question_windows(
 
 def _window(encoding: Any, context: str, cls_token_id: int | None) -> Window:
     ids = np.array(encoding.ids, np.int32)
-    sequence = np.array([OUTSIDE if text is None else text for text in encoding.sequence_ids])
-    offsets = np.array(encoding.offsets, np.int32)
-    offsets[sequence != 1] = OUTSIDE
-    for i in np.flatnonzero(sequence == 1):
-        offsets[i] = without_spaces(context, *offsets[i].tolist()) or OUTSIDE
-    nulls = np.flatnonzero((ids == cls_token_id) & (sequence == OUTSIDE))
+    texts = encoding.sequence_ids  # of each piece: 0 the question, 1 the context, None a special token
+    spans = zip(texts, encoding.offsets, strict=True)
+    offsets = [(text == 1 and without_spaces(context, *span)) or (OUTSIDE, OUTSIDE) for text, span in spans]
+    special = np.array([text is None for text in texts])
+    nulls = np.flatnonzero((ids == cls_token_id) & special)
     return Window(
         input_ids=ids,
         token_type_ids=np.array(encoding.type_ids, np.int8),
-        offsets=offsets,
+        offsets=np.array(offsets, np.int32),
         null=int(nulls[0]) if len(nulls) else 0,
-        n_context=int((sequence == 1).sum()),
+        n_context=texts.count(1),
     )
 
 
 def without_spaces(context: str, start: int, end: int) -> Span | None:
     """The characters start … end - 1 without white space at both ends; None when nothing is left."""
+    if start < end and not context[start].isspace() and not context[end - 1].isspace():
+        return start, end
     text = context[start:end]
     visible = text.strip()
     if not visible:
