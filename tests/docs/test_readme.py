@@ -166,6 +166,17 @@ def test_the_commands_say_what_the_readme_says(done):
     assert Path(output_of(done, "bertft report tickets").strip()).is_file()
 
 
+def test_an_answer_has_the_keys_that_the_guide_shows(done):
+    guide = ROOT / "docs" / "guides" / "predict.md"
+    shown = [json.loads(line) for line in re.findall(r"^\{.*\}$", guide.read_text(encoding="utf-8"), re.MULTILINE)]
+    assert len(shown) >= 2
+    (command,) = [command for command in PLAIN if "bertft predict" in command]
+    (row,) = [json.loads(line) for line in done[command].stdout.splitlines()]
+    assert {tuple(row), *map(tuple, shown)} == {tuple(row)}
+    assert {tuple(row["probabilities"]), *(tuple(one["probabilities"]) for one in shown)} == {("normal", "urgent")}
+    assert re.search(r"^(full|features) · seed \d{3} \(best accuracy on validation, ", done[command].stderr, re.MULTILINE)
+
+
 def test_the_overrides_of_the_readme_reach_the_plan(done):
     (command,) = [command for command in PLAIN if "--set seeds.n=10" in command]
     assert "2 arms × 10 seeds" in done[command].stdout

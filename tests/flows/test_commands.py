@@ -10,7 +10,10 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import numpy as np
+
 from bertft_core.records import StudySummary
+from bertft_core.records.predictions import read_predictions
 from bertft_core.records.store import write_record
 from bertft_core.report.text_table import result_table
 from flows.embedded_server import free_port
@@ -107,6 +110,22 @@ def test_a_report_leaves_out_runs_of_a_setting_that_is_asked_for_no_more(finishe
     (ended,) = run_several([["report", study.name, "--home", str(home)]], study.environment)
     assert ended.code == 0, ended.stderr
     assert (folder / "report" / "runs.csv").read_bytes() == (study.dir.report_dir / "runs.csv").read_bytes()
+
+
+def test_predict_answers_a_studys_own_test_set_as_the_kept_model_did(finished):
+    study = finished.study
+    texts = study.values["data"]["test"]
+    ended = study.command("predict", study.name, "--input", texts, "--arm", "features")
+    rows = [json.loads(line) for line in ended.stdout.splitlines()]
+    of_arm = [r for r in study.records.values() if r.spec.arm == "features" and r.spec.stage == "seeds"]
+    best = max(of_arm, key=lambda record: (record.best_score, -record.spec.index))
+    assert best.spec.title in ended.stderr
+    stored = read_predictions(study.dir.run_dir(best.digest) / best.predictions["best"]["test"]).to_pylist()
+    assert [row["prediction"] for row in rows] == [best.spec.labels[int(np.argmax(row["logits"]))] for row in stored]
+    refused = study.command("predict", study.name, "--input", texts, "--arm", "features", "--ensemble", expect=2)
+    assert "retention.checkpoints: all" in refused.stderr, "only the best seed's model was kept"
+    bad = study.command("predict", study.name, "--input", str(study.config), "--arm", "features", expect=2)
+    assert "names no known format" in bad.stderr
 
 
 def test_check_data_prints_the_card_and_trains_nothing(new_study):

@@ -16,14 +16,13 @@ import pytest
 from bertft_core.config import StudyConfig
 from bertft_core.evaluation.choosing import best_arm, ranked_runs
 from bertft_core.evaluation.summary import summarise
-from bertft_core.records import RunRecord, StudyDir
-from bertft_core.records.store import write_record
+from bertft_core.records import RunRecord, StudyDir, StudySummary
+from bertft_core.records.store import read_record, write_record
 from bertft_core.training.planning import plan_runs
 from bertft_core.training.run import train_run
 from flows.cli import main
 from tests.studies import tiny_study
 
-PACKAGES_NOT_NEEDED = {"prefect", "mlflow", "pandas", "sklearn", "datasets"}
 TEXTS = "good film\nthe food was bad, and the end was never good\n"
 
 
@@ -52,7 +51,7 @@ class Command:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> tuple[Path, StudyConfig, dict[tuple[str, int], RunRecord]]:
-    """A home with a study of two arms and three seeds whose models are all there, one of another run after the best one."""
+    """A home with a study of two arms and three seeds whose models are all there, the study, and the record of each run."""
     folder = tmp_path_factory.mktemp("study")
     study, card = tiny_study(folder, retention={"checkpoints": "all"}, training={"epochs": 1})
     study_dir = StudyDir(folder / "home", study.name)
@@ -141,7 +140,7 @@ def test_a_model_that_was_not_kept_is_named_with_what_to_set(trained, copied, te
         (("--seed", "1", "--ensemble"), "leave one of the two out"),
         (("--arm", "half"), "the arm 'half' is none of this study"),
         (("--arm", "full", "--seed", "7"), "no finished run with seed 7"),
-        (("--seed", "x"), "not a valid int"),
+        (("--seed", "x"), "should be a valid integer"),
         (("--format", "xml"), "none that the head 'classification' can read"),
     ],
 )
@@ -233,7 +232,7 @@ def test_the_command_needs_neither_prefect_nor_mlflow_and_ends_quietly_when_nobo
     assert len(ended.stdout.splitlines()) == 2
     loaded = set(ended.stderr.splitlines()[-1].split())
     assert "torch" in loaded
-    assert loaded.isdisjoint(PACKAGES_NOT_NEEDED)
+    assert loaded.isdisjoint({"prefect", "mlflow", "datasets", "sklearn"})
     piped = f"{sys.executable} -m flows.cli predict tiny --input {texts} --home {trained[0]} | true"
     silent = subprocess.run(["bash", "-c", f"set -o pipefail; {piped}"], capture_output=True, text=True)
     assert silent.returncode == 0
@@ -257,9 +256,6 @@ def test_runs_are_ranked_by_validation_and_arms_by_the_headline(trained):
     assert {arm: [record.spec.index for record in runs] for arm, runs in ranked.items()} == {"full": [1, 2, 0], "features": [0]}
     smallest = study.model_copy(update={"metric": "log_loss"})
     assert [record.spec.index for record in ranked_runs(smallest, planned, changed)["full"]] == [0, 1, 2]
-    from bertft_core.records import StudySummary
-    from bertft_core.records.store import read_record
-
     summary = read_record(study_dir.summary_path, StudySummary)
     assert summary is not None
     means = {

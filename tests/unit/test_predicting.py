@@ -19,6 +19,7 @@ from bertft_core.heads.opening import load_model
 from bertft_core.metrics import METRICS
 from bertft_core.metrics.question_answering import predicted_texts
 from bertft_core.records.predictions import read_predictions
+from bertft_core.training.answers import ANSWERS
 from bertft_core.training.predicting import KeptRun, predict
 from bertft_core.training.run import train_run
 from tests.encoders import KINDS
@@ -86,7 +87,7 @@ def trained(tmp_path_factory) -> Callable[..., Trained]:
 
 
 def test_every_kind_of_head_is_here():
-    assert {kind for kind, _, _ in STUDIES.values()} == set(HEAD_CONFIGS)
+    assert {kind for kind, _, _ in STUDIES.values()} == set(HEAD_CONFIGS) == set(ANSWERS)
 
 
 # One seed
