@@ -15,21 +15,24 @@ Training BERT-base on a CPU, windows of 512 with dropout, keeps 1.6 MB a piece f
 computed, other attention does not): four windows came to a peak of 5 GB above the model, and many runs share a machine. A chunk
 is computed twice, so a step with several chunks takes a third longer than one that fits into memory whole.
 """
+MAX_PIECES_ON_GPU = 16_384
+"""The same on a GPU, where one run has a device's memory to itself and its attention keeps less: 32 windows of 512."""
 
 
-def chunks_of(work: Work) -> Iterator[tuple[Work, bool]]:
+def chunks_of(work: Work, *, on_gpu: bool = False) -> Iterator[tuple[Work, bool]]:
     """The work in parts of whole windows, and whether there are several; work with one window for each example stays whole.
 
     The head puts the logits of all parts together, so the parts know nothing of targets.
     """
-    if len(work.window_lengths) == len(work.windows_of) or work.window_lengths.sum() <= MAX_PIECES:
+    limit = MAX_PIECES_ON_GPU if on_gpu else MAX_PIECES
+    if len(work.window_lengths) == len(work.windows_of) or work.window_lengths.sum() <= limit:
         yield work, False
         return
     ends = np.cumsum(work.window_lengths)
     first = 0
     while first < len(ends):
         start = ends[first] - work.window_lengths[first]
-        last = max(first + 1, int(np.searchsorted(ends, start + MAX_PIECES, side="right")))
+        last = max(first + 1, int(np.searchsorted(ends, start + limit, side="right")))
         yield _windows(work, first, last, int(start), int(ends[last - 1])), True
         first = last
 

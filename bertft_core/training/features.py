@@ -16,7 +16,6 @@ from bertft_core.config.base import digest_of
 from bertft_core.data.prepared import PreparedSplit
 from bertft_core.records import RunSpec
 from bertft_core.records.store import write_atomically
-from bertft_core.training.chunks import chunks_of
 from bertft_core.training.environment import cpu_name
 from bertft_core.training.forward import Forward
 
@@ -57,5 +56,5 @@ def _states(forward: Forward, split: PreparedSplit, indices: np.ndarray) -> list
     else:
         per_window = np.diff(np.searchsorted(work.positions, ends), prepend=0)
         rows = np.add.reduceat(per_window, np.concatenate([[0], np.cumsum(work.windows_of)[:-1]]))
-    states = torch.cat([forward.states(part) for part, _ in chunks_of(work)])
+    states = torch.cat([forward.states(part) for part, _ in forward.chunks(work)])
     return list(states.float().cpu().split(rows.tolist()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,7 @@ class Forward:
             if split.name in self.features:
                 tail = self.head.tail(self.model, self.config, work)
                 return tail(self._stored_states(split.name, indices))
-            return torch.cat([self._chunk_logits(part, many) for part, many in chunks_of(work)])
+            return torch.cat([self._chunk_logits(part, many) for part, many in self.chunks(work)])
 
     def loss_sum(self, logits: Tensor, work: Work) -> Tensor:
         """The head's loss, summed over its targets."""
@@ -73,6 +73,10 @@ class Forward:
             if work.positions is None:
                 return hidden[:, 0]
             return self._real_pieces(hidden, work)[self._on_device(work.positions)]
+
+    def chunks(self, work: Work) -> Iterator[tuple[Work, bool]]:
+        """The work in parts that fit into the device's memory; see `chunks_of`."""
+        return chunks_of(work, on_gpu=self.device.type == "cuda")
 
     def _chunk_logits(self, work: Work, one_of_many: bool) -> Tensor:
         if one_of_many and torch.is_grad_enabled():  # compute it again for its gradient instead of keeping it all

@@ -79,8 +79,12 @@ BAD_ROWS = {
     "a number for a word": ((["a", 7], ["O", "O"]), "word 2 in column 'tokens' is no text", "7"),
     "a missing word": (([None], ["O"]), "word 1 in column 'tokens' is no text", "None"),
     "half a character": ((["\ud83d"], ["O"]), "word 1 in column 'tokens' is no text", r"'\ud83d'"),
-    "a text for words": (("a film", ["O", "O"]), "the words in column 'tokens' are no list", "'a film'"),
-    "a text for tags": ((["a"], "O"), "the tags in column 'tags' are no list", "'O'"),
+    "a blank text for words": ((" ", ["O"]), "there are no words", "' '"),
+    "a text with more words than tags": (
+        ("a film", "O"),
+        "does not have a tag for each word",
+        "2 words in 'tokens', 1 tags in 'tags'",
+    ),
     "an object for words": (({"a": 1}, ["O"]), "the words in column 'tokens' are no list", "{'a': 1}"),
     "a missing tag": ((["a"], [None]), "the label in column 'tags' is missing", "None"),
     "an empty tag": ((["a"], [" "]), "the label in column 'tags' is missing", "' '"),
@@ -108,13 +112,12 @@ def test_a_malformed_row_is_refused_with_file_and_line(tmp_path, name):
     assert error.todo
 
 
-def test_lists_do_not_fit_into_csv_and_the_way_out_is_told(tmp_path):
-    table = "tokens,tags\na film,O B-THING\n"
-    error = refusal(data_of(tmp_path, table, table, ending=".csv"))
-    assert error.problem == "the words in column 'tokens' are no list"
-    assert (error.path, error.line) == (str(tmp_path / "train.csv"), 2)
-    assert "JSONL or Parquet" in error.todo
-    assert "CoNLL" in error.todo
+@pytest.mark.parametrize(("ending", "between"), [(".csv", ","), (".tsv", "\t")])
+def test_a_cell_of_a_table_holds_words_with_spaces_between(tmp_path, ending, between):
+    table = f"tokens{between}tags\n a  new\u00a0film {between}O B-THING\n"
+    splits = read_splits(data_of(tmp_path, table, table, ending=ending), "token_classification")
+    (example,) = splits["train"].examples
+    assert (example.texts, example.label) == (("a", "new\u00a0film"), ("O", "B-THING"))
 
 
 def test_a_tag_that_cannot_be_read_has_the_line_of_its_word(tmp_path):

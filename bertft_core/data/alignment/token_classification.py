@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,9 @@ from bertft_core.data.prepared import PreparedSplit
 from bertft_core.data.tokenization import Encoded, lists, table_of
 from bertft_core.data.word_windows import frame_of, lay_out, pieces_of
 from bertft_core.records import Finding
+
+SPACES = re.compile(r"[ \t\r\n]+")
+"""What stands between words; other white space, such as a no-break space, is part of one, as in CoNLL."""
 
 
 def find_cut_words(data: PreparedData) -> Iterator[Finding]:
@@ -95,18 +99,17 @@ def _tags(cell: object, words: tuple[str, ...], lines: tuple[int, ...], data: Da
 
 
 def _list_of(cell: object, what: str, column: str, place: Place) -> Sequence[Any]:
-    if isinstance(cell, list | tuple) and cell:
-        return cell
-    text = isinstance(cell, str)
+    """A list, or a text such as the cell of a CSV file, whose items have spaces between them."""
+    items = SPACES.split(cell.strip(" \t\r\n")) if isinstance(cell, str) else cell
+    if isinstance(items, list | tuple) and len(items) and items != [""]:
+        return items
     raise UserError(
-        f"the {what} in column '{column}' are no list" if not isinstance(cell, list | tuple) else f"there are no {what}",
+        f"there are no {what}" if isinstance(items, list | tuple) else f"the {what} in column '{column}' are no list",
         path=place.path,
         line=place.line,
         found=shorten(repr(cell)),
-        expected=f"a list of {what}",
-        todo="a CSV or TSV cell is one text; write lists in JSONL or Parquet, or one word a line in CoNLL"
-        if text
-        else "correct the sentence or remove it",
+        expected=f"a list of {what}, or a text with spaces between them",
+        todo="correct the sentence or remove it",
     )
 
 
