@@ -8,8 +8,8 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from bertft_core.config import StudyConfig
-from bertft_core.evaluation.choosing import ranked_runs
 from bertft_core.records import RunRecord, RunSpec
+from bertft_core.records.choosing import ranked_runs
 from tasks.session import Session
 
 

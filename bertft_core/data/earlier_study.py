@@ -9,6 +9,7 @@ from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.encoder import EncoderConfig
 from bertft_core.data.examples import did_you_mean
 from bertft_core.records import ArmSummary, ChainLink, DatasetCard, RunRecord, RunSpec, StudyDir, StudySummary
+from bertft_core.records.choosing import best_arm, best_first
 from bertft_core.records.store import read_record
 
 
@@ -62,21 +63,16 @@ def _arm(config: EncoderConfig, study: StudyConfig, summary: StudySummary, study
                 todo=did_you_mean(config.arm, arms) or "correct encoder.arm, or take it out for the best arm",
             )
         return arms[config.arm]
-    sign = 1.0 if study.direction == "maximize" else -1.0
-    means = {name: mean for name, arm in arms.items() if (mean := _headline(arm, summary)) is not None}
-    if not means:
+    best = best_arm(study, summary)
+    if best is None:
         raise _no_model(study, study_dir, "no arm of it has a score")
-    return arms[max(means, key=lambda name: sign * means[name])]  # the first of equals
-
-
-def _headline(arm: ArmSummary, summary: StudySummary) -> float | None:
-    wanted = (summary.headline_split, summary.headline_checkpoint, summary.headline_metric, True)
-    return next((m.mean for m in arm.metrics if (m.split, m.checkpoint, m.metric, m.collapsed_included) == wanted), None)
+    return arms[best[0]]
 
 
 def _run(config: EncoderConfig, study: StudyConfig, arm: ArmSummary, study_dir: StudyDir) -> RunRecord:
-    found = {seed.index: study_dir.record(seed.run_digest) for seed in arm.seeds}
-    records = {index: r for index, r in found.items() if r is not None and r.best_score is not None and r.best}
+    found = [record for seed in arm.seeds if (record := study_dir.record(seed.run_digest)) is not None]
+    ranked = best_first(study, found)
+    records = {record.spec.index: record for record in sorted(ranked, key=lambda record: record.spec.index)}
     if config.seed is not None:
         if config.seed not in records:
             known = ", ".join(map(str, records)) or "none"
@@ -88,11 +84,9 @@ def _run(config: EncoderConfig, study: StudyConfig, arm: ArmSummary, study_dir: 
                 todo="correct encoder.seed, or take it out for the best seed",
             )
         return records[config.seed]
-    if not records:
+    if not ranked:
         raise _no_model(study, study_dir, f"no run of the arm '{arm.arm}' ended with a score")
-    sign = 1.0 if study.direction == "maximize" else -1.0
-    best = max(records, key=lambda index: (sign * (records[index].best_score or 0.0), -index))
-    return records[best]
+    return ranked[0]
 
 
 def _no_such_study(name: str, home_dir: Path) -> UserError:

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from bertft_core.metrics import METRICS
 from bertft_core.records import DatasetCard, RunRecord, StudySummary
+from bertft_core.records.choosing import SCORED
 from bertft_core.records.predictions import read_predictions
 
 CHECKPOINTS = ("best", "final")
-SCORED = ("ok", "collapsed")
-"""Statuses whose predictions mean something."""
 
 
 def scores_of(record: RunRecord, run_dir: Path) -> dict[str, float]:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from bertft_core.config import UserError
 from bertft_core.data.inputs import Inputs, formats_of, read_inputs
-from bertft_core.evaluation.choosing import best_arm, ranked_runs
 from bertft_core.records import RunRecord, StudySummary
+from bertft_core.records.choosing import best_arm, ranked_runs
 from bertft_core.records.store import read_record, write_atomically
 from bertft_core.training.devices import usable_cores
 from flows.studies import StudyOnDisk, find_study

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from bertft_core.config import StudyConfig
-from bertft_core.evaluation.choosing import best_arm, ranked_runs
 from bertft_core.evaluation.summary import summarise
 from bertft_core.records import RunRecord, StudyDir, StudySummary
+from bertft_core.records.choosing import best_arm, ranked_runs
 from bertft_core.records.store import read_record, write_record
 from bertft_core.training.planning import plan_runs
 from bertft_core.training.run import train_run

@@ -1,0 +1,42 @@
+"""Which run speaks for a study: the best arm by the headline, the best seed by the validation set; of equals the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from bertft_core.config.study import StudyConfig
+from bertft_core.records.run_record import RunRecord
+from bertft_core.records.run_spec import RunSpec
+from bertft_core.records.summary import StudySummary
+
+SCORED = ("ok", "collapsed")
+"""Statuses whose predictions mean something."""
+
+
+def best_first(study: StudyConfig, records: Iterable[RunRecord]) -> list[RunRecord]:
+    """The runs with a validation score, the best one first; of equals the lower seed index."""
+    sign = 1.0 if study.direction == "maximize" else -1.0
+    scored = [(record.best_score, record) for record in records if record.best_score is not None and record.status in SCORED]
+    return [record for _, record in sorted(scored, key=lambda run: (-sign * run[0], run[1].spec.index))]
+
+
+def ranked_runs(study: StudyConfig, planned: Iterable[RunSpec], records: Mapping[str, RunRecord]) -> dict[str, list[RunRecord]]:
+    """Arm → its report runs as `best_first` puts them; arms without any are left out. `records` by run digest."""
+    arms: dict[str, list[RunRecord]] = {}
+    for spec in planned:
+        if spec.digest in records:
+            arms.setdefault(spec.arm, []).append(records[spec.digest])
+    return {arm: ranked for arm, runs in arms.items() if (ranked := best_first(study, runs))}
+
+
+def best_arm(study: StudyConfig, summary: StudySummary) -> tuple[str, float] | None:
+    """The arm with the best headline mean over its seeds, and that mean. None without scores."""
+    sign = 1.0 if study.direction == "maximize" else -1.0
+    headline = (summary.headline_split, summary.headline_checkpoint, summary.headline_metric)
+    means = [
+        (arm.arm, row.mean)
+        for arm in summary.arms
+        for row in arm.metrics
+        if (row.split, row.checkpoint, row.metric) == headline and row.collapsed_included
+    ]
+    return max(means, key=lambda mean: sign * mean[1], default=None)
