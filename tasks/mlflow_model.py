@@ -34,10 +34,15 @@ MODEL_CLASSES = {
 
 
 def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, record: RunRecord) -> None:
-    """Log the folder under `model` of the run, so that `mlflow.transformers.load_model` opens it offline."""
+    """Log the folder under `model` of the run, so that `mlflow.transformers.load_model` opens it offline.
+
+    What transformers has no place for, the head's configuration and a CRF, goes to the run's artifacts under `head`.
+    """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # MLflow would look the base model up on the hub, for its card
     import mlflow.transformers
     import transformers
+
+    from bertft_core.heads import crf, opening
 
     transformers.logging.disable_progress_bar()
     model_class = getattr(transformers, MODEL_CLASSES[record.spec.head.kind])
@@ -54,4 +59,7 @@ def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, r
             pip_requirements=[need.partition("+")[0] for need in needs],
             metadata={"run_digest": record.digest, "weights": f"best, step {record.best_step}"},
         )
+    for path in (model_dir / opening.FILE, model_dir / crf.FILE):
+        if path.exists():
+            client.log_artifact(run_id, str(path), "head")
     client.set_terminated(run_id, status=before.status, end_time=before.end_time)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import mlflow.transformers
@@ -89,8 +90,11 @@ def opens_in_mlflow_and_transformers(study: TinyStudy, kind: str) -> None:
     (kept,) = study.dir.path.glob("runs/*/model")
     model = getattr(transformers, MODEL_CLASSES[kind]).from_pretrained(kept, local_files_only=True)
     (run,) = [run for run in study.runs() if run.outputs and run.outputs.model_outputs]
+    beside = {"bertft_head.json", "crf.safetensors"} if kind == "token_classification" else {"bertft_head.json"}
     uri = f"sqlite:///{study.home / 'mlflow.db'}"
-    logged = MlflowClient(uri).get_logged_model(run.outputs.model_outputs[0].model_id)
+    client = MlflowClient(uri)
+    assert {Path(item.path).name for item in client.list_artifacts(run.info.run_id, "head")} == beside
+    logged = client.get_logged_model(run.outputs.model_outputs[0].model_id)
     opened = mlflow.transformers.load_model(logged.artifact_location, return_type="components")["model"]
     assert {name: value.shape for name, value in opened.state_dict().items()} == {
         name: value.shape for name, value in model.state_dict().items()
