@@ -7,62 +7,60 @@ how often each answer was theirs (`votes`). Numbers are rounded to six places.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from bertft_core.metrics.chunks import TagSet, chunks, tag_set
-from bertft_core.metrics.columns import column, list_lengths, matrix, numbers, ragged, vector
+from bertft_core.metrics.columns import column, list_lengths, ragged, vector
 from bertft_core.metrics.question_answering import predicted_texts
+from bertft_core.training.voting import (
+    Answer,
+    Names,
+    SeedOutputs,
+    matrix_of,
+    mean_of,
+    named,
+    rounded,
+    softmax,
+    votes_of,
+    votes_of_places,
+    words_of,
+)
 
 N_SHOWN = 5
 """Candidates of a question, and word pieces for a mask, that are told."""
 
-Floats = NDArray[np.float64]
-Answer = dict[str, Any]
-Names = Sequence[str]
-
-
-class SeedOutputs(NamedTuple):
-    """What one seed gave."""
-
-    table: pa.Table
-    """The predictions of the head; see `bertft_core.records.predictions`."""
-    tuned: Mapping[str, float]
-    """What was tuned on the validation set, as `metrics` takes it."""
-
 
 def classification(seeds: Sequence[SeedOutputs], labels: Names) -> list[Answer]:
     """The label with the highest mean probability, and the mean probability of each."""
-    logits = [_matrix(seed.table, "logits", len(labels)) for seed in seeds]
-    means = _mean([_softmax(values) for values in logits])
+    logits = [matrix_of(seed.table, "logits", len(labels)) for seed in seeds]
+    means = mean_of([softmax(values) for values in logits])
     own = np.stack([values.argmax(axis=1) for values in logits], axis=1)
     return [
-        {"prediction": labels[int(mean.argmax())], "probabilities": _named(labels, mean)}
-        | _votes(labels[int(mean.argmax())], [labels[i] for i in chosen])
+        {"prediction": labels[int(mean.argmax())], "probabilities": named(labels, mean)}
+        | votes_of(labels[int(mean.argmax())], [labels[i] for i in chosen])
         for mean, chosen in zip(means, own, strict=True)
     ]
 
 
 def multi_label(seeds: Sequence[SeedOutputs], labels: Names) -> list[Answer]:
     """The labels whose mean probability is above one half; a vote is for each label, agreement is on all of them."""
-    logits = [_matrix(seed.table, "logits", len(labels)) for seed in seeds]
-    means = _mean([1 / (1 + np.exp(-np.clip(values, -500, 500))) for values in logits])
+    logits = [matrix_of(seed.table, "logits", len(labels)) for seed in seeds]
+    means = mean_of([1 / (1 + np.exp(-np.clip(values, -500, 500))) for values in logits])
     own = np.stack([values > 0 for values in logits], axis=1)
     answers = []
     for mean, chosen in zip(means, own, strict=True):
         on = mean > 0.5
         answer: Answer = {
             "prediction": [label for label, is_on in zip(labels, on, strict=True) if is_on],
-            "probabilities": _named(labels, mean),
+            "probabilities": named(labels, mean),
         }
         if len(seeds) > 1:
             votes = {label: int(n) for label, n in zip(labels, chosen.sum(axis=0), strict=True) if n}
-            answer |= {"agreement": _share((chosen == on).all(axis=1)), "votes": votes}
+            answer |= {"agreement": rounded((chosen == on).all(axis=1).mean()), "votes": votes}
         answers.append(answer)
     return answers
 
@@ -71,13 +69,13 @@ def regression(seeds: Sequence[SeedOutputs], labels: Names) -> list[Answer]:
     """The mean number; of several seeds also how far theirs lie apart, for no two of them agree to the last digit."""
     predicted = np.stack([vector(seed.table, "predicted").astype(np.float64) for seed in seeds], axis=1)
     if len(seeds) == 1:
-        return [{"prediction": _rounded(row[0])} for row in predicted]
+        return [{"prediction": rounded(row[0])} for row in predicted]
     return [
         {
-            "prediction": _rounded(row.mean()),
-            "sd": _rounded(row.std(ddof=1)),
-            "min": _rounded(row.min()),
-            "max": _rounded(row.max()),
+            "prediction": rounded(row.mean()),
+            "sd": rounded(row.std(ddof=1)),
+            "min": rounded(row.min()),
+            "max": rounded(row.max()),
         }
         for row in predicted
     ]
@@ -91,10 +89,10 @@ def token_classification(seeds: Sequence[SeedOutputs], labels: Names) -> list[An
     """
     own, lengths = zip(*(ragged(seed.table, "predicted") for seed in seeds), strict=True)
     probabilities = [
-        _words(seed.table, "marginals") if "marginals" in seed.table.column_names else _softmax(_words(seed.table, "logits"))
+        words_of(seed.table, "marginals") if "marginals" in seed.table.column_names else softmax(words_of(seed.table, "logits"))
         for seed in seeds
     ]
-    means, votes = _mean(probabilities), np.stack(own, axis=1)
+    means, votes = mean_of(probabilities), np.stack(own, axis=1)
     chosen = own[0] if len(seeds) == 1 else means.argmax(axis=1)
     tags = tag_set(tuple(labels))
     answers = []
@@ -102,8 +100,8 @@ def token_classification(seeds: Sequence[SeedOutputs], labels: Names) -> list[An
         answer: Answer = {"prediction": [labels[i] for i in chosen[words]]}
         if tags is not None:
             answer["entities"] = _entities(chosen[words], tags)
-        answer["probabilities"] = [_named(labels, means[word]) for word in words]
-        answers.append(answer | _votes_of_places([(chosen[word], votes[word]) for word in words], labels))
+        answer["probabilities"] = [named(labels, means[word]) for word in words]
+        answers.append(answer | votes_of_places([(chosen[word], votes[word]) for word in words], labels))
     return answers
 
 
@@ -142,13 +140,13 @@ def question_answering(seeds: Sequence[SeedOutputs], labels: Names) -> list[Answ
         texts = {(item["start"], item["end"]): item["text"] for of_seed in candidates for item in of_seed[i]}
         told = [_spans(of[i], null[i], seed.tuned) for of, null, seed in zip(candidates, nulls, seeds, strict=True)]
         answer = _best_span(told, texts)
-        answers.append(answer | _votes(answer["prediction"], [of_seed[i] for of_seed in own]))
+        answers.append(answer | votes_of(answer["prediction"], [of_seed[i] for of_seed in own]))
     return answers
 
 
 def _spans(candidates: list[Answer], null: float | None, tuned: Mapping[str, float]) -> _Spans:
     scores = [item["score"] for item in candidates]
-    shares = _softmax(np.array([*scores, *([] if null is None else [null])]))
+    shares = softmax(np.array([*scores, *([] if null is None else [null])]))
     spans = {(item["start"], item["end"]): float(share) for item, share in zip(candidates, shares, strict=False)}
     if null is None:
         return _Spans(spans, None, None)
@@ -165,17 +163,17 @@ def _best_span(seeds: Sequence[_Spans], texts: Mapping[tuple[int, int], str]) ->
         answer = {"prediction": texts[ranked[0]], "start": ranked[0][0], "end": ranked[0][1]}
     null_shares = [seed.no_answer for seed in seeds if seed.no_answer is not None]
     if null_shares:
-        answer["no_answer"] = _rounded(np.mean(null_shares))
+        answer["no_answer"] = rounded(np.mean(null_shares))
     answer["candidates"] = [
-        {"text": texts[span], "start": span[0], "end": span[1], "probability": _rounded(means[span])} for span in ranked[:N_SHOWN]
+        {"text": texts[span], "start": span[0], "end": span[1], "probability": rounded(means[span])} for span in ranked[:N_SHOWN]
     ]
     return answer
 
 
 def masked_lm(seeds: Sequence[SeedOutputs], pieces: Names) -> list[Answer]:
     """The likeliest word piece for every mask (column `probabilities`), and the next ones with theirs."""
-    probabilities = [_words(seed.table, "probabilities") for seed in seeds]
-    means, own = _mean(probabilities), np.stack([values.argmax(axis=1) for values in probabilities], axis=1)
+    probabilities = [words_of(seed.table, "probabilities") for seed in seeds]
+    means, own = mean_of(probabilities), np.stack([values.argmax(axis=1) for values in probabilities], axis=1)
     lengths = list_lengths(column(seeds[0].table, "probabilities"))
     answers = []
     for masks in np.split(np.arange(len(means)), np.cumsum(lengths)[:-1]):
@@ -183,11 +181,11 @@ def masked_lm(seeds: Sequence[SeedOutputs], pieces: Names) -> list[Answer]:
         answer: Answer = {
             "prediction": [pieces[ranks[0]] for ranks in best],
             "probabilities": [
-                {pieces[i]: _rounded(means[mask, i]) for i in ranks} for mask, ranks in zip(masks, best, strict=True)
+                {pieces[i]: rounded(means[mask, i]) for i in ranks} for mask, ranks in zip(masks, best, strict=True)
             ],
         }
         places = [(ranks[0], own[mask]) for mask, ranks in zip(masks, best, strict=True)]
-        answers.append(answer | _votes_of_places(places, pieces))
+        answers.append(answer | votes_of_places(places, pieces))
     return answers
 
 
@@ -200,49 +198,3 @@ ANSWERS: dict[str, Callable[[Sequence[SeedOutputs], Names], list[Answer]]] = {
     "masked_lm": masked_lm,
 }
 """Kind of the head → its answers."""
-
-
-def _matrix(table: pa.Table, name: str, width: int) -> Floats:
-    return matrix(table, name, width).astype(np.float64)
-
-
-def _words(table: pa.Table, name: str) -> Floats:
-    """A column of lists of lists [words, k] of all rows in a row: [all words, k]."""
-    of_words = column(table, name).flatten()
-    return numbers(of_words.flatten()).reshape(len(of_words), -1).astype(np.float64)
-
-
-def _softmax(logits: Floats) -> Floats:
-    if logits.size == 0:
-        return logits
-    exponentials: Floats = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return exponentials / exponentials.sum(axis=-1, keepdims=True)
-
-
-def _mean(values: Sequence[Floats]) -> Floats:
-    return sum(values[1:], start=values[0]) / len(values)
-
-
-def _rounded(value: float | np.floating[Any]) -> float:
-    return round(float(value), 6)
-
-
-def _named(names: Names, values: Floats) -> dict[str, float]:
-    return {name: _rounded(value) for name, value in zip(names, values, strict=True)}
-
-
-def _share(agreeing: NDArray[np.bool_]) -> float:
-    return _rounded(agreeing.mean())
-
-
-def _votes(prediction: str, own: Sequence[str]) -> Answer:
-    """Nothing for one seed; else the share that agrees and the count of each seed's own answer, the most frequent first."""
-    if len(own) < 2:
-        return {}
-    return {"agreement": _rounded(own.count(prediction) / len(own)), "votes": dict(Counter(own).most_common())}
-
-
-def _votes_of_places(places: Sequence[tuple[int, NDArray[Any]]], names: Names) -> Answer:
-    """The same for an input with several places to answer: a list over its places. Each is (prediction, the seeds' own)."""
-    told = [_votes(names[chosen], [names[i] for i in own]) for chosen, own in places]
-    return {key: [place[key] for place in told] for key in ("agreement", "votes") if told and told[0]}

@@ -25,8 +25,9 @@ from bertft_core.metrics.columns import column, list_lengths, numbers
 from bertft_core.records import RunRecord
 from bertft_core.records.predictions import read_predictions
 from bertft_core.records.tables import ragged_column
-from bertft_core.training.answers import ANSWERS, SeedOutputs
+from bertft_core.training.answers import ANSWERS
 from bertft_core.training.forward import Forward
+from bertft_core.training.voting import SeedOutputs
 
 CRF_SENTENCES = 256
 """Sentences whose marginals are computed at once."""
