@@ -24,6 +24,7 @@ from bertft_core.heads import HEADS
 from bertft_core.metrics import METRICS
 from bertft_core.records.tables import matrix_column
 from bertft_core.strategies import STRATEGIES
+from bertft_core.training.answers import ANSWERS
 from tasks.mlflow_model import MODEL_CLASSES, PIPELINES
 from tests.contract.test_strategies import NEUTRAL
 from tests.docs.keys import models_in
@@ -120,7 +121,7 @@ STEPS: dict[str, tuple[Step, Step, Step, Step]] = {
         ("`HEADS` and to `METRICS`", lambda kind: has_head(kind) and has_metrics(kind)),
         (
             "`PIPELINES` and `MODEL_CLASSES` of `tasks/mlflow_model.py`",
-            lambda kind: has_loader(kind) and has_row("head.kind")(kind),
+            lambda kind: has_loader(kind) and kind in ANSWERS and has_row("head.kind")(kind),
         ),
     ),
     "data source": (
