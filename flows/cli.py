@@ -106,9 +106,9 @@ def predict(
     ] = None,
     home: Home = None,
 ) -> None:
-    """Answer new examples with the models of a study, one JSON object a line.
+    """Answer new examples with the models of a study.
 
-    Examples come in the study's own formats; labels may be missing.
+    One JSON object a line. Examples come in the study's own formats; labels may be missing.
     """
     from flows.commands.predicting import Wanted, predict_command
 

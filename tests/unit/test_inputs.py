@@ -216,7 +216,7 @@ WRONG: dict[str, tuple[str, str, str | bytes, int | None, str]] = {
     "no Parquet": ("classification", "new.parquet", b"PAR1", None, "no readable Parquet"),
     "too few columns": ("token_classification", "new.conll", "The O\nfilm\n", 2, "only one column"),
     "an empty word": ("token_classification", "new.conll", "The\tO\n\tO\n", 2, "the word is empty"),
-    "words in a CSV cell": ("token_classification", "new.csv", "tokens\nThe film\n", 2, "no list"),
+    "no words in a CSV cell": ("token_classification", "new.csv", "id,tokens\n1, \n", 2, "there are no words"),
     "no words": ("token_classification", "new.jsonl", '{"tokens": ["a"]}\n{"tokens": []}\n', 2, "there are no words"),
     "CoNLL-U out of order": ("token_classification", "new.conllu", "2\ta\t_\t_\t_\t_\t_\t_\t_\t_\n", 1, "out of order"),
     "no question": ("question_answering", "new.jsonl", '{"question": "", "context": "Ann"}\n', 1, "is empty"),
