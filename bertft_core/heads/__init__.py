@@ -11,6 +11,7 @@ from typing import Any
 
 from bertft_core.heads import (
     classification,
+    frequencies,
     masked_lm,
     multi_label,
     question_answering,
@@ -28,5 +29,8 @@ HEADS: dict[str, ModuleType] = {
     "masked_lm": masked_lm,
 }
 """Kind of the head → its module."""
-TAKE_FROM_TRAIN: dict[str, Callable[[Any, Any], None]] = {"regression": standardising.standardise}
+TAKE_FROM_TRAIN: dict[str, Callable[[Any, Any], None]] = {
+    "regression": standardising.standardise,
+    "masked_lm": frequencies.start_from_frequencies,
+}
 """Kind of the head → what its fresh model is told of the training set, before the first step."""

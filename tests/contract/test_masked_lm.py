@@ -14,6 +14,7 @@ from transformers import AutoModelForMaskedLM, Trainer, TrainingArguments
 from bertft_core.data.batching import padded
 from bertft_core.data.prepared import open_split
 from bertft_core.heads import masked_lm
+from bertft_core.heads.frequencies import start_from_frequencies
 from bertft_core.metrics import METRICS
 from bertft_core.records import RunSpec
 from bertft_core.records.predictions import read_predictions
@@ -23,6 +24,7 @@ from bertft_core.training.run import train_run
 from bertft_core.training.steps import StepPlan
 from tests.contract.test_laws import interrupted, result_in
 from tests.contract.test_trainer_parity import OwnOrder
+from tests.encoders import KINDS
 from tests.studies import tiny_spec, tiny_study
 
 N_STEPS = 20
@@ -188,6 +190,7 @@ def their_losses(spec: RunSpec, output_dir: Path, accumulation: int) -> np.ndarr
 
     with init_stream(spec.seeds.init):
         model = masked_lm.build(spec.encoder_dir, spec.labels, 0.0, spec.head)
+    start_from_frequencies(model, open_split(spec.prepared_dir, "train"))
     arguments = TrainingArguments(
         output_dir=str(output_dir),
         per_device_train_batch_size=spec.training.batch_size // accumulation,
@@ -240,3 +243,25 @@ def test_a_frozen_encoder_is_never_taken_from_stored_features(tmp_path):
     record = train_run(tiny_spec(study, card, "features"), run_dir=tmp_path / "run")
     assert record.n_trainable_parameters < record.n_parameters / 2
     assert not (Path(card.directory) / "features").exists()
+
+
+# A fresh vocabulary layer
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fresh_vocabulary_layer_starts_from_the_frequencies_of_training(kind, tmp_path):
+    study, card = tiny_study(tmp_path, kind=kind, **MLM)
+    model, train = masked_lm.build(card.encoder_dir, (), None, study.head), open_split(card.directory, "train")
+    pieces = np.concatenate([train.input_ids(i) for i in range(train.n)])
+    special = [int(i) for i in train.metadata["special_ids"].split(",")]
+    counts = np.bincount(pieces[~np.isin(pieces, special)], minlength=model.config.vocab_size)
+    start_from_frequencies(model, train)
+    bias = model.get_output_embeddings().bias.detach().double().numpy()
+    np.testing.assert_allclose(bias, np.log((counts + 1) / (counts + 1).sum()), rtol=1e-5)
+    assert np.exp(bias).sum() == pytest.approx(1.0, rel=1e-4)
+    state = model.state_dict()
+    assert {name for name, values in state.items() if values.shape == bias.shape and values.double().sum() != bias.sum()} == set()
+    with torch.no_grad():
+        model.get_output_embeddings().bias.fill_(0.25)
+    start_from_frequencies(model, train)
+    assert set(model.get_output_embeddings().bias.tolist()) == {0.25}, "a layer that was trained stays as it is"
