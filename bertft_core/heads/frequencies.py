@@ -2,7 +2,7 @@
 
 Without it the first hundreds of steps are spent on learning that some pieces are frequent: on the bundled `manuals`, 142 steps at
 2e-4 ended at a test loss of 5.68 and 6.56 for seeds 0 and 2, with it at 5.64 and 6.02; the bare frequencies have 6.06. Only the
-layer's bias is set, so plain transformers opens the saved model as it is; a checkpoint with a vocabulary layer of its own keeps it.
+layer's bias is set, so plain transformers opens the saved model as it is; a checkpoint that has such a layer keeps it.
 """
 
 from __future__ import annotations
