@@ -7,8 +7,8 @@ how often each answer was theirs (`votes`). Numbers are rounded to six places.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +16,17 @@ from numpy.typing import NDArray
 from bertft_core.metrics.chunks import TagSet, chunks, tag_set
 from bertft_core.metrics.columns import column, list_lengths, ragged, vector
 from bertft_core.metrics.question_answering import predicted_texts
-from bertft_core.training.voting import (
-    Answer,
-    Names,
-    SeedOutputs,
-    matrix_of,
+from bertft_core.metrics.seed_means import (
+    QuestionMean,
+    class_probabilities,
+    label_probabilities,
+    logits_of,
     mean_of,
-    named,
-    rounded,
-    softmax,
-    votes_of,
-    votes_of_places,
+    question_means,
+    word_probabilities,
     words_of,
 )
+from bertft_core.training.voting import Answer, Names, SeedOutputs, named, rounded, tables_of, votes_of, votes_of_places
 
 N_SHOWN = 5
 """Candidates of a question, and word pieces for a mask, that are told."""
@@ -36,9 +34,8 @@ N_SHOWN = 5
 
 def classification(seeds: Sequence[SeedOutputs], labels: Names) -> list[Answer]:
     """The label with the highest mean probability, and the mean probability of each."""
-    logits = [matrix_of(seed.table, "logits", len(labels)) for seed in seeds]
-    means = mean_of([softmax(values) for values in logits])
-    own = np.stack([values.argmax(axis=1) for values in logits], axis=1)
+    means = class_probabilities(tables_of(seeds), len(labels))
+    own = np.stack([logits_of(table, len(labels)).argmax(axis=1) for table in tables_of(seeds)], axis=1)
     return [
         {"prediction": labels[int(mean.argmax())], "probabilities": named(labels, mean)}
         | votes_of(labels[int(mean.argmax())], [labels[i] for i in chosen])
@@ -48,9 +45,8 @@ def classification(seeds: Sequence[SeedOutputs], labels: Names) -> list[Answer]:
 
 def multi_label(seeds: Sequence[SeedOutputs], labels: Names) -> list[Answer]:
     """The labels whose mean probability is above one half; a vote is for each label, agreement is on all of them."""
-    logits = [matrix_of(seed.table, "logits", len(labels)) for seed in seeds]
-    means = mean_of([1 / (1 + np.exp(-np.clip(values, -500, 500))) for values in logits])
-    own = np.stack([values > 0 for values in logits], axis=1)
+    means = label_probabilities(tables_of(seeds), len(labels))
+    own = np.stack([logits_of(table, len(labels)) > 0 for table in tables_of(seeds)], axis=1)
     answers = []
     for mean, chosen in zip(means, own, strict=True):
         on = mean > 0.5
@@ -88,11 +84,7 @@ def token_classification(seeds: Sequence[SeedOutputs], labels: Names) -> list[An
     mean probability. A CRF's probabilities are the marginals of its words (column `marginals`).
     """
     own, lengths = zip(*(ragged(seed.table, "predicted") for seed in seeds), strict=True)
-    probabilities = [
-        words_of(seed.table, "marginals") if "marginals" in seed.table.column_names else softmax(words_of(seed.table, "logits"))
-        for seed in seeds
-    ]
-    means, votes = mean_of(probabilities), np.stack(own, axis=1)
+    means, votes = word_probabilities(tables_of(seeds)), np.stack(own, axis=1)
     chosen = own[0] if len(seeds) == 1 else means.argmax(axis=1)
     tags = tag_set(tuple(labels))
     answers = []
@@ -114,59 +106,30 @@ def _entities(tags_of_words: NDArray[Any], tags: TagSet) -> list[Answer]:
     ]
 
 
-class _Spans(NamedTuple):
-    """What one seed says of one question."""
-
-    shares: dict[tuple[int, int], float]
-    """First character and the one behind the last → probability."""
-    no_answer: float | None
-    """Probability; None in SQuAD 1.1."""
-    odds: float | None
-    """Null odds above the seed's threshold; None without candidates and in SQuAD 1.1."""
-
-
 def question_answering(seeds: Sequence[SeedOutputs], labels: Names) -> list[Answer]:
     """The span with the highest mean probability, or "" where the null odds are above the null threshold.
 
-    A seed's probabilities are the softmax over the scores of its candidates and, in SQuAD 2.0, its null score; a span that is
-    none of a seed's candidates has 0 there. The null odds are those of the official score (null score minus best score), less
-    the seed's own threshold; of several seeds their mean decides.
+    See `question_means`; the mean of the seeds' null odds, each less the seed's own threshold, decides.
     """
-    own = [predicted_texts(seed.table, seed.tuned.get("null_threshold", 0.0)) for seed in seeds]
-    candidates = [column(seed.table, "candidates").to_pylist() for seed in seeds]
-    nulls = [seed.table["null_score"].to_pylist() for seed in seeds]
-    answers = []
-    for i in range(seeds[0].table.num_rows):
-        texts = {(item["start"], item["end"]): item["text"] for of_seed in candidates for item in of_seed[i]}
-        told = [_spans(of[i], null[i], seed.tuned) for of, null, seed in zip(candidates, nulls, seeds, strict=True)]
-        answer = _best_span(told, texts)
-        answers.append(answer | votes_of(answer["prediction"], [of_seed[i] for of_seed in own]))
-    return answers
+    thresholds = [seed.tuned.get("null_threshold", 0.0) for seed in seeds]
+    own = [predicted_texts(seed.table, threshold) for seed, threshold in zip(seeds, thresholds, strict=True)]
+    means = question_means(tables_of(seeds), thresholds)
+    answers = [_best_span(mean) for mean in means]
+    return [
+        answer | votes_of(answer["prediction"], list(of_seeds))
+        for answer, of_seeds in zip(answers, zip(*own, strict=True), strict=True)
+    ]
 
 
-def _spans(candidates: list[Answer], null: float | None, tuned: Mapping[str, float]) -> _Spans:
-    scores = [item["score"] for item in candidates]
-    shares = softmax(np.array([*scores, *([] if null is None else [null])]))
-    spans = {(item["start"], item["end"]): float(share) for item, share in zip(candidates, shares, strict=False)}
-    if null is None:
-        return _Spans(spans, None, None)
-    return _Spans(spans, float(shares[-1]), null - max(scores) - tuned["null_threshold"] if scores else None)
-
-
-def _best_span(seeds: Sequence[_Spans], texts: Mapping[tuple[int, int], str]) -> Answer:
-    means = {span: sum(seed.shares.get(span, 0.0) for seed in seeds) / len(seeds) for span in texts}
-    ranked = sorted(means, key=lambda span: -means[span])
-    odds = [seed.odds for seed in seeds if seed.odds is not None]
-    if not ranked or (odds and np.mean(odds) > 0):
+def _best_span(mean: QuestionMean) -> Answer:
+    if not mean.spans or (mean.odds is not None and mean.odds > 0):
         answer: Answer = {"prediction": "", "start": None, "end": None}
     else:
-        answer = {"prediction": texts[ranked[0]], "start": ranked[0][0], "end": ranked[0][1]}
-    null_shares = [seed.no_answer for seed in seeds if seed.no_answer is not None]
-    if null_shares:
-        answer["no_answer"] = rounded(np.mean(null_shares))
-    answer["candidates"] = [
-        {"text": texts[span], "start": span[0], "end": span[1], "probability": rounded(means[span])} for span in ranked[:N_SHOWN]
-    ]
+        best = mean.spans[0]
+        answer = {"prediction": best.text, "start": best.start, "end": best.end}
+    if mean.no_answer is not None:
+        answer["no_answer"] = rounded(mean.no_answer)
+    answer["candidates"] = [span._asdict() | {"probability": rounded(span.probability)} for span in mean.spans[:N_SHOWN]]
     return answer
 
 

@@ -1,4 +1,4 @@
-"""What several seeds say together: means of their probabilities, and how many of them agree."""
+"""How many of several seeds agree, and how numbers are told."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from bertft_core.metrics.columns import column, matrix, numbers
+from bertft_core.metrics.seed_means import Floats
 
-Floats = NDArray[np.float64]
 Answer = dict[str, Any]
 Names = Sequence[str]
 
@@ -26,28 +25,9 @@ class SeedOutputs(NamedTuple):
     """What was tuned on the validation set, as `metrics` takes it."""
 
 
-def matrix_of(table: pa.Table, name: str, width: int) -> Floats:
-    """A column of lists of `width` numbers, [rows, width]."""
-    return matrix(table, name, width).astype(np.float64)
-
-
-def words_of(table: pa.Table, name: str) -> Floats:
-    """A column of lists of lists [words, k] of all rows in a row: [all words, k]."""
-    of_words = column(table, name).flatten()
-    return numbers(of_words.flatten()).reshape(len(of_words), -1).astype(np.float64)
-
-
-def softmax(logits: Floats) -> Floats:
-    """Probabilities over the last axis; of no logits none."""
-    if logits.size == 0:
-        return logits
-    exponentials: Floats = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return exponentials / exponentials.sum(axis=-1, keepdims=True)
-
-
-def mean_of(values: Sequence[Floats]) -> Floats:
-    """The mean over the seeds, place by place."""
-    return sum(values[1:], start=values[0]) / len(values)
+def tables_of(seeds: Sequence[SeedOutputs]) -> list[pa.Table]:
+    """What every seed gave."""
+    return [seed.table for seed in seeds]
 
 
 def rounded(value: float | np.floating[Any]) -> float:
