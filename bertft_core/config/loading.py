@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from bertft_core.config.data import DataConfig, FileData
 from bertft_core.config.errors import UserError
 from bertft_core.config.explaining import explained
 from bertft_core.config.overrides import apply_override
+from bertft_core.config.probes import ProbesConfig, is_text_file
 from bertft_core.config.study import StudyConfig
 
 
@@ -105,4 +106,11 @@ def _with_absolute_paths(study: StudyConfig, base_dir: Path) -> StudyConfig:
     encoder = study.encoder
     if encoder.path is not None:
         encoder = encoder.model_copy(update={"path": absolute(encoder.path)})
-    return study.model_copy(update={"data": data, "encoder": encoder})
+    return study.model_copy(update={"data": data, "encoder": encoder, "probes": _with_absolute_text(study.probes, absolute)})
+
+
+def _with_absolute_text(probes: ProbesConfig | None, absolute: Callable[[str], str]) -> ProbesConfig | None:
+    if probes is None or probes.masked_lm is None or not is_text_file(probes.masked_lm.text):
+        return probes
+    masked_lm = probes.masked_lm.model_copy(update={"text": absolute(probes.masked_lm.text)})
+    return probes.model_copy(update={"masked_lm": masked_lm})

@@ -12,16 +12,17 @@ from bertft_core.config.data import DataConfig
 from bertft_core.config.encoder import EncoderConfig
 from bertft_core.config.execution import ExecutionConfig, RetentionConfig, TrackingConfig
 from bertft_core.config.head import ClassificationHead, Direction, HeadConfig, default_metric
+from bertft_core.config.probes import ProbesConfig
 from bertft_core.config.search import SearchConfig
 from bertft_core.config.seeds import CrossedDesign, SeedsConfig
-from bertft_core.config.strategies import Full, StrategyConfig
+from bertft_core.config.strategies import Full, Strategies
 from bertft_core.config.training import TrainingConfig, TrainingOverrides, merge_training
 
 
 class ArmConfig(TrainingOverrides):  # type: ignore[valid-type,misc]
     """One setting of the study: strategies, training settings that differ from the study's, and an optional search."""
 
-    strategies: tuple[StrategyConfig, ...] = Field((Full(),), min_length=1)
+    strategies: Strategies = Field((Full(),), min_length=1)
     search: SearchConfig | None = None
 
 
@@ -51,6 +52,8 @@ class StudyConfig(Frozen):
     arms: dict[str, ArmConfig] = Field(min_length=1)
     seeds: SeedsConfig = SeedsConfig()
     headline: HeadlineConfig = HeadlineConfig()
+    ensemble: bool = Field(False, description="Also score the seeds of each arm as one model: the mean of their probabilities.")
+    probes: ProbesConfig | None = Field(None, description="Forgetting and confidence of every run; {} asks for all of it.")
     execution: ExecutionConfig = ExecutionConfig()
     retention: RetentionConfig = RetentionConfig()
     tracking: TrackingConfig = TrackingConfig()
@@ -97,6 +100,6 @@ class StudyConfig(Frozen):
     @property
     def digest(self) -> str:
         """SHA-256 of what the study asks for; where and how it is carried out is left out."""
-        left_out = {"name", "description", "execution", "retention", "tracking", "headline"}
+        left_out = {"name", "description", "execution", "retention", "tracking", "headline", "ensemble", "probes"}
         asked = self.model_dump(mode="json", exclude=left_out)
         return digest_of(asked | {"threads_per_run": self.execution.threads_per_run})

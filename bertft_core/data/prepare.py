@@ -18,6 +18,7 @@ from bertft_core.data.checks import PreparedData, find_all, unknown_ratio
 from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
 from bertft_core.data.examples import RawSplit, shorten
 from bertft_core.data.prepared import PreparedSplit
+from bertft_core.data.probe_texts import read_probe_texts
 from bertft_core.data.sources import read_splits
 from bertft_core.data.splits import cut_missing, subsample
 from bertft_core.data.storage import load_or_make
@@ -37,6 +38,8 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str) -> DatasetCard:
     that cannot be trained on, and for an encoder that cannot be had.
     """
     data = study.data
+    if study.probes is not None and study.probes.masked_lm is not None:
+        read_probe_texts(study.probes.masked_lm)  # a missing file is told now, not after the runs
     encoder = resolve_encoder(study.encoder, home_dir)
     refuse_too_long(data.max_length, encoder)
     alignment = ALIGNMENTS[study.head.kind]

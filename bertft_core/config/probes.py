@@ -1,0 +1,68 @@
+"""What is looked at beside the score: what a run has forgotten, how far it moved, and how sure of itself it is.
+
+A probe never changes a run: it reads what a run has left.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from bertft_core.config.base import Frozen
+
+BUNDLED_TEXTS = ("manuals",)
+"""Bundled sets that are plain text."""
+TEXT_ENDINGS = (".txt", ".txt.gz")
+
+
+class MaskedLMProbe(Frozen):
+    """Masked language modelling before and after, under the masked-LM head of the checkpoint."""
+
+    text: str = Field(
+        "manuals", description="What is read: 'manuals', its validation and test texts, or the path of a .txt or .txt.gz file."
+    )
+    n_texts: int = Field(100, ge=1, description="Paragraphs that are read, the first ones.")
+    put_back: bool = Field(
+        True, description="Also with the top k layers put back to the pre-trained ones, for every k from 0 to all."
+    )
+
+    @field_validator("text")
+    @classmethod
+    def _names_a_text(cls, text: str) -> str:
+        if text not in BUNDLED_TEXTS and not is_text_file(text):
+            known = f"{', '.join(map(repr, BUNDLED_TEXTS))}, or a path that ends in {' or '.join(TEXT_ENDINGS)}"
+            raise ValueError(f"'{text}' is no text to read; use {known}")
+        return text
+
+
+class SimilarityProbe(Frozen):
+    """Linear CKA of each layer's states before and after, on validation examples."""
+
+    n_texts: int = Field(200, ge=4, description="Validation examples that are read, evenly spread.")
+
+
+class GradientsProbe(Frozen):
+    """Gradient norm of each layer in the first steps."""
+
+    steps: int = Field(20, ge=1, description="Optimizer steps, from the first one.")
+
+
+class ProbesConfig(Frozen):
+    """Forgetting and confidence of every run. Each part can be left out with null or false."""
+
+    masked_lm: MaskedLMProbe | None = MaskedLMProbe()
+    drift: bool = Field(True, description="How far the weights of each layer went from the pre-trained ones.")
+    similarity: SimilarityProbe | None = SimilarityProbe()
+    gradients: GradientsProbe | None = GradientsProbe()
+    calibration: bool = Field(True, description="Whether the probabilities are as often right as they say.")
+    out_of_domain: bool = Field(True, description="The score on out-of-domain sets next to that in the domain.")
+    overfitting: bool = Field(True, description="Whether the validation loss rises after its minimum.")
+
+    @property
+    def needs_model(self) -> bool:
+        """Some part is computed from the saved model of a run."""
+        return self.masked_lm is not None or self.drift or self.similarity is not None
+
+
+def is_text_file(text: str) -> bool:
+    """Whether `masked_lm.text` is a path."""
+    return text.lower().endswith(TEXT_ENDINGS)

@@ -1,0 +1,38 @@
+"""The plain texts that masked language modelling is probed with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bertft_core.config import UserError
+from bertft_core.config.probes import MaskedLMProbe, is_text_file
+from bertft_core.data.bundled import bundled_files
+from bertft_core.data.examples import Example, Place, did_you_mean, text_of
+from bertft_core.data.readers import read_text
+
+UNSEEN = ("validation", "test")
+"""Splits of a bundled set that are read: a study may have been pre-trained on its training texts."""
+
+
+def read_probe_texts(probe: MaskedLMProbe) -> tuple[Example, ...]:
+    """The first `n_texts` paragraphs, named by their position alone, so that the same texts have the same masks anywhere.
+
+    Raises `UserError` for a file that is missing, empty or no text.
+    """
+    paragraphs = [(path, line, cells) for path in _paths(probe.text) for line, cells in read_text(path)]
+    return tuple(
+        Example(f"probe-{position:05d}", (text_of(cells[0], "text", Place(str(path), line)),), None, line)
+        for position, (path, line, cells) in enumerate(paragraphs[: probe.n_texts])
+    )
+
+
+def _paths(text: str) -> list[Path]:
+    if not is_text_file(text):
+        files = bundled_files(text)
+        return [files[split] for split in UNSEEN]
+    path = Path(text)
+    if not path.is_file():
+        near = did_you_mean(path.name, [item.name for item in path.parent.iterdir()]) if path.parent.is_dir() else None
+        todo = near or "check the path in probes.masked_lm.text"
+        raise UserError("there is no such file", path=path, expected="a text file to probe with", todo=todo)
+    return [path]
