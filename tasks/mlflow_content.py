@@ -129,6 +129,9 @@ def summary_metrics(summary: StudySummary) -> dict[str, float]:
     for arm in summary.arms:
         for status, n in arm.counts.items():
             found[metric_name("summary", arm.arm, "runs", status)] = n
+        if arm.ensemble is not None:
+            for key, value in arm.ensemble.scores.items():
+                found[metric_name("summary", arm.arm, "ensemble", *key.split("/", 2))] = value
         for row in arm.metrics:
             kind = "" if row.collapsed_included else "without_collapsed"
             at = [part for part in ("summary", arm.arm, row.checkpoint, row.split, row.metric, kind) if part]

@@ -29,7 +29,7 @@ def difference(arm: ArmSummary, baseline: ArmSummary, key: str, direction: Direc
     low, high = t_interval(gaps) or (None, None)
     _, split, metric = key.split("/", 2)
     told = _Told(arm.arm, baseline.arm, split, metric, direction)
-    sentence = "; ".join([told.sentence(gaps), *_left_out(arm), *_left_out(baseline)])
+    sentence = "; ".join([told.sentence(gaps), *left_out(arm), *left_out(baseline)])
     return Difference(
         arm=arm.arm, baseline=baseline.arm, n=len(gaps), mean=float(np.mean(gaps)), t_low=low, t_high=high, sentence=sentence
     )
@@ -46,7 +46,7 @@ def margin(arm: ArmSummary, key: str, constant_score: float, constant: str, dire
     low, high = t_interval(gaps) or (None, None)
     _, split, metric = key.split("/", 2)
     told = _Told(arm.arm, f"always answering {constant} ({constant_score:.3f})", split, metric, direction, "it has")
-    sentence = "; ".join([told.sentence(gaps), *_left_out(arm)])
+    sentence = "; ".join([told.sentence(gaps), *left_out(arm)])
     return Margin(
         arm=arm.arm,
         constant_score=constant_score,
@@ -63,7 +63,12 @@ def scores_by_index(arm: ArmSummary, key: str) -> Mapping[int, float]:
     return {seed.index: seed.scores[key] for seed in arm.seeds if key in seed.scores}
 
 
-def _left_out(arm: ArmSummary) -> list[str]:
+def told_in_points(metric: str) -> bool:
+    """Differences of this metric are told in hundredths."""
+    return metric in IN_POINTS or "f1" in metric.split("/")[0] or metric.endswith("exact")
+
+
+def left_out(arm: ArmSummary) -> list[str]:
     """Runs the sentence is silent about, by status."""
     counts = {status: n for status, n in arm.counts.items() if status not in ("ok", "collapsed") and n}
     parts = [f"not counted of {arm.n_planned} {arm.arm} runs: {_listed(counts)}"] if counts else []
@@ -83,7 +88,7 @@ class _Told:
         self, arm: str, baseline: str, split: str, metric: str, direction: Direction, with_score: str = "both have"
     ) -> None:
         self.arm, self.baseline, self.with_score = arm, baseline, with_score
-        self.in_points = metric in IN_POINTS or "f1" in metric.split("/")[0] or metric.endswith("exact")
+        self.in_points = told_in_points(metric)
         self.what = f"{metric}, {split}" + ("; lower is better" if direction == "minimize" else "")
 
     def sentence(self, gaps: list[float]) -> str:

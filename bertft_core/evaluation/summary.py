@@ -11,6 +11,7 @@ import numpy as np
 
 from bertft_core.config.study import StudyConfig
 from bertft_core.evaluation.differences import difference, margin
+from bertft_core.evaluation.ensembles import ensemble_of
 from bertft_core.evaluation.intervals import bootstrap_interval, t_interval
 from bertft_core.evaluation.scores import CHECKPOINTS, majority_scores, scores_of
 from bertft_core.metrics import METRICS
@@ -70,7 +71,7 @@ def _arm(
 ) -> ArmSummary:
     seeds = tuple(_seed_score(spec, records.get(spec.digest), run_dir_of) for spec in specs)
     counts = Counter(seed.status for seed in seeds)
-    return ArmSummary(
+    summary = ArmSummary(
         arm=arm,
         n_planned=len(specs),
         counts=dict(sorted(counts.items())),
@@ -78,6 +79,11 @@ def _arm(
         seeds=seeds,
         chosen=chosen,
     )
+    if not study.ensemble:
+        return summary
+    key = f"{study.headline.checkpoint}/{headline_split(study, card)}/{study.metric}"
+    runs = [(records[spec.digest], run_dir_of(spec.digest)) for spec in specs if spec.digest in records]
+    return summary.model_copy(update={"ensemble": ensemble_of(summary, runs, key, study.direction)})
 
 
 def _seed_score(spec: RunSpec, record: RunRecord | None, run_dir_of: Callable[[str], Path]) -> SeedScore:

@@ -73,7 +73,7 @@ def voted_tags(tables: Sequence[pa.Table], labels: Labels) -> pa.Table:
 
 def question_answering(tables: Sequence[pa.Table], labels: Labels) -> pa.Table:
     """Candidates with the log of their mean probability, the best one at 0, so that the null score is the mean null odds."""
-    means = list(question_means(tables, [0.0] * len(tables)))
+    means = list(question_means(tables))
     null_scores = [mean.odds if mean.odds is not None else 0.0 for mean in means]
     no_nulls = tables[0]["null_score"].null_count == tables[0].num_rows
     nulls = pa.array([None] * len(means) if no_nulls else null_scores, pa.float64())

@@ -88,11 +88,11 @@ class QuestionMean(NamedTuple):
     no_answer: float | None
     """Probability; None in SQuAD 1.1."""
     odds: float | None
-    """Mean null odds over the seeds with a candidate, each less its seed's threshold; None without, and in SQuAD 1.1."""
+    """Mean null odds over the seeds with a candidate; None without any, and in SQuAD 1.1."""
 
 
-def question_means(tables: Sequence[pa.Table], thresholds: Sequence[float]) -> Iterator[QuestionMean]:
-    """The mean answer to each question, in the order of the tables; `thresholds` [seeds] are on the null odds.
+def question_means(tables: Sequence[pa.Table]) -> Iterator[QuestionMean]:
+    """The mean answer to each question, in the order of the tables.
 
     A seed's probabilities are the softmax over the scores of its candidates and, in SQuAD 2.0, its null score; a span that is
     none of a seed's candidates has 0 there. The null odds are those of the official score: null score minus best score.
@@ -102,8 +102,7 @@ def question_means(tables: Sequence[pa.Table], thresholds: Sequence[float]) -> I
         candidates = [column(part, "candidates").to_pylist() for part in parts]
         nulls = [part["null_score"].to_pylist() for part in parts]
         for i in range(parts[0].num_rows):
-            of_seeds = zip(candidates, nulls, thresholds, strict=True)
-            yield _question_mean([_seed_spans(of[i], null[i], threshold) for of, null, threshold in of_seeds])
+            yield _question_mean([_seed_spans(of[i], null[i]) for of, null in zip(candidates, nulls, strict=True)])
 
 
 class _SeedSpans(NamedTuple):
@@ -113,13 +112,13 @@ class _SeedSpans(NamedTuple):
     odds: float | None
 
 
-def _seed_spans(candidates: list[dict[str, Any]], null: float | None, threshold: float) -> _SeedSpans:
+def _seed_spans(candidates: list[dict[str, Any]], null: float | None) -> _SeedSpans:
     scores = [item["score"] for item in candidates]
     shares = softmax(np.array([*scores, *([] if null is None else [null])]))
     spans = {(item["start"], item["end"]): (item["text"], float(share)) for item, share in zip(candidates, shares, strict=False)}
     if null is None:
         return _SeedSpans(spans, None, None)
-    return _SeedSpans(spans, float(shares[-1]), null - max(scores) - threshold if scores else None)
+    return _SeedSpans(spans, float(shares[-1]), null - max(scores) if scores else None)
 
 
 def _question_mean(seeds: Sequence[_SeedSpans]) -> QuestionMean:

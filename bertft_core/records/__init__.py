@@ -4,7 +4,7 @@ from bertft_core.records.data_card import ChainLink, DatasetCard, Finding, Split
 from bertft_core.records.run_record import Environment, Evaluation, RunRecord, RunStatus
 from bertft_core.records.run_spec import EncoderIdentity, RunSpec, SeedTriple
 from bertft_core.records.store import StudyDir
-from bertft_core.records.summary import ArmSummary, Difference, Margin, MetricSummary, SeedScore, StudySummary
+from bertft_core.records.summary import ArmSummary, Difference, Ensemble, Margin, MetricSummary, SeedScore, StudySummary
 from bertft_core.records.sweep_result import SweepResult, TrialRow
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "DatasetCard",
     "Difference",
     "EncoderIdentity",
+    "Ensemble",
     "Environment",
     "Evaluation",
     "Finding",

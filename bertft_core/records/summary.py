@@ -45,6 +45,17 @@ class SeedScore(Frozen):
     error: str | None = None
 
 
+class Ensemble(Frozen):
+    """The seeds of an arm as one model, which answers with the mean of their probabilities."""
+
+    seeds: tuple[int, ...]
+    """Indices of the seeds in it: all that ended with a score, collapsed ones too."""
+    scores: dict[str, float] = {}
+    """`checkpoint/split/metric` → value; empty where there is no ensemble."""
+    sentence: str
+    """What it scores next to the seeds' mean, or why there is none."""
+
+
 class ArmSummary(Frozen):
     """One arm over its seeds."""
 
@@ -56,6 +67,8 @@ class ArmSummary(Frozen):
     seeds: tuple[SeedScore, ...]
     chosen: dict[str, int | float | str] = {}
     """Setting a search chose."""
+    ensemble: Ensemble | None = None
+    """Where the study asks for it."""
 
 
 class Difference(Frozen):

@@ -56,6 +56,10 @@ def _result_rows(summary: StudySummary, arm: ArmSummary, split: str, css: str) -
             t = wording.interval(row.t_low, row.t_high) if row else wording.ABSENT
             bootstrap = wording.interval(row.bootstrap_low, row.bootstrap_high) if row else wording.ABSENT
             found.append({"arm": name, "css": css, "planned": arm.n_planned, "row": row, "t": t, "bootstrap": bootstrap})
+    together = wording.ensemble_score(arm, split, summary.headline_checkpoint, summary.headline_metric)
+    if arm.ensemble is not None and together is not None:
+        n = len(arm.ensemble.seeds)
+        found.append({"arm": f"{arm.arm} ensemble", "css": css, "planned": arm.n_planned, "n": n, "ensemble": together})
     return found
 
 

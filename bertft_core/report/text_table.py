@@ -43,4 +43,8 @@ def _rows(summary: StudySummary, position: int, split: str) -> list[tuple[str, .
             rows.append((name, f"{found.n}/{arm.n_planned}", *numbers[:2], ends, *numbers[2:]))
         elif collapsed_included:
             rows.append((name, f"0/{arm.n_planned}", *[wording.ABSENT] * 5))
+    together = wording.ensemble_score(arm, split, summary.headline_checkpoint, summary.headline_metric)
+    if arm.ensemble is not None and together is not None:
+        n = f"{len(arm.ensemble.seeds)}/{arm.n_planned}"
+        rows.append((f"{arm.arm} ensemble", n, wording.score(together), *[wording.ABSENT] * 4))
     return rows

@@ -41,6 +41,11 @@ def row_of(arm: ArmSummary, split: str, checkpoint: str, metric: str, *, collaps
     return next((m for m in arm.metrics if (m.split, m.checkpoint, m.metric, m.collapsed_included) == wanted), None)
 
 
+def ensemble_score(arm: ArmSummary, split: str, checkpoint: str, metric: str) -> float | None:
+    """What the ensemble of an arm's seeds scores, if there is one."""
+    return None if arm.ensemble is None else arm.ensemble.scores.get(f"{checkpoint}/{split}/{metric}")
+
+
 def splits_of(summary: StudySummary) -> list[str]:
     """Every split with scores, the headline first."""
     found = dict.fromkeys([summary.headline_split, *(m.split for arm in summary.arms for m in arm.metrics)])
@@ -54,7 +59,8 @@ def sentences(summary: StudySummary) -> list[str]:
     silent = "no seed has a score of both {} and {}, so nothing can be said about their difference."
     lines = [told.get(arm.arm) or silent.format(arm.arm, baseline) for arm in summary.arms[1:]]
     lines = lines or [f"The study has one arm, {baseline}, and so nothing to compare it with."]
-    return lines + [f"{margin.sentence}." for margin in summary.margins]
+    lines += [f"{margin.sentence}." for margin in summary.margins]
+    return lines + [f"{arm.ensemble.sentence}." for arm in summary.arms if arm.ensemble is not None]
 
 
 def not_counted(summary: StudySummary) -> list[str]:

@@ -1,8 +1,8 @@
 """From the outputs of one or several seeds to the answer for each input: probabilities are means over the seeds.
 
-Each function of `ANSWERS` takes what every seed gave for the same inputs and the names of what it chose between, and returns
-one object for JSON per input. With several seeds it says how many of them alone would have given the answer (`agreement`), and
-how often each answer was theirs (`votes`). Numbers are rounded to six places.
+Each function of `ANSWERS` takes what every seed gave for the same inputs, the names of what it chose between and what was tuned
+for the seeds together, and returns one object for JSON per input. With several seeds it says how many of them alone would have
+given the answer (`agreement`), and how often each answer was theirs (`votes`). Numbers are rounded to six places.
 """
 
 from __future__ import annotations
@@ -106,23 +106,21 @@ def _entities(tags_of_words: NDArray[Any], tags: TagSet) -> list[Answer]:
     ]
 
 
-def question_answering(seeds: Sequence[SeedOutputs], labels: Names) -> list[Answer]:
-    """The span with the highest mean probability, or "" where the null odds are above the null threshold.
+def question_answering(seeds: Sequence[SeedOutputs], labels: Names, *, null_threshold: float = 0.0) -> list[Answer]:
+    """The span with the highest mean probability, or "" where the mean null odds are above the null threshold.
 
-    See `question_means`; the mean of the seeds' null odds, each less the seed's own threshold, decides.
+    See `question_means`. The threshold is that of the seeds together; each seed's vote goes by its own.
     """
-    thresholds = [seed.tuned.get("null_threshold", 0.0) for seed in seeds]
-    own = [predicted_texts(seed.table, threshold) for seed, threshold in zip(seeds, thresholds, strict=True)]
-    means = question_means(tables_of(seeds), thresholds)
-    answers = [_best_span(mean) for mean in means]
+    own = [predicted_texts(seed.table, **seed.tuned) for seed in seeds]
+    answers = [_best_span(mean, null_threshold) for mean in question_means(tables_of(seeds))]
     return [
         answer | votes_of(answer["prediction"], list(of_seeds))
         for answer, of_seeds in zip(answers, zip(*own, strict=True), strict=True)
     ]
 
 
-def _best_span(mean: QuestionMean) -> Answer:
-    if not mean.spans or (mean.odds is not None and mean.odds > 0):
+def _best_span(mean: QuestionMean, null_threshold: float) -> Answer:
+    if not mean.spans or (mean.odds is not None and mean.odds > null_threshold):
         answer: Answer = {"prediction": "", "start": None, "end": None}
     else:
         best = mean.spans[0]
@@ -152,7 +150,7 @@ def masked_lm(seeds: Sequence[SeedOutputs], pieces: Names) -> list[Answer]:
     return answers
 
 
-ANSWERS: dict[str, Callable[[Sequence[SeedOutputs], Names], list[Answer]]] = {
+ANSWERS: dict[str, Callable[..., list[Answer]]] = {
     "classification": classification,
     "multi_label": multi_label,
     "regression": regression,

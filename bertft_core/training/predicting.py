@@ -22,6 +22,7 @@ from bertft_core.heads.opening import load_model
 from bertft_core.heads.work import windows_work
 from bertft_core.metrics import METRICS
 from bertft_core.metrics.columns import column, list_lengths, numbers
+from bertft_core.metrics.ensembles import combined
 from bertft_core.records import RunRecord
 from bertft_core.records.predictions import read_predictions
 from bertft_core.records.tables import ragged_column
@@ -64,11 +65,11 @@ def predict(runs: Sequence[KeptRun], inputs: Inputs, data: DataConfig, *, thread
     tokenizer = load_tokenizer(encoder)
     split = PreparedSplit(_tokenised(tokenizer, inputs, spec.labels, data, spec.head.kind, uses_token_types(encoder)), "inputs")
     outputs = OUTPUTS.get(spec.head.kind, _predictions)
-    seeds = [SeedOutputs(outputs(_opened(run), split, run), _tuned(run)) for run in runs]
+    seeds = [SeedOutputs(outputs(_opened(run), split, run), _tuned([run])) for run in runs]
     names = spec.labels
     if spec.head.kind == "masked_lm":
         names = tuple(tokenizer.convert_ids_to_tokens(range(len(tokenizer))))
-    answers = ANSWERS[spec.head.kind](seeds, names)
+    answers = ANSWERS[spec.head.kind](seeds, names, **_tuned(runs))
     rows = [
         ({} if key is None else {"id": key}) | {"line": example.line} | answer
         for key, example, answer in zip(inputs.ids, inputs.examples, answers, strict=True)
@@ -119,14 +120,20 @@ def _opened(run: KeptRun) -> Forward:
     return Forward(model, head, device, "fp32" if precision == "fp16" and device.type == "cpu" else precision)
 
 
-def _tuned(run: KeptRun) -> dict[str, float]:
-    """What the run tuned on its validation set, found again from the predictions it kept of it."""
-    spec = run.record.spec
+def _tuned(runs: Sequence[KeptRun]) -> dict[str, float]:
+    """What is tuned for some runs together on their validation set, from the predictions that they kept of it."""
+    spec = runs[0].record.spec
     if spec.head.kind != "question_answering":
         return {}
+    together = combined([_validation_predictions(run) for run in runs], spec.labels, spec.head)
+    return METRICS[spec.head.kind].tune(together, spec.labels)  # type: ignore[no-any-return]
+
+
+def _validation_predictions(run: KeptRun) -> pa.Table:
+    spec = run.record.spec
     path = run.run_dir / run.record.predictions["best"]["validation"]
     try:
-        return METRICS[spec.head.kind].tune(read_predictions(path), spec.labels)
+        return read_predictions(path)
     except (FileNotFoundError, ValueError) as error:
         raise UserError(
             f"the predictions of {spec.title} on its validation set are gone, so its null threshold cannot be told",

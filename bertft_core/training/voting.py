@@ -22,7 +22,7 @@ class SeedOutputs(NamedTuple):
     table: pa.Table
     """The predictions of the head; see `bertft_core.records.predictions`."""
     tuned: Mapping[str, float]
-    """What was tuned on the validation set, as `metrics` takes it."""
+    """What was tuned for this seed on the validation set, as `metrics` takes it."""
 
 
 def tables_of(seeds: Sequence[SeedOutputs]) -> list[pa.Table]:

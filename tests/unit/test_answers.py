@@ -128,11 +128,11 @@ def test_a_seed_without_candidates_does_not_decide_for_the_others():
     assert answer["votes"] == {"Ann": 2, "": 1}
 
 
-def test_null_odds_are_weighed_by_each_seeds_own_threshold():
-    """Null score less best score is 2 in both seeds: above the first one's threshold by 1, below the second one's by 3 or 0.5."""
-    for second, expected in ((5.0, "Ann"), (2.5, "")):
-        seeds = [question([("Ann", 3, 1.0)], 3.0, 1.0), question([("Ann", 3, 1.0)], 3.0, second)]
-        (answer,) = ANSWERS["question_answering"](seeds, ())
+def test_the_mean_null_odds_are_held_against_the_common_threshold_and_votes_go_by_each_seeds_own():
+    """Null score less best score is 2 and 4, 3 on average: above the first seed's own threshold of 1, not above the other's 5."""
+    seeds = [question([("Ann", 3, 1.0)], 3.0, 1.0), question([("Ann", 3, 1.0)], 5.0, 5.0)]
+    for threshold, expected in ((3.0, "Ann"), (2.9, "")):
+        (answer,) = ANSWERS["question_answering"](seeds, (), null_threshold=threshold)
         assert answer["prediction"] == expected
         assert answer["votes"] == {"": 1, "Ann": 1}
 

@@ -17,6 +17,7 @@ from bertft_core.config.head import HEAD_CONFIGS
 from bertft_core.data.inputs import Inputs, read_inputs
 from bertft_core.heads.opening import load_model
 from bertft_core.metrics import METRICS
+from bertft_core.metrics.ensembles import combined
 from bertft_core.metrics.question_answering import predicted_texts
 from bertft_core.records.predictions import read_predictions
 from bertft_core.training.answers import ANSWERS
@@ -263,27 +264,24 @@ def test_the_ensemble_of_taggers_answers_word_by_word(trained, name):
 def test_the_ensemble_of_readers_answers_with_the_likeliest_span(trained, name):
     case = trained(name)
     stored = [case.stored(run) for run in case.runs]
-    thresholds = [
-        METRICS["question_answering"].tune(
-            read_predictions(run.run_dir / run.record.predictions["best"]["validation"]), case.labels
-        )
-        for run in case.runs
-    ]
+    validation = [read_predictions(run.run_dir / run.record.predictions["best"]["validation"]) for run in case.runs]
+    head = case.runs[0].record.spec.head
+    tuned = METRICS["question_answering"].tune(combined(validation, case.labels, head), case.labels)
     alone = [case.predicted(run) for run in case.runs]
     rows = case.predicted(*case.runs)
     for i, row in enumerate(rows):
         means: dict[tuple[int, int], float] = {}
         odds, nulls = [], []
-        for of_run, tuned in zip(stored, thresholds, strict=True):
+        for of_run in stored:
             scores, null = [item["score"] for item in of_run[i]["candidates"]], of_run[i]["null_score"]
             shares = softmax(scores + [null] * (null is not None))
             for item, share in zip(of_run[i]["candidates"], shares, strict=False):
                 means[item["start"], item["end"]] = means.get((item["start"], item["end"]), 0) + share / 2
             if null is not None:
-                odds.append(null - max(scores) - tuned["null_threshold"])
+                odds.append(null - max(scores))
                 nulls.append(shares[-1])
         best = max(means, key=means.get)  # type: ignore[arg-type]
-        if odds and np.mean(odds) > 0:
+        if odds and np.mean(odds) > tuned["null_threshold"]:
             assert row["prediction"] == ""
         else:
             assert (row["start"], row["end"]) == best

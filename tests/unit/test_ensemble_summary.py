@@ -1,0 +1,173 @@
+"""The ensemble of an arm in the summary, the table, the report and MLflow's metrics."""
+
+import json
+
+import numpy as np
+import pytest
+
+from bertft_core.config.head import MaskedLMHead, QuestionAnsweringHead
+from bertft_core.evaluation import summarise
+from bertft_core.evaluation.ensembles import ensemble_of
+from bertft_core.evaluation.scores import CHECKPOINTS, scores_of
+from bertft_core.records import ArmSummary, SeedScore, StudyDir, StudySummary
+from bertft_core.records.predictions import write_predictions
+from bertft_core.report import result_table, write_report
+from bertft_core.training.planning import plan_runs
+from tasks.mlflow_content import summary_metrics
+from tests.records import classified, make_card, make_record, make_spec, make_study
+from tests.unit.test_ensembles import asked
+
+KEY = "best/test/accuracy"
+
+
+class Whole:
+    """Two arms with five seeds each, every one of them at about 0.8; `statuses` of the seeds of `full` may say otherwise."""
+
+    def __init__(self, tmp_path, statuses=(), **changes):
+        self.study = make_study(ensemble=True, seeds={"n": 5}, arms={"features": {}, "full": {"learning_rate": 1e-4}}, **changes)
+        self.card, self.dir = make_card(tmp_path), StudyDir(tmp_path, "small")
+        self.planned = plan_runs(self.study, self.card, {})
+        told = dict(statuses)
+        self.records = {
+            spec.digest: make_record(spec, self.card, self.dir, status=told.get(spec.index, "ok") if spec.arm == "full" else "ok")
+            for spec in self.planned
+        }
+
+    def summary(self) -> StudySummary:
+        return summarise(self.study, self.card, self.planned, self.records, {}, self.dir.run_dir)
+
+    def path(self, index, checkpoint="best", split="test"):
+        spec = next(spec for spec in self.planned if (spec.arm, spec.index) == ("full", index))
+        return self.dir.run_dir(spec.digest) / "predictions" / f"{checkpoint}-{split}.parquet"
+
+
+def full(summary) -> ArmSummary:
+    return summary.arms[1]
+
+
+def test_only_a_study_that_asks_has_ensembles_and_asking_changes_no_identity(tmp_path):
+    whole = Whole(tmp_path)
+    plain = make_study(seeds={"n": 5}, arms={"features": {}, "full": {"learning_rate": 1e-4}})
+    assert plain.digest == whole.study.digest
+    without = summarise(plain, whole.card, whole.planned, whole.records, {}, whole.dir.run_dir)
+    assert [arm.ensemble for arm in without.arms] == [None, None]
+    together = whole.summary()
+    bare = [arm.model_copy(update={"ensemble": None}) for arm in together.arms]
+    assert together.model_copy(update={"arms": tuple(bare)}) == without
+
+
+def test_the_ensemble_has_every_score_that_a_seed_has(tmp_path):
+    arm = full(Whole(tmp_path).summary())
+    assert arm.ensemble.seeds == (0, 1, 2, 3, 4)
+    assert arm.ensemble.scores.keys() == arm.seeds[0].scores.keys()
+    assert arm.ensemble.scores["best/validation/accuracy"] >= 0.8, "seeds that err on different examples outvote each other"
+
+
+def test_the_sentence_says_what_the_ensemble_scores_next_to_the_mean(tmp_path):
+    whole = Whole(tmp_path)
+    logits = np.array([[0.0, 3.0], [3.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    for index, wrong in enumerate((0, 1, 2, 3, None)):
+        answers = logits.copy()
+        if wrong is not None:
+            answers[wrong] = answers[wrong][::-1] / 10
+        write_predictions(whole.path(index), classified(list("abcd"), [1, 0, 1, 0], answers))
+    arm = full(whole.summary())
+    assert arm.ensemble.scores[KEY] == 1.0
+    assert (
+        arm.ensemble.sentence
+        == "the ensemble of 5 full seeds scores 1.000 (accuracy, test), 20.0 points above their mean of 0.800"
+    )
+
+
+def test_a_metric_that_is_better_when_low_says_so_and_is_not_told_in_points(tmp_path):
+    whole = Whole(tmp_path, metric="log_loss")
+    sentence = full(whole.summary()).ensemble.sentence
+    assert "(log_loss, test; lower is better)" in sentence
+    assert "points" not in sentence
+
+
+def test_collapsed_seeds_are_in_it_and_failed_or_diverged_ones_are_not(tmp_path):
+    whole = Whole(tmp_path, statuses={0: "collapsed", 2: "diverged", 4: "failed"})
+    ensemble = full(whole.summary()).ensemble
+    assert ensemble.seeds == (0, 1, 3)
+    assert ensemble.sentence.startswith("the ensemble of 3 full seeds scores")
+    assert "not counted of 5 full runs: 1 diverged, 1 failed" in ensemble.sentence
+    assert "counted although collapsed: 1 of 5 full runs" in ensemble.sentence
+
+
+def test_a_seed_whose_predictions_are_gone_is_not_in_it_and_that_is_said(tmp_path):
+    whole = Whole(tmp_path)
+    whole.path(1, "final").unlink()
+    arm = full(whole.summary())
+    assert arm.ensemble.seeds == (0, 2, 3, 4)
+    assert arm.ensemble.sentence.endswith("not in the ensemble because their predictions are gone: 1 of 5 full runs")
+    mean = np.mean([arm.seeds[i].scores[KEY] for i in (0, 2, 3, 4)])
+    assert f"{mean:.3f}" in arm.ensemble.sentence, "the mean is of the same seeds"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "reason"),
+    [
+        ({1: "failed", 2: "failed", 3: "failed", 4: "failed"}, "1 of its runs ended with a score"),
+        (dict.fromkeys(range(5), "failed"), "0 of"),
+    ],
+)
+def test_it_takes_two_seeds(tmp_path, statuses, reason):
+    whole = Whole(tmp_path, statuses=statuses)
+    ensemble = full(whole.summary()).ensemble
+    assert ensemble.scores == {}
+    assert ensemble.sentence.startswith(f"full has no ensemble: {reason}")
+    assert "full ensemble" not in result_table(whole.summary())
+
+
+def test_masked_language_models_have_no_ensemble_and_the_reason_is_told(tmp_path):
+    study, card = make_study(), make_card(tmp_path)
+    spec = make_spec(study, card)
+    record = make_record(spec, card, StudyDir(tmp_path, "small"))
+    record = record.model_copy(update={"spec": spec.model_copy(update={"head": MaskedLMHead()})})
+    arm = ArmSummary(arm="full", n_planned=2, counts={"ok": 2}, metrics=(), seeds=())
+    found = ensemble_of(arm, [(record, tmp_path)] * 2, "best/test/loss", "minimize")
+    assert (found.scores, found.sentence[:21]) == ({}, "full has no ensemble:")
+
+
+def test_the_null_threshold_of_the_ensemble_is_tuned_on_validation_and_frozen_for_test(tmp_path):
+    """As worked out in test_ensembles: a threshold of 1.25, with which both test questions are right."""
+    study, card, ann = make_study(), make_card(tmp_path), [[("Ann", 3, 0.0)], [("Ann", 3, 0.0)]]
+    runs, seeds = [], []
+    for i, (validation, test) in enumerate((([1.0, 3.0], [2.0, 1.0]), ([0.0, 1.0], [0.0, 1.6]))):
+        spec = make_spec(study, card, index=i).model_copy(update={"head": QuestionAnsweringHead(), "labels": ()})
+        for split, nulls in (("validation", validation), ("test", test)):
+            write_predictions(tmp_path / str(i) / f"{split}.parquet", asked([["Ann"], []], ann, nulls))
+        record = make_record(make_spec(study, card, index=i), card, StudyDir(tmp_path, "small"))
+        files = {split: f"{split}.parquet" for split in ("validation", "test")}
+        record = record.model_copy(update={"spec": spec, "predictions": dict.fromkeys(CHECKPOINTS, files)})
+        runs.append((record, tmp_path / str(i)))
+        seed = {"index": i, "status": "ok", "run_digest": "d", "weights_sha256": None, "best_step": None}
+        streams = {"init_seed": 0, "order_seed": 0, "dropout_seed": 0}
+        seeds.append(SeedScore(**seed, **streams, scores=scores_of(*runs[-1])))
+    arm = ArmSummary(arm="full", n_planned=2, counts={"ok": 2}, metrics=(), seeds=tuple(seeds))
+    found = ensemble_of(arm, runs, "best/test/f1", "maximize")
+    assert found.scores["best/test/null_threshold"] == pytest.approx(1.25)
+    assert (found.scores["best/test/f1"], found.scores["final/validation/f1"]) == (1.0, 1.0)
+    assert found.sentence == "the ensemble of 2 full seeds scores 1.000 (f1, test), 25.0 points above their mean of 0.750"
+
+
+def test_it_stands_in_the_table_the_report_the_json_and_mlflow(tmp_path):
+    whole = Whole(tmp_path)
+    summary = whole.summary()
+    table = result_table(summary)
+    together = full(summary).ensemble.scores[KEY]
+    row = next(line for line in table.splitlines() if line.startswith("full ensemble"))
+    assert row.split() == ["full", "ensemble", "5/5", f"{together:.3f}", "–", "–", "–", "–"]
+    assert f"{full(summary).ensemble.sentence}." in table.splitlines()
+    records = list(whole.records.values())
+    path = write_report(whole.study, whole.card, summary, records, [], study_dir=whole.dir, environment=None)
+    page = path.read_text(encoding="utf-8")
+    n_scores = sum(len(arm.ensemble.scores) for arm in summary.arms)
+    assert page.count("one score of the seeds together") == n_scores + 2 * 3, "every metric, and the headline on three splits"
+    assert full(summary).ensemble.sentence in page
+    written = StudySummary.model_validate(json.loads((path.parent / "summary.json").read_text()))
+    assert written.arms[1].ensemble == full(summary).ensemble
+    logged = summary_metrics(summary)
+    assert logged["summary/full/ensemble/best/test/accuracy"] == together
+    assert all(name.startswith("summary/") for name in logged)
