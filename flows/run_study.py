@@ -15,6 +15,7 @@ from bertft_core.config import StudyConfig, UserError, load_study, parse_study
 from bertft_core.records import RunRecord, StudySummary
 from flows.home import home_dir
 from flows.quiet import be_quiet
+from flows.stages.probing import probe_runs
 from flows.stages.search import run_searches
 from flows.stages.seeds import run_seeds
 from flows.watching import watched
@@ -52,7 +53,7 @@ def _flow_run_name() -> str:
 def run_study(
     config: str | dict[str, Any], overrides: list[str] | None = None, home: str | None = None, force: bool = False
 ) -> StudySummary:
-    """Run one study, or continue it: data, searches, seeds, evaluation, report.
+    """Run one study, or continue it: data, searches, seeds, probes, evaluation, report.
 
     `config` is the path of a YAML file or a whole config; `overrides` are `dotted.key=value`; `home` is where everything lies
     (default: $BERTFT_HOME, else ./bertft-home); `force` trains again what is finished.
@@ -68,6 +69,7 @@ def run_study(
         sweeps = run_searches(session, card)
         progress.enter("seeds")
         planned, records = run_seeds(session, card, sweeps)
+        probe_runs(session, planned, records)
         progress.enter("evaluate")
         summary = evaluate_runs(session, card, planned, records, {arm: sweep.chosen for arm, sweep in sweeps.items()})
         progress.enter("report")
@@ -85,6 +87,8 @@ def plan_progress(session: Session) -> None:
         if arm.search is not None:
             session.progress.plan("search", name, arm.search.n_trials * arm.search.n_seeds)
         session.progress.plan("seeds", name, session.study.n_runs_per_arm)
+        if session.study.probes is not None and session.study.probes.needs_model:
+            session.progress.plan("probe", name, session.study.n_runs_per_arm)
 
 
 def search_records(session: Session, sweeps: dict[str, Any]) -> list[RunRecord]:

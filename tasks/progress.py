@@ -10,11 +10,12 @@ from typing import Literal
 
 from bertft_core.records import RunRecord, RunSpec
 
-Stage = Literal["prepare", "search", "seeds", "evaluate", "report"]
+Stage = Literal["prepare", "search", "seeds", "probe", "evaluate", "report"]
 WORDS: dict[Stage, str] = {
     "prepare": "preparing the data",
     "search": "searching",
     "seeds": "training over seeds",
+    "probe": "probing the models",
     "evaluate": "evaluating",
     "report": "writing the report",
 }
@@ -128,6 +129,14 @@ class StudyProgress:
                 self._failed[spec.stage] = self._failed.get(spec.stage, 0) + 1
         self._tell()
 
+    def probed(self, spec: RunSpec, *, reused: bool, failed: bool = False) -> None:
+        """The model of a run was probed, or it was known before what the probes say of it."""
+        with self._lock:
+            self._done["probe", spec.arm] = self._done.get(("probe", spec.arm), 0) + 1
+            for counts, is_so in ((self._reused, reused), (self._failed, failed)):
+                counts["probe"] = counts.get("probe", 0) + is_so
+        self._tell()
+
     def snapshot(self) -> Snapshot:
         """Where the study is now."""
         with self._lock:
@@ -149,7 +158,7 @@ class StudyProgress:
     def _seconds_left(self) -> float | None:
         """Runs to come, each as long as its arm's runs were on average, spread over the slots."""
         every = [seconds for arm in self._seconds.values() for seconds in arm]
-        left = {key: n - self._done.get(key, 0) for key, n in self._planned.items()}
+        left = {key: n - self._done.get(key, 0) for key, n in self._planned.items() if key[0] != "probe"}
         if not any(n > 0 for n in left.values()):
             return 0.0
         if not every:

@@ -16,7 +16,7 @@ from bertft_core.training.slots import Stopping
 from tasks.session import Session
 
 
-def _worth_a_retry(task: Any, run: Any, state: Any) -> bool:
+def worth_a_retry(task: Any, run: Any, state: Any) -> bool:
     """A worker that died or a run that raised gets another try; a mistake of the user, or a study that is ending, does not."""
     return not isinstance(state.result(raise_on_failure=False), UserError | Stopping)
 
@@ -26,7 +26,7 @@ def _worth_a_retry(task: Any, run: Any, state: Any) -> bool:
     task_run_name="{spec.title}",
     cache_policy=NO_CACHE,
     persist_result=False,
-    retry_condition_fn=_worth_a_retry,
+    retry_condition_fn=worth_a_retry,
 )
 def train_run(spec: RunSpec, session: Session) -> RunRecord:
     """Train one run on a slot of its own; see `bertft_core.training.run.train_run`.

@@ -1,14 +1,16 @@
-"""The plain texts that masked language modelling is probed with."""
+"""The plain texts that masked language modelling is probed with, and the digest of what the probes of a study ask of a model."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from bertft_core.config import UserError
-from bertft_core.config.probes import MaskedLMProbe, is_text_file
+from bertft_core.config.base import digest_of
+from bertft_core.config.probes import MaskedLMProbe, ProbesConfig, is_text_file
 from bertft_core.data.bundled import bundled_files
 from bertft_core.data.examples import Example, Place, did_you_mean, text_of
 from bertft_core.data.readers import read_text
+from bertft_core.records.probe_record import PROBE_VERSION
 
 UNSEEN = ("validation", "test")
 """Splits of a bundled set that are read: a study may have been pre-trained on its training texts."""
@@ -36,3 +38,12 @@ def _paths(text: str) -> list[Path]:
         todo = near or "check the path in probes.masked_lm.text"
         raise UserError("there is no such file", path=path, expected="a text file to probe with", todo=todo)
     return [path]
+
+
+def probes_digest(probes: ProbesConfig) -> str:
+    """SHA-256 of what is asked of a saved model, with the texts themselves in place of their path. `UserError` as above."""
+    texts = None
+    if probes.masked_lm is not None:
+        texts = [example.texts[0] for example in read_probe_texts(probes.masked_lm)]
+    asked = probes.model_dump(mode="json", include={"masked_lm": {"put_back"}, "drift": True, "similarity": True})
+    return digest_of({"version": PROBE_VERSION, "texts": texts, **asked})

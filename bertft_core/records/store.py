@@ -5,7 +5,7 @@ HOME/
   studies/<name>/
     config.json                 the StudyConfig of the last command
     card.json  summary.json
-    runs/<digest, 16 places>/   spec.json, record.json, curves.jsonl, log.txt, predictions/, model/, checkpoint/
+    runs/<digest, 16 places>/   spec.json, record.json, probes.json, curves.jsonl, log.txt, predictions/, model/, checkpoint/
     sweep/<arm>-<digest, 8>/    journal.log, result.json, report.html
     report/                     report.html, runs.csv, summary.json
   mlflow.db  mlflow-artifacts/  prefect/
@@ -21,7 +21,10 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from bertft_core.config.base import Frozen
+from bertft_core.records.probe_record import ProbeRecord
 from bertft_core.records.run_record import RunRecord
+
+PROBES_FILE = "probes.json"
 
 Record = TypeVar("Record", bound=Frozen)
 
@@ -85,6 +88,11 @@ class StudyDir:
         """The record of a run, if it ended."""
         record = read_record(self.run_dir(digest) / "record.json", RunRecord)
         return record if record is not None and record.digest == digest else None
+
+    def probe_record(self, digest: str) -> ProbeRecord | None:
+        """What the probes found in the model of a run, if they were asked for and could look."""
+        record = read_record(self.run_dir(digest) / PROBES_FILE, ProbeRecord)
+        return record if record is not None and record.run_digest == digest else None
 
     def records(self) -> Iterator[RunRecord]:
         """Every record of the study, by digest."""

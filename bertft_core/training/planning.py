@@ -75,5 +75,10 @@ def _spec(
         encoder_dir=card.encoder_dir,
         device=study.execution.device,
         checkpoint_every_seconds=study.execution.checkpoint_every_seconds,
-        keep_model=study.retention.checkpoints != "none",
+        watch_gradients=_watched_steps(study) if stage == "seeds" else 0,
+        keep_model=study.retention.checkpoints != "none" or (study.probes is not None and study.probes.needs_model),
     )
+
+
+def _watched_steps(study: StudyConfig) -> int:
+    return 0 if study.probes is None or study.probes.gradients is None else study.probes.gradients.steps

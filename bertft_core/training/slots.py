@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config import UserError
+from bertft_core.config.probes import ProbesConfig
 from bertft_core.records import RunSpec
 from bertft_core.records.store import write_record
 
@@ -67,12 +68,19 @@ class Worker:
 
         Raises `WorkerDied`, `RunFailed`, or `UserError` for a mistake only the user can mend.
         """
+        self._carry_out({"do": "train"}, spec, run_dir, on_event)
+
+    def probe(self, spec: RunSpec, run_dir: Path, probes: ProbesConfig) -> None:
+        """Probe the model of a run; returns when `probes.json` is written. Raises as `run` does."""
+        self._carry_out({"do": "probe", "probes": probes.model_dump(mode="json")}, spec, run_dir, lambda event: None)
+
+    def _carry_out(self, request: dict[str, Any], spec: RunSpec, run_dir: Path, on_event: OnEvent) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
         spec_path = run_dir / "spec.json"
         write_record(spec_path, spec)
         answered = False
         try:
-            self._send({"spec": str(spec_path), "run_dir": str(run_dir)})
+            self._send(request | {"spec": str(spec_path), "run_dir": str(run_dir)})
             for event in self._events():
                 answered = event["kind"] in ("done", "error")
                 if event["kind"] == "done":
@@ -85,7 +93,7 @@ class Worker:
             if not answered:  # the listener left: the next run must not hear this one
                 self.kill()
 
-    def _send(self, request: dict[str, str]) -> None:
+    def _send(self, request: dict[str, Any]) -> None:
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError, ValueError):  # gone, or closed by `kill`: then there are no events either
             self._process.stdin.write(json.dumps(request).encode() + b"\n")

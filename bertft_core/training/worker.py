@@ -1,9 +1,9 @@
-"""A warm worker process: reads one request per line on stdin, trains, answers with events per line on stdout.
+"""A warm worker process: reads one request per line on stdin, trains or probes, answers with events per line on stdout.
 
 It imports neither Prefect nor MLflow, keeps its imports between runs, and exits by itself when its parent is gone
 (stdin reaches its end), in the middle of a run too.
 
-Request:  {"spec": path of spec.json, "run_dir": folder}
+Request:  {"do": "train", "spec": path of spec.json, "run_dir": folder}, or the same with "do": "probe" and "probes": settings
 Answers:  {"kind": "ready"} once, then events of `train_run`, then {"kind": "done"} or {"kind": "error", "text", "user"}
 """
 
@@ -61,7 +61,10 @@ def _serve(request: RunRequest, send: Any) -> None:
     run_dir = Path(request["run_dir"])
     try:
         spec = RunSpec.model_validate_json(Path(request["spec"]).read_bytes())
-        run.train_run(spec, run_dir=run_dir, on_event=send)
+        if request["do"] == "probe":
+            _probe(spec, run_dir, request["probes"])
+        else:
+            run.train_run(spec, run_dir=run_dir, on_event=send)
         send({"kind": "done"})
     except UserError as error:
         send({"kind": "error", "text": str(error), "user": True})
@@ -69,6 +72,13 @@ def _serve(request: RunRequest, send: Any) -> None:
         with (run_dir / "log.txt").open("a", encoding="utf-8") as log:
             log.write(traceback.format_exc())
         send({"kind": "error", "text": f"{type(error).__name__}: {error}".strip(), "user": False})
+
+
+def _probe(spec: Any, run_dir: Path, settings: dict[str, Any]) -> None:
+    from bertft_core.config.probes import ProbesConfig
+    from bertft_core.training.probing.probe import probe_run  # few studies ask for it
+
+    probe_run(spec, ProbesConfig.model_validate(settings), run_dir=run_dir)
 
 
 if __name__ == "__main__":
