@@ -12,7 +12,9 @@ from typing import Literal
 from bertft_core.config.seeds import CrossedDesign, OnlyDesign, SeedsConfig
 from bertft_core.records.run_spec import SeedTriple
 
-Stream = Literal["init", "order", "dropout", "split", "subsample", "sampler", "bootstrap", "epoch", "step", "trial", "mask"]
+Stream = Literal[
+    "init", "order", "dropout", "split", "subsample", "sampler", "bootstrap", "epoch", "step", "trial", "mask", "reinit"
+]
 
 
 def derive_seed(parent_seed: int, stream: Stream, *index: int | str) -> int:

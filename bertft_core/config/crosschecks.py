@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from bertft_core.config.base import misplaced
+from bertft_core.config.compositions import objection
 from bertft_core.config.data import RESERVED_SPLITS, BundledData, DataConfig
 from bertft_core.config.search import Choices, Range, SearchConfig
 from bertft_core.config.training import TrainingConfig, merge_training
@@ -29,6 +30,9 @@ def check_study(study: StudyConfig) -> None:
     _check_data_keys(study)
     _check_splits(study)
     for name, arm in study.arms.items():
+        refused = objection(arm.strategies, study.head)
+        if refused is not None:
+            raise misplaced(("arms", name, "strategies"), refused[1], f"take '{refused[0]}' out")
         try:
             merge_training(study.training, arm.overrides())
         except ValidationError as error:

@@ -97,7 +97,9 @@ def expected(kinds: tuple[Any, ...]) -> str:
     """The types a place may have, in the words of somebody who writes YAML."""
     known = {tag: key for kind in kinds for tag, key in tags(kind).items()}
     if len(kinds) > 1 and len(known) == len(kinds):
-        return "a mapping with " + " or ".join(f"{key}: {tag}" for tag, key in known.items())
+        *most, last = known
+        (key,) = set(known.values())
+        return f"a mapping with {key}: {', '.join(most)} or {last}"
     return " or ".join(map(_described, kinds))
 
 

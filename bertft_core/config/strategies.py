@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from bertft_core.config.base import Frozen
 
@@ -21,4 +21,156 @@ class FeatureExtraction(Frozen):
     kind: Literal["feature_extraction"] = "feature_extraction"
 
 
-StrategyConfig = Annotated[Full | FeatureExtraction, Field(discriminator="kind")]
+class Freezing(Frozen):
+    """The embeddings and the lowest layers of the encoder do not learn."""
+
+    kind: Literal["freezing"] = "freezing"
+    layers: int = Field(ge=0, description="Lowest layers that are frozen.")
+    embeddings: bool = Field(True, description="The embeddings are frozen too.")
+
+
+class Reinit(Frozen):
+    """The top layers of the encoder and its pooler are drawn anew."""
+
+    kind: Literal["reinit"] = "reinit"
+    layers: int = Field(1, ge=0, description="Top layers that are drawn anew.")
+    pooler: bool = Field(True, description="The encoder's pooler is drawn anew too.")
+
+
+class LayerwiseDecay(Frozen):
+    """The lower the layer, the smaller the learning rate."""
+
+    kind: Literal["llrd"] = "llrd"
+    decay: float = Field(0.9, gt=0.0, le=1.0, description="Each layer's learning rate is this share of that of the layer above.")
+
+
+class GradualUnfreezing(Frozen):
+    """The head learns first, then layer after layer from the top."""
+
+    kind: Literal["gradual_unfreezing"] = "gradual_unfreezing"
+    layers: int = Field(1, ge=1, description="Layers that thaw at a time.")
+    every_epochs: float | None = Field(1.0, ge=0.0, description="Epochs between two thaws; 0 thaws everything at the start.")
+    every_steps: int | None = Field(None, ge=0, description="Steps between two thaws, instead of epochs.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _steps_alone(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("every_steps") is not None and "every_epochs" not in value:
+            return value | {"every_epochs": None}
+        return value
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> GradualUnfreezing:
+        if (self.every_epochs is None) == (self.every_steps is None):
+            raise ValueError("give either every_epochs or every_steps, and set the other to null")
+        return self
+
+
+class Mixout(Frozen):
+    """In training the inputs of each linear layer see, at random, the weights it started from."""
+
+    kind: Literal["mixout"] = "mixout"
+    p: float = Field(0.1, ge=0.0, lt=1.0, description="Share of the input neurons that see the old weights.")
+    head_target: Literal["zero", "start"] = Field(
+        "zero", description="Old weights of a fresh head: none, which is dropout, or those it was drawn with."
+    )
+
+
+class PriorDecay(Frozen):
+    """The encoder's weights decay towards those they started from."""
+
+    kind: Literal["prior_decay"] = "prior_decay"
+    rate: float = Field(0.01, ge=0.0, description="Share of the way back in each step, times the learning rate.")
+
+
+class LegacyAdam(Frozen):
+    """The optimizer of the first BERT code instead of AdamW."""
+
+    kind: Literal["legacy_adam"] = "legacy_adam"
+    bias_correction: bool = Field(False, description="Correct the bias of the moments, as later versions of that code do.")
+
+
+class EarlyStopping(Frozen):
+    """Stop when a validation metric has not got better by more than `min_delta` for `patience` evaluations."""
+
+    kind: Literal["early_stopping"] = "early_stopping"
+    patience: int = Field(ge=1, description="Evaluations in a row without a rise.")
+    min_delta: float = Field(0.0, ge=0.0, description="A rise is more than this.")
+    metric: str | None = Field(None, description="Validation metric that is watched and whose best weights are restored.")
+
+
+class ClassWeights(Frozen):
+    """The loss of an example counts by its class."""
+
+    kind: Literal["class_weights"] = "class_weights"
+    weights: Literal["balanced", "effective_number"] | dict[str, Annotated[float, Field(ge=0.0)]] = Field(
+        "balanced", description="From the training counts, or label to weight; a label that is not named weighs 1."
+    )
+    beta: float = Field(0.999, ge=0.0, lt=1.0, description="effective_number: how soon further examples of a class add little.")
+
+
+class Oversampling(Frozen):
+    """Examples of rare classes come several times in an epoch."""
+
+    kind: Literal["oversampling"] = "oversampling"
+    ratio: float = Field(1.0, ge=0.0, le=1.0, description="A class has at least this share of the largest one's examples.")
+
+
+class StratifiedBatches(Frozen):
+    """Every batch holds the classes in the proportions of the epoch."""
+
+    kind: Literal["stratified_batches"] = "stratified_batches"
+
+
+class FocalLoss(Frozen):
+    """Examples that are already right count less."""
+
+    kind: Literal["focal_loss"] = "focal_loss"
+    gamma: float = Field(2.0, ge=0.0, description="How much less; 0 is cross-entropy.")
+
+
+class LabelSmoothing(Frozen):
+    """The right answer is taught with a probability below one."""
+
+    kind: Literal["label_smoothing"] = "label_smoothing"
+    epsilon: float = Field(0.1, ge=0.0, lt=1.0, description="Probability that is shared out evenly over all answers.")
+
+
+class WeightAveraging(Frozen):
+    """The final weights are the mean of those at the last evaluations."""
+
+    kind: Literal["swa"] = "swa"
+    last: int = Field(3, ge=1, description="Evaluations whose weights are averaged, the last one among them.")
+
+
+AnyStrategy = (
+    Full
+    | FeatureExtraction
+    | Freezing
+    | Reinit
+    | LayerwiseDecay
+    | GradualUnfreezing
+    | Mixout
+    | PriorDecay
+    | LegacyAdam
+    | EarlyStopping
+    | ClassWeights
+    | Oversampling
+    | StratifiedBatches
+    | FocalLoss
+    | LabelSmoothing
+    | WeightAveraging
+)
+StrategyConfig = Annotated[AnyStrategy, Field(discriminator="kind")]
+
+KINDS: tuple[str, ...] = tuple(config.model_fields["kind"].default for config in get_args(AnyStrategy))
+"""Every kind, in the order in which strategies are applied."""
+
+
+def _in_order(strategies: tuple[Any, ...]) -> tuple[Any, ...]:
+    """One order for all: however a list is written, it means the same and has the same digest."""
+    return tuple(sorted(strategies, key=lambda strategy: KINDS.index(strategy.kind)))
+
+
+Strategies = Annotated[tuple[StrategyConfig, ...], AfterValidator(_in_order)]
+"""The strategies of an arm, in the order of `KINDS`."""

@@ -19,13 +19,6 @@ PAIRS = (
 Precision = Literal["fp32", "bf16", "fp16"]
 
 
-class EarlyStopping(Frozen):
-    """Stop when the validation metric has not risen by more than `min_delta` for `patience` evaluations."""
-
-    patience: int = Field(ge=1)
-    min_delta: float = Field(0.0, ge=0.0)
-
-
 class TrainingConfig(Frozen):
     """Everything that decides what a run computes, apart from data, encoder, head, strategies and seeds."""
 
@@ -37,7 +30,9 @@ class TrainingConfig(Frozen):
     epochs: float | None = Field(3.0, gt=0.0, description="Passes over the training set; null when max_steps is given.")
     max_steps: int | None = Field(None, ge=1, description="Optimizer steps, instead of epochs.")
     warmup_ratio: float = Field(0.1, ge=0.0, lt=1.0, description="Share of the steps in which the learning rate rises.")
-    schedule: Literal["linear"] = Field("linear", description="Linear warm-up, then linear decay to exactly zero.")
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        "linear", description="After a linear warm-up: down to exactly zero on a line or a half cosine, or constant."
+    )
     weight_decay: float = Field(0.01, ge=0.0, description="Decoupled; none on biases and LayerNorm.")
     adam_beta1: float = Field(0.9, ge=0.0, lt=1.0)
     adam_beta2: float = Field(0.999, ge=0.0, lt=1.0)
@@ -48,7 +43,6 @@ class TrainingConfig(Frozen):
         1.0, gt=0.0, description="Validate this often; the last step is always validated."
     )
     evaluate_every_steps: int | None = Field(None, ge=1, description="Validate this often, instead of by epochs.")
-    early_stopping: EarlyStopping | None = None
     precision: Precision = Field("fp32", description="bf16 and fp16 use autocast; fp16 needs CUDA.")
 
     @model_validator(mode="before")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,9 +14,22 @@ if TYPE_CHECKING:
     import torch
 
 
-def epoch_order(n: int, order_seed: int, epoch: int) -> np.ndarray:
-    """The permutation of n examples in one epoch (from 0), int64; it depends on nothing but its arguments."""
-    return np.random.default_rng(derive_seed(order_seed, "epoch", epoch)).permutation(n)
+Pool = Callable[[np.random.Generator], np.ndarray]
+"""Draws the examples of an epoch, some of them several times."""
+Arrange = Callable[[np.random.Generator, np.ndarray], np.ndarray]
+"""Draws an order of the examples of an epoch."""
+
+
+def epoch_order(n: int, order_seed: int, epoch: int, pool: Pool | None = None, arrange: Arrange | None = None) -> np.ndarray:
+    """The examples of one epoch (from 0) in their order, int64: a permutation of all n, unless `pool` or `arrange` say otherwise.
+
+    It depends on nothing but its arguments.
+    """
+    rng = np.random.default_rng(derive_seed(order_seed, "epoch", epoch))
+    if pool is None and arrange is None:
+        return rng.permutation(n)
+    examples = np.arange(n) if pool is None else pool(rng)
+    return rng.permutation(examples) if arrange is None else arrange(rng, examples)
 
 
 def evaluation_batches(split: PreparedSplit, batch_size: int) -> Iterator[np.ndarray]:

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from bertft_core.config.head import ClassificationHead
 from bertft_core.heads import pooling
+from bertft_core.heads.shaping import PLAIN, LossShape, cross_entropy_sum
 from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work
 from bertft_core.records.tables import matrix_column
 
@@ -42,10 +43,10 @@ def tail(model: PreTrainedModel, config: ClassificationHead, work: Work) -> Tail
     return pooling.tail_of(model, config.pooling, work)
 
 
-def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: ClassificationHead) -> Tensor:
+def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: ClassificationHead, shape: LossShape = PLAIN) -> Tensor:
     """Cross-entropy summed over the examples, in nats, of logits [windows, classes]. Scalar in fp32."""
     logits = pooling.aggregated(logits.float(), work, config.aggregate)
-    return nn.functional.cross_entropy(logits, torch.from_numpy(work.targets).to(logits.device), reduction="sum")
+    return cross_entropy_sum(logits, torch.from_numpy(work.targets).to(logits.device), shape)
 
 
 def outputs(model: PreTrainedModel, logits: Tensor, work: Work, config: ClassificationHead) -> list[np.ndarray]:

@@ -17,6 +17,7 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel
 
 from bertft_core.config.head import MaskedLMHead
 from bertft_core.heads.loading import load
+from bertft_core.heads.shaping import PLAIN, LossShape, cross_entropy_sum
 from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work, windows_work
 from bertft_core.masking import Masks, Vocabulary, draw_masks
 
@@ -129,11 +130,11 @@ def _slices(model: PreTrainedModel, values: Tensor, work: Work) -> Iterator[tupl
     yield from zip(values.split(n_rows), targets.split(n_rows), strict=True)
 
 
-def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: MaskedLMHead) -> Tensor:
+def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: MaskedLMHead, shape: LossShape = PLAIN) -> Tensor:
     """Cross-entropy summed over the hidden pieces, in nats. Scalar in fp32."""
 
     def slice_loss(values: Tensor, targets: Tensor) -> Tensor:
-        return nn.functional.cross_entropy(logits_of(model, values), targets, reduction="sum")
+        return cross_entropy_sum(logits_of(model, values), targets, shape)
 
     slices = list(_slices(model, logits, work))
     if len(slices) == 1 or not torch.is_grad_enabled():

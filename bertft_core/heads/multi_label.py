@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from bertft_core.config.head import MultiLabelHead
 from bertft_core.heads import pooling
+from bertft_core.heads.shaping import PLAIN, LossShape, binary_cross_entropy_sum
 from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work
 from bertft_core.records.tables import matrix_column
 
@@ -41,11 +42,11 @@ def tail(model: PreTrainedModel, config: MultiLabelHead, work: Work) -> Tail | N
     return pooling.tail_of(model, config.pooling, work)
 
 
-def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: MultiLabelHead) -> Tensor:
+def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: MultiLabelHead, shape: LossShape = PLAIN) -> Tensor:
     """Binary cross-entropy summed over examples and labels, in nats, of logits [windows, labels]. Scalar in fp32."""
     logits = pooling.aggregated(logits.float(), work, config.aggregate)
     targets = torch.from_numpy(work.targets).to(logits)
-    return nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
+    return binary_cross_entropy_sum(logits, targets, shape)
 
 
 def outputs(model: PreTrainedModel, logits: Tensor, work: Work, config: MultiLabelHead) -> list[np.ndarray]:

@@ -15,6 +15,7 @@ from transformers import AutoModelForQuestionAnswering, PreTrainedModel
 from bertft_core.config.head import QuestionAnsweringHead
 from bertft_core.heads.answers import NBest, best_answers, null_scores
 from bertft_core.heads.loading import load
+from bertft_core.heads.shaping import PLAIN, LossShape, cross_entropy_sum
 from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work, windows_work
 
 CONSTANT = False
@@ -74,7 +75,9 @@ def tail(model: PreTrainedModel, config: QuestionAnsweringHead, work: Work) -> T
     return head.qa_outputs if model.config.model_type in WITH_QA_OUTPUTS else None  # type: ignore[no-any-return]
 
 
-def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: QuestionAnsweringHead) -> Tensor:
+def loss_sum(
+    model: PreTrainedModel, logits: Tensor, work: Work, config: QuestionAnsweringHead, shape: LossShape = PLAIN
+) -> Tensor:
     """Half the cross-entropy of start plus that of end over the real pieces of a window, summed over windows; scalar, fp32.
 
     `logits` is [T, 2]. The transformers library means the same, but counts padding among the pieces.
@@ -83,7 +86,10 @@ def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: Questio
         logits.float().split(work.window_lengths.tolist()), batch_first=True, padding_value=-torch.inf
     )
     targets = torch.from_numpy(np.stack([work.targets.starts, work.targets.ends], axis=1)).to(logits.device)
-    return nn.functional.cross_entropy(windows, targets, ignore_index=NOT_TAUGHT, reduction="sum") / 2
+    if shape.is_plain:
+        return nn.functional.cross_entropy(windows, targets, ignore_index=NOT_TAUGHT, reduction="sum") / 2
+    taught = targets != NOT_TAUGHT
+    return cross_entropy_sum(windows.transpose(1, 2)[taught], targets[taught], shape) / 2
 
 
 def outputs(model: PreTrainedModel, logits: Tensor, work: Work, config: QuestionAnsweringHead) -> list[tuple[float, NBest]]:

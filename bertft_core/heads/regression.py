@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from bertft_core.config.head import RegressionHead
 from bertft_core.heads import pooling
+from bertft_core.heads.shaping import PLAIN, LossShape
 from bertft_core.heads.standardising import target_std
 from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work
 
@@ -40,10 +41,10 @@ def tail(model: PreTrainedModel, config: RegressionHead, work: Work) -> Tail | N
     return pooling.tail_of(model, config.pooling, work)
 
 
-def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: RegressionHead) -> Tensor:
+def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: RegressionHead, shape: LossShape = PLAIN) -> Tensor:
     """Squared error summed over the examples, in units of the training targets' variance, of outputs [windows, 1].
 
-    Always to answer the training mean costs 1 for each example. Scalar in fp32.
+    Always to answer the training mean costs 1 for each example. Scalar in fp32. No strategy shapes it.
     """
     predicted = pooling.aggregated(logits.float(), work, config.aggregate)[:, 0]
     errors = (predicted - torch.from_numpy(work.targets).to(predicted)) / target_std(model)

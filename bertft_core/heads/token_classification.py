@@ -13,12 +13,13 @@ import numpy as np
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
 from bertft_core.config.head import TokenClassificationHead
 from bertft_core.heads.crf import CRF
 from bertft_core.heads.loading import load
+from bertft_core.heads.shaping import PLAIN, LossShape, cross_entropy_sum
 from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work, windows_work
 from bertft_core.metrics.tag_schemes import allowed_transitions, scheme_of
 from bertft_core.records.tables import ragged_column
@@ -109,14 +110,16 @@ def _crf(model: PreTrainedModel) -> CRF:
     return model.crf
 
 
-def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: TokenClassificationHead) -> Tensor:
+def loss_sum(
+    model: PreTrainedModel, logits: Tensor, work: Work, config: TokenClassificationHead, shape: LossShape = PLAIN
+) -> Tensor:
     """Summed over the words, in nats: cross-entropy at first pieces, or -log p of the tag sequence of whole sentences. fp32."""
     words: Words = work.targets
     emissions = logits[torch.from_numpy(words.first).to(logits.device)].float()
     tags = torch.from_numpy(words.tags).to(logits.device)
     if config.crf:
         return _crf(model).neg_log_likelihood(emissions, tags, words.sentences.tolist())
-    return nn.functional.cross_entropy(emissions, tags, reduction="sum")
+    return cross_entropy_sum(emissions, tags, shape)
 
 
 def outputs(model: PreTrainedModel, logits: Tensor, work: Work, config: TokenClassificationHead) -> list[Tagged]:

@@ -19,6 +19,8 @@ class Evaluation(Frozen):
     """Optimizer steps done."""
     epoch: float
     metrics: dict[str, float]
+    loss: float | None = None
+    """The head's loss for each validation target, shaped by no strategy: nats; for regression variances of the training targets."""
 
 
 class Environment(Frozen):

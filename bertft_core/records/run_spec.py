@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from bertft_core.config.base import Frozen, digest_of
 from bertft_core.config.head import HeadConfig
-from bertft_core.config.strategies import StrategyConfig
+from bertft_core.config.strategies import Strategies
 from bertft_core.config.training import TrainingConfig
 
 SPEC_VERSION = 1
@@ -25,6 +25,7 @@ LEFT_OUT_OF_DIGEST = frozenset(
         "checkpoint_every_seconds",
         "prune_below",
         "keep_model",
+        "watch_gradients",
     }
 )
 """Names, places and how a run is carried out: they never change what it computes."""
@@ -64,7 +65,7 @@ class RunSpec(Frozen):
     labels: tuple[str, ...]
     metric: str
     training: TrainingConfig
-    strategies: tuple[StrategyConfig, ...]
+    strategies: Strategies
     seeds: SeedTriple
     threads: int
     evaluated_splits: tuple[str, ...]
@@ -76,6 +77,8 @@ class RunSpec(Frozen):
     checkpoint_every_seconds: float = 60.0
     prune_below: dict[int, float] = {}
     """Evaluation number (from 0) to the validation metric under which the run is stopped as pruned."""
+    watch_gradients: int = 0
+    """First steps whose gradient norms are recorded layer by layer."""
     keep_model: bool = True
     """Save the fine-tuned model beside the record."""
 

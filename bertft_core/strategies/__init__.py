@@ -1,11 +1,45 @@
-"""Ways of fine-tuning: one file each, chosen by `kind` and applied in the order of the arm.
+"""Ways of fine-tuning: one file each, chosen by `kind` and applied in the order of `KINDS`, however the arm lists them.
 
 Each module offers `apply(setup, config)`, which changes what it names in the `Setup` and nothing more.
 """
 
 from types import ModuleType
 
-from bertft_core.strategies import feature_extraction, full
+from bertft_core.strategies import (
+    class_weights,
+    early_stopping,
+    feature_extraction,
+    focal_loss,
+    freezing,
+    full,
+    gradual_unfreezing,
+    label_smoothing,
+    legacy_adam,
+    llrd,
+    mixout,
+    oversampling,
+    prior_decay,
+    reinit,
+    stratified_batches,
+    swa,
+)
 
-STRATEGIES: dict[str, ModuleType] = {"full": full, "feature_extraction": feature_extraction}
+STRATEGIES: dict[str, ModuleType] = {
+    "full": full,
+    "feature_extraction": feature_extraction,
+    "freezing": freezing,
+    "reinit": reinit,
+    "llrd": llrd,
+    "gradual_unfreezing": gradual_unfreezing,
+    "mixout": mixout,
+    "prior_decay": prior_decay,
+    "legacy_adam": legacy_adam,
+    "early_stopping": early_stopping,
+    "class_weights": class_weights,
+    "oversampling": oversampling,
+    "stratified_batches": stratified_batches,
+    "focal_loss": focal_loss,
+    "label_smoothing": label_smoothing,
+    "swa": swa,
+}
 """Kind of the strategy → its module."""

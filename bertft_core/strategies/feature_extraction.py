@@ -3,6 +3,7 @@
 Source:   Peters et al. 2019, "To Tune or Not to Tune?".
 Touches:  requires_grad and mode of the encoder (BERT's pooler is part of it).
 Neutral:  none; an arm without it is full fine-tuning.
+Order:    does not matter; whatever else would change the encoder is refused.
 Limits:   the head sees the same features in every epoch, without dropout inside the encoder.
 """
 

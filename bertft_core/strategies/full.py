@@ -3,6 +3,7 @@
 Source:   Devlin et al. 2019, section 3.2.
 Touches:  nothing; it is what a model does when it is loaded.
 Neutral:  always.
+Order:    does not matter.
 Limits:   none.
 """
 

@@ -30,6 +30,9 @@ class Position(Frozen):
     evaluations: tuple[Evaluation, ...] = ()
     best_step: int | None = None
     best_score: float | None = None
+    """The study's metric at `best_step`."""
+    best_watched: float | None = None
+    """The metric that chose `best_step`: the study's, unless early stopping watches another."""
     n_without_rise: int = 0
     """Evaluations in a row that early stopping counts."""
     train_seconds: float = 0.0
@@ -71,7 +74,7 @@ def load_checkpoint(directory: Path, digest: str) -> tuple[Position, dict[str, T
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, names: dict[int, str]) -> dict[str, Tensor]:
-    """AdamW's state by parameter name; `names` maps `id(parameter)` to its name."""
+    """The optimizer's state by parameter name; `names` maps `id(parameter)` to its name."""
     return {
         f"optimizer/{key}/{names[id(parameter)]}": values
         for parameter, state in optimizer.state.items()

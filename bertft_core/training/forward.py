@@ -17,6 +17,7 @@ from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.batching import evaluation_batches, padded
 from bertft_core.data.prepared import PreparedSplit
 from bertft_core.heads import HEADS
+from bertft_core.heads.shaping import PLAIN, LossShape
 from bertft_core.heads.work import Draw, Work
 from bertft_core.training.chunks import chunks_of
 from bertft_core.training.packing import IMPLEMENTATION, PACKABLE, Packing, all_token_states, first_token_states
@@ -60,9 +61,9 @@ class Forward:
                 return tail(self._stored_states(split.name, indices))
             return torch.cat([self._chunk_logits(part, many) for part, many in self.chunks(work)])
 
-    def loss_sum(self, logits: Tensor, work: Work) -> Tensor:
+    def loss_sum(self, logits: Tensor, work: Work, shape: LossShape = PLAIN) -> Tensor:
         """The head's loss, summed over its targets."""
-        return self.head.loss_sum(self.model, logits, work, self.config)
+        return self.head.loss_sum(self.model, logits, work, self.config, shape)
 
     def states(self, work: Work) -> Tensor:
         """The encoder's last hidden states [m, hidden] at the positions of the work."""
@@ -129,18 +130,24 @@ class Forward:
         padding_index = getattr(embedding, "padding_idx", None)
         return 0 if padding_index is None else padding_index + 1
 
-    def predict(self, split: PreparedSplit) -> pa.Table | None:
-        """The predictions of a whole split, or None when some logit is not finite."""
-        kind = self.config.kind
-        rows = self.evaluate(split, self._rows)
-        return None if any(row is None for row in rows) else self.head.predictions(ALIGNMENTS[kind].gold(split), rows)
+    def predict(self, split: PreparedSplit, losses: list[tuple[float, int]] | None = None) -> pa.Table | None:
+        """The predictions of a whole split, or None when some logit is not finite.
 
-    def _rows(self, split: PreparedSplit, indices: np.ndarray) -> list[Any]:
-        work = self.work(split, indices)
-        logits = self.logits(split, indices, work)
-        if not torch.isfinite(logits).all():
-            return [None] * len(indices)
-        return self.head.outputs(self.model, logits, work, self.config)
+        To `losses`, where given, comes the plain loss of every batch, summed over its targets, and their number.
+        """
+
+        def compute(split: PreparedSplit, indices: np.ndarray) -> list[Any]:
+            work = self.work(split, indices)
+            logits = self.logits(split, indices, work)
+            if not torch.isfinite(logits).all():
+                return [None] * len(indices)
+            if losses is not None:
+                losses.append((float(self.loss_sum(logits, work)), work.n_targets))
+            return self.head.outputs(self.model, logits, work, self.config)  # type: ignore[no-any-return]
+
+        rows = self.evaluate(split, compute)
+        kind = self.config.kind
+        return None if any(row is None for row in rows) else self.head.predictions(ALIGNMENTS[kind].gold(split), rows)
 
     @torch.no_grad()
     def evaluate(self, split: PreparedSplit, compute: Callable[[PreparedSplit, np.ndarray], list[Any]]) -> list[Any]:

@@ -11,10 +11,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from bertft_core.config.head import Direction
+from bertft_core.heads.shaping import LossShape
 from bertft_core.records import Evaluation, RunSpec
 from bertft_core.strategies.setup import Setup
 from bertft_core.training import weights
+from bertft_core.training.averaging import WeightAverage
+from bertft_core.training.best import Best
 from bertft_core.training.checkpoint import (
     Position,
     load_checkpoint,
@@ -43,20 +45,20 @@ class Loop:
         *,
         train_split: Any,
         validation: Validation,
-        direction: Direction,
         checkpoint_dir: Path,
         emit: Callable[[dict[str, Any]], None],
     ) -> None:
         self.spec, self.setup, self.forward, self.plan = spec, setup, forward, plan
         self.training = spec.training
         self._train_split, self.validation, self._emit = train_split, validation, emit
-        self._sign = 1.0 if direction == "maximize" else -1.0
         self._checkpoint_dir = checkpoint_dir
         self._n_warmup = n_warmup_steps(plan.n_steps, self.training.warmup_ratio)
-        self._names = {id(p): name for name, p in setup.model.named_parameters()}
-        self.optimizer = build_optimizer(setup.model, self.training)
+        self._names = {id(p): name for name, p in setup.learning.items()}
+        self.optimizer = build_optimizer(setup, self.training)
+        self._shape = LossShape(**vars(setup.losses))
+        self._best = Best(spec, setup.stopping)
+        self._average = WeightAverage(plan.evaluation_steps, setup.n_averaged)
         self._scaler = torch.amp.GradScaler("cuda", enabled=self.training.precision == "fp16")
-        self._learning = [p for p in setup.model.parameters() if p.requires_grad]
         self.position = Position(digest=spec.digest)
         self.best_weights: dict[str, Tensor] = {}
 
@@ -85,61 +87,73 @@ class Loop:
     def _step(self) -> float:
         """One optimizer step; the mean loss of its targets. Its gradient is exact however the step is cut in passes."""
         step = self.position.step
-        learning_rate = self.training.learning_rate * learning_rate_factor(step, self.plan.n_steps, self._n_warmup)
+        factor = learning_rate_factor(step, self.plan.n_steps, self._n_warmup, self.training.schedule)
+        learning_rate = self.training.learning_rate * factor
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group["scale"]
         draw = masking_draw(self.spec.seeds.dropout, step)
         passes = [(part, self.forward.work(self._train_split, part, draw)) for part in self.plan.micro_batches(step)]
         n_targets = max(1, sum(work.n_targets for _, work in passes))
-        self.setup.train_mode()
+        self.setup.train_mode(step)
         loss = 0.0
         for micro, (indices, work) in enumerate(passes):
             enter_dropout_stream(self.spec.seeds.dropout, step, micro)
             logits = self.forward.logits(self._train_split, indices, work)
-            part = self.forward.loss_sum(logits, work) / n_targets
+            part = self.forward.loss_sum(logits, work, self._shape) / n_targets
             self._scaler.scale(part).backward()
             loss += float(part.detach())
         if math.isfinite(loss):
-            grad_norm = self._update()
-            self._emit({"kind": "step", "step": step + 1, "loss": loss, "learning_rate": learning_rate, "grad_norm": grad_norm})
+            self._emit(
+                {"kind": "step", "step": step + 1, "loss": loss, "learning_rate": learning_rate} | self._update(learning_rate)
+            )
         return loss
 
-    def _update(self) -> float | None:
-        """Clip and apply the gradients; their global norm before clipping (None when it is not finite, as fp16 may have it)."""
+    def _update(self, learning_rate: float) -> dict[str, Any]:
+        """Clip and apply the gradients; their global norm before clipping (None when it is not finite, as fp16 may have it).
+
+        With it come the norms of the layers in the steps that are watched.
+        """
         self._scaler.unscale_(self.optimizer)
+        watched = self.position.step < self.spec.watch_gradients
+        layers = {"layers": gradient_norms(self.setup)} if watched else {}
         limit = self.training.max_grad_norm if self.training.max_grad_norm is not None else math.inf
-        norm = float(torch.nn.utils.clip_grad_norm_(self._learning, limit))
+        norm = float(torch.nn.utils.clip_grad_norm_(self.setup.learning.values(), limit))
+        if math.isfinite(norm):  # where it is not, the scaler of fp16 passes over the step
+            for act in self.setup.before_update:
+                act(lambda name: learning_rate * self.setup.rate_scale.get(name, 1.0))
         self._scaler.step(self.optimizer)
         self._scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        return norm if math.isfinite(norm) else None
+        return {"grad_norm": norm if math.isfinite(norm) else None} | layers
 
     def _evaluate(self) -> tuple[Ending, str | None] | None:
         started = time.monotonic()
-        metrics = self.validation.metrics(self.position.step, self.position.best_step)
-        position = self.position
-        if metrics is None:
-            return "diverged", f"the logits of the validation set were not finite after step {position.step}"
-        evaluation = Evaluation(step=position.step, epoch=self.plan.epoch(position.step), metrics=metrics)
-        score = metrics[self.spec.metric]
-        stopping = self.training.early_stopping
-        min_delta = stopping.min_delta if stopping is not None else 0.0
-        rise = math.inf if position.best_score is None else self._sign * (score - position.best_score)
+        step = self.position.step
+        self._take_average(step)
+        validated = self.validation.of(step, self.position.best_step)
+        if validated is None:
+            return "diverged", f"the logits of the validation set were not finite after step {step}"
+        metrics = validated.metrics
+        evaluation = Evaluation(step=step, epoch=self.plan.epoch(step), metrics=metrics, loss=validated.loss)
         self._advance(
-            evaluations=(*position.evaluations, evaluation),
-            evaluate_seconds=position.evaluate_seconds + time.monotonic() - started,
-            n_without_rise=0 if rise > min_delta else position.n_without_rise + 1,
+            evaluations=(*self.position.evaluations, evaluation),
+            evaluate_seconds=self.position.evaluate_seconds + time.monotonic() - started,
+            **self._best.changes(self.position, metrics, step),
         )
-        if rise > 0:
-            self._advance(best_step=position.step, best_score=score)
-            self.best_weights = weights.copy_of(self.setup.model)
-        self._emit({"kind": "evaluation", "step": evaluation.step, "epoch": evaluation.epoch, "metrics": metrics})
-        threshold = self.spec.prune_below.get(len(self.position.evaluations) - 1)
-        if threshold is not None and self._sign * (score - threshold) < 0 and position.step < self.plan.n_steps:
+        if self.position.best_step == step:
+            self.best_weights = weights.copy_of(self.setup.learning)
+        self._emit({"kind": "evaluation"} | evaluation.model_dump())
+        if step < self.plan.n_steps and self._best.is_hopeless(self.position, metrics[self.spec.metric]):
             return "pruned", None
-        if stopping is not None and self.position.n_without_rise >= stopping.patience and position.step < self.plan.n_steps:
+        if step < self.plan.n_steps and self._best.is_enough(self.position):
             return "stopped_early", None
         return None
+
+    def _take_average(self, step: int) -> None:
+        """Collect the weights of the last evaluations; with the last one their mean is put in place of them."""
+        self._average.add(step, self.setup.learning)
+        if self._average.is_complete(step):
+            weights.put_back(self.setup.model, self._average.mean)
 
     def _advance(self, **changes: Any) -> None:
         self.position = self.position.model_copy(update=changes)
@@ -147,8 +161,9 @@ class Loop:
     def save(self) -> None:
         """Save the state after the last step; the `saving` event lets its listener write what belongs to it first."""
         self._emit({"kind": "saving", "step": self.position.step})
-        tensors = {f"weights/{name}": p.detach() for name, p in self.setup.model.named_parameters() if p.requires_grad}
+        tensors = {f"weights/{name}": p.detach() for name, p in self.setup.learning.items()}
         tensors |= {f"best/{name}": values for name, values in self.best_weights.items()}
+        tensors |= {f"average/{name}": values for name, values in self._average.mean.items()}
         tensors |= optimizer_tensors(self.optimizer, self._names)
         self._advance(scaler=self._scaler.state_dict() if self._scaler.is_enabled() else {})
         save_checkpoint(self._checkpoint_dir, self.position, tensors)
@@ -162,6 +177,7 @@ class Loop:
         self.position, tensors = loaded
         weights.put_back(self.setup.model, _below("weights/", tensors))
         self.best_weights = _below("best/", tensors)
+        self._average.mean = _below("average/", tensors)
         restore_optimizer(self.optimizer, tensors, dict(self.setup.model.named_parameters()))
         if self.position.scaler:
             self._scaler.load_state_dict(dict(self.position.scaler))
@@ -170,3 +186,14 @@ class Loop:
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): values for name, values in tensors.items() if name.startswith(prefix)}
+
+
+def gradient_norms(setup: Setup) -> dict[str, float]:
+    """Part of the model (embeddings, each layer, head) → L2 norm of its gradient; parts without one are left out."""
+    names, depths = setup.architecture.depth_names(), setup.architecture.depths()
+    squares: dict[int, float] = {}
+    for name, parameter in setup.learning.items():
+        if parameter.grad is not None:
+            depth = depths[name]
+            squares[depth] = squares.get(depth, 0.0) + float(parameter.grad.double().square().sum())
+    return {names[depth]: math.sqrt(squares[depth]) for depth in sorted(squares) if math.isfinite(squares[depth])}

@@ -1,14 +1,16 @@
-"""AdamW with the right no-decay groups, and linear warm-up with linear decay to zero."""
+"""AdamW with the right no-decay groups, and the schedules of the learning rate."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import nn
 
 from bertft_core.config.training import TrainingConfig
 from bertft_core.heads.crf import CRF
+from bertft_core.strategies.setup import Groups, Setup
 
 
 def decayed_names(model: nn.Module) -> set[str]:
@@ -25,21 +27,31 @@ def decayed_names(model: nn.Module) -> set[str]:
     return {name for name, _ in model.named_parameters() if name not in undecayed and not name.endswith("bias")}
 
 
-def build_optimizer(model: nn.Module, training: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW (decoupled decay, bias correction) over what learns, in two groups: decayed and not."""
-    decayed = decayed_names(model)
-    learning = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for name, p in learning if name in decayed], "weight_decay": training.weight_decay},
-        {"params": [p for name, p in learning if name not in decayed], "weight_decay": 0.0},
+def build_optimizer(setup: Setup, training: TrainingConfig) -> torch.optim.Optimizer:
+    """AdamW (decoupled decay, bias correction), or what a strategy builds, over what learns."""
+    groups = parameter_groups(setup, training)
+    return torch.optim.AdamW(groups, fused=True) if setup.optimizer is None else setup.optimizer(groups)
+
+
+def parameter_groups(setup: Setup, training: TrainingConfig) -> Groups:
+    """What learns, decayed parameters first, apart by the `scale` of their learning rate."""
+    decayed = decayed_names(setup.model)
+    parts: dict[tuple[bool, float], list[nn.Parameter]] = {}
+    for is_decayed in (True, False):
+        for name, parameter in setup.learning.items():
+            if (name in decayed) == is_decayed:
+                parts.setdefault((is_decayed, setup.rate_scale.get(name, 1.0)), []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "scale": scale,
+            "lr": training.learning_rate * scale,
+            "betas": (training.adam_beta1, training.adam_beta2),
+            "eps": training.adam_epsilon,
+            "weight_decay": training.weight_decay if is_decayed else 0.0,
+        }
+        for (is_decayed, scale), parameters in parts.items()
     ]
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]],
-        lr=training.learning_rate,
-        betas=(training.adam_beta1, training.adam_beta2),
-        eps=training.adam_epsilon,
-        fused=True,
-    )
 
 
 def n_warmup_steps(n_steps: int, warmup_ratio: float) -> int:
@@ -47,12 +59,28 @@ def n_warmup_steps(n_steps: int, warmup_ratio: float) -> int:
     return math.ceil(n_steps * warmup_ratio)
 
 
-def learning_rate_factor(step: int, n_steps: int, n_warmup: int) -> float:
+def _line(left: int, total: int) -> float:
+    return left / total
+
+
+def _half_cosine(left: int, total: int) -> float:
+    return 0.5 * (1.0 + math.cos(math.pi * (total - left) / total))
+
+
+def _level(left: int, total: int) -> float:
+    return 1.0
+
+
+SCHEDULES: dict[str, Callable[[int, int], float]] = {"linear": _line, "cosine": _half_cosine, "constant": _level}
+"""`training.schedule` → share of the peak when so many steps are left of all those behind the warm-up."""
+
+
+def learning_rate_factor(step: int, n_steps: int, n_warmup: int, schedule: str = "linear") -> float:
     """Share of the peak learning rate used by the update after `step` updates: 0 ≤ step < n_steps.
 
-    Rises from 0 at step 0 to 1 at step n_warmup, then falls on a line that reaches exactly 0 at n_steps
-    (transformers' `get_linear_schedule_with_warmup`).
+    Rises from 0 at step 0 to 1 at step n_warmup, then goes as the schedule says; linear and cosine reach exactly 0 at n_steps
+    (transformers' `get_linear_schedule_with_warmup` and `get_cosine_schedule_with_warmup`).
     """
     if step < n_warmup:
         return step / n_warmup
-    return max(0.0, (n_steps - step) / max(1, n_steps - n_warmup))
+    return SCHEDULES[schedule](max(0, n_steps - step), max(1, n_steps - n_warmup))

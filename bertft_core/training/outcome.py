@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -14,6 +13,7 @@ from bertft_core.data.prepared import PreparedSplit
 from bertft_core.metrics import METRICS
 from bertft_core.records import Environment, RunRecord, RunSpec, RunStatus
 from bertft_core.records.predictions import write_predictions
+from bertft_core.strategies.setup import Setup
 from bertft_core.training import weights
 from bertft_core.training.forward import Forward
 from bertft_core.training.loop import Ending, Loop
@@ -31,13 +31,14 @@ class Outcome:
         run_dir: Path,
         splits: dict[str, PreparedSplit],
         forward: Forward,
-        model: Any,
+        setup: Setup,
         loop: Loop,
         ending: Ending,
         error: str | None,
     ) -> None:
         self.spec, self._run_dir, self._splits, self._forward = spec, run_dir, splits, forward
-        self._model, self._loop, self._ending, self._error = model, loop, ending, error
+        self._setup, self._model = setup, setup.model
+        self._loop, self._ending, self._error = loop, ending, error
 
     @property
     def is_scored(self) -> bool:
@@ -75,7 +76,7 @@ class Outcome:
             examples_per_second=n_seen / position.train_seconds if position.train_seconds else None,
             peak_memory_bytes=peak_memory_bytes,
             n_parameters=sum(p.numel() for p in parameters),
-            n_trainable_parameters=sum(p.numel() for p in parameters if p.requires_grad),
+            n_trainable_parameters=sum(p.numel() for p in self._setup.learning.values()),
             evaluations=position.evaluations,
             best_step=position.best_step,
             best_score=position.best_score,

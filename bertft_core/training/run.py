@@ -23,6 +23,7 @@ from bertft_core.strategies.setup import Setup
 from bertft_core.training import determinism, weights
 from bertft_core.training.curves import CurveFile
 from bertft_core.training.environment import read_environment
+from bertft_core.training.facts import facts_of
 from bertft_core.training.features import feature_dir, frozen_features
 from bertft_core.training.forward import Forward
 from bertft_core.training.loop import Loop
@@ -59,7 +60,7 @@ def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> Ru
     _forget_earlier_runs(device)
     run = _Run(spec, run_dir, device, on_event)
     ending, error = run.train()
-    outcome = Outcome(spec, run_dir, run.splits, run.forward, run.setup.model, run.loop, ending, error)
+    outcome = Outcome(spec, run_dir, run.splits, run.forward, run.setup, run.loop, ending, error)
     if outcome.is_scored:
         on_event({"kind": "predicting"})
     record = outcome.record(
@@ -89,7 +90,7 @@ class _Run:
         if spec.head.kind in TAKE_FROM_TRAIN:
             TAKE_FROM_TRAIN[spec.head.kind](model, self.splits["train"])
         model.to(device)
-        self.setup = Setup(model)
+        self.setup = Setup(model, facts_of(spec, self.splits["train"], model))
         for strategy in spec.strategies:
             STRATEGIES[strategy.kind].apply(self.setup, strategy)
         self.forward = Forward(model, spec.head, device, spec.training.precision)
@@ -98,10 +99,9 @@ class _Run:
             spec,
             self.setup,
             self.forward,
-            StepPlan(self.splits["train"].n, spec.training, spec.seeds.order),
+            StepPlan(self.splits["train"].n, spec.training, spec.seeds.order, self.setup.sampling),
             train_split=self.splits["train"],
             validation=Validation(spec, self.forward, self.splits["validation"]),
-            direction=spec.head.metrics[spec.metric],
             checkpoint_dir=run_dir / "checkpoint",
             emit=self._emit,
         )

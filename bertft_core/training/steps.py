@@ -9,6 +9,7 @@ import numpy as np
 
 from bertft_core.config.training import TrainingConfig
 from bertft_core.data.batching import epoch_order
+from bertft_core.strategies.setup import Sampling
 
 
 @dataclass
@@ -18,12 +19,18 @@ class StepPlan:
     n_examples: int
     training: TrainingConfig
     order_seed: int
+    sampling: Sampling = field(default_factory=Sampling)
     _orders: dict[int, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def n_per_epoch(self) -> int:
+        """Examples seen in an epoch."""
+        return self.n_examples if self.sampling.n_pool is None else self.sampling.n_pool
 
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps per epoch; the last one of an epoch may hold fewer examples."""
-        return math.ceil(self.n_examples / self.training.batch_size)
+        return math.ceil(self.n_per_epoch / self.training.batch_size)
 
     @property
     def n_steps(self) -> int:
@@ -54,7 +61,8 @@ class StepPlan:
         """Training examples of step `step` (from 0)."""
         epoch, place = divmod(step, self.steps_per_epoch)
         if epoch not in self._orders:
-            self._orders = {epoch: epoch_order(self.n_examples, self.order_seed, epoch)}
+            how = self.sampling
+            self._orders = {epoch: epoch_order(self.n_examples, self.order_seed, epoch, how.pool, how.arrange)}
         size = self.training.batch_size
         return self._orders[epoch][place * size : (place + 1) * size]
 

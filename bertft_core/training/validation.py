@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pyarrow as pa
 
 from bertft_core.data.prepared import PreparedSplit
@@ -10,21 +12,31 @@ from bertft_core.records import RunSpec
 from bertft_core.training.forward import Forward
 
 
+class Validated(NamedTuple):
+    """What the validation set says of some weights."""
+
+    metrics: dict[str, float]
+    loss: float
+    """The head's loss for each target, not shaped by any strategy; nats, but for regression."""
+
+
 class Validation:
-    """The metrics of the validation set with the weights of the moment."""
+    """The validation set with the weights of the moment."""
 
     def __init__(self, spec: RunSpec, forward: Forward, split: PreparedSplit) -> None:
         self._spec, self._forward, self._split = spec, forward, split
         self._predictions: dict[int, pa.Table] = {}
 
-    def metrics(self, step: int, best_step: int | None) -> dict[str, float] | None:
-        """Every metric after `step`, or None when the logits are not finite; `best_step` is the best one until now."""
-        predictions = self._forward.predict(self._split)
+    def of(self, step: int, best_step: int | None) -> Validated | None:
+        """Metrics and loss after `step`, or None when the logits are not finite; `best_step` is the best one until now."""
+        losses: list[tuple[float, int]] = []
+        predictions = self._forward.predict(self._split, losses)
         if predictions is None:
             return None
         self._predictions = {kept: t for kept, t in self._predictions.items() if kept == best_step} | {step: predictions}
         metrics, labels = METRICS[self._spec.head.kind], self._spec.labels
-        return metrics.compute(predictions, labels, **metrics.tune(predictions, labels))
+        loss = sum(part for part, _ in losses) / max(1, sum(n for _, n in losses))
+        return Validated(metrics.compute(predictions, labels, **metrics.tune(predictions, labels)), loss)
 
     def predictions_of(self, step: int | None) -> pa.Table | None:
         """The predictions with the model's weights, which are those of `step`; computed again after a resume."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +44,9 @@ def head_parameters(model: Any) -> list[tuple[str, Tensor]]:
     return [(name, parameter) for name, parameter in model.named_parameters() if not name.startswith(prefix)]
 
 
-def copy_of(model: nn.Module) -> dict[str, Tensor]:
-    """The learning parameters, copied to the CPU."""
-    return {name: p.detach().to("cpu", copy=True) for name, p in model.named_parameters() if p.requires_grad}
+def copy_of(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Name → values, copied to the CPU."""
+    return {name: p.detach().to("cpu", copy=True) for name, p in parameters.items()}
 
 
 @torch.no_grad()

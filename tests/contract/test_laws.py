@@ -26,7 +26,7 @@ from bertft_core.training.steps import StepPlan
 from tests.studies import tiny_spec, tiny_study
 
 TIMES = {"started_at", "ended_at", "train_seconds", "evaluate_seconds", "examples_per_second", "peak_memory_bytes", "environment"}
-RESUMABLE = {"epochs": 4, "evaluate_every_steps": 3, "evaluate_every_epochs": None, "early_stopping": {"patience": 5}}
+RESUMABLE = {"epochs": 4, "evaluate_every_steps": 3, "evaluate_every_epochs": None}
 STEPS = 20
 
 
@@ -91,6 +91,12 @@ def interrupted(spec: RunSpec, run_dir: Path, kind: str, at_step: int | None = N
         train_run(every_step_saved(spec), run_dir=run_dir, on_event=on_event)
 
 
+def stopping(spec: RunSpec) -> RunSpec:
+    """With the patience that has to be remembered too."""
+    strategies = [{"kind": "early_stopping", "patience": 5}, *spec.model_dump()["strategies"]]
+    return RunSpec.model_validate({**spec.model_dump(), "strategies": strategies})
+
+
 def every_step_saved(spec: RunSpec) -> RunSpec:
     return spec.model_copy(update={"checkpoint_every_seconds": 1e-9})
 
@@ -153,7 +159,7 @@ def test_a_run_is_the_same_whether_its_model_is_kept_or_its_state_saved(spec, pl
 
 @pytest.fixture(scope="module")
 def resumable(prepared, tmp_path_factory) -> tuple[RunSpec, dict[str, Any]]:
-    spec = tiny_spec(*prepared, **RESUMABLE)
+    spec = stopping(tiny_spec(*prepared, **RESUMABLE))
     run_dir = tmp_path_factory.mktemp("unbroken")
     train_run(spec, run_dir=run_dir)
     assert steps_in(run_dir) == list(range(1, STEPS + 1))
@@ -185,7 +191,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bits(resumable,
 
 
 def test_a_frozen_encoder_is_resumed_with_the_same_bits(prepared, tmp_path):
-    spec = tiny_spec(*prepared, "features", 0, **RESUMABLE)
+    spec = stopping(tiny_spec(*prepared, "features", 0, **RESUMABLE))
     train_run(spec, run_dir=tmp_path / "unbroken")
     interrupted(spec, tmp_path / "broken", "step", 11)
     train_run(spec, run_dir=tmp_path / "broken")
@@ -236,7 +242,7 @@ def test_a_torn_checkpoint_is_passed_over_for_the_one_before(resumable, tmp_path
 
 def test_a_run_starts_anew_when_every_checkpoint_is_torn_or_of_another_run(prepared, resumable, tmp_path):
     spec, unbroken = resumable
-    interrupted(tiny_spec(*prepared, "full", 1, **RESUMABLE), tmp_path / "other", "step", 8)
+    interrupted(stopping(tiny_spec(*prepared, "full", 1, **RESUMABLE)), tmp_path / "other", "step", 8)
     interrupted(spec, tmp_path / "run", "step", 8)
     for path in (tmp_path / "run" / "checkpoint").glob(f"*/{TENSORS}"):
         cut(path)

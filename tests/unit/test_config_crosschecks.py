@@ -32,7 +32,6 @@ def space(text: str) -> str:
         ("batch_size: {low: 8.5, high: 32, integer: true}", "batch_size", "must be whole numbers"),
         ("precision: {choices: [fp32, fp8]}", "precision", "choose precision 'fp8'"),
         ("precision: {low: 0, high: 1}", "precision", "choose precision 0.0"),
-        ("early_stopping: {choices: [2]}", "early_stopping", "choose early_stopping 2"),
         ("lerning_rate: {low: 1e-5, high: 1e-3}", "lerning_rate", "no training setting; known are learning_rate"),
     ],
 )

@@ -8,6 +8,7 @@ from itertools import zip_longest
 import pytest
 
 from bertft_core.config import UserError
+from bertft_core.config.strategies import KINDS
 from bertft_core.config.training import TrainingConfig
 from tests.configs import STUDY, changed, refusal
 
@@ -29,7 +30,12 @@ DATA = "{source: bundled, name: reviews}"
         (STUDY + "head: {kind: classification, knd: 3}\n", "head.knd", 14, "kind"),
         (STUDY + "encoder:\n  chekpoint: x\n", "encoder.chekpoint", 15, "checkpoint"),
         (STUDY + "seeds:\n  design:\n    crossed: {init: 2, order: 2, ordre: 2}\n", "seeds.design.crossed.ordre", 16, "order"),
-        (changed("batch_size: 16", "early_stopping: {patience: 2, delta: 1}"), "training.early_stopping.delta", 4, "min_delta"),
+        (
+            changed("{kind: feature_extraction", "{kind: early_stopping, patience: 2, delta: 1"),
+            "arms.features.strategies[0].delta",
+            8,
+            "min_delta",
+        ),
     ],
 )
 def test_an_unknown_key_says_its_path_line_and_nearest_valid_key(tmp_path, text, key, line, nearest):
@@ -76,18 +82,18 @@ def test_a_missing_key_is_named(tmp_path, text, key, line, todo):
     ("text", "key", "found", "expected"),
     [
         (changed("bundled", "bundeld"), "data.source", "'bundeld'", "one of bundled, files, hub"),
-        (changed("feature_extraction", "futl"), "arms.features.strategies[0].kind", "'futl'", "one of full, feature_extraction"),
+        (changed("feature_extraction", "futl"), "arms.features.strategies[0].kind", "'futl'", f"one of {', '.join(KINDS)}"),
         (
             changed("- {kind: feature_extraction}", "- full"),
             "arms.features.strategies[0]",
             "'full'",
-            "a mapping with kind: full or kind: feature_extraction",
+            f"a mapping with kind: {', '.join(KINDS[:-1])} or {KINDS[-1]}",
         ),
         (
             changed(DATA, "reviews"),
             "data",
             "'reviews'",
-            "a mapping with source: bundled or source: files or source: hub",
+            "a mapping with source: bundled, files or hub",
         ),
         (
             STUDY + "head: clasification\n",

@@ -11,7 +11,7 @@ def test_a_study_written_as_json_is_read_back_as_the_same_study():
             "training": {"epochs": None, "max_steps": 10},
             "arms": {
                 "features": {"strategies": [{"kind": "feature_extraction"}]},
-                "full": {"learning_rate": 3e-5, "max_grad_norm": None, "early_stopping": {"patience": 2}},
+                "full": {"learning_rate": 3e-5, "max_grad_norm": None, "strategies": [{"kind": "early_stopping", "patience": 2}]},
             },
         }
     )

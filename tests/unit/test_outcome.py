@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from bertft_core.config import UserError
+from bertft_core.config.strategies import EarlyStopping
 from bertft_core.data.prepared import open_split
 from bertft_core.metrics.classification import compute
 from bertft_core.metrics.columns import matrix, vector
@@ -165,8 +166,24 @@ def test_a_run_under_its_threshold_is_pruned(run, tmp_path, metric, thresholds, 
     assert "predicting" not in {event["kind"] for event in events}
 
 
+def stopping(**settings: Any) -> dict[str, Any]:
+    return {"strategies": (EarlyStopping(**settings),)}
+
+
+def test_early_stopping_restores_the_best_of_the_metric_it_watches(run):
+    """The study selects by accuracy; the log-loss of this run is best elsewhere."""
+    by_accuracy, _ = run(update=stopping(patience=20), epochs=10, learning_rate=0.002)
+    by_loss, _ = run(update=stopping(patience=20, metric="log_loss"), epochs=10, learning_rate=0.002)
+    losses = {e.step: e.metrics["log_loss"] for e in by_loss.evaluations}
+    accuracies = {e.step: e.metrics["accuracy"] for e in by_loss.evaluations}
+    assert by_loss.best_step == min(losses, key=losses.get)
+    assert by_loss.best_score == accuracies[by_loss.best_step]
+    assert by_accuracy.best_step == max(accuracies, key=accuracies.get)
+    assert by_accuracy.best_step != by_loss.best_step, "else this shows nothing"
+
+
 def test_a_run_stops_early_when_validation_does_not_rise(run):
-    record, _ = run(learning_rate=1e-12, epochs=10, early_stopping={"patience": 2})
+    record, _ = run(update=stopping(patience=2), learning_rate=1e-12, epochs=10)
     assert [evaluation.step for evaluation in record.evaluations] == [5, 10, 15]
     assert (record.n_steps, record.planned_steps, record.best_step) == (15, 50, 5)
     assert record.status in ("ok", "collapsed")
@@ -174,8 +191,8 @@ def test_a_run_stops_early_when_validation_does_not_rise(run):
 
 
 def test_a_rise_under_min_delta_does_not_keep_a_run_going_but_is_the_best(run):
-    stopping = {"patience": 2, "min_delta": 10.0}
-    record, _ = run(update={"metric": "log_loss"}, epochs=10, learning_rate=0.002, dropout=0.0, early_stopping=stopping)
+    update = {"metric": "log_loss"} | stopping(patience=2, min_delta=10.0)
+    record, _ = run(update=update, epochs=10, learning_rate=0.002, dropout=0.0)
     losses = [evaluation.metrics["log_loss"] for evaluation in record.evaluations]
     assert len(losses) == 3
     assert record.best_score == min(losses) < losses[0]

@@ -156,7 +156,12 @@ def test_the_command_runs_the_same_study_again(tmp_path):
     [
         {},
         {"training": {"epochs": None, "max_steps": 7, "evaluate_every_steps": 2, "evaluate_every_epochs": None}},
-        {"arms": {"a": {"max_grad_norm": None, "learning_rate": 1e-5}, "b": {"early_stopping": {"patience": 1}}}},
+        {
+            "arms": {
+                "a": {"max_grad_norm": None, "learning_rate": 1e-5},
+                "b": {"strategies": [{"kind": "early_stopping", "patience": 1}]},
+            }
+        },
         {"head": "classification", "metric": "log_loss", "seeds": {"n": 4, "design": {"only": "order"}}},
         {"data": {"source": "files", "train": "/a/b: c.csv", "text": ["one", "two"], "labels": ["no", "yes"]}},
         {"encoder": {"path": "/models/tiny"}, "seeds": {"design": {"crossed": {"init": 2, "order": 3}}}},

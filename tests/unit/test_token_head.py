@@ -23,6 +23,7 @@ from bertft_core.metrics.tag_schemes import allowed_transitions, violations
 from bertft_core.records.predictions import read_predictions
 from bertft_core.training.determinism import configure
 from bertft_core.training.forward import Forward
+from bertft_core.strategies.setup import Setup
 from bertft_core.training.optimizer import build_optimizer, decayed_names
 from bertft_core.training.run import train_run
 from tests.encoders import KINDS
@@ -202,7 +203,7 @@ def test_the_crf_learns_at_the_common_rate_without_decay(case):
     assert names == {"crf.start", "crf.end", "crf.transitions"}
     assert decayed_names(model).isdisjoint(names)
     assert "classifier.weight" in decayed_names(model)
-    optimizer = build_optimizer(model, TrainingConfig(weight_decay=0.1))
+    optimizer = build_optimizer(Setup(model), TrainingConfig(weight_decay=0.1))
     decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
     assert {decay[id(p)] for name, p in model.named_parameters() if name in names} == {0.0}
     assert len({group["lr"] for group in optimizer.param_groups}) == 1

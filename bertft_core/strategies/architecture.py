@@ -1,0 +1,94 @@
+"""Where the layers of an encoder are: the one table that names the parts of each family's model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from bertft_core.config import UserError
+
+
+class Parts(NamedTuple):
+    """Names of modules inside the encoder."""
+
+    bottom: tuple[str, ...]
+    """What comes before the first layer or is shared by all of them; counted as embeddings."""
+    layers: str
+    """The list of layers, from the bottom."""
+    pooler: str | None = "pooler"
+    """What only a head over whole texts reads; absent in models of other heads."""
+
+
+_BERT = Parts(("embeddings",), "encoder.layer")
+ARCHITECTURES: dict[str, Parts] = {
+    "bert": _BERT,
+    "roberta": _BERT,
+    "xlm-roberta": _BERT,
+    "camembert": _BERT,
+    "electra": Parts(("embeddings", "embeddings_project"), "encoder.layer", None),
+    "distilbert": Parts(("embeddings",), "transformer.layer", None),
+    # Relative positions are read by every layer; the convolution of some checkpoints stands behind the lowest one.
+    "deberta-v2": Parts(("embeddings", "encoder.rel_embeddings", "encoder.LayerNorm", "encoder.conv"), "encoder.layer", None),
+}
+"""`model_type` → its parts."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A model of a known family: encoder with L layers, and a head."""
+
+    model: Any
+
+    @property
+    def encoder(self) -> nn.Module:
+        """The pre-trained part."""
+        return self.model.base_model  # type: ignore[no-any-return]
+
+    @cached_property
+    def parts(self) -> Parts:
+        """The names of this model's parts. Raises `UserError` for a family that is not in the table."""
+        kind = self.model.config.model_type
+        if kind not in ARCHITECTURES:
+            raise UserError(
+                f"the layers of encoders of the type '{kind}' are not known here",
+                found=kind,
+                expected=f"one of {', '.join(ARCHITECTURES)}",
+                todo="leave out strategies and probes that look at single layers",
+            )
+        return ARCHITECTURES[kind]
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The L layers, from the bottom."""
+        return list(self.encoder.get_submodule(self.parts.layers))  # type: ignore[call-overload]
+
+    @property
+    def n_layers(self) -> int:
+        """L."""
+        return len(self.layers)
+
+    @property
+    def pooler(self) -> nn.Module | None:
+        """The encoder's own pooling layer, where this model has one."""
+        return None if self.parts.pooler is None else getattr(self.encoder, self.parts.pooler, None)
+
+    def depths(self) -> dict[str, int]:
+        """Parameter name → where it stands: 0 embeddings, 1 … L the layers from the bottom, L + 1 pooler and head."""
+        prefix = self.model.base_model_prefix + "."
+        return {
+            name: self._depth(name.removeprefix(prefix), name.startswith(prefix)) for name, _ in self.model.named_parameters()
+        }
+
+    def _depth(self, name: str, in_encoder: bool) -> int:
+        layers = self.parts.layers + "."
+        if in_encoder and name.startswith(layers):
+            return int(name.removeprefix(layers).split(".")[0]) + 1
+        bottom = in_encoder and any(name.startswith(part + ".") for part in self.parts.bottom)
+        return 0 if bottom else self.n_layers + 1
+
+    def depth_names(self) -> list[str]:
+        """What the depths 0 … L + 1 are called."""
+        return ["embeddings", *(f"layer {i}" for i in range(self.n_layers)), "head"]

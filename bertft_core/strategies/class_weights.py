@@ -1,0 +1,62 @@
+"""Class weights: the loss of a target counts by its class.
+
+Source:   `balanced` n / (K·n_c): King & Zeng 2001, as in scikit-learn. `effective_number` (1−β)/(1−β^n_c), scaled to add up to K:
+          Cui et al. 2019, "Class-Balanced Loss Based on Effective Number of Samples".
+Touches:  the training loss. Validation, test and the reported validation loss are not weighted.
+Neutral:  weights: {} (every label weighs 1).
+Order:    does not matter.
+Limits:   counted in the training set as it is, not as oversampling makes it; together they correct twice. A step's loss is
+          divided by the number of targets, not by their weights, so a target weighs the same in every batch. In multi_label the
+          weight is that of a positive target of the label; `balanced` is there negatives / positives.
+"""
+
+from __future__ import annotations
+
+import difflib
+
+import numpy as np
+import torch
+
+from bertft_core.config import UserError
+from bertft_core.config.strategies import ClassWeights
+from bertft_core.strategies.setup import Setup
+
+
+def apply(setup: Setup, config: ClassWeights) -> None:
+    """Weigh the labels. Raises `UserError` for a label that the data do not have."""
+    labels, counts = setup.facts.labels, setup.facts.label_counts
+    assert counts is not None
+    if isinstance(config.weights, dict):
+        weights = _given(config.weights, labels)
+    elif config.weights == "effective_number":
+        weights = effective_number(counts, config.beta)
+    elif setup.facts.n_targets_per_label:
+        weights = np.where(counts > 0, (setup.facts.n_targets_per_label - counts) / np.maximum(counts, 1), 1.0)
+    else:
+        weights = balanced(counts)
+    if not (weights == 1.0).all():
+        setup.losses.class_weights = torch.tensor(weights, dtype=torch.float32)
+
+
+def balanced(counts: np.ndarray) -> np.ndarray:
+    """n / (K · n_c) of counts [K]; a label without training targets weighs 1, for it never counts."""
+    return np.where(counts > 0, counts.sum() / (len(counts) * np.maximum(counts, 1)), 1.0)
+
+
+def effective_number(counts: np.ndarray, beta: float) -> np.ndarray:
+    """(1−β)/(1−β^n_c) of counts [K], scaled so that the labels with training targets have a mean weight of 1."""
+    weights = np.where(counts > 0, (1.0 - beta) / (1.0 - beta ** np.maximum(counts, 1)), 0.0)
+    return np.where(counts > 0, weights * (counts > 0).sum() / weights.sum(), 1.0)
+
+
+def _given(weights: dict[str, float], labels: tuple[str, ...]) -> np.ndarray:
+    for label in weights:
+        if label not in labels:
+            near = difflib.get_close_matches(label, labels, n=1, cutoff=0.0)
+            raise UserError(
+                "class_weights names a label that the data do not have",
+                found=label,
+                expected=f"one of {', '.join(labels)}",
+                todo=f"did you mean '{near[0]}'?",
+            )
+    return np.array([weights.get(label, 1.0) for label in labels])

@@ -1,0 +1,19 @@
+"""Early stopping: training ends when a validation metric has not got better for a while, and its best weights are restored.
+
+Source:   Prechelt 1998, "Early Stopping — But When?" (the patience form).
+Touches:  the last step, and by which metric the best checkpoint is chosen.
+Neutral:  a patience that no run reaches.
+Order:    does not matter.
+Limits:   the learning rate falls as if the run went to its planned end. The best score stays that of the study's metric, at the
+          step where the watched one was best. A rise of less than min_delta still moves the best checkpoint.
+"""
+
+from __future__ import annotations
+
+from bertft_core.config.strategies import EarlyStopping
+from bertft_core.strategies.setup import Setup, Stopping
+
+
+def apply(setup: Setup, config: EarlyStopping) -> None:
+    """Tell the loop what to watch."""
+    setup.stopping = Stopping(config.patience, config.min_delta, config.metric)

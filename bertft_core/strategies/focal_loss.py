@@ -1,0 +1,18 @@
+"""Focal loss: a target that the model already gets right counts less.
+
+Source:   Lin et al. 2017, "Focal Loss for Dense Object Detection": −(1−p)^γ · log p for the probability p of the right answer.
+Touches:  the training loss. The reported validation loss is cross-entropy.
+Neutral:  gamma = 0.
+Order:    does not matter.
+Limits:   without the paper's α, which is class_weights. A step's loss is still divided by the number of targets: it is smaller.
+"""
+
+from __future__ import annotations
+
+from bertft_core.config.strategies import FocalLoss
+from bertft_core.strategies.setup import Setup
+
+
+def apply(setup: Setup, config: FocalLoss) -> None:
+    """Focus the loss."""
+    setup.losses.focal_gamma = config.gamma

@@ -1,0 +1,32 @@
+"""Freezing: the embeddings and the lowest layers stay as they were pre-trained.
+
+Source:   Lee, Tang & Lin 2019, "What Would Elsa Do? Freezing Layers During Transformer Fine-Tuning".
+Touches:  requires_grad of the embeddings and of the lowest n layers.
+Neutral:  layers = 0, embeddings = false.
+Order:    does not matter.
+Limits:   dropout inside frozen layers goes on, so their outputs still vary. In masked language modelling the vocabulary layer
+          shares its weights with the embeddings and is frozen with them. A frozen layer costs no backward pass.
+"""
+
+from __future__ import annotations
+
+from bertft_core.config import UserError
+from bertft_core.config.strategies import Freezing
+from bertft_core.strategies.setup import Setup
+
+
+def apply(setup: Setup, config: Freezing) -> None:
+    """Freeze what the configuration names. Raises `UserError` for more layers than the encoder has."""
+    n_layers = setup.architecture.n_layers
+    if config.layers > n_layers:
+        raise UserError(
+            "freezing names more layers than the encoder has",
+            found=f"layers: {config.layers}",
+            expected=f"at most {n_layers}",
+            todo="choose fewer layers",
+        )
+    frozen = set(range(1, config.layers + 1)) | ({0} if config.embeddings else set())
+    depths = setup.architecture.depths()
+    for name, parameter in setup.model.named_parameters():
+        if depths[name] in frozen:
+            parameter.requires_grad_(False)

@@ -1,0 +1,28 @@
+"""Gradual unfreezing: first the head learns, then layer after layer joins from the top, the embeddings last.
+
+Source:   Howard & Ruder 2018, section 3.3.
+Touches:  from which step on each parameter learns.
+Neutral:  every_epochs = 0 (or every_steps = 0): everything thaws before the first step.
+Order:    does not matter.
+Limits:   the pooler thaws with the head. What is frozen costs no backward pass and has no weight decay; its Adam moments begin
+          when it thaws. The learning-rate schedule does not start again. Layers that freezing names never thaw.
+"""
+
+from __future__ import annotations
+
+from bertft_core.config.strategies import GradualUnfreezing
+from bertft_core.strategies.setup import Setup
+
+
+def apply(setup: Setup, config: GradualUnfreezing) -> None:
+    """Say from which step on each parameter learns."""
+    every = config.every_steps
+    if every is None:
+        assert config.every_epochs is not None
+        every = round(config.every_epochs * setup.facts.steps_per_epoch)
+    n_layers, depths = setup.architecture.n_layers, setup.architecture.depths()
+    for name, parameter in setup.model.named_parameters():
+        below_the_head = n_layers + 1 - depths[name]
+        n_thaws = -(-below_the_head // config.layers)
+        if parameter.requires_grad and n_thaws * every:
+            setup.thaw_step[name] = n_thaws * every

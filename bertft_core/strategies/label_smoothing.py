@@ -1,0 +1,18 @@
+"""Label smoothing: the right answer is taught with a probability below one, the rest is shared by all answers.
+
+Source:   Szegedy et al. 2016, section 7: (1−ε)·q(k) + ε/K.
+Touches:  the training loss. The reported validation loss is not smoothed.
+Neutral:  epsilon = 0.
+Order:    does not matter.
+Limits:   in question answering the rest is shared by the pieces of the window; in multi_label a target t becomes (1−ε)·t + ε/2.
+"""
+
+from __future__ import annotations
+
+from bertft_core.config.strategies import LabelSmoothing
+from bertft_core.strategies.setup import Setup
+
+
+def apply(setup: Setup, config: LabelSmoothing) -> None:
+    """Smooth the targets."""
+    setup.losses.label_smoothing = config.epsilon

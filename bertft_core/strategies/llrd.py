@@ -1,0 +1,21 @@
+"""Layer-wise learning-rate decay: the lower the layer, the smaller the step.
+
+Source:   Howard & Ruder 2018, section 3.2 (discriminative fine-tuning); Zhang et al. 2021, section 6.
+Touches:  learning rates of parameter groups; nothing else.
+Neutral:  decay = 1.0.
+Order:    does not matter.
+Limits:   head, pooler and top layer share the base rate: with L layers, layer l (from 0 at the bottom) learns at
+          rate · decay^(L-1-l), the embeddings at rate · decay^L.
+"""
+
+from __future__ import annotations
+
+from bertft_core.config.strategies import LayerwiseDecay
+from bertft_core.strategies.setup import Setup
+
+
+def apply(setup: Setup, config: LayerwiseDecay) -> None:
+    """Scale the rate of every parameter by its depth."""
+    n_layers = setup.architecture.n_layers
+    for name, depth in setup.architecture.depths().items():
+        setup.rate_scale[name] = config.decay ** max(0, n_layers - depth)

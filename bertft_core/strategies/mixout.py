@@ -1,0 +1,55 @@
+"""Mixout: in training every linear layer sees, for a random share of its inputs, the weights it started from.
+
+Source:   Lee, Cho & Kang 2020, "Mixout: Effective Regularization to Finetune Large-scale Pretrained Language Models".
+Touches:  the weights (not the biases) of all linear layers in the training pass; every dropout is off where it stands.
+Neutral:  p = 0.
+Order:    does not matter: layers that reinit draws anew are mixed with their new start.
+Limits:   the mask is drawn from the dropout stream, one for the input neurons of a layer and pass. A fresh head has no
+          pre-trained weights: it is mixed with zeros, which is dropout (as in the paper), or with its own start (head_target:
+          start); the head of masked_lm is mixed with its start. The gradient of the public code is too small by a factor of
+          1 − p; this one is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bertft_core.config.strategies import Mixout
+from bertft_core.strategies.setup import Setup
+
+
+def apply(setup: Setup, config: Mixout) -> None:
+    """Give every linear layer a mixed forward pass, and switch every dropout off."""
+    if config.p == 0.0:
+        return
+    encoder = {id(module) for module in setup.encoder.modules()}
+    to_zero = config.head_target == "zero" and setup.facts.fresh_head
+    for module in setup.model.modules():
+        if isinstance(module, nn.Linear):
+            old = torch.zeros_like(module.weight) if to_zero and id(module) not in encoder else module.weight.detach().clone()
+            module.forward = _mixed_forward(module, old, config.p)  # type: ignore[method-assign]
+        elif isinstance(module, nn.Dropout):
+            module.p = 0.0
+
+
+def _mixed_forward(layer: nn.Linear, old: Tensor, p: float) -> Callable[..., Any]:
+    def forward(inputs: Tensor) -> Tensor:
+        weight = mixed(layer.weight, old, p) if layer.training else layer.weight
+        return nn.functional.linear(inputs, weight, layer.bias)
+
+    return forward
+
+
+def mixed(weight: Tensor, old: Tensor, p: float) -> Tensor:
+    """((1-m)·old + m·weight - p·old) / (1-p) with m ~ Bernoulli(1-p) for each input neuron, drawn from torch's generator.
+
+    `weight` and `old` are [outputs, inputs]. The expectation is `weight`, and d mixed / d weight = m / (1-p). p = 1 gives `old`.
+    """
+    if p == 1.0:
+        return old + 0.0 * weight
+    keep = torch.bernoulli(torch.full((1, weight.shape[1]), 1.0 - p, dtype=weight.dtype, device=weight.device))
+    return old + (keep / (1.0 - p)) * (weight - old)

@@ -1,0 +1,48 @@
+"""Oversampling: examples of rare classes come several times in an epoch.
+
+Source:   Buda, Maki & Mazurowski 2018, "A systematic study of the class imbalance problem in convolutional neural networks".
+Touches:  which examples an epoch has, and so how many steps it takes.
+Neutral:  ratio = 0.
+Order:    does not matter: stratified_batches arranges what this has chosen.
+Limits:   every example comes at least once in an epoch; the repeats are drawn anew for each epoch from the order stream. The class
+          of a multi_label example is its set of labels, that of a question whether it has an answer.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bertft_core.config.strategies import Oversampling
+from bertft_core.strategies.setup import Setup
+
+
+def apply(setup: Setup, config: Oversampling) -> None:
+    """Fill up the rare classes."""
+    classes = setup.facts.classes
+    assert classes is not None
+    counts = np.bincount(classes)
+    more = n_more(counts, config.ratio)
+    if not more.any():
+        return
+    members = [np.flatnonzero(classes == c) for c in range(len(counts))]
+
+    def pool(rng: np.random.Generator) -> np.ndarray:
+        repeats = [_repeats(rng, of_class, int(n)) for of_class, n in zip(members, more, strict=True) if n]
+        return np.concatenate([np.arange(len(classes)), *repeats])
+
+    setup.sampling.pool = pool
+    setup.sampling.n_pool = len(classes) + int(more.sum())
+
+
+def n_more(counts: np.ndarray, ratio: float) -> np.ndarray:
+    """Repeats [K] that give each class with examples at least `ratio` of the largest one's `counts` [K]."""
+    wanted = math.ceil(ratio * counts.max() - 1e-9)
+    return np.where(counts > 0, np.maximum(wanted - counts, 0), 0)
+
+
+def _repeats(rng: np.random.Generator, members: np.ndarray, n: int) -> np.ndarray:
+    """n of the members, all of them equally often but for the rest."""
+    rounds = [rng.permutation(members) for _ in range(math.ceil(n / len(members)))]
+    return np.concatenate(rounds)[:n]

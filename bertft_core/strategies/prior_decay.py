@@ -1,0 +1,36 @@
+"""Prior decay: the encoder's weights decay towards where they started, apart from the gradient.
+
+Source:   Chelba & Acero 2004; as used by Zhang et al. 2021, section 6: w ← w − η·λ·(w − w_start) before each update.
+Touches:  the encoder's weights that weight decay applies to (so no biases and layer norms), the pooler's among them.
+Neutral:  rate = 0.
+Order:    does not matter: layers that reinit draws anew decay towards their new start.
+Limits:   the decay towards zero stays as training.weight_decay says; set that to 0 for the method alone. The head has none.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from bertft_core.config.strategies import PriorDecay
+from bertft_core.strategies.setup import Rates, Setup, start_of
+
+
+def apply(setup: Setup, config: PriorDecay) -> None:
+    """Decay towards the start before each update."""
+    if config.rate == 0.0:
+        return
+    prefix = setup.model.base_model_prefix + "."
+    decaying = {
+        name: parameter
+        for name, parameter in setup.model.named_parameters()
+        if name.startswith(prefix) and name in setup.facts.weight_decayed
+    }
+    start = start_of(list(decaying.items()))
+
+    @torch.no_grad()
+    def decay(rates: Rates) -> None:
+        for name, parameter in decaying.items():
+            if parameter.grad is not None:  # what is frozen stays
+                parameter.sub_(parameter - start[name], alpha=rates(name) * config.rate)
+
+    setup.before_update.append(decay)

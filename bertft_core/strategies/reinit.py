@@ -1,0 +1,60 @@
+"""Re-initialisation: the top layers and the pooler start from random weights instead of pre-trained ones.
+
+Source:   Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning", section 5.
+Touches:  the starting weights of the top n layers and of the encoder's pooler.
+Neutral:  layers = 0, pooler = false.
+Order:    does not matter: what is drawn anew is drawn before other strategies look at where the weights start.
+Limits:   linear weights are N(0, initializer_range), biases 0, layer norms 1 and 0. They are drawn from the init stream, each
+          layer from a generator of its own, so the head stays the one it would have been. Families without a pooler inside the
+          encoder, and heads that do not use it, have none to draw.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from bertft_core.config import UserError
+from bertft_core.config.strategies import Reinit
+from bertft_core.seeds import derive_seed
+from bertft_core.strategies.setup import Setup
+
+
+def apply(setup: Setup, config: Reinit) -> None:
+    """Draw the top layers anew. Raises `UserError` for more layers than the encoder has, and for layers that are frozen."""
+    layers = setup.architecture.layers
+    if config.layers > len(layers):
+        raise UserError(
+            "reinit names more layers than the encoder has",
+            found=f"layers: {config.layers}",
+            expected=f"at most {len(layers)}",
+            todo="choose fewer layers",
+        )
+    chosen = {str(i): layers[i] for i in range(len(layers) - config.layers, len(layers))}
+    pooler = setup.architecture.pooler
+    if config.pooler and pooler is not None:
+        chosen["pooler"] = pooler
+    for name, module in chosen.items():
+        if not all(parameter.requires_grad for parameter in module.parameters()):
+            raise UserError(
+                "reinit draws a layer anew that freezing keeps from learning",
+                found=f"layer {name} in both",
+                expected="layers that learn, or that stay pre-trained",
+                todo="re-initialise or freeze fewer layers",
+            )
+        _draw(module, setup.model.config.initializer_range, derive_seed(setup.facts.init_seed, "reinit", name))
+
+
+@torch.no_grad()
+def _draw(module: nn.Module, std: float, seed: int) -> None:
+    """The initialisation of BERT for everything inside, in the order of the modules."""
+    device = next(module.parameters()).device
+    generator = torch.Generator().manual_seed(seed)
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            part.weight.copy_(torch.normal(0.0, std, part.weight.shape, generator=generator).to(device))
+            if part.bias is not None:
+                part.bias.zero_()
+        elif isinstance(part, nn.LayerNorm):
+            part.weight.fill_(1.0)
+            part.bias.zero_()

@@ -1,0 +1,36 @@
+"""Stratified batches: every batch holds the classes in about the proportions of the epoch.
+
+Source:   proportional systematic sampling (Cochran 1977, chapter 8), applied to the order of an epoch.
+Touches:  the order of the examples in an epoch.
+Neutral:  none; it arranges the batches or is not there.
+Order:    does not matter: it arranges what oversampling has chosen.
+Limits:   a class's count in a batch is off its share by less than the number of classes. The class of a multi_label example is
+          its set of labels, that of a question whether it has an answer.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bertft_core.config.strategies import StratifiedBatches
+from bertft_core.strategies.setup import Setup
+
+
+def apply(setup: Setup, config: StratifiedBatches) -> None:
+    """Arrange the epochs by class."""
+    classes = setup.facts.classes
+    assert classes is not None
+
+    def arrange(rng: np.random.Generator, indices: np.ndarray) -> np.ndarray:
+        return stratified(rng, indices, classes[indices])
+
+    setup.sampling.arrange = arrange
+
+
+def stratified(rng: np.random.Generator, indices: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """`indices` [n] shuffled within their `classes` [n], the members of each class spread evenly from a random start."""
+    keys = np.empty(len(indices))
+    for c in np.unique(classes):
+        (members,) = np.nonzero(classes == c)
+        keys[rng.permutation(members)] = (np.arange(len(members)) + rng.random()) / len(members)
+    return indices[np.argsort(keys, kind="stable")]

@@ -1,0 +1,19 @@
+"""Weight averaging: the final weights are the mean of those at the last evaluations.
+
+Source:   Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima and Better Generalization".
+Touches:  the weights after the last step, which are then validated as the last evaluation.
+Neutral:  last = 1.
+Order:    does not matter.
+Limits:   the learning rate follows its schedule; for rates that stay high use schedule: constant. Until the last step training is
+          what it was. Not with early stopping, which does not know the last evaluations beforehand.
+"""
+
+from __future__ import annotations
+
+from bertft_core.config.strategies import WeightAveraging
+from bertft_core.strategies.setup import Setup
+
+
+def apply(setup: Setup, config: WeightAveraging) -> None:
+    """Average the last evaluations."""
+    setup.n_averaged = config.last
