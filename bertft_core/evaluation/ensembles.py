@@ -59,7 +59,8 @@ def _hindrance(scored: Sequence[Run], members: Sequence[Run]) -> str | None:
 def _scores(members: Sequence[Run]) -> dict[str, float]:
     """`checkpoint/split/metric` → value. What is tuned is tuned on the ensemble's validation set, and frozen for the others."""
     spec = members[0][0].spec
-    metrics, found = METRICS[spec.head.kind], {}
+    metrics = METRICS[spec.head.kind]
+    found: dict[str, float] = {}
     for checkpoint in CHECKPOINTS:
         tuned = metrics.tune(_together(members, checkpoint, "validation"), spec.labels)
         for split in members[0][0].predictions[checkpoint]:
