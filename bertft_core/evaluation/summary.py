@@ -13,6 +13,7 @@ from bertft_core.config.study import StudyConfig
 from bertft_core.evaluation.differences import difference, margin
 from bertft_core.evaluation.ensembles import ensemble_of
 from bertft_core.evaluation.intervals import bootstrap_interval, t_interval
+from bertft_core.evaluation.probes import summarise_probes
 from bertft_core.evaluation.scores import CHECKPOINTS, majority_scores, scores_of
 from bertft_core.metrics import METRICS
 from bertft_core.records import ArmSummary, DatasetCard, MetricSummary, RunRecord, RunSpec, SeedScore, StudySummary
@@ -52,6 +53,7 @@ def summarise(
         arms=arms,
         differences=tuple(found for found in differences if found is not None),
         margins=tuple(found for found in margins if found is not None),
+        probes=summarise_probes(study, card, split, arms, records, run_dir_of),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bertft_core.config.base import Frozen
+from bertft_core.records.probe_summary import ProbeSummary
 
 
 class MetricSummary(Frozen):
@@ -110,3 +111,5 @@ class StudySummary(Frozen):
     differences: tuple[Difference, ...] = ()
     margins: tuple[Margin, ...] = ()
     """Every arm with a score against the constant predictor, where that can be scored."""
+    probes: ProbeSummary | None = None
+    """Forgetting and confidence, where the study asks for them."""
