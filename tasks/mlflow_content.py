@@ -14,6 +14,7 @@ STATUS = {"ok": "FINISHED", "collapsed": "FINISHED", "diverged": "FINISHED", "pr
 """Ours → MLflow's; the tag `bertft.status` says it exactly."""
 FORBIDDEN = re.compile(r"[^\w. -]|^\.+$")
 MAX_NAME = 250
+PROBE_FIELDS = ("mean", "sd", "min", "max", "n")
 SUMMARY_FIELDS = ("mean", "sd", "t_low", "t_high", "bootstrap_low", "bootstrap_high", "median", "min", "max", "n")
 
 
@@ -139,6 +140,29 @@ def summary_metrics(summary: StudySummary) -> dict[str, float]:
                 value = getattr(row, name)
                 if value is not None:
                     found[metric_name(*at, name)] = float(value)
+    return found
+
+
+def probe_summary_metrics(summary: StudySummary) -> dict[str, float]:
+    """What the probes say over the seeds of each arm."""
+    found: dict[str, float] = {}
+    for row in summary.probes.rows if summary.probes is not None else ():
+        at = [part for part in ("summary", row.arm, "probe", row.probe, row.measure, row.where) if part]
+        for name in PROBE_FIELDS:
+            value = getattr(row, name)
+            if value is not None:
+                found[metric_name(*at, name)] = float(value)
+    return found
+
+
+def probe_run_metrics(summary: StudySummary) -> dict[str, dict[str, float]]:
+    """Run digest → what the probes say of that run."""
+    found: dict[str, dict[str, float]] = {}
+    digests = {(arm.arm, seed.index): seed.run_digest for arm in summary.arms for seed in arm.seeds}
+    for row in summary.probes.rows if summary.probes is not None else ():
+        name = metric_name(*[part for part in ("probe", row.probe, row.measure, row.where) if part])
+        for index, value in row.values.items():
+            found.setdefault(digests[row.arm, index], {})[name] = value
     return found
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from mlflow.entities import DatasetInput, Metric, Param
 
+from bertft_core.config.base import digest_of
 from bertft_core.records import RunRecord, RunSpec, StudyDir
-from bertft_core.records.store import read_record
+from bertft_core.records.store import PROBES_FILE, read_record
 from tasks import mlflow_content as content
 from tasks.mlflow_model import log_transformers_model
 from tasks.mlflow_runs import PARENT_TAG, MlflowRuns
@@ -24,7 +25,9 @@ MODEL = "bertft.model"
 """Tag of a run whose model is in MLflow: the hash of its final weights."""
 CURVES = {"step": "train/loss", "evaluation": "train/epoch"}
 """Kind of event → a metric that every such event has."""
-RESTORED = ("record.json", "curves.jsonl", "predictions")
+PROBED = "bertft.probed"
+"""Tag of a run whose probes are in MLflow: the digest of their numbers."""
+RESTORED = ("record.json", "probes.json", "curves.jsonl", "predictions")
 
 
 class RunLog:
@@ -93,6 +96,17 @@ class RunLog:
             return
         log_transformers_model(self._runs.client, run_id, self._study_dir.run_dir(record.digest) / "model", record)
         self._runs.tag(record.digest, {MODEL: record.weights_sha256})
+
+    def log_probes(self, digest: str, metrics: dict[str, float]) -> None:
+        """What the probes of this study say of a run, and the file they were read from; nothing where MLflow has that."""
+        run_id, numbers = self._runs.id_of(digest), digest_of(metrics)
+        if run_id is None or self._runs.tag_of(digest, PROBED) == numbers:
+            return
+        self._runs.log_numbers(run_id, metrics)
+        path = self._study_dir.run_dir(digest) / PROBES_FILE
+        if path.exists():
+            self._runs.client.log_artifact(run_id, str(path))
+        self._runs.tag(digest, {PROBED: numbers})
 
     def restore(self, digest: str, run_dir: Path) -> RunRecord | None:
         """Fetch a finished run's files into its folder; None when MLflow has no such run."""

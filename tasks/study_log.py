@@ -71,7 +71,9 @@ class StudyLog:
 
     def log_study(self, summary: StudySummary, note: str) -> None:
         """Statistics, report and result table on the parent."""
-        self._runs.log_numbers(self._parent, content.summary_metrics(summary))
+        self._runs.log_numbers(self._parent, content.summary_metrics(summary) | content.probe_summary_metrics(summary))
+        for digest, metrics in content.probe_run_metrics(summary).items():
+            self.runs.log_probes(digest, metrics)
         self._runs.client.set_tag(self._parent, "mlflow.note.content", note)
         for path in sorted(self._study_dir.report_dir.iterdir()):
             self._runs.client.log_artifact(self._parent, str(path), "report")

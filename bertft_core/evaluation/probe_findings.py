@@ -144,7 +144,7 @@ def _out_of_domain(arm: str, rows: Rows, study: StudyConfig) -> Told:
         if measure == "drop":
             inside, outside = rows["in_domain", where].mean, rows["out_of_domain", where].mean
             parts.append(f"{outside:.3f} on {where} against {inside:.3f} in its domain{_between(row.min, row.max, row, 'drop ')}")
-    return (f"{arm} has a {study.metric} of {_listed(parts)}", False) if parts else None
+    return (f"the {study.metric} of {arm} is {_listed(parts)}", False) if parts else None
 
 
 def _overfitting(arm: str, rows: Rows, study: StudyConfig) -> Told:

@@ -17,6 +17,11 @@ def validation_curve(record: RunRecord, metric: str) -> list[Point]:
     return [(e.epoch, e.metrics[metric]) for e in record.evaluations if metric in e.metrics]
 
 
+def validation_loss_curve(record: RunRecord) -> list[Point]:
+    """(epoch, validation loss) of every evaluation that has one."""
+    return [(e.epoch, e.loss) for e in record.evaluations if e.loss is not None]
+
+
 def loss_curve(run_dir: Path) -> list[Point]:
     """(step, training loss) from `curves.jsonl`, neighbours averaged to at most 100 points; empty without the file."""
     try:

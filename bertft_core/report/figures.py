@@ -10,7 +10,7 @@ from bertft_core.config.study import StudyConfig
 from bertft_core.evaluation import majority_scores
 from bertft_core.records import ArmSummary, DatasetCard, RunRecord, StudyDir, StudySummary
 from bertft_core.report import plots, wording
-from bertft_core.report.curves import loss_curve, validation_curve
+from bertft_core.report.curves import loss_curve, validation_curve, validation_loss_curve
 from bertft_core.report.svg import padded
 
 
@@ -51,6 +51,19 @@ def validation_curves(study: StudyConfig, summary: StudySummary, records: Mappin
         for arm in summary.arms
     }
     return _panels(by_arm, ("epoch", f"validation {study.metric}"))
+
+
+def validation_losses(summary: StudySummary, records: Mapping[str, RunRecord]) -> list[tuple[str, Markup]]:
+    """(arm, picture) of the validation loss over epochs, of the runs that recorded it."""
+    by_arm = {
+        arm.arm: [
+            plots.Curve(f"seed {seed.index} ({seed.status})", points, seed.status != "ok")
+            for seed in arm.seeds
+            if (record := records.get(seed.run_digest)) and (points := validation_loss_curve(record))
+        ]
+        for arm in summary.arms
+    }
+    return _panels(by_arm, ("epoch", "validation loss"))
 
 
 def loss_curves(summary: StudySummary, study_dir: StudyDir) -> list[tuple[str, Markup]]:

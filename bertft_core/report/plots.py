@@ -39,6 +39,8 @@ class ArmRow:
     mean: float | None
     low: float | None
     high: float | None
+    css: str | None = None
+    """Its colour; by default by its place."""
 
 
 def seed_plot(rows: Sequence[ArmRow], label: str, majority: float | None) -> Markup:
@@ -61,7 +63,7 @@ def seed_plot(rows: Sequence[ArmRow], label: str, majority: float | None) -> Mar
         drawing.line((x(majority), TOP), (x(majority), bottom), "majority")
         drawing.text((x(majority), TOP - 8), "majority label", "tick middle")
     for i, row in enumerate(rows):
-        _seed_row(drawing, row, lifts[i], x, TOP + row_height * (i + 1) - 28, colour(i))
+        _seed_row(drawing, row, lifts[i], x, TOP + row_height * (i + 1) - 28, row.css or colour(i))
     return drawing.svg()
 
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from bertft_core.config.study import StudyConfig
 from bertft_core.records import DatasetCard, Environment, RunRecord, StudyDir, StudySummary, SweepResult
 from bertft_core.records.store import write_atomically, write_record
-from bertft_core.report import figures, sections, wording
+from bertft_core.report import figures, probes, sections, wording
 from bertft_core.report.config_text import study_yaml
 from bertft_core.report.runs_csv import runs_csv
 
@@ -55,6 +55,7 @@ def _page(
     loader = jinja2.FileSystemLoader(TEMPLATES_DIR)
     templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     templates.filters |= {"score": wording.score, "setting": wording.setting, "duration": wording.duration}
+    templates.filters["sentence"] = wording.as_sentence
     templates.globals |= {"interval": wording.interval, "absent": wording.ABSENT}
     config_path = (study_dir.report_dir / "study.yaml").resolve()
     command = ["bertft", "run", str(config_path), "--home", str(study_dir.home_dir.resolve())]
@@ -75,6 +76,7 @@ def _page(
         validation_curves=figures.validation_curves(study, summary, records),
         loss_curves=figures.loss_curves(summary, study_dir),
         confusions=sections.confusion_tables(summary, records, study_dir),
+        probes=probes.section(study, summary, records),
         searches=sections.searches(sweeps, study_dir),
         troubled=sections.troubled(study, summary, sweeps, records),
         machines=sections.machines(summary, records),

@@ -35,6 +35,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
+def as_sentence(clause: str) -> str:
+    """A clause with its capital and full stop."""
+    return f"{clause[:1].upper()}{clause[1:]}."
+
+
 def row_of(arm: ArmSummary, split: str, checkpoint: str, metric: str, *, collapsed_included: bool = True) -> MetricSummary | None:
     """One row of an arm's summary, if there is one."""
     wanted = (split, checkpoint, metric, collapsed_included)
