@@ -53,7 +53,9 @@ def verdict(told: Sequence[ProbeFinding], rows: Sequence[ProbeRow], absences: Se
     arms = list(dict.fromkeys(finding.arm for finding in told if finding.is_sign))
     seen = [WORDS[probe] for probe in SIGNS if any(row.probe == probe for row in rows)]
     if arms:
-        first = f"There are signs that fine-tuning went too far or wrong in {_listed(arms)}"
+        first = (
+            f"There are signs that fine-tuning went too far or wrong in the arm{'' if len(arms) == 1 else 's'} {_listed(arms)}"
+        )
     elif seen:
         first = f"No sign of forgetting was found in {_listed(seen)}"
     else:
@@ -93,9 +95,12 @@ def _similarity(arm: str, rows: Rows, study: StudyConfig) -> Told:
         return None
     least = min(layers, key=lambda row: row.mean)
     told = f"CKA {least.mean:.2f}{_between(least.min, least.max, least).replace(' (', ', ').rstrip(')')}"
+    where = "the embeddings" if least.where == "embeddings" else least.where
+    if least.min == 1:
+        return f"the states of {arm} are the pre-trained ones", False
     if least.mean < UNLIKE_CKA:
-        return f"the states of {arm} behind {least.where} have little in common with the pre-trained ones ({told})", True
-    return f"the states of {arm} that changed most are those behind {least.where} ({told})", False
+        return f"the states of {arm} behind {where} have little in common with the pre-trained ones ({told})", True
+    return f"the states of {arm} that changed most are those behind {where} ({told})", False
 
 
 def _drift(arm: str, rows: Rows, study: StudyConfig) -> Told:

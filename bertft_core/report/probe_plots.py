@@ -25,18 +25,21 @@ class Profile:
     arm: str
     css: str
     values: Mapping[str, Mapping[int, float]]
-    """Place, from the left → seed index → value."""
+    """Place → seed index → value."""
 
 
 def profile_plot(
     profiles: Sequence[Profile],
+    places: Sequence[str],
     labels: tuple[str, str],
     *,
     reference: tuple[float, str] | None = None,
     logarithmic: bool = False,
 ) -> Markup:
-    """`labels` of places and values; `reference` is a dashed line and its name. A logarithmic axis shows what is above 0."""
-    places = list(dict.fromkeys(place for profile in profiles for place in profile.values))
+    """`places` from the left, `labels` of places and values; `reference` is a dashed line and its name.
+
+    A logarithmic axis shows what is above 0.
+    """
     shown = [_drawn(profile, logarithmic) for profile in profiles]
     heights = [value for profile in shown for seeds in profile.values.values() for value in seeds.values()]
     y = Scale(*padded(heights + ([] if reference is None else [reference[0]])), BOTTOM, TOP)

@@ -73,7 +73,9 @@ def section(study: StudyConfig, summary: StudySummary, records: Mapping[str, Run
             parts.append(
                 {"title": title, "note": note, "pictures": pictures, "table": _table(probe, rows, css), "missing": missing}
             )
-    return {"verdict": found.verdict, "findings": found.findings, "parts": parts, "css": css, "rows": _every_row(found)}
+    told = {arm: [f.sentence for f in found.findings if f.arm == arm and not f.is_sign] for arm in arms}
+    signs = [finding.sentence for finding in found.findings if finding.is_sign]
+    return {"verdict": found.verdict, "signs": signs, "told": told, "parts": parts, "css": css, "rows": _every_row(found)}
 
 
 def _missing(arm: str, reason: str, seeds: Sequence[int], summary: StudySummary) -> str:
@@ -142,7 +144,16 @@ def _pictures(
         for arm in css
     ]
     drawn = [profile for profile in profiles if profile.values]
-    return [{"svg": profile_plot(drawn, labels, reference=reference, logarithmic=logarithmic), "arms": [p.arm for p in drawn]}]
+    places = sorted(_places(rows, measure), key=_height)
+    return [
+        {"svg": profile_plot(drawn, places, labels, reference=reference, logarithmic=logarithmic), "arms": [p.arm for p in drawn]}
+    ]
+
+
+def _height(place: str) -> tuple[int, int]:
+    """Sorts parts of a model from the bottom, and counts of layers by size."""
+    number = place.rpartition(" ")[2]
+    return (1, int(number)) if number.isdigit() else (2 if place == "head" else 0, 0)
 
 
 def _places(rows: Sequence[ProbeRow], measure: str) -> list[str]:
