@@ -57,6 +57,36 @@ def plan(config: Config, overrides: Set = None, home: Home = None) -> None:
     raise typer.Exit(plan_command(config, overrides or [], home))
 
 
+@app.command()
+def recommend(
+    source: Annotated[str, typer.Argument(metavar="CONFIG|DATA", help="A study (.yaml), a data file, or a bundled set's name.")],
+    output: Annotated[
+        str | None,
+        typer.Option("--output", metavar="FILE", help="Where the study goes; - is stdout.  [default: NAME-recommended.yaml]"),
+    ] = None,
+    head: Annotated[
+        str | None, typer.Option("--head", metavar="KIND", help="What is learned.  [default: told by the data]")
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option("--text", metavar="COLUMN", help="Column of the text; twice for a pair of texts.")
+    ] = None,
+    label: Annotated[str | None, typer.Option("--label", metavar="COLUMN", help="Column of the label.")] = None,
+    overrides: Set = None,
+    home: Home = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Write a study for these data, with a reason beside every choice.
+
+    Looks at size, task, lengths, balance, encoder and machine. Of a CONFIG, data, encoder, head and name are kept, and training
+    and arms are written anew, into a file beside it. Of DATA, the format and the usual names of columns tell the task; the study
+    goes into the current folder. No file is overwritten without --force. Trains nothing.
+    """
+    from flows.commands.recommending import Asked, recommend_command
+
+    asked = Asked(overrides or [], head, text or [], label, output, force)
+    raise typer.Exit(recommend_command(source, home, asked))
+
+
 @app.command("check-data")
 def check_data(config: Config, overrides: Set = None, home: Home = None) -> None:
     """Check and tokenise the data of a study; print its card."""

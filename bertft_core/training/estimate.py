@@ -49,10 +49,12 @@ class Estimator:
     def of(self, spec: RunSpec) -> Estimate:
         """The cost of one run on one slot."""
         plan = StepPlan(self._card.splits["train"].n_examples, spec.training, spec.seeds.order)
-        n_trained = min(plan.n_steps * spec.training.batch_size, round(plan.epoch(plan.n_steps) * plan.n_examples))
+        n_trained: float = min(plan.n_steps * spec.training.batch_size, round(plan.epoch(plan.n_steps) * plan.n_examples))
         n_validated = self._card.splits["validation"].n_examples * len(plan.evaluation_steps)
         n_predicted = 2 * sum(self._card.splits[name].n_examples for name in spec.evaluated_splits)
         train_rate, measured = self._examples_per_second(spec)
+        if not measured and any(strategy.kind == "feature_extraction" for strategy in spec.strategies):
+            n_trained = self._card.splits["train"].n_examples / 3  # forward once: the states of a frozen encoder are stored
         seconds = n_trained / train_rate + (n_validated + n_predicted) / (3 * train_rate)
         return Estimate(seconds + RUN_OVERHEAD_SECONDS, self._model_bytes if spec.keep_model else 0, measured)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TextIO
 
 from bertft_core.config import StudyConfig, load_study
 from bertft_core.data.prepare import prepare_data
@@ -21,12 +22,19 @@ FIXED_SECONDS = 25.0
 
 def plan_command(config: Path, overrides: list[str], home: Path | None) -> int:
     """Print the plan."""
-    study, where = load_study(config, overrides), home_dir(home)
+    print_plan(load_study(config, overrides), home_dir(home))
+    return 0
+
+
+def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> float:
+    """Prepare the data, print what a run would do (to stdout unless a file is given), and return its estimated seconds."""
     card = prepare_data(study, home_dir=where)
     on_disk = StudyOnDisk(study, StudyDir(where, study.name), card)
     estimator = Estimator(card, on_disk.records.values())
     n_slots = len(slot_environments(study.execution))
-    print(f"{study.name}: {len(study.arms)} arms × {study.n_runs_per_arm} seeds on {card.name}, {n_slots} runs at once")
+    print(
+        f"{study.name}: {len(study.arms)} arms × {study.n_runs_per_arm} seeds on {card.name}, {n_slots} runs at once", file=file
+    )
     seconds, n_bytes, guessed = 0.0, 0, False
     for stage, arm, todo, n_done in _parts(study, card, on_disk):
         estimates = [estimator.of(spec) for spec in todo]
@@ -35,9 +43,9 @@ def plan_command(config: Path, overrides: list[str], home: Path | None) -> int:
         n_bytes += sum(estimate.model_bytes for estimate in estimates)
         guessed |= any(not estimate.measured for estimate in estimates)
         time_words = f"about {clock(part / n_slots)}" if todo else "nothing to train"
-        print(f"  {arm:<16} {stage:<7} {len(todo)} runs to train, {n_done} done  {time_words}{_each(estimates)}")
-    _print_total(study, where, seconds / n_slots, n_bytes, guessed)
-    return 0
+        print(f"  {arm:<16} {stage:<7} {len(todo)} runs to train, {n_done} done  {time_words}{_each(estimates)}", file=file)
+    _print_total(study, where, seconds / n_slots, n_bytes, guessed, file)
+    return seconds / n_slots
 
 
 def _parts(study: StudyConfig, card: DatasetCard, on_disk: StudyOnDisk) -> list[tuple[str, str, list[RunSpec], int]]:
@@ -64,20 +72,21 @@ def _each(estimates: list[Estimate]) -> str:
     return f" ({estimates[0].seconds:.0f} s each)" if estimates else ""
 
 
-def _print_total(study: StudyConfig, home: Path, seconds: float, n_bytes: int, guessed: bool) -> None:
+def _print_total(study: StudyConfig, home: Path, seconds: float, n_bytes: int, guessed: bool, file: TextIO | None) -> None:
     if seconds:
         basis = "from the size of the model and the speed of this machine" if guessed else "from earlier runs here"
-        print(f"time   about {clock(seconds + FIXED_SECONDS)}, estimated {basis}; pruning makes a search shorter")
+        print(f"time   about {clock(seconds + FIXED_SECONDS)}, estimated {basis}; pruning makes a search shorter", file=file)
     else:
-        print("time   nothing to train; a run would only rebuild the report")
+        print("time   nothing to train; a run would only rebuild the report", file=file)
     home.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(home).free
     kept = {"best": "the best seed's model of each arm is kept", "all": "all models are kept", "none": "no model is kept"}
     print(
-        f"disk   {_size(n_bytes)} while it runs, in {home} ({_size(free)} free); {kept[study.retention.checkpoints]} at the end"
+        f"disk   {_size(n_bytes)} while it runs, in {home} ({_size(free)} free); {kept[study.retention.checkpoints]} at the end",
+        file=file,
     )
     if n_bytes > free:
-        print("       that does not fit: free some space, or use --set retention.checkpoints=none")
+        print("       that does not fit: free some space, or use --set retention.checkpoints=none", file=file)
 
 
 def _size(n_bytes: int) -> str:
