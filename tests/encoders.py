@@ -12,10 +12,10 @@ SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "i
 POSITIONS = 64
 
 
-def tiny_encoder(directory: Path, kind: str = "bert", *, seed: int = 0, **changes: Any) -> Path:
+def tiny_encoder(directory: Path, kind: str = "bert", *, seed: int = 0, masked_lm_head: bool = False, **changes: Any) -> Path:
     """Write a random encoder and its tokenizer in the transformers format; `changes` go to its config."""
     import torch
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM
 
     vocabulary = _vocabulary(kind)
     _write_tokenizer(directory, vocabulary)
@@ -25,7 +25,8 @@ def tiny_encoder(directory: Path, kind: str = "bert", *, seed: int = 0, **change
         settings["embedding_size"] = 8
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = AutoModel.from_config(AutoConfig.for_model(kind, **settings))
+        auto_class = AutoModelForMaskedLM if masked_lm_head else AutoModel
+        model = auto_class.from_config(AutoConfig.for_model(kind, **settings))
     model.save_pretrained(directory)
     return directory
 
