@@ -61,7 +61,7 @@ def verdict(told: Sequence[ProbeFinding], rows: Sequence[ProbeRow], absences: Se
     else:
         first = "Nothing could be looked at that would show forgetting"
     blind = {probe: a.reason for a in absences if (probe := a.probe) in SIGNS and not any(row.probe == probe for row in rows)}
-    return "; ".join([first, *(f"{WORDS[probe]} could not be looked at: {reason}" for probe, reason in blind.items())])
+    return "; ".join([first, *(f"{WORDS[probe]} could not be looked at ({reason})" for probe, reason in blind.items())])
 
 
 def _masked_lm(arm: str, rows: Rows, study: StudyConfig) -> Told:

@@ -21,8 +21,8 @@ from bertft_core.records.probe_record import MaskedLMScores, ProbeRecord
 
 Name = tuple[str, str | None]
 """Measure, and the layer or split it was measured at."""
-NO_MODEL = "its model was not kept, so it could not be looked at; --force trains it again"
-NOT_WATCHED = "it was trained before its gradients were to be watched; --force trains it again"
+NO_MODEL = "its model was not kept; --force trains it again"
+NOT_WATCHED = "its gradients were not watched when it was trained; --force trains it again"
 
 
 @dataclass(frozen=True)
