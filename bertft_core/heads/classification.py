@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from bertft_core.config.head import ClassificationHead
 from bertft_core.heads import pooling
-from bertft_core.heads.shaping import PLAIN, LossShape, cross_entropy_sum
+from bertft_core.heads.shaping import PLAIN, LossShape, cross_entropy_sum, precise
 from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work
 from bertft_core.records.tables import matrix_column
 
@@ -45,7 +45,7 @@ def tail(model: PreTrainedModel, config: ClassificationHead, work: Work) -> Tail
 
 def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: ClassificationHead, shape: LossShape = PLAIN) -> Tensor:
     """Cross-entropy summed over the examples, in nats, of logits [windows, classes]. Scalar in fp32."""
-    logits = pooling.aggregated(logits.float(), work, config.aggregate)
+    logits = pooling.aggregated(precise(logits), work, config.aggregate)
     return cross_entropy_sum(logits, torch.from_numpy(work.targets).to(logits.device), shape)
 
 

@@ -17,7 +17,7 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel
 
 from bertft_core.config.head import MaskedLMHead
 from bertft_core.heads.loading import load
-from bertft_core.heads.shaping import PLAIN, LossShape, cross_entropy_sum
+from bertft_core.heads.shaping import PLAIN, LossShape, cross_entropy_sum, precise
 from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work, windows_work
 from bertft_core.masking import Masks, Vocabulary, draw_masks
 
@@ -118,9 +118,10 @@ def logits_of(model: PreTrainedModel, values: Tensor) -> Tensor:
     """Logits [m, vocabulary] in fp32 from what `Forward.logits` gave: states of a known family, else logits already."""
     layer = VOCABULARY_LAYER.get(model.config.model_type)
     if layer is None:
-        return values.float()
-    with torch.autocast(values.device.type, dtype=values.dtype, enabled=values.dtype != torch.float32):
-        return layer(model, values).float()
+        return precise(values)
+    reduced = values.dtype.itemsize < torch.float32.itemsize
+    with torch.autocast(values.device.type, dtype=values.dtype, enabled=reduced):
+        return precise(layer(model, values))
 
 
 def _slices(model: PreTrainedModel, values: Tensor, work: Work) -> Iterator[tuple[Tensor, Tensor]]:

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from bertft_core.config.head import MultiLabelHead
 from bertft_core.heads import pooling
-from bertft_core.heads.shaping import PLAIN, LossShape, binary_cross_entropy_sum
+from bertft_core.heads.shaping import PLAIN, LossShape, binary_cross_entropy_sum, precise
 from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work
 from bertft_core.records.tables import matrix_column
 
@@ -44,7 +44,7 @@ def tail(model: PreTrainedModel, config: MultiLabelHead, work: Work) -> Tail | N
 
 def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: MultiLabelHead, shape: LossShape = PLAIN) -> Tensor:
     """Binary cross-entropy summed over examples and labels, in nats, of logits [windows, labels]. Scalar in fp32."""
-    logits = pooling.aggregated(logits.float(), work, config.aggregate)
+    logits = pooling.aggregated(precise(logits), work, config.aggregate)
     targets = torch.from_numpy(work.targets).to(logits)
     return binary_cross_entropy_sum(logits, targets, shape)
 

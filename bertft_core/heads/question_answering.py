@@ -15,7 +15,7 @@ from transformers import AutoModelForQuestionAnswering, PreTrainedModel
 from bertft_core.config.head import QuestionAnsweringHead
 from bertft_core.heads.answers import NBest, best_answers, null_scores
 from bertft_core.heads.loading import load
-from bertft_core.heads.shaping import PLAIN, LossShape, cross_entropy_sum
+from bertft_core.heads.shaping import PLAIN, LossShape, cross_entropy_sum, precise
 from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work, windows_work
 
 CONSTANT = False
@@ -83,7 +83,7 @@ def loss_sum(
     `logits` is [T, 2]. The transformers library means the same, but counts padding among the pieces.
     """
     windows = nn.utils.rnn.pad_sequence(
-        logits.float().split(work.window_lengths.tolist()), batch_first=True, padding_value=-torch.inf
+        precise(logits).split(work.window_lengths.tolist()), batch_first=True, padding_value=-torch.inf
     )
     targets = torch.from_numpy(np.stack([work.targets.starts, work.targets.ends], axis=1)).to(logits.device)
     if shape.is_plain:

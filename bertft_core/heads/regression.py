@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from bertft_core.config.head import RegressionHead
 from bertft_core.heads import pooling
-from bertft_core.heads.shaping import PLAIN, LossShape
+from bertft_core.heads.shaping import PLAIN, LossShape, precise
 from bertft_core.heads.standardising import target_std
 from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work
 
@@ -46,7 +46,7 @@ def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: Regress
 
     Always to answer the training mean costs 1 for each example. Scalar in fp32. No strategy shapes it.
     """
-    predicted = pooling.aggregated(logits.float(), work, config.aggregate)[:, 0]
+    predicted = pooling.aggregated(precise(logits), work, config.aggregate)[:, 0]
     errors = (predicted - torch.from_numpy(work.targets).to(predicted)) / target_std(model)
     return errors.square().sum()
 

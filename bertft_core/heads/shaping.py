@@ -26,6 +26,11 @@ class LossShape:
 PLAIN = LossShape()
 
 
+def precise(values: Tensor) -> Tensor:
+    """In fp32 where they came from autocast: a loss is always computed at least so precisely. Doubles stay doubles."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 def cross_entropy_sum(logits: Tensor, targets: Tensor, shape: LossShape) -> Tensor:
     """Summed over the m targets [m], in nats, of logits [m, k]; logits of minus infinity are no answers. Scalar.
 

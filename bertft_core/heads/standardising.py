@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from bertft_core.heads.shaping import precise
 from bertft_core.heads.work import TokenisedSplit
 
 
@@ -20,7 +21,7 @@ def standardise(model: Any, train: TokenisedSplit) -> None:
     """Make the model's output its last layer's times the standard deviation of the training targets plus their mean."""
     targets = train.values("label").astype(np.float64)
     mean, std = float(targets.mean()), float(targets.std()) or 1.0
-    _last_layer(model).register_forward_hook(lambda layer, inputs, output: output.float() * std + mean)
+    _last_layer(model).register_forward_hook(lambda layer, inputs, output: precise(output) * std + mean)
     model.target_mean, model.target_std = mean, std
 
 

@@ -19,7 +19,7 @@ from transformers import AutoModelForTokenClassification, PreTrainedModel
 from bertft_core.config.head import TokenClassificationHead
 from bertft_core.heads.crf import CRF
 from bertft_core.heads.loading import load
-from bertft_core.heads.shaping import PLAIN, LossShape, cross_entropy_sum
+from bertft_core.heads.shaping import PLAIN, LossShape, cross_entropy_sum, precise
 from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work, windows_work
 from bertft_core.metrics.tag_schemes import allowed_transitions, scheme_of
 from bertft_core.records.tables import ragged_column
@@ -115,7 +115,7 @@ def loss_sum(
 ) -> Tensor:
     """Summed over the words, in nats: cross-entropy at first pieces, or -log p of the tag sequence of whole sentences. fp32."""
     words: Words = work.targets
-    emissions = logits[torch.from_numpy(words.first).to(logits.device)].float()
+    emissions = precise(logits[torch.from_numpy(words.first).to(logits.device)])
     tags = torch.from_numpy(words.tags).to(logits.device)
     if config.crf:
         return _crf(model).neg_log_likelihood(emissions, tags, words.sentences.tolist())

@@ -12,7 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from bertft_core.records import DatasetCard, RunRecord, RunSpec
+from bertft_core.strategies.oversampling import n_more
+from bertft_core.strategies.setup import Sampling
 from bertft_core.training.steps import StepPlan
 
 EFFICIENCY = 0.6
@@ -48,8 +52,8 @@ class Estimator:
 
     def of(self, spec: RunSpec) -> Estimate:
         """The cost of one run on one slot."""
-        plan = StepPlan(self._card.splits["train"].n_examples, spec.training, spec.seeds.order)
-        n_trained: float = min(plan.n_steps * spec.training.batch_size, round(plan.epoch(plan.n_steps) * plan.n_examples))
+        plan = planned_steps(spec, self._card)
+        n_trained: float = min(plan.n_steps * spec.training.batch_size, round(plan.epoch(plan.n_steps) * plan.n_per_epoch))
         n_validated = self._card.splits["validation"].n_examples * len(plan.evaluation_steps)
         n_predicted = 2 * sum(self._card.splits[name].n_examples for name in spec.evaluated_splits)
         train_rate, measured = self._examples_per_second(spec)
@@ -76,6 +80,16 @@ class Estimator:
         if threads not in self._rates:
             self._rates[threads] = EFFICIENCY * _matrix_product_rate(threads)
         return self._rates[threads]
+
+
+def planned_steps(spec: RunSpec, card: DatasetCard) -> StepPlan:
+    """The steps of a run as far as the card knows them: oversampling is counted where each example has one label."""
+    train, sampling = card.splits["train"], Sampling()
+    for strategy in spec.strategies:
+        if strategy.kind == "oversampling" and spec.head.kind == "classification":
+            counts = np.array(list(train.label_counts.values()))
+            sampling.n_pool = int((counts + n_more(counts, strategy.ratio)).sum())
+    return StepPlan(train.n_examples, spec.training, spec.seeds.order, sampling)
 
 
 def _matrix_product_rate(threads: int) -> float:

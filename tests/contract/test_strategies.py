@@ -2,69 +2,147 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import shutil
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from bertft_core.config.strategies import StrategyConfig
+from bertft_core.config.strategies import KINDS, AnyStrategy
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.strategies import STRATEGIES
 from bertft_core.training.run import train_run
-from tests.studies import tiny_spec, tiny_study
+from tests.contract.test_laws import every_step_saved, interrupted, result_in
+from tests.strategies import ACTIVE, LEARNING, NEUTRAL, SETTINGS, lopsided_study, started, with_strategies
+from tests.studies import tiny_spec, tiny_study, with_training
 
-NEUTRAL: dict[str, dict[str, Any] | str] = {
-    "full": {"kind": "full"},
-    "feature_extraction": "it freezes the encoder or is not there; a frozen encoder has no setting that learns",
-}
-"""Kind → its neutral setting, or why there is none."""
+COMPOSED = [
+    {"kind": "reinit", "layers": 1},
+    {"kind": "llrd", "decay": 0.5},
+    {"kind": "gradual_unfreezing", "every_steps": 2},
+    {"kind": "mixout", "p": 0.3},
+    {"kind": "prior_decay", "rate": 0.1},
+    {"kind": "legacy_adam"},
+    {"kind": "class_weights"},
+    {"kind": "oversampling"},
+    {"kind": "stratified_batches"},
+    {"kind": "focal_loss"},
+    {"kind": "label_smoothing"},
+    {"kind": "swa", "last": 3},
+]
+"""As many at once as make sense together."""
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    return tiny_study(tmp_path_factory.mktemp("study"))
+    return lopsided_study(tmp_path_factory.mktemp("study"))
 
 
 @pytest.fixture(scope="module")
-def plain(prepared, tmp_path_factory) -> RunRecord:
+def spec(prepared) -> RunSpec:
+    return tiny_spec(*prepared)
+
+
+@pytest.fixture(scope="module")
+def plain(spec, tmp_path_factory) -> RunRecord:
     """The loop with no strategy at all."""
-    return train_run(with_strategies(tiny_spec(*prepared)), run_dir=tmp_path_factory.mktemp("plain"))
+    return train_run(with_strategies(spec), run_dir=tmp_path_factory.mktemp("plain"))
 
 
-def with_strategies(spec: RunSpec, *strategies: dict[str, Any]) -> RunSpec:
-    return RunSpec.model_validate({**spec.model_dump(), "strategies": strategies})
+def kinds_of(table, kind_of_entry) -> list[str]:
+    return [kind for kind, entry in table.items() if isinstance(entry, kind_of_entry)]
 
 
-def test_every_strategy_says_what_its_neutral_setting_is():
-    assert NEUTRAL.keys() == STRATEGIES.keys()
-    kinds = {config.model_fields["kind"].default for config in get_args(get_args(StrategyConfig)[0])}
-    assert kinds == STRATEGIES.keys(), "each strategy has a class in the configuration, and each class a strategy"
+def test_every_strategy_is_in_every_table():
+    assert NEUTRAL.keys() == ACTIVE.keys() == STRATEGIES.keys()
+    assert tuple(STRATEGIES) == KINDS == tuple(c.model_fields["kind"].default for c in get_args(AnyStrategy))
+    assert all(len(entry) > 20 for table in (NEUTRAL, ACTIVE) for entry in table.values() if isinstance(entry, str))
+    assert kinds_of(NEUTRAL, str) == ["feature_extraction", "legacy_adam", "stratified_batches"]
+    assert kinds_of(ACTIVE, str) == ["full"]
 
 
 @pytest.mark.parametrize("kind", STRATEGIES)
 def test_every_strategy_has_a_card(kind):
     card = STRATEGIES[kind].__doc__
-    for heading in ("Source:", "Touches:", "Neutral:", "Limits:"):
+    for heading in ("Source:", "Touches:", "Neutral:", "Order:", "Limits:"):
         assert f"\n{heading} " in card
 
 
-@pytest.mark.parametrize("kind", [kind for kind, neutral in NEUTRAL.items() if isinstance(neutral, dict)])
-def test_a_neutral_strategy_is_bit_equal_to_plain_fine_tuning(prepared, plain, tmp_path, kind):
-    record = train_run(with_strategies(tiny_spec(*prepared), NEUTRAL[kind]), run_dir=tmp_path)
+@pytest.mark.parametrize("kind", kinds_of(NEUTRAL, dict))
+def test_a_neutral_strategy_is_bit_equal_to_plain_fine_tuning(spec, plain, tmp_path, kind):
+    record = train_run(with_strategies(spec, NEUTRAL[kind]), run_dir=tmp_path)
     assert record.weights_sha256 == plain.weights_sha256
     assert record.evaluations == plain.evaluations
-    assert record.final == plain.final
+    assert (record.final, record.best, record.best_step) == (plain.final, plain.best, plain.best_step)
+    assert record.initial_head_sha256 == plain.initial_head_sha256
     assert record.n_trainable_parameters == plain.n_trainable_parameters == plain.n_parameters
 
 
-@pytest.mark.parametrize("kind", [kind for kind, neutral in NEUTRAL.items() if isinstance(neutral, str)])
-def test_a_strategy_without_a_neutral_setting_changes_the_run(prepared, plain, tmp_path, kind):
-    record = train_run(with_strategies(tiny_spec(*prepared), {"kind": kind}), run_dir=tmp_path)
+@pytest.mark.parametrize("kind", kinds_of(ACTIVE, dict))
+def test_an_active_strategy_changes_the_run_but_not_the_head_it_starts_from(spec, plain, tmp_path, kind):
+    record = train_run(with_strategies(spec, ACTIVE[kind]), run_dir=tmp_path)
     assert record.weights_sha256 != plain.weights_sha256
+    assert record.initial_head_sha256 == plain.initial_head_sha256
+
+
+@pytest.mark.parametrize("kind", STRATEGIES)
+def test_the_parameters_a_strategy_declares_change_and_all_others_keep_their_bits(spec, tmp_path, kind):
+    run = started(with_strategies(spec, SETTINGS[kind]), tmp_path)
+    depths, n_layers = run.setup.architecture.depths(), run.setup.architecture.n_layers
+    before = {name: values.detach().clone() for name, values in run.setup.model.named_parameters()}
+    run.train()
+    learns = LEARNING.get(kind, lambda name, depth, n_layers: True)
+    n_changed = 0
+    for name, values in run.setup.model.named_parameters():
+        changed = not torch.equal(values, before[name])
+        assert changed == learns(name, depths[name], n_layers), name
+        n_changed += changed
+    assert n_changed >= 2
+
+
+@pytest.mark.parametrize("kind", STRATEGIES)
+def test_a_run_is_resumed_in_the_middle_of_every_strategy_with_the_same_bits(spec, tmp_path, kind):
+    whole = with_strategies(spec, SETTINGS[kind] | ({"patience": 2} if kind == "early_stopping" else {}))
+    train_run(whole, run_dir=tmp_path / "unbroken")
+    interrupted(whole, tmp_path / "broken", "step", 4)
+    train_run(every_step_saved(whole), run_dir=tmp_path / "broken")
+    assert without_places(tmp_path / "broken") == without_places(tmp_path / "unbroken")
+
+
+def without_places(run_dir: Path):
+    result = result_in(run_dir)
+    result["record"]["spec"].pop("checkpoint_every_seconds")
+    return result
+
+
+@pytest.mark.parametrize(("kind", "step"), [("step", 3), ("step", 6), ("evaluation", 8), ("predicting", None)])
+def test_many_strategies_at_once_are_resumed_with_the_same_bits(spec, tmp_path, kind, step):
+    whole = with_strategies(spec, *COMPOSED)
+    train_run(whole, run_dir=tmp_path / "unbroken")
+    interrupted(whole, tmp_path / "broken", kind, step)
+    train_run(every_step_saved(whole), run_dir=tmp_path / "broken")
+    assert without_places(tmp_path / "broken") == without_places(tmp_path / "unbroken")
+
+
+def test_the_order_of_the_list_changes_nothing_not_even_the_digest(spec):
+    for seed in range(20):
+        shuffled = random.Random(seed).sample(COMPOSED, len(COMPOSED))
+        assert with_strategies(spec, *shuffled).digest == with_strategies(spec, *COMPOSED).digest
+    kinds = [strategy.kind for strategy in with_strategies(spec, *reversed(COMPOSED)).strategies]
+    assert kinds == sorted(kinds, key=KINDS.index)
+
+
+def test_each_of_many_strategies_makes_a_difference_beside_the_others(spec, tmp_path):
+    lists = [COMPOSED, *(COMPOSED[:i] + COMPOSED[i + 1 :] for i in range(len(COMPOSED)))]
+    hashes = [
+        train_run(with_strategies(spec, *chosen), run_dir=tmp_path / str(i)).weights_sha256 for i, chosen in enumerate(lists)
+    ]
+    assert not [(one, other) for one, other in itertools.combinations(range(len(hashes)), 2) if hashes[one] == hashes[other]]
 
 
 # Feature extraction
@@ -85,8 +163,8 @@ def test_feature_extraction_leaves_every_bit_of_the_encoder(kind, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def frozen(prepared, tmp_path_factory) -> tuple[RunSpec, RunRecord, Path]:
-    spec = tiny_spec(*prepared, "features", 2)
+def frozen(tmp_path_factory) -> tuple[RunSpec, RunRecord, Path]:
+    spec = tiny_spec(*tiny_study(tmp_path_factory.mktemp("features")), "features", 2)
     record = train_run(spec, run_dir=tmp_path_factory.mktemp("frozen"))
     return spec, record, Path(spec.prepared_dir) / "features"
 
@@ -117,9 +195,9 @@ def test_torn_features_are_computed_again(frozen, tmp_path, damage):
     assert path.read_bytes() == whole
 
 
-def test_features_of_another_precision_are_stored_apart(frozen, prepared, tmp_path):
-    _, first, features_dir = frozen
+def test_features_of_another_precision_are_stored_apart(frozen, tmp_path):
+    spec, first, features_dir = frozen
     before = set(features_dir.iterdir())
-    record = train_run(tiny_spec(*prepared, "features", 2, precision="bf16"), run_dir=tmp_path)
+    record = train_run(with_training(spec, precision="bf16"), run_dir=tmp_path)
     assert len(set(features_dir.iterdir()) - before) == 1
     assert record.weights_sha256 != first.weights_sha256

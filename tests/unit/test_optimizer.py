@@ -5,13 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
-from transformers import Trainer, get_linear_schedule_with_warmup
+from transformers import (
+    Trainer,
+    get_constant_schedule_with_warmup,
+    get_cosine_schedule_with_warmup,
+    get_linear_schedule_with_warmup,
+)
 
 from bertft_core.config.head import ClassificationHead
 from bertft_core.config.training import TrainingConfig
 from bertft_core.heads import classification
 from bertft_core.strategies.setup import Setup
-from bertft_core.training.optimizer import build_optimizer, decayed_names, learning_rate_factor, n_warmup_steps
+from bertft_core.training.optimizer import SCHEDULES, build_optimizer, decayed_names, learning_rate_factor, n_warmup_steps
 from tests.encoders import KINDS, tiny_encoder
 
 
@@ -52,6 +57,28 @@ def test_the_schedule_is_the_one_of_transformers():
                 assert learning_rate_factor(step, n_steps, n_warmup) == theirs(step)
                 compared += 1
     assert compared > 5000
+
+
+@pytest.mark.parametrize(
+    ("schedule", "theirs"), [("cosine", get_cosine_schedule_with_warmup), ("constant", get_constant_schedule_with_warmup)]
+)
+def test_other_schedules_are_those_of_transformers_too(schedule, theirs):
+    for n_steps in (1, 3, 10, 101):
+        for n_warmup in {0, 1, n_steps // 10, n_steps - 1}:
+            optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+            (factor,) = theirs(optimizer, n_warmup, *([] if schedule == "constant" else [n_steps])).lr_lambdas
+            for step in range(n_steps):
+                assert learning_rate_factor(step, n_steps, n_warmup, schedule) == pytest.approx(factor(step), abs=1e-15)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_warm_up_is_exact_and_the_end_is_exactly_zero(schedule):
+    factors = [learning_rate_factor(step, 100, 10, schedule) for step in range(101)]
+    assert factors[0] == 0.0
+    assert factors[10] == 1.0 == max(factors)
+    assert factors[5] == 0.5
+    assert factors[100] == (1.0 if schedule == "constant" else 0.0)
+    assert factors[55] == pytest.approx(1.0 if schedule == "constant" else 0.5)
 
 
 def test_adamw_gives_the_numbers_of_the_oracle():

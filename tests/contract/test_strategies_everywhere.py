@@ -1,0 +1,127 @@
+"""Every strategy with every head and every family of encoders: it works, or it is refused with a reason."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from bertft_core.config import UserError
+from bertft_core.config.compositions import objection
+from bertft_core.config.head import HEAD_CONFIGS
+from bertft_core.data.batching import collate
+from bertft_core.data.prepared import open_split
+from bertft_core.metrics.columns import matrix
+from bertft_core.records import RunSpec
+from bertft_core.records.predictions import read_predictions
+from bertft_core.strategies import STRATEGIES
+from bertft_core.strategies.architecture import ARCHITECTURES
+from bertft_core.training.run import train_run
+from tests.encoders import KINDS as FAMILIES
+from tests.strategies import SETTINGS, lopsided_study, started, with_strategies
+from tests.studies import tiny_questions, tiny_spec, tiny_study, tiny_tagged_study
+
+HEADS = {
+    "classification": lopsided_study,
+    "multi_label": partial(tiny_study, head="multi_label"),
+    "regression": partial(tiny_study, head="regression"),
+    "token_classification": tiny_tagged_study,
+    "crf": partial(tiny_tagged_study, head={"crf": True}),
+    "question_answering": tiny_questions,
+    "masked_lm": partial(tiny_study, head="masked_lm", data={"max_length": 20}, arms={"full": {}}),
+}
+"""Kind of the head, and one with a CRF → makes its study in a folder, with an encoder of any family."""
+
+
+@pytest.fixture(scope="module")
+def specs(tmp_path_factory):
+    """Head, or family with a classification head → the spec of a run of two steps."""
+
+    @cache
+    def spec_of(name: str) -> RunSpec:
+        directory = tmp_path_factory.mktemp(name)
+        study, card = HEADS[name](directory) if name in HEADS else lopsided_study(directory, kind=name)
+        return tiny_spec(study, card, epochs=None, max_steps=2, evaluate_every_steps=1, evaluate_every_epochs=None)
+
+    return spec_of
+
+
+def refused(spec: RunSpec, kind: str) -> tuple[str, str] | None:
+    return objection(with_strategies(spec, SETTINGS[kind]).strategies, spec.head)
+
+
+def test_every_kind_of_head_is_tried():
+    assert HEADS.keys() - {"crf"} == HEAD_CONFIGS.keys()
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("kind", STRATEGIES)
+def test_every_strategy_trains_every_head_or_is_refused(specs, tmp_path, head, kind):
+    spec = specs(head)
+    if refused(spec, kind):
+        assert refused(spec, kind)[0] == kind
+        return
+    run = started(with_strategies(spec, SETTINGS[kind]), tmp_path)
+    assert run.train() in (("completed", None), ("stopped_early", None))
+    assert all(torch.isfinite(values).all() for values in run.setup.model.parameters())
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_most_strategies_suit_every_head(specs, head):
+    assert sum(refused(specs(head), kind) is None for kind in STRATEGIES) >= 11
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("kind", STRATEGIES)
+def test_every_strategy_trains_every_family(specs, tmp_path, family, kind):
+    run = started(with_strategies(specs(family), SETTINGS[kind]), tmp_path)
+    assert run.train() in (("completed", None), ("stopped_early", None))
+    assert run.loop.position.evaluations[-1].loss > 0
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_model_opens_plainly_after_the_strategies_that_touch_its_layers(specs, tmp_path, family):
+    """With the logits that the run has stored of it."""
+    touching = [SETTINGS[kind] for kind in ("reinit", "llrd", "gradual_unfreezing", "mixout", "prior_decay", "swa")]
+    spec = with_strategies(specs(family), *touching)
+    record = train_run(spec, run_dir=tmp_path)
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model").eval()
+    split = open_split(spec.prepared_dir, "test")
+    stored = matrix(read_predictions(tmp_path / record.predictions["best"]["test"]), "logits", 2)
+    batch = collate(split, np.arange(split.n), model.config.pad_token_id)
+    batch.pop("labels")
+    with torch.no_grad():
+        assert np.allclose(model(**batch).logits.numpy(), stored, atol=1e-5)
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_parameter_has_a_place_in_the_architecture(tmp_path, family, head):
+    setup = started(tiny_spec(*HEADS[head](tmp_path, kind=family)), tmp_path / "run").setup
+    architecture = setup.architecture
+    depths = architecture.depths()
+    assert architecture.n_layers == 2
+    assert depths.keys() == {name for name, _ in setup.model.named_parameters()}
+    assert set(depths.values()) == {0, 1, 2, 3}
+    in_layers = {name for name, depth in depths.items() if depth in (1, 2)}
+    assert in_layers == {name for name in depths if ".layer." in name}
+    prefix = setup.model.base_model_prefix + "."
+    in_encoder = {name for name, depth in depths.items() if depth == 3 and name.startswith(prefix)}
+    assert all(name.startswith(prefix + "pooler.") for name in in_encoder), "every other part of the encoder is known"
+    assert len(architecture.depth_names()) == 4
+
+
+def test_every_family_of_the_tests_is_in_the_table():
+    assert set(FAMILIES) <= ARCHITECTURES.keys()
+
+
+def test_an_unknown_family_is_refused_by_what_looks_at_layers(specs, tmp_path):
+    run = started(specs("classification"), tmp_path)
+    run.setup.model.config.model_type = "gpt9"
+    with pytest.raises(UserError, match="not known here") as told:
+        STRATEGIES["llrd"].apply(run.setup, with_strategies(specs("classification"), SETTINGS["llrd"]).strategies[0])
+    assert told.value.found == "gpt9"
+    assert "bert, roberta" in told.value.expected
