@@ -124,6 +124,22 @@ def report(study: StudyName, home: Home = None) -> None:
 
 
 @app.command()
+def diagnose(
+    study: StudyName,
+    home: Home = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
+) -> None:
+    """Go through what may be wrong with a poor or unstable result.
+
+    Data, labels, learning rate, length of training, collapse, truncation, balance, seeds: each check with its verdict (ok, look,
+    problem), the numbers behind it and what to do, the worst first.
+    """
+    from flows.commands.diagnosing import diagnose_command
+
+    raise typer.Exit(diagnose_command(study, home, as_json=as_json))
+
+
+@app.command()
 def predict(
     study: StudyName,
     source: Annotated[str, typer.Option("--input", metavar="FILE", help="Examples to predict; - is standard input.")],

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from bertft_core.config.base import Frozen
+
+RESERVED_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "xlm-roberta-xl": 2, "camembert": 2, "roberta-prelayernorm": 2}
+"""Model types that number positions from the padding id on, as in `data.tokenization`, which loads more than the rules need."""
 
 
 class EncoderFacts(Frozen):
@@ -16,6 +22,20 @@ class EncoderFacts(Frozen):
     """Of the weights on disk."""
     max_length: int | None
     """Longest input in word pieces, special tokens included; None where positions have no end."""
+
+
+def encoder_facts(settings: Mapping[str, Any], checkpoint: str, n_parameters: int) -> EncoderFacts:
+    """From what config.json says, by the names that BERT and its family give things."""
+    positions = settings.get("max_position_embeddings")
+    reserved = RESERVED_POSITIONS.get(settings.get("model_type", ""), 0)
+    return EncoderFacts(
+        checkpoint=checkpoint,
+        n_layers=settings.get("num_hidden_layers", settings.get("n_layers", 12)),
+        hidden_size=settings.get("hidden_size", settings.get("dim", 768)),
+        n_heads=settings.get("num_attention_heads", settings.get("n_heads", 12)),
+        n_parameters=n_parameters,
+        max_length=None if positions is None else positions - reserved,
+    )
 
 
 class Machine(Frozen):

@@ -37,12 +37,12 @@ class Length(NamedTuple):
 def length_of(facts: Facts) -> Length:
     """max_length, and whether long texts are read in windows."""
     limit = min(facts.encoder.max_length or USUAL_LIMIT, USUAL_LIMIT)
-    fits, lengths = _at_least(facts.lengths.p99, limit), facts.lengths
+    fits, lengths = at_least(facts.lengths.p99, limit), facts.lengths
     seen = f"99 % of the inputs have up to {lengths.p99} word pieces, the longest {lengths.longest}"
     if facts.head == "question_answering":
         return _questions(facts, limit)
     if facts.head == "masked_lm":
-        wanted = min(BLOCKS_GPU if facts.machine.n_gpus else max(BLOCKS_CPU, _at_least(lengths.p90, CPU_WINDOW)), limit)
+        wanted = min(BLOCKS_GPU if facts.machine.n_gpus else max(BLOCKS_CPU, at_least(lengths.p90, CPU_WINDOW)), limit)
         return Length(wanted, False, None, f"{seen}; longer texts are read in blocks of this size", "house rule")
     if lengths.p99 <= limit:
         return Length(fits, False, None, f"{seen}; shorter inputs are not padded, so the room costs nothing", "house rule")
@@ -77,5 +77,6 @@ def _questions(facts: Facts, limit: int) -> Length:
     return Length(max_length, False, min(QUESTION_STRIDE, max_length // 3), why, "SQuAD scripts", warning)
 
 
-def _at_least(length: int, limit: int) -> int:
+def at_least(length: int, limit: int) -> int:
+    """The smallest sensible max_length for inputs of this length, within the limit."""
     return min(next((size for size in SIZES if size >= length), limit), limit)

@@ -17,8 +17,8 @@ from bertft_core.data.examples import RawSplit
 from bertft_core.data.prepared import PreparedSplit
 from bertft_core.data.sources import read_splits
 from bertft_core.data.splits import cut_missing, subsample
-from bertft_core.data.tokenization import RESERVED_POSITIONS, load_tokenizer, uses_token_types
-from bertft_core.recipes.facts import EncoderFacts, Facts, Lengths, Machine
+from bertft_core.data.tokenization import load_tokenizer, uses_token_types
+from bertft_core.recipes.facts import Facts, Lengths, Machine, encoder_facts
 from bertft_core.training.devices import slot_environments, visible_gpus
 
 N_MEASURED = 2000
@@ -34,7 +34,8 @@ def facts_of(study: StudyConfig, home_dir: Path) -> Facts:
     given, labels, _ = alignment.agree(read_splits(data, study.head.kind), data)
     whole = subsample(cut_missing(given, data.split, study.seed), data.subsample, study.seed)
     splits = alignment.for_training(whole, data)
-    known = encoder_facts(encoder)
+    n_parameters = (encoder.directory / WEIGHTS).stat().st_size // 4
+    known = encoder_facts(encoder.settings, encoder.identity.checkpoint, n_parameters)
     return Facts(
         head=study.head.kind,
         crf=getattr(study.head, "crf", False),
@@ -70,21 +71,6 @@ def lengths_of(n_pieces: np.ndarray) -> Lengths:
         p99=int(quantiles[99]),
         longest=int(quantiles[100]),
         quantiles=tuple(int(length) for length in quantiles),
-    )
-
-
-def encoder_facts(encoder: EncoderFiles) -> EncoderFacts:
-    """Size and limits, by the names that BERT and its family give them."""
-    settings = encoder.settings
-    positions = settings.get("max_position_embeddings")
-    reserved = RESERVED_POSITIONS.get(settings.get("model_type", ""), 0)
-    return EncoderFacts(
-        checkpoint=encoder.identity.checkpoint,
-        n_layers=settings.get("num_hidden_layers", settings.get("n_layers", 12)),
-        hidden_size=settings.get("hidden_size", settings.get("dim", 768)),
-        n_heads=settings.get("num_attention_heads", settings.get("n_heads", 12)),
-        n_parameters=(encoder.directory / WEIGHTS).stat().st_size // 4,
-        max_length=None if positions is None else positions - reserved,
     )
 
 

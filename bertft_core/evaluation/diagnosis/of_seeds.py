@@ -1,0 +1,130 @@
+"""Checks over seeds: broken runs, runs that learned nothing, spread against difference, too few of them."""
+
+from __future__ import annotations
+
+import math
+
+from scipy.special import stdtrit
+
+from bertft_core.evaluation.diagnosis.evidence import Diagnosis, Evidence, Verdict, longer, short, worst
+from bertft_core.records import Difference
+
+MANY_BROKEN = 0.1
+WIDE_SD = 0.05
+"""Standard deviation over seeds, of a score that is a share, that is a problem by itself."""
+ENOUGH_SEEDS, FEWEST_SEEDS = 5, 3
+MANY_SEEDS = 1000
+"""More than anybody would train."""
+FEW_STEPS, LOW_RATE = 100, 2e-5
+"""Under these, a run at the constant level has rather learned too little than been shaken."""
+BROKEN = ("collapsed", "diverged", "failed", "missing")
+
+
+def broken_runs(evidence: Evidence) -> Diagnosis:
+    """Runs that ended at the level of the most frequent answer, without finite numbers, with an error, or not at all."""
+    verdicts: list[Verdict] = []
+    found, todo = [], []
+    for arm in evidence.summary.arms:
+        counts = {status: arm.counts.get(status, 0) for status in BROKEN if arm.counts.get(status, 0)}
+        n_broken, n = sum(counts.values()), max(1, arm.n_planned)
+        verdicts.append("problem" if n_broken >= MANY_BROKEN * n and n_broken else "look" if n_broken else "ok")
+        told = ", ".join(f"{count} {status}" for status, count in counts.items())
+        found.append(
+            f"{arm.arm}: " + (f"{told} of {arm.n_planned}" if counts else f"{arm.n_planned} of {arm.n_planned} ended well")
+        )
+        if counts.get("collapsed") or counts.get("diverged"):
+            todo += _against(evidence, arm.arm, diverged=bool(counts.get("diverged")))
+        if counts.get("failed") or counts.get("missing"):
+            todo.append(f"see why with: bertft status {evidence.study.name}; the same bertft run trains what is missing")
+    return Diagnosis(check="broken_runs", verdict=worst(verdicts), found=tuple(found), todo=tuple(dict.fromkeys(todo)))
+
+
+def _against(evidence: Evidence, arm: str, *, diverged: bool) -> list[str]:
+    """What to change: gentler steps where they were too large, more of them where a run hardly learned."""
+    strategies = {strategy.kind for strategy in evidence.study.arms[arm].strategies}
+    training = evidence.study.training_of(arm, dict(evidence.sweeps[arm].chosen) if arm in evidence.sweeps else {})
+    rate, n_steps = training.learning_rate, max((r.planned_steps for r in evidence.records if r.spec.arm == arm), default=0)
+    if "legacy_adam" in strategies:
+        return [f"take legacy_adam out of {arm}: without bias correction its first steps are too large (Mosbach 2021)"]
+    searched = evidence.study.arms[arm].search
+    in_search = searched is not None and "learning_rate" in searched.space
+    key = f"--set arms.{arm}.{'search.space.learning_rate.high' if in_search else 'learning_rate'}"
+    if not diverged and ("feature_extraction" in strategies or n_steps < FEW_STEPS or rate < LOW_RATE):
+        more = f"more steps ({longer(evidence, arm)}), or a higher rate ({key}={short(3 * rate)})"
+        return [f"{arm} hardly learned in {n_steps} steps at {short(rate)}: {more}"]
+    warmup = f"--set arms.{arm}.warmup_ratio={max(0.1, min(0.3, 2 * training.warmup_ratio)):g}"
+    gentler = f"a lower rate ({key}={short(rate / 3)}), or a longer warm-up ({warmup})"
+    return [f"{arm} took too large steps at {short(rate)}: {gentler}"]
+
+
+def above_constant(evidence: Evidence) -> Diagnosis | None:
+    """Arms that do no better than always answering the same."""
+    if not evidence.summary.margins:
+        return None
+    verdicts: list[Verdict] = []
+    for margin in evidence.summary.margins:
+        ends = [evidence.sign * end for end in (margin.t_low, margin.t_high) if end is not None]
+        better = min(ends, default=evidence.sign * margin.mean) > 0
+        verdicts.append("ok" if better else "problem")
+    behind = [m.arm for m, verdict in zip(evidence.summary.margins, verdicts, strict=True) if verdict == "problem"]
+    found = tuple(margin.sentence.rstrip(".") for margin in evidence.summary.margins)
+    todo = tuple(f"search the rate of {arm}, or train it longer: it has not learned the task" for arm in behind)
+    return Diagnosis(check="above_constant", verdict=worst(verdicts), found=found, todo=todo)
+
+
+def instability(evidence: Evidence) -> Diagnosis:
+    """How much of what one sees is the seed: the spread within arms against the difference between them."""
+    rows = [(arm.arm, row) for arm in evidence.summary.arms if (row := evidence.row(arm.arm)) is not None and row.sd is not None]
+    if not rows:
+        return Diagnosis(check="instability", verdict="ok", found=("fewer than two scored seeds, so no spread can be told",))
+    wide = [arm for arm, row in rows if row.sd is not None and row.sd >= WIDE_SD and evidence.told(1.0).endswith("points")]
+    found = [
+        f"{arm}: sd {evidence.told(row.sd or 0.0)} over {row.n} seeds, from {row.min:.3f} to {row.max:.3f}" for arm, row in rows
+    ]
+    unsure = [each for each in evidence.summary.differences if not _is_sure(each)]
+    todo = []
+    for each in unsure:
+        needed = seeds_needed(each)
+        gap = f"{each.arm} and {each.baseline} differ by {evidence.told(each.mean)}"
+        found.append(f"{gap}, which these {each.n} seeds cannot tell from zero")
+        if needed is not None and needed > each.n:
+            todo.append(f"about {needed} seeds would tell {each.arm} from {each.baseline}: --set seeds.n={needed}")
+    if wide:
+        todo.append(
+            f"steadier training of {', '.join(wide)}: more steps, a lower rate, or more data; report all seeds, never the best"
+        )
+    verdict: Verdict = "problem" if wide else "look" if unsure else "ok"
+    return Diagnosis(check="instability", verdict=verdict, found=tuple(found), todo=tuple(todo))
+
+
+def _is_sure(difference: Difference) -> bool:
+    if difference.t_low is None or difference.t_high is None:
+        return difference.n > 1
+    return not difference.t_low <= 0.0 <= difference.t_high
+
+
+def seeds_needed(difference: Difference) -> int | None:
+    """Seeds whose 95 % t-interval would just leave zero out, if mean and spread stayed as they are; None where nothing differs.
+
+    The half width is t(n - 1) · sd / √n, which gives the sd of the paired differences back. Two seeds tell no spread to count on.
+    """
+    if difference.t_low is None or difference.t_high is None or difference.mean == 0 or difference.n < FEWEST_SEEDS:
+        return None
+    half = (difference.t_high - difference.t_low) / 2
+    sd = half * math.sqrt(difference.n) / _t(difference.n)
+    return next((n for n in range(2, MANY_SEEDS) if _t(n) * sd / math.sqrt(n) < abs(difference.mean)), None)
+
+
+def _t(n: int) -> float:
+    """The 97.5 % quantile of Student's t for n values."""
+    return float(stdtrit(n - 1, 0.975))
+
+
+def few_seeds(evidence: Evidence) -> Diagnosis:
+    """Fewer runs than an interval needs."""
+    counts = {arm.arm: sum(bool(seed.scores) for seed in arm.seeds) for arm in evidence.summary.arms}
+    fewest = min(counts.values())
+    verdict: Verdict = "problem" if fewest < FEWEST_SEEDS else "look" if fewest < ENOUGH_SEEDS else "ok"
+    found = ", ".join(f"{arm} has {n} scored seeds" for arm, n in counts.items())
+    todo = () if verdict == "ok" else (f"--set seeds.n={ENOUGH_SEEDS} (what is trained already is kept)",)
+    return Diagnosis(check="few_seeds", verdict=verdict, found=(found,), todo=todo)
