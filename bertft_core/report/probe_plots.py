@@ -48,7 +48,7 @@ def profile_plot(
     _axes(drawing, places, x, y, labels, logarithmic)
     if reference is not None:
         drawing.line((LEFT, y(reference[0])), (RIGHT, y(reference[0])), "majority")
-        drawing.text((RIGHT, y(reference[0]) - 6), reference[1], "tick end")
+        drawing.text((RIGHT, y(reference[0]) + 14), reference[1], "tick end")
     for i, profile in enumerate(shown):
         _draw(drawing, profile, places, x, y, (i - (len(shown) - 1) / 2) * APART)
     return drawing.svg()

@@ -100,7 +100,8 @@ def _table(probe: str, rows: Sequence[ProbeRow], css: Mapping[str, str]) -> Sect
 
 
 def _cell(row: ProbeRow) -> str:
-    return wording.score(row.mean) + ("" if row.sd is None else f" ± {wording.score(row.sd)}")
+    written = wording.score if abs(row.mean) < 100 else wording.setting
+    return written(row.mean) + ("" if row.sd is None else f" ± {written(row.sd)}")
 
 
 def _every_row(found: ProbeSummary) -> list[Section]:
