@@ -55,7 +55,12 @@ def run_params(spec: RunSpec) -> dict[str, str]:
     }
     if spec.trial is not None:
         params["trial"] = spec.trial
-    return {name: _text(value) for name, value in (params | head | training).items()}
+    strategies = {
+        f"{strategy.kind}.{name}": value
+        for strategy in spec.strategies
+        for name, value in strategy.model_dump(mode="json", exclude={"kind"}).items()
+    }
+    return {name: _text(value) for name, value in (params | head | strategies | training).items()}
 
 
 def _text(value: Any) -> str:

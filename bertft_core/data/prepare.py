@@ -14,6 +14,7 @@ from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.base import canonical_json, digest_of
 from bertft_core.config.data import DataConfig, FileData, HubData
 from bertft_core.data.alignment import ALIGNMENTS
+from bertft_core.data.arm_checks import refuse_missing_labels, refuse_missing_layers
 from bertft_core.data.checks import PreparedData, find_all, unknown_ratio
 from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
 from bertft_core.data.examples import RawSplit, shorten
@@ -42,8 +43,10 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str) -> DatasetCard:
         read_probe_texts(study.probes.masked_lm)  # a missing file is told now, not after the runs
     encoder = resolve_encoder(study.encoder, home_dir)
     refuse_too_long(data.max_length, encoder)
+    refuse_missing_layers(study, encoder.settings)
     alignment = ALIGNMENTS[study.head.kind]
     given, labels, repairs = alignment.agree(read_splits(data, study.head.kind), data)
+    refuse_missing_labels(study, labels)
     whole = subsample(cut_missing(given, data.split, study.seed), data.subsample, study.seed)
     splits = alignment.for_training(whole, data)
     digests = {name: split_digest(split) for name, split in splits.items()}

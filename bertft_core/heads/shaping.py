@@ -51,7 +51,7 @@ def cross_entropy_sum(logits: Tensor, targets: Tensor, shape: LossShape) -> Tens
 
 
 def binary_cross_entropy_sum(logits: Tensor, targets: Tensor, shape: LossShape) -> Tensor:
-    """Summed over all cells, in nats, of logits and targets [n, k] of 0 and 1. A class weight is that of its positives. Scalar."""
+    """Summed over all cells, in nats; logits and targets [n, k] of 0 and 1. A class weight is that of its positives. Scalar."""
     if shape.is_plain:
         return nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
     smoothed = (1.0 - shape.label_smoothing) * targets + shape.label_smoothing / 2

@@ -22,15 +22,15 @@ def arms(study: StudyConfig, summary: StudySummary, records: Mapping[str, RunRec
     names = [name for name in settings[0] if name in always or any(s[name] != settings[0][name] for s in settings)]
     rows = []
     for i, arm in enumerate(summary.arms):
-        kinds = " + ".join(strategy.kind for strategy in study.arms[arm.arm].strategies)
-        learning = next((r.n_trainable_parameters for s in arm.seeds if (r := records.get(s.run_digest))), None)
+        ran = next((r for s in arm.seeds if (r := records.get(s.run_digest)) is not None and r.n_parameters), None)
         rows.append(
             {
                 "arm": arm.arm,
                 "css": plots.colour(i),
-                "strategies": kinds.replace("_", " "),
+                "strategies": " + ".join(map(wording.strategy, study.arms[arm.arm].strategies)),
                 "settings": [settings[i][name] for name in names],
-                "learning": wording.ABSENT if learning is None else f"{learning:,}",
+                "learning": wording.ABSENT if ran is None else f"{ran.n_trainable_parameters:,}",
+                "share": wording.ABSENT if ran is None else f"{100 * ran.n_trainable_parameters / ran.n_parameters:.1f} %",
             }
         )
     return {"names": names, "rows": rows}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bertft_core.config.seeds import CrossedDesign, OnlyDesign
+from bertft_core.config.strategies import AnyStrategy
 from bertft_core.config.study import StudyConfig
 from bertft_core.records import ArmSummary, DatasetCard, MetricSummary, StudySummary
 
@@ -26,6 +27,13 @@ def interval(low: float | None, high: float | None) -> str:
 def setting(value: Any) -> str:
     """A setting's value; numbers without useless digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def strategy(config: AnyStrategy) -> str:
+    """'llrd (decay 0.9)': the kind of a strategy and its settings."""
+    given = config.model_dump(exclude={"kind"}, exclude_none=True)
+    settings = ", ".join(f"{name} {setting(value)}" for name, value in given.items())
+    return config.kind.replace("_", " ") + (f" ({settings})" if settings else "")
 
 
 def duration(seconds: float) -> str:

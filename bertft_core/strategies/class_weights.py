@@ -12,22 +12,19 @@ Limits:   counted in the training set as it is, not as oversampling makes it; to
 
 from __future__ import annotations
 
-import difflib
-
 import numpy as np
 import torch
 
-from bertft_core.config import UserError
 from bertft_core.config.strategies import ClassWeights
 from bertft_core.strategies.setup import Setup
 
 
 def apply(setup: Setup, config: ClassWeights) -> None:
-    """Weigh the labels. Raises `UserError` for a label that the data do not have."""
+    """Weigh the labels."""
     labels, counts = setup.facts.labels, setup.facts.label_counts
     assert counts is not None
     if isinstance(config.weights, dict):
-        weights = _given(config.weights, labels)
+        weights = np.array([config.weights.get(label, 1.0) for label in labels])
     elif config.weights == "effective_number":
         weights = effective_number(counts, config.beta)
     elif setup.facts.n_targets_per_label:
@@ -47,16 +44,3 @@ def effective_number(counts: np.ndarray, beta: float) -> np.ndarray:
     """(1−β)/(1−β^n_c) of counts [K], scaled so that the labels with training targets have a mean weight of 1."""
     weights = np.where(counts > 0, (1.0 - beta) / (1.0 - beta ** np.maximum(counts, 1)), 0.0)
     return np.where(counts > 0, weights * (counts > 0).sum() / weights.sum(), 1.0)
-
-
-def _given(weights: dict[str, float], labels: tuple[str, ...]) -> np.ndarray:
-    for label in weights:
-        if label not in labels:
-            near = difflib.get_close_matches(label, labels, n=1, cutoff=0.0)
-            raise UserError(
-                "class_weights names a label that the data do not have",
-                found=label,
-                expected=f"one of {', '.join(labels)}",
-                todo=f"did you mean '{near[0]}'?",
-            )
-    return np.array([weights.get(label, 1.0) for label in labels])

@@ -10,21 +10,12 @@ Limits:   dropout inside frozen layers goes on, so their outputs still vary. In 
 
 from __future__ import annotations
 
-from bertft_core.config import UserError
 from bertft_core.config.strategies import Freezing
 from bertft_core.strategies.setup import Setup
 
 
 def apply(setup: Setup, config: Freezing) -> None:
-    """Freeze what the configuration names. Raises `UserError` for more layers than the encoder has."""
-    n_layers = setup.architecture.n_layers
-    if config.layers > n_layers:
-        raise UserError(
-            "freezing names more layers than the encoder has",
-            found=f"layers: {config.layers}",
-            expected=f"at most {n_layers}",
-            todo="choose fewer layers",
-        )
+    """Freeze what the configuration names."""
     frozen = set(range(1, config.layers + 1)) | ({0} if config.embeddings else set())
     depths = setup.architecture.depths()
     for name, parameter in setup.model.named_parameters():

@@ -5,8 +5,8 @@ Source:   Devlin et al. 2019 (BertAdam of their code, without bias correction); 
 Touches:  the optimizer.
 Neutral:  none; an arm without it has AdamW, whose moments are corrected.
 Order:    does not matter.
-Limits:   without bias correction the first steps are up to three times as large. The published code has adam_epsilon 1e-6; here it
-          is what training says. `bias_correction: true` is the later version of that code, which also decays after the update.
+Limits:   without bias correction the first steps are up to three times as large. The published code has adam_epsilon 1e-6; here
+          it is what training says. `bias_correction: true` is the later version of that code, with the decay after the update.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Source:   Buda, Maki & Mazurowski 2018, "A systematic study of the class imbalan
 Touches:  which examples an epoch has, and so how many steps it takes.
 Neutral:  ratio = 0.
 Order:    does not matter: stratified_batches arranges what this has chosen.
-Limits:   every example comes at least once in an epoch; the repeats are drawn anew for each epoch from the order stream. The class
-          of a multi_label example is its set of labels, that of a question whether it has an answer.
+Limits:   every example comes at least once in an epoch; the repeats are drawn anew for each epoch from the order stream. The
+          class of a multi_label example is its set of labels, that of a question whether it has an answer.
 """
 
 from __future__ import annotations

@@ -14,34 +14,19 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from bertft_core.config import UserError
 from bertft_core.config.strategies import Reinit
 from bertft_core.seeds import derive_seed
 from bertft_core.strategies.setup import Setup
 
 
 def apply(setup: Setup, config: Reinit) -> None:
-    """Draw the top layers anew. Raises `UserError` for more layers than the encoder has, and for layers that are frozen."""
+    """Draw the top layers anew."""
     layers = setup.architecture.layers
-    if config.layers > len(layers):
-        raise UserError(
-            "reinit names more layers than the encoder has",
-            found=f"layers: {config.layers}",
-            expected=f"at most {len(layers)}",
-            todo="choose fewer layers",
-        )
     chosen = {str(i): layers[i] for i in range(len(layers) - config.layers, len(layers))}
     pooler = setup.architecture.pooler
     if config.pooler and pooler is not None:
         chosen["pooler"] = pooler
     for name, module in chosen.items():
-        if not all(parameter.requires_grad for parameter in module.parameters()):
-            raise UserError(
-                "reinit draws a layer anew that freezing keeps from learning",
-                found=f"layer {name} in both",
-                expected="layers that learn, or that stay pre-trained",
-                todo="re-initialise or freeze fewer layers",
-            )
         _draw(module, setup.model.config.initializer_range, derive_seed(setup.facts.init_seed, "reinit", name))
 
 

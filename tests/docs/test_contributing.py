@@ -26,9 +26,9 @@ from bertft_core.records.tables import matrix_column
 from bertft_core.strategies import STRATEGIES
 from bertft_core.training.answers import ANSWERS
 from tasks.mlflow_model import MODEL_CLASSES, PIPELINES
-from tests.contract.test_strategies import NEUTRAL
 from tests.docs.keys import models_in
 from tests.docs.markdown import ROOT, blocks
+from tests.strategies import ACTIVE, NEUTRAL
 
 Step = tuple[str, Callable[[str], bool]]
 """A file or table that the step in CONTRIBUTING names, and whether a kind has taken the step."""
@@ -36,7 +36,7 @@ Step = tuple[str, Callable[[str], bool]]
 CONFIG_GUIDE = ROOT / "docs" / "guides" / "configuration.md"
 DATA_GUIDE = ROOT / "docs" / "guides" / "your-data.md"
 SCHEMA = ROOT / "configs" / "study.schema.json"
-CARD = ("Source:", "Touches:", "Neutral:", "Limits:")
+CARD = ("Source:", "Touches:", "Neutral:", "Order:", "Limits:")
 
 
 CONFIGURED = {
@@ -112,7 +112,7 @@ STEPS: dict[str, tuple[Step, Step, Step, Step]] = {
     "strategy": (
         ("bertft_core/config/strategies.py", in_config("strategy", "kind")),
         ("`STRATEGIES`", has_strategy),
-        ("`NEUTRAL` of `tests/contract/test_strategies.py`", NEUTRAL.__contains__),
+        ("`NEUTRAL` and `ACTIVE` of `tests/strategies.py`", lambda kind: kind in NEUTRAL and kind in ACTIVE),
         ("docs/guides/configuration.md", has_row("arms.*.strategies[].kind")),
     ),
     "head": (

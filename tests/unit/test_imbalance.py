@@ -50,9 +50,9 @@ def test_a_run_weighs_its_labels(spec, tmp_path, settings, expected):
     assert setup.losses.class_weights.tolist() == pytest.approx(expected)
 
 
-def test_a_label_that_is_not_there_is_refused_with_the_nearest(spec, tmp_path):
-    with pytest.raises(UserError, match="do not have") as told:
-        started(with_strategies(spec, {"kind": "class_weights", "weights": {"positiv": 2.0}}), tmp_path)
+def test_a_label_that_is_not_there_is_refused_with_the_nearest(tmp_path):
+    with pytest.raises(UserError, match=r"arms\.odd\.strategies: .* do not have") as told:
+        lopsided_study(tmp_path, arms={"odd": {"strategies": [{"kind": "class_weights", "weights": {"positiv": 2.0}}]}})
     assert told.value.todo == "did you mean 'positive'?"
 
 

@@ -92,12 +92,14 @@ def count_backward_passes(layers) -> dict[int, list[int]]:
     [
         ([{"kind": "freezing", "layers": 3}], "freezing names more layers"),
         ([{"kind": "reinit", "layers": 3}], "reinit names more layers"),
-        ([{"kind": "freezing", "layers": 1}, {"kind": "reinit", "layers": 2}], "keeps from learning"),
+        ([{"kind": "freezing", "layers": 1}, {"kind": "reinit", "layers": 2}], "could not learn"),
     ],
 )
-def test_layers_that_are_not_there_or_frozen_are_refused(spec, tmp_path, strategies, problem):
+@pytest.mark.parametrize("family", ["bert", "distilbert"])
+def test_layers_that_are_not_there_or_frozen_are_refused_before_any_training(tmp_path, strategies, problem, family):
     with pytest.raises(UserError, match=problem) as told:
-        started(with_strategies(spec, *strategies), tmp_path)
+        lopsided_study(tmp_path, kind=family, arms={"odd": {"strategies": strategies}})
+    assert told.value.problem.startswith("arms.odd.strategies: ")
     assert told.value.found
     assert told.value.expected
 
