@@ -20,7 +20,7 @@ class Evaluation(Frozen):
     epoch: float
     metrics: dict[str, float]
     loss: float | None = None
-    """The head's loss for each validation target, shaped by no strategy: nats; for regression variances of the training targets."""
+    """The head's loss for each validation target, shaped by no strategy: nats; of regression in variances of the training set."""
 
 
 class Environment(Frozen):
