@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,9 @@ from typing import Any
 import pytest
 
 from bertft_core.config import UserError
+from bertft_core.config.probes import ProbesConfig
 from bertft_core.records import RunRecord, RunSpec
+from bertft_core.records.probe_record import ProbeRecord
 from bertft_core.records.store import read_record
 from bertft_core.training.slots import RunFailed, Slots, Stopping, WorkerDied
 from tests.studies import tiny_spec, tiny_study, with_training
@@ -90,6 +93,21 @@ def test_noise_on_stdout_cannot_break_the_protocol(slots, spec, log_dir, tmp_pat
     assert kinds.count("evaluation") == 3
     assert read_record(tmp_path / "record.json", RunRecord) is not None
     assert "noise from Python" in (log_dir / "worker-0.log").read_text(), "it is kept, in the worker's log"
+
+
+def test_a_worker_probes_the_model_that_it_has_trained(slots, spec, tmp_path):
+    probes = ProbesConfig(masked_lm=None)
+    pids = slots.pids
+    with slots.lease() as worker:
+        worker.run(spec, tmp_path, ignore)
+        worker.probe(spec, tmp_path, probes)
+    found = read_record(tmp_path / "probes.json", ProbeRecord)
+    assert found is not None
+    assert (len(found.drift), len(found.similarity), found.absent) == (3, 3, {})
+    shutil.rmtree(tmp_path / "model")
+    with slots.lease() as worker, pytest.raises(UserError, match="the model of full · seed 000 is gone"):
+        worker.probe(spec, tmp_path, probes)
+    assert slots.pids == pids, "the worker is healthy and stays"
 
 
 def test_a_user_error_crosses_the_process_border(slots, spec, tmp_path):

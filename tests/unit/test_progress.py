@@ -128,3 +128,18 @@ def test_no_time_is_left_once_the_runs_are_over(progress):
 @pytest.mark.parametrize(("seconds", "words"), [(0.4, "0:00"), (75.2, "1:15"), (3600 + 75, "1:01:15"), (59.6, "1:00")])
 def test_a_time_is_said_in_minutes_and_seconds(seconds, words):
     assert clock(seconds) == words
+
+
+def test_probes_are_counted_in_a_stage_of_their_own_and_no_time_is_promised_for_them(progress, runs, hand_clock):
+    for run in runs.values():
+        train(progress, run, hand_clock, 10)
+    for arm in ("features", "full"):
+        progress.plan("probe", arm, 3)
+    progress.enter("probe")
+    progress.probed(runs["full", 0][0], reused=True)
+    progress.probed(runs["full", 1][0], reused=False, failed=True)
+    snapshot = progress.snapshot()
+    assert (snapshot.done, snapshot.planned, snapshot.failed, snapshot.reused) == (2, 6, 1, 1)
+    assert snapshot.seconds_left == 0.0
+    assert snapshot.line() == "probing the models · 2/6 runs · 1 failed"
+    assert snapshot.total_planned == 12
