@@ -61,7 +61,7 @@ def seed_plot(rows: Sequence[ArmRow], label: str, majority: float | None) -> Mar
     horizontal_axis(drawing, x, bottom, label, TOP)
     if shown and majority is not None:
         drawing.line((x(majority), TOP), (x(majority), bottom), "majority")
-        drawing.text((x(majority), TOP - 8), "majority label", "tick middle")
+        drawing.text((x(majority), TOP - 8), "constant predictor", "tick middle")
     for i, row in enumerate(rows):
         _seed_row(drawing, row, lifts[i], x, TOP + row_height * (i + 1) - 28, row.css or colour(i))
     return drawing.svg()
