@@ -72,7 +72,7 @@ class Lengths(Frozen):
 
     def share_over(self, max_length: int) -> float:
         """About which share of the inputs is longer, in whole percents."""
-        return sum(length > max_length for length in self.quantiles) / len(self.quantiles)
+        return sum(length > max_length for length in self.quantiles[1:]) / 100
 
 
 class Facts(Frozen):

@@ -62,7 +62,7 @@ def _lengths(study: StudyConfig, train: RawSplit, labels: tuple[str, ...], encod
 
 def lengths_of(n_pieces: np.ndarray) -> Lengths:
     """The distribution of lengths [n]; each quantile is the length of some input."""
-    quantiles = np.quantile(n_pieces, np.linspace(0, 1, 101), method="higher").astype(int)
+    quantiles = np.quantile(n_pieces, np.linspace(0, 1, 101), method="inverted_cdf").astype(int)
     return Lengths(
         n_measured=len(n_pieces),
         mean=float(np.mean(n_pieces)),

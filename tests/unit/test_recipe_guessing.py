@@ -1,0 +1,239 @@
+"""What a data file tells of itself: every format, every kind of head, and what is asked for where it tells nothing."""
+
+import gzip
+import json
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from bertft_core.config import UserError
+from bertft_core.config.head import HEAD_CONFIGS
+from bertft_core.data.bundled import BUNDLED, bundled_files
+from bertft_core.recipes.files import data_values, siblings, study_name
+from bertft_core.recipes.guessing import guess, scheme_of_sentences
+
+ROWS = [{"text": f"text number {i}", "label": "ab"[i % 2]} for i in range(12)]
+
+
+def write(path, rows=ROWS):
+    """A table in the format that the name says."""
+    name = path.name.removesuffix(".gz")
+    if name.endswith(".parquet"):
+        parquet.write_table(pa.Table.from_pylist(rows), path)
+        return path
+    if name.endswith(".jsonl"):
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+    else:
+        between = "\t" if name.endswith(".tsv") else ","
+        text = "\n".join([between.join(rows[0]), *(between.join(map(str, row.values())) for row in rows)]) + "\n"
+    if path.name.endswith(".gz"):
+        path.write_bytes(gzip.compress(text.encode()))
+    else:
+        path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.parquet", "a.csv.gz", "a.jsonl.gz"])
+def test_a_table_of_texts_and_names_is_a_classification(tmp_path, name):
+    found = guess(write(tmp_path / name), {})
+    assert found.head == "classification"
+    assert (found.data["text"], found.data["label"]) == ("text", "label")
+    assert "'label' has 2 different labels" in " ".join(found.told)
+
+
+@pytest.mark.parametrize(
+    ("columns", "head", "data"),
+    [
+        ({"sentence": "s", "sentiment": "x"}, "classification", {"text": "sentence", "label": "sentiment"}),
+        (
+            {"premise": "p", "hypothesis": "h", "label": "x"},
+            "classification",
+            {"text": ["premise", "hypothesis"], "label": "label"},
+        ),
+        (
+            {"sentence1": "p", "sentence2": "h", "score": 1.5},
+            "regression",
+            {"text": ["sentence1", "sentence2"], "label": "score"},
+        ),
+        ({"text": "t", "rating": 0.5}, "regression", {"text": "text", "label": "rating"}),
+        ({"text": "t", "labels": ["x", "y"]}, "multi_label", {"text": "text", "label": "labels"}),
+        ({"text": "t"}, "masked_lm", {"text": "text"}),
+        ({"id": 3, "text": "t"}, "masked_lm", {"text": "text"}),
+        ({"tokens": ["a", "b"], "ner_tags": ["O", "B-X"]}, "token_classification", {"tokens": "tokens", "tags": "ner_tags"}),
+        ({"words": ["a", "b"], "upos": ["NOUN", "VERB"]}, "token_classification", {"tokens": "words", "tags": "upos"}),
+        ({"id": "1", "question": "q", "context": "c", "answers": []}, "question_answering", {}),
+        ({"question": "q", "context": "c", "answers": []}, "question_answering", {"id": None}),
+        ({"headline": "h", "label": "x"}, "classification", {"text": "headline", "label": "label"}),
+    ],
+)
+def test_columns_with_usual_names_tell_the_head(tmp_path, columns, head, data):
+    rows = [{k: (v + str(i % 2) if k in ("sentiment", "label") else v) for k, v in columns.items()} for i in range(4)]
+    found = guess(write(tmp_path / "a.jsonl", rows), {})
+    assert found.head == head
+    assert data.items() <= found.data.items()
+
+
+@pytest.mark.parametrize(
+    ("cells", "head", "words"),
+    [
+        (["3", "4", "5", "3"], "classification", "--head regression reads them as a measure"),
+        ([str(i) for i in range(21)], "regression", "21 different whole numbers"),
+        ([str(i) for i in range(20)], "classification", "20 different whole numbers"),
+        (["3.0", "4.5", "5", "3"], "regression", "numbers with decimals"),
+        ([True, False, True], "classification", "2 different labels"),
+        (["x", "y", "x"], "classification", "2 different labels"),
+    ],
+)
+def test_the_cells_of_a_label_column_tell_names_from_numbers(tmp_path, cells, head, words):
+    rows = [{"text": f"t{i}", "label": cell} for i, cell in enumerate(cells)]
+    found = guess(write(tmp_path / "a.jsonl", rows), {})
+    assert found.head == head
+    assert words in " ".join(found.told)
+
+
+@pytest.mark.parametrize(("separator", "data"), [("|", {"label_separator": "|"}), (",", {})])
+def test_labels_in_one_cell_are_several_and_their_separator_is_found(tmp_path, separator, data):
+    cells = ["x", f"x{separator}y", "y", f"z{separator}x"]
+    rows = [{"text": f"t{i}", "labels": cell} for i, cell in enumerate(cells)]
+    found = guess(write(tmp_path / "a.jsonl", rows), {})
+    assert found.head == "multi_label"
+    assert found.data.get("label_separator", ",") == data.get("label_separator", ",")
+
+
+def test_a_column_named_label_with_commas_in_its_names_stays_one_label(tmp_path):
+    rows = [{"text": f"t{i}", "label": cell} for i, cell in enumerate(["North, Lower", "South, Upper"] * 3)]
+    assert guess(write(tmp_path / "a.jsonl", rows), {}).head == "classification"
+
+
+def test_the_asked_for_head_and_columns_win(tmp_path):
+    rows = [{"body": "b", "note": "n", "stars": str(i), "kind": "x"} for i in range(1, 6)]
+    path = write(tmp_path / "a.csv", rows)
+    assert guess(path, {"text": "note", "label": "stars"}, "regression").head == "regression"
+    assert guess(path, {"text": "note", "label": "stars"}, "regression").data["text"] == "note"
+    assert guess(path, {"label": "kind"}).data["label"] == "kind"
+    assert guess(path, {"text": ["body", "note"]}).data["text"] == ["body", "note"]
+    assert guess(path, {}, "masked_lm").head == "masked_lm"
+
+
+CONLL = "EU B-ORG\nrejects O\n\nGerman B-MISC\ncall O\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "head", "data"),
+    [
+        ("a.conll", CONLL, "token_classification", {}),
+        ("a.bio", CONLL.replace("B-", "I-"), "token_classification", {"scheme": "io"}),
+        ("a.conll", "dogs NOUN\nbark VERB\n", "token_classification", {"scheme": "plain"}),
+        (
+            "a.conllu",
+            "1\tdogs\t_\tNOUN\t_\t_\t0\t_\t_\t_\n2\tbark\t_\tVERB\t_\t_\t0\t_\t_\t_\n",
+            "token_classification",
+            {"scheme": "plain"},
+        ),
+        ("a.json", '{"data": []}', "question_answering", {}),
+        ("a.txt", "one text\nof two lines\n\nanother\n", "masked_lm", {}),
+        ("a.txt", "one text\nanother\n", "masked_lm", {"text_unit": "line"}),
+    ],
+)
+def test_a_format_that_holds_one_thing_tells_the_head(tmp_path, name, text, head, data):
+    (tmp_path / name).write_text(text)
+    found = guess(tmp_path / name, {})
+    assert (found.head, found.data) == (head, data)
+    assert f"head {head}: that is what a file in the format" in found.told[0]
+
+
+@pytest.mark.parametrize(
+    ("tags", "scheme"),
+    [
+        (["B-X", "I-X", "O"], "iob2"),
+        (["I-X", "I-X", "B-X", "O", "I-Y"], "iob1"),
+        (["I-X", "O", "I-Y"], "io"),
+        (["B-X", "E-X", "S-Y", "O"], "iobes"),
+        (["NOUN", "VERB"], "plain"),
+    ],
+)
+def test_the_scheme_of_tags_is_told_by_their_letters_and_by_how_entities_begin(tags, scheme):
+    assert scheme_of_sentences([tags])[0] == scheme
+
+
+def test_every_head_and_every_bundled_set_is_told():
+    heads = {name: guess(bundled_files(name)["train"], {}).head for name in BUNDLED}
+    assert heads == {
+        "reviews": "classification",
+        "topics": "classification",
+        "pairs": "classification",
+        "ratings": "regression",
+        "entities": "token_classification",
+        "questions": "question_answering",
+        "manuals": "masked_lm",
+    }
+    assert set(heads.values()) | {"multi_label"} == set(HEAD_CONFIGS)
+
+
+@pytest.mark.parametrize(
+    ("rows", "given", "head", "problem", "todo"),
+    [
+        ([{"headline": "h", "kind": "x"}], {}, None, "no column has a usual name for the text", "--text COLUMN"),
+        ([{"text": "h", "kind": "x"}], {}, None, "no column has a usual name for the label", "--label COLUMN"),
+        ([{"text": "h", "label": "x"}], {"label": "lable"}, None, "there is no column 'lable'", "correct --label"),
+        ([{"text": "h", "label": "x"}], {}, "token_classification", "usual name for words and tags", "--set data.tokens=COLUMN"),
+        ([{"text": "h", "label": "x"}], {}, "question_answering", "usual name for the question", "--set data.question=COLUMN"),
+        ([{"text": "h", "label": f"name {i}"} for i in range(50)], {}, None, "do not look like labels", "--label COLUMN"),
+        ([{"text": "h", "label": "x"}], {}, "classifier", "there is no such head", None),
+    ],
+)
+def test_what_cannot_be_told_is_asked_for_with_the_option_to_use(tmp_path, rows, given, head, problem, todo):
+    with pytest.raises(UserError) as caught:
+        guess(write(tmp_path / "a.csv", rows), given, head)
+    assert problem in str(caught.value)
+    assert todo is None or todo in (caught.value.todo or "")
+    if "usual name" in problem:
+        assert ", ".join(rows[0]) in (caught.value.found or "")
+
+
+def test_a_format_of_words_is_no_classification(tmp_path):
+    (tmp_path / "a.conll").write_text(CONLL)
+    with pytest.raises(UserError, match="read by the head 'token_classification' only"):
+        guess(tmp_path / "a.conll", {}, "classification")
+
+
+def test_a_missing_or_an_empty_file_is_told(tmp_path):
+    with pytest.raises(UserError, match="there is no such file"):
+        guess(tmp_path / "a.csv", {})
+    (tmp_path / "a.csv").write_text("")
+    with pytest.raises(UserError, match="the file is empty"):
+        guess(tmp_path / "a.csv", {})
+
+
+# Files of a set
+
+
+def test_splits_that_lie_beside_a_training_file_are_used_if_they_have_its_columns(tmp_path):
+    train = write(tmp_path / "my_train.jsonl")
+    write(tmp_path / "my_dev.jsonl.gz")
+    write(tmp_path / "my_test.jsonl", [{"text": "no label"}])
+    assert {split: path.name for split, path in siblings(train).items()} == {
+        "validation": "my_dev.jsonl.gz",
+        "test": "my_test.jsonl",
+    }
+    data, told = data_values(train, guess(train, {}))
+    assert data["validation"].endswith("my_dev.jsonl.gz")
+    assert "test" not in data
+    assert data["split"] == {"test_ratio": 0.2}
+    assert "my_test.jsonl is not used: it lacks the columns" in told
+
+
+def test_without_a_test_file_a_part_is_cut_but_not_of_raw_text(tmp_path):
+    path = write(tmp_path / "tickets.csv")
+    assert data_values(path, guess(path, {}))[0]["split"] == {"test_ratio": 0.2}
+    (tmp_path / "a.txt").write_text("one\n\ntwo\n")
+    assert "split" not in data_values(tmp_path / "a.txt", guess(tmp_path / "a.txt", {}))[0]
+    assert siblings(path) == {}
+
+
+def test_a_study_is_called_after_the_file_or_the_folder_of_train(tmp_path):
+    (tmp_path / "my set").mkdir()
+    assert study_name(tmp_path / "tickets.csv") == "tickets"
+    assert study_name(tmp_path / "a b.conll.txt") == "a-b"
+    assert study_name(tmp_path / "my set" / "train.jsonl.gz") == "my-set"

@@ -1,0 +1,297 @@
+"""The rules of `bertft recommend`: every boundary of the tables, and what each head, balance, length and machine leads to."""
+
+import math
+
+import numpy as np
+import pytest
+
+from bertft_core.config.head import HEAD_CONFIGS
+from bertft_core.data.tokenization import RESERVED_POSITIONS as OF_THE_TOKENIZER
+from bertft_core.recipes.advice import NOTES, RULES, advise, size_of
+from bertft_core.recipes.balance import imbalance_of
+from bertft_core.recipes.facts import RESERVED_POSITIONS, EncoderFacts, Facts, Machine, encoder_facts
+from bertft_core.recipes.lengths import length_of
+from bertft_core.recipes.measuring import lengths_of
+from bertft_core.recipes.memory import micro_batch_of, run_bytes
+from bertft_core.recipes.rates import rates_of
+from bertft_core.recipes.sizes import BANDS, band_of
+from bertft_core.recipes.sources import HOUSE_RULE, SOURCES
+
+BASE = EncoderFacts(checkpoint="bert-base", n_layers=12, hidden_size=768, n_heads=12, n_parameters=110_000_000, max_length=512)
+MINI = EncoderFacts(checkpoint="mini", n_layers=6, hidden_size=384, n_heads=12, n_parameters=22_700_000, max_length=512)
+CPU = Machine(n_gpus=0, memory_bytes=8 * 2**30, n_slots=2)
+GPU = Machine(n_gpus=1, gpu_name="H100", has_bf16=True, memory_bytes=80 * 2**30, n_slots=1)
+
+
+def facts(**changes) -> Facts:
+    """A balanced classification of short texts, 2,000 of them."""
+    values = {
+        "head": "classification",
+        "n_train": 2000,
+        "n_validation": 500,
+        "has_test": True,
+        "label_counts": {"a": 1000, "b": 1000},
+        "lengths": lengths_of(np.arange(10, 61)),
+        "encoder": BASE,
+        "machine": CPU,
+    }
+    return Facts(**values | changes)
+
+
+def chosen(**changes) -> dict[str, object]:
+    """Dotted path → value of the advice."""
+    return {".".join(choice.path): choice.value for choice in advise(facts(**changes)).choices}
+
+
+def notes(**changes) -> str:
+    return "\n".join(advise(facts(**changes)).notes)
+
+
+@pytest.mark.parametrize(
+    ("n", "name", "rate", "batch", "epochs", "seeds"),
+    [
+        (2, "very small", 1e-5, 16, 20, 10),
+        (499, "very small", 1e-5, 16, 20, 10),
+        (500, "small", 1e-5, 16, 5, 8),
+        (999, "small", 1e-5, 16, 5, 8),
+        (1_000, "medium", 3e-5, 16, 3, 5),
+        (10_000, "medium", 3e-5, 16, 3, 5),
+        (10_001, "large", 5e-5, 32, 3, 5),
+        (100_000, "large", 5e-5, 32, 3, 5),
+        (100_001, "very large", 5e-5, 32, 2, 5),
+    ],
+)
+def test_the_number_of_examples_decides_rate_batch_epochs_and_seeds(n, name, rate, batch, epochs, seeds):
+    assert band_of(n).name == name
+    values = chosen(n_train=n)
+    assert values["training.learning_rate"] == rate
+    assert values["training.batch_size"] == batch
+    assert values["training.epochs"] == epochs
+    assert values["seeds.n"] == seeds
+    assert values["training.warmup_ratio"] == 0.1
+    assert values["training.weight_decay"] == 0.01
+    assert values["training.dropout"] == 0.1
+
+
+def test_bands_follow_one_another_and_name_sources_that_are_there():
+    assert len(BANDS) >= 5
+    starts = [band.fewest for band in BANDS]
+    assert starts[0] == 0
+    assert starts == sorted(set(starts))
+    for band in BANDS:
+        assert band.low <= band.learning_rate <= band.high
+        assert {band.source, band.rate_source} <= {*SOURCES, HOUSE_RULE}
+
+
+def test_every_choice_of_every_head_names_a_source_that_is_there_and_a_reason():
+    assert len(HEAD_CONFIGS) == 6
+    for head in HEAD_CONFIGS:
+        for encoder in (BASE, MINI):
+            for n in (100, 700, 5_000, 50_000):
+                for choice in advise(facts(head=head, encoder=encoder, n_train=n, machine=GPU)).choices:
+                    assert choice.source in SOURCES or choice.source == HOUSE_RULE, choice
+                    assert len(choice.why) > 8
+
+
+def test_a_small_encoder_searches_its_rate_and_a_base_one_need_not():
+    small = rates_of(band_of(2000), MINI)
+    assert small.searched
+    assert (small.low, small.high) == (2e-5, 5e-4)
+    assert "hidden size 384" in small.why
+    base = rates_of(band_of(2000), BASE)
+    assert not base.searched
+    assert base.learning_rate == 3e-5
+    assert rates_of(band_of(2000), BASE.model_copy(update={"hidden_size": 767})).searched
+    assert "arms.full.search.n_trials" in chosen(encoder=MINI)
+    assert "arms.full.search.n_trials" not in chosen(encoder=BASE)
+
+
+# Arms
+
+
+def arms(**changes) -> list[str]:
+    return list(dict.fromkeys(path.split(".")[1] for path in chosen(**changes) if path.startswith("arms.")))
+
+
+@pytest.mark.parametrize("head", ["classification", "multi_label", "regression"])
+def test_heads_on_whole_texts_are_compared_with_frozen_features(head):
+    assert arms(head=head) == ["features", "full"]
+    assert chosen(head=head)["arms.features.strategies"] == [{"kind": "feature_extraction"}]
+
+
+@pytest.mark.parametrize("head", ["token_classification", "question_answering", "masked_lm"])
+def test_other_heads_are_compared_with_plain_fine_tuning(head):
+    assert arms(head=head) == ["full", "llrd"]
+    assert arms(head=head, encoder=MINI) == ["usual_rate", "full"]
+    assert chosen(head=head, encoder=MINI)["arms.usual_rate.learning_rate"] == 3e-5
+
+
+@pytest.mark.parametrize(("n", "there"), [(999, True), (1_000, False)])
+def test_under_a_thousand_examples_half_of_the_encoder_is_frozen_in_an_arm(n, there):
+    assert ("frozen_half" in arms(n_train=n)) is there
+    if there:
+        assert chosen(n_train=n)["arms.frozen_half.strategies"] == [{"kind": "freezing", "layers": 6}]
+
+
+def test_every_searching_arm_has_the_same_space():
+    values = chosen(n_train=300, encoder=MINI, label_counts={"a": 250, "b": 50})
+    spaces = {path.split(".")[1]: value for path, value in values.items() if path.endswith("space.learning_rate")}
+    assert spaces["full"] == spaces["frozen_half"] == spaces["weighted"]
+    assert spaces["features"]["low"] > spaces["full"]["low"]
+
+
+# Balance
+
+
+@pytest.mark.parametrize(("smallest", "unbalanced"), [(334, False), (333, True)])
+def test_classes_count_as_unbalanced_above_three_to_one(smallest, unbalanced):
+    counts = {"a": 1000, "b": smallest}
+    assert (imbalance_of(facts(label_counts=counts)) is not None) is unbalanced
+    assert ("weighted" in arms(label_counts=counts)) is unbalanced
+    assert (chosen(label_counts=counts).get("metric") == "f1_macro") is unbalanced
+
+
+def test_tags_are_weighed_by_entity_type_without_the_o_and_never_under_a_crf_or_as_parts_of_speech():
+    tags = {"O": 9000, "B-PER": 60, "I-PER": 60, "B-ORG": 10}
+    changes = {"head": "token_classification", "label_counts": tags}
+    found = imbalance_of(facts(**changes))
+    assert found is not None
+    assert (found.largest, found.n_largest, found.smallest, found.n_smallest) == ("PER", 120, "ORG", 10)
+    assert imbalance_of(facts(**changes, crf=True)) is None
+    assert imbalance_of(facts(**changes, plain_tags=True)) is None
+    assert imbalance_of(facts(**changes | {"label_counts": {"O": 9000, "B-PER": 60, "B-ORG": 10}})) is None
+
+
+@pytest.mark.parametrize("head", ["regression", "question_answering", "masked_lm"])
+def test_heads_without_classes_have_no_imbalance(head):
+    assert imbalance_of(facts(head=head, label_counts={"answerable": 1000, "unanswerable": 1})) is None
+
+
+def test_plain_tags_are_scored_by_accuracy():
+    assert chosen(head="token_classification", plain_tags=True)["metric"] == "accuracy"
+    assert "metric" not in chosen(head="token_classification")
+
+
+# Lengths
+
+
+def lengths(*longest_first: int):
+    """The 99th percentile is the first."""
+    return lengths_of(np.full(500, longest_first[0]))
+
+
+@pytest.mark.parametrize(("p99", "max_length"), [(16, 16), (17, 32), (64, 64), (65, 96), (129, 192), (512, 512)])
+def test_max_length_is_the_99th_percentile_rounded_up(p99, max_length):
+    assert length_of(facts(lengths=lengths(p99))).max_length == max_length
+
+
+def test_no_input_is_read_longer_than_the_encoder_can():
+    tiny = BASE.model_copy(update={"max_length": 62})
+    assert length_of(facts(lengths=lengths(60), encoder=tiny)).max_length == 62
+    assert length_of(facts(head="question_answering", encoder=tiny)).max_length == 62
+    assert "reads 62 word pieces only" in notes(head="question_answering", encoder=tiny)
+
+
+def test_long_documents_are_read_in_windows_shorter_ones_on_a_cpu():
+    found = length_of(facts(lengths=lengths(2000)))
+    assert (found.max_length, found.windows) == (256, True)
+    assert length_of(facts(lengths=lengths(2000), machine=GPU)).max_length == 512
+    assert chosen(lengths=lengths(2000))["data.long_texts"] == "windows"
+
+
+def test_a_few_long_texts_are_cut_and_long_pairs_too_with_a_warning():
+    few = lengths_of(np.array([100] * 97 + [900] * 3))
+    found = length_of(facts(lengths=few))
+    assert (found.max_length, found.windows) == (512, False)
+    assert "cuts 3%" in found.why
+    pair = length_of(facts(lengths=lengths(900), is_pair=True))
+    assert (pair.max_length, pair.windows) == (512, False)
+    assert "100% of the pairs are longer" in notes(lengths=lengths(900), is_pair=True)
+
+
+def test_long_sentences_in_words_are_read_in_windows_by_themselves():
+    found = length_of(facts(head="token_classification", lengths=lengths(900)))
+    assert (found.max_length, found.windows) == (512, False)
+
+
+@pytest.mark.parametrize(("p90", "max_length"), [(80, 384), (384, 384), (385, 512)])
+def test_questions_are_read_in_384_to_512(p90, max_length):
+    found = length_of(facts(head="question_answering", lengths=lengths(p90)))
+    assert (found.max_length, found.doc_stride) == (max_length, 128)
+
+
+def test_raw_text_is_counted_in_blocks():
+    books = facts(head="masked_lm", n_train=200, lengths=lengths(2560))
+    assert length_of(books).max_length == 256
+    assert size_of(books).name == "medium", "200 texts of 10 blocks"
+    assert chosen(head="masked_lm", n_train=200, lengths=lengths(2560))["training.batch_size"] == 2
+    assert chosen(head="masked_lm", lengths=lengths(2560), machine=GPU)["data.max_length"] == 512
+    assert chosen(head="masked_lm", lengths=lengths(40))["data.max_length"] == 128
+
+
+def test_quantiles_are_lengths_that_occur():
+    found = lengths_of(np.array([5, 7, 100]))
+    assert (found.median, found.p90, found.longest, found.n_measured) == (7, 100, 100, 3)
+    assert found.share_over(100) == 0
+    assert found.share_over(4) == 1
+
+
+# Machine
+
+
+def test_memory_is_that_of_the_formula():
+    """Per layer s·b·h·(34 + 5·a·s/h) bytes in 16 bits, twice that in 32 bits, and 16 bytes for each parameter."""
+    per_layer = 128 * 16 * 768 * (34 + 5 * 12 * 128 / 768)
+    assert run_bytes(BASE, 16, 128) == pytest.approx(2 * 12 * per_layer + 16 * 110_000_000)
+
+
+def test_a_batch_that_does_not_fit_is_made_of_smaller_ones():
+    assert micro_batch_of(BASE, CPU, 16, 128, 1) is None
+    needed = run_bytes(BASE, 4, 512) / 0.6
+    room = CPU.model_copy(update={"memory_bytes": math.ceil(needed)})
+    assert micro_batch_of(BASE, room, 16, 512, 1) == 4
+    assert micro_batch_of(BASE, room, 16, 512, 4) == 1
+    tight = CPU.model_copy(update={"memory_bytes": 2**20})
+    assert micro_batch_of(BASE, tight, 16, 512, 1) == 1
+    assert chosen(machine=tight)["training.micro_batch_size"] == 1
+    assert "training.micro_batch_size" not in chosen()
+
+
+def test_bf16_is_for_a_gpu_that_has_it():
+    assert chosen(machine=GPU)["training.precision"] == "bf16"
+    assert "training.precision" not in chosen()
+    assert "training.precision" not in chosen(machine=GPU.model_copy(update={"has_bf16": False}))
+
+
+def test_an_encoder_is_read_by_the_names_of_its_family():
+    bert = encoder_facts(
+        {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 64}, "x", 9
+    )
+    assert (bert.hidden_size, bert.n_layers, bert.n_heads, bert.max_length, bert.n_parameters) == (16, 2, 2, 64, 9)
+    distil = encoder_facts({"dim": 24, "n_layers": 3, "n_heads": 4, "max_position_embeddings": 64}, "x", 9)
+    assert (distil.hidden_size, distil.n_layers, distil.n_heads) == (24, 3, 4)
+    assert encoder_facts({"model_type": "roberta", "max_position_embeddings": 514}, "x", 9).max_length == 512
+    assert encoder_facts({}, "x", 9).max_length is None
+    assert RESERVED_POSITIONS == OF_THE_TOKENIZER
+
+
+# Notes
+
+
+@pytest.mark.parametrize(("n", "told"), [(199, True), (200, False)])
+def test_a_small_validation_set_is_told_with_its_standard_error(n, told):
+    assert ("199 validation examples: the standard error of a share right is up to 3.5 points" in notes(n_validation=n)) is told
+
+
+def test_rare_and_many_classes_and_a_missing_test_set_are_told():
+    assert "1 classes have fewer than 10 training examples and can hardly be learned: 'b' (9)" in notes(
+        label_counts={"a": 900, "b": 9}
+    )
+    assert "hardly" not in notes(label_counts={"a": 900, "b": 10})
+    assert "31 labels are too many" in notes(label_counts={str(i): 50 for i in range(31)})
+    assert "labels are too many" not in notes(label_counts={str(i): 50 for i in range(30)})
+    assert "there is no test set" in notes(has_test=False)
+    assert "there is no test set" not in notes(has_test=False, head="masked_lm")
+    assert notes() == ""
+    assert len(RULES) >= 6
+    assert len(NOTES) >= 4
