@@ -10,13 +10,25 @@ import numpy as np
 from bertft_core.config import UserError
 from bertft_core.config.study import StudyConfig
 from bertft_core.data.probe_texts import probes_digest
+from bertft_core.evaluation import model_probes, prediction_probes, training_probes
 from bertft_core.evaluation.probe_findings import findings, verdict
-from bertft_core.evaluation.run_probes import PROBES, Name, ScoredRun, asked_for
+from bertft_core.evaluation.scored_run import Found, Name, ScoredRun
 from bertft_core.records import ArmSummary, DatasetCard, RunRecord, SeedScore
 from bertft_core.records.choosing import SCORED
 from bertft_core.records.probe_record import ProbeRecord
 from bertft_core.records.probe_summary import ProbeAbsence, ProbeRow, ProbeSummary
 from bertft_core.records.store import PROBES_FILE, read_record
+
+PROBES: dict[str, Callable[[ScoredRun], Found]] = {
+    "masked_lm": model_probes.masked_lm,
+    "drift": model_probes.drift,
+    "similarity": model_probes.similarity,
+    "gradients": training_probes.gradients,
+    "calibration": prediction_probes.calibration,
+    "out_of_domain": prediction_probes.out_of_domain,
+    "overfitting": training_probes.overfitting,
+}
+"""Part of the `probes` section → what it says of a run."""
 
 
 def summarise_probes(
@@ -39,7 +51,7 @@ def summarise_probes(
             for seed in arm.seeds
             if seed.run_digest in records and records[seed.run_digest].status in SCORED
         }
-        for probe in asked_for(study.probes):
+        for probe in (name for name in PROBES if getattr(study.probes, name)):
             of_arm = {index: PROBES[probe](run) for index, run in runs.items()}
             rows += _rows(arm.arm, probe, {index: found.values for index, found in of_arm.items()})
             absences += _absences(arm.arm, probe, {index: found.missing for index, found in of_arm.items()})

@@ -56,9 +56,9 @@ def mean_states(encoder: Any, split: PreparedSplit, indices: np.ndarray) -> np.n
         types = [split.token_type_ids(i) for i in indices[rows]]
         cut = [None if row is None else row[:length] for row, length in zip(types, lengths[rows], strict=True)]
         inputs = inputs_of(encoder, ids, cut)
-        states = torch.stack(encoder(**inputs, output_hidden_states=True).hidden_states).double()
-        real = inputs["attention_mask"].double()[None, :, :, None]
-        means = ((states * real).sum(2) / real.sum(2)).cpu().numpy()
+        real = inputs["attention_mask"].double()[:, :, None]
+        of_depths = encoder(**inputs, output_hidden_states=True).hidden_states
+        means = torch.stack([(states.double() * real).sum(1) / real.sum(1) for states in of_depths]).cpu().numpy()
         for position, row in enumerate(rows):
             found[row] = means[:, position]
     return np.stack(found, axis=1)

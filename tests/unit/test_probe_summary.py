@@ -11,8 +11,11 @@ import pytest
 
 from bertft_core.config.probes import ProbesConfig
 from bertft_core.data.probe_texts import probes_digest
-from bertft_core.evaluation.run_probes import NO_MODEL, NOT_WATCHED
+from bertft_core.evaluation.model_probes import NO_MODEL
+from bertft_core.evaluation.prediction_probes import calibration
+from bertft_core.evaluation.scored_run import ScoredRun
 from bertft_core.evaluation.summary import summarise
+from bertft_core.evaluation.training_probes import NOT_WATCHED
 from bertft_core.records import Evaluation, StudyDir, StudySummary
 from bertft_core.records.predictions import read_predictions
 from bertft_core.records.probe_record import LayerDrift, LayerSimilarity, MaskedLMFound, MaskedLMScores, ProbeRecord
@@ -233,8 +236,6 @@ def test_the_drop_out_of_the_domain_is_above_zero_where_it_is_worse(tmp_path, me
 def test_other_heads_say_that_they_give_no_probabilities(tmp_path):
     probed = Probed(tmp_path)
     probed.study = probed.study.model_copy(update={"head": type("Head", (), {"kind": "regression"})()})
-    from bertft_core.evaluation.run_probes import ScoredRun, calibration
-
     record = next(iter(probed.records.values()))
     run = ScoredRun(probed.study, record, tmp_path, None, "test", ("validation", "test"), {})
     assert calibration(run).missing == ["a head of the kind regression gives no probabilities of which one is the answer"]
