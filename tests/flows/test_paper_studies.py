@@ -1,0 +1,36 @@
+"""The small versions of the papers' studies, as shipped: real weights, every run scored, every arm compared."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from bertft_core.config import load_study
+from bertft_core.records import StudyDir, StudySummary
+from bertft_core.records.store import read_record
+from tests.docs.markdown import ROOT
+from tests.flows.studies import clean_environment
+
+SMALL = sorted((ROOT / "configs" / "papers" / "small").glob("*.yaml"))
+
+
+def test_there_are_four_of_them():
+    assert len(SMALL) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", SMALL, ids=lambda path: path.stem)
+def test_the_small_version_of_a_paper_runs(config, tmp_path):
+    command = [sys.executable, "-m", "flows.cli", "run", str(config), "--home", str(tmp_path)]
+    subprocess.run(command, env=clean_environment(), check=True, timeout=1800, cwd=tmp_path)
+    study = load_study(config)
+    summary = read_record(StudyDir(tmp_path, study.name).summary_path, StudySummary)
+    assert summary is not None
+    assert [arm.arm for arm in summary.arms] == list(study.arms)
+    for arm in summary.arms:
+        assert arm.counts.keys() <= {"ok", "collapsed"}, arm.arm
+        assert sum(arm.counts.values()) == study.n_runs_per_arm
+    assert len(summary.differences) == len(study.arms) - 1
+    assert max(margin.mean for margin in summary.margins) > 0, "some arm learns more than the most frequent label"
