@@ -1,0 +1,459 @@
+"""The checks of `bertft diagnose`: each one fires on the fault that it is for, and is silent without it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bertft_core.config import UserError
+from bertft_core.config.base import digest_of
+from bertft_core.config.search import Choices, Range
+from bertft_core.data.prepared import open_split
+from bertft_core.evaluation.diagnosis.checks import CHECKS, diagnose
+from bertft_core.evaluation.diagnosis.conflicts import find_conflicts
+from bertft_core.evaluation.diagnosis.evidence import Diagnosis, Evidence, longer, short
+from bertft_core.evaluation.diagnosis.of_learning import _end, loss_fall
+from bertft_core.evaluation.diagnosis.of_seeds import seeds_needed
+from bertft_core.evaluation.diagnosis.wording import describe
+from bertft_core.evaluation.summary import summarise
+from bertft_core.records import Difference, Evaluation, Finding, StudyDir
+from bertft_core.records.store import write_record
+from bertft_core.training.planning import plan_runs
+from flows.commands.diagnosing import diagnose_command
+from tests.records import make_card, make_record, make_study, make_sweep
+from tests.studies import tiny_study, tiny_tagged_study
+
+GOOD = {"features": [0.6, 0.61, 0.62, 0.6, 0.61], "full": [0.8, 0.81, 0.82, 0.8, 0.81]}
+ARMS = {"features": {"strategies": [{"kind": "feature_extraction"}], "learning_rate": 1e-3}, "full": {"learning_rate": 1e-4}}
+LARGE = {"train": 2000, "validation": 1000, "test": 1000}
+SCORES = [0.7, 0.79, 0.8, 0.801, 0.802]
+"""A run that has done learning."""
+
+
+BUILT: dict[str, Evidence] = {}
+"""Studies that several tests look at, by what was asked for."""
+
+
+def whole(tmp_path, *, curve=SCORES, losses=None, run=None, **how) -> Evidence:
+    """A study in which nothing is wrong, but for what is changed. `run` replaces fields of every record."""
+    key = digest_of(repr(sorted(how.items())))
+    if key not in BUILT:
+        BUILT[key] = build(tmp_path.parent / f"diagnosis-{key[:12]}", **how)
+    validated = tuple(
+        Evaluation(step=40 * (i + 1), epoch=i + 1.0, metrics={"accuracy": score, "log_loss": loss})
+        for i, (score, loss) in enumerate(zip(curve, losses or [0.5] * len(curve), strict=True))
+    )
+    n_steps, best = 40 * len(curve), max(range(len(curve)), key=lambda i: curve[i])
+    ended = {"evaluations": validated, "n_steps": n_steps, "planned_steps": n_steps, "best_step": 40 * (best + 1)}
+    evidence = BUILT[key]
+    return replace(evidence, records=tuple(record.model_copy(update=ended | (run or {})) for record in evidence.records))
+
+
+def build(directory, *, accuracies=GOOD, statuses=(), sizes=LARGE, sweeps=None, **study) -> Evidence:
+    """Records, predictions and summary of a study; other keywords replace its sections."""
+    asked = make_study(**{"arms": ARMS, "seeds": {"n": len(accuracies["full"])}} | study)
+    card = make_card(directory, splits=sizes).model_copy(update={"findings": ()})
+    home = StudyDir(directory, asked.name)
+    (directory / "encoder").mkdir(parents=True)
+    (directory / "encoder" / "config.json").write_text(json.dumps({"hidden_size": 384, "num_hidden_layers": 6}))
+    chosen = {arm: sweep.chosen for arm, sweep in (sweeps or {}).items()}
+    planned = plan_runs(asked, card, chosen)
+    records = {}
+    for spec in planned:
+        status = dict(statuses).get((spec.arm, spec.index), "ok")
+        records[spec.digest] = make_record(spec, card, home, status=status, accuracy=accuracies[spec.arm][spec.index])
+        write_losses(home.run_dir(spec.digest), [0.3] * 50)
+    summary = summarise(asked, card, planned, records, chosen, home.run_dir)
+    return Evidence(asked, card, tuple(records.values()), sweeps or {}, summary, home.run_dir)
+
+
+def write_losses(run_dir: Path, losses: list[float]) -> None:
+    run_dir.mkdir(parents=True, exist_ok=True)
+    events = [{"kind": "step", "step": i, "loss": loss} for i, loss in enumerate(losses)]
+    (run_dir / "curves.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+
+
+def check(name: str, evidence: Evidence) -> Diagnosis:
+    diagnosis = CHECKS[name](evidence)
+    assert diagnosis is not None
+    assert diagnosis.check == name
+    assert diagnosis.found
+    assert bool(diagnosis.todo) is (diagnosis.verdict != "ok"), "what is wrong comes with what to do"
+    return diagnosis
+
+
+def with_card(evidence: Evidence, split: str = "train", findings: tuple[Finding, ...] = (), **changes) -> Evidence:
+    card = evidence.card
+    splits = card.splits | {split: card.splits[split].model_copy(update=changes)}
+    return replace(evidence, card=card.model_copy(update={"splits": splits, "findings": findings}))
+
+
+def test_a_study_with_nothing_wrong_is_said_to_have_nothing(tmp_path):
+    diagnoses = diagnose(whole(tmp_path))
+    assert {d.check: d.verdict for d in diagnoses if d.verdict != "ok"} == {}
+    assert len(diagnoses) >= 12
+    assert describe("small", diagnoses).startswith(f"small: nothing stands out in {len(diagnoses)} checks")
+
+
+def test_the_worst_stands_first_and_else_the_order_is_that_of_the_table(tmp_path):
+    found = diagnose(with_card(whole(tmp_path, accuracies={"features": [0.6], "full": [0.8]}), truncated_ratio=0.1))
+    verdicts = [each.verdict for each in found]
+    assert verdicts == sorted(verdicts, key=("problem", "look", "ok").index)
+    assert verdicts[0] == "problem"
+    assert "look" in verdicts
+    order = list(CHECKS)
+    for verdict in ("problem", "look", "ok"):
+        places = [order.index(each.check) for each in found if each.verdict == verdict]
+        assert places == sorted(places)
+    text = describe("small", found)
+    assert "PROBLEM  few_seeds" in text
+    assert "LOOK     truncation" in text
+    assert max(map(len, text.splitlines())) <= 130
+
+
+# Data
+
+
+@pytest.mark.parametrize(
+    ("kind", "split", "count", "verdict"),
+    [
+        ("overlap", "test", 11, "problem"),
+        ("overlap", "test", 10, "look"),
+        ("duplicates", "train", 500, "look"),
+        ("very_short", "test", 1, "look"),
+    ],
+)
+def test_findings_of_the_card_are_data_quality(tmp_path, kind, split, count, verdict):
+    finding = Finding(check=kind, split=split, count=count, message=f"{count} texts", examples=("test.csv:3: hello",))
+    diagnosis = CHECKS["data_quality"](with_card(whole(tmp_path), findings=(finding,)))
+    assert diagnosis.verdict == verdict
+    assert diagnosis.found == (f"{count} texts, such as test.csv:3: hello",)
+    assert bool(diagnosis.todo) is (kind in ("overlap", "duplicates"))
+
+
+def test_what_has_a_check_of_its_own_is_no_data_quality(tmp_path):
+    findings = tuple(
+        Finding(check=kind, split="train", count=9, message="m") for kind in ("truncated", "class_balance", "unknown_pieces")
+    )
+    assert check("data_quality", with_card(whole(tmp_path), findings=findings)).verdict == "ok"
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.05, "ok"), (0.06, "look"), (0.2, "look"), (0.21, "problem")])
+def test_cut_ends(tmp_path, share, verdict):
+    diagnosis = check("truncation", with_card(whole(tmp_path), truncated_ratio=share))
+    assert diagnosis.verdict == verdict
+    assert f"{share:.1%} of train" in diagnosis.found[0]
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.01, "ok"), (0.02, "look"), (0.06, "problem")])
+def test_foreign_words(tmp_path, share, verdict):
+    assert check("domain_mismatch", with_card(whole(tmp_path), "test", unknown_piece_ratio=share)).verdict == verdict
+
+
+@pytest.mark.parametrize(("rare", "verdict"), [(500, "ok"), (499, "look")])
+def test_unequal_classes(tmp_path, rare, verdict):
+    diagnosis = check("imbalance", with_card(whole(tmp_path), label_counts={"negative": 1500, "positive": rare}))
+    assert diagnosis.verdict == verdict
+    assert f"({rare})" in diagnosis.found[0]
+
+
+def test_unequal_classes_that_are_weighed_already_are_no_matter(tmp_path):
+    evidence = whole(tmp_path, arms=ARMS | {"full": {"learning_rate": 1e-4, "strategies": [{"kind": "class_weights"}]}})
+    assert check("imbalance", with_card(evidence, label_counts={"negative": 1900, "positive": 100})).verdict == "ok"
+
+
+def test_a_class_that_is_never_found_is_a_problem(tmp_path):
+    evidence = whole(tmp_path)
+    arms = []
+    for arm in evidence.summary.arms:
+        rows = tuple(row.model_copy(update={"mean": 0.02}) if row.metric == "recall/positive" else row for row in arm.metrics)
+        arms.append(arm.model_copy(update={"metrics": rows}))
+    diagnosis = check("imbalance", replace(evidence, summary=evidence.summary.model_copy(update={"arms": tuple(arms)})))
+    assert diagnosis.verdict == "problem"
+    assert "full finds hardly any of 'positive' (recall 0.02)" in diagnosis.found
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(200, "ok"), (199, "look"), (50, "look"), (49, "problem")])
+def test_small_sets(tmp_path, n, verdict):
+    assert check("small_sets", whole(tmp_path, sizes=LARGE | {"validation": n})).verdict == verdict
+
+
+def test_the_standard_error_of_an_accuracy_is_told(tmp_path):
+    """√(0.808 · 0.192 / 1000) = 1.2 points."""
+    assert (
+        "1000 examples in test: an accuracy of 0.81 on them has a standard error of 1.2 points"
+        in check("small_sets", whole(tmp_path)).found
+    )
+
+
+# Labels
+
+
+def rows(*pairs):
+    return [{"text": text, "label": label} for text, label in pairs]
+
+
+def conflicts_of(tmp_path, train):
+    """Conflicts of the tiny study with other training rows."""
+    path = tmp_path / "train.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in train))
+    study, card = tiny_study(tmp_path / "study", data={"train": str(path)})
+    return find_conflicts({name: open_split(card.directory, name) for name in card.splits}, study.head.kind)
+
+
+def test_the_same_text_with_another_label_is_found_also_across_splits_and_without_punctuation(tmp_path):
+    train = rows(
+        ("Good film!", "positive"),
+        ("good  film", "negative"),
+        ("never good", "positive"),
+        ("bad", "negative"),
+        ("bad", "negative"),
+    )
+    found = conflicts_of(tmp_path, train)
+    told = [conflict.told(str) for conflict in found]
+    assert sorted(conflict.members[0].texts[0] for conflict in found) == ["Good film!", "never good"]
+    across = next(conflict for conflict in found if conflict.members[0].texts == ("never good",))
+    assert across.across_splits
+    assert across.same_to_the_letter
+    assert not next(conflict for conflict in found if conflict is not across).same_to_the_letter
+    assert "“never good” is 1 (train), 0 (test)" in told
+
+
+def test_numbers_of_one_text_may_differ_a_little(tmp_path):
+    train = rows(("a", 1.0), ("b", 5.0), ("c", 3.0), ("same", 3.0), ("same", 3.5), ("torn", 1.0), ("torn", 5.0))
+    found = _regression(tmp_path, train)
+    assert [conflict.members[0].texts[0] for conflict in found] == ["torn"]
+
+
+def _regression(tmp_path, train):
+    for split, part in {"train": train, "validation": rows(("x", 1.0), ("y", 2.0))}.items():
+        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
+    data = {"train": str(tmp_path / "train.jsonl"), "validation": str(tmp_path / "validation.jsonl"), "test": None}
+    study, card = tiny_study(tmp_path / "study", head="regression", data=data)
+    return find_conflicts({name: open_split(card.directory, name) for name in card.splits}, study.head.kind)
+
+
+@pytest.mark.parametrize("make", [lambda d: tiny_study(d, head="multi_label"), tiny_tagged_study])
+def test_consistent_labels_have_no_conflicts_for_other_heads_either(tmp_path, make):
+    study, card = make(tmp_path)
+    assert find_conflicts({name: open_split(card.directory, name) for name in card.splits}, study.head.kind) == []
+
+
+@pytest.mark.parametrize("head", ["question_answering", "masked_lm"])
+def test_heads_without_one_right_answer_have_no_such_check(tmp_path, head):
+    evidence = whole(tmp_path)
+    assert CHECKS["label_conflicts"](replace(evidence, study=evidence.study.model_copy(update={"head": _Head(head)}))) is None
+
+
+class _Head:
+    def __init__(self, kind):
+        self.kind = kind
+
+
+def test_the_check_tells_how_many_conflict_and_shows_some(tmp_path):
+    path = tmp_path / "train.jsonl"
+    train = rows(*[(f"text {i}", "negative" if i % 2 else "positive") for i in range(20)], ("text 0", "negative"))
+    path.write_text("".join(json.dumps(row) + "\n" for row in train))
+    study, card = tiny_study(tmp_path / "study", data={"train": str(path)})
+    evidence = replace(whole(tmp_path), study=study, card=card)
+    diagnosis = check("label_conflicts", evidence)
+    assert diagnosis.verdict == "problem"
+    assert "2 of 39 examples (5.1%) share 1 texts with another label: 1 the same to the letter" in diagnosis.found[0]
+    assert diagnosis.found[1] == "“text 0” is positive (train), negative (train)"
+
+
+# Learning
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "end"),
+    [
+        (Range(low=1e-5, high=1e-3, log=True), 1.5e-5, "low"),
+        (Range(low=1e-5, high=1e-3, log=True), 1e-4, None),
+        (Range(low=1e-5, high=1e-3, log=True), 9e-4, "high"),
+        (Range(low=0, high=1), 0.95, "high"),
+        (Range(low=0, high=1), 0.85, None),
+        (Choices(choices=(8, 16, 32)), 32, "high"),
+        (Choices(choices=(8, 16, 32)), 16, None),
+        (Choices(choices=(8, 16)), 16, None),
+    ],
+)
+def test_the_end_of_a_range_is_a_tenth_of_it_in_its_own_scale(part, value, end):
+    assert _end(part, value) == end
+
+
+@pytest.mark.parametrize(("rate", "verdict"), [(1e-4, "ok"), (9.9e-4, "look")])
+def test_a_chosen_rate_at_the_end_of_its_range(tmp_path, rate, verdict):
+    search = {"space": {"learning_rate": {"low": 1e-5, "high": 1e-3, "log": True}}, "n_trials": 3}
+    asked = {"arms": ARMS | {"full": {"search": search}}}
+    sweep = make_sweep(StudyDir(tmp_path, "small")).model_copy(update={"chosen": {"learning_rate": rate}})
+    diagnosis = check("learning_rate", whole(tmp_path, sweeps={"full": sweep}, **asked))
+    assert diagnosis.verdict == verdict
+    if verdict == "look":
+        assert "--set arms.full.search.space.learning_rate.high=3e-3" in diagnosis.todo
+
+
+@pytest.mark.parametrize(("rate", "words"), [(2e-6, "lower than usual"), (2e-3, "higher than usual")])
+def test_a_rate_that_is_unusual_for_the_encoder(tmp_path, rate, words):
+    diagnosis = check("learning_rate", whole(tmp_path, arms=ARMS | {"full": {"learning_rate": rate}}))
+    assert diagnosis.verdict == "look"
+    assert f"{short(rate)} in full is {words} for this encoder and size: search from 2e-5 to 5e-4" in diagnosis.todo
+
+
+def test_a_score_that_still_rises_is_under_training(tmp_path):
+    rising = check("under_training", whole(tmp_path, curve=[0.5, 0.55, 0.6, 0.65, 0.7]))
+    assert rising.verdict == "problem"
+    assert "rose by 5.0 points on average" in rising.found[1]
+    assert "--set arms.full.epochs=4" in rising.todo
+    slowly = check("under_training", whole(tmp_path, curve=[0.5, 0.6, 0.7, 0.78, 0.80]))
+    assert slowly.verdict == "look"
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(29, "problem"), (30, "look"), (99, "look"), (100, "ok")])
+def test_few_steps_are_under_training(tmp_path, n, verdict):
+    run = {"n_steps": n, "planned_steps": n}
+    assert check("under_training", whole(tmp_path, run=run)).verdict == verdict
+
+
+def test_a_loss_that_still_falls_is_seen(tmp_path):
+    assert loss_fall([1.0] * 40 + [0.5] * 10) == pytest.approx(0.5)
+    assert loss_fall([1.0] * 9) is None
+    evidence = replace(whole(tmp_path), run_dir_of=lambda digest: tmp_path / digest)
+    for record in evidence.records:
+        write_losses(tmp_path / record.digest, [2.0 - 0.04 * i for i in range(50)])
+    assert check("under_training", evidence).verdict == "look"
+
+
+def test_twice_as_long_or_up_to_a_hundred_steps(tmp_path):
+    assert longer(whole(tmp_path), "full") == "--set arms.full.epochs=4"
+    assert longer(whole(tmp_path, run={"planned_steps": 10}), "full") == "--set arms.full.epochs=20"
+    assert longer(whole(tmp_path, training={"max_steps": 200}), "full") == "--set arms.full.max_steps=400"
+
+
+@pytest.mark.parametrize(
+    ("curve", "losses", "verdict"),
+    [
+        ([0.7, 0.8, 0.8, 0.79, 0.79], None, "ok"),
+        ([0.7, 0.8, 0.8, 0.79, 0.78], None, "look"),
+        ([0.7, 0.8, 0.8, 0.77, 0.75], None, "problem"),
+        (SCORES, [0.5, 0.4, 0.4, 0.42, 0.43], "ok"),
+        (SCORES, [0.5, 0.4, 0.5, 0.6, 0.8], "look"),
+    ],
+)
+def test_a_score_that_falls_or_a_loss_that_rises_after_its_best_is_over_fitting(tmp_path, curve, losses, verdict):
+    assert check("over_fitting", whole(tmp_path, curve=curve, losses=losses)).verdict == verdict
+
+
+def test_one_evaluation_cannot_show_over_fitting(tmp_path):
+    assert check("over_fitting", whole(tmp_path, curve=[0.8])).found == ("runs were validated once only, so this cannot be seen",)
+
+
+@pytest.mark.parametrize(("n_steps", "verdict"), [(200, "ok"), (70, "ok"), (60, "problem")])
+def test_early_stopping_before_a_third_of_the_steps(tmp_path, n_steps, verdict):
+    arms = ARMS | {"full": {"learning_rate": 1e-4, "strategies": [{"kind": "early_stopping", "patience": 2}]}}
+    diagnosis = check("early_stopping", whole(tmp_path, arms=arms, run={"n_steps": n_steps}))
+    assert diagnosis.verdict == verdict
+    assert f"{0 if n_steps == 200 else 5} of 5 runs were stopped with patience 2" in diagnosis.found[0]
+    assert verdict == "ok" or "patience: 4" in diagnosis.todo[0]
+
+
+def test_without_early_stopping_there_is_no_such_check(tmp_path):
+    assert CHECKS["early_stopping"](whole(tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    ("ratio", "broken", "verdict"), [(0.1, True, "ok"), (0.0, False, "look"), (0.0, True, "problem"), (0.6, False, "look")]
+)
+def test_no_warm_up_or_too_much(tmp_path, ratio, broken, verdict):
+    statuses = {("full", 0): "diverged"} if broken else {}
+    diagnosis = check("warm_up", whole(tmp_path, training={"warmup_ratio": ratio}, statuses=statuses))
+    assert diagnosis.verdict == verdict
+    assert diagnosis.found == (f"full: {round(200 * ratio)} of 200 steps ({ratio:.0%})",), "a frozen encoder needs none"
+
+
+# Seeds
+
+
+def test_runs_that_broke_are_counted_and_gentler_steps_advised(tmp_path):
+    statuses = {("full", 0): "diverged", ("full", 1): "collapsed", ("features", 2): "failed"}
+    diagnosis = check("broken_runs", whole(tmp_path, statuses=statuses))
+    assert diagnosis.verdict == "problem"
+    assert diagnosis.found == ("features: 1 failed of 5", "full: 1 collapsed, 1 diverged of 5")
+    assert any(
+        "full took too large steps at 1e-4: a lower rate (--set arms.full.learning_rate=3.3e-5)" in todo
+        for todo in diagnosis.todo
+    )
+    assert any("bertft status small" in todo for todo in diagnosis.todo)
+    assert check("broken_runs", whole(tmp_path)).verdict == "ok"
+
+
+def test_a_run_at_the_constant_level_after_few_steps_has_learned_too_little(tmp_path):
+    evidence = whole(tmp_path, statuses={("full", 0): "collapsed"}, run={"n_steps": 7, "planned_steps": 7})
+    (todo,) = check("broken_runs", evidence).todo
+    assert "full hardly learned in 7 steps at 1e-4: more steps (--set arms.full.epochs=30), or a higher rate" in todo
+
+
+def test_the_biased_optimizer_is_named_where_it_broke_runs(tmp_path):
+    arms = ARMS | {"full": {"learning_rate": 1e-4, "strategies": [{"kind": "legacy_adam"}]}}
+    (todo,) = check("broken_runs", whole(tmp_path, arms=arms, statuses={("full", 0): "collapsed"})).todo
+    assert "take legacy_adam out of full" in todo
+
+
+def test_an_arm_no_better_than_the_constant_answer_is_a_problem(tmp_path):
+    assert check("above_constant", whole(tmp_path)).verdict == "ok"
+    level = {"features": [0.5, 0.51, 0.49, 0.5, 0.5], "full": GOOD["full"]}
+    diagnosis = check("above_constant", whole(tmp_path, accuracies=level))
+    assert diagnosis.verdict == "problem"
+    assert [todo for todo in diagnosis.todo if "full" in todo] == []
+
+
+def test_a_difference_that_the_seeds_do_not_show_is_told_with_the_seeds_that_would(tmp_path):
+    close = {"features": [0.80, 0.83, 0.79, 0.82, 0.80], "full": [0.82, 0.81, 0.82, 0.80, 0.83]}
+    diagnosis = check("instability", whole(tmp_path, accuracies=close))
+    assert diagnosis.verdict == "look"
+    assert "which these 5 seeds cannot tell from zero" in diagnosis.found[-1]
+    assert "seeds would tell full from features: --set seeds.n=" in diagnosis.todo[0]
+
+
+def test_a_wide_spread_is_a_problem_by_itself(tmp_path):
+    wide = GOOD | {"full": [0.6, 0.9, 0.7, 0.85, 0.75]}
+    diagnosis = check("instability", whole(tmp_path, accuracies=wide))
+    assert diagnosis.verdict == "problem"
+    assert any(line.startswith("full: sd 11.9 points over 5 seeds, from 0.600 to 0.900") for line in diagnosis.found)
+
+
+def test_the_seeds_needed_are_those_whose_interval_leaves_zero_out():
+    """sd 1 and mean 1: t(4) / √5 = 1.24 and t(5) / √6 = 1.05 are too much, t(6) / √7 = 0.92 is not."""
+    half = 4.302652730 / 3**0.5
+    known = {"arm": "a", "baseline": "b", "sentence": ""}
+    assert seeds_needed(Difference(n=3, mean=1.0, t_low=1 - half, t_high=1 + half, **known)) == 7
+    assert seeds_needed(Difference(n=3, mean=0.0, t_low=-half, t_high=half, **known)) is None
+    assert seeds_needed(Difference(n=2, mean=1.0, t_low=-5, t_high=7, **known)) is None
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(2, "problem"), (3, "look"), (4, "look"), (5, "ok")])
+def test_few_seeds(tmp_path, n, verdict):
+    diagnosis = check("few_seeds", whole(tmp_path, accuracies={arm: scores[:n] for arm, scores in GOOD.items()}))
+    assert diagnosis.verdict == verdict
+    assert f"full has {n} scored seeds" in diagnosis.found[0]
+
+
+def test_every_check_of_the_table_is_tested_here():
+    text = Path(__file__).read_text(encoding="utf-8")
+    assert len(CHECKS) >= 15
+    assert [name for name in CHECKS if f'"{name}"' not in text] == []
+
+
+# The command
+
+
+def test_a_study_without_runs_is_told(tmp_path):
+    study = make_study()
+    write_record(StudyDir(tmp_path, study.name).config_path, study)
+    with pytest.raises(UserError, match="has no runs to look at yet"):
+        diagnose_command("small", tmp_path, as_json=False)
+    with pytest.raises(UserError, match="there is no study 'gone' here"):
+        diagnose_command("gone", tmp_path, as_json=False)
