@@ -16,11 +16,11 @@ def test_a_recommended_study_is_planned_run_and_diagnosed(new_study):
     assert f"{study.name}: 3 arms" in study.command("plan", str(advised)).stdout
     arms = list(load_study(advised).arms)
     assert arms == ["features", "full", "frozen_half"]
-    small = ["seeds.n=2", "training.epochs=2", *(f"arms.{arm}.search.n_trials=2" for arm in arms)]
+    small = ["seeds.n=1", "training.epochs=2", *(f"arms.{arm}.search.n_trials=1" for arm in arms)]
     small += [f"arms.{arm}.search.n_seeds=1" for arm in arms]
     study.command("run", str(advised), *(word for part in small for word in ("--set", part)))
     assert [arm.counts.get("failed", 0) for arm in study.summary.arms] == [0, 0, 0]
-    assert [arm.n_planned for arm in study.summary.arms] == [2, 2, 2]
+    assert [arm.n_planned for arm in study.summary.arms] == [1, 1, 1]
     diagnosed = json.loads(study.command("diagnose", study.name, "--json").stdout)
     assert diagnosed["study"] == study.name
     verdicts = {check["check"]: check["verdict"] for check in diagnosed["checks"]}
