@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.records import RunRecord, RunSpec, StudyDir
-from bertft_core.records.store import write_atomically, write_record
+from bertft_core.records.store import file_sha256, write_atomically, write_record
 from bertft_core.training.devices import slot_environments
 from bertft_core.training.slots import Slots
 from tasks.early_workers import looks_finished, take_workers
@@ -105,8 +105,16 @@ class Session:
 
 
 def is_reusable(record: RunRecord, spec: RunSpec, run_dir: Path) -> bool:
-    """Whether a record answers a spec: finished with its predictions at hand, or pruned under the same thresholds."""
+    """Whether a record answers a spec: finished with its predictions as they were written, or pruned under the same thresholds."""
     if record.status == "pruned":
         return record.spec.prune_below == spec.prune_below
-    files = [run_dir / path for splits in record.predictions.values() for path in splits.values()]
-    return record.finished and all(path.exists() for path in files)
+    paths = {path for splits in record.predictions.values() for path in splits.values()}
+    return record.finished and all(is_whole(run_dir / path, record.files.get(path)) for path in paths)
+
+
+def is_whole(path: Path, sha256: str | None) -> bool:
+    """The file is there and is what was written; records of older versions know no SHA-256."""
+    try:
+        return path.exists() if sha256 is None else file_sha256(path) == sha256
+    except OSError:
+        return False

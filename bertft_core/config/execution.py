@@ -19,6 +19,7 @@ class ExecutionConfig(Frozen):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     retries: int = Field(1, ge=0, description="How often a run that died is started again.")
     checkpoint_every_seconds: float = Field(60.0, gt=0.0, description="How often a run saves its state to resume from.")
+    checkpoint_every_steps: int | None = Field(None, ge=1, description="Save the state after so many steps as well.")
 
 
 class RetentionConfig(Frozen):

@@ -36,6 +36,15 @@ class Environment(Frozen):
     commit: str | None = None
     dirty: bool | None = None
     host: str
+    lock_sha256: str | None = None
+    """Of `requirements.lock`, where the code is a checkout."""
+    cpu_capability: str | None = None
+    """Widest vector instructions that torch uses, such as AVX512: they decide the order of sums."""
+    gpu_driver: str | None = None
+    flags: dict[str, bool] = {}
+    """Determinism settings of torch."""
+    variables: dict[str, str] = {}
+    """Environment variables that can change numbers, of a fixed list of names; never any other."""
 
 
 class RunRecord(Frozen):
@@ -77,6 +86,10 @@ class RunRecord(Frozen):
     weights_sha256: str | None = None
     """Of the final weights, name by name."""
     initial_head_sha256: str | None = None
+    batch_order_sha256: tuple[str, ...] = ()
+    """Of the examples of each epoch that was begun, in their order."""
+    files: dict[str, str] = {}
+    """File of the run's folder → its SHA-256: predictions, curves and the saved model's weights."""
     environment: Environment | None = None
     attempts: int = 1
 

@@ -23,6 +23,7 @@ LEFT_OUT_OF_DIGEST = frozenset(
         "encoder_dir",
         "device",
         "checkpoint_every_seconds",
+        "checkpoint_every_steps",
         "prune_below",
         "keep_model",
         "watch_gradients",
@@ -75,6 +76,7 @@ class RunSpec(Frozen):
     encoder_dir: str
     device: str = "auto"
     checkpoint_every_seconds: float = 60.0
+    checkpoint_every_steps: int | None = None
     prune_below: dict[int, float] = {}
     """Evaluation number (from 0) to the validation metric under which the run is stopped as pruned."""
     watch_gradients: int = 0

@@ -13,7 +13,9 @@ HOME/
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +29,8 @@ from bertft_core.records.run_record import RunRecord
 PROBES_FILE = "probes.json"
 
 Record = TypeVar("Record", bound=Frozen)
+SIGNED = re.compile(rb'\{\n "sha256": "([0-9a-f]{64})",')
+"""How a record with a checksum begins; records of older versions have none."""
 
 
 def write_atomically(path: Path, data: str | bytes) -> None:
@@ -41,16 +45,43 @@ def write_atomically(path: Path, data: str | bytes) -> None:
 
 
 def write_record(path: Path, record: Frozen) -> None:
-    """Write a record as JSON, atomically."""
-    write_atomically(path, record.model_dump_json(indent=1) + "\n")
+    """Write a record as JSON, atomically, with the SHA-256 of all the rest as its first key."""
+    rest = record.model_dump_json(indent=1).removeprefix("{")
+    digest = hashlib.sha256(rest.encode()).hexdigest()
+    write_atomically(path, f'{{\n "sha256": "{digest}",{rest}\n')
 
 
 def read_record(path: Path, kind: type[Record]) -> Record | None:
-    """The record in a file, or None when there is none or it is torn (then it must be made again)."""
+    """The record in a file, or None when there is none or it is damaged (then it must be made again)."""
     try:
-        return kind.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
+        return checked_record(path, kind)
+    except (FileNotFoundError, Damaged):
         return None
+
+
+class Damaged(ValueError):
+    """A file that is there but is not what was written: torn, changed, or of another kind."""
+
+
+def checked_record(path: Path, kind: type[Record]) -> Record:
+    """The record in a file. Raises `FileNotFoundError`, or `Damaged` with what is wrong."""
+    content = path.read_bytes()
+    signed = SIGNED.match(content)
+    if signed is not None:
+        rest = content[signed.end() :].removesuffix(b"\n")
+        if hashlib.sha256(rest).hexdigest().encode() != signed[1]:
+            raise Damaged(f"{path}: its content does not fit the checksum in its first line")
+        content = b"{" + rest
+    try:
+        return kind.model_validate_json(content)
+    except ValidationError as error:
+        raise Damaged(f"{path}: {error.errors()[0]['msg']}") from None
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 (hex) of a file. Raises `OSError`."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class StudyDir:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from bertft_core.config.base import Frozen
 from bertft_core.records import Evaluation
-from bertft_core.records.store import write_record
+from bertft_core.records.store import Damaged, checked_record, file_sha256, write_record
 
 KEPT = 2
 TENSORS, POSITION = "state.safetensors", "position.json"
@@ -63,10 +62,9 @@ def load_checkpoint(directory: Path, digest: str) -> tuple[Position, dict[str, T
     """The newest whole checkpoint of the run with this digest; a torn one is passed over for the one before."""
     for folder in sorted(directory.glob("step-*"), reverse=True):
         try:
-            position = Position.model_validate_json((folder / POSITION).read_bytes())
-            with (folder / TENSORS).open("rb") as file:
-                whole = hashlib.file_digest(file, "sha256").hexdigest() == position.tensors_sha256
-        except (OSError, ValidationError):
+            position = checked_record(folder / POSITION, Position)
+            whole = file_sha256(folder / TENSORS) == position.tensors_sha256
+        except (OSError, Damaged):
             continue
         if whole and position.digest == digest:
             return position, load_file(folder / TENSORS)

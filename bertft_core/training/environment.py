@@ -4,18 +4,39 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import os
 import platform
 import socket
 import subprocess
 from pathlib import Path
 
 from bertft_core.records import Environment
+from bertft_core.records.store import file_sha256
 
+VARIABLES = (
+    "CUBLAS_WORKSPACE_CONFIG",
+    "CUDA_VISIBLE_DEVICES",
+    "MKL_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_NUM_THREADS",
+    "ATEN_CPU_CAPABILITY",
+    "DNNL_MAX_CPU_ISA",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "MKL_CBWR",
+    "NVIDIA_TF32_OVERRIDE",
+    "PYTHONHASHSEED",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+)
+"""What can change numbers. Only these are recorded, so nothing secret ever is."""
+LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
 PACKAGES = ("bertft", "torch", "transformers", "tokenizers", "safetensors", "numpy", "pyarrow", "optuna", "mlflow", "prefect")
 
 
 def read_environment(device: str, threads: int) -> Environment:
     """The environment of this process; `device` is 'cpu' or a name torch gives a GPU."""
+    import torch  # slow, and the process of a study needs it late or never
+
     commit, dirty = _commit()
     return Environment(
         python=platform.python_version(),
@@ -26,7 +47,28 @@ def read_environment(device: str, threads: int) -> Environment:
         commit=commit,
         dirty=dirty,
         host=socket.gethostname(),
+        lock_sha256=file_sha256(LOCK) if commit is not None and LOCK.exists() else None,
+        cpu_capability=torch.backends.cpu.get_cpu_capability(),
+        gpu_driver=None if device == "cpu" else _gpu_driver(),
+        flags={
+            "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+            "cudnn_benchmark": torch.backends.cudnn.benchmark,
+            "matmul_tf32": torch.backends.cuda.matmul.allow_tf32,
+            "cudnn_tf32": torch.backends.cudnn.allow_tf32,
+        },
+        variables={name: os.environ[name] for name in VARIABLES if name in os.environ},
     )
+
+
+@functools.cache
+def _gpu_driver() -> str | None:
+    """The NVIDIA driver's version as nvidia-smi tells it."""
+    try:
+        words = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+        told = subprocess.run(words, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return told.stdout.split("\n")[0].strip() or None if told.returncode == 0 else None
 
 
 def _version(package: str) -> str | None:

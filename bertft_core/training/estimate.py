@@ -15,8 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from bertft_core.records import DatasetCard, RunRecord, RunSpec
-from bertft_core.strategies.oversampling import n_more
-from bertft_core.strategies.setup import Sampling
 from bertft_core.training.steps import StepPlan
 
 EFFICIENCY = 0.6
@@ -84,11 +82,14 @@ class Estimator:
 
 def planned_steps(spec: RunSpec, card: DatasetCard) -> StepPlan:
     """The steps of a run as far as the card knows them: oversampling is counted where each example has one label."""
-    train, sampling = card.splits["train"], Sampling()
+    train, sampling = card.splits["train"], None
     for strategy in spec.strategies:
         if strategy.kind == "oversampling" and spec.head.kind == "classification":
+            from bertft_core.strategies.oversampling import n_more
+            from bertft_core.strategies.setup import Sampling
+
             counts = np.array(list(train.label_counts.values()))
-            sampling.n_pool = int((counts + n_more(counts, strategy.ratio)).sum())
+            sampling = Sampling(n_pool=int((counts + n_more(counts, strategy.ratio)).sum()))
     return StepPlan(train.n_examples, spec.training, spec.seeds.order, sampling)
 
 

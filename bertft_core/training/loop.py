@@ -74,9 +74,14 @@ class Loop:
                 ended = self._evaluate()
                 if ended is not None:
                     return ended
-            if time.monotonic() - self._saved_at > self.spec.checkpoint_every_seconds:
+            if self._is_time_to_save():
                 self.save()
         return "completed", None
+
+    def _is_time_to_save(self) -> bool:
+        every = self.spec.checkpoint_every_steps
+        by_steps = every is not None and self.position.step % every == 0
+        return by_steps or time.monotonic() - self._saved_at > self.spec.checkpoint_every_seconds
 
     def _timed_step(self) -> float:
         started = time.monotonic()

@@ -13,6 +13,7 @@ from bertft_core.data.prepared import PreparedSplit
 from bertft_core.metrics import METRICS
 from bertft_core.records import Environment, RunRecord, RunSpec, RunStatus
 from bertft_core.records.predictions import write_predictions
+from bertft_core.records.store import file_sha256
 from bertft_core.strategies.setup import Setup
 from bertft_core.training import weights
 from bertft_core.training.forward import Forward
@@ -59,6 +60,7 @@ class Outcome:
         started = time.monotonic()
         weights_sha256 = weights.weights_sha256(self._model.named_parameters())
         scores, paths = self._predict() if self.is_scored else ({}, {})
+        model_dir = self._save_model() if self.is_scored and self.spec.keep_model else None
         parameters = list(self._model.parameters())
         n_seen = sum(len(self._loop.plan.indices(step)) for step in range(position.step))
         return RunRecord(
@@ -84,11 +86,19 @@ class Outcome:
             final=scores.get("final", {}),
             best=scores.get("best", {}),
             predictions=paths,
-            model_dir=self._save_model() if self.is_scored and self.spec.keep_model else None,
+            model_dir=model_dir,
             weights_sha256=weights_sha256,
             initial_head_sha256=initial_head_sha256,
+            batch_order_sha256=self._loop.plan.order_digests(position.step),
+            files=self._files(paths),
             environment=environment,
         )
+
+    def _files(self, predictions: dict[str, dict[str, str]]) -> dict[str, str]:
+        """SHA-256 of what the run leaves beside its record."""
+        names = {name for of_split in predictions.values() for name in of_split.values()}
+        names |= {"curves.jsonl", f"model/{weights.WEIGHTS}"}
+        return {name: file_sha256(self._run_dir / name) for name in sorted(names) if (self._run_dir / name).exists()}
 
     def _predict(self) -> tuple[dict[str, Scores], dict[str, dict[str, str]]]:
         """Scores and prediction files of the final weights and of the best, which are left in the model.

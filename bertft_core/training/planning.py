@@ -75,6 +75,7 @@ def _spec(
         encoder_dir=card.encoder_dir,
         device=study.execution.device,
         checkpoint_every_seconds=study.execution.checkpoint_every_seconds,
+        checkpoint_every_steps=study.execution.checkpoint_every_steps,
         watch_gradients=_watched_steps(study) if stage == "seeds" else 0,
         keep_model=study.retention.checkpoints != "none" or (study.probes is not None and study.probes.needs_model),
     )

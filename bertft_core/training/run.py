@@ -60,6 +60,7 @@ def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> Ru
     _forget_earlier_runs(device)
     run = _Run(spec, run_dir, device, on_event)
     ending, error = run.train()
+    run.curves.flush()
     outcome = Outcome(spec, run_dir, run.splits, run.forward, run.setup, run.loop, ending, error)
     if outcome.is_scored:
         on_event({"kind": "predicting"})
@@ -70,7 +71,6 @@ def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> Ru
         peak_memory_bytes=_peak_memory(device),
         ended_at=_now,
     )
-    run.curves.flush()
     write_record(run_dir / "record.json", record)
     shutil.rmtree(run_dir / "checkpoint", ignore_errors=True)
     on_event({"kind": "ended", "status": record.status})

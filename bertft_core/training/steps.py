@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bertft_core.config.training import TrainingConfig
 from bertft_core.data.batching import epoch_order
-from bertft_core.strategies.setup import Sampling
+
+if TYPE_CHECKING:  # strategies load torch, and a plan is made without it
+    from bertft_core.strategies.setup import Sampling
 
 
 @dataclass
@@ -19,13 +23,14 @@ class StepPlan:
     n_examples: int
     training: TrainingConfig
     order_seed: int
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: Sampling | None = None
     _orders: dict[int, np.ndarray] = field(default_factory=dict)
 
     @property
     def n_per_epoch(self) -> int:
         """Examples seen in an epoch."""
-        return self.n_examples if self.sampling.n_pool is None else self.sampling.n_pool
+        chosen = None if self.sampling is None else self.sampling.n_pool
+        return self.n_examples if chosen is None else chosen
 
     @property
     def steps_per_epoch(self) -> int:
@@ -60,11 +65,20 @@ class StepPlan:
     def indices(self, step: int) -> np.ndarray:
         """Training examples of step `step` (from 0)."""
         epoch, place = divmod(step, self.steps_per_epoch)
-        if epoch not in self._orders:
-            how = self.sampling
-            self._orders = {epoch: epoch_order(self.n_examples, self.order_seed, epoch, how.pool, how.arrange)}
         size = self.training.batch_size
-        return self._orders[epoch][place * size : (place + 1) * size]
+        return self._order(epoch)[place * size : (place + 1) * size]
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """All examples of an epoch in their order; the one asked for last is kept."""
+        if epoch not in self._orders:
+            how = () if self.sampling is None else (self.sampling.pool, self.sampling.arrange)
+            self._orders = {epoch: epoch_order(self.n_examples, self.order_seed, epoch, *how)}
+        return self._orders[epoch]
+
+    def order_digests(self, n_steps: int) -> tuple[str, ...]:
+        """SHA-256 of the order of every epoch that the first `n_steps` steps have begun: its examples as int64, little-endian."""
+        epochs = range(math.ceil(n_steps / self.steps_per_epoch))
+        return tuple(hashlib.sha256(self._order(epoch).astype("<i8").tobytes()).hexdigest() for epoch in epochs)
 
     def micro_batches(self, step: int) -> list[np.ndarray]:
         """The examples of a step in the pieces of its forward passes."""

@@ -15,6 +15,7 @@ from bertft_core.config.head import AnyHead
 from bertft_core.heads.opening import write_head
 from bertft_core.heads.standardising import folded
 
+WEIGHTS = "model.safetensors"
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",

@@ -56,11 +56,12 @@ def _read_requests(requests: queue.Queue[RunRequest]) -> None:
 def _serve(request: RunRequest, send: Any) -> None:
     from bertft_core.config import UserError
     from bertft_core.records import RunSpec
+    from bertft_core.records.store import checked_record
     from bertft_core.training import run
 
     run_dir = Path(request["run_dir"])
     try:
-        spec = RunSpec.model_validate_json(Path(request["spec"]).read_bytes())
+        spec = checked_record(Path(request["spec"]), RunSpec)
         if request["do"] == "probe":
             _probe(spec, run_dir, request["probes"])
         else:

@@ -154,6 +154,25 @@ def test_a_run_is_the_same_whether_its_model_is_kept_or_its_state_saved(spec, pl
     assert not (tmp_path / "checkpoint").exists(), "a finished run needs no state"
 
 
+def test_the_files_of_a_run_are_those_of_its_record(spec, tmp_path):
+    record = train_run(spec, run_dir=tmp_path)
+    assert len(record.files) >= 4
+    assert {"curves.jsonl", "model/model.safetensors"} <= record.files.keys()
+    assert record.files.keys() - {"curves.jsonl", "model/model.safetensors"} == {
+        path for of_split in record.predictions.values() for path in of_split.values()
+    }
+    for name, sha256 in record.files.items():
+        assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == sha256
+    assert len(record.batch_order_sha256) == 3
+
+
+def test_the_state_is_saved_after_so_many_steps_too(spec, tmp_path):
+    saved = []
+    by_steps = spec.model_copy(update={"checkpoint_every_steps": 4, "checkpoint_every_seconds": 1e9})
+    train_run(by_steps, run_dir=tmp_path, on_event=lambda event: saved.append(event["step"]) if event["kind"] == "saving" else None)
+    assert saved == [4, 8, 12]
+
+
 # After a kill
 
 

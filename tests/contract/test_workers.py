@@ -208,13 +208,14 @@ PARENT = """
     import sys
     from pathlib import Path
     from bertft_core.records import RunSpec
+    from bertft_core.records.store import checked_record
     from bertft_core.training.slots import Slots
 
     spec_path, folder = sys.argv[1:]
     slots = Slots([{}], Path(folder))
     with slots.lease() as worker:
         print(worker.pid, flush=True)
-        spec = RunSpec.model_validate_json(Path(spec_path).read_bytes())
+        spec = checked_record(Path(spec_path), RunSpec)
         worker.run(spec, Path(folder) / "run", lambda event: print(event["kind"], flush=True))
 """
 

@@ -9,6 +9,7 @@ from filelock import FileLock
 from typer.testing import CliRunner
 
 from bertft_core.records import StudySummary
+from bertft_core.records.store import checked_record
 from bertft_core.report.text_table import result_table
 from flows.cli import app
 from tests.flows.studies import FEATURES, TinyStudy, clean_environment, run_several
@@ -34,7 +35,7 @@ def test_a_study_ends_with_its_table_and_where_to_look(finished):
         assert path.read_text(encoding="utf-8").rstrip().endswith("</html>")
     rows = (study.dir.report_dir / "runs.csv").read_text(encoding="utf-8").splitlines()
     assert len(rows) > 4, "a header, and the runs of two arms over two seeds"
-    copied = StudySummary.model_validate_json((study.dir.report_dir / "summary.json").read_bytes())
+    copied = checked_record(study.dir.report_dir / "summary.json", StudySummary)
     assert copied == study.summary
 
 

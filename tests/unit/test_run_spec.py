@@ -18,6 +18,8 @@ ELSEWHERE = {
     "encoder_dir": "/other",
     "device": "cuda",
     "checkpoint_every_seconds": 1.0,
+    "checkpoint_every_steps": 5,
+    "watch_gradients": 3,
     "prune_below": {0: 0.5},
     "keep_model": False,
 }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+
+import numpy as np
 import pytest
 
 from bertft_core.config.training import TrainingConfig, merge_training
@@ -86,3 +89,14 @@ def test_micro_batches_are_the_pieces_of_a_step_in_order(size, sizes):
 def test_epochs_count_steps_of_the_last_short_batch_as_whole_ones():
     plan = plan_of()
     assert [plan.epoch(step) for step in (1, 5, 10)] == [0.2, 1.0, 2.0]
+
+
+def test_the_order_of_every_epoch_that_was_begun_has_its_hash():
+    made = plan_of(n_examples=12)  # 3 steps an epoch
+    assert [len(made.order_digests(n)) for n in (0, 1, 3, 4, 6)] == [0, 1, 1, 2, 2]
+    first, second = made.order_digests(6)
+    assert first != second
+    order = np.concatenate([made.indices(step) for step in range(3)])
+    assert first == hashlib.sha256(order.astype("<i8").tobytes()).hexdigest()
+    assert plan_of(n_examples=12).order_digests(6) == (first, second)
+    assert plan_of(n_examples=12, order_seed=9).order_digests(6)[0] != first

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 
 import pytest
 
 from bertft_core.records import RunRecord, StudyDir
-from bertft_core.records.store import read_record, write_atomically, write_record
+from bertft_core.records.store import Damaged, checked_record, read_record, write_atomically, write_record
 from tests.records import make_card, make_record, make_spec, make_study
 
 
@@ -89,8 +91,30 @@ def test_runs_of_two_studies_do_not_meet(tmp_path, record):
 def test_a_record_is_readable_text_that_ends_with_a_line(tmp_path, record):
     write_record(tmp_path / "r.json", record)
     text = (tmp_path / "r.json").read_text()
-    assert text.startswith('{\n "version": 1,')
+    assert text.startswith('{\n "sha256": "')
+    assert text.splitlines()[2] == ' "version": 1,'
     assert text.endswith("}\n")
+    rest = text.split(",", 1)[1].removesuffix("\n")
+    assert json.loads(text)["sha256"] == hashlib.sha256(rest.encode()).hexdigest()
+
+
+def test_any_flipped_bit_of_a_record_is_found(tmp_path, record):
+    path = tmp_path / "r.json"
+    write_record(path, record)
+    whole = path.read_bytes()
+    assert checked_record(path, RunRecord) == record
+    for place in range(0, len(whole) - 1, 37):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        assert read_record(path, RunRecord) is None, place
+        with pytest.raises(Damaged, match=r"r\.json"):
+            checked_record(path, RunRecord)
+
+
+def test_a_record_without_a_checksum_is_of_an_older_version_and_read(tmp_path, record):
+    (tmp_path / "r.json").write_text(record.model_dump_json(indent=1) + "\n")
+    assert read_record(tmp_path / "r.json", RunRecord) == record
 
 
 @pytest.mark.parametrize(
