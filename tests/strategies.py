@@ -11,7 +11,7 @@ import torch
 
 from bertft_core.config import StudyConfig
 from bertft_core.records import DatasetCard, RunSpec
-from bertft_core.training.run import _Run, ignore
+from bertft_core.training.run import RunParts, ignore
 from tests.studies import NEGATIVE, POSITIVE, tiny_study
 
 Strategy = dict[str, Any]
@@ -80,7 +80,7 @@ def with_strategies(spec: RunSpec, *strategies: Strategy) -> RunSpec:
     return RunSpec.model_validate({**spec.model_dump(), "strategies": strategies})
 
 
-def started(spec: RunSpec, run_dir: Path) -> _Run:
+def started(spec: RunSpec, run_dir: Path) -> RunParts:
     """The parts of a run before its first step."""
     run_dir.mkdir(parents=True, exist_ok=True)
-    return _Run(spec, run_dir, torch.device("cpu"), ignore)
+    return RunParts(spec, run_dir, torch.device("cpu"), ignore)

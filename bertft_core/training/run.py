@@ -58,7 +58,7 @@ def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> Ru
     device = _device(spec)
     determinism.configure(spec.threads, device)
     _forget_earlier_runs(device)
-    run = _Run(spec, run_dir, device, on_event)
+    run = RunParts(spec, run_dir, device, on_event)
     ending, error = run.train()
     run.curves.flush()
     outcome = Outcome(spec, run_dir, run.splits, run.forward, run.setup, run.loop, ending, error)
@@ -77,8 +77,8 @@ def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> Ru
     return record
 
 
-class _Run:
-    """The parts of a run, put together in the order that its streams demand."""
+class RunParts:
+    """The parts of a run, put together in the order that its streams demand; no step is done yet."""
 
     def __init__(self, spec: RunSpec, run_dir: Path, device: torch.device, on_event: OnEvent) -> None:
         self.spec, self._on_event = spec, on_event

@@ -101,7 +101,7 @@ def test_a_frozen_encoder_reads_windows_once_and_gives_the_same_run(prepared, ch
     again = train_run(spec, run_dir=tmp_path / "again")
     assert first.weights_sha256 == again.weights_sha256
     assert first.best == again.best
-    monkeypatch.setattr("bertft_core.training.run._Run._use_frozen_features", lambda run: None)
+    monkeypatch.setattr("bertft_core.training.run.RunParts._use_frozen_features", lambda run: None)
     plain = train_run(tiny_spec(*prepared, "features", dropout=0.0), run_dir=tmp_path / "plain")
     monkeypatch.undo()
     stored = train_run(tiny_spec(*prepared, "features", dropout=0.0), run_dir=tmp_path / "stored")
