@@ -7,7 +7,7 @@ from typing import Literal
 from bertft_core.config.base import Frozen
 from bertft_core.records.run_spec import RunSpec
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 
 RunStatus = Literal["ok", "collapsed", "diverged", "failed", "pruned"]
 

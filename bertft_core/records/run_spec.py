@@ -10,7 +10,7 @@ from bertft_core.config.head import HeadConfig
 from bertft_core.config.strategies import Strategies
 from bertft_core.config.training import TrainingConfig
 
-SPEC_VERSION = 1
+SPEC_VERSION = 2
 
 LEFT_OUT_OF_DIGEST = frozenset(
     {

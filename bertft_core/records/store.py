@@ -14,17 +14,20 @@ HOME/
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from bertft_core.config.base import Frozen
+from bertft_core.config.errors import UserError
 from bertft_core.records.probe_record import ProbeRecord
 from bertft_core.records.run_record import RunRecord
+from bertft_core.records.upgrade import upgraded, version_of
 
 PROBES_FILE = "probes.json"
 
@@ -45,14 +48,19 @@ def write_atomically(path: Path, data: str | bytes) -> None:
 
 
 def write_record(path: Path, record: Frozen) -> None:
-    """Write a record as JSON, atomically, with the SHA-256 of all the rest as its first key."""
+    """Write a record as JSON, atomically, with the SHA-256 of all the rest as its first key, and its version."""
     rest = record.model_dump_json(indent=1).removeprefix("{")
+    if "version" not in type(record).model_fields:
+        rest = f'\n "version": {version_of(type(record).__name__)},{rest}'
     digest = hashlib.sha256(rest.encode()).hexdigest()
     write_atomically(path, f'{{\n "sha256": "{digest}",{rest}\n')
 
 
 def read_record(path: Path, kind: type[Record]) -> Record | None:
-    """The record in a file, or None when there is none or it is damaged (then it must be made again)."""
+    """The record in a file, or None when there is none or it is damaged (then it must be made again).
+
+    Raises `UserError` for one that a newer version of this package has written.
+    """
     try:
         return checked_record(path, kind)
     except (FileNotFoundError, Damaged):
@@ -64,7 +72,20 @@ class Damaged(ValueError):
 
 
 def checked_record(path: Path, kind: type[Record]) -> Record:
-    """The record in a file. Raises `FileNotFoundError`, or `Damaged` with what is wrong."""
+    """The record in a file, upgraded when it is of an older version.
+
+    Raises `FileNotFoundError`, `Damaged` with what is wrong, or `UserError` for a record of a newer version.
+    """
+    values, version = checked_values(path, kind)
+    try:
+        return kind.model_validate(upgraded(values, kind.__name__, version))
+    except (ValidationError, KeyError, TypeError, AttributeError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else f"a {kind.__name__} was expected"
+        raise Damaged(f"{path}: {reason}") from None
+
+
+def checked_values(path: Path, kind: type[Frozen]) -> tuple[dict[str, Any], int]:
+    """What a record's file holds, and the version that it was written as; raises as `checked_record` does."""
     content = path.read_bytes()
     signed = SIGNED.match(content)
     if signed is not None:
@@ -73,9 +94,23 @@ def checked_record(path: Path, kind: type[Record]) -> Record:
             raise Damaged(f"{path}: its content does not fit the checksum in its first line")
         content = b"{" + rest
     try:
-        return kind.model_validate_json(content)
-    except ValidationError as error:
-        raise Damaged(f"{path}: {error.errors()[0]['msg']}") from None
+        values = json.loads(content)
+    except ValueError as error:
+        raise Damaged(f"{path}: it is no JSON: {error}") from None
+    version = values.get("version", 1) if isinstance(values, dict) else None
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise Damaged(f"{path}: a {kind.__name__} was expected")
+    if version > version_of(kind.__name__):
+        raise UserError(
+            "this was made by a newer bertft",
+            path=path,
+            found=f"a {kind.__name__} of version {version}",
+            expected=f"version {version_of(kind.__name__)} or older",
+            todo="upgrade bertft, or use another --home",
+        )
+    if "version" not in kind.model_fields:
+        values.pop("version", None)
+    return values, version
 
 
 def file_sha256(path: Path) -> str:

@@ -30,13 +30,15 @@ NOT_ASKED = {
     "name": "t",
     "description": "other words",
     "headline": {"checkpoint": "final"},
+    "ensemble": True,
+    "probes": {},
     "execution": {"slots": 3, "device": "cpu", "retries": 0, "checkpoint_every_seconds": 5.0},
     "retention": {"checkpoints": "none"},
     "tracking": {"log_models": False},
 }
 
 RESULT = {
-    "version": 2,
+    "version": 3,
     "head": None,  # as above
     "encoder": {"checkpoint": "c", "revision": None, "weights_sha256": "0" * 64},
     "data_fingerprint": "0" * 64,

@@ -67,7 +67,7 @@ def test_a_torn_record_counts_as_none(study_dir, record, share):
     assert list(study_dir.records()) == []
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe", b"{}", b"null", b"[1]", b'{"version": 99}'])
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"{}", b"null", b"[1]", b'{"version": 2}'])
 def test_a_file_that_is_no_record_counts_as_none(tmp_path, content):
     path = tmp_path / "record.json"
     path.write_bytes(content)
@@ -92,7 +92,7 @@ def test_a_record_is_readable_text_that_ends_with_a_line(tmp_path, record):
     write_record(tmp_path / "r.json", record)
     text = (tmp_path / "r.json").read_text()
     assert text.startswith('{\n "sha256": "')
-    assert text.splitlines()[2] == ' "version": 1,'
+    assert text.splitlines()[2] == ' "version": 2,'
     assert text.endswith("}\n")
     rest = text.split(",", 1)[1].removesuffix("\n")
     assert json.loads(text)["sha256"] == hashlib.sha256(rest.encode()).hexdigest()
