@@ -55,7 +55,7 @@ def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> Ru
     """
     started_at = _now()
     run_dir.mkdir(parents=True, exist_ok=True)
-    device = _device(spec)
+    device = device_of(spec)
     determinism.configure(spec.threads, device)
     _forget_earlier_runs(device)
     run = RunParts(spec, run_dir, device, on_event)
@@ -128,7 +128,8 @@ class RunParts:
         self._on_event(event)
 
 
-def _device(spec: RunSpec) -> torch.device:
+def device_of(spec: RunSpec) -> torch.device:
+    """Where the run is carried out. Raises `UserError` when it cannot be there."""
     if spec.device == "cpu" or (spec.device == "auto" and not torch.cuda.is_available()):
         device = torch.device("cpu")
     else:

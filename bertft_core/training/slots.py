@@ -74,6 +74,12 @@ class Worker:
         """Probe the model of a run; returns when `probes.json` is written. Raises as `run` does."""
         self._carry_out({"do": "probe", "probes": probes.model_dump(mode="json")}, spec, run_dir, lambda event: None)
 
+    def accumulate(self, spec: RunSpec, run_dir: Path) -> dict[str, Any]:
+        """How exact the gradient of the run's first step is in several passes; see `accumulation_error`. Raises as `run` does."""
+        found: list[dict[str, Any]] = []
+        self._carry_out({"do": "accumulate"}, spec, run_dir, found.append)
+        return found[-1]
+
     def _carry_out(self, request: dict[str, Any], spec: RunSpec, run_dir: Path, on_event: OnEvent) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
         spec_path = run_dir / "spec.json"

@@ -3,8 +3,10 @@
 It imports neither Prefect nor MLflow, keeps its imports between runs, and exits by itself when its parent is gone
 (stdin reaches its end), in the middle of a run too.
 
-Request:  {"do": "train", "spec": path of spec.json, "run_dir": folder}, or the same with "do": "probe" and "probes": settings
-Answers:  {"kind": "ready"} once, then events of `train_run`, then {"kind": "done"} or {"kind": "error", "text", "user"}
+Request:  {"do": "train", "spec": path of spec.json, "run_dir": folder}, or the same with "do": "probe" and "probes": settings,
+          or with "do": "accumulate"
+Answers:  {"kind": "ready"} once, then events of `train_run` or of `accumulation_error`, then {"kind": "done"}
+          or {"kind": "error", "text", "user"}
 """
 
 from __future__ import annotations
@@ -64,6 +66,8 @@ def _serve(request: RunRequest, send: Any) -> None:
         spec = checked_record(Path(request["spec"]), RunSpec)
         if request["do"] == "probe":
             _probe(spec, run_dir, request["probes"])
+        elif request["do"] == "accumulate":
+            send(_accumulate(spec, run_dir))
         else:
             run.train_run(spec, run_dir=run_dir, on_event=send)
         send({"kind": "done"})
@@ -80,6 +84,12 @@ def _probe(spec: Any, run_dir: Path, settings: dict[str, Any]) -> None:
     from bertft_core.training.probing.probe import probe_run  # few studies ask for it
 
     probe_run(spec, ProbesConfig.model_validate(settings), run_dir=run_dir)
+
+
+def _accumulate(spec: Any, run_dir: Path) -> dict[str, Any]:
+    from bertft_core.training.accumulation import accumulation_error  # for certificates only
+
+    return accumulation_error(spec, run_dir)
 
 
 if __name__ == "__main__":

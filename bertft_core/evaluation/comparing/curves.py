@@ -1,0 +1,50 @@
+"""Curves of two runs, step by step: the first step at which each quantity differs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+QUANTITIES = {"loss": "loss", "learning_rate": "learning rate", "grad_norm": "gradient norm"}
+"""Key of a step → its name."""
+DIVERGING = ("loss", "grad_norm")
+"""What shows that two runs have parted; the learning rate is a setting."""
+
+Event = dict[str, Any]
+
+
+def read_curves(path: Path) -> list[Event]:
+    """The steps and evaluations in a `curves.jsonl`; a torn line is left out, and so is all of a file that is not there."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    events = []
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and "step" in event:
+            events.append(event)
+    return events
+
+
+def first_differences(left: list[Event], right: list[Event]) -> dict[str, int | None]:
+    """Quantity → the first step whose value is not the same in both, or is in one of them only; None where there is no such."""
+    steps = [{event["step"]: event for event in events if event.get("kind") == "step"} for events in (left, right)]
+    numbers = sorted(steps[0].keys() | steps[1].keys())
+    absent: Event = {}
+
+    def first(name: str) -> int | None:
+        pairs = ((n, *(of_run.get(n, absent).get(name, absent) for of_run in steps)) for n in numbers)
+        return next((n for n, a, b in pairs if a != b), None)
+
+    return {name: first(name) for name in QUANTITIES}
+
+
+def first_diverging_step(left: list[Event], right: list[Event]) -> int | None:
+    """The first step at which the two are not the same run any more."""
+    found = first_differences(left, right)
+    return min((step for name in DIVERGING if (step := found[name]) is not None), default=None)

@@ -1,0 +1,55 @@
+"""How exact gradient accumulation is for one run: the gradient of its first step, in one pass and in several, in doubles.
+
+In single precision the two would differ by rounding, and the difference would say nothing; in doubles what is left is below 1e-12
+unless the passes are weighed wrongly. Dropout is off: its masks are drawn for each pass.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from bertft_core.heads.shaping import LossShape
+from bertft_core.records import RunSpec
+from bertft_core.training import determinism
+from bertft_core.training.determinism import masking_draw
+from bertft_core.training.run import RunParts, device_of, ignore
+
+N_PASSES = 4
+
+
+def accumulation_error(spec: RunSpec, run_dir: Path) -> dict[str, Any]:
+    """The event `accumulation`: `n_examples` and `n_passes` of the step, and its `error`.
+
+    The error is the largest absolute difference of a gradient's element, as a share of the largest absolute element.
+    """
+    run_dir.mkdir(parents=True, exist_ok=True)
+    size = spec.training.micro_batch_size or math.ceil(spec.training.batch_size / N_PASSES)
+    parts, whole = (_gradient(spec, run_dir, micro_batch_size) for micro_batch_size in (size, None))
+    (gradients, n_passes, n_examples), reference = parts, whole[0]
+    largest = max(float(values.abs().max()) for values in reference.values())
+    apart = max(float((values - gradients[name]).abs().max()) for name, values in reference.items())
+    return {"kind": "accumulation", "error": apart / largest, "n_passes": n_passes, "n_examples": n_examples}
+
+
+def _gradient(spec: RunSpec, run_dir: Path, micro_batch_size: int | None) -> tuple[dict[str, Tensor], int, int]:
+    """Name → gradient in the first step's weights, the number of passes, and of examples."""
+    changes = {"micro_batch_size": micro_batch_size, "precision": "fp32"}
+    spec = spec.model_copy(update={"training": spec.training.model_copy(update=changes)})
+    device = device_of(spec)
+    determinism.configure(spec.threads, device)
+    run = RunParts(spec, run_dir, device, ignore)
+    run.forward.features = {}  # stored in single precision
+    run.setup.model.double().eval()
+    draw = masking_draw(spec.seeds.dropout, 0)
+    passes = [(part, run.forward.work(run.splits["train"], part, draw)) for part in run.loop.plan.micro_batches(0)]
+    n_targets = max(1, sum(work.n_targets for _, work in passes))
+    shape = LossShape(**vars(run.setup.losses))
+    for indices, work in passes:
+        logits = run.forward.logits(run.splits["train"], indices, work)
+        (run.forward.loss_sum(logits, work, shape) / n_targets).backward()
+    gradients = {name: values.grad for name, values in run.setup.learning.items() if values.grad is not None}
+    return gradients, len(passes), sum(len(indices) for indices, _ in passes)
