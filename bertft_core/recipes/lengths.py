@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from bertft_core.recipes.facts import Facts
 
-SIZES = (16, 32, 48, 64, 96, 128, 192, 256, 320, 384, 448, 512)
-"""Sensible values of max_length in word pieces."""
+SIZES = (32, 48, 64, 96, 128, 192, 256, 320, 384, 448, 512)
+"""Sensible values of max_length in word pieces; room costs nothing, and other texts may be longer than those of train."""
 USUAL_LIMIT = 512
 """Of an encoder that names no limit."""
 MAX_CUT_RATIO = 0.05

@@ -28,8 +28,11 @@ def values_of(study: StudyConfig, advice: Advice, *, folder: Path | None = None)
     Data files below `folder` are written relative to it.
     """
     kept = study.model_dump(mode="json", exclude_defaults=True)
-    values: dict[str, Any] = {"name": study.name, "description": study.description, "data": kept["data"]}
-    values["data"]["source"] = study.data.source
+    values: dict[str, Any] = {
+        "name": study.name,
+        "description": study.description,
+        "data": {"source": study.data.source} | kept["data"],
+    }
     values["encoder"] = kept.get("encoder", {})
     values["head"] = {"kind": study.head.kind} | kept.get("head", {})
     values |= {key: kept[key] for key in ("seed", *KEPT) if kept.get(key)}

@@ -95,7 +95,7 @@ def _of_data(source: str, asked: Asked) -> tuple[StudyConfig, tuple[str, ...]]:
     found = guess(path, given, asked.head)
     data, told = ({"source": "bundled", "name": source}, ()) if bundled else data_values(path, found)
     values: dict[str, Any] = {
-        "name": f"{source}-recommended" if bundled else study_name(path),
+        "name": f"{source if bundled else study_name(path)}-recommended",
         "data": data | found.data,
         "head": {"kind": found.head},
         "arms": {"full": {}},

@@ -180,7 +180,7 @@ def lengths(*longest_first: int):
     return lengths_of(np.full(500, longest_first[0]))
 
 
-@pytest.mark.parametrize(("p99", "max_length"), [(16, 16), (17, 32), (64, 64), (65, 96), (129, 192), (512, 512)])
+@pytest.mark.parametrize(("p99", "max_length"), [(11, 32), (33, 48), (64, 64), (65, 96), (129, 192), (512, 512)])
 def test_max_length_is_the_99th_percentile_rounded_up(p99, max_length):
     assert length_of(facts(lengths=lengths(p99))).max_length == max_length
 

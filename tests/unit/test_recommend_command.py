@@ -36,7 +36,7 @@ def recommend(tmp_path, monkeypatch, encoder):
 def test_a_data_file_becomes_a_whole_study_with_reasons(tmp_path, recommend, capsys):
     files = write_texts(tmp_path / "texts")
     study = recommend(files["train"], output=None)
-    assert (study.name, study.head.kind, study.data.train) == ("texts", "classification", files["train"])
+    assert (study.name, study.head.kind, study.data.train) == ("texts-recommended", "classification", files["train"])
     assert (study.data.validation, study.data.test) == (files["validation"], files["test"])
     assert list(study.arms) == ["features", "full", "frozen_half"]
     assert study.arms["features"].strategies == (FeatureExtraction(),)
@@ -167,7 +167,7 @@ def test_no_file_is_overwritten_unless_forced(tmp_path, recommend):
     with pytest.raises(UserError, match="this file is there already"):
         recommend(train)
     assert (tmp_path / "out.yaml").read_text() == "mine"
-    assert recommend(train, force=True).name == "texts"
+    assert recommend(train, force=True).name == "texts-recommended"
 
 
 def test_nothing_is_written_when_the_data_cannot_be_used(tmp_path, recommend):

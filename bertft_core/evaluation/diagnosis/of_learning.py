@@ -135,8 +135,7 @@ def _still_learning(evidence: Evidence, runs: list[RunRecord]) -> tuple[Verdict,
     if falls:
         words.append(f"the training loss changed by {-fall:+.0%} in the last fifth")
     rising = bool(rises) and rise > STILL_RISING and 2 * n_best_last >= len(runs)
-    much = rising and (rise > STILL_RISING_MUCH or n_steps < ENOUGH_STEPS)
-    verdict: Verdict = "problem" if much or n_steps < VERY_FEW_STEPS else "ok"
+    verdict: Verdict = "problem" if (rising and rise > STILL_RISING_MUCH) or n_steps < VERY_FEW_STEPS else "ok"
     if verdict == "ok" and (rising or (fall > LOSS_FALLS and 2 * n_best_last >= len(runs)) or n_steps < ENOUGH_STEPS):
         verdict = "look"
     return verdict, "; ".join(words)
