@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import signal
-import time
-from collections import Counter
 
 import pytest
-from mlflow import MlflowClient
 
+from tests.flows.aftermath import all_statuses, differences, misloggings, no_run_is_left_running
 from tests.flows.studies import LONG, SEARCH, TinyStudy, clean_environment, still_alive
 
 ONE_SLOT = {"device": "cpu", "slots": 1, "checkpoint_every_seconds": 0.1}
@@ -24,35 +22,13 @@ def straight(new_study) -> TinyStudy:
 
 def assert_equal_results(study: TinyStudy, straight: TinyStudy) -> None:
     """Same runs, same weights to the last bit, same numbers."""
-    assert study.weights == straight.weights
+    assert differences(study, straight) == []
     assert None not in study.weights.values()
-    assert study.summary == straight.summary
 
 
 def assert_logged_once(study: TinyStudy, *stages: str) -> None:
     """One finished MLflow run for every digest, with one point for each of its steps."""
-    client = MlflowClient(f"sqlite:///{study.home / 'mlflow.db'}")
-    runs = [run for stage in stages for run in study.runs(stage) if "bertft.run_digest" in run.data.tags]
-    assert Counter(run.data.tags["bertft.run_digest"] for run in runs) == dict.fromkeys(study.records, 1)
-    for run in runs:
-        assert run.info.status == "FINISHED"
-        record = study.records[run.data.tags["bertft.run_digest"]]
-        steps = sorted(point.step for point in client.get_metric_history(run.info.run_id, "train/loss"))
-        assert steps == list(range(1, record.n_steps + 1))
-        evaluations = sorted(point.step for point in client.get_metric_history(run.info.run_id, "validation/accuracy"))
-        assert evaluations == [evaluation.step for evaluation in record.evaluations]
-
-
-def all_statuses(study: TinyStudy) -> list[str]:
-    """Of every MLflow run there is, parent first."""
-    return [run.info.status for stage in ("study", "search", "seeds") for run in study.runs(stage)]
-
-
-def no_run_is_left_running(study: TinyStudy, within_seconds: float) -> bool:
-    deadline = time.monotonic() + within_seconds
-    while "RUNNING" in all_statuses(study) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return "RUNNING" not in all_statuses(study)
+    assert misloggings(study, stages) == []
 
 
 def test_a_killed_flow_goes_on_and_ends_with_the_same_numbers(new_study, straight):

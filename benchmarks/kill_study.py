@@ -1,0 +1,171 @@
+"""Kills a study again and again, at random moments and in random places, and compares what comes out with one left in peace.
+
+One kill is a SIGKILL of the command itself, of one of its workers, or of its Prefect server, at a moment drawn evenly from the
+time that an undisturbed command takes. The same command is then given again, until the study is done; then a new study begins,
+until all kills are spent. Every finished study must have the records, weights, predictions, curves, trials and summary of the
+undisturbed one, to the last bit, and MLflow every step of every run once.
+Which place and which share of the time are drawn from --seed; what the machine does at that moment is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parents[1])  # as a script it finds its neighbours like this
+from benchmarks.facts import machine_facts
+from tests.flows.aftermath import differences, misloggings, no_run_is_left_running
+from tests.flows.studies import Started, TinyStudy, clean_environment, write_shared
+
+PLACES = ("command", "worker", "server")
+STUDY: dict[str, Any] = {
+    "training": {"learning_rate": 0.003, "batch_size": 5, "max_steps": 160, "evaluate_every_steps": 20},
+    "arms": {
+        "features": {"strategies": [{"kind": "feature_extraction"}]},
+        "full": {
+            "search": {"space": {"learning_rate": {"low": 1e-3, "high": 1e-2, "log": True}}, "n_trials": 2, "n_seeds": 1},
+            "strategies": [{"kind": "mixout", "p": 0.2}, {"kind": "swa", "last": 3}],
+        },
+    },
+    "seeds": {"n": 2},
+    "execution": {"device": "cpu", "slots": 2, "checkpoint_every_steps": 3, "retries": 0},
+}
+
+
+@dataclass
+class Kills:
+    """What happened."""
+
+    kills: list[dict[str, Any]] = field(default_factory=list)
+    studies: int = 0
+    runs: int = 0
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def identical(self) -> bool:
+        return not self.faults
+
+
+def main() -> int:
+    """0 when every study came out as the undisturbed one."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=50, help="kills in all (default: 50)")
+    parser.add_argument("--seed", type=int, default=0, help="draws places and moments (default: 0)")
+    parser.add_argument("--markdown", type=Path, help="write the page of the benchmark to this file")
+    parser.add_argument("--json", type=Path, help="write every kill to this file")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="kill-study-") as directory:
+        result, seconds = kill_study(options.kills, options.seed, Path(directory), say=print)
+    print(table(result, seconds))
+    if options.json is not None:
+        options.json.write_text(json.dumps(asdict(result), indent=1) + "\n")
+    if options.markdown is not None:
+        options.markdown.write_text(page(result, seconds, options.seed))
+    return 0 if result.identical else 1
+
+
+def kill_study(
+    n_kills: int, seed: int, directory: Path, say: Any = lambda line: None, place: str | None = None
+) -> tuple[Kills, float]:
+    """Spend the kills, in `directory`; what happened, and the seconds that the undisturbed command took."""
+    shared = directory / "shared"
+    shared.mkdir()
+    write_shared(shared)
+    environment = clean_environment(PREFECT_HOME=str(directory / "prefect"))
+    straight = TinyStudy(directory / "straight", shared, environment, **STUDY)
+    began = time.monotonic()
+    straight.run()
+    seconds = time.monotonic() - began
+    rng, result = random.Random(seed), Kills()
+    while len(result.kills) < n_kills:
+        study = TinyStudy(directory / f"study-{result.studies}", shared, environment, **STUDY)
+        while len(result.kills) < n_kills and not _interrupted(study, rng, seconds, result, place):
+            say(f"kill {len(result.kills)} of {n_kills}: {result.kills[-1]}")
+        study.run()
+        result.faults += [f"study {result.studies}: {fault}" for fault in _faults(study, straight)]
+        result.studies += 1
+        result.runs += len(study.records)
+        say(f"study {result.studies}: {'as the undisturbed one' if result.identical else result.faults}")
+    return result, seconds
+
+
+def _interrupted(study: TinyStudy, rng: random.Random, seconds: float, result: Kills, place: str | None) -> bool:
+    """Give the command and kill in it once; True when the study was done before that."""
+    where, moment = place or rng.choice(PLACES), rng.random()
+    started = study.start()
+    deadline = time.monotonic() + moment * seconds
+    while time.monotonic() < deadline and started.process.poll() is None:
+        time.sleep(0.01)
+    victim = None if started.process.poll() is not None else _victim(started, where)
+    if victim is None:
+        return started.wait() == 0
+    below = started.descendants()
+    stage = (started.stderr.strip().splitlines() or ["starting"])[-1][:100]
+    victim.send_signal(signal.SIGKILL)
+    result.kills.append({"place": where, "moment": round(moment, 3), "stage": stage})
+    code = started.wait()
+    result.kills[-1]["code"] = code
+    _, alive = psutil.wait_procs(below, timeout=30)
+    result.faults += [f"left behind: {' '.join(process.cmdline())}" for process in alive]
+    if "Traceback" in started.stderr:
+        result.faults.append(f"a traceback after the kill of the {where}: {started.stderr.strip().splitlines()[-1]}")
+    return False
+
+
+def _victim(started: Started, where: str) -> psutil.Process | None:
+    """The process to kill; the command itself while it has no worker or server."""
+    module = {"worker": "bertft_core.training.worker", "server": "flows.embedded_server"}.get(where)
+    try:
+        found = [child for child in started.descendants() if module in child.cmdline()] if module else []
+        return found[0] if found else psutil.Process(started.process.pid)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _faults(study: TinyStudy, straight: TinyStudy) -> list[str]:
+    found = differences(study, straight) + misloggings(study, ("search", "seeds"))
+    return found if no_run_is_left_running(study, 15) else [*found, "a run is left RUNNING in MLflow"]
+
+
+def table(result: Kills, seconds: float) -> str:
+    """The result in words."""
+    places = Counter(kill["place"] for kill in result.kills)
+    lines = [
+        f"{len(result.kills)} kills ({', '.join(f'{n} of the {place}' for place, n in sorted(places.items()))})",
+        f"in {result.studies} studies of {result.runs} runs; an undisturbed one takes {seconds:.0f} s",
+        "every study bit for bit as the undisturbed one" if result.identical else f"{len(result.faults)} faults:",
+    ]
+    return "\n".join(lines + result.faults)
+
+
+def page(result: Kills, seconds: float, seed: int) -> str:
+    """The page for docs/benchmarks."""
+    stages = Counter(_stage_of(kill["stage"]) for kill in result.kills)
+    rows = "\n".join(f"| {stage} | {n} |" for stage, n in stages.most_common())
+    command = ["benchmarks/kill_study.py", "--kills", str(len(result.kills)), "--seed", str(seed)]
+    facts = "\n".join(f"- {name}: {value}" for name, value in machine_facts(command).items())
+    return (
+        f"# Kill study\n\n```text\n{table(result, seconds)}\n```\n\n"
+        f"What the command said it was doing when it was hit:\n\n| stage | kills |\n|---|---|\n{rows}\n\n{facts}\n"
+    )
+
+
+def _stage_of(line: str) -> str:
+    """The stage in a line of progress such as '[0:05] training over seeds · 1/4 runs'."""
+    return line.partition("] ")[2].partition(" ·")[0] or "starting"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
