@@ -396,6 +396,12 @@ def test_a_run_at_the_constant_level_after_few_steps_has_learned_too_little(tmp_
     assert "full hardly learned in 7 steps at 1e-4: more steps (--set arms.full.epochs=30), or a higher rate" in todo
 
 
+def test_a_run_at_the_constant_level_with_a_rate_beyond_the_usual_was_shaken_however_few_its_steps(tmp_path):
+    arms = ARMS | {"full": {"learning_rate": 5e-3}}
+    (todo,) = check("broken_runs", whole(tmp_path, arms=arms, statuses={("full", 0): "collapsed"}, run={"planned_steps": 7})).todo
+    assert "full took too large steps at 5e-3" in todo
+
+
 def test_the_biased_optimizer_is_named_where_it_broke_runs(tmp_path):
     arms = ARMS | {"full": {"learning_rate": 1e-4, "strategies": [{"kind": "legacy_adam"}]}}
     (todo,) = check("broken_runs", whole(tmp_path, arms=arms, statuses={("full", 0): "collapsed"})).todo

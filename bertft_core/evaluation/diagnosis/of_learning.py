@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 
 from bertft_core.config.search import Choices, Range
 from bertft_core.config.strategies import EarlyStopping
 from bertft_core.evaluation.diagnosis.evidence import ENOUGH_STEPS, Diagnosis, Evidence, Verdict, longer, short, worst
-from bertft_core.recipes.facts import encoder_facts
-from bertft_core.recipes.rates import FEATURES_HIGH, FEATURES_LOW, rates_of
-from bertft_core.recipes.sizes import band_of
+from bertft_core.evaluation.diagnosis.usual import usual_rates
 from bertft_core.records import RunRecord, SweepResult
 
 FAR = 2.0
@@ -71,20 +67,12 @@ def _beyond(arm: str, name: str, part: Range | Choices, end: str) -> str:
 
 def _unusual(evidence: Evidence, arm: str, rate: float) -> str | None:
     """What to do about a rate that is far from those of `bertft recommend`; None for a usual one."""
-    try:
-        settings = json.loads((Path(evidence.card.encoder_dir) / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    usual = usual_rates(evidence, arm)
+    if usual is None or usual.low / FAR <= rate <= usual.high * FAR:
         return None
-    if any(strategy.kind == "feature_extraction" for strategy in evidence.study.arms[arm].strategies):
-        low, high = FEATURES_LOW, FEATURES_HIGH
-    else:
-        known = encoder_facts(settings, evidence.card.encoder.checkpoint, 0)
-        rates = rates_of(band_of(evidence.card.splits["train"].n_examples), known)
-        low, high = rates.low, rates.high
-    if low / FAR <= rate <= high * FAR:
-        return None
-    lower = "lower" if rate < low else "higher"
-    return f"{short(rate)} in {arm} is {lower} than usual for this encoder and size: search from {short(low)} to {short(high)}"
+    lower = "lower" if rate < usual.low else "higher"
+    searched = f"search from {short(usual.low)} to {short(usual.high)}"
+    return f"{short(rate)} in {arm} is {lower} than usual for this encoder and size: {searched}"
 
 
 def _end(part: Range | Choices, value: float) -> str | None:

@@ -7,6 +7,7 @@ import math
 from scipy.special import stdtrit
 
 from bertft_core.evaluation.diagnosis.evidence import Diagnosis, Evidence, Verdict, longer, short, worst
+from bertft_core.evaluation.diagnosis.usual import usual_rates
 from bertft_core.records import Difference
 
 MANY_BROKEN = 0.1
@@ -49,7 +50,9 @@ def _against(evidence: Evidence, arm: str, *, diverged: bool) -> list[str]:
     searched = evidence.study.arms[arm].search
     in_search = searched is not None and "learning_rate" in searched.space
     key = f"--set arms.{arm}.{'search.space.learning_rate.high' if in_search else 'learning_rate'}"
-    if not diverged and ("feature_extraction" in strategies or n_steps < FEW_STEPS or rate < LOW_RATE):
+    usual = usual_rates(evidence, arm)
+    too_high = diverged or (usual is not None and rate > usual.high)
+    if not too_high and ("feature_extraction" in strategies or n_steps < FEW_STEPS or rate < LOW_RATE):
         more = f"more steps ({longer(evidence, arm)}), or a higher rate ({key}={short(3 * rate)})"
         return [f"{arm} hardly learned in {n_steps} steps at {short(rate)}: {more}"]
     warmup = f"--set arms.{arm}.warmup_ratio={max(0.1, min(0.3, 2 * training.warmup_ratio)):g}"
