@@ -11,7 +11,8 @@ from filelock import FileLock, Timeout
 
 from bertft_core.config import StudyConfig, UserError, load_study
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudyDir, SweepResult
-from bertft_core.records.store import read_record
+from bertft_core.records.store import Damaged, checked_record, checked_values, read_record
+from bertft_core.records.upgrade import version_of
 from bertft_core.sweep.search import search_digest
 from bertft_core.training.planning import plan_runs
 from flows.home import home_dir
@@ -36,11 +37,25 @@ class StudyOnDisk:
             return found
         for name, arm in self.study.arms.items():
             if arm.search is not None:
-                directory = self.dir.sweep_dir(name, search_digest(self.study, self.card, name))
-                result = read_record(directory / "result.json", SweepResult)
+                result = self._sweep(name, search_digest(self.study, self.card, name))
                 if result is not None and result.n_planned == arm.search.n_trials:
                     found[name] = result
         return found
+
+    def _sweep(self, arm: str, digest: str) -> SweepResult | None:
+        """The result of a search; a study of an older version has it below another digest."""
+        folders = [self.dir.sweep_dir(arm, digest)]
+        if self.is_older:
+            folders += sorted(self.dir.path.glob(f"sweep/{arm}-*"))
+        return next((found for folder in folders if (found := read_record(folder / "result.json", SweepResult))), None)
+
+    @cached_property
+    def is_older(self) -> bool:
+        """An older version of this package has run it last."""
+        try:
+            return checked_values(self.dir.config_path, StudyConfig)[1] < version_of("StudyConfig")
+        except (FileNotFoundError, Damaged):
+            return False
 
     @cached_property
     def planned(self) -> list[RunSpec]:
@@ -49,7 +64,9 @@ class StudyOnDisk:
             return []
         settled = [name for name, arm in self.study.arms.items() if arm.search is None or name in self.sweeps]
         specs = plan_runs(self.study, self.card, {arm: result.chosen for arm, result in self.sweeps.items()})
-        return [spec for spec in specs if spec.arm in settled]
+        # runs of an older version are meant by the digest they had
+        older = {record.spec.model_copy().digest: record.spec for record in self.records.values()} if self.is_older else {}
+        return [older.get(spec.digest, spec) for spec in specs if spec.arm in settled]
 
     @cached_property
     def records(self) -> dict[str, RunRecord]:
@@ -74,9 +91,16 @@ def find_study(name: str, home: Path | None) -> StudyOnDisk:
     if Path(name).suffix in (".yaml", ".yml"):
         name = load_study(name).name
     study_dir = StudyDir(where, name)
-    study = read_record(study_dir.config_path, StudyConfig)
-    if study is not None:
-        return StudyOnDisk(study, study_dir)
+    try:
+        return StudyOnDisk(checked_record(study_dir.config_path, StudyConfig), study_dir)
+    except Damaged as error:
+        raise UserError(
+            f"the study '{name}' cannot be read",
+            found=str(error),
+            todo="run it once more, which writes the file anew: bertft run CONFIG",
+        ) from None
+    except FileNotFoundError:
+        pass
     known = sorted(path.parent.name for path in where.glob("studies/*/config.json"))
     near = difflib.get_close_matches(name, known, n=1)
     raise UserError(

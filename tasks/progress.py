@@ -84,7 +84,7 @@ class StudyProgress:
     listeners: list[Callable[[Snapshot], None]] = field(default_factory=list)
     n_slots: int = 1
     problems: list[str] = field(default_factory=list)
-    """What could not be logged, for the user to read at the end."""
+    """What was damaged or could not be logged, and what was done about it, for the user to read at the end."""
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -96,6 +96,12 @@ class StudyProgress:
         self._reused: dict[str, int] = {}
         self._seconds: dict[str, list[float]] = {}
         self._running: dict[str, _Running] = {}
+
+    def tell(self, problem: str) -> None:
+        """Remember a problem for the end, each one once."""
+        with self._lock:
+            if problem not in self.problems:
+                self.problems.append(problem)
 
     def plan(self, stage: Stage, arm: str, n: int) -> None:
         """Say how many runs of an arm a stage will have at most; a later word replaces an earlier one."""
@@ -110,6 +116,9 @@ class StudyProgress:
 
     def on_event(self, spec: RunSpec, event: dict) -> None:
         """A running run reports."""
+        if event["kind"] == "problem":
+            self.tell(f"{spec.title}: {event['text']}")
+            return
         with self._lock:
             run = self._running.setdefault(spec.title, _Running(spec.arm, time.monotonic()))
             if event["kind"] == "started":

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
-from bertft_core.config import StudyConfig, UserError
+from bertft_core.config import StudyConfig
 from bertft_core.records import RunRecord, RunSpec, StudyDir
-from bertft_core.records.store import file_sha256, write_atomically, write_record
+from bertft_core.records.damage import files_of, mend
+from bertft_core.records.store import file_sha256, write_record
 from bertft_core.training.devices import slot_environments
 from bertft_core.training.slots import Slots
 from tasks.early_workers import looks_finished, take_workers
 from tasks.guard import Guard
+from tasks.holding import refuse_older, take_lock
 from tasks.progress import StudyProgress
 from tasks.tracking import Tracker
 
@@ -35,9 +35,14 @@ class Session:
         self._lock = FileLock(self.dir.path / "lock")
 
     def __enter__(self) -> Session:
-        self.dir.path.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
-        write_record(self.dir.config_path, self.study)
+        take_lock(self.dir, self._lock)
+        try:
+            refuse_older(self.dir, force=self.forced)
+            mend(self.dir, self.progress.tell)
+            write_record(self.dir.config_path, self.study)
+        except BaseException:
+            self._lock.release()
+            raise
         if self.forced or not looks_finished(self.study, self.dir):
             _ = self.slots  # they import beside the data preparation
         self.tracker = Tracker(self.study, self.dir)
@@ -49,23 +54,10 @@ class Session:
         if self._slots is not None:
             self._slots.close()
         self.tracker.finish("FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED")
-        self.progress.problems.extend(self.tracker.problems)
+        for problem in self.tracker.problems:
+            self.progress.tell(f"MLflow: {problem}; the same command logs what is missing")
         self._guard.release()
         self._lock.release()
-
-    def _take_lock(self) -> None:
-        holder = self.dir.path / "lock.json"
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            text = holder.read_text() if holder.exists() else ""
-            raise UserError(
-                f"another command is running the study '{self.study.name}'",
-                path=self.dir.path,
-                found=f"the lock is held by process {json.loads(text or '{}').get('pid', '?')}",
-                todo="wait until it ends, or stop it",
-            ) from None
-        write_atomically(holder, json.dumps({"pid": os.getpid()}))
 
     @property
     def forced(self) -> bool:
@@ -105,11 +97,10 @@ class Session:
 
 
 def is_reusable(record: RunRecord, spec: RunSpec, run_dir: Path) -> bool:
-    """Whether a record answers a spec: finished with its predictions as they were written, or pruned under the same thresholds."""
+    """Whether a record answers a spec: finished with its files as they were written, or pruned under the same thresholds."""
     if record.status == "pruned":
         return record.spec.prune_below == spec.prune_below
-    paths = {path for splits in record.predictions.values() for path in splits.values()}
-    return record.finished and all(is_whole(run_dir / path, record.files.get(path)) for path in paths)
+    return record.finished and all(is_whole(run_dir / path, record.files.get(path)) for path in files_of(record))
 
 
 def is_whole(path: Path, sha256: str | None) -> bool:

@@ -78,10 +78,13 @@ def checked_record(path: Path, kind: type[Record]) -> Record:
     """
     values, version = checked_values(path, kind)
     try:
-        return kind.model_validate(upgraded(values, kind.__name__, version))
+        record = kind.model_validate(upgraded(values, kind.__name__, version))
     except (ValidationError, KeyError, TypeError, AttributeError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else f"a {kind.__name__} was expected"
         raise Damaged(f"{path}: {reason}") from None
+    if isinstance(record, RunRecord):  # its spec, upgraded, would have another digest than the folder it lies in
+        record.spec.__dict__["digest"] = record.digest
+    return record
 
 
 def checked_values(path: Path, kind: type[Frozen]) -> tuple[dict[str, Any], int]:

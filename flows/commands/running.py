@@ -19,6 +19,7 @@ from flows.embedded_server import EmbeddedServer
 from flows.home import home_dir
 from flows.quiet import keep_prefect_out_of_the_terminal, use_embedded_prefect
 from tasks.early_workers import early_workers
+from tasks.holding import refuse_older
 
 NOT_DONE = ("failed", "missing")
 DRAIN_SECONDS = 10.0
@@ -29,6 +30,7 @@ def run_command(config: Path, overrides: list[str], home: Path | None, *, force:
     """Run the study and print its table; 0, or 1 when a report run failed (one that collapsed or diverged is a result)."""
     study = load_study(config, overrides)  # a mistake is told before anything starts
     where = home_dir(home)
+    refuse_older(StudyDir(where, study.name), force=force)
     print(f"study {study.name} in {where}", file=sys.stderr)
     with early_workers(study, where, force=force), prefect_api(where, meanwhile=lambda: prepare_data(study, home_dir=where)):
         from flows.run_on_api import run_on_api
@@ -103,4 +105,4 @@ def _print_end(summary: StudySummary, study_dir: StudyDir, problems: list[str]) 
         print(f"search    {path}")
     print(f"look      bertft ui --home {study_dir.home_dir} --study {summary.study}")
     for problem in problems:
-        print(f"warning   MLflow: {problem}; the same command logs what is missing", file=sys.stderr)
+        print(f"warning   {problem}", file=sys.stderr)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 from filelock import FileLock
 from typer.testing import CliRunner
 
 from bertft_core.records import StudySummary
-from bertft_core.records.store import checked_record
+from bertft_core.records.store import checked_record, write_record
 from bertft_core.report.text_table import result_table
 from flows.cli import app
+from tasks.processes import Owner
 from tests.flows.studies import FEATURES, TinyStudy, clean_environment, run_several
 
 COMMANDS = ("run", "plan", "check-data", "status", "show", "report", "ui", "announce")
@@ -97,11 +97,12 @@ def test_an_override_is_part_of_the_study_and_more_seeds_keep_the_first_ones(new
 def test_a_study_that_is_running_is_refused(new_study):
     study = new_study()
     study.dir.path.mkdir(parents=True)
-    (study.dir.path / "lock.json").write_text(json.dumps({"pid": 12345}))
+    owner = Owner(host="box", pid=12345, began=1.0, since="2026-01-01T00:00:00+00:00", command="bertft run tiny.yaml")
+    write_record(study.dir.path / "lock.json", owner)
     with FileLock(study.dir.path / "lock"):
         ended = study.run(expect=2)
     assert "another command is running the study 'tiny'" in ended.stderr
-    assert "process 12345" in ended.stderr
+    assert "process 12345 on box, since 2026-01-01T00:00:00+00:00: bertft run tiny.yaml" in ended.stderr
 
 
 def test_a_prefect_server_that_does_not_answer_is_told(new_study):

@@ -1,0 +1,63 @@
+"""Which process does something, so that another one can tell whether it still lives: host, id, and when it began."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from bertft_core.config.base import Frozen
+
+CLOCK_SECONDS = 2.0
+"""How far two readings of a process's beginning may be apart: the kernel counts it from the start of the machine."""
+
+
+class Owner(Frozen):
+    """A process of bertft. An id is used again after a while, its beginning is not."""
+
+    host: str
+    pid: int
+    began: float
+    """Seconds since 1970."""
+    since: str = ""
+    """When it took what it owns; ISO 8601, UTC."""
+    command: str = ""
+
+    @property
+    def is_here(self) -> bool:
+        """It ran on this host: whether it lives can be seen from here."""
+        return self.host == platform.node()
+
+    @property
+    def is_gone(self) -> bool:
+        """It ran on this host and has ended; of another host's process nothing is known."""
+        if not self.is_here:
+            return False
+        try:
+            process = psutil.Process(self.pid)
+            dead = process.status() == psutil.STATUS_ZOMBIE
+            return dead or abs(process.create_time() - self.began) > CLOCK_SECONDS
+        except psutil.NoSuchProcess:
+            return True
+        except psutil.AccessDenied:
+            return False
+
+    def words(self) -> str:
+        """`process 4711 on box, since 2026-01-01T00:00:00Z: bertft run study.yaml`."""
+        return f"process {self.pid} on {self.host}, since {self.since}: {self.command}"
+
+
+def this_process() -> Owner:
+    """The process that asks."""
+    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    return Owner(
+        host=platform.node(),
+        pid=os.getpid(),
+        began=round(psutil.Process().create_time(), 2),
+        since=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=" ".join(words)[:300],
+    )

@@ -1,0 +1,127 @@
+"""A study of an older version can be looked at, is not mixed with new runs, and one of a newer version is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bertft_core.config import UserError
+from bertft_core.config.base import Frozen
+from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudyDir, StudySummary, SweepResult, upgrade
+from bertft_core.records.damage import find_damage
+from bertft_core.records.probe_record import ProbeRecord
+from bertft_core.records.store import checked_record, checked_values, read_record, write_record
+from bertft_core.records.verification import Verification
+from flows.cli import main
+from tasks.holding import refuse_older
+from tests.records import make_card, make_spec, make_study
+
+KEPT = Path(__file__).parents[1] / "assets" / "study-0.1"
+VERSIONED: tuple[type[Frozen], ...] = (RunSpec, RunRecord, DatasetCard, SweepResult, StudySummary, ProbeRecord, Verification)
+
+
+@pytest.fixture
+def old_home(tmp_path) -> Path:
+    """A copy of the study that an older version has left."""
+    shutil.copytree(KEPT, tmp_path / "home")
+    return tmp_path / "home"
+
+
+def bertft(capsys, *words: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    out, err = capsys.readouterr()
+    return int(ended.value.code or 0), out, err
+
+
+@pytest.mark.parametrize("kind", VERSIONED)
+def test_a_record_is_written_as_the_last_version_of_the_table(kind):
+    assert kind.model_fields["version"].default == upgrade.version_of(kind.__name__)
+
+
+def test_the_kept_study_is_of_version_1_and_whole():
+    versions = [json.loads(path.read_text())["version"] for path in KEPT.glob("studies/older/runs/*/record.json")]
+    assert versions == [1] * 9
+    assert list(find_damage(StudyDir(KEPT, "older"))) == []
+
+
+def test_its_runs_are_read_with_the_digests_they_had():
+    for path in KEPT.glob("studies/older/runs/*/record.json"):
+        record = checked_record(path, RunRecord)
+        assert record.spec.digest == record.digest == json.loads(path.read_text())["digest"]
+        assert path.parent.name == record.digest[:16]
+        stopping = [strategy for strategy in record.spec.strategies if strategy.kind == "early_stopping"]
+        assert [(s.patience, s.min_delta) for s in stopping] == ([(1, 0.01)] if record.spec.arm == "stopped" else [])
+
+
+def test_status_and_show_know_it(old_home, capsys):
+    code, out, _ = bertft(capsys, "status", "older", "--home", str(old_home))
+    assert code == 0
+    for arm in ("features", "stopped", "full"):
+        assert f"  {arm:<16} seeds   2 done, 0 running, 0 failed, 0 missing of 2" in out
+    assert "2 trials (1 complete, 1 pruned); chosen: learning_rate 0.003443" in out
+    code, out, _ = bertft(capsys, "show", "older", "--home", str(old_home))
+    assert code == 0
+    assert "stopped                 2/2   0.562" in out
+
+
+def test_its_report_is_written_from_its_own_predictions(old_home, capsys):
+    study_dir = StudyDir(old_home, "older")
+    before = read_record(study_dir.summary_path, StudySummary)
+    assert bertft(capsys, "report", "older", "--home", str(old_home))[0] == 0
+    after = read_record(study_dir.summary_path, StudySummary)
+    assert before is not None
+    assert [(arm.arm, arm.counts, arm.metrics) for arm in after.arms] == [
+        (arm.arm, arm.counts, arm.metrics) for arm in before.arms
+    ]
+    assert "stopped" in (study_dir.report_dir / "report.html").read_text()
+
+
+def test_running_it_is_refused_with_what_to_do(old_home, tmp_path, capsys):
+    config = tmp_path / "study.yaml"
+    config.write_text("name: older\ndata: {source: bundled, name: reviews}\narms: {full: {}}\n")
+    code, _, err = bertft(capsys, "run", str(config), "--home", str(old_home))
+    assert code == 2
+    assert "the study 'older' was run by an older version of bertft" in err
+    assert "--set name=older-2" in err
+    assert checked_values(StudyDir(old_home, "older").config_path, type(make_study()))[1] == 1, "nothing was written"
+    refuse_older(StudyDir(old_home, "older"), force=True)
+    refuse_older(StudyDir(old_home, "new"), force=False)
+
+
+def test_a_study_of_this_version_is_not_refused(tmp_path):
+    study_dir = StudyDir(tmp_path, "small")
+    write_record(study_dir.config_path, make_study())
+    assert json.loads(study_dir.config_path.read_text())["version"] == 2
+    refuse_older(study_dir, force=False)
+    assert read_record(study_dir.config_path, type(make_study())) == make_study()
+
+
+def test_a_record_of_a_newer_version_is_refused_and_not_taken_for_damaged(tmp_path):
+    path = tmp_path / "spec.json"
+    spec = make_spec(make_study(), make_card(tmp_path))
+    path.write_text(json.dumps(spec.model_dump(mode="json") | {"version": 99, "new_key": 1}))
+    for read in (read_record, checked_record):
+        with pytest.raises(UserError, match="made by a newer bertft") as refused:
+            read(path, RunSpec)
+        assert "upgrade bertft" in str(refused.value)
+        assert str(path) in str(refused.value)
+
+
+def test_early_stopping_of_the_study_goes_to_the_arms_that_have_none():
+    old = {
+        "training": {"epochs": 2, "early_stopping": {"patience": 2, "min_delta": 0.0}},
+        "arms": {
+            "a": {"early_stopping": {"patience": 5, "min_delta": 0.1}},
+            "b": {"strategies": [{"kind": "feature_extraction"}]},
+        },
+    }
+    new = upgrade.upgraded(old, "StudyConfig", 1)
+    assert new["training"] == {"epochs": 2}
+    assert new["arms"]["a"]["strategies"] == [{"kind": "full"}, {"kind": "early_stopping", "patience": 5, "min_delta": 0.1}]
+    assert new["arms"]["b"]["strategies"][1] == {"kind": "early_stopping", "patience": 2, "min_delta": 0.0}
+    assert upgrade.upgraded(new, "StudyConfig", 2) is new
