@@ -11,9 +11,10 @@ import pyarrow as pa
 from bertft_core.config.execution import ExecutionConfig
 from bertft_core.data.encoder_files import WEIGHTS, sha256_of
 from bertft_core.data.prepared import open_split
-from bertft_core.records import RunRecord, RunSpec
+from bertft_core.records import Environment, RunRecord, RunSpec
 from bertft_core.records.store import read_record
-from bertft_core.training.devices import slot_environments
+from bertft_core.training.devices import slot_environments, visible_gpus
+from bertft_core.training.environment import read_environment
 from bertft_core.training.slots import OnEvent, Worker
 
 NEVER_SECONDS = 1e9
@@ -39,6 +40,15 @@ def missing_input(spec: RunSpec) -> str | None:
     if sha256 != spec.encoder.weights_sha256:
         return f"the encoder's weights are others now: {weights} has SHA-256 {sha256}, the run had {spec.encoder.weights_sha256}"
     return None
+
+
+def environment_here(spec: RunSpec) -> Environment:
+    """What this machine would carry the run out with; settings and variables, which its process will have, are left out."""
+    import torch  # slow
+
+    gpus = [] if spec.device == "cpu" else visible_gpus()
+    device = torch.cuda.get_device_name(0) if gpus and torch.cuda.is_available() else "cpu"
+    return read_environment(device, spec.threads).model_copy(update={"flags": {}, "variables": {}})
 
 
 def isolated(spec: RunSpec, folder: Path) -> RunSpec:

@@ -32,8 +32,9 @@ class StoredRun:
 def compare(recorded: StoredRun, again: StoredRun) -> Finding:
     """The verdict on a run that was trained again.
 
-    `bitwise` only when everything is the same that the record holds: status, hashes, metrics of every evaluation and split, curves,
-    and the files as they lie there now. With a difference and an environment that can make one it is `not reproducible here`.
+    `bitwise` only when everything is the same that the record holds: status, hashes, metrics of every evaluation and split,
+    curves, and the files as they lie there now. With a difference and an environment that can make one it is
+    `not reproducible here`.
     """
     left, right = recorded.record, again.record
     changes = (
@@ -98,6 +99,10 @@ def _different_files(recorded: StoredRun, again: StoredRun) -> Iterator[str]:
         expected, made = sha256 or _sha256(recorded.run_dir / name), again.record.files.get(name)
         if expected is not None and expected != made:
             yield name if made is not None else f"{name}: not written again"
+    if not recorded.record.files:
+        stored = read_curves(recorded.run_dir / "curves.jsonl")
+        if stored and stored != read_curves(again.run_dir / "curves.jsonl"):
+            yield "curves.jsonl"
 
 
 def _sha256(path: Path) -> str | None:
