@@ -86,7 +86,7 @@ def plan_progress(session: Session) -> None:
     for name, arm in session.study.arms.items():
         if arm.search is not None:
             session.progress.plan("search", name, arm.search.n_trials * arm.search.n_seeds)
-        session.progress.plan("seeds", name, session.study.n_runs_per_arm)
+        session.progress.plan("seeds", name, session.study.n_runs_per_arm + session.study.seeds.repeats)
         if session.study.probes is not None and session.study.probes.needs_model:
             session.progress.plan("probe", name, session.study.n_runs_per_arm)
 

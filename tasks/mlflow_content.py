@@ -132,6 +132,10 @@ def summary_metrics(summary: StudySummary) -> dict[str, float]:
     found: dict[str, float] = {}
     for margin in summary.margins:
         found[metric_name("summary", margin.arm, "over_constant", summary.headline_metric)] = margin.mean
+    for floor in summary.floors:
+        found[metric_name("summary", floor.arm, "floor", "bitwise")] = float(floor.bitwise)
+        if floor.largest_difference is not None:
+            found[metric_name("summary", floor.arm, "floor", summary.headline_metric)] = floor.largest_difference
     for arm in summary.arms:
         for status, n in arm.counts.items():
             found[metric_name("summary", arm.arm, "runs", status)] = n

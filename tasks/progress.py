@@ -129,13 +129,14 @@ class StudyProgress:
         """A run has its record."""
         with self._lock:
             run = self._running.pop(spec.title, None)
-            self._done[spec.stage, spec.arm] = self._done.get((spec.stage, spec.arm), 0) + 1
+            stage = "seeds" if spec.stage == "repeats" else spec.stage  # they are trained together
+            self._done[stage, spec.arm] = self._done.get((stage, spec.arm), 0) + 1
             if reused:
-                self._reused[spec.stage] = self._reused.get(spec.stage, 0) + 1
+                self._reused[stage] = self._reused.get(stage, 0) + 1
             elif run is not None and record.status != "pruned":
                 self._seconds.setdefault(spec.arm, []).append(time.monotonic() - run.started)
             if record.status in ("failed", "diverged"):
-                self._failed[spec.stage] = self._failed.get(spec.stage, 0) + 1
+                self._failed[stage] = self._failed.get(stage, 0) + 1
         self._tell()
 
     def probed(self, spec: RunSpec, *, reused: bool, failed: bool = False) -> None:

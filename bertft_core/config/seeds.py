@@ -36,3 +36,4 @@ class SeedsConfig(Frozen):
     n: int = Field(5, ge=1, le=10_000, description="Runs of each arm; a crossed design says its own number.")
     first: int = Field(0, ge=0)
     design: Literal["joint"] | OnlyDesign | CrossedDesign = "joint"
+    repeats: int = Field(0, ge=0, le=1000, description="Further runs of each arm's first seed with every seed the same.")

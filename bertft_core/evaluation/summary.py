@@ -12,6 +12,7 @@ import numpy as np
 from bertft_core.config.study import StudyConfig
 from bertft_core.evaluation.differences import difference, margin
 from bertft_core.evaluation.ensembles import ensemble_of
+from bertft_core.evaluation.floor import variance_floors
 from bertft_core.evaluation.intervals import bootstrap_interval, t_interval
 from bertft_core.evaluation.probes import summarise_probes
 from bertft_core.evaluation.scores import CHECKPOINTS, majority_scores, scores_of
@@ -53,6 +54,7 @@ def summarise(
         arms=arms,
         differences=tuple(found for found in differences if found is not None),
         margins=tuple(found for found in margins if found is not None),
+        floors=variance_floors(study, card, chosen, key, records, run_dir_of),
         probes=summarise_probes(study, card, split, arms, records, run_dir_of),
     )
 

@@ -4,7 +4,16 @@ from bertft_core.records.data_card import ChainLink, DatasetCard, Finding, Split
 from bertft_core.records.run_record import Environment, Evaluation, RunRecord, RunStatus
 from bertft_core.records.run_spec import EncoderIdentity, RunSpec, SeedTriple
 from bertft_core.records.store import StudyDir
-from bertft_core.records.summary import ArmSummary, Difference, Ensemble, Margin, MetricSummary, SeedScore, StudySummary
+from bertft_core.records.summary import (
+    ArmSummary,
+    Difference,
+    Ensemble,
+    Margin,
+    MetricSummary,
+    SeedScore,
+    StudySummary,
+    VarianceFloor,
+)
 from bertft_core.records.sweep_result import SweepResult, TrialRow
 
 __all__ = [
@@ -29,4 +38,5 @@ __all__ = [
     "StudySummary",
     "SweepResult",
     "TrialRow",
+    "VarianceFloor",
 ]

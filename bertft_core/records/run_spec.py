@@ -54,11 +54,13 @@ class RunSpec(Frozen):
     version: int = SPEC_VERSION
     study: str
     arm: str
-    stage: Literal["search", "seeds"]
+    stage: Literal["search", "seeds", "repeats"]
     index: int
     """Seed index, counted as in the config."""
     trial: int | None = None
     """Trial number, in the search stage."""
+    repeat: int = 0
+    """The very same run once more, counted from 1; 0 is the run itself."""
 
     head: HeadConfig
     encoder: EncoderIdentity
@@ -87,12 +89,16 @@ class RunSpec(Frozen):
     @cached_property
     def digest(self) -> str:
         """SHA-256 of what decides the result: the run's identity."""
-        return digest_of(self.model_dump(mode="json", exclude=set(LEFT_OUT_OF_DIGEST)))
+        return digest_of(self.model_dump(mode="json", exclude=self._left_out()))
 
     @cached_property
     def setting_digest(self) -> str:
         """The digest without the seeds: the same for all seeds of one setting."""
-        return digest_of(self.model_dump(mode="json", exclude=set(LEFT_OUT_OF_DIGEST | {"seeds"})))
+        return digest_of(self.model_dump(mode="json", exclude=self._left_out() | {"seeds"}))
+
+    def _left_out(self) -> set[str]:
+        """A repeat computes what the run itself does, and is another run all the same."""
+        return set(LEFT_OUT_OF_DIGEST) | (set() if self.repeat else {"repeat"})
 
     def model_copy(self, **how: Any) -> Self:
         """As pydantic's, but the copy finds its own digests: pydantic would hand on those already computed."""
@@ -104,5 +110,7 @@ class RunSpec(Frozen):
     @property
     def title(self) -> str:
         """How a person finds the run: `full · seed 003`, or with its trial in a search."""
-        seed = f"seed {self.index:03d}" if self.stage == "seeds" else f"search seed {self.index}"
+        seed = f"search seed {self.index}" if self.stage == "search" else f"seed {self.index:03d}"
+        if self.repeat:
+            return f"{self.arm} · {seed} · repeat {self.repeat}"
         return f"{self.arm} · {seed}" if self.trial is None else f"{self.arm} · trial {self.trial:03d} · {seed}"

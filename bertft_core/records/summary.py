@@ -97,6 +97,20 @@ class Margin(Frozen):
     sentence: str
 
 
+class VarianceFloor(Frozen):
+    """How far runs of one arm with every seed the same are apart."""
+
+    arm: str
+    n: int
+    """Runs, the first one among them."""
+    bitwise: bool
+    """All end with the same weights."""
+    largest_difference: float | None
+    """Of the headline metric; None when fewer than one has a score."""
+    sd: float | None
+    sentence: str
+
+
 class StudySummary(Frozen):
     """The answer of a study."""
 
@@ -111,5 +125,7 @@ class StudySummary(Frozen):
     differences: tuple[Difference, ...] = ()
     margins: tuple[Margin, ...] = ()
     """Every arm with a score against the constant predictor, where that can be scored."""
+    floors: tuple[VarianceFloor, ...] = ()
+    """Of the arms whose first seed was repeated."""
     probes: ProbeSummary | None = None
     """Forgetting and confidence, where the study asks for them."""

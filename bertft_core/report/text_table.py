@@ -15,6 +15,7 @@ def result_table(summary: StudySummary) -> str:
     """
     blocks = [_block(summary, split) for split in wording.splits_of(summary)]
     told = wording.sentences(summary)
+    told += [f"{floor.sentence}." for floor in summary.floors]
     missing = wording.not_counted(summary)
     if missing:
         told += [f"Not plainly ok: {'; '.join(missing)}."]

@@ -10,6 +10,8 @@ from bertft_core.config.training import TrainingConfig, merge_training
 from bertft_core.records import DatasetCard, RunSpec, SeedTriple
 from bertft_core.seeds import joint_seeds, report_seeds
 
+REPEATED: dict[str, Any] = {"stage": "repeats", "keep_model": False, "watch_gradients": 0}
+"""What a repeat is beside its number."""
 Chosen = Mapping[str, Mapping[str, Any]]
 """Arm → setting its search chose."""
 
@@ -21,6 +23,16 @@ def plan_runs(study: StudyConfig, card: DatasetCard, chosen: Chosen) -> list[Run
         _spec(study, card, arm, settings[arm], "seeds", index, seeds, card.evaluated_splits)
         for index, seeds in report_seeds(study.seed, study.seeds)
         for arm in study.arms
+    ]
+
+
+def plan_repeats(study: StudyConfig, card: DatasetCard, chosen: Chosen, *, with_first: bool = False) -> list[RunSpec]:
+    """The repeats of every arm's first seed, arm by arm; `with_first` puts the run that they repeat before them."""
+    firsts = plan_runs(study, card, chosen)[: len(study.arms)] if study.seeds.repeats else []
+    return [
+        spec.model_copy(update=REPEATED | {"repeat": repeat}) if repeat else spec
+        for spec in firsts
+        for repeat in range(0 if with_first else 1, study.seeds.repeats + 1)
     ]
 
 

@@ -12,6 +12,7 @@ from bertft_core.config import parse_study
 from bertft_core.config.yaml_text import read_yaml
 from bertft_core.evaluation import summarise
 from bertft_core.records import Finding, StudyDir, StudySummary
+from bertft_core.records.store import checked_record
 from bertft_core.report import result_table, write_report
 from bertft_core.report.config_text import study_yaml
 from bertft_core.report.curves import loss_curve
@@ -191,7 +192,7 @@ def test_runs_csv_has_one_row_for_each_planned_run(tmp_path):
 
 def test_summary_json_is_the_summary(tmp_path):
     path, summary, _ = _write(tmp_path)
-    assert StudySummary.model_validate(json.loads((path.parent / "summary.json").read_text())) == summary
+    assert checked_record(path.parent / "summary.json", StudySummary) == summary
 
 
 def test_the_result_table_shows_the_headline_first_then_the_other_splits_and_the_difference(tmp_path):

@@ -1,0 +1,60 @@
+"""The variance floor: what is left between runs when every seed is fixed. On a CPU it must be nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bertft_core.config.study import StudyConfig
+from bertft_core.evaluation.scores import scores_of
+from bertft_core.records import DatasetCard, RunRecord, VarianceFloor
+from bertft_core.training.planning import plan_repeats
+
+
+def variance_floors(
+    study: StudyConfig,
+    card: DatasetCard,
+    chosen: Mapping[str, Mapping[str, Any]],
+    key: str,
+    records: Mapping[str, RunRecord],
+    run_dir_of: Callable[[str], Path],
+) -> tuple[VarianceFloor, ...]:
+    """For each arm the repeats of its first seed that there are, compared by weights and by `key` (checkpoint/split/metric)."""
+    if not study.seeds.repeats:
+        return ()
+    groups: dict[str, list[RunRecord]] = {}
+    for spec in plan_repeats(study, card, chosen, with_first=True):
+        if spec.digest in records:
+            groups.setdefault(spec.arm, []).append(records[spec.digest])
+    floors = (_floor(arm, group, key, run_dir_of) for arm, group in groups.items() if len(group) > 1)
+    return tuple(floors)
+
+
+def _floor(arm: str, group: list[RunRecord], key: str, run_dir_of: Callable[[str], Path]) -> VarianceFloor:
+    scores = [found[key] for record in group if key in (found := scores_of(record, run_dir_of(record.digest)))]
+    hashes = {record.weights_sha256 for record in group}
+    bitwise = len(hashes) == 1 and None not in hashes
+    gap = float(np.ptp(scores)) if scores else None
+    _, split, metric = key.split("/", 2)
+    return VarianceFloor(
+        arm=arm,
+        n=len(group),
+        bitwise=bitwise,
+        largest_difference=gap,
+        sd=float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
+        sentence=_sentence(arm, group, bitwise, gap, f"{metric}, {split}"),
+    )
+
+
+def _sentence(arm: str, group: list[RunRecord], bitwise: bool, gap: float | None, what: str) -> str:
+    device = next((record.environment.device for record in group if record.environment is not None), "this machine")
+    runs = f"{len(group)} runs of {arm} with every seed the same on {device}"
+    if bitwise:
+        return f"{runs} end with the same weights to the last bit: what differs between seeds comes from the seeds"
+    if gap is None:
+        return f"{runs} end with different weights, and none of them has a score"
+    left = "so much of the spread does not come from seeds"
+    return f"{runs} end with different weights and differ by up to {gap:.4g} ({what}): {left}"
