@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,12 @@ from torch import Tensor
 
 from bertft_core.config.base import Frozen
 from bertft_core.records import Evaluation
+from bertft_core.records.damage import set_aside
 from bertft_core.records.store import Damaged, checked_record, file_sha256, write_record
 
 KEPT = 2
 TENSORS, POSITION = "state.safetensors", "position.json"
+NAME = re.compile(r"step-\d{8}")
 
 
 class Position(Frozen):
@@ -39,6 +43,9 @@ class Position(Frozen):
     scaler: dict[str, float | int] = {}
     """State of the fp16 gradient scaler."""
     tensors_sha256: str = ""
+    curves_size: int = 0
+    """Bytes of the run's curves that were written then, and their SHA-256."""
+    curves_sha256: str = ""
 
 
 def save_checkpoint(directory: Path, position: Position, tensors: dict[str, Tensor]) -> None:
@@ -54,20 +61,46 @@ def save_checkpoint(directory: Path, position: Position, tensors: dict[str, Tens
     write_record(part / POSITION, position.model_copy(update={"tensors_sha256": digest}))
     shutil.rmtree(target, ignore_errors=True)
     part.rename(target)
-    for old in sorted(directory.glob("step-*"))[:-KEPT]:
+    for old in checkpoints(directory)[:-KEPT]:
         shutil.rmtree(old)
 
 
-def load_checkpoint(directory: Path, digest: str) -> tuple[Position, dict[str, Tensor]] | None:
-    """The newest whole checkpoint of the run with this digest; a torn one is passed over for the one before."""
-    for folder in sorted(directory.glob("step-*"), reverse=True):
+def checkpoints(directory: Path) -> list[Path]:
+    """The folders of saved states, the oldest first; those that were set aside are not among them."""
+    return sorted(path for path in directory.glob("step-*") if NAME.fullmatch(path.name))
+
+
+def load_checkpoint(
+    directory: Path,
+    digest: str,
+    *,
+    tell: Callable[[str], None] = lambda problem: None,
+    fits: Callable[[Position], bool] = lambda position: True,
+) -> tuple[Position, dict[str, Tensor]] | None:
+    """The newest sound checkpoint of the run with this digest; others are told of, set aside, and the one before is taken.
+
+    `fits` says whether what lies beside the checkpoint, the run's curves, still is what it was.
+    """
+    for folder in reversed(checkpoints(directory)):
+        problem = None
         try:
             position = checked_record(folder / POSITION, Position)
-            whole = file_sha256(folder / TENSORS) == position.tensors_sha256
-        except (OSError, Damaged):
-            continue
-        if whole and position.digest == digest:
+            if position.digest != digest:
+                problem = "it is of another run"
+            elif file_sha256(folder / TENSORS) != position.tensors_sha256:
+                problem = "its tensors do not fit their checksum"
+            elif not fits(position):
+                problem = "the curves beside it are not what they were"
+        except Damaged as error:
+            problem = str(error).removeprefix(f"{folder / POSITION}: ")
+        except OSError as error:
+            problem = f"{Path(error.filename or folder).name} cannot be read: {error.strerror}"
+        if problem is None:
             return position, load_file(folder / TENSORS)
+        aside = set_aside(folder)
+        tell(
+            f"checkpoint {folder.name}: {problem}; the one before it is used, or the run begins anew (set aside as {aside.name})"
+        )
     return None
 
 

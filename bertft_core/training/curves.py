@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+from bertft_core.records.damage import SUFFIX
 from bertft_core.records.store import write_atomically
 
 
@@ -18,8 +21,20 @@ class CurveFile:
 
     def start(self, after_step: int) -> None:
         """Keep the lines up to `after_step` (0: none), for the run goes on from there."""
-        kept = [line for line in self._lines() if json.loads(line)["step"] <= after_step] if after_step else []
-        write_atomically(self._path, "".join(kept))
+        write_atomically(self._path, "".join(self._until(after_step)) if after_step else "")
+
+    def state(self) -> tuple[int, str]:
+        """Size in bytes and SHA-256 of what is written."""
+        content = self._content()
+        return len(content), hashlib.sha256(content).hexdigest()
+
+    def begins_with(self, size: int, sha256: str) -> bool:
+        """Whether the first `size` bytes still are what they were; if not, a copy of the file is set aside."""
+        if hashlib.sha256(self._content()[:size]).hexdigest() == sha256:
+            return True
+        if self._path.exists():
+            shutil.copyfile(self._path, self._path.with_name(self._path.name + SUFFIX))
+        return False
 
     def add(self, event: dict[str, Any]) -> None:
         """Remember a step or an evaluation."""
@@ -32,10 +47,21 @@ class CurveFile:
             file.writelines(self._pending)
         self._pending.clear()
 
-    def _lines(self) -> list[str]:
-        """Whole lines only: a kill may have torn the last one."""
+    def _content(self) -> bytes:
         try:
-            lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
+            return self._path.read_bytes()
         except FileNotFoundError:
-            return []
-        return [line for line in lines if line.endswith("\n")]
+            return b""
+
+    def _until(self, step: int) -> list[str]:
+        """The lines up to a step. They come in its order, so what a kill or worse has done to later ones does not matter."""
+        kept: list[str] = []
+        for line in self._content().splitlines(keepends=True):
+            try:
+                whole = line.endswith(b"\n") and json.loads(line)["step"] <= step
+            except (ValueError, KeyError, TypeError):
+                whole = False
+            if not whole:
+                break
+            kept.append(line.decode())
+        return kept

@@ -5,7 +5,9 @@ Every run would compute the same bits (same batches, same thread count), so taki
 
 from __future__ import annotations
 
+import hashlib
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from torch import Tensor
 from bertft_core.config.base import digest_of
 from bertft_core.data.prepared import PreparedSplit
 from bertft_core.records import RunSpec
+from bertft_core.records.damage import set_aside
 from bertft_core.records.store import write_atomically
 from bertft_core.training.environment import cpu_name
 from bertft_core.training.forward import Forward
@@ -28,23 +31,49 @@ def feature_dir(spec: RunSpec, device: torch.device) -> Path:
     return Path(spec.prepared_dir) / "features" / digest_of(parts)[:16]
 
 
-def frozen_features(forward: Forward, split: PreparedSplit, directory: Path) -> tuple[Tensor, np.ndarray]:
-    """The states [M, hidden] of a split in fp32 and where each example's begin [n + 1], from the files or computed and stored."""
+def frozen_features(
+    forward: Forward, split: PreparedSplit, directory: Path, tell: Callable[[str], None] = lambda problem: None
+) -> tuple[Tensor, np.ndarray]:
+    """The states [M, hidden] of a split in fp32 and where each example's begin [n + 1], from the files or computed and stored.
+
+    A file that does not fit the SHA-256 in its name's `.sha256` is told of and set aside.
+    """
     works = [forward.work(split, np.array([i])) for i in range(split.n)]
     rows = [len(work.window_lengths) if work.positions is None else len(work.positions) for work in works]
     starts = np.concatenate([[0], np.cumsum(rows)])
     path = directory / f"{split.name}.npy"
-    try:
-        states = torch.from_numpy(np.load(path, allow_pickle=False))
-        if len(states) == starts[-1]:
-            return states.to(forward.device), starts
-    except (OSError, ValueError, EOFError):
-        pass  # not there yet, or torn
+    stored = _stored(path, tell)
+    if stored is not None and len(stored) == starts[-1]:
+        return stored.to(forward.device), starts
     states = torch.cat(forward.evaluate(split, lambda split, indices: _states(forward, split, indices)))
     buffer = io.BytesIO()
     np.save(buffer, states.numpy(), allow_pickle=False)
-    write_atomically(path, buffer.getvalue())
+    content = buffer.getvalue()
+    write_atomically(_sha256_path(path), hashlib.sha256(content).hexdigest())  # first: runs beside this one write the same
+    write_atomically(path, content)
     return states.to(forward.device), starts
+
+
+def _sha256_path(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")
+
+
+def _stored(path: Path, tell: Callable[[str], None]) -> Tensor | None:
+    """The states in a file, when they are what was stored."""
+    try:
+        content = path.read_bytes()
+        expected = _sha256_path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError):  # not there yet, or stored by an older version
+        return None
+    if hashlib.sha256(content).hexdigest() == expected:
+        return torch.from_numpy(np.load(io.BytesIO(content), allow_pickle=False))
+    try:
+        aside = set_aside(path)
+    except FileNotFoundError:  # by a run beside this one
+        return None
+    name = Path(*path.parts[-4:])
+    tell(f"{name}: its content does not fit its checksum; the states are computed again (set aside as {aside.name})")
+    return None
 
 
 def _states(forward: Forward, split: PreparedSplit, indices: np.ndarray) -> list[Tensor]:

@@ -24,6 +24,7 @@ from bertft_core.training.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
+from bertft_core.training.curves import CurveFile
 from bertft_core.training.determinism import enter_dropout_stream, masking_draw
 from bertft_core.training.forward import Forward
 from bertft_core.training.optimizer import build_optimizer, learning_rate_factor, n_warmup_steps
@@ -47,11 +48,12 @@ class Loop:
         validation: Validation,
         checkpoint_dir: Path,
         emit: Callable[[dict[str, Any]], None],
+        curves: CurveFile,
     ) -> None:
         self.spec, self.setup, self.forward, self.plan = spec, setup, forward, plan
         self.training = spec.training
         self._train_split, self.validation, self._emit = train_split, validation, emit
-        self._checkpoint_dir = checkpoint_dir
+        self._checkpoint_dir, self._curves = checkpoint_dir, curves
         self._n_warmup = n_warmup_steps(plan.n_steps, self.training.warmup_ratio)
         self._names = {id(p): name for name, p in setup.learning.items()}
         self.optimizer = build_optimizer(setup, self.training)
@@ -170,13 +172,22 @@ class Loop:
         tensors |= {f"best/{name}": values for name, values in self.best_weights.items()}
         tensors |= {f"average/{name}": values for name, values in self._average.mean.items()}
         tensors |= optimizer_tensors(self.optimizer, self._names)
+        curves_size, curves_sha256 = self._curves.state()
+        self._advance(curves_size=curves_size, curves_sha256=curves_sha256)
         self._advance(scaler=self._scaler.state_dict() if self._scaler.is_enabled() else {})
         save_checkpoint(self._checkpoint_dir, self.position, tensors)
         self._saved_at = time.monotonic()
 
     def resume(self) -> bool:
-        """Go to the newest saved state of this run, if there is one."""
-        loaded = load_checkpoint(self._checkpoint_dir, self.spec.digest)
+        """Go to the newest sound state of this run, if there is one; what is damaged is told as a `problem` event."""
+
+        def tell(problem: str) -> None:
+            self._emit({"kind": "problem", "text": problem})
+
+        def fits(position: Position) -> bool:
+            return self._curves.begins_with(position.curves_size, position.curves_sha256)
+
+        loaded = load_checkpoint(self._checkpoint_dir, self.spec.digest, tell=tell, fits=fits)
         if loaded is None:
             return False
         self.position, tensors = loaded

@@ -50,8 +50,9 @@ def warm_up() -> None:
 def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> RunRecord:
     """Train, validate and predict as the spec says; write curves, predictions, model and, last, `record.json` to `run_dir`.
 
-    Goes on from the run's newest checkpoint when there is one, with the same result bit by bit. Events: `started`, `step`,
-    `evaluation`, `saving`, `predicting`, `ended`. Raises `UserError` for what this machine cannot do.
+    Goes on from the run's newest sound checkpoint when there is one, with the same result bit by bit. Events: `started`, `step`,
+    `evaluation`, `saving`, `predicting`, `ended`, and `problem` (`text`) for a damaged file that is made anew. Raises
+    `UserError` for what this machine cannot do.
     """
     started_at = _now()
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -104,12 +105,18 @@ class RunParts:
             validation=Validation(spec, self.forward, self.splits["validation"]),
             checkpoint_dir=run_dir / "checkpoint",
             emit=self._emit,
+            curves=self.curves,
         )
 
     def _use_frozen_features(self) -> None:
         if self.setup.encoder_is_constant and self.forward.separable(self.splits["train"]):
             directory = feature_dir(self.spec, self.forward.device)
-            self.forward.features = {name: frozen_features(self.forward, split, directory) for name, split in self.splits.items()}
+            self.forward.features = {
+                name: frozen_features(self.forward, split, directory, self._tell) for name, split in self.splits.items()
+            }
+
+    def _tell(self, problem: str) -> None:
+        self._on_event({"kind": "problem", "text": problem})
 
     def train(self) -> tuple[Any, str | None]:
         """Resume or start, and run the loop."""

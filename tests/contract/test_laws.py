@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pickle
 import random
 import shutil
 import signal
@@ -169,7 +170,9 @@ def test_the_files_of_a_run_are_those_of_its_record(spec, tmp_path):
 def test_the_state_is_saved_after_so_many_steps_too(spec, tmp_path):
     saved = []
     by_steps = spec.model_copy(update={"checkpoint_every_steps": 4, "checkpoint_every_seconds": 1e9})
-    train_run(by_steps, run_dir=tmp_path, on_event=lambda event: saved.append(event["step"]) if event["kind"] == "saving" else None)
+    train_run(
+        by_steps, run_dir=tmp_path, on_event=lambda event: saved.append(event["step"]) if event["kind"] == "saving" else None
+    )
     assert saved == [4, 8, 12]
 
 
@@ -255,8 +258,31 @@ def test_a_torn_checkpoint_is_passed_over_for_the_one_before(resumable, tmp_path
     damage(tmp_path / "checkpoint" / saved[-1] / file)
     events = []
     train_run(spec, run_dir=tmp_path, on_event=events.append)
-    assert events[0]["resumed_from_step"] == 6
+    problem, started = events[:2]
+    assert problem["kind"] == "problem"
+    assert problem["text"].startswith("checkpoint step-00000007: ")
+    assert "the one before it is used" in problem["text"]
+    assert started["resumed_from_step"] == 6
     assert result_in(tmp_path) == unbroken
+
+
+@pytest.mark.parametrize("line", [3, -1])
+def test_curves_that_were_changed_cost_the_checkpoints_after_them_and_are_whole_at_the_end(resumable, tmp_path, line):
+    spec, unbroken = resumable
+    interrupted(spec, tmp_path, "step", 8)
+    curves = tmp_path / "curves.jsonl"
+    lines = curves.read_bytes().splitlines(keepends=True)
+    lines[line] = lines[line].replace(b'"loss": ', b'"loss": 1')
+    curves.write_bytes(b"".join(lines))
+    events = []
+    train_run(spec, run_dir=tmp_path, on_event=events.append)
+    problems = [event["text"] for event in events if event["kind"] == "problem"]
+    assert all("the curves beside it are not what they were" in text for text in problems)
+    started = next(event for event in events if event["kind"] == "started")
+    assert (len(problems), started["resumed_from_step"]) == ((2, None) if line == 3 else (1, 6))
+    assert (tmp_path / "curves.jsonl.damaged").read_bytes() == b"".join(lines)
+    assert result_in(tmp_path) == unbroken
+    assert steps_in(tmp_path) == list(range(1, STEPS + 1))
 
 
 def test_a_run_starts_anew_when_every_checkpoint_is_torn_or_of_another_run(prepared, resumable, tmp_path):
@@ -269,8 +295,39 @@ def test_a_run_starts_anew_when_every_checkpoint_is_torn_or_of_another_run(prepa
     (tmp_path / "run" / "checkpoint" / ".step-00000010.part").mkdir()
     events = []
     train_run(spec, run_dir=tmp_path / "run", on_event=events.append)
-    assert events[0]["resumed_from_step"] is None
+    assert sum(event["kind"] == "problem" for event in events) == 3
+    assert next(event for event in events if event["kind"] == "started")["resumed_from_step"] is None
     assert result_in(tmp_path / "run") == unbroken
+
+
+class Malice:
+    """A pickle that makes a folder when it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_pickle_in_the_place_of_a_checkpoint_or_of_stored_features_is_not_loaded(prepared, tmp_path):
+    spec = stopping(tiny_spec(*prepared, "features", 0, **RESUMABLE))
+    interrupted(spec, tmp_path / "run", "step", 8)
+    evil = pickle.dumps(Malice(tmp_path / "executed"))
+    for path in (tmp_path / "run" / "checkpoint").glob("step-*/*"):
+        path.write_bytes(evil)
+    stored = sorted(Path(spec.prepared_dir).glob("features/*/*.npy"))
+    assert len(stored) >= 2
+    for path in stored:
+        path.write_bytes(evil)
+    events = []
+    train_run(spec, run_dir=tmp_path / "run", on_event=events.append)
+    problems = [event["text"] for event in events if event["kind"] == "problem"]
+    assert sum("does not fit its checksum; the states are computed again" in text for text in problems) == len(stored)
+    assert sum(text.startswith("checkpoint step-") for text in problems) == 2
+    assert not (tmp_path / "executed").exists()
+    train_run(spec, run_dir=tmp_path / "unbroken", on_event=events.append)
+    assert result_in(tmp_path / "run") == result_in(tmp_path / "unbroken")
 
 
 # Three streams
