@@ -14,7 +14,7 @@ from tasks.session import Session
 @task(name="prepare-data", task_run_name="prepare data · {session.study.name}", cache_policy=NO_CACHE, persist_result=False)
 def prepare_data(session: Session) -> DatasetCard:
     """Read, check, split and tokenise; see `bertft_core.data.prepare.prepare_data`. Raises `UserError` for bad data."""
-    card = prepare(session.study, home_dir=session.home_dir)
+    card = prepare(session.study, home_dir=session.home_dir, tell=session.progress.tell)
     write_record(session.dir.card_path, card)
     session.tracker.log_data(card)
     return card

@@ -26,17 +26,18 @@ from bertft_core.data.storage import load_or_make
 from bertft_core.data.tokenization import load_tokenizer, refuse_too_long, tokenizer_digest, uses_token_types
 from bertft_core.metrics import METRICS
 from bertft_core.records import DatasetCard, SplitCard
+from bertft_core.records.damage import Tell
 from bertft_core.records.store import read_record, write_record
 
 PREPARED_VERSION = 2
 """Goes into the fingerprint: raise it when the same examples would be stored differently."""
 
 
-def prepare_data(study: StudyConfig, *, home_dir: Path | str) -> DatasetCard:
+def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambda problem: None) -> DatasetCard:
     """Read and check the data every time, tokenise it only when its fingerprint is new, and say what was found.
 
-    The Arrow files and `card.json` lie in `home_dir/data/<fingerprint>/`. Raises `UserError` with file and line for data
-    that cannot be trained on, and for an encoder that cannot be had.
+    The Arrow files and `card.json` lie in `home_dir/data/<fingerprint>/`; `tell` hears of files there that were damaged. Raises
+    `UserError` with file and line for data that cannot be trained on, and for an encoder that cannot be had.
     """
     data = study.data
     if study.probes is not None and study.probes.masked_lm is not None:
@@ -63,7 +64,7 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str) -> DatasetCard:
     )
     directory = Path(home_dir).resolve() / "data" / fingerprint
     sizes = {name: len(split.examples) for name, split in splits.items()}
-    prepared = load_or_make(directory, sizes, lambda: _tokenised(alignment, splits, labels, encoder, data))
+    prepared = load_or_make(directory, sizes, lambda: _tokenised(alignment, splits, labels, encoder, data), tell)
     card = DatasetCard(
         name=_name(data),
         source=data.source,

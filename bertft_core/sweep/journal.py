@@ -7,6 +7,7 @@ there is no half-sampled trial, and a sampler's notes about a running trial neve
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from optuna.trial import FrozenTrial, TrialState
 from bertft_core.config.head import Direction
 from bertft_core.config.search import Choices, Range
 from bertft_core.records import TrialRow
+from bertft_core.records.damage import Tell, set_aside
+from bertft_core.sweep.journal_file import FROM_RECORDS, problem_of, seal, settle_file
 from bertft_core.sweep.rules import TrialOutcome
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
@@ -31,12 +34,21 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)  # its warnings are of plots 
 class TrialJournal:
     """The trials of one search, in the order they were asked. One process at a time; the study's lock sees to that."""
 
-    def __init__(self, path: Path, name: str, direction: Direction) -> None:
+    def __init__(self, path: Path, name: str, direction: Direction, tell: Tell = lambda problem: None) -> None:
+        """Open or make the file. One that is damaged is told of and set aside: the search is told again from the run records."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        _settle(path)
+        self._path = path
+        settle_file(path)
+        problem = problem_of(path)
+        if problem is not None:
+            tell(f"{Path(*path.parts[-3:])}: {problem}; {FROM_RECORDS} (set aside as {set_aside(path).name})")
         self.name, self.direction = name, direction
         self._storage = JournalStorage(JournalFileBackend(str(path)))
         self._study = optuna.create_study(storage=self._storage, study_name=name, direction=direction, load_if_exists=True)
+        for trial in self.trials():
+            if trial.state == TrialState.WAITING:  # it was settled; it goes on
+                self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
+        seal(path)
 
     def trials(self) -> list[FrozenTrial]:
         """Every trial, running ones too; a trial's number is its place."""
@@ -49,6 +61,7 @@ class TrialJournal:
         trial = copy.ask({name: distribution(values) for name, values in space.items()})
         running = optuna.trial.create_trial(state=TrialState.RUNNING, params=trial.params, distributions=trial.distributions)
         self._study.add_trial(running)
+        seal(self._path)
 
     def tell(self, number: int, outcome: TrialOutcome) -> None:
         """Record how a trial ended; one that was told before stays as it is."""
@@ -61,6 +74,7 @@ class TrialJournal:
         self._storage.set_trial_user_attr(trial._trial_id, "run_digests", list(outcome.run_digests))
         score = outcome.score if outcome.state == "complete" else None
         self._study.tell(number, score, state=STATES[outcome.state])
+        seal(self._path)
 
     def in_memory(self, trials: Sequence[FrozenTrial]) -> optuna.Study:
         """A study of these trials that can be sampled from and drawn without touching the file."""
@@ -96,13 +110,28 @@ def row_of(trial: FrozenTrial) -> TrialRow:
     )
 
 
-def _settle(path: Path) -> None:
-    """Drop what a killed process left: its lock, for which Optuna would wait 30 s, and a last line cut short."""
-    path.with_name(path.name + ".lock").unlink(missing_ok=True)
-    if not path.exists():
-        return
-    data = path.read_bytes()
-    whole = data.rfind(b"\n") + 1
-    if whole < len(data):
-        with path.open("r+b") as file:
-            file.truncate(whole)
+def let_wait(path: Path, name: str) -> int:
+    """Mark the trials that a dead process has left running as waiting, until the search goes on; how many there were."""
+    settle_file(path)
+    if not path.exists() or problem_of(path) is not None:
+        return 0
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    study_id = storage.get_study_id_from_name(name)
+    running = storage.get_all_trials(study_id, deepcopy=False, states=(TrialState.RUNNING,))
+    for trial in running:
+        storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+    if running:
+        seal(path)
+    return len(running)
+
+
+def states_of(path: Path, name: str) -> Counter[str]:
+    """How many trials of a journal are in each state, such as `running`; nothing is written."""
+    if not path.exists() or problem_of(path) is not None:
+        return Counter()
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    try:
+        study_id = storage.get_study_id_from_name(name)
+    except KeyError:
+        return Counter()
+    return Counter(trial.state.name.lower() for trial in storage.get_all_trials(study_id, deepcopy=False))

@@ -15,6 +15,7 @@ from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.base import Frozen, digest_of
 from bertft_core.config.search import SearchConfig
 from bertft_core.records import DatasetCard, SweepResult
+from bertft_core.records.damage import Tell
 from bertft_core.records.sweep_result import Value
 from bertft_core.seeds import derive_seed
 from bertft_core.sweep import rules
@@ -50,12 +51,14 @@ def search_digest(study: StudyConfig, card: DatasetCard, arm: str) -> str:
 class Search:
     """Ask a batch, train it, tell it, until the planned total is reached."""
 
-    def __init__(self, study: StudyConfig, card: DatasetCard, arm: str, directory: Path) -> None:
+    def __init__(
+        self, study: StudyConfig, card: DatasetCard, arm: str, directory: Path, tell: Tell = lambda problem: None
+    ) -> None:
         self.config = _search_of(study, arm)
         self.arm, self.metric, self.direction = arm, study.metric, study.direction
         self.digest = search_digest(study, card, arm)
         self.journal_path = directory / "journal.log"
-        self.journal = TrialJournal(self.journal_path, f"{study.name}/{arm}", study.direction)
+        self.journal = TrialJournal(self.journal_path, f"{study.name}/{arm}", study.direction, tell)
         self._sampler_seed = derive_seed(study.seed, "sampler")
 
     def next_batch(self) -> list[PlannedTrial]:

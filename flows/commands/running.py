@@ -32,11 +32,16 @@ def run_command(config: Path, overrides: list[str], home: Path | None, *, force:
     where = home_dir(home)
     refuse_older(StudyDir(where, study.name), force=force)
     print(f"study {study.name} in {where}", file=sys.stderr)
-    with early_workers(study, where, force=force), prefect_api(where, meanwhile=lambda: prepare_data(study, home_dir=where)):
+    problems: list[str] = []
+
+    def read_data() -> None:
+        prepare_data(study, home_dir=where, tell=problems.append)
+
+    with early_workers(study, where, force=force), prefect_api(where, meanwhile=read_data):
         from flows.run_on_api import run_on_api
 
-        summary, problems = run_on_api(str(config), overrides, str(where), force=force)
-    _print_end(summary, StudyDir(where, study.name), problems)
+        summary, more = run_on_api(str(config), overrides, str(where), force=force)
+    _print_end(summary, StudyDir(where, study.name), [*problems, *more])
     return 1 if any(arm.counts.get(status, 0) for arm in summary.arms for status in NOT_DONE) else 0
 
 

@@ -42,7 +42,7 @@ def _finished(session: Session, card: DatasetCard, arm: str) -> SweepResult | No
 
 def _run_search(session: Session, card: DatasetCard, arm: str) -> SweepResult:
     directory = session.dir.sweep_dir(arm, search_digest(session.study, card, arm))
-    search = Search(session.study, card, arm, directory)
+    search = Search(session.study, card, arm, directory, session.progress.tell)
     session.tracker.start_search(arm, search.digest)
     n_runs = search.config.n_trials * search.config.n_seeds
     while batch := search.next_batch():

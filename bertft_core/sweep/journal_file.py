@@ -1,0 +1,67 @@
+"""The journal of a search as a file: what a kill leaves of it, and how damage is found, without Optuna.
+
+Optuna reads a journal line by line and stops with an error at one that is no JSON; a changed number in a line it believes. So a
+seal lies beside it: the size and SHA-256 of what was written. What comes after that size, a kill has kept from being sealed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from bertft_core.config.base import Frozen
+from bertft_core.records.store import read_record, write_record
+
+FROM_RECORDS = "the search is told again from the records of its runs, none of which is trained twice"
+
+
+class Seal(Frozen):
+    """What was written of a journal."""
+
+    version: int = 1
+    size: int
+    sha256: str
+
+
+def _seal_path(path: Path) -> Path:
+    return path.with_name("journal.seal.json")
+
+
+def seal(path: Path) -> None:
+    """Note what the journal is now."""
+    content = path.read_bytes()
+    write_record(_seal_path(path), Seal(size=len(content), sha256=hashlib.sha256(content).hexdigest()))
+
+
+def problem_of(path: Path) -> str | None:
+    """What is wrong with a journal; None when all is well or there is none. A last line cut short is no damage."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    sealed = read_record(_seal_path(path), Seal)
+    if sealed is not None and hashlib.sha256(content[: sealed.size]).hexdigest() != sealed.sha256:
+        return "its content does not fit its seal"
+    *lines, _ = content.split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        try:
+            whole = isinstance(json.loads(line), dict)
+        except ValueError:
+            whole = False
+        if not whole:
+            return f"line {number} is no entry of a journal"
+    return None
+
+
+def settle_file(path: Path) -> None:
+    """Drop what a killed process left: its lock, for which Optuna would wait 30 s, and a last line cut short."""
+    path.with_name(path.name + ".lock").unlink(missing_ok=True)
+    if not path.exists():
+        return
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    sealed = read_record(_seal_path(path), Seal)
+    if whole < len(data) and (sealed is None or whole >= sealed.size):
+        with path.open("r+b") as file:
+            file.truncate(whole)
