@@ -47,11 +47,16 @@ class Architecture:
         """The pre-trained part."""
         return self.model.base_model  # type: ignore[no-any-return]
 
+    @property
+    def is_known(self) -> bool:
+        """The family is in the table."""
+        return self.model.config.model_type in ARCHITECTURES
+
     @cached_property
     def parts(self) -> Parts:
         """The names of this model's parts. Raises `UserError` for a family that is not in the table."""
         kind = self.model.config.model_type
-        if kind not in ARCHITECTURES:
+        if not self.is_known:
             raise UserError(
                 f"the layers of encoders of the type '{kind}' are not known here",
                 found=kind,

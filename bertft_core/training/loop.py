@@ -121,7 +121,7 @@ class Loop:
         With it come the norms of the layers in the steps that are watched.
         """
         self._scaler.unscale_(self.optimizer)
-        watched = self.position.step < self.spec.watch_gradients
+        watched = self.position.step < self.spec.watch_gradients and self.setup.architecture.is_known
         layers = {"layers": gradient_norms(self.setup)} if watched else {}
         limit = self.training.max_grad_norm if self.training.max_grad_norm is not None else math.inf
         norm = float(torch.nn.utils.clip_grad_norm_(self.setup.learning.values(), limit))

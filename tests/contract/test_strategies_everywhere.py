@@ -124,4 +124,5 @@ def test_an_unknown_family_is_refused_by_what_looks_at_layers(specs, tmp_path):
     with pytest.raises(UserError, match="not known here") as told:
         STRATEGIES["llrd"].apply(run.setup, with_strategies(specs("classification"), SETTINGS["llrd"]).strategies[0])
     assert told.value.found == "gpt9"
+    assert not run.setup.architecture.is_known
     assert "bert, roberta" in told.value.expected

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from torch import nn
@@ -173,3 +175,19 @@ def test_dropout_goes_on_in_layers_that_do_not_learn(spec, tmp_path):
     setup = started(with_strategies(spec, {"kind": "gradual_unfreezing"}), tmp_path).setup
     setup.train_mode(0)
     assert all(module.training for module in setup.model.modules() if isinstance(module, nn.Dropout))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_gradients_are_watched_in_the_first_steps_where_the_layers_are_known(spec, tmp_path, known):
+    run = started(spec.model_copy(update={"watch_gradients": 3}), tmp_path)
+    if not known:
+        run.setup.model.config.model_type = "gpt9"
+    run.train()
+    run.curves.flush()
+    steps = [
+        event for line in (tmp_path / "curves.jsonl").read_text().splitlines() if (event := json.loads(line))["kind"] == "step"
+    ]
+    assert [i for i, event in enumerate(steps) if "layers" in event] == ([0, 1, 2] if known else [])
+    for event in steps[:3] if known else ():
+        assert list(event["layers"]) == ["embeddings", "layer 0", "layer 1", "head"]
+        assert sum(norm**2 for norm in event["layers"].values()) ** 0.5 == pytest.approx(event["grad_norm"], rel=1e-5)
