@@ -7,7 +7,9 @@ import re
 from bertft_core.config import load_study
 from tests.docs.markdown import ROOT
 
-GUIDE = (ROOT / "docs" / "guides" / "published-studies.md").read_text(encoding="utf-8")
+GUIDES = ROOT / "docs" / "guides"
+GUIDE = (GUIDES / "published-studies.md").read_text(encoding="utf-8")
+PAPERS = (GUIDES / "papers.md").read_text(encoding="utf-8")
 STUDIES = {
     path.relative_to(ROOT).as_posix(): study
     for path in sorted((ROOT / "configs").rglob("*.yaml"))
@@ -18,7 +20,19 @@ STUDIES = {
 def test_every_study_of_hub_data_is_told_with_its_metric():
     rows = re.findall(r"^\| \[[\w/]+\]\(\.\./\.\./(\S+)\) \| (\w+) \|", GUIDE, re.MULTILINE)
     assert len(rows) >= 14
-    assert dict(rows) == {path: study.metric for path, study in STUDIES.items()}
+    assert dict(rows) == {path: study.metric for path, study in STUDIES.items() if not path.startswith("configs/papers/")}
+
+
+def test_the_study_of_a_paper_is_told_with_its_small_version_and_every_arm():
+    assert "(papers.md)" in GUIDE
+    files = sorted((ROOT / "configs" / "papers").glob("*.yaml"))
+    assert len(files) >= 4
+    for path in files:
+        sections = [part for part in PAPERS.split("\n## ")[1:] if f"(../../configs/papers/{path.name})" in part]
+        assert len(sections) == 1, path.name
+        assert f"(../../configs/papers/small/{path.name})" in sections[0]
+        arms = {*load_study(path).arms, *load_study(path.parent / "small" / path.name).arms}
+        assert {arm for arm in arms if f"`{arm}`" not in sections[0]} == set(), path.name
 
 
 def test_the_commits_are_those_of_the_guide():
