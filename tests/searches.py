@@ -31,9 +31,15 @@ N_VALIDATIONS = 3
 Train = Callable[[RunSpec], RunRecord]
 
 
-def make_search(directory: Path, *, study: dict[str, Any] | None = None, **changes: Any) -> Search:
+def make_search(
+    directory: Path,
+    *,
+    study: dict[str, Any] | None = None,
+    tell: Callable[[str], None] = lambda problem: None,
+    **changes: Any,
+) -> Search:
     """A search of the arm `full` in `directory`, with some of its settings, or whole keys of the study, changed."""
-    return Search(_study(study, changes), make_card(directory), "full", directory)
+    return Search(_study(study, changes), make_card(directory), "full", directory, tell)
 
 
 def _study(study: dict[str, Any] | None, changes: dict[str, Any]) -> Any:

@@ -1,0 +1,190 @@
+"""Whatever is changed on disk is found, named with what is done about it, set aside, and made again."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bertft_core.data.prepare import prepare_data
+from bertft_core.records import RunRecord, StudyDir
+from bertft_core.records.damage import find_damage, mend, set_aside
+from bertft_core.records.store import file_sha256, write_record
+from bertft_core.sweep.journal import TrialJournal, let_wait, states_of
+from bertft_core.sweep.journal_file import problem_of
+from tasks.session import is_reusable
+from tests.records import make_card, make_record, make_spec, make_study
+from tests.searches import finish, make_search, rows, train_batch
+from tests.studies import tiny_study
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_waiting_for_the_disk():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda descriptor: None)
+        yield
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+def flip_one_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def take_another(path: Path) -> None:
+    path.write_bytes(b"PAR1 of somebody else PAR1")
+
+
+DAMAGES = [cut, flip_one_bit, take_another]
+
+
+@pytest.fixture
+def study_dir(tmp_path) -> StudyDir:
+    """A study with one finished run whose record has the checksums of its files."""
+    study, card, study_dir = make_study(), make_card(tmp_path), StudyDir(tmp_path, "small")
+    write_record(study_dir.config_path, study)
+    write_record(study_dir.card_path, card)
+    record = make_record(make_spec(study, card), card, study_dir)
+    folder = study_dir.run_dir(record.digest)
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")] + ["curves.jsonl"]
+    assert len(names) >= 3
+    write_record(
+        folder / "record.json", record.model_copy(update={"files": {name: file_sha256(folder / name) for name in names}})
+    )
+    return study_dir
+
+
+def the_record(study_dir: StudyDir) -> RunRecord:
+    (record,) = study_dir.records()
+    return record
+
+
+def test_of_a_sound_study_nothing_is_said(study_dir):
+    assert list(find_damage(study_dir)) == []
+    mend(study_dir, pytest.fail)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["config.json", "card.json", "runs/*/record.json", "runs/*/curves.jsonl", "runs/*/*/*.parquet"])
+def test_a_damaged_file_is_named_and_set_aside(study_dir, damage, name):
+    path = next(study_dir.path.glob(name))
+    damage(path)
+    content, told = path.read_bytes(), []
+    mend(study_dir, told.append)
+    (line,) = told
+    assert line.startswith(f"{path.relative_to(study_dir.home_dir)}: ")
+    assert line.endswith(f"(set aside as {path.name}.damaged)")
+    assert re.search("written anew|prepared again|trained again", line)
+    assert not path.exists()
+    assert path.with_name(f"{path.name}.damaged").read_bytes() == content
+    assert list(find_damage(study_dir)) == []
+
+
+@pytest.mark.parametrize("name", ["curves.jsonl", "*/*.parquet"])
+def test_a_run_whose_files_are_not_whole_is_no_answer_to_its_spec(study_dir, name):
+    record = the_record(study_dir)
+    folder = study_dir.run_dir(record.digest)
+    assert is_reusable(record, record.spec, folder)
+    flip_one_bit(next(folder.glob(name)))
+    assert not is_reusable(record, record.spec, folder)
+    mend(study_dir, lambda line: None)
+    assert not is_reusable(record, record.spec, folder)
+
+
+def test_predictions_of_an_older_version_are_read_because_they_have_no_checksum(study_dir):
+    record = the_record(study_dir)
+    write_record(study_dir.run_dir(record.digest) / "record.json", record.model_copy(update={"files": {}}))
+    assert list(find_damage(study_dir)) == []
+    take_another(next(study_dir.path.glob("runs/*/*/*.parquet")))
+    (damage,) = find_damage(study_dir)
+    assert "holds no predictions" in damage.problem
+
+
+def test_setting_aside_replaces_what_was_set_aside_before(tmp_path):
+    for content in ("first", "second"):
+        (tmp_path / "a.json").write_text(content)
+        assert set_aside(tmp_path / "a.json").read_text() == content
+        (tmp_path / "step-1").mkdir()
+        (tmp_path / "step-1" / content).touch()
+        assert [path.name for path in set_aside(tmp_path / "step-1").iterdir()] == [content]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_data_are_tokenised_again_to_the_same_bytes(tmp_path, damage):
+    study, card = tiny_study(tmp_path)
+    folder = Path(card.directory)
+    before = {path.name: path.read_bytes() for path in folder.glob("*.arrow")}
+    damage(folder / "train.arrow")
+    told: list[str] = []
+    assert prepare_data(study, home_dir=tmp_path / "home", tell=told.append) == card
+    (line,) = told
+    assert line.startswith(f"data/{card.fingerprint}/train.arrow: its content does not fit its checksum")
+    assert (folder / "train.arrow.damaged").exists()
+    assert {path.name: path.read_bytes() for path in folder.glob("*.arrow")} == before
+    prepare_data(study, home_dir=tmp_path / "home", tell=pytest.fail)
+
+
+# The search's journal
+
+
+def half_done(directory: Path) -> Path:
+    """A journal with a told batch of four and a batch of four that runs."""
+    search = make_search(directory)
+    batch = search.next_batch()
+    for number, outcome in train_batch(search, batch).items():
+        search.tell(number, outcome)
+    search.next_batch()
+    return search.journal_path
+
+
+def change_a_number(path: Path) -> None:
+    content = path.read_bytes()
+    assert b'"learning_rate":0.000' in content
+    path.write_bytes(content.replace(b'"learning_rate":0.000', b'"learning_rate":0.001', 1))
+
+
+def put_garbage_in_the_middle(path: Path) -> None:
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], b"\x00\xff garbage\n", *lines[2:]]))
+
+
+@pytest.mark.parametrize("damage", [cut, take_another, change_a_number, put_garbage_in_the_middle])
+def test_a_damaged_journal_is_named_and_told_again_with_the_same_trials(tmp_path, damage):
+    whole = rows(finish(make_search(tmp_path / "whole")))
+    path = half_done(tmp_path / "search")
+    assert problem_of(path) is None
+    damage(path)
+    told: list[str] = []
+    search = make_search(tmp_path / "search", tell=told.append)
+    (line,) = told
+    assert "journal.log: " in line
+    assert "none of which is trained twice" in line
+    assert path.with_name("journal.log.damaged").exists()
+    assert rows(finish(search)) == whole
+
+
+def test_a_line_that_a_kill_has_torn_is_no_damage(tmp_path):
+    path = half_done(tmp_path)
+    with path.open("ab") as file:
+        file.write(b'{"op_code":4,"work')
+    assert problem_of(path) is None
+    make_search(tmp_path, tell=pytest.fail)
+
+
+def test_trials_of_a_dead_process_wait_and_are_taken_up_again_once(tmp_path):
+    whole = rows(finish(make_search(tmp_path / "whole")))
+    path = half_done(tmp_path / "search")
+    name = make_search(tmp_path / "search").journal.name
+    assert states_of(path, name)["running"] == 4
+    assert let_wait(path, name) == 4
+    assert let_wait(path, name) == 0
+    assert (states_of(path, name)["running"], states_of(path, name)["waiting"]) == (0, 4)
+    search = make_search(tmp_path / "search", tell=pytest.fail)
+    assert isinstance(search.journal, TrialJournal)
+    assert rows(finish(search)) == whole
+    assert states_of(path, "another search") == {}
