@@ -1,7 +1,5 @@
 """The ensemble of an arm in the summary, the table, the report and MLflow's metrics."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -11,6 +9,7 @@ from bertft_core.evaluation.ensembles import ensemble_of
 from bertft_core.evaluation.scores import CHECKPOINTS, scores_of
 from bertft_core.records import ArmSummary, SeedScore, StudyDir, StudySummary
 from bertft_core.records.predictions import write_predictions
+from bertft_core.records.store import checked_record
 from bertft_core.report import result_table, write_report
 from bertft_core.training.planning import plan_runs
 from tasks.mlflow_content import summary_metrics
@@ -166,7 +165,7 @@ def test_it_stands_in_the_table_the_report_the_json_and_mlflow(tmp_path):
     n_scores = sum(len(arm.ensemble.scores) for arm in summary.arms)
     assert page.count("one score of the seeds together") == n_scores + 2 * 3, "every metric, and the headline on three splits"
     assert full(summary).ensemble.sentence in page
-    written = StudySummary.model_validate(json.loads((path.parent / "summary.json").read_text()))
+    written = checked_record(path.parent / "summary.json", StudySummary)
     assert written.arms[1].ensemble == full(summary).ensemble
     logged = summary_metrics(summary)
     assert logged["summary/full/ensemble/best/test/accuracy"] == together
