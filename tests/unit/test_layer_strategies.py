@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from bertft_core.config import UserError
+from bertft_core.strategies.architecture import Architecture
 from bertft_core.training.optimizer import parameter_groups
 from bertft_core.training.run import train_run
 from tests.encoders import tiny_encoder
@@ -178,15 +179,13 @@ def test_dropout_goes_on_in_layers_that_do_not_learn(spec, tmp_path):
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_gradients_are_watched_in_the_first_steps_where_the_layers_are_known(spec, tmp_path, known):
+def test_gradients_are_watched_in_the_first_steps_where_the_layers_are_known(spec, tmp_path, known, monkeypatch):
     run = started(spec.model_copy(update={"watch_gradients": 3}), tmp_path)
-    if not known:
-        run.setup.model.config.model_type = "gpt9"
+    monkeypatch.setattr(Architecture, "is_known", known)
     run.train()
     run.curves.flush()
-    steps = [
-        event for line in (tmp_path / "curves.jsonl").read_text().splitlines() if (event := json.loads(line))["kind"] == "step"
-    ]
+    events = map(json.loads, (tmp_path / "curves.jsonl").read_text().splitlines())
+    steps = [event for event in events if event["kind"] == "step"]
     assert [i for i, event in enumerate(steps) if "layers" in event] == ([0, 1, 2] if known else [])
     for event in steps[:3] if known else ():
         assert list(event["layers"]) == ["embeddings", "layer 0", "layer 1", "head"]
