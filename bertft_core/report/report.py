@@ -12,7 +12,7 @@ from markupsafe import Markup
 from bertft_core.config.study import StudyConfig
 from bertft_core.records import DatasetCard, Environment, RunRecord, StudyDir, StudySummary, SweepResult
 from bertft_core.records.store import write_atomically, write_record
-from bertft_core.report import figures, probes, sections, wording
+from bertft_core.report import figures, probes, reproducibility, sections, wording
 from bertft_core.report.config_text import study_yaml
 from bertft_core.report.runs_csv import runs_csv
 
@@ -79,6 +79,7 @@ def _page(
         probes=probes.section(study, summary, records),
         searches=sections.searches(sweeps, study_dir),
         troubled=sections.troubled(study, summary, sweeps, records),
+        proved=reproducibility.section(summary, records, study_dir),
         machines=sections.machines(summary, records),
         environment=environment or next((r.environment for r in records.values() if r.environment), None),
         command=shlex.join(command),

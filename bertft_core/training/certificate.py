@@ -60,7 +60,9 @@ def carry_out(spec: RunSpec, folder: Path, on_check: Callable[[str], None] = lam
         on_check("reused_worker")
         trained_by(worker, reseeded(spec), folder / "between")
         trained_by(worker, spec, folder / "reused_worker")
-        yield Carried("reused_worker", reference, folder / "reused_worker", "after two other runs in the same process")
+        yield Carried(
+            "reused_worker", reference, folder / "reused_worker", "after the same run and another one in the same process"
+        )
         on_check("evaluation_cadence")
         yield _with_other_cadence(worker, spec, folder)
         on_check("accumulation")

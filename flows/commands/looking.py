@@ -96,10 +96,15 @@ def show_command(name: str, home: Path | None, *, as_json: bool) -> int:
 
 def report_command(name: str, home: Path | None) -> int:
     """Summarise the records that are there and write the report anew."""
+    print(rebuild_report(find_study(name, home)))
+    return 0
+
+
+def rebuild_report(found: StudyOnDisk) -> Path:
+    """Summary and report from what lies on disk; the path of the report. Raises `UserError` for a study without records."""
     from bertft_core.evaluation.summary import summarise
     from bertft_core.report.report import write_report
 
-    found = find_study(name, home)
     if found.card is None or not found.records:
         raise UserError(
             f"the study '{found.study.name}' has no records yet", path=found.dir.path, todo="run it first: bertft run CONFIG"
@@ -108,7 +113,7 @@ def report_command(name: str, home: Path | None) -> int:
     summary = summarise(found.study, found.card, found.planned, found.records, chosen, found.dir.run_dir)
     write_record(found.dir.summary_path, summary)
     environment = next((r.environment for r in found.records.values() if r.environment is not None), None)
-    path = write_report(
+    return write_report(
         found.study,
         found.card,
         summary,
@@ -117,5 +122,3 @@ def report_command(name: str, home: Path | None) -> int:
         study_dir=found.dir,
         environment=environment,
     )
-    print(path)
-    return 0

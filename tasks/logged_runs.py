@@ -1,0 +1,100 @@
+"""One run as MLflow alone tells it: study, data card, record, curves and predictions, fetched into a folder."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mlflow import MlflowClient
+
+from bertft_core.config import StudyConfig, UserError
+from bertft_core.config.base import Frozen
+from bertft_core.records import DatasetCard, RunRecord
+from bertft_core.records.store import Damaged, checked_record
+from tasks.mlflow_store import MlflowException, runs_where
+from tasks.verdicts import STAGE, open_existing, study_run_of
+
+RUN_ID = re.compile("[0-9a-f]{32}")
+FETCHED = ("record.json", "curves.jsonl", "predictions")
+N_SHOWN = 12
+
+Record = TypeVar("Record", bound=Frozen)
+
+
+@dataclass(frozen=True)
+class LoggedRun:
+    """What a store holds of a run."""
+
+    client: MlflowClient
+    run: Any
+    record: RunRecord
+    run_dir: Path
+    """Holds the run's files as in a study's folder."""
+    study: StudyConfig
+    card: DatasetCard | None
+
+
+def fetch_run(run_id: str, folder: Path, *, home_dir: Path, uri: str | None) -> LoggedRun:
+    """Download everything about a training run. Raises `UserError` when there is no such run, or when parts of it are missing."""
+    client = open_existing(home_dir, uri)
+    try:
+        run = _training_run(client, run_id)
+        run_dir = folder / "recorded"
+        run_dir.mkdir(parents=True, exist_ok=True)
+        for item in client.list_artifacts(run_id):
+            if item.path in FETCHED:
+                client.download_artifacts(run_id, item.path, str(run_dir))
+        record = _read(run_dir / "record.json", RunRecord, run_id)
+        parent = study_run_of(client, run).info.run_id
+        artifacts = {item.path for item in client.list_artifacts(parent)}
+        for name in ("config.json", "data_card.json"):
+            if name in artifacts:
+                client.download_artifacts(parent, name, str(folder))
+    except MlflowException as error:
+        raise _unreadable(run_id, error) from None
+    study = _read(folder / "config.json", StudyConfig, parent)
+    has_card = (folder / "data_card.json").exists()
+    card = _read(folder / "data_card.json", DatasetCard, parent) if has_card else None
+    return LoggedRun(client, run, record, run_dir, study, card)
+
+
+def _training_run(client: MlflowClient, run_id: str) -> Any:
+    """The run with this id. Raises `UserError` for a run that trained nothing, with the ids of those below it that did."""
+    run = client.get_run(run_id)
+    if "bertft.run_digest" in run.data.tags:
+        return run
+    below = runs_where(client, run.info.experiment_id, f"tags.`mlflow.parentRunId` = '{run_id}'")
+    trained = [f"{one.info.run_id}  {one.info.run_name}" for one in below if "bertft.run_digest" in one.data.tags]
+    shown = trained[:N_SHOWN] + ([f"and {len(trained) - N_SHOWN} more"] if len(trained) > N_SHOWN else [])
+    raise UserError(
+        f"the MLflow run {run_id} is no training run",
+        found=f"{run.info.run_name}, the run of a {run.data.tags.get(STAGE, 'program that is not bertft')}",
+        expected="the run of one arm and seed",
+        todo="\n            ".join(["take one of these:", *shown]) if shown else "take the id of a run that bertft has trained",
+    )
+
+
+def _read(path: Path, kind: type[Record], run_id: str) -> Record:
+    try:
+        return checked_record(path, kind)
+    except FileNotFoundError:
+        found = f"the MLflow run {run_id} has no artifact {path.name}"
+    except Damaged as error:
+        found = str(error)
+    raise UserError(
+        "MLflow's record of this run is not complete",
+        found=found,
+        expected="the artifacts that a study command logs when a run has ended",
+        todo="if the study's folder is still there, run its command once more: it logs what is missing",
+    )
+
+
+def _unreadable(run_id: str, error: MlflowException) -> UserError:
+    return UserError(
+        f"the MLflow run {run_id} cannot be read",
+        found=str(error).splitlines()[0],
+        expected="the id of a run in this store: 32 letters and digits",
+        todo="copy it from the run's page in `bertft ui`, or name the store with --tracking-uri",
+    )
