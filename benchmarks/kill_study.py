@@ -40,7 +40,7 @@ STUDY: dict[str, Any] = {
         },
     },
     "seeds": {"n": 2},
-    "execution": {"device": "cpu", "slots": 2, "checkpoint_every_steps": 3, "retries": 0},
+    "execution": {"device": "cpu", "slots": 2, "checkpoint_every_steps": 3, "retries": 1},
 }
 
 
