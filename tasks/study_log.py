@@ -9,10 +9,12 @@ from mlflow.entities import Dataset, DatasetInput
 
 from bertft_core.config import StudyConfig
 from bertft_core.records import DatasetCard, RunSpec, StudyDir, StudySummary, SweepResult
+from bertft_core.records.verification import VERIFICATION_FILE
 from tasks import mlflow_content as content
 from tasks.mlflow_runs import PARENT_TAG, MlflowRuns
 from tasks.provenance import provenance_files, provenance_tags
 from tasks.run_log import LOGGED, RunLog
+from tasks.verdicts import fetch_verification
 
 PARENT, SEARCH = "study", "search"
 
@@ -32,6 +34,8 @@ class StudyLog:
         for path in provenance_files(study_dir.path / "provenance"):
             self._runs.client.log_artifact(self._parent, str(path), "provenance")
         self._runs.client.log_artifact(self._parent, str(study_dir.config_path))
+        if not (study_dir.path / VERIFICATION_FILE).exists():
+            fetch_verification(self._runs.client, self._parent, study_dir.path)
 
     def parent_of(self, spec: RunSpec) -> str:
         """The MLflow run that a training run belongs below."""

@@ -63,6 +63,8 @@ class RunDifference(Frozen):
     first_other_epoch: int | None
     """First epoch (from 1) whose batches came in another order; None where all that both have are the same."""
     metrics: tuple[MetricPair, ...]
+    chosen_by: tuple[str, ...]
+    """The validation metric that each of the two was chosen by; one when it is the same."""
     first_steps: dict[str, int | None]
     """Loss, learning rate, gradient norm → first step at which it differs."""
     first_diverging_step: int | None
@@ -89,6 +91,7 @@ def difference(a: StoredRun, b: StoredRun, cards: Cards, titles: tuple[str, str]
         hashes=_pairs(_hashes(a), _hashes(b)),
         first_other_epoch=_first_other_epoch(left.batch_order_sha256, right.batch_order_sha256),
         metrics=_metrics(metrics_of(left), metrics_of(right)),
+        chosen_by=tuple(dict.fromkeys((left.spec.metric, right.spec.metric))),
         first_steps=first_differences(*curves) if all(curves) else dict.fromkeys(QUANTITIES),
         first_diverging_step=first_diverging_step(*curves) if all(curves) else None,
         has_curves=all(curves),

@@ -9,7 +9,7 @@ from typing import Any
 from bertft_core.evaluation.comparing.curves import QUANTITIES
 from bertft_core.evaluation.comparing.difference import ABSENT, MetricPair, Pair, RunDifference
 
-WIDTH = 34
+WIDTH = 36
 
 
 def describe(found: RunDifference) -> str:
@@ -21,7 +21,7 @@ def describe(found: RunDifference) -> str:
         _block("encoder", _pair_lines(found.encoder)),
         _block("environment", _pair_lines(found.environment)),
         _block("hashes", _hash_lines(found)),
-        _block("metrics", [_metric_line(pair) for pair in found.metrics]),
+        _block("metrics", _metric_lines(found)),
         _block("curves", _curve_lines(found)),
     ]
     return "\n".join([f"A  {found.a}", f"B  {found.b}", "", *blocks])
@@ -34,7 +34,11 @@ def _block(title: str, lines: Sequence[str]) -> str:
 
 
 def _pair_lines(pairs: Iterable[Pair]) -> list[str]:
-    return [f"{pair.name:<{WIDTH}} {_value(pair.a)} → {_value(pair.b)}" for pair in pairs]
+    return [_line(pair.name, f"{_value(pair.a)} → {_value(pair.b)}") for pair in pairs]
+
+
+def _line(name: str, told: str) -> str:
+    return f"{name:<{WIDTH}} {told}"
 
 
 def _value(value: Any) -> str:
@@ -44,9 +48,9 @@ def _value(value: Any) -> str:
 
 
 def _hash_lines(found: RunDifference) -> list[str]:
-    lines = [f"{pair.name:<{WIDTH}} {_short(pair.a)} → {_short(pair.b)}" for pair in found.hashes]
+    lines = [_line(pair.name, f"{_short(pair.a)} → {_short(pair.b)}") for pair in found.hashes]
     if found.first_other_epoch is not None:
-        lines.append(f"{'order of the batches':<{WIDTH}} another from epoch {found.first_other_epoch} on")
+        lines.append(_line("order of the batches", f"another from epoch {found.first_other_epoch} on"))
     return lines
 
 
@@ -54,13 +58,22 @@ def _short(sha256: str | None) -> str:
     return ABSENT if sha256 is None else sha256[:12]
 
 
-def _metric_line(pair: MetricPair) -> str:
+def _metric_lines(found: RunDifference) -> list[str]:
+    """The metric that the runs are chosen by, on every split; of the others how many there are."""
+    shown = [pair for pair in found.metrics if "/" not in pair.name or pair.name.split("/", 2)[2] in found.chosen_by]
+    lines = [_line(pair.name, _numbers(pair)) for pair in shown]
+    n_others = len(found.metrics) - len(shown)
+    if n_others:
+        lines.append(f"and {n_others} other{'s' * (n_others > 1)}; --json has all")
+    return lines
+
+
+def _numbers(pair: MetricPair) -> str:
     a, b = (ABSENT if value is None else f"{value:.4f}" for value in (pair.a, pair.b))
-    change = "" if pair.a is None or pair.b is None else f"  ({pair.b - pair.a:+.3g})"
-    return f"{pair.name:<{WIDTH}} {a} → {b}{change}"
+    return f"{a} → {b}" + ("" if pair.a is None or pair.b is None else f"  ({pair.b - pair.a:+.3g})")
 
 
 def _curve_lines(found: RunDifference) -> list[str]:
     if not found.has_curves:
         return ["not both runs have their curves"]
-    return [f"{QUANTITIES[name]:<{WIDTH}} from step {step} on" for name, step in found.first_steps.items() if step is not None]
+    return [_line(QUANTITIES[name], f"from step {step} on") for name, step in found.first_steps.items() if step is not None]
