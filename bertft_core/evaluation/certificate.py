@@ -79,13 +79,13 @@ CHECKS: dict[str, Check] = {
     ),
     "data_workers": Check(
         "Other data workers",
-        "as many processes that load data as one likes",
+        "any number of processes that load data",
         not_applicable="There are none: a run reads its examples in its own process, from files mapped into memory.",
     ),
     "kill_and_resume": Check("After a kill and a resume", "killed while it saves its state, gone on with", all_of_it),
     "accumulation": Check(
         "Accumulation instead of a large batch",
-        "the gradient of the first step in several passes and in one, in doubles, without dropout",
+        "gradient of the first step, in doubles, without dropout",
     ),
 }
 """Key → check, in the order of the report."""

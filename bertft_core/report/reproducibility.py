@@ -73,9 +73,12 @@ def _verdict_row(verdict: RunVerdict) -> Row:
         "words": finding.words,
         "css": "ok" if finding.verdict == "bitwise" else "failed",
         "told": "; ".join(told),
-        "when": verdict.checked_at,
-        "machine": verdict.machine,
+        "when": _when(verdict.checked_at, verdict.machine),
     }
+
+
+def _when(checked_at: str, machine: str) -> str:
+    return f"{checked_at[:16].replace('T', ' ')} UTC, {machine}"
 
 
 def _check_rows(verification: Verification, records: Mapping[str, RunRecord]) -> list[Row]:
@@ -93,19 +96,18 @@ def _check_rows(verification: Verification, records: Mapping[str, RunRecord]) ->
 
 def _outcome(result: CheckResult | None, not_applicable: str | None) -> Row:
     if not_applicable is not None:
-        return {"words": "not applicable", "css": "", "told": not_applicable, "when": None, "machine": None}
+        return {"words": "not applicable", "css": "", "told": not_applicable, "when": None}
     if result is None:
-        return {"words": "not done", "css": "missing", "told": "", "when": None, "machine": None}
+        return {"words": "not done", "css": "missing", "told": "", "when": None}
     words = {True: "passed", False: "failed", None: "not applicable"}[result.passed]
     css = {True: "ok", False: "failed", None: ""}[result.passed]
-    return {"words": words, "css": css, "told": result.found, "when": result.checked_at, "machine": result.machine}
+    return {"words": words, "css": css, "told": result.found, "when": result.checked_at[:10]}
 
 
 def _certified_run(verification: Verification, records: Mapping[str, RunRecord]) -> str | None:
-    """Which run the checks were made on, and how many steps of it."""
+    """Which run the checks were made on, how many steps of it, and where."""
     done = [result for result in verification.checks if result.run_digest in records and result.passed is not None]
     if not done:
         return None
-    return (
-        f"{done[-1].title}, its first {done[-1].n_steps} steps" if done[-1].n_steps > 1 else f"{done[-1].title}, its first step"
-    )
+    runs = {f"{r.title} ({'first step' if r.n_steps == 1 else f'first {r.n_steps} steps'}, {r.machine})" for r in done}
+    return " and ".join(sorted(runs))
