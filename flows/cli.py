@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from bertft_core.config.errors import UserError
+from flows.arguments import AnyStudy, Config, Home, Set, StudyName
 from flows.quiet import be_quiet
 
 DONE, SOME_RUNS_FAILED, USER_MUST_ACT, INTERRUPTED = 0, 1, 2, 130
@@ -23,17 +23,6 @@ app = typer.Typer(
     help="Reproducible multi-seed studies of BERT fine-tuning.\n\n"
     "Exit codes: 0 done, 1 some runs failed, 2 the user must change something, 130 stopped by Ctrl-C.",
 )
-
-Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of the study.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as arms.full.learning_rate=3e-5. Repeatable."),
-]
-Home = Annotated[
-    Path | None,
-    typer.Option("--home", metavar="DIR", help="Where everything lives.  [default: $BERTFT_HOME, else ./bertft-home]"),
-]
-StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study, or its config file.")]
 
 
 @app.command()
@@ -104,6 +93,33 @@ def status(study: StudyName, home: Home = None) -> None:
 
 
 @app.command()
+def settle(study: AnyStudy = None, home: Home = None) -> None:
+    """Make MLflow, Prefect and Optuna agree with the records after a crash.
+
+    What a dead process has left running is ended there, and what the records know is put right. Every `run` does it first.
+    """
+    from flows.commands.settling import settle_command
+
+    raise typer.Exit(settle_command(study, home))
+
+
+@app.command()
+def clean(
+    study: AnyStudy = None,
+    home: Home = None,
+    yes: Annotated[bool, typer.Option("--yes/--dry-run", help="Delete it; by default it is only listed.")] = False,
+) -> None:
+    """List what no study needs any more, with sizes; delete it with --yes.
+
+    Checkpoints of finished runs, models that retention does not keep, runs of settings that are in no config any more, data and
+    stored features that no study uses, logs, damaged and temporary files.
+    """
+    from flows.commands.cleaning import clean_command
+
+    raise typer.Exit(clean_command(study, home, yes=yes))
+
+
+@app.command()
 def show(
     study: StudyName,
     home: Home = None,
@@ -163,7 +179,7 @@ def verify(
 
 @app.command()
 def replay(
-    run_id: Annotated[str, typer.Argument(metavar="MLFLOW_RUN_ID", help="Id of a training run in MLflow.")],
+    run: Annotated[str, typer.Argument(metavar="MLFLOW_RUN_ID", help="Id of a training run in MLflow, or STUDY/arm/seed.")],
     home: Home = None,
     uri: Annotated[
         str | None, typer.Option("--tracking-uri", metavar="URI", help="MLflow's store.  [default: the one in the home]")
@@ -176,7 +192,7 @@ def replay(
     """
     from flows.commands.replaying import replay_command
 
-    raise typer.Exit(replay_command(run_id, home, uri))
+    raise typer.Exit(replay_command(run, home, uri))
 
 
 @app.command()

@@ -21,6 +21,7 @@ from flows.stages.seeds import run_seeds
 from flows.watching import watched
 from tasks.evaluate_runs import evaluate_runs
 from tasks.keep_models import keep_models
+from tasks.prefect_runs import claim
 from tasks.prepare_data import prepare_data
 from tasks.progress import StudyProgress
 from tasks.session import Session
@@ -62,6 +63,7 @@ def run_study(
     study = read_config(config, overrides or [])
     progress = StudyProgress()
     with watched(study, progress), Session(study, home_dir(home), progress, force=force) as session:
+        claim(study.name, session.home_dir, flow_run.id, progress.tell)
         plan_progress(session)
         progress.enter("prepare")
         card = prepare_data(session)

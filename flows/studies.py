@@ -101,7 +101,7 @@ def find_study(name: str, home: Path | None) -> StudyOnDisk:
         ) from None
     except FileNotFoundError:
         pass
-    known = sorted(path.parent.name for path in where.glob("studies/*/config.json"))
+    known = known_studies(where)
     near = difflib.get_close_matches(name, known, n=1)
     raise UserError(
         f"there is no study '{name}' here",
@@ -109,3 +109,8 @@ def find_study(name: str, home: Path | None) -> StudyOnDisk:
         found=f"the studies {', '.join(known)}" if known else "no study at all",
         todo=f"did you mean '{near[0]}'?" if near else "run it first: bertft run CONFIG, with the same --home",
     )
+
+
+def known_studies(home: Path) -> list[str]:
+    """The names of the studies in a home."""
+    return sorted(path.parent.name for path in home.glob("studies/*/config.json"))

@@ -45,7 +45,7 @@ def watch(home_dir: str, uri: str, study: str, session: str) -> None:
     from tasks.mlflow_store import open_store, settle_killed_runs
 
     client, experiment_id = open_store(Path(home_dir), uri or None, study)
-    settle_killed_runs(client, experiment_id, session)
+    settle_killed_runs(client, experiment_id, session=session)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,8 @@ import shutil
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from bertft_core.config import StudyConfig
 from bertft_core.records import RunRecord, RunSpec
-from bertft_core.records.choosing import ranked_runs
+from bertft_core.records.retention import kept_digests
 from tasks.session import Session
 
 
@@ -21,15 +20,7 @@ def keep_models(session: Session, planned: list[RunSpec], records: dict[str, Run
         model_dir = session.dir.run_dir(digest) / "model"
         if digest not in kept:
             shutil.rmtree(model_dir, ignore_errors=True)
+            session.tracker.drop_model(digest)
         elif model_dir.exists() and session.study.tracking.log_models:
             session.tracker.log_model(record)
     return sorted(kept)
-
-
-def kept_digests(study: StudyConfig, planned: list[RunSpec], records: dict[str, RunRecord]) -> set[str]:
-    """Which report runs keep their model: all of them, none, or of each arm the one with the best validation score."""
-    if study.retention.checkpoints == "none":
-        return set()
-    ranked = ranked_runs(study, planned, records).values()
-    n_kept = None if study.retention.checkpoints == "all" else 1
-    return {record.digest for runs in ranked for record in runs[:n_kept]}

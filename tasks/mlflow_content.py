@@ -10,8 +10,6 @@ from typing import Any
 
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary
 
-STATUS = {"ok": "FINISHED", "collapsed": "FINISHED", "diverged": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
-"""Ours → MLflow's; the tag `bertft.status` says it exactly."""
 FORBIDDEN = re.compile(r"[^\w. -]|^\.+$")
 MAX_NAME = 250
 PROBE_FIELDS = ("mean", "sd", "min", "max", "n")

@@ -32,6 +32,9 @@ MODEL_CLASSES = {
 }
 """Kind of the head → class of transformers that opens its saved models."""
 
+HEAD_DIR = "head"
+"""Artifacts of a run that belong to its model and that transformers has no place for."""
+
 
 def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, record: RunRecord) -> None:
     """Log the folder under `model` of the run, so that `mlflow.transformers.load_model` opens it offline.
@@ -61,5 +64,18 @@ def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, r
         )
     for path in (model_dir / opening.FILE, model_dir / crf.FILE):
         if path.exists():
-            client.log_artifact(run_id, str(path), "head")
+            client.log_artifact(run_id, str(path), HEAD_DIR)
     client.set_terminated(run_id, status=before.status, end_time=before.end_time)
+
+
+def delete_models(client: MlflowClient, experiment_id: str, run_id: str) -> None:
+    """Delete the models that a run has logged, their files too: MLflow itself only hides a deleted model."""
+    import mlflow
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    mlflow.set_tracking_uri(client.tracking_uri)
+    for model in client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'"):
+        get_artifact_repository(model.artifact_location).delete_artifacts()
+        client.delete_logged_model(model.model_id)
+    if any(item.path == HEAD_DIR for item in client.list_artifacts(run_id)):
+        get_artifact_repository(str(client.get_run(run_id).info.artifact_uri)).delete_artifacts(HEAD_DIR)

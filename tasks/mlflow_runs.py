@@ -8,6 +8,7 @@ from pathlib import Path
 from mlflow.entities import Metric, Run, RunTag
 
 from tasks.mlflow_store import open_store, runs_where, settle_killed_runs
+from tasks.processes import owner_tags
 
 MAX_BATCH = 1000
 """Metrics MLflow takes in one call."""
@@ -19,10 +20,13 @@ class MlflowRuns:
     """The runs of one experiment: training runs by run digest, searches and studies by theirs."""
 
     def __init__(self, home_dir: Path, uri: str | None, experiment: str, session: str) -> None:
-        """Open the store and settle what dead processes left. Raises `MlflowException` when the store is away."""
+        """Open the store and settle what dead processes left. Raises `MlflowException` when the store is away.
+
+        The caller holds the study's lock, so in the home's own store nobody else writes its runs.
+        """
         self.client, self.experiment_id = open_store(home_dir, uri, experiment)
         self.session = session
-        settle_killed_runs(self.client, self.experiment_id)
+        self.settled = settle_killed_runs(self.client, self.experiment_id, all_dead=uri is None)
         self._known: dict[str, Run] = {}
         for run in runs_where(self.client, self.experiment_id, ""):
             digest = next((run.data.tags[tag] for tag in DIGEST_TAGS if tag in run.data.tags), None)
@@ -39,13 +43,17 @@ class MlflowRuns:
         run = self._known.get(digest)
         return None if run is None else run.data.tags.get(name)
 
+    def status_of(self, digest: str) -> str:
+        """The status of a run that there is, as it was when this was opened or the run was last tagged."""
+        return str(self._known[digest].info.status)
+
     def has_params(self, digest: str) -> bool:
         """Whether the run's settings were logged when it was first opened."""
         return bool(self._known[digest].data.params)
 
     def open(self, digest: str, name: str, tags: dict[str, str], parent: str | None = None) -> str:
         """The id of the run with this digest, RUNNING: the one there is, or a new one."""
-        tags = tags | {"bertft.session": self.session} | ({} if parent is None else {PARENT_TAG: parent})
+        tags = tags | {"bertft.session": self.session} | owner_tags() | ({} if parent is None else {PARENT_TAG: parent})
         run_id = self.id_of(digest)
         if run_id is None:
             self._known[digest] = self.client.create_run(self.experiment_id, tags=tags, run_name=name)
@@ -66,7 +74,7 @@ class MlflowRuns:
 
     def settle(self) -> None:
         """Mark every run that this session leaves open as KILLED."""
-        settle_killed_runs(self.client, self.experiment_id, self.session)
+        settle_killed_runs(self.client, self.experiment_id, session=self.session)
 
     def delete(self, digest: str) -> None:
         """Forget the run with this digest."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,9 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+
+from tasks.processes import owner_in
+from tasks.store_files import problem_of_sqlite
 
 for _name in ("mlflow", "mlflow.store.db.utils", "mlflow.transformers", "alembic"):
     logging.getLogger(_name).setLevel(logging.ERROR)
@@ -43,6 +46,8 @@ def _created_once(home_dir: Path, uri: str) -> Iterator[None]:
 def open_store(home_dir: Path, uri: str | None, experiment: str) -> tuple[MlflowClient, str]:
     """A client and the id of the experiment, both made when missing. Raises `MlflowException` when the store is away."""
     where = tracking_uri(home_dir, uri)
+    if uri is None and (problem := problem_of_sqlite(home_dir / "mlflow.db")) is not None:
+        raise MlflowException(problem)
     with _created_once(home_dir, where):
         client = MlflowClient(tracking_uri=where, registry_uri=where)  # creates the tables
         found = client.get_experiment_by_name(experiment)
@@ -71,15 +76,29 @@ def runs_where(client: MlflowClient, experiment_id: str, condition: str) -> list
             return runs
 
 
-def settle_killed_runs(client: MlflowClient, experiment_id: str, session: str | None = None) -> int:
-    """Mark runs that were left RUNNING (by one session, or by any) as KILLED; how many there were."""
+def settle_killed_runs(
+    client: MlflowClient, experiment_id: str, *, session: str | None = None, all_dead: bool = False
+) -> list[str]:
+    """Mark runs that were left RUNNING as KILLED; their names.
+
+    Those are the runs of one session where it is named. Otherwise they are those whose process has ended on this host, because
+    another machine may run a study of the same name on the same store; or, with `all_dead`, every one: the caller knows that
+    nobody else writes there.
+    """
     condition = "attributes.status = 'RUNNING'"
     if session is not None:
         condition += f" and tags.`bertft.session` = '{session}'"
     runs = runs_where(client, experiment_id, condition)
-    for run in runs:
+    left = [run for run in runs if session is not None or all_dead or is_left(run.data.tags)]
+    for run in left:
         client.set_terminated(run.info.run_id, status="KILLED")
-    return len(runs)
+    return [str(run.info.run_name) for run in left]
+
+
+def is_left(tags: Mapping[str, str]) -> bool:
+    """The process that opened a run with these tags has ended on this host."""
+    owner = owner_in(tags)
+    return owner is not None and owner.is_gone
 
 
 __all__ = ["MlflowException", "open_store", "runs_where", "settle_killed_runs", "tracking_uri"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
+from pydantic import ValidationError
 
 from bertft_core.config.base import Frozen
 
@@ -61,3 +63,21 @@ def this_process() -> Owner:
         since=datetime.now(UTC).isoformat(timespec="seconds"),
         command=" ".join(words)[:300],
     )
+
+
+TAGS = {"host": "bertft.host", "pid": "bertft.pid", "began": "bertft.began"}
+"""Field of an owner → tag of an MLflow run, or label of a Prefect flow run, that says it."""
+
+
+def owner_tags() -> dict[str, str]:
+    """This process as tags."""
+    owner = this_process()
+    return {tag: str(getattr(owner, field)) for field, tag in TAGS.items()}
+
+
+def owner_in(tags: Mapping[str, object]) -> Owner | None:
+    """Who set these tags; None when nobody said so, as older versions did not."""
+    try:
+        return Owner.model_validate({field: tags[tag] for field, tag in TAGS.items()})
+    except (KeyError, ValidationError):
+        return None

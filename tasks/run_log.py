@@ -16,13 +16,15 @@ from bertft_core.config.base import digest_of
 from bertft_core.records import RunRecord, RunSpec, StudyDir
 from bertft_core.records.store import PROBES_FILE, read_record
 from tasks import mlflow_content as content
-from tasks.mlflow_model import log_transformers_model
+from tasks.mlflow_model import delete_models, log_transformers_model
 from tasks.mlflow_runs import PARENT_TAG, MlflowRuns
+from tasks.store_files import MLFLOW_STATUS
 
 LOGGED = "bertft.logged"
 """Tag of a run or search that is completely in MLflow: when the record's run ended, the number of the search's trials."""
 MODEL = "bertft.model"
-"""Tag of a run whose model is in MLflow: the hash of its final weights."""
+"""Tag of a run whose model is in MLflow: the hash of its final weights; `dropped` when it was deleted again."""
+DROPPED = "dropped"
 CURVES = {"step": "train/loss", "evaluation": "train/epoch"}
 """Kind of event → a metric that every such event has."""
 PROBED = "bertft.probed"
@@ -79,7 +81,7 @@ class RunLog:
         if (run_dir / "predictions").exists():
             client.log_artifacts(run_id, str(run_dir / "predictions"), "predictions")
         self._runs.tag(record.digest, content.end_tags(record) | {LOGGED: record.ended_at})
-        self._runs.end(record.digest, content.STATUS[record.status])
+        self._runs.end(record.digest, MLFLOW_STATUS[record.status])
         del self._logged[record.digest]
 
     def catch_up(self, record: RunRecord, parent: str, time_ms: int) -> None:
@@ -96,6 +98,17 @@ class RunLog:
             return
         log_transformers_model(self._runs.client, run_id, self._study_dir.run_dir(record.digest) / "model", record)
         self._runs.tag(record.digest, {MODEL: record.weights_sha256})
+
+    def drop_model(self, digest: str) -> None:
+        """Delete the model of a run, and log its record anew, which may say why; nothing where MLflow has no model of it."""
+        run_id = self._runs.id_of(digest)
+        if run_id is None or self._runs.tag_of(digest, MODEL) in (None, DROPPED):
+            return
+        delete_models(self._runs.client, self._runs.experiment_id, run_id)
+        self._runs.tag(digest, {MODEL: DROPPED})
+        record_path = self._study_dir.run_dir(digest) / "record.json"
+        if record_path.exists():
+            self._runs.client.log_artifact(run_id, str(record_path))
 
     def log_probes(self, digest: str, metrics: dict[str, float]) -> None:
         """What the probes of this study say of a run, and the file they were read from; nothing where MLflow has that."""

@@ -13,6 +13,7 @@ from bertft_core.records.damage import files_of, mend
 from bertft_core.records.store import file_sha256, write_record
 from bertft_core.training.devices import slot_environments
 from bertft_core.training.slots import Slots
+from tasks.budget import ModelBudget
 from tasks.early_workers import looks_finished, take_workers
 from tasks.guard import Guard
 from tasks.holding import refuse_older, take_lock
@@ -46,6 +47,7 @@ class Session:
         if self.forced or not looks_finished(self.study, self.dir):
             _ = self.slots  # they import beside the data preparation
         self.tracker = Tracker(self.study, self.dir)
+        self.models = ModelBudget(self.study, self.dir, self.tracker, self.progress.tell)
         self._guard = Guard(self.home_dir, self.study, self.tracker.session)
         self.tracker.start()
         return self

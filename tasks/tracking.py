@@ -113,6 +113,10 @@ class Tracker:
         """A kept checkpoint as an MLflow model of its run."""
         self._post(lambda log: log.runs.log_model(record))
 
+    def drop_model(self, digest: str) -> None:
+        """Delete the model of a run from MLflow, where it has one: the study does not keep it."""
+        self._post(lambda log: log.runs.drop_model(digest))
+
     def log_study(self, summary: StudySummary, note: str) -> None:
         """Statistics, report and result table on the parent."""
         self._post(lambda log: log.log_study(summary, note))

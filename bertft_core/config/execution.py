@@ -23,9 +23,12 @@ class ExecutionConfig(Frozen):
 
 
 class RetentionConfig(Frozen):
-    """Which models stay on disk after the study: the best seed of each arm, all, or none."""
+    """Which models stay on disk: the best seed of each arm, all, or none; and how much they may take while the study runs."""
 
     checkpoints: Literal["best", "all", "none"] = "best"
+    budget_gib: float | None = Field(
+        None, gt=0.0, description="Models beyond it are deleted while the study runs, worst first; never the best of an arm."
+    )
 
 
 class TrackingConfig(Frozen):

@@ -83,6 +83,8 @@ class RunRecord(Frozen):
     """Checkpoint (final, best) → split → Parquet file, relative to the run's folder."""
     model_dir: str | None = None
     """Folder of the saved model (weights of `best_step`), relative to the run's folder; absent when not kept."""
+    model_dropped: str | None = None
+    """Why the saved model was deleted while the study ran: 'budget'."""
     weights_sha256: str | None = None
     """Of the final weights, name by name."""
     initial_head_sha256: str | None = None

@@ -79,6 +79,7 @@ def _page(
         probes=probes.section(study, summary, records),
         searches=sections.searches(sweeps, study_dir),
         troubled=sections.troubled(study, summary, sweeps, records),
+        dropped=sections.dropped_models(summary, records),
         proved=reproducibility.section(summary, records, study_dir),
         machines=sections.machines(summary, records),
         environment=environment or next((r.environment for r in records.values() if r.environment), None),

@@ -63,6 +63,12 @@ def _result_rows(summary: StudySummary, arm: ArmSummary, split: str, css: str) -
     return found
 
 
+def dropped_models(summary: StudySummary, records: Mapping[str, RunRecord]) -> list[str]:
+    """The report runs whose models a budget has cost."""
+    ran = [records[seed.run_digest] for arm in summary.arms for seed in arm.seeds if seed.run_digest in records]
+    return [record.spec.title for record in ran if record.model_dropped is not None]
+
+
 def seeds(summary: StudySummary, records: Mapping[str, RunRecord]) -> list[Row]:
     """Every planned run with its status, scores of the headline metric and seeds."""
     key = f"{summary.headline_checkpoint}/{{}}/{summary.headline_metric}"

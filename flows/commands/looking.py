@@ -10,6 +10,8 @@ from bertft_core.records import RunSpec, StudySummary
 from bertft_core.records.store import read_record, write_record
 from flows.home import home_dir
 from flows.studies import StudyOnDisk, find_study
+from tasks.agreement import damages, disagreements
+from tasks.holding import holder_of
 
 STATES = ("done", "running", "failed", "missing")
 
@@ -27,7 +29,8 @@ def status_command(name: str, home: Path | None) -> int:
     """Print a line for each stage and arm, and every run that is not done; 1 when a run failed."""
     found = find_study(name, home)
     running = found.is_running
-    print(f"{found.study.name}: {'a command is running it now' if running else 'no command is running it'}")
+    print(f"{found.study.name}: {_holder_words(found) if running else 'no command is running it'}")
+    _print_troubles(found, running)
     if found.card is None:
         print("  its data are not prepared yet")
         return 0
@@ -48,6 +51,24 @@ def status_command(name: str, home: Path | None) -> int:
     return 1 if n_failed else 0
 
 
+def _holder_words(found: StudyOnDisk) -> str:
+    owner = holder_of(found.dir)
+    return "a command is running it now" + ("" if owner is None else f" ({owner.words()})")
+
+
+def _print_troubles(found: StudyOnDisk, running: bool) -> None:
+    """What is damaged, and where the stores say something else than the records; of a study in motion they are behind anyway."""
+    for damage in damages(found.dir, found.card):
+        print(f"  damaged  {damage.line(found.dir.home_dir)}")
+    if running:
+        return
+    lines = disagreements(found.study, found.dir)
+    for line in lines:
+        print(f"  differs  {line}")
+    if lines:
+        print(f"           the records are right; bertft settle {found.study.name} makes the others agree")
+
+
 def state_of(found: StudyOnDisk, spec: RunSpec, study_is_running: bool) -> str:
     """done, running, failed or missing."""
     record = found.records.get(spec.digest)
@@ -61,7 +82,7 @@ def _reason(found: StudyOnDisk, spec: RunSpec) -> str:
     record = found.records.get(spec.digest)
     if record is not None:
         return f" after {record.attempts} attempts: {record.error}"
-    resumable = any((found.dir.run_dir(spec.digest) / "checkpoint").glob("step-*"))
+    resumable = any((found.dir.run_dir(spec.digest) / "checkpoint").glob("step-*[0-9]"))
     return ", goes on from its checkpoint" if resumable else ""
 
 

@@ -80,16 +80,15 @@ def _print_total(study: StudyConfig, home: Path, seconds: float, n_bytes: int, g
         print("time   nothing to train; a run would only rebuild the report", file=file)
     home.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(home).free
-    kept = {"best": "the best seed's model of each arm is kept", "all": "all models are kept", "none": "no model is kept"}
-    print(
-        f"disk   {_size(n_bytes)} while it runs, in {home} ({_size(free)} free); {kept[study.retention.checkpoints]} at the end",
-        file=file,
-    )
+    words = {"best": "the best seed's model of each arm is kept", "all": "all models are kept", "none": "no model is kept"}
+    kept = words[study.retention.checkpoints]
+    print(f"disk   {size_words(n_bytes)} while it runs, in {home} ({size_words(free)} free); {kept} at the end", file=file)
     if n_bytes > free:
         print("       that does not fit: free some space, or use --set retention.checkpoints=none", file=file)
 
 
-def _size(n_bytes: int) -> str:
+def size_words(n_bytes: int) -> str:
+    """`1536` → `2 KiB`, more → `1.5 MiB`."""
     value = float(n_bytes)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if value < 1024 or unit == "GiB":

@@ -27,13 +27,14 @@ def train_specs(session: Session, specs: Iterable[RunSpec]) -> dict[str, RunReco
             again.append(spec)
         elif (record := session.finished_record(spec)) is not None:
             records[spec.digest] = record
+            session.models.ended(record)
             session.progress.ended(spec, record, reused=True)
         else:
             todo[spec.digest] = spec
     records |= _train(session, list(todo.values()))
     for spec in again:
         session.progress.ended(spec, records[spec.digest], reused=True)
-    return records
+    return {digest: session.models.as_it_is(record) for digest, record in records.items()}
 
 
 def _train(session: Session, specs: list[RunSpec]) -> dict[str, RunRecord]:
@@ -68,5 +69,6 @@ def _collect(session: Session, pending: Futures, *, wait: bool) -> dict[str, Run
             result = failed_record(spec, session, result, attempts=session.study.execution.retries + 1)
         records[spec.digest] = result
         session.tracker.log_record(result)
+        session.models.ended(result)
         session.progress.ended(spec, result, reused=False)
     return records

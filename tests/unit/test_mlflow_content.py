@@ -12,6 +12,7 @@ from bertft_core.evaluation.summary import summarise
 from bertft_core.records import StudyDir
 from bertft_core.training.planning import plan_runs, plan_trial
 from tasks import mlflow_content as content
+from tasks.store_files import MLFLOW_STATUS
 from tests.records import make_card, make_record, make_spec, make_study
 
 ODD_LABELS = ("très bien!", "très bien?", "50 % (or less)", "a//b", "..", "long " * 60)
@@ -107,7 +108,7 @@ def test_how_a_run_ended_and_why(record):
     failed = record.model_copy(update={"status": "failed", "error": "the worker was killed", "attempts": 2})
     tags = content.end_tags(failed)
     assert (tags["bertft.status"], tags["bertft.error"], tags["bertft.attempts"]) == ("failed", "the worker was killed", "2")
-    assert content.STATUS["failed"] == "FAILED"
+    assert MLFLOW_STATUS["failed"] == "FAILED"
     tags = content.end_tags(record)
     assert "bertft.error" not in tags
     assert tags["bertft.weights_sha256"] == record.weights_sha256

@@ -1,0 +1,46 @@
+"""`bertft settle`: after a crash, Prefect, Optuna and MLflow are made to agree with the records, without running anything."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from flows.commands.running import prefect_api
+from flows.home import home_dir
+from flows.studies import StudyOnDisk, find_study, known_studies
+from tasks.agreement import is_left_flow_run
+from tasks.holding import held
+from tasks.settling import settle_mlflow, settle_searches
+from tasks.store_files import prefect_runs
+
+
+def settle_command(name: str | None, home: Path | None) -> int:
+    """Settle one study or all of the home, and print what was changed. Raises `UserError` while a command runs one of them."""
+    names = known_studies(home_dir(home)) if name is None else [name]
+    for each in names:
+        found = find_study(each, home)
+        with held(found.dir):
+            lines = [*settle_searches(found.study, found.dir), *_settle_mlflow(found), *_settle_prefect(found)]
+        print(f"{found.study.name}: {'nothing to settle' if not lines else 'settled'}")
+        for line in lines:
+            print(f"  {line}")
+    return 0
+
+
+def _settle_mlflow(found: StudyOnDisk) -> list[str]:
+    try:
+        return settle_mlflow(found.study, found.dir)
+    except Exception as error:  # the other stores can be settled all the same
+        return [f"MLflow: not settled: {error}".splitlines()[0]]
+
+
+def _settle_prefect(found: StudyOnDisk) -> list[str]:
+    """On the server that the environment names, else on an embedded one, which is started only if there is something to do."""
+    name, where = found.study.name, found.dir.home_dir
+    if not os.environ.get("PREFECT_API_URL") and not any(map(is_left_flow_run, prefect_runs(where, name))):
+        return []
+    with prefect_api(where, meanwhile=lambda: None):
+        from tasks.prefect_runs import settle_flow_runs
+
+        settled = settle_flow_runs(name, where)
+    return [f"Prefect: flow run {flow_run} was left RUNNING, now Crashed" for flow_run in settled]

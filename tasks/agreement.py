@@ -1,0 +1,104 @@
+"""Where MLflow, Prefect and Optuna say something else of a study than its records do, while no command runs it.
+
+The records are right. What is told here, `bertft settle` and every start of the study put right.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from bertft_core.config import StudyConfig
+from bertft_core.data.storage import find_damage as find_damaged_data
+from bertft_core.records import DatasetCard, StudyDir
+from bertft_core.records.damage import Damage, find_damage
+from bertft_core.sweep.journal import states_of
+from bertft_core.sweep.journal_file import FROM_RECORDS, problem_of
+from tasks.processes import owner_in
+from tasks.store_files import MLFLOW_STATUS, StoredRun, mlflow_runs, prefect_runs, problem_of_sqlite
+
+NOBODY = "and no command runs it"
+LOG_AGAIN = "the next bertft run logs every record again"
+
+
+def journals(study_dir: StudyDir) -> Iterator[tuple[str, Path]]:
+    """Arm and journal of every search in the study's folder."""
+    for path in sorted(study_dir.path.glob("sweep/*/journal.log")):
+        yield path.parent.name.rpartition("-")[0], path
+
+
+def damages(study_dir: StudyDir, card: DatasetCard | None) -> Iterator[Damage]:
+    """Everything of a study that is not what was written: records, files of runs, prepared data, journals, MLflow's database."""
+    yield from find_damage(study_dir)
+    if card is not None:
+        yield from find_damaged_data(Path(card.directory), dict.fromkeys(card.splits, 0))
+    for _, path in journals(study_dir):
+        problem = problem_of(path)
+        if problem is not None:
+            yield Damage(path, problem, FROM_RECORDS)
+    problem = problem_of_sqlite(study_dir.home_dir / "mlflow.db")
+    if problem is not None:
+        yield Damage(study_dir.home_dir / "mlflow.db", problem.partition(" is ")[2], LOG_AGAIN)
+
+
+def disagreements(study: StudyConfig, study_dir: StudyDir) -> list[str]:
+    """What each store says that the records do not, one line for each run."""
+    return [*_of_mlflow(study, study_dir), *_of_prefect(study, study_dir), *_of_optuna(study, study_dir)]
+
+
+def _of_mlflow(study: StudyConfig, study_dir: StudyDir) -> Iterator[str]:
+    try:
+        runs = _mlflow_runs(study, study_dir)
+    except Exception as error:  # whatever a store that is away raises
+        yield f"MLflow: {study.tracking.uri} does not answer ({type(error).__name__})"
+        return
+    records = {record.digest: record for record in study_dir.records()}
+    for run in runs:
+        record = records.get(run.tags.get("bertft.run_digest", ""))
+        if record is not None and run.status != MLFLOW_STATUS[record.status]:
+            yield f"MLflow: {run.name} is {run.status}; its record says {record.status}"
+        elif run.status == "RUNNING" and _nobody_runs(run, study.tracking.uri is None):
+            yield f"MLflow: {run.name} is RUNNING, {NOBODY}"
+    logged = {run.tags.get("bertft.run_digest") for run in runs}
+    n_missing = len(records.keys() - logged)
+    if n_missing:
+        yield f"MLflow: {n_missing} of {len(records)} runs with a record are not in it; {LOG_AGAIN}"
+
+
+def _mlflow_runs(study: StudyConfig, study_dir: StudyDir) -> list[StoredRun]:
+    if study.tracking.uri is None:
+        return mlflow_runs(study_dir.home_dir, study.name)
+    from tasks.mlflow_store import open_store, runs_where
+
+    client, experiment_id = open_store(study_dir.home_dir, study.tracking.uri, study.name)
+    return [StoredRun(str(r.info.run_name), r.info.status, r.data.tags) for r in runs_where(client, experiment_id, "")]
+
+
+def _nobody_runs(run: StoredRun, of_this_home: bool) -> bool:
+    owner = owner_in(run.tags)
+    return of_this_home or (owner is not None and owner.is_gone)
+
+
+def _of_prefect(study: StudyConfig, study_dir: StudyDir) -> Iterator[str]:
+    if os.environ.get("PREFECT_API_URL"):
+        from tasks.prefect_runs import left_flow_runs
+
+        n_left = len(left_flow_runs(study.name, study_dir.home_dir))
+    else:
+        n_left = sum(is_left_flow_run(run) for run in prefect_runs(study_dir.home_dir, study.name))
+    if n_left:
+        yield f"Prefect: {n_left} flow run{'s are' if n_left > 1 else ' is'} RUNNING, {NOBODY}"
+
+
+def is_left_flow_run(run: StoredRun) -> bool:
+    """A flow run of this home that says it runs, and whose process has ended or is not known."""
+    owner = owner_in(run.tags)
+    return run.status == "RUNNING" and (owner is None or owner.is_gone)
+
+
+def _of_optuna(study: StudyConfig, study_dir: StudyDir) -> Iterator[str]:
+    for arm, path in journals(study_dir):
+        n_running = states_of(path, f"{study.name}/{arm}")["running"]
+        if n_running:
+            yield f"Optuna: {n_running} trial{'s' * (n_running > 1)} of the search of {arm} are RUNNING, {NOBODY}"

@@ -1,0 +1,83 @@
+"""The flow runs of a study in Prefect: whose they are, and those that a dead process has left running."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterName,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.states import Crashed
+
+from bertft_core.records.damage import Tell
+from tasks.processes import owner_in, owner_tags
+from tasks.store_files import is_of_home
+
+RUNNING = [StateType.RUNNING]
+MESSAGE = "its process has ended"
+PAGE = 200
+
+
+def mark_flow_run(flow_run_id: str) -> None:
+    """Note on a flow run which process it is."""
+    with get_client(sync_client=True) as client:
+        client.update_flow_run_labels(UUID(flow_run_id), dict(owner_tags()))
+
+
+def claim(study: str, home_dir: Path, flow_run_id: str, tell: Tell) -> None:
+    """Say whose a flow run is, and settle what dead processes left of its study; Prefect's troubles are told and no more."""
+    try:
+        mark_flow_run(flow_run_id)
+        settle_flow_runs(study, home_dir, but=flow_run_id)
+    except Exception as error:  # a study is worth more than the tidiness of its views
+        tell(f"Prefect: {type(error).__name__}: {error}".splitlines()[0])
+
+
+def left_flow_runs(study: str, home_dir: Path) -> list[str]:
+    """The ids of the study's flow runs that a dead process has left RUNNING."""
+    with get_client(sync_client=True) as client:
+        return [str(run.id) for run in _running(client, study) if _is_left(run, home_dir)]
+
+
+def settle_flow_runs(study: str, home_dir: Path, *, but: str | None = None) -> list[str]:
+    """Set the study's flow runs that a dead process has left RUNNING, and their task runs, to Crashed; their ids.
+
+    The caller holds the study's lock. `but` is the id of its own flow run. A flow run that says whose it is counts as left when
+    that process has ended on this host; one of an older version when it worked in this home.
+    """
+    with get_client(sync_client=True) as client:
+        left = [run for run in _running(client, study) if str(run.id) != but and _is_left(run, home_dir)]
+        for run in left:
+            for task_run in client.read_task_runs(
+                flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])),
+                task_run_filter=TaskRunFilter(state=TaskRunFilterState(type=TaskRunFilterStateType(any_=RUNNING))),
+            ):
+                client.set_task_run_state(task_run.id, Crashed(message=MESSAGE), force=True)
+            client.set_flow_run_state(run.id, Crashed(message=MESSAGE), force=True)
+    return [str(run.id) for run in left]
+
+
+def _running(client: SyncPrefectClient, study: str) -> Iterator[FlowRun]:
+    running = FlowRunFilterState(type=FlowRunFilterStateType(any_=RUNNING))
+    found = FlowRunFilter(name=FlowRunFilterName(any_=[study]), state=running)
+    of_flow = FlowFilter(name=FlowFilterName(any_=["run-study"]))
+    yield from client.read_flow_runs(flow_filter=of_flow, flow_run_filter=found, limit=PAGE)
+
+
+def _is_left(run: FlowRun, home_dir: Path) -> bool:
+    owner = owner_in(run.labels or {})
+    return is_of_home(json.dumps(run.parameters), home_dir) if owner is None else owner.is_gone

@@ -1,0 +1,67 @@
+"""Making MLflow and Optuna agree with the records of a study that no command runs; Prefect's part is in `prefect_runs`.
+
+A training run that was killed is KILLED in MLflow and goes on from its checkpoint; a trial waits until its search goes on. Both
+keep their number and are counted once.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable
+
+from bertft_core.config import StudyConfig
+from bertft_core.records import StudyDir
+from bertft_core.sweep.journal import let_wait
+from tasks.agreement import journals
+from tasks.store_files import MLFLOW_STATUS
+
+
+def settle_searches(study: StudyConfig, study_dir: StudyDir) -> list[str]:
+    """Let the trials wait that a dead process has left running; a line for each search that had some."""
+    lines = []
+    for arm, path in journals(study_dir):
+        n_running = let_wait(path, f"{study.name}/{arm}")
+        if n_running:
+            lines.append(f"Optuna: {n_running} trials of the search of {arm} wait until it goes on")
+    return lines
+
+
+def drop_models(study: StudyConfig, study_dir: StudyDir, digests: Iterable[str]) -> None:
+    """Delete the models of these runs from MLflow, where it has them. Raises `MlflowException` when the store is away."""
+    if study.tracking.uri is None and not (study_dir.home_dir / "mlflow.db").exists():
+        return
+    from tasks.mlflow_runs import MlflowRuns
+    from tasks.run_log import RunLog
+
+    log = RunLog(MlflowRuns(study_dir.home_dir, study.tracking.uri, study.name, uuid.uuid4().hex), study_dir)
+    for digest in digests:
+        log.drop_model(digest)
+
+
+def settle_mlflow(study: StudyConfig, study_dir: StudyDir) -> list[str]:
+    """Mark what a dead process left RUNNING as KILLED, and log the records whose MLflow runs say something else; a line for each.
+
+    Raises `MlflowException` when the store is away.
+    """
+    if study.tracking.uri is None and not (study_dir.home_dir / "mlflow.db").exists():
+        return []
+    from tasks.mlflow_runs import PARENT_TAG, MlflowRuns
+    from tasks.run_log import LOGGED, RunLog
+
+    runs = MlflowRuns(study_dir.home_dir, study.tracking.uri, study.name, uuid.uuid4().hex)
+    log = RunLog(runs, study_dir)
+    lines = [f"MLflow: {name} was left RUNNING, now KILLED" for name in runs.settled]
+    for record in study_dir.records():
+        parent = runs.tag_of(record.digest, PARENT_TAG)
+        if parent is None:
+            continue  # not begun there: the study's next command logs it
+        status = MLFLOW_STATUS[record.status]
+        if runs.tag_of(record.digest, LOGGED) != record.ended_at:
+            log.log_record(record, parent, int(time.time() * 1000))
+        elif runs.status_of(record.digest) != status:
+            runs.end(record.digest, status)
+        else:
+            continue
+        lines.append(f"MLflow: {record.spec.title} is {status}, as its record says")
+    return lines

@@ -1,0 +1,58 @@
+"""After a crash that nobody could tidy up behind, the three stores are told from the records, and made to agree with them."""
+
+from __future__ import annotations
+
+import signal
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from tests.flows.studies import LONG, SEARCH, TinyStudy
+
+ONE_SLOT = {"device": "cpu", "slots": 1, "checkpoint_every_seconds": 0.1}
+
+
+def flow_run_states(study: TinyStudy, api_url: str) -> tuple[list[str], list[str]]:
+    """States of the study's flow runs and of their task runs."""
+    of_study = FlowRunFilter(name=FlowRunFilterName(any_=[study.name]))
+    with temporary_settings({PREFECT_API_URL: api_url}), get_client(sync_client=True) as client:
+        flow_runs = client.read_flow_runs(flow_run_filter=of_study)
+        task_runs = client.read_task_runs(flow_run_filter=of_study)
+    return [str(run.state_name) for run in flow_runs], [str(run.state_name) for run in task_runs]
+
+
+def crashed(new_study) -> TinyStudy:
+    """A study killed in the middle of its search, and its guard before it."""
+    arms = {"full": {"search": SEARCH, "max_steps": 250}}
+    study = new_study(**LONG | {"name": "crashed", "arms": arms, "execution": ONE_SLOT})
+    started = study.start()
+    started.until(study.checkpoints, "the first trial had a checkpoint")
+    started.until(lambda: [run for run in study.runs("search") if run.info.status == "RUNNING"], "MLflow was told of it")
+    for process in started.descendants():
+        if "tasks.guard" in process.cmdline():
+            process.kill()
+    started.end(signal.SIGKILL)
+    started.wait()
+    return study
+
+
+def test_after_a_crash_status_tells_what_differs_and_settle_makes_it_agree(new_study, server):
+    study = crashed(new_study)
+    status = study.command("status", study.name).stdout
+    assert "crashed: no command is running it" in status
+    assert "differs  MLflow: crashed is RUNNING, and no command runs it" in status
+    assert "differs  Prefect: 1 flow run is RUNNING, and no command runs it" in status
+    assert "differs  Optuna: 2 trials of the search of full are RUNNING, and no command runs it" in status
+    assert "bertft settle crashed makes the others agree" in status
+
+    settled = study.command("settle", study.name).stdout
+    assert "Optuna: 2 trials of the search of full wait until it goes on" in settled
+    assert "MLflow: crashed was left RUNNING, now KILLED" in settled
+    assert "was left RUNNING, now Crashed" in settled
+    assert {run.info.status for stage in ("study", "search") for run in study.runs(stage)} <= {"KILLED", "FINISHED"}
+    flow_runs, task_runs = flow_run_states(study, server.api_url)
+    assert flow_runs == ["Crashed"]
+    assert "Running" not in task_runs
+    assert "differs" not in study.command("status", study.name).stdout
+    assert "crashed: nothing to settle" in study.command("settle").stdout
