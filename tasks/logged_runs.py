@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +15,6 @@ from bertft_core.records.store import Damaged, checked_record
 from tasks.mlflow_store import MlflowException, runs_where
 from tasks.verdicts import STAGE, open_existing, study_run_of
 
-RUN_ID = re.compile("[0-9a-f]{32}")
 FETCHED = ("record.json", "curves.jsonl", "predictions")
 N_SHOWN = 12
 
@@ -36,11 +34,15 @@ class LoggedRun:
     card: DatasetCard | None
 
 
-def fetch_run(run_id: str, folder: Path, *, home_dir: Path, uri: str | None) -> LoggedRun:
-    """Download everything about a training run. Raises `UserError` when there is no such run, or when parts of it are missing."""
+def fetch_run(name: str, folder: Path, *, home_dir: Path, uri: str | None) -> LoggedRun:
+    """Download everything about a training run, named by its id or as STUDY/arm/seed.
+
+    Raises `UserError` when there is no such run, or when parts of it are missing.
+    """
     client = open_existing(home_dir, uri)
     try:
-        run = _training_run(client, run_id)
+        run = _run_at(client, name) if "/" in name else _training_run(client, name)
+        run_id = run.info.run_id
         run_dir = folder / "recorded"
         run_dir.mkdir(parents=True, exist_ok=True)
         for item in client.list_artifacts(run_id):
@@ -53,11 +55,28 @@ def fetch_run(run_id: str, folder: Path, *, home_dir: Path, uri: str | None) -> 
             if name in artifacts:
                 client.download_artifacts(parent, name, str(folder))
     except MlflowException as error:
-        raise _unreadable(run_id, error) from None
+        raise _unreadable(name, error) from None
     study = _read(folder / "config.json", StudyConfig, parent)
     has_card = (folder / "data_card.json").exists()
     card = _read(folder / "data_card.json", DatasetCard, parent) if has_card else None
     return LoggedRun(client, run, record, run_dir, study, card)
+
+
+def _run_at(client: MlflowClient, place: str) -> Any:
+    """The newest report run of STUDY/arm/seed. Raises `UserError` for none."""
+    study, _, rest = place.partition("/")
+    arm, _, seed = rest.partition("/")
+    experiment = client.get_experiment_by_name(study)
+    runs = [] if experiment is None else runs_where(client, experiment.experiment_id, "tags.`bertft.stage` = 'seeds'")
+    found = [run for run in runs if (run.data.tags.get("bertft.arm"), run.data.params.get("seed_index")) == (arm, seed)]
+    if found:
+        return max(found, key=lambda run: run.info.start_time)
+    raise UserError(
+        "MLflow has no such run",
+        found=place,
+        expected="STUDY/arm/seed of a study in this store, or the id of a run",
+        todo="copy the id from the run's page in `bertft ui`",
+    )
 
 
 def _training_run(client: MlflowClient, run_id: str) -> Any:

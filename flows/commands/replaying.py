@@ -21,15 +21,15 @@ from tasks.logged_runs import LoggedRun, fetch_run
 from tasks.verdicts import merge_on_parent, tag_run
 
 
-def replay_command(run_id: str, home: Path | None, uri: str | None) -> int:
+def replay_command(name: str, home: Path | None, uri: str | None) -> int:
     """Prepare, train and compare in a temporary home, write the verdict down, and print it; 0 when it is bitwise, else 1."""
     where = home_dir(home)
     with tempfile.TemporaryDirectory(prefix="bertft-replay-") as folder:
-        logged = fetch_run(run_id, Path(folder), home_dir=where, uri=uri)
+        logged = fetch_run(name, Path(folder), home_dir=where, uri=uri)
         _tell_what(logged)
         timer = Timer()
         verdict = _replay(logged, Path(folder), where)
-        tag_run(logged.client, run_id, verdict)
+        tag_run(logged.client, logged.run.info.run_id, verdict)
         _write_down(logged, verdict, where)
     first, *others = verdict_lines(verdict.finding)
     print(f"  {verdict.title:<24} {first:<24} {timer}", *(f"    {line}" for line in others), sep="\n")
