@@ -278,7 +278,12 @@ def _guarded(command: Callable[[], Any]) -> int:
     except Exception as error:
         show_message = getattr(error, "show", None)  # a wrong option or argument
         if show_message is None:
-            raise
+            from bertft_core.records.disk import told_of
+
+            if (told := told_of(error)) is None:
+                raise
+            print(f"error: {told}", file=sys.stderr)
+            return USER_MUST_ACT
         show_message()
         return USER_MUST_ACT
     if code == INTERRUPTED:  # typer turns Ctrl-C into this code

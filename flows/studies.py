@@ -81,6 +81,8 @@ class StudyOnDisk:
             lock.acquire(timeout=0)
         except Timeout:
             return True
+        except OSError:  # a folder that nobody can write to
+            return False
         lock.release()
         return False
 

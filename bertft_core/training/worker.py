@@ -11,6 +11,7 @@ Answers:  {"kind": "ready"} once, then events of `train_run` or of `accumulation
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -58,6 +59,7 @@ def _read_requests(requests: queue.Queue[RunRequest]) -> None:
 def _serve(request: RunRequest, send: Any) -> None:
     from bertft_core.config import UserError
     from bertft_core.records import RunSpec
+    from bertft_core.records.disk import disk_error
     from bertft_core.records.store import checked_record
     from bertft_core.training import run
 
@@ -74,9 +76,11 @@ def _serve(request: RunRequest, send: Any) -> None:
     except UserError as error:
         send({"kind": "error", "text": str(error), "user": True})
     except Exception as error:  # the supervisor decides what becomes of it; the whole text stays in the log
-        with (run_dir / "log.txt").open("a", encoding="utf-8") as log:
+        with contextlib.suppress(OSError), (run_dir / "log.txt").open("a", encoding="utf-8") as log:
             log.write(traceback.format_exc())
-        send({"kind": "error", "text": f"{type(error).__name__}: {error}".strip(), "user": False})
+        told = disk_error(error, run_dir)
+        text = f"{type(error).__name__}: {error}".strip() if told is None else str(told)
+        send({"kind": "error", "text": text, "user": told is not None})
 
 
 def _probe(spec: Any, run_dir: Path, settings: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from bertft_core.config import UserError, load_study
 from bertft_core.data.prepare import prepare_data
 from bertft_core.records import StudyDir, StudySummary
+from bertft_core.records.disk import disk_troubles
 from bertft_core.report.text_table import result_table
 from flows.embedded_server import EmbeddedServer
 from flows.home import home_dir
@@ -37,7 +38,7 @@ def run_command(config: Path, overrides: list[str], home: Path | None, *, force:
     def read_data() -> None:
         prepare_data(study, home_dir=where, tell=problems.append)
 
-    with early_workers(study, where, force=force), prefect_api(where, meanwhile=read_data):
+    with disk_troubles(where), early_workers(study, where, force=force), prefect_api(where, meanwhile=read_data):
         from flows.run_on_api import run_on_api
 
         summary, more = run_on_api(str(config), overrides, str(where), force=force)
