@@ -1,0 +1,129 @@
+"""`bertft clean` lists what no study needs, deletes it only when told to, and never while a command runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from bertft_core.config import StudyConfig
+from bertft_core.evaluation.summary import summarise
+from bertft_core.records import DatasetCard, RunRecord, StudyDir
+from bertft_core.records.store import write_record
+from bertft_core.training.planning import plan_runs
+from flows.cli import main
+from tests.records import make_card, make_record, make_study
+
+ARMS = {"features": {"strategies": [{"kind": "feature_extraction"}]}, "full": {}}
+
+
+def put(path: Path, n_bytes: int = 2048) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"0" * n_bytes)
+    return path
+
+
+@pytest.fixture
+def home(tmp_path) -> Path:
+    """A home with a finished study; every run still has its model."""
+    home = tmp_path / "home"
+    study = make_study(arms=ARMS, seeds={"n": 2})
+    card = make_card(home).model_copy(update={"directory": str(home / "data" / ("f" * 64))})
+    write_study(home, study, card, ended=True)
+    put(home / "data" / card.fingerprint / "train.arrow")
+    return home
+
+
+def write_study(home: Path, study: StudyConfig, card: DatasetCard, *, ended: bool) -> dict[str, RunRecord]:
+    study_dir = StudyDir(home, study.name)
+    planned = plan_runs(study, card, {})
+    records = {}
+    for spec in planned if ended else planned[:1]:
+        records[spec.digest] = make_record(spec, card, study_dir, accuracy=0.7 + 0.1 * spec.index)
+        put(study_dir.run_dir(spec.digest) / "model" / "model.safetensors")
+    write_record(study_dir.config_path, study)
+    write_record(study_dir.card_path, card)
+    if ended:
+        write_record(study_dir.summary_path, summarise(study, card, planned, records, {}, study_dir.run_dir))
+    return records
+
+
+def clean(capsys, home: Path, *words: str, expect: int = 0) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main(["clean", *words, "--home", str(home)])
+    captured = capsys.readouterr()
+    assert int(ended.value.code or 0) == expect, captured.err
+    return captured.out + captured.err
+
+
+def files(home: Path) -> set[str]:
+    return {str(path.relative_to(home)) for path in home.rglob("*") if path.is_file() and path.name not in ("lock", "lock.json")}
+
+
+def leftovers(home: Path) -> dict[str, str]:
+    """What can go from the study, put there: the file → a word of why."""
+    study_dir = StudyDir(home, "small")
+    worst = [record for record in study_dir.records() if record.spec.index == 0]
+    run_dir = study_dir.run_dir(worst[0].digest)
+    found = {study_dir.run_dir(record.digest) / "model" / "model.safetensors": "retention" for record in worst}
+    found[put(run_dir / "checkpoint" / "step-00000001" / "state.safetensors")] = "checkpoint of a run that has ended"
+    found[put(run_dir / "curves.jsonl.damaged")] = "damaged"
+    found[put(run_dir / ".record.json.123.part")] = "temporary"
+    found[put(study_dir.path / "logs" / "worker-0.log")] = "log"
+    return {str(path.relative_to(home)): why for path, why in found.items()}
+
+
+def test_what_a_study_does_not_need_is_listed_and_stays_until_told(home, capsys):
+    expected, before = leftovers(home), files(home)
+    text = clean(capsys, home, "small")
+    for path, why in expected.items():
+        line = next(line for line in text.splitlines() if line.endswith(")") and any(part in line for part in _parts(path)))
+        assert why in line
+    assert f"would delete {len(expected)} files and folders, 12 KiB; do it with --yes" in text
+    assert files(home) == before
+    assert clean(capsys, home, "small", "--dry-run") == text
+    assert f"deleted: {len(expected)} files and folders" in clean(capsys, home, "small", "--yes")
+    assert files(home) == before - expected.keys()
+    assert "nothing to delete" in clean(capsys, home, "small")
+    assert sum(path.endswith("model.safetensors") for path in files(home)) == 2, "the best seed of each arm"
+
+
+def _parts(path: str) -> list[str]:
+    """A listed path may be the folder that a file lies in."""
+    return [f"  {parent} " for parent in (path, *map(str, Path(path).parents))]
+
+
+def test_runs_of_settings_that_are_in_no_config_any_more_go(home, capsys):
+    study, card = make_study(arms=ARMS | {"full": {"learning_rate": 1e-3}}, seeds={"n": 2}), make_card(home)
+    (old,) = [record for record in StudyDir(home, "small").records() if (record.spec.arm, record.spec.index) == ("full", 0)]
+    card = card.model_copy(update={"directory": str(home / "data" / ("f" * 64))})
+    write_study(home, study, card, ended=True)
+    text = clean(capsys, home, "--yes")
+    assert text.count("run of settings that are not in the study's config") == 2
+    assert not StudyDir(home, "small").run_dir(old.digest).exists()
+    assert len(list(StudyDir(home, "small").records())) == 4
+
+
+def test_data_that_no_study_uses_and_features_that_nobody_asks_for_go(home, capsys):
+    put(home / "data" / ("0" * 64) / "train.arrow")
+    put(home / "data" / ("f" * 64) / "features" / "abc" / "train.npy")
+    text = clean(capsys, home)
+    assert f"data/{'0' * 64}  (prepared data that no study uses)" in text
+    assert f"data/{'f' * 64}/features  (stored states" in text
+    write_study(home, make_study(name="other", arms=ARMS), make_card(home), ended=False)
+    text = clean(capsys, home)
+    assert "features  (stored states" not in text, "the other study has runs to train"
+    assert "studies/other" not in text, "which model is the best is not known yet"
+    clean(capsys, home, "--yes")
+    assert not (home / "data" / ("0" * 64)).exists()
+    assert (home / "data" / ("f" * 64) / "train.arrow").exists()
+
+
+def test_nothing_is_deleted_while_a_command_runs(home, capsys):
+    leftovers(home)
+    before = files(home)
+    with FileLock(StudyDir(home, "small").path / "lock"):
+        for words in (["small", "--yes"], ["--yes"], ["small"]):
+            assert "another command is running the study 'small'" in clean(capsys, home, *words, expect=2)
+    assert files(home) == before
