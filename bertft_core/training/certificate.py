@@ -51,28 +51,28 @@ def carry_out(spec: RunSpec, folder: Path, on_check: Callable[[str], None] = lam
     """
     spec = isolated(spec, folder / "data")
     reference = folder / "reference"
-    worker = fresh_worker(spec, folder / "worker.log")
+    workers = [fresh_worker(spec, folder / f"worker-{n}.log") for n in range(2)]
     try:
         on_check("same_seed")
-        trained_by(worker, spec, reference)
-        train_again(spec, folder / "same_seed")
+        trained_by(workers[0], spec, reference)
+        trained_by(workers[1], spec, folder / "same_seed")
         yield Carried("same_seed", reference, folder / "same_seed")
         on_check("reused_worker")
-        trained_by(worker, reseeded(spec), folder / "between")
-        trained_by(worker, spec, folder / "reused_worker")
-        yield Carried(
-            "reused_worker", reference, folder / "reused_worker", "after the same run and another one in the same process"
-        )
+        trained_by(workers[0], reseeded(spec), folder / "between")
+        trained_by(workers[0], spec, folder / "reused_worker")
+        told = "after the same run and another one in the same process"
+        yield Carried("reused_worker", reference, folder / "reused_worker", told)
         on_check("evaluation_cadence")
-        yield _with_other_cadence(worker, spec, folder)
+        yield _with_other_cadence(workers[0], spec, folder)
         on_check("accumulation")
-        yield _accumulated(worker, spec, folder)
+        yield _accumulated(workers[0], spec, folder)
+        on_check("beside_others")
+        yield _beside_another(workers[0], spec, reference, folder)
+        on_check("kill_and_resume")
+        yield _killed_and_resumed(workers[1], spec, reference, folder)
     finally:
-        worker.kill()
-    on_check("beside_others")
-    yield _beside_another(spec, reference, folder)
-    on_check("kill_and_resume")
-    yield _killed_and_resumed(spec, reference, folder)
+        for worker in workers:
+            worker.kill()
 
 
 def reseeded(spec: RunSpec) -> RunSpec:
@@ -106,10 +106,10 @@ def _accumulated(worker: Worker, spec: RunSpec, folder: Path) -> Carried:
     return Carried("accumulation", told=told, error=found["error"])
 
 
-def _beside_another(spec: RunSpec, reference: Path, folder: Path) -> Carried:
-    """The other run trains all the while, in a process of its own on the same device."""
+def _beside_another(worker: Worker, spec: RunSpec, reference: Path, folder: Path) -> Carried:
+    """The other run trains all the while in the worker, which is ended, and the run in a fresh process on the same device."""
     beside = _with_training(reseeded(spec), max_steps=ENDLESS, evaluate_every_steps=ENDLESS)
-    worker, trains = fresh_worker(spec, folder / "beside.log"), threading.Event()
+    trains = threading.Event()
 
     def train() -> None:
         try:
@@ -132,14 +132,14 @@ def _beside_another(spec: RunSpec, reference: Path, folder: Path) -> Carried:
     return Carried("beside_others", reference, folder / "beside_others", told)
 
 
-def _killed_and_resumed(spec: RunSpec, reference: Path, folder: Path) -> Carried:
-    """Killed while it saves its state in the middle, then gone on with in a new process."""
+def _killed_and_resumed(worker: Worker, spec: RunSpec, reference: Path, folder: Path) -> Carried:
+    """The worker is killed while the run saves its state in the middle; then it is gone on with in a new process."""
     run_dir = folder / "kill_and_resume"
     n_steps = spec.training.max_steps or 1
     every = max(1, n_steps // 4)
     saving = spec.model_copy(update={"checkpoint_every_steps": every})
     at_step = min(2 * every, n_steps)
-    if not any(_killed(saving, run_dir, at_step) for _ in range(KILL_TRIES)):
+    if not any(_killed(worker if n == 0 else None, saving, run_dir, at_step) for n in range(KILL_TRIES)):
         return Carried("kill_and_resume", told="the run had always ended before it could be killed")
     resumed: list[int | None] = []
     train_again(saving, run_dir, on_event=lambda e: resumed.append(e["resumed_from_step"]) if e["kind"] == "started" else None)
@@ -148,10 +148,10 @@ def _killed_and_resumed(spec: RunSpec, reference: Path, folder: Path) -> Carried
     return Carried("kill_and_resume", reference, run_dir, told)
 
 
-def _killed(spec: RunSpec, run_dir: Path, at_step: int) -> bool:
-    """Start the run and kill its process; False when it was too late."""
+def _killed(given: Worker | None, spec: RunSpec, run_dir: Path, at_step: int) -> bool:
+    """Start the run, in a fresh process where none is given, and kill the process; False when it was too late."""
     shutil.rmtree(run_dir, ignore_errors=True)
-    worker = fresh_worker(spec, run_dir.parent / "killed.log")
+    worker = given or fresh_worker(spec, run_dir.parent / "killed.log")
 
     def kill(event: dict[str, Any]) -> None:
         if event["kind"] == "saving" and event["step"] >= at_step:
