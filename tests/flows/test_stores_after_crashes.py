@@ -1,0 +1,162 @@
+"""MLflow's store after a crash, beside another machine, damaged, and when the study drops a model; without running a study."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from bertft_core.records import RunRecord, StudyDir
+from bertft_core.records.store import write_record
+from tasks.agreement import damages, disagreements
+from tasks.mlflow_runs import MlflowRuns
+from tasks.mlflow_store import settle_killed_runs
+from tasks.processes import TAGS, this_process
+from tasks.settling import drop_models, settle_mlflow
+from tasks.study_log import StudyLog
+from tasks.tracking import Tracker
+from tests.encoders import tiny_encoder
+from tests.records import make_card, make_record, make_spec, make_study
+
+
+@pytest.fixture
+def study_dir(tmp_path, shared) -> StudyDir:
+    shutil.copy(shared / "mlflow.db", tmp_path)
+    study_dir = StudyDir(tmp_path, "small")
+    write_record(study_dir.config_path, make_study())
+    write_record(study_dir.card_path, make_card(tmp_path))
+    return study_dir
+
+
+def record_of(study_dir: StudyDir, index: int = 0) -> RunRecord:
+    card = make_card(study_dir.home_dir)
+    return make_record(make_spec(make_study(), card, index=index), card, study_dir)
+
+
+def client_of(study_dir: StudyDir) -> tuple[MlflowClient, str]:
+    client = MlflowClient(f"sqlite:///{study_dir.home_dir / 'mlflow.db'}")
+    return client, str(client.get_experiment_by_name("small").experiment_id)
+
+
+def test_on_a_common_store_only_runs_whose_process_is_gone_here_are_settled(study_dir):
+    me = this_process()
+    owners = {
+        "alive": me,
+        "dead": me.model_copy(update={"pid": 2**22 + 1}),
+        "its id was used again": me.model_copy(update={"began": me.began - 1000}),
+        "elsewhere": me.model_copy(update={"host": "another-machine", "pid": 2**22 + 1}),
+    }
+    runs = MlflowRuns(study_dir.home_dir, None, "small", "mine")
+    for name, owner in owners.items():
+        tags = {tag: str(getattr(owner, field)) for field, tag in TAGS.items()}
+        runs.client.create_run(runs.experiment_id, run_name=name, tags=tags)
+    runs.client.create_run(runs.experiment_id, run_name="of an older version")
+    opened = runs.open("d" * 64, "opened", {"bertft.run_digest": "d" * 64})
+    assert runs.client.get_run(opened).data.tags["bertft.pid"] == str(me.pid)
+    settled = settle_killed_runs(runs.client, runs.experiment_id)
+    assert set(settled) == {"dead", "its id was used again"}
+    assert set(settle_killed_runs(runs.client, runs.experiment_id, all_dead=True)) == {
+        "alive",
+        "elsewhere",
+        "opened",
+        "of an older version",
+    }
+
+
+def test_status_tells_and_settle_mends_what_mlflow_says_of_runs(study_dir):
+    study, done, half = make_study(), record_of(study_dir), record_of(study_dir, 1)
+    log = StudyLog(study, study_dir, "killed")
+    for record in (done, half):
+        log.runs.begin(record.spec, log.parent_of(record.spec))
+    log.runs.begin(make_spec(study, make_card(study_dir.home_dir), index=2), log.parent_of(done.spec))
+    log.runs.log_record(done, log.parent_of(done.spec), 1)
+    client, experiment = client_of(study_dir)
+    known = {run.info.run_name: run.info.run_id for run in client.search_runs([experiment])}
+    client.set_terminated(known["full · seed 000"], "KILLED")
+
+    lines = disagreements(study, study_dir)
+    assert "MLflow: full · seed 000 is KILLED; its record says ok" in lines
+    assert "MLflow: full · seed 001 is RUNNING; its record says ok" in lines
+    assert "MLflow: full · seed 002 is RUNNING, and no command runs it" in lines
+    assert "MLflow: small is RUNNING, and no command runs it" in lines
+    assert len(lines) == 4
+
+    settled = settle_mlflow(study, study_dir)
+    assert "MLflow: full · seed 002 was left RUNNING, now KILLED" in settled
+    assert "MLflow: full · seed 000 is FINISHED, as its record says" in settled
+    assert "MLflow: full · seed 001 is FINISHED, as its record says" in settled
+    statuses = {run.info.run_name: run.info.status for run in client.search_runs([experiment])}
+    assert statuses == {
+        "small": "KILLED",
+        "full · seed 000": "FINISHED",
+        "full · seed 001": "FINISHED",
+        "full · seed 002": "KILLED",
+    }
+    assert len(client.get_metric_history(known["full · seed 001"], "train/loss")) == 10
+    assert disagreements(study, study_dir) == []
+    assert settle_mlflow(study, study_dir) == []
+
+
+def test_records_that_mlflow_lacks_are_counted(study_dir):
+    record_of(study_dir)
+    assert disagreements(make_study(), study_dir) == [
+        "MLflow: 1 of 1 runs with a record are not in it; the next bertft run logs every record again"
+    ]
+
+
+@pytest.mark.parametrize("how", ["another file", "a hole"])
+def test_a_damaged_database_is_named_with_what_to_do_and_costs_the_study_nothing(study_dir, how):
+    database = study_dir.home_dir / "mlflow.db"
+    content = bytearray(database.read_bytes())
+    content[4096:40960] = bytes(36864)
+    database.write_bytes(b"this is no database" * 99 if how == "another file" else content)
+    record = record_of(study_dir)
+    (line,) = [damage.line(study_dir.home_dir) for damage in damages(study_dir, None)]
+    assert line.startswith("mlflow.db: damaged (")
+    assert f"move it away: mv {database} {database}.damaged" in line
+    tracker = Tracker(make_study(), study_dir)
+    tracker.start()
+    tracker.catch_up([record])
+    assert tracker.restore(record.digest, study_dir.run_dir(record.digest)) is None
+    tracker.finish("FINISHED")
+    (problem,) = tracker.problems
+    assert f"{database} is damaged" in problem
+    assert "move it away" in problem
+    database.rename(f"{database}.damaged")
+    assert list(damages(study_dir, None)) == []
+    tracker = Tracker(make_study(), study_dir)
+    tracker.catch_up([record])
+    tracker.finish("FINISHED")
+    client, experiment = client_of(study_dir)
+    assert "full · seed 000" in {run.info.run_name for run in client.search_runs([experiment])}
+
+
+def test_a_model_that_the_study_drops_is_dropped_from_mlflow_with_its_files(study_dir):
+    study, record = make_study(), record_of(study_dir)
+    model_dir = study_dir.run_dir(record.digest) / "model"
+    _classifier(model_dir)
+    log = StudyLog(study, study_dir, "s")
+    log.runs.log_record(record, log.parent_of(record.spec), 1)
+    log.runs.log_model(record)
+    log.finish("FINISHED")
+    stored = study_dir.home_dir / "mlflow-artifacts"
+    assert len(list(stored.rglob("model.safetensors"))) == 1
+    drop_models(study, study_dir, ["0" * 64, record.digest])
+    assert list(stored.rglob("model.safetensors")) == []
+    client, experiment = client_of(study_dir)
+    assert client.search_logged_models([experiment]) == []
+    assert {run.info.status for run in client.search_runs([experiment])} == {"FINISHED"}
+    drop_models(study, study_dir, [record.digest])
+    again = StudyLog(study, study_dir, "t")
+    again.runs.log_model(record)  # it is kept after all
+    again.finish("FINISHED")
+    assert len(list(stored.rglob("model.safetensors"))) == 1
+
+
+def _classifier(directory: Path) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    tiny_encoder(directory)
+    AutoModelForSequenceClassification.from_pretrained(directory, num_labels=2).save_pretrained(directory)
