@@ -76,9 +76,7 @@ def main() -> int:
     return 0 if result.identical else 1
 
 
-def kill_study(
-    n_kills: int, seed: int, directory: Path, say: Any = lambda line: None, place: str | None = None
-) -> tuple[Kills, float]:
+def kill_study(n_kills: int, seed: int, directory: Path, say: Any = lambda line: None) -> tuple[Kills, float]:
     """Spend the kills, in `directory`; what happened, and the seconds that the undisturbed command took."""
     shared = directory / "shared"
     shared.mkdir()
@@ -89,10 +87,14 @@ def kill_study(
     straight.run()
     seconds = time.monotonic() - began
     rng, result = random.Random(seed), Kills()
-    while len(result.kills) < n_kills:
+    draws = [(rng.choice(PLACES), rng.random() * seconds) for _ in range(n_kills)]
+    while draws:
         study = TinyStudy(directory / f"study-{result.studies}", shared, environment, **STUDY)
-        while len(result.kills) < n_kills and not _interrupted(study, rng, seconds, result, place):
+        while draws and _killed(study, *draws[0], result):
+            draws.pop(0)
             say(f"kill {len(result.kills)} of {n_kills}: {result.kills[-1]}")
+        if draws:  # the study was done before its time came: sooner, in a new one
+            draws[0] = (draws[0][0], 0.9 * draws[0][1])
         study.run()
         result.faults += [f"study {result.studies}: {fault}" for fault in _faults(study, straight)]
         result.studies += 1
@@ -101,35 +103,36 @@ def kill_study(
     return result, seconds
 
 
-def _interrupted(study: TinyStudy, rng: random.Random, seconds: float, result: Kills, place: str | None) -> bool:
-    """Give the command and kill in it once; True when the study was done before that."""
-    where, moment = place or rng.choice(PLACES), rng.random()
+def _killed(study: TinyStudy, place: str, after_seconds: float, result: Kills) -> bool:
+    """Give the command and kill in it once, if it does not end before."""
     started = study.start()
-    deadline = time.monotonic() + moment * seconds
+    deadline = time.monotonic() + after_seconds
     while time.monotonic() < deadline and started.process.poll() is None:
         time.sleep(0.01)
-    victim = None if started.process.poll() is not None else _victim(started, where)
-    if victim is None:
-        return started.wait() == 0
     below = started.descendants()
-    stage = (started.stderr.strip().splitlines() or ["starting"])[-1][:100]
+    victim = _victim(started, below, place)
+    if victim is None or started.process.poll() is not None:
+        started.wait()
+        return False
     victim.send_signal(signal.SIGKILL)
-    result.kills.append({"place": where, "moment": round(moment, 3), "stage": stage})
+    stage = (started.stderr.strip().splitlines() or ["starting"])[-1][:100]
+    killed = place if victim.pid != started.process.pid else "command"
     code = started.wait()
-    result.kills[-1]["code"] = code
+    result.kills.append({"place": killed, "after_seconds": round(after_seconds, 2), "stage": stage, "code": code})
     _, alive = psutil.wait_procs(below, timeout=30)
     result.faults += [f"left behind: {' '.join(process.cmdline())}" for process in alive]
     if "Traceback" in started.stderr:
-        result.faults.append(f"a traceback after the kill of the {where}: {started.stderr.strip().splitlines()[-1]}")
-    return False
+        result.faults.append(f"a traceback after the kill of the {killed}: {started.stderr.strip().splitlines()[-1]}")
+    return True
 
 
-def _victim(started: Started, where: str) -> psutil.Process | None:
-    """The process to kill; the command itself while it has no worker or server."""
-    module = {"worker": "bertft_core.training.worker", "server": "flows.embedded_server"}.get(where)
+def _victim(started: Started, below: list[psutil.Process], place: str) -> psutil.Process | None:
+    """The busiest process of the place; the command itself while it has no worker or server. None when it has ended."""
+    module = {"worker": "bertft_core.training.worker", "server": "flows.embedded_server"}.get(place)
     try:
-        found = [child for child in started.descendants() if module in child.cmdline()] if module else []
-        return found[0] if found else psutil.Process(started.process.pid)
+        found = [child for child in below if module in child.cmdline()] if module else []
+        command = psutil.Process(started.process.pid)
+        return max(found, key=lambda child: sum(child.cpu_times()[:2]), default=command)
     except psutil.NoSuchProcess:
         return None
 

@@ -16,7 +16,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from bertft_core.config.errors import UserError
+
 START_TIMEOUT_SECONDS = 120.0
+MAX_RESTARTS = 5
+"""Of a server that was killed; Prefect's client goes on asking for a minute, which is longer than a start takes."""
 
 
 def free_port() -> int:
@@ -37,36 +41,57 @@ class EmbeddedServer:
             environment = {"PREFECT_UI_API_URL": self.api_url}
         else:  # no pages and fewer services: quicker
             environment = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
-        with log_path.open("ab") as log:
-            self._process = subprocess.Popen(
+        self._environment, self._log_path = os.environ | environment, log_path
+        self._lock, self._stopping, self._restarts = threading.Lock(), False, 0
+        self._process = self._start()
+        threading.Thread(target=self._keep_alive, daemon=True).start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._log_path.open("ab") as log:
+            return subprocess.Popen(
                 [sys.executable, "-m", "flows.embedded_server", str(self.port)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env=os.environ | environment,
+                env=self._environment,
                 start_new_session=True,
             )
-        self._log_path = log_path
+
+    def _keep_alive(self) -> None:
+        """Start the server again when it was killed: its state is a file, and the command need not notice."""
+        while self._restarts < MAX_RESTARTS:
+            self._process.wait()
+            with self._lock:
+                if self._stopping:
+                    return
+                self._restarts += 1
+                self._process = self._start()
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
     def wait_until_ready(self) -> None:
-        """Return when the API answers. Raises RuntimeError when the server ends or stays silent for two minutes."""
+        """Return when the API answers. Raises `UserError` when the server ends again and again, or is silent for two minutes."""
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                raise RuntimeError(f"Prefect's server ended with code {self._process.returncode}; see {self._log_path}")
+        while time.monotonic() < deadline and (self._restarts < MAX_RESTARTS or self._process.poll() is None):
             try:
                 with urllib.request.urlopen(f"{self.api_url}/health", timeout=2):
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)
-        raise RuntimeError(f"Prefect's server did not answer within {START_TIMEOUT_SECONDS:.0f} s; see {self._log_path}")
+        ended = self._process.poll()
+        raise UserError(
+            "Prefect's embedded server does not start",
+            path=self._log_path,
+            found=f"no answer within {START_TIMEOUT_SECONDS:.0f} s" if ended is None else f"it ended with code {ended}",
+            todo="read this log; what was finished before is kept",
+        )
 
     def stop(self) -> None:
         """End the server and wait until it is gone."""
+        with self._lock:
+            self._stopping = True
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:

@@ -1,0 +1,59 @@
+"""Prefect's server of one command comes back when it is killed, and says plainly when it cannot start at all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bertft_core.config import UserError
+from flows.embedded_server import MAX_RESTARTS, EmbeddedServer
+
+
+@pytest.fixture
+def server_of(monkeypatch, tmp_path):
+    """A server whose process runs some Python instead; the ids of the processes that were started."""
+
+    def make(code: str) -> tuple[EmbeddedServer, list[int]]:
+        started: list[int] = []
+
+        def start(self):
+            process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
+            started.append(process.pid)
+            return process
+
+        monkeypatch.setattr(EmbeddedServer, "_start", start)
+        return EmbeddedServer(tmp_path / "server.log", port=9), started
+
+    return make
+
+
+def until(condition, seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_killed_server_is_started_again_and_a_stopped_one_is_not(server_of):
+    server, started = server_of("import sys; sys.stdin.read()")
+    for n in (1, 2):
+        os.kill(server.pid, signal.SIGKILL)
+        until(lambda n=n: len(started) == n + 1)
+    assert server.pid == started[-1]
+    server.stop()
+    time.sleep(0.3)
+    assert len(started) == 3
+
+
+def test_a_server_that_never_starts_is_told_with_its_log(server_of, tmp_path):
+    server, started = server_of("raise SystemExit(3)")
+    with pytest.raises(UserError, match="does not start") as told:
+        server.wait_until_ready()
+    assert told.value.found == "it ended with code 3"
+    assert told.value.path == str(tmp_path / "server.log")
+    assert len(started) == MAX_RESTARTS + 1
