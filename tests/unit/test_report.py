@@ -20,7 +20,19 @@ from bertft_core.report.svg import Scale, padded
 from bertft_core.training.planning import plan_runs
 from tests.records import make_card, make_environment, make_record, make_study, make_sweep
 
-SECTIONS = ["question", "answer", "seeds", "curves", "confusion", "search", "data", "failures", "again", "asked"]
+SECTIONS = [
+    "question",
+    "answer",
+    "seeds",
+    "curves",
+    "confusion",
+    "search",
+    "data",
+    "failures",
+    "reproducibility",
+    "again",
+    "asked",
+]
 EVIL = "<script>alert('x')</script>"
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 CHOSEN = {"full": {"learning_rate": 2e-4, "batch_size": 8}}
