@@ -49,6 +49,7 @@ RESULT = {
     "seeds": {"init": 1, "order": 2, "dropout": 3},
     "threads": 2,
     "evaluated_splits": ("validation",),
+    "repeat": 1,
 }
 
 
