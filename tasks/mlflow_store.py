@@ -23,8 +23,11 @@ from mlflow.exceptions import MlflowException
 from tasks.processes import owner_in
 from tasks.store_files import problem_of_sqlite
 
-for _name in ("mlflow", "mlflow.store.db.utils", "mlflow.transformers", "alembic"):
+for _name in ("mlflow", "mlflow.transformers", "alembic"):
     logging.getLogger(_name).setLevel(logging.ERROR)
+logging.getLogger("mlflow.store.db.utils").setLevel(
+    logging.CRITICAL
+)  # it would show tracebacks of what is raised and told anyway
 
 
 def tracking_uri(home_dir: Path, uri: str | None) -> str:

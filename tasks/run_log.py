@@ -14,7 +14,7 @@ from mlflow.entities import DatasetInput, Metric, Param
 
 from bertft_core.config.base import digest_of
 from bertft_core.records import RunRecord, RunSpec, StudyDir
-from bertft_core.records.store import PROBES_FILE, read_record
+from bertft_core.records.store import PROBES_FILE, file_sha256, read_record
 from tasks import mlflow_content as content
 from tasks.mlflow_model import delete_models, log_transformers_model
 from tasks.mlflow_runs import PARENT_TAG, MlflowRuns
@@ -96,7 +96,9 @@ class RunLog:
         run_id = self._runs.id_of(record.digest)
         if run_id is None or record.weights_sha256 is None or self._runs.tag_of(record.digest, MODEL) == record.weights_sha256:
             return
-        log_transformers_model(self._runs.client, run_id, self._study_dir.run_dir(record.digest) / "model", record)
+        model_dir = self._study_dir.run_dir(record.digest) / "model"
+        _refuse_damaged(model_dir / "model.safetensors", record)
+        log_transformers_model(self._runs.client, run_id, model_dir, record)
         self._runs.tag(record.digest, {MODEL: record.weights_sha256})
 
     def drop_model(self, digest: str) -> None:
@@ -131,6 +133,14 @@ class RunLog:
             if item.path in RESTORED:
                 self._runs.client.download_artifacts(run_id, item.path, str(run_dir))
         return read_record(run_dir / "record.json", RunRecord)
+
+
+def _refuse_damaged(path: Path, record: RunRecord) -> None:
+    expected = record.files.get("model/model.safetensors")
+    if expected is not None and file_sha256(path) != expected:
+        raise OSError(
+            f"{path} is damaged: it does not fit the checksum in the run's record; it is not logged, --force trains it again"
+        )
 
 
 def _curves(run_dir: Path) -> list[dict[str, Any]]:
