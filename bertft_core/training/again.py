@@ -11,6 +11,7 @@ import pyarrow as pa
 from bertft_core.config.execution import ExecutionConfig
 from bertft_core.data.encoder_files import WEIGHTS, sha256_of
 from bertft_core.data.prepared import open_split
+from bertft_core.data.storage import find_damage
 from bertft_core.records import Environment, RunRecord, RunSpec
 from bertft_core.records.store import read_record
 from bertft_core.training.devices import slot_environments, visible_gpus
@@ -25,14 +26,18 @@ def ignore(event: dict[str, Any]) -> None:
 
 
 def missing_input(spec: RunSpec) -> str | None:
-    """Why the run cannot be trained from where its spec says the inputs lie; None when all of them are there and are the right ones."""
-    for split in ("train", *spec.evaluated_splits):
+    """Why the run cannot be trained from where its spec says that its inputs lie; None when all are there and the right ones."""
+    directory, splits = Path(spec.prepared_dir), ("train", *spec.evaluated_splits)
+    for split in splits:
+        path = directory / f"{split}.arrow"
         try:
-            open_split(spec.prepared_dir, split)
+            open_split(directory, split)
         except FileNotFoundError:
-            return f"the prepared data are gone: {Path(spec.prepared_dir) / split}.arrow"
+            return f"the prepared data are gone: {path}"
         except (OSError, pa.ArrowException) as error:
-            return f"the prepared data are damaged: {Path(spec.prepared_dir) / split}.arrow ({error})"
+            return f"the prepared data are damaged: {path} ({error})"
+    for damage in find_damage(directory, dict.fromkeys(splits, 0)):
+        return f"the prepared data are damaged: {damage.path}: {damage.problem}"
     weights = Path(spec.encoder_dir) / WEIGHTS
     if not weights.is_file():
         return f"the encoder's weights are gone: {weights}"
@@ -52,7 +57,7 @@ def environment_here(spec: RunSpec) -> Environment:
 
 
 def isolated(spec: RunSpec, folder: Path) -> RunSpec:
-    """The same run over links to its data in `folder`, so that states of a frozen encoder are computed and not taken from a file."""
+    """The same run over links to its data in `folder`: states of a frozen encoder are then computed, not taken from a file."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in Path(spec.prepared_dir).iterdir():
         if path.is_file() and not (folder / path.name).exists():

@@ -21,7 +21,8 @@ from flows.commands.looking import rebuild_report
 from flows.studies import StudyOnDisk, find_study
 from tasks.holding import held
 
-SCRATCH = ".verify"
+SCRATCH = ".verify.part"
+"""What `bertft clean` takes for a temporary file, when a kill has left it."""
 
 
 def verify_command(name: str, home: Path | None, *, runs: str | None, certificate: bool) -> int:
