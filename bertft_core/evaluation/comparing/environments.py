@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bertft_core.records import Environment
 
-DECIDING_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
+DECIDING_PACKAGES = ("bertft", "torch", "transformers", "tokenizers", "safetensors", "numpy")
 HARMLESS_VARIABLES = ("CUDA_VISIBLE_DEVICES", "PYTHONHASHSEED")
 """Recorded, but which GPU of a kind and how Python hashes decide no number."""
 UNKNOWN = "not recorded"
