@@ -49,7 +49,7 @@ def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, r
 
     transformers.logging.disable_progress_bar()
     model_class = getattr(transformers, MODEL_CLASSES[record.spec.head.kind])
-    model = model_class.from_pretrained(model_dir, local_files_only=True)
+    model = model_class.from_pretrained(model_dir, use_safetensors=True, local_files_only=True)
     tokenizer = transformers.AutoTokenizer.from_pretrained(model_dir, local_files_only=True)
     mlflow.set_tracking_uri(client.tracking_uri)
     before = client.get_run(run_id).info

@@ -75,7 +75,9 @@ def load_model(model_dir: str | Path) -> Opened:
     """Open a model saved by bertft, on the CPU. `UserError` for a folder that holds none."""
     directory = Path(model_dir)
     head = _read(directory / FILE)
-    model = AUTO_CLASSES[head.kind].from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+    model = AUTO_CLASSES[head.kind].from_pretrained(
+        directory, use_safetensors=True, local_files_only=True, trust_remote_code=False
+    )
     if head.kind in ATTACH:
         ATTACH[head.kind](model, directory, head)
     return Opened(model.eval(), head)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,8 +27,17 @@ def offences(source: str) -> Iterator[str]:
                 yield f"line {node.lineno}: torch.load without weights_only=True"
             if called in ("np.load", "numpy.load") and given.get("allow_pickle") != "False":
                 yield f"line {node.lineno}: {called} without allow_pickle=False"
+            of_model = called.endswith(".from_pretrained") and not re.search("tokenizer|config", called.lower())
+            if of_model and given.get("use_safetensors") != "True" and None not in given:  # None: given as **PLAIN
+                yield f"line {node.lineno}: {called} without use_safetensors=True"
             if called.endswith("read_pickle") or given.get("trust_remote_code") == "True":
                 yield f"line {node.lineno}: {called}"
+
+
+def test_settings_that_are_given_by_name_ask_for_safetensors_too():
+    from bertft_core.training.probing.encoders import PLAIN
+
+    assert PLAIN["use_safetensors"] is True
 
 
 def test_no_module_loads_a_pickle():
@@ -46,7 +56,8 @@ def test_no_module_loads_a_pickle():
         "import numpy as np\nnp.load('a')",
         "import numpy as np\nnp.load('a', allow_pickle=True)",
         "import pandas as pd\npd.read_pickle('a')",
-        "AutoModel.from_pretrained('a', trust_remote_code=True)",
+        "AutoModel.from_pretrained('a', use_safetensors=True, trust_remote_code=True)",
+        "AutoModel.from_pretrained('a', local_files_only=True)",
     ],
 )
 def test_the_check_knows_what_it_looks_for(source):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +17,7 @@ from bertft_core.heads.opening import FILE, load_model
 from bertft_core.metrics.columns import matrix
 from bertft_core.records.predictions import read_predictions
 from bertft_core.training.run import train_run
-from tests.encoders import KINDS
+from tests.encoders import KINDS, tiny_encoder
 from tests.studies import tiny_spec, tiny_study
 
 
@@ -49,3 +53,24 @@ def test_a_folder_without_or_with_a_broken_head_is_refused(tmp_path):
     with pytest.raises(UserError, match="cannot be read") as caught:
         load_model(tmp_path)
     assert caught.value.path == str(tmp_path / FILE)
+
+
+class Malice:
+    """A pickle that makes a folder when it is loaded."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.safetensors"])
+def test_pickled_weights_in_the_place_of_a_kept_model_are_refused(tmp_path, name):
+    tiny_encoder(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    (tmp_path / FILE).write_text('{"kind": "classification"}')
+    (tmp_path / name).write_bytes(pickle.dumps(Malice(str(tmp_path / "executed"))))
+    with pytest.raises(Exception, match=r"safetensors|header"):
+        load_model(tmp_path)
+    assert not (tmp_path / "executed").exists()
