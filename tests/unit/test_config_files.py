@@ -77,11 +77,11 @@ def test_f1_is_of_the_label_that_means_yes(task):
 def test_a_study_of_the_hub_starts_from_pinned_weights_and_data(name):
     study = load_study(CONFIGS / name)
     assert COMMIT.fullmatch(study.encoder.revision or "")
-    of_a_paper = name.startswith("papers/")  # bert-large, of which only the commit is known, over the seeds of the paper
+    of_a_paper = name.startswith("papers/")  # as there: bert-large, of which the commit is known, and its seeds and splits
     assert of_a_paper or study.encoder.weights_sha256 is not None
     release = {"ud_english_ewt.yaml": "2.17"}  # a branch for each release of UD
     assert study.data.revision == release.get(name) or COMMIT.fullmatch(study.data.revision or "")
-    assert study.data.test is not None
+    assert of_a_paper or study.data.test is not None
     assert of_a_paper or study.seeds.n == 5
 
 

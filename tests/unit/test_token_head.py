@@ -21,9 +21,9 @@ from bertft_core.heads.opening import load_model
 from bertft_core.metrics import METRICS
 from bertft_core.metrics.tag_schemes import allowed_transitions, violations
 from bertft_core.records.predictions import read_predictions
+from bertft_core.strategies.setup import Setup
 from bertft_core.training.determinism import configure
 from bertft_core.training.forward import Forward
-from bertft_core.strategies.setup import Setup
 from bertft_core.training.optimizer import build_optimizer, decayed_names
 from bertft_core.training.run import train_run
 from tests.encoders import KINDS
