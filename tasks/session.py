@@ -88,7 +88,11 @@ class Session:
         record = self.dir.record(spec.digest)
         if record is None or not is_reusable(record, spec, run_dir):
             record = self.tracker.restore(spec.digest, run_dir)
-        return record if record is not None and is_reusable(record, spec, run_dir) else None
+        if record is not None and is_reusable(record, spec, run_dir):
+            return record
+        if record is not None and record.status != "failed":  # its files are not whole, or will be others: it vouches for nothing
+            (run_dir / "record.json").unlink(missing_ok=True)
+        return None
 
     def _must_retrain(self, digest: str) -> bool:
         """With --force every run is trained once more, and once only."""

@@ -18,6 +18,7 @@ from flows.home import home_dir
 from flows.leash import Leashed
 from flows.quiet import use_embedded_prefect
 from flows.studies import find_study
+from tasks.store_files import problem_of_sqlite
 
 START_TIMEOUT_SECONDS = 120.0
 HOST = "127.0.0.1"
@@ -31,6 +32,8 @@ def ui_command(home: Path | None, study: str | None, first_port: int) -> int:
     name = None if study is None else find_study(study, home).study.name
     if not (where / "mlflow.db").exists():
         raise UserError("there is nothing to look at yet", path=where, todo="run a study first: bertft run CONFIG, same --home")
+    if (problem := problem_of_sqlite(where / "mlflow.db")) is not None:
+        raise UserError(problem, todo="then run the study again, which logs every record anew")
     journals = sorted(where.glob(f"studies/{name or '*'}/sweep/*/journal.log"))
     ports = _free_ports(first_port, 2 + len(journals))
     with ExitStack() as stack:
