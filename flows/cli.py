@@ -64,7 +64,7 @@ def recommend(
     home: Home = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
 ) -> None:
-    """Write a study for these data, with a reason beside every choice.
+    """Write a study for these data, with reasons.
 
     Looks at size, task, lengths, balance, encoder and machine. Of a CONFIG, data, encoder, head and name are kept, and training
     and arms are written anew, into a file beside it. Of DATA, the format and the usual names of columns tell the task; the study
@@ -94,9 +94,10 @@ def status(study: StudyName, home: Home = None) -> None:
 
 @app.command()
 def settle(study: AnyStudy = None, home: Home = None) -> None:
-    """Make MLflow, Prefect and Optuna agree with the records after a crash.
+    """Make the stores agree with the records after a crash.
 
-    What a dead process has left running is ended there, and what the records know is put right. Every `run` does it first.
+    What a dead process has left running in MLflow, Prefect or Optuna is ended, and what the records know is put right. Every
+    `run` does it first.
     """
     from flows.commands.settling import settle_command
 
@@ -109,10 +110,10 @@ def clean(
     home: Home = None,
     yes: Annotated[bool, typer.Option("--yes/--dry-run", help="Delete it; by default it is only listed.")] = False,
 ) -> None:
-    """List what no study needs any more, with sizes; delete it with --yes.
+    """List what no study needs any more, or delete it.
 
-    Checkpoints of finished runs, models that retention does not keep, runs of settings that are in no config any more, data and
-    stored features that no study uses, logs, damaged and temporary files.
+    With sizes: checkpoints of finished runs, models that retention does not keep, runs of settings that are in no config any
+    more, data and stored features that no study uses, logs, damaged and temporary files.
     """
     from flows.commands.cleaning import clean_command
 
@@ -185,7 +186,7 @@ def replay(
         str | None, typer.Option("--tracking-uri", metavar="URI", help="MLflow's store.  [default: the one in the home]")
     ] = None,
 ) -> None:
-    """Rebuild a run from MLflow's record alone, train it again, and compare.
+    """Train a run again from MLflow's record alone, and compare.
 
     Needs no study folder and no prepared data: config, data card and record come from MLflow, the data from their source. The
     verdict is that of verify, and goes to the MLflow run as tags.

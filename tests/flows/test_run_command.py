@@ -14,7 +14,7 @@ from flows.cli import app
 from tasks.processes import Owner
 from tests.flows.studies import FEATURES, TinyStudy, clean_environment, run_several
 
-COMMANDS = ("run", "plan", "check-data", "status", "show", "report", "ui", "announce")
+COMMANDS = ("run", "plan", "check-data", "status", "settle", "clean", "show", "report", "ui", "announce")
 LINE = re.compile(r"\[\d+:\d\d\] (?P<stage>[a-z ]+?)( · (?P<done>\d+)/(?P<planned>\d+) runs)?( · .*)?")
 
 
