@@ -73,7 +73,7 @@ def test_a_run_that_fails_is_a_record_and_is_tried_again_by_the_next_command(new
     assert study.summary.arms[0].counts == {"failed": 1, finished.status: 1}
     assert sorted(run.info.status for run in study.runs()) == ["FAILED", "FINISHED"]
     status = study.command("status", study.name, expect=1).stdout
-    assert f"full · seed 000: failed after 1 attempts: {failed.error}" in status
+    assert f"{failed.spec.title}: failed after 1 attempts: {failed.error}" in status
     study.run()
     assert_equal_results(study, straight)
     assert_logged_once(study, "seeds")
