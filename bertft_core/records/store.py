@@ -1,14 +1,16 @@
 """Where things lie: the study's directory, which holds the truth.
 
 HOME/
-  data/<fingerprint>/           card.json, <split>.arrow
+  data/<fingerprint>/           card.json, checksums.json, <split>.arrow, features/
   studies/<name>/
     config.json                 the StudyConfig of the last command
     card.json  summary.json
     runs/<digest, 16 places>/   spec.json, record.json, probes.json, curves.jsonl, log.txt, predictions/, model/, checkpoint/
-    sweep/<arm>-<digest, 8>/    journal.log, result.json, report.html
+    sweep/<arm>-<digest, 8>/    journal.log, journal.seal.json, result.json, report.html
     report/                     report.html, runs.csv, summary.json
   mlflow.db  mlflow-artifacts/  prefect/
+
+`<name>.damaged` is a file that was set aside, `.<name>.<pid>.part` one that a kill has left half-written.
 """
 
 from __future__ import annotations
