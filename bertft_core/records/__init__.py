@@ -1,6 +1,7 @@
 """What was found: small frozen records that cross every border, and where they lie on disk. Imports no torch."""
 
 from bertft_core.records.data_card import ChainLink, DatasetCard, Finding, SplitCard
+from bertft_core.records.insights import Insights
 from bertft_core.records.run_record import Environment, Evaluation, RunRecord, RunStatus
 from bertft_core.records.run_spec import EncoderIdentity, RunSpec, SeedTriple
 from bertft_core.records.store import StudyDir
@@ -10,6 +11,7 @@ from bertft_core.records.summary import (
     Ensemble,
     Margin,
     MetricSummary,
+    Rate,
     SeedScore,
     StudySummary,
     VarianceFloor,
@@ -26,8 +28,10 @@ __all__ = [
     "Environment",
     "Evaluation",
     "Finding",
+    "Insights",
     "Margin",
     "MetricSummary",
+    "Rate",
     "RunRecord",
     "RunSpec",
     "RunStatus",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bertft_core.config.base import Frozen
+from bertft_core.records.insights import Insights
 from bertft_core.records.probe_summary import ProbeSummary
 
 
@@ -28,6 +29,25 @@ class MetricSummary(Frozen):
     max: float
     collapsed_included: bool
     """Collapsed runs are in; a second row without them stands beside it when there are any."""
+    sd_low: float | None = None
+    sd_high: float | None = None
+    """95 % chi-square interval of the sd, for normal scores."""
+    sd_unbiased: float | None = None
+    """sd / c4(n): its mean is the sd of the population, for normal scores."""
+    iqm: float | None = None
+    """Interquartile mean: of the middle half of the runs; the mean when there are three or fewer."""
+    quantiles: dict[str, float] = {}
+    """`0.05`, `0.25`, `0.75`, `0.95` → value, linear between runs."""
+
+
+class Rate(Frozen):
+    """How many of some runs, with the 95 % Wilson interval of the share."""
+
+    count: int
+    of: int
+    share: float
+    low: float
+    high: float
 
 
 class SeedScore(Frozen):
@@ -70,6 +90,10 @@ class ArmSummary(Frozen):
     """Setting a search chose."""
     ensemble: Ensemble | None = None
     """Where the study asks for it."""
+    collapse_rate: Rate | None = None
+    """Runs that did not learn (collapsed or diverged) among those that ended by themselves (ok, collapsed or diverged)."""
+    n_censored: int = 0
+    """Runs that were stopped before their end (pruned): they are counted here and enter no mean."""
 
 
 class Difference(Frozen):
@@ -129,3 +153,5 @@ class StudySummary(Frozen):
     """Of the arms whose first seed was repeated."""
     probes: ProbeSummary | None = None
     """Forgetting and confidence, where the study asks for them."""
+    insights: Insights | None = None
+    """Variance components, agreement, seeds needed, budgets; absent in summaries of older versions."""

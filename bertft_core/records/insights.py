@@ -1,0 +1,212 @@
+"""What seeds tell beside their means: where variance comes from, which answers flip, what seeds and budgets buy."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from bertft_core.config.base import Frozen
+
+
+class Component(Frozen):
+    """How much of the variance over runs one source brings."""
+
+    source: str
+    """`init`, `order`, `interaction`, or `residual`: dropout alone with replicates, all that is left with one run per cell."""
+    df: int
+    mean_square: float
+    raw: float
+    """ANOVA estimate of the variance, in units of the metric squared; may be negative."""
+    variance: float
+    """`raw`, or 0 where that is negative."""
+    low: float | None
+    high: float | None
+    """95 % interval of the variance."""
+    share: float | None
+    """Of the sum of all `variance`s; absent when nothing varies."""
+    f: float | None = None
+    f_p: float | None = None
+    """F test that the source brings nothing."""
+    range: float | None = None
+    """Largest minus smallest mean over the levels of the source (Dodge 2020)."""
+    range_p: float | None = None
+    """Its permutation test, (k + 1)/(n + 1)."""
+
+
+class VarianceComponents(Frozen):
+    """The headline metric of one arm over a grid of init × order seeds."""
+
+    arm: str
+    metric: str
+    split: str
+    checkpoint: str
+    n_init: int
+    n_order: int
+    n_replicates: int
+    """Runs of each cell that differ in nothing but their dropout seed."""
+    n_runs: int
+    """In the grid that was analysed."""
+    n_left_out: int = 0
+    """Runs with a score outside the largest complete grid."""
+    mean: float
+    components: tuple[Component, ...]
+    method: str
+    """Of the intervals, in words with its source."""
+    sentence: str
+
+
+class StudyVariance(Frozen):
+    """Variance between and within studies that differ in the seed of their data split or of their search."""
+
+    source: str
+    """What differs between the studies: `split`, `search` or both."""
+    studies: tuple[str, ...]
+    between: Component
+    within: Component
+    method: str
+    sentence: str
+
+
+class FlippingExample(Frozen):
+    """One example, word, label or question that seeds answer differently."""
+
+    example_id: str
+    part: str | None = None
+    """Which label, or which word (counted from 1), where an example has several answers."""
+    text: str | None = None
+    """The beginning of its text, where that is at hand."""
+    gold: str
+    answers: dict[str, int | float]
+    """Answer → seeds that gave it, the most frequent first; of regression `mean`, `sd`, `min` and `max`."""
+    n_right: int | None = None
+    """Seeds that are right; absent for regression."""
+    disagreement: float
+    """Share of pairs of seeds that differ; of regression the sd of the answers."""
+
+
+class Agreement(Frozen):
+    """How far the seeds of one arm give the same answers, at the headline's checkpoint and split."""
+
+    arm: str
+    split: str
+    checkpoint: str
+    kind: str
+    """Kind of the head."""
+    unit: str
+    """What is counted: example, label, word, question."""
+    n_seeds: int
+    n_units: int
+    fleiss_kappa: float | None = None
+    """1 for the same answers everywhere, 0 for as many as by chance; absent for regression and where all answers are one."""
+    disagreement: float | None = None
+    """Mean over units of the share of pairs of seeds that differ; absent for regression."""
+    jensen_shannon: float | None = None
+    """Mean over units of the divergence between the seeds' probabilities, in nats; absent where none are stored."""
+    mean_sd: float | None = None
+    """Of regression: mean over examples of the sd of the answers over seeds, in the unit of the labels."""
+    n_unanimous: int | None = None
+    """Units that all seeds answer alike."""
+    n_flipping: int | None = None
+    """Units that some seeds get right and others wrong."""
+    most_flipping: tuple[FlippingExample, ...] = ()
+    sentence: str
+
+
+class BestOfN(Frozen):
+    """The best validation score to expect of n runs or trials."""
+
+    n: int
+    v: float
+    """With replacement (Dodge 2019): biased low."""
+    v_sd: float
+    u: float
+    """Without replacement (Tang 2020): unbiased, more variable."""
+    u_sd: float
+    hours: float | None
+    """Of n runs, at their mean time."""
+
+
+class BudgetView(Frozen):
+    """Expected best validation score by budget."""
+
+    arm: str
+    source: Literal["trials", "seeds"]
+    metric: str
+    n_values: int
+    points: tuple[BestOfN, ...] = ()
+    refused: str | None = None
+    """Why there is no curve."""
+    sentence: str
+
+
+class SeedsPoint(Frozen):
+    """What n seeds would give, at the spread that was seen."""
+
+    n: int
+    half_width: float
+    """Of the 95 % t-interval of the mean."""
+    detectable: float
+    """Smallest true difference that a two-sided test at 5 % finds with a power of 80 %."""
+
+
+class SeedsNeeded(Frozen):
+    """What the present seeds of an arm can and cannot tell, and how many it would take."""
+
+    arm: str
+    baseline: str | None = None
+    """Given where the numbers are of the paired differences to this arm; absent where they are of the arm's own scores."""
+    metric: str
+    split: str
+    checkpoint: str
+    n: int
+    mean: float
+    sd: float
+    half_width: float
+    """At the present n."""
+    detectable: float
+    """At the present n."""
+    n_for_observed: int | None = None
+    """Pairs for a power of 80 % if the true difference were the one seen; absent without a baseline or a difference."""
+    curve: tuple[SeedsPoint, ...]
+    sentence: str
+
+
+class Schedule(Frozen):
+    """Start some runs, stop all at a share of the training, keep the best of them to the end."""
+
+    start: int
+    stop_at: float
+    """Share of training before the cut, in (0, 1]; 1 is no cut."""
+    keep: int
+    cost: float
+    """In whole runs: start · stop_at + keep · (1 − stop_at)."""
+    expected: float
+    """Best validation score to expect."""
+    sd: float
+
+
+class StartManyView(Frozen):
+    """Which schedule would have paid, simulated from the validation curves of finished runs (Dodge 2020)."""
+
+    arm: str
+    metric: str
+    n_curves: int
+    n_evaluations: int
+    best: tuple[Schedule, ...] = ()
+    """The best schedule of each budget, the smallest budget first."""
+    uncut: tuple[Schedule, ...] = ()
+    """The same budgets spent on whole runs."""
+    refused: str | None = None
+    sentence: str
+
+
+class Insights(Frozen):
+    """Everything of this kind in one study; a part that cannot be computed is left out or says why."""
+
+    variance: tuple[VarianceComponents, ...] = ()
+    """Of arms with a crossed design."""
+    variance_notes: tuple[str, ...] = ()
+    """Why there are none, arm by arm, where the design is crossed."""
+    agreement: tuple[Agreement, ...] = ()
+    budgets: tuple[BudgetView, ...] = ()
+    seeds_needed: tuple[SeedsNeeded, ...] = ()
+    start_many: tuple[StartManyView, ...] = ()
