@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
 
 from bertft_core.config.study import StudyConfig
 from bertft_core.records import DatasetCard, Environment, RunRecord, StudyDir, StudySummary, SweepResult
@@ -15,6 +14,7 @@ from bertft_core.records.store import write_atomically, write_record
 from bertft_core.report import figures, probes, reproducibility, sections, wording
 from bertft_core.report.config_text import study_yaml
 from bertft_core.report.runs_csv import runs_csv
+from bertft_core.report.styling import page_style
 
 TEMPLATES_DIR = Path(__file__).parent / "templates"
 
@@ -63,7 +63,7 @@ def _page(
         study=study,
         card=card,
         summary=summary,
-        style=Markup((TEMPLATES_DIR / "style.css").read_text(encoding="utf-8")),  # our own file, no user text in it
+        style=page_style(),
         question=wording.question(study, card, summary),
         arms=sections.arms(study, summary, records),
         config=study_yaml(study),

@@ -79,6 +79,18 @@ class Drawing:
         shape = Markup('<circle cx="{}" cy="{}" r="{}" class="{}"><title>{}</title></circle>')
         self.shapes.append(shape.format(*place, css, title))
 
+    def area(self, points: Sequence[Point], css: str, title: str) -> None:
+        """The surface that the points go round; `title` shows under the mouse."""
+        d = "M" + " L".join(f"{_px(x)},{_px(y)}" for x, y in points) + " Z"
+        self.shapes.append(Markup('<path d="{}" class="{}"><title>{}</title></path>').format(d, css, title))
+
+    def box(self, a: Point, b: Point, css: str, title: str, opacity: float | None = None) -> None:
+        """A rectangle between two corners; `opacity` of its fill; `title` shows under the mouse."""
+        place = (_px(min(a[0], b[0])), _px(min(a[1], b[1])), _px(abs(b[0] - a[0])), _px(abs(b[1] - a[1])))
+        seen = Markup("") if opacity is None else Markup(' fill-opacity="{}"').format(f"{opacity:.2f}")
+        shape = Markup('<rect x="{}" y="{}" width="{}" height="{}" class="{}"{}><title>{}</title></rect>')
+        self.shapes.append(shape.format(*place, css, seen, title))
+
     def text(self, at: Point, words: str, css: str) -> None:
         """Words at a point; the class says how they are anchored."""
         self.shapes.append(Markup('<text x="{}" y="{}" class="{}">{}</text>').format(_px(at[0]), _px(at[1]), css, words))
