@@ -24,6 +24,21 @@ def interval(low: float | None, high: float | None) -> str:
     return ABSENT if low is None or high is None else f"{score(low)} to {score(high)}"
 
 
+def signed(value: float | None) -> str:
+    """A difference with its sign and three decimals."""
+    return ABSENT if value is None else f"{value:+.3f}".replace("-", "−")
+
+
+def p_value(value: float | None) -> str:
+    """A p-value as papers print it: '0.012', '< 0.001'."""
+    return ABSENT if value is None else ("< 0.001" if value < 0.001 else f"{value:.3f}")
+
+
+def shortened(name: str, longest: int) -> str:
+    """A name that fits; an ellipsis stands for what does not."""
+    return name if len(name) <= longest else name[: longest - 1] + "…"
+
+
 def setting(value: Any) -> str:
     """A setting's value; numbers without useless digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""Pictures of statistics over seeds, each a function of plain numbers that gives one SVG."""
