@@ -78,11 +78,15 @@ def chunks(ids: Ints, lengths: Ints, tags: TagSet, *, strict: bool = False) -> C
 
 def matches(gold: Chunks, predicted: Chunks, n_types: int) -> tuple[Ints, Ints, Ints]:
     """Entities found, true and predicted, each [types]; found means the same words and the same type."""
-    _, g, p = np.intersect1d(gold.first, predicted.first, assume_unique=True, return_indices=True)
-    same = (gold.last[g] == predicted.last[p]) & (gold.type_ids[g] == predicted.type_ids[p])
-    kinds = (gold.type_ids[g][same], gold.type_ids, predicted.type_ids)
+    kinds = (gold.type_ids[found_in(gold, predicted)], gold.type_ids, predicted.type_ids)
     hits, true, answered = (np.bincount(kind, minlength=n_types) for kind in kinds)
     return hits, true, answered
+
+
+def found_in(gold: Chunks, predicted: Chunks) -> Ints:
+    """Positions in `gold` of the entities that `predicted` has too, same words and same type."""
+    _, g, p = np.intersect1d(gold.first, predicted.first, assume_unique=True, return_indices=True)
+    return g[(gold.last[g] == predicted.last[p]) & (gold.type_ids[g] == predicted.type_ids[p])]
 
 
 def _allowed(first: NDArray[np.str_], last: NDArray[np.str_], tags: TagSet) -> Bools:

@@ -1,0 +1,72 @@
+"""A metric as a function of sums over examples, so that resampling examples is a weighted sum and no new evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from bertft_core.metrics.counts import Floats
+
+
+class Statistic(NamedTuple):
+    """What every example adds, and how the sums become the score.
+
+    With `weights` [n] that say how often each example was drawn, `finish(weights @ values)` is the metric of that sample. A
+    ratio of nothing by nothing is 0 there, as everywhere in `bertft_core.metrics`.
+    """
+
+    parts: tuple[Floats, ...]
+    """Each [n, k_i]: what the examples add."""
+    of_sums: Callable[..., Floats]
+    """The metric [...] of the sums of the parts, each [..., k_i], in their order."""
+
+    @property
+    def values(self) -> Floats:
+        """All parts side by side, float64 [n, k]."""
+        return np.concatenate(self.parts, axis=1, dtype=np.float64)
+
+    def finish(self, sums: Floats) -> Floats:
+        """The metric [...] of sums [..., k] of `values`."""
+        return self.of_sums(*np.split(sums, np.cumsum([part.shape[1] for part in self.parts])[:-1], axis=-1))
+
+
+class Ranking(NamedTuple):
+    """The rank correlation of two columns: ranks are those among the drawn examples, so that no sum of fixed values gives it."""
+
+    first: Floats
+    """[n]"""
+    second: Floats
+    """[n]"""
+    with_pearson: bool = False
+    """The mean of Pearson's and Spearman's correlation in place of Spearman's alone."""
+
+
+ByExample = Statistic | Ranking
+
+
+def column(values: Floats) -> Floats:
+    """[n] as [n, 1]."""
+    return np.asarray(values)[:, None]
+
+
+def one_hot(ids: Floats, n: int) -> Floats:
+    """Label ids [rows] as float64 [rows, n] of 0 and 1."""
+    return (np.asarray(ids)[:, None] == np.arange(n)).astype(np.float64)
+
+
+def mean_of(values: Floats) -> Statistic:
+    """The plain mean of `values` [n]."""
+    return quotient(values, np.ones(len(values)))
+
+
+def quotient(numerators: Floats, denominators: Floats) -> Statistic:
+    """Σ numerators / Σ denominators, both [n]."""
+    return Statistic((column(numerators), column(denominators)), quotient_of_sums)
+
+
+def quotient_of_sums(numerator: Floats, denominator: Floats) -> Floats:
+    """[..., 1] by [..., 1], 0 for 0/0: [...]."""
+    numerator, denominator = numerator[..., 0], denominator[..., 0]
+    return np.divide(numerator, denominator, out=np.zeros(numerator.shape), where=denominator != 0)
