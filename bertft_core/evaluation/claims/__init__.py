@@ -1,0 +1,1 @@
+"""What can be claimed: every pair of arms over seeds and examples, from stored per-example predictions. Imports no torch."""
