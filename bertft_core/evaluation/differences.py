@@ -28,7 +28,7 @@ def difference(arm: ArmSummary, baseline: ArmSummary, key: str, direction: Direc
         return None
     low, high = t_interval(gaps) or (None, None)
     _, split, metric = key.split("/", 2)
-    told = _Told(arm.arm, baseline.arm, split, metric, direction)
+    told = Told(arm.arm, baseline.arm, split, metric, direction)
     sentence = "; ".join([told.sentence(gaps), *left_out(arm), *left_out(baseline)])
     return Difference(
         arm=arm.arm, baseline=baseline.arm, n=len(gaps), mean=float(np.mean(gaps)), t_low=low, t_high=high, sentence=sentence
@@ -45,7 +45,7 @@ def margin(arm: ArmSummary, key: str, constant_score: float, constant: str, dire
         return None
     low, high = t_interval(gaps) or (None, None)
     _, split, metric = key.split("/", 2)
-    told = _Told(arm.arm, f"always answering {constant} ({constant_score:.3f})", split, metric, direction, "it has")
+    told = Told(arm.arm, f"always answering {constant} ({constant_score:.3f})", split, metric, direction, "it has")
     sentence = "; ".join([told.sentence(gaps), *left_out(arm)])
     return Margin(
         arm=arm.arm,
@@ -81,7 +81,7 @@ def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
 
 
-class _Told:
+class Told:
     """The words for one comparison."""
 
     def __init__(
@@ -92,27 +92,29 @@ class _Told:
         self.what = f"{metric}, {split}" + ("; lower is better" if direction == "minimize" else "")
 
     def sentence(self, gaps: list[float]) -> str:
+        """What these differences over seeds say."""
         mean, n = float(np.mean(gaps)), len(gaps)
         if n == 1:
-            return f"{self._average(mean, '')} on the one seed {self.with_score}; one seed cannot say how sure that is"
+            return f"{self.average(mean, '')} on the one seed {self.with_score}; one seed cannot say how sure that is"
         if np.ptp(gaps) < SAME:
-            return f"{self._average(mean, '')} in each of {n} seeds; without any spread no interval can be given"
+            return f"{self.average(mean, '')} in each of {n} seeds; without any spread no interval can be given"
         low, high = t_interval(gaps) or (mean, mean)
         if low <= 0.0 <= high:
-            interval = f"{self._number(low, mean, sign=True)} to {self._number(high, mean, sign=True)}"
+            interval = f"{self.number(low, mean, sign=True)} to {self.number(high, mean, sign=True)}"
             doubt = f"but the 95 % interval {interval} holds zero: these seeds show no sure difference"
-            return f"{self._average(mean, ' on average')} over {n} seeds, {doubt}"
+            return f"{self.average(mean, ' on average')} over {n} seeds, {doubt}"
         ends = sorted((abs(low), abs(high)))
-        interval = f"95 % interval {self._number(ends[0], mean)} to {self._number(ends[1], mean)}"
-        return f"{self._average(mean, '')} over {n} seeds; {interval}; {_agreement(gaps, mean)}"
+        interval = f"95 % interval {self.number(ends[0], mean)} to {self.number(ends[1], mean)}"
+        return f"{self.average(mean, '')} over {n} seeds; {interval}; {_agreement(gaps, mean)}"
 
-    def _average(self, mean: float, how: str) -> str:
+    def average(self, mean: float, how: str) -> str:
+        """`full is 1.2 points (accuracy, test) above features`, and how that is meant."""
         if abs(mean) < SAME:
             return f"{self.arm} and {self.baseline} score the same ({self.what}){how}"
-        size = self._number(abs(mean), mean) + (" points" if self.in_points else "")
+        size = self.number(abs(mean), mean) + (" points" if self.in_points else "")
         return f"{self.arm} is {size} ({self.what}) {'above' if mean > 0 else 'below'} {self.baseline}{how}"
 
-    def _number(self, value: float, mean: float, *, sign: bool = False) -> str:
+    def number(self, value: float, mean: float, *, sign: bool = False) -> str:
         """As precise as the mean needs: one decimal of a point, two under half a point."""
         scaled = 100 * value if self.in_points else value
         decimals = (1 if abs(mean) >= 0.005 else 2) if self.in_points else 3
