@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from bertft_core.records.comparison import COMPARISON_FILE, Comparison
 from bertft_core.records.store import write_atomically, write_record
-from bertft_core.report import wording
-from bertft_core.report.styling import TEMPLATES_DIR, page_style
+from bertft_core.report import claims, paper_tables, plots, table_formats
+from bertft_core.report.styling import TEMPLATES_DIR, page_style, write_svg
+from bertft_core.report.table_formats import PaperTable, write_tables
 
 
 def write_comparison(comparison: Comparison, directory: Path) -> Path:
@@ -17,10 +21,43 @@ def write_comparison(comparison: Comparison, directory: Path) -> Path:
 
     comparison.html needs nothing beside it. The same comparison gives the same bytes.
     """
-    write_record(directory / COMPARISON_FILE, comparison)
+    scores = paper_tables.scores_of_comparison(comparison)
+    tables = paper_tables.tables_of(scores, comparison.headline_key, comparison)
+    found = claims.section(comparison)
     loader = jinja2.FileSystemLoader(TEMPLATES_DIR)
     templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    templates.filters |= {"score": wording.score}
-    page = templates.get_template("comparison.html.j2").render(comparison=comparison, style=page_style())
+    page = templates.get_template("comparison.html.j2").render(
+        claims=found,
+        results=_results(comparison, tables),
+        paper_tables=printed(tables),
+        style=page_style(),
+        standalone=True,
+    )
+    write_record(directory / COMPARISON_FILE, comparison)
+    write_tables(tables, directory / "tables")
+    write_pictures(found["pictures"], directory / "figures")
     write_atomically(directory / "comparison.html", page)
     return directory / "comparison.html"
+
+
+def printed(tables: Sequence[PaperTable]) -> list[dict[str, str]]:
+    """The tables as texts to copy."""
+    return [{"name": t.name, "latex": table_formats.latex(t), "markdown": table_formats.markdown(t)} for t in tables]
+
+
+def write_pictures(pictures: Mapping[str, Markup], directory: Path) -> list[Path]:
+    """Write each picture as `<name>.svg`; returns the paths."""
+    return [write_svg(directory / f"{name}.svg", picture) for name, picture in pictures.items()]
+
+
+def _results(comparison: Comparison, tables: Sequence[PaperTable]) -> dict[str, Any]:
+    """The table of results with the colour of each arm and what became of its runs; arms without a score stand in it too."""
+    table = next((found for found in tables if found.name == "results"), None)
+    cells = {} if table is None else {row[0].words: row for row in table.rows}
+    columns = [] if table is None else list(table.columns)
+    rows = []
+    for i, arm in enumerate(comparison.arms):
+        absent = [table_formats.Cell(arm.name), *[table_formats.Cell("–") for _ in columns[1:]]]
+        counts = ", ".join(f"{n} {status}" for status, n in arm.counts.items() if n)
+        rows.append({"cells": cells.get(arm.name, absent), "css": plots.colour(i), "counts": counts})
+    return {"columns": columns, "rows": rows, "caption": "No arm has a score." if table is None else table.caption}

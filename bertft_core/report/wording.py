@@ -60,7 +60,12 @@ def duration(seconds: float) -> str:
 
 def as_sentence(clause: str) -> str:
     """A clause with its capital and full stop."""
-    return f"{clause[:1].upper()}{clause[1:]}."
+    return f"{upper_first(clause)}."
+
+
+def upper_first(clause: str) -> str:
+    """A clause with its capital."""
+    return f"{clause[:1].upper()}{clause[1:]}"
 
 
 def row_of(arm: ArmSummary, split: str, checkpoint: str, metric: str, *, collapsed_included: bool = True) -> MetricSummary | None:

@@ -1,0 +1,190 @@
+"""Tables in the form that papers print: arm × metric as mean ± sd, and the pairs. Bold is set only where it can be claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bertft_core.records import StudySummary
+from bertft_core.records.comparison import Comparison, Estimate, PairComparison
+from bertft_core.report import wording
+from bertft_core.report.table_formats import Cell, Column, PaperTable, Value
+
+
+@dataclass(frozen=True)
+class ArmScores:
+    """One row of the table of results."""
+
+    name: str
+    scores: Mapping[str, Sequence[float]]
+    """`checkpoint/split/metric` → the score of every seed that has one."""
+    n_collapsed: int = 0
+    """Runs among them that collapsed."""
+
+
+def tables_of(arms: Sequence[ArmScores], headline_key: str, comparison: Comparison | None) -> list[PaperTable]:
+    """Results of every metric of the headline's split and checkpoint, and the pairs where arms were compared."""
+    arms = [arm for arm in arms if arm.scores.get(headline_key)]
+    keys = metric_keys(arms, headline_key)
+    tables = [results_table(arms, keys, comparison)] if keys else []
+    return tables + ([pairs_table(comparison)] if comparison is not None and comparison.pairs else [])
+
+
+def scores_of_summary(summary: StudySummary) -> list[ArmScores]:
+    """The arms of a study."""
+    found = []
+    for arm in summary.arms:
+        keys = dict.fromkeys(key for seed in arm.seeds for key in seed.scores)
+        scores = {key: [seed.scores[key] for seed in arm.seeds if key in seed.scores] for key in keys}
+        found.append(ArmScores(arm.arm, scores, sum(seed.status == "collapsed" for seed in arm.seeds)))
+    return found
+
+
+def scores_of_comparison(comparison: Comparison) -> list[ArmScores]:
+    """The sides of a comparison."""
+    return [ArmScores(a.name, {key: a.values(key) for key in a.scores}, len(a.collapsed)) for a in comparison.arms]
+
+
+def metric_keys(arms: Sequence[ArmScores], headline_key: str) -> list[str]:
+    """The headline metric, then the others of its split and checkpoint that every arm has, in their order."""
+    place = headline_key.rsplit("/", 1)[0] + "/"
+    found = dict.fromkeys(key for arm in arms for key in (headline_key, *arm.scores) if key.startswith(place))
+    return [key for key in found if all(arm.scores.get(key) for arm in arms)]
+
+
+def best_by_claim(arm: str, others: Sequence[str], key: str, comparison: Comparison | None) -> bool:
+    """Whether the arm is claimed to be better than each of the others on this metric, after Holm's correction."""
+    if comparison is None or not others:
+        return False
+    return all(
+        any(p.key == key and {p.arm, p.baseline} == {arm, other} and p.claimed and p.better == arm for p in comparison.pairs)
+        for other in others
+    )
+
+
+def results_table(arms: Sequence[ArmScores], keys: Sequence[str], comparison: Comparison | None) -> PaperTable:
+    """One row for each arm: mean ± sd (ddof 1) over its seeds of each metric, and their number."""
+    checkpoint, split, _ = keys[0].split("/", 2)
+    digits = {key: 3 if max(abs(v) for arm in arms for v in arm.scores[key]) < 10 else 2 for key in keys}
+    rows, records, any_bold = [], [], False
+    for arm in arms:
+        others = [other.name for other in arms if other.name != arm.name]
+        cells = [Cell(arm.name), Cell(str(len(arm.scores[keys[0]])))]
+        for key in keys:
+            bold = best_by_claim(arm.name, others, key, comparison)
+            any_bold = any_bold or bold
+            cells.append(Cell(mean_sd(arm.scores[key], digits[key]), bold))
+            records.append(_record(arm, key, bold))
+        rows.append(cells)
+    arrows = {pair.key: " ↑" if pair.direction == "maximize" else " ↓" for pair in (comparison.pairs if comparison else ())}
+    columns = [Column("arm", "l"), Column("n"), *(Column(key.split("/", 2)[2] + arrows.get(key, "")) for key in keys)]
+    where = f"on {split}, {'best' if checkpoint == 'best' else 'last'} checkpoint"
+    caption = f"Mean ± standard deviation over n seeds, {where}. {_of_collapsed(arms)}{_of_bold(any_bold, arms, comparison)}"
+    return PaperTable("results", caption, columns, rows, records)
+
+
+def mean_sd(values: Sequence[float], digits: int) -> str:
+    """'0.812 ± 0.014'; one value has no deviation."""
+    mean = f"{np.mean(values):.{digits}f}".replace("-", "−")
+    return mean if len(values) < 2 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
+
+
+def _record(arm: ArmScores, key: str, bold: bool) -> dict[str, Value]:
+    checkpoint, split, metric = key.split("/", 2)
+    values = arm.scores[key]
+    return {
+        "arm": arm.name,
+        "metric": metric,
+        "split": split,
+        "checkpoint": checkpoint,
+        "n": len(values),
+        "mean": float(np.mean(values)),
+        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        "bold": bold,
+    }
+
+
+def _of_collapsed(arms: Sequence[ArmScores]) -> str:
+    collapsed = [f"{arm.n_collapsed} of {arm.name}" for arm in arms if arm.n_collapsed]
+    return f"Collapsed runs are included: {wording.listed(collapsed)}. " if collapsed else ""
+
+
+def _of_bold(any_bold: bool, arms: Sequence[ArmScores], comparison: Comparison | None) -> str:
+    """What bold means, or why there is none."""
+    if len(arms) < 2:
+        return "No arm is set in bold: there is one."
+    if comparison is None or not comparison.pairs:
+        return "No arm is set in bold: the arms were not compared."
+    holm = f"after Holm's correction over {comparison.n_tests} pairs and metrics"
+    if any_bold:
+        return f"Bold: better than every other arm, p ≤ {1 - comparison.level:.2g} {holm}."
+    return f"No arm is set in bold: on no metric is one better than every other at p ≤ {1 - comparison.level:.2g} {holm}."
+
+
+def pairs_table(comparison: Comparison) -> PaperTable:
+    """One row for each pair and metric: difference, interval, P(A > B), p and p after Holm; bold where it is claimed."""
+    level = f"{100 * comparison.level:g} %"
+    titles = ("metric", "arm", "against")
+    columns = [
+        *(Column(title, "l") for title in titles),
+        *map(Column, ("difference", f"{level} interval", "P(A > B)", "p", "p (Holm)")),
+    ]
+    rows = []
+    for pair in comparison.pairs:
+        low, high = interval_of(pair)
+        numbers = (
+            wording.signed(pair.difference),
+            wording.ABSENT if low is None or high is None else f"{wording.signed(low)} to {wording.signed(high)}",
+            _chance(pair.superiority),
+            wording.p_value(pair.p_value),
+        )
+        rows.append(
+            [*map(Cell, (pair.metric, pair.arm, pair.baseline, *numbers)), Cell(wording.p_value(pair.p_holm), pair.claimed)]
+        )
+    caption = (
+        f"Differences of the means over seeds, on {comparison.headline_split}, {comparison.headline_checkpoint} checkpoint; "
+        f"intervals from {comparison.n_resamples:,} resamples of seeds and examples where examples can be resampled. "
+        "P(A > B): how often a run of the arm is better than one of the other, ties half. "
+        f"Bold: claimed, p ≤ {1 - comparison.level:.2g} after Holm's correction over {comparison.n_tests} pairs and metrics."
+    )
+    return PaperTable("pairs", caption, columns, rows, [_pair_record(pair) for pair in comparison.pairs])
+
+
+def interval_of(pair: PairComparison) -> tuple[float | None, float | None]:
+    """The widest-reaching interval that there is: over seeds and examples, else over seeds alone."""
+    found = pair.both or pair.seeds
+    return (None, None) if found is None else (found.low, found.high)
+
+
+def _chance(found: Estimate | None) -> str:
+    if found is None:
+        return wording.ABSENT
+    ends = "" if found.low is None or found.high is None else f" ({found.low:.2f} to {found.high:.2f})"
+    return f"{found.value:.2f}{ends}"
+
+
+def _pair_record(pair: PairComparison) -> dict[str, Value]:
+    low, high = interval_of(pair)
+    chance = pair.superiority
+    numbers: dict[str, Value] = {
+        "mean_arm": pair.mean_arm,
+        "mean_against": pair.mean_baseline,
+        "difference": pair.difference,
+        "low": low,
+        "high": high,
+        "superiority": None if chance is None else chance.value,
+        "superiority_low": None if chance is None else chance.low,
+        "superiority_high": None if chance is None else chance.high,
+        "p": pair.p_value,
+        "p_holm": pair.p_holm,
+    }
+    named: dict[str, Value] = {"metric": pair.metric, "split": pair.split, "checkpoint": pair.checkpoint}
+    sides: dict[str, Value] = {"arm": pair.arm, "against": pair.baseline, "paired": pair.paired}
+    sizes: dict[str, Value] = {
+        "n_seeds_arm": pair.n_seeds_arm,
+        "n_seeds_against": pair.n_seeds_baseline,
+        "n_examples": pair.n_examples,
+    }
+    return named | sides | sizes | numbers | {"test": pair.p_of, "claimed": pair.claimed}

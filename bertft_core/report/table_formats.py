@@ -1,0 +1,149 @@
+"""A table for a paper, written as LaTeX, Markdown, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bertft_core.records.store import write_atomically
+
+Value = str | int | float | bool | None
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "\"": r"\textquotedbl{}",
+    "±": r"$\pm$",
+    "−": r"$-$",
+    "–": r"--",
+    "…": r"\ldots{}",
+    "·": r"\textperiodcentered{}",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "≤": r"$\leq$",
+    "τ": r"$\tau$",
+}  # fmt: skip
+"""What means something else in LaTeX, or that its plain fonts lack → how it is written there."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One printed cell."""
+
+    words: str
+    bold: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading, and how the column is set."""
+
+    title: str
+    align: Literal["l", "r"] = "r"
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """What is printed, and the same as plain numbers."""
+
+    name: str
+    """Of its files, and of its label in LaTeX."""
+    caption: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+    records: Sequence[Mapping[str, Value]]
+    """One for each number or pair, not rounded: what CSV and JSON hold."""
+
+
+def escaped(words: str) -> str:
+    """Words that LaTeX prints as they are."""
+    return "".join(LATEX.get(letter, letter) for letter in words)
+
+
+def latex(table: PaperTable) -> str:
+    """A `table` environment with the rules of the booktabs package (`\\usepackage{booktabs}`)."""
+    head = " & ".join(escaped(column.title) for column in table.columns)
+    body = [" & ".join(rf"\textbf{{{escaped(c.words)}}}" if c.bold else escaped(c.words) for c in row) for row in table.rows]
+    lines = [
+        r"\begin{table}[t]",
+        r"\centering",
+        rf"\begin{{tabular}}{{{''.join(column.align for column in table.columns)}}}",
+        r"\toprule",
+        rf"{head} \\",
+        r"\midrule",
+        *(rf"{line} \\" for line in body),
+        r"\bottomrule",
+        r"\end{tabular}",
+        rf"\caption{{{escaped(table.caption)}}}",
+        rf"\label{{tab:{table.name}}}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def markdown(table: PaperTable) -> str:
+    """A table of GitHub's Markdown with its caption below."""
+    rules = ["---" if column.align == "l" else "---:" for column in table.columns]
+    rows = [[f"**{_plain(cell.words)}**" if cell.bold else _plain(cell.words) for cell in row] for row in table.rows]
+    lines = [f"| {' | '.join(cells)} |" for cells in ([_plain(column.title) for column in table.columns], rules, *rows)]
+    return "\n".join([*lines, "", _plain(table.caption)]) + "\n"
+
+
+def _plain(words: str) -> str:
+    """Words in which nothing is taken for Markdown or HTML."""
+    return re.sub(r"([\\`*_<>|\[\]])", r"\\\1", words)
+
+
+def csv_text(table: PaperTable) -> str:
+    """The records, one in each line; a number that does not exist is an empty cell."""
+    file = io.StringIO(newline="")
+    columns = dict.fromkeys(name for record in table.records for name in record)
+    writer = csv.DictWriter(file, list(columns), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table.records)
+    return file.getvalue()
+
+
+def json_text(table: PaperTable) -> str:
+    """The caption and the records; a number that does not exist, or is infinite, is null."""
+    rows = [{name: _finite(value) for name, value in record.items()} for record in table.records]
+    found = {"caption": table.caption, "rows": rows}
+    return json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _finite(value: Value) -> Value:
+    """JSON knows no infinity: a perplexity can be one."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+FORMATS = {"tex": latex, "md": markdown, "csv": csv_text, "json": json_text}
+"""Ending of the file → what it holds."""
+
+
+def write_tables(tables: Sequence[PaperTable], directory: Path) -> list[Path]:
+    """Write every table in every format; returns the paths."""
+    paths = []
+    for table in tables:
+        for ending, text in FORMATS.items():
+            path = directory / f"{table.name}.{ending}"
+            write_atomically(path, text(table))
+            paths.append(path)
+    return paths
