@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bertft_core.config.base import Frozen
+from bertft_core.records.comparison import Comparison
 from bertft_core.records.insights import Insights
 from bertft_core.records.probe_summary import ProbeSummary
 
@@ -155,3 +156,5 @@ class StudySummary(Frozen):
     """Forgetting and confidence, where the study asks for them."""
     insights: Insights | None = None
     """Variance components, agreement, seeds needed, budgets; absent in summaries of older versions."""
+    comparison: Comparison | None = None
+    """Every pair of arms; absent where there is nothing to compare, and in summaries of older versions."""

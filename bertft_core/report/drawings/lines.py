@@ -78,9 +78,9 @@ def line_plot(
     for reference in references:
         _refer(drawing, reference, x, y)
     for line in lines:
-        at = [(x(a), y(b)) for a, b in line.points]
-        drawing.path(at, f"curve thick {line.css}", line.title or line.name)
-        for point, place in zip(line.points if line.marks else (), at, strict=False):
+        places = [(x(a), y(b)) for a, b in line.points]
+        drawing.path(places, f"curve thick {line.css}", line.title or line.name)
+        for point, place in zip(line.points if line.marks else (), places, strict=False):
             told = f"{line.name}: {number(point[1])} at {number(point[0])}"
             drawing.dot(place, 3.0, f"seed {line.css.split()[0]}", told)
     _names(drawing, lines, y)
