@@ -45,8 +45,7 @@ def jensen_shannon(probabilities: Iterable[Floats]) -> Floats:
     """Generalised Jensen–Shannon divergence over seeds for each unit, in nats: H(mean) − mean H (Lin 1991), equal weights.
 
     `probabilities`: for each seed [units, classes], rows that add up to 1. 0 for the same distributions, at most
-    ln(min(seeds, classes)). For two seeds it is the divergence that Du & Nguyen 2023 average over pairs.
-    Raises `ValueError` for no seeds.
+    ln(min(seeds, classes)). As a measure of instability over seeds: Du & Nguyen 2023. Raises `ValueError` for no seeds.
     """
     total, entropies, n_seeds = np.zeros(()), np.zeros(()), 0
     for given in probabilities:

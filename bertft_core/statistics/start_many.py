@@ -1,0 +1,89 @@
+"""Start many, stop early, continue some: what such schedules would have found, from the curves of finished runs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+
+MOST_STARTED = 50
+CUTS = 9
+"""At most as many shares of training are tried, spread evenly."""
+ROUNDING = 1e-9
+
+
+class Simulated(NamedTuple):
+    """One schedule and the best validation score it finds."""
+
+    start: int
+    stop_at: float
+    """Share of training before the cut; 1 means that none is stopped."""
+    keep: int
+    expected: float
+    sd: float
+    """Over resamples."""
+
+    @property
+    def cost(self) -> float:
+        """In whole runs."""
+        return cost(self.start, self.stop_at, self.keep)
+
+
+def cost(start: int, stop_at: float, keep: int) -> float:
+    """t·f + p·(1 − f), in whole runs (Dodge et al. 2020)."""
+    return start * stop_at + keep * (1 - stop_at)
+
+
+def outcomes(curves: Floats, start: int, cut: int, keep: int, draws: NDArray[np.integer]) -> Floats:
+    """Best validation score of each resample [resamples] of one schedule.
+
+    `curves` [runs, evaluations], higher is better, evaluations at equal shares of training; `draws` [resamples, ≥ start] runs
+    drawn with replacement, of which the first `start` begin. After `cut` evaluations they are ranked by the best so far (Dodge
+    et al. 2020), the earlier drawn first of equals, and the best `keep` go on to the end. What counts is the best evaluation of
+    any run, stopped ones included.
+    """
+    return _outcomes_by_keep(curves, start, cut, draws)[:, keep - 1]
+
+
+def best_schedules(curves: Floats, budgets: list[int], rng: np.random.Generator, n_resamples: int = 1000) -> list[Simulated]:
+    """For each budget (whole runs) the schedule with the best expected outcome among those that cost no more.
+
+    `curves` as in `outcomes`. Every schedule sees the same draws, so that they differ by what they do and not by luck; of equals
+    the cheapest wins. The choice of the best among many flatters its expected score a little: it was made on these very curves.
+    """
+    n_runs, n_evaluations = curves.shape
+    draws = rng.integers(0, n_runs, size=(n_resamples, MOST_STARTED))
+    best = [whole_runs(curves, budget, draws) for budget in budgets]
+    cuts = np.unique(np.linspace(0, n_evaluations, CUTS + 2)[1:-1].round().astype(int))
+    for cut in cuts[(cuts > 0) & (cuts < n_evaluations)].tolist():
+        share = cut / n_evaluations
+        found: dict[int, Floats] = {}
+        for place, budget in enumerate(budgets):
+            for keep in range(1, budget + 1):
+                start = min(MOST_STARTED, int((budget - keep * (1 - share)) / share + ROUNDING))
+                if start <= keep:
+                    continue
+                if start not in found:
+                    found[start] = _outcomes_by_keep(curves, start, cut, draws)
+                scores = found[start][:, keep - 1]
+                new = Simulated(start, share, keep, float(scores.mean()), float(scores.std(ddof=1)))
+                best[place] = min(best[place], new, key=lambda one: (-round(one.expected, 12), one.cost))
+    return best
+
+
+def whole_runs(curves: Floats, n: int, draws: NDArray[np.integer]) -> Simulated:
+    """`n` runs from beginning to end."""
+    scores = curves.max(axis=1)[draws[:, :n]].max(axis=1)
+    return Simulated(n, 1.0, n, float(scores.mean()), float(scores.std(ddof=1)))
+
+
+def _outcomes_by_keep(curves: Floats, start: int, cut: int, draws: NDArray[np.integer]) -> Floats:
+    """[resamples, keep = 1 … start]. A stopped run was never ahead of a kept one, so the kept ones decide."""
+    drawn = draws[:, :start]
+    so_far, in_the_end = curves[:, :cut].max(axis=1), curves.max(axis=1)
+    ranking = np.argsort(-so_far[drawn], axis=1, kind="stable")
+    kept = np.take_along_axis(in_the_end[drawn], ranking, axis=1)
+    return np.maximum.accumulate(kept, axis=1)

@@ -1,0 +1,57 @@
+"""Schedules that stop runs early: their cost, their outcome draw by draw, and the best one for a budget."""
+
+import numpy as np
+import pytest
+
+from bertft_core.statistics.expected_best import with_replacement
+from bertft_core.statistics.start_many import best_schedules, cost, outcomes, whole_runs
+
+CURVES = np.array([[0.1, 0.5, 0.6, 0.9], [0.3, 0.4, 0.4, 0.4], [0.2, 0.2, 0.3, 0.7], [0.3, 0.6, 0.5, 0.5]])
+
+
+@pytest.mark.parametrize(("start", "stop_at", "keep", "runs"), [(20, 0.25, 10, 12.5), (41, 0.3, 11, 20.0), (7, 1.0, 7, 7)])
+def test_the_cost_is_the_reference_number(start, stop_at, keep, runs):
+    assert cost(start, stop_at, keep) == pytest.approx(runs)
+
+
+def told(draw, cut, keep):
+    """The rule in plain words."""
+    ranked = sorted(draw, key=lambda run: -max(CURVES[run][:cut]))
+    kept, stopped = ranked[:keep], ranked[keep:]
+    return max([max(CURVES[run]) for run in kept] + [max(CURVES[run][:cut]) for run in stopped])
+
+
+@pytest.mark.parametrize(("cut", "keep"), [(1, 1), (1, 2), (2, 1), (3, 3)])
+def test_each_resample_follows_the_rule(cut, keep):
+    draws = np.random.default_rng(0).integers(0, 4, size=(200, 6))
+    found = outcomes(CURVES, 5, cut, keep, draws)
+    assert found.tolist() == [told(draw[:5].tolist(), cut, keep) for draw in draws]
+
+
+def test_whole_runs_are_the_expected_best():
+    draws = np.random.default_rng(0).integers(0, 4, size=(40_000, 3))
+    expected = with_replacement(CURVES.max(axis=1)).mean[2]
+    assert whole_runs(CURVES, 3, draws).expected == pytest.approx(expected, abs=0.003)
+
+
+def test_where_early_evaluations_tell_the_end_stopping_early_pays():
+    levels = np.linspace(0, 1, 20)
+    curves = levels[:, None] * np.linspace(0.5, 1, 10)[None, :]
+    (one, three) = best_schedules(curves, [1, 3], np.random.default_rng(1), 500)
+    assert (one.keep, three.keep) == (1, 1)
+    assert three.start > 3
+    assert three.stop_at < 1
+    assert (one.cost, three.cost) <= (1 + 1e-9, 3 + 1e-9)
+    assert three.expected > whole_runs(curves, 3, np.random.default_rng(1).integers(0, 20, size=(500, 50))).expected
+
+
+def test_where_the_winner_shows_only_at_the_end_whole_runs_are_best():
+    backwards = np.hstack([np.tile(np.arange(20)[:, None] / 1000, 4), (20 - np.arange(20))[:, None] / 20 + 1])
+    (best,) = best_schedules(backwards, [4], np.random.default_rng(1), 2000)
+    assert (best.start, best.stop_at, best.keep) == (4, 1.0, 4)
+
+
+def test_the_same_generator_gives_the_same_schedules_and_one_evaluation_cannot_be_cut():
+    first, again = (best_schedules(CURVES, [1, 2], np.random.default_rng(5), 300) for _ in range(2))
+    assert first == again
+    assert [one.stop_at for one in best_schedules(CURVES[:, :1], [1, 2], np.random.default_rng(5), 300)] == [1.0, 1.0]
