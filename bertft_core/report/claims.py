@@ -29,18 +29,18 @@ def section(comparison: Comparison) -> Section:
     others = [group for group in _by_metric(comparison) if group[0].key != comparison.headline_key]
     return {
         "comparison": comparison,
-        "sentences": [_ended(pair.sentence) for pair in pairs],
-        "refused": [_ended(why) for why in comparison.refused],
-        "notes": [_ended(note) for note in comparison.notes],
+        "sentences": [wording.ended(pair.sentence) for pair in pairs],
+        "refused": [wording.ended(why) for why in comparison.refused],
+        "notes": [wording.ended(note) for note in comparison.notes],
         "pictures": drawn,
         "rows": [_row(pair, comparison) for pair in pairs],
         "details": [_detail(pair) for pair in pairs],
         "others": [{"metric": group[0].metric, "rows": [_row(pair, comparison) for pair in group]} for group in others],
         "others_forests": [drawn[name] for group in others if (name := f"differences_{group[0].metric}") in drawn],
-        "components": [_ended(found.sentence) for found in comparison.components],
+        "components": [wording.ended(found.sentence) for found in comparison.components],
         "level": f"{100 * comparison.level:g} %",
         "alpha": f"{1 - comparison.level:.2g}",
-        "left_out": [f"{arm.name}: {_ended(why)}" for arm in comparison.arms for why in arm.left_out],
+        "left_out": [f"{arm.name}: {wording.ended(why)}" for arm in comparison.arms for why in arm.left_out],
     }
 
 
@@ -184,14 +184,9 @@ def _detail(pair: PairComparison) -> Section:
     if pair.without_collapsed is not None:
         look = pair.without_collapsed
         lines.append(("without collapsed runs", f"{wording.signed(look.difference)} ({_ends(look.both)})"))
-    return {"title": f"{pair.arm} − {pair.baseline}", "pairing": _ended(wording.upper_first(pair.pairing)), "lines": lines}
+    return {"title": f"{pair.arm} − {pair.baseline}", "pairing": wording.ended(wording.upper_first(pair.pairing)), "lines": lines}
 
 
 def _test(test: NamedTest) -> str:
     statistic = "" if test.statistic is None else f"{test.statistic:.3g}, ".replace("-", "−")
     return f"{statistic}p {wording.p_value(test.p)}"
-
-
-def _ended(words: str) -> str:
-    """With a full stop, whether or not the writer gave one."""
-    return words if words.endswith((".", "!", "?")) else f"{words}."

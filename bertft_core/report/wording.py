@@ -63,6 +63,11 @@ def as_sentence(clause: str) -> str:
     return f"{upper_first(clause)}."
 
 
+def ended(words: str) -> str:
+    """With a full stop, whether or not the writer gave one."""
+    return words if words.endswith((".", "!", "?")) else f"{words}."
+
+
 def upper_first(clause: str) -> str:
     """A clause with its capital."""
     return f"{clause[:1].upper()}{clause[1:]}"
