@@ -48,7 +48,7 @@ def fetch_run(name: str, folder: Path, *, home_dir: Path, uri: str | None) -> Lo
         for item in client.list_artifacts(run_id):
             if item.path in FETCHED:
                 client.download_artifacts(run_id, item.path, str(run_dir))
-        record = _read(run_dir / "record.json", RunRecord, run_id)
+        record = read_logged(run_dir / "record.json", RunRecord, run_id)
         parent = study_run_of(client, run).info.run_id
         artifacts = {item.path for item in client.list_artifacts(parent)}
         for name in ("config.json", "data_card.json"):
@@ -56,9 +56,9 @@ def fetch_run(name: str, folder: Path, *, home_dir: Path, uri: str | None) -> Lo
                 client.download_artifacts(parent, name, str(folder))
     except MlflowException as error:
         raise _unreadable(name, error) from None
-    study = _read(folder / "config.json", StudyConfig, parent)
+    study = read_logged(folder / "config.json", StudyConfig, parent)
     has_card = (folder / "data_card.json").exists()
-    card = _read(folder / "data_card.json", DatasetCard, parent) if has_card else None
+    card = read_logged(folder / "data_card.json", DatasetCard, parent) if has_card else None
     return LoggedRun(client, run, record, run_dir, study, card)
 
 
@@ -95,7 +95,8 @@ def _training_run(client: MlflowClient, run_id: str) -> Any:
     )
 
 
-def _read(path: Path, kind: type[Record], run_id: str) -> Record:
+def read_logged(path: Path, kind: type[Record], run_id: str) -> Record:
+    """A record that was downloaded from this run. Raises `UserError` where it is missing or damaged."""
     try:
         return checked_record(path, kind)
     except FileNotFoundError:

@@ -1,0 +1,93 @@
+"""A whole study as MLflow alone tells it: config, data card, summary, and the records and predictions of its report runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+
+from bertft_core.config import StudyConfig, UserError
+from bertft_core.records import DatasetCard, StudyDir, StudySummary
+from tasks.logged_runs import read_logged
+from tasks.mlflow_store import MlflowException, runs_where
+from tasks.verdicts import STAGE, open_existing
+
+NEEDED = {"config.json": "config.json", "data_card.json": "card.json", "report/summary.json": "summary.json"}
+"""Artifact of the study's run → its file in a study's folder."""
+OF_RUNS = ("record.json", "predictions")
+
+
+@dataclass(frozen=True)
+class LoggedStudy:
+    """A study that was evaluated, in a folder as a home holds it."""
+
+    study: StudyConfig
+    card: DatasetCard
+    summary: StudySummary
+    dir: StudyDir
+
+
+def fetch_study(name: str, folder: Path, *, home_dir: Path, uri: str | None) -> LoggedStudy:
+    """Download the newest finished execution of the study whose experiment is `name` into a home of its own at `folder`.
+
+    Raises `UserError` when there is no such experiment, or when parts of it are missing.
+    """
+    client = open_existing(home_dir, uri)
+    study_dir = StudyDir(folder, name)
+    study_dir.path.mkdir(parents=True, exist_ok=True)
+    try:
+        parent = _study_run(client, name)
+        for artifact, place in NEEDED.items():
+            got = _downloaded(client, parent.info.run_id, artifact, study_dir.path)
+            if got is not None and got != study_dir.path / place:
+                got.replace(study_dir.path / place)
+        run_id = parent.info.run_id
+        study = read_logged(study_dir.config_path, StudyConfig, run_id)
+        card = read_logged(study_dir.card_path, DatasetCard, run_id)
+        summary = read_logged(study_dir.summary_path, StudySummary, run_id)
+        _fetch_runs(client, parent, summary, study_dir)
+    except MlflowException as error:
+        raise UserError(
+            f"the study '{name}' cannot be read from MLflow", found=str(error).splitlines()[0], todo="is the store there?"
+        ) from None
+    return LoggedStudy(study, card, summary, study_dir)
+
+
+def _study_run(client: MlflowClient, name: str) -> Any:
+    """The newest finished run of the study. Raises `UserError` for none."""
+    experiment = client.get_experiment_by_name(name)
+    runs = [] if experiment is None else runs_where(client, experiment.experiment_id, f"tags.`{STAGE}` = 'study'")
+    finished = [run for run in runs if run.info.status == "FINISHED"]
+    if finished:
+        return max(finished, key=lambda run: run.info.start_time)
+    known = sorted(found.name for found in client.search_experiments())
+    raise UserError(
+        f"MLflow has no finished study '{name}'",
+        found=f"the experiments {', '.join(known)}" if experiment is None else f"{len(runs)} runs of it, none of them finished",
+        expected="the name of an experiment that a study command has logged to its end",
+    )
+
+
+def _downloaded(client: MlflowClient, run_id: str, artifact: str, folder: Path) -> Path | None:
+    """Where an artifact lies now; None where the run has none of this name."""
+    parent = artifact.rpartition("/")[0] or None
+    if artifact not in {item.path for item in client.list_artifacts(run_id, parent)}:
+        return None
+    return Path(client.download_artifacts(run_id, artifact, str(folder)))
+
+
+def _fetch_runs(client: MlflowClient, parent: Any, summary: StudySummary, study_dir: StudyDir) -> None:
+    """Records and predictions of the summary's runs; what MLflow lacks is left out, and missing where it is asked for."""
+    trained = runs_where(client, parent.info.experiment_id, "tags.`bertft.stage` = 'seeds'")
+    by_digest = {run.data.tags.get("bertft.run_digest"): run.info.run_id for run in trained}
+    for digest in [seed.run_digest for arm in summary.arms for seed in arm.seeds]:
+        run_id = by_digest.get(digest)
+        if run_id is None:
+            continue
+        run_dir = study_dir.run_dir(digest)
+        run_dir.mkdir(parents=True, exist_ok=True)
+        for item in client.list_artifacts(run_id):
+            if item.path in OF_RUNS:
+                client.download_artifacts(run_id, item.path, str(run_dir))
