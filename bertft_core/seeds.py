@@ -7,7 +7,7 @@ stream follows another. 53 bits, because seeds travel as JSON numbers through br
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bertft_core.config.seeds import CrossedDesign, OnlyDesign, SeedsConfig
 from bertft_core.records.run_spec import SeedTriple
@@ -37,18 +37,31 @@ def joint_seeds(study_seed: int, first: int, n: int) -> list[tuple[int, SeedTrip
     return [(i, seed_triple(study_seed, init=i, order=i, dropout=i)) for i in range(first, first + n)]
 
 
-def report_seeds(study_seed: int, seeds: SeedsConfig) -> list[tuple[int, SeedTriple]]:
-    """The (seed index, triple) pairs of a study's design."""
+class Cell(NamedTuple):
+    """The place of a run in a crossed design, each number counted from 0."""
+
+    init: int
+    order: int
+    replicate: int
+
+
+def cell_of(seeds: SeedsConfig, index: int) -> Cell | None:
+    """Where a seed index of a crossed design lies; None in any other. More replicates leave the earlier runs as they are."""
+    if not isinstance(seeds.design, CrossedDesign):
+        return None
+    sizes = seeds.design.crossed
+    replicate, place = divmod(index - seeds.first, sizes.init * sizes.order)
+    return Cell(*divmod(place, sizes.order), replicate)
+
+
+def report_seeds(study_seed: int, seeds: SeedsConfig, n: int | None = None) -> list[tuple[int, SeedTriple]]:
+    """The (seed index, triple) pairs of a study's design; `n` of them, by default as many as are planned at first."""
     design, first = seeds.design, seeds.first
+    indices = range(first, first + (seeds.n_at_first if n is None else n))
     if isinstance(design, OnlyDesign):
         fixed = {"init": first, "order": first, "dropout": first}
-        moving = design.only
-        return [(i, seed_triple(study_seed, **(fixed | {moving: i}))) for i in range(first, first + seeds.n)]
+        return [(i, seed_triple(study_seed, **(fixed | {design.only: i}))) for i in indices]
     if isinstance(design, CrossedDesign):
-        n_order = design.crossed.order
-        cells = range(first, first + design.crossed.init * n_order)
-        return [
-            (i, seed_triple(study_seed, init=first + (i - first) // n_order, order=first + (i - first) % n_order, dropout=i))
-            for i in cells
-        ]
-    return joint_seeds(study_seed, first, seeds.n)
+        cells = [(i, cell) for i in indices if (cell := cell_of(seeds, i)) is not None]
+        return [(i, seed_triple(study_seed, init=first + cell.init, order=first + cell.order, dropout=i)) for i, cell in cells]
+    return joint_seeds(study_seed, first, len(indices))

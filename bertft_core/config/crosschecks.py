@@ -13,6 +13,7 @@ from bertft_core.config.base import misplaced
 from bertft_core.config.compositions import objection
 from bertft_core.config.data import RESERVED_SPLITS, BundledData, DataConfig
 from bertft_core.config.search import Choices, Range, SearchConfig
+from bertft_core.config.seed_checks import check_choosing, check_number_of_seeds, check_search_seeds
 from bertft_core.config.training import TrainingConfig, merge_training
 from bertft_core.config.yaml_text import Path
 
@@ -24,11 +25,13 @@ Value = int | float | str
 
 def check_study(study: StudyConfig) -> None:
     """Raise a pydantic error that names the place to change, for the first thing that does not fit the rest."""
+    check_choosing(study)
     _check_known(study.metric, study.head.metrics, f"metric of the head '{study.head.kind}'", ("metric",))
     if study.encoder.study == study.name:
         raise misplaced(("encoder", "study"), "a study cannot start from its own model", "give this study another name")
     _check_data_keys(study)
     _check_splits(study)
+    check_number_of_seeds(study)
     for name, arm in study.arms.items():
         refused = objection(arm.strategies, study.head)
         if refused is not None:
@@ -38,7 +41,7 @@ def check_study(study: StudyConfig) -> None:
         except ValidationError as error:
             raise misplaced(("arms", name, *error.errors()[0]["loc"]), _sentence(error)) from None
         if arm.search is not None:
-            _check_seeds(study, arm.search, ("arms", name, "search"))
+            check_search_seeds(study, arm.search, ("arms", name, "search"))
             base = merge_training(study.training, arm.overrides())
             _check_search_training(base, arm.search, ("arms", name, "search", "training"))
             _check_space(base, arm.search.training.overrides(), arm.search.space, ("arms", name, "search", "space"))
@@ -93,11 +96,15 @@ def _known_splits(data: DataConfig) -> tuple[str, ...] | None:
     """The splits a study will have, or None where only the source itself knows its out-of-domain sets."""
     if isinstance(data, BundledData):
         return None
-    has_test = data.test is not None or data.split.test_ratio is not None
+    has_test = data.test is not None or data.split.test_ratio is not None or data.split.halve_validation
     return (*RESERVED_SPLITS[: 3 if has_test else 2], *data.out_of_domain)
 
 
 def _check_splits(study: StudyConfig) -> None:
+    if study.data.split.halve_validation and study.data.split.test_ratio is not None:
+        raise misplaced(("data", "split", "test_ratio"), "the test set is cut from train or is half of validation, not both")
+    if study.data.split.halve_validation and getattr(study.data, "test", None) is not None:
+        raise misplaced(("data", "split", "halve_validation"), "there is a test set, so validation stays whole", "take it out")
     known, wanted = _known_splits(study.data), study.headline.split
     if wanted == "train":
         raise misplaced(("headline", "split"), "the training set is not scored; choose test, validation or an out-of-domain set")
@@ -112,18 +119,6 @@ def _check_known(name: str, known: Collection[str], what: str, at: Path) -> None
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
         raise misplaced(at, f"'{name}' is no {what}, which has {', '.join(known)}", f"did you mean '{near[0]}'?")
-
-
-def _check_seeds(study: StudyConfig, search: SearchConfig, at: Path) -> None:
-    reported = range(study.seeds.first, study.seeds.first + study.n_runs_per_arm)
-    searched = range(search.first_seed_index, search.first_seed_index + search.n_seeds)
-    first, last = max(reported[0], searched[0]), min(reported[-1], searched[-1])
-    if first <= last:
-        raise misplaced(
-            at,
-            f"seed indices {first} to {last} are also report seeds; scores on them would be chosen, not measured. "
-            f"Choose first_seed_index so that {len(searched)} indices are outside {reported[0]} to {reported[-1]}",
-        )
 
 
 def _check_search_training(base: TrainingConfig, search: SearchConfig, at: Path) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from bertft_core.config.base import Frozen, misplaced
 
@@ -32,6 +32,15 @@ class SplitConfig(Frozen):
 
     validation_ratio: Ratio = 0.2
     test_ratio: Ratio | None = Field(None, description="Cut a test set too when the source has none; null makes none.")
+    halve_validation: bool = Field(
+        False, description="When the source has no test set, half of the validation set becomes it (Zhang et al. 2021)."
+    )
+
+    @model_serializer(mode="wrap")
+    def _as_before_it_could_be_halved(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is not asked for is left out, so that the digests of older studies stay what they were."""
+        values: dict[str, Any] = serialize(self)
+        return values if self.halve_validation else {name: v for name, v in values.items() if name != "halve_validation"}
 
 
 class _Examples(Frozen):

@@ -14,7 +14,7 @@ from bertft_core.config.execution import ExecutionConfig, RetentionConfig, Track
 from bertft_core.config.head import ClassificationHead, Direction, HeadConfig, default_metric
 from bertft_core.config.probes import ProbesConfig
 from bertft_core.config.search import SearchConfig
-from bertft_core.config.seeds import CrossedDesign, SeedsConfig
+from bertft_core.config.seeds import SeedsConfig
 from bertft_core.config.strategies import Full, Strategies
 from bertft_core.config.training import TrainingConfig, TrainingOverrides, merge_training
 
@@ -87,11 +87,13 @@ class StudyConfig(Frozen):
 
     @property
     def n_runs_per_arm(self) -> int:
-        """Report runs of each arm."""
-        design = self.seeds.design
-        if isinstance(design, CrossedDesign):
-            return design.crossed.init * design.crossed.order
-        return self.seeds.n
+        """Report runs of each arm; with `seeds.until` those of the first batch."""
+        return self.seeds.n_at_first
+
+    @property
+    def is_selected(self) -> bool:
+        """Many seeds start and the best go on: they are no sample, and enter no sd, interval or comparison."""
+        return self.seeds.start is not None
 
     def training_of(self, arm: str, chosen: dict[str, Any] | None = None) -> TrainingConfig:
         """The resolved settings of an arm, with a search's chosen values on top."""
