@@ -13,6 +13,9 @@ from bertft_core.records import ArmSummary, Difference, Margin
 IN_POINTS = frozenset({"accuracy", "accuracy_and_f1", "ece", "precision", "recall", "hamming_loss", "average_precision_macro"})
 """Shares, as is everything that is an F1 or an exact match: their differences are told in points, hundredths."""
 
+FEWEST_SEEDS = 3
+"""Of fewer seeds nothing is compared: a spread of two values is hardly one."""
+
 SAME = 1e-12
 """Differences closer than this are equal but for rounding."""
 
@@ -20,13 +23,14 @@ SAME = 1e-12
 def difference(arm: ArmSummary, baseline: ArmSummary, key: str, direction: Direction) -> Difference | None:
     """The paired difference of `key` (checkpoint/split/metric) over the seed indices both arms have a score for.
 
-    Collapsed runs are in. None when no seed index has both scores.
+    Collapsed runs are in. None when no seed index has both scores. From fewer than three seeds there is no interval, and the
+    sentence says that no comparison is made.
     """
     ours, theirs = scores_by_index(arm, key), scores_by_index(baseline, key)
     gaps = [ours[index] - theirs[index] for index in sorted(ours.keys() & theirs.keys())]
     if not gaps:
         return None
-    low, high = t_interval(gaps) or (None, None)
+    low, high = _interval(gaps)
     _, split, metric = key.split("/", 2)
     told = Told(arm.arm, baseline.arm, split, metric, direction)
     sentence = "; ".join([told.sentence(gaps), *left_out(arm), *left_out(baseline)])
@@ -38,12 +42,13 @@ def difference(arm: ArmSummary, baseline: ArmSummary, key: str, direction: Direc
 def margin(arm: ArmSummary, key: str, constant_score: float, constant: str, direction: Direction) -> Margin | None:
     """`key` (checkpoint/split/metric) of an arm minus the score of the constant predictor; None when no seed has a score.
 
-    `constant` says what that one answers, such as 'the most frequent label'. Collapsed runs are in.
+    `constant` says what that one answers, such as 'the most frequent label'. Collapsed runs are in; fewer than three seeds are
+    not compared, as in `difference`.
     """
     gaps = [score - constant_score for _, score in sorted(scores_by_index(arm, key).items())]
     if not gaps:
         return None
-    low, high = t_interval(gaps) or (None, None)
+    low, high = _interval(gaps)
     _, split, metric = key.split("/", 2)
     told = Told(arm.arm, f"always answering {constant} ({constant_score:.3f})", split, metric, direction, "it has")
     sentence = "; ".join([told.sentence(gaps), *left_out(arm)])
@@ -56,6 +61,10 @@ def margin(arm: ArmSummary, key: str, constant_score: float, constant: str, dire
         t_high=high,
         sentence=sentence,
     )
+
+
+def _interval(gaps: list[float]) -> tuple[float, float] | tuple[None, None]:
+    return (t_interval(gaps) or (None, None)) if len(gaps) >= FEWEST_SEEDS else (None, None)
 
 
 def scores_by_index(arm: ArmSummary, key: str) -> Mapping[int, float]:
@@ -94,8 +103,9 @@ class Told:
     def sentence(self, gaps: list[float]) -> str:
         """What these differences over seeds say."""
         mean, n = float(np.mean(gaps)), len(gaps)
-        if n == 1:
-            return f"{self.average(mean, '')} on the one seed {self.with_score}; one seed cannot say how sure that is"
+        if n < FEWEST_SEEDS:
+            had = f"the {'one seed' if n == 1 else f'{n} seeds'} {self.with_score}"
+            return f"{self.arm} and {self.baseline} are not compared ({self.what}): {had} cannot say how sure it would be"
         if np.ptp(gaps) < SAME:
             return f"{self.average(mean, '')} in each of {n} seeds; without any spread no interval can be given"
         low, high = t_interval(gaps) or (mean, mean)

@@ -188,10 +188,12 @@ def test_an_interval_that_holds_zero_is_called_no_sure_difference():
     )
 
 
-def test_one_seed_is_no_proof():
-    got = _told(_arm("full", [0.9]), _arm("features", [0.8]))
-    assert (got.n, got.t_low, got.t_high) == (1, None, None)
-    assert got.sentence.endswith("on the one seed both have; one seed cannot say how sure that is")
+@pytest.mark.parametrize(("ours", "seeds"), [([0.9], "one seed"), ([0.9, 0.95], "2 seeds"), ([0.8, 0.8], "2 seeds")])
+def test_fewer_than_three_seeds_are_not_compared(ours, seeds):
+    got = _told(_arm("full", ours), _arm("features", [0.8] * len(ours)))
+    assert (got.n, got.t_low, got.t_high) == (len(ours), None, None)
+    told = f"full and features are not compared (accuracy, test): the {seeds} both have cannot say how sure it would be"
+    assert got.sentence == told
 
 
 def test_a_disagreeing_seed_is_told():
@@ -220,7 +222,11 @@ def test_the_margin_over_the_constant_predictor_is_told():
         "95 % interval 28.5 to 36.1; every seed agrees"
     )
     one = margin(_arm("full", [0.9]), "best/test/accuracy", 0.5, "the most frequent label", "maximize")
-    assert one.sentence.endswith("on the one seed it has; one seed cannot say how sure that is")
+    assert one.sentence == (
+        "full and always answering the most frequent label (0.500) are not compared (accuracy, test): "
+        "the one seed it has cannot say how sure it would be"
+    )
+    assert (one.t_low, one.t_high) == (None, None)
     assert margin(_arm("full", [None]), "best/test/accuracy", 0.5, "the most frequent label", "maximize") is None
 
 

@@ -87,6 +87,9 @@ def instability(evidence: Evidence) -> Diagnosis:
     unsure = [each for each in evidence.summary.differences if not _is_sure(each)]
     todo = []
     for each in unsure:
+        if each.t_low is None:
+            found.append(each.sentence)
+            continue
         needed = seeds_needed(each)
         gap = f"{each.arm} and {each.baseline} differ by {evidence.told(each.mean)}"
         found.append(f"{gap}, which these {each.n} seeds cannot tell from zero")
@@ -102,7 +105,7 @@ def instability(evidence: Evidence) -> Diagnosis:
 
 def _is_sure(difference: Difference) -> bool:
     if difference.t_low is None or difference.t_high is None:
-        return difference.n > 1
+        return False
     return not difference.t_low <= 0.0 <= difference.t_high
 
 
