@@ -19,6 +19,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from sqlalchemy import make_url
 
 from tasks.processes import owner_in
 from tasks.store_files import problem_of_sqlite
@@ -43,7 +44,20 @@ def _created_once(home_dir: Path, uri: str) -> Iterator[None]:
         return
     home_dir.mkdir(parents=True, exist_ok=True)
     with FileLock(home_dir / "mlflow.lock"):
+        path = Path(make_url(uri).database or ":memory:")
+        if path.name != ":memory:" and not path.exists():
+            _create(path)
         yield
+
+
+def _create(path: Path) -> None:
+    """Make the database beside its place and put it there when it is whole: tables half made by a kill would never open again."""
+    making = path.with_name(f"{path.name}.making")
+    for left in path.parent.glob(f"{making.name}*"):
+        left.unlink()
+    uri = f"sqlite:///{making.absolute()}"
+    MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments(max_results=1)
+    making.replace(path)
 
 
 def open_store(home_dir: Path, uri: str | None, experiment: str) -> tuple[MlflowClient, str]:
@@ -52,7 +66,7 @@ def open_store(home_dir: Path, uri: str | None, experiment: str) -> tuple[Mlflow
     if uri is None and (problem := problem_of_sqlite(home_dir / "mlflow.db")) is not None:
         raise MlflowException(problem)
     with _created_once(home_dir, where):
-        client = MlflowClient(tracking_uri=where, registry_uri=where)  # creates the tables
+        client = MlflowClient(tracking_uri=where, registry_uri=where)
         found = client.get_experiment_by_name(experiment)
         if found is None:
             return client, client.create_experiment(experiment, artifact_location=_artifact_location(home_dir, where, experiment))

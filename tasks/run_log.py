@@ -58,8 +58,10 @@ class RunLog:
         return set() if run_id is None else {point.step for point in self._runs.client.get_metric_history(run_id, metric)}
 
     def log_events(self, spec: RunSpec, events: Iterable[dict[str, Any]], time_ms: int) -> None:
-        """Log the steps and evaluations that MLflow does not have yet."""
-        logged = self._logged[spec.digest]
+        """Log the steps and evaluations that MLflow lacks; none before the run is begun, since its record has them all."""
+        logged = self._logged.get(spec.digest)
+        if logged is None:
+            return
         new = [event for event in events if event["kind"] in logged and event["step"] not in logged[event["kind"]]]
         points = [Metric(name, value, time_ms, step) for event in new for name, value, step in content.event_metrics(event)]
         run_id = self._runs.id_of(spec.digest)

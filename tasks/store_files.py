@@ -78,6 +78,9 @@ def is_of_home(parameters: str | None, home_dir: Path) -> bool:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """Read-only. A file that is not there is an `OperationalError`."""
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5.0)) as database:
+    """Only to read, but able to write: after a kill SQLite must first roll the half-done write back, or says the file is bad.
+
+    A file that is not there is an `OperationalError`.
+    """
+    with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=5.0)) as database:
         yield database

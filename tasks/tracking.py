@@ -37,11 +37,11 @@ class Tracker:
         """What could not be logged, for the user to read; empty when all went well."""
         return self._writer.problems
 
-    def _post(self, job: Callable[[StudyLog], object]) -> None:
+    def _post(self, job: Callable[[StudyLog], object], *, must: bool = True) -> None:
         def write() -> None:
             job(self._opened())
 
-        self._writer.post(write)
+        self._writer.post(write, must=must)
 
     def _opened(self) -> StudyLog:
         """The study's log; a store that was away is opened when it is back."""
@@ -57,7 +57,7 @@ class Tracker:
 
     def start(self) -> None:
         """Open the store and the parent run."""
-        self._post(lambda log: log)
+        self._post(lambda log: log, must=False)
 
     def log_data(self, card: DatasetCard) -> None:
         """The data card, and the data set as an input of the study."""
@@ -81,7 +81,7 @@ class Tracker:
         def flush() -> None:
             events, now = [*pending], _now_ms()
             pending.clear()
-            self._post(lambda log: log.runs.log_events(spec, events, now))
+            self._post(lambda log: log.runs.log_events(spec, events, now), must=False)  # the record has them too
 
         def on_event(event: dict[str, Any]) -> None:
             nonlocal flushed_at
@@ -90,7 +90,7 @@ class Tracker:
                 flush()
                 flushed_at = time.monotonic()
 
-        self._post(lambda log: log.runs.begin(spec, log.parent_of(spec)))
+        self._post(lambda log: log.runs.begin(spec, log.parent_of(spec)), must=False)
         try:
             yield on_event
         finally:

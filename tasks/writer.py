@@ -12,29 +12,44 @@ FIRST_PAUSE_SECONDS = 0.5
 AWAY_AFTER = 3
 """Jobs given up one after the other, after which the store is taken to be away."""
 AWAY_SECONDS = 30.0
-"""How long jobs are dropped before one is tried again; what they would have logged is logged from the records later."""
+"""How long jobs are put off before one is tried again."""
+GIVEN_UP_AT_THE_END = 2
+"""Jobs that failed once more at the end, after which the store is taken to be away for good."""
+
+Job = Callable[[], None]
 
 
 class Writer:
-    """Carries out jobs one after the other; a job that keeps failing is given up and told in `problems`."""
+    """Carries out jobs one after the other; a job that keeps failing is given up and told in `problems`.
+
+    Jobs that must not be missed are tried once more at the end, when the store may be back: busy is not away.
+    """
 
     def __init__(self) -> None:
         self.problems: list[str] = []
         """What went wrong, each thing once."""
         self._n_given_up = 0
         self._away_until = 0.0
-        self._jobs: queue.Queue[Callable[[], None] | None] = queue.Queue()
+        self._jobs: queue.Queue[tuple[Job, bool] | None] = queue.Queue()
+        self._missed: list[Job] = []
         self._thread = threading.Thread(target=self._work, name="mlflow-writer", daemon=True)
         self._thread.start()
 
-    def post(self, job: Callable[[], None]) -> None:
-        """Do it soon; returns at once."""
-        self._jobs.put(job)
+    def post(self, job: Job, *, must: bool = False) -> None:
+        """Do it soon; returns at once. What `must` be done is done again at the end if it fails."""
+        self._jobs.put((job, must))
 
     def close(self) -> None:
-        """Do what is posted, then end."""
+        """Do what is posted, then what was missed of it, in its order, as long as the store answers; then end."""
         self._jobs.put(None)
         self._thread.join()
+        if not self._missed:
+            return
+        told, self.problems, left = self.problems, [], []
+        for job in self._missed:
+            if len(left) >= GIVEN_UP_AT_THE_END or not self._try(job):
+                left.append(job)
+        self.problems = list(dict.fromkeys([*told, *self.problems])) if left else []
 
     def tell(self, error: Exception) -> None:
         """Note a problem."""
@@ -43,11 +58,13 @@ class Writer:
             self.problems.append(problem)
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            if time.monotonic() >= self._away_until:
-                self._try(job)
+        while (posted := self._jobs.get()) is not None:
+            job, must = posted
+            done = time.monotonic() >= self._away_until and self._try(job)
+            if must and not done:
+                self._missed.append(job)
 
-    def _try(self, job: Callable[[], None]) -> None:
+    def _try(self, job: Job) -> bool:
         tries = 1 if self._n_given_up else TRIES  # a store that is away is not waited for again and again
         for n in range(tries):
             try:
@@ -59,7 +76,8 @@ class Writer:
                     self.tell(error)
             else:
                 self._n_given_up = 0
-                return
+                return True
         self._n_given_up += 1
         if self._n_given_up >= AWAY_AFTER:
             self._away_until = time.monotonic() + AWAY_SECONDS
+        return False

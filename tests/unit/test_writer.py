@@ -27,11 +27,11 @@ class Store:
             raise ConnectionError(f"the store is away\ncall {self.n_calls}")
 
 
-def written(*jobs) -> Writer:
-    """A writer that has done these jobs and has ended."""
+def written(*jobs, must=()) -> Writer:
+    """A writer that has done these jobs, those in `must` for certain, and has ended."""
     worker = Writer()
     for job in jobs:
-        worker.post(job)
+        worker.post(job, must=job in must)
     worker.close()
     return worker
 
@@ -81,3 +81,31 @@ def test_a_store_that_is_back_is_written_to_again(monkeypatch):
     back = Store()
     written(*(Store(n_failures=100) for _ in range(AWAY_AFTER + 2)), back)
     assert back.n_calls == 1
+
+
+def test_what_must_be_done_is_made_up_for_at_the_end_in_its_order():
+    seen: list[str] = []
+    away = Store(n_failures=TRIES + AWAY_AFTER - 1)
+
+    def job(name: str):
+        def write() -> None:
+            away()
+            seen.append(name)
+
+        return write
+
+    jobs = [job(name) for name in "abcdef"]
+    assert written(*jobs, must=[jobs[1], jobs[4], jobs[5]]).problems == []
+    assert seen == ["b", "e", "f"], "the others were dropped while the store was away"
+
+
+def test_one_job_that_can_never_be_done_does_not_keep_the_others_from_being_made_up_for():
+    broken, away, last = Store(n_failures=100), [Store(n_failures=100), Store(n_failures=100)], Store()
+    assert written(broken, *away, last, must=[broken, last]).problems == ["ConnectionError: the store is away"]
+    assert last.n_calls == 1
+
+
+def test_a_store_that_stays_away_is_asked_twice_more_and_not_for_every_job():
+    stores = [Store(n_failures=100) for _ in range(20)]
+    assert written(*stores, must=stores).problems == ["ConnectionError: the store is away"]
+    assert sum(store.n_calls for store in stores) == TRIES + AWAY_AFTER - 1 + writer.GIVEN_UP_AT_THE_END
