@@ -1,0 +1,96 @@
+"""Seeds are added until an interval is narrow; the corrected interval covers where the plain one does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bertft_core.statistics.sequential import look_level, looks_at, seeds_wanted, t_half_width
+
+PLAN = (3, 5, 7)
+WIDE, NARROW = [0.1, 0.9, 0.5, 0.2, 0.8, 0.3, 0.7], [0.50, 0.51, 0.52, 0.50, 0.51, 0.52, 0.51]
+
+
+def test_the_levels_of_all_looks_add_up():
+    assert look_level(1) == pytest.approx(0.95)
+    assert look_level(5) == pytest.approx(0.99)
+    assert 1 - 7 * (1 - look_level(7, 0.9)) == pytest.approx(0.9)
+    with pytest.raises(ValueError, match="one look"):
+        look_level(0)
+
+
+def test_the_half_width_is_that_of_the_t_interval():
+    scores, level = [0.7, 0.9, 0.8, 0.85], 0.99
+    low, high = stats.t.interval(level, 3, np.mean(scores), stats.sem(scores))
+    assert t_half_width(scores, level) == pytest.approx((high - low) / 2)
+    assert t_half_width([0.7], level) is None
+    assert t_half_width([], level) is None
+
+
+def test_it_stops_when_every_arm_is_narrow_and_not_before():
+    assert seeds_wanted([], PLAN) == 3
+    both = {"a": NARROW[:3], "b": WIDE[:3]}
+    looks = looks_at(both, PLAN, 0.1)
+    assert [(look.n, look.is_enough) for look in looks] == [(3, False)]
+    assert looks[0].half_widths["a"] < 0.1 < looks[0].half_widths["b"]
+    assert seeds_wanted(looks, PLAN) == 5
+    alone = looks_at({"a": NARROW}, PLAN, 0.1)
+    assert [(look.n, look.is_enough) for look in alone] == [(3, True)]
+    assert seeds_wanted(alone, PLAN) == 3
+
+
+def test_it_stops_at_the_last_look_and_waits_for_the_slowest_arm():
+    looks = looks_at({"a": WIDE}, PLAN, 0.1)
+    assert [look.n for look in looks] == [3, 5, 7]
+    assert not looks[-1].is_enough
+    assert seeds_wanted(looks, PLAN) == 7
+    assert [look.n for look in looks_at({"a": WIDE, "b": WIDE[:4]}, PLAN, 0.1)] == [3]
+
+
+def test_runs_without_a_score_are_passed_over_and_one_score_is_never_enough():
+    (look, *_) = looks_at({"a": [0.5, None, 0.6]}, PLAN, 10.0)
+    assert look.half_widths["a"] == pytest.approx(t_half_width([0.5, 0.6], look_level(3)))
+    assert look.is_enough
+    (look,) = looks_at({"a": [0.5, None, None]}, PLAN, 10.0)
+    assert look.half_widths["a"] is None
+    assert not look.is_enough
+
+
+def test_a_look_does_not_depend_on_what_comes_after_it():
+    rng = np.random.default_rng(0)
+    scores = list(rng.normal(size=40))
+    plan = (5, 10, 20, 40)
+    whole = looks_at({"a": scores}, plan, 0.4)
+    for n in range(41):
+        assert looks_at({"a": scores[:n]}, plan, 0.4) == [look for look in whole if look.n <= n]
+
+
+@pytest.mark.slow  # 1 second
+def test_the_corrected_interval_covers_where_the_plain_one_does_not():
+    """4,000 studies of one arm, mean 0, sd 1, looks at 3, 7, 11, … 43 seeds; the plain rule stops by its own 95 % interval."""
+    plan, half_width, n_studies = (*range(3, 43, 4), 43), 0.5, 4000
+    rng = np.random.default_rng(1965)
+    covered = {"plain": 0, "corrected": 0}
+    for _ in range(n_studies):
+        scores = rng.normal(size=plan[-1])
+        for name, levels in (("plain", 0.95), ("corrected", look_level(len(plan)))):
+            halves = [(n, t_half_width(scores[:n], levels)) for n in plan]
+            n, half = next((pair for pair in halves if pair[1] <= half_width), halves[-1])
+            covered[name] += abs(np.mean(scores[:n])) <= half
+    assert covered["plain"] / n_studies < 0.93
+    assert covered["corrected"] / n_studies >= 0.95
+
+
+@pytest.mark.slow  # 1 second
+def test_any_other_metric_is_covered_too_at_the_level_of_a_look():
+    """The study stops by one metric; the interval of another one, correlated with it by 0.9, still covers."""
+    plan, n_studies = (3, 7, 11, 15), 4000
+    rng = np.random.default_rng(4)
+    covered = 0
+    for _ in range(n_studies):
+        watched = rng.normal(size=15)
+        other = 0.9 * watched + np.sqrt(1 - 0.81) * rng.normal(size=15)
+        n = looks_at({"a": list(watched)}, plan, 0.8)[-1].n
+        covered += abs(np.mean(other[:n])) <= t_half_width(other[:n], look_level(4))
+    assert covered / n_studies >= 0.94
