@@ -97,8 +97,9 @@ def kill_study(n_kills: int, seed: int, directory: Path, say: Any = lambda line:
             say(f"kill {len(result.kills)} of {n_kills}: {result.kills[-1]}")
         if draws and len(result.kills) == n_before:  # done before its time came: the machine has become faster
             usual = 0.9 * (time.monotonic() - began)
-        study.run()
-        result.faults += [f"study {result.studies}: {fault}" for fault in _faults(study, straight)]
+        said = study.run().stderr.strip()
+        found = _faults(study, straight)
+        result.faults += [f"study {result.studies}: {fault}" for fault in [*found, *([said] if found else [])]]
         result.studies += 1
         result.runs += len(study.records)
         say(f"study {result.studies}: {'as the undisturbed one' if result.identical else result.faults}")

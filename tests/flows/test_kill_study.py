@@ -16,7 +16,7 @@ def spent(n_kills: int, seed: int, directory) -> Kills:
 
 
 def test_five_kills_change_no_bit(tmp_path):
-    result = spent(5, 2, tmp_path)
+    result = spent(5, 54, tmp_path)  # this seed draws all three places, and moments that come before a command is done
     assert result.faults == []
     assert {kill["place"] for kill in result.kills} == set(kill_study.PLACES)
 
