@@ -7,18 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bertft_core.config.study import StudyConfig
 from bertft_core.evaluation.differences import difference, margin
 from bertft_core.evaluation.ensembles import ensemble_of
 from bertft_core.evaluation.floor import variance_floors
-from bertft_core.evaluation.intervals import bootstrap_interval, t_interval
 from bertft_core.evaluation.probes import summarise_probes
-from bertft_core.evaluation.scores import CHECKPOINTS, majority_scores, scores_of
+from bertft_core.evaluation.rows import collapse_rate, metric_rows
+from bertft_core.evaluation.scores import majority_scores, scores_of
 from bertft_core.metrics import METRICS
-from bertft_core.records import ArmSummary, DatasetCard, MetricSummary, RunRecord, RunSpec, SeedScore, StudySummary
-from bertft_core.seeds import derive_seed
+from bertft_core.records import ArmSummary, DatasetCard, RunRecord, RunSpec, SeedScore, StudySummary
 
 
 def summarise(
@@ -79,9 +76,11 @@ def _arm(
         arm=arm,
         n_planned=len(specs),
         counts=dict(sorted(counts.items())),
-        metrics=tuple(_rows(seeds, card.evaluated_splits, study.seed)),
+        metrics=tuple(metric_rows(seeds, card.evaluated_splits, study.seed, selected=study.is_selected)),
         seeds=seeds,
         chosen=chosen,
+        collapse_rate=None if study.is_selected else collapse_rate(counts),
+        n_censored=counts["pruned"],
     )
     if not study.ensemble:
         return summary
@@ -102,46 +101,4 @@ def _seed_score(spec: RunSpec, record: RunRecord | None, run_dir_of: Callable[[s
         best_step=None if record is None else record.best_step,
         scores={} if record is None else scores_of(record, run_dir_of(spec.digest)),
         error=None if record is None else record.error,
-    )
-
-
-def _rows(seeds: Sequence[SeedScore], splits: Sequence[str], study_seed: int) -> list[MetricSummary]:
-    """Every metric by split, checkpoint and order of computation; with collapsed runs, then without them."""
-    keys = dict.fromkeys(key for seed in seeds for key in seed.scores)
-    rows = []
-    for key in sorted(keys, key=lambda key: _place(key, splits)):
-        having = [seed for seed in seeds if key in seed.scores]
-        rows.append(_row(key, [seed.scores[key] for seed in having], study_seed, collapsed_included=True))
-        without = [seed.scores[key] for seed in having if seed.status != "collapsed"]
-        if 0 < len(without) < len(having):
-            rows.append(_row(key, without, study_seed, collapsed_included=False))
-    return rows
-
-
-def _place(key: str, splits: Sequence[str]) -> tuple[int, int]:
-    """Sorts stably by split, then checkpoint; metrics stay in the order they were computed in."""
-    checkpoint, split, _ = key.split("/", 2)
-    return splits.index(split) if split in splits else len(splits), CHECKPOINTS.index(checkpoint)
-
-
-def _row(key: str, values: Sequence[float], study_seed: int, *, collapsed_included: bool) -> MetricSummary:
-    checkpoint, split, metric = key.split("/", 2)
-    t_low, t_high = t_interval(values) or (None, None)
-    bootstrap_seed = derive_seed(study_seed, "bootstrap", len(values))
-    bootstrap_low, bootstrap_high = bootstrap_interval(values, bootstrap_seed) or (None, None)
-    return MetricSummary(
-        split=split,
-        checkpoint=checkpoint,
-        metric=metric,
-        n=len(values),
-        mean=float(np.mean(values)),
-        sd=float(np.std(values, ddof=1)) if len(values) > 1 else None,
-        t_low=t_low,
-        t_high=t_high,
-        bootstrap_low=bootstrap_low,
-        bootstrap_high=bootstrap_high,
-        median=float(np.median(values)),
-        min=float(np.min(values)),
-        max=float(np.max(values)),
-        collapsed_included=collapsed_included,
     )

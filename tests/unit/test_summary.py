@@ -45,6 +45,9 @@ def test_every_arm_split_checkpoint_and_metric_has_a_row(tmp_path):
     assert row.sd == pytest.approx(0.05)
     assert row.t_high - row.mean == pytest.approx(4.30265273 * 0.05 / 3**0.5)
     assert row.bootstrap_low == pytest.approx(0.8)
+    assert (row.sd_low, row.sd_high) == pytest.approx((0.05 * (2 / 7.3777589) ** 0.5, 0.05 * (2 / 0.0506356) ** 0.5))
+    assert (row.sd_unbiased, row.iqm) == pytest.approx((0.05 / 0.8862269, 0.85))
+    assert row.quantiles == pytest.approx({"0.05": 0.805, "0.25": 0.825, "0.75": 0.875, "0.95": 0.895})
     for arm in summary.arms:
         keys = {(m.checkpoint, m.split) for m in arm.metrics}
         assert keys == {(c, s) for c in ("best", "final") for s in ("validation", "test", "other_domain")}
@@ -95,6 +98,40 @@ def test_collapsed_runs_are_in_the_mean_and_a_second_row_leaves_them_out(tmp_pat
 def test_an_arm_with_only_collapsed_runs_has_no_row_without_them(tmp_path):
     summary = Whole(tmp_path, statuses={("full", i): "collapsed" for i in range(3)}).summary()
     assert [row.collapsed_included for row in _rows(summary, "full")] == [True]
+
+
+def test_runs_that_did_not_learn_are_a_rate_with_its_interval(tmp_path):
+    statuses = {("full", 0): "collapsed", ("full", 1): "diverged", ("features", 2): "missing"}
+    features, full = Whole(tmp_path, statuses=statuses).summary().arms
+    assert (full.collapse_rate.count, full.collapse_rate.of) == (2, 3)
+    assert (full.collapse_rate.low, full.collapse_rate.high) == pytest.approx((0.207660, 0.938508), abs=1e-6)
+    assert (features.collapse_rate.count, features.collapse_rate.of, features.collapse_rate.low) == (0, 2, 0.0)
+    assert [arm.n_censored for arm in (features, full)] == [0, 0]
+    gone = Whole(tmp_path / "none", statuses={("full", i): "missing" for i in range(3)}).summary().arms[1]
+    assert gone.collapse_rate is None
+
+
+def test_stopped_runs_are_censored_and_selected_ones_have_no_spread(tmp_path):
+    study = make_study(arms={"full": {}}, seeds={"start": 3, "stop_at": 0.5, "keep": 2})
+    (arm,) = Whole(tmp_path, study, statuses={("full", 1): "pruned"}).summary().arms
+    assert (arm.counts, arm.n_censored, arm.collapse_rate) == ({"ok": 2, "pruned": 1}, 1, None)
+    assert {row.n for row in arm.metrics} == {2}
+    spread = ("sd", "t_low", "bootstrap_high", "sd_low", "sd_unbiased", "iqm")
+    assert {getattr(row, name) for row in arm.metrics for name in spread} == {None}
+
+
+def test_a_summary_of_an_older_version_still_opens(tmp_path):
+    values = Whole(tmp_path).summary().model_dump(mode="json")
+    new = {"sd_low", "sd_high", "sd_unbiased", "iqm", "quantiles", "collapse_rate", "n_censored", "insights"}
+
+    def older(value):
+        if isinstance(value, dict):
+            return {name: older(held) for name, held in value.items() if name not in new}
+        return [older(held) for held in value] if isinstance(value, list) else value
+
+    opened = StudySummary.model_validate(older(values))
+    assert opened.arms[0].metrics[0].iqm is None
+    assert opened.arms[0].metrics[0].mean == values["arms"][0]["metrics"][0]["mean"]
 
 
 def test_the_headline_falls_back_to_validation_without_a_test_set(tmp_path):
