@@ -1,0 +1,85 @@
+"""One plain sentence for each pair: what is claimed, how sure, what is not decided yet, and where the doubt comes from."""
+
+from __future__ import annotations
+
+from bertft_core.evaluation.differences import SAME, Told
+from bertft_core.records.comparison import PairComparison, Resampled
+
+
+def sentence(pair: PairComparison, n_tests: int, level: float) -> str:
+    """The sentence of a pair whose numbers are all there but this one."""
+    told = Told(pair.arm, pair.baseline, pair.split, pair.metric, pair.direction)
+    over = _over(pair)
+    if abs(pair.difference) < SAME:
+        return f"{told.average(0.0, ' on average')} over {over}: no difference is claimed"
+    interval = pair.both or pair.seeds
+    if interval is None:
+        return f"{told.average(pair.difference, ' on average')} over {over}; no interval can be given, so nothing is claimed"
+    percent = f"{100 * level:g} %"
+    if pair.claimed:
+        ends = sorted((abs(interval.low), abs(interval.high))) if _one_sided(interval) else [interval.low, interval.high]
+        size = " to ".join(told.number(end, pair.difference) for end in ends)
+        how = f"this is claimed: {_p(pair.p_holm)}{_corrected(n_tests)}, {percent} interval {size}"
+        return "; ".join([f"{told.average(pair.difference, '')} over {over}", how, *_order(pair), *_undecided(pair)])
+    size = " to ".join(told.number(end, pair.difference, sign=True) for end in (interval.low, interval.high))
+    holds = "holds zero" if not _one_sided(interval) else "leaves zero out by itself"
+    why = f"{_p(pair.p_holm)}{_corrected(n_tests)}, and the {percent} interval {size} {holds}"
+    head = f"{told.average(pair.difference, ' on average')} over {over}, but this is not claimed: {why}"
+    return "; ".join([head, *_doubt(pair)])
+
+
+def _over(pair: PairComparison) -> str:
+    if pair.paired:
+        seeds = f"{pair.n_seeds_arm} paired seeds"
+    elif pair.n_seeds_arm == pair.n_seeds_baseline:
+        seeds = f"{pair.n_seeds_arm} seeds each"
+    else:
+        seeds = f"{pair.n_seeds_arm} and {pair.n_seeds_baseline} seeds"
+    return seeds if pair.n_examples is None else f"{seeds} and {pair.n_examples:,} {pair.unit}s".replace(",", " ")
+
+
+def _one_sided(interval: Resampled) -> bool:
+    return interval.low > 0 or interval.high < 0
+
+
+def _p(p: float | None) -> str:
+    if p is None:
+        return "no test could be made"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def _corrected(n_tests: int) -> str:
+    return f" after Holm's correction over {n_tests} tests" if n_tests > 1 else ""
+
+
+def _order(pair: PairComparison) -> list[str]:
+    """How often one run shows what the means show."""
+    if pair.superiority is None or pair.better is None:
+        return []
+    share = pair.superiority.value if pair.better == pair.arm else 1 - pair.superiority.value
+    return [f"a run of {pair.better} beats one of the other in {100 * share:.0f} % of the pairs of runs"]
+
+
+def _undecided(pair: PairComparison) -> list[str]:
+    """What a claimed difference still leaves open."""
+    if pair.examples is None:
+        return ["only the seeds were resampled, so it is not decided whether it holds on other examples"]
+    source = {"seeds": "which seeds ran", "examples": f"which {pair.unit}s are in the {pair.split} set", None: None}[pair.source]
+    return [] if source is None else [f"how large it is depends mostly on {source}"]
+
+
+def _doubt(pair: PairComparison) -> list[str]:
+    """Where the doubt comes from, and what would lessen it."""
+    alone = [name for name, found in (("seeds", pair.seeds), ("examples", pair.examples)) if found and _one_sided(found)]
+    parts = []
+    if pair.both is not None and not _one_sided(pair.both) and len(alone) == 1:
+        parts.append(f"resampling {alone[0]} alone would have left zero out")
+    if pair.source == "seeds":
+        parts.append("the doubt comes mostly from the seeds: more seeds would tell")
+    elif pair.source == "examples":
+        parts.append(
+            f"the doubt comes mostly from the {pair.unit}s: more seeds will hardly tell, a larger {pair.split} set would"
+        )
+    elif pair.examples is None:
+        parts.append("only the seeds were resampled: more seeds would tell")
+    return parts
