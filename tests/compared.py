@@ -1,0 +1,42 @@
+"""Studies that were evaluated, made without training: what tests of comparisons start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bertft_core.evaluation.claims.sides import StudyResults
+from bertft_core.evaluation.summary import summarise
+from bertft_core.records import DatasetCard, StudyDir
+from bertft_core.records.store import write_record
+from bertft_core.training.planning import plan_runs
+from tests.records import make_card, make_record, make_study
+
+ARMS: dict[str, Any] = {"features": {"strategies": [{"kind": "feature_extraction"}]}, "full": {}}
+
+
+def make_results(
+    home: Path,
+    accuracies: dict[str, list[float | str]],
+    *,
+    card: DatasetCard | None = None,
+    **changes: Any,
+) -> StudyResults:
+    """A study in `home`: for each arm and seed the accuracy to aim at, or a status such as 'diverged' or 'collapsed'."""
+    arms = {arm: ARMS.get(arm, {}) for arm in accuracies}
+    n = max(len(values) for values in accuracies.values())
+    study = make_study(**{"arms": arms, "seeds": {"n": n}} | changes)
+    card, study_dir, records = card or make_card(home), StudyDir(home, study.name), {}
+    planned = plan_runs(study, card, {})
+    for spec in planned:
+        value = accuracies[spec.arm][spec.index] if spec.index < len(accuracies[spec.arm]) else "missing"
+        if value == "missing":
+            continue
+        status = value if isinstance(value, str) else "ok"
+        accuracy = 0.5 if isinstance(value, str) else value
+        records[spec.digest] = make_record(spec, card, study_dir, status=status, accuracy=accuracy)
+    summary = summarise(study, card, planned, records, {}, study_dir.run_dir)
+    write_record(study_dir.config_path, study)
+    write_record(study_dir.card_path, card)
+    write_record(study_dir.summary_path, summary)
+    return StudyResults(study, card, summary, records, study_dir.run_dir)
