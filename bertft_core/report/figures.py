@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 from markupsafe import Markup
 
 from bertft_core.config.study import StudyConfig
 from bertft_core.evaluation import majority_scores
+from bertft_core.evaluation.reliability import confidences, reliability_points
+from bertft_core.evaluation.scores import stored_predictions
 from bertft_core.records import ArmSummary, DatasetCard, RunRecord, StudyDir, StudySummary
 from bertft_core.report import plots, wording
+from bertft_core.report.curve_bands import ArmCurves, band_plot
 from bertft_core.report.curves import loss_curve, validation_curve, validation_loss_curve
+from bertft_core.report.drawings.reliability import reliability_plot
 from bertft_core.report.svg import padded
 
 
@@ -77,6 +82,40 @@ def loss_curves(summary: StudySummary, study_dir: StudyDir) -> list[tuple[str, M
         for arm in summary.arms
     }
     return _panels(by_arm, ("step", "training loss"))
+
+
+def bands(study: StudyConfig, summary: StudySummary, records: Mapping[str, RunRecord], study_dir: StudyDir) -> dict[str, Markup]:
+    """Name of the file → picture: validation metric and training loss of every arm, as bands over its runs."""
+    validation, loss = [], []
+    for i, arm in enumerate(summary.arms):
+        ran = [records[seed.run_digest] for seed in arm.seeds if seed.run_digest in records]
+        validation.append(ArmCurves(arm.arm, i, [validation_curve(record, study.metric) for record in ran]))
+        loss.append(ArmCurves(arm.arm, i, [loss_curve(study_dir.run_dir(record.digest)) for record in ran]))
+    found = {
+        "curves_validation": band_plot(validation, ("epoch", f"validation {study.metric}")),
+        "curves_loss": band_plot(loss, ("step", "training loss")),
+    }
+    return {name: picture for name, picture in found.items() if picture is not None}
+
+
+def reliability(summary: StudySummary, records: Mapping[str, RunRecord], study_dir: StudyDir) -> list[tuple[str, Markup]]:
+    """(arm, picture) of how often answers are right against how sure they are, on the headline's split and checkpoint.
+
+    Of heads that store probabilities alone.
+    """
+    checkpoint, split, drawn = summary.headline_checkpoint, summary.headline_split, []
+    for i, arm in enumerate(summary.arms):
+        found = []
+        for record in (records[seed.run_digest] for seed in arm.seeds if seed.run_digest in records):
+            stored = stored_predictions(record, study_dir.run_dir(record.digest), checkpoint, split)
+            answers = None if stored is None else confidences(record.spec, stored)
+            if answers is not None:
+                found.append((f"seed {record.spec.index}", *answers))
+        if found:
+            lines = [(title, reliability_points(confidence, right)) for title, confidence, right in found]
+            together = reliability_points(np.concatenate([f[1] for f in found]), np.concatenate([f[2] for f in found]))
+            drawn.append((arm.arm, reliability_plot(arm.arm, plots.colour(i), lines, together)))
+    return drawn
 
 
 def _panels(by_arm: Mapping[str, list[plots.Curve]], labels: tuple[str, str]) -> list[tuple[str, Markup]]:

@@ -13,6 +13,8 @@ from bertft_core.records import DatasetCard, Environment, RunRecord, StudyDir, S
 from bertft_core.records.store import write_atomically, write_record
 from bertft_core.report import figures, probes, reproducibility, sections, wording
 from bertft_core.report.config_text import study_yaml
+from bertft_core.report.extras import Extras, gather, write_extras
+from bertft_core.report.paper_text import Told
 from bertft_core.report.runs_csv import runs_csv
 from bertft_core.report.styling import page_style
 
@@ -29,33 +31,29 @@ def write_report(
     study_dir: StudyDir,
     environment: Environment | None,
 ) -> Path:
-    """Write report.html, runs.csv, summary.json and study.yaml; returns the path of report.html.
+    """Write report.html, runs.csv, summary.json, study.yaml, paper.md, tables/ and figures/; returns the path of report.html.
 
     `records` are those of the study, search runs included; any that neither the summary nor a sweep names are ignored.
     report.html needs nothing beside it: style and pictures are inside.
     """
     folder, by_digest = study_dir.report_dir, {record.digest: record for record in records}
-    page = _page(study, card, summary, by_digest, sweeps, study_dir, environment)
+    told = Told(study, card, summary, by_digest, sweeps, environment)
+    extras = gather(told, study_dir)
+    page = _page(told, study_dir, extras)
     write_record(folder / "summary.json", summary)
     write_atomically(folder / "runs.csv", runs_csv(study, summary, by_digest))
     write_atomically(folder / "study.yaml", study_yaml(study))
+    write_extras(extras, folder)
     write_atomically(folder / "report.html", page)
     return folder / "report.html"
 
 
-def _page(
-    study: StudyConfig,
-    card: DatasetCard,
-    summary: StudySummary,
-    records: dict[str, RunRecord],
-    sweeps: Sequence[SweepResult],
-    study_dir: StudyDir,
-    environment: Environment | None,
-) -> str:
+def _page(told: Told, study_dir: StudyDir, extras: Extras) -> str:
+    study, card, summary, records, sweeps = told.study, told.card, told.summary, told.records, told.sweeps
     loader = jinja2.FileSystemLoader(TEMPLATES_DIR)
     templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     templates.filters |= {"score": wording.score, "setting": wording.setting, "duration": wording.duration}
-    templates.filters["sentence"] = wording.as_sentence
+    templates.filters |= {"sentence": wording.as_sentence, "ended": wording.ended}
     templates.globals |= {"interval": wording.interval, "absent": wording.ABSENT}
     config_path = (study_dir.report_dir / "study.yaml").resolve()
     command = ["bertft", "run", str(config_path), "--home", str(study_dir.home_dir.resolve())]
@@ -82,6 +80,7 @@ def _page(
         dropped=sections.dropped_models(summary, records),
         proved=reproducibility.section(summary, records, study_dir),
         machines=sections.machines(summary, records),
-        environment=environment or next((r.environment for r in records.values() if r.environment), None),
+        environment=told.environment or next((r.environment for r in records.values() if r.environment), None),
         command=shlex.join(command),
+        **extras.context,
     )

@@ -147,7 +147,7 @@ def question(study: StudyConfig, card: DatasetCard, summary: StudySummary) -> st
     parts = [
         f"The study {compared}.",
         f"The data set {card.name} has {sizes} examples{_labelled(card)}.",
-        f"Each arm starts from {card.encoder.checkpoint} and is trained {'once' if n == 1 else f'{n} times'}: {_moving(study)}.",
+        f"Each arm starts from {card.encoder.checkpoint} and is trained {'once' if n == 1 else f'{n} times'}: {moving(study)}.",
         *(_searched(arm, config.search) for arm, config in study.arms.items() if config.search is not None),
         f"The headline is {summary.headline_metric} on {summary.headline_split}, with the weights of the "
         + ("best validation score." if summary.headline_checkpoint == "best" else "last step."),
@@ -164,7 +164,8 @@ def _labelled(card: DatasetCard) -> str:
     return f" with the labels {listed(shown)}"
 
 
-def _moving(study: StudyConfig) -> str:
+def moving(study: StudyConfig) -> str:
+    """What differs from run to run, in a clause."""
     design = study.seeds.design
     if isinstance(design, OnlyDesign):
         return f"only the {design.only} seed changes from run to run"

@@ -85,16 +85,19 @@ def test_show_prints_the_table_and_the_whole_summary_as_json(finished):
     assert parsed == study.summary
 
 
+def files_of(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_report_is_rebuilt_from_the_records_byte_by_byte(finished):
     study = finished.study
-    made = {path.name: path.read_bytes() for path in study.dir.report_dir.iterdir()}
+    made = files_of(study.dir.report_dir)
     summary = study.dir.summary_path.read_bytes()
-    for path in study.dir.report_dir.iterdir():
-        path.unlink()
+    shutil.rmtree(study.dir.report_dir)
     study.dir.summary_path.unlink()
     told = study.command("report", study.name).stdout
     assert told.strip() == str(study.dir.report_dir / "report.html")
-    assert {path.name: path.read_bytes() for path in study.dir.report_dir.iterdir()} == made
+    assert files_of(study.dir.report_dir) == made
     assert study.dir.summary_path.read_bytes() == summary
 
 

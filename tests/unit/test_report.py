@@ -25,11 +25,13 @@ SECTIONS = [
     "answer",
     "seeds",
     "curves",
+    "reliability",
     "confusion",
     "search",
     "data",
     "failures",
     "reproducibility",
+    "paper",
     "again",
     "asked",
 ]
@@ -90,7 +92,7 @@ def test_the_report_has_every_section_and_well_formed_html(tmp_path):
     assert summary.differences[0].sentence in text
     for number in ("0.650", "0.850", "Trial 0 was chosen", "learning_rate = 0.0002", "2 inputs are longer than max_length"):
         assert number in text
-    assert page.tags.count("svg") == 3 + 2 * 2
+    assert page.tags.count("svg") == 3 + 2 * 2 + 2 + 2, "seeds, curves of each arm, bands of curves, reliability of each arm"
     assert page.tags.count("circle") >= 3 * 6
 
 
@@ -124,11 +126,21 @@ def test_texts_from_data_and_errors_are_escaped(tmp_path):
 
 def test_the_same_records_give_the_same_bytes(tmp_path):
     path, _, _ = _write(tmp_path)
-    names = ["report.html", "runs.csv", "summary.json", "study.yaml"]
-    assert sorted(p.name for p in path.parent.iterdir()) == sorted(names)
-    before = [(path.parent / name).read_bytes() for name in names]
+    before = _files(path.parent)
+    assert {"report.html", "runs.csv", "summary.json", "study.yaml", "paper.md"} <= before.keys()
+    assert {
+        "tables/results.tex",
+        "tables/results.csv",
+        "figures/curves_loss.svg",
+        "figures/reliability_full.svg",
+    } <= before.keys()
+    (path.parent / "figures" / "of_an_arm_that_is_gone.svg").write_text("old")
     _write(tmp_path)
-    assert [(path.parent / name).read_bytes() for name in names] == before
+    assert _files(path.parent) == before
+
+
+def _files(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def test_every_troubled_run_stands_with_its_reason(tmp_path):

@@ -1,0 +1,65 @@
+"""Learning curves of all seeds of an arm as one: the mean at each step, and from the lowest to the highest run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from bertft_core.report.drawings.lines import Line, line_css, line_plot
+from bertft_core.report.svg import Point
+from bertft_core.report.wording import score
+
+
+@dataclass(frozen=True)
+class ArmCurves:
+    """The curves of one arm, one for each run."""
+
+    arm: str
+    place: int
+    """In the study: it says the colour."""
+    curves: Sequence[Sequence[Point]]
+
+
+@dataclass(frozen=True)
+class BandPoint:
+    """All runs at one step."""
+
+    x: float
+    mean: float
+    low: float
+    high: float
+    n: int
+    """Runs that got that far."""
+
+
+def band_of(curves: Sequence[Sequence[Point]]) -> list[BandPoint]:
+    """Mean, minimum and maximum at every x that at least half of the runs have; fewer would tell of the long runs alone."""
+    values: dict[float, list[float]] = defaultdict(list)
+    for curve in curves:
+        for x, y in curve:
+            values[round(x, 6)].append(y)
+    least = len(curves) / 2
+    return [
+        BandPoint(x, sum(found) / len(found), min(found), max(found), len(found))
+        for x, found in sorted(values.items())
+        if len(found) >= least
+    ]
+
+
+def band_plot(arms: Sequence[ArmCurves], labels: tuple[str, str]) -> Markup | None:
+    """Every arm's band in one picture; None where no arm has two runs with a curve."""
+    lines = []
+    for arm in arms:
+        curves = [curve for curve in arm.curves if curve]
+        band = band_of(curves)
+        if len(curves) < 2 or len(band) < 2:
+            continue
+        last = band[-1]
+        title = f"{arm.arm}: mean {score(last.mean)}, {score(last.low)} to {score(last.high)} over {last.n} runs at the end."
+        points = [(point.x, point.mean) for point in band]
+        low, high = [point.low for point in band], [point.high for point in band]
+        lines.append(Line(arm.arm, line_css(arm.place), points, low, high, title))
+    return line_plot(lines, labels) if lines else None

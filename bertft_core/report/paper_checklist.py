@@ -1,0 +1,167 @@
+"""What reproducibility checklists of NLP venues ask for, and the answers that the records give by themselves.
+
+The items follow, in our words, the checklist of Dodge et al. 2019 ('Show Your Work') and what ACL and NeurIPS ask of authors.
+What only an author can know is left to the author, and said so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bertft_core.report import paper_text, wording
+from bertft_core.report.paper_text import Told
+
+FOR_YOU = "for you to answer"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question; no answer where it is for the author."""
+
+    topic: str
+    question: str
+    answer: str | None
+
+
+def checklist(told: Told) -> list[Item]:
+    """Every item, the tool's own answers beside them; an answer that the records do not hold is None as well."""
+    return [Item(topic, question, (answer(told) or None) if answer is not None else None) for topic, question, answer in ITEMS]
+
+
+def _sizes(told: Told) -> str:
+    return wording.listed(f"{split.n_examples:,} {name}" for name, split in told.card.splits.items()) + " examples."
+
+
+def _labels(told: Told) -> str:
+    counts = told.card.splits["train"].label_counts
+    if not counts:
+        return ""
+    shown = [f"{label} {n:,}" for label, n in list(counts.items())[: wording.MOST_LABELS]]
+    more = len(counts) - len(shown)
+    return f"In training: {wording.listed([*shown, f'{more} more labels'] if more else shown)}."
+
+
+def _origins(told: Told) -> str:
+    return wording.listed(f"{name}: {split.origin}" for name, split in told.card.splits.items()) + "."
+
+
+def _prepared(told: Told) -> str:
+    found = [f"{finding.split}: {finding.message}" for finding in told.card.findings]
+    size = f"Tokenised with the encoder's own tokenizer, at most {told.card.max_length} word pieces."
+    return f"{size} The checks found: {'; '.join(found)}." if found else f"{size} The checks found nothing worth a warning."
+
+
+def _parameters(told: Told) -> str:
+    parts = []
+    for arm in told.summary.arms:
+        ran = next((record for record in told.runs_of(arm) if record.n_parameters), None)
+        if ran is not None:
+            parts.append(f"{arm.arm}: {ran.n_parameters:,}, of which {ran.n_trainable_parameters:,} learn")
+    return "; ".join(parts) + "." if parts else ""
+
+
+def _model(told: Told) -> str:
+    return f"{paper_text.model(told)} {_parameters(told)}".strip()
+
+
+def _error_bars(told: Told) -> str:
+    return f"{paper_text.statistics(told)} {paper_text.seeds(told)}"
+
+
+def _bounds(told: Told) -> str:
+    found = [paper_text.search(arm, config.search) for arm, config in told.study.arms.items() if config.search is not None]
+    return " ".join(found) if found else "Nothing was searched: every setting is the one in the configuration."
+
+
+def _chosen(told: Told) -> str:
+    found = []
+    for arm in told.summary.arms:
+        if arm.chosen:
+            values = wording.listed(f"{name} = {wording.setting(value)}" for name, value in arm.chosen.items())
+            found.append(f"{arm.arm}: {values}")
+    text = paper_text.training(told)
+    return f"{text} Chosen by search: {'; '.join(found)}." if found else text
+
+
+def _n_runs(told: Told) -> str:
+    planned = sum(arm.n_planned for arm in told.summary.arms)
+    per_arm = wording.listed(f"{arm.n_planned} of {arm.arm}" for arm in told.summary.arms)
+    trials = sum(len(sweep.trials) for sweep in told.sweeps)
+    searched = f" The searches tried {wording.several(trials, 'setting')} in {wording.several(len(told.search_runs), 'run')}."
+    return f"{wording.several(planned, 'report run')} ({per_arm}).{searched if told.sweeps else ' No search runs.'}"
+
+
+def _validation(told: Told) -> str:
+    rows = []
+    for arm in told.summary.arms:
+        row = wording.row_of(arm, "validation", told.summary.headline_checkpoint, told.summary.headline_metric)
+        if row is not None:
+            rows.append(f"{arm.arm} {wording.score(row.mean)}{'' if row.sd is None else f' ± {wording.score(row.sd)}'}")
+    return f"Validation {told.summary.headline_metric}, mean ± sd: {wording.listed(rows)}." if rows else ""
+
+
+def _metric(told: Told) -> str:
+    which = "the best validation score" if told.summary.headline_checkpoint == "best" else "the last step"
+    return (
+        f"{told.summary.headline_metric} on {told.summary.headline_split}, weights of {which}; "
+        "computed from the stored prediction of every example."
+    )
+
+
+def _runtime(told: Told) -> str:
+    parts = []
+    for arm in told.summary.arms:
+        times = [record.train_seconds for record in told.runs_of(arm) if record.train_seconds]
+        if times:
+            parts.append(f"{arm.arm} {wording.duration(sum(times) / len(times))}")
+    return f"Mean training time of a run: {wording.listed(parts)}. {paper_text.compute(told)}" if parts else ""
+
+
+def _failures(told: Told) -> str:
+    found = wording.not_counted(told.summary)
+    return f"{'; '.join(found)}. None of them was left out silently." if found else "Every run ended well."
+
+
+def _again(told: Told) -> str:
+    return (
+        f"One command runs the study again from study.yaml (study digest {told.summary.study_digest[: paper_text.CUT]}); "
+        "every run has its three seeds, its digest and the hash of its weights in runs.csv."
+    )
+
+
+ITEMS: tuple[tuple[str, str, Callable[[Told], str] | None], ...] = (
+    ("Claims", "Do the claims of abstract and introduction match the results, with their scope and limits?", None),
+    ("Data", "How many examples are there in each split?", _sizes),
+    ("Data", "How are the labels distributed?", _labels),
+    ("Data", "Where do the splits come from?", _origins),
+    ("Data", "How were the texts prepared, and what was noticed in them?", _prepared),
+    ("Data", "In which languages are the texts, who wrote them, and how were they labelled and checked?", None),
+    ("Data", "Where can others get the data, and under which licence?", None),
+    ("Data", "Do the texts hold personal or offensive content, and was consent given?", None),
+    ("Model", "Which model is it, and how many parameters has it?", _model),
+    ("Model", "Under which licences are the encoder and the software used, and does that cover this use?", None),
+    ("Experiments", "Which settings were searched, in which bounds, how and how often?", _bounds),
+    ("Experiments", "Which settings were used in the end?", _chosen),
+    ("Experiments", "How many training runs and evaluations were made exactly?", _n_runs),
+    ("Experiments", "Which metric is reported, on which split and checkpoint?", _metric),
+    ("Experiments", "What is the validation score that belongs to the reported score?", _validation),
+    ("Results", "What do the error bars mean, and what varies between runs?", _error_bars),
+    ("Results", "Did runs fail, and were they left out?", _failures),
+    ("Results", "Are strong and fairly tuned baselines among the arms?", None),
+    ("Compute", "On which hardware, and how long did it take?", _runtime),
+    ("Compute", "Which software and which versions?", paper_text.software),
+    ("Code", "Can others run it again?", _again),
+    ("Code", "Where will code, data and models be published?", None),
+    ("Ethics", "Which risks and intended uses does the work have, and was there an ethics review where one is needed?", None),
+)  # fmt: skip
+"""(topic, question, what answers it); without a function it is for the author."""
+
+
+def as_markdown(setup: Sequence[tuple[str, str]], items: Sequence[Item]) -> str:
+    """Both as one text file."""
+    lines = ["# For your paper", "", "## Experimental setup", "", " ".join(text for _, text in setup), ""]
+    lines += ["## Reproducibility checklist", ""]
+    for item in items:
+        lines += [f"- **{item.question}** {item.answer or FOR_YOU.upper()}"]
+    return "\n".join(lines) + "\n"

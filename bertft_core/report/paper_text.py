@@ -1,0 +1,225 @@
+"""A paragraph for a paper's 'experimental setup', written from the configuration and the records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bertft_core.config.search import Choices, Range, SearchConfig
+from bertft_core.config.study import StudyConfig
+from bertft_core.config.training import TrainingConfig
+from bertft_core.records import ArmSummary, DatasetCard, Environment, RunRecord, StudySummary, SweepResult
+from bertft_core.report import wording
+
+HEADS = {
+    "classification": "a classification head",
+    "multi_label": "a multi-label head",
+    "regression": "a regression head",
+    "token_classification": "a token classification head",
+    "question_answering": "an extractive question answering head",
+    "masked_lm": "the masked language modelling head",
+}
+NAMED_PACKAGES = ("torch", "transformers", "numpy", "optuna")
+CUT = 12
+"""Places of a digest that are printed."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """Everything that the text is made from."""
+
+    study: StudyConfig
+    card: DatasetCard
+    summary: StudySummary
+    records: Mapping[str, RunRecord]
+    """By digest; search runs are among them."""
+    sweeps: Sequence[SweepResult]
+    environment: Environment | None
+
+    def runs_of(self, arm: ArmSummary) -> list[RunRecord]:
+        """The report runs of an arm that have a record."""
+        return [self.records[seed.run_digest] for seed in arm.seeds if seed.run_digest in self.records]
+
+    @property
+    def report_runs(self) -> list[RunRecord]:
+        """The report runs of all arms."""
+        return [record for arm in self.summary.arms for record in self.runs_of(arm)]
+
+    @property
+    def search_runs(self) -> list[RunRecord]:
+        """The runs of all searches."""
+        digests = dict.fromkeys(d for sweep in self.sweeps for trial in sweep.trials for d in trial.run_digests)
+        return [self.records[digest] for digest in digests if digest in self.records]
+
+
+def setup_text(told: Told) -> list[tuple[str, str]]:
+    """(topic, sentences) in the order of a paper: data, model, training, search, seeds, statistics, compute, software."""
+    parts = [
+        ("Data", data(told)),
+        ("Model", model(told)),
+        ("Training", training(told)),
+        ("Search", " ".join(search(arm, config.search) for arm, config in told.study.arms.items() if config.search)),
+        ("Seeds", seeds(told)),
+        ("Statistics", statistics(told)),
+        ("Compute", compute(told)),
+        ("Software", software(told)),
+    ]
+    return [(topic, text) for topic, text in parts if text]
+
+
+def data(told: Told) -> str:
+    """Source, sizes, labels, where each split comes from, and what was cut off."""
+    card, config = told.card, told.study.data
+    sizes = wording.listed(f"{split.n_examples:,} {name}" for name, split in card.splits.items())
+    origins = wording.listed(f"{name} from {split.origin}" for name, split in card.splits.items())
+    text = f"We use {card.name} with {sizes} examples ({origins})"
+    if card.labels:
+        text += f" and {wording.several(len(card.labels), 'label')}"
+    text += f"; its fingerprint (SHA-256 of the prepared examples) begins with {card.fingerprint[:CUT]}."
+    train = card.splits["train"]
+    if getattr(config, "long_texts", "truncate") == "windows":
+        return f"{text} Longer inputs are read in overlapping windows of {card.max_length} word pieces."
+    cut = f"{100 * train.truncated_ratio:.1f} % of the training inputs were longer"
+    return f"{text} Inputs have at most {card.max_length} word pieces ({cut})."
+
+
+def model(told: Told) -> str:
+    """Encoder, head, parameters, and what each arm is."""
+    encoder = told.card.encoder
+    revision = f" (revision {encoder.revision[:CUT]})" if encoder.revision else ""
+    sizes = sorted({record.n_parameters for record in told.report_runs if record.n_parameters})
+    size = f", {wording.listed(f'{n:,}' for n in sizes)} parameters in all" if sizes else ""
+    text = f"All models start from {encoder.checkpoint}{revision} with {HEADS[told.study.head.kind]}{size}."
+    arms = [f"{arm} ({' + '.join(map(wording.strategy, config.strategies))})" for arm, config in told.study.arms.items()]
+    noun = "one way" if len(arms) == 1 else f"{len(arms)} ways"
+    return (
+        f"{text} We compare {noun} of fine-tuning: {wording.listed(arms)}."
+        if len(arms) > 1
+        else f"{text} It is fine-tuned as {arms[0]}."
+    )
+
+
+def training(told: Told) -> str:
+    """The settings that all arms share, then what differs."""
+    chosen = {arm.arm: dict(arm.chosen) for arm in told.summary.arms}
+    settings = {arm: told.study.training_of(arm, chosen.get(arm)) for arm in told.study.arms}
+    first = next(iter(settings.values()))
+    differing = [
+        name for name in type(first).model_fields if any(getattr(s, name) != getattr(first, name) for s in settings.values())
+    ]
+    text = _shared(first, frozenset(differing))
+    for arm, config in settings.items() if differing else ():
+        told_of = wording.listed(f"{name.replace('_', ' ')} {_value(getattr(config, name))}" for name in differing)
+        text += f" {wording.upper_first(arm)}: {told_of}." if len(settings) > 1 else ""
+    which = "with the best validation " + told.study.metric if told.summary.headline_checkpoint == "best" else "of the last step"
+    often = (
+        f"every {wording.setting(first.evaluate_every_steps)} steps"
+        if first.evaluate_every_steps
+        else f"every {wording.setting(first.evaluate_every_epochs)} epochs"
+    )
+    return f"{text} We validate {often.replace('every 1 epochs', 'after every epoch')}, and report the weights {which}."
+
+
+def _shared(config: TrainingConfig, differing: frozenset[str]) -> str:
+    length = f"{wording.setting(config.epochs)} epochs" if config.max_steps is None else f"{config.max_steps:,} steps"
+    clip = (
+        "without clipping"
+        if config.max_grad_norm is None
+        else f"gradients clipped at norm {wording.setting(config.max_grad_norm)}"
+    )
+    parts = {
+        "learning_rate": f"peak learning rate {wording.setting(config.learning_rate)}",
+        "batch_size": f"batch size {config.batch_size}",
+        "epochs": length,
+        "warmup_ratio": f"{100 * config.warmup_ratio:g} % linear warm-up",
+        "schedule": f"{config.schedule} schedule",
+        "weight_decay": f"weight decay {wording.setting(config.weight_decay)} (none on biases and LayerNorm)",
+        "max_grad_norm": clip,
+        "precision": config.precision,
+    }
+    if {"epochs", "max_steps"} & differing:
+        parts.pop("epochs")
+    beta1, beta2, epsilon = map(wording.setting, (config.adam_beta1, config.adam_beta2, config.adam_epsilon))
+    betas = f"β = ({beta1}, {beta2}), ε = {epsilon}"
+    shared = [words for name, words in parts.items() if name not in differing]
+    dropout = [] if config.dropout is None or "dropout" in differing else [f"dropout {wording.setting(config.dropout)}"]
+    return f"We train with AdamW ({betas}), {wording.listed([*shared, *dropout])}."
+
+
+def _value(value: Any) -> str:
+    return "none" if value is None else wording.setting(value)
+
+
+def search(arm: str, config: SearchConfig) -> str:
+    """Sampler, size, space and rule of one search."""
+    sampler = {"tpe": "the tree-structured Parzen estimator", "random": "random search"}[config.sampler]
+    space = wording.listed(f"{name.replace('_', ' ')} in {_space(values)}" for name, values in config.space.items())
+    pruner = ", trials behind the median were stopped early" if config.pruner == "median" else ""
+    return (
+        f"For {arm} we searched {space} by {sampler} (Optuna) in {wording.several(config.n_trials, 'trial')}{pruner}; "
+        f"the best mean validation score over {wording.several(config.n_seeds, 'seed')} was chosen, "
+        "and none of these seeds is among those we report."
+    )
+
+
+def _space(values: Range | Choices) -> str:
+    if isinstance(values, Choices):
+        return "{" + ", ".join(map(wording.setting, values.choices)) + "}"
+    return f"[{wording.setting(values.low)}, {wording.setting(values.high)}]{' (log scale)' if values.log else ''}"
+
+
+def seeds(told: Told) -> str:
+    """How many runs, what moves between them, and what became of them."""
+    n, counts = [arm.n_planned for arm in told.summary.arms], wording.not_counted(told.summary)
+    times = wording.several(n[0], "time") if len(set(n)) == 1 else f"{min(n)} to {max(n)} times"
+    text = f"Each arm is trained {times}; {wording.moving(told.study)}."
+    streams = "Initialisation of the head, batch order and dropout have random streams of their own, derived from one study seed"
+    fate = f" Runs that were no plain success: {'; '.join(counts)}." if counts else " All runs ended well."
+    return f"{text} {streams} ({told.study.seed}).{fate}"
+
+
+def statistics(told: Told) -> str:
+    """What the numbers are, and which test the claims rest on."""
+    summary, found = told.summary, told.summary.comparison
+    text = (
+        f"We report the mean and the standard deviation (n − 1) over seeds of {summary.headline_metric} "
+        f"on {summary.headline_split}; collapsed runs are included."
+    )
+    tests = list(dict.fromkeys(pair.p_of for pair in found.pairs if pair.p_of)) if found is not None else []
+    if found is None or not tests:
+        return f"{text} Intervals of means are 95 % t-intervals over seeds."
+    return (
+        f"{text} Differences between arms are tested by {wording.listed(tests)} ({found.n_resamples:,} resamples), "
+        f"with {100 * found.level:g} % percentile intervals, and claimed at p ≤ {1 - found.level:.2g} "
+        f"after Holm's correction over {wording.several(found.n_tests, 'comparison')} (pairs × metrics)."
+    )
+
+
+def compute(told: Told) -> str:
+    """Where it ran and how long."""
+    report_runs, search_runs = told.report_runs, told.search_runs
+    where = sorted({f"{e.device} ({wording.several(e.threads, 'thread')} per run)" for r in report_runs if (e := r.environment)})
+    if not report_runs or not where:
+        return ""
+    mean = sum(record.train_seconds for record in report_runs) / len(report_runs)
+    total = sum(record.train_seconds + record.evaluate_seconds for record in (*report_runs, *search_runs))
+    searched = f" and {wording.several(len(search_runs), 'search run')}" if search_runs else ""
+    return (
+        f"{wording.several(len(report_runs), 'report run')}{searched} took {wording.duration(total)} in all "
+        f"({wording.duration(mean)} of training for each report run) on {wording.listed(where)}."
+    )
+
+
+def software(told: Told) -> str:
+    """Versions of what decides numbers, and the commit."""
+    found = told.environment or next((record.environment for record in told.report_runs if record.environment), None)
+    if found is None:
+        return ""
+    named = [f"{name} {found.packages[name]}" for name in NAMED_PACKAGES if name in found.packages]
+    commit = (
+        ""
+        if found.commit is None
+        else f"; bertft at commit {found.commit[:CUT]}{' with uncommitted changes' if found.dirty else ''}"
+    )
+    return f"{wording.listed([f'Python {found.python}', *named])}{commit}."
