@@ -76,7 +76,7 @@ class SeedsConfig(Frozen):
     design: Literal["joint"] | OnlyDesign | CrossedDesign = "joint"
     repeats: int = Field(0, ge=0, le=1000, description="Further runs of each arm's first seed with every seed the same.")
     until: UntilConfig | None = Field(None, description="Begin with `n` and add seeds to every arm until this holds.")
-    max: int | None = Field(None, ge=2, le=10_000, description="With `until`: never more seeds of an arm than this.")
+    max: int | None = Field(None, ge=2, le=1000, description="With `until`: never more seeds of an arm than this.")
     start: int | None = Field(None, ge=2, le=10_000, description="Start many, stop early: seeds of each arm that begin.")
     stop_at: float | None = Field(None, gt=0.0, lt=1.0, description="With `start`: share of the steps after which they stop.")
     keep: int | None = Field(None, ge=1, description="With `start`: the best on the validation set, which go on to their end.")
