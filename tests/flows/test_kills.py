@@ -31,6 +31,7 @@ def assert_logged_once(study: TinyStudy, *stages: str) -> None:
     assert misloggings(study, stages) == []
 
 
+@pytest.mark.slow  # the kill study of `make test` does it to the command, its workers and its server
 def test_a_killed_flow_goes_on_and_ends_with_the_same_numbers(new_study, straight):
     study = new_study(**LONG, execution=ONE_SLOT)
     started = study.start()

@@ -84,6 +84,7 @@ def test_what_is_lost_on_disk_comes_back_from_mlflow(probed):
     assert probed.summary == summary
 
 
+@pytest.mark.slow
 def test_a_model_that_is_gone_or_torn_costs_its_numbers_and_not_the_study(new_study, with_head):
     """Probes asked for later: one seed's model was not kept, another's cannot be read, and is tried again."""
     once = {"device": "cpu", "retries": 0}

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from bertft_core.config import load_study
 
 
+@pytest.mark.slow
 def test_a_recommended_study_is_planned_run_and_diagnosed(new_study):
     study = new_study()
     told = study.command("recommend", str(study.config), "--output", "advised.yaml").stdout
