@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -12,6 +14,17 @@ from bertft_core.metrics.seed_means import logits_of, softmax, words_of
 from bertft_core.records import RunSpec
 
 Floats = NDArray[np.float64]
+
+
+class ReliabilityPoint(NamedTuple):
+    """One bin of a reliability diagram, all numbers in [0, 1]."""
+
+    confidence: float
+    """Mean over its examples."""
+    right: float
+    """Share of them that is right."""
+    weight: float
+    """Share of all examples that is in this bin."""
 
 
 def confidences(spec: RunSpec, predictions: pa.Table) -> tuple[Floats, NDArray[np.bool_]] | None:
@@ -29,8 +42,8 @@ def confidences(spec: RunSpec, predictions: pa.Table) -> tuple[Floats, NDArray[n
     return probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
 
 
-def reliability_points(confidence: Floats, right: NDArray[np.bool_], n_bins: int = ECE_BINS) -> list[tuple[float, float]]:
-    """(mean confidence, share right) of every bin with examples; `confidence` [n] in [0, 1], `right` [n].
+def reliability_points(confidence: Floats, right: NDArray[np.bool_], n_bins: int = ECE_BINS) -> list[ReliabilityPoint]:
+    """One point for every bin with examples; `confidence` [n] in [0, 1], `right` [n].
 
     Equal-width bins, right-closed ((k-1)/n, k/n], as in Guo et al. 2017 and in our ECE: that is the mean distance of these
     points from the diagonal, weighted by the examples in them.
@@ -40,4 +53,5 @@ def reliability_points(confidence: Floats, right: NDArray[np.bool_], n_bins: int
     full = counts > 0
     means = np.bincount(bins, weights=confidence, minlength=n_bins)[full] / counts[full]
     shares = np.bincount(bins, weights=np.asarray(right, float), minlength=n_bins)[full] / counts[full]
-    return [(float(mean), float(share)) for mean, share in zip(means, shares, strict=True)]
+    rows = zip(means.tolist(), shares.tolist(), (counts[full] / len(bins)).tolist(), strict=True)
+    return [ReliabilityPoint(*row) for row in rows]

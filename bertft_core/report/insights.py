@@ -12,6 +12,7 @@ from bertft_core.records.insights import Agreement, BudgetView, Component, Flipp
 from bertft_core.report import plots, wording
 from bertft_core.report.drawings.bars import Bar, BarGroup, bar_plot
 from bertft_core.report.drawings.lines import Line, Reference, line_css, line_plot
+from bertft_core.statistics.seeds_needed import power
 
 Section = dict[str, Any]
 N_COSTS = 6
@@ -60,6 +61,9 @@ def pictures(found: Insights, arms: Sequence[str]) -> dict[str, Markup]:
         drawn["seeds_needed_differences"] = _seeds_needed(
             paired, place, "detectable", f"smallest difference found, power 80 %, {paired[0].metric}"
         )
+    powers = [needed for needed in paired if needed.sd > 0 and needed.mean != 0]
+    if powers:
+        drawn["seeds_needed_power"] = _power(powers, place)
     for source in ("trials", "seeds"):
         views = [view for view in found.budgets if view.source == source and view.points]
         if views:
@@ -162,6 +166,26 @@ def _seeds_needed(found: Sequence[SeedsNeeded], place: dict[str, int], what: str
     )
 
 
+def _power(found: Sequence[SeedsNeeded], place: dict[str, int]) -> Markup:
+    """How likely n pairs of seeds find the difference that was seen, if it is the true one; up to n where all are sure."""
+    lines = []
+    for needed in found:
+        most = max(point.n for point in needed.curve)
+        effect = abs(needed.mean) / needed.sd
+        points = [(float(n), power(n, effect, paired=True)) for n in range(2, most + 1)]
+        title = f"{needed.arm} − {needed.baseline}, a difference of {wording.signed(needed.mean)}."
+        lines.append(Line(f"{needed.arm} − {needed.baseline}", line_css(place.get(needed.arm, 0)), points, title=title))
+    references = [Reference("y", 0.8, "80 %"), *(Reference("x", float(n), f"now: {n}") for n in sorted({f.n for f in found}))]
+    most_n = max(line.points[-1][0] for line in lines)
+    return line_plot(
+        lines,
+        ("pairs of seeds", "power of a two-sided t-test at 5 %"),
+        references=references,
+        x_range=(0.0, most_n * 1.02),
+        y_range=(0.0, 1.0),
+    )
+
+
 def _budget(views: Sequence[BudgetView], place: dict[str, int]) -> Markup:
     """U with its band; V beside it where there is one arm only, or two lines for each would be too many."""
     lines = []
@@ -191,7 +215,7 @@ def _budget(views: Sequence[BudgetView], place: dict[str, int]) -> Markup:
 
 
 def _start_many(view: StartManyView) -> Markup:
-    ways = (("start many, keep some", view.best), ("whole runs only", view.uncut))
+    ways = (("with early stops", view.best), ("whole runs only", view.uncut))
     lines = [
         Line(
             name,

@@ -71,8 +71,9 @@ def setup_text(told: Told) -> list[tuple[str, str]]:
 def data(told: Told) -> str:
     """Source, sizes, labels, where each split comes from, and what was cut off."""
     card, config = told.card, told.study.data
-    sizes = wording.listed(f"{split.n_examples:,} {name}" for name, split in card.splits.items())
-    origins = wording.listed(f"{name} from {split.origin}" for name, split in card.splits.items())
+    names = {"train": "training"}
+    sizes = wording.listed(f"{split.n_examples:,} {names.get(name, name)}" for name, split in card.splits.items())
+    origins = wording.listed(f"{names.get(name, name)} from {split.origin}" for name, split in card.splits.items())
     text = f"We use {card.name} with {sizes} examples ({origins})"
     if card.labels:
         text += f" and {wording.several(len(card.labels), 'label')}"
@@ -111,7 +112,7 @@ def training(told: Told) -> str:
     text = _shared(first, frozenset(differing))
     for arm, config in settings.items() if differing else ():
         told_of = wording.listed(f"{name.replace('_', ' ')} {_value(getattr(config, name))}" for name in differing)
-        text += f" {wording.upper_first(arm)}: {told_of}." if len(settings) > 1 else ""
+        text += f" For {arm}: {told_of}." if len(settings) > 1 else ""
     which = "with the best validation " + told.study.metric if told.summary.headline_checkpoint == "best" else "of the last step"
     often = (
         f"every {wording.setting(first.evaluate_every_steps)} steps"
@@ -136,7 +137,7 @@ def _shared(config: TrainingConfig, differing: frozenset[str]) -> str:
         "schedule": f"{config.schedule} schedule",
         "weight_decay": f"weight decay {wording.setting(config.weight_decay)} (none on biases and LayerNorm)",
         "max_grad_norm": clip,
-        "precision": config.precision,
+        "precision": f"{config.precision} precision",
     }
     if {"epochs", "max_steps"} & differing:
         parts.pop("epochs")
