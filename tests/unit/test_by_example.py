@@ -7,6 +7,7 @@ import pytest
 from bertft_core.evaluation.calibration import brier
 from bertft_core.metrics import METRICS
 from bertft_core.metrics.by_example import BY_EXAMPLE
+from bertft_core.metrics.by_example.scoring import scored_of
 from bertft_core.metrics.by_example.statistic import Ranking, Statistic
 from bertft_core.metrics.columns import matrix, vector
 from bertft_core.metrics.seed_means import softmax
@@ -44,10 +45,12 @@ def test_sums_over_the_table_and_over_resamples_of_it_give_what_compute_gives(ca
     wanted = [METRICS[case.kind].compute(table.take(pa.array(drawn)), case.labels, **tuned) for drawn in draws]
     compared = 0
     for name, statistic in found.items():
-        if name == "brier" or isinstance(statistic, Ranking):
+        if name == "brier":
             continue
-        got = statistic.finish(weights @ statistic.values)
-        assert got.shape == (len(draws),)
+        got = scored_of([statistic, statistic]).scores(weights)
+        assert got.shape == (len(draws), 2)
+        assert (got[:, 0] == got[:, 1]).all()
+        got = got[:, 0]
         for value, of_table in zip(got, wanted, strict=True):
             if name in of_table:
                 assert value == pytest.approx(of_table[name], rel=1e-9, abs=1e-9), name
@@ -75,6 +78,20 @@ def test_brier_is_that_of_the_calibration_probe():
         statistic = BY_EXAMPLE[case.kind].statistics(table, case.labels)["brier"]
         wanted = brier(softmax(matrix(table, "logits", len(case.labels)).astype(float)), vector(table, "label"))
         assert float(statistic.finish(statistic.values.sum(axis=0))) == pytest.approx(wanted, rel=1e-12)
+
+
+@cases
+def test_seeds_with_other_answers_keep_their_own_scores(case):
+    rng = np.random.default_rng(5)
+    seeds = [case.make(np.random.default_rng([6, i]), N) for i in range(3)]
+    weights = rng.multinomial(N, np.full(N, 1 / N), size=4)
+    found = [BY_EXAMPLE[case.kind].statistics(table, case.labels, **_tuned(case)) for table in seeds]
+    for name in set.intersection(*(set(of_seed) for of_seed in found)):
+        if isinstance(found[0][name], Ranking):
+            continue  # seeds are ranked against one truth
+        together = scored_of([of_seed[name] for of_seed in found]).scores(weights)
+        alone = [scored_of([of_seed[name]]).scores(weights)[:, 0] for of_seed in found]
+        assert together == pytest.approx(np.stack(alone, axis=1), abs=1e-12), name
 
 
 @cases

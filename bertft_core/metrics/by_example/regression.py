@@ -23,10 +23,11 @@ def statistics(predictions: pa.Table, labels: tuple[str, ...] = (), **tuned: Any
     errors, ones = predicted - true, np.ones(len(true))
     centred = true - true.mean() if np.ptp(true) else np.zeros(len(true))
     moments = np.stack([ones, centred, centred**2, errors**2], axis=1)
+    pearson = Statistic((_moments(predicted, true),), _pearson)
     return {
-        "pearson": Statistic((_moments(predicted, true),), _pearson),
+        "pearson": pearson,
         "spearman": Ranking(predicted, true),
-        "pearson_and_spearman": Ranking(predicted, true, with_pearson=True),
+        "pearson_and_spearman": Ranking(predicted, true, pearson),
         "mse": mean_of(errors**2),
         "rmse": Statistic((column(errors**2), column(ones)), _rmse),
         "mae": mean_of(np.abs(errors)),

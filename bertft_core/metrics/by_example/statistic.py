@@ -39,8 +39,8 @@ class Ranking(NamedTuple):
     """[n]"""
     second: Floats
     """[n]"""
-    with_pearson: bool = False
-    """The mean of Pearson's and Spearman's correlation in place of Spearman's alone."""
+    averaged_with: Statistic | None = None
+    """The metric is the mean of the rank correlation and this."""
 
 
 ByExample = Statistic | Ranking
