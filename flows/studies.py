@@ -10,11 +10,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bertft_core.config import StudyConfig, UserError, load_study
+from bertft_core.evaluation.seed_modes import planned_runs
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudyDir, SweepResult
 from bertft_core.records.store import Damaged, checked_record, checked_values, read_record
 from bertft_core.records.upgrade import version_of
 from bertft_core.sweep.search import search_digest
-from bertft_core.training.planning import plan_runs
 from flows.home import home_dir
 
 
@@ -63,7 +63,7 @@ class StudyOnDisk:
         if self.card is None:
             return []
         settled = [name for name, arm in self.study.arms.items() if arm.search is None or name in self.sweeps]
-        specs = plan_runs(self.study, self.card, {arm: result.chosen for arm, result in self.sweeps.items()})
+        specs = planned_runs(self.study, self.card, {arm: result.chosen for arm, result in self.sweeps.items()}, self.records)
         # runs of an older version are meant by the digest they had
         older = {record.spec.model_copy().digest: record.spec for record in self.records.values()} if self.is_older else {}
         return [older.get(spec.digest, spec) for spec in specs if spec.arm in settled]

@@ -108,6 +108,11 @@ class StudyProgress:
         with self._lock:
             self._planned[stage, arm] = n
 
+    def plan_more(self, stage: Stage, arm: str, n: int) -> None:
+        """So many runs are wanted beyond those that have ended."""
+        with self._lock:
+            self._planned[stage, arm] = self._done.get((stage, arm), 0) + n
+
     def enter(self, stage: Stage) -> None:
         """A stage begins."""
         with self._lock:

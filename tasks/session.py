@@ -10,6 +10,7 @@ from filelock import FileLock
 from bertft_core.config import StudyConfig
 from bertft_core.records import RunRecord, RunSpec, StudyDir
 from bertft_core.records.damage import files_of, mend
+from bertft_core.records.start_many import answers, goes_on
 from bertft_core.records.store import file_sha256, write_record
 from bertft_core.training.devices import slot_environments
 from bertft_core.training.slots import Slots
@@ -86,8 +87,12 @@ class Session:
             self.tracker.discard(spec.digest)
             return None
         record = self.dir.record(spec.digest)
+        if record is not None and goes_on(record, spec):  # its state lies beside it, and the record tells who went on
+            return None
         if record is None or not is_reusable(record, spec, run_dir):
             record = self.tracker.restore(spec.digest, run_dir)
+        if record is not None and goes_on(record, spec):
+            return None
         if record is not None and is_reusable(record, spec, run_dir):
             return record
         if record is not None and record.status != "failed":  # its files are not whole, or will be others: it vouches for nothing
@@ -103,9 +108,9 @@ class Session:
 
 
 def is_reusable(record: RunRecord, spec: RunSpec, run_dir: Path) -> bool:
-    """Whether a record answers a spec: finished with its files as they were written, or pruned under the same thresholds."""
+    """Whether a record answers a spec: finished with its files as they were written, or pruned as it would be again."""
     if record.status == "pruned":
-        return record.spec.prune_below == spec.prune_below
+        return answers(record, spec)
     return record.finished and all(is_whole(run_dir / path, record.files.get(path)) for path in files_of(record))
 
 

@@ -13,6 +13,7 @@ from bertft_core.records.data_card import DatasetCard
 from bertft_core.records.predictions import read_predictions
 from bertft_core.records.probe_record import ProbeRecord
 from bertft_core.records.run_record import RunRecord
+from bertft_core.records.start_many import may_go_on
 from bertft_core.records.store import PROBES_FILE, Damaged, StudyDir, checked_record, file_sha256
 from bertft_core.records.summary import StudySummary
 from bertft_core.records.sweep_result import SweepResult
@@ -99,6 +100,11 @@ def _files_of(record_path: Path) -> Iterator[Damage]:
 
 
 def files_of(record: RunRecord) -> set[str]:
-    """The files of a run, relative to its folder, that must be whole for its record to stand: predictions and curves."""
+    """The files of a run, relative to its folder, that must be whole for its record to stand: predictions and curves.
+
+    The curves of a run that stopped at its cut grow when it goes on, which its record does not know before its end.
+    """
+    if may_go_on(record):
+        return set()
     predictions = {path for splits in record.predictions.values() for path in splits.values()}
     return predictions | {name for name in record.files if not name.startswith("model/")}

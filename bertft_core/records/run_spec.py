@@ -25,6 +25,8 @@ LEFT_OUT_OF_DIGEST = frozenset(
         "checkpoint_every_seconds",
         "checkpoint_every_steps",
         "prune_below",
+        "stop_at",
+        "kept_of",
         "keep_model",
         "watch_gradients",
     }
@@ -81,6 +83,10 @@ class RunSpec(Frozen):
     checkpoint_every_steps: int | None = None
     prune_below: dict[int, float] = {}
     """Evaluation number (from 0) to the validation metric under which the run is stopped as pruned."""
+    stop_at: float | None = None
+    """Share of the steps after which the run stops as pruned, its state kept: many start and the best go on."""
+    kept_of: int | None = None
+    """The run went on as one of the best of so many that had started: it is selected, and no sample of seeds."""
     watch_gradients: int = 0
     """First steps whose gradient norms are recorded layer by layer."""
     keep_model: bool = True

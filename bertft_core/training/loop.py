@@ -13,6 +13,7 @@ from torch import Tensor
 
 from bertft_core.heads.shaping import LossShape
 from bertft_core.records import Evaluation, RunSpec
+from bertft_core.records.start_many import cut_step
 from bertft_core.strategies.setup import Setup
 from bertft_core.training import weights
 from bertft_core.training.averaging import WeightAverage
@@ -61,6 +62,7 @@ class Loop:
         self._best = Best(spec, setup.stopping)
         self._average = WeightAverage(plan.evaluation_steps, setup.n_averaged)
         self._scaler = torch.amp.GradScaler("cuda", enabled=self.training.precision == "fp16")
+        self._cut = math.inf if spec.stop_at is None else cut_step(spec.stop_at, plan.n_steps)
         self.position = Position(digest=spec.digest)
         self.best_weights: dict[str, Tensor] = {}
 
@@ -69,6 +71,9 @@ class Loop:
         evaluation_steps = set(self.plan.evaluation_steps)
         self._saved_at = time.monotonic()
         while self.position.step < self.plan.n_steps:
+            if self.position.step >= self._cut:
+                self.save()
+                return "pruned", None
             loss = self._timed_step()
             if not math.isfinite(loss):
                 return "diverged", f"the loss became {loss} at step {self.position.step} of {self.plan.n_steps}"

@@ -16,14 +16,19 @@ Chosen = Mapping[str, Mapping[str, Any]]
 """Arm → setting its search chose."""
 
 
-def plan_runs(study: StudyConfig, card: DatasetCard, chosen: Chosen) -> list[RunSpec]:
-    """The report runs: every arm over the design's seeds, seed by seed so that all arms grow together."""
+def plan_runs(study: StudyConfig, card: DatasetCard, chosen: Chosen, n_seeds: int | None = None) -> list[RunSpec]:
+    """The report runs: every arm over the design's seeds, seed by seed so that all arms grow together.
+
+    `n_seeds` of each arm; by default as many as are planned before any has ended. Where many start and the best go on, each stops
+    at the cut: which go on is not known yet (`bertft_core.evaluation.seed_modes.planned_runs` knows from the records).
+    """
     settings = {arm: study.training_of(arm, dict(chosen.get(arm, {}))) for arm in study.arms}
-    return [
+    specs = [
         _spec(study, card, arm, settings[arm], "seeds", index, seeds, card.evaluated_splits)
-        for index, seeds in report_seeds(study.seed, study.seeds)
+        for index, seeds in report_seeds(study.seed, study.seeds, n_seeds)
         for arm in study.arms
     ]
+    return [spec.model_copy(update={"stop_at": study.seeds.stop_at}) for spec in specs] if study.is_selected else specs
 
 
 def plan_repeats(study: StudyConfig, card: DatasetCard, chosen: Chosen, *, with_first: bool = False) -> list[RunSpec]:

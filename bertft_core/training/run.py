@@ -17,6 +17,7 @@ from bertft_core.config import UserError
 from bertft_core.data.prepared import open_split
 from bertft_core.heads import HEADS, TAKE_FROM_TRAIN
 from bertft_core.records import RunRecord, RunSpec
+from bertft_core.records.start_many import may_go_on
 from bertft_core.records.store import write_record
 from bertft_core.strategies import STRATEGIES
 from bertft_core.strategies.setup import Setup
@@ -73,7 +74,8 @@ def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> Ru
         ended_at=_now,
     )
     write_record(run_dir / "record.json", record)
-    shutil.rmtree(run_dir / "checkpoint", ignore_errors=True)
+    if not may_go_on(record):
+        shutil.rmtree(run_dir / "checkpoint", ignore_errors=True)
     on_event({"kind": "ended", "status": record.status})
     return record
 

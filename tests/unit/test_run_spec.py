@@ -21,6 +21,8 @@ ELSEWHERE = {
     "checkpoint_every_steps": 5,
     "watch_gradients": 3,
     "prune_below": {0: 0.5},
+    "stop_at": 0.5,
+    "kept_of": 8,
     "keep_model": False,
 }
 
