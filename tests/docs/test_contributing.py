@@ -22,6 +22,7 @@ from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.sources import SOURCES
 from bertft_core.heads import HEADS
 from bertft_core.metrics import METRICS
+from bertft_core.metrics.by_example import BY_EXAMPLE
 from bertft_core.records.tables import matrix_column
 from bertft_core.strategies import STRATEGIES
 from bertft_core.training.answers import ANSWERS
@@ -87,6 +88,12 @@ def has_metrics(kind: str) -> bool:
     return is_there and all(callable(getattr(module, name)) for name in OFFERED_BY_METRICS) and bool(module.CONSTANT)
 
 
+def adds_up(kind: str) -> bool:
+    module = BY_EXAMPLE.get(kind)
+    is_there = module is not None and module.__name__ == f"bertft_core.metrics.by_example.{kind}"
+    return is_there and callable(module.statistics) and callable(module.right) and bool(module.UNIT)
+
+
 def has_row(key: str) -> Callable[[str], bool]:
     """The configuration guide has a row of this key with the kind as its default."""
     return lambda kind: f"| `{key}` | `{kind}` |" in CONFIG_GUIDE.read_text(encoding="utf-8")
@@ -118,7 +125,7 @@ STEPS: dict[str, tuple[Step, Step, Step, Step]] = {
     "head": (
         ("bertft_core/config/head.py", in_config("head", "kind")),
         ("`ALIGNMENTS`", has_alignment),
-        ("`HEADS` and to `METRICS`", lambda kind: has_head(kind) and has_metrics(kind)),
+        ("`HEADS` and to `METRICS`", lambda kind: has_head(kind) and has_metrics(kind) and adds_up(kind)),
         (
             "`PIPELINES` and `MODEL_CLASSES` of `tasks/mlflow_model.py`",
             lambda kind: has_loader(kind) and kind in ANSWERS and has_row("head.kind")(kind),
