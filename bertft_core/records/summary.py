@@ -5,7 +5,9 @@ from __future__ import annotations
 from bertft_core.config.base import Frozen
 from bertft_core.records.comparison import Comparison
 from bertft_core.records.insights import Insights
+from bertft_core.records.ledger import SelectionLedger
 from bertft_core.records.probe_summary import ProbeSummary
+from bertft_core.records.seed_modes import AdaptiveSeeds, SelectedSeeds
 
 
 class MetricSummary(Frozen):
@@ -51,6 +53,15 @@ class Rate(Frozen):
     high: float
 
 
+class CrossedCell(Frozen):
+    """The place of a run in a crossed design, each number counted from 0."""
+
+    init: int
+    order: int
+    replicate: int = 0
+    """Runs of one cell differ in the dropout seed alone."""
+
+
 class SeedScore(Frozen):
     """One run in the table of every seed."""
 
@@ -65,6 +76,8 @@ class SeedScore(Frozen):
     scores: dict[str, float]
     """`checkpoint/split/metric` → value."""
     error: str | None = None
+    cell: CrossedCell | None = None
+    """In a crossed design."""
 
 
 class Ensemble(Frozen):
@@ -95,6 +108,8 @@ class ArmSummary(Frozen):
     """Runs that did not learn (collapsed or diverged) among those that ended by themselves (ok, collapsed or diverged)."""
     n_censored: int = 0
     """Runs that were stopped before their end (pruned): they are counted here and enter no mean."""
+    selected: SelectedSeeds | None = None
+    """Many seeds started and the best went on; then `metrics` is empty, and the scores of `seeds` are no sample."""
 
 
 class Difference(Frozen):
@@ -158,3 +173,7 @@ class StudySummary(Frozen):
     """Variance components, agreement, seeds needed, budgets; absent in summaries of older versions."""
     comparison: Comparison | None = None
     """Every pair of arms; absent where there is nothing to compare, and in summaries of older versions."""
+    adaptive: AdaptiveSeeds | None = None
+    """Seeds were added until an interval was narrow; then every t-interval here is made at its level."""
+    ledger: SelectionLedger | None = None
+    """What was looked at to choose; absent in summaries of older versions."""
