@@ -25,19 +25,19 @@ SCORES = {
 CLAIMED = {("full", "features"): 0.0004, ("llrd_0.9", "features"): 0.0008, ("llrd_0.9", "full"): 0.61}
 
 
-def make_arm(name: str, scores: tuple[float, ...], **changes: Any) -> ComparedArm:
+def make_arm(name: str, seeds: tuple[float, ...], **changes: Any) -> ComparedArm:
     """An arm whose seeds have these accuracies; its log-loss is what is missing to 1."""
     values: dict[str, Any] = {
         "name": name,
         "study": "small",
         "arm": name,
-        "n_seeds": len(scores),
-        "counts": {"ok": len(scores)},
-        "seeds": tuple(range(len(scores))),
+        "n_seeds": len(seeds),
+        "counts": {"ok": len(seeds)},
+        "seeds": tuple(range(len(seeds))),
         "scores": {
-            KEY: dict(enumerate(scores)),
-            "best/test/log_loss": {i: round(1 - score, 6) for i, score in enumerate(scores)},
-            "final/test/accuracy": dict(enumerate(scores)),
+            KEY: dict(enumerate(seeds)),
+            "best/test/log_loss": {i: round(1 - score, 6) for i, score in enumerate(seeds)},
+            "final/test/accuracy": dict(enumerate(seeds)),
         },
         "data_fingerprint": "f" * 64,
     }

@@ -36,6 +36,7 @@ def section(found: Insights, arms: Sequence[str]) -> Section:
         "components": [_component(v.arm, c, css) for v in found.variance for c in v.components],
         "methods": list(dict.fromkeys(v.method for v in found.variance)),
         "agreement": found.agreement,
+        "agreement_notes": found.agreement_notes,
         "agreement_rows": [_agreement(a, css) for a in found.agreement],
         "flipping": [
             {"arm": a.arm, "kind": a.kind, "unit": a.unit, "rows": _flipping(a)} for a in found.agreement if a.most_flipping
@@ -162,7 +163,11 @@ def _seeds_needed(found: Sequence[SeedsNeeded], place: dict[str, int], what: str
     highest = max(point[1] for line in lines for point in line.points)
     most = max(point[0] for line in lines for point in line.points)
     return line_plot(
-        lines, ("seeds of each arm", label), references=references, x_range=(0.0, most * 1.02), y_range=(0.0, highest * 1.05)
+        lines,
+        ("seeds of each arm" if found[0].baseline is None else "pairs of seeds", label),
+        references=references,
+        x_range=(0.0, most * 1.02),
+        y_range=(0.0, highest * 1.05),
     )
 
 

@@ -1,0 +1,83 @@
+"""The folder of a comparison: page, record, tables and figures; and a page that shows only what there is."""
+
+import re
+
+from bertft_core.records.comparison import COMPARISON_FILE, Comparison
+from bertft_core.records.store import checked_record
+from bertft_core.report import write_comparison
+from tests.comparisons import SCORES, make_arm, make_comparison, make_pair
+from tests.unit.test_report import EVIL, Page
+
+
+def words_of(path):
+    return " ".join(" ".join(Page(path.read_text(encoding="utf-8")).texts).split())
+
+
+def files_of(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_folder_holds_page_record_tables_and_figures(tmp_path):
+    comparison = make_comparison()
+    path = write_comparison(comparison, tmp_path)
+    assert checked_record(tmp_path / COMPARISON_FILE, Comparison) == comparison
+    names = set(files_of(tmp_path))
+    assert {"comparison.html", "tables/results.tex", "tables/pairs.csv", "figures/differences.svg"} <= names
+    assert {"figures/superiority.svg", "figures/profiles.svg", "figures/seeds.svg", "figures/differences_log_loss.svg"} <= names
+    page = Page(path.read_text(encoding="utf-8"))
+    assert page.ids == ["arms", "claims", "paper"]
+    assert page.tags.count("svg") == 5
+    assert not re.search(r"https?://|@import|url\(", path.read_text(encoding="utf-8"))
+    words = words_of(path)
+    assert "full is better than features in accuracy." in words
+    assert "1,234 examples" in words
+    assert "paired t 5.1, p < 0.001" in words
+    assert "examples that one alone gets right 210.2 only full, 33.4 only features, p 0.002" in words
+
+
+def test_the_same_comparison_gives_the_same_bytes(tmp_path):
+    write_comparison(make_comparison(), tmp_path)
+    before = files_of(tmp_path)
+    write_comparison(make_comparison(), tmp_path)
+    assert files_of(tmp_path) == before
+
+
+def test_what_was_refused_is_said_and_nothing_is_drawn_of_it(tmp_path):
+    arms = (make_arm("features", SCORES["features"][:2]), make_arm("full", (), scores={}, counts={"failed": 5}))
+    path = write_comparison(make_comparison(arms=arms, pairs=(), refused=("full has 0 seeds; 3 are needed",)), tmp_path)
+    words = words_of(path)
+    assert "full has 0 seeds; 3 are needed." in words
+    assert "5 failed" in words
+    assert "Every test of every pair" not in words
+    assert "Performance profiles" not in words
+    assert "Which arm wins" not in words
+    assert {name for name in files_of(tmp_path) if name.startswith("figures/")} == {"figures/seeds.svg"}
+
+
+def test_examples_that_cannot_be_resampled_leave_their_cells_empty(tmp_path):
+    fields = (
+        "both",
+        "examples",
+        "source",
+        "seeds_share",
+        "superiority",
+        "aso",
+        "disagreement",
+        "p_value",
+        "p_holm",
+        "p_of",
+        "n_examples",
+    )
+    pair = make_pair("full", "features", 0.5, **dict.fromkeys(fields), tests=(), stability=(), effects={}, sd_ratio=None)
+    path = write_comparison(make_comparison(pairs=(pair,)), tmp_path)
+    words = words_of(path)
+    assert "examples held fixed" in words
+    assert "None" not in words
+    assert "← features better · full better →" in words
+
+
+def test_names_and_sentences_are_escaped(tmp_path):
+    pair = make_pair("full", "features", 0.5, sentence=EVIL)
+    path = write_comparison(make_comparison(title=EVIL, pairs=(pair,), notes=(EVIL,)), tmp_path)
+    assert not {"script", "b"} & set(Page(path.read_text(encoding="utf-8")).tags)
+    assert words_of(path).count(EVIL) == 4
