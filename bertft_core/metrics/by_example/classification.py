@@ -21,9 +21,9 @@ def statistics(predictions: pa.Table, labels: tuple[str, ...], **tuned: Any) -> 
     """Every metric of `bertft_core.metrics.classification`, and `brier` (Brier 1950; of two classes one alone, 0 to 1)."""
     logits, gold = matrix(predictions, "logits", len(labels)).astype(np.float64), vector(predictions, "label")
     answers, log_p = logits.argmax(axis=1), _log_softmax(logits)
-    right = (answers == gold).astype(np.float64)
+    right = answers == gold
     true, predicted = one_hot(gold, len(labels)), one_hot(answers, len(labels))
-    hits = true * predicted
+    hits = true & predicted
     found: dict[str, ByExample] = {
         "accuracy": mean_of(right),
         "f1_macro": Statistic((hits, true, predicted), counted.f1_macro),
@@ -50,11 +50,12 @@ def _log_softmax(logits: Floats) -> Floats:
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
-def _gaps(confidence: Floats, right: Floats) -> Floats:
+def _gaps(confidence: Floats, right: Bools) -> Floats:
     """Right or not, minus confidence, in the column of the example's bin [n, bins]; bins as in `expected_calibration_error`."""
     edges = np.arange(1, ECE_BINS + 1) / ECE_BINS
     bins = np.minimum(np.searchsorted(edges, confidence, side="left"), ECE_BINS - 1)
-    return one_hot(bins, ECE_BINS) * column(right - confidence)
+    gaps: Floats = one_hot(bins, ECE_BINS) * column(right - confidence)
+    return gaps
 
 
 def _ece(gaps: Floats, n: Floats) -> Floats:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from bertft_core.metrics.by_example.statistic import Statistic, column, quotient
-from bertft_core.metrics.counts import Floats, f1_of, ratio
+from bertft_core.metrics.counts import Bools, Floats, f1_of, ratio
+
+Added = Floats | Bools
+"""What the examples add [n, names]."""
 
 
-def micro(hits: Floats, true: Floats, predicted: Floats) -> Statistic:
+def micro(hits: Added, true: Added, predicted: Added) -> Statistic:
     """F1 over all names together; each [n, names]."""
     return Statistic(tuple(column(counts.sum(axis=1)) for counts in (hits, true, predicted)), _f1_of_one)
 
 
-def of_names(names: tuple[str, ...], hits: Floats, true: Floats, predicted: Floats) -> dict[str, Statistic]:
+def of_names(names: tuple[str, ...], hits: Added, true: Added, predicted: Added) -> dict[str, Statistic]:
     """`precision/NAME`, `recall/NAME` and `f1/NAME` of every name; each [n, names]."""
     found: dict[str, Statistic] = {}
     for i, name in enumerate(names):
@@ -23,7 +26,7 @@ def of_names(names: tuple[str, ...], hits: Floats, true: Floats, predicted: Floa
     return found
 
 
-def f1_of_name(hits: Floats, true: Floats, predicted: Floats, i: int) -> Statistic:
+def f1_of_name(hits: Added, true: Added, predicted: Added, i: int) -> Statistic:
     """F1 of one name."""
     return Statistic((hits[:, i : i + 1], true[:, i : i + 1], predicted[:, i : i + 1]), _f1_of_one)
 

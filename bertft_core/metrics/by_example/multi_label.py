@@ -20,7 +20,7 @@ def statistics(predictions: pa.Table, labels: tuple[str, ...], **tuned: Any) -> 
     """Every metric of `bertft_core.metrics.multi_label` but those of `SEEDS_ONLY`."""
     logits = matrix(predictions, "logits", len(labels)).astype(np.float64)
     on, answers = matrix(predictions, "label", len(labels)).astype(bool), logits > 0
-    hits, true, predicted = ((answers & on).astype(np.float64), on.astype(np.float64), answers.astype(np.float64))
+    hits, true, predicted = answers & on, on, answers
     found: dict[str, ByExample] = {
         "accuracy": mean_of((answers == on).all(axis=1)),
         "f1_micro": counted.micro(hits, true, predicted),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from bertft_core.metrics.counts import Floats
+from bertft_core.metrics.counts import Bools, Floats, Ints
 
 
 class Statistic(NamedTuple):
@@ -17,10 +17,15 @@ class Statistic(NamedTuple):
     ratio of nothing by nothing is 0 there, as everywhere in `bertft_core.metrics`.
     """
 
-    parts: tuple[Floats, ...]
+    parts: tuple[Floats | Bools, ...]
     """Each [n, k_i]: what the examples add."""
     of_sums: Callable[..., Floats]
     """The metric [...] of the sums of the parts, each [..., k_i], in their order."""
+
+    @property
+    def width(self) -> int:
+        """How many numbers each example adds: k."""
+        return sum(part.shape[1] for part in self.parts)
 
     @property
     def values(self) -> Floats:
@@ -46,22 +51,22 @@ class Ranking(NamedTuple):
 ByExample = Statistic | Ranking
 
 
-def column(values: Floats) -> Floats:
+def column(values: Any) -> Any:
     """[n] as [n, 1]."""
     return np.asarray(values)[:, None]
 
 
-def one_hot(ids: Floats, n: int) -> Floats:
-    """Label ids [rows] as float64 [rows, n] of 0 and 1."""
-    return (np.asarray(ids)[:, None] == np.arange(n)).astype(np.float64)
+def one_hot(ids: Ints, n: int) -> Bools:
+    """Label ids [rows] as [rows, n], true where the label is the column's: one byte each, because many seeds are held at once."""
+    return np.asarray(ids)[:, None] == np.arange(n)
 
 
-def mean_of(values: Floats) -> Statistic:
+def mean_of(values: Floats | Bools) -> Statistic:
     """The plain mean of `values` [n]."""
     return quotient(values, np.ones(len(values)))
 
 
-def quotient(numerators: Floats, denominators: Floats) -> Statistic:
+def quotient(numerators: Floats | Bools, denominators: Floats | Bools) -> Statistic:
     """Σ numerators / Σ denominators, both [n]."""
     return Statistic((column(numerators), column(denominators)), quotient_of_sums)
 
