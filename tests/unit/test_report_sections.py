@@ -1,0 +1,133 @@
+"""The report's sections on statistics: there with their data, absent without; and the texts for a paper."""
+
+import re
+
+from bertft_core.config import parse_study
+from bertft_core.evaluation import summarise
+from bertft_core.records import StudyDir
+from bertft_core.report import write_report
+from bertft_core.report.paper_checklist import FOR_YOU, ITEMS, checklist
+from bertft_core.report.paper_text import Told, setup_text
+from bertft_core.training.planning import plan_runs
+from tests.comparisons import make_comparison
+from tests.insights import make_agreement, make_insights
+from tests.records import make_card, make_environment, make_record, make_study, make_sweep
+from tests.unit.test_report import Page
+
+CHOSEN = {"full": {"learning_rate": 2e-4, "batch_size": 8}}
+OURS = ["claims", "variance", "flips", "howmany", "budget"]
+
+
+def told(directory, study=None, status="ok", **changes):
+    """Everything a report is made from; `changes` replace parts of the summary."""
+    study = study or make_study()
+    study_dir, card = StudyDir(directory, study.name), make_card(directory)
+    chosen = CHOSEN if "full" in study.arms and study.arms["full"].search else {}
+    planned = plan_runs(study, card, chosen)
+    records = {spec.digest: make_record(spec, card, study_dir, accuracy=0.7, status=status, error="torn") for spec in planned}
+    summary = summarise(study, card, planned, records, chosen, study_dir.run_dir)
+    summary = summary.model_copy(update={"comparison": None, "insights": None} | changes)
+    sweeps = [make_sweep(study_dir)] if chosen else []
+    return Told(study, card, summary, records, sweeps, make_environment()), study_dir
+
+
+def page_of(directory, **changes):
+    found, study_dir = told(directory, **changes)
+    args = (found.study, found.card, found.summary, list(found.records.values()), found.sweeps)
+    path = write_report(*args, study_dir=study_dir, environment=found.environment)
+    return Page(path.read_text(encoding="utf-8")), path
+
+
+def words_of(page):
+    return " ".join(" ".join(page.texts).split())
+
+
+def test_sections_stand_where_their_data_are(tmp_path):
+    page, path = page_of(tmp_path, comparison=make_comparison(), insights=make_insights())
+    assert [i for i in page.ids if i in OURS] == OURS
+    assert {f"#{name}" for name in OURS} <= set(page.links)
+    words = words_of(page)
+    assert "full is better than features in accuracy." in words
+    assert "full initial head weights 0.0200 – 80 % 0.0004" in words
+    assert "order of the batches 0.0000 0.0000 to 0.0100" in words
+    assert "not <bad> at all, I would say, and the soup was hot positive negative × 3, positive × 2 2 of 5" in words
+    assert "No curve: TPE adapts." in words
+    drawn = {picture.stem for picture in (path.parent / "figures").iterdir()}
+    assert {"differences", "variance", "seeds_needed", "seeds_needed_power", "budget_seeds", "start_many_full"} <= drawn
+    assert "budget_trials" not in drawn, "it was refused"
+
+
+def test_sections_are_absent_without_data(tmp_path):
+    page, path = page_of(tmp_path)
+    assert [i for i in page.ids if i in OURS] == []
+    assert not {f"#{name}" for name in OURS} & set(page.links)
+    assert not (path.parent / "figures" / "differences.svg").exists()
+
+
+def test_each_section_stands_alone(tmp_path):
+    whole = make_insights()
+    nothing = dict.fromkeys(type(whole).model_fields, ())
+    for name, section in (("variance", "variance"), ("agreement", "flips"), ("seeds_needed", "howmany"), ("budgets", "budget")):
+        insights = whole.model_copy(update=nothing | {name: getattr(whole, name)})
+        page, _ = page_of(tmp_path / name, insights=insights)
+        assert [i for i in page.ids if i in OURS] == [section]
+
+
+def test_agreement_of_numbers_shows_their_spread(tmp_path):
+    numbers = make_agreement("full", "regression").model_copy(
+        update={"mean_sd": 0.25, "fleiss_kappa": None, "disagreement": None}
+    )
+    insights = make_insights().model_copy(update={"agreement": (numbers,)})
+    words = words_of(page_of(tmp_path, insights=insights)[0])
+    assert "mean sd" in words
+    assert "5 40 – – 0.021 0.250" in words
+
+
+def test_the_setup_names_data_model_settings_search_seeds_and_statistics(tmp_path):
+    found, _ = told(tmp_path, comparison=make_comparison())
+    parts = dict(setup_text(found))
+    assert list(parts) == ["Data", "Model", "Training", "Search", "Seeds", "Statistics", "Compute", "Software"]
+    assert "80 training, 40 validation, 40 test and 20 other_domain examples" in parts["Data"]
+    assert "features (feature extraction) and full (full)" in parts["Model"]
+    assert "For full: learning rate 0.0002 and batch size 8." in parts["Training"]
+    assert "learning rate in [1e-05, 0.001] (log scale) and batch size in {8, 16}" in parts["Search"]
+    assert "Each arm is trained 3 times" in parts["Seeds"]
+    assert "multi-bootstrap over seeds and examples (10,000 resamples)" in parts["Statistics"]
+    assert "Holm's correction over 6 comparisons" in parts["Statistics"]
+    assert "6 report runs took 2 min in all" in parts["Compute"]
+    assert parts["Software"] == "Python 3.11.9 and torch 2.13.0; bertft at commit cccccccccccc."
+
+
+def test_a_study_of_one_arm_without_search_leaves_out_what_it_has_not(tmp_path):
+    study = parse_study(make_study().model_dump(mode="json") | {"arms": {"full": {"max_steps": 50, "dropout": 0.2}}})
+    found, _ = told(tmp_path, study=study)
+    parts = dict(setup_text(found))
+    assert "Search" not in parts
+    assert "It is fine-tuned as full (full)." in parts["Model"]
+    assert "50 steps" in parts["Training"]
+    assert "dropout 0.2" in parts["Training"]
+    assert "95 % t-intervals" in parts["Statistics"]
+
+
+def test_failed_runs_are_told_in_text_and_checklist(tmp_path):
+    found, _ = told(tmp_path, status="failed")
+    assert "Runs that were no plain success: features: 3 failed; full: 3 failed." in dict(setup_text(found))["Seeds"]
+    answers = {item.question: item.answer for item in checklist(found)}
+    assert "full: 3 failed" in answers["Did runs fail, and were they left out?"]
+    assert answers["What is the validation score that belongs to the reported score?"] is None, "there is none"
+
+
+def test_the_checklist_answers_what_the_records_say_and_leaves_the_rest_to_the_author(tmp_path):
+    found, _ = told(tmp_path)
+    items = checklist(found)
+    assert [item.answer is None for item in items] == [answer is None for _, _, answer in ITEMS]
+    answers = {item.question: item.answer for item in items}
+    assert answers["How are the labels distributed?"] == "In training: negative 40 and positive 40."
+    assert "6 report runs (3 of features and 3 of full)." in answers["How many training runs and evaluations were made exactly?"]
+    assert "The searches tried 3 settings" in answers["How many training runs and evaluations were made exactly?"]
+    assert "Validation accuracy, mean ± sd: features 0.700 ± 0.000" in str(answers)
+    page, path = page_of(tmp_path)
+    assert words_of(page).count(FOR_YOU) == sum(answer is None for _, _, answer in ITEMS)
+    text = (path.parent / "paper.md").read_text(encoding="utf-8")
+    assert len(re.findall(r"^- \*\*.+\?\*\* .", text, re.MULTILINE)) == len(ITEMS)
+    assert "We use reviews with" in text
