@@ -8,14 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config.study import StudyConfig
+from bertft_core.evaluation.adaptive import adaptive_seeds, interval_level
 from bertft_core.evaluation.differences import difference, margin
 from bertft_core.evaluation.ensembles import ensemble_of
 from bertft_core.evaluation.floor import variance_floors
+from bertft_core.evaluation.insights.evidence import Evidence
+from bertft_core.evaluation.insights.insights import insights_of
 from bertft_core.evaluation.probes import summarise_probes
 from bertft_core.evaluation.rows import collapse_rate, metric_rows
 from bertft_core.evaluation.scores import majority_scores, scores_of
+from bertft_core.evaluation.selected import only_the_best, selected_seeds
 from bertft_core.metrics import METRICS
-from bertft_core.records import ArmSummary, DatasetCard, RunRecord, RunSpec, SeedScore, StudySummary
+from bertft_core.records import ArmSummary, DatasetCard, RunRecord, RunSpec, SeedScore, StudySummary, SweepResult
+from bertft_core.records.summary import CrossedCell
+from bertft_core.seeds import cell_of
 
 
 def summarise(
@@ -25,11 +31,13 @@ def summarise(
     records: Mapping[str, RunRecord],
     chosen: Mapping[str, Mapping[str, Any]],
     run_dir_of: Callable[[str], Path],
+    sweeps: Sequence[SweepResult] = (),
 ) -> StudySummary:
     """Summarise the planned report runs; `records` by spec digest, `run_dir_of` from digest to the run's folder.
 
     A planned run without a record counts as 'missing'. Runs that diverged or failed have no scores but are counted.
-    Collapsed runs are in every mean; where there are any, a second row stands without them.
+    Collapsed runs are in every mean; where there are any, a second row stands without them. `sweeps` are the searches that
+    ended, for what a budget of trials buys.
     """
     arms = tuple(
         _arm(study, card, arm, [spec for spec in planned if spec.arm == arm], records, dict(chosen.get(arm, {})), run_dir_of)
@@ -37,10 +45,15 @@ def summarise(
     )
     split, checkpoint, metric = headline_split(study, card), study.headline.checkpoint, study.metric
     key = f"{checkpoint}/{split}/{metric}"
-    differences = [difference(arm, arms[0], key, study.direction) for arm in arms[1:]]
+    level, compared = interval_level(study), () if study.is_selected else arms
+    differences = [difference(arm, arms[0], key, study.direction, level) for arm in compared[1:]]
     constant_score = majority_scores(card, split).get(metric)
     constant = METRICS[study.head.kind].CONSTANT
-    margins = [] if constant_score is None else [margin(arm, key, constant_score, constant, study.direction) for arm in arms]
+    margins = [
+        margin(arm, key, constant_score, constant, study.direction, level) for arm in compared if constant_score is not None
+    ]
+    floors = variance_floors(study, card, chosen, key, records, run_dir_of)
+    evidence = Evidence(study, card, arms, records, run_dir_of, tuple(sweeps), floors, split)
     return StudySummary(
         study=study.name,
         study_digest=study.digest,
@@ -51,8 +64,10 @@ def summarise(
         arms=arms,
         differences=tuple(found for found in differences if found is not None),
         margins=tuple(found for found in margins if found is not None),
-        floors=variance_floors(study, card, chosen, key, records, run_dir_of),
+        floors=floors,
         probes=summarise_probes(study, card, split, arms, records, run_dir_of),
+        insights=insights_of(evidence),
+        adaptive=adaptive_seeds(study, card, chosen, records, arms, key),
     )
 
 
@@ -70,26 +85,30 @@ def _arm(
     chosen: dict[str, Any],
     run_dir_of: Callable[[str], Path],
 ) -> ArmSummary:
-    seeds = tuple(_seed_score(spec, records.get(spec.digest), run_dir_of) for spec in specs)
+    key = f"{study.headline.checkpoint}/{headline_split(study, card)}/{study.metric}"
+    seeds = tuple(_seed_score(study, spec, records.get(spec.digest), run_dir_of) for spec in specs)
     counts = Counter(seed.status for seed in seeds)
+    selected = selected_seeds(study, arm, specs, records, seeds, key)
+    sample, level = only_the_best(seeds, selected), interval_level(study)
     summary = ArmSummary(
         arm=arm,
         n_planned=len(specs),
         counts=dict(sorted(counts.items())),
-        metrics=tuple(metric_rows(seeds, card.evaluated_splits, study.seed, selected=study.is_selected)),
+        metrics=tuple(metric_rows(sample, card.evaluated_splits, study.seed, selected=study.is_selected, level=level)),
         seeds=seeds,
         chosen=chosen,
         collapse_rate=None if study.is_selected else collapse_rate(counts),
         n_censored=counts["pruned"],
+        selected=selected,
     )
     if not study.ensemble:
         return summary
-    key = f"{study.headline.checkpoint}/{headline_split(study, card)}/{study.metric}"
     runs = [(records[spec.digest], run_dir_of(spec.digest)) for spec in specs if spec.digest in records]
     return summary.model_copy(update={"ensemble": ensemble_of(summary, runs, key, study.direction)})
 
 
-def _seed_score(spec: RunSpec, record: RunRecord | None, run_dir_of: Callable[[str], Path]) -> SeedScore:
+def _seed_score(study: StudyConfig, spec: RunSpec, record: RunRecord | None, run_dir_of: Callable[[str], Path]) -> SeedScore:
+    cell = cell_of(study.seeds, spec.index)
     return SeedScore(
         index=spec.index,
         status="missing" if record is None else record.status,
@@ -101,4 +120,5 @@ def _seed_score(spec: RunSpec, record: RunRecord | None, run_dir_of: Callable[[s
         best_step=None if record is None else record.best_step,
         scores={} if record is None else scores_of(record, run_dir_of(spec.digest)),
         error=None if record is None else record.error,
+        cell=None if cell is None else CrossedCell(**cell._asdict()),
     )

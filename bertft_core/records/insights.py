@@ -48,6 +48,8 @@ class VarianceComponents(Frozen):
     n_left_out: int = 0
     """Runs with a score outside the largest complete grid."""
     mean: float
+    mean_se: float
+    """Standard error of `mean`; runs of a grid share seeds, so it is larger than sd/√n of as many independent runs."""
     components: tuple[Component, ...]
     method: str
     """Of the intervals, in words with its source."""
@@ -167,6 +169,7 @@ class SeedsNeeded(Frozen):
     n_for_observed: int | None = None
     """Pairs for a power of 80 % if the true difference were the one seen; absent without a baseline or a difference."""
     curve: tuple[SeedsPoint, ...]
+    """Empty where all seeds score the same."""
     sentence: str
 
 
@@ -207,6 +210,8 @@ class Insights(Frozen):
     variance_notes: tuple[str, ...] = ()
     """Why there are none, arm by arm, where the design is crossed."""
     agreement: tuple[Agreement, ...] = ()
+    agreement_notes: tuple[str, ...] = ()
+    """Why an arm has none."""
     budgets: tuple[BudgetView, ...] = ()
     seeds_needed: tuple[SeedsNeeded, ...] = ()
     start_many: tuple[StartManyView, ...] = ()

@@ -40,8 +40,8 @@ def without_replacement(values: Sequence[float]) -> BestOf:
     """
     ordered = _sorted(values)
     total = len(ordered)
-    n, j = np.arange(1, total + 1)[:, None], np.arange(1, total + 1)[None, :]
-    logs = _log_choose(j - 1, n - 1) - _log_choose(np.full_like(n, total), n)
+    n, j = np.arange(1.0, total + 1)[:, None], np.arange(1.0, total + 1)[None, :]
+    logs = _log_choose(j - 1, n - 1) - _log_choose(np.full(n.shape, float(total)), n)
     return _moments(ordered, np.exp(logs))
 
 
@@ -65,8 +65,9 @@ def _moments(ordered: Floats, weights: Floats) -> BestOf:
 def _log_choose(n: Floats, k: Floats) -> Floats:
     """ln C(n, k), −∞ for k > n."""
     possible = k <= n
-    rest = np.where(possible, n - k, 0)
-    return np.where(possible, gammaln(n + 1.0) - gammaln(k + 1.0) - gammaln(rest + 1.0), -np.inf)
+    rest = np.where(possible, n - k, 0.0)
+    logs: Floats = np.where(possible, gammaln(n + 1) - gammaln(k + 1) - gammaln(rest + 1), -np.inf)
+    return logs
 
 
 def _sorted(values: Sequence[float]) -> Floats:

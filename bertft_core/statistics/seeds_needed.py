@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 from scipy.optimize import brentq
 from scipy.special import ndtri, stdtrit
@@ -47,6 +48,7 @@ def seeds_for_power(effect: float, *, paired: bool, wanted: float = 0.8, alpha: 
     return _smallest(lambda n: power(n, effect, paired=paired, alpha=alpha) >= wanted)
 
 
+@lru_cache(maxsize=512)
 def detectable_effect(n: int, *, paired: bool, wanted: float = 0.8, alpha: float = 0.05) -> float:
     """Smallest effect, in sds, that `n` ≥ 2 seeds an arm find with this power: `power` solved for the effect."""
 

@@ -40,7 +40,7 @@ def cost(start: int, stop_at: float, keep: int) -> float:
 def outcomes(curves: Floats, start: int, cut: int, keep: int, draws: NDArray[np.integer]) -> Floats:
     """Best validation score of each resample [resamples] of one schedule.
 
-    `curves` [runs, evaluations], higher is better, evaluations at equal shares of training; `draws` [resamples, ≥ start] runs
+    `curves` [runs, evaluations], higher is better; `draws` [resamples, ≥ start] runs
     drawn with replacement, of which the first `start` begin. After `cut` evaluations they are ranked by the best so far (Dodge
     et al. 2020), the earlier drawn first of equals, and the best `keep` go on to the end. What counts is the best evaluation of
     any run, stopped ones included.
@@ -48,18 +48,22 @@ def outcomes(curves: Floats, start: int, cut: int, keep: int, draws: NDArray[np.
     return _outcomes_by_keep(curves, start, cut, draws)[:, keep - 1]
 
 
-def best_schedules(curves: Floats, budgets: list[int], rng: np.random.Generator, n_resamples: int = 1000) -> list[Simulated]:
-    """For each budget (whole runs) the schedule with the best expected outcome among those that cost no more.
+def best_schedules(
+    curves: Floats, shares: Floats, budgets: list[int], rng: np.random.Generator, n_resamples: int = 1000
+) -> list[tuple[Simulated, Simulated]]:
+    """For each budget (whole runs): the schedule with the best expected outcome of all that cost no more, and whole runs alone.
 
-    `curves` as in `outcomes`. Every schedule sees the same draws, so that they differ by what they do and not by luck; of equals
-    the cheapest wins. The choice of the best among many flatters its expected score a little: it was made on these very curves.
+    `curves` as in `outcomes`, `shares` [evaluations] of the training done at each, in (0, 1]. Every schedule sees the same
+    draws, so that they differ by what they do and not by luck; of equals the cheapest wins. The choice of the best among many
+    flatters its expected score a little: it was made on these very curves.
     """
     n_runs, n_evaluations = curves.shape
     draws = rng.integers(0, n_runs, size=(n_resamples, MOST_STARTED))
-    best = [whole_runs(curves, budget, draws) for budget in budgets]
+    whole = [whole_runs(curves, budget, draws) for budget in budgets]
+    best = list(whole)
     cuts = np.unique(np.linspace(0, n_evaluations, CUTS + 2)[1:-1].round().astype(int))
     for cut in cuts[(cuts > 0) & (cuts < n_evaluations)].tolist():
-        share = cut / n_evaluations
+        share = float(shares[cut - 1])
         found: dict[int, Floats] = {}
         for place, budget in enumerate(budgets):
             for keep in range(1, budget + 1):
@@ -71,7 +75,7 @@ def best_schedules(curves: Floats, budgets: list[int], rng: np.random.Generator,
                 scores = found[start][:, keep - 1]
                 new = Simulated(start, share, keep, float(scores.mean()), float(scores.std(ddof=1)))
                 best[place] = min(best[place], new, key=lambda one: (-round(one.expected, 12), one.cost))
-    return best
+    return list(zip(best, whole, strict=True))
 
 
 def whole_runs(curves: Floats, n: int, draws: NDArray[np.integer]) -> Simulated:

@@ -92,7 +92,8 @@ def test_the_report_has_every_section_and_well_formed_html(tmp_path):
     assert summary.differences[0].sentence in text
     for number in ("0.650", "0.850", "Trial 0 was chosen", "learning_rate = 0.0002", "2 inputs are longer than max_length"):
         assert number in text
-    assert page.tags.count("svg") == 3 + 2 * 2 + 2 + 2, "seeds, curves of each arm, bands of curves, reliability of each arm"
+    expected = "seeds, curves of each arm, bands of curves, reliability of each arm, seeds needed and expected best"
+    assert page.tags.count("svg") == 3 + 2 * 2 + 2 + 2 + 2, expected
     assert page.tags.count("circle") >= 3 * 6
 
 

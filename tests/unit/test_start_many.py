@@ -14,6 +14,11 @@ def test_the_cost_is_the_reference_number(start, stop_at, keep, runs):
     assert cost(start, stop_at, keep) == pytest.approx(runs)
 
 
+def even(n):
+    """Shares of training of n evaluations at equal distances."""
+    return np.arange(1, n + 1) / n
+
+
 def told(draw, cut, keep):
     """The rule in plain words."""
     ranked = sorted(draw, key=lambda run: -max(CURVES[run][:cut]))
@@ -37,21 +42,32 @@ def test_whole_runs_are_the_expected_best():
 def test_where_early_evaluations_tell_the_end_stopping_early_pays():
     levels = np.linspace(0, 1, 20)
     curves = levels[:, None] * np.linspace(0.5, 1, 10)[None, :]
-    (one, three) = best_schedules(curves, [1, 3], np.random.default_rng(1), 500)
+    (one, _), (three, whole) = best_schedules(curves, even(10), [1, 3], np.random.default_rng(1), 500)
     assert (one.keep, three.keep) == (1, 1)
     assert three.start > 3
     assert three.stop_at < 1
     assert (one.cost, three.cost) <= (1 + 1e-9, 3 + 1e-9)
-    assert three.expected > whole_runs(curves, 3, np.random.default_rng(1).integers(0, 20, size=(500, 50))).expected
+    assert three.expected > whole.expected
+    assert whole == whole_runs(curves, 3, np.random.default_rng(1).integers(0, 20, size=(500, 50)))
 
 
 def test_where_the_winner_shows_only_at_the_end_whole_runs_are_best():
     backwards = np.hstack([np.tile(np.arange(20)[:, None] / 1000, 4), (20 - np.arange(20))[:, None] / 20 + 1])
-    (best,) = best_schedules(backwards, [4], np.random.default_rng(1), 2000)
+    ((best, whole),) = best_schedules(backwards, even(5), [4], np.random.default_rng(1), 2000)
+    assert best == whole
     assert (best.start, best.stop_at, best.keep) == (4, 1.0, 4)
 
 
 def test_the_same_generator_gives_the_same_schedules_and_one_evaluation_cannot_be_cut():
-    first, again = (best_schedules(CURVES, [1, 2], np.random.default_rng(5), 300) for _ in range(2))
+    first, again = (best_schedules(CURVES, even(4), [1, 2], np.random.default_rng(5), 300) for _ in range(2))
     assert first == again
-    assert [one.stop_at for one in best_schedules(CURVES[:, :1], [1, 2], np.random.default_rng(5), 300)] == [1.0, 1.0]
+    alone = best_schedules(CURVES[:, :1], np.ones(1), [1, 2], np.random.default_rng(5), 300)
+    assert [one.stop_at for one, _ in alone] == [1.0, 1.0]
+
+
+def test_the_cost_follows_the_share_of_training_and_not_the_number_of_evaluations():
+    curves = np.linspace(0, 1, 20)[:, None] * np.linspace(0.5, 1, 4)[None, :]
+    late = np.array([0.7, 0.8, 0.9, 1.0])
+    ((best, _),) = best_schedules(curves, late, [4], np.random.default_rng(1), 500)
+    assert (best.stop_at, best.keep, best.start) == (0.7, 1, 5)
+    assert best.cost == pytest.approx(3.8)

@@ -1,0 +1,92 @@
+"""What the present seeds can and cannot tell, and how many it would take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bertft_core.config.seeds import CrossedDesign
+from bertft_core.evaluation.differences import FEWEST_SEEDS, SAME, scores_by_index
+from bertft_core.evaluation.insights.amounts import amount, score
+from bertft_core.evaluation.insights.evidence import Evidence
+from bertft_core.records.insights import SeedsNeeded, SeedsPoint
+from bertft_core.statistics.seeds_needed import detectable_effect, half_width, seeds_for_power
+
+CURVE = (3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)
+POWER = 0.8
+SHARED = "; all this takes runs for independent, and those of a grid share seeds, so it is too hopeful"
+
+
+def seeds_needed(evidence: Evidence) -> tuple[SeedsNeeded, ...]:
+    """For every arm its own scores, then for every arm but the first the paired differences to it; three seeds or more."""
+    if evidence.study.is_selected:
+        return ()
+    scores = {arm.arm: scores_by_index(arm, evidence.key) for arm in evidence.arms}
+    found = [needed(name, None, evidence, list(values.values())) for name, values in scores.items()]
+    (baseline, theirs), *others = scores.items()
+    for name, ours in others:
+        gaps = [ours[index] - theirs[index] for index in sorted(ours.keys() & theirs.keys())]
+        found.append(needed(name, baseline, evidence, gaps))
+    told = [each for each in found if each is not None]
+    if isinstance(evidence.study.seeds.design, CrossedDesign):
+        told = [each.model_copy(update={"sentence": each.sentence + SHARED}) for each in told]
+    return tuple(told)
+
+
+def needed(arm: str, baseline: str | None, evidence: Evidence, values: Sequence[float]) -> SeedsNeeded | None:
+    """Of the scores of an arm, or of its paired differences to a baseline; None for fewer than three."""
+    n = len(values)
+    if n < FEWEST_SEEDS:
+        return None
+    mean, sd = float(np.mean(values)), float(np.std(values, ddof=1))
+    sd = 0.0 if np.ptp(values) < SAME else sd
+    paired = baseline is not None
+    curve = tuple(
+        SeedsPoint(n=each, half_width=half_width(each, sd), detectable=sd * detectable_effect(each, paired=paired, wanted=POWER))
+        for each in (CURVE if sd > 0 else ())
+    )
+    of_observed = None
+    if paired and sd > 0 and abs(mean) > SAME:
+        of_observed = seeds_for_power(mean / sd, paired=True, wanted=POWER)
+    found = SeedsNeeded(
+        arm=arm,
+        baseline=baseline,
+        metric=evidence.metric,
+        split=evidence.split,
+        checkpoint=evidence.checkpoint,
+        n=n,
+        mean=mean,
+        sd=sd,
+        half_width=half_width(n, sd),
+        detectable=sd * detectable_effect(n, paired=paired, wanted=POWER),
+        n_for_observed=of_observed,
+        curve=curve,
+        sentence="",
+    )
+    return found.model_copy(update={"sentence": _sentence(found)})
+
+
+def _sentence(found: SeedsNeeded) -> str:
+    what = f"{found.metric}, {found.split}"
+    spread, width, least = (amount(value, found.metric) for value in (found.sd, found.half_width, found.detectable))
+    if found.baseline is None:
+        if found.sd == 0:
+            return f"the {found.n} seeds of {found.arm} all score {score(found.mean)} ({what}), so no number of seeds follows"
+        return (
+            f"the {found.n} seeds of {found.arm} have an sd of {spread} ({what}) and know its mean to ± {width}; against another "
+            f"arm of the same spread, without pairing, they would find a true difference of {least} with a power of 80 %, "
+            "and miss a smaller one more often"
+        )
+    pair = f"{found.arm} minus {found.baseline}"
+    if found.sd == 0:
+        return f"{pair} is the same in each of {found.n} seeds ({what}), so no number of seeds follows"
+    told = (
+        f"{found.n} paired seeds of {pair} ({what}; sd of the differences {spread}) find a true difference of {least} "
+        "with a power of 80 %"
+    )
+    seen = amount(abs(found.mean), found.metric)
+    if found.n_for_observed is None:
+        return f"{told}; the one seen, {seen}, is out of reach"
+    enough = "they suffice" if found.n_for_observed <= found.n else f"it takes {found.n_for_observed}"
+    return f"{told}; if the true difference is the one seen, {seen}, {enough}"
