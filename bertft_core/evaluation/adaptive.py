@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bertft_core.config.study import StudyConfig
-from bertft_core.records import DatasetCard, RunRecord
+from bertft_core.evaluation.differences import scores_by_index
+from bertft_core.evaluation.intervals import LEVEL, t_interval
+from bertft_core.records import ArmSummary, DatasetCard, RunRecord
 from bertft_core.records.choosing import SCORED
+from bertft_core.records.seed_modes import AdaptiveSeeds, LookInterval, LookRecord
 from bertft_core.statistics.sequential import Look, Score, look_level, looks_at, seeds_wanted
 from bertft_core.training.planning import Chosen, plan_runs
-
-LEVEL = 0.95
 
 
 def interval_level(study: StudyConfig) -> float:
@@ -51,3 +52,71 @@ def _score(record: RunRecord, study: StudyConfig) -> Score:
         return None
     found = record.best if study.headline.checkpoint == "best" else record.final
     return found.get("validation", {}).get(watched_metric(study))
+
+
+def adaptive_seeds(
+    study: StudyConfig, card: DatasetCard, chosen: Chosen, records: Mapping[str, RunRecord], arms: Sequence[ArmSummary], key: str
+) -> AdaptiveSeeds | None:
+    """The looks of a study and why it stopped; None without `seeds.until`. `key` (checkpoint/split/metric) is the headline."""
+    until, plan = study.seeds.until, study.seeds.looks
+    if until is None:
+        return None
+    looks = looks_of(study, card, chosen, records)
+    level, metric = interval_level(study), watched_metric(study)
+    watched = f"{study.headline.checkpoint}/validation/{metric}"
+    intervals = [found for name in dict.fromkeys((watched, key)) for arm in arms if (found := _interval(arm, name, level))]
+    enough = bool(looks) and looks[-1].is_enough
+    return AdaptiveSeeds(
+        metric=metric,
+        half_width=until.half_width,
+        plan=plan,
+        level=level,
+        looks=tuple(
+            LookRecord(
+                n=look.n,
+                half_widths={arm: half for arm, half in look.half_widths.items() if half is not None},
+                is_enough=look.is_enough,
+            )
+            for look in looks
+        ),
+        ended="narrow enough" if enough else "maximum" if len(looks) == len(plan) else "not yet",
+        intervals=tuple(intervals),
+        sentence=_sentence(study, looks, level),
+    )
+
+
+def _interval(arm: ArmSummary, key: str, level: float) -> LookInterval | None:
+    _, split, metric = key.split("/", 2)
+    values = list(scores_by_index(arm, key).values())
+    ends = t_interval(values, level)
+    if ends is None:
+        return None
+    mean = sum(values) / len(values)
+    return LookInterval(arm=arm.arm, split=split, metric=metric, n=len(values), mean=mean, low=ends[0], high=ends[1])
+
+
+def _sentence(study: StudyConfig, looks: list[Look], level: float) -> str:
+    until, plan = study.seeds.until, study.seeds.looks
+    assert until is not None
+    wanted = f"±{until.half_width:g} ({watched_metric(study)}, validation)"
+    why = f"every t-interval is made at {100 * level:.2f} %, so that the last one covers in 95 % of such studies"
+    times = f"{len(looks)} of at most {len(plan)} looks"
+    if not looks:
+        return f"seeds are added until every arm is known to {wanted}: there was no look yet; {why}"
+    last = looks[-1]
+    if last.is_enough:
+        end = f"every arm is known to {wanted} with {last.n} seeds, after {times}"
+    elif len(looks) == len(plan):
+        wide = ", ".join(
+            f"{arm} {_width(half)}" for arm, half in last.half_widths.items() if half is None or half > until.half_width
+        )
+        end = f"the maximum of {last.n} seeds is reached after {times}, and not every arm is known to {wanted}: {wide}"
+    else:
+        end = f"not every arm is known to {wanted} with {last.n} seeds, after {times}: more are to come"
+    flat = [arm for arm, half in last.half_widths.items() if half == 0.0]
+    doubt = f"; all seeds of {' and '.join(flat)} score the same there, which says little about the spread" if flat else ""
+    return f"{end}; the test set decided nothing; {why}{doubt}"
+
+
+def _width(half: float | None) -> str:
+    return "has fewer than two scores" if half is None else f"±{half:.4g}"

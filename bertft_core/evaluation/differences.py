@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from bertft_core.config.head import Direction
-from bertft_core.evaluation.intervals import t_interval
+from bertft_core.evaluation.intervals import LEVEL, t_interval
 from bertft_core.records import ArmSummary, Difference, Margin
 
 IN_POINTS = frozenset({"accuracy", "accuracy_and_f1", "ece", "precision", "recall", "hamming_loss", "average_precision_macro"})
@@ -20,7 +20,7 @@ SAME = 1e-12
 """Differences closer than this are equal but for rounding."""
 
 
-def difference(arm: ArmSummary, baseline: ArmSummary, key: str, direction: Direction) -> Difference | None:
+def difference(arm: ArmSummary, baseline: ArmSummary, key: str, direction: Direction, level: float = LEVEL) -> Difference | None:
     """The paired difference of `key` (checkpoint/split/metric) over the seed indices both arms have a score for.
 
     Collapsed runs are in. None when no seed index has both scores. From fewer than three seeds there is no interval, and the
@@ -30,16 +30,18 @@ def difference(arm: ArmSummary, baseline: ArmSummary, key: str, direction: Direc
     gaps = [ours[index] - theirs[index] for index in sorted(ours.keys() & theirs.keys())]
     if not gaps:
         return None
-    low, high = _interval(gaps)
+    low, high = _interval(gaps, level)
     _, split, metric = key.split("/", 2)
     told = Told(arm.arm, baseline.arm, split, metric, direction)
-    sentence = "; ".join([told.sentence(gaps), *left_out(arm), *left_out(baseline)])
+    sentence = "; ".join([told.sentence(gaps, level), *left_out(arm), *left_out(baseline)])
     return Difference(
         arm=arm.arm, baseline=baseline.arm, n=len(gaps), mean=float(np.mean(gaps)), t_low=low, t_high=high, sentence=sentence
     )
 
 
-def margin(arm: ArmSummary, key: str, constant_score: float, constant: str, direction: Direction) -> Margin | None:
+def margin(
+    arm: ArmSummary, key: str, constant_score: float, constant: str, direction: Direction, level: float = LEVEL
+) -> Margin | None:
     """`key` (checkpoint/split/metric) of an arm minus the score of the constant predictor; None when no seed has a score.
 
     `constant` says what that one answers, such as 'the most frequent label'. Collapsed runs are in; fewer than three seeds are
@@ -48,10 +50,10 @@ def margin(arm: ArmSummary, key: str, constant_score: float, constant: str, dire
     gaps = [score - constant_score for _, score in sorted(scores_by_index(arm, key).items())]
     if not gaps:
         return None
-    low, high = _interval(gaps)
+    low, high = _interval(gaps, level)
     _, split, metric = key.split("/", 2)
     told = Told(arm.arm, f"always answering {constant} ({constant_score:.3f})", split, metric, direction, "it has")
-    sentence = "; ".join([told.sentence(gaps), *left_out(arm)])
+    sentence = "; ".join([told.sentence(gaps, level), *left_out(arm)])
     return Margin(
         arm=arm.arm,
         constant_score=constant_score,
@@ -63,8 +65,8 @@ def margin(arm: ArmSummary, key: str, constant_score: float, constant: str, dire
     )
 
 
-def _interval(gaps: list[float]) -> tuple[float, float] | tuple[None, None]:
-    return (t_interval(gaps) or (None, None)) if len(gaps) >= FEWEST_SEEDS else (None, None)
+def _interval(gaps: list[float], level: float) -> tuple[float, float] | tuple[None, None]:
+    return (t_interval(gaps, level) or (None, None)) if len(gaps) >= FEWEST_SEEDS else (None, None)
 
 
 def scores_by_index(arm: ArmSummary, key: str) -> Mapping[int, float]:
@@ -100,15 +102,15 @@ class Told:
         self.in_points = told_in_points(metric)
         self.what = f"{metric}, {split}" + ("; lower is better" if direction == "minimize" else "")
 
-    def sentence(self, gaps: list[float]) -> str:
-        """What these differences over seeds say."""
+    def sentence(self, gaps: list[float], level: float = LEVEL) -> str:
+        """What these differences over seeds say; `level` is that of one look where the number of seeds was decided by looking."""
         mean, n = float(np.mean(gaps)), len(gaps)
         if n < FEWEST_SEEDS:
             had = f"the {'one seed' if n == 1 else f'{n} seeds'} {self.with_score}"
             return f"{self.arm} and {self.baseline} are not compared ({self.what}): {had} cannot say how sure it would be"
         if np.ptp(gaps) < SAME:
             return f"{self.average(mean, '')} in each of {n} seeds; without any spread no interval can be given"
-        low, high = t_interval(gaps) or (mean, mean)
+        low, high = t_interval(gaps, level) or (mean, mean)
         if low <= 0.0 <= high:
             interval = f"{self.number(low, mean, sign=True)} to {self.number(high, mean, sign=True)}"
             doubt = f"but the 95 % interval {interval} holds zero: these seeds show no sure difference"

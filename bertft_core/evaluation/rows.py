@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bertft_core.evaluation.intervals import bootstrap_interval, t_interval
+from bertft_core.evaluation.intervals import LEVEL, bootstrap_interval, t_interval
 from bertft_core.evaluation.scores import CHECKPOINTS
 from bertft_core.records import MetricSummary, Rate, SeedScore
 from bertft_core.seeds import derive_seed
@@ -17,20 +17,21 @@ LEARNED_NOTHING = ("collapsed", "diverged")
 
 
 def metric_rows(
-    seeds: Sequence[SeedScore], splits: Sequence[str], study_seed: int, *, selected: bool = False
+    seeds: Sequence[SeedScore], splits: Sequence[str], study_seed: int, *, selected: bool = False, level: float = LEVEL
 ) -> list[MetricSummary]:
     """Every metric by split, checkpoint and order of computation; with collapsed runs, then without them.
 
-    `selected` seeds (the best of many that started) are no sample: their rows have neither spread nor interval.
+    `level` is that of the mean's intervals, above 0.95 where the number of seeds was decided by looking. `selected` seeds (the
+    best of many that started) are no sample: their rows have neither spread nor interval.
     """
     keys = dict.fromkeys(key for seed in seeds for key in seed.scores)
     rows = []
     for key in sorted(keys, key=lambda key: _place(key, splits)):
         having = [seed for seed in seeds if key in seed.scores]
-        rows.append(_row(key, [seed.scores[key] for seed in having], study_seed, collapsed_included=True))
+        rows.append(_row(key, [seed.scores[key] for seed in having], study_seed, level, collapsed_included=True))
         without = [seed.scores[key] for seed in having if seed.status != "collapsed"]
         if 0 < len(without) < len(having):
-            rows.append(_row(key, without, study_seed, collapsed_included=False))
+            rows.append(_row(key, without, study_seed, level, collapsed_included=False))
     return [_without_spread(row) for row in rows] if selected else rows
 
 
@@ -53,11 +54,11 @@ def _place(key: str, splits: Sequence[str]) -> tuple[int, int]:
     return splits.index(split) if split in splits else len(splits), CHECKPOINTS.index(checkpoint)
 
 
-def _row(key: str, values: Sequence[float], study_seed: int, *, collapsed_included: bool) -> MetricSummary:
+def _row(key: str, values: Sequence[float], study_seed: int, level: float, *, collapsed_included: bool) -> MetricSummary:
     checkpoint, split, metric = key.split("/", 2)
-    t_low, t_high = t_interval(values) or (None, None)
+    t_low, t_high = t_interval(values, level) or (None, None)
     bootstrap_seed = derive_seed(study_seed, "bootstrap", len(values))
-    bootstrap_low, bootstrap_high = bootstrap_interval(values, bootstrap_seed) or (None, None)
+    bootstrap_low, bootstrap_high = bootstrap_interval(values, bootstrap_seed, level) or (None, None)
     sd_low, sd_high = sd_interval(values) or (None, None)
     return MetricSummary(
         split=split,

@@ -69,8 +69,6 @@ class SelectedSeeds(Frozen):
     """The best at the cut first."""
     best: int | None
     """Index of the kept seed with the best validation score over all its steps."""
-    scores: dict[str, float] = {}
-    """`checkpoint/split/metric` → value of that seed."""
     cost: float
     """t·f + p·(1 − f), in whole runs."""
     sentence: str

@@ -29,11 +29,6 @@ def cut_step(stop_at: float, n_steps: int) -> int:
     return max(1, math.ceil(stop_at * n_steps - 1e-9))
 
 
-def cost(start: int, stop_at: float, keep: int) -> float:
-    """t·f + p·(1 − f): what start-many costs, in whole runs (Dodge et al. 2020; t = 20, f = 0.25, p = 10 is 12.5)."""
-    return start * stop_at + keep * (1.0 - stop_at)
-
-
 def may_go_on(record: RunRecord) -> bool:
     """The run stopped at its cut: its state is kept until it is known which go on."""
     return record.status == "pruned" and record.spec.stop_at is not None

@@ -109,7 +109,7 @@ class ArmSummary(Frozen):
     n_censored: int = 0
     """Runs that were stopped before their end (pruned): they are counted here and enter no mean."""
     selected: SelectedSeeds | None = None
-    """Many seeds started and the best went on; then `metrics` is empty, and the scores of `seeds` are no sample."""
+    """Many seeds started and the best went on; then `metrics` is of the best one, and the scores of `seeds` are no sample."""
 
 
 class Difference(Frozen):

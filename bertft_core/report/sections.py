@@ -52,7 +52,7 @@ def _result_rows(summary: StudySummary, arm: ArmSummary, split: str, css: str) -
             arm, split, summary.headline_checkpoint, summary.headline_metric, collapsed_included=collapsed_included
         )
         if row is not None or collapsed_included:
-            name = arm.arm if collapsed_included else f"{arm.arm} without collapsed"
+            name = wording.name_of(arm) if collapsed_included else f"{arm.arm} without collapsed"
             t = wording.interval(row.t_low, row.t_high) if row else wording.ABSENT
             bootstrap = wording.interval(row.bootstrap_low, row.bootstrap_high) if row else wording.ABSENT
             found.append({"arm": name, "css": css, "planned": arm.n_planned, "row": row, "t": t, "bootstrap": bootstrap})
@@ -146,6 +146,8 @@ def _reason(study: StudyConfig, record: RunRecord | None) -> str:
         worse = "not better than"
         level = f"{study.metric} {wording.score(record.majority_score)} of always answering the most frequent training label"
         return f"At the end of training the validation score is {worse} the {level}."
+    if record.status == "pruned" and record.spec.stop_at is not None:
+        return f"Stopped after {record.n_steps} of {record.planned_steps} steps: other seeds were better there and went on."
     if record.status == "pruned":
         return "Stopped early by the search: its validation score was behind earlier trials."
     return "No reason was recorded."

@@ -37,7 +37,7 @@ def _rows(summary: StudySummary, position: int, split: str) -> list[tuple[str, .
         found = wording.row_of(
             arm, split, summary.headline_checkpoint, summary.headline_metric, collapsed_included=collapsed_included
         )
-        name = arm.arm if collapsed_included else f"{arm.arm} without collapsed"
+        name = wording.name_of(arm) if collapsed_included else f"{arm.arm} without collapsed"
         if found is not None:
             ends = wording.interval(found.t_low, found.t_high)
             numbers = [wording.score(value) for value in (found.mean, found.sd, found.min, found.max)]

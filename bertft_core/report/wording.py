@@ -84,6 +84,11 @@ def ensemble_score(arm: ArmSummary, split: str, checkpoint: str, metric: str) ->
     return None if arm.ensemble is None else arm.ensemble.scores.get(f"{checkpoint}/{split}/{metric}")
 
 
+def name_of(arm: ArmSummary) -> str:
+    """The arm as a table's row names it; of selected seeds the row is the best one alone."""
+    return arm.arm if arm.selected is None else f"{arm.arm}, best of {arm.selected.start}"
+
+
 def splits_of(summary: StudySummary) -> list[str]:
     """Every split with scores, the headline first."""
     found = dict.fromkeys([summary.headline_split, *(m.split for arm in summary.arms for m in arm.metrics)])
@@ -91,13 +96,20 @@ def splits_of(summary: StudySummary) -> list[str]:
 
 
 def sentences(summary: StudySummary) -> list[str]:
-    """The differences in words, an arm that cannot be compared among them; then each arm against the constant predictor."""
+    """The differences in words, an arm that cannot be compared among them; then each arm against the constant predictor.
+
+    Of seeds that were selected nothing is compared, and that is said; of seeds that were added, why no more were.
+    """
+    selected = [f"{arm.selected.sentence}." for arm in summary.arms if arm.selected is not None]
+    if selected:
+        return selected + [f"{arm.ensemble.sentence}." for arm in summary.arms if arm.ensemble is not None]
     told = {difference.arm: f"{difference.sentence}." for difference in summary.differences}
     baseline = summary.arms[0].arm
     silent = "no seed has a score of both {} and {}, so nothing can be said about their difference."
     lines = [told.get(arm.arm) or silent.format(arm.arm, baseline) for arm in summary.arms[1:]]
     lines = lines or [f"The study has one arm, {baseline}, and so nothing to compare it with."]
     lines += [f"{margin.sentence}." for margin in summary.margins]
+    lines += [as_sentence(summary.adaptive.sentence)] if summary.adaptive is not None else []
     return lines + [f"{arm.ensemble.sentence}." for arm in summary.arms if arm.ensemble is not None]
 
 
@@ -143,7 +155,7 @@ def question(study: StudyConfig, card: DatasetCard, summary: StudySummary) -> st
     arms = list(study.arms)
     sizes = listed(f"{split.n_examples:,} {name}" for name, split in card.splits.items())
     compared = f"compares the arms {listed(arms)}; {arms[0]} is the baseline" if len(arms) > 1 else f"looks at the arm {arms[0]}"
-    n = study.n_runs_per_arm
+    n = summary.arms[0].n_planned
     parts = [
         f"The study {compared}.",
         f"The data set {card.name} has {sizes} examples{_labelled(card)}.",
@@ -167,6 +179,9 @@ def _labelled(card: DatasetCard) -> str:
 def moving(study: StudyConfig) -> str:
     """What differs from run to run, in a clause."""
     design = study.seeds.design
+    if study.seeds.start is not None and study.seeds.stop_at is not None:
+        cut = f"{100 * study.seeds.stop_at:g} % of the steps"
+        return f"the best {study.seeds.keep} after {cut} go on to the end, the others stop there"
     if isinstance(design, OnlyDesign):
         return f"only the {design.only} seed changes from run to run"
     if isinstance(design, CrossedDesign):

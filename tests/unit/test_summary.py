@@ -115,7 +115,7 @@ def test_stopped_runs_are_censored_and_selected_ones_have_no_spread(tmp_path):
     study = make_study(arms={"full": {}}, seeds={"start": 3, "stop_at": 0.5, "keep": 2})
     (arm,) = Whole(tmp_path, study, statuses={("full", 1): "pruned"}).summary().arms
     assert (arm.counts, arm.n_censored, arm.collapse_rate) == ({"ok": 2, "pruned": 1}, 1, None)
-    assert {row.n for row in arm.metrics} == {2}
+    assert {row.n for row in arm.metrics} == {1}  # of the best one alone
     spread = ("sd", "t_low", "bootstrap_high", "sd_low", "sd_unbiased", "iqm")
     assert {getattr(row, name) for row in arm.metrics for name in spread} == {None}
 
