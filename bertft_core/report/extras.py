@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from bertft_core.records import StudyDir
 from bertft_core.records.store import write_atomically
-from bertft_core.report import claims, figures, insights, paper_tables
+from bertft_core.report import claims, figures, insights, looked, paper_tables
 from bertft_core.report.comparison_page import printed, write_pictures
 from bertft_core.report.paper_checklist import Item, as_markdown, checklist
 from bertft_core.report.paper_text import Told, setup_text
@@ -40,7 +40,8 @@ def gather(told: Told, study_dir: StudyDir) -> Extras:
     comparison = summary.comparison
     said = claims.section(comparison) if comparison is not None and (comparison.pairs or comparison.refused) else None
     seen = insights.section(summary.insights, arms) if summary.insights is not None else None
-    bands = figures.bands(told.study, summary, told.records, study_dir)
+    selected = any(arm.selected is not None for arm in summary.arms)
+    bands = {} if selected else figures.bands(told.study, summary, told.records, study_dir)
     reliability = figures.reliability(summary, told.records, study_dir)
     headline = f"{summary.headline_checkpoint}/{summary.headline_split}/{summary.headline_metric}"
     tables = paper_tables.tables_of(paper_tables.scores_of_summary(summary), headline, comparison)
@@ -48,6 +49,7 @@ def gather(told: Told, study_dir: StudyDir) -> Extras:
     context = {
         "claims": said,
         "insights": seen,
+        "looked": looked.section(summary),
         "bands": bands,
         "reliability": reliability,
         "paper_tables": printed(tables),

@@ -22,6 +22,8 @@ class ArmScores:
     """`checkpoint/split/metric` → the score of every seed that has one."""
     n_collapsed: int = 0
     """Runs among them that collapsed."""
+    remark: str | None = None
+    """What the caption must say of this row."""
 
 
 def tables_of(arms: Sequence[ArmScores], headline_key: str, comparison: Comparison | None) -> list[PaperTable]:
@@ -33,9 +35,14 @@ def tables_of(arms: Sequence[ArmScores], headline_key: str, comparison: Comparis
 
 
 def scores_of_summary(summary: StudySummary) -> list[ArmScores]:
-    """The arms of a study."""
+    """The arms of a study; of one whose seeds were selected the chosen seed alone, since the others are no sample."""
     found = []
     for arm in summary.arms:
+        if arm.selected is not None:
+            remark = f"{arm.arm}: one run, the best on the validation set of {arm.selected.start} seeds that started."
+            best = next((seed.scores for seed in arm.seeds if seed.index == arm.selected.best), {})
+            found.append(ArmScores(arm.arm, {key: [score] for key, score in best.items()}, remark=remark))
+            continue
         keys = dict.fromkeys(key for seed in arm.seeds for key in seed.scores)
         scores = {key: [seed.scores[key] for seed in arm.seeds if key in seed.scores] for key in keys}
         found.append(ArmScores(arm.arm, scores, sum(seed.status == "collapsed" for seed in arm.seeds)))
@@ -81,7 +88,7 @@ def results_table(arms: Sequence[ArmScores], keys: Sequence[str], comparison: Co
     arrows = {pair.key: " ↑" if pair.direction == "maximize" else " ↓" for pair in (comparison.pairs if comparison else ())}
     columns = [Column("arm", "l"), Column("n"), *(Column(key.split("/", 2)[2] + arrows.get(key, "")) for key in keys)]
     where = f"on {split}, {'best' if checkpoint == 'best' else 'last'} checkpoint"
-    caption = f"Mean ± standard deviation over n seeds, {where}. {_of_collapsed(arms)}{_of_bold(any_bold, arms, comparison)}"
+    caption = f"Mean ± standard deviation over n seeds, {where}. {_remarks(arms)}{_of_bold(any_bold, arms, comparison)}"
     return PaperTable("results", caption, columns, rows, records)
 
 
@@ -106,9 +113,10 @@ def _record(arm: ArmScores, key: str, bold: bool) -> dict[str, Value]:
     }
 
 
-def _of_collapsed(arms: Sequence[ArmScores]) -> str:
+def _remarks(arms: Sequence[ArmScores]) -> str:
+    told = "".join(f"{arm.remark} " for arm in arms if arm.remark)
     collapsed = [f"{arm.n_collapsed} of {arm.name}" for arm in arms if arm.n_collapsed]
-    return f"Collapsed runs are included: {wording.listed(collapsed)}. " if collapsed else ""
+    return told + (f"Collapsed runs are included: {wording.listed(collapsed)}. " if collapsed else "")
 
 
 def _of_bold(any_bold: bool, arms: Sequence[ArmScores], comparison: Comparison | None) -> str:

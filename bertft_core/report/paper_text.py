@@ -175,6 +175,8 @@ def seeds(told: Told) -> str:
     n, counts = [arm.n_planned for arm in told.summary.arms], wording.not_counted(told.summary)
     times = wording.several(n[0], "time") if len(set(n)) == 1 else f"{min(n)} to {max(n)} times"
     text = f"Each arm is trained {times}; {wording.moving(told.study)}."
+    ways = [told.summary.adaptive, *(arm.selected for arm in told.summary.arms)]
+    text += "".join(f" {wording.ended(wording.upper_first(way.sentence))}" for way in ways if way is not None)
     streams = "Initialisation of the head, batch order and dropout have random streams of their own, derived from one study seed"
     fate = f" Runs that were no plain success: {'; '.join(counts)}." if counts else " All runs ended well."
     return f"{text} {streams} ({told.study.seed}).{fate}"
@@ -183,6 +185,11 @@ def seeds(told: Told) -> str:
 def statistics(told: Told) -> str:
     """What the numbers are, and which test the claims rest on."""
     summary, found = told.summary, told.summary.comparison
+    if all(arm.selected is not None for arm in summary.arms):
+        return (
+            f"We report {summary.headline_metric} on {summary.headline_split} of the one run of each arm that was best on the "
+            "validation set. It was selected among many and is no sample, so neither deviation, interval nor test is given."
+        )
     text = (
         f"We report the mean and the standard deviation (n − 1) over seeds of {summary.headline_metric} "
         f"on {summary.headline_split}; collapsed runs are included."

@@ -5,6 +5,8 @@ import re
 from bertft_core.config import parse_study
 from bertft_core.evaluation import summarise
 from bertft_core.records import StudyDir
+from bertft_core.records.ledger import Choice, SelectionLedger, SplitUse
+from bertft_core.records.seed_modes import AdaptiveSeeds, LookInterval, LookRecord, SelectedSeed, SelectedSeeds
 from bertft_core.report import write_report
 from bertft_core.report.paper_checklist import FOR_YOU, ITEMS, checklist
 from bertft_core.report.paper_text import Told, setup_text
@@ -26,7 +28,7 @@ def told(directory, study=None, status="ok", **changes):
     planned = plan_runs(study, card, chosen)
     records = {spec.digest: make_record(spec, card, study_dir, accuracy=0.7, status=status, error="torn") for spec in planned}
     summary = summarise(study, card, planned, records, chosen, study_dir.run_dir)
-    summary = summary.model_copy(update={"comparison": None, "insights": None} | changes)
+    summary = summary.model_copy(update={"comparison": None, "insights": None, "ledger": None} | changes)
     sweeps = [make_sweep(study_dir)] if chosen else []
     return Told(study, card, summary, records, sweeps, make_environment()), study_dir
 
@@ -71,6 +73,66 @@ def test_each_section_stands_alone(tmp_path):
         insights = whole.model_copy(update=nothing | {name: getattr(whole, name)})
         page, _ = page_of(tmp_path / name, insights=insights)
         assert [i for i in page.ids if i in OURS] == [section]
+
+
+def ledger():
+    choice = Choice(
+        what="setting", arm="full", split="validation", n_looked_at=12, sentence="a search chose the best of 12 trials"
+    )
+    uses = (SplitUse(split="validation", n_evaluations=1234, n_choices=2), SplitUse(split="test", n_evaluations=6, n_choices=0))
+    sizes = {"n_settings": 13, "n_trials": 12, "n_search_runs": 24, "n_report_runs": 6}
+    return SelectionLedger(**sizes, splits=uses, choices=(choice,), sentences=("13 settings were tried",))
+
+
+def test_what_was_looked_at_is_said_where_it_is_known(tmp_path):
+    page, _ = page_of(tmp_path, ledger=ledger())
+    words = words_of(page)
+    assert "looked" in page.ids
+    assert "13 settings were tried. split evaluations" in words
+    assert "validation 1,234 2 test 6 none" in words
+    assert "setting full validation 12 a search chose the best of 12 trials." in words
+    assert "looked" not in page_of(tmp_path / "without", ledger=None)[0].ids
+
+
+def test_looks_of_adaptive_seeds_are_shown(tmp_path):
+    looks = (
+        LookRecord(n=3, half_widths={"features": 0.03}, is_enough=False),
+        LookRecord(n=7, half_widths={"features": 0.012, "full": 0.011}, is_enough=True),
+    )
+    interval = LookInterval(arm="full", split="test", metric="accuracy", n=7, mean=0.8, low=0.78, high=0.82)
+    adaptive = AdaptiveSeeds(
+        metric="accuracy",
+        half_width=0.015,
+        plan=(3, 7, 11),
+        level=0.9785,
+        looks=looks,
+        ended="narrow enough",
+        intervals=(interval,),
+        sentence="seeds were added until ± 0.015",
+    )
+    words = words_of(page_of(tmp_path, adaptive=adaptive)[0])
+    assert "3 0.030 – no 7 0.012 0.011 yes" in words
+    assert "full accuracy on test 7 0.800 0.780 to 0.820" in words
+    assert "Seeds were added until ± 0.015." in words, "in the setup for a paper"
+
+
+def test_selected_seeds_are_no_sample_in_table_text_and_curves(tmp_path):
+    found, _ = told(tmp_path)
+    seeds = (
+        SelectedSeed(index=1, score_at_cut=0.7, kept=True, best_score=0.8),
+        SelectedSeed(index=0, score_at_cut=0.6, kept=False),
+        SelectedSeed(index=2, score_at_cut=None, kept=False),
+    )
+    selected = SelectedSeeds(start=3, stop_at=0.25, keep=1, seeds=seeds, best=1, cost=1.5, sentence="the best of 3")
+    arms = tuple(arm.model_copy(update={"selected": selected, "metrics": ()}) for arm in found.summary.arms)
+    page, path = page_of(tmp_path, arms=arms)
+    words = words_of(page)
+    assert "1 0.700 went on 0.800 0 0.600 stopped – 2 – stopped –" in words
+    table = (path.parent / "tables" / "results.md").read_text(encoding="utf-8")
+    assert "| full | 1 | 0.700 |" in table
+    assert "full: one run, the best on the validation set of 3 seeds that started." in table
+    assert not (path.parent / "figures" / "curves_validation.svg").exists(), "a band over what was selected is no spread"
+    assert "It was selected among many and is no sample" in words
 
 
 def test_agreement_of_numbers_shows_their_spread(tmp_path):
