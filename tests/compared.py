@@ -12,8 +12,6 @@ from bertft_core.records.store import write_record
 from bertft_core.training.planning import plan_runs
 from tests.records import make_card, make_record, make_study
 
-ARMS: dict[str, Any] = {"features": {"strategies": [{"kind": "feature_extraction"}]}, "full": {}}
-
 
 def make_results(
     home: Path,
@@ -23,7 +21,7 @@ def make_results(
     **changes: Any,
 ) -> StudyResults:
     """A study in `home`: for each arm and seed the accuracy to aim at, or a status such as 'diverged' or 'collapsed'."""
-    arms = {arm: ARMS.get(arm, {}) for arm in accuracies}
+    arms = {arm: {"learning_rate": 1e-5 * (i + 1)} for i, arm in enumerate(accuracies)}  # two alike would be one run
     n = max(len(values) for values in accuracies.values())
     study = make_study(**{"arms": arms, "seeds": {"n": n}} | changes)
     card, study_dir, records = card or make_card(home), StudyDir(home, study.name), {}

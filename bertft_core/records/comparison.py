@@ -18,11 +18,18 @@ Source = Literal["seeds", "examples"]
 
 
 class Resampled(Frozen):
-    """A resampled difference: percentile interval at the comparison's level, and the p-value of no difference."""
+    """A resampled difference: its interval at the comparison's level and the p-value of no difference.
+
+    They are corrected for how few seeds there are, as `bertft_core.statistics.multi_bootstrap` says; the published percentile
+    interval (Sellam et al. 2022) stands beside them.
+    """
 
     low: float
     high: float
     p: float
+    percentile_low: float | None = None
+    percentile_high: float | None = None
+    percentile_p: float | None = None
 
 
 class Estimate(Frozen):

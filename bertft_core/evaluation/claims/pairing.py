@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from bertft_core.evaluation.claims.sides import MIN_SEEDS, Side
@@ -15,6 +16,15 @@ class Pairing(NamedTuple):
     arm: tuple[int, ...]
     """Seed indices."""
     baseline: tuple[int, ...]
+
+    @property
+    def seeds(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Of the arm and of the baseline."""
+        return self.arm, self.baseline
+
+    def is_scored(self, arm: Mapping[int, float], baseline: Mapping[int, float]) -> bool:
+        """Every compared seed has a score; both from seed index to score."""
+        return all(seed in arm for seed in self.arm) and all(seed in baseline for seed in self.baseline)
 
 
 def pair_seeds(arm: Side, baseline: Side) -> Pairing:

@@ -20,12 +20,13 @@ def sentence(pair: PairComparison, n_tests: int, level: float) -> str:
         ends = sorted((abs(interval.low), abs(interval.high))) if _one_sided(interval) else [interval.low, interval.high]
         size = " to ".join(told.number(end, pair.difference) for end in ends)
         how = f"this is claimed: {_p(pair.p_holm)}{_corrected(n_tests)}, {percent} interval {size}"
-        return "; ".join([f"{told.average(pair.difference, '')} over {over}", how, *_order(pair), *_undecided(pair)])
+        parts = [f"{told.average(pair.difference, '')} over {over}", how, *_order(pair), *_undecided(pair)]
+        return "; ".join([*parts, *_second_look(pair, told)])
     size = " to ".join(told.number(end, pair.difference, sign=True) for end in (interval.low, interval.high))
     holds = "holds zero" if not _one_sided(interval) else "leaves zero out by itself"
     why = f"{_p(pair.p_holm)}{_corrected(n_tests)}, and the {percent} interval {size} {holds}"
     head = f"{told.average(pair.difference, ' on average')} over {over}, but this is not claimed: {why}"
-    return "; ".join([head, *_doubt(pair)])
+    return "; ".join([head, *_doubt(pair), *_second_look(pair, told)])
 
 
 def _over(pair: PairComparison) -> str:
@@ -83,3 +84,24 @@ def _doubt(pair: PairComparison) -> list[str]:
     elif pair.examples is None:
         parts.append("only the seeds were resampled: more seeds would tell")
     return parts
+
+
+def _second_look(pair: PairComparison, told: Told) -> list[str]:
+    """The numbers without collapsed runs, which claim nothing."""
+    second = pair.without_collapsed
+    if second is None:
+        return []
+    left_out = [
+        f"{n} of {name}"
+        for n, name in (
+            (pair.n_seeds_arm - second.n_seeds_arm, pair.arm),
+            (pair.n_seeds_baseline - second.n_seeds_baseline, pair.baseline),
+        )
+        if n
+    ]
+    numbers = told.number(second.difference, second.difference, sign=True)
+    if second.both is not None:
+        ends = [told.number(end, second.difference, sign=True) for end in (second.both.low, second.both.high)]
+        numbers += f" ({' to '.join(ends)})"
+    runs = "pairs of runs with a collapsed one" if pair.paired else "collapsed runs"
+    return [f"without the {runs} ({' and '.join(left_out)}) the difference is {numbers}, which is told and not claimed"]

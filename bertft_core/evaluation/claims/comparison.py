@@ -1,0 +1,120 @@
+"""Every pair of arms compared: of one study, or across studies. From stored predictions; nothing is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bertft_core.evaluation.claims.asking import Asked, Question, question
+from bertft_core.evaluation.claims.components import components
+from bertft_core.evaluation.claims.estimates import How, Sample, estimate
+from bertft_core.evaluation.claims.notes import notes
+from bertft_core.evaluation.claims.pairing import Pairing, examples_of, pair_seeds
+from bertft_core.evaluation.claims.sampling import Samples
+from bertft_core.evaluation.claims.sides import Side, StudyResults, compared_arm, refusal
+from bertft_core.evaluation.claims.wording import sentence
+from bertft_core.evaluation.intervals import LEVEL
+from bertft_core.records.comparison import Comparison, PairComparison
+from bertft_core.seeds import derive_seed
+from bertft_core.statistics.holm import holm
+from bertft_core.statistics.resampled_examples import Draws
+
+
+def compare_studies(studies: Sequence[StudyResults], asked: Asked) -> Comparison:
+    """Compare every pair on the headline metric and on the others of its split. Raises `UserError` for what is not there.
+
+    What cannot be compared is refused with a reason and does not stop the rest. The same studies give the same numbers: the
+    resamples are drawn from a seed of the first study.
+    """
+    wanted, bootstrap_seed = question(studies, asked), derive_seed(studies[0].study.seed, "bootstrap", "comparison")
+    refusals = {side.name: why for side in wanted.sides if (why := refusal(side)) is not None}
+    samples = Samples(wanted, [side for side in wanted.sides if side.name not in refusals], bootstrap_seed)
+    refused, pairs, compare = [*refusals.values()], list[PairComparison](), _Pairs(wanted, samples, bootstrap_seed)
+    for arm, baseline in wanted.pairs:
+        if arm.name in refusals or baseline.name in refusals:
+            continue
+        shared = examples_of(arm, baseline, wanted.split)
+        if not shared.comparable:
+            refused.append(f"{arm.name} and {baseline.name} are not compared: {shared.words}")
+            continue
+        if not shared.same:
+            samples.unread[shared.words] = None
+        pairs += compare.of(arm, baseline, same=shared.same)
+    metric = wanted.metrics[0]
+    pairs.sort(key=lambda pair: wanted.metrics.index(pair.metric))
+    return Comparison(
+        title=", ".join(dict.fromkeys(results.study.name for results in studies)),
+        studies=tuple(dict.fromkeys(results.study.name for results in studies)),
+        level=LEVEL,
+        n_resamples=wanted.n_resamples,
+        headline_metric=metric,
+        headline_split=wanted.split,
+        headline_checkpoint=wanted.checkpoint,
+        headline_direction=wanted.direction(metric),
+        arms=tuple(compared_arm(side) for side in wanted.sides),
+        pairs=corrected(pairs),
+        n_tests=sum(pair.p_value is not None for pair in pairs),
+        components=components(wanted.sides, wanted.key),
+        refused=tuple(refused),
+        notes=tuple(notes(wanted, pairs, samples.unread)),
+    )
+
+
+def corrected(pairs: Sequence[PairComparison]) -> tuple[PairComparison, ...]:
+    """The pairs with Holm's correction over all of them, what is claimed after it, and their sentences."""
+    tested = [pair for pair in pairs if pair.p_value is not None]
+    adjusted = iter(holm([pair.p_value for pair in tested if pair.p_value is not None]))
+    done = []
+    for pair in pairs:
+        p = None if pair.p_value is None else float(next(adjusted))
+        claimed = p is not None and p <= 1 - LEVEL and pair.difference != 0
+        pair = pair.model_copy(update={"p_holm": p, "claimed": claimed})
+        done.append(pair.model_copy(update={"sentence": sentence(pair, len(tested), LEVEL)}))
+    return tuple(done)
+
+
+class _Pairs:
+    """Compares pairs of sides."""
+
+    def __init__(self, wanted: Question, samples: Samples, bootstrap_seed: int) -> None:
+        self._wanted, self._samples, self._seed = wanted, samples, bootstrap_seed
+
+    def of(self, arm: Side, baseline: Side, *, same: bool) -> list[PairComparison]:
+        """One for each metric that both sides have a score of in every compared seed; `same` where their examples are."""
+        pairing = pair_seeds(arm, baseline)
+        compared = []
+        for metric in self._wanted.metrics:
+            key = self._wanted.key_of(metric)
+            if pairing.is_scored(arm.scores(key), baseline.scores(key)):
+                compared.append(self._on(metric, arm, baseline, pairing, same))
+        return compared
+
+    def _on(self, metric: str, arm: Side, baseline: Side, pairing: Pairing, same: bool) -> PairComparison:
+        wanted = self._wanted
+        direction, is_headline = wanted.direction(metric), metric == wanted.metrics[0]
+        how = How(pairing.paired, direction, is_headline, len(wanted.pairs), wanted.n_resamples, self._seed)
+        ours, theirs = (
+            self._sample(side, metric, seeds, same) for side, seeds in zip((arm, baseline), pairing.seeds, strict=True)
+        )
+        found = estimate(ours, theirs, how)
+        answers = None if found["both"] is None else self._samples.answers(arm)
+        return PairComparison(
+            checkpoint=wanted.checkpoint,
+            split=wanted.split,
+            metric=metric,
+            direction=direction,
+            arm=arm.name,
+            baseline=baseline.name,
+            paired=pairing.paired,
+            pairing=pairing.words,
+            n_seeds_arm=len(pairing.arm),
+            n_seeds_baseline=len(pairing.baseline),
+            n_examples=None if answers is None else len(answers.example_ids),
+            unit=None if answers is None else answers.unit,
+            sentence="",
+            **found,
+        )
+
+    def _sample(self, side: Side, metric: str, seeds: tuple[int, ...], same: bool) -> Sample:
+        """Examples that only one of the two sides has are not resampled."""
+        collapsed, draws = set(side.collapsed), self._samples.draws(side, metric, seeds)
+        return Sample(draws if same else Draws(draws.scores), tuple(seed in collapsed for seed in seeds))

@@ -1,0 +1,94 @@
+"""The numbers of one pair on one metric: from scores and draws to the fields of its record."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bertft_core.config.head import Direction
+from bertft_core.evaluation.claims.seed_tests import of_seeds, stochastic_order
+from bertft_core.evaluation.intervals import LEVEL
+from bertft_core.records.comparison import Resampled, SecondLook
+from bertft_core.statistics import multi_bootstrap as mb
+from bertft_core.statistics.resampled_examples import Draws
+
+MIN_SEEDS_OF_A_LOOK = 2
+
+
+class Sample(NamedTuple):
+    """The compared seeds of one side."""
+
+    draws: Draws
+    collapsed: tuple[bool, ...]
+    """Of each seed."""
+
+
+class How(NamedTuple):
+    """How a pair is compared."""
+
+    paired: bool
+    direction: Direction
+    is_headline: bool
+    n_pairs: int
+    n_resamples: int
+    bootstrap_seed: int
+
+
+def estimate(arm: Sample, baseline: Sample, how: How) -> dict[str, Any]:
+    """Every field of `PairComparison` that is a number of the scores; what cannot be computed is left out."""
+    found = _resampled(arm.draws, baseline.draws, how)
+    ours, theirs, verdict, share = arm.draws.scores, baseline.draws.scores, found.both or found.seeds, found.seeds_share
+    over_seeds = of_seeds(ours, theirs, how.direction, paired=how.paired, bootstrap_seed=how.bootstrap_seed)
+    if how.is_headline:
+        order = stochastic_order(ours, theirs, how.direction, n_pairs=how.n_pairs, bootstrap_seed=how.bootstrap_seed)
+        over_seeds["aso"] = order
+    return over_seeds | {
+        "mean_arm": float(ours.mean()),
+        "mean_baseline": float(theirs.mean()),
+        "difference": found.difference,
+        "both": _record(found.both),
+        "seeds": _record(found.seeds),
+        "examples": _record(found.examples),
+        "seeds_share": share,
+        "source": None if share is None else "seeds" if share >= 0.5 else "examples",
+        "p_value": verdict.p,
+        "p_of": "seeds and examples resampled" if found.both is not None else "seeds resampled",
+        "without_collapsed": _second_look(arm, baseline, how),
+    }
+
+
+def _resampled(arm: Draws, baseline: Draws, how: How) -> mb.MultiBootstrap:
+    return mb.multi_bootstrap(
+        arm, baseline, paired=how.paired, bootstrap_seed=how.bootstrap_seed, level=LEVEL, n_resamples=how.n_resamples
+    )
+
+
+def _record(found: mb.Resampled | None) -> Resampled | None:
+    if found is None:
+        return None
+    names = ("low", "high", "p", "percentile_low", "percentile_high", "percentile_p")
+    return Resampled(**{name: float(getattr(found, name)) for name in names})
+
+
+def _second_look(arm: Sample, baseline: Sample, how: How) -> SecondLook | None:
+    """The pair without its collapsed runs; None where no run collapsed. A pair of runs stays together."""
+    if not any(arm.collapsed) and not any(baseline.collapsed):
+        return None
+    left = [~np.array(side.collapsed) for side in (arm, baseline)]
+    if how.paired:
+        left = [left[0] & left[1]] * 2
+    sides = [_taken(side.draws, rows) for side, rows in zip((arm, baseline), left, strict=True)]
+    n_arm, n_baseline = (len(side.scores) for side in sides)
+    if min(n_arm, n_baseline) == 0:
+        return None
+    difference = float(sides[0].scores.mean() - sides[1].scores.mean())
+    both = None
+    if min(n_arm, n_baseline) >= MIN_SEEDS_OF_A_LOOK:
+        found = _resampled(sides[0], sides[1], how)
+        both = _record(found.both or found.seeds)
+    return SecondLook(n_seeds_arm=n_arm, n_seeds_baseline=n_baseline, difference=difference, both=both)
+
+
+def _taken(draws: Draws, rows: Any) -> Draws:
+    return Draws(draws.scores[rows], None if draws.resampled is None else draws.resampled[:, rows])

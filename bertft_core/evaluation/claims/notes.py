@@ -1,0 +1,50 @@
+"""What to know when reading a comparison: what was not resampled, and designs whose seeds are no plain sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from bertft_core.config.seeds import CrossedDesign, OnlyDesign
+from bertft_core.evaluation.claims.asking import Question
+from bertft_core.evaluation.claims.sampling import enough_resamples
+from bertft_core.evaluation.intervals import LEVEL
+from bertft_core.metrics.by_example import BY_EXAMPLE
+from bertft_core.records.comparison import PairComparison
+
+FEW = 5
+"""Up to so many seeds no test could tell whether their scores are normal."""
+
+
+def notes(wanted: Question, pairs: Sequence[PairComparison], unread: Iterable[str]) -> Iterator[str]:
+    """Sentences without their full stop."""
+    compared = {pair.metric for pair in pairs}
+    for metric, why in BY_EXAMPLE[wanted.sides[0].results.study.head.kind].SEEDS_ONLY.items():
+        if metric in compared:
+            yield f"{metric}: its examples are not resampled, because {why}; only the seeds are"
+    for why in unread:
+        yield f"examples are not resampled everywhere: {why}"
+    few = sorted({min(pair.n_seeds_arm, pair.n_seeds_baseline) for pair in pairs})
+    if few and few[0] <= FEW:
+        yield (
+            f"with {few[0]} seeds the intervals rest on scores that are normal over seeds, which so few cannot show; "
+            "they allow for how few there are"
+        )
+    n = wanted.n_resamples
+    if len(pairs) > (1 - LEVEL) * (n + 1):
+        wording = f"no p-value is under 1/{n + 1}, which is too coarse for {len(pairs)} tests"
+        yield f"with {n} resamples {wording}: --resamples {enough_resamples(len(pairs))} would do"
+    yield from _designs(wanted)
+
+
+def _designs(wanted: Question) -> Iterator[str]:
+    for study in {side.results.study.name: side.results.study for side in wanted.sides}.values():
+        seeds = study.seeds
+        if isinstance(seeds.design, OnlyDesign):
+            yield f"{study.name}: only the {seeds.design.only} seed moves, so nothing is claimed about the other two"
+        if isinstance(seeds.design, CrossedDesign):
+            yield (
+                f"{study.name}: runs of a crossed design share seeds and are no independent sample, so these intervals are too "
+                "narrow where one seed matters much; its variance components say how much"
+            )
+        if seeds.until is not None:
+            yield f"{study.name}: seeds were added until an interval on validation was narrow; no difference was looked at for it"

@@ -1,0 +1,83 @@
+"""`bertft compare`: what can be claimed of arms, of one study or across studies, from what is kept of their runs."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from bertft_core.config import UserError
+from bertft_core.evaluation.claims.asking import Asked
+from bertft_core.evaluation.claims.comparison import compare_studies
+from bertft_core.evaluation.claims.sides import StudyResults
+from bertft_core.evaluation.summary import summarise
+from bertft_core.records import StudySummary
+from bertft_core.records.comparison import Comparison
+from bertft_core.records.store import read_record
+from flows.home import home_dir
+from flows.studies import StudyOnDisk, find_study, known_studies
+
+
+def compare_command(
+    names: Sequence[str], home: Path | None, asked: Asked, *, uri: str | None, output: Path | None, as_json: bool
+) -> int:
+    """Compare, print, and write the folder and MLflow's run; a store that is away costs a warning, not the comparison."""
+    where = home_dir(home)
+    with tempfile.TemporaryDirectory(prefix="bertft-compare-") as folder:
+        studies = [_results(name, where, Path(folder) / str(i), uri) for i, name in enumerate(dict.fromkeys(names))]
+        comparison = compare_studies(studies, asked)
+    _print_and_keep(comparison, where, uri, output, as_json=as_json)
+    return 0
+
+
+def _print_and_keep(comparison: Comparison, home: Path, uri: str | None, output: Path | None, *, as_json: bool) -> None:
+    from bertft_core.report.claims_text import claims_text
+    from bertft_core.report.comparison_page import write_comparison
+
+    print(comparison.model_dump_json(indent=1) if as_json else claims_text(comparison))
+    page = write_comparison(comparison, output or home / "comparisons" / "+".join(comparison.studies))
+    problem = _log(home, uri, comparison, page.parent)
+    told = sys.stderr if as_json else sys.stdout
+    print(f"\npage      {page}", file=told)
+    if problem is not None:
+        print(f"warning   the comparison is not in MLflow: {problem}", file=sys.stderr)
+
+
+def _log(home: Path, uri: str | None, comparison: Comparison, folder: Path) -> str | None:
+    """Write MLflow's run; why not, where that fails."""
+    from tasks.comparison_log import MlflowException, log_comparison  # MLflow is slow to import
+
+    try:
+        log_comparison(home, uri, comparison, folder)
+    except (MlflowException, OSError) as error:
+        return str(error).splitlines()[0]
+    return None
+
+
+def _results(name: str, home: Path, folder: Path, uri: str | None) -> StudyResults:
+    """The study of this home, or the one that MLflow alone has. Raises `UserError`."""
+    is_here = Path(name).suffix in (".yaml", ".yml") or name in known_studies(home)
+    if is_here or (uri is None and not (home / "mlflow.db").is_file()):
+        return _on_disk(find_study(name, home))
+    from tasks.logged_studies import fetch_study
+
+    logged = fetch_study(name, folder, home_dir=home, uri=uri)
+    records = {record.digest: record for record in logged.dir.records()}
+    print(f"{name}: {len(records)} runs from MLflow alone", file=sys.stderr)
+    return StudyResults(logged.study, logged.card, logged.summary, records, logged.dir.run_dir)
+
+
+def _on_disk(found: StudyOnDisk) -> StudyResults:
+    """What its folder holds; summed up now where that was not done yet."""
+    if found.card is None or not found.records:
+        raise UserError(
+            f"the study '{found.study.name}' has no runs to compare yet",
+            path=found.dir.path,
+            todo="run it first: bertft run CONFIG",
+        )
+    summary = read_record(found.dir.summary_path, StudySummary)
+    if summary is None or summary.study_digest != found.study.digest:
+        chosen = {arm: result.chosen for arm, result in found.sweeps.items()}
+        summary = summarise(found.study, found.card, found.planned, found.records, chosen, found.dir.run_dir)
+    return StudyResults(found.study, found.card, summary, found.records, found.dir.run_dir)
