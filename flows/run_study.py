@@ -13,6 +13,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from bertft_core.config import StudyConfig, UserError, load_study, parse_study
 from bertft_core.records import RunRecord, StudySummary
+from bertft_core.training.cuts import refuse_blind_cuts
 from flows.home import home_dir
 from flows.quiet import be_quiet
 from flows.stages.probing import probe_runs
@@ -67,13 +68,14 @@ def run_study(
         plan_progress(session)
         progress.enter("prepare")
         card = prepare_data(session)
+        refuse_blind_cuts(study, card, {})
         progress.enter("search")
         sweeps = run_searches(session, card)
         progress.enter("seeds")
         planned, records = run_seeds(session, card, sweeps)
         probe_runs(session, planned, records)
         progress.enter("evaluate")
-        summary = evaluate_runs(session, card, planned, records, {arm: sweep.chosen for arm, sweep in sweeps.items()})
+        summary = evaluate_runs(session, card, planned, records, sweeps)
         progress.enter("report")
         every_record = [*records.values(), *search_records(session, sweeps)]
         session.tracker.catch_up(every_record)

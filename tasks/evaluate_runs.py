@@ -6,17 +6,21 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from bertft_core.evaluation.summary import summarise
-from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary
+from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary, SweepResult
 from bertft_core.records.store import write_record
-from bertft_core.training.planning import Chosen
 from tasks.session import Session
 
 
 @task(name="evaluate-runs", task_run_name="evaluate runs · {session.study.name}", cache_policy=NO_CACHE, persist_result=False)
 def evaluate_runs(
-    session: Session, card: DatasetCard, planned: list[RunSpec], records: dict[str, RunRecord], chosen: Chosen
+    session: Session,
+    card: DatasetCard,
+    planned: list[RunSpec],
+    records: dict[str, RunRecord],
+    sweeps: dict[str, SweepResult],
 ) -> StudySummary:
     """Scores from stored predictions, statistics over seeds; see `bertft_core.evaluation.summary.summarise`."""
-    summary = summarise(session.study, card, planned, records, chosen, session.dir.run_dir)
+    chosen = {arm: sweep.chosen for arm, sweep in sweeps.items()}
+    summary = summarise(session.study, card, planned, records, chosen, session.dir.run_dir, list(sweeps.values()))
     write_record(session.dir.summary_path, summary)
     return summary

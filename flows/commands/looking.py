@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bertft_core.config import UserError, load_study
 from bertft_core.records import RunSpec, StudySummary
+from bertft_core.records.start_many import answers
 from bertft_core.records.store import read_record, write_record
 from flows.home import home_dir
 from flows.studies import StudyOnDisk, find_study
@@ -72,15 +73,17 @@ def _print_troubles(found: StudyOnDisk, running: bool) -> None:
 def state_of(found: StudyOnDisk, spec: RunSpec, study_is_running: bool) -> str:
     """done, running, failed or missing."""
     record = found.records.get(spec.digest)
-    if record is not None:
-        return "done" if record.finished else "failed"
+    if record is not None and record.status == "failed":
+        return "failed"
+    if record is not None and answers(record, spec):
+        return "done"
     started = (found.dir.run_dir(spec.digest) / "spec.json").exists()
     return "running" if started and study_is_running else "missing"
 
 
 def _reason(found: StudyOnDisk, spec: RunSpec) -> str:
     record = found.records.get(spec.digest)
-    if record is not None:
+    if record is not None and record.status == "failed":
         return f" after {record.attempts} attempts: {record.error}"
     resumable = any((found.dir.run_dir(spec.digest) / "checkpoint").glob("step-*[0-9]"))
     return ", goes on from its checkpoint" if resumable else ""
@@ -131,7 +134,8 @@ def rebuild_report(found: StudyOnDisk) -> Path:
             f"the study '{found.study.name}' has no records yet", path=found.dir.path, todo="run it first: bertft run CONFIG"
         )
     chosen = {arm: result.chosen for arm, result in found.sweeps.items()}
-    summary = summarise(found.study, found.card, found.planned, found.records, chosen, found.dir.run_dir)
+    sweeps = list(found.sweeps.values())
+    summary = summarise(found.study, found.card, found.planned, found.records, chosen, found.dir.run_dir, sweeps)
     write_record(found.dir.summary_path, summary)
     environment = next((r.environment for r in found.records.values() if r.environment is not None), None)
     return write_report(
@@ -139,7 +143,7 @@ def rebuild_report(found: StudyOnDisk) -> Path:
         found.card,
         summary,
         list(found.records.values()),
-        list(found.sweeps.values()),
+        sweeps,
         study_dir=found.dir,
         environment=environment,
     )

@@ -21,6 +21,9 @@ TIMES = (
     "attempts",
 )
 
+HOURS = {"insights": {"budgets": {"__all__": {"sentence": True, "points": {"__all__": {"hours"}}}}}}
+"""Where a summary tells times."""
+
 
 def differences(study: TinyStudy, straight: TinyStudy) -> list[str]:
     """What is not bit for bit the same in two studies with one configuration; empty when all is."""
@@ -35,7 +38,8 @@ def differences(study: TinyStudy, straight: TinyStudy) -> list[str]:
         found += [f"{theirs.spec.title}: curves"] if curves[0] != curves[1] else []
     trials = [sorted(path.read_bytes() for path in one.dir.path.glob("sweep/*/result.json")) for one in (study, straight)]
     found += ["trials of the search"] if trials[0] != trials[1] else []
-    return found + (["summary"] if study.summary != straight.summary else [])
+    ours, theirs = (one.summary.model_dump(exclude=HOURS) for one in (study, straight))
+    return found + (["summary"] if ours != theirs else [])
 
 
 def misloggings(study: TinyStudy, stages: Iterable[str] = ("seeds",)) -> list[str]:
