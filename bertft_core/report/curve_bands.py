@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from bertft_core.report.drawings.lines import Line, line_css, line_plot
-from bertft_core.report.svg import Point
+from bertft_core.report.svg import Point, number
 from bertft_core.report.wording import score
+
+MOST_APART = 2.0
+"""The longest arm in shortest ones; beyond it the shorter could not be read."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,27 @@ def band_of(curves: Sequence[Sequence[Point]]) -> list[BandPoint]:
 
 
 def band_plot(arms: Sequence[ArmCurves], labels: tuple[str, str]) -> Markup | None:
-    """Every arm's band in one picture; None where no arm has two runs with a curve."""
-    lines = []
+    """Every arm's band in one picture; None where no arm has two runs with a curve.
+
+    Arms that are trained for very different times are drawn over the share of their training.
+    """
+    bands = {}
     for arm in arms:
         curves = [curve for curve in arm.curves if curve]
         band = band_of(curves)
-        if len(curves) < 2 or len(band) < 2:
-            continue
-        last = band[-1]
-        title = f"{arm.arm}: mean {score(last.mean)}, {score(last.low)} to {score(last.high)} over {last.n} runs at the end."
-        points = [(point.x, point.mean) for point in band]
-        low, high = [point.low for point in band], [point.high for point in band]
-        lines.append(Line(arm.arm, line_css(arm.place), points, low, high, title))
-    return line_plot(lines, labels) if lines else None
+        if len(curves) > 1 and len(band) > 1:
+            bands[arm.arm] = (arm.place, band)
+    if not bands:
+        return None
+    ends = {name: band[-1].x for name, (_, band) in bands.items()}
+    as_share = max(ends.values()) > MOST_APART * min(ends.values())
+    lines = [_line(name, place, band, 100 / ends[name] if as_share else 1.0) for name, (place, band) in bands.items()]
+    lengths = ", ".join(f"{name} {number(end)}" for name, end in ends.items())
+    return line_plot(lines, (f"% of the training ({labels[0]}s: {lengths})", labels[1]) if as_share else labels)
+
+
+def _line(name: str, place: int, band: Sequence[BandPoint], stretch: float) -> Line:
+    last = band[-1]
+    title = f"{name}: mean {score(last.mean)}, {score(last.low)} to {score(last.high)} over {last.n} runs at the end."
+    points = [(point.x * stretch, point.mean) for point in band]
+    return Line(name, line_css(place), points, [point.low for point in band], [point.high for point in band], title)

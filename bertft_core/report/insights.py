@@ -17,6 +17,8 @@ from bertft_core.statistics.seeds_needed import power
 Section = dict[str, Any]
 N_COSTS = 6
 """Numbers of hours below a budget's axis."""
+SURE, MOST_SEEDS_AT_LEAST = 0.999, 12
+"""A curve of power ends where it is so high, and not before so many seeds."""
 NAMES = {
     "init": "initial head weights",
     "order": "order of the batches",
@@ -30,6 +32,7 @@ def section(found: Insights, arms: Sequence[str]) -> Section:
     """What the template lays out; a part without data is empty. `arms` in the order of the study, for their colours."""
     css = {arm: plots.colour(i) for i, arm in enumerate(arms)}
     return {
+        "said": lambda clause: wording.said(clause, arms),
         "pictures": pictures(found, arms),
         "variance": found.variance,
         "variance_notes": found.variance_notes,
@@ -172,21 +175,22 @@ def _seeds_needed(found: Sequence[SeedsNeeded], place: dict[str, int], what: str
 
 
 def _power(found: Sequence[SeedsNeeded], place: dict[str, int]) -> Markup:
-    """How likely n pairs of seeds find the difference that was seen, if it is the true one; up to n where all are sure."""
+    """How likely n pairs of seeds find the difference that was seen, if it is the true one; up to where all are sure."""
     lines = []
-    for needed in found:
-        most = max(point.n for point in needed.curve)
-        effect = abs(needed.mean) / needed.sd
+    effects = [abs(needed.mean) / needed.sd for needed in found]
+    longest = max(point.n for needed in found for point in needed.curve)
+    sure = (n for n in range(MOST_SEEDS_AT_LEAST, longest) if all(power(n, e, paired=True) > SURE for e in effects))
+    most = next(sure, longest)
+    for needed, effect in zip(found, effects, strict=True):
         points = [(float(n), power(n, effect, paired=True)) for n in range(2, most + 1)]
         title = f"{needed.arm} − {needed.baseline}, a difference of {wording.signed(needed.mean)}."
         lines.append(Line(f"{needed.arm} − {needed.baseline}", line_css(place.get(needed.arm, 0)), points, title=title))
     references = [Reference("y", 0.8, "80 %"), *(Reference("x", float(n), f"now: {n}") for n in sorted({f.n for f in found}))]
-    most_n = max(line.points[-1][0] for line in lines)
     return line_plot(
         lines,
         ("pairs of seeds", "power of a two-sided t-test at 5 %"),
         references=references,
-        x_range=(0.0, most_n * 1.02),
+        x_range=(0.0, most * 1.02),
         y_range=(0.0, 1.0),
     )
 

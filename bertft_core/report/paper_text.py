@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bertft_core.config.search import Choices, Range, SearchConfig
 from bertft_core.config.study import StudyConfig
@@ -81,7 +80,7 @@ def data(told: Told) -> str:
     train = card.splits["train"]
     if getattr(config, "long_texts", "truncate") == "windows":
         return f"{text} Longer inputs are read in overlapping windows of {card.max_length} word pieces."
-    cut = f"{100 * train.truncated_ratio:.1f} % of the training inputs were longer"
+    cut = f"{100 * train.truncated_ratio:.1f} % of the training inputs were longer" if train.truncated_ratio else "none is longer"
     return f"{text} Inputs have at most {card.max_length} word pieces ({cut})."
 
 
@@ -106,24 +105,38 @@ def training(told: Told) -> str:
     chosen = {arm.arm: dict(arm.chosen) for arm in told.summary.arms}
     settings = {arm: told.study.training_of(arm, chosen.get(arm)) for arm in told.study.arms}
     first = next(iter(settings.values()))
-    differing = [
-        name for name in type(first).model_fields if any(getattr(s, name) != getattr(first, name) for s in settings.values())
-    ]
+    names = list(type(first).model_fields)
+    differing = [name for name in names if any(getattr(s, name) != getattr(first, name) for s in settings.values())]
     text = _shared(first, frozenset(differing))
     for arm, config in settings.items() if differing else ():
-        told_of = wording.listed(f"{name.replace('_', ' ')} {_value(getattr(config, name))}" for name in differing)
-        text += f" For {arm}: {told_of}." if len(settings) > 1 else ""
+        text += f" For {arm}: {wording.listed(_named(config, name) for name in differing if _says(config, name))}."
     which = "with the best validation " + told.study.metric if told.summary.headline_checkpoint == "best" else "of the last step"
-    often = (
-        f"every {wording.setting(first.evaluate_every_steps)} steps"
-        if first.evaluate_every_steps
-        else f"every {wording.setting(first.evaluate_every_epochs)} epochs"
-    )
-    return f"{text} We validate {often.replace('every 1 epochs', 'after every epoch')}, and report the weights {which}."
+    cadence = () if {*CADENCE} & {*differing} else [_named(first, name) for name in CADENCE if _says(first, name)]
+    return f"{text} We report the weights {which}{f' ({wording.listed(cadence)})' if cadence else ''}."
+
+
+CADENCE = ("evaluate_every_epochs", "evaluate_every_steps")
+UNITS = {
+    "epochs": "{} epochs",
+    "max_steps": "{} steps",
+    "evaluate_every_epochs": "validated every {} epochs",
+    "evaluate_every_steps": "validated every {} steps",
+}
+
+
+def _says(config: TrainingConfig, name: str) -> bool:
+    """One of a pair of settings is none where the other is given: that says nothing."""
+    return getattr(config, name) is not None or name not in UNITS
+
+
+def _named(config: TrainingConfig, name: str) -> str:
+    value = getattr(config, name)
+    words = UNITS.get(name, name.replace("_", " ") + " {}").format("none" if value is None else wording.setting(value))
+    return words.replace("every 1 epochs", "after every epoch").replace("every 1 steps", "after every step")
 
 
 def _shared(config: TrainingConfig, differing: frozenset[str]) -> str:
-    length = f"{wording.setting(config.epochs)} epochs" if config.max_steps is None else f"{config.max_steps:,} steps"
+    length = _named(config, "epochs" if config.max_steps is None else "max_steps")
     clip = (
         "without clipping"
         if config.max_grad_norm is None
@@ -146,10 +159,6 @@ def _shared(config: TrainingConfig, differing: frozenset[str]) -> str:
     shared = [words for name, words in parts.items() if name not in differing]
     dropout = [] if config.dropout is None or "dropout" in differing else [f"dropout {wording.setting(config.dropout)}"]
     return f"We train with AdamW ({betas}), {wording.listed([*shared, *dropout])}."
-
-
-def _value(value: Any) -> str:
-    return "none" if value is None else wording.setting(value)
 
 
 def search(arm: str, config: SearchConfig) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -66,6 +67,12 @@ def as_sentence(clause: str) -> str:
 def ended(words: str) -> str:
     """With a full stop, whether or not the writer gave one."""
     return words if words.endswith((".", "!", "?")) else f"{words}."
+
+
+def said(clause: str, arms: Iterable[str]) -> str:
+    """A clause as a sentence; the name of an arm that it begins with stays as it is."""
+    begins_with_arm = any(re.match(rf"{re.escape(arm)}\b", clause) for arm in arms)
+    return ended(clause if begins_with_arm else upper_first(clause))
 
 
 def upper_first(clause: str) -> str:
