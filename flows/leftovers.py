@@ -9,6 +9,7 @@ from typing import NamedTuple
 from bertft_core.records import RunRecord
 from bertft_core.records.damage import SUFFIX
 from bertft_core.records.retention import folder_bytes, kept_digests
+from bertft_core.records.start_many import answers
 from flows.studies import StudyOnDisk
 
 FINISHED = "checkpoint of a run that has ended"
@@ -54,7 +55,11 @@ def of_home(home: Path, studies: Iterable[StudyOnDisk]) -> list[Leftover]:
 def _is_finished(found: StudyOnDisk) -> bool:
     """Every run of the study has its record, so none will ask for the states of a frozen encoder."""
     searched = all(arm.search is None or name in found.sweeps for name, arm in found.study.arms.items())
-    return searched and all(spec.digest in found.records and found.records[spec.digest].finished for spec in found.planned)
+    records = [found.records.get(spec.digest) for spec in found.planned]
+    return searched and all(
+        record is not None and record.status != "failed" and answers(record, spec)
+        for record, spec in zip(records, found.planned, strict=True)
+    )
 
 
 def _of_runs(found: StudyOnDisk) -> Iterator[Leftover]:

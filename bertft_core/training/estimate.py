@@ -51,14 +51,23 @@ class Estimator:
     def of(self, spec: RunSpec) -> Estimate:
         """The cost of one run on one slot."""
         plan = planned_steps(spec, self._card)
-        n_trained: float = min(plan.n_steps * spec.training.batch_size, round(plan.epoch(plan.n_steps) * plan.n_per_epoch))
-        n_validated = self._card.splits["validation"].n_examples * len(plan.evaluation_steps)
-        n_predicted = 2 * sum(self._card.splits[name].n_examples for name in spec.evaluated_splits)
+        share = 1.0 if spec.stop_at is None else spec.stop_at
+        n_trained: float = share * min(
+            plan.n_steps * spec.training.batch_size, round(plan.epoch(plan.n_steps) * plan.n_per_epoch)
+        )
+        n_validated = share * self._card.splits["validation"].n_examples * len(plan.evaluation_steps)
+        n_predicted = 0 if share < 1 else 2 * sum(self._card.splits[name].n_examples for name in spec.evaluated_splits)
         train_rate, measured = self._examples_per_second(spec)
         if not measured and any(strategy.kind == "feature_extraction" for strategy in spec.strategies):
             n_trained = self._card.splits["train"].n_examples / 3  # forward once: the states of a frozen encoder are stored
         seconds = n_trained / train_rate + (n_validated + n_predicted) / (3 * train_rate)
-        return Estimate(seconds + RUN_OVERHEAD_SECONDS, self._model_bytes if spec.keep_model else 0, measured)
+        return Estimate(seconds + RUN_OVERHEAD_SECONDS, self._bytes_of(spec), measured)
+
+    def _bytes_of(self, spec: RunSpec) -> int:
+        """The model; of a run that is to stop early its state: weights, their best ones, and two moments of each."""
+        if spec.stop_at is not None:
+            return 4 * self._model_bytes
+        return self._model_bytes if spec.keep_model else 0
 
     def _examples_per_second(self, spec: RunSpec) -> tuple[float, bool]:
         alike = [

@@ -8,10 +8,14 @@ from typing import TextIO
 
 from bertft_core.config import StudyConfig, load_study
 from bertft_core.data.prepare import prepare_data
+from bertft_core.evaluation.seed_modes import planned_runs
 from bertft_core.records import DatasetCard, RunSpec, StudyDir
+from bertft_core.records.start_many import answers
+from bertft_core.statistics.start_many import cost
+from bertft_core.training.cuts import refuse_blind_cuts
 from bertft_core.training.devices import slot_environments
 from bertft_core.training.estimate import Estimate, Estimator
-from bertft_core.training.planning import plan_runs, plan_trial
+from bertft_core.training.planning import plan_trial
 from flows.home import home_dir
 from flows.studies import StudyOnDisk
 from tasks.progress import clock
@@ -32,9 +36,8 @@ def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> f
     on_disk = StudyOnDisk(study, StudyDir(where, study.name), card)
     estimator = Estimator(card, on_disk.records.values())
     n_slots = len(slot_environments(study.execution))
-    print(
-        f"{study.name}: {len(study.arms)} arms × {study.n_runs_per_arm} seeds on {card.name}, {n_slots} runs at once", file=file
-    )
+    refuse_blind_cuts(study, card, {})
+    print(f"{study.name}: {len(study.arms)} arms × {_seeds_words(study)} on {card.name}, {n_slots} runs at once", file=file)
     seconds, n_bytes, guessed = 0.0, 0, False
     for stage, arm, todo, n_done in _parts(study, card, on_disk):
         estimates = [estimator.of(spec) for spec in todo]
@@ -60,12 +63,27 @@ def _parts(study: StudyConfig, card: DatasetCard, on_disk: StudyOnDisk) -> list[
             parts.append(("search", name, [like] * n_todo, len(done)))
     chosen = {arm: result.chosen for arm, result in on_disk.sweeps.items()}
     for name in study.arms:
-        specs = [spec for spec in plan_runs(study, card, chosen) if spec.arm == name]
+        specs = [spec for spec in planned_runs(study, card, chosen, on_disk.records) if spec.arm == name]
         settled = study.arms[name].search is None or name in chosen
-        records = [on_disk.records.get(spec.digest) for spec in specs] if settled else []
-        n_done = sum(record is not None and record.finished for record in records)
-        parts.append(("seeds", name, specs[n_done:], n_done))
+        todo = [spec for spec in specs if not (settled and _is_done(spec, on_disk))]
+        parts.append(("seeds", name, todo, len(specs) - len(todo)))
     return parts
+
+
+def _is_done(spec: RunSpec, on_disk: StudyOnDisk) -> bool:
+    record = on_disk.records.get(spec.digest)
+    return record is not None and record.status != "failed" and answers(record, spec)
+
+
+def _seeds_words(study: StudyConfig) -> str:
+    """How many seeds each arm has, as far as that is known."""
+    seeds = study.seeds
+    if seeds.until is not None:
+        return f"{seeds.n} to {seeds.max} seeds (until ±{seeds.until.half_width:g}, at {len(seeds.looks)} looks at most)"
+    if seeds.start is not None and seeds.stop_at is not None and seeds.keep is not None:
+        runs = f"{cost(seeds.start, seeds.stop_at, seeds.keep):g} whole runs"
+        return f"{seeds.start} seeds ({seeds.keep} go on after {100 * seeds.stop_at:g} %: {runs})"
+    return f"{study.n_runs_per_arm} seeds"
 
 
 def _each(estimates: list[Estimate]) -> str:

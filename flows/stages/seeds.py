@@ -8,6 +8,7 @@ from collections import Counter
 from bertft_core.evaluation.seed_modes import planned_runs, unanswered
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, SweepResult
 from bertft_core.records.start_many import may_go_on
+from bertft_core.training.cuts import refuse_blind_cuts
 from bertft_core.training.planning import plan_repeats
 from flows.stages.training import train_specs
 from tasks.session import Session
@@ -19,6 +20,7 @@ def run_seeds(session: Session, card: DatasetCard, sweeps: dict[str, SweepResult
     Which runs are wanted next is read from the records: seeds are added until an interval is narrow, or the best of many go on.
     """
     chosen = {arm: result.chosen for arm, result in sweeps.items()}
+    refuse_blind_cuts(session.study, card, chosen)
     repeats = plan_repeats(session.study, card, chosen)
     records: dict[str, RunRecord] = {}
     planned = planned_runs(session.study, card, chosen, records)
