@@ -8,13 +8,16 @@ The published percentile interval is given (`percentile_…`), and with it a cor
 miss twice. With few seeds they are too narrow: a resample of n seeds has (n − 1)/n of the variance, and percentiles know no
 t-distribution (Hesterberg 2015, The American Statistician 69). And resampling both sources counts what seed and example do
 together three times instead of once (Owen 2007, Annals of Applied Statistics 1), so they are too wide where that is most of
-it. The corrected interval is difference ± t · √V with, as for errors clustered in two ways (Cameron, Gelbach & Miller 2011),
+it. The corrected interval is difference ± h with, as for errors clustered in two ways (Cameron, Gelbach & Miller 2011),
 
-    V = V(seeds) + V(examples) − V(seeds and examples together), never under the larger of the first two,
+    V = V(seeds) + V(examples) − V(seeds and examples together), never under V(seeds),
+    h = √V · [t(ν) · V(seeds) + z · (V − V(seeds))] / V,
 
-and t of ν = V² / Σ V_i²/(n_i − 1) degrees of freedom (Satterthwaite 1946). V(seeds) is s²/n; V(examples) that of the resampled
-differences; the last is how much s² grows when the examples are resampled, by n. With seeds alone it is the interval of the
-paired or of Welch's t-test. Its coverage is simulated in tests/unit/test_coverage_simulations.py.
+the mean of the quantiles for few and for many values, weighed by how much of V is known from few (Cochran & Cox 1957; with the
+degrees of freedom of Satterthwaite 1946 it covers too little for three or four seeds). V(seeds) is s²/n, its ν is n − 1 or,
+unpaired, Welch's; V(examples) is that of the resampled differences; what both do together is how much s²/n grows when the
+examples are resampled. With seeds alone this is the interval of the paired or of Welch's t-test. How often it covers is simulated
+in tests/unit/test_coverage_simulations.py.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
+from scipy.optimize import brentq
+from scipy.special import stdtrit
 
 from bertft_core.statistics.resampled_examples import N_RESAMPLES, Draws
 
@@ -41,12 +45,11 @@ class Resampled(NamedTuple):
     """
 
     standard_error: float
-    degrees_of_freedom: float
     low: float
     high: float
     """Corrected interval."""
     p: float
-    """Two-sided, of no difference, from the corrected interval's t."""
+    """Two-sided, of no difference: 1 − the level at which the corrected interval ends at 0."""
     p_greater: float
     """One-sided: small where the first arm's mean is greater."""
     percentile_low: float
@@ -55,6 +58,13 @@ class Resampled(NamedTuple):
     """Two-sided: twice the smaller of the two one-sided ones."""
     percentile_p_greater: float
     """(k + 1)/(resamples + 1) with the k resampled differences that are 0 or less (Davison & Hinkley 1997, section 4.4)."""
+
+
+class _Part(NamedTuple):
+    """A variance of the difference of means, and from how many values it is known."""
+
+    variance: float
+    degrees: float
 
 
 class MultiBootstrap(NamedTuple):
@@ -84,24 +94,23 @@ def multi_bootstrap(
     draws_first = _seed_draws(len(first.scores), n_resamples, [bootstrap_seed, 1])
     draws_second = draws_first if paired else _seed_draws(len(second.scores), n_resamples, [bootstrap_seed, 2])
     difference = float(first.scores.mean() - second.scores.mean())
-    parts = _seed_parts(first.scores, second.scores, paired)
-    of_seeds = _resampled(
-        difference, draws_first @ first.scores - draws_second @ second.scores, parts, sum(v for v, _ in parts), level
-    )
+    by_seeds = _by_seeds(first.scores, second.scores, paired)
+    means = draws_first @ first.scores - draws_second @ second.scores
+    of_seeds = _resampled(difference, means, [by_seeds], level)
     if first.resampled is None or second.resampled is None:
         return MultiBootstrap(difference, of_seeds, None, None, None)
     means = first.resampled.mean(axis=1) - second.resampled.mean(axis=1)
-    over_seeds, over_examples = sum(v for v, _ in parts), float(np.var(means, ddof=1))
-    together = _mean_seed_variance(first.resampled, second.resampled, paired) - over_seeds
-    total = max(over_seeds + over_examples - max(together, 0.0), over_seeds, over_examples)
+    by_examples = _Part(float(np.var(means, ddof=1)), np.inf)
+    together = _mean_variance_by_seeds(first.resampled, second.resampled, paired) - by_seeds.variance
+    rest = _Part(max(by_examples.variance - together, 0.0), np.inf)
     both = (draws_first * first.resampled).sum(axis=1) - (draws_second * second.resampled).sum(axis=1)
-    every = over_seeds + over_examples
+    every = by_seeds.variance + by_examples.variance
     return MultiBootstrap(
         difference,
         of_seeds,
-        _resampled(difference, means, [(over_examples, np.inf)], over_examples, level),
-        _resampled(difference, both, parts, total, level),
-        over_seeds / every if every > NOTHING**2 else None,
+        _resampled(difference, means, [by_examples], level),
+        _resampled(difference, both, [by_seeds, rest], level),
+        by_seeds.variance / every if every > NOTHING**2 else None,
     )
 
 
@@ -130,38 +139,51 @@ def _seed_draws(n: int, n_resamples: int, seed: list[int]) -> Floats:
     return np.asarray(np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_resamples) / n)
 
 
-def _seed_parts(first: Floats, second: Floats, paired: bool) -> list[tuple[float, float]]:
-    """Variances of the difference of means from the seeds, each with its degrees of freedom."""
+def _by_seeds(first: Floats, second: Floats, paired: bool) -> _Part:
+    """s²/n of the differences; unpaired, of each arm, with the degrees of freedom of Welch 1947."""
     of_each = [first - second] if paired else [first, second]
-    return [(float(np.var(scores, ddof=1)) / len(scores), len(scores) - 1.0) for scores in of_each]
+    parts = [_Part(float(np.var(scores, ddof=1)) / len(scores), len(scores) - 1.0) for scores in of_each]
+    variance = sum(part.variance for part in parts)
+    doubt = sum(part.variance**2 / part.degrees for part in parts)
+    return _Part(variance, variance**2 / doubt if doubt > 0 else min(part.degrees for part in parts))
 
 
-def _mean_seed_variance(first: Floats, second: Floats, paired: bool) -> float:
+def _mean_variance_by_seeds(first: Floats, second: Floats, paired: bool) -> float:
     """V(seeds) on resampled examples, mean over the resamples."""
     of_each = [first - second] if paired else [first, second]
     return sum(float(np.var(scores, axis=1, ddof=1).mean()) / scores.shape[1] for scores in of_each)
 
 
-def _resampled(
-    difference: float, resampled: Floats, parts: list[tuple[float, float]], variance: float, level: float
-) -> Resampled:
-    """`parts`: the variances that are known from few values, with their degrees of freedom; `variance`: of all sources."""
-    uncertain = sum(part**2 / degrees for part, degrees in parts)
-    degrees = variance**2 / uncertain if uncertain > 0 else np.inf
-    error, least = variance**0.5, 1 / (len(resampled) + 1)
+def _resampled(difference: float, resampled: Floats, parts: list[_Part], level: float) -> Resampled:
     low, high = np.quantile(resampled, [0.5 - level / 2, 0.5 + level / 2])
+    least = 1 / (len(resampled) + 1)
     below, above = ((np.count_nonzero(sign * resampled <= NOTHING) + 1) * least for sign in (1, -1))
-    t = 0.0 if abs(difference) <= NOTHING else difference / error if error > NOTHING else np.copysign(np.inf, difference)
-    half = float(stdtrit(degrees, 0.5 + level / 2)) * error
+    half, tail = _half_width(parts, 0.5 - level / 2), _tail(parts, abs(difference), least)
     return Resampled(
-        error,
-        float(degrees),
+        sum(part.variance for part in parts) ** 0.5,
         difference - half,
         difference + half,
-        max(2 * float(stdtr(degrees, -abs(t))), least),
-        max(float(stdtr(degrees, -t)), least),
+        max(2 * tail, least),
+        tail if difference > 0 else 1 - tail,
         float(low),
         float(high),
         float(min(1.0, 2 * min(below, above))),
         float(below),
     )
+
+
+def _half_width(parts: list[_Part], tail: float) -> float:
+    """h of the interval that leaves out `tail` at each side."""
+    variance = sum(part.variance for part in parts)
+    if variance <= NOTHING**2:
+        return 0.0
+    return sum(-float(stdtrit(part.degrees, tail)) * part.variance for part in parts) / variance**0.5
+
+
+def _tail(parts: list[_Part], difference: float, least: float) -> float:
+    """The tail that is left out by the interval that ends at 0, from `least` to 1/2."""
+    if difference <= NOTHING:
+        return 0.5
+    if _half_width(parts, least) <= difference:
+        return least
+    return float(brentq(lambda tail: _half_width(parts, tail) - difference, least, 0.5, xtol=1e-12))

@@ -90,7 +90,7 @@ def test_seeds_alone_are_the_exact_bootstrap_and_the_t_tests() -> None:
     welch = stats.ttest_ind(a, b[:4], equal_var=False)
     assert unpaired.seeds.p == pytest.approx(welch.pvalue)
     assert unpaired.seeds.p_greater == pytest.approx(welch.pvalue / 2)
-    assert unpaired.seeds.degrees_of_freedom == pytest.approx(welch.df)
+    assert (unpaired.seeds.low, unpaired.seeds.high) == pytest.approx(welch.confidence_interval())
 
 
 def test_all_pairs_come_from_one_pass_and_do_not_depend_on_the_arms_beside_them() -> None:
