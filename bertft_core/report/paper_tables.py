@@ -12,6 +12,9 @@ from bertft_core.records.comparison import Comparison, Estimate, PairComparison
 from bertft_core.report import wording
 from bertft_core.report.table_formats import Cell, Column, PaperTable, Value
 
+MOST_METRICS = 6
+"""Columns of a printed table; CSV and JSON hold every metric."""
+
 
 @dataclass(frozen=True)
 class ArmScores:
@@ -30,7 +33,7 @@ def tables_of(arms: Sequence[ArmScores], headline_key: str, comparison: Comparis
     """Results of every metric of the headline's split and checkpoint, and the pairs where arms were compared."""
     arms = [arm for arm in arms if arm.scores.get(headline_key)]
     keys = metric_keys(arms, headline_key)
-    tables = [results_table(arms, keys, comparison)] if keys else []
+    tables = [results_table(arms, keys, comparison, printed_keys(keys, comparison))] if keys else []
     return tables + ([pairs_table(comparison)] if comparison is not None and comparison.pairs else [])
 
 
@@ -61,6 +64,13 @@ def metric_keys(arms: Sequence[ArmScores], headline_key: str) -> list[str]:
     return [key for key in found if all(arm.scores.get(key) for arm in arms)]
 
 
+def printed_keys(keys: Sequence[str], comparison: Comparison | None) -> list[str]:
+    """The few that fit a page: those that were compared, or those of all classes together; the headline first."""
+    compared = {pair.key for pair in comparison.pairs} if comparison is not None else set()
+    chosen = [key for key in keys if key in compared] or [key for key in keys if key.count("/") == 2]
+    return [keys[0], *(key for key in chosen if key != keys[0])][:MOST_METRICS]
+
+
 def best_by_claim(arm: str, others: Sequence[str], key: str, comparison: Comparison | None) -> bool:
     """Whether the arm is claimed to be better than each of the others on this metric, after Holm's correction."""
     if comparison is None or not others:
@@ -71,8 +81,10 @@ def best_by_claim(arm: str, others: Sequence[str], key: str, comparison: Compari
     )
 
 
-def results_table(arms: Sequence[ArmScores], keys: Sequence[str], comparison: Comparison | None) -> PaperTable:
-    """One row for each arm: mean ± sd (ddof 1) over its seeds of each metric, and their number."""
+def results_table(
+    arms: Sequence[ArmScores], keys: Sequence[str], comparison: Comparison | None, printed: Sequence[str]
+) -> PaperTable:
+    """One row for each arm: mean ± sd (ddof 1) over its seeds of each printed metric, and their number; records of every key."""
     checkpoint, split, _ = keys[0].split("/", 2)
     digits = {key: 3 if max(abs(v) for arm in arms for v in arm.scores[key]) < 10 else 2 for key in keys}
     rows, records, any_bold = [], [], False
@@ -81,12 +93,13 @@ def results_table(arms: Sequence[ArmScores], keys: Sequence[str], comparison: Co
         cells = [Cell(arm.name), Cell(str(len(arm.scores[keys[0]])))]
         for key in keys:
             bold = best_by_claim(arm.name, others, key, comparison)
-            any_bold = any_bold or bold
-            cells.append(Cell(mean_sd(arm.scores[key], digits[key]), bold))
+            if key in printed:
+                any_bold = any_bold or bold
+                cells.append(Cell(mean_sd(arm.scores[key], digits[key]), bold))
             records.append(_record(arm, key, bold))
         rows.append(cells)
     arrows = {pair.key: " ↑" if pair.direction == "maximize" else " ↓" for pair in (comparison.pairs if comparison else ())}
-    columns = [Column("arm", "l"), Column("n"), *(Column(key.split("/", 2)[2] + arrows.get(key, "")) for key in keys)]
+    columns = [Column("arm", "l"), Column("n"), *(Column(key.split("/", 2)[2] + arrows.get(key, "")) for key in printed)]
     where = f"on {split}, {'best' if checkpoint == 'best' else 'last'} checkpoint"
     caption = f"Mean ± standard deviation over n seeds, {where}. {_remarks(arms)}{_of_bold(any_bold, arms, comparison)}"
     return PaperTable("results", caption, columns, rows, records)

@@ -77,6 +77,13 @@ def test_pairs_show_difference_interval_chance_and_both_p_values():
     assert [row[-1].bold for row in pairs.rows] == [True, True, False, True, True, False]
 
 
+def test_a_page_has_room_for_few_metrics_and_the_files_for_all():
+    scores = {f"best/test/{name}": [0.5, 0.6] for name in ("accuracy", "f1/positive", "mcc", *"abcdefgh")}
+    (table,) = paper_tables.tables_of([paper_tables.ArmScores("full", scores), paper_tables.ArmScores("half", scores)], KEY, None)
+    assert [column.title for column in table.columns] == ["arm", "n", "accuracy", "mcc", "a", "b", "c", "d"]
+    assert len(table.records) == 2 * 11
+
+
 def test_latex_is_escaped_and_uses_booktabs():
     assert escaped(r"50% of a_b & {c} #1 ~ ^ \x <$> ± −1") == (
         r"50\% of a\_b \& \{c\} \#1 \textasciitilde{} \textasciicircum{} \textbackslash{}x \textless{}\$\textgreater{} $\pm$ $-$1"
