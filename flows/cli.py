@@ -10,7 +10,7 @@ import typer
 
 from bertft_core.config.errors import UserError
 from flows.arguments import AnyStudy, Config, Home, Set, StudyName
-from flows.cli_claims import compare
+from flows.cli_claims import compare, seeds
 from flows.cli_proof import diff, replay, verify
 from flows.quiet import be_quiet
 
@@ -158,7 +158,7 @@ def diagnose(
     raise typer.Exit(diagnose_command(study, home, as_json=as_json))
 
 
-for _command in (compare, verify, replay, diff):
+for _command in (compare, seeds, verify, replay, diff):
     app.command()(_command)
 
 

@@ -1,4 +1,4 @@
-"""The command that says what can be claimed of arms, of one study or across studies. `flows.cli` lists it."""
+"""The commands that say what can be claimed of arms, and how many seeds it takes. `flows.cli` lists them."""
 
 from __future__ import annotations
 
@@ -47,3 +47,34 @@ def compare(
 
     asked = Asked(metric, split, checkpoint, tuple(arms.split(",")) if arms else None, baseline, resamples)
     raise typer.Exit(compare_command(studies, home, asked, uri=uri, output=output, as_json=as_json))
+
+
+def seeds(
+    studies: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[STUDY…]", help="A study; several that differ in their seed tell the variance between them."),
+    ] = None,
+    sd: Annotated[float | None, typer.Option("--sd", help="In place of a study: the spread over seeds.")] = None,
+    effect: Annotated[float | None, typer.Option("--effect", help="True difference to be found, in units of the metric.")] = None,
+    half_width: Annotated[float | None, typer.Option("--half-width", help="The mean is to be known to ± this.")] = None,
+    power: Annotated[float, typer.Option("--power", help="Probability to find the effect; the test is two-sided at 5 %.")] = 0.8,
+    paired: Annotated[
+        bool, typer.Option("--paired/--unpaired", help="The arms share their seeds, and --sd is of the differences; or not.")
+    ] = True,
+    arm: Annotated[str | None, typer.Option("--arm", help="Only this arm.")] = None,
+    metric: Annotated[str | None, typer.Option("--metric", help="Another metric than the headline's.")] = None,
+    exceed: Annotated[
+        float | None, typer.Option("--exceed", metavar="SCORE", help="Runs until one beats this validation score.")
+    ] = None,
+    home: Home = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+) -> None:
+    """Say how many seeds it takes.
+
+    For a narrow interval, for a difference to be found, or for a sure winner. Of a study it also says what the present seeds
+    can and cannot detect, where their variance comes from, and whether starting many and stopping early would have paid.
+    """
+    from flows.commands.counting_seeds import Wanted, seeds_command
+
+    wanted = Wanted(sd, effect, half_width, power, paired, arm, metric, exceed)
+    raise typer.Exit(seeds_command(studies or [], home, wanted, as_json=as_json))

@@ -59,9 +59,15 @@ class VarianceComponents(Frozen):
 class StudyVariance(Frozen):
     """Variance between and within studies that differ in the seed of their data split or of their search."""
 
+    arm: str
+    metric: str
+    split: str
+    checkpoint: str
     source: str
-    """What differs between the studies: `split`, `search` or both."""
+    """What differs between the studies beside their seeds: `split`, `search`, `split and search`, or `seeds` alone."""
     studies: tuple[str, ...]
+    means: tuple[float, ...]
+    """Of each study, over its seeds."""
     between: Component
     within: Component
     method: str
@@ -170,6 +176,28 @@ class SeedsNeeded(Frozen):
     """Pairs for a power of 80 % if the true difference were the one seen; absent without a baseline or a difference."""
     curve: tuple[SeedsPoint, ...]
     """Empty where all seeds score the same."""
+    sentence: str
+
+
+class SeedsFor(Frozen):
+    """How many seeds an aim takes at one spread."""
+
+    of: str
+    """Whose spread: an arm, `arm − baseline` (paired differences), or `the given sd`."""
+    sd: float
+    paired: bool
+    n: int | None = None
+    """Seeds that the sd was seen on; absent where it was given."""
+    aim: Literal["half_width", "power"]
+    value: float
+    """Half width of the 95 % interval of the mean, or true difference to be found; in units of the metric."""
+    power: float | None = None
+    """With which the difference is to be found."""
+    n_needed: int | None
+    """Seeds of the arm, or pairs, or seeds of each of two arms; absent when out of reach."""
+    n_low: int | None = None
+    n_high: int | None = None
+    """The same at the ends of the 95 % interval of the sd."""
     sentence: str
 
 

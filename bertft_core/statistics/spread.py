@@ -17,12 +17,13 @@ def sd_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, fl
     `values` [n]. Exact for normal values (Cochran 1934), and for no others: heavy tails make it too narrow. None for fewer
     than two values; without width when all are equal.
     """
-    n = len(values)
-    if n < 2:
-        return None
-    sum_of_squares = (n - 1) * float(np.var(values, ddof=1))
+    return None if len(values) < 2 else interval_of_sd(float(np.std(values, ddof=1)), len(values), level)
+
+
+def interval_of_sd(sd: float, n: int, level: float = 0.95) -> tuple[float, float]:
+    """As `sd_interval`, of `n` ≥ 2 values that have this sd."""
     upper, lower = (float(chdtri(n - 1, tail)) for tail in (0.5 - level / 2, 0.5 + level / 2))
-    return math.sqrt(sum_of_squares / upper), math.sqrt(sum_of_squares / lower)
+    return sd * math.sqrt((n - 1) / upper), sd * math.sqrt((n - 1) / lower)
 
 
 def c4(n: int) -> float:

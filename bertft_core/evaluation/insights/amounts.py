@@ -7,7 +7,8 @@ from bertft_core.evaluation.differences import told_in_points
 
 def amount(value: float, metric: str) -> str:
     """A size or a spread: hundredths as `1.3 points`, or `0.042` of a metric that is no share."""
-    text = f"{100 * value:.3g} points" if told_in_points(metric) else f"{value:.3g}"
+    points = f"{100 * value:.3g}"
+    text = f"{points} {'point' if points == '1' else 'points'}" if told_in_points(metric) else f"{value:.3g}"
     return text.replace("-", "−")
 
 

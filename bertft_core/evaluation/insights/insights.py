@@ -5,7 +5,7 @@ from __future__ import annotations
 from bertft_core.evaluation.insights.agreement import agreement_of_arms
 from bertft_core.evaluation.insights.budget import SELECTED, budgets_of
 from bertft_core.evaluation.insights.evidence import Evidence
-from bertft_core.evaluation.insights.seeds import seeds_needed
+from bertft_core.evaluation.insights.seeds import Place, seeds_needed
 from bertft_core.evaluation.insights.start_many import start_many_of
 from bertft_core.evaluation.insights.variance import variance_of_arms
 from bertft_core.records.insights import Insights
@@ -16,12 +16,13 @@ def insights_of(evidence: Evidence) -> Insights:
     selected = evidence.study.is_selected
     variance, variance_notes = ((), ()) if selected else variance_of_arms(evidence)
     agreement, agreement_notes = ((), (SELECTED,)) if selected else agreement_of_arms(evidence)
+    at = Place(evidence.metric, evidence.split, evidence.checkpoint)
     return Insights(
         variance=variance,
         variance_notes=variance_notes,
         agreement=agreement,
         agreement_notes=agreement_notes,
         budgets=budgets_of(evidence),
-        seeds_needed=seeds_needed(evidence),
+        seeds_needed=seeds_needed(evidence.study, evidence.arms, at),
         start_many=start_many_of(evidence),
     )

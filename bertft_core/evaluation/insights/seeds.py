@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from bertft_core.config.seeds import CrossedDesign
+from bertft_core.config.study import StudyConfig
 from bertft_core.evaluation.differences import FEWEST_SEEDS, SAME, scores_by_index
 from bertft_core.evaluation.insights.amounts import amount, score
-from bertft_core.evaluation.insights.evidence import Evidence
+from bertft_core.records import ArmSummary
 from bertft_core.records.insights import SeedsNeeded, SeedsPoint
 from bertft_core.statistics.seeds_needed import detectable_effect, half_width, seeds_for_power
 
@@ -18,23 +20,38 @@ POWER = 0.8
 SHARED = "; all this takes runs for independent, and those of a grid share seeds, so it is too hopeful"
 
 
-def seeds_needed(evidence: Evidence) -> tuple[SeedsNeeded, ...]:
-    """For every arm its own scores, then for every arm but the first the paired differences to it; three seeds or more."""
-    if evidence.study.is_selected:
+class Place(NamedTuple):
+    """Which scores are meant."""
+
+    metric: str
+    split: str
+    checkpoint: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.checkpoint}/{self.split}/{self.metric}"
+
+
+def seeds_needed(study: StudyConfig, arms: Sequence[ArmSummary], at: Place) -> tuple[SeedsNeeded, ...]:
+    """For every arm its own scores, then for every arm but the first the paired differences to it; three seeds or more.
+
+    Nothing of selected seeds. Those of a crossed design are not independent, which each sentence then says.
+    """
+    if study.is_selected:
         return ()
-    scores = {arm.arm: scores_by_index(arm, evidence.key) for arm in evidence.arms}
-    found = [needed(name, None, evidence, list(values.values())) for name, values in scores.items()]
+    scores = {arm.arm: scores_by_index(arm, at.key) for arm in arms}
+    found = [needed(name, None, at, list(values.values())) for name, values in scores.items()]
     (baseline, theirs), *others = scores.items()
     for name, ours in others:
         gaps = [ours[index] - theirs[index] for index in sorted(ours.keys() & theirs.keys())]
-        found.append(needed(name, baseline, evidence, gaps))
+        found.append(needed(name, baseline, at, gaps))
     told = [each for each in found if each is not None]
-    if isinstance(evidence.study.seeds.design, CrossedDesign):
+    if isinstance(study.seeds.design, CrossedDesign):
         told = [each.model_copy(update={"sentence": each.sentence + SHARED}) for each in told]
     return tuple(told)
 
 
-def needed(arm: str, baseline: str | None, evidence: Evidence, values: Sequence[float]) -> SeedsNeeded | None:
+def needed(arm: str, baseline: str | None, at: Place, values: Sequence[float]) -> SeedsNeeded | None:
     """Of the scores of an arm, or of its paired differences to a baseline; None for fewer than three."""
     n = len(values)
     if n < FEWEST_SEEDS:
@@ -52,9 +69,9 @@ def needed(arm: str, baseline: str | None, evidence: Evidence, values: Sequence[
     found = SeedsNeeded(
         arm=arm,
         baseline=baseline,
-        metric=evidence.metric,
-        split=evidence.split,
-        checkpoint=evidence.checkpoint,
+        metric=at.metric,
+        split=at.split,
+        checkpoint=at.checkpoint,
         n=n,
         mean=mean,
         sd=sd,
