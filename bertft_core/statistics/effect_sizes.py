@@ -1,0 +1,51 @@
+"""How large a difference is, in units of the spread between seeds, or as how often one is above the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln
+
+Scores = Sequence[float] | NDArray[np.float64]
+
+
+def cohens_d(first: Scores, second: Scores) -> float | None:
+    """Difference of means by the pooled sd, √(((n−1)s² + (m−1)t²)/(n+m−2)) (Cohen 1988); None where that is 0 or unknown."""
+    a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    degrees = len(a) + len(b) - 2
+    if degrees < 1 or not len(a) or not len(b):
+        return None
+    pooled = ((len(a) - 1) * _variance(a) + (len(b) - 1) * _variance(b)) / degrees
+    return float((a.mean() - b.mean()) / pooled**0.5) if pooled > 0 else None
+
+
+def hedges_g(first: Scores, second: Scores) -> float | None:
+    """Cohen's d without its bias for few seeds: d · Γ(ν/2) / (√(ν/2) Γ((ν−1)/2)), ν = n + m − 2 (Hedges 1981; ν ≥ 2)."""
+    d, degrees = cohens_d(first, second), len(first) + len(second) - 2
+    if d is None or degrees < 2:
+        return None
+    return d * float(np.exp(gammaln(degrees / 2) - gammaln((degrees - 1) / 2))) / (degrees / 2) ** 0.5
+
+
+def paired_d(first: Scores, second: Scores) -> float | None:
+    """Mean by sd of the paired differences, "d_z" (Cohen 1988); None where they have no spread or there are fewer than two."""
+    differences = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
+    spread = _variance(differences)
+    return float(differences.mean() / spread**0.5) if spread > 0 else None
+
+
+def cliffs_delta(first: Scores, second: Scores) -> float:
+    """How often a run of the first is above one of the second, less how often it is below, over all pairs (Cliff 1993)."""
+    return float(np.sign(np.subtract.outer(np.asarray(first, dtype=float), np.asarray(second, dtype=float))).mean())
+
+
+def a12(first: Scores, second: Scores) -> float:
+    """How often a run of the first is above one of the second, ties half (Vargha & Delaney 2000): (Cliff's delta + 1)/2."""
+    return (cliffs_delta(first, second) + 1) / 2
+
+
+def _variance(values: NDArray[np.float64]) -> float:
+    """With ddof 1; 0 where all are equal, whatever rounding says, and for one value."""
+    return 0.0 if len(values) < 2 or np.ptp(values) <= 1e-12 * np.abs(values).max() else float(np.var(values, ddof=1))

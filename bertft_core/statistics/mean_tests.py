@@ -1,0 +1,95 @@
+"""Tests of whether the scores of one arm are higher than those of another, over the seeds; every p-value is two-sided.
+
+What cannot be computed is None: a t of scores without spread, and any test of fewer than two runs of an arm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from bertft_core.statistics.permutations import label_p, sign_flip_p
+
+Floats = NDArray[np.float64]
+Scores = Sequence[float] | Floats
+
+
+class Outcome(NamedTuple):
+    """A test by its name in the literature."""
+
+    name: str
+    statistic: float | None
+    p: float | None
+
+
+def paired_t(first: Scores, second: Scores) -> Outcome:
+    """t of the differences with n − 1 degrees of freedom (Student 1908)."""
+    differences = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
+    if len(differences) < 2 or not has_spread(differences, at=_largest(first, second)):
+        return Outcome("paired t", None, None)
+    found = stats.ttest_1samp(differences, 0.0)
+    return Outcome("paired t", float(found.statistic), float(found.pvalue))
+
+
+def welch_t(first: Scores, second: Scores) -> Outcome:
+    """t of two groups of unequal spread (Welch 1947)."""
+    a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if min(len(a), len(b)) < 2 or not (has_spread(a) or has_spread(b)):
+        return Outcome("Welch t", None, None)
+    found = stats.ttest_ind(a, b, equal_var=False)
+    return Outcome("Welch t", float(found.statistic), float(found.pvalue))
+
+
+def wilcoxon(first: Scores, second: Scores, permutation_seed: int) -> Outcome:
+    """Signed ranks of the differences, pairs without a difference left out (Wilcoxon 1945); statistic: the positive ranks.
+
+    p is exact, with ties too, for 16 pairs or fewer and sampled above, as in `sign_flip_p`.
+    """
+    a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    differences = np.where(np.abs(a - b) > 1e-12 * _largest(a, b), a - b, 0.0)
+    differences = _rounded(differences[differences != 0])
+    if len(a) < 2:
+        return Outcome("Wilcoxon signed rank", None, None)
+    if not len(differences):
+        return Outcome("Wilcoxon signed rank", 0.0, 1.0)
+    ranks = stats.rankdata(np.abs(differences))
+    p = sign_flip_p(np.sign(differences) * ranks, permutation_seed)
+    return Outcome("Wilcoxon signed rank", float(ranks[differences > 0].sum()), p)
+
+
+def mann_whitney(first: Scores, second: Scores, permutation_seed: int) -> Outcome:
+    """Mann & Whitney 1947; statistic: U of the first, ties half. p is exact, with ties too, as far as in `label_p`."""
+    a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if min(len(a), len(b)) < 2:
+        return Outcome("Mann-Whitney U", None, None)
+    ranks = stats.rankdata(_rounded(np.concatenate([a, b])))
+    u = float(ranks[: len(a)].sum()) - len(a) * (len(a) + 1) / 2
+    return Outcome("Mann-Whitney U", u, label_p(ranks[: len(a)], ranks[len(a) :], permutation_seed))
+
+
+def permutation(first: Scores, second: Scores, *, paired: bool, permutation_seed: int) -> Outcome:
+    """Permutation test of the difference of means, its statistic: signs flipped where paired, labels dealt anew otherwise."""
+    a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if min(len(a), len(b)) < 2:
+        return Outcome("permutation", None, None)
+    p = sign_flip_p(a - b, permutation_seed) if paired else label_p(a, b, permutation_seed)
+    return Outcome("permutation", float(a.mean() - b.mean()), p)
+
+
+def has_spread(values: Floats, at: float | None = None) -> bool:
+    """Whether values differ by more than rounding at their size, or at that of what they are differences of."""
+    return bool(np.ptp(values) > 1e-12 * (float(np.abs(values).max()) if at is None else at))
+
+
+def _largest(first: Scores, second: Scores) -> float:
+    return float(max(np.abs(np.asarray(first)).max(initial=0.0), np.abs(np.asarray(second)).max(initial=0.0)))
+
+
+def _rounded(values: Floats) -> Floats:
+    """To 12 digits of the largest, so that 0.3 − 0.2 and 0.2 − 0.1 are tied."""
+    largest = float(np.abs(values).max(initial=0.0))
+    return values if largest == 0 else np.round(values, 12 - int(np.ceil(np.log10(largest))))
