@@ -80,7 +80,7 @@ def make_pair(arm: str, baseline: str, p: float, metric: str = "accuracy", **cha
         ),
         "effects": {"cohens_d": 4.9, "cliffs_delta": 1.0},
         "p_value": p / 3,
-        "p_of": "multi-bootstrap over seeds and examples",
+        "p_of": "seeds and examples resampled",
         "p_holm": p,
         "claimed": p <= 0.05,
         "sentence": f"{arm} is {'' if p <= 0.05 else 'not surely '}better than {baseline} in {metric}",

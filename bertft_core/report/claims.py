@@ -31,7 +31,7 @@ def section(comparison: Comparison) -> Section:
         "comparison": comparison,
         "sentences": [wording.ended(pair.sentence) for pair in pairs],
         "refused": [wording.ended(why) for why in comparison.refused],
-        "notes": [wording.ended(note) for note in comparison.notes],
+        "notes": [wording.said(note, (arm.name for arm in comparison.arms)) for note in comparison.notes],
         "pictures": drawn,
         "rows": [_row(pair, comparison) for pair in pairs],
         "details": [_detail(pair) for pair in pairs],
@@ -172,6 +172,10 @@ def _detail(pair: PairComparison) -> Section:
         ratio = pair.sd_ratio
         ends = "" if ratio.low is None or ratio.high is None else f" ({ratio.low:.2f} to {ratio.high:.2f})"
         lines.append(("ratio of the standard deviations", f"{ratio.value:.2f}{ends}"))
+    for name, found in (("seeds and examples", pair.both), ("seeds only", pair.seeds)):
+        if found is not None and found.percentile_low is not None and found.percentile_high is not None:
+            ends = f"{wording.signed(found.percentile_low)} to {wording.signed(found.percentile_high)}"
+            lines.append((f"percentile interval, {name}", f"{ends}, p {wording.p_value(found.percentile_p)}"))
     if pair.aso is not None:
         sure = "under" if pair.aso.eps_min < pair.aso.tau else "not under"
         lines.append(("almost stochastic order, ε_min", f"{pair.aso.eps_min:.3f}, {sure} τ = {pair.aso.tau:g}"))

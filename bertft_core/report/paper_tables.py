@@ -166,7 +166,8 @@ def pairs_table(comparison: Comparison) -> PaperTable:
         )
     caption = (
         f"Differences of the means over seeds, on {comparison.headline_split}, {comparison.headline_checkpoint} checkpoint; "
-        f"intervals from {comparison.n_resamples:,} resamples of seeds and examples where examples can be resampled. "
+        f"intervals from {comparison.n_resamples:,} resamples of seeds and of examples where they can be resampled, "
+        "corrected for the number of seeds. "
         "P(A > B): how often a run of the arm is better than one of the other, ties half. "
         f"Bold: claimed, p ≤ {1 - comparison.level:.2g} after Holm's correction over {comparison.n_tests} pairs and metrics."
     )

@@ -203,13 +203,16 @@ def statistics(told: Told) -> str:
         f"We report the mean and the standard deviation (n − 1) over seeds of {summary.headline_metric} "
         f"on {summary.headline_split}; collapsed runs are included."
     )
-    tests = list(dict.fromkeys(pair.p_of for pair in found.pairs if pair.p_of)) if found is not None else []
-    if found is None or not tests:
+    if found is None or not found.pairs:
         return f"{text} Intervals of means are 95 % t-intervals over seeds."
+    drawn = (
+        wording.listed(dict.fromkeys(pair.p_of for pair in found.pairs if pair.p_of)) if any(p.p_of for p in found.pairs) else ""
+    )
+    how = f"{drawn or 'seeds resampled'}; {found.n_resamples:,} resamples"
     return (
-        f"{text} Differences between arms are tested by {wording.listed(tests)} ({found.n_resamples:,} resamples), "
-        f"with {100 * found.level:g} % percentile intervals, and claimed at p ≤ {1 - found.level:.2g} "
-        f"after Holm's correction over {wording.several(found.n_tests, 'comparison')} (pairs × metrics)."
+        f"{text} Differences between arms are tested with the multi-bootstrap (Sellam et al. 2022; {how}), its intervals "
+        f"({100 * found.level:g} %) and p-values corrected for the number of seeds. A difference is claimed at p ≤ "
+        f"{1 - found.level:.2g} after Holm's correction over {wording.several(found.n_tests, 'comparison')} (pairs × metrics)."
     )
 
 
