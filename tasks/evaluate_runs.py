@@ -21,6 +21,7 @@ def evaluate_runs(
 ) -> StudySummary:
     """Scores from stored predictions, statistics over seeds; see `bertft_core.evaluation.summary.summarise`."""
     chosen = {arm: sweep.chosen for arm, sweep in sweeps.items()}
-    summary = summarise(session.study, card, planned, records, chosen, session.dir.run_dir, list(sweeps.values()))
+    every = {record.digest: record for record in session.dir.records()} | records
+    summary = summarise(session.study, card, planned, every, chosen, session.dir.run_dir, list(sweeps.values()))
     write_record(session.dir.summary_path, summary)
     return summary

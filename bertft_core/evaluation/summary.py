@@ -14,6 +14,7 @@ from bertft_core.evaluation.ensembles import ensemble_of
 from bertft_core.evaluation.floor import variance_floors
 from bertft_core.evaluation.insights.evidence import Evidence
 from bertft_core.evaluation.insights.insights import insights_of
+from bertft_core.evaluation.ledger import ledger_of
 from bertft_core.evaluation.probes import summarise_probes
 from bertft_core.evaluation.rows import collapse_rate, metric_rows
 from bertft_core.evaluation.scores import majority_scores, scores_of
@@ -53,6 +54,7 @@ def summarise(
         margin(arm, key, constant_score, constant, study.direction, level) for arm in compared if constant_score is not None
     ]
     floors = variance_floors(study, card, chosen, key, records, run_dir_of)
+    adaptive = adaptive_seeds(study, card, chosen, records, arms, key)
     evidence = Evidence(study, card, arms, records, run_dir_of, tuple(sweeps), floors, split)
     return StudySummary(
         study=study.name,
@@ -67,7 +69,8 @@ def summarise(
         floors=floors,
         probes=summarise_probes(study, card, split, arms, records, run_dir_of),
         insights=insights_of(evidence),
-        adaptive=adaptive_seeds(study, card, chosen, records, arms, key),
+        adaptive=adaptive,
+        ledger=ledger_of(study, card, planned, records, sweeps, chosen, arms, adaptive),
     )
 
 

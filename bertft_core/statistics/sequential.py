@@ -88,7 +88,8 @@ def t_half_width(scores: Sequence[float], level: float) -> float | None:
 def looks_at(arms: Mapping[str, Sequence[Score]], plan: Sequence[int], half_width: float, level: float = 0.95) -> list[Look]:
     """The looks so far: at each number of seeds in `plan` that every arm has, until all are narrow enough.
 
-    `arms` [arms][seeds ended so far], in the order of the seed index; `half_width` in the unit of the scores.
+    `arms` [arms][seeds ended so far], in the order of the seed index; `half_width` in the unit of the scores. Scores that are all
+    equal at the first look are no measure of the spread: there must be a second one.
     """
     of_each = look_level(tuple(plan), level)
     looks: list[Look] = []
@@ -96,7 +97,8 @@ def looks_at(arms: Mapping[str, Sequence[Score]], plan: Sequence[int], half_widt
         if any(len(scores) < n for scores in arms.values()) or (looks and looks[-1].is_enough):
             break
         found = {arm: t_half_width([s for s in scores[:n] if s is not None], of_each) for arm, scores in arms.items()}
-        looks.append(Look(n, of_each, found, all(half is not None and half <= half_width for half in found.values())))
+        enough = all(half is not None and half <= half_width for half in found.values())
+        looks.append(Look(n, of_each, found, enough and (bool(looks) or 0.0 not in found.values())))
     return looks
 
 

@@ -60,6 +60,11 @@ def test_runs_without_a_score_are_passed_over_and_one_score_is_never_enough():
     assert not look.is_enough
 
 
+def test_scores_that_are_all_equal_are_not_believed_at_the_first_look():
+    looks = looks_at({"a": [0.5] * 7, "b": NARROW}, PLAN, 0.1)
+    assert [(look.n, look.half_widths["a"], look.is_enough) for look in looks] == [(3, 0.0, False), (5, 0.0, True)]
+
+
 def test_a_look_does_not_depend_on_what_comes_after_it():
     rng = np.random.default_rng(0)
     scores = list(rng.normal(size=40))
