@@ -69,7 +69,9 @@ def band_plot(arms: Sequence[ArmCurves], labels: tuple[str, str]) -> Markup | No
     as_share = max(ends.values()) > MOST_APART * min(ends.values())
     lines = [_line(name, place, band, 100 / ends[name] if as_share else 1.0) for name, (place, band) in bands.items()]
     lengths = ", ".join(f"{name} {number(end)}" for name, end in ends.items())
-    return line_plot(lines, (f"% of the training ({labels[0]}s: {lengths})", labels[1]) if as_share else labels)
+    if not as_share:
+        return line_plot(lines, labels)
+    return line_plot(lines, (f"% of the training ({labels[0]}s: {lengths})", labels[1]), x_range=(0.0, 102.0))
 
 
 def _line(name: str, place: int, band: Sequence[BandPoint], stretch: float) -> Line:

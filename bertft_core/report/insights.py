@@ -47,7 +47,7 @@ def section(found: Insights, arms: Sequence[str]) -> Section:
         "seeds_needed": found.seeds_needed,
         "budgets": found.budgets,
         "start_many": found.start_many,
-        "schedules": [_schedules(view) for view in found.start_many if view.best],
+        "schedules": [_schedules(view) for view in found.start_many if _pays(view)],
     }
 
 
@@ -73,7 +73,7 @@ def pictures(found: Insights, arms: Sequence[str]) -> dict[str, Markup]:
         if views:
             drawn[f"budget_{source}"] = _budget(views, place)
     for view in found.start_many:
-        if view.best:
+        if _pays(view):
             drawn[f"start_many_{view.arm}"] = _start_many(view)
     return drawn
 
@@ -221,6 +221,11 @@ def _budget(views: Sequence[BudgetView], place: dict[str, int]) -> Markup:
     label = f"best validation {views[0].metric} to expect"
     words = unit if not costs else f"{unit}, and hours of training"
     return line_plot(lines, (words, label), below=costs[::every])
+
+
+def _pays(view: StartManyView) -> bool:
+    """Some budget is better spent on a schedule with a cut; where none is, its sentence says all."""
+    return any(schedule.stop_at < 1 for schedule in view.best)
 
 
 def _start_many(view: StartManyView) -> Markup:

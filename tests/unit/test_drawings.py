@@ -104,6 +104,16 @@ def test_bands_are_of_the_runs_that_got_so_far():
     assert len(marks(band_plot([ArmCurves("full", 0, curves)], ("step", "loss")), "path", "area")) == 1
 
 
+def test_arms_of_very_different_lengths_are_drawn_over_the_share_of_their_training():
+    short, long = ([[(end / 2, 0.1), (end, 0.2)]] * 2 for end in (10.0, 100.0))
+    picture = band_plot([ArmCurves("short", 0, short), ArmCurves("long", 1, long)], ("step", "loss"))
+    first, second = (
+        points_of(path) for path in marks(picture, "path", "curve") if len(points_of(path)) == 2 and "mean" in path["words"]
+    )
+    assert first == second
+    assert "% of the training (steps: short 10, long 100)" in [text["words"] for text in marks(picture, "text")]
+
+
 def test_names_are_escaped_and_spoken():
     picture = forest_plot([ForestRow(EVIL, 0.1, None, None, False)], EVIL, EVIL)
     root = ElementTree.fromstring(str(picture))
