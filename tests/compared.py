@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bertft_core.evaluation.claims.sides import StudyResults
 from bertft_core.evaluation.summary import summarise
-from bertft_core.records import DatasetCard, StudyDir
+from bertft_core.metrics.columns import vector
+from bertft_core.records import DatasetCard, RunRecord, StudyDir
+from bertft_core.records.predictions import read_predictions, write_predictions
 from bertft_core.records.store import write_record
 from bertft_core.training.planning import plan_runs
-from tests.records import make_card, make_record, make_study
+from tests.records import classified, make_card, make_record, make_study
 
 
 def make_results(
@@ -33,8 +37,24 @@ def make_results(
         status = value if isinstance(value, str) else "ok"
         accuracy = 0.5 if isinstance(value, str) else value
         records[spec.digest] = make_record(spec, card, study_dir, status=status, accuracy=accuracy)
+        _make_alike(records[spec.digest], study_dir.run_dir(spec.digest), accuracy)
     summary = summarise(study, card, planned, records, {}, study_dir.run_dir)
     write_record(study_dir.config_path, study)
     write_record(study_dir.card_path, card)
     write_record(study_dir.summary_path, summary)
     return StudyResults(study, card, summary, records, study_dir.run_dir)
+
+
+def _make_alike(record: RunRecord, run_dir: Path, accuracy: float) -> None:
+    """An arm finds the same examples hard in every seed, as trained models do: the wrong answers of a better run are among those
+    of a worse one. Arms differ in what they find hard.
+    """
+    for splits in record.predictions.values():
+        for name in splits.values():
+            table = read_predictions(run_dir / name)
+            labels, n = vector(table, "label"), table.num_rows
+            hard_last = np.random.default_rng([ord(letter) for letter in record.spec.arm]).permutation(n)
+            answers = np.where(hard_last < round(accuracy * n), labels, (labels + 1) % len(record.spec.labels))
+            logits = np.random.default_rng(record.spec.index).normal(size=(n, len(record.spec.labels))).clip(-1, 1)
+            logits[np.arange(n), answers] += 3
+            write_predictions(run_dir / name, classified(table["example_id"].to_pylist(), labels, logits))

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_rel
 
 from bertft_core.config.data import BundledData
 from bertft_core.evaluation.claims.asking import Asked
@@ -45,10 +46,48 @@ def test_a_difference_that_is_large_for_seeds_and_examples_is_claimed(compared):
     assert 0 < pair.both.low < pair.difference < pair.both.high
     assert pair.source == "examples"
     assert pair.sentence.startswith(
-        "full is 20.2 points (accuracy, test) above features over 5 paired seeds and 400 examples; this is claimed: p = 0.016"
+        "full is 20.2 points (accuracy, test) above features over 5 paired seeds and 400 examples; this is claimed: p = 0.032"
     )
     assert f"after Holm's correction over {compared.n_tests} tests" in pair.sentence
     assert "which examples are in the test set" in pair.sentence
+
+
+def test_a_pair_has_order_tests_stability_disagreement_and_effect_sizes(compared):
+    pair = compared.headline_pairs[0]
+    assert pair.superiority.value == 1.0
+    assert pair.superiority.low < 1.0
+    assert (pair.aso.eps_min, pair.aso.tau, pair.aso.confidence) == (0.0, 0.2, 0.95)
+    assert [test.name for test in pair.tests] == ["paired t", "Wilcoxon signed rank", "permutation"]
+    assert pair.tests[0].p == pytest.approx(ttest_rel(HIGH, LOW).pvalue, rel=1e-6)
+    assert pair.tests[2].p == 2 / 2**5
+    assert [test.name for test in pair.stability] == ["Brown-Forsythe", "Levene", "Pitman-Morgan"]
+    assert pair.sd_ratio.value == pytest.approx(np.std(HIGH, ddof=1) / np.std(LOW, ddof=1))
+    cells = pair.disagreement
+    assert cells.both_right + cells.only_arm == pytest.approx(400 * pair.mean_arm)
+    assert cells.both_right + cells.only_baseline == pytest.approx(400 * pair.mean_baseline)
+    assert cells.p < 0.001
+    assert pair.effects.keys() == {"cohens_d", "hedges_g", "paired_d", "cliffs_delta"}
+    assert "full is ahead in 100 % of the paired runs" in pair.sentence
+
+
+def test_what_is_dear_is_made_for_the_headline_alone(compared):
+    other = compared.pair("full", "features", "best/test/mcc")
+    assert (other.aso, other.disagreement) == (None, None)
+    assert len(other.tests) == 3
+
+
+def test_less_is_more_in_the_order_of_a_loss(compared):
+    pair = compared.pair("full", "features", "best/test/log_loss")
+    assert pair.superiority.value == 1.0
+    assert pair.effects["cliffs_delta"] == -1.0
+
+
+def test_the_more_stable_arm_is_named(tmp_path):
+    wild = [0.6, 0.9, 0.65, 0.85, 0.7, 0.55, 0.95, 0.6]
+    results = make_results(tmp_path, {"features": wild, "full": [0.7, 0.71, 0.7, 0.72, 0.7, 0.71, 0.7, 0.72]})
+    (pair,) = compare_studies([results], FEW).headline_pairs
+    assert pair.sd_ratio.value < 0.2
+    assert "full is the more stable one: 0.0" in pair.sentence
 
 
 def test_the_comparison_says_what_it_is_of(compared, apart):
@@ -73,7 +112,7 @@ def test_too_few_resamples_for_so_many_tests_are_told(compared, apart):
     found = compare_studies([apart], Asked(n_resamples=100))
     assert not any(pair.claimed for pair in found.pairs)
     (note,) = [note for note in found.notes if "resamples" in note]
-    assert "no p-value is under 1/101, which is too coarse for 8 tests: --resamples 320 would do" in note
+    assert "no p-value is under 2/101, which is too coarse for 8 tests: --resamples 640 would do" in note
 
 
 def test_the_same_studies_give_the_same_numbers_and_other_resamples_give_others(compared, apart):

@@ -8,6 +8,7 @@ from typing import NamedTuple, NoReturn
 
 from bertft_core.config import UserError
 from bertft_core.config.head import Direction
+from bertft_core.evaluation.adaptive import interval_level
 from bertft_core.evaluation.claims.sides import Side, StudyResults, sides_of
 from bertft_core.evaluation.scores import CHECKPOINTS
 
@@ -37,6 +38,8 @@ class Question(NamedTuple):
     split: str
     checkpoint: str
     n_resamples: int
+    level: float
+    """Of every interval: that of the study whose seeds were looked at most often while they were added."""
 
     @property
     def key(self) -> str:
@@ -86,8 +89,9 @@ def question(studies: Sequence[StudyResults], asked: Asked) -> Question:
     metric = asked.metric or first.summary.headline_metric
     if scored and metric not in scored:
         _not_there("metric", metric, tuple(scored))
+    level = max(interval_level(results.study) for results in studies)
     others = [name for name in first.study.head.metrics if name in scored and name != metric]
-    return Question(sides, _pairs(sides, asked.baseline), (metric, *others), split, checkpoint, asked.n_resamples)
+    return Question(sides, _pairs(sides, asked.baseline), (metric, *others), split, checkpoint, asked.n_resamples, level)
 
 
 def _sides(studies: Sequence[StudyResults], arms: tuple[str, ...] | None) -> tuple[Side, ...]:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from bertft_core.evaluation.claims.asking import Asked, Question, question
 from bertft_core.evaluation.claims.components import components
-from bertft_core.evaluation.claims.estimates import How, Sample, estimate
+from bertft_core.evaluation.claims.estimates import Sample, estimate
 from bertft_core.evaluation.claims.notes import notes
 from bertft_core.evaluation.claims.pairing import Pairing, examples_of, pair_seeds
 from bertft_core.evaluation.claims.sampling import Samples
+from bertft_core.evaluation.claims.seed_tests import How
 from bertft_core.evaluation.claims.sides import Side, StudyResults, compared_arm, refusal
 from bertft_core.evaluation.claims.wording import sentence
-from bertft_core.evaluation.intervals import LEVEL
 from bertft_core.records.comparison import Comparison, PairComparison
 from bertft_core.seeds import derive_seed
 from bertft_core.statistics.holm import holm
@@ -44,14 +44,14 @@ def compare_studies(studies: Sequence[StudyResults], asked: Asked) -> Comparison
     return Comparison(
         title=", ".join(dict.fromkeys(results.study.name for results in studies)),
         studies=tuple(dict.fromkeys(results.study.name for results in studies)),
-        level=LEVEL,
+        level=wanted.level,
         n_resamples=wanted.n_resamples,
         headline_metric=metric,
         headline_split=wanted.split,
         headline_checkpoint=wanted.checkpoint,
         headline_direction=wanted.direction(metric),
         arms=tuple(compared_arm(side) for side in wanted.sides),
-        pairs=corrected(pairs),
+        pairs=corrected(pairs, wanted.level),
         n_tests=sum(pair.p_value is not None for pair in pairs),
         components=components(wanted.sides, wanted.key),
         refused=tuple(refused),
@@ -59,16 +59,16 @@ def compare_studies(studies: Sequence[StudyResults], asked: Asked) -> Comparison
     )
 
 
-def corrected(pairs: Sequence[PairComparison]) -> tuple[PairComparison, ...]:
+def corrected(pairs: Sequence[PairComparison], level: float) -> tuple[PairComparison, ...]:
     """The pairs with Holm's correction over all of them, what is claimed after it, and their sentences."""
     tested = [pair for pair in pairs if pair.p_value is not None]
     adjusted = iter(holm([pair.p_value for pair in tested if pair.p_value is not None]))
     done = []
     for pair in pairs:
         p = None if pair.p_value is None else float(next(adjusted))
-        claimed = p is not None and p <= 1 - LEVEL and pair.difference != 0
+        claimed = p is not None and p <= 1 - level and pair.difference != 0
         pair = pair.model_copy(update={"p_holm": p, "claimed": claimed})
-        done.append(pair.model_copy(update={"sentence": sentence(pair, len(tested), LEVEL)}))
+        done.append(pair.model_copy(update={"sentence": sentence(pair, len(tested), level)}))
     return tuple(done)
 
 
@@ -91,7 +91,7 @@ class _Pairs:
     def _on(self, metric: str, arm: Side, baseline: Side, pairing: Pairing, same: bool) -> PairComparison:
         wanted = self._wanted
         direction, is_headline = wanted.direction(metric), metric == wanted.metrics[0]
-        how = How(pairing.paired, direction, is_headline, len(wanted.pairs), wanted.n_resamples, self._seed)
+        how = How(pairing.paired, direction, is_headline, len(wanted.pairs), wanted.n_resamples, self._seed, wanted.level)
         ours, theirs = (
             self._sample(side, metric, seeds, same) for side, seeds in zip((arm, baseline), pairing.seeds, strict=True)
         )
@@ -117,4 +117,5 @@ class _Pairs:
     def _sample(self, side: Side, metric: str, seeds: tuple[int, ...], same: bool) -> Sample:
         """Examples that only one of the two sides has are not resampled."""
         collapsed, draws = set(side.collapsed), self._samples.draws(side, metric, seeds)
-        return Sample(draws if same else Draws(draws.scores), tuple(seed in collapsed for seed in seeds))
+        right = self._samples.right(side, seeds) if same else None
+        return Sample(draws if same else Draws(draws.scores), tuple(seed in collapsed for seed in seeds), right)

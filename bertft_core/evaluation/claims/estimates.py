@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from bertft_core.config.head import Direction
-from bertft_core.evaluation.claims.seed_tests import of_seeds, stochastic_order
-from bertft_core.evaluation.intervals import LEVEL
-from bertft_core.records.comparison import Resampled, SecondLook
+from bertft_core.evaluation.claims.seed_tests import How, of_seeds
+from bertft_core.metrics.counts import Bools
+from bertft_core.records.comparison import Disagreement, Resampled, SecondLook
+from bertft_core.statistics import disagreement
 from bertft_core.statistics import multi_bootstrap as mb
 from bertft_core.statistics.resampled_examples import Draws
 
@@ -22,28 +23,15 @@ class Sample(NamedTuple):
     draws: Draws
     collapsed: tuple[bool, ...]
     """Of each seed."""
-
-
-class How(NamedTuple):
-    """How a pair is compared."""
-
-    paired: bool
-    direction: Direction
-    is_headline: bool
-    n_pairs: int
-    n_resamples: int
-    bootstrap_seed: int
+    right: Sequence[Bools] | None = None
+    """Which examples each seed has right; None where that is not known."""
 
 
 def estimate(arm: Sample, baseline: Sample, how: How) -> dict[str, Any]:
     """Every field of `PairComparison` that is a number of the scores; what cannot be computed is left out."""
     found = _resampled(arm.draws, baseline.draws, how)
     ours, theirs, verdict, share = arm.draws.scores, baseline.draws.scores, found.both or found.seeds, found.seeds_share
-    over_seeds = of_seeds(ours, theirs, how.direction, paired=how.paired, bootstrap_seed=how.bootstrap_seed)
-    if how.is_headline:
-        order = stochastic_order(ours, theirs, how.direction, n_pairs=how.n_pairs, bootstrap_seed=how.bootstrap_seed)
-        over_seeds["aso"] = order
-    return over_seeds | {
+    return of_seeds(ours, theirs, how) | {
         "mean_arm": float(ours.mean()),
         "mean_baseline": float(theirs.mean()),
         "difference": found.difference,
@@ -54,13 +42,14 @@ def estimate(arm: Sample, baseline: Sample, how: How) -> dict[str, Any]:
         "source": None if share is None else "seeds" if share >= 0.5 else "examples",
         "p_value": verdict.p,
         "p_of": "seeds and examples resampled" if found.both is not None else "seeds resampled",
+        "disagreement": _disagreement(arm, baseline, how) if how.is_headline else None,
         "without_collapsed": _second_look(arm, baseline, how),
     }
 
 
 def _resampled(arm: Draws, baseline: Draws, how: How) -> mb.MultiBootstrap:
     return mb.multi_bootstrap(
-        arm, baseline, paired=how.paired, bootstrap_seed=how.bootstrap_seed, level=LEVEL, n_resamples=how.n_resamples
+        arm, baseline, paired=how.paired, bootstrap_seed=how.bootstrap_seed, level=how.level, n_resamples=how.n_resamples
     )
 
 
@@ -69,6 +58,23 @@ def _record(found: mb.Resampled | None) -> Resampled | None:
         return None
     names = ("low", "high", "p", "percentile_low", "percentile_high", "percentile_p")
     return Resampled(**{name: float(getattr(found, name)) for name in names})
+
+
+def _disagreement(arm: Sample, baseline: Sample, how: How) -> Disagreement | None:
+    """How often both, one or none is right, in examples of one run; None where answers are not right or wrong."""
+    if arm.right is None or baseline.right is None:
+        return None
+    ours, theirs = np.stack(arm.right), np.stack(baseline.right)
+    n, found = ours.shape[1], disagreement.shares(ours, theirs, paired=how.paired)
+    test = disagreement.clustered_mcnemar(ours, theirs)
+    return Disagreement(
+        both_right=n * found.both_right,
+        only_arm=n * found.only_first,
+        only_baseline=n * found.only_second,
+        both_wrong=n * found.both_wrong,
+        statistic=test.statistic,
+        p=test.p,
+    )
 
 
 def _second_look(arm: Sample, baseline: Sample, how: How) -> SecondLook | None:

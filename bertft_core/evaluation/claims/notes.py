@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from bertft_core.config.seeds import CrossedDesign, OnlyDesign
 from bertft_core.evaluation.claims.asking import Question
 from bertft_core.evaluation.claims.sampling import enough_resamples
-from bertft_core.evaluation.intervals import LEVEL
 from bertft_core.metrics.by_example import BY_EXAMPLE
 from bertft_core.records.comparison import PairComparison
 
@@ -30,8 +29,8 @@ def notes(wanted: Question, pairs: Sequence[PairComparison], unread: Iterable[st
             "they allow for how few there are"
         )
     n = wanted.n_resamples
-    if len(pairs) > (1 - LEVEL) * (n + 1):
-        wording = f"no p-value is under 1/{n + 1}, which is too coarse for {len(pairs)} tests"
+    if 2 * len(pairs) > (1 - wanted.level) * (n + 1):
+        wording = f"no p-value is under 2/{n + 1}, which is too coarse for {len(pairs)} tests"
         yield f"with {n} resamples {wording}: --resamples {enough_resamples(len(pairs))} would do"
     yield from _designs(wanted)
 
@@ -47,4 +46,7 @@ def _designs(wanted: Question) -> Iterator[str]:
                 "narrow where one seed matters much; its variance components say how much"
             )
         if seeds.until is not None:
-            yield f"{study.name}: seeds were added until an interval on validation was narrow; no difference was looked at for it"
+            yield (
+                f"{study.name}: seeds were added until an interval on validation was narrow; to make up for the looks, every "
+                f"interval has the level {100 * wanted.level:.4g} %"
+            )

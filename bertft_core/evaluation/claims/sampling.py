@@ -16,8 +16,8 @@ from bertft_core.statistics.resampled_examples import Draws, resample_examples
 
 OTHER_RESAMPLES = 2000
 """Of metrics that are not the headline, where so many are fine enough."""
-RESAMPLES_PER_TEST = 40
-"""No p-value is under 1/(resamples + 1), and Holm's correction multiplies it by up to the number of tests."""
+RESAMPLES_PER_TEST = 80
+"""No p-value is under 2/(resamples + 1), and Holm's correction multiplies it by up to the number of tests."""
 MAX_NUMBERS = 100_000_000
 """What the examples of all sides may add to one metric, counted in numbers: some hundred MiB."""
 

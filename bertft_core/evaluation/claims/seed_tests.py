@@ -2,37 +2,91 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bertft_core.config.head import Direction
-from bertft_core.evaluation.intervals import LEVEL
-from bertft_core.records.comparison import Estimate, StochasticOrder
-from bertft_core.statistics import effect_sizes
+from bertft_core.records.comparison import Estimate, NamedTest, StochasticOrder
+from bertft_core.statistics import effect_sizes, mean_tests, stability
 from bertft_core.statistics.aso import TAU, almost_stochastic_order
+from bertft_core.statistics.mean_tests import Outcome
 from bertft_core.statistics.superiority import superiority
 
 Floats = NDArray[np.float64]
 
 
-def superior(arm: Floats, baseline: Floats, direction: Direction, *, paired: bool, bootstrap_seed: int) -> Estimate:
-    """P(A > B) of scores [seeds of each], better by the metric's direction."""
-    sign = _sign(direction)
-    found = superiority(sign * arm, sign * baseline, paired=paired, bootstrap_seed=bootstrap_seed, level=LEVEL)
+class How(NamedTuple):
+    """How a pair is compared."""
+
+    paired: bool
+    direction: Direction
+    is_headline: bool
+    n_pairs: int
+    n_resamples: int
+    bootstrap_seed: int
+    level: float
+    """Of every interval."""
+
+    @property
+    def sign(self) -> int:
+        """Turns scores so that more is better."""
+        return 1 if self.direction == "maximize" else -1
+
+
+def of_seeds(arm: Floats, baseline: Floats, how: How) -> dict[str, Any]:
+    """The fields of a pair that its scores [seeds of each] give."""
+    return {
+        "superiority": superior(arm, baseline, how),
+        "aso": stochastic_order(arm, baseline, how) if how.is_headline else None,
+        "tests": tuple(_record(found) for found in tests(arm, baseline, how)),
+        "stability": tuple(_record(found) for found in stability_tests(arm, baseline, paired=how.paired)),
+        "sd_ratio": _ratio(arm, baseline, how.level),
+        "effects": effects(arm, baseline, paired=how.paired),
+    }
+
+
+def superior(arm: Floats, baseline: Floats, how: How) -> Estimate:
+    """P(A > B), better by the metric's direction."""
+    found = superiority(
+        how.sign * arm, how.sign * baseline, paired=how.paired, bootstrap_seed=how.bootstrap_seed, level=how.level
+    )
     return Estimate(value=found.probability, low=found.low, high=found.high)
 
 
-def stochastic_order(
-    arm: Floats, baseline: Floats, direction: Direction, *, n_pairs: int, bootstrap_seed: int
-) -> StochasticOrder:
+def stochastic_order(arm: Floats, baseline: Floats, how: How) -> StochasticOrder:
     """Whether the arm is almost stochastically better, corrected for the number of pairs."""
-    sign = _sign(direction)
     found = almost_stochastic_order(
-        sign * arm, sign * baseline, bootstrap_seed=bootstrap_seed, n_comparisons=n_pairs, level=LEVEL
+        how.sign * arm, how.sign * baseline, bootstrap_seed=how.bootstrap_seed, n_comparisons=how.n_pairs, level=how.level
     )
     return StochasticOrder(eps_min=found.eps_min, tau=TAU, confidence=found.confidence)
+
+
+def tests(arm: Floats, baseline: Floats, how: How) -> list[Outcome]:
+    """Of equal means: t, ranks and permutations, paired where the seeds are."""
+    if how.paired:
+        ranks = mean_tests.wilcoxon(arm, baseline, how.bootstrap_seed)
+        t = mean_tests.paired_t(arm, baseline)
+    else:
+        ranks = mean_tests.mann_whitney(arm, baseline, how.bootstrap_seed)
+        t = mean_tests.welch_t(arm, baseline)
+    return [t, ranks, mean_tests.permutation(arm, baseline, paired=how.paired, permutation_seed=how.bootstrap_seed)]
+
+
+def stability_tests(arm: Floats, baseline: Floats, *, paired: bool) -> list[Outcome]:
+    """Of equal spread. Brown & Forsythe's is the one to decide by, as it keeps its level; Pitman & Morgan's is for pairs."""
+    found = [stability.brown_forsythe(arm, baseline), stability.levene(arm, baseline)]
+    return [*found, stability.pitman_morgan(arm, baseline)] if paired else found
+
+
+def _ratio(arm: Floats, baseline: Floats, level: float) -> Estimate | None:
+    found = stability.sd_ratio(arm, baseline, level)
+    return None if found is None else Estimate(value=found[0], low=found[1], high=found[2])
+
+
+def _record(found: Outcome) -> NamedTest:
+    return NamedTest(name=found.name, statistic=found.statistic, p=found.p)
 
 
 def effects(arm: Floats, baseline: Floats, *, paired: bool) -> dict[str, float]:
@@ -44,15 +98,3 @@ def effects(arm: Floats, baseline: Floats, *, paired: bool) -> dict[str, float]:
         "cliffs_delta": effect_sizes.cliffs_delta(arm, baseline),
     }
     return {name: value for name, value in found.items() if value is not None}
-
-
-def of_seeds(arm: Floats, baseline: Floats, direction: Direction, *, paired: bool, bootstrap_seed: int) -> dict[str, Any]:
-    """The fields of a pair that its seeds' scores give."""
-    return {
-        "superiority": superior(arm, baseline, direction, paired=paired, bootstrap_seed=bootstrap_seed),
-        "effects": effects(arm, baseline, paired=paired),
-    }
-
-
-def _sign(direction: Direction) -> int:
-    return 1 if direction == "maximize" else -1

@@ -21,12 +21,12 @@ def sentence(pair: PairComparison, n_tests: int, level: float) -> str:
         size = " to ".join(told.number(end, pair.difference) for end in ends)
         how = f"this is claimed: {_p(pair.p_holm)}{_corrected(n_tests)}, {percent} interval {size}"
         parts = [f"{told.average(pair.difference, '')} over {over}", how, *_order(pair), *_undecided(pair)]
-        return "; ".join([*parts, *_second_look(pair, told)])
+        return "; ".join([*parts, *_stability(pair, level), *_second_look(pair, told)])
     size = " to ".join(told.number(end, pair.difference, sign=True) for end in (interval.low, interval.high))
     holds = "holds zero" if not _one_sided(interval) else "leaves zero out by itself"
     why = f"{_p(pair.p_holm)}{_corrected(n_tests)}, and the {percent} interval {size} {holds}"
     head = f"{told.average(pair.difference, ' on average')} over {over}, but this is not claimed: {why}"
-    return "; ".join([head, *_doubt(pair), *_second_look(pair, told)])
+    return "; ".join([head, *_doubt(pair), *_stability(pair, level), *_second_look(pair, told)])
 
 
 def _over(pair: PairComparison) -> str:
@@ -58,7 +58,8 @@ def _order(pair: PairComparison) -> list[str]:
     if pair.superiority is None or pair.better is None:
         return []
     share = pair.superiority.value if pair.better == pair.arm else 1 - pair.superiority.value
-    return [f"a run of {pair.better} beats one of the other in {100 * share:.0f} % of the pairs of runs"]
+    runs = "the paired runs" if pair.paired else "all pairs of a run of each"
+    return [f"{pair.better} is ahead in {100 * share:.0f} % of {runs}"]
 
 
 def _undecided(pair: PairComparison) -> list[str]:
@@ -84,6 +85,18 @@ def _doubt(pair: PairComparison) -> list[str]:
     elif pair.examples is None:
         parts.append("only the seeds were resampled: more seeds would tell")
     return parts
+
+
+def _stability(pair: PairComparison, level: float) -> list[str]:
+    """Which of the two moves less over seeds, where a test that keeps its level says so by itself."""
+    test = next((found for found in pair.stability if found.name == "Brown-Forsythe"), None)
+    if test is None or test.p is None or test.p > 1 - level or pair.sd_ratio is None or pair.sd_ratio.value == 1:
+        return []
+    steadier = pair.arm if pair.sd_ratio.value < 1 else pair.baseline
+    ratio = min(pair.sd_ratio.value, 1 / pair.sd_ratio.value)
+    return [
+        f"{steadier} is the more stable one: {ratio:.2f} of the other's sd over seeds (Brown-Forsythe, uncorrected, {_p(test.p)})"
+    ]
 
 
 def _second_look(pair: PairComparison, told: Told) -> list[str]:
