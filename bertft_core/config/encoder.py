@@ -24,7 +24,7 @@ class EncoderConfig(Frozen):
     study: str | None = Field(
         None, pattern=NAME_PATTERN, description="An earlier study in the same home: start from a model that it kept."
     )
-    arm: str | None = Field(None, description="Arm of that study; by default the one with the best headline.")
+    arm: str | None = Field(None, description="Arm of that study; by default the one with the best validation mean.")
     seed: int | None = Field(
         None, ge=0, description="Seed index of that arm; by default its best one by validation, which is always kept."
     )

@@ -1,4 +1,4 @@
-"""Which run speaks for a study: the best arm by the headline, the best seed by the validation set; of equals the first."""
+"""Which run speaks for a study: the best arm and its best seed, both by the validation set; of equals the first."""
 
 from __future__ import annotations
 
@@ -30,13 +30,16 @@ def ranked_runs(study: StudyConfig, planned: Iterable[RunSpec], records: Mapping
 
 
 def best_arm(study: StudyConfig, summary: StudySummary) -> tuple[str, float] | None:
-    """The arm with the best headline mean over its seeds, and that mean. None without scores."""
+    """The arm with the best validation mean of the headline's metric and checkpoint, and that mean. None without scores.
+
+    Not the one with the best test score: that score would then no longer be what new data give.
+    """
     sign = 1.0 if study.direction == "maximize" else -1.0
-    headline = (summary.headline_split, summary.headline_checkpoint, summary.headline_metric)
+    wanted = ("validation", summary.headline_checkpoint, summary.headline_metric)
     means = [
         (arm.arm, row.mean)
         for arm in summary.arms
         for row in arm.metrics
-        if (row.split, row.checkpoint, row.metric) == headline and row.collapsed_included
+        if (row.split, row.checkpoint, row.metric) == wanted and row.collapsed_included
     ]
     return max(means, key=lambda mean: sign * mean[1], default=None)

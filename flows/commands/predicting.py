@@ -90,7 +90,7 @@ def _arm(found: StudyOnDisk, ranked: dict[str, list[RunRecord]], wanted: str | N
             expected=f"one of the arms {', '.join(ranked)}",
             todo="name one with --arm, or run the study to its end",
         )
-    why = f"best mean {summary.headline_metric} on {summary.headline_split}, {best[1]:.3f}"
+    why = f"best mean {summary.headline_metric} on validation, {best[1]:.3f}"
     print(f"arm {best[0]} ({why})", file=sys.stderr)
     return best[0]
 

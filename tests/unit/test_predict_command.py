@@ -25,6 +25,8 @@ from tests.studies import tiny_study
 
 TEXTS = "good film\nthe food was bad, and the end was never good\n"
 
+CHOOSING = ("validation", "best", "accuracy")
+
 
 class Ended(NamedTuple):
     """A command that ended."""
@@ -91,12 +93,12 @@ def models_of(home: Path, records: dict[tuple[str, int], RunRecord]) -> Callable
 def test_the_best_seed_of_the_best_arm_answers_unless_others_are_asked(trained, command, texts):
     _, study, records = trained
     by_arm = {arm: [records[arm, index] for index in range(3)] for arm in study.arms}
-    means = {arm: sum(record.best["test"]["accuracy"] for record in of) / 3 for arm, of in by_arm.items()}
+    means = {arm: sum(record.best["validation"]["accuracy"] for record in of) / 3 for arm, of in by_arm.items()}
     arm = max(means, key=lambda name: means[name])
     best = max(by_arm[arm], key=lambda record: (record.best_score, -record.spec.index))
     plain = command("--input", texts)
     assert plain.code == 0
-    assert f"arm {arm} (best mean accuracy on test, {means[arm]:.3f})" in plain.stderr
+    assert f"arm {arm} (best mean accuracy on validation, {means[arm]:.3f})" in plain.stderr
     assert f"{best.spec.title} (best accuracy on validation, {best.best_score:.3f})" in plain.stderr
     assert command("--input", texts, "--arm", arm, "--seed", str(best.spec.index)).rows == plain.rows
     others = [command("--input", texts, "--arm", arm, "--seed", str(i)).rows for i in range(3)]
@@ -258,8 +260,8 @@ def test_runs_are_ranked_by_validation_and_arms_by_the_headline(trained):
     assert [record.spec.index for record in ranked_runs(smallest, planned, changed)["full"]] == [0, 1, 2]
     summary = read_record(study_dir.summary_path, StudySummary)
     assert summary is not None
-    means = {
-        arm.arm: next(row.mean for row in arm.metrics if (row.split, row.checkpoint, row.metric) == ("test", "best", "accuracy"))
+    means = {  # of the validation set: chosen by its test score, an arm would have none left to believe
+        arm.arm: next(row.mean for row in arm.metrics if (row.split, row.checkpoint, row.metric) == CHOOSING)
         for arm in summary.arms
     }
     assert best_arm(study, summary) == max(means.items(), key=lambda item: item[1])
