@@ -16,7 +16,8 @@ GIVEN = "the given sd"
 def for_half_width(of: str, sd: float, wanted: float, metric: str | None, n: int | None = None) -> SeedsFor:
     """Seeds to know the mean to ± `wanted`; `n` seeds the sd was seen on, `metric` None for plain numbers."""
     found = _found(lambda spread: seeds_for_half_width(spread, wanted), sd, n)
-    sentence = f"to know the mean of {of} to ± {_told(wanted, metric)}: {_seeds(found, 'seeds', n)}"
+    whose = f"a mean at {of}" if of == GIVEN else f"the mean of {of}"
+    sentence = f"to know {whose} to ± {_told(wanted, metric)}: {_seeds(found, 'seeds', n)}"
     return _record(of, sd, n, found, aim="half_width", value=wanted, power=None, paired=False, sentence=sentence)
 
 
@@ -63,7 +64,8 @@ def _whose(of: str, paired: bool) -> str:
 
 def _seeds(found: Found, units: str, n: int | None) -> str:
     if found[0] is None:
-        return f"more than {MOST:,} {units}, which is out of reach".replace(",", " ")
+        most = f"{MOST:,}".replace(",", " ")
+        return f"more than {most} {units}, which is out of reach"
     told = f"{found[0]} {units}"
     if n is None:
         return told

@@ -1,0 +1,151 @@
+"""`bertft seeds`: what it prints of a spread and of studies, and every mistake on its command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bertft_core.records import StudyDir
+from bertft_core.records.store import write_record
+from bertft_core.training.planning import plan_runs
+from flows.cli import main
+from tests.records import make_card, make_record, make_study
+
+ARMS = {"features": {"strategies": [{"kind": "feature_extraction"}]}, "full": {}}
+ACCURACIES = {"features": [0.60, 0.65, 0.55, 0.60], "full": [0.8, 0.9, 0.85, 0.8]}
+
+
+def put_study(home: Path, shift: float = 0.0, **changes) -> None:
+    """A study of two arms with four seeds, all run."""
+    study = make_study(**({"arms": ARMS, "seeds": {"n": 4}} | changes))
+    card, study_dir = make_card(home), StudyDir(home, study.name)
+    write_record(study_dir.config_path, study)
+    write_record(study_dir.card_path, card)
+    for spec in plan_runs(study, card, {}):
+        accuracy = ACCURACIES[spec.arm][spec.index] + (shift if spec.arm == "full" else 0.0)
+        make_record(spec, card, study_dir, accuracy=accuracy)
+
+
+@pytest.fixture
+def home(tmp_path) -> Path:
+    put_study(tmp_path)
+    return tmp_path
+
+
+def said(capsys, *words: str, code: int = 0) -> str:
+    with pytest.raises(SystemExit) as end:
+        main(["seeds", *words])
+    told = capsys.readouterr()
+    assert end.value.code == code, told.err
+    return told.err if code else told.out
+
+
+def test_a_spread_alone_gives_the_reference_numbers(capsys):
+    told = said(capsys, "--sd", "0.02", "--effect", "0.01", "--unpaired")
+    assert "at the given sd of each of two arms: 64 seeds of each arm" in told
+    assert "29 pairs, whatever the spread (Noether 1987; both risks 5 %)" in told
+    told = json.loads(said(capsys, "--sd", "0.0230217", "--half-width", "0.0285854", "--unpaired", "--json"))
+    assert told["aims"][0]["n_needed"] == 5
+    at_five = next(point for point in told["curve"] if point["n"] == 5)
+    assert at_five["half_width"] == pytest.approx(0.0285853, abs=1e-6)
+    assert at_five["detectable"] == pytest.approx(2.024 * 0.0230217, abs=1e-4)
+
+
+def test_pairs_are_the_default_and_power_can_be_asked_for(capsys):
+    told = said(capsys, "--sd", "0.02", "--effect", "0.02", "--power", "0.9")
+    assert "with a power of 90 % at the given sd of paired differences: 13 pairs of seeds" in told
+
+
+def test_an_aim_out_of_reach_is_said_to_be(capsys):
+    assert "more than 10 000 000 seeds, which is out of reach" in said(capsys, "--sd", "1", "--half-width", "1e-9")
+
+
+def test_a_study_says_what_its_seeds_can_tell_and_what_it_would_take(capsys, home):
+    told = said(capsys, "small", "--home", str(home), "--half-width", "0.01", "--effect", "0.05", "--exceed", "0.87")
+    assert told.startswith("small: accuracy on test, best checkpoint\n")
+    for words in (
+        "the 4 seeds of full have an sd of 4.79 points",
+        "4 paired seeds of full minus features",
+        "to know the mean of full to ± 1 point: 91 seeds (31 to 1227, for the sd of 4 seeds is itself unsure)",
+        "at the spread of full − features:",
+        "29 pairs",
+        "until a run of full is better than 0.87 (accuracy, validation) with a probability of 95 %: 11 runs",
+        "until a run of features is better than 0.87 (accuracy, validation) with a probability of 95 %: none of its runs is",
+        "no schedules for full: it takes the curves of 5 whole runs",
+    ):
+        assert words in told
+    one = said(capsys, "small", "--home", str(home), "--arm", "features", "--metric", "log_loss")
+    assert "small: log_loss on test" in one
+    assert "full" not in one.replace("full − features", "")
+
+
+def test_the_same_as_json(capsys, home):
+    told = json.loads(said(capsys, "small", "--home", str(home), "--effect", "0.05", "--json"))
+    assert [(each["arm"], each["baseline"]) for each in told["seeds_needed"]] == [
+        ("features", None),
+        ("full", None),
+        ("full", "features"),
+    ]
+    (aim,) = told["aims"]
+    assert aim["paired"]
+    assert aim["n_low"] <= aim["n_needed"] <= aim["n_high"]
+    unpaired = json.loads(said(capsys, "small", "--home", str(home), "--effect", "0.05", "--unpaired", "--json"))
+    assert [each["of"] for each in unpaired["aims"]] == ["features", "full"]
+
+
+def test_studies_that_differ_in_their_seed_tell_the_variance_between_them(capsys, home):
+    put_study(home, name="again", seed=1, shift=-0.2)
+    put_study(home, name="third", seed=2, shift=0.1)
+    told = json.loads(said(capsys, "small", "again", "third", "--home", str(home), "--json"))
+    features, full = told["between_studies"]
+    assert features["between"]["variance"] == 0.0
+    assert full["means"] == pytest.approx([0.8375, 0.6375, 0.9375])
+    between = 4 * (0.2**2 + 0.1**2 - (0.2 - 0.1) ** 2 / 3) / 2
+    assert full["between"]["mean_square"] == pytest.approx(between, abs=0.01)
+    assert full["source"] == "seeds"
+    assert "between 3 studies" in said(capsys, "small", "again", "third", "--home", str(home))
+
+
+def test_studies_that_differ_in_more_are_refused(capsys, home):
+    put_study(home, name="longer", seed=1, training={"epochs": 5})
+    put_study(home, name="twin")
+    assert "they differ in training" in said(capsys, "small", "longer", "--home", str(home), code=2)
+    assert "both have seed 0" in said(capsys, "small", "twin", "--home", str(home), code=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "one of the two"),
+        (["small", "--sd", "1"], "one of the two"),
+        (["--sd", "0"], "--sd must be a number above 0"),
+        (["--sd", "nan"], "--sd must be a number above 0"),
+        (["--sd", "1", "--effect", "-1"], "--effect must be a number above 0"),
+        (["--sd", "1", "--half-width", "inf"], "--half-width must be a number above 0"),
+        (["--sd", "1", "--power", "1"], "--power must lie between"),
+        (["--sd", "1", "--arm", "full"], "--arm needs a study"),
+        (["--sd", "much"], "should be a valid number"),
+        (["small", "--arm", "fool"], "did you mean 'full'?"),
+        (["small", "--metric", "acuracy"], "did you mean 'accuracy'?"),
+        (["smal"], "did you mean 'small'?"),
+    ],
+)
+def test_a_mistake_is_one_message_and_code_2(capsys, home, words, told):
+    where = ["--home", str(home)] if words and not words[0].startswith("--") else []
+    error = said(capsys, *words, *where, code=2)
+    assert told in error
+    assert "Traceback" not in error
+
+
+def test_a_study_without_runs_is_told_to_run_first(capsys, tmp_path):
+    study = make_study()
+    write_record(StudyDir(tmp_path, study.name).config_path, study)
+    assert "has no runs yet" in said(capsys, "small", "--home", str(tmp_path), code=2)
+
+
+def test_two_seeds_tell_nothing(capsys, tmp_path):
+    put_study(tmp_path, seeds={"n": 2})
+    told = said(capsys, "small", "--home", str(tmp_path))
+    assert "nothing: it takes three seeds with a score, and there are: features 2, full 2" in told
