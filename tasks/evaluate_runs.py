@@ -5,6 +5,7 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from bertft_core.evaluation.claims.of_study import with_comparison
 from bertft_core.evaluation.summary import summarise
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary, SweepResult
 from bertft_core.records.store import write_record
@@ -19,9 +20,13 @@ def evaluate_runs(
     records: dict[str, RunRecord],
     sweeps: dict[str, SweepResult],
 ) -> StudySummary:
-    """Scores from stored predictions, statistics over seeds; see `bertft_core.evaluation.summary.summarise`."""
+    """Scores from stored predictions, statistics over seeds, and every pair of arms compared.
+
+    See `bertft_core.evaluation.summary.summarise` and `bertft_core.evaluation.claims`.
+    """
     chosen = {arm: sweep.chosen for arm, sweep in sweeps.items()}
     every = {record.digest: record for record in session.dir.records()} | records
     summary = summarise(session.study, card, planned, every, chosen, session.dir.run_dir, list(sweeps.values()))
+    summary = with_comparison(session.study, card, summary, records, session.dir.run_dir)
     write_record(session.dir.summary_path, summary)
     return summary

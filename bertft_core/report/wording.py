@@ -112,6 +112,8 @@ def sentences(summary: StudySummary) -> list[str]:
         return selected + [f"{arm.ensemble.sentence}." for arm in summary.arms if arm.ensemble is not None]
     told = {difference.arm: f"{difference.sentence}." for difference in summary.differences}
     baseline = summary.arms[0].arm
+    pairs = () if summary.comparison is None else summary.comparison.headline_pairs
+    told |= {pair.arm: f"{pair.sentence}." for pair in pairs if pair.baseline == baseline}  # for other examples too
     silent = "no seed has a score of both {} and {}, so nothing can be said about their difference."
     lines = [told.get(arm.arm) or silent.format(arm.arm, baseline) for arm in summary.arms[1:]]
     lines = lines or [f"The study has one arm, {baseline}, and so nothing to compare it with."]

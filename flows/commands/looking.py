@@ -42,14 +42,21 @@ def status_command(name: str, home: Path | None) -> int:
         if config.search is not None and arm not in found.sweeps:
             print(f"  {arm:<16} seeds   {found.study.n_runs_per_arm} runs planned, after the search")
             continue
-        states = [(spec, state_of(found, spec, running)) for spec in found.planned if spec.arm == arm]
-        counts = Counter(state for _, state in states)
-        n_failed += counts["failed"]
-        print(f"  {arm:<16} seeds   {', '.join(f'{counts[state]} {state}' for state in STATES)} of {len(states)}")
-        for spec, state in states:
-            if state != "done":
-                print(f"    {spec.title}: {state}{_reason(found, spec)}")
+        for stage, specs in (("seeds", found.planned), ("repeats", found.repeats)):
+            states = [(spec, state_of(found, spec, running)) for spec in specs if spec.arm == arm]
+            if states or stage == "seeds":
+                n_failed += _print_states(found, f"  {arm:<16} {stage:<7}", states)
     return 1 if n_failed else 0
+
+
+def _print_states(found: StudyOnDisk, start: str, states: list[tuple[RunSpec, str]]) -> int:
+    """A line of counts, and one for each run that is not done; how many failed."""
+    counts = Counter(state for _, state in states)
+    print(f"{start} {', '.join(f'{counts[state]} {state}' for state in STATES)} of {len(states)}")
+    for spec, state in states:
+        if state != "done":
+            print(f"    {spec.title}: {state}{_reason(found, spec)}")
+    return counts["failed"]
 
 
 def _holder_words(found: StudyOnDisk) -> str:
@@ -126,6 +133,7 @@ def report_command(name: str, home: Path | None) -> int:
 
 def rebuild_report(found: StudyOnDisk) -> Path:
     """Summary and report from what lies on disk; the path of the report. Raises `UserError` for a study without records."""
+    from bertft_core.evaluation.claims.of_study import with_comparison
     from bertft_core.evaluation.summary import summarise
     from bertft_core.report.report import write_report
 
@@ -136,6 +144,7 @@ def rebuild_report(found: StudyOnDisk) -> Path:
     chosen = {arm: result.chosen for arm, result in found.sweeps.items()}
     sweeps = list(found.sweeps.values())
     summary = summarise(found.study, found.card, found.planned, found.records, chosen, found.dir.run_dir, sweeps)
+    summary = with_comparison(found.study, found.card, summary, found.records, found.dir.run_dir)
     write_record(found.dir.summary_path, summary)
     environment = next((r.environment for r in found.records.values() if r.environment is not None), None)
     return write_report(
