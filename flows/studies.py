@@ -15,6 +15,7 @@ from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudyDir, Sweep
 from bertft_core.records.store import Damaged, checked_record, checked_values, read_record
 from bertft_core.records.upgrade import version_of
 from bertft_core.sweep.search import search_digest
+from bertft_core.training.planning import plan_repeats
 from flows.home import home_dir
 
 
@@ -67,6 +68,15 @@ class StudyOnDisk:
         # runs of an older version are meant by the digest they had
         older = {record.spec.model_copy().digest: record.spec for record in self.records.values()} if self.is_older else {}
         return [older.get(spec.digest, spec) for spec in specs if spec.arm in settled]
+
+    @cached_property
+    def repeats(self) -> list[RunSpec]:
+        """The repeats of the first seed, of the arms whose setting is known."""
+        if self.card is None:
+            return []
+        settled = [name for name, arm in self.study.arms.items() if arm.search is None or name in self.sweeps]
+        specs = plan_repeats(self.study, self.card, {arm: result.chosen for arm, result in self.sweeps.items()})
+        return [spec for spec in specs if spec.arm in settled]
 
     @cached_property
     def records(self) -> dict[str, RunRecord]:

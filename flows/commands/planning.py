@@ -15,7 +15,7 @@ from bertft_core.statistics.start_many import cost
 from bertft_core.training.cuts import refuse_blind_cuts
 from bertft_core.training.devices import slot_environments
 from bertft_core.training.estimate import Estimate, Estimator
-from bertft_core.training.planning import plan_trial
+from bertft_core.training.planning import plan_repeats, plan_trial
 from flows.home import home_dir
 from flows.studies import StudyOnDisk
 from tasks.progress import clock
@@ -67,6 +67,10 @@ def _parts(study: StudyConfig, card: DatasetCard, on_disk: StudyOnDisk) -> list[
         settled = study.arms[name].search is None or name in chosen
         todo = [spec for spec in specs if not (settled and _is_done(spec, on_disk))]
         parts.append(("seeds", name, todo, len(specs) - len(todo)))
+        repeats = [spec for spec in plan_repeats(study, card, chosen) if spec.arm == name]
+        if repeats:
+            todo = [spec for spec in repeats if not (settled and _is_done(spec, on_disk))]
+            parts.append(("repeats", name, todo, len(repeats) - len(todo)))
     return parts
 
 
@@ -100,7 +104,10 @@ def _print_total(study: StudyConfig, home: Path, seconds: float, n_bytes: int, g
     free = shutil.disk_usage(home).free
     words = {"best": "the best seed's model of each arm is kept", "all": "all models are kept", "none": "no model is kept"}
     kept = words[study.retention.checkpoints]
-    print(f"disk   {size_words(n_bytes)} while it runs, in {home} ({size_words(free)} free); {kept} at the end", file=file)
+    limit = ""
+    if (budget := study.retention.budget_gib) is not None:
+        limit = f"; while it runs, the worst go when models take more than {budget:g} GiB"
+    print(f"disk   {size_words(n_bytes)} while it runs, in {home} ({size_words(free)} free); {kept} at the end{limit}", file=file)
     if n_bytes > free:
         print("       that does not fit: free some space, or use --set retention.checkpoints=none", file=file)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bertft_core.config import load_study
 from bertft_core.records import StudySummary
 from bertft_core.records.predictions import read_predictions
 from bertft_core.records.store import write_record
@@ -24,8 +25,11 @@ TITLES = {"MLflow: the study": "MLflow", "Prefect: flow runs": "Prefect", "Optun
 
 
 def test_plan_says_before_a_study_what_it_would_train_with_time_and_disk(new_study):
-    study = new_study(arms={"features": FEATURES, "full": {"search": SEARCH}})
+    arms = {"features": FEATURES, "full": {"search": SEARCH}}
+    study = new_study(arms=arms, seeds={"n": 2, "repeats": 3}, retention={"budget_gib": 0.5})
     told = study.command("plan", str(study.config)).stdout
+    assert re.search(r"features +repeats +3 runs to train, 0 done", told)
+    assert "the worst go when models take more than 0.5 GiB" in told
     assert "tiny: 2 arms × 2 seeds" in told
     assert re.search(r"full +search +4 runs to train, 0 done +about \d+:\d\d", told)
     assert re.search(r"features +seeds +2 runs to train, 0 done", told)
@@ -51,6 +55,14 @@ def test_status_before_and_after(finished, new_study):
     assert "no command is running it" in told
     assert re.search(r"features +seeds +2 done, 0 running, 0 failed, 0 missing of 2", told)
     assert re.search(r"full +search +2 trials \(.*\); chosen: ", told)
+    assert "repeats" not in told
+    config = study.dir.config_path.read_text()
+    try:  # as when the config has been given repeats since
+        write_record(study.dir.config_path, load_study(study.config, ["seeds.repeats=1"]))
+        told = study.command("status", study.name).stdout
+    finally:
+        study.dir.config_path.write_text(config)
+    assert re.search(r"features +repeats +0 done, 0 running, 0 failed, 1 missing of 1", told)
     other = new_study()
     assert "there is no study 'tiny' here" in other.command("status", "tiny", expect=2).stderr
 
