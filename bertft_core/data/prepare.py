@@ -18,6 +18,7 @@ from bertft_core.data.arm_checks import refuse_missing_labels, refuse_missing_la
 from bertft_core.data.checks import PreparedData, find_all, unknown_ratio
 from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
 from bertft_core.data.examples import RawSplit, shorten
+from bertft_core.data.halving import halve_validation
 from bertft_core.data.prepared import PreparedSplit
 from bertft_core.data.probe_texts import read_probe_texts
 from bertft_core.data.sources import read_splits
@@ -48,7 +49,9 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
     alignment = ALIGNMENTS[study.head.kind]
     given, labels, repairs = alignment.agree(read_splits(data, study.head.kind), data)
     refuse_missing_labels(study, labels)
-    whole = subsample(cut_missing(given, data.split, study.seed), data.subsample, study.seed)
+    cut = cut_missing(given, data.split, study.seed)
+    cut = halve_validation(cut, study.seed) if data.split.halve_validation else cut
+    whole = subsample(cut, data.subsample, study.seed)
     splits = alignment.for_training(whole, data)
     digests = {name: split_digest(split) for name, split in splits.items()}
     fingerprint = digest_of(

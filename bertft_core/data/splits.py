@@ -62,7 +62,7 @@ def _cut(name: str, source: RawSplit, n: int, seed: int, *, leaves_train: bool =
     for label, quota in zip(counts, _allocate(list(counts.values()), n), strict=True):
         if leaves_train and quota >= counts[label]:
             raise _too_few(name, source, label)
-        alike = _groups([example for example in source.examples if example.stratum == label], together=leaves_train)
+        alike = groups([example for example in source.examples if example.stratum == label], together=leaves_train)
         taken = 0
         for k in rng.permutation(len(alike)):
             if taken + len(alike[k]) <= quota:
@@ -84,7 +84,7 @@ def _allocate(counts: Sequence[int], n: int) -> list[int]:
     return [max(1, int(share)) for share in shares]
 
 
-def _groups(examples: Sequence[Example], *, together: bool) -> list[list[Example]]:
+def groups(examples: Sequence[Example], *, together: bool) -> list[list[Example]]:
     """The examples in an order that depends on their texts only; those of one context, or with the same
     normalised text, in one group."""
     if not together:
