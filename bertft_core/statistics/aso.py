@@ -23,6 +23,8 @@ from scipy.special import ndtri
 
 TAU = 0.2
 LEVEL = 0.95
+MIN_RUNS = 8
+"""Of each arm, for an order to be claimed: of equal arms of 3 or 4 runs 8 in 100 come out under 0.2, of 5 runs 5 to 7 in 100."""
 N_RESAMPLES = 5000
 
 Floats = NDArray[np.float64]
@@ -36,7 +38,7 @@ class StochasticOrder(NamedTuple):
     confidence: float
     """Of the bound `eps_min`, after the correction for the number of comparisons."""
     is_better: bool
-    """`eps_min` is under tau."""
+    """`eps_min` is under tau, and there are `MIN_RUNS` runs of each."""
 
 
 def almost_stochastic_order(
@@ -62,7 +64,7 @@ def almost_stochastic_order(
     sd = float(np.std(steps.violation_ratios(of_a, of_b)))
     confidence = 1 - (1 - level) / n_comparisons
     eps_min = min(max(ratio + float(ndtri(confidence)) * sd, 0.0), 1.0)
-    return StochasticOrder(ratio, eps_min, confidence, eps_min < tau)
+    return StochasticOrder(ratio, eps_min, confidence, eps_min < tau and min(len(a), len(b)) >= MIN_RUNS)
 
 
 def aso_of_all(

@@ -91,8 +91,8 @@ def test_what_has_no_spread_or_too_few_runs_has_no_number() -> None:
         mean_tests.mann_whitney([1], [2, 3], 0),
         mean_tests.permutation([1], [2], paired=True, permutation_seed=0),
         stability.levene([1, 1], [2, 2]),
-        stability.brown_forsythe([1, 2], [3, 5]),
-        stability.pitman_morgan([1, 2, 3], [2, 3, 4]),
+        stability.levene([1, 2], [3, 5]),  # each as far from its mean as the other
+        stability.brown_forsythe(A, B[:4]),
     ):
         assert (found.statistic, found.p) == (None, None)
     with pytest.raises(ValueError):
@@ -107,7 +107,7 @@ def test_spread_is_tested_about_mean_or_median_and_they_may_disagree() -> None:
     assert (brown.statistic, brown.p) == pytest.approx((2.7286138, 0.1371683), abs=1e-7)
 
 
-def test_the_ratio_of_sds_has_the_interval_of_f_and_pairs_are_tested_by_their_correlation() -> None:
+def test_the_ratio_of_sds_has_the_interval_of_f() -> None:
     found = stability.sd_ratio(A, B)
     assert found is not None
     ratio, low, high = found
@@ -115,9 +115,6 @@ def test_the_ratio_of_sds_has_the_interval_of_f_and_pairs_are_tested_by_their_co
     assert stats.f.sf((ratio / low) ** 2, 4, 4) == pytest.approx(0.025)
     assert stats.f.cdf((ratio / high) ** 2, 4, 4) == pytest.approx(0.025)
     assert stability.sd_ratio(A, [1, 1]) is None
-    a, b = np.array(A), np.array(B)
-    theirs = stats.pearsonr(a + b, a - b)
-    assert stability.pitman_morgan(A, B).p == pytest.approx(theirs.pvalue)
 
 
 def test_effect_sizes_of_hand_values() -> None:
