@@ -31,8 +31,8 @@ def brown_forsythe(first: Scores, second: Scores) -> Outcome:
 def levene(first: Scores, second: Scores) -> Outcome:
     """F of the distances from each arm's mean (Levene 1960), as in Mosbach et al. 2021.
 
-    It finds differences too easily: at 0.05 it errs in 5 to 9 of 100 cases with 3 to 10 normal scores, and in 15 to 18 with skewed
-    ones, however many. Given because papers give it; decide by Brown & Forsythe's.
+    It finds differences too easily: at 0.05 it errs in 5 to 9 of 100 cases with 3 to 10 normal scores, and in 13 to 18 with
+    skewed ones, however many. Given because papers give it; decide by Brown & Forsythe's.
     """
     return _of_distances("Levene", first, second, "mean")
 
@@ -46,6 +46,22 @@ def _of_distances(name: str, first: Scores, second: Scores, center: str) -> Outc
     if not np.isfinite(found.statistic):  # every score is as far from its centre as the others of its arm
         return Outcome(name, None, None)
     return Outcome(name, float(found.statistic), float(found.pvalue))
+
+
+def pitman_morgan(first: Scores, second: Scores) -> Outcome:
+    """t of the correlation of sums and differences of paired scores (Pitman 1939, Morgan 1939).
+
+    For arms that share seeds: a seed that is good for both does not blur the comparison. Exact for normal pairs; at 0.05 it errs
+    in 13 to 21 of 100 cases with skewed ones, as when some runs collapse. None for fewer than three pairs.
+    """
+    a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if len(a) < 3 or not has_spread(a + b) or not has_spread(a - b, at=float(np.abs(a).max() + np.abs(b).max())):
+        return Outcome("Pitman-Morgan", None, None)
+    r, degrees = float(np.corrcoef(a + b, a - b)[0, 1]), len(a) - 2
+    if 1 - r**2 <= 1e-12:
+        return Outcome("Pitman-Morgan", None, None)
+    t = r * (degrees / (1 - r**2)) ** 0.5
+    return Outcome("Pitman-Morgan", t, float(2 * stats.t.sf(abs(t), degrees)))
 
 
 def sd_ratio(first: Scores, second: Scores, level: float = 0.95) -> tuple[float, float, float] | None:

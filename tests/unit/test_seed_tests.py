@@ -117,6 +117,12 @@ def test_the_ratio_of_sds_has_the_interval_of_f() -> None:
     assert stability.sd_ratio(A, [1, 1]) is None
 
 
+def test_spread_of_pairs_is_tested_by_the_correlation_of_sums_and_differences() -> None:
+    a, b = np.array(A), np.array(B)
+    assert stability.pitman_morgan(A, B).p == pytest.approx(stats.pearsonr(a + b, a - b).pvalue)
+    assert stability.pitman_morgan([0.1, 0.2, 0.3], [0.2, 0.3, 0.4])[1:] == (None, None)
+
+
 def test_effect_sizes_of_hand_values() -> None:
     a, b = [3.0, 4.0, 5.0], [1.0, 2.0, 3.0, 4.0]
     pooled = ((2 * 1 + 3 * 5 / 3) / 5) ** 0.5
