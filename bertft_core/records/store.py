@@ -7,7 +7,7 @@ HOME/
     card.json  summary.json
     runs/<digest, 16 places>/   spec.json, record.json, probes.json, curves.jsonl, log.txt, predictions/, model/, checkpoint/
     sweep/<arm>-<digest, 8>/    journal.log, journal.seal.json, result.json, report.html
-    report/                     report.html, runs.csv, summary.json
+    report/                     report.html, runs.csv, summary.json, study.yaml, paper.md, tables/, figures/
   mlflow.db  mlflow-artifacts/  prefect/
 
 `<name>.damaged` is a file that was set aside, `.<name>.<pid>.part` one that a kill has left half-written.
