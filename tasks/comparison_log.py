@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, RunTag
 
 from bertft_core.config.base import digest_of
-from bertft_core.records.comparison import Comparison, PairComparison
+from bertft_core.records.comparison import COMPARISON_FILE, Comparison, PairComparison
 from bertft_core.report.claims_text import claims_text
 from tasks.mlflow_content import metric_name
 from tasks.mlflow_store import MlflowException, open_store, runs_where
@@ -59,8 +59,8 @@ def comparison_note(comparison: Comparison) -> str:
     return f"```\n{claims_text(comparison)}\n```"
 
 
-def write_comparison_on(client: MlflowClient, run_id: str, comparison: Comparison, folder: Path) -> None:
-    """Numbers, tags and the files of `folder` on a run that there is, in place of earlier ones; raises as the store does."""
+def write_comparison_on(client: MlflowClient, run_id: str, comparison: Comparison) -> None:
+    """Numbers, verdicts, text and record on a run that there is, in place of earlier ones; raises as the store does."""
     for name in client.get_run(run_id).data.tags:
         if name.startswith(("bertft.verdict", "bertft.not_compared")):
             client.delete_tag(run_id, name)
@@ -68,7 +68,8 @@ def write_comparison_on(client: MlflowClient, run_id: str, comparison: Compariso
     metrics = [Metric(name, value, now, 0) for name, value in comparison_metrics(comparison).items()]
     tags = [RunTag(name, value) for name, value in comparison_tags(comparison).items()]
     client.log_batch(run_id, metrics=metrics, tags=tags)
-    client.log_artifacts(run_id, str(folder), COMPARISON)
+    client.log_text(run_id, claims_text(comparison), f"{COMPARISON}/claims.txt")
+    client.log_dict(run_id, comparison.model_dump(mode="json"), f"{COMPARISON}/{COMPARISON_FILE}")
 
 
 def log_comparison(home_dir: Path, uri: str | None, comparison: Comparison, folder: Path) -> str:
@@ -84,7 +85,8 @@ def log_comparison(home_dir: Path, uri: str | None, comparison: Comparison, fold
     run = known[0] if known else client.create_run(experiment_id, tags=tags, run_name=f"comparison · {comparison.title}"[:250])
     run_id = str(run.info.run_id)
     try:
-        write_comparison_on(client, run_id, comparison, folder)
+        write_comparison_on(client, run_id, comparison)
+        client.log_artifacts(run_id, str(folder), COMPARISON)
         client.set_tag(run_id, "mlflow.note.content", comparison_note(comparison))
     except BaseException:
         client.set_terminated(run_id, status="FAILED")

@@ -11,6 +11,7 @@ from bertft_core.config import StudyConfig
 from bertft_core.records import DatasetCard, RunSpec, StudyDir, StudySummary, SweepResult
 from bertft_core.records.verification import VERIFICATION_FILE
 from tasks import mlflow_content as content
+from tasks.comparison_log import write_comparison_on
 from tasks.mlflow_runs import PARENT_TAG, MlflowRuns
 from tasks.provenance import provenance_files, provenance_tags
 from tasks.run_log import LOGGED, RunLog
@@ -79,6 +80,8 @@ class StudyLog:
         for digest, metrics in content.probe_run_metrics(summary).items():
             self.runs.log_probes(digest, metrics)
         self._runs.client.set_tag(self._parent, "mlflow.note.content", note)
+        if summary.comparison is not None:
+            write_comparison_on(self._runs.client, self._parent, summary.comparison)
         for path in sorted(self._study_dir.report_dir.iterdir()):
             self._runs.client.log_artifact(self._parent, str(path), "report")
 

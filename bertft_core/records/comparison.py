@@ -55,6 +55,8 @@ class StochasticOrder(Frozen):
     tau: float
     confidence: float
     """Of the bound, after the correction for the number of pairs."""
+    is_better: bool = False
+    """`eps_min` is under `tau`, and there are seeds enough for that to mean something (`bertft_core.statistics.aso`)."""
 
 
 class Disagreement(Frozen):

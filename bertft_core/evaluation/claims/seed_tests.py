@@ -60,7 +60,7 @@ def stochastic_order(arm: Floats, baseline: Floats, how: How) -> StochasticOrder
     found = almost_stochastic_order(
         how.sign * arm, how.sign * baseline, bootstrap_seed=how.bootstrap_seed, n_comparisons=how.n_pairs, level=how.level
     )
-    return StochasticOrder(eps_min=found.eps_min, tau=TAU, confidence=found.confidence)
+    return StochasticOrder(eps_min=found.eps_min, tau=TAU, confidence=found.confidence, is_better=found.is_better)
 
 
 def tests(arm: Floats, baseline: Floats, how: How) -> list[Outcome]:

@@ -1,0 +1,155 @@
+"""Comparisons reach MLflow and can be read there; a study that only MLflow has is compared like any other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bertft_core.config import UserError
+from bertft_core.evaluation.claims.asking import Asked
+from bertft_core.evaluation.claims.comparison import compare_studies
+from bertft_core.evaluation.claims.sides import StudyResults
+from bertft_core.records import StudyDir
+from bertft_core.records.comparison import Comparison
+from bertft_core.records.store import read_record
+from flows.commands.comparing import compare_command
+from tasks.comparison_log import comparison_metrics, comparison_tags, log_comparison, write_comparison_on
+from tasks.logged_studies import fetch_study
+from tasks.mlflow_store import open_store, runs_where
+from tests.compared import make_results
+from tests.records import make_card
+
+LOW, HIGH = [0.60, 0.61, 0.62, 0.60], [0.85, 0.86, 0.85, 0.87]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """A home with a study, and MLflow's store with all of it."""
+    home = tmp_path_factory.mktemp("home")
+    _log_all(home, _results(home))
+    return home
+
+
+def _results(home) -> StudyResults:
+    card = make_card(home, splits={"train": 80, "validation": 40, "test": 400})
+    return make_results(home, {"features": LOW, "full": HIGH}, card=card)
+
+
+def _log_all(home, results) -> None:
+    """What a study command logs, as far as it is read again."""
+    client, experiment = open_store(home, None, results.study.name)
+    folder = StudyDir(home, results.study.name)
+    parent = client.create_run(experiment, tags={"bertft.stage": "study"}).info.run_id
+    client.log_artifact(parent, str(folder.config_path))
+    client.log_dict(parent, results.card.model_dump(mode="json"), "data_card.json")
+    client.log_artifact(parent, str(folder.summary_path), "report")
+    client.set_terminated(parent)
+    for digest in results.records:
+        tags = {"bertft.stage": "seeds", "bertft.run_digest": digest, "mlflow.parentRunId": parent}
+        run_id = client.create_run(experiment, tags=tags).info.run_id
+        client.log_artifact(run_id, str(folder.run_dir(digest) / "record.json"))
+        client.log_artifacts(run_id, str(folder.run_dir(digest) / "predictions"), "predictions")
+        client.set_terminated(run_id)
+
+
+@pytest.fixture(scope="module")
+def comparison(home) -> Comparison:
+    return compare_studies([_results(home)], Asked(n_resamples=500))
+
+
+def test_verdicts_are_tags_and_numbers_are_metrics(comparison):
+    pair = comparison.headline_pairs[0]
+    tags, metrics = comparison_tags(comparison), comparison_metrics(comparison)
+    assert tags["bertft.claims"] == "1 of 1 differences claimed (best/test/accuracy)"
+    assert tags["bertft.verdict/full vs features"] == f"full is better: {pair.sentence}"
+    assert metrics["comparison/full vs features/difference"] == pair.difference
+    assert metrics["comparison/full vs features/low"] == pair.both.low
+    assert metrics["comparison/full vs features/seeds_high"] == pair.seeds.high
+    assert metrics["comparison/full vs features/superiority"] == 1.0
+    assert all(isinstance(value, float) for value in metrics.values())
+
+
+def test_a_comparison_is_a_run_of_its_own_and_the_same_one_again(home, comparison, tmp_path):
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "pairs.md").write_text("| a |")
+    first = log_comparison(home, None, comparison, tmp_path)
+    refused = comparison.model_copy(update={"pairs": (), "refused": ("a is not compared: x",)})
+    assert log_comparison(home, None, refused, tmp_path) == first
+    client, experiment = open_store(home, None, "small")
+    (run,) = runs_where(client, experiment, "tags.`bertft.stage` = 'comparison'")
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["bertft.not_compared"] == "a is not compared: x"
+    assert not any(name.startswith("bertft.verdict") for name in run.data.tags)
+    assert "a is not compared: x" in run.data.tags["mlflow.note.content"]
+    assert {item.path for item in client.list_artifacts(first, "comparison")} == {
+        "comparison/claims.txt",
+        "comparison/comparison.json",
+        "comparison/tables",
+    }
+    client.delete_run(first)
+
+
+def test_a_comparison_of_several_studies_is_in_an_experiment_of_comparisons(home, comparison, tmp_path):
+    (tmp_path / "x").write_text("x")
+    several = comparison.model_copy(update={"studies": ("one", "two")})
+    run_id = log_comparison(home, None, several, tmp_path)
+    client, experiment = open_store(home, None, "comparisons")
+    run = client.get_run(run_id)
+    assert (run.info.experiment_id, run.data.tags["bertft.studies"]) == (experiment, "one, two")
+
+
+def test_a_studys_run_carries_the_comparison_of_its_arms(home, comparison):
+    client, experiment = open_store(home, None, "small")
+    run_id = client.create_run(experiment).info.run_id
+    write_comparison_on(client, run_id, comparison)
+    assert client.get_run(run_id).data.tags["bertft.claims"].startswith("1 of 1")
+    text = Path(client.download_artifacts(run_id, "comparison/claims.txt")).read_text(encoding="utf-8")
+    assert comparison.headline_pairs[0].sentence in text
+    client.delete_run(run_id)
+
+
+def test_a_study_that_only_mlflow_has_gives_the_same_comparison(home, comparison, tmp_path, capsys):
+    asked = Asked(n_resamples=500)
+    code = compare_command(
+        ["small"], tmp_path / "empty", asked, uri=f"sqlite:///{home / 'mlflow.db'}", output=tmp_path / "out", as_json=True
+    )
+    told = capsys.readouterr()
+    assert code == 0
+    assert json.loads(told.out) == comparison.model_dump(mode="json")
+    assert "small: 8 runs from MLflow alone" in told.err
+    assert read_record(tmp_path / "out" / "comparison.json", Comparison) == comparison
+    assert (tmp_path / "out" / "comparison.html").exists()
+
+
+def test_what_mlflow_lacks_is_told(home, tmp_path):
+    with pytest.raises(UserError, match=r"the experiments .*small"):
+        fetch_study("smal", tmp_path, home_dir=home, uri=None)
+    client, experiment = open_store(home, None, "empty")
+    client.create_run(experiment, tags={"bertft.stage": "study"})
+    with pytest.raises(UserError, match="1 runs of it, none of them finished"):
+        fetch_study("empty", tmp_path, home_dir=home, uri=None)
+
+
+def test_the_command_prints_and_keeps_the_comparison_of_a_study_of_this_home(home, capsys):
+    asked = Asked(metric="mcc", n_resamples=500)
+    assert compare_command(["small"], home, asked, uri=None, output=None, as_json=False) == 0
+    told = capsys.readouterr().out
+    assert "mcc on test, best checkpoint" in told
+    assert "full − features" in told
+    assert f"page      {home / 'comparisons' / 'small' / 'comparison.html'}" in told
+    found = read_record(home / "comparisons" / "small" / "comparison.json", Comparison)
+    assert found.headline_metric == "mcc"
+    client, experiment = open_store(home, None, "small")
+    runs = runs_where(client, experiment, "tags.`bertft.stage` = 'comparison'")
+    (run,) = [run for run in runs if "best/test/mcc" in run.data.tags["bertft.claims"]]
+    assert found.headline_pairs[0].sentence in run.data.tags["bertft.verdict/full vs features"]
+
+
+def test_a_store_that_does_not_answer_costs_a_warning_and_not_the_comparison(home, capsys, tmp_path):
+    asked = Asked(n_resamples=500)
+    assert compare_command(["small"], home, asked, uri="http://127.0.0.1:9", output=tmp_path, as_json=False) == 0
+    told = capsys.readouterr()
+    assert "full is 25.0 points" in told.out
+    assert "warning   the comparison is not in MLflow" in told.err
