@@ -50,6 +50,8 @@ class VarianceComponents(Frozen):
     mean: float
     mean_se: float
     """Standard error of `mean`; runs of a grid share seeds, so it is larger than sd/√n of as many independent runs."""
+    floor_sd: float | None = None
+    """Of the repeats with every seed the same, where there are any: a part of the residual that no seed fixes."""
     components: tuple[Component, ...]
     method: str
     """Of the intervals, in words with its source."""

@@ -87,6 +87,7 @@ def test_replicates_set_dropout_apart_and_repeats_tell_the_floor(tmp_path):
     assert [component.source for component in found.components] == ["init", "order", "interaction", "residual"]
     assert (found.n_replicates, found.n_runs, found.components[3].df) == (2, 24, 12)
     assert "dropout and what no seed fixes" in found.sentence
+    assert found.floor_sd == 0.011
     assert found.sentence.endswith("3 runs with every seed the same have an sd of 0.011, which is part of the rest")
 
 

@@ -17,10 +17,10 @@ ARMS = {"features": {"strategies": [{"kind": "feature_extraction"}]}, "full": {}
 ACCURACIES = {"features": [0.60, 0.65, 0.55, 0.60], "full": [0.8, 0.9, 0.85, 0.8]}
 
 
-def put_study(home: Path, shift: float = 0.0, **changes) -> None:
+def put_study(home: Path, shift: float = 0.0, fingerprint: str = "f" * 64, **changes) -> None:
     """A study of two arms with four seeds, all run."""
     study = make_study(**({"arms": ARMS, "seeds": {"n": 4}} | changes))
-    card, study_dir = make_card(home), StudyDir(home, study.name)
+    card, study_dir = make_card(home).model_copy(update={"fingerprint": fingerprint}), StudyDir(home, study.name)
     write_record(study_dir.config_path, study)
     write_record(study_dir.card_path, card)
     for spec in plan_runs(study, card, {}):
@@ -105,6 +105,9 @@ def test_studies_that_differ_in_their_seed_tell_the_variance_between_them(capsys
     between = 4 * (0.2**2 + 0.1**2 - (0.2 - 0.1) ** 2 / 3) / 2
     assert full["between"]["mean_square"] == pytest.approx(between, abs=0.01)
     assert full["source"] == "seeds"
+    put_study(home, name="cut", seed=3, fingerprint="0" * 64)
+    cut = said(capsys, "small", "cut", "--home", str(home))
+    assert "what differs between them is the cut into splits" in cut
     assert "between 3 studies" in said(capsys, "small", "again", "third", "--home", str(home))
 
 

@@ -84,6 +84,7 @@ def _components(evidence: Evidence, arm: str, grid: CompleteGrid) -> VarianceCom
         n_left_out=grid.n_left_out,
         mean=float(grid.values.mean()),
         mean_se=mean_se(estimates, grid.values.size),
+        floor_sd=next((floor.sd for floor in evidence.floors if floor.arm == arm), None),
         components=tuple(components),
         method=METHOD,
         sentence=_sentence(evidence, arm, components, grid),
