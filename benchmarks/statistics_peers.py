@@ -1,6 +1,7 @@
 """What deep-significance and rliable take for one pair of arms; run by a Python that has them, with nothing of ours.
 
-Reads {"first": […], "second": […], "resamples": {task: n}} and prints, for each task, its seconds or why there are none.
+Reads {"first": […], "second": […], "resamples": {task: n}} and prints, for each task, the seconds of the processor or why
+there are none.
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ def aso(first: list[float], second: list[float], resamples: int) -> float:
     """deep-significance's almost stochastic order, all other settings as they come."""
     from deepsig import aso as peer
 
-    started = time.perf_counter()
+    started = time.process_time()
     peer(first, second, num_bootstrap_iterations=resamples, show_progress=False, seed=0)
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def bootstrap_test(first: list[float], second: list[float], resamples: int) -> float:
     """deep-significance's bootstrap test."""
     from deepsig import bootstrap_test as peer
 
-    started = time.perf_counter()
+    started = time.process_time()
     peer(first, second, num_samples=resamples, seed=0)
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def probability_of_improvement(first: list[float], second: list[float], resamples: int) -> float:
@@ -39,11 +40,11 @@ def probability_of_improvement(first: list[float], second: list[float], resample
     from rliable import library, metrics
 
     columns = tuple(np.array(scores)[:, None] for scores in (first, second))
-    started = time.perf_counter()
+    started = time.process_time()
     library.get_interval_estimates(
         {"pair": columns}, lambda x, y: np.array([metrics.probability_of_improvement(x, y)]), reps=resamples
     )
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 TASKS: dict[str, tuple[str, Callable[[list[float], list[float], int], float]]] = {

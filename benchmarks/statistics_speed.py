@@ -74,8 +74,8 @@ def peer_rows(figures: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def reaches_goal(figures: dict[str, Any]) -> bool:
-    """Under a minute and two gigabytes."""
-    seconds = sum(part["wall_seconds"] for part in figures["parts"].values())
+    """Under a minute of the processor, which is that of the clock on a core of its own, and two gigabytes."""
+    seconds = sum(part["cpu_seconds"] for part in figures["parts"].values())
     return seconds < GOAL_SECONDS and figures["memory_bytes"] < GOAL_BYTES
 
 
@@ -94,9 +94,9 @@ def markdown_page(sizes: Sizes, figures: dict[str, Any], about: dict[str, str]) 
         *_table([("part", "wall time", "CPU time"), *part_rows(figures)]),
         "",
         f"The process held {megabytes[0]} at its peak, {megabytes[1]} of it before the first part: imports and the answers"
-        " themselves. The goal is a minute and 2,048 MiB.",
+        " themselves. The goal is a minute on a core of its own and 2,048 MiB.",
         "",
-        "One pair of arms, their scores alone, in the same run:",
+        "One pair of arms, their scores alone, in the same run, CPU time:",
         "",
         *_table([("task", "resamples", "bertft", "peer", "its time", "bertft ÷ peer"), *peer_rows(figures)]),
         "",

@@ -124,7 +124,7 @@ def _examples(a: Floats, b: Floats) -> None:
 
 
 def as_peers(first: Floats, second: Floats) -> dict[str, float]:
-    """Task → seconds, for what a peer offers too: one pair of arms, scores [runs of each]."""
+    """Task → seconds of the processor, for what a peer offers too: one pair of arms, scores [runs of each]."""
     tasks: dict[str, Callable[[], object]] = {
         "aso": lambda: almost_stochastic_order(first, second, bootstrap_seed=0, n_resamples=PEER_RESAMPLES["aso"]),
         "bootstrap test": lambda: multi_bootstrap(
@@ -132,7 +132,7 @@ def as_peers(first: Floats, second: Floats) -> dict[str, float]:
         ),
         "P(A > B)": lambda: superiority(first, second, paired=False, bootstrap_seed=0, n_resamples=PEER_RESAMPLES["P(A > B)"]),
     }
-    return {name: min(_timed(task)[1]["wall_seconds"] for _ in range(3)) for name, task in tasks.items()}
+    return {name: min(_timed(task)[1]["cpu_seconds"] for _ in range(3)) for name, task in tasks.items()}
 
 
 def _timed(task: Callable[[], Any]) -> tuple[Any, dict[str, float]]:

@@ -44,7 +44,7 @@ def test_the_page_has_every_part_its_sum_and_the_ratio_to_each_peer_or_why_there
 def test_the_goal_is_a_minute_and_two_gigabytes() -> None:
     assert statistics_speed.reaches_goal(FIGURES)
     assert not statistics_speed.reaches_goal(FIGURES | {"memory_bytes": 2 * 2**30})
-    assert not statistics_speed.reaches_goal(FIGURES | {"parts": {"all": {"wall_seconds": 60.0, "cpu_seconds": 1.0}}})
+    assert not statistics_speed.reaches_goal(FIGURES | {"parts": {"all": {"wall_seconds": 1.0, "cpu_seconds": 60.0}}})
 
 
 def test_made_up_answers_agree_with_each_other_and_differ_between_arms() -> None:
