@@ -17,7 +17,10 @@ SUMMARY_FIELDS = ("mean", "sd", "t_low", "t_high", "bootstrap_low", "bootstrap_h
 
 
 def run_tags(spec: RunSpec) -> dict[str, str]:
-    """Tags of a training run. `setting_digest` leaves the seeds out, so that grouping by it puts a setting's seeds together."""
+    """Tags of a training run. `setting_digest` leaves the seeds out, so that grouping by it puts a setting's seeds together.
+
+    Seeds that were selected are no sample of their setting: they are a group of their own.
+    """
     tags = {
         "study": spec.study,
         "stage": spec.stage,
@@ -29,6 +32,13 @@ def run_tags(spec: RunSpec) -> dict[str, str]:
     }
     if spec.trial is not None:
         tags["trial"] = str(spec.trial)
+    if spec.stop_at is not None:
+        tags |= {
+            "selected": f"stopped after {100 * spec.stop_at:g} % of its steps",
+            "setting_digest": f"{spec.setting_digest}-stopped",
+        }
+    elif spec.kept_of is not None:
+        tags |= {"selected": f"one of the best of {spec.kept_of} seeds", "setting_digest": f"{spec.setting_digest}-selected"}
     return {f"bertft.{name}": value for name, value in tags.items()}
 
 
@@ -134,9 +144,17 @@ def summary_metrics(summary: StudySummary) -> dict[str, float]:
         found[metric_name("summary", floor.arm, "floor", "bitwise")] = float(floor.bitwise)
         if floor.largest_difference is not None:
             found[metric_name("summary", floor.arm, "floor", summary.headline_metric)] = floor.largest_difference
+    if summary.adaptive is not None:
+        found["summary/looks"] = len(summary.adaptive.looks)
+        found["summary/look_level"] = summary.adaptive.level
+    for use in summary.ledger.splits if summary.ledger is not None else ():
+        found[metric_name("summary", "evaluations", use.split)] = use.n_evaluations
     for arm in summary.arms:
         for status, n in arm.counts.items():
             found[metric_name("summary", arm.arm, "runs", status)] = n
+        if arm.selected is not None:
+            found[metric_name("summary", arm.arm, "selected", "cost_in_whole_runs")] = arm.selected.cost
+            found[metric_name("summary", arm.arm, "selected", "started")] = arm.selected.start
         if arm.ensemble is not None:
             for key, value in arm.ensemble.scores.items():
                 found[metric_name("summary", arm.arm, "ensemble", *key.split("/", 2))] = value

@@ -61,6 +61,15 @@ def test_a_trials_runs_say_which_trial_they_are(study, card):
     assert "bertft.trial" not in content.run_tags(make_spec(study, card))
 
 
+def test_selected_seeds_are_labelled_and_never_in_a_group_with_others(study, card):
+    spec = make_spec(study, card)
+    stopped, kept = spec.model_copy(update={"stop_at": 0.25}), spec.model_copy(update={"kept_of": 8})
+    tags = [content.run_tags(one) for one in (spec, stopped, kept)]
+    labels = [None, "stopped after 25 % of its steps", "one of the best of 8 seeds"]
+    assert [tag.get("bertft.selected") for tag in tags] == labels
+    assert len({tag["bertft.setting_digest"] for tag in tags}) == 3
+
+
 def test_every_setting_and_every_seed_is_a_parameter(study, card):
     spec = make_spec(study, card, index=2)
     params = content.run_params(spec)
