@@ -91,6 +91,13 @@ def test_replicates_set_dropout_apart_and_repeats_tell_the_floor(tmp_path):
     assert found.sentence.endswith("3 runs with every seed the same have an sd of 0.011, which is part of the rest")
 
 
+def test_repeats_that_do_not_differ_are_said_to(tmp_path):
+    floor = VarianceFloor(arm="full", n=2, bitwise=True, largest_difference=0.0, sd=0.0, sentence="")
+    evidence = with_scores(evidence_of(tmp_path, crossed_study()), GRID.ravel().tolist())
+    ((found,), _) = variance_of_arms(Evidence(**vars(evidence) | {"floors": (floor,)}))
+    assert found.sentence.endswith("2 runs with every seed the same do not differ")
+
+
 def test_too_few_scores_make_no_grid_and_equal_ones_no_shares(tmp_path):
     evidence = evidence_of(tmp_path, crossed_study())
     found, notes = variance_of_arms(with_scores(evidence, [0.5] + [None] * 11))

@@ -47,7 +47,7 @@ def seeds_needed(study: StudyConfig, arms: Sequence[ArmSummary], at: Place) -> t
         found.append(needed(name, baseline, at, gaps))
     told = [each for each in found if each is not None]
     if isinstance(study.seeds.design, CrossedDesign):
-        told = [each.model_copy(update={"sentence": each.sentence + SHARED}) for each in told]
+        told = [each.model_copy(update={"sentence": each.sentence + SHARED}) if each.sd > 0 else each for each in told]
     return tuple(told)
 
 

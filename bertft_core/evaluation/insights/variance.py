@@ -113,7 +113,9 @@ def _sentence(evidence: Evidence, arm: str, components: list[Component], grid: C
     if grid.n_left_out:
         parts.append(f"{grid.n_left_out} runs outside the largest complete grid are left out")
     floor = next((floor for floor in evidence.floors if floor.arm == arm), None)
-    if floor is not None and floor.sd is not None:
+    if floor is not None and floor.sd == 0:
+        parts.append(f"{floor.n} runs with every seed the same do not differ")
+    elif floor is not None and floor.sd is not None:
         parts.append(f"{floor.n} runs with every seed the same have an sd of {floor.sd:.2g}, which is part of the rest")
     return "; ".join(parts)
 
