@@ -1,10 +1,11 @@
 """Kills a study again and again, at random moments and in random places, and compares what comes out with one left in peace.
 
-One kill is a SIGKILL of the command itself, of one of its workers, or of its Prefect server, at a moment drawn evenly from the
-time that an undisturbed command takes. The same command is then given again, until the study is done; then a new study begins,
-until all kills are spent. Every finished study must have the records, weights, predictions, curves, trials and summary of the
-undisturbed one, to the last bit, and MLflow every step of every run once.
-Which place and which share of the time are drawn from --seed; what the machine does at that moment is not.
+One kill is a SIGKILL of the command itself, of one of its workers, or of its Prefect server. Half the kills come at a moment
+drawn evenly from the time that an undisturbed command takes, most of which is its start; the others from the time after it,
+in which it searches, trains and reports. The same command is then given again, until the study is done; then a new study
+begins, until all kills are spent. Every finished study must have the records, weights, predictions, curves, trials and summary
+of the undisturbed one, to the last bit, and MLflow every step of every run once.
+Place, beginning and share of the time are drawn from --seed; what the machine does at that moment is not.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -42,6 +43,16 @@ STUDY: dict[str, Any] = {
     "seeds": {"n": 2},
     "execution": {"device": "cpu", "slots": 2, "checkpoint_every_steps": 3, "retries": 1},
 }
+
+
+class Draw(NamedTuple):
+    """Where and when to kill."""
+
+    place: str
+    working: bool
+    """The time counts from when the command begins with its work, not from its start."""
+    share: float
+    """Of the time that an undisturbed command takes from there to its end."""
 
 
 @dataclass
@@ -84,19 +95,23 @@ def kill_study(n_kills: int, seed: int, directory: Path, say: Any = lambda line:
     environment = clean_environment(PREFECT_HOME=str(directory / "prefect"))
     straight = TinyStudy(directory / "straight", shared, environment, **STUDY)
     began = time.monotonic()
-    straight.run()
-    seconds = time.monotonic() - began
+    started = straight.start()
+    started.until(lambda: _works(started), "the command began with its work")
+    usual = {True: -time.monotonic(), False: -began}
+    if started.wait() != 0:
+        raise RuntimeError(f"the undisturbed command failed:\n{started.stderr}")
+    usual = {working: seconds + time.monotonic() for working, seconds in usual.items()}
     rng, result = random.Random(seed), Kills()
-    draws = [(rng.choice(PLACES), rng.random()) for _ in range(n_kills)]
-    usual = seconds
+    draws = [Draw(rng.choice(PLACES), rng.random() < 0.5, rng.random()) for _ in range(n_kills)]
+    seconds = usual[False]
     while draws:
         study = TinyStudy(directory / f"study-{result.studies}", shared, environment, **STUDY)
-        n_before, began = len(result.kills), time.monotonic()
-        while draws and _killed(study, draws[0][0], draws[0][1] * usual, result):
+        n_before = len(result.kills)
+        while draws and _killed(study, draws[0], usual[draws[0].working] * draws[0].share, result):
             draws.pop(0)
             say(f"kill {len(result.kills)} of {n_kills}: {result.kills[-1]}")
         if draws and len(result.kills) == n_before:  # done before its time came: the machine has become faster
-            usual = 0.9 * (time.monotonic() - began)
+            usual = {working: 0.8 * seconds for working, seconds in usual.items()}
         said = study.run().stderr.strip()
         found = _faults(study, straight)
         result.faults += [f"study {result.studies}: {fault}" for fault in [*found, *([said] if found else [])]]
@@ -106,22 +121,30 @@ def kill_study(n_kills: int, seed: int, directory: Path, say: Any = lambda line:
     return result, seconds
 
 
-def _killed(study: TinyStudy, place: str, after_seconds: float, result: Kills) -> bool:
+def _works(started: Started) -> bool:
+    """The command has begun to search or to train."""
+    return any(f"] {stage}" in started.stderr for stage in ("searching", "training"))
+
+
+def _killed(study: TinyStudy, draw: Draw, after_seconds: float, result: Kills) -> bool:
     """Give the command and kill in it once, if it does not end before."""
     started = study.start()
+    while draw.working and started.process.poll() is None and not _works(started):
+        time.sleep(0.01)
     deadline = time.monotonic() + after_seconds
     while time.monotonic() < deadline and started.process.poll() is None:
         time.sleep(0.01)
     below = started.descendants()
-    victim = _victim(started, below, place)
+    victim = _victim(started, below, draw.place)
     if victim is None or started.process.poll() is not None:
         started.wait()
         return False
     victim.send_signal(signal.SIGKILL)
     stage = (started.stderr.strip().splitlines() or ["starting"])[-1][:100]
-    killed = place if victim.pid != started.process.pid else "command"
+    killed = draw.place if victim.pid != started.process.pid else "command"
     code = started.wait()
-    result.kills.append({"place": killed, "after_seconds": round(after_seconds, 2), "stage": stage, "code": code})
+    when = {"since": "work" if draw.working else "start", "after_seconds": round(after_seconds, 2)}
+    result.kills.append({"place": killed, **when, "stage": stage, "code": code})
     _, alive = psutil.wait_procs(below, timeout=30)
     result.faults += [f"left behind: {' '.join(process.cmdline())}" for process in alive]
     if "Traceback" in started.stderr:
