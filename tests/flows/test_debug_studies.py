@@ -34,7 +34,8 @@ class Ran(NamedTuple):
 def ran(shared, server_environment, tmp_path_factory) -> dict[str, Ran]:
     """Every study by its file's name."""
     home = tmp_path_factory.mktemp("debug")
-    settings = ("--set", f"encoder.path={shared / 'encoder'}", "--set", "training.learning_rate=0.01")
+    changes = (f"encoder.path={shared / 'encoder'}", "training.learning_rate=0.01", "tracking.log_models=false")
+    settings = tuple(word for change in changes for word in ("--set", change))
     commands = {}
     for name in NAMES:
         config, study = str(DEBUG / f"{name}.yaml"), load_study(DEBUG / f"{name}.yaml").name
