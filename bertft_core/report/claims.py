@@ -20,6 +20,8 @@ Section = dict[str, Any]
 MOST_PAIRS_IN_DETAIL = 10
 """With more pairs the forest plot has one line for each."""
 FEWEST_SEEDS_OF_A_PROFILE = 3
+LONGEST_NAME = 16
+"""Of each side of a pair, in pictures."""
 
 
 def section(comparison: Comparison) -> Section:
@@ -84,7 +86,7 @@ def _forest(pairs: Sequence[PairComparison], css: Mapping[str, str], *, detailed
         note = "" if pair.p_holm is None else f"p (Holm) {wording.p_value(pair.p_holm)}"
         rows.append(
             ForestRow(
-                f"{pair.arm} − {pair.baseline}",
+                f"{wording.shortened(pair.arm, LONGEST_NAME)} − {wording.shortened(pair.baseline, LONGEST_NAME)}",
                 pair.difference,
                 *interval_of(pair),
                 sure=pair.claimed,

@@ -12,6 +12,7 @@ from bertft_core.report.svg import Drawing, Point, Scale, horizontal_axis, padde
 
 N_COLOURS = 8
 LEFT, TOP = 150, 30
+LONGEST_NAME = 17
 MOST_LIFT = 60.0
 DOT = 5.0
 
@@ -74,8 +75,7 @@ def _spoken(row: ArmRow) -> str:
 
 
 def _seed_row(drawing: Drawing, row: ArmRow, lifts: Sequence[float], x: Scale, y: float, css: str) -> None:
-    name = row.arm if len(row.arm) <= 20 else row.arm[:19] + "…"
-    drawing.text((LEFT - 12, y + 9), name, "arm end")
+    drawing.text((LEFT - 12, y + 9), wording.shortened(row.arm, LONGEST_NAME), "arm end")
     if row.low is not None and row.high is not None:
         drawing.line((x(row.low), y + 14), (x(row.high), y + 14), f"interval {css}")
     if row.mean is not None:

@@ -9,7 +9,7 @@ import pytest
 from bertft_core.evaluation.reliability import ReliabilityPoint
 from bertft_core.report.curve_bands import ArmCurves, band_of, band_plot
 from bertft_core.report.drawings.bars import Bar, BarGroup, bar_plot
-from bertft_core.report.drawings.forest import LEFT, RIGHT, ForestRow, forest_plot
+from bertft_core.report.drawings.forest import LEAST_LEFT, MOST_LEFT, RIGHT, ForestRow, forest_plot
 from bertft_core.report.drawings.lines import Line, Reference, line_css, line_plot
 from bertft_core.report.drawings.matrix import Chance, matrix_plot
 from bertft_core.report.drawings.reliability import reliability_plot
@@ -47,7 +47,14 @@ def test_a_forest_plot_sets_differences_and_zero_on_one_scale():
     assert (filled["class"], hollow["class"]) == ("seed", "hollow"), "a claim is told by its form, not by its colour"
     thin = marks(picture, "line", "fine")[0]
     assert float(thin["x2"]) == pytest.approx(float(zero["x1"]), abs=0.1)
-    assert all(LEFT <= float(line[x]) <= RIGHT for line in marks(picture, "line") for x in ("x1", "x2"))
+    assert all(LEAST_LEFT <= float(line[x]) <= RIGHT for line in marks(picture, "line") for x in ("x1", "x2"))
+
+
+def test_long_names_take_room_from_the_forest_and_are_shortened_at_last():
+    picture = forest_plot([ForestRow("x" * 90, 0.2, 0.1, 0.3, True)], "difference", "better →")
+    (name,) = marks(picture, "text", "arm")
+    assert name["words"] == "x" * 35 + "…"
+    assert min(float(line["x1"]) for line in marks(picture, "line", "grid")) >= MOST_LEFT
 
 
 def test_a_matrix_fills_in_the_other_way_round():

@@ -12,7 +12,7 @@ from bertft_core.report.wording import shortened
 
 WIDTH, LEFT, RIGHT, TOP = 860, 210, 640, 20
 ROW, GAP = 30, 34
-LONGEST_NAME = 28
+LONGEST_NAME, LONGEST_GROUP = 28, 22
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def bar_plot(groups: Sequence[BarGroup], label: str, *, most: float = 4.0) -> Ma
     horizontal_axis(drawing, x, bottom, label, TOP)
     y = float(TOP)
     for group in groups:
-        drawing.text((LEFT - 14, y + 22), shortened(group.name, LONGEST_NAME), "arm end bold")
+        drawing.text((LEFT - 14, y + 22), shortened(group.name, LONGEST_GROUP), "arm end bold")
         for i, bar in enumerate(group.bars):
             _bar(drawing, bar, group.css, x, y + GAP + ROW * (i + 0.5) - 2)
         y += GAP + ROW * len(group.bars)

@@ -10,9 +10,10 @@ from markupsafe import Markup
 from bertft_core.report.svg import Drawing, Scale, horizontal_axis, padded
 from bertft_core.report.wording import shortened, signed
 
-WIDTH, LEFT, RIGHT, TOP = 860, 210, 640, 34
+WIDTH, RIGHT, TOP = 860, 640, 34
+LEAST_LEFT, MOST_LEFT, LETTER = 130, 330, 8.6
+"""Room for the names grows with the longest one; pixels of a bold letter."""
 ROW, THIN = 34, 17
-LONGEST_NAME = 24
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class ForestRow:
 def forest_plot(rows: Sequence[ForestRow], label: str, better: str) -> Markup:
     """`label` names the difference and its unit; `better` says which side of zero is which."""
     ends = [v for r in rows for v in (r.value, r.low, r.high, *(e for t in r.thin for e in t[1:])) if v is not None]
-    x = Scale(*padded([0.0, *ends]), LEFT, RIGHT)
+    left = min(MOST_LEFT, max(LEAST_LEFT, 24 + LETTER * max(len(row.name) for row in rows)))
+    x = Scale(*padded([0.0, *ends]), left, RIGHT)
     bottom = TOP + sum(_height(row) for row in rows) + 6
     drawing = Drawing(WIDTH, bottom + 44, f"{label}; {better}. " + " ".join(_spoken(row) for row in rows))
     horizontal_axis(drawing, x, bottom, label, TOP)
@@ -57,7 +59,9 @@ def _spoken(row: ForestRow) -> str:
 
 
 def _row(drawing: Drawing, row: ForestRow, x: Scale, y: float) -> None:
-    drawing.text((LEFT - 14, y + 5), shortened(row.name, LONGEST_NAME), f"arm end{' bold' if row.sure else ''}")
+    drawing.text(
+        (x.start - 14, y + 5), shortened(row.name, int((x.start - 20) / LETTER)), f"arm end{' bold' if row.sure else ''}"
+    )
     told = _spoken(row)
     if row.low is not None and row.high is not None:
         drawing.line((x(row.low), y), (x(row.high), y), f"{'sure' if row.sure else 'interval'} {row.css}".strip())
@@ -68,7 +72,7 @@ def _row(drawing: Drawing, row: ForestRow, x: Scale, y: float) -> None:
         drawing.text((RIGHT + 14, y + 19), row.note, "tick")
     for i, (name, low, high) in enumerate(row.thin):
         at = y + ROW / 2 + THIN * (i + 0.35)
-        drawing.text((LEFT - 14, at + 4), name, "tick end")
+        drawing.text((x.start - 14, at + 4), name, "tick end")
         drawing.line((x(low), at), (x(high), at), f"fine {row.css}".strip())
         for end in (low, high):
             drawing.line((x(end), at - 3), (x(end), at + 3), f"fine {row.css}".strip())
