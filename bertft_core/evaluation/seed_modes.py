@@ -41,7 +41,7 @@ def starters(specs: list[RunSpec], arm: str, study: StudyConfig, records: Record
     if len(found) < len(of_arm):
         return []
     own = {spec.digest: spec for spec in of_arm}
-    return [starter(record, stop_at, study.direction)._replace(index=own[record.digest].index) for record in found]
+    return [starter(record, stop_at, study.direction)._replace(seed_index=own[record.digest].index) for record in found]
 
 
 def kept_starters(study: StudyConfig, specs: list[RunSpec], arm: str, records: Records) -> list[Starter]:

@@ -34,7 +34,7 @@ def selected_seeds(
         keep=keep,
         seeds=tuple(
             SelectedSeed(
-                index=one.index,
+                index=one.seed_index,
                 score_at_cut=one.score,
                 kept=one.digest in went_on,
                 best_score=_best_score(ended.get(one.digest)),

@@ -18,7 +18,7 @@ from bertft_core.records.run_spec import RunSpec
 class Starter(NamedTuple):
     """A seed that started, and where it stood at the cut."""
 
-    index: int
+    seed_index: int
     digest: str
     score: float | None
     """Best validation score of the study's metric up to the cut; None for a run that diverged or failed by then."""
@@ -61,7 +61,7 @@ def starter(record: RunRecord, stop_at: float, direction: Direction) -> Starter:
 def ranked(starters: Iterable[Starter], direction: Direction) -> list[Starter]:
     """The best first; of equals the lower index; those without a score last."""
     sign = 1.0 if direction == "maximize" else -1.0
-    return sorted(starters, key=lambda s: (s.score is None, -sign * (s.score or 0.0), s.index))
+    return sorted(starters, key=lambda s: (s.score is None, -sign * (s.score or 0.0), s.seed_index))
 
 
 def kept(starters: Sequence[Starter], keep: int, direction: Direction) -> list[Starter]:

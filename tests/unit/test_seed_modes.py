@@ -82,7 +82,7 @@ def test_many_start_and_the_best_go_on_bit_for_bit(many, tmp_path):
     by_index = {record.spec.index: record for record in records.values()}
     best = ranked([starter(r, 0.4, "maximize") for r in records.values()], "maximize")[:1]
     for index, record in by_index.items():
-        went_on = index in {one.index for one in best}
+        went_on = index in {one.seed_index for one in best}
         assert (record.status == "pruned", record.n_steps) == (not went_on, 15 if went_on else 6)
         assert record.spec.kept_of == (3 if went_on else None)
         if went_on:
@@ -146,10 +146,10 @@ def test_the_cut_is_a_step_and_the_last_one_is_no_cut():
 
 def test_the_best_are_kept_and_of_equals_the_first():
     starters = [Starter(0, "a", 0.7), Starter(1, "b", None), Starter(2, "c", 0.9), Starter(3, "d", 0.7)]
-    assert [s.index for s in ranked(starters, "maximize")] == [2, 0, 3, 1]
-    assert [s.index for s in ranked(starters, "minimize")] == [0, 3, 2, 1]
-    assert [s.index for s in kept(starters, 2, "maximize")] == [2, 0]
-    assert [s.index for s in kept(starters, 4, "maximize")] == [2, 0, 3]
+    assert [s.seed_index for s in ranked(starters, "maximize")] == [2, 0, 3, 1]
+    assert [s.seed_index for s in ranked(starters, "minimize")] == [0, 3, 2, 1]
+    assert [s.seed_index for s in kept(starters, 2, "maximize")] == [2, 0]
+    assert [s.seed_index for s in kept(starters, 4, "maximize")] == [2, 0, 3]
 
 
 def made(tmp_path: Path, seeds: dict) -> tuple[StudyConfig, DatasetCard, StudyDir]:

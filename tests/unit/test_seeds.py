@@ -8,7 +8,7 @@ import pytest
 
 from bertft_core.config.search import SearchConfig
 from bertft_core.config.seeds import SeedsConfig
-from bertft_core.seeds import Stream, derive_seed, joint_seeds, report_seeds
+from bertft_core.seeds import Stream, cell_of, derive_seed, joint_seeds, report_seeds
 
 CROSSED = {"crossed": {"init": 2, "order": 3}}
 
@@ -72,6 +72,19 @@ def test_crossed_every_init_seed_meets_every_order_seed():
     inits, orders = ([derive_seed(0, stream, i) for i in (5, 6, 7)] for stream in ("init", "order"))
     assert [(t.init, t.order) for _, t in pairs] == [(init, order) for init in inits[:2] for order in orders]
     assert len({t.dropout for _, t in pairs}) == 6
+
+
+def test_replicates_of_a_cell_differ_in_their_dropout_seed_alone_and_leave_the_first_ones_as_they_are():
+    twice = design({"crossed": {"init": 2, "order": 3, "replicates": 2}}, first=5)
+    pairs = report_seeds(0, twice)
+    assert pairs[:6] == report_seeds(0, design(CROSSED, first=5))
+    assert [cell_of(twice, index) for index, _ in pairs] == [
+        (init, order, replicate) for replicate in range(2) for init in range(2) for order in range(3)
+    ]
+    for (_, one), (_, other) in zip(pairs[:6], pairs[6:], strict=True):
+        assert (one.init, one.order) == (other.init, other.order)
+        assert one.dropout != other.dropout
+    assert cell_of(design("joint"), 3) is None
 
 
 def test_search_seeds_are_disjoint_from_report_seeds_by_default():
