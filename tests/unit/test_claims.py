@@ -9,6 +9,7 @@ from scipy.stats import ttest_rel
 from bertft_core.config.data import BundledData
 from bertft_core.evaluation.claims.asking import Asked
 from bertft_core.evaluation.claims.comparison import compare_studies
+from bertft_core.evaluation.claims.wording import sentence
 from bertft_core.records.comparison import Comparison
 from tests.compared import make_results
 from tests.records import make_card
@@ -210,7 +211,7 @@ def test_studies_are_compared_unpaired_on_the_same_examples(tmp_path):
     assert found.title == "one, two"
 
 
-def test_other_cuts_of_the_same_data_are_compared_over_seeds_and_their_variance_is_split_up(tmp_path):
+def test_other_cuts_of_the_same_data_are_resampled_by_themselves_and_their_variance_is_split_up(tmp_path):
     card = _card(tmp_path)
     test = card.splits["test"].model_copy(update={"sha256": "b" * 64})
     other = card.model_copy(update={"splits": card.splits | {"test": test}})
@@ -218,13 +219,37 @@ def test_other_cuts_of_the_same_data_are_compared_over_seeds_and_their_variance_
     two = make_results(tmp_path, {"full": [0.7, 0.72, 0.71]}, name="two", seed=2, card=other)
     found = compare_studies([one, two], FEW)
     (pair,) = found.headline_pairs
-    assert pair.examples is None
+    assert (pair.n_examples, pair.unit, pair.disagreement) == (None, "example", None)
+    spreads = [np.mean([0.6, 0.62, 0.61]), np.mean([0.7, 0.72, 0.71])]
+    error = np.sqrt(sum(p * (1 - p) / 400 for p in spreads))
+    assert pair.examples.high - pair.examples.low == pytest.approx(2 * 1.96 * error, rel=0.15)
+    assert pair.both.low < pair.seeds.low
+    assert "over 3 seeds each, each on its own examples" in pair.sentence
     assert any("cut from the same data with another study seed" in note for note in found.notes)
     (split_up,) = found.components
     assert (split_up.arm, split_up.studies, split_up.n_seeds) == ("full", ("one", "two"), (3, 3))
     assert split_up.within_sd == pytest.approx(0.01)
     assert split_up.between_sd == pytest.approx((0.1**2 / 2 - 0.01**2 / 3) ** 0.5)
     assert "7.05 points" in split_up.sentence
+
+
+def test_without_predictions_nothing_is_claimed_of_other_cuts(tmp_path):
+    card = _card(tmp_path)
+    other = card.model_copy(
+        update={"splits": card.splits | {"test": card.splits["test"].model_copy(update={"sha256": "b" * 64})}}
+    )
+    one = make_results(tmp_path, {"full": LOW}, name="one", seed=1, card=card)
+    two = make_results(tmp_path, {"full": HIGH}, name="two", seed=2, card=other)
+    (pair,) = compare_studies([one, replace(two, records={})], FEW).headline_pairs
+    assert pair.seeds.low > 0.1
+    assert (pair.both, pair.p_value, pair.p_holm, pair.claimed) == (None, None, None, False)
+    assert "this is not claimed: no test could be made" in pair.sentence
+
+
+def test_doubt_from_both_sources_alike_is_told_so(compared):
+    pair = compared.headline_pairs[0].model_copy(update={"seeds_share": 0.45})
+    assert "depends on which seeds ran as much as on which examples are in the test set" in sentence(pair, 8, 0.95)
+    assert "more of both would tell" in sentence(pair.model_copy(update={"claimed": False}), 8, 0.95)
 
 
 def test_studies_of_other_data_are_refused(tmp_path):

@@ -16,7 +16,6 @@ from bertft_core.evaluation.claims.wording import sentence
 from bertft_core.records.comparison import Comparison, PairComparison
 from bertft_core.seeds import derive_seed
 from bertft_core.statistics.holm import holm
-from bertft_core.statistics.resampled_examples import Draws
 
 
 def compare_studies(studies: Sequence[StudyResults], asked: Asked) -> Comparison:
@@ -37,7 +36,9 @@ def compare_studies(studies: Sequence[StudyResults], asked: Asked) -> Comparison
             refused.append(f"{arm.name} and {baseline.name} are not compared: {shared.words}")
             continue
         if not shared.same:
-            samples.unread[shared.words] = None
+            samples.told[f"{arm.name} and {baseline.name}: {shared.words}; each side's examples are resampled by themselves"] = (
+                None
+            )
         pairs += compare.of(arm, baseline, same=shared.same)
     metric = wanted.metrics[0]
     pairs.sort(key=lambda pair: wanted.metrics.index(pair.metric))
@@ -55,7 +56,7 @@ def compare_studies(studies: Sequence[StudyResults], asked: Asked) -> Comparison
         n_tests=sum(pair.p_value is not None for pair in pairs),
         components=components(wanted.sides, wanted.key),
         refused=tuple(refused),
-        notes=tuple(notes(wanted, pairs, samples.unread)),
+        notes=tuple(notes(wanted, pairs, samples.told)),
     )
 
 
@@ -96,6 +97,8 @@ class _Pairs:
             self._sample(side, metric, seeds, same) for side, seeds in zip((arm, baseline), pairing.seeds, strict=True)
         )
         found = estimate(ours, theirs, how)
+        if found["both"] is None and not same:  # seeds know nothing of how hard the examples of either side are
+            found |= {"p_value": None, "p_of": None}
         answers = None if found["both"] is None else self._samples.answers(arm)
         return PairComparison(
             checkpoint=wanted.checkpoint,
@@ -108,14 +111,12 @@ class _Pairs:
             pairing=pairing.words,
             n_seeds_arm=len(pairing.arm),
             n_seeds_baseline=len(pairing.baseline),
-            n_examples=None if answers is None else len(answers.example_ids),
+            n_examples=len(answers.example_ids) if answers is not None and same else None,
             unit=None if answers is None else answers.unit,
             sentence="",
             **found,
         )
 
     def _sample(self, side: Side, metric: str, seeds: tuple[int, ...], same: bool) -> Sample:
-        """Examples that only one of the two sides has are not resampled."""
-        collapsed, draws = set(side.collapsed), self._samples.draws(side, metric, seeds)
-        right = self._samples.right(side, seeds) if same else None
-        return Sample(draws if same else Draws(draws.scores), tuple(seed in collapsed for seed in seeds), right)
+        collapsed, right = set(side.collapsed), self._samples.right(side, seeds) if same else None
+        return Sample(self._samples.draws(side, metric, seeds), tuple(seed in collapsed for seed in seeds), right)

@@ -14,14 +14,13 @@ FEW = 5
 """Up to so many seeds no test could tell whether their scores are normal."""
 
 
-def notes(wanted: Question, pairs: Sequence[PairComparison], unread: Iterable[str]) -> Iterator[str]:
+def notes(wanted: Question, pairs: Sequence[PairComparison], told: Iterable[str]) -> Iterator[str]:
     """Sentences without their full stop."""
     compared = {pair.metric for pair in pairs}
     for metric, why in BY_EXAMPLE[wanted.sides[0].results.study.head.kind].SEEDS_ONLY.items():
         if metric in compared:
             yield f"{metric}: its examples are not resampled, because {why}; only the seeds are"
-    for why in unread:
-        yield f"examples are not resampled everywhere: {why}"
+    yield from told
     few = sorted({min(pair.n_seeds_arm, pair.n_seeds_baseline) for pair in pairs})
     if few and few[0] <= FEW:
         yield (

@@ -59,8 +59,7 @@ class SharedExamples(NamedTuple):
 def examples_of(arm: Side, baseline: Side, split: str) -> SharedExamples:
     """Compare the split's fingerprints: the same examples may be tokenised in two ways, for two encoders.
 
-    Other examples are comparable only as other cuts of the same data, as studies with another seed make them; then nothing but
-    the seeds can be resampled.
+    Other examples are comparable only as other cuts of the same data, as studies with another seed make them.
     """
     ours, theirs = arm.results.card.splits.get(split), baseline.results.card.splits.get(split)
     if ours is None or theirs is None:

@@ -12,6 +12,7 @@ from bertft_core.evaluation.claims.sides import Side
 from bertft_core.metrics.by_example.scoring import scored_of
 from bertft_core.metrics.by_example.statistic import ByExample, Statistic
 from bertft_core.metrics.counts import Bools
+from bertft_core.seeds import derive_seed
 from bertft_core.statistics.resampled_examples import Draws, resample_examples
 
 OTHER_RESAMPLES = 2000
@@ -23,19 +24,19 @@ MAX_NUMBERS = 100_000_000
 
 
 class Samples:
-    """Scores of every side on resampled examples; None where those cannot be had, with the reason in `unread`."""
+    """Scores of every side on resampled examples, where those can be had; sides with other examples draw by themselves."""
 
     def __init__(self, wanted: Question, sides: Sequence[Side], bootstrap_seed: int) -> None:
         """`sides`: those that are compared."""
-        self._wanted, self._seed = wanted, bootstrap_seed
-        self.unread: dict[str, None] = {}
-        """Why examples are not resampled, each clause once."""
+        self._wanted = wanted
+        self.told: dict[str, None] = {}
+        """Why examples are not resampled, or not as one might think; each sentence once, in their order."""
         self._answers: dict[str, Answers] = {}
         self._draws: dict[tuple[str, str], Draws] = {}
-        for group in _by_examples(sides, wanted.split):
+        for i, group in enumerate(_by_examples(sides, wanted.split)):
             self._read(group)
             for metric in wanted.metrics:
-                self._draw(metric, group)
+                self._draw(metric, group, derive_seed(bootstrap_seed, "bootstrap", i))
 
     def draws(self, side: Side, metric: str, seeds: Sequence[int]) -> Draws:
         """The scores of these seeds [seeds], and on resampled examples [resamples, seeds]."""
@@ -60,12 +61,12 @@ class Samples:
         for side in group:
             found = read_answers(side, self._wanted.checkpoint, self._wanted.split, ids)
             if isinstance(found, str):
-                self.unread[found] = None
+                self.told[f"examples are not resampled everywhere: {found}"] = None
             else:
                 ids = found.example_ids
                 self._answers[side.name] = found
 
-    def _draw(self, metric: str, group: Sequence[Side]) -> None:
+    def _draw(self, metric: str, group: Sequence[Side], bootstrap_seed: int) -> None:
         key, seeds = self._wanted.key_of(metric), {}
         for side in group:
             answers = self._answers.get(side.name)
@@ -73,12 +74,14 @@ class Samples:
             if by_example is not None and len(side.scores(key)) == len(side.seeds):
                 seeds[side.name] = by_example
         if sum(_numbers(by_example) for by_example in seeds.values()) > MAX_NUMBERS:
-            self.unread[f"{metric} would take too much memory for so many labels, seeds and examples"] = None
+            self.told[
+                f"{metric}: its examples are not resampled, which would take too much memory for so many labels and seeds"
+            ] = None
             return
         n = self._wanted.n_resamples
         if metric != self._wanted.metrics[0]:
             n = min(n, max(OTHER_RESAMPLES, enough_resamples(len(self._wanted.pairs) * len(self._wanted.metrics))))
-        drawn = resample_examples([scored_of(by_example) for by_example in seeds.values()], self._seed, n)
+        drawn = resample_examples([scored_of(by_example) for by_example in seeds.values()], bootstrap_seed, n)
         self._draws |= {(name, metric): draws for name, draws in zip(seeds, drawn, strict=True)}
 
 

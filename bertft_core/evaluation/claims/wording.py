@@ -5,6 +5,9 @@ from __future__ import annotations
 from bertft_core.evaluation.differences import SAME, Told
 from bertft_core.records.comparison import PairComparison, Resampled
 
+MOSTLY_EXAMPLES, MOSTLY_SEEDS = 0.4, 0.6
+"""Shares of the seeds in the variance of a difference; between them it comes from both."""
+
 
 def sentence(pair: PairComparison, n_tests: int, level: float) -> str:
     """The sentence of a pair whose numbers are all there but this one."""
@@ -36,7 +39,14 @@ def _over(pair: PairComparison) -> str:
         seeds = f"{pair.n_seeds_arm} seeds each"
     else:
         seeds = f"{pair.n_seeds_arm} and {pair.n_seeds_baseline} seeds"
-    return seeds if pair.n_examples is None else f"{seeds} and {pair.n_examples:,} {pair.unit}s".replace(",", " ")
+    if pair.unit is None:
+        return seeds
+    return f"{seeds}, each on its own {pair.unit}s" if pair.n_examples is None else f"{seeds} and {_count(pair)}"
+
+
+def _count(pair: PairComparison) -> str:
+    """`10 000 examples`"""
+    return f"{pair.n_examples:,} {pair.unit}s".replace(",", " ")
 
 
 def _one_sided(interval: Resampled) -> bool:
@@ -66,7 +76,10 @@ def _undecided(pair: PairComparison) -> list[str]:
     """What a claimed difference still leaves open."""
     if pair.examples is None:
         return ["only the seeds were resampled, so it is not decided whether it holds on other examples"]
-    source = {"seeds": "which seeds ran", "examples": f"which {pair.unit}s are in the {pair.split} set", None: None}[pair.source]
+    seeds, examples = "which seeds ran", f"which {pair.unit}s are in the {pair.split} set"
+    if _alike(pair):
+        return [f"how large it is depends on {seeds} as much as on {examples}"]
+    source = {"seeds": seeds, "examples": examples, None: None}[pair.source]
     return [] if source is None else [f"how large it is depends mostly on {source}"]
 
 
@@ -76,7 +89,9 @@ def _doubt(pair: PairComparison) -> list[str]:
     parts = []
     if pair.both is not None and not _one_sided(pair.both) and len(alone) == 1:
         parts.append(f"resampling {alone[0]} alone would have left zero out")
-    if pair.source == "seeds":
+    if _alike(pair):
+        parts.append(f"the doubt comes from the seeds as much as from the {pair.unit}s: more of both would tell")
+    elif pair.source == "seeds":
         parts.append("the doubt comes mostly from the seeds: more seeds would tell")
     elif pair.source == "examples":
         parts.append(
@@ -97,6 +112,11 @@ def _stability(pair: PairComparison, level: float) -> list[str]:
     return [
         f"{steadier} is the more stable one: {ratio:.2f} of the other's sd over seeds (Brown-Forsythe, uncorrected, {_p(test.p)})"
     ]
+
+
+def _alike(pair: PairComparison) -> bool:
+    """Neither source has clearly more of the doubt."""
+    return pair.seeds_share is not None and MOSTLY_EXAMPLES < pair.seeds_share < MOSTLY_SEEDS
 
 
 def _second_look(pair: PairComparison, told: Told) -> list[str]:
