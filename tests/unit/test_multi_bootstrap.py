@@ -130,6 +130,28 @@ def test_seeds_named_by_strings_give_the_same_numbers_whatever_the_hash_seed() -
     assert len(numbers) == 1
 
 
+def test_pairs_are_drawn_as_pairs() -> None:
+    """The paired bootstrap test of deep-significance draws each arm on its own."""
+    rng = np.random.default_rng(0)
+    seeds = rng.normal(0, 1, 12)
+    a, b = Draws(seeds + 0.1 + rng.normal(0, 0.01, 12)), Draws(seeds)
+    paired, unpaired = (multi_bootstrap(a, b, paired=p, bootstrap_seed=0, n_resamples=2000).seeds for p in (True, False))
+    assert paired.percentile_high - paired.percentile_low < 0.02 < 0.9 < unpaired.percentile_high - unpaired.percentile_low
+    assert paired.percentile_p == 2 / 2001 < 0.5 < unpaired.percentile_p
+
+
+def test_the_seed_is_heard_and_the_global_state_is_neither_heard_nor_touched() -> None:
+    base, experiment = _reference_arms()
+    np.random.seed(1)
+    before = np.random.random()
+    np.random.seed(1)
+    first = _compare(experiment, base, paired=False)
+    assert np.random.random() == before
+    np.random.seed(2)
+    assert _compare(experiment, base, paired=False) == first
+    assert _compare(experiment, base, paired=False, seed=1) != first
+
+
 def test_no_p_value_is_zero_and_equal_arms_do_not_differ() -> None:
     base, _ = _reference_arms()
     same = _compare(base, base, paired=True, n_resamples=200)
