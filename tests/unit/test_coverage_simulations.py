@@ -205,7 +205,7 @@ def test_mcnemar_errs_no_more_often_than_its_level_also_over_seeds() -> None:
 
 
 def test_after_holm_any_false_claim_is_as_rare_as_the_level() -> None:
-    n, rng = 4000, np.random.default_rng(8)
+    n, rng = 2000, np.random.default_rng(8)
     scores = rng.normal(size=(n, 4, 10))
     pairs = [(i, j) for i in range(4) for j in range(i)]
     claims = sum(min(holm([mean_tests.welch_t(arms[i], arms[j]).p or 1.0 for i, j in pairs])) <= 0.05 for arms in scores)
