@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bertft_core.config import UserError
 from bertft_core.data.examples import did_you_mean
@@ -16,12 +14,13 @@ from bertft_core.evaluation.insights.seeds import CURVE, POWER, Place, seeds_nee
 from bertft_core.evaluation.insights.studies import variance_between
 from bertft_core.evaluation.summary import summarise
 from bertft_core.records import StudySummary
-from bertft_core.records.insights import SeedsFor, SeedsNeeded
+from bertft_core.records.counted_seeds import CountedForSpread, CountedSeeds
+from bertft_core.records.insights import Insights, SeedsFor, SeedsNeeded, SeedsPoint
+from bertft_core.report.seeds_text import seeds_text, spread_text
 from bertft_core.statistics.expected_best import trials_to_exceed
 from bertft_core.statistics.seeds_needed import detectable_effect, half_width, seeds_for_winning
 from flows.studies import StudyOnDisk, find_study
 
-WINNING = 0.75
 REACH = 0.95
 ALPHA = 0.05
 
@@ -43,8 +42,11 @@ class Wanted:
 def seeds_command(names: Sequence[str], home: Path | None, wanted: Wanted, *, as_json: bool) -> int:
     """Print what the seeds of a study tell, or what a given spread takes."""
     _check(names, wanted)
-    found = _of_study(names, home, wanted) if names else _of_sd(wanted)
-    print(json.dumps(found["values"], indent=1) if as_json else "\n".join(found["lines"]))
+    counted = _of_study(names, home, wanted) if names else _of_spread(wanted)
+    if as_json:
+        print(counted.model_dump_json(indent=1))
+    else:
+        print(seeds_text(counted) if isinstance(counted, CountedSeeds) else spread_text(counted))
     return 0
 
 
@@ -68,81 +70,47 @@ def _check(names: Sequence[str], wanted: Wanted) -> None:
         raise UserError(f"{', '.join(alone)} needs a study", found="none", todo="bertft seeds STUDY")
 
 
-def _winning() -> str:
-    n = math.ceil(seeds_for_winning(WINNING))
-    share = f"{100 * WINNING:.0f} % of the pairs of runs"
-    return f"to tell that one of two arms wins in {share}: {n} pairs, whatever the spread (Noether 1987; both risks 5 %)"
-
-
-# From a spread
-
-
-def _of_sd(wanted: Wanted) -> dict[str, Any]:
+def _of_spread(wanted: Wanted) -> CountedForSpread:
     sd = wanted.sd or 0.0
     aims = []
     if wanted.half_width is not None:
         aims.append(for_half_width(GIVEN, sd, wanted.half_width, None))
     if wanted.effect is not None:
         aims.append(for_effect(GIVEN, sd, wanted.effect, wanted.power, None, paired=wanted.paired))
-    rows = [(n, half_width(n, sd), sd * detectable_effect(n, paired=wanted.paired, wanted=wanted.power)) for n in CURVE]
-    kind = "paired differences" if wanted.paired else "each of two unpaired arms"
-    lines = [f"an sd of {sd:g} ({kind})", ""] + [aim.sentence for aim in aims] + [_winning(), ""]
-    lines += [f"{'seeds':>7}{'mean to ±':>12}   finds, power {100 * wanted.power:g} %"]
-    lines += [f"{n:>7}{width:>12.4g}   {least:.4g}" for n, width, least in rows]
-    table = [{"n": n, "half_width": width, "detectable": least} for n, width, least in rows]
-    values = {
-        "sd": sd,
-        "paired": wanted.paired,
-        "power": wanted.power,
-        "aims": [aim.model_dump(mode="json") for aim in aims],
-        "pairs_to_tell_a_winner": math.ceil(seeds_for_winning(WINNING)),
-        "curve": table,
-    }
-    return {"lines": lines, "values": values}
+    detectable = {n: sd * detectable_effect(n, paired=wanted.paired, wanted=wanted.power) for n in CURVE}
+    return CountedForSpread(
+        sd=sd,
+        paired=wanted.paired,
+        power=wanted.power,
+        aims=tuple(aims),
+        pairs_to_tell_a_winner=math.ceil(seeds_for_winning()),
+        curve=tuple(SeedsPoint(n=n, half_width=half_width(n, sd), detectable=least) for n, least in detectable.items()),
+    )
 
 
-# From a study
-
-
-def _of_study(names: Sequence[str], home: Path | None, wanted: Wanted) -> dict[str, Any]:
-    studies = [find_study(name, home) for name in dict.fromkeys(names)]
-    summaries = [_summary(found) for found in studies]
-    found, summary = studies[0], summaries[0]
-    at = Place(_metric(found, summary, wanted.metric), summary.headline_split, summary.headline_checkpoint)
+def _of_study(names: Sequence[str], home: Path | None, wanted: Wanted) -> CountedSeeds:
+    """Of the first study; several also tell the variance between them."""
+    studies = [(found.study, found, _summary(found)) for found in (find_study(name, home) for name in dict.fromkeys(names))]
+    study, found, summary = studies[0]
     _check_arm(summary, wanted.arm)
-    needed = [each for each in seeds_needed(found.study, summary.arms, at) if wanted.arm in (None, each.arm)]
-    aims = _aims(needed, wanted)
-    between = (
-        variance_between([(one.study, it) for one, it in zip(studies, summaries, strict=True)], at) if len(studies) > 1 else ()
+    at = Place(_metric(summary, wanted.metric), summary.headline_split, summary.headline_checkpoint)
+    needed = tuple(each for each in seeds_needed(study, summary.arms, at) if wanted.arm in (None, each.arm))
+    insights = summary.insights or Insights()
+    between = variance_between([(one, told) for one, _, told in studies], at) if len(studies) > 1 else ()
+    return CountedSeeds(
+        study=study.name,
+        metric=at.metric,
+        split=at.split,
+        checkpoint=at.checkpoint,
+        seeds_needed=needed,
+        nothing=None if needed else _nothing(found, summary, wanted),
+        aims=tuple(_aims(needed, wanted)),
+        pairs_to_tell_a_winner=math.ceil(seeds_for_winning()),
+        exceeding=tuple(_exceeding(found, summary, wanted)),
+        variance=tuple(each for each in insights.variance if wanted.arm in (None, each.arm)),
+        between_studies=tuple(each for each in between if wanted.arm in (None, each.arm)),
+        start_many=tuple(view for view in insights.start_many if wanted.arm in (None, view.arm)),
     )
-    insights = summary.insights
-    schedules = [] if insights is None else [view for view in insights.start_many if wanted.arm in (None, view.arm)]
-    variance = [] if insights is None else [each for each in insights.variance if wanted.arm in (None, each.arm)]
-    exceeding = _exceeding(found, summary, wanted)
-    lines = [f"{found.study.name}: {at.metric} on {at.split}, {at.checkpoint} checkpoint", "", "what these seeds tell"]
-    lines += [f"  {each.sentence}" for each in needed] or [f"  {_nothing(found, summary, wanted)}"]
-    lines += (
-        ["", "how many it takes"]
-        + [f"  {aim.sentence}" for aim in aims]
-        + [f"  {_winning()}"]
-        + [f"  {told}" for told in exceeding]
-    )
-    lines += _table(needed)
-    lines += _section("where the variance comes from", [each.sentence for each in (*variance, *between)])
-    lines += _section("start many, stop early, continue some", [view.sentence for view in schedules])
-    values = {
-        "study": found.study.name,
-        "metric": at.metric,
-        "split": at.split,
-        "checkpoint": at.checkpoint,
-        "seeds_needed": [each.model_dump(mode="json") for each in needed],
-        "aims": [aim.model_dump(mode="json") for aim in aims],
-        "pairs_to_tell_a_winner": math.ceil(seeds_for_winning(WINNING)),
-        "variance": [each.model_dump(mode="json") for each in variance],
-        "between_studies": [each.model_dump(mode="json") for each in between],
-        "start_many": [view.model_dump(mode="json") for view in schedules],
-    }
-    return {"lines": lines, "values": values}
 
 
 def _summary(found: StudyOnDisk) -> StudySummary:
@@ -155,7 +123,7 @@ def _summary(found: StudyOnDisk) -> StudySummary:
     return summarise(found.study, found.card, found.planned, found.records, chosen, found.dir.run_dir, sweeps)
 
 
-def _metric(found: StudyOnDisk, summary: StudySummary, asked: str | None) -> str:
+def _metric(summary: StudySummary, asked: str | None) -> str:
     if asked is None:
         return summary.headline_metric
     prefix = f"{summary.headline_checkpoint}/{summary.headline_split}/"
@@ -165,7 +133,7 @@ def _metric(found: StudyOnDisk, summary: StudySummary, asked: str | None) -> str
     if asked not in known:
         usual = [name for name in known if "/" not in name]
         raise UserError(
-            f"no run of '{found.study.name}' has the metric '{asked}' on {summary.headline_split}",
+            f"no run of '{summary.study}' has the metric '{asked}' on {summary.headline_split}",
             found=", ".join(usual) or "no scores at all",
             todo=did_you_mean(asked, known),
         )
@@ -225,22 +193,3 @@ def _nothing(found: StudyOnDisk, summary: StudySummary, wanted: Wanted) -> str:
         f"{arm.arm} {sum(bool(seed.scores) for seed in arm.seeds)}" for arm in summary.arms if wanted.arm in (None, arm.arm)
     )
     return f"nothing: it takes three seeds with a score, and there are: {counts}"
-
-
-def _table(needed: Sequence[SeedsNeeded]) -> list[str]:
-    """What n seeds would give at the spreads that were seen."""
-    shown = [each for each in needed if each.curve]
-    if not shown:
-        return []
-    heads = [f"{each.arm} ±" if each.baseline is None else f"{name_of(each)} finds" for each in shown]
-    lines = ["", "at the spread that was seen", f"  {'seeds':>5}  " + "  ".join(heads)]
-    for place, n in enumerate(CURVE):
-        cells = [
-            point.half_width if each.baseline is None else point.detectable for each in shown if (point := each.curve[place])
-        ]
-        lines.append(f"  {n:>5}  " + "  ".join(f"{cell:>{len(head)}.4f}" for cell, head in zip(cells, heads, strict=True)))
-    return lines
-
-
-def _section(title: str, sentences: Sequence[str]) -> list[str]:
-    return ["", title, *(f"  {sentence}" for sentence in sentences)] if sentences else []

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from bertft_core.config.seeds import CrossedDesign
 from bertft_core.evaluation.insights.amounts import duration, score
 from bertft_core.evaluation.insights.evidence import Evidence
 from bertft_core.records import ArmSummary, RunRecord, SweepResult
@@ -72,6 +73,8 @@ def _view(
         f"{score(half.v)} (with replacement) or {score(half.u)} (without)"
     )
     sentence += f", in {duration(half.hours)} of training one after the other" if half.hours is not None else ""
+    if source == "seeds" and isinstance(evidence.study.seeds.design, CrossedDesign):
+        sentence += "; this takes runs for independent, and those of a grid share seeds"
     return BudgetView(arm=arm, source=source, metric=evidence.metric, n_values=len(values), points=points, sentence=sentence)
 
 
