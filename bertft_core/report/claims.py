@@ -33,7 +33,7 @@ def section(comparison: Comparison) -> Section:
         "comparison": comparison,
         "sentences": [wording.ended(pair.sentence) for pair in pairs],
         "refused": [wording.ended(why) for why in comparison.refused],
-        "notes": [wording.said(note, (arm.name for arm in comparison.arms)) for note in comparison.notes],
+        "notes": [wording.said(note, [*comparison.studies, *(arm.name for arm in comparison.arms)]) for note in comparison.notes],
         "pictures": drawn,
         "rows": [_row(pair, comparison) for pair in pairs],
         "details": [_detail(pair) for pair in pairs],
@@ -179,8 +179,9 @@ def _detail(pair: PairComparison) -> Section:
             ends = f"{wording.signed(found.percentile_low)} to {wording.signed(found.percentile_high)}"
             lines.append((f"percentile interval, {name}", f"{ends}, p {wording.p_value(found.percentile_p)}"))
     if pair.aso is not None:
-        sure = "under" if pair.aso.eps_min < pair.aso.tau else "not under"
-        lines.append(("almost stochastic order, ε_min", f"{pair.aso.eps_min:.3f}, {sure} τ = {pair.aso.tau:g}"))
+        under = "under" if pair.aso.eps_min < pair.aso.tau else "not under"
+        few = ", from too few seeds to mean much" if pair.aso.eps_min < pair.aso.tau and not pair.aso.is_better else ""
+        lines.append(("almost stochastic order, ε_min", f"{pair.aso.eps_min:.3f}, {under} τ = {pair.aso.tau:g}{few}"))
     lines += [(name.replace("_", " ").replace("cohens", "Cohen's").replace("hedges", "Hedges'").replace("cliffs", "Cliff's"),
                f"{value:.2f}".replace("-", "−")) for name, value in pair.effects.items()]  # fmt: skip
     if pair.disagreement is not None:

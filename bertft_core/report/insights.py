@@ -8,7 +8,16 @@ from typing import Any
 
 from markupsafe import Markup
 
-from bertft_core.records.insights import Agreement, BudgetView, Component, FlippingExample, Insights, SeedsNeeded, StartManyView
+from bertft_core.records.insights import (
+    Agreement,
+    BudgetView,
+    Component,
+    FlippingExample,
+    Insights,
+    SeedsNeeded,
+    StartManyView,
+    VarianceComponents,
+)
 from bertft_core.report import plots, wording
 from bertft_core.report.drawings.bars import Bar, BarGroup, bar_plot
 from bertft_core.report.drawings.lines import Line, Reference, line_css, line_plot
@@ -55,8 +64,9 @@ def pictures(found: Insights, arms: Sequence[str]) -> dict[str, Markup]:
     """Name of the file → picture; what has nothing to show is left out."""
     place = {arm: i for i, arm in enumerate(arms)}
     drawn: dict[str, Markup] = {}
-    if found.variance:
-        drawn["variance"] = _variance(found, place)
+    varying = [variance for variance in found.variance if any(c.variance > 0 for c in variance.components)]
+    if varying:
+        drawn["variance"] = _variance(varying, place)
     own = [needed for needed in found.seeds_needed if needed.baseline is None and needed.curve]
     paired = [needed for needed in found.seeds_needed if needed.baseline is not None and needed.curve]
     if own:
@@ -78,16 +88,16 @@ def pictures(found: Insights, arms: Sequence[str]) -> dict[str, Markup]:
     return drawn
 
 
-def _variance(found: Insights, place: dict[str, int]) -> Markup:
+def _variance(found: Sequence[VarianceComponents], place: dict[str, int]) -> Markup:
     """Square roots of the variances, so that they can be read in the unit of the scores."""
     groups = []
-    for variance in found.variance:
+    for variance in found:
         bars = [
             Bar(NAMES.get(c.source, c.source), math.sqrt(c.variance), _root(c.low), _root(c.high), _bar_note(c))
             for c in variance.components
         ]
         groups.append(BarGroup(variance.arm, plots.colour(place.get(variance.arm, 0)), bars))
-    first = found.variance[0]
+    first = found[0]
     return bar_plot(groups, f"standard deviation of {first.metric} on {first.split} by source")
 
 

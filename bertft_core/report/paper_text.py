@@ -204,7 +204,8 @@ def statistics(told: Told) -> str:
         f"on {summary.headline_split}; collapsed runs are included."
     )
     if found is None or not found.pairs:
-        return f"{text} Intervals of means are 95 % t-intervals over seeds."
+        level = summary.adaptive.level if summary.adaptive is not None else 0.95
+        return f"{text} Intervals of means are {100 * level:.4g} % t-intervals over seeds."
     drawn = (
         wording.listed(dict.fromkeys(pair.p_of for pair in found.pairs if pair.p_of)) if any(p.p_of for p in found.pairs) else ""
     )
