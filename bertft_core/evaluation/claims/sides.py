@@ -40,8 +40,13 @@ class Side:
 
     @property
     def seeds(self) -> dict[int, SeedScore]:
-        """Seed index → its row, of the runs that ended with a score."""
-        return {seed.index: seed for seed in self.arm.seeds if seed.status in SCORED and seed.scores}
+        """Seed index → its row, of the runs that ended with a score; of selected seeds the best alone, for they are no sample."""
+        selected = self.arm.selected
+        return {
+            seed.index: seed
+            for seed in self.arm.seeds
+            if seed.status in SCORED and seed.scores and (selected is None or seed.index == selected.best)
+        }
 
     @property
     def collapsed(self) -> tuple[int, ...]:
