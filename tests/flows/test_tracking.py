@@ -122,6 +122,9 @@ def test_the_parent_has_statistics_report_data_and_provenance(finished, runs, cl
     artifacts = {item.path for item in client.list_artifacts(study.info.run_id)}
     assert {"report", "provenance", "data_card.json", "config.json"} <= artifacts
     assert {item.path for item in client.list_artifacts(study.info.run_id, "report")} >= {"report/report.html", "report/runs.csv"}
+    tables = {item.path for item in client.list_artifacts(study.info.run_id, "report/tables")}
+    assert tables >= {f"report/tables/results.{ending}" for ending in ("tex", "md", "csv", "json")}
+    assert "report/figures/curves_loss.svg" in {i.path for i in client.list_artifacts(study.info.run_id, "report/figures")}
     assert "provenance/packages.txt" in {item.path for item in client.list_artifacts(study.info.run_id, "provenance")}
     assert [used.dataset.digest for used in study.inputs.dataset_inputs] == [finished.study.summary.data_fingerprint[:36]]
     assert "full" in study.data.tags["mlflow.note.content"]
