@@ -37,6 +37,11 @@ def test_t_tests_are_scipys() -> None:
         assert (ours.statistic, ours.p) == pytest.approx((theirs.statistic, theirs.pvalue))
 
 
+@pytest.mark.filterwarnings("error")
+def test_an_arm_without_spread_is_tested_without_a_warning() -> None:
+    assert mean_tests.welch_t([1, 2, 3], [4, 4, 4]).p == pytest.approx(stats.ttest_1samp([1, 2, 3], 4).pvalue)
+
+
 def test_ranks_without_ties_give_scipys_exact_tests() -> None:
     signed, u = mean_tests.wilcoxon(A, B, 0), mean_tests.mann_whitney(A, B, 0)
     differences = np.array(A) - B
