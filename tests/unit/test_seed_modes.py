@@ -12,6 +12,7 @@ from bertft_core.evaluation.adaptive import interval_level, looks_of
 from bertft_core.evaluation.seed_modes import planned_runs, unanswered
 from bertft_core.evaluation.summary import summarise
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudyDir, StudySummary
+from bertft_core.records.damage import find_damage
 from bertft_core.records.start_many import Starter, answers, cut_step, goes_on, kept, ranked, starter
 from bertft_core.training.cuts import refuse_blind_cuts
 from bertft_core.training.planning import plan_runs
@@ -98,6 +99,7 @@ def test_a_killed_study_ends_as_one_that_was_not(many, tmp_path, kill_after):
     study = Study(tmp_path, seeds=MANY)
     with pytest.raises(Killed):
         study.run(kill_after)
+    assert list(find_damage(study.dir)) == []  # curves that grew since the cut are no damage
     assert results(study.run()) == results(many[1])
 
 
