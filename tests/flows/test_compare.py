@@ -1,0 +1,37 @@
+"""`bertft compare` on a study that a whole `bertft run` has made."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+from bertft_core.records.comparison import Comparison
+from bertft_core.records.store import read_record
+from tests.flows.studies import run_several
+
+
+def test_a_finished_study_says_in_summary_and_command_why_two_seeds_are_not_compared(finished, shared, tmp_path):
+    study, home = finished.study, tmp_path / "home"
+    shutil.copytree(study.home / "studies", home / "studies")
+    shutil.copy(shared / "mlflow.db", home)
+    words = ["compare", study.name, "--home", str(home)]
+    told, stated, wrong, nowhere = run_several(
+        [
+            words,
+            [*words, "--json", "--output", str(tmp_path / "out"), "--resamples", "200"],
+            [*words, "--metric", "accurancy"],
+            ["compare", "nowhere", "--home", str(home)],
+        ],
+        study.environment,
+    )
+    assert told.code == 0
+    assert "full is not compared: 2 of its runs ended with a score" in told.stdout
+    assert (home / "comparisons" / study.name / "comparison.html").exists()
+    found = Comparison.model_validate(json.loads(stated.stdout))
+    assert read_record(tmp_path / "out" / "comparison.json", Comparison) == found
+    assert ([arm.n_seeds for arm in found.arms], found.pairs, len(found.refused)) == ([2, 2], (), 2)
+    of_study = study.summary.comparison
+    assert (of_study.refused, of_study.arms) == (found.refused, found.arms)
+    assert (wrong.code, nowhere.code) == (2, 2)
+    assert "did you mean 'accuracy'" in wrong.stderr
+    assert "MLflow has no finished study 'nowhere'" in nowhere.stderr
