@@ -55,14 +55,14 @@ def _pair_rows(pairs: Sequence[PairComparison], level: float) -> list[tuple[str,
 
 
 def _others(pairs: Sequence[PairComparison]) -> str:
-    lines = []
-    for metric in dict.fromkeys(pair.metric for pair in pairs):
-        claimed = [
-            f"{pair.arm} − {pair.baseline} {wording.signed(pair.difference)}"
-            for pair in pairs
-            if pair.metric == metric and pair.claimed
-        ]
-        lines.append((metric, "; ".join(claimed) or "no difference is claimed"))
+    """What is claimed on each of the other metrics, and those on which nothing is, together."""
+    claimed: dict[str, list[str]] = {pair.metric: [] for pair in pairs}
+    for pair in pairs:
+        if pair.claimed:
+            claimed[pair.metric].append(f"{pair.arm} − {pair.baseline} {wording.signed(pair.difference)}")
+    lines = [(metric, "; ".join(told)) for metric, told in claimed.items() if told]
+    nothing = ", ".join(metric for metric, told in claimed.items() if not told)
+    lines += [("nothing on", nothing)] if nothing else []
     return f"claimed on the other metrics of {pairs[0].split}\n{_table(lines)}"
 
 

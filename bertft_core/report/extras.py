@@ -60,6 +60,8 @@ def gather(told: Told, study_dir: StudyDir) -> Extras:
     pictures = {**bands, **{f"reliability_{arm}": picture for arm, picture in reliability}}
     for part in (said, seen):
         pictures |= part["pictures"] if part is not None else {}
+    every_seed = figures.seed_plots(told.study, told.card, summary)
+    pictures |= {"seeds": every_seed[0]} if every_seed else {}
     return Extras(context, pictures, tables, setup, items)
 
 

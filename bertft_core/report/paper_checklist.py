@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bertft_core.report import paper_text, wording
+from bertft_core.report import paper_settings, paper_text, wording
 from bertft_core.report.paper_text import Told
 
 FOR_YOU = "for you to answer"
@@ -70,7 +70,7 @@ def _error_bars(told: Told) -> str:
 
 
 def _bounds(told: Told) -> str:
-    found = [paper_text.search(arm, config.search) for arm, config in told.study.arms.items() if config.search is not None]
+    found = [paper_settings.search(arm, config.search) for arm, config in told.study.arms.items() if config.search is not None]
     return " ".join(found) if found else "Nothing was searched: every setting is the one in the configuration."
 
 
@@ -80,7 +80,7 @@ def _chosen(told: Told) -> str:
         if arm.chosen:
             values = wording.listed(f"{name} = {wording.setting(value)}" for name, value in arm.chosen.items())
             found.append(f"{arm.arm}: {values}")
-    text = paper_text.training(told)
+    text = paper_settings.training(told.study, told.summary)
     return f"{text} Chosen by search: {'; '.join(found)}." if found else text
 
 

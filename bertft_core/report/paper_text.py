@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bertft_core.config.search import Choices, Range, SearchConfig
 from bertft_core.config.study import StudyConfig
-from bertft_core.config.training import TrainingConfig
 from bertft_core.records import ArmSummary, DatasetCard, Environment, RunRecord, StudySummary, SweepResult
 from bertft_core.report import wording
+from bertft_core.report.paper_settings import search, training
 
 HEADS = {
     "classification": "a classification head",
@@ -57,7 +56,7 @@ def setup_text(told: Told) -> list[tuple[str, str]]:
     parts = [
         ("Data", data(told)),
         ("Model", model(told)),
-        ("Training", training(told)),
+        ("Training", training(told.study, told.summary)),
         ("Search", " ".join(search(arm, config.search) for arm, config in told.study.arms.items() if config.search)),
         ("Seeds", seeds(told)),
         ("Statistics", statistics(told)),
@@ -98,85 +97,6 @@ def model(told: Told) -> str:
         if len(arms) > 1
         else f"{text} It is fine-tuned as {arms[0]}."
     )
-
-
-def training(told: Told) -> str:
-    """The settings that all arms share, then what differs."""
-    chosen = {arm.arm: dict(arm.chosen) for arm in told.summary.arms}
-    settings = {arm: told.study.training_of(arm, chosen.get(arm)) for arm in told.study.arms}
-    first = next(iter(settings.values()))
-    names = list(type(first).model_fields)
-    differing = [name for name in names if any(getattr(s, name) != getattr(first, name) for s in settings.values())]
-    text = _shared(first, frozenset(differing))
-    for arm, config in settings.items() if differing else ():
-        text += f" For {arm}: {wording.listed(_named(config, name) for name in differing if _says(config, name))}."
-    which = "with the best validation " + told.study.metric if told.summary.headline_checkpoint == "best" else "of the last step"
-    cadence = () if {*CADENCE} & {*differing} else [_named(first, name) for name in CADENCE if _says(first, name)]
-    return f"{text} We report the weights {which}{f' ({wording.listed(cadence)})' if cadence else ''}."
-
-
-CADENCE = ("evaluate_every_epochs", "evaluate_every_steps")
-UNITS = {
-    "epochs": "{} epochs",
-    "max_steps": "{} steps",
-    "evaluate_every_epochs": "validated every {} epochs",
-    "evaluate_every_steps": "validated every {} steps",
-}
-
-
-def _says(config: TrainingConfig, name: str) -> bool:
-    """One of a pair of settings is none where the other is given: that says nothing."""
-    return getattr(config, name) is not None or name not in UNITS
-
-
-def _named(config: TrainingConfig, name: str) -> str:
-    value = getattr(config, name)
-    words = UNITS.get(name, name.replace("_", " ") + " {}").format("none" if value is None else wording.setting(value))
-    return words.replace("every 1 epochs", "after every epoch").replace("every 1 steps", "after every step")
-
-
-def _shared(config: TrainingConfig, differing: frozenset[str]) -> str:
-    length = _named(config, "epochs" if config.max_steps is None else "max_steps")
-    clip = (
-        "without clipping"
-        if config.max_grad_norm is None
-        else f"gradients clipped at norm {wording.setting(config.max_grad_norm)}"
-    )
-    parts = {
-        "learning_rate": f"peak learning rate {wording.setting(config.learning_rate)}",
-        "batch_size": f"batch size {config.batch_size}",
-        "epochs": length,
-        "warmup_ratio": f"{100 * config.warmup_ratio:g} % linear warm-up",
-        "schedule": f"{config.schedule} schedule",
-        "weight_decay": f"weight decay {wording.setting(config.weight_decay)} (none on biases and LayerNorm)",
-        "max_grad_norm": clip,
-        "precision": f"{config.precision} precision",
-    }
-    if {"epochs", "max_steps"} & differing:
-        parts.pop("epochs")
-    beta1, beta2, epsilon = map(wording.setting, (config.adam_beta1, config.adam_beta2, config.adam_epsilon))
-    betas = f"β = ({beta1}, {beta2}), ε = {epsilon}"
-    shared = [words for name, words in parts.items() if name not in differing]
-    dropout = [] if config.dropout is None or "dropout" in differing else [f"dropout {wording.setting(config.dropout)}"]
-    return f"We train with AdamW ({betas}), {wording.listed([*shared, *dropout])}."
-
-
-def search(arm: str, config: SearchConfig) -> str:
-    """Sampler, size, space and rule of one search."""
-    sampler = {"tpe": "the tree-structured Parzen estimator", "random": "random search"}[config.sampler]
-    space = wording.listed(f"{name.replace('_', ' ')} in {_space(values)}" for name, values in config.space.items())
-    pruner = ", trials behind the median were stopped early" if config.pruner == "median" else ""
-    return (
-        f"For {arm} we searched {space} by {sampler} (Optuna) in {wording.several(config.n_trials, 'trial')}{pruner}; "
-        f"the best mean validation score over {wording.several(config.n_seeds, 'seed')} was chosen, "
-        "and none of these seeds is among those we report."
-    )
-
-
-def _space(values: Range | Choices) -> str:
-    if isinstance(values, Choices):
-        return "{" + ", ".join(map(wording.setting, values.choices)) + "}"
-    return f"[{wording.setting(values.low)}, {wording.setting(values.high)}]{' (log scale)' if values.log else ''}"
 
 
 def seeds(told: Told) -> str:

@@ -171,6 +171,15 @@ def test_a_study_of_one_arm_without_search_leaves_out_what_it_has_not(tmp_path):
     assert "95 % t-intervals" in parts["Statistics"]
 
 
+def test_what_most_arms_share_is_said_once_and_an_arm_with_another_value_by_name(tmp_path):
+    arms = {"a": {}, "b": {}, "c": {}, "long": {"max_steps": 50}, "strict": {"weight_decay": 0.1}}
+    text = dict(setup_text(told(tmp_path, study=make_study(arms=arms))[0]))["Training"]
+    assert "2 epochs" in text
+    assert "weight decay 0.01 (none on biases and LayerNorm)" in text
+    assert text.count(" For ") == 2
+    assert " For long: 50 steps. For strict: weight decay 0.1. We report" in text
+
+
 def test_failed_runs_are_told_in_text_and_checklist(tmp_path):
     found, _ = told(tmp_path, status="failed")
     assert "Runs that were no plain success: features: 3 failed; full: 3 failed." in dict(setup_text(found))["Seeds"]

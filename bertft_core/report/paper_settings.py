@@ -1,0 +1,105 @@
+"""The settings of a study in sentences for a paper: what most arms share, where an arm differs, and what was searched."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from bertft_core.config.search import Choices, Range, SearchConfig
+from bertft_core.config.study import StudyConfig
+from bertft_core.config.training import TrainingConfig
+from bertft_core.records import StudySummary
+from bertft_core.report import wording
+
+PAIRED = (("epochs", "max_steps"), ("evaluate_every_epochs", "evaluate_every_steps"))
+CADENCE = ("evaluate_every_epochs", "evaluate_every_steps")
+UNITS = {
+    "epochs": "{} epochs",
+    "max_steps": "{} steps",
+    "evaluate_every_epochs": "validated every {} epochs",
+    "evaluate_every_steps": "validated every {} steps",
+}
+
+
+def training(study: StudyConfig, summary: StudySummary) -> str:
+    """The settings that most arms share, then where an arm has others."""
+    chosen = {arm.arm: dict(arm.chosen) for arm in summary.arms}
+    settings = {arm: study.training_of(arm, chosen.get(arm)) for arm in study.arms}
+    usual, unsettled = _usual(list(settings.values()))
+    text = _shared(usual, unsettled)
+    for arm, config in settings.items():
+        names = [name for name in type(usual).model_fields if name in unsettled or getattr(config, name) != getattr(usual, name)]
+        named = [_named(config, name) for name in names if _says(config, name)]
+        text += f" For {arm}: {wording.listed(named)}." if named else ""
+    which = "with the best validation " + study.metric if summary.headline_checkpoint == "best" else "of the last step"
+    cadence = () if {*CADENCE} & unsettled else [_named(usual, name) for name in CADENCE if _says(usual, name)]
+    return f"{text} We report the weights {which}{f' ({wording.listed(cadence)})' if cadence else ''}."
+
+
+def _usual(settings: Sequence[TrainingConfig]) -> tuple[TrainingConfig, frozenset[str]]:
+    """What more than half of the arms have of each setting, and the names of the settings of which no value is so usual."""
+    usual: dict[str, Any] = {}
+    unsettled: set[str] = set()
+    paired = {name: pair for pair in PAIRED for name in pair}
+    for name in type(settings[0]).model_fields:
+        names = paired.get(name, (name,))
+        (values, n), *_ = Counter(tuple(getattr(config, one) for one in names) for config in settings).most_common(1)
+        usual |= dict(zip(names, values, strict=True))
+        unsettled |= set() if 2 * n > len(settings) else {*names}
+    return settings[0].model_copy(update=usual), frozenset(unsettled)
+
+
+def _says(config: TrainingConfig, name: str) -> bool:
+    """One of a pair of settings is none where the other is given: that says nothing."""
+    return getattr(config, name) is not None or name not in UNITS
+
+
+def _named(config: TrainingConfig, name: str) -> str:
+    value = getattr(config, name)
+    words = UNITS.get(name, name.replace("_", " ") + " {}").format("none" if value is None else wording.setting(value))
+    return words.replace("every 1 epochs", "after every epoch").replace("every 1 steps", "after every step")
+
+
+def _shared(config: TrainingConfig, differing: frozenset[str]) -> str:
+    length = _named(config, "epochs" if config.max_steps is None else "max_steps")
+    clip = (
+        "without clipping"
+        if config.max_grad_norm is None
+        else f"gradients clipped at norm {wording.setting(config.max_grad_norm)}"
+    )
+    parts = {
+        "learning_rate": f"peak learning rate {wording.setting(config.learning_rate)}",
+        "batch_size": f"batch size {config.batch_size}",
+        "epochs": length,
+        "warmup_ratio": f"{100 * config.warmup_ratio:g} % linear warm-up",
+        "schedule": f"{config.schedule} schedule",
+        "weight_decay": f"weight decay {wording.setting(config.weight_decay)} (none on biases and LayerNorm)",
+        "precision": f"{config.precision} precision",
+        "max_grad_norm": clip,
+    }
+    if {"epochs", "max_steps"} & differing:
+        parts.pop("epochs")
+    beta1, beta2, epsilon = map(wording.setting, (config.adam_beta1, config.adam_beta2, config.adam_epsilon))
+    betas = f"β = ({beta1}, {beta2}), ε = {epsilon}"
+    shared = [words for name, words in parts.items() if name not in differing]
+    dropout = [] if config.dropout is None or "dropout" in differing else [f"dropout {wording.setting(config.dropout)}"]
+    return f"We train with AdamW ({betas}), {wording.listed([*shared, *dropout])}."
+
+
+def search(arm: str, config: SearchConfig) -> str:
+    """Sampler, size, space and rule of one search."""
+    sampler = {"tpe": "the tree-structured Parzen estimator", "random": "random search"}[config.sampler]
+    space = wording.listed(f"{name.replace('_', ' ')} in {_space(values)}" for name, values in config.space.items())
+    pruner = ", trials behind the median were stopped early" if config.pruner == "median" else ""
+    return (
+        f"For {arm} we searched {space} by {sampler} (Optuna) in {wording.several(config.n_trials, 'trial')}{pruner}; "
+        f"the best mean validation score over {wording.several(config.n_seeds, 'seed')} was chosen, "
+        "and none of these seeds is among those we report."
+    )
+
+
+def _space(values: Range | Choices) -> str:
+    if isinstance(values, Choices):
+        return "{" + ", ".join(map(wording.setting, values.choices)) + "}"
+    return f"[{wording.setting(values.low)}, {wording.setting(values.high)}]{' (log scale)' if values.log else ''}"
