@@ -13,6 +13,9 @@ import warnings
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
+if not __package__:
+    sys.path.pop(0)  # this folder has a `statistics` that is not the one Python comes with
+
 PACKAGES = ("deepsig", "rliable", "arch", "pandas", "scipy", "numpy")
 
 

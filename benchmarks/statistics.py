@@ -89,7 +89,7 @@ def markdown_page(sizes: Sizes, figures: dict[str, Any], about: dict[str, str]) 
         "",
         f"All {n_pairs} pairs of {sizes.arms} arms of {sizes.seeds} seeds on {sizes.examples:,} made-up examples, seeds and",
         f"examples resampled {sizes.resamples:,} times, on one core. The figures are of one run, without imports and without",
-        "reading predictions; made by `benchmarks/statistics_speed.py`.",
+        "reading predictions; made by `benchmarks/statistics.py`.",
         "",
         *_table([("part", "wall time", "CPU time"), *part_rows(figures)]),
         "",
@@ -118,7 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run, print, write; 0, 1 where the goal was missed, 2 where the other Python is none."""
     options = parse(arguments)
     sizes = QUICK if options.quick else FULL
-    command = ["python", "benchmarks/statistics_speed.py", *(sys.argv[1:] if arguments is None else arguments)]
+    command = ["python", "benchmarks/statistics.py", *(sys.argv[1:] if arguments is None else arguments)]
     load = os.getloadavg()[0]
     if options.peer_python is not None and shutil.which(options.peer_python) is None:
         print(f"error: {options.peer_python} is no program", file=sys.stderr)
