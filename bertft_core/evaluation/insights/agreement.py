@@ -55,10 +55,10 @@ def _of_arm(evidence: Evidence, arm: ArmSummary) -> Agreement | str:
     return _of_categories(evidence, arm.arm, tables, tuned)
 
 
-def _of_categories(evidence: Evidence, arm: str, tables: Sequence[pa.Table], tuned: Tuned) -> Agreement:
+def _of_categories(evidence: Evidence, arm: str, tables: Sequence[pa.Table], tuned: Tuned) -> Agreement | str:
     given = categories(tables, tuned, evidence.card.labels, evidence.study.head)
-    if given is None:  # a head that was added without categories
-        raise ValueError(f"the answers of a head of kind '{evidence.study.head.kind}' are not known as categories")
+    if given is None:
+        return f"the answers of a head of kind '{evidence.study.head.kind}' are no categories"
     apart = pair_disagreement(given.answers)
     divergence = None
     if given.probabilities is not None:
