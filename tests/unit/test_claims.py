@@ -266,6 +266,14 @@ def test_studies_of_other_data_are_refused(tmp_path):
     )
 
 
+def test_a_study_whose_headline_has_no_score_is_compared_on_the_others(tmp_path):
+    results = make_results(tmp_path, {"features": LOW, "full": HIGH})
+    summary = results.summary.model_copy(update={"headline_metric": "f1_of_nothing"})
+    found = compare_studies([replace(results, summary=summary)], FEW)
+    assert found.headline_pairs == ()
+    assert {pair.metric for pair in found.pairs} == set(results.study.head.metrics)
+
+
 def test_a_metric_that_a_seed_lacks_is_not_compared(tmp_path):
     results = make_results(tmp_path, {"features": LOW, "full": HIGH})
     arm = results.summary.arms[1]

@@ -87,7 +87,7 @@ def question(studies: Sequence[StudyResults], asked: Asked) -> Question:
         if key.startswith(prefix)
     )
     metric = asked.metric or first.summary.headline_metric
-    if scored and metric not in scored:
+    if asked.metric is not None and scored and metric not in scored:
         _not_there("metric", metric, tuple(scored))
     level = max(interval_level(results.study) for results in studies)
     others = [name for name in first.study.head.metrics if name in scored and name != metric]
