@@ -9,8 +9,12 @@ from scipy.stats import ttest_rel
 from bertft_core.config.data import BundledData
 from bertft_core.evaluation.claims.asking import Asked
 from bertft_core.evaluation.claims.comparison import compare_studies
+from bertft_core.evaluation.claims.estimates import Sample, estimate
+from bertft_core.evaluation.claims.pairing import Pairing
+from bertft_core.evaluation.claims.seed_tests import How
 from bertft_core.evaluation.claims.wording import sentence
 from bertft_core.records.comparison import Comparison
+from bertft_core.statistics.resampled_examples import Draws
 from tests.compared import make_results
 from tests.records import make_card
 
@@ -283,3 +287,18 @@ def test_a_metric_that_a_seed_lacks_is_not_compared(tmp_path):
     found = compare_studies([replace(results, summary=summary)], FEW)
     assert "mcc" not in {pair.metric for pair in found.pairs}
     assert len(found.headline_pairs) == 1
+
+
+def test_what_overflows_is_absent():
+    huge = Draws(np.array([1e90, 2e90, 3e90]), np.array([[1e90, 2e90, np.inf], [1e90, 2e90, 3e90]]))
+    how = How(True, "minimize", False, 1, 2, 0, 0.95)
+    with np.errstate(all="ignore"):
+        found = estimate(Sample(huge, (False,) * 3), Sample(huge, (False,) * 3), how)
+    assert (found["both"], found["examples"], found["seeds_share"], found["p_of"]) == (None, None, None, "seeds resampled")
+
+
+def test_scores_whose_squares_overflow_are_not_compared():
+    pairing = Pairing(True, "", (0, 1), (0, 1))
+    assert pairing.is_scored({0: 1.0, 1: -2.0}, {0: 1.0, 1: 0.0})
+    assert not pairing.is_scored({0: 1.0, 1: 1e200}, {0: 1.0, 1: 0.0})
+    assert not pairing.is_scored({0: 1.0}, {0: 1.0, 1: 0.0})

@@ -30,18 +30,21 @@ class Sample(NamedTuple):
 def estimate(arm: Sample, baseline: Sample, how: How) -> dict[str, Any]:
     """Every field of `PairComparison` that is a number of the scores; what cannot be computed is left out."""
     found = _resampled(arm.draws, baseline.draws, how)
-    ours, theirs, verdict, share = arm.draws.scores, baseline.draws.scores, found.both or found.seeds, found.seeds_share
+    ours, theirs = arm.draws.scores, baseline.draws.scores
+    share = found.seeds_share if found.seeds_share is not None and np.isfinite(found.seeds_share) else None
+    both, over_seeds = _record(found.both), _record(found.seeds)
+    verdict = both or over_seeds
     return of_seeds(ours, theirs, how) | {
         "mean_arm": float(ours.mean()),
         "mean_baseline": float(theirs.mean()),
         "difference": found.difference,
-        "both": _record(found.both),
-        "seeds": _record(found.seeds),
+        "both": both,
+        "seeds": over_seeds,
         "examples": _record(found.examples),
         "seeds_share": share,
         "source": None if share is None else "seeds" if share >= 0.5 else "examples",
-        "p_value": verdict.p,
-        "p_of": "seeds and examples resampled" if found.both is not None else "seeds resampled",
+        "p_value": None if verdict is None else verdict.p,
+        "p_of": None if verdict is None else "seeds resampled" if both is None else "seeds and examples resampled",
         "disagreement": _disagreement(arm, baseline, how) if how.is_headline else None,
         "without_collapsed": _second_look(arm, baseline, how),
     }
@@ -54,10 +57,12 @@ def _resampled(arm: Draws, baseline: Draws, how: How) -> mb.MultiBootstrap:
 
 
 def _record(found: mb.Resampled | None) -> Resampled | None:
+    """As a record; None for what overflows, as perplexities of hopeless models do."""
     if found is None:
         return None
     names = ("low", "high", "p", "percentile_low", "percentile_high", "percentile_p")
-    return Resampled(**{name: float(getattr(found, name)) for name in names})
+    values = {name: float(getattr(found, name)) for name in names}
+    return Resampled(**values) if np.isfinite(list(values.values())).all() else None
 
 
 def _disagreement(arm: Sample, baseline: Sample, how: How) -> Disagreement | None:
@@ -92,7 +97,7 @@ def _second_look(arm: Sample, baseline: Sample, how: How) -> SecondLook | None:
     both = None
     if min(n_arm, n_baseline) >= MIN_SEEDS_OF_A_LOOK:
         found = _resampled(sides[0], sides[1], how)
-        both = _record(found.both or found.seeds)
+        both = _record(found.both) or _record(found.seeds)
     return SecondLook(n_seeds_arm=n_arm, n_seeds_baseline=n_baseline, difference=difference, both=both)
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from bertft_core.evaluation.claims.sides import MIN_SEEDS, Side
+
+TOO_LARGE = 1e100
+"""Perplexities of hopeless models are: their spread would overflow."""
 
 
 class Pairing(NamedTuple):
@@ -23,8 +28,9 @@ class Pairing(NamedTuple):
         return self.arm, self.baseline
 
     def is_scored(self, arm: Mapping[int, float], baseline: Mapping[int, float]) -> bool:
-        """Every compared seed has a score; both from seed index to score."""
-        return all(seed in arm for seed in self.arm) and all(seed in baseline for seed in self.baseline)
+        """Every compared seed has a score whose square is a number; both from seed index to score."""
+        scores = [of_side.get(seed, np.inf) for of_side, seeds in ((arm, self.arm), (baseline, self.baseline)) for seed in seeds]
+        return bool(np.abs(scores).max() < TOO_LARGE)
 
 
 def pair_seeds(arm: Side, baseline: Side) -> Pairing:
