@@ -34,14 +34,19 @@ class Ran(NamedTuple):
 def ran(shared, server_environment, tmp_path_factory) -> dict[str, Ran]:
     """Every study by its file's name."""
     home = tmp_path_factory.mktemp("debug")
-    changes = (f"encoder.path={shared / 'encoder'}", "training.learning_rate=0.01", "tracking.log_models=false")
+    changes = (
+        f"encoder.path={shared / 'encoder'}",
+        "training.learning_rate=0.01",
+        "tracking.log_models=false",
+        "execution.slots=1",
+    )
     settings = tuple(word for change in changes for word in ("--set", change))
     commands = {}
     for name in NAMES:
         config, study = str(DEBUG / f"{name}.yaml"), load_study(DEBUG / f"{name}.yaml").name
         commands[name, "run"] = ["run", config, *settings, "--home", str(home)]
         commands[name, "plan"] = ["plan", config, *settings, "--home", str(home)]
-        commands |= {(name, verb): [verb, study, "--home", str(home)] for verb in ("status", "report", "show")}
+        commands |= {(name, verb): [verb, study, "--home", str(home)] for verb in ("status", "show")}
     ended = dict(zip(commands, run_several(list(commands.values()), server_environment), strict=True))
     return {name: look(name, home, {verb: end for (of, verb), end in ended.items() if of == name}) for name in NAMES}
 
