@@ -136,7 +136,7 @@ class PairComparison(Frozen):
     """Effect size by name: cohens_d, hedges_g, cliffs_delta."""
 
     p_value: float | None = None
-    """Of the verdict; which test it is, `p_of` says."""
+    """Of the verdict: the largest of `both`, `seeds` and `examples`, since a difference must hold for each; `p_of` says which."""
     p_of: str | None = None
     p_holm: float | None = None
     """`p_value` after Holm's correction over all pairs and metrics of the comparison."""

@@ -14,7 +14,8 @@ from bertft_core.evaluation.claims.pairing import Pairing
 from bertft_core.evaluation.claims.seed_tests import How
 from bertft_core.evaluation.claims.wording import sentence
 from bertft_core.records.comparison import Comparison
-from bertft_core.statistics.resampled_examples import Draws
+from bertft_core.statistics.resampled_examples import Draws, resample_examples
+from bertft_core.statistics.scored import mean_over_examples
 from tests.compared import make_results
 from tests.records import make_card
 
@@ -287,6 +288,20 @@ def test_a_metric_that_a_seed_lacks_is_not_compared(tmp_path):
     found = compare_studies([replace(results, summary=summary)], FEW)
     assert "mcc" not in {pair.metric for pair in found.pairs}
     assert len(found.headline_pairs) == 1
+
+
+def test_seeds_that_score_alike_by_chance_do_not_make_a_claim_on_few_examples():
+    """Wrong answers move from seed to seed and every seed has equally many: the seeds' spread is nil, and so is that of both."""
+    n = 40
+    right = {arm: np.ones((4, n)) for arm in (0.7, 0.775)}
+    for accuracy, answers in right.items():
+        for i, row in enumerate(answers):
+            row[np.random.default_rng([i, int(1000 * accuracy)]).permutation(n)[round(accuracy * n) :]] = 0
+    draws = resample_examples([mean_over_examples(answers) for answers in right.values()], 0, 2000)
+    how = How(True, "maximize", False, 1, 2000, 0, 0.95)
+    found = estimate(Sample(draws[1], (False,) * 4), Sample(draws[0], (False,) * 4), how)
+    assert found["both"].p < 0.01 < found["examples"].p
+    assert (found["p_value"], found["p_of"]) == (found["examples"].p, "examples resampled")
 
 
 def test_what_overflows_is_absent():

@@ -89,6 +89,8 @@ def _doubt(pair: PairComparison) -> list[str]:
     parts = []
     if pair.both is not None and not _one_sided(pair.both) and len(alone) == 1:
         parts.append(f"resampling {alone[0]} alone would have left zero out")
+    if pair.both is not None and _one_sided(pair.both):
+        parts += [f"resampling {name} alone holds zero" for name in ("seeds", "examples") if not _one_sided_alone(pair, name)]
     if _alike(pair):
         parts.append(f"the doubt comes from the seeds as much as from the {pair.unit}s: more of both would tell")
     elif pair.source == "seeds":
@@ -112,6 +114,11 @@ def _stability(pair: PairComparison, level: float) -> list[str]:
     return [
         f"{steadier} is the more stable one: {ratio:.2f} of the other's sd over seeds (Brown-Forsythe, uncorrected, {_p(test.p)})"
     ]
+
+
+def _one_sided_alone(pair: PairComparison, source: str) -> bool:
+    found = pair.seeds if source == "seeds" else pair.examples
+    return found is None or _one_sided(found)
 
 
 def _alike(pair: PairComparison) -> bool:
