@@ -82,6 +82,18 @@ def test_what_is_dear_is_made_for_the_headline_alone(compared):
     assert len(other.tests) == 3
 
 
+def test_runs_that_share_seeds_claim_nothing(tmp_path):
+    """A grid of 2 × 2 with scores as far apart as those that are claimed of a plain sample of seeds."""
+    grid = {"design": {"crossed": {"init": 2, "order": 2}}}
+    results = make_results(tmp_path, {"features": LOW[:4], "full": HIGH[:4]}, card=_card(tmp_path), seeds=grid)
+    comparison = compare_studies([results], FEW)
+    (pair,) = comparison.headline_pairs
+    assert pair.both.low > 0
+    assert (pair.claimed, pair.p_value, comparison.n_tests) == (False, None, 0)
+    assert "this is not claimed: no test could be made" in pair.sentence
+    assert any("share seeds and are no independent sample" in note for note in comparison.notes)
+
+
 def test_less_is_more_in_the_order_of_a_loss(compared):
     pair = compared.pair("full", "features", "best/test/log_loss")
     assert pair.superiority.value == 1.0

@@ -11,7 +11,7 @@ from bertft_core.evaluation.claims.notes import notes
 from bertft_core.evaluation.claims.pairing import Pairing, examples_of, pair_seeds
 from bertft_core.evaluation.claims.sampling import Samples
 from bertft_core.evaluation.claims.seed_tests import How
-from bertft_core.evaluation.claims.sides import Side, StudyResults, compared_arm, refusal
+from bertft_core.evaluation.claims.sides import Side, StudyResults, compared_arm, is_crossed, refusal
 from bertft_core.evaluation.claims.wording import sentence
 from bertft_core.records.comparison import Comparison, PairComparison
 from bertft_core.seeds import derive_seed
@@ -97,7 +97,8 @@ class _Pairs:
             self._sample(side, metric, seeds, same) for side, seeds in zip((arm, baseline), pairing.seeds, strict=True)
         )
         found = estimate(ours, theirs, how)
-        if found["both"] is None and not same:  # seeds know nothing of how hard the examples of either side are
+        # seeds alone know nothing of how hard either side's examples are, and runs that share seeds are no independent sample
+        if (found["both"] is None and not same) or is_crossed(arm) or is_crossed(baseline):
             found |= {"p_value": None, "p_of": None}
         answers = None if found["both"] is None else self._samples.answers(arm)
         return PairComparison(

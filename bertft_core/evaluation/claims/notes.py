@@ -42,7 +42,8 @@ def _designs(wanted: Question) -> Iterator[str]:
         if isinstance(seeds.design, CrossedDesign):
             yield (
                 f"{study.name}: runs of a crossed design share seeds and are no independent sample, so these intervals are too "
-                "narrow where one seed matters much; its variance components say how much"
+                "narrow where one seed matters much, and nothing is claimed; its variance components say how much each seed "
+                "matters, and a joint design compares arms"
             )
         if seeds.until is not None:
             yield (

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bertft_core.config import StudyConfig
+from bertft_core.config.seeds import CrossedDesign
 from bertft_core.evaluation.differences import scores_by_index
 from bertft_core.records import ArmSummary, DatasetCard, RunRecord, SeedScore, StudySummary
 from bertft_core.records.choosing import SCORED
@@ -96,6 +97,11 @@ def compared_arm(side: Side) -> ComparedArm:
         data_fingerprint=side.results.card.fingerprint,
         left_out=tuple(left_out(side)),
     )
+
+
+def is_crossed(side: Side) -> bool:
+    """Its runs share init and order seeds with each other."""
+    return isinstance(side.results.study.seeds.design, CrossedDesign)
 
 
 def left_out(side: Side) -> list[str]:
