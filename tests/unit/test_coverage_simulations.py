@@ -61,6 +61,8 @@ def _covered(n: int, n_seeds: int, source: str, paired: bool, scored: Callable[[
         hits["corrected"] += found.both.low <= 0 <= found.both.high
         hits["percentile"] += found.both.percentile_low <= 0 <= found.both.percentile_high
         hits["p"] += found.both.p > 0.05
+        assert found.examples is not None
+        hits["claimed"] += max(found.both.p, found.seeds.p, found.examples.p) <= 0.05  # as `evaluation.claims` decides
     assert abs(hits["p"] - hits["corrected"]) <= 1, "the p-value and the interval must decide alike"
     return {name: count / n for name, count in hits.items()}
 
@@ -80,6 +82,7 @@ def _f1(right: Floats) -> Additive:
 def test_the_corrected_multi_bootstrap_covers_as_promised_from_five_seeds_on(n_seeds: int, paired: bool, source: str) -> None:
     n = 2000
     covered = _covered(n, n_seeds, source, paired, mean_over_examples)
+    assert covered["claimed"] <= 0.05 + _margin(n, errors=3)
     assert 0.93 - _margin(n) <= covered["corrected"] <= 0.97 + _margin(n)
     if source == "seeds":
         assert covered["percentile"] < 0.96
@@ -92,6 +95,7 @@ def test_the_corrected_multi_bootstrap_covers_as_promised_from_five_seeds_on(n_s
 def test_with_three_seeds_it_covers_at_least_as_promised_where_percentiles_fail(paired: bool, source: str) -> None:
     n = 2000
     covered = _covered(n, 3, source, paired, mean_over_examples)
+    assert covered["claimed"] <= 0.05 + _margin(n, errors=3)
     assert 0.94 - _margin(n) <= covered["corrected"] <= 0.985 + _margin(n)
     if source == "seeds":
         assert covered["percentile"] < 0.9
