@@ -51,6 +51,7 @@ def test_a_killed_flow_goes_on_and_ends_with_the_same_numbers(new_study, straigh
     assert [run.info.status for run in study.runs("study")] == ["FINISHED"]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_its_run_one_more_attempt(new_study, straight):
     study = new_study(**LONG, execution=ONE_SLOT | {"retries": 1})
     started = study.start()
@@ -62,6 +63,7 @@ def test_a_killed_worker_costs_its_run_one_more_attempt(new_study, straight):
     assert_logged_once(study, "seeds")
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_is_a_record_and_is_tried_again_by_the_next_command(new_study, straight):
     study = new_study(**LONG, execution=ONE_SLOT | {"retries": 0})
     started = study.start()

@@ -77,6 +77,7 @@ def test_a_second_command_computes_nothing_and_says_the_same(probed):
     assert probed.summary == summary
 
 
+@pytest.mark.slow
 def test_what_is_lost_on_disk_comes_back_from_mlflow(probed):
     summary = probed.summary
     shutil.rmtree(probed.dir.path / "runs")

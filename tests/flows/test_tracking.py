@@ -216,6 +216,7 @@ def test_what_a_store_missed_is_logged_from_the_records_by_the_next_command(smal
     assert whole_in_mlflow(small)
 
 
+@pytest.mark.slow
 def test_a_store_that_was_deleted_is_filled_again(small):
     before = records_written(small)
     (small.home / "mlflow.db").unlink()
