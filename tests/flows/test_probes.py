@@ -69,6 +69,7 @@ def test_the_report_and_mlflow_have_them(probed):
     assert parent.data.metrics["summary/full/probe/masked_lm/loss_rise/n"] == 2
 
 
+@pytest.mark.slow
 def test_a_second_command_computes_nothing_and_says_the_same(probed):
     files = sorted(probed.dir.path.glob("runs/*/probes.json"))
     before, summary = [path.stat().st_mtime_ns for path in files], probed.summary

@@ -60,6 +60,7 @@ def test_run_again_it_trains_nothing_and_prints_the_same_table(finished):
     assert "worker" not in again.stderr
 
 
+@pytest.mark.slow
 def test_without_a_server_and_in_another_home_it_gives_the_same_numbers(finished, shared, tmp_path):
     """With nothing prepared: no Prefect server, no MLflow store, and a home that Prefect has never seen."""
     study = finished.study
