@@ -82,7 +82,9 @@ def test_a_run_that_fails_is_a_record_and_is_tried_again_by_the_next_command(new
     assert_logged_once(study, "seeds")
 
 
-@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("how", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, -signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_study_that_is_stopped_leaves_nothing_behind(new_study, how, code):
     study = new_study(**LONG, execution=ONE_SLOT)
     started = study.start()
@@ -97,6 +99,7 @@ def test_a_study_that_is_stopped_leaves_nothing_behind(new_study, how, code):
         assert "stopped; the same command goes on from here" in started.stderr
 
 
+@pytest.mark.slow
 def test_a_killed_command_takes_its_own_prefect_server_along(shared, tmp_path):
     study = TinyStudy(tmp_path, shared, clean_environment(), **LONG)
     started = study.start()
