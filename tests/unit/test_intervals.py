@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bertft_core.evaluation.intervals import bootstrap_interval, t_interval
+from bertft_core.evaluation.intervals import _resamples, bootstrap_interval, t_interval
 
 SCORES = [0.70, 0.72, 0.69, 0.75, 0.71]
 
@@ -50,3 +50,14 @@ def test_fewer_than_two_values_have_no_interval(values):
 def test_equal_values_have_an_interval_without_width():
     assert t_interval([0.5, 0.5, 0.5]) == (0.5, 0.5)
     assert bootstrap_interval([0.5, 0.5, 0.5], 0) == (0.5, 0.5)
+
+
+def test_resampled_means_are_spread_as_all_27_resamples_of_three_values_are():
+    """Exact bootstrap of [1, 2, 4]: how many of the 27 resamples have each mean, and their sd; from the reference, section 6."""
+    exact = {3: 1, 4: 3, 5: 3, 6: 4, 7: 6, 8: 3, 9: 3, 10: 3, 12: 1}
+    sums = np.array([1.0, 2.0, 4.0])[_resamples(3, 7)].sum(axis=1)
+    assert sorted(set(sums)) == list(exact)
+    for total, count in exact.items():
+        share = count / 27
+        assert np.mean(sums == total) == pytest.approx(share, abs=4 * (share * (1 - share) / len(sums)) ** 0.5)
+    assert np.std(sums / 3) == pytest.approx(0.7200823, abs=0.015)
