@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bertft_core.statistics.aso import almost_stochastic_order, aso_of_all
+from bertft_core.statistics.aso import almost_stochastic_order, aso_of_all, uncertainty_reduction
 
 
 def _example() -> tuple[np.ndarray, np.ndarray]:
@@ -87,3 +87,13 @@ def test_the_seed_is_heard_and_nothing_else() -> None:
     assert state == np.random.get_state()[1].tolist()  # type: ignore[union-attr, index]
     with pytest.raises(ValueError, match="cannot be ordered"):
         almost_stochastic_order([1.0], b, bootstrap_seed=0)
+
+
+@pytest.mark.parametrize(
+    ("runs", "more", "expected"),
+    [((5, 3), (5, 5), 1.1547005383792515), ((5, 3), (7, 3), 1.0583005244258363), ((5, 5), (20, 20), 2.0)],
+)
+def test_more_runs_shrink_the_bound_as_the_reference_says(runs: tuple[int, int], more: tuple[int, int], expected: float) -> None:
+    assert uncertainty_reduction(runs, more) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="must have a run"):
+        uncertainty_reduction(runs, (0, 3))
