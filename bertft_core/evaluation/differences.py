@@ -111,12 +111,13 @@ class Told:
         if np.ptp(gaps) < SAME:
             return f"{self.average(mean, '')} in each of {n} seeds; without any spread no interval can be given"
         low, high = t_interval(gaps, level) or (mean, mean)
+        percent = f"{100 * level:.4g} %"
         if low <= 0.0 <= high:
             interval = f"{self.number(low, mean, sign=True)} to {self.number(high, mean, sign=True)}"
-            doubt = f"but the 95 % interval {interval} holds zero: these seeds show no sure difference"
+            doubt = f"but the {percent} interval {interval} holds zero: these seeds show no sure difference"
             return f"{self.average(mean, ' on average')} over {n} seeds, {doubt}"
         ends = sorted((abs(low), abs(high)))
-        interval = f"95 % interval {self.number(ends[0], mean)} to {self.number(ends[1], mean)}"
+        interval = f"{percent} interval {self.number(ends[0], mean)} to {self.number(ends[1], mean)}"
         return f"{self.average(mean, '')} over {n} seeds; {interval}; {_agreement(gaps, mean)}"
 
     def average(self, mean: float, how: str) -> str:
