@@ -71,7 +71,7 @@ def seed_plot(rows: Sequence[ArmRow], label: str, majority: float | None) -> Mar
 def _spoken(row: ArmRow) -> str:
     if row.mean is None:
         return f"{row.arm}: no scores."
-    return f"{row.arm}: mean {wording.score(row.mean)}, 95 % interval {wording.interval(row.low, row.high)}."
+    return f"{row.arm}: mean {wording.score(row.mean)}, interval {wording.interval(row.low, row.high)}."
 
 
 def _seed_row(drawing: Drawing, row: ArmRow, lifts: Sequence[float], x: Scale, y: float, css: str) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from bertft_core.records import StudySummary
 from bertft_core.report import wording
 
-COLUMNS = ("arm", "runs", "mean", "sd", "95 % t-interval", "min", "max")
-
 
 def result_table(summary: StudySummary) -> str:
     """Every arm on the headline split, then on the others; what differs by how much; what is not in the numbers.
@@ -24,8 +22,10 @@ def result_table(summary: StudySummary) -> str:
 
 def _block(summary: StudySummary, split: str) -> str:
     title = f"{summary.headline_metric} on {split}, {summary.headline_checkpoint} checkpoint"
-    rows = [COLUMNS, *(row for arm in range(len(summary.arms)) for row in _rows(summary, arm, split))]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
+    level = 0.95 if summary.adaptive is None else summary.adaptive.level
+    columns = ("arm", "runs", "mean", "sd", f"{100 * level:.4g} % t-interval", "min", "max")
+    rows = [columns, *(row for arm in range(len(summary.arms)) for row in _rows(summary, arm, split))]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([title, *lines])
 

@@ -116,3 +116,11 @@ def test_the_best_of_many_went_on_and_the_others_are_pruned(ran):
     shown = ran["start_many"].ended["show"].stdout
     assert "full, best of 6" in shown
     assert "no sd, no interval and no comparison" in shown
+
+
+def test_the_table_names_the_level_of_the_looks(ran):
+    assert ran["adaptive"].summary.adaptive is not None
+    level = ran["adaptive"].summary.adaptive.level
+    assert level > 0.95
+    assert f"{100 * level:.4g} % t-interval" in ran["adaptive"].ended["show"].stdout
+    assert "95 % t-interval" in ran["crossed"].ended["show"].stdout
