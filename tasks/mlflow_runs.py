@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlflow.entities import Metric, Run, RunTag
 
-from tasks.mlflow_store import open_store, runs_where, settle_killed_runs
+from tasks.mlflow_store import SESSION, open_store, runs_where, settle_killed_runs
 from tasks.processes import owner_tags
 
 MAX_BATCH = 1000
@@ -44,7 +44,7 @@ class MlflowRuns:
         return None if run is None else run.data.tags.get(name)
 
     def status_of(self, digest: str) -> str:
-        """The status of a run that there is, as it was when this was opened or the run was last tagged."""
+        """The status of a run that there is, as it was when the run was last opened or tagged here."""
         return str(self._known[digest].info.status)
 
     def has_params(self, digest: str) -> bool:
@@ -53,13 +53,14 @@ class MlflowRuns:
 
     def open(self, digest: str, name: str, tags: dict[str, str], parent: str | None = None) -> str:
         """The id of the run with this digest, RUNNING: the one there is, or a new one."""
-        tags = tags | {"bertft.session": self.session} | owner_tags() | ({} if parent is None else {PARENT_TAG: parent})
+        tags = tags | {SESSION: self.session} | owner_tags() | ({} if parent is None else {PARENT_TAG: parent})
         run_id = self.id_of(digest)
         if run_id is None:
             self._known[digest] = self.client.create_run(self.experiment_id, tags=tags, run_name=name)
             return str(self._known[digest].info.run_id)
+        self._tag(run_id, tags)  # first, so that the guard of an earlier session does not take it for its own
         self.client.update_run(run_id, status="RUNNING")
-        self._tag(run_id, tags)
+        self._known[digest] = self.client.get_run(run_id)
         return run_id
 
     def tag(self, digest: str, tags: dict[str, str]) -> None:

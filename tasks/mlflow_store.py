@@ -24,6 +24,9 @@ from sqlalchemy import make_url
 from tasks.processes import owner_in
 from tasks.store_files import problem_of_sqlite
 
+SESSION = "bertft.session"
+"""Tag of a run: the execution that opened it last."""
+
 for _name in ("mlflow", "mlflow.transformers", "alembic"):
     logging.getLogger(_name).setLevel(logging.ERROR)
 logging.getLogger("mlflow.store.db.utils").setLevel(
@@ -104,12 +107,19 @@ def settle_killed_runs(
     """
     condition = "attributes.status = 'RUNNING'"
     if session is not None:
-        condition += f" and tags.`bertft.session` = '{session}'"
+        condition += f" and tags.`{SESSION}` = '{session}'"
     runs = runs_where(client, experiment_id, condition)
     left = [run for run in runs if session is not None or all_dead or is_left(run.data.tags)]
-    for run in left:
-        client.set_terminated(run.info.run_id, status="KILLED")
-    return [str(run.info.run_name) for run in left]
+    return [str(run.info.run_name) for run in left if _killed(client, run)]
+
+
+def _killed(client: MlflowClient, run: Run) -> bool:
+    """Mark a run as KILLED, unless since it was found another command has ended it, or gone on with it."""
+    now = client.get_run(run.info.run_id)
+    if now.info.status != "RUNNING" or now.data.tags.get(SESSION) != run.data.tags.get(SESSION):
+        return False
+    client.set_terminated(run.info.run_id, status="KILLED")
+    return True
 
 
 def is_left(tags: Mapping[str, str]) -> bool:

@@ -82,15 +82,21 @@ class RunLog:
                 client.log_artifact(run_id, str(run_dir / name))
         if (run_dir / "predictions").exists():
             client.log_artifacts(run_id, str(run_dir / "predictions"), "predictions")
-        self._runs.tag(record.digest, content.end_tags(record) | {LOGGED: record.ended_at})
         self._runs.end(record.digest, MLFLOW_STATUS[record.status])
+        self._runs.tag(record.digest, content.end_tags(record) | {LOGGED: record.ended_at})  # last: it says that all is there
         del self._logged[record.digest]
 
     def catch_up(self, record: RunRecord, parent: str, time_ms: int) -> None:
-        """Log a record that MLflow lacks (its store was away, or is new); one that it has is put below this parent."""
+        """Log a record that MLflow lacks (its store was away, or is new); one that it has is put below this parent.
+
+        A run that a guard took for one left open is given its status again.
+        """
         if self._runs.tag_of(record.digest, LOGGED) != record.ended_at:
             self.log_record(record, parent, time_ms)
-        elif self._runs.tag_of(record.digest, PARENT_TAG) != parent:
+            return
+        if self._runs.status_of(record.digest) != MLFLOW_STATUS[record.status]:
+            self._runs.end(record.digest, MLFLOW_STATUS[record.status])
+        if self._runs.tag_of(record.digest, PARENT_TAG) != parent:
             self._runs.tag(record.digest, {PARENT_TAG: parent})
 
     def log_model(self, record: RunRecord) -> None:

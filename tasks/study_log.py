@@ -60,6 +60,8 @@ class StudyLog:
         known = self._runs.id_of(result.digest)
         if known is not None and self._runs.tag_of(result.digest, LOGGED) == str(result.n_planned):
             self._search_ids[result.arm] = known
+            if self._runs.status_of(result.digest) != "FINISHED":
+                self._runs.end(result.digest, "FINISHED")
             if self._runs.tag_of(result.digest, PARENT_TAG) != self._parent:
                 self._runs.tag(result.digest, {PARENT_TAG: self._parent})
             return
@@ -71,8 +73,8 @@ class StudyLog:
             if path is not None:
                 self._runs.client.log_artifact(run_id, str(self._study_dir.path / path))
         chosen = {f"bertft.chosen.{name}": str(value) for name, value in result.chosen.items()}
-        self._runs.tag(result.digest, chosen | {LOGGED: str(result.n_planned)})
         self._runs.end(result.digest, "FINISHED")
+        self._runs.tag(result.digest, chosen | {LOGGED: str(result.n_planned)})  # last: it says that all is there
 
     def log_study(self, summary: StudySummary, note: str) -> None:
         """Statistics, report and result table on the parent."""

@@ -14,6 +14,8 @@ from bertft_core.records import RunRecord, StudyDir
 from bertft_core.records.predictions import read_predictions
 from bertft_core.training.planning import plan_trial
 from tasks import writer
+from tasks.mlflow_runs import MlflowRuns
+from tasks.mlflow_store import settle_killed_runs
 from tasks.study_log import StudyLog
 from tasks.tracking import Tracker
 from tests.records import make_card, make_record, make_spec, make_study, make_sweep
@@ -48,9 +50,12 @@ class Home:
         run = self.run_of(record)
         return sorted((point.step, point.value) for point in self.client.get_metric_history(run.info.run_id, metric))
 
+    def store(self) -> tuple[MlflowClient, str]:
+        return self.client, self.client.get_experiment_by_name(self.study.name).experiment_id
+
     def run_of(self, record: RunRecord) -> Any:
-        experiment = self.client.get_experiment_by_name(self.study.name).experiment_id
-        (run,) = self.client.search_runs([experiment], f"tags.`bertft.run_digest` = '{record.digest}'")
+        client, experiment = self.store()
+        (run,) = client.search_runs([experiment], f"tags.`bertft.run_digest` = '{record.digest}'")
         return run
 
 
@@ -120,6 +125,50 @@ def test_a_record_is_logged_once_until_it_is_another_record(home):
     assert home.run_of(better).info.end_time == end
 
 
+@pytest.mark.parametrize("killed_in", ["end", "tag"])
+def test_a_run_whose_logging_a_kill_cut_short_is_finished_by_the_next_command(home, monkeypatch, killed_in):
+    record = home.record()
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowRuns, killed_in, refuse)
+        with pytest.raises(ConnectionError):
+            home.logged(record)
+    assert settle_killed_runs(*home.store(), session="first") == [*(["full · seed 000"] if killed_in == "end" else []), "small"]
+    assert "bertft.logged" not in home.run_of(record).data.tags, "it is the last thing that is written"
+    log = home.log("second")
+    log.runs.catch_up(record, log.parent_of(record.spec), 2)
+    run = home.run_of(record)
+    assert (run.info.status, run.data.tags["bertft.logged"]) == ("FINISHED", record.ended_at)
+    assert [step for step, _ in home.curve(record)] == list(range(1, 11))
+
+
+def test_what_was_taken_for_left_open_though_it_was_logged_gets_its_status_again(home):
+    record, sweep = home.record(), make_sweep(home.dir).model_copy(update={"storage_path": None, "report_path": None})
+    first = home.logged(record)
+    first.log_search(sweep)
+    search = first._runs.id_of(sweep.digest)
+    for run_id in (search, home.run_of(record).info.run_id):
+        home.client.set_terminated(run_id, "KILLED")
+    log = home.log("second")
+    log.log_search(sweep)
+    log.runs.catch_up(record, log.parent_of(record.spec), 2)
+    assert home.run_of(record).info.status == "FINISHED"
+    assert home.client.get_run(search).info.status == "FINISHED"
+
+
+def test_a_guard_leaves_alone_what_the_next_command_has_ended_or_gone_on_with(home, monkeypatch):
+    """It found the runs of its session RUNNING, and the next command was faster."""
+    ended, going_on = home.record(), home.record(1)
+    log = home.log()
+    for record in (ended, going_on):
+        log.runs.begin(record.spec, log.parent_of(record.spec))
+    found = [home.run_of(record) for record in (ended, going_on)]
+    second = home.logged(ended, "second")
+    second.runs.begin(going_on.spec, second.parent_of(going_on.spec))
+    monkeypatch.setattr("tasks.mlflow_store.runs_where", lambda *_: found)
+    assert settle_killed_runs(*home.store(), session="first") == []
+    assert [home.run_of(record).info.status for record in (ended, going_on)] == ["FINISHED", "RUNNING"]
+
+
 def test_a_runs_files_come_back_from_mlflow(home):
     record = home.record()
     log = home.logged(record)
@@ -140,8 +189,8 @@ def test_trials_lie_below_their_search_and_a_search_logged_before_is_found_again
         log = home.log(session)
         log.log_search(sweep)
         log.runs.catch_up(record, log.parent_of(record.spec), 1)
-    experiment = home.client.get_experiment_by_name(home.study.name).experiment_id
-    (search,) = home.client.search_runs([experiment], "tags.`bertft.stage` = 'search' and tags.`bertft.search_digest` LIKE '5%'")
+    client, experiment = home.store()
+    (search,) = client.search_runs([experiment], "tags.`bertft.stage` = 'search' and tags.`bertft.search_digest` LIKE '5%'")
     assert home.run_of(record).data.tags["mlflow.parentRunId"] == search.info.run_id
     assert search.data.metrics["best_trial"] == 0
     assert search.info.status == "FINISHED"
