@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mlflow import MlflowClient
 
 from bertft_core.records import RunRecord
+from tasks.store_files import MLFLOW_STATUS
 
 PIPELINES = {
     **dict.fromkeys(("classification", "multi_label", "regression"), "text-classification"),
@@ -52,9 +55,8 @@ def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, r
     model = model_class.from_pretrained(model_dir, use_safetensors=True, local_files_only=True)
     tokenizer = transformers.AutoTokenizer.from_pretrained(model_dir, local_files_only=True)
     mlflow.set_tracking_uri(client.tracking_uri)
-    before = client.get_run(run_id).info
     needs = [f"{name}=={importlib.metadata.version(name)}" for name in ("torch", "transformers")]
-    with mlflow.start_run(run_id=run_id):
+    with _run_as_it_was(client, run_id, MLFLOW_STATUS[record.status]):
         mlflow.transformers.log_model(
             transformers_model={"model": model, "tokenizer": tokenizer},
             name="model",
@@ -65,7 +67,19 @@ def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, r
     for path in (model_dir / opening.FILE, model_dir / crf.FILE):
         if path.exists():
             client.log_artifact(run_id, str(path), HEAD_DIR)
-    client.set_terminated(run_id, status=before.status, end_time=before.end_time)
+
+
+@contextmanager
+def _run_as_it_was(client: MlflowClient, run_id: str, status: str) -> Iterator[None]:
+    """The run as MLflow's active one; it keeps the time of its end, and has this status again, also when the block raises."""
+    import mlflow
+
+    end_time = client.get_run(run_id).info.end_time
+    try:
+        with mlflow.start_run(run_id=run_id):
+            yield
+    finally:
+        client.set_terminated(run_id, status=status, end_time=end_time)
 
 
 def delete_models(client: MlflowClient, experiment_id: str, run_id: str) -> None:

@@ -31,7 +31,7 @@ class MlflowRuns:
         for run in runs_where(self.client, self.experiment_id, ""):
             digest = next((run.data.tags[tag] for tag in DIGEST_TAGS if tag in run.data.tags), None)
             if digest is not None:
-                self._known[digest] = run
+                self._known.setdefault(digest, run)  # the newest comes first
 
     def id_of(self, digest: str) -> str | None:
         """The MLflow run with this digest, if there is one."""
@@ -78,10 +78,11 @@ class MlflowRuns:
         settle_killed_runs(self.client, self.experiment_id, session=self.session)
 
     def delete(self, digest: str) -> None:
-        """Forget the run with this digest."""
-        run = self._known.pop(digest, None)
-        if run is not None:
+        """Forget the run with this digest that an earlier session has logged; one of this session is what came in its place."""
+        run = self._known.get(digest)
+        if run is not None and run.data.tags.get(SESSION) != self.session:
             self.client.delete_run(run.info.run_id)
+            del self._known[digest]
 
     def log_numbers(self, run_id: str, metrics: dict[str, float]) -> None:
         """Log numbers that have no step."""

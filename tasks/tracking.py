@@ -66,7 +66,7 @@ class Tracker:
 
     def start_search(self, arm: str, digest: str) -> None:
         """A search begins or goes on."""
-        self._post(lambda log: log.start_search(arm, digest))
+        self._post(lambda log: log.start_search(arm, digest), must=False)  # its end opens it too, and must not come before
 
     def log_search(self, result: SweepResult) -> None:
         """A finished search: what it chose, its trials, its report."""

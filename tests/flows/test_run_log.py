@@ -169,6 +169,43 @@ def test_a_guard_leaves_alone_what_the_next_command_has_ended_or_gone_on_with(ho
     assert [home.run_of(record).info.status for record in (ended, going_on)] == ["FINISHED", "RUNNING"]
 
 
+def test_a_discard_that_comes_late_leaves_what_came_in_its_place(home, monkeypatch):
+    record = home.record()
+    home.logged(record)
+    second = home.logged(record, "second")
+    second.discard(record.digest)
+    assert home.run_of(record).info.status == "FINISHED"
+    third = home.log("third")
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "delete_run", refuse)
+        with pytest.raises(ConnectionError):
+            third.discard(record.digest)
+    third.discard(record.digest)  # as the writer tries again
+    client, experiment = home.store()
+    assert client.search_runs([experiment], "tags.`bertft.stage` = 'seeds'") == []
+
+
+def test_of_two_runs_with_one_digest_the_newest_counts(home):
+    record = home.record()
+    old = home.logged(record)._runs.id_of(record.digest)
+    tags = home.run_of(record).data.tags
+    new = home.client.create_run(home.store()[1], tags={name: value for name, value in tags.items() if name.startswith("bertft")})
+    assert home.log("second")._runs.id_of(record.digest) == new.info.run_id != old
+
+
+def test_a_search_whose_beginning_was_missed_does_not_begin_after_its_end(home, monkeypatch):
+    monkeypatch.setattr(writer, "FIRST_PAUSE_SECONDS", 0.0)
+    sweep = make_sweep(home.dir).model_copy(update={"storage_path": None, "report_path": None})
+    tracker, start, fail = Tracker(home.study, home.dir), StudyLog.start_search, iter([True] * writer.TRIES)
+    monkeypatch.setattr(StudyLog, "start_search", lambda *words: refuse() if next(fail, False) else start(*words))
+    tracker.start_search("full", sweep.digest)
+    tracker.log_search(sweep)
+    tracker.finish("FINISHED")
+    client, experiment = home.store()
+    (search,) = client.search_runs([experiment], f"tags.`bertft.search_digest` = '{sweep.digest}'")
+    assert search.info.status == "FINISHED"
+
+
 def test_a_runs_files_come_back_from_mlflow(home):
     record = home.record()
     log = home.logged(record)
