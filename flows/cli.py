@@ -189,7 +189,9 @@ def predict(
 def ui(
     home: Home = None,
     study: Annotated[str | None, typer.Option("--study", help="Open the links at this study.")] = None,
-    port: Annotated[int, typer.Option("--port", help="First of three ports: MLflow, Prefect, Optuna.")] = 5000,
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65535, help="First of the ports: MLflow, Prefect, one for each search.")
+    ] = 5000,
 ) -> None:
     """Serve MLflow's, Prefect's and Optuna's pages until Ctrl-C.
 

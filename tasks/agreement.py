@@ -84,7 +84,11 @@ def _of_prefect(study: StudyConfig, study_dir: StudyDir) -> Iterator[str]:
     if os.environ.get("PREFECT_API_URL"):
         from tasks.prefect_runs import left_flow_runs
 
-        n_left = len(left_flow_runs(study.name, study_dir.home_dir))
+        try:
+            n_left = len(left_flow_runs(study.name, study_dir.home_dir))
+        except Exception as error:  # whatever a server that is away raises
+            yield f"Prefect: {os.environ['PREFECT_API_URL']} does not answer ({type(error).__name__})"
+            return
     else:
         n_left = sum(is_left_flow_run(run) for run in prefect_runs(study_dir.home_dir, study.name))
     if n_left:

@@ -14,6 +14,7 @@ from bertft_core.records.store import read_record
 from bertft_core.records.verification import VERIFICATION_FILE, RunVerdict, Verification, write_verification
 from tasks.mlflow_runs import PARENT_TAG
 from tasks.mlflow_store import MlflowException, runs_where, tracking_uri
+from tasks.store_files import problem_of_sqlite
 
 STAGE = "bertft.stage"
 MAX_TAG = 4000
@@ -29,7 +30,14 @@ def open_existing(home_dir: Path, uri: str | None) -> MlflowClient:
             expected="the store of a study's home, or another one",
             todo="name the home with --home, or the store with --tracking-uri",
         )
-    return MlflowClient(tracking_uri=where, registry_uri=where)
+    if uri is None and (problem := problem_of_sqlite(home_dir / "mlflow.db")) is not None:
+        raise UserError(
+            "the MLflow store cannot be read", found=problem, todo="a study's command fills a new one from its records"
+        )
+    try:
+        return MlflowClient(tracking_uri=where, registry_uri=where)
+    except MlflowException as error:
+        raise UserError(f"there is no MLflow store at {where}", found=str(error).splitlines()[0]) from None
 
 
 def run_tags(verdict: RunVerdict) -> dict[str, str]:

@@ -25,8 +25,9 @@ def compare_command(
     """Compare, print, and write the folder and MLflow's run; a store that is away costs a warning, not the comparison."""
     where = home_dir(home)
     with tempfile.TemporaryDirectory(prefix="bertft-compare-") as folder:
-        studies = [_results(name, where, Path(folder) / str(i), uri) for i, name in enumerate(dict.fromkeys(names))]
-        comparison = compare_studies(studies, asked)
+        found = [_results(name, where, Path(folder) / str(i), uri) for i, name in enumerate(names)]
+        once = {one.study.name: one for one in found}  # a name and its config file are one study
+        comparison = compare_studies(list(once.values()), asked)
     _print_and_keep(comparison, where, uri, output, as_json=as_json)
     return 0
 
@@ -57,12 +58,13 @@ def _log(home: Path, uri: str | None, comparison: Comparison, folder: Path) -> s
 
 def _results(name: str, home: Path, folder: Path, uri: str | None) -> StudyResults:
     """The study of this home, or the one that MLflow alone has. Raises `UserError`."""
-    is_here = Path(name).suffix in (".yaml", ".yml") or name in known_studies(home)
+    known = known_studies(home)
+    is_here = Path(name).suffix in (".yaml", ".yml") or name in known
     if is_here or (uri is None and not (home / "mlflow.db").is_file()):
         return _on_disk(find_study(name, home))
     from tasks.logged_studies import fetch_study
 
-    logged = fetch_study(name, folder, home_dir=home, uri=uri)
+    logged = fetch_study(name, folder, home_dir=home, uri=uri, in_home=known)
     records = {record.digest: record for record in logged.dir.records()}
     print(f"{name}: {len(records)} runs from MLflow alone", file=sys.stderr)
     return StudyResults(logged.study, logged.card, logged.summary, records, logged.dir.run_dir)

@@ -112,13 +112,15 @@ def _wait_for(link: str, server: Leashed) -> None:
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         if not server.alive:
-            raise RuntimeError(f"the server of {link} ended while it started; see the logs folder of the home")
+            raise UserError(
+                f"the server of {link} ended while it started", todo="see the logs folder of the home, or try another --port"
+            )
         try:
             with urllib.request.urlopen(link, timeout=2):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    raise RuntimeError(f"{link} did not answer within {START_TIMEOUT_SECONDS:.0f} s")
+    raise UserError(f"{link} did not answer within {START_TIMEOUT_SECONDS:.0f} s", todo="see the logs folder of the home")
 
 
 def _wait() -> None:

@@ -17,6 +17,8 @@ from tasks.store_files import prefect_runs
 def settle_command(name: str | None, home: Path | None) -> int:
     """Settle one study or all of the home, and print what was changed. Raises `UserError` while a command runs one of them."""
     names = known_studies(home_dir(home)) if name is None else [name]
+    if not names:
+        print(f"{home_dir(home)}: no studies, nothing to settle")
     for each in names:
         found = find_study(each, home)
         with held(found.dir):

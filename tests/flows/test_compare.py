@@ -34,4 +34,5 @@ def test_a_finished_study_says_in_summary_and_command_why_two_seeds_are_not_comp
     assert (of_study.refused, of_study.arms) == (found.refused, found.arms)
     assert (wrong.code, nowhere.code) == (2, 2)
     assert "did you mean 'accuracy'" in wrong.stderr
-    assert "MLflow has no finished study 'nowhere'" in nowhere.stderr
+    assert "there is no study 'nowhere', neither in the home nor in MLflow" in nowhere.stderr
+    assert f"the home {home} has {study.name}" in nowhere.stderr

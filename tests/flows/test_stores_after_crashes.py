@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from bertft_core.config import UserError
 from bertft_core.records import RunRecord, StudyDir
 from bertft_core.records.store import write_record
 from tasks.agreement import damages, disagreements
@@ -17,6 +18,7 @@ from tasks.processes import TAGS, this_process
 from tasks.settling import drop_models, settle_mlflow
 from tasks.study_log import StudyLog
 from tasks.tracking import Tracker
+from tasks.verdicts import open_existing
 from tests.encoders import tiny_encoder
 from tests.records import make_card, make_record, make_spec, make_study
 
@@ -153,6 +155,44 @@ def test_a_model_that_the_study_drops_is_dropped_from_mlflow_with_its_files(stud
     again.runs.log_model(record)  # it is kept after all
     again.finish("FINISHED")
     assert len(list(stored.rglob("model.safetensors"))) == 1
+
+
+def test_a_model_that_cannot_be_logged_leaves_its_run_as_it_was(study_dir, monkeypatch):
+    study, record = make_study(), record_of(study_dir)
+    _classifier(study_dir.run_dir(record.digest) / "model")
+    log = StudyLog(study, study_dir, "s")
+    log.runs.log_record(record, log.parent_of(record.spec), 1)
+    client, _ = client_of(study_dir)
+    before = client.get_run(log._runs.id_of(record.digest)).info
+
+    def refuse(**_):
+        raise ConnectionError("away")
+
+    monkeypatch.setattr("mlflow.transformers.log_model", refuse)
+    for _ in range(2):
+        with pytest.raises(ConnectionError):
+            log.runs.log_model(record)
+        after = client.get_run(before.run_id).info
+        assert (after.status, after.end_time) == ("FINISHED", before.end_time)
+
+
+def test_a_damaged_store_or_one_of_no_known_kind_is_a_message_and_not_a_traceback(study_dir):
+    with pytest.raises(UserError, match="no MLflow store at foo://x"):
+        open_existing(study_dir.home_dir, "foo://x")
+    (study_dir.home_dir / "mlflow.db").write_bytes(b"this is no database" * 99)
+    with pytest.raises(UserError, match="move it away"):
+        open_existing(study_dir.home_dir, None)
+
+
+def test_a_prefect_server_that_is_away_is_told_beside_the_rest(study_dir, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+
+    def refuse(*_):
+        raise ConnectionError("away")
+
+    monkeypatch.setattr("tasks.prefect_runs.left_flow_runs", refuse)
+    lines = disagreements(make_study(), study_dir)
+    assert lines == ["Prefect: http://127.0.0.1:9/api does not answer (ConnectionError)"]
 
 
 def _classifier(directory: Path) -> None:
