@@ -32,7 +32,10 @@ def all_of_it(reference: StoredRun, other: StoredRun) -> Judged:
 def training_alone(reference: StoredRun, other: StoredRun) -> Judged:
     """Weights, losses, gradients and the last scores are the same to the last bit; when was validated may differ."""
     left, right = reference.record, other.record
+    if None in (left.weights_sha256, right.weights_sha256):
+        return Judged(False, f"nothing to compare: the runs ended {left.status} and {right.status}")
     pairs = {
+        "status": (left.status, right.status),
         "head before the first step": (left.initial_head_sha256, right.initial_head_sha256),
         "order of the batches": (left.batch_order_sha256, right.batch_order_sha256),
         "weights of the last step": (left.weights_sha256, right.weights_sha256),

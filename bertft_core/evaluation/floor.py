@@ -34,24 +34,28 @@ def variance_floors(
 
 
 def _floor(arm: str, group: list[RunRecord], key: str, run_dir_of: Callable[[str], Path]) -> VarianceFloor:
-    scores = [found[key] for record in group if key in (found := scores_of(record, run_dir_of(record.digest)))]
-    hashes = {record.weights_sha256 for record in group}
-    bitwise = len(hashes) == 1 and None not in hashes
+    ended = [record for record in group if record.weights_sha256 is not None]
+    scores = [found[key] for record in ended if key in (found := scores_of(record, run_dir_of(record.digest)))]
+    bitwise = len(ended) > 1 and len({record.weights_sha256 for record in ended}) == 1
     gap = float(np.ptp(scores)) if scores else None
     _, split, metric = key.split("/", 2)
+    without = len(group) - len(ended)
+    sentence = _sentence(arm, ended, bitwise, gap, f"{metric}, {split}")
     return VarianceFloor(
         arm=arm,
-        n=len(group),
+        n=len(ended),
         bitwise=bitwise,
         largest_difference=gap,
         sd=float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
-        sentence=_sentence(arm, group, bitwise, gap, f"{metric}, {split}"),
+        sentence=f"{sentence} ({without} more ended without weights)" if without else sentence,
     )
 
 
-def _sentence(arm: str, group: list[RunRecord], bitwise: bool, gap: float | None, what: str) -> str:
-    device = next((record.environment.device for record in group if record.environment is not None), "this machine")
-    runs = f"{len(group)} runs of {arm} with every seed the same on {device}"
+def _sentence(arm: str, ended: list[RunRecord], bitwise: bool, gap: float | None, what: str) -> str:
+    device = next((record.environment.device for record in ended if record.environment is not None), "this machine")
+    runs = f"{len(ended)} runs of {arm} with every seed the same on {device}"
+    if len(ended) < 2:
+        return f"fewer than two runs of {arm} with every seed the same ended with weights: there is nothing to compare"
     if bitwise:
         return f"{runs} end with the same weights to the last bit: what differs between seeds comes from the seeds"
     if gap is None:

@@ -132,7 +132,9 @@ def _gradients(arm: str, rows: Rows, study: StudyConfig) -> Told:
 
 
 def _calibration(arm: str, rows: Rows, study: StudyConfig) -> Told:
-    split = next(where for measure, where in rows if measure == "ece")
+    split = next((where for measure, where in rows if measure == "ece"), None)
+    if split is None:  # the predictions of the test set are gone; those on validation fitted a temperature
+        return None
     right, wrong = rows.get(("confidence_right", split)), rows.get(("confidence_wrong", split))
     told = f"on {split} {arm} is off by {rows['ece', split].mean:.3f} on average in how sure it is (ECE)"
     if right is not None and wrong is not None:

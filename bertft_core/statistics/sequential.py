@@ -78,10 +78,15 @@ def _least_coverage(sds: NDArray[np.float64], plan: tuple[int, ...], level: floa
 
 
 def t_half_width(scores: Sequence[float], level: float) -> float | None:
-    """t(n − 1) · sd / √n with the sd of ddof 1 (Student 1908); None for fewer than two scores."""
+    """t(n − 1) · sd / √n with the sd of ddof 1 (Student 1908); None for fewer than two scores.
+
+    Exactly 0 for scores that are equal: their mean is rounded, so that their sd would not be.
+    """
     n = len(scores)
     if n < 2:
         return None
+    if min(scores) == max(scores):
+        return 0.0
     return float(stdtrit(n - 1, 0.5 + level / 2)) * float(np.std(scores, ddof=1)) / n**0.5
 
 

@@ -96,6 +96,12 @@ def test_the_cadence_check_looks_at_every_loss(pair, tmp_path):
     assert training_alone(one, StoredRun(same.record, tmp_path)) == (False, "different: losses and gradient norms")
 
 
+def test_runs_that_ended_without_weights_pass_nothing(pair, tmp_path):
+    record = pair[0].record.model_copy(update={"weights_sha256": None, "status": "diverged"})
+    run = StoredRun(record, tmp_path)
+    assert training_alone(run, run) == (False, "nothing to compare: the runs ended diverged and diverged")
+
+
 def test_an_error_of_the_gradient_above_rounding_fails():
     assert exact_gradient(3e-16).passed
     assert not exact_gradient(2e-9).passed

@@ -13,6 +13,7 @@ from bertft_core.config.probes import ProbesConfig
 from bertft_core.data.probe_texts import probes_digest
 from bertft_core.evaluation.model_probes import NO_MODEL
 from bertft_core.evaluation.prediction_probes import calibration
+from bertft_core.evaluation.probe_findings import findings
 from bertft_core.evaluation.scored_run import ScoredRun
 from bertft_core.evaluation.summary import summarise
 from bertft_core.evaluation.training_probes import NOT_WATCHED
@@ -221,6 +222,13 @@ def test_a_temperature_is_not_judged_on_the_examples_it_was_fitted_to(tmp_path):
     assert ("ece", "validation") in measures
     assert ("ece_scaled", "validation") not in measures
     assert ("ece_scaled", "other_domain") in measures
+
+
+def test_a_temperature_alone_says_nothing_of_how_sure_a_model_is(tmp_path):
+    probed = Probed(tmp_path)
+    rows = [row for row in probed.summary.probes.rows if (row.probe, row.measure) == ("calibration", "temperature")]
+    assert rows
+    assert findings(["full"], rows, probed.study) == []
 
 
 @pytest.mark.parametrize(("metric", "sign"), [("accuracy", 1), ("log_loss", -1)])

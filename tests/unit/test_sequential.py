@@ -51,6 +51,12 @@ def test_it_stops_at_the_last_look_and_waits_for_the_slowest_arm():
     assert [look.n for look in looks_at({"a": WIDE, "b": WIDE[:4]}, PLAN, 0.1)] == [3]
 
 
+@pytest.mark.parametrize("score", [0.5, 0.7, 0.83, 1 / 3])
+def test_equal_scores_are_no_measure_of_the_spread_also_where_their_mean_is_rounded(score):
+    looks = looks_at({"a": [score] * 6}, PLAN, 0.1)
+    assert [(look.n, look.is_enough, look.half_widths["a"]) for look in looks] == [(3, False, 0.0), (5, True, 0.0)]
+
+
 def test_runs_without_a_score_are_passed_over_and_one_score_is_never_enough():
     (look, *_) = looks_at({"a": [0.5, None, 0.6]}, PLAN, 10.0)
     assert look.half_widths["a"] == pytest.approx(t_half_width([0.5, 0.6], look_level(PLAN)))

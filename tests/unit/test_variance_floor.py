@@ -65,6 +65,22 @@ def test_different_repeats_say_by_how_much(planned, tmp_path):
     assert "differ by up to 0.2 (accuracy, test)" in floor.sentence
 
 
+def test_a_repeat_that_ended_without_weights_is_no_other_result(planned, tmp_path):
+    study, card, runs, repeats = planned
+    study_dir = StudyDir(tmp_path, "small")
+    records = {spec.digest: make_record(spec, card, study_dir) for spec in runs}
+    for spec, lost in zip(repeats[:2], [{}, {"weights_sha256": None, "status": "diverged"}], strict=True):
+        same = {"weights_sha256": records[runs[0].digest].weights_sha256}
+        records[spec.digest] = make_record(spec, card, study_dir).model_copy(update=same | lost)
+    (floor,) = summarise(study, card, runs, records, {}, study_dir.run_dir).floors
+    assert (floor.n, floor.bitwise) == (2, True)
+    assert floor.sentence.endswith("comes from the seeds (1 more ended without weights)")
+    del records[repeats[0].digest]
+    (floor,) = summarise(study, card, runs, records, {}, study_dir.run_dir).floors
+    assert (floor.n, floor.bitwise) == (1, False)
+    assert "there is nothing to compare" in floor.sentence
+
+
 def test_on_a_cpu_repeats_are_bit_for_bit_the_same(tmp_path):
     study, card = tiny_study(tmp_path, arms={"full": {}}, seeds={"n": 1, "repeats": 2})
     specs = plan_repeats(study, card, {}, with_first=True)
