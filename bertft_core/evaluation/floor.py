@@ -11,6 +11,7 @@ import numpy as np
 from bertft_core.config.study import StudyConfig
 from bertft_core.evaluation.scores import scores_of
 from bertft_core.records import DatasetCard, RunRecord, VarianceFloor
+from bertft_core.statistics.spread import sample_sd
 from bertft_core.training.planning import plan_repeats
 
 
@@ -46,7 +47,7 @@ def _floor(arm: str, group: list[RunRecord], key: str, run_dir_of: Callable[[str
         n=len(ended),
         bitwise=bitwise,
         largest_difference=gap,
-        sd=float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
+        sd=sample_sd(scores),
         sentence=f"{sentence} ({without} more ended without weights)" if without else sentence,
     )
 

@@ -7,7 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+
+from bertft_core.statistics.sequential import t_half_width
 
 LEVEL = 0.95
 N_RESAMPLES = 10_000
@@ -20,11 +21,10 @@ def t_interval(values: Sequence[float], level: float = LEVEL) -> Interval | None
 
     Exact for normal scores. It has no width when all values are equal.
     """
-    n = len(values)
-    if n < 2:
+    half_width = t_half_width(values, level)
+    if half_width is None:
         return None
-    mean, sd = float(np.mean(values)), float(np.std(values, ddof=1))
-    half_width = float(stdtrit(n - 1, 0.5 + level / 2)) * sd / n**0.5
+    mean = float(np.mean(values))
     return mean - half_width, mean + half_width
 
 

@@ -18,6 +18,7 @@ from bertft_core.records.choosing import SCORED
 from bertft_core.records.probe_record import ProbeRecord
 from bertft_core.records.probe_summary import ProbeAbsence, ProbeRow, ProbeSummary
 from bertft_core.records.store import PROBES_FILE, read_record
+from bertft_core.statistics.spread import sample_sd
 
 PROBES: dict[str, Callable[[ScoredRun], Found]] = {
     "masked_lm": model_probes.masked_lm,
@@ -97,7 +98,7 @@ def _rows(arm: str, probe: str, of_seeds: Mapping[int, Mapping[Name, float]]) ->
                 where=name[1],
                 n=len(every),
                 mean=float(np.mean(every)),
-                sd=float(np.std(every, ddof=1)) if len(every) > 1 else None,
+                sd=sample_sd(every),
                 min=min(every),
                 max=max(every),
                 values=values,

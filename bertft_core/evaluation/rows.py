@@ -11,7 +11,7 @@ from bertft_core.evaluation.scores import CHECKPOINTS
 from bertft_core.records import MetricSummary, Rate, SeedScore
 from bertft_core.seeds import derive_seed
 from bertft_core.statistics.rates import wilson_interval
-from bertft_core.statistics.spread import interquartile_mean, quantiles, sd_interval, unbiased_sd
+from bertft_core.statistics.spread import interquartile_mean, quantiles, sample_sd, sd_interval, unbiased_sd
 
 LEARNED_NOTHING = ("collapsed", "diverged")
 
@@ -66,7 +66,7 @@ def _row(key: str, values: Sequence[float], study_seed: int, level: float, *, co
         metric=metric,
         n=len(values),
         mean=float(np.mean(values)),
-        sd=float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        sd=sample_sd(values),
         t_low=t_low,
         t_high=t_high,
         bootstrap_low=bootstrap_low,

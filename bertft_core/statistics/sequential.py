@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 
+from bertft_core.statistics.spread import sample_sd
+
 N_PATHS = 4000
 N_RATIOS = 25
 DECIMALS = 4
@@ -78,16 +80,9 @@ def _least_coverage(sds: NDArray[np.float64], plan: tuple[int, ...], level: floa
 
 
 def t_half_width(scores: Sequence[float], level: float) -> float | None:
-    """t(n − 1) · sd / √n with the sd of ddof 1 (Student 1908); None for fewer than two scores.
-
-    Exactly 0 for scores that are equal: their mean is rounded, so that their sd would not be.
-    """
-    n = len(scores)
-    if n < 2:
-        return None
-    if min(scores) == max(scores):
-        return 0.0
-    return float(stdtrit(n - 1, 0.5 + level / 2)) * float(np.std(scores, ddof=1)) / n**0.5
+    """t(n − 1) · sd / √n with the sd of ddof 1 (Student 1908); None for fewer than two scores, exactly 0 for equal ones."""
+    n, sd = len(scores), sample_sd(scores)
+    return None if sd is None else float(stdtrit(n - 1, 0.5 + level / 2)) * sd / n**0.5
 
 
 def looks_at(arms: Mapping[str, Sequence[Score]], plan: Sequence[int], half_width: float, level: float = 0.95) -> list[Look]:

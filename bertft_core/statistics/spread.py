@@ -11,13 +11,21 @@ from scipy.special import chdtri, gammaln
 QUANTILES = (0.05, 0.25, 0.75, 0.95)
 
 
+def sample_sd(values: Sequence[float]) -> float | None:
+    """The sd of `values` [n] with n − 1 below; None for fewer than two, and exactly 0 for equal ones, whose mean is rounded."""
+    if len(values) < 2:
+        return None
+    return 0.0 if min(values) == max(values) else float(np.std(values, ddof=1))
+
+
 def sd_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
     """Equal-tailed chi-square interval of the sd: s·√((n−1)/χ²) with the quantiles of n − 1 degrees of freedom.
 
     `values` [n]. Exact for normal values (Cochran 1934), and for no others: heavy tails make it too narrow. None for fewer
     than two values; without width when all are equal.
     """
-    return None if len(values) < 2 else interval_of_sd(float(np.std(values, ddof=1)), len(values), level)
+    sd = sample_sd(values)
+    return None if sd is None else interval_of_sd(sd, len(values), level)
 
 
 def interval_of_sd(sd: float, n: int, level: float = 0.95) -> tuple[float, float]:
@@ -33,8 +41,8 @@ def c4(n: int) -> float:
 
 def unbiased_sd(values: Sequence[float]) -> float | None:
     """s/c4(n), whose mean is σ for normal values; None for fewer than two values."""
-    n = len(values)
-    return None if n < 2 else float(np.std(values, ddof=1)) / c4(n)
+    sd = sample_sd(values)
+    return None if sd is None else sd / c4(len(values))
 
 
 def interquartile_mean(values: Sequence[float]) -> float:

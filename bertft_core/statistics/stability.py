@@ -41,10 +41,11 @@ def _of_distances(name: str, first: Scores, second: Scores, center: str) -> Outc
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if min(len(a), len(b)) < 2 or not (has_spread(a) or has_spread(b)):
         return Outcome(name, None, None)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = stats.levene(a, b, center=center)
-    if not np.isfinite(found.statistic):  # every score is as far from its centre as the others of its arm
-        return Outcome(name, None, None)
+    middle = np.median if center == "median" else np.mean
+    largest = float(max(np.abs(a).max(), np.abs(b).max()))
+    if not any(has_spread(np.abs(arm - middle(arm)), at=largest) for arm in (a, b)):
+        return Outcome(name, None, None)  # every score is as far from its centre as the others of its arm
+    found = stats.levene(a, b, center=center)
     return Outcome(name, float(found.statistic), float(found.pvalue))
 
 

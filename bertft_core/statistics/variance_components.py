@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +23,16 @@ def crossed(cells: Floats, level: float = 0.95) -> tuple[Estimate, ...]:
     """
     cells = _grid(cells)
     a, b, r = cells.shape
+    square = _squares_of(cells)
     means = cells.mean(axis=2)
     grand, rows, columns = means.mean(), means.mean(axis=1), means.mean(axis=0)
-    init = MeanSquare(float(b * r * ((rows - grand) ** 2).sum() / (a - 1)), a - 1)
-    order = MeanSquare(float(a * r * ((columns - grand) ** 2).sum() / (b - 1)), b - 1)
-    crossing = r * ((means - rows[:, None] - columns[None, :] + grand) ** 2).sum() / ((a - 1) * (b - 1))
-    both = MeanSquare(float(crossing), (a - 1) * (b - 1))
+    init = square(b * r * ((rows - grand) ** 2).sum(), a - 1)
+    order = square(a * r * ((columns - grand) ** 2).sum(), b - 1)
+    both = square(r * ((means - rows[:, None] - columns[None, :] + grand) ** 2).sum(), (a - 1) * (b - 1))
     found = (component("init", init, both, b * r, level), component("order", order, both, a * r, level))
     if r == 1:
         return *found, residual("residual", both, level)
-    within = MeanSquare(float(((cells - means[:, :, None]) ** 2).sum() / (a * b * (r - 1))), a * b * (r - 1))
+    within = square(((cells - means[:, :, None]) ** 2).sum(), a * b * (r - 1))
     return *found, component("interaction", both, within, r, level), residual("residual", within, level)
 
 
@@ -50,12 +50,22 @@ def nested(groups: Sequence[Sequence[float]], level: float = 0.95) -> tuple[Esti
     means = np.array([np.mean(group) for group in groups])
     k, n = len(sizes), int(sizes.sum())
     squares_within = sum(float(((np.asarray(group) - mean) ** 2).sum()) for group, mean in zip(groups, means, strict=True))
-    within = MeanSquare(squares_within / (n - k), n - k)
-    between = MeanSquare(float((sizes * (means - sizes @ means / n) ** 2).sum() / (k - 1)), k - 1)
+    square = _squares_of(np.concatenate([np.asarray(group, dtype=float) for group in groups]))
+    within = square(squares_within, n - k)
+    between = square((sizes * (means - sizes @ means / n) ** 2).sum(), k - 1)
     found = component("between", between, within, (n - float((sizes**2).sum()) / n) / (k - 1), level)
     harmonic = k / float((1 / sizes).sum())
-    unweighted = component("between", MeanSquare(harmonic * float(means.var(ddof=1)), k - 1), within, harmonic, level)
+    unweighted = component("between", square(harmonic * ((means - means.mean()) ** 2).sum(), k - 1), within, harmonic, level)
     return found._replace(low=unweighted.low, high=unweighted.high), residual("within", within, level)
+
+
+def _squares_of(scores: Floats) -> Callable[[float, int], MeanSquare]:
+    """Makes mean squares of these scores from sums of squares; what is rounding at the size of the scores is exactly 0.
+
+    Otherwise runs that all score the same, as collapsed ones do, would have an F of one rounding by another.
+    """
+    least = (1e-12 * float(np.abs(scores).max())) ** 2 * scores.size
+    return lambda squares, df: MeanSquare(float(squares) / df if squares > least else 0.0, df)
 
 
 def level_range(cells: Floats, axis: int) -> float:

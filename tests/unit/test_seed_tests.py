@@ -13,6 +13,7 @@ from bertft_core.statistics.holm import bonferroni, holm
 
 A = [70.1, 69.3, 71.0, 72.5, 68.9]
 B = [60.2, 71.4, 47.3, 69.9, 75.1]
+HALVES = [146 / 277, 195 / 277]
 
 
 def test_holm_is_monotone_and_in_the_order_given() -> None:
@@ -97,6 +98,8 @@ def test_what_has_no_spread_or_too_few_runs_has_no_number() -> None:
         mean_tests.permutation([1], [2], paired=True, permutation_seed=0),
         stability.levene([1, 1], [2, 2]),
         stability.levene([1, 2], [3, 5]),  # each as far from its mean as the other
+        stability.levene(HALVES, [195 / 277, 190 / 277]),
+        stability.brown_forsythe(HALVES * 3, [195 / 277, 190 / 277] * 3),  # though rounding says otherwise
         stability.brown_forsythe(A, B[:4]),
     ):
         assert (found.statistic, found.p) == (None, None)

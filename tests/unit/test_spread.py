@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bertft_core.statistics.spread import c4, interquartile_mean, quantiles, sd_interval, unbiased_sd
+from bertft_core.statistics.spread import c4, interquartile_mean, quantiles, sample_sd, sd_interval, unbiased_sd
 
 SCORES = [0.70, 0.72, 0.69, 0.75, 0.71]
 
@@ -28,6 +28,14 @@ def test_c4_is_known_for_two_and_near_one_for_many():
 def test_one_value_has_no_spread(values):
     assert sd_interval(values) is None
     assert unbiased_sd(values) is None
+
+
+@pytest.mark.parametrize("value", [0.1, 0.7, 279 / 408])
+def test_equal_values_have_no_spread_also_where_their_mean_is_rounded(value):
+    assert np.std([value] * 6, ddof=1) > 0
+    assert sample_sd([value] * 6) == unbiased_sd([value] * 6) == 0
+    assert sd_interval([value] * 6) == (0, 0)
+    assert sample_sd(SCORES) == np.std(SCORES, ddof=1)
 
 
 def test_equal_values_have_a_spread_of_nothing():

@@ -22,6 +22,23 @@ def test_one_run_per_cell_gives_the_reference_components():
     assert [e.square.df for e in (init, order, left)] == [3, 2, 6]
 
 
+@pytest.mark.parametrize("score", [279 / 408, 721 / 1043, 146 / 277])
+@pytest.mark.parametrize("shape", [(5, 5), (3, 5), (3, 4, 2)])
+def test_runs_that_all_score_the_same_have_no_components_and_no_f(score, shape):
+    """As collapsed runs do: the majority of MRPC, CoLA and RTE."""
+    for estimate in crossed(np.full(shape, score)):
+        assert (estimate.square.value, estimate.variance, estimate.high, estimate.f) == (0, 0, 0, None)
+    for estimate in nested([[score] * n for n in shape]):
+        assert (estimate.square.value, estimate.variance, estimate.high, estimate.f) == (0, 0, 0, None)
+
+
+def test_a_factor_without_effect_is_not_found_in_the_rounding_of_another():
+    cells = np.tile(np.array([[279 / 408], [300 / 408], [281 / 408]]), 5)
+    init, order, left = crossed(cells)
+    assert init.variance == pytest.approx(np.var(cells[:, 0], ddof=1))
+    assert (init.f, order.f, order.variance, left.variance) == (None, None, 0, 0)
+
+
 def test_ranges_are_the_reference_numbers():
     assert level_range(GRID, 0) == pytest.approx(5.0)
     assert level_range(GRID, 1) == pytest.approx(1.75)
