@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.base import canonical_json, digest_of
 from bertft_core.config.data import DataConfig, FileData, HubData
+from bertft_core.config.strategies import EarlyStopping
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.arm_checks import refuse_missing_labels, refuse_missing_layers
 from bertft_core.data.checks import PreparedData, find_all, unknown_ratio
@@ -104,13 +105,25 @@ def _refuse_unknown_headline(split: str, card: DatasetCard) -> None:
 def _refuse_unscored_metric(study: StudyConfig, card: DatasetCard) -> None:
     """Some metrics are there for some sets of labels only; a loss may be infinite for the constant predictor alone."""
     scored = card.splits["validation"].constant_scores
-    if study.metric not in scored and study.direction == "maximize":
-        raise UserError(
-            f"metric: '{study.metric}' cannot be computed for these labels",
-            found=f"the labels {shorten(', '.join(card.labels), 120)}" if card.labels else "no labels",
-            expected=f"one of {', '.join(name for name in study.head.metrics if name in scored)}",
-            todo="choose another metric",
-        )
+    for place, metric in _metrics_asked(study):
+        if metric not in scored and study.head.metrics[metric] == "maximize":
+            raise UserError(
+                f"{place}: '{metric}' cannot be computed for these labels",
+                found=f"the labels {shorten(', '.join(card.labels), 120)}" if card.labels else "no labels",
+                expected=f"one of {', '.join(name for name in study.head.metrics if name in scored)}",
+                todo="choose another metric",
+            )
+
+
+def _metrics_asked(study: StudyConfig) -> Iterator[tuple[str, str]]:
+    """Where the config names a metric that decides something, and the metric."""
+    yield "metric", study.metric
+    if study.seeds.until is not None and study.seeds.until.metric is not None:
+        yield "seeds.until.metric", study.seeds.until.metric
+    for arm, settings in study.arms.items():
+        for i, strategy in enumerate(settings.strategies):
+            if isinstance(strategy, EarlyStopping) and strategy.metric is not None:
+                yield f"arms.{arm}.strategies[{i}].metric", strategy.metric
 
 
 def split_digest(split: RawSplit) -> str:

@@ -87,9 +87,16 @@ def loss_sum(
     )
     targets = torch.from_numpy(np.stack([work.targets.starts, work.targets.ends], axis=1)).to(logits.device)
     if shape.is_plain:
+        if logits.device.type != "cpu":
+            windows, targets = _flat(windows, targets)
         return nn.functional.cross_entropy(windows, targets, ignore_index=NOT_TAUGHT, reduction="sum") / 2
     taught = targets != NOT_TAUGHT
     return cross_entropy_sum(windows.transpose(1, 2)[taught], targets[taught], shape) / 2
+
+
+def _flat(windows: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """[w, L, 2] and [w, 2] as [2w, L] and [2w]: on CUDA the sum over more dimensions has no deterministic kernel."""
+    return windows.transpose(1, 2).flatten(0, 1), targets.flatten()
 
 
 def outputs(model: PreTrainedModel, logits: Tensor, work: Work, config: QuestionAnsweringHead) -> list[tuple[float, NBest]]:

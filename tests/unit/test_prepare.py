@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -275,3 +276,20 @@ def test_a_headline_on_a_split_that_is_not_there_is_refused(train, encoders, tmp
     )
     with pytest.raises(UserError, match="'tets' is no split of reviews"):
         prepare_data(study, home_dir=tmp_path / "home")
+
+
+def test_a_metric_that_three_labels_do_not_have_is_refused_wherever_it_decides_something(encoders, tmp_path):
+    rows = [{"text": f"{text} {i}", "label": f"l{i % 3}"} for i, text in enumerate(TEXTS * 4)]
+    path = tmp_path / "three.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    study = study_of(path, encoders["bert"])
+    stopping = [{"kind": "full"}, {"kind": "early_stopping", "metric": "f1_binary", "patience": 2}]
+    asked = {
+        "metric": {"metric": "f1_binary"},
+        "arms.full.strategies[1].metric": {"arms": {"full": {"strategies": stopping}}},
+        "seeds.until.metric": {"seeds": {"until": {"metric": "f1_binary", "half_width": 0.1}, "max": 9}},
+    }
+    for place, change in asked.items():
+        changed = parse_study(study.model_dump(mode="json", exclude_defaults=True) | change)
+        with pytest.raises(UserError, match=f"{re.escape(place)}: 'f1_binary' cannot be computed for these labels"):
+            prepare_data(changed, home_dir=tmp_path / "home")

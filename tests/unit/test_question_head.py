@@ -142,6 +142,28 @@ def test_the_loss_is_that_of_each_window_by_hand(case):
     assert work.n_targets == len(work.window_lengths) > len(SOME)
 
 
+def test_the_loss_of_a_gpu_is_the_same_but_for_rounding(case):
+    """Summed over pieces and ends in one dimension, for which CUDA has a deterministic kernel."""
+    model, split, _ = case
+    forward = Forward(model, HEAD, CPU)
+    work = forward.work(split, SOME)
+    logits = forward.logits(split, SOME, work).detach()
+    windows = torch.nn.utils.rnn.pad_sequence(
+        logits.split(work.window_lengths.tolist()), batch_first=True, padding_value=-torch.inf
+    ).requires_grad_()
+    targets = torch.from_numpy(np.stack([work.targets.starts, work.targets.ends], axis=1))
+    targets[0] = question_answering.NOT_TAUGHT
+    flat = question_answering._flat(windows, targets)
+    assert [one.dim() for one in flat] == [2, 1]
+    losses = [
+        torch.nn.functional.cross_entropy(*pair, ignore_index=question_answering.NOT_TAUGHT, reduction="sum")
+        for pair in (flat, (windows, targets))
+    ]
+    assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-6)
+    ours, theirs = (torch.autograd.grad(loss, windows)[0] for loss in losses)
+    torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-5)
+
+
 def test_windows_that_say_nothing_are_not_counted(case):
     model, split, _ = case
     forward = Forward(model, HEAD, CPU)
