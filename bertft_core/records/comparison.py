@@ -187,7 +187,7 @@ class ComparedArm(Frozen):
 
 
 class StudyComponents(Frozen):
-    """One arm in several studies that differ in nothing but their study seed: data split and search were drawn anew.
+    """One arm in several studies that differ in nothing but their study seed, and in what was drawn from it.
 
     Source: Bouthillier et al. 2021, who let every source of variance vary between runs.
     """

@@ -248,6 +248,10 @@ def test_other_cuts_of_the_same_data_are_resampled_by_themselves_and_their_varia
     assert split_up.within_sd == pytest.approx(0.01)
     assert split_up.between_sd == pytest.approx((0.1**2 / 2 - 0.01**2 / 3) ** 0.5)
     assert "7.05 points" in split_up.sentence
+    assert "between them, where the data differ, its accuracy" in split_up.sentence
+    assert "(F test p = 0.0" in split_up.sentence
+    same = make_results(tmp_path, {"full": [0.7, 0.72, 0.71]}, name="same", seed=2, card=card)
+    assert "between them, where nothing but seeds differs, its" in compare_studies([one, same], FEW).components[0].sentence
 
 
 def test_without_predictions_nothing_is_claimed_of_other_cuts(tmp_path):

@@ -124,7 +124,7 @@ def test_a_study_that_only_mlflow_has_gives_the_same_comparison(home, comparison
 
 
 def test_what_mlflow_lacks_is_told(home, tmp_path):
-    with pytest.raises(UserError, match=r"the experiments .*small"):
+    with pytest.raises(UserError, match=r"has small\n.*\n.*did you mean 'small'"):
         fetch_study("smal", tmp_path, home_dir=home, uri=None)
     client, experiment = open_store(home, None, "empty")
     client.create_run(experiment, tags={"bertft.stage": "study"})

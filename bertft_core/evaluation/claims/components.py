@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bertft_core.config import StudyConfig
 from bertft_core.config.base import digest_of
-from bertft_core.evaluation.claims.sides import Side
+from bertft_core.evaluation.claims.sides import Side, is_crossed
 from bertft_core.evaluation.differences import told_in_points
 from bertft_core.records.comparison import StudyComponents
 from bertft_core.statistics.variance_components import nested
@@ -39,6 +39,7 @@ def _of_group(arm: str, group: list[Side], key: str) -> Iterator[StudyComponents
         between, within = nested(scores)
     except ValueError:  # a study without a score, or with one run each
         return
+    p = None if any(map(is_crossed, group)) else between.f_p  # runs that share seeds are not independent
     between_sd, within_sd = between.variance**0.5, within.variance**0.5
     yield StudyComponents(
         arm=arm,
@@ -46,16 +47,29 @@ def _of_group(arm: str, group: list[Side], key: str) -> Iterator[StudyComponents
         between_sd=between_sd,
         within_sd=within_sd,
         n_seeds=tuple(len(values) for values in scores),
-        sentence=_sentence(arm, len(group), key, between_sd, within_sd, between.f_p),
+        sentence=_sentence(group, key, between_sd, within_sd, p),
     )
 
 
-def _sentence(arm: str, n: int, key: str, between: float, within: float, p: float | None) -> str:
+def _drawn_anew(group: Sequence[Side]) -> str:
+    """What really differs between the studies: given splits stay as they are, and there may have been no search."""
+    anew = [
+        name
+        for name, found in {
+            "the data": {tuple(split.sha256 for split in side.results.card.splits.values()) for side in group},
+            "the searched settings": {digest_of(side.arm.chosen) for side in group},
+        }.items()
+        if len(found) > 1
+    ]
+    return f"where {' and '.join(anew)} differ" if anew else "where nothing but seeds differs"
+
+
+def _sentence(group: Sequence[Side], key: str, between: float, within: float, p: float | None) -> str:
     _, split, metric = key.split("/", 2)
     scale, unit, decimals = (100, " points", 2) if told_in_points(metric) else (1, "", 4)
     sizes = [f"{scale * sd:.{decimals}f}{unit}" for sd in (between, within)]
     test = "" if p is None else f" (F test p = {p:.3f})"
     return (
-        f"{arm} in {n} studies that differ in their study seed alone: between them, where data split and search were drawn anew, "
+        f"{group[0].arm.arm} in {len(group)} studies that differ in their study seed alone: between them, {_drawn_anew(group)}, "
         f"its {metric} on {split} has a standard deviation of {sizes[0]}{test}; within them, over seeds, of {sizes[1]}"
     )

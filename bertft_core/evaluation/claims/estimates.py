@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bertft_core.evaluation.claims.seed_tests import How, of_seeds
+from bertft_core.evaluation.claims.sides import MIN_SEEDS
 from bertft_core.metrics.counts import Bools
 from bertft_core.records.comparison import Disagreement, Resampled, SecondLook
 from bertft_core.statistics import disagreement
 from bertft_core.statistics import multi_bootstrap as mb
 from bertft_core.statistics.resampled_examples import Draws
-
-MIN_SEEDS_OF_A_LOOK = 2
 
 
 class Sample(NamedTuple):
@@ -105,7 +104,7 @@ def _second_look(arm: Sample, baseline: Sample, how: How) -> SecondLook | None:
         return None
     difference = float(sides[0].scores.mean() - sides[1].scores.mean())
     both = None
-    if min(n_arm, n_baseline) >= MIN_SEEDS_OF_A_LOOK:
+    if min(n_arm, n_baseline) >= MIN_SEEDS:
         found = _resampled(sides[0], sides[1], how)
         both = _record(found.both) or _record(found.seeds)
     return SecondLook(n_seeds_arm=n_arm, n_seeds_baseline=n_baseline, difference=difference, both=both)

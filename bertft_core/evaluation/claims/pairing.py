@@ -9,8 +9,8 @@ import numpy as np
 
 from bertft_core.evaluation.claims.sides import MIN_SEEDS, Side
 
-TOO_LARGE = 1e100
-"""Perplexities of hopeless models are: their spread would overflow."""
+TOO_LARGE = 1e70
+"""Perplexities of hopeless models are: the square of their variance would overflow."""
 
 
 class Pairing(NamedTuple):
