@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from scipy.special import stdtrit
 
 from bertft_core.config import UserError
 from bertft_core.config.base import digest_of
@@ -436,6 +437,8 @@ def test_the_seeds_needed_are_those_whose_interval_leaves_zero_out():
     half = 4.302652730 / 3**0.5
     known = {"arm": "a", "baseline": "b", "sentence": ""}
     assert seeds_needed(Difference(n=3, mean=1.0, t_low=1 - half, t_high=1 + half, **known)) == 7
+    wider = stdtrit(2, 0.995) / 3**0.5  # the same sd, told at 99 %: t(8) / √9 = 1.12, t(9) / √10 = 1.03, t(10) / √11 = 0.96
+    assert seeds_needed(Difference(n=3, mean=1.0, t_low=1 - wider, t_high=1 + wider, **known), 0.99) == 11
     assert seeds_needed(Difference(n=3, mean=0.0, t_low=-half, t_high=half, **known)) is None
     assert seeds_needed(Difference(n=2, mean=1.0, t_low=-5, t_high=7, **known)) is None
 

@@ -6,8 +6,10 @@ import math
 
 from scipy.special import stdtrit
 
+from bertft_core.evaluation.adaptive import interval_level
 from bertft_core.evaluation.diagnosis.evidence import Diagnosis, Evidence, Verdict, longer, short, worst
 from bertft_core.evaluation.diagnosis.usual import usual_rates
+from bertft_core.evaluation.intervals import LEVEL
 from bertft_core.records import Difference
 
 MANY_BROKEN = 0.1
@@ -90,7 +92,7 @@ def instability(evidence: Evidence) -> Diagnosis:
         if each.t_low is None:
             found.append(each.sentence)
             continue
-        needed = seeds_needed(each)
+        needed = seeds_needed(each, interval_level(evidence.study))
         gap = f"{each.arm} and {each.baseline} differ by {evidence.told(each.mean)}"
         found.append(f"{gap}, which these {each.n} seeds cannot tell from zero")
         if needed is not None and needed > each.n:
@@ -109,21 +111,22 @@ def _is_sure(difference: Difference) -> bool:
     return not difference.t_low <= 0.0 <= difference.t_high
 
 
-def seeds_needed(difference: Difference) -> int | None:
-    """Seeds whose 95 % t-interval would just leave zero out, if mean and spread stayed as they are; None where nothing differs.
+def seeds_needed(difference: Difference, level: float = LEVEL) -> int | None:
+    """Seeds whose t-interval would just leave zero out, if mean and spread stayed as they are; None where nothing differs.
 
-    The half width is t(n - 1) · sd / √n, which gives the sd of the paired differences back. Two seeds tell no spread to count on.
+    The difference's interval was made at `level`. Its half width, t(n - 1) · sd / √n, gives the sd of the paired differences back.
+    Two seeds tell no spread to count on.
     """
     if difference.t_low is None or difference.t_high is None or difference.mean == 0 or difference.n < FEWEST_SEEDS:
         return None
     half = (difference.t_high - difference.t_low) / 2
-    sd = half * math.sqrt(difference.n) / _t(difference.n)
-    return next((n for n in range(2, MANY_SEEDS) if _t(n) * sd / math.sqrt(n) < abs(difference.mean)), None)
+    sd = half * math.sqrt(difference.n) / _t(difference.n, level)
+    return next((n for n in range(2, MANY_SEEDS) if _t(n, level) * sd / math.sqrt(n) < abs(difference.mean)), None)
 
 
-def _t(n: int) -> float:
-    """The 97.5 % quantile of Student's t for n values."""
-    return float(stdtrit(n - 1, 0.975))
+def _t(n: int, level: float) -> float:
+    """Student's t for n values, with half of what lies outside the level above it."""
+    return float(stdtrit(n - 1, 0.5 + level / 2))
 
 
 def few_seeds(evidence: Evidence) -> Diagnosis:
