@@ -114,7 +114,7 @@ def _is_sure(difference: Difference) -> bool:
 def seeds_needed(difference: Difference, level: float = LEVEL) -> int | None:
     """Seeds whose t-interval would just leave zero out, if mean and spread stayed as they are; None where nothing differs.
 
-    The difference's interval was made at `level`. Its half width, t(n - 1) · sd / √n, gives the sd of the paired differences back.
+    The difference's interval was made at `level`. Its half width, t(n - 1) · sd / √n, gives back the sd of the paired ones.
     Two seeds tell no spread to count on.
     """
     if difference.t_low is None or difference.t_high is None or difference.mean == 0 or difference.n < FEWEST_SEEDS:
