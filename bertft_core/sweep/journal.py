@@ -116,7 +116,10 @@ def let_wait(path: Path, name: str) -> int:
     if not path.exists() or problem_of(path) is not None:
         return 0
     storage = JournalStorage(JournalFileBackend(str(path)))
-    study_id = storage.get_study_id_from_name(name)
+    try:
+        study_id = storage.get_study_id_from_name(name)
+    except KeyError:  # killed before the study was written
+        return 0
     running = storage.get_all_trials(study_id, deepcopy=False, states=(TrialState.RUNNING,))
     for trial in running:
         storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)

@@ -188,3 +188,9 @@ def test_trials_of_a_dead_process_wait_and_are_taken_up_again_once(tmp_path):
     assert isinstance(search.journal, TrialJournal)
     assert rows(finish(search)) == whole
     assert states_of(path, "another search") == {}
+
+
+def test_no_trial_waits_in_a_journal_that_a_kill_left_empty(tmp_path):
+    path = tmp_path / "journal.log"
+    path.touch()
+    assert let_wait(path, "search") == 0
