@@ -76,11 +76,11 @@ def data(told: Told) -> str:
     if card.labels:
         text += f" and {wording.several(len(card.labels), 'label')}"
     text += f"; its fingerprint (SHA-256 of the prepared examples) begins with {card.fingerprint[:CUT]}."
-    train = card.splits["train"]
     if getattr(config, "long_texts", "truncate") == "windows":
         return f"{text} Longer inputs are read in overlapping windows of {card.max_length} word pieces."
-    cut = f"{100 * train.truncated_ratio:.1f} % of the training inputs were longer" if train.truncated_ratio else "none is longer"
-    return f"{text} Inputs have at most {card.max_length} word pieces ({cut})."
+    ratios = {names.get(name, name): split.truncated_ratio for name, split in card.splits.items() if split.truncated_ratio}
+    longer = wording.listed(f"{100 * ratio:.1f} % of the {name} inputs" for name, ratio in ratios.items()) if ratios else "none"
+    return f"{text} Inputs have at most {card.max_length} word pieces ({longer} {'were' if ratios else 'is'} longer)."
 
 
 def model(told: Told) -> str:

@@ -1,6 +1,7 @@
 """The report's sections on statistics: there with their data, absent without; and the texts for a paper."""
 
 import re
+from dataclasses import replace
 
 from bertft_core.config import parse_study
 from bertft_core.evaluation import summarise
@@ -202,3 +203,13 @@ def test_the_checklist_answers_what_the_records_say_and_leaves_the_rest_to_the_a
     text = (path.parent / "paper.md").read_text(encoding="utf-8")
     assert len(re.findall(r"^- \*\*.+\?\*\* .", text, re.MULTILINE)) == len(ITEMS)
     assert "We use reviews with" in text
+
+
+def test_inputs_that_were_cut_off_are_told_of_every_split(tmp_path):
+    found, _ = told(tmp_path)
+    splits = {name: split.model_copy(update={"truncated_ratio": 0.0}) for name, split in found.card.splits.items()}
+    whole = replace(found, card=found.card.model_copy(update={"splits": splits}))
+    assert "(none is longer)" in dict(setup_text(whole))["Data"]
+    splits["test"] = splits["test"].model_copy(update={"truncated_ratio": 0.125})
+    cut = replace(found, card=found.card.model_copy(update={"splits": splits}))
+    assert "(12.5 % of the test inputs were longer)" in dict(setup_text(cut))["Data"]
