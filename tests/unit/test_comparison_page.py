@@ -81,3 +81,10 @@ def test_names_and_sentences_are_escaped(tmp_path):
     path = write_comparison(make_comparison(title=EVIL, pairs=(pair,), notes=(EVIL,)), tmp_path)
     assert not {"script", "b"} & set(Page(path.read_text(encoding="utf-8")).tags)
     assert words_of(path).count(EVIL) == 4
+
+
+def test_of_a_metric_to_minimise_the_lower_profile_is_better(tmp_path):
+    better = "the arm whose line lies further {} is better"
+    assert better.format("up and right") in words_of(write_comparison(make_comparison(), tmp_path / "up"))
+    path = write_comparison(make_comparison(headline_direction="minimize"), tmp_path / "down")
+    assert better.format("down and left") in words_of(path)
