@@ -88,3 +88,13 @@ def test_of_a_metric_to_minimise_the_lower_profile_is_better(tmp_path):
     assert better.format("up and right") in words_of(write_comparison(make_comparison(), tmp_path / "up"))
     path = write_comparison(make_comparison(headline_direction="minimize"), tmp_path / "down")
     assert better.format("down and left") in words_of(path)
+
+
+def test_a_bar_over_seeds_alone_is_not_called_one_over_examples(tmp_path):
+    whole, seeds_only = make_pair("full", "features", 0.5), make_pair("llrd_0.9", "features", 0.5, both=None)
+    told = {}
+    for name, pairs in {"whole": (whole,), "mixed": (whole, seeds_only), "seeds": (seeds_only,)}.items():
+        told[name] = words_of(write_comparison(make_comparison(pairs=pairs), tmp_path / name))
+    assert "if other seeds and other examples of the same kind had come. A filled" in told["whole"]
+    assert "had come; where a pair's examples could not be resampled, other seeds alone. A filled" in told["mixed"]
+    assert "if other seeds had come, on these very examples. A filled" in told["seeds"]
