@@ -85,11 +85,14 @@ def _chosen(told: Told) -> str:
 
 
 def _n_runs(told: Told) -> str:
-    planned = sum(arm.n_planned for arm in told.summary.arms)
-    per_arm = wording.listed(f"{arm.n_planned} of {arm.arm}" for arm in told.summary.arms)
+    made = {arm.arm: len(told.runs_of(arm)) for arm in told.summary.arms}
+    text = f"{wording.several(sum(made.values()), 'report run')} ({wording.listed(f'{n} of {arm}' for arm, n in made.items())})."
     trials = sum(len(sweep.trials) for sweep in told.sweeps)
     searched = f" The searches tried {wording.several(trials, 'setting')} in {wording.several(len(told.search_runs), 'run')}."
-    return f"{wording.several(planned, 'report run')} ({per_arm}).{searched if told.sweeps else ' No search runs.'}"
+    text += searched if told.sweeps else " No search runs."
+    uses = () if told.summary.ledger is None else told.summary.ledger.splits
+    scored = [f"{wording.several(use.n_evaluations, 'time')} on {use.split}" for use in uses]
+    return f"{text} Models were evaluated {wording.listed(scored)}." if scored else text
 
 
 def _validation(told: Told) -> str:

@@ -213,3 +213,14 @@ def test_inputs_that_were_cut_off_are_told_of_every_split(tmp_path):
     splits["test"] = splits["test"].model_copy(update={"truncated_ratio": 0.125})
     cut = replace(found, card=found.card.model_copy(update={"splits": splits}))
     assert "(12.5 % of the test inputs were longer)" in dict(setup_text(cut))["Data"]
+
+
+def test_the_checklist_counts_runs_and_evaluations_that_were_made(tmp_path):
+    found, _ = told(tmp_path, ledger=ledger())
+    gone = found.summary.arms[0].seeds[0].run_digest
+    fewer = replace(found, records={digest: record for digest, record in found.records.items() if digest != gone})
+    answer = {item.question: item.answer for item in checklist(fewer)}[
+        "How many training runs and evaluations were made exactly?"
+    ]
+    assert "5 report runs (2 of features and 3 of full)." in answer
+    assert "Models were evaluated 1234 times on validation and 6 times on test." in answer
