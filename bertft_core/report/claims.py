@@ -40,8 +40,8 @@ def section(comparison: Comparison) -> Section:
         "others": [{"metric": group[0].metric, "rows": [_row(pair, comparison) for pair in group]} for group in others],
         "others_forests": [drawn[name] for group in others if (name := f"differences_{group[0].metric}") in drawn],
         "components": [wording.ended(found.sentence) for found in comparison.components],
-        "level": f"{100 * comparison.level:g} %",
-        "alpha": f"{1 - comparison.level:.2g}",
+        "level": f"{100 * comparison.level:.4g} %",
+        "alpha": f"{1 - comparison.level:.3g}",
         "left_out": [f"{arm.name}: {wording.ended(why)}" for arm in comparison.arms for why in arm.left_out],
     }
 

@@ -41,7 +41,7 @@ def _arm_row(arm: ComparedArm, key: str) -> tuple[str, ...]:
 
 
 def _pair_rows(pairs: Sequence[PairComparison], level: float) -> list[tuple[str, ...]]:
-    percent = f"{100 * level:g} %"
+    percent = f"{100 * level:.4g} %"
     rows: list[tuple[str, ...]] = [
         ("pair", "difference", f"{percent} interval", "seeds alone", "examples alone", "P(A > B)", "p (Holm)", "claimed")
     ]

@@ -140,13 +140,13 @@ def _of_bold(any_bold: bool, arms: Sequence[ArmScores], comparison: Comparison |
         return "No arm is set in bold: the arms were not compared."
     holm = f"after Holm's correction over {comparison.n_tests} pairs and metrics"
     if any_bold:
-        return f"Bold: better than every other arm, p ≤ {1 - comparison.level:.2g} {holm}."
-    return f"No arm is set in bold: on no metric is one better than every other at p ≤ {1 - comparison.level:.2g} {holm}."
+        return f"Bold: better than every other arm, p ≤ {1 - comparison.level:.3g} {holm}."
+    return f"No arm is set in bold: on no metric is one better than every other at p ≤ {1 - comparison.level:.3g} {holm}."
 
 
 def pairs_table(comparison: Comparison) -> PaperTable:
     """One row for each pair and metric: difference, interval, P(A > B), p and p after Holm; bold where it is claimed."""
-    level = f"{100 * comparison.level:g} %"
+    level = f"{100 * comparison.level:.4g} %"
     titles = ("metric", "arm", "against")
     columns = [
         *(Column(title, "l") for title in titles),
@@ -169,7 +169,7 @@ def pairs_table(comparison: Comparison) -> PaperTable:
         f"intervals from {comparison.n_resamples:,} resamples of seeds and of examples where they can be resampled, "
         "corrected for the number of seeds. "
         "P(A > B): how often a run of the arm is better than one of the other, ties half. "
-        f"Bold: claimed, p ≤ {1 - comparison.level:.2g} after Holm's correction over {comparison.n_tests} pairs and metrics."
+        f"Bold: claimed, p ≤ {1 - comparison.level:.3g} after Holm's correction over {comparison.n_tests} pairs and metrics."
     )
     return PaperTable("pairs", caption, columns, rows, [_pair_record(pair) for pair in comparison.pairs])
 

@@ -132,8 +132,8 @@ def statistics(told: Told) -> str:
     how = f"{drawn or 'seeds resampled'}; {found.n_resamples:,} resamples"
     return (
         f"{text} Differences between arms are tested with the multi-bootstrap (Sellam et al. 2022; {how}), its intervals "
-        f"({100 * found.level:g} %) and p-values corrected for the number of seeds. A difference is claimed at p ≤ "
-        f"{1 - found.level:.2g} after Holm's correction over {wording.several(found.n_tests, 'comparison')} (pairs × metrics)."
+        f"({100 * found.level:.4g} %) and p-values corrected for the number of seeds. A difference is claimed at p ≤ "
+        f"{1 - found.level:.3g} after Holm's correction over {wording.several(found.n_tests, 'comparison')} (pairs × metrics)."
     )
 
 

@@ -5,6 +5,7 @@ import re
 from bertft_core.records.comparison import COMPARISON_FILE, Comparison
 from bertft_core.records.store import checked_record
 from bertft_core.report import write_comparison
+from bertft_core.report.claims_text import claims_text
 from tests.comparisons import SCORES, make_arm, make_comparison, make_pair
 from tests.unit.test_report import EVIL, Page
 
@@ -98,3 +99,15 @@ def test_a_bar_over_seeds_alone_is_not_called_one_over_examples(tmp_path):
     assert "if other seeds and other examples of the same kind had come. A filled" in told["whole"]
     assert "had come; where a pair's examples could not be resampled, other seeds alone. A filled" in told["mixed"]
     assert "if other seeds had come, on these very examples. A filled" in told["seeds"]
+
+
+def test_the_level_of_an_adaptive_study_and_its_bound_are_rounded_alike_everywhere(tmp_path):
+    comparison = make_comparison(level=1 - 0.05 / 3)
+    path = write_comparison(comparison, tmp_path)
+    tables = [(tmp_path / "tables" / name).read_text(encoding="utf-8") for name in ("results.md", "pairs.md")]
+    words = words_of(path)
+    assert "is claimed where p (Holm) is at most 0.0167." in words
+    assert all("p ≤ 0.0167 " in table for table in tables)
+    for text in (words, tables[1], claims_text(comparison)):
+        assert "98.33 % interval" in text
+        assert "98.333" not in text
