@@ -58,7 +58,8 @@ def _says(config: TrainingConfig, name: str) -> bool:
 def _named(config: TrainingConfig, name: str) -> str:
     value = getattr(config, name)
     words = UNITS.get(name, name.replace("_", " ") + " {}").format("none" if value is None else wording.setting(value))
-    return words.replace("every 1 epochs", "after every epoch").replace("every 1 steps", "after every step")
+    words = words.replace("every 1 epochs", "after every epoch").replace("every 1 steps", "after every step")
+    return {"1 epochs": "1 epoch", "1 steps": "1 step"}.get(words, words)
 
 
 def _shared(config: TrainingConfig, differing: frozenset[str]) -> str:

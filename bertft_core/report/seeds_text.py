@@ -40,12 +40,13 @@ def _winner(n: int) -> str:
 def _table(shown: Sequence[SeedsNeeded]) -> list[str]:
     """What n seeds would give: of an arm the half width of its mean, of a pair the difference that is found."""
     heads = [f"{each.arm} ±" if each.baseline is None else f"{each.arm} − {each.baseline} finds" for each in shown]
-    lines = [f"{'seeds':>5}  " + "  ".join(heads)]
-    for place, point in enumerate(shown[0].curve):
-        points = [(each, each.curve[place]) for each in shown]
-        cells = [at.half_width if each.baseline is None else at.detectable for each, at in points]
-        lines.append(f"{point.n:>5}  " + "  ".join(f"{cell:>{len(head)}.4f}" for cell, head in zip(cells, heads, strict=True)))
-    return lines
+    columns = [["seeds", *(str(point.n) for point in shown[0].curve)]]
+    for head, each in zip(heads, shown, strict=True):
+        values = [point.half_width if each.baseline is None else point.detectable for point in each.curve]
+        columns.append([head, *(f"{value:.4f}" for value in values)])
+    widths = [max(map(len, column)) for column in columns]
+    rows = zip(*columns, strict=True)
+    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
 
 
 def _section(title: str, sentences: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ MOST_LABELS = 12
 
 def score(value: float | None) -> str:
     """A score with three decimals."""
-    return ABSENT if value is None else f"{value:.3f}".replace("-", "−")
+    return ABSENT if value is None else f"{value:z.3f}".replace("-", "−")
 
 
 def interval(low: float | None, high: float | None) -> str:
@@ -26,8 +26,8 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def signed(value: float | None) -> str:
-    """A difference with its sign and three decimals."""
-    return ABSENT if value is None else f"{value:+.3f}".replace("-", "−")
+    """A difference with its sign and three decimals; what rounds to zero has no sign."""
+    return ABSENT if value is None else f"{value:+z.3f}".replace("+0.000", "0.000").replace("-", "−")
 
 
 def p_value(value: float | None) -> str:

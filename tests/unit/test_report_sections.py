@@ -8,9 +8,11 @@ from bertft_core.evaluation import summarise
 from bertft_core.records import StudyDir
 from bertft_core.records.ledger import Choice, SelectionLedger, SplitUse
 from bertft_core.records.seed_modes import AdaptiveSeeds, LookInterval, LookRecord, SelectedSeed, SelectedSeeds
-from bertft_core.report import write_report
+from bertft_core.report import wording, write_report
+from bertft_core.report.drawings.reliability import reliability_plot
 from bertft_core.report.paper_checklist import FOR_YOU, ITEMS, checklist
 from bertft_core.report.paper_text import Told, setup_text
+from bertft_core.report.seeds_text import _table
 from bertft_core.training.planning import plan_runs
 from tests.comparisons import make_comparison
 from tests.insights import make_agreement, make_insights
@@ -224,3 +226,15 @@ def test_the_checklist_counts_runs_and_evaluations_that_were_made(tmp_path):
     ]
     assert "5 report runs (2 of features and 3 of full)." in answer
     assert "Models were evaluated 1234 times on validation and 6 times on test." in answer
+
+
+def test_one_is_singular_zero_has_no_sign_and_columns_are_as_wide_as_their_numbers(tmp_path):
+    arms = {"a": {}, "b": {}, "c": {}, "once": {"epochs": 1}, "step": {"max_steps": 1}}
+    text = dict(setup_text(told(tmp_path, study=make_study(arms=arms))[0]))["Training"]
+    assert "For once: 1 epoch." in text
+    assert "For step: 1 step." in text
+    assert "1 seed." in reliability_plot("full", "c1", [("seed 0", [])], [])
+    assert [wording.score(-0.0004), wording.signed(-0.0004), wording.signed(0.0004)] == ["0.000"] * 3
+    assert [wording.signed(-0.001), wording.signed(0.001), wording.signed(10.0)] == ["−0.001", "+0.001", "+10.000"]
+    shown = [each.model_copy(update={"arm": "a"}) for each in make_insights().seeds_needed if each.curve]
+    assert len({len(line) for line in _table(shown)}) == 1

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from bertft_core.evaluation.reliability import ReliabilityPoint
 from bertft_core.report.svg import Drawing, Scale, horizontal_axis, vertical_axis
+from bertft_core.report.wording import several
 
 SIZE = 420
 LEFT, RIGHT, TOP, BOTTOM = 52, 405, 34, 360
@@ -22,7 +23,9 @@ def reliability_plot(arm: str, css: str, seeds: Sequence[tuple[str, Points]], to
 
     On the diagonal the answers are as often right as they say; below it they are too sure.
     """
-    drawing = Drawing(SIZE, SIZE, f"Reliability of {arm}: share right over confidence, {len(seeds)} seeds. " + _spoken(together))
+    drawing = Drawing(
+        SIZE, SIZE, f"Reliability of {arm}: share right over confidence, {several(len(seeds), 'seed')}. " + _spoken(together)
+    )
     x, y = Scale(0.0, 1.0, LEFT, RIGHT), Scale(0.0, 1.0, BOTTOM, TOP)
     vertical_axis(drawing, y, LEFT, "share of answers that are right", RIGHT)
     horizontal_axis(drawing, x, BOTTOM, "confidence of the answer", TOP, n_ticks=5)
