@@ -123,14 +123,14 @@ def csv_text(table: PaperTable) -> str:
 
 
 def json_text(table: PaperTable) -> str:
-    """The caption and the records; a number that does not exist, or is infinite, is null."""
+    """The caption and the records; a number that does not exist, or overflowed, is null."""
     rows = [{name: _finite(value) for name, value in record.items()} for record in table.records]
     found = {"caption": table.caption, "rows": rows}
     return json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _finite(value: Value) -> Value:
-    """JSON knows no infinity: a perplexity can be one."""
+    """JSON knows no infinity: the deviation of perplexities that all but overflow is one."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
