@@ -47,7 +47,7 @@ def _place(at: Any, part: str, path: yaml_text.Path, override: str) -> int | str
     """The key or the index a part means in a container."""
     if isinstance(at, dict):
         return part
-    if isinstance(at, list) and part.isdigit() and int(part) < len(at):
+    if isinstance(at, list) and part.isdecimal() and part.isascii() and int(part) < len(at):
         return int(part)
     if isinstance(at, list):
         raise _refused(override, f"'{dotted(path)}' is a list", f"an index from 0 to {len(at) - 1} instead of '{part}'")

@@ -126,9 +126,10 @@ def label_of(value: object, column: str, place: Place) -> str:
         return str(value).lower()
     if isinstance(value, int):
         return str(value)
-    if isinstance(value, str) and value.strip():
+    if isinstance(value, str) and value.strip() and is_unicode(value):
         return value.strip()
-    missing = value is None or isinstance(value, str) or value != value  # NaN is how some tools write a missing cell
+    is_empty = isinstance(value, str) and not value.strip()
+    missing = value is None or is_empty or value != value  # NaN is how some tools write a missing cell
     raise UserError(
         f"the label in column '{column}' is missing" if missing else f"the value in column '{column}' is no label",
         path=place.path,

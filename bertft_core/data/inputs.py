@@ -10,7 +10,7 @@ from bertft_core.config import UserError
 from bertft_core.config.data import DataConfig, FileData
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.alignment.texts import text_columns
-from bertft_core.data.examples import Example, Place, did_you_mean, shorten
+from bertft_core.data.examples import Example, Place, did_you_mean, is_unicode, shorten
 from bertft_core.data.readers import format_of
 from bertft_core.data.readers.conll import read_conll
 from bertft_core.data.readers.conllu import read_conllu
@@ -117,7 +117,7 @@ def _id_of(value: object, place: Place) -> str | int | None:
     """An id as it is given; none where the cell is missing or empty."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    if isinstance(value, str | int) and not isinstance(value, bool):
+    if (isinstance(value, str) and is_unicode(value)) or (isinstance(value, int) and not isinstance(value, bool)):
         return value
     raise UserError(
         "the id is neither a text nor a whole number",

@@ -54,7 +54,7 @@ def column_names(path: Path, file_format: str) -> list[str]:
 def _json(line: str) -> Any:
     try:
         return json.loads(line)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return None  # the reader tells what is wrong with the line
 
 

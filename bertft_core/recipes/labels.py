@@ -88,6 +88,6 @@ def _is_number(cell: Any) -> bool:
         return False
     try:
         float(cell)
-    except ValueError:
+    except (ValueError, OverflowError):
         return False
     return "_" not in str(cell)

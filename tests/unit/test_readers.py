@@ -133,7 +133,9 @@ def test_quotes_mean_nothing_in_tsv(tmp_path):
     assert [e.texts[0] for e in read_splits(data_of(path))["train"].examples] == ['"the best" , they said', '"']
 
 
-@pytest.mark.parametrize("line", ['{"text": "b", "label": ', "[1, 2]", '"b"'])
+@pytest.mark.parametrize(
+    "line", ['{"text": "b", "label": ', "[1, 2]", '"b"', "[" * 100_000, '{"text": "b", "label": ' + "1" * 5000]
+)
 def test_a_malformed_json_line_is_refused_with_its_line(tmp_path, line):
     error = refused(write(tmp_path / "train.jsonl", '{"text": "a", "label": "x"}\n\n' + line + "\n"))
     assert "JSON" in error.problem
@@ -204,3 +206,16 @@ def test_half_a_surrogate_pair_is_refused_with_its_line(tmp_path):
     error = refused(write(tmp_path / "train.jsonl", lines))
     assert (error.line, error.problem) == (2, "the text in column 'text' is no text")
     assert "\\ud83d" in str(error)
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])
+def test_a_document_of_any_length_is_read(tmp_path, ending):
+    document = "word " * 50_000
+    cells = {"csv": f'text,label\n"{document}",x\n', "tsv": f"text\tlabel\n{document}\tx\n"}
+    path = write(tmp_path / f"train.{ending}", cells.get(ending, json.dumps({"text": document, "label": "x"}) + "\n"))
+    assert read_splits(data_of(path))["train"].examples[0].texts == (document,)
+
+
+def test_half_a_surrogate_pair_in_a_label_is_refused_with_its_line(tmp_path):
+    error = refused(write(tmp_path / "train.jsonl", '{"text": "a", "label": "x"}\n{"text": "b", "label": "\\ud83d"}\n'))
+    assert (error.line, error.problem) == (2, "the value in column 'label' is no label")

@@ -5,17 +5,19 @@ import math
 import numpy as np
 import pytest
 
+from bertft_core.config import parse_study
 from bertft_core.config.head import HEAD_CONFIGS
 from bertft_core.data.tokenization import RESERVED_POSITIONS as OF_THE_TOKENIZER
 from bertft_core.recipes.advice import NOTES, RULES, advise, size_of
 from bertft_core.recipes.balance import imbalance_of
 from bertft_core.recipes.facts import RESERVED_POSITIONS, EncoderFacts, Facts, Machine, encoder_facts
 from bertft_core.recipes.lengths import length_of
-from bertft_core.recipes.measuring import lengths_of
+from bertft_core.recipes.measuring import facts_of, lengths_of
 from bertft_core.recipes.memory import micro_batch_of, run_bytes
 from bertft_core.recipes.rates import rates_of
 from bertft_core.recipes.sizes import BANDS, band_of
 from bertft_core.recipes.sources import HOUSE_RULE, SOURCES
+from tests.encoders import tiny_encoder
 
 BASE = EncoderFacts(checkpoint="bert-base", n_layers=12, hidden_size=768, n_heads=12, n_parameters=110_000_000, max_length=512)
 MINI = EncoderFacts(checkpoint="mini", n_layers=6, hidden_size=384, n_heads=12, n_parameters=22_700_000, max_length=512)
@@ -295,3 +297,15 @@ def test_rare_and_many_classes_and_a_missing_test_set_are_told():
     assert notes() == ""
     assert len(RULES) >= 6
     assert len(NOTES) >= 4
+
+
+def test_the_facts_of_a_halved_validation_set_are_those_of_its_halves(tmp_path):
+    for name, n in (("train", 40), ("validation", 20)):
+        lines = [f"the film was good {i},l{i % 2}\n" for i in range(n * (1 + (name == "train")))]
+        (tmp_path / f"{name}.csv").write_text("text,label\n" + "".join(f"{name} {line}" for line in lines))
+    data = {"source": "files", "train": str(tmp_path / "train.csv"), "validation": str(tmp_path / "validation.csv")}
+    halved = data | {"max_length": 16, "split": {"halve_validation": True}, "subsample": {"test": 6}}
+    encoder = {"path": str(tiny_encoder(tmp_path / "encoder"))}
+    study = parse_study({"name": "s", "data": halved, "encoder": encoder, "arms": {"full": {}}})
+    found = facts_of(study, tmp_path)
+    assert (found.n_train, found.n_validation, found.has_test) == (80, 10, True)

@@ -226,3 +226,21 @@ def test_every_object_of_any_json_knows_its_line(tmp_path):
         assert [found.line for found in objects_in(value)] == [found["line"] for found in objects_in(value)]
         n_objects += len(objects_in(value))
     assert n_objects > 500
+
+
+def test_questions_named_by_their_place_need_no_id_in_either_layout(tmp_path):
+    columns = ("question", *NESTED_COLUMNS[1:])  # as with `data.id: null`
+    for number, value in enumerate([nested(without(question(), "id")), [without(flat(), "id")]]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        ((_, cells),) = read(write(folder, value), columns)
+        assert cells[1] == question()["question"]
+
+
+@pytest.mark.parametrize(("text", "found"), [("[" * 100_000, "nested too deeply"), ("[" + "1" * 5000 + "]", "4300 digits")])
+def test_json_that_python_does_not_take_is_refused_too(tmp_path, text, found):
+    path = tmp_path / "t.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match="the file is no JSON") as caught:
+        load_placed(path)
+    assert found in str(caught.value)

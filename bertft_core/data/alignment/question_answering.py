@@ -16,7 +16,7 @@ from bertft_core.config.data import DataConfig
 from bertft_core.data import checks
 from bertft_core.data.alignment.answers import agree_on_answers, answers_of
 from bertft_core.data.checks import Check, PreparedData
-from bertft_core.data.examples import Answer, Example, Place, RawSplit, ReadExample, shorten, text_of
+from bertft_core.data.examples import Answer, Example, Place, RawSplit, ReadExample, is_unicode, shorten, text_of
 from bertft_core.data.prepared import PreparedSplit
 from bertft_core.data.question_windows import question_lengths, question_windows, targets_of, text_read, without_spaces
 from bertft_core.data.readers.squad import parse_answers
@@ -53,7 +53,7 @@ def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
 def _id_of(value: object, column: str, place: Place) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if isinstance(value, str) and value.strip():
+    if isinstance(value, str) and value.strip() and is_unicode(value):
         return value
     raise UserError(
         f"the id in column '{column}' is missing or no name",
@@ -68,7 +68,7 @@ def _id_of(value: object, column: str, place: Place) -> str:
 def _read_answers(value: object, place: Place) -> tuple[Answer, ...]:
     if not isinstance(value, tuple):  # the SQuAD reader has read them already
         if isinstance(value, str):  # a cell of a CSV or TSV file
-            with contextlib.suppress(json.JSONDecodeError):  # what is no JSON is no list of answers either
+            with contextlib.suppress(ValueError, RecursionError):  # what is no JSON is no list of answers either
                 value = json.loads(value)
         value = parse_answers(value, path=place.path, line=place.line)
     return tuple(Answer(text, start) for text, start in value)

@@ -61,7 +61,7 @@ def _words(path: Path, form: str, tag: str | None) -> Iterator[Word | None]:
             yield None
         elif not text.startswith("#") and not RANGE_OR_EMPTY_NODE.fullmatch((cells := _cells(text, path, number))[0]):
             n_words += 1
-            if not WORD_ID.fullmatch(cells[0]) or int(cells[0]) != n_words:
+            if not WORD_ID.fullmatch(cells[0]) or cells[0].lstrip("0") != str(n_words):
                 raise UserError(
                     "the word's id is out of order",
                     path=path,

@@ -30,15 +30,22 @@ def load_placed(path: Path) -> Any:
     lines = _lines_in_closing_order(text)
     try:
         return json.loads(text, object_pairs_hook=lambda pairs: Placed(pairs, next(lines)))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also for a number of thousands of digits, and lists in lists in lists
         raise UserError(
             "the file is no JSON",
             path=path,
-            line=error.lineno,
-            found=f"{error.msg} at column {error.colno}",
+            line=error.lineno if isinstance(error, json.JSONDecodeError) else None,
+            found=why_no_json(error),
             expected="one JSON value",
             todo="correct the line; if each line is an object of its own, let the file end in .jsonl",
         ) from None
+
+
+def why_no_json(error: ValueError | RecursionError) -> str:
+    """What was found where `json` raised this."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at column {error.colno}"
+    return "values nested too deeply" if isinstance(error, RecursionError) else str(error).partition(";")[0]
 
 
 def _lines_in_closing_order(text: str) -> Iterator[int]:

@@ -40,8 +40,9 @@ def read_squad(path: Path, columns: Sequence[str] = NESTED_COLUMNS, labelled: bo
     if not questions:
         raise empty_file(path, LAYOUT)
     flags_used = any(FLAG in item.fields for item in questions)
+    nested = NESTED_COLUMNS if key != question else (NESTED_COLUMNS[1], *NESTED_COLUMNS[1:])  # an id that nobody wants
     for item in questions:
-        names = NESTED_COLUMNS if item.nested else (key, question, context, answers)
+        names = nested if item.nested else (key, question, context, answers)
         line, fields = item.fields.line, item.fields
         checked = _answers(fields, names[3], path, flag_needed=item.nested or flags_used) if labelled else None
         texts = (_text(fields.get(names[1]), names[1], path, line), _text(item.context, names[2], path, line))

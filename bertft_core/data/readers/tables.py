@@ -16,6 +16,9 @@ from pathlib import Path
 from bertft_core.config import UserError
 from bertft_core.data.examples import Row, place_columns, shorten
 from bertft_core.data.readers.files import GZIP_ENDING, bytes_of, empty_file, text_of
+from bertft_core.data.readers.placed_json import why_no_json
+
+csv.field_size_limit(2**31 - 1)  # 131,072 characters by default, which a long document has
 
 
 def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
@@ -71,12 +74,12 @@ def read_jsonl(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
             continue
         try:
             value = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # also for a number of thousands of digits, and lists in lists in lists
             raise UserError(
                 "the line is no JSON",
                 path=path,
                 line=line,
-                found=f"{error.msg} at column {error.colno}: {shorten(text)}",
+                found=f"{why_no_json(error)}: {shorten(text)}",
                 expected="one JSON object on each line",
                 todo="correct the line",
             ) from None

@@ -53,14 +53,9 @@ def _of_group(arm: str, group: list[Side], key: str) -> Iterator[StudyComponents
 
 def _drawn_anew(group: Sequence[Side]) -> str:
     """What really differs between the studies: given splits stay as they are, and there may have been no search."""
-    anew = [
-        name
-        for name, found in {
-            "the data": {tuple(split.sha256 for split in side.results.card.splits.values()) for side in group},
-            "the searched settings": {digest_of(side.arm.chosen) for side in group},
-        }.items()
-        if len(found) > 1
-    ]
+    data = {tuple(split.sha256 for split in side.results.card.splits.values()) for side in group}
+    searched = {digest_of(side.arm.chosen) for side in group}
+    anew = [*(["the data"] if len(data) > 1 else []), *(["the searched settings"] if len(searched) > 1 else [])]
     return f"where {' and '.join(anew)} differ" if anew else "where nothing but seeds differs"
 
 

@@ -18,7 +18,7 @@ def sentence(pair: PairComparison, n_tests: int, level: float) -> str:
     interval = pair.both or pair.seeds
     if interval is None:
         return f"{told.average(pair.difference, ' on average')} over {over}; no interval can be given, so nothing is claimed"
-    percent = f"{100 * level:g} %"
+    percent = f"{100 * level:.4g} %"
     if pair.claimed:
         ends = sorted((abs(interval.low), abs(interval.high))) if _one_sided(interval) else [interval.low, interval.high]
         size = " to ".join(told.number(end, pair.difference) for end in ends)
