@@ -5,7 +5,8 @@ Touches:  from which step on each parameter learns.
 Neutral:  every_epochs = 0 (or every_steps = 0): everything thaws before the first step.
 Order:    does not matter.
 Limits:   the pooler thaws with the head. What is frozen costs no backward pass and has no weight decay; its Adam moments begin
-          when it thaws. The learning-rate schedule does not start again. Layers that freezing names never thaw.
+          when it thaws. The learning-rate schedule does not start again. Layers that freezing names never thaw. Epochs are
+          those of the training set as it is, also beside oversampling, whose own are longer: then count in every_steps.
 """
 
 from __future__ import annotations

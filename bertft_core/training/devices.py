@@ -50,7 +50,7 @@ def visible_gpus() -> list[str]:
     """Ids for CUDA_VISIBLE_DEVICES, without loading torch; respects the variable when it is set."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
-        return [gpu for gpu in chosen.split(",") if gpu.strip() and gpu != "-1"]
+        return [gpu for gpu in map(str.strip, chosen.split(",")) if gpu and gpu != "-1"]
     if shutil.which("nvidia-smi") is None:
         return []
     listed = subprocess.run(["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"], capture_output=True, text=True)
