@@ -10,12 +10,20 @@ from collections.abc import Mapping
 import numpy as np
 
 from bertft_core.config import UserError
+from bertft_core.config.data import DataConfig
 from bertft_core.data.examples import RawSplit
-from bertft_core.data.splits import groups
+from bertft_core.data.splits import cut_missing, groups, subsample
 from bertft_core.seeds import derive_seed
 
 HALVES = 2
 """Place of this cut in the `split` stream, after those of validation and test."""
+
+
+def cut_splits(given: Mapping[str, RawSplit], data: DataConfig, study_seed: int) -> dict[str, RawSplit]:
+    """The splits of a study: what is missing is cut off, then the validation set halved, then subsamples are drawn."""
+    cut = cut_missing(given, data.split, study_seed)
+    cut = halve_validation(cut, study_seed) if data.split.halve_validation else cut
+    return subsample(cut, data.subsample, study_seed)
 
 
 def halve_validation(splits: Mapping[str, RawSplit], study_seed: int) -> dict[str, RawSplit]:

@@ -19,11 +19,10 @@ from bertft_core.data.arm_checks import refuse_missing_labels, refuse_missing_la
 from bertft_core.data.checks import PreparedData, find_all, unknown_ratio
 from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
 from bertft_core.data.examples import RawSplit, shorten
-from bertft_core.data.halving import halve_validation
+from bertft_core.data.halving import cut_splits
 from bertft_core.data.prepared import PreparedSplit
 from bertft_core.data.probe_texts import read_probe_texts
 from bertft_core.data.sources import read_splits
-from bertft_core.data.splits import cut_missing, subsample
 from bertft_core.data.storage import load_or_make
 from bertft_core.data.tokenization import load_tokenizer, refuse_too_long, tokenizer_digest, uses_token_types
 from bertft_core.metrics import METRICS
@@ -50,10 +49,7 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
     alignment = ALIGNMENTS[study.head.kind]
     given, labels, repairs = alignment.agree(read_splits(data, study.head.kind), data)
     refuse_missing_labels(study, labels)
-    cut = cut_missing(given, data.split, study.seed)
-    cut = halve_validation(cut, study.seed) if data.split.halve_validation else cut
-    whole = subsample(cut, data.subsample, study.seed)
-    splits = alignment.for_training(whole, data)
+    splits = alignment.for_training(cut_splits(given, data, study.seed), data)
     digests = {name: split_digest(split) for name, split in splits.items()}
     fingerprint = digest_of(
         {

@@ -14,10 +14,9 @@ from bertft_core.config.execution import ExecutionConfig
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.encoder_files import WEIGHTS, EncoderFiles, resolve_encoder
 from bertft_core.data.examples import RawSplit
-from bertft_core.data.halving import halve_validation
+from bertft_core.data.halving import cut_splits
 from bertft_core.data.prepared import PreparedSplit
 from bertft_core.data.sources import read_splits
-from bertft_core.data.splits import cut_missing, subsample
 from bertft_core.data.tokenization import load_tokenizer, uses_token_types
 from bertft_core.recipes.facts import Facts, Lengths, Machine, encoder_facts
 from bertft_core.training.devices import slot_environments, visible_gpus
@@ -33,10 +32,7 @@ def facts_of(study: StudyConfig, home_dir: Path) -> Facts:
     encoder = resolve_encoder(study.encoder, home_dir)
     alignment, data = ALIGNMENTS[study.head.kind], study.data
     given, labels, _ = alignment.agree(read_splits(data, study.head.kind), data)
-    cut = cut_missing(given, data.split, study.seed)
-    cut = halve_validation(cut, study.seed) if data.split.halve_validation else cut
-    whole = subsample(cut, data.subsample, study.seed)
-    splits = alignment.for_training(whole, data)
+    splits = alignment.for_training(cut_splits(given, data, study.seed), data)
     n_parameters = (encoder.directory / WEIGHTS).stat().st_size // 4
     known = encoder_facts(encoder.settings, encoder.identity.checkpoint, n_parameters)
     return Facts(
