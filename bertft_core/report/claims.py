@@ -109,7 +109,7 @@ def _strip(comparison: Comparison, name: str) -> plots.ArmRow:
         for seed, score in sorted(scores.items())
     ]
     values = list(scores.values())
-    low, high = t_interval(values) or (None, None)
+    low, high = t_interval(values, comparison.level) or (None, None)
     return plots.ArmRow(name, points, sum(values) / len(values) if values else None, low, high)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from bertft_core.records.comparison import ComparedArm, Comparison, PairComparison, Resampled
 from bertft_core.report import wording
+from bertft_core.statistics.spread import sample_sd
 
 
 def claims_text(comparison: Comparison) -> str:
@@ -35,8 +36,7 @@ def _arm_rows(comparison: Comparison) -> list[tuple[str, ...]]:
 
 def _arm_row(arm: ComparedArm, key: str) -> tuple[str, ...]:
     values = arm.values(key)
-    sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    numbers = (float(np.mean(values)), sd, min(values), max(values)) if values else (None, None, None, None)
+    numbers = (float(np.mean(values)), sample_sd(values), min(values), max(values)) if values else (None, None, None, None)
     return (arm.name, str(arm.n_seeds), str(len(arm.collapsed)), *(wording.score(number) for number in numbers))
 
 

@@ -11,6 +11,7 @@ from bertft_core.records import StudySummary
 from bertft_core.records.comparison import Comparison, Estimate, PairComparison
 from bertft_core.report import wording
 from bertft_core.report.table_formats import Cell, Column, PaperTable, Value
+from bertft_core.statistics.spread import sample_sd
 
 MOST_METRICS = 6
 """Columns of a printed table; CSV and JSON hold every metric."""
@@ -121,7 +122,7 @@ def _record(arm: ArmScores, key: str, bold: bool) -> dict[str, Value]:
         "checkpoint": checkpoint,
         "n": len(values),
         "mean": float(np.mean(values)),
-        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        "sd": sample_sd(values),
         "bold": bold,
     }
 

@@ -2,9 +2,10 @@
 
 import re
 
+from bertft_core.evaluation.intervals import t_interval
 from bertft_core.records.comparison import COMPARISON_FILE, Comparison
 from bertft_core.records.store import checked_record
-from bertft_core.report import write_comparison
+from bertft_core.report import claims, write_comparison
 from bertft_core.report.claims_text import claims_text
 from tests.comparisons import SCORES, make_arm, make_comparison, make_pair
 from tests.unit.test_report import EVIL, Page
@@ -107,6 +108,10 @@ def test_the_level_of_an_adaptive_study_and_its_bound_are_rounded_alike_everywhe
     tables = [(tmp_path / "tables" / name).read_text(encoding="utf-8") for name in ("results.md", "pairs.md")]
     words = words_of(path)
     assert "is claimed where p (Holm) is at most 0.0167." in words
+    assert "The bar is the 98.33 % t-interval of the mean" in words
+    arm = comparison.arms[0]
+    row = claims._strip(comparison, arm.name)
+    assert (row.low, row.high) == t_interval(arm.values(comparison.headline_key), comparison.level)
     assert all("p ≤ 0.0167 " in table for table in tables)
     for text in (words, tables[1], claims_text(comparison)):
         assert "98.33 % interval" in text
