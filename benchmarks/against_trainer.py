@@ -30,7 +30,7 @@ from bertft_core.config.execution import ExecutionConfig
 from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
 from bertft_core.data.tokenization import load_tokenizer
 from bertft_core.records.store import write_atomically
-from bertft_core.training.devices import slot_environments, usable_cores, visible_gpus
+from bertft_core.training.devices import refuse_absent_gpu, slot_environments, usable_cores, visible_gpus
 
 DATA_SEED = 0
 FULL, QUICK = {"examples": 2000, "validation": 400, "seeds": 5}, {"examples": 48, "validation": 24, "seeds": 2}
@@ -72,6 +72,7 @@ def _positive(text: str) -> int:
 
 def prepare(options: argparse.Namespace, directory: Path) -> Job:
     """Examples, encoder and slots. Raises `UserError`."""
+    refuse_absent_gpu(ExecutionConfig(device=options.device))
     encoder = resolve_encoder(EncoderConfig.model_validate({"path": options.encoder} if options.encoder else {}))
     n_slots = options.at_once or (len(visible_gpus()) or 1 if options.device == "cuda" else usable_cores())
     return Job(

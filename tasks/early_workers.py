@@ -9,7 +9,7 @@ from pathlib import Path
 from bertft_core.config import StudyConfig
 from bertft_core.records import StudyDir, StudySummary
 from bertft_core.records.store import read_record
-from bertft_core.training.devices import slot_environments
+from bertft_core.training.devices import refuse_absent_gpu, slot_environments
 from bertft_core.training.slots import Slots
 
 _waiting: dict[Path, Slots] = {}
@@ -18,9 +18,13 @@ _waiting: dict[Path, Slots] = {}
 
 @contextmanager
 def early_workers(study: StudyConfig, home_dir: Path, *, force: bool = False) -> Iterator[None]:
-    """Start the workers of a study with something left to train; those that no session took end with the block."""
+    """Start the workers of a study with something left to train; those that no session took end with the block.
+
+    Raises `UserError`, before anything is started, when they could not have the device that the study names.
+    """
     study_dir = StudyDir(home_dir, study.name)
     if force or not looks_finished(study, study_dir):
+        refuse_absent_gpu(study.execution)
         _waiting[study_dir.path] = Slots(slot_environments(study.execution), study_dir.path / "logs")
     try:
         yield

@@ -12,7 +12,7 @@ from bertft_core.records import RunRecord, RunSpec, StudyDir
 from bertft_core.records.damage import files_of, mend
 from bertft_core.records.start_many import answers, goes_on
 from bertft_core.records.store import file_sha256, write_record
-from bertft_core.training.devices import slot_environments
+from bertft_core.training.devices import refuse_absent_gpu, slot_environments
 from bertft_core.training.slots import Slots
 from tasks.budget import ModelBudget
 from tasks.early_workers import looks_finished, take_workers
@@ -37,6 +37,9 @@ class Session:
         self._lock = FileLock(self.dir.path / "lock")
 
     def __enter__(self) -> Session:
+        must_train = self.forced or not looks_finished(self.study, self.dir)
+        if must_train:
+            refuse_absent_gpu(self.study.execution)
         take_lock(self.dir, self._lock)
         try:
             refuse_older(self.dir, force=self.forced)
@@ -45,7 +48,7 @@ class Session:
         except BaseException:
             self._lock.release()
             raise
-        if self.forced or not looks_finished(self.study, self.dir):
+        if must_train:
             _ = self.slots  # they import beside the data preparation
         self.tracker = Tracker(self.study, self.dir)
         self.models = ModelBudget(self.study, self.dir, self.tracker, self.progress.tell)
@@ -76,6 +79,7 @@ class Session:
     def slots(self) -> Slots:
         """The workers, started when first asked for."""
         if self._slots is None:
+            refuse_absent_gpu(self.study.execution)
             self._slots = take_workers(self.dir) or Slots(self._environments, self.dir.path / "logs")
         return self._slots
 

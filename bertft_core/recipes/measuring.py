@@ -19,7 +19,7 @@ from bertft_core.data.prepared import PreparedSplit
 from bertft_core.data.sources import read_splits
 from bertft_core.data.tokenization import load_tokenizer, uses_token_types
 from bertft_core.recipes.facts import Facts, Lengths, Machine, encoder_facts
-from bertft_core.training.devices import slot_environments, visible_gpus
+from bertft_core.training.devices import refuse_absent_gpu, slot_environments, visible_gpus
 
 N_MEASURED = 2000
 """Training examples whose lengths are measured, spread evenly over the set."""
@@ -74,7 +74,11 @@ def lengths_of(n_pieces: np.ndarray) -> Lengths:
 
 
 def machine_of(execution: ExecutionConfig) -> Machine:
-    """GPUs as nvidia-smi tells them, else the memory of this machine shared by the runs at once."""
+    """GPUs as nvidia-smi tells them, else the memory of this machine shared by the runs at once.
+
+    Raises `UserError` for a GPU that is asked for and is not here: advice for a CPU would mislead.
+    """
+    refuse_absent_gpu(execution)
     n_slots = len(slot_environments(execution))
     gpus = [] if execution.device == "cpu" else visible_gpus()
     if not gpus:

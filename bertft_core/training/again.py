@@ -14,7 +14,7 @@ from bertft_core.data.prepared import open_split
 from bertft_core.data.storage import find_damage
 from bertft_core.records import Environment, RunRecord, RunSpec
 from bertft_core.records.store import read_record
-from bertft_core.training.devices import slot_environments, visible_gpus
+from bertft_core.training.devices import refuse_absent_gpu, slot_environments, visible_gpus
 from bertft_core.training.environment import read_environment
 from bertft_core.training.slots import OnEvent, Worker
 
@@ -69,6 +69,7 @@ def isolated(spec: RunSpec, folder: Path) -> RunSpec:
 def fresh_worker(spec: RunSpec, log_path: Path) -> Worker:
     """A process of its own for this run, set up as a study's worker is. Raises `UserError` when the device is not here."""
     execution = ExecutionConfig(slots=1, threads_per_run=spec.threads, device=spec.device)  # type: ignore[arg-type]
+    refuse_absent_gpu(execution)
     return Worker(slot_environments(execution)[0], log_path)
 
 

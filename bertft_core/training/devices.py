@@ -11,18 +11,8 @@ from bertft_core.config.execution import ExecutionConfig
 
 
 def slot_environments(execution: ExecutionConfig) -> list[dict[str, str]]:
-    """One environment per slot: a GPU each, or a share of the CPU's cores.
-
-    Raises `UserError` when CUDA is asked for and there is no GPU.
-    """
+    """One environment per slot: a GPU each, or a share of the CPU's cores. What only trains asks `refuse_absent_gpu` as well."""
     gpus = [] if execution.device == "cpu" else visible_gpus()
-    if execution.device == "cuda" and not gpus:
-        raise UserError(
-            "this study asks for a GPU and there is none",
-            found="no device listed by nvidia-smi",
-            expected="execution.device: cuda on a machine with an NVIDIA GPU",
-            todo="use --set execution.device=auto",
-        )
     threads = str(execution.threads_per_run)
     common = {
         "OMP_NUM_THREADS": threads,
@@ -39,6 +29,33 @@ def slot_environments(execution: ExecutionConfig) -> list[dict[str, str]]:
         return [common | {"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} for i in range(n)]
     n = max(1, usable_cores() // execution.threads_per_run) if execution.slots == "auto" else execution.slots
     return [common | {"CUDA_VISIBLE_DEVICES": ""} for _ in range(n)]
+
+
+def refuse_absent_gpu(execution: ExecutionConfig) -> None:
+    """Raise `UserError` when CUDA is asked for and no run could have it here: told once, before anything is prepared."""
+    if (found := absent_gpu(execution)) is not None:
+        raise UserError(
+            "this study asks for a GPU and none can be used here",
+            found=found,
+            expected="execution.device: cuda on a machine with an NVIDIA GPU and a torch that is built for it",
+            todo="use --set execution.device=auto (or cpu), or install a CUDA build of torch",
+        )
+
+
+def absent_gpu(execution: ExecutionConfig) -> str | None:
+    """Why a study that names `device: cuda` cannot train here; None when it can, or names another device."""
+    if execution.device != "cuda":
+        return None
+    if not visible_gpus():
+        chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+        return "no device listed by nvidia-smi" if chosen is None else f"no device in CUDA_VISIBLE_DEVICES={chosen!r}"
+    import torch  # slow, and only this question needs it before the workers have it
+
+    if torch.cuda.is_available():
+        return None
+    if torch.version.cuda is None:
+        return f"torch {torch.__version__}, which is built without CUDA"
+    return f"torch {torch.__version__} for CUDA {torch.version.cuda}, which can use no GPU of this machine"
 
 
 def usable_cores() -> int:

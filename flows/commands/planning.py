@@ -13,7 +13,7 @@ from bertft_core.records import DatasetCard, RunSpec, StudyDir
 from bertft_core.records.start_many import answers
 from bertft_core.statistics.start_many import cost
 from bertft_core.training.cuts import refuse_blind_cuts
-from bertft_core.training.devices import slot_environments
+from bertft_core.training.devices import absent_gpu, slot_environments
 from bertft_core.training.estimate import Estimate, Estimator
 from bertft_core.training.planning import plan_repeats, plan_trial
 from flows.home import home_dir
@@ -100,6 +100,8 @@ def _print_total(study: StudyConfig, home: Path, seconds: float, n_bytes: int, g
         print(f"time   about {clock(seconds + FIXED_SECONDS)}, estimated {basis}; pruning makes a search shorter", file=file)
     else:
         print("time   nothing to train; a run would only rebuild the report", file=file)
+    if (found := absent_gpu(study.execution)) is not None:
+        print(f"device no GPU can be used here ({found}): bertft run refuses this study on this machine", file=file)
     home.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(home).free
     words = {"best": "the best seed's model of each arm is kept", "all": "all models are kept", "none": "no model is kept"}
