@@ -16,7 +16,7 @@ from bertft_core.records.damage import Damage, find_damage
 from bertft_core.sweep.journal import states_of
 from bertft_core.sweep.journal_file import FROM_RECORDS, problem_of
 from tasks.processes import owner_in
-from tasks.store_files import MLFLOW_STATUS, StoredRun, mlflow_runs, prefect_runs, problem_of_sqlite
+from tasks.store_files import MLFLOW_STATUS, OF_SEVERAL, STUDIES, StoredRun, is_left, mlflow_runs, prefect_runs, problem_of_sqlite
 
 NOBODY = "and no command runs it"
 LOG_AGAIN = "the next bertft run logs every record again"
@@ -58,7 +58,7 @@ def _of_mlflow(study: StudyConfig, study_dir: StudyDir) -> Iterator[str]:
         record = records.get(run.tags.get("bertft.run_digest", ""))
         if record is not None and run.status != MLFLOW_STATUS[record.status]:
             yield f"MLflow: {run.name} is {run.status}; its record says {record.status}"
-        elif run.status == "RUNNING" and _nobody_runs(run, study.tracking.uri is None):
+        elif run.status == "RUNNING" and is_left(run.tags, all_dead=study.tracking.uri is None):
             yield f"MLflow: {run.name} is RUNNING, {NOBODY}"
     logged = {run.tags.get("bertft.run_digest") for run in runs}
     n_missing = len(records.keys() - logged)
@@ -67,17 +67,23 @@ def _of_mlflow(study: StudyConfig, study_dir: StudyDir) -> Iterator[str]:
 
 
 def _mlflow_runs(study: StudyConfig, study_dir: StudyDir) -> list[StoredRun]:
+    """The runs of the study's experiment, and the comparisons of the study with others."""
     if study.tracking.uri is None:
-        return mlflow_runs(study_dir.home_dir, study.name)
+        of_several = mlflow_runs(study_dir.home_dir, OF_SEVERAL)
+        return mlflow_runs(study_dir.home_dir, study.name) + [run for run in of_several if _is_with(study, run)]
     from tasks.mlflow_store import open_store, runs_where
 
     client, experiment_id = open_store(study_dir.home_dir, study.tracking.uri, study.name)
-    return [StoredRun(str(r.info.run_name), r.info.status, r.data.tags) for r in runs_where(client, experiment_id, "")]
+    several = client.get_experiment_by_name(OF_SEVERAL)
+    runs, compared = (
+        [StoredRun(str(r.info.run_name), r.info.status, r.data.tags) for r in runs_where(client, within, "")]
+        for within in (experiment_id, [] if several is None else [str(several.experiment_id)])
+    )
+    return runs + [run for run in compared if _is_with(study, run)]
 
 
-def _nobody_runs(run: StoredRun, of_this_home: bool) -> bool:
-    owner = owner_in(run.tags)
-    return of_this_home or (owner is not None and owner.is_gone)
+def _is_with(study: StudyConfig, run: StoredRun) -> bool:
+    return study.name != OF_SEVERAL and study.name in run.tags.get(STUDIES, "").split(", ")
 
 
 def _of_prefect(study: StudyConfig, study_dir: StudyDir) -> Iterator[str]:

@@ -12,13 +12,11 @@ from bertft_core.config.base import digest_of
 from bertft_core.records.comparison import COMPARISON_FILE, Comparison, PairComparison
 from bertft_core.report.claims_text import claims_text
 from tasks.mlflow_content import metric_name
-from tasks.mlflow_store import MlflowException, open_store, runs_where
+from tasks.mlflow_store import MlflowException, open_store, runs_where, settle_comparisons
 from tasks.processes import owner_tags
-from tasks.verdicts import MAX_TAG, STAGE
+from tasks.store_files import COMPARISON, OF_SEVERAL, STAGE, STUDIES
+from tasks.verdicts import MAX_TAG
 
-COMPARISON = "comparison"
-OF_SEVERAL = "comparisons"
-"""Experiment of comparisons across studies; that of one study is in the study's own."""
 DIGEST = "bertft.comparison_digest"
 
 
@@ -75,16 +73,21 @@ def write_comparison_on(client: MlflowClient, run_id: str, comparison: Compariso
 def log_comparison(home_dir: Path, uri: str | None, comparison: Comparison, folder: Path) -> str:
     """A run of its own for this comparison, the same one when the same is compared again; its id.
 
-    It lies in the experiment of the study, or in `comparisons` where there are several. Raises `MlflowException`.
+    It lies in the experiment of the study, or in `comparisons` where there are several. What killed comparisons have left open
+    is settled first. Raises `MlflowException`.
     """
     studies = comparison.studies
     client, experiment_id = open_store(home_dir, uri, studies[0] if len(studies) == 1 else OF_SEVERAL)
+    settle_comparisons(client)
     digest = digest_of({"studies": list(studies), "arms": [arm.name for arm in comparison.arms], "key": comparison.headline_key})
     known = runs_where(client, experiment_id, f"tags.`{DIGEST}` = '{digest}'")
-    tags = {STAGE: COMPARISON, DIGEST: digest, "bertft.studies": ", ".join(studies)[:MAX_TAG]} | owner_tags()
-    run = known[0] if known else client.create_run(experiment_id, tags=tags, run_name=f"comparison · {comparison.title}"[:250])
-    run_id = str(run.info.run_id)
+    tags = {STAGE: COMPARISON, DIGEST: digest, STUDIES: ", ".join(studies)[:MAX_TAG]} | owner_tags()
+    if not known:
+        known = [client.create_run(experiment_id, tags=tags, run_name=f"comparison · {comparison.title}"[:250])]
+    run_id = str(known[0].info.run_id)
     try:
+        client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])  # whose it is now, before it runs
+        client.update_run(run_id, status="RUNNING")
         write_comparison_on(client, run_id, comparison)
         client.log_artifacts(run_id, str(folder), COMPARISON)
         client.set_tag(run_id, "mlflow.note.content", comparison_note(comparison))

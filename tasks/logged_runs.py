@@ -13,7 +13,8 @@ from bertft_core.config.base import Frozen
 from bertft_core.records import DatasetCard, RunRecord
 from bertft_core.records.store import Damaged, checked_record
 from tasks.mlflow_store import MlflowException, runs_where
-from tasks.verdicts import STAGE, open_existing, study_run_of
+from tasks.store_files import STAGE
+from tasks.verdicts import open_existing, study_run_of
 
 FETCHED = ("record.json", "curves.jsonl", "predictions")
 N_SHOWN = 12

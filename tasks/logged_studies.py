@@ -12,10 +12,10 @@ from mlflow import MlflowClient
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.data.examples import did_you_mean
 from bertft_core.records import DatasetCard, StudyDir, StudySummary
-from tasks.comparison_log import OF_SEVERAL
 from tasks.logged_runs import read_logged
 from tasks.mlflow_store import MlflowException, runs_where, tracking_uri
-from tasks.verdicts import STAGE, open_existing
+from tasks.store_files import OF_SEVERAL, STAGE
+from tasks.verdicts import open_existing
 
 NEEDED = {"config.json": "config.json", "data_card.json": "card.json", "report/summary.json": "summary.json"}
 """Artifact of the study's run → its file in a study's folder."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlflow.entities import Metric, Run, RunTag
 
-from tasks.mlflow_store import SESSION, open_store, runs_where, settle_killed_runs
+from tasks.mlflow_store import SESSION, open_store, runs_where, settle_comparisons, settle_killed_runs
 from tasks.processes import owner_tags
 
 MAX_BATCH = 1000
@@ -27,6 +27,7 @@ class MlflowRuns:
         self.client, self.experiment_id = open_store(home_dir, uri, experiment)
         self.session = session
         self.settled = settle_killed_runs(self.client, self.experiment_id, all_dead=uri is None)
+        self.settled += settle_comparisons(self.client)
         self._known: dict[str, Run] = {}
         for run in runs_where(self.client, self.experiment_id, ""):
             digest = next((run.data.tags[tag] for tag in DIGEST_TAGS if tag in run.data.tags), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,8 +21,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from sqlalchemy import make_url
 
-from tasks.processes import owner_in
-from tasks.store_files import problem_of_sqlite
+from tasks.store_files import COMPARISON, STAGE, is_left, problem_of_sqlite
 
 SESSION = "bertft.session"
 """Tag of a run: the execution that opened it last."""
@@ -84,16 +83,18 @@ def _artifact_location(home_dir: Path, uri: str, experiment: str) -> str | None:
     return (home_dir.resolve() / "mlflow-artifacts" / experiment).as_uri() if local else None
 
 
-def runs_where(client: MlflowClient, experiment_id: str, condition: str) -> list[Run]:
-    """Every run of the experiment that meets an MLflow filter, page by page."""
+def runs_where(client: MlflowClient, experiment_ids: str | list[str], condition: str) -> list[Run]:
+    """Every run of the experiments that meets an MLflow filter, page by page."""
+    within = [experiment_ids] if isinstance(experiment_ids, str) else experiment_ids
     runs: list[Run] = []
     token: str | None = None
-    while True:
-        page = client.search_runs([experiment_id], filter_string=condition, max_results=1000, page_token=token)
+    while within:
+        page = client.search_runs(within, filter_string=condition, max_results=1000, page_token=token)
         runs.extend(page)
         token = page.token
         if not token:
-            return runs
+            break
+    return runs
 
 
 def settle_killed_runs(
@@ -102,15 +103,25 @@ def settle_killed_runs(
     """Mark runs that were left RUNNING as KILLED; their names.
 
     Those are the runs of one session where it is named. Otherwise they are those whose process has ended on this host, because
-    another machine may run a study of the same name on the same store; or, with `all_dead`, every one: the caller knows that
-    nobody else writes there.
+    another machine may run a study of the same name on the same store; or, with `all_dead`, every one but comparisons that are
+    still being made: the caller knows that nobody else writes there.
     """
     condition = "attributes.status = 'RUNNING'"
     if session is not None:
         condition += f" and tags.`{SESSION}` = '{session}'"
     runs = runs_where(client, experiment_id, condition)
-    left = [run for run in runs if session is not None or all_dead or is_left(run.data.tags)]
+    left = [run for run in runs if session is not None or is_left(run.data.tags, all_dead=all_dead)]
     return [str(run.info.run_name) for run in left if _killed(client, run)]
+
+
+def settle_comparisons(client: MlflowClient) -> list[str]:
+    """Mark the comparisons of this store that were left RUNNING by a process that has ended as KILLED; their names.
+
+    A comparison of several studies is in none of their experiments, and one of a study that another store keeps may be here.
+    """
+    experiments = [str(found.experiment_id) for found in client.search_experiments()]
+    runs = runs_where(client, experiments, f"attributes.status = 'RUNNING' and tags.`{STAGE}` = '{COMPARISON}'")
+    return [str(run.info.run_name) for run in runs if is_left(run.data.tags) and _killed(client, run)]
 
 
 def _killed(client: MlflowClient, run: Run) -> bool:
@@ -122,10 +133,4 @@ def _killed(client: MlflowClient, run: Run) -> bool:
     return True
 
 
-def is_left(tags: Mapping[str, str]) -> bool:
-    """The process that opened a run with these tags has ended on this host."""
-    owner = owner_in(tags)
-    return owner is not None and owner.is_gone
-
-
-__all__ = ["MlflowException", "open_store", "runs_where", "settle_killed_runs", "tracking_uri"]
+__all__ = ["MlflowException", "open_store", "runs_where", "settle_comparisons", "settle_killed_runs", "tracking_uri"]

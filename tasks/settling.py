@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable
+from pathlib import Path
 
 from bertft_core.config import StudyConfig
 from bertft_core.records import StudyDir
@@ -37,6 +38,19 @@ def drop_models(study: StudyConfig, study_dir: StudyDir, digests: Iterable[str])
     log = RunLog(MlflowRuns(study_dir.home_dir, study.tracking.uri, study.name, uuid.uuid4().hex), study_dir)
     for digest in digests:
         log.drop_model(digest)
+
+
+def settle_comparisons_of(home_dir: Path) -> list[str]:
+    """Mark the comparisons in the home's own store that a dead process left RUNNING as KILLED; a line for each.
+
+    Also those of studies that another store keeps, or MLflow alone. Raises `UserError` when the store is damaged.
+    """
+    if not (home_dir / "mlflow.db").exists():
+        return []
+    from tasks.mlflow_store import settle_comparisons
+    from tasks.verdicts import open_existing
+
+    return [f"MLflow: {name} was left RUNNING, now KILLED" for name in settle_comparisons(open_existing(home_dir, None))]
 
 
 def settle_mlflow(study: StudyConfig, study_dir: StudyDir) -> list[str]:

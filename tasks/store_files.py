@@ -5,13 +5,22 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from tasks.processes import owner_in
+
 MLFLOW_STATUS = {"ok": "FINISHED", "collapsed": "FINISHED", "diverged": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
 """A record's status → MLflow's; the tag `bertft.status` says it exactly. KILLED is a run without a record."""
+STAGE = "bertft.stage"
+COMPARISON = "comparison"
+"""Stage of a comparison's run: it is made without the lock of any study."""
+OF_SEVERAL = "comparisons"
+"""Experiment of comparisons across studies; that of one study is in the study's own."""
+STUDIES = "bertft.studies"
+"""Tag of a comparison: the names of its studies, joined by a comma and a space."""
 MLFLOW = """
     SELECT runs.run_uuid, runs.name, runs.status FROM runs JOIN experiments USING (experiment_id)
     WHERE experiments.name = ? AND runs.lifecycle_stage = 'active'
@@ -56,6 +65,17 @@ def mlflow_runs(home_dir: Path, study: str) -> list[StoredRun]:
             return [StoredRun(name, status, dict(database.execute(MLFLOW_TAGS, (run,)))) for run, name, status in rows]
     except sqlite3.DatabaseError:
         return []
+
+
+def is_left(tags: Mapping[str, str], *, all_dead: bool = False) -> bool:
+    """Nobody writes a RUNNING run with these tags any more: the process that opened it has ended on this host.
+
+    With `all_dead` the caller knows that nobody else writes the runs of the study; of a comparison that says nothing.
+    """
+    if all_dead and tags.get(STAGE) != COMPARISON:
+        return True
+    owner = owner_in(tags)
+    return owner is not None and owner.is_gone
 
 
 def prefect_runs(home_dir: Path, study: str) -> list[StoredRun]:

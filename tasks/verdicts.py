@@ -14,9 +14,8 @@ from bertft_core.records.store import read_record
 from bertft_core.records.verification import VERIFICATION_FILE, RunVerdict, Verification, write_verification
 from tasks.mlflow_runs import PARENT_TAG
 from tasks.mlflow_store import MlflowException, runs_where, tracking_uri
-from tasks.store_files import problem_of_sqlite
+from tasks.store_files import STAGE, problem_of_sqlite
 
-STAGE = "bertft.stage"
 MAX_TAG = 4000
 
 

@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from flows.commands.running import prefect_api
 from flows.home import home_dir
 from flows.studies import StudyOnDisk, find_study, known_studies
 from tasks.agreement import is_left_flow_run
 from tasks.holding import held
-from tasks.settling import settle_mlflow, settle_searches
+from tasks.settling import settle_comparisons_of, settle_mlflow, settle_searches
 from tasks.store_files import prefect_runs
 
 
 def settle_command(name: str | None, home: Path | None) -> int:
-    """Settle one study or all of the home, and print what was changed. Raises `UserError` while a command runs one of them."""
+    """Settle one study or all of the home, and print what was changed. Raises `UserError` while a command runs one of them.
+
+    Comparisons belong to no study's command: those that a kill has cut short are settled with any.
+    """
     names = known_studies(home_dir(home)) if name is None else [name]
     if not names:
         print(f"{home_dir(home)}: no studies, nothing to settle")
     for each in names:
         found = find_study(each, home)
         with held(found.dir):
-            lines = [*settle_searches(found.study, found.dir), *_settle_mlflow(found), *_settle_prefect(found)]
-        print(f"{found.study.name}: {'nothing to settle' if not lines else 'settled'}")
-        for line in lines:
-            print(f"  {line}")
+            of_mlflow = _settled(settle_mlflow, found.study, found.dir)
+            lines = [*settle_searches(found.study, found.dir), *of_mlflow, *_settle_prefect(found)]
+        _print(found.study.name, lines)
+    if lines := _settled(settle_comparisons_of, home_dir(home)):
+        _print("comparisons", lines)
     return 0
 
 
-def _settle_mlflow(found: StudyOnDisk) -> list[str]:
+def _print(name: str, lines: list[str]) -> None:
+    print(f"{name}: {'nothing to settle' if not lines else 'settled'}")
+    for line in lines:
+        print(f"  {line}")
+
+
+def _settled(settle: Callable[..., list[str]], *words: Any) -> list[str]:
     try:
-        return settle_mlflow(found.study, found.dir)
+        return settle(*words)
     except Exception as error:  # the other stores can be settled all the same
         return [f"MLflow: not settled: {error}".splitlines()[0]]
 

@@ -13,8 +13,8 @@ from bertft_core.records import RunRecord, StudyDir
 from bertft_core.records.store import write_record
 from tasks.agreement import damages, disagreements
 from tasks.mlflow_runs import MlflowRuns
-from tasks.mlflow_store import settle_killed_runs
-from tasks.processes import TAGS, this_process
+from tasks.mlflow_store import open_store, settle_killed_runs
+from tasks.processes import TAGS, owner_tags, this_process
 from tasks.settling import drop_models, settle_mlflow
 from tasks.study_log import StudyLog
 from tasks.tracking import Tracker
@@ -99,6 +99,18 @@ def test_status_tells_and_settle_mends_what_mlflow_says_of_runs(study_dir):
     assert len(client.get_metric_history(known["full · seed 001"], "train/loss")) == 10
     assert disagreements(study, study_dir) == []
     assert settle_mlflow(study, study_dir) == []
+
+
+def test_a_comparison_with_other_studies_that_nobody_makes_is_told_and_one_in_the_making_is_not(study_dir):
+    for experiment in ("small", "comparisons"):
+        client, experiment_id = open_store(study_dir.home_dir, None, experiment)
+        for name, pid in (("alive", this_process().pid), ("dead", 2**22 + 1)):
+            tags = {"bertft.stage": "comparison", "bertft.studies": "other, small"} | owner_tags() | {TAGS["pid"]: str(pid)}
+            client.create_run(experiment_id, run_name=f"{name} in {experiment}", tags=tags)
+    lines = [f"MLflow: dead in {experiment} is RUNNING, and no command runs it" for experiment in ("small", "comparisons")]
+    assert disagreements(make_study(), study_dir) == lines
+    uri = f"sqlite:///{study_dir.home_dir / 'mlflow.db'}"
+    assert disagreements(make_study(tracking={"uri": uri}), study_dir) == lines
 
 
 def test_records_that_mlflow_lacks_are_counted(study_dir):

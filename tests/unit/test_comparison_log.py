@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,12 @@ from bertft_core.records import StudyDir
 from bertft_core.records.comparison import Comparison
 from bertft_core.records.store import read_record
 from flows.commands.comparing import compare_command
+from flows.commands.settling import settle_command
 from tasks.comparison_log import comparison_metrics, comparison_tags, log_comparison, write_comparison_on
 from tasks.logged_studies import fetch_study
+from tasks.mlflow_runs import MlflowRuns
 from tasks.mlflow_store import open_store, runs_where
+from tasks.processes import owner_tags
 from tests.compared import make_results
 from tests.records import make_card
 
@@ -98,6 +102,51 @@ def test_a_comparison_of_several_studies_is_in_an_experiment_of_comparisons(home
     client, experiment = open_store(home, None, "comparisons")
     run = client.get_run(run_id)
     assert (run.info.experiment_id, run.data.tags["bertft.studies"]) == (experiment, "one, two")
+
+
+GONE = 2**22 + 1
+"""No process has this id."""
+EXPERIMENTS = {"small": "small", "comparisons": "small, other", "kept elsewhere": "kept elsewhere"}
+
+
+def left_open(home: Path, **changes: str) -> list[str]:
+    """A comparison in each kind of experiment that says it runs, by this process or as the changed tags say; their runs."""
+    runs = []
+    for experiment, studies in EXPERIMENTS.items():
+        client, experiment_id = open_store(home, None, experiment)
+        tags = {"bertft.stage": "comparison", "bertft.studies": studies} | owner_tags() | changes
+        runs.append(client.create_run(experiment_id, run_name=f"comparison · {studies}", tags=tags).info.run_id)
+    return runs
+
+
+def test_what_killed_comparisons_left_open_is_settled_and_those_being_made_are_not(home, comparison, tmp_path, capsys):
+    home = shutil.copytree(home, tmp_path / "home")
+    (tmp_path / "nothing").mkdir()
+    client, _ = open_store(home, None, "small")
+    alive = left_open(home)
+    settlers = [
+        lambda: settle_command("small", home),
+        lambda: log_comparison(home, None, comparison, tmp_path / "nothing"),
+        lambda: MlflowRuns(home, None, "a study that starts", "s"),
+    ]
+    for settle in settlers:
+        dead = left_open(home, **{"bertft.pid": str(GONE)})
+        settle()
+        assert {client.get_run(run).info.status for run in dead} == {"KILLED"}
+        assert {client.get_run(run).info.status for run in alive} == {"RUNNING"}
+    told = capsys.readouterr().out
+    assert "MLflow: comparison · small, other was left RUNNING, now KILLED" in told
+
+
+def test_a_comparison_made_again_runs_until_it_is_whole_and_says_whose_it_is(home, comparison, tmp_path, monkeypatch):
+    client, _ = open_store(home, None, "small")
+    run_id, seen = log_comparison(home, None, comparison, tmp_path), []
+    client.set_tag(run_id, "bertft.pid", str(GONE))
+    monkeypatch.setattr("tasks.comparison_log.write_comparison_on", lambda client, run, _: seen.append(client.get_run(run)))
+    assert log_comparison(home, None, comparison, tmp_path) == run_id
+    assert [(run.info.status, run.data.tags["bertft.pid"]) for run in seen] == [("RUNNING", owner_tags()["bertft.pid"])]
+    assert client.get_run(run_id).info.status == "FINISHED"
+    client.delete_run(run_id)
 
 
 def test_a_studys_run_carries_the_comparison_of_its_arms(home, comparison):
