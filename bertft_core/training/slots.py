@@ -37,7 +37,7 @@ class Stopping(WorkerDied):
 
 
 class RunFailed(RuntimeError):
-    """The run raised an error inside a healthy worker."""
+    """The run raised an error inside its worker, which is healthy, or gone where the error breaks a process (a CUDA error)."""
 
 
 class Worker:
@@ -92,6 +92,8 @@ class Worker:
                 if event["kind"] == "done":
                     return
                 if event["kind"] == "error":
+                    if event["broken"]:  # its CUDA context: every later run in it would fail as well
+                        self.kill()
                     raise UserError(event["text"]) if event["user"] else RunFailed(event["text"])
                 on_event(event)
             raise WorkerDied(self._obituary())

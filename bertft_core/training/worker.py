@@ -6,7 +6,7 @@ It imports neither Prefect nor MLflow, keeps its imports between runs, and exits
 Request:  {"do": "train", "spec": path of spec.json, "run_dir": folder}, or the same with "do": "probe" and "probes": settings,
           or with "do": "accumulate"
 Answers:  {"kind": "ready"} once, then events of `train_run` or of `accumulation_error`, then {"kind": "done"}
-          or {"kind": "error", "text", "user"}
+          or {"kind": "error", "text", "user", "broken"}: a broken worker can carry out nothing more
 """
 
 from __future__ import annotations
@@ -74,13 +74,31 @@ def _serve(request: RunRequest, send: Any) -> None:
             run.train_run(spec, run_dir=run_dir, on_event=send)
         send({"kind": "done"})
     except UserError as error:
-        send({"kind": "error", "text": str(error), "user": True})
+        send({"kind": "error", "text": str(error), "user": True, "broken": False})
     except Exception as error:  # the supervisor decides what becomes of it; the whole text stays in the log
         with contextlib.suppress(OSError), (run_dir / "log.txt").open("a", encoding="utf-8") as log:
             log.write(traceback.format_exc())
         told = disk_error(error, run_dir)
         text = f"{type(error).__name__}: {error}".strip() if told is None else str(told)
-        send({"kind": "error", "text": text, "user": told is not None})
+        send({"kind": "error", "text": text, "user": told is not None, "broken": _breaks_the_process(error)})
+
+
+CUDA_ERRORS = ("CUDA error", "cuDNN error", "device-side assert")
+OUT_OF_MEMORY = "out of memory"
+
+
+def _breaks_the_process(error: BaseException) -> bool:
+    """A CUDA error may leave the process's context broken: every later run in it would fail too. Memory that ran out does not."""
+    import torch
+
+    seen: BaseException | None = error
+    while seen is not None:
+        told = str(seen)
+        from_cuda = isinstance(seen, torch.AcceleratorError) or any(words in told for words in CUDA_ERRORS)
+        if isinstance(seen, RuntimeError) and from_cuda and OUT_OF_MEMORY not in told:
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
 
 
 def _probe(spec: Any, run_dir: Path, settings: dict[str, Any]) -> None:
