@@ -12,13 +12,14 @@ from pathlib import Path
 from bertft_core.config import StudyConfig
 from bertft_core.data.storage import find_damage as find_damaged_data
 from bertft_core.records import DatasetCard, StudyDir
-from bertft_core.records.damage import Damage, find_damage
+from bertft_core.records.damage import Damage, damage_of, find_damage
 from bertft_core.sweep.journal import states_of
-from bertft_core.sweep.journal_file import FROM_RECORDS, problem_of
+from bertft_core.sweep.journal_file import FROM_RECORDS, Seal, problem_of, seal_path
 from tasks.processes import owner_in
 from tasks.store_files import MLFLOW_STATUS, OF_SEVERAL, STUDIES, StoredRun, is_left, mlflow_runs, prefect_runs, problem_of_sqlite
 
 NOBODY = "and no command runs it"
+WRITTEN_ANEW = "the next bertft run writes it anew"
 LOG_AGAIN = "the next bertft run logs every record again"
 
 
@@ -33,7 +34,9 @@ def damages(study_dir: StudyDir, card: DatasetCard | None) -> Iterator[Damage]:
     yield from find_damage(study_dir)
     if card is not None:
         yield from find_damaged_data(Path(card.directory), dict.fromkeys(card.splits, 0))
+        yield from damage_of(Path(card.directory) / "card.json", DatasetCard, WRITTEN_ANEW)
     for _, path in journals(study_dir):
+        yield from damage_of(seal_path(path), Seal, WRITTEN_ANEW)
         problem = problem_of(path)
         if problem is not None:
             yield Damage(path, problem, FROM_RECORDS)

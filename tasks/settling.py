@@ -11,8 +11,10 @@ import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
-from bertft_core.config import StudyConfig
+from bertft_core.config import StudyConfig, UserError
 from bertft_core.records import StudyDir
+from bertft_core.records.damage import VERIFY_AGAIN, damage_of, set_aside
+from bertft_core.records.verification import VERIFICATION_FILE, Verification
 from bertft_core.sweep.journal import let_wait
 from tasks.agreement import journals
 from tasks.store_files import MLFLOW_STATUS
@@ -51,6 +53,27 @@ def settle_comparisons_of(home_dir: Path) -> list[str]:
     from tasks.verdicts import open_existing
 
     return [f"MLflow: {name} was left RUNNING, now KILLED" for name in settle_comparisons(open_existing(home_dir, None))]
+
+
+def recover_verification(study: StudyConfig, study_dir: StudyDir) -> list[str]:
+    """Set a damaged `verification.json` aside and fetch the one in MLflow, before more is added; what was done, in words."""
+    path = study_dir.path / VERIFICATION_FILE
+    told = [damage.line(study_dir.home_dir) for damage in damage_of(path, Verification, VERIFY_AGAIN)]
+    if not told:
+        return []
+    from tasks.mlflow_store import MlflowException, runs_where
+    from tasks.verdicts import fetch_verification, open_existing
+
+    aside = set_aside(path).name
+    try:
+        client = open_existing(study_dir.home_dir, study.tracking.uri)
+        found = client.get_experiment_by_name(study.name)
+        within = [] if found is None else [str(found.experiment_id)]
+        for parent in runs_where(client, within, f"tags.`bertft.study_digest` = '{study.digest}'")[:1]:
+            fetch_verification(client, parent.info.run_id, study_dir.path)
+    except (UserError, MlflowException, OSError) as error:
+        told.append(f"MLflow: {error}".splitlines()[0])
+    return [f"{told[0]} (set aside as {aside})", *told[1:]]
 
 
 def settle_mlflow(study: StudyConfig, study_dir: StudyDir) -> list[str]:

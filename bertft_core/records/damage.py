@@ -17,9 +17,11 @@ from bertft_core.records.start_many import may_go_on
 from bertft_core.records.store import PROBES_FILE, Damaged, StudyDir, checked_record, file_sha256
 from bertft_core.records.summary import StudySummary
 from bertft_core.records.sweep_result import SweepResult
+from bertft_core.records.verification import VERIFICATION_FILE, Verification
 
 SUFFIX = ".damaged"
 RUN_AGAIN = "it comes back from MLflow, or the run is trained again"
+VERIFY_AGAIN = "it comes back from MLflow, or bertft verify makes it again"
 
 Tell = Callable[[str], None]
 """Hears of a problem, in one line."""
@@ -59,19 +61,21 @@ def find_damage(study_dir: StudyDir) -> Iterator[Damage]:
 
     Models are the largest files here, and are looked at when they are used. Raises `UserError` for a record of a newer version.
     """
-    yield from _record(study_dir.config_path, StudyConfig, "it is written anew from the config file")
-    yield from _record(study_dir.card_path, DatasetCard, "the data are prepared again")
-    yield from _record(study_dir.summary_path, StudySummary, "the runs are evaluated again")
+    yield from damage_of(study_dir.config_path, StudyConfig, "it is written anew from the config file")
+    yield from damage_of(study_dir.card_path, DatasetCard, "the data are prepared again")
+    yield from damage_of(study_dir.summary_path, StudySummary, "the runs are evaluated again")
+    yield from damage_of(study_dir.path / VERIFICATION_FILE, Verification, VERIFY_AGAIN)
     for path in sorted(study_dir.path.glob("sweep/*/result.json")):
-        yield from _record(path, SweepResult, "the result is read from the search's journal again")
+        yield from damage_of(path, SweepResult, "the result is read from the search's journal again")
     for path in sorted(study_dir.path.glob("runs/*/record.json")):
-        yield from _record(path, RunRecord, RUN_AGAIN)
+        yield from damage_of(path, RunRecord, RUN_AGAIN)
         yield from _files_of(path)
     for path in sorted(study_dir.path.glob(f"runs/*/{PROBES_FILE}")):
-        yield from _record(path, ProbeRecord, "the model is probed again where it is kept")
+        yield from damage_of(path, ProbeRecord, "the model is probed again where it is kept")
 
 
-def _record(path: Path, kind: type[Frozen], done: str) -> Iterator[Damage]:
+def damage_of(path: Path, kind: type[Frozen], done: str) -> Iterator[Damage]:
+    """The damage of one record, if it is there and has any. Raises `UserError` for one of a newer version."""
     try:
         checked_record(path, kind)
     except FileNotFoundError:

@@ -24,14 +24,15 @@ class Seal(Frozen):
     sha256: str
 
 
-def _seal_path(path: Path) -> Path:
+def seal_path(path: Path) -> Path:
+    """Where the seal of a journal lies."""
     return path.with_name("journal.seal.json")
 
 
 def seal(path: Path) -> None:
     """Note what the journal is now."""
     content = path.read_bytes()
-    write_record(_seal_path(path), Seal(size=len(content), sha256=hashlib.sha256(content).hexdigest()))
+    write_record(seal_path(path), Seal(size=len(content), sha256=hashlib.sha256(content).hexdigest()))
 
 
 def problem_of(path: Path) -> str | None:
@@ -40,7 +41,7 @@ def problem_of(path: Path) -> str | None:
         content = path.read_bytes()
     except FileNotFoundError:
         return None
-    sealed = read_record(_seal_path(path), Seal)
+    sealed = read_record(seal_path(path), Seal)
     if sealed is not None and hashlib.sha256(content[: sealed.size]).hexdigest() != sealed.sha256:
         return "its content does not fit its seal"
     *lines, _ = content.split(b"\n")
@@ -61,7 +62,7 @@ def settle_file(path: Path) -> None:
         return
     data = path.read_bytes()
     whole = data.rfind(b"\n") + 1
-    sealed = read_record(_seal_path(path), Seal)
+    sealed = read_record(seal_path(path), Seal)
     if whole < len(data) and (sealed is None or whole >= sealed.size):
         with path.open("r+b") as file:
             file.truncate(whole)

@@ -18,6 +18,7 @@ from flows.home import home_dir
 from flows.studies import find_study
 from tasks.holding import held
 from tasks.logged_runs import LoggedRun, fetch_run
+from tasks.settling import recover_verification
 from tasks.verdicts import merge_on_parent, tag_run
 
 
@@ -98,6 +99,8 @@ def _write_down(logged: LoggedRun, verdict: RunVerdict, home: Path) -> None:
         return
     try:
         with held(study_dir):
+            for line in recover_verification(logged.study, study_dir):
+                print(f"warning   {line}", file=sys.stderr)
             write_verification(study_dir.path, read_verification(study_dir.path).with_run(verdict))
             rebuild_report(find_study(logged.study.name, home))
     except UserError as error:

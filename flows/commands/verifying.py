@@ -20,6 +20,7 @@ from flows.certifying import certify, chosen_for_certificate
 from flows.commands.looking import rebuild_report
 from flows.studies import StudyOnDisk, find_study
 from tasks.holding import held
+from tasks.settling import recover_verification
 
 SCRATCH = ".verify.part"
 """What `bertft clean` takes for a temporary file, when a kill has left it."""
@@ -30,6 +31,8 @@ def verify_command(name: str, home: Path | None, *, runs: str | None, certificat
     found = find_study(name, home)
     n_per_arm = None if runs is None and certificate else _number_of(runs)
     with held(found.dir):
+        for line in recover_verification(found.study, found.dir):
+            print(f"warning   {line}", file=sys.stderr)
         records = finished_records(found)
         chosen = chosen_records(found, records, n_per_arm)
         verdicts = []

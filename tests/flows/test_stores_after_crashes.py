@@ -11,11 +11,12 @@ from mlflow import MlflowClient
 from bertft_core.config import UserError
 from bertft_core.records import RunRecord, StudyDir
 from bertft_core.records.store import write_record
+from bertft_core.records.verification import CheckResult, Verification, read_verification, write_verification
 from tasks.agreement import damages, disagreements
 from tasks.mlflow_runs import MlflowRuns
 from tasks.mlflow_store import open_store, settle_killed_runs
 from tasks.processes import TAGS, owner_tags, this_process
-from tasks.settling import drop_models, settle_mlflow
+from tasks.settling import drop_models, recover_verification, settle_mlflow
 from tasks.study_log import StudyLog
 from tasks.tracking import Tracker
 from tasks.verdicts import open_existing
@@ -186,6 +187,20 @@ def test_a_model_that_cannot_be_logged_leaves_its_run_as_it_was(study_dir, monke
             log.runs.log_model(record)
         after = client.get_run(before.run_id).info
         assert (after.status, after.end_time) == ("FINISHED", before.end_time)
+
+
+def test_a_damaged_verification_is_set_aside_for_the_one_in_mlflow_before_more_is_added(study_dir):
+    study, done = make_study(), CheckResult(**dict.fromkeys(CheckResult.model_fields, "x") | {"n_steps": 1, "passed": True})
+    path = write_verification(study_dir.path, Verification(checks=(done,)))
+    assert recover_verification(study, study_dir) == []
+    client, experiment = open_store(study_dir.home_dir, None, "small")
+    parent = client.create_run(experiment, tags={"bertft.study_digest": study.digest}).info.run_id
+    client.log_artifact(parent, str(path))
+    path.write_bytes(path.read_bytes()[:-9])
+    (line,) = recover_verification(study, study_dir)
+    assert line.startswith("studies/small/verification.json: its content does not fit the checksum")
+    assert line.endswith("(set aside as verification.json.damaged)")
+    assert read_verification(study_dir.path).checks == (done,)
 
 
 def test_a_damaged_store_or_one_of_no_known_kind_is_a_message_and_not_a_traceback(study_dir):

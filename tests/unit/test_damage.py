@@ -11,8 +11,10 @@ from bertft_core.data.prepare import prepare_data
 from bertft_core.records import RunRecord, StudyDir
 from bertft_core.records.damage import find_damage, mend, set_aside
 from bertft_core.records.store import file_sha256, write_record
+from bertft_core.records.verification import Verification, write_verification
 from bertft_core.sweep.journal import TrialJournal, let_wait, states_of
 from bertft_core.sweep.journal_file import problem_of
+from tasks.agreement import damages
 from tasks.session import is_reusable
 from tests.records import make_card, make_record, make_spec, make_study
 from tests.searches import finish, make_search, rows, train_batch
@@ -49,6 +51,7 @@ def study_dir(tmp_path) -> StudyDir:
     study, card, study_dir = make_study(), make_card(tmp_path), StudyDir(tmp_path, "small")
     write_record(study_dir.config_path, study)
     write_record(study_dir.card_path, card)
+    write_verification(study_dir.path, Verification())
     record = make_record(make_spec(study, card), card, study_dir)
     folder = study_dir.run_dir(record.digest)
     names = [path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")] + ["curves.jsonl"]
@@ -70,7 +73,9 @@ def test_of_a_sound_study_nothing_is_said(study_dir):
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("name", ["config.json", "card.json", "runs/*/record.json", "runs/*/curves.jsonl", "runs/*/*/*.parquet"])
+@pytest.mark.parametrize(
+    "name", ["config.json", "card.json", "verification.json", "runs/*/record.json", "runs/*/curves.jsonl", "runs/*/*/*.parquet"]
+)
 def test_a_damaged_file_is_named_and_set_aside(study_dir, damage, name):
     path = next(study_dir.path.glob(name))
     damage(path)
@@ -79,7 +84,7 @@ def test_a_damaged_file_is_named_and_set_aside(study_dir, damage, name):
     (line,) = told
     assert line.startswith(f"{path.relative_to(study_dir.home_dir)}: ")
     assert line.endswith(f"(set aside as {path.name}.damaged)")
-    assert re.search("written anew|prepared again|trained again", line)
+    assert re.search("written anew|prepared again|trained again|verify makes it again", line)
     assert not path.exists()
     assert path.with_name(f"{path.name}.damaged").read_bytes() == content
     assert list(find_damage(study_dir)) == []
@@ -188,6 +193,20 @@ def test_trials_of_a_dead_process_wait_and_are_taken_up_again_once(tmp_path):
     assert isinstance(search.journal, TrialJournal)
     assert rows(finish(search)) == whole
     assert states_of(path, "another search") == {}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_status_names_what_lies_beside_data_and_journal_too(study_dir, damage):
+    card = make_card(study_dir.home_dir).model_copy(update={"directory": str(study_dir.home_dir / "data" / "f")})
+    paths = [Path(card.directory) / "card.json", study_dir.path / "sweep" / "full-1" / "journal.seal.json"]
+    write_record(paths[0], card)
+    half_done(paths[1].parent)
+    assert list(damages(study_dir, card)) == []
+    for path in paths:
+        damage(path)
+    found = list(damages(study_dir, card))
+    assert [each.path for each in found] == paths
+    assert {each.done for each in found} == {"the next bertft run writes it anew"}
 
 
 def test_no_trial_waits_in_a_journal_that_a_kill_left_empty(tmp_path):
