@@ -13,6 +13,7 @@ from bertft_core.config import yaml_text
 from bertft_core.config.data import DataConfig, FileData
 from bertft_core.config.errors import UserError
 from bertft_core.config.explaining import explained
+from bertft_core.config.one_encoder import unread_key
 from bertft_core.config.overrides import apply_override
 from bertft_core.config.probes import ProbesConfig, is_text_file
 from bertft_core.config.study import StudyConfig
@@ -49,6 +50,10 @@ def parse_study(
     given = _plain(values)
     merged = copy.deepcopy(given)
     placed = [(apply_override(merged, override), override) for override in overrides]
+    if (unread := unread_key(merged, [at for at, _ in placed])) is not None:
+        wrote = [override for at, override in placed if unread[: len(at)] == at]
+        place = (f"--set {wrote[-1]}", None) if wrote else (path, _line(unread, lines or {}))
+        raise _two_encoders(merged["encoder"], unread, *place)
     try:
         study = StudyConfig.model_validate(merged)
     except ValidationError as error:
@@ -59,6 +64,17 @@ def parse_study(
 
         raise explained(error, StudyConfig, merged, where) from None
     return study if base_dir is None else _with_absolute_paths(study, base_dir.resolve())
+
+
+def _two_encoders(encoder: dict[str, Any], unread: yaml_text.Path, path: str, line: int | None) -> UserError:
+    return UserError(
+        f"the encoder has a path, so '{unread[-1]}' would not be read",
+        path=path,
+        line=line,
+        found=f"path: {encoder['path']} and {unread[-1]}: {encoder[str(unread[-1])]}",
+        expected="a folder, or a checkpoint of the hub with its revision",
+        todo=f"take out encoder.{unread[-1]} or encoder.path",
+    )
 
 
 def _plain(value: Any) -> Any:

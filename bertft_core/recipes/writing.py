@@ -34,6 +34,8 @@ def values_of(study: StudyConfig, advice: Advice, *, folder: Path | None = None)
         "data": {"source": study.data.source} | kept["data"],
     }
     values["encoder"] = kept.get("encoder", {})
+    if study.encoder.path is not None:  # what a path from --set has replaced
+        values["encoder"] = {key: value for key, value in values["encoder"].items() if key not in ("checkpoint", "revision")}
     values["head"] = {"kind": study.head.kind} | kept.get("head", {})
     values |= {key: kept[key] for key in ("seed", *KEPT) if kept.get(key)}
     values["metric"] = study.metric

@@ -98,3 +98,20 @@ def test_an_error_of_an_override_names_the_override_instead_of_a_line(tmp_path, 
 def test_an_error_of_the_file_keeps_its_line_beside_an_override(tmp_path):
     error = refusal(tmp_path, changed("batch_size: 16", "batch_size: 0"), "seed=1")
     assert (error.path, error.line) == (str(tmp_path / "study.yaml"), 4)
+
+
+def test_a_folder_and_a_checkpoint_take_each_others_place_and_two_in_one_file_are_refused(tmp_path):
+    of_hub, of_folder = STUDY + "encoder:\n  checkpoint: a/b\n  revision: main\n", STUDY + "encoder:\n  path: /enc\n"
+    replaced = load(tmp_path, of_hub, "encoder.path=/enc")
+    assert replaced.encoder.path == "/enc"
+    assert replaced.encoder.checkpoint == "a/b", "left where it is: the study keeps the digest that it had"
+    assert load(tmp_path, of_folder, "encoder.checkpoint=a/b").encoder.path is None
+    assert load(tmp_path, of_folder, "encoder.checkpoint=sentence-transformers/all-MiniLM-L6-v2").encoder.path is None
+    error = refusal(tmp_path, of_hub + "  path: /enc\n", "seed=1")
+    assert error.path == str(tmp_path / "study.yaml")
+    assert "the encoder has a path, so 'checkpoint' would not be read" in str(error)
+    assert error.line == (of_hub.splitlines().index("  checkpoint: a/b") + 1)
+    error = refusal(tmp_path, of_folder, "encoder.revision=main")
+    assert "'revision' would not be read" in str(error)
+    assert error.path == "--set encoder.revision=main"
+    assert "'checkpoint'" in str(refusal(tmp_path, STUDY, "encoder={path: /enc, checkpoint: a/b}"))

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bertft_core.config import StudyConfig, UserError, load_study
+from bertft_core.config import StudyConfig, UserError, load_study, parse_study
 from bertft_core.config.strategies import ClassWeights, FeatureExtraction, Freezing
 from bertft_core.config.yaml_text import read_yaml
-from bertft_core.recipes.writing import inline, number
+from bertft_core.recipes.advice import Advice
+from bertft_core.recipes.writing import inline, number, values_of
 from bertft_core.training.optimizer import n_warmup_steps
 from flows.commands.recommending import Asked, recommend_command
 from tests.encoders import tiny_encoder
@@ -204,3 +205,9 @@ def test_a_written_value_reads_back(value):
 
 def test_rates_are_written_as_people_write_them():
     assert [number(value) for value in (0.0005, 1e-5, 0.1, 20.0, 0.00123)] == ["5e-4", "1e-5", "0.1", "20", "0.00123"]
+
+
+def test_a_checkpoint_whose_place_a_folder_has_taken_is_not_written():
+    values = {"name": "mine", "data": {"source": "bundled", "name": "reviews"}, "arms": {"full": {}}}
+    study = parse_study(values | {"encoder": {"checkpoint": "a/b", "revision": "main"}}, ["encoder.path=/enc"])
+    assert values_of(study, Advice(choices=(), notes=()))["encoder"] == {"path": "/enc"}
