@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from bertft_core.records.damage import SUFFIX
 from bertft_core.records.retention import folder_bytes, kept_digests
 from bertft_core.records.start_many import answers
 from flows.studies import StudyOnDisk
+from tasks.processes import may_be_writing
 
 FINISHED = "checkpoint of a run that has ended"
 NOT_KEPT = "model that retention does not keep"
@@ -20,6 +22,8 @@ FEATURES = "stored states of a frozen encoder, computed again when needed"
 LOG = "log"
 DAMAGED = "damaged file that was set aside"
 TEMPORARY = "temporary file that a kill has left"
+WITH_PROCESS = re.compile(r"\..+\.([0-9]+)\.part")
+"""Name of a file that a process with this id writes; see `bertft_core.records.store.write_atomically`."""
 
 
 class Leftover(NamedTuple):
@@ -89,7 +93,16 @@ def _models(found: StudyOnDisk, records: dict[str, RunRecord]) -> Iterator[Lefto
 
 def _everywhere(folder: Path) -> Iterator[Leftover]:
     yield from _named(folder.rglob(f"*{SUFFIX}"), DAMAGED)
-    yield from _named(folder.rglob(".*.part"), TEMPORARY)
+    yield from _named((path for path in folder.rglob(".*.part") if not _is_being_written(path)), TEMPORARY)
+
+
+def _is_being_written(path: Path) -> bool:
+    """The process that a temporary file names still lives: some commands write without a study's lock."""
+    named = WITH_PROCESS.fullmatch(path.name)
+    try:
+        return named is not None and may_be_writing(int(named[1]), path.stat().st_mtime)
+    except FileNotFoundError:
+        return True  # it has its name by now
 
 
 def _named(paths: Iterable[Path], why: str) -> Iterator[Leftover]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from bertft_core.config import StudyConfig, UserError, load_study
 from bertft_core.evaluation.seed_modes import planned_runs
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudyDir, SweepResult
@@ -17,6 +15,7 @@ from bertft_core.records.upgrade import version_of
 from bertft_core.sweep.search import search_digest
 from bertft_core.training.planning import plan_repeats
 from flows.home import home_dir
+from tasks.holding import is_held
 
 
 @dataclass
@@ -86,15 +85,7 @@ class StudyOnDisk:
     @property
     def is_running(self) -> bool:
         """A command holds the study's lock now."""
-        lock = FileLock(self.dir.path / "lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return True
-        except OSError:  # a folder that nobody can write to
-            return False
-        lock.release()
-        return False
+        return is_held(self.dir)
 
 
 def find_study(name: str, home: Path | None) -> StudyOnDisk:

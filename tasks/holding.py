@@ -37,6 +37,19 @@ def held(study_dir: StudyDir) -> Iterator[None]:
         lock.release()
 
 
+def is_held(study_dir: StudyDir) -> bool:
+    """A command holds the lock now."""
+    lock = FileLock(study_dir.path / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:  # a folder that nobody can write to
+        return False
+    lock.release()
+    return False
+
+
 def holder_of(study_dir: StudyDir) -> Owner | None:
     """The command that holds, or last held, the lock; None when that is not known."""
     return read_record(study_dir.path / HOLDER_FILE, Owner)

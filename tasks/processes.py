@@ -53,6 +53,16 @@ class Owner(Frozen):
         return f"process {self.pid} on {self.host}, since {self.since}: {self.command}"
 
 
+def may_be_writing(pid: int, written: float) -> bool:
+    """A process with this id runs on this host, and did so when its file was last written (seconds since 1970)."""
+    try:
+        return psutil.Process(pid).create_time() <= written + CLOCK_SECONDS
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
 def this_process() -> Owner:
     """The process that asks."""
     words = [Path(sys.argv[0]).name, *sys.argv[1:]]

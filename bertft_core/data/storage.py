@@ -40,7 +40,7 @@ def load_or_make(
     prepared = _open(directory, sizes)
     if prepared is None:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(directory.parent / f".{directory.name[:16]}.lock"):
+        with FileLock(lock_path(directory)):
             prepared = _open(directory, sizes)
             if prepared is None:
                 for damage in find_damage(directory, sizes):
@@ -50,6 +50,16 @@ def load_or_make(
     if prepared is None:
         raise OSError(f"{directory}: the splits just written cannot be read back")
     return prepared
+
+
+def lock_path(directory: Path) -> Path:
+    """The lock that is held by who makes a folder of data, or deletes it."""
+    return directory.parent / f".{directory.name[:16]}.lock"
+
+
+def part_path(directory: Path) -> Path:
+    """Where a folder of data is made, and where it goes before it is deleted: no study opens it there."""
+    return directory.with_name(f".{directory.name[:16]}.part")
 
 
 def _open(directory: Path, sizes: Mapping[str, int]) -> dict[str, PreparedSplit] | None:
@@ -87,7 +97,7 @@ def _sha256(path: Path, mtime_ns: int, size: int) -> str:
 
 def _write(directory: Path, tables: Mapping[str, pa.Table]) -> None:
     """Write into a temporary folder beside, flush, rename."""
-    part = directory.with_name(f".{directory.name[:16]}.part")
+    part = part_path(directory)
     shutil.rmtree(part, ignore_errors=True)  # left by a killed process; the lock says that nobody writes there now
     part.mkdir(parents=True)
     for name, table in tables.items():

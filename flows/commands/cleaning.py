@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
 from flows.commands.planning import size_words
+from flows.data_in_use import DataInUse
 from flows.home import home_dir
 from flows.leftovers import Leftover, of_home, of_study
 from flows.studies import StudyOnDisk, find_study, known_studies
@@ -20,10 +20,11 @@ def clean_command(name: str | None, home: Path | None, *, yes: bool) -> int:
     with ExitStack() as stack:
         for found in studies:
             stack.enter_context(held(found.dir))
-        leftovers = of_home(where, studies) if name is None else of_study(studies[0])
+        data = DataInUse(where, studies, stack)
+        leftovers = data.free(of_home(where, studies)) if name is None else of_study(studies[0])
         _print(leftovers, where)
         if yes:
-            _delete(leftovers, studies)
+            leftovers = _delete(leftovers, studies, data)
     total = sum(leftover.n_bytes for leftover in leftovers)
     if not leftovers:
         print("nothing to delete")
@@ -39,16 +40,13 @@ def _print(leftovers: list[Leftover], home: Path) -> None:
         print(f"{size_words(leftover.n_bytes):>10}  {leftover.path.relative_to(home)}  ({leftover.why})")
 
 
-def _delete(leftovers: list[Leftover], studies: list[StudyOnDisk]) -> None:
+def _delete(leftovers: list[Leftover], studies: list[StudyOnDisk], data: DataInUse) -> list[Leftover]:
+    """Those that are gone."""
     for found in studies:
         digests = [each.digest for each in leftovers if each.digest is not None and each.path.is_relative_to(found.dir.path)]
         if digests:
             _delete_from_mlflow(found, digests)
-    for leftover in leftovers:
-        if leftover.path.is_dir():
-            shutil.rmtree(leftover.path)
-        else:
-            leftover.path.unlink(missing_ok=True)
+    return [leftover for leftover in leftovers if data.delete(leftover)]
 
 
 def _delete_from_mlflow(found: StudyOnDisk, digests: list[str]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from bertft_core.config import StudyConfig
+from bertft_core.data.storage import lock_path
 from bertft_core.evaluation.summary import summarise
 from bertft_core.records import DatasetCard, RunRecord, StudyDir
 from bertft_core.records.store import write_record
@@ -15,6 +17,8 @@ from bertft_core.training.planning import plan_runs
 from flows.cli import main
 from tests.records import make_card, make_record, make_study
 
+GONE = 2**22 + 1
+"""No process has this id."""
 ARMS = {"features": {"strategies": [{"kind": "feature_extraction"}]}, "full": {}}
 
 
@@ -69,7 +73,7 @@ def leftovers(home: Path) -> dict[str, str]:
     found = {study_dir.run_dir(record.digest) / "model" / "model.safetensors": "retention" for record in worst}
     found[put(run_dir / "checkpoint" / "step-00000001" / "state.safetensors")] = "checkpoint of a run that has ended"
     found[put(run_dir / "curves.jsonl.damaged")] = "damaged"
-    found[put(run_dir / ".record.json.123.part")] = "temporary"
+    found[put(run_dir / f".record.json.{GONE}.part")] = "temporary"
     found[put(study_dir.path / "logs" / "worker-0.log")] = "log"
     return {str(path.relative_to(home)): why for path, why in found.items()}
 
@@ -118,6 +122,36 @@ def test_data_that_no_study_uses_and_features_that_nobody_asks_for_go(home, caps
     clean(capsys, home, "--yes")
     assert not (home / "data" / ("0" * 64)).exists()
     assert (home / "data" / ("f" * 64) / "train.arrow").exists()
+
+
+def test_what_a_living_process_makes_stays(home, capsys):
+    data, study_dir = home / "data", StudyDir(home, "small")
+    made, left = put(data / f".{'1' * 16}.part" / "train.arrow"), put(data / f".{'2' * 16}.part" / "train.arrow")
+    written = put(study_dir.path / f".summary.json.{os.getpid()}.part")
+    os.utime(put(study_dir.path / f".card.json.{os.getpid()}.part"), (0, 0))  # of an earlier process with this id
+    with FileLock(lock_path(data / ("1" * 64))):
+        text = clean(capsys, home, "--yes")
+    assert made.exists()
+    assert written.exists()
+    assert not left.exists()
+    assert "card.json" in text
+    assert "summary.json" not in text
+
+
+def test_data_stay_while_a_study_runs_that_began_when_the_studies_were_known_already(home, capsys, monkeypatch):
+    unused, began = put(home / "data" / ("0" * 64) / "train.arrow"), StudyDir(home, "began").path / "lock"
+    began.parent.mkdir(parents=True)
+    with FileLock(began):
+        assert "prepared data" not in clean(capsys, home)
+    lock = FileLock(began)
+    assert "prepared data" in clean(capsys, home)
+    with monkeypatch.context() as patch:
+        patch.setattr("flows.commands.cleaning._print", lambda *_: lock.acquire())  # between listing and deleting
+        assert clean(capsys, home, "--yes").startswith("deleted: ")
+    assert unused.exists()
+    lock.release()
+    clean(capsys, home, "--yes")
+    assert not unused.parent.exists()
 
 
 def test_nothing_is_deleted_while_a_command_runs(home, capsys):
