@@ -54,7 +54,7 @@ class MlflowRuns:
 
     def open(self, digest: str, name: str, tags: dict[str, str], parent: str | None = None) -> str:
         """The id of the run with this digest, RUNNING: the one there is, or a new one."""
-        tags = tags | {SESSION: self.session} | owner_tags() | ({} if parent is None else {PARENT_TAG: parent})
+        tags = tags | self._mine() | ({} if parent is None else {PARENT_TAG: parent})
         run_id = self.id_of(digest)
         if run_id is None:
             self._known[digest] = self.client.create_run(self.experiment_id, tags=tags, run_name=name)
@@ -63,6 +63,13 @@ class MlflowRuns:
         self.client.update_run(run_id, status="RUNNING")
         self._known[digest] = self.client.get_run(run_id)
         return run_id
+
+    def take(self, digest: str, tags: dict[str, str]) -> None:
+        """Set tags of a run that there is, those among them that say it is this session that writes it now."""
+        self.tag(digest, tags | self._mine())
+
+    def _mine(self) -> dict[str, str]:
+        return {SESSION: self.session} | owner_tags()
 
     def tag(self, digest: str, tags: dict[str, str]) -> None:
         """Set tags of a run that there is."""
@@ -78,12 +85,14 @@ class MlflowRuns:
         """Mark every run that this session leaves open as KILLED."""
         settle_killed_runs(self.client, self.experiment_id, session=self.session)
 
+    def earlier_id_of(self, digest: str) -> str | None:
+        """The run with this digest that an earlier session has logged; one of this session is what came in its place."""
+        return None if self.tag_of(digest, SESSION) == self.session else self.id_of(digest)
+
     def delete(self, digest: str) -> None:
-        """Forget the run with this digest that an earlier session has logged; one of this session is what came in its place."""
-        run = self._known.get(digest)
-        if run is not None and run.data.tags.get(SESSION) != self.session:
-            self.client.delete_run(run.info.run_id)
-            del self._known[digest]
+        """Forget a run that there is."""
+        self.client.delete_run(str(self._known[digest].info.run_id))
+        del self._known[digest]
 
     def log_numbers(self, run_id: str, metrics: dict[str, float]) -> None:
         """Log numbers that have no step."""

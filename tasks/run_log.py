@@ -23,8 +23,8 @@ from tasks.store_files import MLFLOW_STATUS
 LOGGED = "bertft.logged"
 """Tag of a run or search that is completely in MLflow: when the record's run ended, the number of the search's trials."""
 MODEL = "bertft.model"
-"""Tag of a run whose model is in MLflow: the hash of its final weights; `dropped` when it was deleted again."""
-DROPPED = "dropped"
+"""Tag of a run whose model is in MLflow: the hash of its final weights; `begun` until it is whole, `dropped` when it went."""
+BEGUN, DROPPED = "begun", "dropped"
 CURVES = {"step": "train/loss", "evaluation": "train/epoch"}
 """Kind of event → a metric that every such event has."""
 PROBED = "bertft.probed"
@@ -106,6 +106,8 @@ class RunLog:
             return
         model_dir = self._study_dir.run_dir(record.digest) / "model"
         _refuse_damaged(model_dir / "model.safetensors", record)
+        self._runs.take(record.digest, {MODEL: BEGUN})
+        delete_models(self._runs.client, self._runs.experiment_id, run_id)  # what a kill left of it, or one of other weights
         log_transformers_model(self._runs.client, run_id, model_dir, record)
         self._runs.tag(record.digest, {MODEL: record.weights_sha256})
 
@@ -119,6 +121,15 @@ class RunLog:
         record_path = self._study_dir.run_dir(digest) / "record.json"
         if record_path.exists():
             self._runs.client.log_artifact(run_id, str(record_path))
+
+    def discard(self, digest: str) -> None:
+        """Delete a run that an earlier session has logged, its model too: it is to be trained again."""
+        run_id = self._runs.earlier_id_of(digest)
+        if run_id is None:
+            return
+        if self._runs.tag_of(digest, MODEL) not in (None, DROPPED):
+            delete_models(self._runs.client, self._runs.experiment_id, run_id)
+        self._runs.delete(digest)
 
     def log_probes(self, digest: str, metrics: dict[str, float]) -> None:
         """What the probes of this study say of a run, and the file they were read from; nothing where MLflow has that."""

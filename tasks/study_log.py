@@ -87,10 +87,6 @@ class StudyLog:
         for path in sorted(self._study_dir.report_dir.iterdir()):
             self._runs.client.log_artifact(self._parent, str(path), "report")
 
-    def discard(self, digest: str) -> None:
-        """Forget a run that is to be trained again."""
-        self._runs.delete(digest)
-
     def finish(self, status: str) -> None:
         """End the parent, and whatever else is still open with KILLED."""
         self._runs.end(self._study.digest, status)

@@ -132,7 +132,7 @@ class Tracker:
 
     def discard(self, digest: str) -> None:
         """Forget a run that is to be trained again."""
-        self._post(lambda log: log.discard(digest))
+        self._post(lambda log: log.runs.discard(digest))
 
     def finish(self, status: str) -> None:
         """End the parent run: FINISHED, FAILED or KILLED, and everything this execution left open; then stop."""

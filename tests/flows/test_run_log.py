@@ -173,14 +173,14 @@ def test_a_discard_that_comes_late_leaves_what_came_in_its_place(home, monkeypat
     record = home.record()
     home.logged(record)
     second = home.logged(record, "second")
-    second.discard(record.digest)
+    second.runs.discard(record.digest)
     assert home.run_of(record).info.status == "FINISHED"
     third = home.log("third")
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "delete_run", refuse)
         with pytest.raises(ConnectionError):
-            third.discard(record.digest)
-    third.discard(record.digest)  # as the writer tries again
+            third.runs.discard(record.digest)
+    third.runs.discard(record.digest)  # as the writer tries again
     client, experiment = home.store()
     assert client.search_runs([experiment], "tags.`bertft.stage` = 'seeds'") == []
 

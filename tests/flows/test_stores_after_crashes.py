@@ -154,20 +154,29 @@ def test_a_model_that_the_study_drops_is_dropped_from_mlflow_with_its_files(stud
     _classifier(model_dir)
     log = StudyLog(study, study_dir, "s")
     log.runs.log_record(record, log.parent_of(record.spec), 1)
+    client, experiment = client_of(study_dir)
+    run_id = str(log._runs.id_of(record.digest))
+    cut_short = _model_by_halves(client, experiment, run_id)
     log.runs.log_model(record)
     log.finish("FINISHED")
+    assert [model.source_run_id for model in client.search_logged_models([experiment])] == [run_id]
+    assert not cut_short.exists()
     stored = study_dir.home_dir / "mlflow-artifacts"
     assert len(list(stored.rglob("model.safetensors"))) == 1
     drop_models(study, study_dir, ["0" * 64, record.digest])
     assert list(stored.rglob("model.safetensors")) == []
-    client, experiment = client_of(study_dir)
     assert client.search_logged_models([experiment]) == []
     assert {run.info.status for run in client.search_runs([experiment])} == {"FINISHED"}
+    cut_short = _model_by_halves(client, experiment, run_id)
+    client.set_tag(run_id, "bertft.model", "begun")
     drop_models(study, study_dir, [record.digest])
+    assert not cut_short.exists()
     again = StudyLog(study, study_dir, "t")
     again.runs.log_model(record)  # it is kept after all
     again.finish("FINISHED")
     assert len(list(stored.rglob("model.safetensors"))) == 1
+    StudyLog(study, study_dir, "u").runs.discard(record.digest)  # it is trained again
+    assert client.search_logged_models([experiment]) == list(stored.rglob("model.safetensors")) == []
 
 
 def test_a_model_that_cannot_be_logged_leaves_its_run_as_it_was(study_dir, monkeypatch):
@@ -175,10 +184,13 @@ def test_a_model_that_cannot_be_logged_leaves_its_run_as_it_was(study_dir, monke
     _classifier(study_dir.run_dir(record.digest) / "model")
     log = StudyLog(study, study_dir, "s")
     log.runs.log_record(record, log.parent_of(record.spec), 1)
+    log = StudyLog(study, study_dir, "t")
     client, _ = client_of(study_dir)
     before = client.get_run(log._runs.id_of(record.digest)).info
 
     def refuse(**_):
+        during = client.get_run(before.run_id)
+        assert (during.info.status, during.data.tags["bertft.session"]) == ("RUNNING", "t"), "the guard of this session sees it"
         raise ConnectionError("away")
 
     monkeypatch.setattr("mlflow.transformers.log_model", refuse)
@@ -220,6 +232,15 @@ def test_a_prefect_server_that_is_away_is_told_beside_the_rest(study_dir, monkey
     monkeypatch.setattr("tasks.prefect_runs.left_flow_runs", refuse)
     lines = disagreements(make_study(), study_dir)
     assert lines == ["Prefect: http://127.0.0.1:9/api does not answer (ConnectionError)"]
+
+
+def _model_by_halves(client: MlflowClient, experiment: str, run_id: str) -> Path:
+    """What a kill leaves of a model that is being logged: a file in its folder."""
+    model = client.create_logged_model(experiment, name="model", source_run_id=run_id)
+    path = Path(model.artifact_location.removeprefix("file://")) / "model" / "model.safetensors"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    return path
 
 
 def _classifier(directory: Path) -> None:
