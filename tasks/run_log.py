@@ -71,7 +71,14 @@ class RunLog:
             logged[event["kind"]].add(event["step"])
 
     def log_record(self, record: RunRecord, parent: str, time_ms: int) -> None:
-        """Everything about a run that ended, as far as MLflow does not have it yet."""
+        """Everything about a run that ended, as far as MLflow does not have it yet.
+
+        Nothing where the study's folder has a later record of the run: it has gone on since, as one that stopped at its cut does,
+        and this one comes late.
+        """
+        now = self._study_dir.record(record.digest)
+        if now is not None and now.ended_at > record.ended_at:
+            return
         spec, run_dir = record.spec, self._study_dir.run_dir(record.digest)
         run_id = self.begin(spec, parent)
         self.log_events(spec, _curves(run_dir), time_ms)

@@ -12,10 +12,12 @@ from mlflow import MlflowClient
 
 from bertft_core.records import RunRecord, StudyDir
 from bertft_core.records.predictions import read_predictions
+from bertft_core.records.store import write_record
 from bertft_core.training.planning import plan_trial
 from tasks import writer
 from tasks.mlflow_runs import MlflowRuns
 from tasks.mlflow_store import settle_killed_runs
+from tasks.run_log import RunLog
 from tasks.study_log import StudyLog
 from tasks.tracking import Tracker
 from tests.records import make_card, make_record, make_spec, make_study, make_sweep
@@ -204,6 +206,20 @@ def test_a_search_whose_beginning_was_missed_does_not_begin_after_its_end(home, 
     client, experiment = home.store()
     (search,) = client.search_runs([experiment], f"tags.`bertft.search_digest` = '{sweep.digest}'")
     assert search.info.status == "FINISHED"
+
+
+def test_a_record_that_comes_late_does_not_undo_what_its_run_ended_with(home, monkeypatch):
+    monkeypatch.setattr(writer, "FIRST_PAUSE_SECONDS", 0.0)
+    tracker, log_record, fail = Tracker(home.study, home.dir), RunLog.log_record, iter([True] * writer.TRIES)
+    monkeypatch.setattr(RunLog, "log_record", lambda *words: refuse() if next(fail, False) else log_record(*words))
+    tracker.log_record(home.record(status="pruned"))
+    ended = home.record().model_copy(update={"ended_at": "2026-01-02T00:00:00Z"})
+    write_record(home.dir.run_dir(ended.digest) / "record.json", ended)
+    tracker.log_record(ended)
+    tracker.finish("FINISHED")
+    assert tracker.problems == []
+    tags = home.run_of(ended).data.tags
+    assert (tags["bertft.status"], tags["bertft.logged"]) == ("ok", ended.ended_at)
 
 
 def test_a_runs_files_come_back_from_mlflow(home):
