@@ -73,12 +73,8 @@ def _of_runs(found: StudyOnDisk) -> Iterator[Leftover]:
     if found.card is None or found.is_older:
         return
     yield from _models(found, records)
-    planned = {spec.digest for spec in found.planned}
-    searched = {digest for result in found.sweeps.values() for trial in result.trials for digest in trial.run_digests}
-    settled = all(arm.search is None or name in found.sweeps for name, arm in found.study.arms.items())
-    for digest, record in sorted(records.items()):
-        if settled and record.spec.stage in ("search", "seeds") and digest not in planned | searched:
-            yield from _named([found.dir.run_dir(digest)], NOT_PLANNED)
+    for digest in sorted(found.unplanned):
+        yield from _named([found.dir.run_dir(digest)], NOT_PLANNED)
 
 
 def _models(found: StudyOnDisk, records: dict[str, RunRecord]) -> Iterator[Leftover]:

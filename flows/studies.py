@@ -78,6 +78,15 @@ class StudyOnDisk:
         return [spec for spec in specs if spec.arm in settled]
 
     @cached_property
+    def unplanned(self) -> set[str]:
+        """The records of settings that are not in the study's config any more; none that a search which goes on may ask for."""
+        settled = all(arm.search is None or name in self.sweeps for name, arm in self.study.arms.items())
+        if self.card is None or self.is_older or not settled:
+            return set()
+        searched = {digest for result in self.sweeps.values() for trial in result.trials for digest in trial.run_digests}
+        return self.records.keys() - searched - {spec.digest for spec in (*self.planned, *self.repeats)}
+
+    @cached_property
     def records(self) -> dict[str, RunRecord]:
         """Every record in the study's folder, by digest."""
         return {record.digest: record for record in self.dir.records()}

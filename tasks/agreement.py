@@ -6,7 +6,7 @@ The records are right. What is told here, `bertft settle` and every start of the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from bertft_core.config import StudyConfig
@@ -20,7 +20,8 @@ from tasks.store_files import MLFLOW_STATUS, OF_SEVERAL, STUDIES, StoredRun, is_
 
 NOBODY = "and no command runs it"
 WRITTEN_ANEW = "the next bertft run writes it anew"
-LOG_AGAIN = "the next bertft run logs every record again"
+LOG_ANEW = "the next bertft run logs anew every run that the study plans"
+LEFT_OUT = "no command logs them, and bertft clean lists them"
 
 
 def journals(study_dir: StudyDir) -> Iterator[tuple[str, Path]]:
@@ -42,15 +43,20 @@ def damages(study_dir: StudyDir, card: DatasetCard | None) -> Iterator[Damage]:
             yield Damage(path, problem, FROM_RECORDS)
     problem = problem_of_sqlite(study_dir.home_dir / "mlflow.db")
     if problem is not None:
-        yield Damage(study_dir.home_dir / "mlflow.db", problem.partition(" is ")[2], LOG_AGAIN)
+        yield Damage(study_dir.home_dir / "mlflow.db", problem.partition(" is ")[2], LOG_ANEW)
 
 
-def disagreements(study: StudyConfig, study_dir: StudyDir) -> list[str]:
-    """What each store says that the records do not, one line for each run."""
-    return [*_of_mlflow(study, study_dir), *_of_prefect(study, study_dir), *_of_optuna(study, study_dir)]
+def disagreements(study: StudyConfig, study_dir: StudyDir, unplanned: Collection[str] = ()) -> list[str]:
+    """What each store says that the records do not, in lines; `unplanned` are digests of runs that are in no config any more."""
+    return [*_of_mlflow(study, study_dir, unplanned), *_of_prefect(study, study_dir), *_of_optuna(study, study_dir)]
 
 
-def _of_mlflow(study: StudyConfig, study_dir: StudyDir) -> Iterator[str]:
+def settle_helps(lines: Iterable[str]) -> bool:
+    """Some of what differs, `bertft settle` puts right."""
+    return any(not line.endswith((LOG_ANEW, LEFT_OUT)) for line in lines)
+
+
+def _of_mlflow(study: StudyConfig, study_dir: StudyDir, unplanned: Collection[str]) -> Iterator[str]:
     try:
         runs = _mlflow_runs(study, study_dir)
     except Exception as error:  # whatever a store that is away raises
@@ -64,9 +70,12 @@ def _of_mlflow(study: StudyConfig, study_dir: StudyDir) -> Iterator[str]:
         elif run.status == "RUNNING" and is_left(run.tags, all_dead=study.tracking.uri is None):
             yield f"MLflow: {run.name} is RUNNING, {NOBODY}"
     logged = {run.tags.get("bertft.run_digest") for run in runs}
-    n_missing = len(records.keys() - logged)
-    if n_missing:
-        yield f"MLflow: {n_missing} of {len(records)} runs with a record are not in it; {LOG_AGAIN}"
+    missing = records.keys() - logged
+    n_left_out = len(missing & set(unplanned))
+    if len(missing) > n_left_out:
+        yield f"MLflow: {len(missing) - n_left_out} of {len(records)} runs with a record are not in it; {LOG_ANEW}"
+    if n_left_out:
+        yield f"MLflow: {n_left_out} of {len(records)} runs with a record are not in it, nor in the study's config; {LEFT_OUT}"
 
 
 def _mlflow_runs(study: StudyConfig, study_dir: StudyDir) -> list[StoredRun]:

@@ -11,7 +11,7 @@ from bertft_core.records.start_many import answers
 from bertft_core.records.store import read_record, write_record
 from flows.home import home_dir
 from flows.studies import StudyOnDisk, find_study
-from tasks.agreement import damages, disagreements
+from tasks.agreement import damages, disagreements, settle_helps
 from tasks.holding import holder_of
 
 STATES = ("done", "running", "failed", "missing")
@@ -70,10 +70,10 @@ def _print_troubles(found: StudyOnDisk, running: bool) -> None:
         print(f"  damaged  {damage.line(found.dir.home_dir)}")
     if running:
         return
-    lines = disagreements(found.study, found.dir)
+    lines = disagreements(found.study, found.dir, found.unplanned)
     for line in lines:
         print(f"  differs  {line}")
-    if lines:
+    if settle_helps(lines):
         print(f"           the records are right; bertft settle {found.study.name} makes the others agree")
 
 

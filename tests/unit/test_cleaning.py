@@ -15,6 +15,7 @@ from bertft_core.records import DatasetCard, RunRecord, StudyDir
 from bertft_core.records.store import write_record
 from bertft_core.training.planning import plan_runs
 from flows.cli import main
+from flows.studies import find_study
 from tests.records import make_card, make_record, make_study
 
 GONE = 2**22 + 1
@@ -103,6 +104,9 @@ def test_runs_of_settings_that_are_in_no_config_any_more_go(home, capsys):
     (old,) = [record for record in StudyDir(home, "small").records() if (record.spec.arm, record.spec.index) == ("full", 0)]
     card = card.model_copy(update={"directory": str(home / "data" / ("f" * 64))})
     write_study(home, study, card, ended=True)
+    found = find_study("small", home)
+    assert old.digest in found.unplanned
+    assert len(found.unplanned) == 2
     text = clean(capsys, home, "--yes")
     assert text.count("run of settings that are not in the study's config") == 2
     assert not StudyDir(home, "small").run_dir(old.digest).exists()
