@@ -14,6 +14,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from bertft_core.config import StudyConfig, UserError, load_study, parse_study
 from bertft_core.records import RunRecord, StudySummary
 from bertft_core.training.cuts import refuse_blind_cuts
+from bertft_core.training.idle import refuse_idle_averages
 from flows.home import home_dir
 from flows.quiet import be_quiet
 from flows.stages.probing import probe_runs
@@ -69,6 +70,7 @@ def run_study(
         progress.enter("prepare")
         card = prepare_data(session)
         refuse_blind_cuts(study, card, {})
+        refuse_idle_averages(study, card)
         progress.enter("search")
         sweeps = run_searches(session, card)
         progress.enter("seeds")

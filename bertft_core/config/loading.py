@@ -13,6 +13,7 @@ from bertft_core.config import yaml_text
 from bertft_core.config.data import DataConfig, FileData
 from bertft_core.config.errors import UserError
 from bertft_core.config.explaining import explained
+from bertft_core.config.idle_settings import ASKED
 from bertft_core.config.one_encoder import unread_key
 from bertft_core.config.overrides import apply_override
 from bertft_core.config.probes import ProbesConfig, is_text_file
@@ -55,7 +56,7 @@ def parse_study(
         place = (f"--set {wrote[-1]}", None) if wrote else (path, _line(unread, lines or {}))
         raise _two_encoders(merged["encoder"], unread, *place)
     try:
-        study = StudyConfig.model_validate(merged)
+        study = StudyConfig.model_validate(merged, context=ASKED)
     except ValidationError as error:
 
         def where(at: yaml_text.Path) -> tuple[str, int | None]:
@@ -98,7 +99,7 @@ def _is_valid(given: Any, overrides: Sequence[str]) -> bool:
     try:
         for override in overrides:
             apply_override(values, override)
-        StudyConfig.model_validate(values)
+        StudyConfig.model_validate(values, context=ASKED)
     except (UserError, ValidationError):
         return False
     return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from bertft_core.config.base import NAME_PATTERN, Frozen, digest_of, misplaced
 from bertft_core.config.crosschecks import check_study
@@ -12,6 +12,7 @@ from bertft_core.config.data import DataConfig
 from bertft_core.config.encoder import EncoderConfig
 from bertft_core.config.execution import ExecutionConfig, RetentionConfig, TrackingConfig
 from bertft_core.config.head import ClassificationHead, Direction, HeadConfig, default_metric
+from bertft_core.config.idle_settings import check_asked, is_asked
 from bertft_core.config.probes import ProbesConfig
 from bertft_core.config.search import SearchConfig
 from bertft_core.config.seeds import SeedsConfig
@@ -76,8 +77,10 @@ class StudyConfig(Frozen):
         return arms
 
     @model_validator(mode="after")
-    def _sections_fit_together(self) -> StudyConfig:
+    def _sections_fit_together(self, info: ValidationInfo) -> StudyConfig:
         check_study(self)
+        if is_asked(info):
+            check_asked(self)
         return self
 
     @property

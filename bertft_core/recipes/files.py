@@ -16,6 +16,8 @@ SPLITS = {"validation": ("validation", "valid", "val", "dev"), "test": ("test",)
 TRAIN = re.compile(r"train", re.IGNORECASE)
 TABLES = ("csv", "tsv", "jsonl", "parquet")
 TEST_RATIO = 0.2
+MAX_NAME = 80
+"""Characters that a file gives to its study's name, which has 100 with what is appended."""
 
 
 def data_values(path: Path, found: Guess) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -62,4 +64,4 @@ def study_name(path: Path) -> str:
     """Of the file, or of its folder where the file is only called 'train'."""
     stem = path.name.removesuffix(GZIP_ENDING).split(".")[0]
     name = path.resolve().parent.name if stem.lower() == "train" else stem
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._") or "study"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:MAX_NAME].rstrip("-._") or "study"

@@ -5,7 +5,8 @@ Touches:  the weights after the last step, which are then validated as the last 
 Neutral:  last = 1.
 Order:    does not matter.
 Limits:   the learning rate follows its schedule; for rates that stay high use schedule: constant. Until the last step training is
-          what it was. Not with early stopping, which does not know the last evaluations beforehand.
+          what it was. Of fewer evaluations than `last` all are averaged; a study whose runs make a single one is refused. Not
+          with early stopping, which does not know the last evaluations beforehand.
 """
 
 from __future__ import annotations

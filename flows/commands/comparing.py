@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bertft_core.config import UserError
+from bertft_core.config.base import digest_of
 from bertft_core.evaluation.claims.asking import Asked
 from bertft_core.evaluation.claims.comparison import compare_studies
 from bertft_core.evaluation.claims.sides import StudyResults
@@ -17,6 +18,9 @@ from bertft_core.records.comparison import Comparison
 from bertft_core.records.store import read_record
 from flows.home import home_dir
 from flows.studies import StudyOnDisk, find_study, known_studies
+
+MAX_NAME = 200
+"""Letters of a comparison's folder; a file's name may have 255 bytes."""
 
 
 def compare_command(
@@ -37,12 +41,18 @@ def _print_and_keep(comparison: Comparison, home: Path, uri: str | None, output:
     from bertft_core.report.comparison_page import write_comparison
 
     print(comparison.model_dump_json(indent=1) if as_json else claims_text(comparison))
-    page = write_comparison(comparison, output or home / "comparisons" / "+".join(comparison.studies))
+    page = write_comparison(comparison, output or home / "comparisons" / _folder_name(comparison.studies))
     problem = _log(home, uri, comparison, page.parent)
     told = sys.stderr if as_json else sys.stdout
     print(f"\npage      {page}", file=told)
     if problem is not None:
         print(f"warning   the comparison is not in MLflow: {problem}", file=sys.stderr)
+
+
+def _folder_name(studies: Sequence[str]) -> str:
+    """The studies' names; of many long ones the first letters, and a digest that tells them from others."""
+    name = "+".join(studies)
+    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 9]}-{digest_of(list(studies))[:8]}"
 
 
 def _log(home: Path, uri: str | None, comparison: Comparison, folder: Path) -> str | None:

@@ -15,6 +15,7 @@ from bertft_core.statistics.start_many import cost
 from bertft_core.training.cuts import refuse_blind_cuts
 from bertft_core.training.devices import absent_gpu, slot_environments
 from bertft_core.training.estimate import Estimate, Estimator
+from bertft_core.training.idle import refuse_idle_averages
 from bertft_core.training.planning import plan_repeats, plan_trial
 from flows.home import home_dir
 from flows.studies import StudyOnDisk
@@ -37,6 +38,7 @@ def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> f
     estimator = Estimator(card, on_disk.records.values())
     n_slots = len(slot_environments(study.execution))
     refuse_blind_cuts(study, card, {})
+    refuse_idle_averages(study, card)
     print(f"{study.name}: {len(study.arms)} arms × {_seeds_words(study)} on {card.name}, {n_slots} runs at once", file=file)
     seconds, n_bytes, guessed = 0.0, 0, False
     for stage, arm, todo, n_done in _parts(study, card, on_disk):

@@ -94,6 +94,8 @@ def _of_data(source: str, asked: Asked) -> tuple[StudyConfig, tuple[str, ...]]:
         bundled_files(source)  # says which there are
     found = guess(path, given, asked.head)
     data, told = ({"source": "bundled", "name": source}, ()) if bundled else data_values(path, found)
+    if any(override.partition("=")[0].strip() == "data.test" for override in asked.overrides):
+        data.pop("split", None)  # a test set is given, so none is cut
     values: dict[str, Any] = {
         "name": f"{source if bundled else study_name(path)}-recommended",
         "data": data | found.data,

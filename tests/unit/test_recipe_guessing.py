@@ -237,3 +237,4 @@ def test_a_study_is_called_after_the_file_or_the_folder_of_train(tmp_path):
     assert study_name(tmp_path / "tickets.csv") == "tickets"
     assert study_name(tmp_path / "a b.conll.txt") == "a-b"
     assert study_name(tmp_path / "my set" / "train.jsonl.gz") == "my-set"
+    assert study_name(tmp_path / f"{'ab' * 60}.csv") == "ab" * 40, "with '-recommended' it still fits"
