@@ -39,13 +39,18 @@ class Guard:
 
 
 def watch(home_dir: str, uri: str, study: str, session: str) -> None:
-    """Wait for the parent's last word; settle its runs when there was none."""
+    """Wait for the parent's last word; settle its runs when there was none, in a store that is still there."""
     if sys.stdin.buffer.read() == GOODBYE:
         return
-    from tasks.mlflow_store import open_store, settle_killed_runs
+    from tasks.mlflow_store import MlflowClient, is_there, settle_killed_runs, tracking_uri
 
-    client, experiment_id = open_store(Path(home_dir), uri or None, study)
-    settle_killed_runs(client, experiment_id, session=session)
+    where = tracking_uri(Path(home_dir), uri or None)
+    if not is_there(where):
+        return  # it was deleted meanwhile, and is not made again
+    client = MlflowClient(tracking_uri=where, registry_uri=where)
+    found = client.get_experiment_by_name(study)
+    if found is not None:
+        settle_killed_runs(client, str(found.experiment_id), session=session)
 
 
 if __name__ == "__main__":

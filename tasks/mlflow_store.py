@@ -46,10 +46,22 @@ def _created_once(home_dir: Path, uri: str) -> Iterator[None]:
         return
     home_dir.mkdir(parents=True, exist_ok=True)
     with FileLock(home_dir / "mlflow.lock"):
-        path = Path(make_url(uri).database or ":memory:")
-        if path.name != ":memory:" and not path.exists():
+        path = _file_of(uri)
+        if path is not None and not path.exists():
             _create(path)
         yield
+
+
+def _file_of(uri: str) -> Path | None:
+    """The file of an SQLite store; None for one in memory, or of another kind."""
+    database = make_url(uri).database if uri.startswith("sqlite:") else None
+    return None if database in (None, "", ":memory:") else Path(str(database))
+
+
+def is_there(uri: str) -> bool:
+    """Opening the store makes no new one: it is a server, or a file that exists."""
+    path = _file_of(uri)
+    return path is None or path.is_file()
 
 
 def _create(path: Path) -> None:
@@ -133,4 +145,13 @@ def _killed(client: MlflowClient, run: Run) -> bool:
     return True
 
 
-__all__ = ["MlflowException", "open_store", "runs_where", "settle_comparisons", "settle_killed_runs", "tracking_uri"]
+__all__ = [
+    "MlflowClient",
+    "MlflowException",
+    "is_there",
+    "open_store",
+    "runs_where",
+    "settle_comparisons",
+    "settle_killed_runs",
+    "tracking_uri",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -15,6 +16,7 @@ from bertft_core.records.predictions import read_predictions
 from bertft_core.records.store import write_record
 from bertft_core.training.planning import plan_trial
 from tasks import writer
+from tasks.guard import watch
 from tasks.mlflow_runs import MlflowRuns
 from tasks.mlflow_store import settle_killed_runs
 from tasks.run_log import RunLog
@@ -166,9 +168,13 @@ def test_a_guard_leaves_alone_what_the_next_command_has_ended_or_gone_on_with(ho
     found = [home.run_of(record) for record in (ended, going_on)]
     second = home.logged(ended, "second")
     second.runs.begin(going_on.spec, second.parent_of(going_on.spec))
-    monkeypatch.setattr("tasks.mlflow_store.runs_where", lambda *_: found)
-    assert settle_killed_runs(*home.store(), session="first") == []
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.mlflow_store.runs_where", lambda *_: found)
+        assert settle_killed_runs(*home.store(), session="first") == []
     assert [home.run_of(record).info.status for record in (ended, going_on)] == ["FINISHED", "RUNNING"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))  # as when its parent was killed
+    watch(str(home.dir.home_dir), "", home.study.name, "second")
+    assert [home.run_of(record).info.status for record in (ended, going_on)] == ["FINISHED", "KILLED"]
 
 
 def test_a_discard_that_comes_late_leaves_what_came_in_its_place(home, monkeypatch):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import sqlite3
 import subprocess
 import sys
 
+import pytest
+
+from tasks.guard import watch
 from tasks.mlflow_store import open_store
 from tasks.store_files import mlflow_runs, problem_of_sqlite
 
@@ -28,6 +32,16 @@ def test_a_database_made_by_halves_is_made_anew(tmp_path):
     client, experiment = open_store(tmp_path, None, "small")
     assert client.get_experiment(experiment).name == "small"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db", "mlflow.lock"]
+
+
+@pytest.mark.parametrize("uri", ["", "sqlite:///{home}/mlflow.db"])
+def test_the_guard_of_a_killed_study_makes_nothing_in_a_home_that_was_deleted(tmp_path, monkeypatch, uri):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+    home = tmp_path / "home"
+    watch(str(home), uri.format(home=home), "small", "session")
+    home.mkdir()
+    watch(str(home), uri.format(home=home), "small", "session")
+    assert list(tmp_path.rglob("*")) == [home]
 
 
 def test_a_write_that_a_kill_left_by_halves_is_rolled_back_and_the_file_is_not_called_damaged(tmp_path):
