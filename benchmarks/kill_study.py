@@ -2,9 +2,10 @@
 
 One kill is a SIGKILL of the command itself, of one of its workers, or of its Prefect server. Half the kills come at a moment
 drawn evenly from the time that an undisturbed command takes, most of which is its start; the others from the time after it,
-in which it searches, trains and reports. The same command is then given again, until the study is done; then a new study
-begins, until all kills are spent. Every finished study must have the records, weights, predictions, curves, trials and summary
-of the undisturbed one, to the last bit, and MLflow every step of every run once.
+in which it searches, trains and reports. Where there is no worker or server at that moment, the next one to appear is killed.
+The same command is then given again, until the study is done; then a new study begins, until all kills are spent. Every
+finished study must have the records, weights, predictions, curves, trials and summary of the undisturbed one, to the last bit,
+and MLflow every step of every run once.
 Place, beginning and share of the time are drawn from --seed; what the machine does at that moment is not.
 """
 
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -106,13 +108,18 @@ def kill_study(n_kills: int, seed: int, directory: Path, say: Any = lambda line:
     seconds = usual[False]
     while draws:
         study = TinyStudy(directory / f"study-{result.studies}", shared, environment, **STUDY)
-        n_before = len(result.kills)
-        while draws and _killed(study, draws[0], usual[draws[0].working] * draws[0].share, result):
-            draws.pop(0)
-            say(f"kill {len(result.kills)} of {n_kills}: {result.kills[-1]}")
-        if draws and len(result.kills) == n_before:  # done before its time came: the machine has become faster
-            usual = {working: 0.8 * seconds for working, seconds in usual.items()}
-        said = study.run().stderr.strip()
+        n_before, done = len(result.kills), False
+        while draws and not done:
+            started, hit = _attempt(study, draws[0], usual[draws[0].working] * draws[0].share, result)
+            done = started.process.returncode == 0
+            if hit:
+                draws.pop(0)
+                say(f"kill {len(result.kills)} of {n_kills}: {result.kills[-1]}")
+            elif not done:
+                raise RuntimeError(f"the command failed, and nobody had killed anything in it:\n{started.stderr}")
+            elif len(result.kills) == n_before:  # done before the time or the victim came: earlier in the next study
+                draws[0] = draws[0]._replace(share=draws[0].share / 2)
+        said = (started if done else study.run()).stderr.strip()
         found = _faults(study, straight)
         result.faults += [f"study {result.studies}: {fault}" for fault in [*found, *([said] if found else [])]]
         result.studies += 1
@@ -126,41 +133,44 @@ def _works(started: Started) -> bool:
     return any(f"] {stage}" in started.stderr for stage in ("searching", "training"))
 
 
-def _killed(study: TinyStudy, draw: Draw, after_seconds: float, result: Kills) -> bool:
-    """Give the command and kill in it once, if it does not end before."""
+def _attempt(study: TinyStudy, draw: Draw, after_seconds: float, result: Kills) -> tuple[Started, bool]:
+    """Give the command and kill in it once; the ended command, and whether it was hit before it was done."""
     started = study.start()
     while draw.working and started.process.poll() is None and not _works(started):
         time.sleep(0.01)
-    deadline = time.monotonic() + after_seconds
-    while time.monotonic() < deadline and started.process.poll() is None:
+    time_of_kill = time.monotonic() + after_seconds
+    below: list[psutil.Process] = []
+    hit = False
+    while not hit and started.process.poll() is None:
         time.sleep(0.01)
-    below = started.descendants()
-    victim = _victim(started, below, draw.place)
-    if victim is None or started.process.poll() is not None:
-        started.wait()
-        return False
-    victim.send_signal(signal.SIGKILL)
+        if time.monotonic() >= time_of_kill:
+            below = started.descendants()
+            hit = _hit(started, below, draw.place)
     stage = (started.stderr.strip().splitlines() or ["starting"])[-1][:100]
-    killed = draw.place if victim.pid != started.process.pid else "command"
     code = started.wait()
+    if not hit or (draw.place == "command" and code == 0):  # it was done before the signal came
+        return started, False
     when = {"since": "work" if draw.working else "start", "after_seconds": round(after_seconds, 2)}
-    result.kills.append({"place": killed, **when, "stage": stage, "code": code})
+    result.kills.append({"place": draw.place, **when, "stage": stage, "code": code})
     _, alive = psutil.wait_procs(below, timeout=30)
     result.faults += [f"left behind: {' '.join(process.cmdline())}" for process in alive]
     if "Traceback" in started.stderr:
-        result.faults.append(f"a traceback after the kill of the {killed}: {started.stderr.strip().splitlines()[-1]}")
-    return True
+        result.faults.append(f"a traceback after the kill of the {draw.place}: {started.stderr.strip().splitlines()[-1]}")
+    return started, True
 
 
-def _victim(started: Started, below: list[psutil.Process], place: str) -> psutil.Process | None:
-    """The busiest process of the place; the command itself while it has no worker or server. None when it has ended."""
-    module = {"worker": "bertft_core.training.worker", "server": "flows.embedded_server"}.get(place)
-    try:
-        found = [child for child in below if module in child.cmdline()] if module else []
-        command = psutil.Process(started.process.pid)
-        return max(found, key=lambda child: sum(child.cpu_times()[:2]), default=command)
-    except psutil.NoSuchProcess:
-        return None
+def _hit(started: Started, below: list[psutil.Process], place: str) -> bool:
+    """Kill the command, or the busiest of its workers or servers; False when there is none now."""
+    if place == "command":
+        started.process.send_signal(signal.SIGKILL)
+        return True
+    module = {"worker": "bertft_core.training.worker", "server": "flows.embedded_server"}[place]
+    with suppress(psutil.NoSuchProcess):  # one of them may end while we look
+        candidates = [child for child in below if module in child.cmdline()]
+        if candidates:
+            max(candidates, key=lambda child: sum(child.cpu_times()[:2])).send_signal(signal.SIGKILL)
+            return True
+    return False
 
 
 def _faults(study: TinyStudy, straight: TinyStudy) -> list[str]:

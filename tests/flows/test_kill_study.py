@@ -16,9 +16,9 @@ def spent(n_kills: int, seed: int, directory) -> Kills:
 
 
 def test_five_kills_change_no_bit(tmp_path):
-    result = spent(5, 274, tmp_path)  # this seed draws all three places, and moments that come before a command is done
+    result = spent(5, 75063, tmp_path)  # this seed draws all three places, and early moments: few commands are done before theirs
     assert result.faults == []
-    assert {kill["place"] for kill in result.kills} == set(kill_study.PLACES)
+    assert {kill["place"] for kill in result.kills} == set(kill_study.PLACES)  # whatever was alive at the moment drawn
 
 
 @pytest.mark.slow
