@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from bertft_core.config.head import Direction
-from bertft_core.evaluation.intervals import LEVEL, t_interval
+from bertft_core.evaluation.intervals import LEVEL, cells_of, interval_of_mean
 from bertft_core.records import ArmSummary, Difference, Margin
+from bertft_core.statistics.complete_grid import Cell
+from bertft_core.statistics.crossed_mean import FEWEST_LEVELS
 
 IN_POINTS = frozenset({"accuracy", "accuracy_and_f1", "ece", "precision", "recall", "hamming_loss", "average_precision_macro"})
 """Shares, as is everything that is an F1 or an exact match: their differences are told in points, hundredths."""
@@ -24,16 +26,17 @@ def difference(arm: ArmSummary, baseline: ArmSummary, key: str, direction: Direc
     """The paired difference of `key` (checkpoint/split/metric) over the seed indices both arms have a score for.
 
     Collapsed runs are in. None when no seed index has both scores. From fewer than three seeds there is no interval, and the
-    sentence says that no comparison is made.
+    sentence says that no comparison is made. The gaps of a crossed design share seeds as its runs do, and so does their interval.
     """
     ours, theirs = scores_by_index(arm, key), scores_by_index(baseline, key)
-    gaps = [ours[index] - theirs[index] for index in sorted(ours.keys() & theirs.keys())]
+    both = sorted(ours.keys() & theirs.keys())
+    gaps, cells = [ours[index] - theirs[index] for index in both], _cells(arm, both)
     if not gaps:
         return None
-    low, high = _interval(gaps, level)
+    low, high = _interval(gaps, cells, level)
     _, split, metric = key.split("/", 2)
     told = Told(arm.arm, baseline.arm, split, metric, direction)
-    sentence = "; ".join([told.sentence(gaps, level), *left_out(arm), *left_out(baseline)])
+    sentence = "; ".join([told.sentence(gaps, level, cells), *left_out(arm), *left_out(baseline)])
     return Difference(
         arm=arm.arm, baseline=baseline.arm, n=len(gaps), mean=float(np.mean(gaps)), t_low=low, t_high=high, sentence=sentence
     )
@@ -47,13 +50,14 @@ def margin(
     `constant` says what that one answers, such as 'the most frequent label'. Collapsed runs are in; fewer than three seeds are
     not compared, as in `difference`.
     """
-    gaps = [score - constant_score for _, score in sorted(scores_by_index(arm, key).items())]
+    scores = scores_by_index(arm, key)
+    gaps, cells = [scores[index] - constant_score for index in sorted(scores)], _cells(arm, sorted(scores))
     if not gaps:
         return None
-    low, high = _interval(gaps, level)
+    low, high = _interval(gaps, cells, level)
     _, split, metric = key.split("/", 2)
     told = Told(arm.arm, f"always answering {constant} ({constant_score:.3f})", split, metric, direction, "it has")
-    sentence = "; ".join([told.sentence(gaps, level), *left_out(arm)])
+    sentence = "; ".join([told.sentence(gaps, level, cells), *left_out(arm)])
     return Margin(
         arm=arm.arm,
         constant_score=constant_score,
@@ -65,8 +69,13 @@ def margin(
     )
 
 
-def _interval(gaps: list[float], level: float) -> tuple[float, float] | tuple[None, None]:
-    return (t_interval(gaps, level) or (None, None)) if len(gaps) >= FEWEST_SEEDS else (None, None)
+def _interval(gaps: list[float], cells: list[Cell] | None, level: float) -> tuple[float, float] | tuple[None, None]:
+    return (interval_of_mean(gaps, cells, level) or (None, None)) if len(gaps) >= FEWEST_SEEDS else (None, None)
+
+
+def _cells(arm: ArmSummary, indices: Sequence[int]) -> list[Cell] | None:
+    by_index = {seed.index: seed for seed in arm.seeds}
+    return cells_of([by_index[index] for index in indices])
 
 
 def scores_by_index(arm: ArmSummary, key: str) -> Mapping[int, float]:
@@ -102,23 +111,30 @@ class Told:
         self.in_points = told_in_points(metric)
         self.what = f"{metric}, {split}" + ("; lower is better" if direction == "minimize" else "")
 
-    def sentence(self, gaps: list[float], level: float = LEVEL) -> str:
-        """What these differences over seeds say; `level` is that of one look where the number of seeds was decided by looking."""
+    def sentence(self, gaps: list[float], level: float = LEVEL, cells: list[Cell] | None = None) -> str:
+        """What these differences over seeds say; `level` is that of one look where the number of seeds was decided by looking.
+
+        `cells` are the places of runs of a crossed design, which share seeds and are not called seeds.
+        """
         mean, n = float(np.mean(gaps)), len(gaps)
         if n < FEWEST_SEEDS:
             had = f"the {'one seed' if n == 1 else f'{n} seeds'} {self.with_score}"
             return f"{self.arm} and {self.baseline} are not compared ({self.what}): {had} cannot say how sure it would be"
         if np.ptp(gaps) < SAME:
-            return f"{self.average(mean, '')} in each of {n} seeds; without any spread no interval can be given"
-        low, high = t_interval(gaps, level) or (mean, mean)
-        percent = f"{100 * level:.4g} %"
+            runs = f"{n} seeds" if cells is None else f"{n} crossed runs"
+            return f"{self.average(mean, '')} in each of {runs}; without any spread no interval can be given"
+        over, ends = _over(gaps, cells), interval_of_mean(gaps, cells, level)
+        if ends is None:
+            grid = f"a complete grid of {FEWEST_LEVELS} init × {FEWEST_LEVELS} order seeds or more"
+            return f"{self.average(mean, ' on average')} over {over}; no interval can be given: it takes {grid}"
+        (low, high), percent = ends, f"{100 * level:.4g} %"
         if low <= 0.0 <= high:
             interval = f"{self.number(low, mean, sign=True)} to {self.number(high, mean, sign=True)}"
             doubt = f"but the {percent} interval {interval} holds zero: these seeds show no sure difference"
-            return f"{self.average(mean, ' on average')} over {n} seeds, {doubt}"
-        ends = sorted((abs(low), abs(high)))
-        interval = f"{percent} interval {self.number(ends[0], mean)} to {self.number(ends[1], mean)}"
-        return f"{self.average(mean, '')} over {n} seeds; {interval}; {_agreement(gaps, mean)}"
+            return f"{self.average(mean, ' on average')} over {over}, {doubt}"
+        sizes = sorted((abs(low), abs(high)))
+        interval = f"{percent} interval {self.number(sizes[0], mean)} to {self.number(sizes[1], mean)}"
+        return f"{self.average(mean, '')} over {over}; {interval}; {_agreement(gaps, mean, crossed=cells is not None)}"
 
     def average(self, mean: float, how: str) -> str:
         """`full is 1.2 points (accuracy, test) above features`, and how that is meant."""
@@ -134,6 +150,16 @@ class Told:
         return f"{scaled:{'+' if sign else ''}.{decimals}f}".replace("-", "−")
 
 
-def _agreement(gaps: list[float], mean: float) -> str:
-    agreeing = sum(gap * mean > 0 for gap in gaps)
-    return "every seed agrees" if agreeing == len(gaps) else f"{agreeing} of {len(gaps)} seeds agree"
+def _over(gaps: Sequence[float], cells: Sequence[Cell] | None) -> str:
+    """`4 seeds` or `9 runs of a crossed design (3 init × 3 order seeds)`."""
+    if cells is None:
+        return f"{len(gaps)} seeds"
+    inits, orders = ({cell[axis] for cell in cells} for axis in (0, 1))
+    return f"{len(gaps)} runs of a crossed design ({len(inits)} init × {len(orders)} order seeds)"
+
+
+def _agreement(gaps: list[float], mean: float, *, crossed: bool) -> str:
+    agreeing, n = sum(gap * mean > 0 for gap in gaps), len(gaps)
+    if crossed:
+        return f"{f'all {n}' if agreeing == n else f'{agreeing} of {n}'} runs agree, which share seeds"
+    return "every seed agrees" if agreeing == n else f"{agreeing} of {n} seeds agree"

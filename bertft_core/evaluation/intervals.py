@@ -1,4 +1,4 @@
-"""How sure a mean over seeds is: the t-interval and the percentile bootstrap."""
+"""How sure a mean over seeds is: the t-interval, the same of runs that share seeds, and the percentile bootstrap."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from bertft_core.records import SeedScore
+from bertft_core.statistics.complete_grid import Cell
+from bertft_core.statistics.crossed_mean import crossed_mean
 from bertft_core.statistics.sequential import t_half_width
 
 LEVEL = 0.95
@@ -26,6 +29,20 @@ def t_interval(values: Sequence[float], level: float = LEVEL) -> Interval | None
         return None
     mean = float(np.mean(values))
     return mean - half_width, mean + half_width
+
+
+def interval_of_mean(values: Sequence[float], cells: Sequence[Cell] | None, level: float = LEVEL) -> Interval | None:
+    """The t-interval of independent runs or, with their `cells`, of runs that share seeds (`statistics.crossed_mean`)."""
+    if cells is None:
+        return t_interval(values, level)
+    found = crossed_mean(values, cells)
+    return None if found is None else found.interval(level)
+
+
+def cells_of(seeds: Sequence[SeedScore]) -> list[Cell] | None:
+    """(init, order) places of runs of a crossed design; None of any other design."""
+    found = [(seed.cell.init, seed.cell.order) for seed in seeds if seed.cell is not None]
+    return found if found and len(found) == len(seeds) else None
 
 
 def bootstrap_interval(values: Sequence[float], bootstrap_seed: int, level: float = LEVEL) -> Interval | None:

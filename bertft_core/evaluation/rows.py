@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bertft_core.evaluation.intervals import LEVEL, bootstrap_interval, t_interval
+from bertft_core.evaluation.intervals import LEVEL, bootstrap_interval, cells_of, interval_of_mean
 from bertft_core.evaluation.scores import CHECKPOINTS
 from bertft_core.records import MetricSummary, Rate, SeedScore
 from bertft_core.seeds import derive_seed
+from bertft_core.statistics.crossed_mean import crossed_sd_interval
 from bertft_core.statistics.rates import wilson_interval
 from bertft_core.statistics.spread import interquartile_mean, quantiles, sample_sd, sd_interval, unbiased_sd
 
@@ -22,14 +23,15 @@ def metric_rows(
     """Every metric by split, checkpoint and order of computation; with collapsed runs, then without them.
 
     `level` is that of the mean's intervals, above 0.95 where the number of seeds was decided by looking. `selected` seeds (the
-    best of many that started) are no sample: their rows have neither spread nor interval.
+    best of many that started) are no sample: their rows have neither spread nor interval. Runs of a crossed design share seeds:
+    their intervals are those of crossed random effects, and no bootstrap of single runs is made.
     """
     keys = dict.fromkeys(key for seed in seeds for key in seed.scores)
     rows = []
     for key in sorted(keys, key=lambda key: _place(key, splits)):
         having = [seed for seed in seeds if key in seed.scores]
-        rows.append(_row(key, [seed.scores[key] for seed in having], study_seed, level, collapsed_included=True))
-        without = [seed.scores[key] for seed in having if seed.status != "collapsed"]
+        rows.append(_row(key, having, study_seed, level, collapsed_included=True))
+        without = [seed for seed in having if seed.status != "collapsed"]
         if 0 < len(without) < len(having):
             rows.append(_row(key, without, study_seed, level, collapsed_included=False))
     return [_without_spread(row) for row in rows] if selected else rows
@@ -54,12 +56,14 @@ def _place(key: str, splits: Sequence[str]) -> tuple[int, int]:
     return splits.index(split) if split in splits else len(splits), CHECKPOINTS.index(checkpoint)
 
 
-def _row(key: str, values: Sequence[float], study_seed: int, level: float, *, collapsed_included: bool) -> MetricSummary:
+def _row(key: str, seeds: Sequence[SeedScore], study_seed: int, level: float, *, collapsed_included: bool) -> MetricSummary:
     checkpoint, split, metric = key.split("/", 2)
-    t_low, t_high = t_interval(values, level) or (None, None)
+    values, cells = [seed.scores[key] for seed in seeds], cells_of(seeds)
+    t_low, t_high = interval_of_mean(values, cells, level) or (None, None)
     bootstrap_seed = derive_seed(study_seed, "bootstrap", len(values))
-    bootstrap_low, bootstrap_high = bootstrap_interval(values, bootstrap_seed, level) or (None, None)
-    sd_low, sd_high = sd_interval(values) or (None, None)
+    bootstrap = bootstrap_interval(values, bootstrap_seed, level) if cells is None else None
+    bootstrap_low, bootstrap_high = bootstrap or (None, None)
+    sd_low, sd_high = (sd_interval(values) if cells is None else crossed_sd_interval(values, cells)) or (None, None)
     return MetricSummary(
         split=split,
         checkpoint=checkpoint,
@@ -77,7 +81,7 @@ def _row(key: str, values: Sequence[float], study_seed: int, level: float, *, co
         collapsed_included=collapsed_included,
         sd_low=sd_low,
         sd_high=sd_high,
-        sd_unbiased=unbiased_sd(values),
+        sd_unbiased=unbiased_sd(values) if cells is None else None,
         iqm=interquartile_mean(values),
         quantiles=quantiles(values),
     )

@@ -101,6 +101,8 @@ class PairComparison(Frozen):
     """Seeds are resampled in pairs that share their three seeds."""
     pairing: str
     """Why they are paired or not, in one clause."""
+    crossed: bool = False
+    """Runs of a side share init and order seeds with each other: nothing is tested, and seeds are resampled by kind."""
     n_seeds_arm: int
     n_seeds_baseline: int
     n_examples: int | None = None
@@ -178,6 +180,8 @@ class ComparedArm(Frozen):
     scores: dict[str, dict[int, float]]
     """`checkpoint/split/metric` → seed index → score."""
     data_fingerprint: str
+    cells: dict[int, tuple[int, int]] = {}
+    """Seed index → (init, order) place in a crossed design, whose runs share seeds; empty in any other."""
     left_out: tuple[str, ...] = ()
     """Why runs are not compared, each in a clause: '2 of 30 runs diverged'."""
 

@@ -23,10 +23,11 @@ class MetricSummary(Frozen):
     """ddof 1; absent for one seed."""
     t_low: float | None
     t_high: float | None
-    """95 % t-interval of the mean."""
+    """95 % t-interval of the mean. Runs of a crossed design share seeds: then that of two-way random effects, and absent without
+    a complete grid of 3 × 3 seeds."""
     bootstrap_low: float | None
     bootstrap_high: float | None
-    """95 % percentile bootstrap interval of the mean over seeds."""
+    """95 % percentile bootstrap interval of the mean over seeds; absent in a crossed design."""
     median: float
     min: float
     max: float
@@ -34,9 +35,9 @@ class MetricSummary(Frozen):
     """Collapsed runs are in; a second row without them stands beside it when there are any."""
     sd_low: float | None = None
     sd_high: float | None = None
-    """95 % chi-square interval of the sd, for normal scores."""
+    """95 % chi-square interval of the sd, for normal scores; in a crossed design that of one run with seeds of its own."""
     sd_unbiased: float | None = None
-    """sd / c4(n): its mean is the sd of the population, for normal scores."""
+    """sd / c4(n): its mean is the sd of the population, for normal scores; absent in a crossed design."""
     iqm: float | None = None
     """Interquartile mean: of the middle half of the runs; the mean when there are three or fewer."""
     quantiles: dict[str, float] = {}

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from bertft_core.evaluation.intervals import t_interval
+from bertft_core.evaluation.intervals import interval_of_mean
 from bertft_core.records.comparison import Comparison, NamedTest, PairComparison, Resampled
 from bertft_core.report import plots, wording
 from bertft_core.report.drawings.forest import ForestRow, forest_plot
@@ -108,8 +108,8 @@ def _strip(comparison: Comparison, name: str) -> plots.ArmRow:
         plots.SeedPoint(score, f"{name} seed {seed}: {wording.score(score)}", seed in arm.collapsed)
         for seed, score in sorted(scores.items())
     ]
-    values = list(scores.values())
-    low, high = t_interval(values, comparison.level) or (None, None)
+    values, cells = list(scores.values()), [arm.cells[seed] for seed in scores] if arm.cells else None
+    low, high = interval_of_mean(values, cells, comparison.level) or (None, None)
     return plots.ArmRow(name, points, sum(values) / len(values) if values else None, low, high)
 
 
@@ -122,7 +122,9 @@ def _profiles(comparison: Comparison) -> list[Line]:
             found = performance_profile(values, taus, comparison.level)
             points = list(zip(found.tau.tolist(), found.share.tolist(), strict=True))
             title = f"{name}: {found.share[len(taus) // 2]:.0%} of {len(values)} seeds above {taus[len(taus) // 2]:.3f}."
-            lines.append(Line(name, line_css(i), points, found.low.tolist(), found.high.tolist(), title))
+            # a band over single runs would be too narrow for those that share seeds
+            low, high = ((), ()) if comparison.arm(name).cells else (found.low.tolist(), found.high.tolist())
+            lines.append(Line(name, line_css(i), points, low, high, title))
     return lines
 
 
@@ -142,12 +144,16 @@ def _row(pair: PairComparison, comparison: Comparison) -> Section:
         "p": wording.p_value(pair.p_value),
         "p_holm": wording.p_value(pair.p_holm),
         "claimed": pair.claimed,
-        "n": f"{pair.n_seeds_arm}"
-        if pair.n_seeds_arm == pair.n_seeds_baseline
-        else f"{pair.n_seeds_arm} / {pair.n_seeds_baseline}",
+        "n": _n(pair),
         "paired": "paired" if pair.paired else "not paired",
         "n_examples": "examples held fixed" if pair.n_examples is None else _examples(pair.n_examples, pair.unit),
     }
+
+
+def _n(pair: PairComparison) -> str:
+    """`5 seeds`, `5 / 4 seeds`; runs that share seeds are not called so."""
+    sizes = dict.fromkeys((pair.n_seeds_arm, pair.n_seeds_baseline))
+    return f"{' / '.join(map(str, sizes))} {'crossed runs' if pair.crossed else 'seeds'}"
 
 
 def _examples(n: int, unit: str | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bertft_core.evaluation.intervals import cells_of
 from bertft_core.records import StudySummary
 from bertft_core.records.comparison import Comparison, Estimate, PairComparison
 from bertft_core.report import wording
@@ -28,6 +29,8 @@ class ArmScores:
     """Runs among them that collapsed."""
     remark: str | None = None
     """What the caption must say of this row."""
+    crossed: bool = False
+    """Its runs share init and order seeds with each other."""
 
 
 def tables_of(arms: Sequence[ArmScores], headline_key: str, comparison: Comparison | None) -> list[PaperTable]:
@@ -49,13 +52,17 @@ def scores_of_summary(summary: StudySummary) -> list[ArmScores]:
             continue
         keys = dict.fromkeys(key for seed in arm.seeds for key in seed.scores)
         scores = {key: [seed.scores[key] for seed in arm.seeds if key in seed.scores] for key in keys}
-        found.append(ArmScores(arm.arm, scores, sum(seed.status == "collapsed" for seed in arm.seeds)))
+        n_collapsed, crossed = sum(seed.status == "collapsed" for seed in arm.seeds), cells_of(arm.seeds) is not None
+        found.append(ArmScores(arm.arm, scores, n_collapsed, crossed=crossed))
     return found
 
 
 def scores_of_comparison(comparison: Comparison) -> list[ArmScores]:
     """The sides of a comparison."""
-    return [ArmScores(a.name, {key: a.values(key) for key in a.scores}, len(a.collapsed)) for a in comparison.arms]
+    return [
+        ArmScores(a.name, {key: a.values(key) for key in a.scores}, len(a.collapsed), crossed=bool(a.cells))
+        for a in comparison.arms
+    ]
 
 
 def metric_keys(arms: Sequence[ArmScores], headline_key: str) -> list[str]:
@@ -102,7 +109,8 @@ def results_table(
     arrows = {pair.key: " ↑" if pair.direction == "maximize" else " ↓" for pair in (comparison.pairs if comparison else ())}
     columns = [Column("arm", "l"), Column("n"), *(Column(key.split("/", 2)[2] + arrows.get(key, "")) for key in printed)]
     where = f"on {split}, {'best' if checkpoint == 'best' else 'last'} checkpoint"
-    caption = f"Mean ± standard deviation over n seeds, {where}. {_remarks(arms)}{_of_bold(any_bold, arms, comparison)}"
+    runs = "runs that share seeds (crossed)" if any(arm.crossed for arm in arms) else "seeds"
+    caption = f"Mean ± standard deviation over n {runs}, {where}. {_remarks(arms)}{_of_bold(any_bold, arms, comparison)}"
     return PaperTable("results", caption, columns, rows, records)
 
 
@@ -165,11 +173,15 @@ def pairs_table(comparison: Comparison) -> PaperTable:
         rows.append(
             [*map(Cell, (pair.metric, pair.arm, pair.baseline, *numbers)), Cell(wording.p_value(pair.p_holm), pair.claimed)]
         )
+    shared = (
+        "Crossed runs share seeds: nothing is tested or claimed of them. " if any(p.crossed for p in comparison.pairs) else ""
+    )
     caption = (
         f"Differences of the means over seeds, on {comparison.headline_split}, {comparison.headline_checkpoint} checkpoint; "
         f"intervals from {comparison.n_resamples:,} resamples of seeds and of examples where they can be resampled, "
         "corrected for the number of seeds. "
         "P(A > B): how often a run of the arm is better than one of the other, ties half. "
+        f"{shared}"
         f"Bold: claimed, p ≤ {1 - comparison.level:.3g} after Holm's correction over {comparison.n_tests} pairs and metrics."
     )
     return PaperTable("pairs", caption, columns, rows, [_pair_record(pair) for pair in comparison.pairs])

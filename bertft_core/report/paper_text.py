@@ -119,10 +119,14 @@ def statistics(told: Told) -> str:
             f"We report {summary.headline_metric} on {summary.headline_split} of the one run of each arm that was best on the "
             "validation set. It was selected among many and is no sample, so neither deviation, interval nor test is given."
         )
+    crossed = wording.of_crossed(summary)
     text = (
-        f"We report the mean and the standard deviation (n − 1) over seeds of {summary.headline_metric} "
-        f"on {summary.headline_split}; collapsed runs are included."
+        f"We report the mean and the standard deviation (n − 1) over {'seeds' if crossed is None else 'runs'} of "
+        f"{summary.headline_metric} on {summary.headline_split}; collapsed runs are included."
     )
+    if crossed is not None:
+        untested = " No difference between arms is claimed." if len(summary.arms) > 1 else ""
+        return f"{text} {crossed}{untested}"
     if found is None or not found.pairs:
         level = summary.adaptive.level if summary.adaptive is not None else 0.95
         return f"{text} Intervals of means are {100 * level:.4g} % t-intervals over seeds."

@@ -13,6 +13,8 @@ def result_table(summary: StudySummary) -> str:
     """
     blocks = [_block(summary, split) for split in wording.splits_of(summary)]
     told = wording.sentences(summary)
+    crossed = wording.of_crossed(summary)
+    told += [crossed] if crossed is not None else []
     told += [f"{floor.sentence}." for floor in summary.floors]
     missing = wording.not_counted(summary)
     if missing:

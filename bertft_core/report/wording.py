@@ -10,6 +10,7 @@ from bertft_core.config.seeds import CrossedDesign, OnlyDesign
 from bertft_core.config.strategies import AnyStrategy
 from bertft_core.config.study import StudyConfig
 from bertft_core.records import ArmSummary, DatasetCard, MetricSummary, StudySummary
+from bertft_core.statistics.crossed_mean import FEWEST_LEVELS
 
 ABSENT = "–"
 MOST_LABELS = 12
@@ -122,6 +123,27 @@ def sentences(summary: StudySummary) -> list[str]:
     return lines + [f"{arm.ensemble.sentence}." for arm in summary.arms if arm.ensemble is not None]
 
 
+def crossed_sizes(summary: StudySummary) -> tuple[int, int] | None:
+    """How many init and how many order seeds the runs of each arm share; None where they share none."""
+    cells = [seed.cell for arm in summary.arms for seed in arm.seeds if seed.cell is not None]
+    return (1 + max(cell.init for cell in cells), 1 + max(cell.order for cell in cells)) if cells else None
+
+
+def of_crossed(summary: StudySummary) -> str | None:
+    """How the intervals of runs that share seeds were made, in a sentence; None for any other design."""
+    sizes = crossed_sizes(summary)
+    if sizes is None:
+        return None
+    shared = f"The runs of each arm share {sizes[0]} init and {sizes[1]} order seeds (crossed) and are no independent sample"
+    if min(sizes) < FEWEST_LEVELS:
+        return f"{shared}: no interval of their mean is given, for which it takes {FEWEST_LEVELS} seeds of either kind."
+    return (
+        f"{shared}: t-intervals have the variance of a mean under two-way random effects (init and order; Searle et al. 1992) "
+        f"and Satterthwaite's degrees of freedom; there is none without a complete grid of {FEWEST_LEVELS} × {FEWEST_LEVELS} "
+        "seeds, and no bootstrap."
+    )
+
+
 def not_counted(summary: StudySummary) -> list[str]:
     """'full: 1 diverged, 1 missing' for each arm with runs that are no plain success."""
     found = {arm.arm: {status: n for status, n in arm.counts.items() if status != "ok" and n} for arm in summary.arms}
@@ -143,7 +165,10 @@ def cautions(study: StudyConfig, summary: StudySummary) -> list[str]:
         notes.append(f"The data has no split '{study.headline.split}'.")
     if len(summary.differences) > 1:
         notes.append(f"The {len(summary.differences)} intervals of differences are not corrected for being several.")
-    if any(arm.n_planned < 10 for arm in summary.arms):
+    crossed = of_crossed(summary)
+    if crossed is not None:
+        notes.append(crossed)
+    elif any(arm.n_planned < 10 for arm in summary.arms):
         notes.append("With fewer than about ten seeds bootstrap intervals are too narrow; trust the t-interval.")
     return notes
 

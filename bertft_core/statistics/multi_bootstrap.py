@@ -18,10 +18,14 @@ degrees of freedom of Satterthwaite 1946 it covers too little for three or four 
 unpaired, Welch's; V(examples) is that of the resampled differences; what both do together is how much s²/n grows when the
 examples are resampled. With seeds alone this is the interval of the paired or of Welch's t-test. How often it covers is simulated
 in tests/unit/test_coverage_simulations.py.
+
+Paired runs of a crossed design share init and order seeds with each other. Then V(seeds) and ν are those of `crossed_mean`, and
+for the percentiles init and order seeds are drawn each by themselves (the pigeonhole bootstrap, Owen 2007).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,11 +33,15 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import stdtrit
 
+from bertft_core.statistics.complete_grid import Cell
+from bertft_core.statistics.crossed_mean import crossed_mean, crossed_variances
 from bertft_core.statistics.resampled_examples import N_RESAMPLES, Draws
 
 LEVEL = 0.95
 NOTHING = 1e-12
 """Differences under this are rounding; scores are of the order of 1."""
+IN_MEMORY = 1_000_000
+"""Resampled scores of a grid that are split into mean squares at a time."""
 
 Floats = NDArray[np.float64]
 
@@ -80,28 +88,38 @@ class MultiBootstrap(NamedTuple):
 
 
 def multi_bootstrap(
-    first: Draws, second: Draws, *, paired: bool, bootstrap_seed: int, level: float = LEVEL, n_resamples: int = N_RESAMPLES
+    first: Draws,
+    second: Draws,
+    *,
+    paired: bool,
+    bootstrap_seed: int,
+    level: float = LEVEL,
+    n_resamples: int = N_RESAMPLES,
+    cells: Sequence[Cell] | None = None,
 ) -> MultiBootstrap:
     """Compare two arms on one metric; `paired` where row i of both has the same seeds.
 
+    `cells` are the (init, order) places of paired runs that share seeds with each other.
+
     Both must come from `resample_examples` with the same seed, or have no resampled examples (then `n_resamples` of the seeds
-    are made). The order of the seeds has no effect. Raises `ValueError` for fewer than two seeds of an arm, or paired arms of
-    different numbers of seeds.
+    are made). The order of the seeds has no effect. Raises `ValueError` for fewer than two seeds of an arm, paired arms of
+    different numbers of seeds, and cells of unpaired arms or without a complete grid of 3 × 3.
     """
     _check(first, second, paired)
-    first, second = _in_order(first, second, paired)
+    if cells is None:
+        first, second = _in_order(first, second, paired)
     n_resamples = n_resamples if first.resampled is None else len(first.resampled)
-    draws_first = _seed_draws(len(first.scores), n_resamples, [bootstrap_seed, 1])
+    draws_first = _seed_draws(len(first.scores), n_resamples, [bootstrap_seed, 1], cells)
     draws_second = draws_first if paired else _seed_draws(len(second.scores), n_resamples, [bootstrap_seed, 2])
     difference = float(first.scores.mean() - second.scores.mean())
-    by_seeds = _by_seeds(first.scores, second.scores, paired)
+    by_seeds = _by_seeds(first.scores, second.scores, paired, cells)
     means = draws_first @ first.scores - draws_second @ second.scores
     of_seeds = _resampled(difference, means, [by_seeds], level)
     if first.resampled is None or second.resampled is None:
         return MultiBootstrap(difference, of_seeds, None, None, None)
     means = first.resampled.mean(axis=1) - second.resampled.mean(axis=1)
     by_examples = _Part(float(np.var(means, ddof=1)), np.inf)
-    together = _mean_variance_by_seeds(first.resampled, second.resampled, paired) - by_seeds.variance
+    together = _mean_variance_by_seeds(first.resampled, second.resampled, paired, cells) - by_seeds.variance
     rest = _Part(max(by_examples.variance - together, 0.0), np.inf)
     both = (draws_first * first.resampled).sum(axis=1) - (draws_second * second.resampled).sum(axis=1)
     every = by_seeds.variance + by_examples.variance
@@ -134,13 +152,29 @@ def _taken(arm: Draws, order: NDArray[np.intp]) -> Draws:
     return Draws(arm.scores[order], None if arm.resampled is None else arm.resampled[:, order])
 
 
-def _seed_draws(n: int, n_resamples: int, seed: list[int]) -> Floats:
-    """Weight of each seed [resamples, n] in n draws with replacement: how often it was drawn, by n."""
-    return np.asarray(np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_resamples) / n)
+def _seed_draws(n: int, n_resamples: int, seed: list[int], cells: Sequence[Cell] | None = None) -> Floats:
+    """Weight of each seed [resamples, n] in n draws with replacement: how often it was drawn, by n.
+
+    Of `cells`: how often its init seed was drawn times how often its order seed was, by the sum of that.
+    """
+    rng = np.random.default_rng(seed)
+    if cells is None:
+        return np.asarray(rng.multinomial(n, np.full(n, 1 / n), size=n_resamples) / n)
+    drawn = np.ones((n_resamples, n))
+    for axis in (0, 1):
+        levels, of_run = np.unique([cell[axis] for cell in cells], return_inverse=True)
+        drawn *= rng.multinomial(len(levels), np.full(len(levels), 1 / len(levels)), size=n_resamples)[:, of_run]
+    drawn[drawn.sum(axis=1) == 0] = 1  # every pair that was drawn is missing
+    return drawn / drawn.sum(axis=1, keepdims=True)
 
 
-def _by_seeds(first: Floats, second: Floats, paired: bool) -> _Part:
-    """s²/n of the differences; unpaired, of each arm, with the degrees of freedom of Welch 1947."""
+def _by_seeds(first: Floats, second: Floats, paired: bool, cells: Sequence[Cell] | None) -> _Part:
+    """s²/n of the differences, or of those that share seeds; unpaired, of each arm, with the degrees of freedom of Welch 1947."""
+    if cells is not None:
+        found = crossed_mean(first - second, cells) if paired else None
+        if found is None:
+            raise ValueError("runs that share seeds are compared in pairs, with a complete grid of 3 × 3 of them at least")
+        return _Part(found.variance, found.degrees)
     of_each = [first - second] if paired else [first, second]
     parts = [_Part(float(np.var(scores, ddof=1)) / len(scores), len(scores) - 1.0) for scores in of_each]
     variance = sum(part.variance for part in parts)
@@ -148,8 +182,11 @@ def _by_seeds(first: Floats, second: Floats, paired: bool) -> _Part:
     return _Part(variance, variance**2 / doubt if doubt > 0 else min(part.degrees for part in parts))
 
 
-def _mean_variance_by_seeds(first: Floats, second: Floats, paired: bool) -> float:
+def _mean_variance_by_seeds(first: Floats, second: Floats, paired: bool, cells: Sequence[Cell] | None) -> float:
     """V(seeds) on resampled examples, mean over the resamples."""
+    if cells is not None:
+        blocks = np.array_split(first - second, max(1, first.size // IN_MEMORY))
+        return float(np.concatenate([found for block in blocks if (found := crossed_variances(block, cells)) is not None]).mean())
     of_each = [first - second] if paired else [first, second]
     return sum(float(np.var(scores, axis=1, ddof=1).mean()) / scores.shape[1] for scores in of_each)
 

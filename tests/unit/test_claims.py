@@ -88,9 +88,10 @@ def test_runs_that_share_seeds_claim_nothing(tmp_path):
     results = make_results(tmp_path, {"features": LOW[:4], "full": HIGH[:4]}, card=_card(tmp_path), seeds=grid)
     comparison = compare_studies([results], FEW)
     (pair,) = comparison.headline_pairs
-    assert pair.both.low > 0
+    assert pair.examples.low > 0
+    assert (pair.both, pair.seeds, pair.tests, pair.stability) == (None, None, (), ())
     assert (pair.claimed, pair.p_value, comparison.n_tests) == (False, None, 0)
-    assert "this is not claimed: no test could be made" in pair.sentence
+    assert "no interval can be given: it takes 3 × 3 paired seeds or more, so nothing is claimed" in pair.sentence
     assert any("share seeds and are no independent sample" in note for note in comparison.notes)
 
 

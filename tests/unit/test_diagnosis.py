@@ -425,6 +425,14 @@ def test_a_difference_that_the_seeds_do_not_show_is_told_with_the_seeds_that_wou
     assert "seeds would tell full from features: --set seeds.n=" in diagnosis.todo[0]
 
 
+def test_no_seeds_are_asked_for_where_seeds_cannot_be_added_one_by_one(tmp_path):
+    close = {"features": [0.80, 0.83, 0.79, 0.82, 0.80, 0.81, 0.79, 0.8, 0.82], "full": [0.8, 0.81, 0.82] * 3}
+    evidence = whole(tmp_path, accuracies=close, seeds={"design": {"crossed": {"init": 3, "order": 3}}})
+    diagnosis = check("instability", evidence)
+    assert "which these 9 runs cannot tell from zero" in diagnosis.found[-1]
+    assert diagnosis.todo == ("to tell full from features, give every run seeds of its own: seeds.n without a crossed design",)
+
+
 def test_a_wide_spread_is_a_problem_by_itself(tmp_path):
     wide = GOOD | {"full": [0.6, 0.9, 0.7, 0.85, 0.75]}
     diagnosis = check("instability", whole(tmp_path, accuracies=wide))

@@ -11,8 +11,9 @@ from bertft_core.evaluation.claims.notes import notes
 from bertft_core.evaluation.claims.pairing import Pairing, examples_of, pair_seeds
 from bertft_core.evaluation.claims.sampling import Samples
 from bertft_core.evaluation.claims.seed_tests import How
-from bertft_core.evaluation.claims.sides import Side, StudyResults, compared_arm, is_crossed, refusal
+from bertft_core.evaluation.claims.sides import Side, StudyResults, compared_arm, refusal
 from bertft_core.evaluation.claims.wording import sentence
+from bertft_core.evaluation.intervals import cells_of
 from bertft_core.records.comparison import Comparison, PairComparison
 from bertft_core.seeds import derive_seed
 from bertft_core.statistics.holm import holm
@@ -97,8 +98,8 @@ class _Pairs:
             self._sample(side, metric, seeds, same) for side, seeds in zip((arm, baseline), pairing.seeds, strict=True)
         )
         found = estimate(ours, theirs, how)
-        # seeds alone know nothing of how hard either side's examples are, and runs that share seeds are no independent sample
-        if (found["both"] is None and not same) or is_crossed(arm) or is_crossed(baseline):
+        # seeds alone know nothing of how hard either side's examples are
+        if found["both"] is None and not same:
             found |= {"p_value": None, "p_of": None}
         answers = None if found["both"] is None else self._samples.answers(arm)
         return PairComparison(
@@ -120,4 +121,6 @@ class _Pairs:
 
     def _sample(self, side: Side, metric: str, seeds: tuple[int, ...], same: bool) -> Sample:
         collapsed, right = set(side.collapsed), self._samples.right(side, seeds) if same else None
-        return Sample(self._samples.draws(side, metric, seeds), tuple(seed in collapsed for seed in seeds), right)
+        cells = cells_of([side.seeds[seed] for seed in seeds])
+        shared = None if cells is None else tuple(cells)
+        return Sample(self._samples.draws(side, metric, seeds), tuple(seed in collapsed for seed in seeds), right, shared)

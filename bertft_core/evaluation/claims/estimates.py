@@ -8,11 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bertft_core.evaluation.claims.seed_tests import How, of_seeds
+from bertft_core.evaluation.claims.shared_seeds import of_shared_seeds
 from bertft_core.evaluation.claims.sides import MIN_SEEDS
 from bertft_core.metrics.counts import Bools
 from bertft_core.records.comparison import Disagreement, Resampled, SecondLook
 from bertft_core.statistics import disagreement
 from bertft_core.statistics import multi_bootstrap as mb
+from bertft_core.statistics.complete_grid import Cell
+from bertft_core.statistics.crossed_mean import crossed_mean
 from bertft_core.statistics.resampled_examples import Draws
 
 
@@ -24,16 +27,18 @@ class Sample(NamedTuple):
     """Of each seed."""
     right: Sequence[Bools] | None = None
     """Which examples each seed has right; None where that is not known."""
+    cells: tuple[Cell, ...] | None = None
+    """(init, order) place of each run of a crossed design."""
 
 
 def estimate(arm: Sample, baseline: Sample, how: How) -> dict[str, Any]:
     """Every field of `PairComparison` that is a number of the scores; what cannot be computed is left out."""
-    found = _resampled(arm.draws, baseline.draws, how)
+    found = _resampled(arm, baseline, how)
     ours, theirs = arm.draws.scores, baseline.draws.scores
     share = found.seeds_share if found.seeds_share is not None and np.isfinite(found.seeds_share) else None
     both, over_seeds, over_examples = _record(found.both), _record(found.seeds), _record(found.examples)
     p_value, p_of = _verdict(both, over_seeds, over_examples)
-    return of_seeds(ours, theirs, how) | {
+    numbers = of_seeds(ours, theirs, how) | {
         "mean_arm": float(ours.mean()),
         "mean_baseline": float(theirs.mean()),
         "difference": found.difference,
@@ -47,12 +52,26 @@ def estimate(arm: Sample, baseline: Sample, how: How) -> dict[str, Any]:
         "disagreement": _disagreement(arm, baseline, how) if how.is_headline else None,
         "without_collapsed": _second_look(arm, baseline, how),
     }
+    shared = arm.cells is not None or baseline.cells is not None
+    return of_shared_seeds(numbers, has_interval=has_grid(arm, baseline, how)) if shared else numbers
 
 
-def _resampled(arm: Draws, baseline: Draws, how: How) -> mb.MultiBootstrap:
+def _resampled(arm: Sample, baseline: Sample, how: How) -> mb.MultiBootstrap:
     return mb.multi_bootstrap(
-        arm, baseline, paired=how.paired, bootstrap_seed=how.bootstrap_seed, level=how.level, n_resamples=how.n_resamples
+        arm.draws,
+        baseline.draws,
+        paired=how.paired,
+        bootstrap_seed=how.bootstrap_seed,
+        level=how.level,
+        n_resamples=how.n_resamples,
+        cells=arm.cells if has_grid(arm, baseline, how) else None,
     )
+
+
+def has_grid(arm: Sample, baseline: Sample, how: How) -> bool:
+    """The runs are of a crossed design, paired, and enough of them for an interval."""
+    gaps_have = how.paired and arm.cells is not None and arm.cells == baseline.cells
+    return gaps_have and crossed_mean(arm.draws.scores - baseline.draws.scores, arm.cells or ()) is not None
 
 
 def _verdict(both: Resampled | None, seeds: Resampled | None, examples: Resampled | None) -> tuple[float | None, str | None]:
@@ -98,17 +117,21 @@ def _second_look(arm: Sample, baseline: Sample, how: How) -> SecondLook | None:
     left = [~np.array(side.collapsed) for side in (arm, baseline)]
     if how.paired:
         left = [left[0] & left[1]] * 2
-    sides = [_taken(side.draws, rows) for side, rows in zip((arm, baseline), left, strict=True)]
-    n_arm, n_baseline = (len(side.scores) for side in sides)
+    sides = [_taken(side, rows) for side, rows in zip((arm, baseline), left, strict=True)]
+    n_arm, n_baseline = (len(side.draws.scores) for side in sides)
     if min(n_arm, n_baseline) == 0:
         return None
-    difference = float(sides[0].scores.mean() - sides[1].scores.mean())
+    difference = float(sides[0].draws.scores.mean() - sides[1].draws.scores.mean())
     both = None
-    if min(n_arm, n_baseline) >= MIN_SEEDS:
+    shared = arm.cells is not None or baseline.cells is not None
+    if min(n_arm, n_baseline) >= MIN_SEEDS and (not shared or has_grid(sides[0], sides[1], how)):
         found = _resampled(sides[0], sides[1], how)
         both = _record(found.both) or _record(found.seeds)
     return SecondLook(n_seeds_arm=n_arm, n_seeds_baseline=n_baseline, difference=difference, both=both)
 
 
-def _taken(draws: Draws, rows: Any) -> Draws:
-    return Draws(draws.scores[rows], None if draws.resampled is None else draws.resampled[:, rows])
+def _taken(side: Sample, rows: Any) -> Sample:
+    draws, cells = side.draws, side.cells
+    resampled = None if draws.resampled is None else draws.resampled[:, rows]
+    kept = None if cells is None else tuple(cell for cell, row in zip(cells, rows, strict=True) if row)
+    return Sample(Draws(draws.scores[rows], resampled), (), cells=kept)

@@ -41,9 +41,9 @@ def _designs(wanted: Question) -> Iterator[str]:
             yield f"{study.name}: only the {seeds.design.only} seed moves, so nothing is claimed about the other two"
         if isinstance(seeds.design, CrossedDesign):
             yield (
-                f"{study.name}: runs of a crossed design share seeds and are no independent sample, so these intervals are too "
-                "narrow where one seed matters much, and nothing is claimed; its variance components say how much each seed "
-                "matters, and a joint design compares arms"
+                f"{study.name}: runs of a crossed design share seeds and are no independent sample, so nothing is tested or "
+                "claimed; intervals have the variance of two-way random effects, where 3 × 3 seeds or more are paired; its "
+                "variance components say how much each seed matters, and a joint design compares arms"
             )
         if seeds.until is not None:
             yield (

@@ -95,6 +95,7 @@ def compared_arm(side: Side) -> ComparedArm:
         collapsed=side.collapsed,
         scores={key: side.scores(key) for key in keys},
         data_fingerprint=side.results.card.fingerprint,
+        cells={index: (seed.cell.init, seed.cell.order) for index in indices if (seed := side.seeds[index]).cell},
         left_out=tuple(left_out(side)),
     )
 

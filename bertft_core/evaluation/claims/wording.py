@@ -8,6 +8,8 @@ from bertft_core.records.comparison import PairComparison, Resampled
 MOSTLY_EXAMPLES, MOSTLY_SEEDS = 0.4, 0.6
 """Shares of the seeds in the variance of a difference; between them it comes from both."""
 
+SHARED = "runs that share seeds are not tested"
+
 
 def sentence(pair: PairComparison, n_tests: int, level: float) -> str:
     """The sentence of a pair whose numbers are all there but this one."""
@@ -17,7 +19,8 @@ def sentence(pair: PairComparison, n_tests: int, level: float) -> str:
         return f"{told.average(0.0, ' on average')} over {over}: no difference is claimed"
     interval = pair.both or pair.seeds
     if interval is None:
-        return f"{told.average(pair.difference, ' on average')} over {over}; no interval can be given, so nothing is claimed"
+        why = ": it takes 3 × 3 paired seeds or more" if pair.crossed else ""
+        return f"{told.average(pair.difference, ' on average')} over {over}; no interval can be given{why}, so nothing is claimed"
     percent = f"{100 * level:.4g} %"
     if pair.claimed:
         ends = sorted((abs(interval.low), abs(interval.high))) if _one_sided(interval) else [interval.low, interval.high]
@@ -27,13 +30,16 @@ def sentence(pair: PairComparison, n_tests: int, level: float) -> str:
         return "; ".join([*parts, *_stability(pair, level), *_second_look(pair, told)])
     size = " to ".join(told.number(end, pair.difference, sign=True) for end in (interval.low, interval.high))
     holds = "holds zero" if not _one_sided(interval) else "leaves zero out by itself"
-    why = f"{_p(pair.p_holm)}{_corrected(n_tests)}, and the {percent} interval {size} {holds}"
+    test = SHARED if pair.crossed else f"{_p(pair.p_holm)}{_corrected(n_tests)}"
+    why = f"{test}, and the {percent} interval {size} {holds}"
     head = f"{told.average(pair.difference, ' on average')} over {over}, but this is not claimed: {why}"
     return "; ".join([head, *_doubt(pair), *_stability(pair, level), *_second_look(pair, told)])
 
 
 def _over(pair: PairComparison) -> str:
-    if pair.paired:
+    if pair.crossed:
+        seeds = f"{pair.n_seeds_arm} {'paired' if pair.paired else f'and {pair.n_seeds_baseline}'} runs that share seeds"
+    elif pair.paired:
         seeds = f"{pair.n_seeds_arm} paired seeds"
     elif pair.n_seeds_arm == pair.n_seeds_baseline:
         seeds = f"{pair.n_seeds_arm} seeds each"

@@ -6,6 +6,7 @@ import math
 
 from scipy.special import stdtrit
 
+from bertft_core.config.seeds import CrossedDesign
 from bertft_core.evaluation.adaptive import interval_level
 from bertft_core.evaluation.diagnosis.evidence import Diagnosis, Evidence, Verdict, longer, short, worst
 from bertft_core.evaluation.diagnosis.usual import usual_rates
@@ -82,19 +83,25 @@ def instability(evidence: Evidence) -> Diagnosis:
     rows = [(arm.arm, row) for arm in evidence.summary.arms if (row := evidence.row(arm.arm)) is not None and row.sd is not None]
     if not rows:
         return Diagnosis(check="instability", verdict="ok", found=("fewer than two scored seeds, so no spread can be told",))
+    shares_seeds = isinstance(evidence.study.seeds.design, CrossedDesign)  # then seeds are not added one by one
+    runs = "runs" if shares_seeds else "seeds"
     wide = [arm for arm, row in rows if row.sd is not None and row.sd >= WIDE_SD and evidence.told(1.0).endswith("points")]
     found = [
-        f"{arm}: sd {evidence.told(row.sd or 0.0)} over {row.n} seeds, from {row.min:.3f} to {row.max:.3f}" for arm, row in rows
+        f"{arm}: sd {evidence.told(row.sd or 0.0)} over {row.n} {runs}, from {row.min:.3f} to {row.max:.3f}" for arm, row in rows
     ]
     unsure = [each for each in evidence.summary.differences if not _is_sure(each)]
     todo = []
     for each in unsure:
+        if shares_seeds:
+            todo.append(
+                f"to tell {each.arm} from {each.baseline}, give every run seeds of its own: seeds.n without a crossed design"
+            )
         if each.t_low is None:
             found.append(each.sentence)
             continue
-        needed = seeds_needed(each, interval_level(evidence.study))
+        needed = None if shares_seeds else seeds_needed(each, interval_level(evidence.study))
         gap = f"{each.arm} and {each.baseline} differ by {evidence.told(each.mean)}"
-        found.append(f"{gap}, which these {each.n} seeds cannot tell from zero")
+        found.append(f"{gap}, which these {each.n} {runs} cannot tell from zero")
         if needed is not None and needed > each.n:
             todo.append(f"about {needed} seeds would tell {each.arm} from {each.baseline}: --set seeds.n={needed}")
     if wide:

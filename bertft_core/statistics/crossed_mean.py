@@ -1,0 +1,144 @@
+"""How sure a mean and a spread over crossed seeds are: runs of a grid share their init and order seeds and are not independent.
+
+The mean of a × b cells with r runs each varies by σ²(init)/a + σ²(order)/b + σ²(both)/(ab) + σ²(rest)/(abr), all effects random,
+which (MS(init) + MS(order) − MS(crossing))/(abr) estimates without bias (Searle, Casella & McCulloch 1992, Variance Components,
+ch. 4); never is less taken than MS(crossing)/(abr), which the cells alone would give. The interval is mean ± t(ν)·√V with the
+degrees of freedom of such a sum (Satterthwaite 1946), at least those of the factor with fewer seeds. Of three seeds or more of
+either kind it covers in 94 to 99 % of simulated studies, in 92 % at worst, where three seeds of one kind meet many of the other;
+the interval of as many independent runs falls to 40 % (tests/unit/test_coverage_of_crossed_means.py). Of two seeds none is made:
+it may fall to 90 %, and where it does not it says next to nothing.
+
+Where runs are missing, the mean squares are those of the largest complete part, and the mean of all runs varies by the same
+components in the shares that the runs there are give them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import chdtri, stdtrit
+
+from bertft_core.statistics.complete_grid import Cell, complete_grid
+
+FEWEST_LEVELS = 3
+"""Seeds of either kind: a spread of two is hardly one."""
+ROUNDING = 1e-12
+"""Of the largest score; runs nearer to each other than this score the same."""
+
+Floats = NDArray[np.float64]
+
+
+class CrossedMean(NamedTuple):
+    """The mean of runs that share seeds."""
+
+    mean: float
+    variance: float
+    degrees: float
+    """Of Student's t, by Satterthwaite."""
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """mean ± t(ν) · standard error; without width when all runs score the same."""
+        half = float(stdtrit(self.degrees, 0.5 + level / 2)) * math.sqrt(self.variance)
+        return self.mean - half, self.mean + half
+
+
+class _Term(NamedTuple):
+    """A mean square and how often it is counted in a sum of them."""
+
+    weight: float
+    square: Floats
+    df: int
+
+    @property
+    def value(self) -> Floats:
+        return self.weight * self.square
+
+
+def crossed_mean(values: ArrayLike, cells: Sequence[Cell]) -> CrossedMean | None:
+    """Mean of `values` [n] over all init and order seeds alike; `cells` [n] are their (init, order) places.
+
+    None where no 3 × 3 cells are complete, and for scores whose squares overflow.
+    """
+    values = np.asarray(values, dtype=float)
+    found = _variance(values, cells)
+    if found is None or not math.isfinite(found[0]):
+        return None
+    variance, terms = float(found[0]), found[1]
+    doubt, fewest = sum(float(term.value) ** 2 / term.df for term in terms), min(term.df for term in terms[:2])
+    return CrossedMean(float(values.mean()), variance, max(variance**2 / doubt, fewest) if doubt > 0 else fewest)
+
+
+def crossed_variances(values: Floats, cells: Sequence[Cell]) -> Floats | None:
+    """The variance of each mean of `values` [..., n], as in `crossed_mean`; None where no 3 × 3 cells are complete."""
+    found = _variance(values, cells)
+    return None if found is None else found[0]
+
+
+def crossed_sd_interval(values: ArrayLike, cells: Sequence[Cell], level: float = 0.95) -> tuple[float, float] | None:
+    """Interval of the sd of one run with seeds of its own, √(σ²(init) + σ²(order) + σ²(both) + σ²(rest)); as in `crossed_mean`.
+
+    The sum is one of mean squares with no negative weight; modified large-sample interval (Graybill & Wang 1980, Journal of the
+    American Statistical Association 75), for normal effects.
+    """
+    places, tail = _complete_part(tuple(cells)), 0.5 - level / 2
+    if places is None:
+        return None
+    a, b, r = places.shape
+    terms = _mean_squares(np.asarray(values, dtype=float)[places], 1 / (b * r), 1 / (a * r), (1 - 1 / a - 1 / b) / r, 1 - 1 / r)
+    total = sum(float(term.value) for term in terms)
+    if not math.isfinite(total):
+        return None
+    below = sum((float(term.value) * (1 - term.df / float(chdtri(term.df, tail)))) ** 2 for term in terms)
+    above = sum((float(term.value) * (term.df / float(chdtri(term.df, 1 - tail)) - 1)) ** 2 for term in terms)
+    return math.sqrt(max(total - math.sqrt(below), 0.0)), math.sqrt(total + math.sqrt(above))
+
+
+def _variance(values: Floats, cells: Sequence[Cell]) -> tuple[Floats, list[_Term]] | None:
+    """Of the mean over the last axis, and the terms that it is the sum of, unless the cells alone would give more."""
+    places = _complete_part(tuple(cells))
+    if places is None:
+        return None
+    (a, b, r), n = places.shape, len(cells)
+    of_init, of_order = (sum(count**2 for count in Counter(cell[axis] for cell in cells).values()) / n**2 for axis in (0, 1))
+    of_cells = sum(count**2 for count in Counter(cells).values()) / n**2
+    first, second, both, rest = of_init / (b * r), of_order / (a * r), of_cells / r, max(1 / n - of_cells / r, 0.0)
+    terms = _mean_squares(values[..., places], first, second, both - first - second, rest)
+    least = both * terms[2].square + sum((term.value for term in terms[3:]), np.float64(0))
+    return np.maximum(sum((term.value for term in terms), np.float64(0)), least), terms
+
+
+def _mean_squares(grid: Floats, init: float, order: float, crossing: float, within: float) -> list[_Term]:
+    """Mean squares of `grid` [..., init, order, replicates] with these weights; that within cells only of replicates.
+
+    What is rounding at the size of the scores is exactly 0, as in `variance_components`.
+    """
+    a, b, r = grid.shape[-3:]
+    cells = grid.mean(axis=-1)
+    rows, columns, grand = cells.mean(axis=-1), cells.mean(axis=-2), cells.mean(axis=(-1, -2))[..., None]
+    both = cells - rows[..., :, None] - columns[..., None, :] + grand[..., None]
+    least = (ROUNDING * np.abs(grid).max(axis=(-1, -2, -3))) ** 2 * a * b * r
+    sums = [
+        (init, b * r * ((rows - grand) ** 2).sum(axis=-1), a - 1),
+        (order, a * r * ((columns - grand) ** 2).sum(axis=-1), b - 1),
+        (crossing, r * (both**2).sum(axis=(-1, -2)), (a - 1) * (b - 1)),
+    ]
+    sums += [(within, ((grid - cells[..., None]) ** 2).sum(axis=(-1, -2, -3)), a * b * (r - 1))] if r > 1 else []
+    return [_Term(weight, np.where(squares > least, squares, 0.0) / df, df) for weight, squares, df in sums]
+
+
+@lru_cache(maxsize=32)
+def _complete_part(cells: tuple[Cell, ...]) -> NDArray[np.int64] | None:
+    """Places of the runs in it [init, order, replicates]; cached, because all metrics of an arm have the same runs."""
+    runs: dict[Cell, list[float]] = {}
+    for place, cell in enumerate(cells):
+        runs.setdefault(cell, []).append(place)
+    found = complete_grid(runs) if runs else None
+    if found is None or min(found.values.shape[:2]) < FEWEST_LEVELS:
+        return None
+    return found.values.astype(np.int64)

@@ -1,0 +1,108 @@
+"""A study whose runs share seeds, from its rows to its paper: no number and no word takes the runs for independent."""
+
+import numpy as np
+import pytest
+
+from bertft_core.evaluation.claims.asking import Asked
+from bertft_core.evaluation.claims.comparison import compare_studies
+from bertft_core.evaluation.intervals import t_interval
+from bertft_core.report import claims, paper_tables, paper_text, wording
+from bertft_core.report.text_table import result_table
+from bertft_core.statistics.crossed_mean import crossed_mean, crossed_sd_interval
+from tests.compared import make_results
+from tests.records import make_card
+
+PLACES = [(i, j) for i in range(3) for j in range(3)]
+LOW = [0.50, 0.52, 0.51, 0.60, 0.62, 0.60, 0.55, 0.56, 0.57]
+HIGH = [score + gap for score, gap in zip(LOW, [0.20, 0.21, 0.20, 0.22, 0.24, 0.23, 0.20, 0.21, 0.19], strict=True)]
+"""The init seed decides most of it."""
+SIZES = {"train": 40, "validation": 100, "test": 100}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    home = tmp_path_factory.mktemp("crossed")
+    grid = {"design": {"crossed": {"init": 3, "order": 3}}}
+    return make_results(home, {"features": LOW, "full": HIGH}, card=make_card(home, splits=SIZES), seeds=grid)
+
+
+@pytest.fixture(scope="module")
+def comparison(results):
+    return compare_studies([results], Asked(n_resamples=300))
+
+
+def row(results, arm=0):
+    return wording.row_of(results.summary.arms[arm], "test", "best", "accuracy")
+
+
+def test_the_row_of_an_arm_knows_that_its_runs_share_seeds(results):
+    found = row(results)
+    assert (found.t_low, found.t_high) == pytest.approx(crossed_mean(LOW, PLACES).interval())
+    assert found.t_high - found.t_low > 2 * np.ptp(t_interval(LOW))
+    assert (found.sd_low, found.sd_high) == pytest.approx(crossed_sd_interval(LOW, PLACES))
+    assert (found.bootstrap_low, found.bootstrap_high, found.sd_unbiased) == (None, None, None)
+    assert found.sd == pytest.approx(np.std(LOW, ddof=1))
+
+
+def test_differences_and_margins_do_not_call_its_runs_seeds(results):
+    (difference,) = results.summary.differences
+    gaps = np.subtract(HIGH, LOW)
+    assert (difference.t_low, difference.t_high) == pytest.approx(crossed_mean(gaps, PLACES).interval())
+    assert "over 9 runs of a crossed design (3 init × 3 order seeds); 95 % interval" in difference.sentence
+    assert difference.sentence.endswith("all 9 runs agree, which share seeds")
+    margin = results.summary.margins[0]
+    wanted = np.array(crossed_mean(LOW, PLACES).interval()) - margin.constant_score
+    assert (margin.t_low, margin.t_high) == pytest.approx(wanted)
+    assert "over 9 runs of a crossed design" in margin.sentence
+    assert not any(f"{n} seeds" in told for n in (8, 9) for told in (difference.sentence, margin.sentence))
+
+
+def test_two_seeds_of_a_kind_have_no_interval_and_that_is_said(tmp_path):
+    grid = {"design": {"crossed": {"init": 2, "order": 2}}}
+    results = make_results(tmp_path, {"features": LOW[:4], "full": HIGH[:4]}, card=make_card(tmp_path, splits=SIZES), seeds=grid)
+    found = row(results)
+    assert (found.t_low, found.bootstrap_low, found.sd_low) == (None, None, None)
+    assert "it takes a complete grid of 3 init × 3 order seeds" in results.summary.differences[0].sentence
+    assert "no interval of their mean is given" in result_table(results.summary)
+    assert "for which it takes 3 seeds of either kind" in wording.cautions(results.study, results.summary)[1]
+
+
+def test_the_interval_of_a_pair_is_that_of_runs_that_share_seeds_and_nothing_is_claimed(results, comparison):
+    (pair,) = comparison.headline_pairs
+    gaps = np.subtract(HIGH, LOW)
+    assert (pair.seeds.low, pair.seeds.high) == pytest.approx(crossed_mean(gaps, PLACES).interval())
+    assert pair.both.high - pair.both.low >= pair.seeds.high - pair.seeds.low
+    assert pair.both.low > 0
+    assert (pair.crossed, pair.claimed, pair.p_value, pair.tests, pair.stability, pair.aso) == (True, False, None, (), (), None)
+    assert (pair.superiority.value, pair.superiority.low, pair.sd_ratio.low, pair.disagreement.p) == (1.0, None, None, None)
+    assert "over 9 paired runs that share seeds and 100 examples" in pair.sentence
+    assert "runs that share seeds are not tested, and the 95 % interval" in pair.sentence
+    assert {arm.cells[8] for arm in comparison.arms} == {(2, 2)}
+    assert any("nothing is tested or claimed" in note for note in comparison.notes)
+
+
+def test_the_report_says_how_the_intervals_were_made(results, comparison):
+    summary = results.summary.model_copy(update={"comparison": comparison})
+    how = wording.of_crossed(summary)
+    assert "share 3 init and 3 order seeds (crossed)" in how
+    assert "Satterthwaite" in how
+    assert how in result_table(summary)
+    assert how in wording.cautions(results.study, summary)
+    told = paper_text.Told(results.study, results.card, summary, results.records, (), None)
+    paper = paper_text.statistics(told)
+    assert how in paper
+    assert "over runs of accuracy" in paper
+    assert "multi-bootstrap" not in paper
+    arms, pairs = paper_tables.tables_of(paper_tables.scores_of_summary(summary), "best/test/accuracy", comparison)
+    assert "over n runs that share seeds (crossed)" in arms.caption
+    assert "Crossed runs share seeds: nothing is tested or claimed of them." in pairs.caption
+    compared = paper_tables.tables_of(paper_tables.scores_of_comparison(comparison), "best/test/accuracy", comparison)
+    assert compared[0].caption == arms.caption
+
+
+def test_the_pictures_of_a_comparison_have_its_intervals_and_no_band(comparison):
+    section = claims.section(comparison)
+    low, high = crossed_mean(LOW, PLACES).interval()
+    assert f"features: mean {wording.score(np.mean(LOW))}, interval {wording.interval(low, high)}" in section["pictures"]["seeds"]
+    assert 'class="area' not in section["pictures"]["profiles"]
+    assert section["rows"][0]["n"] == "9 crossed runs"
