@@ -7,7 +7,8 @@ Neutral:  weights: {} (every label weighs 1).
 Order:    does not matter.
 Limits:   counted in the training set as it is, not as oversampling makes it; together they correct twice. A step's loss is
           divided by the number of targets, not by their weights, so a target weighs the same in every batch. In multi_label the
-          weight is that of a positive target of the label; `balanced` is there negatives / positives.
+          weight is that of a positive target of the label; `balanced` is there negatives / positives, and 1 for a label that is
+          on in no training example or in every one: by the formula the latter would weigh 0 and never be learned.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def apply(setup: Setup, config: ClassWeights) -> None:
     elif config.weights == "effective_number":
         weights = effective_number(counts, config.beta)
     elif setup.facts.n_targets_per_label:
-        weights = np.where(counts > 0, (setup.facts.n_targets_per_label - counts) / np.maximum(counts, 1), 1.0)
+        weights = negatives_over_positives(counts, setup.facts.n_targets_per_label)
     else:
         weights = balanced(counts)
     if not (weights == 1.0).all():
@@ -38,6 +39,11 @@ def apply(setup: Setup, config: ClassWeights) -> None:
 def balanced(counts: np.ndarray) -> np.ndarray:
     """n / (K · n_c) of counts [K]; a label without training targets weighs 1, for it never counts."""
     return np.where(counts > 0, counts.sum() / (len(counts) * np.maximum(counts, 1)), 1.0)
+
+
+def negatives_over_positives(counts: np.ndarray, n: int) -> np.ndarray:
+    """(n − n_c) / n_c of counts [K] among n examples; a label that is on in none of them or in all weighs 1, as without."""
+    return np.where((counts > 0) & (counts < n), (n - counts) / np.maximum(counts, 1), 1.0)
 
 
 def effective_number(counts: np.ndarray, beta: float) -> np.ndarray:

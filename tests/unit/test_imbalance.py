@@ -8,7 +8,8 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 
 from bertft_core.config import UserError
-from bertft_core.strategies.class_weights import balanced, effective_number
+from bertft_core.heads.shaping import LossShape, binary_cross_entropy_sum
+from bertft_core.strategies.class_weights import balanced, effective_number, negatives_over_positives
 from bertft_core.strategies.oversampling import n_more
 from bertft_core.strategies.stratified_batches import stratified
 from bertft_core.training.estimate import planned_steps
@@ -62,6 +63,15 @@ def test_the_labels_of_many_are_weighed_by_negatives_over_positives(tmp_path):
     positives = setup.facts.label_counts
     assert setup.facts.n_targets_per_label == 24
     assert setup.losses.class_weights.tolist() == pytest.approx(((24 - positives) / positives).tolist())
+
+
+def test_a_label_that_is_always_or_never_on_weighs_one_and_is_learned():
+    """Without weights it is learned too; by the formula one that is always on would weigh 0 and have no gradient at all."""
+    weights = negatives_over_positives(np.array([24, 6, 0, 12]), 24)
+    assert weights.tolist() == [1.0, 3.0, 1.0, 1.0]
+    logits, targets = torch.zeros(2, 4, requires_grad=True), torch.tensor([[1.0, 0.0, 0.0, 1.0], [1.0, 1.0, 0.0, 0.0]])
+    binary_cross_entropy_sum(logits, targets, LossShape(torch.from_numpy(weights))).backward()
+    assert bool((logits.grad != 0).all())
 
 
 def test_the_tags_of_words_are_counted_by_words(tmp_path):
