@@ -179,6 +179,8 @@ class SeedsNeeded(Frozen):
     curve: tuple[SeedsPoint, ...]
     """Empty where all seeds score the same."""
     sentence: str
+    level: float = 0.95
+    """Of the intervals, and 1 − the level of the tests; above 0.95 where seeds were added by looking."""
 
 
 class SeedsFor(Frozen):
@@ -192,7 +194,7 @@ class SeedsFor(Frozen):
     """Seeds that the sd was seen on; absent where it was given."""
     aim: Literal["half_width", "power"]
     value: float
-    """Half width of the 95 % interval of the mean, or true difference to be found; in units of the metric."""
+    """Half width of the interval of the mean (95 % or the study's), or true difference to be found; in units of the metric."""
     power: float | None = None
     """With which the difference is to be found."""
     n_needed: int | None

@@ -8,6 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from bertft_core.evaluation.insights.seeds import alpha_of
+from bertft_core.evaluation.intervals import LEVEL
 from bertft_core.records.insights import (
     Agreement,
     BudgetView,
@@ -54,6 +56,7 @@ def section(found: Insights, arms: Sequence[str]) -> Section:
             {"arm": a.arm, "kind": a.kind, "unit": a.unit, "rows": _flipping(a)} for a in found.agreement if a.most_flipping
         ],
         "seeds_needed": found.seeds_needed,
+        "level": _percent(found.seeds_needed),
         "budgets": found.budgets,
         "start_many": found.start_many,
         "schedules": [_schedules(view) for view in found.start_many if _pays(view)],
@@ -70,7 +73,8 @@ def pictures(found: Insights, arms: Sequence[str]) -> dict[str, Markup]:
     own = [needed for needed in found.seeds_needed if needed.baseline is None and needed.curve]
     paired = [needed for needed in found.seeds_needed if needed.baseline is not None and needed.curve]
     if own:
-        drawn["seeds_needed"] = _seeds_needed(own, place, "half_width", f"half-width of the 95 % interval, {own[0].metric}")
+        label = f"half-width of the {_percent(own)} interval, {own[0].metric}"
+        drawn["seeds_needed"] = _seeds_needed(own, place, "half_width", label)
     if paired:
         drawn["seeds_needed_differences"] = _seeds_needed(
             paired, place, "detectable", f"smallest difference found, power 80 %, {paired[0].metric}"
@@ -184,15 +188,21 @@ def _seeds_needed(found: Sequence[SeedsNeeded], place: dict[str, int], what: str
     )
 
 
+def _percent(found: Sequence[SeedsNeeded]) -> str:
+    """The level of their intervals, which is that of their study."""
+    return f"{100 * max((needed.level for needed in found), default=LEVEL):.4g} %"
+
+
 def _power(found: Sequence[SeedsNeeded], place: dict[str, int]) -> Markup:
     """How likely n pairs of seeds find the difference that was seen, if it is the true one; up to where all are sure."""
     lines = []
     effects = [abs(needed.mean) / needed.sd for needed in found]
     longest = max(point.n for needed in found for point in needed.curve)
-    sure = (n for n in range(MOST_SEEDS_AT_LEAST, longest) if all(power(n, e, paired=True) > SURE for e in effects))
+    alpha = alpha_of(found[0].level)
+    sure = (n for n in range(MOST_SEEDS_AT_LEAST, longest) if all(power(n, e, paired=True, alpha=alpha) > SURE for e in effects))
     most = next(sure, longest)
     for needed, effect in zip(found, effects, strict=True):
-        points = [(float(n), power(n, effect, paired=True)) for n in range(2, most + 1)]
+        points = [(float(n), power(n, effect, paired=True, alpha=alpha)) for n in range(2, most + 1)]
         title = f"{needed.arm} − {needed.baseline}, a difference of {wording.signed(needed.mean)}."
         lines.append(Line(f"{needed.arm} − {needed.baseline}", line_css(place.get(needed.arm, 0)), points, title=title))
     references = [Reference("y", 0.8, "80 %"), *(Reference("x", float(n), f"now: {n}") for n in sorted({f.n for f in found}))]

@@ -155,7 +155,7 @@ def _aims(needed: Sequence[SeedsNeeded], wanted: Wanted) -> list[SeedsFor]:
     aims = []
     if wanted.half_width is not None:
         aims += [
-            for_half_width(name_of(each), each.sd, wanted.half_width, each.metric, each.n)
+            for_half_width(name_of(each), each.sd, wanted.half_width, each.metric, each.n, each.level)
             for each in needed
             if each.baseline is None
         ]

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from bertft_core.config.head import HEAD_CONFIGS
+from bertft_core.evaluation.adaptive import interval_level
 from bertft_core.evaluation.insights.agreement import agreement_of_arms
+from bertft_core.evaluation.insights.aims import for_half_width
 from bertft_core.evaluation.insights.budget import budgets_of
 from bertft_core.evaluation.insights.evidence import Evidence
 from bertft_core.evaluation.insights.insights import insights_of
@@ -15,6 +17,7 @@ from bertft_core.evaluation.summary import summarise
 from bertft_core.records import Evaluation, StudyDir, TrialRow, VarianceFloor
 from bertft_core.records.predictions import write_predictions
 from bertft_core.records.store import write_record
+from bertft_core.statistics.sequential import t_half_width
 from bertft_core.training.planning import plan_runs
 from tests.records import classified, make_card, make_record, make_study, make_sweep
 from tests.unit.test_ensembles import numbered
@@ -234,6 +237,15 @@ def test_seeds_needed_tells_each_arm_and_each_pair(tmp_path):
     assert [point.n for point in pair.curve][:3] == [3, 4, 5]
     assert pair.curve[2].half_width == pytest.approx(pair.half_width)
     assert "too hopeful" in seeds_needed(crossed_study(), arms, AT)[0].sentence
+    looking = make_study(seeds={"n": 5, "until": {"half_width": 0.01}, "max": 40})
+    looked, _, wider = seeds_needed(looking, arms, AT)
+    level = interval_level(looking)
+    assert looked.half_width > features.half_width
+    assert looked.half_width == pytest.approx(t_half_width(scores["features"], level))
+    assert wider.curve[2].detectable > pair.curve[2].detectable
+    assert f"; all this at {100 * level:.4g} %, which makes up for the looks" in looked.sentence
+    aim = for_half_width("features", looked.sd, 0.01, "accuracy", 5, looked.level)
+    assert aim.n_needed > for_half_width("features", looked.sd, 0.01, "accuracy", 5).n_needed
 
 
 def test_equal_scores_and_too_few_seeds_tell_no_number(tmp_path):

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from bertft_core.evaluation.insights.amounts import amount
+from bertft_core.evaluation.insights.seeds import alpha_of
+from bertft_core.evaluation.intervals import LEVEL
 from bertft_core.records.insights import SeedsFor, SeedsNeeded
 from bertft_core.statistics.seeds_needed import MOST, seeds_for_half_width, seeds_for_power
 from bertft_core.statistics.spread import interval_of_sd
@@ -13,29 +15,41 @@ from bertft_core.statistics.spread import interval_of_sd
 GIVEN = "the given sd"
 
 
-def for_half_width(of: str, sd: float, wanted: float, metric: str | None, n: int | None = None) -> SeedsFor:
+def for_half_width(of: str, sd: float, wanted: float, metric: str | None, n: int | None = None, level: float = LEVEL) -> SeedsFor:
     """Seeds to know the mean to ± `wanted`; `n` seeds the sd was seen on, `metric` None for plain numbers."""
-    found = _found(lambda spread: seeds_for_half_width(spread, wanted), sd, n)
+    found = _found(lambda spread: seeds_for_half_width(spread, wanted, level), sd, n)
     whose = f"a mean at {of}" if of == GIVEN else f"the mean of {of}"
-    sentence = f"to know {whose} to ± {_told(wanted, metric)}: {_seeds(found, 'seeds', n)}"
+    sentence = f"to know {whose} to ± {_told(wanted, metric)}: {_seeds(found, 'seeds', n)}{_looked(level)}"
     return _record(of, sd, n, found, aim="half_width", value=wanted, power=None, paired=False, sentence=sentence)
 
 
 def for_effect(
-    of: str, sd: float, effect: float, power: float, metric: str | None, *, paired: bool, n: int | None = None
+    of: str,
+    sd: float,
+    effect: float,
+    power: float,
+    metric: str | None,
+    *,
+    paired: bool,
+    n: int | None = None,
+    level: float = LEVEL,
 ) -> SeedsFor:
-    """Seeds to find a true difference of `effect` with this power, two-sided at 5 %; otherwise as `for_half_width`."""
-    found = _found(lambda spread: seeds_for_power(effect / spread, paired=paired, wanted=power) if spread > 0 else 2, sd, n)
+    """Seeds to find a true difference of `effect` with this power, two-sided at 1 − level; otherwise as `for_half_width`."""
+
+    def count(spread: float) -> int | None:
+        return seeds_for_power(effect / spread, paired=paired, wanted=power, alpha=alpha_of(level)) if spread > 0 else 2
+
+    found = _found(count, sd, n)
     units = "pairs of seeds" if paired else "seeds of each arm"
     sentence = f"to find a true difference of {_told(effect, metric)} with a power of {100 * power:g} % at {_whose(of, paired)}"
-    sentence += f": {_seeds(found, units, n)}"
+    sentence += f": {_seeds(found, units, n)}{_looked(level)}"
     return _record(of, sd, n, found, aim="power", value=effect, power=power, paired=paired, sentence=sentence)
 
 
 def for_effect_on(needed: SeedsNeeded, effect: float, power: float) -> SeedsFor:
     """At the spread that an arm, or its paired differences to another, have shown."""
     paired = needed.baseline is not None
-    return for_effect(name_of(needed), needed.sd, effect, power, needed.metric, paired=paired, n=needed.n)
+    return for_effect(name_of(needed), needed.sd, effect, power, needed.metric, paired=paired, n=needed.n, level=needed.level)
 
 
 def name_of(needed: SeedsNeeded) -> str:
@@ -71,6 +85,10 @@ def _seeds(found: Found, units: str, n: int | None) -> str:
         return told
     upper = f"{found[2]}" if found[2] is not None else "out of reach"
     return f"{told} ({found[1]} to {upper}, for the sd of {n} seeds is itself unsure)"
+
+
+def _looked(level: float) -> str:
+    return "" if level == LEVEL else f", at the {100 * level:.4g} % of a study whose seeds were added by looking"
 
 
 def _told(value: float, metric: str | None) -> str:

@@ -9,8 +9,10 @@ import numpy as np
 
 from bertft_core.config.seeds import CrossedDesign
 from bertft_core.config.study import StudyConfig
+from bertft_core.evaluation.adaptive import interval_level
 from bertft_core.evaluation.differences import FEWEST_SEEDS, SAME, scores_by_index
 from bertft_core.evaluation.insights.amounts import amount, score
+from bertft_core.evaluation.intervals import LEVEL
 from bertft_core.records import ArmSummary
 from bertft_core.records.insights import SeedsNeeded, SeedsPoint
 from bertft_core.statistics.seeds_needed import detectable_effect, half_width, seeds_for_power
@@ -35,37 +37,45 @@ class Place(NamedTuple):
 def seeds_needed(study: StudyConfig, arms: Sequence[ArmSummary], at: Place) -> tuple[SeedsNeeded, ...]:
     """For every arm its own scores, then for every arm but the first the paired differences to it; three seeds or more.
 
-    Nothing of selected seeds. Those of a crossed design are not independent, which each sentence then says.
+    Nothing of selected seeds. Those of a crossed design are not independent, which each sentence then says. Where seeds were
+    added by looking, everything is at the level that makes up for it.
     """
     if study.is_selected:
         return ()
+    level = interval_level(study)
     scores = {arm.arm: scores_by_index(arm, at.key) for arm in arms}
-    found = [needed(name, None, at, list(values.values())) for name, values in scores.items()]
+    found = [needed(name, None, at, list(values.values()), level) for name, values in scores.items()]
     (baseline, theirs), *others = scores.items()
     for name, ours in others:
         gaps = [ours[index] - theirs[index] for index in sorted(ours.keys() & theirs.keys())]
-        found.append(needed(name, baseline, at, gaps))
+        found.append(needed(name, baseline, at, gaps, level))
     told = [each for each in found if each is not None]
     if isinstance(study.seeds.design, CrossedDesign):
         told = [each.model_copy(update={"sentence": each.sentence + SHARED}) if each.sd > 0 else each for each in told]
     return tuple(told)
 
 
-def needed(arm: str, baseline: str | None, at: Place, values: Sequence[float]) -> SeedsNeeded | None:
+def alpha_of(level: float) -> float:
+    """The level of a test that decides as intervals of this level do."""
+    return round(1 - level, 12)
+
+
+def needed(arm: str, baseline: str | None, at: Place, values: Sequence[float], level: float = LEVEL) -> SeedsNeeded | None:
     """Of the scores of an arm, or of its paired differences to a baseline; None for fewer than three."""
     n = len(values)
     if n < FEWEST_SEEDS:
         return None
     mean, sd = float(np.mean(values)), float(np.std(values, ddof=1))
     sd = 0.0 if np.ptp(values) < SAME else sd
-    paired = baseline is not None
-    curve = tuple(
-        SeedsPoint(n=each, half_width=half_width(each, sd), detectable=sd * detectable_effect(each, paired=paired, wanted=POWER))
-        for each in (CURVE if sd > 0 else ())
-    )
+    paired, alpha = baseline is not None, alpha_of(level)
+
+    def told(seeds: int) -> SeedsPoint:
+        effect = detectable_effect(seeds, paired=paired, wanted=POWER, alpha=alpha)
+        return SeedsPoint(n=seeds, half_width=half_width(seeds, sd, level), detectable=sd * effect)
+
     of_observed = None
     if paired and sd > 0 and abs(mean) > SAME:
-        of_observed = seeds_for_power(mean / sd, paired=True, wanted=POWER)
+        of_observed = seeds_for_power(mean / sd, paired=True, wanted=POWER, alpha=alpha)
     found = SeedsNeeded(
         arm=arm,
         baseline=baseline,
@@ -75,13 +85,15 @@ def needed(arm: str, baseline: str | None, at: Place, values: Sequence[float]) -
         n=n,
         mean=mean,
         sd=sd,
-        half_width=half_width(n, sd),
-        detectable=sd * detectable_effect(n, paired=paired, wanted=POWER),
+        half_width=told(n).half_width,
+        detectable=told(n).detectable,
         n_for_observed=of_observed,
-        curve=curve,
+        curve=tuple(told(each) for each in (CURVE if sd > 0 else ())),
         sentence="",
+        level=level,
     )
-    return found.model_copy(update={"sentence": _sentence(found)})
+    looked = "" if level == LEVEL or sd == 0 else f"; all this at {100 * level:.4g} %, which makes up for the looks at the seeds"
+    return found.model_copy(update={"sentence": _sentence(found) + looked})
 
 
 def _sentence(found: SeedsNeeded) -> str:
