@@ -116,6 +116,11 @@ def test_studies_that_differ_in_more_are_refused(capsys, home):
     put_study(home, name="twin")
     assert "they differ in training" in said(capsys, "small", "longer", "--home", str(home), code=2)
     assert "both have seed 0" in said(capsys, "small", "twin", "--home", str(home), code=2)
+    for name in ("one", "its-twin"):
+        put_study(home, name=name, seed=2)
+    error = said(capsys, "small", "one", "its-twin", "--home", str(home), code=2)
+    assert "one and its-twin cannot tell" in error
+    assert "both have seed 2" in error
 
 
 @pytest.mark.parametrize(

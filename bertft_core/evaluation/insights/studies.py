@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.evaluation.differences import scores_by_index
@@ -24,8 +25,8 @@ def variance_between(studies: Sequence[tuple[StudyConfig, StudySummary]], at: Pl
     Raises `UserError` for studies that differ in more than their seed, or whose seeds were selected.
     """
     first, summary = studies[0]
-    for other, _ in studies[1:]:
-        _refuse_other(first, other)
+    for one, other in combinations([study for study, _ in studies], 2):
+        _refuse_other(one, other)
     if first.is_selected:
         raise UserError(
             "seeds that were selected say nothing about variance",
