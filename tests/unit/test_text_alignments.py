@@ -248,6 +248,21 @@ def test_a_training_set_of_one_number_is_refused(study_of, tmp_path):
     assert (caught.value.path, caught.value.line) == (str(tmp_path / "train.jsonl"), 1)
 
 
+def test_numbers_that_single_precision_blurs_are_refused(study_of, tmp_path):
+    for close in ([1e6, 1e6 + 0.5, 1e6 + 1], [1e-60, 2e-60, 3e-60]):
+        with pytest.raises(UserError, match="differ too little for their size") as caught:
+            prepare_data(study_of("regression", train=close, validation=close), home_dir=tmp_path)
+        assert (caught.value.path, caught.value.line) == (str(tmp_path / "train.jsonl"), 1)
+    assert "at 3e-60 single precision has steps of 1.4e-45" in caught.value.found
+    for apart in ([1e6, 1e6 + 5, 1e6 + 10], [-3e38, 1, 3.4e38]):
+        prepare_data(study_of("regression", train=apart, validation=[1e6, 1e6 + 1]), home_dir=tmp_path)
+
+
+def test_a_set_with_one_number_only_is_told_of(findings_of):
+    found = findings_of("regression", train=[1, 2, 3, 4], validation=[3, 3, 3.0])
+    assert found["constant_numbers", "validation"].message.startswith("all 3 numbers of validation are 3: every correlation is 0")
+
+
 def test_numbers_outside_those_of_train_are_found(findings_of):
     assert findings_of("regression", train=[1, 2, 3, 4], validation=[1, 4]) == {}
     found = findings_of("regression", train=[1, 2, 3, 4], validation=[0.5, 4, 4.5, 2])

@@ -25,6 +25,9 @@ MAX_IQRS = 5.0
 LARGEST = float(np.finfo(np.float32).max)
 """Models compute in single precision."""
 
+FEWEST_STEPS = 50
+"""Numbers that single precision must tell apart within a standard deviation of the targets: fewer blur errors and ranks."""
+
 
 def columns(data: DataConfig) -> tuple[str, ...]:
     """Text or texts, then the number."""
@@ -66,7 +69,7 @@ def number_of(value: object, column: str, place: Place) -> float:
 
 
 def agree(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[dict[str, RawSplit], tuple[str, ...], tuple[Finding, ...]]:
-    """No labels; raises `UserError` when all numbers of the training set are the same."""
+    """No labels; raises `UserError` when the numbers of the training set are all the same, or so to a model."""
     train = splits["train"]
     if len({example.label for example in train.examples}) == 1:
         raise UserError(
@@ -77,7 +80,24 @@ def agree(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[dict[str, R
             expected="examples with different numbers",
             todo="check data.label, or add examples with another number",
         )
+    _refuse_blurred(train)
     return dict(splits), (), ()
+
+
+def _refuse_blurred(train: RawSplit) -> None:
+    """A model answers in the targets' own units, in single precision: far from 0 it cannot tell close targets apart."""
+    targets = _targets(train.examples)
+    largest, spread = float(np.abs(targets).max()), float(targets.std())
+    step = float(np.spacing(np.nextafter(np.float32(largest), np.float32(0))))  # also of the largest number there is
+    if spread < FEWEST_STEPS * step:
+        raise UserError(
+            "the numbers of the training set differ too little for their size",
+            path=train.path,
+            line=train.examples[0].line,
+            found=f"a standard deviation of {spread:.3g}; at {largest:.6g} single precision has steps of {step:.3g}",
+            expected=f"a standard deviation of {FEWEST_STEPS} such steps or more",
+            todo="subtract a constant such as the mean from the column, or give it in another unit",
+        )
 
 
 def for_training(splits: Mapping[str, RawSplit], data: DataConfig) -> dict[str, RawSplit]:
@@ -123,6 +143,15 @@ def find_beyond_train(data: PreparedData) -> Iterator[Finding]:
             )
 
 
+def find_constant_targets(data: PreparedData) -> Iterator[Finding]:
+    """A set to be scored on with one number only: nothing correlates with it."""
+    for name, split in data.raw.items():
+        targets = _targets(split.examples)
+        if name != "train" and targets.min() == targets.max():
+            message = f"all {len(targets)} numbers of {name} are {targets[0]:g}: every correlation is 0 there, and r2 is absent"
+            yield Finding(check="constant_numbers", split=name, count=len(targets), message=message)
+
+
 def find_outliers(data: PreparedData) -> Iterator[Finding]:
     """Numbers so far from the others that their squared errors drown the rest: a slip of the pen, or another unit."""
     lower, upper = np.percentile(_targets(data.raw["train"].examples), [25, 75])
@@ -146,6 +175,7 @@ CHECKS: tuple[Check, ...] = (
     checks.find_conflicts,
     checks.find_overlap,
     find_beyond_train,
+    find_constant_targets,
     find_outliers,
     checks.find_truncated,
     checks.find_unknown_pieces,
