@@ -321,6 +321,15 @@ def test_seeds_that_score_alike_by_chance_do_not_make_a_claim_on_few_examples():
     assert (found["p_value"], found["p_of"]) == (found["examples"].p, "examples resampled")
 
 
+def test_seeds_that_all_differ_by_the_same_are_no_evidence_by_themselves():
+    """Of a metric whose examples cannot be resampled: three equal gaps would have had the smallest p that there is."""
+    flat, spread = Draws(np.full(3, 0.7)), Draws(np.array([0.6, 0.6, 0.61]))
+    how = How(True, "maximize", False, 1, 300, 0, 0.95)
+    found = estimate(Sample(flat, (False,) * 3), Sample(Draws(np.full(3, 0.6)), (False,) * 3), how)
+    assert (found["seeds"].low, found["p_value"], found["p_of"]) == (pytest.approx(0.1), None, None)
+    assert estimate(Sample(flat, (False,) * 3), Sample(spread, (False,) * 3), how)["p_of"] == "seeds resampled"
+
+
 def test_what_overflows_is_absent():
     huge = Draws(np.array([1e90, 2e90, 3e90]), np.array([[1e90, 2e90, np.inf], [1e90, 2e90, 3e90]]))
     how = How(True, "minimize", False, 1, 2, 0, 0.95)

@@ -78,8 +78,11 @@ def _verdict(both: Resampled | None, seeds: Resampled | None, examples: Resample
     """The largest p-value and of what it is: a difference must hold for both sources, and for each alone.
 
     In expectation both together vary more than either alone, so this costs next to nothing. It matters where few seeds score
-    alike by chance: their spread is then too small, and with it that of both.
+    alike by chance: their spread is then too small, and with it that of both. Seeds without any spread, and nothing beside them,
+    say nothing of how sure a difference is: (None, None).
     """
+    if examples is None and seeds is not None and seeds.low == seeds.high != 0:
+        return None, None
     found = (("seeds and examples resampled", both), ("seeds resampled", seeds), ("examples resampled", examples))
     return max(((each.p, of) for of, each in found if each is not None), key=lambda p: p[0], default=(None, None))
 
