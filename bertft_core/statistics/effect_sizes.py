@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from bertft_core.statistics.mean_tests import differences_of, has_spread, largest_of
+
 Scores = Sequence[float] | NDArray[np.float64]
 
 
@@ -31,14 +33,16 @@ def hedges_g(first: Scores, second: Scores) -> float | None:
 
 def paired_d(first: Scores, second: Scores) -> float | None:
     """Mean by sd of the paired differences, "d_z" (Cohen 1988); None where they have no spread or there are fewer than two."""
-    differences = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
-    spread = _variance(differences)
+    differences = differences_of(first, second)
+    spread = _variance(differences, at=largest_of(first, second))
     return float(differences.mean() / spread**0.5) if spread > 0 else None
 
 
 def cliffs_delta(first: Scores, second: Scores) -> float:
     """How often a run of the first is above one of the second, less how often it is below, over all pairs (Cliff 1993)."""
-    return float(np.sign(np.subtract.outer(np.asarray(first, dtype=float), np.asarray(second, dtype=float))).mean())
+    return float(
+        np.sign(differences_of(np.asarray(first, dtype=float)[:, None], np.asarray(second, dtype=float)[None, :])).mean()
+    )
 
 
 def a12(first: Scores, second: Scores) -> float:
@@ -46,6 +50,6 @@ def a12(first: Scores, second: Scores) -> float:
     return (cliffs_delta(first, second) + 1) / 2
 
 
-def _variance(values: NDArray[np.float64]) -> float:
-    """With ddof 1; 0 where all are equal, whatever rounding says, and for one value."""
-    return 0.0 if len(values) < 2 or np.ptp(values) <= 1e-12 * np.abs(values).max() else float(np.var(values, ddof=1))
+def _variance(values: NDArray[np.float64], at: float | None = None) -> float:
+    """With ddof 1; 0 for one value, and where all are equal but for rounding at their size or at that of the scores."""
+    return float(np.var(values, ddof=1)) if len(values) > 1 and has_spread(values, at) else 0.0

@@ -30,7 +30,7 @@ class Outcome(NamedTuple):
 def paired_t(first: Scores, second: Scores) -> Outcome:
     """t of the differences with n − 1 degrees of freedom (Student 1908)."""
     differences = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
-    if len(differences) < 2 or not has_spread(differences, at=_largest(first, second)):
+    if len(differences) < 2 or not has_spread(differences, at=largest_of(first, second)):
         return Outcome("paired t", None, None)
     found = stats.ttest_1samp(differences, 0.0)
     return Outcome("paired t", float(found.statistic), float(found.pvalue))
@@ -54,7 +54,7 @@ def wilcoxon(first: Scores, second: Scores, permutation_seed: int) -> Outcome:
     p is exact, with ties too, for 16 pairs or fewer and sampled above, as in `sign_flip_p`.
     """
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
-    differences = np.where(np.abs(a - b) > 1e-12 * _largest(a, b), a - b, 0.0)
+    differences = differences_of(a, b)
     differences = _rounded(differences[differences != 0])
     if len(a) < 2:
         return Outcome("Wilcoxon signed rank", None, None)
@@ -80,7 +80,11 @@ def permutation(first: Scores, second: Scores, *, paired: bool, permutation_seed
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if min(len(a), len(b)) < 2:
         return Outcome("permutation", None, None)
-    p = sign_flip_p(a - b, permutation_seed) if paired else label_p(a, b, permutation_seed)
+    if paired:
+        p = sign_flip_p(differences_of(a, b), permutation_seed)
+    else:
+        both = _rounded(np.concatenate([a, b]))
+        p = label_p(both[: len(a)], both[len(a) :], permutation_seed)
     return Outcome("permutation", float(a.mean() - b.mean()), p)
 
 
@@ -89,7 +93,14 @@ def has_spread(values: Floats, at: float | None = None) -> bool:
     return bool(np.ptp(values) > 1e-12 * (float(np.abs(values).max()) if at is None else at))
 
 
-def _largest(first: Scores, second: Scores) -> float:
+def differences_of(first: Scores, second: Scores) -> Floats:
+    """first − second, broadcast; exactly 0 where it is rounding at the size of the scores, as in 0.3 − (0.1 + 0.2)."""
+    a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    return np.where(np.abs(a - b) > 1e-12 * largest_of(a, b), a - b, 0.0)
+
+
+def largest_of(first: Scores, second: Scores) -> float:
+    """The largest size of a score, by which rounding is told."""
     return float(max(np.abs(np.asarray(first)).max(initial=0.0), np.abs(np.asarray(second)).max(initial=0.0)))
 
 

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import betaincinv, ndtri
 
+from bertft_core.statistics.mean_tests import differences_of
+
 GAMMA = 0.75
 """P(A > B) that is worth having (Bouthillier et al. 2021)."""
 LEVEL = 0.95
@@ -81,7 +83,7 @@ def decide(low: float, high: float, gamma: float = GAMMA) -> Decision:
 
 
 def _wins(first: Floats, second: Floats) -> Floats:
-    return np.asarray((first > second) + 0.5 * (first == second))
+    return np.asarray((1 + np.sign(differences_of(first, second))) / 2)
 
 
 def _draws(rng: np.random.Generator, n: int, n_resamples: int) -> Floats:

@@ -10,6 +10,7 @@ from scipy import stats
 
 from bertft_core.statistics import disagreement, effect_sizes, mean_tests, permutations, stability
 from bertft_core.statistics.holm import bonferroni, holm
+from bertft_core.statistics.superiority import superiority
 
 A = [70.1, 69.3, 71.0, 72.5, 68.9]
 B = [60.2, 71.4, 47.3, 69.9, 75.1]
@@ -142,6 +143,17 @@ def test_effect_sizes_of_hand_values() -> None:
     assert effect_sizes.cohens_d([1, 1], [2, 2]) is None
     assert effect_sizes.hedges_g([1, 2], [3]) is None
     assert effect_sizes.paired_d([0.1, 0.2, 0.3], [0.2, 0.3, 0.4]) is None
+
+
+def test_scores_that_differ_by_rounding_alone_are_tied_everywhere() -> None:
+    """0.1 + 0.2 is above 0.3 in its last bit: eight such pairs would have had p = 2/256, and a d without end."""
+    a, b = [0.1 + 0.2] * 8, [0.3] * 8
+    for paired in (True, False):
+        assert mean_tests.permutation(a, b, paired=paired, permutation_seed=0).p == 1.0
+        assert superiority(a, b, paired=paired, bootstrap_seed=0, n_resamples=10).probability == 0.5
+    assert (effect_sizes.cliffs_delta(a, b), effect_sizes.a12(a, b)) == (0.0, 0.5)
+    assert effect_sizes.paired_d([*a, 0.3], [*b, 0.3]) is None
+    assert effect_sizes.paired_d([0.5, 0.1 + 0.2], [0.4, 0.2]) is None
 
 
 def test_examples_are_counted_by_who_is_right_over_pairs_of_seeds() -> None:
