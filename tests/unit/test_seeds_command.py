@@ -111,6 +111,14 @@ def test_studies_that_differ_in_their_seed_tell_the_variance_between_them(capsys
     assert "between 3 studies" in said(capsys, "small", "again", "third", "--home", str(home))
 
 
+def test_studies_whose_runs_share_seeds_are_not_tested(capsys, tmp_path):
+    for seed, name in enumerate(("small", "again")):
+        put_study(tmp_path, name=name, seed=seed, seeds={"design": {"crossed": {"init": 2, "order": 2}}})
+    told = said(capsys, "small", "again", "--home", str(tmp_path))
+    assert "F test" not in told
+    assert "runs that share seeds are not tested" in told
+
+
 def test_studies_that_differ_in_more_are_refused(capsys, home):
     put_study(home, name="longer", seed=1, training={"epochs": 5})
     put_study(home, name="twin")

@@ -142,5 +142,7 @@ def few_seeds(evidence: Evidence) -> Diagnosis:
     fewest = min(counts.values())
     verdict: Verdict = "problem" if fewest < FEWEST_SEEDS else "look" if fewest < ENOUGH_SEEDS else "ok"
     found = ", ".join(f"{arm} has {n} scored seeds" for arm, n in counts.items())
-    todo = () if verdict == "ok" else (f"--set seeds.n={ENOUGH_SEEDS} (what is trained already is kept)",)
+    crossed = isinstance(evidence.study.seeds.design, CrossedDesign)
+    more = "more init or order seeds in seeds.design.crossed" if crossed else f"--set seeds.n={ENOUGH_SEEDS}"
+    todo = () if verdict == "ok" else (f"{more} (what is trained already is kept)",)
     return Diagnosis(check="few_seeds", verdict=verdict, found=(found,), todo=todo)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from bertft_core.config import StudyConfig, UserError
+from bertft_core.config.seeds import CrossedDesign
 from bertft_core.evaluation.differences import scores_by_index
 from bertft_core.evaluation.insights.amounts import amount
 from bertft_core.evaluation.insights.seeds import Place
@@ -22,7 +23,8 @@ BESIDE = {"name", "description", "seed", "execution", "tracking", "retention", "
 def variance_between(studies: Sequence[tuple[StudyConfig, StudySummary]], at: Place) -> tuple[StudyVariance, ...]:
     """Between and within components for every arm that has two seeds or more in some study and one in each.
 
-    Raises `UserError` for studies that differ in more than their seed, or whose seeds were selected.
+    Runs of a crossed design share seeds: no interval and no test is made of them. Raises `UserError` for studies that differ in
+    more than their seed, or whose seeds were selected.
     """
     first, summary = studies[0]
     for one, other in combinations([study for study, _ in studies], 2):
@@ -33,6 +35,7 @@ def variance_between(studies: Sequence[tuple[StudyConfig, StudySummary]], at: Pl
             found="seeds.start: many started and the best went on",
             todo="name studies whose seeds all ran to their end",
         )
+    untested = {"low": None, "high": None, "f": None, "f_p": None} if isinstance(first.seeds.design, CrossedDesign) else {}
     names, source = tuple(study.name for study, _ in studies), _source([found for _, found in studies])
     rows = []
     for place, arm in enumerate(summary.arms):
@@ -41,7 +44,7 @@ def variance_between(studies: Sequence[tuple[StudyConfig, StudySummary]], at: Pl
             continue
         estimates = nested(groups)
         total = sum(estimate.variance for estimate in estimates)
-        between, within = (component_of(estimate, total) for estimate in estimates)
+        between, within = (component_of(estimate, total).model_copy(update=untested) for estimate in estimates)
         rows.append(
             StudyVariance(
                 arm=arm.arm,
@@ -89,7 +92,10 @@ WORDS = {
 def _sentence(row: StudyVariance) -> str:
     n, sds = len(row.studies), [amount(part.variance**0.5, row.metric) for part in (row.between, row.within)]
     p = "" if row.between.f_p is None else f", p = {row.between.f_p:.2g}"
+    crossed = row.between.high is None  # runs that share seeds lie closer together than studies do, so no F test is made
+    test = "" if crossed else f" (F test{p})"
+    shared = "; runs that share seeds are not tested, and what they share is in the sd between studies" if crossed else ""
     return (
-        f"{row.arm} ({row.metric}, {row.split}): between {n} studies an sd of {sds[0]} (F test{p}), within them, over seeds, "
-        f"{sds[1]}; what differs between them is {WORDS[row.source]}"
+        f"{row.arm} ({row.metric}, {row.split}): between {n} studies an sd of {sds[0]}{test}, within them, over seeds, "
+        f"{sds[1]}; what differs between them is {WORDS[row.source]}{shared}"
     )
