@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -48,6 +48,8 @@ def _problems(error: ValidationError, model: type[BaseModel], values: Any) -> li
     found: list[Problem] = []
     unions: dict[Path, Choice] = {}
     for detail in error.errors(include_url=False):
+        if detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]:
+            continue  # only what is wrong inside makes it too short
         place = places.locate(detail["loc"], model)
         other = next((choice for choice in place.choices if not _is_meant(choice, place, detail, values)), None)
         if other is not None:
@@ -91,6 +93,9 @@ def _problem(place: Place, detail: Any, values: Any) -> Problem:
         return Problem(place.path, f"{place.name}: {detail['msg'].removeprefix('Value error, ')}", "change it")
     if kind.endswith(("_type", "_parsing")):
         return _not_valid(place, value)
+    if kind == "too_short":
+        n = context["min_length"]
+        return replace(_not_valid(place, value, f"at least {n} {'entry' if n == 1 else 'entries'}"), todo="add what is missing")
     near = difflib.get_close_matches(str(value), places.literals(place.kinds), n=1)
     return _not_valid(place, value, detail["msg"].removeprefix("Input should be "), near)
 
@@ -124,7 +129,8 @@ def _wrong_tag(place: Place, key: str, values: Any) -> Problem:
 
 
 def _not_valid(place: Place, value: Any, expected: str | None = None, near: Iterable[str] = ()) -> Problem:
-    found = "nothing" if value is None else "a mapping" if isinstance(value, Mapping) else _shown(value)
+    mapping = "a mapping" if value else "an empty mapping"
+    found = "nothing" if value is None else mapping if isinstance(value, Mapping) else _shown(value)
     expected = expected or places.expected(place.kinds)
     todo = "write {} for a mapping without keys" if value is None and "mapping" in expected else _todo(list(near))
     return Problem(place.path, f"'{place.name}' is not valid", todo, found=found, expected=expected)

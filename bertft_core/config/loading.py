@@ -27,6 +27,10 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyConfig:
     Raises `UserError` with file and line, or with the `--set` that is wrong, for anything that is no valid study.
     """
     path = Path(path)
+    if path.is_dir():
+        raise UserError(
+            "this config cannot be read", path=path, found="a folder", expected="a YAML file in UTF-8", todo="name a file in it"
+        )
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -151,8 +151,10 @@ def place_columns(wanted: Sequence[str], found: Sequence[str], *, path: str, lin
             path=path,
             line=line,
             found=shorten(", ".join(found), 200) or "no columns",
-            expected=f"the columns {', '.join(wanted)}",
-            todo=did_you_mean(name, found) or "correct data.text and data.label, or the file's column names",
+            expected=f"the columns {', '.join(dict.fromkeys(wanted))}" + (", each of them once" if name in found else ""),
+            todo="give one of them another name in the file"
+            if name in found
+            else did_you_mean(name, found) or "correct data.text and data.label, or the file's column names",
         )
     return [found.index(name) for name in wanted]
 

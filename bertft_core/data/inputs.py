@@ -10,10 +10,11 @@ from bertft_core.config import UserError
 from bertft_core.config.data import DataConfig, FileData
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.alignment.texts import text_columns
-from bertft_core.data.examples import Example, Place, did_you_mean, is_unicode, shorten
+from bertft_core.data.examples import Example, Place, is_unicode, shorten
 from bertft_core.data.readers import format_of
 from bertft_core.data.readers.conll import read_conll
 from bertft_core.data.readers.conllu import read_conllu
+from bertft_core.data.readers.files import no_file
 from bertft_core.data.readers.plain import read_text
 from bertft_core.data.readers.squad import read_squad
 from bertft_core.data.readers.tables import read_csv, read_jsonl, read_parquet, read_tsv
@@ -38,8 +39,7 @@ class Inputs:
 def read_inputs(path: Path, data: DataConfig, kind: str, file_format: str | None = None) -> Inputs:
     """The examples of a file for the head of this kind. Raises `UserError` with file and line at the first that is none."""
     if not path.is_file():
-        near = did_you_mean(path.name, [item.name for item in path.parent.iterdir()]) if path.parent.is_dir() else None
-        raise UserError("there is no such file", path=path, expected="a file of examples", todo=near or "check --input")
+        raise no_file(path, "a file of examples", "check --input")
     chosen = _format_of(path, data, kind, file_format)
     read_example = ALIGNMENTS[kind].reader(data, labelled=False)
     examples, ids = [], []

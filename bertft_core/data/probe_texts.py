@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bertft_core.config import UserError
 from bertft_core.config.base import digest_of
 from bertft_core.config.probes import MaskedLMProbe, ProbesConfig, is_text_file
 from bertft_core.data.bundled import bundled_files
-from bertft_core.data.examples import Example, Place, did_you_mean, text_of
+from bertft_core.data.examples import Example, Place, text_of
 from bertft_core.data.readers import read_text
+from bertft_core.data.readers.files import no_file
 from bertft_core.records.probe_record import PROBE_VERSION
 
 UNSEEN = ("validation", "test")
@@ -34,9 +34,7 @@ def _paths(text: str) -> list[Path]:
         return [files[split] for split in UNSEEN]
     path = Path(text)
     if not path.is_file():
-        near = did_you_mean(path.name, [item.name for item in path.parent.iterdir()]) if path.parent.is_dir() else None
-        todo = near or "check the path in probes.masked_lm.text"
-        raise UserError("there is no such file", path=path, expected="a text file to probe with", todo=todo)
+        raise no_file(path, "a text file to probe with", "check the path in probes.masked_lm.text")
     return [path]
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from bertft_core.config import UserError
 from bertft_core.config.head import HEAD_CONFIGS
 from bertft_core.data.readers import READERS, format_of
-from bertft_core.data.readers.files import lines_of
+from bertft_core.data.readers.files import lines_of, no_file
 from bertft_core.data.sources import HEAD_OF_FORMAT
 from bertft_core.metrics import tag_schemes
 from bertft_core.recipes import columns
@@ -35,12 +35,7 @@ def guess(path: Path, given: Given, head: str | None = None) -> Guess:
     if head is not None and head not in HEAD_CONFIGS:
         raise UserError("there is no such head", path="--head", found=head, expected=f"one of {', '.join(HEAD_CONFIGS)}")
     if not path.is_file():
-        raise UserError(
-            "there is no such file",
-            path=path,
-            expected="a study (.yaml), a data file or the name of a bundled set",
-            todo="check it",
-        )
+        raise no_file(path, "a study (.yaml), a data file or the name of a bundled set", "check it")
     file_format = given.get("format") or format_of(path)
     meant = HEAD_OF_FORMAT.get(file_format)
     if meant is None:

@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 import pytest
 
-from bertft_core.config import UserError
+from bertft_core.config import UserError, load_study
 from bertft_core.config.strategies import KINDS
 from bertft_core.config.training import TrainingConfig
 from tests.configs import STUDY, changed, refusal
@@ -175,3 +175,35 @@ def test_a_user_error_survives_a_process_border():
 def test_a_user_error_without_a_place_is_only_its_sentence():
     assert str(UserError("it is wrong")) == "it is wrong"
     assert str(UserError("it is wrong", path="a.csv")) == "a.csv: it is wrong"
+
+
+@pytest.mark.parametrize(
+    ("override", "place", "found", "expected"),
+    [
+        ("arms={}", "arms", "an empty mapping", "at least 1 entry"),
+        ("arms.full.search.space={}", "arms.full.search.space", "an empty mapping", "at least 1 entry"),
+        ("arms.full.strategies=[]", "arms.full.strategies", "[]", "at least 1 entry"),
+        (
+            "arms.full.search.space.batch_size={choices: []}",
+            "arms.full.search.space.batch_size.choices",
+            "[]",
+            "at least 1 entry",
+        ),
+    ],
+)
+def test_a_container_without_entries_is_told_as_such(tmp_path, override, place, found, expected):
+    error = refusal(tmp_path, STUDY, override)
+    assert error.problem == f"'{place}' is not valid"
+    assert (error.found, error.expected, error.todo) == (found, expected, "add what is missing")
+
+
+def test_a_choice_of_the_wrong_type_is_named_rather_than_its_list(tmp_path):
+    error = refusal(tmp_path, STUDY, "arms.full.search.space.batch_size={choices: [true]}")
+    assert error.problem == "'arms.full.search.space.batch_size.choices[0]' is not valid"
+    assert (error.found, error.expected) == ("True", "a whole number or a number or a text")
+
+
+def test_a_folder_is_no_config(tmp_path):
+    with pytest.raises(UserError, match="this config cannot be read") as caught:
+        load_study(tmp_path)
+    assert (caught.value.found, caught.value.todo) == ("a folder", "name a file in it")

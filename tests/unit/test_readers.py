@@ -11,6 +11,7 @@ from pyarrow import parquet
 
 from bertft_core.config import UserError
 from bertft_core.config.data import BundledData, FileData
+from bertft_core.data.readers.placed_json import load_placed
 from bertft_core.data.sources import SOURCES, read_splits
 
 FIELDS = {"csv": ",", "tsv": "\t"}
@@ -171,7 +172,30 @@ def test_a_pair_of_columns_gives_pairs(tmp_path):
 
 
 def test_a_column_that_occurs_twice_is_refused(tmp_path):
-    assert "2 times" in refused(write(tmp_path / "train.csv", "text,text,label\nx,y,1\n")).problem
+    error = refused(write(tmp_path / "train.csv", "text,text,label\nx,y,1\n"))
+    assert "2 times" in error.problem
+    assert (error.expected, error.todo) == (
+        "the columns text, label, each of them once",
+        "give one of them another name in the file",
+    )
+
+
+def test_a_key_that_stands_twice_in_a_json_object_is_refused_with_its_line(tmp_path):
+    rows = '{"text": "a", "label": "x", "more": {"a": 1}}\n{"text": "a", "label": "x", "label": "y"}\n'
+    error = refused(write(tmp_path / "train.jsonl", rows))
+    assert (error.problem, error.line, error.found) == ("the key 'label' stands twice in one object", 2, "text, label, label")
+    with pytest.raises(UserError, match="the key 'b' stands twice") as caught:
+        load_placed(write(tmp_path / "train.json", '{\n"a": {"b": 1,\n"b": 2}}\n'))
+    assert caught.value.line == 2
+
+
+def test_a_folder_in_place_of_a_file_is_told_as_one(tmp_path):
+    (tmp_path / "data").mkdir()
+    assert refused(tmp_path / "data").found == "a folder without files"
+    write(tmp_path / "data" / "train.csv", "text,label\na,x\n")
+    error = refused(tmp_path / "data")
+    assert error.problem == "this is a folder, not a file"
+    assert error.todo == f"name a file in it, such as {tmp_path / 'data' / 'train.csv'}"
 
 
 def test_something_else_is_no_parquet(tmp_path):

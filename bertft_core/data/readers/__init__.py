@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bertft_core.config import UserError
-from bertft_core.data.examples import Row, did_you_mean
+from bertft_core.data.examples import Row
 from bertft_core.data.readers.conll import read_conll
 from bertft_core.data.readers.conllu import read_conllu
-from bertft_core.data.readers.files import GZIP_ENDING
+from bertft_core.data.readers.files import GZIP_ENDING, no_file
 from bertft_core.data.readers.plain import read_text
 from bertft_core.data.readers.squad import read_squad
 from bertft_core.data.readers.tables import read_csv, read_jsonl, read_parquet, read_tsv
@@ -53,8 +53,7 @@ ENDINGS = {
 def reader_of(path: Path, file_format: str | None = None) -> Reader:
     """The reader of a file by its ending, unless a format is given; a missing file is a `UserError`."""
     if not path.is_file():
-        near = did_you_mean(path.name, [item.name for item in path.parent.iterdir()]) if path.parent.is_dir() else None
-        raise UserError("there is no such file", path=path, expected="a data file", todo=near or "check the path in data")
+        raise no_file(path, "a data file", "check the path in data")
     return READERS[file_format or format_of(path)]
 
 
@@ -64,6 +63,8 @@ def format_of(path: Path) -> str:
     for ending, file_format in ENDINGS.items():
         if name.endswith(ending):
             return file_format
+    if path.is_dir():
+        raise no_file(path, "a data file", "check the path in data")
     raise UserError(
         "the file's ending names no known format",
         path=path,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bertft_core.config import UserError
+from bertft_core.data.examples import did_you_mean, shorten
 
 BOM = b"\xef\xbb\xbf"
 GZIP_START = b"\x1f\x8b"
@@ -70,6 +71,17 @@ def wanted_columns(path: Path, columns: Sequence[str], default: tuple[str, ...],
             todo="choose the head that fits the file, or set data.format if the ending misleads",
         )
     return tuple(columns) or default
+
+
+def no_file(path: Path, expected: str, check: str) -> UserError:
+    """What to raise for a path that is no file: nothing is there, and which name is near, or it is a folder."""
+    if path.is_dir():
+        inside = sorted(item.name for item in path.iterdir() if item.is_file() and not item.name.startswith("."))
+        holds = f"a folder with {shorten(', '.join(inside), 120)}" if inside else "a folder without files"
+        todo = f"name a file in it, such as {path / inside[0]}" if inside else check
+        return UserError("this is a folder, not a file", path=path, found=holds, expected=expected, todo=todo)
+    near = did_you_mean(path.name, [item.name for item in path.parent.iterdir()]) if path.parent.is_dir() else None
+    return UserError("there is no such file", path=path, expected=expected, todo=near or check)
 
 
 def empty_file(path: Path, expected: str) -> UserError:

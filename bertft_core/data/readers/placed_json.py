@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config import UserError
+from bertft_core.data.examples import shorten
 from bertft_core.data.readers.files import text_of
 
 STRING_OR_BRACE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}]', re.DOTALL)
@@ -29,7 +30,7 @@ def load_placed(path: Path) -> Any:
     text = text_of(path)
     lines = _lines_in_closing_order(text)
     try:
-        return json.loads(text, object_pairs_hook=lambda pairs: Placed(pairs, next(lines)))
+        return json.loads(text, object_pairs_hook=lambda pairs: _placed(pairs, path, next(lines)))
     except (ValueError, RecursionError) as error:  # also for a number of thousands of digits, and lists in lists in lists
         raise UserError(
             "the file is no JSON",
@@ -39,6 +40,25 @@ def load_placed(path: Path) -> Any:
             expected="one JSON value",
             todo="correct the line; if each line is an object of its own, let the file end in .jsonl",
         ) from None
+
+
+def _placed(pairs: list[tuple[str, Any]], path: Path, line: int) -> Placed:
+    return Placed(every_key_once(pairs, path, line), line)
+
+
+def every_key_once(pairs: list[tuple[str, Any]], path: Path, line: int) -> list[tuple[str, Any]]:
+    """The entries of an object; a `UserError` where a key stands twice, of which `json` would take the last without a word."""
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) < len(keys):
+        raise UserError(
+            f"the key '{next(key for key in keys if keys.count(key) > 1)}' stands twice in one object",
+            path=path,
+            line=line,
+            found=shorten(", ".join(keys)),
+            expected="every key once",
+            todo="remove or rename one of the two",
+        )
+    return pairs
 
 
 def why_no_json(error: ValueError | RecursionError) -> str:

@@ -11,12 +11,14 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bertft_core.config import UserError
 from bertft_core.data.examples import Row, place_columns, shorten
 from bertft_core.data.readers.files import GZIP_ENDING, bytes_of, empty_file, text_of
-from bertft_core.data.readers.placed_json import why_no_json
+from bertft_core.data.readers.placed_json import every_key_once, why_no_json
 
 csv.field_size_limit(2**31 - 1)  # 131,072 characters by default, which a long document has
 
@@ -73,7 +75,7 @@ def read_jsonl(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
         if not text.strip():
             continue
         try:
-            value = json.loads(text)
+            value = json.loads(text, object_pairs_hook=partial(_object, path, line))
         except (ValueError, RecursionError) as error:  # also for a number of thousands of digits, and lists in lists in lists
             raise UserError(
                 "the line is no JSON",
@@ -87,6 +89,10 @@ def read_jsonl(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
             raise UserError("the line is no JSON object", path=path, line=line, found=shorten(text), expected='{"text": …}')
         place_columns(columns, list(value), path=str(path), line=line)
         yield line, (*(value[column] for column in columns), *(value.get(column) for column in optional))
+
+
+def _object(path: Path, line: int, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return dict(every_key_once(pairs, path, line))
 
 
 def read_parquet(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
