@@ -14,7 +14,6 @@ from bertft_core.records import StudyDir, StudySummary
 from bertft_core.records.store import read_record
 from tests.docs.markdown import ROOT
 from tests.encoders import tiny_encoder
-from tests.flows.studies import clean_environment
 
 CONFIG = ROOT / "configs" / "debug" / "all_strategies.yaml"
 
@@ -35,7 +34,7 @@ def test_the_imbalance_arms_have_something_to_balance(tmp_path):
     assert max(counts.values()) >= 2 * min(counts.values())
 
 
-def test_the_whole_study_passes(tmp_path):
+def test_the_whole_study_passes(tmp_path, server_environment):
     encoder = tiny_encoder(tmp_path / "encoder", num_hidden_layers=6)
     command = [
         sys.executable,
@@ -50,9 +49,7 @@ def test_the_whole_study_passes(tmp_path):
         "--set",
         "seeds.n=1",
     ]
-    done = subprocess.run(
-        command, env=clean_environment(), check=False, timeout=600, cwd=tmp_path, capture_output=True, text=True
-    )
+    done = subprocess.run(command, env=server_environment, check=False, timeout=600, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     study = load_study(CONFIG)
     summary = read_record(StudyDir(tmp_path, study.name).summary_path, StudySummary)
