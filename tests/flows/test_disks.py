@@ -44,6 +44,7 @@ def fill(path: Path) -> None:
             pass
 
 
+@pytest.mark.slow  # what it costs is a disk and three commands; tests/unit/test_disk.py has the errors without
 def test_a_full_disk_stops_the_study_with_one_message_and_the_same_command_goes_on(on_small_disk):
     study = on_small_disk
     started = study.start()
