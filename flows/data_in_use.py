@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -63,10 +63,8 @@ class DataInUse:
         name = first.removeprefix(".").partition(".")[0][:16]
         if name not in self._taken:
             lock = FileLock(lock_path(self._data_dir / name))
-            try:
+            with suppress(Timeout):  # another process makes these data: they are in use
                 lock.acquire(timeout=0)
                 self._stack.callback(lock.release)
-            except Timeout:
-                pass
             self._taken[name] = lock.is_locked
         return self._taken[name]

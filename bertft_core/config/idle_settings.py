@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bertft_core.config.study import StudyConfig
 
 ASKED: dict[str, Any] = {"asked": True}
-"""Validation context of a study that a person asks for now."""
+"""Validation context of a study that comes from a config, unlike one that is read from its stored record."""
 MAX_BYTES = 200
 """Of a name that files are named after: with what is put before and behind it, a file's name has 255 bytes."""
 COLUMNS = ("text", "label", "tokens", "tags", "question", "context", "answers")
