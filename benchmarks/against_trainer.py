@@ -25,11 +25,11 @@ from benchmarks.facts import gather_facts
 from benchmarks.measuring import ProcessFailed
 from benchmarks.tables import markdown_page, text_table
 from bertft_core.config import UserError
-from bertft_core.config.encoder import EncoderConfig
-from bertft_core.config.execution import ExecutionConfig
+from bertft_core.config.encoder_settings import EncoderConfig
+from bertft_core.config.execution_settings import ExecutionConfig
 from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
 from bertft_core.data.tokenization import load_tokenizer
-from bertft_core.records.store import write_atomically
+from bertft_core.storage.study_dir import write_atomically
 from bertft_core.training.devices import refuse_absent_gpu, slot_environments, usable_cores, visible_gpus
 
 DATA_SEED = 0

@@ -15,7 +15,7 @@ import yaml
 from benchmarks.examples import ExampleFiles
 from benchmarks.measuring import Command, ProcessFailed, Usage, run_measured
 from benchmarks.timing import busiest_slot, first_step_at
-from bertft_core.records import StudyDir
+from bertft_core.storage import StudyDir
 
 STUDY = "benchmark"
 TRAINING = {"learning_rate": 1e-4, "batch_size": 16, "warmup_ratio": 0.1, "weight_decay": 0.01, "max_grad_norm": 1.0}
@@ -107,7 +107,7 @@ def run_bertft(job: Job, directory: Path, on_end: OnEnd) -> Figures:
     directory.mkdir(parents=True)
     config_path, home_dir = directory / "study.yaml", directory / "home"
     config_path.write_text(yaml.safe_dump(study_config(job), sort_keys=False))
-    words = [sys.executable, "-m", "flows.cli", "run", str(config_path), "--home", str(home_dir)]
+    words = [sys.executable, "-m", "flows.cli.app", "run", str(config_path), "--home", str(home_dir)]
     usage = run_measured([Command("bertft run", words, directory / "bertft.log")], [{}], on_end)
     records = list(StudyDir(home_dir, STUDY).records())
     if len(records) != job.n_seeds:

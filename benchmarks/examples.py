@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bertft_core.config import UserError
-from bertft_core.config.data import FileData
+from bertft_core.config.data_settings import FileData
 from bertft_core.data.alignment import classification
 from bertft_core.data.examples import read_split
 from bertft_core.data.readers import reader_of
@@ -55,7 +55,7 @@ def encoder_words(vocabulary: Mapping[str, int]) -> list[str]:
             "no texts can be made from the encoder's vocabulary",
             found=f"{len(found)} lower-case English words in it",
             expected=f"at least {CUE_RANKS.stop}",
-            todo="give texts with --file",
+            hint="give texts with --file",
         )
     return found
 

@@ -164,7 +164,7 @@ def _hit(started: Started, below: list[psutil.Process], place: str) -> bool:
     if place == "command":
         started.process.send_signal(signal.SIGKILL)
         return True
-    module = {"worker": "bertft_core.training.worker", "server": "flows.embedded_server"}[place]
+    module = {"worker": "bertft_core.training.worker", "server": "flows.cli.embedded_server"}[place]
     with suppress(psutil.NoSuchProcess):  # one of them may end while we look
         candidates = [child for child in below if module in child.cmdline()]
         if candidates:

@@ -68,13 +68,13 @@ def run_measured(commands: Sequence[Command], slots: Sequence[dict[str, str]], o
 
     Raises `ProcessFailed` at the first exit code but 0; on any way out no process is left.
     """
-    todo, free = list(reversed(commands)), list(reversed(slots))
+    hint, free = list(reversed(commands)), list(reversed(slots))
     running: dict[subprocess.Popen, tuple[Command, dict[str, str], float]] = {}
     reaped_before, usage, sampled_at = _reaped_cpu_seconds(), Usage(started_at=time.time()), 0.0
     try:
-        while todo or running:
-            while todo and free:
-                command, slot = todo.pop(), free.pop()
+        while hint or running:
+            while hint and free:
+                command, slot = hint.pop(), free.pop()
                 running[_start(command, slot)] = (command, slot, time.time())
             if time.monotonic() - sampled_at > SAMPLE_SECONDS:
                 usage.sample(list(running))

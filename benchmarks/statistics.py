@@ -16,7 +16,7 @@ if not __package__:
 from benchmarks.facts import machine_facts
 from benchmarks.statistics_peers import TASKS
 from benchmarks.statistics_work import PEER_RESAMPLES, Sizes
-from bertft_core.records.store import write_atomically
+from bertft_core.storage.study_dir import write_atomically
 
 FULL, QUICK = Sizes(5, 30, 10_000, 10_000), Sizes(3, 5, 200, 200)
 GOAL_SECONDS, GOAL_BYTES = 60.0, 2 * 2**30

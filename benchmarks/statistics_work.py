@@ -16,13 +16,13 @@ import numpy as np
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # as a script it finds its neighbours like this
-from bertft_core.statistics import disagreement, effect_sizes, mean_tests, stability
+from bertft_core.statistics import disagreement, effect_sizes, equal_variance, mean_tests
 from bertft_core.statistics.aso import almost_stochastic_order
 from bertft_core.statistics.holm import holm
 from bertft_core.statistics.multi_bootstrap import MultiBootstrap, multi_bootstrap
+from bertft_core.statistics.probability_of_superiority import superiority
 from bertft_core.statistics.resampled_examples import Draws, resample_examples
-from bertft_core.statistics.scored import Additive, Floats, mean_over_examples
-from bertft_core.statistics.superiority import superiority
+from bertft_core.statistics.resampling import Additive, Floats, mean_over_examples
 
 N_BINS = 10
 PEER_RESAMPLES = {"aso": 1000, "bootstrap test": 10_000, "P(A > B)": 2000}
@@ -110,8 +110,8 @@ def _over_seeds(a: Floats, b: Floats) -> None:
     mean_tests.paired_t(a, b)
     mean_tests.wilcoxon(a, b, 0)
     mean_tests.permutation(a, b, paired=True, permutation_seed=0)
-    stability.brown_forsythe(a, b)
-    stability.levene(a, b)
+    equal_variance.brown_forsythe(a, b)
+    equal_variance.levene(a, b)
     superiority(a, b, paired=True, bootstrap_seed=0)
     almost_stochastic_order(a, b, bootstrap_seed=0)
     effect_sizes.cohens_d(a, b)

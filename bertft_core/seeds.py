@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import Literal, NamedTuple
 
-from bertft_core.config.seeds import CrossedDesign, OnlyDesign, SeedsConfig
+from bertft_core.config.seed_settings import CrossedDesign, OnlyDesign, SeedsConfig
 from bertft_core.records.run_spec import SeedTriple
 
 Stream = Literal[

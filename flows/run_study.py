@@ -12,21 +12,21 @@ from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from bertft_core.config import StudyConfig, UserError, load_study, parse_study
+from bertft_core.planning.ineffective_strategies import refuse_idle_averages
+from bertft_core.planning.start_many_cuts import refuse_blind_cuts
 from bertft_core.records import RunRecord, StudySummary
-from bertft_core.training.cuts import refuse_blind_cuts
-from bertft_core.training.idle import refuse_idle_averages
-from flows.home import home_dir
-from flows.quiet import be_quiet
-from flows.stages.probing import probe_runs
-from flows.stages.search import run_searches
-from flows.stages.seeds import run_seeds
-from flows.watching import watched
+from flows.stages.probe_stage import probe_runs
+from flows.stages.progress_output import watched
+from flows.stages.search_stage import run_searches
+from flows.stages.seed_stage import run_seeds
 from tasks.evaluate_runs import evaluate_runs
+from tasks.home import home_dir
 from tasks.keep_models import keep_models
 from tasks.prefect_runs import claim
 from tasks.prepare_data import prepare_data
 from tasks.progress import StudyProgress
-from tasks.session import Session
+from tasks.quiet_environment import be_quiet
+from tasks.study_session import Session
 from tasks.write_report import write_report
 
 MAX_THREADS = 64

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bertft_core.config import StudyConfig
-from bertft_core.records import StudyDir, StudySummary
-from bertft_core.records.store import read_record
+from bertft_core.records import StudySummary
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import read_record
 from bertft_core.training.devices import refuse_absent_gpu, slot_environments
 from bertft_core.training.slots import Slots
 

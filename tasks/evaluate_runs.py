@@ -5,11 +5,11 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from bertft_core.evaluation.claims.of_study import with_comparison
-from bertft_core.evaluation.summary import summarise
+from bertft_core.evaluation.comparison.of_study import with_comparison
+from bertft_core.evaluation.summarize import summarize
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary, SweepResult
-from bertft_core.records.store import write_record
-from tasks.session import Session
+from bertft_core.storage.study_dir import write_record
+from tasks.study_session import Session
 
 
 @task(name="evaluate-runs", task_run_name="evaluate runs · {session.study.name}", cache_policy=NO_CACHE, persist_result=False)
@@ -22,11 +22,11 @@ def evaluate_runs(
 ) -> StudySummary:
     """Scores from stored predictions, statistics over seeds, and every pair of arms compared.
 
-    See `bertft_core.evaluation.summary.summarise` and `bertft_core.evaluation.claims`.
+    See `bertft_core.evaluation.summarize.summarize` and `bertft_core.evaluation.comparison`.
     """
     chosen = {arm: sweep.chosen for arm, sweep in sweeps.items()}
     every = {record.digest: record for record in session.dir.records()} | records
-    summary = summarise(session.study, card, planned, every, chosen, session.dir.run_dir, list(sweeps.values()))
+    summary = summarize(session.study, card, planned, every, chosen, session.dir.run_dir, list(sweeps.values()))
     summary = with_comparison(session.study, card, summary, records, session.dir.run_dir)
     write_record(session.dir.summary_path, summary)
     return summary

@@ -42,7 +42,7 @@ def watch(home_dir: str, uri: str, study: str, session: str) -> None:
     """Wait for the parent's last word; settle its runs when there was none, in a store that is still there."""
     if sys.stdin.buffer.read() == GOODBYE:
         return
-    from tasks.mlflow_store import MlflowClient, is_there, settle_killed_runs, tracking_uri
+    from tasks.tracking.mlflow_store import MlflowClient, is_there, repair_killed_runs, tracking_uri
 
     where = tracking_uri(Path(home_dir), uri or None)
     if not is_there(where):
@@ -50,7 +50,7 @@ def watch(home_dir: str, uri: str, study: str, session: str) -> None:
     client = MlflowClient(tracking_uri=where, registry_uri=where)
     found = client.get_experiment_by_name(study)
     if found is not None:
-        settle_killed_runs(client, str(found.experiment_id), session=session)
+        repair_killed_runs(client, str(found.experiment_id), session=session)
 
 
 if __name__ == "__main__":

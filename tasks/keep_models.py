@@ -8,8 +8,8 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from bertft_core.records import RunRecord, RunSpec
-from bertft_core.records.retention import kept_digests
-from tasks.session import Session
+from bertft_core.storage.retention import kept_digests
+from tasks.study_session import Session
 
 
 @task(name="keep-models", task_run_name="keep models · {session.study.name}", cache_policy=NO_CACHE, persist_result=False)

@@ -23,9 +23,9 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Crashed
 
-from bertft_core.records.damage import Tell
-from tasks.processes import owner_in, owner_tags
-from tasks.store_files import is_of_home
+from bertft_core.storage.damage import Tell
+from tasks.process_identity import owner_in, owner_tags
+from tasks.tracking.store_files import is_of_home
 
 RUNNING = [StateType.RUNNING]
 MESSAGE = "its process has ended"
@@ -42,7 +42,7 @@ def claim(study: str, home_dir: Path, flow_run_id: str, tell: Tell) -> None:
     """Say whose a flow run is, and settle what dead processes left of its study; Prefect's troubles are told and no more."""
     try:
         mark_flow_run(flow_run_id)
-        settle_flow_runs(study, home_dir, but=flow_run_id)
+        repair_flow_runs(study, home_dir, but=flow_run_id)
     except Exception as error:  # a study is worth more than the tidiness of its views
         tell(f"Prefect: {type(error).__name__}: {error}".splitlines()[0])
 
@@ -53,7 +53,7 @@ def left_flow_runs(study: str, home_dir: Path) -> list[str]:
         return [str(run.id) for run in _running(client, study) if _is_left(run, home_dir)]
 
 
-def settle_flow_runs(study: str, home_dir: Path, *, but: str | None = None) -> list[str]:
+def repair_flow_runs(study: str, home_dir: Path, *, but: str | None = None) -> list[str]:
     """Set the study's flow runs that a dead process has left RUNNING, and their task runs, to Crashed; their ids.
 
     The caller holds the study's lock. `but` is the id of its own flow run. A flow run that says whose it is counts as left when

@@ -5,11 +5,11 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from bertft_core.config.probes import ProbesConfig
+from bertft_core.config.probe_settings import ProbesConfig
 from bertft_core.records import RunSpec
 from bertft_core.records.probe_record import ProbeRecord
-from bertft_core.records.store import PROBES_FILE, write_record
-from tasks.session import Session
+from bertft_core.storage.study_dir import PROBES_FILE, write_record
+from tasks.study_session import Session
 from tasks.train_run import worth_a_retry
 
 
@@ -21,7 +21,7 @@ from tasks.train_run import worth_a_retry
     retry_condition_fn=worth_a_retry,
 )
 def probe_run(spec: RunSpec, session: Session, probes: ProbesConfig) -> ProbeRecord:
-    """Probe one model on a slot of its own; see `bertft_core.training.probing.probe.probe_run`.
+    """Probe one model on a slot of its own; see `bertft_core.training.probing.run_probes.probe_run`.
 
     Raises `WorkerDied`, `RunFailed` or `UserError`.
     """

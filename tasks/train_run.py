@@ -11,14 +11,14 @@ from prefect.runtime import task_run
 
 from bertft_core.config import UserError
 from bertft_core.records import RunRecord, RunSpec
-from bertft_core.records.store import write_record
-from bertft_core.training.slots import Stopping
-from tasks.session import Session
+from bertft_core.storage.study_dir import write_record
+from bertft_core.training.slots import SlotsClosing
+from tasks.study_session import Session
 
 
 def worth_a_retry(task: Any, run: Any, state: Any) -> bool:
     """A worker that died or a run that raised gets another try; a mistake of the user, or a study that is ending, does not."""
-    return not isinstance(state.result(raise_on_failure=False), UserError | Stopping)
+    return not isinstance(state.result(raise_on_failure=False), UserError | SlotsClosing)
 
 
 @task(
@@ -29,7 +29,7 @@ def worth_a_retry(task: Any, run: Any, state: Any) -> bool:
     retry_condition_fn=worth_a_retry,
 )
 def train_run(spec: RunSpec, session: Session) -> RunRecord:
-    """Train one run on a slot of its own; see `bertft_core.training.run.train_run`.
+    """Train one run on a slot of its own; see `bertft_core.training.train_run.train_run`.
 
     Raises `WorkerDied`, `RunFailed` or `UserError`; a retry resumes from the run's checkpoint.
     """

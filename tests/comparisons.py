@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from bertft_core.records.comparison import (
-    ComparedArm,
+from bertft_core.records.comparison_record import (
+    AlmostStochasticOrder,
+    ComparedArmRecord,
     Comparison,
     Disagreement,
-    Estimate,
+    IntervalEstimate,
     NamedTest,
     PairComparison,
-    Resampled,
-    SecondLook,
-    StochasticOrder,
+    ResampledDifference,
+    WithoutCollapsed,
 )
 
 KEY = "best/test/accuracy"
@@ -25,7 +25,7 @@ SCORES = {
 CLAIMED = {("full", "features"): 0.0004, ("llrd_0.9", "features"): 0.0008, ("llrd_0.9", "full"): 0.61}
 
 
-def make_arm(name: str, seeds: tuple[float, ...], **changes: Any) -> ComparedArm:
+def make_arm(name: str, seeds: tuple[float, ...], **changes: Any) -> ComparedArmRecord:
     """An arm whose seeds have these accuracies; its log-loss is what is missing to 1."""
     values: dict[str, Any] = {
         "name": name,
@@ -41,7 +41,7 @@ def make_arm(name: str, seeds: tuple[float, ...], **changes: Any) -> ComparedArm
         },
         "data_fingerprint": "f" * 64,
     }
-    return ComparedArm(**values | changes)
+    return ComparedArmRecord(**values | changes)
 
 
 def make_pair(arm: str, baseline: str, p: float, metric: str = "accuracy", **changes: Any) -> PairComparison:
@@ -65,16 +65,18 @@ def make_pair(arm: str, baseline: str, p: float, metric: str = "accuracy", **cha
         "mean_arm": mean_arm if up else 1 - mean_arm,
         "mean_baseline": mean_baseline if up else 1 - mean_baseline,
         "difference": difference,
-        "both": Resampled(low=difference - 0.04, high=difference + 0.04, p=p),
-        "seeds": Resampled(low=difference - 0.03, high=difference + 0.03, p=p),
-        "examples": Resampled(low=difference - 0.015, high=difference + 0.015, p=p),
+        "both": ResampledDifference(low=difference - 0.04, high=difference + 0.04, p=p),
+        "seeds": ResampledDifference(low=difference - 0.03, high=difference + 0.03, p=p),
+        "examples": ResampledDifference(low=difference - 0.015, high=difference + 0.015, p=p),
         "source": "seeds",
         "seeds_share": 0.8,
-        "superiority": Estimate(value=1.0 if p < 0.05 else 0.54, low=0.62 if p < 0.05 else 0.2, high=1.0 if p < 0.05 else 0.83),
-        "aso": StochasticOrder(eps_min=0.03, tau=0.2, confidence=0.983),
+        "superiority": IntervalEstimate(
+            value=1.0 if p < 0.05 else 0.54, low=0.62 if p < 0.05 else 0.2, high=1.0 if p < 0.05 else 0.83
+        ),
+        "aso": AlmostStochasticOrder(eps_min=0.03, tau=0.2, confidence=0.983),
         "tests": (NamedTest(name="paired t", statistic=5.1, p=p), NamedTest(name="exact permutation", statistic=None, p=0.0625)),
         "stability": (NamedTest(name="Brown-Forsythe", statistic=0.4, p=0.55),),
-        "sd_ratio": Estimate(value=1.8, low=0.6, high=5.2),
+        "sd_ratio": IntervalEstimate(value=1.8, low=0.6, high=5.2),
         "disagreement": Disagreement(
             both_right=800.0, only_arm=210.2, only_baseline=33.4, both_wrong=190.4, statistic=9.9, p=0.0016
         ),
@@ -91,7 +93,7 @@ def make_pair(arm: str, baseline: str, p: float, metric: str = "accuracy", **cha
 def make_comparison(**changes: Any) -> Comparison:
     """Two arms that are better than the baseline, and no sure difference between the two; accuracy and log-loss."""
     arms = tuple(make_arm(name, scores) for name, scores in SCORES.items())
-    look = SecondLook(n_seeds_arm=4, n_seeds_baseline=5, difference=0.147, both=None)
+    look = WithoutCollapsed(n_seeds_arm=4, n_seeds_baseline=5, difference=0.147, both=None)
     pairs = [make_pair(a, b, p) for (a, b), p in CLAIMED.items()]
     pairs[0] = pairs[0].model_copy(update={"without_collapsed": look})
     pairs += [make_pair(a, b, 2 * p, "log_loss") for (a, b), p in CLAIMED.items()]

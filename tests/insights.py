@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bertft_core.records.insights import (
+from bertft_core.records.insight_records import (
     Agreement,
     BestOfN,
     BudgetView,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from bertft_core.records.tables import matrix_column, ragged_column
+from bertft_core.records.list_columns import matrix_column, ragged_column
 
 CANDIDATE = pa.struct([("text", pa.string()), ("start", pa.int32()), ("end", pa.int32()), ("score", pa.float32())])
 TEXTS = ("red fox jumps", "the red hen", "blue", "a fox")

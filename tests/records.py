@@ -11,23 +11,23 @@ import pyarrow as pa
 
 from bertft_core.config import StudyConfig, parse_study
 from bertft_core.metrics.classification import majority_scores, scores
+from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import (
+    DataFinding,
     DatasetCard,
     EncoderIdentity,
     Environment,
     Evaluation,
-    Finding,
     RunRecord,
     RunSpec,
     SplitCard,
-    StudyDir,
     SweepResult,
     TrialRow,
 )
-from bertft_core.records.predictions import write_predictions
-from bertft_core.records.store import write_record
-from bertft_core.records.tables import matrix_column
-from bertft_core.training.planning import plan_runs
+from bertft_core.records.list_columns import matrix_column
+from bertft_core.storage import StudyDir
+from bertft_core.storage.predictions import write_predictions
+from bertft_core.storage.study_dir import write_record
 
 LABELS = ("negative", "positive")
 N_EXAMPLES = {"train": 80, "validation": 40, "test": 40, "other_domain": 20}
@@ -65,7 +65,7 @@ def make_card(directory: Path, labels: tuple[str, ...] = LABELS, splits: dict[st
         max_length=32,
         splits={name: _split(name, n, sizes["train"], labels) for name, n in sizes.items()},
         findings=(
-            Finding(
+            DataFinding(
                 check="truncated", split="train", count=2, message="2 inputs are longer than max_length", examples=("train:7",)
             ),
         ),

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bertft_core.planning.run_specs import plan_trial
 from bertft_core.records import Evaluation, RunRecord, RunSpec, SweepResult
-from bertft_core.sweep.rules import TrialOutcome, score_so_far, trial_outcome
-from bertft_core.sweep.search import PlannedTrial, Search
-from bertft_core.training.planning import plan_trial
+from bertft_core.sweep.arm_search import PlannedTrial, Search
+from bertft_core.sweep.trial_rules import TrialOutcome, score_so_far, trial_outcome
 from tests.records import make_card, make_study
 
 LEARNING_RATES = {"low": 1e-5, "high": 1e-2, "log": True}
@@ -84,7 +84,7 @@ def finish(search: Search, train: Train = train, *, order: Callable[[list[int]],
 
 
 def train_batch(search: Search, batch: list[PlannedTrial], train: Train = train) -> dict[int, TrialOutcome]:
-    """Trial number → outcome; each seed is trained for all survivors before the next one, as in `flows.stages.search`."""
+    """Trial number → outcome; each seed is trained for all survivors before the next one, as in `flows.stages.search_stage`."""
     study, card = _study({"metric": search.metric}, search.config.model_dump()), make_card(search.journal_path.parent)
     below = search.prune_below(batch)
     runs = {trial.number: plan_trial(study, card, "full", trial.params, trial=trial.number, prune_below=below) for trial in batch}

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config import StudyConfig, parse_study
-from bertft_core.data.prepare import prepare_data
+from bertft_core.data.prepare_study_data import prepare_data
+from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import DatasetCard, RunSpec
-from bertft_core.training.planning import plan_runs
 from tests.encoders import tiny_encoder
 
 POSITIVE = {

@@ -19,10 +19,10 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def misplaced(at: tuple[int | str, ...], message: str, todo: str = "change it") -> PydanticCustomError:
+def misplaced(at: tuple[int | str, ...], message: str, hint: str = "change it") -> PydanticCustomError:
     """An error to raise in a validator that looks at more than it may name: the place to change lies at `at` below it."""
     place = ".".join(map(str, at))
-    return PydanticCustomError("misplaced", "{place}: {message}", {"at": at, "place": place, "message": message, "todo": todo})
+    return PydanticCustomError("misplaced", "{place}: {message}", {"at": at, "place": place, "message": message, "hint": hint})
 
 
 def canonical_json(value: Any) -> str:

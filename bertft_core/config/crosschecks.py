@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from bertft_core.config.base import misplaced
-from bertft_core.config.compositions import objection
-from bertft_core.config.data import RESERVED_SPLITS, BundledData, DataConfig
-from bertft_core.config.search import Choices, Range, SearchConfig
+from bertft_core.config.data_settings import RESERVED_SPLITS, BundledData, DataConfig
+from bertft_core.config.search_settings import Choices, Range, SearchConfig
 from bertft_core.config.seed_checks import check_choosing, check_number_of_seeds, check_search_seeds
-from bertft_core.config.training import TrainingConfig, merge_training
+from bertft_core.config.strategy_combinations import objection
+from bertft_core.config.training_settings import TrainingConfig, merge_training
 from bertft_core.config.yaml_text import Path
 
 if TYPE_CHECKING:
-    from bertft_core.config.study import StudyConfig
+    from bertft_core.config.study_config import StudyConfig
 
 Value = int | float | str
 

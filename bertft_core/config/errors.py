@@ -8,7 +8,7 @@ from pathlib import Path
 class UserError(Exception):
     """A mistake in a config or in data that only the user can mend; the command line shows it and exits with 2.
 
-    `path` and `line` (counted from 1) say where; `found`, `expected` and `todo` are short sentences without a full stop.
+    `path` and `line` (counted from 1) say where; `found`, `expected` and `hint` are short sentences without a full stop.
     """
 
     def __init__(
@@ -19,10 +19,10 @@ class UserError(Exception):
         line: int | None = None,
         found: str | None = None,
         expected: str | None = None,
-        todo: str | None = None,
+        hint: str | None = None,
     ) -> None:
         self.problem, self.path, self.line = problem, None if path is None else str(path), line
-        self.found, self.expected, self.todo = found, expected, todo
+        self.found, self.expected, self.hint = found, expected, hint
         super().__init__(self._text())
 
     def within(self, path: str | Path) -> UserError:
@@ -32,13 +32,13 @@ class UserError(Exception):
 
     def _text(self) -> str:
         where = "" if self.path is None else f"{self.path}:" + (f"{self.line}: " if self.line else " ")
-        rows = [("found", self.found), ("expected", self.expected), ("do", self.todo)]
+        rows = [("found", self.found), ("expected", self.expected), ("do", self.hint)]
         details = [f"  {name + ':':<10}{value}" for name, value in rows if value]
         return "\n".join([where + self.problem, *details])
 
     def __reduce__(self) -> tuple:
         """Keep every field when the error crosses a process border."""
-        fields = {key: getattr(self, key) for key in ("path", "line", "found", "expected", "todo")}
+        fields = {key: getattr(self, key) for key in ("path", "line", "found", "expected", "hint")}
         return (_rebuild, (self.problem, fields))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from bertft_core.config import yaml_text
 from bertft_core.config.errors import UserError
-from bertft_core.config.places import dotted
+from bertft_core.config.locations import dotted
 
 
 def apply_override(values: dict[str, Any], override: str) -> yaml_text.Path:
@@ -61,7 +61,7 @@ def _no_such_arm(arm: str, arms: dict[str, Any], override: str) -> UserError:
         path=f"--set {override}",
         found=arm,
         expected=f"one of {', '.join(arms)}",
-        todo=f"did you mean '{near[0]}'?" if near else f"correct the name, or give a new arm whole: arms.{arm}={{…}}",
+        hint=f"did you mean '{near[0]}'?" if near else f"correct the name, or give a new arm whole: arms.{arm}={{…}}",
     )
 
 

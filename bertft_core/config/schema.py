@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from bertft_core.config.study import StudyConfig
+from bertft_core.config.study_config import StudyConfig
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bertft_core.config.base import misplaced
-from bertft_core.config.data import RESERVED_SPLITS
-from bertft_core.config.search import SearchConfig
+from bertft_core.config.data_settings import RESERVED_SPLITS
+from bertft_core.config.search_settings import SearchConfig
 from bertft_core.config.yaml_text import Path
 
 if TYPE_CHECKING:
-    from bertft_core.config.study import StudyConfig
+    from bertft_core.config.study_config import StudyConfig
 
 
 def check_choosing(study: StudyConfig) -> None:

@@ -75,12 +75,12 @@ def _read(text: str, path: str) -> tuple[Any, dict[Path, int]]:
             f"this is no valid YAML: {error.problem or error.context}",
             path=path,
             line=mark.line + 1 if mark else None,
-            todo="mend the indentation, quotes or colons around that line",
+            hint="mend the indentation, quotes or colons around that line",
         ) from None
     except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"this is no valid YAML: {error}", path=path) from None
     except RecursionError:
-        raise UserError("this YAML is nested without end", path=path, todo="remove the alias that stands in itself") from None
+        raise UserError("this YAML is nested without end", path=path, hint="remove the alias that stands in itself") from None
 
 
 def _collect_lines(node: yaml.Node, at: Path, lines: dict[Path, int], path: str) -> None:
@@ -90,7 +90,7 @@ def _collect_lines(node: yaml.Node, at: Path, lines: dict[Path, int], path: str)
             path=path,
             line=node.start_mark.line + 1,
             expected="plain values, lists and mappings",
-            todo="remove the tag",
+            hint="remove the tag",
         )
     lines.setdefault(at, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
@@ -102,7 +102,7 @@ def _collect_lines(node: yaml.Node, at: Path, lines: dict[Path, int], path: str)
                     path=path,
                     line=key.start_mark.line + 1,
                     found=f"first on line {lines[here]}",
-                    todo="remove one of the two",
+                    hint="remove one of the two",
                 )
             lines[here] = key.start_mark.line + 1
             _collect_lines(value, here, lines, path)

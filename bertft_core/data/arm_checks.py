@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bertft_core.config import StudyConfig, UserError
-from bertft_core.config.strategies import AnyStrategy, ClassWeights, Freezing, Reinit
+from bertft_core.config.strategy_settings import AnyStrategy, ClassWeights, Freezing, Reinit
 
 
 def refuse_missing_layers(study: StudyConfig, encoder_settings: dict[str, Any]) -> None:
@@ -41,5 +41,5 @@ def _layers(strategies: Sequence[AnyStrategy], kind: type[Freezing] | type[Reini
     return next((strategy.layers for strategy in strategies if isinstance(strategy, kind)), 0)
 
 
-def _refusal(arm: str, problem: str, found: str, expected: str, todo: str = "choose fewer layers") -> UserError:
-    return UserError(f"arms.{arm}.strategies: {problem}", found=found, expected=expected, todo=todo)
+def _refusal(arm: str, problem: str, found: str, expected: str, hint: str = "choose fewer layers") -> UserError:
+    return UserError(f"arms.{arm}.strategies: {problem}", found=found, expected=expected, hint=hint)

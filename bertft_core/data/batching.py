@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bertft_core.data.prepared import PreparedSplit
+from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.seeds import derive_seed
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bertft_core.config import UserError
-from bertft_core.config.data import RESERVED_SPLITS
+from bertft_core.config.data_settings import RESERVED_SPLITS
 from bertft_core.data.examples import did_you_mean
 
 BUNDLED: dict[str, tuple[str, ...]] = {
@@ -28,6 +28,6 @@ def bundled_files(name: str) -> dict[str, Path]:
             f"there is no bundled data set '{name}'",
             found=name,
             expected=f"one of {', '.join(BUNDLED)}",
-            todo=did_you_mean(name, BUNDLED) or "choose one of them, or use source: files",
+            hint=did_you_mean(name, BUNDLED) or "choose one of them, or use source: files",
         )
     return {split: next((BUNDLED_DIR / name).glob(f"{split}.*")) for split in (*RESERVED_SPLITS, *BUNDLED[name])}

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bertft_core.config import StudyConfig, UserError
-from bertft_core.config.encoder import EncoderConfig
+from bertft_core.config.encoder_settings import EncoderConfig
 from bertft_core.data.examples import did_you_mean
-from bertft_core.records import ArmSummary, ChainLink, DatasetCard, RunRecord, RunSpec, StudyDir, StudySummary
-from bertft_core.records.choosing import best_arm, best_first
-from bertft_core.records.store import read_record
+from bertft_core.records import ArmSummary, ChainLink, DatasetCard, RunRecord, RunSpec, StudySummary
+from bertft_core.records.ranking import best_arm, best_first
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import read_record
 
 
 class KeptModel(NamedTuple):
@@ -39,7 +40,7 @@ def find_kept_model(config: EncoderConfig, home_dir: Path) -> tuple[KeptModel, t
             path=study_dir.path,
             found="no summary of it" if summary is None else "a summary of an earlier version of it",
             expected="a study that has ended",
-            todo="run it first, with the same --home: bertft run CONFIG",
+            hint="run it first, with the same --home: bertft run CONFIG",
         )
     arm = _arm(config, study, summary, study_dir)
     record = _run(config, study, arm, study_dir)
@@ -60,7 +61,7 @@ def _arm(config: EncoderConfig, study: StudyConfig, summary: StudySummary, study
                 path=study_dir.path,
                 found=config.arm,
                 expected=f"one of {', '.join(arms)}",
-                todo=did_you_mean(config.arm, arms) or "correct encoder.arm, or take it out for the best arm",
+                hint=did_you_mean(config.arm, arms) or "correct encoder.arm, or take it out for the best arm",
             )
         return arms[config.arm]
     best = best_arm(study, summary)
@@ -81,7 +82,7 @@ def _run(config: EncoderConfig, study: StudyConfig, arm: ArmSummary, study_dir: 
                 path=study_dir.path,
                 found=f"seed {config.seed}",
                 expected=f"one of {known}",
-                todo="correct encoder.seed, or take it out for the best seed",
+                hint="correct encoder.seed, or take it out for the best seed",
             )
         return records[config.seed]
     if not ranked:
@@ -96,7 +97,7 @@ def _no_such_study(name: str, home_dir: Path) -> UserError:
         path=home_dir,
         found=f"the studies {', '.join(known)}" if known else "no study at all",
         expected="a study that has been run here",
-        todo=did_you_mean(name, known) or "run that study first, with the same --home: bertft run CONFIG",
+        hint=did_you_mean(name, known) or "run that study first, with the same --home: bertft run CONFIG",
     )
 
 
@@ -106,7 +107,7 @@ def _no_model(study: StudyConfig, study_dir: StudyDir, found: str) -> UserError:
         path=study_dir.path,
         found=found,
         expected="a run that ended well",
-        todo=f"see what went wrong with: bertft status {study.name}",
+        hint=f"see what went wrong with: bertft status {study.name}",
     )
 
 
@@ -117,5 +118,5 @@ def _not_kept(study: StudyConfig, record: RunRecord, directory: Path) -> UserErr
         path=directory,
         found=f"retention.checkpoints: {study.retention.checkpoints}",
         expected="the saved model of that run",
-        todo=again if study.retention.checkpoints == "none" else f"{again}, or take out encoder.seed",
+        hint=again if study.retention.checkpoints == "none" else f"{again}, or take out encoder.seed",
     )

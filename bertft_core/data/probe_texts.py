@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from bertft_core.config.base import digest_of
-from bertft_core.config.probes import MaskedLMProbe, ProbesConfig, is_text_file
+from bertft_core.config.probe_settings import MaskedLMProbe, ProbesConfig, is_text_file
 from bertft_core.data.bundled import bundled_files
-from bertft_core.data.examples import Example, Place, text_of
+from bertft_core.data.examples import Example, SourceLocation, text_of
 from bertft_core.data.readers import read_text
-from bertft_core.data.readers.files import no_file
+from bertft_core.data.readers.file_text import no_file
 from bertft_core.records.probe_record import PROBE_VERSION
 
 UNSEEN = ("validation", "test")
@@ -23,7 +23,7 @@ def read_probe_texts(probe: MaskedLMProbe) -> tuple[Example, ...]:
     """
     paragraphs = [(path, line, cells) for path in _paths(probe.text) for line, cells in read_text(path)]
     return tuple(
-        Example(f"probe-{position:05d}", (text_of(cells[0], "text", Place(str(path), line)),), None, line)
+        Example(f"probe-{position:05d}", (text_of(cells[0], "text", SourceLocation(str(path), line)),), None, line)
         for position, (path, line, cells) in enumerate(paragraphs[: probe.n_texts])
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config import UserError
-from bertft_core.config.data import BundledData, DataConfig, FileData
+from bertft_core.config.data_settings import BundledData, DataConfig, FileData
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.bundled import bundled_files
 from bertft_core.data.examples import RawSplit, ReadExample, read_split
@@ -62,7 +62,7 @@ def _refuse_foreign_formats(data: FileData, kind: str) -> None:
                 path=path,
                 found=data.format or format_of(Path(path)),
                 expected="one of csv, tsv, jsonl, parquet",
-                todo=f"set head: {meant_for}, or give the examples in another format",
+                hint=f"set head: {meant_for}, or give the examples in another format",
             )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bertft_core.config import UserError
-from bertft_core.config.data import SplitConfig
+from bertft_core.config.data_settings import SplitConfig
 from bertft_core.data.examples import Example, RawSplit
 from bertft_core.seeds import derive_seed
 
@@ -40,7 +40,7 @@ def subsample(splits: Mapping[str, RawSplit], sizes: Mapping[str, int], study_se
             f"data.subsample names the split '{unknown[0]}', which is not there",
             found=unknown[0],
             expected=f"one of {', '.join(splits)}",
-            todo="correct the name or take it out",
+            hint="correct the name or take it out",
         )
     kept = dict(splits)
     for name, n in sizes.items():
@@ -105,5 +105,5 @@ def _too_few(name: str, source: RawSplit, label: str) -> UserError:
         line=left[0].line,
         found=f"{len(left)} left in train, {n_texts} different",
         expected="at least one for each split made, and one to learn from",
-        todo=f"add {more}, give a file as data.{name}, or make data.split.{name}_ratio smaller",
+        hint=f"add {more}, give a file as data.{name}, or make data.split.{name}_ratio smaller",
     )

@@ -56,7 +56,7 @@ def refuse_too_long(max_length: int, encoder: EncoderFiles) -> None:
             path=encoder.directory / "config.json",
             found=f"{max_length} word pieces",
             expected=f"at most {limit} word pieces",
-            todo=f"set data.max_length to {limit} or less",
+            hint=f"set data.max_length to {limit} or less",
         )
 
 
@@ -78,8 +78,8 @@ def load_tokenizer(encoder: EncoderFiles) -> Any:
 
 
 def _unusable(encoder: EncoderFiles, found: str, expected: str) -> UserError:
-    todo = "save the model's own tokenizer beside it with save_pretrained"
-    return UserError("the encoder's tokenizer cannot be used", path=encoder.directory, found=found, expected=expected, todo=todo)
+    hint = "save the model's own tokenizer beside it with save_pretrained"
+    return UserError("the encoder's tokenizer cannot be used", path=encoder.directory, found=found, expected=expected, hint=hint)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bertft_core.config.head import Direction
-from bertft_core.evaluation.intervals import LEVEL, cells_of, interval_of_mean
-from bertft_core.records import ArmSummary, Difference, Margin
-from bertft_core.statistics.complete_grid import Cell
+from bertft_core.config.head_settings import Direction
+from bertft_core.records import ArmSummary, Difference, GainOverMajority
+from bertft_core.records.summary import cells_of, scores_by_index
+from bertft_core.statistics.complete_grid import GridCell
 from bertft_core.statistics.crossed_mean import FEWEST_LEVELS
+from bertft_core.statistics.intervals import LEVEL, interval_of_mean
 
 IN_POINTS = frozenset({"accuracy", "accuracy_and_f1", "ece", "precision", "recall", "hamming_loss", "average_precision_macro"})
 """Shares, as is everything that is an F1 or an exact match: their differences are told in points, hundredths."""
@@ -42,9 +43,9 @@ def difference(arm: ArmSummary, baseline: ArmSummary, key: str, direction: Direc
     )
 
 
-def margin(
+def gain_over_majority(
     arm: ArmSummary, key: str, constant_score: float, constant: str, direction: Direction, level: float = LEVEL
-) -> Margin | None:
+) -> GainOverMajority | None:
     """`key` (checkpoint/split/metric) of an arm minus the score of the constant predictor; None when no seed has a score.
 
     `constant` says what that one answers, such as 'the most frequent label'. Collapsed runs are in; fewer than three seeds are
@@ -58,7 +59,7 @@ def margin(
     _, split, metric = key.split("/", 2)
     told = Told(arm.arm, f"always answering {constant} ({constant_score:.3f})", split, metric, direction, "it has")
     sentence = "; ".join([told.sentence(gaps, level, cells), *left_out(arm)])
-    return Margin(
+    return GainOverMajority(
         arm=arm.arm,
         constant_score=constant_score,
         n=len(gaps),
@@ -69,18 +70,13 @@ def margin(
     )
 
 
-def _interval(gaps: list[float], cells: list[Cell] | None, level: float) -> tuple[float, float] | tuple[None, None]:
+def _interval(gaps: list[float], cells: list[GridCell] | None, level: float) -> tuple[float, float] | tuple[None, None]:
     return (interval_of_mean(gaps, cells, level) or (None, None)) if len(gaps) >= FEWEST_SEEDS else (None, None)
 
 
-def _cells(arm: ArmSummary, indices: Sequence[int]) -> list[Cell] | None:
+def _cells(arm: ArmSummary, indices: Sequence[int]) -> list[GridCell] | None:
     by_index = {seed.index: seed for seed in arm.seeds}
     return cells_of([by_index[index] for index in indices])
-
-
-def scores_by_index(arm: ArmSummary, key: str) -> Mapping[int, float]:
-    """Seed index → score, of the runs that have one."""
-    return {seed.index: seed.scores[key] for seed in arm.seeds if key in seed.scores}
 
 
 def told_in_points(metric: str) -> bool:
@@ -111,7 +107,7 @@ class Told:
         self.in_points = told_in_points(metric)
         self.what = f"{metric}, {split}" + ("; lower is better" if direction == "minimize" else "")
 
-    def sentence(self, gaps: list[float], level: float = LEVEL, cells: list[Cell] | None = None) -> str:
+    def sentence(self, gaps: list[float], level: float = LEVEL, cells: list[GridCell] | None = None) -> str:
         """What these differences over seeds say; `level` is that of one look where the number of seeds was decided by looking.
 
         `cells` are the places of runs of a crossed design, which share seeds and are not called seeds.
@@ -150,7 +146,7 @@ class Told:
         return f"{scaled:{'+' if sign else ''}.{decimals}f}".replace("-", "−")
 
 
-def _over(gaps: Sequence[float], cells: Sequence[Cell] | None) -> str:
+def _over(gaps: Sequence[float], cells: Sequence[GridCell] | None) -> str:
     """`4 seeds` or `9 runs of a crossed design (3 init × 3 order seeds)`."""
     if cells is None:
         return f"{len(gaps)} seeds"

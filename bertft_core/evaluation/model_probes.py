@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bertft_core.evaluation.scored_run import Found, ScoredRun
+from bertft_core.evaluation.probed_run import Found, ScoredRun
 from bertft_core.records.probe_record import MaskedLMScores
 
 NO_MODEL = "its model was not kept; --force trains it again"

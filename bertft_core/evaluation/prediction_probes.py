@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bertft_core.evaluation.calibration import calibration_scores, fit_temperature
-from bertft_core.evaluation.scored_run import Found, ScoredRun
-from bertft_core.metrics.columns import ragged, vector
+from bertft_core.evaluation.probed_run import Found, ScoredRun
+from bertft_core.metrics.prediction_columns import ragged, vector
 from bertft_core.metrics.seed_means import logits_of, words_of
 
 

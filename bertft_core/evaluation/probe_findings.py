@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from bertft_core.config.study import StudyConfig
+from bertft_core.config.study_config import StudyConfig
 from bertft_core.records.probe_summary import ProbeAbsence, ProbeFinding, ProbeRow
 
 FORGOTTEN_NATS = 0.1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bertft_core.evaluation.scored_run import Found, ScoredRun
+from bertft_core.evaluation.probed_run import Found, ScoredRun
 
 NOT_WATCHED = "its gradients were not watched when it was trained; --force trains it again"
 

@@ -1,8 +1,8 @@
 """Task heads: one file per task type, chosen by the head's `kind`.
 
-Each module offers `build` (the `AutoModelFor…` with a fresh head), `work` (what the encoder reads for some examples), `tail` (the
-part of the model behind the encoder, so that the encoder can be run without padding or only once; None for a family whose parts
-are not known), `loss_sum`, `outputs` (a row for each example) and `predictions` (the table of all rows).
+Each module offers `build` (the `AutoModelFor…` with a fresh head), `head_inputs` (what the encoder reads for some examples),
+`head_forward` (the part of the model behind the encoder, so that the encoder can be run without padding or only once; None for a
+family whose parts are not known), `loss_sum`, `outputs` (a row for each example) and `predictions` (the table of all rows).
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from bertft_core.heads import (
     multi_label,
     question_answering,
     regression,
-    standardising,
+    target_scaling,
     token_classification,
 )
 
@@ -30,7 +30,7 @@ HEADS: dict[str, ModuleType] = {
 }
 """Kind of the head → its module."""
 TAKE_FROM_TRAIN: dict[str, Callable[[Any, Any], None]] = {
-    "regression": standardising.standardise,
+    "regression": target_scaling.standardise,
     "masked_lm": frequencies.start_from_frequencies,
 }
 """Kind of the head → what its fresh model is told of the training set, before the first step."""

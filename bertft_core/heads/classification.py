@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from bertft_core.config.head import ClassificationHead
+from bertft_core.config.head_settings import ClassificationHead
 from bertft_core.heads import pooling
-from bertft_core.heads.shaping import PLAIN, LossShape, cross_entropy_sum, precise
-from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work
-from bertft_core.records.tables import matrix_column
+from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit
+from bertft_core.heads.loss_shapes import PLAIN, LossShape, cross_entropy_sum, precise
+from bertft_core.records.list_columns import matrix_column
 
 CONSTANT = True
 """The same examples are the same work in every epoch."""
@@ -26,11 +26,11 @@ def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, config
     return pooling.build(encoder_dir, labels, dropout, config.pooling, problem_type="single_label_classification")
 
 
-def work(
+def head_inputs(
     split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: ClassificationHead, draw: Draw | None = None
-) -> Work:
+) -> HeadInputs:
     """Reading the examples; targets are their labels [n]."""
-    return pooling.text_work(split, indices, config.pooling, config.aggregate, split.labels[indices])
+    return pooling.text_inputs(split, indices, config.pooling, config.aggregate, split.labels[indices])
 
 
 def own_logits(output: Any) -> Tensor:
@@ -38,18 +38,20 @@ def own_logits(output: Any) -> Tensor:
     return output.logits  # type: ignore[no-any-return]
 
 
-def tail(model: PreTrainedModel, config: ClassificationHead, work: Work) -> Tail | None:
-    """See `pooling.tail_of`: logits [windows, classes]."""
-    return pooling.tail_of(model, config.pooling, work)
+def head_forward(model: PreTrainedModel, config: ClassificationHead, work: HeadInputs) -> HeadForward | None:
+    """See `pooling.head_forward_of`: logits [windows, classes]."""
+    return pooling.head_forward_of(model, config.pooling, work)
 
 
-def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: ClassificationHead, shape: LossShape = PLAIN) -> Tensor:
+def loss_sum(
+    model: PreTrainedModel, logits: Tensor, work: HeadInputs, config: ClassificationHead, shape: LossShape = PLAIN
+) -> Tensor:
     """Cross-entropy summed over the examples, in nats, of logits [windows, classes]. Scalar in fp32."""
     logits = pooling.aggregated(precise(logits), work, config.aggregate)
     return cross_entropy_sum(logits, torch.from_numpy(work.targets).to(logits.device), shape)
 
 
-def outputs(model: PreTrainedModel, logits: Tensor, work: Work, config: ClassificationHead) -> list[np.ndarray]:
+def outputs(model: PreTrainedModel, logits: Tensor, work: HeadInputs, config: ClassificationHead) -> list[np.ndarray]:
     """The logits [classes] of each example, float32."""
     return list(pooling.aggregated(logits.float(), work, config.aggregate).cpu().numpy())
 

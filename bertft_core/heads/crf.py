@@ -115,7 +115,7 @@ class CRF(nn.Module):
                 crf = cls(len(start), (start, end, transitions))
             crf.load_state_dict(tensors)
         except FileNotFoundError as error:
-            raise UserError("no CRF beside this checkpoint", path=path, todo="train with head.crf, or open it without") from error
+            raise UserError("no CRF beside this checkpoint", path=path, hint="train with head.crf, or open it without") from error
         except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
             raise UserError("not a CRF of bertft, or a broken one", path=path, found=str(error).splitlines()[0]) from error
         return crf

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bertft_core.heads.work import TokenisedSplit
+from bertft_core.heads.inputs import TokenisedSplit
 from bertft_core.masking import Vocabulary
 
 

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForMaskedLM, PreTrainedModel
 
-from bertft_core.config.head import MaskedLMHead
-from bertft_core.heads.loading import load
-from bertft_core.heads.shaping import PLAIN, LossShape, cross_entropy_sum, precise
-from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work, windows_work
+from bertft_core.config.head_settings import MaskedLMHead
+from bertft_core.heads.encoder_loading import load
+from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit, window_inputs
+from bertft_core.heads.loss_shapes import PLAIN, LossShape, cross_entropy_sum, precise
 from bertft_core.masking import Masks, Vocabulary, draw_masks
 
 CONSTANT = False
@@ -69,7 +69,9 @@ def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, config
     return load(AutoModelForMaskedLM, encoder_dir, dropout)
 
 
-def work(split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: MaskedLMHead, draw: Draw | None = None) -> Work:
+def head_inputs(
+    split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: MaskedLMHead, draw: Draw | None = None
+) -> HeadInputs:
     """Reading the examples with some pieces hidden: those that `draw` chooses, or without it those of evaluation."""
     vocabulary = Vocabulary.from_metadata(split.metadata)
     shown, positions, pieces = [], [], []
@@ -88,7 +90,7 @@ def work(split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: Mas
         start += len(ids)
     n_of = np.array([len(of) for of in pieces], np.int64)
     targets = Hidden(np.concatenate(pieces).astype(np.int64), n_of)
-    return windows_work(
+    return window_inputs(
         split,
         indices,
         positions=np.concatenate(positions),
@@ -103,7 +105,7 @@ def own_logits(output: Any) -> Tensor:
     return output.logits  # type: ignore[no-any-return]
 
 
-def tail(model: PreTrainedModel, config: MaskedLMHead, work: Work) -> Tail | None:
+def head_forward(model: PreTrainedModel, config: MaskedLMHead, work: HeadInputs) -> HeadForward | None:
     """The states [m, hidden] as the vocabulary layer wants them; it follows in `logits_of`, slice by slice."""
     return _as_the_layer_reads_them if model.config.model_type in VOCABULARY_LAYER else None
 
@@ -124,14 +126,14 @@ def logits_of(model: PreTrainedModel, values: Tensor) -> Tensor:
         return precise(layer(model, values))
 
 
-def _slices(model: PreTrainedModel, values: Tensor, work: Work) -> Iterator[tuple[Tensor, Tensor]]:
+def _slices(model: PreTrainedModel, values: Tensor, work: HeadInputs) -> Iterator[tuple[Tensor, Tensor]]:
     """Values and targets of as many pieces as have few enough logits."""
     n_rows = max(1, MAX_LOGITS // model.config.vocab_size)
     targets = torch.from_numpy(work.targets.pieces).to(values.device)
     yield from zip(values.split(n_rows), targets.split(n_rows), strict=True)
 
 
-def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: MaskedLMHead, shape: LossShape = PLAIN) -> Tensor:
+def loss_sum(model: PreTrainedModel, logits: Tensor, work: HeadInputs, config: MaskedLMHead, shape: LossShape = PLAIN) -> Tensor:
     """Cross-entropy summed over the hidden pieces, in nats. Scalar in fp32."""
 
     def slice_loss(values: Tensor, targets: Tensor) -> Tensor:
@@ -143,7 +145,7 @@ def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: MaskedL
     return torch.stack([checkpoint(slice_loss, *part, use_reentrant=False) for part in slices]).sum()
 
 
-def outputs(model: PreTrainedModel, logits: Tensor, work: Work, config: MaskedLMHead) -> list[Row | None]:
+def outputs(model: PreTrainedModel, logits: Tensor, work: HeadInputs, config: MaskedLMHead) -> list[Row | None]:
     """Of each example: how many pieces are hidden, for how many the likeliest answer is right, and the loss summed in nats.
 
     None for an example whose loss is not finite.

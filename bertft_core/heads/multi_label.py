@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from bertft_core.config.head import MultiLabelHead
+from bertft_core.config.head_settings import MultiLabelHead
 from bertft_core.heads import pooling
-from bertft_core.heads.shaping import PLAIN, LossShape, binary_cross_entropy_sum, precise
-from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work
-from bertft_core.records.tables import matrix_column
+from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit
+from bertft_core.heads.loss_shapes import PLAIN, LossShape, binary_cross_entropy_sum, precise
+from bertft_core.records.list_columns import matrix_column
 
 CONSTANT = True
 """The same examples are the same work in every epoch."""
@@ -26,10 +26,12 @@ def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, config
     return pooling.build(encoder_dir, labels, dropout, config.pooling, problem_type="multi_label_classification")
 
 
-def work(split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: MultiLabelHead, draw: Draw | None = None) -> Work:
+def head_inputs(
+    split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: MultiLabelHead, draw: Draw | None = None
+) -> HeadInputs:
     """Reading the examples; targets are 0 or 1 for each label [n, labels], and each of these cells is one target of the loss."""
     targets = split.matrix("label")[indices]
-    return pooling.text_work(split, indices, config.pooling, config.aggregate, targets, n_targets=targets.size)
+    return pooling.text_inputs(split, indices, config.pooling, config.aggregate, targets, n_targets=targets.size)
 
 
 def own_logits(output: Any) -> Tensor:
@@ -37,19 +39,21 @@ def own_logits(output: Any) -> Tensor:
     return output.logits  # type: ignore[no-any-return]
 
 
-def tail(model: PreTrainedModel, config: MultiLabelHead, work: Work) -> Tail | None:
-    """See `pooling.tail_of`: logits [windows, labels]."""
-    return pooling.tail_of(model, config.pooling, work)
+def head_forward(model: PreTrainedModel, config: MultiLabelHead, work: HeadInputs) -> HeadForward | None:
+    """See `pooling.head_forward_of`: logits [windows, labels]."""
+    return pooling.head_forward_of(model, config.pooling, work)
 
 
-def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: MultiLabelHead, shape: LossShape = PLAIN) -> Tensor:
+def loss_sum(
+    model: PreTrainedModel, logits: Tensor, work: HeadInputs, config: MultiLabelHead, shape: LossShape = PLAIN
+) -> Tensor:
     """Binary cross-entropy summed over examples and labels, in nats, of logits [windows, labels]. Scalar in fp32."""
     logits = pooling.aggregated(precise(logits), work, config.aggregate)
     targets = torch.from_numpy(work.targets).to(logits)
     return binary_cross_entropy_sum(logits, targets, shape)
 
 
-def outputs(model: PreTrainedModel, logits: Tensor, work: Work, config: MultiLabelHead) -> list[np.ndarray]:
+def outputs(model: PreTrainedModel, logits: Tensor, work: HeadInputs, config: MultiLabelHead) -> list[np.ndarray]:
     """The logits [labels] of each example, float32."""
     return list(pooling.aggregated(logits.float(), work, config.aggregate).cpu().numpy())
 

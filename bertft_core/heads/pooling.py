@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from bertft_core.config import UserError
-from bertft_core.heads.loading import load
-from bertft_core.heads.work import Tail, TokenisedSplit, Work, windows_work
+from bertft_core.heads.encoder_loading import load
+from bertft_core.heads.inputs import HeadForward, HeadInputs, TokenisedSplit, window_inputs
 
 
 def _bert(model: Any, first: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, poolin
     return model
 
 
-def tail_of(model: Any, pooling: str, work: Work) -> Tail | None:
+def head_forward_of(model: Any, pooling: str, work: HeadInputs) -> HeadForward | None:
     """The part of the model behind the encoder, or None for a family whose parts are not known (`pooler` only)."""
     model_type = model.config.model_type
     if model_type not in OWN_POOLING:
@@ -95,35 +95,35 @@ def refuse_unknown_family(model_type: str, pooling: str) -> None:
             f"head.pooling: {pooling} is not there for encoders of the type '{model_type}'",
             found=model_type,
             expected=f"one of {', '.join(OWN_POOLING)}",
-            todo="use head.pooling=pooler, which is the model's own",
+            hint="use head.pooling=pooler, which is the model's own",
         )
 
 
-def text_work(
+def text_inputs(
     split: TokenisedSplit,
     indices: Sequence[int] | np.ndarray,
     pooling: str,
     aggregate: str,
     targets: np.ndarray,
     n_targets: int | None = None,
-) -> Work:
+) -> HeadInputs:
     """Reading texts: the first token of every window, or with `mean` all of its tokens. Every text is one target by default."""
     n_targets = len(indices) if n_targets is None else n_targets
-    work = windows_work(split, indices, positions=None, n_targets=n_targets, targets=targets)
+    work = window_inputs(split, indices, positions=None, n_targets=n_targets, targets=targets)
     if aggregate == "first" and len(work.window_lengths) > len(indices):
         work = _first_windows(work)
     if pooling != "mean":
         return work
-    return Work(**{**vars(work), "positions": np.arange(len(work.input_ids))})
+    return HeadInputs(**{**vars(work), "positions": np.arange(len(work.input_ids))})
 
 
-def _first_windows(work: Work) -> Work:
+def _first_windows(work: HeadInputs) -> HeadInputs:
     """Only the first window of each example is read at all."""
     firsts = np.concatenate([[0], np.cumsum(work.windows_of)[:-1]])
     kept = np.zeros(len(work.window_lengths), bool)
     kept[firsts] = True
     pieces = np.repeat(kept, work.window_lengths)
-    return Work(
+    return HeadInputs(
         **{
             **vars(work),
             "input_ids": work.input_ids[pieces],
@@ -134,7 +134,7 @@ def _first_windows(work: Work) -> Work:
     )
 
 
-def aggregated(logits: Tensor, work: Work, aggregate: str) -> Tensor:
+def aggregated(logits: Tensor, work: HeadInputs, aggregate: str) -> Tensor:
     """Logits of windows [w, k] → logits of examples [n, k]: the mean or the largest of each example's windows."""
     if len(logits) == len(work.windows_of):
         return logits

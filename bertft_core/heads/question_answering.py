@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForQuestionAnswering, PreTrainedModel
 
-from bertft_core.config.head import QuestionAnsweringHead
-from bertft_core.heads.answers import NBest, best_answers, null_scores
-from bertft_core.heads.loading import load
-from bertft_core.heads.shaping import PLAIN, LossShape, cross_entropy_sum, precise
-from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work, windows_work
+from bertft_core.config.head_settings import QuestionAnsweringHead
+from bertft_core.heads.encoder_loading import load
+from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit, window_inputs
+from bertft_core.heads.loss_shapes import PLAIN, LossShape, cross_entropy_sum, precise
+from bertft_core.heads.span_decoding import NBest, best_answers, null_scores
 
 CONSTANT = False
 """The same questions are the same work in every epoch, but the states of all their pieces are too many to be kept."""
@@ -45,15 +45,15 @@ def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, config
     return load(AutoModelForQuestionAnswering, encoder_dir, dropout, num_labels=2)
 
 
-def work(
+def head_inputs(
     split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: QuestionAnsweringHead, draw: Draw | None = None
-) -> Work:
+) -> HeadInputs:
     """Reading all pieces of all windows; targets are `Spans`, counted by windows."""
     starts, ends, nulls = (
         np.concatenate([split.ragged(name, i) for i in indices]).astype(np.int64) for name in ("starts", "ends", "nulls")
     )
     offsets = np.concatenate([split.ragged("offsets", i) for i in indices]).reshape(-1, 2)
-    return windows_work(
+    return window_inputs(
         split,
         indices,
         positions=np.arange(len(offsets)),
@@ -67,7 +67,7 @@ def own_logits(output: Any) -> Tensor:
     return torch.stack([output.start_logits, output.end_logits], dim=-1)
 
 
-def tail(model: PreTrainedModel, config: QuestionAnsweringHead, work: Work) -> Tail | None:
+def head_forward(model: PreTrainedModel, config: QuestionAnsweringHead, work: HeadInputs) -> HeadForward | None:
     """Start and end logits [T, 2]; None for a family whose parts are not known."""
     head: Any = model
     if model.config.model_type == "distilbert":
@@ -76,7 +76,7 @@ def tail(model: PreTrainedModel, config: QuestionAnsweringHead, work: Work) -> T
 
 
 def loss_sum(
-    model: PreTrainedModel, logits: Tensor, work: Work, config: QuestionAnsweringHead, shape: LossShape = PLAIN
+    model: PreTrainedModel, logits: Tensor, work: HeadInputs, config: QuestionAnsweringHead, shape: LossShape = PLAIN
 ) -> Tensor:
     """Half the cross-entropy of start plus that of end over the real pieces of a window, summed over windows; scalar, fp32.
 
@@ -99,7 +99,7 @@ def _flat(windows: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     return windows.transpose(1, 2).flatten(0, 1), targets.flatten()
 
 
-def outputs(model: PreTrainedModel, logits: Tensor, work: Work, config: QuestionAnsweringHead) -> list[tuple[float, NBest]]:
+def outputs(model: PreTrainedModel, logits: Tensor, work: HeadInputs, config: QuestionAnsweringHead) -> list[tuple[float, NBest]]:
     """The null score and the best answers of each question, from `logits` [T, 2]."""
     values, spans = logits.float().cpu().numpy(), work.targets
     best = best_answers(values, spans.offsets, work.window_lengths, work.windows_of, config.n_best, config.max_answer_length)

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from bertft_core.config.head import RegressionHead
+from bertft_core.config.head_settings import RegressionHead
 from bertft_core.heads import pooling
-from bertft_core.heads.shaping import PLAIN, LossShape, precise
-from bertft_core.heads.standardising import target_std
-from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work
+from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit
+from bertft_core.heads.loss_shapes import PLAIN, LossShape, precise
+from bertft_core.heads.target_scaling import target_std
 
 CONSTANT = True
 """The same examples are the same work in every epoch."""
@@ -26,9 +26,11 @@ def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, config
     return pooling.build(encoder_dir, labels, dropout, config.pooling, problem_type="regression", num_labels=1)
 
 
-def work(split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: RegressionHead, draw: Draw | None = None) -> Work:
+def head_inputs(
+    split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: RegressionHead, draw: Draw | None = None
+) -> HeadInputs:
     """Reading the examples; targets are their numbers [n]."""
-    return pooling.text_work(split, indices, config.pooling, config.aggregate, split.values("label")[indices])
+    return pooling.text_inputs(split, indices, config.pooling, config.aggregate, split.values("label")[indices])
 
 
 def own_logits(output: Any) -> Tensor:
@@ -36,12 +38,14 @@ def own_logits(output: Any) -> Tensor:
     return output.logits  # type: ignore[no-any-return]
 
 
-def tail(model: PreTrainedModel, config: RegressionHead, work: Work) -> Tail | None:
-    """See `pooling.tail_of`: outputs [windows, 1]."""
-    return pooling.tail_of(model, config.pooling, work)
+def head_forward(model: PreTrainedModel, config: RegressionHead, work: HeadInputs) -> HeadForward | None:
+    """See `pooling.head_forward_of`: outputs [windows, 1]."""
+    return pooling.head_forward_of(model, config.pooling, work)
 
 
-def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: RegressionHead, shape: LossShape = PLAIN) -> Tensor:
+def loss_sum(
+    model: PreTrainedModel, logits: Tensor, work: HeadInputs, config: RegressionHead, shape: LossShape = PLAIN
+) -> Tensor:
     """Squared error summed over the examples, in units of the training targets' variance, of outputs [windows, 1].
 
     Always to answer the training mean costs 1 for each example. Scalar in fp32. No strategy shapes it.
@@ -51,7 +55,7 @@ def loss_sum(model: PreTrainedModel, logits: Tensor, work: Work, config: Regress
     return errors.square().sum()
 
 
-def outputs(model: PreTrainedModel, logits: Tensor, work: Work, config: RegressionHead) -> list[float]:
+def outputs(model: PreTrainedModel, logits: Tensor, work: HeadInputs, config: RegressionHead) -> list[float]:
     """The number of each example."""
     return pooling.aggregated(logits.float(), work, config.aggregate)[:, 0].tolist()  # type: ignore[no-any-return]
 

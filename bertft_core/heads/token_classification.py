@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
-from bertft_core.config.head import TokenClassificationHead
+from bertft_core.config.head_settings import TokenClassificationHead
 from bertft_core.heads.crf import CRF
-from bertft_core.heads.loading import load
-from bertft_core.heads.shaping import PLAIN, LossShape, cross_entropy_sum, precise
-from bertft_core.heads.work import Draw, Tail, TokenisedSplit, Work, windows_work
+from bertft_core.heads.encoder_loading import load
+from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit, window_inputs
+from bertft_core.heads.loss_shapes import PLAIN, LossShape, cross_entropy_sum, precise
 from bertft_core.metrics.tag_schemes import allowed_transitions, scheme_of
-from bertft_core.records.tables import ragged_column
+from bertft_core.records.list_columns import ragged_column
 
 CONSTANT = True
 """Training and scoring look at the same pieces, those of `word_prediction` and the first one of each word."""
@@ -69,9 +69,9 @@ def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, config
     return model
 
 
-def work(
+def head_inputs(
     split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: TokenClassificationHead, draw: Draw | None = None
-) -> Work:
+) -> HeadInputs:
     """Reading every window; positions are the pieces that speak for each word."""
     offset = 0
     starts, lengths = [], []
@@ -82,7 +82,7 @@ def work(
     tags = [split.ragged("tags", i).astype(np.int64) for i in indices]
     positions, rows = _speaking(np.concatenate(starts), np.concatenate(lengths), config.word_prediction)
     words = Words(np.concatenate(tags), np.array([len(sentence) for sentence in tags]), rows)
-    return windows_work(split, indices, positions=positions, n_targets=len(words.tags), targets=words)
+    return window_inputs(split, indices, positions=positions, n_targets=len(words.tags), targets=words)
 
 
 def _speaking(starts: Ints, lengths: Ints, which: str) -> tuple[Ints, Ints]:
@@ -98,7 +98,7 @@ def own_logits(output: Any) -> Tensor:
     return output.logits  # type: ignore[no-any-return]
 
 
-def tail(model: PreTrainedModel, config: TokenClassificationHead, work: Work) -> Tail | None:
+def head_forward(model: PreTrainedModel, config: TokenClassificationHead, work: HeadInputs) -> HeadForward | None:
     """Logits [pieces, labels] behind the encoder; None for a family that is not known."""
     if model.config.model_type not in FAMILIES:
         return None
@@ -111,7 +111,7 @@ def _crf(model: PreTrainedModel) -> CRF:
 
 
 def loss_sum(
-    model: PreTrainedModel, logits: Tensor, work: Work, config: TokenClassificationHead, shape: LossShape = PLAIN
+    model: PreTrainedModel, logits: Tensor, work: HeadInputs, config: TokenClassificationHead, shape: LossShape = PLAIN
 ) -> Tensor:
     """Summed over the words, in nats: cross-entropy at first pieces, or -log p of the tag sequence of whole sentences. fp32."""
     words: Words = work.targets
@@ -122,7 +122,7 @@ def loss_sum(
     return cross_entropy_sum(emissions, tags, shape)
 
 
-def outputs(model: PreTrainedModel, logits: Tensor, work: Work, config: TokenClassificationHead) -> list[Tagged]:
+def outputs(model: PreTrainedModel, logits: Tensor, work: HeadInputs, config: TokenClassificationHead) -> list[Tagged]:
     """Logits and predicted label of each word, for each sentence: the largest logit (the first of equals) or Viterbi's path."""
     words: Words = work.targets
     of_words = _word_logits(logits.float().cpu().numpy(), words, config.word_prediction)

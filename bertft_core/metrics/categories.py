@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from bertft_core.config.head import AnyHead
-from bertft_core.metrics.columns import column, matrix, ragged, vector
-from bertft_core.metrics.counts import Bools, Ints
+from bertft_core.config.head_settings import AnyHead
+from bertft_core.metrics.precision_recall import Bools, Ints
+from bertft_core.metrics.prediction_columns import column, matrix, ragged, vector
 from bertft_core.metrics.question_answering import per_question, predicted_texts
 from bertft_core.metrics.seed_means import Floats, logits_of, sigmoid, softmax, words_of
 from bertft_core.metrics.squad_text import normalise

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from bertft_core.metrics.columns import matrix, vector
+from bertft_core.metrics.prediction_columns import matrix, vector
 
 Floats = NDArray[np.floating]
 Ints = NDArray[np.integer]

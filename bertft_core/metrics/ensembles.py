@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from bertft_core.config.head import AnyHead
-from bertft_core.metrics.columns import ragged, vector
+from bertft_core.config.head_settings import AnyHead
+from bertft_core.metrics.prediction_columns import ragged, vector
 from bertft_core.metrics.seed_means import (
     Floats,
     QuestionMean,
@@ -23,7 +23,7 @@ from bertft_core.metrics.seed_means import (
     sigmoid,
     word_probabilities,
 )
-from bertft_core.records.tables import matrix_column, ragged_column
+from bertft_core.records.list_columns import matrix_column, ragged_column
 
 Labels = tuple[str, ...]
 

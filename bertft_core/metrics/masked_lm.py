@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pyarrow as pa
 
-from bertft_core.metrics.columns import ragged, vector
-from bertft_core.metrics.counts import Ints
+from bertft_core.metrics.precision_recall import Ints
+from bertft_core.metrics.prediction_columns import ragged, vector
 
 CONSTANT = "the most frequent word piece"
 """What the constant predictor answers with."""

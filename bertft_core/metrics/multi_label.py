@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from bertft_core.metrics.columns import matrix
-from bertft_core.metrics.counts import Bools, Floats, by_name, f1_of, ratio
+from bertft_core.metrics.precision_recall import Bools, Floats, by_name, f1_of, ratio
+from bertft_core.metrics.prediction_columns import matrix
 
 CONSTANT = "the labels that more than half of the training examples have"
 """What the constant predictor answers with."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bertft_core.metrics.counts import Bools, Floats
+from bertft_core.metrics.precision_recall import Bools, Floats
 
 EQUAL = 1e-9
 """Mean scores closer than this are equal: they are sums of the same numbers in another order."""

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from bertft_core.metrics.columns import column, list_lengths, numbers, vector
-from bertft_core.metrics.counts import Bools, Floats, Ints
 from bertft_core.metrics.null_threshold import best_threshold, mean_score, official_best
+from bertft_core.metrics.precision_recall import Bools, Floats, Ints
+from bertft_core.metrics.prediction_columns import column, list_lengths, numbers, vector
 from bertft_core.metrics.squad_text import exact_score, f1_score
 
 MEASURES = {"exact": exact_score, "f1": f1_score}

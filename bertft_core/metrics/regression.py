@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from bertft_core.metrics.columns import vector
-from bertft_core.metrics.counts import Floats
+from bertft_core.metrics.precision_recall import Floats
+from bertft_core.metrics.prediction_columns import vector
 
 CONSTANT = "the training mean"
 """What the constant predictor answers with."""

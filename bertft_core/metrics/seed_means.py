@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from bertft_core.metrics.columns import column, matrix, numbers
+from bertft_core.metrics.prediction_columns import column, matrix, numbers
 
 Floats = NDArray[np.float64]
 

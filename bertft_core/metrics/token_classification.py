@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from bertft_core.metrics.chunks import OUTSIDE, TagSet, chunks, matches, tag_set
-from bertft_core.metrics.columns import ragged
-from bertft_core.metrics.counts import Ints, averages, by_name, f1_of, ratio
+from bertft_core.metrics.entities import OUTSIDE, TagSet, entity_spans, matches, tag_set
+from bertft_core.metrics.precision_recall import Ints, averages, by_name, f1_of, ratio
+from bertft_core.metrics.prediction_columns import ragged
 
 MAX_CONFUSION_NAMES = 30
 
@@ -68,10 +68,10 @@ def confusion(predictions: pa.Table, labels: tuple[str, ...]) -> tuple[tuple[str
 
 def _entity_scores(gold: Ints, predicted: Ints, lengths: Ints, tags: TagSet) -> dict[str, float]:
     n_types = len(tags.types)
-    found = matches(chunks(gold, lengths, tags), chunks(predicted, lengths, tags), n_types)
+    found = matches(entity_spans(gold, lengths, tags), entity_spans(predicted, lengths, tags), n_types)
     result = _micro("", *found) | averages(*found) | by_name(tags.types, *found)
     if tags.has_strict_reading:
-        strict_gold, strict_predicted = (chunks(ids, lengths, tags, strict=True) for ids in (gold, predicted))
+        strict_gold, strict_predicted = (entity_spans(ids, lengths, tags, strict=True) for ids in (gold, predicted))
         result |= _micro("strict_", *matches(strict_gold, strict_predicted, n_types))
     return result
 

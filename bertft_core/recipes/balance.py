@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from bertft_core.recipes.facts import Facts
+from bertft_core.recipes.data_profile import DataProfile
 
 OUTSIDE = "O"
 MAX_RATIO: dict[str, float] = {"classification": 3.0, "multi_label": 10.0, "token_classification": 10.0}
@@ -27,7 +27,7 @@ class Imbalance(NamedTuple):
         return f"'{self.largest}' has {self.n_largest} training examples, '{self.smallest}' {self.n_smallest}"
 
 
-def imbalance_of(facts: Facts) -> Imbalance | None:
+def imbalance_of(facts: DataProfile) -> Imbalance | None:
     """The ends of an unbalanced set; None for a balanced one and where weights mean nothing (numbers, spans, raw text, a CRF).
 
     For tags the O is left out, and entity types are counted over their tags. Plain tags, such as parts of speech, are never

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from bertft_core.recipes.facts import Facts
+from bertft_core.recipes.data_profile import DataProfile
 
 SIZES = (32, 48, 64, 96, 128, 192, 256, 320, 384, 448, 512)
 """Sensible values of max_length in word pieces; room costs nothing, and other texts may be longer than those of train."""
@@ -34,7 +34,7 @@ class Length(NamedTuple):
     warning: str | None = None
 
 
-def length_of(facts: Facts) -> Length:
+def length_of(facts: DataProfile) -> Length:
     """max_length, and whether long texts are read in windows."""
     limit = min(facts.encoder.max_length or USUAL_LIMIT, USUAL_LIMIT)
     fits, lengths = at_least(facts.lengths.p99, limit), facts.lengths
@@ -59,17 +59,17 @@ def length_of(facts: Facts) -> Length:
     return Length(window, True, None, f"{seen}; {why}", "house rule")
 
 
-def reads_all(facts: Facts) -> bool:
+def reads_all(facts: DataProfile) -> bool:
     """Nothing of a long input is cut off."""
     return facts.head in READ_IN_WINDOWS or length_of(facts).windows
 
 
-def blocks_per_text(facts: Facts) -> float:
+def blocks_per_text(facts: DataProfile) -> float:
     """How many blocks or windows of max_length a mean text is read in, at least one."""
     return max(1.0, facts.lengths.mean / length_of(facts).max_length)
 
 
-def _questions(facts: Facts, limit: int) -> Length:
+def _questions(facts: DataProfile, limit: int) -> Length:
     wanted = QUESTIONS if facts.lengths.p90 <= QUESTIONS else USUAL_LIMIT
     max_length = min(wanted, limit)
     why = f"questions with their contexts are read in 384 to 512; 90 % have up to {facts.lengths.p90} word pieces"

@@ -8,19 +8,19 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bertft_core.config import StudyConfig
-from bertft_core.config.search import Range
-from bertft_core.recipes.advice import Advice, Choice
-from bertft_core.recipes.facts import Facts
-from bertft_core.recipes.sources import HOUSE_RULE
-from bertft_core.recipes.writing import inline, number, sources_of
-from bertft_core.training.steps import StepPlan
+from bertft_core.config.search_settings import Range
+from bertft_core.recipes.advice import Advice, Recommendation
+from bertft_core.recipes.citations import HOUSE_RULE
+from bertft_core.recipes.data_profile import DataProfile
+from bertft_core.recipes.study_yaml import inline, number, sources_of
+from bertft_core.training.step_plan import StepPlan
 
 WIDTH = 118
 FEW_STEPS = 100
 """Optimizer steps in which hardly anything is learned, and a tenth of warm-up is a handful."""
 
 
-def describe(study: StudyConfig, facts: Facts, advice: Advice, told: Sequence[str]) -> str:
+def describe(study: StudyConfig, facts: DataProfile, advice: Advice, told: Sequence[str]) -> str:
     """The explanation as plain text; no line ends at the end."""
     lines = [f"{study.name}: {facts.head}, {facts.n_train} training and {facts.n_validation} validation examples"]
     lines += [f"  {line}" for sentence in told for line in textwrap.wrap(sentence, WIDTH)]
@@ -46,7 +46,7 @@ def describe(study: StudyConfig, facts: Facts, advice: Advice, told: Sequence[st
     return "\n".join(lines)
 
 
-def _seen(facts: Facts) -> Iterator[str]:
+def _seen(facts: DataProfile) -> Iterator[str]:
     lengths, encoder = facts.lengths, facts.encoder
     measured = f"{lengths.n_measured} of {facts.n_train}" if lengths.n_measured < facts.n_train else f"all {facts.n_train}"
     yield (
@@ -66,7 +66,7 @@ def _seen(facts: Facts) -> Iterator[str]:
     yield f"  machine   {facts.machine.words}"
 
 
-def _shown(study: StudyConfig, choice: Choice) -> str:
+def _shown(study: StudyConfig, choice: Recommendation) -> str:
     """The value in the study, which `--set` may have changed since; an arm with its strategies and its rate in one line."""
     if choice.path[0] != "arms":
         value: Any = study.model_dump(mode="json")
@@ -85,7 +85,7 @@ def _shown(study: StudyConfig, choice: Choice) -> str:
     )
 
 
-def steps_of(study: StudyConfig, facts: Facts) -> list[str]:
+def steps_of(study: StudyConfig, facts: DataProfile) -> list[str]:
     """Arms with the same number of steps in one line: how many, and how many of them warm up."""
     by_words: dict[str, list[str]] = {}
     for arm in study.arms:
@@ -99,7 +99,7 @@ def steps_of(study: StudyConfig, facts: Facts) -> list[str]:
     return [f"{', '.join(arms)}: {words}" for words, arms in by_words.items()]
 
 
-def _few_steps(study: StudyConfig, facts: Facts) -> Iterator[str]:
+def _few_steps(study: StudyConfig, facts: DataProfile) -> Iterator[str]:
     n_steps = min(StepPlan(facts.n_train, study.training_of(arm), order_seed=0).n_steps for arm in study.arms)
     if n_steps < FEW_STEPS:
         yield (

@@ -1,36 +1,36 @@
 """What was found: small frozen records that cross every border, and where they lie on disk. Imports no torch."""
 
-from bertft_core.records.data_card import ChainLink, DatasetCard, Finding, SplitCard
-from bertft_core.records.insights import Insights
+from bertft_core.records.data_card import ChainLink, DataFinding, DatasetCard, SplitCard
+from bertft_core.records.insight_records import Insights
 from bertft_core.records.run_record import Environment, Evaluation, RunRecord, RunStatus
 from bertft_core.records.run_spec import EncoderIdentity, RunSpec, SeedTriple
-from bertft_core.records.store import StudyDir
 from bertft_core.records.summary import (
     ArmSummary,
     Difference,
     Ensemble,
-    Margin,
+    GainOverMajority,
     MetricSummary,
+    Nondeterminism,
     Rate,
     SeedScore,
     StudySummary,
-    VarianceFloor,
 )
 from bertft_core.records.sweep_result import SweepResult, TrialRow
 
 __all__ = [
     "ArmSummary",
     "ChainLink",
+    "DataFinding",
     "DatasetCard",
     "Difference",
     "EncoderIdentity",
     "Ensemble",
     "Environment",
     "Evaluation",
-    "Finding",
+    "GainOverMajority",
     "Insights",
-    "Margin",
     "MetricSummary",
+    "Nondeterminism",
     "Rate",
     "RunRecord",
     "RunSpec",
@@ -38,9 +38,7 @@ __all__ = [
     "SeedScore",
     "SeedTriple",
     "SplitCard",
-    "StudyDir",
     "StudySummary",
     "SweepResult",
     "TrialRow",
-    "VarianceFloor",
 ]

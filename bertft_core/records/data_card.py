@@ -8,7 +8,7 @@ from bertft_core.records.run_spec import EncoderIdentity
 CARD_VERSION = 1
 
 
-class Finding(Frozen):
+class DataFinding(Frozen):
     """Something worth knowing about the data that does not stop the study."""
 
     check: str
@@ -74,7 +74,7 @@ class DatasetCard(Frozen):
     max_length: int
     splits: dict[str, SplitCard]
     """train, validation, maybe test, and the out-of-domain sets."""
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[DataFinding, ...] = ()
 
     @property
     def lineage(self) -> tuple[str, ...]:

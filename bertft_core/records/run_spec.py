@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import Any, Literal, Self
 
 from bertft_core.config.base import Frozen, digest_of
-from bertft_core.config.head import HeadConfig
-from bertft_core.config.strategies import Strategies
-from bertft_core.config.training import TrainingConfig
+from bertft_core.config.head_settings import HeadConfig
+from bertft_core.config.strategy_settings import Strategies
+from bertft_core.config.training_settings import TrainingConfig
 
 SPEC_VERSION = 2
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from bertft_core.config.base import Frozen
-from bertft_core.records.comparison import Comparison
-from bertft_core.records.insights import Insights
-from bertft_core.records.ledger import SelectionLedger
+from bertft_core.records.comparison_record import Comparison
+from bertft_core.records.insight_records import Insights
 from bertft_core.records.probe_summary import ProbeSummary
-from bertft_core.records.seed_modes import AdaptiveSeeds, SelectedSeeds
+from bertft_core.records.seed_design_records import AdaptiveSeeds, SelectedSeeds
+from bertft_core.records.selection_record import SelectionLedger
+from bertft_core.statistics.complete_grid import GridCell
 
 
 class MetricSummary(Frozen):
@@ -125,7 +128,7 @@ class Difference(Frozen):
     sentence: str
 
 
-class Margin(Frozen):
+class GainOverMajority(Frozen):
     """Headline metric of an arm minus that of the constant predictor, over the arm's seeds."""
 
     arm: str
@@ -138,7 +141,7 @@ class Margin(Frozen):
     sentence: str
 
 
-class VarianceFloor(Frozen):
+class Nondeterminism(Frozen):
     """How far runs of one arm with every seed the same are apart."""
 
     arm: str
@@ -164,9 +167,9 @@ class StudySummary(Frozen):
     headline_metric: str
     arms: tuple[ArmSummary, ...]
     differences: tuple[Difference, ...] = ()
-    margins: tuple[Margin, ...] = ()
+    margins: tuple[GainOverMajority, ...] = ()
     """Every arm with a score against the constant predictor, where that can be scored."""
-    floors: tuple[VarianceFloor, ...] = ()
+    floors: tuple[Nondeterminism, ...] = ()
     """Of the arms whose first seed was repeated."""
     probes: ProbeSummary | None = None
     """Forgetting and confidence, where the study asks for them."""
@@ -178,3 +181,14 @@ class StudySummary(Frozen):
     """Seeds were added until an interval was narrow; then every t-interval here is made at its level."""
     ledger: SelectionLedger | None = None
     """What was looked at to choose; absent in summaries of older versions."""
+
+
+def scores_by_index(arm: ArmSummary, key: str) -> Mapping[int, float]:
+    """Seed index → score, of the runs that have one."""
+    return {seed.index: seed.scores[key] for seed in arm.seeds if key in seed.scores}
+
+
+def cells_of(seeds: Sequence[SeedScore]) -> list[GridCell] | None:
+    """(init, order) places of runs of a crossed design; None of any other design."""
+    found = [(seed.cell.init, seed.cell.order) for seed in seeds if seed.cell is not None]
+    return found if found and len(found) == len(seeds) else None

@@ -9,11 +9,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from bertft_core.records.comparison import COMPARISON_FILE, Comparison
-from bertft_core.records.store import write_atomically, write_record
-from bertft_core.report import claims, paper_tables, plots, table_formats
+from bertft_core.records.comparison_record import COMPARISON_FILE, Comparison
+from bertft_core.report import comparison_section, paper_tables, run_plots, table_formats
 from bertft_core.report.styling import TEMPLATES_DIR, page_style, write_svg
 from bertft_core.report.table_formats import PaperTable, write_tables
+from bertft_core.storage.study_dir import write_atomically, write_record
 
 
 def write_comparison(comparison: Comparison, directory: Path) -> Path:
@@ -23,7 +23,7 @@ def write_comparison(comparison: Comparison, directory: Path) -> Path:
     """
     scores = paper_tables.scores_of_comparison(comparison)
     tables = paper_tables.tables_of(scores, comparison.headline_key, comparison)
-    found = claims.section(comparison)
+    found = comparison_section.section(comparison)
     loader = jinja2.FileSystemLoader(TEMPLATES_DIR)
     templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     page = templates.get_template("comparison.html.j2").render(
@@ -57,7 +57,7 @@ def _results(comparison: Comparison, tables: Sequence[PaperTable]) -> dict[str, 
     columns = [] if table is None else list(table.columns)
     rows = []
     for i, arm in enumerate(comparison.arms):
-        absent = [table_formats.Cell(arm.name), *[table_formats.Cell("–") for _ in columns[1:]]]
+        absent = [table_formats.TableCell(arm.name), *[table_formats.TableCell("–") for _ in columns[1:]]]
         counts = ", ".join(f"{n} {status}" for status, n in arm.counts.items() if n)
-        rows.append({"cells": cells.get(arm.name, absent), "css": plots.colour(i), "counts": counts})
+        rows.append({"cells": cells.get(arm.name, absent), "css": run_plots.colour(i), "counts": counts})
     return {"columns": columns, "rows": rows, "caption": "No arm has a score." if table is None else table.caption}

@@ -7,16 +7,17 @@ from collections.abc import Mapping
 import numpy as np
 from markupsafe import Markup
 
-from bertft_core.config.study import StudyConfig
+from bertft_core.config.study_config import StudyConfig
 from bertft_core.evaluation import majority_scores
-from bertft_core.evaluation.reliability import confidences, reliability_points
-from bertft_core.evaluation.scores import stored_predictions
-from bertft_core.records import ArmSummary, DatasetCard, RunRecord, StudyDir, StudySummary
-from bertft_core.report import plots, wording
+from bertft_core.evaluation.reliability_points import confidences, reliability_points
+from bertft_core.evaluation.run_scores import stored_predictions
+from bertft_core.records import ArmSummary, DatasetCard, RunRecord, StudySummary
+from bertft_core.report import run_plots, wording
 from bertft_core.report.curve_bands import ArmCurves, band_plot
-from bertft_core.report.curves import loss_curve, validation_curve, validation_loss_curve
-from bertft_core.report.drawings.reliability import reliability_plot
+from bertft_core.report.drawings.reliability_diagram import reliability_plot
+from bertft_core.report.run_curves import loss_curve, validation_curve, validation_loss_curve
 from bertft_core.report.svg import padded
+from bertft_core.storage import StudyDir
 
 
 def seed_plots(study: StudyConfig, card: DatasetCard, summary: StudySummary) -> list[Markup]:
@@ -27,29 +28,29 @@ def seed_plots(study: StudyConfig, card: DatasetCard, summary: StudySummary) -> 
         if any(row.points for row in rows):
             majority = majority_scores(card, split).get(summary.headline_metric)
             label = f"{summary.headline_metric} on {split}, {summary.headline_checkpoint} checkpoint"
-            found.append(plots.seed_plot(rows, label, majority))
+            found.append(run_plots.seed_plot(rows, label, majority))
     return found
 
 
-def _arm_row(arm: ArmSummary, split: str, summary: StudySummary) -> plots.ArmRow:
+def _arm_row(arm: ArmSummary, split: str, summary: StudySummary) -> run_plots.ArmRow:
     key = f"{summary.headline_checkpoint}/{split}/{summary.headline_metric}"
     having = [seed for seed in arm.seeds if key in seed.scores]
     points = [
-        plots.SeedPoint(
+        run_plots.SeedPoint(
             seed.scores[key], f"{arm.arm} seed {seed.index}: {wording.score(seed.scores[key])}", seed.status == "collapsed"
         )
         for seed in having
     ]
     row = wording.row_of(arm, split, summary.headline_checkpoint, summary.headline_metric)
     ends = (None, None, None) if row is None else (row.mean, row.t_low, row.t_high)
-    return plots.ArmRow(arm.arm, points, *ends)
+    return run_plots.ArmRow(arm.arm, points, *ends)
 
 
 def validation_curves(study: StudyConfig, summary: StudySummary, records: Mapping[str, RunRecord]) -> list[tuple[str, Markup]]:
     """(arm, picture) of the validation metric over epochs; every run that validated, also one that failed later."""
     by_arm = {
         arm.arm: [
-            plots.Curve(f"seed {seed.index} ({seed.status})", points, seed.status != "ok")
+            run_plots.Curve(f"seed {seed.index} ({seed.status})", points, seed.status != "ok")
             for seed in arm.seeds
             if (record := records.get(seed.run_digest)) and (points := validation_curve(record, study.metric))
         ]
@@ -62,7 +63,7 @@ def validation_losses(summary: StudySummary, records: Mapping[str, RunRecord]) -
     """(arm, picture) of the validation loss over epochs, of the runs that recorded it."""
     by_arm = {
         arm.arm: [
-            plots.Curve(f"seed {seed.index} ({seed.status})", points, seed.status != "ok")
+            run_plots.Curve(f"seed {seed.index} ({seed.status})", points, seed.status != "ok")
             for seed in arm.seeds
             if (record := records.get(seed.run_digest)) and (points := validation_loss_curve(record))
         ]
@@ -75,7 +76,7 @@ def loss_curves(summary: StudySummary, study_dir: StudyDir) -> list[tuple[str, M
     """(arm, picture) of the training loss over steps, from each run's `curves.jsonl`."""
     by_arm = {
         arm.arm: [
-            plots.Curve(f"seed {seed.index} ({seed.status})", points, seed.status != "ok")
+            run_plots.Curve(f"seed {seed.index} ({seed.status})", points, seed.status != "ok")
             for seed in arm.seeds
             if (points := loss_curve(study_dir.run_dir(seed.run_digest)))
         ]
@@ -114,11 +115,11 @@ def reliability(summary: StudySummary, records: Mapping[str, RunRecord], study_d
         if found:
             lines = [(title, reliability_points(confidence, right)) for title, confidence, right in found]
             together = reliability_points(np.concatenate([f[1] for f in found]), np.concatenate([f[2] for f in found]))
-            drawn.append((arm.arm, reliability_plot(arm.arm, plots.colour(i), lines, together)))
+            drawn.append((arm.arm, reliability_plot(arm.arm, run_plots.colour(i), lines, together)))
     return drawn
 
 
-def _panels(by_arm: Mapping[str, list[plots.Curve]], labels: tuple[str, str]) -> list[tuple[str, Markup]]:
+def _panels(by_arm: Mapping[str, list[run_plots.Curve]], labels: tuple[str, str]) -> list[tuple[str, Markup]]:
     """A panel for each arm: heights can be compared across panels; each is as long as its arm's runs."""
     points = [point for curves in by_arm.values() for curve in curves for point in curve.points]
     if not points:
@@ -128,5 +129,7 @@ def _panels(by_arm: Mapping[str, list[plots.Curve]], labels: tuple[str, str]) ->
     for i, (arm, curves) in enumerate(by_arm.items()):
         if curves:
             longest = max(x for curve in curves for x, _ in curve.points)
-            panels.append((arm, plots.curve_plot(arm, plots.colour(i), curves, labels, ((0.0, longest * 1.02 or 1.0), heights))))
+            panels.append(
+                (arm, run_plots.curve_plot(arm, run_plots.colour(i), curves, labels, ((0.0, longest * 1.02 or 1.0), heights)))
+            )
     return panels

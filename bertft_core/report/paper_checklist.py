@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bertft_core.report import paper_settings, paper_text, wording
-from bertft_core.report.paper_text import Told
+from bertft_core.report.paper_text import PaperStudy
 
 FOR_YOU = "for you to answer"
 
@@ -24,16 +24,16 @@ class Item:
     answer: str | None
 
 
-def checklist(told: Told) -> list[Item]:
+def checklist(told: PaperStudy) -> list[Item]:
     """Every item, the tool's own answers beside them; an answer that the records do not hold is None as well."""
     return [Item(topic, question, (answer(told) or None) if answer is not None else None) for topic, question, answer in ITEMS]
 
 
-def _sizes(told: Told) -> str:
+def _sizes(told: PaperStudy) -> str:
     return wording.listed(f"{split.n_examples:,} {name}" for name, split in told.card.splits.items()) + " examples."
 
 
-def _labels(told: Told) -> str:
+def _labels(told: PaperStudy) -> str:
     counts = told.card.splits["train"].label_counts
     if not counts:
         return ""
@@ -42,17 +42,17 @@ def _labels(told: Told) -> str:
     return f"In training: {wording.listed([*shown, f'{more} more labels'] if more else shown)}."
 
 
-def _origins(told: Told) -> str:
+def _origins(told: PaperStudy) -> str:
     return wording.listed(f"{name}: {split.origin}" for name, split in told.card.splits.items()) + "."
 
 
-def _prepared(told: Told) -> str:
+def _prepared(told: PaperStudy) -> str:
     found = [f"{finding.split}: {finding.message}" for finding in told.card.findings]
     size = f"Tokenised with the encoder's own tokenizer, at most {told.card.max_length} word pieces."
     return f"{size} The checks found: {'; '.join(found)}." if found else f"{size} The checks found nothing worth a warning."
 
 
-def _parameters(told: Told) -> str:
+def _parameters(told: PaperStudy) -> str:
     parts = []
     for arm in told.summary.arms:
         ran = next((record for record in told.runs_of(arm) if record.n_parameters), None)
@@ -61,20 +61,20 @@ def _parameters(told: Told) -> str:
     return "; ".join(parts) + "." if parts else ""
 
 
-def _model(told: Told) -> str:
+def _model(told: PaperStudy) -> str:
     return f"{paper_text.model(told)} {_parameters(told)}".strip()
 
 
-def _error_bars(told: Told) -> str:
+def _error_bars(told: PaperStudy) -> str:
     return f"{paper_text.statistics(told)} {paper_text.seeds(told)}"
 
 
-def _bounds(told: Told) -> str:
+def _bounds(told: PaperStudy) -> str:
     found = [paper_settings.search(arm, config.search) for arm, config in told.study.arms.items() if config.search is not None]
     return " ".join(found) if found else "Nothing was searched: every setting is the one in the configuration."
 
 
-def _chosen(told: Told) -> str:
+def _chosen(told: PaperStudy) -> str:
     found = []
     for arm in told.summary.arms:
         if arm.chosen:
@@ -84,7 +84,7 @@ def _chosen(told: Told) -> str:
     return f"{text} Chosen by search: {'; '.join(found)}." if found else text
 
 
-def _n_runs(told: Told) -> str:
+def _n_runs(told: PaperStudy) -> str:
     made = {arm.arm: len(told.runs_of(arm)) for arm in told.summary.arms}
     text = f"{wording.several(sum(made.values()), 'report run')} ({wording.listed(f'{n} of {arm}' for arm, n in made.items())})."
     trials = sum(len(sweep.trials) for sweep in told.sweeps)
@@ -95,7 +95,7 @@ def _n_runs(told: Told) -> str:
     return f"{text} Models were evaluated {wording.listed(scored)}." if scored else text
 
 
-def _validation(told: Told) -> str:
+def _validation(told: PaperStudy) -> str:
     rows = []
     for arm in told.summary.arms:
         row = wording.row_of(arm, "validation", told.summary.headline_checkpoint, told.summary.headline_metric)
@@ -104,7 +104,7 @@ def _validation(told: Told) -> str:
     return f"Validation {told.summary.headline_metric}, mean ± sd: {wording.listed(rows)}." if rows else ""
 
 
-def _metric(told: Told) -> str:
+def _metric(told: PaperStudy) -> str:
     which = "the best validation score" if told.summary.headline_checkpoint == "best" else "the last step"
     return (
         f"{told.summary.headline_metric} on {told.summary.headline_split}, weights of {which}; "
@@ -112,7 +112,7 @@ def _metric(told: Told) -> str:
     )
 
 
-def _runtime(told: Told) -> str:
+def _runtime(told: PaperStudy) -> str:
     parts = []
     for arm in told.summary.arms:
         times = [record.train_seconds for record in told.runs_of(arm) if record.train_seconds]
@@ -121,19 +121,19 @@ def _runtime(told: Told) -> str:
     return f"Mean training time of a run: {wording.listed(parts)}. {paper_text.compute(told)}" if parts else ""
 
 
-def _failures(told: Told) -> str:
+def _failures(told: PaperStudy) -> str:
     found = wording.not_counted(told.summary)
     return f"{'; '.join(found)}. None of them was left out silently." if found else "Every run ended well."
 
 
-def _again(told: Told) -> str:
+def _again(told: PaperStudy) -> str:
     return (
         f"One command runs the study again from study.yaml (study digest {told.summary.study_digest[: paper_text.CUT]}); "
         "every run has its three seeds, its digest and the hash of its weights in runs.csv."
     )
 
 
-ITEMS: tuple[tuple[str, str, Callable[[Told], str] | None], ...] = (
+ITEMS: tuple[tuple[str, str, Callable[[PaperStudy], str] | None], ...] = (
     ("Claims", "Do the claims of abstract and introduction match the results, with their scope and limits?", None),
     ("Data", "How many examples are there in each split?", _sizes),
     ("Data", "How are the labels distributed?", _labels),

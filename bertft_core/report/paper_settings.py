@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from bertft_core.config.search import Choices, Range, SearchConfig
-from bertft_core.config.study import StudyConfig
-from bertft_core.config.training import TrainingConfig
+from bertft_core.config.search_settings import Choices, Range, SearchConfig
+from bertft_core.config.study_config import StudyConfig
+from bertft_core.config.training_settings import TrainingConfig
 from bertft_core.records import StudySummary
 from bertft_core.report import wording
 

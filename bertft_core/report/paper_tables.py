@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bertft_core.evaluation.intervals import cells_of
 from bertft_core.records import StudySummary
-from bertft_core.records.comparison import Comparison, Estimate, PairComparison
+from bertft_core.records.comparison_record import Comparison, IntervalEstimate, PairComparison
+from bertft_core.records.summary import cells_of
 from bertft_core.report import wording
-from bertft_core.report.table_formats import Cell, Column, PaperTable, Value
-from bertft_core.statistics.spread import sample_sd
+from bertft_core.report.table_formats import Column, PaperTable, TableCell, Value
+from bertft_core.statistics.dispersion import sample_sd
 
 MOST_METRICS = 6
 """Columns of a printed table; CSV and JSON hold every metric."""
@@ -98,12 +98,12 @@ def results_table(
     rows, records, any_bold = [], [], False
     for arm in arms:
         others = [other.name for other in arms if other.name != arm.name]
-        cells = [Cell(arm.name), Cell(str(len(arm.scores[keys[0]])))]
+        cells = [TableCell(arm.name), TableCell(str(len(arm.scores[keys[0]])))]
         for key in keys:
             bold = best_by_claim(arm.name, others, key, comparison)
             if key in printed:
                 any_bold = any_bold or bold
-                cells.append(Cell(mean_sd(arm.scores[key], digits[key]), bold))
+                cells.append(TableCell(mean_sd(arm.scores[key], digits[key]), bold))
             records.append(_record(arm, key, bold))
         rows.append(cells)
     arrows = {pair.key: " ↑" if pair.direction == "maximize" else " ↓" for pair in (comparison.pairs if comparison else ())}
@@ -171,7 +171,10 @@ def pairs_table(comparison: Comparison) -> PaperTable:
             wording.p_value(pair.p_value),
         )
         rows.append(
-            [*map(Cell, (pair.metric, pair.arm, pair.baseline, *numbers)), Cell(wording.p_value(pair.p_holm), pair.claimed)]
+            [
+                *map(TableCell, (pair.metric, pair.arm, pair.baseline, *numbers)),
+                TableCell(wording.p_value(pair.p_holm), pair.claimed),
+            ]
         )
     shared = (
         "Crossed runs share seeds: nothing is tested or claimed of them. " if any(p.crossed for p in comparison.pairs) else ""
@@ -193,7 +196,7 @@ def interval_of(pair: PairComparison) -> tuple[float | None, float | None]:
     return (None, None) if found is None else (found.low, found.high)
 
 
-def _chance(found: Estimate | None) -> str:
+def _chance(found: IntervalEstimate | None) -> str:
     if found is None:
         return wording.ABSENT
     ends = "" if found.low is None or found.high is None else f" ({found.low:.2f} to {found.high:.2f})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bertft_core.config.study import StudyConfig
+from bertft_core.config.study_config import StudyConfig
 from bertft_core.records import ArmSummary, DatasetCard, Environment, RunRecord, StudySummary, SweepResult
 from bertft_core.report import wording
 from bertft_core.report.paper_settings import search, training
@@ -24,7 +24,7 @@ CUT = 12
 
 
 @dataclass(frozen=True)
-class Told:
+class PaperStudy:
     """Everything that the text is made from."""
 
     study: StudyConfig
@@ -51,7 +51,7 @@ class Told:
         return [self.records[digest] for digest in digests if digest in self.records]
 
 
-def setup_text(told: Told) -> list[tuple[str, str]]:
+def setup_text(told: PaperStudy) -> list[tuple[str, str]]:
     """(topic, sentences) in the order of a paper: data, model, training, search, seeds, statistics, compute, software."""
     parts = [
         ("Data", data(told)),
@@ -66,7 +66,7 @@ def setup_text(told: Told) -> list[tuple[str, str]]:
     return [(topic, text) for topic, text in parts if text]
 
 
-def data(told: Told) -> str:
+def data(told: PaperStudy) -> str:
     """Source, sizes, labels, where each split comes from, and what was cut off."""
     card, config = told.card, told.study.data
     names = {"train": "training"}
@@ -83,7 +83,7 @@ def data(told: Told) -> str:
     return f"{text} Inputs have at most {card.max_length} word pieces ({longer} {'were' if ratios else 'is'} longer)."
 
 
-def model(told: Told) -> str:
+def model(told: PaperStudy) -> str:
     """Encoder, head, parameters, and what each arm is."""
     encoder = told.card.encoder
     revision = f" (revision {encoder.revision[:CUT]})" if encoder.revision else ""
@@ -99,7 +99,7 @@ def model(told: Told) -> str:
     )
 
 
-def seeds(told: Told) -> str:
+def seeds(told: PaperStudy) -> str:
     """How many runs, what moves between them, and what became of them."""
     n, counts = [arm.n_planned for arm in told.summary.arms], wording.not_counted(told.summary)
     times = wording.several(n[0], "time") if len(set(n)) == 1 else f"{min(n)} to {max(n)} times"
@@ -111,7 +111,7 @@ def seeds(told: Told) -> str:
     return f"{text} {streams} ({told.study.seed}).{fate}"
 
 
-def statistics(told: Told) -> str:
+def statistics(told: PaperStudy) -> str:
     """What the numbers are, and which test the claims rest on."""
     summary, found = told.summary, told.summary.comparison
     if all(arm.selected is not None for arm in summary.arms):
@@ -141,7 +141,7 @@ def statistics(told: Told) -> str:
     )
 
 
-def compute(told: Told) -> str:
+def compute(told: PaperStudy) -> str:
     """Where it ran and how long."""
     report_runs, search_runs = told.report_runs, told.search_runs
     where = sorted({f"{e.device} ({wording.several(e.threads, 'thread')} per run)" for r in report_runs if (e := r.environment)})
@@ -156,7 +156,7 @@ def compute(told: Told) -> str:
     )
 
 
-def software(told: Told) -> str:
+def software(told: PaperStudy) -> str:
     """Versions of what decides numbers, and the commit."""
     found = told.environment or next((record.environment for record in told.report_runs if record.environment), None)
     if found is None:

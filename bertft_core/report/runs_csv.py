@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from bertft_core.config.study import StudyConfig
+from bertft_core.config.study_config import StudyConfig
 from bertft_core.records import ArmSummary, RunRecord, SeedScore, StudySummary
 
 

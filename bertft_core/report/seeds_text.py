@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bertft_core.records.counted_seeds import CountedForSpread, CountedSeeds
-from bertft_core.records.insights import SeedsNeeded
+from bertft_core.records.insight_records import SeedsNeeded
+from bertft_core.records.seeds_answer import CountedForSpread, CountedSeeds
 
 
 def seeds_text(counted: CountedSeeds) -> str:

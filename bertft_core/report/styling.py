@@ -8,7 +8,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from bertft_core.records.store import write_atomically
+from bertft_core.storage.study_dir import write_atomically
 
 TEMPLATES_DIR = Path(__file__).parent / "templates"
 FONT = "text { font-family: Helvetica, Arial, 'DejaVu Sans', sans-serif; }"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bertft_core.records.store import write_atomically
+from bertft_core.storage.study_dir import write_atomically
 
 Value = str | int | float | bool | None
 
@@ -45,7 +45,7 @@ LATEX = {
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """One printed cell."""
 
     words: str
@@ -68,7 +68,7 @@ class PaperTable:
     """Of its files, and of its label in LaTeX."""
     caption: str
     columns: Sequence[Column]
-    rows: Sequence[Sequence[Cell]]
+    rows: Sequence[Sequence[TableCell]]
     records: Sequence[Mapping[str, Value]]
     """One for each number or pair, not rounded: what CSV and JSON hold."""
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bertft_core.config.seeds import CrossedDesign, OnlyDesign
-from bertft_core.config.strategies import AnyStrategy
-from bertft_core.config.study import StudyConfig
+from bertft_core.config.seed_settings import CrossedDesign, OnlyDesign
+from bertft_core.config.strategy_settings import AnyStrategy
+from bertft_core.config.study_config import StudyConfig
 from bertft_core.records import ArmSummary, DatasetCard, MetricSummary, StudySummary
 from bertft_core.statistics.crossed_mean import FEWEST_LEVELS
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 EXACT_UP_TO = 12
 """Levels of the shorter side up to which every choice of levels is tried."""
 
-Cell = tuple[int, int]
+GridCell = tuple[int, int]
 
 
 class CompleteGrid(NamedTuple):
@@ -26,7 +26,7 @@ class CompleteGrid(NamedTuple):
     """Runs with a value that are not in it."""
 
 
-def complete_grid(runs: Mapping[Cell, Sequence[float]]) -> CompleteGrid | None:
+def complete_grid(runs: Mapping[GridCell, Sequence[float]]) -> CompleteGrid | None:
     """The grid with the most runs among those that have every cell filled alike; `runs` by (row, column).
 
     Of equals the one with more replicates. The choice is exact up to twelve rows or columns; beyond, the row or column with the

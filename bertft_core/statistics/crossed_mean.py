@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtri, stdtrit
 
-from bertft_core.statistics.complete_grid import Cell, complete_grid
+from bertft_core.statistics.complete_grid import GridCell, complete_grid
 
 FEWEST_LEVELS = 3
 """Seeds of either kind: a spread of two is hardly one."""
@@ -60,7 +60,7 @@ class _Term(NamedTuple):
         return self.weight * self.square
 
 
-def crossed_mean(values: ArrayLike, cells: Sequence[Cell]) -> CrossedMean | None:
+def crossed_mean(values: ArrayLike, cells: Sequence[GridCell]) -> CrossedMean | None:
     """Mean of `values` [n] over all init and order seeds alike; `cells` [n] are their (init, order) places.
 
     None where no 3 × 3 cells are complete, and for scores whose squares overflow.
@@ -74,13 +74,13 @@ def crossed_mean(values: ArrayLike, cells: Sequence[Cell]) -> CrossedMean | None
     return CrossedMean(float(values.mean()), variance, max(variance**2 / doubt, fewest) if doubt > 0 else fewest)
 
 
-def crossed_variances(values: Floats, cells: Sequence[Cell]) -> Floats | None:
+def crossed_variances(values: Floats, cells: Sequence[GridCell]) -> Floats | None:
     """The variance of each mean of `values` [..., n], as in `crossed_mean`; None where no 3 × 3 cells are complete."""
     found = _variance(values, cells)
     return None if found is None else found[0]
 
 
-def crossed_sd_interval(values: ArrayLike, cells: Sequence[Cell], level: float = 0.95) -> tuple[float, float] | None:
+def crossed_sd_interval(values: ArrayLike, cells: Sequence[GridCell], level: float = 0.95) -> tuple[float, float] | None:
     """Interval of the sd of one run with seeds of its own, √(σ²(init) + σ²(order) + σ²(both) + σ²(rest)); as in `crossed_mean`.
 
     The sum is one of mean squares with no negative weight; modified large-sample interval (Graybill & Wang 1980, Journal of the
@@ -99,7 +99,7 @@ def crossed_sd_interval(values: ArrayLike, cells: Sequence[Cell], level: float =
     return math.sqrt(max(total - math.sqrt(below), 0.0)), math.sqrt(total + math.sqrt(above))
 
 
-def _variance(values: Floats, cells: Sequence[Cell]) -> tuple[Floats, list[_Term]] | None:
+def _variance(values: Floats, cells: Sequence[GridCell]) -> tuple[Floats, list[_Term]] | None:
     """Of the mean over the last axis, and the terms that it is the sum of, unless the cells alone would give more."""
     places = _complete_part(tuple(cells))
     if places is None:
@@ -133,9 +133,9 @@ def _mean_squares(grid: Floats, init: float, order: float, crossing: float, with
 
 
 @lru_cache(maxsize=32)
-def _complete_part(cells: tuple[Cell, ...]) -> NDArray[np.int64] | None:
+def _complete_part(cells: tuple[GridCell, ...]) -> NDArray[np.int64] | None:
     """Places of the runs in it [init, order, replicates]; cached, because all metrics of an arm have the same runs."""
-    runs: dict[Cell, list[float]] = {}
+    runs: dict[GridCell, list[float]] = {}
     for place, cell in enumerate(cells):
         runs.setdefault(cell, []).append(place)
     found = complete_grid(runs) if runs else None

@@ -20,7 +20,7 @@ class MeanSquare(NamedTuple):
     df: int
 
 
-class Estimate(NamedTuple):
+class VarianceEstimate(NamedTuple):
     """One variance component, in units of the metric squared."""
 
     source: str
@@ -39,13 +39,13 @@ class Estimate(NamedTuple):
         return max(self.raw, 0.0)
 
 
-def residual(source: str, square: MeanSquare, level: float = 0.95) -> Estimate:
+def residual(source: str, square: MeanSquare, level: float = 0.95) -> VarianceEstimate:
     """A mean square that is a variance itself: chi-square interval, no test."""
     low, high = square.value * square.df / _chi2_upper(square.df, level), square.value * square.df / _chi2_lower(square.df, level)
-    return Estimate(source, square, square.value, low, high, None, None)
+    return VarianceEstimate(source, square, square.value, low, high, None, None)
 
 
-def component(source: str, square: MeanSquare, error: MeanSquare, n_per_level: float, level: float = 0.95) -> Estimate:
+def component(source: str, square: MeanSquare, error: MeanSquare, n_per_level: float, level: float = 0.95) -> VarianceEstimate:
     """(MS − MS_error) / n_per_level, with F = MS/MS_error and the interval of `difference_interval`.
 
     F is absent when the error is 0: then nothing is random that could be tested against.
@@ -54,7 +54,7 @@ def component(source: str, square: MeanSquare, error: MeanSquare, n_per_level: f
     f = square.value / error.value if error.value > 0 else None
     f_p = None if f is None else float(fdtrc(square.df, error.df, f))
     raw = (square.value - error.value) / n_per_level
-    return Estimate(source, square, raw, max(low / n_per_level, 0.0), max(high / n_per_level, 0.0), f, f_p)
+    return VarianceEstimate(source, square, raw, max(low / n_per_level, 0.0), max(high / n_per_level, 0.0), f, f_p)
 
 
 def difference_interval(first: MeanSquare, second: MeanSquare, level: float = 0.95) -> tuple[float, float]:

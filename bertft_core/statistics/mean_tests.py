@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 Scores = Sequence[float] | Floats
 
 
-class Outcome(NamedTuple):
+class MeanTest(NamedTuple):
     """A test by its name in the literature."""
 
     name: str
@@ -27,28 +27,28 @@ class Outcome(NamedTuple):
     p: float | None
 
 
-def paired_t(first: Scores, second: Scores) -> Outcome:
+def paired_t(first: Scores, second: Scores) -> MeanTest:
     """t of the differences with n − 1 degrees of freedom (Student 1908)."""
     differences = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
     if len(differences) < 2 or not has_spread(differences, at=largest_of(first, second)):
-        return Outcome("paired t", None, None)
+        return MeanTest("paired t", None, None)
     found = stats.ttest_1samp(differences, 0.0)
-    return Outcome("paired t", float(found.statistic), float(found.pvalue))
+    return MeanTest("paired t", float(found.statistic), float(found.pvalue))
 
 
-def welch_t(first: Scores, second: Scores) -> Outcome:
+def welch_t(first: Scores, second: Scores) -> MeanTest:
     """t of two groups of unequal spread (Welch 1947)."""
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if min(len(a), len(b)) < 2 or not (has_spread(a) or has_spread(b)):
-        return Outcome("Welch t", None, None)
+        return MeanTest("Welch t", None, None)
     # by its formula, as scipy warns of lost precision where one arm has no spread
     of_a, of_b = float(np.var(a, ddof=1)) / len(a), float(np.var(b, ddof=1)) / len(b)
     degrees = (of_a + of_b) ** 2 / (of_a**2 / (len(a) - 1) + of_b**2 / (len(b) - 1))
     t = float(a.mean() - b.mean()) / (of_a + of_b) ** 0.5
-    return Outcome("Welch t", t, float(2 * stdtr(degrees, -abs(t))))
+    return MeanTest("Welch t", t, float(2 * stdtr(degrees, -abs(t))))
 
 
-def wilcoxon(first: Scores, second: Scores, permutation_seed: int) -> Outcome:
+def wilcoxon(first: Scores, second: Scores, permutation_seed: int) -> MeanTest:
     """Signed ranks of the differences, pairs without a difference left out (Wilcoxon 1945); statistic: the positive ranks.
 
     p is exact, with ties too, for 16 pairs or fewer and sampled above, as in `sign_flip_p`.
@@ -57,35 +57,35 @@ def wilcoxon(first: Scores, second: Scores, permutation_seed: int) -> Outcome:
     differences = differences_of(a, b)
     differences = _rounded(differences[differences != 0])
     if len(a) < 2:
-        return Outcome("Wilcoxon signed rank", None, None)
+        return MeanTest("Wilcoxon signed rank", None, None)
     if not len(differences):
-        return Outcome("Wilcoxon signed rank", 0.0, 1.0)
+        return MeanTest("Wilcoxon signed rank", 0.0, 1.0)
     ranks = stats.rankdata(np.abs(differences))
     p = sign_flip_p(np.sign(differences) * ranks, permutation_seed)
-    return Outcome("Wilcoxon signed rank", float(ranks[differences > 0].sum()), p)
+    return MeanTest("Wilcoxon signed rank", float(ranks[differences > 0].sum()), p)
 
 
-def mann_whitney(first: Scores, second: Scores, permutation_seed: int) -> Outcome:
+def mann_whitney(first: Scores, second: Scores, permutation_seed: int) -> MeanTest:
     """Mann & Whitney 1947; statistic: U of the first, ties half. p is exact, with ties too, as far as in `label_p`."""
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if min(len(a), len(b)) < 2:
-        return Outcome("Mann-Whitney U", None, None)
+        return MeanTest("Mann-Whitney U", None, None)
     ranks = stats.rankdata(_rounded(np.concatenate([a, b])))
     u = float(ranks[: len(a)].sum()) - len(a) * (len(a) + 1) / 2
-    return Outcome("Mann-Whitney U", u, label_p(ranks[: len(a)], ranks[len(a) :], permutation_seed))
+    return MeanTest("Mann-Whitney U", u, label_p(ranks[: len(a)], ranks[len(a) :], permutation_seed))
 
 
-def permutation(first: Scores, second: Scores, *, paired: bool, permutation_seed: int) -> Outcome:
+def permutation(first: Scores, second: Scores, *, paired: bool, permutation_seed: int) -> MeanTest:
     """Permutation test of the difference of means, its statistic: signs flipped where paired, labels dealt anew otherwise."""
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if min(len(a), len(b)) < 2:
-        return Outcome("permutation", None, None)
+        return MeanTest("permutation", None, None)
     if paired:
         p = sign_flip_p(differences_of(a, b), permutation_seed)
     else:
         both = _rounded(np.concatenate([a, b]))
         p = label_p(both[: len(a)], both[len(a) :], permutation_seed)
-    return Outcome("permutation", float(a.mean() - b.mean()), p)
+    return MeanTest("permutation", float(a.mean() - b.mean()), p)
 
 
 def has_spread(values: Floats, at: float | None = None) -> bool:

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import stdtrit
 
-from bertft_core.statistics.complete_grid import Cell
+from bertft_core.statistics.complete_grid import GridCell
 from bertft_core.statistics.crossed_mean import crossed_mean, crossed_variances
 from bertft_core.statistics.resampled_examples import N_RESAMPLES, Draws
 
@@ -95,7 +95,7 @@ def multi_bootstrap(
     bootstrap_seed: int,
     level: float = LEVEL,
     n_resamples: int = N_RESAMPLES,
-    cells: Sequence[Cell] | None = None,
+    cells: Sequence[GridCell] | None = None,
 ) -> MultiBootstrap:
     """Compare two arms on one metric; `paired` where row i of both has the same seeds.
 
@@ -152,7 +152,7 @@ def _taken(arm: Draws, order: NDArray[np.intp]) -> Draws:
     return Draws(arm.scores[order], None if arm.resampled is None else arm.resampled[:, order])
 
 
-def _seed_draws(n: int, n_resamples: int, seed: list[int], cells: Sequence[Cell] | None = None) -> Floats:
+def _seed_draws(n: int, n_resamples: int, seed: list[int], cells: Sequence[GridCell] | None = None) -> Floats:
     """Weight of each seed [resamples, n] in n draws with replacement: how often it was drawn, by n.
 
     Of `cells`: how often its init seed was drawn times how often its order seed was, by the sum of that.
@@ -168,7 +168,7 @@ def _seed_draws(n: int, n_resamples: int, seed: list[int], cells: Sequence[Cell]
     return drawn / drawn.sum(axis=1, keepdims=True)
 
 
-def _by_seeds(first: Floats, second: Floats, paired: bool, cells: Sequence[Cell] | None) -> _Part:
+def _by_seeds(first: Floats, second: Floats, paired: bool, cells: Sequence[GridCell] | None) -> _Part:
     """s²/n of the differences, or of those that share seeds; unpaired, of each arm, with the degrees of freedom of Welch 1947."""
     if cells is not None:
         found = crossed_mean(first - second, cells) if paired else None
@@ -182,7 +182,7 @@ def _by_seeds(first: Floats, second: Floats, paired: bool, cells: Sequence[Cell]
     return _Part(variance, variance**2 / doubt if doubt > 0 else min(part.degrees for part in parts))
 
 
-def _mean_variance_by_seeds(first: Floats, second: Floats, paired: bool, cells: Sequence[Cell] | None) -> float:
+def _mean_variance_by_seeds(first: Floats, second: Floats, paired: bool, cells: Sequence[GridCell] | None) -> float:
     """V(seeds) on resampled examples, mean over the resamples."""
     if cells is not None:
         blocks = np.array_split(first - second, max(1, first.size // IN_MEMORY))

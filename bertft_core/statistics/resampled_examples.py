@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bertft_core.statistics.scored import Floats, Scored
+from bertft_core.statistics.resampling import Floats, Resamplable
 
 N_RESAMPLES = 10_000
 COUNTS_IN_MEMORY = 2_500_000
@@ -25,7 +25,7 @@ class Draws(NamedTuple):
     """[resamples, seeds]; None where the examples cannot be resampled."""
 
 
-def resample_examples(arms: Sequence[Scored], bootstrap_seed: int, n_resamples: int = N_RESAMPLES) -> list[Draws]:
+def resample_examples(arms: Sequence[Resamplable], bootstrap_seed: int, n_resamples: int = N_RESAMPLES) -> list[Draws]:
     """Draw n of n examples with replacement `n_resamples` times, always the same for all arms (Sellam et al. 2022, section 4).
 
     `arms` may hold several metrics of an arm, each as one entry, and arms of different numbers of seeds. Resample r is the same

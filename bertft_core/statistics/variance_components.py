@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bertft_core.statistics.mean_squares import Estimate, MeanSquare, component, residual
+from bertft_core.statistics.mean_squares import MeanSquare, VarianceEstimate, component, residual
 
 Floats = NDArray[np.floating]
 
 
-def crossed(cells: Floats, level: float = 0.95) -> tuple[Estimate, ...]:
+def crossed(cells: Floats, level: float = 0.95) -> tuple[VarianceEstimate, ...]:
     """Components of y_ijk = µ + init_i + order_j + interaction_ij + residual_ijk, all effects random.
 
     `cells` [init, order] with one run per cell, or [init, order, replicate]. Gives `init`, `order` and `residual`; with two or
@@ -36,7 +36,7 @@ def crossed(cells: Floats, level: float = 0.95) -> tuple[Estimate, ...]:
     return *found, component("interaction", both, within, r, level), residual("residual", within, level)
 
 
-def nested(groups: Sequence[Sequence[float]], level: float = 0.95) -> tuple[Estimate, Estimate]:
+def nested(groups: Sequence[Sequence[float]], level: float = 0.95) -> tuple[VarianceEstimate, VarianceEstimate]:
     """Between and within components of runs in groups: y_ij = µ + group_i + residual_ij, both random.
 
     A group is one study; studies that differ in the seed of their data split or search give that source's variance

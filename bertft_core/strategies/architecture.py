@@ -61,7 +61,7 @@ class Architecture:
                 f"the layers of encoders of the type '{kind}' are not known here",
                 found=kind,
                 expected=f"one of {', '.join(ARCHITECTURES)}",
-                todo="leave out strategies and probes that look at single layers",
+                hint="leave out strategies and probes that look at single layers",
             )
         return ARCHITECTURES[kind]
 

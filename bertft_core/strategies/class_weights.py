@@ -16,11 +16,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from bertft_core.config.strategies import ClassWeights
-from bertft_core.strategies.setup import Setup
+from bertft_core.config.strategy_settings import ClassWeights
+from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: Setup, config: ClassWeights) -> None:
+def apply(setup: FinetuningPlan, config: ClassWeights) -> None:
     """Weigh the labels."""
     labels, counts = setup.facts.labels, setup.facts.label_counts
     assert counts is not None

@@ -1,6 +1,6 @@
 """Early stopping: training ends when a validation metric has not got better for a while, and its best weights are restored.
 
-Source:   Prechelt 1998, "Early Stopping — But When?" (the patience form).
+Source:   Prechelt 1998, "Early StopRule — But When?" (the patience form).
 Touches:  the last step, and by which metric the best checkpoint is chosen.
 Neutral:  a patience that no run reaches.
 Order:    does not matter.
@@ -10,10 +10,10 @@ Limits:   the learning rate falls as if the run went to its planned end. The bes
 
 from __future__ import annotations
 
-from bertft_core.config.strategies import EarlyStopping
-from bertft_core.strategies.setup import Setup, Stopping
+from bertft_core.config.strategy_settings import EarlyStopping
+from bertft_core.strategies.plan import FinetuningPlan, StopRule
 
 
-def apply(setup: Setup, config: EarlyStopping) -> None:
+def apply(setup: FinetuningPlan, config: EarlyStopping) -> None:
     """Tell the loop what to watch."""
-    setup.stopping = Stopping(config.patience, config.min_delta, config.metric)
+    setup.stopping = StopRule(config.patience, config.min_delta, config.metric)

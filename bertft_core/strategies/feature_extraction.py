@@ -9,11 +9,11 @@ Limits:   the head sees the same features in every epoch, without dropout inside
 
 from __future__ import annotations
 
-from bertft_core.config.strategies import FeatureExtraction
-from bertft_core.strategies.setup import Setup
+from bertft_core.config.strategy_settings import FeatureExtraction
+from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: Setup, config: FeatureExtraction) -> None:
+def apply(setup: FinetuningPlan, config: FeatureExtraction) -> None:
     """Freeze the encoder and let it rest."""
     setup.encoder.requires_grad_(False)
-    setup.resting.append(setup.encoder)
+    setup.eval_mode_modules.append(setup.encoder)

@@ -9,10 +9,10 @@ Limits:   without the paper's α, which is class_weights. A step's loss is still
 
 from __future__ import annotations
 
-from bertft_core.config.strategies import FocalLoss
-from bertft_core.strategies.setup import Setup
+from bertft_core.config.strategy_settings import FocalLoss
+from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: Setup, config: FocalLoss) -> None:
+def apply(setup: FinetuningPlan, config: FocalLoss) -> None:
     """Focus the loss."""
     setup.losses.focal_gamma = config.gamma

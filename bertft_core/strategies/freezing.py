@@ -10,11 +10,11 @@ Limits:   dropout inside frozen layers goes on, so their outputs still vary. In 
 
 from __future__ import annotations
 
-from bertft_core.config.strategies import Freezing
-from bertft_core.strategies.setup import Setup
+from bertft_core.config.strategy_settings import Freezing
+from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: Setup, config: Freezing) -> None:
+def apply(setup: FinetuningPlan, config: Freezing) -> None:
     """Freeze what the configuration names."""
     frozen = set(range(1, config.layers + 1)) | ({0} if config.embeddings else set())
     depths = setup.architecture.depths()

@@ -9,9 +9,9 @@ Limits:   none.
 
 from __future__ import annotations
 
-from bertft_core.config.strategies import Full
-from bertft_core.strategies.setup import Setup
+from bertft_core.config.strategy_settings import Full
+from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: Setup, config: Full) -> None:
+def apply(setup: FinetuningPlan, config: Full) -> None:
     """Leave everything as it is."""

@@ -11,11 +11,11 @@ Limits:   the pooler thaws with the head. What is frozen costs no backward pass 
 
 from __future__ import annotations
 
-from bertft_core.config.strategies import GradualUnfreezing
-from bertft_core.strategies.setup import Setup
+from bertft_core.config.strategy_settings import GradualUnfreezing
+from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: Setup, config: GradualUnfreezing) -> None:
+def apply(setup: FinetuningPlan, config: GradualUnfreezing) -> None:
     """Say from which step on each parameter learns."""
     every = config.every_steps
     if every is None:
@@ -26,4 +26,4 @@ def apply(setup: Setup, config: GradualUnfreezing) -> None:
         below_the_head = n_layers + 1 - depths[name]
         n_thaws = -(-below_the_head // config.layers)
         if parameter.requires_grad and n_thaws * every:
-            setup.thaw_step[name] = n_thaws * every
+            setup.unfreeze_step[name] = n_thaws * every

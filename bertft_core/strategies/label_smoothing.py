@@ -9,10 +9,10 @@ Limits:   in question answering the rest is shared by the pieces of the window; 
 
 from __future__ import annotations
 
-from bertft_core.config.strategies import LabelSmoothing
-from bertft_core.strategies.setup import Setup
+from bertft_core.config.strategy_settings import LabelSmoothing
+from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: Setup, config: LabelSmoothing) -> None:
+def apply(setup: FinetuningPlan, config: LabelSmoothing) -> None:
     """Smooth the targets."""
     setup.losses.label_smoothing = config.epsilon

@@ -17,11 +17,11 @@ from typing import Any
 
 import torch
 
-from bertft_core.config.strategies import LegacyAdam
-from bertft_core.strategies.setup import Groups, Setup
+from bertft_core.config.strategy_settings import LegacyAdam
+from bertft_core.strategies.plan import FinetuningPlan, Groups
 
 
-def apply(setup: Setup, config: LegacyAdam) -> None:
+def apply(setup: FinetuningPlan, config: LegacyAdam) -> None:
     """Let the loop build this optimizer."""
 
     def build(groups: Groups) -> torch.optim.Optimizer:

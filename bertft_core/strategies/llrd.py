@@ -10,12 +10,12 @@ Limits:   head, pooler and top layer share the base rate: with L layers, layer l
 
 from __future__ import annotations
 
-from bertft_core.config.strategies import LayerwiseDecay
-from bertft_core.strategies.setup import Setup
+from bertft_core.config.strategy_settings import LayerwiseDecay
+from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: Setup, config: LayerwiseDecay) -> None:
+def apply(setup: FinetuningPlan, config: LayerwiseDecay) -> None:
     """Scale the rate of every parameter by its depth."""
     n_layers = setup.architecture.n_layers
     for name, depth in setup.architecture.depths().items():
-        setup.rate_scale[name] = config.decay ** max(0, n_layers - depth)
+        setup.lr_multipliers[name] = config.decay ** max(0, n_layers - depth)

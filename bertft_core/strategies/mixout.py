@@ -18,11 +18,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bertft_core.config.strategies import Mixout
-from bertft_core.strategies.setup import Setup
+from bertft_core.config.strategy_settings import Mixout
+from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: Setup, config: Mixout) -> None:
+def apply(setup: FinetuningPlan, config: Mixout) -> None:
     """Give every linear layer a mixed forward pass, and switch every dropout off."""
     if config.p == 0.0:
         return

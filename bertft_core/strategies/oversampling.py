@@ -14,11 +14,11 @@ import math
 
 import numpy as np
 
-from bertft_core.config.strategies import Oversampling
-from bertft_core.strategies.setup import Setup
+from bertft_core.config.strategy_settings import Oversampling
+from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: Setup, config: Oversampling) -> None:
+def apply(setup: FinetuningPlan, config: Oversampling) -> None:
     """Fill up the rare classes."""
     classes = setup.facts.classes
     assert classes is not None

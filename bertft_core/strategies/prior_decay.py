@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import torch
 
-from bertft_core.config.strategies import PriorDecay
-from bertft_core.strategies.setup import Rates, Setup, start_of
+from bertft_core.config.strategy_settings import PriorDecay
+from bertft_core.strategies.plan import FinetuningPlan, Rates, start_of
 
 
-def apply(setup: Setup, config: PriorDecay) -> None:
+def apply(setup: FinetuningPlan, config: PriorDecay) -> None:
     """Decay towards the start before each update."""
     if config.rate == 0.0:
         return

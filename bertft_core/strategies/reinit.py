@@ -14,12 +14,12 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from bertft_core.config.strategies import Reinit
+from bertft_core.config.strategy_settings import Reinit
 from bertft_core.seeds import derive_seed
-from bertft_core.strategies.setup import Setup
+from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: Setup, config: Reinit) -> None:
+def apply(setup: FinetuningPlan, config: Reinit) -> None:
     """Draw the top layers anew."""
     layers = setup.architecture.layers
     chosen = {str(i): layers[i] for i in range(len(layers) - config.layers, len(layers))}

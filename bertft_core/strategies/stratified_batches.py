@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from bertft_core.config.strategies import StratifiedBatches
-from bertft_core.strategies.setup import Setup
+from bertft_core.config.strategy_settings import StratifiedBatches
+from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: Setup, config: StratifiedBatches) -> None:
+def apply(setup: FinetuningPlan, config: StratifiedBatches) -> None:
     """Arrange the epochs by class."""
     classes = setup.facts.classes
     assert classes is not None

@@ -11,10 +11,10 @@ Limits:   the learning rate follows its schedule; for rates that stay high use s
 
 from __future__ import annotations
 
-from bertft_core.config.strategies import WeightAveraging
-from bertft_core.strategies.setup import Setup
+from bertft_core.config.strategy_settings import WeightAveraging
+from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: Setup, config: WeightAveraging) -> None:
+def apply(setup: FinetuningPlan, config: WeightAveraging) -> None:
     """Average the last evaluations."""
     setup.n_averaged = config.last

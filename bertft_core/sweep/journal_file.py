@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 from bertft_core.config.base import Frozen
-from bertft_core.records.store import read_record, write_record
+from bertft_core.storage.study_dir import read_record, write_record
 
 FROM_RECORDS = "the search is told again from the records of its runs, none of which is trained twice"
 
@@ -55,7 +55,7 @@ def problem_of(path: Path) -> str | None:
     return None
 
 
-def settle_file(path: Path) -> None:
+def repair_file(path: Path) -> None:
     """Drop what a killed process left: its lock, for which Optuna would wait 30 s, and a last line cut short."""
     path.with_name(path.name + ".lock").unlink(missing_ok=True)
     if not path.exists():

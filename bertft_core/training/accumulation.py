@@ -12,11 +12,11 @@ from typing import Any
 
 from torch import Tensor
 
-from bertft_core.heads.shaping import LossShape
+from bertft_core.heads.loss_shapes import LossShape
 from bertft_core.records import RunSpec
 from bertft_core.training import determinism
 from bertft_core.training.determinism import masking_draw
-from bertft_core.training.run import RunParts, device_of, ignore
+from bertft_core.training.train_run import RunParts, device_of, ignore
 
 N_PASSES = 4
 
@@ -45,7 +45,7 @@ def _gradient(spec: RunSpec, run_dir: Path, micro_batch_size: int | None) -> tup
     run.forward.features = {}  # stored in single precision
     run.setup.model.double().eval()
     draw = masking_draw(spec.seeds.dropout, 0)
-    passes = [(part, run.forward.work(run.splits["train"], part, draw)) for part in run.loop.plan.micro_batches(0)]
+    passes = [(part, run.forward.head_inputs(run.splits["train"], part, draw)) for part in run.loop.plan.micro_batches(0)]
     n_targets = max(1, sum(work.n_targets for _, work in passes))
     shape = LossShape(**vars(run.setup.losses))
     for indices, work in passes:

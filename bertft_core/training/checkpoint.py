@@ -16,8 +16,8 @@ from torch import Tensor
 
 from bertft_core.config.base import Frozen
 from bertft_core.records import Evaluation
-from bertft_core.records.damage import set_aside
-from bertft_core.records.store import Damaged, checked_record, file_sha256, write_record
+from bertft_core.storage.damage import set_aside
+from bertft_core.storage.study_dir import Damaged, checked_record, file_sha256, write_record
 
 KEPT = 2
 TENSORS, POSITION = "state.safetensors", "position.json"

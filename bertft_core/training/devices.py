@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 from bertft_core.config import UserError
-from bertft_core.config.execution import ExecutionConfig
+from bertft_core.config.execution_settings import ExecutionConfig
 
 
 def slot_environments(execution: ExecutionConfig) -> list[dict[str, str]]:
@@ -38,7 +38,7 @@ def refuse_absent_gpu(execution: ExecutionConfig) -> None:
             "this study asks for a GPU and none can be used here",
             found=found,
             expected="execution.device: cuda on a machine with an NVIDIA GPU and a torch that is built for it",
-            todo="use --set execution.device=auto (or cpu), or install a CUDA build of torch",
+            hint="use --set execution.device=auto (or cpu), or install a CUDA build of torch",
         )
 
 

@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 from bertft_core.records import Environment
-from bertft_core.records.store import file_sha256
+from bertft_core.storage.study_dir import file_sha256
 
 VARIABLES = (
     "CUBLAS_WORKSPACE_CONFIG",

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from bertft_core.config.training import TrainingConfig
+from bertft_core.config.training_settings import TrainingConfig
 from bertft_core.heads.crf import CRF
-from bertft_core.strategies.setup import Groups, Setup
+from bertft_core.strategies.plan import FinetuningPlan, Groups
 
 
 def decayed_names(model: nn.Module) -> set[str]:
@@ -27,20 +27,20 @@ def decayed_names(model: nn.Module) -> set[str]:
     return {name for name, _ in model.named_parameters() if name not in undecayed and not name.endswith("bias")}
 
 
-def build_optimizer(setup: Setup, training: TrainingConfig) -> torch.optim.Optimizer:
+def build_optimizer(setup: FinetuningPlan, training: TrainingConfig) -> torch.optim.Optimizer:
     """AdamW (decoupled decay, bias correction), or what a strategy builds, over what learns."""
     groups = parameter_groups(setup, training)
     return torch.optim.AdamW(groups, fused=True) if setup.optimizer is None else setup.optimizer(groups)
 
 
-def parameter_groups(setup: Setup, training: TrainingConfig) -> Groups:
+def parameter_groups(setup: FinetuningPlan, training: TrainingConfig) -> Groups:
     """What learns, decayed parameters first, apart by the `scale` of their learning rate."""
     decayed = decayed_names(setup.model)
     parts: dict[tuple[bool, float], list[nn.Parameter]] = {}
     for is_decayed in (True, False):
         for name, parameter in setup.learning.items():
             if (name in decayed) == is_decayed:
-                parts.setdefault((is_decayed, setup.rate_scale.get(name, 1.0)), []).append(parameter)
+                parts.setdefault((is_decayed, setup.lr_multipliers.get(name, 1.0)), []).append(parameter)
     return [
         {
             "params": parameters,

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config import UserError
-from bertft_core.config.probes import ProbesConfig
+from bertft_core.config.probe_settings import ProbesConfig
 from bertft_core.records import RunSpec
-from bertft_core.records.store import write_record
+from bertft_core.storage.study_dir import write_record
 
 OnEvent = Callable[[dict[str, Any]], None]
 
@@ -32,7 +32,7 @@ class WorkerDied(RuntimeError):
     """The worker process ended in the middle of a run: killed, out of memory, or crashed in native code."""
 
 
-class Stopping(WorkerDied):
+class SlotsClosing(WorkerDied):
     """The study is ending: no run starts any more."""
 
 
@@ -170,13 +170,13 @@ class Slots:
 
     @contextmanager
     def lease(self) -> Iterator[Worker]:
-        """A worker of one's own, replaced beforehand when the last one died. Raises `Stopping` after `close`, in mid-run too."""
+        """A worker of one's own, replaced when the last one died. Raises `SlotsClosing` after `close`, in mid-run too."""
         slot = self._free.get()
         try:
             yield self._live_worker(slot)
         except WorkerDied as death:
-            if self._closed and not isinstance(death, Stopping):
-                raise Stopping("the study is stopping") from death
+            if self._closed and not isinstance(death, SlotsClosing):
+                raise SlotsClosing("the study is stopping") from death
             raise
         finally:
             self._free.put(slot)
@@ -184,14 +184,14 @@ class Slots:
     def _live_worker(self, slot: int) -> Worker:
         with self._lock:  # no worker may be born behind the back of `close`
             if self._closed:
-                raise Stopping("the study is stopping")
+                raise SlotsClosing("the study is stopping")
             if not self._workers[slot].alive:
                 self._workers[slot].kill()
                 self._workers[slot] = Worker(self._environments[slot], self._log_dir / f"worker-{slot}.log")
             return self._workers[slot]
 
     def close(self) -> None:
-        """End every worker at once; runs in them raise `Stopping`."""
+        """End every worker at once; runs in them raise `SlotsClosing`."""
         with self._lock:
             self._closed = True
             for worker in self._workers:

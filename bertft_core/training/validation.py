@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from bertft_core.data.prepared import PreparedSplit
+from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.metrics import METRICS
 from bertft_core.records import RunSpec
-from bertft_core.training.forward import Forward
+from bertft_core.training.model_runner import ModelRunner
 
 
 class Validated(NamedTuple):
@@ -23,7 +23,7 @@ class Validated(NamedTuple):
 class Validation:
     """The validation set with the weights of the moment."""
 
-    def __init__(self, spec: RunSpec, forward: Forward, split: PreparedSplit) -> None:
+    def __init__(self, spec: RunSpec, forward: ModelRunner, split: PreparedSplit) -> None:
         self._spec, self._forward, self._split = spec, forward, split
         self._predictions: dict[int, pa.Table] = {}
 

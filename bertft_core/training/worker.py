@@ -34,9 +34,9 @@ def main() -> None:
         answers.write(json.dumps(event) + "\n")
         answers.flush()
 
-    from bertft_core.training import run  # the slow import, once, while the parent prepares data
+    from bertft_core.training import train_run  # the slow import, once, while the parent prepares data
 
-    run.warm_up()
+    train_run.warm_up()
     send({"kind": "ready", "pid": os.getpid()})
     while True:
         _serve(requests.get(), send)
@@ -59,9 +59,9 @@ def _read_requests(requests: queue.Queue[RunRequest]) -> None:
 def _serve(request: RunRequest, send: Any) -> None:
     from bertft_core.config import UserError
     from bertft_core.records import RunSpec
-    from bertft_core.records.disk import disk_error
-    from bertft_core.records.store import checked_record
-    from bertft_core.training import run
+    from bertft_core.storage.disk_errors import disk_error
+    from bertft_core.storage.study_dir import checked_record
+    from bertft_core.training import train_run
 
     run_dir = Path(request["run_dir"])
     try:
@@ -71,7 +71,7 @@ def _serve(request: RunRequest, send: Any) -> None:
         elif request["do"] == "accumulate":
             send(_accumulate(spec, run_dir))
         else:
-            run.train_run(spec, run_dir=run_dir, on_event=send)
+            train_run.train_run(spec, run_dir=run_dir, on_event=send)
         send({"kind": "done"})
     except UserError as error:
         send({"kind": "error", "text": str(error), "user": True, "broken": False})
@@ -102,8 +102,8 @@ def _breaks_the_process(error: BaseException) -> bool:
 
 
 def _probe(spec: Any, run_dir: Path, settings: dict[str, Any]) -> None:
-    from bertft_core.config.probes import ProbesConfig
-    from bertft_core.training.probing.probe import probe_run  # few studies ask for it
+    from bertft_core.config.probe_settings import ProbesConfig
+    from bertft_core.training.probing.run_probes import probe_run  # few studies ask for it
 
     probe_run(spec, ProbesConfig.model_validate(settings), run_dir=run_dir)
 

@@ -69,12 +69,12 @@ def test_what_needs_no_model_loads_without_torch(package):
 
 
 def test_the_report_and_the_statistics_load_without_torch():
-    loaded = loaded_by("import bertft_core.report.report, bertft_core.evaluation.summary")
+    loaded = loaded_by("import bertft_core.report.study_report, bertft_core.evaluation.summarize")
     assert {"jinja2", "numpy"} <= loaded, "the modules that do the work were imported"
     assert loaded.isdisjoint({*HEAVY, "prefect", "mlflow", "optuna"})
 
 
 def test_the_command_line_loads_without_prefect_torch_or_mlflow():
-    loaded = loaded_by("import flows.cli")
+    loaded = loaded_by("import flows.cli.app")
     assert "typer" in loaded
     assert loaded.isdisjoint({*HEAVY, "prefect", "mlflow", "optuna", "pandas", "sklearn"})

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bertft_core.heads.shaping import LossShape
+from bertft_core.heads.loss_shapes import LossShape
 from bertft_core.records import RunSpec
 from bertft_core.training.determinism import masking_draw
 from tests.contract.test_strategies_everywhere import HEADS
@@ -26,7 +26,7 @@ def gradients(spec: RunSpec, run_dir: Path, micro_batch_size: int) -> dict[str, 
     run = started(spec.model_copy(update={"training": training}), run_dir)
     run.setup.model.double()
     draw = masking_draw(spec.seeds.dropout, 0)
-    passes = [(part, run.forward.work(run.splits["train"], part, draw)) for part in run.loop.plan.micro_batches(0)]
+    passes = [(part, run.forward.head_inputs(run.splits["train"], part, draw)) for part in run.loop.plan.micro_batches(0)]
     assert len(passes) == 16 / micro_batch_size
     n_targets = sum(work.n_targets for _, work in passes)
     shape = LossShape(**vars(run.setup.losses))

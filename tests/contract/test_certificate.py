@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from bertft_core.evaluation.certificate import CHECKS, exact_gradient, training_alone
-from bertft_core.evaluation.comparing.results import StoredRun
+from bertft_core.evaluation.certificate_checks import CHECKS, exact_gradient, training_alone
+from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk
 from bertft_core.records import RunSpec
-from bertft_core.records.store import write_record
+from bertft_core.storage.study_dir import write_record
 from bertft_core.strategies import STRATEGIES
 from bertft_core.training import accumulation
 from bertft_core.training.accumulation import accumulation_error
-from bertft_core.training.certificate import BY_VALIDATION, Carried, reseeded, shortened
-from bertft_core.training.run import train_run
-from flows.certifying import certify, chosen_for_certificate, judged
+from bertft_core.training.certificate_runs import BY_VALIDATION, Carried, reseeded, shortened
+from bertft_core.training.train_run import train_run
+from flows.cli.certify import certify, chosen_for_certificate, judged
 from tests.contract.test_strategies_everywhere import HEADS
 from tests.strategies import SETTINGS, lopsided_study, with_strategies
 from tests.studies import tiny_spec, tiny_study, with_training
@@ -25,8 +25,8 @@ from tests.studies import tiny_spec, tiny_study, with_training
 JUDGED = [name for name, check in CHECKS.items() if check.judge is not None]
 
 
-def trained(spec: RunSpec, run_dir: Path) -> StoredRun:
-    return StoredRun(train_run(spec, run_dir=run_dir), run_dir)
+def trained(spec: RunSpec, run_dir: Path) -> RunOnDisk:
+    return RunOnDisk(train_run(spec, run_dir=run_dir), run_dir)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def specs(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pair(specs, tmp_path_factory) -> tuple[StoredRun, StoredRun, StoredRun]:
+def pair(specs, tmp_path_factory) -> tuple[RunOnDisk, RunOnDisk, RunOnDisk]:
     """A run, the same again, and one with other seeds."""
     folder = tmp_path_factory.mktemp("pair")
     spec = specs("classification")
@@ -93,12 +93,12 @@ def test_the_cadence_check_looks_at_every_loss(pair, tmp_path):
     events = [json.loads(line) for line in (same.run_dir / "curves.jsonl").read_text().splitlines()]
     events[0]["loss"] += 1e-12
     (tmp_path / "curves.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
-    assert training_alone(one, StoredRun(same.record, tmp_path)) == (False, "different: losses and gradient norms")
+    assert training_alone(one, RunOnDisk(same.record, tmp_path)) == (False, "different: losses and gradient norms")
 
 
 def test_runs_that_ended_without_weights_pass_nothing(pair, tmp_path):
     record = pair[0].record.model_copy(update={"weights_sha256": None, "status": "diverged"})
-    run = StoredRun(record, tmp_path)
+    run = RunOnDisk(record, tmp_path)
     assert training_alone(run, run) == (False, "nothing to compare: the runs ended diverged and diverged")
 
 

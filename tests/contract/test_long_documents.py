@@ -12,12 +12,12 @@ import pytest
 from transformers import AutoModelForSequenceClassification
 
 from bertft_core.data.batching import padded
-from bertft_core.data.prepared import open_split
+from bertft_core.data.prepared_split import open_split
 from bertft_core.metrics import METRICS
-from bertft_core.metrics.columns import matrix
-from bertft_core.records.predictions import read_predictions
-from bertft_core.training import chunks
-from bertft_core.training.run import train_run
+from bertft_core.metrics.prediction_columns import matrix
+from bertft_core.storage.predictions import read_predictions
+from bertft_core.training import microbatching
+from bertft_core.training.train_run import train_run
 from tests.studies import long_study, tiny_spec, with_training
 
 RESUMABLE = {"epochs": 2, "evaluate_every_steps": 4, "evaluate_every_epochs": None}
@@ -34,7 +34,7 @@ def prepared(request, tmp_path_factory):
 
 @pytest.fixture(params=[10**6, 25], ids=["whole", "chunked"])
 def chunked(request, monkeypatch) -> bool:
-    monkeypatch.setattr(chunks, "MAX_PIECES", request.param)
+    monkeypatch.setattr(microbatching, "MAX_PIECES", request.param)
     return request.param == 25
 
 
@@ -66,7 +66,7 @@ def test_a_step_is_the_same_however_it_is_cut(prepared, monkeypatch, tmp_path):
     how = {"dropout": 0.0, "epochs": None, "max_steps": 6, "learning_rate": 1e-3}
     curves = {}
     for micro, limit in ((None, 10**6), (None, 25), (1, 10**6), (2, 25)):
-        monkeypatch.setattr(chunks, "MAX_PIECES", limit)
+        monkeypatch.setattr(microbatching, "MAX_PIECES", limit)
         run_dir = tmp_path / f"{micro}-{limit}"
         train_run(tiny_spec(*prepared, micro_batch_size=micro, **how), run_dir=run_dir)
         curves[micro, limit] = curve(run_dir)
@@ -101,7 +101,7 @@ def test_a_frozen_encoder_reads_windows_once_and_gives_the_same_run(prepared, ch
     again = train_run(spec, run_dir=tmp_path / "again")
     assert first.weights_sha256 == again.weights_sha256
     assert first.best == again.best
-    monkeypatch.setattr("bertft_core.training.run.RunParts._use_frozen_features", lambda run: None)
+    monkeypatch.setattr("bertft_core.training.train_run.RunParts._use_frozen_features", lambda run: None)
     plain = train_run(tiny_spec(*prepared, "features", dropout=0.0), run_dir=tmp_path / "plain")
     monkeypatch.undo()
     stored = train_run(tiny_spec(*prepared, "features", dropout=0.0), run_dir=tmp_path / "stored")

@@ -12,16 +12,16 @@ import torch
 from transformers import AutoModelForMaskedLM, Trainer, TrainingArguments
 
 from bertft_core.data.batching import padded
-from bertft_core.data.prepared import open_split
+from bertft_core.data.prepared_split import open_split
 from bertft_core.heads import masked_lm
 from bertft_core.heads.frequencies import start_from_frequencies
 from bertft_core.metrics import METRICS
 from bertft_core.records import RunSpec
-from bertft_core.records.predictions import read_predictions
+from bertft_core.storage.predictions import read_predictions
 from bertft_core.training.determinism import init_stream, masking_draw
-from bertft_core.training.forward import Forward
-from bertft_core.training.run import train_run
-from bertft_core.training.steps import StepPlan
+from bertft_core.training.model_runner import ModelRunner
+from bertft_core.training.step_plan import StepPlan
+from bertft_core.training.train_run import train_run
 from tests.contract.test_laws import interrupted, result_in
 from tests.contract.test_trainer_parity import OwnOrder
 from tests.encoders import KINDS
@@ -155,7 +155,7 @@ def test_the_saved_model_opens_as_a_plain_masked_lm_with_the_same_losses(kind, t
     split = open_split(card.directory, "test")
     stored = read_predictions(tmp_path / "run" / record.predictions["best"]["test"])
     for i in range(split.n):
-        work = masked_lm.work(split, np.array([i]), study.head)
+        work = masked_lm.head_inputs(split, np.array([i]), study.head)
         batch = padded(work.input_ids, work.token_type_ids, work.window_lengths, split.pad_token_id)
         with torch.no_grad():
             logits = model(**batch).logits[batch["attention_mask"].bool()][torch.from_numpy(work.positions)]
@@ -176,7 +176,7 @@ def their_losses(spec: RunSpec, output_dir: Path, accumulation: int) -> np.ndarr
 
     def collate(items: list[tuple[int, int]]) -> dict[str, torch.Tensor]:
         draw = masking_draw(spec.seeds.dropout, items[0][0])
-        work = masked_lm.work(split, [i for _, i in items], spec.head, draw)
+        work = masked_lm.head_inputs(split, [i for _, i in items], spec.head, draw)
         labels = np.full(len(work.input_ids), -100)
         labels[work.positions] = work.targets.pieces
         batch = padded(work.input_ids, work.token_type_ids, work.window_lengths, split.pad_token_id)
@@ -239,7 +239,7 @@ def test_a_frozen_encoder_is_never_taken_from_stored_features(tmp_path):
     split = open_split(card.directory, "train")
     with init_stream(0):
         model = masked_lm.build(card.encoder_dir, (), None, study.head)
-    assert not Forward(model, study.head, torch.device("cpu")).separable(split), "its texts are hidden anew in each step"
+    assert not ModelRunner(model, study.head, torch.device("cpu")).separable(split), "its texts are hidden anew in each step"
     record = train_run(tiny_spec(study, card, "features"), run_dir=tmp_path / "run")
     assert record.n_trainable_parameters < record.n_parameters / 2
     assert not (Path(card.directory) / "features").exists()

@@ -10,19 +10,19 @@ import torch
 from torch import nn
 from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification
 
-from bertft_core.config.probes import MaskedLMProbe, ProbesConfig
+from bertft_core.config.probe_settings import MaskedLMProbe, ProbesConfig
 from bertft_core.data.encoder_files import EncoderFiles
-from bertft_core.data.prepared import open_split
+from bertft_core.data.prepared_split import open_split
 from bertft_core.records import EncoderIdentity, RunSpec
 from bertft_core.records.probe_record import ProbeRecord
-from bertft_core.records.store import read_record
+from bertft_core.storage.study_dir import read_record
 from bertft_core.training.probing import encoders
 from bertft_core.training.probing.absent import Absent
 from bertft_core.training.probing.drift import drift
-from bertft_core.training.probing.masked_lm import Mixed, masked_lm, masked_split, scores
-from bertft_core.training.probing.probe import probe_run
+from bertft_core.training.probing.mlm_forgetting import Mixed, masked_lm, masked_split, scores
+from bertft_core.training.probing.run_probes import probe_run
 from bertft_core.training.probing.similarity import mean_states, similarity, spread
-from bertft_core.training.run import train_run
+from bertft_core.training.train_run import train_run
 from tests.encoders import KINDS, tiny_encoder
 from tests.studies import tiny_spec, tiny_study
 

@@ -13,15 +13,15 @@ import torch
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer, Trainer, TrainingArguments
 
 from bertft_core.data.batching import padded
-from bertft_core.data.prepared import PreparedSplit, open_split
+from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.heads import question_answering
-from bertft_core.heads.opening import load_model
+from bertft_core.heads.saved_model import load_model
 from bertft_core.metrics.question_answering import compute, majority, tune
 from bertft_core.records import DatasetCard, RunRecord, RunSpec
-from bertft_core.records.predictions import read_predictions
+from bertft_core.storage.predictions import read_predictions
 from bertft_core.training.determinism import init_stream
-from bertft_core.training.run import train_run
-from bertft_core.training.steps import StepPlan
+from bertft_core.training.step_plan import StepPlan
+from bertft_core.training.train_run import train_run
 from tests.contract.test_laws import interrupted, result_in
 from tests.contract.test_trainer_parity import N_STEPS, OwnOrder, our_steps
 from tests.encoders import KINDS

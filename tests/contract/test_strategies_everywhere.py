@@ -10,16 +10,16 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from bertft_core.config import UserError
-from bertft_core.config.compositions import objection
-from bertft_core.config.head import HEAD_CONFIGS
+from bertft_core.config.head_settings import HEAD_CONFIGS
+from bertft_core.config.strategy_combinations import objection
 from bertft_core.data.batching import collate
-from bertft_core.data.prepared import open_split
-from bertft_core.metrics.columns import matrix
+from bertft_core.data.prepared_split import open_split
+from bertft_core.metrics.prediction_columns import matrix
 from bertft_core.records import RunSpec
-from bertft_core.records.predictions import read_predictions
+from bertft_core.storage.predictions import read_predictions
 from bertft_core.strategies import STRATEGIES
 from bertft_core.strategies.architecture import ARCHITECTURES
-from bertft_core.training.run import train_run
+from bertft_core.training.train_run import train_run
 from tests.encoders import KINDS as FAMILIES
 from tests.strategies import SETTINGS, lopsided_study, started, with_strategies
 from tests.studies import tiny_questions, tiny_spec, tiny_study, tiny_tagged_study

@@ -8,16 +8,17 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from bertft_core.evaluation.seed_modes import planned_runs
-from bertft_core.evaluation.summary import summarise
+from bertft_core.evaluation.summarize import summarize
 from bertft_core.metrics import METRICS
-from bertft_core.records import RunRecord, StudyDir, StudySummary
-from bertft_core.records.choosing import best_arm, ranked_runs
-from bertft_core.records.predictions import read_predictions, write_predictions
-from bertft_core.records.retention import kept_digests
-from bertft_core.sweep.rules import score_so_far, trial_outcome
-from bertft_core.training.planning import plan_runs
-from bertft_core.training.run import train_run
+from bertft_core.planning.run_specs import plan_runs
+from bertft_core.planning.wanted_runs import planned_runs
+from bertft_core.records import RunRecord, StudySummary
+from bertft_core.records.ranking import best_arm, ranked_runs
+from bertft_core.storage import StudyDir
+from bertft_core.storage.predictions import read_predictions, write_predictions
+from bertft_core.storage.retention import kept_digests
+from bertft_core.sweep.trial_rules import score_so_far, trial_outcome
+from bertft_core.training.train_run import train_run
 from tests.records import make_card, make_record, make_study
 from tests.studies import tiny_questions, tiny_spec, tiny_study
 
@@ -62,7 +63,7 @@ def test_a_run_decides_the_same_with_other_test_labels(tmp_path, monkeypatch, ma
         folder = tmp_path / name
         study, card = make(folder, arms={"full": STOPPING})
         if name == "flipped":
-            from bertft_core.data.prepare import prepare_data
+            from bertft_core.data.prepare_study_data import prepare_data
 
             flip(folder / file, how)
             card = prepare_data(study, home_dir=folder / "home")
@@ -105,7 +106,7 @@ class Finished:
         return record.model_copy(update=changed)
 
     def summary(self) -> StudySummary:
-        return summarise(self.study, self.card, self.planned, self.records, {}, self.dir.run_dir)
+        return summarize(self.study, self.card, self.planned, self.records, {}, self.dir.run_dir)
 
 
 @pytest.mark.parametrize("seeds", MODES.values(), ids=MODES)

@@ -13,12 +13,12 @@ from torch.utils.data import Sampler, SequentialSampler
 from transformers import Trainer, TrainingArguments
 
 from bertft_core.data.batching import collate
-from bertft_core.data.prepared import PreparedSplit, open_split
+from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.heads import classification
 from bertft_core.records import RunSpec
 from bertft_core.training.determinism import init_stream
-from bertft_core.training.run import train_run
-from bertft_core.training.steps import StepPlan
+from bertft_core.training.step_plan import StepPlan
+from bertft_core.training.train_run import train_run
 from tests.studies import tiny_spec, tiny_study
 
 N_STEPS = 20

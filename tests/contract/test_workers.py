@@ -17,18 +17,18 @@ from typing import Any
 import pytest
 
 from bertft_core.config import UserError
-from bertft_core.config.probes import ProbesConfig
+from bertft_core.config.probe_settings import ProbesConfig
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.records.probe_record import ProbeRecord
-from bertft_core.records.store import read_record
-from bertft_core.training.slots import RunFailed, Slots, Stopping, WorkerDied
+from bertft_core.storage.study_dir import read_record
+from bertft_core.training.slots import RunFailed, Slots, SlotsClosing, WorkerDied
 from tests.studies import tiny_spec, tiny_study, with_training
 
 NOISE = """
     import os, sys, threading, time
 
     def make_noise():
-        while "bertft_core.training.run" not in sys.modules:
+        while "bertft_core.training.train_run" not in sys.modules:
             time.sleep(0.001)
         while True:
             print("noise from Python", flush=True)
@@ -198,9 +198,9 @@ def test_close_ends_workers_in_the_middle_of_their_runs(spec, endless, tmp_path)
     for thread in threads:
         thread.join(60)
         assert not thread.is_alive()
-    assert [type(error) for error in raised] == [Stopping, Stopping]
+    assert [type(error) for error in raised] == [SlotsClosing, SlotsClosing]
     assert all(gone(pid) for pid in pids)
-    with pytest.raises(Stopping, match="stopping"), slots.lease():
+    with pytest.raises(SlotsClosing, match="stopping"), slots.lease():
         pass
 
 
@@ -208,7 +208,7 @@ PARENT = """
     import sys
     from pathlib import Path
     from bertft_core.records import RunSpec
-    from bertft_core.records.store import checked_record
+    from bertft_core.storage.study_dir import checked_record
     from bertft_core.training.slots import Slots
 
     spec_path, folder = sys.argv[1:]

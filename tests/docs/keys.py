@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from bertft_core.config import StudyConfig
-from bertft_core.config.training import TrainingConfig, TrainingOverrides
+from bertft_core.config.training_settings import TrainingConfig, TrainingOverrides
 
 SECTION = "section"
 """Stands for the default of a key that holds keys of its own."""

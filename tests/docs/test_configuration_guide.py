@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bertft_core.config.head import HeadConfig
+from bertft_core.config.head_settings import HeadConfig
 from bertft_core.config.yaml_text import read_value
 from tests.docs.keys import SECTION, models_in, study_keys
 

@@ -13,20 +13,20 @@ import pyarrow as pa
 import pytest
 
 from bertft_core.config import parse_study
-from bertft_core.config.data import DataConfig
-from bertft_core.config.head import HeadConfig
+from bertft_core.config.data_settings import DataConfig
+from bertft_core.config.head_settings import HeadConfig
 from bertft_core.config.schema import study_schema
-from bertft_core.config.strategies import StrategyConfig
+from bertft_core.config.strategy_settings import StrategyConfig
 from bertft_core.config.yaml_text import read_yaml
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.sources import SOURCES
 from bertft_core.heads import HEADS
 from bertft_core.metrics import METRICS
-from bertft_core.metrics.by_example import BY_EXAMPLE
-from bertft_core.records.tables import matrix_column
+from bertft_core.metrics.per_example import PER_EXAMPLE
+from bertft_core.records.list_columns import matrix_column
 from bertft_core.strategies import STRATEGIES
-from bertft_core.training.answers import ANSWERS
-from tasks.mlflow_model import MODEL_CLASSES, PIPELINES
+from bertft_core.training.prediction_output import ANSWERS
+from tasks.tracking.mlflow_model import MODEL_CLASSES, PIPELINES
 from tests.docs.keys import models_in
 from tests.docs.markdown import ROOT, blocks
 from tests.strategies import ACTIVE, NEUTRAL
@@ -48,7 +48,7 @@ CONFIGURED = {
 """What is being added → kind → its configuration class."""
 
 
-OFFERED_BY_HEADS = ("build", "work", "own_logits", "tail", "loss_sum", "outputs", "predictions")
+OFFERED_BY_HEADS = ("build", "head_inputs", "own_logits", "head_forward", "loss_sum", "outputs", "predictions")
 OFFERED_BY_ALIGNMENTS = ("columns", "reader", "agree", "for_training", "settings", "tokenise", "gold", "counts")
 OFFERED_BY_METRICS = ("compute", "tune", "majority", "confusion")
 
@@ -89,8 +89,8 @@ def has_metrics(kind: str) -> bool:
 
 
 def adds_up(kind: str) -> bool:
-    module = BY_EXAMPLE.get(kind)
-    is_there = module is not None and module.__name__ == f"bertft_core.metrics.by_example.{kind}"
+    module = PER_EXAMPLE.get(kind)
+    is_there = module is not None and module.__name__ == f"bertft_core.metrics.per_example.{kind}"
     return is_there and callable(module.statistics) and callable(module.right) and bool(module.UNIT)
 
 
@@ -117,22 +117,22 @@ def has_key_table(kind: str) -> bool:
 
 STEPS: dict[str, tuple[Step, Step, Step, Step]] = {
     "strategy": (
-        ("bertft_core/config/strategies.py", in_config("strategy", "kind")),
+        ("bertft_core/config/strategy_settings.py", in_config("strategy", "kind")),
         ("`STRATEGIES`", has_strategy),
         ("`NEUTRAL` and `ACTIVE` of `tests/strategies.py`", lambda kind: kind in NEUTRAL and kind in ACTIVE),
         ("docs/guides/configuration.md", has_row("arms.*.strategies[].kind")),
     ),
     "head": (
-        ("bertft_core/config/head.py", in_config("head", "kind")),
+        ("bertft_core/config/head_settings.py", in_config("head", "kind")),
         ("`ALIGNMENTS`", has_alignment),
         ("`HEADS` and to `METRICS`", lambda kind: has_head(kind) and has_metrics(kind) and adds_up(kind)),
         (
-            "`PIPELINES` and `MODEL_CLASSES` of `tasks/mlflow_model.py`",
+            "`PIPELINES` and `MODEL_CLASSES` of `tasks/tracking/mlflow_model.py`",
             lambda kind: has_loader(kind) and kind in ANSWERS and has_row("head.kind")(kind),
         ),
     ),
     "data source": (
-        ("bertft_core/config/data.py", in_config("data source", "source")),
+        ("bertft_core/config/data_settings.py", in_config("data source", "source")),
         ("`SOURCES`", SOURCES.__contains__),
         ("docs/guides/your-data.md", has_example),
         ("docs/guides/configuration.md", has_key_table),

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.cli import app
+from flows.cli.app import app
 from tests.docs.markdown import ROOT, Block, blocks
 
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
@@ -79,7 +79,7 @@ def check_clone(command: str) -> None:
     listed = subprocess.run(["git", "ls-files", "--cached"], cwd=ROOT, capture_output=True, text=True)
     if listed.returncode != 0:
         pytest.skip("this is no git checkout")
-    needed = {"Makefile", "pyproject.toml", "requirements.lock", "configs/quickstart.yaml", "flows/cli.py", "LICENSE"}
+    needed = {"Makefile", "pyproject.toml", "requirements.lock", "configs/quickstart.yaml", "flows/cli/app.py", "LICENSE"}
     assert needed <= set(listed.stdout.splitlines())
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import re
 
-from bertft_core.evaluation.diagnosis.checks import CHECKS
-from bertft_core.recipes import columns
-from bertft_core.recipes.sizes import BANDS
-from bertft_core.recipes.writing import number
+from bertft_core.evaluation.diagnosis.diagnose_study import CHECKS
+from bertft_core.recipes import column_names
+from bertft_core.recipes.size_bands import BANDS
+from bertft_core.recipes.study_yaml import number
 from tests.docs.markdown import ROOT
 
 GUIDE = (ROOT / "docs" / "guides" / "recipes.md").read_text(encoding="utf-8")
@@ -35,8 +35,8 @@ def test_the_checks_are_those_of_the_table_in_its_order():
 
 
 def test_the_names_of_columns_that_it_calls_usual_are():
-    known = {*columns.TEXTS, *columns.LABELS, *columns.TOKENS, *columns.TAGS, *columns.QUESTION}
-    known |= {name for pair in columns.PAIRS for name in pair}
+    known = {*column_names.TEXTS, *column_names.LABELS, *column_names.TOKENS, *column_names.TAGS, *column_names.QUESTION}
+    known |= {name for pair in column_names.PAIRS for name in pair}
     (paragraph,) = re.findall(r"^A text is a column .*?\. ", GUIDE, re.MULTILINE | re.DOTALL)
     named = set(re.findall(r"`(\w+)`", paragraph))
     assert len(named) >= 15

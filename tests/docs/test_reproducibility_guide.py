@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import get_args
 
-from bertft_core.evaluation.certificate import ACCUMULATION_TOLERANCE, CHECKS
-from bertft_core.evaluation.comparing.environments import DECIDING_PACKAGES
-from bertft_core.records.verification import Finding, RunVerdict, Verdict
-from bertft_core.training.certificate import N_STEPS
-from tasks.verdicts import run_tags
+from bertft_core.evaluation.certificate_checks import ACCUMULATION_TOLERANCE, CHECKS
+from bertft_core.evaluation.run_diff.environment_diff import DECIDING_PACKAGES
+from bertft_core.records.verification_record import VerdictFinding, RunVerdict, Verdict
+from bertft_core.training.certificate_runs import N_STEPS
+from tasks.tracking.verdicts import run_tags
 from tests.docs.markdown import ROOT
 
 GUIDE = (ROOT / "docs" / "guides" / "reproducibility.md").read_text(encoding="utf-8")
@@ -37,7 +37,7 @@ def test_every_package_that_decides_numbers_is_named():
 
 
 def test_every_tag_is_named():
-    finding = Finding(verdict="equal within", largest_difference=0.1, first_step=2)
+    finding = VerdictFinding(verdict="equal within", largest_difference=0.1, first_step=2)
     verdict = RunVerdict(
         run_digest="0" * 64, title="t", recorded_at="a", how="verify", finding=finding, checked_at="b", machine="m"
     )

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from flows.embedded_server import EmbeddedServer
-from flows.quiet import SETTINGS
+from flows.cli.embedded_server import EmbeddedServer
+from tasks.quiet_environment import SETTINGS
 from tests.flows.studies import WHOLE, TinyStudy, clean_environment, write_shared
 
 NewStudy = Callable[..., TinyStudy]

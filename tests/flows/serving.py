@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import psutil
 
-from flows.embedded_server import free_port
+from flows.cli.embedded_server import free_port
 from tests.flows.studies import PATIENCE_SECONDS, clean_environment
 
 ROOT = Path(__file__).parents[2]

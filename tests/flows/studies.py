@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 import psutil
 import yaml
 
-from bertft_core.records import RunRecord, StudyDir, StudySummary
-from bertft_core.records.store import read_record
+from bertft_core.records import RunRecord, StudySummary
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import read_record
 from tests.encoders import tiny_encoder
 from tests.studies import write_texts
 
@@ -75,7 +76,7 @@ class TinyStudy:
 
     def command(self, *words: str, expect: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
         """Any command on this home to its end; its exit code is checked, and that nobody sees a traceback."""
-        command = [sys.executable, "-m", "flows.cli", *words, "--home", str(self.home)]
+        command = [sys.executable, "-m", "flows.cli.app", *words, "--home", str(self.home)]
         ended = subprocess.run(
             command,
             env=self.environment | variables,
@@ -91,12 +92,12 @@ class TinyStudy:
 
     def start(self, *options: str) -> Started:
         """`bertft run` in the background."""
-        command = [sys.executable, "-m", "flows.cli", "run", str(self.config), *options, "--home", str(self.home)]
+        command = [sys.executable, "-m", "flows.cli.app", "run", str(self.config), *options, "--home", str(self.home)]
         return Started(command, self.environment, self.config.parent / "stderr.txt")
 
     def runs(self, stage: str = "seeds") -> list[Any]:
         """The study's MLflow runs of a stage."""
-        from tasks.mlflow_store import open_store, runs_where
+        from tasks.tracking.mlflow_store import open_store, runs_where
 
         client, experiment = open_store(self.home, None, self.name)
         return runs_where(client, experiment, f"tags.`bertft.stage` = '{stage}'")
@@ -108,7 +109,7 @@ class TinyStudy:
 
 SEVERAL = """
 import contextlib, io, json, sys
-from flows.cli import main
+from flows.cli.app import main
 for words in json.load(sys.stdin):
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

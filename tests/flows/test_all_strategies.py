@@ -9,9 +9,10 @@ import subprocess
 import sys
 
 from bertft_core.config import load_study
-from bertft_core.config.strategies import KINDS
-from bertft_core.records import StudyDir, StudySummary
-from bertft_core.records.store import read_record
+from bertft_core.config.strategy_settings import KINDS
+from bertft_core.records import StudySummary
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import read_record
 from tests.docs.markdown import ROOT
 from tests.encoders import tiny_encoder
 
@@ -39,7 +40,7 @@ def test_the_whole_study_passes(tmp_path, server_environment):
     command = [
         sys.executable,
         "-m",
-        "flows.cli",
+        "flows.cli.app",
         "run",
         str(CONFIG),
         "--home",

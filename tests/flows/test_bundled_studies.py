@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from bertft_core.config import load_study
-from bertft_core.records import StudyDir, StudySummary
-from bertft_core.records.store import read_record
+from bertft_core.records import StudySummary
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import read_record
 from tests.docs.markdown import ROOT
 from tests.flows.studies import clean_environment
 
@@ -20,7 +21,7 @@ STUDIES = ("topics", "pairs", "ratings", "entities", "questions", "manuals_mlm")
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_bundled_study_beats_the_constant_predictor(name, tmp_path):
     config = ROOT / "configs" / f"{name}.yaml"
-    command = [sys.executable, "-m", "flows.cli", "run", str(config), "--home", str(tmp_path)]
+    command = [sys.executable, "-m", "flows.cli.app", "run", str(config), "--home", str(tmp_path)]
     subprocess.run(command, env=clean_environment(), check=True, timeout=1200, cwd=tmp_path)
     study = load_study(config, [])
     summary = read_record(StudyDir(tmp_path, study.name).summary_path, StudySummary)

@@ -14,10 +14,10 @@ import numpy as np
 
 from bertft_core.config import load_study
 from bertft_core.records import StudySummary
-from bertft_core.records.predictions import read_predictions
-from bertft_core.records.store import write_record
 from bertft_core.report.text_table import result_table
-from flows.embedded_server import free_port
+from bertft_core.storage.predictions import read_predictions
+from bertft_core.storage.study_dir import write_record
+from flows.cli.embedded_server import free_port
 from tests.flows.studies import FEATURES, SEARCH, Started, TinyStudy, clean_environment, run_several, still_alive
 
 TITLES = {"MLflow: the study": "MLflow", "Prefect: flow runs": "Prefect", "Optuna: tiny full": "Optuna"}
@@ -153,7 +153,18 @@ def test_check_data_prints_the_card_and_trains_nothing(new_study):
 def test_ui_serves_the_three_pages_and_takes_its_servers_along_when_it_is_ended(finished):
     study = finished.study
     first = free_port()
-    command = [sys.executable, "-m", "flows.cli", "ui", "--home", str(study.home), "--study", study.name, "--port", str(first)]
+    command = [
+        sys.executable,
+        "-m",
+        "flows.cli.app",
+        "ui",
+        "--home",
+        str(study.home),
+        "--study",
+        study.name,
+        "--port",
+        str(first),
+    ]
     pages = study.config.parent / "ui.txt"
     # Prefect's pages are of the home's own server, not of the one the tests share
     environment = clean_environment()

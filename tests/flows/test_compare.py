@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 
-from bertft_core.records.comparison import Comparison
-from bertft_core.records.store import read_record
+from bertft_core.records.comparison_record import Comparison
+from bertft_core.storage.study_dir import read_record
 from tests.flows.studies import run_several
 
 

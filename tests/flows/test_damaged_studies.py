@@ -48,7 +48,7 @@ def test_damaged_files_are_named_come_back_from_mlflow_or_are_made_again(new_stu
 
 
 def _forget(study, run_id: str) -> None:
-    from tasks.mlflow_store import open_store
+    from tasks.tracking.mlflow_store import open_store
 
     client, _ = open_store(study.home, None, study.name)
     client.delete_run(run_id)

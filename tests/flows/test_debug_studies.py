@@ -11,8 +11,9 @@ from typing import NamedTuple
 import pytest
 
 from bertft_core.config import StudyConfig, load_study
-from bertft_core.records import RunRecord, StudyDir, StudySummary
-from bertft_core.records.store import read_record
+from bertft_core.records import RunRecord, StudySummary
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import read_record
 from tests.docs.markdown import ROOT
 from tests.flows.studies import Ended, run_several
 

@@ -12,8 +12,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from flows.cli import USER_MUST_ACT
-from flows.embedded_server import free_port
+from flows.cli.app import USER_MUST_ACT
+from flows.cli.embedded_server import free_port
 from tests.flows.serving import ROOT, Served, until, write_files_of_guide
 from tests.flows.studies import still_alive, study_values
 

@@ -10,9 +10,9 @@ import pytest
 import transformers
 from mlflow import MlflowClient
 
-from bertft_core.config.head import HEAD_CONFIGS
-from bertft_core.records.predictions import read_predictions
-from tasks.mlflow_model import MODEL_CLASSES
+from bertft_core.config.head_settings import HEAD_CONFIGS
+from bertft_core.storage.predictions import read_predictions
+from tasks.tracking.mlflow_model import MODEL_CLASSES
 from tests.flows.studies import SEARCH, TinyStudy
 
 FEW = {"train": 20, "validation": 10, "test": 10}

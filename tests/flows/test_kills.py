@@ -104,7 +104,7 @@ def test_a_killed_command_takes_its_own_prefect_server_along(shared, tmp_path):
     study = TinyStudy(tmp_path, shared, clean_environment(), **LONG)
     started = study.start()
     started.until(lambda: "training over seeds" in started.stderr, "the server answered and the flow trained")
-    assert any("flows.embedded_server" in process.cmdline() for process in started.descendants())
+    assert any("flows.cli.embedded_server" in process.cmdline() for process in started.descendants())
     below = started.end(signal.SIGKILL)
     started.wait()
     assert still_alive(below, within_seconds=15) == []

@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from bertft_core.config import load_study
-from bertft_core.records import StudyDir, StudySummary
-from bertft_core.records.store import read_record
+from bertft_core.records import StudySummary
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import read_record
 from tests.docs.markdown import ROOT
 from tests.flows.studies import clean_environment
 
@@ -23,7 +24,7 @@ def test_there_are_four_of_them():
 @pytest.mark.slow
 @pytest.mark.parametrize("config", SMALL, ids=lambda path: path.stem)
 def test_the_small_version_of_a_paper_runs(config, tmp_path):
-    command = [sys.executable, "-m", "flows.cli", "run", str(config), "--home", str(tmp_path)]
+    command = [sys.executable, "-m", "flows.cli.app", "run", str(config), "--home", str(tmp_path)]
     subprocess.run(command, env=clean_environment(), check=True, timeout=1800, cwd=tmp_path)
     study = load_study(config)
     summary = read_record(StudyDir(tmp_path, study.name).summary_path, StudySummary)

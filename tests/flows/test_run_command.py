@@ -9,10 +9,10 @@ from filelock import FileLock
 from typer.testing import CliRunner
 
 from bertft_core.records import StudySummary
-from bertft_core.records.store import checked_record, write_record
 from bertft_core.report.text_table import result_table
-from flows.cli import app
-from tasks.processes import Owner
+from bertft_core.storage.study_dir import checked_record, write_record
+from flows.cli.app import app
+from tasks.process_identity import Owner
 from tests.flows.studies import FEATURES, TinyStudy, clean_environment, run_several
 
 COMMANDS = ("run", "plan", "check-data", "status", "settle", "clean", "show", "report", "ui", "announce")

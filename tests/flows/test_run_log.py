@@ -11,17 +11,18 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from bertft_core.records import RunRecord, StudyDir
-from bertft_core.records.predictions import read_predictions
-from bertft_core.records.store import write_record
-from bertft_core.training.planning import plan_trial
-from tasks import writer
+from bertft_core.planning.run_specs import plan_trial
+from bertft_core.records import RunRecord
+from bertft_core.storage import StudyDir
+from bertft_core.storage.predictions import read_predictions
+from bertft_core.storage.study_dir import write_record
 from tasks.guard import watch
-from tasks.mlflow_runs import MlflowRuns
-from tasks.mlflow_store import settle_killed_runs
-from tasks.run_log import RunLog
-from tasks.study_log import StudyLog
-from tasks.tracking import Tracker
+from tasks.tracking import writer_thread
+from tasks.tracking.mlflow_runs import MlflowRuns
+from tasks.tracking.mlflow_store import repair_killed_runs
+from tasks.tracking.run_log import RunLog
+from tasks.tracking.study_log import StudyLog
+from tasks.tracking.tracker import Tracker
 from tests.records import make_card, make_record, make_spec, make_study, make_sweep
 
 
@@ -136,7 +137,7 @@ def test_a_run_whose_logging_a_kill_cut_short_is_finished_by_the_next_command(ho
         patch.setattr(MlflowRuns, killed_in, refuse)
         with pytest.raises(ConnectionError):
             home.logged(record)
-    assert settle_killed_runs(*home.store(), session="first") == [*(["full · seed 000"] if killed_in == "end" else []), "small"]
+    assert repair_killed_runs(*home.store(), session="first") == [*(["full · seed 000"] if killed_in == "end" else []), "small"]
     assert "bertft.logged" not in home.run_of(record).data.tags, "it is the last thing that is written"
     log = home.log("second")
     log.runs.catch_up(record, log.parent_of(record.spec), 2)
@@ -169,8 +170,8 @@ def test_a_guard_leaves_alone_what_the_next_command_has_ended_or_gone_on_with(ho
     second = home.logged(ended, "second")
     second.runs.begin(going_on.spec, second.parent_of(going_on.spec))
     with monkeypatch.context() as patch:
-        patch.setattr("tasks.mlflow_store.runs_where", lambda *_: found)
-        assert settle_killed_runs(*home.store(), session="first") == []
+        patch.setattr("tasks.tracking.mlflow_store.runs_where", lambda *_: found)
+        assert repair_killed_runs(*home.store(), session="first") == []
     assert [home.run_of(record).info.status for record in (ended, going_on)] == ["FINISHED", "RUNNING"]
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))  # as when its parent was killed
     watch(str(home.dir.home_dir), "", home.study.name, "second")
@@ -202,9 +203,9 @@ def test_of_two_runs_with_one_digest_the_newest_counts(home):
 
 
 def test_a_search_whose_beginning_was_missed_does_not_begin_after_its_end(home, monkeypatch):
-    monkeypatch.setattr(writer, "FIRST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(writer_thread, "FIRST_PAUSE_SECONDS", 0.0)
     sweep = make_sweep(home.dir).model_copy(update={"storage_path": None, "report_path": None})
-    tracker, start, fail = Tracker(home.study, home.dir), StudyLog.start_search, iter([True] * writer.TRIES)
+    tracker, start, fail = Tracker(home.study, home.dir), StudyLog.start_search, iter([True] * writer_thread.TRIES)
     monkeypatch.setattr(StudyLog, "start_search", lambda *words: refuse() if next(fail, False) else start(*words))
     tracker.start_search("full", sweep.digest)
     tracker.log_search(sweep)
@@ -215,8 +216,8 @@ def test_a_search_whose_beginning_was_missed_does_not_begin_after_its_end(home, 
 
 
 def test_a_record_that_comes_late_does_not_undo_what_its_run_ended_with(home, monkeypatch):
-    monkeypatch.setattr(writer, "FIRST_PAUSE_SECONDS", 0.0)
-    tracker, log_record, fail = Tracker(home.study, home.dir), RunLog.log_record, iter([True] * writer.TRIES)
+    monkeypatch.setattr(writer_thread, "FIRST_PAUSE_SECONDS", 0.0)
+    tracker, log_record, fail = Tracker(home.study, home.dir), RunLog.log_record, iter([True] * writer_thread.TRIES)
     monkeypatch.setattr(RunLog, "log_record", lambda *words: refuse() if next(fail, False) else log_record(*words))
     tracker.log_record(home.record(status="pruned"))
     ended = home.record().model_copy(update={"ended_at": "2026-01-02T00:00:00Z"})
@@ -281,11 +282,11 @@ def test_a_session_that_ends_leaves_no_run_open_but_those_of_others(home):
 
 def test_a_store_that_comes_back_gets_everything_at_the_end(home, monkeypatch):
     """Away until the catching up, so that nothing but the records is left to log from."""
-    monkeypatch.setattr(writer, "FIRST_PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(writer, "AWAY_SECONDS", 0.0)
+    monkeypatch.setattr(writer_thread, "FIRST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(writer_thread, "AWAY_SECONDS", 0.0)
     record, tracker = home.record(), Tracker(home.study, home.dir)
     with monkeypatch.context() as patch:
-        patch.setattr("tasks.study_log.MlflowRuns", refuse)
+        patch.setattr("tasks.tracking.study_log.MlflowRuns", refuse)
         tracker.start()
         tracker.log_data(home.card)
         assert tracker.restore(record.digest, home.dir.run_dir(record.digest)) is None

@@ -9,17 +9,19 @@ import pytest
 from mlflow import MlflowClient
 
 from bertft_core.config import UserError
-from bertft_core.records import RunRecord, StudyDir
-from bertft_core.records.store import write_record
-from bertft_core.records.verification import CheckResult, Verification, read_verification, write_verification
-from tasks.agreement import damages, disagreements, settle_helps
-from tasks.mlflow_runs import MlflowRuns
-from tasks.mlflow_store import open_store, settle_killed_runs
-from tasks.processes import TAGS, owner_tags, this_process
-from tasks.settling import drop_models, recover_verification, settle_mlflow
-from tasks.study_log import StudyLog
-from tasks.tracking import Tracker
-from tasks.verdicts import open_existing
+from bertft_core.records import RunRecord
+from bertft_core.records.verification_record import CheckResult, Verification
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.verification_file import read_verification, write_verification
+from tasks.process_identity import TAGS, owner_tags, this_process
+from tasks.tracking.mlflow_runs import MlflowRuns
+from tasks.tracking.mlflow_store import open_store, repair_killed_runs
+from tasks.tracking.repair_stores import drop_models, recover_verification, repair_mlflow
+from tasks.tracking.store_consistency import damages, inconsistencies, repair_helps
+from tasks.tracking.study_log import StudyLog
+from tasks.tracking.tracker import Tracker
+from tasks.tracking.verdicts import open_existing
 from tests.encoders import tiny_encoder
 from tests.records import make_card, make_record, make_spec, make_study
 
@@ -58,9 +60,9 @@ def test_on_a_common_store_only_runs_whose_process_is_gone_here_are_settled(stud
     runs.client.create_run(runs.experiment_id, run_name="of an older version")
     opened = runs.open("d" * 64, "opened", {"bertft.run_digest": "d" * 64})
     assert runs.client.get_run(opened).data.tags["bertft.pid"] == str(me.pid)
-    settled = settle_killed_runs(runs.client, runs.experiment_id)
+    settled = repair_killed_runs(runs.client, runs.experiment_id)
     assert set(settled) == {"dead", "its id was used again"}
-    assert set(settle_killed_runs(runs.client, runs.experiment_id, all_dead=True)) == {
+    assert set(repair_killed_runs(runs.client, runs.experiment_id, all_dead=True)) == {
         "alive",
         "elsewhere",
         "opened",
@@ -79,14 +81,14 @@ def test_status_tells_and_settle_mends_what_mlflow_says_of_runs(study_dir):
     known = {run.info.run_name: run.info.run_id for run in client.search_runs([experiment])}
     client.set_terminated(known["full · seed 000"], "KILLED")
 
-    lines = disagreements(study, study_dir)
+    lines = inconsistencies(study, study_dir)
     assert "MLflow: full · seed 000 is KILLED; its record says ok" in lines
     assert "MLflow: full · seed 001 is RUNNING; its record says ok" in lines
     assert "MLflow: full · seed 002 is RUNNING, and no command runs it" in lines
     assert "MLflow: small is RUNNING, and no command runs it" in lines
     assert len(lines) == 4
 
-    settled = settle_mlflow(study, study_dir)
+    settled = repair_mlflow(study, study_dir)
     assert "MLflow: full · seed 002 was left RUNNING, now KILLED" in settled
     assert "MLflow: full · seed 000 is FINISHED, as its record says" in settled
     assert "MLflow: full · seed 001 is FINISHED, as its record says" in settled
@@ -98,8 +100,8 @@ def test_status_tells_and_settle_mends_what_mlflow_says_of_runs(study_dir):
         "full · seed 002": "KILLED",
     }
     assert len(client.get_metric_history(known["full · seed 001"], "train/loss")) == 10
-    assert disagreements(study, study_dir) == []
-    assert settle_mlflow(study, study_dir) == []
+    assert inconsistencies(study, study_dir) == []
+    assert repair_mlflow(study, study_dir) == []
 
 
 def test_a_comparison_with_other_studies_that_nobody_makes_is_told_and_one_in_the_making_is_not(study_dir):
@@ -109,17 +111,17 @@ def test_a_comparison_with_other_studies_that_nobody_makes_is_told_and_one_in_th
             tags = {"bertft.stage": "comparison", "bertft.studies": "other, small"} | owner_tags() | {TAGS["pid"]: str(pid)}
             client.create_run(experiment_id, run_name=f"{name} in {experiment}", tags=tags)
     lines = [f"MLflow: dead in {experiment} is RUNNING, and no command runs it" for experiment in ("small", "comparisons")]
-    assert disagreements(make_study(), study_dir) == lines
+    assert inconsistencies(make_study(), study_dir) == lines
     uri = f"sqlite:///{study_dir.home_dir / 'mlflow.db'}"
-    assert disagreements(make_study(tracking={"uri": uri}), study_dir) == lines
+    assert inconsistencies(make_study(tracking={"uri": uri}), study_dir) == lines
 
 
 def test_records_that_mlflow_lacks_are_counted(study_dir):
     dropped = [record_of(study_dir, index).digest for index in range(3)][1:]
-    planned, left_out = lines = disagreements(make_study(), study_dir, dropped)
+    planned, left_out = lines = inconsistencies(make_study(), study_dir, dropped)
     assert planned.startswith("MLflow: 1 of 3 runs with a record are not in it; the next bertft run logs anew every run")
     assert left_out.startswith("MLflow: 2 of 3 runs with a record are not in it, nor in the study's config; no command logs them")
-    assert not settle_helps(lines)
+    assert not repair_helps(lines)
 
 
 @pytest.mark.parametrize("how", ["another file", "a hole"])
@@ -231,7 +233,7 @@ def test_a_prefect_server_that_is_away_is_told_beside_the_rest(study_dir, monkey
         raise ConnectionError("away")
 
     monkeypatch.setattr("tasks.prefect_runs.left_flow_runs", refuse)
-    lines = disagreements(make_study(), study_dir)
+    lines = inconsistencies(make_study(), study_dir)
     assert lines == ["Prefect: http://127.0.0.1:9/api does not answer (ConnectionError)"]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from tasks.mlflow_store import runs_where
+from tasks.tracking.mlflow_store import runs_where
 from tests.flows.studies import TinyStudy, clean_environment
 
 AWAY = "http://127.0.0.1:9"
@@ -238,7 +238,7 @@ def test_runs_that_were_deleted_come_back_from_mlflow(small):
 OPENING = """
 import sys
 from pathlib import Path
-from tasks.mlflow_store import open_store
+from tasks.tracking.mlflow_store import open_store
 client, experiment = open_store(Path(sys.argv[1]), None, sys.argv[2])
 client.create_run(experiment, run_name=sys.argv[2])
 """

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
 
-from bertft_core.statistics.agreement import fleiss_kappa, flips, jensen_shannon, pair_disagreement
+from bertft_core.statistics.fleiss_agreement import fleiss_kappa, flips, jensen_shannon, pair_disagreement
 
 ANSWERS = np.array([[0, 0, 1], [1, 1, 1], [0, 1, 1], [0, 0, 0]])
 

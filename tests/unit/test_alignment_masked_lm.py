@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from bertft_core.config import UserError, parse_study
-from bertft_core.config.data import FileData
+from bertft_core.config.data_settings import FileData
 from bertft_core.data.alignment import masked_lm
 from bertft_core.data.examples import Example
-from bertft_core.data.prepare import prepare_data
-from bertft_core.data.prepared import PreparedSplit, open_split
+from bertft_core.data.prepare_study_data import prepare_data
+from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.masking import Vocabulary, fixed_masks
 from bertft_core.records import DatasetCard
 from tests.encoders import tiny_encoder

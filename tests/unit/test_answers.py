@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bertft_core.records.tables import matrix_column, ragged_column
-from bertft_core.training.answers import ANSWERS, N_SHOWN
-from bertft_core.training.voting import SeedOutputs
+from bertft_core.records.list_columns import matrix_column, ragged_column
+from bertft_core.training.ensemble_votes import SeedOutputs
+from bertft_core.training.prediction_output import ANSWERS, N_SHOWN
 
 CANDIDATE = pa.struct([("text", pa.string()), ("start", pa.int32()), ("end", pa.int32()), ("score", pa.float32())])
 

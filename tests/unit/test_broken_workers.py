@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from bertft_core.config import UserError
+from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import RunSpec
-from bertft_core.records.store import write_record
-from bertft_core.training import run, worker
-from bertft_core.training.planning import plan_runs
+from bertft_core.storage.study_dir import write_record
+from bertft_core.training import train_run as train_run_module
+from bertft_core.training import worker
 from bertft_core.training.slots import RunFailed, Slots
 from tests.records import make_card, make_study
 
@@ -56,7 +57,7 @@ def test_a_worker_says_whether_the_error_has_broken_it(monkeypatch, spec, tmp_pa
     def train_run(*words: Any, **options: Any) -> None:
         raise error
 
-    monkeypatch.setattr(run, "train_run", train_run)
+    monkeypatch.setattr(train_run_module, "train_run", train_run)
     write_record(tmp_path / "spec.json", spec)
     told: list[dict[str, Any]] = []
     worker._serve({"do": "train", "spec": str(tmp_path / "spec.json"), "run_dir": str(tmp_path)}, told.append)

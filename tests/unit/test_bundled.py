@@ -9,9 +9,9 @@ from collections import Counter
 
 import pytest
 
-from bertft_core.config.data import BundledData
+from bertft_core.config.data_settings import BundledData
 from bertft_core.data.alignment import token_classification
-from bertft_core.data.alignment.answers import agree_on_answers
+from bertft_core.data.alignment.answer_checks import agree_on_answers
 from bertft_core.data.bundled import BUNDLED, BUNDLED_DIR, bundled_files
 from bertft_core.data.sources import read_splits
 from bertft_core.metrics.tag_schemes import decode, labels_of

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bertft_core.config.head import HEAD_CONFIGS, TokenClassificationHead
+from bertft_core.config.head_settings import HEAD_CONFIGS, TokenClassificationHead
 from bertft_core.metrics import METRICS
 from bertft_core.metrics.categories import MAKERS, categories
 from tests.records import classified

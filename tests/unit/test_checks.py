@@ -9,8 +9,8 @@ import pytest
 
 from bertft_core.config import parse_study
 from bertft_core.data.alignment.classification import CHECKS
-from bertft_core.data.prepare import prepare_data
-from bertft_core.records import Finding
+from bertft_core.data.prepare_study_data import prepare_data
+from bertft_core.records import DataFinding
 from tests.encoders import tiny_encoder
 
 CLEAN = {
@@ -27,7 +27,7 @@ def encoder(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def findings_of(encoder, tmp_path):
-    def find(max_length: int = 16, **more: list[tuple[str, str]]) -> dict[str, Finding]:
+    def find(max_length: int = 16, **more: list[tuple[str, str]]) -> dict[str, DataFinding]:
         data = {"source": "files", "max_length": max_length}
         for name, rows in CLEAN.items():
             path = tmp_path / f"{name}.jsonl"

@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from bertft_core.config.data import BundledData
-from bertft_core.evaluation.claims.asking import Asked
-from bertft_core.evaluation.claims.comparison import compare_studies
-from bertft_core.evaluation.claims.estimates import Sample, estimate
-from bertft_core.evaluation.claims.pairing import Pairing
-from bertft_core.evaluation.claims.seed_tests import How
-from bertft_core.evaluation.claims.wording import sentence
-from bertft_core.records.comparison import Comparison
+from bertft_core.config.data_settings import BundledData
+from bertft_core.evaluation.comparison.compare_studies import compare_studies
+from bertft_core.evaluation.comparison.pair_estimates import Sample, estimate
+from bertft_core.evaluation.comparison.pairing import Pairing
+from bertft_core.evaluation.comparison.request import ComparisonRequest
+from bertft_core.evaluation.comparison.seed_tests import SeedTestSettings
+from bertft_core.evaluation.comparison.wording import sentence
+from bertft_core.records.comparison_record import Comparison
 from bertft_core.statistics.resampled_examples import Draws, resample_examples
-from bertft_core.statistics.scored import mean_over_examples
+from bertft_core.statistics.resampling import mean_over_examples
 from tests.compared import make_results
 from tests.records import make_card
 
-FEW = Asked(n_resamples=500)
+FEW = ComparisonRequest(n_resamples=500)
 BIG = {"train": 80, "validation": 40, "test": 400}
 LOW, HIGH = [0.60, 0.61, 0.62, 0.60, 0.61], [0.80, 0.81, 0.82, 0.80, 0.82]
 
@@ -128,7 +128,7 @@ def test_holm_is_over_all_pairs_and_metrics(compared):
 
 def test_too_few_resamples_for_so_many_tests_are_told(compared, apart):
     assert not any("resamples" in note for note in compared.notes)
-    found = compare_studies([apart], Asked(n_resamples=100))
+    found = compare_studies([apart], ComparisonRequest(n_resamples=100))
     assert not any(pair.claimed for pair in found.pairs)
     (note,) = [note for note in found.notes if "resamples" in note]
     assert "no p-value is under 2/101, which is too coarse for 8 tests: --resamples 640 would do" in note
@@ -136,7 +136,7 @@ def test_too_few_resamples_for_so_many_tests_are_told(compared, apart):
 
 def test_the_same_studies_give_the_same_numbers_and_other_resamples_give_others(compared, apart):
     assert compare_studies([apart], FEW) == compared
-    assert compare_studies([apart], Asked(n_resamples=501)).pairs[0].both != compared.pairs[0].both
+    assert compare_studies([apart], ComparisonRequest(n_resamples=501)).pairs[0].both != compared.pairs[0].both
 
 
 def test_lower_is_better_where_the_metric_says_so(compared):
@@ -315,7 +315,7 @@ def test_seeds_that_score_alike_by_chance_do_not_make_a_claim_on_few_examples():
         for i, row in enumerate(answers):
             row[np.random.default_rng([i, int(1000 * accuracy)]).permutation(n)[round(accuracy * n) :]] = 0
     draws = resample_examples([mean_over_examples(answers) for answers in right.values()], 0, 2000)
-    how = How(True, "maximize", False, 1, 2000, 0, 0.95)
+    how = SeedTestSettings(True, "maximize", False, 1, 2000, 0, 0.95)
     found = estimate(Sample(draws[1], (False,) * 4), Sample(draws[0], (False,) * 4), how)
     assert found["both"].p < 0.01 < found["examples"].p
     assert (found["p_value"], found["p_of"]) == (found["examples"].p, "examples resampled")
@@ -324,7 +324,7 @@ def test_seeds_that_score_alike_by_chance_do_not_make_a_claim_on_few_examples():
 def test_seeds_that_all_differ_by_the_same_are_no_evidence_by_themselves():
     """Of a metric whose examples cannot be resampled: three equal gaps would have had the smallest p that there is."""
     flat, spread = Draws(np.full(3, 0.7)), Draws(np.array([0.6, 0.6, 0.61]))
-    how = How(True, "maximize", False, 1, 300, 0, 0.95)
+    how = SeedTestSettings(True, "maximize", False, 1, 300, 0, 0.95)
     found = estimate(Sample(flat, (False,) * 3), Sample(Draws(np.full(3, 0.6)), (False,) * 3), how)
     assert (found["seeds"].low, found["p_value"], found["p_of"]) == (pytest.approx(0.1), None, None)
     assert estimate(Sample(flat, (False,) * 3), Sample(spread, (False,) * 3), how)["p_of"] == "seeds resampled"
@@ -332,7 +332,7 @@ def test_seeds_that_all_differ_by_the_same_are_no_evidence_by_themselves():
 
 def test_what_overflows_is_absent():
     huge = Draws(np.array([1e90, 2e90, 3e90]), np.array([[1e90, 2e90, np.inf], [1e90, 2e90, 3e90]]))
-    how = How(True, "minimize", False, 1, 2, 0, 0.95)
+    how = SeedTestSettings(True, "minimize", False, 1, 2, 0, 0.95)
     with np.errstate(all="ignore"):
         found = estimate(Sample(huge, (False,) * 3), Sample(huge, (False,) * 3), how)
     assert (found["both"], found["examples"], found["seeds_share"], found["p_of"]) == (None, None, None, "seeds resampled")

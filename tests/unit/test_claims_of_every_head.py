@@ -6,16 +6,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bertft_core.evaluation.claims.asking import Asked
-from bertft_core.evaluation.claims.comparison import compare_studies
-from bertft_core.evaluation.claims.sides import StudyResults
-from bertft_core.evaluation.summary import summarise
-from bertft_core.metrics.by_example import BY_EXAMPLE
-from bertft_core.metrics.columns import ragged
-from bertft_core.records import RunRecord, StudyDir
-from bertft_core.records.predictions import write_predictions
-from bertft_core.records.tables import ragged_column
-from bertft_core.training.planning import plan_runs
+from bertft_core.evaluation.comparison.compare_studies import compare_studies
+from bertft_core.evaluation.comparison.compared_arms import StudyResults
+from bertft_core.evaluation.comparison.request import ComparisonRequest
+from bertft_core.evaluation.summarize import summarize
+from bertft_core.metrics.per_example import PER_EXAMPLE
+from bertft_core.metrics.prediction_columns import ragged
+from bertft_core.planning.run_specs import plan_runs
+from bertft_core.records import RunRecord
+from bertft_core.records.list_columns import ragged_column
+from bertft_core.storage import StudyDir
+from bertft_core.storage.predictions import write_predictions
 from tests.predicted import EVERY_KIND, Predicted
 from tests.records import make_card, make_study
 
@@ -51,7 +52,7 @@ def results_of(home: Path, case: Predicted) -> StudyResults:
             write_predictions(study_dir.run_dir(spec.digest) / files[split], table)
         found = {"best": {split: {} for split in files}, "predictions": {"best": files}, "started_at": "", "ended_at": ""}
         records[spec.digest] = RunRecord(spec=spec, digest=spec.digest, status="ok", **found)
-    summary = summarise(study, card, planned, records, {}, study_dir.run_dir)
+    summary = summarize(study, card, planned, records, {}, study_dir.run_dir)
     return StudyResults(study, card, summary, records, study_dir.run_dir)
 
 
@@ -70,7 +71,7 @@ def _answers(case: Predicted, rng: np.random.Generator, of_truth: np.random.Gene
 @pytest.mark.parametrize("case", EVERY_KIND.values(), ids=EVERY_KIND.keys())
 def test_every_metric_is_compared_and_the_means_are_those_of_the_study(tmp_path, case):
     results = results_of(tmp_path, case)
-    found = compare_studies([results], Asked(n_resamples=100))
+    found = compare_studies([results], ComparisonRequest(n_resamples=100))
     assert found.headline_metric == results.study.metric
     seeds = {arm.arm: arm.seeds for arm in results.summary.arms}
     scored = {key.split("/", 2)[2] for key in seeds["a"][0].scores if key.startswith("best/test/")}
@@ -78,9 +79,9 @@ def test_every_metric_is_compared_and_the_means_are_those_of_the_study(tmp_path,
     for pair in found.pairs:
         assert pair.mean_arm == pytest.approx(np.mean([seed.scores[pair.key] for seed in seeds["b"]]), rel=1e-9, abs=1e-9)
         assert pair.mean_baseline == pytest.approx(np.mean([seed.scores[pair.key] for seed in seeds["a"]]), rel=1e-9, abs=1e-9)
-        seeds_only = pair.metric in BY_EXAMPLE[case.kind].SEEDS_ONLY
+        seeds_only = pair.metric in PER_EXAMPLE[case.kind].SEEDS_ONLY
         assert (pair.examples is None) == (pair.both is None) == seeds_only
-        assert pair.unit == (None if seeds_only else BY_EXAMPLE[case.kind].UNIT)
+        assert pair.unit == (None if seeds_only else PER_EXAMPLE[case.kind].UNIT)
         assert sum(note.startswith(f"{pair.metric}: ") for note in found.notes) == seeds_only
     headline = found.headline_pairs[0]
     assert (headline.disagreement is None) == (case.kind in ("regression", "masked_lm"))

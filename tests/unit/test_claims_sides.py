@@ -5,11 +5,11 @@ import pyarrow as pa
 import pytest
 
 from bertft_core.config import UserError
-from bertft_core.evaluation.claims.answers import read_answers
-from bertft_core.evaluation.claims.asking import Asked, question
-from bertft_core.evaluation.claims.pairing import examples_of, pair_seeds
-from bertft_core.evaluation.claims.sides import compared_arm, refusal, sides_of
-from bertft_core.records.predictions import read_predictions, write_predictions
+from bertft_core.evaluation.comparison.compared_arms import arm_record, compared_arms_of, refusal
+from bertft_core.evaluation.comparison.example_scores import read_example_scores
+from bertft_core.evaluation.comparison.pairing import examples_of, pair_seeds
+from bertft_core.evaluation.comparison.request import ComparisonRequest, plan_comparison
+from bertft_core.storage.predictions import read_predictions, write_predictions
 from tests.compared import make_results
 from tests.records import make_card
 
@@ -22,7 +22,7 @@ def results(tmp_path):
 
 
 def test_collapsed_runs_count_and_runs_without_a_score_are_left_out_with_the_reason(results):
-    features, full = (compared_arm(side) for side in sides_of([results]))
+    features, full = (arm_record(side) for side in compared_arms_of([results]))
     assert (features.n_seeds, features.seeds, features.collapsed) == (3, (1, 2, 3), (1,))
     assert features.left_out == ("1 of 4 features runs diverged and have no score",)
     assert features.counts == {"collapsed": 1, "diverged": 1, "ok": 2}
@@ -33,7 +33,7 @@ def test_collapsed_runs_count_and_runs_without_a_score_are_left_out_with_the_rea
 
 def test_fewer_than_three_seeds_are_refused(tmp_path):
     results = make_results(tmp_path, {"features": [0.6, 0.6, "failed"], "full": [0.7, 0.7, 0.8]})
-    features, full = sides_of([results])
+    features, full = compared_arms_of([results])
     assert refusal(full) is None
     assert "fewer than 3 seeds" in refusal(features)
     assert "1 of 3 features runs failed" in refusal(features)
@@ -41,12 +41,12 @@ def test_fewer_than_three_seeds_are_refused(tmp_path):
 
 def test_selected_seeds_are_refused(tmp_path):
     changes = {"seeds": {"start": 4, "stop_at": 0.5, "keep": 3}}
-    side = sides_of([make_results(tmp_path, {"full": FOUR}, **changes)])[0]
+    side = compared_arms_of([make_results(tmp_path, {"full": FOUR}, **changes)])[0]
     assert "its seeds were selected" in refusal(side)
 
 
 def test_arms_of_one_study_are_paired_by_their_seeds_and_those_without_a_partner_are_left_out(results):
-    features, full = sides_of([results])
+    features, full = compared_arms_of([results])
     pairing = pair_seeds(full, features)
     assert pairing.paired
     assert (pairing.arm, pairing.baseline) == ((1, 2, 3), (1, 2, 3))
@@ -57,7 +57,7 @@ def test_arms_of_one_study_are_paired_by_their_seeds_and_those_without_a_partner
 def test_studies_with_other_seeds_are_not_paired_though_their_indices_agree(tmp_path):
     one = make_results(tmp_path, {"full": FOUR}, name="one", seed=1)
     two = make_results(tmp_path, {"full": FOUR[:3]}, name="two", seed=2)
-    a, b = sides_of([one, two])
+    a, b = compared_arms_of([one, two])
     assert (a.name, b.name) == ("one · full", "two · full")
     pairing = pair_seeds(b, a)
     assert not pairing.paired
@@ -78,12 +78,12 @@ def test_examples_are_the_same_by_their_fingerprint_whatever_the_tokenizer(tmp_p
         "other data": (make_results(tmp_path, {"full": FOUR}, name="four", card=other, data=data), False, False),
     }
     for name, (two, same, comparable) in cases.items():
-        a, b = sides_of([one, two])
+        a, b = compared_arms_of([one, two])
         found = examples_of(a, b, "test")
         assert (found.same, found.comparable) == (same, comparable), name
     labels = make_results(tmp_path, {"full": FOUR}, name="five", card=card.model_copy(update={"labels": ("no", "yes")}))
-    assert examples_of(*sides_of([one, labels]), "test").comparable is False
-    assert "has no split 'elsewhere'" in examples_of(*sides_of([one, one]), "elsewhere").words
+    assert examples_of(*compared_arms_of([one, labels]), "test").comparable is False
+    assert "has no split 'elsewhere'" in examples_of(*compared_arms_of([one, one]), "elsewhere").words
 
 
 def _rewrite(side, index, change):
@@ -93,11 +93,11 @@ def _rewrite(side, index, change):
 
 
 def test_answers_are_aligned_by_example_id(results):
-    side = sides_of([results])[1]
-    before = read_answers(side, "best", "test")
+    side = compared_arms_of([results])[1]
+    before = read_example_scores(side, "best", "test")
     order = np.random.default_rng(0).permutation(40)
     _rewrite(side, 2, lambda table: table.take(pa.array(order)))
-    after = read_answers(side, "best", "test")
+    after = read_example_scores(side, "best", "test")
     assert after.example_ids == before.example_ids
     assert after.unit == "example"
     for seed in before.right:
@@ -111,21 +111,21 @@ def test_answers_are_aligned_by_example_id(results):
     "change", [lambda table: table.slice(1), lambda table: pa.concat_tables([table.slice(1), table.slice(1, 1)])]
 )
 def test_other_examples_and_examples_twice_are_not_aligned(results, change):
-    side = sides_of([results])[1]
+    side = compared_arms_of([results])[1]
     _rewrite(side, 2, change)
-    assert read_answers(side, "best", "test") == "seed 2 of full was asked about other examples"
+    assert read_example_scores(side, "best", "test") == "seed 2 of full was asked about other examples"
 
 
 def test_predictions_that_are_gone_are_told(results):
-    side = sides_of([results])[1]
+    side = compared_arms_of([results])[1]
     record, run_dir = side.record(3)
     (run_dir / record.predictions["best"]["test"]).unlink()
-    assert read_answers(side, "best", "test") == "the predictions of seed 3 of full are gone"
+    assert read_example_scores(side, "best", "test") == "the predictions of seed 3 of full are gone"
 
 
 def test_a_question_has_every_pair_once_and_the_headline_first(tmp_path):
     results = make_results(tmp_path, {"a": FOUR, "b": FOUR, "c": FOUR})
-    asked = question([results], Asked())
+    asked = plan_comparison([results], ComparisonRequest())
     assert [(arm.name, baseline.name) for arm, baseline in asked.pairs] == [("b", "a"), ("c", "a"), ("c", "b")]
     assert asked.key == "best/test/accuracy"
     assert asked.metrics[0] == "accuracy"
@@ -135,23 +135,23 @@ def test_a_question_has_every_pair_once_and_the_headline_first(tmp_path):
         "minimize",
         "maximize",
     )
-    against = question([results], Asked(metric="mcc", split="validation", checkpoint="final", baseline="b"))
+    against = plan_comparison([results], ComparisonRequest(metric="mcc", split="validation", checkpoint="final", baseline="b"))
     assert [(arm.name, baseline.name) for arm, baseline in against.pairs] == [("a", "b"), ("c", "b")]
     assert against.key == "final/validation/mcc"
-    assert [side.name for side in question([results], Asked(arms=("c", "a"))).sides] == ["a", "c"]
+    assert [side.name for side in plan_comparison([results], ComparisonRequest(arms=("c", "a"))).sides] == ["a", "c"]
 
 
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
-        (Asked(metric="accurancy"), "did you mean 'accuracy'"),
-        (Asked(split="nowhere"), "one of validation, test, other_domain"),
-        (Asked(checkpoint="last"), "one of best, final"),
-        (Asked(arms=("ful",)), "did you mean 'full'"),
-        (Asked(baseline="ful"), "did you mean 'full'"),
-        (Asked(n_resamples=3), "100 or more"),
+        (ComparisonRequest(metric="accurancy"), "did you mean 'accuracy'"),
+        (ComparisonRequest(split="nowhere"), "one of validation, test, other_domain"),
+        (ComparisonRequest(checkpoint="last"), "one of best, final"),
+        (ComparisonRequest(arms=("ful",)), "did you mean 'full'"),
+        (ComparisonRequest(baseline="ful"), "did you mean 'full'"),
+        (ComparisonRequest(n_resamples=3), "100 or more"),
     ],
 )
 def test_what_is_not_there_is_refused_with_what_is(results, asked, found):
     with pytest.raises(UserError, match=found):
-        question([results], asked)
+        plan_comparison([results], asked)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from bertft_core.evaluation.claims.asking import Asked
-from bertft_core.evaluation.claims.comparison import compare_studies
-from bertft_core.evaluation.claims.of_study import with_comparison
-from bertft_core.report.claims_text import claims_text
+from bertft_core.evaluation.comparison.compare_studies import compare_studies
+from bertft_core.evaluation.comparison.of_study import with_comparison
+from bertft_core.evaluation.comparison.request import ComparisonRequest
+from bertft_core.report.comparison_table import claims_text
 from bertft_core.report.text_table import result_table
 from tests.compared import make_results
 from tests.records import make_card
@@ -21,7 +21,7 @@ def results(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def comparison(results):
-    return compare_studies([results], Asked(n_resamples=500))
+    return compare_studies([results], ComparisonRequest(n_resamples=500))
 
 
 def test_tables_sentences_refusals_and_runs_left_out_are_told(comparison):

@@ -9,13 +9,14 @@ import pytest
 from filelock import FileLock
 
 from bertft_core.config import StudyConfig
-from bertft_core.data.storage import lock_path
-from bertft_core.evaluation.summary import summarise
-from bertft_core.records import DatasetCard, RunRecord, StudyDir
-from bertft_core.records.store import write_record
-from bertft_core.training.planning import plan_runs
-from flows.cli import main
-from flows.studies import find_study
+from bertft_core.data.arrow_storage import lock_path
+from bertft_core.evaluation.summarize import summarize
+from bertft_core.planning.run_specs import plan_runs
+from bertft_core.records import DatasetCard, RunRecord
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import write_record
+from flows.cli.app import main
+from flows.cli.find_study import find_study
 from tests.records import make_card, make_record, make_study
 
 GONE = 2**22 + 1
@@ -50,7 +51,7 @@ def write_study(home: Path, study: StudyConfig, card: DatasetCard, *, ended: boo
     write_record(study_dir.config_path, study)
     write_record(study_dir.card_path, card)
     if ended:
-        write_record(study_dir.summary_path, summarise(study, card, planned, records, {}, study_dir.run_dir))
+        write_record(study_dir.summary_path, summarize(study, card, planned, records, {}, study_dir.run_dir))
     return records
 
 
@@ -150,7 +151,7 @@ def test_data_stay_while_a_study_runs_that_began_when_the_studies_were_known_alr
     lock = FileLock(began)
     assert "prepared data" in clean(capsys, home)
     with monkeypatch.context() as patch:
-        patch.setattr("flows.commands.cleaning._print", lambda *_: lock.acquire())  # between listing and deleting
+        patch.setattr("flows.cli.clean_command._print", lambda *_: lock.acquire())  # between listing and deleting
         assert clean(capsys, home, "--yes").startswith("deleted: ")
     assert unused.exists()
     lock.release()

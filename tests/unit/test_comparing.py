@@ -9,35 +9,36 @@ from typing import Any
 
 import pytest
 
-from bertft_core.evaluation.comparing.curves import first_differences, first_diverging_step, read_curves
-from bertft_core.evaluation.comparing.environments import environment_changes
-from bertft_core.evaluation.comparing.results import StoredRun, compare
-from bertft_core.records import RunRecord, StudyDir
-from bertft_core.records.store import file_sha256
+from bertft_core.evaluation.run_diff.curve_diff import first_differences, first_diverging_step, read_curves
+from bertft_core.evaluation.run_diff.environment_diff import environment_changes
+from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk, compare
+from bertft_core.records import RunRecord
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import file_sha256
 from tests.records import make_card, make_environment, make_record, make_spec, make_study
 
 HASHES = {"initial_head_sha256": "a" * 64, "batch_order_sha256": ("b" * 64, "c" * 64)}
 
 
-def stored(tmp_path: Path, **changes: Any) -> StoredRun:
+def stored(tmp_path: Path, **changes: Any) -> RunOnDisk:
     """A run with files and their hashes, as one that was trained leaves them."""
     study = make_study()
     card, study_dir = make_card(tmp_path), StudyDir(tmp_path, study.name)
     record = make_record(make_spec(study, card), card, study_dir)
     run_dir = study_dir.run_dir(record.digest)
-    return with_files(StoredRun(record.model_copy(update=HASHES | changes), run_dir))
+    return with_files(RunOnDisk(record.model_copy(update=HASHES | changes), run_dir))
 
 
-def with_files(run: StoredRun) -> StoredRun:
+def with_files(run: RunOnDisk) -> RunOnDisk:
     names = {path for splits in run.record.predictions.values() for path in splits.values()} | {"curves.jsonl"}
     files = {name: file_sha256(run.run_dir / name) for name in sorted(names)}
-    return StoredRun(run.record.model_copy(update={"files": files}), run.run_dir)
+    return RunOnDisk(run.record.model_copy(update={"files": files}), run.run_dir)
 
 
-def again(run: StoredRun, tmp_path: Path, **changes: Any) -> StoredRun:
+def again(run: RunOnDisk, tmp_path: Path, **changes: Any) -> RunOnDisk:
     """The same run in another folder, with changes to its record."""
     shutil.copytree(run.run_dir, tmp_path / "again")
-    return with_files(StoredRun(run.record.model_copy(update=changes), tmp_path / "again"))
+    return with_files(RunOnDisk(run.record.model_copy(update=changes), tmp_path / "again"))
 
 
 def shifted(record: RunRecord, by: float) -> dict[str, Any]:
@@ -133,18 +134,18 @@ def test_a_model_that_retention_deleted_is_not_missed_but_one_that_changed_is_na
     (run.run_dir / "model").mkdir()
     (run.run_dir / name).write_bytes(b"weights")
     files = run.record.files | {name: file_sha256(run.run_dir / name)}
-    run = StoredRun(run.record.model_copy(update={"files": files}), run.run_dir)
+    run = RunOnDisk(run.record.model_copy(update={"files": files}), run.run_dir)
     shutil.copytree(run.run_dir, tmp_path / "again")
-    other = StoredRun(run.record, tmp_path / "again")
+    other = RunOnDisk(run.record, tmp_path / "again")
     shutil.rmtree(run.run_dir / "model")
     assert compare(run, other).verdict == "bitwise"
-    changed = StoredRun(run.record.model_copy(update={"files": files | {name: "9" * 64}}), tmp_path / "again")
+    changed = RunOnDisk(run.record.model_copy(update={"files": files | {name: "9" * 64}}), tmp_path / "again")
     assert compare(run, changed).differences == (name,)
 
 
 def test_a_record_of_an_older_version_is_compared_by_what_lies_beside_it(tmp_path):
     run = stored(tmp_path)
-    older = StoredRun(run.record.model_copy(update={"files": {}, "batch_order_sha256": ()}), run.run_dir)
+    older = RunOnDisk(run.record.model_copy(update={"files": {}, "batch_order_sha256": ()}), run.run_dir)
     other = again(run, tmp_path)
     assert compare(older, other).verdict == "bitwise"
     rewrite_loss(run.run_dir, at_step=2)

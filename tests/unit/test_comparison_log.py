@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 
 from bertft_core.config import UserError
-from bertft_core.evaluation.claims.asking import Asked
-from bertft_core.evaluation.claims.comparison import compare_studies
-from bertft_core.evaluation.claims.sides import StudyResults
-from bertft_core.records import StudyDir
-from bertft_core.records.comparison import Comparison
-from bertft_core.records.store import read_record
-from flows.commands.comparing import compare_command
-from flows.commands.settling import settle_command
-from tasks.comparison_log import comparison_metrics, comparison_tags, log_comparison, write_comparison_on
-from tasks.logged_studies import fetch_study
-from tasks.mlflow_runs import MlflowRuns
-from tasks.mlflow_store import open_store, runs_where
-from tasks.processes import owner_tags
+from bertft_core.evaluation.comparison.compare_studies import compare_studies
+from bertft_core.evaluation.comparison.compared_arms import StudyResults
+from bertft_core.evaluation.comparison.request import ComparisonRequest
+from bertft_core.records.comparison_record import Comparison
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import read_record
+from flows.cli.compare_command import compare_command
+from flows.cli.repair_command import repair_command
+from tasks.process_identity import owner_tags
+from tasks.tracking.comparison_log import comparison_metrics, comparison_tags, log_comparison, write_comparison_on
+from tasks.tracking.logged_studies import fetch_study
+from tasks.tracking.mlflow_runs import MlflowRuns
+from tasks.tracking.mlflow_store import open_store, runs_where
 from tests.compared import make_results
 from tests.records import make_card
 
@@ -60,7 +60,7 @@ def _log_all(home, results) -> None:
 
 @pytest.fixture(scope="module")
 def comparison(home) -> Comparison:
-    return compare_studies([_results(home)], Asked(n_resamples=500))
+    return compare_studies([_results(home)], ComparisonRequest(n_resamples=500))
 
 
 def test_verdicts_are_tags_and_numbers_are_metrics(comparison):
@@ -125,7 +125,7 @@ def test_what_killed_comparisons_left_open_is_settled_and_those_being_made_are_n
     client, _ = open_store(home, None, "small")
     alive = left_open(home)
     settlers = [
-        lambda: settle_command("small", home),
+        lambda: repair_command("small", home),
         lambda: log_comparison(home, None, comparison, tmp_path / "nothing"),
         lambda: MlflowRuns(home, None, "a study that starts", "s"),
     ]
@@ -142,7 +142,9 @@ def test_a_comparison_made_again_runs_until_it_is_whole_and_says_whose_it_is(hom
     client, _ = open_store(home, None, "small")
     run_id, seen = log_comparison(home, None, comparison, tmp_path), []
     client.set_tag(run_id, "bertft.pid", str(GONE))
-    monkeypatch.setattr("tasks.comparison_log.write_comparison_on", lambda client, run, _: seen.append(client.get_run(run)))
+    monkeypatch.setattr(
+        "tasks.tracking.comparison_log.write_comparison_on", lambda client, run, _: seen.append(client.get_run(run))
+    )
     assert log_comparison(home, None, comparison, tmp_path) == run_id
     assert [(run.info.status, run.data.tags["bertft.pid"]) for run in seen] == [("RUNNING", owner_tags()["bertft.pid"])]
     assert client.get_run(run_id).info.status == "FINISHED"
@@ -160,7 +162,7 @@ def test_a_studys_run_carries_the_comparison_of_its_arms(home, comparison):
 
 
 def test_a_study_that_only_mlflow_has_gives_the_same_comparison(home, comparison, tmp_path, capsys):
-    asked = Asked(n_resamples=500)
+    asked = ComparisonRequest(n_resamples=500)
     code = compare_command(
         ["small"], tmp_path / "empty", asked, uri=f"sqlite:///{home / 'mlflow.db'}", output=tmp_path / "out", as_json=True
     )
@@ -182,7 +184,7 @@ def test_what_mlflow_lacks_is_told(home, tmp_path):
 
 
 def test_the_command_prints_and_keeps_the_comparison_of_a_study_of_this_home(home, capsys):
-    asked = Asked(metric="mcc", n_resamples=500)
+    asked = ComparisonRequest(metric="mcc", n_resamples=500)
     assert compare_command(["small"], home, asked, uri=None, output=None, as_json=False) == 0
     told = capsys.readouterr().out
     assert "mcc on test, best checkpoint" in told
@@ -197,7 +199,7 @@ def test_the_command_prints_and_keeps_the_comparison_of_a_study_of_this_home(hom
 
 
 def test_a_store_that_does_not_answer_costs_a_warning_and_not_the_comparison(home, capsys, tmp_path):
-    asked = Asked(n_resamples=500)
+    asked = ComparisonRequest(n_resamples=500)
     assert compare_command(["small"], home, asked, uri="http://127.0.0.1:9", output=tmp_path, as_json=False) == 0
     told = capsys.readouterr()
     assert "full is 25.0 points" in told.out

@@ -2,11 +2,11 @@
 
 import re
 
-from bertft_core.evaluation.intervals import t_interval
-from bertft_core.records.comparison import COMPARISON_FILE, Comparison
-from bertft_core.records.store import checked_record
-from bertft_core.report import claims, write_comparison
-from bertft_core.report.claims_text import claims_text
+from bertft_core.records.comparison_record import COMPARISON_FILE, Comparison
+from bertft_core.report import comparison_section, write_comparison
+from bertft_core.report.comparison_table import claims_text
+from bertft_core.statistics.intervals import t_interval
+from bertft_core.storage.study_dir import checked_record
 from tests.comparisons import SCORES, make_arm, make_comparison, make_pair
 from tests.unit.test_report import EVIL, Page
 
@@ -110,7 +110,7 @@ def test_the_level_of_an_adaptive_study_and_its_bound_are_rounded_alike_everywhe
     assert "is claimed where p (Holm) is at most 0.0167." in words
     assert "The bar is the 98.33 % t-interval of the mean" in words
     arm = comparison.arms[0]
-    row = claims._strip(comparison, arm.name)
+    row = comparison_section._strip(comparison, arm.name)
     assert (row.low, row.high) == t_interval(arm.values(comparison.headline_key), comparison.level)
     assert all("p ≤ 0.0167 " in table for table in tables)
     for text in (words, tables[1], claims_text(comparison)):

@@ -7,9 +7,9 @@ import itertools
 import pytest
 
 from bertft_core.config import UserError, parse_study
-from bertft_core.config.compositions import HEADS_OF, REFUSED
-from bertft_core.config.head import HEAD_CONFIGS
-from bertft_core.config.strategies import KINDS
+from bertft_core.config.head_settings import HEAD_CONFIGS
+from bertft_core.config.strategy_combinations import HEADS_OF, REFUSED
+from bertft_core.config.strategy_settings import KINDS
 from tests.strategies import SETTINGS
 
 
@@ -27,7 +27,7 @@ def refusal(*strategies, head="classification") -> UserError:
     with pytest.raises(UserError) as told:
         study(*strategies, head=head)
     assert told.value.problem.startswith("arms.odd.strategies: ")
-    assert told.value.todo.startswith("take '")
+    assert told.value.hint.startswith("take '")
     return told.value
 
 

@@ -58,7 +58,7 @@ def test_a_search_space_may_reach_the_limits(tmp_path, text):
 
 
 def test_a_misspelt_setting_of_a_space_gets_the_nearest_one(tmp_path):
-    assert refusal(tmp_path, space("lerning_rate: {low: 1e-5, high: 1e-3}")).todo == "did you mean 'learning_rate'?"
+    assert refusal(tmp_path, space("lerning_rate: {low: 1e-5, high: 1e-3}")).hint == "did you mean 'learning_rate'?"
 
 
 def test_two_settings_of_a_space_that_do_not_go_together_are_refused(tmp_path):
@@ -111,13 +111,13 @@ def test_the_headline_is_on_a_split_that_is_scored(tmp_path):
     assert load(tmp_path, files)  # test, which falls back to validation
     error = refusal(tmp_path, files + "headline: {split: farr}\n")
     assert (error.problem, error.line) == ("headline.split: 'farr' is no split of the data, which has validation, test, far", 14)
-    assert error.todo == "did you mean 'far'?"
+    assert error.hint == "did you mean 'far'?"
 
 
 def test_subsampled_splits_are_there(tmp_path):
     error = refusal(tmp_path, changed(DATA, FILES[:-1] + ", subsample: {trian: 50}}"))
     assert error.problem == "data.subsample.trian: 'trian' is no split of the data, which has train, validation, far"
-    assert error.todo == "did you mean 'train'?"
+    assert error.hint == "did you mean 'train'?"
     assert "'test' is no split" in refusal(tmp_path, changed(DATA, FILES[:-1] + ", subsample: {test: 50}}")).problem
     assert load(tmp_path, changed(DATA, FILES[:-1] + ", subsample: {test: 50, far: 9}, split: {test_ratio: 0.2}}"))
 
@@ -132,7 +132,7 @@ def test_an_out_of_domain_set_needs_a_name_of_its_own(tmp_path, name):
 def test_the_metric_is_one_of_the_head(tmp_path):
     error = refusal(tmp_path, STUDY + "metric: f1\n")
     assert error.problem.startswith("metric: 'f1' is no metric of the head 'classification', which has accuracy, f1_macro")
-    assert (error.line, error.todo) == (14, "did you mean 'f1_macro'?")
+    assert (error.line, error.hint) == (14, "did you mean 'f1_macro'?")
     assert load(tmp_path, STUDY + "metric: log_loss\n").direction == "minimize"
 
 

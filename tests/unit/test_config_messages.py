@@ -8,8 +8,8 @@ from itertools import zip_longest
 import pytest
 
 from bertft_core.config import UserError, load_study
-from bertft_core.config.strategies import KINDS
-from bertft_core.config.training import TrainingConfig
+from bertft_core.config.strategy_settings import KINDS
+from bertft_core.config.training_settings import TrainingConfig
 from tests.configs import STUDY, changed, refusal
 
 DATA = "{source: bundled, name: reviews}"
@@ -43,26 +43,26 @@ def test_an_unknown_key_says_its_path_line_and_nearest_valid_key(tmp_path, text,
     assert error.problem == f"unknown key '{key}'"
     assert (error.path, error.line) == (str(tmp_path / "study.yaml"), line)
     assert nearest in error.expected.removeprefix("one of ").split(", ")
-    assert error.todo.startswith(f"did you mean '{nearest}'?")
+    assert error.hint.startswith(f"did you mean '{nearest}'?")
 
 
 def test_a_key_of_another_section_is_told_where_it_belongs(tmp_path):
-    assert refusal(tmp_path, STUDY + "learning_rate: 1e-4\n").todo == "did you mean 'training.learning_rate'?"
+    assert refusal(tmp_path, STUDY + "learning_rate: 1e-4\n").hint == "did you mean 'training.learning_rate'?"
 
 
 def test_an_unknown_key_comes_before_what_it_leaves_missing_and_the_rest_is_named(tmp_path):
     error = refusal(tmp_path, changed("name: small", "nmae: small\nseed: -1"))
     assert error.problem == "unknown key 'nmae'"
-    assert "then mend 'name', 'seed'" in error.todo
+    assert "then mend 'name', 'seed'" in error.hint
 
 
 def test_many_mistakes_are_counted(tmp_path):
     error = refusal(tmp_path, STUDY + "a: 1\nb: 1\nc: 1\nd: 1\ne: 1\nf: 1\n")
-    assert error.todo.endswith("then mend 'b', 'c', 'd' and 2 more")
+    assert error.hint.endswith("then mend 'b', 'c', 'd' and 2 more")
 
 
 @pytest.mark.parametrize(
-    ("text", "key", "line", "todo"),
+    ("text", "key", "line", "hint"),
     [
         (changed("name: small", "seed: 1"), "name", 1, "add it"),
         (changed(DATA, "{name: reviews}"), "data.source", 2, "add it"),
@@ -72,9 +72,9 @@ def test_many_mistakes_are_counted(tmp_path):
         (changed(DATA, "{source: files}"), "data.train", 2, "add it"),
     ],
 )
-def test_a_missing_key_is_named(tmp_path, text, key, line, todo):
+def test_a_missing_key_is_named(tmp_path, text, key, line, hint):
     error = refusal(tmp_path, text)
-    assert (error.problem, error.line, error.todo) == (f"the key '{key}' is missing", line, todo)
+    assert (error.problem, error.line, error.hint) == (f"the key '{key}' is missing", line, hint)
     assert error.expected
 
 
@@ -142,14 +142,14 @@ def test_a_value_of_the_wrong_kind_says_what_is_valid_there(tmp_path, text, key,
 
 
 def test_a_mistyped_choice_gets_the_nearest_one(tmp_path):
-    assert refusal(tmp_path, changed("bundled", "bundeld")).todo == "did you mean 'bundled'?"
-    assert refusal(tmp_path, STUDY + "headline: {checkpoint: finale}\n").todo == "did you mean 'final'?"
+    assert refusal(tmp_path, changed("bundled", "bundeld")).hint == "did you mean 'bundled'?"
+    assert refusal(tmp_path, STUDY + "headline: {checkpoint: finale}\n").hint == "did you mean 'final'?"
 
 
 def test_an_arm_without_anything_says_how_to_write_it(tmp_path):
     error = refusal(tmp_path, STUDY + "  plain:\n")
     assert error.problem == "'arms.plain' is not valid"
-    assert (error.line, error.found, error.todo) == (14, "nothing", "write {} for a mapping without keys")
+    assert (error.line, error.found, error.hint) == (14, "nothing", "write {} for a mapping without keys")
 
 
 def test_no_message_shows_pydantics_names(tmp_path):
@@ -165,7 +165,7 @@ def test_an_unknown_training_key_lists_all_of_them(tmp_path):
 
 
 def test_a_user_error_survives_a_process_border():
-    error = UserError("it is wrong", path="a.csv", line=3, found="x", expected="y", todo="z")
+    error = UserError("it is wrong", path="a.csv", line=3, found="x", expected="y", hint="z")
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is UserError
     assert vars(again) == vars(error)
@@ -194,7 +194,7 @@ def test_a_user_error_without_a_place_is_only_its_sentence():
 def test_a_container_without_entries_is_told_as_such(tmp_path, override, place, found, expected):
     error = refusal(tmp_path, STUDY, override)
     assert error.problem == f"'{place}' is not valid"
-    assert (error.found, error.expected, error.todo) == (found, expected, "add what is missing")
+    assert (error.found, error.expected, error.hint) == (found, expected, "add what is missing")
 
 
 def test_a_choice_of_the_wrong_type_is_named_rather_than_its_list(tmp_path):
@@ -206,4 +206,4 @@ def test_a_choice_of_the_wrong_type_is_named_rather_than_its_list(tmp_path):
 def test_a_folder_is_no_config(tmp_path):
     with pytest.raises(UserError, match="this config cannot be read") as caught:
         load_study(tmp_path)
-    assert (caught.value.found, caught.value.todo) == ("a folder", "name a file in it")
+    assert (caught.value.found, caught.value.hint) == ("a folder", "name a file in it")

@@ -63,8 +63,8 @@ def test_an_unknown_arm_is_not_made_but_told_with_the_nearest(tmp_path):
     error = refusal(tmp_path, STUDY, "arms.fulll.learning_rate=1")
     assert error.problem == "there is no arm 'fulll'"
     assert (error.path, error.line) == ("--set arms.fulll.learning_rate=1", None)
-    assert (error.expected, error.todo) == ("one of features, full", "did you mean 'full'?")
-    assert "arms.zzz={…}" in refusal(tmp_path, STUDY, "arms.zzz.learning_rate=1").todo
+    assert (error.expected, error.hint) == ("one of features, full", "did you mean 'full'?")
+    assert "arms.zzz={…}" in refusal(tmp_path, STUDY, "arms.zzz.learning_rate=1").hint
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ About 40 seconds on one core. Every design and seed is fixed; normal effects of 
 import numpy as np
 import pytest
 
-from bertft_core.evaluation.intervals import t_interval
 from bertft_core.statistics.crossed_mean import crossed_mean, crossed_sd_interval
+from bertft_core.statistics.intervals import t_interval
 from tests.unit.test_coverage_of_spread import grids
 
 pytestmark = pytest.mark.slow

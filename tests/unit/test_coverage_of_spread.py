@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bertft_core.statistics.rates import clopper_pearson_interval, fisher_p, wilson_interval
+from bertft_core.statistics.dispersion import sd_interval, unbiased_sd
+from bertft_core.statistics.proportions import clopper_pearson_interval, fisher_p, wilson_interval
 from bertft_core.statistics.seeds_needed import detectable_effect, power
-from bertft_core.statistics.spread import sd_interval, unbiased_sd
 from bertft_core.statistics.variance_components import crossed, nested, range_p
 
 pytestmark = pytest.mark.slow

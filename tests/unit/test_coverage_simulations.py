@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from scipy.special import ndtr, ndtri
 
-from bertft_core.evaluation.intervals import t_interval
-from bertft_core.statistics import disagreement, mean_tests, permutations, stability
+from bertft_core.statistics import disagreement, equal_variance, mean_tests, permutations
 from bertft_core.statistics.aso import almost_stochastic_order
 from bertft_core.statistics.holm import holm
+from bertft_core.statistics.intervals import t_interval
 from bertft_core.statistics.multi_bootstrap import MultiBootstrap, multi_bootstrap
+from bertft_core.statistics.probability_of_superiority import superiority
 from bertft_core.statistics.resampled_examples import resample_examples
-from bertft_core.statistics.scored import Additive, Floats, mean_over_examples
-from bertft_core.statistics.superiority import superiority
+from bertft_core.statistics.resampling import Additive, Floats, mean_over_examples
 
 pytestmark = pytest.mark.slow
 
@@ -115,7 +115,7 @@ def test_t_intervals_and_those_of_the_ratio_of_sds_cover_for_normal_scores(n_see
         a, b = rng.normal(size=n_seeds), rng.normal(size=n_seeds)
         low, high = t_interval(a) or (1.0, -1.0)
         t += low <= 0 <= high
-        _, low, high = stability.sd_ratio(a, b) or (0.0, 0.0, 0.0)
+        _, low, high = equal_variance.sd_ratio(a, b) or (0.0, 0.0, 0.0)
         ratio += low <= 1 <= high
     for covered in (t / n, ratio / n):
         assert covered == pytest.approx(0.95, abs=_margin(n, errors=3))
@@ -148,7 +148,7 @@ def test_tests_over_seeds_err_no_more_often_than_their_level(n_seeds: int, null:
             mean_tests.welch_t(a, b),
             mean_tests.wilcoxon(a, b, seed),
             mean_tests.mann_whitney(a, b, seed),
-            stability.brown_forsythe(a, b),
+            equal_variance.brown_forsythe(a, b),
         ):
             errors[found.name] += found.p is not None and found.p <= 0.05
         for paired in (True, False):
@@ -164,7 +164,7 @@ def test_the_tests_of_spread_that_err_too_often_do_as_their_words_say() -> None:
     for _ in range(n):
         for null, of_null in NULLS.items():
             a, b = of_null(rng, 8), of_null(rng, 8)
-            for found in (stability.levene(a, b), stability.pitman_morgan(a, b)):
+            for found in (equal_variance.levene(a, b), equal_variance.pitman_morgan(a, b)):
                 errors[f"{found.name}, {null}"] += found.p is not None and found.p <= 0.05
     assert errors["Pitman-Morgan, normal"] / n == pytest.approx(0.05, abs=_margin(n, errors=3))
     assert 0.05 < errors["Levene, normal"] / n < 0.09

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bertft_core.evaluation.insights.variance import mean_se
+from bertft_core.evaluation.insights.seed_variance import mean_se
 from bertft_core.statistics.crossed_mean import crossed_mean, crossed_sd_interval, crossed_variances
 from bertft_core.statistics.variance_components import crossed
 from tests.unit.test_variance_components import GRID

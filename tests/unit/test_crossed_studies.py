@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from bertft_core.evaluation.claims.asking import Asked
-from bertft_core.evaluation.claims.comparison import compare_studies
-from bertft_core.evaluation.intervals import t_interval
-from bertft_core.report import claims, paper_tables, paper_text, wording
+from bertft_core.evaluation.comparison.compare_studies import compare_studies
+from bertft_core.evaluation.comparison.request import ComparisonRequest
+from bertft_core.report import comparison_section, paper_tables, paper_text, wording
 from bertft_core.report.text_table import result_table
 from bertft_core.statistics.crossed_mean import crossed_mean, crossed_sd_interval
+from bertft_core.statistics.intervals import t_interval
 from tests.compared import make_results
 from tests.records import make_card
 
@@ -28,7 +28,7 @@ def results(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def comparison(results):
-    return compare_studies([results], Asked(n_resamples=300))
+    return compare_studies([results], ComparisonRequest(n_resamples=300))
 
 
 def row(results, arm=0):
@@ -88,7 +88,7 @@ def test_the_report_says_how_the_intervals_were_made(results, comparison):
     assert "Satterthwaite" in how
     assert how in result_table(summary)
     assert how in wording.cautions(results.study, summary)
-    told = paper_text.Told(results.study, results.card, summary, results.records, (), None)
+    told = paper_text.PaperStudy(results.study, results.card, summary, results.records, (), None)
     paper = paper_text.statistics(told)
     assert how in paper
     assert "over runs of accuracy" in paper
@@ -101,7 +101,7 @@ def test_the_report_says_how_the_intervals_were_made(results, comparison):
 
 
 def test_the_pictures_of_a_comparison_have_its_intervals_and_no_band(comparison):
-    section = claims.section(comparison)
+    section = comparison_section.section(comparison)
     low, high = crossed_mean(LOW, PLACES).interval()
     assert f"features: mean {wording.score(np.mean(LOW))}, interval {wording.interval(low, high)}" in section["pictures"]["seeds"]
     assert 'class="area' not in section["pictures"]["profiles"]

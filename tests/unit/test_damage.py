@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from bertft_core.data.prepare import prepare_data
-from bertft_core.records import RunRecord, StudyDir
-from bertft_core.records.damage import find_damage, mend, set_aside
-from bertft_core.records.store import file_sha256, write_record
-from bertft_core.records.verification import Verification, write_verification
-from bertft_core.sweep.journal import TrialJournal, let_wait, states_of
+from bertft_core.data.prepare_study_data import prepare_data
+from bertft_core.records import RunRecord
+from bertft_core.records.verification_record import Verification
+from bertft_core.storage import StudyDir
+from bertft_core.storage.damage import find_damage, repair, set_aside
+from bertft_core.storage.study_dir import file_sha256, write_record
+from bertft_core.storage.verification_file import write_verification
 from bertft_core.sweep.journal_file import problem_of
-from tasks.agreement import damages
-from tasks.session import is_reusable
+from bertft_core.sweep.trial_journal import TrialJournal, let_wait, states_of
+from tasks.study_session import is_reusable
+from tasks.tracking.store_consistency import damages
 from tests.records import make_card, make_record, make_spec, make_study
 from tests.searches import finish, make_search, rows, train_batch
 from tests.studies import tiny_study
@@ -69,7 +71,7 @@ def the_record(study_dir: StudyDir) -> RunRecord:
 
 def test_of_a_sound_study_nothing_is_said(study_dir):
     assert list(find_damage(study_dir)) == []
-    mend(study_dir, pytest.fail)
+    repair(study_dir, pytest.fail)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -80,7 +82,7 @@ def test_a_damaged_file_is_named_and_set_aside(study_dir, damage, name):
     path = next(study_dir.path.glob(name))
     damage(path)
     content, told = path.read_bytes(), []
-    mend(study_dir, told.append)
+    repair(study_dir, told.append)
     (line,) = told
     assert line.startswith(f"{path.relative_to(study_dir.home_dir)}: ")
     assert line.endswith(f"(set aside as {path.name}.damaged)")
@@ -97,7 +99,7 @@ def test_a_run_whose_files_are_not_whole_is_no_answer_to_its_spec(study_dir, nam
     assert is_reusable(record, record.spec, folder)
     flip_one_bit(next(folder.glob(name)))
     assert not is_reusable(record, record.spec, folder)
-    mend(study_dir, lambda line: None)
+    repair(study_dir, lambda line: None)
     assert not is_reusable(record, record.spec, folder)
 
 

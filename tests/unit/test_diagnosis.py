@@ -11,19 +11,20 @@ from scipy.special import stdtrit
 
 from bertft_core.config import UserError
 from bertft_core.config.base import digest_of
-from bertft_core.config.search import Choices, Range
-from bertft_core.data.prepared import open_split
-from bertft_core.evaluation.diagnosis.checks import CHECKS, diagnose
-from bertft_core.evaluation.diagnosis.conflicts import find_conflicts
+from bertft_core.config.search_settings import Choices, Range
+from bertft_core.data.prepared_split import open_split
+from bertft_core.evaluation.diagnosis.diagnose_study import CHECKS, diagnose
 from bertft_core.evaluation.diagnosis.evidence import Diagnosis, Evidence, longer, short
-from bertft_core.evaluation.diagnosis.of_learning import _end, loss_fall
-from bertft_core.evaluation.diagnosis.of_seeds import seeds_needed
+from bertft_core.evaluation.diagnosis.label_conflicts import find_conflicts
+from bertft_core.evaluation.diagnosis.learning_problems import _end, loss_fall
+from bertft_core.evaluation.diagnosis.seed_problems import seeds_needed
 from bertft_core.evaluation.diagnosis.wording import describe
-from bertft_core.evaluation.summary import summarise
-from bertft_core.records import Difference, Evaluation, Finding, StudyDir
-from bertft_core.records.store import write_record
-from bertft_core.training.planning import plan_runs
-from flows.commands.diagnosing import diagnose_command
+from bertft_core.evaluation.summarize import summarize
+from bertft_core.planning.run_specs import plan_runs
+from bertft_core.records import DataFinding, Difference, Evaluation
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import write_record
+from flows.cli.diagnose_command import diagnose_command
 from tests.records import make_card, make_record, make_study, make_sweep
 from tests.studies import tiny_study, tiny_tagged_study
 
@@ -67,7 +68,7 @@ def build(directory, *, accuracies=GOOD, statuses=(), sizes=LARGE, sweeps=None, 
         status = dict(statuses).get((spec.arm, spec.index), "ok")
         records[spec.digest] = make_record(spec, card, home, status=status, accuracy=accuracies[spec.arm][spec.index])
         write_losses(home.run_dir(spec.digest), [0.3] * 50)
-    summary = summarise(asked, card, planned, records, chosen, home.run_dir)
+    summary = summarize(asked, card, planned, records, chosen, home.run_dir)
     return Evidence(asked, card, tuple(records.values()), sweeps or {}, summary, home.run_dir)
 
 
@@ -82,11 +83,11 @@ def check(name: str, evidence: Evidence) -> Diagnosis:
     assert diagnosis is not None
     assert diagnosis.check == name
     assert diagnosis.found
-    assert bool(diagnosis.todo) is (diagnosis.verdict != "ok"), "what is wrong comes with what to do"
+    assert bool(diagnosis.hint) is (diagnosis.verdict != "ok"), "what is wrong comes with what to do"
     return diagnosis
 
 
-def with_card(evidence: Evidence, split: str = "train", findings: tuple[Finding, ...] = (), **changes) -> Evidence:
+def with_card(evidence: Evidence, split: str = "train", findings: tuple[DataFinding, ...] = (), **changes) -> Evidence:
     card = evidence.card
     splits = card.splits | {split: card.splits[split].model_copy(update=changes)}
     return replace(evidence, card=card.model_copy(update={"splits": splits, "findings": findings}))
@@ -128,16 +129,16 @@ def test_the_worst_stands_first_and_else_the_order_is_that_of_the_table(tmp_path
     ],
 )
 def test_findings_of_the_card_are_data_quality(tmp_path, kind, split, count, verdict):
-    finding = Finding(check=kind, split=split, count=count, message=f"{count} texts", examples=("test.csv:3: hello",))
+    finding = DataFinding(check=kind, split=split, count=count, message=f"{count} texts", examples=("test.csv:3: hello",))
     diagnosis = CHECKS["data_quality"](with_card(whole(tmp_path), findings=(finding,)))
     assert diagnosis.verdict == verdict
     assert diagnosis.found == (f"{count} texts, such as test.csv:3: hello",)
-    assert bool(diagnosis.todo) is (kind in ("overlap", "duplicates"))
+    assert bool(diagnosis.hint) is (kind in ("overlap", "duplicates"))
 
 
 def test_what_has_a_check_of_its_own_is_no_data_quality(tmp_path):
     findings = tuple(
-        Finding(check=kind, split="train", count=9, message="m") for kind in ("truncated", "class_balance", "unknown_pieces")
+        DataFinding(check=kind, split="train", count=9, message="m") for kind in ("truncated", "class_balance", "unknown_pieces")
     )
     assert check("data_quality", with_card(whole(tmp_path), findings=findings)).verdict == "ok"
 
@@ -294,21 +295,21 @@ def test_a_chosen_rate_at_the_end_of_its_range(tmp_path, rate, verdict):
     diagnosis = check("learning_rate", whole(tmp_path, sweeps={"full": sweep}, **asked))
     assert diagnosis.verdict == verdict
     if verdict == "look":
-        assert "--set arms.full.search.space.learning_rate.high=3e-3" in diagnosis.todo
+        assert "--set arms.full.search.space.learning_rate.high=3e-3" in diagnosis.hint
 
 
 @pytest.mark.parametrize(("rate", "words"), [(2e-6, "lower than usual"), (2e-3, "higher than usual")])
 def test_a_rate_that_is_unusual_for_the_encoder(tmp_path, rate, words):
     diagnosis = check("learning_rate", whole(tmp_path, arms=ARMS | {"full": {"learning_rate": rate}}))
     assert diagnosis.verdict == "look"
-    assert f"{short(rate)} in full is {words} for this encoder and size: search from 2e-5 to 5e-4" in diagnosis.todo
+    assert f"{short(rate)} in full is {words} for this encoder and size: search from 2e-5 to 5e-4" in diagnosis.hint
 
 
 def test_a_score_that_still_rises_is_under_training(tmp_path):
     rising = check("under_training", whole(tmp_path, curve=[0.5, 0.55, 0.6, 0.65, 0.7]))
     assert rising.verdict == "problem"
     assert "rose by 5.0 points on average" in rising.found[1]
-    assert "--set arms.full.epochs=4" in rising.todo
+    assert "--set arms.full.epochs=4" in rising.hint
     slowly = check("under_training", whole(tmp_path, curve=[0.5, 0.6, 0.7, 0.78, 0.80]))
     assert slowly.verdict == "look"
 
@@ -358,7 +359,7 @@ def test_early_stopping_before_a_third_of_the_steps(tmp_path, n_steps, verdict):
     diagnosis = check("early_stopping", whole(tmp_path, arms=arms, run={"n_steps": n_steps}))
     assert diagnosis.verdict == verdict
     assert f"{0 if n_steps == 200 else 5} of 5 runs were stopped with patience 2" in diagnosis.found[0]
-    assert verdict == "ok" or "patience: 4" in diagnosis.todo[0]
+    assert verdict == "ok" or "patience: 4" in diagnosis.hint[0]
 
 
 def test_without_early_stopping_there_is_no_such_check(tmp_path):
@@ -384,29 +385,29 @@ def test_runs_that_broke_are_counted_and_gentler_steps_advised(tmp_path):
     assert diagnosis.verdict == "problem"
     assert diagnosis.found == ("features: 1 failed of 5", "full: 1 collapsed, 1 diverged of 5")
     assert any(
-        "full took too large steps at 1e-4: a lower rate (--set arms.full.learning_rate=3.3e-5)" in todo
-        for todo in diagnosis.todo
+        "full took too large steps at 1e-4: a lower rate (--set arms.full.learning_rate=3.3e-5)" in hint
+        for hint in diagnosis.hint
     )
-    assert any("bertft status small" in todo for todo in diagnosis.todo)
+    assert any("bertft status small" in hint for hint in diagnosis.hint)
     assert check("broken_runs", whole(tmp_path)).verdict == "ok"
 
 
 def test_a_run_at_the_constant_level_after_few_steps_has_learned_too_little(tmp_path):
     evidence = whole(tmp_path, statuses={("full", 0): "collapsed"}, run={"n_steps": 7, "planned_steps": 7})
-    (todo,) = check("broken_runs", evidence).todo
-    assert "full hardly learned in 7 steps at 1e-4: more steps (--set arms.full.epochs=30), or a higher rate" in todo
+    (hint,) = check("broken_runs", evidence).hint
+    assert "full hardly learned in 7 steps at 1e-4: more steps (--set arms.full.epochs=30), or a higher rate" in hint
 
 
 def test_a_run_at_the_constant_level_with_a_rate_beyond_the_usual_was_shaken_however_few_its_steps(tmp_path):
     arms = ARMS | {"full": {"learning_rate": 5e-3}}
-    (todo,) = check("broken_runs", whole(tmp_path, arms=arms, statuses={("full", 0): "collapsed"}, run={"planned_steps": 7})).todo
-    assert "full took too large steps at 5e-3" in todo
+    (hint,) = check("broken_runs", whole(tmp_path, arms=arms, statuses={("full", 0): "collapsed"}, run={"planned_steps": 7})).hint
+    assert "full took too large steps at 5e-3" in hint
 
 
 def test_the_biased_optimizer_is_named_where_it_broke_runs(tmp_path):
     arms = ARMS | {"full": {"learning_rate": 1e-4, "strategies": [{"kind": "legacy_adam"}]}}
-    (todo,) = check("broken_runs", whole(tmp_path, arms=arms, statuses={("full", 0): "collapsed"})).todo
-    assert "take legacy_adam out of full" in todo
+    (hint,) = check("broken_runs", whole(tmp_path, arms=arms, statuses={("full", 0): "collapsed"})).hint
+    assert "take legacy_adam out of full" in hint
 
 
 def test_an_arm_no_better_than_the_constant_answer_is_a_problem(tmp_path):
@@ -414,7 +415,7 @@ def test_an_arm_no_better_than_the_constant_answer_is_a_problem(tmp_path):
     level = {"features": [0.5, 0.51, 0.49, 0.5, 0.5], "full": GOOD["full"]}
     diagnosis = check("above_constant", whole(tmp_path, accuracies=level))
     assert diagnosis.verdict == "problem"
-    assert [todo for todo in diagnosis.todo if "full" in todo] == []
+    assert [hint for hint in diagnosis.hint if "full" in hint] == []
 
 
 def test_a_difference_that_the_seeds_do_not_show_is_told_with_the_seeds_that_would(tmp_path):
@@ -422,7 +423,7 @@ def test_a_difference_that_the_seeds_do_not_show_is_told_with_the_seeds_that_wou
     diagnosis = check("instability", whole(tmp_path, accuracies=close))
     assert diagnosis.verdict == "look"
     assert "which these 5 seeds cannot tell from zero" in diagnosis.found[-1]
-    assert "seeds would tell full from features: --set seeds.n=" in diagnosis.todo[0]
+    assert "seeds would tell full from features: --set seeds.n=" in diagnosis.hint[0]
 
 
 def test_no_seeds_are_asked_for_where_seeds_cannot_be_added_one_by_one(tmp_path):
@@ -430,7 +431,7 @@ def test_no_seeds_are_asked_for_where_seeds_cannot_be_added_one_by_one(tmp_path)
     evidence = whole(tmp_path, accuracies=close, seeds={"design": {"crossed": {"init": 3, "order": 3}}})
     diagnosis = check("instability", evidence)
     assert "which these 9 runs cannot tell from zero" in diagnosis.found[-1]
-    assert diagnosis.todo == ("to tell full from features, give every run seeds of its own: seeds.n without a crossed design",)
+    assert diagnosis.hint == ("to tell full from features, give every run seeds of its own: seeds.n without a crossed design",)
 
 
 def test_a_wide_spread_is_a_problem_by_itself(tmp_path):

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from bertft_core.config import UserError
-from bertft_core.evaluation.comparing.cards import card_changes
-from bertft_core.evaluation.comparing.difference import RunDifference, difference
-from bertft_core.evaluation.comparing.results import StoredRun
-from bertft_core.evaluation.comparing.wording import describe
-from bertft_core.records import DatasetCard, StudyDir
-from bertft_core.records.store import write_record
-from flows.cli import main
-from flows.finding_runs import find_run
+from bertft_core.evaluation.run_diff.card_diff import card_changes
+from bertft_core.evaluation.run_diff.diff_runs import RunDiff, diff_runs
+from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk
+from bertft_core.evaluation.run_diff.wording import describe
+from bertft_core.records import DatasetCard
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import write_record
+from flows.cli.app import main
+from flows.cli.find_run import find_run
 from tests.records import make_card, make_environment, make_record, make_spec, make_study
 
 
@@ -33,11 +34,11 @@ def home(tmp_path) -> Path:
     return tmp_path
 
 
-def found(home: Path, a: str, b: str, **changes: Any) -> RunDifference:
+def found(home: Path, a: str, b: str, **changes: Any) -> RunDiff:
     """The difference of two runs of the home; `changes` are to the record of the second."""
     one, other = (find_run(name, home, home) for name in (a, b))
-    second = StoredRun(other.stored.record.model_copy(update=changes), other.stored.run_dir)
-    return difference(one.stored, second, (one.card, other.card), (one.title, other.title))
+    second = RunOnDisk(other.stored.record.model_copy(update=changes), other.stored.run_dir)
+    return diff_runs(one.stored, second, (one.card, other.card), (one.title, other.title))
 
 
 def test_a_run_does_not_differ_from_itself(home):
@@ -77,10 +78,10 @@ def test_two_arms_differ_in_their_settings_by_dotted_path(home):
 def test_the_first_epoch_with_another_order_is_named(home):
     orders = {"batch_order_sha256": ("a", "b", "c")}
     first = find_run("small/full/0", home, home).stored
-    one = StoredRun(first.record.model_copy(update=orders), first.run_dir)
-    two = StoredRun(first.record.model_copy(update={"batch_order_sha256": ("a", "x")}), first.run_dir)
-    assert difference(one, two, (None, None), ("one", "two")).first_other_epoch == 2
-    assert "another from epoch 2 on" in describe(difference(one, two, (None, None), ("one", "two")))
+    one = RunOnDisk(first.record.model_copy(update=orders), first.run_dir)
+    two = RunOnDisk(first.record.model_copy(update={"batch_order_sha256": ("a", "x")}), first.run_dir)
+    assert diff_runs(one, two, (None, None), ("one", "two")).first_other_epoch == 2
+    assert "another from epoch 2 on" in describe(diff_runs(one, two, (None, None), ("one", "two")))
 
 
 def test_other_data_are_told_by_their_cards_and_an_environment_by_its_parts(home):
@@ -92,12 +93,12 @@ def test_other_data_are_told_by_their_cards_and_an_environment_by_its_parts(home
         "spec": first.record.spec.model_copy(update={"data_fingerprint": "0" * 64}),
         "environment": make_environment().model_copy(update={"threads": 2}),
     }
-    second = StoredRun(first.record.model_copy(update=changes), first.run_dir)
-    told = describe(difference(first, second, (card, other), ("one", "two")))
+    second = RunOnDisk(first.record.model_copy(update=changes), first.run_dir)
+    told = describe(diff_runs(first, second, (card, other), ("one", "two")))
     assert f"fingerprint: {'f' * 16} → {'0' * 16}" in told
     assert "split train: other examples (80 → 90)" in told
     assert "threads per run                      1 → 2" in told
-    assert "cannot be said" in describe(difference(first, second, (card, None), ("one", "two")))
+    assert "cannot be said" in describe(diff_runs(first, second, (card, None), ("one", "two")))
 
 
 def test_cards_differ_in_name_labels_length_and_splits(tmp_path):
@@ -159,4 +160,4 @@ def test_the_command_prints_text_and_json(home, capsys):
     told = capsys.readouterr().out
     text, _, values = told.partition("{")
     assert "settings     the same" in text
-    assert RunDifference.model_validate(json.loads("{" + values)) == found(home, "small/full/0", "small/full/1")
+    assert RunDiff.model_validate(json.loads("{" + values)) == found(home, "small/full/0", "small/full/1")

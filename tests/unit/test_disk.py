@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from bertft_core.config import UserError
-from bertft_core.records.disk import disk_error, disk_troubles, told_of
-from bertft_core.records.store import write_atomically
-from bertft_core.training import run, worker
-from flows.cli import _guarded
+from bertft_core.storage.disk_errors import disk_error, disk_errors_explained, disk_user_error
+from bertft_core.storage.study_dir import write_atomically
+from bertft_core.training import train_run, worker
+from flows.cli.app import _guarded
 from tests.records import make_card, make_spec, make_study
 
 
@@ -49,12 +49,12 @@ def test_a_library_that_hides_the_reason_is_seen_through_by_a_probe(tmp_path, mo
 
 
 def test_other_errors_stay_what_they_are(tmp_path):
-    assert told_of(FileNotFoundError(errno.ENOENT, "x")) is None
-    assert told_of(ValueError("x")) is None
-    with pytest.raises(ZeroDivisionError), disk_troubles(tmp_path):
+    assert disk_user_error(FileNotFoundError(errno.ENOENT, "x")) is None
+    assert disk_user_error(ValueError("x")) is None
+    with pytest.raises(ZeroDivisionError), disk_errors_explained(tmp_path):
         raise ZeroDivisionError
     mistake = UserError("a mistake")
-    with pytest.raises(UserError) as raised, disk_troubles(tmp_path):
+    with pytest.raises(UserError) as raised, disk_errors_explained(tmp_path):
         raise mistake
     assert raised.value is mistake
 
@@ -62,10 +62,10 @@ def test_other_errors_stay_what_they_are(tmp_path):
 def test_a_worker_tells_it_as_the_users_to_mend_and_not_as_a_failed_run(tmp_path, monkeypatch):
     spec = make_spec(make_study(), make_card(tmp_path))
     (tmp_path / "spec.json").write_text(json.dumps(spec.model_dump(mode="json")))
-    monkeypatch.setattr(run, "train_run", full)
+    monkeypatch.setattr(train_run, "train_run", full)
     monkeypatch.setattr(Path, "open", full)  # nor can it write its log
     answers: list[dict] = []
-    monkeypatch.setattr("bertft_core.records.store.checked_record", lambda *_: spec)
+    monkeypatch.setattr("bertft_core.storage.study_dir.checked_record", lambda *_: spec)
     worker._serve({"do": "train", "spec": str(tmp_path / "spec.json"), "run_dir": str(tmp_path)}, answers.append)
     (answer,) = answers
     assert (answer["kind"], answer["user"]) == ("error", True)

@@ -6,13 +6,13 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from bertft_core.evaluation.reliability import ReliabilityPoint
+from bertft_core.evaluation.reliability_points import ReliabilityPoint
 from bertft_core.report.curve_bands import ArmCurves, band_of, band_plot
 from bertft_core.report.drawings.bars import Bar, BarGroup, bar_plot
 from bertft_core.report.drawings.forest import LEAST_LEFT, MOST_LEFT, RIGHT, ForestRow, forest_plot
 from bertft_core.report.drawings.lines import Line, Reference, line_css, line_plot
 from bertft_core.report.drawings.matrix import Chance, matrix_plot
-from bertft_core.report.drawings.reliability import reliability_plot
+from bertft_core.report.drawings.reliability_diagram import reliability_plot
 from bertft_core.report.styling import page_style, standalone, write_svg
 
 EVIL = "<b>&\"'"

@@ -12,19 +12,20 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification
 
 from bertft_core.config import StudyConfig, UserError, parse_study
-from bertft_core.config.encoder import EncoderConfig
-from bertft_core.data.describe import describe
+from bertft_core.config.encoder_settings import EncoderConfig
+from bertft_core.data.card_text import describe
 from bertft_core.data.encoder_files import resolve_encoder, sha256_of
-from bertft_core.data.prepare import prepare_data
-from bertft_core.evaluation.summary import summarise
+from bertft_core.data.prepare_study_data import prepare_data
+from bertft_core.evaluation.summarize import summarize
 from bertft_core.heads import classification
-from bertft_core.records import DatasetCard, RunRecord, StudyDir, StudySummary
-from bertft_core.records.store import read_record, write_record
-from bertft_core.report.report import write_report
+from bertft_core.planning.run_specs import plan_runs
+from bertft_core.records import DatasetCard, RunRecord, StudySummary
+from bertft_core.report.study_report import write_report
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import read_record, write_record
+from bertft_core.training.cost_estimate import CostEstimator
 from bertft_core.training.determinism import init_stream
-from bertft_core.training.estimate import Estimator
-from bertft_core.training.planning import plan_runs
-from bertft_core.training.run import train_run
+from bertft_core.training.train_run import train_run
 from tasks.keep_models import kept_digests
 from tests.studies import tiny_spec, tiny_study
 
@@ -38,7 +39,7 @@ def run_study(study: StudyConfig, card: DatasetCard, home_dir: Path) -> dict[str
     write_record(study_dir.card_path, card)
     planned = plan_runs(study, card, {})
     records = {spec.digest: train_run(spec, run_dir=study_dir.run_dir(spec.digest)) for spec in planned}
-    write_record(study_dir.summary_path, summarise(study, card, planned, records, {}, study_dir.run_dir))
+    write_record(study_dir.summary_path, summarize(study, card, planned, records, {}, study_dir.run_dir))
     for digest in records.keys() - kept_digests(study, planned, records):
         shutil.rmtree(study_dir.run_dir(digest) / "model")
     return records
@@ -127,10 +128,10 @@ def refused(home: Path, **encoder: Any) -> UserError:
 def test_a_study_that_is_not_there_is_refused_with_those_that_are(home, tmp_path):
     error = refused(home, study="mlms")
     assert error.found == "the studies mlm"
-    assert error.todo == "did you mean 'mlm'?"
+    assert error.hint == "did you mean 'mlm'?"
     error = refused(tmp_path / "empty")
     assert error.found == "no study at all"
-    assert "run that study first" in error.todo
+    assert "run that study first" in error.hint
 
 
 def test_a_study_that_has_not_ended_is_refused(home, pretrained):
@@ -144,7 +145,7 @@ def test_a_study_that_has_not_ended_is_refused(home, pretrained):
     study_dir.summary_path.unlink()
     error = refused(home)
     assert error.found == "no summary of it"
-    assert "bertft run" in error.todo
+    assert "bertft run" in error.hint
 
 
 def test_a_model_that_was_not_kept_is_refused(home, pretrained):
@@ -153,12 +154,12 @@ def test_a_model_that_was_not_kept_is_refused(home, pretrained):
     error = refused(home, arm="quick", seed=other)
     assert f"has not kept the model of quick · seed {other:03d}" in error.problem
     assert error.found == "retention.checkpoints: best"
-    assert "retention.checkpoints=all" in error.todo
+    assert "retention.checkpoints=all" in error.hint
 
 
 def test_arms_and_seeds_that_are_not_there_are_refused(home):
     error = refused(home, arm="quik")
-    assert error.todo == "did you mean 'quick'?"
+    assert error.hint == "did you mean 'quick'?"
     error = refused(home, arm="quick", seed=7)
     assert error.expected == "one of 0, 1"
 
@@ -241,7 +242,7 @@ def test_a_run_starts_from_the_pretrained_weights_and_its_cost_can_be_told(pretr
     card = prepare_data(study, home_dir=directory / "home")
     spec = tiny_spec(study, card)
     assert spec.encoder == card.encoder
-    assert Estimator(card, []).of(spec).seconds > 0
+    assert CostEstimator(card, []).of(spec).seconds > 0
     with init_stream(spec.seeds.init):
         model = classification.build(spec.encoder_dir, spec.labels, None, spec.head)
     saved = load_file(Path(card.encoder_dir) / "model.safetensors")

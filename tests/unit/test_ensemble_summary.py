@@ -3,16 +3,17 @@
 import numpy as np
 import pytest
 
-from bertft_core.config.head import MaskedLMHead, QuestionAnsweringHead
-from bertft_core.evaluation import summarise
-from bertft_core.evaluation.ensembles import ensemble_of
-from bertft_core.evaluation.scores import CHECKPOINTS, scores_of
-from bertft_core.records import ArmSummary, SeedScore, StudyDir, StudySummary
-from bertft_core.records.predictions import write_predictions
-from bertft_core.records.store import checked_record
+from bertft_core.config.head_settings import MaskedLMHead, QuestionAnsweringHead
+from bertft_core.evaluation import summarize
+from bertft_core.evaluation.ensemble_scores import ensemble_of
+from bertft_core.evaluation.run_scores import CHECKPOINTS, scores_of
+from bertft_core.planning.run_specs import plan_runs
+from bertft_core.records import ArmSummary, SeedScore, StudySummary
 from bertft_core.report import result_table, write_report
-from bertft_core.training.planning import plan_runs
-from tasks.mlflow_content import summary_metrics
+from bertft_core.storage import StudyDir
+from bertft_core.storage.predictions import write_predictions
+from bertft_core.storage.study_dir import checked_record
+from tasks.tracking.mlflow_content import summary_metrics
 from tests.records import classified, make_card, make_record, make_spec, make_study
 from tests.unit.test_ensembles import asked
 
@@ -33,7 +34,7 @@ class Whole:
         }
 
     def summary(self) -> StudySummary:
-        return summarise(self.study, self.card, self.planned, self.records, {}, self.dir.run_dir)
+        return summarize(self.study, self.card, self.planned, self.records, {}, self.dir.run_dir)
 
     def path(self, index, checkpoint="best", split="test"):
         spec = next(spec for spec in self.planned if (spec.arm, spec.index) == ("full", index))
@@ -48,7 +49,7 @@ def test_only_a_study_that_asks_has_ensembles_and_asking_changes_no_identity(tmp
     whole = Whole(tmp_path)
     plain = make_study(seeds={"n": 5}, arms={"features": {}, "full": {"learning_rate": 1e-4}})
     assert plain.digest == whole.study.digest
-    without = summarise(plain, whole.card, whole.planned, whole.records, {}, whole.dir.run_dir)
+    without = summarize(plain, whole.card, whole.planned, whole.records, {}, whole.dir.run_dir)
     assert [arm.ensemble for arm in without.arms] == [None, None]
     together = whole.summary()
     bare = [arm.model_copy(update={"ensemble": None}) for arm in together.arms]

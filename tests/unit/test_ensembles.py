@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bertft_core.config.head import HEAD_CONFIGS, TokenClassificationHead
+from bertft_core.config.head_settings import HEAD_CONFIGS, TokenClassificationHead
 from bertft_core.metrics import METRICS
 from bertft_core.metrics.ensembles import ENSEMBLES, combined
 from bertft_core.metrics.question_answering import predicted_texts
-from bertft_core.records.tables import matrix_column, ragged_column
+from bertft_core.records.list_columns import matrix_column, ragged_column
 from tests.records import classified
 
 BIO = ("O", "B-X", "I-X")

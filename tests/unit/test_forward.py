@@ -12,13 +12,13 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoTokenizer
 
-from bertft_core.config.head import ClassificationHead
+from bertft_core.config.head_settings import ClassificationHead
 from bertft_core.data.batching import collate, evaluation_batches
-from bertft_core.data.prepared import PreparedSplit, open_split
+from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.heads import classification
-from bertft_core.metrics.columns import matrix
+from bertft_core.metrics.prediction_columns import matrix
 from bertft_core.training.determinism import configure
-from bertft_core.training.forward import EVALUATION_BATCH_SIZE, Forward
+from bertft_core.training.model_runner import EVALUATION_BATCH_SIZE, ModelRunner
 from bertft_core.training.packing import IMPLEMENTATION, PACKABLE, Packing
 from tests.encoders import KINDS
 from tests.studies import tiny_study
@@ -62,7 +62,7 @@ def test_logits_are_those_of_the_padded_model(case):
     indices = np.array([3, 17, 0, 11, 6])
     assert len(set(split.lengths[indices])) > 2, "there is something to pad"
     expected = padded_logits(model, split, indices)
-    forward = Forward(model, ClassificationHead(), CPU)
+    forward = ModelRunner(model, ClassificationHead(), CPU)
     assert (model.config._attn_implementation == IMPLEMENTATION) == (kind in PACKABLE)
     logits = forward.logits(split, indices)
     assert logits.shape == (5, 2)
@@ -80,7 +80,7 @@ def test_logits_are_those_of_texts_given_to_tokenizer_and_model(case):
         inputs.pop("token_type_ids", None)
     model.set_attn_implementation("sdpa")
     expected = model(**inputs).logits
-    forward = Forward(model, ClassificationHead(), CPU)
+    forward = ModelRunner(model, ClassificationHead(), CPU)
     torch.testing.assert_close(forward.logits(split, indices), expected, atol=1e-5, rtol=0)
     forward.use_packed_attention(False)
     assert torch.equal(model(**inputs).logits, expected), "the model has its own attention back"
@@ -89,11 +89,13 @@ def test_logits_are_those_of_texts_given_to_tokenizer_and_model(case):
 @torch.no_grad()
 def test_the_head_behind_stored_states_gives_the_same_logits(case):
     _, model, split, _ = case
-    forward = Forward(model, ClassificationHead(), CPU)
+    forward = ModelRunner(model, ClassificationHead(), CPU)
     assert forward.separable(split)
     indices = np.array([2, 9, 4])
     expected = forward.logits(split, indices)
-    states = torch.stack(forward.evaluate(split, lambda split, indices: list(forward.states(forward.work(split, indices)))))
+    states = torch.stack(
+        forward.evaluate(split, lambda split, indices: list(forward.states(forward.head_inputs(split, indices))))
+    )
     assert states.shape == (split.n, 16)
     forward.features = {split.name: (states, np.arange(split.n + 1))}
     torch.testing.assert_close(forward.logits(split, indices), expected, atol=1e-5, rtol=0)
@@ -105,7 +107,7 @@ def test_gradients_are_those_of_the_padded_model(case):
     gradients = []
     for compute in (
         lambda: padded_logits(model, split, indices),
-        lambda: Forward(model, ClassificationHead(), CPU).logits(split, indices),
+        lambda: ModelRunner(model, ClassificationHead(), CPU).logits(split, indices),
     ):
         model.zero_grad()
         (compute() ** 2).sum().backward()
@@ -122,7 +124,7 @@ def test_rows_come_back_in_the_order_of_the_split(case):
     _, model, split, _ = case
     (order,) = evaluation_batches(split, EVALUATION_BATCH_SIZE)
     assert order.tolist() != list(range(split.n)), "batches are made by length"
-    forward = Forward(model, ClassificationHead(), CPU)
+    forward = ModelRunner(model, ClassificationHead(), CPU)
     rows = torch.from_numpy(matrix(forward.predict(split), "logits", 2))
     some = range(0, split.n, 3)
     one_by_one = torch.cat([forward.logits(split, np.array([i])) for i in some])
@@ -132,7 +134,7 @@ def test_rows_come_back_in_the_order_of_the_split(case):
 @torch.no_grad()
 def test_an_example_does_not_see_its_neighbours(case):
     _, model, split, _ = case
-    forward = Forward(model, ClassificationHead(), CPU)
+    forward = ModelRunner(model, ClassificationHead(), CPU)
     in_company = forward.logits(split, np.array([0, 5, 9, 12]))[:1]
     in_other_company = forward.logits(split, np.array([0, 8, 7]))[:1]
     torch.testing.assert_close(in_company, in_other_company, atol=1e-5, rtol=0)
@@ -142,7 +144,7 @@ def test_evaluation_leaves_random_state_alone(case):
     _, model, split, _ = case
     torch.manual_seed(11)
     before = torch.get_rng_state()
-    Forward(model, ClassificationHead(), CPU).predict(split)
+    ModelRunner(model, ClassificationHead(), CPU).predict(split)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -193,7 +195,7 @@ def test_dropout_acts_in_training_mode_everywhere_and_not_at_zero(family):
     for dropout in (0.0, 0.2):
         torch.manual_seed(1)
         model = classification.build(encoder_dir, ("a", "b"), dropout, ClassificationHead())
-        forward = Forward(model.eval(), ClassificationHead(), CPU)
+        forward = ModelRunner(model.eval(), ClassificationHead(), CPU)
         evaluated = forward.logits(split, indices)
         model.train()
         torch.manual_seed(2)

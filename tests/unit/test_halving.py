@@ -8,7 +8,7 @@ import pytest
 
 from bertft_core.config import UserError
 from bertft_core.data.examples import RawSplit
-from bertft_core.data.halving import halve_validation
+from bertft_core.data.halved_validation import halve_validation
 from tests.configs import changed, load, refusal
 from tests.studies import tiny_study
 from tests.unit.test_splits_and_labels import TRAIN, ids, raw

@@ -12,15 +12,15 @@ import torch
 from torch import nn
 from transformers import AutoModelForMaskedLM
 
-from bertft_core.config.head import MaskedLMHead
+from bertft_core.config.head_settings import MaskedLMHead
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.batching import padded
-from bertft_core.data.prepared import PreparedSplit, open_split
+from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.heads import masked_lm
-from bertft_core.heads.work import Work
+from bertft_core.heads.inputs import HeadInputs
 from bertft_core.masking import Vocabulary
 from bertft_core.training.determinism import configure, init_stream, masking_draw
-from bertft_core.training.forward import Forward
+from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.packing import PACKABLE
 from tests.encoders import KINDS
 from tests.studies import tiny_study
@@ -53,20 +53,20 @@ def made(kind: str, directory: Path) -> tuple[str, Any, PreparedSplit]:
     return kind, model.eval(), open_split(card.directory, "train")
 
 
-def plain_logits(model: Any, work: Work) -> torch.Tensor:
+def plain_logits(model: Any, work: HeadInputs) -> torch.Tensor:
     """[T, vocabulary] as a user of transformers would compute them: one padded batch of blocks."""
     model.set_attn_implementation("eager")
     batch = padded(work.input_ids, work.token_type_ids, work.window_lengths, model.config.pad_token_id or 0)
     return model(**batch).logits[batch["attention_mask"].bool()]
 
 
-def plain_loss(model: Any, work: Work) -> torch.Tensor:
+def plain_loss(model: Any, work: HeadInputs) -> torch.Tensor:
     logits = plain_logits(model, work)[torch.from_numpy(work.positions)]
     return nn.functional.cross_entropy(logits, torch.from_numpy(work.targets.pieces), reduction="sum")
 
 
 @torch.no_grad()
-def rows_of(forward: Forward, split: PreparedSplit, work: Work) -> list[Any]:
+def rows_of(forward: ModelRunner, split: PreparedSplit, work: HeadInputs) -> list[Any]:
     return masked_lm.outputs(forward.model, forward.logits(split, INDICES, work), work, HEAD)
 
 
@@ -80,10 +80,10 @@ def gradients(model: Any) -> dict[str, torch.Tensor]:
 def test_logits_of_hidden_pieces_are_those_of_the_plain_model(case):
     kind, model, split = case
     assert (kind in PACKABLE) or kind in ("distilbert", "deberta-v2")
-    work = masked_lm.work(split, INDICES, HEAD)
+    work = masked_lm.head_inputs(split, INDICES, HEAD)
     assert len(work.window_lengths) > len(INDICES), "some texts have several blocks"
     expected = plain_logits(model, work)[torch.from_numpy(work.positions)]
-    forward = Forward(model, HEAD, CPU)
+    forward = ModelRunner(model, HEAD, CPU)
     logits = masked_lm.logits_of(model, forward.logits(split, INDICES, work))
     assert logits.shape == (work.n_targets, model.config.vocab_size)
     torch.testing.assert_close(logits, expected, atol=2e-5, rtol=0)
@@ -92,11 +92,11 @@ def test_logits_of_hidden_pieces_are_those_of_the_plain_model(case):
 
 def test_loss_and_gradients_are_those_of_the_plain_model(case):
     _, model, split = case
-    work = masked_lm.work(split, INDICES, HEAD, masking_draw(1, 2))
+    work = masked_lm.head_inputs(split, INDICES, HEAD, masking_draw(1, 2))
     expected_loss = plain_loss(model, work)
     expected_loss.backward()
     expected = gradients(model)
-    forward = Forward(model, HEAD, CPU)
+    forward = ModelRunner(model, HEAD, CPU)
     loss = forward.loss_sum(forward.logits(split, INDICES, work), work)
     loss.backward()
     found = gradients(model)
@@ -114,7 +114,7 @@ def test_the_vocabulary_layer_shares_its_weights_with_the_embeddings(case):
 
 def test_slices_of_the_vocabulary_layer_change_neither_loss_nor_gradient(case, monkeypatch):
     _, model, split = case
-    forward, work = Forward(model, HEAD, CPU), masked_lm.work(split, INDICES, HEAD)
+    forward, work = ModelRunner(model, HEAD, CPU), masked_lm.head_inputs(split, INDICES, HEAD)
     whole = forward.loss_sum(forward.logits(split, INDICES, work), work)
     whole.backward()
     expected, rows = gradients(model), rows_of(forward, split, work)
@@ -137,11 +137,11 @@ def bert(tmp_path_factory) -> tuple[Any, PreparedSplit]:
 
 def test_a_family_that_is_not_known_goes_through_its_own_model(bert, monkeypatch):
     model, split = bert
-    forward, work = Forward(model, HEAD, CPU), masked_lm.work(split, INDICES, HEAD)
+    forward, work = ModelRunner(model, HEAD, CPU), masked_lm.head_inputs(split, INDICES, HEAD)
     known = forward.loss_sum(forward.logits(split, INDICES, work), work)
     monkeypatch.setattr(masked_lm, "VOCABULARY_LAYER", {})
     forward.use_packed_attention(False)
-    assert masked_lm.tail(model, HEAD, work) is None
+    assert masked_lm.head_forward(model, HEAD, work) is None
     values = forward.logits(split, INDICES, work)
     assert values.shape == (work.n_targets, model.config.vocab_size)
     torch.testing.assert_close(forward.loss_sum(values, work), known, rtol=1e-6, atol=1e-5)
@@ -158,8 +158,8 @@ def test_deberta_with_its_newer_head_has_the_logits_of_the_plain_model(tmp_path)
     model = AutoModelForMaskedLM.from_config(
         DebertaV2Config(vocab_size=vocabulary_size, legacy=False, type_vocab_size=0, **sizes)
     )
-    work = masked_lm.work(split, INDICES, HEAD)
-    found = masked_lm.logits_of(model.eval(), Forward(model, HEAD, CPU).logits(split, INDICES, work))
+    work = masked_lm.head_inputs(split, INDICES, HEAD)
+    found = masked_lm.logits_of(model.eval(), ModelRunner(model, HEAD, CPU).logits(split, INDICES, work))
     torch.testing.assert_close(found, plain_logits(model, work)[torch.from_numpy(work.positions)], atol=1e-5, rtol=0)
 
 
@@ -170,7 +170,7 @@ def test_training_hides_the_pieces_that_the_draw_chooses_and_shows_others_as_the
     _, split = bert
     vocabulary = Vocabulary.from_metadata(split.metadata)
     half = MaskedLMHead(masking_ratio=0.5)
-    work = masked_lm.work(split, INDICES, half, masking_draw(1, 2))
+    work = masked_lm.head_inputs(split, INDICES, half, masking_draw(1, 2))
     ids = np.concatenate([split.input_ids(i) for i in INDICES])
     hidden = np.zeros(len(ids), bool)
     hidden[work.positions] = True
@@ -187,7 +187,7 @@ def test_masks_of_an_example_do_not_depend_on_its_batch_but_on_step_and_seed(ber
     _, split = bert
 
     def seen(indices: list[int], seed: int = 1, step: int = 2) -> np.ndarray:
-        return masked_lm.work(split, np.array(indices), HEAD, masking_draw(seed, step)).input_ids
+        return masked_lm.head_inputs(split, np.array(indices), HEAD, masking_draw(seed, step)).input_ids
 
     alone, other = seen([7]), split.input_ids(4)
     assert np.array_equal(seen([4, 7])[len(other) :], alone)
@@ -199,8 +199,8 @@ def test_masks_of_an_example_do_not_depend_on_its_batch_but_on_step_and_seed(ber
 
 def test_evaluation_hides_what_is_stored_whatever_the_ratio_of_training(bert):
     _, split = bert
-    work = masked_lm.work(split, INDICES, HEAD)
-    much = masked_lm.work(split, INDICES, MaskedLMHead(masking_ratio=0.6))
+    work = masked_lm.head_inputs(split, INDICES, HEAD)
+    much = masked_lm.head_inputs(split, INDICES, MaskedLMHead(masking_ratio=0.6))
     assert np.array_equal(work.input_ids, much.input_ids)
     gold = ALIGNMENTS["masked_lm"].gold(split)["targets"].to_pylist()
     assert work.targets.pieces.tolist() == [piece for i in INDICES for piece in gold[i]]
@@ -213,8 +213,8 @@ def test_a_text_without_anything_to_hide_weighs_nothing(bert, tmp_path):
     data = {"train": str(path), "validation": str(path), "test": None}
     _, card = tiny_study(tmp_path, head="masked_lm", data=data)
     split = open_split(card.directory, "train")
-    forward, empty = Forward(model, HEAD, CPU), np.array([0])
-    work = masked_lm.work(split, empty, HEAD)
+    forward, empty = ModelRunner(model, HEAD, CPU), np.array([0])
+    work = masked_lm.head_inputs(split, empty, HEAD)
     assert work.n_targets == 0
     loss = forward.loss_sum(forward.logits(split, empty, work), work)
     loss.backward()
@@ -233,7 +233,7 @@ def test_losses_that_are_not_finite_make_no_predictions(bert):
     with torch.no_grad():
         bias.fill_(math.inf)
     try:
-        assert Forward(model, HEAD, CPU).predict(split) is None
+        assert ModelRunner(model, HEAD, CPU).predict(split) is None
     finally:
         with torch.no_grad():
             bias.copy_(kept)
@@ -242,8 +242,8 @@ def test_losses_that_are_not_finite_make_no_predictions(bert):
 @torch.no_grad()
 def test_reduced_precision_reaches_the_vocabulary_layer(bert):
     model, split = bert
-    work = masked_lm.work(split, INDICES, HEAD)
-    exact, reduced = (Forward(model, HEAD, CPU, precision).logits(split, INDICES, work) for precision in ("fp32", "bf16"))
+    work = masked_lm.head_inputs(split, INDICES, HEAD)
+    exact, reduced = (ModelRunner(model, HEAD, CPU, precision).logits(split, INDICES, work) for precision in ("fp32", "bf16"))
     assert (exact.dtype, reduced.dtype) == (torch.float32, torch.bfloat16)
     losses = [float(masked_lm.loss_sum(model, values, work, HEAD)) for values in (exact, reduced)]
     assert losses[0] != losses[1]

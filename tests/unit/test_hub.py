@@ -10,7 +10,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from bertft_core.config.encoder import DEFAULT_CHECKPOINT, DEFAULT_REVISION, EncoderConfig
+from bertft_core.config.encoder_settings import DEFAULT_CHECKPOINT, DEFAULT_REVISION, EncoderConfig
 from bertft_core.data.encoder_files import resolve_encoder
 from tests.encoders import tiny_encoder
 from tests.hub import Hub, serve_hub
@@ -19,7 +19,7 @@ COMMIT, DATA_COMMIT = "c" * 40, "d" * 40
 FIND_ENCODER = """
 import json, sys
 from bertft_core.config import UserError
-from bertft_core.config.encoder import EncoderConfig
+from bertft_core.config.encoder_settings import EncoderConfig
 from bertft_core.data import encoder_files
 encoder_files.WHEEL = "bertft-no-such-wheel"
 try:
@@ -27,18 +27,18 @@ try:
     present = sorted(path.name for path in files.directory.iterdir())
     print(json.dumps({"source": files.source, "identity": files.identity.model_dump(), "files": present}))
 except UserError as error:
-    print(json.dumps({"problem": error.problem, "found": error.found, "todo": error.todo}))
+    print(json.dumps({"problem": error.problem, "found": error.found, "hint": error.hint}))
 """
 READ_DATA = """
 import json, sys
 from bertft_core.config import UserError
-from bertft_core.config.data import HubData
+from bertft_core.config.data_settings import HubData
 from bertft_core.data.sources import read_splits
 def answer(asked):
     try:
         splits = read_splits(HubData.model_validate(asked))
     except UserError as error:
-        return {"problem": error.problem, "path": error.path, "found": error.found, "todo": error.todo}
+        return {"problem": error.problem, "path": error.path, "found": error.found, "hint": error.hint}
     rows = {name: [[e.id, e.texts[0], e.label] for e in split.examples] for name, split in splits.items()}
     return {"rows": rows, "origins": [split.origin for split in splits.values()]}
 print(json.dumps([answer(asked) for asked in json.loads(sys.argv[1])]))
@@ -107,7 +107,7 @@ def test_wrong_weights_are_refused(hub, tmp_path):
 def test_an_unknown_checkpoint_gives_one_message(hub, tmp_path):
     answer = answer_of(hub, FIND_ENCODER, {"checkpoint": "tiny/none", "revision": COMMIT}, tmp_path)
     assert answer["problem"] == f"the encoder tiny/none at revision {COMMIT} cannot be had from the Hugging Face hub"
-    assert "encoder.path" in answer["todo"]
+    assert "encoder.path" in answer["hint"]
 
 
 def test_the_default_encoder_is_the_same_from_the_hub_and_from_the_wheel(hub, tmp_path):
@@ -151,5 +151,5 @@ def test_what_is_not_on_the_hub_is_refused(hub, tmp_path):
     for (change, problem), answer in zip(expected, answers, strict=True):
         assert answer["problem"] == problem
         assert answer["found"]
-        assert answer["todo"]
+        assert answer["hint"]
         assert answer["path"].startswith(change.get("name", "tiny/sentiment"))

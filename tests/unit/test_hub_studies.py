@@ -24,7 +24,7 @@ CONVERTED = "refs/convert/parquet"
 PREPARE = """
 import json, sys
 from bertft_core.config import load_study
-from bertft_core.data.prepare import prepare_data
+from bertft_core.data.prepare_study_data import prepare_data
 asked = json.loads(sys.argv[1])
 cards = {name: prepare_data(load_study(*study), home_dir=asked["home"]) for name, study in asked["studies"].items()}
 print(json.dumps({name: card.model_dump(mode="json") for name, card in cards.items()}))

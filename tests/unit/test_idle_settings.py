@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from bertft_core.config import StudyConfig, UserError, parse_study
-from bertft_core.training.idle import refuse_idle_averages
-from flows.commands.comparing import MAX_NAME, _folder_name
+from bertft_core.planning.ineffective_strategies import refuse_idle_averages
+from flows.cli.compare_command import MAX_NAME, _folder_name
 from tests.records import make_card, make_study
 
 FILES = {"source": "files", "train": "a.csv"}

@@ -8,11 +8,11 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 
 from bertft_core.config import UserError
-from bertft_core.heads.shaping import LossShape, binary_cross_entropy_sum
+from bertft_core.heads.loss_shapes import LossShape, binary_cross_entropy_sum
 from bertft_core.strategies.class_weights import balanced, effective_number, negatives_over_positives
 from bertft_core.strategies.oversampling import n_more
 from bertft_core.strategies.stratified_batches import stratified
-from bertft_core.training.estimate import planned_steps
+from bertft_core.training.cost_estimate import planned_steps
 from tests.strategies import lopsided_study, started, with_strategies
 from tests.studies import tiny_questions, tiny_spec, tiny_study, tiny_tagged_study
 
@@ -54,7 +54,7 @@ def test_a_run_weighs_its_labels(spec, tmp_path, settings, expected):
 def test_a_label_that_is_not_there_is_refused_with_the_nearest(tmp_path):
     with pytest.raises(UserError, match=r"arms\.odd\.strategies: .* do not have") as told:
         lopsided_study(tmp_path, arms={"odd": {"strategies": [{"kind": "class_weights", "weights": {"positiv": 2.0}}]}})
-    assert told.value.todo == "did you mean 'positive'?"
+    assert told.value.hint == "did you mean 'positive'?"
 
 
 def test_the_labels_of_many_are_weighed_by_negatives_over_positives(tmp_path):

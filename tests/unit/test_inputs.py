@@ -12,9 +12,9 @@ import pytest
 from pyarrow import parquet
 
 from bertft_core.config import UserError
-from bertft_core.config.data import FileData
-from bertft_core.config.head import HEAD_CONFIGS
-from bertft_core.data.inputs import Inputs, formats_of, read_inputs
+from bertft_core.config.data_settings import FileData
+from bertft_core.config.head_settings import HEAD_CONFIGS
+from bertft_core.data.new_examples import Inputs, formats_of, read_inputs
 
 TEXT_HEADS = ("classification", "multi_label", "regression", "masked_lm")
 WORDS = [["The", "film"], ["bad", "#", "food"]]

@@ -3,28 +3,29 @@
 import numpy as np
 import pytest
 
-from bertft_core.config.head import HEAD_CONFIGS
-from bertft_core.evaluation.adaptive import interval_level
-from bertft_core.evaluation.insights.agreement import agreement_of_arms
-from bertft_core.evaluation.insights.aims import for_half_width
-from bertft_core.evaluation.insights.budget import budgets_of
-from bertft_core.evaluation.insights.evidence import Evidence
-from bertft_core.evaluation.insights.insights import insights_of
-from bertft_core.evaluation.insights.seeds import Place, seeds_needed
-from bertft_core.evaluation.insights.start_many import start_many_of
-from bertft_core.evaluation.insights.variance import variance_of_arms
-from bertft_core.evaluation.summary import summarise
-from bertft_core.records import Evaluation, StudyDir, TrialRow, VarianceFloor
-from bertft_core.records.predictions import write_predictions
-from bertft_core.records.store import write_record
-from bertft_core.statistics.sequential import t_half_width
-from bertft_core.training.planning import plan_runs
+from bertft_core.config.head_settings import HEAD_CONFIGS
+from bertft_core.evaluation.insights.detectable_effect import ArmMetric, seeds_needed
+from bertft_core.evaluation.insights.expected_best_of_n import budgets_of
+from bertft_core.evaluation.insights.insight_evidence import Evidence
+from bertft_core.evaluation.insights.power import for_half_width
+from bertft_core.evaluation.insights.seed_agreement import agreement_of_arms
+from bertft_core.evaluation.insights.seed_variance import variance_of_arms
+from bertft_core.evaluation.insights.start_many_schedules import start_many_of
+from bertft_core.evaluation.insights.study_insights import insights_of
+from bertft_core.evaluation.summarize import summarize
+from bertft_core.planning.adaptive import interval_level
+from bertft_core.planning.run_specs import plan_runs
+from bertft_core.records import Evaluation, Nondeterminism, TrialRow
+from bertft_core.statistics.sequential_intervals import t_half_width
+from bertft_core.storage import StudyDir
+from bertft_core.storage.predictions import write_predictions
+from bertft_core.storage.study_dir import write_record
 from tests.records import classified, make_card, make_record, make_study, make_sweep
 from tests.unit.test_ensembles import numbered
 from tests.unit.test_variance_components import GRID
 
 ONE_ARM = {"full": {}}
-AT = Place("accuracy", "test", "best")
+AT = ArmMetric("accuracy", "test", "best")
 
 
 def evidence_of(tmp_path, study, accuracies=None, sweeps=(), statuses=None):
@@ -37,7 +38,7 @@ def evidence_of(tmp_path, study, accuracies=None, sweeps=(), statuses=None):
         )
         for spec in planned
     }
-    summary = summarise(study, card, planned, records, {}, folder.run_dir)
+    summary = summarize(study, card, planned, records, {}, folder.run_dir)
     return Evidence(study, card, summary.arms, records, folder.run_dir, sweeps, summary.floors, "test")
 
 
@@ -84,7 +85,7 @@ def test_a_gap_costs_a_part_of_the_grid_which_is_said(tmp_path):
 def test_replicates_set_dropout_apart_and_repeats_tell_the_floor(tmp_path):
     evidence = evidence_of(tmp_path, crossed_study(replicates=2))
     rng = np.random.default_rng(0)
-    floor = VarianceFloor(arm="full", n=3, bitwise=False, largest_difference=0.02, sd=0.011, sentence="")
+    floor = Nondeterminism(arm="full", n=3, bitwise=False, largest_difference=0.02, sd=0.011, sentence="")
     evidence = Evidence(**vars(with_scores(evidence, rng.normal(size=24).tolist())) | {"floors": (floor,)})
     ((found,), _) = variance_of_arms(evidence)
     assert [component.source for component in found.components] == ["init", "order", "interaction", "residual"]
@@ -95,7 +96,7 @@ def test_replicates_set_dropout_apart_and_repeats_tell_the_floor(tmp_path):
 
 
 def test_repeats_that_do_not_differ_are_said_to(tmp_path):
-    floor = VarianceFloor(arm="full", n=2, bitwise=True, largest_difference=0.0, sd=0.0, sentence="")
+    floor = Nondeterminism(arm="full", n=2, bitwise=True, largest_difference=0.0, sd=0.0, sentence="")
     evidence = with_scores(evidence_of(tmp_path, crossed_study()), GRID.ravel().tolist())
     ((found,), _) = variance_of_arms(Evidence(**vars(evidence) | {"floors": (floor,)}))
     assert found.sentence.endswith("2 runs with every seed the same do not differ")
@@ -310,7 +311,7 @@ def test_of_selected_seeds_nothing_is_estimated(tmp_path):
 
 def test_the_summary_carries_them_and_survives_its_json(tmp_path):
     evidence = evidence_of(tmp_path, crossed_study())
-    summary = summarise(
+    summary = summarize(
         evidence.study,
         evidence.card,
         plan_runs(evidence.study, evidence.card, {}),

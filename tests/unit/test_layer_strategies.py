@@ -11,7 +11,7 @@ from torch import nn
 from bertft_core.config import UserError
 from bertft_core.strategies.architecture import Architecture
 from bertft_core.training.optimizer import parameter_groups
-from bertft_core.training.run import train_run
+from bertft_core.training.train_run import train_run
 from tests.encoders import tiny_encoder
 from tests.strategies import lopsided_study, started, with_strategies
 from tests.studies import tiny_spec
@@ -35,7 +35,7 @@ def deep(tmp_path_factory):
 
 def test_twelve_layers_have_the_rates_of_the_formula(deep, tmp_path):
     setup = started(with_strategies(deep, {"kind": "llrd", "decay": 0.9}), tmp_path).setup
-    scale = {depth: setup.rate_scale[name] for name, depth in setup.architecture.depths().items()}
+    scale = {depth: setup.lr_multipliers[name] for name, depth in setup.architecture.depths().items()}
     assert scale[12] == 1.0
     assert scale[1] == pytest.approx(0.314, abs=5e-4)
     assert scale[0] == pytest.approx(0.282, abs=5e-4)

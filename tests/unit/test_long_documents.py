@@ -13,17 +13,17 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
-from bertft_core.config.head import ClassificationHead
+from bertft_core.config.head_settings import ClassificationHead
 from bertft_core.data.batching import padded
-from bertft_core.data.prepared import PreparedSplit, open_split
+from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.heads import classification
-from bertft_core.heads.work import Work
-from bertft_core.metrics.columns import matrix
-from bertft_core.training import chunks, forward
-from bertft_core.training.chunks import chunks_of
+from bertft_core.heads.inputs import HeadInputs
+from bertft_core.metrics.prediction_columns import matrix
+from bertft_core.training import microbatching, model_runner
 from bertft_core.training.determinism import configure
-from bertft_core.training.features import frozen_features
-from bertft_core.training.forward import Forward
+from bertft_core.training.frozen_features import frozen_features
+from bertft_core.training.microbatching import microbatches_of
+from bertft_core.training.model_runner import ModelRunner
 from tests.encoders import KINDS
 from tests.studies import long_study
 
@@ -71,7 +71,7 @@ def window_logits(model: Any, split: PreparedSplit, i: int) -> Tensor:
 
 
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks, "MAX_PIECES", SMALL)
+    monkeypatch.setattr(microbatching, "MAX_PIECES", SMALL)
 
 
 # Logits
@@ -87,9 +87,9 @@ def test_a_documents_logits_are_those_of_its_windows_put_together(case, monkeypa
     expected = torch.stack([AGGREGATES[aggregate](window_logits(model, split, i)) for i in BATCH])
     if chunked:
         small_chunks(monkeypatch)
-    runner = Forward(model, head, CPU)
-    work = runner.work(split, BATCH)
-    assert (len(list(chunks_of(work))) > 1) == (chunked and aggregate != "first")
+    runner = ModelRunner(model, head, CPU)
+    work = runner.head_inputs(split, BATCH)
+    assert (len(list(microbatches_of(work))) > 1) == (chunked and aggregate != "first")
     found = classification.outputs(model, runner.logits(split, BATCH, work), work, head)
     torch.testing.assert_close(torch.from_numpy(np.stack(found)), expected, atol=1e-5, rtol=0)
     assert float(expected.std(dim=0).min()) > 1e-3, "the documents are told apart"
@@ -103,8 +103,8 @@ def test_mean_pooling_takes_the_mean_of_each_windows_pieces(case):
     split, encoder_dir = case
     head = ClassificationHead(pooling="mean")
     model = model_of(encoder_dir, head)
-    runner = Forward(model, head, CPU)
-    work = runner.work(split, BATCH)
+    runner = ModelRunner(model, head, CPU)
+    work = runner.head_inputs(split, BATCH)
     assert work.positions is not None
     found = classification.outputs(model, runner.logits(split, BATCH, work), work, head)
     runner.use_packed_attention(False)
@@ -121,8 +121,8 @@ def test_the_loss_is_over_documents(case):
     split, encoder_dir = case
     head = ClassificationHead()
     model = model_of(encoder_dir, head)
-    runner = Forward(model, head, CPU)
-    work = runner.work(split, BATCH)
+    runner = ModelRunner(model, head, CPU)
+    work = runner.head_inputs(split, BATCH)
     assert work.n_targets == len(BATCH) < len(work.window_lengths)
     assert work.targets.tolist() == split.labels[BATCH].tolist()
     found = runner.loss_sum(runner.logits(split, BATCH, work), work)
@@ -134,7 +134,7 @@ def test_the_loss_is_over_documents(case):
 def test_only_first_windows_are_read_where_only_they_count(case):
     split, encoder_dir = case
     head = ClassificationHead(aggregate="first")
-    work = Forward(model_of(encoder_dir, head), head, CPU).work(split, BATCH)
+    work = ModelRunner(model_of(encoder_dir, head), head, CPU).head_inputs(split, BATCH)
     assert work.window_lengths.tolist() == [split.window_lengths(i)[0] for i in BATCH]
     assert work.input_ids.tolist() == [piece for i in BATCH for piece in split.input_ids(i)[: split.window_lengths(i)[0]]]
     assert (work.token_type_ids is not None) == split.has_token_types
@@ -144,11 +144,11 @@ def test_only_first_windows_are_read_where_only_they_count(case):
 # Gradients
 
 
-def gradients(runner: Forward, split: PreparedSplit) -> dict[str, Tensor]:
+def gradients(runner: ModelRunner, split: PreparedSplit) -> dict[str, Tensor]:
     """Of the documents' loss, with the same dropout stream each time."""
     runner.model.zero_grad()
     torch.manual_seed(3)
-    work = runner.work(split, BATCH)
+    work = runner.head_inputs(split, BATCH)
     runner.loss_sum(runner.logits(split, BATCH, work), work).backward()
     return {name: p.grad.clone() for name, p in runner.model.named_parameters() if p.grad is not None}
 
@@ -165,24 +165,24 @@ def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor], tolerance
 def test_gradients_in_chunks_are_those_of_the_whole(case, monkeypatch, pooling):
     split, encoder_dir = case
     head = ClassificationHead(pooling=pooling)
-    runner = Forward(model_of(encoder_dir, head, dropout=0.0).train(), head, CPU)
+    runner = ModelRunner(model_of(encoder_dir, head, dropout=0.0).train(), head, CPU)
     whole = gradients(runner, split)
     small_chunks(monkeypatch)
-    assert len(list(chunks_of(runner.work(split, BATCH)))) >= 3
+    assert len(list(microbatches_of(runner.head_inputs(split, BATCH)))) >= 3
     assert_same(gradients(runner, split), whole, 2e-5)
 
 
 def test_a_chunk_is_computed_again_with_the_dropout_it_had(case, monkeypatch):
     split, encoder_dir = case
     head = ClassificationHead()
-    runner = Forward(model_of(encoder_dir, head, dropout=0.3).train(), head, CPU)
+    runner = ModelRunner(model_of(encoder_dir, head, dropout=0.3).train(), head, CPU)
     small_chunks(monkeypatch)
     again = gradients(runner, split)
-    monkeypatch.setattr(forward, "checkpoint", lambda compute, work, **how: compute(work))
+    monkeypatch.setattr(model_runner, "checkpoint", lambda compute, work, **how: compute(work))
     kept = gradients(runner, split)
     assert_same(again, kept, 1e-6)
     other = model_of(encoder_dir, head, dropout=0.0).train()
-    without = gradients(Forward(other, head, CPU), split)
+    without = gradients(ModelRunner(other, head, CPU), split)
     assert any(float((without[name] - kept[name]).abs().max()) > 1e-2 for name in kept), "dropout matters"
 
 
@@ -190,10 +190,10 @@ def test_dropout_after_a_chunked_pass_goes_on_as_if_nothing_had_been_computed_tw
     """Backward puts the generator back where the passes left it."""
     split, encoder_dir = case
     head = ClassificationHead()
-    runner = Forward(model_of(encoder_dir, head, dropout=0.3).train(), head, CPU)
+    runner = ModelRunner(model_of(encoder_dir, head, dropout=0.3).train(), head, CPU)
     small_chunks(monkeypatch)
     torch.manual_seed(3)
-    work = runner.work(split, BATCH)
+    work = runner.head_inputs(split, BATCH)
     loss = runner.loss_sum(runner.logits(split, BATCH, work), work)
     before = torch.get_rng_state()
     loss.backward()
@@ -230,17 +230,17 @@ class LiveBytes(TorchDispatchMode):
         self.now -= self._sizes.pop(place)
 
 
-def document_of(n_windows: int, pooling: str = "pooler", length: int = 32) -> Work:
+def document_of(n_windows: int, pooling: str = "pooler", length: int = 32) -> HeadInputs:
     pieces = np.random.default_rng(0).integers(5, 50, n_windows * length).astype(np.int32)
     positions = np.arange(len(pieces)) if pooling == "mean" else None
-    return Work(pieces, None, np.full(n_windows, length), np.array([n_windows]), positions, 1, np.array([0]))
+    return HeadInputs(pieces, None, np.full(n_windows, length), np.array([n_windows]), positions, 1, np.array([0]))
 
 
-def memory(runner: Forward, work: Work) -> tuple[int, int]:
+def memory(runner: ModelRunner, work: HeadInputs) -> tuple[int, int]:
     """Bytes kept for the gradient after the forward pass, and the peak of forward and backward."""
     runner.model.zero_grad()
     with LiveBytes() as live:
-        logits = torch.cat([runner._chunk_logits(part, many) for part, many in chunks_of(work)])
+        logits = torch.cat([runner._chunk_logits(part, many) for part, many in microbatches_of(work)])
         kept = live.now
         runner.loss_sum(logits, work).backward()
     return kept, live.peak
@@ -250,10 +250,10 @@ def memory(runner: Forward, work: Work) -> tuple[int, int]:
 def test_memory_does_not_grow_with_the_windows_of_a_document(case, monkeypatch, pooling):
     _, encoder_dir = case
     head = ClassificationHead(pooling=pooling)
-    runner = Forward(model_of(encoder_dir, head, dropout=0.1).train(), head, CPU)
+    runner = ModelRunner(model_of(encoder_dir, head, dropout=0.1).train(), head, CPU)
     few, many = document_of(8, pooling), document_of(64, pooling)
     kept_whole, peak_whole = memory(runner, many)
-    monkeypatch.setattr(chunks, "MAX_PIECES", 128)
+    monkeypatch.setattr(microbatching, "MAX_PIECES", 128)
     (kept_few, peak_few), (kept_many, peak_many) = memory(runner, few), memory(runner, many)
     a_window = 2 * 4 * 8
     """Its two logits in fp32, in a few copies; a window's states alone would be 32 · 16 numbers a layer."""
@@ -266,12 +266,12 @@ def test_memory_does_not_grow_with_the_windows_of_a_document(case, monkeypatch, 
 @torch.no_grad()
 def test_memory_is_bounded_in_evaluation_too(case, monkeypatch):
     _, encoder_dir = case
-    runner = Forward(model_of(encoder_dir, ClassificationHead()), ClassificationHead(), CPU)
-    monkeypatch.setattr(chunks, "MAX_PIECES", 128)
+    runner = ModelRunner(model_of(encoder_dir, ClassificationHead()), ClassificationHead(), CPU)
+    monkeypatch.setattr(microbatching, "MAX_PIECES", 128)
     peaks = []
     for n_windows in (8, 64):
         with LiveBytes() as live:
-            torch.cat([runner._chunk_logits(part, many) for part, many in chunks_of(document_of(n_windows))])
+            torch.cat([runner._chunk_logits(part, many) for part, many in microbatches_of(document_of(n_windows))])
         peaks.append(live.peak)
     assert peaks[1] - peaks[0] <= (64 - 8) * 64
 
@@ -283,15 +283,15 @@ def test_chunks_are_whole_windows_in_their_order_and_lose_nothing(case, monkeypa
     split, encoder_dir = case
     for pooling in ("pooler", "mean"):
         head = ClassificationHead(pooling=pooling)
-        runner = Forward(model_of(encoder_dir, head), head, CPU)
-        work = runner.work(split, np.arange(split.n))
+        runner = ModelRunner(model_of(encoder_dir, head), head, CPU)
+        work = runner.head_inputs(split, np.arange(split.n))
         for limit in (1, 12, SMALL, 100, 10**6):
-            monkeypatch.setattr(chunks, "MAX_PIECES", limit)
-            parts = [part for part, _ in chunks_of(work)]
+            monkeypatch.setattr(microbatching, "MAX_PIECES", limit)
+            parts = [part for part, _ in microbatches_of(work)]
             assert np.concatenate([part.input_ids for part in parts]).tolist() == work.input_ids.tolist()
             assert np.concatenate([part.window_lengths for part in parts]).tolist() == work.window_lengths.tolist()
             assert all(len(part.input_ids) <= limit or len(part.window_lengths) == 1 for part in parts)
-            assert {many for _, many in chunks_of(work)} == {len(parts) > 1}
+            assert {many for _, many in microbatches_of(work)} == {len(parts) > 1}
             if work.positions is not None:
                 starts = np.cumsum([0] + [len(part.input_ids) for part in parts])[:-1]
                 joined = [start + part.positions for start, part in zip(starts, parts, strict=True)]
@@ -301,11 +301,11 @@ def test_chunks_are_whole_windows_in_their_order_and_lose_nothing(case, monkeypa
 def test_texts_of_one_window_are_never_cut_apart(tmp_path, monkeypatch):
     _, card = long_study(tmp_path, data={"max_length": 48, "doc_stride": None})
     split = open_split(card.directory, "train")
-    runner = Forward(model_of(card.encoder_dir, ClassificationHead()), ClassificationHead(), CPU)
+    runner = ModelRunner(model_of(card.encoder_dir, ClassificationHead()), ClassificationHead(), CPU)
     short = np.flatnonzero([len(split.window_lengths(i)) == 1 for i in range(split.n)])
     assert len(short) > 5
-    monkeypatch.setattr(chunks, "MAX_PIECES", 20)
-    ((part, many),) = chunks_of(runner.work(split, short))
+    monkeypatch.setattr(microbatching, "MAX_PIECES", 20)
+    ((part, many),) = microbatches_of(runner.head_inputs(split, short))
     assert part.targets is not None
     assert not many
 
@@ -318,7 +318,7 @@ def test_texts_of_one_window_are_never_cut_apart(tmp_path, monkeypatch):
 def test_stored_states_of_windows_give_the_same_logits(case, tmp_path, monkeypatch, pooling, aggregate):
     split, encoder_dir = case
     head = ClassificationHead(pooling=pooling, aggregate=aggregate)
-    runner = Forward(model_of(encoder_dir, head), head, CPU)
+    runner = ModelRunner(model_of(encoder_dir, head), head, CPU)
     assert runner.separable(split)
     expected = runner.logits(split, BATCH)
     small_chunks(monkeypatch)

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from bertft_core.heads.loss_shapes import PLAIN, LossShape, binary_cross_entropy_sum, cross_entropy_sum
 from bertft_core.heads.question_answering import NOT_TAUGHT
-from bertft_core.heads.shaping import PLAIN, LossShape, binary_cross_entropy_sum, cross_entropy_sum
 from tests.strategies import lopsided_study, started, with_strategies
 from tests.studies import tiny_questions, tiny_spec
 
@@ -84,7 +84,7 @@ def test_many_labels_by_hand():
 def test_windows_that_teach_nothing_stay_silent_in_a_shaped_loss(tmp_path):
     """A shape that is almost plain gives almost the plain loss, windows without a target and padding among them."""
     run = started(tiny_spec(*tiny_questions(tmp_path)), tmp_path / "run")
-    work = run.forward.work(run.splits["train"], range(24))
+    work = run.forward.head_inputs(run.splits["train"], range(24))
     for positions in (work.targets.starts, work.targets.ends):
         positions[2] = NOT_TAUGHT
     with torch.no_grad():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as oracle
 
-from bertft_core.config.head import ClassificationHead
+from bertft_core.config.head_settings import ClassificationHead
 from bertft_core.metrics import METRICS, classification
 from bertft_core.metrics.classification import (
     TWO_LABELS_ONLY,

@@ -8,7 +8,7 @@ import pytest
 from sklearn import metrics as oracle
 
 from bertft_core.metrics import token_classification
-from bertft_core.metrics.chunks import chunks, tag_set
+from bertft_core.metrics.entities import entity_spans, tag_set
 from bertft_core.metrics.token_classification import compute, confusion, majority
 
 IOB2 = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
@@ -124,7 +124,7 @@ def test_chunks_of_every_short_sentence_equal_the_brute_force(labels, scheme):
     lengths = np.array([len(tags) for tags in sentences])
     starts, tags = np.cumsum(lengths) - lengths, tag_set(labels)
     for strict in (False, True):
-        found = chunks(ids, lengths, tags, strict=strict)
+        found = entity_spans(ids, lengths, tags, strict=strict)
         expected = [
             (start + i, start + j, tags.types.index(kind))
             for start, sentence in zip(starts, sentences, strict=True)

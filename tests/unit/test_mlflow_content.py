@@ -8,11 +8,11 @@ import math
 import pytest
 from mlflow.utils.validation import _validate_metric_name, _validate_param_name, _validate_tag_name
 
-from bertft_core.evaluation.summary import summarise
-from bertft_core.records import StudyDir
-from bertft_core.training.planning import plan_runs, plan_trial
-from tasks import mlflow_content as content
-from tasks.store_files import MLFLOW_STATUS
+from bertft_core.evaluation.summarize import summarize
+from bertft_core.planning.run_specs import plan_runs, plan_trial
+from bertft_core.storage import StudyDir
+from tasks.tracking import mlflow_content as content
+from tasks.tracking.store_files import MLFLOW_STATUS
 from tests.records import make_card, make_record, make_spec, make_study
 
 ODD_LABELS = ("très bien!", "très bien?", "50 % (or less)", "a//b", "..", "long " * 60)
@@ -43,7 +43,7 @@ def summary(folder, study, card):
     study_dir = StudyDir(folder, study.name)
     planned = plan_runs(study, card, {})
     records = {spec.digest: make_record(spec, card, study_dir, accuracy=0.7 + 0.05 * spec.index) for spec in planned}
-    return summarise(study, card, planned, records, {}, study_dir.run_dir)
+    return summarize(study, card, planned, records, {}, study_dir.run_dir)
 
 
 def test_the_seeds_of_a_setting_share_a_digest_and_nothing_else_does(study, card):

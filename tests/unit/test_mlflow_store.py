@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from tasks.guard import watch
-from tasks.mlflow_store import open_store
-from tasks.store_files import mlflow_runs, problem_of_sqlite
+from tasks.tracking.mlflow_store import open_store
+from tasks.tracking.store_files import mlflow_runs, problem_of_sqlite
 
 KILLED_IN_A_WRITE = """
 import os, sqlite3, sys

@@ -12,10 +12,10 @@ from transformers import (
     get_linear_schedule_with_warmup,
 )
 
-from bertft_core.config.head import ClassificationHead
-from bertft_core.config.training import TrainingConfig
+from bertft_core.config.head_settings import ClassificationHead
+from bertft_core.config.training_settings import TrainingConfig
 from bertft_core.heads import classification
-from bertft_core.strategies.setup import Setup
+from bertft_core.strategies.plan import FinetuningPlan
 from bertft_core.training.optimizer import SCHEDULES, build_optimizer, decayed_names, learning_rate_factor, n_warmup_steps
 from tests.encoders import KINDS, tiny_encoder
 
@@ -85,7 +85,7 @@ def test_adamw_gives_the_numbers_of_the_oracle():
     """w0 = 1, gradients 1, -0.5, 0.25, lr 0.1, eps 1e-6, decay 0.01: torch.optim.AdamW in double precision."""
     layer = nn.Linear(1, 1, bias=False, dtype=torch.float64)
     nn.init.ones_(layer.weight)
-    optimizer = build_optimizer(Setup(layer), TrainingConfig(learning_rate=0.1, adam_epsilon=1e-6, weight_decay=0.01))
+    optimizer = build_optimizer(FinetuningPlan(layer), TrainingConfig(learning_rate=0.1, adam_epsilon=1e-6, weight_decay=0.01))
     values = []
     for gradient in (1.0, -0.5, 0.25):
         layer.weight.grad = torch.full_like(layer.weight, gradient)
@@ -98,7 +98,7 @@ def test_adamw_does_not_decay_a_bias():
     layer = nn.Linear(1, 1, dtype=torch.float64)
     nn.init.ones_(layer.weight)
     nn.init.ones_(layer.bias)
-    optimizer = build_optimizer(Setup(layer), TrainingConfig(learning_rate=0.1, weight_decay=0.5))
+    optimizer = build_optimizer(FinetuningPlan(layer), TrainingConfig(learning_rate=0.1, weight_decay=0.5))
     layer.weight.grad, layer.bias.grad = torch.zeros_like(layer.weight), torch.zeros_like(layer.bias)
     optimizer.step()
     assert layer.weight.item() == pytest.approx(1 - 0.1 * 0.5)
@@ -118,7 +118,7 @@ def test_biases_and_layer_norms_are_not_decayed_and_all_else_is(model):
 
 def test_every_learning_parameter_is_in_exactly_one_group(model):
     training = TrainingConfig(weight_decay=0.25, adam_beta1=0.8, adam_beta2=0.9, adam_epsilon=1e-5, learning_rate=0.5)
-    decayed, others = build_optimizer(Setup(model), training).param_groups
+    decayed, others = build_optimizer(FinetuningPlan(model), training).param_groups
     ids = [id(p) for group in (decayed, others) for p in group["params"]]
     assert sorted(ids) == sorted(id(p) for p in model.parameters())
     names = decayed_names(model)
@@ -133,7 +133,9 @@ def test_frozen_parameters_are_in_no_group(model):
     for parameter in frozen:
         parameter.requires_grad_(False)
     try:
-        chosen = {id(p) for group in build_optimizer(Setup(model), TrainingConfig()).param_groups for p in group["params"]}
+        chosen = {
+            id(p) for group in build_optimizer(FinetuningPlan(model), TrainingConfig()).param_groups for p in group["params"]
+        }
     finally:
         for parameter in frozen:
             parameter.requires_grad_(True)

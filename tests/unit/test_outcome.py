@@ -14,14 +14,14 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from bertft_core.config import UserError
-from bertft_core.config.strategies import EarlyStopping
-from bertft_core.data.prepared import open_split
+from bertft_core.config.strategy_settings import EarlyStopping
+from bertft_core.data.prepared_split import open_split
 from bertft_core.metrics.classification import compute
-from bertft_core.metrics.columns import matrix, vector
+from bertft_core.metrics.prediction_columns import matrix, vector
 from bertft_core.records import RunRecord
-from bertft_core.records.predictions import read_predictions
-from bertft_core.records.store import read_record
-from bertft_core.training.run import train_run
+from bertft_core.storage.predictions import read_predictions
+from bertft_core.storage.study_dir import read_record
+from bertft_core.training.train_run import train_run
 from bertft_core.training.weights import weights_sha256
 from tests.encoders import KINDS
 from tests.studies import tiny_spec, tiny_study, with_training

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bertft_core.config import load_study
-from bertft_core.data.prepare import prepare_data
-from bertft_core.training.planning import plan_runs
+from bertft_core.data.prepare_study_data import prepare_data
+from bertft_core.planning.run_specs import plan_runs
 from tests.docs.markdown import ROOT
 from tests.encoders import tiny_encoder
 

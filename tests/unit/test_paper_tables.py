@@ -9,9 +9,9 @@ import pytest
 from bertft_core.report import paper_tables
 from bertft_core.report.table_formats import (
     FORMATS,
-    Cell,
     Column,
     PaperTable,
+    TableCell,
     csv_text,
     escaped,
     json_text,
@@ -88,7 +88,9 @@ def test_latex_is_escaped_and_uses_booktabs():
     assert escaped(r"50% of a_b & {c} #1 ~ ^ \x <$> ± −1") == (
         r"50\% of a\_b \& \{c\} \#1 \textasciitilde{} \textasciicircum{} \textbackslash{}x \textless{}\$\textgreater{} $\pm$ $-$1"
     )
-    text = latex(PaperTable("t", "100 %", [Column("a_b", "l"), Column("n")], [[Cell("x"), Cell("1 ± 2", bold=True)]], []))
+    text = latex(
+        PaperTable("t", "100 %", [Column("a_b", "l"), Column("n")], [[TableCell("x"), TableCell("1 ± 2", bold=True)]], [])
+    )
     for line in (
         r"\begin{tabular}{lr}",
         r"\toprule",
@@ -102,7 +104,7 @@ def test_latex_is_escaped_and_uses_booktabs():
 
 
 def test_markdown_has_one_cell_for_each_column_and_takes_nothing_for_markup():
-    table = PaperTable("t", "c", [Column("a|b", "l"), Column("n")], [[Cell("x_y*"), Cell("1", bold=True)]], [])
+    table = PaperTable("t", "c", [Column("a|b", "l"), Column("n")], [[TableCell("x_y*"), TableCell("1", bold=True)]], [])
     assert markdown(table).splitlines() == [r"| a\|b | n |", "| --- | ---: |", r"| x\_y\* | **1** |", "", "c"]
 
 

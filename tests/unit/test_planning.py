@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bertft_core.planning.run_specs import plan_runs, plan_trial
 from bertft_core.seeds import joint_seeds, report_seeds
-from bertft_core.training.planning import plan_runs, plan_trial
 from tests.records import make_card, make_study
 
 

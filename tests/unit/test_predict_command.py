@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 import pytest
 
 from bertft_core.config import StudyConfig
-from bertft_core.evaluation.summary import summarise
-from bertft_core.records import RunRecord, StudyDir, StudySummary
-from bertft_core.records.choosing import best_arm, ranked_runs
-from bertft_core.records.store import read_record, write_record
-from bertft_core.training.planning import plan_runs
-from bertft_core.training.run import train_run
-from flows.cli import main
+from bertft_core.evaluation.summarize import summarize
+from bertft_core.planning.run_specs import plan_runs
+from bertft_core.records import RunRecord, StudySummary
+from bertft_core.records.ranking import best_arm, ranked_runs
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import read_record, write_record
+from bertft_core.training.train_run import train_run
+from flows.cli.app import main
 from tests.studies import tiny_study
 
 TEXTS = "good film\nthe food was bad, and the end was never good\n"
@@ -61,7 +62,7 @@ def trained(tmp_path_factory) -> tuple[Path, StudyConfig, dict[tuple[str, int], 
     records = {spec.digest: train_run(spec, run_dir=study_dir.run_dir(spec.digest)) for spec in planned}
     write_record(study_dir.config_path, study)
     write_record(study_dir.card_path, card)
-    write_record(study_dir.summary_path, summarise(study, card, planned, records, {}, study_dir.run_dir))
+    write_record(study_dir.summary_path, summarize(study, card, planned, records, {}, study_dir.run_dir))
     return folder / "home", study, {(record.spec.arm, record.spec.index): record for record in records.values()}
 
 
@@ -225,7 +226,7 @@ def test_inputs_that_were_cut_are_told(command):
 
 def test_the_command_needs_neither_prefect_nor_mlflow_and_ends_quietly_when_nobody_listens(trained, texts):
     code = (
-        "import sys\nfrom flows.cli import main\n"
+        "import sys\nfrom flows.cli.app import main\n"
         "try:\n    main(sys.argv[1:])\nfinally:\n"
         "    print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)\n"
     )
@@ -235,7 +236,7 @@ def test_the_command_needs_neither_prefect_nor_mlflow_and_ends_quietly_when_nobo
     loaded = set(ended.stderr.splitlines()[-1].split())
     assert "torch" in loaded
     assert loaded.isdisjoint({"prefect", "mlflow", "datasets", "sklearn"})
-    piped = f"{sys.executable} -m flows.cli predict tiny --input {texts} --home {trained[0]} | true"
+    piped = f"{sys.executable} -m flows.cli.app predict tiny --input {texts} --home {trained[0]} | true"
     silent = subprocess.run(["bash", "-c", f"set -o pipefail; {piped}"], capture_output=True, text=True)
     assert silent.returncode == 0
     assert "Error" not in silent.stderr

@@ -13,16 +13,16 @@ import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from bertft_core.config import StudyConfig, UserError
-from bertft_core.config.head import HEAD_CONFIGS
-from bertft_core.data.inputs import Inputs, read_inputs
-from bertft_core.heads.opening import load_model
+from bertft_core.config.head_settings import HEAD_CONFIGS
+from bertft_core.data.new_examples import Inputs, read_inputs
+from bertft_core.heads.saved_model import load_model
 from bertft_core.metrics import METRICS
 from bertft_core.metrics.ensembles import combined
 from bertft_core.metrics.question_answering import predicted_texts
-from bertft_core.records.predictions import read_predictions
-from bertft_core.training.answers import ANSWERS
-from bertft_core.training.predicting import KeptRun, predict
-from bertft_core.training.run import train_run
+from bertft_core.storage.predictions import read_predictions
+from bertft_core.training.predict import KeptRun, predict
+from bertft_core.training.prediction_output import ANSWERS
+from bertft_core.training.train_run import train_run
 from tests.encoders import KINDS
 from tests.studies import long_study, tiny_questions, tiny_spec, tiny_study, tiny_tagged_study
 

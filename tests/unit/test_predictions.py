@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bertft_core.metrics.columns import matrix, ragged, vector
-from bertft_core.records.predictions import read_predictions, write_predictions
-from bertft_core.records.tables import ragged_column
+from bertft_core.metrics.prediction_columns import matrix, ragged, vector
+from bertft_core.records.list_columns import ragged_column
+from bertft_core.storage.predictions import read_predictions, write_predictions
 from tests.records import classified
 
 

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from bertft_core.config import StudyConfig, UserError, parse_study
-from bertft_core.data import prepare, storage
+from bertft_core.data import arrow_storage, prepare_study_data
 from bertft_core.data.batching import collate, epoch_order, evaluation_batches
-from bertft_core.data.describe import describe
+from bertft_core.data.card_text import describe
 from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.data.examples import Example, RawSplit
-from bertft_core.data.prepare import prepare_data
-from bertft_core.data.prepared import open_split
+from bertft_core.data.prepare_study_data import prepare_data
+from bertft_core.data.prepared_split import open_split
 from bertft_core.records import DatasetCard
-from bertft_core.records.store import read_record
+from bertft_core.storage.study_dir import read_record
 from tests.encoders import KINDS, POSITIONS, tiny_encoder
 
 TEXTS = ["the film was good", "the film was bad", "boring and awful", "great food", "not lovely", "never bad", "it was good but"]
@@ -106,7 +106,7 @@ def test_a_model_of_each_family_takes_the_batches(train, encoders, tmp_path, kin
 
 def test_the_second_time_nothing_is_tokenised(train, encoders, tmp_path, monkeypatch):
     first = prepare_data(study_of(train, encoders["bert"]), home_dir=tmp_path)
-    monkeypatch.setattr(prepare, "load_tokenizer", None)
+    monkeypatch.setattr(prepare_study_data, "load_tokenizer", None)
     assert prepare_data(study_of(train, encoders["bert"]), home_dir=tmp_path) == first
 
 
@@ -114,7 +114,7 @@ def test_a_prepared_study_needs_neither_torch_nor_transformers(train, encoders, 
     study = study_of(train, encoders["bert"])
     prepare_data(study, home_dir=tmp_path)
     code = (
-        "import sys; from bertft_core.config import StudyConfig; from bertft_core.data.prepare import prepare_data; "
+        "import sys; from bertft_core.config import StudyConfig; from bertft_core.data.prepare_study_data import prepare_data; "
         "card = prepare_data(StudyConfig.model_validate_json(sys.argv[1]), home_dir=sys.argv[2]); "
         "print(card.fingerprint, *(m for m in ('torch', 'transformers', 'datasets', 'pandas') if m in sys.modules))"
     )
@@ -138,7 +138,7 @@ def test_a_torn_or_missing_file_is_made_again(train, encoders, tmp_path):
 
 def test_a_killed_preparation_leaves_nothing_that_counts(train, encoders, tmp_path, monkeypatch):
     study = study_of(train, encoders["bert"])
-    monkeypatch.setattr(storage.os, "fsync", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(arrow_storage.os, "fsync", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         prepare_data(study, home_dir=tmp_path)
     assert not [path for path in (tmp_path / "data").iterdir() if not path.name.startswith(".")]
@@ -206,7 +206,7 @@ def test_stored_numbers_stay_comparable_between_versions():
     )
     example = Example("train-00000", ("Grüße, “Welt”", "b"), "positive", line=7)
     split = RawSplit((example,), path="anywhere", origin="anywhere")
-    assert prepare.split_digest(split) == "5e1bd1a5da967fd567705479ff09af733da775a861cebc4264ea4378c1adee4b", (
+    assert prepare_study_data.split_digest(split) == "5e1bd1a5da967fd567705479ff09af733da775a861cebc4264ea4378c1adee4b", (
         "raise PREPARED_VERSION and tell why in the CHANGELOG"
     )
 

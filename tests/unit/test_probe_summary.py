@@ -9,21 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bertft_core.config.probes import ProbesConfig
+from bertft_core.config.probe_settings import ProbesConfig
 from bertft_core.data.probe_texts import probes_digest
 from bertft_core.evaluation.model_probes import NO_MODEL
 from bertft_core.evaluation.prediction_probes import calibration
 from bertft_core.evaluation.probe_findings import findings
-from bertft_core.evaluation.scored_run import ScoredRun
-from bertft_core.evaluation.summary import summarise
+from bertft_core.evaluation.probed_run import ScoredRun
+from bertft_core.evaluation.summarize import summarize
 from bertft_core.evaluation.training_probes import NOT_WATCHED
-from bertft_core.records import Evaluation, StudyDir, StudySummary
-from bertft_core.records.predictions import read_predictions
+from bertft_core.planning.run_specs import plan_runs
+from bertft_core.records import Evaluation, StudySummary
 from bertft_core.records.probe_record import LayerDrift, LayerSimilarity, MaskedLMFound, MaskedLMScores, ProbeRecord
-from bertft_core.records.store import read_record, write_record
-from bertft_core.report.report import write_report
-from bertft_core.training.planning import plan_runs
-from tasks import mlflow_content as content
+from bertft_core.report.study_report import write_report
+from bertft_core.storage import StudyDir
+from bertft_core.storage.predictions import read_predictions
+from bertft_core.storage.study_dir import read_record, write_record
+from tasks.tracking import mlflow_content as content
 from tests.records import make_card, make_record, make_study
 
 RISES = {"features": 0.0, "full": 1.2}
@@ -72,7 +73,7 @@ class Probed:
 
     @property
     def summary(self) -> StudySummary:
-        return summarise(self.study, self.card, self.planned, self.records, {}, self.dir.run_dir)
+        return summarize(self.study, self.card, self.planned, self.records, {}, self.dir.run_dir)
 
     def row(self, arm: str, probe: str, measure: str, where: str | None = None):
         wanted = (arm, probe, measure, where)

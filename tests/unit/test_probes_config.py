@@ -7,9 +7,9 @@ import gzip
 import pytest
 
 from bertft_core.config import UserError
-from bertft_core.config.probes import ProbesConfig
+from bertft_core.config.probe_settings import ProbesConfig
 from bertft_core.data.probe_texts import probes_digest, read_probe_texts
-from bertft_core.training.planning import plan_runs, plan_trial
+from bertft_core.planning.run_specs import plan_runs, plan_trial
 from tests.configs import STUDY, load, refusal
 from tests.records import make_card, make_study
 from tests.studies import tiny_study

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bertft_core.records import RunRecord, RunSpec, StudyDir
+from bertft_core.records import RunRecord, RunSpec
+from bertft_core.storage import StudyDir
 from tasks import progress as module
 from tasks.progress import StudyProgress, clock
 from tests.records import make_card, make_record, make_spec, make_study

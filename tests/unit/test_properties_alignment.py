@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from bertft_core.config import UserError, parse_study
-from bertft_core.config.data import FileData
-from bertft_core.config.encoder import EncoderConfig
-from bertft_core.config.head import QuestionAnsweringHead, TokenClassificationHead
+from bertft_core.config.data_settings import FileData
+from bertft_core.config.encoder_settings import EncoderConfig
+from bertft_core.config.head_settings import QuestionAnsweringHead, TokenClassificationHead
 from bertft_core.data.alignment import masked_lm, question_answering, token_classification
 from bertft_core.data.alignment.texts import tokenise_texts
 from bertft_core.data.batching import evaluation_batches
-from bertft_core.data.checks import PreparedData
 from bertft_core.data.encoder_files import resolve_encoder
-from bertft_core.data.examples import Example, Place, RawSplit
-from bertft_core.data.prepared import PreparedSplit
+from bertft_core.data.examples import Example, RawSplit, SourceLocation
+from bertft_core.data.findings import PreparedData
+from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.word_windows import word_windows
 from bertft_core.heads import question_answering as question_head
 from bertft_core.heads import token_classification as tag_head
@@ -73,7 +73,7 @@ SENTENCES = st.lists(st.tuples(st.one_of(SHORT_WORDS, SHORT_WORDS, WORDS), st.sa
 
 def read_sentence(pairs: Sequence[tuple[str, str]], data: FileData, line: int = 1) -> Example:
     words, tags = (list(column) for column in zip(*pairs, strict=True))
-    return token_classification.reader(data)(f"s-{line}", (words, tags), Place(PATH, line))
+    return token_classification.reader(data)(f"s-{line}", (words, tags), SourceLocation(PATH, line))
 
 
 def prepared_sentences(tokenizer: Any, sentences: Sequence[Sequence[tuple[str, str]]], size: tuple[int, int]) -> PreparedSplit:
@@ -155,7 +155,7 @@ def test_what_is_said_of_words_in_windows_merges_to_each_word_once_in_order(toke
     names = np.eye(max(map(len, sentences)) + 1, dtype=np.float32)  # of each word, the last one of special tokens
     rows: list[Any] = [None] * split.n
     for batch in evaluation_batches(split, batch_size):
-        work = tag_head.work(split, batch, head)
+        work = tag_head.head_inputs(split, batch, head)
         logits = names[np.concatenate([words_at(split, i, pieces[i]) for i in batch])]
         for i, row in zip(batch, tag_head.outputs(None, torch.from_numpy(logits[work.positions]), work, head), strict=True):
             rows[i] = row
@@ -232,7 +232,7 @@ def prepared_questions(tokenizer: Any, asked: Sequence[Asked], room: int, overla
         (f"q-{i}", item.question, item.context, [{"text": item.text, "answer_start": item.answer[0]}] if item.answer else [])
         for i, item in enumerate(asked)
     ]
-    raw = {"train": RawSplit(tuple(read("", row, Place(PATH, i)) for i, row in enumerate(rows, start=1)), PATH, PATH)}
+    raw = {"train": RawSplit(tuple(read("", row, SourceLocation(PATH, i)) for i, row in enumerate(rows, start=1)), PATH, PATH)}
     agreed, labels, findings = question_answering.agree(raw, data)
     assert (agreed, findings) == (raw, ())
     table = question_answering.tokenise(tokenizer, agreed["train"].examples, labels, data, True)
@@ -323,7 +323,7 @@ def test_a_model_that_has_learned_its_windows_gives_the_answers_back(tokenizer, 
     """Logits that are high at the targets alone: the best of all windows is what was to be read, or no answer."""
     split = prepared_questions(tokenizer, asked, room, overlap).prepared["train"]
     head = QuestionAnsweringHead(max_answer_length=1000)
-    work = question_head.work(split, range(split.n), head)
+    work = question_head.head_inputs(split, range(split.n), head)
     begins = np.cumsum(work.window_lengths) - work.window_lengths
     logits = np.zeros((len(work.input_ids), 2), np.float32)
     for side, of in enumerate((work.targets.starts, work.targets.ends)):

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bertft_core.config.data import FileData
+from bertft_core.config.data_settings import FileData
 from bertft_core.data.alignment import token_classification
 from bertft_core.data.examples import Example, RawSplit
-from bertft_core.metrics.chunks import chunks, tag_set
+from bertft_core.metrics.entities import entity_spans, tag_set
 from bertft_core.metrics.tag_schemes import (
     LETTERS,
     Entity,
@@ -168,7 +168,7 @@ def scored(tags: Sequence[str], lengths: np.ndarray, labels: tuple[str, ...], *,
     """The entities that the scores count, by words of all sentences."""
     known = tag_set(labels)
     assert known is not None
-    found = chunks(np.array([labels.index(tag) for tag in tags], np.int64), lengths, known, strict=strict)
+    found = entity_spans(np.array([labels.index(tag) for tag in tags], np.int64), lengths, known, strict=strict)
     return [Entity(known.types[k], i, j + 1) for i, j, k in zip(*(values.tolist() for values in found), strict=True)]
 
 

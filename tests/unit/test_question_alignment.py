@@ -15,9 +15,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from bertft_core.config import StudyConfig, UserError, parse_study
 from bertft_core.data.alignment import question_answering
-from bertft_core.data.examples import Place
-from bertft_core.data.prepare import prepare_data
-from bertft_core.data.prepared import open_split
+from bertft_core.data.examples import SourceLocation
+from bertft_core.data.prepare_study_data import prepare_data
+from bertft_core.data.prepared_split import open_split
 from bertft_core.data.question_windows import NOT_TAUGHT, Window, question_windows, targets_of, text_read, without_spaces
 from bertft_core.records import DatasetCard
 from tests.encoders import tiny_encoder
@@ -347,7 +347,7 @@ def test_examples_to_predict_need_no_answers_and_no_id(encoder):
         {"name": "s", "data": {"source": "bundled", "name": "questions"}, "head": "question_answering", "arms": {"a": {}}}
     )
     read = question_answering.reader(study.data, labelled=False)
-    example = read("input-00000", (None, "the film was", "it was good", None), Place("input", 1))
+    example = read("input-00000", (None, "the film was", "it was good", None), SourceLocation("input", 1))
     assert (example.id, example.label) == ("input-00000", None)
     tokenizer = AutoTokenizer.from_pretrained(encoder)
     table = question_answering.tokenise(tokenizer, [example], ("answerable",), study.data, True)

@@ -13,17 +13,17 @@ import torch
 from torch import nn
 from transformers import AutoTokenizer
 
-from bertft_core.config.head import QuestionAnsweringHead
+from bertft_core.config.head_settings import QuestionAnsweringHead
 from bertft_core.data.alignment import question_answering as alignment
 from bertft_core.data.batching import padded
-from bertft_core.data.prepared import PreparedSplit, open_split
-from bertft_core.heads import answers, question_answering
-from bertft_core.heads.answers import best_answers, null_scores
-from bertft_core.heads.work import Work
+from bertft_core.data.prepared_split import PreparedSplit, open_split
+from bertft_core.heads import question_answering, span_decoding
+from bertft_core.heads.inputs import HeadInputs
+from bertft_core.heads.span_decoding import best_answers, null_scores
 from bertft_core.metrics.question_answering import compute
-from bertft_core.training import forward as forward_module
+from bertft_core.training import model_runner as forward_module
 from bertft_core.training.determinism import configure
-from bertft_core.training.forward import Forward
+from bertft_core.training.model_runner import ModelRunner
 from tests.encoders import KINDS
 from tests.studies import tiny_questions
 
@@ -47,7 +47,7 @@ def case(request, tmp_path_factory) -> tuple[Any, PreparedSplit, Path]:
     return model.eval(), open_split(card.directory, "train"), Path(card.encoder_dir)
 
 
-def plain_logits(model: Any, work: Work) -> torch.Tensor:
+def plain_logits(model: Any, work: HeadInputs) -> torch.Tensor:
     """[T, 2] as a user of transformers would compute it: one padded batch of windows, the model's own attention."""
     model.set_attn_implementation("eager")
     batch = padded(work.input_ids, work.token_type_ids, work.window_lengths, model.config.pad_token_id)
@@ -59,12 +59,12 @@ def plain_logits(model: Any, work: Work) -> torch.Tensor:
 @torch.no_grad()
 def test_logits_are_those_of_the_padded_model_over_all_windows(case):
     model, split, _ = case
-    forward = Forward(model, HEAD, CPU)
-    work = forward.work(split, SOME)
+    forward = ModelRunner(model, HEAD, CPU)
+    work = forward.head_inputs(split, SOME)
     assert len(set(work.window_lengths.tolist())) > 1, "there is something to pad"
     assert work.windows_of.max() > 1
     expected = plain_logits(model, work)
-    logits = Forward(model, HEAD, CPU).logits(split, SOME, work)
+    logits = ModelRunner(model, HEAD, CPU).logits(split, SOME, work)
     assert logits.shape == (len(work.input_ids), 2)
     torch.testing.assert_close(logits, expected, atol=1e-5, rtol=0)
     assert float(expected.std(dim=0).min()) > 1e-2
@@ -73,11 +73,11 @@ def test_logits_are_those_of_the_padded_model_over_all_windows(case):
 @torch.no_grad()
 def test_a_family_whose_parts_are_unknown_gives_the_same_logits_by_its_own_forward(case, monkeypatch):
     model, split, _ = case
-    expected = Forward(model, HEAD, CPU).logits(split, SOME)
+    expected = ModelRunner(model, HEAD, CPU).logits(split, SOME)
     model.set_attn_implementation("sdpa")
-    monkeypatch.setattr(question_answering, "tail", lambda *args: None)
+    monkeypatch.setattr(question_answering, "head_forward", lambda *args: None)
     monkeypatch.setattr(forward_module, "PACKABLE", ())
-    torch.testing.assert_close(Forward(model, HEAD, CPU).logits(split, SOME), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(ModelRunner(model, HEAD, CPU).logits(split, SOME), expected, atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
@@ -93,7 +93,7 @@ def test_windows_are_those_of_the_tokenizer(case):
         assert [token for window in encoded["token_type_ids"] for token in window] == split.token_type_ids(i).tolist()
 
 
-def of_one_length(work: Work) -> Work:
+def of_one_length(work: HeadInputs) -> HeadInputs:
     """The windows that are as long as the longest."""
     kept = work.window_lengths == work.window_lengths.max()
     pieces, n = np.repeat(kept, work.window_lengths), int(kept.sum())
@@ -103,14 +103,14 @@ def of_one_length(work: Work) -> Work:
     lengths, positions = work.window_lengths[kept], np.arange(int(pieces.sum()))
     assert n >= 8
     assert len(set(targets.starts.tolist())) > 1, "some have the answer, some point to the null piece"
-    return Work(work.input_ids[pieces], types, lengths, np.ones(n, np.int64), positions, n, targets)
+    return HeadInputs(work.input_ids[pieces], types, lengths, np.ones(n, np.int64), positions, n, targets)
 
 
 def test_loss_and_gradients_are_those_of_transformers_for_windows_of_one_length(case):
     """Theirs is a mean over the windows, and counts padding among the pieces: so windows of one length are compared."""
     model, split, _ = case
-    forward = Forward(model, HEAD, CPU)
-    work = of_one_length(forward.work(split, np.arange(split.n)))
+    forward = ModelRunner(model, HEAD, CPU)
+    work = of_one_length(forward.head_inputs(split, np.arange(split.n)))
     n, targets = len(work.window_lengths), work.targets
     model.zero_grad()
     loss = forward.loss_sum(forward._whole_logits(work), work) / n
@@ -130,8 +130,8 @@ def test_loss_and_gradients_are_those_of_transformers_for_windows_of_one_length(
 
 def test_the_loss_is_that_of_each_window_by_hand(case):
     model, split, _ = case
-    forward = Forward(model, HEAD, CPU)
-    work = forward.work(split, SOME)
+    forward = ModelRunner(model, HEAD, CPU)
+    work = forward.head_inputs(split, SOME)
     logits = forward.logits(split, SOME, work).detach()
     expected, first = 0.0, 0
     for k, length in enumerate(work.window_lengths):
@@ -145,8 +145,8 @@ def test_the_loss_is_that_of_each_window_by_hand(case):
 def test_the_loss_of_a_gpu_is_the_same_but_for_rounding(case):
     """Summed over pieces and ends in one dimension, for which CUDA has a deterministic kernel."""
     model, split, _ = case
-    forward = Forward(model, HEAD, CPU)
-    work = forward.work(split, SOME)
+    forward = ModelRunner(model, HEAD, CPU)
+    work = forward.head_inputs(split, SOME)
     logits = forward.logits(split, SOME, work).detach()
     windows = torch.nn.utils.rnn.pad_sequence(
         logits.split(work.window_lengths.tolist()), batch_first=True, padding_value=-torch.inf
@@ -166,8 +166,8 @@ def test_the_loss_of_a_gpu_is_the_same_but_for_rounding(case):
 
 def test_windows_that_say_nothing_are_not_counted(case):
     model, split, _ = case
-    forward = Forward(model, HEAD, CPU)
-    work = forward.work(split, SOME)
+    forward = ModelRunner(model, HEAD, CPU)
+    work = forward.head_inputs(split, SOME)
     logits = forward.logits(split, SOME, work).detach()
     whole = forward.loss_sum(logits, work)
     work.targets.starts[:2] = work.targets.ends[:2] = question_answering.NOT_TAUGHT
@@ -179,11 +179,11 @@ def test_windows_that_say_nothing_are_not_counted(case):
 
 def test_micro_batches_add_up_to_the_step(case):
     model, split, _ = case
-    forward = Forward(model, HEAD, CPU)
+    forward = ModelRunner(model, HEAD, CPU)
     gradients = []
     for parts in ([np.arange(8)], [np.arange(3), np.arange(3, 8)], [np.array([i]) for i in range(8)]):
         model.zero_grad()
-        works = [(part, forward.work(split, part)) for part in parts]
+        works = [(part, forward.head_inputs(split, part)) for part in parts]
         n_targets = sum(work.n_targets for _, work in works)
         total = 0.0
         for part, work in works:
@@ -230,7 +230,7 @@ def random_question(rng: np.random.Generator, n_windows: int) -> tuple[np.ndarra
 @pytest.mark.parametrize(("n_best", "longest"), [(1, 30), (3, 2), (5, 30), (5, 1), (50, 4), (1000, 30)])
 @pytest.mark.parametrize("pairs", [4_000_000, 1])
 def test_the_best_answers_are_those_of_brute_force(n_best, longest, pairs, monkeypatch):
-    monkeypatch.setattr(answers, "MAX_PAIRS", pairs)
+    monkeypatch.setattr(span_decoding, "MAX_PAIRS", pairs)
     rng = np.random.default_rng(n_best + longest)
     questions = [random_question(rng, int(rng.integers(1, 4))) for _ in range(40)]
     logits, offsets = (np.concatenate([question[k] for question in questions]) for k in (0, 1))
@@ -303,7 +303,7 @@ def test_predictions_are_texts_of_the_context_scored_by_the_metrics(tmp_path, un
     study, card = tiny_questions(tmp_path, unanswerable=unanswerable)
     model = question_answering.build(card.encoder_dir, card.labels, None, HEAD).eval()
     split = open_split(card.directory, "test")
-    table = Forward(model, study.head, CPU).predict(split)
+    table = ModelRunner(model, study.head, CPU).predict(split)
     assert table.column_names == ["example_id", "answers", "null_score", "candidates"]
     assert table["candidates"].type == pa.list_(
         pa.struct([("text", pa.string()), ("start", pa.int32()), ("end", pa.int32()), ("score", pa.float32())])
@@ -325,7 +325,7 @@ def test_perfect_logits_give_the_answers_and_the_published_scores(tmp_path):
     _, card = tiny_questions(tmp_path)
     split = open_split(card.directory, "test")
     indices = np.arange(split.n)
-    work = question_answering.work(split, indices, HEAD)
+    work = question_answering.head_inputs(split, indices, HEAD)
     logits = torch.zeros(len(work.input_ids), 2)
     first = np.cumsum(work.window_lengths) - work.window_lengths
     logits[first + work.targets.starts, 0] = 5.0

@@ -3,7 +3,7 @@
 import pytest
 from scipy import stats
 
-from bertft_core.statistics.rates import clopper_pearson_interval, fisher_p, wilson_interval
+from bertft_core.statistics.proportions import clopper_pearson_interval, fisher_p, wilson_interval
 
 
 def test_twelve_of_twenty_five_have_the_reference_intervals():

@@ -10,8 +10,8 @@ import pytest
 from pyarrow import parquet
 
 from bertft_core.config import UserError
-from bertft_core.config.data import BundledData, FileData
-from bertft_core.data.readers.placed_json import load_placed
+from bertft_core.config.data_settings import BundledData, FileData
+from bertft_core.data.readers.json_with_lines import load_placed
 from bertft_core.data.sources import SOURCES, read_splits
 
 FIELDS = {"csv": ",", "tsv": "\t"}
@@ -78,7 +78,7 @@ def test_a_missing_label_is_refused_with_its_line(tmp_path, ending):
 def test_a_missing_column_names_those_found_and_the_nearest(tmp_path, ending):
     error = refused(write_rows(tmp_path, ending, [("good", "a")]), text="Texts")
     assert error.found == "text, label"
-    assert error.todo == "did you mean 'text'?"
+    assert error.hint == "did you mean 'text'?"
     assert error.line == 1
 
 
@@ -174,7 +174,7 @@ def test_a_pair_of_columns_gives_pairs(tmp_path):
 def test_a_column_that_occurs_twice_is_refused(tmp_path):
     error = refused(write(tmp_path / "train.csv", "text,text,label\nx,y,1\n"))
     assert "2 times" in error.problem
-    assert (error.expected, error.todo) == (
+    assert (error.expected, error.hint) == (
         "the columns text, label, each of them once",
         "give one of them another name in the file",
     )
@@ -195,7 +195,7 @@ def test_a_folder_in_place_of_a_file_is_told_as_one(tmp_path):
     write(tmp_path / "data" / "train.csv", "text,label\na,x\n")
     error = refused(tmp_path / "data")
     assert error.problem == "this is a folder, not a file"
-    assert error.todo == f"name a file in it, such as {tmp_path / 'data' / 'train.csv'}"
+    assert error.hint == f"name a file in it, such as {tmp_path / 'data' / 'train.csv'}"
 
 
 def test_something_else_is_no_parquet(tmp_path):
@@ -204,7 +204,7 @@ def test_something_else_is_no_parquet(tmp_path):
 
 def test_a_missing_file_and_an_unknown_ending_are_refused(tmp_path):
     write(tmp_path / "train.csv", "text,label\na,x\n")
-    assert refused(tmp_path / "trian.csv").todo == "did you mean 'train.csv'?"
+    assert refused(tmp_path / "trian.csv").hint == "did you mean 'train.csv'?"
     assert "ending" in refused(write(tmp_path / "train.dat", "text,label\na,x\n")).problem
     assert read_splits(data_of(tmp_path / "train.dat", format="csv"))["train"].examples[0].label == "x"
 

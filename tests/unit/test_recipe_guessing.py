@@ -8,10 +8,10 @@ import pytest
 from pyarrow import parquet
 
 from bertft_core.config import UserError
-from bertft_core.config.head import HEAD_CONFIGS
+from bertft_core.config.head_settings import HEAD_CONFIGS
 from bertft_core.data.bundled import BUNDLED, bundled_files
-from bertft_core.recipes.files import data_values, siblings, study_name
-from bertft_core.recipes.guessing import guess, scheme_of_sentences
+from bertft_core.recipes.data_files import data_values, siblings, study_name
+from bertft_core.recipes.task_guess import guess, scheme_of_sentences
 
 ROWS = [{"text": f"text number {i}", "label": "ab"[i % 2]} for i in range(12)]
 
@@ -172,7 +172,7 @@ def test_every_head_and_every_bundled_set_is_told():
 
 
 @pytest.mark.parametrize(
-    ("rows", "given", "head", "problem", "todo"),
+    ("rows", "given", "head", "problem", "hint"),
     [
         ([{"headline": "h", "kind": "x"}], {}, None, "no column has a usual name for the text", "--text COLUMN"),
         ([{"text": "h", "kind": "x"}], {}, None, "no column has a usual name for the label", "--label COLUMN"),
@@ -183,11 +183,11 @@ def test_every_head_and_every_bundled_set_is_told():
         ([{"text": "h", "label": "x"}], {}, "classifier", "there is no such head", None),
     ],
 )
-def test_what_cannot_be_told_is_asked_for_with_the_option_to_use(tmp_path, rows, given, head, problem, todo):
+def test_what_cannot_be_told_is_asked_for_with_the_option_to_use(tmp_path, rows, given, head, problem, hint):
     with pytest.raises(UserError) as caught:
         guess(write(tmp_path / "a.csv", rows), given, head)
     assert problem in str(caught.value)
-    assert todo is None or todo in (caught.value.todo or "")
+    assert hint is None or hint in (caught.value.hint or "")
     if "usual name" in problem:
         assert ", ".join(rows[0]) in (caught.value.found or "")
 

@@ -6,26 +6,26 @@ import numpy as np
 import pytest
 
 from bertft_core.config import parse_study
-from bertft_core.config.head import HEAD_CONFIGS
+from bertft_core.config.head_settings import HEAD_CONFIGS
 from bertft_core.data.tokenization import RESERVED_POSITIONS as OF_THE_TOKENIZER
 from bertft_core.recipes.advice import NOTES, RULES, advise, size_of
 from bertft_core.recipes.balance import imbalance_of
-from bertft_core.recipes.facts import RESERVED_POSITIONS, EncoderFacts, Facts, Machine, encoder_facts
+from bertft_core.recipes.citations import HOUSE_RULE, SOURCES
+from bertft_core.recipes.data_profile import RESERVED_POSITIONS, DataProfile, EncoderProfile, Machine, encoder_profile
+from bertft_core.recipes.learning_rates import rates_of
 from bertft_core.recipes.lengths import length_of
-from bertft_core.recipes.measuring import facts_of, lengths_of
+from bertft_core.recipes.measure_data import data_profile_of, lengths_of
 from bertft_core.recipes.memory import micro_batch_of, run_bytes
-from bertft_core.recipes.rates import rates_of
-from bertft_core.recipes.sizes import BANDS, band_of
-from bertft_core.recipes.sources import HOUSE_RULE, SOURCES
+from bertft_core.recipes.size_bands import BANDS, band_of
 from tests.encoders import tiny_encoder
 
-BASE = EncoderFacts(checkpoint="bert-base", n_layers=12, hidden_size=768, n_heads=12, n_parameters=110_000_000, max_length=512)
-MINI = EncoderFacts(checkpoint="mini", n_layers=6, hidden_size=384, n_heads=12, n_parameters=22_700_000, max_length=512)
+BASE = EncoderProfile(checkpoint="bert-base", n_layers=12, hidden_size=768, n_heads=12, n_parameters=110_000_000, max_length=512)
+MINI = EncoderProfile(checkpoint="mini", n_layers=6, hidden_size=384, n_heads=12, n_parameters=22_700_000, max_length=512)
 CPU = Machine(n_gpus=0, memory_bytes=8 * 2**30, n_slots=2)
 GPU = Machine(n_gpus=1, gpu_name="H100", has_bf16=True, memory_bytes=80 * 2**30, n_slots=1)
 
 
-def facts(**changes) -> Facts:
+def facts(**changes) -> DataProfile:
     """A balanced classification of short texts, 2,000 of them."""
     values = {
         "head": "classification",
@@ -37,7 +37,7 @@ def facts(**changes) -> Facts:
         "encoder": BASE,
         "machine": CPU,
     }
-    return Facts(**values | changes)
+    return DataProfile(**values | changes)
 
 
 def chosen(**changes) -> dict[str, object]:
@@ -266,14 +266,14 @@ def test_bf16_is_for_a_gpu_that_has_it():
 
 
 def test_an_encoder_is_read_by_the_names_of_its_family():
-    bert = encoder_facts(
+    bert = encoder_profile(
         {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 64}, "x", 9
     )
     assert (bert.hidden_size, bert.n_layers, bert.n_heads, bert.max_length, bert.n_parameters) == (16, 2, 2, 64, 9)
-    distil = encoder_facts({"dim": 24, "n_layers": 3, "n_heads": 4, "max_position_embeddings": 64}, "x", 9)
+    distil = encoder_profile({"dim": 24, "n_layers": 3, "n_heads": 4, "max_position_embeddings": 64}, "x", 9)
     assert (distil.hidden_size, distil.n_layers, distil.n_heads) == (24, 3, 4)
-    assert encoder_facts({"model_type": "roberta", "max_position_embeddings": 514}, "x", 9).max_length == 512
-    assert encoder_facts({}, "x", 9).max_length is None
+    assert encoder_profile({"model_type": "roberta", "max_position_embeddings": 514}, "x", 9).max_length == 512
+    assert encoder_profile({}, "x", 9).max_length is None
     assert RESERVED_POSITIONS == OF_THE_TOKENIZER
 
 
@@ -307,5 +307,5 @@ def test_the_facts_of_a_halved_validation_set_are_those_of_its_halves(tmp_path):
     halved = data | {"max_length": 16, "split": {"halve_validation": True}, "subsample": {"test": 6}}
     encoder = {"path": str(tiny_encoder(tmp_path / "encoder"))}
     study = parse_study({"name": "s", "data": halved, "encoder": encoder, "arms": {"full": {}}})
-    found = facts_of(study, tmp_path)
+    found = data_profile_of(study, tmp_path)
     assert (found.n_train, found.n_validation, found.has_test) == (80, 10, True)

@@ -6,12 +6,12 @@ import pytest
 import yaml
 
 from bertft_core.config import StudyConfig, UserError, load_study, parse_study
-from bertft_core.config.strategies import ClassWeights, FeatureExtraction, Freezing
+from bertft_core.config.strategy_settings import ClassWeights, FeatureExtraction, Freezing
 from bertft_core.config.yaml_text import read_yaml
 from bertft_core.recipes.advice import Advice
-from bertft_core.recipes.writing import inline, number, values_of
+from bertft_core.recipes.study_yaml import inline, number, values_of
 from bertft_core.training.optimizer import n_warmup_steps
-from flows.commands.recommending import Asked, recommend_command
+from flows.cli.recommend_command import RecommendRequest, recommend_command
 from tests.encoders import tiny_encoder
 from tests.studies import write_questions, write_texts
 
@@ -27,7 +27,7 @@ def recommend(tmp_path, monkeypatch, encoder):
     monkeypatch.chdir(tmp_path)
 
     def run(source, *overrides, output="out.yaml", head=None, text=(), label=None, force=False) -> StudyConfig | None:
-        asked = Asked([f"encoder.path={encoder}", *overrides], head, list(text), label, output, force)
+        asked = RecommendRequest([f"encoder.path={encoder}", *overrides], head, list(text), label, output, force)
         assert recommend_command(str(source), tmp_path / "home", asked) == 0
         return None if output == "-" else load_study(tmp_path / (output or "texts-recommended.yaml"))
 

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from bertft_core.config import StudyConfig, UserError, parse_study
-from bertft_core.data.prepare import prepare_data
-from bertft_core.records import DatasetCard, RunRecord, StudyDir
-from bertft_core.training.again import missing_input
-from bertft_core.training.planning import plan_runs
-from flows.commands.replaying import rebuilt_spec
-from tasks.logged_runs import LoggedRun
+from bertft_core.data.prepare_study_data import prepare_data
+from bertft_core.planning.run_specs import plan_runs
+from bertft_core.records import DatasetCard, RunRecord
+from bertft_core.storage import StudyDir
+from bertft_core.training.retraining import missing_input
+from flows.cli.replay_command import rebuilt_spec
+from tasks.tracking.logged_runs import LoggedRun
 from tests.records import make_record
 from tests.studies import tiny_study
 from tests.unit.test_earlier_study import pretrained as pretrained  # a fixture

@@ -10,14 +10,15 @@ import pytest
 
 from bertft_core.config import parse_study
 from bertft_core.config.yaml_text import read_yaml
-from bertft_core.evaluation import summarise
-from bertft_core.records import Finding, StudyDir, StudySummary
-from bertft_core.records.store import checked_record
+from bertft_core.evaluation import summarize
+from bertft_core.planning.run_specs import plan_runs
+from bertft_core.records import DataFinding, StudySummary
 from bertft_core.report import result_table, write_report
-from bertft_core.report.config_text import study_yaml
-from bertft_core.report.curves import loss_curve
+from bertft_core.report.run_curves import loss_curve
+from bertft_core.report.study_as_yaml import study_yaml
 from bertft_core.report.svg import Scale, padded
-from bertft_core.training.planning import plan_runs
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import checked_record
 from tests.records import make_card, make_environment, make_record, make_study, make_sweep
 
 SECTIONS = [
@@ -77,7 +78,7 @@ def _write(tmp_path, *, study=None, labels=("negative", "positive"), statuses=No
         status, error = (statuses or {}).get((spec.arm, spec.index), ("ok", None))
         accuracy = 0.5 if status == "collapsed" else 0.6 + 0.2 * (spec.arm == "full") + 0.05 * spec.index
         records[spec.digest] = make_record(spec, card, study_dir, status=status, accuracy=accuracy, error=error)
-    summary = summarise(study, card, planned, records, chosen, study_dir.run_dir)
+    summary = summarize(study, card, planned, records, chosen, study_dir.run_dir)
     sweeps = [] if bare or not chosen else [make_sweep(study_dir)]
     environment = None if bare else make_environment()
     path = write_report(study, card, summary, list(records.values()), sweeps, study_dir=study_dir, environment=environment)
@@ -110,7 +111,7 @@ def test_the_report_needs_nothing_from_outside(tmp_path):
 
 
 def test_texts_from_data_and_errors_are_escaped(tmp_path):
-    finding = Finding(check=EVIL, split="train", count=1, message=EVIL, examples=(EVIL,))
+    finding = DataFinding(check=EVIL, split="train", count=1, message=EVIL, examples=(EVIL,))
     study = make_study(description=EVIL)
     path, _, _ = _write(
         tmp_path,

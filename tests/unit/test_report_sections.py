@@ -4,16 +4,16 @@ import re
 from dataclasses import replace
 
 from bertft_core.config import parse_study
-from bertft_core.evaluation import summarise
-from bertft_core.records import StudyDir
-from bertft_core.records.ledger import Choice, SelectionLedger, SplitUse
-from bertft_core.records.seed_modes import AdaptiveSeeds, LookInterval, LookRecord, SelectedSeed, SelectedSeeds
+from bertft_core.evaluation import summarize
+from bertft_core.planning.run_specs import plan_runs
+from bertft_core.records.seed_design_records import AdaptiveSeeds, InterimAnalysis, InterimInterval, SelectedSeed, SelectedSeeds
+from bertft_core.records.selection_record import SelectionChoice, SelectionLedger, SplitUse
 from bertft_core.report import wording, write_report
-from bertft_core.report.drawings.reliability import reliability_plot
+from bertft_core.report.drawings.reliability_diagram import reliability_plot
 from bertft_core.report.paper_checklist import FOR_YOU, ITEMS, checklist
-from bertft_core.report.paper_text import Told, setup_text
+from bertft_core.report.paper_text import PaperStudy, setup_text
 from bertft_core.report.seeds_text import _table
-from bertft_core.training.planning import plan_runs
+from bertft_core.storage import StudyDir
 from tests.comparisons import make_comparison
 from tests.insights import make_agreement, make_insights
 from tests.records import make_card, make_environment, make_record, make_study, make_sweep
@@ -30,10 +30,10 @@ def told(directory, study=None, status="ok", **changes):
     chosen = CHOSEN if "full" in study.arms and study.arms["full"].search else {}
     planned = plan_runs(study, card, chosen)
     records = {spec.digest: make_record(spec, card, study_dir, accuracy=0.7, status=status, error="torn") for spec in planned}
-    summary = summarise(study, card, planned, records, chosen, study_dir.run_dir)
+    summary = summarize(study, card, planned, records, chosen, study_dir.run_dir)
     summary = summary.model_copy(update={"comparison": None, "insights": None, "ledger": None} | changes)
     sweeps = [make_sweep(study_dir)] if chosen else []
-    return Told(study, card, summary, records, sweeps, make_environment()), study_dir
+    return PaperStudy(study, card, summary, records, sweeps, make_environment()), study_dir
 
 
 def page_of(directory, **changes):
@@ -79,7 +79,7 @@ def test_each_section_stands_alone(tmp_path):
 
 
 def ledger():
-    choice = Choice(
+    choice = SelectionChoice(
         what="setting", arm="full", split="validation", n_looked_at=12, sentence="a search chose the best of 12 trials"
     )
     uses = (SplitUse(split="validation", n_evaluations=1234, n_choices=2), SplitUse(split="test", n_evaluations=6, n_choices=0))
@@ -99,10 +99,10 @@ def test_what_was_looked_at_is_said_where_it_is_known(tmp_path):
 
 def test_looks_of_adaptive_seeds_are_shown(tmp_path):
     looks = (
-        LookRecord(n=3, half_widths={"features": 0.03}, is_enough=False),
-        LookRecord(n=7, half_widths={"features": 0.012, "full": 0.011}, is_enough=True),
+        InterimAnalysis(n=3, half_widths={"features": 0.03}, is_enough=False),
+        InterimAnalysis(n=7, half_widths={"features": 0.012, "full": 0.011}, is_enough=True),
     )
-    interval = LookInterval(arm="full", split="test", metric="accuracy", n=7, mean=0.8, low=0.78, high=0.82)
+    interval = InterimInterval(arm="full", split="test", metric="accuracy", n=7, mean=0.8, low=0.78, high=0.82)
     adaptive = AdaptiveSeeds(
         metric="accuracy",
         half_width=0.015,

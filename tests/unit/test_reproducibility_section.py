@@ -6,17 +6,12 @@ import re
 
 import pytest
 
-from bertft_core.evaluation.certificate import CHECKS
-from bertft_core.records import RunRecord, StudyDir, StudySummary
-from bertft_core.records.verification import (
-    CheckResult,
-    Finding,
-    RunVerdict,
-    Verification,
-    read_verification,
-    write_verification,
-)
-from bertft_core.report.reproducibility import section
+from bertft_core.evaluation.certificate_checks import CHECKS
+from bertft_core.records import RunRecord, StudySummary
+from bertft_core.records.verification_record import CheckResult, RunVerdict, VerdictFinding, Verification
+from bertft_core.report.reproducibility_section import section
+from bertft_core.storage import StudyDir
+from bertft_core.storage.verification_file import read_verification, write_verification
 from tests.unit.test_report import Page, _write
 
 
@@ -36,7 +31,7 @@ class Written:
             "title": record.spec.title,
             "recorded_at": record.ended_at,
             "how": "verify",
-            "finding": Finding(verdict="bitwise"),
+            "finding": VerdictFinding(verdict="bitwise"),
             "checked_at": "2026-02-03T04:05:06+00:00",
             "machine": "made-up CPU on h",
         }
@@ -71,13 +66,13 @@ def test_nothing_verified_is_said_with_the_commands_and_every_check_as_not_done(
 
 
 def test_verdicts_are_counted_and_shown_with_what_differs(written):
-    apart = Finding(
+    apart = VerdictFinding(
         verdict="equal within",
         largest_difference=0.0125,
         first_step=3,
         differences=("weights of the last step", "metrics", "a", "b", "c", "d"),
     )
-    elsewhere = Finding(verdict="not reproducible here", reason="torch: 2.13.0 → 2.14.0")
+    elsewhere = VerdictFinding(verdict="not reproducible here", reason="torch: 2.13.0 → 2.14.0")
     verification = Verification(
         runs=(written.verdict(), written.verdict(1, finding=apart), written.verdict(2, finding=elsewhere))
     )

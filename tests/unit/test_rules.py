@@ -2,9 +2,9 @@
 
 import pytest
 
+from bertft_core.planning.run_specs import plan_trial
 from bertft_core.records import TrialRow
-from bertft_core.sweep.rules import best_trial, score_so_far, survivors, thresholds, trial_outcome
-from bertft_core.training.planning import plan_trial
+from bertft_core.sweep.trial_rules import best_trial, score_so_far, survivors, thresholds, trial_outcome
 from tests.records import make_card, make_study
 from tests.searches import make_run
 

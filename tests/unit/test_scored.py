@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from bertft_core.statistics.ranked import Ranked
-from bertft_core.statistics.scored import Additive, Averaged, Floats, Scored, mean_over_examples
+from bertft_core.statistics.resampling import Additive, Averaged, Floats, Resamplable, mean_over_examples
+from bertft_core.statistics.spearman_bootstrap import SpearmanBootstrap
 
 
 def _drawn(n: int, seed: int) -> tuple[Floats, Floats]:
@@ -47,15 +47,17 @@ def test_rank_correlation_is_scipys_of_the_drawn_examples_with_and_without_ties(
     predicted, true = rng.integers(0, n_values, (3, 60)).astype(float), rng.integers(0, n_values, 60).astype(float)
     positions, counts = _drawn(60, 5)
     expected = [[spearmanr(predicted[i][row], true[row]).statistic for i in range(3)] for row in positions]
-    np.testing.assert_allclose(Ranked(predicted, true).scores(counts), expected, atol=1e-12)
-    np.testing.assert_allclose(Ranked(predicted, true).scores()[0], [spearmanr(row, true).statistic for row in predicted])
+    np.testing.assert_allclose(SpearmanBootstrap(predicted, true).scores(counts), expected, atol=1e-12)
+    np.testing.assert_allclose(
+        SpearmanBootstrap(predicted, true).scores()[0], [spearmanr(row, true).statistic for row in predicted]
+    )
 
 
 def test_more_resamples_than_one_block_are_scored_one_by_one_and_a_constant_has_no_correlation() -> None:
     rng = np.random.default_rng(6)
     predicted, true = np.stack([rng.normal(size=20), np.full(20, 0.3)]), rng.normal(size=20)
     counts = rng.multinomial(20, np.full(20, 1 / 20), size=150).astype(np.float32)
-    arm = Ranked(predicted, true)
+    arm = SpearmanBootstrap(predicted, true)
     found = arm.scores(counts)
     np.testing.assert_array_equal(found[[0, 70, 149]], np.concatenate([arm.scores(counts[i : i + 1]) for i in (0, 70, 149)]))
     assert (found[:, 1] == 0).all()
@@ -63,12 +65,12 @@ def test_more_resamples_than_one_block_are_scored_one_by_one_and_a_constant_has_
 
 def test_the_mean_of_two_metrics_and_what_is_refused() -> None:
     values = np.random.default_rng(7).normal(size=(2, 9))
-    parts: list[Scored] = [mean_over_examples(values), Ranked(values, values[0])]
+    parts: list[Resamplable] = [mean_over_examples(values), SpearmanBootstrap(values, values[0])]
     _, counts = _drawn(9, 8)
     np.testing.assert_allclose(Averaged(parts).scores(counts), (parts[0].scores(counts) + parts[1].scores(counts)) / 2)
     with pytest.raises(ValueError, match="same seeds"):
         Averaged([parts[0], mean_over_examples(values[:1])])
     with pytest.raises(ValueError, match="each example"):
-        Ranked(values, values[0, :5])
+        SpearmanBootstrap(values, values[0, :5])
     with pytest.raises(ValueError, match="one seed"):
         mean_over_examples(np.empty((0, 4)))

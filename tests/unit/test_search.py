@@ -11,8 +11,8 @@ import pytest
 from optuna.storages.journal import JournalFileBackend
 
 from bertft_core.config import UserError
-from bertft_core.sweep.journal import TrialJournal
-from bertft_core.sweep.search import search_digest
+from bertft_core.sweep.arm_search import search_digest
+from bertft_core.sweep.trial_journal import TrialJournal
 from tests.records import make_card, make_study
 from tests.searches import LEARNING_RATES, SEARCH, finish, finished, make_run, make_search, rows, train, train_batch
 

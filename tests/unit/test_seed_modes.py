@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from bertft_core.config import StudyConfig, UserError
-from bertft_core.evaluation.adaptive import interval_level, looks_of
-from bertft_core.evaluation.seed_modes import planned_runs, unanswered
-from bertft_core.evaluation.summary import summarise
-from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudyDir, StudySummary
-from bertft_core.records.damage import find_damage
-from bertft_core.records.start_many import Starter, answers, cut_step, goes_on, kept, ranked, starter
-from bertft_core.training.cuts import refuse_blind_cuts
-from bertft_core.training.planning import plan_runs
-from bertft_core.training.run import train_run
+from bertft_core.evaluation.summarize import summarize
+from bertft_core.planning.adaptive import interim_analyses_of, interval_level
+from bertft_core.planning.run_specs import plan_runs
+from bertft_core.planning.start_many_cuts import refuse_blind_cuts
+from bertft_core.planning.wanted_runs import planned_runs, unanswered
+from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary
+from bertft_core.records.selection import Starter, answers, cut_step, goes_on, kept, ranked, starter
+from bertft_core.storage import StudyDir
+from bertft_core.storage.damage import find_damage
+from bertft_core.training.train_run import train_run
 from tests.records import make_card, make_record, make_study
 from tests.studies import tiny_study
 
@@ -62,7 +63,7 @@ class Study:
                 raise Killed
 
     def summary(self, records: dict[str, RunRecord]) -> StudySummary:
-        return summarise(self.study, self.card, self.planned(records), records, {}, self.dir.run_dir)
+        return summarize(self.study, self.card, self.planned(records), records, {}, self.dir.run_dir)
 
 
 def results(records: dict[str, RunRecord]) -> dict[str, tuple]:
@@ -219,11 +220,11 @@ def test_seeds_are_added_to_every_arm_until_all_are_narrow(tmp_path):
             accuracy = 0.5 + 0.1 * (spec.index % 3) if spec.arm == "wide" and spec.index < 3 else 0.6 + 0.025 * (spec.index % 2)
             records[spec.digest] = make_record(spec, card, study_dir, accuracy=accuracy)
     assert numbers[:2] == [6, 4]
-    looks = looks_of(study, card, {}, records)
+    looks = interim_analyses_of(study, card, {}, records)
     planned = planned_runs(study, card, {}, records)
     assert [look.is_enough for look in looks[:-1]] == [False] * (len(looks) - 1)
     assert {arm: sum(spec.arm == arm for spec in planned) for arm in study.arms} == dict.fromkeys(study.arms, looks[-1].n)
-    summary = summarise(study, card, planned, records, {}, study_dir.run_dir)
+    summary = summarize(study, card, planned, records, {}, study_dir.run_dir)
     told = summary.adaptive
     assert told is not None
     assert [look.n for look in told.looks] == [look.n for look in looks]

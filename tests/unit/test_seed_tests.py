@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bertft_core.statistics import disagreement, effect_sizes, mean_tests, permutations, stability
+from bertft_core.statistics import disagreement, effect_sizes, equal_variance, mean_tests, permutations
 from bertft_core.statistics.holm import bonferroni, holm
-from bertft_core.statistics.superiority import superiority
+from bertft_core.statistics.probability_of_superiority import superiority
 
 A = [70.1, 69.3, 71.0, 72.5, 68.9]
 B = [60.2, 71.4, 47.3, 69.9, 75.1]
@@ -97,11 +97,11 @@ def test_what_has_no_spread_or_too_few_runs_has_no_number() -> None:
         mean_tests.wilcoxon([1], [2], 0),
         mean_tests.mann_whitney([1], [2, 3], 0),
         mean_tests.permutation([1], [2], paired=True, permutation_seed=0),
-        stability.levene([1, 1], [2, 2]),
-        stability.levene([1, 2], [3, 5]),  # each as far from its mean as the other
-        stability.levene(HALVES, [195 / 277, 190 / 277]),
-        stability.brown_forsythe(HALVES * 3, [195 / 277, 190 / 277] * 3),  # though rounding says otherwise
-        stability.brown_forsythe(A, B[:4]),
+        equal_variance.levene([1, 1], [2, 2]),
+        equal_variance.levene([1, 2], [3, 5]),  # each as far from its mean as the other
+        equal_variance.levene(HALVES, [195 / 277, 190 / 277]),
+        equal_variance.brown_forsythe(HALVES * 3, [195 / 277, 190 / 277] * 3),  # though rounding says otherwise
+        equal_variance.brown_forsythe(A, B[:4]),
     ):
         assert (found.statistic, found.p) == (None, None)
     with pytest.raises(ValueError):
@@ -111,25 +111,25 @@ def test_what_has_no_spread_or_too_few_runs_has_no_number() -> None:
 
 
 def test_spread_is_tested_about_mean_or_median_and_they_may_disagree() -> None:
-    levene, brown = stability.levene(A, B), stability.brown_forsythe(A, B)
+    levene, brown = equal_variance.levene(A, B), equal_variance.brown_forsythe(A, B)
     assert (levene.statistic, levene.p) == pytest.approx((10.2647070, 0.0125394), abs=1e-7)
     assert (brown.statistic, brown.p) == pytest.approx((2.7286138, 0.1371683), abs=1e-7)
 
 
 def test_the_ratio_of_sds_has_the_interval_of_f() -> None:
-    found = stability.sd_ratio(A, B)
+    found = equal_variance.sd_ratio(A, B)
     assert found is not None
     ratio, low, high = found
     assert ratio == pytest.approx(np.std(A, ddof=1) / np.std(B, ddof=1))
     assert stats.f.sf((ratio / low) ** 2, 4, 4) == pytest.approx(0.025)
     assert stats.f.cdf((ratio / high) ** 2, 4, 4) == pytest.approx(0.025)
-    assert stability.sd_ratio(A, [1, 1]) is None
+    assert equal_variance.sd_ratio(A, [1, 1]) is None
 
 
 def test_spread_of_pairs_is_tested_by_the_correlation_of_sums_and_differences() -> None:
     a, b = np.array(A), np.array(B)
-    assert stability.pitman_morgan(A, B).p == pytest.approx(stats.pearsonr(a + b, a - b).pvalue)
-    assert stability.pitman_morgan([0.1, 0.2, 0.3], [0.2, 0.3, 0.4])[1:] == (None, None)
+    assert equal_variance.pitman_morgan(A, B).p == pytest.approx(stats.pearsonr(a + b, a - b).pvalue)
+    assert equal_variance.pitman_morgan([0.1, 0.2, 0.3], [0.2, 0.3, 0.4])[1:] == (None, None)
 
 
 def test_effect_sizes_of_hand_values() -> None:

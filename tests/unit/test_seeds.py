@@ -6,8 +6,8 @@ from typing import get_args
 
 import pytest
 
-from bertft_core.config.search import SearchConfig
-from bertft_core.config.seeds import SeedsConfig
+from bertft_core.config.search_settings import SearchConfig
+from bertft_core.config.seed_settings import SeedsConfig
 from bertft_core.seeds import Stream, cell_of, derive_seed, joint_seeds, report_seeds
 
 CROSSED = {"crossed": {"init": 2, "order": 3}}

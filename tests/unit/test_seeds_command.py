@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bertft_core.records import StudyDir
-from bertft_core.records.store import write_record
-from bertft_core.training.planning import plan_runs
-from flows.cli import main
+from bertft_core.planning.run_specs import plan_runs
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import write_record
+from flows.cli.app import main
 from tests.records import make_card, make_record, make_study
 
 ARMS = {"features": {"strategies": [{"kind": "feature_extraction"}]}, "full": {}}

@@ -38,7 +38,7 @@ def test_what_makes_no_sense_is_refused_at_its_place(tmp_path, seeds, at, why):
     error = refusal(tmp_path, f"{STUDY}seeds: {{{seeds}}}\n")
     assert at in error.problem
     assert why in f"{error.problem} {error.found} {error.expected}"
-    assert error.todo
+    assert error.hint
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_early_stopping_on_the_test_set_is_refused(tmp_path):
     stopping = "{kind: early_stopping, patience: 2, metric: test/accuracy}"
     error = refusal(tmp_path, STUDY.replace("{kind: feature_extraction}", stopping))
     assert "arms.features.strategies" in error.problem
-    assert error.todo == "write 'accuracy'"
+    assert error.hint == "write 'accuracy'"
 
 
 @pytest.mark.parametrize("seeds", [f"{{{UNTIL}}}", f"{{{MANY}}}"])

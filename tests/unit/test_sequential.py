@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bertft_core.statistics.sequential import look_level, looks_at, seeds_wanted, t_half_width
+from bertft_core.statistics.sequential_intervals import interim_analyses_at, interim_level, seeds_wanted, t_half_width
 
 PLAN = (3, 5, 7)
 WIDE, NARROW = [0.1, 0.9, 0.5, 0.2, 0.8, 0.3, 0.7], [0.50, 0.51, 0.52, 0.50, 0.51, 0.52, 0.51]
 
 
 def test_one_look_is_the_plain_interval_and_more_looks_never_cost_more_than_bonferroni():
-    assert look_level((5,)) == 0.95
+    assert interim_level((5,)) == 0.95
     for plan in ((3, 5), PLAN, (5, 9, 13, 17), tuple(range(3, 50))):
-        assert 0.95 < look_level(plan) <= 1 - 0.05 / len(plan)
-        assert round(look_level(plan), 4) == look_level(plan)
-    assert look_level(PLAN, 0.9) < look_level(PLAN)
-    assert look_level(PLAN) < look_level((3, 5, 7, 9, 11, 13))
+        assert 0.95 < interim_level(plan) <= 1 - 0.05 / len(plan)
+        assert round(interim_level(plan), 4) == interim_level(plan)
+    assert interim_level(PLAN, 0.9) < interim_level(PLAN)
+    assert interim_level(PLAN) < interim_level((3, 5, 7, 9, 11, 13))
     with pytest.raises(ValueError, match="one look"):
-        look_level(())
+        interim_level(())
 
 
 def test_the_half_width_is_that_of_the_t_interval():
@@ -34,40 +34,40 @@ def test_the_half_width_is_that_of_the_t_interval():
 def test_it_stops_when_every_arm_is_narrow_and_not_before():
     assert seeds_wanted([], PLAN) == 3
     both = {"a": NARROW[:3], "b": WIDE[:3]}
-    looks = looks_at(both, PLAN, 0.1)
+    looks = interim_analyses_at(both, PLAN, 0.1)
     assert [(look.n, look.is_enough) for look in looks] == [(3, False)]
     assert looks[0].half_widths["a"] < 0.1 < looks[0].half_widths["b"]
     assert seeds_wanted(looks, PLAN) == 5
-    alone = looks_at({"a": NARROW}, PLAN, 0.1)
+    alone = interim_analyses_at({"a": NARROW}, PLAN, 0.1)
     assert [(look.n, look.is_enough) for look in alone] == [(3, True)]
     assert seeds_wanted(alone, PLAN) == 3
 
 
 def test_it_stops_at_the_last_look_and_waits_for_the_slowest_arm():
-    looks = looks_at({"a": WIDE}, PLAN, 0.1)
+    looks = interim_analyses_at({"a": WIDE}, PLAN, 0.1)
     assert [look.n for look in looks] == [3, 5, 7]
     assert not looks[-1].is_enough
     assert seeds_wanted(looks, PLAN) == 7
-    assert [look.n for look in looks_at({"a": WIDE, "b": WIDE[:4]}, PLAN, 0.1)] == [3]
+    assert [look.n for look in interim_analyses_at({"a": WIDE, "b": WIDE[:4]}, PLAN, 0.1)] == [3]
 
 
 @pytest.mark.parametrize("score", [0.5, 0.7, 0.83, 1 / 3])
 def test_equal_scores_are_no_measure_of_the_spread_also_where_their_mean_is_rounded(score):
-    looks = looks_at({"a": [score] * 6}, PLAN, 0.1)
+    looks = interim_analyses_at({"a": [score] * 6}, PLAN, 0.1)
     assert [(look.n, look.is_enough, look.half_widths["a"]) for look in looks] == [(3, False, 0.0), (5, True, 0.0)]
 
 
 def test_runs_without_a_score_are_passed_over_and_one_score_is_never_enough():
-    (look, *_) = looks_at({"a": [0.5, None, 0.6]}, PLAN, 10.0)
-    assert look.half_widths["a"] == pytest.approx(t_half_width([0.5, 0.6], look_level(PLAN)))
+    (look, *_) = interim_analyses_at({"a": [0.5, None, 0.6]}, PLAN, 10.0)
+    assert look.half_widths["a"] == pytest.approx(t_half_width([0.5, 0.6], interim_level(PLAN)))
     assert look.is_enough
-    (look,) = looks_at({"a": [0.5, None, None]}, PLAN, 10.0)
+    (look,) = interim_analyses_at({"a": [0.5, None, None]}, PLAN, 10.0)
     assert look.half_widths["a"] is None
     assert not look.is_enough
 
 
 def test_scores_that_are_all_equal_are_not_believed_at_the_first_look():
-    looks = looks_at({"a": [0.5] * 7, "b": NARROW}, PLAN, 0.1)
+    looks = interim_analyses_at({"a": [0.5] * 7, "b": NARROW}, PLAN, 0.1)
     assert [(look.n, look.half_widths["a"], look.is_enough) for look in looks] == [(3, 0.0, False), (5, 0.0, True)]
 
 
@@ -75,9 +75,9 @@ def test_a_look_does_not_depend_on_what_comes_after_it():
     rng = np.random.default_rng(0)
     scores = list(rng.normal(size=40))
     plan = (5, 10, 20, 40)
-    whole = looks_at({"a": scores}, plan, 0.4)
+    whole = interim_analyses_at({"a": scores}, plan, 0.4)
     for n in range(41):
-        assert looks_at({"a": scores[:n]}, plan, 0.4) == [look for look in whole if look.n <= n]
+        assert interim_analyses_at({"a": scores[:n]}, plan, 0.4) == [look for look in whole if look.n <= n]
 
 
 DESIGNS = [
@@ -97,7 +97,7 @@ def test_the_corrected_interval_covers_where_the_plain_one_does_not(plan, wanted
     covered = {"plain": 0, "corrected": 0}
     for _ in range(n_studies):
         scores = rng.normal(size=plan[-1])
-        for name, level in (("plain", 0.95), ("corrected", look_level(plan))):
+        for name, level in (("plain", 0.95), ("corrected", interim_level(plan))):
             halves = [(n, t_half_width(scores[:n], level)) for n in plan]
             n, half = next((pair for pair in halves if pair[1] <= wanted), halves[-1])
             covered[name] += abs(np.mean(scores[:n])) <= half
@@ -114,7 +114,7 @@ def test_another_metric_and_another_arm_are_covered_too():
     for _ in range(n_studies):
         watched, second = rng.normal(size=(2, 15))
         other = 0.9 * watched + np.sqrt(1 - 0.81) * rng.normal(size=15)
-        n = looks_at({"a": list(watched), "b": list(second)}, plan, 0.8)[-1].n
+        n = interim_analyses_at({"a": list(watched), "b": list(second)}, plan, 0.8)[-1].n
         for name, scores in (("second arm", second), ("other metric", other)):
-            covered[name] += abs(np.mean(scores[:n])) <= t_half_width(scores[:n], look_level(plan))
+            covered[name] += abs(np.mean(scores[:n])) <= t_half_width(scores[:n], interim_level(plan))
     assert min(covered.values()) / n_studies >= 0.94

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from bertft_core.config import UserError
-from bertft_core.config.data import SplitConfig
+from bertft_core.config.data_settings import SplitConfig
 from bertft_core.data.examples import Example, RawSplit
 from bertft_core.data.labels import agree_on_labels
 from bertft_core.data.splits import cut_missing, subsample
@@ -110,7 +110,7 @@ def test_an_unknown_label_is_refused_with_file_and_line():
     with pytest.raises(UserError, match="'ngt' is unknown") as caught:
         agree_on_labels(splits, ("neg", "pos"))
     assert (caught.value.path, caught.value.line) == ("test.csv", 3)
-    assert caught.value.todo == "did you mean 'neg'?"
+    assert caught.value.hint == "did you mean 'neg'?"
 
 
 def test_a_label_that_is_never_learned_is_refused_with_file_and_line():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bertft_core.statistics.spread import c4, interquartile_mean, quantiles, sample_sd, sd_interval, unbiased_sd
+from bertft_core.statistics.dispersion import c4, interquartile_mean, quantiles, sample_sd, sd_interval, unbiased_sd
 
 SCORES = [0.70, 0.72, 0.69, 0.75, 0.71]
 

@@ -10,7 +10,7 @@ import pytest
 
 from bertft_core.config import UserError
 from bertft_core.data.readers import reader_of
-from bertft_core.data.readers.placed_json import Placed, load_placed
+from bertft_core.data.readers.json_with_lines import Placed, load_placed
 from bertft_core.data.readers.squad import NESTED_COLUMNS, parse_answers
 
 CONTEXT = "The Normans lived in Normandy, in France."
@@ -65,7 +65,7 @@ def refused(path: Path) -> UserError:
     error = caught.value
     assert error.path == str(path)
     assert error.expected
-    assert error.todo
+    assert error.hint
     return error
 
 

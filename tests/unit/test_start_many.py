@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from bertft_core.statistics.early_stopping_of_seeds import best_schedules, cost, outcomes, whole_runs
 from bertft_core.statistics.expected_best import with_replacement
-from bertft_core.statistics.start_many import best_schedules, cost, outcomes, whole_runs
 
 CURVES = np.array([[0.1, 0.5, 0.6, 0.9], [0.3, 0.4, 0.4, 0.4], [0.2, 0.2, 0.3, 0.7], [0.3, 0.6, 0.5, 0.5]])
 

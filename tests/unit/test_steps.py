@@ -7,8 +7,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from bertft_core.config.training import TrainingConfig, merge_training
-from bertft_core.training.steps import StepPlan
+from bertft_core.config.training_settings import TrainingConfig, merge_training
+from bertft_core.training.step_plan import StepPlan
 
 
 def plan_of(n_examples: int = 24, order_seed: int = 3, **training) -> StepPlan:

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from bertft_core.config.strategies import LegacyAdam, PriorDecay
-from bertft_core.config.training import TrainingConfig
+from bertft_core.config.strategy_settings import LegacyAdam, PriorDecay
+from bertft_core.config.training_settings import TrainingConfig
 from bertft_core.strategies import legacy_adam, prior_decay
-from bertft_core.strategies.setup import Facts, Setup
-from bertft_core.training.averaging import WeightAverage
+from bertft_core.strategies.plan import FinetuningPlan, TrainContext
 from bertft_core.training.optimizer import build_optimizer
+from bertft_core.training.weight_averaging import WeightAverage
 from tests.strategies import lopsided_study, started, with_strategies
 from tests.studies import tiny_spec
 
@@ -33,7 +33,7 @@ def spec(tmp_path_factory):
 def test_legacy_adam_gives_the_numbers_of_the_oracles(bias_correction, expected):
     layer = nn.Linear(1, 1, bias=False, dtype=torch.float64)
     nn.init.ones_(layer.weight)
-    setup = Setup(layer)
+    setup = FinetuningPlan(layer)
     legacy_adam.apply(setup, LegacyAdam(bias_correction=bias_correction))
     optimizer = build_optimizer(setup, TrainingConfig(learning_rate=0.1, adam_epsilon=1e-6, weight_decay=0.01))
     values = []
@@ -71,7 +71,7 @@ def test_frozen_parameters_are_left_alone_by_legacy_adam():
 
 
 class Tiny(nn.Module):
-    """An encoder and a head of one weight each, as Setup wants to see them."""
+    """An encoder and a head of one weight each, as FinetuningPlan wants to see them."""
 
     base_model_prefix = "bert"
 
@@ -85,7 +85,7 @@ def test_prior_decay_goes_back_by_the_share_of_the_oracle():
     model = Tiny().double()
     for parameter in model.parameters():
         parameter.data.fill_(0.8)
-    setup = Setup(model, Facts(weight_decayed=frozenset({"bert.weight", "head.weight"})))
+    setup = FinetuningPlan(model, TrainContext(weight_decayed=frozenset({"bert.weight", "head.weight"})))
     prior_decay.apply(setup, PriorDecay(rate=0.01))
     for parameter in model.parameters():
         parameter.data.fill_(1.0)

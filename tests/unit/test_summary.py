@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from bertft_core.evaluation import confusions, majority_scores, summarise
-from bertft_core.evaluation.differences import difference, margin
-from bertft_core.records import ArmSummary, SeedScore, StudyDir, StudySummary
-from bertft_core.training.planning import plan_runs
+from bertft_core.evaluation import confusions, majority_scores, summarize
+from bertft_core.evaluation.differences import difference, gain_over_majority
+from bertft_core.planning.run_specs import plan_runs
+from bertft_core.records import ArmSummary, SeedScore, StudySummary
+from bertft_core.storage import StudyDir
 from tests.records import make_card, make_record, make_study
 
 ACCURACIES = {"features": [0.6, 0.65, 0.55], "full": [0.8, 0.9, 0.85]}
@@ -29,7 +30,7 @@ class Whole:
                 self.records[spec.digest] = make_record(spec, self.card, self.dir, status=status, accuracy=accuracy, error=error)
 
     def summary(self) -> StudySummary:
-        return summarise(self.study, self.card, self.planned, self.records, {}, self.dir.run_dir)
+        return summarize(self.study, self.card, self.planned, self.records, {}, self.dir.run_dir)
 
 
 def _rows(summary, arm, key="best/test/accuracy"):
@@ -252,19 +253,19 @@ def test_pairs_go_by_seed_index_and_what_is_left_out_is_told():
 
 
 def test_the_margin_over_the_constant_predictor_is_told():
-    got = margin(_arm("full", [0.82, 0.81, 0.84]), "best/test/accuracy", 0.5, "the most frequent label", "maximize")
+    got = gain_over_majority(_arm("full", [0.82, 0.81, 0.84]), "best/test/accuracy", 0.5, "the most frequent label", "maximize")
     assert (got.n, got.mean, got.constant_score) == (3, pytest.approx(0.97 / 3), 0.5)
     assert got.sentence == (
         "full is 32.3 points (accuracy, test) above always answering the most frequent label (0.500) over 3 seeds; "
         "95 % interval 28.5 to 36.1; every seed agrees"
     )
-    one = margin(_arm("full", [0.9]), "best/test/accuracy", 0.5, "the most frequent label", "maximize")
+    one = gain_over_majority(_arm("full", [0.9]), "best/test/accuracy", 0.5, "the most frequent label", "maximize")
     assert one.sentence == (
         "full and always answering the most frequent label (0.500) are not compared (accuracy, test): "
         "the one seed it has cannot say how sure it would be"
     )
     assert (one.t_low, one.t_high) == (None, None)
-    assert margin(_arm("full", [None]), "best/test/accuracy", 0.5, "the most frequent label", "maximize") is None
+    assert gain_over_majority(_arm("full", [None]), "best/test/accuracy", 0.5, "the most frequent label", "maximize") is None
 
 
 def test_every_arm_of_a_summary_has_its_margin(tmp_path):

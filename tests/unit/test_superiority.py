@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bertft_core.statistics.superiority import decide, superiority
+from bertft_core.statistics.probability_of_superiority import decide, superiority
 
 
 def _unpaired(first: list[float], second: list[float]) -> float:

@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bertft_core.sweep.report import write_sweep_report
-from bertft_core.sweep.rules import TrialOutcome
+from bertft_core.sweep.search_report import write_sweep_report
+from bertft_core.sweep.trial_rules import TrialOutcome
 from tests.searches import LEARNING_RATES, finished, make_search
 
 HEADINGS = [

@@ -14,15 +14,15 @@ from pyarrow import parquet
 from bertft_core.config import StudyConfig, UserError, parse_study
 from bertft_core.data import hub_data
 from bertft_core.data.alignment import ALIGNMENTS, classification, multi_label, regression
-from bertft_core.data.examples import Place
-from bertft_core.data.prepare import prepare_data
-from bertft_core.data.prepared import open_split
+from bertft_core.data.examples import SourceLocation
+from bertft_core.data.prepare_study_data import prepare_data
+from bertft_core.data.prepared_split import open_split
 from bertft_core.data.sources import read_splits
 from bertft_core.metrics import METRICS
-from bertft_core.records import Finding
+from bertft_core.records import DataFinding
 from tests.encoders import tiny_encoder
 
-HERE = Place("some.csv", 7)
+HERE = SourceLocation("some.csv", 7)
 TEXTS = [f"the film was {word} {i}" for i in range(6) for word in ("good", "bad", "great", "awful")]
 
 
@@ -50,7 +50,7 @@ def study_of(encoder, tmp_path):
 
 @pytest.fixture
 def findings_of(study_of, tmp_path):
-    def find(head: str, **splits: list[Any]) -> dict[tuple[str, str], Finding]:
+    def find(head: str, **splits: list[Any]) -> dict[tuple[str, str], DataFinding]:
         card = prepare_data(study_of(head, **splits), home_dir=tmp_path / "home")
         return {(finding.check, finding.split): finding for finding in card.findings}
 
@@ -85,7 +85,7 @@ def test_a_cell_that_holds_no_labels_is_refused_with_file_and_line(cell):
         multi_label.labels_of(cell, "topics", ";", HERE)
     assert (caught.value.path, caught.value.line) == HERE
     assert "'topics'" in caught.value.problem
-    assert caught.value.todo
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet", "csv"])

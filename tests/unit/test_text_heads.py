@@ -13,16 +13,16 @@ from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
 from bertft_core.config import UserError
-from bertft_core.config.head import HEAD_CONFIGS
+from bertft_core.config.head_settings import HEAD_CONFIGS
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.batching import padded
-from bertft_core.data.prepared import PreparedSplit, open_split
+from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.heads import HEADS, pooling
-from bertft_core.heads.opening import load_model
-from bertft_core.heads.standardising import folded, standardise, target_std
-from bertft_core.heads.work import Work
+from bertft_core.heads.inputs import HeadInputs
+from bertft_core.heads.saved_model import load_model
+from bertft_core.heads.target_scaling import folded, standardise, target_std
 from bertft_core.training.determinism import configure
-from bertft_core.training.forward import Forward
+from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.weights import save_model
 from tests.encoders import KINDS
 from tests.studies import tiny_study
@@ -49,7 +49,7 @@ def cards(family, tmp_path_factory) -> dict[str, Any]:
     return {head: tiny_study(make(head), kind=family, pairs=True, head={"kind": head})[1] for head in HEAD_KINDS}
 
 
-def case(cards: dict[str, Any], kind: str, how: str) -> tuple[Any, PreparedSplit, Forward]:
+def case(cards: dict[str, Any], kind: str, how: str) -> tuple[Any, PreparedSplit, ModelRunner]:
     """A model whose head says something, in evaluation mode; its training data; its forward."""
     card, config = cards[kind], HEAD_CONFIGS[kind](pooling=how)
     torch.manual_seed(5)
@@ -57,7 +57,7 @@ def case(cards: dict[str, Any], kind: str, how: str) -> tuple[Any, PreparedSplit
     for name, parameter in model.named_parameters():
         if not name.startswith(model.base_model_prefix + "."):
             nn.init.normal_(parameter, std=0.5)
-    return model, open_split(card.directory, "train"), Forward(model, config, CPU)
+    return model, open_split(card.directory, "train"), ModelRunner(model, config, CPU)
 
 
 def by_hand(model: Any, split: PreparedSplit, i: int, how: str) -> Tensor:
@@ -106,7 +106,7 @@ def test_logits_and_gradients_of_cls_and_mean_are_those_worked_out_by_hand(cards
 def test_logits_and_mean_loss_of_the_pooler_are_those_of_transformers(cards, kind):
     model, split, forward = case(cards, kind, "pooler")
     assert isinstance(model, type(AutoModelForSequenceClassification.from_config(model.config)))
-    work = forward.work(split, SOME)
+    work = forward.head_inputs(split, SOME)
     logits = forward.logits(split, SOME, work)
     loss = forward.loss_sum(logits, work) / work.n_targets
     gradients = torch.autograd.grad(loss, list(model.parameters()))
@@ -131,8 +131,8 @@ def test_stored_states_give_the_same_logits(cards, kind, how):
     torch.testing.assert_close(forward.logits(split, SOME), expected, atol=1e-5, rtol=0)
 
 
-def states_of(forward: Forward, split: PreparedSplit, i: int) -> Tensor:
-    return forward.states(forward.work(split, np.array([i])))
+def states_of(forward: ModelRunner, split: PreparedSplit, i: int) -> Tensor:
+    return forward.states(forward.head_inputs(split, np.array([i])))
 
 
 @pytest.mark.parametrize("how", ["pooler", "mean"])
@@ -161,7 +161,7 @@ def test_a_standardised_model_answers_in_units_of_the_targets_and_its_saved_weig
     train = Targets(np.array([1000.0, 1300.0, 900.0]))
     mean, std = train.targets.mean(), train.targets.std()
     standardise(model, train)
-    work = forward.work(split, SOME)
+    work = forward.head_inputs(split, SOME)
     before, after = forward.logits(split, SOME, work), standardised.logits(split, SOME, work)
     torch.testing.assert_close(after, before * std + mean, rtol=1e-6, atol=0)
     targets = torch.from_numpy(work.targets)
@@ -205,9 +205,9 @@ def one_card(tmp_path_factory) -> Any:
     return tiny_study(tmp_path_factory.mktemp("one"))[1]
 
 
-def work_of(windows_of: list[int], targets: np.ndarray) -> Work:
+def work_of(windows_of: list[int], targets: np.ndarray) -> HeadInputs:
     lengths = np.ones(sum(windows_of), np.int64)
-    return Work(np.zeros(len(lengths), np.int32), None, lengths, np.array(windows_of), None, len(windows_of), targets)
+    return HeadInputs(np.zeros(len(lengths), np.int32), None, lengths, np.array(windows_of), None, len(windows_of), targets)
 
 
 def test_the_loss_of_labels_is_over_cells_and_that_of_numbers_over_texts():
@@ -250,7 +250,7 @@ def test_a_family_whose_parts_are_not_known_goes_through_its_own_forward(tmp_pat
     torch.manual_seed(5)
     model = HEADS["classification"].build(card.encoder_dir, card.labels, None, HEAD_CONFIGS["classification"]()).eval()
     split = open_split(card.directory, "train")
-    forward = Forward(model, HEAD_CONFIGS["classification"](), CPU)
+    forward = ModelRunner(model, HEAD_CONFIGS["classification"](), CPU)
     assert forward.separable(split)
     expected = forward.logits(split, SOME)
     monkeypatch.delitem(pooling.OWN_POOLING, "distilbert")

@@ -11,13 +11,13 @@ import pytest
 from transformers import AutoTokenizer
 
 from bertft_core.config import UserError, parse_study
-from bertft_core.config.data import FileData, HubData
+from bertft_core.config.data_settings import FileData, HubData
 from bertft_core.data import hub_data
 from bertft_core.data.alignment import token_classification
 from bertft_core.data.alignment.tags import trained_scheme
-from bertft_core.data.examples import Place
-from bertft_core.data.prepare import prepare_data
-from bertft_core.data.prepared import open_split
+from bertft_core.data.examples import SourceLocation
+from bertft_core.data.prepare_study_data import prepare_data
+from bertft_core.data.prepared_split import open_split
 from bertft_core.data.sources import read_splits
 from tests.encoders import tiny_encoder
 from tests.studies import tiny_tagged_study
@@ -109,7 +109,7 @@ def test_a_malformed_row_is_refused_with_file_and_line(tmp_path, name):
     assert (error.path, error.line) == (str(tmp_path / "train.jsonl"), 2)
     assert found in error.found
     assert error.expected
-    assert error.todo
+    assert error.hint
 
 
 @pytest.mark.parametrize(("ending", "between"), [(".csv", ","), (".tsv", "\t")])
@@ -125,7 +125,7 @@ def test_a_tag_that_cannot_be_read_has_the_line_of_its_word(tmp_path):
     assert error.line == 10
     assert "in the scheme iob2: the tag 'X-THING' has the unknown prefix 'X'" in error.problem
     assert error.expected == "'O' or B-TYPE, I-TYPE"
-    assert "data.scheme" in error.todo
+    assert "data.scheme" in error.hint
 
 
 def test_a_type_that_is_never_in_train_has_the_line_of_its_word(tmp_path):
@@ -133,11 +133,11 @@ def test_a_type_that_is_never_in_train_has_the_line_of_its_word(tmp_path):
     assert error.problem == "the tag 'B-ORG' occurs in validation but never in train"
     assert (error.path, error.line) == (str(tmp_path / "validation.conll"), 3)
     assert "B-THING" in error.expected
-    assert "take it out of validation" in error.todo
+    assert "take it out of validation" in error.hint
 
 
 def test_a_near_miss_is_told(tmp_path):
-    assert refusal(data_of(tmp_path, IOB2, "film B-THINGS\n")).todo == "did you mean 'THING'?"
+    assert refusal(data_of(tmp_path, IOB2, "film B-THINGS\n")).hint == "did you mean 'THING'?"
 
 
 def test_an_inside_tag_that_only_another_split_has_is_no_mistake(tmp_path):
@@ -163,7 +163,7 @@ def test_a_training_set_with_nothing_to_tell_apart_is_refused(tmp_path, train, s
 def test_entity_tags_are_not_plain(tmp_path):
     error = refusal(data_of(tmp_path, IOB2, scheme="plain"))
     assert error.problem == "the tags mark entities, but data.scheme is plain"
-    assert error.todo == "set data.scheme to iob2"
+    assert error.hint == "set data.scheme to iob2"
 
 
 # Repairs and conversions
@@ -314,8 +314,8 @@ def test_numbers_of_the_hub_become_their_names(monkeypatch):
 def test_words_without_tags_are_read_for_predicting(tmp_path, encoder_dir):
     data = data_of(tmp_path, IOB2)
     read = token_classification.reader(data, labelled=False)
-    from_rows = read("one", (["a", "film"], None), Place("x", 3))
-    from_conll = read("two", (("a", "film"), None, (3, 4)), Place("x", 3))
+    from_rows = read("one", (["a", "film"], None), SourceLocation("x", 3))
+    from_conll = read("two", (("a", "film"), None, (3, 4)), SourceLocation("x", 3))
     assert (from_rows.label, from_rows.texts, from_conll.lines) == (None, ("a", "film"), (3, 4))
     tokenizer = AutoTokenizer.from_pretrained(encoder_dir)
     table = token_classification.tokenise(tokenizer, [from_rows, from_conll], ("O", "B-X", "I-X"), data, True)

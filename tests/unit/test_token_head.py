@@ -11,21 +11,21 @@ import torch
 from torch import nn
 from transformers import AutoModelForTokenClassification
 
-from bertft_core.config.head import TokenClassificationHead
-from bertft_core.config.training import TrainingConfig
-from bertft_core.data.prepared import open_split
+from bertft_core.config.head_settings import TokenClassificationHead
+from bertft_core.config.training_settings import TrainingConfig
+from bertft_core.data.prepared_split import open_split
 from bertft_core.heads import token_classification
 from bertft_core.heads.crf import CRF
 from bertft_core.heads.crf import FILE as CRF_FILE
-from bertft_core.heads.opening import load_model
+from bertft_core.heads.saved_model import load_model
 from bertft_core.metrics import METRICS
 from bertft_core.metrics.tag_schemes import allowed_transitions, violations
-from bertft_core.records.predictions import read_predictions
-from bertft_core.strategies.setup import Setup
+from bertft_core.storage.predictions import read_predictions
+from bertft_core.strategies.plan import FinetuningPlan
 from bertft_core.training.determinism import configure
-from bertft_core.training.forward import Forward
+from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.optimizer import build_optimizer, decayed_names
-from bertft_core.training.run import train_run
+from bertft_core.training.train_run import train_run
 from tests.encoders import KINDS
 from tests.studies import tiny_spec, tiny_tagged_study
 
@@ -83,8 +83,8 @@ def plain_words(model, split, i, which):
 def test_words_have_the_logits_of_their_pieces_in_the_plain_model(case, which):
     model, split, _ = case
     expected = [plain_words(model, split, i, which) for i in INDICES]
-    forward = Forward(model, HEADS[which], CPU)
-    work = forward.work(split, INDICES)
+    forward = ModelRunner(model, HEADS[which], CPU)
+    work = forward.head_inputs(split, INDICES)
     assert work.n_targets == sum(map(len, expected))
     rows = forward.head.outputs(model, forward.logits(split, INDICES, work), work, HEADS[which])
     for row, words in zip(rows, expected, strict=True):
@@ -119,8 +119,8 @@ def test_the_loss_is_transformers_own_with_labels_on_first_pieces_of_owners(case
     expected.backward()
     gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
-    forward = Forward(model, HEADS[which], CPU)
-    work = forward.work(split, INDICES)
+    forward = ModelRunner(model, HEADS[which], CPU)
+    work = forward.head_inputs(split, INDICES)
     loss = forward.loss_sum(forward.logits(split, INDICES, work), work)
     loss.backward()
     assert work.n_targets == n_words
@@ -135,8 +135,8 @@ def test_the_loss_is_transformers_own_with_labels_on_first_pieces_of_owners(case
 
 def test_the_crf_reads_whole_sentences_and_obeys_the_scheme(case):
     model, split, labels = case
-    forward = Forward(model, WITH_CRF, CPU)
-    work = forward.work(split, INDICES)
+    forward = ModelRunner(model, WITH_CRF, CPU)
+    work = forward.head_inputs(split, INDICES)
     logits = forward.logits(split, INDICES, work)
     loss = forward.loss_sum(logits, work)
     words = [plain_words(model, split, i, "first") for i in INDICES]
@@ -161,10 +161,10 @@ def test_the_crf_reads_whole_sentences_and_obeys_the_scheme(case):
 @pytest.mark.parametrize("which", HEADS)
 def test_the_head_behind_stored_states_gives_the_same_logits(case, which):
     model, split, _ = case
-    forward = Forward(model, HEADS[which], CPU)
+    forward = ModelRunner(model, HEADS[which], CPU)
     assert forward.separable(split)
     expected = forward.logits(split, INDICES)
-    states = [forward.states(forward.work(split, np.array([i]))) for i in range(split.n)]
+    states = [forward.states(forward.head_inputs(split, np.array([i]))) for i in range(split.n)]
     starts = np.concatenate([[0], np.cumsum([len(of) for of in states])])
     forward.features = {split.name: (torch.cat(states), starts)}
     torch.testing.assert_close(forward.logits(split, INDICES), expected, atol=1e-5, rtol=0)
@@ -174,7 +174,7 @@ def test_the_head_behind_stored_states_gives_the_same_logits(case, which):
 def test_a_family_that_is_not_known_goes_through_its_own_forward(case, monkeypatch):
     model, split, _ = case
     model.set_attn_implementation("eager")
-    forward = Forward(model, HEADS["mean"], CPU)
+    forward = ModelRunner(model, HEADS["mean"], CPU)
     expected = forward.logits(split, INDICES)
     monkeypatch.setattr(token_classification, "FAMILIES", frozenset())
     forward.use_packed_attention(False)
@@ -203,7 +203,7 @@ def test_the_crf_learns_at_the_common_rate_without_decay(case):
     assert names == {"crf.start", "crf.end", "crf.transitions"}
     assert decayed_names(model).isdisjoint(names)
     assert "classifier.weight" in decayed_names(model)
-    optimizer = build_optimizer(Setup(model), TrainingConfig(weight_decay=0.1))
+    optimizer = build_optimizer(FinetuningPlan(model), TrainingConfig(weight_decay=0.1))
     decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
     assert {decay[id(p)] for name, p in model.named_parameters() if name in names} == {0.0}
     assert len({group["lr"] for group in optimizer.param_groups}) == 1

@@ -10,13 +10,14 @@ import pytest
 
 from bertft_core.config import UserError
 from bertft_core.config.base import Frozen
-from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudyDir, StudySummary, SweepResult, upgrade
-from bertft_core.records.damage import find_damage
+from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary, SweepResult
 from bertft_core.records.probe_record import ProbeRecord
-from bertft_core.records.store import checked_record, checked_values, read_record, write_record
-from bertft_core.records.verification import Verification
-from flows.cli import main
-from tasks.holding import refuse_older
+from bertft_core.records.verification_record import Verification
+from bertft_core.storage import StudyDir, upgrade
+from bertft_core.storage.damage import find_damage
+from bertft_core.storage.study_dir import checked_record, checked_values, read_record, write_record
+from flows.cli.app import main
+from tasks.study_lock import refuse_older
 from tests.records import make_card, make_spec, make_study
 
 KEPT = Path(__file__).parents[1] / "assets" / "study-0.1"

@@ -6,12 +6,13 @@ import pytest
 from mlflow import MlflowClient
 
 from bertft_core.config import UserError
-from bertft_core.records.verification import Finding, RunVerdict, Verification, write_verification
-from tasks.mlflow_store import open_store
-from tasks.verdicts import log_verdicts, open_existing, study_run_of, tag_run
+from bertft_core.records.verification_record import RunVerdict, VerdictFinding, Verification
+from bertft_core.storage.verification_file import write_verification
+from tasks.tracking.mlflow_store import open_store
+from tasks.tracking.verdicts import log_verdicts, open_existing, study_run_of, tag_run
 
 
-def verdict(finding: Finding) -> RunVerdict:
+def verdict(finding: VerdictFinding) -> RunVerdict:
     return RunVerdict(
         run_digest="d" * 64,
         title="full · seed 000",
@@ -23,7 +24,7 @@ def verdict(finding: Finding) -> RunVerdict:
     )
 
 
-BITWISE = verdict(Finding(verdict="bitwise"))
+BITWISE = verdict(VerdictFinding(verdict="bitwise"))
 
 
 def test_no_store_is_told_and_none_is_made(tmp_path):
@@ -44,7 +45,7 @@ def test_the_newest_verdict_stands_alone_and_a_missing_run_is_named(tmp_path):
     parent = client.create_run(experiment, tags={"bertft.study_digest": "s" * 64, "bertft.stage": "study"})
     below = {"bertft.run_digest": "d" * 64, "mlflow.parentRunId": parent.info.run_id}
     run_id = client.create_run(experiment, tags=below).info.run_id
-    apart = Finding(verdict="equal within", largest_difference=0.5, first_step=3, differences=("metrics",))
+    apart = VerdictFinding(verdict="equal within", largest_difference=0.5, first_step=3, differences=("metrics",))
     tag_run(client, run_id, verdict(apart))
     tags = client.get_run(run_id).data.tags
     assert (tags["bertft.verified"], tags["bertft.verified_first_step"]) == ("equal within 0.5", "3")

@@ -12,8 +12,8 @@ import pytest
 from transformers import AutoTokenizer
 
 from bertft_core.config import StudyConfig, UserError, parse_study
-from bertft_core.data.prepare import prepare_data
-from bertft_core.data.prepared import PreparedSplit, open_split
+from bertft_core.data.prepare_study_data import prepare_data
+from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.data.tokenization import encode_windows
 from tests.encoders import KINDS, tiny_encoder
 

@@ -52,7 +52,7 @@ def refused(path: Path, columns=()) -> UserError:
     error = caught.value
     assert error.path == str(path)
     assert error.expected
-    assert error.todo
+    assert error.hint
     return error
 
 
@@ -220,7 +220,7 @@ def test_other_columns_are_chosen_by_name(tmp_path):
 
 
 def test_an_unknown_column_suggests_the_nearest(tmp_path):
-    assert refused(conllu(tmp_path, node("1", "a")), ("form", "upso")).todo == "did you mean 'upos'?"
+    assert refused(conllu(tmp_path, node("1", "a")), ("form", "upso")).hint == "did you mean 'upos'?"
 
 
 @pytest.mark.parametrize(

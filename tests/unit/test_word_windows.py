@@ -10,7 +10,7 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from bertft_core.config.encoder import EncoderConfig
+from bertft_core.config.encoder_settings import EncoderConfig
 from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.data.word_windows import frame_of, lay_out, pieces_of, word_windows
 from tests.encoders import tiny_encoder

@@ -6,13 +6,13 @@ import threading
 
 import pytest
 
-from tasks import writer
-from tasks.writer import AWAY_AFTER, TRIES, Writer
+from tasks.tracking import writer_thread
+from tasks.tracking.writer_thread import AWAY_AFTER, TRIES, Writer
 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    monkeypatch.setattr(writer, "FIRST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(writer_thread, "FIRST_PAUSE_SECONDS", 0.0)
 
 
 class Store:
@@ -77,7 +77,7 @@ def test_a_store_that_is_away_is_not_asked_for_every_job():
 
 
 def test_a_store_that_is_back_is_written_to_again(monkeypatch):
-    monkeypatch.setattr(writer, "AWAY_SECONDS", 0.0)
+    monkeypatch.setattr(writer_thread, "AWAY_SECONDS", 0.0)
     back = Store()
     written(*(Store(n_failures=100) for _ in range(AWAY_AFTER + 2)), back)
     assert back.n_calls == 1
@@ -108,4 +108,4 @@ def test_one_job_that_can_never_be_done_does_not_keep_the_others_from_being_made
 def test_a_store_that_stays_away_is_asked_twice_more_and_not_for_every_job():
     stores = [Store(n_failures=100) for _ in range(20)]
     assert written(*stores, must=stores).problems == ["ConnectionError: the store is away"]
-    assert sum(store.n_calls for store in stores) == TRIES + AWAY_AFTER - 1 + writer.GIVEN_UP_AT_THE_END
+    assert sum(store.n_calls for store in stores) == TRIES + AWAY_AFTER - 1 + writer_thread.GIVEN_UP_AT_THE_END

@@ -7,23 +7,23 @@ from typing import Any
 
 import pyarrow as pa
 
-from bertft_core.config.data import DataConfig
-from bertft_core.data import checks
+from bertft_core.config.data_settings import DataConfig
+from bertft_core.data import findings
 from bertft_core.data.alignment.texts import both_orders, read_text_example, text_columns, text_settings, tokenise_texts
-from bertft_core.data.checks import Check
-from bertft_core.data.examples import Example, Place, RawSplit, ReadExample, label_of
+from bertft_core.data.examples import Example, RawSplit, ReadExample, SourceLocation, label_of
+from bertft_core.data.findings import Check
 from bertft_core.data.labels import agree_on_labels
-from bertft_core.data.prepared import PreparedSplit
-from bertft_core.records import Finding
+from bertft_core.data.prepared_split import PreparedSplit
+from bertft_core.records import DataFinding
 
 CHECKS: tuple[Check, ...] = (
-    checks.find_duplicates,
-    checks.find_conflicts,
-    checks.find_overlap,
-    checks.find_imbalance,
-    checks.find_truncated,
-    checks.find_unknown_pieces,
-    checks.find_very_short,
+    findings.find_duplicates,
+    findings.find_conflicts,
+    findings.find_overlap,
+    findings.find_imbalance,
+    findings.find_truncated,
+    findings.find_unknown_pieces,
+    findings.find_very_short,
 )
 
 
@@ -35,14 +35,16 @@ def columns(data: DataConfig) -> tuple[str, ...]:
 def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
     """Reads a row into an example, labelled or not."""
 
-    def read_example(name: str, cells: tuple[object, ...], place: Place) -> Example:
+    def read_example(name: str, cells: tuple[object, ...], place: SourceLocation) -> Example:
         label = label_of(cells[-1], data.label, place) if labelled else None
         return read_text_example(name, cells, label, data, place)
 
     return read_example
 
 
-def agree(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[dict[str, RawSplit], tuple[str, ...], tuple[Finding, ...]]:
+def agree(
+    splits: Mapping[str, RawSplit], data: DataConfig
+) -> tuple[dict[str, RawSplit], tuple[str, ...], tuple[DataFinding, ...]]:
     """The label names; see `agree_on_labels`."""
     return dict(splits), agree_on_labels(splits, data.labels), ()
 

@@ -9,25 +9,25 @@ import numpy as np
 import pyarrow as pa
 
 from bertft_core.config import UserError
-from bertft_core.config.data import DataConfig
-from bertft_core.data import checks
+from bertft_core.config.data_settings import DataConfig
+from bertft_core.data import findings
 from bertft_core.data.alignment.texts import text_columns
-from bertft_core.data.checks import Check, PreparedData
-from bertft_core.data.examples import Example, Place, RawSplit, ReadExample, shorten, text_of
-from bertft_core.data.prepared import PreparedSplit
+from bertft_core.data.examples import Example, RawSplit, ReadExample, SourceLocation, shorten, text_of
+from bertft_core.data.findings import Check, PreparedData
+from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.tokenization import encode_windows, lists, table_of
 from bertft_core.masking import Vocabulary, fixed_masks
-from bertft_core.records import Finding
+from bertft_core.records import DataFinding
 
 MANY_BLOCKS = 8
 """Blocks of a mean training text from which on an optimizer step holds far more than `batch_size` suggests."""
 
 
-def find_many_blocks(data: PreparedData) -> Iterator[Finding]:
+def find_many_blocks(data: PreparedData) -> Iterator[DataFinding]:
     """Training texts so long that a step reads many blocks for each of its examples."""
     train = data.prepared["train"]
     if train.n_windows > MANY_BLOCKS * train.n:
-        yield Finding(
+        yield DataFinding(
             check="many_blocks",
             split="train",
             count=train.n_windows,
@@ -37,9 +37,9 @@ def find_many_blocks(data: PreparedData) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    checks.find_duplicates,
-    checks.find_overlap,
-    checks.find_unknown_pieces,
+    findings.find_duplicates,
+    findings.find_overlap,
+    findings.find_unknown_pieces,
     find_many_blocks,
 )
 
@@ -53,13 +53,15 @@ def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
     """Reads a row into an example without a label: the text is its own."""
     (column,) = text_columns(data)
 
-    def read_example(name: str, cells: tuple[object, ...], place: Place) -> Example:
+    def read_example(name: str, cells: tuple[object, ...], place: SourceLocation) -> Example:
         return Example(name, (text_of(cells[0], column, place),), None, place.line)
 
     return read_example
 
 
-def agree(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[dict[str, RawSplit], tuple[str, ...], tuple[Finding, ...]]:
+def agree(
+    splits: Mapping[str, RawSplit], data: DataConfig
+) -> tuple[dict[str, RawSplit], tuple[str, ...], tuple[DataFinding, ...]]:
     """There are no labels."""
     return dict(splits), (), ()
 
@@ -105,7 +107,7 @@ def _vocabulary(tokenizer: Any) -> Vocabulary:
             "the encoder's tokenizer has no mask token, so it cannot be trained by masking",
             found=tokenizer.name_or_path,
             expected="a tokenizer with a mask token, such as [MASK]",
-            todo="choose an encoder of the BERT family",
+            hint="choose an encoder of the BERT family",
         )
     known = np.array(sorted(tokenizer.get_vocab().values()))
     size = int(known[-1]) + 1
@@ -119,7 +121,7 @@ def _nothing_to_mask(tokenizer: Any, examples: Sequence[Example]) -> UserError:
         line=examples[0].line,
         found=f"{len(examples)} texts of unknown pieces, the first '{shorten(examples[0].texts[0])}'",
         expected="texts in the language of the encoder",
-        todo=f"choose an encoder with a fitting vocabulary instead of {tokenizer.name_or_path}",
+        hint=f"choose an encoder with a fitting vocabulary instead of {tokenizer.name_or_path}",
     )
 
 

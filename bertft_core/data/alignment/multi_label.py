@@ -10,15 +10,15 @@ import numpy as np
 import pyarrow as pa
 
 from bertft_core.config import UserError
-from bertft_core.config.data import DataConfig
-from bertft_core.data import checks
+from bertft_core.config.data_settings import DataConfig
+from bertft_core.data import findings
 from bertft_core.data.alignment.texts import both_orders, read_text_example, text_columns, text_settings, tokenise_texts
-from bertft_core.data.checks import Check, PreparedData
-from bertft_core.data.examples import Example, Place, RawSplit, ReadExample, label_of, shorten
+from bertft_core.data.examples import Example, RawSplit, ReadExample, SourceLocation, label_of, shorten
+from bertft_core.data.findings import Check, PreparedData
 from bertft_core.data.labels import agree_on_labels
-from bertft_core.data.prepared import PreparedSplit
-from bertft_core.records import Finding
-from bertft_core.records.tables import matrix_column
+from bertft_core.data.prepared_split import PreparedSplit
+from bertft_core.records import DataFinding
+from bertft_core.records.list_columns import matrix_column
 
 
 def columns(data: DataConfig) -> tuple[str, ...]:
@@ -29,14 +29,14 @@ def columns(data: DataConfig) -> tuple[str, ...]:
 def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
     """Reads a row into an example, labelled or not."""
 
-    def read_example(name: str, cells: tuple[object, ...], place: Place) -> Example:
+    def read_example(name: str, cells: tuple[object, ...], place: SourceLocation) -> Example:
         label = labels_of(cells[-1], data.label, data.label_separator, place) if labelled else None
         return read_text_example(name, cells, label, data, place)
 
     return read_example
 
 
-def labels_of(value: object, column: str, separator: str, place: Place) -> tuple[str, ...]:
+def labels_of(value: object, column: str, separator: str, place: SourceLocation) -> tuple[str, ...]:
     """The different labels of a cell, sorted: a list of them, or a text with `separator` between them.
 
     An empty list or text means that no label is on. Raises `UserError` for a missing cell and for a list or text with an
@@ -51,7 +51,7 @@ def labels_of(value: object, column: str, separator: str, place: Place) -> tuple
     return tuple(sorted({label_of(part, column, place) for part in parts}))
 
 
-def _present(value: object, column: str, place: Place) -> object:
+def _present(value: object, column: str, place: SourceLocation) -> object:
     if value is None:
         raise UserError(
             f"the labels in column '{column}' are missing",
@@ -59,12 +59,14 @@ def _present(value: object, column: str, place: Place) -> object:
             line=place.line,
             found=shorten(repr(value)),
             expected="a list of labels, or a text with data.label_separator between them",
-            todo="write an empty list or an empty text where no label is on",
+            hint="write an empty list or an empty text where no label is on",
         )
     return value
 
 
-def agree(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[dict[str, RawSplit], tuple[str, ...], tuple[Finding, ...]]:
+def agree(
+    splits: Mapping[str, RawSplit], data: DataConfig
+) -> tuple[dict[str, RawSplit], tuple[str, ...], tuple[DataFinding, ...]]:
     """The label names; see `agree_on_labels`."""
     return dict(splits), agree_on_labels(splits, data.labels), ()
 
@@ -99,7 +101,7 @@ def counts(examples: Sequence[Example], labels: tuple[str, ...]) -> dict[str, in
     return {label: found[label] for label in labels}
 
 
-def find_constant_labels(data: PreparedData) -> Iterator[Finding]:
+def find_constant_labels(data: PreparedData) -> Iterator[DataFinding]:
     """Labels that are on for no example of a split, or for all: there is nothing to learn of them, or to score."""
     for name, split in data.raw.items():
         n, on = len(split.examples), counts(split.examples, data.labels)
@@ -107,7 +109,7 @@ def find_constant_labels(data: PreparedData) -> Iterator[Finding]:
         for check, constant, word in (("never_on", never, "no"), ("always_on", always, "every")):
             if constant:
                 verb = "is" if len(constant) == 1 else "are"
-                yield Finding(
+                yield DataFinding(
                     check=check,
                     split=name,
                     count=len(constant),
@@ -116,11 +118,11 @@ def find_constant_labels(data: PreparedData) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    checks.find_duplicates,
-    checks.find_conflicts,
-    checks.find_overlap,
+    findings.find_duplicates,
+    findings.find_conflicts,
+    findings.find_overlap,
     find_constant_labels,
-    checks.find_truncated,
-    checks.find_unknown_pieces,
-    checks.find_very_short,
+    findings.find_truncated,
+    findings.find_unknown_pieces,
+    findings.find_very_short,
 )

@@ -12,16 +12,16 @@ import numpy as np
 import pyarrow as pa
 
 from bertft_core.config import UserError
-from bertft_core.config.data import DataConfig
-from bertft_core.data import checks
-from bertft_core.data.alignment.answers import agree_on_answers, answers_of
-from bertft_core.data.checks import Check, PreparedData
-from bertft_core.data.examples import Answer, Example, Place, RawSplit, ReadExample, is_unicode, shorten, text_of
-from bertft_core.data.prepared import PreparedSplit
+from bertft_core.config.data_settings import DataConfig
+from bertft_core.data import findings
+from bertft_core.data.alignment.answer_checks import agree_on_answers, answers_of
+from bertft_core.data.examples import Answer, Example, RawSplit, ReadExample, SourceLocation, is_unicode, shorten, text_of
+from bertft_core.data.findings import Check, PreparedData
+from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.question_windows import question_lengths, question_windows, targets_of, text_read, without_spaces
 from bertft_core.data.readers.squad import parse_answers
 from bertft_core.data.tokenization import Encoded, lists, table_of
-from bertft_core.records import Finding
+from bertft_core.records import DataFinding
 
 ANSWERABLE, UNANSWERABLE = "answerable", "unanswerable"
 UNEQUAL_SHARES = 0.1
@@ -36,7 +36,7 @@ def columns(data: DataConfig) -> tuple[str, ...]:
 def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
     """Reads a row into a question, with its answers if labelled; `data.id: null` names the questions by their place."""
 
-    def read_example(name: str, cells: tuple[object, ...], place: Place) -> Example:
+    def read_example(name: str, cells: tuple[object, ...], place: SourceLocation) -> Example:
         key, question, context, answers = cells
         read = text_of(context, data.context, place)
         return Example(
@@ -50,7 +50,7 @@ def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
     return read_example
 
 
-def _id_of(value: object, column: str, place: Place) -> str:
+def _id_of(value: object, column: str, place: SourceLocation) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, str) and value.strip() and is_unicode(value):
@@ -61,11 +61,11 @@ def _id_of(value: object, column: str, place: Place) -> str:
         line=place.line,
         found=shorten(repr(value)),
         expected="a text or a whole number",
-        todo="name the question, or set data.id to null: then questions are named by their place",
+        hint="name the question, or set data.id to null: then questions are named by their place",
     )
 
 
-def _read_answers(value: object, place: Place) -> tuple[Answer, ...]:
+def _read_answers(value: object, place: SourceLocation) -> tuple[Answer, ...]:
     if not isinstance(value, tuple):  # the SQuAD reader has read them already
         if isinstance(value, str):  # a cell of a CSV or TSV file
             with contextlib.suppress(ValueError, RecursionError):  # what is no JSON is no list of answers either
@@ -74,7 +74,9 @@ def _read_answers(value: object, place: Place) -> tuple[Answer, ...]:
     return tuple(Answer(text, start) for text, start in value)
 
 
-def agree(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[dict[str, RawSplit], tuple[str, ...], tuple[Finding, ...]]:
+def agree(
+    splits: Mapping[str, RawSplit], data: DataConfig
+) -> tuple[dict[str, RawSplit], tuple[str, ...], tuple[DataFinding, ...]]:
     """Every answer stands where it says, ids are unique; the labels say whether training questions may be unanswerable.
 
     Raises `UserError` with file and line; see `answers.agree_on_answers`.
@@ -154,7 +156,7 @@ def _refuse_long_questions(lengths: Sequence[int], examples: Sequence[Example], 
                 line=example.line,
                 found=f"{length} word pieces: {shorten(example.texts[0])}",
                 expected=f"at most {limit} word pieces",
-                todo="shorten the question, or raise data.max_question_length"
+                hint="shorten the question, or raise data.max_question_length"
                 if limit == data.max_question_length
                 else "shorten the question, raise data.max_length, or lower data.doc_stride",
             )
@@ -172,7 +174,7 @@ def counts(examples: Sequence[Example], labels: tuple[str, ...]) -> dict[str, in
     return {label: counted[label] for label in labels}
 
 
-def find_shared_contexts(data: PreparedData) -> Iterator[Finding]:
+def find_shared_contexts(data: PreparedData) -> Iterator[DataFinding]:
     """Questions about a context that an earlier split has too: scores on them are too good."""
     seen: dict[tuple[str, ...], str] = {}
     for name, split in data.raw.items():
@@ -180,17 +182,17 @@ def find_shared_contexts(data: PreparedData) -> Iterator[Finding]:
         shared = [(example, seen[key]) for example, key in zip(split.examples, keys, strict=True) if key in seen]
         if shared:
             others = ", ".join(dict.fromkeys(other for _, other in shared))
-            yield Finding(
+            yield DataFinding(
                 check="overlap",
                 split=name,
                 count=len(shared),
                 message=f"{_questions(len(shared))} of {name} about contexts that {others} has too",
-                examples=tuple(_place(split, example, example.texts[0]) for example, _ in shared[: checks.N_SHOWN]),
+                examples=tuple(_place(split, example, example.texts[0]) for example, _ in shared[: findings.N_SHOWN]),
             )
         seen |= {key: name for key in keys if key not in seen}
 
 
-def find_inexpressible(data: PreparedData) -> Iterator[Finding]:
+def find_inexpressible(data: PreparedData) -> Iterator[DataFinding]:
     """Answers that no run of word pieces reads as: they begin or end inside a piece, or are too long for a window."""
     for name, split in data.raw.items():
         read = data.prepared[name].table["answer_read"].to_pylist()
@@ -200,32 +202,32 @@ def find_inexpressible(data: PreparedData) -> Iterator[Finding]:
             if text is not None and text != answers_of(example)[0].text.strip()
         ]
         if other:
-            yield Finding(
+            yield DataFinding(
                 check="inexpressible_answers",
                 split=name,
                 count=len(other),
                 message=f"no run of word pieces in a window reads as the answer of {_questions(len(other))} of {name}",
                 examples=tuple(
                     _place(split, example, f"{answers_of(example)[0].text!r} is read as {text!r}")
-                    for example, text in other[: checks.N_SHOWN]
+                    for example, text in other[: findings.N_SHOWN]
                 ),
             )
 
 
-def find_several_answers(data: PreparedData) -> Iterator[Finding]:
+def find_several_answers(data: PreparedData) -> Iterator[DataFinding]:
     """Training questions with different answers: all count when scored, one is trained."""
     several = [e for e in data.raw["train"].examples if len(set(answers_of(e))) > 1]
     if several:
-        yield Finding(
+        yield DataFinding(
             check="several_answers",
             split="train",
             count=len(several),
             message=f"{_questions(len(several))} of train with several answers, of which the first is trained",
-            examples=tuple(_place(data.raw["train"], e, e.texts[0]) for e in several[: checks.N_SHOWN]),
+            examples=tuple(_place(data.raw["train"], e, e.texts[0]) for e in several[: findings.N_SHOWN]),
         )
 
 
-def find_unequal_shares(data: PreparedData) -> Iterator[Finding]:
+def find_unequal_shares(data: PreparedData) -> Iterator[DataFinding]:
     """Splits with another share of unanswerable questions than the validation set, on which the null threshold is tuned."""
     if UNANSWERABLE not in data.labels:
         return
@@ -233,7 +235,7 @@ def find_unequal_shares(data: PreparedData) -> Iterator[Finding]:
     shares = {name: n / len(data.raw[name].examples) for name, n in n_null.items()}
     for name, share in shares.items():
         if abs(share - shares["validation"]) > UNEQUAL_SHARES:
-            yield Finding(
+            yield DataFinding(
                 check="unanswerable_share",
                 split=name,
                 count=n_null[name],
@@ -243,12 +245,12 @@ def find_unequal_shares(data: PreparedData) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
-    checks.find_duplicates,
+    findings.find_duplicates,
     find_shared_contexts,
     find_inexpressible,
     find_several_answers,
     find_unequal_shares,
-    checks.find_unknown_pieces,
+    findings.find_unknown_pieces,
 )
 
 

@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 
 from bertft_core.config import UserError
-from bertft_core.config.data import DataConfig
-from bertft_core.data import checks
+from bertft_core.config.data_settings import DataConfig
+from bertft_core.data import findings
 from bertft_core.data.alignment.texts import both_orders, read_text_example, text_columns, text_settings, tokenise_texts
-from bertft_core.data.checks import Check, PreparedData
-from bertft_core.data.examples import Example, Place, RawSplit, ReadExample, shorten
-from bertft_core.data.prepared import PreparedSplit
-from bertft_core.records import Finding
+from bertft_core.data.examples import Example, RawSplit, ReadExample, SourceLocation, shorten
+from bertft_core.data.findings import Check, PreparedData
+from bertft_core.data.prepared_split import PreparedSplit
+from bertft_core.records import DataFinding
 
 MAX_IQRS = 5.0
 """How many interquartile ranges of train a target may lie beyond its quartiles."""
@@ -37,14 +37,14 @@ def columns(data: DataConfig) -> tuple[str, ...]:
 def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
     """Reads a row into an example, labelled or not."""
 
-    def read_example(name: str, cells: tuple[object, ...], place: Place) -> Example:
+    def read_example(name: str, cells: tuple[object, ...], place: SourceLocation) -> Example:
         label = number_of(cells[-1], data.label, place) if labelled else None
         return read_text_example(name, cells, label, data, place)
 
     return read_example
 
 
-def number_of(value: object, column: str, place: Place) -> float:
+def number_of(value: object, column: str, place: SourceLocation) -> float:
     """A cell that must be a finite number, or a text that is one: digits with a decimal point, as Python and JSON write it.
 
     A number beyond `LARGEST` is refused too.
@@ -64,11 +64,13 @@ def number_of(value: object, column: str, place: Place) -> float:
         line=place.line,
         found=shorten(repr(value)),
         expected="a number such as 3, -0.5 or 2e3",
-        todo="correct it or remove the example",
+        hint="correct it or remove the example",
     )
 
 
-def agree(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[dict[str, RawSplit], tuple[str, ...], tuple[Finding, ...]]:
+def agree(
+    splits: Mapping[str, RawSplit], data: DataConfig
+) -> tuple[dict[str, RawSplit], tuple[str, ...], tuple[DataFinding, ...]]:
     """No labels; raises `UserError` when the numbers of the training set are all the same, or so to a model."""
     train = splits["train"]
     if len({example.label for example in train.examples}) == 1:
@@ -78,7 +80,7 @@ def agree(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[dict[str, R
             line=train.examples[0].line,
             found=f"all {len(train.examples)} examples have {train.examples[0].label}",
             expected="examples with different numbers",
-            todo="check data.label, or add examples with another number",
+            hint="check data.label, or add examples with another number",
         )
     _refuse_blurred(train)
     return dict(splits), (), ()
@@ -96,7 +98,7 @@ def _refuse_blurred(train: RawSplit) -> None:
             line=train.examples[0].line,
             found=f"a standard deviation of {spread:.3g}; at {largest:.6g} single precision has steps of {step:.3g}",
             expected=f"a standard deviation of {FEWEST_STEPS} such steps or more",
-            todo="subtract a constant such as the mean from the column, or give it in another unit",
+            hint="subtract a constant such as the mean from the column, or give it in another unit",
         )
 
 
@@ -125,7 +127,7 @@ def counts(examples: Sequence[Example], labels: tuple[str, ...]) -> dict[str, in
     return {}
 
 
-def find_beyond_train(data: PreparedData) -> Iterator[Finding]:
+def find_beyond_train(data: PreparedData) -> Iterator[DataFinding]:
     """Numbers to predict that lie outside those learned from."""
     learned = _targets(data.raw["train"].examples)
     low, high = learned.min(), learned.max()
@@ -133,26 +135,26 @@ def find_beyond_train(data: PreparedData) -> Iterator[Finding]:
         targets = _targets(split.examples)
         outside = np.flatnonzero((targets < low) | (targets > high))
         if len(outside):
-            yield Finding(
+            yield DataFinding(
                 check="beyond_train",
                 split=name,
                 count=len(outside),
                 message=f"{len(outside)} of the {len(targets)} numbers of {name} ({targets.min():g} to {targets.max():g})"
                 f" lie outside those of train ({low:g} to {high:g})",
-                examples=checks.places(split, (split.examples[i] for i in outside)),
+                examples=findings.places(split, (split.examples[i] for i in outside)),
             )
 
 
-def find_constant_targets(data: PreparedData) -> Iterator[Finding]:
+def find_constant_targets(data: PreparedData) -> Iterator[DataFinding]:
     """A set to be scored on with one number only: nothing correlates with it."""
     for name, split in data.raw.items():
         targets = _targets(split.examples)
         if name != "train" and targets.min() == targets.max():
             message = f"all {len(targets)} numbers of {name} are {targets[0]:g}: every correlation is 0 there, and r2 is absent"
-            yield Finding(check="constant_numbers", split=name, count=len(targets), message=message)
+            yield DataFinding(check="constant_numbers", split=name, count=len(targets), message=message)
 
 
-def find_outliers(data: PreparedData) -> Iterator[Finding]:
+def find_outliers(data: PreparedData) -> Iterator[DataFinding]:
     """Numbers so far from the others that their squared errors drown the rest: a slip of the pen, or another unit."""
     lower, upper = np.percentile(_targets(data.raw["train"].examples), [25, 75])
     margin = MAX_IQRS * (upper - lower)
@@ -160,26 +162,26 @@ def find_outliers(data: PreparedData) -> Iterator[Finding]:
         targets = _targets(split.examples)
         far = np.flatnonzero((targets < lower - margin) | (targets > upper + margin))
         if len(far) and margin > 0:
-            yield Finding(
+            yield DataFinding(
                 check="outliers",
                 split=name,
                 count=len(far),
                 message=f"{len(far)} of the {len(targets)} numbers of {name} lie more than {MAX_IQRS:g} interquartile ranges"
                 f" beyond the quartiles of train ({lower:g} and {upper:g})",
-                examples=checks.places(split, (split.examples[i] for i in far)),
+                examples=findings.places(split, (split.examples[i] for i in far)),
             )
 
 
 CHECKS: tuple[Check, ...] = (
-    checks.find_duplicates,
-    checks.find_conflicts,
-    checks.find_overlap,
+    findings.find_duplicates,
+    findings.find_conflicts,
+    findings.find_overlap,
     find_beyond_train,
     find_constant_targets,
     find_outliers,
-    checks.find_truncated,
-    checks.find_unknown_pieces,
-    checks.find_very_short,
+    findings.find_truncated,
+    findings.find_unknown_pieces,
+    findings.find_very_short,
 )
 
 

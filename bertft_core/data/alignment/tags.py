@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 
 from bertft_core.config import UserError
-from bertft_core.config.data import DataConfig
-from bertft_core.data.checks import N_SHOWN
-from bertft_core.data.examples import Example, Place, RawSplit, did_you_mean, shorten
+from bertft_core.config.data_settings import DataConfig
+from bertft_core.data.examples import Example, RawSplit, SourceLocation, did_you_mean, shorten
+from bertft_core.data.findings import N_SHOWN
 from bertft_core.metrics import tag_schemes
-from bertft_core.records import Finding
+from bertft_core.records import DataFinding
 
 Tags = tuple[str, ...]
 
@@ -21,7 +21,7 @@ def trained_scheme(data: DataConfig) -> str:
     return data.train_scheme or ("iob2" if data.scheme == "iob1" else data.scheme)
 
 
-def refuse_unreadable(words: Sequence[str], tags: Tags, lines: Sequence[int], data: DataConfig, place: Place) -> None:
+def refuse_unreadable(words: Sequence[str], tags: Tags, lines: Sequence[int], data: DataConfig, place: SourceLocation) -> None:
     """Raise `UserError` at the first tag that cannot be read in `data.scheme`."""
     for position, message in tag_schemes.unreadable(tags, data.scheme):
         raise UserError(
@@ -30,7 +30,7 @@ def refuse_unreadable(words: Sequence[str], tags: Tags, lines: Sequence[int], da
             line=lines[position],
             found=f"'{tags[position]}' at word {position + 1} of the sentence, '{shorten(words[position], 40)}'",
             expected=_readable(data.scheme),
-            todo="correct the tag, or set data.scheme to what the tags are (plain for tags that mark no entities)",
+            hint="correct the tag, or set data.scheme to what the tags are (plain for tags that mark no entities)",
         )
 
 
@@ -39,7 +39,7 @@ def _readable(scheme: str) -> str:
     return "'O' or " + ", ".join(f"{letter}-TYPE" for letter in letters) if letters else "a tag"
 
 
-def repair_and_convert(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[dict[str, RawSplit], tuple[Finding, ...]]:
+def repair_and_convert(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[dict[str, RawSplit], tuple[DataFinding, ...]]:
     """The splits with valid tags in the scheme that is trained on, and what had to be changed to get there.
 
     Raises `UserError` at the first invalid tag where `data.invalid_tags` is 'refuse'.
@@ -56,7 +56,7 @@ def repair_and_convert(splits: Mapping[str, RawSplit], data: DataConfig) -> tupl
     return converted, tuple(findings)
 
 
-def _repairs(name: str, split: RawSplit, data: DataConfig) -> Iterator[Finding]:
+def _repairs(name: str, split: RawSplit, data: DataConfig) -> Iterator[DataFinding]:
     places: list[tuple[Example, int, str]] = []
     n_words = n_sentences = 0
     for example in split.examples:
@@ -69,12 +69,12 @@ def _repairs(name: str, split: RawSplit, data: DataConfig) -> Iterator[Finding]:
                 line=example.lines[position],
                 found=f"{example.label_names[position]} at word {position + 1} of the sentence, '{example.texts[position]}'",
                 expected=f"tags that are valid in {data.scheme}",
-                todo="correct the tags, set data.scheme to theirs, or data.invalid_tags to repair",
+                hint="correct the tags, set data.scheme to theirs, or data.invalid_tags to repair",
             )
         places += [(example, position, faults[position]) for position in sorted(faults)][: N_SHOWN - len(places)]
         n_words, n_sentences = n_words + len(faults), n_sentences + bool(faults)
     if places:
-        yield Finding(
+        yield DataFinding(
             check="repaired_tags",
             split=name,
             count=n_words,
@@ -94,14 +94,14 @@ def _hint(split: RawSplit, scheme: str) -> str:
 
 def _merged(
     name: str, split: RawSplit, before: Sequence[Tags], after: Sequence[Tags], source: str, target: str
-) -> Iterator[Finding]:
+) -> Iterator[DataFinding]:
     """IO cannot show where an entity ends and the next of its type begins."""
     if source == target or target != "io":
         return
     lost = [len(tag_schemes.read(b, source)) - len(tag_schemes.read(a, target)) for b, a in zip(before, after, strict=True)]
     if any(lost):
         places = [e for e, n in zip(split.examples, lost, strict=True) if n][:N_SHOWN]
-        yield Finding(
+        yield DataFinding(
             check="merged_entities",
             split=name,
             count=sum(lost),
@@ -130,7 +130,7 @@ def agree_on_tags(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[str
             line=train.examples[0].line,
             found=f"all words of {len(train.examples)} sentences are '{train.examples[0].label_names[0]}'",
             expected="at least two different tags",
-            todo="check data.tags and data.scheme, or add tagged sentences",
+            hint="check data.tags and data.scheme, or add tagged sentences",
         )
     if scheme == "plain" and tag_schemes.scheme_of(labels) != "plain":
         raise UserError(
@@ -139,7 +139,7 @@ def agree_on_tags(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[str
             line=train.examples[0].line,
             found=f"the tags {shorten(', '.join(labels), 120)}",
             expected="tags that are not all 'O' or B-TYPE, I-TYPE, E-TYPE, S-TYPE",
-            todo=f"set data.scheme to {tag_schemes.scheme_of(labels)}",
+            hint=f"set data.scheme to {tag_schemes.scheme_of(labels)}",
         )
     known = tag_schemes.labels_of(learned, scheme)
     for name, split in splits.items():
@@ -157,19 +157,19 @@ def _given(labels: tuple[str, ...], scheme: str) -> tuple[str, ...]:
     if scheme == "plain":
         return labels
     for _, message in tag_schemes.unreadable(labels, scheme):
-        raise UserError(f"data.labels: {message}", found=shorten(", ".join(labels), 120), todo="correct data.labels")
+        raise UserError(f"data.labels: {message}", found=shorten(", ".join(labels), 120), hint="correct data.labels")
     wanted = tag_schemes.labels_of(_kinds(labels, scheme), scheme)
     if set(labels) != set(wanted):
         raise UserError(
             f"data.labels are not all tags of their types in the scheme {scheme}",
             found=shorten(", ".join(labels), 120),
             expected=shorten(", ".join(wanted), 120),
-            todo="name all of them, or take data.labels out",
+            hint="name all of them, or take data.labels out",
         )
     return labels
 
 
-def _refuse_others(split: RawSplit, known: Sequence[str], what: str, expected: Sequence[str], todo: str) -> None:
+def _refuse_others(split: RawSplit, known: Sequence[str], what: str, expected: Sequence[str], hint: str) -> None:
     among = set(known)
     for example in split.examples:
         for position, tag in enumerate(example.label_names):
@@ -180,7 +180,7 @@ def _refuse_others(split: RawSplit, known: Sequence[str], what: str, expected: S
                     line=example.lines[position],
                     found=f"'{tag}' at word {position + 1} of the sentence, '{shorten(example.texts[position], 40)}'",
                     expected=f"one of {shorten(', '.join(expected), 200)}",
-                    todo=_nearest(tag, known) or todo,
+                    hint=_nearest(tag, known) or hint,
                 )
 
 

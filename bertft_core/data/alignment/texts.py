@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from bertft_core.config.data import DataConfig
-from bertft_core.data.examples import Example, Label, Place, RawSplit, text_of
+from bertft_core.config.data_settings import DataConfig
+from bertft_core.data.examples import Example, Label, RawSplit, SourceLocation, text_of
 from bertft_core.data.tokenization import encode, encode_windows, lists, table_of
 
 
@@ -18,7 +18,7 @@ def text_columns(data: DataConfig) -> tuple[str, ...]:
     return (data.text,) if isinstance(data.text, str) else data.text
 
 
-def read_text_example(name: str, cells: Sequence[object], label: Label, data: DataConfig, place: Place) -> Example:
+def read_text_example(name: str, cells: Sequence[object], label: Label, data: DataConfig, place: SourceLocation) -> Example:
     """The example with the text cells of a row; raises `UserError` for one that holds no text, unless empty ones are kept.
 
     Where the order of a pair means nothing, no split tears it from its copy in the other order.

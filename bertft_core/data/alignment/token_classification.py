@@ -10,41 +10,41 @@ import numpy as np
 import pyarrow as pa
 
 from bertft_core.config import UserError
-from bertft_core.config.data import DataConfig
-from bertft_core.data import checks
+from bertft_core.config.data_settings import DataConfig
+from bertft_core.data import findings
 from bertft_core.data.alignment.tags import agree_on_tags, refuse_unreadable, repair_and_convert
-from bertft_core.data.checks import Check, PreparedData
-from bertft_core.data.examples import Example, Place, RawSplit, ReadExample, is_unicode, label_of, shorten
-from bertft_core.data.prepared import PreparedSplit
+from bertft_core.data.examples import Example, RawSplit, ReadExample, SourceLocation, is_unicode, label_of, shorten
+from bertft_core.data.findings import Check, PreparedData
+from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.tokenization import Encoded, lists, table_of
 from bertft_core.data.word_windows import frame_of, lay_out, pieces_of
-from bertft_core.records import Finding
+from bertft_core.records import DataFinding
 
 SPACES = re.compile(r"[ \t\r\n]+")
 """What stands between words; other white space, such as a no-break space, is part of one, as in CoNLL."""
 
 
-def find_cut_words(data: PreparedData) -> Iterator[Finding]:
+def find_cut_words(data: PreparedData) -> Iterator[DataFinding]:
     """Words that alone are longer than a window: the model sees their first pieces."""
     for name, split in data.prepared.items():
         n_cut = split.values("n_cut")
         if n_cut.any():
             worst = np.flatnonzero(n_cut)
-            yield Finding(
+            yield DataFinding(
                 check="cut_words",
                 split=name,
                 count=int(n_cut.sum()),
                 message=f"words of {name} that alone are longer than max_length {data.max_length} and were cut: {n_cut.sum()}",
-                examples=checks.places(data.raw[name], (data.raw[name].examples[i] for i in worst)),
+                examples=findings.places(data.raw[name], (data.raw[name].examples[i] for i in worst)),
             )
 
 
 CHECKS: tuple[Check, ...] = (
-    checks.find_duplicates,
-    checks.find_conflicts,
-    checks.find_overlap,
+    findings.find_duplicates,
+    findings.find_conflicts,
+    findings.find_overlap,
     find_cut_words,
-    checks.find_unknown_pieces,
+    findings.find_unknown_pieces,
 )
 
 
@@ -56,7 +56,7 @@ def columns(data: DataConfig) -> tuple[str, ...]:
 def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
     """Reads a row, (words, tags) or (words, tags, line of each word), into an example."""
 
-    def read_example(name: str, cells: tuple[object, ...], place: Place) -> Example:
+    def read_example(name: str, cells: tuple[object, ...], place: SourceLocation) -> Example:
         words, tags, *more = cells
         texts = _words(words, data, place)
         lines = tuple(more[0]) if more else (place.line,) * len(texts)  # type: ignore[arg-type]
@@ -66,7 +66,7 @@ def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
     return read_example
 
 
-def _words(cell: object, data: DataConfig, place: Place) -> tuple[str, ...]:
+def _words(cell: object, data: DataConfig, place: SourceLocation) -> tuple[str, ...]:
     words = _list_of(cell, "words", data.tokens, place)
     for number, word in enumerate(words, start=1):
         if not isinstance(word, str) or not word.strip() or not is_unicode(word):
@@ -77,12 +77,14 @@ def _words(cell: object, data: DataConfig, place: Place) -> tuple[str, ...]:
                 line=place.line,
                 found=shorten(ascii(word)),
                 expected="a word with at least one visible character",
-                todo="fill it in, or remove it with its tag",
+                hint="fill it in, or remove it with its tag",
             )
     return tuple(words)
 
 
-def _tags(cell: object, words: tuple[str, ...], lines: tuple[int, ...], data: DataConfig, place: Place) -> tuple[str, ...]:
+def _tags(
+    cell: object, words: tuple[str, ...], lines: tuple[int, ...], data: DataConfig, place: SourceLocation
+) -> tuple[str, ...]:
     given = _list_of(cell, "tags", data.tags, place)
     if len(given) != len(words):
         raise UserError(
@@ -91,14 +93,14 @@ def _tags(cell: object, words: tuple[str, ...], lines: tuple[int, ...], data: Da
             line=place.line,
             found=f"{len(words)} words in '{data.tokens}', {len(given)} tags in '{data.tags}': {shorten(' '.join(words), 60)}",
             expected="as many tags as words",
-            todo="correct the sentence or remove it",
+            hint="correct the sentence or remove it",
         )
-    tags = tuple(label_of(tag, data.tags, Place(place.path, line)) for tag, line in zip(given, lines, strict=True))
+    tags = tuple(label_of(tag, data.tags, SourceLocation(place.path, line)) for tag, line in zip(given, lines, strict=True))
     refuse_unreadable(words, tags, lines, data, place)
     return tags
 
 
-def _list_of(cell: object, what: str, column: str, place: Place) -> Sequence[Any]:
+def _list_of(cell: object, what: str, column: str, place: SourceLocation) -> Sequence[Any]:
     """A list, or a text such as the cell of a CSV file, whose items have spaces between them."""
     items = SPACES.split(cell.strip(" \t\r\n")) if isinstance(cell, str) else cell
     if isinstance(items, list | tuple) and len(items) and items != [""]:
@@ -109,11 +111,13 @@ def _list_of(cell: object, what: str, column: str, place: Place) -> Sequence[Any
         line=place.line,
         found=shorten(repr(cell)),
         expected=f"a list of {what}, or a text with spaces between them",
-        todo="correct the sentence or remove it",
+        hint="correct the sentence or remove it",
     )
 
 
-def agree(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[dict[str, RawSplit], tuple[str, ...], tuple[Finding, ...]]:
+def agree(
+    splits: Mapping[str, RawSplit], data: DataConfig
+) -> tuple[dict[str, RawSplit], tuple[str, ...], tuple[DataFinding, ...]]:
     """Tags repaired and converted, the labels, and the findings about both; see `tags`."""
     converted, findings = repair_and_convert(splits, data)
     return converted, agree_on_tags(converted, data), findings

@@ -13,8 +13,8 @@ from bertft_core.config import UserError
 from bertft_core.data.examples import Row
 from bertft_core.data.readers.conll import read_conll
 from bertft_core.data.readers.conllu import read_conllu
-from bertft_core.data.readers.files import GZIP_ENDING, no_file
-from bertft_core.data.readers.plain import read_text
+from bertft_core.data.readers.file_text import GZIP_ENDING, no_file
+from bertft_core.data.readers.plain_text import read_text
 from bertft_core.data.readers.squad import read_squad
 from bertft_core.data.readers.tables import read_csv, read_jsonl, read_parquet, read_tsv
 
@@ -70,5 +70,5 @@ def format_of(path: Path) -> str:
         path=path,
         found=Path(name).suffix or "no ending",
         expected=f"one of {', '.join(ENDINGS)}, each also with {GZIP_ENDING}",
-        todo="rename the file or set data.format",
+        hint="rename the file or set data.format",
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bertft_core.config import UserError
 from bertft_core.data.examples import Row, shorten
-from bertft_core.data.readers.files import empty_file, lines_of, wanted_columns
+from bertft_core.data.readers.file_text import empty_file, lines_of, wanted_columns
 
 BLANKS = " \t"  # no other white space separates: a no-break space is part of its word
 DOCUMENT_START = "-DOCSTART-"
@@ -23,7 +23,7 @@ Word = tuple[int, str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class _ColumnLayout:
     """How a file is written, and which columns are wanted (positions from 0)."""
 
     path: Path
@@ -66,7 +66,7 @@ def sentences_of(words: Iterable[Word | None]) -> Iterator[Row]:
             sentence = []
 
 
-def _words(lines: Iterable[tuple[int, str]], layout: _Layout) -> Iterator[Word | None]:
+def _words(lines: Iterable[tuple[int, str]], layout: _ColumnLayout) -> Iterator[Word | None]:
     inside = False
     for number, text in lines:
         if _separates(text):
@@ -77,7 +77,7 @@ def _words(lines: Iterable[tuple[int, str]], layout: _Layout) -> Iterator[Word |
             yield _word(number, text, layout)
 
 
-def _word(number: int, text: str, layout: _Layout) -> Word:
+def _word(number: int, text: str, layout: _ColumnLayout) -> Word:
     cells = layout.cells(text)
     if len(cells) != layout.n_columns or (len(cells) == 1 and layout.tag is not None):
         many = "only one column" if len(cells) == 1 else f"too {'few' if len(cells) < layout.n_columns else 'many'} columns"
@@ -89,7 +89,7 @@ def _word(number: int, text: str, layout: _Layout) -> Word:
             line=number,
             found=f"{len(cells)} of them ({separator}s separate in this file): {shorten(text)!r}",
             expected="a word and its tag" if layout.n_columns == 1 else as_before,
-            todo=f"put one {separator} between word and tag, and a blank line between sentences",
+            hint=f"put one {separator} between word and tag, and a blank line between sentences",
         )
     tag = None if layout.tag is None else cells[layout.tag]
     for name, cell in (("word", cells[layout.word]), ("tag", "none" if tag is None else tag)):
@@ -100,12 +100,12 @@ def _word(number: int, text: str, layout: _Layout) -> Word:
                 line=number,
                 found=repr(text),
                 expected="a word and its tag",
-                todo="fill it in, or empty the whole line if a sentence ends here",
+                hint="fill it in, or empty the whole line if a sentence ends here",
             )
     return number, cells[layout.word], tag
 
 
-def _layout_of(path: Path, lines: Sequence[tuple[int, str]], columns: Sequence[str], labelled: bool) -> _Layout:
+def _layout_of(path: Path, lines: Sequence[tuple[int, str]], columns: Sequence[str], labelled: bool) -> _ColumnLayout:
     written = [(number, text) for number, text in lines if not _separates(text)]
     sure = [(number, text) for number, text in written if not text.startswith(COMMENT)]
     tabs = any("\t" in text for _, text in sure or written)
@@ -117,7 +117,7 @@ def _layout_of(path: Path, lines: Sequence[tuple[int, str]], columns: Sequence[s
     wanted = wanted_columns(path, columns, DEFAULT_COLUMNS, "words and tags")
     word, tag = (_place(name, default, n_columns) for name, default in zip(wanted, DEFAULT_COLUMNS, strict=True))
     if not labelled and (n_columns == 1 or 0 <= word < n_columns):
-        return _Layout(path, tabs, n_columns, line, 0 if n_columns == 1 else word, None)
+        return _ColumnLayout(path, tabs, n_columns, line, 0 if n_columns == 1 else word, None)
     if n_columns > 1 and (word == tag or not (0 <= word < n_columns and 0 <= tag < n_columns)):
         raise UserError(
             "words and tags are to come from the same column" if word == tag else "there is no such column",
@@ -125,9 +125,9 @@ def _layout_of(path: Path, lines: Sequence[tuple[int, str]], columns: Sequence[s
             line=line,
             found=f"{n_columns} columns: {shorten(text)!r}",
             expected=f"two of the positions 0 to {n_columns - 1} (or -1 for the last), not {', '.join(columns)}",
-            todo="correct the columns in data",
+            hint="correct the columns in data",
         )
-    return _Layout(path, tabs, n_columns, line, word, tag)
+    return _ColumnLayout(path, tabs, n_columns, line, word, tag)
 
 
 def _place(name: str, default: str, n_columns: int) -> int:
@@ -143,7 +143,7 @@ def _separates(text: str) -> bool:
     return not text.strip(BLANKS) or re.split(f"[{BLANKS}]", text, maxsplit=1)[0] == DOCUMENT_START
 
 
-def _is_comment(text: str, layout: _Layout, inside: bool) -> bool:
+def _is_comment(text: str, layout: _ColumnLayout, inside: bool) -> bool:
     if not text.startswith(COMMENT):
         return False
     n_columns = len(layout.cells(text))

@@ -12,7 +12,7 @@ from pathlib import Path
 from bertft_core.config import UserError
 from bertft_core.data.examples import Row, did_you_mean, shorten
 from bertft_core.data.readers.conll import BLANKS, Word, sentences_of
-from bertft_core.data.readers.files import empty_file, lines_of, wanted_columns
+from bertft_core.data.readers.file_text import empty_file, lines_of, wanted_columns
 
 N_COLUMNS = 10
 PLACES = {"form": 1, "lemma": 2, "upos": 3, "xpos": 4, "feats": 5, "deprel": 7}
@@ -48,7 +48,7 @@ def _name(column: str, path: Path) -> str:
             f"CoNLL-U has no column '{column}'",
             path=path,
             expected=f"one of {', '.join(PLACES)}",
-            todo=did_you_mean(column, PLACES) or "correct the columns in data",
+            hint=did_you_mean(column, PLACES) or "correct the columns in data",
         )
     return name
 
@@ -68,7 +68,7 @@ def _words(path: Path, form: str, tag: str | None) -> Iterator[Word | None]:
                     line=number,
                     found=repr(cells[0]),
                     expected=f"id {n_words}",
-                    todo="number the words of each sentence 1, 2, 3, … and put a blank line between sentences",
+                    hint="number the words of each sentence 1, 2, 3, … and put a blank line between sentences",
                 )
             yield number, _cell(cells, form, path, number), None if tag is None else _cell(cells, tag, path, number)
 
@@ -83,7 +83,7 @@ def _cells(text: str, path: Path, line: int) -> list[str]:
         line=line,
         found=f"{len(cells)} between tabs: {shorten(text)!r}",
         expected=f"{N_COLUMNS} columns between tabs",
-        todo="write '_' into columns without a value; for a file of words and tags alone set data.format to conll",
+        hint="write '_' into columns without a value; for a file of words and tags alone set data.format to conll",
     )
 
 
@@ -97,5 +97,5 @@ def _cell(cells: Sequence[str], name: str, path: Path, line: int) -> str:
         line=line,
         found=shorten(" ".join(cells)),
         expected=f"a value in column {PLACES[name] + 1}",
-        todo="fill it in or choose another column",
+        hint="fill it in or choose another column",
     )

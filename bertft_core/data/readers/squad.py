@@ -9,8 +9,8 @@ from typing import Any
 
 from bertft_core.config import UserError
 from bertft_core.data.examples import Row, shorten
-from bertft_core.data.readers.files import empty_file, wanted_columns
-from bertft_core.data.readers.placed_json import Placed, load_placed
+from bertft_core.data.readers.file_text import empty_file, wanted_columns
+from bertft_core.data.readers.json_with_lines import Placed, load_placed
 
 NESTED_COLUMNS = ("id", "question", "context", "answers")
 LAYOUT = '{"data": [{"paragraphs": [{"context": …, "qas": […]}]}]} or a list of flat questions'
@@ -117,5 +117,5 @@ def _id(value: object, name: str, path: Path, line: int) -> str:
 
 def _bad(problem: str, path: str | Path, line: int, found: object, expected: str) -> UserError:
     return UserError(
-        problem, path=path, line=line, found=shorten(repr(found)), expected=expected, todo="correct the question or remove it"
+        problem, path=path, line=line, found=shorten(repr(found)), expected=expected, hint="correct the question or remove it"
     )

@@ -17,8 +17,8 @@ from typing import Any
 
 from bertft_core.config import UserError
 from bertft_core.data.examples import Row, place_columns, shorten
-from bertft_core.data.readers.files import GZIP_ENDING, bytes_of, empty_file, text_of
-from bertft_core.data.readers.placed_json import every_key_once, why_no_json
+from bertft_core.data.readers.file_text import GZIP_ENDING, bytes_of, empty_file, text_of
+from bertft_core.data.readers.json_with_lines import every_key_once, why_no_json
 
 csv.field_size_limit(2**31 - 1)  # 131,072 characters by default, which a long document has
 
@@ -32,11 +32,11 @@ def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -
 def read_tsv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
     """Tab-separated with a header; quotes mean nothing, as in the registered format and in the files of GLUE."""
     cells = csv.reader(io.StringIO(text_of(path), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
-    todo = "a cell of a TSV file holds neither tabs nor line ends; use CSV or JSONL"
-    yield from _table_rows(path, columns, optional, cells, todo)
+    hint = "a cell of a TSV file holds neither tabs nor line ends; use CSV or JSONL"
+    yield from _table_rows(path, columns, optional, cells, hint)
 
 
-def _table_rows(path: Path, columns: Sequence[str], optional: Sequence[str], reader, todo: str) -> Iterator[Row]:
+def _table_rows(path: Path, columns: Sequence[str], optional: Sequence[str], reader, hint: str) -> Iterator[Row]:
     header: list[str] | None = None
     places: list[int | None] = []
     line = 1
@@ -56,14 +56,14 @@ def _table_rows(path: Path, columns: Sequence[str], optional: Sequence[str], rea
                     line=line,
                     found=f"{len(cells)} cells: {shorten(' | '.join(cells))}",
                     expected=f"{len(header)} cells: {shorten(' | '.join(header))}",
-                    todo=todo,
+                    hint=hint,
                 )
             else:
                 yield line, tuple(None if place is None else cells[place] for place in places)
             line = reader.line_num + 1  # where the next row starts, also after a cell with line ends
     except csv.Error as error:
         raise UserError(
-            "the row cannot be read", path=path, line=line, found=str(error), expected="well-formed quotes", todo=todo
+            "the row cannot be read", path=path, line=line, found=str(error), expected="well-formed quotes", hint=hint
         ) from None
     if header is None:
         raise empty_file(path, "column names, then rows")
@@ -83,7 +83,7 @@ def read_jsonl(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
                 line=line,
                 found=f"{why_no_json(error)}: {shorten(text)}",
                 expected="one JSON object on each line",
-                todo="correct the line",
+                hint="correct the line",
             ) from None
         if not isinstance(value, dict):
             raise UserError("the line is no JSON object", path=path, line=line, found=shorten(text), expected='{"text": …}')

@@ -13,11 +13,11 @@ from typing import Literal
 import pyarrow as pa
 
 from bertft_core.config.base import Frozen
-from bertft_core.config.study import StudyConfig
-from bertft_core.data.prepared import PreparedSplit, open_split
+from bertft_core.config.study_config import StudyConfig
+from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.evaluation.differences import told_in_points
 from bertft_core.records import DatasetCard, MetricSummary, RunRecord, StudySummary, SweepResult
-from bertft_core.records.choosing import SCORED
+from bertft_core.records.ranking import SCORED
 
 Verdict = Literal["ok", "look", "problem"]
 VERDICTS: tuple[Verdict, ...] = ("problem", "look", "ok")
@@ -31,7 +31,7 @@ class Diagnosis(Frozen):
     verdict: Verdict
     found: tuple[str, ...]
     """Sentences with numbers."""
-    todo: tuple[str, ...] = ()
+    hint: tuple[str, ...] = ()
     """What to change, as `--set` where a key of the study does it."""
 
 

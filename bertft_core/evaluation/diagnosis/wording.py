@@ -22,6 +22,6 @@ def describe(study: str, diagnoses: Sequence[Diagnosis]) -> str:
         lines += ["", f"{diagnosis.verdict.upper() if diagnosis.verdict != 'ok' else 'ok':<8} {diagnosis.check}"]
         for sentence in diagnosis.found:
             lines += textwrap.wrap(sentence, WIDTH, initial_indent="  - ", subsequent_indent="    ")
-        for sentence in diagnosis.todo:
+        for sentence in diagnosis.hint:
             lines += textwrap.wrap(sentence, WIDTH, initial_indent="  do: ", subsequent_indent="      ", break_on_hyphens=False)
     return "\n".join(lines)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModel, AutoModelForMaskedLM
 
-from bertft_core.heads.opening import load_model
+from bertft_core.heads.saved_model import load_model
 from bertft_core.training.probing.absent import Absent
 
 PLAIN: dict[str, Any] = {

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from bertft_core.data.prepared import PreparedSplit
+from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.records.probe_record import LayerSimilarity
 from bertft_core.training.probing.absent import Absent
 from bertft_core.training.probing.cka import linear_cka, unbiased_linear_cka
-from bertft_core.training.probing.reading import batches, inputs_of
+from bertft_core.training.probing.probe_batches import batches, inputs_of
 
 FEWEST = 4
 """Examples that unbiased CKA needs."""

@@ -1,0 +1,137 @@
+"""From a YAML file and `--set` overrides to a `StudyConfig`, or one clear message."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bertft_core.config import yaml_text
+from bertft_core.config.data_settings import DataConfig, FileData
+from bertft_core.config.encoder_choice import unread_key
+from bertft_core.config.errors import UserError
+from bertft_core.config.overrides import apply_override
+from bertft_core.config.probe_settings import ProbesConfig, is_text_file
+from bertft_core.config.study_config import StudyConfig
+from bertft_core.config.unused_settings import ASKED
+from bertft_core.config.validation_messages import explained
+
+
+def load_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyConfig:
+    """Read one study; each override is `dotted.key=value`, the value in YAML.
+
+    Relative data and encoder paths are taken from the config file's folder.
+    Raises `UserError` with file and line, or with the `--set` that is wrong, for anything that is no valid study.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise UserError(
+            "this config cannot be read", path=path, found="a folder", expected="a YAML file in UTF-8", hint="name a file in it"
+        )
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            "this config cannot be read", path=path, found=str(error), expected="a YAML file in UTF-8", hint="check the path"
+        ) from None
+    values, lines = yaml_text.read_yaml(text, str(path))
+    return parse_study(values, overrides, path=str(path), lines=lines, base_dir=path.parent)
+
+
+def parse_study(
+    values: Any,
+    overrides: Sequence[str] = (),
+    *,
+    path: str = "study",
+    lines: Mapping[yaml_text.Path, int] | None = None,
+    base_dir: Path | None = None,
+) -> StudyConfig:
+    """Validate plain values as a study; see `load_study`. `base_dir` is what relative paths start from (default: as they are)."""
+    if not isinstance(values, Mapping):
+        raise UserError("a study is a mapping of keys to values", path=path, line=1, found=type(values).__name__)
+    given = _plain(values)
+    merged = copy.deepcopy(given)
+    placed = [(apply_override(merged, override), override) for override in overrides]
+    if (unread := unread_key(merged, [at for at, _ in placed])) is not None:
+        wrote = [override for at, override in placed if unread[: len(at)] == at]
+        place = (f"--set {wrote[-1]}", None) if wrote else (path, _line(unread, lines or {}))
+        raise _two_encoders(merged["encoder"], unread, *place)
+    try:
+        study = StudyConfig.model_validate(merged, context=ASKED)
+    except ValidationError as error:
+
+        def where(at: yaml_text.Path) -> tuple[str, int | None]:
+            blamed = _blamed(at, placed, given)
+            return (" ".join(f"--set {override}" for override in blamed), None) if blamed else (path, _line(at, lines or {}))
+
+        raise explained(error, StudyConfig, merged, where) from None
+    return study if base_dir is None else _with_absolute_paths(study, base_dir.resolve())
+
+
+def _two_encoders(encoder: dict[str, Any], unread: yaml_text.Path, path: str, line: int | None) -> UserError:
+    return UserError(
+        f"the encoder has a path, so '{unread[-1]}' would not be read",
+        path=path,
+        line=line,
+        found=f"path: {encoder['path']} and {unread[-1]}: {encoder[str(unread[-1])]}",
+        expected="a folder, or a checkpoint of the hub with its revision",
+        hint=f"take out encoder.{unread[-1]} or encoder.path",
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _blamed(at: yaml_text.Path, placed: Sequence[tuple[yaml_text.Path, str]], given: Any) -> list[str]:
+    """The overrides behind an error: the last that wrote that place; else, if the file alone is valid, those that break it."""
+    wrote = [override for path, override in placed if at[: len(path)] == path]
+    if wrote or not placed or not _is_valid(given, []):
+        return wrote[-1:]
+    overrides = [override for _, override in placed]
+    breaking = [override for n, override in enumerate(overrides) if _is_valid(given, overrides[:n] + overrides[n + 1 :])]
+    return breaking or overrides
+
+
+def _is_valid(given: Any, overrides: Sequence[str]) -> bool:
+    values = copy.deepcopy(given)
+    try:
+        for override in overrides:
+            apply_override(values, override)
+        StudyConfig.model_validate(values, context=ASKED)
+    except (UserError, ValidationError):
+        return False
+    return True
+
+
+def _line(at: yaml_text.Path, lines: Mapping[yaml_text.Path, int]) -> int | None:
+    """The line of a place, or of the nearest one around it."""
+    return next((lines[at[:n]] for n in range(len(at), -1, -1) if at[:n] in lines), None)
+
+
+def _with_absolute_paths(study: StudyConfig, base_dir: Path) -> StudyConfig:
+    def absolute(value: str) -> str:
+        return str(base_dir / Path(value).expanduser())
+
+    data: DataConfig = study.data
+    if isinstance(data, FileData):
+        extra = {name: absolute(value) for name, value in data.out_of_domain.items()}
+        changed: dict[str, Any] = {"train": absolute(data.train), "out_of_domain": extra}
+        changed |= {name: absolute(value) for name in ("validation", "test") if (value := getattr(data, name)) is not None}
+        data = data.model_copy(update=changed)
+    encoder = study.encoder
+    if encoder.path is not None:
+        encoder = encoder.model_copy(update={"path": absolute(encoder.path)})
+    return study.model_copy(update={"data": data, "encoder": encoder, "probes": _with_absolute_text(study.probes, absolute)})
+
+
+def _with_absolute_text(probes: ProbesConfig | None, absolute: Callable[[str], str]) -> ProbesConfig | None:
+    if probes is None or probes.masked_lm is None or not is_text_file(probes.masked_lm.text):
+        return probes
+    masked_lm = probes.masked_lm.model_copy(update={"text": absolute(probes.masked_lm.text)})
+    return probes.model_copy(update={"masked_lm": masked_lm})

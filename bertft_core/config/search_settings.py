@@ -1,0 +1,70 @@
+"""What an arm searches over, with how many trials and seeds."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Literal
+
+from pydantic import Field, StrictFloat, StrictInt, StrictStr, field_validator, model_validator
+
+from bertft_core.config.base import Frozen, misplaced
+from bertft_core.config.training_settings import TrainingConfig, TrainingOverrides
+
+FIRST_SEARCH_SEED_INDEX = 1_000_000
+
+
+class Range(Frozen):
+    """A number between `low` and `high`, both included; integers stay integers."""
+
+    low: float
+    high: float
+    log: bool = False
+    integer: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Range:
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low}) must be smaller than high ({self.high})")
+        if self.integer and not (self.low.is_integer() and self.high.is_integer()):
+            raise ValueError(f"low ({self.low}) and high ({self.high}) of an integer range must be whole numbers")
+        if self.log and self.low <= 0:
+            raise ValueError("a log range must start above zero")
+        return self
+
+
+class Choices(Frozen):
+    """One of the listed values."""
+
+    choices: tuple[StrictInt | StrictFloat | StrictStr, ...] = Field(min_length=1)
+
+
+class SearchConfig(Frozen):
+    """An Optuna search: each trial trains on `n_seeds` search seeds and scores the mean of their best validation metric."""
+
+    space: dict[str, Range | Choices] = Field(
+        min_length=1,
+        description="Training setting to a range or a list of choices.",
+        json_schema_extra={"propertyNames": {"enum": list(TrainingConfig.model_fields)}},
+    )
+    training: TrainingOverrides = Field(  # type: ignore[valid-type]
+        default_factory=TrainingOverrides,
+        description="Training settings of the search's runs that differ from the arm's, such as fewer epochs.",
+    )
+    n_trials: int = Field(8, ge=1, description="The planned total, also after an interruption.")
+    n_seeds: int = Field(2, ge=1, description="Search seeds of each trial, disjoint from the report seeds.")
+    first_seed_index: int = Field(FIRST_SEARCH_SEED_INDEX, ge=0)
+    sampler: Literal["tpe", "random"] = "tpe"
+    pruner: Literal["median", "none"] = "median"
+    trials_per_batch: int = Field(
+        4, ge=1, description="Trials asked at once; part of the search's identity, unlike the slot count."
+    )
+
+    @field_validator("space")
+    @classmethod
+    def _known_settings(cls, space: dict[str, Range | Choices]) -> dict[str, Range | Choices]:
+        for name in space:
+            if name not in TrainingConfig.model_fields:
+                known = list(TrainingConfig.model_fields)
+                near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+                raise misplaced((name,), f"no training setting; known are {', '.join(known)}", f"did you mean '{near[0]}'?")
+        return space

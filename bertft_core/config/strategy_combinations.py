@@ -1,0 +1,63 @@
+"""Which strategies make sense together and with which heads; what makes none is refused with its reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from bertft_core.config.head_settings import AnyHead
+from bertft_core.config.strategy_settings import AnyStrategy, EarlyStopping
+
+WHOLE_ENCODER = "feature_extraction freezes the whole encoder, so nothing is left for it to change"
+EVERYTHING = "full says that every parameter learns from the first step"
+
+REFUSED: dict[frozenset[str], str] = {
+    **{
+        frozenset({"feature_extraction", kind}): WHOLE_ENCODER
+        for kind in ("freezing", "reinit", "llrd", "gradual_unfreezing", "mixout", "prior_decay")
+    },
+    **{frozenset({"full", kind}): EVERYTHING for kind in ("feature_extraction", "freezing", "gradual_unfreezing")},
+    frozenset({"swa", "early_stopping"}): "which evaluations are the last ones is not known while early stopping decides it",
+}
+"""Two kinds → why they are not combined."""
+
+CLASSES = ("classification", "multi_label", "token_classification")
+SOFTMAX = (*CLASSES, "question_answering", "masked_lm")
+ONE_CLASS = ("classification", "multi_label", "question_answering")
+
+HEADS_OF: dict[str, tuple[tuple[str, ...], str]] = {
+    "class_weights": (CLASSES, "it has no classes to weigh"),
+    "focal_loss": (SOFTMAX, "its loss is no cross-entropy"),
+    "label_smoothing": (SOFTMAX, "its loss is no cross-entropy"),
+    "oversampling": (ONE_CLASS, "its examples have no class each"),
+    "stratified_batches": (ONE_CLASS, "its examples have no class each"),
+}
+"""Kind → the heads it works for, and what the others lack; a kind that is not here works for every head."""
+
+
+def objection(strategies: Sequence[AnyStrategy], head: AnyHead) -> tuple[str, str] | None:
+    """(kind of the strategy to change, why) of the first thing that makes no sense; None when all is well."""
+    kinds: list[str] = [strategy.kind for strategy in strategies]
+    for kind, count in Counter(kinds).items():
+        if count > 1:
+            return kind, f"'{kind}' is there {count} times"
+    for pair, reason in REFUSED.items():
+        if pair <= set(kinds):
+            first, second = sorted(pair, key=kinds.index)
+            return second, f"'{first}' and '{second}' do not go together: {reason}"
+    for strategy in strategies:
+        reason_of_head = _unfit(strategy, head)
+        if reason_of_head is not None:
+            return strategy.kind, reason_of_head
+    return None
+
+
+def _unfit(strategy: AnyStrategy, head: AnyHead) -> str | None:
+    heads, lack = HEADS_OF.get(strategy.kind, ((head.kind,), ""))
+    if head.kind not in heads:
+        return f"'{strategy.kind}' does not go with the head '{head.kind}': {lack}; it goes with {', '.join(heads)}"
+    if getattr(head, "crf", False) and strategy.kind in ("class_weights", "focal_loss", "label_smoothing"):
+        return f"'{strategy.kind}' does not go with a CRF, whose loss is that of whole sentences"
+    if isinstance(strategy, EarlyStopping) and strategy.metric is not None and strategy.metric not in head.metrics:
+        return f"'{strategy.metric}' is no metric of the head '{head.kind}', which has {', '.join(head.metrics)}"
+    return None

@@ -1,0 +1,113 @@
+"""Tokenised splits on disk: a folder by fingerprint that is there completely or not at all, with the SHA-256 of each file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import pyarrow as pa
+from filelock import FileLock
+
+from bertft_core.config.base import Frozen
+from bertft_core.data.prepared_split import PreparedSplit, open_split
+from bertft_core.storage.damage import SUFFIX, Damage, Tell, set_aside
+from bertft_core.storage.study_dir import Damaged, checked_record, file_sha256, write_record
+
+CHECKSUMS_FILE = "checksums.json"
+TOKENISED_AGAIN = "the data are tokenised again"
+
+
+class Checksums(Frozen):
+    """File of a data folder → its SHA-256."""
+
+    version: int = 1
+    files: dict[str, str]
+
+
+def load_or_make(
+    directory: Path,
+    sizes: Mapping[str, int],
+    make: Callable[[], Mapping[str, pa.Table]],
+    tell: Tell = lambda problem: None,
+) -> dict[str, PreparedSplit]:
+    """Open every split of a folder; when one is missing or damaged, make and write them all first.
+
+    `sizes` is split → number of examples. Studies that want the same data at the same time wait for one of them to make it.
+    """
+    prepared = _open(directory, sizes)
+    if prepared is None:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock_path(directory)):
+            prepared = _open(directory, sizes)
+            if prepared is None:
+                for damage in find_damage(directory, sizes):
+                    tell(f"{damage.line(directory.parent.parent)} (set aside as {set_aside(damage.path).name})")
+                _write(directory, make())
+                prepared = _open(directory, sizes)
+    if prepared is None:
+        raise OSError(f"{directory}: the splits just written cannot be read back")
+    return prepared
+
+
+def lock_path(directory: Path) -> Path:
+    """The lock that is held by who makes a folder of data, or deletes it."""
+    return directory.parent / f".{directory.name[:16]}.lock"
+
+
+def part_path(directory: Path) -> Path:
+    """Where a folder of data is made, and where it goes before it is deleted: no study opens it there."""
+    return directory.with_name(f".{directory.name[:16]}.part")
+
+
+def _open(directory: Path, sizes: Mapping[str, int]) -> dict[str, PreparedSplit] | None:
+    if not directory.is_dir() or find_damage(directory, sizes):
+        return None
+    try:
+        prepared = {name: open_split(directory, name) for name in sizes}
+    except (OSError, pa.ArrowInvalid):
+        return None
+    return prepared if all(prepared[name].n == n for name, n in sizes.items()) else None
+
+
+def find_damage(directory: Path, names: Mapping[str, int]) -> list[Damage]:
+    """The splits of a folder that are there and are not what was written; a folder of an older version has no checksums."""
+    path = directory / CHECKSUMS_FILE
+    try:
+        expected = checked_record(path, Checksums).files
+    except FileNotFoundError:
+        return []
+    except Damaged as error:
+        return [Damage(path, str(error).removeprefix(f"{path}: "), TOKENISED_AGAIN)]
+    found = []
+    for name in names:
+        split = directory / f"{name}.arrow"
+        if split.exists() and _sha256(split, split.stat().st_mtime_ns, split.stat().st_size) != expected.get(split.name):
+            found.append(Damage(split, "its content does not fit its checksum", TOKENISED_AGAIN))
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _sha256(path: Path, mtime_ns: int, size: int) -> str:
+    """Read once by a command, which opens its data several times."""
+    return file_sha256(path)
+
+
+def _write(directory: Path, tables: Mapping[str, pa.Table]) -> None:
+    """Write into a temporary folder beside, flush, rename."""
+    part = part_path(directory)
+    shutil.rmtree(part, ignore_errors=True)  # left by a killed process; the lock says that nobody writes there now
+    part.mkdir(parents=True)
+    for name, table in tables.items():
+        with (part / f"{name}.arrow").open("wb") as file:
+            with pa.ipc.new_file(file, table.schema) as writer:
+                writer.write_table(table.combine_chunks())
+            file.flush()
+            os.fsync(file.fileno())
+    write_record(part / CHECKSUMS_FILE, Checksums(files={path.name: file_sha256(path) for path in part.glob("*.arrow")}))
+    for aside in directory.glob(f"*{SUFFIX}"):
+        aside.rename(part / aside.name)
+    shutil.rmtree(directory, ignore_errors=True)  # torn, or `_open` would have taken it
+    part.rename(directory)

@@ -1,0 +1,165 @@
+"""Findings: what is worth knowing about data that does not stop a study. Mistakes that do stop it are refused on reading."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import numpy as np
+
+from bertft_core.data.examples import Example, RawSplit, shorten
+from bertft_core.data.prepared_split import PreparedSplit
+from bertft_core.records import DataFinding
+
+MAX_CLASS_RATIO = 3.0
+"""Largest : smallest class of a balanced training set."""
+MAX_TRUNCATED_RATIO = 0.05
+MAX_UNKNOWN_RATIO = 0.01
+MIN_CHARACTERS = 3
+"""Letters and digits of a text that is not very short."""
+N_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """All splits, as read and as tokenised, row by row the same."""
+
+    raw: Mapping[str, RawSplit]
+    prepared: Mapping[str, PreparedSplit]
+    labels: tuple[str, ...]
+    max_length: int
+
+
+def find_duplicates(data: PreparedData) -> Iterator[DataFinding]:
+    """Texts that occur more than once in a split, apart from case and white space."""
+    for name, split in data.raw.items():
+        groups = [group for group in _by_key(split.examples).values() if len(group) > 1]
+        copies = [example for group in groups for example in group[1:]]
+        if copies:
+            yield DataFinding(
+                check="duplicates",
+                split=name,
+                count=len(copies),
+                message=f"{_texts(len(copies))} of {name} occur again in it",
+                examples=places(split, copies),
+            )
+
+
+def find_conflicts(data: PreparedData) -> Iterator[DataFinding]:
+    """Texts that occur more than once with different labels."""
+    for name, split in data.raw.items():
+        groups = _by_key(split.examples).values()
+        torn = [group[-1] for group in groups if len({example.label for example in group}) > 1]
+        if torn:
+            yield DataFinding(
+                check="conflicting_labels",
+                split=name,
+                count=len(torn),
+                message=f"{_texts(len(torn))} of {name} occur with different labels",
+                examples=places(split, torn),
+            )
+
+
+def find_overlap(data: PreparedData) -> Iterator[DataFinding]:
+    """Texts of one split that another has too: scores on it are too good."""
+    for (first, left), (second, right) in itertools.combinations(data.raw.items(), 2):
+        known = {example.key for example in left.examples}
+        shared = [example for example in right.examples if example.key in known]
+        if shared:
+            yield DataFinding(
+                check="overlap",
+                split=second,
+                count=len(shared),
+                message=f"{_texts(len(shared))} of {second} are in {first} too",
+                examples=places(right, shared),
+            )
+
+
+def find_imbalance(data: PreparedData) -> Iterator[DataFinding]:
+    """Training classes of very different size: accuracy then flatters, and small classes may never be learned."""
+    counts = {label: data.raw["train"].label_counts.get(label, 0) for label in data.labels}
+    largest, smallest = max(counts, key=lambda label: counts[label]), min(counts, key=lambda label: counts[label])
+    if counts[largest] > MAX_CLASS_RATIO * counts[smallest]:
+        yield DataFinding(
+            check="class_balance",
+            split="train",
+            count=counts[smallest],
+            message=f"the largest class '{largest}' has {counts[largest]} examples, the smallest '{smallest}' {counts[smallest]}",
+        )
+
+
+def find_truncated(data: PreparedData) -> Iterator[DataFinding]:
+    """Inputs whose end the model never sees."""
+    for name, split in data.prepared.items():
+        cut = np.flatnonzero(split.truncated(data.max_length))
+        if len(cut) > MAX_TRUNCATED_RATIO * split.n:
+            yield DataFinding(
+                check="truncated",
+                split=name,
+                count=len(cut),
+                message=f"{len(cut) / split.n:.1%} of {name} are longer than max_length {data.max_length}"
+                f" (the longest has {split.n_pieces.max()} word pieces)",
+                examples=places(data.raw[name], (data.raw[name].examples[i] for i in cut)),
+            )
+
+
+def find_unknown_pieces(data: PreparedData) -> Iterator[DataFinding]:
+    """Characters or words that the encoder's vocabulary lacks."""
+    for name, split in data.prepared.items():
+        ratio = unknown_ratio(split)
+        if ratio > MAX_UNKNOWN_RATIO:
+            worst = np.argsort(-split.n_unknown, kind="stable")[: np.count_nonzero(split.n_unknown)]
+            yield DataFinding(
+                check="unknown_pieces",
+                split=name,
+                count=int(split.n_unknown.sum()),
+                message=f"{ratio:.1%} of the word pieces of {name} are unknown to the encoder",
+                examples=places(data.raw[name], (data.raw[name].examples[i] for i in worst)),
+            )
+
+
+def find_very_short(data: PreparedData) -> Iterator[DataFinding]:
+    """Texts that can hardly carry their label."""
+    for name, split in data.raw.items():
+        short = [e for e in split.examples if min(sum(map(str.isalnum, text)) for text in e.texts) < MIN_CHARACTERS]
+        if short:
+            yield DataFinding(
+                check="very_short",
+                split=name,
+                count=len(short),
+                message=f"{_texts(len(short))} of {name} have fewer than {MIN_CHARACTERS} letters or digits",
+                examples=places(split, short),
+            )
+
+
+Check = Callable[[PreparedData], Iterator[DataFinding]]
+
+
+def find_all(data: PreparedData, checks: Iterable[Check]) -> tuple[DataFinding, ...]:
+    """The findings of every check, in their order."""
+    return tuple(finding for check in checks for finding in check(data))
+
+
+def unknown_ratio(split: PreparedSplit) -> float:
+    """Share of the word pieces, without special tokens, that are unknown to the encoder."""
+    n_pieces = int(split.lengths.sum()) - split.n_windows * split.n_special
+    return float(split.n_unknown.sum() / n_pieces) if n_pieces else 0.0
+
+
+def _by_key(examples: Iterable[Example]) -> dict[tuple[str, ...], list[Example]]:
+    groups: dict[tuple[str, ...], list[Example]] = {}
+    for example in examples:
+        groups.setdefault(example.key, []).append(example)
+    return groups
+
+
+def _texts(n: int) -> str:
+    return f"{n} text" + ("" if n == 1 else "s")
+
+
+def places(split: RawSplit, examples: Iterable[Example]) -> tuple[str, ...]:
+    """File, line and the beginning of the texts of the first few."""
+    shown = itertools.islice(examples, N_SHOWN)
+    return tuple(f"{PurePath(split.path).name}:{e.line}: {shorten((' ' if e.lines else ' ‖ ').join(e.texts), 70)}" for e in shown)

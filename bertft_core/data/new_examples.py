@@ -1,0 +1,129 @@
+"""Examples to predict: the study's own formats, where labels may be missing, and plain lines for a head that reads one text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bertft_core.config import UserError
+from bertft_core.config.data_settings import DataConfig, FileData
+from bertft_core.data.alignment import ALIGNMENTS
+from bertft_core.data.alignment.texts import text_columns
+from bertft_core.data.examples import Example, SourceLocation, is_unicode, shorten
+from bertft_core.data.readers import format_of
+from bertft_core.data.readers.conll import read_conll
+from bertft_core.data.readers.conllu import read_conllu
+from bertft_core.data.readers.file_text import no_file
+from bertft_core.data.readers.plain_text import read_text
+from bertft_core.data.readers.squad import read_squad
+from bertft_core.data.readers.tables import read_csv, read_jsonl, read_parquet, read_tsv
+
+TABLES = {"csv": read_csv, "tsv": read_tsv, "jsonl": read_jsonl, "parquet": read_parquet}
+SENTENCES = {"conll": read_conll, "conllu": read_conllu}
+
+Given = tuple[int, object, Sequence[object]]
+"""Line, the id in the file or None, and the cells as the head's alignment reads them, with None for the label."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is to be predicted, in the order of the file."""
+
+    examples: tuple[Example, ...]
+    ids: tuple[str | int | None, ...]
+    """As the file gives them."""
+    path: str
+
+
+def read_inputs(path: Path, data: DataConfig, kind: str, file_format: str | None = None) -> Inputs:
+    """The examples of a file for the head of this kind. Raises `UserError` with file and line at the first that is none."""
+    if not path.is_file():
+        raise no_file(path, "a file of examples", "check --input")
+    chosen = _format_of(path, data, kind, file_format)
+    read_example = ALIGNMENTS[kind].reader(data, labelled=False)
+    examples, ids = [], []
+    for position, (line, key, cells) in enumerate(_rows(path, chosen, data, kind)):
+        place = SourceLocation(str(path), line)
+        ids.append(_id_of(key, place))
+        examples.append(read_example(f"input-{position:06d}", tuple(cells), place))
+    if not examples:
+        raise UserError("there are no examples in it", path=path, line=1, expected="at least one example", hint="fill it")
+    return Inputs(tuple(examples), tuple(ids), str(path))
+
+
+def formats_of(data: DataConfig, kind: str) -> tuple[str, ...]:
+    """The formats that examples for this head can be written in."""
+    if kind == "token_classification":
+        return (*TABLES, *SENTENCES)
+    if kind == "question_answering":
+        return (*TABLES, "squad")
+    return (*TABLES, "text") if len(text_columns(data)) == 1 else tuple(TABLES)
+
+
+def _format_of(path: Path, data: DataConfig, kind: str, given: str | None) -> str:
+    """The one asked for; else the study's, for a file that ends as its training file does; else the one of the ending."""
+    own = data.format if isinstance(data, FileData) and Path(data.train).suffix == path.suffix else None
+    try:
+        chosen = given or own or format_of(path)
+    except UserError as error:
+        hint = "rename the file or name its --format"
+        raise UserError(error.problem, path=path, found=error.found, expected=error.expected, hint=hint) from None
+    known = formats_of(data, kind)
+    if chosen not in known:
+        raise UserError(
+            f"the format of the file is none that the head '{kind}' can read",
+            path=path,
+            found=chosen,
+            expected=f"one of {', '.join(known)}",
+            hint="name its --format, or give the examples in another one",
+        )
+    return chosen
+
+
+def _rows(path: Path, file_format: str, data: DataConfig, kind: str) -> Iterator[Given]:
+    if file_format in SENTENCES:
+        for line, cells in SENTENCES[file_format](path, (data.tokens, data.tags), labelled=False):
+            yield line, None, cells
+    elif file_format == "squad":
+        for line, cells in read_squad(path, _question_columns(data), labelled=False):
+            yield line, cells[0], cells
+    elif file_format == "text":
+        for line, texts in read_text(path, unit="line"):
+            yield line, None, (*texts, None)
+    else:
+        for line, (*wanted, key) in TABLES[file_format](path, _read_columns(data, kind), (_id_column(data),)):
+            yield line, key, (key, *wanted, None) if kind == "question_answering" else (*wanted, None)
+
+
+def _read_columns(data: DataConfig, kind: str) -> tuple[str, ...]:
+    """What a table must have: all columns but id and label."""
+    if kind == "token_classification":
+        return (data.tokens,)
+    if kind == "question_answering":
+        return (data.question, data.context)
+    return text_columns(data)
+
+
+def _id_column(data: DataConfig) -> str:
+    return data.id or "id"
+
+
+def _question_columns(data: DataConfig) -> tuple[str, ...]:
+    return (_id_column(data), data.question, data.context, data.answers)
+
+
+def _id_of(value: object, place: SourceLocation) -> str | int | None:
+    """An id as it is given; none where the cell is missing or empty."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    if (isinstance(value, str) and is_unicode(value)) or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise UserError(
+        "the id is neither a text nor a whole number",
+        path=place.path,
+        line=place.line,
+        found=shorten(repr(value)),
+        expected="a text or a whole number",
+        hint="correct it or leave it out",
+    )

@@ -1,0 +1,168 @@
+"""A study's data, ready to train on: read, split, check, tokenise once, store by fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pyarrow as pa
+
+from bertft_core.config import StudyConfig, UserError
+from bertft_core.config.base import canonical_json, digest_of
+from bertft_core.config.data_settings import DataConfig, FileData, HubData
+from bertft_core.config.strategy_settings import EarlyStopping
+from bertft_core.data.alignment import ALIGNMENTS
+from bertft_core.data.arm_checks import refuse_missing_labels, refuse_missing_layers
+from bertft_core.data.arrow_storage import load_or_make
+from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
+from bertft_core.data.examples import RawSplit, shorten
+from bertft_core.data.findings import PreparedData, find_all, unknown_ratio
+from bertft_core.data.halved_validation import cut_splits
+from bertft_core.data.prepared_split import PreparedSplit
+from bertft_core.data.probe_texts import read_probe_texts
+from bertft_core.data.sources import read_splits
+from bertft_core.data.tokenization import load_tokenizer, refuse_too_long, tokenizer_digest, uses_token_types
+from bertft_core.metrics import METRICS
+from bertft_core.records import DatasetCard, SplitCard
+from bertft_core.storage.damage import Tell
+from bertft_core.storage.study_dir import read_record, write_record
+
+PREPARED_VERSION = 2
+"""Goes into the fingerprint: raise it when the same examples would be stored differently."""
+
+
+def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambda problem: None) -> DatasetCard:
+    """Read and check the data every time, tokenise it only when its fingerprint is new, and say what was found.
+
+    The Arrow files and `card.json` lie in `home_dir/data/<fingerprint>/`; `tell` hears of files there that were damaged. Raises
+    `UserError` with file and line for data that cannot be trained on, and for an encoder that cannot be had.
+    """
+    data = study.data
+    if study.probes is not None and study.probes.masked_lm is not None:
+        read_probe_texts(study.probes.masked_lm)  # a missing file is told now, not after the runs
+    encoder = resolve_encoder(study.encoder, home_dir)
+    refuse_too_long(data.max_length, encoder)
+    refuse_missing_layers(study, encoder.settings)
+    alignment = ALIGNMENTS[study.head.kind]
+    given, labels, repairs = alignment.agree(read_splits(data, study.head.kind), data)
+    refuse_missing_labels(study, labels)
+    splits = alignment.for_training(cut_splits(given, data, study.seed), data)
+    digests = {name: split_digest(split) for name, split in splits.items()}
+    fingerprint = digest_of(
+        {
+            "version": PREPARED_VERSION,
+            "splits": digests,
+            "labels": labels,
+            "max_length": data.max_length,
+            "tokenizer": tokenizer_digest(encoder),
+            "head": study.head.kind,
+            "settings": alignment.settings(data),
+        }
+    )
+    directory = Path(home_dir).resolve() / "data" / fingerprint
+    sizes = {name: len(split.examples) for name, split in splits.items()}
+    prepared = load_or_make(directory, sizes, lambda: _tokenised(alignment, splits, labels, encoder, data), tell)
+    card = DatasetCard(
+        name=_name(data),
+        source=data.source,
+        fingerprint=fingerprint,
+        directory=str(directory),
+        encoder=encoder.identity,
+        encoder_dir=str(encoder.directory),
+        chain=encoder.chain,
+        labels=labels,
+        max_length=data.max_length,
+        splits={
+            name: _split_card(study, splits[name], prepared[name], labels, digests[name], prepared["train"]) for name in splits
+        },
+        findings=repairs + find_all(PreparedData(splits, prepared, labels, data.max_length), alignment.CHECKS),
+    )
+    _refuse_unscored_metric(study, card)
+    _refuse_unknown_headline(study.headline.split, card)
+    if read_record(directory / "card.json", DatasetCard) != card:
+        write_record(directory / "card.json", card)
+    return card
+
+
+def _refuse_unknown_headline(split: str, card: DatasetCard) -> None:
+    """`test` falls back to validation where there is no test set; any other name must be there."""
+    if split != "test" and split not in card.evaluated_splits:
+        raise UserError(
+            f"headline.split: '{split}' is no split of {card.name}",
+            found=split,
+            expected=f"one of {', '.join(card.evaluated_splits)}",
+            hint="change headline.split",
+        )
+
+
+def _refuse_unscored_metric(study: StudyConfig, card: DatasetCard) -> None:
+    """Some metrics are there for some sets of labels only; a loss may be infinite for the constant predictor alone."""
+    scored = card.splits["validation"].constant_scores
+    for place, metric in _metrics_asked(study):
+        if metric not in scored and study.head.metrics[metric] == "maximize":
+            raise UserError(
+                f"{place}: '{metric}' cannot be computed for these labels",
+                found=f"the labels {shorten(', '.join(card.labels), 120)}" if card.labels else "no labels",
+                expected=f"one of {', '.join(name for name in study.head.metrics if name in scored)}",
+                hint="choose another metric",
+            )
+
+
+def _metrics_asked(study: StudyConfig) -> Iterator[tuple[str, str]]:
+    """Where the config names a metric that decides something, and the metric."""
+    yield "metric", study.metric
+    if study.seeds.until is not None and study.seeds.until.metric is not None:
+        yield "seeds.until.metric", study.seeds.until.metric
+    for arm, settings in study.arms.items():
+        for i, strategy in enumerate(settings.strategies):
+            if isinstance(strategy, EarlyStopping) and strategy.metric is not None:
+                yield f"arms.{arm}.strategies[{i}].metric", strategy.metric
+
+
+def split_digest(split: RawSplit) -> str:
+    """SHA-256 of the examples in their order: id, texts and label, one canonical JSON line each."""
+    sha256 = hashlib.sha256()
+    for example in split.examples:
+        sha256.update(canonical_json([example.id, example.texts, example.label]).encode() + b"\n")
+    return sha256.hexdigest()
+
+
+def _tokenised(
+    alignment: ModuleType, splits: Mapping[str, RawSplit], labels: tuple[str, ...], encoder: EncoderFiles, data: DataConfig
+) -> dict[str, pa.Table]:
+    tokenizer = load_tokenizer(encoder)
+    types = uses_token_types(encoder)
+    tables = {}
+    for name, split in splits.items():
+        try:
+            tables[name] = alignment.tokenise(tokenizer, split.examples, labels, data, types)
+        except UserError as error:  # tokenising knows the line alone
+            raise error.within(split.path) from None
+    return tables
+
+
+def _split_card(
+    study: StudyConfig, raw: RawSplit, prepared: PreparedSplit, labels: tuple[str, ...], sha256: str, train: PreparedSplit
+) -> SplitCard:
+    alignment, metrics = ALIGNMENTS[study.head.kind], METRICS[study.head.kind]
+    return SplitCard(
+        n_examples=prepared.n,
+        n_windows=prepared.n_windows,
+        label_counts=alignment.counts(raw.examples, labels),
+        truncated_ratio=float(np.mean(prepared.truncated(study.data.max_length))),
+        unknown_piece_ratio=unknown_ratio(prepared),
+        mean_length=float(np.mean(prepared.lengths)),
+        origin=raw.origin,
+        sha256=sha256,
+        constant_scores=metrics.majority(alignment.gold(train), alignment.gold(prepared), labels),
+    )
+
+
+def _name(data: DataConfig) -> str:
+    if isinstance(data, FileData):
+        train = Path(data.train)
+        return f"{train.parent.name}/{train.name}" if train.parent.name else train.name
+    return f"{data.name}/{data.config}" if isinstance(data, HubData) and data.config else data.name

@@ -1,0 +1,81 @@
+"""JSON whose objects know the line they begin in, so that a message about one can name it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bertft_core.config import UserError
+from bertft_core.data.examples import shorten
+from bertft_core.data.readers.file_text import text_of
+
+STRING_OR_BRACE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}]', re.DOTALL)
+
+
+class Placed(dict[str, Any]):
+    """A JSON object with the line of its opening brace (from 1)."""
+
+    line: int
+
+    def __init__(self, pairs: list[tuple[str, Any]], line: int) -> None:
+        super().__init__(pairs)
+        self.line = line
+
+
+def load_placed(path: Path) -> Any:
+    """The value of a JSON file with every object as a `Placed`; text that is no JSON is a `UserError` with its line."""
+    text = text_of(path)
+    lines = _lines_in_closing_order(text)
+    try:
+        return json.loads(text, object_pairs_hook=lambda pairs: _placed(pairs, path, next(lines)))
+    except (ValueError, RecursionError) as error:  # also for a number of thousands of digits, and lists in lists in lists
+        raise UserError(
+            "the file is no JSON",
+            path=path,
+            line=error.lineno if isinstance(error, json.JSONDecodeError) else None,
+            found=why_no_json(error),
+            expected="one JSON value",
+            hint="correct the line; if each line is an object of its own, let the file end in .jsonl",
+        ) from None
+
+
+def _placed(pairs: list[tuple[str, Any]], path: Path, line: int) -> Placed:
+    return Placed(every_key_once(pairs, path, line), line)
+
+
+def every_key_once(pairs: list[tuple[str, Any]], path: Path, line: int) -> list[tuple[str, Any]]:
+    """The entries of an object; a `UserError` where a key stands twice, of which `json` would take the last without a word."""
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) < len(keys):
+        raise UserError(
+            f"the key '{next(key for key in keys if keys.count(key) > 1)}' stands twice in one object",
+            path=path,
+            line=line,
+            found=shorten(", ".join(keys)),
+            expected="every key once",
+            hint="remove or rename one of the two",
+        )
+    return pairs
+
+
+def why_no_json(error: ValueError | RecursionError) -> str:
+    """What was found where `json` raised this."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at column {error.colno}"
+    return "values nested too deeply" if isinstance(error, RecursionError) else str(error).partition(";")[0]
+
+
+def _lines_in_closing_order(text: str) -> Iterator[int]:
+    """Opening lines of the objects, in the order in which they close: the order in which `json` builds them."""
+    opened: list[int] = []
+    line, position = 1, 0
+    for token in STRING_OR_BRACE.finditer(text):
+        if token.group() == "{":
+            line += text.count("\n", position, token.start())
+            position = token.start()
+            opened.append(line)
+        elif token.group() == "}":
+            yield opened.pop()

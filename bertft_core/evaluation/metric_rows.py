@@ -1,0 +1,93 @@
+"""Every metric of an arm over its seeds, row by row, and the share of its runs that did not learn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from bertft_core.evaluation.run_scores import CHECKPOINTS
+from bertft_core.records import MetricSummary, Rate, SeedScore
+from bertft_core.records.summary import cells_of
+from bertft_core.seeds import derive_seed
+from bertft_core.statistics.crossed_mean import crossed_sd_interval
+from bertft_core.statistics.dispersion import interquartile_mean, quantiles, sample_sd, sd_interval, unbiased_sd
+from bertft_core.statistics.intervals import LEVEL, bootstrap_interval, interval_of_mean
+from bertft_core.statistics.proportions import wilson_interval
+
+LEARNED_NOTHING = ("collapsed", "diverged")
+
+
+def metric_rows(
+    seeds: Sequence[SeedScore], splits: Sequence[str], study_seed: int, *, selected: bool = False, level: float = LEVEL
+) -> list[MetricSummary]:
+    """Every metric by split, checkpoint and order of computation; with collapsed runs, then without them.
+
+    `level` is that of the mean's intervals, above 0.95 where the number of seeds was decided by looking. `selected` seeds (the
+    best of many that started) are no sample: their rows have neither spread nor interval. Runs of a crossed design share seeds:
+    their intervals are those of crossed random effects, and no bootstrap of single runs is made.
+    """
+    keys = dict.fromkeys(key for seed in seeds for key in seed.scores)
+    rows = []
+    for key in sorted(keys, key=lambda key: _place(key, splits)):
+        having = [seed for seed in seeds if key in seed.scores]
+        rows.append(_row(key, having, study_seed, level, collapsed_included=True))
+        without = [seed for seed in having if seed.status != "collapsed"]
+        if 0 < len(without) < len(having):
+            rows.append(_row(key, without, study_seed, level, collapsed_included=False))
+    return [_without_spread(row) for row in rows] if selected else rows
+
+
+def collapse_rate(counts: Mapping[str, int]) -> Rate | None:
+    """Collapsed and diverged runs among those that ended by themselves, with Wilson's interval; None where none has.
+
+    `counts` by status. Runs that failed with an error, are missing, or were pruned say nothing about learning.
+    """
+    bad = sum(counts.get(status, 0) for status in LEARNED_NOTHING)
+    ended = bad + counts.get("ok", 0)
+    if ended == 0:
+        return None
+    low, high = wilson_interval(bad, ended)
+    return Rate(count=bad, of=ended, share=bad / ended, low=low, high=high)
+
+
+def _place(key: str, splits: Sequence[str]) -> tuple[int, int]:
+    """Sorts stably by split, then checkpoint; metrics stay in the order they were computed in."""
+    checkpoint, split, _ = key.split("/", 2)
+    return splits.index(split) if split in splits else len(splits), CHECKPOINTS.index(checkpoint)
+
+
+def _row(key: str, seeds: Sequence[SeedScore], study_seed: int, level: float, *, collapsed_included: bool) -> MetricSummary:
+    checkpoint, split, metric = key.split("/", 2)
+    values, cells = [seed.scores[key] for seed in seeds], cells_of(seeds)
+    t_low, t_high = interval_of_mean(values, cells, level) or (None, None)
+    bootstrap_seed = derive_seed(study_seed, "bootstrap", len(values))
+    bootstrap = bootstrap_interval(values, bootstrap_seed, level) if cells is None else None
+    bootstrap_low, bootstrap_high = bootstrap or (None, None)
+    sd_low, sd_high = (sd_interval(values) if cells is None else crossed_sd_interval(values, cells)) or (None, None)
+    return MetricSummary(
+        split=split,
+        checkpoint=checkpoint,
+        metric=metric,
+        n=len(values),
+        mean=float(np.mean(values)),
+        sd=sample_sd(values),
+        t_low=t_low,
+        t_high=t_high,
+        bootstrap_low=bootstrap_low,
+        bootstrap_high=bootstrap_high,
+        median=float(np.median(values)),
+        min=float(np.min(values)),
+        max=float(np.max(values)),
+        collapsed_included=collapsed_included,
+        sd_low=sd_low,
+        sd_high=sd_high,
+        sd_unbiased=unbiased_sd(values) if cells is None else None,
+        iqm=interquartile_mean(values),
+        quantiles=quantiles(values),
+    )
+
+
+def _without_spread(row: MetricSummary) -> MetricSummary:
+    gone = ("sd", "t_low", "t_high", "bootstrap_low", "bootstrap_high", "sd_low", "sd_high", "sd_unbiased", "iqm")
+    return row.model_copy(update=dict.fromkeys(gone) | {"quantiles": {}})

@@ -1,0 +1,85 @@
+"""The scores of one run, computed again from its stored predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from bertft_core.metrics import METRICS
+from bertft_core.records import DatasetCard, RunRecord, StudySummary
+from bertft_core.records.ranking import SCORED
+from bertft_core.storage.predictions import read_predictions
+
+CHECKPOINTS = ("best", "final")
+
+
+def scores_of(record: RunRecord, run_dir: Path) -> dict[str, float]:
+    """`checkpoint/split/metric` → value of a run that ended with a model; empty for any other.
+
+    The record's own numbers stand in where a prediction file is gone or torn.
+    """
+    if record.status not in SCORED:
+        return {}
+    metrics, labels = METRICS[record.spec.head.kind], record.spec.labels
+    scores: dict[str, float] = {}
+    for checkpoint in CHECKPOINTS:
+        recorded: dict[str, dict[str, float]] = getattr(record, checkpoint)
+        validation = stored_predictions(record, run_dir, checkpoint, "validation")
+        tuned = None if validation is None else metrics.tune(validation, labels)
+        for split in sorted({*recorded, *record.predictions.get(checkpoint, {})}):
+            stored = None if tuned is None else stored_predictions(record, run_dir, checkpoint, split)
+            values = recorded.get(split, {}) if stored is None else metrics.compute(stored, labels, **(tuned or {}))
+            scores |= {f"{checkpoint}/{split}/{metric}": value for metric, value in values.items()}
+    return scores
+
+
+def stored_predictions(record: RunRecord, run_dir: Path, checkpoint: str, split: str) -> pa.Table | None:
+    """The predictions a run kept, or None when there are none that can be read."""
+    path = record.predictions.get(checkpoint, {}).get(split)
+    if path is None:
+        return None
+    try:
+        stored = read_predictions(run_dir / path)
+    except (FileNotFoundError, ValueError):
+        return None
+    return stored if stored.num_rows else None
+
+
+def confusions(
+    summary: StudySummary, records: Mapping[str, RunRecord], run_dir_of: Callable[[str], Path]
+) -> dict[str, tuple[tuple[str, ...], NDArray[np.int64], int]]:
+    """Arm → names, counts [true, predicted] added up over its seeds, and the number of seeds in them.
+
+    For the headline split and checkpoint; `records` by run digest. Arms without stored predictions are left out, and so are
+    heads whose answers cannot be counted in a table.
+    """
+    found: dict[str, tuple[tuple[str, ...], NDArray[np.int64], int]] = {}
+    for arm in summary.arms:
+        tables = [
+            table
+            for seed in arm.seeds
+            if (record := records.get(seed.run_digest)) is not None and record.status in SCORED
+            if (table := _confusion(record, run_dir_of(record.digest), summary)) is not None
+        ]
+        if tables:
+            found[arm.arm] = (tables[0][0], np.sum([counts for _, counts in tables], axis=0), len(tables))
+    return found
+
+
+def _confusion(record: RunRecord, run_dir: Path, summary: StudySummary) -> tuple[tuple[str, ...], NDArray[np.int64]] | None:
+    metrics, labels = METRICS[record.spec.head.kind], record.spec.labels
+    checkpoint = summary.headline_checkpoint
+    stored = stored_predictions(record, run_dir, checkpoint, summary.headline_split)
+    validation = stored_predictions(record, run_dir, checkpoint, "validation")
+    if stored is None or validation is None:
+        return None
+    return metrics.confusion(stored, labels, **metrics.tune(validation, labels))  # type: ignore[no-any-return]
+
+
+def majority_scores(card: DatasetCard, split: str) -> dict[str, float]:
+    """What the constant predictor scores on a split: the most frequent training label, the training mean, no answer."""
+    return card.splits[split].constant_scores

@@ -1,0 +1,129 @@
+"""The answer of a study: every arm over its seeds, from stored per-example predictions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bertft_core.config.study_config import StudyConfig
+from bertft_core.evaluation.differences import difference, gain_over_majority
+from bertft_core.evaluation.ensemble_scores import ensemble_of
+from bertft_core.evaluation.insights.insight_evidence import Evidence
+from bertft_core.evaluation.insights.study_insights import insights_of
+from bertft_core.evaluation.metric_rows import collapse_rate, metric_rows
+from bertft_core.evaluation.model_selection import ledger_of
+from bertft_core.evaluation.nondeterminism import nondeterminism_of
+from bertft_core.evaluation.probe_scores import summarize_probes
+from bertft_core.evaluation.run_scores import majority_scores, scores_of
+from bertft_core.evaluation.selected_seeds import only_the_best, selected_seeds_of
+from bertft_core.metrics import METRICS
+from bertft_core.planning.adaptive import adaptive_seeds, interval_level
+from bertft_core.records import ArmSummary, DatasetCard, RunRecord, RunSpec, SeedScore, StudySummary, SweepResult
+from bertft_core.records.summary import CrossedCell
+from bertft_core.seeds import cell_of
+
+
+def summarize(
+    study: StudyConfig,
+    card: DatasetCard,
+    planned: Sequence[RunSpec],
+    records: Mapping[str, RunRecord],
+    chosen: Mapping[str, Mapping[str, Any]],
+    run_dir_of: Callable[[str], Path],
+    sweeps: Sequence[SweepResult] = (),
+) -> StudySummary:
+    """Summarise the planned report runs; `records` by spec digest, `run_dir_of` from digest to the run's folder.
+
+    A planned run without a record counts as 'missing'. Runs that diverged or failed have no scores but are counted.
+    Collapsed runs are in every mean; where there are any, a second row stands without them. `sweeps` are the searches that
+    ended, for what a budget of trials buys.
+    """
+    arms = tuple(
+        _arm(study, card, arm, [spec for spec in planned if spec.arm == arm], records, dict(chosen.get(arm, {})), run_dir_of)
+        for arm in study.arms
+    )
+    split, checkpoint, metric = headline_split(study, card), study.headline.checkpoint, study.metric
+    key = f"{checkpoint}/{split}/{metric}"
+    level, compared = interval_level(study), () if study.is_selected else arms
+    differences = [difference(arm, arms[0], key, study.direction, level) for arm in compared[1:]]
+    constant_score = majority_scores(card, split).get(metric)
+    constant = METRICS[study.head.kind].CONSTANT
+    margins = [
+        gain_over_majority(arm, key, constant_score, constant, study.direction, level)
+        for arm in compared
+        if constant_score is not None
+    ]
+    floors = nondeterminism_of(study, card, chosen, key, records, run_dir_of)
+    adaptive = adaptive_seeds(study, card, chosen, records, arms, key)
+    evidence = Evidence(study, card, arms, records, run_dir_of, tuple(sweeps), floors, split)
+    return StudySummary(
+        study=study.name,
+        study_digest=study.digest,
+        data_fingerprint=card.fingerprint,
+        headline_split=split,
+        headline_checkpoint=checkpoint,
+        headline_metric=metric,
+        arms=arms,
+        differences=tuple(found for found in differences if found is not None),
+        margins=tuple(found for found in margins if found is not None),
+        floors=floors,
+        probes=summarize_probes(study, card, split, arms, records, run_dir_of),
+        insights=insights_of(evidence),
+        adaptive=adaptive,
+        ledger=ledger_of(study, card, planned, records, sweeps, chosen, arms, adaptive),
+    )
+
+
+def headline_split(study: StudyConfig, card: DatasetCard) -> str:
+    """The split shown first: the one the study names, or validation where the data has no such split."""
+    return study.headline.split if study.headline.split in card.evaluated_splits else "validation"
+
+
+def _arm(
+    study: StudyConfig,
+    card: DatasetCard,
+    arm: str,
+    specs: Sequence[RunSpec],
+    records: Mapping[str, RunRecord],
+    chosen: dict[str, Any],
+    run_dir_of: Callable[[str], Path],
+) -> ArmSummary:
+    key = f"{study.headline.checkpoint}/{headline_split(study, card)}/{study.metric}"
+    seeds = tuple(_seed_score(study, spec, records.get(spec.digest), run_dir_of) for spec in specs)
+    counts = Counter(seed.status for seed in seeds)
+    selected = selected_seeds_of(study, arm, specs, records, seeds, key)
+    sample, level = only_the_best(seeds, selected), interval_level(study)
+    summary = ArmSummary(
+        arm=arm,
+        n_planned=len(specs),
+        counts=dict(sorted(counts.items())),
+        metrics=tuple(metric_rows(sample, card.evaluated_splits, study.seed, selected=study.is_selected, level=level)),
+        seeds=seeds,
+        chosen=chosen,
+        collapse_rate=None if study.is_selected else collapse_rate(counts),
+        n_censored=counts["pruned"],
+        selected=selected,
+    )
+    if not study.ensemble:
+        return summary
+    runs = [(records[spec.digest], run_dir_of(spec.digest)) for spec in specs if spec.digest in records]
+    return summary.model_copy(update={"ensemble": ensemble_of(summary, runs, key, study.direction)})
+
+
+def _seed_score(study: StudyConfig, spec: RunSpec, record: RunRecord | None, run_dir_of: Callable[[str], Path]) -> SeedScore:
+    cell = cell_of(study.seeds, spec.index)
+    return SeedScore(
+        index=spec.index,
+        status="missing" if record is None else record.status,
+        run_digest=spec.digest,
+        weights_sha256=None if record is None else record.weights_sha256,
+        init_seed=spec.seeds.init,
+        order_seed=spec.seeds.order,
+        dropout_seed=spec.seeds.dropout,
+        best_step=None if record is None else record.best_step,
+        scores={} if record is None else scores_of(record, run_dir_of(spec.digest)),
+        error=None if record is None else record.error,
+        cell=None if cell is None else CrossedCell(**cell._asdict()),
+    )

@@ -1,0 +1,1 @@
+"""Which runs are wanted, from a study and its records alone."""

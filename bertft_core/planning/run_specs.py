@@ -1,0 +1,102 @@
+"""From a study and its data to the list of runs. Pure: the same study and card give the same specs on every machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from bertft_core.config.study_config import StudyConfig
+from bertft_core.config.training_settings import TrainingConfig, merge_training
+from bertft_core.records import DatasetCard, RunSpec, SeedTriple
+from bertft_core.seeds import joint_seeds, report_seeds
+
+REPEATED: dict[str, Any] = {"stage": "repeats", "keep_model": False, "watch_gradients": 0}
+"""What a repeat is beside its number."""
+Chosen = Mapping[str, Mapping[str, Any]]
+"""Arm → setting its search chose."""
+
+
+def plan_runs(study: StudyConfig, card: DatasetCard, chosen: Chosen, n_seeds: int | None = None) -> list[RunSpec]:
+    """The report runs: every arm over the design's seeds, seed by seed so that all arms grow together.
+
+    `n_seeds` of each arm; by default as many as are planned before any has ended. Where many start and the best go on, each stops
+    at the cut: which go on is not known yet (`bertft_core.planning.wanted_runs.planned_runs` knows from the records).
+    """
+    settings = {arm: study.training_of(arm, dict(chosen.get(arm, {}))) for arm in study.arms}
+    specs = [
+        _spec(study, card, arm, settings[arm], "seeds", index, seeds, card.evaluated_splits)
+        for index, seeds in report_seeds(study.seed, study.seeds, n_seeds)
+        for arm in study.arms
+    ]
+    return [spec.model_copy(update={"stop_at": study.seeds.stop_at}) for spec in specs] if study.is_selected else specs
+
+
+def plan_repeats(study: StudyConfig, card: DatasetCard, chosen: Chosen, *, with_first: bool = False) -> list[RunSpec]:
+    """The repeats of every arm's first seed, arm by arm; `with_first` puts the run that they repeat before them."""
+    firsts = plan_runs(study, card, chosen)[: len(study.arms)] if study.seeds.repeats else []
+    return [
+        spec.model_copy(update=REPEATED | {"repeat": repeat}) if repeat else spec
+        for spec in firsts
+        for repeat in range(0 if with_first else 1, study.seeds.repeats + 1)
+    ]
+
+
+def plan_trial(
+    study: StudyConfig,
+    card: DatasetCard,
+    arm: str,
+    params: Mapping[str, Any],
+    *,
+    trial: int,
+    prune_below: Mapping[int, float] | None = None,
+) -> list[RunSpec]:
+    """The runs of one search trial: its setting on each search seed, scored on the validation split only."""
+    search = study.arms[arm].search
+    if search is None:
+        raise ValueError(f"arm '{arm}' has no search")
+    training = merge_training(study.training_of(arm), search.training.overrides(), dict(params))
+    return [
+        _spec(study, card, arm, training, "search", index, seeds, ("validation",)).model_copy(
+            update={"trial": trial, "prune_below": dict(prune_below or {}), "keep_model": False}
+        )
+        for index, seeds in joint_seeds(study.seed, search.first_seed_index, search.n_seeds)
+    ]
+
+
+def _spec(
+    study: StudyConfig,
+    card: DatasetCard,
+    arm: str,
+    training: TrainingConfig,
+    stage: Literal["search", "seeds"],
+    index: int,
+    seeds: SeedTriple,
+    splits: tuple[str, ...],
+) -> RunSpec:
+    return RunSpec(
+        study=study.name,
+        arm=arm,
+        stage=stage,
+        index=index,
+        head=study.head,
+        encoder=card.encoder,
+        data_fingerprint=card.fingerprint,
+        labels=card.labels,
+        metric=study.metric,
+        training=training,
+        strategies=study.arms[arm].strategies,
+        seeds=seeds,
+        threads=study.execution.threads_per_run,
+        evaluated_splits=splits,
+        prepared_dir=card.directory,
+        encoder_dir=card.encoder_dir,
+        device=study.execution.device,
+        checkpoint_every_seconds=study.execution.checkpoint_every_seconds,
+        checkpoint_every_steps=study.execution.checkpoint_every_steps,
+        watch_gradients=_watched_steps(study) if stage == "seeds" else 0,
+        keep_model=study.retention.checkpoints != "none" or (study.probes is not None and study.probes.needs_model),
+    )
+
+
+def _watched_steps(study: StudyConfig) -> int:
+    return 0 if study.probes is None or study.probes.gradients is None else study.probes.gradients.steps

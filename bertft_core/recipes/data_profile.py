@@ -1,0 +1,95 @@
+"""What the rules look at: size, task, lengths, balance, encoder and machine, as plain numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bertft_core.config.base import Frozen
+
+RESERVED_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "xlm-roberta-xl": 2, "camembert": 2, "roberta-prelayernorm": 2}
+"""Model types that number positions from the padding id on, as in `data.tokenization`, which loads more than the rules need."""
+
+
+class EncoderProfile(Frozen):
+    """The pre-trained encoder by its config.json."""
+
+    checkpoint: str
+    n_layers: int
+    hidden_size: int
+    n_heads: int
+    n_parameters: int
+    """Of the weights on disk."""
+    max_length: int | None
+    """Longest input in word pieces, special tokens included; None where positions have no end."""
+
+
+def encoder_profile(settings: Mapping[str, Any], checkpoint: str, n_parameters: int) -> EncoderProfile:
+    """From what config.json says, by the names that BERT and its family give things."""
+    positions = settings.get("max_position_embeddings")
+    reserved = RESERVED_POSITIONS.get(settings.get("model_type", ""), 0)
+    return EncoderProfile(
+        checkpoint=checkpoint,
+        n_layers=settings.get("num_hidden_layers", settings.get("n_layers", 12)),
+        hidden_size=settings.get("hidden_size", settings.get("dim", 768)),
+        n_heads=settings.get("num_attention_heads", settings.get("n_heads", 12)),
+        n_parameters=n_parameters,
+        max_length=None if positions is None else positions - reserved,
+    )
+
+
+class Machine(Frozen):
+    """Where the study would run."""
+
+    n_gpus: int
+    gpu_name: str | None = None
+    has_bf16: bool = False
+    """The GPU multiplies bfloat16 in hardware (compute capability 8.0 or higher)."""
+    memory_bytes: int
+    """Memory of one run: of a GPU, or of the machine divided by the runs at once."""
+    n_slots: int
+    """Runs at once."""
+
+    @property
+    def words(self) -> str:
+        """The machine in words."""
+        runs = f"{self.n_slots} run{'s' if self.n_slots > 1 else ''} at once"
+        what = f"{self.n_gpus} × {self.gpu_name or 'GPU'}" if self.n_gpus else "CPU only"
+        return f"{what}, {runs}, {self.memory_bytes / 2**30:.1f} GiB for each"
+
+
+class Lengths(Frozen):
+    """Input lengths of the training set in word pieces, special tokens included, before anything is cut."""
+
+    n_measured: int
+    mean: float
+    median: int
+    p90: int
+    p99: int
+    longest: int
+    quantiles: tuple[int, ...]
+    """101 of them: of 0 %, 1 %, …, 100 % of the inputs."""
+
+    def share_over(self, max_length: int) -> float:
+        """About which share of the inputs is longer, in whole percents."""
+        return sum(length > max_length for length in self.quantiles[1:]) / 100
+
+
+class DataProfile(Frozen):
+    """Everything that the advice depends on."""
+
+    head: str
+    """Kind of the head."""
+    crf: bool = False
+    is_pair: bool = False
+    plain_tags: bool = False
+    """Tags that mark no entities, such as parts of speech."""
+    n_train: int
+    """Examples in the training set, after splits were cut."""
+    n_validation: int
+    has_test: bool
+    label_counts: dict[str, int] = {}
+    """Label → training examples, or words for tags; empty where there are no labels."""
+    lengths: Lengths
+    encoder: EncoderProfile
+    machine: Machine

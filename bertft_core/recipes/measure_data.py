@@ -1,0 +1,103 @@
+"""The facts of a study: its data read and split as a run would, its input lengths, its encoder, this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+from bertft_core.config import StudyConfig
+from bertft_core.config.execution_settings import ExecutionConfig
+from bertft_core.data.alignment import ALIGNMENTS
+from bertft_core.data.encoder_files import WEIGHTS, EncoderFiles, resolve_encoder
+from bertft_core.data.examples import RawSplit
+from bertft_core.data.halved_validation import cut_splits
+from bertft_core.data.prepared_split import PreparedSplit
+from bertft_core.data.sources import read_splits
+from bertft_core.data.tokenization import load_tokenizer, uses_token_types
+from bertft_core.recipes.data_profile import DataProfile, Lengths, Machine, encoder_profile
+from bertft_core.training.devices import refuse_absent_gpu, slot_environments, visible_gpus
+
+N_MEASURED = 2000
+"""Training examples whose lengths are measured, spread evenly over the set."""
+BF16_CAPABILITY = 8.0
+"""Of the first NVIDIA GPUs with bfloat16 (Ampere)."""
+
+
+def data_profile_of(study: StudyConfig, home_dir: Path) -> DataProfile:
+    """Everything the rules look at. Raises `UserError` for data or an encoder that cannot be had."""
+    encoder = resolve_encoder(study.encoder, home_dir)
+    alignment, data = ALIGNMENTS[study.head.kind], study.data
+    given, labels, _ = alignment.agree(read_splits(data, study.head.kind), data)
+    splits = alignment.for_training(cut_splits(given, data, study.seed), data)
+    n_parameters = (encoder.directory / WEIGHTS).stat().st_size // 4
+    known = encoder_profile(encoder.settings, encoder.identity.checkpoint, n_parameters)
+    return DataProfile(
+        head=study.head.kind,
+        crf=getattr(study.head, "crf", False),
+        is_pair=not isinstance(data.text, str),
+        plain_tags=study.head.kind == "token_classification" and data.scheme == "plain",
+        n_train=len(splits["train"].examples),
+        n_validation=len(splits["validation"].examples),
+        has_test="test" in splits,
+        label_counts=alignment.counts(splits["train"].examples, labels) if labels else {},
+        lengths=_lengths(study, splits["train"], labels, encoder, known.max_length),
+        encoder=known,
+        machine=machine_of(study.execution),
+    )
+
+
+def _lengths(study: StudyConfig, train: RawSplit, labels: tuple[str, ...], encoder: EncoderFiles, limit: int | None) -> Lengths:
+    """Whole lengths: the longest that the encoder reads is only where a row would be cut, and `n_pieces` counts before that."""
+    places = np.unique(np.linspace(0, len(train.examples) - 1, min(N_MEASURED, len(train.examples))).astype(int))
+    examples = [train.examples[i] for i in places]
+    data = study.data.model_copy(update={"max_length": limit or 512, "long_texts": "truncate", "doc_stride": None})
+    table = ALIGNMENTS[study.head.kind].tokenise(load_tokenizer(encoder), examples, labels, data, uses_token_types(encoder))
+    return lengths_of(PreparedSplit(table.combine_chunks(), "train").n_pieces)
+
+
+def lengths_of(n_pieces: np.ndarray) -> Lengths:
+    """The distribution of lengths [n]; each quantile is the length of some input."""
+    quantiles = np.quantile(n_pieces, np.linspace(0, 1, 101), method="inverted_cdf").astype(int)
+    return Lengths(
+        n_measured=len(n_pieces),
+        mean=float(np.mean(n_pieces)),
+        median=int(quantiles[50]),
+        p90=int(quantiles[90]),
+        p99=int(quantiles[99]),
+        longest=int(quantiles[100]),
+        quantiles=tuple(int(length) for length in quantiles),
+    )
+
+
+def machine_of(execution: ExecutionConfig) -> Machine:
+    """GPUs as nvidia-smi tells them, else the memory of this machine shared by the runs at once.
+
+    Raises `UserError` for a GPU that is asked for and is not here: advice for a CPU would mislead.
+    """
+    refuse_absent_gpu(execution)
+    n_slots = len(slot_environments(execution))
+    gpus = [] if execution.device == "cpu" else visible_gpus()
+    if not gpus:
+        return Machine(n_gpus=0, memory_bytes=_memory_bytes() // n_slots, n_slots=n_slots)
+    name, memory, capability = _gpu(gpus[0])
+    runs_per_gpu = max(1, n_slots // len(gpus))
+    bf16 = capability >= BF16_CAPABILITY
+    return Machine(n_gpus=len(gpus), gpu_name=name, has_bf16=bf16, memory_bytes=memory // runs_per_gpu, n_slots=n_slots)
+
+
+def _memory_bytes() -> int:
+    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def _gpu(index: str) -> tuple[str, int, float]:
+    """Name, bytes and compute capability of one GPU."""
+    query = ["nvidia-smi", f"--id={index}", "--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader,nounits"]
+    listed = subprocess.run(query, capture_output=True, text=True) if shutil.which("nvidia-smi") else None
+    if listed is None or listed.returncode != 0:
+        return "GPU", 16 * 2**30, 0.0  # a GPU that tells nothing is taken for a modest one
+    name, megabytes, capability = (cell.strip() for cell in listed.stdout.splitlines()[0].rsplit(",", 2))
+    return name, int(megabytes) * 2**20, float(capability)

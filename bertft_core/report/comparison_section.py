@@ -1,0 +1,205 @@
+"""The section that says what can be claimed: a sentence for each pair of arms, their pictures and their table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from bertft_core.records.comparison_record import Comparison, NamedTest, PairComparison, ResampledDifference
+from bertft_core.report import run_plots, wording
+from bertft_core.report.drawings.forest import ForestRow, forest_plot
+from bertft_core.report.drawings.lines import Line, line_css, line_plot
+from bertft_core.report.drawings.matrix import Chance, matrix_plot
+from bertft_core.report.paper_tables import interval_of
+from bertft_core.statistics.intervals import interval_of_mean
+from bertft_core.statistics.performance_profile import performance_profile, profile_points
+
+Section = dict[str, Any]
+MOST_PAIRS_IN_DETAIL = 10
+"""With more pairs the forest plot has one line for each."""
+FEWEST_SEEDS_OF_A_PROFILE = 3
+LONGEST_NAME = 16
+"""Of each side of a pair, in pictures."""
+
+
+def section(comparison: Comparison) -> Section:
+    """What the template lays out."""
+    pairs = comparison.headline_pairs
+    drawn = pictures(comparison)
+    others = [group for group in _by_metric(comparison) if group[0].key != comparison.headline_key]
+    return {
+        "comparison": comparison,
+        "sentences": [wording.ended(pair.sentence) for pair in pairs],
+        "refused": [wording.ended(why) for why in comparison.refused],
+        "notes": [wording.said(note, [*comparison.studies, *(arm.name for arm in comparison.arms)]) for note in comparison.notes],
+        "pictures": drawn,
+        "rows": [_row(pair, comparison) for pair in pairs],
+        "details": [_detail(pair) for pair in pairs],
+        "others": [{"metric": group[0].metric, "rows": [_row(pair, comparison) for pair in group]} for group in others],
+        "others_forests": [drawn[name] for group in others if (name := f"differences_{group[0].metric}") in drawn],
+        "components": [wording.ended(found.sentence) for found in comparison.components],
+        "level": f"{100 * comparison.level:.4g} %",
+        "alpha": f"{1 - comparison.level:.3g}",
+        "left_out": [f"{arm.name}: {wording.ended(why)}" for arm in comparison.arms for why in arm.left_out],
+    }
+
+
+def pictures(comparison: Comparison) -> dict[str, Markup]:
+    """Name of the file → picture; what has nothing to show is left out."""
+    found: dict[str, Markup] = {}
+    css = {arm.name: run_plots.colour(i) for i, arm in enumerate(comparison.arms)}
+    for group in _by_metric(comparison):
+        headline = group[0].key == comparison.headline_key
+        name = "differences" if headline else f"differences_{group[0].metric}"
+        found[name] = _forest(group, css, detailed=headline and len(group) <= MOST_PAIRS_IN_DETAIL)
+    chances = {
+        (pair.arm, pair.baseline): Chance(pair.superiority.value, pair.superiority.low, pair.superiority.high)
+        for pair in comparison.headline_pairs
+        if pair.superiority is not None
+    }
+    label = f"{comparison.headline_metric} on {comparison.headline_split}"
+    if chances:
+        names = [arm.name for arm in comparison.arms if any(arm.name in pair for pair in chances)]
+        found["superiority"] = matrix_plot(names, chances, f"P(row better than column), {label}")
+    strips = [_strip(comparison, arm.name) for arm in comparison.arms]
+    if any(row.points for row in strips):
+        found["seeds"] = run_plots.seed_plot(strips, f"{label}, {comparison.headline_checkpoint} checkpoint", None)
+    profiles = _profiles(comparison)
+    if profiles:
+        found["profiles"] = line_plot(profiles, (label, "share of seeds above"), y_range=(0.0, 1.0))
+    return found
+
+
+def _by_metric(comparison: Comparison) -> list[list[PairComparison]]:
+    """The pairs of each metric together, the headline's first."""
+    keys = dict.fromkeys([comparison.headline_key, *(pair.key for pair in comparison.pairs)])
+    groups = [[pair for pair in comparison.pairs if pair.key == key] for key in keys]
+    return [group for group in groups if group]
+
+
+def _forest(pairs: Sequence[PairComparison], css: Mapping[str, str], *, detailed: bool) -> Markup:
+    rows = []
+    for pair in pairs:
+        thin = [("seeds only", pair.seeds), ("examples only", pair.examples)] if detailed else []
+        note = "" if pair.p_holm is None else f"p (Holm) {wording.p_value(pair.p_holm)}"
+        rows.append(
+            ForestRow(
+                f"{wording.shortened(pair.arm, LONGEST_NAME)} − {wording.shortened(pair.baseline, LONGEST_NAME)}",
+                pair.difference,
+                *interval_of(pair),
+                sure=pair.claimed,
+                css=css.get(pair.arm, ""),
+                thin=[(name, found.low, found.high) for name, found in thin if found is not None],
+                note=note,
+            )
+        )
+    first, second = (pairs[0].arm, pairs[0].baseline) if len(pairs) == 1 else ("first", "second")
+    left, right = (second, first) if pairs[0].direction == "maximize" else (first, second)
+    better = f"← {wording.shortened(left, 20)} better · {wording.shortened(right, 20)} better →"
+    return forest_plot(rows, f"difference of {pairs[0].metric} on {pairs[0].split}", better)
+
+
+def _strip(comparison: Comparison, name: str) -> run_plots.ArmRow:
+    arm = comparison.arm(name)
+    scores = arm.scores.get(comparison.headline_key, {})
+    points = [
+        run_plots.SeedPoint(score, f"{name} seed {seed}: {wording.score(score)}", seed in arm.collapsed)
+        for seed, score in sorted(scores.items())
+    ]
+    values, cells = list(scores.values()), [arm.cells[seed] for seed in scores] if arm.cells else None
+    low, high = interval_of_mean(values, cells, comparison.level) or (None, None)
+    return run_plots.ArmRow(name, points, sum(values) / len(values) if values else None, low, high)
+
+
+def _profiles(comparison: Comparison) -> list[Line]:
+    scores = {arm.name: arm.values(comparison.headline_key) for arm in comparison.arms}
+    taus = profile_points(list(scores.values()))
+    lines = []
+    for i, (name, values) in enumerate(scores.items()):
+        if len(values) >= FEWEST_SEEDS_OF_A_PROFILE:
+            found = performance_profile(values, taus, comparison.level)
+            points = list(zip(found.tau.tolist(), found.share.tolist(), strict=True))
+            title = f"{name}: {found.share[len(taus) // 2]:.0%} of {len(values)} seeds above {taus[len(taus) // 2]:.3f}."
+            # a band over single runs would be too narrow for those that share seeds
+            low, high = ((), ()) if comparison.arm(name).cells else (found.low.tolist(), found.high.tolist())
+            lines.append(Line(name, line_css(i), points, low, high, title))
+    return lines
+
+
+def _row(pair: PairComparison, comparison: Comparison) -> Section:
+    """One line of the pairs' table."""
+    chance = pair.superiority
+    return {
+        "arm": pair.arm,
+        "baseline": pair.baseline,
+        "difference": wording.signed(pair.difference),
+        "both": _ends(pair.both),
+        "seeds": _ends(pair.seeds),
+        "examples": _ends(pair.examples),
+        "source": wording.ABSENT if pair.source is None else _source(pair),
+        "superiority": wording.ABSENT if chance is None else f"{chance.value:.2f}",
+        "superiority_ends": "" if chance is None or chance.low is None else f"{chance.low:.2f} to {chance.high:.2f}",
+        "p": wording.p_value(pair.p_value),
+        "p_holm": wording.p_value(pair.p_holm),
+        "claimed": pair.claimed,
+        "n": _n(pair),
+        "paired": "paired" if pair.paired else "not paired",
+        "n_examples": "examples held fixed" if pair.n_examples is None else _examples(pair.n_examples, pair.unit),
+    }
+
+
+def _n(pair: PairComparison) -> str:
+    """`5 seeds`, `5 / 4 seeds`; runs that share seeds are not called so."""
+    sizes = dict.fromkeys((pair.n_seeds_arm, pair.n_seeds_baseline))
+    return f"{' / '.join(map(str, sizes))} {'crossed runs' if pair.crossed else 'seeds'}"
+
+
+def _examples(n: int, unit: str | None) -> str:
+    unit = unit or "example"
+    return f"{n:,} {unit if n == 1 else f'{unit}s'}"
+
+
+def _source(pair: PairComparison) -> str:
+    share = pair.seeds_share
+    if share is None:
+        return str(pair.source)
+    return f"{pair.source} ({100 * (share if pair.source == 'seeds' else 1 - share):.0f} %)"
+
+
+def _ends(found: ResampledDifference | None) -> str:
+    return wording.ABSENT if found is None else f"{wording.signed(found.low)} to {wording.signed(found.high)}"
+
+
+def _detail(pair: PairComparison) -> Section:
+    """Everything else that was computed for one pair, as (what, found) lines."""
+    lines = [(test.name, _test(test)) for test in pair.tests]
+    lines += [(f"{test.name} (equal spread)", _test(test)) for test in pair.stability]
+    if pair.sd_ratio is not None:
+        ratio = pair.sd_ratio
+        ends = "" if ratio.low is None or ratio.high is None else f" ({ratio.low:.2f} to {ratio.high:.2f})"
+        lines.append(("ratio of the standard deviations", f"{ratio.value:.2f}{ends}"))
+    for name, found in (("seeds and examples", pair.both), ("seeds only", pair.seeds)):
+        if found is not None and found.percentile_low is not None and found.percentile_high is not None:
+            ends = f"{wording.signed(found.percentile_low)} to {wording.signed(found.percentile_high)}"
+            lines.append((f"percentile interval, {name}", f"{ends}, p {wording.p_value(found.percentile_p)}"))
+    if pair.aso is not None:
+        under = "under" if pair.aso.eps_min < pair.aso.tau else "not under"
+        few = ", from too few seeds to mean much" if pair.aso.eps_min < pair.aso.tau and not pair.aso.is_better else ""
+        lines.append(("almost stochastic order, ε_min", f"{pair.aso.eps_min:.3f}, {under} τ = {pair.aso.tau:g}{few}"))
+    lines += [(name.replace("_", " ").replace("cohens", "Cohen's").replace("hedges", "Hedges'").replace("cliffs", "Cliff's"),
+               f"{value:.2f}".replace("-", "−")) for name, value in pair.effects.items()]  # fmt: skip
+    if pair.disagreement is not None:
+        only = f"{pair.disagreement.only_arm:.1f} only {pair.arm}, {pair.disagreement.only_baseline:.1f} only {pair.baseline}"
+        test = "" if pair.disagreement.p is None else f", p {wording.p_value(pair.disagreement.p)}"
+        lines.append(("examples that one alone gets right", f"{only}{test}"))
+    if pair.without_collapsed is not None:
+        look = pair.without_collapsed
+        lines.append(("without collapsed runs", f"{wording.signed(look.difference)} ({_ends(look.both)})"))
+    return {"title": f"{pair.arm} − {pair.baseline}", "pairing": wording.ended(wording.upper_first(pair.pairing)), "lines": lines}
+
+
+def _test(test: NamedTest) -> str:
+    statistic = "" if test.statistic is None else f"{test.statistic:.3g}, ".replace("-", "−")
+    return f"{statistic}p {wording.p_value(test.p)}"

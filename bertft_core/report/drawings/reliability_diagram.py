@@ -1,0 +1,44 @@
+"""Reliability diagram: how often answers are right against how sure they are, a line for each seed and their mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from bertft_core.evaluation.reliability_points import ReliabilityPoint
+from bertft_core.report.svg import Drawing, Scale, horizontal_axis, vertical_axis
+from bertft_core.report.wording import several
+
+SIZE = 420
+LEFT, RIGHT, TOP, BOTTOM = 52, 405, 34, 360
+
+
+Points = Sequence[ReliabilityPoint]
+
+
+def reliability_plot(arm: str, css: str, seeds: Sequence[tuple[str, Points]], together: Points) -> Markup:
+    """`seeds` (title, points), and the points of all seeds together, whose dots grow with the examples in them.
+
+    On the diagonal the answers are as often right as they say; below it they are too sure.
+    """
+    drawing = Drawing(
+        SIZE, SIZE, f"Reliability of {arm}: share right over confidence, {several(len(seeds), 'seed')}. " + _spoken(together)
+    )
+    x, y = Scale(0.0, 1.0, LEFT, RIGHT), Scale(0.0, 1.0, BOTTOM, TOP)
+    vertical_axis(drawing, y, LEFT, "share of answers that are right", RIGHT)
+    horizontal_axis(drawing, x, BOTTOM, "confidence of the answer", TOP, n_ticks=5)
+    drawing.line((x(0), y(0)), (x(1), y(1)), "majority")
+    for title, points in seeds:
+        drawing.path([(x(p.confidence), y(p.right)) for p in points], f"curve faint {css}", title)
+    if together:
+        drawing.path([(x(p.confidence), y(p.right)) for p in together], f"curve thick {css}", f"{arm}, all seeds together")
+    for p in together:
+        told = f"confidence {p.confidence:.2f}: {p.right:.2f} right, {100 * p.weight:.0f} % of the answers"
+        drawing.dot((x(p.confidence), y(p.right)), 2.5 + 7 * math.sqrt(p.weight), f"seed {css}", told)
+    return drawing.svg()
+
+
+def _spoken(points: Points) -> str:
+    return " ".join(f"{p.right:.2f} right at {p.confidence:.2f}." for p in points)

@@ -1,0 +1,281 @@
+"""The sections on what seeds tell beside their means: sources of variance, flipping examples, seeds needed, budgets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from bertft_core.evaluation.insights.detectable_effect import alpha_of
+from bertft_core.records.insight_records import (
+    Agreement,
+    BudgetView,
+    Component,
+    FlippingExample,
+    Insights,
+    SeedsNeeded,
+    StartManyView,
+    VarianceComponents,
+)
+from bertft_core.report import run_plots, wording
+from bertft_core.report.drawings.bars import Bar, BarGroup, bar_plot
+from bertft_core.report.drawings.lines import Line, Reference, line_css, line_plot
+from bertft_core.statistics.intervals import LEVEL
+from bertft_core.statistics.seeds_needed import power
+
+Section = dict[str, Any]
+N_COSTS = 6
+"""Numbers of hours below a budget's axis."""
+SURE, MOST_SEEDS_AT_LEAST = 0.999, 12
+"""A curve of power ends where it is so high, and not before so many seeds."""
+NAMES = {
+    "init": "initial head weights",
+    "order": "order of the batches",
+    "dropout": "dropout masks",
+    "interaction": "init and order together",
+    "residual": "all the rest",
+}
+
+
+def section(found: Insights, arms: Sequence[str]) -> Section:
+    """What the template lays out; a part without data is empty. `arms` in the order of the study, for their colours."""
+    css = {arm: run_plots.colour(i) for i, arm in enumerate(arms)}
+    return {
+        "said": lambda clause: wording.said(clause, arms),
+        "pictures": pictures(found, arms),
+        "variance": found.variance,
+        "variance_notes": found.variance_notes,
+        "components": [_component(v.arm, c, css) for v in found.variance for c in v.components],
+        "methods": list(dict.fromkeys(v.method for v in found.variance)),
+        "agreement": found.agreement,
+        "agreement_notes": found.agreement_notes,
+        "agreement_rows": [_agreement(a, css) for a in found.agreement],
+        "flipping": [
+            {"arm": a.arm, "kind": a.kind, "unit": a.unit, "rows": _flipping(a)} for a in found.agreement if a.most_flipping
+        ],
+        "seeds_needed": found.seeds_needed,
+        "level": _percent(found.seeds_needed),
+        "budgets": found.budgets,
+        "start_many": found.start_many,
+        "schedules": [_schedules(view) for view in found.start_many if _pays(view)],
+    }
+
+
+def pictures(found: Insights, arms: Sequence[str]) -> dict[str, Markup]:
+    """Name of the file → picture; what has nothing to show is left out."""
+    place = {arm: i for i, arm in enumerate(arms)}
+    drawn: dict[str, Markup] = {}
+    varying = [variance for variance in found.variance if any(c.variance > 0 for c in variance.components)]
+    if varying:
+        drawn["variance"] = _variance(varying, place)
+    own = [needed for needed in found.seeds_needed if needed.baseline is None and needed.curve]
+    paired = [needed for needed in found.seeds_needed if needed.baseline is not None and needed.curve]
+    if own:
+        label = f"half-width of the {_percent(own)} interval, {own[0].metric}"
+        drawn["seeds_needed"] = _seeds_needed(own, place, "half_width", label)
+    if paired:
+        drawn["seeds_needed_differences"] = _seeds_needed(
+            paired, place, "detectable", f"smallest difference found, power 80 %, {paired[0].metric}"
+        )
+    powers = [needed for needed in paired if needed.sd > 0 and needed.mean != 0]
+    if powers:
+        drawn["seeds_needed_power"] = _power(powers, place)
+    for source in ("trials", "seeds"):
+        views = [view for view in found.budgets if view.source == source and view.points]
+        if views:
+            drawn[f"budget_{source}"] = _budget(views, place)
+    for view in found.start_many:
+        if _pays(view):
+            drawn[f"start_many_{view.arm}"] = _start_many(view)
+    return drawn
+
+
+def _variance(found: Sequence[VarianceComponents], place: dict[str, int]) -> Markup:
+    """Square roots of the variances, so that they can be read in the unit of the scores."""
+    groups = []
+    for variance in found:
+        bars = [
+            Bar(NAMES.get(c.source, c.source), math.sqrt(c.variance), _root(c.low), _root(c.high), _bar_note(c))
+            for c in variance.components
+        ]
+        groups.append(BarGroup(variance.arm, run_plots.colour(place.get(variance.arm, 0)), bars))
+    first = found[0]
+    return bar_plot(groups, f"standard deviation of {first.metric} on {first.split} by source")
+
+
+def _root(variance: float | None) -> float | None:
+    return None if variance is None else math.sqrt(max(0.0, variance))
+
+
+def _bar_note(c: Component) -> str:
+    share = "" if c.share is None else f" ({100 * c.share:.0f} % of the variance)"
+    return f"{math.sqrt(c.variance):.4f}{share}"
+
+
+def _component(arm: str, c: Component, css: dict[str, str]) -> Section:
+    return {
+        "arm": arm,
+        "css": css.get(arm, ""),
+        "source": NAMES.get(c.source, c.source),
+        "sd": f"{math.sqrt(c.variance):.4f}",
+        "ends": wording.ABSENT if c.low is None or c.high is None else f"{_root(c.low):.4f} to {_root(c.high):.4f}",
+        "share": wording.ABSENT if c.share is None else f"{100 * c.share:.0f} %",
+        "raw": wording.setting(c.raw).replace("-", "−"),
+        "f": wording.ABSENT if c.f is None else f"{c.f:.2f}",
+        "f_p": wording.p_value(c.f_p),
+        "range": wording.score(c.range),
+        "range_p": wording.p_value(c.range_p),
+    }
+
+
+def _agreement(a: Agreement, css: dict[str, str]) -> Section:
+    def number(value: float | None) -> str:
+        return wording.ABSENT if value is None else f"{value:.3f}".replace("-", "−")
+
+    units = f"{a.n_units:,}"
+    return {
+        "arm": a.arm,
+        "css": css.get(a.arm, ""),
+        "n_seeds": a.n_seeds,
+        "units": units,
+        "kappa": number(a.fleiss_kappa),
+        "disagreement": wording.ABSENT if a.disagreement is None else f"{100 * a.disagreement:.1f} %",
+        "jsd": number(a.jensen_shannon),
+        "sd": number(a.mean_sd),
+        "unanimous": wording.ABSENT if a.n_unanimous is None else f"{a.n_unanimous:,}",
+        "flipping": wording.ABSENT if a.n_flipping is None else f"{a.n_flipping:,}",
+    }
+
+
+def _flipping(a: Agreement) -> list[Section]:
+    return [
+        {
+            "where": example.example_id if example.part is None else f"{example.example_id}, {example.part}",
+            "text": example.text or wording.ABSENT,
+            "gold": example.gold,
+            "answers": _answers(example, a.kind),
+            "right": wording.ABSENT if example.n_right is None else f"{example.n_right} of {a.n_seeds}",
+        }
+        for example in a.most_flipping
+    ]
+
+
+def _answers(example: FlippingExample, kind: str) -> str:
+    if kind == "regression":
+        return ", ".join(f"{name} {wording.setting(value)}" for name, value in example.answers.items())
+    return ", ".join(f"{answer or '(none)'} × {n}" for answer, n in example.answers.items())
+
+
+def _seeds_needed(found: Sequence[SeedsNeeded], place: dict[str, int], what: str, label: str) -> Markup:
+    lines = []
+    for needed in found:
+        points = [(float(point.n), float(getattr(point, what))) for point in needed.curve]
+        name = needed.arm if needed.baseline is None else f"{needed.arm} − {needed.baseline}"
+        title = f"{name}: {wording.score(float(getattr(needed, what)))} with the present {needed.n} seeds."
+        lines.append(Line(name, line_css(place.get(needed.arm, 0)), points, title=title))
+    present = sorted({needed.n for needed in found})
+    references = [Reference("x", float(n), f"now: {n}") for n in present]
+    highest = max(point[1] for line in lines for point in line.points)
+    most = max(point[0] for line in lines for point in line.points)
+    return line_plot(
+        lines,
+        ("seeds of each arm" if found[0].baseline is None else "pairs of seeds", label),
+        references=references,
+        x_range=(0.0, most * 1.02),
+        y_range=(0.0, highest * 1.05),
+    )
+
+
+def _percent(found: Sequence[SeedsNeeded]) -> str:
+    """The level of their intervals, which is that of their study."""
+    return f"{100 * max((needed.level for needed in found), default=LEVEL):.4g} %"
+
+
+def _power(found: Sequence[SeedsNeeded], place: dict[str, int]) -> Markup:
+    """How likely n pairs of seeds find the difference that was seen, if it is the true one; up to where all are sure."""
+    lines = []
+    effects = [abs(needed.mean) / needed.sd for needed in found]
+    longest = max(point.n for needed in found for point in needed.curve)
+    alpha = alpha_of(found[0].level)
+    sure = (n for n in range(MOST_SEEDS_AT_LEAST, longest) if all(power(n, e, paired=True, alpha=alpha) > SURE for e in effects))
+    most = next(sure, longest)
+    for needed, effect in zip(found, effects, strict=True):
+        points = [(float(n), power(n, effect, paired=True, alpha=alpha)) for n in range(2, most + 1)]
+        title = f"{needed.arm} − {needed.baseline}, a difference of {wording.signed(needed.mean)}."
+        lines.append(Line(f"{needed.arm} − {needed.baseline}", line_css(place.get(needed.arm, 0)), points, title=title))
+    references = [Reference("y", 0.8, "80 %"), *(Reference("x", float(n), f"now: {n}") for n in sorted({f.n for f in found}))]
+    return line_plot(
+        lines,
+        ("pairs of seeds", "power of a two-sided t-test at 5 %"),
+        references=references,
+        x_range=(0.0, most * 1.02),
+        y_range=(0.0, 1.0),
+    )
+
+
+def _budget(views: Sequence[BudgetView], place: dict[str, int]) -> Markup:
+    """U with its band; V beside it where there is one arm only, or two lines for each would be too many."""
+    lines = []
+    for view in views:
+        for name, short in (("u", "unbiased"), ("v", "with replacement")):
+            if name == "v" and len(views) > 1:
+                continue
+            points = [(float(p.n), float(getattr(p, name))) for p in view.points]
+            sds = [float(getattr(p, f"{name}_sd")) for p in view.points]
+            band = (
+                [y - sd for (_, y), sd in zip(points, sds, strict=True)],
+                [y + sd for (_, y), sd in zip(points, sds, strict=True)],
+            )
+            ends = (
+                f"{wording.score(points[0][1])} with {points[0][0]:.0f}, {wording.score(points[-1][1])} with {points[-1][0]:.0f}"
+            )
+            at = place.get(view.arm, 0) + (0 if name == "u" else 1)
+            shown = view.arm if len(views) > 1 else short
+            low, high = band if name == "u" else ((), ())
+            lines.append(Line(shown, line_css(at), points, low, high, f"{view.arm}, {short}: {ends}.", marks=len(points) <= 40))
+    unit = "trials of the search" if views[0].source == "trials" else "seeds"
+    costs = [(float(p.n), f"{p.hours:.2g} h") for p in views[0].points if p.hours is not None] if len(views) == 1 else []
+    every = math.ceil(len(costs) / N_COSTS) if costs else 1
+    label = f"best validation {views[0].metric} to expect"
+    words = unit if not costs else f"{unit}, and hours of training"
+    return line_plot(lines, (words, label), below=costs[::every])
+
+
+def _pays(view: StartManyView) -> bool:
+    """Some budget is better spent on a schedule with a cut; where none is, its sentence says all."""
+    return any(schedule.stop_at < 1 for schedule in view.best)
+
+
+def _start_many(view: StartManyView) -> Markup:
+    ways = (("with early stops", view.best), ("whole runs only", view.uncut))
+    lines = [
+        Line(
+            name,
+            line_css(i),
+            [(s.cost, s.expected) for s in schedules],
+            title=f"{name}: {wording.score(schedules[-1].expected)} for {schedules[-1].cost:.3g} whole runs.",
+            marks=True,
+        )
+        for i, (name, schedules) in enumerate(ways)
+        if schedules
+    ]
+    return line_plot(lines, ("cost in whole runs", f"best validation {view.metric} to expect"))
+
+
+def _schedules(view: StartManyView) -> Section:
+    uncut = {round(schedule.cost, 9): schedule for schedule in view.uncut}
+    rows = [
+        {
+            "cost": f"{s.cost:.3g}",
+            "start": s.start,
+            "stop_at": f"{100 * s.stop_at:.0f} %",
+            "keep": s.keep,
+            "expected": wording.score(s.expected),
+            "sd": wording.score(s.sd),
+            "uncut": wording.score(other.expected if (other := uncut.get(round(s.cost, 9))) else None),
+        }
+        for s in view.best
+    ]
+    return {"arm": view.arm, "rows": rows}

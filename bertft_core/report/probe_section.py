@@ -1,0 +1,183 @@
+"""The section on forgetting and confidence: its sentences, a picture and a table for each probe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bertft_core.config.study_config import StudyConfig
+from bertft_core.records import RunRecord, StudySummary
+from bertft_core.records.probe_summary import ProbeRow, ProbeSummary
+from bertft_core.report import figures, run_plots, wording
+from bertft_core.report.probe_plots import Profile, profile_plot
+from bertft_core.statistics.intervals import t_interval
+
+Section = dict[str, Any]
+
+TITLES = {
+    "masked_lm": ("Masked language modelling", "The encoder under the pre-trained masked-LM head, with fixed masks, and with its "
+    "top layers put back to the pre-trained ones (Mosbach et al. 2021). The embeddings stay fine-tuned."),
+    "drift": ("Drift of the weights", "‖W − W₀‖ / ‖W₀‖ of each layer: how far its weights went from the pre-trained ones."),
+    "similarity": ("Likeness of the states", "Unbiased linear CKA of each layer's states before and after, means over the word "
+    "pieces of validation examples: 1 is the same up to rotation and scale."),
+    "gradients": ("Gradients in the first steps", "L2 norm of each layer's gradient before clipping, mean of the watched steps."),
+    "calibration": ("Calibration", "Expected calibration error in 15 right-closed bins; scaled: after dividing the logits by the "
+    "temperature with the least validation loss."),
+    "out_of_domain": ("Out of the domain", "How much worse each seed is out of the domain than in it."),
+    "overfitting": ("Validation loss", "Loss for each validation target over the epochs; one line for each run."),
+}  # fmt: skip
+COLUMNS = {
+    "masked_lm": {
+        "loss_before": "loss before",
+        "loss_after": "after",
+        "loss_rise": "rise",
+        "perplexity_before": "perplexity before",
+        "perplexity_after": "after",
+        "accuracy_before": "top-1 before",
+        "accuracy_after": "after",
+        "top5_accuracy_before": "top-5 before",
+        "top5_accuracy_after": "after",
+    },
+    "gradients": {"lowest_over_top": "lowest layer / top layer"},
+    "calibration": {
+        "ece": "ECE",
+        "brier": "Brier",
+        "nll": "NLL",
+        "confidence_right": "confidence when right",
+        "confidence_wrong": "when wrong",
+        "temperature": "temperature",
+        "ece_scaled": "ECE scaled",
+        "nll_scaled": "NLL scaled",
+    },
+    "out_of_domain": {"in_domain": "in the domain", "out_of_domain": "out of it", "drop": "drop"},
+    "overfitting": {"minimum": "minimum", "minimum_epoch": "at epoch", "end": "at the end", "rise": "rise"},
+}
+"""Probe → measure → heading in its table; the numbers of single layers are in the picture and the table of all."""
+
+
+def section(study: StudyConfig, summary: StudySummary, records: Mapping[str, RunRecord]) -> Section | None:
+    """What the template lays out; None for a study without probes."""
+    found = summary.probes
+    if found is None:
+        return None
+    arms = [arm.arm for arm in summary.arms]
+    css = {arm: run_plots.colour(i) for i, arm in enumerate(arms)}
+    parts = []
+    for probe, (title, note) in TITLES.items():
+        rows = [row for row in found.rows if row.probe == probe]
+        missing = [
+            _missing(absence.arm, absence.reason, absence.seeds, summary) for absence in found.absences if absence.probe == probe
+        ]
+        if rows or missing:
+            pictures = _pictures(probe, rows, css, study, summary, records) if rows else []
+            parts.append(
+                {"title": title, "note": note, "pictures": pictures, "table": _table(probe, rows, css), "missing": missing}
+            )
+    told = {arm: [f.sentence for f in found.findings if f.arm == arm and not f.is_sign] for arm in arms}
+    signs = [finding.sentence for finding in found.findings if finding.is_sign]
+    return {"verdict": found.verdict, "signs": signs, "told": told, "parts": parts, "css": css, "rows": _every_row(found)}
+
+
+def _missing(arm: str, reason: str, seeds: Sequence[int], summary: StudySummary) -> str:
+    n = next(sum(seed.status in ("ok", "collapsed") for seed in a.seeds) for a in summary.arms if a.arm == arm)
+    of = "" if len(seeds) == n else f", seed{'' if len(seeds) == 1 else 's'} {wording.listed(map(str, seeds))}"
+    return f"{arm}{of}: {reason}"
+
+
+def _table(probe: str, rows: Sequence[ProbeRow], css: Mapping[str, str]) -> Section | None:
+    """A line for each arm and split, a cell for each measure: mean ± sd."""
+    columns = COLUMNS.get(probe, {})
+    cells = {(row.arm, row.where, row.measure): _cell(row) for row in rows if row.measure in columns}
+    names = [name for name in columns if any(measure == name for _, _, measure in cells)]
+    if not names:
+        return None
+    of_splits = any(where is not None for _, where, _ in cells)
+    lines = []
+    for arm, where in dict.fromkeys((arm, where) for arm, where, _ in cells if where is not None or not of_splits):
+        values = [cells.get((arm, where, name)) or cells.get((arm, None, name)) or wording.ABSENT for name in names]
+        lines.append({"arm": arm, "css": css[arm], "where": where, "cells": values})
+    return {"names": [columns[name] for name in names], "lines": lines, "split": of_splits}
+
+
+def _cell(row: ProbeRow) -> str:
+    written = wording.score if abs(row.mean) < 100 else wording.setting
+    return written(row.mean) + ("" if row.sd is None else f" ± {written(row.sd)}")
+
+
+def _every_row(found: ProbeSummary) -> list[Section]:
+    return [
+        row.model_dump(include={"arm", "probe", "measure", "where", "n"})
+        | {
+            name: wording.ABSENT if (v := getattr(row, name)) is None else wording.setting(v)
+            for name in ("mean", "sd", "min", "max")
+        }
+        for row in found.rows
+    ]
+
+
+def _pictures(
+    probe: str,
+    rows: Sequence[ProbeRow],
+    css: Mapping[str, str],
+    study: StudyConfig,
+    summary: StudySummary,
+    records: Mapping[str, RunRecord],
+) -> list[Section]:
+    """Each a picture, and whether the colours of the arms need to be told beside it."""
+    if probe == "overfitting":
+        return [{"svg": svg, "caption": arm} for arm, svg in figures.validation_losses(summary, records)]
+    if probe == "calibration":
+        return [_seeds(rows, css, "ece", where, f"ECE on {where}", "ece_scaled") for where in _places(rows, "ece")]
+    if probe == "out_of_domain":
+        return [_seeds(rows, css, "drop", where, f"drop of {study.metric} on {where}") for where in _places(rows, "drop")]
+    measure, labels, logarithmic = {
+        "masked_lm": ("loss_put_back", ("top layers put back", "masked-LM loss, nats"), False),
+        "drift": ("relative_l2", ("layer", "relative L2 drift"), False),
+        "similarity": ("cka_unbiased", ("layer", "unbiased CKA"), False),
+        "gradients": ("norm", ("layer", "gradient norm"), True),
+    }[probe]
+    if probe == "masked_lm" and not _places(rows, measure):
+        return [_seeds(rows, css, "loss_rise", None, "rise of the masked-LM loss, nats")]
+    before = [row.mean for row in rows if row.measure == "loss_before"]
+    reference = (before[0], "before fine-tuning") if before else None
+    profiles = [
+        Profile(arm, css[arm], {str(row.where): row.values for row in rows if (row.arm, row.measure) == (arm, measure)})
+        for arm in css
+    ]
+    drawn = [profile for profile in profiles if profile.values]
+    places = sorted(_places(rows, measure), key=_height)
+    return [
+        {"svg": profile_plot(drawn, places, labels, reference=reference, logarithmic=logarithmic), "arms": [p.arm for p in drawn]}
+    ]
+
+
+def _height(place: str) -> tuple[int, int]:
+    """Sorts parts of a model from the bottom, and counts of layers by size."""
+    number = place.rpartition(" ")[2]
+    return (1, int(number)) if number.isdigit() else (2 if place == "head" else 0, 0)
+
+
+def _places(rows: Sequence[ProbeRow], measure: str) -> list[str]:
+    return list(dict.fromkeys(str(row.where) for row in rows if row.measure == measure))
+
+
+def _seeds(
+    rows: Sequence[ProbeRow], css: Mapping[str, str], measure: str, where: str | None, label: str, then: str = ""
+) -> Section:
+    """Every seed of every arm; `then` is a second measure, in a row of its own below the first."""
+    lines = []
+    for arm in css:
+        for name, row in ((name, _row(rows, arm, name, where)) for name in (measure, then)):
+            if row is not None:
+                lines.append(_line(f"{arm}, scaled" if name == then else arm, row, css[arm]))
+    return {"svg": run_plots.seed_plot(lines, label, None)}
+
+
+def _row(rows: Sequence[ProbeRow], arm: str, measure: str, where: str | None) -> ProbeRow | None:
+    return next((row for row in rows if (row.arm, row.measure, row.where) == (arm, measure, where)), None)
+
+
+def _line(name: str, row: ProbeRow, css: str) -> run_plots.ArmRow:
+    points = [run_plots.SeedPoint(value, f"{name} seed {i}: {wording.score(value)}", False) for i, value in row.values.items()]
+    low, high = t_interval(list(row.values.values())) or (None, None)
+    return run_plots.ArmRow(name, points, row.mean, low, high, css)

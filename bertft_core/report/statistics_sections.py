@@ -1,0 +1,75 @@
+"""What statistics over seeds add to a study's report: sections that are there when their data are, and files beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from bertft_core.report import comparison_section, figures, insight_sections, model_selection_section, paper_tables
+from bertft_core.report.comparison_page import printed, write_pictures
+from bertft_core.report.paper_checklist import Item, as_markdown, checklist
+from bertft_core.report.paper_text import PaperStudy, setup_text
+from bertft_core.report.table_formats import PaperTable, write_tables
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import write_atomically
+
+TABLES, FIGURES, PAPER = "tables", "figures", "paper.md"
+
+
+@dataclass(frozen=True)
+class Extras:
+    """Sections, and the files beside the page."""
+
+    context: Mapping[str, Any]
+    """What the template lays out; None or empty without data."""
+    pictures: Mapping[str, Markup]
+    """Name of the file → picture."""
+    tables: Sequence[PaperTable]
+    setup: Sequence[tuple[str, str]]
+    items: Sequence[Item]
+
+
+def gather(told: PaperStudy, study_dir: StudyDir) -> Extras:
+    """Everything that the records give."""
+    summary = told.summary
+    arms = [arm.arm for arm in summary.arms]
+    comparison = summary.comparison
+    said = comparison_section.section(comparison) if comparison is not None and (comparison.pairs or comparison.refused) else None
+    seen = insight_sections.section(summary.insights, arms) if summary.insights is not None else None
+    selected = any(arm.selected is not None for arm in summary.arms)
+    bands = {} if selected else figures.bands(told.study, summary, told.records, study_dir)
+    reliability = figures.reliability(summary, told.records, study_dir)
+    headline = f"{summary.headline_checkpoint}/{summary.headline_split}/{summary.headline_metric}"
+    tables = paper_tables.tables_of(paper_tables.scores_of_summary(summary), headline, comparison)
+    setup, items = setup_text(told), checklist(told)
+    context = {
+        "claims": said,
+        "insights": seen,
+        "looked": model_selection_section.section(summary),
+        "bands": bands,
+        "reliability": reliability,
+        "paper_tables": printed(tables),
+        "setup": setup,
+        "checklist": items,
+        "standalone": False,
+    }
+    pictures = {**bands, **{f"reliability_{arm}": picture for arm, picture in reliability}}
+    for part in (said, seen):
+        pictures |= part["pictures"] if part is not None else {}
+    every_seed = figures.seed_plots(told.study, told.card, summary)
+    pictures |= {"seeds": every_seed[0]} if every_seed else {}
+    return Extras(context, pictures, tables, setup, items)
+
+
+def write_extras(extras: Extras, folder: Path) -> None:
+    """Write tables, figures and the text for a paper; what an earlier report left in their folders and is gone now is removed."""
+    written = [*write_tables(extras.tables, folder / TABLES), *write_pictures(extras.pictures, folder / FIGURES)]
+    write_atomically(folder / PAPER, as_markdown(extras.setup, extras.items))
+    for directory in (folder / TABLES, folder / FIGURES):
+        for path in directory.iterdir() if directory.is_dir() else ():
+            if path.is_file() and path not in written:
+                path.unlink()

@@ -1,0 +1,169 @@
+"""The report's tables, as plain rows; the template only lays them out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bertft_core.config.study_config import StudyConfig
+from bertft_core.evaluation import confusions
+from bertft_core.records import ArmSummary, RunRecord, StudySummary, SweepResult
+from bertft_core.report import run_plots, wording
+from bertft_core.storage import StudyDir
+
+Row = dict[str, Any]
+
+
+def arms(study: StudyConfig, summary: StudySummary, records: Mapping[str, RunRecord]) -> Row:
+    """What each arm is: its strategies, the settings that tell the arms apart, and how many parameters learn."""
+    settings = [study.training_of(arm.arm, dict(arm.chosen)).model_dump(mode="json") for arm in summary.arms]
+    always = ("learning_rate", "batch_size", "max_steps" if settings[0]["epochs"] is None else "epochs")
+    names = [name for name in settings[0] if name in always or any(s[name] != settings[0][name] for s in settings)]
+    rows = []
+    for i, arm in enumerate(summary.arms):
+        ran = next((r for s in arm.seeds if (r := records.get(s.run_digest)) is not None and r.n_parameters), None)
+        rows.append(
+            {
+                "arm": arm.arm,
+                "css": run_plots.colour(i),
+                "strategies": " + ".join(map(wording.strategy, study.arms[arm.arm].strategies)),
+                "settings": [settings[i][name] for name in names],
+                "learning": wording.ABSENT if ran is None else f"{ran.n_trainable_parameters:,}",
+                "share": wording.ABSENT if ran is None else f"{100 * ran.n_trainable_parameters / ran.n_parameters:.1f} %",
+            }
+        )
+    return {"names": names, "rows": rows}
+
+
+def results(summary: StudySummary) -> list[Row]:
+    """For each split, the headline metric of every arm; a second row without collapsed runs where there are any."""
+    tables = []
+    for split in wording.splits_of(summary):
+        rows = [row for i, arm in enumerate(summary.arms) for row in _result_rows(summary, arm, split, run_plots.colour(i))]
+        tables.append({"split": split, "rows": rows})
+    return tables
+
+
+def _result_rows(summary: StudySummary, arm: ArmSummary, split: str, css: str) -> list[Row]:
+    found = []
+    for collapsed_included in (True, False):
+        row = wording.row_of(
+            arm, split, summary.headline_checkpoint, summary.headline_metric, collapsed_included=collapsed_included
+        )
+        if row is not None or collapsed_included:
+            name = wording.name_of(arm) if collapsed_included else f"{arm.arm} without collapsed"
+            t = wording.interval(row.t_low, row.t_high) if row else wording.ABSENT
+            bootstrap = wording.interval(row.bootstrap_low, row.bootstrap_high) if row else wording.ABSENT
+            found.append({"arm": name, "css": css, "planned": arm.n_planned, "row": row, "t": t, "bootstrap": bootstrap})
+    together = wording.ensemble_score(arm, split, summary.headline_checkpoint, summary.headline_metric)
+    if arm.ensemble is not None and together is not None:
+        n = len(arm.ensemble.seeds)
+        found.append({"arm": f"{arm.arm} ensemble", "css": css, "planned": arm.n_planned, "n": n, "ensemble": together})
+    return found
+
+
+def dropped_models(summary: StudySummary, records: Mapping[str, RunRecord]) -> list[str]:
+    """The report runs whose models a budget has cost."""
+    ran = [records[seed.run_digest] for arm in summary.arms for seed in arm.seeds if seed.run_digest in records]
+    return [record.spec.title for record in ran if record.model_dropped is not None]
+
+
+def seeds(summary: StudySummary, records: Mapping[str, RunRecord]) -> list[Row]:
+    """Every planned run with its status, scores of the headline metric and seeds."""
+    key = f"{summary.headline_checkpoint}/{{}}/{summary.headline_metric}"
+    splits = wording.splits_of(summary)
+    return [
+        {
+            "arm": arm.arm,
+            "seed": seed,
+            "scores": [seed.scores.get(key.format(split)) for split in splits],
+            "seconds": None if (record := records.get(seed.run_digest)) is None else record.train_seconds,
+        }
+        for arm in summary.arms
+        for seed in arm.seeds
+    ]
+
+
+def confusion_tables(summary: StudySummary, records: Mapping[str, RunRecord], study_dir: StudyDir) -> list[Row]:
+    """For each arm: mean counts per seed, and each cell's share of its true label (for the shade)."""
+    tables = []
+    for arm, (names, counts, n_seeds) in confusions(summary, records, study_dir.run_dir).items():
+        rows = []
+        for label, row in zip(names, counts, strict=True):
+            total = int(row.sum())
+            cells = [{"mean": count / n_seeds, "share": count / total if total else 0.0} for count in row.tolist()]
+            rows.append({"label": label, "cells": cells})
+        tables.append({"arm": arm, "names": names, "n_seeds": n_seeds, "rows": rows})
+    return tables
+
+
+def searches(sweeps: Sequence[SweepResult], study_dir: StudyDir) -> list[Row]:
+    """Each search: its trials, what it chose, and where its Optuna report lies as seen from this one."""
+    found = []
+    for sweep in sweeps:
+        names = list(dict.fromkeys(name for trial in sweep.trials for name in trial.params))
+        found.append({"sweep": sweep, "names": names, "link": _link(sweep.report_path, study_dir)})
+    return found
+
+
+def _link(path: str | None, study_dir: StudyDir) -> str | None:
+    """Relative, so that the study's folder can be moved or sent as a whole; a relative path starts at the study's folder."""
+    if path is None or not (study_dir.path / path).exists():
+        return None
+    target = (study_dir.path / path).resolve()
+    return Path(os.path.relpath(target, study_dir.report_dir.resolve())).as_posix()
+
+
+def troubled(
+    study: StudyConfig, summary: StudySummary, sweeps: Sequence[SweepResult], records: Mapping[str, RunRecord]
+) -> list[Row]:
+    """Every run that is no plain success, of the report and of the searches, with its reason."""
+    rows = [
+        {
+            "what": f"{arm.arm} · seed {seed.index:03d}",
+            "status": seed.status,
+            "why": _reason(study, records.get(seed.run_digest)),
+        }
+        for arm in summary.arms
+        for seed in arm.seeds
+        if seed.status != "ok"
+    ]
+    searched = [digest for sweep in sweeps for trial in sweep.trials for digest in trial.run_digests]
+    for digest in dict.fromkeys(searched):
+        record = records.get(digest)
+        if record is not None and record.status != "ok":
+            rows.append({"what": record.spec.title, "status": record.status, "why": _reason(study, record)})
+    return rows
+
+
+def _reason(study: StudyConfig, record: RunRecord | None) -> str:
+    if record is None:
+        return "There is no record of this run; run the study again to make it."
+    if record.error:
+        return record.error
+    if record.status == "collapsed" and record.majority_score is not None:
+        worse = "not better than"
+        level = f"{study.metric} {wording.score(record.majority_score)} of always answering the most frequent training label"
+        return f"At the end of training the validation score is {worse} the {level}."
+    if record.status == "pruned" and record.spec.stop_at is not None:
+        return f"Stopped after {record.n_steps} of {record.planned_steps} steps: other seeds were better there and went on."
+    if record.status == "pruned":
+        return "Stopped early by the search: its validation score was behind earlier trials."
+    return "No reason was recorded."
+
+
+def machines(summary: StudySummary, records: Mapping[str, RunRecord]) -> Row:
+    """What the report runs cost and where they ran."""
+    found = [records[seed.run_digest] for arm in summary.arms for seed in arm.seeds if seed.run_digest in records]
+    where = {f"{e.device}, {wording.several(e.threads, 'thread')} per run, on {e.host}" for r in found if (e := r.environment)}
+    peaks = [record.peak_memory_bytes for record in found if record.peak_memory_bytes]
+    return {
+        "where": sorted(where),
+        "seconds": sum(record.train_seconds + record.evaluate_seconds for record in found),
+        "n": len(found),
+        "peak_mib": max(peaks) / 2**20 if peaks else None,
+        "first": min((record.started_at for record in found), default=None),
+        "last": max((record.ended_at for record in found), default=None),
+    }

@@ -1,0 +1,79 @@
+"""Is one arm more stable than another: tests of equal spread over seeds, and the ratio of the standard deviations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.special import fdtri
+
+from bertft_core.statistics.mean_tests import MeanTest, has_spread
+
+MIN_RUNS = 5
+"""Of each arm, for Brown & Forsythe's test."""
+
+Scores = Sequence[float] | NDArray[np.float64]
+
+
+def brown_forsythe(first: Scores, second: Scores) -> MeanTest:
+    """F of the distances from each arm's median (Brown & Forsythe 1974): the one to decide by.
+
+    At 0.05 it errs in 1 to 4 of 100 cases with normal scores, and in up to 6 or 7 where some runs collapse. No numbers for fewer
+    than five runs of an arm: of four it errs in 6 to 13, and with three it never finds anything.
+    """
+    if min(len(first), len(second)) < MIN_RUNS:
+        return MeanTest("Brown-Forsythe", None, None)
+    return _of_distances("Brown-Forsythe", first, second, "median")
+
+
+def levene(first: Scores, second: Scores) -> MeanTest:
+    """F of the distances from each arm's mean (Levene 1960), as in Mosbach et al. 2021.
+
+    It finds differences too easily: at 0.05 it errs in 5 to 9 of 100 cases with 3 to 10 normal scores, and in 13 to 18 with
+    skewed ones, however many. Given because papers give it; decide by Brown & Forsythe's.
+    """
+    return _of_distances("Levene", first, second, "mean")
+
+
+def _of_distances(name: str, first: Scores, second: Scores, center: str) -> MeanTest:
+    a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if min(len(a), len(b)) < 2 or not (has_spread(a) or has_spread(b)):
+        return MeanTest(name, None, None)
+    middle = np.median if center == "median" else np.mean
+    largest = float(max(np.abs(a).max(), np.abs(b).max()))
+    if not any(has_spread(np.abs(arm - middle(arm)), at=largest) for arm in (a, b)):
+        return MeanTest(name, None, None)  # every score is as far from its centre as the others of its arm
+    found = stats.levene(a, b, center=center)
+    return MeanTest(name, float(found.statistic), float(found.pvalue))
+
+
+def pitman_morgan(first: Scores, second: Scores) -> MeanTest:
+    """t of the correlation of sums and differences of paired scores (Pitman 1939, Morgan 1939).
+
+    For arms that share seeds: a seed that is good for both does not blur the comparison. Exact for normal pairs; at 0.05 it errs
+    in 13 to 21 of 100 cases with skewed ones, as when some runs collapse. None for fewer than three pairs.
+    """
+    a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if len(a) < 3 or not has_spread(a + b) or not has_spread(a - b, at=float(np.abs(a).max() + np.abs(b).max())):
+        return MeanTest("Pitman-Morgan", None, None)
+    r, degrees = float(np.corrcoef(a + b, a - b)[0, 1]), len(a) - 2
+    if 1 - r**2 <= 1e-12:
+        return MeanTest("Pitman-Morgan", None, None)
+    t = r * (degrees / (1 - r**2)) ** 0.5
+    return MeanTest("Pitman-Morgan", t, float(2 * stats.t.sf(abs(t), degrees)))
+
+
+def sd_ratio(first: Scores, second: Scores, level: float = 0.95) -> tuple[float, float, float] | None:
+    """sd of the first by that of the second, with its interval by F(n − 1, m − 1) (Fisher 1924): (ratio, low, high).
+
+    Exact for independent normal scores; too narrow for heavy tails, as when some runs collapse, and too wide for
+    paired arms that go up and down together. None for fewer than two scores or an arm without spread.
+    """
+    a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if min(len(a), len(b)) < 2 or not has_spread(a) or not has_spread(b):
+        return None
+    ratio = float(np.std(a, ddof=1) / np.std(b, ddof=1))
+    low, high = (float(fdtri(len(a) - 1, len(b) - 1, tail)) ** 0.5 for tail in (0.5 - level / 2, 0.5 + level / 2))
+    return ratio, ratio / high, ratio / low

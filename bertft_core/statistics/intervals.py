@@ -1,0 +1,57 @@
+"""How sure a mean over seeds is: the t-interval, the same of runs that share seeds, and the percentile bootstrap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bertft_core.statistics.complete_grid import GridCell
+from bertft_core.statistics.crossed_mean import crossed_mean
+from bertft_core.statistics.sequential_intervals import t_half_width
+
+LEVEL = 0.95
+N_RESAMPLES = 10_000
+
+Interval = tuple[float, float]
+
+
+def t_interval(values: Sequence[float], level: float = LEVEL) -> Interval | None:
+    """mean ± t(n - 1) · sd / √n with the sd of ddof 1; None for fewer than two values.
+
+    Exact for normal scores. It has no width when all values are equal.
+    """
+    half_width = t_half_width(values, level)
+    if half_width is None:
+        return None
+    mean = float(np.mean(values))
+    return mean - half_width, mean + half_width
+
+
+def interval_of_mean(values: Sequence[float], cells: Sequence[GridCell] | None, level: float = LEVEL) -> Interval | None:
+    """The t-interval of independent runs or, with their `cells`, of runs that share seeds (`statistics.crossed_mean`)."""
+    if cells is None:
+        return t_interval(values, level)
+    found = crossed_mean(values, cells)
+    return None if found is None else found.interval(level)
+
+
+def bootstrap_interval(values: Sequence[float], bootstrap_seed: int, level: float = LEVEL) -> Interval | None:
+    """Percentile interval (linear quantiles) of the mean over resampled seeds; None for fewer than two values.
+
+    Too narrow for a handful of seeds: 10 values or more make it trustworthy. Read it beside the t-interval.
+    """
+    n = len(values)
+    if n < 2:
+        return None
+    means = np.asarray(values, dtype=float)[_resamples(n, bootstrap_seed)].mean(axis=1)
+    low, high = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2])
+    return float(low), float(high)
+
+
+@lru_cache(maxsize=8)
+def _resamples(n: int, bootstrap_seed: int) -> NDArray[np.int64]:
+    """Drawn seed positions [resamples, n]; cached, because every metric of an arm is resampled in the same way."""
+    return np.random.default_rng(bootstrap_seed).integers(0, n, size=(N_RESAMPLES, n))

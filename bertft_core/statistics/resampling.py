@@ -1,0 +1,115 @@
+"""What can be resampled: the scores of several seeds on any sample of the same examples.
+
+A bootstrap of examples draws n of n with replacement. A metric that is a function of sums over examples (accuracy, F1, Matthews
+correlation, Pearson, calibration error) is then the same function of weighted sums, the weights being how often each example
+was drawn: one matrix product scores all seeds on many resamples at once, and no prediction is looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+EXACT_IN_FLOAT32 = 2**24
+"""Sums of whole numbers up to here have no rounding in float32."""
+
+
+class Resamplable(Protocol):
+    """Seeds of one arm with one metric."""
+
+    @property
+    def n_seeds(self) -> int:
+        """Rows of the predictions."""
+        ...
+
+    @property
+    def n_examples(self) -> int:
+        """Columns of the predictions."""
+        ...
+
+    def scores(self, counts: Floats | None = None) -> NDArray[np.float64]:
+        """The metric [resamples, seeds] where `counts` [resamples, examples] says how often each example was drawn.
+
+        None stands for the examples as they are, one resample in which each was drawn once.
+        """
+        ...
+
+
+class Additive:
+    """A metric that is a function of sums over examples."""
+
+    def __init__(self, values: Sequence[Floats] | Floats, finish: Callable[[Floats], Floats]) -> None:
+        """`values` [seeds, examples, k]: what each example adds; `finish`: sums [..., k] → metric [...].
+
+        What all seeds add alike, such as the true counts, is kept and summed once; whole numbers are kept in float32. Raises
+        `ValueError` for no seed or no example.
+        """
+        if not len(values) or not len(values[0]):
+            raise ValueError("there must be one seed and one example at least")
+        first = np.asarray(values[0])
+        self._finish, self._n_seeds, self._k = finish, len(values), first.shape[1]
+        alike = [all(np.array_equal(np.asarray(of_seed)[:, i], first[:, i]) for of_seed in values) for i in range(self._k)]
+        self._alike, self._other = np.flatnonzero(alike), np.flatnonzero(~np.array(alike, dtype=bool))
+        kind = np.float32 if all(_is_exact_in_float32(np.asarray(of_seed)) for of_seed in values) else np.float64
+        self._columns = np.empty((len(first), len(self._alike) + self._n_seeds * len(self._other)), kind)
+        self._columns[:, : len(self._alike)] = first[:, self._alike]
+        for i, of_seed in enumerate(values):
+            start = len(self._alike) + i * len(self._other)
+            self._columns[:, start : start + len(self._other)] = np.asarray(of_seed)[:, self._other]
+
+    @property
+    def n_seeds(self) -> int:
+        return self._n_seeds
+
+    @property
+    def n_examples(self) -> int:
+        return len(self._columns)
+
+    def scores(self, counts: Floats | None = None) -> NDArray[np.float64]:
+        """See `Resamplable.scores`."""
+        if counts is None:
+            found = self._columns.sum(axis=0, dtype=np.float64)[None, :]
+        else:
+            found = counts.astype(self._columns.dtype, copy=False) @ self._columns
+        n_alike = len(self._alike)
+        sums = np.empty((len(found), self._n_seeds, self._k))
+        sums[:, :, self._alike] = found[:, None, :n_alike]
+        sums[:, :, self._other] = found[:, n_alike:].reshape(len(found), self._n_seeds, len(self._other))
+        return np.asarray(self._finish(sums), dtype=np.float64)
+
+
+class Averaged:
+    """The mean of several metrics of the same seeds, such as that of Pearson's and Spearman's correlation."""
+
+    def __init__(self, parts: Sequence[Resamplable]) -> None:
+        """Raises `ValueError` for no part, or parts of other seeds or examples."""
+        if len({(part.n_seeds, part.n_examples) for part in parts}) != 1:
+            raise ValueError("the parts must have the same seeds and examples")
+        self._parts = tuple(parts)
+
+    @property
+    def n_seeds(self) -> int:
+        return self._parts[0].n_seeds
+
+    @property
+    def n_examples(self) -> int:
+        return self._parts[0].n_examples
+
+    def scores(self, counts: Floats | None = None) -> NDArray[np.float64]:
+        """See `Resamplable.scores`."""
+        return np.asarray(np.mean([part.scores(counts) for part in self._parts], axis=0))
+
+
+def mean_over_examples(values: Floats) -> Additive:
+    """The plain mean of `values` [seeds, examples], such as 0 and 1 for accuracy."""
+    parts = np.stack([values, np.ones_like(values)], axis=2)
+    return Additive(parts, lambda sums: sums[..., 0] / sums[..., 1])
+
+
+def _is_exact_in_float32(values: Floats) -> bool:
+    """Whether every sum of `values` [n, k] drawn n times is a whole number that float32 holds; any sum is under n · largest."""
+    return bool(np.abs(values).max() * len(values) < EXACT_IN_FLOAT32 and np.array_equal(values, np.rint(values)))

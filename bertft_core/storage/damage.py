@@ -1,0 +1,114 @@
+"""Files that are not what was written: found by their checksums, named, and set aside, so that what follows makes them anew."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from bertft_core.config.base import Frozen
+from bertft_core.config.study_config import StudyConfig
+from bertft_core.records.data_card import DatasetCard
+from bertft_core.records.probe_record import ProbeRecord
+from bertft_core.records.run_record import RunRecord
+from bertft_core.records.selection import may_go_on
+from bertft_core.records.summary import StudySummary
+from bertft_core.records.sweep_result import SweepResult
+from bertft_core.records.verification_record import VERIFICATION_FILE, Verification
+from bertft_core.storage.predictions import read_predictions
+from bertft_core.storage.study_dir import PROBES_FILE, Damaged, StudyDir, checked_record, file_sha256
+
+SUFFIX = ".damaged"
+RUN_AGAIN = "it comes back from MLflow, or the run is trained again"
+VERIFY_AGAIN = "it comes back from MLflow, or bertft verify makes it again"
+
+Tell = Callable[[str], None]
+"""Hears of a problem, in one line."""
+
+
+class Damage(NamedTuple):
+    """One file or folder."""
+
+    path: Path
+    problem: str
+    done: str
+    """What a study command does about it."""
+
+    def line(self, home_dir: Path) -> str:
+        """All of it in one line, the path from the home on."""
+        path = self.path.relative_to(home_dir) if self.path.is_relative_to(home_dir) else self.path
+        return f"{path}: {self.problem}; {self.done}"
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file or folder to `<name>.damaged`, in place of an earlier one of that name; where it is now. Raises `OSError`."""
+    target = path.with_name(path.name + SUFFIX)
+    if target.is_dir():
+        shutil.rmtree(target)
+    path.replace(target)
+    return target
+
+
+def repair(study_dir: StudyDir, tell: Tell) -> None:
+    """Set aside every damaged file of a study, and tell of each."""
+    for damage in find_damage(study_dir):
+        tell(f"{damage.line(study_dir.home_dir)} (set aside as {set_aside(damage.path).name})")
+
+
+def find_damage(study_dir: StudyDir) -> Iterator[Damage]:
+    """Every damaged record of a study, and every damaged file of a run that its record has a checksum of, but models.
+
+    Models are the largest files here, and are looked at when they are used. Raises `UserError` for a record of a newer version.
+    """
+    yield from damage_of(study_dir.config_path, StudyConfig, "it is written anew from the config file")
+    yield from damage_of(study_dir.card_path, DatasetCard, "the data are prepared again")
+    yield from damage_of(study_dir.summary_path, StudySummary, "the runs are evaluated again")
+    yield from damage_of(study_dir.path / VERIFICATION_FILE, Verification, VERIFY_AGAIN)
+    for path in sorted(study_dir.path.glob("sweep/*/result.json")):
+        yield from damage_of(path, SweepResult, "the result is read from the search's journal again")
+    for path in sorted(study_dir.path.glob("runs/*/record.json")):
+        yield from damage_of(path, RunRecord, RUN_AGAIN)
+        yield from _files_of(path)
+    for path in sorted(study_dir.path.glob(f"runs/*/{PROBES_FILE}")):
+        yield from damage_of(path, ProbeRecord, "the model is probed again where it is kept")
+
+
+def damage_of(path: Path, kind: type[Frozen], done: str) -> Iterator[Damage]:
+    """The damage of one record, if it is there and has any. Raises `UserError` for one of a newer version."""
+    try:
+        checked_record(path, kind)
+    except FileNotFoundError:
+        return
+    except Damaged as error:
+        yield Damage(path, str(error).removeprefix(f"{path}: "), done)
+
+
+def _files_of(record_path: Path) -> Iterator[Damage]:
+    """What lies beside a sound record; one of an older version has no checksums, so its predictions are at least read."""
+    try:
+        record = checked_record(record_path, RunRecord)
+    except (FileNotFoundError, Damaged):
+        return
+    for name in sorted(files_of(record)):
+        path, sha256 = record_path.parent / name, record.files.get(name)
+        if not path.exists():
+            continue
+        if sha256 is not None and file_sha256(path) != sha256:
+            yield Damage(path, "its content does not fit the checksum in the run's record", RUN_AGAIN)
+        elif sha256 is None:
+            try:
+                read_predictions(path)
+            except ValueError as error:
+                yield Damage(path, str(error).removeprefix(f"{path} ").splitlines()[0], RUN_AGAIN)
+
+
+def files_of(record: RunRecord) -> set[str]:
+    """The files of a run, relative to its folder, that must be whole for its record to stand: predictions and curves.
+
+    The curves of a run that stopped at its cut grow when it goes on, which its record does not know before its end.
+    """
+    if may_go_on(record):
+        return set()
+    predictions = {path for splits in record.predictions.values() for path in splits.values()}
+    return predictions | {name for name in record.files if not name.startswith("model/")}

@@ -1,0 +1,82 @@
+"""A disk that is full or cannot be written to, told as what it is: the user's to mend, whatever library ran into it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from bertft_core.config.errors import UserError
+
+FULL = {errno.ENOSPC: "no space is left on the disk", errno.EDQUOT: "the quota of this user is used up"}
+CLOSED = {
+    errno.EROFS: "the disk can only be read",
+    errno.EACCES: "this user may not write there",
+    errno.EPERM: "this user may not write there",
+}
+PROBE_BYTES = 256 * 1024
+"""A disk with less than this is full: a record and a checkpoint's position need as much."""
+
+
+def disk_error(error: BaseException, directory: Path) -> UserError | None:
+    """The message for an error that a full or closed disk has caused; None when the disk is well.
+
+    Libraries hide the reason (safetensors, SQLite behind a server), so where the error does not say it, a file is written to the
+    folder and deleted again.
+    """
+    told = disk_user_error(error)
+    if told is not None:
+        return told
+    number = _probed(directory)
+    return None if number is None else _told(number, directory)
+
+
+def disk_user_error(error: BaseException) -> UserError | None:
+    """The message for an error that names the disk as its reason itself."""
+    if not isinstance(error, OSError) or error.errno not in FULL | CLOSED:
+        return None
+    return _told(error.errno, error.filename if isinstance(error.filename, str) else None)
+
+
+def _told(number: int, where: str | Path | None) -> UserError:
+    hint = "free some space" if number in FULL else "make the folder writable, or choose another --home"
+    return UserError(
+        (FULL | CLOSED)[number],
+        path=where,
+        expected="a folder that can be written to, with space for what the command makes (bertft plan tells how much)",
+        hint=f"{hint}; what is finished is kept, and the same command goes on from there (bertft clean lists what can go)",
+    )
+
+
+def _probed(directory: Path) -> int | None:
+    """The error that writing to the nearest folder that is there gives, if the disk is the reason."""
+    while not directory.is_dir() and directory != directory.parent:
+        directory = directory.parent
+    path = directory / f".probe.{os.getpid()}.part"
+    try:
+        with path.open("wb") as file:
+            file.write(b"\x00" * PROBE_BYTES)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error.errno if error.errno in FULL | CLOSED else None
+    finally:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+    return None
+
+
+@contextmanager
+def disk_errors_explained(directory: Path) -> Iterator[None]:
+    """Raise `UserError` in place of an error of the block that a full or closed disk at this folder has caused."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        told = disk_error(error, directory)
+        if told is None:
+            raise
+        raise told from None

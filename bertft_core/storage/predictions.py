@@ -1,0 +1,34 @@
+"""The predictions of every evaluated example, kept as Parquet so that any score can be computed later without the model.
+
+One row for each example, in the order of the data; the columns are those of the head's kind (`bertft_core/metrics`).
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bertft_core.storage.study_dir import write_atomically
+
+
+def write_predictions(path: Path, predictions: pa.Table) -> None:
+    """Write the table atomically; the same values give the same bytes."""
+    buffer = io.BytesIO()
+    pq.write_table(predictions, buffer, compression="zstd")
+    write_atomically(path, buffer.getvalue())
+
+
+def read_predictions(path: Path) -> pa.Table:
+    """Read what `write_predictions` wrote. Raises `FileNotFoundError`, or `ValueError` for a file that is something else."""
+    try:
+        table = pq.read_table(path, partitioning=None).combine_chunks()
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{path} holds no predictions: {error}") from None
+    if "example_id" not in table.column_names:
+        raise ValueError(f"{path} holds no predictions: its columns are {', '.join(table.column_names)}")
+    return table

@@ -1,0 +1,129 @@
+"""What strategies may change before the first step, and what they are told of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from bertft_core.strategies.architecture import Architecture
+
+Groups = list[dict[str, Any]]
+"""Parameter groups of an optimizer."""
+Rates = Callable[[str], float]
+"""Name of a parameter → its learning rate in this step."""
+
+
+@dataclass(frozen=True)
+class TrainContext:
+    """What a strategy may know of the run before it starts."""
+
+    init_seed: int = 0
+    steps_per_epoch: int = 1
+    weight_decayed: frozenset[str] = frozenset()
+    """Names of the parameters that weight decay applies to."""
+    fresh_head: bool = True
+    """The head was drawn from the init stream; False where its weights may come from the checkpoint."""
+    labels: tuple[str, ...] = ()
+    label_counts: np.ndarray | None = None
+    """[labels]: training examples, or words, or positive examples, with each label; None for a head without classes."""
+    n_targets_per_label: int = 0
+    """Of multi_label, where every example is a target of every label."""
+    classes: np.ndarray | None = None
+    """[n]: class of each training example; None where examples have no class each."""
+
+
+@dataclass
+class Losses:
+    """How the loss of a target is shaped; as it stands here it is the head's own."""
+
+    class_weights: Tensor | None = None
+    """[labels], float32"""
+    focal_gamma: float = 0.0
+    label_smoothing: float = 0.0
+
+
+@dataclass
+class Sampling:
+    """Which examples an epoch has and in which order; both are drawn from the epoch's generator of the order stream."""
+
+    pool: Callable[[np.random.Generator], np.ndarray] | None = None
+    """Indices of the examples of an epoch, some of them several times."""
+    n_pool: int | None = None
+    arrange: Callable[[np.random.Generator, np.ndarray], np.ndarray] | None = None
+    """Puts the indices of an epoch in order; otherwise they are permuted."""
+
+
+@dataclass
+class StopRule:
+    """When training ends before its last step."""
+
+    patience: int
+    min_delta: float
+    metric: str | None
+    """None for the metric of the study."""
+
+
+@dataclass
+class FinetuningPlan:
+    """A model about to be fine-tuned."""
+
+    model: PreTrainedModel
+    """Parameters with `requires_grad` after all strategies learn, at once or later."""
+    facts: TrainContext = TrainContext()
+    eval_mode_modules: list[nn.Module] = field(default_factory=list)
+    """Modules that stay in evaluation mode, so without dropout, while the rest trains."""
+    lr_multipliers: dict[str, float] = field(default_factory=dict)
+    """Name of a parameter → factor on its learning rate; 1 where absent."""
+    unfreeze_step: dict[str, int] = field(default_factory=dict)
+    """Name of a parameter → the step (from 0) from which on it learns; 0 where absent."""
+    before_update: list[Callable[[Rates], None]] = field(default_factory=list)
+    """Called before each update of the optimizer."""
+    optimizer: Callable[[Groups], torch.optim.Optimizer] | None = None
+    """Builds another optimizer than AdamW from its groups, which carry every setting of AdamW."""
+    losses: Losses = field(default_factory=Losses)
+    sampling: Sampling = field(default_factory=Sampling)
+    stopping: StopRule | None = None
+    n_averaged: int = 1
+    """Evaluations, the last one among them, whose weights are averaged into the final ones."""
+
+    @property
+    def encoder(self) -> nn.Module:
+        """The pre-trained part."""
+        return self.model.base_model
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """The layers of the encoder; raises `UserError` where asked about a family that is not known."""
+        return Architecture(self.model)
+
+    @cached_property
+    def learning(self) -> dict[str, nn.Parameter]:
+        """Name → parameter of all that learns at some time of the run; to be asked when all strategies are applied."""
+        return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+
+    def train_mode(self, step: int) -> None:
+        """Put the model in training mode for a step (from 0), but for what rests; what has not thawed yet needs no gradient."""
+        self.model.train()
+        for module in self.eval_mode_modules:
+            module.eval()
+        for name, first in self.unfreeze_step.items():
+            self.learning[name].requires_grad_(step >= first)
+
+    @property
+    def encoder_is_constant(self) -> bool:
+        """The encoder gives the same output for the same input throughout the run."""
+        return any(module is self.encoder for module in self.eval_mode_modules) and not any(
+            parameter.requires_grad for parameter in self.encoder.parameters()
+        )
+
+
+def start_of(named: Sequence[tuple[str, Tensor]]) -> dict[str, Tensor]:
+    """Copies of the weights a run starts from."""
+    return {name: values.detach().clone() for name, values in named}

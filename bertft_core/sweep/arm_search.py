@@ -1,0 +1,132 @@
+"""One arm's search: a batch of trials is asked, trained and told, until the planned total is reached.
+
+What a trial samples depends only on its number and on the trials before it, never on timing: the sampler is made anew for each
+trial with a seed of its own. So an interrupted search goes on with the trials an uninterrupted one would have had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import optuna
+
+from bertft_core.config import StudyConfig, UserError
+from bertft_core.config.base import Frozen, digest_of
+from bertft_core.config.search_settings import SearchConfig
+from bertft_core.records import DatasetCard, SweepResult
+from bertft_core.records.sweep_result import Value
+from bertft_core.seeds import derive_seed
+from bertft_core.storage.damage import Tell
+from bertft_core.sweep import trial_rules
+from bertft_core.sweep.trial_journal import TrialJournal, row_of, scores_of
+from bertft_core.sweep.trial_rules import TrialOutcome
+
+
+class PlannedTrial(Frozen):
+    """A trial of the current batch."""
+
+    number: int
+    params: dict[str, Value]
+
+
+def search_digest(study: StudyConfig, card: DatasetCard, arm: str) -> str:
+    """Identity of an arm's search; the number of trials is left out, so that a search can be made longer."""
+    search = _search_of(study, arm)
+    return digest_of(
+        {
+            "data": card.fingerprint,
+            "encoder": card.encoder.model_dump(),
+            "head": study.head.model_dump(),
+            "metric": study.metric,
+            "seed": study.seed,
+            "training": study.training_of(arm).model_dump(),
+            "strategies": [strategy.model_dump() for strategy in study.arms[arm].strategies],
+            "search": search.model_dump(mode="json", exclude={"n_trials"}),
+            "threads": study.execution.threads_per_run,
+        }
+    )
+
+
+class Search:
+    """Ask a batch, train it, tell it, until the planned total is reached."""
+
+    def __init__(
+        self, study: StudyConfig, card: DatasetCard, arm: str, directory: Path, tell: Tell = lambda problem: None
+    ) -> None:
+        self.config = _search_of(study, arm)
+        self.arm, self.metric, self.direction = arm, study.metric, study.direction
+        self.digest = search_digest(study, card, arm)
+        self.journal_path = directory / "journal.log"
+        self.journal = TrialJournal(self.journal_path, f"{study.name}/{arm}", study.direction, tell)
+        self._sampler_seed = derive_seed(study.seed, "sampler")
+
+    def next_batch(self) -> list[PlannedTrial]:
+        """The trials to train now, told ones of a half-told batch included; empty when the planned total is reached.
+
+        Trials that a dead process left running are taken up again with the values they had.
+        """
+        trials = self.journal.trials()
+        n_told = next((n for n, trial in enumerate(trials) if not trial.state.is_finished()), len(trials))
+        if n_told >= self.config.n_trials:
+            return []
+        first = n_told - n_told % self.config.trials_per_batch
+        last = min(first + self.config.trials_per_batch, self.config.n_trials)
+        for number in range(len(trials), last):
+            self.journal.ask(self._sampler(number), self.config.space)
+        return [PlannedTrial(number=trial.number, params=trial.params) for trial in self.journal.trials()[first:last]]
+
+    def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
+        seed = derive_seed(self._sampler_seed, "trial", number) % 2**32
+        if self.config.sampler == "random":
+            return optuna.samplers.RandomSampler(seed=seed)
+        return optuna.samplers.TPESampler(seed=seed, n_startup_trials=self.config.trials_per_batch)
+
+    def prune_below(self, batch: Sequence[PlannedTrial]) -> dict[int, float]:
+        """Validation number → score under which a run of this batch is given up; from earlier batches only."""
+        if self.config.pruner == "none":
+            return {}
+        earlier = self.journal.trials()[: batch[0].number]
+        return trial_rules.thresholds([trial.intermediate_values for trial in earlier])
+
+    def survivors(self, batch: Sequence[PlannedTrial], scores: Mapping[int, float]) -> set[int]:
+        """Of trial number → mean so far of the batch's trials still in the race, those that get their next seed."""
+        if self.config.pruner == "none":
+            return set(scores)
+        earlier = [scores_of(trial) for trial in self.journal.trials()[: batch[0].number]]
+        return trial_rules.survivors(scores, [per_seed[0] for per_seed in earlier if per_seed], self.direction)
+
+    def tell(self, number: int, outcome: TrialOutcome) -> None:
+        """Record a trial; one that was told before stays as it is."""
+        self.journal.tell(number, outcome)
+
+    def result(self, report_path: Path | None) -> SweepResult:
+        """The search as a record, once its planned total is reached. Raises `UserError` when no trial completed."""
+        rows = [row_of(trial) for trial in self.journal.trials()[: self.config.n_trials]]
+        best = trial_rules.best_trial(rows, self.direction)
+        if best is None or best.score is None:
+            raise UserError(
+                f"no trial of the search of arm '{self.arm}' completed",
+                found=f"{len(rows)} trials, all failed or pruned",
+                expected="at least one trial that trains to its end",
+                hint="narrow the search space (a lower learning rate), or look at runs/*/log.txt in the study's folder",
+            )
+        return SweepResult(
+            arm=self.arm,
+            digest=self.digest,
+            metric=self.metric,
+            n_planned=self.config.n_trials,
+            trials=tuple(rows),
+            chosen=best.params,
+            best_trial=best.number,
+            best_score=best.score,
+            storage_path=str(self.journal_path),
+            report_path=None if report_path is None else str(report_path),
+        )
+
+
+def _search_of(study: StudyConfig, arm: str) -> SearchConfig:
+    search = study.arms[arm].search
+    if search is None:
+        raise ValueError(f"arm '{arm}' has no search")
+    return search

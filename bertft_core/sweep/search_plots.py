@@ -1,0 +1,132 @@
+"""Optuna's standard plots of a finished search, with the study's own names, whole trial numbers and readable axes."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import optuna
+from optuna import visualization as draw
+
+from bertft_core.config.search_settings import Choices, Range, SearchConfig
+
+LONG_NUMBER = re.compile(r"\d+\.\d{5,}(?:e[+-]?\d+)?")
+MAX_TICKS = 12
+GREY = "#b9c3d2"
+
+
+class Plot(NamedTuple):
+    """What it shows, from how many complete trials on it can be drawn, and the drawing (study, score's name → plotly figure)."""
+
+    title: str
+    caption: str
+    n_needed: int
+    figure: Callable[[optuna.Study, str], Any]
+
+
+def plots_of(config: SearchConfig) -> list[Plot]:
+    """The plots of a search, in the order of the page; the contour only where there are two settings to draw it over."""
+    pair: list[str] = [name for name in ("learning_rate", "batch_size") if name in config.space]
+    pair = pair if len(pair) == 2 else list(config.space)[:2]
+    contour = Plot(
+        "Contour of " + " × ".join(name.replace("_", " ") for name in pair),
+        "Score over two settings, interpolated between the complete trials (dots).",
+        2,
+        lambda study, score: draw.plot_contour(study, params=pair, target_name=score),
+    )
+    return [HISTORY, VALIDATION, IMPORTANCES, SLICE, *([contour] if len(pair) == 2 else []), PARALLEL, TIMELINE]
+
+
+def figure_of(plot: Plot, study: optuna.Study, score: str, space: dict[str, Range | Choices]) -> Any | None:
+    """The figure in the page's style; None when the trials are too few or too alike to draw it."""
+    if len(study.get_trials(states=[optuna.trial.TrialState.COMPLETE])) < plot.n_needed:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of trials that are too alike, which the page says in its own words
+        figure = plot.figure(study, score)
+    if not any(trace.to_plotly_json().keys() & {"x", "y", "dimensions"} for trace in figure.data):
+        return None
+    for trace in figure.data:
+        if isinstance(trace.text, tuple):
+            trace.text = [_shorten(text) for text in trace.text]
+    figure.for_each_xaxis(lambda axis: _mark(axis, space))
+    figure.for_each_yaxis(lambda axis: _mark(axis, space))
+    return figure.update_layout(template="plotly_white", title=None, margin={"t": 30})
+
+
+def short(value: Any) -> str:
+    """A setting's value as people write it: four significant digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _mark(axis: Any, space: dict[str, Range | Choices]) -> None:
+    """Write ticks as 1e-4 instead of 100µ; mark the listed values of a setting instead of numbers between them."""
+    axis.update(exponentformat="e")
+    values = space.get(axis.title.text or "")
+    if isinstance(values, Choices) and axis.type != "category":
+        axis.update(tickmode="array", tickvals=values.choices)
+
+
+def _shorten(text: str) -> str:
+    return LONG_NUMBER.sub(lambda number: short(float(number[0])), text)
+
+
+def _whole(n: int) -> dict[str, int]:
+    """Ticks at whole numbers below n."""
+    return {"tick0": 0, "dtick": -(-n // MAX_TICKS) or 1}
+
+
+def _history(study: optuna.Study, score: str) -> Any:
+    figure = draw.plot_optimization_history(study, target_name=score)
+    names = {"Best Value": "best so far"}
+    figure.for_each_trace(lambda trace: trace.update(name=names.get(trace.name, "trial")))
+    return figure.update_xaxes(_whole(len(study.trials)), title="trial")
+
+
+def _validation(study: optuna.Study, score: str) -> Any:
+    figure = draw.plot_intermediate_values(study)
+    n_validations = max((len(trial.intermediate_values) for trial in study.trials), default=0)
+    figure.update_xaxes(_whole(n_validations), title="validation, counted from 0")
+    return figure.update_yaxes(title=score.removeprefix("mean best "))
+
+
+def _timeline(study: optuna.Study, _: str) -> Any:
+    return draw.plot_timeline(study).update_yaxes(_whole(len(study.trials)), title="trial").update_xaxes(title="time")
+
+
+def _slice(study: optuna.Study, score: str) -> Any:
+    figure = draw.plot_slice(study, target_name=score)
+    colorbar = _whole(len(study.trials)) | {"title": {"text": "trial"}}
+    return figure.update_traces(marker={"colorbar": colorbar})
+
+
+def _parallel(study: optuna.Study, score: str) -> Any:
+    figure = draw.plot_parallel_coordinate(study, target_name=score)
+    figure.for_each_trace(
+        lambda trace: trace.update(line={"width": 2.5}, opacity=0.9), selector=lambda trace: trace.mode == "lines"
+    )
+    return figure.update_layout(plot_bgcolor=GREY)  # the lines of the worst trials are all but white
+
+
+def _importances(study: optuna.Study, score: str) -> Any:
+    return draw.plot_param_importances(study, target_name=score).update_xaxes(title="importance").update_yaxes(title="setting")
+
+
+HISTORY = Plot("History", "Score of every complete trial, and the best so far.", 1, _history)
+VALIDATION = Plot(
+    "Validation during training",
+    "One line a trial, the mean of its seeds at each validation; pruned trials may end early.",
+    0,
+    _validation,
+)
+IMPORTANCES = Plot(
+    "Importances",
+    "How much of what sets good trials apart each setting explains (PED-ANOVA, complete trials); few trials say little.",
+    2,
+    _importances,
+)
+SLICE = Plot("Slice", "Score of each complete trial against each setting.", 2, _slice)
+PARALLEL = Plot("Parallel coordinates", "One line a complete trial, through all its settings.", 2, _parallel)
+TIMELINE = Plot("Timeline", "When each trial was asked and told; an interrupted one spans the pause.", 0, _timeline)

@@ -1,0 +1,61 @@
+"""The Optuna report: one self-contained HTML page with the standard plots, plotly inlined, so it opens without a network."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import optuna
+from markupsafe import Markup
+from optuna.trial import FrozenTrial
+
+from bertft_core.records import SweepResult
+from bertft_core.storage.study_dir import write_atomically
+from bertft_core.sweep.arm_search import Search
+from bertft_core.sweep.search_plots import figure_of, plots_of, short
+from bertft_core.sweep.trial_journal import scores_of
+
+TEMPLATES_DIR = Path(__file__).parent / "templates"
+
+
+def write_sweep_report(search: Search, result: SweepResult, path: Path) -> Path:
+    """Write the page to `path` and return it; the same journal gives the same bytes."""
+    loader = jinja2.FileSystemLoader(TEMPLATES_DIR)
+    templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    templates.filters["short"] = short
+    score = f"mean best validation {result.metric}"
+    study = search.journal.in_memory([_hover(trial) for trial in search.journal.trials()[: len(result.trials)]])
+    page = templates.get_template("sweep.html.j2").render(
+        name=search.journal.name,
+        result=result,
+        config=search.config,
+        score_name=score,
+        better="higher" if search.direction == "maximize" else "lower",
+        sections=_sections(search, study, score),
+    )
+    write_atomically(path, page)
+    return path
+
+
+def _hover(trial: FrozenTrial) -> FrozenTrial:
+    """The trial without the digests of its runs, which Optuna would write into the box over every point."""
+    bare = copy.copy(trial)
+    bare.user_attrs = {"scores": list(scores_of(trial))}
+    return bare
+
+
+def _sections(search: Search, study: optuna.Study, score: str) -> list[dict[str, Any]]:
+    sections: list[dict[str, Any]] = []
+    for number, plot in enumerate(plots_of(search.config)):
+        figure = figure_of(plot, study, score, search.config.space)
+        has_plotly = any(section["html"] for section in sections)
+        html = None if figure is None else _html(figure, f"plot-{number}", with_plotly=not has_plotly)
+        sections.append({"title": plot.title, "caption": plot.caption, "html": html})
+    return sections
+
+
+def _html(figure: Any, div_id: str, *, with_plotly: bool) -> Markup:
+    html = figure.to_html(full_html=False, include_plotlyjs=with_plotly, div_id=div_id, config={"displaylogo": False})
+    return Markup(html)  # plotly escapes what it puts into its script

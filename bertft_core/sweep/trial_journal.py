@@ -1,0 +1,140 @@
+"""An Optuna study in a journal file, written so that a kill at any moment loses nothing that was sampled or told.
+
+A trial enters the journal in one line, with all its values, and its values come from a copy of the earlier trials in memory:
+there is no half-sampled trial, and a sampler's notes about a running trial never reach the file.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from bertft_core.config.head_settings import Direction
+from bertft_core.config.search_settings import Choices, Range
+from bertft_core.records import TrialRow
+from bertft_core.storage.damage import Tell, set_aside
+from bertft_core.sweep.journal_file import FROM_RECORDS, problem_of, repair_file, seal
+from bertft_core.sweep.trial_rules import TrialOutcome
+
+STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+NAMES: dict[TrialState, Any] = {state: name for name, state in STATES.items()}
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)  # its warnings are of plots it cannot draw; the page says so itself
+
+
+class TrialJournal:
+    """The trials of one search, in the order they were asked. One process at a time; the study's lock sees to that."""
+
+    def __init__(self, path: Path, name: str, direction: Direction, tell: Tell = lambda problem: None) -> None:
+        """Open or make the file. One that is damaged is told of and set aside: the search is told again from the run records."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        repair_file(path)
+        problem = problem_of(path)
+        if problem is not None:
+            tell(f"{Path(*path.parts[-3:])}: {problem}; {FROM_RECORDS} (set aside as {set_aside(path).name})")
+        self.name, self.direction = name, direction
+        self._storage = JournalStorage(JournalFileBackend(str(path)))
+        self._study = optuna.create_study(storage=self._storage, study_name=name, direction=direction, load_if_exists=True)
+        for trial in self.trials():
+            if trial.state == TrialState.WAITING:  # it was settled; it goes on
+                self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
+        seal(path)
+
+    def trials(self) -> list[FrozenTrial]:
+        """Every trial, running ones too; a trial's number is its place."""
+        return self._study.get_trials(deepcopy=False)
+
+    def ask(self, sampler: optuna.samplers.BaseSampler, space: Mapping[str, Range | Choices]) -> None:
+        """Add a running trial with values that depend on the sampler and the trials so far only."""
+        copy = self.in_memory(self.trials())
+        copy.sampler = sampler
+        trial = copy.ask({name: distribution(values) for name, values in space.items()})
+        running = optuna.trial.create_trial(state=TrialState.RUNNING, params=trial.params, distributions=trial.distributions)
+        self._study.add_trial(running)
+        seal(self._path)
+
+    def tell(self, number: int, outcome: TrialOutcome) -> None:
+        """Record how a trial ended; one that was told before stays as it is."""
+        trial = self.trials()[number]
+        if trial.state.is_finished():
+            return
+        for step, value in outcome.intermediate.items():
+            self._storage.set_trial_intermediate_value(trial._trial_id, step, value)
+        self._storage.set_trial_user_attr(trial._trial_id, "scores", list(outcome.scores))
+        self._storage.set_trial_user_attr(trial._trial_id, "run_digests", list(outcome.run_digests))
+        score = outcome.score if outcome.state == "complete" else None
+        self._study.tell(number, score, state=STATES[outcome.state])
+        seal(self._path)
+
+    def in_memory(self, trials: Sequence[FrozenTrial]) -> optuna.Study:
+        """A study of these trials that can be sampled from and drawn without touching the file."""
+        study = optuna.create_study(study_name=self.name, direction=self.direction)
+        study.add_trials(trials)
+        return study
+
+
+def distribution(space: Range | Choices) -> BaseDistribution:
+    """A setting's values in Optuna's terms."""
+    if isinstance(space, Choices):
+        return CategoricalDistribution(space.choices)
+    if space.integer:
+        return IntDistribution(int(space.low), int(space.high), log=space.log)
+    return FloatDistribution(space.low, space.high, log=space.log)
+
+
+def scores_of(trial: FrozenTrial) -> tuple[float, ...]:
+    """Best validation metric of each seed a told trial trained, in the order of the seeds."""
+    return tuple(trial.user_attrs.get("scores", ()))
+
+
+def row_of(trial: FrozenTrial) -> TrialRow:
+    """A told trial as a record."""
+    scores = scores_of(trial)
+    return TrialRow(
+        number=trial.number,
+        state=NAMES[trial.state],
+        params=trial.params,
+        score=statistics.fmean(scores) if scores else None,
+        scores=scores,
+        run_digests=tuple(trial.user_attrs.get("run_digests", ())),
+    )
+
+
+def let_wait(path: Path, name: str) -> int:
+    """Mark the trials that a dead process has left running as waiting, until the search goes on; how many there were."""
+    repair_file(path)
+    if not path.exists() or problem_of(path) is not None:
+        return 0
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    try:
+        study_id = storage.get_study_id_from_name(name)
+    except KeyError:  # killed before the study was written
+        return 0
+    running = storage.get_all_trials(study_id, deepcopy=False, states=(TrialState.RUNNING,))
+    for trial in running:
+        storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+    if running:
+        seal(path)
+    return len(running)
+
+
+def states_of(path: Path, name: str) -> Counter[str]:
+    """How many trials of a journal are in each state, such as `running`; nothing is written."""
+    if not path.exists() or problem_of(path) is not None:
+        return Counter()
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    try:
+        study_id = storage.get_study_id_from_name(name)
+    except KeyError:
+        return Counter()
+    return Counter(trial.state.name.lower() for trial in storage.get_all_trials(study_id, deepcopy=False))

@@ -1,0 +1,118 @@
+"""How long a run would take and what it would leave on disk, without training: from earlier runs, else from arithmetic.
+
+A forward pass costs about 2 floating-point operations for each weight and token, a step three times that (Kaplan et al. 2020,
+section 2.1); the rate at which this machine does them is measured on one matrix product.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bertft_core.records import DatasetCard, RunRecord, RunSpec
+from bertft_core.training.step_plan import StepPlan
+
+EFFICIENCY = 0.6
+"""Share of the matrix product's rate that a whole step reaches (MiniLM on one core: 63 of 105 GFLOP/s)."""
+RUN_OVERHEAD_SECONDS = 2.0
+"""Loading, hashing and saving one run."""
+
+
+@dataclass(frozen=True)
+class CostEstimate:
+    """What one run would cost."""
+
+    seconds: float
+    model_bytes: int
+    measured: bool
+    """From earlier runs of this home, not from arithmetic."""
+
+
+class CostEstimator:
+    """Estimates runs over one data set with one encoder; `earlier` are records that may tell how fast this machine is."""
+
+    def __init__(self, card: DatasetCard, earlier: Iterable[RunRecord]) -> None:
+        self._card = card
+        self._earlier = [r for r in earlier if r.examples_per_second and r.spec.encoder == card.encoder]
+        weights_bytes = (Path(card.encoder_dir) / "model.safetensors").stat().st_size
+        settings = json.loads((Path(card.encoder_dir) / "config.json").read_text())
+        embedded = settings.get("vocab_size", 0) * settings.get(
+            "embedding_size", settings.get("hidden_size", settings.get("dim", 0))
+        )
+        self._model_bytes = weights_bytes
+        self._n_dense = max(1, weights_bytes // 4 - embedded)
+        self._rates: dict[int, float] = {}
+
+    def of(self, spec: RunSpec) -> CostEstimate:
+        """The cost of one run on one slot."""
+        plan = planned_steps(spec, self._card)
+        share = 1.0 if spec.stop_at is None else spec.stop_at
+        n_trained: float = share * min(
+            plan.n_steps * spec.training.batch_size, round(plan.epoch(plan.n_steps) * plan.n_per_epoch)
+        )
+        n_validated = share * self._card.splits["validation"].n_examples * len(plan.evaluation_steps)
+        n_predicted = 0 if share < 1 else 2 * sum(self._card.splits[name].n_examples for name in spec.evaluated_splits)
+        train_rate, measured = self._examples_per_second(spec)
+        if not measured and any(strategy.kind == "feature_extraction" for strategy in spec.strategies):
+            n_trained = self._card.splits["train"].n_examples / 3  # forward once: the states of a frozen encoder are stored
+        seconds = n_trained / train_rate + (n_validated + n_predicted) / (3 * train_rate)
+        return CostEstimate(seconds + RUN_OVERHEAD_SECONDS, self._bytes_of(spec), measured)
+
+    def _bytes_of(self, spec: RunSpec) -> int:
+        """The model; of a run that is to stop early its state: weights, their best ones, and two moments of each."""
+        if spec.stop_at is not None:
+            return 4 * self._model_bytes
+        return self._model_bytes if spec.keep_model else 0
+
+    def _examples_per_second(self, spec: RunSpec) -> tuple[float, bool]:
+        alike = [
+            record.examples_per_second
+            for record in self._earlier
+            if record.spec.strategies == spec.strategies
+            and record.spec.threads == spec.threads
+            and record.spec.data_fingerprint == spec.data_fingerprint
+            and record.examples_per_second
+        ]
+        if alike:
+            return sum(alike) / len(alike), True
+        tokens = self._card.splits["train"].mean_length
+        return self._flops_per_second(spec.threads) / (6 * self._n_dense * tokens), False
+
+    def _flops_per_second(self, threads: int) -> float:
+        if threads not in self._rates:
+            self._rates[threads] = EFFICIENCY * _matrix_product_rate(threads)
+        return self._rates[threads]
+
+
+def planned_steps(spec: RunSpec, card: DatasetCard) -> StepPlan:
+    """The steps of a run as far as the card knows them: oversampling is counted where each example has one label."""
+    train, sampling = card.splits["train"], None
+    for strategy in spec.strategies:
+        if strategy.kind == "oversampling" and spec.head.kind == "classification":
+            from bertft_core.strategies.oversampling import n_more
+            from bertft_core.strategies.plan import Sampling
+
+            counts = np.array(list(train.label_counts.values()))
+            sampling = Sampling(n_pool=int((counts + n_more(counts, strategy.ratio)).sum()))
+    return StepPlan(train.n_examples, spec.training, spec.seeds.order, sampling)
+
+
+def _matrix_product_rate(threads: int) -> float:
+    """Floating-point operations per second of an fp32 matrix product like those in an encoder."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    left, right = torch.rand(512, 768), torch.rand(768, 3072)
+    left @ right
+    started = time.perf_counter()
+    for _ in range(10):
+        left @ right
+    seconds = (time.perf_counter() - started) / 10
+    torch.set_num_threads(before)
+    return 2 * 512 * 768 * 3072 / seconds

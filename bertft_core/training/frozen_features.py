@@ -1,0 +1,89 @@
+"""States of a frozen encoder, computed once per data set and thread count and shared by all runs.
+
+Every run would compute the same bits (same batches, same thread count), so taking them from the file changes nothing but time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bertft_core.config.base import digest_of
+from bertft_core.data.prepared_split import PreparedSplit
+from bertft_core.records import RunSpec
+from bertft_core.storage.damage import set_aside
+from bertft_core.storage.study_dir import write_atomically
+from bertft_core.training.environment import cpu_name
+from bertft_core.training.model_runner import ModelRunner
+
+
+def feature_dir(spec: RunSpec, device: torch.device) -> Path:
+    """Where the states of this encoder lie: everything that could change a bit goes into the name."""
+    processor = cpu_name() if device.type == "cpu" else torch.cuda.get_device_name(device)
+    head = spec.head.model_dump(mode="json")  # which states are looked at
+    parts = (spec.encoder.weights_sha256, head, device.type, spec.threads, spec.training.precision, torch.__version__, processor)
+    return Path(spec.prepared_dir) / "features" / digest_of(parts)[:16]
+
+
+def frozen_features(
+    forward: ModelRunner, split: PreparedSplit, directory: Path, tell: Callable[[str], None] = lambda problem: None
+) -> tuple[Tensor, np.ndarray]:
+    """The states [M, hidden] of a split in fp32 and where each example's begin [n + 1], from the files or computed and stored.
+
+    A file that does not fit the SHA-256 in its name's `.sha256` is told of and set aside.
+    """
+    works = [forward.head_inputs(split, np.array([i])) for i in range(split.n)]
+    rows = [len(work.window_lengths) if work.positions is None else len(work.positions) for work in works]
+    starts = np.concatenate([[0], np.cumsum(rows)])
+    path = directory / f"{split.name}.npy"
+    stored = _stored(path, tell)
+    if stored is not None and len(stored) == starts[-1]:
+        return stored.to(forward.device), starts
+    states = torch.cat(forward.evaluate(split, lambda split, indices: _states(forward, split, indices)))
+    buffer = io.BytesIO()
+    np.save(buffer, states.numpy(), allow_pickle=False)
+    content = buffer.getvalue()
+    write_atomically(_sha256_path(path), hashlib.sha256(content).hexdigest())  # first: runs beside this one write the same
+    write_atomically(path, content)
+    return states.to(forward.device), starts
+
+
+def _sha256_path(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")
+
+
+def _stored(path: Path, tell: Callable[[str], None]) -> Tensor | None:
+    """The states in a file, when they are what was stored."""
+    try:
+        content = path.read_bytes()
+        expected = _sha256_path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError):  # not there yet, or stored by an older version
+        return None
+    if hashlib.sha256(content).hexdigest() == expected:
+        return torch.from_numpy(np.load(io.BytesIO(content), allow_pickle=False))
+    try:
+        aside = set_aside(path)
+    except FileNotFoundError:  # by a run beside this one
+        return None
+    name = Path(*path.parts[-4:])
+    tell(f"{name}: its content does not fit its checksum; the states are computed again (set aside as {aside.name})")
+    return None
+
+
+def _states(forward: ModelRunner, split: PreparedSplit, indices: np.ndarray) -> list[Tensor]:
+    """The states [m, hidden] of each example."""
+    work = forward.head_inputs(split, indices)
+    ends = np.cumsum(work.window_lengths)
+    if work.positions is None:
+        rows = work.windows_of
+    else:
+        per_window = np.diff(np.searchsorted(work.positions, ends), prepend=0)
+        rows = np.add.reduceat(per_window, np.concatenate([[0], np.cumsum(work.windows_of)[:-1]]))
+    states = torch.cat([forward.states(part) for part, _ in forward.chunks(work)])
+    return list(states.float().cpu().split(rows.tolist()))

@@ -1,0 +1,163 @@
+"""From examples to logits: packed where the model's family allows it, padded otherwise, from stored features when frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from bertft_core.config.head_settings import AnyHead
+from bertft_core.config.training_settings import Precision
+from bertft_core.data.alignment import ALIGNMENTS
+from bertft_core.data.batching import evaluation_batches, padded
+from bertft_core.data.prepared_split import PreparedSplit
+from bertft_core.heads import HEADS
+from bertft_core.heads.inputs import Draw, HeadInputs
+from bertft_core.heads.loss_shapes import PLAIN, LossShape
+from bertft_core.training.microbatching import microbatches_of
+from bertft_core.training.packing import IMPLEMENTATION, PACKABLE, Packing, all_token_states, first_token_states
+
+EVALUATION_BATCH_SIZE = 64
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class ModelRunner:
+    """The model's logits for chosen examples of a split, in the precision of the run, trained or evaluated."""
+
+    def __init__(self, model: Any, config: AnyHead, device: torch.device, precision: Precision = "fp32") -> None:
+        self.model, self.config, self.device = model, config, device
+        self.head = HEADS[config.kind]
+        self._dtype = AUTOCAST.get(precision)
+        self._packs = model.config.model_type in PACKABLE
+        self._attention = model.config._attn_implementation
+        self.use_packed_attention(self._packs)
+        self.features: dict[str, tuple[Tensor, np.ndarray]] = {}
+        """Split name → states [M, hidden] of an encoder that never changes, and where each example's begin [n + 1]."""
+
+    def use_packed_attention(self, packed: bool) -> None:
+        """Switch the encoder's attention; a model is saved with the one it came with."""
+        if self._packs:
+            self.model.set_attn_implementation(IMPLEMENTATION if packed else self._attention)
+
+    def separable(self, split: PreparedSplit) -> bool:
+        """Encoder and head can be run one after the other, and the encoder always reads the same."""
+        return (
+            self.head.CONSTANT
+            and self.head.head_forward(self.model, self.config, self.head_inputs(split, np.array([0]))) is not None
+        )
+
+    def head_inputs(self, split: PreparedSplit, indices: np.ndarray, draw: Draw | None = None) -> HeadInputs:
+        """What is to be read for some examples; `draw` where training makes random choices."""
+        return self.head.head_inputs(split, indices, self.config, draw)
+
+    def logits(self, split: PreparedSplit, indices: np.ndarray, work: HeadInputs | None = None) -> Tensor:
+        """The head's logits, with gradient where gradients are on; `work` is that of the examples `indices` [n]."""
+        work = self.head_inputs(split, indices) if work is None else work
+        with self._autocast():
+            if split.name in self.features:
+                tail = self.head.head_forward(self.model, self.config, work)
+                return tail(self._stored_states(split.name, indices))
+            return torch.cat([self._chunk_logits(part, many) for part, many in self.chunks(work)])
+
+    def loss_sum(self, logits: Tensor, work: HeadInputs, shape: LossShape = PLAIN) -> Tensor:
+        """The head's loss, summed over its targets."""
+        return self.head.loss_sum(self.model, logits, work, self.config, shape)
+
+    def states(self, work: HeadInputs) -> Tensor:
+        """The encoder's last hidden states [m, hidden] at the positions of the work."""
+        with self._autocast():
+            if self._packs:
+                return self._packed_states(work)
+            hidden = self.model.base_model(**self._padded(work)).last_hidden_state
+            if work.positions is None:
+                return hidden[:, 0]
+            return self._real_pieces(hidden, work)[self._on_device(work.positions)]
+
+    def chunks(self, work: HeadInputs) -> Iterator[tuple[HeadInputs, bool]]:
+        """The work in parts that fit into the device's memory; see `chunks_of`."""
+        return microbatches_of(work, on_gpu=self.device.type == "cuda")
+
+    def _chunk_logits(self, work: HeadInputs, one_of_many: bool) -> Tensor:
+        if one_of_many and torch.is_grad_enabled():  # compute it again for its gradient instead of keeping it all
+            return checkpoint(self._whole_logits, work, use_reentrant=False)  # type: ignore[no-any-return]
+        return self._whole_logits(work)
+
+    def _whole_logits(self, work: HeadInputs) -> Tensor:
+        tail = self.head.head_forward(self.model, self.config, work)
+        if tail is not None:
+            return tail(self.states(work))
+        logits = self.head.own_logits(self.model(**self._padded(work)))
+        return logits if work.positions is None else self._real_pieces(logits, work)[self._on_device(work.positions)]
+
+    def _stored_states(self, split: str, indices: np.ndarray) -> Tensor:
+        states, starts = self.features[split]
+        rows = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in indices])
+        return states[self._on_device(rows)]
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=self._dtype, enabled=self._dtype is not None)
+
+    def _padded(self, work: HeadInputs) -> dict[str, Tensor]:
+        batch = padded(work.input_ids, work.token_type_ids, work.window_lengths, self.model.config.pad_token_id or 0)
+        return {name: values.to(self.device) for name, values in batch.items()}
+
+    def _real_pieces(self, values: Tensor, work: HeadInputs) -> Tensor:
+        """[w, longest, k] of a padded batch → [T, k] without the padding."""
+        columns = np.arange(values.shape[1])
+        return values[torch.from_numpy(columns < work.window_lengths[:, None]).to(self.device)]
+
+    def _packed_states(self, work: HeadInputs) -> Tensor:
+        packing = Packing.of(work.window_lengths, self.device)
+        inputs = {
+            "input_ids": self._on_device(work.input_ids)[None],
+            "position_ids": self._first_position() + packing.positions[None],
+        }
+        if work.token_type_ids is not None:
+            inputs["token_type_ids"] = self._on_device(work.token_type_ids)[None]
+        encoder = self.model.base_model
+        if work.positions is None:
+            return first_token_states(encoder, inputs, packing)
+        return all_token_states(encoder, inputs, packing)[self._on_device(work.positions)]
+
+    def _on_device(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values.astype(np.int64)).to(self.device)
+
+    def _first_position(self) -> int:
+        """RoBERTa's positions start behind its padding id."""
+        embedding = self.model.base_model.embeddings
+        padding_index = getattr(embedding, "padding_idx", None)
+        return 0 if padding_index is None else padding_index + 1
+
+    def predict(self, split: PreparedSplit, losses: list[tuple[float, int]] | None = None) -> pa.Table | None:
+        """The predictions of a whole split, or None when some logit is not finite.
+
+        To `losses`, where given, comes the plain loss of every batch, summed over its targets, and their number.
+        """
+
+        def compute(split: PreparedSplit, indices: np.ndarray) -> list[Any]:
+            work = self.head_inputs(split, indices)
+            logits = self.logits(split, indices, work)
+            if not torch.isfinite(logits).all():
+                return [None] * len(indices)
+            if losses is not None:
+                losses.append((float(self.loss_sum(logits, work)), work.n_targets))
+            return self.head.outputs(self.model, logits, work, self.config)  # type: ignore[no-any-return]
+
+        rows = self.evaluate(split, compute)
+        kind = self.config.kind
+        return None if any(row is None for row in rows) else self.head.predictions(ALIGNMENTS[kind].gold(split), rows)
+
+    @torch.no_grad()
+    def evaluate(self, split: PreparedSplit, compute: Callable[[PreparedSplit, np.ndarray], list[Any]]) -> list[Any]:
+        """A row for each example of the split, in its order; `compute` gets indices of examples of like lengths."""
+        rows: list[Any] = [None] * split.n
+        self.model.eval()
+        for indices in evaluation_batches(split, EVALUATION_BATCH_SIZE):
+            for i, row in zip(indices, compute(split, indices), strict=True):
+                rows[i] = row
+        return rows

@@ -1,0 +1,139 @@
+"""Masked language modelling before and after fine-tuning, with fixed masks.
+
+Source:   Mosbach et al. 2021, section 4.1.
+Measures: the encoder as it was and as it is, both under the pre-trained masked-LM head, its vocabulary matrix included: what
+          changes is the encoder alone. Then with the top k of the L layers put back to the pre-trained ones, k = 0 … L, one
+          pass each; the embeddings stay fine-tuned at every k, so that what still differs from "before" at k = L is theirs.
+Limits:   needs a checkpoint that carries its masked-LM head, and a family whose head and layers are known.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from bertft_core.config import UserError
+from bertft_core.config.data_settings import BundledData
+from bertft_core.config.probe_settings import MaskedLMProbe
+from bertft_core.data.alignment import masked_lm as alignment
+from bertft_core.data.encoder_files import EncoderFiles
+from bertft_core.data.prepared_split import PreparedSplit
+from bertft_core.data.probe_texts import read_probe_texts
+from bertft_core.data.tokenization import RESERVED_POSITIONS, load_tokenizer, uses_token_types
+from bertft_core.heads.masked_lm import MAX_LOGITS, VOCABULARY_LAYER, logits_of
+from bertft_core.records.probe_record import MaskedLMFound, MaskedLMScores
+from bertft_core.training.probing.absent import Absent
+from bertft_core.training.probing.drift import depths_of
+from bertft_core.training.probing.encoders import shared_weights
+from bertft_core.training.probing.probe_batches import batches, inputs_of
+
+MAX_LENGTH = 128
+"""Word pieces that are read at once; longer texts are read in several blocks."""
+
+
+def masked_lm(pretrained: Any, finetuned: Any, split: PreparedSplit, *, put_back: bool) -> MaskedLMFound:
+    """`pretrained` with its head, `finetuned` a bare encoder, `split` as `masked_split` makes it. Raises `Absent`."""
+    if pretrained.config.model_type not in VOCABULARY_LAYER:
+        raise Absent(f"the masked-LM head of encoders of the type '{pretrained.config.model_type}' is not known here")
+    before, n_masked = scores(pretrained, pretrained.base_model, split)
+    mixed = Mixed(pretrained.base_model, finetuned)
+    after = scores(pretrained, mixed.with_top_layers_put_back(0), split)[0]
+    found = [after]
+    for k in range(1, mixed.n_layers + 1) if put_back else ():
+        found.append(scores(pretrained, mixed.with_top_layers_put_back(k), split)[0])
+    kept = tuple(found) if put_back else ()
+    return MaskedLMFound(n_texts=split.n, n_masked=n_masked, before=before, after=after, put_back=kept)
+
+
+def masked_split(probe: MaskedLMProbe, encoder: EncoderFiles) -> PreparedSplit:
+    """The probed texts in word pieces, with the masks of evaluation. Raises `Absent` for a tokenizer that cannot mask them."""
+    positions = encoder.settings.get("max_position_embeddings") or MAX_LENGTH
+    longest = min(MAX_LENGTH, positions - RESERVED_POSITIONS.get(encoder.settings.get("model_type", ""), 0))
+    blocks = BundledData(source="bundled", name="manuals", max_length=longest)  # of a data section only the length is read
+    examples = read_probe_texts(probe)
+    try:
+        table = alignment.tokenise(load_tokenizer(encoder), examples, (), blocks, uses_token_types(encoder))
+    except UserError as error:
+        raise Absent(error.problem) from None
+    return PreparedSplit(table, "probe")
+
+
+class Mixed:
+    """An encoder with the fine-tuned weights in some layers and the pre-trained ones in the others."""
+
+    def __init__(self, pretrained: nn.Module, finetuned: nn.Module) -> None:
+        self._encoder = copy.deepcopy(pretrained)
+        self._start = {name: values.detach() for name, values in pretrained.named_parameters()}
+        self._end = shared_weights(pretrained, finetuned)
+        self._depths, names = depths_of(pretrained)
+        self.n_layers = len(names) - 1
+
+    @torch.no_grad()
+    def with_top_layers_put_back(self, k: int, *, embeddings: bool = False) -> nn.Module:
+        """The top k layers pre-trained, the layers below fine-tuned, and the embeddings too unless they are put back as well."""
+        for name, values in self._encoder.named_parameters():
+            depth = self._depths[name]
+            back = embeddings if depth == 0 else depth > self.n_layers - k
+            values.copy_(self._start[name] if back or name not in self._end else self._end[name])
+        return self._encoder
+
+
+@torch.no_grad()
+def scores(model: Any, encoder: Any, split: PreparedSplit) -> tuple[MaskedLMScores, int]:
+    """What `encoder` scores under the head of `model`, and over how many hidden pieces."""
+    windows = [window for i in range(split.n) for window in _windows(split, i)]
+    losses, hits, top = np.zeros(len(windows)), 0, 0
+    for rows in batches(np.array([len(window.shown) for window in windows])):
+        some = [windows[row] for row in rows]
+        inputs = inputs_of(encoder, [window.shown for window in some], [window.types for window in some])
+        hidden = encoder(**inputs).last_hidden_state
+        for position, row in enumerate(rows):
+            loss, right, near = _scored(model, hidden[position], windows[row])
+            losses[row], hits, top = loss, hits + right, top + near
+    n = sum(len(window.positions) for window in windows)
+    loss = float(losses.sum()) / n
+    perplexity = math.exp(loss) if loss < math.log(np.finfo(np.float64).max) else None
+    return MaskedLMScores(loss=loss, perplexity=perplexity, accuracy=hits / n, top5_accuracy=top / n), n
+
+
+class _Window:
+    """One block of a text, with some pieces hidden."""
+
+    def __init__(self, shown: np.ndarray, types: np.ndarray | None, positions: np.ndarray, targets: np.ndarray) -> None:
+        self.shown, self.types, self.positions, self.targets = shown, types, positions, targets
+
+
+def _windows(split: PreparedSplit, i: int) -> Sequence[_Window]:
+    """The blocks of example i that hide something."""
+    ids, masked, types = split.input_ids(i), split.ragged("masked", i), split.token_type_ids(i)
+    seen = ids.copy()
+    seen[masked] = split.ragged("shown", i)
+    found, start = [], 0
+    for length in split.window_lengths(i):
+        inside = masked[(masked >= start) & (masked < start + length)]
+        if len(inside):
+            part = slice(start, start + length)
+            found.append(_Window(seen[part], None if types is None else types[part], inside - start, ids[inside]))
+        start += length
+    return found
+
+
+def _scored(model: Any, hidden: torch.Tensor, window: _Window) -> tuple[float, int, int]:
+    """Loss summed over the hidden pieces in nats, and how many are the likeliest answer and among the five likeliest."""
+    targets = torch.from_numpy(window.targets.astype(np.int64)).to(hidden.device)
+    states = hidden[torch.from_numpy(window.positions.astype(np.int64)).to(hidden.device)]
+    loss, right, near = 0.0, 0, 0
+    n_rows = max(1, MAX_LOGITS // model.config.vocab_size)
+    for part, wanted in zip(states.split(n_rows), targets.split(n_rows), strict=True):
+        logits = logits_of(model, part)
+        loss += float(nn.functional.cross_entropy(logits, wanted, reduction="none").double().sum())
+        likeliest = logits.topk(min(5, logits.shape[-1]), dim=-1).indices
+        right += int((likeliest[:, 0] == wanted).sum())
+        near += int((likeliest == wanted[:, None]).any(-1).sum())
+    return loss, right, near

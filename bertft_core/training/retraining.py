@@ -1,0 +1,94 @@
+"""Training a recorded run once more: in a process of its own, from the same inputs, and without what earlier runs have stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from bertft_core.config.execution_settings import ExecutionConfig
+from bertft_core.data.arrow_storage import find_damage
+from bertft_core.data.encoder_files import WEIGHTS, sha256_of
+from bertft_core.data.prepared_split import open_split
+from bertft_core.records import Environment, RunRecord, RunSpec
+from bertft_core.storage.study_dir import read_record
+from bertft_core.training.devices import refuse_absent_gpu, slot_environments, visible_gpus
+from bertft_core.training.environment import read_environment
+from bertft_core.training.slots import OnEvent, Worker
+
+NEVER_SECONDS = 1e9
+
+
+def ignore(event: dict[str, Any]) -> None:
+    """The listener that hears nothing."""
+
+
+def missing_input(spec: RunSpec) -> str | None:
+    """Why the run cannot be trained from where its spec says that its inputs lie; None when all are there and the right ones."""
+    directory, splits = Path(spec.prepared_dir), ("train", *spec.evaluated_splits)
+    for split in splits:
+        path = directory / f"{split}.arrow"
+        try:
+            open_split(directory, split)
+        except FileNotFoundError:
+            return f"the prepared data are gone: {path}"
+        except (OSError, pa.ArrowException) as error:
+            return f"the prepared data are damaged: {path} ({error})"
+    for damage in find_damage(directory, dict.fromkeys(splits, 0)):
+        return f"the prepared data are damaged: {damage.path}: {damage.problem}"
+    weights = Path(spec.encoder_dir) / WEIGHTS
+    if not weights.is_file():
+        return f"the encoder's weights are gone: {weights}"
+    sha256 = sha256_of(weights)
+    if sha256 != spec.encoder.weights_sha256:
+        return f"the encoder's weights are others now: {weights} has SHA-256 {sha256}, the run had {spec.encoder.weights_sha256}"
+    return None
+
+
+def environment_here(spec: RunSpec) -> Environment:
+    """What this machine would carry the run out with; settings and variables, which its process will have, are left out."""
+    import torch  # slow
+
+    gpus = [] if spec.device == "cpu" else visible_gpus()
+    device = torch.cuda.get_device_name(0) if gpus and torch.cuda.is_available() else "cpu"
+    return read_environment(device, spec.threads).model_copy(update={"flags": {}, "variables": {}})
+
+
+def isolated(spec: RunSpec, folder: Path) -> RunSpec:
+    """The same run over links to its data in `folder`: states of a frozen encoder are then computed, not taken from a file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in Path(spec.prepared_dir).iterdir():
+        if path.is_file() and not (folder / path.name).exists():
+            (folder / path.name).symlink_to(path.resolve())
+    changes = {"prepared_dir": str(folder), "checkpoint_every_seconds": NEVER_SECONDS, "checkpoint_every_steps": None}
+    return spec.model_copy(update=changes)
+
+
+def fresh_worker(spec: RunSpec, log_path: Path) -> Worker:
+    """A process of its own for this run, set up as a study's worker is. Raises `UserError` when the device is not here."""
+    execution = ExecutionConfig(slots=1, threads_per_run=spec.threads, device=spec.device)  # type: ignore[arg-type]
+    refuse_absent_gpu(execution)
+    return Worker(slot_environments(execution)[0], log_path)
+
+
+def train_again(spec: RunSpec, run_dir: Path, *, on_event: OnEvent = ignore) -> RunRecord:
+    """Train in a fresh process and end it; the record in `run_dir`.
+
+    Raises `UserError` for what this machine cannot do, and `RunFailed` or `WorkerDied` for a run that does not come to its end.
+    """
+    worker = fresh_worker(spec, run_dir / "worker.log")
+    try:
+        return trained_by(worker, spec, run_dir, on_event=on_event)
+    finally:
+        worker.kill()
+
+
+def trained_by(worker: Worker, spec: RunSpec, run_dir: Path, *, on_event: Callable[[dict[str, Any]], None] = ignore) -> RunRecord:
+    """Train in a worker that goes on afterwards; the record in `run_dir`. Raises as `train_again` does."""
+    worker.run(spec, run_dir, on_event)
+    record = read_record(run_dir / "record.json", RunRecord)
+    if record is None:
+        raise RuntimeError(f"the worker ended the run without a record in {run_dir}")
+    return record

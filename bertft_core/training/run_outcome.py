@@ -1,0 +1,169 @@
+"""What came out of a run: its status, the predictions of its last and its best weights, the saved model, the record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+
+from bertft_core.data.alignment import ALIGNMENTS
+from bertft_core.data.prepared_split import PreparedSplit
+from bertft_core.metrics import METRICS
+from bertft_core.records import Environment, RunRecord, RunSpec, RunStatus
+from bertft_core.storage.predictions import write_predictions
+from bertft_core.storage.study_dir import file_sha256
+from bertft_core.strategies.plan import FinetuningPlan
+from bertft_core.training import weights
+from bertft_core.training.model_runner import ModelRunner
+from bertft_core.training.training_loop import Loop, StopReason
+
+Tables = dict[str, pa.Table | None]
+Scores = dict[str, dict[str, float]]
+
+
+class RunOutcome:
+    """The end of one run, from the loop as it stands."""
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        run_dir: Path,
+        splits: dict[str, PreparedSplit],
+        forward: ModelRunner,
+        setup: FinetuningPlan,
+        loop: Loop,
+        ending: StopReason,
+        error: str | None,
+    ) -> None:
+        self.spec, self._run_dir, self._splits, self._forward = spec, run_dir, splits, forward
+        self._setup, self._model = setup, setup.model
+        self._loop, self._ending, self._error = loop, ending, error
+
+    @property
+    def is_scored(self) -> bool:
+        """The run has weights worth scoring."""
+        return self._ending in ("completed", "stopped_early")
+
+    def record(
+        self,
+        *,
+        started_at: str,
+        initial_head_sha256: str,
+        environment: Environment,
+        peak_memory_bytes: int | None,
+        ended_at: Callable[[], str],
+    ) -> RunRecord:
+        """Predict, save the model and sum everything up."""
+        position, n_steps = self._loop.position, self._loop.plan.n_steps
+        started = time.monotonic()
+        weights_sha256 = weights.weights_sha256(self._model.named_parameters())
+        scores, paths = self._predict() if self.is_scored else ({}, {})
+        model_dir = self._save_model() if self.is_scored and self.spec.keep_model else None
+        parameters = list(self._model.parameters())
+        n_seen = sum(len(self._loop.plan.indices(step)) for step in range(position.step))
+        return RunRecord(
+            spec=self.spec,
+            digest=self.spec.digest,
+            status=self._status(),
+            error=self._error,
+            started_at=started_at,
+            ended_at=ended_at(),
+            train_seconds=position.train_seconds,
+            evaluate_seconds=position.evaluate_seconds + time.monotonic() - started,
+            n_steps=position.step,
+            planned_steps=n_steps,
+            n_train_examples=self._splits["train"].n,
+            examples_per_second=n_seen / position.train_seconds if position.train_seconds else None,
+            peak_memory_bytes=peak_memory_bytes,
+            n_parameters=sum(p.numel() for p in parameters),
+            n_trainable_parameters=sum(p.numel() for p in self._setup.learning.values()),
+            evaluations=position.evaluations,
+            best_step=position.best_step,
+            best_score=position.best_score,
+            majority_score=self._majority_score(),
+            final=scores.get("final", {}),
+            best=scores.get("best", {}),
+            predictions=paths,
+            model_dir=model_dir,
+            weights_sha256=weights_sha256,
+            initial_head_sha256=initial_head_sha256,
+            batch_order_sha256=self._loop.plan.order_digests(position.step),
+            files=self._files(paths),
+            environment=environment,
+        )
+
+    def _files(self, predictions: dict[str, dict[str, str]]) -> dict[str, str]:
+        """SHA-256 of what the run leaves beside its record."""
+        names = {name for of_split in predictions.values() for name in of_split.values()}
+        names |= {"curves.jsonl", f"model/{weights.WEIGHTS}"}
+        return {name: file_sha256(self._run_dir / name) for name in sorted(names) if (self._run_dir / name).exists()}
+
+    def _predict(self) -> tuple[dict[str, Scores], dict[str, dict[str, str]]]:
+        """Scores and prediction files of the final weights and of the best, which are left in the model.
+
+        A split whose logits are not finite makes the run a diverged one: then there are neither.
+        """
+        tables = {"final": self._tables(self._loop.position.step)}
+        if self._loop.position.best_step == self._loop.position.step:
+            tables["best"] = tables["final"]
+        else:
+            weights.put_back(self._model, self._loop.best_weights)
+            tables["best"] = self._tables(self._loop.position.best_step)
+        for checkpoint, of_split in tables.items():
+            for name, predictions in of_split.items():
+                if predictions is None:
+                    self._ending = "diverged"
+                    self._error = f"the logits of '{name}' were not finite with the {checkpoint} weights"
+                    return {}, {}
+        return {checkpoint: self._scores(of_split) for checkpoint, of_split in tables.items()}, self._write(tables)
+
+    def _tables(self, step: int | None) -> Tables:
+        """Split → predictions with the model's weights, which are those of `step`."""
+        return {
+            name: self._loop.validation.predictions_of(step)
+            if name == "validation"
+            else self._forward.predict(self._splits[name])
+            for name in self.spec.evaluated_splits
+        }
+
+    def _scores(self, predictions: Tables) -> Scores:
+        """What is tuned is tuned on the validation set, and frozen for the others."""
+        metrics, labels = METRICS[self.spec.head.kind], self.spec.labels
+        tuned = metrics.tune(predictions["validation"], labels)
+        return {name: metrics.compute(table, labels, **tuned) for name, table in predictions.items()}
+
+    def _write(self, predictions: dict[str, Tables]) -> dict[str, dict[str, str]]:
+        """The files, relative to the run's folder; weights that are final and best have theirs once."""
+        paths: dict[str, dict[str, str]] = {}
+        for checkpoint, of_split in predictions.items():
+            if checkpoint == "best" and of_split is predictions["final"]:
+                paths["best"] = paths["final"]
+                continue
+            paths[checkpoint] = {name: f"predictions/{checkpoint}/{name}.parquet" for name in of_split}
+            for name, table in of_split.items():
+                write_predictions(self._run_dir / paths[checkpoint][name], table)
+        return paths
+
+    def _majority_score(self) -> float | None:
+        gold = ALIGNMENTS[self.spec.head.kind].gold
+        train, validation = gold(self._splits["train"]), gold(self._splits["validation"])
+        metrics = METRICS[self.spec.head.kind].majority(train, validation, self.spec.labels)
+        return metrics.get(self.spec.metric)
+
+    def _status(self) -> RunStatus:
+        """Collapsed: at the end of training no better than always answering the most frequent label (Mosbach et al. 2021)."""
+        if self._ending in ("diverged", "pruned"):
+            return self._ending  # type: ignore[return-value]
+        majority, evaluations = self._majority_score(), self._loop.position.evaluations
+        if majority is None or not evaluations:
+            return "ok"
+        score = evaluations[-1].metrics[self.spec.metric]
+        higher_is_better = self.spec.head.metrics[self.spec.metric] == "maximize"
+        return "collapsed" if (score <= majority if higher_is_better else score >= majority) else "ok"
+
+    def _save_model(self) -> str:
+        self._forward.use_packed_attention(False)
+        weights.save_model(self._model, self.spec.head, Path(self.spec.encoder_dir), self._run_dir / "model")
+        return "model"

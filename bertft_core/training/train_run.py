@@ -1,0 +1,184 @@
+"""One run from its spec to its record: the only entry into training."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bertft_core.config import UserError
+from bertft_core.data.prepared_split import open_split
+from bertft_core.heads import HEADS, TAKE_FROM_TRAIN
+from bertft_core.records import RunRecord, RunSpec
+from bertft_core.records.selection import may_go_on
+from bertft_core.storage.study_dir import write_record
+from bertft_core.strategies import STRATEGIES
+from bertft_core.strategies.plan import FinetuningPlan
+from bertft_core.training import determinism, weights
+from bertft_core.training.curve_file import CurveFile
+from bertft_core.training.environment import read_environment
+from bertft_core.training.frozen_features import feature_dir, frozen_features
+from bertft_core.training.model_runner import ModelRunner
+from bertft_core.training.run_outcome import RunOutcome
+from bertft_core.training.step_plan import StepPlan
+from bertft_core.training.train_context import train_context_of
+from bertft_core.training.training_loop import Loop
+from bertft_core.training.validation import Validation
+
+OnEvent = Callable[[dict[str, Any]], None]
+
+
+def ignore(event: dict[str, Any]) -> None:
+    """The listener that hears nothing."""
+
+
+def warm_up() -> None:
+    """Import what every run needs, quietly."""
+    import transformers
+    import transformers.models.bert.modeling_bert
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+
+
+def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> RunRecord:
+    """Train, validate and predict as the spec says; write curves, predictions, model and, last, `record.json` to `run_dir`.
+
+    Goes on from the run's newest sound checkpoint when there is one, with the same result bit by bit. Events: `started`, `step`,
+    `evaluation`, `saving`, `predicting`, `ended`, and `problem` (`text`) for a damaged file that is made anew. Raises
+    `UserError` for what this machine cannot do.
+    """
+    started_at = _now()
+    run_dir.mkdir(parents=True, exist_ok=True)
+    device = device_of(spec)
+    determinism.configure(spec.threads, device)
+    _forget_earlier_runs(device)
+    run = RunParts(spec, run_dir, device, on_event)
+    ending, error = run.train()
+    run.curves.flush()
+    outcome = RunOutcome(spec, run_dir, run.splits, run.forward, run.setup, run.loop, ending, error)
+    if outcome.is_scored:
+        on_event({"kind": "predicting"})
+    record = outcome.record(
+        started_at=started_at,
+        initial_head_sha256=run.initial_head_sha256,
+        environment=read_environment(_device_name(device), spec.threads),
+        peak_memory_bytes=_peak_memory(device),
+        ended_at=_now,
+    )
+    write_record(run_dir / "record.json", record)
+    if not may_go_on(record):
+        shutil.rmtree(run_dir / "checkpoint", ignore_errors=True)
+    on_event({"kind": "ended", "status": record.status})
+    return record
+
+
+class RunParts:
+    """The parts of a run, put together in the order that its streams demand; no step is done yet."""
+
+    def __init__(self, spec: RunSpec, run_dir: Path, device: torch.device, on_event: OnEvent) -> None:
+        self.spec, self._on_event = spec, on_event
+        self.splits = {name: open_split(spec.prepared_dir, name) for name in ("train", *spec.evaluated_splits)}
+        self.curves = CurveFile(run_dir / "curves.jsonl")
+        with determinism.init_stream(spec.seeds.init):
+            model = HEADS[spec.head.kind].build(spec.encoder_dir, spec.labels, spec.training.dropout, spec.head)
+        self.initial_head_sha256 = weights.weights_sha256(weights.head_parameters(model))
+        if spec.head.kind in TAKE_FROM_TRAIN:
+            TAKE_FROM_TRAIN[spec.head.kind](model, self.splits["train"])
+        model.to(device)
+        self.setup = FinetuningPlan(model, train_context_of(spec, self.splits["train"], model))
+        for strategy in spec.strategies:
+            STRATEGIES[strategy.kind].apply(self.setup, strategy)
+        self.forward = ModelRunner(model, spec.head, device, spec.training.precision)
+        self._use_frozen_features()
+        self.loop = Loop(
+            spec,
+            self.setup,
+            self.forward,
+            StepPlan(self.splits["train"].n, spec.training, spec.seeds.order, self.setup.sampling),
+            train_split=self.splits["train"],
+            validation=Validation(spec, self.forward, self.splits["validation"]),
+            checkpoint_dir=run_dir / "checkpoint",
+            emit=self._emit,
+            curves=self.curves,
+        )
+
+    def _use_frozen_features(self) -> None:
+        if self.setup.encoder_is_constant and self.forward.separable(self.splits["train"]):
+            directory = feature_dir(self.spec, self.forward.device)
+            self.forward.features = {
+                name: frozen_features(self.forward, split, directory, self._tell) for name, split in self.splits.items()
+            }
+
+    def _tell(self, problem: str) -> None:
+        self._on_event({"kind": "problem", "text": problem})
+
+    def train(self) -> tuple[Any, str | None]:
+        """Resume or start, and run the loop."""
+        resumed = self.loop.resume()
+        after_step = self.loop.position.step
+        self.curves.start(after_step)
+        self._on_event(
+            {"kind": "started", "planned_steps": self.loop.plan.n_steps, "resumed_from_step": after_step if resumed else None}
+        )
+        return self.loop.run()
+
+    def _emit(self, event: dict[str, Any]) -> None:
+        self.curves.add(event)
+        if event["kind"] == "saving":
+            self.curves.flush()
+        self._on_event(event)
+
+
+def device_of(spec: RunSpec) -> torch.device:
+    """Where the run is carried out. Raises `UserError` when it cannot be there."""
+    if spec.device == "cpu" or (spec.device == "auto" and not torch.cuda.is_available()):
+        device = torch.device("cpu")
+    else:
+        device = torch.device("cuda")
+    if spec.training.precision == "fp16" and device.type == "cpu":
+        raise UserError(
+            "fp16 needs a GPU",
+            found="training.precision: fp16 on a CPU",
+            expected="fp32 or bf16 on a CPU",
+            hint="use --set training.precision=fp32",
+        )
+    return device
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def _forget_earlier_runs(device: torch.device) -> None:
+    """Free what a warm worker's earlier runs left, and start the peak memory anew: Linux lets a process reset it."""
+    gc.collect()  # a run's parts refer to each other
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    with contextlib.suppress(OSError, AttributeError):  # glibc keeps freed memory unless asked
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak_memory(device: torch.device) -> int | None:
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), None)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

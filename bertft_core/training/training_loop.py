@@ -1,0 +1,220 @@
+"""The training loop: optimizer steps, validations, early stopping, pruning, and a state that can be saved at any step."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from bertft_core.heads.loss_shapes import LossShape
+from bertft_core.records import Evaluation, RunSpec
+from bertft_core.records.selection import cut_step
+from bertft_core.strategies.plan import FinetuningPlan
+from bertft_core.training import weights
+from bertft_core.training.checkpoint import (
+    Position,
+    load_checkpoint,
+    optimizer_tensors,
+    restore_optimizer,
+    save_checkpoint,
+)
+from bertft_core.training.curve_file import CurveFile
+from bertft_core.training.determinism import enter_dropout_stream, masking_draw
+from bertft_core.training.early_stopper import EarlyStopper
+from bertft_core.training.model_runner import ModelRunner
+from bertft_core.training.optimizer import build_optimizer, learning_rate_factor, n_warmup_steps
+from bertft_core.training.step_plan import StepPlan
+from bertft_core.training.validation import Validation
+from bertft_core.training.weight_averaging import WeightAverage
+
+StopReason = Literal["completed", "stopped_early", "diverged", "pruned"]
+
+
+class Loop:
+    """One run between its first and its last step."""
+
+    def __init__(
+        self,
+        spec: RunSpec,
+        setup: FinetuningPlan,
+        forward: ModelRunner,
+        plan: StepPlan,
+        *,
+        train_split: Any,
+        validation: Validation,
+        checkpoint_dir: Path,
+        emit: Callable[[dict[str, Any]], None],
+        curves: CurveFile,
+    ) -> None:
+        self.spec, self.setup, self.forward, self.plan = spec, setup, forward, plan
+        self.training = spec.training
+        self._train_split, self.validation, self._emit = train_split, validation, emit
+        self._checkpoint_dir, self._curves = checkpoint_dir, curves
+        self._n_warmup = n_warmup_steps(plan.n_steps, self.training.warmup_ratio)
+        self._names = {id(p): name for name, p in setup.learning.items()}
+        self.optimizer = build_optimizer(setup, self.training)
+        self._shape = LossShape(**vars(setup.losses))
+        self._best = EarlyStopper(spec, setup.stopping)
+        self._average = WeightAverage(plan.evaluation_steps, setup.n_averaged)
+        self._scaler = torch.amp.GradScaler("cuda", enabled=self.training.precision == "fp16")
+        self._cut = math.inf if spec.stop_at is None else cut_step(spec.stop_at, plan.n_steps)
+        self.position = Position(digest=spec.digest)
+        self.best_weights: dict[str, Tensor] = {}
+
+    def run(self) -> tuple[StopReason, str | None]:
+        """Train to the end from wherever the run is; how it ended, and why if it diverged."""
+        evaluation_steps = set(self.plan.evaluation_steps)
+        self._saved_at = time.monotonic()
+        while self.position.step < self.plan.n_steps:
+            if self.position.step >= self._cut:
+                self.save()
+                return "pruned", None
+            loss = self._timed_step()
+            if not math.isfinite(loss):
+                return "diverged", f"the loss became {loss} at step {self.position.step} of {self.plan.n_steps}"
+            if self.position.step in evaluation_steps:
+                ended = self._evaluate()
+                if ended is not None:
+                    return ended
+            if self._is_time_to_save():
+                self.save()
+        return "completed", None
+
+    def _is_time_to_save(self) -> bool:
+        every = self.spec.checkpoint_every_steps
+        by_steps = every is not None and self.position.step % every == 0
+        return by_steps or time.monotonic() - self._saved_at > self.spec.checkpoint_every_seconds
+
+    def _timed_step(self) -> float:
+        started = time.monotonic()
+        loss = self._step()
+        self._advance(step=self.position.step + 1, train_seconds=self.position.train_seconds + time.monotonic() - started)
+        return loss
+
+    def _step(self) -> float:
+        """One optimizer step; the mean loss of its targets. Its gradient is exact however the step is cut in passes."""
+        step = self.position.step
+        factor = learning_rate_factor(step, self.plan.n_steps, self._n_warmup, self.training.schedule)
+        learning_rate = self.training.learning_rate * factor
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate * group["scale"]
+        draw = masking_draw(self.spec.seeds.dropout, step)
+        passes = [(part, self.forward.head_inputs(self._train_split, part, draw)) for part in self.plan.micro_batches(step)]
+        n_targets = max(1, sum(work.n_targets for _, work in passes))
+        self.setup.train_mode(step)
+        loss = 0.0
+        for micro, (indices, work) in enumerate(passes):
+            enter_dropout_stream(self.spec.seeds.dropout, step, micro)
+            logits = self.forward.logits(self._train_split, indices, work)
+            part = self.forward.loss_sum(logits, work, self._shape) / n_targets
+            self._scaler.scale(part).backward()
+            loss += float(part.detach())
+        if math.isfinite(loss):
+            self._emit(
+                {"kind": "step", "step": step + 1, "loss": loss, "learning_rate": learning_rate} | self._update(learning_rate)
+            )
+        return loss
+
+    def _update(self, learning_rate: float) -> dict[str, Any]:
+        """Clip and apply the gradients; their global norm before clipping (None when it is not finite, as fp16 may have it).
+
+        With it come the norms of the layers in the steps that are watched.
+        """
+        self._scaler.unscale_(self.optimizer)
+        watched = self.position.step < self.spec.watch_gradients and self.setup.architecture.is_known
+        layers = {"layers": gradient_norms(self.setup)} if watched else {}
+        limit = self.training.max_grad_norm if self.training.max_grad_norm is not None else math.inf
+        norm = float(torch.nn.utils.clip_grad_norm_(self.setup.learning.values(), limit))
+        if math.isfinite(norm):  # where it is not, the scaler of fp16 passes over the step
+            for act in self.setup.before_update:
+                act(lambda name: learning_rate * self.setup.lr_multipliers.get(name, 1.0))
+        self._scaler.step(self.optimizer)
+        self._scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        return {"grad_norm": norm if math.isfinite(norm) else None} | layers
+
+    def _evaluate(self) -> tuple[StopReason, str | None] | None:
+        started = time.monotonic()
+        step = self.position.step
+        self._take_average(step)
+        validated = self.validation.of(step, self.position.best_step)
+        if validated is None:
+            return "diverged", f"the logits of the validation set were not finite after step {step}"
+        metrics = validated.metrics
+        evaluation = Evaluation(step=step, epoch=self.plan.epoch(step), metrics=metrics, loss=validated.loss)
+        self._advance(
+            evaluations=(*self.position.evaluations, evaluation),
+            evaluate_seconds=self.position.evaluate_seconds + time.monotonic() - started,
+            **self._best.changes(self.position, metrics, step),
+        )
+        if self.position.best_step == step:
+            self.best_weights = weights.copy_of(self.setup.learning)
+        self._emit({"kind": "evaluation"} | evaluation.model_dump())
+        if step < self.plan.n_steps and self._best.is_hopeless(self.position, metrics[self.spec.metric]):
+            return "pruned", None
+        if step < self.plan.n_steps and self._best.is_enough(self.position):
+            return "stopped_early", None
+        return None
+
+    def _take_average(self, step: int) -> None:
+        """Collect the weights of the last evaluations; with the last one their mean is put in place of them."""
+        self._average.add(step, self.setup.learning)
+        if self._average.is_complete(step):
+            weights.put_back(self.setup.model, self._average.mean)
+
+    def _advance(self, **changes: Any) -> None:
+        self.position = self.position.model_copy(update=changes)
+
+    def save(self) -> None:
+        """Save the state after the last step; the `saving` event lets its listener write what belongs to it first."""
+        self._emit({"kind": "saving", "step": self.position.step})
+        tensors = {f"weights/{name}": p.detach() for name, p in self.setup.learning.items()}
+        tensors |= {f"best/{name}": values for name, values in self.best_weights.items()}
+        tensors |= {f"average/{name}": values for name, values in self._average.mean.items()}
+        tensors |= optimizer_tensors(self.optimizer, self._names)
+        curves_size, curves_sha256 = self._curves.state()
+        self._advance(curves_size=curves_size, curves_sha256=curves_sha256)
+        self._advance(scaler=self._scaler.state_dict() if self._scaler.is_enabled() else {})
+        save_checkpoint(self._checkpoint_dir, self.position, tensors)
+        self._saved_at = time.monotonic()
+
+    def resume(self) -> bool:
+        """Go to the newest sound state of this run, if there is one; what is damaged is told as a `problem` event."""
+
+        def tell(problem: str) -> None:
+            self._emit({"kind": "problem", "text": problem})
+
+        def fits(position: Position) -> bool:
+            return self._curves.begins_with(position.curves_size, position.curves_sha256)
+
+        loaded = load_checkpoint(self._checkpoint_dir, self.spec.digest, tell=tell, fits=fits)
+        if loaded is None:
+            return False
+        self.position, tensors = loaded
+        weights.put_back(self.setup.model, _below("weights/", tensors))
+        self.best_weights = _below("best/", tensors)
+        self._average.mean = _below("average/", tensors)
+        restore_optimizer(self.optimizer, tensors, dict(self.setup.model.named_parameters()))
+        if self.position.scaler:
+            self._scaler.load_state_dict(dict(self.position.scaler))
+        return True
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): values for name, values in tensors.items() if name.startswith(prefix)}
+
+
+def gradient_norms(setup: FinetuningPlan) -> dict[str, float]:
+    """Part of the model (embeddings, each layer, head) → L2 norm of its gradient; parts without one are left out."""
+    names, depths = setup.architecture.depth_names(), setup.architecture.depths()
+    squares: dict[int, float] = {}
+    for name, parameter in setup.learning.items():
+        if parameter.grad is not None:
+            depth = depths[name]
+            squares[depth] = squares.get(depth, 0.0) + float(parameter.grad.double().square().sum())
+    return {names[depth]: math.sqrt(squares[depth]) for depth in sorted(squares) if math.isfinite(squares[depth])}

@@ -1,0 +1,98 @@
+"""`bertft announce`: the event `bertft.dataset.updated`, on which the deployment `on-dataset-updated` starts a study."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+from bertft_core.config import StudyConfig, UserError, load_study
+from tasks.home import home_dir
+
+EVENT = "bertft.dataset.updated"
+DEPLOYMENT = "run-study/on-dataset-updated"
+EXAMPLE_URL = "http://127.0.0.1:4200/api"
+HOW_TO_SERVE = "\n            ".join(
+    (
+        "serve the deployments, as docs/guides/prefect.md says:",
+        "prefect server start",
+        f"export PREFECT_API_URL={EXAMPLE_URL}",
+        "prefect work-pool create local --type process",
+        "prefect --no-prompt deploy --all",
+        "prefect worker start --pool local --limit 1",
+    )
+)
+
+
+def announce_command(config: Path, overrides: list[str], home: Path | None) -> int:
+    """Emit the event for a valid study, and return when the server has it. Raises `UserError` when no server answers."""
+    study = load_study(config, overrides)  # a mistake is told here, not in the log of a worker
+    payload = {"config": str(config.resolve()), "overrides": overrides, "home": str(home_dir(home))}
+    api_url = _api_url()
+    served = asyncio.run(_announce(api_url, study, payload))
+    print(f"announced  {EVENT} for {study.name}")
+    print(f"config     {payload['config']}")
+    print(f"home       {payload['home']}")
+    print(f"look       {_ui_url()}/runs")
+    if not served:
+        print(
+            f"warning    nothing starts: the server has no deployment {DEPLOYMENT}; prefect --no-prompt deploy --all",
+            file=sys.stderr,
+        )
+    return 0
+
+
+def _api_url() -> str:
+    """The server's address, from PREFECT_API_URL or the active profile of Prefect."""
+    from prefect.settings import PREFECT_API_URL
+
+    url = PREFECT_API_URL.value()
+    if not url:
+        raise UserError(
+            "there is no Prefect server to announce to",
+            found="PREFECT_API_URL is not set",
+            expected=f"the address of a server, such as PREFECT_API_URL={EXAMPLE_URL}",
+            hint=HOW_TO_SERVE,
+        )
+    return str(url)
+
+
+def _ui_url() -> str:
+    from prefect.settings import PREFECT_UI_URL
+
+    return str(PREFECT_UI_URL.value())
+
+
+async def _announce(api_url: str, study: StudyConfig, payload: dict[str, Any]) -> bool:
+    """Send the event; whether the server has a deployment that waits for it."""
+    from prefect.client.orchestration import get_client
+    from prefect.events import Event
+    from prefect.events.clients import get_events_client
+    from prefect.exceptions import ObjectNotFound
+
+    resource = {"prefect.resource.id": f"bertft.dataset.{study.name}", "prefect.resource.name": study.name}
+    async with get_client() as client:
+        if (problem := await client.api_healthcheck()) is not None:
+            raise _no_answer(api_url, problem)
+        try:
+            await client.read_deployment_by_name(DEPLOYMENT)
+            served = True
+        except ObjectNotFound:
+            served = False
+    try:
+        # emit_event would queue the event and keep quiet about a failure; after every event this client waits for the server
+        async with get_events_client(reconnection_attempts=0, checkpoint_every=1) as events:
+            await events.emit(Event(event=EVENT, resource=resource, payload=payload))
+    except Exception as problem:
+        raise _no_answer(api_url, problem) from problem
+    return served
+
+
+def _no_answer(api_url: str, problem: Exception) -> UserError:
+    return UserError(
+        f"Prefect's server at {api_url} does not take the event",
+        found=f"{type(problem).__name__}: {problem}".splitlines()[0],
+        expected="a running server at PREFECT_API_URL",
+        hint=f"correct PREFECT_API_URL, or {HOW_TO_SERVE}",
+    )

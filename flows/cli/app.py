@@ -1,0 +1,248 @@
+"""The command line: `bertft run`, and what one looks at before and after it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from bertft_core.config.errors import UserError
+from flows.cli.arguments import AnyStudy, Config, Home, Set, StudyName
+from flows.cli.comparison_commands import compare, seeds
+from flows.cli.verification_commands import diff, replay, verify
+from tasks.quiet_environment import be_quiet
+
+DONE, SOME_RUNS_FAILED, USER_MUST_ACT, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="bertft",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Reproducible multi-seed studies of BERT fine-tuning.\n\n"
+    "Exit codes: 0 done, 1 some runs failed, 2 the user must change something, 130 stopped by Ctrl-C.",
+)
+
+
+@app.command()
+def run(
+    config: Config,
+    overrides: Set = None,
+    home: Home = None,
+    force: Annotated[bool, typer.Option("--force", help="Train again what is finished.")] = False,
+) -> None:
+    """Run a study or go on with it: only what is missing is trained."""
+    from flows.cli.run_command import run_command
+
+    raise typer.Exit(run_command(config, overrides or [], home, force=force))
+
+
+@app.command()
+def plan(config: Config, overrides: Set = None, home: Home = None) -> None:
+    """Say what a run would train, its time and its disk."""
+    from flows.cli.plan_command import plan_command
+
+    raise typer.Exit(plan_command(config, overrides or [], home))
+
+
+@app.command()
+def recommend(
+    source: Annotated[str, typer.Argument(metavar="CONFIG|DATA", help="A study (.yaml), a data file, or a bundled set's name.")],
+    output: Annotated[
+        str | None,
+        typer.Option("--output", metavar="FILE", help="Where the study goes; - is stdout.  [default: NAME-recommended.yaml]"),
+    ] = None,
+    head: Annotated[
+        str | None, typer.Option("--head", metavar="KIND", help="What is learned.  [default: told by the data]")
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option("--text", metavar="COLUMN", help="Column of the text; twice for a pair of texts.")
+    ] = None,
+    label: Annotated[str | None, typer.Option("--label", metavar="COLUMN", help="Column of the label.")] = None,
+    overrides: Set = None,
+    home: Home = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Write a study for these data, with reasons.
+
+    Looks at size, task, lengths, balance, encoder and machine. Of a CONFIG, data, encoder, head and name are kept, and training
+    and arms are written anew, into a file beside it. Of DATA, the format and the usual names of columns tell the task; the study
+    goes into the current folder. No file is overwritten without --force. Trains nothing.
+    """
+    from flows.cli.recommend_command import RecommendRequest, recommend_command
+
+    asked = RecommendRequest(overrides or [], head, text or [], label, output, force)
+    raise typer.Exit(recommend_command(source, home, asked))
+
+
+@app.command("check-data")
+def check_data(config: Config, overrides: Set = None, home: Home = None) -> None:
+    """Check and tokenise the data of a study; print its card."""
+    from flows.cli.show_commands import check_data_command
+
+    raise typer.Exit(check_data_command(config, overrides or [], home))
+
+
+@app.command()
+def status(study: StudyName, home: Home = None) -> None:
+    """Say which runs are done, running, failed or missing."""
+    from flows.cli.show_commands import status_command
+
+    raise typer.Exit(status_command(study, home))
+
+
+@app.command()
+def settle(study: AnyStudy = None, home: Home = None) -> None:
+    """Make the stores agree with the records after a crash.
+
+    What a dead process has left running in MLflow, Prefect or Optuna is ended, and what the records know is put right. Every
+    `run` does it first.
+    """
+    from flows.cli.repair_command import repair_command
+
+    raise typer.Exit(repair_command(study, home))
+
+
+@app.command()
+def clean(
+    study: AnyStudy = None,
+    home: Home = None,
+    yes: Annotated[bool, typer.Option("--yes/--dry-run", help="Delete it; by default it is only listed.")] = False,
+) -> None:
+    """List what no study needs any more, or delete it.
+
+    With sizes: checkpoints of finished runs, models that retention does not keep, runs of settings that are in no config any
+    more, data and stored features that no study uses, logs, damaged and temporary files.
+    """
+    from flows.cli.clean_command import clean_command
+
+    raise typer.Exit(clean_command(study, home, yes=yes))
+
+
+@app.command()
+def show(
+    study: StudyName,
+    home: Home = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole summary as JSON.")] = False,
+) -> None:
+    """Print the result table of a study that was evaluated."""
+    from flows.cli.show_commands import show_command
+
+    raise typer.Exit(show_command(study, home, as_json=as_json))
+
+
+@app.command()
+def report(study: StudyName, home: Home = None) -> None:
+    """Rebuild summary and report from the records on disk."""
+    from flows.cli.show_commands import report_command
+
+    raise typer.Exit(report_command(study, home))
+
+
+@app.command()
+def diagnose(
+    study: StudyName,
+    home: Home = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
+) -> None:
+    """Go through what may be wrong with a poor or unstable result.
+
+    Data, labels, learning rate, length of training, collapse, truncation, balance, seeds: each check with its verdict (ok, look,
+    problem), the numbers behind it and what to do, the worst first.
+    """
+    from flows.cli.diagnose_command import diagnose_command
+
+    raise typer.Exit(diagnose_command(study, home, as_json=as_json))
+
+
+for _command in (compare, seeds, verify, replay, diff):
+    app.command()(_command)
+
+
+@app.command()
+def predict(
+    study: StudyName,
+    source: Annotated[str, typer.Option("--input", metavar="FILE", help="Examples to predict; - is standard input.")],
+    target: Annotated[str, typer.Option("--output", metavar="FILE", help="Where the answers go; - is standard output.")] = "-",
+    arm: Annotated[str | None, typer.Option("--arm", help="An arm.  [default: the best by the headline]")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="A seed's index.  [default: the best on validation]")] = None,
+    ensemble: Annotated[bool, typer.Option("--ensemble", help="All seeds whose models were kept, together.")] = False,
+    file_format: Annotated[
+        str | None, typer.Option("--format", help="Format of the input.  [default: by the ending, or the first character]")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Answer new examples with the models of a study.
+
+    One JSON object a line. Examples come in the study's own formats; labels may be missing.
+    """
+    from flows.cli.predict_command import PredictRequest, predict_command
+
+    wanted = PredictRequest(arm, seed, ensemble)
+    raise typer.Exit(predict_command(study, home, source=source, target=target, file_format=file_format, wanted=wanted))
+
+
+@app.command()
+def ui(
+    home: Home = None,
+    study: Annotated[str | None, typer.Option("--study", help="Open the links at this study.")] = None,
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65535, help="First of the ports: MLflow, Prefect, one for each search.")
+    ] = 5000,
+) -> None:
+    """Serve MLflow's, Prefect's and Optuna's pages until Ctrl-C.
+
+    They are on 127.0.0.1; their links are printed.
+    """
+    from flows.cli.ui_command import ui_command
+
+    raise typer.Exit(ui_command(home, study, port))
+
+
+@app.command()
+def announce(config: Config, overrides: Set = None, home: Home = None) -> None:
+    """Tell Prefect of new data, which starts their study.
+
+    Emits the event `bertft.dataset.updated` to the server where the deployments are.
+    """
+    from flows.cli.announce_command import announce_command
+
+    raise typer.Exit(announce_command(config, overrides or [], home))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of the console script."""
+    sys.exit(_guarded(lambda: app(args=arguments, standalone_mode=False)))
+
+
+def _guarded(command: Callable[[], Any]) -> int:
+    """Run a command; a user's mistake is a message and code 2, never a traceback."""
+    be_quiet()
+    try:
+        code = command()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_MUST_ACT
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except Exception as error:
+        show_message = getattr(error, "show", None)  # a wrong option or argument
+        if show_message is None:
+            from bertft_core.storage.disk_errors import disk_user_error
+
+            if (told := disk_user_error(error)) is None:
+                raise
+            print(f"error: {told}", file=sys.stderr)
+            return USER_MUST_ACT
+        show_message()
+        return USER_MUST_ACT
+    if code == INTERRUPTED:  # typer turns Ctrl-C into this code
+        print("stopped; the same command goes on from here", file=sys.stderr)
+    return code if isinstance(code, int) else DONE
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""`bertft clean`: what no study needs any more, with its size; deleted only with `--yes`, and never while a command runs."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from flows.cli.data_in_use import DataInUse
+from flows.cli.find_study import StudyOnDisk, find_study, known_studies
+from flows.cli.plan_command import size_words
+from flows.cli.unused_files import Leftover, of_home, of_study
+from tasks.home import home_dir
+from tasks.study_lock import held
+
+
+def clean_command(name: str | None, home: Path | None, *, yes: bool) -> int:
+    """List what can go from a study or from the whole home, and delete it with `yes`. Raises `UserError` while a command runs."""
+    where = home_dir(home)
+    studies = [find_study(each, home) for each in (known_studies(where) if name is None else [name])]
+    with ExitStack() as stack:
+        for found in studies:
+            stack.enter_context(held(found.dir))
+        data = DataInUse(where, studies, stack)
+        leftovers = data.free(of_home(where, studies)) if name is None else of_study(studies[0])
+        _print(leftovers, where)
+        if yes:
+            leftovers = _delete(leftovers, studies, data)
+    total = sum(leftover.n_bytes for leftover in leftovers)
+    if not leftovers:
+        print("nothing to delete")
+    elif yes:
+        print(f"deleted: {len(leftovers)} files and folders, {size_words(total)}")
+    else:
+        print(f"would delete {len(leftovers)} files and folders, {size_words(total)}; do it with --yes")
+    return 0
+
+
+def _print(leftovers: list[Leftover], home: Path) -> None:
+    for leftover in leftovers:
+        print(f"{size_words(leftover.n_bytes):>10}  {leftover.path.relative_to(home)}  ({leftover.why})")
+
+
+def _delete(leftovers: list[Leftover], studies: list[StudyOnDisk], data: DataInUse) -> list[Leftover]:
+    """Those that are gone."""
+    for found in studies:
+        digests = [each.digest for each in leftovers if each.digest is not None and each.path.is_relative_to(found.dir.path)]
+        if digests:
+            _delete_from_mlflow(found, digests)
+    return [leftover for leftover in leftovers if data.delete(leftover)]
+
+
+def _delete_from_mlflow(found: StudyOnDisk, digests: list[str]) -> None:
+    from tasks.tracking.repair_stores import drop_models
+
+    try:
+        drop_models(found.study, found.dir, digests)
+    except Exception as error:  # the disk is what is full
+        print(f"MLflow: its models were not deleted: {error}".splitlines()[0])

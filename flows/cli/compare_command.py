@@ -1,0 +1,95 @@
+"""`bertft compare`: what can be claimed of arms, of one study or across studies, from what is kept of their runs."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from bertft_core.config import UserError
+from bertft_core.config.base import digest_of
+from bertft_core.evaluation.comparison.compare_studies import compare_studies
+from bertft_core.evaluation.comparison.compared_arms import StudyResults
+from bertft_core.evaluation.comparison.request import ComparisonRequest
+from bertft_core.evaluation.summarize import summarize
+from bertft_core.records import StudySummary
+from bertft_core.records.comparison_record import Comparison
+from bertft_core.storage.study_dir import read_record
+from flows.cli.find_study import StudyOnDisk, find_study, known_studies
+from tasks.home import home_dir
+
+MAX_NAME = 200
+"""Letters of a comparison's folder; a file's name may have 255 bytes."""
+
+
+def compare_command(
+    names: Sequence[str], home: Path | None, asked: ComparisonRequest, *, uri: str | None, output: Path | None, as_json: bool
+) -> int:
+    """Compare, print, and write the folder and MLflow's run; a store that is away costs a warning, not the comparison."""
+    where = home_dir(home)
+    with tempfile.TemporaryDirectory(prefix="bertft-compare-") as folder:
+        found = [_results(name, where, Path(folder) / str(i), uri) for i, name in enumerate(names)]
+        once = {one.study.name: one for one in found}  # a name and its config file are one study
+        comparison = compare_studies(list(once.values()), asked)
+    _print_and_keep(comparison, where, uri, output, as_json=as_json)
+    return 0
+
+
+def _print_and_keep(comparison: Comparison, home: Path, uri: str | None, output: Path | None, *, as_json: bool) -> None:
+    from bertft_core.report.comparison_page import write_comparison
+    from bertft_core.report.comparison_table import claims_text
+
+    print(comparison.model_dump_json(indent=1) if as_json else claims_text(comparison))
+    page = write_comparison(comparison, output or home / "comparisons" / _folder_name(comparison.studies))
+    problem = _log(home, uri, comparison, page.parent)
+    told = sys.stderr if as_json else sys.stdout
+    print(f"\npage      {page}", file=told)
+    if problem is not None:
+        print(f"warning   the comparison is not in MLflow: {problem}", file=sys.stderr)
+
+
+def _folder_name(studies: Sequence[str]) -> str:
+    """The studies' names; of many long ones the first letters, and a digest that tells them from others."""
+    name = "+".join(studies)
+    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 9]}-{digest_of(list(studies))[:8]}"
+
+
+def _log(home: Path, uri: str | None, comparison: Comparison, folder: Path) -> str | None:
+    """Write MLflow's run; why not, where that fails."""
+    from tasks.tracking.comparison_log import MlflowException, log_comparison  # MLflow is slow to import
+
+    try:
+        log_comparison(home, uri, comparison, folder)
+    except (MlflowException, OSError) as error:
+        return str(error).splitlines()[0]
+    return None
+
+
+def _results(name: str, home: Path, folder: Path, uri: str | None) -> StudyResults:
+    """The study of this home, or the one that MLflow alone has. Raises `UserError`."""
+    known = known_studies(home)
+    is_here = Path(name).suffix in (".yaml", ".yml") or name in known
+    if is_here or (uri is None and not (home / "mlflow.db").is_file()):
+        return _on_disk(find_study(name, home))
+    from tasks.tracking.logged_studies import fetch_study
+
+    logged = fetch_study(name, folder, home_dir=home, uri=uri, in_home=known)
+    records = {record.digest: record for record in logged.dir.records()}
+    print(f"{name}: {len(records)} runs from MLflow alone", file=sys.stderr)
+    return StudyResults(logged.study, logged.card, logged.summary, records, logged.dir.run_dir)
+
+
+def _on_disk(found: StudyOnDisk) -> StudyResults:
+    """What its folder holds; summed up now where that was not done yet."""
+    if found.card is None or not found.records:
+        raise UserError(
+            f"the study '{found.study.name}' has no runs to compare yet",
+            path=found.dir.path,
+            hint="run it first: bertft run CONFIG",
+        )
+    summary = read_record(found.dir.summary_path, StudySummary)
+    if summary is None or summary.study_digest != found.study.digest:
+        chosen = {arm: result.chosen for arm, result in found.sweeps.items()}
+        summary = summarize(found.study, found.card, found.planned, found.records, chosen, found.dir.run_dir)
+    return StudyResults(found.study, found.card, summary, found.records, found.dir.run_dir)

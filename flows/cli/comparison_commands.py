@@ -1,0 +1,80 @@
+"""The commands that say what can be claimed of arms, and how many seeds it takes. `flows.cli.app` lists them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.arguments import Home
+
+Studies = Annotated[
+    list[str], typer.Argument(metavar="STUDY…", help="Names of studies, their config files, or experiments in MLflow.")
+]
+
+
+def compare(
+    studies: Studies,
+    metric: Annotated[str | None, typer.Option("--metric", help="The headline metric.  [default: the first study's]")] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", help="Where it is scored.  [default: the first study's headline]")
+    ] = None,
+    checkpoint: Annotated[str | None, typer.Option("--checkpoint", help="best or final.  [default: as the headline]")] = None,
+    arms: Annotated[str | None, typer.Option("--arms", metavar="A,B,…", help="Only these arms.  [default: all]")] = None,
+    baseline: Annotated[
+        str | None, typer.Option("--baseline", metavar="ARM", help="Every other arm against this one.  [default: all pairs]")
+    ] = None,
+    resamples: Annotated[int, typer.Option("--resamples", metavar="N", help="Of seeds and examples.")] = 10_000,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="DIR", help="Where tables and pictures go.  [default: HOME/comparisons/NAMES]"),
+    ] = None,
+    home: Home = None,
+    uri: Annotated[
+        str | None, typer.Option("--tracking-uri", metavar="URI", help="MLflow's store, for studies that this home lacks.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole comparison as JSON.")] = False,
+) -> None:
+    """Say what can be claimed of every pair of arms.
+
+    From stored predictions, over seeds and examples: the difference with its interval, what the doubt comes from, P(A > B),
+    tests, and one sentence a pair; corrected for all pairs and metrics. An arm of several studies is named STUDY · ARM. What
+    is found goes into a folder, and into MLflow as a run of stage `comparison`.
+    """
+    from bertft_core.evaluation.comparison.request import ComparisonRequest
+    from flows.cli.compare_command import compare_command
+
+    asked = ComparisonRequest(metric, split, checkpoint, tuple(arms.split(",")) if arms else None, baseline, resamples)
+    raise typer.Exit(compare_command(studies, home, asked, uri=uri, output=output, as_json=as_json))
+
+
+def seeds(
+    studies: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[STUDY…]", help="A study; several that differ in their seed tell the variance between them."),
+    ] = None,
+    sd: Annotated[float | None, typer.Option("--sd", help="In place of a study: the spread over seeds.")] = None,
+    effect: Annotated[float | None, typer.Option("--effect", help="True difference to be found, in units of the metric.")] = None,
+    half_width: Annotated[float | None, typer.Option("--half-width", help="The mean is to be known to ± this.")] = None,
+    power: Annotated[float, typer.Option("--power", help="Probability to find the effect; the test is two-sided at 5 %.")] = 0.8,
+    paired: Annotated[
+        bool, typer.Option("--paired/--unpaired", help="The arms share their seeds, and --sd is of the differences; or not.")
+    ] = True,
+    arm: Annotated[str | None, typer.Option("--arm", help="Only this arm.")] = None,
+    metric: Annotated[str | None, typer.Option("--metric", help="Another metric than the headline's.")] = None,
+    exceed: Annotated[
+        float | None, typer.Option("--exceed", metavar="SCORE", help="Runs until one beats this validation score.")
+    ] = None,
+    home: Home = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+) -> None:
+    """Say how many seeds it takes.
+
+    For a narrow interval, for a difference to be found, or for a sure winner. Of a study it also says what the present seeds
+    can and cannot detect, where their variance comes from, and whether starting many and stopping early would have paid.
+    """
+    from flows.cli.seeds_command import SeedsRequest, seeds_command
+
+    wanted = SeedsRequest(sd, effect, half_width, power, paired, arm, metric, exceed)
+    raise typer.Exit(seeds_command(studies or [], home, wanted, as_json=as_json))

@@ -1,0 +1,129 @@
+"""Finding a study on disk again, and what it has so far."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from bertft_core.config import StudyConfig, UserError, load_study
+from bertft_core.planning.run_specs import plan_repeats
+from bertft_core.planning.wanted_runs import planned_runs
+from bertft_core.records import DatasetCard, RunRecord, RunSpec, SweepResult
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import Damaged, checked_record, checked_values, read_record
+from bertft_core.storage.upgrade import version_of
+from bertft_core.sweep.arm_search import search_digest
+from tasks.home import home_dir
+from tasks.study_lock import is_held
+
+
+@dataclass
+class StudyOnDisk:
+    """A study as its folder tells it."""
+
+    study: StudyConfig
+    dir: StudyDir
+    card: DatasetCard | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        self.card = self.card or read_record(self.dir.card_path, DatasetCard)
+
+    @cached_property
+    def sweeps(self) -> dict[str, SweepResult]:
+        """Arm → result of its search, where it ended."""
+        found: dict[str, SweepResult] = {}
+        if self.card is None:
+            return found
+        for name, arm in self.study.arms.items():
+            if arm.search is not None:
+                result = self._sweep(name, search_digest(self.study, self.card, name))
+                if result is not None and result.n_planned == arm.search.n_trials:
+                    found[name] = result
+        return found
+
+    def _sweep(self, arm: str, digest: str) -> SweepResult | None:
+        """The result of a search; a study of an older version has it below another digest."""
+        folders = [self.dir.sweep_dir(arm, digest)]
+        if self.is_older:
+            folders += sorted(self.dir.path.glob(f"sweep/{arm}-*"))
+        return next((found for folder in folders if (found := read_record(folder / "result.json", SweepResult))), None)
+
+    @cached_property
+    def is_older(self) -> bool:
+        """An older version of this package has run it last."""
+        try:
+            return checked_values(self.dir.config_path, StudyConfig)[1] < version_of("StudyConfig")
+        except (FileNotFoundError, Damaged):
+            return False
+
+    @cached_property
+    def planned(self) -> list[RunSpec]:
+        """The report runs of every arm whose setting is known: it has no search, or its search ended."""
+        if self.card is None:
+            return []
+        settled = [name for name, arm in self.study.arms.items() if arm.search is None or name in self.sweeps]
+        specs = planned_runs(self.study, self.card, {arm: result.chosen for arm, result in self.sweeps.items()}, self.records)
+        # runs of an older version are meant by the digest they had
+        older = {record.spec.model_copy().digest: record.spec for record in self.records.values()} if self.is_older else {}
+        return [older.get(spec.digest, spec) for spec in specs if spec.arm in settled]
+
+    @cached_property
+    def repeats(self) -> list[RunSpec]:
+        """The repeats of the first seed, of the arms whose setting is known."""
+        if self.card is None:
+            return []
+        settled = [name for name, arm in self.study.arms.items() if arm.search is None or name in self.sweeps]
+        specs = plan_repeats(self.study, self.card, {arm: result.chosen for arm, result in self.sweeps.items()})
+        return [spec for spec in specs if spec.arm in settled]
+
+    @cached_property
+    def unplanned(self) -> set[str]:
+        """The records of settings that are not in the study's config any more; none that a search which goes on may ask for."""
+        settled = all(arm.search is None or name in self.sweeps for name, arm in self.study.arms.items())
+        if self.card is None or self.is_older or not settled:
+            return set()
+        searched = {digest for result in self.sweeps.values() for trial in result.trials for digest in trial.run_digests}
+        return self.records.keys() - searched - {spec.digest for spec in (*self.planned, *self.repeats)}
+
+    @cached_property
+    def records(self) -> dict[str, RunRecord]:
+        """Every record in the study's folder, by digest."""
+        return {record.digest: record for record in self.dir.records()}
+
+    @property
+    def is_running(self) -> bool:
+        """A command holds the study's lock now."""
+        return is_held(self.dir)
+
+
+def find_study(name: str, home: Path | None) -> StudyOnDisk:
+    """The study with this name in the home, or the one a config file describes. Raises `UserError` when there is none."""
+    where = home_dir(home)
+    if Path(name).suffix in (".yaml", ".yml"):
+        name = load_study(name).name
+    study_dir = StudyDir(where, name)
+    try:
+        return StudyOnDisk(checked_record(study_dir.config_path, StudyConfig), study_dir)
+    except Damaged as error:
+        raise UserError(
+            f"the study '{name}' cannot be read",
+            found=str(error),
+            hint="run it once more, which writes the file anew: bertft run CONFIG",
+        ) from None
+    except FileNotFoundError:
+        pass
+    known = known_studies(where)
+    near = difflib.get_close_matches(name, known, n=1)
+    raise UserError(
+        f"there is no study '{name}' here",
+        path=where,
+        found=f"the studies {', '.join(known)}" if known else "no study at all",
+        hint=f"did you mean '{near[0]}'?" if near else "run it first: bertft run CONFIG, with the same --home",
+    )
+
+
+def known_studies(home: Path) -> list[str]:
+    """The names of the studies in a home."""
+    return sorted(path.parent.name for path in home.glob("studies/*/config.json"))

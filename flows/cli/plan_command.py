@@ -1,0 +1,127 @@
+"""`bertft plan`: what `bertft run` would do, with an estimate of time and disk."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TextIO
+
+from bertft_core.config import StudyConfig, load_study
+from bertft_core.data.prepare_study_data import prepare_data
+from bertft_core.planning.ineffective_strategies import refuse_idle_averages
+from bertft_core.planning.run_specs import plan_repeats, plan_trial
+from bertft_core.planning.start_many_cuts import refuse_blind_cuts
+from bertft_core.planning.wanted_runs import planned_runs
+from bertft_core.records import DatasetCard, RunSpec
+from bertft_core.records.selection import answers
+from bertft_core.statistics.early_stopping_of_seeds import cost
+from bertft_core.storage import StudyDir
+from bertft_core.training.cost_estimate import CostEstimate, CostEstimator
+from bertft_core.training.devices import absent_gpu, slot_environments
+from flows.cli.find_study import StudyOnDisk
+from tasks.home import home_dir
+from tasks.progress import clock
+
+FIXED_SECONDS = 25.0
+"""Start of the embedded server and the workers, evaluation, report."""
+
+
+def plan_command(config: Path, overrides: list[str], home: Path | None) -> int:
+    """Print the plan."""
+    print_plan(load_study(config, overrides), home_dir(home))
+    return 0
+
+
+def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> float:
+    """Prepare the data, print what a run would do (to stdout unless a file is given), and return its estimated seconds."""
+    card = prepare_data(study, home_dir=where)
+    on_disk = StudyOnDisk(study, StudyDir(where, study.name), card)
+    estimator = CostEstimator(card, on_disk.records.values())
+    n_slots = len(slot_environments(study.execution))
+    refuse_blind_cuts(study, card, {})
+    refuse_idle_averages(study, card)
+    print(f"{study.name}: {len(study.arms)} arms × {_seeds_words(study)} on {card.name}, {n_slots} runs at once", file=file)
+    seconds, n_bytes, guessed = 0.0, 0, False
+    for stage, arm, hint, n_done in _parts(study, card, on_disk):
+        estimates = [estimator.of(spec) for spec in hint]
+        part = sum(estimate.seconds for estimate in estimates)
+        seconds += part
+        n_bytes += sum(estimate.model_bytes for estimate in estimates)
+        guessed |= any(not estimate.measured for estimate in estimates)
+        time_words = f"about {clock(part / n_slots)}" if hint else "nothing to train"
+        print(f"  {arm:<16} {stage:<7} {len(hint)} runs to train, {n_done} done  {time_words}{_each(estimates)}", file=file)
+    _print_total(study, where, seconds / n_slots, n_bytes, guessed, file)
+    return seconds / n_slots
+
+
+def _parts(study: StudyConfig, card: DatasetCard, on_disk: StudyOnDisk) -> list[tuple[str, str, list[RunSpec], int]]:
+    """Stage, arm, runs to train and number of runs that are done."""
+    parts = []
+    for name, arm in study.arms.items():
+        if arm.search is not None:
+            n_runs = arm.search.n_trials * arm.search.n_seeds
+            done = [r for r in on_disk.records.values() if r.spec.stage == "search" and r.spec.arm == name]
+            n_todo = 0 if name in on_disk.sweeps else max(0, n_runs - len(done))
+            like = plan_trial(study, card, name, {}, trial=0)[0]
+            parts.append(("search", name, [like] * n_todo, len(done)))
+    chosen = {arm: result.chosen for arm, result in on_disk.sweeps.items()}
+    for name in study.arms:
+        specs = [spec for spec in planned_runs(study, card, chosen, on_disk.records) if spec.arm == name]
+        settled = study.arms[name].search is None or name in chosen
+        hint = [spec for spec in specs if not (settled and _is_done(spec, on_disk))]
+        parts.append(("seeds", name, hint, len(specs) - len(hint)))
+        repeats = [spec for spec in plan_repeats(study, card, chosen) if spec.arm == name]
+        if repeats:
+            hint = [spec for spec in repeats if not (settled and _is_done(spec, on_disk))]
+            parts.append(("repeats", name, hint, len(repeats) - len(hint)))
+    return parts
+
+
+def _is_done(spec: RunSpec, on_disk: StudyOnDisk) -> bool:
+    record = on_disk.records.get(spec.digest)
+    return record is not None and record.status != "failed" and answers(record, spec)
+
+
+def _seeds_words(study: StudyConfig) -> str:
+    """How many seeds each arm has, as far as that is known."""
+    seeds = study.seeds
+    if seeds.until is not None:
+        return f"{seeds.n} to {seeds.max} seeds (until ±{seeds.until.half_width:g}, at {len(seeds.looks)} looks at most)"
+    if seeds.start is not None and seeds.stop_at is not None and seeds.keep is not None:
+        runs = f"{cost(seeds.start, seeds.stop_at, seeds.keep):g} whole runs"
+        return f"{seeds.start} seeds ({seeds.keep} go on after {100 * seeds.stop_at:g} %: {runs})"
+    return f"{study.n_runs_per_arm} seeds"
+
+
+def _each(estimates: list[CostEstimate]) -> str:
+    return f" ({estimates[0].seconds:.0f} s each)" if estimates else ""
+
+
+def _print_total(study: StudyConfig, home: Path, seconds: float, n_bytes: int, guessed: bool, file: TextIO | None) -> None:
+    if seconds:
+        basis = "from the size of the model and the speed of this machine" if guessed else "from earlier runs here"
+        print(f"time   about {clock(seconds + FIXED_SECONDS)}, estimated {basis}; pruning makes a search shorter", file=file)
+    else:
+        print("time   nothing to train; a run would only rebuild the report", file=file)
+    if (found := absent_gpu(study.execution)) is not None:
+        print(f"device no GPU can be used here ({found}): bertft run refuses this study on this machine", file=file)
+    home.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(home).free
+    words = {"best": "the best seed's model of each arm is kept", "all": "all models are kept", "none": "no model is kept"}
+    kept = words[study.retention.checkpoints]
+    limit = ""
+    if (budget := study.retention.budget_gib) is not None:
+        limit = f"; while it runs, the worst go when models take more than {budget:g} GiB"
+    print(f"disk   {size_words(n_bytes)} while it runs, in {home} ({size_words(free)} free); {kept} at the end{limit}", file=file)
+    if n_bytes > free:
+        print("       that does not fit: free some space, or use --set retention.checkpoints=none", file=file)
+
+
+def size_words(n_bytes: int) -> str:
+    """`1536` → `2 KiB`, more → `1.5 MiB`."""
+    value = float(n_bytes)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024 or unit == "GiB":
+            return f"{value:.0f} {unit}" if unit in ("B", "KiB") else f"{value:.1f} {unit}"
+        value /= 1024
+    raise AssertionError

@@ -1,0 +1,163 @@
+"""`bertft predict`: answers for new examples, by the best model of a study, that of one seed, or all seeds together."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from bertft_core.config import UserError
+from bertft_core.data.new_examples import Inputs, formats_of, read_inputs
+from bertft_core.records import RunRecord, StudySummary
+from bertft_core.records.ranking import best_arm, ranked_runs
+from bertft_core.storage.study_dir import read_record, write_atomically
+from bertft_core.training.devices import usable_cores
+from flows.cli.find_study import StudyOnDisk, find_study
+
+STANDARD = "-"
+"""For a file name: standard input or output."""
+
+
+class PredictRequest(NamedTuple):
+    """Which models are to answer."""
+
+    arm: str | None
+    seed: int | None
+    ensemble: bool
+
+
+def predict_command(
+    name: str, home: Path | None, *, source: str, target: str, file_format: str | None, wanted: PredictRequest
+) -> int:
+    """Read, predict, write one JSON object for each input; what was chosen is said on stderr."""
+    found = find_study(name, home)
+    records = chosen_records(found, wanted)
+    inputs = _read(source, found, file_format)
+    from bertft_core.training.predict import KeptRun, predict
+
+    runs = [KeptRun(record, found.dir.run_dir(record.digest)) for record in records]
+    predicted = predict(runs, inputs, found.study.data, threads=usable_cores())
+    if predicted.n_truncated:
+        n = f"{predicted.n_truncated} of {len(predicted.rows)} inputs"
+        print(f"{n} are longer than {found.study.data.max_length} word pieces; their ends were not read", file=sys.stderr)
+    _write(target, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in predicted.rows))
+    return 0
+
+
+def chosen_records(found: StudyOnDisk, wanted: PredictRequest) -> list[RunRecord]:
+    """The runs that answer: one, or with `ensemble` all of the arm whose models were kept. Tells on stderr which and why."""
+    if wanted.seed is not None and wanted.ensemble:
+        raise UserError("--seed is one model and --ensemble all of them", hint="leave one of the two out")
+    ranked = ranked_runs(found.study, found.planned, found.records)
+    arm = _arm(found, ranked, wanted.arm)
+    runs = sorted(ranked[arm], key=lambda record: record.spec.index)
+    kept = [record for record in runs if (found.dir.run_dir(record.digest) / "model").is_dir()]
+    if wanted.ensemble:
+        return _ensemble(found, arm, runs, kept)
+    if wanted.seed is None:
+        record, why = ranked[arm][0], f"best {found.study.metric} on validation, {ranked[arm][0].best_score:.3f}"
+    else:
+        record, why = _seed(runs, arm, wanted.seed), "as asked"
+    if record not in kept:
+        raise _not_kept(found, f"the model of {record.spec.title} was not kept", kept)
+    print(f"{record.spec.title} ({why})", file=sys.stderr)
+    return [record]
+
+
+def _arm(found: StudyOnDisk, ranked: dict[str, list[RunRecord]], wanted: str | None) -> str:
+    if not ranked:
+        raise UserError(f"the study '{found.study.name}' has no finished runs", path=found.dir.path, hint="run it first")
+    if wanted is not None:
+        if wanted not in ranked:
+            raise UserError(
+                f"the arm '{wanted}' {'has no finished runs' if wanted in found.study.arms else 'is none of this study'}",
+                path=found.dir.path,
+                found=wanted,
+                expected=f"one of {', '.join(ranked)}",
+            )
+        return wanted
+    if len(found.study.arms) == 1:
+        return next(iter(ranked))
+    summary = read_record(found.dir.summary_path, StudySummary)
+    best = None if summary is None else best_arm(found.study, summary)
+    if summary is None or best is None or best[0] not in ranked:
+        raise UserError(
+            "the study was not evaluated yet, so it has no best arm",
+            path=found.dir.path,
+            expected=f"one of the arms {', '.join(ranked)}",
+            hint="name one with --arm, or run the study to its end",
+        )
+    why = f"best mean {summary.headline_metric} on validation, {best[1]:.3f}"
+    print(f"arm {best[0]} ({why})", file=sys.stderr)
+    return best[0]
+
+
+def _seed(runs: Sequence[RunRecord], arm: str, seed: int) -> RunRecord:
+    for record in runs:
+        if record.spec.index == seed:
+            return record
+    indices = ", ".join(str(record.spec.index) for record in runs)
+    raise UserError(f"the arm '{arm}' has no finished run with seed {seed}", found=str(seed), expected=f"one of {indices}")
+
+
+def _ensemble(found: StudyOnDisk, arm: str, runs: Sequence[RunRecord], kept: list[RunRecord]) -> list[RunRecord]:
+    if len(kept) < 2:
+        raise _not_kept(found, f"an ensemble needs the models of several seeds, and {arm} has {len(kept) or 'none'}", kept)
+    seeds = ", ".join(str(record.spec.index) for record in kept)
+    print(f"{arm} · {len(kept)} of {len(runs)} seeds together ({seeds})", file=sys.stderr)
+    return kept
+
+
+def _not_kept(found: StudyOnDisk, problem: str, kept: Sequence[RunRecord]) -> UserError:
+    there = ", ".join(record.spec.title for record in kept) or "none"
+    return UserError(
+        problem,
+        path=found.dir.path / "runs",
+        found=f"models kept of this arm: {there} (retention.checkpoints: {found.study.retention.checkpoints})",
+        expected="the model of every seed asked for",
+        hint="set retention.checkpoints: all and train again with: bertft run CONFIG --force",
+    )
+
+
+def _read(source: str, found: StudyOnDisk, file_format: str | None) -> Inputs:
+    data, kind = found.study.data, found.study.head.kind
+    if source != STANDARD:
+        return read_inputs(Path(source), data, kind, file_format)
+    with _standard_input(formats_of(data, kind), file_format) as path:
+        try:
+            return read_inputs(path, data, kind, path.suffix.removeprefix("."))
+        except UserError as error:  # nobody knows the temporary file
+            told = {name: getattr(error, name) for name in ("line", "found", "expected", "hint")}
+            raise UserError(error.problem, path="standard input", **told) from None
+
+
+@contextmanager
+def _standard_input(formats: tuple[str, ...], file_format: str | None) -> Iterator[Path]:
+    """Standard input as a file that ends in its format: the one named, else JSONL where it starts with '{', else lines."""
+    content = sys.stdin.buffer.read()
+    jsonl = content.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{") or "text" not in formats
+    with tempfile.TemporaryDirectory(prefix="bertft-") as folder:
+        path = Path(folder) / f"input.{file_format or ('jsonl' if jsonl else 'text')}"
+        path.write_bytes(content)
+        yield path
+
+
+def _write(target: str, text: str) -> None:
+    if target != STANDARD:
+        try:
+            write_atomically(Path(target), text)
+        except OSError as error:
+            raise UserError("the output cannot be written", path=target, found=str(error), hint="check --output") from None
+        return
+    try:
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(encoding="utf-8")
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has enough; Python would complain again at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

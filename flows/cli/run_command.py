@@ -1,0 +1,115 @@
+"""`bertft run`: the flow on an embedded Prefect server, or on the server that PREFECT_API_URL names."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bertft_core.config import UserError, load_study
+from bertft_core.data.prepare_study_data import prepare_data
+from bertft_core.records import StudySummary
+from bertft_core.report.text_table import result_table
+from bertft_core.storage import StudyDir
+from bertft_core.storage.disk_errors import disk_errors_explained
+from flows.cli.embedded_server import EmbeddedServer
+from tasks.early_workers import early_workers
+from tasks.home import home_dir
+from tasks.quiet_environment import keep_prefect_out_of_the_terminal, use_embedded_prefect
+from tasks.study_lock import refuse_older
+
+NOT_DONE = ("failed", "missing")
+DRAIN_SECONDS = 10.0
+ANSWER_SECONDS = 20.0
+
+
+def run_command(config: Path, overrides: list[str], home: Path | None, *, force: bool) -> int:
+    """Run the study and print its table; 0, or 1 when a report run failed (one that collapsed or diverged is a result)."""
+    study = load_study(config, overrides)  # a mistake is told before anything starts
+    where = home_dir(home)
+    refuse_older(StudyDir(where, study.name), force=force)
+    print(f"study {study.name} in {where}", file=sys.stderr)
+    problems: list[str] = []
+
+    def read_data() -> None:
+        prepare_data(study, home_dir=where, tell=problems.append)
+
+    with disk_errors_explained(where), early_workers(study, where, force=force), prefect_api(where, meanwhile=read_data):
+        from flows.cli.run_on_api import run_on_api
+
+        summary, more = run_on_api(str(config), overrides, str(where), force=force)
+    _print_end(summary, StudyDir(where, study.name), [*problems, *more])
+    return 1 if any(arm.counts.get(status, 0) for arm in summary.arms for status in NOT_DONE) else 0
+
+
+@contextmanager
+def prefect_api(home: Path, meanwhile: Callable[[], object]) -> Iterator[None]:
+    """A Prefect API for the block: the one the environment names, else an embedded server that ends with the block.
+
+    An embedded server needs many seconds to start; `meanwhile` is done beside it.
+    """
+    if api_url := os.environ.get("PREFECT_API_URL"):
+        keep_prefect_out_of_the_terminal()
+        _expect_an_answer(api_url)
+        yield
+        return
+    use_embedded_prefect(home)
+    with EmbeddedServer(home / "prefect" / "server.log") as server:
+        print("starting Prefect's embedded server and reading the data …", file=sys.stderr)
+        os.environ["PREFECT_API_URL"] = server.api_url
+        try:
+            meanwhile()
+            import flows.cli.run_on_api  # noqa: F401  (seconds of imports)
+
+            server.wait_until_ready()
+            yield
+        finally:
+            if "prefect" in sys.modules:
+                _send_what_is_queued()
+            del os.environ["PREFECT_API_URL"]
+
+
+def _expect_an_answer(api_url: str) -> None:
+    request = urllib.request.Request(f"{api_url.rstrip('/')}/health")
+    if key := os.environ.get("PREFECT_API_KEY"):
+        request.add_header("Authorization", f"Bearer {key}")
+    try:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS):
+            return
+    except urllib.error.HTTPError:
+        return  # somebody is there; what he minds, Prefect's own client tells better
+    except OSError as error:
+        if isinstance(getattr(error, "reason", None), ssl.SSLError):
+            return  # Prefect has settings of its own for certificates
+        raise UserError(
+            "Prefect's server does not answer",
+            found=f"PREFECT_API_URL={api_url}: {getattr(error, 'reason', error)}",
+            expected="a running server",
+            hint="start it, or unset PREFECT_API_URL: then the command starts one of its own",
+        ) from None
+
+
+def _send_what_is_queued() -> None:
+    """Prefect sends logs and events from threads; they would wait for ever, at exit, for a server that is gone."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    for service in (EventsWorker, APILogWorker):
+        service.drain_all(timeout=DRAIN_SECONDS, at_exit=False)
+
+
+def _print_end(summary: StudySummary, study_dir: StudyDir, problems: list[str]) -> None:
+    print()
+    print(result_table(summary))
+    print()
+    print(f"report    {study_dir.report_dir / 'report.html'}")
+    for path in sorted(study_dir.path.glob("sweep/*/report.html")):
+        print(f"search    {path}")
+    print(f"look      bertft ui --home {study_dir.home_dir} --study {summary.study}")
+    for problem in problems:
+        print(f"warning   {problem}", file=sys.stderr)

@@ -1,0 +1,158 @@
+"""`bertft status`, `show`, `report` and `check-data`: what is there, without training anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from bertft_core.config import UserError, load_study
+from bertft_core.records import RunSpec, StudySummary
+from bertft_core.records.selection import answers
+from bertft_core.storage.study_dir import read_record, write_record
+from flows.cli.find_study import StudyOnDisk, find_study
+from tasks.home import home_dir
+from tasks.study_lock import holder_of
+from tasks.tracking.store_consistency import damages, inconsistencies, repair_helps
+
+STATES = ("done", "running", "failed", "missing")
+
+
+def check_data_command(config: Path, overrides: list[str], home: Path | None) -> int:
+    """Prepare the data and print its card."""
+    from bertft_core.data.card_text import describe
+    from bertft_core.data.prepare_study_data import prepare_data
+
+    print(describe(prepare_data(load_study(config, overrides), home_dir=home_dir(home))))
+    return 0
+
+
+def status_command(name: str, home: Path | None) -> int:
+    """Print a line for each stage and arm, and every run that is not done; 1 when a run failed."""
+    found = find_study(name, home)
+    running = found.is_running
+    print(f"{found.study.name}: {_holder_words(found) if running else 'no command is running it'}")
+    _print_troubles(found, running)
+    if found.card is None:
+        print("  its data are not prepared yet")
+        return 0
+    n_failed = 0
+    for arm, config in found.study.arms.items():
+        if config.search is not None:
+            print(f"  {arm:<16} search  {_search_words(found, arm, config.search.n_trials)}")
+        if config.search is not None and arm not in found.sweeps:
+            print(f"  {arm:<16} seeds   {found.study.n_runs_per_arm} runs planned, after the search")
+            continue
+        for stage, specs in (("seeds", found.planned), ("repeats", found.repeats)):
+            states = [(spec, state_of(found, spec, running)) for spec in specs if spec.arm == arm]
+            if states or stage == "seeds":
+                n_failed += _print_states(found, f"  {arm:<16} {stage:<7}", states)
+    return 1 if n_failed else 0
+
+
+def _print_states(found: StudyOnDisk, start: str, states: list[tuple[RunSpec, str]]) -> int:
+    """A line of counts, and one for each run that is not done; how many failed."""
+    counts = Counter(state for _, state in states)
+    print(f"{start} {', '.join(f'{counts[state]} {state}' for state in STATES)} of {len(states)}")
+    for spec, state in states:
+        if state != "done":
+            print(f"    {spec.title}: {state}{_reason(found, spec)}")
+    return counts["failed"]
+
+
+def _holder_words(found: StudyOnDisk) -> str:
+    owner = holder_of(found.dir)
+    return "a command is running it now" + ("" if owner is None else f" ({owner.words()})")
+
+
+def _print_troubles(found: StudyOnDisk, running: bool) -> None:
+    """What is damaged, and where the stores say something else than the records; of a study in motion they are behind anyway."""
+    for damage in damages(found.dir, found.card):
+        print(f"  damaged  {damage.line(found.dir.home_dir)}")
+    if running:
+        return
+    lines = inconsistencies(found.study, found.dir, found.unplanned)
+    for line in lines:
+        print(f"  differs  {line}")
+    if repair_helps(lines):
+        print(f"           the records are right; bertft settle {found.study.name} makes the others agree")
+
+
+def state_of(found: StudyOnDisk, spec: RunSpec, study_is_running: bool) -> str:
+    """done, running, failed or missing."""
+    record = found.records.get(spec.digest)
+    if record is not None and record.status == "failed":
+        return "failed"
+    if record is not None and answers(record, spec):
+        return "done"
+    started = (found.dir.run_dir(spec.digest) / "spec.json").exists()
+    return "running" if started and study_is_running else "missing"
+
+
+def _reason(found: StudyOnDisk, spec: RunSpec) -> str:
+    record = found.records.get(spec.digest)
+    if record is not None and record.status == "failed":
+        return f" after {record.attempts} attempts: {record.error}"
+    resumable = any((found.dir.run_dir(spec.digest) / "checkpoint").glob("step-*[0-9]"))
+    return ", goes on from its checkpoint" if resumable else ""
+
+
+def _search_words(found: StudyOnDisk, arm: str, n_trials: int) -> str:
+    result = found.sweeps.get(arm)
+    if result is None:
+        tried = {r.spec.trial for r in found.records.values() if r.spec.stage == "search" and r.spec.arm == arm}
+        return f"{len(tried)} of {n_trials} trials begun"
+    counts = Counter(trial.state for trial in result.trials)
+    states = ", ".join(f"{n} {state}" for state, n in counts.items())
+    chosen = ", ".join(
+        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in result.chosen.items()
+    )
+    return f"{n_trials} trials ({states}); chosen: {chosen}"
+
+
+def show_command(name: str, home: Path | None, *, as_json: bool) -> int:
+    """Print the stored summary."""
+    from bertft_core.report.text_table import result_table
+
+    found = find_study(name, home)
+    summary = read_record(found.dir.summary_path, StudySummary)
+    if summary is None:
+        raise UserError(
+            f"the study '{found.study.name}' was not evaluated yet",
+            path=found.dir.path,
+            hint=f"run it to its end, or look with: bertft status {found.study.name}",
+        )
+    print(summary.model_dump_json(indent=1) if as_json else result_table(summary))
+    return 0
+
+
+def report_command(name: str, home: Path | None) -> int:
+    """Summarise the records that are there and write the report anew."""
+    print(rebuild_report(find_study(name, home)))
+    return 0
+
+
+def rebuild_report(found: StudyOnDisk) -> Path:
+    """Summary and report from what lies on disk; the path of the report. Raises `UserError` for a study without records."""
+    from bertft_core.evaluation.comparison.of_study import with_comparison
+    from bertft_core.evaluation.summarize import summarize
+    from bertft_core.report.study_report import write_report
+
+    if found.card is None or not found.records:
+        raise UserError(
+            f"the study '{found.study.name}' has no records yet", path=found.dir.path, hint="run it first: bertft run CONFIG"
+        )
+    chosen = {arm: result.chosen for arm, result in found.sweeps.items()}
+    sweeps = list(found.sweeps.values())
+    summary = summarize(found.study, found.card, found.planned, found.records, chosen, found.dir.run_dir, sweeps)
+    summary = with_comparison(found.study, found.card, summary, found.records, found.dir.run_dir)
+    write_record(found.dir.summary_path, summary)
+    environment = next((r.environment for r in found.records.values() if r.environment is not None), None)
+    return write_report(
+        found.study,
+        found.card,
+        summary,
+        list(found.records.values()),
+        sweeps,
+        study_dir=found.dir,
+        environment=environment,
+    )

@@ -1,0 +1,128 @@
+"""`bertft ui`: MLflow's, Prefect's and Optuna's own pages over one home, on 127.0.0.1."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from bertft_core.config import UserError
+from flows.cli.child_process import ChildCommand
+from flows.cli.embedded_server import EmbeddedServer
+from flows.cli.find_study import find_study
+from tasks.home import home_dir
+from tasks.quiet_environment import use_embedded_prefect
+from tasks.tracking.store_files import problem_of_sqlite
+
+START_TIMEOUT_SECONDS = 120.0
+HOST = "127.0.0.1"
+SEEDS_ONLY = "tags.`bertft.stage` = 'seeds'"
+OPTUNA_DASHBOARD = "from optuna_dashboard._cli import main; main()"
+
+
+def ui_command(home: Path | None, study: str | None, first_port: int) -> int:
+    """Start the pages, print their links, and wait for Ctrl-C."""
+    where = home_dir(home)
+    name = None if study is None else find_study(study, home).study.name
+    if not (where / "mlflow.db").exists():
+        raise UserError("there is nothing to look at yet", path=where, hint="run a study first: bertft run CONFIG, same --home")
+    if (problem := problem_of_sqlite(where / "mlflow.db")) is not None:
+        raise UserError(problem, hint="then run the study again, which logs every record anew")
+    journals = sorted(where.glob(f"studies/{name or '*'}/sweep/*/journal.log"))
+    ports = _free_ports(first_port, 2 + len(journals))
+    with ExitStack() as stack:
+        links = [(words, link) for words, link in _start(stack, where, name, journals, ports)]
+        print(f"pages of {where} (Ctrl-C ends them)")
+        for words, link in links:
+            print(f"  {words:<28} {link}", flush=True)
+        with suppress(KeyboardInterrupt):
+            _wait()
+    return 0
+
+
+def _start(stack: ExitStack, home: Path, study: str | None, journals: list[Path], ports: list[int]) -> Iterator[tuple[str, str]]:
+    """Start every server at once, then wait for each; what it shows, and its link."""
+    use_embedded_prefect(home)
+    mlflow = _leashed(stack, _mlflow_command(home, ports[0]), home / "logs" / "mlflow-ui.log")
+    prefect = stack.enter_context(EmbeddedServer(home / "prefect" / "ui.log", ui=True, port=ports[1]))
+    dashboards = []
+    for journal, port in zip(journals, ports[2:], strict=True):
+        command = [sys.executable, "-c", OPTUNA_DASHBOARD, "--host", HOST, "--port", str(port), str(journal)]
+        dashboards.append((journal, port, _leashed(stack, command, home / "logs" / "optuna-dashboard.log")))
+    _wait_for(f"http://{HOST}:{ports[0]}/health", mlflow)
+    yield from _mlflow_links(home, study, ports[0])
+    prefect.wait_until_ready()
+    yield "Prefect: flow runs", f"http://{HOST}:{ports[1]}/runs"
+    for journal, port, server in dashboards:
+        _wait_for(f"http://{HOST}:{port}/", server)
+        yield f"Optuna: {journal.parts[-4]} {journal.parts[-2].rpartition('-')[0]}", f"http://{HOST}:{port}/dashboard"
+    for report in sorted(home.glob(f"studies/{study or '*'}/report/report.html")):
+        yield f"Report: {report.parts[-3]}", report.as_uri()
+
+
+def _mlflow_command(home: Path, port: int) -> list[str]:
+    words = ["server", "--backend-store-uri", f"sqlite:///{home / 'mlflow.db'}", "--host", HOST, "--port", str(port)]
+    return [sys.executable, "-m", "mlflow", *words, "--workers", "1"]
+
+
+def _leashed(stack: ExitStack, command: list[str], log_path: Path) -> ChildCommand:
+    # without its job runner MLflow needs two gigabytes less
+    server = ChildCommand(command, log_path, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
+    stack.callback(server.stop)
+    return server
+
+
+def _mlflow_links(home: Path, study: str | None, port: int) -> Iterator[tuple[str, str]]:
+    """The list of studies, or the runs of one study and its seeds alone; MLflow opens in another mode unless told."""
+    base = f"http://{HOST}:{port}/#/experiments"
+    if study is None:
+        yield "MLflow: studies", f"{base}?workflowType=machine_learning"
+        return
+    from tasks.tracking.mlflow_store import open_store
+
+    _, experiment_id = open_store(home, None, study)
+    runs = f"{base}/{experiment_id}/runs?workflowType=machine_learning"
+    yield "MLflow: the study", runs
+    yield "MLflow: its seeds", f"{runs}&searchFilter={quote(SEEDS_ONLY)}"
+
+
+def _free_ports(first: int, n: int) -> list[int]:
+    """The next `n` free ports from `first` on."""
+    ports: list[int] = []
+    for port in range(first, min(first + 1000, 65536)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+        ports.append(port)
+        if len(ports) == n:
+            return ports
+    raise UserError("no free ports", found=f"{len(ports)} from {first} on", expected=f"{n}", hint="use another --port")
+
+
+def _wait_for(link: str, server: ChildCommand) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        if not server.alive:
+            raise UserError(
+                f"the server of {link} ended while it started", hint="see the logs folder of the home, or try another --port"
+            )
+        try:
+            with urllib.request.urlopen(link, timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise UserError(f"{link} did not answer within {START_TIMEOUT_SECONDS:.0f} s", hint="see the logs folder of the home")
+
+
+def _wait() -> None:
+    while True:
+        time.sleep(3600)

@@ -1,0 +1,116 @@
+"""What lies in a home that no study needs any more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from bertft_core.records import RunRecord
+from bertft_core.records.selection import answers
+from bertft_core.storage.damage import SUFFIX
+from bertft_core.storage.retention import folder_bytes, kept_digests
+from flows.cli.find_study import StudyOnDisk
+from tasks.process_identity import may_be_writing
+
+FINISHED = "checkpoint of a run that has ended"
+NOT_KEPT = "model that retention does not keep"
+NOT_PLANNED = "run of settings that are not in the study's config"
+NO_STUDY = "prepared data that no study uses"
+FEATURES = "stored states of a frozen encoder, computed again when needed"
+LOG = "log"
+DAMAGED = "damaged file that was set aside"
+TEMPORARY = "temporary file that a kill has left"
+WITH_PROCESS = re.compile(r"\..+\.([0-9]+)\.part")
+"""Name of a file that a process with this id writes; see `bertft_core.storage.study_dir.write_atomically`."""
+
+
+class Leftover(NamedTuple):
+    """A file or folder that can go."""
+
+    path: Path
+    why: str
+    n_bytes: int
+    digest: str | None = None
+    """Of the run whose model it is: that goes from MLflow too."""
+
+
+def of_study(found: StudyOnDisk) -> list[Leftover]:
+    """What can go from a study's folder."""
+    return _outermost([*_of_runs(found), *_everywhere(found.dir.path), *_named(found.dir.path.glob("logs/*.log"), LOG)])
+
+
+def of_home(home: Path, studies: Iterable[StudyOnDisk]) -> list[Leftover]:
+    """What can go from a home: of each study, and of the data and logs beside them."""
+    every = list(studies)
+    leftovers = [leftover for found in every for leftover in of_study(found)]
+    used = {found.card.fingerprint for found in every if found.card is not None}
+    unfinished = {found.card.fingerprint for found in every if found.card is not None and not _is_finished(found)}
+    for folder in sorted(path for path in home.glob("data/*") if path.is_dir() and not path.name.startswith(".")):
+        if folder.name not in used:
+            leftovers += _named([folder], NO_STUDY)
+        elif folder.name not in unfinished:
+            leftovers += _named(folder.glob("features"), FEATURES)
+    leftovers += [*_everywhere(home / "data"), *_named(home.glob("logs/*.log"), LOG), *_named(home.glob(f"*{SUFFIX}"), DAMAGED)]
+    return _outermost(leftovers)
+
+
+def _is_finished(found: StudyOnDisk) -> bool:
+    """Every run of the study has its record, so none will ask for the states of a frozen encoder."""
+    searched = all(arm.search is None or name in found.sweeps for name, arm in found.study.arms.items())
+    records = [found.records.get(spec.digest) for spec in found.planned]
+    return searched and all(
+        record is not None and record.status != "failed" and answers(record, spec)
+        for record, spec in zip(records, found.planned, strict=True)
+    )
+
+
+def _of_runs(found: StudyOnDisk) -> Iterator[Leftover]:
+    records = found.records
+    for record in records.values():
+        yield from _named([found.dir.run_dir(record.digest) / "checkpoint"], FINISHED) if record.finished else ()
+    if found.card is None or found.is_older:
+        return
+    yield from _models(found, records)
+    for digest in sorted(found.unplanned):
+        yield from _named([found.dir.run_dir(digest)], NOT_PLANNED)
+
+
+def _models(found: StudyOnDisk, records: dict[str, RunRecord]) -> Iterator[Leftover]:
+    """A study that has not ended keeps all its models: which one is the best is not known, and probes may want them."""
+    if not _is_finished(found) or not found.dir.summary_path.exists():
+        return
+    kept = kept_digests(found.study, found.planned, records)
+    for digest in sorted(records.keys() - kept):
+        for leftover in _named([found.dir.run_dir(digest) / "model"], NOT_KEPT):
+            yield leftover._replace(digest=digest)
+
+
+def _everywhere(folder: Path) -> Iterator[Leftover]:
+    yield from _named(folder.rglob(f"*{SUFFIX}"), DAMAGED)
+    yield from _named((path for path in folder.rglob(".*.part") if not _is_being_written(path)), TEMPORARY)
+
+
+def _is_being_written(path: Path) -> bool:
+    """The process that a temporary file names still lives: some commands write without a study's lock."""
+    named = WITH_PROCESS.fullmatch(path.name)
+    try:
+        return named is not None and may_be_writing(int(named[1]), path.stat().st_mtime)
+    except FileNotFoundError:
+        return True  # it has its name by now
+
+
+def _named(paths: Iterable[Path], why: str) -> Iterator[Leftover]:
+    for path in sorted(paths):
+        if path.exists():
+            yield Leftover(path, why, folder_bytes(path))
+
+
+def _outermost(leftovers: Iterable[Leftover]) -> list[Leftover]:
+    """Each path once, and none inside another that goes."""
+    kept: dict[Path, Leftover] = {}
+    for leftover in sorted(leftovers, key=lambda leftover: len(leftover.path.parts)):
+        if leftover.path not in kept and not any(parent in kept for parent in leftover.path.parents):
+            kept[leftover.path] = leftover
+    return sorted(kept.values())

@@ -1,0 +1,113 @@
+"""A whole study as MLflow alone tells it: config, data card, summary, and the records and predictions of its report runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+
+from bertft_core.config import StudyConfig, UserError
+from bertft_core.data.examples import did_you_mean
+from bertft_core.records import DatasetCard, StudySummary
+from bertft_core.storage import StudyDir
+from tasks.tracking.logged_runs import read_logged
+from tasks.tracking.mlflow_store import MlflowException, runs_where, tracking_uri
+from tasks.tracking.store_files import OF_SEVERAL, STAGE
+from tasks.tracking.verdicts import open_existing
+
+NEEDED = {"config.json": "config.json", "data_card.json": "card.json", "report/summary.json": "summary.json"}
+"""Artifact of the study's run → its file in a study's folder."""
+NO_STUDIES = {"Default", OF_SEVERAL}
+"""Experiments that are no study's: MLflow's own, and that of comparisons of several studies."""
+OF_RUNS = ("record.json", "predictions")
+
+
+@dataclass(frozen=True)
+class LoggedStudy:
+    """A study that was evaluated, in a folder as a home holds it."""
+
+    study: StudyConfig
+    card: DatasetCard
+    summary: StudySummary
+    dir: StudyDir
+
+
+def fetch_study(name: str, folder: Path, *, home_dir: Path, uri: str | None, in_home: Sequence[str] = ()) -> LoggedStudy:
+    """Download the newest finished execution of the study whose experiment is `name` into a home of its own at `folder`.
+
+    Raises `UserError` when there is no such experiment, with the studies `in_home` too, or when parts of it are missing.
+    """
+    client = open_existing(home_dir, uri)
+    study_dir = StudyDir(folder, name)
+    study_dir.path.mkdir(parents=True, exist_ok=True)
+    try:
+        parent = _study_run(client, name)
+        if parent is None:
+            raise _unknown(client, name, home_dir, tracking_uri(home_dir, uri), in_home)
+        for artifact, place in NEEDED.items():
+            got = _downloaded(client, parent.info.run_id, artifact, study_dir.path)
+            if got is not None and got != study_dir.path / place:
+                got.replace(study_dir.path / place)
+        run_id = parent.info.run_id
+        study = read_logged(study_dir.config_path, StudyConfig, run_id)
+        card = read_logged(study_dir.card_path, DatasetCard, run_id)
+        summary = read_logged(study_dir.summary_path, StudySummary, run_id)
+        _fetch_runs(client, parent, summary, study_dir)
+    except MlflowException as error:
+        raise UserError(
+            f"the study '{name}' cannot be read from MLflow", found=str(error).splitlines()[0], hint="is the store there?"
+        ) from None
+    return LoggedStudy(study, card, summary, study_dir)
+
+
+def _study_run(client: MlflowClient, name: str) -> Any | None:
+    """The newest finished run of the study; None without an experiment of this name. Raises `UserError` for none finished."""
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        return None
+    runs = runs_where(client, experiment.experiment_id, f"tags.`{STAGE}` = 'study'")
+    finished = [run for run in runs if run.info.status == "FINISHED"]
+    if finished:
+        return max(finished, key=lambda run: run.info.start_time)
+    raise UserError(
+        f"MLflow has no finished study '{name}'",
+        found=f"{len(runs)} runs of it, none of them finished",
+        expected="the name of an experiment that a study command has logged to its end",
+    )
+
+
+def _unknown(client: MlflowClient, name: str, home_dir: Path, store: str, in_home: Sequence[str]) -> UserError:
+    logged = sorted({found.name for found in client.search_experiments()} - NO_STUDIES)
+    known = {f"the home {home_dir}": in_home, f"MLflow's store {store}": logged}
+    return UserError(
+        f"there is no study '{name}', neither in the home nor in MLflow",
+        found="; ".join(f"{where} has {', '.join(names) or 'none'}" for where, names in known.items()),
+        expected="one of these studies, or a config file",
+        hint=did_you_mean(name, [*in_home, *logged]) or "name the home with --home, or the store with --tracking-uri",
+    )
+
+
+def _downloaded(client: MlflowClient, run_id: str, artifact: str, folder: Path) -> Path | None:
+    """Where an artifact lies now; None where the run has none of this name."""
+    parent = artifact.rpartition("/")[0] or None
+    if artifact not in {item.path for item in client.list_artifacts(run_id, parent)}:
+        return None
+    return Path(client.download_artifacts(run_id, artifact, str(folder)))
+
+
+def _fetch_runs(client: MlflowClient, parent: Any, summary: StudySummary, study_dir: StudyDir) -> None:
+    """Records and predictions of the summary's runs; what MLflow lacks is left out, and missing where it is asked for."""
+    trained = runs_where(client, parent.info.experiment_id, "tags.`bertft.stage` = 'seeds'")
+    by_digest = {run.data.tags.get("bertft.run_digest"): run.info.run_id for run in reversed(trained)}  # the newest comes first
+    for digest in [seed.run_digest for arm in summary.arms for seed in arm.seeds]:
+        run_id = by_digest.get(digest)
+        if run_id is None:
+            continue
+        run_dir = study_dir.run_dir(digest)
+        run_dir.mkdir(parents=True, exist_ok=True)
+        for item in client.list_artifacts(run_id):
+            if item.path in OF_RUNS:
+                client.download_artifacts(run_id, item.path, str(run_dir))

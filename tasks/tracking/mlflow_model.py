@@ -1,0 +1,95 @@
+"""A saved model as an MLflow model.
+
+MLflow 3.17 cannot log a folder under transformers 5 (it expects classes where there are names), so the model is loaded for it.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+from bertft_core.records import RunRecord
+from tasks.tracking.store_files import MLFLOW_STATUS
+
+PIPELINES = {
+    **dict.fromkeys(("classification", "multi_label", "regression"), "text-classification"),
+    "token_classification": "token-classification",
+    "question_answering": "feature-extraction",
+    "masked_lm": "fill-mask",
+}
+"""Kind of the head → task of the transformers pipeline that MLflow loads.
+
+transformers 5 has none that answers questions; MLflow keeps the model's own class under any task, and gives its parts back with
+`return_type="components"`.
+"""
+MODEL_CLASSES = {
+    **dict.fromkeys(("classification", "multi_label", "regression"), "AutoModelForSequenceClassification"),
+    "token_classification": "AutoModelForTokenClassification",
+    "question_answering": "AutoModelForQuestionAnswering",
+    "masked_lm": "AutoModelForMaskedLM",
+}
+"""Kind of the head → class of transformers that opens its saved models."""
+
+HEAD_DIR = "head"
+"""Artifacts of a run that belong to its model and that transformers has no place for."""
+
+
+def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, record: RunRecord) -> None:
+    """Log the folder under `model` of the run, so that `mlflow.transformers.load_model` opens it offline.
+
+    What transformers has no place for, the head's configuration and a CRF, goes to the run's artifacts under `head`.
+    """
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # MLflow would look the base model up on the hub, for its card
+    import mlflow.transformers
+    import transformers
+
+    from bertft_core.heads import crf, saved_model
+
+    transformers.logging.disable_progress_bar()
+    model_class = getattr(transformers, MODEL_CLASSES[record.spec.head.kind])
+    model = model_class.from_pretrained(model_dir, use_safetensors=True, local_files_only=True)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model_dir, local_files_only=True)
+    mlflow.set_tracking_uri(client.tracking_uri)
+    needs = [f"{name}=={importlib.metadata.version(name)}" for name in ("torch", "transformers")]
+    with _run_as_it_was(client, run_id, MLFLOW_STATUS[record.status]):
+        mlflow.transformers.log_model(
+            transformers_model={"model": model, "tokenizer": tokenizer},
+            name="model",
+            task=PIPELINES[record.spec.head.kind],
+            pip_requirements=[need.partition("+")[0] for need in needs],
+            metadata={"run_digest": record.digest, "weights": f"best, step {record.best_step}"},
+        )
+    for path in (model_dir / saved_model.FILE, model_dir / crf.FILE):
+        if path.exists():
+            client.log_artifact(run_id, str(path), HEAD_DIR)
+
+
+@contextmanager
+def _run_as_it_was(client: MlflowClient, run_id: str, status: str) -> Iterator[None]:
+    """The run as MLflow's active one; it keeps the time of its end, and has this status again, also when the block raises."""
+    import mlflow
+
+    end_time = client.get_run(run_id).info.end_time
+    try:
+        with mlflow.start_run(run_id=run_id):
+            yield
+    finally:
+        client.set_terminated(run_id, status=status, end_time=end_time)
+
+
+def delete_models(client: MlflowClient, experiment_id: str, run_id: str) -> None:
+    """Delete the models that a run has logged, their files too: MLflow itself only hides a deleted model."""
+    import mlflow
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    mlflow.set_tracking_uri(client.tracking_uri)
+    for model in client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'"):
+        get_artifact_repository(model.artifact_location).delete_artifacts()
+        client.delete_logged_model(model.model_id)
+    if any(item.path == HEAD_DIR for item in client.list_artifacts(run_id)):
+        get_artifact_repository(str(client.get_run(run_id).info.artifact_uri)).delete_artifacts(HEAD_DIR)

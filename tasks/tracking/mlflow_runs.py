@@ -1,0 +1,108 @@
+"""The MLflow runs of one study, found again by the digest in their tags, so that nothing is logged twice."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from mlflow.entities import Metric, Run, RunTag
+
+from tasks.process_identity import owner_tags
+from tasks.tracking.mlflow_store import SESSION, open_store, repair_comparisons, repair_killed_runs, runs_where
+
+MAX_BATCH = 1000
+"""Metrics MLflow takes in one call."""
+DIGEST_TAGS = ("bertft.run_digest", "bertft.search_digest", "bertft.study_digest")
+PARENT_TAG = "mlflow.parentRunId"
+
+
+class MlflowRuns:
+    """The runs of one experiment: training runs by run digest, searches and studies by theirs."""
+
+    def __init__(self, home_dir: Path, uri: str | None, experiment: str, session: str) -> None:
+        """Open the store and settle what dead processes left. Raises `MlflowException` when the store is away.
+
+        The caller holds the study's lock, so in the home's own store nobody else writes its runs.
+        """
+        self.client, self.experiment_id = open_store(home_dir, uri, experiment)
+        self.session = session
+        self.settled = repair_killed_runs(self.client, self.experiment_id, all_dead=uri is None)
+        self.settled += repair_comparisons(self.client)
+        self._known: dict[str, Run] = {}
+        for run in runs_where(self.client, self.experiment_id, ""):
+            digest = next((run.data.tags[tag] for tag in DIGEST_TAGS if tag in run.data.tags), None)
+            if digest is not None:
+                self._known.setdefault(digest, run)  # the newest comes first
+
+    def id_of(self, digest: str) -> str | None:
+        """The MLflow run with this digest, if there is one."""
+        run = self._known.get(digest)
+        return None if run is None else str(run.info.run_id)
+
+    def tag_of(self, digest: str, name: str) -> str | None:
+        """A tag of the run with this digest, as it was when the run was last opened, tagged or ended here."""
+        run = self._known.get(digest)
+        return None if run is None else run.data.tags.get(name)
+
+    def status_of(self, digest: str) -> str:
+        """The status of a run that there is, as it was when the run was last opened or tagged here."""
+        return str(self._known[digest].info.status)
+
+    def has_params(self, digest: str) -> bool:
+        """Whether the run's settings were logged when it was first opened."""
+        return bool(self._known[digest].data.params)
+
+    def open(self, digest: str, name: str, tags: dict[str, str], parent: str | None = None) -> str:
+        """The id of the run with this digest, RUNNING: the one there is, or a new one."""
+        tags = tags | self._mine() | ({} if parent is None else {PARENT_TAG: parent})
+        run_id = self.id_of(digest)
+        if run_id is None:
+            self._known[digest] = self.client.create_run(self.experiment_id, tags=tags, run_name=name)
+            return str(self._known[digest].info.run_id)
+        self._tag(run_id, tags)  # first, so that the guard of an earlier session does not take it for its own
+        self.client.update_run(run_id, status="RUNNING")
+        self._known[digest] = self.client.get_run(run_id)
+        return run_id
+
+    def take(self, digest: str, tags: dict[str, str]) -> None:
+        """Set tags of a run that there is, those among them that say it is this session that writes it now."""
+        self.tag(digest, tags | self._mine())
+
+    def _mine(self) -> dict[str, str]:
+        return {SESSION: self.session} | owner_tags()
+
+    def tag(self, digest: str, tags: dict[str, str]) -> None:
+        """Set tags of a run that there is."""
+        run_id = str(self._known[digest].info.run_id)
+        self._tag(run_id, tags)
+        self._known[digest] = self.client.get_run(run_id)
+
+    def end(self, digest: str, status: str) -> None:
+        """End a run that there is: FINISHED, FAILED or KILLED."""
+        self.client.set_terminated(str(self._known[digest].info.run_id), status=status)
+
+    def settle(self) -> None:
+        """Mark every run that this session leaves open as KILLED."""
+        repair_killed_runs(self.client, self.experiment_id, session=self.session)
+
+    def earlier_id_of(self, digest: str) -> str | None:
+        """The run with this digest that an earlier session has logged; one of this session is what came in its place."""
+        return None if self.tag_of(digest, SESSION) == self.session else self.id_of(digest)
+
+    def delete(self, digest: str) -> None:
+        """Forget a run that there is."""
+        self.client.delete_run(str(self._known[digest].info.run_id))
+        del self._known[digest]
+
+    def log_numbers(self, run_id: str, metrics: dict[str, float]) -> None:
+        """Log numbers that have no step."""
+        now = int(time.time() * 1000)
+        self.log_metrics(run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])
+
+    def log_metrics(self, run_id: str, metrics: list[Metric]) -> None:
+        """Log any number of points."""
+        for start in range(0, len(metrics), MAX_BATCH):
+            self.client.log_batch(run_id, metrics=metrics[start : start + MAX_BATCH])
+
+    def _tag(self, run_id: str, tags: dict[str, str]) -> None:
+        self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])

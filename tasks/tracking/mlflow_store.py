@@ -1,0 +1,157 @@
+"""Opening MLflow's store: an SQLite file in the study home unless the study names another, created once under a lock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # 7 by default, four minutes for every call to a store that is away
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+import logging
+
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from sqlalchemy import make_url
+
+from tasks.tracking.store_files import COMPARISON, STAGE, is_left, problem_of_sqlite
+
+SESSION = "bertft.session"
+"""Tag of a run: the execution that opened it last."""
+
+for _name in ("mlflow", "mlflow.transformers", "alembic"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
+logging.getLogger("mlflow.store.db.utils").setLevel(
+    logging.CRITICAL
+)  # it would show tracebacks of what is raised and told anyway
+
+
+def tracking_uri(home_dir: Path, uri: str | None) -> str:
+    """Where the record is kept: what the study says, else `mlflow.db` in the home."""
+    return uri or f"sqlite:///{home_dir.resolve() / 'mlflow.db'}"
+
+
+@contextmanager
+def _created_once(home_dir: Path, uri: str) -> Iterator[None]:
+    """Two processes that create one database at once can leave it unusable (seen in every try), so they take turns."""
+    if not uri.startswith("sqlite:"):
+        yield
+        return
+    home_dir.mkdir(parents=True, exist_ok=True)
+    with FileLock(home_dir / "mlflow.lock"):
+        path = _file_of(uri)
+        if path is not None and not path.exists():
+            _create(path)
+        yield
+
+
+def _file_of(uri: str) -> Path | None:
+    """The file of an SQLite store; None for one in memory, or of another kind."""
+    database = make_url(uri).database if uri.startswith("sqlite:") else None
+    return None if database in (None, "", ":memory:") else Path(str(database))
+
+
+def is_there(uri: str) -> bool:
+    """Opening the store makes no new one: it is a server, or a file that exists."""
+    path = _file_of(uri)
+    return path is None or path.is_file()
+
+
+def _create(path: Path) -> None:
+    """Make the database beside its place and put it there when it is whole: tables half made by a kill would never open again."""
+    making = path.with_name(f"{path.name}.making")
+    for left in path.parent.glob(f"{making.name}*"):
+        left.unlink()
+    uri = f"sqlite:///{making.absolute()}"
+    MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments(max_results=1)
+    making.replace(path)
+
+
+def open_store(home_dir: Path, uri: str | None, experiment: str) -> tuple[MlflowClient, str]:
+    """A client and the id of the experiment, both made when missing. Raises `MlflowException` when the store is away."""
+    where = tracking_uri(home_dir, uri)
+    if uri is None and (problem := problem_of_sqlite(home_dir / "mlflow.db")) is not None:
+        raise MlflowException(problem)
+    with _created_once(home_dir, where):
+        client = MlflowClient(tracking_uri=where, registry_uri=where)
+        found = client.get_experiment_by_name(experiment)
+        if found is None:
+            return client, client.create_experiment(experiment, artifact_location=_artifact_location(home_dir, where, experiment))
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return client, str(found.experiment_id)
+
+
+def _artifact_location(home_dir: Path, uri: str, experiment: str) -> str | None:
+    """Absolute, because MLflow's default for SQLite is a folder of whatever directory a command is started in."""
+    local = uri.startswith("sqlite:")
+    return (home_dir.resolve() / "mlflow-artifacts" / experiment).as_uri() if local else None
+
+
+def runs_where(client: MlflowClient, experiment_ids: str | list[str], condition: str) -> list[Run]:
+    """Every run of the experiments that meets an MLflow filter, page by page."""
+    within = [experiment_ids] if isinstance(experiment_ids, str) else experiment_ids
+    runs: list[Run] = []
+    token: str | None = None
+    while within:
+        page = client.search_runs(within, filter_string=condition, max_results=1000, page_token=token)
+        runs.extend(page)
+        token = page.token
+        if not token:
+            break
+    return runs
+
+
+def repair_killed_runs(
+    client: MlflowClient, experiment_id: str, *, session: str | None = None, all_dead: bool = False
+) -> list[str]:
+    """Mark runs that were left RUNNING as KILLED; their names.
+
+    Those are the runs of one session where it is named. Otherwise they are those whose process has ended on this host, because
+    another machine may run a study of the same name on the same store; or, with `all_dead`, every one but comparisons that are
+    still being made: the caller knows that nobody else writes there.
+    """
+    condition = "attributes.status = 'RUNNING'"
+    if session is not None:
+        condition += f" and tags.`{SESSION}` = '{session}'"
+    runs = runs_where(client, experiment_id, condition)
+    left = [run for run in runs if session is not None or is_left(run.data.tags, all_dead=all_dead)]
+    return [str(run.info.run_name) for run in left if _killed(client, run)]
+
+
+def repair_comparisons(client: MlflowClient) -> list[str]:
+    """Mark the comparisons of this store that were left RUNNING by a process that has ended as KILLED; their names.
+
+    A comparison of several studies is in none of their experiments, and one of a study that another store keeps may be here.
+    """
+    experiments = [str(found.experiment_id) for found in client.search_experiments()]
+    runs = runs_where(client, experiments, f"attributes.status = 'RUNNING' and tags.`{STAGE}` = '{COMPARISON}'")
+    return [str(run.info.run_name) for run in runs if is_left(run.data.tags) and _killed(client, run)]
+
+
+def _killed(client: MlflowClient, run: Run) -> bool:
+    """Mark a run as KILLED, unless since it was found another command has ended it, or gone on with it."""
+    now = client.get_run(run.info.run_id)
+    if now.info.status != "RUNNING" or now.data.tags.get(SESSION) != run.data.tags.get(SESSION):
+        return False
+    client.set_terminated(run.info.run_id, status="KILLED")
+    return True
+
+
+__all__ = [
+    "MlflowClient",
+    "MlflowException",
+    "is_there",
+    "open_store",
+    "repair_comparisons",
+    "repair_killed_runs",
+    "runs_where",
+    "tracking_uri",
+]

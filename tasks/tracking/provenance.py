@@ -1,0 +1,40 @@
+"""What a study was made with: commit, uncommitted changes, lock file, installed versions."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import subprocess
+from pathlib import Path
+
+from bertft_core.storage.study_dir import write_atomically, write_record
+from bertft_core.training.environment import read_environment
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def provenance_tags() -> dict[str, str]:
+    """Tags that say which code a study ran."""
+    environment = read_environment("cpu", 1)
+    tags = {"bertft.host": environment.host, "bertft.python": environment.python, "bertft.cpu": environment.device}
+    if environment.commit is not None:
+        tags |= {"mlflow.source.git.commit": environment.commit, "bertft.dirty": str(environment.dirty).lower()}
+    lock = ROOT / "requirements.lock"
+    if lock.exists():
+        tags["bertft.lock_sha256"] = hashlib.sha256(lock.read_bytes()).hexdigest()
+    return tags
+
+
+def provenance_files(directory: Path) -> list[Path]:
+    """Write the environment, the installed packages, the lock file and the uncommitted changes to a folder; their paths."""
+    environment = read_environment("cpu", 1)
+    write_record(directory / "environment.json", environment)
+    packages = sorted(f"{d.metadata['Name']}=={d.version}" for d in importlib.metadata.distributions())
+    write_atomically(directory / "packages.txt", "\n".join(packages) + "\n")
+    lock = ROOT / "requirements.lock"
+    if environment.commit is not None and lock.exists():
+        write_atomically(directory / "requirements.lock", lock.read_bytes())
+    if environment.dirty:
+        diff = subprocess.run(["git", "-C", str(ROOT), "diff", "HEAD"], capture_output=True, timeout=60)
+        write_atomically(directory / "uncommitted.diff", diff.stdout)
+    return sorted(path for path in directory.iterdir() if path.is_file())

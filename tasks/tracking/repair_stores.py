@@ -1,0 +1,104 @@
+"""Making MLflow and Optuna agree with the records of a study that no command runs; Prefect's part is in `prefect_runs`.
+
+A training run that was killed is KILLED in MLflow and goes on from its checkpoint; a trial waits until its search goes on. Both
+keep their number and are counted once.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+
+from bertft_core.config import StudyConfig, UserError
+from bertft_core.records.verification_record import VERIFICATION_FILE, Verification
+from bertft_core.storage import StudyDir
+from bertft_core.storage.damage import VERIFY_AGAIN, damage_of, set_aside
+from bertft_core.sweep.trial_journal import let_wait
+from tasks.tracking.store_consistency import journals
+from tasks.tracking.store_files import MLFLOW_STATUS
+
+
+def repair_searches(study: StudyConfig, study_dir: StudyDir) -> list[str]:
+    """Let the trials wait that a dead process has left running; a line for each search that had some."""
+    lines = []
+    for arm, path in journals(study_dir):
+        n_running = let_wait(path, f"{study.name}/{arm}")
+        if n_running:
+            lines.append(f"Optuna: {n_running} trials of the search of {arm} wait until it goes on")
+    return lines
+
+
+def drop_models(study: StudyConfig, study_dir: StudyDir, digests: Iterable[str]) -> None:
+    """Delete the models of these runs from MLflow, where it has them. Raises `MlflowException` when the store is away."""
+    if study.tracking.uri is None and not (study_dir.home_dir / "mlflow.db").exists():
+        return
+    from tasks.tracking.mlflow_runs import MlflowRuns
+    from tasks.tracking.run_log import RunLog
+
+    log = RunLog(MlflowRuns(study_dir.home_dir, study.tracking.uri, study.name, uuid.uuid4().hex), study_dir)
+    for digest in digests:
+        log.drop_model(digest)
+
+
+def repair_comparisons_of(home_dir: Path) -> list[str]:
+    """Mark the comparisons in the home's own store that a dead process left RUNNING as KILLED; a line for each.
+
+    Also those of studies that another store keeps, or MLflow alone. Raises `UserError` when the store is damaged.
+    """
+    if not (home_dir / "mlflow.db").exists():
+        return []
+    from tasks.tracking.mlflow_store import repair_comparisons
+    from tasks.tracking.verdicts import open_existing
+
+    return [f"MLflow: {name} was left RUNNING, now KILLED" for name in repair_comparisons(open_existing(home_dir, None))]
+
+
+def recover_verification(study: StudyConfig, study_dir: StudyDir) -> list[str]:
+    """Set a damaged `verification.json` aside and fetch the one in MLflow, before more is added; what was done, in words."""
+    path = study_dir.path / VERIFICATION_FILE
+    told = [damage.line(study_dir.home_dir) for damage in damage_of(path, Verification, VERIFY_AGAIN)]
+    if not told:
+        return []
+    from tasks.tracking.mlflow_store import MlflowException, runs_where
+    from tasks.tracking.verdicts import fetch_verification, open_existing
+
+    aside = set_aside(path).name
+    try:
+        client = open_existing(study_dir.home_dir, study.tracking.uri)
+        found = client.get_experiment_by_name(study.name)
+        within = [] if found is None else [str(found.experiment_id)]
+        for parent in runs_where(client, within, f"tags.`bertft.study_digest` = '{study.digest}'")[:1]:
+            fetch_verification(client, parent.info.run_id, study_dir.path)
+    except (UserError, MlflowException, OSError) as error:
+        told.append(f"MLflow: {error}".splitlines()[0])
+    return [f"{told[0]} (set aside as {aside})", *told[1:]]
+
+
+def repair_mlflow(study: StudyConfig, study_dir: StudyDir) -> list[str]:
+    """Mark what a dead process left RUNNING as KILLED, and log the records whose MLflow runs say something else; a line for each.
+
+    Raises `MlflowException` when the store is away.
+    """
+    if study.tracking.uri is None and not (study_dir.home_dir / "mlflow.db").exists():
+        return []
+    from tasks.tracking.mlflow_runs import PARENT_TAG, MlflowRuns
+    from tasks.tracking.run_log import LOGGED, RunLog
+
+    runs = MlflowRuns(study_dir.home_dir, study.tracking.uri, study.name, uuid.uuid4().hex)
+    log = RunLog(runs, study_dir)
+    lines = [f"MLflow: {name} was left RUNNING, now KILLED" for name in runs.settled]
+    for record in study_dir.records():
+        parent = runs.tag_of(record.digest, PARENT_TAG)
+        if parent is None:
+            continue  # not begun there: the study's next command logs it
+        status = MLFLOW_STATUS[record.status]
+        if runs.tag_of(record.digest, LOGGED) != record.ended_at:
+            log.log_record(record, parent, int(time.time() * 1000))
+        elif runs.status_of(record.digest) != status:
+            runs.end(record.digest, status)
+        else:
+            continue
+        lines.append(f"MLflow: {record.spec.title} is {status}, as its record says")
+    return lines

@@ -1,0 +1,136 @@
+"""Where MLflow, Prefect and Optuna say something else of a study than its records do, while no command runs it.
+
+The records are right. What is told here, `bertft settle` and every start of the study put right.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+
+from bertft_core.config import StudyConfig
+from bertft_core.data.arrow_storage import find_damage as find_damaged_data
+from bertft_core.records import DatasetCard
+from bertft_core.storage import StudyDir
+from bertft_core.storage.damage import Damage, damage_of, find_damage
+from bertft_core.sweep.journal_file import FROM_RECORDS, Seal, problem_of, seal_path
+from bertft_core.sweep.trial_journal import states_of
+from tasks.process_identity import owner_in
+from tasks.tracking.store_files import (
+    MLFLOW_STATUS,
+    OF_SEVERAL,
+    STUDIES,
+    TrackedRun,
+    is_left,
+    mlflow_runs,
+    prefect_runs,
+    problem_of_sqlite,
+)
+
+NOBODY = "and no command runs it"
+WRITTEN_ANEW = "the next bertft run writes it anew"
+LOG_ANEW = "the next bertft run logs anew every run that the study plans"
+LEFT_OUT = "no command logs them, and bertft clean lists them"
+
+
+def journals(study_dir: StudyDir) -> Iterator[tuple[str, Path]]:
+    """Arm and journal of every search in the study's folder."""
+    for path in sorted(study_dir.path.glob("sweep/*/journal.log")):
+        yield path.parent.name.rpartition("-")[0], path
+
+
+def damages(study_dir: StudyDir, card: DatasetCard | None) -> Iterator[Damage]:
+    """Everything of a study that is not what was written: records, files of runs, prepared data, journals, MLflow's database."""
+    yield from find_damage(study_dir)
+    if card is not None:
+        yield from find_damaged_data(Path(card.directory), dict.fromkeys(card.splits, 0))
+        yield from damage_of(Path(card.directory) / "card.json", DatasetCard, WRITTEN_ANEW)
+    for _, path in journals(study_dir):
+        yield from damage_of(seal_path(path), Seal, WRITTEN_ANEW)
+        problem = problem_of(path)
+        if problem is not None:
+            yield Damage(path, problem, FROM_RECORDS)
+    problem = problem_of_sqlite(study_dir.home_dir / "mlflow.db")
+    if problem is not None:
+        yield Damage(study_dir.home_dir / "mlflow.db", problem.partition(" is ")[2], LOG_ANEW)
+
+
+def inconsistencies(study: StudyConfig, study_dir: StudyDir, unplanned: Collection[str] = ()) -> list[str]:
+    """What each store says that the records do not, in lines; `unplanned` are digests of runs that are in no config any more."""
+    return [*_of_mlflow(study, study_dir, unplanned), *_of_prefect(study, study_dir), *_of_optuna(study, study_dir)]
+
+
+def repair_helps(lines: Iterable[str]) -> bool:
+    """Some of what differs, `bertft settle` puts right."""
+    return any(not line.endswith((LOG_ANEW, LEFT_OUT)) for line in lines)
+
+
+def _of_mlflow(study: StudyConfig, study_dir: StudyDir, unplanned: Collection[str]) -> Iterator[str]:
+    try:
+        runs = _mlflow_runs(study, study_dir)
+    except Exception as error:  # whatever a store that is away raises
+        yield f"MLflow: {study.tracking.uri} does not answer ({type(error).__name__})"
+        return
+    records = {record.digest: record for record in study_dir.records()}
+    for run in runs:
+        record = records.get(run.tags.get("bertft.run_digest", ""))
+        if record is not None and run.status != MLFLOW_STATUS[record.status]:
+            yield f"MLflow: {run.name} is {run.status}; its record says {record.status}"
+        elif run.status == "RUNNING" and is_left(run.tags, all_dead=study.tracking.uri is None):
+            yield f"MLflow: {run.name} is RUNNING, {NOBODY}"
+    logged = {run.tags.get("bertft.run_digest") for run in runs}
+    missing = records.keys() - logged
+    n_left_out = len(missing & set(unplanned))
+    if len(missing) > n_left_out:
+        yield f"MLflow: {len(missing) - n_left_out} of {len(records)} runs with a record are not in it; {LOG_ANEW}"
+    if n_left_out:
+        yield f"MLflow: {n_left_out} of {len(records)} runs with a record are not in it, nor in the study's config; {LEFT_OUT}"
+
+
+def _mlflow_runs(study: StudyConfig, study_dir: StudyDir) -> list[TrackedRun]:
+    """The runs of the study's experiment, and the comparisons of the study with others."""
+    if study.tracking.uri is None:
+        of_several = mlflow_runs(study_dir.home_dir, OF_SEVERAL)
+        return mlflow_runs(study_dir.home_dir, study.name) + [run for run in of_several if _is_with(study, run)]
+    from tasks.tracking.mlflow_store import open_store, runs_where
+
+    client, experiment_id = open_store(study_dir.home_dir, study.tracking.uri, study.name)
+    several = client.get_experiment_by_name(OF_SEVERAL)
+    runs, compared = (
+        [TrackedRun(str(r.info.run_name), r.info.status, r.data.tags) for r in runs_where(client, within, "")]
+        for within in (experiment_id, [] if several is None else [str(several.experiment_id)])
+    )
+    return runs + [run for run in compared if _is_with(study, run)]
+
+
+def _is_with(study: StudyConfig, run: TrackedRun) -> bool:
+    return study.name != OF_SEVERAL and study.name in run.tags.get(STUDIES, "").split(", ")
+
+
+def _of_prefect(study: StudyConfig, study_dir: StudyDir) -> Iterator[str]:
+    if os.environ.get("PREFECT_API_URL"):
+        from tasks.prefect_runs import left_flow_runs
+
+        try:
+            n_left = len(left_flow_runs(study.name, study_dir.home_dir))
+        except Exception as error:  # whatever a server that is away raises
+            yield f"Prefect: {os.environ['PREFECT_API_URL']} does not answer ({type(error).__name__})"
+            return
+    else:
+        n_left = sum(is_left_flow_run(run) for run in prefect_runs(study_dir.home_dir, study.name))
+    if n_left:
+        yield f"Prefect: {n_left} flow run{'s are' if n_left > 1 else ' is'} RUNNING, {NOBODY}"
+
+
+def is_left_flow_run(run: TrackedRun) -> bool:
+    """A flow run of this home that says it runs, and whose process has ended or is not known."""
+    owner = owner_in(run.tags)
+    return run.status == "RUNNING" and (owner is None or owner.is_gone)
+
+
+def _of_optuna(study: StudyConfig, study_dir: StudyDir) -> Iterator[str]:
+    for arm, path in journals(study_dir):
+        n_running = states_of(path, f"{study.name}/{arm}")["running"]
+        if n_running:
+            yield f"Optuna: {n_running} trial{'s' * (n_running > 1)} of the search of {arm} are RUNNING, {NOBODY}"

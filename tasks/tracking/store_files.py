@@ -1,0 +1,106 @@
+"""What the SQLite files of MLflow and Prefect in a home say of a study, read without either: importing them takes seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from tasks.process_identity import owner_in
+
+MLFLOW_STATUS = {"ok": "FINISHED", "collapsed": "FINISHED", "diverged": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
+"""A record's status → MLflow's; the tag `bertft.status` says it exactly. KILLED is a run without a record."""
+STAGE = "bertft.stage"
+COMPARISON = "comparison"
+"""Stage of a comparison's run: it is made without the lock of any study."""
+OF_SEVERAL = "comparisons"
+"""Experiment of comparisons across studies; that of one study is in the study's own."""
+STUDIES = "bertft.studies"
+"""Tag of a comparison: the names of its studies, joined by a comma and a space."""
+MLFLOW = """
+    SELECT runs.run_uuid, runs.name, runs.status FROM runs JOIN experiments USING (experiment_id)
+    WHERE experiments.name = ? AND runs.lifecycle_stage = 'active'
+"""
+MLFLOW_TAGS = "SELECT key, value FROM tags WHERE run_uuid = ?"
+PREFECT = """
+    SELECT flow_run.name, flow_run.state_type, flow_run.labels, flow_run.parameters FROM flow_run
+    JOIN flow ON flow.id = flow_run.flow_id WHERE flow.name = 'run-study' AND flow_run.name = ?
+"""
+
+
+class TrackedRun(NamedTuple):
+    """A run of MLflow, or a flow run of Prefect."""
+
+    name: str
+    status: str
+    tags: dict[str, str]
+    """Tags of MLflow, labels of Prefect."""
+
+
+def problem_of_sqlite(path: Path) -> str | None:
+    """What is wrong with a database, and what to do; None when all is well or there is none."""
+    if not path.exists():
+        return None
+    try:
+        with _opened(path) as database:
+            answer = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        if "locked" in str(error) or "busy" in str(error):
+            return None
+        answer = str(error)
+    if answer == "ok":
+        return None
+    return f"{path} is damaged ({answer.splitlines()[0]}); move it away: mv {path} {path}.damaged"
+
+
+def mlflow_runs(home_dir: Path, study: str) -> list[TrackedRun]:
+    """The runs of a study in `mlflow.db`; none where it is not there or cannot be read."""
+    try:
+        with _opened(home_dir / "mlflow.db") as database:
+            rows = database.execute(MLFLOW, (study,)).fetchall()
+            return [TrackedRun(name, status, dict(database.execute(MLFLOW_TAGS, (run,)))) for run, name, status in rows]
+    except sqlite3.DatabaseError:
+        return []
+
+
+def is_left(tags: Mapping[str, str], *, all_dead: bool = False) -> bool:
+    """Nobody writes a RUNNING run with these tags any more: the process that opened it has ended on this host.
+
+    With `all_dead` the caller knows that nobody else writes the runs of the study; of a comparison that says nothing.
+    """
+    if all_dead and tags.get(STAGE) != COMPARISON:
+        return True
+    owner = owner_in(tags)
+    return owner is not None and owner.is_gone
+
+
+def prefect_runs(home_dir: Path, study: str) -> list[TrackedRun]:
+    """The flow runs of a study in the database of the embedded servers; none where it is not there or cannot be read."""
+    path = Path(os.environ.get("PREFECT_HOME") or home_dir / "prefect") / "prefect.db"
+    try:
+        with _opened(path) as database:
+            rows = database.execute(PREFECT, (study,)).fetchall()
+    except sqlite3.DatabaseError:
+        return []
+    here = [(name, state, labels) for name, state, labels, parameters in rows if is_of_home(parameters, home_dir)]
+    return [TrackedRun(name, str(state), json.loads(labels or "{}")) for name, state, labels in here]
+
+
+def is_of_home(parameters: str | None, home_dir: Path) -> bool:
+    """A flow run with these parameters (JSON) worked in this home."""
+    home = json.loads(parameters or "{}").get("home")
+    return home is not None and Path(home).resolve() == home_dir.resolve()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Only to read, but able to write: after a kill SQLite must first roll the half-done write back, or says the file is bad.
+
+    A file that is not there is an `OperationalError`.
+    """
+    with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=5.0)) as database:
+        yield database

@@ -1,0 +1,94 @@
+"""A study in MLflow: one parent run, a run for each search below it, and below those the training runs.
+
+Every call writes, and raises when the store does.
+"""
+
+from __future__ import annotations
+
+from mlflow.entities import Dataset, DatasetInput
+
+from bertft_core.config import StudyConfig
+from bertft_core.records import DatasetCard, RunSpec, StudySummary, SweepResult
+from bertft_core.records.verification_record import VERIFICATION_FILE
+from bertft_core.storage import StudyDir
+from tasks.tracking import mlflow_content as content
+from tasks.tracking.comparison_log import write_comparison_on
+from tasks.tracking.mlflow_runs import PARENT_TAG, MlflowRuns
+from tasks.tracking.provenance import provenance_files, provenance_tags
+from tasks.tracking.run_log import LOGGED, RunLog
+from tasks.tracking.verdicts import fetch_verification
+
+PARENT, SEARCH = "study", "search"
+
+
+class StudyLog:
+    """What MLflow holds of one execution of a study."""
+
+    def __init__(self, study: StudyConfig, study_dir: StudyDir, session: str) -> None:
+        """Open the store and the parent run. Raises `MlflowException` when the store is away."""
+        self._study, self._study_dir = study, study_dir
+        self._runs = MlflowRuns(study_dir.home_dir, study.tracking.uri, study.name, session)
+        self.runs = RunLog(self._runs, study_dir)
+        self._search_ids: dict[str, str] = {}
+        """Arm → MLflow run of its search."""
+        tags = {"bertft.study": study.name, "bertft.stage": PARENT, "bertft.study_digest": study.digest}
+        self._parent = self._runs.open(study.digest, study.name, tags | provenance_tags())
+        for path in provenance_files(study_dir.path / "provenance"):
+            self._runs.client.log_artifact(self._parent, str(path), "provenance")
+        self._runs.client.log_artifact(self._parent, str(study_dir.config_path))
+        if not (study_dir.path / VERIFICATION_FILE).exists():
+            fetch_verification(self._runs.client, self._parent, study_dir.path)
+
+    def parent_of(self, spec: RunSpec) -> str:
+        """The MLflow run that a training run belongs below."""
+        return self._search_ids.get(spec.arm, self._parent) if spec.stage == "search" else self._parent
+
+    def log_data(self, card: DatasetCard) -> None:
+        """The data card, and the data set as an input of the study and of every run."""
+        self.runs.dataset = DatasetInput(Dataset(**content.dataset_source(card)))
+        self._runs.client.log_dict(self._parent, card.model_dump(mode="json"), "data_card.json")
+        self._runs.client.set_tag(self._parent, "bertft.data_fingerprint", card.fingerprint)
+        self._runs.client.log_inputs(self._parent, datasets=[self.runs.dataset])
+
+    def start_search(self, arm: str, digest: str) -> str:
+        """Open the run of a search that begins or goes on; its id."""
+        tags = {"bertft.study": self._study.name, "bertft.stage": SEARCH, "bertft.arm": arm, "bertft.search_digest": digest}
+        self._search_ids[arm] = self._runs.open(digest, f"{arm} · search", tags, parent=self._parent)
+        return self._search_ids[arm]
+
+    def log_search(self, result: SweepResult) -> None:
+        """A finished search: what it chose, its trials, its report."""
+        known = self._runs.id_of(result.digest)
+        if known is not None and self._runs.tag_of(result.digest, LOGGED) == str(result.n_planned):
+            self._search_ids[result.arm] = known
+            if self._runs.status_of(result.digest) != "FINISHED":
+                self._runs.end(result.digest, "FINISHED")
+            if self._runs.tag_of(result.digest, PARENT_TAG) != self._parent:
+                self._runs.tag(result.digest, {PARENT_TAG: self._parent})
+            return
+        run_id = self.start_search(result.arm, result.digest)
+        metrics = {"best_score": result.best_score, "best_trial": result.best_trial, "n_trials": len(result.trials)}
+        self._runs.log_numbers(run_id, {name: float(value) for name, value in metrics.items()})
+        self._runs.client.log_dict(run_id, result.model_dump(mode="json"), "result.json")
+        for path in (result.report_path, result.storage_path):
+            if path is not None:
+                self._runs.client.log_artifact(run_id, str(self._study_dir.path / path))
+        chosen = {f"bertft.chosen.{name}": str(value) for name, value in result.chosen.items()}
+        self._runs.end(result.digest, "FINISHED")
+        self._runs.tag(result.digest, chosen | {LOGGED: str(result.n_planned)})  # last: it says that all is there
+
+    def log_study(self, summary: StudySummary, note: str) -> None:
+        """Statistics, report and result table on the parent."""
+        self._runs.log_numbers(self._parent, content.summary_metrics(summary) | content.probe_summary_metrics(summary))
+        for digest, metrics in content.probe_run_metrics(summary).items():
+            self.runs.log_probes(digest, metrics)
+        self._runs.client.set_tag(self._parent, "mlflow.note.content", note)
+        if summary.comparison is not None:
+            write_comparison_on(self._runs.client, self._parent, summary.comparison)
+        for path in sorted(self._study_dir.report_dir.iterdir()):
+            self._runs.client.log_artifact(self._parent, str(path), "report")
+
+    def finish(self, status: str) -> None:
+        """End the parent, and whatever else is still open with KILLED."""
+        self._runs.end(self._study.digest, status)
+        self._runs.settle()

@@ -1,0 +1,145 @@
+"""MLflow's record of a study, written beside it: the writing is a thread's, and MLflow's troubles are nobody's but its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bertft_core.config import StudyConfig
+from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary, SweepResult
+from bertft_core.storage import StudyDir
+from tasks.tracking.study_log import StudyLog
+from tasks.tracking.writer_thread import Writer
+
+FLUSH_SECONDS = 2.0
+OPEN_SECONDS = 60.0
+"""How long a store that does not answer is waited for before a run is trained that MLflow may have."""
+
+
+class Tracker:
+    """Tells MLflow what happens in one execution of a study; calls return at once and never raise for MLflow's troubles."""
+
+    def __init__(self, study: StudyConfig, study_dir: StudyDir) -> None:
+        self._study, self._study_dir = study, study_dir
+        self.session = uuid.uuid4().hex
+        self._writer = Writer()
+        self._log: StudyLog | None = None
+        self._card: DatasetCard | None = None
+        self._tried = threading.Event()
+        """Set once the store was opened, or was found to be away."""
+
+    @property
+    def problems(self) -> list[str]:
+        """What could not be logged, for the user to read; empty when all went well."""
+        return self._writer.problems
+
+    def _post(self, job: Callable[[StudyLog], object], *, must: bool = True) -> None:
+        def write() -> None:
+            job(self._opened())
+
+        self._writer.post(write, must=must)
+
+    def _opened(self) -> StudyLog:
+        """The study's log; a store that was away is opened when it is back."""
+        if self._log is None:
+            try:
+                log = StudyLog(self._study, self._study_dir, self.session)
+                if self._card is not None:
+                    log.log_data(self._card)
+                self._log = log
+            finally:
+                self._tried.set()
+        return self._log
+
+    def start(self) -> None:
+        """Open the store and the parent run."""
+        self._post(lambda log: log, must=False)
+
+    def log_data(self, card: DatasetCard) -> None:
+        """The data card, and the data set as an input of the study."""
+        self._card = card
+        self._post(lambda log: log.log_data(card))
+
+    def start_search(self, arm: str, digest: str) -> None:
+        """A search begins or goes on."""
+        self._post(lambda log: log.start_search(arm, digest), must=False)  # its end opens it too, and must not come before
+
+    def log_search(self, result: SweepResult) -> None:
+        """A finished search: what it chose, its trials, its report."""
+        self._post(lambda log: log.log_search(result))
+
+    @contextmanager
+    def run_of(self, spec: RunSpec) -> Iterator[Callable[[dict[str, Any]], None]]:
+        """A listener for the events of a run; curves reach MLflow in batches while it trains."""
+        pending: list[dict[str, Any]] = []
+        flushed_at = time.monotonic()
+
+        def flush() -> None:
+            events, now = [*pending], _now_ms()
+            pending.clear()
+            self._post(lambda log: log.runs.log_events(spec, events, now), must=False)  # the record has them too
+
+        def on_event(event: dict[str, Any]) -> None:
+            nonlocal flushed_at
+            pending.append(event)
+            if time.monotonic() - flushed_at > FLUSH_SECONDS:
+                flush()
+                flushed_at = time.monotonic()
+
+        self._post(lambda log: log.runs.begin(spec, log.parent_of(spec)), must=False)
+        try:
+            yield on_event
+        finally:
+            flush()
+
+    def log_record(self, record: RunRecord) -> None:
+        """Everything about a run that ended, as far as MLflow does not have it yet."""
+        now = _now_ms()
+        self._post(lambda log: log.runs.log_record(record, log.parent_of(record.spec), now))
+
+    def catch_up(self, records: Iterable[RunRecord]) -> None:
+        """Log what MLflow lacks of these records, and put all of them below this execution's parent."""
+        for record in records:
+            self._catch_up(record, _now_ms())
+
+    def _catch_up(self, record: RunRecord, now: int) -> None:
+        self._post(lambda log: log.runs.catch_up(record, log.parent_of(record.spec), now))
+
+    def log_model(self, record: RunRecord) -> None:
+        """A kept checkpoint as an MLflow model of its run."""
+        self._post(lambda log: log.runs.log_model(record))
+
+    def drop_model(self, digest: str) -> None:
+        """Delete the model of a run from MLflow, where it has one: the study does not keep it."""
+        self._post(lambda log: log.runs.drop_model(digest))
+
+    def log_study(self, summary: StudySummary, note: str) -> None:
+        """Statistics, report and result table on the parent."""
+        self._post(lambda log: log.log_study(summary, note))
+
+    def restore(self, digest: str, run_dir: Path) -> RunRecord | None:
+        """Fetch a finished run's files from MLflow into its folder; None when MLflow has no such run, or does not answer."""
+        self._tried.wait(OPEN_SECONDS)
+        try:
+            return None if self._log is None else self._log.runs.restore(digest, run_dir)
+        except Exception as error:  # it is trained again instead
+            self._writer.tell(error)
+            return None
+
+    def discard(self, digest: str) -> None:
+        """Forget a run that is to be trained again."""
+        self._post(lambda log: log.runs.discard(digest))
+
+    def finish(self, status: str) -> None:
+        """End the parent run: FINISHED, FAILED or KILLED, and everything this execution left open; then stop."""
+        self._post(lambda log: log.finish(status))
+        self._writer.close()
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

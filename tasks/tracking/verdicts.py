@@ -1,0 +1,134 @@
+"""Verdicts in MLflow: tags of the run that was trained again; certificate and report on the study's run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+
+from bertft_core.config import UserError
+from bertft_core.records.verification_record import VERIFICATION_FILE, RunVerdict, Verification
+from bertft_core.storage.study_dir import read_record
+from bertft_core.storage.verification_file import write_verification
+from tasks.tracking.mlflow_runs import PARENT_TAG
+from tasks.tracking.mlflow_store import MlflowException, runs_where, tracking_uri
+from tasks.tracking.store_files import STAGE, problem_of_sqlite
+
+MAX_TAG = 4000
+
+
+def open_existing(home_dir: Path, uri: str | None) -> MlflowClient:
+    """A client of a store that is there: none is made. Raises `UserError`."""
+    where = tracking_uri(home_dir, uri)
+    if uri is None and not (home_dir / "mlflow.db").is_file():
+        raise UserError(
+            "there is no MLflow store here",
+            path=home_dir / "mlflow.db",
+            expected="the store of a study's home, or another one",
+            hint="name the home with --home, or the store with --tracking-uri",
+        )
+    if uri is None and (problem := problem_of_sqlite(home_dir / "mlflow.db")) is not None:
+        raise UserError(
+            "the MLflow store cannot be read", found=problem, hint="a study's command fills a new one from its records"
+        )
+    try:
+        return MlflowClient(tracking_uri=where, registry_uri=where)
+    except MlflowException as error:
+        raise UserError(f"there is no MLflow store at {where}", found=str(error).splitlines()[0]) from None
+
+
+def run_tags(verdict: RunVerdict) -> dict[str, str]:
+    """What the MLflow run of a verified run shows."""
+    finding = verdict.finding
+    tags = {
+        "verified": finding.words,
+        "verified_at": verdict.checked_at,
+        "verified_by": f"bertft {verdict.how}",
+        "verified_on": verdict.machine,
+        "verified_differences": "; ".join(finding.differences) or "none",
+        "verified_environment": "; ".join(finding.environment) or "the same",
+    }
+    if finding.first_step is not None:
+        tags["verified_first_step"] = str(finding.first_step)
+    return {f"bertft.{name}": value[:MAX_TAG] for name, value in tags.items()}
+
+
+def tag_run(client: MlflowClient, run_id: str, verdict: RunVerdict) -> None:
+    """Write a verdict on a run, in place of an earlier one."""
+    tags = run_tags(verdict)
+    for name in client.get_run(run_id).data.tags:
+        if name.startswith("bertft.verified") and name not in tags:
+            client.delete_tag(run_id, name)
+    for name, value in tags.items():
+        client.set_tag(run_id, name, value)
+
+
+def log_verdicts(
+    home_dir: Path, uri: str | None, experiment: str, study_digest: str, verdicts: Sequence[RunVerdict], study_path: Path
+) -> list[str]:
+    """Tag the runs of these verdicts; put `verification.json` and the report on the study's run. What went wrong, in words."""
+    try:
+        client = open_existing(home_dir, uri)
+        found = client.get_experiment_by_name(experiment)
+        if found is None:
+            return [f"the store has no experiment '{experiment}'"]
+        missing = []
+        for verdict in verdicts:
+            runs = runs_where(client, found.experiment_id, f"tags.`bertft.run_digest` = '{verdict.run_digest}'")
+            if runs:
+                tag_run(client, runs[0].info.run_id, verdict)
+            else:
+                missing.append(f"the store has no run {verdict.title}")
+        for parent in runs_where(client, found.experiment_id, f"tags.`bertft.study_digest` = '{study_digest}'"):
+            _log_on_parent(client, parent.info.run_id, study_path)
+        return missing
+    except (UserError, MlflowException, OSError) as error:
+        return [str(error).splitlines()[0]]
+
+
+def _log_on_parent(client: MlflowClient, parent: str, study_path: Path) -> None:
+    verification = read_record(study_path / VERIFICATION_FILE, Verification)
+    if verification is None:
+        return
+    client.log_artifact(parent, str(study_path / VERIFICATION_FILE))
+    if (study_path / "report" / "report.html").exists():
+        client.log_artifact(parent, str(study_path / "report" / "report.html"), "report")
+    applied = [check for check in verification.checks if check.passed is not None]
+    if applied:
+        passed = sum(bool(check.passed) for check in applied)
+        client.set_tag(parent, "bertft.certificate", f"{passed} of {len(applied)} checks passed")
+
+
+def merge_on_parent(client: MlflowClient, run: Any, verdict: RunVerdict) -> None:
+    """Add a verdict to the `verification.json` of the run's study, where MLflow is all that is left of it."""
+    parent = study_run_of(client, run)
+    with tempfile.TemporaryDirectory() as folder:
+        known = fetch_verification(client, parent.info.run_id, Path(folder)) or Verification()
+        client.log_artifact(parent.info.run_id, str(write_verification(Path(folder), known.with_run(verdict))))
+
+
+def fetch_verification(client: MlflowClient, parent: str, folder: Path) -> Verification | None:
+    """Download what was verified of a study into a folder; None when nothing was."""
+    if VERIFICATION_FILE not in {item.path for item in client.list_artifacts(parent)}:
+        return None
+    client.download_artifacts(parent, VERIFICATION_FILE, str(folder))
+    return read_record(folder / VERIFICATION_FILE, Verification)
+
+
+def study_run_of(client: MlflowClient, run: Any) -> Any:
+    """The MLflow run of the study that a run belongs to: its parent, or the parent of its search. Raises `UserError`."""
+    first = run
+    while run.data.tags.get(STAGE) != "study":
+        parent = run.data.tags.get(PARENT_TAG)
+        if parent is None:
+            raise UserError(
+                f"the MLflow run {first.info.run_id} belongs to no study",
+                found="no parent run that is a study's",
+                expected="a run that bertft has logged",
+                hint="take the id of a run below a study's run",
+            )
+        run = client.get_run(parent)
+    return run
