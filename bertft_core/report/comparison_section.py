@@ -8,11 +8,13 @@ from typing import Any
 from markupsafe import Markup
 
 from bertft_core.records.comparison_record import Comparison, NamedTest, PairComparison, ResampledDifference
-from bertft_core.report import run_plots, wording
+from bertft_core.report import run_plots
 from bertft_core.report.drawings.forest import ForestRow, forest_plot
 from bertft_core.report.drawings.lines import Line, line_css, line_plot
 from bertft_core.report.drawings.matrix import Chance, matrix_plot
+from bertft_core.report.formatting import numbers, p_values
 from bertft_core.report.paper_tables import interval_of
+from bertft_core.report.prose import grammar
 from bertft_core.statistics.intervals import interval_of_mean
 from bertft_core.statistics.performance_profile import performance_profile, profile_points
 
@@ -31,18 +33,18 @@ def section(comparison: Comparison) -> Section:
     others = [group for group in _by_metric(comparison) if group[0].key != comparison.headline_key]
     return {
         "comparison": comparison,
-        "sentences": [wording.ended(pair.sentence) for pair in pairs],
-        "refused": [wording.ended(why) for why in comparison.refused],
-        "notes": [wording.said(note, [*comparison.studies, *(arm.name for arm in comparison.arms)]) for note in comparison.notes],
+        "sentences": [grammar.ended(pair.sentence) for pair in pairs],
+        "refused": [grammar.ended(why) for why in comparison.refused],
+        "notes": [grammar.said(note, [*comparison.studies, *(arm.name for arm in comparison.arms)]) for note in comparison.notes],
         "pictures": drawn,
         "rows": [_row(pair, comparison) for pair in pairs],
         "details": [_detail(pair) for pair in pairs],
         "others": [{"metric": group[0].metric, "rows": [_row(pair, comparison) for pair in group]} for group in others],
         "others_forests": [drawn[name] for group in others if (name := f"differences_{group[0].metric}") in drawn],
-        "components": [wording.ended(found.sentence) for found in comparison.components],
+        "components": [grammar.ended(found.sentence) for found in comparison.components],
         "level": f"{100 * comparison.level:.4g} %",
         "alpha": f"{1 - comparison.level:.3g}",
-        "left_out": [f"{arm.name}: {wording.ended(why)}" for arm in comparison.arms for why in arm.left_out],
+        "left_out": [f"{arm.name}: {grammar.ended(why)}" for arm in comparison.arms for why in arm.left_out],
     }
 
 
@@ -83,10 +85,10 @@ def _forest(pairs: Sequence[PairComparison], css: Mapping[str, str], *, detailed
     rows = []
     for pair in pairs:
         thin = [("seeds only", pair.seeds), ("examples only", pair.examples)] if detailed else []
-        note = "" if pair.p_holm is None else f"p (Holm) {wording.p_value(pair.p_holm)}"
+        note = "" if pair.p_holm is None else f"p (Holm) {p_values.p_value(pair.p_holm)}"
         rows.append(
             ForestRow(
-                f"{wording.shortened(pair.arm, LONGEST_NAME)} − {wording.shortened(pair.baseline, LONGEST_NAME)}",
+                f"{numbers.shortened(pair.arm, LONGEST_NAME)} − {numbers.shortened(pair.baseline, LONGEST_NAME)}",
                 pair.difference,
                 *interval_of(pair),
                 sure=pair.claimed,
@@ -97,7 +99,7 @@ def _forest(pairs: Sequence[PairComparison], css: Mapping[str, str], *, detailed
         )
     first, second = (pairs[0].arm, pairs[0].baseline) if len(pairs) == 1 else ("first", "second")
     left, right = (second, first) if pairs[0].direction == "maximize" else (first, second)
-    better = f"← {wording.shortened(left, 20)} better · {wording.shortened(right, 20)} better →"
+    better = f"← {numbers.shortened(left, 20)} better · {numbers.shortened(right, 20)} better →"
     return forest_plot(rows, f"difference of {pairs[0].metric} on {pairs[0].split}", better)
 
 
@@ -105,7 +107,7 @@ def _strip(comparison: Comparison, name: str) -> run_plots.ArmRow:
     arm = comparison.arm(name)
     scores = arm.scores.get(comparison.headline_key, {})
     points = [
-        run_plots.SeedPoint(score, f"{name} seed {seed}: {wording.score(score)}", seed in arm.collapsed)
+        run_plots.SeedPoint(score, f"{name} seed {seed}: {numbers.score(score)}", seed in arm.collapsed)
         for seed, score in sorted(scores.items())
     ]
     values, cells = list(scores.values()), [arm.cells[seed] for seed in scores] if arm.cells else None
@@ -134,15 +136,15 @@ def _row(pair: PairComparison, comparison: Comparison) -> Section:
     return {
         "arm": pair.arm,
         "baseline": pair.baseline,
-        "difference": wording.signed(pair.difference),
+        "difference": numbers.signed(pair.difference),
         "both": _ends(pair.both),
         "seeds": _ends(pair.seeds),
         "examples": _ends(pair.examples),
-        "source": wording.ABSENT if pair.source is None else _source(pair),
-        "superiority": wording.ABSENT if chance is None else f"{chance.value:.2f}",
+        "source": numbers.ABSENT if pair.source is None else _source(pair),
+        "superiority": numbers.ABSENT if chance is None else f"{chance.value:.2f}",
         "superiority_ends": "" if chance is None or chance.low is None else f"{chance.low:.2f} to {chance.high:.2f}",
-        "p": wording.p_value(pair.p_value),
-        "p_holm": wording.p_value(pair.p_holm),
+        "p": p_values.p_value(pair.p_value),
+        "p_holm": p_values.p_value(pair.p_holm),
         "claimed": pair.claimed,
         "n": _n(pair),
         "paired": "paired" if pair.paired else "not paired",
@@ -169,7 +171,7 @@ def _source(pair: PairComparison) -> str:
 
 
 def _ends(found: ResampledDifference | None) -> str:
-    return wording.ABSENT if found is None else f"{wording.signed(found.low)} to {wording.signed(found.high)}"
+    return numbers.ABSENT if found is None else f"{numbers.signed(found.low)} to {numbers.signed(found.high)}"
 
 
 def _detail(pair: PairComparison) -> Section:
@@ -182,8 +184,8 @@ def _detail(pair: PairComparison) -> Section:
         lines.append(("ratio of the standard deviations", f"{ratio.value:.2f}{ends}"))
     for name, found in (("seeds and examples", pair.both), ("seeds only", pair.seeds)):
         if found is not None and found.percentile_low is not None and found.percentile_high is not None:
-            ends = f"{wording.signed(found.percentile_low)} to {wording.signed(found.percentile_high)}"
-            lines.append((f"percentile interval, {name}", f"{ends}, p {wording.p_value(found.percentile_p)}"))
+            ends = f"{numbers.signed(found.percentile_low)} to {numbers.signed(found.percentile_high)}"
+            lines.append((f"percentile interval, {name}", f"{ends}, p {p_values.p_value(found.percentile_p)}"))
     if pair.aso is not None:
         under = "under" if pair.aso.eps_min < pair.aso.tau else "not under"
         few = ", from too few seeds to mean much" if pair.aso.eps_min < pair.aso.tau and not pair.aso.is_better else ""
@@ -192,14 +194,14 @@ def _detail(pair: PairComparison) -> Section:
                f"{value:.2f}".replace("-", "−")) for name, value in pair.effects.items()]  # fmt: skip
     if pair.disagreement is not None:
         only = f"{pair.disagreement.only_arm:.1f} only {pair.arm}, {pair.disagreement.only_baseline:.1f} only {pair.baseline}"
-        test = "" if pair.disagreement.p is None else f", p {wording.p_value(pair.disagreement.p)}"
+        test = "" if pair.disagreement.p is None else f", p {p_values.p_value(pair.disagreement.p)}"
         lines.append(("examples that one alone gets right", f"{only}{test}"))
     if pair.without_collapsed is not None:
         look = pair.without_collapsed
-        lines.append(("without collapsed runs", f"{wording.signed(look.difference)} ({_ends(look.both)})"))
-    return {"title": f"{pair.arm} − {pair.baseline}", "pairing": wording.ended(wording.upper_first(pair.pairing)), "lines": lines}
+        lines.append(("without collapsed runs", f"{numbers.signed(look.difference)} ({_ends(look.both)})"))
+    return {"title": f"{pair.arm} − {pair.baseline}", "pairing": grammar.ended(grammar.upper_first(pair.pairing)), "lines": lines}
 
 
 def _test(test: NamedTest) -> str:
     statistic = "" if test.statistic is None else f"{test.statistic:.3g}, ".replace("-", "−")
-    return f"{statistic}p {wording.p_value(test.p)}"
+    return f"{statistic}p {p_values.p_value(test.p)}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bertft_core.records.comparison_record import ComparedArmRecord, Comparison, PairComparison, ResampledDifference
-from bertft_core.report import wording
+from bertft_core.report.formatting import numbers, p_values
 from bertft_core.statistics.dispersion import sample_sd
 
 
@@ -36,8 +36,8 @@ def _arm_rows(comparison: Comparison) -> list[tuple[str, ...]]:
 
 def _arm_row(arm: ComparedArmRecord, key: str) -> tuple[str, ...]:
     values = arm.values(key)
-    numbers = (float(np.mean(values)), sample_sd(values), min(values), max(values)) if values else (None, None, None, None)
-    return (arm.name, str(arm.n_seeds), str(len(arm.collapsed)), *(wording.score(number) for number in numbers))
+    cells = (float(np.mean(values)), sample_sd(values), min(values), max(values)) if values else (None, None, None, None)
+    return (arm.name, str(arm.n_seeds), str(len(arm.collapsed)), *(numbers.score(number) for number in cells))
 
 
 def _pair_rows(pairs: Sequence[PairComparison], level: float) -> list[tuple[str, ...]]:
@@ -46,11 +46,11 @@ def _pair_rows(pairs: Sequence[PairComparison], level: float) -> list[tuple[str,
         ("pair", "difference", f"{percent} interval", "seeds alone", "examples alone", "P(A > B)", "p (Holm)", "claimed")
     ]
     for pair in pairs:
-        superior = wording.ABSENT if pair.superiority is None else f"{pair.superiority.value:.2f}"
-        p = wording.p_value(pair.p_holm)
+        superior = numbers.ABSENT if pair.superiority is None else f"{pair.superiority.value:.2f}"
+        p = p_values.p_value(pair.p_holm)
         intervals = [_interval(found) for found in (pair.both, pair.seeds, pair.examples)]
         name = f"{pair.arm} − {pair.baseline}"
-        rows.append((name, wording.signed(pair.difference), *intervals, superior, p, "yes" if pair.claimed else "no"))
+        rows.append((name, numbers.signed(pair.difference), *intervals, superior, p, "yes" if pair.claimed else "no"))
     return rows
 
 
@@ -59,7 +59,7 @@ def _others(pairs: Sequence[PairComparison]) -> str:
     claimed: dict[str, list[str]] = {pair.metric: [] for pair in pairs}
     for pair in pairs:
         if pair.claimed:
-            claimed[pair.metric].append(f"{pair.arm} − {pair.baseline} {wording.signed(pair.difference)}")
+            claimed[pair.metric].append(f"{pair.arm} − {pair.baseline} {numbers.signed(pair.difference)}")
     lines = [(metric, "; ".join(told)) for metric, told in claimed.items() if told]
     nothing = ", ".join(metric for metric, told in claimed.items() if not told)
     lines += [("nothing on", nothing)] if nothing else []
@@ -67,7 +67,7 @@ def _others(pairs: Sequence[PairComparison]) -> str:
 
 
 def _interval(found: ResampledDifference | None) -> str:
-    return wording.ABSENT if found is None else f"{wording.signed(found.low)} to {wording.signed(found.high)}"
+    return numbers.ABSENT if found is None else f"{numbers.signed(found.low)} to {numbers.signed(found.high)}"
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from bertft_core.report.drawings.lines import Line, line_css, line_plot
+from bertft_core.report.formatting.numbers import score
 from bertft_core.report.svg import Point, number
-from bertft_core.report.wording import score
 
 MOST_APART = 2.0
 """The longest arm in shortest ones; beyond it the shorter could not be read."""

@@ -12,9 +12,10 @@ from bertft_core.evaluation import majority_scores
 from bertft_core.evaluation.reliability_points import confidences, reliability_points
 from bertft_core.evaluation.run_scores import stored_predictions
 from bertft_core.records import ArmSummary, DatasetCard, RunRecord, StudySummary
-from bertft_core.report import run_plots, wording
+from bertft_core.report import run_plots, summary_rows
 from bertft_core.report.curve_bands import ArmCurves, band_plot
 from bertft_core.report.drawings.reliability_diagram import reliability_plot
+from bertft_core.report.formatting import numbers
 from bertft_core.report.run_curves import loss_curve, validation_curve, validation_loss_curve
 from bertft_core.report.svg import padded
 from bertft_core.storage import StudyDir
@@ -23,7 +24,7 @@ from bertft_core.storage import StudyDir
 def seed_plots(study: StudyConfig, card: DatasetCard, summary: StudySummary) -> list[Markup]:
     """A picture of every seed per arm for each split, the headline split first."""
     found = []
-    for split in wording.splits_of(summary):
+    for split in summary_rows.splits_of(summary):
         rows = [_arm_row(arm, split, summary) for arm in summary.arms]
         if any(row.points for row in rows):
             majority = majority_scores(card, split).get(summary.headline_metric)
@@ -37,11 +38,11 @@ def _arm_row(arm: ArmSummary, split: str, summary: StudySummary) -> run_plots.Ar
     having = [seed for seed in arm.seeds if key in seed.scores]
     points = [
         run_plots.SeedPoint(
-            seed.scores[key], f"{arm.arm} seed {seed.index}: {wording.score(seed.scores[key])}", seed.status == "collapsed"
+            seed.scores[key], f"{arm.arm} seed {seed.index}: {numbers.score(seed.scores[key])}", seed.status == "collapsed"
         )
         for seed in having
     ]
-    row = wording.row_of(arm, split, summary.headline_checkpoint, summary.headline_metric)
+    row = summary_rows.row_of(arm, split, summary.headline_checkpoint, summary.headline_metric)
     ends = (None, None, None) if row is None else (row.mean, row.t_low, row.t_high)
     return run_plots.ArmRow(arm.arm, points, *ends)
 

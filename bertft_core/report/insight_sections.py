@@ -19,9 +19,11 @@ from bertft_core.records.insight_records import (
     StartManyView,
     VarianceComponents,
 )
-from bertft_core.report import run_plots, wording
+from bertft_core.report import run_plots
 from bertft_core.report.drawings.bars import Bar, BarGroup, bar_plot
 from bertft_core.report.drawings.lines import Line, Reference, line_css, line_plot
+from bertft_core.report.formatting import numbers, p_values
+from bertft_core.report.prose import grammar
 from bertft_core.statistics.intervals import LEVEL
 from bertft_core.statistics.seeds_needed import power
 
@@ -43,7 +45,7 @@ def section(found: Insights, arms: Sequence[str]) -> Section:
     """What the template lays out; a part without data is empty. `arms` in the order of the study, for their colours."""
     css = {arm: run_plots.colour(i) for i, arm in enumerate(arms)}
     return {
-        "said": lambda clause: wording.said(clause, arms),
+        "said": lambda clause: grammar.said(clause, arms),
         "pictures": pictures(found, arms),
         "variance": found.variance,
         "variance_notes": found.variance_notes,
@@ -120,19 +122,19 @@ def _component(arm: str, c: Component, css: dict[str, str]) -> Section:
         "css": css.get(arm, ""),
         "source": NAMES.get(c.source, c.source),
         "sd": f"{math.sqrt(c.variance):.4f}",
-        "ends": wording.ABSENT if c.low is None or c.high is None else f"{_root(c.low):.4f} to {_root(c.high):.4f}",
-        "share": wording.ABSENT if c.share is None else f"{100 * c.share:.0f} %",
-        "raw": wording.setting(c.raw).replace("-", "−"),
-        "f": wording.ABSENT if c.f is None else f"{c.f:.2f}",
-        "f_p": wording.p_value(c.f_p),
-        "range": wording.score(c.range),
-        "range_p": wording.p_value(c.range_p),
+        "ends": numbers.ABSENT if c.low is None or c.high is None else f"{_root(c.low):.4f} to {_root(c.high):.4f}",
+        "share": numbers.ABSENT if c.share is None else f"{100 * c.share:.0f} %",
+        "raw": numbers.setting(c.raw).replace("-", "−"),
+        "f": numbers.ABSENT if c.f is None else f"{c.f:.2f}",
+        "f_p": p_values.p_value(c.f_p),
+        "range": numbers.score(c.range),
+        "range_p": p_values.p_value(c.range_p),
     }
 
 
 def _agreement(a: Agreement, css: dict[str, str]) -> Section:
     def number(value: float | None) -> str:
-        return wording.ABSENT if value is None else f"{value:.3f}".replace("-", "−")
+        return numbers.ABSENT if value is None else f"{value:.3f}".replace("-", "−")
 
     units = f"{a.n_units:,}"
     return {
@@ -141,11 +143,11 @@ def _agreement(a: Agreement, css: dict[str, str]) -> Section:
         "n_seeds": a.n_seeds,
         "units": units,
         "kappa": number(a.fleiss_kappa),
-        "disagreement": wording.ABSENT if a.disagreement is None else f"{100 * a.disagreement:.1f} %",
+        "disagreement": numbers.ABSENT if a.disagreement is None else f"{100 * a.disagreement:.1f} %",
         "jsd": number(a.jensen_shannon),
         "sd": number(a.mean_sd),
-        "unanimous": wording.ABSENT if a.n_unanimous is None else f"{a.n_unanimous:,}",
-        "flipping": wording.ABSENT if a.n_flipping is None else f"{a.n_flipping:,}",
+        "unanimous": numbers.ABSENT if a.n_unanimous is None else f"{a.n_unanimous:,}",
+        "flipping": numbers.ABSENT if a.n_flipping is None else f"{a.n_flipping:,}",
     }
 
 
@@ -153,10 +155,10 @@ def _flipping(a: Agreement) -> list[Section]:
     return [
         {
             "where": example.example_id if example.part is None else f"{example.example_id}, {example.part}",
-            "text": example.text or wording.ABSENT,
+            "text": example.text or numbers.ABSENT,
             "gold": example.gold,
             "answers": _answers(example, a.kind),
-            "right": wording.ABSENT if example.n_right is None else f"{example.n_right} of {a.n_seeds}",
+            "right": numbers.ABSENT if example.n_right is None else f"{example.n_right} of {a.n_seeds}",
         }
         for example in a.most_flipping
     ]
@@ -164,7 +166,7 @@ def _flipping(a: Agreement) -> list[Section]:
 
 def _answers(example: FlippingExample, kind: str) -> str:
     if kind == "regression":
-        return ", ".join(f"{name} {wording.setting(value)}" for name, value in example.answers.items())
+        return ", ".join(f"{name} {numbers.setting(value)}" for name, value in example.answers.items())
     return ", ".join(f"{answer or '(none)'} × {n}" for answer, n in example.answers.items())
 
 
@@ -173,7 +175,7 @@ def _seeds_needed(found: Sequence[SeedsNeeded], place: dict[str, int], what: str
     for needed in found:
         points = [(float(point.n), float(getattr(point, what))) for point in needed.curve]
         name = needed.arm if needed.baseline is None else f"{needed.arm} − {needed.baseline}"
-        title = f"{name}: {wording.score(float(getattr(needed, what)))} with the present {needed.n} seeds."
+        title = f"{name}: {numbers.score(float(getattr(needed, what)))} with the present {needed.n} seeds."
         lines.append(Line(name, line_css(place.get(needed.arm, 0)), points, title=title))
     present = sorted({needed.n for needed in found})
     references = [Reference("x", float(n), f"now: {n}") for n in present]
@@ -203,7 +205,7 @@ def _power(found: Sequence[SeedsNeeded], place: dict[str, int]) -> Markup:
     most = next(sure, longest)
     for needed, effect in zip(found, effects, strict=True):
         points = [(float(n), power(n, effect, paired=True, alpha=alpha)) for n in range(2, most + 1)]
-        title = f"{needed.arm} − {needed.baseline}, a difference of {wording.signed(needed.mean)}."
+        title = f"{needed.arm} − {needed.baseline}, a difference of {numbers.signed(needed.mean)}."
         lines.append(Line(f"{needed.arm} − {needed.baseline}", line_css(place.get(needed.arm, 0)), points, title=title))
     references = [Reference("y", 0.8, "80 %"), *(Reference("x", float(n), f"now: {n}") for n in sorted({f.n for f in found}))]
     return line_plot(
@@ -229,7 +231,7 @@ def _budget(views: Sequence[BudgetView], place: dict[str, int]) -> Markup:
                 [y + sd for (_, y), sd in zip(points, sds, strict=True)],
             )
             ends = (
-                f"{wording.score(points[0][1])} with {points[0][0]:.0f}, {wording.score(points[-1][1])} with {points[-1][0]:.0f}"
+                f"{numbers.score(points[0][1])} with {points[0][0]:.0f}, {numbers.score(points[-1][1])} with {points[-1][0]:.0f}"
             )
             at = place.get(view.arm, 0) + (0 if name == "u" else 1)
             shown = view.arm if len(views) > 1 else short
@@ -255,7 +257,7 @@ def _start_many(view: StartManyView) -> Markup:
             name,
             line_css(i),
             [(s.cost, s.expected) for s in schedules],
-            title=f"{name}: {wording.score(schedules[-1].expected)} for {schedules[-1].cost:.3g} whole runs.",
+            title=f"{name}: {numbers.score(schedules[-1].expected)} for {schedules[-1].cost:.3g} whole runs.",
             marks=True,
         )
         for i, (name, schedules) in enumerate(ways)
@@ -272,9 +274,9 @@ def _schedules(view: StartManyView) -> Section:
             "start": s.start,
             "stop_at": f"{100 * s.stop_at:.0f} %",
             "keep": s.keep,
-            "expected": wording.score(s.expected),
-            "sd": wording.score(s.sd),
-            "uncut": wording.score(other.expected if (other := uncut.get(round(s.cost, 9))) else None),
+            "expected": numbers.score(s.expected),
+            "sd": numbers.score(s.sd),
+            "uncut": numbers.score(other.expected if (other := uncut.get(round(s.cost, 9))) else None),
         }
         for s in view.best
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bertft_core.records import ArmSummary, StudySummary
-from bertft_core.report import wording
+from bertft_core.report.formatting import intervals, numbers
 
 Section = dict[str, Any]
 
@@ -32,22 +32,22 @@ def _looks(summary: StudySummary) -> Section | None:
     rows = [
         {
             "n": look.n,
-            "half_widths": [wording.score(look.half_widths.get(arm)) for arm in arms],
+            "half_widths": [numbers.score(look.half_widths.get(arm)) for arm in arms],
             "enough": "yes" if look.is_enough else "no",
         }
         for look in found.looks
     ]
-    intervals = [
+    ends = [
         {
             "arm": interval.arm,
             "what": f"{interval.metric} on {interval.split}",
             "n": interval.n,
-            "mean": wording.score(interval.mean),
-            "ends": wording.interval(interval.low, interval.high),
+            "mean": numbers.score(interval.mean),
+            "ends": intervals.interval(interval.low, interval.high),
         }
         for interval in found.intervals
     ]
-    return {"arms": arms, "rows": rows, "intervals": intervals, "level": f"{100 * found.level:.2f} %"}
+    return {"arms": arms, "rows": rows, "intervals": ends, "level": f"{100 * found.level:.2f} %"}
 
 
 def _selected(arm: ArmSummary) -> Section:
@@ -57,9 +57,9 @@ def _selected(arm: ArmSummary) -> Section:
     rows = [
         {
             "index": seed.index,
-            "at_cut": wording.score(seed.score_at_cut),
+            "at_cut": numbers.score(seed.score_at_cut),
             "kept": "went on" if seed.kept else "stopped",
-            "best": wording.score(seed.best_score),
+            "best": numbers.score(seed.best_score),
             "chosen": seed.index == found.best,
         }
         for seed in found.seeds

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bertft_core.report import paper_settings, paper_text, wording
+from bertft_core.report import paper_settings, paper_text, summary_rows
+from bertft_core.report.formatting import numbers
 from bertft_core.report.paper_text import PaperStudy
+from bertft_core.report.prose import grammar, study_text
 
 FOR_YOU = "for you to answer"
 
@@ -30,20 +32,20 @@ def checklist(told: PaperStudy) -> list[Item]:
 
 
 def _sizes(told: PaperStudy) -> str:
-    return wording.listed(f"{split.n_examples:,} {name}" for name, split in told.card.splits.items()) + " examples."
+    return grammar.listed(f"{split.n_examples:,} {name}" for name, split in told.card.splits.items()) + " examples."
 
 
 def _labels(told: PaperStudy) -> str:
     counts = told.card.splits["train"].label_counts
     if not counts:
         return ""
-    shown = [f"{label} {n:,}" for label, n in list(counts.items())[: wording.MOST_LABELS]]
+    shown = [f"{label} {n:,}" for label, n in list(counts.items())[: study_text.MOST_LABELS]]
     more = len(counts) - len(shown)
-    return f"In training: {wording.listed([*shown, f'{more} more labels'] if more else shown)}."
+    return f"In training: {grammar.listed([*shown, f'{more} more labels'] if more else shown)}."
 
 
 def _origins(told: PaperStudy) -> str:
-    return wording.listed(f"{name}: {split.origin}" for name, split in told.card.splits.items()) + "."
+    return grammar.listed(f"{name}: {split.origin}" for name, split in told.card.splits.items()) + "."
 
 
 def _prepared(told: PaperStudy) -> str:
@@ -78,7 +80,7 @@ def _chosen(told: PaperStudy) -> str:
     found = []
     for arm in told.summary.arms:
         if arm.chosen:
-            values = wording.listed(f"{name} = {wording.setting(value)}" for name, value in arm.chosen.items())
+            values = grammar.listed(f"{name} = {numbers.setting(value)}" for name, value in arm.chosen.items())
             found.append(f"{arm.arm}: {values}")
     text = paper_settings.training(told.study, told.summary)
     return f"{text} Chosen by search: {'; '.join(found)}." if found else text
@@ -86,22 +88,22 @@ def _chosen(told: PaperStudy) -> str:
 
 def _n_runs(told: PaperStudy) -> str:
     made = {arm.arm: len(told.runs_of(arm)) for arm in told.summary.arms}
-    text = f"{wording.several(sum(made.values()), 'report run')} ({wording.listed(f'{n} of {arm}' for arm, n in made.items())})."
+    text = f"{grammar.several(sum(made.values()), 'report run')} ({grammar.listed(f'{n} of {arm}' for arm, n in made.items())})."
     trials = sum(len(sweep.trials) for sweep in told.sweeps)
-    searched = f" The searches tried {wording.several(trials, 'setting')} in {wording.several(len(told.search_runs), 'run')}."
+    searched = f" The searches tried {grammar.several(trials, 'setting')} in {grammar.several(len(told.search_runs), 'run')}."
     text += searched if told.sweeps else " No search runs."
     uses = () if told.summary.ledger is None else told.summary.ledger.splits
-    scored = [f"{wording.several(use.n_evaluations, 'time')} on {use.split}" for use in uses]
-    return f"{text} Models were evaluated {wording.listed(scored)}." if scored else text
+    scored = [f"{grammar.several(use.n_evaluations, 'time')} on {use.split}" for use in uses]
+    return f"{text} Models were evaluated {grammar.listed(scored)}." if scored else text
 
 
 def _validation(told: PaperStudy) -> str:
     rows = []
     for arm in told.summary.arms:
-        row = wording.row_of(arm, "validation", told.summary.headline_checkpoint, told.summary.headline_metric)
+        row = summary_rows.row_of(arm, "validation", told.summary.headline_checkpoint, told.summary.headline_metric)
         if row is not None:
-            rows.append(f"{arm.arm} {wording.score(row.mean)}{'' if row.sd is None else f' ± {wording.score(row.sd)}'}")
-    return f"Validation {told.summary.headline_metric}, mean ± sd: {wording.listed(rows)}." if rows else ""
+            rows.append(f"{arm.arm} {numbers.score(row.mean)}{'' if row.sd is None else f' ± {numbers.score(row.sd)}'}")
+    return f"Validation {told.summary.headline_metric}, mean ± sd: {grammar.listed(rows)}." if rows else ""
 
 
 def _metric(told: PaperStudy) -> str:
@@ -117,12 +119,12 @@ def _runtime(told: PaperStudy) -> str:
     for arm in told.summary.arms:
         times = [record.train_seconds for record in told.runs_of(arm) if record.train_seconds]
         if times:
-            parts.append(f"{arm.arm} {wording.duration(sum(times) / len(times))}")
-    return f"Mean training time of a run: {wording.listed(parts)}. {paper_text.compute(told)}" if parts else ""
+            parts.append(f"{arm.arm} {numbers.duration(sum(times) / len(times))}")
+    return f"Mean training time of a run: {grammar.listed(parts)}. {paper_text.compute(told)}" if parts else ""
 
 
 def _failures(told: PaperStudy) -> str:
-    found = wording.not_counted(told.summary)
+    found = study_text.not_counted(told.summary)
     return f"{'; '.join(found)}. None of them was left out silently." if found else "Every run ended well."
 
 

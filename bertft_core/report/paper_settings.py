@@ -10,7 +10,8 @@ from bertft_core.config.search_settings import Choices, Range, SearchConfig
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.config.training_settings import TrainingConfig
 from bertft_core.records import StudySummary
-from bertft_core.report import wording
+from bertft_core.report.formatting import numbers
+from bertft_core.report.prose import grammar
 
 PAIRED = (("epochs", "max_steps"), ("evaluate_every_epochs", "evaluate_every_steps"))
 CADENCE = ("evaluate_every_epochs", "evaluate_every_steps")
@@ -31,10 +32,10 @@ def training(study: StudyConfig, summary: StudySummary) -> str:
     for arm, config in settings.items():
         names = [name for name in type(usual).model_fields if name in unsettled or getattr(config, name) != getattr(usual, name)]
         named = [_named(config, name) for name in names if _says(config, name)]
-        text += f" For {arm}: {wording.listed(named)}." if named else ""
+        text += f" For {arm}: {grammar.listed(named)}." if named else ""
     which = "with the best validation " + study.metric if summary.headline_checkpoint == "best" else "of the last step"
     cadence = () if {*CADENCE} & unsettled else [_named(usual, name) for name in CADENCE if _says(usual, name)]
-    return f"{text} We report the weights {which}{f' ({wording.listed(cadence)})' if cadence else ''}."
+    return f"{text} We report the weights {which}{f' ({grammar.listed(cadence)})' if cadence else ''}."
 
 
 def _usual(settings: Sequence[TrainingConfig]) -> tuple[TrainingConfig, frozenset[str]]:
@@ -57,7 +58,7 @@ def _says(config: TrainingConfig, name: str) -> bool:
 
 def _named(config: TrainingConfig, name: str) -> str:
     value = getattr(config, name)
-    words = UNITS.get(name, name.replace("_", " ") + " {}").format("none" if value is None else wording.setting(value))
+    words = UNITS.get(name, name.replace("_", " ") + " {}").format("none" if value is None else numbers.setting(value))
     words = words.replace("every 1 epochs", "after every epoch").replace("every 1 steps", "after every step")
     return {"1 epochs": "1 epoch", "1 steps": "1 step"}.get(words, words)
 
@@ -67,40 +68,40 @@ def _shared(config: TrainingConfig, differing: frozenset[str]) -> str:
     clip = (
         "without clipping"
         if config.max_grad_norm is None
-        else f"gradients clipped at norm {wording.setting(config.max_grad_norm)}"
+        else f"gradients clipped at norm {numbers.setting(config.max_grad_norm)}"
     )
     parts = {
-        "learning_rate": f"peak learning rate {wording.setting(config.learning_rate)}",
+        "learning_rate": f"peak learning rate {numbers.setting(config.learning_rate)}",
         "batch_size": f"batch size {config.batch_size}",
         "epochs": length,
         "warmup_ratio": f"{100 * config.warmup_ratio:g} % linear warm-up",
         "schedule": f"{config.schedule} schedule",
-        "weight_decay": f"weight decay {wording.setting(config.weight_decay)} (none on biases and LayerNorm)",
+        "weight_decay": f"weight decay {numbers.setting(config.weight_decay)} (none on biases and LayerNorm)",
         "precision": f"{config.precision} precision",
         "max_grad_norm": clip,
     }
     if {"epochs", "max_steps"} & differing:
         parts.pop("epochs")
-    beta1, beta2, epsilon = map(wording.setting, (config.adam_beta1, config.adam_beta2, config.adam_epsilon))
+    beta1, beta2, epsilon = map(numbers.setting, (config.adam_beta1, config.adam_beta2, config.adam_epsilon))
     betas = f"β = ({beta1}, {beta2}), ε = {epsilon}"
     shared = [words for name, words in parts.items() if name not in differing]
-    dropout = [] if config.dropout is None or "dropout" in differing else [f"dropout {wording.setting(config.dropout)}"]
-    return f"We train with AdamW ({betas}), {wording.listed([*shared, *dropout])}."
+    dropout = [] if config.dropout is None or "dropout" in differing else [f"dropout {numbers.setting(config.dropout)}"]
+    return f"We train with AdamW ({betas}), {grammar.listed([*shared, *dropout])}."
 
 
 def search(arm: str, config: SearchConfig) -> str:
     """Sampler, size, space and rule of one search."""
     sampler = {"tpe": "the tree-structured Parzen estimator", "random": "random search"}[config.sampler]
-    space = wording.listed(f"{name.replace('_', ' ')} in {_space(values)}" for name, values in config.space.items())
+    space = grammar.listed(f"{name.replace('_', ' ')} in {_space(values)}" for name, values in config.space.items())
     pruner = ", trials behind the median were stopped early" if config.pruner == "median" else ""
     return (
-        f"For {arm} we searched {space} by {sampler} (Optuna) in {wording.several(config.n_trials, 'trial')}{pruner}; "
-        f"the best mean validation score over {wording.several(config.n_seeds, 'seed')} was chosen, "
+        f"For {arm} we searched {space} by {sampler} (Optuna) in {grammar.several(config.n_trials, 'trial')}{pruner}; "
+        f"the best mean validation score over {grammar.several(config.n_seeds, 'seed')} was chosen, "
         "and none of these seeds is among those we report."
     )
 
 
 def _space(values: Range | Choices) -> str:
     if isinstance(values, Choices):
-        return "{" + ", ".join(map(wording.setting, values.choices)) + "}"
-    return f"[{wording.setting(values.low)}, {wording.setting(values.high)}]{' (log scale)' if values.log else ''}"
+        return "{" + ", ".join(map(numbers.setting, values.choices)) + "}"
+    return f"[{numbers.setting(values.low)}, {numbers.setting(values.high)}]{' (log scale)' if values.log else ''}"

@@ -10,7 +10,8 @@ import numpy as np
 from bertft_core.records import StudySummary
 from bertft_core.records.comparison_record import Comparison, IntervalEstimate, PairComparison
 from bertft_core.records.summary import cells_of
-from bertft_core.report import wording
+from bertft_core.report.formatting import numbers, p_values
+from bertft_core.report.prose import grammar
 from bertft_core.report.table_formats import Column, PaperTable, TableCell, Value
 from bertft_core.statistics.dispersion import sample_sd
 
@@ -138,7 +139,7 @@ def _record(arm: ArmScores, key: str, bold: bool) -> dict[str, Value]:
 def _remarks(arms: Sequence[ArmScores]) -> str:
     told = "".join(f"{arm.remark} " for arm in arms if arm.remark)
     collapsed = [f"{arm.n_collapsed} of {arm.name}" for arm in arms if arm.n_collapsed]
-    return told + (f"Collapsed runs are included: {wording.listed(collapsed)}. " if collapsed else "")
+    return told + (f"Collapsed runs are included: {grammar.listed(collapsed)}. " if collapsed else "")
 
 
 def _of_bold(any_bold: bool, arms: Sequence[ArmScores], comparison: Comparison | None) -> str:
@@ -164,16 +165,16 @@ def pairs_table(comparison: Comparison) -> PaperTable:
     rows = []
     for pair in comparison.pairs:
         low, high = interval_of(pair)
-        numbers = (
-            wording.signed(pair.difference),
-            wording.ABSENT if low is None or high is None else f"{wording.signed(low)} to {wording.signed(high)}",
+        cells = (
+            numbers.signed(pair.difference),
+            numbers.ABSENT if low is None or high is None else f"{numbers.signed(low)} to {numbers.signed(high)}",
             _chance(pair.superiority),
-            wording.p_value(pair.p_value),
+            p_values.p_value(pair.p_value),
         )
         rows.append(
             [
-                *map(TableCell, (pair.metric, pair.arm, pair.baseline, *numbers)),
-                TableCell(wording.p_value(pair.p_holm), pair.claimed),
+                *map(TableCell, (pair.metric, pair.arm, pair.baseline, *cells)),
+                TableCell(p_values.p_value(pair.p_holm), pair.claimed),
             ]
         )
     shared = (
@@ -198,7 +199,7 @@ def interval_of(pair: PairComparison) -> tuple[float | None, float | None]:
 
 def _chance(found: IntervalEstimate | None) -> str:
     if found is None:
-        return wording.ABSENT
+        return numbers.ABSENT
     ends = "" if found.low is None or found.high is None else f" ({found.low:.2f} to {found.high:.2f})"
     return f"{found.value:.2f}{ends}"
 
@@ -206,7 +207,7 @@ def _chance(found: IntervalEstimate | None) -> str:
 def _pair_record(pair: PairComparison) -> dict[str, Value]:
     low, high = interval_of(pair)
     chance = pair.superiority
-    numbers: dict[str, Value] = {
+    cells: dict[str, Value] = {
         "mean_arm": pair.mean_arm,
         "mean_against": pair.mean_baseline,
         "difference": pair.difference,
@@ -225,4 +226,4 @@ def _pair_record(pair: PairComparison) -> dict[str, Value]:
         "n_seeds_against": pair.n_seeds_baseline,
         "n_examples": pair.n_examples,
     }
-    return named | sides | sizes | numbers | {"test": pair.p_of, "claimed": pair.claimed}
+    return named | sides | sizes | cells | {"test": pair.p_of, "claimed": pair.claimed}

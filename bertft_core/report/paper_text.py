@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.records import ArmSummary, DatasetCard, Environment, RunRecord, StudySummary, SweepResult
-from bertft_core.report import wording
+from bertft_core.report.formatting import numbers
 from bertft_core.report.paper_settings import search, training
+from bertft_core.report.prose import grammar, study_text
 
 HEADS = {
     "classification": "a classification head",
@@ -70,16 +71,16 @@ def data(told: PaperStudy) -> str:
     """Source, sizes, labels, where each split comes from, and what was cut off."""
     card, config = told.card, told.study.data
     names = {"train": "training"}
-    sizes = wording.listed(f"{split.n_examples:,} {names.get(name, name)}" for name, split in card.splits.items())
-    origins = wording.listed(f"{names.get(name, name)} from {split.origin}" for name, split in card.splits.items())
+    sizes = grammar.listed(f"{split.n_examples:,} {names.get(name, name)}" for name, split in card.splits.items())
+    origins = grammar.listed(f"{names.get(name, name)} from {split.origin}" for name, split in card.splits.items())
     text = f"We use {card.name} with {sizes} examples ({origins})"
     if card.labels:
-        text += f" and {wording.several(len(card.labels), 'label')}"
+        text += f" and {grammar.several(len(card.labels), 'label')}"
     text += f"; its fingerprint (SHA-256 of the prepared examples) begins with {card.fingerprint[:CUT]}."
     if getattr(config, "long_texts", "truncate") == "windows":
         return f"{text} Longer inputs are read in overlapping windows of {card.max_length} word pieces."
     ratios = {names.get(name, name): split.truncated_ratio for name, split in card.splits.items() if split.truncated_ratio}
-    longer = wording.listed(f"{100 * ratio:.1f} % of the {name} inputs" for name, ratio in ratios.items()) if ratios else "none"
+    longer = grammar.listed(f"{100 * ratio:.1f} % of the {name} inputs" for name, ratio in ratios.items()) if ratios else "none"
     return f"{text} Inputs have at most {card.max_length} word pieces ({longer} {'were' if ratios else 'is'} longer)."
 
 
@@ -88,12 +89,12 @@ def model(told: PaperStudy) -> str:
     encoder = told.card.encoder
     revision = f" (revision {encoder.revision[:CUT]})" if encoder.revision else ""
     sizes = sorted({record.n_parameters for record in told.report_runs if record.n_parameters})
-    size = f", {wording.listed(f'{n:,}' for n in sizes)} parameters in all" if sizes else ""
+    size = f", {grammar.listed(f'{n:,}' for n in sizes)} parameters in all" if sizes else ""
     text = f"All models start from {encoder.checkpoint}{revision} with {HEADS[told.study.head.kind]}{size}."
-    arms = [f"{arm} ({' + '.join(map(wording.strategy, config.strategies))})" for arm, config in told.study.arms.items()]
+    arms = [f"{arm} ({' + '.join(map(study_text.strategy, config.strategies))})" for arm, config in told.study.arms.items()]
     noun = "one way" if len(arms) == 1 else f"{len(arms)} ways"
     return (
-        f"{text} We compare {noun} of fine-tuning: {wording.listed(arms)}."
+        f"{text} We compare {noun} of fine-tuning: {grammar.listed(arms)}."
         if len(arms) > 1
         else f"{text} It is fine-tuned as {arms[0]}."
     )
@@ -101,11 +102,11 @@ def model(told: PaperStudy) -> str:
 
 def seeds(told: PaperStudy) -> str:
     """How many runs, what moves between them, and what became of them."""
-    n, counts = [arm.n_planned for arm in told.summary.arms], wording.not_counted(told.summary)
-    times = wording.several(n[0], "time") if len(set(n)) == 1 else f"{min(n)} to {max(n)} times"
-    text = f"Each arm is trained {times}; {wording.moving(told.study)}."
+    n, counts = [arm.n_planned for arm in told.summary.arms], study_text.not_counted(told.summary)
+    times = grammar.several(n[0], "time") if len(set(n)) == 1 else f"{min(n)} to {max(n)} times"
+    text = f"Each arm is trained {times}; {study_text.moving(told.study)}."
     ways = [told.summary.adaptive, *(arm.selected for arm in told.summary.arms)]
-    text += "".join(f" {wording.ended(wording.upper_first(way.sentence))}" for way in ways if way is not None)
+    text += "".join(f" {grammar.ended(grammar.upper_first(way.sentence))}" for way in ways if way is not None)
     streams = "Initialisation of the head, batch order and dropout have random streams of their own, derived from one study seed"
     fate = f" Runs that were no plain success: {'; '.join(counts)}." if counts else " All runs ended well."
     return f"{text} {streams} ({told.study.seed}).{fate}"
@@ -119,7 +120,7 @@ def statistics(told: PaperStudy) -> str:
             f"We report {summary.headline_metric} on {summary.headline_split} of the one run of each arm that was best on the "
             "validation set. It was selected among many and is no sample, so neither deviation, interval nor test is given."
         )
-    crossed = wording.of_crossed(summary)
+    crossed = study_text.of_crossed(summary)
     text = (
         f"We report the mean and the standard deviation (n − 1) over {'seeds' if crossed is None else 'runs'} of "
         f"{summary.headline_metric} on {summary.headline_split}; collapsed runs are included."
@@ -131,28 +132,28 @@ def statistics(told: PaperStudy) -> str:
         level = summary.adaptive.level if summary.adaptive is not None else 0.95
         return f"{text} Intervals of means are {100 * level:.4g} % t-intervals over seeds."
     drawn = (
-        wording.listed(dict.fromkeys(pair.p_of for pair in found.pairs if pair.p_of)) if any(p.p_of for p in found.pairs) else ""
+        grammar.listed(dict.fromkeys(pair.p_of for pair in found.pairs if pair.p_of)) if any(p.p_of for p in found.pairs) else ""
     )
     how = f"{drawn or 'seeds resampled'}; {found.n_resamples:,} resamples"
     return (
         f"{text} Differences between arms are tested with the multi-bootstrap (Sellam et al. 2022; {how}), its intervals "
         f"({100 * found.level:.4g} %) and p-values corrected for the number of seeds. A difference is claimed at p ≤ "
-        f"{1 - found.level:.3g} after Holm's correction over {wording.several(found.n_tests, 'comparison')} (pairs × metrics)."
+        f"{1 - found.level:.3g} after Holm's correction over {grammar.several(found.n_tests, 'comparison')} (pairs × metrics)."
     )
 
 
 def compute(told: PaperStudy) -> str:
     """Where it ran and how long."""
     report_runs, search_runs = told.report_runs, told.search_runs
-    where = sorted({f"{e.device} ({wording.several(e.threads, 'thread')} per run)" for r in report_runs if (e := r.environment)})
+    where = sorted({f"{e.device} ({grammar.several(e.threads, 'thread')} per run)" for r in report_runs if (e := r.environment)})
     if not report_runs or not where:
         return ""
     mean = sum(record.train_seconds for record in report_runs) / len(report_runs)
     total = sum(record.train_seconds + record.evaluate_seconds for record in (*report_runs, *search_runs))
-    searched = f" and {wording.several(len(search_runs), 'search run')}" if search_runs else ""
+    searched = f" and {grammar.several(len(search_runs), 'search run')}" if search_runs else ""
     return (
-        f"{wording.several(len(report_runs), 'report run')}{searched} took {wording.duration(total)} in all "
-        f"({wording.duration(mean)} of training for each report run) on {wording.listed(where)}."
+        f"{grammar.several(len(report_runs), 'report run')}{searched} took {numbers.duration(total)} in all "
+        f"({numbers.duration(mean)} of training for each report run) on {grammar.listed(where)}."
     )
 
 
@@ -167,4 +168,4 @@ def software(told: PaperStudy) -> str:
         if found.commit is None
         else f"; bertft at commit {found.commit[:CUT]}{' with uncommitted changes' if found.dirty else ''}"
     )
-    return f"{wording.listed([f'Python {found.python}', *named])}{commit}."
+    return f"{grammar.listed([f'Python {found.python}', *named])}{commit}."

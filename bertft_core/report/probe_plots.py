@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from bertft_core.report import wording
+from bertft_core.report.formatting import numbers
 from bertft_core.report.svg import Drawing, Scale, number, padded, vertical_axis
 
 WIDTH, HEIGHT = 860, 300
@@ -65,7 +65,7 @@ def _spoken(profile: Profile) -> str:
     means = [(place, sum(seeds.values()) / len(seeds)) for place, seeds in profile.values.items() if seeds]
     if not means:
         return f"{profile.arm}: nothing."
-    ends = " to ".join(f"{wording.setting(mean)} at {place}" for place, mean in dict([means[0], means[-1]]).items())
+    ends = " to ".join(f"{numbers.setting(mean)} at {place}" for place, mean in dict([means[0], means[-1]]).items())
     return f"{profile.arm}: {ends}."
 
 

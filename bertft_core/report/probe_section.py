@@ -8,8 +8,10 @@ from typing import Any
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.records import RunRecord, StudySummary
 from bertft_core.records.probe_summary import ProbeRow, ProbeSummary
-from bertft_core.report import figures, run_plots, wording
+from bertft_core.report import figures, run_plots
+from bertft_core.report.formatting import numbers
 from bertft_core.report.probe_plots import Profile, profile_plot
+from bertft_core.report.prose import grammar
 from bertft_core.statistics.intervals import t_interval
 
 Section = dict[str, Any]
@@ -80,7 +82,7 @@ def section(study: StudyConfig, summary: StudySummary, records: Mapping[str, Run
 
 def _missing(arm: str, reason: str, seeds: Sequence[int], summary: StudySummary) -> str:
     n = next(sum(seed.status in ("ok", "collapsed") for seed in a.seeds) for a in summary.arms if a.arm == arm)
-    of = "" if len(seeds) == n else f", seed{'' if len(seeds) == 1 else 's'} {wording.listed(map(str, seeds))}"
+    of = "" if len(seeds) == n else f", seed{'' if len(seeds) == 1 else 's'} {grammar.listed(map(str, seeds))}"
     return f"{arm}{of}: {reason}"
 
 
@@ -94,13 +96,13 @@ def _table(probe: str, rows: Sequence[ProbeRow], css: Mapping[str, str]) -> Sect
     of_splits = any(where is not None for _, where, _ in cells)
     lines = []
     for arm, where in dict.fromkeys((arm, where) for arm, where, _ in cells if where is not None or not of_splits):
-        values = [cells.get((arm, where, name)) or cells.get((arm, None, name)) or wording.ABSENT for name in names]
+        values = [cells.get((arm, where, name)) or cells.get((arm, None, name)) or numbers.ABSENT for name in names]
         lines.append({"arm": arm, "css": css[arm], "where": where, "cells": values})
     return {"names": [columns[name] for name in names], "lines": lines, "split": of_splits}
 
 
 def _cell(row: ProbeRow) -> str:
-    written = wording.score if abs(row.mean) < 100 else wording.setting
+    written = numbers.score if abs(row.mean) < 100 else numbers.setting
     return written(row.mean) + ("" if row.sd is None else f" ± {written(row.sd)}")
 
 
@@ -108,7 +110,7 @@ def _every_row(found: ProbeSummary) -> list[Section]:
     return [
         row.model_dump(include={"arm", "probe", "measure", "where", "n"})
         | {
-            name: wording.ABSENT if (v := getattr(row, name)) is None else wording.setting(v)
+            name: numbers.ABSENT if (v := getattr(row, name)) is None else numbers.setting(v)
             for name in ("mean", "sd", "min", "max")
         }
         for row in found.rows
@@ -178,6 +180,6 @@ def _row(rows: Sequence[ProbeRow], arm: str, measure: str, where: str | None) ->
 
 
 def _line(name: str, row: ProbeRow, css: str) -> run_plots.ArmRow:
-    points = [run_plots.SeedPoint(value, f"{name} seed {i}: {wording.score(value)}", False) for i, value in row.values.items()]
+    points = [run_plots.SeedPoint(value, f"{name} seed {i}: {numbers.score(value)}", False) for i, value in row.values.items()]
     low, high = t_interval(list(row.values.values())) or (None, None)
     return run_plots.ArmRow(name, points, row.mean, low, high, css)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from bertft_core.report import wording
+from bertft_core.report.formatting import intervals, numbers
 from bertft_core.report.svg import Drawing, Point, Scale, horizontal_axis, padded, vertical_axis
 
 N_COLOURS = 8
@@ -71,11 +71,11 @@ def seed_plot(rows: Sequence[ArmRow], label: str, majority: float | None) -> Mar
 def _spoken(row: ArmRow) -> str:
     if row.mean is None:
         return f"{row.arm}: no scores."
-    return f"{row.arm}: mean {wording.score(row.mean)}, interval {wording.interval(row.low, row.high)}."
+    return f"{row.arm}: mean {numbers.score(row.mean)}, interval {intervals.interval(row.low, row.high)}."
 
 
 def _seed_row(drawing: Drawing, row: ArmRow, lifts: Sequence[float], x: Scale, y: float, css: str) -> None:
-    drawing.text((LEFT - 12, y + 9), wording.shortened(row.arm, LONGEST_NAME), "arm end")
+    drawing.text((LEFT - 12, y + 9), numbers.shortened(row.arm, LONGEST_NAME), "arm end")
     if row.low is not None and row.high is not None:
         drawing.line((x(row.low), y + 14), (x(row.high), y + 14), f"interval {css}")
     if row.mean is not None:

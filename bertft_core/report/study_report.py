@@ -10,8 +10,10 @@ import jinja2
 
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.records import DatasetCard, Environment, RunRecord, StudySummary, SweepResult
-from bertft_core.report import figures, probe_section, reproducibility_section, table_sections, wording
+from bertft_core.report import figures, probe_section, reproducibility_section, table_sections
+from bertft_core.report.formatting import intervals, numbers
 from bertft_core.report.paper_text import PaperStudy
+from bertft_core.report.prose import grammar, study_text
 from bertft_core.report.runs_csv import runs_csv
 from bertft_core.report.statistics_sections import Extras, gather, write_extras
 from bertft_core.report.study_as_yaml import study_yaml
@@ -53,9 +55,9 @@ def _page(told: PaperStudy, study_dir: StudyDir, extras: Extras) -> str:
     study, card, summary, records, sweeps = told.study, told.card, told.summary, told.records, told.sweeps
     loader = jinja2.FileSystemLoader(TEMPLATES_DIR)
     templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    templates.filters |= {"score": wording.score, "setting": wording.setting, "duration": wording.duration}
-    templates.filters |= {"sentence": wording.as_sentence, "ended": wording.ended}
-    templates.globals |= {"interval": wording.interval, "absent": wording.ABSENT}
+    templates.filters |= {"score": numbers.score, "setting": numbers.setting, "duration": numbers.duration}
+    templates.filters |= {"sentence": grammar.as_sentence, "ended": grammar.ended}
+    templates.globals |= {"interval": intervals.interval, "absent": numbers.ABSENT}
     config_path = (study_dir.report_dir / "study.yaml").resolve()
     command = ["bertft", "run", str(config_path), "--home", str(study_dir.home_dir.resolve())]
     return templates.get_template("report.html.j2").render(
@@ -63,12 +65,12 @@ def _page(told: PaperStudy, study_dir: StudyDir, extras: Extras) -> str:
         card=card,
         summary=summary,
         style=page_style(),
-        question=wording.question(study, card, summary),
+        question=study_text.question(study, card, summary),
         arms=table_sections.arms(study, summary, records),
         config=study_yaml(study),
-        sentences=wording.sentences(summary),
-        cautions=wording.cautions(study, summary),
-        not_counted=wording.not_counted(summary),
+        sentences=study_text.sentences(summary),
+        cautions=study_text.cautions(study, summary),
+        not_counted=study_text.not_counted(summary),
         results=table_sections.results(summary),
         seed_plots=figures.seed_plots(study, card, summary),
         seeds=table_sections.seeds(summary, records),

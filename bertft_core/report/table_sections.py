@@ -10,7 +10,9 @@ from typing import Any
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.evaluation import confusions
 from bertft_core.records import ArmSummary, RunRecord, StudySummary, SweepResult
-from bertft_core.report import run_plots, wording
+from bertft_core.report import run_plots, summary_rows
+from bertft_core.report.formatting import intervals, numbers
+from bertft_core.report.prose import grammar, study_text
 from bertft_core.storage import StudyDir
 
 Row = dict[str, Any]
@@ -28,10 +30,10 @@ def arms(study: StudyConfig, summary: StudySummary, records: Mapping[str, RunRec
             {
                 "arm": arm.arm,
                 "css": run_plots.colour(i),
-                "strategies": " + ".join(map(wording.strategy, study.arms[arm.arm].strategies)),
+                "strategies": " + ".join(map(study_text.strategy, study.arms[arm.arm].strategies)),
                 "settings": [settings[i][name] for name in names],
-                "learning": wording.ABSENT if ran is None else f"{ran.n_trainable_parameters:,}",
-                "share": wording.ABSENT if ran is None else f"{100 * ran.n_trainable_parameters / ran.n_parameters:.1f} %",
+                "learning": numbers.ABSENT if ran is None else f"{ran.n_trainable_parameters:,}",
+                "share": numbers.ABSENT if ran is None else f"{100 * ran.n_trainable_parameters / ran.n_parameters:.1f} %",
             }
         )
     return {"names": names, "rows": rows}
@@ -40,7 +42,7 @@ def arms(study: StudyConfig, summary: StudySummary, records: Mapping[str, RunRec
 def results(summary: StudySummary) -> list[Row]:
     """For each split, the headline metric of every arm; a second row without collapsed runs where there are any."""
     tables = []
-    for split in wording.splits_of(summary):
+    for split in summary_rows.splits_of(summary):
         rows = [row for i, arm in enumerate(summary.arms) for row in _result_rows(summary, arm, split, run_plots.colour(i))]
         tables.append({"split": split, "rows": rows})
     return tables
@@ -49,15 +51,15 @@ def results(summary: StudySummary) -> list[Row]:
 def _result_rows(summary: StudySummary, arm: ArmSummary, split: str, css: str) -> list[Row]:
     found = []
     for collapsed_included in (True, False):
-        row = wording.row_of(
+        row = summary_rows.row_of(
             arm, split, summary.headline_checkpoint, summary.headline_metric, collapsed_included=collapsed_included
         )
         if row is not None or collapsed_included:
-            name = wording.name_of(arm) if collapsed_included else f"{arm.arm} without collapsed"
-            t = wording.interval(row.t_low, row.t_high) if row else wording.ABSENT
-            bootstrap = wording.interval(row.bootstrap_low, row.bootstrap_high) if row else wording.ABSENT
+            name = summary_rows.name_of(arm) if collapsed_included else f"{arm.arm} without collapsed"
+            t = intervals.interval(row.t_low, row.t_high) if row else numbers.ABSENT
+            bootstrap = intervals.interval(row.bootstrap_low, row.bootstrap_high) if row else numbers.ABSENT
             found.append({"arm": name, "css": css, "planned": arm.n_planned, "row": row, "t": t, "bootstrap": bootstrap})
-    together = wording.ensemble_score(arm, split, summary.headline_checkpoint, summary.headline_metric)
+    together = summary_rows.ensemble_score(arm, split, summary.headline_checkpoint, summary.headline_metric)
     if arm.ensemble is not None and together is not None:
         n = len(arm.ensemble.seeds)
         found.append({"arm": f"{arm.arm} ensemble", "css": css, "planned": arm.n_planned, "n": n, "ensemble": together})
@@ -73,7 +75,7 @@ def dropped_models(summary: StudySummary, records: Mapping[str, RunRecord]) -> l
 def seeds(summary: StudySummary, records: Mapping[str, RunRecord]) -> list[Row]:
     """Every planned run with its status, scores of the headline metric and seeds."""
     key = f"{summary.headline_checkpoint}/{{}}/{summary.headline_metric}"
-    splits = wording.splits_of(summary)
+    splits = summary_rows.splits_of(summary)
     return [
         {
             "arm": arm.arm,
@@ -145,7 +147,7 @@ def _reason(study: StudyConfig, record: RunRecord | None) -> str:
         return record.error
     if record.status == "collapsed" and record.majority_score is not None:
         worse = "not better than"
-        level = f"{study.metric} {wording.score(record.majority_score)} of always answering the most frequent training label"
+        level = f"{study.metric} {numbers.score(record.majority_score)} of always answering the most frequent training label"
         return f"At the end of training the validation score is {worse} the {level}."
     if record.status == "pruned" and record.spec.stop_at is not None:
         return f"Stopped after {record.n_steps} of {record.planned_steps} steps: other seeds were better there and went on."
@@ -157,7 +159,7 @@ def _reason(study: StudyConfig, record: RunRecord | None) -> str:
 def machines(summary: StudySummary, records: Mapping[str, RunRecord]) -> Row:
     """What the report runs cost and where they ran."""
     found = [records[seed.run_digest] for arm in summary.arms for seed in arm.seeds if seed.run_digest in records]
-    where = {f"{e.device}, {wording.several(e.threads, 'thread')} per run, on {e.host}" for r in found if (e := r.environment)}
+    where = {f"{e.device}, {grammar.several(e.threads, 'thread')} per run, on {e.host}" for r in found if (e := r.environment)}
     peaks = [record.peak_memory_bytes for record in found if record.peak_memory_bytes]
     return {
         "where": sorted(where),

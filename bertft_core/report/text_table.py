@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bertft_core.records import StudySummary
-from bertft_core.report import wording
+from bertft_core.report import summary_rows
+from bertft_core.report.formatting import intervals, numbers
+from bertft_core.report.prose import study_text
 
 
 def result_table(summary: StudySummary) -> str:
@@ -11,12 +13,12 @@ def result_table(summary: StudySummary) -> str:
 
     'runs' is scored / planned. Only spaces, no colours: it reads the same in a log file.
     """
-    blocks = [_block(summary, split) for split in wording.splits_of(summary)]
-    told = wording.sentences(summary)
-    crossed = wording.of_crossed(summary)
+    blocks = [_block(summary, split) for split in summary_rows.splits_of(summary)]
+    told = study_text.sentences(summary)
+    crossed = study_text.of_crossed(summary)
     told += [crossed] if crossed is not None else []
     told += [f"{floor.sentence}." for floor in summary.floors]
-    missing = wording.not_counted(summary)
+    missing = study_text.not_counted(summary)
     if missing:
         told += [f"Not plainly ok: {'; '.join(missing)}."]
     return "\n\n".join([*blocks, "\n".join(told)])
@@ -36,18 +38,18 @@ def _rows(summary: StudySummary, position: int, split: str) -> list[tuple[str, .
     arm = summary.arms[position]
     rows = []
     for collapsed_included in (True, False):
-        found = wording.row_of(
+        found = summary_rows.row_of(
             arm, split, summary.headline_checkpoint, summary.headline_metric, collapsed_included=collapsed_included
         )
-        name = wording.name_of(arm) if collapsed_included else f"{arm.arm} without collapsed"
+        name = summary_rows.name_of(arm) if collapsed_included else f"{arm.arm} without collapsed"
         if found is not None:
-            ends = wording.interval(found.t_low, found.t_high)
-            numbers = [wording.score(value) for value in (found.mean, found.sd, found.min, found.max)]
-            rows.append((name, f"{found.n}/{arm.n_planned}", *numbers[:2], ends, *numbers[2:]))
+            ends = intervals.interval(found.t_low, found.t_high)
+            cells = [numbers.score(value) for value in (found.mean, found.sd, found.min, found.max)]
+            rows.append((name, f"{found.n}/{arm.n_planned}", *cells[:2], ends, *cells[2:]))
         elif collapsed_included:
-            rows.append((name, f"0/{arm.n_planned}", *[wording.ABSENT] * 5))
-    together = wording.ensemble_score(arm, split, summary.headline_checkpoint, summary.headline_metric)
+            rows.append((name, f"0/{arm.n_planned}", *[numbers.ABSENT] * 5))
+    together = summary_rows.ensemble_score(arm, split, summary.headline_checkpoint, summary.headline_metric)
     if arm.ensemble is not None and together is not None:
         n = f"{len(arm.ensemble.seeds)}/{arm.n_planned}"
-        rows.append((f"{arm.arm} ensemble", n, wording.score(together), *[wording.ABSENT] * 4))
+        rows.append((f"{arm.arm} ensemble", n, numbers.score(together), *[numbers.ABSENT] * 4))
     return rows

@@ -5,7 +5,9 @@ import pytest
 
 from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.request import ComparisonRequest
-from bertft_core.report import comparison_section, paper_tables, paper_text, wording
+from bertft_core.report import comparison_section, paper_tables, paper_text, summary_rows
+from bertft_core.report.formatting import intervals, numbers
+from bertft_core.report.prose import study_text
 from bertft_core.report.text_table import result_table
 from bertft_core.statistics.crossed_mean import crossed_mean, crossed_sd_interval
 from bertft_core.statistics.intervals import t_interval
@@ -32,7 +34,7 @@ def comparison(results):
 
 
 def row(results, arm=0):
-    return wording.row_of(results.summary.arms[arm], "test", "best", "accuracy")
+    return summary_rows.row_of(results.summary.arms[arm], "test", "best", "accuracy")
 
 
 def test_the_row_of_an_arm_knows_that_its_runs_share_seeds(results):
@@ -64,7 +66,7 @@ def test_two_seeds_of_a_kind_have_no_interval_and_that_is_said(tmp_path):
     assert (found.t_low, found.bootstrap_low, found.sd_low) == (None, None, None)
     assert "it takes a complete grid of 3 init × 3 order seeds" in results.summary.differences[0].sentence
     assert "no interval of their mean is given" in result_table(results.summary)
-    assert "for which it takes 3 seeds of either kind" in wording.cautions(results.study, results.summary)[1]
+    assert "for which it takes 3 seeds of either kind" in study_text.cautions(results.study, results.summary)[1]
 
 
 def test_the_interval_of_a_pair_is_that_of_runs_that_share_seeds_and_nothing_is_claimed(results, comparison):
@@ -83,11 +85,11 @@ def test_the_interval_of_a_pair_is_that_of_runs_that_share_seeds_and_nothing_is_
 
 def test_the_report_says_how_the_intervals_were_made(results, comparison):
     summary = results.summary.model_copy(update={"comparison": comparison})
-    how = wording.of_crossed(summary)
+    how = study_text.of_crossed(summary)
     assert "share 3 init and 3 order seeds (crossed)" in how
     assert "Satterthwaite" in how
     assert how in result_table(summary)
-    assert how in wording.cautions(results.study, summary)
+    assert how in study_text.cautions(results.study, summary)
     told = paper_text.PaperStudy(results.study, results.card, summary, results.records, (), None)
     paper = paper_text.statistics(told)
     assert how in paper
@@ -103,6 +105,8 @@ def test_the_report_says_how_the_intervals_were_made(results, comparison):
 def test_the_pictures_of_a_comparison_have_its_intervals_and_no_band(comparison):
     section = comparison_section.section(comparison)
     low, high = crossed_mean(LOW, PLACES).interval()
-    assert f"features: mean {wording.score(np.mean(LOW))}, interval {wording.interval(low, high)}" in section["pictures"]["seeds"]
+    assert (
+        f"features: mean {numbers.score(np.mean(LOW))}, interval {intervals.interval(low, high)}" in section["pictures"]["seeds"]
+    )
     assert 'class="area' not in section["pictures"]["profiles"]
     assert section["rows"][0]["n"] == "9 crossed runs"

@@ -8,8 +8,9 @@ from bertft_core.evaluation import summarize
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records.seed_design_records import AdaptiveSeeds, InterimAnalysis, InterimInterval, SelectedSeed, SelectedSeeds
 from bertft_core.records.selection_record import SelectionChoice, SelectionLedger, SplitUse
-from bertft_core.report import wording, write_report
+from bertft_core.report import write_report
 from bertft_core.report.drawings.reliability_diagram import reliability_plot
+from bertft_core.report.formatting import numbers
 from bertft_core.report.paper_checklist import FOR_YOU, ITEMS, checklist
 from bertft_core.report.paper_text import PaperStudy, setup_text
 from bertft_core.report.seeds_text import _table
@@ -234,7 +235,7 @@ def test_one_is_singular_zero_has_no_sign_and_columns_are_as_wide_as_their_numbe
     assert "For once: 1 epoch." in text
     assert "For step: 1 step." in text
     assert "1 seed." in reliability_plot("full", "c1", [("seed 0", [])], [])
-    assert [wording.score(-0.0004), wording.signed(-0.0004), wording.signed(0.0004)] == ["0.000"] * 3
-    assert [wording.signed(-0.001), wording.signed(0.001), wording.signed(10.0)] == ["−0.001", "+0.001", "+10.000"]
+    assert [numbers.score(-0.0004), numbers.signed(-0.0004), numbers.signed(0.0004)] == ["0.000"] * 3
+    assert [numbers.signed(-0.001), numbers.signed(0.001), numbers.signed(10.0)] == ["−0.001", "+0.001", "+10.000"]
     shown = [each.model_copy(update={"arm": "a"}) for each in make_insights().seeds_needed if each.curve]
     assert len({len(line) for line in _table(shown)}) == 1

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from bertft_core.report.formatting.numbers import shortened
 from bertft_core.report.svg import Drawing, Scale, horizontal_axis
-from bertft_core.report.wording import shortened
 
 WIDTH, LEFT, RIGHT, TOP = 860, 210, 640, 20
 ROW, GAP = 30, 34

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from bertft_core.report.formatting.numbers import shortened, signed
 from bertft_core.report.svg import Drawing, Scale, horizontal_axis, padded
-from bertft_core.report.wording import shortened, signed
 
 WIDTH, RIGHT, TOP = 860, 640, 34
 LEAST_LEFT, MOST_LEFT, LETTER = 130, 330, 8.6

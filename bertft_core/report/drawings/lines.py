@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from bertft_core.report.formatting.numbers import shortened
 from bertft_core.report.svg import Drawing, Point, Scale, horizontal_axis, number, padded, vertical_axis
-from bertft_core.report.wording import shortened
 
 N_COLOURS, N_DASHES = 8, 4
 WIDTH, HEIGHT = 860, 340

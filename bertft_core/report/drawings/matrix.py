@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from bertft_core.report.formatting.numbers import shortened
 from bertft_core.report.svg import Drawing
-from bertft_core.report.wording import shortened
 
 LEFT, TOP, CELL_HEIGHT = 170, 56, 52
 WIDEST, NARROWEST = 150, 84

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from bertft_core.evaluation.reliability_points import ReliabilityPoint
+from bertft_core.report.prose.grammar import several
 from bertft_core.report.svg import Drawing, Scale, horizontal_axis, vertical_axis
-from bertft_core.report.wording import several
 
 SIZE = 420
 LEFT, RIGHT, TOP, BOTTOM = 52, 405, 34, 360

@@ -1,106 +1,26 @@
-"""How numbers and settings are written for people."""
+"""Sentences about a study as a whole: its question, its design, its result, and what to know before quoting it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from bertft_core.config.seed_settings import CrossedDesign, OnlyDesign
 from bertft_core.config.strategy_settings import AnyStrategy
 from bertft_core.config.study_config import StudyConfig
-from bertft_core.records import ArmSummary, DatasetCard, MetricSummary, StudySummary
+from bertft_core.records import DatasetCard, StudySummary
+from bertft_core.report.formatting import numbers
+from bertft_core.report.prose import grammar
 from bertft_core.statistics.crossed_mean import FEWEST_LEVELS
 
-ABSENT = "–"
 MOST_LABELS = 12
-
-
-def score(value: float | None) -> str:
-    """A score with three decimals."""
-    return ABSENT if value is None else f"{value:z.3f}".replace("-", "−")
-
-
-def interval(low: float | None, high: float | None) -> str:
-    """Both ends of an interval."""
-    return ABSENT if low is None or high is None else f"{score(low)} to {score(high)}"
-
-
-def signed(value: float | None) -> str:
-    """A difference with its sign and three decimals; what rounds to zero has no sign."""
-    return ABSENT if value is None else f"{value:+z.3f}".replace("+0.000", "0.000").replace("-", "−")
-
-
-def p_value(value: float | None) -> str:
-    """A p-value as papers print it: '0.012', '< 0.001'."""
-    return ABSENT if value is None else ("< 0.001" if value < 0.001 else f"{value:.3f}")
-
-
-def shortened(name: str, longest: int) -> str:
-    """A name that fits; an ellipsis stands for what does not."""
-    return name if len(name) <= longest else name[: longest - 1] + "…"
-
-
-def setting(value: Any) -> str:
-    """A setting's value; numbers without useless digits."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def strategy(config: AnyStrategy) -> str:
     """'llrd (decay 0.9)': the kind of a strategy and its settings."""
     given = config.model_dump(exclude={"kind"}, exclude_none=True)
-    settings = ", ".join(f"{name} {setting(value)}" for name, value in given.items())
+    settings = ", ".join(f"{name} {numbers.setting(value)}" for name, value in given.items())
     return config.kind.replace("_", " ") + (f" ({settings})" if settings else "")
-
-
-def duration(seconds: float) -> str:
-    """Seconds as '48 s', '12 min' or '3.5 h'."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def as_sentence(clause: str) -> str:
-    """A clause with its capital and full stop."""
-    return f"{upper_first(clause)}."
-
-
-def ended(words: str) -> str:
-    """With a full stop, whether or not the writer gave one."""
-    return words if words.endswith((".", "!", "?")) else f"{words}."
-
-
-def said(clause: str, arms: Iterable[str]) -> str:
-    """A clause as a sentence; the name of an arm that it begins with stays as it is."""
-    begins_with_arm = any(re.match(rf"{re.escape(arm)}\b", clause) for arm in arms)
-    return ended(clause if begins_with_arm else upper_first(clause))
-
-
-def upper_first(clause: str) -> str:
-    """A clause with its capital."""
-    return f"{clause[:1].upper()}{clause[1:]}"
-
-
-def row_of(arm: ArmSummary, split: str, checkpoint: str, metric: str, *, collapsed_included: bool = True) -> MetricSummary | None:
-    """One row of an arm's summary, if there is one."""
-    wanted = (split, checkpoint, metric, collapsed_included)
-    return next((m for m in arm.metrics if (m.split, m.checkpoint, m.metric, m.collapsed_included) == wanted), None)
-
-
-def ensemble_score(arm: ArmSummary, split: str, checkpoint: str, metric: str) -> float | None:
-    """What the ensemble of an arm's seeds scores, if there is one."""
-    return None if arm.ensemble is None else arm.ensemble.scores.get(f"{checkpoint}/{split}/{metric}")
-
-
-def name_of(arm: ArmSummary) -> str:
-    """The arm as a table's row names it; of selected seeds the row is the best one alone."""
-    return arm.arm if arm.selected is None else f"{arm.arm}, best of {arm.selected.start}"
-
-
-def splits_of(summary: StudySummary) -> list[str]:
-    """Every split with scores, the headline first."""
-    found = dict.fromkeys([summary.headline_split, *(m.split for arm in summary.arms for m in arm.metrics)])
-    return list(found)
 
 
 def sentences(summary: StudySummary) -> list[str]:
@@ -119,7 +39,7 @@ def sentences(summary: StudySummary) -> list[str]:
     lines = [told.get(arm.arm) or silent.format(arm.arm, baseline) for arm in summary.arms[1:]]
     lines = lines or [f"The study has one arm, {baseline}, and so nothing to compare it with."]
     lines += [f"{margin.sentence}." for margin in summary.margins]
-    lines += [as_sentence(summary.adaptive.sentence)] if summary.adaptive is not None else []
+    lines += [grammar.as_sentence(summary.adaptive.sentence)] if summary.adaptive is not None else []
     return lines + [f"{arm.ensemble.sentence}." for arm in summary.arms if arm.ensemble is not None]
 
 
@@ -147,7 +67,9 @@ def of_crossed(summary: StudySummary) -> str | None:
 def not_counted(summary: StudySummary) -> list[str]:
     """'full: 1 diverged, 1 missing' for each arm with runs that are no plain success."""
     found = {arm.arm: {status: n for status, n in arm.counts.items() if status != "ok" and n} for arm in summary.arms}
-    return [f"{arm}: {listed(f'{n} {status}' for status, n in counts.items())}" for arm, counts in found.items() if counts]
+    return [
+        f"{arm}: {grammar.listed(f'{n} {status}' for status, n in counts.items())}" for arm, counts in found.items() if counts
+    ]
 
 
 def cautions(study: StudyConfig, summary: StudySummary) -> list[str]:
@@ -173,22 +95,13 @@ def cautions(study: StudyConfig, summary: StudySummary) -> list[str]:
     return notes
 
 
-def listed(items: Iterable[str]) -> str:
-    """Items in one breath: 'a, b and c'."""
-    *most, last = list(items)
-    return f"{', '.join(most)} and {last}" if most else last
-
-
-def several(n: int, noun: str) -> str:
-    """'1 seed', '2 seeds'."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
 def question(study: StudyConfig, card: DatasetCard, summary: StudySummary) -> str:
     """What was asked, in one paragraph."""
     arms = list(study.arms)
-    sizes = listed(f"{split.n_examples:,} {name}" for name, split in card.splits.items())
-    compared = f"compares the arms {listed(arms)}; {arms[0]} is the baseline" if len(arms) > 1 else f"looks at the arm {arms[0]}"
+    sizes = grammar.listed(f"{split.n_examples:,} {name}" for name, split in card.splits.items())
+    compared = (
+        f"compares the arms {grammar.listed(arms)}; {arms[0]} is the baseline" if len(arms) > 1 else f"looks at the arm {arms[0]}"
+    )
     n = summary.arms[0].n_planned
     parts = [
         f"The study {compared}.",
@@ -207,7 +120,7 @@ def _labelled(card: DatasetCard) -> str:
     shown = (
         [*card.labels[:MOST_LABELS], f"{len(card.labels) - MOST_LABELS} more"] if len(card.labels) > MOST_LABELS else card.labels
     )
-    return f" with the labels {listed(shown)}"
+    return f" with the labels {grammar.listed(shown)}"
 
 
 def moving(study: StudyConfig) -> str:
@@ -225,8 +138,8 @@ def moving(study: StudyConfig) -> str:
 
 def _searched(arm: str, search: Any) -> str:
     space: Mapping[str, Any] = search.space
-    size = f"{several(search.n_trials, 'trial')} with {several(search.n_seeds, 'seed')} each"
+    size = f"{grammar.several(search.n_trials, 'trial')} with {grammar.several(search.n_seeds, 'seed')} each"
     return (
-        f"A search of {size} chose {listed(space)} of {arm}, "
+        f"A search of {size} chose {grammar.listed(space)} of {arm}, "
         "on the validation set alone and with seeds that no result below uses."
     )

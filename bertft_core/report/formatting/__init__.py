@@ -1,0 +1,1 @@
+"""Numbers, intervals, p-values and aligned tables, each written by one module."""

@@ -1,0 +1,18 @@
+"""Tables of plain text: columns aligned with spaces, without colours, so that they read the same in a log file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def aligned(rows: Sequence[Sequence[str]], *, indent: str = "", right: Sequence[int] = ()) -> str:
+    """Rows [n][columns], header included, as lines without a final newline; `right` names right-aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = (
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        lines.append((indent + "  ".join(cells)).rstrip())
+    return "\n".join(lines)
