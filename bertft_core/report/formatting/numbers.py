@@ -1,20 +1,56 @@
-"""How numbers are written: scores, differences, settings, durations."""
+"""How numbers are written: scores, differences, settings, durations. Minus is '−'; what rounds to zero has no sign."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from bertft_core.metrics.shares import is_share
 
 ABSENT = "–"
 
 
 def score(value: float | None) -> str:
     """A score with three decimals."""
-    return ABSENT if value is None else f"{value:z.3f}".replace("-", "−")
+    return ABSENT if value is None else decimals(value, 3)
 
 
 def signed(value: float | None) -> str:
-    """A difference with its sign and three decimals; what rounds to zero has no sign."""
-    return ABSENT if value is None else f"{value:+z.3f}".replace("+0.000", "0.000").replace("-", "−")
+    """A difference with its sign and three decimals."""
+    return ABSENT if value is None else decimals(value, 3, sign=True)
+
+
+def decimals(value: float, n: int, *, sign: bool = False) -> str:
+    """A number with `n` decimals."""
+    text = f"{value:{'+' if sign else ''}z.{n}f}"
+    return (text.removeprefix("+") if float(text) == 0 else text).replace("-", "−")
+
+
+def difference(value: float, metric: str, *, of: float | None = None, sign: bool = False) -> str:
+    """A difference of a metric without its unit: in points where the metric is a share, else with three decimals.
+
+    As precise as the difference `of` that it belongs to (an end of its interval, say) needs: two decimals under half a point.
+    """
+    if not is_share(metric):
+        return decimals(value, 3, sign=sign)
+    return decimals(100 * value, 1 if abs(value if of is None else of) >= 0.005 else 2, sign=sign)
+
+
+def unit(metric: str) -> str:
+    """What to write behind a `difference`: ' points' or nothing."""
+    return " points" if is_share(metric) else ""
+
+
+def amount(value: float, metric: str | None) -> str:
+    """A size or a spread with three significant digits: '1.3 points' where the metric is a share; None is a plain number."""
+    if metric is None or not is_share(metric):
+        return f"{value:.3g}".replace("-", "−")
+    points = f"{100 * value:.3g}".replace("-", "−")
+    return f"{points} {'point' if points == '1' else 'points'}"
+
+
+def percent(share: float, digits: int = 4) -> str:
+    """'95 %': a share with so many significant digits at most."""
+    return f"{100 * share:.{digits}g} %"
 
 
 def shortened(name: str, longest: int) -> str:
