@@ -15,18 +15,19 @@ from bertft_core.config.encoder_choice import unread_key
 from bertft_core.config.errors import UserError
 from bertft_core.config.overrides import apply_override
 from bertft_core.config.probe_settings import ProbesConfig, is_text_file
+from bertft_core.config.ready_studies import config_path
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.config.unused_settings import ASKED
 from bertft_core.config.validation_messages import explained
 
 
 def load_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyConfig:
-    """Read one study; each override is `dotted.key=value`, the value in YAML.
+    """Read one study from a file, or a ready one by its name; each override is `dotted.key=value`, the value in YAML.
 
     Relative data and encoder paths are taken from the config file's folder.
     Raises `UserError` with file and line, or with the `--set` that is wrong, for anything that is no valid study.
     """
-    path = Path(path)
+    path = config_path(path)
     if path.is_dir():
         raise UserError(
             "this config cannot be read", path=path, found="a folder", expected="a YAML file in UTF-8", hint="name a file in it"

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bertft_core import __version__
 from bertft_core.config.errors import UserError
 from flows.cli.arguments import AnyStudy, Config, Home, Set, StudyName
 from flows.cli.comparison_commands import compare, seeds
@@ -25,6 +26,21 @@ app = typer.Typer(
     help="Reproducible multi-seed studies of BERT fine-tuning.\n\n"
     "Exit codes: 0 done, 1 some runs failed, 2 the user must change something, 130 stopped by Ctrl-C.",
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"bertft {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options of `bertft` itself, before any command."""
 
 
 @app.command()
@@ -94,12 +110,12 @@ def status(study: StudyName, home: Home = None) -> None:
     raise typer.Exit(status_command(study, home))
 
 
+@app.command("settle", hidden=True, help="Old name of `repair`.")
 @app.command()
-def settle(study: AnyStudy = None, home: Home = None) -> None:
-    """Make the stores agree with the records after a crash.
+def repair(study: AnyStudy = None, home: Home = None) -> None:
+    """Make MLflow, Prefect and Optuna agree with the records after a crash.
 
-    What a dead process has left running in MLflow, Prefect or Optuna is ended, and what the records know is put right. Every
-    `run` does it first.
+    Ends whatever a dead process left running in them and corrects what differs from the records. Every `run` does this first.
     """
     from flows.cli.repair_command import repair_command
 

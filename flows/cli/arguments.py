@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of the study.")]
+Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of the study, or the name of a ready one.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as arms.full.learning_rate=3e-5. Repeatable."),
