@@ -29,7 +29,7 @@ def worth_a_retry(task: Any, run: Any, state: Any) -> bool:
     retry_condition_fn=worth_a_retry,
 )
 def train_run(spec: RunSpec, session: Session) -> RunRecord:
-    """Train one run on a slot of its own; see `bertft_core.training.train_run.train_run`.
+    """Train one run on a slot of its own; see `bertft_core.training.run.train_run`.
 
     Raises `WorkerDied`, `RunFailed` or `UserError`; a retry resumes from the run's checkpoint.
     """

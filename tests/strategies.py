@@ -11,7 +11,7 @@ import torch
 
 from bertft_core.config import StudyConfig
 from bertft_core.records import DatasetCard, RunSpec
-from bertft_core.training.train_run import RunParts, ignore
+from bertft_core.training.run import RunParts, ignore
 from tests.studies import NEGATIVE, POSITIVE, tiny_study
 
 Strategy = dict[str, Any]

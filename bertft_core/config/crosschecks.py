@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -14,16 +14,14 @@ from bertft_core.config.data_settings import RESERVED_SPLITS, BundledData, DataC
 from bertft_core.config.search_settings import Choices, Range, SearchConfig
 from bertft_core.config.seed_checks import check_choosing, check_number_of_seeds, check_search_seeds
 from bertft_core.config.strategy_combinations import objection
+from bertft_core.config.study_sections import StudySections
 from bertft_core.config.training_settings import TrainingConfig, merge_training
 from bertft_core.config.yaml_text import Path
-
-if TYPE_CHECKING:
-    from bertft_core.config.study_config import StudyConfig
 
 Value = int | float | str
 
 
-def check_study(study: StudyConfig) -> None:
+def check_study(study: StudySections) -> None:
     """Raise a pydantic error that names the place to change, for the first thing that does not fit the rest."""
     check_choosing(study)
     _check_known(study.metric, study.head.metrics, f"metric of the head '{study.head.kind}'", ("metric",))
@@ -56,7 +54,7 @@ EVERY_HEAD_READS = frozenset(
 }
 
 
-def _check_data_keys(study: StudyConfig) -> None:
+def _check_data_keys(study: StudySections) -> None:
     """No key of `data` is there in vain: each is one that the head understands, and fits the others."""
     data, head = study.data, study.head
     readable = EVERY_HEAD_READS | head.reads
@@ -100,7 +98,7 @@ def _known_splits(data: DataConfig) -> tuple[str, ...] | None:
     return (*RESERVED_SPLITS[: 3 if has_test else 2], *data.out_of_domain)
 
 
-def _check_splits(study: StudyConfig) -> None:
+def _check_splits(study: StudySections) -> None:
     if study.data.split.halve_validation and study.data.split.test_ratio is not None:
         raise misplaced(("data", "split", "test_ratio"), "the test set is cut from train or is half of validation, not both")
     if study.data.split.halve_validation and getattr(study.data, "test", None) is not None:

@@ -32,7 +32,7 @@ class UserError(Exception):
 
     def _text(self) -> str:
         where = "" if self.path is None else f"{self.path}:" + (f"{self.line}: " if self.line else " ")
-        rows = [("found", self.found), ("expected", self.expected), ("do", self.hint)]
+        rows = [("found", self.found), ("expected", self.expected), ("hint", self.hint)]
         details = [f"  {name + ':':<10}{value}" for name, value in rows if value]
         return "\n".join([where + self.problem, *details])
 

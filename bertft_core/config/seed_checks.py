@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from bertft_core.config.base import misplaced
 from bertft_core.config.data_settings import RESERVED_SPLITS
 from bertft_core.config.search_settings import SearchConfig
+from bertft_core.config.study_sections import StudySections
 from bertft_core.config.yaml_text import Path
 
-if TYPE_CHECKING:
-    from bertft_core.config.study_config import StudyConfig
 
-
-def check_choosing(study: StudyConfig) -> None:
+def check_choosing(study: StudySections) -> None:
     """Raise where a metric that chooses something names a split: it is the validation set's, always."""
     watched: list[tuple[Path, str | None]] = [(("metric",), study.metric)]
     if study.seeds.until is not None:
@@ -31,7 +27,7 @@ def check_choosing(study: StudyConfig) -> None:
             )
 
 
-def check_number_of_seeds(study: StudyConfig) -> None:
+def check_number_of_seeds(study: StudySections) -> None:
     """Raise where `until` watches no metric of the head, or where what is asked for cannot be said of selected seeds."""
     until = study.seeds.until
     if until is not None and until.metric is not None and until.metric not in study.head.metrics:
@@ -43,7 +39,7 @@ def check_number_of_seeds(study: StudyConfig) -> None:
         )
 
 
-def check_search_seeds(study: StudyConfig, search: SearchConfig, at: Path) -> None:
+def check_search_seeds(study: StudySections, search: SearchConfig, at: Path) -> None:
     """Raise where a search would use seeds that the report uses too, or may come to use."""
     reported = range(study.seeds.first, study.seeds.first + study.seeds.n_at_most)
     searched = range(search.first_seed_index, search.first_seed_index + search.n_seeds)

@@ -2,79 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from pydantic import ValidationInfo, model_validator
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
-
-from bertft_core.config.base import NAME_PATTERN, Frozen, digest_of, misplaced
+from bertft_core.config.base import digest_of
 from bertft_core.config.crosschecks import check_study
-from bertft_core.config.data_settings import DataConfig
-from bertft_core.config.encoder_settings import EncoderConfig
-from bertft_core.config.execution_settings import ExecutionConfig, RetentionConfig, TrackingConfig
-from bertft_core.config.head_settings import ClassificationHead, Direction, HeadConfig, default_metric
-from bertft_core.config.probe_settings import ProbesConfig
-from bertft_core.config.search_settings import SearchConfig
-from bertft_core.config.seed_settings import SeedsConfig
-from bertft_core.config.strategy_settings import Full, Strategies
-from bertft_core.config.training_settings import TrainingConfig, TrainingOverrides, merge_training
+from bertft_core.config.study_sections import ArmConfig, HeadlineConfig, StudySections
 from bertft_core.config.unused_settings import check_asked, is_asked
 
-
-class ArmConfig(TrainingOverrides):  # type: ignore[valid-type,misc]
-    """One setting of the study: strategies, training settings that differ from the study's, and an optional search."""
-
-    strategies: Strategies = Field((Full(),), min_length=1)
-    search: SearchConfig | None = None
+__all__ = ["ArmConfig", "HeadlineConfig", "StudyConfig"]
 
 
-class HeadlineConfig(Frozen):
-    """The number shown first; every other one is in the report too."""
-
-    split: str = Field(
-        "test", description="test, validation or an out-of-domain set; falls back to validation without a test set."
-    )
-    checkpoint: Literal["best", "final"] = Field("best", description="Weights of the best validation score, or of the last step.")
-
-
-class StudyConfig(Frozen):
+class StudyConfig(StudySections):
     """The whole question. The first arm is the baseline."""
-
-    name: str = Field(pattern=NAME_PATTERN, description="Names the study's directory and its MLflow experiment.")
-    description: str = ""
-    seed: int = Field(0, ge=0, lt=2**53, description="The study seed every other seed is derived from.")
-    data: DataConfig
-    encoder: EncoderConfig = Field(default_factory=lambda: EncoderConfig.model_validate({}))
-    head: HeadConfig = ClassificationHead()
-    metric: str = Field(
-        "accuracy",
-        description="Validation metric for selection, early stopping, search and the headline; by default the head's first one.",
-    )
-    training: TrainingConfig = TrainingConfig()
-    arms: dict[str, ArmConfig] = Field(min_length=1)
-    seeds: SeedsConfig = SeedsConfig()
-    headline: HeadlineConfig = HeadlineConfig()
-    ensemble: bool = Field(False, description="Also score the seeds of each arm as one model: the mean of their probabilities.")
-    probes: ProbesConfig | None = Field(None, description="Forgetting and confidence of every run; {} asks for all of it.")
-    execution: ExecutionConfig = ExecutionConfig()
-    retention: RetentionConfig = RetentionConfig()
-    tracking: TrackingConfig = TrackingConfig()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _metric_of_the_head(cls, value: Any) -> Any:
-        """Each head has a metric of its own that is meant where none is named."""
-        if not isinstance(value, dict) or value.get("metric") is not None or "head" not in value:
-            return value
-        metric = default_metric(value["head"])
-        return value if metric is None else value | {"metric": metric}
-
-    @field_validator("arms")
-    @classmethod
-    def _arm_names(cls, arms: dict[str, ArmConfig]) -> dict[str, ArmConfig]:
-        for name in arms:
-            if not name.replace("_", "").replace("-", "").isalnum():
-                raise misplaced((name,), "the name of an arm holds letters, digits, '_' and '-' only")
-        return arms
 
     @model_validator(mode="after")
     def _sections_fit_together(self, info: ValidationInfo) -> StudyConfig:
@@ -82,25 +21,6 @@ class StudyConfig(Frozen):
         if is_asked(info):
             check_asked(self)
         return self
-
-    @property
-    def direction(self) -> Direction:
-        """Which way `metric` is better."""
-        return self.head.metrics[self.metric]
-
-    @property
-    def n_runs_per_arm(self) -> int:
-        """Report runs of each arm; with `seeds.until` those of the first batch."""
-        return self.seeds.n_at_first
-
-    @property
-    def is_selected(self) -> bool:
-        """Many seeds start and the best go on: they are no sample, and enter no sd, interval or comparison."""
-        return self.seeds.start is not None
-
-    def training_of(self, arm: str, chosen: dict[str, Any] | None = None) -> TrainingConfig:
-        """The resolved settings of an arm, with a search's chosen values on top."""
-        return merge_training(self.training, self.arms[arm].overrides(), chosen or {})
 
     @property
     def digest(self) -> str:

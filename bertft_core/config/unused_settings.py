@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationInfo
 
 from bertft_core.config.base import misplaced
 from bertft_core.config.data_settings import BundledData
 from bertft_core.config.strategy_settings import ClassWeights
+from bertft_core.config.study_sections import StudySections
 from bertft_core.config.yaml_text import Path
-
-if TYPE_CHECKING:
-    from bertft_core.config.study_config import StudyConfig
 
 ASKED: dict[str, Any] = {"asked": True}
 """Validation context of a study that comes from a config, unlike one that is read from its stored record."""
@@ -27,7 +25,7 @@ def is_asked(info: ValidationInfo) -> bool:
     return info.context == ASKED
 
 
-def check_asked(study: StudyConfig) -> None:
+def check_asked(study: StudySections) -> None:
     """Raise a pydantic error that names the place to change, for the first setting that is there in vain."""
     _check_columns(study)
     _check_names(study)
@@ -45,7 +43,7 @@ def _has_idle_beta(strategy: ClassWeights) -> bool:
     return strategy.weights != "effective_number" and strategy.beta != ClassWeights.model_fields["beta"].default
 
 
-def _check_columns(study: StudyConfig) -> None:
+def _check_columns(study: StudySections) -> None:
     """What is learned and what is read are columns of their own."""
     seen: dict[str, str] = {}
     for key, column in _columns(study):
@@ -55,14 +53,14 @@ def _check_columns(study: StudyConfig) -> None:
         seen[column] = key
 
 
-def _columns(study: StudyConfig) -> Iterator[tuple[str, str]]:
+def _columns(study: StudySections) -> Iterator[tuple[str, str]]:
     for key in COLUMNS:
         if key in study.head.reads:
             value = getattr(study.data, key)
             yield from ((key, column) for column in ([value] if isinstance(value, str) else value))
 
 
-def _check_names(study: StudyConfig) -> None:
+def _check_names(study: StudySections) -> None:
     named: list[tuple[Path, str]] = [(("arms", arm), arm) for arm in study.arms]
     named += [(("data", "out_of_domain", name), name) for name in getattr(study.data, "out_of_domain", {})]
     for at, name in named:

@@ -11,7 +11,7 @@ from bertft_core.records import ArmSummary, Difference, GainOverMajority
 from bertft_core.records.summary import cells_of, scores_by_index
 from bertft_core.statistics.complete_grid import GridCell
 from bertft_core.statistics.crossed_mean import FEWEST_LEVELS
-from bertft_core.statistics.intervals import LEVEL, interval_of_mean
+from bertft_core.statistics.mean_intervals import LEVEL, interval_of_mean
 
 IN_POINTS = frozenset({"accuracy", "accuracy_and_f1", "ece", "precision", "recall", "hamming_loss", "average_precision_macro"})
 """Shares, as is everything that is an F1 or an exact match: their differences are told in points, hundredths."""

@@ -12,7 +12,7 @@ from bertft_core.records.summary import cells_of
 from bertft_core.seeds import derive_seed
 from bertft_core.statistics.crossed_mean import crossed_sd_interval
 from bertft_core.statistics.dispersion import interquartile_mean, quantiles, sample_sd, sd_interval, unbiased_sd
-from bertft_core.statistics.intervals import LEVEL, bootstrap_interval, interval_of_mean
+from bertft_core.statistics.mean_intervals import LEVEL, bootstrap_interval, interval_of_mean
 from bertft_core.statistics.proportions import wilson_interval
 
 LEARNED_NOTHING = ("collapsed", "diverged")

@@ -10,7 +10,7 @@ from bertft_core.records import ArmSummary, DatasetCard, RunRecord
 from bertft_core.records.ranking import SCORED
 from bertft_core.records.seed_design_records import AdaptiveSeeds, InterimAnalysis, InterimInterval
 from bertft_core.records.summary import scores_by_index
-from bertft_core.statistics.intervals import LEVEL, t_interval
+from bertft_core.statistics.mean_intervals import LEVEL, t_interval
 from bertft_core.statistics.sequential_intervals import Interim, Score, interim_analyses_at, interim_level, seeds_wanted
 
 

@@ -15,7 +15,7 @@ from bertft_core.report.drawings.matrix import Chance, matrix_plot
 from bertft_core.report.formatting import numbers, p_values
 from bertft_core.report.paper_tables import interval_of
 from bertft_core.report.prose import grammar
-from bertft_core.statistics.intervals import interval_of_mean
+from bertft_core.statistics.mean_intervals import interval_of_mean
 from bertft_core.statistics.performance_profile import performance_profile, profile_points
 
 Section = dict[str, Any]

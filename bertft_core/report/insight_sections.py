@@ -24,7 +24,7 @@ from bertft_core.report.drawings.bars import Bar, BarGroup, bar_plot
 from bertft_core.report.drawings.lines import Line, Reference, line_css, line_plot
 from bertft_core.report.formatting import numbers, p_values
 from bertft_core.report.prose import grammar
-from bertft_core.statistics.intervals import LEVEL
+from bertft_core.statistics.mean_intervals import LEVEL
 from bertft_core.statistics.seeds_needed import power
 
 Section = dict[str, Any]

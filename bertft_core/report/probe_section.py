@@ -12,7 +12,7 @@ from bertft_core.report import figures, run_plots
 from bertft_core.report.formatting import numbers
 from bertft_core.report.probe_plots import Profile, profile_plot
 from bertft_core.report.prose import grammar
-from bertft_core.statistics.intervals import t_interval
+from bertft_core.statistics.mean_intervals import t_interval
 
 Section = dict[str, Any]
 

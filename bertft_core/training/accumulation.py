@@ -16,7 +16,7 @@ from bertft_core.heads.loss_shapes import LossShape
 from bertft_core.records import RunSpec
 from bertft_core.training import determinism
 from bertft_core.training.determinism import masking_draw
-from bertft_core.training.train_run import RunParts, device_of, ignore
+from bertft_core.training.run import RunParts, device_of, ignore
 
 N_PASSES = 4
 

@@ -34,9 +34,9 @@ def main() -> None:
         answers.write(json.dumps(event) + "\n")
         answers.flush()
 
-    from bertft_core.training import train_run  # the slow import, once, while the parent prepares data
+    from bertft_core.training import run  # the slow import, once, while the parent prepares data
 
-    train_run.warm_up()
+    run.warm_up()
     send({"kind": "ready", "pid": os.getpid()})
     while True:
         _serve(requests.get(), send)
@@ -61,7 +61,7 @@ def _serve(request: RunRequest, send: Any) -> None:
     from bertft_core.records import RunSpec
     from bertft_core.storage.disk_errors import disk_error
     from bertft_core.storage.study_dir import checked_record
-    from bertft_core.training import train_run
+    from bertft_core.training import run
 
     run_dir = Path(request["run_dir"])
     try:
@@ -71,7 +71,7 @@ def _serve(request: RunRequest, send: Any) -> None:
         elif request["do"] == "accumulate":
             send(_accumulate(spec, run_dir))
         else:
-            train_run.train_run(spec, run_dir=run_dir, on_event=send)
+            run.train_run(spec, run_dir=run_dir, on_event=send)
         send({"kind": "done"})
     except UserError as error:
         send({"kind": "error", "text": str(error), "user": True, "broken": False})

@@ -16,7 +16,7 @@ from bertft_core.strategies import STRATEGIES
 from bertft_core.training import accumulation
 from bertft_core.training.accumulation import accumulation_error
 from bertft_core.training.certificate_runs import BY_VALIDATION, Carried, reseeded, shortened
-from bertft_core.training.train_run import train_run
+from bertft_core.training.run import train_run
 from flows.cli.certify import certify, chosen_for_certificate, judged
 from tests.contract.test_strategies_everywhere import HEADS
 from tests.strategies import SETTINGS, lopsided_study, with_strategies

@@ -21,9 +21,9 @@ from safetensors.torch import load_file
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.storage.study_dir import read_record
 from bertft_core.training.checkpoint import POSITION, TENSORS
+from bertft_core.training.run import train_run
 from bertft_core.training.slots import Slots, WorkerDied
 from bertft_core.training.step_plan import StepPlan
-from bertft_core.training.train_run import train_run
 from tests.studies import tiny_spec, tiny_study
 
 TIMES = {"started_at", "ended_at", "train_seconds", "evaluate_seconds", "examples_per_second", "peak_memory_bytes", "environment"}

@@ -17,7 +17,7 @@ from bertft_core.metrics import METRICS
 from bertft_core.metrics.prediction_columns import matrix
 from bertft_core.storage.predictions import read_predictions
 from bertft_core.training import microbatching
-from bertft_core.training.train_run import train_run
+from bertft_core.training.run import train_run
 from tests.studies import long_study, tiny_spec, with_training
 
 RESUMABLE = {"epochs": 2, "evaluate_every_steps": 4, "evaluate_every_epochs": None}
@@ -101,7 +101,7 @@ def test_a_frozen_encoder_reads_windows_once_and_gives_the_same_run(prepared, ch
     again = train_run(spec, run_dir=tmp_path / "again")
     assert first.weights_sha256 == again.weights_sha256
     assert first.best == again.best
-    monkeypatch.setattr("bertft_core.training.train_run.RunParts._use_frozen_features", lambda run: None)
+    monkeypatch.setattr("bertft_core.training.run.RunParts._use_frozen_features", lambda run: None)
     plain = train_run(tiny_spec(*prepared, "features", dropout=0.0), run_dir=tmp_path / "plain")
     monkeypatch.undo()
     stored = train_run(tiny_spec(*prepared, "features", dropout=0.0), run_dir=tmp_path / "stored")

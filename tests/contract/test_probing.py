@@ -22,7 +22,7 @@ from bertft_core.training.probing.drift import drift
 from bertft_core.training.probing.mlm_forgetting import Mixed, masked_lm, masked_split, scores
 from bertft_core.training.probing.run_probes import probe_run
 from bertft_core.training.probing.similarity import mean_states, similarity, spread
-from bertft_core.training.train_run import train_run
+from bertft_core.training.run import train_run
 from tests.encoders import KINDS, tiny_encoder
 from tests.studies import tiny_spec, tiny_study
 

@@ -20,8 +20,8 @@ from bertft_core.metrics.question_answering import compute, majority, tune
 from bertft_core.records import DatasetCard, RunRecord, RunSpec
 from bertft_core.storage.predictions import read_predictions
 from bertft_core.training.determinism import init_stream
+from bertft_core.training.run import train_run
 from bertft_core.training.step_plan import StepPlan
-from bertft_core.training.train_run import train_run
 from tests.contract.test_laws import interrupted, result_in
 from tests.contract.test_trainer_parity import N_STEPS, OwnOrder, our_steps
 from tests.encoders import KINDS

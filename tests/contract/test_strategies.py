@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from bertft_core.config.strategy_settings import KINDS, AnyStrategy
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.strategies import STRATEGIES
-from bertft_core.training.train_run import train_run
+from bertft_core.training.run import train_run
 from tests.contract.test_laws import every_step_saved, interrupted, result_in
 from tests.strategies import ACTIVE, LEARNING, NEUTRAL, SETTINGS, lopsided_study, started, with_strategies
 from tests.studies import tiny_spec, tiny_study, with_training

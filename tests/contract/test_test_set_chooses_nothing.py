@@ -18,7 +18,7 @@ from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import read_predictions, write_predictions
 from bertft_core.storage.retention import kept_digests
 from bertft_core.sweep.trial_rules import score_so_far, trial_outcome
-from bertft_core.training.train_run import train_run
+from bertft_core.training.run import train_run
 from tests.records import make_card, make_record, make_study
 from tests.studies import tiny_questions, tiny_spec, tiny_study
 

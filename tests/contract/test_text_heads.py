@@ -20,8 +20,8 @@ from bertft_core.metrics import METRICS
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.storage.predictions import read_predictions
 from bertft_core.training.determinism import init_stream
+from bertft_core.training.run import train_run
 from bertft_core.training.step_plan import StepPlan
-from bertft_core.training.train_run import train_run
 from tests import studies
 from tests.studies import stars, tiny_spec, tiny_study
 from tests.unit.test_text_heads import batch_of, labels_for_transformers

@@ -15,8 +15,8 @@ from bertft_core.data.batching import padded
 from bertft_core.data.prepared_split import open_split
 from bertft_core.heads import token_classification
 from bertft_core.training.determinism import init_stream
+from bertft_core.training.run import train_run
 from bertft_core.training.step_plan import StepPlan
-from bertft_core.training.train_run import train_run
 from tests.contract.test_laws import RESUMABLE, interrupted, result_in, steps_in
 from tests.studies import tiny_spec, tiny_tagged_study
 

@@ -17,8 +17,8 @@ from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.heads import classification
 from bertft_core.records import RunSpec
 from bertft_core.training.determinism import init_stream
+from bertft_core.training.run import train_run
 from bertft_core.training.step_plan import StepPlan
-from bertft_core.training.train_run import train_run
 from tests.studies import tiny_spec, tiny_study
 
 N_STEPS = 20

@@ -28,7 +28,7 @@ NOISE = """
     import os, sys, threading, time
 
     def make_noise():
-        while "bertft_core.training.train_run" not in sys.modules:
+        while "bertft_core.training.run" not in sys.modules:
             time.sleep(0.001)
         while True:
             print("noise from Python", flush=True)

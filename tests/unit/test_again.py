@@ -9,7 +9,7 @@ import pytest
 
 from bertft_core.records import RunSpec
 from bertft_core.training.retraining import environment_here, isolated, missing_input
-from bertft_core.training.train_run import train_run
+from bertft_core.training.run import train_run
 from tests.studies import tiny_spec, tiny_study
 
 

@@ -14,7 +14,7 @@ from bertft_core.config import UserError
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import RunSpec
 from bertft_core.storage.study_dir import write_record
-from bertft_core.training import train_run as train_run_module
+from bertft_core.training import run as run_module
 from bertft_core.training import worker
 from bertft_core.training.slots import RunFailed, Slots
 from tests.records import make_card, make_study
@@ -57,7 +57,7 @@ def test_a_worker_says_whether_the_error_has_broken_it(monkeypatch, spec, tmp_pa
     def train_run(*words: Any, **options: Any) -> None:
         raise error
 
-    monkeypatch.setattr(train_run_module, "train_run", train_run)
+    monkeypatch.setattr(run_module, "train_run", train_run)
     write_record(tmp_path / "spec.json", spec)
     told: list[dict[str, Any]] = []
     worker._serve({"do": "train", "spec": str(tmp_path / "spec.json"), "run_dir": str(tmp_path)}, told.append)

@@ -5,7 +5,7 @@ import re
 from bertft_core.records.comparison_record import COMPARISON_FILE, Comparison
 from bertft_core.report import comparison_section, write_comparison
 from bertft_core.report.comparison_table import claims_text
-from bertft_core.statistics.intervals import t_interval
+from bertft_core.statistics.mean_intervals import t_interval
 from bertft_core.storage.study_dir import checked_record
 from tests.comparisons import SCORES, make_arm, make_comparison, make_pair
 from tests.unit.test_report import EVIL, Page

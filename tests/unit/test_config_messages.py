@@ -169,7 +169,7 @@ def test_a_user_error_survives_a_process_border():
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is UserError
     assert vars(again) == vars(error)
-    assert str(again) == str(error) == "a.csv:3: it is wrong\n  found:    x\n  expected: y\n  do:       z"
+    assert str(again) == str(error) == "a.csv:3: it is wrong\n  found:    x\n  expected: y\n  hint:     z"
 
 
 def test_a_user_error_without_a_place_is_only_its_sentence():

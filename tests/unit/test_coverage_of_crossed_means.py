@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bertft_core.statistics.crossed_mean import crossed_mean, crossed_sd_interval
-from bertft_core.statistics.intervals import t_interval
+from bertft_core.statistics.mean_intervals import t_interval
 from tests.unit.test_coverage_of_spread import grids
 
 pytestmark = pytest.mark.slow

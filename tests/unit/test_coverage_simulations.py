@@ -16,7 +16,7 @@ from scipy.special import ndtr, ndtri
 from bertft_core.statistics import disagreement, equal_variance, mean_tests, permutations
 from bertft_core.statistics.aso import almost_stochastic_order
 from bertft_core.statistics.holm import holm
-from bertft_core.statistics.intervals import t_interval
+from bertft_core.statistics.mean_intervals import t_interval
 from bertft_core.statistics.multi_bootstrap import MultiBootstrap, multi_bootstrap
 from bertft_core.statistics.probability_of_superiority import superiority
 from bertft_core.statistics.resampled_examples import resample_examples

@@ -10,7 +10,7 @@ from bertft_core.report.formatting import intervals, numbers
 from bertft_core.report.prose import study_text
 from bertft_core.report.text_table import result_table
 from bertft_core.statistics.crossed_mean import crossed_mean, crossed_sd_interval
-from bertft_core.statistics.intervals import t_interval
+from bertft_core.statistics.mean_intervals import t_interval
 from tests.compared import make_results
 from tests.records import make_card
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bertft_core.evaluation.differences import Told
-from bertft_core.statistics.intervals import t_interval
+from bertft_core.statistics.mean_intervals import t_interval
 
 
 @pytest.mark.parametrize(("level", "percent"), [(0.95, "95 %"), (0.9723, "97.23 %")])

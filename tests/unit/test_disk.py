@@ -12,7 +12,7 @@ import pytest
 from bertft_core.config import UserError
 from bertft_core.storage.disk_errors import disk_error, disk_errors_explained, disk_user_error
 from bertft_core.storage.study_dir import write_atomically
-from bertft_core.training import train_run, worker
+from bertft_core.training import run, worker
 from flows.cli.app import _guarded
 from tests.records import make_card, make_spec, make_study
 
@@ -62,7 +62,7 @@ def test_other_errors_stay_what_they_are(tmp_path):
 def test_a_worker_tells_it_as_the_users_to_mend_and_not_as_a_failed_run(tmp_path, monkeypatch):
     spec = make_spec(make_study(), make_card(tmp_path))
     (tmp_path / "spec.json").write_text(json.dumps(spec.model_dump(mode="json")))
-    monkeypatch.setattr(train_run, "train_run", full)
+    monkeypatch.setattr(run, "train_run", full)
     monkeypatch.setattr(Path, "open", full)  # nor can it write its log
     answers: list[dict] = []
     monkeypatch.setattr("bertft_core.storage.study_dir.checked_record", lambda *_: spec)

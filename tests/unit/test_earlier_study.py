@@ -25,7 +25,7 @@ from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import read_record, write_record
 from bertft_core.training.cost_estimate import CostEstimator
 from bertft_core.training.determinism import init_stream
-from bertft_core.training.train_run import train_run
+from bertft_core.training.run import train_run
 from tasks.keep_models import kept_digests
 from tests.studies import tiny_spec, tiny_study
 

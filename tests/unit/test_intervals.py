@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bertft_core.statistics.intervals import _resamples, bootstrap_interval, t_interval
+from bertft_core.statistics.mean_intervals import _resamples, bootstrap_interval, t_interval
 
 SCORES = [0.70, 0.72, 0.69, 0.75, 0.71]
 

@@ -11,7 +11,7 @@ from torch import nn
 from bertft_core.config import UserError
 from bertft_core.strategies.architecture import Architecture
 from bertft_core.training.optimizer import parameter_groups
-from bertft_core.training.train_run import train_run
+from bertft_core.training.run import train_run
 from tests.encoders import tiny_encoder
 from tests.strategies import lopsided_study, started, with_strategies
 from tests.studies import tiny_spec

@@ -16,7 +16,7 @@ from bertft_core.data.prepared_split import open_split
 from bertft_core.heads.saved_model import FILE, load_model
 from bertft_core.metrics.prediction_columns import matrix
 from bertft_core.storage.predictions import read_predictions
-from bertft_core.training.train_run import train_run
+from bertft_core.training.run import train_run
 from tests.encoders import KINDS, tiny_encoder
 from tests.studies import tiny_spec, tiny_study
 

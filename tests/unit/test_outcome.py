@@ -21,7 +21,7 @@ from bertft_core.metrics.prediction_columns import matrix, vector
 from bertft_core.records import RunRecord
 from bertft_core.storage.predictions import read_predictions
 from bertft_core.storage.study_dir import read_record
-from bertft_core.training.train_run import train_run
+from bertft_core.training.run import train_run
 from bertft_core.training.weights import weights_sha256
 from tests.encoders import KINDS
 from tests.studies import tiny_spec, tiny_study, with_training

@@ -20,7 +20,7 @@ from bertft_core.records import RunRecord, StudySummary
 from bertft_core.records.ranking import best_arm, ranked_runs
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import read_record, write_record
-from bertft_core.training.train_run import train_run
+from bertft_core.training.run import train_run
 from flows.cli.app import main
 from tests.studies import tiny_study
 

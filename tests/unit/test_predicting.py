@@ -22,7 +22,7 @@ from bertft_core.metrics.question_answering import predicted_texts
 from bertft_core.storage.predictions import read_predictions
 from bertft_core.training.predict import KeptRun, predict
 from bertft_core.training.prediction_output import ANSWERS
-from bertft_core.training.train_run import train_run
+from bertft_core.training.run import train_run
 from tests.encoders import KINDS
 from tests.studies import long_study, tiny_questions, tiny_spec, tiny_study, tiny_tagged_study
 

@@ -17,7 +17,7 @@ from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary
 from bertft_core.records.selection import Starter, answers, cut_step, goes_on, kept, ranked, starter
 from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import find_damage
-from bertft_core.training.train_run import train_run
+from bertft_core.training.run import train_run
 from tests.records import make_card, make_record, make_study
 from tests.studies import tiny_study
 

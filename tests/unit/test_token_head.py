@@ -25,7 +25,7 @@ from bertft_core.strategies.plan import FinetuningPlan
 from bertft_core.training.determinism import configure
 from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.optimizer import build_optimizer, decayed_names
-from bertft_core.training.train_run import train_run
+from bertft_core.training.run import train_run
 from tests.encoders import KINDS
 from tests.studies import tiny_spec, tiny_tagged_study
 

@@ -8,7 +8,7 @@ from bertft_core.config.seed_settings import SeedsConfig
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_repeats, plan_runs
 from bertft_core.storage import StudyDir
-from bertft_core.training.train_run import train_run
+from bertft_core.training.run import train_run
 from tests.records import make_card, make_record, make_study
 from tests.studies import tiny_study
 

@@ -11,7 +11,7 @@ from bertft_core.evaluation.diagnosis.evidence import Diagnosis, Evidence, Verdi
 from bertft_core.evaluation.diagnosis.usual_rates import usual_rates
 from bertft_core.planning.adaptive import interval_level
 from bertft_core.records import Difference
-from bertft_core.statistics.intervals import LEVEL
+from bertft_core.statistics.mean_intervals import LEVEL
 
 MANY_BROKEN = 0.1
 WIDE_SD = 0.05

@@ -15,7 +15,7 @@ from bertft_core.planning.adaptive import interval_level
 from bertft_core.records import ArmSummary
 from bertft_core.records.insight_records import SeedsNeeded, SeedsPoint
 from bertft_core.records.summary import scores_by_index
-from bertft_core.statistics.intervals import LEVEL
+from bertft_core.statistics.mean_intervals import LEVEL
 from bertft_core.statistics.seeds_needed import detectable_effect, half_width, seeds_for_power
 
 CURVE = (3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)

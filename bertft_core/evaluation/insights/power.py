@@ -9,7 +9,7 @@ from bertft_core.evaluation.insights.amounts import amount
 from bertft_core.evaluation.insights.detectable_effect import alpha_of
 from bertft_core.records.insight_records import SeedsFor, SeedsNeeded
 from bertft_core.statistics.dispersion import interval_of_sd
-from bertft_core.statistics.intervals import LEVEL
+from bertft_core.statistics.mean_intervals import LEVEL
 from bertft_core.statistics.seeds_needed import MOST, seeds_for_half_width, seeds_for_power
 
 GIVEN = "the given sd"
