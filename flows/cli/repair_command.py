@@ -1,4 +1,4 @@
-"""`bertft settle`: after a crash, Prefect, Optuna and MLflow are made to agree with the records, without running anything."""
+"""`bertft repair`: after a crash, make Prefect, Optuna and MLflow agree with the records, without running anything."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from tasks.tracking.store_files import prefect_runs
 
 
 def repair_command(name: str | None, home: Path | None) -> int:
-    """Settle one study or all of the home, and print what was changed. Raises `UserError` while a command runs one of them.
+    """Repair one study or all of the home, and print what was changed. Raises `UserError` while a command runs one of them.
 
-    Comparisons belong to no study's command: those that a kill has cut short are settled with any.
+    Comparisons belong to no single study: interrupted ones are repaired every time.
     """
     names = known_studies(home_dir(home)) if name is None else [name]
     if not names:
-        print(f"{home_dir(home)}: no studies, nothing to settle")
+        print(f"{home_dir(home)}: no studies, nothing to repair")
     for each in names:
         found = find_study(each, home)
         with held(found.dir):
-            of_mlflow = _settled(repair_mlflow, found.study, found.dir)
-            lines = [*repair_searches(found.study, found.dir), *of_mlflow, *_settle_prefect(found)]
+            of_mlflow = _repaired(repair_mlflow, found.study, found.dir)
+            lines = [*repair_searches(found.study, found.dir), *of_mlflow, *_repair_prefect(found)]
         _print(found.study.name, lines)
-    if lines := _settled(repair_comparisons_of, home_dir(home)):
+    if lines := _repaired(repair_comparisons_of, home_dir(home)):
         _print("comparisons", lines)
     return 0
 
 
 def _print(name: str, lines: list[str]) -> None:
-    print(f"{name}: {'nothing to settle' if not lines else 'settled'}")
+    print(f"{name}: {'nothing to repair' if not lines else 'repaired'}")
     for line in lines:
         print(f"  {line}")
 
 
-def _settled(settle: Callable[..., list[str]], *words: Any) -> list[str]:
+def _repaired(repair: Callable[..., list[str]], *words: Any) -> list[str]:
     try:
-        return settle(*words)
-    except Exception as error:  # the other stores can be settled all the same
-        return [f"MLflow: not settled: {error}".splitlines()[0]]
+        return repair(*words)
+    except Exception as error:  # the other stores can still be repaired
+        return [f"MLflow: not repaired: {error}".splitlines()[0]]
 
 
-def _settle_prefect(found: StudyOnDisk) -> list[str]:
+def _repair_prefect(found: StudyOnDisk) -> list[str]:
     """On the server that the environment names, else on an embedded one, which is started only if there is something to do."""
     name, where = found.study.name, found.dir.home_dir
     if not os.environ.get("PREFECT_API_URL") and not any(map(is_left_flow_run, prefect_runs(where, name))):
@@ -56,5 +56,5 @@ def _settle_prefect(found: StudyOnDisk) -> list[str]:
     with prefect_api(where, meanwhile=lambda: None):
         from tasks.prefect_runs import repair_flow_runs
 
-        settled = repair_flow_runs(name, where)
-    return [f"Prefect: flow run {flow_run} was left RUNNING, now Crashed" for flow_run in settled]
+        repaired = repair_flow_runs(name, where)
+    return [f"Prefect: flow run {flow_run} was left RUNNING, now Crashed" for flow_run in repaired]

@@ -74,7 +74,7 @@ def _print_troubles(found: StudyOnDisk, running: bool) -> None:
     for line in lines:
         print(f"  differs  {line}")
     if repair_helps(lines):
-        print(f"           the records are right; bertft settle {found.study.name} makes the others agree")
+        print(f"           the records are right; bertft repair {found.study.name} makes the others agree")
 
 
 def state_of(found: StudyOnDisk, spec: RunSpec, study_is_running: bool) -> str:

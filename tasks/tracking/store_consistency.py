@@ -1,6 +1,6 @@
 """Where MLflow, Prefect and Optuna say something else of a study than its records do, while no command runs it.
 
-The records are right. What is told here, `bertft settle` and every start of the study put right.
+The records are right. What is told here, `bertft repair` and every start of the study put right.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def inconsistencies(study: StudyConfig, study_dir: StudyDir, unplanned: Collecti
 
 
 def repair_helps(lines: Iterable[str]) -> bool:
-    """Some of what differs, `bertft settle` puts right."""
+    """Some of what differs, `bertft repair` puts right."""
     return any(not line.endswith((LOG_ANEW, LEFT_OUT)) for line in lines)
 
 

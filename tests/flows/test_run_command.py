@@ -15,7 +15,7 @@ from flows.cli.app import app
 from tasks.process_identity import Owner
 from tests.flows.studies import FEATURES, TinyStudy, clean_environment, run_several
 
-COMMANDS = ("run", "plan", "check-data", "status", "settle", "clean", "show", "report", "ui", "announce")
+COMMANDS = ("run", "plan", "check-data", "status", "repair", "clean", "show", "report", "ui", "announce")
 LINE = re.compile(r"\[\d+:\d\d\] (?P<stage>[a-z ]+?)( · (?P<done>\d+)/(?P<planned>\d+) runs)?( · .*)?")
 
 

@@ -37,22 +37,23 @@ def crashed(new_study) -> TinyStudy:
     return study
 
 
-def test_after_a_crash_status_tells_what_differs_and_settle_makes_it_agree(new_study, server):
+def test_after_a_crash_status_tells_what_differs_and_repair_makes_it_agree(new_study, server):
     study = crashed(new_study)
     status = study.command("status", study.name).stdout
     assert "crashed: no command is running it" in status
     assert "differs  MLflow: crashed is RUNNING, and no command runs it" in status
     assert "differs  Prefect: 1 flow run is RUNNING, and no command runs it" in status
     assert "differs  Optuna: 2 trials of the search of full are RUNNING, and no command runs it" in status
-    assert "bertft settle crashed makes the others agree" in status
+    assert "bertft repair crashed makes the others agree" in status
 
-    settled = study.command("settle", study.name).stdout
-    assert "Optuna: 2 trials of the search of full wait until it goes on" in settled
-    assert "MLflow: crashed was left RUNNING, now KILLED" in settled
-    assert "was left RUNNING, now Crashed" in settled
+    repaired = study.command("repair", study.name).stdout
+    assert "Optuna: 2 trials of the search of full wait until it goes on" in repaired
+    assert "MLflow: crashed was left RUNNING, now KILLED" in repaired
+    assert "was left RUNNING, now Crashed" in repaired
     assert {run.info.status for stage in ("study", "search") for run in study.runs(stage)} <= {"KILLED", "FINISHED"}
     flow_runs, task_runs = flow_run_states(study, server.api_url)
     assert flow_runs == ["Crashed"]
     assert "Running" not in task_runs
     assert "differs" not in study.command("status", study.name).stdout
-    assert "crashed: nothing to settle" in study.command("settle").stdout
+    assert "crashed: nothing to repair" in study.command("repair").stdout
+    assert "crashed: nothing to repair" in study.command("settle").stdout, "its old name"
