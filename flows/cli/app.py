@@ -113,9 +113,10 @@ def status(study: StudyName, home: Home = None) -> None:
 @app.command("settle", hidden=True, help="Old name of `repair`.")
 @app.command()
 def repair(study: AnyStudy = None, home: Home = None) -> None:
-    """Make MLflow, Prefect and Optuna agree with the records after a crash.
+    """Make the stores agree with the records after a crash.
 
-    Ends whatever a dead process left running in them and corrects what differs from the records. Every `run` does this first.
+    Ends whatever a dead process left running in MLflow, Prefect or Optuna, and corrects what differs from the records. Every
+    `run` does this first.
     """
     from flows.cli.repair_command import repair_command
 
