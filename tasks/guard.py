@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 from bertft_core.config import StudyConfig
+from bertft_core.processes import ChildLog, child_environment, module_command
+from bertft_core.storage import StudyDir
 
 GOODBYE = b"done\n"
 
@@ -19,13 +21,16 @@ class Guard:
 
     def __init__(self, home_dir: Path, study: StudyConfig, session: str) -> None:
         words = [str(home_dir.resolve()), study.tracking.uri or "", study.name, session]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tasks.guard", *words],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        log_path = ChildLog(StudyDir(home_dir, study.name).path / "logs" / "guard.log").path
+        with log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                module_command("tasks.guard", *words),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=child_environment(),
+                start_new_session=True,
+            )
 
     def release(self) -> None:
         """All is well: the guard goes."""

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from typing import Any
 
 from bertft_core.config import UserError
 from bertft_core.config.probe_settings import ProbesConfig
+from bertft_core.processes import ChildLog, child_environment, module_command
 from bertft_core.records import RunSpec
 from bertft_core.storage.study_dir import write_record
 
@@ -44,14 +43,14 @@ class Worker:
     """One warm child process."""
 
     def __init__(self, environment: dict[str, str], log_path: Path) -> None:
-        log_path.parent.mkdir(parents=True, exist_ok=True)
+        self._log, self._is_ready = ChildLog(log_path), False
         with log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "bertft_core.training.worker"],
+                module_command("bertft_core.training.worker"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=os.environ | environment,
+                env=child_environment(environment),
                 start_new_session=True,  # Ctrl-C in a terminal is for the parent, which then ends its workers
             )
 
@@ -96,7 +95,7 @@ class Worker:
                         self.kill()
                     raise UserError(event["text"]) if event["user"] else RunFailed(event["text"])
                 on_event(event)
-            raise WorkerDied(self._obituary())
+            raise self._death()
         finally:
             if not answered:  # the listener left: the next run must not hear this one
                 self.kill()
@@ -110,7 +109,10 @@ class Worker:
     def _events(self) -> Iterator[dict[str, Any]]:
         while line := self._next_line():
             event = _event_in(line)
-            if event is not None and event["kind"] != "ready":
+            if event is None:
+                continue
+            self._is_ready = True
+            if event["kind"] != "ready":
                 yield event
 
     def _next_line(self) -> bytes:
@@ -120,13 +122,20 @@ class Worker:
         except ValueError:  # `kill` in another thread has closed it
             return b""
 
-    def _obituary(self) -> str:
+    def _death(self) -> WorkerDied | UserError:
         code = self._process.wait()
         if code == -signal.SIGKILL:
-            return "the worker was killed (SIGKILL: by a person, or by the kernel because memory ran out)"
+            return WorkerDied("the worker was killed (SIGKILL: by a person, or by the kernel because memory ran out)")
         if code < 0:
-            return f"the worker was ended by {signal.Signals(-code).name}"
-        return f"the worker ended with exit code {code}"
+            return WorkerDied(f"the worker was ended by {signal.Signals(-code).name}")
+        if self._is_ready:
+            return WorkerDied(f"the worker exited with code {code}")
+        return UserError(  # every other worker would fail in the same way
+            "a worker process does not start",
+            path=self._log.path,
+            found=f"it exited with code {code}; the end of its log:\n{self._log.last_lines()}",
+            hint="fix what the log says, then run the same command again",
+        )
 
     def kill(self) -> None:
         """End the process now and wait until it is gone."""

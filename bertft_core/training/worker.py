@@ -16,10 +16,11 @@ import json
 import os
 import queue
 import sys
-import threading
 import traceback
 from pathlib import Path
 from typing import Any, TextIO
+
+from bertft_core.processes import leave, on_stdin
 
 RunRequest = dict[str, Any]
 
@@ -28,7 +29,7 @@ def main() -> None:
     """Serve requests until stdin ends."""
     answers = _own_stdout()
     requests: queue.Queue[RunRequest] = queue.Queue()
-    threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
+    on_stdin(at_end=leave, on_line=lambda line: requests.put(json.loads(line)))
 
     def send(event: dict[str, Any]) -> None:
         answers.write(json.dumps(event) + "\n")
@@ -48,12 +49,6 @@ def _own_stdout() -> TextIO:
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     return answers
-
-
-def _read_requests(requests: queue.Queue[RunRequest]) -> None:
-    for line in sys.stdin:
-        requests.put(json.loads(line))
-    os._exit(0)  # the parent is gone: leave at once, wherever the main thread is
 
 
 def _serve(request: RunRequest, send: Any) -> None:

@@ -232,7 +232,7 @@ def announce(config: Config, overrides: Set = None, home: Home = None) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the console script."""
-    sys.exit(_guarded(lambda: app(args=arguments, standalone_mode=False)))
+    sys.exit(_guarded(lambda: app(args=arguments, prog_name="bertft", standalone_mode=False)))
 
 
 def _guarded(command: Callable[[], Any]) -> int:

@@ -1,4 +1,4 @@
-"""Runs a command that ends when its parent does: `python -m flows.cli.child_process COMMAND …`, the parent holding our stdin."""
+"""Runs a command that ends when its parent does: this module as a child, with its stdin held by the parent."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
+
+from bertft_core.processes import ChildLog, child_environment, module_command, on_stdin
 
 GRACE_SECONDS = 5.0
 
@@ -17,14 +18,14 @@ class ChildCommand:
     """A command with children of its own (a web server and its workers) that is gone with us, whatever ends us."""
 
     def __init__(self, command: list[str], log_path: Path, environment: dict[str, str]) -> None:
-        log_path.parent.mkdir(parents=True, exist_ok=True)
+        self.log = ChildLog(log_path)
         with log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "flows.cli.child_process", *command],
+                module_command("flows.cli.child_process", *command),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env=os.environ | environment,
+                env=child_environment(environment),
                 start_new_session=True,
             )
 
@@ -44,14 +45,13 @@ def _hold(command: list[str]) -> int:
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
     def leave_with_parent() -> None:
-        sys.stdin.buffer.read()
         child.terminate()
         deadline = time.monotonic() + GRACE_SECONDS
         while child.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
-    threading.Thread(target=leave_with_parent, daemon=True).start()
+    on_stdin(leave_with_parent)
     return child.wait()
 
 

@@ -1,12 +1,11 @@
 """Prefect's server for one command: started beside it, gone with it, also when the command is killed.
 
-Run as a module it is the guard: the server and a thread that leaves as soon as stdin reaches its end, which is when the
-parent is gone. Prefect's own ephemeral server outlives a `kill -9` of its parent.
+Run as a module it is the server, which exits as soon as its stdin ends, that is when its parent is gone. Prefect's own
+ephemeral server outlives a `kill -9` of its parent.
 """
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -17,10 +16,11 @@ import urllib.request
 from pathlib import Path
 
 from bertft_core.config.errors import UserError
+from bertft_core.processes import ChildLog, child_environment, leave, module_command, on_stdin
 
 START_TIMEOUT_SECONDS = 120.0
 MAX_RESTARTS = 5
-"""Of a server that was killed; Prefect's client goes on asking for a minute, which is longer than a start takes."""
+"""Of a server that was killed; Prefect's client keeps asking for a minute, longer than a start takes."""
 
 
 def free_port() -> int:
@@ -36,20 +36,19 @@ class EmbeddedServer:
     def __init__(self, log_path: Path, *, ui: bool = False, port: int | None = None) -> None:
         self.port = port or free_port()
         self.api_url = f"http://127.0.0.1:{self.port}/api"
-        log_path.parent.mkdir(parents=True, exist_ok=True)
         if ui:
             environment = {"PREFECT_UI_API_URL": self.api_url}
         else:  # no pages and fewer services: quicker
             environment = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
-        self._environment, self._log_path = os.environ | environment, log_path
-        self._lock, self._stopping, self._restarts = threading.Lock(), False, 0
+        self._environment, self._log = child_environment(environment), ChildLog(log_path)
+        self._lock, self._stopping, self._restarts, self._has_answered = threading.Lock(), False, 0, False
         self._process = self._start()
         threading.Thread(target=self._keep_alive, daemon=True).start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        with self._log_path.open("ab") as log:
+        with self._log.path.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "flows.cli.embedded_server", str(self.port)],
+                module_command("flows.cli.embedded_server", str(self.port)),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -58,11 +57,14 @@ class EmbeddedServer:
             )
 
     def _keep_alive(self) -> None:
-        """Start the server again when it was killed: its state is a file, and the command need not notice."""
+        """Start the server again when it was killed: its state is a file, and the command need not notice.
+
+        A server that exits by itself before it has ever answered would do so again.
+        """
         while self._restarts < MAX_RESTARTS:
-            self._process.wait()
+            code = self._process.wait()
             with self._lock:
-                if self._stopping:
+                if self._stopping or (code > 0 and not self._has_answered):
                     return
                 self._restarts += 1
                 self._process = self._start()
@@ -72,21 +74,29 @@ class EmbeddedServer:
         return self._process.pid
 
     def wait_until_ready(self) -> None:
-        """Return when the API answers. Raises `UserError` when the server ends again and again, or is silent for two minutes."""
+        """Return when the API answers. Raises `UserError` at once when the server exits, or when it is silent for two minutes."""
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
-        while time.monotonic() < deadline and (self._restarts < MAX_RESTARTS or self._process.poll() is None):
+        while time.monotonic() < deadline and not self._is_over():
             try:
                 with urllib.request.urlopen(f"{self.api_url}/health", timeout=2):
+                    self._has_answered = True
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)
-        ended = self._process.poll()
+        code = self._process.poll()
+        how = f"no answer within {START_TIMEOUT_SECONDS:.0f} s" if code is None else f"it exited with code {code}"
         raise UserError(
             "Prefect's embedded server does not start",
-            path=self._log_path,
-            found=f"no answer within {START_TIMEOUT_SECONDS:.0f} s" if ended is None else f"it ended with code {ended}",
-            hint="read this log; what was finished before is kept",
+            path=self._log.path,
+            found=f"{how}; the end of its log:\n{self._log.last_lines()}",
+            hint="fix what the log says; everything finished so far is kept",
         )
+
+    def _is_over(self) -> bool:
+        """The server has exited by itself, or was killed too often."""
+        with self._lock:
+            code = self._process.poll()
+        return code is not None and (code > 0 or self._restarts >= MAX_RESTARTS)
 
     def stop(self) -> None:
         """End the server and wait until it is gone."""
@@ -110,11 +120,7 @@ class EmbeddedServer:
 def _serve(port: int) -> None:
     import uvicorn
 
-    def leave_with_parent() -> None:
-        sys.stdin.buffer.read()
-        os._exit(0)
-
-    threading.Thread(target=leave_with_parent, daemon=True).start()
+    on_stdin(leave)
     uvicorn.run(
         "prefect.server.api.server:create_app", factory=True, host="127.0.0.1", port=port, log_level="error", lifespan="on"
     )

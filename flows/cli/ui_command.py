@@ -113,14 +113,17 @@ def _wait_for(link: str, server: ChildCommand) -> None:
     while time.monotonic() < deadline:
         if not server.alive:
             raise UserError(
-                f"the server of {link} ended while it started", hint="see the logs folder of the home, or try another --port"
+                f"the server of {link} does not start",
+                path=server.log.path,
+                found=f"the end of its log:\n{server.log.last_lines()}",
+                hint="fix what the log says, or try another --port",
             )
         try:
             with urllib.request.urlopen(link, timeout=2):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    raise UserError(f"{link} did not answer within {START_TIMEOUT_SECONDS:.0f} s", hint="see the logs folder of the home")
+    raise UserError(f"{link} did not answer within {START_TIMEOUT_SECONDS:.0f} s", path=server.log.path, hint="see this log")
 
 
 def _wait() -> None:

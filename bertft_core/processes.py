@@ -1,0 +1,85 @@
+"""Child processes of ours: nothing in the current folder shadows their modules, and they are gone when their parent is.
+
+`python -m MODULE` puts the current folder first on the path, where somebody's own `flows.py`, `types.py` or `torch/` would be
+imported instead. A child is started with `-P`, without the current folder in PYTHONPATH, and with our packages imported before
+anything else: by this file, run as a script.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import runpy
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The folder that holds our packages."""
+PACKAGES = ("bertft_core", "tasks", "flows")
+N_LOG_LINES = 8
+
+
+def module_command(module: str, *words: str) -> list[str]:
+    """The command that runs one of our modules, to be started in `child_environment()`."""
+    return [sys.executable, "-P", __file__, module, *words]
+
+
+def run_module(module: str) -> None:
+    """Run one of our modules as `__main__`; our packages are those beside this file, whatever else the path holds."""
+    sys.path.insert(0, str(ROOT))
+    for package in PACKAGES:
+        importlib.import_module(package)
+    sys.path.remove(str(ROOT))
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def child_environment(more: dict[str, str] | None = None) -> dict[str, str]:
+    """Our environment and `more`, for children and grandchildren that do not import from the current folder."""
+    environment = os.environ | (more or {}) | {"PYTHONSAFEPATH": "1"}
+    environment["PYTHONPATH"] = without_current_folder(environment.get("PYTHONPATH", ""))
+    return environment
+
+
+def without_current_folder(python_path: str) -> str:
+    """PYTHONPATH without empty and relative entries and without the current folder itself."""
+    here = Path.cwd()
+    kept = [entry for entry in python_path.split(os.pathsep) if os.path.isabs(entry) and Path(entry).resolve() != here]  # noqa: PTH117
+    return os.pathsep.join(kept)
+
+
+def on_stdin(at_end: Callable[[], object], on_line: Callable[[str], object] = len) -> None:
+    """Read stdin in a thread: `on_line` gets each line, and `at_end` is called when the parent, which holds it, is gone."""
+
+    def read() -> None:
+        for line in sys.stdin:
+            on_line(line)
+        at_end()
+
+    threading.Thread(target=read, daemon=True).start()
+
+
+def leave() -> None:
+    """End this process at once, wherever its main thread is."""
+    os._exit(0)
+
+
+class ChildLog:
+    """The log file of a child, from where it stood when the child was started."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._start = path.stat().st_size if path.exists() else 0
+
+    def last_lines(self, n: int = N_LOG_LINES) -> str:
+        """The last lines that the child wrote, blank ones left out; a sentence in their place where it wrote none."""
+        with self.path.open("rb") as file:
+            file.seek(self._start)
+            lines = [line.rstrip() for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        return "\n".join(lines[-n:]) or "nothing in its log"
+
+
+if __name__ == "__main__":
+    run_module(sys.argv.pop(1))
