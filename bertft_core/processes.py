@@ -75,9 +75,8 @@ class ChildLog:
 
     def last_lines(self, n: int = N_LOG_LINES) -> str:
         """The last lines that the child wrote, blank ones left out; a sentence in their place where it wrote none."""
-        with self.path.open("rb") as file:
-            file.seek(self._start)
-            lines = [line.rstrip() for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        content = self.path.read_bytes()[self._start :] if self.path.exists() else b""
+        lines = [line.rstrip() for line in content.decode("utf-8", "replace").splitlines() if line.strip()]
         return "\n".join(lines[-n:]) or "nothing in its log"
 
 

@@ -50,10 +50,19 @@ def test_a_killed_server_is_started_again_and_a_stopped_one_is_not(server_of):
     assert len(started) == 3
 
 
-def test_a_server_that_never_starts_is_told_with_its_log(server_of, tmp_path):
+def test_a_server_that_exits_while_it_starts_is_reported_at_once_with_its_log(server_of, tmp_path):
     server, started = server_of("raise SystemExit(3)")
-    with pytest.raises(UserError, match="does not start") as told:
+    (tmp_path / "server.log").write_text("no module named uvicorn\n")
+    with pytest.raises(UserError, match="does not start") as raised:
         server.wait_until_ready()
-    assert told.value.found == "it ended with code 3"
-    assert told.value.path == str(tmp_path / "server.log")
+    assert raised.value.path == str(tmp_path / "server.log")
+    assert "code 3" in raised.value.found
+    assert "no module named uvicorn" in raised.value.found
+    assert len(started) == 1
+
+
+def test_a_server_that_is_killed_again_and_again_is_given_up(server_of):
+    server, started = server_of("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(UserError, match="does not start"):
+        server.wait_until_ready()
     assert len(started) == MAX_RESTARTS + 1
