@@ -29,8 +29,8 @@ import psutil
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # as a script it finds its neighbours like this
 from benchmarks.facts import machine_facts
-from tests.flows.aftermath import differences, misloggings, no_run_is_left_running
-from tests.flows.studies import Started, TinyStudy, clean_environment, write_shared
+from tests.helpers.store_checks import differences, misloggings, no_run_is_left_running
+from tests.helpers.study_commands import Started, TinyStudy, clean_environment, write_shared
 
 PLACES = ("command", "worker", "server")
 STUDY: dict[str, Any] = {

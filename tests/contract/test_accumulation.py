@@ -14,8 +14,8 @@ from bertft_core.heads.loss_shapes import LossShape
 from bertft_core.records import RunSpec
 from bertft_core.training.determinism import masking_draw
 from tests.contract.test_strategies_everywhere import HEADS
-from tests.strategies import SETTINGS, started, with_strategies
-from tests.studies import tiny_spec
+from tests.helpers.every_strategy import SETTINGS, started, with_strategies
+from tests.helpers.tiny_studies import tiny_spec
 
 SHAPES = ("class_weights", "focal_loss", "label_smoothing")
 

@@ -19,8 +19,8 @@ from bertft_core.training.certificate_runs import BY_VALIDATION, Carried, reseed
 from bertft_core.training.run import train_run
 from flows.cli.certify import certify, chosen_for_certificate, judged
 from tests.contract.test_strategies_everywhere import HEADS
-from tests.strategies import SETTINGS, lopsided_study, with_strategies
-from tests.studies import tiny_spec, tiny_study, with_training
+from tests.helpers.every_strategy import SETTINGS, lopsided_study, with_strategies
+from tests.helpers.tiny_studies import tiny_spec, tiny_study, with_training
 
 JUDGED = [name for name, check in CHECKS.items() if check.judge is not None]
 

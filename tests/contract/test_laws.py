@@ -24,7 +24,7 @@ from bertft_core.training.checkpoint import POSITION, TENSORS
 from bertft_core.training.run import train_run
 from bertft_core.training.slots import Slots, WorkerDied
 from bertft_core.training.step_plan import StepPlan
-from tests.studies import tiny_spec, tiny_study
+from tests.helpers.tiny_studies import tiny_spec, tiny_study
 
 TIMES = {"started_at", "ended_at", "train_seconds", "evaluate_seconds", "examples_per_second", "peak_memory_bytes", "environment"}
 RESUMABLE = {"epochs": 4, "evaluate_every_steps": 3, "evaluate_every_epochs": None}

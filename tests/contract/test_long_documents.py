@@ -18,7 +18,7 @@ from bertft_core.metrics.prediction_columns import matrix
 from bertft_core.storage.predictions import read_predictions
 from bertft_core.training import microbatching
 from bertft_core.training.run import train_run
-from tests.studies import long_study, tiny_spec, with_training
+from tests.helpers.tiny_studies import long_study, tiny_spec, with_training
 
 RESUMABLE = {"epochs": 2, "evaluate_every_steps": 4, "evaluate_every_epochs": None}
 

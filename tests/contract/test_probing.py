@@ -23,8 +23,8 @@ from bertft_core.training.probing.mlm_forgetting import Mixed, masked_lm, masked
 from bertft_core.training.probing.run_probes import probe_run
 from bertft_core.training.probing.similarity import mean_states, similarity, spread
 from bertft_core.training.run import train_run
-from tests.encoders import KINDS, tiny_encoder
-from tests.studies import tiny_spec, tiny_study
+from tests.helpers.tiny_encoders import KINDS, tiny_encoder
+from tests.helpers.tiny_studies import tiny_spec, tiny_study
 
 CPU = torch.device("cpu")
 NAMES = ["embeddings", "layer 0", "layer 1"]

@@ -24,8 +24,8 @@ from bertft_core.training.run import train_run
 from bertft_core.training.step_plan import StepPlan
 from tests.contract.test_laws import interrupted, result_in
 from tests.contract.test_trainer_parity import N_STEPS, OwnOrder, our_steps
-from tests.encoders import KINDS
-from tests.studies import tiny_questions, tiny_spec
+from tests.helpers.tiny_encoders import KINDS
+from tests.helpers.tiny_studies import tiny_questions, tiny_spec
 
 
 @pytest.fixture(scope="module")

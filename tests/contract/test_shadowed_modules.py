@@ -14,7 +14,7 @@ from bertft_core.training.slots import Worker
 from flows.cli.child_process import ChildCommand
 from flows.cli.embedded_server import EmbeddedServer
 from tasks.guard import Guard
-from tests.records import make_study
+from tests.helpers.small_records import make_study
 
 SHADOWED = ("flows", "tasks", "types", "random", "torch")
 
@@ -105,7 +105,7 @@ def test_a_worker_that_cannot_start_says_why(ready, tmp_path, monkeypatch):
     """At once and as a mistake to fix; one that was ready and exits costs its run only."""
     from bertft_core.config import UserError
     from bertft_core.training import slots
-    from tests.records import make_card, make_spec
+    from tests.helpers.small_records import make_card, make_spec
 
     code = f"import sys; print('{{\"kind\": \"ready\"}}' if {ready} else '', flush=True); sys.exit('libgomp is missing')"
     monkeypatch.setattr(slots, "module_command", lambda module: [sys.executable, "-c", code])

@@ -20,9 +20,9 @@ from bertft_core.storage.predictions import read_predictions
 from bertft_core.strategies import STRATEGIES
 from bertft_core.strategies.architecture import ARCHITECTURES
 from bertft_core.training.run import train_run
-from tests.encoders import KINDS as FAMILIES
-from tests.strategies import SETTINGS, lopsided_study, started, with_strategies
-from tests.studies import tiny_questions, tiny_spec, tiny_study, tiny_tagged_study
+from tests.helpers.every_strategy import SETTINGS, lopsided_study, started, with_strategies
+from tests.helpers.tiny_encoders import KINDS as FAMILIES
+from tests.helpers.tiny_studies import tiny_questions, tiny_spec, tiny_study, tiny_tagged_study
 
 HEADS = {
     "classification": lopsided_study,

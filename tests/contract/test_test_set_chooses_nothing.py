@@ -19,8 +19,8 @@ from bertft_core.storage.predictions import read_predictions, write_predictions
 from bertft_core.storage.retention import kept_digests
 from bertft_core.sweep.trial_rules import score_so_far, trial_outcome
 from bertft_core.training.run import train_run
-from tests.records import make_card, make_record, make_study
-from tests.studies import tiny_questions, tiny_spec, tiny_study
+from tests.helpers.small_records import make_card, make_record, make_study
+from tests.helpers.tiny_studies import tiny_questions, tiny_spec, tiny_study
 
 STOPPING = {"strategies": [{"kind": "early_stopping", "patience": 2}]}
 ARMS = {"full": {}, "wide": {"batch_size": 32}}

@@ -19,7 +19,7 @@ from bertft_core.records import RunSpec
 from bertft_core.training.determinism import init_stream
 from bertft_core.training.run import train_run
 from bertft_core.training.step_plan import StepPlan
-from tests.studies import tiny_spec, tiny_study
+from tests.helpers.tiny_studies import tiny_spec, tiny_study
 
 N_STEPS = 20
 

@@ -22,7 +22,7 @@ from bertft_core.records import RunRecord, RunSpec
 from bertft_core.records.probe_record import ProbeRecord
 from bertft_core.storage.study_dir import read_record
 from bertft_core.training.slots import RunFailed, Slots, SlotsClosing, WorkerDied
-from tests.studies import tiny_spec, tiny_study, with_training
+from tests.helpers.tiny_studies import tiny_spec, tiny_study, with_training
 
 NOISE = """
     import os, sys, threading, time

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bertft_core.config.head_settings import HeadConfig
 from bertft_core.config.yaml_text import read_value
-from tests.docs.keys import SECTION, models_in, study_keys
+from tests.helpers.config_keys import SECTION, models_in, study_keys
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "configuration.md"
 ROW = re.compile(r"^\| `([^`]+)` \| (?:`([^`]*)`|(required|section)?) ?\|", re.MULTILINE)

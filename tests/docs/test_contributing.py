@@ -27,9 +27,9 @@ from bertft_core.records.list_columns import matrix_column
 from bertft_core.strategies import STRATEGIES
 from bertft_core.training.prediction_output import ANSWERS
 from tasks.tracking.mlflow_model import MODEL_CLASSES, PIPELINES
-from tests.docs.keys import models_in
-from tests.docs.markdown import ROOT, blocks
-from tests.strategies import ACTIVE, NEUTRAL
+from tests.helpers.config_keys import models_in
+from tests.helpers.markdown import ROOT, blocks
+from tests.helpers.every_strategy import ACTIVE, NEUTRAL
 
 Step = tuple[str, Callable[[str], bool]]
 """A file or table that the step in CONTRIBUTING names, and whether a kind has taken the step."""
@@ -119,7 +119,7 @@ STEPS: dict[str, tuple[Step, Step, Step, Step]] = {
     "strategy": (
         ("bertft_core/config/strategy_settings.py", in_config("strategy", "kind")),
         ("`STRATEGIES`", has_strategy),
-        ("`NEUTRAL` and `ACTIVE` of `tests/strategies.py`", lambda kind: kind in NEUTRAL and kind in ACTIVE),
+        ("`NEUTRAL` and `ACTIVE` of `tests/helpers/every_strategy.py`", lambda kind: kind in NEUTRAL and kind in ACTIVE),
         ("docs/guides/configuration.md", has_row("arms.*.strategies[].kind")),
     ),
     "head": (

@@ -18,7 +18,7 @@ from bertft_core.data.bundled import BUNDLED
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.data.readers import ENDINGS, READERS
 from bertft_core.data.sources import HEAD_OF_FORMAT, read_splits
-from tests.docs.markdown import ROOT, Block, blocks
+from tests.helpers.markdown import ROOT, Block, blocks
 
 GUIDE = ROOT / "docs" / "guides" / "your-data.md"
 TEXT = GUIDE.read_text(encoding="utf-8")

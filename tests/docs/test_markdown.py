@@ -12,7 +12,7 @@ import yaml
 
 from bertft_core.config import StudyConfig, load_study, parse_study
 from bertft_core.config.yaml_text import read_yaml
-from tests.docs.markdown import FENCE, ROOT, Block, blocks, documents
+from tests.helpers.markdown import FENCE, ROOT, Block, blocks, documents
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 MINIMAL = {"name": "minimal", "data": {"source": "bundled", "name": "reviews"}, "arms": {"full": {}}}

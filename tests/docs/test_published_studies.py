@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bertft_core.config import load_study
-from tests.docs.markdown import ROOT
+from tests.helpers.markdown import ROOT
 
 GUIDES = ROOT / "docs" / "guides"
 GUIDE = (GUIDES / "published-studies.md").read_text(encoding="utf-8")

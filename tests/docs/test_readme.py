@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from flows.cli.app import app
-from tests.docs.markdown import ROOT, Block, blocks
+from tests.helpers.markdown import ROOT, Block, blocks
 
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 BIN = Path(sys.executable).parent

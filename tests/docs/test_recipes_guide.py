@@ -9,7 +9,7 @@ from bertft_core.evaluation.diagnosis.diagnose_study import CHECKS
 from bertft_core.recipes import column_names
 from bertft_core.recipes.size_bands import BANDS
 from bertft_core.recipes.study_yaml import number
-from tests.docs.markdown import ROOT
+from tests.helpers.markdown import ROOT
 
 GUIDE = (ROOT / "docs" / "guides" / "recipes.md").read_text(encoding="utf-8")
 

@@ -10,7 +10,7 @@ from bertft_core.evaluation.run_diff.environment_diff import DECIDING_PACKAGES
 from bertft_core.records.verification_record import VerdictFinding, RunVerdict, Verdict
 from bertft_core.training.certificate_runs import N_STEPS
 from tasks.tracking.verdicts import run_tags
-from tests.docs.markdown import ROOT
+from tests.helpers.markdown import ROOT
 
 GUIDE = (ROOT / "docs" / "guides" / "reproducibility.md").read_text(encoding="utf-8")
 

@@ -15,7 +15,7 @@ import pytest
 from bertft_core import __version__
 from bertft_core.config import UserError, load_study
 from bertft_core.config.ready_studies import READY_DIR, config_path, ready_names
-from tests.docs.markdown import ROOT
+from tests.helpers.markdown import ROOT
 
 SOURCES = ("bertft_core", "flows", "tasks", "configs", "pyproject.toml", "README.md", "LICENSE")
 

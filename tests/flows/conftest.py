@@ -11,7 +11,7 @@ import pytest
 
 from flows.cli.embedded_server import EmbeddedServer
 from tasks.quiet_environment import SETTINGS
-from tests.flows.studies import WHOLE, TinyStudy, clean_environment, write_shared
+from tests.helpers.study_commands import WHOLE, TinyStudy, clean_environment, write_shared
 
 NewStudy = Callable[..., TinyStudy]
 

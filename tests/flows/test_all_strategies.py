@@ -13,8 +13,8 @@ from bertft_core.config.strategy_settings import KINDS
 from bertft_core.records import StudySummary
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import read_record
-from tests.docs.markdown import ROOT
-from tests.encoders import tiny_encoder
+from tests.helpers.markdown import ROOT
+from tests.helpers.tiny_encoders import tiny_encoder
 
 CONFIG = ROOT / "configs" / "debug" / "all_strategies.yaml"
 

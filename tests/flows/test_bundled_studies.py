@@ -11,8 +11,8 @@ from bertft_core.config import load_study
 from bertft_core.records import StudySummary
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import read_record
-from tests.docs.markdown import ROOT
-from tests.flows.studies import clean_environment
+from tests.helpers.markdown import ROOT
+from tests.helpers.study_commands import clean_environment
 
 STUDIES = ("topics", "pairs", "ratings", "entities", "questions", "manuals_mlm")
 

@@ -18,7 +18,7 @@ from bertft_core.report.text_table import result_table
 from bertft_core.storage.predictions import read_predictions
 from bertft_core.storage.study_dir import write_record
 from flows.cli.embedded_server import free_port
-from tests.flows.studies import FEATURES, SEARCH, Started, TinyStudy, clean_environment, run_several, still_alive
+from tests.helpers.study_commands import FEATURES, SEARCH, Started, TinyStudy, clean_environment, run_several, still_alive
 
 TITLES = {"MLflow: the study": "MLflow", "Prefect: flow runs": "Prefect", "Optuna: tiny full": "Optuna"}
 """Link → a word of its page."""

@@ -7,7 +7,7 @@ import shutil
 
 from bertft_core.records.comparison_record import Comparison
 from bertft_core.storage.study_dir import read_record
-from tests.flows.studies import run_several
+from tests.helpers.study_commands import run_several
 
 
 def test_a_finished_study_says_in_summary_and_command_why_two_seeds_are_not_compared(finished, shared, tmp_path):

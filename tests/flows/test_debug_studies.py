@@ -14,8 +14,8 @@ from bertft_core.config import StudyConfig, load_study
 from bertft_core.records import RunRecord, StudySummary
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import read_record
-from tests.docs.markdown import ROOT
-from tests.flows.studies import Ended, run_several
+from tests.helpers.markdown import ROOT
+from tests.helpers.study_commands import Ended, run_several
 
 DEBUG = ROOT / "configs" / "debug"
 NAMES = ("crossed", "adaptive", "start_many")

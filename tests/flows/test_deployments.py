@@ -14,8 +14,8 @@ from mlflow.entities import Run
 
 from flows.cli.app import USER_MUST_ACT
 from flows.cli.embedded_server import free_port
-from tests.flows.serving import ROOT, Served, until, write_files_of_guide
-from tests.flows.studies import still_alive, study_values
+from tests.helpers.served_flows import ROOT, Served, until, write_files_of_guide
+from tests.helpers.study_commands import still_alive, study_values
 
 CONFIG = ROOT / "configs" / "debug" / "reviews.yaml"
 STUDY = "debug-reviews"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.studies import LONG, TinyStudy
+from tests.helpers.study_commands import LONG, TinyStudy
 
 ONE_SLOT = {"device": "cpu", "slots": 1, "checkpoint_every_seconds": 0.1}
 
@@ -27,7 +27,7 @@ def on_small_disk(new_study) -> Iterator[TinyStudy]:
     study.home.rename(content)
     study.home.mkdir()
     if os.getuid() != 0 or not mount("-t", "tmpfs", "-o", "size=32m", "tmpfs", str(study.home)):
-        pytest.skip("only root can mount a small disk; tests/unit/test_disk.py does without")
+        pytest.skip("only root can mount a small disk; tests/unit/test_disk_errors.py does without")
     try:
         shutil.copytree(content, study.home, dirs_exist_ok=True)
         yield study
@@ -44,7 +44,7 @@ def fill(path: Path) -> None:
             pass
 
 
-@pytest.mark.slow  # what it costs is a disk and three commands; tests/unit/test_disk.py has the errors without
+@pytest.mark.slow  # what it costs is a disk and three commands; tests/unit/test_disk_errors.py has the errors without
 def test_a_full_disk_stops_the_study_with_one_message_and_the_same_command_goes_on(on_small_disk):
     study = on_small_disk
     started = study.start()

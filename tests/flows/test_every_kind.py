@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from bertft_core.config.head_settings import HEAD_CONFIGS
 from bertft_core.storage.predictions import read_predictions
 from tasks.tracking.mlflow_model import MODEL_CLASSES
-from tests.flows.studies import SEARCH, TinyStudy
+from tests.helpers.study_commands import SEARCH, TinyStudy
 
 FEW = {"train": 20, "validation": 10, "test": 10}
 MULTI_LABEL = {"text": "text", "label": "labels"}

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import kill_study
 from benchmarks.kill_study import Kills, page, table
-from tests.flows.aftermath import differences, misloggings
+from tests.helpers.store_checks import differences, misloggings
 
 
 def spent(n_kills: int, seed: int, directory) -> Kills:

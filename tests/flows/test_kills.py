@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from tests.flows.aftermath import all_statuses, differences, misloggings, no_run_is_left_running
-from tests.flows.studies import LONG, SEARCH, TinyStudy, clean_environment, still_alive
+from tests.helpers.store_checks import all_statuses, differences, misloggings, no_run_is_left_running
+from tests.helpers.study_commands import LONG, SEARCH, TinyStudy, clean_environment, still_alive
 
 ONE_SLOT = {"device": "cpu", "slots": 1, "checkpoint_every_seconds": 0.1}
 

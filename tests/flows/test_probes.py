@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from bertft_core.evaluation.model_probes import NO_MODEL
-from tests.encoders import tiny_encoder
-from tests.flows.studies import FEATURES, TinyStudy
+from tests.helpers.study_commands import FEATURES, TinyStudy
+from tests.helpers.tiny_encoders import tiny_encoder
 
 PROBES = {"masked_lm": {"n_texts": 4}, "similarity": {"n_texts": 8}, "gradients": {"steps": 4}}
 

@@ -8,7 +8,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tests.flows.studies import LONG, SEARCH, TinyStudy
+from tests.helpers.study_commands import LONG, SEARCH, TinyStudy
 
 ONE_SLOT = {"device": "cpu", "slots": 1, "checkpoint_every_seconds": 0.1}
 

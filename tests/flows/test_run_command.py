@@ -13,7 +13,7 @@ from bertft_core.report.text_table import result_table
 from bertft_core.storage.study_dir import checked_record, write_record
 from flows.cli.app import app
 from tasks.process_identity import Owner
-from tests.flows.studies import FEATURES, TinyStudy, clean_environment, run_several
+from tests.helpers.study_commands import FEATURES, TinyStudy, clean_environment, run_several
 
 COMMANDS = ("run", "plan", "check-data", "status", "repair", "clean", "show", "report", "ui", "announce")
 LINE = re.compile(r"\[\d+:\d\d\] (?P<stage>[a-z ]+?)( · (?P<done>\d+)/(?P<planned>\d+) runs)?( · .*)?")

@@ -23,7 +23,7 @@ from tasks.tracking.mlflow_store import repair_killed_runs
 from tasks.tracking.run_log import RunLog
 from tasks.tracking.study_log import StudyLog
 from tasks.tracking.tracker import Tracker
-from tests.records import make_card, make_record, make_spec, make_study, make_sweep
+from tests.helpers.small_records import make_card, make_record, make_spec, make_study, make_sweep
 
 
 class Home:

@@ -22,8 +22,8 @@ from tasks.tracking.store_consistency import damages, inconsistencies, repair_he
 from tasks.tracking.study_log import StudyLog
 from tasks.tracking.tracker import Tracker
 from tasks.tracking.verdicts import open_existing
-from tests.encoders import tiny_encoder
-from tests.records import make_card, make_record, make_spec, make_study
+from tests.helpers.small_records import make_card, make_record, make_spec, make_study
+from tests.helpers.tiny_encoders import tiny_encoder
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 
 from tasks.tracking.mlflow_store import runs_where
-from tests.flows.studies import TinyStudy, clean_environment
+from tests.helpers.study_commands import TinyStudy, clean_environment
 
 AWAY = "http://127.0.0.1:9"
 """Nobody listens there."""

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from bertft_core.records import RunRecord
 from bertft_core.storage.study_dir import write_record
 from bertft_core.storage.verification_file import read_verification
-from tests.flows.studies import Ended, TinyStudy, run_several
+from tests.helpers.study_commands import Ended, TinyStudy, run_several
 
 ARMS = {"features": {"strategies": [{"kind": "feature_extraction"}]}, "full": {}}
 

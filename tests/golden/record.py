@@ -17,7 +17,7 @@ import torch
 from bertft_core.storage.study_dir import write_atomically
 from bertft_core.training.environment import read_environment
 from bertft_core.training.run import train_run
-from tests.studies import tiny_spec, tiny_study
+from tests.helpers.tiny_studies import tiny_spec, tiny_study
 
 GOLDEN_PATH = Path(__file__).with_name("tiny_bert.json")
 N_STEPS = 12

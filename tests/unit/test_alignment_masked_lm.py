@@ -21,7 +21,7 @@ from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.masking import Vocabulary, fixed_masks
 from bertft_core.records import DatasetCard
-from tests.encoders import tiny_encoder
+from tests.helpers.tiny_encoders import tiny_encoder
 
 TEXT = "the film was good\nand the food\n\n \nit was bad, never boring\n\n\na lovely end\n"
 PARAGRAPHS = ["the film was good\nand the food", "it was bad, never boring", "a lovely end"]

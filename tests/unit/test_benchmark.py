@@ -32,7 +32,7 @@ from benchmarks.timing import busiest_slot, first_step_at
 from bertft_core.config import UserError, parse_study
 from bertft_core.records import RunRecord
 from bertft_core.training.optimizer import n_warmup_steps
-from tests.records import make_card, make_spec, make_study
+from tests.helpers.small_records import make_card, make_spec, make_study
 
 WORDS = [f"{a}{b}{c}" for a in "abcdefghijklm" for b in "aeiouxyzwvtsr" for c in "nopqrstuvwxyz"]
 TRAINER = Figures(

@@ -17,7 +17,7 @@ from bertft_core.storage.study_dir import write_record
 from bertft_core.training import run as run_module
 from bertft_core.training import worker
 from bertft_core.training.slots import RunFailed, Slots
-from tests.records import make_card, make_study
+from tests.helpers.small_records import make_card, make_study
 
 ASSERT = "CUDA error: device-side assert triggered\nCUDA kernel errors might be asynchronously reported at some other API call"
 FAKE_WORKER = """\

@@ -7,7 +7,7 @@ import pytest
 from bertft_core.config.head_settings import HEAD_CONFIGS, TokenClassificationHead
 from bertft_core.metrics import METRICS
 from bertft_core.metrics.categories import MAKERS, categories
-from tests.records import classified
+from tests.helpers.small_records import classified
 from tests.unit.test_ensembles import BIO, asked, log, multi_labelled, numbered, tagged
 
 

@@ -17,7 +17,7 @@ from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import write_record
 from flows.cli.app import main
 from flows.cli.find_study import find_study
-from tests.records import make_card, make_record, make_study
+from tests.helpers.small_records import make_card, make_record, make_study
 
 GONE = 2**22 + 1
 """No process has this id."""

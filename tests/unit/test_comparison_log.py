@@ -22,8 +22,8 @@ from tasks.tracking.comparison_log import comparison_metrics, comparison_tags, l
 from tasks.tracking.logged_studies import fetch_study
 from tasks.tracking.mlflow_runs import MlflowRuns
 from tasks.tracking.mlflow_store import open_store, runs_where
-from tests.compared import make_results
-from tests.records import make_card
+from tests.helpers.evaluated_studies import make_results
+from tests.helpers.small_records import make_card
 
 LOW, HIGH = [0.60, 0.61, 0.62, 0.60], [0.85, 0.86, 0.85, 0.87]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.configs import STUDY, changed, load, refusal
+from tests.helpers.small_configs import STUDY, changed, load, refusal
 
 RANGE = "learning_rate: {low: 1e-5, high: 1e-3, log: true}"
 DATA = "{source: bundled, name: reviews}"

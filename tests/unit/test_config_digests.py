@@ -12,7 +12,7 @@ from bertft_core.config import StudyConfig, parse_study
 from bertft_core.config.base import canonical_json, digest_of
 from bertft_core.records import RunSpec
 from bertft_core.records.run_spec import LEFT_OUT_OF_DIGEST
-from tests.records import make_card, make_spec, make_study
+from tests.helpers.small_records import make_card, make_spec, make_study
 
 BASE = {"name": "s", "data": {"source": "bundled", "name": "reviews"}, "arms": {"full": {}}}
 

@@ -10,7 +10,7 @@ import pytest
 from bertft_core.config import UserError, load_study
 from bertft_core.config.strategy_settings import KINDS
 from bertft_core.config.training_settings import TrainingConfig
-from tests.configs import STUDY, changed, refusal
+from tests.helpers.small_configs import STUDY, changed, refusal
 
 DATA = "{source: bundled, name: reviews}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.configs import STUDY, changed, load, refusal
+from tests.helpers.small_configs import STUDY, changed, load, refusal
 
 
 def test_a_value_is_read_as_yaml(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from bertft_core.config import UserError, load_study
 from bertft_core.config.yaml_text import read_value, read_yaml
-from tests.configs import STUDY, changed, load, refusal
+from tests.helpers.small_configs import STUDY, changed, load, refusal
 
 
 @pytest.mark.parametrize(

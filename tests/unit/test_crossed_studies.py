@@ -11,8 +11,8 @@ from bertft_core.report.prose import study_text
 from bertft_core.report.text_table import result_table
 from bertft_core.statistics.crossed_mean import crossed_mean, crossed_sd_interval
 from bertft_core.statistics.mean_intervals import t_interval
-from tests.compared import make_results
-from tests.records import make_card
+from tests.helpers.evaluated_studies import make_results
+from tests.helpers.small_records import make_card
 
 PLACES = [(i, j) for i in range(3) for j in range(3)]
 LOW = [0.50, 0.52, 0.51, 0.60, 0.62, 0.60, 0.55, 0.56, 0.57]

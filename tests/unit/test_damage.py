@@ -18,9 +18,9 @@ from bertft_core.sweep.journal_file import problem_of
 from bertft_core.sweep.trial_journal import TrialJournal, let_wait, states_of
 from tasks.study_session import is_reusable
 from tasks.tracking.store_consistency import damages
-from tests.records import make_card, make_record, make_spec, make_study
-from tests.searches import finish, make_search, rows, train_batch
-from tests.studies import tiny_study
+from tests.helpers.made_up_searches import finish, make_search, rows, train_batch
+from tests.helpers.small_records import make_card, make_record, make_spec, make_study
+from tests.helpers.tiny_studies import tiny_study
 
 
 @pytest.fixture(autouse=True, scope="module")

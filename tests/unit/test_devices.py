@@ -12,8 +12,8 @@ from bertft_core.training.devices import refuse_absent_gpu, visible_gpus
 from flows.cli.app import main
 from flows.cli.plan_command import print_plan
 from tasks.early_workers import early_workers, take_workers
-from tests.records import make_card, make_study
-from tests.studies import tiny_study
+from tests.helpers.small_records import make_card, make_study
+from tests.helpers.tiny_studies import tiny_study
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,8 @@ from bertft_core.records import DataFinding, Difference, Evaluation
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import write_record
 from flows.cli.diagnose_command import diagnose_command
-from tests.records import make_card, make_record, make_study, make_sweep
-from tests.studies import tiny_study, tiny_tagged_study
+from tests.helpers.small_records import make_card, make_record, make_study, make_sweep
+from tests.helpers.tiny_studies import tiny_study, tiny_tagged_study
 
 GOOD = {"features": [0.6, 0.61, 0.62, 0.6, 0.61], "full": [0.8, 0.81, 0.82, 0.8, 0.81]}
 ARMS = {"features": {"strategies": [{"kind": "feature_extraction"}], "learning_rate": 1e-3}, "full": {"learning_rate": 1e-4}}

@@ -27,7 +27,7 @@ from bertft_core.training.cost_estimate import CostEstimator
 from bertft_core.training.determinism import init_stream
 from bertft_core.training.run import train_run
 from tasks.keep_models import kept_digests
-from tests.studies import tiny_spec, tiny_study
+from tests.helpers.tiny_studies import tiny_spec, tiny_study
 
 ARMS = {"slow": {"learning_rate": 1e-5}, "quick": {}, "like_quick": {"adam_epsilon": 1e-9}}
 

@@ -8,7 +8,7 @@ from bertft_core.evaluation.summarize import summarize
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import write_record
 from tasks.early_workers import early_workers, take_workers
-from tests.records import make_card, make_study
+from tests.helpers.small_records import make_card, make_study
 
 
 def child_pids() -> set[int]:

@@ -14,7 +14,7 @@ from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import write_predictions
 from bertft_core.storage.study_dir import checked_record
 from tasks.tracking.mlflow_content import summary_metrics
-from tests.records import classified, make_card, make_record, make_spec, make_study
+from tests.helpers.small_records import classified, make_card, make_record, make_spec, make_study
 from tests.unit.test_ensembles import asked
 
 KEY = "best/test/accuracy"

@@ -11,7 +11,7 @@ from bertft_core.metrics import METRICS
 from bertft_core.metrics.ensembles import ENSEMBLES, combined
 from bertft_core.metrics.question_answering import predicted_texts
 from bertft_core.records.list_columns import matrix_column, ragged_column
-from tests.records import classified
+from tests.helpers.small_records import classified
 
 BIO = ("O", "B-X", "I-X")
 CANDIDATES = pa.list_(pa.struct([("text", pa.string()), ("start", pa.int32()), ("end", pa.int32()), ("score", pa.float32())]))

@@ -22,8 +22,8 @@ from bertft_core.masking import Vocabulary
 from bertft_core.training.determinism import configure, init_stream, masking_draw
 from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.packing import PACKABLE
-from tests.encoders import KINDS
-from tests.studies import tiny_study
+from tests.helpers.tiny_encoders import KINDS
+from tests.helpers.tiny_studies import tiny_study
 
 CPU = torch.device("cpu")
 HEAD = MaskedLMHead()

@@ -12,8 +12,8 @@ from pyarrow import parquet
 
 from bertft_core.config.encoder_settings import DEFAULT_CHECKPOINT, DEFAULT_REVISION, EncoderConfig
 from bertft_core.data.encoder_files import resolve_encoder
-from tests.encoders import tiny_encoder
-from tests.hub import Hub, serve_hub
+from tests.helpers.hub_server import Hub, serve_hub
+from tests.helpers.tiny_encoders import tiny_encoder
 
 COMMIT, DATA_COMMIT = "c" * 40, "d" * 40
 FIND_ENCODER = """

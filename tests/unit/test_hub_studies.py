@@ -13,9 +13,9 @@ import pytest
 
 from bertft_core.config import load_study
 from bertft_core.records import DatasetCard
-from tests.encoders import tiny_encoder
-from tests.hub import serve_hub
-from tests.hub_data import CONLL_TAGS, GLUE, REPOSITORIES, TEXTS, UPOS, WNUT_TAGS, N
+from tests.helpers.hub_data_sets import CONLL_TAGS, GLUE, REPOSITORIES, TEXTS, UPOS, WNUT_TAGS, N
+from tests.helpers.hub_server import serve_hub
+from tests.helpers.tiny_encoders import tiny_encoder
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 STUDIES = {path.relative_to(CONFIGS).with_suffix("").as_posix(): load_study(path) for path in sorted(CONFIGS.rglob("*.yaml"))}

@@ -13,8 +13,8 @@ from bertft_core.strategies.class_weights import balanced, effective_number, neg
 from bertft_core.strategies.oversampling import n_more
 from bertft_core.strategies.stratified_batches import stratified
 from bertft_core.training.cost_estimate import planned_steps
-from tests.strategies import lopsided_study, started, with_strategies
-from tests.studies import tiny_questions, tiny_spec, tiny_study, tiny_tagged_study
+from tests.helpers.every_strategy import lopsided_study, started, with_strategies
+from tests.helpers.tiny_studies import tiny_questions, tiny_spec, tiny_study, tiny_tagged_study
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from bertft_core.config import UserError
 from bertft_core.strategies.architecture import Architecture
 from bertft_core.training.optimizer import parameter_groups
 from bertft_core.training.run import train_run
-from tests.encoders import tiny_encoder
-from tests.strategies import lopsided_study, started, with_strategies
-from tests.studies import tiny_spec
+from tests.helpers.every_strategy import lopsided_study, started, with_strategies
+from tests.helpers.tiny_encoders import tiny_encoder
+from tests.helpers.tiny_studies import tiny_spec
 
 
 @pytest.fixture(scope="module")

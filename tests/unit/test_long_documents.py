@@ -24,8 +24,8 @@ from bertft_core.training.determinism import configure
 from bertft_core.training.frozen_features import frozen_features
 from bertft_core.training.microbatching import microbatches_of
 from bertft_core.training.model_runner import ModelRunner
-from tests.encoders import KINDS
-from tests.studies import long_study
+from tests.helpers.tiny_encoders import KINDS
+from tests.helpers.tiny_studies import long_study
 
 CPU = torch.device("cpu")
 BATCH = np.array([7, 2, 15, 6, 10, 17])

@@ -8,8 +8,8 @@ from torch import nn
 
 from bertft_core.heads.loss_shapes import PLAIN, LossShape, binary_cross_entropy_sum, cross_entropy_sum
 from bertft_core.heads.question_answering import NOT_TAUGHT
-from tests.strategies import lopsided_study, started, with_strategies
-from tests.studies import tiny_questions, tiny_spec
+from tests.helpers.every_strategy import lopsided_study, started, with_strategies
+from tests.helpers.tiny_studies import tiny_questions, tiny_spec
 
 WEIGHTS = torch.tensor([0.5, 2.0, 1.0], dtype=torch.float64)
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from bertft_core.strategies.mixout import mixed
-from tests.strategies import lopsided_study, started, with_strategies
-from tests.studies import tiny_spec, tiny_study
+from tests.helpers.every_strategy import lopsided_study, started, with_strategies
+from tests.helpers.tiny_studies import tiny_spec, tiny_study
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from bertft_core.planning.run_specs import plan_runs, plan_trial
 from bertft_core.storage import StudyDir
 from tasks.tracking import mlflow_content as content
 from tasks.tracking.store_files import MLFLOW_STATUS
-from tests.records import make_card, make_record, make_spec, make_study
+from tests.helpers.small_records import make_card, make_record, make_spec, make_study
 
 ODD_LABELS = ("très bien!", "très bien?", "50 % (or less)", "a//b", "..", "long " * 60)
 

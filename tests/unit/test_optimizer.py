@@ -17,7 +17,7 @@ from bertft_core.config.training_settings import TrainingConfig
 from bertft_core.heads import classification
 from bertft_core.strategies.plan import FinetuningPlan
 from bertft_core.training.optimizer import SCHEDULES, build_optimizer, decayed_names, learning_rate_factor, n_warmup_steps
-from tests.encoders import KINDS, tiny_encoder
+from tests.helpers.tiny_encoders import KINDS, tiny_encoder
 
 
 @pytest.fixture(scope="module", params=KINDS)

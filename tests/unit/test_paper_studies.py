@@ -7,8 +7,8 @@ import pytest
 from bertft_core.config import load_study
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.planning.run_specs import plan_runs
-from tests.docs.markdown import ROOT
-from tests.encoders import tiny_encoder
+from tests.helpers.markdown import ROOT
+from tests.helpers.tiny_encoders import tiny_encoder
 
 PAPERS = ROOT / "configs" / "papers"
 NAMES = sorted(path.stem for path in PAPERS.glob("*.yaml"))

@@ -19,7 +19,7 @@ from bertft_core.report.table_formats import (
     markdown,
     write_tables,
 )
-from tests.comparisons import CLAIMED, KEY, SCORES, make_arm, make_comparison, make_pair
+from tests.helpers.comparison_records import CLAIMED, KEY, SCORES, make_arm, make_comparison, make_pair
 
 
 def results(comparison, **changes):

@@ -22,7 +22,7 @@ from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import read_record, write_record
 from bertft_core.training.run import train_run
 from flows.cli.app import main
-from tests.studies import tiny_study
+from tests.helpers.tiny_studies import tiny_study
 
 TEXTS = "good film\nthe food was bad, and the end was never good\n"
 

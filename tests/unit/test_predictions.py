@@ -7,7 +7,7 @@ import pytest
 from bertft_core.metrics.prediction_columns import matrix, ragged, vector
 from bertft_core.records.list_columns import ragged_column
 from bertft_core.storage.predictions import read_predictions, write_predictions
-from tests.records import classified
+from tests.helpers.small_records import classified
 
 
 def test_predictions_come_back_as_they_were_written(tmp_path):

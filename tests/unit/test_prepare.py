@@ -21,7 +21,7 @@ from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.data.prepared_split import open_split
 from bertft_core.records import DatasetCard
 from bertft_core.storage.study_dir import read_record
-from tests.encoders import KINDS, POSITIONS, tiny_encoder
+from tests.helpers.tiny_encoders import KINDS, POSITIONS, tiny_encoder
 
 TEXTS = ["the film was good", "the film was bad", "boring and awful", "great food", "not lovely", "never bad", "it was good but"]
 

@@ -25,7 +25,7 @@ from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import read_predictions
 from bertft_core.storage.study_dir import read_record, write_record
 from tasks.tracking import mlflow_content as content
-from tests.records import make_card, make_record, make_study
+from tests.helpers.small_records import make_card, make_record, make_study
 
 RISES = {"features": 0.0, "full": 1.2}
 """Arm → how much worse the masked-LM loss gets."""

@@ -8,7 +8,7 @@ from bertft_core.records import RunRecord, RunSpec
 from bertft_core.storage import StudyDir
 from tasks import progress as module
 from tasks.progress import StudyProgress, clock
-from tests.records import make_card, make_record, make_spec, make_study
+from tests.helpers.small_records import make_card, make_record, make_spec, make_study
 
 
 class Clock:

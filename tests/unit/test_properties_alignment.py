@@ -29,8 +29,8 @@ from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.word_windows import word_windows
 from bertft_core.heads import question_answering as question_head
 from bertft_core.heads import token_classification as tag_head
-from tests.encoders import tiny_encoder
-from tests.properties import BLANKS, CHARACTERS, SHORT_WORDS, WORDS, texts, window_sizes
+from tests.helpers.hypothesis_profile import BLANKS, CHARACTERS, SHORT_WORDS, WORDS, texts, window_sizes
+from tests.helpers.tiny_encoders import tiny_encoder
 
 TAGS = ("O", "B-X", "I-X", "B-Y", "I-Y")
 PATH = "train.jsonl"

@@ -28,7 +28,7 @@ from bertft_core.metrics.tag_schemes import (
     unreadable,
     violations,
 )
-from tests.properties import CHARACTERS
+from tests.helpers.hypothesis_profile import CHARACTERS
 
 LOSSLESS = ("iob1", "iob2", "iobes")
 WITH_ENTITIES = (*LOSSLESS, "io")

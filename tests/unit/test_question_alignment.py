@@ -20,8 +20,8 @@ from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.data.prepared_split import open_split
 from bertft_core.data.question_windows import NOT_TAUGHT, Window, question_windows, targets_of, text_read, without_spaces
 from bertft_core.records import DatasetCard
-from tests.encoders import tiny_encoder
-from tests.studies import tiny_questions
+from tests.helpers.tiny_encoders import tiny_encoder
+from tests.helpers.tiny_studies import tiny_questions
 
 ALPHABETS = (
     "the film was good and it bad 0123456789 ,.-'()  \n\t",

@@ -24,8 +24,8 @@ from bertft_core.metrics.question_answering import compute
 from bertft_core.training import model_runner as forward_module
 from bertft_core.training.determinism import configure
 from bertft_core.training.model_runner import ModelRunner
-from tests.encoders import KINDS
-from tests.studies import tiny_questions
+from tests.helpers.tiny_encoders import KINDS
+from tests.helpers.tiny_studies import tiny_questions
 
 CPU = torch.device("cpu")
 HEAD = QuestionAnsweringHead()

@@ -17,7 +17,7 @@ from bertft_core.recipes.lengths import length_of
 from bertft_core.recipes.measure_data import data_profile_of, lengths_of
 from bertft_core.recipes.memory import micro_batch_of, run_bytes
 from bertft_core.recipes.size_bands import BANDS, band_of
-from tests.encoders import tiny_encoder
+from tests.helpers.tiny_encoders import tiny_encoder
 
 BASE = EncoderProfile(checkpoint="bert-base", n_layers=12, hidden_size=768, n_heads=12, n_parameters=110_000_000, max_length=512)
 MINI = EncoderProfile(checkpoint="mini", n_layers=6, hidden_size=384, n_heads=12, n_parameters=22_700_000, max_length=512)

@@ -12,8 +12,8 @@ from bertft_core.recipes.advice import Advice
 from bertft_core.recipes.study_yaml import inline, number, values_of
 from bertft_core.training.optimizer import n_warmup_steps
 from flows.cli.recommend_command import RecommendRequest, recommend_command
-from tests.encoders import tiny_encoder
-from tests.studies import write_questions, write_texts
+from tests.helpers.tiny_encoders import tiny_encoder
+from tests.helpers.tiny_studies import write_questions, write_texts
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from bertft_core.storage import StudyDir
 from bertft_core.training.retraining import missing_input
 from flows.cli.replay_command import rebuilt_spec
 from tasks.tracking.logged_runs import LoggedRun
-from tests.records import make_record
-from tests.studies import tiny_study
+from tests.helpers.small_records import make_record
+from tests.helpers.tiny_studies import tiny_study
 from tests.unit.test_earlier_study import pretrained as pretrained  # a fixture
 
 

@@ -15,10 +15,10 @@ from bertft_core.report.paper_checklist import FOR_YOU, ITEMS, checklist
 from bertft_core.report.paper_text import PaperStudy, setup_text
 from bertft_core.report.seeds_text import _table
 from bertft_core.storage import StudyDir
-from tests.comparisons import make_comparison
-from tests.insights import make_agreement, make_insights
-from tests.records import make_card, make_environment, make_record, make_study, make_sweep
-from tests.unit.test_report import Page
+from tests.helpers.comparison_records import make_comparison
+from tests.helpers.insight_records import make_agreement, make_insights
+from tests.helpers.small_records import make_card, make_environment, make_record, make_study, make_sweep
+from tests.unit.test_study_report import Page
 
 CHOSEN = {"full": {"learning_rate": 2e-4, "batch_size": 8}}
 OURS = ["claims", "variance", "flips", "howmany", "budget"]

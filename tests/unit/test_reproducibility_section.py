@@ -12,7 +12,7 @@ from bertft_core.records.verification_record import CheckResult, RunVerdict, Ver
 from bertft_core.report.reproducibility_section import section
 from bertft_core.storage import StudyDir
 from bertft_core.storage.verification_file import read_verification, write_verification
-from tests.unit.test_report import Page, _write
+from tests.unit.test_study_report import Page, _write
 
 
 class Written:

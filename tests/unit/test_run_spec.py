@@ -6,7 +6,7 @@ import pytest
 
 from bertft_core.records import RunSpec
 from bertft_core.records.run_spec import LEFT_OUT_OF_DIGEST
-from tests.records import make_card, make_spec, make_study
+from tests.helpers.small_records import make_card, make_spec, make_study
 
 ELSEWHERE = {
     "study": "other",

@@ -11,7 +11,7 @@ from bertft_core.planning.run_specs import plan_runs
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import write_record
 from flows.cli.app import main
-from tests.records import make_card, make_record, make_study
+from tests.helpers.small_records import make_card, make_record, make_study
 
 ARMS = {"features": {"strategies": [{"kind": "feature_extraction"}]}, "full": {}}
 ACCURACIES = {"features": [0.60, 0.65, 0.55, 0.60], "full": [0.8, 0.9, 0.85, 0.8]}

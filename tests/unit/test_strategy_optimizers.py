@@ -12,8 +12,8 @@ from bertft_core.strategies import legacy_adam, prior_decay
 from bertft_core.strategies.plan import FinetuningPlan, TrainContext
 from bertft_core.training.optimizer import build_optimizer
 from bertft_core.training.weight_averaging import WeightAverage
-from tests.strategies import lopsided_study, started, with_strategies
-from tests.studies import tiny_spec
+from tests.helpers.every_strategy import lopsided_study, started, with_strategies
+from tests.helpers.tiny_studies import tiny_spec
 
 GRADIENTS = (1.0, -0.5, 0.25)
 

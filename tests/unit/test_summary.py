@@ -8,7 +8,7 @@ from bertft_core.evaluation.differences import difference, gain_over_majority
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import ArmSummary, SeedScore, StudySummary
 from bertft_core.storage import StudyDir
-from tests.records import make_card, make_record, make_study
+from tests.helpers.small_records import make_card, make_record, make_study
 
 ACCURACIES = {"features": [0.6, 0.65, 0.55], "full": [0.8, 0.9, 0.85]}
 

@@ -20,7 +20,7 @@ from bertft_core.data.prepared_split import open_split
 from bertft_core.data.sources import read_splits
 from bertft_core.metrics import METRICS
 from bertft_core.records import DataFinding
-from tests.encoders import tiny_encoder
+from tests.helpers.tiny_encoders import tiny_encoder
 
 HERE = SourceLocation("some.csv", 7)
 TEXTS = [f"the film was {word} {i}" for i in range(6) for word in ("good", "bad", "great", "awful")]

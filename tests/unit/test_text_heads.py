@@ -24,8 +24,8 @@ from bertft_core.heads.target_scaling import folded, standardise, target_std
 from bertft_core.training.determinism import configure
 from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.weights import save_model
-from tests.encoders import KINDS
-from tests.studies import tiny_study
+from tests.helpers.tiny_encoders import KINDS
+from tests.helpers.tiny_studies import tiny_study
 
 CPU = torch.device("cpu")
 HEAD_KINDS = ("classification", "multi_label", "regression")

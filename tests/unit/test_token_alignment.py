@@ -19,8 +19,8 @@ from bertft_core.data.examples import SourceLocation
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.data.prepared_split import open_split
 from bertft_core.data.sources import read_splits
-from tests.encoders import tiny_encoder
-from tests.studies import tiny_tagged_study
+from tests.helpers.tiny_encoders import tiny_encoder
+from tests.helpers.tiny_studies import tiny_tagged_study
 
 IOB2 = "The O\nfilm B-THING\nwas O\ngreat B-FEEL\n\nnot B-FEEL\nbad I-FEEL\n"
 

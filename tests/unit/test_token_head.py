@@ -26,8 +26,8 @@ from bertft_core.training.determinism import configure
 from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.optimizer import build_optimizer, decayed_names
 from bertft_core.training.run import train_run
-from tests.encoders import KINDS
-from tests.studies import tiny_spec, tiny_tagged_study
+from tests.helpers.tiny_encoders import KINDS
+from tests.helpers.tiny_studies import tiny_spec, tiny_tagged_study
 
 CPU = torch.device("cpu")
 INDICES = np.array([6, 17, 0, 7, 2])

@@ -18,7 +18,7 @@ from bertft_core.storage.damage import find_damage
 from bertft_core.storage.study_dir import checked_record, checked_values, read_record, write_record
 from flows.cli.app import main
 from tasks.study_lock import refuse_older
-from tests.records import make_card, make_spec, make_study
+from tests.helpers.small_records import make_card, make_spec, make_study
 
 KEPT = Path(__file__).parents[1] / "assets" / "study-0.1"
 VERSIONED: tuple[type[Frozen], ...] = (RunSpec, RunRecord, DatasetCard, SweepResult, StudySummary, ProbeRecord, Verification)

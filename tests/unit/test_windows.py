@@ -15,7 +15,7 @@ from bertft_core.config import StudyConfig, UserError, parse_study
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.data.tokenization import encode_windows
-from tests.encoders import KINDS, tiny_encoder
+from tests.helpers.tiny_encoders import KINDS, tiny_encoder
 
 SIZES = [(16, 4), (16, 1), (16, 12), (8, 2), (48, 12)]
 """max_length and overlap."""

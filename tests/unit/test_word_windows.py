@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from bertft_core.config.encoder_settings import EncoderConfig
 from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.data.word_windows import frame_of, lay_out, pieces_of, word_windows
-from tests.encoders import tiny_encoder
+from tests.helpers.tiny_encoders import tiny_encoder
 
 CORPUS = ["The cast was lovely, and the film was never boring.", "Nobody liked the soup: it was cold!", "naïve café in Zürich"]
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]

@@ -1,0 +1,82 @@
+"""What must be true of a study after anything was killed: the numbers of one that nobody touched, all of it logged once."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+
+from mlflow import MlflowClient
+
+from tests.helpers.study_commands import TinyStudy
+
+TIMES = (
+    "started_at",
+    "ended_at",
+    "train_seconds",
+    "evaluate_seconds",
+    "examples_per_second",
+    "peak_memory_bytes",
+    "environment",
+    "attempts",
+)
+
+HOURS = {"insights": {"budgets": {"__all__": {"sentence": True, "points": {"__all__": {"hours"}}}}}}
+"""Where a summary tells times."""
+
+
+def differences(study: TinyStudy, straight: TinyStudy) -> list[str]:
+    """What is not bit for bit the same in two studies with one configuration; empty when all is."""
+    found = [] if study.records.keys() == straight.records.keys() else ["other runs"]
+    for digest, theirs in straight.records.items():
+        ours = study.records.get(digest)
+        if ours is None:
+            continue
+        here, there = (record.model_dump(exclude={*TIMES, "spec"}) for record in (ours, theirs))
+        found += [f"{theirs.spec.title}: {name}" for name in there if here[name] != there[name]]
+        curves = [(one.dir.run_dir(digest) / "curves.jsonl").read_bytes() for one in (study, straight)]
+        found += [f"{theirs.spec.title}: curves"] if curves[0] != curves[1] else []
+    trials = [sorted(path.read_bytes() for path in one.dir.path.glob("sweep/*/result.json")) for one in (study, straight)]
+    found += ["trials of the search"] if trials[0] != trials[1] else []
+    ours, theirs = (one.summary.model_dump(exclude=HOURS) for one in (study, straight))
+    return found + (["summary"] if ours != theirs else [])
+
+
+def misloggings(study: TinyStudy, stages: Iterable[str] = ("seeds",)) -> list[str]:
+    """Runs that MLflow has not, or not once, or not FINISHED; and steps that it lacks or has twice."""
+    client = MlflowClient(f"sqlite:///{study.home / 'mlflow.db'}")
+    runs = [run for stage in stages for run in study.runs(stage) if "bertft.run_digest" in run.data.tags]
+    counts = Counter(run.data.tags["bertft.run_digest"] for run in runs)
+    wrong = {title_of(study, digest): n for digest, n in counts.items() if digest not in study.records or n != 1}
+    found = [f"{n} MLflow runs of {title}" for title, n in wrong.items()]
+    found += [f"no MLflow run of {title_of(study, digest)}" for digest in study.records.keys() - counts.keys()]
+    for run in runs:
+        record = study.records.get(run.data.tags["bertft.run_digest"])
+        if record is None:
+            continue  # told above
+        logged = {name: _steps(client, run.info.run_id, name) for name in ("train/loss", "validation/accuracy")}
+        wanted = {"train/loss": list(range(1, record.n_steps + 1)), "validation/accuracy": [e.step for e in record.evaluations]}
+        found += [f"{record.spec.title}: {name} at {logged[name]}" for name in wanted if logged[name] != wanted[name]]
+        found += [] if run.info.status == "FINISHED" else [f"{record.spec.title}: {run.info.status}"]
+    return found
+
+
+def title_of(study: TinyStudy, digest: str) -> str:
+    record = study.records.get(digest)
+    return f"a run that is not in the study, {digest}" if record is None else record.spec.title
+
+
+def _steps(client: MlflowClient, run_id: str, metric: str) -> list[int]:
+    return sorted(point.step for point in client.get_metric_history(run_id, metric))
+
+
+def all_statuses(study: TinyStudy) -> list[str]:
+    """Of every MLflow run there is, parent first."""
+    return [run.info.status for stage in ("study", "search", "seeds") for run in study.runs(stage)]
+
+
+def no_run_is_left_running(study: TinyStudy, within_seconds: float) -> bool:
+    deadline = time.monotonic() + within_seconds
+    while "RUNNING" in all_statuses(study) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return "RUNNING" not in all_statuses(study)

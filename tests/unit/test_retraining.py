@@ -1,0 +1,75 @@
+"""What must be there before a recorded run is trained again, and what it must not take over from earlier runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bertft_core.records import RunSpec
+from bertft_core.training.retraining import environment_here, isolated, missing_input
+from bertft_core.training.run import train_run
+from tests.helpers.tiny_studies import tiny_spec, tiny_study
+
+
+@pytest.fixture
+def spec(tmp_path) -> RunSpec:
+    return tiny_spec(*tiny_study(tmp_path), "features")
+
+
+def flip_one_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def grow(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b" ")
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:50])
+
+
+def test_nothing_is_missing_of_a_run_just_prepared(spec):
+    assert missing_input(spec) is None
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "words"),
+    [
+        ("data/train.arrow", Path.unlink, "the prepared data are gone"),
+        ("data/test.arrow", flip_one_bit, "the prepared data are damaged"),
+        ("data/validation.arrow", cut, "the prepared data are damaged"),
+        ("encoder/model.safetensors", grow, "the encoder's weights are others now"),
+        ("encoder/model.safetensors", Path.unlink, "the encoder's weights are gone"),
+    ],
+)
+def test_an_input_that_is_gone_or_changed_is_named(spec, file: str, damage: Callable[[Path], None], words: str):
+    folder, _, name = file.partition("/")
+    path = Path(spec.prepared_dir if folder == "data" else spec.encoder_dir) / name
+    damage(path)
+    told = missing_input(spec)
+    assert told is not None
+    assert words in told
+    assert str(path) in told
+
+
+def test_an_isolated_run_computes_what_an_earlier_one_has_stored(spec, tmp_path):
+    record = train_run(spec, run_dir=tmp_path / "first")
+    stored = list(Path(spec.prepared_dir).glob("features/*/*.npy"))
+    assert len(stored) >= 3
+    alone = isolated(spec, tmp_path / "alone")
+    assert not (tmp_path / "alone" / "features").exists()
+    again = train_run(alone, run_dir=tmp_path / "again")
+    assert len(list((tmp_path / "alone").glob("features/*/*.npy"))) == len(stored)
+    assert again.weights_sha256 == record.weights_sha256
+    assert alone.digest == spec.digest
+
+
+def test_the_environment_here_leaves_out_what_only_the_process_of_the_run_will_have(spec):
+    here = environment_here(spec)
+    assert here.threads == spec.threads
+    assert here.cpu_capability
+    assert (here.flags, here.variables) == ({}, {})

@@ -1,0 +1,163 @@
+"""`bertft diff`: every part of two runs in which they can differ, how it is told, and how a run is found by its names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bertft_core.config import UserError
+from bertft_core.evaluation.run_diff.card_diff import card_changes
+from bertft_core.evaluation.run_diff.diff_runs import RunDiff, diff_runs
+from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk
+from bertft_core.evaluation.run_diff.wording import describe
+from bertft_core.records import DatasetCard
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import write_record
+from flows.cli.app import main
+from flows.cli.find_run import find_run
+from tests.helpers.small_records import make_card, make_environment, make_record, make_spec, make_study
+
+
+@pytest.fixture
+def home(tmp_path) -> Path:
+    """A study of two arms and three seeds, all run; the arms differ in strategy and learning rate."""
+    study = make_study(arms={"features": {"strategies": [{"kind": "feature_extraction"}]}, "full": {"learning_rate": 3e-5}})
+    card, study_dir = make_card(tmp_path), StudyDir(tmp_path, study.name)
+    write_record(study_dir.config_path, study)
+    write_record(study_dir.card_path, card)
+    for arm in ("features", "full"):
+        for index in range(3):
+            make_record(make_spec(study, card, arm, index), card, study_dir, accuracy=0.6 + 0.1 * index)
+    return tmp_path
+
+
+def found(home: Path, a: str, b: str, **changes: Any) -> RunDiff:
+    """The difference of two runs of the home; `changes` are to the record of the second."""
+    one, other = (find_run(name, home, home) for name in (a, b))
+    second = RunOnDisk(other.stored.record.model_copy(update=changes), other.stored.run_dir)
+    return diff_runs(one.stored, second, (one.card, other.card), (one.title, other.title))
+
+
+def test_a_run_does_not_differ_from_itself(home):
+    same = found(home, "small/full/0", "small/full/0")
+    assert not any([same.settings, same.seeds, same.data, same.encoder, same.environment, same.hashes, same.metrics])
+    assert same.first_diverging_step is None
+    told = describe(same).splitlines()
+    assert told[0].startswith("A  small · full · seed 000   ")
+    assert [line.split()[0] for line in told[3:]] == [
+        "settings", "seeds", "data", "encoder", "environment", "hashes", "metrics", "curves",
+    ]  # fmt: skip
+    assert all(line.endswith("the same") for line in told[3:])
+
+
+def test_two_seeds_differ_in_seeds_hashes_metrics_and_curves_alone(home):
+    two = found(home, "small/full/0", "small/full/2", batch_order_sha256=("a",))
+    assert {pair.name for pair in two.seeds} == {"init", "order", "dropout"}
+    assert not any([two.settings, two.data, two.encoder, two.environment])
+    assert [pair.name for pair in two.hashes] == ["weights of the last step"]
+    assert two.first_steps == {"loss": 1, "learning_rate": None, "grad_norm": None}
+    told = describe(two)
+    assert "final/test/accuracy                  0.6000 → 0.8000  (+0.2)" in told
+    assert "others; --json has all" in told
+    assert "loss                                 from step 1 on" in told
+
+
+def test_two_arms_differ_in_their_settings_by_dotted_path(home):
+    arms = found(home, "small/features/0", "small/full/0")
+    assert [(pair.name, pair.a, pair.b) for pair in arms.settings] == [
+        ("training.learning_rate", 2e-5, 3e-5),
+        ("strategies.feature_extraction", True, "–"),
+        ("strategies.full", "–", True),
+    ]
+    assert arms.seeds == ()
+
+
+def test_the_first_epoch_with_another_order_is_named(home):
+    orders = {"batch_order_sha256": ("a", "b", "c")}
+    first = find_run("small/full/0", home, home).stored
+    one = RunOnDisk(first.record.model_copy(update=orders), first.run_dir)
+    two = RunOnDisk(first.record.model_copy(update={"batch_order_sha256": ("a", "x")}), first.run_dir)
+    assert diff_runs(one, two, (None, None), ("one", "two")).first_other_epoch == 2
+    assert "another from epoch 2 on" in describe(diff_runs(one, two, (None, None), ("one", "two")))
+
+
+def test_other_data_are_told_by_their_cards_and_an_environment_by_its_parts(home):
+    first = find_run("small/full/0", home, home).stored
+    card = make_card(home)
+    splits = card.splits | {"train": card.splits["train"].model_copy(update={"sha256": "b" * 64, "n_examples": 90})}
+    other = card.model_copy(update={"fingerprint": "0" * 64, "splits": splits})
+    changes = {
+        "spec": first.record.spec.model_copy(update={"data_fingerprint": "0" * 64}),
+        "environment": make_environment().model_copy(update={"threads": 2}),
+    }
+    second = RunOnDisk(first.record.model_copy(update=changes), first.run_dir)
+    told = describe(diff_runs(first, second, (card, other), ("one", "two")))
+    assert f"fingerprint: {'f' * 16} → {'0' * 16}" in told
+    assert "split train: other examples (80 → 90)" in told
+    assert "threads per run                      1 → 2" in told
+    assert "cannot be said" in describe(diff_runs(first, second, (card, None), ("one", "two")))
+
+
+def test_cards_differ_in_name_labels_length_and_splits(tmp_path):
+    card = make_card(tmp_path)
+    assert card_changes(card, card) == []
+    fewer = {name: split for name, split in card.splits.items() if name != "test"}
+    changed = card.model_copy(update={"labels": ("no", "yes"), "max_length": 64, "splits": fewer, "name": "others"})
+    assert card_changes(card, changed) == [
+        "data set: reviews (bundled) → others (bundled)",
+        "labels: negative, positive → no, yes",
+        "longest input: 32 → 64",
+        "split test: in one of them only",
+    ]
+    assert card_changes(card, card.model_copy(update={"fingerprint": "0" * 64})) == [
+        "the same examples, tokenised or stored in another way"
+    ]
+
+
+def test_a_run_is_found_by_digest_and_by_place(home):
+    by_place = find_run("small/full/1", home, home)
+    digest = by_place.stored.record.digest
+    assert find_run(digest[:8], home, home).stored == find_run(digest, home, home).stored == by_place.stored
+    assert isinstance(by_place.card, DatasetCard)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("small/fool/0", "has no arm 'fool'"),
+        ("small/full/7", "has no seed 7"),
+        ("small/full", "has no seed of no number"),
+        ("other/full/0", "there is no study 'other'"),
+        ("0" * 10, "there is no such run here"),
+        ("abc", "this names no run"),
+        ("0" * 32, "there is no MLflow store here"),
+    ],
+)
+def test_a_name_that_leads_to_no_run_is_told(home, name, words):
+    with pytest.raises(UserError, match=words):
+        find_run(name, home, home)
+
+
+def test_a_prefix_of_several_runs_is_refused_with_all_of_them(home):
+    study_dir = StudyDir(home, "other")
+    record = find_run("small/full/1", home, home).stored.record
+    twin = record.digest[:20] + "0" * 44
+    write_record(study_dir.run_dir(twin) / "record.json", record.model_copy(update={"digest": twin}))
+    with pytest.raises(UserError, match="several runs") as error:
+        find_run(record.digest[:10], home, home)
+    assert str(error.value).count("full · seed 001") == 2
+
+
+def test_the_command_prints_text_and_json(home, capsys):
+    words = ["diff", "small/full/0", "small/full/1", "--home", str(home)]
+    for extra in ([], ["--json"]):
+        with pytest.raises(SystemExit) as end:
+            main(words + extra)
+        assert end.value.code == 0
+    told = capsys.readouterr().out
+    text, _, values = told.partition("{")
+    assert "settings     the same" in text
+    assert RunDiff.model_validate(json.loads("{" + values)) == found(home, "small/full/0", "small/full/1")

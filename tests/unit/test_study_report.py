@@ -1,0 +1,259 @@
+"""The report: complete, self-contained, escaped, and the same bytes for the same records."""
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from bertft_core.config import parse_study
+from bertft_core.config.yaml_text import read_yaml
+from bertft_core.evaluation import summarize
+from bertft_core.planning.run_specs import plan_runs
+from bertft_core.records import DataFinding, StudySummary
+from bertft_core.report import result_table, write_report
+from bertft_core.report.run_curves import loss_curve
+from bertft_core.report.study_as_yaml import study_yaml
+from bertft_core.report.svg import Scale, padded
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import checked_record
+from tests.helpers.small_records import make_card, make_environment, make_record, make_study, make_sweep
+
+SECTIONS = [
+    "question",
+    "answer",
+    "seeds",
+    "curves",
+    "reliability",
+    "confusion",
+    "search",
+    "data",
+    "failures",
+    "reproducibility",
+    "paper",
+    "again",
+    "asked",
+]
+EVIL = "<script>alert('x')</script>"
+VOID = {"meta", "link", "br", "img", "hr", "input"}
+CHOSEN = {"full": {"learning_rate": 2e-4, "batch_size": 8}}
+
+
+class Page(HTMLParser):
+    """Collects tags and texts, and fails on tags that do not close in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.ids, self.links, self.texts = [], [], [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.tags.append(tag)
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        self.links += [attributes[name] for name in ("href", "src", "data", "xlink:href") if name in attributes]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def _write(tmp_path, *, study=None, labels=("negative", "positive"), statuses=None, bare=False, **card_changes):
+    study = study or make_study()
+    study_dir, card = StudyDir(tmp_path, study.name), make_card(tmp_path, labels).model_copy(update=card_changes)
+    chosen = CHOSEN if study.arms.get("full") and study.arms["full"].search else {}
+    planned = plan_runs(study, card, chosen)
+    records = {}
+    for spec in [] if bare else planned:
+        status, error = (statuses or {}).get((spec.arm, spec.index), ("ok", None))
+        accuracy = 0.5 if status == "collapsed" else 0.6 + 0.2 * (spec.arm == "full") + 0.05 * spec.index
+        records[spec.digest] = make_record(spec, card, study_dir, status=status, accuracy=accuracy, error=error)
+    summary = summarize(study, card, planned, records, chosen, study_dir.run_dir)
+    sweeps = [] if bare or not chosen else [make_sweep(study_dir)]
+    environment = None if bare else make_environment()
+    path = write_report(study, card, summary, list(records.values()), sweeps, study_dir=study_dir, environment=environment)
+    return path, summary, study
+
+
+def test_the_report_has_every_section_and_well_formed_html(tmp_path):
+    path, summary, _ = _write(tmp_path)
+    page = Page(path.read_text())
+    assert [i for i in page.ids if i in SECTIONS] == SECTIONS
+    text = " ".join(page.texts)
+    assert summary.differences[0].sentence in text
+    for number in ("0.650", "0.850", "Trial 0 was chosen", "learning_rate = 0.0002", "2 inputs are longer than max_length"):
+        assert number in text
+    expected = "seeds, curves of each arm, bands of curves, reliability of each arm, seeds needed and expected best"
+    assert page.tags.count("svg") == 3 + 2 * 2 + 2 + 2 + 2, expected
+    assert page.tags.count("circle") >= 3 * 6
+
+
+def test_the_report_needs_nothing_from_outside(tmp_path):
+    path, _, _ = _write(tmp_path)
+    text = path.read_text()
+    page = Page(text)
+    assert len(page.links) >= 10
+    outside = [link for link in page.links if not link.startswith("#")]
+    assert outside == ["../sweep/full-55555555/report.html"]
+    assert (path.parent / outside[0]).resolve().is_file()
+    assert not re.search(r"https?://|@import|url\(", text)
+    assert not {"script", "link", "img", "iframe"} & set(page.tags)
+
+
+def test_texts_from_data_and_errors_are_escaped(tmp_path):
+    finding = DataFinding(check=EVIL, split="train", count=1, message=EVIL, examples=(EVIL,))
+    study = make_study(description=EVIL)
+    path, _, _ = _write(
+        tmp_path,
+        study=study,
+        labels=(EVIL, "fine & <b>bold</b>"),
+        statuses={("full", 1): ("failed", EVIL)},
+        name=EVIL,
+        findings=(finding,),
+    )
+    page = Page(path.read_text())
+    assert not {"script", "b"} & set(page.tags)
+    assert " ".join(page.texts).count(EVIL) >= 8
+
+
+def test_the_same_records_give_the_same_bytes(tmp_path):
+    path, _, _ = _write(tmp_path)
+    before = _files(path.parent)
+    assert {"report.html", "runs.csv", "summary.json", "study.yaml", "paper.md"} <= before.keys()
+    assert {
+        "tables/results.tex",
+        "tables/results.csv",
+        "figures/curves_loss.svg",
+        "figures/reliability_full.svg",
+    } <= before.keys()
+    (path.parent / "figures" / "of_an_arm_that_is_gone.svg").write_text("old")
+    _write(tmp_path)
+    assert _files(path.parent) == before
+
+
+def _files(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_every_troubled_run_stands_with_its_reason(tmp_path):
+    statuses = {("full", 0): ("diverged", "the loss became NaN at step 7"), ("full", 2): ("collapsed", None)}
+    path, _, _ = _write(tmp_path, statuses=statuses)
+    text = " ".join(" ".join(Page(path.read_text()).texts).split())
+    assert "full · seed 000 diverged the loss became NaN at step 7" in text
+    assert "full · seed 002 collapsed At the end of training the validation score is not better than the accuracy 0.500" in text
+    assert "full without collapsed" in text
+    assert "full: 1 collapsed and 1 diverged" in text
+    assert path.read_text().count('class="hollow') == 3
+
+
+def test_a_study_without_any_run_still_has_a_report(tmp_path):
+    path, summary, _ = _write(tmp_path, bare=True)
+    text = " ".join(Page(path.read_text()).texts)
+    assert "so nothing can be said about their difference" in text
+    assert "full: 3 missing" in text
+    assert "No stored predictions." in text
+    assert "0/3" in result_table(summary)
+
+
+def test_a_study_of_one_arm_and_one_seed_has_a_report(tmp_path):
+    path, summary, _ = _write(tmp_path, study=make_study(arms={"only": {}}, seeds={"n": 1}))
+    assert "nothing to compare it with" in path.read_text()
+    assert result_table(summary).splitlines()[2].split() == ["only", "1/1", "0.600", "–", "–", "0.600", "0.600"]
+
+
+def test_the_command_runs_the_same_study_again(tmp_path):
+    path, _, study = _write(tmp_path)
+    again = path.parent / "study.yaml"
+    assert f"bertft run {again.resolve()} --home {tmp_path.resolve()}" in " ".join(Page(path.read_text()).texts)
+    assert parse_study(read_yaml(again.read_text(), "study.yaml")[0]) == study
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"training": {"epochs": None, "max_steps": 7, "evaluate_every_steps": 2, "evaluate_every_epochs": None}},
+        {
+            "arms": {
+                "a": {"max_grad_norm": None, "learning_rate": 1e-5},
+                "b": {"strategies": [{"kind": "early_stopping", "patience": 1}]},
+            }
+        },
+        {"head": "classification", "metric": "log_loss", "seeds": {"n": 4, "design": {"only": "order"}}},
+        {"data": {"source": "files", "train": "/a/b: c.csv", "text": ["one", "two"], "labels": ["no", "yes"]}},
+        {"encoder": {"path": "/models/tiny"}, "seeds": {"design": {"crossed": {"init": 2, "order": 3}}}},
+    ],
+)
+def test_the_short_yaml_is_read_back_as_the_same_study(changes):
+    study = make_study(**changes)
+    again = parse_study(read_yaml(study_yaml(study), "study.yaml")[0])
+    assert again.digest == study.digest
+    assert [again.training_of(arm) for arm in again.arms] == [study.training_of(arm) for arm in study.arms]
+    assert len(study_yaml(study).splitlines()) < 40
+
+
+def test_runs_csv_has_one_row_for_each_planned_run(tmp_path):
+    statuses = {("features", 0): ("failed", "killed, out of memory")}
+    path, summary, _ = _write(tmp_path, statuses=statuses)
+    rows = list(csv.DictReader(io.StringIO((path.parent / "runs.csv").read_text())))
+    assert [(row["arm"], row["index"]) for row in rows] == [(a, str(i)) for a in ("features", "full") for i in range(3)]
+    assert rows[0]["error"] == "killed, out of memory"
+    assert rows[0]["best/test/accuracy"] == ""
+    for row, seed in zip(rows[3:], summary.arms[1].seeds, strict=True):
+        assert float(row["best/test/accuracy"]) == seed.scores["best/test/accuracy"]
+        assert (float(row["learning_rate"]), row["batch_size"]) == (2e-4, "8")
+        assert (row["run_digest"], row["weights_sha256"]) == (seed.run_digest, seed.weights_sha256)
+        assert int(row["init_seed"]) == seed.init_seed
+
+
+def test_summary_json_is_the_summary(tmp_path):
+    path, summary, _ = _write(tmp_path)
+    assert checked_record(path.parent / "summary.json", StudySummary) == summary
+
+
+def test_the_result_table_shows_the_headline_first_then_the_other_splits_and_the_difference(tmp_path):
+    _, summary, _ = _write(tmp_path, statuses={("full", 2): ("failed", "killed")})
+    table = result_table(summary)
+    assert [line for line in table.splitlines() if " on " in line and "checkpoint" in line] == [
+        f"accuracy on {split}, best checkpoint" for split in ("test", "validation", "other_domain")
+    ]
+    lines = table.splitlines()
+    assert re.split(r"\s{2,}", lines[2]) == ["features", "3/3", "0.650", "0.050", "0.526 to 0.774", "0.600", "0.700"]
+    assert lines[3].split()[:2] == ["full", "2/3"]
+    told = [one.sentence for one in (*summary.differences, *summary.margins)]
+    assert lines[-1 - len(told) : -1] == [f"{sentence}." for sentence in told]
+    assert len(told) == 3
+    assert lines[-1] == "Not plainly ok: full: 1 failed."
+
+
+def test_long_loss_curves_are_thinned_by_averaging_and_a_torn_line_is_left_out(tmp_path):
+    events = [json.dumps({"kind": "step", "step": i, "loss": float(i), "learning_rate": 0.1}) for i in range(250)]
+    foreign = [json.dumps({"kind": "evaluation", "step": 1, "epoch": 1.0, "metrics": {}}), json.dumps([1])]
+    (tmp_path / "curves.jsonl").write_text("\n".join([*events, *foreign, '{"kind": "step", "st']))
+    curve = loss_curve(tmp_path)
+    assert len(curve) == 84
+    assert curve[0] == (1.0, 1.0)
+    assert curve[-1] == (249.0, 249.0)
+    assert loss_curve(tmp_path / "gone") == []
+
+
+def test_ticks_are_round_and_inside_the_range():
+    assert Scale(0.48, 0.87, 0, 100).ticks(4) == pytest.approx([0.5, 0.6, 0.7, 0.8])
+    assert Scale(0, 10, 0, 100).ticks(5) == [0, 2, 4, 6, 8, 10]
+    assert Scale(2.0, 4.0, 100.0, 0.0)(3.0) == 50.0
+
+
+def test_a_range_is_never_empty():
+    assert padded([]) == (0.0, 1.0)
+    low, high = padded([0.0, 0.0])
+    assert low < 0.0 < high

@@ -1,0 +1,77 @@
+"""Settings that would do nothing or cannot work are refused when they are asked for; a study that was stored with them opens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bertft_core.config import StudyConfig, UserError, parse_study
+from bertft_core.planning.ineffective_strategies import refuse_idle_averages
+from flows.cli.compare_command import MAX_NAME, _folder_name
+from tests.helpers.small_records import make_card, make_study
+
+FILES = {"source": "files", "train": "a.csv"}
+WEIGHTS = {"kind": "class_weights"}
+SWA = {"kind": "swa", "last": 3}
+
+
+def asked(**changes: Any) -> dict[str, Any]:
+    return {"name": "idle", "data": FILES, "arms": {"full": {}}} | changes
+
+
+def weighted(**settings: Any) -> dict[str, Any]:
+    return asked(arms={"full": {"strategies": [WEIGHTS | settings]}})
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        (asked(data=FILES | {"text": "label"}), "data.label: the column 'label' is data.text too"),
+        (asked(data=FILES | {"text": ["body", "body"]}), "data.text: the column 'body' stands there twice"),
+        (asked(data=FILES | {"text": ["a", "b"], "label": "b"}), "data.label: the column 'b' is data.text too"),
+        (
+            asked(head="token_classification", data=FILES | {"tokens": "0", "tags": "0"}),
+            "data.tags: the column '0' is data.tokens",
+        ),
+        (asked(head="question_answering", data=FILES | {"question": "context"}), "data.context: the column 'context' is"),
+        (asked(data=FILES | {"test": "t.csv", "split": {"test_ratio": 0.1}}), "data.split.test_ratio: there is a test set"),
+        (weighted(beta=0.9), "arms.full.strategies[0].beta: only weights: effective_number reads it"),
+        (weighted(beta=0.9, weights={"good": 2.0}), "arms.full.strategies[0].beta: only weights"),
+        (asked(arms={"é" * 101: {}}), "a name of 202 bytes is too long for the files that are named after it"),
+        (asked(data=FILES | {"out_of_domain": {"far" * 70: "f.csv"}}), "a name of 210 bytes is too long"),
+    ],
+)
+def test_what_is_there_in_vain_is_refused_and_read_where_it_is_stored(values, problem):
+    with pytest.raises(UserError) as refused:
+        parse_study(values)
+    assert problem in str(refused.value)
+    assert StudyConfig.model_validate(values).name == "idle"
+
+
+def test_what_does_something_is_not_refused():
+    for values in (
+        asked(head="masked_lm", data=FILES | {"text": "label"}),
+        weighted(weights="effective_number", beta=0.9),
+        asked(arms={"a" * 200: {}}),
+        asked(data=FILES | {"split": {"test_ratio": 0.1}}),
+    ):
+        assert parse_study(values)
+
+
+def test_averaging_a_single_evaluation_is_refused_unless_a_search_may_choose_more(tmp_path):
+    card, once = make_card(tmp_path), {"epochs": 1}
+    with pytest.raises(UserError, match=r"arms\.full\.strategies: swa has nothing to average") as refused:
+        refuse_idle_averages(make_study(arms={"full": {"strategies": [SWA]}}, training=once), card)
+    assert refused.value.found == "last: 3 evaluations, and a run makes one"
+    refuse_idle_averages(make_study(arms={"full": {"strategies": [SWA | {"last": 1}]}}, training=once), card)
+    refuse_idle_averages(make_study(arms={"full": {"strategies": [SWA]}}, training={"epochs": 2}), card)
+    search = {"space": {"epochs": {"choices": [1, 2]}}, "n_trials": 2}
+    refuse_idle_averages(make_study(arms={"full": {"strategies": [SWA], "search": search}}, training=once), card)
+
+
+def test_the_folder_of_a_comparison_of_many_long_names_has_a_name_that_fits():
+    assert _folder_name(["a", "b"]) == "a+b"
+    long = ["x" * 100, "y" * 100, "z" * 100]
+    assert len(_folder_name(long)) == MAX_NAME
+    assert _folder_name(long) != _folder_name([*long[:2], "w" * 100])

@@ -1,0 +1,256 @@
+"""Which runs a study wants is read from its records: more until an interval is narrow, the best of many, whatever was killed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bertft_core.config import StudyConfig, UserError
+from bertft_core.evaluation.summarize import summarize
+from bertft_core.planning.adaptive import interim_analyses_of, interval_level
+from bertft_core.planning.run_specs import plan_runs
+from bertft_core.planning.start_many_cuts import refuse_blind_cuts
+from bertft_core.planning.wanted_runs import planned_runs, unanswered
+from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary
+from bertft_core.records.selection import Starter, answers, cut_step, goes_on, kept, ranked, starter
+from bertft_core.storage import StudyDir
+from bertft_core.storage.damage import find_damage
+from bertft_core.training.run import train_run
+from tests.helpers.small_records import make_card, make_record, make_study
+from tests.helpers.tiny_studies import tiny_study
+
+MANY = {"start": 3, "stop_at": 0.4, "keep": 1}
+UNTIL = {"n": 3, "until": {"half_width": 0.1, "batch": 2}, "max": 6}
+OFTEN = {"evaluate_every_epochs": None, "evaluate_every_steps": 3}
+
+
+class Killed(Exception):
+    """The machine went away."""
+
+
+class Study:
+    """A study that is carried out in this process, as the flow does it; `kill_after` optimizer steps it is killed."""
+
+    def __init__(self, folder: Path, **changes) -> None:
+        self.study, self.card = tiny_study(folder, arms={"full": {}}, training=OFTEN, **changes)
+        self.dir = StudyDir(folder / "home", "tiny")
+        self.trained: list[tuple[int, bool]] = []
+
+    def run(self, kill_after: int | None = None) -> dict[str, RunRecord]:
+        records: dict[str, RunRecord] = {}
+        self._left = kill_after
+        while todo := unanswered(self.planned(records), records):
+            for spec in todo:
+                stored = self.dir.record(spec.digest)
+                done = stored is not None and answers(stored, spec)
+                records[spec.digest] = stored if done else self._train(spec)
+        return records
+
+    def planned(self, records: dict[str, RunRecord]) -> list[RunSpec]:
+        return planned_runs(self.study, self.card, {}, records)
+
+    def _train(self, spec: RunSpec) -> RunRecord:
+        self.trained.append((spec.index, spec.stop_at is not None))
+        spec = spec.model_copy(update={"checkpoint_every_steps": 2})
+        return train_run(spec, run_dir=self.dir.run_dir(spec.digest), on_event=self._on_event)
+
+    def _on_event(self, event: dict) -> None:
+        if event["kind"] == "step" and self._left is not None:
+            self._left -= 1
+            if self._left < 0:
+                raise Killed
+
+    def summary(self, records: dict[str, RunRecord]) -> StudySummary:
+        return summarize(self.study, self.card, self.planned(records), records, {}, self.dir.run_dir)
+
+
+def results(records: dict[str, RunRecord]) -> dict[str, tuple]:
+    """What a run came to, without when and how often."""
+    return {d: (r.status, r.n_steps, r.weights_sha256, r.evaluations, r.files, r.spec.stop_at) for d, r in records.items()}
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory) -> tuple[Study, dict[str, RunRecord]]:
+    study = Study(tmp_path_factory.mktemp("many"), seeds=MANY)
+    return study, study.run()
+
+
+def test_many_start_and_the_best_go_on_bit_for_bit(many, tmp_path):
+    study, records = many
+    assert study.trained[:3] == [(i, True) for i in range(3)]
+    assert [stopping for _, stopping in study.trained[3:]] == [False]
+    by_index = {record.spec.index: record for record in records.values()}
+    best = ranked([starter(r, 0.4, "maximize") for r in records.values()], "maximize")[:1]
+    for index, record in by_index.items():
+        went_on = index in {one.seed_index for one in best}
+        assert (record.status == "pruned", record.n_steps) == (not went_on, 15 if went_on else 6)
+        assert record.spec.kept_of == (3 if went_on else None)
+        if went_on:
+            whole = train_run(record.spec.model_copy(update={"kept_of": None}), run_dir=tmp_path / str(index))
+            assert results({"": whole}) == results({"": record})
+        else:
+            assert (record.final, record.predictions, len(record.evaluations)) == ({}, {}, 2)
+
+
+@pytest.mark.parametrize("kill_after", [14, 22])
+def test_a_killed_study_ends_as_one_that_was_not(many, tmp_path, kill_after):
+    """In the last seed that starts, and while the best goes on."""
+    study = Study(tmp_path, seeds=MANY)
+    with pytest.raises(Killed):
+        study.run(kill_after)
+    assert list(find_damage(study.dir)) == []  # curves that grew since the cut are no damage
+    assert results(study.run()) == results(many[1])
+
+
+def test_selected_seeds_are_told_and_are_no_sample(many):
+    study, records = many
+    summary = study.summary(records)
+    (arm,) = summary.arms
+    found = arm.selected
+    assert found is not None
+    assert (found.cost, len(found.seeds), sum(seed.kept for seed in found.seeds)) == (pytest.approx(1.8), 3, 1)
+    assert found.best in {seed.index for seed in found.seeds if seed.kept}
+    assert {(row.n, row.sd, row.t_low) for row in arm.metrics} == {(1, None, None)}
+    assert (summary.differences, summary.margins) == ((), ())
+    assert "selected seeds are no sample: no sd, no interval and no comparison" in found.sentence
+    assert StudySummary.model_validate_json(summary.model_dump_json()) == summary
+
+
+def test_a_state_that_is_gone_costs_time_and_nothing_else(many, tmp_path):
+    study = Study(tmp_path, seeds=MANY)
+    with pytest.raises(Killed):
+        study.run(22)
+    for state in study.dir.path.glob("runs/*/checkpoint"):
+        shutil.rmtree(state)
+    assert results(study.run()) == results(many[1])
+
+
+def test_an_earlier_whole_run_is_a_starter_too(many, tmp_path):
+    study = Study(tmp_path, seeds=MANY)
+    for spec in plan_runs(study.study.model_copy(update={"seeds": study.study.seeds.model_copy(update=ALL)}), study.card, {}):
+        train_run(spec, run_dir=study.dir.run_dir(spec.digest))
+    records = study.run()
+    assert study.trained == []
+    told, expected = (study.summary(r).arms[0].selected for r in (records, many[1]))
+    assert told == expected
+
+
+ALL = {"n": 3, "start": None, "stop_at": None, "keep": None}
+
+
+# Rules
+
+
+def test_the_cut_is_a_step_and_the_last_one_is_no_cut():
+    assert [cut_step(f, n) for f, n in ((0.25, 100), (0.3, 10), (0.34, 6), (0.01, 10), (1 / 3, 15))] == [25, 3, 3, 1, 5]
+
+
+def test_the_best_are_kept_and_of_equals_the_first():
+    starters = [Starter(0, "a", 0.7), Starter(1, "b", None), Starter(2, "c", 0.9), Starter(3, "d", 0.7)]
+    assert [s.seed_index for s in ranked(starters, "maximize")] == [2, 0, 3, 1]
+    assert [s.seed_index for s in ranked(starters, "minimize")] == [0, 3, 2, 1]
+    assert [s.seed_index for s in kept(starters, 2, "maximize")] == [2, 0]
+    assert [s.seed_index for s in kept(starters, 4, "maximize")] == [2, 0, 3]
+
+
+def made(tmp_path: Path, seeds: dict) -> tuple[StudyConfig, DatasetCard, StudyDir]:
+    return (
+        make_study(arms={"full": {}, "wide": {"batch_size": 32}}, seeds=seeds),
+        make_card(tmp_path),
+        StudyDir(tmp_path, "small"),
+    )
+
+
+def test_where_a_run_stood_at_the_cut_does_not_change_when_it_goes_on(tmp_path):
+    study, card, study_dir = made(tmp_path, MANY)
+    record = make_record(plan_runs(study, card, {})[0], card, study_dir)  # validated after steps 5 and 10 of 10
+    first, second = (evaluation.metrics["accuracy"] for evaluation in record.evaluations)
+    assert second > first
+    assert starter(record, 0.5, "maximize").score == first
+    assert starter(record, 1.0, "maximize").score == second
+    assert starter(record, 0.4, "maximize").score is None  # no validation yet
+    no_value = [record.evaluations[0].model_copy(update={"metrics": {}}), *record.evaluations[1:]]
+    assert starter(record.model_copy(update={"evaluations": no_value}), 1.0, "maximize").score == second
+    assert starter(record.model_copy(update={"evaluations": no_value}), 0.5, "maximize").score is None
+    for status, n_steps, score in (("diverged", 5, None), ("diverged", 6, first), ("failed", 0, None), ("pruned", 5, first)):
+        assert starter(record.model_copy(update={"status": status, "n_steps": n_steps}), 0.5, "maximize").score == score
+
+
+def test_a_stop_answers_for_its_cut_and_for_earlier_ones(tmp_path):
+    study, card, study_dir = made(tmp_path, MANY)
+    spec = plan_runs(study, card, {})[0]
+    stopped = make_record(spec, card, study_dir, status="pruned")
+    to_the_end = spec.model_copy(update={"stop_at": None})
+    assert answers(stopped, spec)
+    assert answers(stopped, spec.model_copy(update={"stop_at": 0.3}))
+    assert not answers(stopped, spec.model_copy(update={"stop_at": 0.5}))
+    assert not answers(stopped, to_the_end)
+    assert (goes_on(stopped, spec), goes_on(stopped, to_the_end)) == (False, True)
+    behind = make_record(to_the_end.model_copy(update={"prune_below": {0: 0.5}}), card, study_dir, status="pruned")
+    assert not goes_on(behind, to_the_end)
+    assert not answers(behind, to_the_end)
+    assert answers(make_record(to_the_end, card, study_dir, status="diverged"), spec)
+
+
+@pytest.mark.parametrize(("stop_at", "every"), [(0.3, 1.0), (0.95, 0.2)])
+def test_a_blind_cut_is_refused_before_anything_is_trained(tmp_path, stop_at, every):
+    study = make_study(
+        arms={"full": {}}, seeds=MANY | {"stop_at": stop_at}, training={"epochs": 2, "evaluate_every_epochs": every}
+    )
+    with pytest.raises(UserError, match="before they are validated" if stop_at < 0.5 else "not stop before their end"):
+        refuse_blind_cuts(study, make_card(tmp_path), {})
+    refuse_blind_cuts(
+        study.model_copy(update={"seeds": study.seeds.model_copy(update={"stop_at": 0.6})}), make_card(tmp_path), {}
+    )
+
+
+# Until
+
+
+def test_seeds_are_added_to_every_arm_until_all_are_narrow(tmp_path):
+    study, card, study_dir = made(tmp_path, UNTIL)
+    assert study.seeds.looks == (3, 5, 6)
+    records: dict[str, RunRecord] = {}
+    numbers = []
+    while todo := unanswered(planned_runs(study, card, {}, records), records):
+        numbers.append(len(todo))
+        for spec in todo:  # the arm 'wide' calms down after three seeds
+            accuracy = 0.5 + 0.1 * (spec.index % 3) if spec.arm == "wide" and spec.index < 3 else 0.6 + 0.025 * (spec.index % 2)
+            records[spec.digest] = make_record(spec, card, study_dir, accuracy=accuracy)
+    assert numbers[:2] == [6, 4]
+    looks = interim_analyses_of(study, card, {}, records)
+    planned = planned_runs(study, card, {}, records)
+    assert [look.is_enough for look in looks[:-1]] == [False] * (len(looks) - 1)
+    assert {arm: sum(spec.arm == arm for spec in planned) for arm in study.arms} == dict.fromkeys(study.arms, looks[-1].n)
+    summary = summarize(study, card, planned, records, {}, study_dir.run_dir)
+    told = summary.adaptive
+    assert told is not None
+    assert [look.n for look in told.looks] == [look.n for look in looks]
+    assert told.ended == ("narrow enough" if looks[-1].is_enough else "maximum")
+    assert told.level == interval_level(study) > 0.95
+    row = next(m for m in summary.arms[0].metrics if (m.checkpoint, m.split, m.metric) == ("best", "validation", "accuracy"))
+    interval = next(i for i in told.intervals if (i.arm, i.split) == ("full", "validation"))
+    assert (row.t_low, row.t_high, row.n) == pytest.approx((interval.low, interval.high, interval.n))
+    assert row.t_high - row.mean == pytest.approx(looks[-1].half_widths["full"])
+
+
+def test_every_killed_adaptive_study_decides_as_one_that_was_not(tmp_path):
+    """Whatever records are there, the runs that are wanted are those of the whole study, in its order."""
+    study, card, study_dir = made(tmp_path, UNTIL)
+    every = plan_runs(study, card, {}, 6)
+    records = {spec.digest: make_record(spec, card, study_dir, accuracy=0.5 + 0.1 * (spec.index % 4)) for spec in every}
+    whole = planned_runs(study, card, {}, records)
+    for n in range(len(every) + 1):
+        some = {spec.digest: records[spec.digest] for spec in every[:n]}
+        wanted = planned_runs(study, card, {}, some)
+        assert wanted == whole[: len(wanted)]
+        assert len(wanted) >= 6
+
+
+def test_more_seeds_and_looks_leave_the_first_runs_as_they_are(tmp_path):
+    fixed, card, _ = made(tmp_path, {"n": 3})
+    for seeds in (UNTIL, {"start": 3, "stop_at": 0.6, "keep": 1}):
+        study, _, _ = made(tmp_path, seeds)
+        assert [s.digest for s in planned_runs(study, card, {}, {})] == [s.digest for s in plan_runs(fixed, card, {})]
