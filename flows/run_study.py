@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 from prefect import flow
@@ -14,7 +13,8 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from bertft_core.config import StudyConfig, UserError, load_study, parse_study
 from bertft_core.planning.ineffective_strategies import refuse_idle_averages
 from bertft_core.planning.start_many_cuts import refuse_blind_cuts
-from bertft_core.records import RunRecord, StudySummary
+from bertft_core.records import StudySummary
+from bertft_core.storage.study_results import StudyResults
 from flows.stages.probe_stage import probe_runs
 from flows.stages.progress_output import watched
 from flows.stages.search_stage import run_searches
@@ -77,14 +77,14 @@ def run_study(
         planned, records = run_seeds(session, card, sweeps)
         probe_runs(session, planned, records)
         progress.enter("evaluate")
-        summary = evaluate_runs(session, card, planned, records, sweeps)
+        every_record = {record.digest: record for record in session.dir.records()} | records
+        results = evaluate_runs(session, StudyResults(study, card, session.dir, every_record, planned, sweeps))
         progress.enter("report")
-        every_record = [*records.values(), *search_records(session, sweeps)]
-        session.tracker.catch_up(every_record)
+        session.tracker.catch_up([*records.values(), *results.search_runs])
         keep_models(session, planned, records)
-        write_report(session, card, summary, every_record, list(sweeps.values()))
-    announce_completed(session, summary)
-    return summary
+        write_report(session, results)
+    announce_completed(results)
+    return results.summary
 
 
 def plan_progress(session: Session) -> None:
@@ -97,22 +97,17 @@ def plan_progress(session: Session) -> None:
             session.progress.plan("probe", name, session.study.n_runs_per_arm)
 
 
-def search_records(session: Session, sweeps: dict[str, Any]) -> list[RunRecord]:
-    """The records of the searches' runs."""
-    digests = {digest for sweep in sweeps.values() for trial in sweep.trials for digest in trial.run_digests}
-    return [record for digest in sorted(digests) if (record := session.dir.record(digest)) is not None]
-
-
-def announce_completed(session: Session, summary: StudySummary) -> None:
+def announce_completed(results: StudyResults) -> None:
     """Emit `bertft.study.completed`, which other flows can be triggered by."""
+    name = results.study.name
     emit_event(
         "bertft.study.completed",
-        resource={"prefect.resource.id": f"bertft.study.{summary.study}", "prefect.resource.name": summary.study},
+        resource={"prefect.resource.id": f"bertft.study.{name}", "prefect.resource.name": name},
         payload={
-            "study": summary.study,
-            "study_digest": summary.study_digest,
-            "report": str(Path(session.dir.report_dir).resolve() / "report.html"),
-            "home": str(session.home_dir.resolve()),
+            "study": name,
+            "study_digest": results.study.digest,
+            "report": str(results.study_dir.report_dir.resolve() / "report.html"),
+            "home": str(results.study_dir.home_dir.resolve()),
             "pid": os.getpid(),
         },
     )

@@ -8,23 +8,16 @@ from prefect import task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from bertft_core.records import DatasetCard, RunRecord, StudySummary, SweepResult
 from bertft_core.report import study_report
 from bertft_core.report.text_table import result_table
-from bertft_core.training.environment import read_environment
+from bertft_core.storage.study_results import StudyResults
 from tasks.study_session import Session
 
 
 @task(name="write-report", task_run_name="write report · {session.study.name}", cache_policy=NO_CACHE, persist_result=False)
-def write_report(
-    session: Session, card: DatasetCard, summary: StudySummary, records: list[RunRecord], sweeps: list[SweepResult]
-) -> Path:
-    """`study_report.html`, `runs.csv` and `summary.json`; see `bertft_core.report.study_report.write_report`."""
-    ran = [record.environment for record in records if record.environment is not None]
-    environment = ran[0] if ran else read_environment("cpu", session.study.execution.threads_per_run)
-    path = study_report.write_report(
-        session.study, card, summary, records, sweeps, study_dir=session.dir, environment=environment
-    )
+def write_report(session: Session, results: StudyResults) -> Path:
+    """The folder of the report; see `bertft_core.report.study_report.write_report`."""
+    path, summary = study_report.write_report(results), results.summary
     table = f"```\n{result_table(summary)}\n```"
     session.tracker.log_study(summary, table)
     key = artifact_key(session.study.name)

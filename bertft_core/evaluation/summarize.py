@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config.study_config import StudyConfig
+from bertft_core.evaluation.comparison.compare_studies import compare_studies
+from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.evaluation.differences import difference, gain_over_majority
 from bertft_core.evaluation.ensemble_scores import ensemble_of
 from bertft_core.evaluation.insights.insight_evidence import Evidence
@@ -20,26 +22,29 @@ from bertft_core.evaluation.run_scores import majority_scores, scores_of
 from bertft_core.evaluation.selected_seeds import only_the_best, selected_seeds_of
 from bertft_core.metrics import METRICS
 from bertft_core.planning.adaptive import adaptive_seeds, interval_level
-from bertft_core.records import ArmSummary, DatasetCard, RunRecord, RunSpec, SeedScore, StudySummary, SweepResult
+from bertft_core.records import ArmSummary, DatasetCard, RunRecord, RunSpec, SeedScore, StudySummary
 from bertft_core.records.summary import CrossedCell
 from bertft_core.seeds import cell_of
+from bertft_core.storage.study_results import StudyResults
 
 
-def summarize(
-    study: StudyConfig,
-    card: DatasetCard,
-    planned: Sequence[RunSpec],
-    records: Mapping[str, RunRecord],
-    chosen: Mapping[str, Mapping[str, Any]],
-    run_dir_of: Callable[[str], Path],
-    sweeps: Sequence[SweepResult] = (),
-) -> StudySummary:
-    """Summarise the planned report runs; `records` by spec digest, `run_dir_of` from digest to the run's folder.
+def evaluated(results: StudyResults) -> StudyResults:
+    """The results with their summary and, where there are several arms, every pair of them compared on the headline."""
+    results = results.with_summary(summarize(results))
+    if len(results.summary.arms) < 2:
+        return results
+    comparison = compare_studies([results], ComparisonRequest())
+    return results.with_summary(results.summary.model_copy(update={"comparison": comparison}))
+
+
+def summarize(results: StudyResults) -> StudySummary:
+    """Summarise the planned report runs, without the comparison of arms.
 
     A planned run without a record counts as 'missing'. Runs that diverged or failed have no scores but are counted.
-    Collapsed runs are in every mean; where there are any, a second row stands without them. `sweeps` are the searches that
-    ended, for what a budget of trials buys.
+    Collapsed runs are in every mean; where there are any, a second row stands without them.
     """
+    study, card, planned, records, chosen = results.study, results.card, results.planned, results.records, results.chosen
+    run_dir_of, sweeps = results.run_dir_of, list(results.sweeps.values())
     arms = tuple(
         _arm(study, card, arm, [spec for spec in planned if spec.arm == arm], records, dict(chosen.get(arm, {})), run_dir_of)
         for arm in study.arms

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from bertft_core.report import paper_settings, paper_text, summary_rows
 from bertft_core.report.formatting import numbers
-from bertft_core.report.paper_text import PaperStudy
 from bertft_core.report.prose import grammar, study_text
+from bertft_core.storage.study_results import StudyResults
 
 FOR_YOU = "for you to answer"
 
@@ -26,17 +26,17 @@ class Item:
     answer: str | None
 
 
-def checklist(told: PaperStudy) -> list[Item]:
+def checklist(results: StudyResults) -> list[Item]:
     """Every item, the tool's own answers beside them; an answer that the records do not hold is None as well."""
-    return [Item(topic, question, (answer(told) or None) if answer is not None else None) for topic, question, answer in ITEMS]
+    return [Item(topic, question, (answer(results) or None) if answer is not None else None) for topic, question, answer in ITEMS]
 
 
-def _sizes(told: PaperStudy) -> str:
-    return grammar.listed(f"{split.n_examples:,} {name}" for name, split in told.card.splits.items()) + " examples."
+def _sizes(results: StudyResults) -> str:
+    return grammar.listed(f"{split.n_examples:,} {name}" for name, split in results.card.splits.items()) + " examples."
 
 
-def _labels(told: PaperStudy) -> str:
-    counts = told.card.splits["train"].label_counts
+def _labels(results: StudyResults) -> str:
+    counts = results.card.splits["train"].label_counts
     if not counts:
         return ""
     shown = [f"{label} {n:,}" for label, n in list(counts.items())[: study_text.MOST_LABELS]]
@@ -44,98 +44,98 @@ def _labels(told: PaperStudy) -> str:
     return f"In training: {grammar.listed([*shown, f'{more} more labels'] if more else shown)}."
 
 
-def _origins(told: PaperStudy) -> str:
-    return grammar.listed(f"{name}: {split.origin}" for name, split in told.card.splits.items()) + "."
+def _origins(results: StudyResults) -> str:
+    return grammar.listed(f"{name}: {split.origin}" for name, split in results.card.splits.items()) + "."
 
 
-def _prepared(told: PaperStudy) -> str:
-    found = [f"{finding.split}: {finding.message}" for finding in told.card.findings]
-    size = f"Tokenised with the encoder's own tokenizer, at most {told.card.max_length} word pieces."
+def _prepared(results: StudyResults) -> str:
+    found = [f"{finding.split}: {finding.message}" for finding in results.card.findings]
+    size = f"Tokenised with the encoder's own tokenizer, at most {results.card.max_length} word pieces."
     return f"{size} The checks found: {'; '.join(found)}." if found else f"{size} The checks found nothing worth a warning."
 
 
-def _parameters(told: PaperStudy) -> str:
+def _parameters(results: StudyResults) -> str:
     parts = []
-    for arm in told.summary.arms:
-        ran = next((record for record in told.runs_of(arm) if record.n_parameters), None)
+    for arm in results.summary.arms:
+        ran = next((record for record in results.runs_of(arm) if record.n_parameters), None)
         if ran is not None:
             parts.append(f"{arm.arm}: {ran.n_parameters:,}, of which {ran.n_trainable_parameters:,} learn")
     return "; ".join(parts) + "." if parts else ""
 
 
-def _model(told: PaperStudy) -> str:
-    return f"{paper_text.model(told)} {_parameters(told)}".strip()
+def _model(results: StudyResults) -> str:
+    return f"{paper_text.model(results)} {_parameters(results)}".strip()
 
 
-def _error_bars(told: PaperStudy) -> str:
-    return f"{paper_text.statistics(told)} {paper_text.seeds(told)}"
+def _error_bars(results: StudyResults) -> str:
+    return f"{paper_text.statistics(results)} {paper_text.seeds(results)}"
 
 
-def _bounds(told: PaperStudy) -> str:
-    found = [paper_settings.search(arm, config.search) for arm, config in told.study.arms.items() if config.search is not None]
+def _bounds(results: StudyResults) -> str:
+    found = [paper_settings.search(arm, config.search) for arm, config in results.study.arms.items() if config.search is not None]
     return " ".join(found) if found else "Nothing was searched: every setting is the one in the configuration."
 
 
-def _chosen(told: PaperStudy) -> str:
+def _chosen(results: StudyResults) -> str:
     found = []
-    for arm in told.summary.arms:
+    for arm in results.summary.arms:
         if arm.chosen:
             values = grammar.listed(f"{name} = {numbers.setting(value)}" for name, value in arm.chosen.items())
             found.append(f"{arm.arm}: {values}")
-    text = paper_settings.training(told.study, told.summary)
+    text = paper_settings.training(results.study, results.summary)
     return f"{text} Chosen by search: {'; '.join(found)}." if found else text
 
 
-def _n_runs(told: PaperStudy) -> str:
-    made = {arm.arm: len(told.runs_of(arm)) for arm in told.summary.arms}
+def _n_runs(results: StudyResults) -> str:
+    made = {arm.arm: len(results.runs_of(arm)) for arm in results.summary.arms}
     text = f"{grammar.several(sum(made.values()), 'report run')} ({grammar.listed(f'{n} of {arm}' for arm, n in made.items())})."
-    trials = sum(len(sweep.trials) for sweep in told.sweeps)
-    searched = f" The searches tried {grammar.several(trials, 'setting')} in {grammar.several(len(told.search_runs), 'run')}."
-    text += searched if told.sweeps else " No search runs."
-    uses = () if told.summary.ledger is None else told.summary.ledger.splits
+    trials = sum(len(sweep.trials) for sweep in results.sweeps.values())
+    searched = f" The searches tried {grammar.several(trials, 'setting')} in {grammar.several(len(results.search_runs), 'run')}."
+    text += searched if results.sweeps else " No search runs."
+    uses = () if results.summary.ledger is None else results.summary.ledger.splits
     scored = [f"{grammar.several(use.n_evaluations, 'time')} on {use.split}" for use in uses]
     return f"{text} Models were evaluated {grammar.listed(scored)}." if scored else text
 
 
-def _validation(told: PaperStudy) -> str:
+def _validation(results: StudyResults) -> str:
     rows = []
-    for arm in told.summary.arms:
-        row = summary_rows.row_of(arm, "validation", told.summary.headline_checkpoint, told.summary.headline_metric)
+    for arm in results.summary.arms:
+        row = summary_rows.row_of(arm, "validation", results.summary.headline_checkpoint, results.summary.headline_metric)
         if row is not None:
             rows.append(f"{arm.arm} {numbers.score(row.mean)}{'' if row.sd is None else f' ± {numbers.score(row.sd)}'}")
-    return f"Validation {told.summary.headline_metric}, mean ± sd: {grammar.listed(rows)}." if rows else ""
+    return f"Validation {results.summary.headline_metric}, mean ± sd: {grammar.listed(rows)}." if rows else ""
 
 
-def _metric(told: PaperStudy) -> str:
-    which = "the best validation score" if told.summary.headline_checkpoint == "best" else "the last step"
+def _metric(results: StudyResults) -> str:
+    which = "the best validation score" if results.summary.headline_checkpoint == "best" else "the last step"
     return (
-        f"{told.summary.headline_metric} on {told.summary.headline_split}, weights of {which}; "
+        f"{results.summary.headline_metric} on {results.summary.headline_split}, weights of {which}; "
         "computed from the stored prediction of every example."
     )
 
 
-def _runtime(told: PaperStudy) -> str:
+def _runtime(results: StudyResults) -> str:
     parts = []
-    for arm in told.summary.arms:
-        times = [record.train_seconds for record in told.runs_of(arm) if record.train_seconds]
+    for arm in results.summary.arms:
+        times = [record.train_seconds for record in results.runs_of(arm) if record.train_seconds]
         if times:
             parts.append(f"{arm.arm} {numbers.duration(sum(times) / len(times))}")
-    return f"Mean training time of a run: {grammar.listed(parts)}. {paper_text.compute(told)}" if parts else ""
+    return f"Mean training time of a run: {grammar.listed(parts)}. {paper_text.compute(results)}" if parts else ""
 
 
-def _failures(told: PaperStudy) -> str:
-    found = study_text.not_counted(told.summary)
+def _failures(results: StudyResults) -> str:
+    found = study_text.not_counted(results.summary)
     return f"{'; '.join(found)}. None of them was left out silently." if found else "Every run ended well."
 
 
-def _again(told: PaperStudy) -> str:
+def _again(results: StudyResults) -> str:
     return (
-        f"One command runs the study again from study.yaml (study digest {told.summary.study_digest[: paper_text.CUT]}); "
+        f"One command runs the study again from study.yaml (study digest {results.summary.study_digest[: paper_text.CUT]}); "
         "every run has its three seeds, its digest and the hash of its weights in runs.csv."
     )
 
 
-ITEMS: tuple[tuple[str, str, Callable[[PaperStudy], str] | None], ...] = (
+ITEMS: tuple[tuple[str, str, Callable[[StudyResults], str] | None], ...] = (
     ("Claims", "Do the claims of abstract and introduction match the results, with their scope and limits?", None),
     ("Data", "How many examples are there in each split?", _sizes),
     ("Data", "How are the labels distributed?", _labels),

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
-from bertft_core.config.study_config import StudyConfig
-from bertft_core.records import ArmSummary, DatasetCard, Environment, RunRecord, StudySummary, SweepResult
 from bertft_core.report.formatting import numbers
 from bertft_core.report.paper_settings import search, training
 from bertft_core.report.prose import grammar, study_text
+from bertft_core.storage.study_results import StudyResults
 
 HEADS = {
     "classification": "a classification head",
@@ -24,52 +20,24 @@ CUT = 12
 """Places of a digest that are printed."""
 
 
-@dataclass(frozen=True)
-class PaperStudy:
-    """Everything that the text is made from."""
-
-    study: StudyConfig
-    card: DatasetCard
-    summary: StudySummary
-    records: Mapping[str, RunRecord]
-    """By digest; search runs are among them."""
-    sweeps: Sequence[SweepResult]
-    environment: Environment | None
-
-    def runs_of(self, arm: ArmSummary) -> list[RunRecord]:
-        """The report runs of an arm that have a record."""
-        return [self.records[seed.run_digest] for seed in arm.seeds if seed.run_digest in self.records]
-
-    @property
-    def report_runs(self) -> list[RunRecord]:
-        """The report runs of all arms."""
-        return [record for arm in self.summary.arms for record in self.runs_of(arm)]
-
-    @property
-    def search_runs(self) -> list[RunRecord]:
-        """The runs of all searches."""
-        digests = dict.fromkeys(d for sweep in self.sweeps for trial in sweep.trials for d in trial.run_digests)
-        return [self.records[digest] for digest in digests if digest in self.records]
-
-
-def setup_text(told: PaperStudy) -> list[tuple[str, str]]:
+def setup_text(results: StudyResults) -> list[tuple[str, str]]:
     """(topic, sentences) in the order of a paper: data, model, training, search, seeds, statistics, compute, software."""
     parts = [
-        ("Data", data(told)),
-        ("Model", model(told)),
-        ("Training", training(told.study, told.summary)),
-        ("Search", " ".join(search(arm, config.search) for arm, config in told.study.arms.items() if config.search)),
-        ("Seeds", seeds(told)),
-        ("Statistics", statistics(told)),
-        ("Compute", compute(told)),
-        ("Software", software(told)),
+        ("Data", data(results)),
+        ("Model", model(results)),
+        ("Training", training(results.study, results.summary)),
+        ("Search", " ".join(search(arm, config.search) for arm, config in results.study.arms.items() if config.search)),
+        ("Seeds", seeds(results)),
+        ("Statistics", statistics(results)),
+        ("Compute", compute(results)),
+        ("Software", software(results)),
     ]
     return [(topic, text) for topic, text in parts if text]
 
 
-def data(told: PaperStudy) -> str:
+def data(results: StudyResults) -> str:
     """Source, sizes, labels, where each split comes from, and what was cut off."""
-    card, config = told.card, told.study.data
+    card, config = results.card, results.study.data
     names = {"train": "training"}
     sizes = grammar.listed(f"{split.n_examples:,} {names.get(name, name)}" for name, split in card.splits.items())
     origins = grammar.listed(f"{names.get(name, name)} from {split.origin}" for name, split in card.splits.items())
@@ -84,14 +52,14 @@ def data(told: PaperStudy) -> str:
     return f"{text} Inputs have at most {card.max_length} word pieces ({longer} {'were' if ratios else 'is'} longer)."
 
 
-def model(told: PaperStudy) -> str:
+def model(results: StudyResults) -> str:
     """Encoder, head, parameters, and what each arm is."""
-    encoder = told.card.encoder
+    encoder = results.card.encoder
     revision = f" (revision {encoder.revision[:CUT]})" if encoder.revision else ""
-    sizes = sorted({record.n_parameters for record in told.report_runs if record.n_parameters})
+    sizes = sorted({record.n_parameters for record in results.report_runs if record.n_parameters})
     size = f", {grammar.listed(f'{n:,}' for n in sizes)} parameters in all" if sizes else ""
-    text = f"All models start from {encoder.checkpoint}{revision} with {HEADS[told.study.head.kind]}{size}."
-    arms = [f"{arm} ({' + '.join(map(study_text.strategy, config.strategies))})" for arm, config in told.study.arms.items()]
+    text = f"All models start from {encoder.checkpoint}{revision} with {HEADS[results.study.head.kind]}{size}."
+    arms = [f"{arm} ({' + '.join(map(study_text.strategy, config.strategies))})" for arm, config in results.study.arms.items()]
     noun = "one way" if len(arms) == 1 else f"{len(arms)} ways"
     return (
         f"{text} We compare {noun} of fine-tuning: {grammar.listed(arms)}."
@@ -100,21 +68,21 @@ def model(told: PaperStudy) -> str:
     )
 
 
-def seeds(told: PaperStudy) -> str:
+def seeds(results: StudyResults) -> str:
     """How many runs, what moves between them, and what became of them."""
-    n, counts = [arm.n_planned for arm in told.summary.arms], study_text.not_counted(told.summary)
+    n, counts = [arm.n_planned for arm in results.summary.arms], study_text.not_counted(results.summary)
     times = grammar.several(n[0], "time") if len(set(n)) == 1 else f"{min(n)} to {max(n)} times"
-    text = f"Each arm is trained {times}; {study_text.moving(told.study)}."
-    ways = [told.summary.adaptive, *(arm.selected for arm in told.summary.arms)]
+    text = f"Each arm is trained {times}; {study_text.moving(results.study)}."
+    ways = [results.summary.adaptive, *(arm.selected for arm in results.summary.arms)]
     text += "".join(f" {grammar.ended(grammar.upper_first(way.sentence))}" for way in ways if way is not None)
     streams = "Initialisation of the head, batch order and dropout have random streams of their own, derived from one study seed"
     fate = f" Runs that were no plain success: {'; '.join(counts)}." if counts else " All runs ended well."
-    return f"{text} {streams} ({told.study.seed}).{fate}"
+    return f"{text} {streams} ({results.study.seed}).{fate}"
 
 
-def statistics(told: PaperStudy) -> str:
+def statistics(results: StudyResults) -> str:
     """What the numbers are, and which test the claims rest on."""
-    summary, found = told.summary, told.summary.comparison
+    summary, found = results.summary, results.summary.comparison
     if all(arm.selected is not None for arm in summary.arms):
         return (
             f"We report {summary.headline_metric} on {summary.headline_split} of the one run of each arm that was best on the "
@@ -142,9 +110,9 @@ def statistics(told: PaperStudy) -> str:
     )
 
 
-def compute(told: PaperStudy) -> str:
+def compute(results: StudyResults) -> str:
     """Where it ran and how long."""
-    report_runs, search_runs = told.report_runs, told.search_runs
+    report_runs, search_runs = results.report_runs, results.search_runs
     where = sorted({f"{e.device} ({grammar.several(e.threads, 'thread')} per run)" for r in report_runs if (e := r.environment)})
     if not report_runs or not where:
         return ""
@@ -157,9 +125,9 @@ def compute(told: PaperStudy) -> str:
     )
 
 
-def software(told: PaperStudy) -> str:
+def software(results: StudyResults) -> str:
     """Versions of what decides numbers, and the commit."""
-    found = told.environment or next((record.environment for record in told.report_runs if record.environment), None)
+    found = results.environment
     if found is None:
         return ""
     named = [f"{name} {found.packages[name]}" for name in NAMED_PACKAGES if name in found.packages]

@@ -12,10 +12,10 @@ from markupsafe import Markup
 from bertft_core.report import comparison_section, figures, insight_sections, model_selection_section, paper_tables
 from bertft_core.report.comparison_page import printed, write_pictures
 from bertft_core.report.paper_checklist import Item, as_markdown, checklist
-from bertft_core.report.paper_text import PaperStudy, setup_text
+from bertft_core.report.paper_text import setup_text
 from bertft_core.report.table_formats import PaperTable, write_tables
-from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import write_atomically
+from bertft_core.storage.study_results import StudyResults
 
 TABLES, FIGURES, PAPER = "tables", "figures", "paper.md"
 
@@ -33,19 +33,19 @@ class Extras:
     items: Sequence[Item]
 
 
-def gather(told: PaperStudy, study_dir: StudyDir) -> Extras:
+def gather(results: StudyResults) -> Extras:
     """Everything that the records give."""
-    summary = told.summary
+    summary = results.summary
     arms = [arm.arm for arm in summary.arms]
     comparison = summary.comparison
     said = comparison_section.section(comparison) if comparison is not None and (comparison.pairs or comparison.refused) else None
     seen = insight_sections.section(summary.insights, arms) if summary.insights is not None else None
     selected = any(arm.selected is not None for arm in summary.arms)
-    bands = {} if selected else figures.bands(told.study, summary, told.records, study_dir)
-    reliability = figures.reliability(summary, told.records, study_dir)
+    bands = {} if selected else figures.bands(results.study, summary, results.records, results.study_dir)
+    reliability = figures.reliability(summary, results.records, results.study_dir)
     headline = f"{summary.headline_checkpoint}/{summary.headline_split}/{summary.headline_metric}"
     tables = paper_tables.tables_of(paper_tables.scores_of_summary(summary), headline, comparison)
-    setup, items = setup_text(told), checklist(told)
+    setup, items = setup_text(results), checklist(results)
     context = {
         "claims": said,
         "insights": seen,
@@ -60,7 +60,7 @@ def gather(told: PaperStudy, study_dir: StudyDir) -> Extras:
     pictures = {**bands, **{f"reliability_{arm}": picture for arm, picture in reliability}}
     for part in (said, seen):
         pictures |= part["pictures"] if part is not None else {}
-    every_seed = figures.seed_plots(told.study, told.card, summary)
+    every_seed = figures.seed_plots(results.study, results.card, summary)
     pictures |= {"seeds": every_seed[0]} if every_seed else {}
     return Extras(context, pictures, tables, setup, items)
 

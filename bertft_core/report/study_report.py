@@ -3,56 +3,42 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
 
-from bertft_core.config.study_config import StudyConfig
-from bertft_core.records import DatasetCard, Environment, RunRecord, StudySummary, SweepResult
 from bertft_core.report import figures, probe_section, reproducibility_section, table_sections
 from bertft_core.report.formatting import intervals, numbers
-from bertft_core.report.paper_text import PaperStudy
 from bertft_core.report.prose import grammar, study_text
 from bertft_core.report.runs_csv import runs_csv
 from bertft_core.report.statistics_sections import Extras, gather, write_extras
 from bertft_core.report.study_as_yaml import study_yaml
 from bertft_core.report.styling import page_style
-from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import write_atomically, write_record
+from bertft_core.storage.study_results import StudyResults
 
 TEMPLATES_DIR = Path(__file__).parent / "templates"
 
 
-def write_report(
-    study: StudyConfig,
-    card: DatasetCard,
-    summary: StudySummary,
-    records: Sequence[RunRecord],
-    sweeps: Sequence[SweepResult],
-    *,
-    study_dir: StudyDir,
-    environment: Environment | None,
-) -> Path:
+def write_report(results: StudyResults) -> Path:
     """Write report.html, runs.csv, summary.json, study.yaml, paper.md, tables/ and figures/; returns the path of report.html.
 
-    `records` are those of the study, search runs included; any that neither the summary nor a sweep names are ignored.
+    `results` are evaluated; records that neither the summary nor a sweep names are ignored.
     report.html needs nothing beside it: style and pictures are inside.
     """
-    folder, by_digest = study_dir.report_dir, {record.digest: record for record in records}
-    told = PaperStudy(study, card, summary, by_digest, sweeps, environment)
-    extras = gather(told, study_dir)
-    page = _page(told, study_dir, extras)
-    write_record(folder / "summary.json", summary)
-    write_atomically(folder / "runs.csv", runs_csv(study, summary, by_digest))
-    write_atomically(folder / "study.yaml", study_yaml(study))
+    folder, extras = results.study_dir.report_dir, gather(results)
+    page = _page(results, extras)
+    write_record(folder / "summary.json", results.summary)
+    write_atomically(folder / "runs.csv", runs_csv(results.study, results.summary, results.records))
+    write_atomically(folder / "study.yaml", study_yaml(results.study))
     write_extras(extras, folder)
     write_atomically(folder / "report.html", page)
     return folder / "report.html"
 
 
-def _page(told: PaperStudy, study_dir: StudyDir, extras: Extras) -> str:
-    study, card, summary, records, sweeps = told.study, told.card, told.summary, told.records, told.sweeps
+def _page(results: StudyResults, extras: Extras) -> str:
+    study, card, summary, records, study_dir = results.study, results.card, results.summary, results.records, results.study_dir
+    sweeps = list(results.sweeps.values())
     loader = jinja2.FileSystemLoader(TEMPLATES_DIR)
     templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     templates.filters |= {"score": numbers.score, "setting": numbers.setting, "duration": numbers.duration}
@@ -83,7 +69,7 @@ def _page(told: PaperStudy, study_dir: StudyDir, extras: Extras) -> str:
         dropped=table_sections.dropped_models(summary, records),
         proved=reproducibility_section.section(summary, records, study_dir),
         machines=table_sections.machines(summary, records),
-        environment=told.environment or next((r.environment for r in records.values() if r.environment), None),
+        environment=results.environment,
         command=shlex.join(command),
         **extras.context,
     )

@@ -7,15 +7,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bertft_core.config import UserError
 from bertft_core.config.base import digest_of
 from bertft_core.evaluation.comparison.compare_studies import compare_studies
-from bertft_core.evaluation.comparison.compared_arms import StudyResults
 from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.records import StudySummary
 from bertft_core.records.comparison_record import Comparison
 from bertft_core.storage.study_dir import read_record
+from bertft_core.storage.study_results import StudyResults
 from flows.cli.find_study import StudyOnDisk, find_study, known_studies
 from tasks.home import home_dir
 
@@ -75,21 +74,13 @@ def _results(name: str, home: Path, folder: Path, uri: str | None) -> StudyResul
     from tasks.tracking.logged_studies import fetch_study
 
     logged = fetch_study(name, folder, home_dir=home, uri=uri, in_home=known)
-    records = {record.digest: record for record in logged.dir.records()}
-    print(f"{name}: {len(records)} runs from MLflow alone", file=sys.stderr)
-    return StudyResults(logged.study, logged.card, logged.summary, records, logged.dir.run_dir)
+    print(f"{name}: {len(logged.records)} runs from MLflow alone", file=sys.stderr)
+    return logged
 
 
 def _on_disk(found: StudyOnDisk) -> StudyResults:
-    """What its folder holds; summed up now where that was not done yet."""
-    if found.card is None or not found.records:
-        raise UserError(
-            f"the study '{found.study.name}' has no runs to compare yet",
-            path=found.dir.path,
-            hint="run it first: bertft run CONFIG",
-        )
+    """What its folder holds, evaluated now if that was not done yet."""
+    results = found.results()
     summary = read_record(found.dir.summary_path, StudySummary)
-    if summary is None or summary.study_digest != found.study.digest:
-        chosen = {arm: result.chosen for arm, result in found.sweeps.items()}
-        summary = summarize(found.study, found.card, found.planned, found.records, chosen, found.dir.run_dir)
-    return StudyResults(found.study, found.card, summary, found.records, found.dir.run_dir)
+    stored = summary is not None and summary.study_digest == found.study.digest
+    return results.with_summary(summary if stored else summarize(results))

@@ -27,14 +27,13 @@ def diagnose_command(name: str, home: Path | None, *, as_json: bool) -> int:
 
 def evidence_of(found: StudyOnDisk) -> Evidence:
     """What the study has kept. Raises `UserError` when none of its report runs has ended."""
-    digests = {spec.digest for spec in found.planned}
-    records = tuple(record for digest, record in found.records.items() if digest in digests)
-    if found.card is None or not records:
+    results = found.results()
+    digests = {spec.digest for spec in results.planned}
+    records = tuple(record for digest, record in results.records.items() if digest in digests)
+    if not records:
         raise UserError(
             f"the study '{found.study.name}' has no runs to look at yet",
             path=found.dir.path,
             hint="run it first: bertft run CONFIG",
         )
-    chosen = {arm: result.chosen for arm, result in found.sweeps.items()}
-    summary = summarize(found.study, found.card, found.planned, found.records, chosen, found.dir.run_dir)
-    return Evidence(found.study, found.card, records, found.sweeps, summary, found.dir.run_dir)
+    return Evidence(results.study, results.card, records, results.sweeps, summarize(results), results.run_dir_of)

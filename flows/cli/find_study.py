@@ -13,6 +13,7 @@ from bertft_core.planning.wanted_runs import planned_runs
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, SweepResult
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import Damaged, checked_record, checked_values, read_record
+from bertft_core.storage.study_results import StudyResults
 from bertft_core.storage.upgrade import version_of
 from bertft_core.sweep.arm_search import search_digest
 from tasks.home import home_dir
@@ -91,6 +92,16 @@ class StudyOnDisk:
     def records(self) -> dict[str, RunRecord]:
         """Every record in the study's folder, by digest."""
         return {record.digest: record for record in self.dir.records()}
+
+    def results(self) -> StudyResults:
+        """What its runs have given so far, not evaluated. Raises `UserError` while there is no record."""
+        if self.card is None or not self.records:
+            raise UserError(
+                f"the study '{self.study.name}' has no finished runs yet",
+                path=self.dir.path,
+                hint="run it first: bertft run CONFIG",
+            )
+        return StudyResults(self.study, self.card, self.dir, self.records, self.planned, self.sweeps)
 
     @property
     def is_running(self) -> bool:

@@ -90,7 +90,9 @@ def _of_spread(wanted: SeedsRequest) -> CountedForSpread:
 
 def _of_study(names: Sequence[str], home: Path | None, wanted: SeedsRequest) -> CountedSeeds:
     """Of the first study; several also tell the variance between them."""
-    studies = [(found.study, found, _summary(found)) for found in (find_study(name, home) for name in dict.fromkeys(names))]
+    studies = [
+        (found.study, found, summarize(found.results())) for found in (find_study(name, home) for name in dict.fromkeys(names))
+    ]
     study, found, summary = studies[0]
     _check_arm(summary, wanted.arm)
     at = ArmMetric(_metric(summary, wanted.metric), summary.headline_split, summary.headline_checkpoint)
@@ -111,16 +113,6 @@ def _of_study(names: Sequence[str], home: Path | None, wanted: SeedsRequest) -> 
         between_studies=tuple(each for each in between if wanted.arm in (None, each.arm)),
         start_many=tuple(view for view in insights.start_many if wanted.arm in (None, view.arm)),
     )
-
-
-def _summary(found: StudyOnDisk) -> StudySummary:
-    if found.card is None or not found.records:
-        raise UserError(
-            f"the study '{found.study.name}' has no runs yet", path=found.dir.path, hint="run it first: bertft run CONFIG"
-        )
-    sweeps = list(found.sweeps.values())
-    chosen = {sweep.arm: sweep.chosen for sweep in sweeps}
-    return summarize(found.study, found.card, found.planned, found.records, chosen, found.dir.run_dir, sweeps)
 
 
 def _metric(summary: StudySummary, asked: str | None) -> str:

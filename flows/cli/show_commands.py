@@ -133,26 +133,9 @@ def report_command(name: str, home: Path | None) -> int:
 
 def rebuild_report(found: StudyOnDisk) -> Path:
     """Summary and report from what lies on disk; the path of the report. Raises `UserError` for a study without records."""
-    from bertft_core.evaluation.comparison.of_study import with_comparison
-    from bertft_core.evaluation.summarize import summarize
+    from bertft_core.evaluation.summarize import evaluated
     from bertft_core.report.study_report import write_report
 
-    if found.card is None or not found.records:
-        raise UserError(
-            f"the study '{found.study.name}' has no records yet", path=found.dir.path, hint="run it first: bertft run CONFIG"
-        )
-    chosen = {arm: result.chosen for arm, result in found.sweeps.items()}
-    sweeps = list(found.sweeps.values())
-    summary = summarize(found.study, found.card, found.planned, found.records, chosen, found.dir.run_dir, sweeps)
-    summary = with_comparison(found.study, found.card, summary, found.records, found.dir.run_dir)
-    write_record(found.dir.summary_path, summary)
-    environment = next((r.environment for r in found.records.values() if r.environment is not None), None)
-    return write_report(
-        found.study,
-        found.card,
-        summary,
-        list(found.records.values()),
-        sweeps,
-        study_dir=found.dir,
-        environment=environment,
-    )
+    results = evaluated(found.results())
+    write_record(found.dir.summary_path, results.summary)
+    return write_report(results)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from bertft_core.config import StudyConfig, UserError
 from bertft_core.data.examples import did_you_mean
 from bertft_core.records import DatasetCard, StudySummary
 from bertft_core.storage import StudyDir
+from bertft_core.storage.study_results import StudyResults
 from tasks.tracking.logged_runs import read_logged
 from tasks.tracking.mlflow_store import MlflowException, runs_where, tracking_uri
 from tasks.tracking.store_files import OF_SEVERAL, STAGE
@@ -25,17 +25,7 @@ NO_STUDIES = {"Default", OF_SEVERAL}
 OF_RUNS = ("record.json", "predictions")
 
 
-@dataclass(frozen=True)
-class LoggedStudy:
-    """A study that was evaluated, in a folder as a home holds it."""
-
-    study: StudyConfig
-    card: DatasetCard
-    summary: StudySummary
-    dir: StudyDir
-
-
-def fetch_study(name: str, folder: Path, *, home_dir: Path, uri: str | None, in_home: Sequence[str] = ()) -> LoggedStudy:
+def fetch_study(name: str, folder: Path, *, home_dir: Path, uri: str | None, in_home: Sequence[str] = ()) -> StudyResults:
     """Download the newest finished execution of the study whose experiment is `name` into a home of its own at `folder`.
 
     Raises `UserError` when there is no such experiment, with the studies `in_home` too, or when parts of it are missing.
@@ -60,7 +50,8 @@ def fetch_study(name: str, folder: Path, *, home_dir: Path, uri: str | None, in_
         raise UserError(
             f"the study '{name}' cannot be read from MLflow", found=str(error).splitlines()[0], hint="is the store there?"
         ) from None
-    return LoggedStudy(study, card, summary, study_dir)
+    records = {record.digest: record for record in study_dir.records()}
+    return StudyResults(study, card, study_dir, records, [record.spec for record in records.values()], evaluated=summary)
 
 
 def _study_run(client: MlflowClient, name: str) -> Any | None:

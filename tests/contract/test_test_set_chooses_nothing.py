@@ -17,6 +17,7 @@ from bertft_core.records.ranking import best_arm, ranked_runs
 from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import read_predictions, write_predictions
 from bertft_core.storage.retention import kept_digests
+from bertft_core.storage.study_results import StudyResults
 from bertft_core.sweep.trial_rules import score_so_far, trial_outcome
 from bertft_core.training.run import train_run
 from tests.helpers.small_records import make_card, make_record, make_study
@@ -106,7 +107,7 @@ class Finished:
         return record.model_copy(update=changed)
 
     def summary(self) -> StudySummary:
-        return summarize(self.study, self.card, self.planned, self.records, {}, self.dir.run_dir)
+        return summarize(StudyResults(self.study, self.card, self.dir, self.records, self.planned))
 
 
 @pytest.mark.parametrize("seeds", MODES.values(), ids=MODES)

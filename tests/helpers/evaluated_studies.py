@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from bertft_core.evaluation.comparison.compared_arms import StudyResults
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.metrics.prediction_columns import vector
 from bertft_core.planning.run_specs import plan_runs
@@ -15,6 +14,7 @@ from bertft_core.records import DatasetCard, RunRecord
 from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import read_predictions, write_predictions
 from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_results import StudyResults
 from tests.helpers.small_records import classified, make_card, make_record, make_study
 
 
@@ -39,11 +39,12 @@ def make_results(
         accuracy = 0.5 if isinstance(value, str) else value
         records[spec.digest] = make_record(spec, card, study_dir, status=status, accuracy=accuracy)
         _make_alike(records[spec.digest], study_dir.run_dir(spec.digest), accuracy)
-    summary = summarize(study, card, planned, records, {}, study_dir.run_dir)
+    results = StudyResults(study, card, study_dir, records, planned)
+    results = results.with_summary(summarize(results))
     write_record(study_dir.config_path, study)
     write_record(study_dir.card_path, card)
-    write_record(study_dir.summary_path, summary)
-    return StudyResults(study, card, summary, records, study_dir.run_dir)
+    write_record(study_dir.summary_path, results.summary)
+    return results
 
 
 def _make_alike(record: RunRecord, run_dir: Path, accuracy: float) -> None:

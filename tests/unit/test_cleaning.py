@@ -15,6 +15,7 @@ from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import DatasetCard, RunRecord
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_results import StudyResults
 from flows.cli.app import main
 from flows.cli.find_study import find_study
 from tests.helpers.small_records import make_card, make_record, make_study
@@ -51,7 +52,7 @@ def write_study(home: Path, study: StudyConfig, card: DatasetCard, *, ended: boo
     write_record(study_dir.config_path, study)
     write_record(study_dir.card_path, card)
     if ended:
-        write_record(study_dir.summary_path, summarize(study, card, planned, records, {}, study_dir.run_dir))
+        write_record(study_dir.summary_path, summarize(StudyResults(study, card, study_dir, records, planned)))
     return records
 
 

@@ -291,7 +291,7 @@ def test_studies_of_other_data_are_refused(tmp_path):
 def test_a_study_whose_headline_has_no_score_is_compared_on_the_others(tmp_path):
     results = make_results(tmp_path, {"features": LOW, "full": HIGH})
     summary = results.summary.model_copy(update={"headline_metric": "f1_of_nothing"})
-    found = compare_studies([replace(results, summary=summary)], FEW)
+    found = compare_studies([results.with_summary(summary)], FEW)
     assert found.headline_pairs == ()
     assert {pair.metric for pair in found.pairs} == set(results.study.head.metrics)
 
@@ -302,7 +302,7 @@ def test_a_metric_that_a_seed_lacks_is_not_compared(tmp_path):
     seed = arm.seeds[0].model_copy(update={"scores": {k: v for k, v in arm.seeds[0].scores.items() if k != "best/test/mcc"}})
     changed = arm.model_copy(update={"seeds": (seed, *arm.seeds[1:])})
     summary = results.summary.model_copy(update={"arms": (results.summary.arms[0], changed)})
-    found = compare_studies([replace(results, summary=summary)], FEW)
+    found = compare_studies([results.with_summary(summary)], FEW)
     assert "mcc" not in {pair.metric for pair in found.pairs}
     assert len(found.headline_pairs) == 1
 

@@ -10,11 +10,11 @@ import pytest
 
 from bertft_core.config import UserError
 from bertft_core.evaluation.comparison.compare_studies import compare_studies
-from bertft_core.evaluation.comparison.compared_arms import StudyResults
 from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.records.comparison_record import Comparison
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import read_record
+from bertft_core.storage.study_results import StudyResults
 from flows.cli.compare_command import compare_command
 from flows.cli.repair_command import repair_command
 from tasks.process_identity import owner_tags

@@ -7,7 +7,6 @@ import pyarrow as pa
 import pytest
 
 from bertft_core.evaluation.comparison.compare_studies import compare_studies
-from bertft_core.evaluation.comparison.compared_arms import StudyResults
 from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.metrics.per_example import PER_EXAMPLE
@@ -17,6 +16,7 @@ from bertft_core.records import RunRecord
 from bertft_core.records.list_columns import ragged_column
 from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import write_predictions
+from bertft_core.storage.study_results import StudyResults
 from tests.helpers.prediction_tables import EVERY_KIND, Predicted
 from tests.helpers.small_records import make_card, make_study
 
@@ -52,8 +52,8 @@ def results_of(home: Path, case: Predicted) -> StudyResults:
             write_predictions(study_dir.run_dir(spec.digest) / files[split], table)
         found = {"best": {split: {} for split in files}, "predictions": {"best": files}, "started_at": "", "ended_at": ""}
         records[spec.digest] = RunRecord(spec=spec, digest=spec.digest, status="ok", **found)
-    summary = summarize(study, card, planned, records, {}, study_dir.run_dir)
-    return StudyResults(study, card, summary, records, study_dir.run_dir)
+    results = StudyResults(study, card, study_dir, records, planned)
+    return results.with_summary(summarize(results))
 
 
 def _answers(case: Predicted, rng: np.random.Generator, of_truth: np.random.Generator) -> pa.Table:

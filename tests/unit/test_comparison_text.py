@@ -3,8 +3,8 @@
 import pytest
 
 from bertft_core.evaluation.comparison.compare_studies import compare_studies
-from bertft_core.evaluation.comparison.of_study import with_comparison
 from bertft_core.evaluation.comparison.request import ComparisonRequest
+from bertft_core.evaluation.summarize import evaluated
 from bertft_core.report.comparison_table import claims_text
 from bertft_core.report.text_table import result_table
 from tests.helpers.evaluated_studies import make_results
@@ -51,7 +51,7 @@ def test_other_metrics_are_told_where_something_is_claimed_and_together_where_no
 
 
 def test_a_study_tells_its_pairs_and_an_arm_that_has_none_its_difference(results):
-    summary = with_comparison(results.study, results.card, results.summary, results.records, results.run_dir_of)
+    summary = evaluated(results).summary
     (pair,) = summary.comparison.headline_pairs
     table = result_table(summary)
     assert f"{pair.sentence}." in table
@@ -62,5 +62,5 @@ def test_a_study_tells_its_pairs_and_an_arm_that_has_none_its_difference(results
 
 def test_one_arm_has_nothing_to_be_compared_with(tmp_path):
     results = make_results(tmp_path, {"alone": [0.6, 0.7, 0.8]})
-    summary = with_comparison(results.study, results.card, results.summary, results.records, results.run_dir_of)
+    summary = evaluated(results).summary
     assert summary.comparison is None

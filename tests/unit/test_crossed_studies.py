@@ -90,8 +90,7 @@ def test_the_report_says_how_the_intervals_were_made(results, comparison):
     assert "Satterthwaite" in how
     assert how in result_table(summary)
     assert how in study_text.cautions(results.study, summary)
-    told = paper_text.PaperStudy(results.study, results.card, summary, results.records, (), None)
-    paper = paper_text.statistics(told)
+    paper = paper_text.statistics(results.with_summary(summary))
     assert how in paper
     assert "over runs of accuracy" in paper
     assert "multi-bootstrap" not in paper

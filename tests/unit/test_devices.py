@@ -8,6 +8,7 @@ from bertft_core.config.execution_settings import ExecutionConfig
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.devices import refuse_absent_gpu, visible_gpus
 from flows.cli.app import main
 from flows.cli.plan_command import print_plan
@@ -68,7 +69,7 @@ def test_a_finished_study_that_names_a_gpu_is_reported_without_one(monkeypatch, 
     study = make_study(execution={"device": "cuda", "slots": 1})
     with pytest.raises(UserError, match="none can be used here"), early_workers(study, tmp_path):
         pass
-    summary = summarize(study, make_card(tmp_path), [], {}, {}, StudyDir(tmp_path, study.name).run_dir)
+    summary = summarize(StudyResults(study, make_card(tmp_path), StudyDir(tmp_path, study.name), {}, []))
     write_record(StudyDir(tmp_path, study.name).summary_path, summary)
     with early_workers(study, tmp_path):
         assert take_workers(StudyDir(tmp_path, study.name)) is None

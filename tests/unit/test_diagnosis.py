@@ -24,6 +24,7 @@ from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import DataFinding, Difference, Evaluation
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_results import StudyResults
 from flows.cli.diagnose_command import diagnose_command
 from tests.helpers.small_records import make_card, make_record, make_study, make_sweep
 from tests.helpers.tiny_studies import tiny_study, tiny_tagged_study
@@ -61,14 +62,13 @@ def build(directory, *, accuracies=GOOD, statuses=(), sizes=LARGE, sweeps=None, 
     home = StudyDir(directory, asked.name)
     (directory / "encoder").mkdir(parents=True)
     (directory / "encoder" / "config.json").write_text(json.dumps({"hidden_size": 384, "num_hidden_layers": 6}))
-    chosen = {arm: sweep.chosen for arm, sweep in (sweeps or {}).items()}
-    planned = plan_runs(asked, card, chosen)
+    planned = plan_runs(asked, card, {arm: sweep.chosen for arm, sweep in (sweeps or {}).items()})
     records = {}
     for spec in planned:
         status = dict(statuses).get((spec.arm, spec.index), "ok")
         records[spec.digest] = make_record(spec, card, home, status=status, accuracy=accuracies[spec.arm][spec.index])
         write_losses(home.run_dir(spec.digest), [0.3] * 50)
-    summary = summarize(asked, card, planned, records, chosen, home.run_dir)
+    summary = summarize(StudyResults(asked, card, home, records, planned, sweeps or {}))
     return Evidence(asked, card, tuple(records.values()), sweeps or {}, summary, home.run_dir)
 
 

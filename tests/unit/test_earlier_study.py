@@ -23,6 +23,7 @@ from bertft_core.records import DatasetCard, RunRecord, StudySummary
 from bertft_core.report.study_report import write_report
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import read_record, write_record
+from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.cost_estimate import CostEstimator
 from bertft_core.training.determinism import init_stream
 from bertft_core.training.run import train_run
@@ -39,7 +40,7 @@ def run_study(study: StudyConfig, card: DatasetCard, home_dir: Path) -> dict[str
     write_record(study_dir.card_path, card)
     planned = plan_runs(study, card, {})
     records = {spec.digest: train_run(spec, run_dir=study_dir.run_dir(spec.digest)) for spec in planned}
-    write_record(study_dir.summary_path, summarize(study, card, planned, records, {}, study_dir.run_dir))
+    write_record(study_dir.summary_path, summarize(StudyResults(study, card, study_dir, records, planned)))
     for digest in records.keys() - kept_digests(study, planned, records):
         shutil.rmtree(study_dir.run_dir(digest) / "model")
     return records
@@ -226,7 +227,7 @@ def test_the_card_records_the_whole_chain_and_every_view_of_it_shows_it(pretrain
     assert "this study" not in describe(first_card)
     study_dir = StudyDir(home, "labels")
     summary = read_record(study_dir.summary_path, StudySummary)
-    page = write_report(study, card, summary, list(records.values()), [], study_dir=study_dir, environment=None).read_text()
+    page = write_report(StudyResults(study, card, study_dir, records, evaluated=summary)).read_text()
     assert f"{first_card.encoder.checkpoint} → study mlm · {card.chain[0].arm}" in page
     assert DatasetCard.model_validate_json(last.model_dump_json()) == last
 

@@ -7,6 +7,7 @@ import psutil
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_results import StudyResults
 from tasks.early_workers import early_workers, take_workers
 from tests.helpers.small_records import make_card, make_study
 
@@ -36,7 +37,7 @@ def test_workers_that_were_taken_are_the_takers(tmp_path):
 
 def test_a_finished_study_starts_none_unless_forced(tmp_path):
     study, study_dir = make_study(execution={"slots": 1}), StudyDir(tmp_path, make_study().name)
-    write_record(study_dir.summary_path, summarize(study, make_card(tmp_path), [], {}, {}, study_dir.run_dir))
+    write_record(study_dir.summary_path, summarize(StudyResults(study, make_card(tmp_path), study_dir, {}, [])))
     with early_workers(study, tmp_path):
         assert take_workers(study_dir) is None
     with early_workers(study, tmp_path, force=True):

@@ -13,6 +13,7 @@ from bertft_core.report import result_table, write_report
 from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import write_predictions
 from bertft_core.storage.study_dir import checked_record
+from bertft_core.storage.study_results import StudyResults
 from tasks.tracking.mlflow_content import summary_metrics
 from tests.helpers.small_records import classified, make_card, make_record, make_spec, make_study
 from tests.unit.test_ensembles import asked
@@ -34,7 +35,7 @@ class Whole:
         }
 
     def summary(self) -> StudySummary:
-        return summarize(self.study, self.card, self.planned, self.records, {}, self.dir.run_dir)
+        return summarize(StudyResults(self.study, self.card, self.dir, self.records, self.planned))
 
     def path(self, index, checkpoint="best", split="test"):
         spec = next(spec for spec in self.planned if (spec.arm, spec.index) == ("full", index))
@@ -49,7 +50,7 @@ def test_only_a_study_that_asks_has_ensembles_and_asking_changes_no_identity(tmp
     whole = Whole(tmp_path)
     plain = make_study(seeds={"n": 5}, arms={"features": {}, "full": {"learning_rate": 1e-4}})
     assert plain.digest == whole.study.digest
-    without = summarize(plain, whole.card, whole.planned, whole.records, {}, whole.dir.run_dir)
+    without = summarize(StudyResults(plain, whole.card, whole.dir, whole.records, whole.planned))
     assert [arm.ensemble for arm in without.arms] == [None, None]
     together = whole.summary()
     bare = [arm.model_copy(update={"ensemble": None}) for arm in together.arms]
@@ -160,8 +161,7 @@ def test_it_stands_in_the_table_the_report_the_json_and_mlflow(tmp_path):
     row = next(line for line in table.splitlines() if line.startswith("full ensemble"))
     assert row.split() == ["full", "ensemble", "5/5", f"{together:.3f}", "–", "–", "–", "–"]
     assert f"{full(summary).ensemble.sentence}." in table.splitlines()
-    records = list(whole.records.values())
-    path = write_report(whole.study, whole.card, summary, records, [], study_dir=whole.dir, environment=None)
+    path = write_report(StudyResults(whole.study, whole.card, whole.dir, whole.records, evaluated=summary))
     page = path.read_text(encoding="utf-8")
     n_scores = sum(len(arm.ensemble.scores) for arm in summary.arms)
     assert page.count("one score of the seeds together") == n_scores + 2 * 3, "every metric, and the headline on three splits"

@@ -11,6 +11,7 @@ from mlflow.utils.validation import _validate_metric_name, _validate_param_name,
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_runs, plan_trial
 from bertft_core.storage import StudyDir
+from bertft_core.storage.study_results import StudyResults
 from tasks.tracking import mlflow_content as content
 from tasks.tracking.store_files import MLFLOW_STATUS
 from tests.helpers.small_records import make_card, make_record, make_spec, make_study
@@ -43,7 +44,7 @@ def summary(folder, study, card):
     study_dir = StudyDir(folder, study.name)
     planned = plan_runs(study, card, {})
     records = {spec.digest: make_record(spec, card, study_dir, accuracy=0.7 + 0.05 * spec.index) for spec in planned}
-    return summarize(study, card, planned, records, {}, study_dir.run_dir)
+    return summarize(StudyResults(study, card, study_dir, records, planned))
 
 
 def test_the_seeds_of_a_setting_share_a_digest_and_nothing_else_does(study, card):

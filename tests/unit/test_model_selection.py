@@ -7,6 +7,7 @@ import pytest
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_repeats, plan_runs, plan_trial
 from bertft_core.storage import StudyDir
+from bertft_core.storage.study_results import StudyResults
 from tests.helpers.small_records import make_card, make_record, make_study, make_sweep
 
 
@@ -15,7 +16,7 @@ def ledger(folder, study, *, sweeps=(), more=(), splits=None):
     planned = plan_runs(study, card, {})
     specs = [*planned, *plan_repeats(study, card, {}), *more]
     records = {spec.digest: make_record(spec, card, study_dir, accuracy=0.8 + 0.05 * (spec.index % 3)) for spec in specs}
-    return summarize(study, card, planned, records, {}, study_dir.run_dir, list(sweeps)).ledger
+    return summarize(StudyResults(study, card, study_dir, records, planned, {sweep.arm: sweep for sweep in sweeps})).ledger
 
 
 def test_runs_validations_and_choices_are_counted(tmp_path):

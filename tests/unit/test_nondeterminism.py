@@ -8,6 +8,7 @@ from bertft_core.config.seed_settings import SeedsConfig
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_repeats, plan_runs
 from bertft_core.storage import StudyDir
+from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.run import train_run
 from tests.helpers.small_records import make_card, make_record, make_study
 from tests.helpers.tiny_studies import tiny_study
@@ -47,7 +48,7 @@ def summary_of(planned, study_dir, accuracies, weights):
     for spec, accuracy, sha256 in zip(repeats[:2], accuracies, weights, strict=True):
         record = make_record(spec, card, study_dir, accuracy=accuracy)
         records[spec.digest] = record.model_copy(update={"weights_sha256": sha256 or records[runs[0].digest].weights_sha256})
-    return summarize(study, card, runs, records, {}, study_dir.run_dir)
+    return summarize(StudyResults(study, card, study_dir, records, runs))
 
 
 def test_equal_repeats_have_no_floor_and_enter_no_mean(planned, tmp_path):
@@ -72,11 +73,11 @@ def test_a_repeat_that_ended_without_weights_is_no_other_result(planned, tmp_pat
     for spec, lost in zip(repeats[:2], [{}, {"weights_sha256": None, "status": "diverged"}], strict=True):
         same = {"weights_sha256": records[runs[0].digest].weights_sha256}
         records[spec.digest] = make_record(spec, card, study_dir).model_copy(update=same | lost)
-    (floor,) = summarize(study, card, runs, records, {}, study_dir.run_dir).floors
+    (floor,) = summarize(StudyResults(study, card, study_dir, records, runs)).floors
     assert (floor.n, floor.bitwise) == (2, True)
     assert floor.sentence.endswith("comes from the seeds (1 more ended without weights)")
     del records[repeats[0].digest]
-    (floor,) = summarize(study, card, runs, records, {}, study_dir.run_dir).floors
+    (floor,) = summarize(StudyResults(study, card, study_dir, records, runs)).floors
     assert (floor.n, floor.bitwise) == (1, False)
     assert "there is nothing to compare" in floor.sentence
 
@@ -84,9 +85,9 @@ def test_a_repeat_that_ended_without_weights_is_no_other_result(planned, tmp_pat
 def test_on_a_cpu_repeats_are_bit_for_bit_the_same(tmp_path):
     study, card = tiny_study(tmp_path, arms={"full": {}}, seeds={"n": 1, "repeats": 2})
     specs = plan_repeats(study, card, {}, with_first=True)
-    records = {spec.digest: train_run(spec, run_dir=tmp_path / str(i)) for i, spec in enumerate(specs)}
+    study_dir = StudyDir(tmp_path, study.name)
+    records = {spec.digest: train_run(spec, run_dir=study_dir.run_dir(spec.digest)) for spec in specs}
     assert len(records) == 3
-    dirs = {spec.digest: tmp_path / str(i) for i, spec in enumerate(specs)}
-    (floor,) = summarize(study, card, specs[:1], records, {}, dirs.__getitem__).floors
+    (floor,) = summarize(StudyResults(study, card, study_dir, records, specs[:1])).floors
     assert floor.bitwise
     assert (floor.largest_difference, floor.sd) == (0.0, 0.0)

@@ -20,6 +20,7 @@ from bertft_core.records import RunRecord, StudySummary
 from bertft_core.records.ranking import best_arm, ranked_runs
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import read_record, write_record
+from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.run import train_run
 from flows.cli.app import main
 from tests.helpers.tiny_studies import tiny_study
@@ -62,7 +63,7 @@ def trained(tmp_path_factory) -> tuple[Path, StudyConfig, dict[tuple[str, int], 
     records = {spec.digest: train_run(spec, run_dir=study_dir.run_dir(spec.digest)) for spec in planned}
     write_record(study_dir.config_path, study)
     write_record(study_dir.card_path, card)
-    write_record(study_dir.summary_path, summarize(study, card, planned, records, {}, study_dir.run_dir))
+    write_record(study_dir.summary_path, summarize(StudyResults(study, card, study_dir, records, planned)))
     return folder / "home", study, {(record.spec.arm, record.spec.index): record for record in records.values()}
 
 

@@ -24,6 +24,7 @@ from bertft_core.report.study_report import write_report
 from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import read_predictions
 from bertft_core.storage.study_dir import read_record, write_record
+from bertft_core.storage.study_results import StudyResults
 from tasks.tracking import mlflow_content as content
 from tests.helpers.small_records import make_card, make_record, make_study
 
@@ -73,7 +74,7 @@ class Probed:
 
     @property
     def summary(self) -> StudySummary:
-        return summarize(self.study, self.card, self.planned, self.records, {}, self.dir.run_dir)
+        return summarize(StudyResults(self.study, self.card, self.dir, self.records, self.planned))
 
     def row(self, arm: str, probe: str, measure: str, where: str | None = None):
         wanted = (arm, probe, measure, where)
@@ -253,9 +254,7 @@ def test_other_heads_say_that_they_give_no_probabilities(tmp_path):
 def test_the_report_has_a_picture_for_each_probe_and_every_number(tmp_path):
     probed = Probed(tmp_path)
     watch(probed, "full", {"layer 0": 0.5, "layer 1": 1.0, "head": 2.0}, 3)
-    path = write_report(
-        probed.study, probed.card, probed.summary, list(probed.records.values()), [], study_dir=probed.dir, environment=None
-    )
+    path = write_report(StudyResults(probed.study, probed.card, probed.dir, probed.records, evaluated=probed.summary))
     page = path.read_text(encoding="utf-8")
     section = page[page.index('<section id="probes">') :]
     section = section[: section.index("</section>")]

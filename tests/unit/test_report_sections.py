@@ -12,12 +12,13 @@ from bertft_core.report import write_report
 from bertft_core.report.drawings.reliability_diagram import reliability_plot
 from bertft_core.report.formatting import numbers
 from bertft_core.report.paper_checklist import FOR_YOU, ITEMS, checklist
-from bertft_core.report.paper_text import PaperStudy, setup_text
+from bertft_core.report.paper_text import setup_text
 from bertft_core.report.seeds_text import _table
 from bertft_core.storage import StudyDir
+from bertft_core.storage.study_results import StudyResults
 from tests.helpers.comparison_records import make_comparison
 from tests.helpers.insight_records import make_agreement, make_insights
-from tests.helpers.small_records import make_card, make_environment, make_record, make_study, make_sweep
+from tests.helpers.small_records import make_card, make_record, make_study, make_sweep
 from tests.unit.test_study_report import Page
 
 CHOSEN = {"full": {"learning_rate": 2e-4, "batch_size": 8}}
@@ -31,16 +32,13 @@ def told(directory, study=None, status="ok", **changes):
     chosen = CHOSEN if "full" in study.arms and study.arms["full"].search else {}
     planned = plan_runs(study, card, chosen)
     records = {spec.digest: make_record(spec, card, study_dir, accuracy=0.7, status=status, error="torn") for spec in planned}
-    summary = summarize(study, card, planned, records, chosen, study_dir.run_dir)
-    summary = summary.model_copy(update={"comparison": None, "insights": None, "ledger": None} | changes)
-    sweeps = [make_sweep(study_dir)] if chosen else []
-    return PaperStudy(study, card, summary, records, sweeps, make_environment()), study_dir
+    results = StudyResults(study, card, study_dir, records, planned, {"full": make_sweep(study_dir)} if chosen else {})
+    summary = summarize(results).model_copy(update={"comparison": None, "insights": None, "ledger": None} | changes)
+    return results.with_summary(summary), study_dir
 
 
 def page_of(directory, **changes):
-    found, study_dir = told(directory, **changes)
-    args = (found.study, found.card, found.summary, list(found.records.values()), found.sweeps)
-    path = write_report(*args, study_dir=study_dir, environment=found.environment)
+    path = write_report(told(directory, **changes)[0])
     return Page(path.read_text(encoding="utf-8")), path
 
 

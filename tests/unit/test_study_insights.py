@@ -20,6 +20,7 @@ from bertft_core.statistics.sequential_intervals import t_half_width
 from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import write_predictions
 from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_results import StudyResults
 from tests.helpers.small_records import classified, make_card, make_record, make_study, make_sweep
 from tests.unit.test_ensembles import numbered
 from tests.unit.test_variance_components import GRID
@@ -38,7 +39,7 @@ def evidence_of(tmp_path, study, accuracies=None, sweeps=(), statuses=None):
         )
         for spec in planned
     }
-    summary = summarize(study, card, planned, records, {}, folder.run_dir)
+    summary = summarize(StudyResults(study, card, folder, records, planned))
     return Evidence(study, card, summary.arms, records, folder.run_dir, sweeps, summary.floors, "test")
 
 
@@ -311,14 +312,8 @@ def test_of_selected_seeds_nothing_is_estimated(tmp_path):
 
 def test_the_summary_carries_them_and_survives_its_json(tmp_path):
     evidence = evidence_of(tmp_path, crossed_study())
-    summary = summarize(
-        evidence.study,
-        evidence.card,
-        plan_runs(evidence.study, evidence.card, {}),
-        evidence.records,
-        {},
-        evidence.run_dir_of,
-    )
+    study, card = evidence.study, evidence.card
+    summary = summarize(StudyResults(study, card, StudyDir(tmp_path, study.name), evidence.records, plan_runs(study, card, {})))
     write_record(tmp_path / "summary.json", summary)
     assert type(summary).model_validate_json(summary.model_dump_json()) == summary
     assert (len(summary.insights.variance), len(summary.insights.agreement), len(summary.insights.budgets)) == (1, 1, 1)

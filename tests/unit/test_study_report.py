@@ -19,7 +19,8 @@ from bertft_core.report.study_as_yaml import study_yaml
 from bertft_core.report.svg import Scale, padded
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import checked_record
-from tests.helpers.small_records import make_card, make_environment, make_record, make_study, make_sweep
+from bertft_core.storage.study_results import StudyResults
+from tests.helpers.small_records import make_card, make_record, make_study, make_sweep
 
 SECTIONS = [
     "question",
@@ -78,11 +79,10 @@ def _write(tmp_path, *, study=None, labels=("negative", "positive"), statuses=No
         status, error = (statuses or {}).get((spec.arm, spec.index), ("ok", None))
         accuracy = 0.5 if status == "collapsed" else 0.6 + 0.2 * (spec.arm == "full") + 0.05 * spec.index
         records[spec.digest] = make_record(spec, card, study_dir, status=status, accuracy=accuracy, error=error)
-    summary = summarize(study, card, planned, records, chosen, study_dir.run_dir)
-    sweeps = [] if bare or not chosen else [make_sweep(study_dir)]
-    environment = None if bare else make_environment()
-    path = write_report(study, card, summary, list(records.values()), sweeps, study_dir=study_dir, environment=environment)
-    return path, summary, study
+    sweeps = {} if bare or not chosen else {"full": make_sweep(study_dir)}
+    results = StudyResults(study, card, study_dir, records, planned, sweeps)
+    summary = summarize(results)
+    return write_report(results.with_summary(summary)), summary, study
 
 
 def test_the_report_has_every_section_and_well_formed_html(tmp_path):

@@ -8,6 +8,7 @@ from bertft_core.evaluation.differences import difference, gain_over_majority
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import ArmSummary, SeedScore, StudySummary
 from bertft_core.storage import StudyDir
+from bertft_core.storage.study_results import StudyResults
 from tests.helpers.small_records import make_card, make_record, make_study
 
 ACCURACIES = {"features": [0.6, 0.65, 0.55], "full": [0.8, 0.9, 0.85]}
@@ -30,7 +31,7 @@ class Whole:
                 self.records[spec.digest] = make_record(spec, self.card, self.dir, status=status, accuracy=accuracy, error=error)
 
     def summary(self) -> StudySummary:
-        return summarize(self.study, self.card, self.planned, self.records, {}, self.dir.run_dir)
+        return summarize(StudyResults(self.study, self.card, self.dir, self.records, self.planned))
 
 
 def _rows(summary, arm, key="best/test/accuracy"):

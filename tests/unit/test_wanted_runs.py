@@ -17,6 +17,7 @@ from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary
 from bertft_core.records.selection import Starter, answers, cut_step, goes_on, kept, ranked, starter
 from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import find_damage
+from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.run import train_run
 from tests.helpers.small_records import make_card, make_record, make_study
 from tests.helpers.tiny_studies import tiny_study
@@ -63,7 +64,7 @@ class Study:
                 raise Killed
 
     def summary(self, records: dict[str, RunRecord]) -> StudySummary:
-        return summarize(self.study, self.card, self.planned(records), records, {}, self.dir.run_dir)
+        return summarize(StudyResults(self.study, self.card, self.dir, records, self.planned(records)))
 
 
 def results(records: dict[str, RunRecord]) -> dict[str, tuple]:
@@ -224,7 +225,7 @@ def test_seeds_are_added_to_every_arm_until_all_are_narrow(tmp_path):
     planned = planned_runs(study, card, {}, records)
     assert [look.is_enough for look in looks[:-1]] == [False] * (len(looks) - 1)
     assert {arm: sum(spec.arm == arm for spec in planned) for arm in study.arms} == dict.fromkeys(study.arms, looks[-1].n)
-    summary = summarize(study, card, planned, records, {}, study_dir.run_dir)
+    summary = summarize(StudyResults(study, card, study_dir, records, planned))
     told = summary.adaptive
     assert told is not None
     assert [look.n for look in told.looks] == [look.n for look in looks]

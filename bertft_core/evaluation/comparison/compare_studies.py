@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bertft_core.evaluation.comparison.compared_arms import ComparedArm, StudyResults, arm_record, refusal
+from bertft_core.evaluation.comparison.compared_arms import ComparedArm, arm_record, refusal
 from bertft_core.evaluation.comparison.example_resampling import ExampleResampling
 from bertft_core.evaluation.comparison.notes import notes
 from bertft_core.evaluation.comparison.pair_estimates import Sample, estimate
@@ -17,6 +17,7 @@ from bertft_core.records.comparison_record import Comparison, PairComparison
 from bertft_core.records.summary import cells_of
 from bertft_core.seeds import derive_seed
 from bertft_core.statistics.holm import holm
+from bertft_core.storage.study_results import StudyResults
 
 
 def compare_studies(studies: Sequence[StudyResults], asked: ComparisonRequest) -> Comparison:

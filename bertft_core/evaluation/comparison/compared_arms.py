@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bertft_core.config import StudyConfig
 from bertft_core.config.seed_settings import CrossedDesign
-from bertft_core.records import ArmSummary, DatasetCard, RunRecord, SeedScore, StudySummary
+from bertft_core.records import ArmSummary, RunRecord, SeedScore
 from bertft_core.records.comparison_record import ComparedArmRecord
 from bertft_core.records.ranking import SCORED
 from bertft_core.records.summary import scores_by_index
+from bertft_core.storage.study_results import StudyResults
 
 MIN_SEEDS = 3
 """Seeds of either side: the spread of two is no measure of anything."""
 
 Triple = tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class StudyResults:
-    """A study that was evaluated, and where its runs lie."""
-
-    study: StudyConfig
-    card: DatasetCard
-    summary: StudySummary
-    records: Mapping[str, RunRecord]
-    """By run digest."""
-    run_dir_of: Callable[[str], Path]
 
 
 @dataclass(frozen=True)

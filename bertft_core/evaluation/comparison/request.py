@@ -8,9 +8,10 @@ from typing import NamedTuple, NoReturn
 
 from bertft_core.config import UserError
 from bertft_core.config.head_settings import Direction
-from bertft_core.evaluation.comparison.compared_arms import ComparedArm, StudyResults, compared_arms_of
+from bertft_core.evaluation.comparison.compared_arms import ComparedArm, compared_arms_of
 from bertft_core.evaluation.run_scores import CHECKPOINTS
 from bertft_core.planning.adaptive import interval_level
+from bertft_core.storage.study_results import StudyResults
 
 N_RESAMPLES = 10_000
 MIN_RESAMPLES = 100

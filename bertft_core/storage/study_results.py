@@ -1,0 +1,71 @@
+"""A study and what its runs gave, as one object: what evaluation, report, commands and the public API work on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from bertft_core.config.study_config import StudyConfig
+from bertft_core.records import ArmSummary, DatasetCard, Environment, RunRecord, RunSpec, StudySummary, SweepResult
+from bertft_core.storage.study_dir import StudyDir
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """A study whose runs have ended, and where their files are stored."""
+
+    study: StudyConfig
+    card: DatasetCard
+    study_dir: StudyDir
+    records: Mapping[str, RunRecord]
+    """By run digest; the runs of searches and repeats are among them."""
+    planned: Sequence[RunSpec] = ()
+    """The report runs; one without a record is missing."""
+    sweeps: Mapping[str, SweepResult] = field(default_factory=dict)
+    """Arm → result of its search."""
+    evaluated: StudySummary | None = None
+
+    @property
+    def summary(self) -> StudySummary:
+        """What the evaluation found. Raises `ValueError` for results that have not been evaluated."""
+        if self.evaluated is None:
+            raise ValueError(f"the results of {self.study.name} have not been evaluated")
+        return self.evaluated
+
+    def with_summary(self, summary: StudySummary) -> StudyResults:
+        """The same results, evaluated."""
+        return replace(self, evaluated=summary)
+
+    @property
+    def chosen(self) -> dict[str, dict[str, Any]]:
+        """Arm → the setting its search chose; arms without a search are not in it."""
+        return {arm: sweep.chosen for arm, sweep in self.sweeps.items()}
+
+    def run_dir_of(self, digest: str) -> Path:
+        """Folder of one run."""
+        return self.study_dir.run_dir(digest)
+
+    def runs_of(self, arm: ArmSummary) -> list[RunRecord]:
+        """The report runs of an arm that have a record, in the order of their seeds."""
+        return [self.records[seed.run_digest] for seed in arm.seeds if seed.run_digest in self.records]
+
+    @property
+    def report_runs(self) -> list[RunRecord]:
+        """The report runs of all arms that have a record."""
+        return [record for arm in self.summary.arms for record in self.runs_of(arm)]
+
+    @property
+    def search_runs(self) -> list[RunRecord]:
+        """The runs of all searches, each once."""
+        trials = (trial for sweep in self.sweeps.values() for trial in sweep.trials)
+        digests = dict.fromkeys(digest for trial in trials for digest in trial.run_digests)
+        return [self.records[digest] for digest in digests if digest in self.records]
+
+    @cached_property
+    def environment(self) -> Environment | None:
+        """Of the first report run that recorded one, else of any run."""
+        planned = (self.records[spec.digest] for spec in self.planned if spec.digest in self.records)
+        return next((record.environment for record in (*planned, *self.records.values()) if record.environment), None)
