@@ -471,7 +471,7 @@ def test_every_check_of_the_table_is_tested_here():
 def test_a_study_without_runs_is_told(tmp_path):
     study = make_study()
     write_record(StudyDir(tmp_path, study.name).config_path, study)
-    with pytest.raises(UserError, match="has no runs to look at yet"):
+    with pytest.raises(UserError, match="has no finished runs yet"):
         diagnose_command("small", tmp_path, as_json=False)
     with pytest.raises(UserError, match="there is no study 'gone' here"):
         diagnose_command("gone", tmp_path, as_json=False)

@@ -158,7 +158,7 @@ def test_a_mistake_is_one_message_and_code_2(capsys, home, words, told):
 def test_a_study_without_runs_is_told_to_run_first(capsys, tmp_path):
     study = make_study()
     write_record(StudyDir(tmp_path, study.name).config_path, study)
-    assert "has no runs yet" in said(capsys, "small", "--home", str(tmp_path), code=2)
+    assert "has no finished runs yet" in said(capsys, "small", "--home", str(tmp_path), code=2)
 
 
 def test_two_seeds_tell_nothing(capsys, tmp_path):
