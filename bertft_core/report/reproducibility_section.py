@@ -1,4 +1,4 @@
-"""The section that says what was proved of the numbers above it: runs trained again, and the certificate."""
+"""The report's section on what was verified: runs trained again, and the certificate."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from bertft_core.evaluation.certificate_checks import CHECKS
+from bertft_core.evaluation.certificate_checks import CHECKS, NOT_APPLICABLE
 from bertft_core.records import RunRecord, StudySummary
 from bertft_core.records.verification_record import CheckResult, RunVerdict, Verification
+from bertft_core.report.prose import verification_text
 from bertft_core.storage import StudyDir
 from bertft_core.storage.verification_file import read_verification
 
 Row = dict[str, Any]
-N_NAMED = 4
 
 
 def section(summary: StudySummary, records: Mapping[str, RunRecord], study_dir: StudyDir) -> Row:
@@ -46,64 +46,36 @@ def _of_these_runs(verification: Verification, summary: StudySummary, records: M
 def _sentence(verdicts: list[RunVerdict], summary: StudySummary, records: Mapping[str, RunRecord]) -> str:
     digests = [seed.run_digest for arm in summary.arms for seed in arm.seeds]
     finished = {digest for digest in digests if digest in records and records[digest].finished}
-    if not verdicts:
-        return f"None of the {len(finished)} finished report runs has been trained again yet."
     verified = {verdict.run_digest for verdict in verdicts}
-    apart = {verdict.run_digest for verdict in verdicts if verdict.finding.verdict != "bitwise"}
-    n_equal = len(verified - apart)
-    return (
-        f"Trained again from their records in fresh processes: {len(verified)} of {len(finished)} finished report runs."
-        f" Equal to the last bit in weights, losses, metrics and predictions: {n_equal} of {len(verified)}."
-    )
+    different = {verdict.run_digest for verdict in verdicts if verdict.finding.verdict != "bitwise"}
+    return verification_text.verified_runs(len(finished), len(verified), len(verified - different))
 
 
 def _verdict_row(verdict: RunVerdict) -> Row:
-    finding = verdict.finding
-    told = []
-    if finding.reason is not None:
-        told.append(f"because of {finding.reason}")
-    if finding.differences:
-        more = len(finding.differences) - N_NAMED
-        told.append("not equal: " + ", ".join(finding.differences[:N_NAMED]) + (f" and {more} more" if more > 0 else ""))
-    if finding.first_step is not None:
-        told.append(f"first at step {finding.first_step}")
-    if finding.verdict == "bitwise" and finding.environment:
-        told.append("in another environment: " + "; ".join(finding.environment))
-    by = "" if verdict.how == "verify" else " (from MLflow alone)"
     return {
-        "title": verdict.title + by,
-        "words": finding.words,
-        "css": "ok" if finding.verdict == "bitwise" else "failed",
-        "told": "; ".join(told),
-        "when": _when(verdict.checked_at, verdict.machine),
+        "title": verdict.title + ("" if verdict.how == "verify" else " (from MLflow alone)"),
+        "words": verification_text.verdict(verdict.finding),
+        "css": "ok" if verdict.finding.verdict == "bitwise" else "failed",
+        "remarks": verification_text.remarks(verdict.finding),
+        "when": f"{verdict.checked_at[:16].replace('T', ' ')} UTC, {verdict.machine}",
     }
 
 
-def _when(checked_at: str, machine: str) -> str:
-    return f"{checked_at[:16].replace('T', ' ')} UTC, {machine}"
-
-
 def _check_rows(verification: Verification, records: Mapping[str, RunRecord]) -> list[Row]:
-    """The table of checks, each with its newest result; one that was made on a run of another setting is as good as not done."""
+    """The table of checks, each with its newest result; one made on a run that the study no longer has counts as not done."""
     done = {result.check: result for result in verification.checks if result.run_digest in records}
-    return [
-        {
-            "title": check.title,
-            "how": check.how,
-            **_outcome(done.get(name), check.not_applicable),
-        }
-        for name, check in CHECKS.items()
-    ]
+    titles = (dict(zip(("title", "how"), verification_text.TITLES[name], strict=True)) for name in CHECKS)
+    return [title | _outcome(name, done.get(name)) for title, name in zip(titles, CHECKS, strict=True)]
 
 
-def _outcome(result: CheckResult | None, not_applicable: str | None) -> Row:
-    if not_applicable is not None:
-        return {"words": "not applicable", "css": "", "told": not_applicable, "when": None}
+def _outcome(name: str, result: CheckResult | None) -> Row:
+    if name == NOT_APPLICABLE:
+        return {"words": "not applicable", "css": "", "remarks": verification_text.NO_DATA_WORKERS, "when": None}
     if result is None:
-        return {"words": "not done", "css": "missing", "told": "", "when": None}
-    words = {True: "passed", False: "failed", None: "not applicable"}[result.passed]
+        return {"words": "not done", "css": "missing", "remarks": "", "when": None}
     css = {True: "ok", False: "failed", None: ""}[result.passed]
-    return {"words": words, "css": css, "told": result.found, "when": result.checked_at[:10]}
+    found = verification_text.check_found(result)
+    return {"words": verification_text.OUTCOMES[result.passed], "css": css, "remarks": found, "when": result.checked_at[:10]}
 
 
 def _certified_run(verification: Verification, records: Mapping[str, RunRecord]) -> str | None:

@@ -6,6 +6,7 @@ part of a run's digest: raise one when the same settings would be written, or co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -42,10 +43,74 @@ def study_1_to_2(values: Values) -> Values:
     return values | {"training": training, "arms": arms}
 
 
+CHANGED_PARTS = {
+    "processor": "processor", "device": "device", "vector instructions": "cpu_capability", "threads per run": "threads",
+    "GPU driver": "gpu_driver", "code of bertft": "bertft_code", "Python": "python", "system": "platform",
+    "lock file": "lock_file", "host": "host",
+}  # fmt: skip
+DIFFERENCES = {
+    "head before the first step": "initial_head", "order of the batches": "batch_order", "weights of the last step": "weights",
+    "validations during training": "evaluations", "metrics": "metrics", "status": "status", "steps": "n_steps",
+    "best step": "best_step", "the stored file is gone": "file_missing", "not written again": "file_not_written",
+    "the stored file is not the one that the run wrote": "file_changed",
+}  # fmt: skip
+"""Words of version 1 of a verification → codes."""
+
+
+def _environment_change(text: str) -> Values:
+    """'torch: 2.13 → 2.14' as a part with its two values."""
+    name, _, values = text.partition(": ")
+    a, _, b = (None if value in ("not installed", "unset") else value for value in values.partition(" → "))
+    for prefix, part in (("setting of torch ", "torch_setting"), ("variable ", "variable")):
+        if name.startswith(prefix):
+            return {"part": part, "name": name.removeprefix(prefix), "a": a, "b": b}
+    part = CHANGED_PARTS.get(name, "package")
+    return {"part": part, "name": name if part == "package" else None, "a": a, "b": b}
+
+
+def _difference(text: str) -> Values:
+    """A named difference, a changed value ('best step: 5 → 10') or a file, with what is wrong with it."""
+    name, _, rest = text.partition(": ")
+    if rest in DIFFERENCES:
+        return {"code": DIFFERENCES[rest], "path": name}
+    if name not in DIFFERENCES:
+        return {"code": "file", "path": text}
+    a, _, b = rest.partition(" → ")
+    return {"code": DIFFERENCES[name], "a": a or None, "b": b or None}
+
+
+def _run_verdict(verdict: Values) -> Values:
+    finding = dict(verdict["finding"])
+    reason = finding.pop("reason", None)
+    differences = [_difference(text) for text in finding.get("differences", ())]
+    environment = [_environment_change(text) for text in finding.get("environment", ())]
+    error = None if differences else reason  # with differences, the reason was the environment
+    return verdict | {"finding": finding | {"differences": differences, "environment": environment, "error": error}}
+
+
+def _certificate_check(check: Values) -> Values:
+    """The sentence of a check is dropped; its verdict and numbers are kept."""
+    rest = {name: value for name, value in check.items() if name != "found"}
+    error = re.match(r"largest difference (\S+) of", check["found"])
+    if error:
+        return rest | {"gradient_error": float(error[1])}
+    largest = re.match(r"equal within ([^\s:]+)", check["found"])
+    verdict = "bitwise" if check["passed"] else "equal within" if largest else "different"
+    finding = {"verdict": verdict, "largest_difference": float(largest[1]) if largest else None}
+    return rest | ({} if check["passed"] is None else {"finding": finding})
+
+
+def verification_1_to_2(values: Values) -> Values:
+    """Differences, changes of the environment and checks are codes and numbers rather than sentences."""
+    runs = [_run_verdict(verdict) for verdict in values.get("runs", ())]
+    return values | {"version": 2, "runs": runs, "checks": [_certificate_check(check) for check in values.get("checks", ())]}
+
+
 STEPS: dict[str, tuple[Step, ...]] = {
     "StudyConfig": (study_1_to_2,),
     "RunSpec": (spec_1_to_2,),
     "RunRecord": (record_1_to_2,),
+    "Verification": (verification_1_to_2,),
 }
 """Kind of a record → its steps, from version 1 on; a kind that is not here has had one version only."""
 

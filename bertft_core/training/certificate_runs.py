@@ -1,4 +1,4 @@
-"""The runs behind a certificate: one run of a study, shortened, carried out in all the ways that must make no difference."""
+"""The runs behind a certificate: a run of a study, shortened, trained in every way that must make no difference."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertft_core.records import RunRecord, RunSpec
+from bertft_core.records.verification_record import CheckDetails
 from bertft_core.training.retraining import fresh_worker, isolated, train_again, trained_by
 from bertft_core.training.slots import Worker, WorkerDied
 
@@ -18,20 +19,19 @@ N_STEPS = 20
 """At most."""
 ENDLESS = 1_000_000
 BY_VALIDATION = ("early_stopping", "swa")
-"""Strategies whose very meaning is when the run is validated."""
+"""Strategies that depend on when the run is validated."""
 KILL_TRIES = 3
 
 
-class Carried(NamedTuple):
-    """What was done for one check: two runs to compare, or a number."""
+class CheckRuns(NamedTuple):
+    """What was trained for one check: two runs to compare, or a number."""
 
     check: str
     reference_dir: Path | None = None
     other_dir: Path | None = None
-    told: str = ""
-    """What happened on the way, for the reader."""
-    error: float | None = None
-    """Of the gradient; see `accumulation_error`."""
+    details: CheckDetails = CheckDetails()
+    gradient_error: float | None = None
+    """See `accumulation_error`."""
 
 
 def shortened(record: RunRecord) -> RunSpec:
@@ -44,8 +44,8 @@ def shortened(record: RunRecord) -> RunSpec:
     return spec.model_copy(update={"training": training} | kept)
 
 
-def carry_out(spec: RunSpec, folder: Path, on_check: Callable[[str], None] = lambda check: None) -> Iterator[Carried]:
-    """Everything that `spec` (see `shortened`) is trained for, check by check; all files lie in `folder`.
+def carry_out(spec: RunSpec, folder: Path, on_check: Callable[[str], None] = lambda check: None) -> Iterator[CheckRuns]:
+    """Train everything that the checks of `spec` (see `shortened`) need, check by check; all files are written below `folder`.
 
     Raises `UserError`, `RunFailed` or `WorkerDied` when a run cannot be trained at all.
     """
@@ -56,12 +56,11 @@ def carry_out(spec: RunSpec, folder: Path, on_check: Callable[[str], None] = lam
         on_check("same_seed")
         trained_by(workers[0], spec, reference)
         trained_by(workers[1], spec, folder / "same_seed")
-        yield Carried("same_seed", reference, folder / "same_seed")
+        yield CheckRuns("same_seed", reference, folder / "same_seed")
         on_check("reused_worker")
         trained_by(workers[0], reseeded(spec), folder / "between")
         trained_by(workers[0], spec, folder / "reused_worker")
-        told = "after the same run and another one in the same process"
-        yield Carried("reused_worker", reference, folder / "reused_worker", told)
+        yield CheckRuns("reused_worker", reference, folder / "reused_worker")
         on_check("evaluation_cadence")
         yield _with_other_cadence(workers[0], spec, folder)
         on_check("accumulation")
@@ -85,29 +84,24 @@ def _with_training(spec: RunSpec, **changes: Any) -> RunSpec:
     return spec.model_copy(update={"training": spec.training.model_copy(update=changes)})
 
 
-def _with_other_cadence(worker: Worker, spec: RunSpec, folder: Path) -> Carried:
-    """After every step, and after the last one alone."""
-    left_out = [strategy.kind for strategy in spec.strategies if strategy.kind in BY_VALIDATION]
+def _with_other_cadence(worker: Worker, spec: RunSpec, folder: Path) -> CheckRuns:
+    """Validated after every step, and only after the last one."""
+    left_out = tuple(strategy.kind for strategy in spec.strategies if strategy.kind in BY_VALIDATION)
     kept = tuple(strategy for strategy in spec.strategies if strategy.kind not in BY_VALIDATION)
     spec = spec.model_copy(update={"strategies": kept})
     for name, every in {"often": 1, "once": ENDLESS}.items():
         trained_by(worker, _with_training(spec, evaluate_every_steps=every), folder / name)
-    told = "validated after every step, and after the last one alone"
-    if left_out:
-        told += f"; without {' and '.join(left_out)}, which validation decides"
-    return Carried("evaluation_cadence", folder / "often", folder / "once", told)
+    return CheckRuns("evaluation_cadence", folder / "often", folder / "once", CheckDetails(left_out=left_out))
 
 
-def _accumulated(worker: Worker, spec: RunSpec, folder: Path) -> Carried:
+def _accumulated(worker: Worker, spec: RunSpec, folder: Path) -> CheckRuns:
     found = worker.accumulate(spec, folder / "accumulation")
-    if found["n_passes"] < 2:
-        return Carried("accumulation", told="a batch of one example cannot be cut")
-    told = f"the first step's {found['n_examples']} examples in {found['n_passes']} passes and in one"
-    return Carried("accumulation", told=told, error=found["error"])
+    details = CheckDetails(n_examples=found["n_examples"], n_passes=found["n_passes"])
+    return CheckRuns("accumulation", details=details, gradient_error=found["error"] if found["n_passes"] > 1 else None)
 
 
-def _beside_another(worker: Worker, spec: RunSpec, reference: Path, folder: Path) -> Carried:
-    """The other run trains all the while in the worker, which is ended, and the run in a fresh process on the same device."""
+def _beside_another(worker: Worker, spec: RunSpec, reference: Path, folder: Path) -> CheckRuns:
+    """The other run keeps training in the worker, which is then killed; the run itself in a fresh process on the same device."""
     beside = _with_training(reseeded(spec), max_steps=ENDLESS, evaluate_every_steps=ENDLESS)
     trains = threading.Event()
 
@@ -115,7 +109,7 @@ def _beside_another(worker: Worker, spec: RunSpec, reference: Path, folder: Path
         try:
             worker.run(beside, folder / "beside", lambda event: trains.set() if event["kind"] == "step" else None)
         except WorkerDied:
-            pass  # as it must end
+            pass  # it is killed below
         finally:
             trains.set()
 
@@ -128,24 +122,22 @@ def _beside_another(worker: Worker, spec: RunSpec, reference: Path, folder: Path
     finally:
         worker.kill()
         thread.join()
-    told = "while another run trained" if overlapped else "another run was started beside it, and had ended before"
-    return Carried("beside_others", reference, folder / "beside_others", told)
+    return CheckRuns("beside_others", reference, folder / "beside_others", CheckDetails(overlapped=overlapped))
 
 
-def _killed_and_resumed(worker: Worker, spec: RunSpec, reference: Path, folder: Path) -> Carried:
-    """The worker is killed while the run saves its state in the middle; then it is gone on with in a new process."""
+def _killed_and_resumed(worker: Worker, spec: RunSpec, reference: Path, folder: Path) -> CheckRuns:
+    """The worker is killed while the run saves its state halfway; then the run resumes in a new process."""
     run_dir = folder / "kill_and_resume"
     n_steps = spec.training.max_steps or 1
     every = max(1, n_steps // 4)
     saving = spec.model_copy(update={"checkpoint_every_steps": every})
     at_step = min(2 * every, n_steps)
     if not any(_killed(worker if n == 0 else None, saving, run_dir, at_step) for n in range(KILL_TRIES)):
-        return Carried("kill_and_resume", told="the run had always ended before it could be killed")
+        return CheckRuns("kill_and_resume")
     resumed: list[int | None] = []
     train_again(saving, run_dir, on_event=lambda e: resumed.append(e["resumed_from_step"]) if e["kind"] == "started" else None)
-    went_on = "from the beginning" if resumed[0] is None else f"from step {resumed[0]}"
-    told = f"killed (SIGKILL) while it saved its state after step {at_step} of {n_steps}; went on {went_on} in a new process"
-    return Carried("kill_and_resume", reference, run_dir, told)
+    details = CheckDetails(killed_after_step=at_step, resumed_from_step=resumed[0])
+    return CheckRuns("kill_and_resume", reference, run_dir, details)
 
 
 def _killed(given: Worker | None, spec: RunSpec, run_dir: Path, at_step: int) -> bool:

@@ -33,17 +33,17 @@ def missing_input(spec: RunSpec) -> str | None:
         try:
             open_split(directory, split)
         except FileNotFoundError:
-            return f"the prepared data are gone: {path}"
+            return f"the prepared data are missing: {path}"
         except (OSError, pa.ArrowException) as error:
             return f"the prepared data are damaged: {path} ({error})"
     for damage in find_damage(directory, dict.fromkeys(splits, 0)):
         return f"the prepared data are damaged: {damage.path}: {damage.problem}"
     weights = Path(spec.encoder_dir) / WEIGHTS
     if not weights.is_file():
-        return f"the encoder's weights are gone: {weights}"
+        return f"the encoder weights are missing: {weights}"
     sha256 = sha256_of(weights)
     if sha256 != spec.encoder.weights_sha256:
-        return f"the encoder's weights are others now: {weights} has SHA-256 {sha256}, the run had {spec.encoder.weights_sha256}"
+        return f"the encoder weights have changed: {weights} has SHA-256 {sha256}, the run had {spec.encoder.weights_sha256}"
     return None
 
 

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from bertft_core.evaluation.run_diff.diff_runs import diff_runs
-from bertft_core.evaluation.run_diff.wording import describe
+from bertft_core.report.prose.run_diff_text import describe
 from flows.cli.find_run import find_run
 from tasks.home import home_dir
 

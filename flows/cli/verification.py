@@ -1,50 +1,56 @@
-"""What verify and replay share: a recorded run is trained again in a fresh process, compared, and told of."""
+"""What verify, replay and the certificate share: a recorded run is trained again in fresh processes, and compared."""
 
 from __future__ import annotations
 
 import functools
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from bertft_core.config import UserError
+from bertft_core.evaluation.certificate_checks import CHECKS, NOT_APPLICABLE, is_exact_gradient
 from bertft_core.evaluation.run_diff.environment_diff import environment_changes
 from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk, compare
-from bertft_core.records import Environment, RunSpec
-from bertft_core.records.verification_record import RunVerdict, VerdictFinding
+from bertft_core.records import Environment, RunRecord, RunSpec
+from bertft_core.records.verification_record import CheckResult, RunVerdict, VerdictFinding
+from bertft_core.report.prose import run_diff_text, verification_text
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import checked_record
+from bertft_core.storage.verification_file import read_verification, write_verification
+from bertft_core.training.certificate_runs import CheckRuns, carry_out, shortened
 from bertft_core.training.retraining import environment_here, isolated, missing_input, train_again
 from bertft_core.training.slots import RunFailed, WorkerDied
 
-N_NAMED = 4
+How = Literal["verify", "replay"]
 
 
-def verdict_on(recorded: RunOnDisk, spec: RunSpec, folder: Path, how: Literal["verify", "replay"]) -> RunVerdict:
-    """Train the run again in `folder` and say how it compares; `spec` is the record's, with the places of the inputs here.
+def verdict_on(recorded: RunOnDisk, spec: RunSpec, folder: Path, how: How) -> RunVerdict:
+    """Train the run again in `folder` and compare; `spec` is the record's, with the paths of the inputs here.
 
-    Before the time is spent, what is another here than where the run was recorded is told on stderr.
+    How this machine differs from the recorded one is printed to stderr before any time is spent.
     """
     here = environment_here(spec)
-    _tell_once("\n".join(environment_lines(recorded.record.environment, here)))
-    return as_verdict(recorded, _finding(recorded, spec, folder), here, how)
+    _print_once("\n".join(environment_notes(recorded.record.environment, here)))
+    return as_verdict(recorded.record, _retrained(recorded, spec, folder), here, how)
 
 
-def as_verdict(recorded: RunOnDisk, finding: VerdictFinding, here: Environment, how: Literal["verify", "replay"]) -> RunVerdict:
-    """A finding with which run it speaks of, when it was made, and where."""
-    record = recorded.record
+def as_verdict(record: RunRecord, finding: VerdictFinding, here: Environment, how: How) -> RunVerdict:
+    """A finding with the run it is about, when it was made, and where."""
     return RunVerdict(
         run_digest=record.digest,
         title=record.spec.title,
         recorded_at=record.ended_at,
         how=how,
         finding=finding,
-        checked_at=now(),
-        machine=machine(here),
+        checked_at=_now(),
+        machine=_machine(here),
     )
 
 
-def _finding(recorded: RunOnDisk, spec: RunSpec, folder: Path) -> VerdictFinding:
+def _retrained(recorded: RunOnDisk, spec: RunSpec, folder: Path) -> VerdictFinding:
     missing = missing_input(spec)
     if missing is not None:
         return not_here(missing)
@@ -53,13 +59,13 @@ def _finding(recorded: RunOnDisk, spec: RunSpec, folder: Path) -> VerdictFinding
     except UserError as error:
         return not_here(one_line(error))
     except (RunFailed, WorkerDied) as error:
-        return not_here(f"it did not come to its end: {error}")
+        return not_here(f"the run did not finish: {error}")
     return compare(recorded, RunOnDisk(again, folder / "run"))
 
 
-def not_here(reason: str) -> VerdictFinding:
-    """The finding of a run that could not be trained again."""
-    return VerdictFinding(verdict="not reproducible here", reason=reason)
+def not_here(error: str) -> VerdictFinding:
+    """The finding for a run that could not be trained again."""
+    return VerdictFinding(verdict="not reproducible here", error=error)
 
 
 def one_line(error: UserError) -> str:
@@ -67,51 +73,81 @@ def one_line(error: UserError) -> str:
     return error.problem + (f" ({error.found})" if error.found else "")
 
 
-def now() -> str:
-    """ISO 8601, UTC."""
+def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def machine(environment: Environment) -> str:
-    """Device and host."""
+def _machine(environment: Environment) -> str:
     return f"{environment.device} on {environment.host}"
 
 
-def environment_lines(recorded: Environment | None, here: Environment) -> list[str]:
-    """What is another here than where a run was recorded."""
-    changes = [] if recorded is None else environment_changes(recorded, here)
-    return [f"another environment: {change}{'' if change.decides else ' (decides no number)'}" for change in changes]
+def environment_notes(recorded: Environment | None, here: Environment) -> list[str]:
+    """How this machine differs from the one where a run was recorded."""
+    changes = environment_changes(recorded, here)
+    harmless = " (changes no number)"
+    return [
+        f"different environment: {run_diff_text.environment_change(change)}{'' if change.decides else harmless}"
+        for change in changes
+    ]
 
 
 @functools.cache
-def _tell_once(lines: str) -> None:
+def _print_once(lines: str) -> None:
     """The runs of a study mostly share one environment."""
     for line in lines.splitlines():
         print(f"  {line}", file=sys.stderr, flush=True)
 
 
-class Timer:
-    """Seconds since it was made, as minutes and seconds."""
-
-    def __init__(self) -> None:
-        self._started = time.monotonic()
-
-    def __str__(self) -> str:
-        seconds = round(time.monotonic() - self._started)
-        return f"{seconds // 60}:{seconds % 60:02d}"
+def print_verdict(verdict: RunVerdict, started: float) -> None:
+    """The verdict with the minutes and seconds since `started` (monotonic), and what differs below it."""
+    first, *others = verification_text.verdict_lines(verdict.finding)
+    minutes, seconds = divmod(round(time.monotonic() - started), 60)
+    clock = f"{minutes}:{seconds:02d}"
+    print(f"  {verdict.title:<24} {first:<24} {clock}", *(f"    {line}" for line in others), sep="\n", flush=True)
 
 
-def verdict_lines(finding: VerdictFinding) -> list[str]:
-    """What a person reads of a finding, the verdict first."""
-    lines = [finding.words]
-    if finding.reason is not None:
-        lines.append(f"because    {finding.reason}")
-    if finding.verdict == "not reproducible here" and finding.largest_difference is not None:
-        lines.append(f"metrics    apart by at most {finding.largest_difference:.3g}")
-    if finding.differences:
-        more = len(finding.differences) - N_NAMED
-        named = ", ".join(finding.differences[:N_NAMED]) + (f", and {more} more" if more > 0 else "")
-        lines.append(f"not equal  {named}")
-        first = "no step's loss or gradient norm differs" if finding.first_step is None else f"first at step {finding.first_step}"
-        lines.append(f"curves     {first}")
-    return lines
+def store_verdict(study_dir: StudyDir, verdict: RunVerdict) -> None:
+    """Write a verdict into the study's folder."""
+    write_verification(study_dir.path, read_verification(study_dir.path).with_run(verdict))
+
+
+def chosen_for_certificate(records: Iterable[RunRecord]) -> RunRecord:
+    """The run in which most can go wrong: the one with the most trainable parameters, then the lowest seed index."""
+    return min(records, key=lambda record: (-record.n_trainable_parameters, record.spec.index))
+
+
+def certify(record: RunRecord, spec: RunSpec, folder: Path, on_check: Callable[[str], None]) -> Iterator[CheckResult]:
+    """Make every check of the certificate and judge it; `spec` is the record's, with the paths of the inputs here.
+
+    Raises `UserError`, `RunFailed` or `WorkerDied` when the run cannot be trained here at all.
+    """
+    short = shortened(record.model_copy(update={"spec": spec}))
+    machine = _machine(environment_here(spec))
+
+    def result(runs: CheckRuns) -> CheckResult:
+        finding = judged(runs)
+        exact = None if runs.gradient_error is None else is_exact_gradient(runs.gradient_error)
+        return CheckResult(
+            check=runs.check,
+            title=record.spec.title,
+            run_digest=record.digest,
+            n_steps=short.training.max_steps or 0,
+            passed=exact if finding is None else finding.verdict == "bitwise",
+            finding=finding,
+            gradient_error=runs.gradient_error,
+            details=runs.details,
+            checked_at=_now(),
+            machine=machine,
+        )
+
+    yield result(CheckRuns(NOT_APPLICABLE))
+    yield from map(result, carry_out(short, folder, on_check))
+
+
+def judged(runs: CheckRuns) -> VerdictFinding | None:
+    """The comparison of a check's two runs; None when there are none to compare."""
+    judge = CHECKS[runs.check]
+    if judge is None or runs.reference_dir is None or runs.other_dir is None:
+        return None
+    reference, other = (RunOnDisk(checked_record(d / "record.json", RunRecord), d) for d in (runs.reference_dir, runs.other_dir))
+    return judge(reference, other)

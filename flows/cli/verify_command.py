@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from bertft_core.config import UserError
-from bertft_core.evaluation.certificate_checks import CHECKS
 from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.records.verification_record import RunVerdict
+from bertft_core.report.prose import verification_text
 from bertft_core.storage import StudyDir
 from bertft_core.storage.verification_file import read_verification, write_verification
 from bertft_core.training.retraining import missing_input
 from bertft_core.training.slots import RunFailed, WorkerDied
-from flows.cli.certify import certify, chosen_for_certificate
 from flows.cli.find_study import StudyOnDisk, find_study
 from flows.cli.show_commands import rebuild_report
-from flows.cli.verification import Timer, one_line, verdict_lines, verdict_on
+from flows.cli.verification import certify, chosen_for_certificate, one_line, print_verdict, store_verdict, verdict_on
 from tasks.study_lock import held
 from tasks.tracking.repair_stores import recover_verification
 
 SCRATCH = ".verify.part"
-"""What `bertft clean` takes for a temporary file, when a kill has left it."""
+"""`bertft clean` treats one that a kill has left as a temporary file."""
 
 
 def verify_command(name: str, home: Path | None, *, runs: str | None, certificate: bool) -> int:
-    """Train again what was asked for, write every verdict down, and print it; 0 when all is as it must be, else 1."""
+    """Train the requested runs again, store and print every verdict; 0 when all are bitwise and all checks passed, else 1."""
     found = find_study(name, home)
     n_per_arm = None if runs is None and certificate else _number_of(runs)
     with held(found.dir):
@@ -37,12 +37,10 @@ def verify_command(name: str, home: Path | None, *, runs: str | None, certificat
             print(f"warning   {line}", file=sys.stderr)
         records = finished_records(found)
         chosen = chosen_records(found, records, n_per_arm)
-        verdicts = []
         with scratch(found.dir) as folder:
             if chosen:
-                _tell_how_many(found, records, chosen, asked=runs)
-            for record in chosen:
-                verdicts.append(_verify(found, record, folder))
+                _print_how_many(found, records, chosen, default=runs is None)
+            verdicts = [_verify(found, record, folder) for record in chosen]
             passed = _certify(found, records, folder) if certificate else True
         rebuild_report(found)
         for problem in _log(found, verdicts):
@@ -52,16 +50,16 @@ def verify_command(name: str, home: Path | None, *, runs: str | None, certificat
 
 
 def _number_of(runs: str | None) -> int:
-    """How many runs of each arm. Raises `UserError` for what is no number."""
+    """How many runs of each arm. Raises `UserError` for anything but a positive number or 'all'."""
     if runs == "all":
         return sys.maxsize
     if runs is not None and (not runs.isascii() or not runs.isdigit() or int(runs) < 1):
-        raise UserError("--runs is how many runs of each arm are trained again", found=runs, expected="1, 2, … or all")
+        raise UserError("--runs is the number of runs of each arm to train again", found=runs, expected="1, 2, … or all")
     return 1 if runs is None else int(runs)
 
 
 def finished_records(found: StudyOnDisk) -> list[RunRecord]:
-    """The records of the report runs that ended by themselves, in the order of the plan. Raises `UserError` for none."""
+    """The records of the finished report runs, in the order of the plan. Raises `UserError` if there are none."""
     records = [found.records[spec.digest] for spec in found.planned if spec.digest in found.records]
     finished = [record for record in records if record.finished]
     if not finished:
@@ -74,21 +72,20 @@ def finished_records(found: StudyOnDisk) -> list[RunRecord]:
 
 
 def chosen_records(found: StudyOnDisk, records: list[RunRecord], n_per_arm: int | None) -> list[RunRecord]:
-    """The first so many of each arm, arm by arm."""
+    """The first `n_per_arm` runs of each arm, arm by arm."""
     if n_per_arm is None:
         return []
     return [record for arm in found.study.arms for record in [r for r in records if r.spec.arm == arm][:n_per_arm]]
 
 
-def _tell_how_many(found: StudyOnDisk, records: list[RunRecord], chosen: list[RunRecord], asked: str | None) -> None:
-    more = "; --runs N or --runs all for more" if asked is None and len(chosen) < len(records) else ""
-    runs = "run is" if len(chosen) == 1 else "runs are"
-    print(f"{found.study.name}: {len(chosen)} of {len(records)} finished {runs} trained again, each in a fresh process{more}")
+def _print_how_many(found: StudyOnDisk, records: list[RunRecord], chosen: list[RunRecord], *, default: bool) -> None:
+    more = "; --runs N or --runs all for more" if default and len(chosen) < len(records) else ""
+    print(f"{found.study.name}: training {len(chosen)} of {len(records)} finished runs again, each in a fresh process{more}")
 
 
 @contextmanager
 def scratch(study_dir: StudyDir) -> Iterator[Path]:
-    """A folder inside the study's for what is trained again; it goes with the block, and so does one that a kill has left."""
+    """A temporary folder in the study's for the runs trained again; one that a killed command has left is removed first."""
     folder = study_dir.path / SCRATCH
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -99,45 +96,47 @@ def scratch(study_dir: StudyDir) -> Iterator[Path]:
 
 
 def spec_here(found: StudyOnDisk, record: RunRecord) -> RunSpec:
-    """The record's spec with the places where data and encoder lie now: a home may have been moved."""
+    """The record's spec with today's paths of data and encoder: a home may have been moved."""
     prepared = found.dir.home_dir.resolve() / "data" / record.spec.data_fingerprint
     known = {} if found.card is None else {"encoder_dir": found.card.encoder_dir}
     return record.spec.model_copy(update=known | ({"prepared_dir": str(prepared)} if prepared.is_dir() else {}))
 
 
 def _verify(found: StudyOnDisk, record: RunRecord, folder: Path) -> RunVerdict:
-    timer = Timer()
+    started, again = time.monotonic(), folder / record.digest[:16]
     recorded = RunOnDisk(record, found.dir.run_dir(record.digest))
-    verdict = verdict_on(recorded, spec_here(found, record), folder / record.digest[:16], "verify")
-    write_verification(found.dir.path, read_verification(found.dir.path).with_run(verdict))
-    first, *others = verdict_lines(verdict.finding)
-    print(f"  {record.spec.title:<24} {first:<24} {timer}", *(f"    {line}" for line in others), sep="\n", flush=True)
-    shutil.rmtree(folder / record.digest[:16], ignore_errors=True)
+    verdict = verdict_on(recorded, spec_here(found, record), again, "verify")
+    store_verdict(found.dir, verdict)
+    print_verdict(verdict, started)
+    shutil.rmtree(again, ignore_errors=True)
     return verdict
 
 
 def _certify(found: StudyOnDisk, records: list[RunRecord], folder: Path) -> bool:
-    """Every check of the certificate, written down one by one; whether all that apply were passed."""
+    """Make every check of the certificate, storing each at once; whether all that apply passed."""
     record = chosen_for_certificate(records)
     print(f"{found.study.name}: certificate, on {record.spec.title} shortened")
-    spec = spec_here(found, record)
-    if (missing := missing_input(spec)) is not None:
-        print(f"  not reproducible here: {missing}")
-        return False
-    passed = True
+    spec, passed = spec_here(found, record), True
     try:
-        for result in certify(record, spec, folder / "certificate"):
+        if (missing := missing_input(spec)) is not None:
+            raise UserError(missing)
+        for result in certify(record, spec, folder / "certificate", _print_progress):
             write_verification(found.dir.path, read_verification(found.dir.path).with_checks((result,)))
-            words = {True: "passed", False: "FAILED", None: "not applicable"}[result.passed]
-            print(f"  {CHECKS[result.check].title:<40} {words:<15} {result.found}", flush=True)
+            words = "FAILED" if result.passed is False else verification_text.OUTCOMES[result.passed]
+            print(f"  {_title(result.check):<40} {words:<15} {verification_text.check_found(result)}", flush=True)
             passed = passed and result.passed is not False
-    except UserError as error:
-        print(f"  not reproducible here: {one_line(error)}")
-        return False
-    except (RunFailed, WorkerDied, OSError) as error:
-        print(f"  not reproducible here: {error}")
+    except (UserError, RunFailed, WorkerDied, OSError) as error:
+        print(f"  not reproducible here: {one_line(error) if isinstance(error, UserError) else error}")
         return False
     return passed
+
+
+def _print_progress(check: str) -> None:
+    print(f"  {_title(check)} …", file=sys.stderr)
+
+
+def _title(check: str) -> str:
+    return verification_text.TITLES[check][0]
 
 
 def _log(found: StudyOnDisk, verdicts: list[RunVerdict]) -> list[str]:

@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 
 from bertft_core.config import UserError
 from bertft_core.records.verification_record import VERIFICATION_FILE, RunVerdict, Verification
+from bertft_core.report.prose import run_diff_text, verification_text
 from bertft_core.storage.study_dir import read_record
 from bertft_core.storage.verification_file import write_verification
 from tasks.tracking.mlflow_runs import PARENT_TAG
@@ -44,12 +45,12 @@ def run_tags(verdict: RunVerdict) -> dict[str, str]:
     """What the MLflow run of a verified run shows."""
     finding = verdict.finding
     tags = {
-        "verified": finding.words,
+        "verified": verification_text.verdict(finding),
         "verified_at": verdict.checked_at,
         "verified_by": f"bertft {verdict.how}",
         "verified_on": verdict.machine,
-        "verified_differences": "; ".join(finding.differences) or "none",
-        "verified_environment": "; ".join(finding.environment) or "the same",
+        "verified_differences": "; ".join(map(verification_text.difference, finding.differences)) or "none",
+        "verified_environment": "; ".join(map(run_diff_text.environment_change, finding.environment)) or "the same",
     }
     if finding.first_step is not None:
         tags["verified_first_step"] = str(finding.first_step)

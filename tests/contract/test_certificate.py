@@ -8,21 +8,29 @@ from pathlib import Path
 
 import pytest
 
-from bertft_core.evaluation.certificate_checks import CHECKS, exact_gradient, training_alone
-from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk
+from bertft_core.evaluation.certificate_checks import CHECKS, NOT_APPLICABLE, is_exact_gradient
+from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk, compare_training
 from bertft_core.records import RunSpec
+from bertft_core.records.verification_record import CheckDetails, RunDifference, VerdictFinding
+from bertft_core.report.prose.verification_text import TITLES
 from bertft_core.storage.study_dir import write_record
 from bertft_core.strategies import STRATEGIES
 from bertft_core.training import accumulation
 from bertft_core.training.accumulation import accumulation_error
-from bertft_core.training.certificate_runs import BY_VALIDATION, Carried, reseeded, shortened
+from bertft_core.training.certificate_runs import BY_VALIDATION, CheckRuns, reseeded, shortened
 from bertft_core.training.run import train_run
-from flows.cli.certify import certify, chosen_for_certificate, judged
+from flows.cli.verification import certify, chosen_for_certificate, judged
 from tests.contract.test_strategies_everywhere import HEADS
 from tests.helpers.every_strategy import SETTINGS, lopsided_study, with_strategies
 from tests.helpers.tiny_studies import tiny_spec, tiny_study, with_training
 
-JUDGED = [name for name, check in CHECKS.items() if check.judge is not None]
+JUDGED = [name for name, judge in CHECKS.items() if judge is not None]
+
+
+def verdict_of(check: str, reference: Path, other: Path) -> VerdictFinding:
+    found = judged(CheckRuns(check, reference, other))
+    assert found is not None
+    return found
 
 
 def trained(spec: RunSpec, run_dir: Path) -> RunOnDisk:
@@ -63,18 +71,17 @@ def test_the_table_has_what_the_report_promises_and_each_check_is_judged_or_says
         "accumulation",
     ]
     assert {name for name in CHECKS if name not in JUDGED} == {"data_workers", "accumulation"}
-    assert CHECKS["data_workers"].not_applicable
-    assert all(check.not_applicable is None for name, check in CHECKS.items() if name != "data_workers")
+    assert NOT_APPLICABLE == "data_workers"
+    assert TITLES.keys() == CHECKS.keys()
 
 
 @pytest.mark.parametrize("name", JUDGED)
 def test_a_check_passes_for_the_same_run_and_fails_for_one_with_other_seeds(pair, name):
     one, same, other = pair
-    assert judged(Carried(name, one.run_dir, same.run_dir)) == (True, "bitwise")
-    verdict = judged(Carried(name, one.run_dir, other.run_dir))
-    assert verdict is not None
-    assert not verdict.passed
-    assert "head before the first step" in verdict.found
+    assert verdict_of(name, one.run_dir, same.run_dir).verdict == "bitwise"
+    apart = verdict_of(name, one.run_dir, other.run_dir)
+    assert apart.verdict in ("equal within", "different")
+    assert RunDifference(code="initial_head") in apart.differences
 
 
 @pytest.mark.parametrize("name", JUDGED)
@@ -83,9 +90,7 @@ def test_a_check_fails_for_the_smallest_difference_in_the_record(pair, tmp_path,
     one, same, _ = pair
     write_record(tmp_path / "record.json", same.record.model_copy(update=change))
     (tmp_path / "curves.jsonl").write_bytes((same.run_dir / "curves.jsonl").read_bytes())
-    verdict = judged(Carried(name, one.run_dir, tmp_path))
-    assert verdict is not None
-    assert not verdict.passed
+    assert verdict_of(name, one.run_dir, tmp_path).verdict != "bitwise"
 
 
 def test_the_cadence_check_looks_at_every_loss(pair, tmp_path):
@@ -93,19 +98,21 @@ def test_the_cadence_check_looks_at_every_loss(pair, tmp_path):
     events = [json.loads(line) for line in (same.run_dir / "curves.jsonl").read_text().splitlines()]
     events[0]["loss"] += 1e-12
     (tmp_path / "curves.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
-    assert training_alone(one, RunOnDisk(same.record, tmp_path)) == (False, "different: losses and gradient norms")
+    found = compare_training(one, RunOnDisk(same.record, tmp_path))
+    assert (found.verdict, found.differences) == ("different", (RunDifference(code="losses"),))
 
 
 def test_runs_that_ended_without_weights_pass_nothing(pair, tmp_path):
     record = pair[0].record.model_copy(update={"weights_sha256": None, "status": "diverged"})
     run = RunOnDisk(record, tmp_path)
-    assert training_alone(run, run) == (False, "nothing to compare: the runs ended diverged and diverged")
+    found = compare_training(run, run)
+    assert found.verdict == "different"
+    assert found.differences == (RunDifference(code="no_weights", a="diverged", b="diverged"),)
 
 
 def test_an_error_of_the_gradient_above_rounding_fails():
-    assert exact_gradient(3e-16).passed
-    assert not exact_gradient(2e-9).passed
-    assert "no rounding" in exact_gradient(0.25).found
+    assert is_exact_gradient(3e-16)
+    assert not is_exact_gradient(2e-9)
 
 
 # Every head and every strategy
@@ -115,14 +122,14 @@ def test_an_error_of_the_gradient_above_rounding_fails():
 def test_accumulation_is_exact_for_every_head(specs, tmp_path, head):
     event = accumulation_error(specs(head), tmp_path)
     assert event["n_passes"] >= 2
-    assert exact_gradient(event["error"]).passed, event
+    assert is_exact_gradient(event["error"]), event
 
 
 @pytest.mark.parametrize("kind", STRATEGIES)
 def test_accumulation_is_exact_with_every_strategy(tmp_path, kind):
     spec = tiny_spec(*lopsided_study(tmp_path / "study"))
     event = accumulation_error(with_strategies(spec, SETTINGS[kind]), tmp_path / "run")
-    assert exact_gradient(event["error"]).passed, event
+    assert is_exact_gradient(event["error"]), event
 
 
 def test_passes_that_weigh_alike_whatever_they_hold_are_found_out(specs, tmp_path, monkeypatch):
@@ -137,7 +144,7 @@ def test_passes_that_weigh_alike_whatever_they_hold_are_found_out(specs, tmp_pat
         run.forward.loss_sum = lambda logits, work, shape: exact(logits, work, shape) * size / (3 * work.n_targets)
 
     monkeypatch.setattr(accumulation.RunParts, "__init__", unfair)
-    assert not exact_gradient(accumulation_error(spec, tmp_path)["error"]).passed
+    assert not is_exact_gradient(accumulation_error(spec, tmp_path)["error"])
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -145,21 +152,21 @@ def test_cadence_makes_no_difference_to_any_head(specs, tmp_path, head):
     runs = [trained(with_training(specs(head), evaluate_every_steps=every), tmp_path / str(every)) for every in (1, 1000)]
     assert len(runs[0].record.evaluations) == 4
     assert len(runs[1].record.evaluations) == 1
-    assert training_alone(*runs) == (True, "bitwise")
+    assert compare_training(*runs).verdict == "bitwise"
 
 
 @pytest.mark.parametrize("kind", [kind for kind in STRATEGIES if kind not in BY_VALIDATION])
 def test_cadence_makes_no_difference_to_any_strategy_but_those_that_it_decides(tmp_path, kind):
     spec = with_strategies(tiny_spec(*lopsided_study(tmp_path / "study")), SETTINGS[kind])
     runs = [trained(with_training(spec, evaluate_every_steps=every), tmp_path / str(every)) for every in (1, 1000)]
-    assert training_alone(*runs) == (True, "bitwise")
+    assert compare_training(*runs).verdict == "bitwise"
 
 
 @pytest.mark.parametrize("kind", BY_VALIDATION)
 def test_the_strategies_left_out_of_the_cadence_check_do_depend_on_it(tmp_path, kind):
     spec = with_strategies(tiny_spec(*lopsided_study(tmp_path / "study")), SETTINGS[kind])
     runs = [trained(with_training(spec, evaluate_every_steps=every), tmp_path / str(every)) for every in (1, 1000)]
-    assert not training_alone(*runs).passed
+    assert compare_training(*runs).verdict == "different"
 
 
 # The whole of it
@@ -169,13 +176,14 @@ def test_a_certificate_is_made_in_processes_that_are_killed_reused_and_share_the
     study, card = tiny_study(tmp_path / "study", arms={"full": {"strategies": [{"kind": "swa", "last": 2}]}})
     spec = tiny_spec(study, card)
     record = train_run(spec, run_dir=tmp_path / "run")
-    results = {result.check: result for result in certify(record, spec, tmp_path / "certificate")}
+    results = {result.check: result for result in certify(record, spec, tmp_path / "certificate", lambda check: None)}
     assert results.keys() == CHECKS.keys()
     assert {name for name, result in results.items() if result.passed is not True} == {"data_workers"}
-    assert "killed (SIGKILL) while it saved its state after step 6 of 15; went on from step 3" in results["kill_and_resume"].found
-    assert "without swa" in results["evaluation_cadence"].found
-    assert "while another run trained" in results["beside_others"].found
-    assert "5 examples in 3 passes" in results["accumulation"].found
+    assert results["kill_and_resume"].details == CheckDetails(killed_after_step=6, resumed_from_step=3)
+    assert results["evaluation_cadence"].details == CheckDetails(left_out=("swa",))
+    assert results["beside_others"].details == CheckDetails(overlapped=True)
+    assert results["accumulation"].details == CheckDetails(n_examples=5, n_passes=3)
+    assert results["accumulation"].gradient_error is not None
     assert {result.n_steps for result in results.values()} == {15}
 
 
@@ -190,7 +198,7 @@ def test_the_shortened_run_is_the_beginning_of_the_run(tmp_path):
 
 
 def test_a_batch_of_one_cannot_be_cut_and_is_not_judged():
-    assert judged(Carried("accumulation", told="a batch of one example cannot be cut")) is None
+    assert judged(CheckRuns("accumulation", details=CheckDetails(n_examples=1, n_passes=1))) is None
 
 
 def test_the_run_in_which_most_parameters_learn_is_chosen(pair):

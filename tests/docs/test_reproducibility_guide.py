@@ -6,8 +6,8 @@ import re
 from typing import get_args
 
 from bertft_core.evaluation.certificate_checks import ACCUMULATION_TOLERANCE, CHECKS
-from bertft_core.evaluation.run_diff.environment_diff import DECIDING_PACKAGES
-from bertft_core.records.verification_record import VerdictFinding, RunVerdict, Verdict
+from bertft_core.records.verification_record import DECIDING_PACKAGES, RunVerdict, Verdict, VerdictFinding
+from bertft_core.report.prose.verification_text import TITLES
 from bertft_core.training.certificate_runs import N_STEPS
 from tasks.tracking.verdicts import run_tags
 from tests.helpers.markdown import ROOT
@@ -23,7 +23,7 @@ def first_cells(heading: str) -> list[str]:
 
 
 def test_every_check_has_its_row_in_the_order_of_the_report():
-    assert first_cells("check") == [check.title for check in CHECKS.values()]
+    assert first_cells("check") == [TITLES[name][0] for name in CHECKS]
     assert f"its first {N_STEPS} steps at most" in GUIDE
     assert f"within {ACCUMULATION_TOLERANCE:.0e} of the largest".replace("e-09", "e-9") in GUIDE
 

@@ -67,15 +67,14 @@ def test_every_run_is_trained_again_bitwise_and_everybody_is_told(study):
         path.unlink()  # a verification computes them itself, and leaves none
     (ended,) = commands(study, ["verify", "tiny", "--runs", "all"])
     assert ended.code == 0, ended
-    assert "2 of 2 finished runs are trained again, each in a fresh process" in ended.stdout
+    assert "training 2 of 2 finished runs again, each in a fresh process" in ended.stdout
     assert re.findall(r"(features|full) · seed 000 +bitwise", ended.stdout) == ["features", "full"]
     assert files_of(study) == before, "its own results are left alone"
     assert not list(prepared.glob("features/*/*.npy"))
     assert not list(study.dir.path.glob(".verify*"))
     assert [(v.how, v.finding.verdict) for v in read_verification(study.dir.path).runs] == [("verify", "bitwise")] * 2
-    assert "2 of 2 finished report runs. Equal to the last bit in weights, losses, metrics and predictions: 2 of 2." in report_of(
-        study
-    )
+    assert "2 of 2 finished report runs were trained again" in report_of(study)
+    assert "2 of 2 are bitwise equal" in report_of(study)
     for run in runs_of(study).values():
         assert (run.data.tags["bertft.verified"], run.data.tags["bertft.verified_by"]) == ("bitwise", "bertft verify")
         assert run.data.tags["bertft.verified_at"] >= "2026"
@@ -96,10 +95,10 @@ def test_what_was_tampered_with_is_found_and_named(study):
     (ended,) = commands(study, ["verify", "tiny"])
     assert ended.code == 1
     assert re.search(r"full · seed 000 +equal within 0 ", ended.stdout)
-    assert "not equal  weights of the last step\n" in ended.stdout
-    assert f"not equal  {name}: the stored file is not the one that the run wrote\n" in ended.stdout
-    assert "no step's loss or gradient norm differs" in ended.stdout
-    assert "predictions: 0 of 2." in report_of(study)
+    assert "different  final weights\n" in ended.stdout
+    assert f"different  {name}: the stored file has changed since the run\n" in ended.stdout
+    assert "loss and gradient norm are equal at every step" in ended.stdout
+    assert "0 of 2 are bitwise equal" in report_of(study)
     assert runs_of(study)["full"].data.tags["bertft.verified"] == "equal within 0"
     for path, content in kept.items():
         Path(path).write_bytes(content)
@@ -117,8 +116,8 @@ def test_data_and_encoder_that_are_gone_are_the_reason(study):
     (changed,) = commands(study, ["verify", "tiny", "--certify"])
     weights.write_bytes(own)
     assert (gone.code, changed.code) == (1, 1)
-    assert f"because    the prepared data are gone: {test_split}" in gone.stdout
-    assert "not reproducible here: the encoder's weights are others now" in changed.stdout
+    assert f"reason     the prepared data are missing: {test_split}" in gone.stdout
+    assert "not reproducible here: the encoder weights have changed" in changed.stdout
 
 
 def test_a_mistake_is_told_with_code_2(study):
@@ -158,7 +157,7 @@ def test_a_run_is_rebuilt_from_mlflow_alone_when_study_and_data_are_gone(study):
     (changed,) = commands(study, ["replay", "tiny/full/0"])
     train.write_text(whole)
     assert changed.code == 1
-    assert "because    the data are others now (split train: other examples (24 → 22))" in changed.stdout
+    assert "reason     the data have changed (split train: different examples (24 → 22))" in changed.stdout
     assert runs_of(study)["full"].data.tags["bertft.verified"] == "not reproducible here"
     study.run()
     again = {verdict.run_digest: verdict for verdict in read_verification(study.dir.path).runs}

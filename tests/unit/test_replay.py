@@ -39,20 +39,20 @@ def test_the_inputs_are_made_anew_in_another_home(tmp_path):
     assert not (tmp_path / "home").exists()
 
 
-def test_data_that_are_others_now_are_refused_with_the_split(tmp_path):
+def test_data_that_have_changed_are_refused_with_the_split(tmp_path):
     study, card = tiny_study(tmp_path)
     train = Path(study.data.train)
     train.write_text(train.read_text().replace("lovely", "charming", 1))
-    with pytest.raises(UserError, match="the data are others now") as error:
+    with pytest.raises(UserError, match="the data have changed") as error:
         rebuilt_spec(logged(study, card, tmp_path), tmp_path / "temporary", tmp_path / "home")
-    assert error.value.found == "split train: other examples (24 → 24)"
+    assert error.value.found == "split train: different examples (24 → 24)"
 
 
-def test_an_encoder_that_is_another_now_is_refused(tmp_path):
+def test_an_encoder_that_has_changed_is_refused(tmp_path):
     study, card = tiny_study(tmp_path)
     weights = Path(card.encoder_dir) / "model.safetensors"
     weights.write_bytes(weights.read_bytes() + b" ")
-    with pytest.raises(UserError, match="the encoder's weights are others now"):
+    with pytest.raises(UserError, match="the encoder weights have changed"):
         rebuilt_spec(logged(study, card, tmp_path), tmp_path / "temporary", tmp_path / "home")
 
 

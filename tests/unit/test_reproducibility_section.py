@@ -6,9 +6,17 @@ import re
 
 import pytest
 
-from bertft_core.evaluation.certificate_checks import CHECKS
+from bertft_core.evaluation.certificate_checks import CHECKS, NOT_APPLICABLE
 from bertft_core.records import RunRecord, StudySummary
-from bertft_core.records.verification_record import CheckResult, RunVerdict, VerdictFinding, Verification
+from bertft_core.records.verification_record import (
+    CheckResult,
+    EnvironmentChange,
+    RunDifference,
+    RunVerdict,
+    VerdictFinding,
+    Verification,
+)
+from bertft_core.report.prose.verification_text import TITLES
 from bertft_core.report.reproducibility_section import section
 from bertft_core.storage import StudyDir
 from bertft_core.storage.verification_file import read_verification, write_verification
@@ -38,7 +46,7 @@ class Written:
         return RunVerdict.model_validate(values | changes)
 
     def check(self, name: str, passed: bool | None, **changes) -> CheckResult:
-        values = {"check": name, "passed": passed, "found": "bitwise", "n_steps": 20} | changes
+        values = {"check": name, "passed": passed, "finding": VerdictFinding(verdict="bitwise"), "n_steps": 20} | changes
         fields = {name: getattr(self.verdict(), name) for name in ("run_digest", "title", "checked_at", "machine")}
         return CheckResult.model_validate(fields | values)
 
@@ -61,8 +69,8 @@ def test_nothing_verified_is_said_with_the_commands_and_every_check_as_not_done(
     assert "None of the 6 finished report runs has been trained again yet." in told
     assert f"bertft verify small --home {written.folder} --runs all" in told
     assert f"bertft verify small --home {written.folder} --certify" in told
-    for name, check in CHECKS.items():
-        assert f"{check.title} {check.how} {'not applicable' if name == 'data_workers' else 'not done'}" in told
+    for name in CHECKS:
+        assert f"{' '.join(TITLES[name])} {'not applicable' if name == NOT_APPLICABLE else 'not done'}" in told
 
 
 def test_verdicts_are_counted_and_shown_with_what_differs(written):
@@ -70,18 +78,29 @@ def test_verdicts_are_counted_and_shown_with_what_differs(written):
         verdict="equal within",
         largest_difference=0.0125,
         first_step=3,
-        differences=("weights of the last step", "metrics", "a", "b", "c", "d"),
+        differences=(
+            RunDifference(code="weights"),
+            RunDifference(code="metrics"),
+            *(RunDifference(code="file", path=name) for name in "abcd"),
+        ),
     )
-    elsewhere = VerdictFinding(verdict="not reproducible here", reason="torch: 2.13.0 → 2.14.0")
+    elsewhere = VerdictFinding(
+        verdict="not reproducible here",
+        differences=(RunDifference(code="best_step", a=5, b=10),),
+        environment=(
+            EnvironmentChange(part="package", name="torch", a="2.13.0", b="2.14.0"),
+            EnvironmentChange(part="host", a="g", b="h"),
+        ),
+    )
     verification = Verification(
         runs=(written.verdict(), written.verdict(1, finding=apart), written.verdict(2, finding=elsewhere))
     )
     told = written.told(verification)
-    assert "3 of 6 finished report runs." in told
-    assert "metrics and predictions: 1 of 3." in told
+    assert "3 of 6 finished report runs were trained again" in told
+    assert "1 of 3 are bitwise equal" in told
     assert "full · seed 000 bitwise – 2026-02-03 04:05 UTC, made-up CPU on h" in told
-    assert "equal within 0.0125 not equal: weights of the last step, metrics, a, b and 2 more; first at step 3" in told
-    assert "not reproducible here because of torch: 2.13.0 → 2.14.0" in told
+    assert "equal within 0.0125 different: final weights, metrics, a, b and 2 more; from step 3 on" in told
+    assert "not reproducible here reason: torch: 2.13.0 → 2.14.0; different: best step: 5 → 10" in told
 
 
 def test_a_run_trained_anew_since_and_a_run_of_another_study_do_not_count(written):
@@ -93,15 +112,18 @@ def test_a_run_trained_anew_since_and_a_run_of_another_study_do_not_count(writte
 
 
 def test_checks_show_their_result_and_the_command_stays_until_all_are_done(written):
-    done = tuple(written.check(name, True) for name, check in CHECKS.items() if check.not_applicable is None)
+    done = tuple(written.check(name, True) for name in CHECKS if name != NOT_APPLICABLE)
     told = written.told(Verification(checks=done))
     assert "checked on full · seed 000 (first 20 steps, made-up CPU on h)" in told
     assert told.count("passed 2026-02-03 bitwise") == 6
     assert "--certify" not in told
-    failed = written.check("kill_and_resume", False, found="equal within 0.1: metrics, first at step 11")
+    apart = VerdictFinding(
+        verdict="equal within", largest_difference=0.1, differences=(RunDifference(code="metrics"),), first_step=11
+    )
+    failed = written.check("kill_and_resume", False, finding=apart)
     told = written.told(Verification(checks=done).with_checks((failed,)))
     assert told.count("passed 2026-02-03") == 5
-    assert "failed 2026-02-03 equal within 0.1: metrics, first at step 11" in told
+    assert "failed 2026-02-03 equal within 0.1: metrics, from step 11 on" in told
     assert "--certify" in written.told(Verification(checks=done[:3]))
 
 

@@ -39,11 +39,11 @@ def test_nothing_is_missing_of_a_run_just_prepared(spec):
 @pytest.mark.parametrize(
     ("file", "damage", "words"),
     [
-        ("data/train.arrow", Path.unlink, "the prepared data are gone"),
+        ("data/train.arrow", Path.unlink, "the prepared data are missing"),
         ("data/test.arrow", flip_one_bit, "the prepared data are damaged"),
         ("data/validation.arrow", cut, "the prepared data are damaged"),
-        ("encoder/model.safetensors", grow, "the encoder's weights are others now"),
-        ("encoder/model.safetensors", Path.unlink, "the encoder's weights are gone"),
+        ("encoder/model.safetensors", grow, "the encoder weights have changed"),
+        ("encoder/model.safetensors", Path.unlink, "the encoder weights are missing"),
     ],
 )
 def test_an_input_that_is_gone_or_changed_is_named(spec, file: str, damage: Callable[[Path], None], words: str):

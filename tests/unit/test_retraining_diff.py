@@ -13,6 +13,7 @@ from bertft_core.evaluation.run_diff.curve_diff import first_differences, first_
 from bertft_core.evaluation.run_diff.environment_diff import environment_changes
 from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk, compare
 from bertft_core.records import RunRecord
+from bertft_core.records.verification_record import RunDifference
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import file_sha256
 from tests.helpers.small_records import make_card, make_environment, make_record, make_spec, make_study
@@ -61,26 +62,26 @@ def test_the_same_run_is_bitwise_also_when_times_and_harmless_things_differ(tmp_
     other = {"environment": make_environment().model_copy(update={"host": "another", "python": "3.12.0"})}
     times = {"started_at": "2027-01-01T00:00:00Z", "train_seconds": 1.0, "attempts": 2, "peak_memory_bytes": 7}
     finding = compare(run, again(run, tmp_path, **other, **times))
-    assert (finding.verdict, finding.words, finding.differences) == ("bitwise", "bitwise", ())
-    assert finding.environment == ("Python: 3.11.9 → 3.12.0", "host: h → another")
+    assert (finding.verdict, finding.differences) == ("bitwise", ())
+    assert [(c.part, c.a, c.b) for c in finding.environment] == [("python", "3.11.9", "3.12.0"), ("host", "h", "another")]
 
 
 @pytest.mark.parametrize(
-    ("changes", "named"),
+    ("changes", "difference"),
     [
-        ({"weights_sha256": "9" * 64}, "weights of the last step"),
-        ({"initial_head_sha256": "9" * 64}, "head before the first step"),
-        ({"batch_order_sha256": ("b" * 64, "9" * 64)}, "order of the batches"),
-        ({"best_step": 10}, "best step: 5 → 10"),
-        ({"n_steps": 9}, "steps: 10 → 9"),
-        ({"evaluations": ()}, "validations during training"),
+        ({"weights_sha256": "9" * 64}, RunDifference(code="weights")),
+        ({"initial_head_sha256": "9" * 64}, RunDifference(code="initial_head")),
+        ({"batch_order_sha256": ("b" * 64, "9" * 64)}, RunDifference(code="batch_order")),
+        ({"best_step": 10}, RunDifference(code="best_step", a=5, b=10)),
+        ({"n_steps": 9}, RunDifference(code="n_steps", a=10, b=9)),
+        ({"evaluations": ()}, RunDifference(code="evaluations")),
     ],
 )
-def test_everything_that_a_record_holds_can_spoil_the_verdict(tmp_path, changes, named):
+def test_everything_that_a_record_holds_can_spoil_the_verdict(tmp_path, changes, difference):
     run = stored(tmp_path)
     finding = compare(run, again(run, tmp_path, **changes))
-    assert finding.words == "equal within 0"
-    assert finding.differences == (named,)
+    assert (finding.verdict, finding.largest_difference) == ("equal within", 0)
+    assert finding.differences == (difference,)
     assert finding.first_step is None
 
 
@@ -89,32 +90,33 @@ def test_metrics_that_differ_give_the_largest_difference_and_curves_the_first_st
     other = again(run, tmp_path, **shifted(run.record, 0.0125))
     rewrite_loss(other.run_dir, at_step=4)
     finding = compare(run, with_files(other))
-    assert finding.words == "equal within 0.0125"
+    assert (finding.verdict, finding.largest_difference) == ("equal within", pytest.approx(0.0125))
     assert finding.first_step == 4
-    assert finding.differences == ("metrics", "curves.jsonl")
+    assert finding.differences == (RunDifference(code="metrics"), RunDifference(code="file", path="curves.jsonl"))
 
 
 def test_a_run_that_ends_otherwise_is_different_and_not_within_anything(tmp_path):
     run = stored(tmp_path)
     finding = compare(run, again(run, tmp_path, status="diverged", final={}, best={}))
-    assert finding.words == "different"
-    assert "status: ok → diverged" in finding.differences
+    assert finding.verdict == "different"
+    assert RunDifference(code="status", a="ok", b="diverged") in finding.differences
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("change", "decided"),
     [
-        ({"device": "another CPU"}, "processor: made-up CPU → another CPU"),
-        ({"threads": 2}, "threads per run: 1 → 2"),
-        ({"packages": {"torch": "2.14.0"}}, "torch: 2.13.0 → 2.14.0"),
-        ({"commit": "d" * 40}, "code of bertft: cccccccccccc → dddddddddddd"),
+        ({"device": "another CPU"}, ("processor", None, "made-up CPU", "another CPU")),
+        ({"threads": 2}, ("threads", None, "1", "2")),
+        ({"packages": {"torch": "2.14.0"}}, ("package", "torch", "2.13.0", "2.14.0")),
+        ({"commit": "d" * 40}, ("bertft_code", None, "c" * 12, "d" * 12)),
     ],
 )
-def test_what_differs_where_the_machine_differs_is_not_reproducible_here(tmp_path, change, reason):
+def test_what_differs_where_the_machine_differs_is_not_reproducible_here(tmp_path, change, decided):
     run = stored(tmp_path)
     there = make_environment().model_copy(update=change)
     finding = compare(run, again(run, tmp_path, environment=there, **shifted(run.record, 0.5)))
-    assert (finding.verdict, finding.reason, finding.largest_difference) == ("not reproducible here", reason, 0.5)
+    assert (finding.verdict, finding.error, finding.largest_difference) == ("not reproducible here", None, 0.5)
+    assert [(change.part, change.name, change.a, change.b) for change in finding.deciding] == [decided]
 
 
 def test_a_stored_file_that_was_changed_is_no_fault_of_the_machine(tmp_path):
@@ -123,10 +125,10 @@ def test_a_stored_file_that_was_changed_is_no_fault_of_the_machine(tmp_path):
     name = run.record.predictions["final"]["test"]
     (run.run_dir / name).write_bytes(b"something else")
     finding = compare(run, other)
-    assert finding.words == "equal within 0"
-    assert finding.differences == (f"{name}: the stored file is not the one that the run wrote",)
+    assert (finding.verdict, finding.largest_difference, finding.deciding) == ("equal within", 0, ())
+    assert finding.differences == (RunDifference(code="file_changed", path=name),)
     (run.run_dir / name).unlink()
-    assert compare(run, other).differences == (f"{name}: the stored file is gone",)
+    assert compare(run, other).differences == (RunDifference(code="file_missing", path=name),)
 
 
 def test_a_model_that_retention_deleted_is_not_missed_but_one_that_changed_is_named(tmp_path):
@@ -140,7 +142,7 @@ def test_a_model_that_retention_deleted_is_not_missed_but_one_that_changed_is_na
     shutil.rmtree(run.run_dir / "model")
     assert compare(run, other).verdict == "bitwise"
     changed = RunOnDisk(run.record.model_copy(update={"files": files | {name: "9" * 64}}), tmp_path / "again")
-    assert compare(run, changed).differences == (name,)
+    assert compare(run, changed).differences == (RunDifference(code="file", path=name),)
 
 
 def test_a_record_of_an_older_version_is_compared_by_what_lies_beside_it(tmp_path):
@@ -149,10 +151,11 @@ def test_a_record_of_an_older_version_is_compared_by_what_lies_beside_it(tmp_pat
     other = again(run, tmp_path)
     assert compare(older, other).verdict == "bitwise"
     rewrite_loss(run.run_dir, at_step=2)
-    assert compare(older, other).differences == ("curves.jsonl",)
+    curves = RunDifference(code="file", path="curves.jsonl")
+    assert compare(older, other).differences == (curves,)
     name = run.record.predictions["final"]["test"]
     shutil.copy(run.run_dir / run.record.predictions["best"]["test"], run.run_dir / name)
-    assert compare(older, other).differences == (name, "curves.jsonl")
+    assert compare(older, other).differences == (RunDifference(code="file", path=name), curves)
 
 
 def test_the_first_step_is_found_for_each_quantity_and_a_step_that_one_lacks_counts():
@@ -177,13 +180,12 @@ def test_what_decides_numbers_comes_first_and_what_was_never_recorded_is_no_chan
     left = make_environment()
     right = left.model_copy(update={"host": "another", "cpu_capability": "AVX2", "threads": 4, "gpu_driver": "550"})
     changes = environment_changes(left, right)
-    assert [(change.what, change.decides) for change in changes] == [("threads per run", True), ("host", False)]
+    assert [(change.part, change.decides) for change in changes] == [("threads", True), ("host", False)]
     flags, pins = {"flags": {"matmul_tf32": False}}, {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
     one = left.model_copy(update=flags | {"variables": pins})
     other = left.model_copy(update={"flags": {"matmul_tf32": True}, "variables": {}})
-    told = {str(change): change.decides for change in environment_changes(one, other)}
-    assert told == {
-        "setting of torch matmul_tf32: off → on": True,
-        "variable OMP_NUM_THREADS: 1 → unset": True,
-        "variable PYTHONHASHSEED: 0 → unset": False,
-    }
+    assert [(c.part, c.name, c.a, c.b, c.decides) for c in environment_changes(one, other)] == [
+        ("torch_setting", "matmul_tf32", "off", "on", True),
+        ("variable", "OMP_NUM_THREADS", "1", None, True),
+        ("variable", "PYTHONHASHSEED", "0", None, False),
+    ]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bertft_core.config import UserError
-from bertft_core.evaluation.run_diff.card_diff import card_changes
-from bertft_core.evaluation.run_diff.diff_runs import RunDiff, diff_runs
+from bertft_core.evaluation.run_diff.diff_runs import DataChange, RunDiff, card_changes, diff_runs
 from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk
-from bertft_core.evaluation.run_diff.wording import describe
 from bertft_core.records import DatasetCard
+from bertft_core.report.prose.run_diff_text import describe
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import write_record
 from flows.cli.app import main
@@ -57,12 +57,12 @@ def test_two_seeds_differ_in_seeds_hashes_metrics_and_curves_alone(home):
     two = found(home, "small/full/0", "small/full/2", batch_order_sha256=("a",))
     assert {pair.name for pair in two.seeds} == {"init", "order", "dropout"}
     assert not any([two.settings, two.data, two.encoder, two.environment])
-    assert [pair.name for pair in two.hashes] == ["weights of the last step"]
+    assert [pair.name for pair in two.hashes] == ["weights_sha256"]
     assert two.first_steps == {"loss": 1, "learning_rate": None, "grad_norm": None}
     told = describe(two)
-    assert "final/test/accuracy                  0.6000 → 0.8000  (+0.2)" in told
-    assert "others; --json has all" in told
-    assert "loss                                 from step 1 on" in told
+    assert re.search(r"  final/test/accuracy +0.6000 → 0.8000  \(\+0.2\)\n", told)
+    assert re.search(r"  and \d+ other metrics +all of them with --json\n", told)
+    assert "  loss  differs from step 1 on" in told
 
 
 def test_two_arms_differ_in_their_settings_by_dotted_path(home):
@@ -81,7 +81,7 @@ def test_the_first_epoch_with_another_order_is_named(home):
     one = RunOnDisk(first.record.model_copy(update=orders), first.run_dir)
     two = RunOnDisk(first.record.model_copy(update={"batch_order_sha256": ("a", "x")}), first.run_dir)
     assert diff_runs(one, two, (None, None), ("one", "two")).first_other_epoch == 2
-    assert "another from epoch 2 on" in describe(diff_runs(one, two, (None, None), ("one", "two")))
+    assert "batch order  differs from epoch 2 on" in describe(diff_runs(one, two, (None, None), ("one", "two")))
 
 
 def test_other_data_are_told_by_their_cards_and_an_environment_by_its_parts(home):
@@ -94,11 +94,15 @@ def test_other_data_are_told_by_their_cards_and_an_environment_by_its_parts(home
         "environment": make_environment().model_copy(update={"threads": 2}),
     }
     second = RunOnDisk(first.record.model_copy(update=changes), first.run_dir)
-    told = describe(diff_runs(first, second, (card, other), ("one", "two")))
+    found = diff_runs(first, second, (card, other), ("one", "two"))
+    fingerprints = DataChange(code="fingerprint", a="f" * 16, b="0" * 16)
+    assert found.data == (fingerprints, DataChange(code="split_examples", split="train", a=80, b=90))
+    assert [(change.part, change.a, change.b) for change in found.environment] == [("threads", "1", "2")]
+    told = describe(found)
     assert f"fingerprint: {'f' * 16} → {'0' * 16}" in told
-    assert "split train: other examples (80 → 90)" in told
-    assert "threads per run                      1 → 2" in told
-    assert "cannot be said" in describe(diff_runs(first, second, (card, None), ("one", "two")))
+    assert "split train: different examples (80 → 90)" in told
+    assert "threads per run  1 → 2" in told
+    assert diff_runs(first, second, (card, None), ("one", "two")).data == (fingerprints, DataChange(code="card_missing"))
 
 
 def test_cards_differ_in_name_labels_length_and_splits(tmp_path):
@@ -107,14 +111,12 @@ def test_cards_differ_in_name_labels_length_and_splits(tmp_path):
     fewer = {name: split for name, split in card.splits.items() if name != "test"}
     changed = card.model_copy(update={"labels": ("no", "yes"), "max_length": 64, "splits": fewer, "name": "others"})
     assert card_changes(card, changed) == [
-        "data set: reviews (bundled) → others (bundled)",
-        "labels: negative, positive → no, yes",
-        "longest input: 32 → 64",
-        "split test: in one of them only",
+        DataChange(code="name", a="reviews (bundled)", b="others (bundled)"),
+        DataChange(code="labels", a="negative, positive", b="no, yes"),
+        DataChange(code="max_length", a=32, b=64),
+        DataChange(code="split_missing", split="test", a=card.splits["test"].n_examples, b=None),
     ]
-    assert card_changes(card, card.model_copy(update={"fingerprint": "0" * 64})) == [
-        "the same examples, tokenised or stored in another way"
-    ]
+    assert card_changes(card, card.model_copy(update={"fingerprint": "0" * 64})) == [DataChange(code="tokenisation")]
 
 
 def test_a_run_is_found_by_digest_and_by_place(home):

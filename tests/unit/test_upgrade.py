@@ -12,7 +12,7 @@ from bertft_core.config import UserError
 from bertft_core.config.base import Frozen
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary, SweepResult
 from bertft_core.records.probe_record import ProbeRecord
-from bertft_core.records.verification_record import Verification
+from bertft_core.records.verification_record import VerdictFinding, Verification
 from bertft_core.storage import StudyDir, upgrade
 from bertft_core.storage.damage import find_damage
 from bertft_core.storage.study_dir import checked_record, checked_values, read_record, write_record
@@ -131,3 +131,43 @@ def test_early_stopping_of_the_study_goes_to_the_arms_that_have_none():
     assert new["arms"]["a"]["strategies"] == [{"kind": "full"}, {"kind": "early_stopping", "patience": 5, "min_delta": 0.1}]
     assert new["arms"]["b"]["strategies"][1] == {"kind": "early_stopping", "patience": 2, "min_delta": 0.0}
     assert upgrade.upgraded(new, "StudyConfig", 2) is new
+
+
+def test_the_sentences_of_an_older_verification_are_read_as_codes_and_numbers():
+    about = {"run_digest": "d" * 64, "title": "full · seed 000", "checked_at": "2026-02-02T00:00:00Z", "machine": "CPU on h"}
+    finding = {
+        "verdict": "not reproducible here",
+        "largest_difference": 0.5,
+        "differences": ["weights of the last step", "best step: 5 → 10", "a/b.parquet", "c: the stored file is gone"],
+        "environment": ["torch: 2.13.0 → not installed", "threads per run: 1 → 2", "variable OMP_NUM_THREADS: 1 → unset"],
+        "reason": "torch: 2.13.0 → not installed; threads per run: 1 → 2; variable OMP_NUM_THREADS: 1 → unset",
+    }
+    gone = {"verdict": "not reproducible here", "reason": "the prepared data are gone: x.arrow"}
+    runs = [about | {"recorded_at": "a", "how": "verify", "finding": each} for each in (finding, gone)]
+    sentences = {
+        "same_seed": (True, "bitwise"),
+        "kill_and_resume": (False, "equal within 0.25: metrics, first at step 3; killed (SIGKILL)"),
+        "accumulation": (True, "largest difference 3e-16 of the largest element; the first step's 5 examples"),
+        "data_workers": (None, "There are none"),
+    }
+    checks = [about | {"check": name, "n_steps": 20, "passed": p, "found": f} for name, (p, f) in sentences.items()]
+    read = Verification.model_validate(upgrade.upgraded({"version": 1, "runs": runs, "checks": checks}, "Verification", 1))
+    assert [(d.code, d.a, d.b, d.path) for d in read.runs[0].finding.differences] == [
+        ("weights", None, None, None),
+        ("best_step", "5", "10", None),
+        ("file", None, None, "a/b.parquet"),
+        ("file_missing", None, None, "c"),
+    ]
+    assert read.runs[0].finding.error is None
+    assert [(c.part, c.name, c.a, c.b) for c in read.runs[0].finding.deciding] == [
+        ("package", "torch", "2.13.0", None),
+        ("threads", None, "1", "2"),
+        ("variable", "OMP_NUM_THREADS", "1", None),
+    ]
+    assert read.runs[1].finding.error == "the prepared data are gone: x.arrow"
+    results = {check.check: check for check in read.checks}
+    assert [(name, check.passed) for name, check in results.items()] == [(name, p) for name, (p, _) in sentences.items()]
+    assert results["same_seed"].finding == VerdictFinding(verdict="bitwise")
+    assert results["kill_and_resume"].finding == VerdictFinding(verdict="equal within", largest_difference=0.25)
+    assert results["accumulation"].gradient_error == 3e-16
+    assert results["data_workers"].finding is None

@@ -6,7 +6,7 @@ import pytest
 from mlflow import MlflowClient
 
 from bertft_core.config import UserError
-from bertft_core.records.verification_record import RunVerdict, VerdictFinding, Verification
+from bertft_core.records.verification_record import RunDifference, RunVerdict, VerdictFinding, Verification
 from bertft_core.storage.verification_file import write_verification
 from tasks.tracking.mlflow_store import open_store
 from tasks.tracking.verdicts import log_verdicts, open_existing, study_run_of, tag_run
@@ -45,10 +45,13 @@ def test_the_newest_verdict_stands_alone_and_a_missing_run_is_named(tmp_path):
     parent = client.create_run(experiment, tags={"bertft.study_digest": "s" * 64, "bertft.stage": "study"})
     below = {"bertft.run_digest": "d" * 64, "mlflow.parentRunId": parent.info.run_id}
     run_id = client.create_run(experiment, tags=below).info.run_id
-    apart = VerdictFinding(verdict="equal within", largest_difference=0.5, first_step=3, differences=("metrics",))
+    apart = VerdictFinding(
+        verdict="equal within", largest_difference=0.5, first_step=3, differences=(RunDifference(code="metrics"),)
+    )
     tag_run(client, run_id, verdict(apart))
     tags = client.get_run(run_id).data.tags
     assert (tags["bertft.verified"], tags["bertft.verified_first_step"]) == ("equal within 0.5", "3")
+    assert (tags["bertft.verified_differences"], tags["bertft.verified_environment"]) == ("metrics", "the same")
     write_verification(tmp_path, Verification(runs=(BITWISE,)))
     foreign = BITWISE.model_copy(update={"run_digest": "0" * 64, "title": "full · seed 009"})
     problems = log_verdicts(tmp_path, None, "small", "s" * 64, [BITWISE, foreign], tmp_path)

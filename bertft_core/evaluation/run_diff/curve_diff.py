@@ -6,16 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-QUANTITIES = {"loss": "loss", "learning_rate": "learning rate", "grad_norm": "gradient norm"}
-"""Key of a step → its name."""
+QUANTITIES = ("loss", "learning_rate", "grad_norm")
+"""The values of a step that are compared."""
 DIVERGING = ("loss", "grad_norm")
-"""What shows that two runs have parted; the learning rate is a setting."""
+"""Those that show that two runs have diverged; the learning rate is a setting."""
 
 Event = dict[str, Any]
 
 
 def read_curves(path: Path) -> list[Event]:
-    """The steps and evaluations in a `curves.jsonl`; a torn line is left out, and so is all of a file that is not there."""
+    """The steps and evaluations in a `curves.jsonl`; torn lines are skipped, and a missing file has none."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -31,8 +31,13 @@ def read_curves(path: Path) -> list[Event]:
     return events
 
 
+def read_steps(path: Path) -> list[Event]:
+    """The optimizer steps in a `curves.jsonl`, without the evaluations."""
+    return [event for event in read_curves(path) if event.get("kind") == "step"]
+
+
 def first_differences(left: list[Event], right: list[Event]) -> dict[str, int | None]:
-    """Quantity → the first step whose value is not the same in both, or is in one of them only; None where there is no such."""
+    """Quantity → the first step at which it differs or only one run has it; None where it never does."""
     steps = [{event["step"]: event for event in events if event.get("kind") == "step"} for events in (left, right)]
     numbers = sorted(steps[0].keys() | steps[1].keys())
     absent: Event = {}
@@ -45,6 +50,6 @@ def first_differences(left: list[Event], right: list[Event]) -> dict[str, int | 
 
 
 def first_diverging_step(left: list[Event], right: list[Event]) -> int | None:
-    """The first step at which the two are not the same run any more."""
+    """The first step at which the loss or the gradient norm differs."""
     found = first_differences(left, right)
     return min((step for name in DIVERGING if (step := found[name]) is not None), default=None)

@@ -1,50 +1,44 @@
-"""What differs between any two runs: settings, data, environment, seeds, hashes, metrics, and where their curves part."""
+"""How any two runs differ: settings, data, environment, seeds, hashes, metrics, and the step at which their curves diverge."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal
 
 from bertft_core.config.base import Frozen
-from bertft_core.evaluation.run_diff.card_diff import card_changes
 from bertft_core.evaluation.run_diff.curve_diff import QUANTITIES, first_differences, first_diverging_step, read_curves
 from bertft_core.evaluation.run_diff.environment_diff import environment_changes
 from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk, metrics_of
 from bertft_core.records import DatasetCard, RunSpec
+from bertft_core.records.verification_record import EnvironmentChange
 
-NO_SETTINGS = frozenset(
-    {
-        "version",
-        "study",
-        "arm",
-        "stage",
-        "index",
-        "trial",
-        "seeds",
-        "encoder",
-        "encoder_dir",
-        "data_fingerprint",
-        "prepared_dir",
-        "labels",
-    }
-)
-"""Of a spec: names, places, and what has a part of its own."""
+NO_SETTINGS = {
+    "version", "study", "arm", "stage", "index", "trial", "seeds", "encoder", "encoder_dir",
+    "data_fingerprint", "prepared_dir", "labels",
+}  # fmt: skip
+"""Fields of a spec that are names, paths, or compared on their own."""
 ABSENT = "–"
 
 
-class Pair(Frozen):
-    """One thing that is not the same: in the first run, in the second."""
+class ValueChange(Frozen):
+    """A named value that differs, in the first run and in the second; a metric that a run lacks is None."""
 
     name: str
     a: Any
     b: Any
 
 
-class MetricPair(Frozen):
-    """One number that a run ended with; absent where a run has no such."""
+class DataChange(Frozen):
+    """One difference of the data."""
 
-    name: str
-    a: float | None
-    b: float | None
+    code: Literal[
+        "fingerprint", "card_missing", "name", "labels", "max_length", "split_missing", "split_examples", "tokenisation"
+    ]
+    """`split_missing`: only one of the two has the split; `tokenisation`: same examples, tokenised or stored differently."""
+    split: str | None = None
+    a: str | int | None = None
+    b: str | int | None = None
+    """Of a split, its number of examples."""
 
 
 class RunDiff(Frozen):
@@ -53,18 +47,18 @@ class RunDiff(Frozen):
     a: str
     b: str
     """Titles of the two runs."""
-    settings: tuple[Pair, ...]
-    seeds: tuple[Pair, ...]
-    data: tuple[str, ...]
-    encoder: tuple[Pair, ...]
-    environment: tuple[Pair, ...]
-    hashes: tuple[Pair, ...]
-    """Initial head and final weights."""
+    settings: tuple[ValueChange, ...]
+    seeds: tuple[ValueChange, ...]
+    data: tuple[DataChange, ...]
+    encoder: tuple[ValueChange, ...]
+    environment: tuple[EnvironmentChange, ...]
+    hashes: tuple[ValueChange, ...]
+    """Of the initial head and the final weights."""
     first_other_epoch: int | None
-    """First epoch (from 1) whose batches came in another order; None where all that both have are the same."""
-    metrics: tuple[MetricPair, ...]
+    """First epoch (from 1) with another batch order; None where all common epochs have the same."""
+    metrics: tuple[ValueChange, ...]
     chosen_by: tuple[str, ...]
-    """The validation metric that each of the two was chosen by; one when it is the same."""
+    """The validation metric that each run's best checkpoint was chosen by; one when it is the same."""
     first_steps: dict[str, int | None]
     """Loss, learning rate, gradient norm → first step at which it differs."""
     first_diverging_step: int | None
@@ -73,24 +67,25 @@ class RunDiff(Frozen):
 
 
 Cards = tuple[DatasetCard | None, DatasetCard | None]
-"""Of the data of two runs, where they are still there."""
+"""Data cards of the two runs, None where one is missing."""
 
 
 def diff_runs(a: RunOnDisk, b: RunOnDisk, cards: Cards, titles: tuple[str, str]) -> RunDiff:
-    """Compare two runs that need not have anything in common; a card that is gone is not compared."""
+    """Compare any two runs; data whose card is missing are compared by fingerprint alone."""
     left, right = a.record, b.record
     curves = [read_curves(run.run_dir / "curves.jsonl") for run in (a, b)]
+    hashes = [run.model_dump(include={"initial_head_sha256", "weights_sha256"}) for run in (left, right)]
     return RunDiff(
         a=titles[0],
         b=titles[1],
-        settings=_pairs(_settings(left.spec), _settings(right.spec)),
-        seeds=_pairs(left.spec.seeds.model_dump(), right.spec.seeds.model_dump()),
-        data=tuple(_data(left.spec, right.spec, cards)),
-        encoder=_pairs(left.spec.encoder.model_dump(), right.spec.encoder.model_dump()),
-        environment=_environment(a, b),
-        hashes=_pairs(_hashes(a), _hashes(b)),
+        settings=_changes(_settings(left.spec), _settings(right.spec)),
+        seeds=_changes(left.spec.seeds.model_dump(), right.spec.seeds.model_dump()),
+        data=tuple(_data_changes(left.spec, right.spec, cards)),
+        encoder=_changes(left.spec.encoder.model_dump(), right.spec.encoder.model_dump()),
+        environment=tuple(environment_changes(left.environment, right.environment)),
+        hashes=_changes(*hashes),
         first_other_epoch=_first_other_epoch(left.batch_order_sha256, right.batch_order_sha256),
-        metrics=_metrics(metrics_of(left), metrics_of(right)),
+        metrics=_changes(metrics_of(left), metrics_of(right), absent=None),
         chosen_by=tuple(dict.fromkeys((left.spec.metric, right.spec.metric))),
         first_steps=first_differences(*curves) if all(curves) else dict.fromkeys(QUANTITIES),
         first_diverging_step=first_diverging_step(*curves) if all(curves) else None,
@@ -98,19 +93,15 @@ def diff_runs(a: RunOnDisk, b: RunOnDisk, cards: Cards, titles: tuple[str, str])
     )
 
 
-def _pairs(left: dict[str, Any], right: dict[str, Any]) -> tuple[Pair, ...]:
-    """What is not the same, in the order of the first; a name that one side lacks is absent there."""
-    names = [*left, *(name for name in right if name not in left)]
-    return tuple(
-        Pair(name=name, a=left.get(name, ABSENT), b=right.get(name, ABSENT))
-        for name in names
-        if left.get(name, ABSENT) != right.get(name, ABSENT)
-    )
+def _changes(left: dict[str, Any], right: dict[str, Any], *, absent: str | None = ABSENT) -> tuple[ValueChange, ...]:
+    """The values that differ, in the order of the first; `absent` stands for a name that one side lacks."""
+    pairs = ((name, left.get(name, absent), right.get(name, absent)) for name in {**left, **right})
+    return tuple(ValueChange(name=name, a=a, b=b) for name, a, b in pairs if a != b)
 
 
 def _settings(spec: RunSpec) -> dict[str, Any]:
     """Dotted path → value of every setting; strategies by their kind."""
-    values = spec.model_dump(mode="json", exclude=set(NO_SETTINGS))
+    values = spec.model_dump(mode="json", exclude=NO_SETTINGS)
     values["strategies"] = {strategy.pop("kind"): strategy or True for strategy in values["strategies"]}
     return flat(values)
 
@@ -126,33 +117,35 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _data(left: RunSpec, right: RunSpec, cards: Cards) -> list[str]:
+def _data_changes(left: RunSpec, right: RunSpec, cards: Cards) -> Iterator[DataChange]:
     if left.data_fingerprint == right.data_fingerprint:
-        return []
-    changes = [f"fingerprint: {left.data_fingerprint[:16]} → {right.data_fingerprint[:16]}"]
+        return
+    yield DataChange(code="fingerprint", a=left.data_fingerprint[:16], b=right.data_fingerprint[:16])
     if cards[0] is None or cards[1] is None:
-        return [*changes, "the card of one of them is gone, so it cannot be said what differs"]
-    return changes + card_changes(cards[0], cards[1])
+        yield DataChange(code="card_missing")
+    else:
+        yield from card_changes(cards[0], cards[1])
 
 
-def _environment(a: RunOnDisk, b: RunOnDisk) -> tuple[Pair, ...]:
-    left, right = a.record.environment, b.record.environment
-    if left is None or right is None:
-        return ()
-    return tuple(Pair(name=change.what, a=change.left, b=change.right) for change in environment_changes(left, right))
-
-
-def _hashes(run: RunOnDisk) -> dict[str, Any]:
-    record = run.record
-    return {"head before the first step": record.initial_head_sha256, "weights of the last step": record.weights_sha256}
+def card_changes(left: DatasetCard, right: DatasetCard) -> list[DataChange]:
+    """How the data of two cards differ; empty for the same data prepared for the same encoder."""
+    changes: list[DataChange] = []
+    if (left.name, left.source) != (right.name, right.source):
+        changes.append(DataChange(code="name", a=f"{left.name} ({left.source})", b=f"{right.name} ({right.source})"))
+    if left.labels != right.labels:
+        changes.append(DataChange(code="labels", a=", ".join(left.labels), b=", ".join(right.labels)))
+    if left.max_length != right.max_length:
+        changes.append(DataChange(code="max_length", a=left.max_length, b=right.max_length))
+    for split in sorted(left.splits.keys() | right.splits.keys()):
+        a, b = left.splits.get(split), right.splits.get(split)
+        if a is None or b is None:
+            changes.append(DataChange(code="split_missing", split=split, a=a and a.n_examples, b=b and b.n_examples))
+        elif a.sha256 != b.sha256:
+            changes.append(DataChange(code="split_examples", split=split, a=a.n_examples, b=b.n_examples))
+    if not changes and left.fingerprint != right.fingerprint:
+        changes.append(DataChange(code="tokenisation"))
+    return changes
 
 
 def _first_other_epoch(left: tuple[str, ...], right: tuple[str, ...]) -> int | None:
     return next((n for n, (a, b) in enumerate(zip(left, right, strict=False), start=1) if a != b), None)
-
-
-def _metrics(left: dict[str, float], right: dict[str, float]) -> tuple[MetricPair, ...]:
-    names = [*left, *(name for name in right if name not in left)]
-    return tuple(
-        MetricPair(name=name, a=left.get(name), b=right.get(name)) for name in names if left.get(name) != right.get(name)
-    )

@@ -1,95 +1,44 @@
-"""Two environments: in what they differ, and which of that can change numbers."""
+"""How two recorded environments differ, and which differences can change numbers."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
 
 from bertft_core.records import Environment
-
-DECIDING_PACKAGES = ("bertft", "torch", "transformers", "tokenizers", "safetensors", "numpy")
-HARMLESS_VARIABLES = ("CUDA_VISIBLE_DEVICES", "PYTHONHASHSEED")
-"""Recorded, but which GPU of a kind and how Python hashes decide no number."""
-UNKNOWN = "not recorded"
+from bertft_core.records.verification_record import EnvironmentChange, EnvironmentPart
 
 
-class Change(NamedTuple):
-    """One thing that is not the same in both."""
-
-    what: str
-    left: str
-    right: str
-    decides: bool
-    """It can change what a run computes."""
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.left} → {self.right}"
-
-
-def environment_changes(left: Environment, right: Environment) -> list[Change]:
-    """What differs, first what can change numbers. What one of the two never recorded is no difference."""
-    rows = [
-        ("processor" if _on_cpu(left, right) else "device", left.device, right.device, True),
-        ("vector instructions", left.cpu_capability, right.cpu_capability, True),
-        ("threads per run", str(left.threads), str(right.threads), True),
-        ("GPU driver", left.gpu_driver, right.gpu_driver, True),
-        *_packages(left, right),
-        *_named("setting of torch", _words(left.flags), _words(right.flags)),
-        *_variables(left, right),
-        ("code of bertft", _code(left), _code(right), True),
-        ("Python", left.python, right.python, False),
-        ("system", left.platform, right.platform, False),
-        ("lock file", _short(left.lock_sha256), _short(right.lock_sha256), False),
-        ("host", left.host, right.host, False),
-    ]
-    changes = [Change(what, a, b, decides) for what, a, b, decides in rows if a is not None and b is not None and a != b]
+def environment_changes(left: Environment | None, right: Environment | None) -> list[EnvironmentChange]:
+    """What differs, the changes that can change numbers first. A value that one of the two never recorded is no difference."""
+    if left is None or right is None:
+        return []
+    device: EnvironmentPart = "processor" if left.gpu_driver is None and right.gpu_driver is None else "device"
+    values: tuple[tuple[EnvironmentPart, str | None, str | None], ...] = (
+        (device, left.device, right.device),
+        ("cpu_capability", left.cpu_capability, right.cpu_capability),
+        ("threads", str(left.threads), str(right.threads)),
+        ("gpu_driver", left.gpu_driver, right.gpu_driver),
+        ("bertft_code", _code(left), _code(right)),
+        ("python", left.python, right.python),
+        ("platform", left.platform, right.platform),
+        ("lock_file", (left.lock_sha256 or "")[:12] or None, (right.lock_sha256 or "")[:12] or None),
+        ("host", left.host, right.host),
+    )
+    changes = [EnvironmentChange(part=part, a=a, b=b) for part, a, b in values if a is not None and b is not None and a != b]
+    changes += _named("package", left.packages, right.packages)
+    shared = left.flags.keys() & right.flags.keys()
+    flags = [{name: "on" if flags[name] else "off" for name in shared} for flags in (left.flags, right.flags)]
+    changes += _named("torch_setting", *flags)
+    if left.flags and right.flags:  # otherwise one record is older than the list of variables
+        changes += _named("variable", left.variables, right.variables)
     return sorted(changes, key=lambda change: not change.decides)
 
 
-def _on_cpu(left: Environment, right: Environment) -> bool:
-    return left.gpu_driver is None and right.gpu_driver is None
-
-
-Row = tuple[str, str | None, str | None, bool]
-
-
-def _packages(left: Environment, right: Environment) -> list[Row]:
-    names = sorted(left.packages.keys() | right.packages.keys())
-    return [
-        (name, left.packages.get(name, "not installed"), right.packages.get(name, "not installed"), name in DECIDING_PACKAGES)
-        for name in names
-    ]
-
-
-def _named(kind: str, left: dict[str, str], right: dict[str, str]) -> list[Row]:
-    """Of what both have recorded."""
-    return [(f"{kind} {name}", left[name], right[name], True) for name in sorted(left.keys() & right.keys())]
-
-
-def _words(flags: dict[str, bool]) -> dict[str, str]:
-    return {name: "on" if value else "off" for name, value in flags.items()}
-
-
-def _variables(left: Environment, right: Environment) -> list[Row]:
-    """A variable that is missing on one side is unset there, unless that record is older than the list of variables."""
-    if not (left.flags and right.flags):
-        return []
-    names = sorted(left.variables.keys() | right.variables.keys())
-    return [
-        (
-            f"variable {name}",
-            left.variables.get(name, "unset"),
-            right.variables.get(name, "unset"),
-            name not in HARMLESS_VARIABLES,
-        )
-        for name in names
-    ]
+def _named(part: EnvironmentPart, left: Mapping[str, str], right: Mapping[str, str]) -> Iterator[EnvironmentChange]:
+    for name in sorted(left.keys() | right.keys()):
+        if left.get(name) != right.get(name):
+            yield EnvironmentChange(part=part, name=name, a=left.get(name), b=right.get(name))
 
 
 def _code(environment: Environment) -> str | None:
-    if environment.commit is None:
-        return None
-    return environment.commit[:12] + (" with uncommitted changes" if environment.dirty else "")
-
-
-def _short(sha256: str | None) -> str | None:
-    return None if sha256 is None else sha256[:12]
+    return None if environment.commit is None else environment.commit[:12] + "-dirty" * bool(environment.dirty)
