@@ -1,4 +1,4 @@
-"""Findings: what is worth knowing about data that does not stop a study. Mistakes that do stop it are refused on reading."""
+"""Findings: what is worth knowing about the data but does not stop a study. Errors that do stop it are raised while reading."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ N_SHOWN = 3
 
 @dataclass(frozen=True)
 class PreparedData:
-    """All splits, as read and as tokenised, row by row the same."""
+    """All splits, raw and tokenised, with the same rows in the same order."""
 
     raw: Mapping[str, RawSplit]
     prepared: Mapping[str, PreparedSplit]
@@ -33,61 +33,40 @@ class PreparedData:
 
 
 def find_duplicates(data: PreparedData) -> Iterator[DataFinding]:
-    """Texts that occur more than once in a split, apart from case and white space."""
+    """Texts that occur more than once in a split, ignoring case and white space."""
     for name, split in data.raw.items():
         groups = [group for group in _by_key(split.examples).values() if len(group) > 1]
         copies = [example for group in groups for example in group[1:]]
         if copies:
-            yield DataFinding(
-                check="duplicates",
-                split=name,
-                count=len(copies),
-                message=f"{_texts(len(copies))} of {name} occur again in it",
-                examples=places(split, copies),
-            )
+            yield DataFinding(check="duplicates", split=name, count=len(copies), examples=places(split, copies))
 
 
 def find_conflicts(data: PreparedData) -> Iterator[DataFinding]:
     """Texts that occur more than once with different labels."""
     for name, split in data.raw.items():
         groups = _by_key(split.examples).values()
-        torn = [group[-1] for group in groups if len({example.label for example in group}) > 1]
-        if torn:
-            yield DataFinding(
-                check="conflicting_labels",
-                split=name,
-                count=len(torn),
-                message=f"{_texts(len(torn))} of {name} occur with different labels",
-                examples=places(split, torn),
-            )
+        conflicting = [group[-1] for group in groups if len({example.label for example in group}) > 1]
+        if conflicting:
+            yield DataFinding(check="conflicting_labels", split=name, count=len(conflicting), examples=places(split, conflicting))
 
 
 def find_overlap(data: PreparedData) -> Iterator[DataFinding]:
-    """Texts of one split that another has too: scores on it are too good."""
+    """Texts that are in two splits: scores on the second are too good."""
     for (first, left), (second, right) in itertools.combinations(data.raw.items(), 2):
         known = {example.key for example in left.examples}
         shared = [example for example in right.examples if example.key in known]
         if shared:
-            yield DataFinding(
-                check="overlap",
-                split=second,
-                count=len(shared),
-                message=f"{_texts(len(shared))} of {second} are in {first} too",
-                examples=places(right, shared),
-            )
+            yield DataFinding(check="overlap", split=second, count=len(shared), names=(first,), examples=places(right, shared))
 
 
 def find_imbalance(data: PreparedData) -> Iterator[DataFinding]:
-    """Training classes of very different size: accuracy then flatters, and small classes may never be learned."""
+    """Training classes of very different size: accuracy is then flattering, and small classes may never be learned."""
     counts = {label: data.raw["train"].label_counts.get(label, 0) for label in data.labels}
     largest, smallest = max(counts, key=lambda label: counts[label]), min(counts, key=lambda label: counts[label])
     if counts[largest] > MAX_CLASS_RATIO * counts[smallest]:
-        yield DataFinding(
-            check="class_balance",
-            split="train",
-            count=counts[smallest],
-            message=f"the largest class '{largest}' has {counts[largest]} examples, the smallest '{smallest}' {counts[smallest]}",
-        )
+        numbers = {"n_largest": counts[largest]}
+        names = (largest, smallest)
+        yield DataFinding(check="class_balance", split="train", count=counts[smallest], numbers=numbers, names=names)
 
 
 def find_truncated(data: PreparedData) -> Iterator[DataFinding]:
@@ -99,39 +78,33 @@ def find_truncated(data: PreparedData) -> Iterator[DataFinding]:
                 check="truncated",
                 split=name,
                 count=len(cut),
-                message=f"{len(cut) / split.n:.1%} of {name} are longer than max_length {data.max_length}"
-                f" (the longest has {split.n_pieces.max()} word pieces)",
+                numbers={"n_examples": split.n, "max_length": data.max_length, "longest": int(split.n_pieces.max())},
                 examples=places(data.raw[name], (data.raw[name].examples[i] for i in cut)),
             )
 
 
-def find_unknown_pieces(data: PreparedData) -> Iterator[DataFinding]:
-    """Characters or words that the encoder's vocabulary lacks."""
+def find_unknown_tokens(data: PreparedData) -> Iterator[DataFinding]:
+    """Characters or words that are missing from the encoder's vocabulary."""
     for name, split in data.prepared.items():
         ratio = unknown_ratio(split)
         if ratio > MAX_UNKNOWN_RATIO:
             worst = np.argsort(-split.n_unknown, kind="stable")[: np.count_nonzero(split.n_unknown)]
             yield DataFinding(
-                check="unknown_pieces",
+                check="unknown_tokens",
                 split=name,
                 count=int(split.n_unknown.sum()),
-                message=f"{ratio:.1%} of the word pieces of {name} are unknown to the encoder",
+                numbers={"ratio": ratio},
                 examples=places(data.raw[name], (data.raw[name].examples[i] for i in worst)),
             )
 
 
 def find_very_short(data: PreparedData) -> Iterator[DataFinding]:
-    """Texts that can hardly carry their label."""
+    """Texts too short to carry their label."""
     for name, split in data.raw.items():
         short = [e for e in split.examples if min(sum(map(str.isalnum, text)) for text in e.texts) < MIN_CHARACTERS]
         if short:
-            yield DataFinding(
-                check="very_short",
-                split=name,
-                count=len(short),
-                message=f"{_texts(len(short))} of {name} have fewer than {MIN_CHARACTERS} letters or digits",
-                examples=places(split, short),
-            )
+            numbers = {"min_characters": MIN_CHARACTERS}
+            yield DataFinding(check="very_short", split=name, count=len(short), numbers=numbers, examples=places(split, short))
 
 
 Check = Callable[[PreparedData], Iterator[DataFinding]]
@@ -143,9 +116,9 @@ def find_all(data: PreparedData, checks: Iterable[Check]) -> tuple[DataFinding, 
 
 
 def unknown_ratio(split: PreparedSplit) -> float:
-    """Share of the word pieces, without special tokens, that are unknown to the encoder."""
-    n_pieces = int(split.lengths.sum()) - split.n_windows * split.n_special
-    return float(split.n_unknown.sum() / n_pieces) if n_pieces else 0.0
+    """Share of the tokens, without special ones, that are unknown to the encoder."""
+    n_tokens = int(split.lengths.sum()) - split.n_windows * split.n_special
+    return float(split.n_unknown.sum() / n_tokens) if n_tokens else 0.0
 
 
 def _by_key(examples: Iterable[Example]) -> dict[tuple[str, ...], list[Example]]:
@@ -155,11 +128,12 @@ def _by_key(examples: Iterable[Example]) -> dict[tuple[str, ...], list[Example]]
     return groups
 
 
-def _texts(n: int) -> str:
-    return f"{n} text" + ("" if n == 1 else "s")
-
-
 def places(split: RawSplit, examples: Iterable[Example]) -> tuple[str, ...]:
     """File, line and the beginning of the texts of the first few."""
     shown = itertools.islice(examples, N_SHOWN)
-    return tuple(f"{PurePath(split.path).name}:{e.line}: {shorten((' ' if e.lines else ' ‖ ').join(e.texts), 70)}" for e in shown)
+    return tuple(place(split, e.line, (" " if e.lines else " ‖ ").join(e.texts)) for e in shown)
+
+
+def place(split: RawSplit, line: int, text: str) -> str:
+    """File, line and the beginning of a text."""
+    return f"{PurePath(split.path).name}:{line}: {shorten(text, 70)}"

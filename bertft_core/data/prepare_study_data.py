@@ -153,7 +153,7 @@ def _split_card(
         n_windows=prepared.n_windows,
         label_counts=alignment.counts(raw.examples, labels),
         truncated_ratio=float(np.mean(prepared.truncated(study.data.max_length))),
-        unknown_piece_ratio=unknown_ratio(prepared),
+        unknown_token_ratio=unknown_ratio(prepared),
         mean_length=float(np.mean(prepared.lengths)),
         origin=raw.origin,
         sha256=sha256,

@@ -1,21 +1,25 @@
-"""The data as it was prepared: what was found in it, and where its tokenised Arrow files lie."""
+"""The prepared data: what was found in them, and where their tokenised Arrow files are."""
 
 from __future__ import annotations
 
 from bertft_core.config.base import Frozen
 from bertft_core.records.run_spec import EncoderIdentity
 
-CARD_VERSION = 1
+CARD_VERSION = 2
 
 
 class DataFinding(Frozen):
     """Something worth knowing about the data that does not stop the study."""
 
     check: str
-    """Name of the check, such as 'overlap'."""
+    """Name of the check, such as 'overlap'; `report/prose/data_card_text.py` has a sentence for each."""
     split: str
     count: int
-    message: str
+    """Texts, words, labels, … that the check found."""
+    numbers: dict[str, float] = {}
+    """Further numbers by name, such as the largest class's count; empty in cards of version 1."""
+    names: tuple[str, ...] = ()
+    """Other splits, labels or schemes that are involved; empty in cards of version 1."""
     examples: tuple[str, ...] = ()
     """A few places or texts, shortened."""
 
@@ -25,15 +29,15 @@ class SplitCard(Frozen):
 
     n_examples: int
     n_windows: int | None = None
-    """Windows that the inputs are read in; as many as examples where each is read at once."""
+    """Windows that the inputs are split into; the number of examples where each is read whole."""
     label_counts: dict[str, int]
     """Label → examples, or words for tags; empty where there are no labels."""
     truncated_ratio: float
     """Share of inputs longer than max_length."""
-    unknown_piece_ratio: float
-    """Share of word pieces that are the unknown token."""
+    unknown_token_ratio: float
+    """Share of tokens that are the unknown token."""
     mean_length: float
-    """Mean input length in word pieces, after truncation."""
+    """Mean input length in tokens, after truncation."""
     origin: str
     """File, hub split, or 'cut from train'."""
     sha256: str
@@ -43,19 +47,19 @@ class SplitCard(Frozen):
 
 
 class ChainLink(Frozen):
-    """An earlier study that a later one goes on from."""
+    """An earlier study that a later one starts from."""
 
     study: str
     arm: str
     seed: int
-    """Index of the seed whose kept model it is."""
+    """Index of the seed whose kept model is used."""
     run_digest: str
     encoder: EncoderIdentity
     """What that run itself started from."""
 
 
 class DatasetCard(Frozen):
-    """Everything a run needs to know of its data."""
+    """Everything a run needs to know about its data."""
 
     version: int = CARD_VERSION
     name: str
@@ -69,7 +73,7 @@ class DatasetCard(Frozen):
     encoder_dir: str
     """Folder of the encoder's files, in the transformers format."""
     chain: tuple[ChainLink, ...] = ()
-    """The earlier studies that the encoder comes from, the first one first; empty for a checkpoint or a folder."""
+    """The earlier studies that the encoder comes from, oldest first; empty for a checkpoint or a folder."""
     labels: tuple[str, ...]
     max_length: int
     splits: dict[str, SplitCard]

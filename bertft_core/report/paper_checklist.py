@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from bertft_core.report import paper_settings, paper_text, summary_rows
 from bertft_core.report.formatting import numbers
 from bertft_core.report.prose import grammar, study_text
+from bertft_core.report.prose.data_card_text import finding_text
 from bertft_core.storage.study_results import StudyResults
 
 FOR_YOU = "for you to answer"
@@ -49,8 +50,8 @@ def _origins(results: StudyResults) -> str:
 
 
 def _prepared(results: StudyResults) -> str:
-    found = [f"{finding.split}: {finding.message}" for finding in results.card.findings]
-    size = f"Tokenised with the encoder's own tokenizer, at most {results.card.max_length} word pieces."
+    found = [f"{finding.split}: {finding_text(finding)}" for finding in results.card.findings]
+    size = f"Tokenised with the encoder's own tokenizer, at most {results.card.max_length} tokens."
     return f"{size} The checks found: {'; '.join(found)}." if found else f"{size} The checks found nothing worth a warning."
 
 

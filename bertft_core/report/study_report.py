@@ -10,6 +10,7 @@ import jinja2
 from bertft_core.report import figures, probe_section, reproducibility_section, table_sections
 from bertft_core.report.formatting import intervals, numbers
 from bertft_core.report.prose import grammar, study_text
+from bertft_core.report.prose.data_card_text import finding_text
 from bertft_core.report.runs_csv import runs_csv
 from bertft_core.report.statistics_sections import Extras, gather, write_extras
 from bertft_core.report.study_as_yaml import study_yaml
@@ -43,7 +44,7 @@ def _page(results: StudyResults, extras: Extras) -> str:
     templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     templates.filters |= {"score": numbers.score, "setting": numbers.setting, "duration": numbers.duration}
     templates.filters |= {"sentence": grammar.as_sentence, "ended": grammar.ended}
-    templates.globals |= {"interval": intervals.interval, "absent": numbers.ABSENT}
+    templates.globals |= {"interval": intervals.interval, "absent": numbers.ABSENT, "finding_text": finding_text}
     config_path = (study_dir.report_dir / "study.yaml").resolve()
     command = ["bertft", "run", str(config_path), "--home", str(study_dir.home_dir.resolve())]
     return templates.get_template("report.html.j2").render(

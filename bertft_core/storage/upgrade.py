@@ -106,11 +106,24 @@ def verification_1_to_2(values: Values) -> Values:
     return values | {"version": 2, "runs": runs, "checks": [_certificate_check(check) for check in values.get("checks", ())]}
 
 
+def card_1_to_2(values: Values) -> Values:
+    """Findings hold numbers and codes instead of a message; 'unknown_pieces' are 'unknown_tokens'."""
+    splits = {}
+    for name, split in values["splits"].items():
+        rest = {key: value for key, value in split.items() if key != "unknown_piece_ratio"}
+        splits[name] = rest | {"unknown_token_ratio": split["unknown_piece_ratio"]}
+    findings = [{key: value for key, value in finding.items() if key != "message"} for finding in values.get("findings", ())]
+    for finding in findings:
+        finding["check"] = finding["check"].replace("unknown_pieces", "unknown_tokens")
+    return values | {"version": 2, "splits": splits, "findings": findings}
+
+
 STEPS: dict[str, tuple[Step, ...]] = {
     "StudyConfig": (study_1_to_2,),
     "RunSpec": (spec_1_to_2,),
     "RunRecord": (record_1_to_2,),
     "Verification": (verification_1_to_2,),
+    "DatasetCard": (card_1_to_2,),
 }
 """Kind of a record → its steps, from version 1 on; a kind that is not here has had one version only."""
 

@@ -66,7 +66,11 @@ def make_card(directory: Path, labels: tuple[str, ...] = LABELS, splits: dict[st
         splits={name: _split(name, n, sizes["train"], labels) for name, n in sizes.items()},
         findings=(
             DataFinding(
-                check="truncated", split="train", count=2, message="2 inputs are longer than max_length", examples=("train:7",)
+                check="truncated",
+                split="train",
+                count=2,
+                numbers={"n_examples": 40, "max_length": 32, "longest": 41},
+                examples=("train:7",),
             ),
         ),
     )
@@ -78,7 +82,7 @@ def _split(name: str, n: int, n_train: int, labels: tuple[str, ...]) -> SplitCar
         n_examples=n,
         label_counts={label: int(count) for label, count in zip(labels, counts, strict=True)},
         truncated_ratio=0.025,
-        unknown_piece_ratio=0.001,
+        unknown_token_ratio=0.001,
         mean_length=17.5,
         origin=f"{name}.csv",
         sha256="a" * 64,

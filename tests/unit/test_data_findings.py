@@ -17,7 +17,7 @@ CLEAN = {
     "train": [(f"the film was good {i}", "ab"[i % 2]) for i in range(20)],
     "validation": [(f"great food {i}", "ab"[i % 2]) for i in range(10)],
 }
-FOUND = {"duplicates", "conflicting_labels", "overlap", "class_balance", "truncated", "unknown_pieces", "very_short"}
+FOUND = {"duplicates", "conflicting_labels", "overlap", "class_balance", "truncated", "unknown_tokens", "very_short"}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_texts_of_the_training_set_in_another_split_are_found(findings_of):
     found = findings_of(validation=[("THE film was good 7", "b")])
     assert set(found) == {"overlap"}
     assert (found["overlap"].split, found["overlap"].count) == ("validation", 1)
-    assert "in train too" in found["overlap"].message
+    assert found["overlap"].names == ("train",)
 
 
 @pytest.mark.parametrize(("n_more", "found"), [(20, set()), (21, {"class_balance"})])
@@ -76,15 +76,15 @@ def test_inputs_that_are_cut_are_found_when_they_are_many(findings_of):
     found = findings_of(max_length=14, train=long)
     assert set(found) == {"truncated"}
     assert found["truncated"].count == 3
-    assert "the longest has 15 word pieces" in found["truncated"].message
+    assert found["truncated"].numbers["longest"] == 15
 
 
 def test_unknown_word_pieces_are_found_when_they_are_many(findings_of):
     found = findings_of(validation=[("the film はい was good ☃", "a")])
-    assert set(found) == {"unknown_pieces"}
-    assert found["unknown_pieces"].split == "validation"
-    assert found["unknown_pieces"].count == 2
-    assert found["unknown_pieces"].examples == ("validation.jsonl:11: the film はい was good ☃",)
+    assert set(found) == {"unknown_tokens"}
+    assert found["unknown_tokens"].split == "validation"
+    assert found["unknown_tokens"].count == 2
+    assert found["unknown_tokens"].examples == ("validation.jsonl:11: the film はい was good ☃",)
 
 
 def test_very_short_texts_are_found(findings_of):

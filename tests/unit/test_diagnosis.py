@@ -129,17 +129,15 @@ def test_the_worst_stands_first_and_else_the_order_is_that_of_the_table(tmp_path
     ],
 )
 def test_findings_of_the_card_are_data_quality(tmp_path, kind, split, count, verdict):
-    finding = DataFinding(check=kind, split=split, count=count, message=f"{count} texts", examples=("test.csv:3: hello",))
+    finding = DataFinding(check=kind, split=split, count=count, examples=("test.csv:3: hello",))
     diagnosis = CHECKS["data_quality"](with_card(whole(tmp_path), findings=(finding,)))
     assert diagnosis.verdict == verdict
-    assert diagnosis.found == (f"{count} texts, such as test.csv:3: hello",)
+    assert diagnosis.found == (f"{kind} in {split}: {count}, such as test.csv:3: hello",)
     assert bool(diagnosis.hint) is (kind in ("overlap", "duplicates"))
 
 
 def test_what_has_a_check_of_its_own_is_no_data_quality(tmp_path):
-    findings = tuple(
-        DataFinding(check=kind, split="train", count=9, message="m") for kind in ("truncated", "class_balance", "unknown_pieces")
-    )
+    findings = tuple(DataFinding(check=kind, split="train", count=9) for kind in ("truncated", "class_balance", "unknown_tokens"))
     assert check("data_quality", with_card(whole(tmp_path), findings=findings)).verdict == "ok"
 
 
@@ -152,7 +150,7 @@ def test_cut_ends(tmp_path, share, verdict):
 
 @pytest.mark.parametrize(("share", "verdict"), [(0.01, "ok"), (0.02, "look"), (0.06, "problem")])
 def test_foreign_words(tmp_path, share, verdict):
-    assert check("domain_mismatch", with_card(whole(tmp_path), "test", unknown_piece_ratio=share)).verdict == verdict
+    assert check("domain_mismatch", with_card(whole(tmp_path), "test", unknown_token_ratio=share)).verdict == verdict
 
 
 @pytest.mark.parametrize(("rare", "verdict"), [(500, "ok"), (499, "look")])

@@ -13,13 +13,13 @@ from transformers import AutoModelForSequenceClassification
 
 from bertft_core.config import StudyConfig, UserError, parse_study
 from bertft_core.config.encoder_settings import EncoderConfig
-from bertft_core.data.card_text import describe
 from bertft_core.data.encoder_files import resolve_encoder, sha256_of
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.heads import classification
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import DatasetCard, RunRecord, StudySummary
+from bertft_core.report.prose.data_card_text import card_text
 from bertft_core.report.study_report import write_report
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import read_record, write_record
@@ -223,8 +223,8 @@ def test_the_card_records_the_whole_chain_and_every_view_of_it_shows_it(pretrain
     assert last.encoder.revision == last.chain[1].run_digest == best_of_accuracy(records).digest
     names = (first_card.encoder.checkpoint, card.encoder.checkpoint, last.encoder.checkpoint)
     assert last.lineage == names
-    assert " → ".join((*names, "this study")) in describe(last)
-    assert "this study" not in describe(first_card)
+    assert " → ".join((*names, "this study")) in card_text(last)
+    assert "this study" not in card_text(first_card)
     study_dir = StudyDir(home, "labels")
     summary = read_record(study_dir.summary_path, StudySummary)
     page = write_report(StudyResults(study, card, study_dir, records, evaluated=summary)).read_text()

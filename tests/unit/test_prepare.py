@@ -14,12 +14,12 @@ import pytest
 from bertft_core.config import StudyConfig, UserError, parse_study
 from bertft_core.data import arrow_storage, prepare_study_data
 from bertft_core.data.batching import collate, epoch_order, evaluation_batches
-from bertft_core.data.card_text import describe
 from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.data.examples import Example, RawSplit
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.data.prepared_split import open_split
 from bertft_core.records import DatasetCard
+from bertft_core.report.prose.data_card_text import card_text
 from bertft_core.storage.study_dir import read_record
 from tests.helpers.tiny_encoders import KINDS, POSITIONS, tiny_encoder
 
@@ -241,10 +241,10 @@ def test_evaluation_sees_every_example_once_longest_first(train, encoders, tmp_p
 
 def test_the_description_shows_splits_labels_and_findings(train, encoders, tmp_path):
     card = prepare_data(study_of(train, encoders["bert"], max_length=8, test=str(train)), home_dir=tmp_path)
-    text = describe(card)
+    text = card_text(card)
     assert "validation  6" in text
     assert "l0:11 l1:11" in text
-    assert "- overlap: 22 texts of test are in train too" in text
+    assert "- overlap: 22 texts of test are also in train" in text
     assert f"train.jsonl:1: {TEXTS[0]} 0" in text
     assert "truncated" in text
 

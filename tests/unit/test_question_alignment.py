@@ -270,18 +270,18 @@ def test_answers_that_no_run_of_pieces_reads_as_are_found(study_of, tmp_path):
     finding = findings(card)["inexpressible_answers", "train"]
     assert finding.count == 3, "white space around an answer is no matter"
     assert finding.examples == (
-        "train.jsonl:2: 'film was go' is read as 'film was good'",
-        "train.jsonl:4: '\\u200b' is read as ''",
-        "train.jsonl:5: 'ilm' is read as 'film'",
+        "train.jsonl:2: 'film was go' → 'film was good'",
+        "train.jsonl:4: '\\u200b' → ''",
+        "train.jsonl:5: 'ilm' → 'film'",
     )
 
 
 def test_contexts_that_two_splits_share_are_found_apart_from_case_and_spaces(study_of, tmp_path):
     shared = row("v", question="and it was", context="The  film was good")
     card = prepared(study_of([row("a"), row("b", context="and it was good")], [shared, row("w", context="but good")]), tmp_path)
-    finding = findings(card)["overlap", "validation"]
+    finding = findings(card)["shared_contexts", "validation"]
     assert finding.count == 1
-    assert "train has too" in finding.message
+    assert finding.names == ("train",)
     assert finding.examples == ("validation.jsonl:1: and it was",)
 
 
@@ -298,7 +298,7 @@ def test_several_training_answers_are_told_and_the_first_is_trained(study_of, tm
 def test_a_split_with_another_share_of_unanswerable_questions_is_told(study_of, tmp_path):
     none = {"answers": []}
     card = prepared(study_of([row("a"), row("b", **none)], [row("v"), row("w"), row("x"), row("y", **none)]), tmp_path)
-    assert findings(card)["unanswerable_share", "train"].message.startswith("50% of train are unanswerable, of validation 25%")
+    assert findings(card)["unanswerable_share", "train"].numbers == {"share": 0.5, "validation_share": 0.25}
 
 
 def test_a_context_is_never_torn_apart_by_a_split(study_of, tmp_path):

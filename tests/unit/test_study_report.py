@@ -91,7 +91,13 @@ def test_the_report_has_every_section_and_well_formed_html(tmp_path):
     assert [i for i in page.ids if i in SECTIONS] == SECTIONS
     text = " ".join(page.texts)
     assert summary.differences[0].sentence in text
-    for number in ("0.650", "0.850", "Trial 0 was chosen", "learning_rate = 0.0002", "2 inputs are longer than max_length"):
+    for number in (
+        "0.650",
+        "0.850",
+        "Trial 0 was chosen",
+        "learning_rate = 0.0002",
+        "5.0% of train are longer than max_length 32",
+    ):
         assert number in text
     expected = "seeds, curves of each arm, bands of curves, reliability of each arm, seeds needed and expected best"
     assert page.tags.count("svg") == 3 + 2 * 2 + 2 + 2 + 2, expected
@@ -111,7 +117,7 @@ def test_the_report_needs_nothing_from_outside(tmp_path):
 
 
 def test_texts_from_data_and_errors_are_escaped(tmp_path):
-    finding = DataFinding(check=EVIL, split="train", count=1, message=EVIL, examples=(EVIL,))
+    finding = DataFinding(check=EVIL, split="train", count=1, names=(EVIL,), examples=(EVIL,))
     study = make_study(description=EVIL)
     path, _, _ = _write(
         tmp_path,

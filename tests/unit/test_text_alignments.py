@@ -163,7 +163,7 @@ def test_labels_that_cannot_be_learned_are_refused_with_file_and_line(study_of, 
 def test_labels_that_are_never_or_always_on_are_found(findings_of):
     found = findings_of("multi_label", train=[["a", "b"], ["b"], ["a", "b"]], validation=[["a"], []])
     assert set(found) == {("always_on", "train"), ("never_on", "validation")}
-    assert found["always_on", "train"].message == "b is on in every example of train"
+    assert found["always_on", "train"].names == ("b",)
     assert found["never_on", "validation"].count == 1
 
 
@@ -260,7 +260,7 @@ def test_numbers_that_single_precision_blurs_are_refused(study_of, tmp_path):
 
 def test_a_set_with_one_number_only_is_told_of(findings_of):
     found = findings_of("regression", train=[1, 2, 3, 4], validation=[3, 3, 3.0])
-    assert found["constant_numbers", "validation"].message.startswith("all 3 numbers of validation are 3: every correlation is 0")
+    assert found["constant_numbers", "validation"].numbers == {"value": 3.0}
 
 
 def test_numbers_outside_those_of_train_are_found(findings_of):
@@ -269,7 +269,8 @@ def test_numbers_outside_those_of_train_are_found(findings_of):
     assert set(found) == {("beyond_train", "validation")}
     finding = found["beyond_train", "validation"]
     assert finding.count == 2
-    assert "2 of the 4 numbers of validation (0.5 to 4.5) lie outside those of train (1 to 4)" in finding.message
+    assert finding.count == 2
+    assert finding.numbers == {"n": 4, "low": 0.5, "high": 4.5, "train_low": 1, "train_high": 4}
     assert [place.partition(": ")[0] for place in finding.examples] == ["validation.jsonl:1", "validation.jsonl:3"]
 
 

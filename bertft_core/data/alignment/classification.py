@@ -22,7 +22,7 @@ CHECKS: tuple[Check, ...] = (
     findings.find_overlap,
     findings.find_imbalance,
     findings.find_truncated,
-    findings.find_unknown_pieces,
+    findings.find_unknown_tokens,
     findings.find_very_short,
 )
 

@@ -31,15 +31,14 @@ def find_many_blocks(data: PreparedData) -> Iterator[DataFinding]:
             check="many_blocks",
             split="train",
             count=train.n_windows,
-            message=f"the {train.n} texts of train make {train.n_windows} blocks of at most {data.max_length} word pieces; "
-            "a step takes whole texts, so choose a small training.batch_size, or a smaller data.text_unit",
+            numbers={"n_texts": train.n, "max_length": data.max_length},
         )
 
 
 CHECKS: tuple[Check, ...] = (
     findings.find_duplicates,
     findings.find_overlap,
-    findings.find_unknown_pieces,
+    findings.find_unknown_tokens,
     find_many_blocks,
 )
 

@@ -20,6 +20,9 @@ from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.records import DataFinding
 from bertft_core.records.list_columns import matrix_column
 
+MAX_NAMED = 10
+"""Labels that a finding names."""
+
 
 def columns(data: DataConfig) -> tuple[str, ...]:
     """Text or texts, then the labels."""
@@ -106,15 +109,9 @@ def find_constant_labels(data: PreparedData) -> Iterator[DataFinding]:
     for name, split in data.raw.items():
         n, on = len(split.examples), counts(split.examples, data.labels)
         never, always = ([label for label in data.labels if on[label] == k] for k in (0, n))
-        for check, constant, word in (("never_on", never, "no"), ("always_on", always, "every")):
+        for check, constant in (("never_on", never), ("always_on", always)):
             if constant:
-                verb = "is" if len(constant) == 1 else "are"
-                yield DataFinding(
-                    check=check,
-                    split=name,
-                    count=len(constant),
-                    message=f"{shorten(', '.join(constant), 120)} {verb} on in {word} example of {name}",
-                )
+                yield DataFinding(check=check, split=name, count=len(constant), names=tuple(constant[:MAX_NAMED]))
 
 
 CHECKS: tuple[Check, ...] = (
@@ -123,6 +120,6 @@ CHECKS: tuple[Check, ...] = (
     findings.find_overlap,
     find_constant_labels,
     findings.find_truncated,
-    findings.find_unknown_pieces,
+    findings.find_unknown_tokens,
     findings.find_very_short,
 )

@@ -181,12 +181,11 @@ def find_shared_contexts(data: PreparedData) -> Iterator[DataFinding]:
         keys = [example.key[1:] for example in split.examples]
         shared = [(example, seen[key]) for example, key in zip(split.examples, keys, strict=True) if key in seen]
         if shared:
-            others = ", ".join(dict.fromkeys(other for _, other in shared))
             yield DataFinding(
-                check="overlap",
+                check="shared_contexts",
                 split=name,
                 count=len(shared),
-                message=f"{_questions(len(shared))} of {name} about contexts that {others} has too",
+                names=tuple(dict.fromkeys(other for _, other in shared)),
                 examples=tuple(_place(split, example, example.texts[0]) for example, _ in shared[: findings.N_SHOWN]),
             )
         seen |= {key: name for key in keys if key not in seen}
@@ -206,9 +205,8 @@ def find_inexpressible(data: PreparedData) -> Iterator[DataFinding]:
                 check="inexpressible_answers",
                 split=name,
                 count=len(other),
-                message=f"no run of word pieces in a window reads as the answer of {_questions(len(other))} of {name}",
                 examples=tuple(
-                    _place(split, example, f"{answers_of(example)[0].text!r} is read as {text!r}")
+                    _place(split, example, f"{answers_of(example)[0].text!r} → {text!r}")
                     for example, text in other[: findings.N_SHOWN]
                 ),
             )
@@ -222,7 +220,6 @@ def find_several_answers(data: PreparedData) -> Iterator[DataFinding]:
             check="several_answers",
             split="train",
             count=len(several),
-            message=f"{_questions(len(several))} of train with several answers, of which the first is trained",
             examples=tuple(_place(data.raw["train"], e, e.texts[0]) for e in several[: findings.N_SHOWN]),
         )
 
@@ -239,8 +236,7 @@ def find_unequal_shares(data: PreparedData) -> Iterator[DataFinding]:
                 check="unanswerable_share",
                 split=name,
                 count=n_null[name],
-                message=f"{share:.0%} of {name} are unanswerable, of validation {shares['validation']:.0%}:"
-                " the null threshold is tuned on validation",
+                numbers={"share": share, "validation_share": shares["validation"]},
             )
 
 
@@ -250,12 +246,8 @@ CHECKS: tuple[Check, ...] = (
     find_inexpressible,
     find_several_answers,
     find_unequal_shares,
-    findings.find_unknown_pieces,
+    findings.find_unknown_tokens,
 )
-
-
-def _questions(n: int) -> str:
-    return f"{n} question" + ("" if n == 1 else "s")
 
 
 def _place(split: RawSplit, example: Example, what: str) -> str:

@@ -139,8 +139,13 @@ def find_beyond_train(data: PreparedData) -> Iterator[DataFinding]:
                 check="beyond_train",
                 split=name,
                 count=len(outside),
-                message=f"{len(outside)} of the {len(targets)} numbers of {name} ({targets.min():g} to {targets.max():g})"
-                f" lie outside those of train ({low:g} to {high:g})",
+                numbers={
+                    "n": len(targets),
+                    "low": float(targets.min()),
+                    "high": float(targets.max()),
+                    "train_low": float(low),
+                    "train_high": float(high),
+                },
                 examples=findings.places(split, (split.examples[i] for i in outside)),
             )
 
@@ -150,8 +155,8 @@ def find_constant_targets(data: PreparedData) -> Iterator[DataFinding]:
     for name, split in data.raw.items():
         targets = _targets(split.examples)
         if name != "train" and targets.min() == targets.max():
-            message = f"all {len(targets)} numbers of {name} are {targets[0]:g}: every correlation is 0 there, and r2 is absent"
-            yield DataFinding(check="constant_numbers", split=name, count=len(targets), message=message)
+            numbers = {"value": float(targets[0])}
+            yield DataFinding(check="constant_numbers", split=name, count=len(targets), numbers=numbers)
 
 
 def find_outliers(data: PreparedData) -> Iterator[DataFinding]:
@@ -166,8 +171,7 @@ def find_outliers(data: PreparedData) -> Iterator[DataFinding]:
                 check="outliers",
                 split=name,
                 count=len(far),
-                message=f"{len(far)} of the {len(targets)} numbers of {name} lie more than {MAX_IQRS:g} interquartile ranges"
-                f" beyond the quartiles of train ({lower:g} and {upper:g})",
+                numbers={"n": len(targets), "max_iqrs": MAX_IQRS, "lower": float(lower), "upper": float(upper)},
                 examples=findings.places(split, (split.examples[i] for i in far)),
             )
 
@@ -180,7 +184,7 @@ CHECKS: tuple[Check, ...] = (
     find_constant_targets,
     find_outliers,
     findings.find_truncated,
-    findings.find_unknown_pieces,
+    findings.find_unknown_tokens,
     findings.find_very_short,
 )
 

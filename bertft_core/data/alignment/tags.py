@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePath
 
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig
+from bertft_core.data import findings
 from bertft_core.data.examples import Example, RawSplit, SourceLocation, did_you_mean, shorten
-from bertft_core.data.findings import N_SHOWN
 from bertft_core.metrics import tag_schemes
 from bertft_core.records import DataFinding
 
@@ -44,16 +43,16 @@ def repair_and_convert(splits: Mapping[str, RawSplit], data: DataConfig) -> tupl
 
     Raises `UserError` at the first invalid tag where `data.invalid_tags` is 'refuse'.
     """
-    findings = [finding for name, split in splits.items() for finding in _repairs(name, split, data)]
+    found = [finding for name, split in splits.items() for finding in _repairs(name, split, data)]
     scheme = trained_scheme(data)
     converted = {}
     for name, split in splits.items():
         repaired = [tag_schemes.repair(example.label_names, data.scheme) for example in split.examples]
         tags = [tag_schemes.convert(valid, data.scheme, scheme) for valid in repaired]
-        findings += _merged(name, split, repaired, tags, data.scheme, scheme)
+        found += _merged(name, split, repaired, tags, data.scheme, scheme)
         examples = tuple(dataclasses.replace(e, label=label) for e, label in zip(split.examples, tags, strict=True))
         converted[name] = RawSplit(examples, split.path, split.origin)
-    return converted, tuple(findings)
+    return converted, tuple(found)
 
 
 def _repairs(name: str, split: RawSplit, data: DataConfig) -> Iterator[DataFinding]:
@@ -71,25 +70,25 @@ def _repairs(name: str, split: RawSplit, data: DataConfig) -> Iterator[DataFindi
                 expected=f"tags that are valid in {data.scheme}",
                 hint="correct the tags, set data.scheme to theirs, or data.invalid_tags to repair",
             )
-        places += [(example, position, faults[position]) for position in sorted(faults)][: N_SHOWN - len(places)]
+        places += [(example, position, faults[position]) for position in sorted(faults)][: findings.N_SHOWN - len(places)]
         n_words, n_sentences = n_words + len(faults), n_sentences + bool(faults)
     if places:
         yield DataFinding(
             check="repaired_tags",
             split=name,
             count=n_words,
-            message=f"{n_words} tags in {n_sentences} sentences of {name} break the scheme {data.scheme} and were read as"
-            f" conlleval reads them{_hint(split, data.scheme)}",
-            examples=tuple(f"{PurePath(split.path).name}:{e.lines[i]}: {fault}" for e, i, fault in places),
+            numbers={"n_sentences": n_sentences},
+            names=(data.scheme, *_valid_scheme(split, data.scheme)),
+            examples=tuple(findings.place(split, e.lines[i], fault) for e, i, fault in places),
         )
 
 
-def _hint(split: RawSplit, scheme: str) -> str:
-    """Where all tags are valid in another scheme, it is likely theirs."""
+def _valid_scheme(split: RawSplit, scheme: str) -> tuple[str, ...]:
+    """Another scheme in which all tags are valid, which is likely theirs; nothing if there is none."""
     for other in ("iob2", "iob1", "iobes"):
         if other != scheme and not any(tag_schemes.violations(example.label_names, other) for example in split.examples):
-            return f"; all are valid in {other}: is that data.scheme?"
-    return ""
+            return (other,)
+    return ()
 
 
 def _merged(
@@ -100,13 +99,12 @@ def _merged(
         return
     lost = [len(tag_schemes.read(b, source)) - len(tag_schemes.read(a, target)) for b, a in zip(before, after, strict=True)]
     if any(lost):
-        places = [e for e, n in zip(split.examples, lost, strict=True) if n][:N_SHOWN]
+        places = [e for e, n in zip(split.examples, lost, strict=True) if n]
         yield DataFinding(
             check="merged_entities",
             split=name,
             count=sum(lost),
-            message=f"{sum(lost)} entities of {name} follow one of their type without a word between: in io the two are one",
-            examples=tuple(f"{PurePath(split.path).name}:{e.line}: {shorten(' '.join(e.texts), 70)}" for e in places),
+            examples=findings.places(split, places),
         )
 
 

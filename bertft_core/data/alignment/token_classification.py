@@ -34,7 +34,7 @@ def find_cut_words(data: PreparedData) -> Iterator[DataFinding]:
                 check="cut_words",
                 split=name,
                 count=int(n_cut.sum()),
-                message=f"words of {name} that alone are longer than max_length {data.max_length} and were cut: {n_cut.sum()}",
+                numbers={"max_length": data.max_length},
                 examples=findings.places(data.raw[name], (data.raw[name].examples[i] for i in worst)),
             )
 
@@ -44,7 +44,7 @@ CHECKS: tuple[Check, ...] = (
     findings.find_conflicts,
     findings.find_overlap,
     find_cut_words,
-    findings.find_unknown_pieces,
+    findings.find_unknown_tokens,
 )
 
 

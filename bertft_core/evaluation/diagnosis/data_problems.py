@@ -11,10 +11,11 @@ from bertft_core.evaluation.diagnosis.evidence import Diagnosis, Evidence, Verdi
 from bertft_core.evaluation.diagnosis.label_conflicts import TARGETS, Conflict, find_conflicts
 from bertft_core.recipes.lengths import USUAL_LIMIT, at_least
 
-CHECKED_ELSEWHERE = ("conflicting_labels", "class_balance", "truncated", "unknown_pieces")
+CHECKED_ELSEWHERE = ("conflicting_labels", "class_balance", "truncated", "unknown_tokens")
 """Findings of the card that have a check of their own here."""
-MAX_OVERLAP, MAX_COPIES = 0.01, 0.05
-"""Shares of an evaluated split that training has too, and of copies in a split, that are a problem or worth a look."""
+OVERLAPS = ("overlap", "shared_contexts")
+MAX_OVERLAP = 0.01
+"""Share of an evaluated split that is in another split too, above which it is a problem."""
 MAX_CONFLICTS = 0.01
 MAX_CUT, MAX_FOREIGN = 0.2, 0.05
 """Shares of cut inputs and of unknown word pieces that are a problem."""
@@ -34,13 +35,12 @@ def data_quality(evidence: Evidence) -> Diagnosis:
             if finding.split in evidence.card.splits
             else 0.0
         )
-        limit = MAX_OVERLAP if finding.check == "overlap" else MAX_COPIES
-        verdicts.append("problem" if finding.check == "overlap" and share > limit else "look")
-        if finding.check in ("overlap", "duplicates"):
+        verdicts.append("problem" if finding.check in OVERLAPS and share > MAX_OVERLAP else "look")
+        if finding.check in (*OVERLAPS, "duplicates"):
             hint.append(f"remove the copies from {finding.split} ({evidence.card.splits[finding.split].origin})")
     if not findings:
         return Diagnosis(check="data_quality", verdict="ok", found=("no copies, no overlap between splits, no near-empty texts",))
-    found = tuple(_with_examples(finding.message, finding.examples) for finding in findings)
+    found = tuple(_with_examples(f"{f.check} in {f.split}: {f.count}", f.examples) for f in findings)
     return Diagnosis(check="data_quality", verdict=worst(verdicts), found=found, hint=tuple(dict.fromkeys(hint)))
 
 
@@ -107,7 +107,7 @@ def truncation(evidence: Evidence) -> Diagnosis:
 
 def domain_mismatch(evidence: Evidence) -> Diagnosis:
     """Word pieces that the encoder's vocabulary lacks: another language, alphabet or notation than it was trained on."""
-    unknown = {name: split.unknown_piece_ratio for name, split in evidence.card.splits.items()}
+    unknown = {name: split.unknown_token_ratio for name, split in evidence.card.splits.items()}
     largest = max(unknown.values())
     found = (", ".join(f"{share:.2%} of {name}" for name, share in unknown.items()) + " are unknown word pieces",)
     if largest <= MAX_UNKNOWN_RATIO:

@@ -1,0 +1,141 @@
+"""The dataset card in words: the text of `bertft check-data`, and a clause for each finding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bertft_core.records import DataFinding, DatasetCard
+from bertft_core.report.formatting.aligned_table import aligned
+from bertft_core.report.prose.grammar import listed, several
+
+COLUMNS = ("split", "examples", "labels", "length", "truncated", "unknown", "origin")
+
+
+def card_text(card: DatasetCard) -> str:
+    """Splits, labels and findings, without a final newline."""
+    rows = [COLUMNS]
+    for name, split in card.splits.items():
+        counts = " ".join(f"{label}:{n}" for label, n in split.label_counts.items())
+        ratios = (f"{split.truncated_ratio:.1%}", f"{split.unknown_token_ratio:.1%}")
+        rows.append((name, str(split.n_examples), counts, f"{split.mean_length:.1f}", *ratios, split.origin))
+    lines = [
+        f"{card.name} ({card.source})",
+        f"fingerprint  {card.fingerprint}",
+        f"stored in    {card.directory}",
+        f"encoder      {card.encoder.checkpoint}" + (f" @ {card.encoder.revision}" if card.encoder.revision else ""),
+        *([f"chain        {' → '.join((*card.lineage, 'this study'))}"] if card.chain else []),
+        f"labels       {', '.join(card.labels) or 'none'}",
+        f"max_length   {card.max_length} tokens; length is the mean after truncation",
+        "",
+        aligned(rows),
+        "",
+        f"findings: {len(card.findings) or 'none'}",
+    ]
+    for finding in card.findings:
+        lines += [f"- {finding.check}: {finding_text(finding)}", *(f"    {example}" for example in finding.examples)]
+    return "\n".join(lines)
+
+
+def finding_text(finding: DataFinding) -> str:
+    """What a check found, as a clause: '3 texts of test are also in train'."""
+    try:
+        return CLAUSES[finding.check](finding)
+    except (KeyError, IndexError):  # a card of version 1 has neither numbers nor names
+        return f"{finding.count} in {finding.split}"
+
+
+def _texts(finding: DataFinding) -> str:
+    return f"{several(finding.count, 'text')} of {finding.split}"
+
+
+def _questions(finding: DataFinding) -> str:
+    return f"{several(finding.count, 'question')} of {finding.split}"
+
+
+def _is(finding: DataFinding) -> str:
+    return "is" if finding.count == 1 else "are"
+
+
+def _class_balance(finding: DataFinding) -> str:
+    largest, smallest = finding.names
+    n = finding.numbers["n_largest"]
+    return f"the largest class '{largest}' has {n:g} examples, the smallest '{smallest}' has {finding.count}"
+
+
+def _truncated(finding: DataFinding) -> str:
+    share, longest = finding.count / finding.numbers["n_examples"], finding.numbers["longest"]
+    limit = finding.numbers["max_length"]
+    return f"{share:.1%} of {finding.split} are longer than max_length {limit:g} (the longest has {longest:g} tokens)"
+
+
+def _very_short(finding: DataFinding) -> str:
+    has = "has" if finding.count == 1 else "have"
+    return f"{_texts(finding)} {has} fewer than {finding.numbers['min_characters']:g} letters or digits"
+
+
+def _constant_labels(finding: DataFinding, when: str) -> str:
+    more = finding.count - len(finding.names)
+    return f"{listed([*finding.names, f'{more} more'] if more else finding.names)} {_is(finding)} {when} in {finding.split}"
+
+
+def _repaired_tags(finding: DataFinding) -> str:
+    scheme, *valid = finding.names
+    where = f"{several(finding.count, 'tag')} in {several(round(finding.numbers['n_sentences']), 'sentence')} of {finding.split}"
+    hint = f"; all tags are valid in {valid[0]}: is that data.scheme?" if valid else ""
+    return f"{where} violate the scheme {scheme} and were read as conlleval reads them{hint}"
+
+
+def _beyond_train(finding: DataFinding) -> str:
+    of = finding.numbers
+    numbers = f"{finding.count} of the {of['n']:g} numbers of {finding.split} ({of['low']:g} to {of['high']:g})"
+    return f"{numbers} are outside the range of train ({of['train_low']:g} to {of['train_high']:g})"
+
+
+def _outliers(finding: DataFinding) -> str:
+    of = finding.numbers
+    where = f"more than {of['max_iqrs']:g} interquartile ranges beyond the quartiles of train"
+    return f"{finding.count} of the {of['n']:g} numbers of {finding.split} are {where} ({of['lower']:g} and {of['upper']:g})"
+
+
+def _many_blocks(finding: DataFinding) -> str:
+    made = f"the {finding.numbers['n_texts']:g} texts of {finding.split} make {finding.count} blocks of at most"
+    hint = "a step takes whole texts, so choose a small training.batch_size or a smaller data.text_unit"
+    return f"{made} {finding.numbers['max_length']:g} tokens; {hint}"
+
+
+def _unanswerable_share(finding: DataFinding) -> str:
+    share, tuned = finding.numbers["share"], finding.numbers["validation_share"]
+    return f"{share:.0%} of {finding.split} are unanswerable but {tuned:.0%} of validation, on which the null threshold is tuned"
+
+
+CLAUSES: dict[str, Callable[[DataFinding], str]] = {
+    "duplicates": lambda f: f"{_texts(f)} {_is(f)} duplicated in it",
+    "conflicting_labels": lambda f: f"{_texts(f)} occur{'s' if f.count == 1 else ''} with different labels",
+    "overlap": lambda f: f"{_texts(f)} {_is(f)} also in {f.names[0]}",
+    "shared_contexts": lambda f: f"{_questions(f)} {_is(f)} about contexts that are also in {listed(f.names)}",
+    "class_balance": _class_balance,
+    "truncated": _truncated,
+    "unknown_tokens": lambda f: f"{f.numbers['ratio']:.1%} of the tokens of {f.split} are unknown to the encoder",
+    "very_short": _very_short,
+    "never_on": lambda f: _constant_labels(f, "never on"),
+    "always_on": lambda f: _constant_labels(f, "always on"),
+    "repaired_tags": _repaired_tags,
+    "merged_entities": lambda f: f"{f.count} entities of {f.split} directly follow one of their type; io merges the two",
+    "cut_words": lambda f: (
+        f"{several(f.count, 'word')} of {f.split} {_is(f)} longer than max_length {f.numbers['max_length']:g} and truncated"
+    ),
+    "repaired_answers": lambda f: (
+        f"{several(f.count, 'answer')} of {f.split} {_is(f)} not at answer_start;"
+        " each was moved to the only place where it occurs"
+    ),
+    "inexpressible_answers": lambda f: f"no span of tokens in a window reads as the answer of {_questions(f)}",
+    "several_answers": lambda f: f"{_questions(f)} {'has' if f.count == 1 else 'have'} several answers; the first is trained on",
+    "unanswerable_share": _unanswerable_share,
+    "beyond_train": _beyond_train,
+    "constant_numbers": lambda f: (
+        f"all {f.count} numbers of {f.split} are {f.numbers['value']:g}: every correlation is 0 there, and r2 is undefined"
+    ),
+    "outliers": _outliers,
+    "many_blocks": _many_blocks,
+}
+"""Check → its clause."""
