@@ -93,7 +93,7 @@ def test_every_finding_is_told():
 def test_the_limits_of_the_checks_are_those_of_the_guide():
     assert f"more than {findings.MAX_CLASS_RATIO:.0f} times" in CHECKED
     assert f"more than {findings.MAX_TRUNCATED_RATIO:.0%} of a split are longer".replace("%", " %") in CHECKED
-    assert f"more than {findings.MAX_UNKNOWN_RATIO:.0%} of a split's word pieces".replace("%", " %") in CHECKED
+    assert f"more than {findings.MAX_UNKNOWN_RATIO:.0%} of a split's tokens".replace("%", " %") in CHECKED
     assert f"fewer than {findings.MIN_CHARACTERS} letters" in CHECKED
     assert f"more than {regression.MAX_IQRS:.0f} interquartile ranges" in CHECKED
     assert f"by more than {100 * question_answering.UNEQUAL_SHARES:.0f} points" in CHECKED
