@@ -29,6 +29,7 @@ import psutil
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # as a script it finds its neighbours like this
 from benchmarks.facts import machine_facts
+from benchmarks.pages import bullets
 from tests.helpers.store_checks import differences, misloggings, no_run_is_left_running
 from tests.helpers.study_commands import Started, TinyStudy, clean_environment, write_shared
 
@@ -194,7 +195,7 @@ def page(result: Kills, seconds: float, seed: int) -> str:
     stages = Counter(_stage_of(kill["stage"]) for kill in result.kills)
     rows = "\n".join(f"| {stage} | {n} |" for stage, n in stages.most_common())
     command = ["benchmarks/kill_study.py", "--kills", str(len(result.kills)), "--seed", str(seed)]
-    facts = "\n".join(f"- {name}: {value}" for name, value in machine_facts(command).items())
+    facts = "\n".join(bullets(machine_facts(command)))
     return (
         f"# Kill study\n\n```text\n{table(result, seconds)}\n```\n\n"
         f"What the command said it was doing when it was hit:\n\n| stage | kills |\n|---|---|\n{rows}\n\n{facts}\n"

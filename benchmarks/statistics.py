@@ -14,6 +14,7 @@ from typing import Any
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # as a script it finds its neighbours like this
 from benchmarks.facts import machine_facts
+from benchmarks.pages import bullets, markdown_table
 from benchmarks.statistics_peers import TASKS
 from benchmarks.statistics_work import PEER_RESAMPLES, Sizes
 from bertft_core.storage.study_dir import write_atomically
@@ -87,31 +88,25 @@ def markdown_page(sizes: Sizes, figures: dict[str, Any], about: dict[str, str]) 
     lines = [
         "# What the statistics cost",
         "",
-        f"All {n_pairs} pairs of {sizes.arms} arms of {sizes.seeds} seeds on {sizes.examples:,} made-up examples, seeds and",
-        f"examples resampled {sizes.resamples:,} times, on one core. The figures are of one run, without imports and without",
+        f"All {n_pairs} pairs of {sizes.arms} arms of {sizes.seeds} seeds on {sizes.examples:,} made-up examples, with seeds",
+        f"and examples resampled {sizes.resamples:,} times, on one core. One run, without imports and without",
         "reading predictions; made by `benchmarks/statistics.py`.",
         "",
-        *_table([("part", "wall time", "CPU time"), *part_rows(figures)]),
+        *markdown_table([("part", "wall time", "CPU time"), *part_rows(figures)]),
         "",
-        f"The process held {megabytes[0]} at its peak, {megabytes[1]} of it before the first part: imports and the answers"
-        " themselves. The goal is a minute on a core of its own and 2,048 MiB.",
+        f"The process held {megabytes[0]} at its peak, {megabytes[1]} of it before the first part (imports and",
+        "predictions). The goal is one minute on a dedicated core and 2,048 MiB.",
         "",
         "One pair of arms, their scores alone, in the same run, CPU time:",
         "",
-        *_table([("task", "resamples", "bertft", "peer", "its time", "bertft ÷ peer"), *peer_rows(figures)]),
+        *markdown_table([("task", "resamples", "bertft", "peer", "its time", "bertft ÷ peer"), *peer_rows(figures)]),
         "",
         "Ours is the best of three, the peer's one run. Neither peer resamples examples.",
         "",
-        *[f"- **{name}**: {value}" for name, value in about.items()],
-        f"- **peers**: {', '.join(f'{name} {number}' for name, number in versions.items()) or 'none'}",
+        *bullets(about | {"peers": ", ".join(f"{name} {number}" for name, number in versions.items()) or "none"}),
         "",
     ]
     return "\n".join(lines)
-
-
-def _table(cells: list[tuple[str, ...]]) -> list[str]:
-    header, *body = (f"| {' | '.join(row)} |" for row in cells)
-    return [header, f"|---{'|---:' * (len(cells[0]) - 1)}|", *body]
 
 
 def main(arguments: list[str] | None = None) -> int:

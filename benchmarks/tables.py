@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from benchmarks.contestants import Figures
+from benchmarks.pages import bullets, markdown_table
 
 Rounds = Sequence[tuple[Figures, Figures]]
 """Trainer's and bertft's figures, round by round."""
@@ -70,27 +71,24 @@ def markdown_page(rounds: Rounds, about: dict[str, str]) -> str:
     lines = [
         "# bertft against transformers.Trainer",
         "",
-        "The same study twice on the same machine: a fresh `transformers.Trainer` process for each seed (dynamic padding,",
-        "nothing saved or logged), and one `bertft run` (its Prefect server, its MLflow record, its report). Process start and",
-        f"imports are in every figure. {made}; made by `benchmarks/against_trainer.py`.",
+        "The same study twice on the same machine: a fresh `transformers.Trainer` process for each seed",
+        "(dynamic padding, nothing saved or logged), and one `bertft run` (with its Prefect server, MLflow",
+        "record and report). Every figure includes process start and imports.",
+        f"{made}; made by `benchmarks/against_trainer.py`.",
         "",
-        *_markdown([HEADER, *rows(rounds)]),
+        *markdown_table([HEADER, *rows(rounds)]),
         "",
     ]
     if len(rounds) > 1:
         each = [(str(i + 1), *(_seconds(figures.wall_seconds) for figures in pair)) for i, pair in enumerate(rounds)]
-        lines += ["Wall time of every round:", "", *_markdown([("round", "Trainer", "bertft"), *each]), ""]
+        lines += ["Wall time of every round:", "", *markdown_table([("round", "Trainer", "bertft"), *each]), ""]
     lines += [
-        *[f"- **{name}**: {value}" for name, value in about.items()],
+        *bullets(about),
         "",
-        "Memory is the highest sum of resident memory over all processes; pages they share count for each. Trainer's start-up",
-        "is the mean over its processes and paid for every seed, bertft's is paid once. Orchestration is wall time less start-up",
-        "less training and evaluation of the busiest slot: building models, tracking, evaluation, report, shutdown.",
+        "Memory is the peak sum of resident memory over all processes; shared pages count once per process.",
+        "Trainer's start-up is the mean over its processes and is paid for every seed; bertft's is paid once.",
+        "Orchestration is wall time minus start-up minus training and evaluation of the busiest slot:",
+        "building models, tracking, evaluation, report, shutdown.",
         "",
     ]
     return "\n".join(lines)
-
-
-def _markdown(cells: Sequence[Sequence[str]]) -> list[str]:
-    header, *body = (f"| {' | '.join(row)} |" for row in cells)
-    return [header, f"|---{'|---:' * (len(cells[0]) - 1)}|", *body]

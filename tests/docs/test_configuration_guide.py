@@ -42,7 +42,7 @@ def test_no_row_of_the_guide_escapes_the_comparison():
 
 
 def test_the_metrics_of_every_head_are_named_in_order():
-    told = dict(re.findall(r"^- (\w+): (.*)$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE))
+    told = dict(re.findall(r"^\| (\w+) \| (.*) \|$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE))
     heads = [head for _, head in models_in(HeadConfig)]
     assert len(heads) >= 6
     for head in heads:

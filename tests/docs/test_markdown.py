@@ -58,6 +58,27 @@ def test_a_broken_link_is_noticed(tmp_path):
     assert broken_links(page, tmp_path) == ["nowhere.md", "#b-page"]
 
 
+LINK_TARGET = re.compile(r"\]\([^)]*\)")
+MAX_COLUMNS = 100
+
+
+def long_lines(text: str) -> list[int]:
+    """Line numbers beyond 100 columns; tables, code, and the targets of links do not count."""
+    without_code = FENCE.sub(lambda match: "\n" * match[0].count("\n"), text)
+    lines = enumerate(without_code.splitlines(), start=1)
+    return [n for n, line in lines if not line.startswith("|") and len(LINK_TARGET.sub("", line)) > MAX_COLUMNS]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_lines_have_at_most_100_columns(path):
+    assert long_lines(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_long_line_is_noticed():
+    words = "word " * 30
+    assert long_lines(f"short\n\n| {words} |\n\n```text\n{words}\n```\n\n[a]({'x' * 200})\n\n{words}\n") == [11]
+
+
 def is_study_or_part(value: Any) -> bool:
     """Top-level keys of a study only: then it must be one, alone or over a minimal study."""
     return isinstance(value, dict) and value.keys() <= StudyConfig.model_fields.keys()

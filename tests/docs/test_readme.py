@@ -1,4 +1,4 @@
-"""Every command of the README is run: `bertft` for real on the README's own files, `make` and the rest as the table says."""
+"""Every command of the README and of the guide to the commands is run: `bertft` for real, on the README's own files."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ import psutil
 import pytest
 
 from flows.cli.app import app
-from tests.helpers.markdown import ROOT, Block, blocks
+from tests.helpers.markdown import ROOT, Block, blocks, paths_in
 
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
+GUIDE, FILES, RELEASING = ROOT / "docs/guides/commands.md", ROOT / "docs/guides/files.md", ROOT / "RELEASING.md"
 BIN = Path(sys.executable).parent
 MAKE_RECIPES = {
     "install": "--requirement requirements.lock",
@@ -46,7 +47,7 @@ def commands_of(path: Path) -> list[str]:
     return found
 
 
-COMMANDS = commands_of(README)
+COMMANDS = [*commands_of(README), *commands_of(GUIDE)]
 BERTFT = [command for command in COMMANDS if "bertft " in command and not command.startswith("git ")]
 SERVED = [command for command in BERTFT if "bertft ui" in command or "bertft announce" in command]
 PLAIN = [command for command in BERTFT if command not in SERVED]
@@ -99,16 +100,16 @@ HOW: dict[str, Callable[[str], None]] = {
     r"\. \.venv/bin/activate": check_activate,
 }
 """Pattern of a command → how it is checked."""
-OTHERS = [command for command in [*COMMANDS, *commands_of(CONTRIBUTING)] if command not in BERTFT]
+OTHERS = [command for command in [*COMMANDS, *commands_of(CONTRIBUTING), *commands_of(RELEASING)] if command not in BERTFT]
 
 
-def test_the_readme_shows_how_to_start_and_every_command():
+def test_the_readme_and_the_guide_show_how_to_start_and_every_command():
     assert len(COMMANDS) >= 14
     assert {"make quickstart", "make test"} <= set(COMMANDS)
     names = {command.name or command.callback.__name__ for command in app.registered_commands if not command.hidden}  # type: ignore[union-attr]
     assert len(names) >= 8
     assert {name for name in names if not any(f"bertft {name} " in f"{command} " for command in BERTFT)} == set()
-    table = re.findall(r"^\| `bertft ([a-z-]+)", README.read_text(encoding="utf-8"), re.MULTILINE)
+    table = re.findall(r"^\| `bertft ([a-z-]+)", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(table) == sorted(names)
 
 
@@ -121,11 +122,11 @@ def test_a_command_that_is_not_bertfts_does_what_the_readme_says(command):
 # bertft, on the files of the README, in one home
 
 
-def block_after(words: str, language: str) -> Block:
-    """The first block of a language behind these words."""
-    text = README.read_text(encoding="utf-8")
+def block_after(words: str, language: str, path: Path = README) -> Block:
+    """The first block of a language after these words."""
+    text = path.read_text(encoding="utf-8")
     line = text[: text.index(words)].count("\n") + 1
-    return next(block for block in blocks(README, language) if block.line > line)
+    return next(block for block in blocks(path, language) if block.line > line)
 
 
 @pytest.fixture(scope="module")
@@ -195,34 +196,15 @@ def test_a_sample_in_the_readme_has_the_form_of_a_real_table(done, sample):
     assert re.search(rf"^{shown[3].split()[0]} (is|and) .*{shown[2].split()[0]}", sample.text, re.MULTILINE), "the sentence"
 
 
-def test_the_readme_shows_a_sample():
+def test_the_readme_is_short_and_shows_a_sample():
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 130
     assert len(SAMPLES) >= 1
 
 
-def paths_in(tree: Block) -> list[str]:
-    """The paths an annotated tree draws by indentation; `<name>` stands for any name."""
-    paths: list[str] = []
-    above: list[str] = []
-    for line in tree.text.splitlines():
-        depth = (len(line) - len(line.lstrip())) // 2
-        above = [*above[:depth], re.sub("<[^>]+>", "*", line.split()[0]).rstrip("/")]
-        paths.append("/".join(above))
-    return paths
-
-
-def test_the_home_is_as_the_readme_draws_it(done, folder):
-    paths = paths_in(block_after("Everything a study makes is in its home", "text"))
+def test_the_home_is_as_the_guide_draws_it(done, folder):
+    paths = paths_in(block_after("Everything a study makes is in its home", "text", FILES))
     assert len(paths) >= 25
     assert [path for path in paths if not any(folder.glob(path))] == []
-
-
-def test_the_repository_is_as_the_readme_draws_it():
-    paths = paths_in(block_after("And the repository", "text"))
-    assert len(paths) >= 20
-    assert [path for path in paths if not (ROOT / path).exists()] == []
-    packages = {path.parent.name for path in (ROOT / "bertft_core").glob("*/__init__.py")}
-    assert len(packages) >= 9
-    assert {f"./bertft_core/{name}" for name in packages} <= set(paths)
 
 
 # What runs until Ctrl-C

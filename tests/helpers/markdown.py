@@ -30,3 +30,14 @@ def documents() -> list[Path]:
     """Every Markdown file of the project."""
     folders = ("docs", "bertft_core", "benchmarks", "tests", "configs")
     return sorted([*ROOT.glob("*.md"), *(path for folder in folders for path in (ROOT / folder).rglob("*.md"))])
+
+
+def paths_in(tree: Block) -> list[str]:
+    """The paths an annotated tree draws by indentation; `<name>` stands for any name."""
+    paths: list[str] = []
+    above: list[str] = []
+    for line in tree.text.splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        above = [*above[:depth], re.sub("<[^>]+>", "*", line.split()[0]).rstrip("/")]
+        paths.append("/".join(above))
+    return paths
