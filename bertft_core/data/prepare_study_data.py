@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +14,7 @@ from bertft_core.config.base import canonical_json, digest_of
 from bertft_core.config.data_settings import DataConfig, FileData, HubData
 from bertft_core.config.strategy_settings import EarlyStopping
 from bertft_core.data.alignment import ALIGNMENTS
+from bertft_core.data.alignment.alignment import Alignment
 from bertft_core.data.arm_checks import refuse_missing_labels, refuse_missing_layers
 from bertft_core.data.arrow_storage import load_or_make
 from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
@@ -78,7 +78,7 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
         splits={
             name: _split_card(study, splits[name], prepared[name], labels, digests[name], prepared["train"]) for name in splits
         },
-        findings=repairs + find_all(PreparedData(splits, prepared, labels, data.max_length), alignment.CHECKS),
+        findings=repairs + find_all(PreparedData(splits, prepared, labels, data.max_length), alignment.checks),
     )
     _refuse_unscored_metric(study, card)
     _refuse_unknown_headline(study.headline.split, card)
@@ -131,7 +131,7 @@ def split_digest(split: RawSplit) -> str:
 
 
 def _tokenised(
-    alignment: ModuleType, splits: Mapping[str, RawSplit], labels: tuple[str, ...], encoder: EncoderFiles, data: DataConfig
+    alignment: Alignment, splits: Mapping[str, RawSplit], labels: tuple[str, ...], encoder: EncoderFiles, data: DataConfig
 ) -> dict[str, pa.Table]:
     tokenizer = load_tokenizer(encoder)
     types = uses_token_types(encoder)

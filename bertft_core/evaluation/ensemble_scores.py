@@ -12,7 +12,6 @@ from bertft_core.config.head_settings import Direction
 from bertft_core.evaluation.differences import SAME, left_out, told_in_points
 from bertft_core.evaluation.run_scores import CHECKPOINTS, stored_predictions
 from bertft_core.metrics import METRICS
-from bertft_core.metrics.ensembles import ENSEMBLES, combined
 from bertft_core.records import ArmSummary, Ensemble, RunRecord
 from bertft_core.records.ranking import SCORED
 from bertft_core.records.summary import scores_by_index
@@ -48,7 +47,7 @@ def _readable(run: Run) -> bool:
 
 def _hindrance(scored: Sequence[Run], members: Sequence[Run]) -> str | None:
     """Why these runs make no ensemble; None when they do."""
-    if scored and scored[0][0].spec.head.kind not in ENSEMBLES:
+    if scored and METRICS[scored[0][0].spec.head.kind].ensemble is None:
         return "of masked pieces only counts and losses are stored, which cannot be put together"
     if len(scored) < 2:
         return f"{len(scored)} of its runs ended with a score, and it takes two"
@@ -73,7 +72,7 @@ def _scores(members: Sequence[Run]) -> dict[str, float]:
 def _together(members: Sequence[Run], checkpoint: str, split: str) -> pa.Table:
     tables = [stored_predictions(record, run_dir, checkpoint, split) for record, run_dir in members]
     spec = members[0][0].spec
-    return combined([table for table in tables if table is not None], spec.labels, spec.head)
+    return METRICS[spec.head.kind].combined([table for table in tables if table is not None], spec.labels, spec.head)
 
 
 def _sentence(arm: ArmSummary, indices: tuple[int, ...], scores: dict[str, float], key: str, direction: Direction) -> str:

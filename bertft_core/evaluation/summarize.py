@@ -54,7 +54,7 @@ def summarize(results: StudyResults) -> StudySummary:
     level, compared = interval_level(study), () if study.is_selected else arms
     differences = [difference(arm, arms[0], key, study.direction, level) for arm in compared[1:]]
     constant_score = majority_scores(card, split).get(metric)
-    constant = METRICS[study.head.kind].CONSTANT
+    constant = METRICS[study.head.kind].constant
     margins = [
         gain_over_majority(arm, key, constant_score, constant, study.direction, level)
         for arm in compared

@@ -1,4 +1,4 @@
-"""What the encoder reads for some examples, and which of its word pieces the head looks at."""
+"""What the encoder reads for some examples, and which of its tokens the head reads."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import pyarrow as pa
 from torch import Tensor
 
 
 class TokenisedSplit(Protocol):
-    """What a head asks of a split; `bertft_core.data.prepared_split.PreparedSplit` is one."""
+    """What a head needs of a split; `bertft_core.data.prepared_split.PreparedSplit` is one."""
 
+    table: pa.Table
+
+    @property
+    def n(self) -> int: ...
     @property
     def labels(self) -> np.ndarray: ...
     @property
@@ -28,7 +33,7 @@ class TokenisedSplit(Protocol):
 Draw = Callable[[int], np.random.Generator]
 """Position of an example in its split → the generator of its random choices in this step of training."""
 HeadForward = Callable[[Tensor], Tensor]
-"""Last hidden states [m, hidden] of the chosen word pieces → logits."""
+"""Last hidden states [m, hidden] of the chosen tokens → logits."""
 
 
 @dataclass(frozen=True)
@@ -36,17 +41,17 @@ class HeadInputs:
     """One forward pass."""
 
     input_ids: np.ndarray
-    """[T]: the word pieces of all windows, one window after another."""
+    """[T]: the tokens of all windows, one window after another."""
     token_type_ids: np.ndarray | None
-    """[T], or None where the model is not given them."""
+    """[T], or None for a model without token types."""
     window_lengths: np.ndarray
     """[w]"""
     windows_of: np.ndarray
     """[n]: windows of each example; they add up to w."""
     positions: np.ndarray | None
-    """[m]: word pieces the head looks at, in 0 … T - 1 and rising; None for the first one of every window."""
+    """[m]: tokens the head reads, in 0 … T - 1 and rising; None for the first one of every window."""
     n_targets: int
-    """What the loss is divided by, added up over a step: examples, words, windows, masked pieces."""
+    """What the loss is divided by, added up over a step: examples, cells, words, windows, or masked tokens."""
     targets: Any
     """What the head's `loss_sum` and `outputs` need."""
 
@@ -60,7 +65,7 @@ def window_inputs(
     targets: Any,
     input_ids: np.ndarray | None = None,
 ) -> HeadInputs:
-    """The work of reading every window of the examples; `input_ids` [T] stands in for the stored ones where given."""
+    """Reading every window of the examples; `input_ids` [T] replaces the stored ones where given."""
     lengths = [split.window_lengths(i) for i in indices]
     types = [row for i in indices if (row := split.token_type_ids(i)) is not None]
     return HeadInputs(

@@ -1,4 +1,4 @@
-"""How strategies shape a cross-entropy: weights of classes, focus on what is still wrong, smoothed labels."""
+"""How strategies shape a cross-entropy: class weights, focus on hard targets, smoothed labels."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ PLAIN = LossShape()
 
 
 def precise(values: Tensor) -> Tensor:
-    """In fp32 where they came from autocast: a loss is always computed at least so precisely. Doubles stay doubles."""
+    """At least fp32, also under autocast: every loss is computed in that. Doubles stay doubles."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def cross_entropy_sum(logits: Tensor, targets: Tensor, shape: LossShape) -> Tensor:
-    """Summed over the m targets [m], in nats, of logits [m, k]; logits of minus infinity are no answers. Scalar.
+    """Summed over the m targets [m], in nats, of logits [m, k]; logits of minus infinity are not among the answers. Scalar.
 
     With the weight w of a class, ε of smoothing and γ of focus, a target y costs
     (1−p_y)^γ · ((1−ε)·w_y·(−log p_y) + ε/K·Σ_k w_k·(−log p_k)); without focus as torch's `cross_entropy`.
@@ -51,7 +51,7 @@ def cross_entropy_sum(logits: Tensor, targets: Tensor, shape: LossShape) -> Tens
 
 
 def binary_cross_entropy_sum(logits: Tensor, targets: Tensor, shape: LossShape) -> Tensor:
-    """Summed over all cells, in nats; logits and targets [n, k] of 0 and 1. A class weight is that of its positives. Scalar."""
+    """Summed over all cells, in nats; logits and targets [n, k] of 0 and 1. A class weight applies to its positives. Scalar."""
     if shape.is_plain:
         return nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
     smoothed = (1.0 - shape.label_smoothing) * targets + shape.label_smoothing / 2
@@ -62,5 +62,5 @@ def binary_cross_entropy_sum(logits: Tensor, targets: Tensor, shape: LossShape) 
 
 
 def _focus(right: Tensor, gamma: float) -> Tensor | float:
-    """(1−p)^γ from log p; kept off zero, where its slope has no end for γ < 1."""
+    """(1−p)^γ from log p; kept off zero, where its slope is infinite for γ < 1."""
     return (-torch.expm1(right)).clamp(min=torch.finfo(right.dtype).tiny) ** gamma if gamma else 1.0

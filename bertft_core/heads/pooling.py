@@ -1,4 +1,4 @@
-"""From the states of a text's word pieces to one vector of logits: what all heads over whole texts share.
+"""From the states of a text's tokens to one vector of logits: what all heads over whole texts share.
 
 `pooler` goes through the layers that the family's own sequence classifier has between the first token and its last linear
 layer; `cls` and `mean` go straight to that last layer, with the dropout before it.
@@ -7,16 +7,24 @@ layer; `cls` and `mean` go straight to that last layer, with the dropout before 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from bertft_core.config import UserError
+from bertft_core.config.head_settings import ClassificationHead, MultiLabelHead, RegressionHead
 from bertft_core.heads.encoder_loading import load
+from bertft_core.heads.head import Head, LabelClasses, LossSum, MakeInputs, Outputs
 from bertft_core.heads.inputs import HeadForward, HeadInputs, TokenisedSplit, window_inputs
+from bertft_core.records.list_columns import matrix_column
+
+TextHeadConfig = ClassificationHead | MultiLabelHead | RegressionHead
 
 
 def _bert(model: Any, first: Tensor) -> Tensor:
@@ -68,15 +76,58 @@ LAST_LAYER: dict[str, Callable[[Any, Tensor], Tensor]] = {
 """`model_type` → logits [w, k] from a pooled vector [w, hidden]."""
 
 
-def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, pooling: str, **settings: Any) -> PreTrainedModel:
-    """`AutoModelForSequenceClassification` in fp32 on the CPU; see `loading.load`. `UserError` for a pooling it cannot have."""
+def text_head(
+    head_inputs: MakeInputs,
+    loss_sum: LossSum,
+    *,
+    outputs: Outputs | None = None,
+    predictions: Callable[[pa.Table, Sequence[Any]], pa.Table] | None = None,
+    classes: Callable[[TokenisedSplit, int], LabelClasses] | None = None,
+    take_from_train: Callable[[Any, TokenisedSplit], None] | None = None,
+    **settings: Any,
+) -> Head:
+    """A head over whole texts; `settings` go into the config of its model. By default it stores the logits of each example."""
+    head = Head(
+        auto_class="AutoModelForSequenceClassification",
+        pipeline="text-classification",
+        build=partial(build, **settings),
+        head_inputs=head_inputs,
+        head_forward=head_forward,
+        loss_sum=loss_sum,
+        outputs=outputs or logit_rows,
+        predictions=predictions or with_logits,
+        keeps_states=True,
+        take_from_train=take_from_train,
+    )
+    return head if classes is None else replace(head, classes=classes)
+
+
+def build(
+    encoder_dir: str, labels: Sequence[str], dropout: float | None, config: TextHeadConfig, **settings: Any
+) -> PreTrainedModel:
+    """`AutoModelForSequenceClassification`; see `encoder_loading.load`. `UserError` for a pooling that it cannot have."""
     model = load(AutoModelForSequenceClassification, encoder_dir, dropout, labels, **settings)
-    refuse_unknown_family(model.config.model_type, pooling)
+    refuse_unknown_family(model.config.model_type, config.pooling)
     return model
 
 
-def head_forward_of(model: Any, pooling: str, work: HeadInputs) -> HeadForward | None:
-    """The part of the model behind the encoder, or None for a family whose parts are not known (`pooler` only)."""
+def logit_rows(model: PreTrainedModel, logits: Tensor, inputs: HeadInputs, config: TextHeadConfig) -> list[np.ndarray]:
+    """The logits [labels] of each example, float32, from those of its windows."""
+    return list(aggregated(logits.float(), inputs, config.aggregate).cpu().numpy())
+
+
+def with_logits(gold: pa.Table, rows: Sequence[np.ndarray]) -> pa.Table:
+    """`gold` (example_id, label) with the logits of each example."""
+    return gold.append_column("logits", matrix_column(np.stack(rows)))
+
+
+def head_forward(model: Any, config: TextHeadConfig, inputs: HeadInputs) -> HeadForward | None:
+    """From states to logits [windows, labels], or None for a family whose parts are unknown (`pooler` only)."""
+    return pooled_forward(model, config.pooling, inputs.window_lengths)
+
+
+def pooled_forward(model: Any, pooling: str, window_lengths: np.ndarray) -> HeadForward | None:
+    """See `head_forward`; with `mean` the states are those of all tokens of the windows, else of their first tokens."""
     model_type = model.config.model_type
     if model_type not in OWN_POOLING:
         return None
@@ -85,62 +136,51 @@ def head_forward_of(model: Any, pooling: str, work: HeadInputs) -> HeadForward |
     last = LAST_LAYER[model_type]
     if pooling == "cls":
         return lambda states: last(model, states)
-    return lambda states: last(model, mean_of_runs(states, work.window_lengths))
+    return lambda states: last(model, mean_of_runs(states, window_lengths))
 
 
 def refuse_unknown_family(model_type: str, pooling: str) -> None:
-    """Raise `UserError` where `pooling` needs to know the parts of a family that is not known here."""
+    """Raise `UserError` where `pooling` needs the parts of a model whose family is unknown."""
     if pooling != "pooler" and model_type not in OWN_POOLING:
         raise UserError(
-            f"head.pooling: {pooling} is not there for encoders of the type '{model_type}'",
+            f"head.pooling: {pooling} is not available for encoders of the type '{model_type}'",
             found=model_type,
             expected=f"one of {', '.join(OWN_POOLING)}",
-            hint="use head.pooling=pooler, which is the model's own",
+            hint="use head.pooling=pooler, the model's own",
         )
 
 
 def text_inputs(
-    split: TokenisedSplit,
-    indices: Sequence[int] | np.ndarray,
-    pooling: str,
-    aggregate: str,
-    targets: np.ndarray,
-    n_targets: int | None = None,
+    split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: TextHeadConfig, targets: np.ndarray
 ) -> HeadInputs:
-    """Reading texts: the first token of every window, or with `mean` all of its tokens. Every text is one target by default."""
-    n_targets = len(indices) if n_targets is None else n_targets
-    work = window_inputs(split, indices, positions=None, n_targets=n_targets, targets=targets)
-    if aggregate == "first" and len(work.window_lengths) > len(indices):
-        work = _first_windows(work)
-    if pooling != "mean":
-        return work
-    return HeadInputs(**{**vars(work), "positions": np.arange(len(work.input_ids))})
+    """Reading texts: the first token of every window, or with `mean` all of its tokens. Each element of `targets` is a target."""
+    inputs = window_inputs(split, indices, positions=None, n_targets=targets.size, targets=targets)
+    if config.aggregate == "first" and len(inputs.window_lengths) > len(indices):
+        inputs = _first_windows(inputs)
+    return replace(inputs, positions=np.arange(len(inputs.input_ids))) if config.pooling == "mean" else inputs
 
 
-def _first_windows(work: HeadInputs) -> HeadInputs:
-    """Only the first window of each example is read at all."""
-    firsts = np.concatenate([[0], np.cumsum(work.windows_of)[:-1]])
-    kept = np.zeros(len(work.window_lengths), bool)
-    kept[firsts] = True
-    pieces = np.repeat(kept, work.window_lengths)
-    return HeadInputs(
-        **{
-            **vars(work),
-            "input_ids": work.input_ids[pieces],
-            "token_type_ids": None if work.token_type_ids is None else work.token_type_ids[pieces],
-            "window_lengths": work.window_lengths[kept],
-            "windows_of": np.ones_like(work.windows_of),
-        }
+def _first_windows(inputs: HeadInputs) -> HeadInputs:
+    """Without all windows but the first of each example."""
+    kept = np.zeros(len(inputs.window_lengths), bool)
+    kept[np.cumsum(inputs.windows_of) - inputs.windows_of] = True
+    tokens = np.repeat(kept, inputs.window_lengths)
+    return replace(
+        inputs,
+        input_ids=inputs.input_ids[tokens],
+        token_type_ids=None if inputs.token_type_ids is None else inputs.token_type_ids[tokens],
+        window_lengths=inputs.window_lengths[kept],
+        windows_of=np.ones_like(inputs.windows_of),
     )
 
 
-def aggregated(logits: Tensor, work: HeadInputs, aggregate: str) -> Tensor:
+def aggregated(logits: Tensor, inputs: HeadInputs, aggregate: str) -> Tensor:
     """Logits of windows [w, k] → logits of examples [n, k]: the mean or the largest of each example's windows."""
-    if len(logits) == len(work.windows_of):
+    if len(logits) == len(inputs.windows_of):
         return logits
     if aggregate == "max":
-        return torch.stack([run.amax(0) for run in logits.split(work.windows_of.tolist())])
-    return mean_of_runs(logits, work.windows_of)
+        return torch.stack([run.amax(0) for run in logits.split(inputs.windows_of.tolist())])
+    return mean_of_runs(logits, inputs.windows_of)
 
 
 def mean_of_runs(values: Tensor, lengths: np.ndarray) -> Tensor:

@@ -1,4 +1,4 @@
-"""Extractive question answering: the first and the last word piece of the answer, in every window of the context."""
+"""Extractive question answering: the first and the last token of the answer, in every window of the context."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from transformers import AutoModelForQuestionAnswering, PreTrainedModel
 
 from bertft_core.config.head_settings import QuestionAnsweringHead
 from bertft_core.heads.encoder_loading import load
+from bertft_core.heads.head import Head, LabelClasses
 from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit, window_inputs
 from bertft_core.heads.loss_shapes import PLAIN, LossShape, cross_entropy_sum, precise
 from bertft_core.heads.span_decoding import NBest, best_answers, null_scores
+from bertft_core.metrics.prediction_columns import list_lengths
 
-CONSTANT = False
-"""The same questions are the same work in every epoch, but the states of all their pieces are too many to be kept."""
 NOT_TAUGHT = -1
-"""Target of a window that says nothing about its question, as the alignment stores it."""
+"""Target of a window that is not trained on, as the alignment stores it."""
 WITH_QA_OUTPUTS = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "electra", "deberta-v2"})
 """Model types whose head is one linear layer, `qa_outputs`, right behind the encoder."""
 
 
 @dataclass(frozen=True)
 class Spans:
-    """Targets, and what is needed to read an answer; w windows, T pieces."""
+    """Targets, and what is needed to read an answer; w windows, T tokens."""
 
     starts: np.ndarray
-    """int64 [w]: first piece of the answer, counted in its window; the null piece where it is not there, or NOT_TAUGHT."""
+    """int64 [w]: first token of the answer, counted in its window; the null token where it has no answer, or NOT_TAUGHT."""
     ends: np.ndarray
-    """int64 [w]: last piece."""
+    """int64 [w]: last token."""
     nulls: np.ndarray
-    """int64 [w]: the piece that stands for "no answer here"."""
+    """int64 [w]: the token that stands for "no answer here"."""
     offsets: np.ndarray
-    """int32 [T, 2]: characters of the context, -1 for pieces that no answer has."""
+    """int32 [T, 2]: characters of the context, -1 for tokens outside the context."""
 
 
 def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, config: QuestionAnsweringHead) -> PreTrainedModel:
-    """`AutoModelForQuestionAnswering` in fp32 on the CPU; see `loading.load`. The labels are none of the model's."""
+    """`AutoModelForQuestionAnswering` in fp32 on the CPU; see `encoder_loading.load`. The labels do not belong to the model."""
     return load(AutoModelForQuestionAnswering, encoder_dir, dropout, num_labels=2)
 
 
 def head_inputs(
     split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: QuestionAnsweringHead, draw: Draw | None = None
 ) -> HeadInputs:
-    """Reading all pieces of all windows; targets are `Spans`, counted by windows."""
+    """Reading all tokens of all windows; targets are `Spans`, counted by windows."""
     starts, ends, nulls = (
         np.concatenate([split.ragged(name, i) for i in indices]).astype(np.int64) for name in ("starts", "ends", "nulls")
     )
@@ -67,8 +67,8 @@ def own_logits(output: Any) -> Tensor:
     return torch.stack([output.start_logits, output.end_logits], dim=-1)
 
 
-def head_forward(model: PreTrainedModel, config: QuestionAnsweringHead, work: HeadInputs) -> HeadForward | None:
-    """Start and end logits [T, 2]; None for a family whose parts are not known."""
+def head_forward(model: PreTrainedModel, config: QuestionAnsweringHead, inputs: HeadInputs) -> HeadForward | None:
+    """Start and end logits [T, 2]; None for a family whose parts are unknown."""
     head: Any = model
     if model.config.model_type == "distilbert":
         return lambda states: head.qa_outputs(head.dropout(states))
@@ -76,16 +76,16 @@ def head_forward(model: PreTrainedModel, config: QuestionAnsweringHead, work: He
 
 
 def loss_sum(
-    model: PreTrainedModel, logits: Tensor, work: HeadInputs, config: QuestionAnsweringHead, shape: LossShape = PLAIN
+    model: PreTrainedModel, logits: Tensor, inputs: HeadInputs, config: QuestionAnsweringHead, shape: LossShape = PLAIN
 ) -> Tensor:
-    """Half the cross-entropy of start plus that of end over the real pieces of a window, summed over windows; scalar, fp32.
+    """Half the cross-entropy of start plus that of end over the real tokens of a window, summed over windows; scalar, fp32.
 
-    `logits` is [T, 2]. The transformers library means the same, but counts padding among the pieces.
+    `logits` is [T, 2]. The loss of transformers is the same, except that it counts padding among the tokens.
     """
     windows = nn.utils.rnn.pad_sequence(
-        precise(logits).split(work.window_lengths.tolist()), batch_first=True, padding_value=-torch.inf
+        precise(logits).split(inputs.window_lengths.tolist()), batch_first=True, padding_value=-torch.inf
     )
-    targets = torch.from_numpy(np.stack([work.targets.starts, work.targets.ends], axis=1)).to(logits.device)
+    targets = torch.from_numpy(np.stack([inputs.targets.starts, inputs.targets.ends], axis=1)).to(logits.device)
     if shape.is_plain:
         if logits.device.type != "cpu":
             windows, targets = _flat(windows, targets)
@@ -99,11 +99,13 @@ def _flat(windows: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     return windows.transpose(1, 2).flatten(0, 1), targets.flatten()
 
 
-def outputs(model: PreTrainedModel, logits: Tensor, work: HeadInputs, config: QuestionAnsweringHead) -> list[tuple[float, NBest]]:
+def outputs(
+    model: PreTrainedModel, logits: Tensor, inputs: HeadInputs, config: QuestionAnsweringHead
+) -> list[tuple[float, NBest]]:
     """The null score and the best answers of each question, from `logits` [T, 2]."""
-    values, spans = logits.float().cpu().numpy(), work.targets
-    best = best_answers(values, spans.offsets, work.window_lengths, work.windows_of, config.n_best, config.max_answer_length)
-    return list(zip(null_scores(values, spans.nulls, work.window_lengths, work.windows_of).tolist(), best, strict=True))
+    values, spans = logits.float().cpu().numpy(), inputs.targets
+    best = best_answers(values, spans.offsets, inputs.window_lengths, inputs.windows_of, config.n_best, config.max_answer_length)
+    return list(zip(null_scores(values, spans.nulls, inputs.window_lengths, inputs.windows_of).tolist(), best, strict=True))
 
 
 def predictions(gold: pa.Table, rows: Sequence[tuple[float, NBest]]) -> pa.Table:
@@ -127,3 +129,22 @@ def predictions(gold: pa.Table, rows: Sequence[tuple[float, NBest]]) -> pa.Table
         .append_column("null_score", scores)
         .append_column("candidates", pa.ListArray.from_arrays(pa.array(offsets), candidates))
     )
+
+
+def _classes(split: TokenisedSplit, n_labels: int) -> LabelClasses:
+    """The class of a question is whether it has an answer."""
+    return LabelClasses(classes=(list_lengths(split.table["answers"].combine_chunks()) > 0).astype(np.int64))
+
+
+HEAD = Head(
+    auto_class="AutoModelForQuestionAnswering",
+    pipeline="feature-extraction",  # transformers 5 has none for answers; MLflow keeps the class of the model with any task
+    build=build,
+    head_inputs=head_inputs,
+    head_forward=head_forward,
+    own_logits=own_logits,
+    loss_sum=loss_sum,
+    outputs=outputs,
+    predictions=predictions,
+    classes=_classes,
+)

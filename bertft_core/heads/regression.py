@@ -1,4 +1,11 @@
-"""Regression: a number for a text or a pair of texts."""
+"""Regression: a number for a text or a pair of texts.
+
+The model learns targets with mean 0 and standard deviation 1, and gives numbers in their own units: the output of the last layer
+is multiplied by the standard deviation of the training targets, and their mean is added. A new head answers about 0 and moves by
+the learning rate, so targets far from 0 or on another scale would cost it steps that a small training set does not have: on the
+bundled `ratings` (1 to 5) two seeds of one setting reached a test Pearson of 0.68 and 0.48 on raw numbers, and 0.78 and 0.79 this
+way. A saved model has both factors in its weights, so plain transformers gives numbers in their own units.
+"""
 
 from __future__ import annotations
 
@@ -8,58 +15,82 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from bertft_core.config.head_settings import RegressionHead
-from bertft_core.heads import pooling
-from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit
+from bertft_core.heads.inputs import Draw, HeadInputs, TokenisedSplit
 from bertft_core.heads.loss_shapes import PLAIN, LossShape, precise
-from bertft_core.heads.target_scaling import target_std
-
-CONSTANT = True
-"""The same examples are the same work in every epoch."""
-
-
-def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, config: RegressionHead) -> PreTrainedModel:
-    """`AutoModelForSequenceClassification` with one output, the number itself; see `pooling.build`."""
-    return pooling.build(encoder_dir, labels, dropout, config.pooling, problem_type="regression", num_labels=1)
+from bertft_core.heads.pooling import aggregated, text_head, text_inputs
 
 
 def head_inputs(
     split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: RegressionHead, draw: Draw | None = None
 ) -> HeadInputs:
-    """Reading the examples; targets are their numbers [n]."""
-    return pooling.text_inputs(split, indices, config.pooling, config.aggregate, split.values("label")[indices])
-
-
-def own_logits(output: Any) -> Tensor:
-    """Outputs [windows, 1] of the whole model."""
-    return output.logits  # type: ignore[no-any-return]
-
-
-def head_forward(model: PreTrainedModel, config: RegressionHead, work: HeadInputs) -> HeadForward | None:
-    """See `pooling.head_forward_of`: outputs [windows, 1]."""
-    return pooling.head_forward_of(model, config.pooling, work)
+    """Targets are the numbers [n]."""
+    return text_inputs(split, indices, config, split.values("label")[indices])
 
 
 def loss_sum(
-    model: PreTrainedModel, logits: Tensor, work: HeadInputs, config: RegressionHead, shape: LossShape = PLAIN
+    model: PreTrainedModel, logits: Tensor, inputs: HeadInputs, config: RegressionHead, shape: LossShape = PLAIN
 ) -> Tensor:
     """Squared error summed over the examples, in units of the training targets' variance, of outputs [windows, 1].
 
-    Always to answer the training mean costs 1 for each example. Scalar in fp32. No strategy shapes it.
+    Always answering the training mean costs 1 for each example. Scalar in fp32. No strategy shapes it.
     """
-    predicted = pooling.aggregated(precise(logits), work, config.aggregate)[:, 0]
-    errors = (predicted - torch.from_numpy(work.targets).to(predicted)) / target_std(model)
+    predicted = aggregated(precise(logits), inputs, config.aggregate)[:, 0]
+    errors = (predicted - torch.from_numpy(inputs.targets).to(predicted)) / target_std(model)
     return errors.square().sum()
 
 
-def outputs(model: PreTrainedModel, logits: Tensor, work: HeadInputs, config: RegressionHead) -> list[float]:
+def outputs(model: PreTrainedModel, logits: Tensor, inputs: HeadInputs, config: RegressionHead) -> list[float]:
     """The number of each example."""
-    return pooling.aggregated(logits.float(), work, config.aggregate)[:, 0].tolist()  # type: ignore[no-any-return]
+    return aggregated(logits.float(), inputs, config.aggregate)[:, 0].tolist()  # type: ignore[no-any-return]
 
 
 def predictions(gold: pa.Table, rows: Sequence[float]) -> pa.Table:
     """`gold` (example_id, label) with the number predicted for each example."""
     return gold.append_column("predicted", pa.array(rows, pa.float32()))
+
+
+def standardise(model: Any, train: TokenisedSplit) -> None:
+    """Scale and shift the output of the last layer by the standard deviation and the mean of the training targets."""
+    targets = train.values("label").astype(np.float64)
+    mean, std = float(targets.mean()), float(targets.std()) or 1.0
+    _last_layer(model).register_forward_hook(lambda layer, inputs, output: precise(output) * std + mean)
+    model.target_mean, model.target_std = mean, std
+
+
+def target_std(model: Any) -> float:
+    """Standard deviation of the training targets; 1 for a model that was not standardised."""
+    return getattr(model, "target_std", 1.0)
+
+
+def folded(model: Any) -> dict[str, Tensor]:
+    """Name → weights of the last layer with scale and shift multiplied in; empty for a model that was not standardised."""
+    if not hasattr(model, "target_std"):
+        return {}
+    last = _last_layer(model)
+    (prefix,) = (name for name, module in model.named_modules() if module is last)
+    weight, bias = last.weight.detach().double(), last.bias.detach().double()
+    values = {"weight": weight * model.target_std, "bias": bias * model.target_std + model.target_mean}
+    return {f"{prefix}.{name}": value.to(last.weight.dtype) for name, value in values.items()}
+
+
+def _last_layer(model: Any) -> nn.Linear:
+    """The only linear layer behind the encoder that has one output and a bias."""
+    encoder = {id(module) for module in model.base_model.modules()}
+    linear = [module for module in model.modules() if isinstance(module, nn.Linear) and id(module) not in encoder]
+    (last,) = (layer for layer in linear if layer.out_features == 1 and layer.bias is not None)
+    return last
+
+
+HEAD = text_head(
+    head_inputs,
+    loss_sum,
+    outputs=outputs,
+    predictions=predictions,
+    take_from_train=standardise,
+    problem_type="regression",
+    num_labels=1,
+)

@@ -1,53 +1,28 @@
-"""A saved model with everything that belongs to its head: what plain transformers cannot know is written beside its weights.
+"""A saved model with everything that belongs to its head: what transformers has no place for lies beside its weights.
 
-`model, head = load_model(model_dir)` is the one call that opens every model of bertft. A head that pools by `cls` or `mean` and
-a CRF are not in the classes of transformers; plain `AutoModelFor…` opens such models too, but computes without them.
+`model, head = load_model(model_dir)` opens every model of bertft. The classes of transformers have no pooling by `cls` or `mean`
+and no CRF; plain `AutoModelFor…` opens such models too, but computes without them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
+import transformers
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
-from transformers import (
-    AutoModelForMaskedLM,
-    AutoModelForQuestionAnswering,
-    AutoModelForSequenceClassification,
-    AutoModelForTokenClassification,
-    PreTrainedModel,
-)
+from transformers import PreTrainedModel
 
 from bertft_core.config import UserError
 from bertft_core.config.head_settings import AnyHead, HeadConfig
-from bertft_core.heads import pooling
-from bertft_core.heads.crf import CRF
-from bertft_core.heads.inputs import HeadInputs
+from bertft_core.heads import HEADS
+from bertft_core.heads.pooling import pooled_forward
 
 FILE = "bertft_head.json"
-AUTO_CLASSES: dict[str, Any] = {
-    "classification": AutoModelForSequenceClassification,
-    "multi_label": AutoModelForSequenceClassification,
-    "regression": AutoModelForSequenceClassification,
-    "token_classification": AutoModelForTokenClassification,
-    "question_answering": AutoModelForQuestionAnswering,
-    "masked_lm": AutoModelForMaskedLM,
-}
-"""Kind of the head → the class of transformers that its models are saved by."""
-
-
-def _attach_crf(model: PreTrainedModel, directory: Path, head: Any) -> None:
-    if head.crf:
-        model.crf = CRF.load(directory)
-
-
-Attach = Callable[[PreTrainedModel, Path, Any], None]
-ATTACH: dict[str, Attach] = {"token_classification": _attach_crf}
-"""Kind of the head → puts what lies beside the weights in the folder back on the model, as its configuration says."""
 
 
 class Opened(NamedTuple):
@@ -60,26 +35,21 @@ class Opened(NamedTuple):
     def __call__(self, batch: Mapping[str, Tensor]) -> Tensor:
         """The logits that training and scoring saw, from what the tokenizer gives for texts with `return_tensors="pt"`.
 
-        [texts, labels] of a head over whole texts, [texts, pieces, labels] of one over word pieces, [texts, pieces, 2] (start
-        and end) of question answering. Several windows of a text are several texts here.
+        [texts, labels] of a head over whole texts, [texts, tokens, labels] of one over tokens, [texts, tokens, 2] (start and
+        end) of question answering. Several windows of a text are several texts here.
         """
         if getattr(self.head, "pooling", "pooler") != "pooler":
             return _pooled_logits(self.model, self.head.pooling, batch)  # type: ignore[union-attr]
-        output = self.model(**batch)
-        if self.head.kind == "question_answering":
-            return torch.stack([output.start_logits, output.end_logits], dim=-1)
-        return output.logits  # type: ignore[no-any-return]
+        return HEADS[self.head.kind].own_logits(self.model(**batch))
 
 
 def load_model(model_dir: str | Path) -> Opened:
     """Open a model saved by bertft, on the CPU. `UserError` for a folder that holds none."""
     directory = Path(model_dir)
     head = _read(directory / FILE)
-    model = AUTO_CLASSES[head.kind].from_pretrained(
-        directory, use_safetensors=True, local_files_only=True, trust_remote_code=False
-    )
-    if head.kind in ATTACH:
-        ATTACH[head.kind](model, directory, head)
+    auto_class = getattr(transformers, HEADS[head.kind].auto_class)
+    model = auto_class.from_pretrained(directory, use_safetensors=True, local_files_only=True, trust_remote_code=False)
+    HEADS[head.kind].attach(model, directory, head)
     return Opened(model.eval(), head)
 
 
@@ -92,27 +62,19 @@ def _read(path: Path) -> AnyHead:
     try:
         return TypeAdapter(HeadConfig).validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        problem, found = "this is no model saved by bertft", f"no {FILE}"
+        problem, found = "this is not a model saved by bertft", f"no {FILE}"
     except ValidationError as error:
         problem, found = "the configuration of the head cannot be read", str(error).splitlines()[0]
     hint = "name the folder `model` of a run; a model of plain transformers is opened by its AutoModelFor… class"
     raise UserError(problem, path=path, found=found, expected=f"a folder with {FILE}", hint=hint)
 
 
-def _pooled_logits(model: PreTrainedModel, how: str, batch: Mapping[str, Tensor]) -> Tensor:
-    """[texts, labels] by way of the tail that training had."""
+def _pooled_logits(model: PreTrainedModel, pooling: str, batch: Mapping[str, Tensor]) -> Tensor:
+    """[texts, labels] by the same head as in training."""
     real = batch["attention_mask"].bool()
-    pieces = model.base_model(**batch).last_hidden_state[real]
+    states = model.base_model(**batch).last_hidden_state[real]
     lengths = real.sum(1).cpu().numpy()
-    work = HeadInputs(
-        input_ids=batch["input_ids"][real].cpu().numpy(),
-        token_type_ids=None,
-        window_lengths=lengths,
-        windows_of=np.ones_like(lengths),
-        positions=None,
-        n_targets=0,
-        targets=None,
-    )
-    first = torch.from_numpy(np.cumsum(lengths) - lengths).to(pieces.device)
-    tail = pooling.head_forward_of(model, how, work)
-    return tail(pieces if how == "mean" else pieces[first])  # type: ignore[misc]
+    first = torch.from_numpy(np.cumsum(lengths) - lengths).to(states.device)
+    forward = pooled_forward(model, pooling, lengths)
+    assert forward is not None  # other families are refused before training
+    return forward(states if pooling == "mean" else states[first])

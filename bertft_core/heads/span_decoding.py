@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 MAX_PAIRS = 4_000_000
-"""Pairs of a start and an end looked at at once: bounds the memory."""
+"""Pairs of a start and an end scored at once: bounds the memory."""
 
 
 class NBest(NamedTuple):
@@ -22,11 +22,11 @@ class NBest(NamedTuple):
 
 
 def null_scores(logits: np.ndarray, nulls: np.ndarray, window_lengths: np.ndarray, windows_of: np.ndarray) -> np.ndarray:
-    """How much speaks for "no answer": start + end logit of the null piece, in the window where that is least. float32 [n].
+    """The score of "no answer": start + end logit of the null token, in the window where that is lowest. float32 [n].
 
-    A question is unanswerable only if every window says so, and every window without the answer does, whether there is one
-    elsewhere or not: so the best window to ask is the one that most believes in an answer. This is `score_null` of Google's
-    run_squad.py and of the transformers examples.
+    A question is unanswerable only if every window says so, and a window without the answer says so even where another has it:
+    the window that counts is the one that most believes in an answer. This is `score_null` of Google's run_squad.py and of the
+    transformers examples.
     `logits` [T, 2], `nulls` [w] counted in their windows, `window_lengths` [w], `windows_of` [n].
     """
     at = np.cumsum(window_lengths) - window_lengths + nulls
@@ -43,10 +43,10 @@ def best_answers(
 ) -> list[NBest]:
     """The `n_best` answers of each of n questions; fewer or none where no start among the best fits an end among them.
 
-    In every window the `n_best` starts are combined with the `n_best` ends of the context's pieces; a pair is an answer when it
-    ends where it starts or later and has at most `max_answer_length` pieces. Of answers with the same characters the best
-    stays. Equal scores keep the order of windows, then of start ranks.
-    `logits` [T, 2] float32, `offsets` [T, 2] (negative: no piece of the context), `window_lengths` [w], `windows_of` [n].
+    In every window the `n_best` starts are combined with the `n_best` ends among the tokens of the context; a pair is an answer
+    when its end is not before its start and it has at most `max_answer_length` tokens. Of answers with the same characters the
+    best is kept. Equal scores keep the order of windows, then of start ranks.
+    `logits` [T, 2] float32, `offsets` [T, 2] (negative: outside the context), `window_lengths` [w], `windows_of` [n].
     """
     question = np.repeat(np.arange(len(windows_of)), windows_of)
     first = np.cumsum(window_lengths) - window_lengths
@@ -54,8 +54,8 @@ def best_answers(
     found = []
     for start in range(0, len(window_lengths), per_block):
         block = slice(start, start + per_block)
-        window, pieces, scores = _pairs(logits, offsets, first[block], window_lengths[block], n_best, max_answer_length)
-        found.append((question[block][window], offsets[pieces[0], 0], offsets[pieces[1], 1], scores))
+        window, tokens, scores = _pairs(logits, offsets, first[block], window_lengths[block], n_best, max_answer_length)
+        found.append((question[block][window], offsets[tokens[0], 0], offsets[tokens[1], 1], scores))
     rows = (np.concatenate(column) for column in zip(*found, strict=True))
     return _merged(len(windows_of), n_best, *rows)
 
@@ -63,23 +63,23 @@ def best_answers(
 def _pairs(
     logits: np.ndarray, offsets: np.ndarray, first: np.ndarray, lengths: np.ndarray, n_best: int, max_answer_length: int
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray], np.ndarray]:
-    """Window, (start piece, end piece) of the T, and score of the best answers in each window, window by window."""
+    """Window, (start token, end token) of the T, and score of the best answers in each window, window by window."""
     column = np.arange(lengths.max())
-    pieces = np.where(column < lengths[:, None], first[:, None] + column, 0)
-    usable = (column < lengths[:, None]) & (offsets[pieces, 0] >= 0)
+    tokens = np.where(column < lengths[:, None], first[:, None] + column, 0)
+    usable = (column < lengths[:, None]) & (offsets[tokens, 0] >= 0)
     k = min(n_best, len(column))
-    starts, ends = (np.argsort(-np.where(usable, logits[pieces, side], -np.inf), axis=1, kind="stable")[:, :k] for side in (0, 1))
+    starts, ends = (np.argsort(-np.where(usable, logits[tokens, side], -np.inf), axis=1, kind="stable")[:, :k] for side in (0, 1))
     row = np.arange(len(first))[:, None]
-    scores = logits[pieces[row, starts], 0][:, :, None] + logits[pieces[row, ends], 1][:, None, :]
-    n_pieces = ends[:, None, :] - starts[:, :, None] + 1
-    allowed = usable[row, starts][:, :, None] & usable[row, ends][:, None, :] & (n_pieces >= 1) & (n_pieces <= max_answer_length)
-    allowed &= offsets[pieces[row, starts], 0][:, :, None] < offsets[pieces[row, ends], 1][:, None, :]
+    scores = logits[tokens[row, starts], 0][:, :, None] + logits[tokens[row, ends], 1][:, None, :]
+    n_tokens = ends[:, None, :] - starts[:, :, None] + 1
+    allowed = usable[row, starts][:, :, None] & usable[row, ends][:, None, :] & (n_tokens >= 1) & (n_tokens <= max_answer_length)
+    allowed &= offsets[tokens[row, starts], 0][:, :, None] < offsets[tokens[row, ends], 1][:, None, :]
     flat = np.where(allowed, scores, -np.inf).reshape(len(first), -1)
     best = np.argsort(-flat, axis=1, kind="stable")[:, :n_best]
     window, rank = np.nonzero(np.isfinite(flat[row, best]))
     chosen = best[window, rank]
     start, end = starts[window, chosen // k], ends[window, chosen % k]
-    return window, (pieces[window, start], pieces[window, end]), flat[window, chosen]
+    return window, (tokens[window, start], tokens[window, end]), flat[window, chosen]
 
 
 def _merged(n: int, n_best: int, question: np.ndarray, starts: np.ndarray, ends: np.ndarray, scores: np.ndarray) -> list[NBest]:

@@ -1,13 +1,14 @@
-"""Token classification: a label for every word, learned at its first piece, with or without a CRF over the sentence.
+"""Token classification: a label for every word, learned at its first subword, with or without a CRF over the sentence.
 
-A word's first piece alone has a label in training (Devlin et al. 2019, section 5.3). Each word is read in one window only, its
-owner, so that every word counts once, in training as in scoring.
+Only the first subword of a word has a label in training (Devlin et al. 2019, section 5.3). Each word is read in one window only,
+its owner, so that every word counts once, in training and in scoring.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,13 +20,11 @@ from transformers import AutoModelForTokenClassification, PreTrainedModel
 from bertft_core.config.head_settings import TokenClassificationHead
 from bertft_core.heads.crf import CRF
 from bertft_core.heads.encoder_loading import load
+from bertft_core.heads.head import Head, LabelClasses
 from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit, window_inputs
 from bertft_core.heads.loss_shapes import PLAIN, LossShape, cross_entropy_sum, precise
 from bertft_core.metrics.tag_schemes import allowed_transitions, scheme_of
 from bertft_core.records.list_columns import ragged_column
-
-CONSTANT = True
-"""Training and scoring look at the same pieces, those of `word_prediction` and the first one of each word."""
 
 FAMILIES = frozenset({"bert", "distilbert", "roberta", "xlm-roberta", "camembert", "electra", "deberta-v2"})
 """Model types whose token classifier is dropout and one linear layer behind the encoder."""
@@ -41,27 +40,28 @@ class Words(NamedTuple):
     sentences: Ints
     """[n] words of each sentence."""
     rows: Ints
-    """[words] pieces of each word that the head looks at; they add up to the rows of the logits."""
+    """[words] subwords of each word that the head reads; they add up to the rows of the logits."""
 
     @property
     def first(self) -> Ints:
-        """[words] row of each word's first piece."""
+        """[words] row of each word's first subword."""
         return np.cumsum(self.rows) - self.rows
 
 
 class Tagged(NamedTuple):
-    """What comes out for a sentence."""
+    """The output for a sentence."""
 
     logits: NDArray[np.float32]
     """[words, labels]"""
     predicted: NDArray[np.int32]
     """[words]"""
+    marginals: NDArray[np.float32] | None = None
+    """[words, labels]: probabilities of a CRF, for new examples only."""
 
 
 def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, config: TokenClassificationHead) -> PreTrainedModel:
-    """`AutoModelForTokenClassification` in fp32 on the CPU; see `loading.load`. With `config.crf` it has a `CRF` as `model.crf`.
-
-    The CRF is drawn behind the classifier, which is thus the same with and without one.
+    """`AutoModelForTokenClassification` in fp32 on the CPU; see `encoder_loading.load`. With `config.crf` it has a `CRF` as
+    `model.crf`, drawn after the classifier, which is thus the same with and without one.
     """
     model = load(AutoModelForTokenClassification, encoder_dir, dropout, labels)
     if config.crf:
@@ -72,7 +72,7 @@ def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, config
 def head_inputs(
     split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: TokenClassificationHead, draw: Draw | None = None
 ) -> HeadInputs:
-    """Reading every window; positions are the pieces that speak for each word."""
+    """Reading every window; positions are the subwords that stand for each word."""
     offset = 0
     starts, lengths = [], []
     for i in indices:
@@ -80,26 +80,21 @@ def head_inputs(
         lengths.append(split.ragged("word_lengths", i).astype(np.int64))
         offset += len(split.input_ids(i))
     tags = [split.ragged("tags", i).astype(np.int64) for i in indices]
-    positions, rows = _speaking(np.concatenate(starts), np.concatenate(lengths), config.word_prediction)
+    positions, rows = _subwords_read(np.concatenate(starts), np.concatenate(lengths), config.word_prediction)
     words = Words(np.concatenate(tags), np.array([len(sentence) for sentence in tags]), rows)
     return window_inputs(split, indices, positions=positions, n_targets=len(words.tags), targets=words)
 
 
-def _speaking(starts: Ints, lengths: Ints, which: str) -> tuple[Ints, Ints]:
-    """Positions of the pieces looked at, rising, and how many of each word: always the first, which learns."""
+def _subwords_read(starts: Ints, lengths: Ints, which: str) -> tuple[Ints, Ints]:
+    """Positions of the subwords that are read, rising, and how many of each word: always the first, which learns."""
     rows = {"first": np.ones_like(lengths), "last": np.minimum(lengths, 2), "mean": lengths}[which]
     step = lengths - 1 if which == "last" else np.ones_like(lengths)
     within = np.arange(rows.sum()) - np.repeat(np.cumsum(rows) - rows, rows)
     return np.repeat(starts, rows) + within * np.repeat(step, rows), rows
 
 
-def own_logits(output: Any) -> Tensor:
-    """Logits [windows, pieces, labels] of the whole model."""
-    return output.logits  # type: ignore[no-any-return]
-
-
-def head_forward(model: PreTrainedModel, config: TokenClassificationHead, work: HeadInputs) -> HeadForward | None:
-    """Logits [pieces, labels] behind the encoder; None for a family that is not known."""
+def head_forward(model: PreTrainedModel, config: TokenClassificationHead, inputs: HeadInputs) -> HeadForward | None:
+    """From states to logits [subwords, labels]; None for an unknown family."""
     if model.config.model_type not in FAMILIES:
         return None
     return lambda states: model.classifier(model.dropout(states))  # type: ignore[operator]
@@ -111,10 +106,10 @@ def _crf(model: PreTrainedModel) -> CRF:
 
 
 def loss_sum(
-    model: PreTrainedModel, logits: Tensor, work: HeadInputs, config: TokenClassificationHead, shape: LossShape = PLAIN
+    model: PreTrainedModel, logits: Tensor, inputs: HeadInputs, config: TokenClassificationHead, shape: LossShape = PLAIN
 ) -> Tensor:
-    """Summed over the words, in nats: cross-entropy at first pieces, or -log p of the tag sequence of whole sentences. fp32."""
-    words: Words = work.targets
+    """Summed over the words, in nats: cross-entropy at first subwords, or -log p of the tag sequence of each sentence. fp32."""
+    words: Words = inputs.targets
     emissions = precise(logits[torch.from_numpy(words.first).to(logits.device)])
     tags = torch.from_numpy(words.tags).to(logits.device)
     if config.crf:
@@ -122,9 +117,9 @@ def loss_sum(
     return cross_entropy_sum(emissions, tags, shape)
 
 
-def outputs(model: PreTrainedModel, logits: Tensor, work: HeadInputs, config: TokenClassificationHead) -> list[Tagged]:
-    """Logits and predicted label of each word, for each sentence: the largest logit (the first of equals) or Viterbi's path."""
-    words: Words = work.targets
+def outputs(model: PreTrainedModel, logits: Tensor, inputs: HeadInputs, config: TokenClassificationHead) -> list[Tagged]:
+    """Logits and predicted label of each word, for each sentence: the largest logit (the first of equals) or the Viterbi path."""
+    words: Words = inputs.targets
     of_words = _word_logits(logits.float().cpu().numpy(), words, config.word_prediction)
     of_sentences = np.split(of_words, np.cumsum(words.sentences)[:-1])
     if config.crf:
@@ -144,7 +139,46 @@ def _word_logits(logits: NDArray[np.float32], words: Words, which: str) -> NDArr
     return means.astype(np.float32)
 
 
+def answer_outputs(model: PreTrainedModel, logits: Tensor, inputs: HeadInputs, config: TokenClassificationHead) -> list[Tagged]:
+    """`outputs`; with a CRF also the marginals of the words."""
+    rows = outputs(model, logits, inputs, config)
+    if not config.crf:
+        return rows
+    lengths = [len(row.logits) for row in rows]
+    emissions = torch.from_numpy(np.concatenate([row.logits for row in rows])).to(logits.device)
+    marginals = np.split(_crf(model).marginals(emissions, lengths).cpu().numpy(), np.cumsum(lengths)[:-1])
+    return [row._replace(marginals=of_sentence) for row, of_sentence in zip(rows, marginals, strict=True)]
+
+
 def predictions(gold: pa.Table, rows: Sequence[Tagged]) -> pa.Table:
-    """`gold` (example_id, label) with the predicted label and the logits of each word."""
-    predicted = ragged_column([row.predicted for row in rows])
-    return gold.append_column("predicted", predicted).append_column("logits", ragged_column([row.logits for row in rows]))
+    """`gold` (example_id, label) with the predicted label and the logits of each word, and `marginals` where there are any."""
+    table = gold.append_column("predicted", ragged_column([row.predicted for row in rows]))
+    table = table.append_column("logits", ragged_column([row.logits for row in rows]))
+    marginals = [row.marginals for row in rows if row.marginals is not None]
+    return table.append_column("marginals", ragged_column(marginals)) if marginals else table
+
+
+def _classes(split: TokenisedSplit, n_labels: int) -> LabelClasses:
+    tags = np.concatenate([split.ragged("tags", i) for i in range(split.n)])
+    return LabelClasses(np.bincount(tags, minlength=n_labels))
+
+
+def _attach_crf(model: PreTrainedModel, model_dir: Path, config: TokenClassificationHead) -> None:
+    if config.crf:
+        model.crf = CRF.load(model_dir)
+
+
+HEAD = Head(
+    auto_class="AutoModelForTokenClassification",
+    pipeline="token-classification",
+    build=build,
+    head_inputs=head_inputs,
+    head_forward=head_forward,
+    loss_sum=loss_sum,
+    outputs=outputs,
+    predictions=predictions,
+    keeps_states=True,
+    classes=_classes,
+    attach=_attach_crf,
+    answer_outputs=answer_outputs,
+)

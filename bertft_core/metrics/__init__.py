@@ -1,22 +1,86 @@
-"""Scores of predictions, one module for each kind of head. numpy and pyarrow only; imports no torch."""
-
-from types import ModuleType
+"""Scores of predictions: one `TaskMetrics` for each task type. numpy and pyarrow only; imports no torch."""
 
 from bertft_core.metrics import (
+    categories,
     classification,
+    ensembles,
     masked_lm,
     multi_label,
+    per_example,
+    prediction_output,
     question_answering,
     regression,
     token_classification,
 )
+from bertft_core.metrics.task_metrics import TaskMetrics
 
-METRICS: dict[str, ModuleType] = {
-    "classification": classification,
-    "multi_label": multi_label,
-    "regression": regression,
-    "token_classification": token_classification,
-    "question_answering": question_answering,
-    "masked_lm": masked_lm,
+METRICS: dict[str, TaskMetrics] = {
+    "classification": TaskMetrics(
+        compute=classification.compute,
+        majority=classification.majority,
+        constant="the most frequent label",
+        unit="example",
+        statistics=per_example.classification.statistics,
+        right=per_example.classification.right,
+        confusion=classification.confusion,
+        ensemble=ensembles.classification,
+        categories=categories.classes,
+        output=prediction_output.classification,
+    ),
+    "multi_label": TaskMetrics(
+        compute=multi_label.compute,
+        majority=multi_label.majority,
+        constant="the labels that more than half of the training examples have",
+        unit="example",
+        statistics=per_example.multi_label.statistics,
+        seeds_only=per_example.multi_label.SEEDS_ONLY,
+        right=per_example.multi_label.right,
+        ensemble=ensembles.multi_label,
+        categories=categories.labels_on,
+        output=prediction_output.multi_label,
+    ),
+    "regression": TaskMetrics(
+        compute=regression.compute,
+        majority=regression.majority,
+        constant="the training mean",
+        unit="example",
+        statistics=per_example.regression.statistics,
+        ensemble=ensembles.regression,
+        output=prediction_output.regression,
+    ),
+    "token_classification": TaskMetrics(
+        compute=token_classification.compute,
+        majority=token_classification.majority,
+        constant="the most frequent tag",
+        unit="sentence",
+        statistics=per_example.token_classification.statistics,
+        right=per_example.token_classification.right,
+        confusion=token_classification.confusion,
+        ensemble=ensembles.token_classification,
+        categories=categories.words,
+        output=prediction_output.token_classification,
+    ),
+    "question_answering": TaskMetrics(
+        compute=question_answering.compute,
+        majority=question_answering.majority,
+        constant="no question at all",
+        unit="question",
+        tune=question_answering.tune,
+        statistics=per_example.question_answering.statistics,
+        seeds_only=per_example.question_answering.SEEDS_ONLY,
+        right=per_example.question_answering.right,
+        confusion=question_answering.confusion,
+        ensemble=ensembles.question_answering,
+        categories=categories.questions,
+        output=prediction_output.question_answering,
+    ),
+    "masked_lm": TaskMetrics(
+        compute=masked_lm.compute,
+        majority=masked_lm.majority,
+        constant="the most frequent token",
+        unit="text",
+        statistics=per_example.masked_lm.statistics,
+        output=prediction_output.masked_lm,
+    ),
 }
-"""Kind of the head → its module: `compute`, `tune`, `majority` and `confusion`."""
+"""Kind of the head → its metrics."""

@@ -1,4 +1,4 @@
-"""What several seeds answer to the same units, as categories: an example, one of its labels, a word, or a question.
+"""The answers of several seeds as categories, unit by unit: an example, one of its labels, a word, or a question.
 
 Every function takes one table of predictions for each seed, all with the same examples in the same order, and for each what was
 tuned on its own validation set.
@@ -42,25 +42,15 @@ class Categories:
     right: Bools
     """[units, seeds]"""
     rows: Ints
-    """Unit → its example's place in the tables."""
+    """Unit → row of its example in the tables."""
     parts: Sequence[str] | None = None
     """Unit → which label or word of its example."""
     probabilities: tuple[Callable[[], Floats], ...] | None = None
     """For each seed, when called, [units, classes]; None where none are stored."""
 
 
-def categories(tables: Sequence[pa.Table], tuned: Tuned, labels: Labels, head: AnyHead) -> Categories | None:
-    """The answers of a head that answers in categories; None for regression and for masked language modelling.
-
-    Raises `ValueError` for tables of different examples.
-    """
-    if any(not table["example_id"].equals(tables[0]["example_id"]) for table in tables[1:]):
-        raise ValueError("the seeds were asked about different examples")
-    make = MAKERS.get(head.kind)
-    return None if make is None else make(tables, tuned, labels, head)
-
-
-def _classes(tables: Sequence[pa.Table], tuned: Tuned, labels: Labels, head: AnyHead) -> Categories:
+def classes(tables: Sequence[pa.Table], tuned: Tuned, labels: Labels, head: AnyHead) -> Categories:
+    """Each example is a unit."""
     gold = vector(tables[0], "label")
     answers = np.stack([logits_of(table, len(labels)).argmax(axis=1) for table in tables], axis=1)
     return Categories(
@@ -74,7 +64,7 @@ def _classes(tables: Sequence[pa.Table], tuned: Tuned, labels: Labels, head: Any
     )
 
 
-def _label_by_label(tables: Sequence[pa.Table], tuned: Tuned, labels: Labels, head: AnyHead) -> Categories:
+def labels_on(tables: Sequence[pa.Table], tuned: Tuned, labels: Labels, head: AnyHead) -> Categories:
     """Each label of each example is a unit: off or on."""
     on = matrix(tables[0], "label", len(labels)).astype(np.int64).ravel()
     answers = np.stack([(logits_of(table, len(labels)) > 0).astype(np.int64).ravel() for table in tables], axis=1)
@@ -90,7 +80,7 @@ def _label_by_label(tables: Sequence[pa.Table], tuned: Tuned, labels: Labels, he
     )
 
 
-def _words(tables: Sequence[pa.Table], tuned: Tuned, labels: Labels, head: AnyHead) -> Categories:
+def words(tables: Sequence[pa.Table], tuned: Tuned, labels: Labels, head: AnyHead) -> Categories:
     """Each word is a unit; of a CRF no probabilities are stored."""
     gold, lengths = ragged(tables[0], "label")
     answers = np.stack([ragged(table, "predicted")[0] for table in tables], axis=1).astype(np.int64)
@@ -107,8 +97,8 @@ def _words(tables: Sequence[pa.Table], tuned: Tuned, labels: Labels, head: AnyHe
     )
 
 
-def _questions(tables: Sequence[pa.Table], tuned: Tuned, labels: Labels, head: AnyHead) -> Categories:
-    """Texts are one answer when they are equal as SQuAD compares them; each is shown as it was written first."""
+def questions(tables: Sequence[pa.Table], tuned: Tuned, labels: Labels, head: AnyHead) -> Categories:
+    """Texts that SQuAD's comparison takes for equal are one answer, shown as first written."""
     ids: dict[str, int] = {}
     names: list[str] = []
     answers = np.zeros((tables[0].num_rows, len(tables)), dtype=np.int64)
@@ -136,12 +126,3 @@ def _label_probabilities(table: pa.Table, n_labels: int) -> Floats:
 
 def _word_probabilities(table: pa.Table) -> Floats:
     return softmax(words_of(table, "logits"))
-
-
-MAKERS: dict[str, Callable[[Sequence[pa.Table], Tuned, Labels, AnyHead], Categories]] = {
-    "classification": _classes,
-    "multi_label": _label_by_label,
-    "token_classification": _words,
-    "question_answering": _questions,
-}
-"""Kind of the head → its answers. regression answers with numbers, and of masked pieces no single answers are stored."""

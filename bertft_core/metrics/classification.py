@@ -6,27 +6,17 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from bertft_core.metrics.precision_recall import Bools, Floats, Ints, by_name, f1_of
 from bertft_core.metrics.prediction_columns import matrix, vector
-
-Floats = NDArray[np.floating]
-Ints = NDArray[np.integer]
 
 ECE_BINS = 15
 TWO_LABELS_ONLY = ("f1_binary", "accuracy_and_f1")
-"""Metrics that are there only with two labels: F1 of the second label, and its mean with accuracy (as GLUE reports MRPC)."""
-
-CONSTANT = "the most frequent label"
-"""What the constant predictor answers with."""
+"""Metrics for two labels only: F1 of the second label, and its mean with accuracy (as GLUE reports MRPC)."""
 
 
-def compute(predictions: pa.Table, labels: tuple[str, ...]) -> dict[str, float]:
+def compute(predictions: pa.Table, labels: tuple[str, ...], **tuned: float) -> dict[str, float]:
     """Every metric of stored predictions (`label` and `logits` of each example); see `scores`."""
     return scores(matrix(predictions, "logits", len(labels)), vector(predictions, "label"), labels)
-
-
-def tune(validation: pa.Table, labels: tuple[str, ...]) -> dict[str, float]:
-    """Nothing is tuned: the largest logit wins."""
-    return {}
 
 
 def majority(train: pa.Table, split: pa.Table, labels: tuple[str, ...]) -> dict[str, float]:
@@ -34,7 +24,7 @@ def majority(train: pa.Table, split: pa.Table, labels: tuple[str, ...]) -> dict[
     return majority_scores(vector(train, "label"), vector(split, "label"), labels)
 
 
-def confusion(predictions: pa.Table, labels: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+def confusion(predictions: pa.Table, labels: tuple[str, ...], **tuned: float) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """The labels, and the counts of [true, predicted]."""
     return labels, confusion_counts(matrix(predictions, "logits", len(labels)), vector(predictions, "label"), len(labels))
 
@@ -49,11 +39,10 @@ def scores(logits: Floats, labels: Ints, label_names: tuple[str, ...]) -> dict[s
     """
     logits, labels = _checked(logits, labels, len(label_names))
     counts = confusion_counts(logits, labels, len(label_names))
-    log_probabilities = _log_softmax(logits)
+    log_probabilities = log_softmax(logits)
     n, hits = int(counts.sum()), counts.diagonal()
     true, predicted = counts.sum(axis=1), counts.sum(axis=0)
-    precision, recall = _ratio(hits, predicted), _ratio(hits, true)
-    f1 = _ratio(2 * hits, true + predicted)
+    f1 = f1_of(hits, true, predicted)
     found = {
         "accuracy": hits.sum() / n,
         "f1_macro": f1.mean(),
@@ -64,9 +53,7 @@ def scores(logits: Floats, labels: Ints, label_names: tuple[str, ...]) -> dict[s
     }
     if len(label_names) == 2:
         found |= {"f1_binary": f1[1], "accuracy_and_f1": (found["accuracy"] + f1[1]) / 2}
-    for i, label in enumerate(label_names):
-        found |= {f"precision/{label}": precision[i], f"recall/{label}": recall[i], f"f1/{label}": f1[i]}
-    return {name: float(value) for name, value in found.items()}
+    return {name: float(value) for name, value in found.items()} | by_name(label_names, hits, true, predicted)
 
 
 def majority_scores(train_labels: Ints, labels: Ints, label_names: tuple[str, ...]) -> dict[str, float]:
@@ -89,7 +76,7 @@ def confusion_counts(logits: Floats, labels: Ints, n_classes: int) -> NDArray[np
     return np.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes).astype(np.int64)
 
 
-def expected_calibration_error(confidence: Floats, correct: NDArray[np.bool_], n_bins: int = ECE_BINS) -> float:
+def expected_calibration_error(confidence: Floats, correct: Bools, n_bins: int = ECE_BINS) -> float:
     """Σ over bins of (share of examples) · |accuracy - mean confidence|, in [0, 1].
 
     Equal-width bins, right-closed ((k-1)/n, k/n], as in Guo et al. 2017; `confidence` [n] in [0, 1], `correct` [n].
@@ -113,18 +100,14 @@ def _checked(logits: Floats, labels: Ints, n_classes: int) -> tuple[Floats, Ints
     return logits, labels
 
 
-def _log_softmax(logits: Floats) -> Floats:
+def log_softmax(logits: Floats) -> Floats:
+    """Log-probabilities [n, classes]."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
-def _ece_of(log_probabilities: Floats, correct: NDArray[np.bool_]) -> float:
+def _ece_of(log_probabilities: Floats, correct: Bools) -> float:
     return expected_calibration_error(np.exp(log_probabilities.max(axis=1)), correct)
-
-
-def _ratio(numerator: Ints, denominator: Ints) -> Floats:
-    """Element by element, 0 for 0/0."""
-    return np.divide(numerator, denominator, out=np.zeros(len(numerator)), where=denominator > 0)
 
 
 def _mcc(hits: Ints, true: Ints, predicted: Ints) -> float:

@@ -1,11 +1,11 @@
-"""One table of predictions out of those of several seeds: what they say together, in the columns that the metrics score.
+"""The ensemble of several seeds as a table of predictions, in the columns that the metrics score.
 
-The ensemble of a classifier is the mean of its seeds' probabilities, written as logits whose softmax (or sigmoid) it is.
+The ensemble of a classifier is the mean of its seeds' probabilities, stored as logits with that softmax (or sigmoid).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -28,50 +28,41 @@ from bertft_core.records.list_columns import matrix_column, ragged_column
 Labels = tuple[str, ...]
 
 LEAST = np.finfo(np.float64).tiny
-"""A probability that has underflowed counts as this, so that every logit is finite."""
+"""Stands in for a probability that has underflowed, so that every logit is finite."""
 
 
-def combined(tables: Sequence[pa.Table], labels: Labels, head: AnyHead) -> pa.Table | None:
-    """The ensemble's predictions for the examples that all tables hold; None where stored predictions do not tell.
-
-    Raises `ValueError` for tables of different examples.
-    """
-    if any(not table["example_id"].equals(tables[0]["example_id"]) for table in tables[1:]):
-        raise ValueError("the tables hold different examples")
-    combine = voted_tags if getattr(head, "crf", False) else ENSEMBLES.get(head.kind)
-    return None if combine is None else combine(tables, labels)
-
-
-def classification(tables: Sequence[pa.Table], labels: Labels) -> pa.Table:
+def classification(tables: Sequence[pa.Table], labels: Labels, head: AnyHead) -> pa.Table:
     """Logits of the mean softmax."""
     return _with(tables[0], "logits", matrix_column(_log(class_probabilities(tables, len(labels)))))
 
 
-def multi_label(tables: Sequence[pa.Table], labels: Labels) -> pa.Table:
-    """Logits of the mean sigmoid; off is averaged on its own, so that a probability near one keeps its digits."""
+def multi_label(tables: Sequence[pa.Table], labels: Labels, head: AnyHead) -> pa.Table:
+    """Logits of the mean sigmoid; off is averaged separately, so that a probability near one keeps its digits."""
     logits = [logits_of(table, len(labels)) for table in tables]
     on, off = (mean_of([sigmoid(sign * values) for values in logits]) for sign in (1, -1))
     return _with(tables[0], "logits", matrix_column(_log(on) - _log(off)))
 
 
-def regression(tables: Sequence[pa.Table], labels: Labels) -> pa.Table:
+def regression(tables: Sequence[pa.Table], labels: Labels, head: AnyHead) -> pa.Table:
     """The mean number."""
     return _with(tables[0], "predicted", pa.array(mean_of([vector(t, "predicted").astype(np.float64) for t in tables])))
 
 
-def token_classification(tables: Sequence[pa.Table], labels: Labels) -> pa.Table:
-    """For each word the tag with the highest mean probability."""
+def token_classification(tables: Sequence[pa.Table], labels: Labels, head: AnyHead) -> pa.Table:
+    """For each word the tag with the highest mean probability, or with a CRF, which stores none, that of most seeds."""
+    if getattr(head, "crf", False):
+        return _voted_tags(tables)
     return _with_tags(tables[0], word_probabilities(tables).argmax(axis=1))
 
 
-def voted_tags(tables: Sequence[pa.Table], labels: Labels) -> pa.Table:
-    """For each word the tag that most seeds gave, of equals the one of the earliest seed: a CRF stores no probabilities."""
+def _voted_tags(tables: Sequence[pa.Table]) -> pa.Table:
+    """For each word the tag that most seeds gave, among equals that of the earliest seed."""
     own = np.stack([ragged(table, "predicted")[0] for table in tables], axis=1)
     votes = (own[:, :, None] == own[:, None, :]).sum(axis=2)
     return _with_tags(tables[0], own[np.arange(len(own)), votes.argmax(axis=1)])
 
 
-def question_answering(tables: Sequence[pa.Table], labels: Labels) -> pa.Table:
+def question_answering(tables: Sequence[pa.Table], labels: Labels, head: AnyHead) -> pa.Table:
     """Candidates with the log of their mean probability, the best one at 0, so that the null score is the mean null odds."""
     means = list(question_means(tables))
     null_scores = [mean.odds if mean.odds is not None else 0.0 for mean in means]
@@ -81,15 +72,6 @@ def question_answering(tables: Sequence[pa.Table], labels: Labels) -> pa.Table:
 
 
 CANDIDATES = pa.list_(pa.struct([("text", pa.string()), ("start", pa.int32()), ("end", pa.int32()), ("score", pa.float64())]))
-
-ENSEMBLES: dict[str, Callable[[Sequence[pa.Table], Labels], pa.Table]] = {
-    "classification": classification,
-    "multi_label": multi_label,
-    "regression": regression,
-    "token_classification": token_classification,
-    "question_answering": question_answering,
-}
-"""Kind of the head → its ensemble. masked_lm is not here: its predictions are counts and losses, which do not average."""
 
 
 def _candidates(mean: QuestionMean) -> list[dict[str, object]]:

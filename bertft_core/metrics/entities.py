@@ -30,7 +30,7 @@ class TagSet(NamedTuple):
 
     @property
     def has_strict_reading(self) -> bool:
-        """Labels that know only I- (the scheme IO) have nothing to be strict about."""
+        """Whether the labels have more than I-: the scheme IO has no strict reading."""
         return bool(np.isin(self.prefixes, ("B", "S")).any())
 
 

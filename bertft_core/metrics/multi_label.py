@@ -8,11 +8,8 @@ import pyarrow as pa
 from bertft_core.metrics.precision_recall import Bools, Floats, by_name, f1_of, ratio
 from bertft_core.metrics.prediction_columns import matrix
 
-CONSTANT = "the labels that more than half of the training examples have"
-"""What the constant predictor answers with."""
 
-
-def compute(predictions: pa.Table, labels: tuple[str, ...]) -> dict[str, float]:
+def compute(predictions: pa.Table, labels: tuple[str, ...], **tuned: float) -> dict[str, float]:
     """Every metric of one table of predictions with the columns `label` (0 or 1) and `logits`; see `scores`."""
     return scores(matrix(predictions, "logits", len(labels)), matrix(predictions, "label", len(labels)), labels)
 
@@ -21,7 +18,7 @@ def scores(logits: Floats, targets: Floats, labels: tuple[str, ...]) -> dict[str
     """Every metric of `logits` [n, labels] before the sigmoid and `targets` [n, labels] of 0 and 1.
 
     `accuracy` is the share of examples with every label right. Precision, recall and F1 of 0/0 are 0 as in scikit-learn, so
-    an example without labels and without answers counts 0 in `f1_samples`; `f1_macro` is the mean over all labels, seen or
+    an example without labels and predictions counts 0 in `f1_samples`; `f1_macro` is the mean over all labels, seen or
     not. `average_precision_macro` is the mean over the labels that some example has, and absent when there is none.
     `log_loss` is the mean binary cross-entropy over all cells, in nats.
     Raises `ValueError` for no examples, shapes that do not fit, NaN or infinite logits and targets other than 0 and 1.
@@ -63,19 +60,10 @@ def majority(train: pa.Table, split: pa.Table, labels: tuple[str, ...]) -> dict[
     Its logits are the log-odds of the training shares, which are kept half an example away from 0 and 1 to be finite.
     """
     known = matrix(train, "label", len(labels))
-    margin = 0.5 / (len(known) + 1)
-    shares = known.mean(axis=0).clip(margin, 1 - margin)
+    least = 0.5 / (len(known) + 1)
+    shares = known.mean(axis=0).clip(least, 1 - least)
     targets = matrix(split, "label", len(labels))
     return scores(np.tile(np.log(shares / (1 - shares)), (len(targets), 1)), targets, labels)
-
-
-def tune(validation: pa.Table, labels: tuple[str, ...]) -> dict[str, float]:
-    """Nothing is tuned: the threshold is fixed."""
-    return {}
-
-
-def confusion(predictions: pa.Table, labels: tuple[str, ...]) -> None:
-    """None: an example has no single true label to count by."""
 
 
 def _checked(logits: Floats, targets: Floats, n_labels: int) -> tuple[Floats, Bools]:

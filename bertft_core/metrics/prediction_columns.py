@@ -1,4 +1,4 @@
-"""Columns of a table of predictions as numpy arrays, with nulls and wrong widths refused."""
+"""Columns of a table of predictions as numpy arrays, refusing nulls and wrong widths."""
 
 from __future__ import annotations
 
@@ -51,5 +51,5 @@ def column(table: pa.Table, name: str) -> pa.Array:
 
 
 def numbers(array: pa.Array) -> NDArray:
-    """An array without nulls, by way of DLPack because Arrow's own `to_numpy` imports pandas."""
+    """An array without nulls, through DLPack, since Arrow's own `to_numpy` imports pandas."""
     return np.from_dlpack(array) if len(array) else np.zeros(0, dtype=array.type.to_pandas_dtype())

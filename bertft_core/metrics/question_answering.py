@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from bertft_core.metrics.null_threshold import best_threshold, mean_score, official_best
-from bertft_core.metrics.precision_recall import Bools, Floats, Ints
+from bertft_core.metrics.precision_recall import Bools, Floats
 from bertft_core.metrics.prediction_columns import column, list_lengths, numbers, vector
 from bertft_core.metrics.squad_text import exact_score, f1_score
 
@@ -27,11 +28,9 @@ class Questions(NamedTuple):
     answers: list[list[str]]
 
 
-CONSTANT = "no question at all"
-"""What the constant predictor answers with."""
-
-
-def compute(predictions: pa.Table, labels: tuple[str, ...] = (), *, null_threshold: float = 0.0) -> dict[str, float]:
+def compute(
+    predictions: pa.Table, labels: tuple[str, ...] = (), *, null_threshold: float = 0.0, **tuned: float
+) -> dict[str, float]:
     """Every metric of one table of predictions with the columns `answers`, `null_score` and `candidates`.
 
     `exact` and `f1` always. In SQuAD 2.0 also `has_ans_…` and `no_ans_…` over the answerable and the unanswerable questions
@@ -66,7 +65,7 @@ def per_question(predictions: pa.Table, null_threshold: float = 0.0) -> dict[str
 def tune(validation: pa.Table, labels: tuple[str, ...] = ()) -> dict[str, float]:
     """The null threshold with the best attainable F1 on `validation`; nothing in SQuAD 1.1.
 
-    It lies midway between two null odds, so that it hits none; among equal F1 the one nearest 0.
+    It lies midway between two null odds, so that it equals none; among equal F1 the one nearest 0.
     """
     questions = _questions(validation)
     if questions.odds is None:
@@ -85,8 +84,8 @@ def majority(train: pa.Table, split: pa.Table, labels: tuple[str, ...] = ()) -> 
 
 
 def confusion(
-    predictions: pa.Table, labels: tuple[str, ...] = (), *, null_threshold: float = 0.0
-) -> tuple[tuple[str, ...], Ints] | None:
+    predictions: pa.Table, labels: tuple[str, ...] = (), *, null_threshold: float = 0.0, **tuned: float
+) -> tuple[tuple[str, ...], NDArray[np.int64]] | None:
     """Counts [true, predicted] of answerable and unanswerable questions, predicted = a text or empty; None in SQuAD 1.1."""
     questions = _questions(predictions)
     if questions.odds is None:

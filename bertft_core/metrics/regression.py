@@ -8,11 +8,8 @@ import pyarrow as pa
 from bertft_core.metrics.precision_recall import Floats
 from bertft_core.metrics.prediction_columns import vector
 
-CONSTANT = "the training mean"
-"""What the constant predictor answers with."""
 
-
-def compute(predictions: pa.Table, labels: tuple[str, ...] = ()) -> dict[str, float]:
+def compute(predictions: pa.Table, labels: tuple[str, ...] = (), **tuned: float) -> dict[str, float]:
     """Every metric of one table of predictions with the columns `label` and `predicted`; see `scores`."""
     return scores(vector(predictions, "predicted"), vector(predictions, "label"))
 
@@ -20,8 +17,8 @@ def compute(predictions: pa.Table, labels: tuple[str, ...] = ()) -> dict[str, fl
 def scores(predicted: Floats, true: Floats) -> dict[str, float]:
     """Every metric of `predicted` [n] and `true` [n].
 
-    `pearson_and_spearman` is the mean of the two, which old GLUE tables of STS-B show. `mse` is in squared units of the
-    label, `rmse` and `mae` in its units. `r2` is absent for constant labels, and what overflows is absent.
+    `pearson_and_spearman` is the mean of the two, as in early GLUE tables for STS-B. `mse` is in squared units of the
+    label, `rmse` and `mae` in its units. `r2` is absent for constant labels, as is what overflows.
     Raises `ValueError` for no examples, lengths that differ, and NaN or infinite numbers.
     """
     predicted, true = np.asarray(predicted, dtype=np.float64), np.asarray(true, dtype=np.float64)
@@ -68,15 +65,6 @@ def majority(train: pa.Table, split: pa.Table, labels: tuple[str, ...] = ()) -> 
     """The metrics of the constant predictor that answers with the mean of the training labels."""
     true = vector(split, "label")
     return scores(np.full(len(true), np.asarray(vector(train, "label"), dtype=np.float64).mean()), true)
-
-
-def tune(validation: pa.Table, labels: tuple[str, ...] = ()) -> dict[str, float]:
-    """Nothing is tuned."""
-    return {}
-
-
-def confusion(predictions: pa.Table, labels: tuple[str, ...] = ()) -> None:
-    """None: numbers are not confused."""
 
 
 def _is_constant(values: Floats) -> bool:

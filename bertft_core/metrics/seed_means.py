@@ -1,4 +1,4 @@
-"""Means over seeds: what the probabilities of several models for the same examples come to, place by place.
+"""Means over seeds: probabilities of several models for the same examples.
 
 Every function takes one table of predictions for each seed, all with the same examples in the same order.
 """
@@ -31,7 +31,7 @@ def label_probabilities(tables: Sequence[pa.Table], n_labels: int) -> Floats:
 
 
 def word_probabilities(tables: Sequence[pa.Table]) -> Floats:
-    """Mean for all words in a row, [words, labels]: of `marginals` where there are any, else of the softmax of `logits`."""
+    """Mean for all words in a row [words, labels]: of `marginals` where stored, else of the softmax of `logits`."""
     return mean_of(
         [
             words_of(table, "marginals") if "marginals" in table.column_names else softmax(words_of(table, "logits"))
@@ -52,7 +52,7 @@ def words_of(table: pa.Table, name: str) -> Floats:
 
 
 def softmax(logits: Floats) -> Floats:
-    """Probabilities over the last axis; of no logits none."""
+    """Probabilities over the last axis; empty for no logits."""
     if logits.size == 0:
         return logits
     exponentials: Floats = np.exp(logits - logits.max(axis=-1, keepdims=True))
@@ -65,7 +65,7 @@ def sigmoid(logits: Floats) -> Floats:
 
 
 def mean_of(values: Sequence[Floats]) -> Floats:
-    """The mean over the seeds, place by place."""
+    """The elementwise mean over the seeds."""
     return sum(values[1:], start=values[0]) / len(values)
 
 
@@ -76,12 +76,12 @@ class Span(NamedTuple):
     start: int
     """First character in the context."""
     end: int
-    """The character behind the last."""
+    """The character after the last."""
     probability: float
 
 
 class QuestionMean(NamedTuple):
-    """What the seeds say of one question."""
+    """The answer of the seeds to one question."""
 
     spans: list[Span]
     """Every candidate of any seed, the likeliest first; equal ones in the order of the seeds."""

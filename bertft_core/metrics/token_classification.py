@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from bertft_core.metrics.entities import OUTSIDE, TagSet, entity_spans, matches, tag_set
 from bertft_core.metrics.precision_recall import Ints, averages, by_name, f1_of, ratio
@@ -11,13 +12,10 @@ from bertft_core.metrics.prediction_columns import ragged
 
 MAX_CONFUSION_NAMES = 30
 
-CONSTANT = "the most frequent tag"
-"""What the constant predictor answers with."""
 
-
-def compute(predictions: pa.Table, labels: tuple[str, ...]) -> dict[str, float]:
+def compute(predictions: pa.Table, labels: tuple[str, ...], **tuned: float) -> dict[str, float]:
     """Every metric of one table of predictions with the columns `label` and `predicted`, an id for each word; see `scores`."""
-    return scores(*_words(predictions), labels)
+    return scores(*words_of(predictions), labels)
 
 
 def scores(gold: Ints, predicted: Ints, lengths: Ints, labels: tuple[str, ...]) -> dict[str, float]:
@@ -48,14 +46,9 @@ def majority(train: pa.Table, split: pa.Table, labels: tuple[str, ...]) -> dict[
     return scores(gold, np.full(len(gold), np.bincount(known).argmax()), lengths, labels)
 
 
-def tune(validation: pa.Table, labels: tuple[str, ...]) -> dict[str, float]:
-    """Nothing is tuned."""
-    return {}
-
-
-def confusion(predictions: pa.Table, labels: tuple[str, ...]) -> tuple[tuple[str, ...], Ints] | None:
+def confusion(predictions: pa.Table, labels: tuple[str, ...], **tuned: float) -> tuple[tuple[str, ...], NDArray[np.int64]] | None:
     """Names and counts of words [true, predicted]: entity types with O last, or plain tags; None for more than 30 names."""
-    gold, predicted, lengths = _words(predictions)
+    gold, predicted, lengths = words_of(predictions)
     gold, predicted = _checked(gold, predicted, lengths, len(labels))
     tags = tag_set(labels)
     names = labels if tags is None else (*tags.types, OUTSIDE)
@@ -85,11 +78,12 @@ def _micro(prefix: str, hits: Ints, true: Ints, predicted: Ints) -> dict[str, fl
     }
 
 
-def _cross(gold: Ints, predicted: Ints, n: int) -> Ints:
+def _cross(gold: Ints, predicted: Ints, n: int) -> NDArray[np.int64]:
     return np.bincount(gold * n + predicted, minlength=n * n).reshape(n, n)
 
 
-def _words(predictions: pa.Table) -> tuple[Ints, Ints, Ints]:
+def words_of(predictions: pa.Table) -> tuple[Ints, Ints, Ints]:
+    """True and predicted label ids of all words [words], and the lengths of the sentences."""
     gold, lengths = ragged(predictions, "label")
     predicted, answered = ragged(predictions, "predicted")
     if (lengths != answered).any():

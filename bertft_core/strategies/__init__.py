@@ -1,9 +1,7 @@
 """Ways of fine-tuning: one file each, chosen by `kind` and applied in the order of `KINDS`, however the arm lists them.
 
-Each module offers `apply(setup, config)`, which changes what it names in the `Setup` and nothing more.
+Each module is a `Strategy`: its `apply` changes what it names in the `FinetuningPlan` and nothing else.
 """
-
-from types import ModuleType
 
 from bertft_core.strategies import (
     class_weights,
@@ -23,8 +21,9 @@ from bertft_core.strategies import (
     stratified_batches,
     swa,
 )
+from bertft_core.strategies.plan import Strategy
 
-STRATEGIES: dict[str, ModuleType] = {
+STRATEGIES: dict[str, Strategy] = {
     "full": full,
     "feature_extraction": feature_extraction,
     "freezing": freezing,

@@ -20,20 +20,20 @@ from bertft_core.config.strategy_settings import ClassWeights
 from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: FinetuningPlan, config: ClassWeights) -> None:
+def apply(plan: FinetuningPlan, config: ClassWeights) -> None:
     """Weigh the labels."""
-    labels, counts = setup.facts.labels, setup.facts.label_counts
+    labels, counts = plan.context.labels, plan.context.label_counts
     assert counts is not None
     if isinstance(config.weights, dict):
         weights = np.array([config.weights.get(label, 1.0) for label in labels])
     elif config.weights == "effective_number":
         weights = effective_number(counts, config.beta)
-    elif setup.facts.n_targets_per_label:
-        weights = negatives_over_positives(counts, setup.facts.n_targets_per_label)
+    elif plan.context.n_targets_per_label:
+        weights = negatives_over_positives(counts, plan.context.n_targets_per_label)
     else:
         weights = balanced(counts)
     if not (weights == 1.0).all():
-        setup.losses.class_weights = torch.tensor(weights, dtype=torch.float32)
+        plan.losses.class_weights = torch.tensor(weights, dtype=torch.float32)
 
 
 def balanced(counts: np.ndarray) -> np.ndarray:

@@ -14,6 +14,6 @@ from bertft_core.config.strategy_settings import EarlyStopping
 from bertft_core.strategies.plan import FinetuningPlan, StopRule
 
 
-def apply(setup: FinetuningPlan, config: EarlyStopping) -> None:
+def apply(plan: FinetuningPlan, config: EarlyStopping) -> None:
     """Tell the loop what to watch."""
-    setup.stopping = StopRule(config.patience, config.min_delta, config.metric)
+    plan.stopping = StopRule(config.patience, config.min_delta, config.metric)

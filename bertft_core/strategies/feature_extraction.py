@@ -13,7 +13,7 @@ from bertft_core.config.strategy_settings import FeatureExtraction
 from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: FinetuningPlan, config: FeatureExtraction) -> None:
+def apply(plan: FinetuningPlan, config: FeatureExtraction) -> None:
     """Freeze the encoder and let it rest."""
-    setup.encoder.requires_grad_(False)
-    setup.eval_mode_modules.append(setup.encoder)
+    plan.encoder.requires_grad_(False)
+    plan.eval_mode_modules.append(plan.encoder)

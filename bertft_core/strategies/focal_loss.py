@@ -13,6 +13,6 @@ from bertft_core.config.strategy_settings import FocalLoss
 from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: FinetuningPlan, config: FocalLoss) -> None:
+def apply(plan: FinetuningPlan, config: FocalLoss) -> None:
     """Focus the loss."""
-    setup.losses.focal_gamma = config.gamma
+    plan.losses.focal_gamma = config.gamma

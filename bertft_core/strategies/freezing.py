@@ -14,10 +14,10 @@ from bertft_core.config.strategy_settings import Freezing
 from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: FinetuningPlan, config: Freezing) -> None:
+def apply(plan: FinetuningPlan, config: Freezing) -> None:
     """Freeze what the configuration names."""
     frozen = set(range(1, config.layers + 1)) | ({0} if config.embeddings else set())
-    depths = setup.architecture.depths()
-    for name, parameter in setup.model.named_parameters():
+    depths = plan.architecture.depths()
+    for name, parameter in plan.model.named_parameters():
         if depths[name] in frozen:
             parameter.requires_grad_(False)

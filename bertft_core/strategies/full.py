@@ -13,5 +13,5 @@ from bertft_core.config.strategy_settings import Full
 from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: FinetuningPlan, config: Full) -> None:
+def apply(plan: FinetuningPlan, config: Full) -> None:
     """Leave everything as it is."""

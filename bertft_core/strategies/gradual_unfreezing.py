@@ -15,15 +15,15 @@ from bertft_core.config.strategy_settings import GradualUnfreezing
 from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: FinetuningPlan, config: GradualUnfreezing) -> None:
+def apply(plan: FinetuningPlan, config: GradualUnfreezing) -> None:
     """Say from which step on each parameter learns."""
     every = config.every_steps
     if every is None:
         assert config.every_epochs is not None
-        every = round(config.every_epochs * setup.facts.steps_per_epoch)
-    n_layers, depths = setup.architecture.n_layers, setup.architecture.depths()
-    for name, parameter in setup.model.named_parameters():
+        every = round(config.every_epochs * plan.context.steps_per_epoch)
+    n_layers, depths = plan.architecture.n_layers, plan.architecture.depths()
+    for name, parameter in plan.model.named_parameters():
         below_the_head = n_layers + 1 - depths[name]
         n_thaws = -(-below_the_head // config.layers)
         if parameter.requires_grad and n_thaws * every:
-            setup.unfreeze_step[name] = n_thaws * every
+            plan.unfreeze_step[name] = n_thaws * every

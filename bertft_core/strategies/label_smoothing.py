@@ -13,6 +13,6 @@ from bertft_core.config.strategy_settings import LabelSmoothing
 from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: FinetuningPlan, config: LabelSmoothing) -> None:
+def apply(plan: FinetuningPlan, config: LabelSmoothing) -> None:
     """Smooth the targets."""
-    setup.losses.label_smoothing = config.epsilon
+    plan.losses.label_smoothing = config.epsilon

@@ -21,13 +21,13 @@ from bertft_core.config.strategy_settings import LegacyAdam
 from bertft_core.strategies.plan import FinetuningPlan, Groups
 
 
-def apply(setup: FinetuningPlan, config: LegacyAdam) -> None:
+def apply(plan: FinetuningPlan, config: LegacyAdam) -> None:
     """Let the loop build this optimizer."""
 
     def build(groups: Groups) -> torch.optim.Optimizer:
         return BertAdam(groups, bias_correction=config.bias_correction)
 
-    setup.optimizer = build
+    plan.optimizer = build
 
 
 class BertAdam(torch.optim.Optimizer):

@@ -14,8 +14,8 @@ from bertft_core.config.strategy_settings import LayerwiseDecay
 from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: FinetuningPlan, config: LayerwiseDecay) -> None:
+def apply(plan: FinetuningPlan, config: LayerwiseDecay) -> None:
     """Scale the rate of every parameter by its depth."""
-    n_layers = setup.architecture.n_layers
-    for name, depth in setup.architecture.depths().items():
-        setup.lr_multipliers[name] = config.decay ** max(0, n_layers - depth)
+    n_layers = plan.architecture.n_layers
+    for name, depth in plan.architecture.depths().items():
+        plan.lr_multipliers[name] = config.decay ** max(0, n_layers - depth)

@@ -22,13 +22,13 @@ from bertft_core.config.strategy_settings import Mixout
 from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: FinetuningPlan, config: Mixout) -> None:
+def apply(plan: FinetuningPlan, config: Mixout) -> None:
     """Give every linear layer a mixed forward pass, and switch every dropout off."""
     if config.p == 0.0:
         return
-    encoder = {id(module) for module in setup.encoder.modules()}
-    to_zero = config.head_target == "zero" and setup.facts.fresh_head
-    for module in setup.model.modules():
+    encoder = {id(module) for module in plan.encoder.modules()}
+    to_zero = config.head_target == "zero" and plan.context.fresh_head
+    for module in plan.model.modules():
         if isinstance(module, nn.Linear):
             old = torch.zeros_like(module.weight) if to_zero and id(module) not in encoder else module.weight.detach().clone()
             module.forward = _mixed_forward(module, old, config.p)  # type: ignore[method-assign]

@@ -18,9 +18,9 @@ from bertft_core.config.strategy_settings import Oversampling
 from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: FinetuningPlan, config: Oversampling) -> None:
+def apply(plan: FinetuningPlan, config: Oversampling) -> None:
     """Fill up the rare classes."""
-    classes = setup.facts.classes
+    classes = plan.context.classes
     assert classes is not None
     counts = np.bincount(classes)
     more = n_more(counts, config.ratio)
@@ -32,8 +32,8 @@ def apply(setup: FinetuningPlan, config: Oversampling) -> None:
         repeats = [_repeats(rng, of_class, int(n)) for of_class, n in zip(members, more, strict=True) if n]
         return np.concatenate([np.arange(len(classes)), *repeats])
 
-    setup.sampling.pool = pool
-    setup.sampling.n_pool = len(classes) + int(more.sum())
+    plan.sampling.pool = pool
+    plan.sampling.n_pool = len(classes) + int(more.sum())
 
 
 def n_more(counts: np.ndarray, ratio: float) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -76,7 +76,7 @@ class FinetuningPlan:
 
     model: PreTrainedModel
     """Parameters with `requires_grad` after all strategies learn, at once or later."""
-    facts: TrainContext = TrainContext()
+    context: TrainContext = TrainContext()
     eval_mode_modules: list[nn.Module] = field(default_factory=list)
     """Modules that stay in evaluation mode, so without dropout, while the rest trains."""
     lr_multipliers: dict[str, float] = field(default_factory=dict)
@@ -122,6 +122,15 @@ class FinetuningPlan:
         return any(module is self.encoder for module in self.eval_mode_modules) and not any(
             parameter.requires_grad for parameter in self.encoder.parameters()
         )
+
+
+class Strategy(Protocol):
+    """A way of fine-tuning. Each is a module, whose docstring is its card."""
+
+    __doc__: str | None
+
+    def apply(self, plan: FinetuningPlan, config: Any) -> None:
+        """Change the plan as the strategy's section of the arm says."""
 
 
 def start_of(named: Sequence[tuple[str, Tensor]]) -> dict[str, Tensor]:

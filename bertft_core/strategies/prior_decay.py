@@ -15,15 +15,15 @@ from bertft_core.config.strategy_settings import PriorDecay
 from bertft_core.strategies.plan import FinetuningPlan, Rates, start_of
 
 
-def apply(setup: FinetuningPlan, config: PriorDecay) -> None:
+def apply(plan: FinetuningPlan, config: PriorDecay) -> None:
     """Decay towards the start before each update."""
     if config.rate == 0.0:
         return
-    prefix = setup.model.base_model_prefix + "."
+    prefix = plan.model.base_model_prefix + "."
     decaying = {
         name: parameter
-        for name, parameter in setup.model.named_parameters()
-        if name.startswith(prefix) and name in setup.facts.weight_decayed
+        for name, parameter in plan.model.named_parameters()
+        if name.startswith(prefix) and name in plan.context.weight_decayed
     }
     start = start_of(list(decaying.items()))
 
@@ -33,4 +33,4 @@ def apply(setup: FinetuningPlan, config: PriorDecay) -> None:
             if parameter.grad is not None:  # what is frozen stays
                 parameter.sub_(parameter - start[name], alpha=rates(name) * config.rate)
 
-    setup.before_update.append(decay)
+    plan.before_update.append(decay)

@@ -19,15 +19,15 @@ from bertft_core.seeds import derive_seed
 from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: FinetuningPlan, config: Reinit) -> None:
+def apply(plan: FinetuningPlan, config: Reinit) -> None:
     """Draw the top layers anew."""
-    layers = setup.architecture.layers
+    layers = plan.architecture.layers
     chosen = {str(i): layers[i] for i in range(len(layers) - config.layers, len(layers))}
-    pooler = setup.architecture.pooler
+    pooler = plan.architecture.pooler
     if config.pooler and pooler is not None:
         chosen["pooler"] = pooler
     for name, module in chosen.items():
-        _draw(module, setup.model.config.initializer_range, derive_seed(setup.facts.init_seed, "reinit", name))
+        _draw(module, plan.model.config.initializer_range, derive_seed(plan.context.init_seed, "reinit", name))
 
 
 @torch.no_grad()

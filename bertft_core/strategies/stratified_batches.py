@@ -16,15 +16,15 @@ from bertft_core.config.strategy_settings import StratifiedBatches
 from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: FinetuningPlan, config: StratifiedBatches) -> None:
+def apply(plan: FinetuningPlan, config: StratifiedBatches) -> None:
     """Arrange the epochs by class."""
-    classes = setup.facts.classes
+    classes = plan.context.classes
     assert classes is not None
 
     def arrange(rng: np.random.Generator, indices: np.ndarray) -> np.ndarray:
         return stratified(rng, indices, classes[indices])
 
-    setup.sampling.arrange = arrange
+    plan.sampling.arrange = arrange
 
 
 def stratified(rng: np.random.Generator, indices: np.ndarray, classes: np.ndarray) -> np.ndarray:

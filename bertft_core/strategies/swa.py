@@ -15,6 +15,6 @@ from bertft_core.config.strategy_settings import WeightAveraging
 from bertft_core.strategies.plan import FinetuningPlan
 
 
-def apply(setup: FinetuningPlan, config: WeightAveraging) -> None:
+def apply(plan: FinetuningPlan, config: WeightAveraging) -> None:
     """Average the last evaluations."""
-    setup.n_averaged = config.last
+    plan.n_averaged = config.last

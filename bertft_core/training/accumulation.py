@@ -42,14 +42,14 @@ def _gradient(spec: RunSpec, run_dir: Path, micro_batch_size: int | None) -> tup
     device = device_of(spec)
     determinism.configure(spec.threads, device)
     run = RunParts(spec, run_dir, device, ignore)
-    run.forward.features = {}  # stored in single precision
-    run.setup.model.double().eval()
+    run.runner.features = {}  # stored in single precision
+    run.plan.model.double().eval()
     draw = masking_draw(spec.seeds.dropout, 0)
-    passes = [(part, run.forward.head_inputs(run.splits["train"], part, draw)) for part in run.loop.plan.micro_batches(0)]
-    n_targets = max(1, sum(work.n_targets for _, work in passes))
-    shape = LossShape(**vars(run.setup.losses))
-    for indices, work in passes:
-        logits = run.forward.logits(run.splits["train"], indices, work)
-        (run.forward.loss_sum(logits, work, shape) / n_targets).backward()
-    gradients = {name: values.grad for name, values in run.setup.learning.items() if values.grad is not None}
+    passes = [(part, run.runner.head_inputs(run.splits["train"], part, draw)) for part in run.loop.steps.micro_batches(0)]
+    n_targets = max(1, sum(inputs.n_targets for _, inputs in passes))
+    shape = LossShape(**vars(run.plan.losses))
+    for indices, inputs in passes:
+        logits = run.runner.logits(run.splits["train"], indices, inputs)
+        (run.runner.loss_sum(logits, inputs, shape) / n_targets).backward()
+    gradients = {name: values.grad for name, values in run.plan.learning.items() if values.grad is not None}
     return gradients, len(passes), sum(len(indices) for indices, _ in passes)

@@ -32,26 +32,26 @@ def feature_dir(spec: RunSpec, device: torch.device) -> Path:
 
 
 def frozen_features(
-    forward: ModelRunner, split: PreparedSplit, directory: Path, tell: Callable[[str], None] = lambda problem: None
+    runner: ModelRunner, split: PreparedSplit, directory: Path, tell: Callable[[str], None] = lambda problem: None
 ) -> tuple[Tensor, np.ndarray]:
     """The states [M, hidden] of a split in fp32 and where each example's begin [n + 1], from the files or computed and stored.
 
     A file that does not fit the SHA-256 in its name's `.sha256` is told of and set aside.
     """
-    works = [forward.head_inputs(split, np.array([i])) for i in range(split.n)]
-    rows = [len(work.window_lengths) if work.positions is None else len(work.positions) for work in works]
+    per_example = [runner.head_inputs(split, np.array([i])) for i in range(split.n)]
+    rows = [len(inputs.window_lengths) if inputs.positions is None else len(inputs.positions) for inputs in per_example]
     starts = np.concatenate([[0], np.cumsum(rows)])
     path = directory / f"{split.name}.npy"
     stored = _stored(path, tell)
     if stored is not None and len(stored) == starts[-1]:
-        return stored.to(forward.device), starts
-    states = torch.cat(forward.evaluate(split, lambda split, indices: _states(forward, split, indices)))
+        return stored.to(runner.device), starts
+    states = torch.cat(runner.evaluate(split, lambda split, indices: _states(runner, split, indices)))
     buffer = io.BytesIO()
     np.save(buffer, states.numpy(), allow_pickle=False)
     content = buffer.getvalue()
     write_atomically(_sha256_path(path), hashlib.sha256(content).hexdigest())  # first: runs beside this one write the same
     write_atomically(path, content)
-    return states.to(forward.device), starts
+    return states.to(runner.device), starts
 
 
 def _sha256_path(path: Path) -> Path:
@@ -76,14 +76,14 @@ def _stored(path: Path, tell: Callable[[str], None]) -> Tensor | None:
     return None
 
 
-def _states(forward: ModelRunner, split: PreparedSplit, indices: np.ndarray) -> list[Tensor]:
+def _states(runner: ModelRunner, split: PreparedSplit, indices: np.ndarray) -> list[Tensor]:
     """The states [m, hidden] of each example."""
-    work = forward.head_inputs(split, indices)
-    ends = np.cumsum(work.window_lengths)
-    if work.positions is None:
-        rows = work.windows_of
+    inputs = runner.head_inputs(split, indices)
+    ends = np.cumsum(inputs.window_lengths)
+    if inputs.positions is None:
+        rows = inputs.windows_of
     else:
-        per_window = np.diff(np.searchsorted(work.positions, ends), prepend=0)
-        rows = np.add.reduceat(per_window, np.concatenate([[0], np.cumsum(work.windows_of)[:-1]]))
-    states = torch.cat([forward.states(part) for part, _ in forward.chunks(work)])
+        per_window = np.diff(np.searchsorted(inputs.positions, ends), prepend=0)
+        rows = np.add.reduceat(per_window, np.concatenate([[0], np.cumsum(inputs.windows_of)[:-1]]))
+    states = torch.cat([runner.states(part) for part, _ in runner.microbatches(inputs)])
     return list(states.float().cpu().split(rows.tolist()))

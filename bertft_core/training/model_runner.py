@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ class ModelRunner:
     def separable(self, split: PreparedSplit) -> bool:
         """Encoder and head can be run one after the other, and the encoder always reads the same."""
         return (
-            self.head.CONSTANT
+            self.head.keeps_states
             and self.head.head_forward(self.model, self.config, self.head_inputs(split, np.array([0]))) is not None
         )
 
@@ -55,44 +55,45 @@ class ModelRunner:
         """What is to be read for some examples; `draw` where training makes random choices."""
         return self.head.head_inputs(split, indices, self.config, draw)
 
-    def logits(self, split: PreparedSplit, indices: np.ndarray, work: HeadInputs | None = None) -> Tensor:
-        """The head's logits, with gradient where gradients are on; `work` is that of the examples `indices` [n]."""
-        work = self.head_inputs(split, indices) if work is None else work
+    def logits(self, split: PreparedSplit, indices: np.ndarray, inputs: HeadInputs | None = None) -> Tensor:
+        """The head's logits, with gradient where gradients are on; `inputs` are those of the examples `indices` [n]."""
+        inputs = self.head_inputs(split, indices) if inputs is None else inputs
         with self._autocast():
             if split.name in self.features:
-                tail = self.head.head_forward(self.model, self.config, work)
-                return tail(self._stored_states(split.name, indices))
-            return torch.cat([self._chunk_logits(part, many) for part, many in self.chunks(work)])
+                head_forward = self.head.head_forward(self.model, self.config, inputs)
+                assert head_forward is not None  # see `separable`
+                return head_forward(self._stored_states(split.name, indices))
+            return torch.cat([self._microbatch_logits(part, many) for part, many in self.microbatches(inputs)])
 
-    def loss_sum(self, logits: Tensor, work: HeadInputs, shape: LossShape = PLAIN) -> Tensor:
+    def loss_sum(self, logits: Tensor, inputs: HeadInputs, shape: LossShape = PLAIN) -> Tensor:
         """The head's loss, summed over its targets."""
-        return self.head.loss_sum(self.model, logits, work, self.config, shape)
+        return self.head.loss_sum(self.model, logits, inputs, self.config, shape)
 
-    def states(self, work: HeadInputs) -> Tensor:
-        """The encoder's last hidden states [m, hidden] at the positions of the work."""
+    def states(self, inputs: HeadInputs) -> Tensor:
+        """The encoder's last hidden states [m, hidden] at the positions of the inputs."""
         with self._autocast():
             if self._packs:
-                return self._packed_states(work)
-            hidden = self.model.base_model(**self._padded(work)).last_hidden_state
-            if work.positions is None:
+                return self._packed_states(inputs)
+            hidden = self.model.base_model(**self._padded(inputs)).last_hidden_state
+            if inputs.positions is None:
                 return hidden[:, 0]
-            return self._real_pieces(hidden, work)[self._on_device(work.positions)]
+            return self._real_tokens(hidden, inputs)[self._on_device(inputs.positions)]
 
-    def chunks(self, work: HeadInputs) -> Iterator[tuple[HeadInputs, bool]]:
-        """The work in parts that fit into the device's memory; see `chunks_of`."""
-        return microbatches_of(work, on_gpu=self.device.type == "cuda")
+    def microbatches(self, inputs: HeadInputs) -> Iterator[tuple[HeadInputs, bool]]:
+        """The inputs in parts that fit into the device's memory; see `microbatches_of`."""
+        return microbatches_of(inputs, on_gpu=self.device.type == "cuda")
 
-    def _chunk_logits(self, work: HeadInputs, one_of_many: bool) -> Tensor:
+    def _microbatch_logits(self, inputs: HeadInputs, one_of_many: bool) -> Tensor:
         if one_of_many and torch.is_grad_enabled():  # compute it again for its gradient instead of keeping it all
-            return checkpoint(self._whole_logits, work, use_reentrant=False)  # type: ignore[no-any-return]
-        return self._whole_logits(work)
+            return checkpoint(self._whole_logits, inputs, use_reentrant=False)  # type: ignore[no-any-return]
+        return self._whole_logits(inputs)
 
-    def _whole_logits(self, work: HeadInputs) -> Tensor:
-        tail = self.head.head_forward(self.model, self.config, work)
-        if tail is not None:
-            return tail(self.states(work))
-        logits = self.head.own_logits(self.model(**self._padded(work)))
-        return logits if work.positions is None else self._real_pieces(logits, work)[self._on_device(work.positions)]
+    def _whole_logits(self, inputs: HeadInputs) -> Tensor:
+        head_forward = self.head.head_forward(self.model, self.config, inputs)
+        if head_forward is not None:
+            return head_forward(self.states(inputs))
+        logits = self.head.own_logits(self.model(**self._padded(inputs)))
+        return logits if inputs.positions is None else self._real_tokens(logits, inputs)[self._on_device(inputs.positions)]
 
     def _stored_states(self, split: str, indices: np.ndarray) -> Tensor:
         states, starts = self.features[split]
@@ -102,27 +103,27 @@ class ModelRunner:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=self._dtype, enabled=self._dtype is not None)
 
-    def _padded(self, work: HeadInputs) -> dict[str, Tensor]:
-        batch = padded(work.input_ids, work.token_type_ids, work.window_lengths, self.model.config.pad_token_id or 0)
+    def _padded(self, inputs: HeadInputs) -> dict[str, Tensor]:
+        batch = padded(inputs.input_ids, inputs.token_type_ids, inputs.window_lengths, self.model.config.pad_token_id or 0)
         return {name: values.to(self.device) for name, values in batch.items()}
 
-    def _real_pieces(self, values: Tensor, work: HeadInputs) -> Tensor:
+    def _real_tokens(self, values: Tensor, inputs: HeadInputs) -> Tensor:
         """[w, longest, k] of a padded batch → [T, k] without the padding."""
         columns = np.arange(values.shape[1])
-        return values[torch.from_numpy(columns < work.window_lengths[:, None]).to(self.device)]
+        return values[torch.from_numpy(columns < inputs.window_lengths[:, None]).to(self.device)]
 
-    def _packed_states(self, work: HeadInputs) -> Tensor:
-        packing = Packing.of(work.window_lengths, self.device)
-        inputs = {
-            "input_ids": self._on_device(work.input_ids)[None],
+    def _packed_states(self, inputs: HeadInputs) -> Tensor:
+        packing = Packing.of(inputs.window_lengths, self.device)
+        packed = {
+            "input_ids": self._on_device(inputs.input_ids)[None],
             "position_ids": self._first_position() + packing.positions[None],
         }
-        if work.token_type_ids is not None:
-            inputs["token_type_ids"] = self._on_device(work.token_type_ids)[None]
+        if inputs.token_type_ids is not None:
+            packed["token_type_ids"] = self._on_device(inputs.token_type_ids)[None]
         encoder = self.model.base_model
-        if work.positions is None:
-            return first_token_states(encoder, inputs, packing)
-        return all_token_states(encoder, inputs, packing)[self._on_device(work.positions)]
+        if inputs.positions is None:
+            return first_token_states(encoder, packed, packing)
+        return all_token_states(encoder, packed, packing)[self._on_device(inputs.positions)]
 
     def _on_device(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(values.astype(np.int64)).to(self.device)
@@ -133,27 +134,32 @@ class ModelRunner:
         padding_index = getattr(embedding, "padding_idx", None)
         return 0 if padding_index is None else padding_index + 1
 
-    def predict(self, split: PreparedSplit, losses: list[tuple[float, int]] | None = None) -> pa.Table | None:
-        """The predictions of a whole split, or None when some logit is not finite.
+    def predict(
+        self, split: PreparedSplit, losses: list[tuple[float, int]] | None = None, *, new: bool = False
+    ) -> pa.Table | None:
+        """The predictions of a whole split, or None when they are not finite.
 
-        To `losses`, where given, comes the plain loss of every batch, summed over its targets, and their number.
+        `losses`, where given, receives the plain loss of every batch, summed over its targets, and their number. `new` examples
+        have no targets; their table may hold more.
         """
+        head = self.head
+        outputs = (head.answer_outputs if new else None) or head.outputs
+        predictions = (head.answer_predictions if new else None) or head.predictions
 
-        def compute(split: PreparedSplit, indices: np.ndarray) -> list[Any]:
-            work = self.head_inputs(split, indices)
-            logits = self.logits(split, indices, work)
+        def compute(split: PreparedSplit, indices: np.ndarray) -> Sequence[Any]:
+            inputs = self.head_inputs(split, indices)
+            logits = self.logits(split, indices, inputs)
             if not torch.isfinite(logits).all():
                 return [None] * len(indices)
             if losses is not None:
-                losses.append((float(self.loss_sum(logits, work)), work.n_targets))
-            return self.head.outputs(self.model, logits, work, self.config)  # type: ignore[no-any-return]
+                losses.append((float(self.loss_sum(logits, inputs)), inputs.n_targets))
+            return outputs(self.model, logits, inputs, self.config)
 
         rows = self.evaluate(split, compute)
-        kind = self.config.kind
-        return None if any(row is None for row in rows) else self.head.predictions(ALIGNMENTS[kind].gold(split), rows)
+        return None if any(row is None for row in rows) else predictions(ALIGNMENTS[self.config.kind].gold(split), rows)
 
     @torch.no_grad()
-    def evaluate(self, split: PreparedSplit, compute: Callable[[PreparedSplit, np.ndarray], list[Any]]) -> list[Any]:
+    def evaluate(self, split: PreparedSplit, compute: Callable[[PreparedSplit, np.ndarray], Sequence[Any]]) -> list[Any]:
         """A row for each example of the split, in its order; `compute` gets indices of examples of like lengths."""
         rows: list[Any] = [None] * split.n
         self.model.eval()

@@ -27,20 +27,20 @@ def decayed_names(model: nn.Module) -> set[str]:
     return {name for name, _ in model.named_parameters() if name not in undecayed and not name.endswith("bias")}
 
 
-def build_optimizer(setup: FinetuningPlan, training: TrainingConfig) -> torch.optim.Optimizer:
+def build_optimizer(plan: FinetuningPlan, training: TrainingConfig) -> torch.optim.Optimizer:
     """AdamW (decoupled decay, bias correction), or what a strategy builds, over what learns."""
-    groups = parameter_groups(setup, training)
-    return torch.optim.AdamW(groups, fused=True) if setup.optimizer is None else setup.optimizer(groups)
+    groups = parameter_groups(plan, training)
+    return torch.optim.AdamW(groups, fused=True) if plan.optimizer is None else plan.optimizer(groups)
 
 
-def parameter_groups(setup: FinetuningPlan, training: TrainingConfig) -> Groups:
+def parameter_groups(plan: FinetuningPlan, training: TrainingConfig) -> Groups:
     """What learns, decayed parameters first, apart by the `scale` of their learning rate."""
-    decayed = decayed_names(setup.model)
+    decayed = decayed_names(plan.model)
     parts: dict[tuple[bool, float], list[nn.Parameter]] = {}
     for is_decayed in (True, False):
-        for name, parameter in setup.learning.items():
+        for name, parameter in plan.learning.items():
             if (name in decayed) == is_decayed:
-                parts.setdefault((is_decayed, setup.lr_multipliers.get(name, 1.0)), []).append(parameter)
+                parts.setdefault((is_decayed, plan.lr_multipliers.get(name, 1.0)), []).append(parameter)
     return [
         {
             "params": parameters,

@@ -15,7 +15,7 @@ import torch
 
 from bertft_core.config import UserError
 from bertft_core.data.prepared_split import open_split
-from bertft_core.heads import HEADS, TAKE_FROM_TRAIN
+from bertft_core.heads import HEADS
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.records.selection import may_go_on
 from bertft_core.storage.study_dir import write_record
@@ -63,7 +63,7 @@ def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> Ru
     run = RunParts(spec, run_dir, device, on_event)
     ending, error = run.train()
     run.curves.flush()
-    outcome = RunOutcome(spec, run_dir, run.splits, run.forward, run.setup, run.loop, ending, error)
+    outcome = RunOutcome(spec, run_dir, run.splits, run.runner, run.plan, run.loop, ending, error)
     if outcome.is_scored:
         on_event({"kind": "predicting"})
     record = outcome.record(
@@ -87,34 +87,35 @@ class RunParts:
         self.spec, self._on_event = spec, on_event
         self.splits = {name: open_split(spec.prepared_dir, name) for name in ("train", *spec.evaluated_splits)}
         self.curves = CurveFile(run_dir / "curves.jsonl")
+        head = HEADS[spec.head.kind]
         with determinism.init_stream(spec.seeds.init):
-            model = HEADS[spec.head.kind].build(spec.encoder_dir, spec.labels, spec.training.dropout, spec.head)
+            model: Any = head.build(spec.encoder_dir, spec.labels, spec.training.dropout, spec.head)
         self.initial_head_sha256 = weights.weights_sha256(weights.head_parameters(model))
-        if spec.head.kind in TAKE_FROM_TRAIN:
-            TAKE_FROM_TRAIN[spec.head.kind](model, self.splits["train"])
+        if head.take_from_train is not None:
+            head.take_from_train(model, self.splits["train"])
         model.to(device)
-        self.setup = FinetuningPlan(model, train_context_of(spec, self.splits["train"], model))
+        self.plan = FinetuningPlan(model, train_context_of(spec, self.splits["train"], model))
         for strategy in spec.strategies:
-            STRATEGIES[strategy.kind].apply(self.setup, strategy)
-        self.forward = ModelRunner(model, spec.head, device, spec.training.precision)
+            STRATEGIES[strategy.kind].apply(self.plan, strategy)
+        self.runner = ModelRunner(model, spec.head, device, spec.training.precision)
         self._use_frozen_features()
         self.loop = Loop(
             spec,
-            self.setup,
-            self.forward,
-            StepPlan(self.splits["train"].n, spec.training, spec.seeds.order, self.setup.sampling),
+            self.plan,
+            self.runner,
+            StepPlan(self.splits["train"].n, spec.training, spec.seeds.order, self.plan.sampling),
             train_split=self.splits["train"],
-            validation=Validation(spec, self.forward, self.splits["validation"]),
+            validation=Validation(spec, self.runner, self.splits["validation"]),
             checkpoint_dir=run_dir / "checkpoint",
             emit=self._emit,
             curves=self.curves,
         )
 
     def _use_frozen_features(self) -> None:
-        if self.setup.encoder_is_constant and self.forward.separable(self.splits["train"]):
-            directory = feature_dir(self.spec, self.forward.device)
-            self.forward.features = {
-                name: frozen_features(self.forward, split, directory, self._tell) for name, split in self.splits.items()
+        if self.plan.encoder_is_constant and self.runner.separable(self.splits["train"]):
+            directory = feature_dir(self.spec, self.runner.device)
+            self.runner.features = {
+                name: frozen_features(self.runner, split, directory, self._tell) for name, split in self.splits.items()
             }
 
     def _tell(self, problem: str) -> None:
@@ -126,7 +127,7 @@ class RunParts:
         after_step = self.loop.position.step
         self.curves.start(after_step)
         self._on_event(
-            {"kind": "started", "planned_steps": self.loop.plan.n_steps, "resumed_from_step": after_step if resumed else None}
+            {"kind": "started", "planned_steps": self.loop.steps.n_steps, "resumed_from_step": after_step if resumed else None}
         )
         return self.loop.run()
 

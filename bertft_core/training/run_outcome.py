@@ -31,14 +31,14 @@ class RunOutcome:
         spec: RunSpec,
         run_dir: Path,
         splits: dict[str, PreparedSplit],
-        forward: ModelRunner,
-        setup: FinetuningPlan,
+        runner: ModelRunner,
+        plan: FinetuningPlan,
         loop: Loop,
         ending: StopReason,
         error: str | None,
     ) -> None:
-        self.spec, self._run_dir, self._splits, self._forward = spec, run_dir, splits, forward
-        self._setup, self._model = setup, setup.model
+        self.spec, self._run_dir, self._splits, self._runner = spec, run_dir, splits, runner
+        self._plan, self._model = plan, plan.model
         self._loop, self._ending, self._error = loop, ending, error
 
     @property
@@ -56,13 +56,13 @@ class RunOutcome:
         ended_at: Callable[[], str],
     ) -> RunRecord:
         """Predict, save the model and sum everything up."""
-        position, n_steps = self._loop.position, self._loop.plan.n_steps
+        position, n_steps = self._loop.position, self._loop.steps.n_steps
         started = time.monotonic()
         weights_sha256 = weights.weights_sha256(self._model.named_parameters())
         scores, paths = self._predict() if self.is_scored else ({}, {})
         model_dir = self._save_model() if self.is_scored and self.spec.keep_model else None
         parameters = list(self._model.parameters())
-        n_seen = sum(len(self._loop.plan.indices(step)) for step in range(position.step))
+        n_seen = sum(len(self._loop.steps.indices(step)) for step in range(position.step))
         return RunRecord(
             spec=self.spec,
             digest=self.spec.digest,
@@ -78,7 +78,7 @@ class RunOutcome:
             examples_per_second=n_seen / position.train_seconds if position.train_seconds else None,
             peak_memory_bytes=peak_memory_bytes,
             n_parameters=sum(p.numel() for p in parameters),
-            n_trainable_parameters=sum(p.numel() for p in self._setup.learning.values()),
+            n_trainable_parameters=sum(p.numel() for p in self._plan.learning.values()),
             evaluations=position.evaluations,
             best_step=position.best_step,
             best_score=position.best_score,
@@ -89,7 +89,7 @@ class RunOutcome:
             model_dir=model_dir,
             weights_sha256=weights_sha256,
             initial_head_sha256=initial_head_sha256,
-            batch_order_sha256=self._loop.plan.order_digests(position.step),
+            batch_order_sha256=self._loop.steps.order_digests(position.step),
             files=self._files(paths),
             environment=environment,
         )
@@ -122,9 +122,7 @@ class RunOutcome:
     def _tables(self, step: int | None) -> Tables:
         """Split → predictions with the model's weights, which are those of `step`."""
         return {
-            name: self._loop.validation.predictions_of(step)
-            if name == "validation"
-            else self._forward.predict(self._splits[name])
+            name: self._loop.validation.predictions_of(step) if name == "validation" else self._runner.predict(self._splits[name])
             for name in self.spec.evaluated_splits
         }
 
@@ -164,6 +162,6 @@ class RunOutcome:
         return "collapsed" if (score <= majority if higher_is_better else score >= majority) else "ok"
 
     def _save_model(self) -> str:
-        self._forward.use_packed_attention(False)
+        self._runner.use_packed_attention(False)
         weights.save_model(self._model, self.spec.head, Path(self.spec.encoder_dir), self._run_dir / "model")
         return "model"

@@ -81,7 +81,7 @@ class StepPlan:
         return tuple(hashlib.sha256(self._order(epoch).astype("<i8").tobytes()).hexdigest() for epoch in epochs)
 
     def micro_batches(self, step: int) -> list[np.ndarray]:
-        """The examples of a step in the pieces of its forward passes."""
+        """The examples of a step in the microbatches of its forward passes."""
         indices = self.indices(step)
         size = self.training.micro_batch_size or len(indices)
         return [indices[i : i + size] for i in range(0, len(indices), size)]

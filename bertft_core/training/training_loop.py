@@ -41,9 +41,9 @@ class Loop:
     def __init__(
         self,
         spec: RunSpec,
-        setup: FinetuningPlan,
-        forward: ModelRunner,
-        plan: StepPlan,
+        plan: FinetuningPlan,
+        runner: ModelRunner,
+        steps: StepPlan,
         *,
         train_split: Any,
         validation: Validation,
@@ -51,32 +51,32 @@ class Loop:
         emit: Callable[[dict[str, Any]], None],
         curves: CurveFile,
     ) -> None:
-        self.spec, self.setup, self.forward, self.plan = spec, setup, forward, plan
+        self.spec, self.plan, self.runner, self.steps = spec, plan, runner, steps
         self.training = spec.training
         self._train_split, self.validation, self._emit = train_split, validation, emit
         self._checkpoint_dir, self._curves = checkpoint_dir, curves
-        self._n_warmup = n_warmup_steps(plan.n_steps, self.training.warmup_ratio)
-        self._names = {id(p): name for name, p in setup.learning.items()}
-        self.optimizer = build_optimizer(setup, self.training)
-        self._shape = LossShape(**vars(setup.losses))
-        self._best = EarlyStopper(spec, setup.stopping)
-        self._average = WeightAverage(plan.evaluation_steps, setup.n_averaged)
+        self._n_warmup = n_warmup_steps(steps.n_steps, self.training.warmup_ratio)
+        self._names = {id(p): name for name, p in plan.learning.items()}
+        self.optimizer = build_optimizer(plan, self.training)
+        self._shape = LossShape(**vars(plan.losses))
+        self._best = EarlyStopper(spec, plan.stopping)
+        self._average = WeightAverage(steps.evaluation_steps, plan.n_averaged)
         self._scaler = torch.amp.GradScaler("cuda", enabled=self.training.precision == "fp16")
-        self._cut = math.inf if spec.stop_at is None else cut_step(spec.stop_at, plan.n_steps)
+        self._cut = math.inf if spec.stop_at is None else cut_step(spec.stop_at, steps.n_steps)
         self.position = Position(digest=spec.digest)
         self.best_weights: dict[str, Tensor] = {}
 
     def run(self) -> tuple[StopReason, str | None]:
         """Train to the end from wherever the run is; how it ended, and why if it diverged."""
-        evaluation_steps = set(self.plan.evaluation_steps)
+        evaluation_steps = set(self.steps.evaluation_steps)
         self._saved_at = time.monotonic()
-        while self.position.step < self.plan.n_steps:
+        while self.position.step < self.steps.n_steps:
             if self.position.step >= self._cut:
                 self.save()
                 return "pruned", None
             loss = self._timed_step()
             if not math.isfinite(loss):
-                return "diverged", f"the loss became {loss} at step {self.position.step} of {self.plan.n_steps}"
+                return "diverged", f"the loss became {loss} at step {self.position.step} of {self.steps.n_steps}"
             if self.position.step in evaluation_steps:
                 ended = self._evaluate()
                 if ended is not None:
@@ -99,19 +99,19 @@ class Loop:
     def _step(self) -> float:
         """One optimizer step; the mean loss of its targets. Its gradient is exact however the step is cut in passes."""
         step = self.position.step
-        factor = learning_rate_factor(step, self.plan.n_steps, self._n_warmup, self.training.schedule)
+        factor = learning_rate_factor(step, self.steps.n_steps, self._n_warmup, self.training.schedule)
         learning_rate = self.training.learning_rate * factor
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * group["scale"]
         draw = masking_draw(self.spec.seeds.dropout, step)
-        passes = [(part, self.forward.head_inputs(self._train_split, part, draw)) for part in self.plan.micro_batches(step)]
-        n_targets = max(1, sum(work.n_targets for _, work in passes))
-        self.setup.train_mode(step)
+        passes = [(part, self.runner.head_inputs(self._train_split, part, draw)) for part in self.steps.micro_batches(step)]
+        n_targets = max(1, sum(inputs.n_targets for _, inputs in passes))
+        self.plan.train_mode(step)
         loss = 0.0
-        for micro, (indices, work) in enumerate(passes):
+        for micro, (indices, inputs) in enumerate(passes):
             enter_dropout_stream(self.spec.seeds.dropout, step, micro)
-            logits = self.forward.logits(self._train_split, indices, work)
-            part = self.forward.loss_sum(logits, work, self._shape) / n_targets
+            logits = self.runner.logits(self._train_split, indices, inputs)
+            part = self.runner.loss_sum(logits, inputs, self._shape) / n_targets
             self._scaler.scale(part).backward()
             loss += float(part.detach())
         if math.isfinite(loss):
@@ -126,13 +126,13 @@ class Loop:
         With it come the norms of the layers in the steps that are watched.
         """
         self._scaler.unscale_(self.optimizer)
-        watched = self.position.step < self.spec.watch_gradients and self.setup.architecture.is_known
-        layers = {"layers": gradient_norms(self.setup)} if watched else {}
+        watched = self.position.step < self.spec.watch_gradients and self.plan.architecture.is_known
+        layers = {"layers": gradient_norms(self.plan)} if watched else {}
         limit = self.training.max_grad_norm if self.training.max_grad_norm is not None else math.inf
-        norm = float(torch.nn.utils.clip_grad_norm_(self.setup.learning.values(), limit))
+        norm = float(torch.nn.utils.clip_grad_norm_(self.plan.learning.values(), limit))
         if math.isfinite(norm):  # where it is not, the scaler of fp16 passes over the step
-            for act in self.setup.before_update:
-                act(lambda name: learning_rate * self.setup.lr_multipliers.get(name, 1.0))
+            for act in self.plan.before_update:
+                act(lambda name: learning_rate * self.plan.lr_multipliers.get(name, 1.0))
         self._scaler.step(self.optimizer)
         self._scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
@@ -146,26 +146,26 @@ class Loop:
         if validated is None:
             return "diverged", f"the logits of the validation set were not finite after step {step}"
         metrics = validated.metrics
-        evaluation = Evaluation(step=step, epoch=self.plan.epoch(step), metrics=metrics, loss=validated.loss)
+        evaluation = Evaluation(step=step, epoch=self.steps.epoch(step), metrics=metrics, loss=validated.loss)
         self._advance(
             evaluations=(*self.position.evaluations, evaluation),
             evaluate_seconds=self.position.evaluate_seconds + time.monotonic() - started,
             **self._best.changes(self.position, metrics, step),
         )
         if self.position.best_step == step:
-            self.best_weights = weights.copy_of(self.setup.learning)
+            self.best_weights = weights.copy_of(self.plan.learning)
         self._emit({"kind": "evaluation"} | evaluation.model_dump())
-        if step < self.plan.n_steps and self._best.is_hopeless(self.position, metrics[self.spec.metric]):
+        if step < self.steps.n_steps and self._best.is_hopeless(self.position, metrics[self.spec.metric]):
             return "pruned", None
-        if step < self.plan.n_steps and self._best.is_enough(self.position):
+        if step < self.steps.n_steps and self._best.is_enough(self.position):
             return "stopped_early", None
         return None
 
     def _take_average(self, step: int) -> None:
         """Collect the weights of the last evaluations; with the last one their mean is put in place of them."""
-        self._average.add(step, self.setup.learning)
+        self._average.add(step, self.plan.learning)
         if self._average.is_complete(step):
-            weights.put_back(self.setup.model, self._average.mean)
+            weights.put_back(self.plan.model, self._average.mean)
 
     def _advance(self, **changes: Any) -> None:
         self.position = self.position.model_copy(update=changes)
@@ -173,7 +173,7 @@ class Loop:
     def save(self) -> None:
         """Save the state after the last step; the `saving` event lets its listener write what belongs to it first."""
         self._emit({"kind": "saving", "step": self.position.step})
-        tensors = {f"weights/{name}": p.detach() for name, p in self.setup.learning.items()}
+        tensors = {f"weights/{name}": p.detach() for name, p in self.plan.learning.items()}
         tensors |= {f"best/{name}": values for name, values in self.best_weights.items()}
         tensors |= {f"average/{name}": values for name, values in self._average.mean.items()}
         tensors |= optimizer_tensors(self.optimizer, self._names)
@@ -196,10 +196,10 @@ class Loop:
         if loaded is None:
             return False
         self.position, tensors = loaded
-        weights.put_back(self.setup.model, _below("weights/", tensors))
+        weights.put_back(self.plan.model, _below("weights/", tensors))
         self.best_weights = _below("best/", tensors)
         self._average.mean = _below("average/", tensors)
-        restore_optimizer(self.optimizer, tensors, dict(self.setup.model.named_parameters()))
+        restore_optimizer(self.optimizer, tensors, dict(self.plan.model.named_parameters()))
         if self.position.scaler:
             self._scaler.load_state_dict(dict(self.position.scaler))
         return True
@@ -209,11 +209,11 @@ def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): values for name, values in tensors.items() if name.startswith(prefix)}
 
 
-def gradient_norms(setup: FinetuningPlan) -> dict[str, float]:
+def gradient_norms(plan: FinetuningPlan) -> dict[str, float]:
     """Part of the model (embeddings, each layer, head) → L2 norm of its gradient; parts without one are left out."""
-    names, depths = setup.architecture.depth_names(), setup.architecture.depths()
+    names, depths = plan.architecture.depth_names(), plan.architecture.depths()
     squares: dict[int, float] = {}
-    for name, parameter in setup.learning.items():
+    for name, parameter in plan.learning.items():
         if parameter.grad is not None:
             depth = depths[name]
             squares[depth] = squares.get(depth, 0.0) + float(parameter.grad.double().square().sum())

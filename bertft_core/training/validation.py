@@ -23,14 +23,14 @@ class Validated(NamedTuple):
 class Validation:
     """The validation set with the weights of the moment."""
 
-    def __init__(self, spec: RunSpec, forward: ModelRunner, split: PreparedSplit) -> None:
-        self._spec, self._forward, self._split = spec, forward, split
+    def __init__(self, spec: RunSpec, runner: ModelRunner, split: PreparedSplit) -> None:
+        self._spec, self._runner, self._split = spec, runner, split
         self._predictions: dict[int, pa.Table] = {}
 
     def of(self, step: int, best_step: int | None) -> Validated | None:
         """Metrics and loss after `step`, or None when the logits are not finite; `best_step` is the best one until now."""
         losses: list[tuple[float, int]] = []
-        predictions = self._forward.predict(self._split, losses)
+        predictions = self._runner.predict(self._split, losses)
         if predictions is None:
             return None
         self._predictions = {kept: t for kept, t in self._predictions.items() if kept == best_step} | {step: predictions}
@@ -41,4 +41,4 @@ class Validation:
     def predictions_of(self, step: int | None) -> pa.Table | None:
         """The predictions with the model's weights, which are those of `step`; computed again after a resume."""
         known = None if step is None else self._predictions.get(step)
-        return self._forward.predict(self._split) if known is None else known
+        return self._runner.predict(self._split) if known is None else known

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from bertft_core.config.head_settings import AnyHead
+from bertft_core.heads.regression import folded
 from bertft_core.heads.saved_model import write_head
-from bertft_core.heads.target_scaling import folded
 
 WEIGHTS = "model.safetensors"
 TOKENIZER_FILES = (

@@ -16,42 +16,24 @@ from mlflow import MlflowClient
 from bertft_core.records import RunRecord
 from tasks.tracking.store_files import MLFLOW_STATUS
 
-PIPELINES = {
-    **dict.fromkeys(("classification", "multi_label", "regression"), "text-classification"),
-    "token_classification": "token-classification",
-    "question_answering": "feature-extraction",
-    "masked_lm": "fill-mask",
-}
-"""Kind of the head → task of the transformers pipeline that MLflow loads.
-
-transformers 5 has none that answers questions; MLflow keeps the model's own class under any task, and gives its parts back with
-`return_type="components"`.
-"""
-MODEL_CLASSES = {
-    **dict.fromkeys(("classification", "multi_label", "regression"), "AutoModelForSequenceClassification"),
-    "token_classification": "AutoModelForTokenClassification",
-    "question_answering": "AutoModelForQuestionAnswering",
-    "masked_lm": "AutoModelForMaskedLM",
-}
-"""Kind of the head → class of transformers that opens its saved models."""
-
 HEAD_DIR = "head"
-"""Artifacts of a run that belong to its model and that transformers has no place for."""
+"""Artifacts of a run that belong to its model and for which transformers has no place."""
 
 
 def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, record: RunRecord) -> None:
     """Log the folder under `model` of the run, so that `mlflow.transformers.load_model` opens it offline.
 
-    What transformers has no place for, the head's configuration and a CRF, goes to the run's artifacts under `head`.
+    The configuration of the head and a CRF, for which transformers has no place, go to the run's artifacts under `head`.
     """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # MLflow would look the base model up on the hub, for its card
     import mlflow.transformers
     import transformers
 
-    from bertft_core.heads import crf, saved_model
+    from bertft_core.heads import HEADS, crf, saved_model
 
     transformers.logging.disable_progress_bar()
-    model_class = getattr(transformers, MODEL_CLASSES[record.spec.head.kind])
+    head = HEADS[record.spec.head.kind]
+    model_class = getattr(transformers, head.auto_class)
     model = model_class.from_pretrained(model_dir, use_safetensors=True, local_files_only=True)
     tokenizer = transformers.AutoTokenizer.from_pretrained(model_dir, local_files_only=True)
     mlflow.set_tracking_uri(client.tracking_uri)
@@ -60,7 +42,7 @@ def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, r
         mlflow.transformers.log_model(
             transformers_model={"model": model, "tokenizer": tokenizer},
             name="model",
-            task=PIPELINES[record.spec.head.kind],
+            task=head.pipeline,
             pip_requirements=[need.partition("+")[0] for need in needs],
             metadata={"run_digest": record.digest, "weights": f"best, step {record.best_step}"},
         )
@@ -71,7 +53,7 @@ def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, r
 
 @contextmanager
 def _run_as_it_was(client: MlflowClient, run_id: str, status: str) -> Iterator[None]:
-    """The run as MLflow's active one; it keeps the time of its end, and has this status again, also when the block raises."""
+    """The run as MLflow's active one; its end time and status are restored afterwards, also when the block raises."""
     import mlflow
 
     end_time = client.get_run(run_id).info.end_time

@@ -24,16 +24,16 @@ def gradients(spec: RunSpec, run_dir: Path, micro_batch_size: int) -> dict[str, 
     """Of the first step, in double precision."""
     training = spec.training.model_copy(update={"batch_size": 16, "micro_batch_size": micro_batch_size, "dropout": 0.0})
     run = started(spec.model_copy(update={"training": training}), run_dir)
-    run.setup.model.double()
+    run.plan.model.double()
     draw = masking_draw(spec.seeds.dropout, 0)
-    passes = [(part, run.forward.head_inputs(run.splits["train"], part, draw)) for part in run.loop.plan.micro_batches(0)]
+    passes = [(part, run.runner.head_inputs(run.splits["train"], part, draw)) for part in run.loop.steps.micro_batches(0)]
     assert len(passes) == 16 / micro_batch_size
     n_targets = sum(work.n_targets for _, work in passes)
-    shape = LossShape(**vars(run.setup.losses))
+    shape = LossShape(**vars(run.plan.losses))
     for indices, work in passes:
-        logits = run.forward.logits(run.splits["train"], indices, work)
-        (run.forward.loss_sum(logits, work, shape) / n_targets).backward()
-    return {name: parameter.grad for name, parameter in run.setup.model.named_parameters() if parameter.grad is not None}
+        logits = run.runner.logits(run.splits["train"], indices, work)
+        (run.runner.loss_sum(logits, work, shape) / n_targets).backward()
+    return {name: parameter.grad for name, parameter in run.plan.model.named_parameters() if parameter.grad is not None}
 
 
 @pytest.mark.parametrize("head", HEADS)

@@ -139,9 +139,9 @@ def test_passes_that_weigh_alike_whatever_they_hold_are_found_out(specs, tmp_pat
 
     def unfair(run, *given):
         real(run, *given)
-        exact = run.forward.loss_sum
+        exact = run.runner.loss_sum
         size = spec.training.batch_size
-        run.forward.loss_sum = lambda logits, work, shape: exact(logits, work, shape) * size / (3 * work.n_targets)
+        run.runner.loss_sum = lambda logits, work, shape: exact(logits, work, shape) * size / (3 * work.n_targets)
 
     monkeypatch.setattr(accumulation.RunParts, "__init__", unfair)
     assert not is_exact_gradient(accumulation_error(spec, tmp_path)["error"])

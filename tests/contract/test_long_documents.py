@@ -34,7 +34,7 @@ def prepared(request, tmp_path_factory):
 
 @pytest.fixture(params=[10**6, 25], ids=["whole", "chunked"])
 def chunked(request, monkeypatch) -> bool:
-    monkeypatch.setattr(microbatching, "MAX_PIECES", request.param)
+    monkeypatch.setattr(microbatching, "MAX_TOKENS", request.param)
     return request.param == 25
 
 
@@ -66,7 +66,7 @@ def test_a_step_is_the_same_however_it_is_cut(prepared, monkeypatch, tmp_path):
     how = {"dropout": 0.0, "epochs": None, "max_steps": 6, "learning_rate": 1e-3}
     curves = {}
     for micro, limit in ((None, 10**6), (None, 25), (1, 10**6), (2, 25)):
-        monkeypatch.setattr(microbatching, "MAX_PIECES", limit)
+        monkeypatch.setattr(microbatching, "MAX_TOKENS", limit)
         run_dir = tmp_path / f"{micro}-{limit}"
         train_run(tiny_spec(*prepared, micro_batch_size=micro, **how), run_dir=run_dir)
         curves[micro, limit] = curve(run_dir)

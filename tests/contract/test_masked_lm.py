@@ -14,7 +14,7 @@ from transformers import AutoModelForMaskedLM, Trainer, TrainingArguments
 from bertft_core.data.batching import padded
 from bertft_core.data.prepared_split import open_split
 from bertft_core.heads import masked_lm
-from bertft_core.heads.frequencies import start_from_frequencies
+from bertft_core.heads.masked_lm import start_from_frequencies
 from bertft_core.metrics import METRICS
 from bertft_core.records import RunSpec
 from bertft_core.storage.predictions import read_predictions
@@ -159,7 +159,7 @@ def test_the_saved_model_opens_as_a_plain_masked_lm_with_the_same_losses(kind, t
         batch = padded(work.input_ids, work.token_type_ids, work.window_lengths, split.pad_token_id)
         with torch.no_grad():
             logits = model(**batch).logits[batch["attention_mask"].bool()][torch.from_numpy(work.positions)]
-        targets = torch.from_numpy(work.targets.pieces)
+        targets = torch.from_numpy(work.targets.ids)
         loss = float(torch.nn.functional.cross_entropy(logits, targets, reduction="sum"))
         assert loss == pytest.approx(stored["loss"][i].as_py(), abs=1e-3)
         assert int((logits.argmax(-1) == targets).sum()) == stored["n_correct"][i].as_py()
@@ -178,7 +178,7 @@ def their_losses(spec: RunSpec, output_dir: Path, accumulation: int) -> np.ndarr
         draw = masking_draw(spec.seeds.dropout, items[0][0])
         work = masked_lm.head_inputs(split, [i for _, i in items], spec.head, draw)
         labels = np.full(len(work.input_ids), -100)
-        labels[work.positions] = work.targets.pieces
+        labels[work.positions] = work.targets.ids
         batch = padded(work.input_ids, work.token_type_ids, work.window_lengths, split.pad_token_id)
         batch["labels"] = torch.full_like(batch["input_ids"], -100)
         batch["labels"][batch["attention_mask"].bool()] = torch.from_numpy(labels)

@@ -93,12 +93,12 @@ def test_an_active_strategy_changes_the_run_but_not_the_head_it_starts_from(spec
 @pytest.mark.parametrize("kind", STRATEGIES)
 def test_the_parameters_a_strategy_declares_change_and_all_others_keep_their_bits(spec, tmp_path, kind):
     run = started(with_strategies(spec, SETTINGS[kind]), tmp_path)
-    depths, n_layers = run.setup.architecture.depths(), run.setup.architecture.n_layers
-    before = {name: values.detach().clone() for name, values in run.setup.model.named_parameters()}
+    depths, n_layers = run.plan.architecture.depths(), run.plan.architecture.n_layers
+    before = {name: values.detach().clone() for name, values in run.plan.model.named_parameters()}
     run.train()
     learns = LEARNING.get(kind, lambda name, depth, n_layers: True)
     n_changed = 0
-    for name, values in run.setup.model.named_parameters():
+    for name, values in run.plan.model.named_parameters():
         changed = not torch.equal(values, before[name])
         assert changed == learns(name, depths[name], n_layers), name
         n_changed += changed

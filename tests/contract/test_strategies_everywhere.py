@@ -66,7 +66,7 @@ def test_every_strategy_trains_every_head_or_is_refused(specs, tmp_path, head, k
         return
     run = started(with_strategies(spec, SETTINGS[kind]), tmp_path)
     assert run.train() in (("completed", None), ("stopped_early", None))
-    assert all(torch.isfinite(values).all() for values in run.setup.model.parameters())
+    assert all(torch.isfinite(values).all() for values in run.plan.model.parameters())
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -100,15 +100,15 @@ def test_a_model_opens_plainly_after_the_strategies_that_touch_its_layers(specs,
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_parameter_has_a_place_in_the_architecture(tmp_path, family, head):
-    setup = started(tiny_spec(*HEADS[head](tmp_path, kind=family)), tmp_path / "run").setup
-    architecture = setup.architecture
+    plan = started(tiny_spec(*HEADS[head](tmp_path, kind=family)), tmp_path / "run").plan
+    architecture = plan.architecture
     depths = architecture.depths()
     assert architecture.n_layers == 2
-    assert depths.keys() == {name for name, _ in setup.model.named_parameters()}
+    assert depths.keys() == {name for name, _ in plan.model.named_parameters()}
     assert set(depths.values()) == {0, 1, 2, 3}
     in_layers = {name for name, depth in depths.items() if depth in (1, 2)}
     assert in_layers == {name for name in depths if ".layer." in name}
-    prefix = setup.model.base_model_prefix + "."
+    prefix = plan.model.base_model_prefix + "."
     in_encoder = {name for name, depth in depths.items() if depth == 3 and name.startswith(prefix)}
     assert all(name.startswith(prefix + "pooler.") for name in in_encoder), "every other part of the encoder is known"
     assert len(architecture.depth_names()) == 4
@@ -120,9 +120,9 @@ def test_every_family_of_the_tests_is_in_the_table():
 
 def test_an_unknown_family_is_refused_by_what_looks_at_layers(specs, tmp_path):
     run = started(specs("classification"), tmp_path)
-    run.setup.model.config.model_type = "gpt9"
+    run.plan.model.config.model_type = "gpt9"
     with pytest.raises(UserError, match="not known here") as told:
-        STRATEGIES["llrd"].apply(run.setup, with_strategies(specs("classification"), SETTINGS["llrd"]).strategies[0])
+        STRATEGIES["llrd"].apply(run.plan, with_strategies(specs("classification"), SETTINGS["llrd"]).strategies[0])
     assert told.value.found == "gpt9"
-    assert not run.setup.architecture.is_known
+    assert not run.plan.architecture.is_known
     assert "bert, roberta" in told.value.expected

@@ -49,7 +49,7 @@ def their_steps(spec: RunSpec, output_dir: Path, *, accumulation: int = 1) -> li
     plan = StepPlan(split.n, spec.training, spec.seeds.order)
     ordered = [int(i) for step in range(N_STEPS) for i in plan.indices(step)]
     with init_stream(spec.seeds.init):
-        model = classification.build(spec.encoder_dir, spec.labels, 0.0, spec.head)
+        model = classification.HEAD.build(spec.encoder_dir, spec.labels, 0.0, spec.head)
     arguments = TrainingArguments(
         output_dir=str(output_dir),
         per_device_train_batch_size=spec.training.batch_size // accumulation,

@@ -9,7 +9,7 @@ import pytest
 from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.evaluation.summarize import summarize
-from bertft_core.metrics.per_example import PER_EXAMPLE
+from bertft_core.metrics import METRICS
 from bertft_core.metrics.prediction_columns import ragged
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import RunRecord
@@ -79,9 +79,9 @@ def test_every_metric_is_compared_and_the_means_are_those_of_the_study(tmp_path,
     for pair in found.pairs:
         assert pair.mean_arm == pytest.approx(np.mean([seed.scores[pair.key] for seed in seeds["b"]]), rel=1e-9, abs=1e-9)
         assert pair.mean_baseline == pytest.approx(np.mean([seed.scores[pair.key] for seed in seeds["a"]]), rel=1e-9, abs=1e-9)
-        seeds_only = pair.metric in PER_EXAMPLE[case.kind].SEEDS_ONLY
+        seeds_only = pair.metric in METRICS[case.kind].seeds_only
         assert (pair.examples is None) == (pair.both is None) == seeds_only
-        assert pair.unit == (None if seeds_only else PER_EXAMPLE[case.kind].UNIT)
+        assert pair.unit == (None if seeds_only else METRICS[case.kind].unit)
         assert sum(note.startswith(f"{pair.metric}: ") for note in found.notes) == seeds_only
     headline = found.headline_pairs[0]
     assert (headline.disagreement is None) == (case.kind in ("regression", "masked_lm"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bertft_core.config import parse_study
-from bertft_core.data.alignment.classification import CHECKS
+from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.records import DataFinding
 from tests.helpers.tiny_encoders import tiny_encoder
@@ -95,5 +95,5 @@ def test_very_short_texts_are_found(findings_of):
 
 def test_every_check_of_the_table_is_tested_here():
     source = Path(__file__).read_text()
-    assert len(CHECKS) == len(FOUND)
+    assert len(ALIGNMENTS["classification"].checks) == len(FOUND)
     assert all(f'{{"{name}"' in source or f', "{name}"}}' in source for name in FOUND)

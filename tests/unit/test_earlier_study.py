@@ -245,7 +245,7 @@ def test_a_run_starts_from_the_pretrained_weights_and_its_cost_can_be_told(pretr
     assert spec.encoder == card.encoder
     assert CostEstimator(card, []).of(spec).seconds > 0
     with init_stream(spec.seeds.init):
-        model = classification.build(spec.encoder_dir, spec.labels, None, spec.head)
+        model = classification.HEAD.build(spec.encoder_dir, spec.labels, None, spec.head)
     saved = load_file(Path(card.encoder_dir) / "model.safetensors")
     encoder = {name: p for name, p in model.named_parameters() if name.startswith("bert.") and ".pooler." not in name}
     assert len(encoder) > 30
@@ -259,7 +259,7 @@ def test_the_missing_pooler_is_drawn_from_the_init_seed(pretrained):
 
     def pooler(init_seed: int) -> torch.Tensor:
         with init_stream(init_seed):
-            model = classification.build(str(files.directory), ("a", "b"), None, study.head)
+            model = classification.HEAD.build(str(files.directory), ("a", "b"), None, study.head)
         return model.bert.pooler.dense.weight.detach()
 
     assert not any(".pooler." in name for name in load_file(files.directory / "model.safetensors"))

@@ -8,7 +8,6 @@ import pytest
 
 from bertft_core.config.head_settings import HEAD_CONFIGS, TokenClassificationHead
 from bertft_core.metrics import METRICS
-from bertft_core.metrics.ensembles import ENSEMBLES, combined
 from bertft_core.metrics.question_answering import predicted_texts
 from bertft_core.records.list_columns import matrix_column, ragged_column
 from tests.helpers.small_records import classified
@@ -22,7 +21,7 @@ def log(probabilities) -> np.ndarray:
 
 
 def score(kind, tables, labels=(), **tuned):
-    return METRICS[kind].compute(combined(tables, labels, HEAD_CONFIGS[kind]()), labels, **tuned)
+    return METRICS[kind].compute(METRICS[kind].combined(tables, labels, HEAD_CONFIGS[kind]()), labels, **tuned)
 
 
 def multi_labelled(targets, logits) -> pa.Table:
@@ -110,8 +109,8 @@ def test_words_have_the_tag_with_the_highest_mean_probability():
 def test_the_tags_of_a_crf_are_voted_on_and_of_equals_the_earliest_seed_wins():
     gold, head = [[1, 2], [1]], TokenClassificationHead(crf=True)
     seeds = [tagged(gold, rows) for rows in ([[0, 2], [2]], [[1, 1], [1]], [[1, 0], [0]])]
-    assert combined(seeds, BIO, head)["predicted"].to_pylist() == [[1, 2], [2]]
-    assert combined(seeds[::-1], BIO, head)["predicted"].to_pylist() == [[1, 0], [0]]
+    assert METRICS["token_classification"].combined(seeds, BIO, head)["predicted"].to_pylist() == [[1, 2], [2]]
+    assert METRICS["token_classification"].combined(seeds[::-1], BIO, head)["predicted"].to_pylist() == [[1, 0], [0]]
 
 
 def test_the_null_threshold_is_that_of_the_ensemble():
@@ -124,9 +123,9 @@ def test_the_null_threshold_is_that_of_the_ensemble():
     test = [asked(answers, ann, nulls) for nulls in ([2.0, 1.0], [0.0, 1.6])]
     head, metrics = HEAD_CONFIGS["question_answering"](), METRICS["question_answering"]
     assert [metrics.tune(table)["null_threshold"] for table in validation] == [2.0, 0.5]
-    tuned = metrics.tune(combined(validation, (), head))
+    tuned = metrics.tune(metrics.combined(validation, (), head), ())
     assert tuned["null_threshold"] == pytest.approx(1.25)
-    together = combined(test, (), head)
+    together = metrics.combined(test, (), head)
     assert predicted_texts(together, **tuned) == ["Ann", ""]
     found = metrics.compute(together, **tuned)
     assert (found["f1"], found["has_ans_f1"], found["no_ans_f1"]) == (1.0, 1.0, 1.0)
@@ -141,7 +140,7 @@ def test_the_answer_is_the_span_with_the_highest_mean_probability():
         asked([["May"]], [[("Ann", 3, half[0]), ("May", 9, half[1])]], [None]),
         asked([["May"]], [[("Bob", 20, third[0]), ("May", 9, third[1])]], [None]),
     ]
-    found = combined(seeds, (), HEAD_CONFIGS["question_answering"]())
+    found = METRICS["question_answering"].combined(seeds, (), HEAD_CONFIGS["question_answering"]())
     assert predicted_texts(found) == ["May"]
     scores = {item["text"]: math.exp(item["score"]) for item in found["candidates"].to_pylist()[0]}
     assert scores == pytest.approx({"May": 1.0, "Bob": 0.3 / 0.45, "Ann": 0.25 / 0.45})
@@ -150,7 +149,7 @@ def test_the_answer_is_the_span_with_the_highest_mean_probability():
 
 def test_a_question_that_no_seed_has_a_candidate_for_stays_empty():
     seeds = [asked([["Ann"], ["Ann"]], [[], [("Ann", 0, 1.0)]], [5.0, 0.0])] * 2
-    found = combined(seeds, (), HEAD_CONFIGS["question_answering"]())
+    found = METRICS["question_answering"].combined(seeds, (), HEAD_CONFIGS["question_answering"]())
     assert predicted_texts(found, 1e9) == ["", "Ann"]
 
 
@@ -175,23 +174,22 @@ def random_predictions(kind: str) -> tuple[pa.Table, tuple[str, ...]]:
     return tagged(gold, [row.argmax(axis=1) for row in shares], shares), BIO
 
 
-@pytest.mark.parametrize("kind", [*ENSEMBLES, "crf"])
+@pytest.mark.parametrize("kind", [*(kind for kind in METRICS if METRICS[kind].ensemble), "crf"])
 def test_seeds_that_are_all_the_same_score_as_each_of_them(kind):
     head = TokenClassificationHead(crf=True) if kind == "crf" else HEAD_CONFIGS[kind]()
     table, labels = random_predictions("token_classification" if kind == "crf" else kind)
     metrics = METRICS[head.kind]
-    together = combined([table] * 3, labels, head)
+    together = metrics.combined([table] * 3, labels, head)
     alone = metrics.compute(table, labels, **metrics.tune(table, labels))
     assert len(alone) >= 2
     assert metrics.compute(together, labels, **metrics.tune(together, labels)) == pytest.approx(alone, abs=1e-9)
 
 
 def test_every_head_has_an_ensemble_but_masked_lm():
-    assert set(METRICS) - set(ENSEMBLES) == {"masked_lm"}
-    assert combined([pa.table({"example_id": ["a"]})], (), HEAD_CONFIGS["masked_lm"]()) is None
+    assert [kind for kind, metrics in METRICS.items() if metrics.ensemble is None] == ["masked_lm"]
 
 
 def test_tables_of_other_examples_are_not_put_together():
     tables = [classified([name], [0], [[1.0, 0.0]]) for name in "ab"]
     with pytest.raises(ValueError, match="different examples"):
-        combined(tables, ("no", "yes"), HEAD_CONFIGS["classification"]())
+        METRICS["classification"].combined(tables, ("no", "yes"), HEAD_CONFIGS["classification"]())

@@ -62,7 +62,7 @@ def plain_logits(model: Any, work: HeadInputs) -> torch.Tensor:
 
 def plain_loss(model: Any, work: HeadInputs) -> torch.Tensor:
     logits = plain_logits(model, work)[torch.from_numpy(work.positions)]
-    return nn.functional.cross_entropy(logits, torch.from_numpy(work.targets.pieces), reduction="sum")
+    return nn.functional.cross_entropy(logits, torch.from_numpy(work.targets.ids), reduction="sum")
 
 
 @torch.no_grad()
@@ -175,7 +175,7 @@ def test_training_hides_the_pieces_that_the_draw_chooses_and_shows_others_as_the
     hidden = np.zeros(len(ids), bool)
     hidden[work.positions] = True
     assert np.array_equal(work.input_ids[~hidden], ids[~hidden])
-    assert np.array_equal(work.targets.pieces, ids[hidden])
+    assert np.array_equal(work.targets.ids, ids[hidden])
     ordinary = ~np.isin(ids, vocabulary.special_ids)
     assert not hidden[~ordinary].any()
     assert abs(hidden.sum() / ordinary.sum() - 0.5) < 0.03
@@ -203,7 +203,7 @@ def test_evaluation_hides_what_is_stored_whatever_the_ratio_of_training(bert):
     much = masked_lm.head_inputs(split, INDICES, MaskedLMHead(masking_ratio=0.6))
     assert np.array_equal(work.input_ids, much.input_ids)
     gold = ALIGNMENTS["masked_lm"].gold(split)["targets"].to_pylist()
-    assert work.targets.pieces.tolist() == [piece for i in INDICES for piece in gold[i]]
+    assert work.targets.ids.tolist() == [piece for i in INDICES for piece in gold[i]]
 
 
 def test_a_text_without_anything_to_hide_weighs_nothing(bert, tmp_path):

@@ -46,9 +46,9 @@ def test_effective_numbers_are_those_of_cui():
     ],
 )
 def test_a_run_weighs_its_labels(spec, tmp_path, settings, expected):
-    setup = started(with_strategies(spec, {"kind": "class_weights"} | settings), tmp_path).setup
-    assert setup.facts.labels == ("negative", "positive")
-    assert setup.losses.class_weights.tolist() == pytest.approx(expected)
+    plan = started(with_strategies(spec, {"kind": "class_weights"} | settings), tmp_path).plan
+    assert plan.context.labels == ("negative", "positive")
+    assert plan.losses.class_weights.tolist() == pytest.approx(expected)
 
 
 def test_a_label_that_is_not_there_is_refused_with_the_nearest(tmp_path):
@@ -59,10 +59,10 @@ def test_a_label_that_is_not_there_is_refused_with_the_nearest(tmp_path):
 
 def test_the_labels_of_many_are_weighed_by_negatives_over_positives(tmp_path):
     spec = tiny_spec(*tiny_study(tmp_path, head="multi_label"))
-    setup = started(with_strategies(spec, {"kind": "class_weights"}), tmp_path / "run").setup
-    positives = setup.facts.label_counts
-    assert setup.facts.n_targets_per_label == 24
-    assert setup.losses.class_weights.tolist() == pytest.approx(((24 - positives) / positives).tolist())
+    plan = started(with_strategies(spec, {"kind": "class_weights"}), tmp_path / "run").plan
+    positives = plan.context.label_counts
+    assert plan.context.n_targets_per_label == 24
+    assert plan.losses.class_weights.tolist() == pytest.approx(((24 - positives) / positives).tolist())
 
 
 def test_a_label_that_is_always_or_never_on_weighs_one_and_is_learned():
@@ -76,11 +76,11 @@ def test_a_label_that_is_always_or_never_on_weighs_one_and_is_learned():
 
 def test_the_tags_of_words_are_counted_by_words(tmp_path):
     spec = tiny_spec(*tiny_tagged_study(tmp_path))
-    setup = started(with_strategies(spec, {"kind": "class_weights"}), tmp_path / "run").setup
+    plan = started(with_strategies(spec, {"kind": "class_weights"}), tmp_path / "run").plan
     split = started(spec, tmp_path / "plain").splits["train"]
     words = np.concatenate([split.ragged("tags", i) for i in range(split.n)])
-    assert setup.facts.label_counts.tolist() == np.bincount(words, minlength=len(spec.labels)).tolist()
-    assert setup.losses.class_weights.tolist() == pytest.approx(balanced(setup.facts.label_counts).tolist())
+    assert plan.context.label_counts.tolist() == np.bincount(words, minlength=len(spec.labels)).tolist()
+    assert plan.losses.class_weights.tolist() == pytest.approx(balanced(plan.context.label_counts).tolist())
 
 
 # Oversampling
@@ -102,7 +102,7 @@ def test_rare_classes_are_filled_up_to_their_share(counts, ratio, more):
 
 
 def epochs(run, n: int) -> list[list[int]]:
-    plan = run.loop.plan
+    plan = run.loop.steps
     return [
         np.concatenate([plan.indices(e * plan.steps_per_epoch + s) for s in range(plan.steps_per_epoch)]).tolist()
         for e in range(n)
@@ -111,7 +111,7 @@ def epochs(run, n: int) -> list[list[int]]:
 
 def test_an_oversampled_epoch_has_every_example_and_as_many_of_each_class(spec, tmp_path):
     run = started(with_strategies(spec, {"kind": "oversampling"}), tmp_path)
-    assert (run.loop.plan.n_per_epoch, run.loop.plan.steps_per_epoch, run.loop.plan.n_steps) == (24, 6, 12)
+    assert (run.loop.steps.n_per_epoch, run.loop.steps.steps_per_epoch, run.loop.steps.n_steps) == (24, 6, 12)
     labels = run.splits["train"].labels
     first, second = epochs(run, 2)
     for epoch in (first, second):
@@ -153,14 +153,14 @@ def test_batches_of_an_oversampled_epoch_are_balanced(spec, tmp_path):
     run = started(with_strategies(spec, {"kind": "oversampling"}, {"kind": "stratified_batches"}), tmp_path)
     labels = run.splits["train"].labels
     for step in range(12):
-        assert 1 <= labels[run.loop.plan.indices(step)].sum() <= 3
+        assert 1 <= labels[run.loop.steps.indices(step)].sum() <= 3
     assert epochs(run, 2)[0] != epochs(run, 2)[1]
 
 
 def test_the_class_of_a_question_is_whether_it_has_an_answer(tmp_path):
     run = started(with_strategies(tiny_spec(*tiny_questions(tmp_path)), {"kind": "oversampling"}), tmp_path / "run")
-    assert np.bincount(run.setup.facts.classes).tolist() == [8, 16]
-    assert run.loop.plan.n_per_epoch == 32
+    assert np.bincount(run.plan.context.classes).tolist() == [8, 16]
+    assert run.loop.steps.n_per_epoch == 32
 
 
 def test_the_class_of_many_labels_is_their_set(tmp_path):

@@ -34,17 +34,17 @@ def deep(tmp_path_factory):
 
 
 def test_twelve_layers_have_the_rates_of_the_formula(deep, tmp_path):
-    setup = started(with_strategies(deep, {"kind": "llrd", "decay": 0.9}), tmp_path).setup
-    scale = {depth: setup.lr_multipliers[name] for name, depth in setup.architecture.depths().items()}
+    plan = started(with_strategies(deep, {"kind": "llrd", "decay": 0.9}), tmp_path).plan
+    scale = {depth: plan.lr_multipliers[name] for name, depth in plan.architecture.depths().items()}
     assert scale[12] == 1.0
     assert scale[1] == pytest.approx(0.314, abs=5e-4)
     assert scale[0] == pytest.approx(0.282, abs=5e-4)
     assert scale[13] == 1.0, "head and pooler"
     assert [scale[layer + 1] for layer in range(12)] == pytest.approx([0.9 ** (11 - layer) for layer in range(12)])
-    groups = parameter_groups(setup, deep.training)
+    groups = parameter_groups(plan, deep.training)
     assert {group["scale"] for group in groups} == set(scale.values())
     assert all(group["lr"] == deep.training.learning_rate * group["scale"] for group in groups)
-    assert sum(len(group["params"]) for group in groups) == len(list(setup.model.parameters()))
+    assert sum(len(group["params"]) for group in groups) == len(list(plan.model.parameters()))
 
 
 def test_the_scheduled_rate_is_scaled_in_every_step(spec, tmp_path):
@@ -59,15 +59,15 @@ def test_the_scheduled_rate_is_scaled_in_every_step(spec, tmp_path):
 
 def test_half_of_twelve_layers_leaves_roughly_half_of_the_parameters(deep, tmp_path):
     run = started(with_strategies(deep, {"kind": "freezing", "layers": 6, "embeddings": False}), tmp_path)
-    n = sum(parameter.numel() for parameter in run.setup.model.parameters())
-    assert 0.45 < sum(parameter.numel() for parameter in run.setup.learning.values()) / n < 0.65
+    n = sum(parameter.numel() for parameter in run.plan.model.parameters())
+    assert 0.45 < sum(parameter.numel() for parameter in run.plan.learning.values()) / n < 0.65
     record = train_run(with_strategies(deep, {"kind": "freezing", "layers": 12}), run_dir=tmp_path / "all")
     assert record.n_trainable_parameters == 16 * 16 + 16 + 2 * 16 + 2, "pooler and head"
 
 
 def test_a_frozen_layer_has_no_backward_pass(spec, tmp_path):
     run = started(with_strategies(spec, {"kind": "freezing", "layers": 1}), tmp_path)
-    calls = count_backward_passes(run.setup.architecture.layers)
+    calls = count_backward_passes(run.plan.architecture.layers)
     run.train()
     assert calls == {0: [], 1: list(range(1, 9))}
 
@@ -111,16 +111,16 @@ def test_layers_that_are_not_there_or_frozen_are_refused_before_any_training(tmp
 
 
 def test_top_layers_and_pooler_are_drawn_anew_and_nothing_else(spec, tmp_path):
-    plain = dict(started(spec, tmp_path / "plain").setup.model.named_parameters())
+    plain = dict(started(spec, tmp_path / "plain").plan.model.named_parameters())
     run = started(with_strategies(spec, {"kind": "reinit", "layers": 1}), tmp_path / "anew")
-    for name, values in run.setup.model.named_parameters():
+    for name, values in run.plan.model.named_parameters():
         new = name.startswith(("bert.encoder.layer.1.", "bert.pooler."))
         is_norm_or_bias = "LayerNorm" in name or name.endswith("bias")
         assert torch.equal(values, plain[name]) == (not new or is_norm_or_bias), name
         if new and is_norm_or_bias:
             assert torch.equal(values, torch.full_like(values, float("LayerNorm.weight" in name)))
-    weights = run.setup.model.bert.encoder.layer[1].intermediate.dense.weight
-    assert float(weights.detach().std()) == pytest.approx(run.setup.model.config.initializer_range, rel=0.15)
+    weights = run.plan.model.bert.encoder.layer[1].intermediate.dense.weight
+    assert float(weights.detach().std()) == pytest.approx(run.plan.model.config.initializer_range, rel=0.15)
 
 
 def test_layers_are_drawn_from_the_init_stream_alone_each_from_its_own(spec, tmp_path):
@@ -129,7 +129,7 @@ def test_layers_are_drawn_from_the_init_stream_alone_each_from_its_own(spec, tmp
         run = started(
             with_strategies(spec.model_copy(update={"seeds": seeds}), {"kind": "reinit", "layers": layers}), tmp_path / name
         )
-        return run.setup.model.bert.encoder.layer[1].output.dense.weight.detach()
+        return run.plan.model.bert.encoder.layer[1].output.dense.weight.detach()
 
     torch.manual_seed(1)
     first = weight(1, 5, "a")
@@ -143,9 +143,9 @@ def test_layers_are_drawn_from_the_init_stream_alone_each_from_its_own(spec, tmp
 
 
 def learning_at(run, step: int) -> set[int]:
-    run.setup.train_mode(step)
-    depths = run.setup.architecture.depths()
-    return {depths[name] for name, parameter in run.setup.model.named_parameters() if parameter.requires_grad}
+    run.plan.train_mode(step)
+    depths = run.plan.architecture.depths()
+    return {depths[name] for name, parameter in run.plan.model.named_parameters() if parameter.requires_grad}
 
 
 def test_layers_thaw_one_by_one_from_the_top(spec, tmp_path):
@@ -167,15 +167,15 @@ def test_what_is_frozen_for_good_never_thaws(spec, tmp_path):
 
 def test_no_layer_has_a_backward_pass_before_it_thaws(spec, tmp_path):
     run = started(with_strategies(spec, {"kind": "gradual_unfreezing", "every_steps": 3}), tmp_path)
-    calls = count_backward_passes(run.setup.architecture.layers)
+    calls = count_backward_passes(run.plan.architecture.layers)
     run.train()
     assert calls == {0: [7, 8], 1: [4, 5, 6, 7, 8]}
 
 
 def test_dropout_goes_on_in_layers_that_do_not_learn(spec, tmp_path):
-    setup = started(with_strategies(spec, {"kind": "gradual_unfreezing"}), tmp_path).setup
-    setup.train_mode(0)
-    assert all(module.training for module in setup.model.modules() if isinstance(module, nn.Dropout))
+    plan = started(with_strategies(spec, {"kind": "gradual_unfreezing"}), tmp_path).plan
+    plan.train_mode(0)
+    assert all(module.training for module in plan.model.modules() if isinstance(module, nn.Dropout))
 
 
 @pytest.mark.parametrize("known", [True, False])

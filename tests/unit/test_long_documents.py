@@ -56,7 +56,7 @@ def case(request, tmp_path_factory) -> tuple[PreparedSplit, str]:
 
 def model_of(encoder_dir: str, head: ClassificationHead, dropout: float | None = None) -> Any:
     torch.manual_seed(5)
-    model = classification.build(encoder_dir, ("a", "b"), dropout, head)
+    model = classification.HEAD.build(encoder_dir, ("a", "b"), dropout, head)
     for name, parameter in model.named_parameters():  # fresh heads are so small that a wrong one would hardly show
         if not name.startswith(model.base_model_prefix + "."):
             nn.init.normal_(parameter, std=0.5)
@@ -71,7 +71,7 @@ def window_logits(model: Any, split: PreparedSplit, i: int) -> Tensor:
 
 
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(microbatching, "MAX_PIECES", SMALL)
+    monkeypatch.setattr(microbatching, "MAX_TOKENS", SMALL)
 
 
 # Logits
@@ -240,7 +240,7 @@ def memory(runner: ModelRunner, work: HeadInputs) -> tuple[int, int]:
     """Bytes kept for the gradient after the forward pass, and the peak of forward and backward."""
     runner.model.zero_grad()
     with LiveBytes() as live:
-        logits = torch.cat([runner._chunk_logits(part, many) for part, many in microbatches_of(work)])
+        logits = torch.cat([runner._microbatch_logits(part, many) for part, many in microbatches_of(work)])
         kept = live.now
         runner.loss_sum(logits, work).backward()
     return kept, live.peak
@@ -253,7 +253,7 @@ def test_memory_does_not_grow_with_the_windows_of_a_document(case, monkeypatch, 
     runner = ModelRunner(model_of(encoder_dir, head, dropout=0.1).train(), head, CPU)
     few, many = document_of(8, pooling), document_of(64, pooling)
     kept_whole, peak_whole = memory(runner, many)
-    monkeypatch.setattr(microbatching, "MAX_PIECES", 128)
+    monkeypatch.setattr(microbatching, "MAX_TOKENS", 128)
     (kept_few, peak_few), (kept_many, peak_many) = memory(runner, few), memory(runner, many)
     a_window = 2 * 4 * 8
     """Its two logits in fp32, in a few copies; a window's states alone would be 32 · 16 numbers a layer."""
@@ -267,11 +267,11 @@ def test_memory_does_not_grow_with_the_windows_of_a_document(case, monkeypatch, 
 def test_memory_is_bounded_in_evaluation_too(case, monkeypatch):
     _, encoder_dir = case
     runner = ModelRunner(model_of(encoder_dir, ClassificationHead()), ClassificationHead(), CPU)
-    monkeypatch.setattr(microbatching, "MAX_PIECES", 128)
+    monkeypatch.setattr(microbatching, "MAX_TOKENS", 128)
     peaks = []
     for n_windows in (8, 64):
         with LiveBytes() as live:
-            torch.cat([runner._chunk_logits(part, many) for part, many in microbatches_of(document_of(n_windows))])
+            torch.cat([runner._microbatch_logits(part, many) for part, many in microbatches_of(document_of(n_windows))])
         peaks.append(live.peak)
     assert peaks[1] - peaks[0] <= (64 - 8) * 64
 
@@ -286,7 +286,7 @@ def test_chunks_are_whole_windows_in_their_order_and_lose_nothing(case, monkeypa
         runner = ModelRunner(model_of(encoder_dir, head), head, CPU)
         work = runner.head_inputs(split, np.arange(split.n))
         for limit in (1, 12, SMALL, 100, 10**6):
-            monkeypatch.setattr(microbatching, "MAX_PIECES", limit)
+            monkeypatch.setattr(microbatching, "MAX_TOKENS", limit)
             parts = [part for part, _ in microbatches_of(work)]
             assert np.concatenate([part.input_ids for part in parts]).tolist() == work.input_ids.tolist()
             assert np.concatenate([part.window_lengths for part in parts]).tolist() == work.window_lengths.tolist()
@@ -304,7 +304,7 @@ def test_texts_of_one_window_are_never_cut_apart(tmp_path, monkeypatch):
     runner = ModelRunner(model_of(card.encoder_dir, ClassificationHead()), ClassificationHead(), CPU)
     short = np.flatnonzero([len(split.window_lengths(i)) == 1 for i in range(split.n)])
     assert len(short) > 5
-    monkeypatch.setattr(microbatching, "MAX_PIECES", 20)
+    monkeypatch.setattr(microbatching, "MAX_TOKENS", 20)
     ((part, many),) = microbatches_of(runner.head_inputs(split, short))
     assert part.targets is not None
     assert not many

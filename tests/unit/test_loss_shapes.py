@@ -84,12 +84,12 @@ def test_many_labels_by_hand():
 def test_windows_that_teach_nothing_stay_silent_in_a_shaped_loss(tmp_path):
     """A shape that is almost plain gives almost the plain loss, windows without a target and padding among them."""
     run = started(tiny_spec(*tiny_questions(tmp_path)), tmp_path / "run")
-    work = run.forward.head_inputs(run.splits["train"], range(24))
+    work = run.runner.head_inputs(run.splits["train"], range(24))
     for positions in (work.targets.starts, work.targets.ends):
         positions[2] = NOT_TAUGHT
     with torch.no_grad():
-        logits = run.forward.logits(run.splits["train"], range(24), work)
-        plain, shaped = (run.forward.loss_sum(logits, work, shape) for shape in (PLAIN, LossShape(label_smoothing=1e-9)))
+        logits = run.runner.logits(run.splits["train"], range(24), work)
+        plain, shaped = (run.runner.loss_sum(logits, work, shape) for shape in (PLAIN, LossShape(label_smoothing=1e-9)))
     assert plain.item() == pytest.approx(shaped.item(), rel=1e-5)
 
 

@@ -120,4 +120,4 @@ def test_predictions_that_cannot_be_scored_are_refused(logits, labels):
 def test_every_metric_a_study_may_select_by_is_computed():
     logits, labels = _example(0)
     assert set(ClassificationHead.metrics) - set(TWO_LABELS_ONLY) <= set(scores(logits, labels, NAMES))
-    assert METRICS[ClassificationHead().kind] is classification
+    assert METRICS[ClassificationHead().kind].compute is classification.compute

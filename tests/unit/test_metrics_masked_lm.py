@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bertft_core.metrics import masked_lm
+from bertft_core.metrics import METRICS, masked_lm
 
 
 def _table(n_masked, n_correct, loss):
@@ -61,8 +61,8 @@ def test_the_unigram_probabilities_of_all_pieces_and_the_unseen_one_add_up_to_on
 
 def test_nothing_is_tuned_and_there_is_no_confusion_table():
     table = _table([1], [1], [0.5])
-    assert masked_lm.tune(table, ()) == {}
-    assert masked_lm.confusion(table, ()) is None
+    assert METRICS["masked_lm"].tune(table, ()) == {}
+    assert METRICS["masked_lm"].confusion(table, ()) is None
 
 
 @pytest.mark.parametrize(

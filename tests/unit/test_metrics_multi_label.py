@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from sklearn import metrics as oracle
 
-from bertft_core.metrics import multi_label
+from bertft_core.metrics import METRICS, multi_label
 from bertft_core.metrics.multi_label import average_precision, scores
 
 NAMES = ("a", "b", "c", "d")
@@ -98,8 +98,8 @@ def test_the_majority_of_one_example_repeats_it():
 
 def test_nothing_is_tuned_and_there_is_no_confusion_table():
     table = _table(*_example(0))
-    assert multi_label.tune(table, NAMES) == {}
-    assert multi_label.confusion(table, NAMES) is None
+    assert METRICS["multi_label"].tune(table, NAMES) == {}
+    assert METRICS["multi_label"].confusion(table, NAMES) is None
 
 
 @pytest.mark.parametrize(

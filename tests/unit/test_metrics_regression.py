@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as oracle
 
-from bertft_core.metrics import regression
+from bertft_core.metrics import METRICS, regression
 from bertft_core.metrics.regression import mean_ranks, pearson, scores, spearman
 
 
@@ -104,8 +104,8 @@ def test_the_majority_answers_the_mean_of_the_training_labels():
 
 def test_nothing_is_tuned_and_there_is_no_confusion_table():
     table = _table([1.0, 2.0], [1.5, 2.5])
-    assert regression.tune(table, ()) == {}
-    assert regression.confusion(table, ()) is None
+    assert METRICS["regression"].tune(table, ()) == {}
+    assert METRICS["regression"].confusion(table, ()) is None
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def spec(tmp_path_factory):
 
 @pytest.mark.parametrize("head_target", ["zero", "start"])
 def test_linear_layers_are_mixed_in_training_alone_and_no_dropout_is_left(spec, tmp_path, head_target):
-    model = started(with_strategies(spec, {"kind": "mixout", "p": 0.6, "head_target": head_target}), tmp_path).setup.model
+    model = started(with_strategies(spec, {"kind": "mixout", "p": 0.6, "head_target": head_target}), tmp_path).plan.model
     dropouts = [module for module in model.modules() if isinstance(module, nn.Dropout)]
     assert len(dropouts) >= 5
     assert {module.p for module in dropouts} == {0.0}
@@ -91,7 +91,7 @@ def test_linear_layers_are_mixed_in_training_alone_and_no_dropout_is_left(spec, 
 
 def test_a_vocabulary_layer_is_mixed_with_its_start(tmp_path):
     spec = tiny_spec(*tiny_study(tmp_path, head="masked_lm", data={"max_length": 20}, arms={"full": {}}))
-    model = started(with_strategies(spec, {"kind": "mixout", "p": 0.6}), tmp_path / "run").setup.model.train()
+    model = started(with_strategies(spec, {"kind": "mixout", "p": 0.6}), tmp_path / "run").plan.model.train()
     inputs = torch.ones(2, 16)
     dense = model.cls.predictions.transform.dense
     assert torch.allclose(dense(inputs), nn.functional.linear(inputs, dense.weight, dense.bias), atol=1e-6)
@@ -99,7 +99,7 @@ def test_a_vocabulary_layer_is_mixed_with_its_start(tmp_path):
 
 def test_layers_drawn_anew_are_mixed_with_their_new_start(spec, tmp_path):
     strategies = ({"kind": "mixout", "p": 0.6}, {"kind": "reinit", "layers": 1})
-    model = started(with_strategies(spec, *strategies), tmp_path).setup.model.train()
+    model = started(with_strategies(spec, *strategies), tmp_path).plan.model.train()
     inputs = torch.ones(2, 16)
     for layer in model.base_model.encoder.layer:
         dense = layer.intermediate.dense

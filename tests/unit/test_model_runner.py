@@ -37,7 +37,7 @@ def case(request, tmp_path_factory) -> tuple[str, Any, PreparedSplit, Path]:
     kind, pairs = request.param
     _, card = tiny_study(tmp_path_factory.mktemp(kind), kind=kind, pairs=pairs)
     torch.manual_seed(5)
-    model = classification.build(card.encoder_dir, card.labels, None, ClassificationHead())
+    model = classification.HEAD.build(card.encoder_dir, card.labels, None, ClassificationHead())
     for name, parameter in model.named_parameters():  # fresh heads are so small that a wrong one would hardly show
         if not name.startswith(model.base_model_prefix + "."):
             nn.init.normal_(parameter, std=0.5)
@@ -169,7 +169,7 @@ def family(request, tmp_path_factory) -> tuple[str, PreparedSplit]:
 
 def test_a_dropout_override_reaches_every_dropout(family):
     encoder_dir, _ = family
-    model = classification.build(encoder_dir, ("a", "b"), 0.37, ClassificationHead())
+    model = classification.HEAD.build(encoder_dir, ("a", "b"), 0.37, ClassificationHead())
     shares = [module.p for module in model.modules() if isinstance(module, nn.Dropout)]
     assert len(shares) >= 6
     assert set(shares) == {0.37}
@@ -182,7 +182,7 @@ def test_a_dropout_override_reaches_every_dropout(family):
 def test_without_an_override_the_checkpoint_decides(family):
     encoder_dir, _ = family
     config = AutoConfig.from_pretrained(encoder_dir)
-    model = classification.build(encoder_dir, ("a", "b"), None, ClassificationHead())
+    model = classification.HEAD.build(encoder_dir, ("a", "b"), None, ClassificationHead())
     changed = {name for name, value in config.to_dict().items() if "drop" in name and getattr(model.config, name) != value}
     assert not changed
     assert 0.1 in {module.p for module in model.modules() if isinstance(module, nn.Dropout)}
@@ -194,7 +194,7 @@ def test_dropout_acts_in_training_mode_everywhere_and_not_at_zero(family):
     indices = np.arange(6)
     for dropout in (0.0, 0.2):
         torch.manual_seed(1)
-        model = classification.build(encoder_dir, ("a", "b"), dropout, ClassificationHead())
+        model = classification.HEAD.build(encoder_dir, ("a", "b"), dropout, ClassificationHead())
         forward = ModelRunner(model.eval(), ClassificationHead(), CPU)
         evaluated = forward.logits(split, indices)
         model.train()

@@ -23,7 +23,7 @@ from tests.helpers.tiny_encoders import KINDS, tiny_encoder
 @pytest.fixture(scope="module", params=KINDS)
 def model(request, tmp_path_factory) -> nn.Module:
     encoder_dir = tiny_encoder(tmp_path_factory.mktemp(request.param), request.param)
-    return classification.build(str(encoder_dir), ("a", "b"), None, ClassificationHead())
+    return classification.HEAD.build(str(encoder_dir), ("a", "b"), None, ClassificationHead())
 
 
 def test_the_learning_rate_rises_to_its_peak_and_falls_to_zero():

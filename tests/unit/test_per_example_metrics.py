@@ -6,9 +6,7 @@ import pytest
 
 from bertft_core.evaluation.calibration import brier
 from bertft_core.metrics import METRICS
-from bertft_core.metrics.per_example import PER_EXAMPLE
-from bertft_core.metrics.per_example.resamplable import scored_of
-from bertft_core.metrics.per_example.statistic import Ranking, Statistic
+from bertft_core.metrics.per_example.statistic import Ranking, Statistic, scored_of
 from bertft_core.metrics.prediction_columns import matrix, vector
 from bertft_core.metrics.seed_means import softmax
 from tests.helpers.prediction_tables import EVERY_KIND
@@ -22,16 +20,16 @@ def _tuned(case):
 
 
 def test_every_head_is_among_the_cases():
-    assert set(PER_EXAMPLE) == set(METRICS) == {case.kind for case in EVERY_KIND.values()}
+    assert set(METRICS) == {case.kind for case in EVERY_KIND.values()}
 
 
 @cases
 def test_every_metric_is_there_or_says_why_it_cannot_be_resampled(case):
-    table, module = case.make(np.random.default_rng(0), N), PER_EXAMPLE[case.kind]
+    table, module = case.make(np.random.default_rng(0), N), METRICS[case.kind]
     computed = METRICS[case.kind].compute(table, case.labels, **_tuned(case))
     given = module.statistics(table, case.labels, **_tuned(case))
-    assert set(computed) - set(module.SEEDS_ONLY) == set(given) - {"brier"}
-    assert not set(given) & set(module.SEEDS_ONLY)
+    assert set(computed) - set(module.seeds_only) == set(given) - {"brier"}
+    assert not set(given) & set(module.seeds_only)
 
 
 @cases
@@ -39,7 +37,7 @@ def test_every_metric_is_there_or_says_why_it_cannot_be_resampled(case):
 def test_sums_over_the_table_and_over_resamples_of_it_give_what_compute_gives(case, seed):
     rng = np.random.default_rng(seed)
     table, tuned = case.make(rng, N), _tuned(case)
-    found = PER_EXAMPLE[case.kind].statistics(table, case.labels, **tuned)
+    found = METRICS[case.kind].statistics(table, case.labels, **tuned)
     draws = [np.arange(N), *(rng.integers(0, N, N) for _ in range(3))]
     weights = np.stack([np.bincount(drawn, minlength=N) for drawn in draws])
     wanted = [METRICS[case.kind].compute(table.take(pa.array(drawn)), case.labels, **tuned) for drawn in draws]
@@ -60,7 +58,7 @@ def test_sums_over_the_table_and_over_resamples_of_it_give_what_compute_gives(ca
 
 @cases
 def test_sums_of_many_samples_are_finished_at_once(case):
-    found = PER_EXAMPLE[case.kind].statistics(case.make(np.random.default_rng(1), N), case.labels, **_tuned(case))
+    found = METRICS[case.kind].statistics(case.make(np.random.default_rng(1), N), case.labels, **_tuned(case))
     weights = np.random.default_rng(2).multinomial(N, np.full(N, 1 / N), size=(2, 3))
     for name, statistic in found.items():
         if isinstance(statistic, Statistic):
@@ -75,7 +73,7 @@ def test_brier_is_that_of_the_calibration_probe():
     for name in ("two classes", "four classes"):
         case = EVERY_KIND[name]
         table = case.make(np.random.default_rng(3), N)
-        statistic = PER_EXAMPLE[case.kind].statistics(table, case.labels)["brier"]
+        statistic = METRICS[case.kind].statistics(table, case.labels)["brier"]
         wanted = brier(softmax(matrix(table, "logits", len(case.labels)).astype(float)), vector(table, "label"))
         assert float(statistic.finish(statistic.values.sum(axis=0))) == pytest.approx(wanted, rel=1e-12)
 
@@ -85,7 +83,7 @@ def test_seeds_with_other_answers_keep_their_own_scores(case):
     rng = np.random.default_rng(5)
     seeds = [case.make(np.random.default_rng([6, i]), N) for i in range(3)]
     weights = rng.multinomial(N, np.full(N, 1 / N), size=4)
-    found = [PER_EXAMPLE[case.kind].statistics(table, case.labels, **_tuned(case)) for table in seeds]
+    found = [METRICS[case.kind].statistics(table, case.labels, **_tuned(case)) for table in seeds]
     for name in set.intersection(*(set(of_seed) for of_seed in found)):
         if isinstance(found[0][name], Ranking):
             continue  # seeds are ranked against one truth
@@ -97,7 +95,7 @@ def test_seeds_with_other_answers_keep_their_own_scores(case):
 @cases
 def test_right_answers_are_those_that_a_whole_unit_has_right(case):
     table = case.make(np.random.default_rng(4), N)
-    right = PER_EXAMPLE[case.kind].right(table, case.labels, **_tuned(case))
+    right = METRICS[case.kind].right(table, case.labels, **_tuned(case))
     if case.kind in ("regression", "masked_lm"):
         assert right is None
         return
@@ -114,7 +112,7 @@ def test_constant_numbers_correlate_zero_and_huge_ones_keep_their_digits():
     true, huge = np.array([1.0, 2.0, 4.0, 8.0]), 1e150 * np.array([1.0, 3.0, 2.0, 9.0]) + 1e151
     for predicted in (np.full(4, 0.1), huge, 1e-150 * huge):
         table = pa.table({"label": true, "predicted": predicted})
-        statistic = PER_EXAMPLE["regression"].statistics(table)["pearson"]
+        statistic = METRICS["regression"].statistics(table)["pearson"]
         wanted = METRICS["regression"].compute(table)["pearson"]
         assert float(statistic.finish(statistic.values.sum(axis=0))) == pytest.approx(wanted, abs=1e-9)
         assert float(statistic.finish(4 * statistic.values[2])) == 0.0

@@ -363,7 +363,7 @@ MALFORMED = {
     "an answer in another place, repairs refused": (
         row("b", answers=[{"text": "good", "answer_start": 12}]),
         {"misplaced_answers": "refuse"},
-        "does not stand at its answer_start",
+        "is not at its answer_start",
     ),
     "an answer that occurs twice": (TWICE, {}, "occurs more than once"),
     "an answer that overlaps itself": (
@@ -371,14 +371,14 @@ MALFORMED = {
         {},
         "more than once",
     ),
-    "an answer that is not there": (ABSENT, {}, "occurs nowhere in its context"),
+    "an answer that is not there": (ABSENT, {}, "does not occur in its context"),
     "an answer behind the end": (
         row("b", context="good good", answers=[{"text": "good", "answer_start": 99}]),
         {},
         "more than once",
     ),
-    "an id that was there before": (row("a"), {}, "the id 'a' occurs twice"),
-    "an id of another type": (row(3.5), {}, "missing or no name"),  # type: ignore[arg-type]
+    "an id that was there before": (row("a"), {}, "duplicate id 'a'"),
+    "an id of another type": (row(3.5), {}, "missing or not a name"),  # type: ignore[arg-type]
     "no id": (row(None), {}, "set data.id to null"),  # type: ignore[arg-type]
     "an empty context": (row("b", context=" "), {}, "column 'context' is empty"),
     "an empty question": (row("b", question=""), {}, "column 'question' is empty"),
@@ -413,8 +413,8 @@ def test_a_long_question_is_told_its_length_and_its_limit(study_of, tmp_path):
     long = row("v", question="the film was " * 5)
     with pytest.raises(UserError, match="too long") as caught:
         prepared(study_of([row("a")], [long]), tmp_path)
-    assert caught.value.found.startswith("15 word pieces")
-    assert caught.value.expected == "at most 12 word pieces"
+    assert caught.value.found.startswith("15 tokens")
+    assert caught.value.expected == "at most 12 tokens"
     assert (caught.value.path, caught.value.line) == (str(tmp_path / "validation.jsonl"), 1)
     card = prepared(study_of([row("a")], [long], max_question_length=15), tmp_path)
     assert card.splits["validation"].n_examples == 1

@@ -33,9 +33,9 @@ def spec(tmp_path_factory):
 def test_legacy_adam_gives_the_numbers_of_the_oracles(bias_correction, expected):
     layer = nn.Linear(1, 1, bias=False, dtype=torch.float64)
     nn.init.ones_(layer.weight)
-    setup = FinetuningPlan(layer)
-    legacy_adam.apply(setup, LegacyAdam(bias_correction=bias_correction))
-    optimizer = build_optimizer(setup, TrainingConfig(learning_rate=0.1, adam_epsilon=1e-6, weight_decay=0.01))
+    plan = FinetuningPlan(layer)
+    legacy_adam.apply(plan, LegacyAdam(bias_correction=bias_correction))
+    optimizer = build_optimizer(plan, TrainingConfig(learning_rate=0.1, adam_epsilon=1e-6, weight_decay=0.01))
     values = []
     for gradient in GRADIENTS:
         layer.weight.grad = torch.full_like(layer.weight, gradient)
@@ -85,11 +85,11 @@ def test_prior_decay_goes_back_by_the_share_of_the_oracle():
     model = Tiny().double()
     for parameter in model.parameters():
         parameter.data.fill_(0.8)
-    setup = FinetuningPlan(model, TrainContext(weight_decayed=frozenset({"bert.weight", "head.weight"})))
-    prior_decay.apply(setup, PriorDecay(rate=0.01))
+    plan = FinetuningPlan(model, TrainContext(weight_decayed=frozenset({"bert.weight", "head.weight"})))
+    prior_decay.apply(plan, PriorDecay(rate=0.01))
     for parameter in model.parameters():
         parameter.data.fill_(1.0)
-    (decay,) = setup.before_update
+    (decay,) = plan.before_update
     decay(lambda name: 0.1)
     assert all(parameter.item() == 1.0 for parameter in model.parameters()), "nothing has a gradient: nothing is being learned"
     for parameter in model.parameters():
@@ -104,9 +104,9 @@ def test_prior_decay_uses_the_rate_of_each_layer(spec, tmp_path):
     strategies = ({"kind": "prior_decay", "rate": 0.5}, {"kind": "llrd", "decay": 0.5})
     run = started(with_strategies(spec, *strategies), tmp_path)
     rates: dict[str, float] = {}
-    run.setup.before_update[:] = [lambda of: rates.update({name: of(name) for name in run.setup.learning})]
+    run.plan.before_update[:] = [lambda of: rates.update({name: of(name) for name in run.plan.learning})]
     run.train()
-    depths = run.setup.architecture.depths()
+    depths = run.plan.architecture.depths()
     last = spec.training.learning_rate / 7
     assert all(rate == pytest.approx(last * {0: 0.25, 1: 0.5, 2: 1.0, 3: 1.0}[depths[name]]) for name, rate in rates.items())
 
@@ -134,12 +134,12 @@ def test_a_run_ends_with_the_mean_of_its_last_weights_and_is_validated_with_them
     run.train()
     assert list(seen) == [2, 4, 6, 8]
     mean = torch.stack([seen[step] for step in (4, 6, 8)]).mean(0)
-    assert torch.allclose(run.setup.model.classifier.weight, mean, atol=1e-6)
+    assert torch.allclose(run.plan.model.classifier.weight, mean, atol=1e-6)
     assert not torch.allclose(seen[8], mean, atol=1e-6)
-    assert run.loop.validation.predictions_of(8).equals(run.forward.predict(run.splits["validation"]))
+    assert run.loop.validation.predictions_of(8).equals(run.runner.predict(run.splits["validation"]))
 
 
 def test_more_evaluations_than_there_are_average_all_of_them(spec, tmp_path):
     few, many = (started(with_strategies(spec, {"kind": "swa", "last": n}), tmp_path / str(n)) for n in (4, 400))
     few.train(), many.train()
-    assert torch.equal(few.setup.model.classifier.weight, many.setup.model.classifier.weight)
+    assert torch.equal(few.plan.model.classifier.weight, many.plan.model.classifier.weight)

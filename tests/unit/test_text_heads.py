@@ -19,8 +19,8 @@ from bertft_core.data.batching import padded
 from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.heads import HEADS, pooling
 from bertft_core.heads.inputs import HeadInputs
+from bertft_core.heads.regression import folded, standardise, target_std
 from bertft_core.heads.saved_model import load_model
-from bertft_core.heads.target_scaling import folded, standardise, target_std
 from bertft_core.training.determinism import configure
 from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.weights import save_model

@@ -76,16 +76,16 @@ BAD_ROWS = {
     "no tags": ((["a"], []), "there are no tags", "[]"),
     "an empty word": ((["a", ""], ["O", "O"]), "word 2 in column 'tokens' is empty", "''"),
     "a blank word": ((["\u00a0", "a"], ["O", "O"]), "word 1 in column 'tokens' is empty", r"'\xa0'"),
-    "a number for a word": ((["a", 7], ["O", "O"]), "word 2 in column 'tokens' is no text", "7"),
-    "a missing word": (([None], ["O"]), "word 1 in column 'tokens' is no text", "None"),
-    "half a character": ((["\ud83d"], ["O"]), "word 1 in column 'tokens' is no text", r"'\ud83d'"),
+    "a number for a word": ((["a", 7], ["O", "O"]), "word 2 in column 'tokens' is not a text", "7"),
+    "a missing word": (([None], ["O"]), "word 1 in column 'tokens' is not a text", "None"),
+    "half a character": ((["\ud83d"], ["O"]), "word 1 in column 'tokens' is not a text", r"'\ud83d'"),
     "a blank text for words": ((" ", ["O"]), "there are no words", "' '"),
     "a text with more words than tags": (
         ("a film", "O"),
         "does not have a tag for each word",
         "2 words in 'tokens', 1 tags in 'tags'",
     ),
-    "an object for words": (({"a": 1}, ["O"]), "the words in column 'tokens' are no list", "{'a': 1}"),
+    "an object for words": (({"a": 1}, ["O"]), "the words in column 'tokens' are not a list", "{'a': 1}"),
     "a missing tag": ((["a"], [None]), "the label in column 'tags' is missing", "None"),
     "an empty tag": ((["a"], [" "]), "the label in column 'tags' is missing", "' '"),
     "a fraction for a tag": ((["a"], [0.5]), "the value in column 'tags' is no label", "0.5"),
@@ -133,7 +133,7 @@ def test_a_type_that_is_never_in_train_has_the_line_of_its_word(tmp_path):
     assert error.problem == "the tag 'B-ORG' occurs in validation but never in train"
     assert (error.path, error.line) == (str(tmp_path / "validation.conll"), 3)
     assert "B-THING" in error.expected
-    assert "take it out of validation" in error.hint
+    assert "remove it from validation" in error.hint
 
 
 def test_a_near_miss_is_told(tmp_path):

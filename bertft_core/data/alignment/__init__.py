@@ -1,15 +1,4 @@
-"""From examples to what a head learns from, one module for each kind of head.
-
-Each module offers `columns` (of a source), `reader` (from the cells of a row to an `Example`), `agree` (labels that all splits
-can be learned and scored with; may repair or convert the examples), `for_training`, `settings` (what the stored table depends
-on), `tokenise` (the Arrow table of a split), `gold` (the targets of a tokenised split, as `metrics` wants them), `counts` (for
-the card) and `CHECKS` of its own.
-
-Examples to predict have no labels: `reader(data, labelled=False)` gets the same cells with None in the label's place and gives
-`Example`s whose label is None; `tokenise` puts anything of the right type where such a label would stand (-1, 0, NaN, nothing).
-"""
-
-from types import ModuleType
+"""From examples to what a head learns from: one file per task type. See `alignment.Alignment` for what each consists of."""
 
 from bertft_core.data.alignment import (
     classification,
@@ -19,13 +8,14 @@ from bertft_core.data.alignment import (
     regression,
     token_classification,
 )
+from bertft_core.data.alignment.alignment import Alignment
 
-ALIGNMENTS: dict[str, ModuleType] = {
-    "classification": classification,
-    "multi_label": multi_label,
-    "regression": regression,
-    "token_classification": token_classification,
-    "question_answering": question_answering,
-    "masked_lm": masked_lm,
+ALIGNMENTS: dict[str, Alignment] = {
+    "classification": classification.ALIGNMENT,
+    "multi_label": multi_label.ALIGNMENT,
+    "regression": regression.ALIGNMENT,
+    "token_classification": token_classification.ALIGNMENT,
+    "question_answering": question_answering.ALIGNMENT,
+    "masked_lm": masked_lm.ALIGNMENT,
 }
-"""Kind of the head → its module."""
+"""Kind of the head → its alignment."""

@@ -1,4 +1,4 @@
-"""Answers that stand where they say, questions with names of their own: what must hold before a question is learned from."""
+"""What must hold before a question is learned from: answers are where they say, and ids are unique."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def answers_of(example: Example) -> tuple[Answer, ...]:
 
 
 def agree_on_answers(splits: Mapping[str, RawSplit], *, repair: bool) -> tuple[dict[str, RawSplit], tuple[DataFinding, ...]]:
-    """The splits with every answer at its place, and what was repaired.
+    """The splits with every answer at its position, and what was repaired.
 
-    Raises `UserError` with file and line for an id that occurs twice in a split, for a question without an answer where every
-    training question has one, and for an answer that does not stand at its `answer_start`. With `repair` such an answer
-    is moved to where it stands, when it occurs exactly once in its context.
+    Raises `UserError` with file and line for a duplicate id, for a question without an answer where every training question
+    has one, and for an answer that is not at its `answer_start`. With `repair` such an answer is moved to where it is, when
+    it occurs exactly once in its context.
     """
     for name, split in splits.items():
         _refuse_duplicate_ids(split)
@@ -41,12 +41,12 @@ def _refuse_duplicate_ids(split: RawSplit) -> None:
     for example in split.examples:
         if example.id in lines:
             raise UserError(
-                f"the id '{shorten(example.id)}' occurs twice",
+                f"duplicate id '{shorten(example.id)}'",
                 path=split.path,
                 line=example.line,
                 found=f"the same id in line {lines[example.id]}",
-                expected="an id of its own for every question",
-                hint="rename one of them, or remove the copy",
+                expected="a unique id for every question",
+                hint="rename one of the two, or remove the copy",
             )
         lines[example.id] = example.line
 
@@ -60,18 +60,18 @@ def _refuse_unlearned_null(name: str, split: RawSplit, train: RawSplit) -> None:
             line=first.line,
             found=shorten(first.texts[0]),
             expected="unanswerable questions in train too (SQuAD 2.0), or nowhere (SQuAD 1.1)",
-            hint=f"add unanswerable questions to train, or take them out of {name}",
+            hint=f"add unanswerable questions to train, or remove them from {name}",
         )
 
 
 def _in_place(split: RawSplit, repair: bool) -> tuple[RawSplit, list[str]]:
-    """The split with every answer where it says, and a line about each one that was moved."""
+    """The split with every answer at its position, and a line about each one that was moved."""
     examples, repaired = [], []
     for example in split.examples:
         answers = []
         for answer in answers_of(example):
-            if not stands_at(example.context, answer):
-                moved = Answer(answer.text, _only_place(split, example, answer, repair))
+            if not is_at(example.context, answer):
+                moved = Answer(answer.text, _only_position(split, example, answer, repair))
                 where = f"{PurePath(split.path).name}:{example.line}"
                 repaired.append(f"{where}: {shorten(repr(answer.text), 50)} from {answer.start} to {moved.start}")
                 answer = moved
@@ -80,19 +80,19 @@ def _in_place(split: RawSplit, repair: bool) -> tuple[RawSplit, list[str]]:
     return (RawSplit(tuple(examples), split.path, split.origin) if repaired else split), repaired
 
 
-def stands_at(context: str, answer: Answer) -> bool:
-    """Whether the context has the answer's text at its first character; -1 is no way to count from the end."""
+def is_at(context: str, answer: Answer) -> bool:
+    """Whether the context has the answer's text at its start; -1 does not count from the end."""
     return answer.start >= 0 and context.startswith(answer.text, answer.start)
 
 
-def _only_place(split: RawSplit, example: Example, answer: Answer, repair: bool) -> int:
-    """Where the answer occurs, if it does so exactly once and may be repaired; else a `UserError`."""
+def _only_position(split: RawSplit, example: Example, answer: Answer, repair: bool) -> int:
+    """Where the answer occurs, if that is exactly once and may be repaired; else a `UserError`."""
     first = example.context.find(answer.text)
     only = first >= 0 and example.context.find(answer.text, first + 1) < 0
     if repair and only:
         return first
     there = example.context[max(answer.start, 0) :][: len(answer.text)]
-    why = "occurs nowhere in its context" if first < 0 else "does not stand at its answer_start"
+    why = "does not occur in its context" if first < 0 else "is not at its answer_start"
     raise UserError(
         f"the answer {shorten(repr(answer.text), 50)} {why}",
         path=split.path,
@@ -107,5 +107,5 @@ def _only_place(split: RawSplit, example: Example, answer: Answer, repair: bool)
 
 def _expected(only: bool, first: int) -> str:
     if only:
-        return f"the answer's text, which stands at character {first}"
-    return "the answer's text, letter by letter" + ("" if first < 0 else "; it occurs more than once, so its place is unknown")
+        return f"the answer's text, which is at character {first}"
+    return "the answer's text, letter by letter" + ("" if first < 0 else "; it occurs more than once, so its position is unknown")

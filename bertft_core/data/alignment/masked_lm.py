@@ -1,8 +1,8 @@
-"""Masked language modelling: raw texts, read whole in blocks, with the masks that they are evaluated by."""
+"""Masked language modelling: raw texts, read whole in blocks, with the masks for evaluation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,16 +11,17 @@ import pyarrow as pa
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig
 from bertft_core.data import findings
+from bertft_core.data.alignment.alignment import Alignment
 from bertft_core.data.alignment.texts import text_columns
-from bertft_core.data.examples import Example, RawSplit, ReadExample, SourceLocation, shorten, text_of
-from bertft_core.data.findings import Check, PreparedData
+from bertft_core.data.examples import Example, ReadExample, SourceLocation, shorten, text_of
+from bertft_core.data.findings import PreparedData
 from bertft_core.data.prepared_split import PreparedSplit
-from bertft_core.data.tokenization import encode_windows, lists, table_of
-from bertft_core.masking import Vocabulary, fixed_masks
+from bertft_core.data.tokenization import Encoded, encode_windows, lists, table_of
+from bertft_core.masking import Masks, Vocabulary, fixed_masks
 from bertft_core.records import DataFinding
 
 MANY_BLOCKS = 8
-"""Blocks of a mean training text from which on an optimizer step holds far more than `batch_size` suggests."""
+"""With more blocks in a mean training text, an optimizer step holds far more than `batch_size` suggests."""
 
 
 def find_many_blocks(data: PreparedData) -> Iterator[DataFinding]:
@@ -35,21 +36,8 @@ def find_many_blocks(data: PreparedData) -> Iterator[DataFinding]:
         )
 
 
-CHECKS: tuple[Check, ...] = (
-    findings.find_duplicates,
-    findings.find_overlap,
-    findings.find_unknown_tokens,
-    find_many_blocks,
-)
-
-
-def columns(data: DataConfig) -> tuple[str, ...]:
-    """The text."""
-    return text_columns(data)
-
-
 def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
-    """Reads a row into an example without a label: the text is its own."""
+    """What reads a row into an example without a label."""
     (column,) = text_columns(data)
 
     def read_example(name: str, cells: tuple[object, ...], place: SourceLocation) -> Example:
@@ -58,49 +46,56 @@ def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
     return read_example
 
 
-def agree(
-    splits: Mapping[str, RawSplit], data: DataConfig
-) -> tuple[dict[str, RawSplit], tuple[str, ...], tuple[DataFinding, ...]]:
-    """There are no labels."""
-    return dict(splits), (), ()
-
-
-def for_training(splits: Mapping[str, RawSplit], data: DataConfig) -> dict[str, RawSplit]:
-    """As they are."""
-    return dict(splits)
-
-
-def settings(data: DataConfig) -> dict[str, Any]:
-    """Nothing beside examples, tokenizer and max_length."""
-    return {}
-
-
 def tokenise(tokenizer: Any, examples: Sequence[Example], labels: tuple[str, ...], data: DataConfig, types: bool) -> pa.Table:
-    """One row per text: its blocks of at most `max_length` word pieces, one after another, none lost and none twice.
+    """One row per text: its blocks of at most `max_length` tokens, one after another, without overlap.
 
-    `masked` are the positions hidden in evaluation, `shown` the ids in their place, `targets` the ids to predict; see
-    `masking.fixed_masks`. What masking must know of the tokenizer is in the table's metadata.
+    `masked` are the positions masked in evaluation, `shown` the ids in their place, `targets` the ids to predict; see
+    `masking.fixed_masks`. What masking needs to know of the tokenizer is in the table's metadata.
     """
-    vocabulary = _vocabulary(tokenizer)
-    ids = [example.id for example in examples]
-    texts = [example.texts[0] for example in examples]
-    encoded = encode_windows(tokenizer, texts, data.max_length, overlap=0)
-    masks = [fixed_masks(name, row, vocabulary) for name, row in zip(ids, encoded.input_ids, strict=True)]
+    vocabulary, encoded = _vocabulary(tokenizer), _encoded(tokenizer, examples, data)
+    masks = [fixed_masks(example.id, row, vocabulary) for example, row in zip(examples, encoded.input_ids, strict=True)]
     if not any(len(mask.positions) for mask in masks):
         raise _nothing_to_mask(tokenizer, examples)
+    return _table(tokenizer, examples, encoded, masks, vocabulary, types)
+
+
+def tokenise_new(tokenizer: Any, examples: Sequence[Example], labels: tuple[str, ...], data: DataConfig, types: bool) -> pa.Table:
+    """The same, where the tokens to predict are the mask tokens in the texts. Raises `UserError` for a text without any."""
+    encoded, masks = _encoded(tokenizer, examples, data), []
+    for ids, example in zip(encoded.input_ids, examples, strict=True):
+        positions = np.flatnonzero(ids == tokenizer.mask_token_id).astype(np.int32)
+        if not len(positions):
+            raise UserError(
+                "there is nothing to predict in the text",
+                line=example.line,
+                found=f"no {tokenizer.mask_token}",
+                expected=f"a text such as 'The pump is {tokenizer.mask_token} of order'",
+                hint=f"write {tokenizer.mask_token} where a token is to be predicted",
+            )
+        masks.append(Masks(positions, ids[positions]))
+    return _table(tokenizer, examples, encoded, masks, _vocabulary(tokenizer), types)
+
+
+def _encoded(tokenizer: Any, examples: Sequence[Example], data: DataConfig) -> Encoded:
+    return encode_windows(tokenizer, [example.texts[0] for example in examples], data.max_length, overlap=0)
+
+
+def _table(
+    tokenizer: Any, examples: Sequence[Example], encoded: Encoded, masks: Sequence[Masks], vocabulary: Vocabulary, types: bool
+) -> pa.Table:
     more = {
-        "text": pa.array(texts, pa.large_string()),
+        "text": pa.array([example.texts[0] for example in examples], pa.large_string()),
         "window_lengths": lists(encoded.window_lengths),
         "masked": lists([mask.positions for mask in masks]),
         "shown": lists([mask.shown for mask in masks]),
         "targets": lists([row[mask.positions] for row, mask in zip(encoded.input_ids, masks, strict=True)]),
     }
-    table = table_of(tokenizer, ids, encoded, more, types=types, pair=False)
+    table = table_of(tokenizer, [example.id for example in examples], encoded, more, types=types, pair=False)
     return table.replace_schema_metadata({**table.schema.metadata, **vocabulary.as_metadata()})
 
 
 def _vocabulary(tokenizer: Any) -> Vocabulary:
-    """Ids that no piece has are as little to be shown as special ones."""
+    """Ids without a token are not to be shown either, so they count as special."""
     if tokenizer.mask_token_id is None:
         raise UserError(
             "the encoder's tokenizer has no mask token, so it cannot be trained by masking",
@@ -116,11 +111,11 @@ def _vocabulary(tokenizer: Any) -> Vocabulary:
 
 def _nothing_to_mask(tokenizer: Any, examples: Sequence[Example]) -> UserError:
     return UserError(
-        "no word piece of these texts is known to the encoder, so there is nothing to predict",
+        "the encoder knows no token of these texts, so there is nothing to predict",
         line=examples[0].line,
-        found=f"{len(examples)} texts of unknown pieces, the first '{shorten(examples[0].texts[0])}'",
+        found=f"{len(examples)} texts of unknown tokens, the first '{shorten(examples[0].texts[0])}'",
         expected="texts in the language of the encoder",
-        hint=f"choose an encoder with a fitting vocabulary instead of {tokenizer.name_or_path}",
+        hint=f"choose an encoder with a suitable vocabulary instead of {tokenizer.name_or_path}",
     )
 
 
@@ -129,6 +124,12 @@ def gold(split: PreparedSplit) -> pa.Table:
     return split.table.select(["example_id", "targets"])
 
 
-def counts(examples: Sequence[Example], labels: tuple[str, ...]) -> dict[str, int]:
-    """There are no labels to count."""
-    return {}
+ALIGNMENT = Alignment(
+    columns=text_columns,
+    reader=reader,
+    tokenise=tokenise,
+    checks=(findings.find_duplicates, findings.find_overlap, findings.find_unknown_tokens, find_many_blocks),
+    gold=gold,
+    tokenise_new=tokenise_new,
+    answer_names=lambda tokenizer, labels: tokenizer.convert_ids_to_tokens(range(len(tokenizer))),
+)

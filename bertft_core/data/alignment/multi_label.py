@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,9 @@ import pyarrow as pa
 
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig
-from bertft_core.data import findings
-from bertft_core.data.alignment.texts import both_orders, read_text_example, text_columns, text_settings, tokenise_texts
-from bertft_core.data.examples import Example, RawSplit, ReadExample, SourceLocation, label_of, shorten
-from bertft_core.data.findings import Check, PreparedData
-from bertft_core.data.labels import agree_on_labels
-from bertft_core.data.prepared_split import PreparedSplit
+from bertft_core.data.alignment.texts import agree_on_names, text_alignment, tokenise_texts
+from bertft_core.data.examples import Example, SourceLocation, label_of, shorten
+from bertft_core.data.findings import PreparedData
 from bertft_core.records import DataFinding
 from bertft_core.records.list_columns import matrix_column
 
@@ -24,26 +21,15 @@ MAX_NAMED = 10
 """Labels that a finding names."""
 
 
-def columns(data: DataConfig) -> tuple[str, ...]:
-    """Text or texts, then the labels."""
-    return (*text_columns(data), data.label)
-
-
-def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
-    """Reads a row into an example, labelled or not."""
-
-    def read_example(name: str, cells: tuple[object, ...], place: SourceLocation) -> Example:
-        label = labels_of(cells[-1], data.label, data.label_separator, place) if labelled else None
-        return read_text_example(name, cells, label, data, place)
-
-    return read_example
+def _read_label(cell: object, data: DataConfig, place: SourceLocation) -> tuple[str, ...]:
+    return labels_of(cell, data.label, data.label_separator, place)
 
 
 def labels_of(value: object, column: str, separator: str, place: SourceLocation) -> tuple[str, ...]:
-    """The different labels of a cell, sorted: a list of them, or a text with `separator` between them.
+    """The distinct labels of a cell, sorted: a list, or a text with `separator` between them.
 
     An empty list or text means that no label is on. Raises `UserError` for a missing cell and for a list or text with an
-    item that is no label.
+    item that is not a label.
     """
     if isinstance(value, str):
         parts: Sequence[object] = value.split(separator) if value.strip() else ()
@@ -67,23 +53,6 @@ def _present(value: object, column: str, place: SourceLocation) -> object:
     return value
 
 
-def agree(
-    splits: Mapping[str, RawSplit], data: DataConfig
-) -> tuple[dict[str, RawSplit], tuple[str, ...], tuple[DataFinding, ...]]:
-    """The label names; see `agree_on_labels`."""
-    return dict(splits), agree_on_labels(splits, data.labels), ()
-
-
-def for_training(splits: Mapping[str, RawSplit], data: DataConfig) -> dict[str, RawSplit]:
-    """The splits as they are trained on and scored: pairs in both orders where the order means nothing."""
-    return both_orders(splits, data)
-
-
-def settings(data: DataConfig) -> dict[str, Any]:
-    """What the stored table depends on, beside examples, labels, tokenizer and max_length."""
-    return text_settings(data)
-
-
 def tokenise(tokenizer: Any, examples: Sequence[Example], labels: tuple[str, ...], data: DataConfig, types: bool) -> pa.Table:
     """`label` is 0 or 1 for each of `labels`: 0 throughout where an example is not labelled."""
     ids = {label: i for i, label in enumerate(labels)}
@@ -93,11 +62,6 @@ def tokenise(tokenizer: Any, examples: Sequence[Example], labels: tuple[str, ...
     return tokenise_texts(tokenizer, examples, data, types, matrix_column(on))
 
 
-def gold(split: PreparedSplit) -> pa.Table:
-    """example_id and label."""
-    return split.table.select(["example_id", "label"])
-
-
 def counts(examples: Sequence[Example], labels: tuple[str, ...]) -> dict[str, int]:
     """Label → number of examples that have it."""
     found = Counter(name for example in examples for name in example.label_names)
@@ -105,7 +69,7 @@ def counts(examples: Sequence[Example], labels: tuple[str, ...]) -> dict[str, in
 
 
 def find_constant_labels(data: PreparedData) -> Iterator[DataFinding]:
-    """Labels that are on for no example of a split, or for all: there is nothing to learn of them, or to score."""
+    """Labels that are on for no example of a split, or for all: there is nothing to learn or to score."""
     for name, split in data.raw.items():
         n, on = len(split.examples), counts(split.examples, data.labels)
         never, always = ([label for label in data.labels if on[label] == k] for k in (0, n))
@@ -114,12 +78,4 @@ def find_constant_labels(data: PreparedData) -> Iterator[DataFinding]:
                 yield DataFinding(check=check, split=name, count=len(constant), names=tuple(constant[:MAX_NAMED]))
 
 
-CHECKS: tuple[Check, ...] = (
-    findings.find_duplicates,
-    findings.find_conflicts,
-    findings.find_overlap,
-    find_constant_labels,
-    findings.find_truncated,
-    findings.find_unknown_tokens,
-    findings.find_very_short,
-)
+ALIGNMENT = text_alignment(_read_label, tokenise, (find_constant_labels,), agree=agree_on_names, counts=counts)

@@ -1,4 +1,4 @@
-"""Extractive question answering: questions with contexts, and answers that stand in them."""
+"""Extractive question answering: questions about contexts, with answers that are spans of them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import pyarrow as pa
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig
 from bertft_core.data import findings
+from bertft_core.data.alignment.alignment import Agreed, Alignment
 from bertft_core.data.alignment.answer_checks import agree_on_answers, answers_of
 from bertft_core.data.examples import Answer, Example, RawSplit, ReadExample, SourceLocation, is_unicode, shorten, text_of
-from bertft_core.data.findings import Check, PreparedData
+from bertft_core.data.findings import PreparedData
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.question_windows import question_lengths, question_windows, targets_of, text_read, without_spaces
 from bertft_core.data.readers.squad import parse_answers
@@ -25,16 +26,16 @@ from bertft_core.records import DataFinding
 
 ANSWERABLE, UNANSWERABLE = "answerable", "unanswerable"
 UNEQUAL_SHARES = 0.1
-"""A null threshold tuned on one share of unanswerable questions may not fit another that differs by more."""
+"""A null threshold tuned on one share of unanswerable questions may not suit a share that differs by more."""
 
 
 def columns(data: DataConfig) -> tuple[str, ...]:
-    """Id, question, context, answers; without an id the question stands in its place."""
+    """Id, question, context, answers; without an id column, the question twice."""
     return (data.question if data.id is None else data.id, data.question, data.context, data.answers)
 
 
 def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
-    """Reads a row into a question, with its answers if labelled; `data.id: null` names the questions by their place."""
+    """What reads a row into a question; `data.id: null` names the questions by their position."""
 
     def read_example(name: str, cells: tuple[object, ...], place: SourceLocation) -> Example:
         key, question, context, answers = cells
@@ -56,43 +57,36 @@ def _id_of(value: object, column: str, place: SourceLocation) -> str:
     if isinstance(value, str) and value.strip() and is_unicode(value):
         return value
     raise UserError(
-        f"the id in column '{column}' is missing or no name",
+        f"the id in column '{column}' is missing or not a name",
         path=place.path,
         line=place.line,
         found=shorten(repr(value)),
         expected="a text or a whole number",
-        hint="name the question, or set data.id to null: then questions are named by their place",
+        hint="name the question, or set data.id to null, which names questions by their position",
     )
 
 
 def _read_answers(value: object, place: SourceLocation) -> tuple[Answer, ...]:
     if not isinstance(value, tuple):  # the SQuAD reader has read them already
         if isinstance(value, str):  # a cell of a CSV or TSV file
-            with contextlib.suppress(ValueError, RecursionError):  # what is no JSON is no list of answers either
+            with contextlib.suppress(ValueError, RecursionError):  # what is not JSON is not a list of answers either
                 value = json.loads(value)
         value = parse_answers(value, path=place.path, line=place.line)
     return tuple(Answer(text, start) for text, start in value)
 
 
-def agree(
-    splits: Mapping[str, RawSplit], data: DataConfig
-) -> tuple[dict[str, RawSplit], tuple[str, ...], tuple[DataFinding, ...]]:
-    """Every answer stands where it says, ids are unique; the labels say whether training questions may be unanswerable.
+def agree(splits: Mapping[str, RawSplit], data: DataConfig) -> Agreed:
+    """Checks positions of answers and ids; the labels say whether training questions may be unanswerable.
 
-    Raises `UserError` with file and line; see `answers.agree_on_answers`.
+    Raises `UserError` with file and line; see `answer_checks.agree_on_answers`.
     """
     agreed, findings = agree_on_answers(splits, repair=data.misplaced_answers == "repair")
     known_null = any(not example.label for example in splits["train"].examples)
     return agreed, (ANSWERABLE, UNANSWERABLE) if known_null else (ANSWERABLE,), findings
 
 
-def for_training(splits: Mapping[str, RawSplit], data: DataConfig) -> dict[str, RawSplit]:
-    """As they are."""
-    return dict(splits)
-
-
 def settings(data: DataConfig) -> dict[str, Any]:
-    """How contexts are cut, and which questions are refused."""
+    """How contexts are split into windows, and which questions are refused."""
     return {"overlap": data.overlap, "max_question_length": data.max_question_length}
 
 
@@ -101,7 +95,7 @@ def tokenise(tokenizer: Any, examples: Sequence[Example], labels: tuple[str, ...
 
     Columns beside those of `table_of`: `text` and `text_b` (question, context), `answers` (texts), `answer_read` (what the
     target span reads as, null for an unanswerable question), `window_lengths`, per window `starts`, `ends` (target
-    pieces, counted in the window, the first answer's) and `nulls` (the piece of "no answer"), per piece two `offsets`.
+    tokens, counted in the window, of the first answer) and `nulls` (the token of "no answer"), per token two `offsets`.
     The schema says whether questions may be unanswerable: in SQuAD 2.0, where a training question is.
     """
     questions, contexts = [example.texts[0] for example in examples], [example.texts[1] for example in examples]
@@ -115,8 +109,8 @@ def tokenise(tokenizer: Any, examples: Sequence[Example], labels: tuple[str, ...
         rows["ids"].append(np.concatenate([window.input_ids for window in windows]))
         rows["types"].append(np.concatenate([window.token_type_ids for window in windows]))
         rows["lengths"].append(np.array([len(window.input_ids) for window in windows], np.int32))
-        again = len(windows[0].input_ids) - windows[0].n_context + data.overlap  # what every further window repeats
-        rows["n_pieces"].append(len(rows["ids"][-1]) - (len(windows) - 1) * again)
+        repeated = len(windows[0].input_ids) - windows[0].n_context + data.overlap  # in every further window
+        rows["n_pieces"].append(len(rows["ids"][-1]) - (len(windows) - 1) * repeated)
         rows["starts"].append(np.array([start for start, _ in targets], np.int32))
         rows["ends"].append(np.array([end for _, end in targets], np.int32))
         rows["nulls"].append(np.array([window.null for window in windows], np.int32))
@@ -152,10 +146,10 @@ def _refuse_long_questions(lengths: Sequence[int], examples: Sequence[Example], 
             raise UserError(
                 "the question is too long"
                 if limit == data.max_question_length
-                else f"the question leaves no room for its context in windows of {data.max_length} word pieces",
+                else f"the question leaves no room for its context in windows of {data.max_length} tokens",
                 line=example.line,
-                found=f"{length} word pieces: {shorten(example.texts[0])}",
-                expected=f"at most {limit} word pieces",
+                found=f"{length} tokens: {shorten(example.texts[0])}",
+                expected=f"at most {limit} tokens",
                 hint="shorten the question, or raise data.max_question_length"
                 if limit == data.max_question_length
                 else "shorten the question, raise data.max_length, or lower data.doc_stride",
@@ -163,7 +157,7 @@ def _refuse_long_questions(lengths: Sequence[int], examples: Sequence[Example], 
 
 
 def gold(split: PreparedSplit) -> pa.Table:
-    """example_id and answers; the head takes the context from it too."""
+    """example_id and answers, and the context, from which the head takes its answers."""
     return split.table.select(["example_id", "answers", "text_b"])
 
 
@@ -175,7 +169,7 @@ def counts(examples: Sequence[Example], labels: tuple[str, ...]) -> dict[str, in
 
 
 def find_shared_contexts(data: PreparedData) -> Iterator[DataFinding]:
-    """Questions about a context that an earlier split has too: scores on them are too good."""
+    """Questions about a context that is in an earlier split too: scores on them are too good."""
     seen: dict[tuple[str, ...], str] = {}
     for name, split in data.raw.items():
         keys = [example.key[1:] for example in split.examples]
@@ -192,7 +186,7 @@ def find_shared_contexts(data: PreparedData) -> Iterator[DataFinding]:
 
 
 def find_inexpressible(data: PreparedData) -> Iterator[DataFinding]:
-    """Answers that no run of word pieces reads as: they begin or end inside a piece, or are too long for a window."""
+    """Answers that no span of tokens gives exactly: they begin or end inside a token, or are too long for a window."""
     for name, split in data.raw.items():
         read = data.prepared[name].table["answer_read"].to_pylist()
         other = [
@@ -213,7 +207,7 @@ def find_inexpressible(data: PreparedData) -> Iterator[DataFinding]:
 
 
 def find_several_answers(data: PreparedData) -> Iterator[DataFinding]:
-    """Training questions with different answers: all count when scored, one is trained."""
+    """Training questions with different answers: all count in scoring, the first is trained on."""
     several = [e for e in data.raw["train"].examples if len(set(answers_of(e))) > 1]
     if several:
         yield DataFinding(
@@ -225,7 +219,7 @@ def find_several_answers(data: PreparedData) -> Iterator[DataFinding]:
 
 
 def find_unequal_shares(data: PreparedData) -> Iterator[DataFinding]:
-    """Splits with another share of unanswerable questions than the validation set, on which the null threshold is tuned."""
+    """Splits whose share of unanswerable questions differs from the validation set, on which the null threshold is tuned."""
     if UNANSWERABLE not in data.labels:
         return
     n_null = {name: sum(not example.label for example in split.examples) for name, split in data.raw.items()}
@@ -240,15 +234,24 @@ def find_unequal_shares(data: PreparedData) -> Iterator[DataFinding]:
             )
 
 
-CHECKS: tuple[Check, ...] = (
-    findings.find_duplicates,
-    find_shared_contexts,
-    find_inexpressible,
-    find_several_answers,
-    find_unequal_shares,
-    findings.find_unknown_tokens,
-)
-
-
 def _place(split: RawSplit, example: Example, what: str) -> str:
     return f"{PurePath(split.path).name}:{example.line}: {shorten(what)}"
+
+
+ALIGNMENT = Alignment(
+    columns=columns,
+    reader=reader,
+    tokenise=tokenise,
+    checks=(
+        findings.find_duplicates,
+        find_shared_contexts,
+        find_inexpressible,
+        find_several_answers,
+        find_unequal_shares,
+        findings.find_unknown_tokens,
+    ),
+    agree=agree,
+    settings=settings,
+    gold=gold,
+    counts=counts,
+)

@@ -1,4 +1,4 @@
-"""Tags as they are read become tags as they are learned: readable, valid in their scheme, converted, and known from training."""
+"""From tags as they are read to tags as they are learned: readable, valid in their scheme, converted, and known from train."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Tags = tuple[str, ...]
 
 
 def trained_scheme(data: DataConfig) -> str:
-    """The scheme of the labels. IOB1 is always converted: its labels are those of IOB2 and mean something else."""
+    """The scheme of the labels. IOB1 is always converted: its labels are those of IOB2 with another meaning."""
     return data.train_scheme or ("iob2" if data.scheme == "iob1" else data.scheme)
 
 
@@ -39,7 +39,7 @@ def _readable(scheme: str) -> str:
 
 
 def repair_and_convert(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[dict[str, RawSplit], tuple[DataFinding, ...]]:
-    """The splits with valid tags in the scheme that is trained on, and what had to be changed to get there.
+    """The splits with valid tags in the scheme that is trained on, and what was changed.
 
     Raises `UserError` at the first invalid tag where `data.invalid_tags` is 'refuse'.
     """
@@ -59,7 +59,7 @@ def _repairs(name: str, split: RawSplit, data: DataConfig) -> Iterator[DataFindi
     places: list[tuple[Example, int, str]] = []
     n_words = n_sentences = 0
     for example in split.examples:
-        faults = dict(reversed(tag_schemes.violations(example.label_names, data.scheme)))  # of two at one word, the first
+        faults = dict(reversed(tag_schemes.violations(example.label_names, data.scheme)))  # the first of two at one word
         if faults and data.invalid_tags == "refuse":
             position = min(faults)
             raise UserError(
@@ -109,10 +109,10 @@ def _merged(
 
 
 def agree_on_tags(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[str, ...]:
-    """The labels in order: those given, else every tag of the scheme for the training set's types (plain: its tags, sorted).
+    """The labels in order: those given, else every tag of the scheme for the types of train (plain: its tags, sorted).
 
     Raises `UserError` with file and line for a type, or a plain tag, that is not among those given or never in train; when train
-    has nothing to tell apart; for given labels that are not all tags of their types; and for plain tags that are entity tags.
+    has a single tag or no entity; for given labels that are not all tags of their types; and for plain tags that are entity tags.
     """
     train, scheme = splits["train"], trained_scheme(data)
     learned = {kind for example in train.examples for kind in _kinds(example.label_names, scheme)}
@@ -141,17 +141,17 @@ def agree_on_tags(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[str
         )
     known = tag_schemes.labels_of(learned, scheme)
     for name, split in splits.items():
-        _refuse_others(split, known, f"occurs in {name} but never in train", known, f"add it to train, or take it out of {name}")
+        _refuse_others(split, known, f"occurs in {name} but never in train", known, f"add it to train, or remove it from {name}")
     return labels
 
 
 def _kinds(tags: Tags, scheme: str) -> set[str]:
-    """Types of entities, or the tags themselves where they are plain."""
+    """Entity types, or plain tags themselves."""
     return set(tags) if scheme == "plain" else {tag.partition("-")[2] for tag in tags if tag != tag_schemes.OUTSIDE}
 
 
 def _given(labels: tuple[str, ...], scheme: str) -> tuple[str, ...]:
-    """Labels of an entity scheme are all tags of their types, in whatever order."""
+    """Labels of an entity scheme are all tags of their types, in any order."""
     if scheme == "plain":
         return labels
     for _, message in tag_schemes.unreadable(labels, scheme):
@@ -162,7 +162,7 @@ def _given(labels: tuple[str, ...], scheme: str) -> tuple[str, ...]:
             f"data.labels are not all tags of their types in the scheme {scheme}",
             found=shorten(", ".join(labels), 120),
             expected=shorten(", ".join(wanted), 120),
-            hint="name all of them, or take data.labels out",
+            hint="list all of them, or remove data.labels",
         )
     return labels
 
@@ -183,7 +183,7 @@ def _refuse_others(split: RawSplit, known: Sequence[str], what: str, expected: S
 
 
 def _nearest(tag: str, known: Sequence[str]) -> str | None:
-    """The prefix of an entity tag would make all of them alike."""
+    """By type: the prefixes of entity tags make all of them similar."""
     if tag_schemes.scheme_of(known) == "plain":
         return did_you_mean(tag, known)
     return did_you_mean(tag.partition("-")[2], [label.partition("-")[2] for label in known])

@@ -1,16 +1,64 @@
-"""What the heads that read whole texts share: their columns, their order, and one row of word pieces for each example."""
+"""What the heads that read whole texts share: their columns, their order, and one row of tokens for each example."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from bertft_core.config.data_settings import DataConfig
-from bertft_core.data.examples import Example, Label, RawSplit, SourceLocation, text_of
+from bertft_core.data import findings
+from bertft_core.data.alignment.alignment import Agreed, Alignment, Tokenise, without_labels
+from bertft_core.data.examples import Example, Label, RawSplit, ReadExample, SourceLocation, text_of
+from bertft_core.data.findings import Check
+from bertft_core.data.labels import agree_on_labels
 from bertft_core.data.tokenization import encode, encode_windows, lists, table_of
+
+ReadLabel = Callable[[object, DataConfig, SourceLocation], Label]
+"""From the cell of a label to the label; raises `UserError` with file and line."""
+
+
+def text_alignment(
+    read_label: ReadLabel,
+    tokenise: Tokenise,
+    checks: tuple[Check, ...],
+    *,
+    agree: Callable[[Mapping[str, RawSplit], DataConfig], Agreed] = without_labels,
+    counts: Callable[[Sequence[Example], tuple[str, ...]], dict[str, int]] = lambda examples, labels: {},
+) -> Alignment:
+    """The alignment of a text or a pair of texts with a label; `checks` are those of its own."""
+
+    def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
+        def read_example(name: str, cells: tuple[object, ...], place: SourceLocation) -> Example:
+            return read_text_example(name, cells, read_label(cells[-1], data, place) if labelled else None, data, place)
+
+        return read_example
+
+    return Alignment(
+        columns=lambda data: (*text_columns(data), data.label),
+        reader=reader,
+        tokenise=tokenise,
+        checks=(
+            findings.find_duplicates,
+            findings.find_conflicts,
+            findings.find_overlap,
+            *checks,
+            findings.find_truncated,
+            findings.find_unknown_tokens,
+            findings.find_very_short,
+        ),
+        agree=agree,
+        for_training=both_orders,
+        settings=text_settings,
+        counts=counts,
+    )
+
+
+def agree_on_names(splits: Mapping[str, RawSplit], data: DataConfig) -> Agreed:
+    """The splits as they are, and the names of their labels; see `agree_on_labels`."""
+    return dict(splits), agree_on_labels(splits, data.labels), ()
 
 
 def text_columns(data: DataConfig) -> tuple[str, ...]:
@@ -19,9 +67,9 @@ def text_columns(data: DataConfig) -> tuple[str, ...]:
 
 
 def read_text_example(name: str, cells: Sequence[object], label: Label, data: DataConfig, place: SourceLocation) -> Example:
-    """The example with the text cells of a row; raises `UserError` for one that holds no text, unless empty ones are kept.
+    """The example with the text cells of a row; raises `UserError` for one without text, unless empty ones are kept.
 
-    Where the order of a pair means nothing, no split tears it from its copy in the other order.
+    A pair whose order means nothing has the same context in both orders, so that no split separates the two.
     """
     columns = text_columns(data)
     empty = [isinstance(cell, str) and not cell.strip() for cell in cells[: len(columns)]]
@@ -49,10 +97,10 @@ def text_settings(data: DataConfig) -> dict[str, Any]:
 
 
 def tokenise_texts(tokenizer: Any, examples: Sequence[Example], data: DataConfig, types: bool, label: pa.Array) -> pa.Table:
-    """One row per example, with the texts, their word pieces, and `label`.
+    """One row per example, with the texts, their tokens, and `label`.
 
-    A text longer than `max_length` is cut (of a pair, the longer text first), or read in windows, which lie in the row one
-    after another with `window_lengths` between them. `n_pieces` is the length of the whole, special tokens included.
+    A text longer than `max_length` is truncated (of a pair, the longer text first), or read in windows, which lie in the row one
+    after another, with their lengths in `window_lengths`. `n_pieces` is the length of the whole, special tokens included.
     """
     texts = [example.texts for example in examples]
     columns: dict[str, Any] = {"label": label, "text": pa.array([text[0] for text in texts], pa.large_string())}

@@ -12,20 +12,21 @@ import pyarrow as pa
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig
 from bertft_core.data import findings
+from bertft_core.data.alignment.alignment import Agreed, Alignment
 from bertft_core.data.alignment.tags import agree_on_tags, refuse_unreadable, repair_and_convert
 from bertft_core.data.examples import Example, RawSplit, ReadExample, SourceLocation, is_unicode, label_of, shorten
-from bertft_core.data.findings import Check, PreparedData
+from bertft_core.data.findings import PreparedData
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.tokenization import Encoded, lists, table_of
 from bertft_core.data.word_windows import frame_of, lay_out, pieces_of
 from bertft_core.records import DataFinding
 
 SPACES = re.compile(r"[ \t\r\n]+")
-"""What stands between words; other white space, such as a no-break space, is part of one, as in CoNLL."""
+"""Separates words; other white space, such as a no-break space, is part of a word, as in CoNLL."""
 
 
 def find_cut_words(data: PreparedData) -> Iterator[DataFinding]:
-    """Words that alone are longer than a window: the model sees their first pieces."""
+    """Words longer than a window: the model sees their first subwords."""
     for name, split in data.prepared.items():
         n_cut = split.values("n_cut")
         if n_cut.any():
@@ -39,22 +40,8 @@ def find_cut_words(data: PreparedData) -> Iterator[DataFinding]:
             )
 
 
-CHECKS: tuple[Check, ...] = (
-    findings.find_duplicates,
-    findings.find_conflicts,
-    findings.find_overlap,
-    find_cut_words,
-    findings.find_unknown_tokens,
-)
-
-
-def columns(data: DataConfig) -> tuple[str, ...]:
-    """Words, then tags."""
-    return (data.tokens, data.tags)
-
-
 def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
-    """Reads a row, (words, tags) or (words, tags, line of each word), into an example."""
+    """What reads a row, (words, tags) or (words, tags, line of each word), into an example."""
 
     def read_example(name: str, cells: tuple[object, ...], place: SourceLocation) -> Example:
         words, tags, *more = cells
@@ -72,7 +59,7 @@ def _words(cell: object, data: DataConfig, place: SourceLocation) -> tuple[str, 
         if not isinstance(word, str) or not word.strip() or not is_unicode(word):
             empty = isinstance(word, str) and not word.strip()
             raise UserError(
-                f"word {number} in column '{data.tokens}' is {'empty' if empty else 'no text'}",
+                f"word {number} in column '{data.tokens}' is {'empty' if empty else 'not a text'}",
                 path=place.path,
                 line=place.line,
                 found=shorten(ascii(word)),
@@ -106,7 +93,7 @@ def _list_of(cell: object, what: str, column: str, place: SourceLocation) -> Seq
     if isinstance(items, list | tuple) and len(items) and items != [""]:
         return items
     raise UserError(
-        f"there are no {what}" if isinstance(items, list | tuple) else f"the {what} in column '{column}' are no list",
+        f"there are no {what}" if isinstance(items, list | tuple) else f"the {what} in column '{column}' are not a list",
         path=place.path,
         line=place.line,
         found=shorten(repr(cell)),
@@ -115,26 +102,14 @@ def _list_of(cell: object, what: str, column: str, place: SourceLocation) -> Seq
     )
 
 
-def agree(
-    splits: Mapping[str, RawSplit], data: DataConfig
-) -> tuple[dict[str, RawSplit], tuple[str, ...], tuple[DataFinding, ...]]:
+def agree(splits: Mapping[str, RawSplit], data: DataConfig) -> Agreed:
     """Tags repaired and converted, the labels, and the findings about both; see `tags`."""
     converted, findings = repair_and_convert(splits, data)
     return converted, agree_on_tags(converted, data), findings
 
 
-def for_training(splits: Mapping[str, RawSplit], data: DataConfig) -> dict[str, RawSplit]:
-    """As they are."""
-    return dict(splits)
-
-
-def settings(data: DataConfig) -> dict[str, Any]:
-    """What the stored table depends on, beside examples, labels, tokenizer and max_length."""
-    return {"overlap": data.overlap}
-
-
 def tokenise(tokenizer: Any, examples: Sequence[Example], labels: tuple[str, ...], data: DataConfig, types: bool) -> pa.Table:
-    """One row per sentence, its windows one after another in `input_ids`, as `word_windows.Sentence` tells them.
+    """One row per sentence, its windows one after another in `input_ids`; see `word_windows.Sentence`.
 
     `tags` holds the position of each word's tag in `labels`, -1 where it has none; `text` the words with spaces between.
     """
@@ -168,3 +143,21 @@ def counts(examples: Sequence[Example], labels: tuple[str, ...]) -> dict[str, in
         for tag in example.label_names:
             found[tag] += 1
     return found
+
+
+ALIGNMENT = Alignment(
+    columns=lambda data: (data.tokens, data.tags),
+    reader=reader,
+    tokenise=tokenise,
+    checks=(
+        findings.find_duplicates,
+        findings.find_conflicts,
+        findings.find_overlap,
+        find_cut_words,
+        findings.find_unknown_tokens,
+    ),
+    agree=agree,
+    settings=lambda data: {"overlap": data.overlap},
+    gold=gold,
+    counts=counts,
+)

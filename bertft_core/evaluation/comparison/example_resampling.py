@@ -9,8 +9,7 @@ import numpy as np
 from bertft_core.evaluation.comparison.compared_arms import ComparedArm
 from bertft_core.evaluation.comparison.example_scores import ExampleScores, read_example_scores
 from bertft_core.evaluation.comparison.request import ComparisonPlan
-from bertft_core.metrics.per_example.resamplable import scored_of
-from bertft_core.metrics.per_example.statistic import PerExample, Statistic
+from bertft_core.metrics.per_example.statistic import PerExample, Statistic, scored_of
 from bertft_core.metrics.precision_recall import Bools
 from bertft_core.seeds import derive_seed
 from bertft_core.statistics.resampled_examples import Draws, resample_examples

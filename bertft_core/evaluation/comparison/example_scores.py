@@ -11,7 +11,6 @@ import pyarrow as pa
 from bertft_core.evaluation.comparison.compared_arms import ComparedArm
 from bertft_core.evaluation.run_scores import stored_predictions
 from bertft_core.metrics import METRICS
-from bertft_core.metrics.per_example import PER_EXAMPLE
 from bertft_core.metrics.per_example.statistic import PerExample
 from bertft_core.metrics.precision_recall import Bools
 
@@ -43,7 +42,7 @@ def read_example_scores(
     tuned is tuned on each run's own validation set, and stays as it is.
     """
     kind, labels = side.results.study.head.kind, side.results.card.labels
-    module, statistics, right = PER_EXAMPLE[kind], {}, {}
+    metrics, statistics, right = METRICS[kind], {}, {}
     for index in sorted(side.seeds):
         read = _read(side, index, checkpoint, split)
         if read is None:
@@ -56,11 +55,11 @@ def read_example_scores(
             if len(places) != len(found) or places.keys() != set(example_ids) or len(example_ids) != len(found):
                 return f"seed {index} of {side.name} was asked about other examples"
             table = table.take(pa.array([places[name] for name in example_ids])).combine_chunks()
-        statistics[index] = module.statistics(table, labels, **tuned)
-        answered = module.right(table, labels, **tuned)
+        statistics[index] = metrics.statistics(table, labels, **tuned)
+        answered = metrics.right(table, labels, **tuned)
         if answered is not None:
             right[index] = answered
-    return ExampleScores(tuple(example_ids or ()), module.UNIT, statistics, right)
+    return ExampleScores(tuple(example_ids or ()), metrics.unit, statistics, right)
 
 
 def _read(side: ComparedArm, index: int, checkpoint: str, split: str) -> tuple[pa.Table, dict[str, Any]] | None:

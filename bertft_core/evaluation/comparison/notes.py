@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from bertft_core.config.seed_settings import CrossedDesign, OnlyDesign
 from bertft_core.evaluation.comparison.example_resampling import enough_resamples
 from bertft_core.evaluation.comparison.request import ComparisonPlan
-from bertft_core.metrics.per_example import PER_EXAMPLE
+from bertft_core.metrics import METRICS
 from bertft_core.records.comparison_record import PairComparison
 
 FEW = 5
@@ -17,7 +17,7 @@ FEW = 5
 def notes(wanted: ComparisonPlan, pairs: Sequence[PairComparison], told: Iterable[str]) -> Iterator[str]:
     """Sentences without their full stop."""
     compared = {pair.metric for pair in pairs}
-    for metric, why in PER_EXAMPLE[wanted.sides[0].results.study.head.kind].SEEDS_ONLY.items():
+    for metric, why in METRICS[wanted.sides[0].results.study.head.kind].seeds_only.items():
         if metric in compared:
             yield f"{metric}: its examples are not resampled, because {why}; only the seeds are"
     yield from told

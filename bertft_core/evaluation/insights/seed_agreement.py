@@ -12,7 +12,7 @@ from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.evaluation.insights.insight_evidence import Evidence
 from bertft_core.evaluation.run_scores import stored_predictions
 from bertft_core.metrics import METRICS
-from bertft_core.metrics.categories import Categories, Tuned, categories
+from bertft_core.metrics.categories import Categories, Tuned
 from bertft_core.metrics.prediction_columns import vector
 from bertft_core.records import ArmSummary
 from bertft_core.records.insight_records import Agreement, FlippingExample
@@ -56,7 +56,7 @@ def _of_arm(evidence: Evidence, arm: ArmSummary) -> Agreement | str:
 
 
 def _of_categories(evidence: Evidence, arm: str, tables: Sequence[pa.Table], tuned: Tuned) -> Agreement | str:
-    given = categories(tables, tuned, evidence.card.labels, evidence.study.head)
+    given = METRICS[evidence.study.head.kind].categorised(tables, tuned, evidence.card.labels, evidence.study.head)
     if given is None:
         return f"the answers of a head of kind '{evidence.study.head.kind}' are no categories"
     apart = pair_disagreement(given.answers)

@@ -1,26 +1,21 @@
-"""What each example adds to the scores of a classifier."""
+"""Per-example statistics of a classifier."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from bertft_core.metrics.classification import ECE_BINS
+from bertft_core.metrics.classification import ECE_BINS, log_softmax
 from bertft_core.metrics.per_example import count_metrics
 from bertft_core.metrics.per_example.statistic import PerExample, Statistic, column, mean_of, one_hot
 from bertft_core.metrics.precision_recall import Bools, Floats, f1_of
 from bertft_core.metrics.prediction_columns import matrix, vector
 
-UNIT = "example"
-SEEDS_ONLY: dict[str, str] = {}
 
-
-def statistics(predictions: pa.Table, labels: tuple[str, ...], **tuned: Any) -> dict[str, PerExample]:
+def statistics(predictions: pa.Table, labels: tuple[str, ...], **tuned: float) -> dict[str, PerExample]:
     """Every metric of `bertft_core.metrics.classification`, and `brier` (Brier 1950; of two classes one alone, 0 to 1)."""
     logits, gold = matrix(predictions, "logits", len(labels)).astype(np.float64), vector(predictions, "label")
-    answers, log_p = logits.argmax(axis=1), _log_softmax(logits)
+    answers, log_p = logits.argmax(axis=1), log_softmax(logits)
     right = answers == gold
     true, predicted = one_hot(gold, len(labels)), one_hot(answers, len(labels))
     hits = true & predicted
@@ -40,14 +35,9 @@ def statistics(predictions: pa.Table, labels: tuple[str, ...], **tuned: Any) -> 
     return found | count_metrics.of_names(labels, hits, true, predicted)
 
 
-def right(predictions: pa.Table, labels: tuple[str, ...], **tuned: Any) -> Bools:
+def right(predictions: pa.Table, labels: tuple[str, ...], **tuned: float) -> Bools:
     """Which examples are answered right [n]."""
     return matrix(predictions, "logits", len(labels)).argmax(axis=1) == vector(predictions, "label")
-
-
-def _log_softmax(logits: Floats) -> Floats:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def _gaps(confidence: Floats, right: Bools) -> Floats:

@@ -1,4 +1,4 @@
-"""Precision, recall, F1 and Matthews correlation from what each example adds to hits, true and predicted counts by name."""
+"""Precision, recall, F1 and Matthews correlation from the hits, true and predicted counts of each example by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bertft_core.metrics.per_example.statistic import Statistic, column, quotien
 from bertft_core.metrics.precision_recall import Bools, Floats, f1_of, ratio
 
 Added = Floats | Bools
-"""What the examples add [n, names]."""
+"""Counts of the examples [n, names]."""
 
 
 def micro(hits: Added, true: Added, predicted: Added) -> Statistic:

@@ -1,9 +1,8 @@
-"""What each text adds to loss and accuracy over masked pieces; a text with more masked pieces adds more."""
+"""Per-text statistics of loss and accuracy over masked tokens; a text with more masked tokens counts more."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +11,8 @@ from bertft_core.metrics.per_example.statistic import PerExample, Statistic, col
 from bertft_core.metrics.precision_recall import Floats
 from bertft_core.metrics.prediction_columns import vector
 
-UNIT = "text"
-SEEDS_ONLY: dict[str, str] = {}
 
-
-def statistics(predictions: pa.Table, labels: tuple[str, ...] = (), **tuned: Any) -> dict[str, PerExample]:
+def statistics(predictions: pa.Table, labels: tuple[str, ...] = (), **tuned: float) -> dict[str, PerExample]:
     """Every metric of `bertft_core.metrics.masked_lm`."""
     n_masked, n_correct, loss = (vector(predictions, name).astype(np.float64) for name in ("n_masked", "n_correct", "loss"))
     parts = (column(loss), column(n_masked))
@@ -26,10 +22,6 @@ def statistics(predictions: pa.Table, labels: tuple[str, ...] = (), **tuned: Any
         "bits_per_piece": quotient(loss / math.log(2), n_masked),
         "perplexity": Statistic(parts, _perplexity),
     }
-
-
-def right(predictions: pa.Table, labels: tuple[str, ...] = (), **tuned: Any) -> None:
-    """None: a text has many masked pieces."""
 
 
 def _perplexity(loss: Floats, n_masked: Floats) -> Floats:

@@ -1,8 +1,6 @@
-"""What each example adds to the scores of a multi-label classifier."""
+"""Per-example statistics of a multi-label classifier."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +10,10 @@ from bertft_core.metrics.per_example.statistic import PerExample, Statistic, mea
 from bertft_core.metrics.precision_recall import Bools, f1_of
 from bertft_core.metrics.prediction_columns import matrix
 
-UNIT = "example"
-SEEDS_ONLY = {"average_precision_macro": "it is made of ranks among all examples, which every resample would have to sort anew"}
+SEEDS_ONLY = {"average_precision_macro": "it ranks all examples, and every resample would have to rank them again"}
 
 
-def statistics(predictions: pa.Table, labels: tuple[str, ...], **tuned: Any) -> dict[str, PerExample]:
+def statistics(predictions: pa.Table, labels: tuple[str, ...], **tuned: float) -> dict[str, PerExample]:
     """Every metric of `bertft_core.metrics.multi_label` but those of `SEEDS_ONLY`."""
     logits = matrix(predictions, "logits", len(labels)).astype(np.float64)
     on, answers = matrix(predictions, "label", len(labels)).astype(bool), logits > 0
@@ -33,6 +30,6 @@ def statistics(predictions: pa.Table, labels: tuple[str, ...], **tuned: Any) -> 
     return found | count_metrics.of_names(labels, hits, true, predicted)
 
 
-def right(predictions: pa.Table, labels: tuple[str, ...], **tuned: Any) -> Bools:
+def right(predictions: pa.Table, labels: tuple[str, ...], **tuned: float) -> Bools:
     """Which examples have every label right [n]."""
     return ((matrix(predictions, "logits", len(labels)) > 0) == matrix(predictions, "label", len(labels))).all(axis=1)

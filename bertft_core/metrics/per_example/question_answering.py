@@ -1,8 +1,6 @@
-"""What each question adds to exact match and F1, at a null threshold that was tuned on validation and stays as it is."""
+"""Per-question statistics of exact match and F1, at the null threshold tuned on validation."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,19 +10,18 @@ from bertft_core.metrics.precision_recall import Bools
 from bertft_core.metrics.prediction_columns import column, list_lengths
 from bertft_core.metrics.question_answering import per_question
 
-UNIT = "question"
-TUNED_HERE = "its threshold is tuned on the very questions that it is scored on, which every resample would have to do anew"
+TUNED_HERE = "its threshold is tuned on the questions that it is scored on, and every resample would have to tune it again"
 SEEDS_ONLY = {
     "best_exact": TUNED_HERE,
     "best_f1": TUNED_HERE,
     "official_best_exact": TUNED_HERE,
     "official_best_f1": TUNED_HERE,
-    "null_threshold": "it is no score",
+    "null_threshold": "it is not a score",
 }
 
 
 def statistics(
-    predictions: pa.Table, labels: tuple[str, ...] = (), *, null_threshold: float = 0.0, **tuned: Any
+    predictions: pa.Table, labels: tuple[str, ...] = (), *, null_threshold: float = 0.0, **tuned: float
 ) -> dict[str, PerExample]:
     """Every metric of `bertft_core.metrics.question_answering` but those of `SEEDS_ONLY`."""
     scored = per_question(predictions, null_threshold)
@@ -38,6 +35,6 @@ def statistics(
     return found
 
 
-def right(predictions: pa.Table, labels: tuple[str, ...] = (), *, null_threshold: float = 0.0, **tuned: Any) -> Bools:
+def right(predictions: pa.Table, labels: tuple[str, ...] = (), *, null_threshold: float = 0.0, **tuned: float) -> Bools:
     """Which questions are answered exactly [n]."""
     return per_question(predictions, null_threshold)["exact"] == 1.0

@@ -1,8 +1,6 @@
-"""What each example adds to errors and correlations of a predicted number."""
+"""Per-example statistics of errors and correlations of a predicted number."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,13 +9,11 @@ from bertft_core.metrics.per_example.statistic import PerExample, Ranking, Stati
 from bertft_core.metrics.precision_recall import Floats, ratio
 from bertft_core.metrics.prediction_columns import vector
 
-UNIT = "example"
-SEEDS_ONLY: dict[str, str] = {}
 NO_SPREAD = 1e-12
 """A variance under this share of the mean square is that of a constant, up to rounding."""
 
 
-def statistics(predictions: pa.Table, labels: tuple[str, ...] = (), **tuned: Any) -> dict[str, PerExample]:
+def statistics(predictions: pa.Table, labels: tuple[str, ...] = (), **tuned: float) -> dict[str, PerExample]:
     """Every metric of `bertft_core.metrics.regression`; a sample in which one side is constant correlates 0, its `r2` is 0."""
     predicted, true = (vector(predictions, name).astype(np.float64) for name in ("predicted", "label"))
     errors, ones = predicted - true, np.ones(len(true))
@@ -33,10 +29,6 @@ def statistics(predictions: pa.Table, labels: tuple[str, ...] = (), **tuned: Any
         "mae": mean_of(np.abs(errors)),
         "r2": Statistic((moments,), _r2),
     }
-
-
-def right(predictions: pa.Table, labels: tuple[str, ...] = (), **tuned: Any) -> None:
-    """None: a number is near or far, not right or wrong."""
 
 
 def _moments(first: Floats, second: Floats) -> Floats:

@@ -1,30 +1,32 @@
-"""A metric as a function of sums over examples, so that resampling examples is a weighted sum and no new evaluation."""
+"""A metric as a function of sums over examples, so that resampling examples takes a weighted sum and no new evaluation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from bertft_core.metrics.precision_recall import Bools, Floats, Ints
+from bertft_core.statistics.resampling import Additive, Averaged, Resamplable
+from bertft_core.statistics.spearman_bootstrap import SpearmanBootstrap
 
 
 class Statistic(NamedTuple):
-    """What every example adds, and how the sums become the score.
+    """The sufficient statistics of every example, and how their sums become the score.
 
-    With `weights` [n] that say how often each example was drawn, `finish(weights @ values)` is the metric of that sample. A
-    ratio of nothing by nothing is 0 there, as everywhere in `bertft_core.metrics`.
+    With `weights` [n] of how often each example was drawn, `finish(weights @ values)` is the metric of that sample. There
+    0/0 is 0, as everywhere in `bertft_core.metrics`.
     """
 
     parts: tuple[Floats | Bools, ...]
-    """Each [n, k_i]: what the examples add."""
+    """Each [n, k_i]: the sufficient statistics of the examples."""
     of_sums: Callable[..., Floats]
     """The metric [...] of the sums of the parts, each [..., k_i], in their order."""
 
     @property
     def width(self) -> int:
-        """How many numbers each example adds: k."""
+        """Numbers per example: k."""
         return sum(part.shape[1] for part in self.parts)
 
     @property
@@ -38,7 +40,7 @@ class Statistic(NamedTuple):
 
 
 class Ranking(NamedTuple):
-    """The rank correlation of two columns: ranks are those among the drawn examples, so that no sum of fixed values gives it."""
+    """The rank correlation of two columns: ranks are those among the drawn examples, so it is not a function of sums."""
 
     first: Floats
     """[n]"""
@@ -57,7 +59,7 @@ def column(values: Any) -> Any:
 
 
 def one_hot(ids: Ints, n: int) -> Bools:
-    """Label ids [rows] as [rows, n], true where the label is the column's: one byte each, because many seeds are held at once."""
+    """Label ids [rows] as [rows, n], true where the label is the column's: one byte each, to hold many seeds in memory."""
     return np.asarray(ids)[:, None] == np.arange(n)
 
 
@@ -75,3 +77,19 @@ def quotient_of_sums(numerator: Floats, denominator: Floats) -> Floats:
     """[..., 1] by [..., 1], 0 for 0/0: [...]."""
     numerator, denominator = numerator[..., 0], denominator[..., 0]
     return np.divide(numerator, denominator, out=np.zeros(numerator.shape), where=denominator != 0)
+
+
+def scored_of(seeds: Sequence[PerExample]) -> Resamplable:
+    """One metric of several seeds, all of the same kind and over the same examples. Raises `ValueError` for none."""
+    statistics = [of_seed for of_seed in seeds if isinstance(of_seed, Statistic)]
+    if len(statistics) == len(seeds):
+        return additive(statistics)
+    rankings = [of_seed for of_seed in seeds if isinstance(of_seed, Ranking)]
+    ranked = SpearmanBootstrap([ranking.first for ranking in rankings], rankings[0].second)
+    pearson = [ranking.averaged_with for ranking in rankings if ranking.averaged_with is not None]
+    return Averaged([additive(pearson), ranked]) if pearson else ranked
+
+
+def additive(statistics: Sequence[Statistic]) -> Additive:
+    """The seeds' sums, finished alike."""
+    return Additive([of_seed.values for of_seed in statistics], statistics[0].finish)

@@ -1,8 +1,6 @@
-"""What each sentence adds to the scores of a tagger: entities in both readings, or single tags."""
+"""Per-sentence statistics of a tagger: entities in both readings, or single tags."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,15 +9,12 @@ from bertft_core.metrics.entities import EntitySpans, TagSet, entity_spans, foun
 from bertft_core.metrics.per_example import count_metrics
 from bertft_core.metrics.per_example.statistic import PerExample, Statistic, quotient
 from bertft_core.metrics.precision_recall import Bools, Floats, Ints
-from bertft_core.metrics.prediction_columns import ragged
-
-UNIT = "sentence"
-SEEDS_ONLY: dict[str, str] = {}
+from bertft_core.metrics.token_classification import words_of
 
 
-def statistics(predictions: pa.Table, labels: tuple[str, ...], **tuned: Any) -> dict[str, PerExample]:
+def statistics(predictions: pa.Table, labels: tuple[str, ...], **tuned: float) -> dict[str, PerExample]:
     """Every metric of `bertft_core.metrics.token_classification`."""
-    gold, predicted, lengths = _words(predictions)
+    gold, predicted, lengths = words_of(predictions)
     sentence = np.repeat(np.arange(len(lengths)), lengths)
     found: dict[str, PerExample] = {
         "accuracy": quotient(_added(sentence, gold == predicted, len(lengths)), lengths.astype(float))
@@ -38,17 +33,11 @@ def statistics(predictions: pa.Table, labels: tuple[str, ...], **tuned: Any) -> 
     return found
 
 
-def right(predictions: pa.Table, labels: tuple[str, ...], **tuned: Any) -> Bools:
+def right(predictions: pa.Table, labels: tuple[str, ...], **tuned: float) -> Bools:
     """Which sentences have every word right [n]."""
-    gold, predicted, lengths = _words(predictions)
+    gold, predicted, lengths = words_of(predictions)
     sentence = np.repeat(np.arange(len(lengths)), lengths)
     return _added(sentence, gold != predicted, len(lengths)) == 0
-
-
-def _words(predictions: pa.Table) -> tuple[Ints, Ints, Ints]:
-    gold, lengths = ragged(predictions, "label")
-    predicted, _ = ragged(predictions, "predicted")
-    return gold.astype(np.int64), predicted.astype(np.int64), lengths
 
 
 def _entities(gold: Ints, predicted: Ints, lengths: Ints, tags: TagSet, *, strict: bool) -> tuple[Floats, Floats, Floats]:

@@ -1,0 +1,92 @@
+"""What a task head consists of: one `Head` for each task type, entered in `HEADS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit
+from bertft_core.heads.loss_shapes import PLAIN, LossShape
+
+
+class Build(Protocol):
+    """The `AutoModelFor…` of the head in fp32 on the CPU; what is new in it is drawn from torch's global generator."""
+
+    def __call__(self, encoder_dir: str, labels: Sequence[str], dropout: float | None, config: Any, /) -> PreTrainedModel: ...
+
+
+class MakeInputs(Protocol):
+    """What the model reads for some examples of a split; `draw` where training makes random choices."""
+
+    def __call__(
+        self, split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: Any, draw: Draw | None = None, /
+    ) -> HeadInputs: ...
+
+
+class LossSum(Protocol):
+    """The loss of some logits, summed over the targets of the inputs: a scalar in fp32."""
+
+    def __call__(
+        self, model: PreTrainedModel, logits: Tensor, inputs: HeadInputs, config: Any, shape: LossShape = PLAIN, /
+    ) -> Tensor: ...
+
+
+class Outputs(Protocol):
+    """What is kept of some logits: a row for each example, None where it is not finite."""
+
+    def __call__(self, model: PreTrainedModel, logits: Tensor, inputs: HeadInputs, config: Any, /) -> Sequence[Any]: ...
+
+
+class LabelClasses(NamedTuple):
+    """The classes of a training set, as strategies against imbalance need them."""
+
+    label_counts: np.ndarray | None = None
+    """[labels]: training examples, words, or positive examples with each label; None for a head without labels."""
+    classes: np.ndarray | None = None
+    """[n]: class of each example; None where an example has no single class."""
+    n_targets_per_label: int = 0
+    """Only where every example is a target of every label."""
+
+
+def _logits(output: Any) -> Tensor:
+    return output.logits  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Head:
+    """The parts of one head; `config` is always its section of the study."""
+
+    auto_class: str
+    """Class of transformers that opens its saved models."""
+    pipeline: str
+    """Task of the transformers pipeline that MLflow loads."""
+    build: Build
+    head_inputs: MakeInputs
+    head_forward: Callable[[PreTrainedModel, Any, HeadInputs], HeadForward | None]
+    """The part of the model behind the encoder; None for a family whose parts are unknown, which runs as a whole."""
+    loss_sum: LossSum
+    outputs: Outputs
+    predictions: Callable[[pa.Table, Sequence[Any]], pa.Table]
+    """From the targets that the alignment stores and the rows of all examples to the table of predictions."""
+    own_logits: Callable[[Any], Tensor] = _logits
+    """From the output of the whole model to logits [windows, …]."""
+    keeps_states: bool = False
+    """The states of a frozen encoder are computed once: they are the same in every epoch, and few enough to be kept."""
+    is_drawn: bool = True
+    """The head is drawn from the init stream; False where its weights may come from the checkpoint."""
+    take_from_train: Callable[[Any, TokenisedSplit], None] | None = None
+    """What a new model takes from the training set before the first step."""
+    classes: Callable[[TokenisedSplit, int], LabelClasses] = lambda split, n_labels: LabelClasses()
+    """The classes of a training set with so many labels."""
+    attach: Callable[[PreTrainedModel, Path, Any], None] = lambda model, model_dir, config: None
+    """Puts what lies beside the saved weights back on the model."""
+    answer_outputs: Outputs | None = None
+    """`outputs` for new examples, where `bertft predict` shows more than a run stores."""
+    answer_predictions: Callable[[pa.Table, Sequence[Any]], pa.Table] | None = None

@@ -1,0 +1,100 @@
+"""What the metrics of one task type consist of: scores, per-example statistics, and what several seeds answer together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from bertft_core.config.head_settings import AnyHead
+from bertft_core.metrics.categories import Categories, Tuned
+from bertft_core.metrics.per_example.statistic import PerExample
+from bertft_core.metrics.precision_recall import Bools
+from bertft_core.metrics.prediction_output import Answer, Names, SeedOutputs
+
+Labels = tuple[str, ...]
+Scores = dict[str, float]
+
+
+class Compute(Protocol):
+    """Every metric of a table of predictions, with what was tuned on validation. Raises `ValueError` for bad predictions."""
+
+    def __call__(self, predictions: pa.Table, labels: Labels, **tuned: float) -> Scores: ...
+
+
+class Statistics(Protocol):
+    """Metric → per-example statistic of a table of predictions, for every metric but those of `seeds_only`."""
+
+    def __call__(self, predictions: pa.Table, labels: Labels, **tuned: float) -> dict[str, PerExample]: ...
+
+
+class Right(Protocol):
+    """Which examples are answered right [n]; None where answers are not right or wrong."""
+
+    def __call__(self, predictions: pa.Table, labels: Labels, **tuned: float) -> Bools | None: ...
+
+
+class Confusion(Protocol):
+    """Names, and counts of [true, predicted]; None where they cannot be counted."""
+
+    def __call__(self, predictions: pa.Table, labels: Labels, **tuned: float) -> tuple[Labels, NDArray[np.int64]] | None: ...
+
+
+class Output(Protocol):
+    """One JSON object for each new example, from what the seeds gave; `names` are those that answers are chosen from."""
+
+    def __call__(self, seeds: Sequence[SeedOutputs], names: Names, **tuned: float) -> list[Answer]: ...
+
+
+def tune_nothing(validation: pa.Table, labels: Labels) -> Scores:
+    """Nothing is tuned."""
+    return {}
+
+
+def _none(predictions: pa.Table, labels: Labels, **tuned: float) -> None:
+    """Not defined for this task."""
+
+
+@dataclass(frozen=True)
+class TaskMetrics:
+    """The parts of one task type. All tables of several seeds hold the same examples in the same order."""
+
+    compute: Compute
+    majority: Callable[[pa.Table, pa.Table, Labels], Scores]
+    """Scores of the constant predictor of a training set's targets on the targets of a split."""
+    constant: str
+    """What the constant predictor answers."""
+    unit: str
+    """What one example is called."""
+    statistics: Statistics
+    output: Output
+    tune: Callable[[pa.Table, Labels], Scores] = tune_nothing
+    """What is tuned on the predictions of the validation set, and fixed for the others."""
+    seeds_only: Mapping[str, str] = field(default_factory=dict)
+    """Metric → why it cannot be resampled over examples."""
+    right: Right = _none
+    confusion: Confusion = _none
+    ensemble: Callable[[Sequence[pa.Table], Labels, AnyHead], pa.Table] | None = None
+    """See `combined`; None where stored predictions do not allow it."""
+    categories: Callable[[Sequence[pa.Table], Tuned, Labels, AnyHead], Categories] | None = None
+    """See `categorised`."""
+
+    def combined(self, tables: Sequence[pa.Table], labels: Labels, head: AnyHead) -> pa.Table:
+        """The predictions of the ensemble of several seeds. Raises `ValueError` for tables of different examples."""
+        assert self.ensemble is not None
+        _refuse_different_examples(tables)
+        return self.ensemble(tables, labels, head)
+
+    def categorised(self, tables: Sequence[pa.Table], tuned: Tuned, labels: Labels, head: AnyHead) -> Categories | None:
+        """The answers of several seeds; None where they are not categories. Raises `ValueError` for different examples."""
+        _refuse_different_examples(tables)
+        return None if self.categories is None else self.categories(tables, tuned, labels, head)
+
+
+def _refuse_different_examples(tables: Sequence[pa.Table]) -> None:
+    if any(not table["example_id"].equals(tables[0]["example_id"]) for table in tables[1:]):
+        raise ValueError("the tables hold different examples")
