@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from bertft_core.config.base import Frozen
 
 Direction = Literal["maximize", "minimize"]
+Offer = Literal["labels", "cross_entropy", "example_classes"]
 Pooling = Annotated[
     Literal["pooler", "cls", "mean"],
     Field(
@@ -45,6 +46,8 @@ class ClassificationHead(Frozen):
     """Metrics a study may select by, and which way is better; the first is the default."""
     reads: ClassVar[frozenset[str]] = TEXT | {"labels"}
     """Keys of `data` that this head understands, beside those every head does."""
+    offers: ClassVar[frozenset[Offer]] = frozenset({"labels", "cross_entropy", "example_classes"})
+    """What strategies may need of a head; see `strategy_combinations.NEEDS`."""
 
 
 class MultiLabelHead(Frozen):
@@ -65,6 +68,7 @@ class MultiLabelHead(Frozen):
         "log_loss": "minimize",
     }
     reads: ClassVar[frozenset[str]] = TEXT | {"labels", "label_separator"}
+    offers: ClassVar[frozenset[Offer]] = frozenset({"labels", "cross_entropy", "example_classes"})
 
 
 class RegressionHead(Frozen):
@@ -84,6 +88,7 @@ class RegressionHead(Frozen):
         "r2": "maximize",
     }
     reads: ClassVar[frozenset[str]] = TEXT
+    offers: ClassVar[frozenset[Offer]] = frozenset()
 
 
 class TokenClassificationHead(Frozen):
@@ -107,6 +112,7 @@ class TokenClassificationHead(Frozen):
     reads: ClassVar[frozenset[str]] = frozenset(
         {"tokens", "tags", "labels", "scheme", "train_scheme", "invalid_tags", "doc_stride"}
     )
+    offers: ClassVar[frozenset[Offer]] = frozenset({"labels", "cross_entropy"})
 
 
 class QuestionAnsweringHead(Frozen):
@@ -127,6 +133,7 @@ class QuestionAnsweringHead(Frozen):
     reads: ClassVar[frozenset[str]] = frozenset(
         {"id", "question", "context", "answers", "misplaced_answers", "max_question_length", "doc_stride"}
     )
+    offers: ClassVar[frozenset[Offer]] = frozenset({"cross_entropy", "example_classes"})
 
 
 class MaskedLMHead(Frozen):
@@ -147,6 +154,7 @@ class MaskedLMHead(Frozen):
         "perplexity": "minimize",
     }
     reads: ClassVar[frozenset[str]] = frozenset({"text", "text_unit"})
+    offers: ClassVar[frozenset[Offer]] = frozenset({"cross_entropy"})
 
 
 AnyHead = ClassificationHead | MultiLabelHead | RegressionHead | TokenClassificationHead | QuestionAnsweringHead | MaskedLMHead

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from bertft_core.config.head_settings import AnyHead
+from bertft_core.config.head_settings import HEAD_CONFIGS, AnyHead, Offer
 from bertft_core.config.strategy_settings import AnyStrategy, EarlyStopping
 
 WHOLE_ENCODER = "feature_extraction freezes the whole encoder, so nothing is left for it to change"
@@ -21,18 +21,14 @@ REFUSED: dict[frozenset[str], str] = {
 }
 """Two kinds → why they are not combined."""
 
-CLASSES = ("classification", "multi_label", "token_classification")
-SOFTMAX = (*CLASSES, "question_answering", "masked_lm")
-ONE_CLASS = ("classification", "multi_label", "question_answering")
-
-HEADS_OF: dict[str, tuple[tuple[str, ...], str]] = {
-    "class_weights": (CLASSES, "it has no classes to weigh"),
-    "focal_loss": (SOFTMAX, "its loss is no cross-entropy"),
-    "label_smoothing": (SOFTMAX, "its loss is no cross-entropy"),
-    "oversampling": (ONE_CLASS, "its examples have no class each"),
-    "stratified_batches": (ONE_CLASS, "its examples have no class each"),
+NEEDS: dict[str, tuple[Offer, str]] = {
+    "class_weights": ("labels", "it has no classes to weight"),
+    "focal_loss": ("cross_entropy", "its loss is not a cross-entropy"),
+    "label_smoothing": ("cross_entropy", "its loss is not a cross-entropy"),
+    "oversampling": ("example_classes", "its examples do not have one class each"),
+    "stratified_batches": ("example_classes", "its examples do not have one class each"),
 }
-"""Kind → the heads it works for, and what the others lack; a kind that is not here works for every head."""
+"""Kind → what it needs of a head, and what a head without it lacks; a kind that is not here works with every head."""
 
 
 def objection(strategies: Sequence[AnyStrategy], head: AnyHead) -> tuple[str, str] | None:
@@ -53,8 +49,9 @@ def objection(strategies: Sequence[AnyStrategy], head: AnyHead) -> tuple[str, st
 
 
 def _unfit(strategy: AnyStrategy, head: AnyHead) -> str | None:
-    heads, lack = HEADS_OF.get(strategy.kind, ((head.kind,), ""))
-    if head.kind not in heads:
+    need, lack = NEEDS.get(strategy.kind, (None, ""))
+    if need is not None and need not in head.offers:
+        heads = [kind for kind, config in HEAD_CONFIGS.items() if need in config.offers]
         return f"'{strategy.kind}' does not go with the head '{head.kind}': {lack}; it goes with {', '.join(heads)}"
     if getattr(head, "crf", False) and strategy.kind in ("class_weights", "focal_loss", "label_smoothing"):
         return f"'{strategy.kind}' does not go with a CRF, whose loss is that of whole sentences"

@@ -22,14 +22,12 @@ from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.sources import SOURCES
 from bertft_core.heads import HEADS
 from bertft_core.metrics import METRICS
-from bertft_core.metrics.per_example import PER_EXAMPLE
 from bertft_core.records.list_columns import matrix_column
 from bertft_core.strategies import STRATEGIES
-from bertft_core.training.prediction_output import ANSWERS
-from tasks.tracking.mlflow_model import MODEL_CLASSES, PIPELINES
 from tests.helpers.config_keys import models_in
 from tests.helpers.markdown import ROOT, blocks
 from tests.helpers.every_strategy import ACTIVE, NEUTRAL
+from tests.helpers.prediction_tables import EVERY_KIND
 
 Step = tuple[str, Callable[[str], bool]]
 """A file or table that the step in CONTRIBUTING names, and whether a kind has taken the step."""
@@ -46,11 +44,6 @@ CONFIGURED = {
     "data source": {model.model_fields["source"].annotation.__args__[0]: model for _, model in models_in(DataConfig)},
 }
 """What is being added → kind → its configuration class."""
-
-
-OFFERED_BY_HEADS = ("build", "head_inputs", "own_logits", "head_forward", "loss_sum", "outputs", "predictions")
-OFFERED_BY_ALIGNMENTS = ("columns", "reader", "agree", "for_training", "settings", "tokenise", "gold", "counts")
-OFFERED_BY_METRICS = ("compute", "tune", "majority", "confusion")
 
 
 def in_config(what: str, key: str) -> Callable[[str], bool]:
@@ -70,38 +63,24 @@ def has_strategy(kind: str) -> bool:
     return is_there and all(f"\n{heading} " in module.__doc__ for heading in CARD)
 
 
-def has_head(kind: str) -> bool:
-    module = HEADS.get(kind)
-    is_there = module is not None and module.__name__ == f"bertft_core.heads.{kind}"
-    return is_there and all(callable(getattr(module, name)) for name in OFFERED_BY_HEADS)
+def has_metrics(kind: str) -> bool:
+    """The entry is made of the module's parts, and its contract is tested with tables of its own."""
+    entry = METRICS.get(kind)
+    is_there = entry is not None and entry.compute.__module__ == f"bertft_core.metrics.{kind}"
+    return is_there and kind in {case.kind for case in EVERY_KIND.values()}
 
 
 def has_alignment(kind: str) -> bool:
-    module = ALIGNMENTS.get(kind)
-    is_there = module is not None and module.__name__ == f"bertft_core.data.alignment.{kind}"
-    return is_there and all(callable(getattr(module, name)) for name in OFFERED_BY_ALIGNMENTS) and len(module.CHECKS) >= 1
+    return kind in ALIGNMENTS and ALIGNMENTS[kind].tokenise.__module__ == f"bertft_core.data.alignment.{kind}"
 
 
-def has_metrics(kind: str) -> bool:
-    module = METRICS.get(kind)
-    is_there = module is not None and module.__name__ == f"bertft_core.metrics.{kind}"
-    return is_there and all(callable(getattr(module, name)) for name in OFFERED_BY_METRICS) and bool(module.CONSTANT)
-
-
-def adds_up(kind: str) -> bool:
-    module = PER_EXAMPLE.get(kind)
-    is_there = module is not None and module.__name__ == f"bertft_core.metrics.per_example.{kind}"
-    return is_there and callable(module.statistics) and callable(module.right) and bool(module.UNIT)
+def has_head(kind: str) -> bool:
+    return kind in HEADS and HEADS[kind].loss_sum.__module__ == f"bertft_core.heads.{kind}"
 
 
 def has_row(key: str) -> Callable[[str], bool]:
     """The configuration guide has a row of this key with the kind as its default."""
     return lambda kind: f"| `{key}` | `{kind}` |" in CONFIG_GUIDE.read_text(encoding="utf-8")
-
-
-def has_loader(kind: str) -> bool:
-    """MLflow's part knows the pipeline, and the class that opens the model."""
-    return kind in PIPELINES and kind in MODEL_CLASSES
 
 
 def has_example(kind: str) -> bool:
@@ -124,12 +103,9 @@ STEPS: dict[str, tuple[Step, Step, Step, Step]] = {
     ),
     "head": (
         ("bertft_core/config/head_settings.py", in_config("head", "kind")),
+        ("`METRICS`", has_metrics),
         ("`ALIGNMENTS`", has_alignment),
-        ("`HEADS` and to `METRICS`", lambda kind: has_head(kind) and has_metrics(kind) and adds_up(kind)),
-        (
-            "`PIPELINES` and `MODEL_CLASSES` of `tasks/tracking/mlflow_model.py`",
-            lambda kind: has_loader(kind) and kind in ANSWERS and has_row("head.kind")(kind),
-        ),
+        ("`HEADS`", lambda kind: has_head(kind) and has_row("head.kind")(kind)),
     ),
     "data source": (
         ("bertft_core/config/data_settings.py", in_config("data source", "source")),
@@ -169,8 +145,8 @@ def test_contributing_lists_the_four_steps(what):
     ("folder", "table", "mark"),
     [
         ("strategies", STRATEGIES, "def apply("),
-        ("heads", HEADS, "def predictions("),
-        ("data/alignment", ALIGNMENTS, "def tokenise("),
+        ("heads", HEADS, "HEAD = "),
+        ("data/alignment", ALIGNMENTS, "ALIGNMENT = "),
         ("metrics", METRICS, "def compute("),
     ],
 )

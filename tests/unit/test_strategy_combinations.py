@@ -8,7 +8,7 @@ import pytest
 
 from bertft_core.config import UserError, parse_study
 from bertft_core.config.head_settings import HEAD_CONFIGS
-from bertft_core.config.strategy_combinations import HEADS_OF, REFUSED
+from bertft_core.config.strategy_combinations import NEEDS, REFUSED
 from bertft_core.config.strategy_settings import KINDS
 from tests.helpers.every_strategy import SETTINGS
 
@@ -52,7 +52,9 @@ def test_no_strategy_is_there_twice(kind):
     assert "2 times" in refusal(SETTINGS[kind], SETTINGS[kind]).problem
 
 
-@pytest.mark.parametrize(("kind", "head"), [(k, h) for k, (heads, _) in HEADS_OF.items() for h in HEAD_CONFIGS if h not in heads])
+@pytest.mark.parametrize(
+    ("kind", "head"), [(k, h) for k, (need, _) in NEEDS.items() for h in HEAD_CONFIGS if need not in HEAD_CONFIGS[h].offers]
+)
 def test_a_head_that_lacks_what_a_strategy_needs_is_refused(kind, head):
     error = refusal(SETTINGS[kind], head=head)
     assert f"'{kind}' does not go with the head '{head}'" in error.problem
