@@ -13,8 +13,7 @@ import torch
 from bertft_core.heads.loss_shapes import LossShape
 from bertft_core.records import RunSpec
 from bertft_core.training.determinism import masking_draw
-from tests.contract.test_strategies_everywhere import HEADS
-from tests.helpers.every_strategy import SETTINGS, started, with_strategies
+from tests.helpers.every_strategy import HEADS, SETTINGS, started, with_strategies
 from tests.helpers.tiny_studies import tiny_spec
 
 SHAPES = ("class_weights", "focal_loss", "label_smoothing")

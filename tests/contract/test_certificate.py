@@ -20,8 +20,7 @@ from bertft_core.training.accumulation import accumulation_error
 from bertft_core.training.certificate_runs import BY_VALIDATION, CheckRuns, reseeded, shortened
 from bertft_core.training.run import train_run
 from flows.cli.verification import certify, chosen_for_certificate, judged
-from tests.contract.test_strategies_everywhere import HEADS
-from tests.helpers.every_strategy import SETTINGS, lopsided_study, with_strategies
+from tests.helpers.every_strategy import HEADS, SETTINGS, lopsided_study, with_strategies
 from tests.helpers.tiny_studies import tiny_spec, tiny_study, with_training
 
 JUDGED = [name for name, judge in CHECKS.items() if judge is not None]

@@ -19,20 +19,14 @@ import torch
 from safetensors.torch import load_file
 
 from bertft_core.records import RunRecord, RunSpec
-from bertft_core.storage.study_dir import read_record
 from bertft_core.training.checkpoint import POSITION, TENSORS
 from bertft_core.training.run import train_run
 from bertft_core.training.slots import Slots, WorkerDied
 from bertft_core.training.step_plan import StepPlan
+from tests.helpers.interrupted_runs import RESUMABLE, every_step_saved, interrupted, result_in, steps_in
 from tests.helpers.tiny_studies import tiny_spec, tiny_study
 
-TIMES = {"started_at", "ended_at", "train_seconds", "evaluate_seconds", "examples_per_second", "peak_memory_bytes", "environment"}
-RESUMABLE = {"epochs": 4, "evaluate_every_steps": 3, "evaluate_every_epochs": None}
 STEPS = 20
-
-
-class Interrupted(Exception):
-    """Stands for a kill: nothing after it is written."""
 
 
 @pytest.fixture(scope="module")
@@ -58,48 +52,15 @@ def slots(tmp_path_factory):
         yield slots
 
 
-def result_in(run_dir: Path) -> dict[str, Any]:
-    """All that a run left but its times: record, curves, and hashes of its predictions and its model."""
-    record = read_record(run_dir / "record.json", RunRecord)
-    assert record is not None
-    files = sorted(path for path in run_dir.rglob("*") if path.suffix in (".parquet", ".safetensors"))
-    assert len(files) >= 3, "predictions on validation and test, and the model"
-    return {
-        "record": {key: value for key, value in record.model_dump().items() if key not in TIMES},
-        "curves": (run_dir / "curves.jsonl").read_text(),
-        "files": {str(path.relative_to(run_dir)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
-    }
-
-
-def steps_in(run_dir: Path) -> list[int]:
-    events = [json.loads(line) for line in (run_dir / "curves.jsonl").read_text().splitlines()]
-    return [event["step"] for event in events if event["kind"] == "step"]
-
-
 def run_in_worker(slots: Slots, spec: RunSpec, run_dir: Path) -> None:
     with slots.lease() as worker:
         worker.run(spec, run_dir, lambda event: None)
-
-
-def interrupted(spec: RunSpec, run_dir: Path, kind: str, at_step: int | None = None) -> None:
-    """Carry the run on until the event comes, saving its state after every step."""
-
-    def on_event(event: dict[str, Any]) -> None:
-        if event["kind"] == kind and at_step in (None, event.get("step")):
-            raise Interrupted
-
-    with pytest.raises(Interrupted):
-        train_run(every_step_saved(spec), run_dir=run_dir, on_event=on_event)
 
 
 def stopping(spec: RunSpec) -> RunSpec:
     """With the patience that has to be remembered too."""
     strategies = [{"kind": "early_stopping", "patience": 5}, *spec.model_dump()["strategies"]]
     return RunSpec.model_validate({**spec.model_dump(), "strategies": strategies})
-
-
-def every_step_saved(spec: RunSpec) -> RunSpec:
-    return spec.model_copy(update={"checkpoint_every_seconds": 1e-9})
 
 
 # Same spec, same bits

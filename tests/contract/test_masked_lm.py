@@ -22,10 +22,10 @@ from bertft_core.training.determinism import init_stream, masking_draw
 from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.run import train_run
 from bertft_core.training.step_plan import StepPlan
-from tests.contract.test_laws import interrupted, result_in
-from tests.contract.test_trainer_parity import OwnOrder
+from tests.helpers.interrupted_runs import interrupted, result_in
 from tests.helpers.tiny_encoders import KINDS
 from tests.helpers.tiny_studies import tiny_spec, tiny_study
+from tests.helpers.trainer_parity import OwnOrder
 
 N_STEPS = 20
 MLM = {"head": "masked_lm", "data": {"max_length": 20}, "arms": {"full": {}}}

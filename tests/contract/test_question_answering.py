@@ -22,10 +22,10 @@ from bertft_core.storage.predictions import read_predictions
 from bertft_core.training.determinism import init_stream
 from bertft_core.training.run import train_run
 from bertft_core.training.step_plan import StepPlan
-from tests.contract.test_laws import interrupted, result_in
-from tests.contract.test_trainer_parity import N_STEPS, OwnOrder, our_steps
+from tests.helpers.interrupted_runs import interrupted, result_in
 from tests.helpers.tiny_encoders import KINDS
 from tests.helpers.tiny_studies import tiny_questions, tiny_spec
+from tests.helpers.trainer_parity import N_STEPS, OwnOrder, our_steps
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 
 import numpy as np
 import pytest
@@ -20,20 +20,9 @@ from bertft_core.storage.predictions import read_predictions
 from bertft_core.strategies import STRATEGIES
 from bertft_core.strategies.architecture import ARCHITECTURES
 from bertft_core.training.run import train_run
-from tests.helpers.every_strategy import SETTINGS, lopsided_study, started, with_strategies
+from tests.helpers.every_strategy import HEADS, SETTINGS, lopsided_study, started, with_strategies
 from tests.helpers.tiny_encoders import KINDS as FAMILIES
-from tests.helpers.tiny_studies import tiny_questions, tiny_spec, tiny_study, tiny_tagged_study
-
-HEADS = {
-    "classification": lopsided_study,
-    "multi_label": partial(tiny_study, head="multi_label"),
-    "regression": partial(tiny_study, head="regression"),
-    "token_classification": tiny_tagged_study,
-    "crf": partial(tiny_tagged_study, head={"crf": True}),
-    "question_answering": tiny_questions,
-    "masked_lm": partial(tiny_study, head="masked_lm", data={"max_length": 20}, arms={"full": {}}),
-}
-"""Kind of the head, and one with a CRF → makes its study in a folder, with an encoder of any family."""
+from tests.helpers.tiny_studies import tiny_spec
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from bertft_core.training.run import train_run
 from bertft_core.training.step_plan import StepPlan
 from tests.helpers import tiny_studies as studies
 from tests.helpers.tiny_studies import stars, tiny_spec, tiny_study
-from tests.unit.test_text_heads import batch_of, labels_for_transformers
+from tests.helpers.trainer_parity import batch_of, labels_for_transformers
 
 N_STEPS = 20
 CASES = {

@@ -17,7 +17,7 @@ from bertft_core.heads import token_classification
 from bertft_core.training.determinism import init_stream
 from bertft_core.training.run import train_run
 from bertft_core.training.step_plan import StepPlan
-from tests.contract.test_laws import RESUMABLE, interrupted, result_in, steps_in
+from tests.helpers.interrupted_runs import RESUMABLE, interrupted, result_in, steps_in
 from tests.helpers.tiny_studies import tiny_spec, tiny_tagged_study
 
 N_STEPS = 20

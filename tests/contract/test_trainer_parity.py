@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import Sampler, SequentialSampler
-from transformers import Trainer, TrainingArguments
+from transformers import TrainingArguments
 
 from bertft_core.data.batching import collate
 from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.heads import classification
 from bertft_core.records import RunSpec
 from bertft_core.training.determinism import init_stream
-from bertft_core.training.run import train_run
 from bertft_core.training.step_plan import StepPlan
 from tests.helpers.tiny_studies import tiny_spec, tiny_study
-
-N_STEPS = 20
-
-
-class OwnOrder(Trainer):
-    """Takes the examples as they lie in the data set."""
-
-    def _get_train_sampler(self, *args: Any) -> Sampler:
-        return SequentialSampler(self.train_dataset)
+from tests.helpers.trainer_parity import N_STEPS, OwnOrder, our_steps
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +25,6 @@ def spec(tmp_path_factory) -> RunSpec:
     """Batches of 4 divide the 24 examples, since a data set in order has no shorter batch at the end of an epoch."""
     study, card = tiny_study(tmp_path_factory.mktemp("study"))
     return tiny_spec(study, card, batch_size=4, epochs=None, max_steps=N_STEPS, dropout=0.0, learning_rate=2e-3, warmup_ratio=0.2)
-
-
-def our_steps(spec: RunSpec, run_dir: Path) -> list[dict[str, float]]:
-    train_run(spec, run_dir=run_dir)
-    events = [json.loads(line) for line in (run_dir / "curves.jsonl").read_text().splitlines()]
-    return [event for event in events if event["kind"] == "step"]
 
 
 def their_steps(spec: RunSpec, output_dir: Path, *, accumulation: int = 1) -> list[dict[str, float]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from bertft_core.config import StudyConfig
 from bertft_core.records import DatasetCard, RunSpec
 from bertft_core.training.run import RunParts, ignore
-from tests.helpers.tiny_studies import NEGATIVE, POSITIVE, tiny_study
+from tests.helpers.tiny_studies import NEGATIVE, POSITIVE, tiny_questions, tiny_study, tiny_tagged_study
 
 Strategy = dict[str, Any]
 
@@ -84,3 +85,15 @@ def started(spec: RunSpec, run_dir: Path) -> RunParts:
     """The parts of a run before its first step."""
     run_dir.mkdir(parents=True, exist_ok=True)
     return RunParts(spec, run_dir, torch.device("cpu"), ignore)
+
+
+HEADS = {
+    "classification": lopsided_study,
+    "multi_label": partial(tiny_study, head="multi_label"),
+    "regression": partial(tiny_study, head="regression"),
+    "token_classification": tiny_tagged_study,
+    "crf": partial(tiny_tagged_study, head={"crf": True}),
+    "question_answering": tiny_questions,
+    "masked_lm": partial(tiny_study, head="masked_lm", data={"max_length": 20}, arms={"full": {}}),
+}
+"""Kind of the head, and one with a CRF → makes its study in a folder, with an encoder of any family."""

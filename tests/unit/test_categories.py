@@ -6,8 +6,8 @@ import pytest
 
 from bertft_core.config.head_settings import HEAD_CONFIGS, TokenClassificationHead
 from bertft_core.metrics import METRICS
+from tests.helpers.ensemble_tables import BIO, asked, log, multi_labelled, numbered, tagged
 from tests.helpers.small_records import classified
-from tests.unit.test_ensembles import BIO, asked, log, multi_labelled, numbered, tagged
 
 
 def of(kind, tables, labels=(), tuned=None):

@@ -8,7 +8,7 @@ from bertft_core.report.comparison_table import claims_text
 from bertft_core.statistics.mean_intervals import t_interval
 from bertft_core.storage.study_dir import checked_record
 from tests.helpers.comparison_records import SCORES, make_arm, make_comparison, make_pair
-from tests.unit.test_study_report import EVIL, Page
+from tests.helpers.report_pages import EVIL, Page
 
 
 def words_of(path):

@@ -7,7 +7,7 @@ from scipy import stats
 from bertft_core.evaluation.insights.seed_variance import mean_se
 from bertft_core.statistics.crossed_mean import crossed_mean, crossed_sd_interval, crossed_variances
 from bertft_core.statistics.variance_components import crossed
-from tests.unit.test_variance_components import GRID
+from tests.helpers.score_grids import GRID
 
 PLACES = [(i, j) for i in range(4) for j in range(3)]
 """The cells of GRID, run by run."""

@@ -15,8 +15,8 @@ from bertft_core.storage.predictions import write_predictions
 from bertft_core.storage.study_dir import checked_record
 from bertft_core.storage.study_results import StudyResults
 from tasks.tracking.mlflow_content import summary_metrics
+from tests.helpers.ensemble_tables import asked
 from tests.helpers.small_records import classified, make_card, make_record, make_spec, make_study
-from tests.unit.test_ensembles import asked
 
 KEY = "best/test/accuracy"
 

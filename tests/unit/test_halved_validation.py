@@ -9,9 +9,9 @@ import pytest
 from bertft_core.config import UserError
 from bertft_core.data.examples import RawSplit
 from bertft_core.data.halved_validation import halve_validation
+from tests.helpers.raw_splits import TRAIN, ids, raw
 from tests.helpers.small_configs import changed, load, refusal
 from tests.helpers.tiny_studies import tiny_study
-from tests.unit.test_splits_and_labels import TRAIN, ids, raw
 
 DEV = raw("validation", ["a"] * 10 + ["b"] * 5 + ["c"])
 DATA = "{source: bundled, name: reviews}"

@@ -18,8 +18,8 @@ from bertft_core.storage import StudyDir
 from bertft_core.storage.study_results import StudyResults
 from tests.helpers.comparison_records import make_comparison
 from tests.helpers.insight_records import make_agreement, make_insights
+from tests.helpers.report_pages import Page
 from tests.helpers.small_records import make_card, make_record, make_study, make_sweep
-from tests.unit.test_study_report import Page
 
 CHOSEN = {"full": {"learning_rate": 2e-4, "batch_size": 8}}
 OURS = ["claims", "variance", "flips", "howmany", "budget"]

@@ -20,7 +20,7 @@ from bertft_core.report.prose.verification_text import TITLES
 from bertft_core.report.reproducibility_section import section
 from bertft_core.storage import StudyDir
 from bertft_core.storage.verification_file import read_verification, write_verification
-from tests.unit.test_study_report import Page, _write
+from tests.helpers.report_pages import Page, write_small_report
 
 
 class Written:
@@ -28,7 +28,7 @@ class Written:
 
     def __init__(self, tmp_path):
         self.folder = tmp_path
-        self.path, self.summary, self.study = _write(tmp_path)
+        self.path, self.summary, self.study = write_small_report(tmp_path)
         self.dir = StudyDir(tmp_path, self.study.name)
         self.records: dict[str, RunRecord] = {record.digest: record for record in self.dir.records()}
 
@@ -53,7 +53,7 @@ class Written:
     def told(self, verification: Verification) -> str:
         """The section in words, as the report has it."""
         write_verification(self.dir.path, verification)
-        _write(self.folder)
+        write_small_report(self.folder)
         page = self.path.read_text()
         Page(page)
         return " ".join(re.sub("<[^>]+>", " ", page[page.index('id="reproducibility"') : page.index('id="again"')]).split())

@@ -8,23 +8,10 @@ import pytest
 
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import SplitConfig
-from bertft_core.data.examples import Example, RawSplit
+from bertft_core.data.examples import RawSplit
 from bertft_core.data.labels import agree_on_labels
 from bertft_core.data.splits import cut_missing, subsample
-
-
-def raw(name: str, labels: list[str], texts: list[str] | None = None) -> RawSplit:
-    texts = texts or [f"text {i} of {name}" for i in range(len(labels))]
-    rows = zip(texts, labels, strict=True)
-    examples = tuple(Example(f"{name}-{i:05d}", (text,), label, i + 2) for i, (text, label) in enumerate(rows))
-    return RawSplit(examples, f"{name}.csv", f"{name}.csv")
-
-
-def ids(split: RawSplit) -> list[str]:
-    return [example.id for example in split.examples]
-
-
-TRAIN = raw("train", ["a"] * 60 + ["b"] * 30 + ["c"] * 10)
+from tests.helpers.raw_splits import TRAIN, ids, raw
 
 
 def test_a_missing_validation_set_is_cut_in_proportion():

@@ -21,9 +21,9 @@ from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import write_predictions
 from bertft_core.storage.study_dir import write_record
 from bertft_core.storage.study_results import StudyResults
+from tests.helpers.ensemble_tables import numbered
+from tests.helpers.score_grids import GRID
 from tests.helpers.small_records import classified, make_card, make_record, make_study, make_sweep
-from tests.unit.test_ensembles import numbered
-from tests.unit.test_variance_components import GRID
 
 ONE_ARM = {"full": {}}
 AT = ArmMetric("accuracy", "test", "best")

@@ -4,23 +4,19 @@ import csv
 import io
 import json
 import re
-from html.parser import HTMLParser
 
 import pytest
 
 from bertft_core.config import parse_study
 from bertft_core.config.yaml_text import read_yaml
-from bertft_core.evaluation import summarize
-from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import DataFinding, StudySummary
-from bertft_core.report import result_table, write_report
+from bertft_core.report import result_table
 from bertft_core.report.run_curves import loss_curve
 from bertft_core.report.study_as_yaml import study_yaml
 from bertft_core.report.svg import Scale, padded
-from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import checked_record
-from bertft_core.storage.study_results import StudyResults
-from tests.helpers.small_records import make_card, make_record, make_study, make_sweep
+from tests.helpers.report_pages import EVIL, Page, write_small_report
+from tests.helpers.small_records import make_study
 
 SECTIONS = [
     "question",
@@ -37,56 +33,10 @@ SECTIONS = [
     "again",
     "asked",
 ]
-EVIL = "<script>alert('x')</script>"
-VOID = {"meta", "link", "br", "img", "hr", "input"}
-CHOSEN = {"full": {"learning_rate": 2e-4, "batch_size": 8}}
-
-
-class Page(HTMLParser):
-    """Collects tags and texts, and fails on tags that do not close in order."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.tags, self.ids, self.links, self.texts = [], [], [], [], []
-        self.feed(text)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        attributes = dict(attrs)
-        self.tags.append(tag)
-        self.ids += [attributes["id"]] if "id" in attributes else []
-        self.links += [attributes[name] for name in ("href", "src", "data", "xlink:href") if name in attributes]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.texts.append(data)
-
-
-def _write(tmp_path, *, study=None, labels=("negative", "positive"), statuses=None, bare=False, **card_changes):
-    study = study or make_study()
-    study_dir, card = StudyDir(tmp_path, study.name), make_card(tmp_path, labels).model_copy(update=card_changes)
-    chosen = CHOSEN if study.arms.get("full") and study.arms["full"].search else {}
-    planned = plan_runs(study, card, chosen)
-    records = {}
-    for spec in [] if bare else planned:
-        status, error = (statuses or {}).get((spec.arm, spec.index), ("ok", None))
-        accuracy = 0.5 if status == "collapsed" else 0.6 + 0.2 * (spec.arm == "full") + 0.05 * spec.index
-        records[spec.digest] = make_record(spec, card, study_dir, status=status, accuracy=accuracy, error=error)
-    sweeps = {} if bare or not chosen else {"full": make_sweep(study_dir)}
-    results = StudyResults(study, card, study_dir, records, planned, sweeps)
-    summary = summarize(results)
-    return write_report(results.with_summary(summary)), summary, study
 
 
 def test_the_report_has_every_section_and_well_formed_html(tmp_path):
-    path, summary, _ = _write(tmp_path)
+    path, summary, _ = write_small_report(tmp_path)
     page = Page(path.read_text())
     assert [i for i in page.ids if i in SECTIONS] == SECTIONS
     text = " ".join(page.texts)
@@ -105,7 +55,7 @@ def test_the_report_has_every_section_and_well_formed_html(tmp_path):
 
 
 def test_the_report_needs_nothing_from_outside(tmp_path):
-    path, _, _ = _write(tmp_path)
+    path, _, _ = write_small_report(tmp_path)
     text = path.read_text()
     page = Page(text)
     assert len(page.links) >= 10
@@ -119,7 +69,7 @@ def test_the_report_needs_nothing_from_outside(tmp_path):
 def test_texts_from_data_and_errors_are_escaped(tmp_path):
     finding = DataFinding(check=EVIL, split="train", count=1, names=(EVIL,), examples=(EVIL,))
     study = make_study(description=EVIL)
-    path, _, _ = _write(
+    path, _, _ = write_small_report(
         tmp_path,
         study=study,
         labels=(EVIL, "fine & <b>bold</b>"),
@@ -133,7 +83,7 @@ def test_texts_from_data_and_errors_are_escaped(tmp_path):
 
 
 def test_the_same_records_give_the_same_bytes(tmp_path):
-    path, _, _ = _write(tmp_path)
+    path, _, _ = write_small_report(tmp_path)
     before = _files(path.parent)
     assert {"report.html", "runs.csv", "summary.json", "study.yaml", "paper.md"} <= before.keys()
     assert {
@@ -143,7 +93,7 @@ def test_the_same_records_give_the_same_bytes(tmp_path):
         "figures/reliability_full.svg",
     } <= before.keys()
     (path.parent / "figures" / "of_an_arm_that_is_gone.svg").write_text("old")
-    _write(tmp_path)
+    write_small_report(tmp_path)
     assert _files(path.parent) == before
 
 
@@ -153,7 +103,7 @@ def _files(folder):
 
 def test_every_troubled_run_stands_with_its_reason(tmp_path):
     statuses = {("full", 0): ("diverged", "the loss became NaN at step 7"), ("full", 2): ("collapsed", None)}
-    path, _, _ = _write(tmp_path, statuses=statuses)
+    path, _, _ = write_small_report(tmp_path, statuses=statuses)
     text = " ".join(" ".join(Page(path.read_text()).texts).split())
     assert "full · seed 000 diverged the loss became NaN at step 7" in text
     assert "full · seed 002 collapsed At the end of training the validation score is not better than the accuracy 0.500" in text
@@ -163,7 +113,7 @@ def test_every_troubled_run_stands_with_its_reason(tmp_path):
 
 
 def test_a_study_without_any_run_still_has_a_report(tmp_path):
-    path, summary, _ = _write(tmp_path, bare=True)
+    path, summary, _ = write_small_report(tmp_path, bare=True)
     text = " ".join(Page(path.read_text()).texts)
     assert "so nothing can be said about their difference" in text
     assert "full: 3 missing" in text
@@ -172,13 +122,13 @@ def test_a_study_without_any_run_still_has_a_report(tmp_path):
 
 
 def test_a_study_of_one_arm_and_one_seed_has_a_report(tmp_path):
-    path, summary, _ = _write(tmp_path, study=make_study(arms={"only": {}}, seeds={"n": 1}))
+    path, summary, _ = write_small_report(tmp_path, study=make_study(arms={"only": {}}, seeds={"n": 1}))
     assert "nothing to compare it with" in path.read_text()
     assert result_table(summary).splitlines()[2].split() == ["only", "1/1", "0.600", "–", "–", "0.600", "0.600"]
 
 
 def test_the_command_runs_the_same_study_again(tmp_path):
-    path, _, study = _write(tmp_path)
+    path, _, study = write_small_report(tmp_path)
     again = path.parent / "study.yaml"
     assert f"bertft run {again.resolve()} --home {tmp_path.resolve()}" in " ".join(Page(path.read_text()).texts)
     assert parse_study(read_yaml(again.read_text(), "study.yaml")[0]) == study
@@ -210,7 +160,7 @@ def test_the_short_yaml_is_read_back_as_the_same_study(changes):
 
 def test_runs_csv_has_one_row_for_each_planned_run(tmp_path):
     statuses = {("features", 0): ("failed", "killed, out of memory")}
-    path, summary, _ = _write(tmp_path, statuses=statuses)
+    path, summary, _ = write_small_report(tmp_path, statuses=statuses)
     rows = list(csv.DictReader(io.StringIO((path.parent / "runs.csv").read_text())))
     assert [(row["arm"], row["index"]) for row in rows] == [(a, str(i)) for a in ("features", "full") for i in range(3)]
     assert rows[0]["error"] == "killed, out of memory"
@@ -223,12 +173,12 @@ def test_runs_csv_has_one_row_for_each_planned_run(tmp_path):
 
 
 def test_summary_json_is_the_summary(tmp_path):
-    path, summary, _ = _write(tmp_path)
+    path, summary, _ = write_small_report(tmp_path)
     assert checked_record(path.parent / "summary.json", StudySummary) == summary
 
 
 def test_the_result_table_shows_the_headline_first_then_the_other_splits_and_the_difference(tmp_path):
-    _, summary, _ = _write(tmp_path, statuses={("full", 2): ("failed", "killed")})
+    _, summary, _ = write_small_report(tmp_path, statuses={("full", 2): ("failed", "killed")})
     table = result_table(summary)
     assert [line for line in table.splitlines() if " on " in line and "checkpoint" in line] == [
         f"accuracy on {split}, best checkpoint" for split in ("test", "validation", "other_domain")

@@ -26,6 +26,7 @@ from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.weights import save_model
 from tests.helpers.tiny_encoders import KINDS
 from tests.helpers.tiny_studies import tiny_study
+from tests.helpers.trainer_parity import batch_of, labels_for_transformers
 
 CPU = torch.device("cpu")
 HEAD_KINDS = ("classification", "multi_label", "regression")
@@ -68,19 +69,6 @@ def by_hand(model: Any, split: PreparedSplit, i: int, how: str) -> Tensor:
     vector = {"cls": states[0], "mean": states.sum(0) / len(states)}[how]
     last = model.classifier if isinstance(model.classifier, nn.Linear) else model.classifier.out_proj
     return last.weight @ vector + last.bias
-
-
-def batch_of(split: PreparedSplit, indices: np.ndarray) -> dict[str, Tensor]:
-    types = [row for i in indices if (row := split.token_type_ids(i)) is not None]
-    ids = np.concatenate([split.input_ids(i) for i in indices])
-    return padded(ids, np.concatenate(types) if types else None, split.lengths[indices], split.pad_token_id)
-
-
-def labels_for_transformers(kind: str, split: PreparedSplit, indices: np.ndarray) -> Tensor:
-    if kind == "multi_label":
-        return torch.from_numpy(split.matrix("label")[indices]).float()
-    values = torch.from_numpy(split.values("label")[indices])
-    return values.long() if kind == "classification" else values.float()
 
 
 @pytest.mark.parametrize("how", ["cls", "mean"])

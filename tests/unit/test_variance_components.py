@@ -9,8 +9,7 @@ from scipy import stats
 from bertft_core.statistics.complete_grid import complete_grid
 from bertft_core.statistics.mean_squares import MeanSquare, difference_interval
 from bertft_core.statistics.variance_components import crossed, level_range, nested, range_p
-
-GRID = np.array([[70, 72, 71], [74, 75, 76], [69, 73, 68], [71, 71, 74]], dtype=float)
+from tests.helpers.score_grids import GRID
 
 
 def test_one_run_per_cell_gives_the_reference_components():

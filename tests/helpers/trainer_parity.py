@@ -1,0 +1,47 @@
+"""The same runs by transformers' Trainer: what tests of parity compare losses with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Sampler, SequentialSampler
+from transformers import Trainer
+
+from bertft_core.data.batching import padded
+from bertft_core.data.prepared_split import PreparedSplit
+from bertft_core.records import RunSpec
+from bertft_core.training.run import train_run
+
+
+def batch_of(split: PreparedSplit, indices: np.ndarray) -> dict[str, Tensor]:
+    types = [row for i in indices if (row := split.token_type_ids(i)) is not None]
+    ids = np.concatenate([split.input_ids(i) for i in indices])
+    return padded(ids, np.concatenate(types) if types else None, split.lengths[indices], split.pad_token_id)
+
+
+def labels_for_transformers(kind: str, split: PreparedSplit, indices: np.ndarray) -> Tensor:
+    if kind == "multi_label":
+        return torch.from_numpy(split.matrix("label")[indices]).float()
+    values = torch.from_numpy(split.values("label")[indices])
+    return values.long() if kind == "classification" else values.float()
+
+
+N_STEPS = 20
+
+
+class OwnOrder(Trainer):
+    """Takes the examples as they lie in the data set."""
+
+    def _get_train_sampler(self, *args: Any) -> Sampler:
+        return SequentialSampler(self.train_dataset)
+
+
+def our_steps(spec: RunSpec, run_dir: Path) -> list[dict[str, float]]:
+    train_run(spec, run_dir=run_dir)
+    events = [json.loads(line) for line in (run_dir / "curves.jsonl").read_text().splitlines()]
+    return [event for event in events if event["kind"] == "step"]
