@@ -1,4 +1,4 @@
-"""The base of every config and record: frozen, complete, unknown keys refused."""
+"""The base of every config and record: frozen, complete, no unknown keys."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
 
 class Frozen(BaseModel):
-    """A pydantic model that cannot change and refuses unknown keys and non-finite numbers."""
+    """An immutable pydantic model that rejects unknown keys and non-finite numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def misplaced(at: tuple[int | str, ...], message: str, hint: str = "change it") -> PydanticCustomError:
-    """An error to raise in a validator that looks at more than it may name: the place to change lies at `at` below it."""
+    """An error for a validator to raise when the value to change is not the validated one but at `at` below it."""
     place = ".".join(map(str, at))
     return PydanticCustomError("misplaced", "{place}: {message}", {"at": at, "place": place, "message": message, "hint": hint})
 
 
 def canonical_json(value: Any) -> str:
-    """JSON of plain values with sorted keys and no white space: the same text for the same value on every machine."""
+    """JSON of plain values with sorted keys and no white space: equal values give equal text on every machine."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 

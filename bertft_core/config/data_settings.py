@@ -20,7 +20,7 @@ def _usable_names(sets: dict[str, str]) -> dict[str, str]:
     for name in sets:
         if name in RESERVED_SPLITS or not name.replace("_", "").isalnum():
             reserved = ", ".join(RESERVED_SPLITS)
-            raise misplaced((name,), f"the name of a set holds letters, digits and '_' only, and is none of {reserved}")
+            raise misplaced((name,), f"use letters, digits and '_' only, and none of the names {reserved}")
     return sets
 
 
@@ -28,17 +28,17 @@ OutOfDomain = Annotated[dict[str, str], AfterValidator(_usable_names)]
 
 
 class SplitConfig(Frozen):
-    """How missing splits are cut out of the training set: stratified by label, seeded by the study's `split` stream."""
+    """How missing splits are cut from the training set: stratified by label, seeded by the study's `split` stream."""
 
     validation_ratio: Ratio = 0.2
-    test_ratio: Ratio | None = Field(None, description="Cut a test set too when the source has none; null makes none.")
+    test_ratio: Ratio | None = Field(None, description="Also cut a test set when the source has none; null cuts none.")
     halve_validation: bool = Field(
         False, description="When the source has no test set, half of the validation set becomes it (Zhang et al. 2021)."
     )
 
     @model_serializer(mode="wrap")
-    def _as_before_it_could_be_halved(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What is not asked for is left out, so that the digests of older studies stay what they were."""
+    def _without_the_default(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The default of a newer setting is left out, so that digests of older studies do not change."""
         values: dict[str, Any] = serialize(self)
         return values if self.halve_validation else {name: v for name, v in values.items() if name != "halve_validation"}
 
@@ -46,36 +46,37 @@ class SplitConfig(Frozen):
 class _Examples(Frozen):
     """What every source says about its examples."""
 
-    text: str | tuple[str, str] = Field("text", description="Column of the text, or the two columns of a sentence pair.")
+    text: str | tuple[str, str] = Field("text", description="Column of the text, or two columns for a sentence pair.")
     label: str = Field("label", description="Column of the label.")
     labels: tuple[str, ...] | None = Field(
         None, description="The label names in order; by default the sorted labels of the training set."
     )
     label_separator: str = Field(
-        ",", min_length=1, description="What stands between the labels of one cell (multi_label); a list needs none."
+        ",", min_length=1, description="Separator of the labels in one cell (multi_label); not needed for a list."
     )
-    symmetric: bool = Field(False, description="The order of a pair means nothing: train on both orders.")
+    symmetric: bool = Field(False, description="The order of a pair has no meaning: train on both orders.")
     empty_texts: Literal["refuse", "keep"] = Field(
-        "refuse", description="One of a pair's two texts has nothing in it: refuse the file, or read the pair as it is."
+        "refuse", description="When one text of a pair is empty: refuse the file, or keep the pair as it is."
     )
     tokens: str = Field("tokens", description="Column of the words; in CoNLL files its number from 0, by default the first.")
     tags: str = Field(
         "tags",
         description="Column of the tags; in CoNLL files its number, by default the last; in CoNLL-U its name.",
     )
-    scheme: TagScheme = Field("iob2", description="How the tags mark entities as they are written; plain where they do not.")
+    scheme: TagScheme = Field("iob2", description="How the tags in the file mark entities; plain for tags that mark none.")
     train_scheme: TrainScheme | None = Field(
-        None, description="Convert the tags to this scheme; null keeps theirs, but makes iob1 iob2, whose labels look the same."
+        None,
+        description="Convert the tags to this scheme; null keeps theirs, except that iob1 becomes iob2.",
     )
     invalid_tags: Literal["repair", "refuse"] = Field(
-        "repair", description="Tags that break the scheme, such as I- after O: repair and count them, or refuse the file."
+        "repair", description="Tags that violate the scheme, such as I- after O: repair and count them, or refuse the file."
     )
-    id: str | None = Field("id", description="Column of a question's name; null names questions by their place.")
+    id: str | None = Field("id", description="Column of the question id; null numbers the questions.")
     question: str = Field("question", description="Column of the question.")
-    context: str = Field("context", description="Column of the text that holds the answer.")
-    answers: str = Field("answers", description="Column of the answers, each with its text and the character it starts at.")
+    context: str = Field("context", description="Column of the text that contains the answer.")
+    answers: str = Field("answers", description="Column of the answers, each with its text and the position where it starts.")
     misplaced_answers: Literal["repair", "refuse"] = Field(
-        "repair", description="An answer that does not stand where it says: repair it when it occurs exactly once, or refuse."
+        "repair", description="An answer that is not at its answer_start: repair it if it occurs exactly once, or refuse."
     )
     max_question_length: int = Field(64, ge=1, description="Longest question in word pieces; a longer one is an error.")
     text_unit: Literal["line", "paragraph", "document"] = Field(
@@ -83,10 +84,10 @@ class _Examples(Frozen):
     )
     max_length: int = Field(128, ge=4, le=8192, description="Longest input in word pieces, special tokens included.")
     long_texts: Literal["truncate", "windows"] = Field(
-        "truncate", description="A text longer than max_length: cut its end off, or read it all in overlapping windows."
+        "truncate", description="A text longer than max_length: truncate it, or read all of it in overlapping windows."
     )
     doc_stride: int | None = Field(
-        None, ge=1, description="Word pieces that neighbouring windows share; by default a quarter of max_length."
+        None, ge=1, description="Tokens that neighbouring windows share; by default a quarter of max_length."
     )
     split: SplitConfig = SplitConfig()
     subsample: dict[str, Annotated[int, Field(ge=2)]] = Field(
@@ -95,7 +96,7 @@ class _Examples(Frozen):
 
     @property
     def overlap(self) -> int:
-        """`doc_stride` or its default, in word pieces."""
+        """`doc_stride` or its default, in tokens."""
         return self.max_length // 4 if self.doc_stride is None else self.doc_stride
 
     @field_validator("labels")
@@ -114,13 +115,13 @@ class BundledData(_Examples):
 
 
 class FileData(_Examples):
-    """Local files, one for each split; their format is told by the ending unless `format` says otherwise."""
+    """Local files, one for each split; the format follows from the file name unless `format` is given."""
 
     source: Literal["files"]
     train: str
     validation: str | None = None
     test: str | None = None
-    out_of_domain: OutOfDomain = Field(default_factory=dict, description="Name to file: sets that are only evaluated on.")
+    out_of_domain: OutOfDomain = Field(default_factory=dict, description="Name to file: sets that are only evaluated.")
     format: FileFormat | None = None
 
 
@@ -133,8 +134,8 @@ class HubData(_Examples):
     revision: str | None = Field(None, description="Commit, tag or branch.")
     train: str = "train"
     validation: str | None = "validation"
-    test: str | None = Field(None, description="Split on the hub that holds labelled test examples, if any.")
-    out_of_domain: OutOfDomain = Field(default_factory=dict, description="Name to split that is only evaluated on.")
+    test: str | None = Field(None, description="Split on the hub with labelled test examples, if any.")
+    out_of_domain: OutOfDomain = Field(default_factory=dict, description="Name to split: sets that are only evaluated.")
 
 
 DataConfig = Annotated[BundledData | FileData | HubData, Field(discriminator="source")]

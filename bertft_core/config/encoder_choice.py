@@ -1,4 +1,4 @@
-"""One encoder per study: a folder or a checkpoint of the hub; what `--set` names takes the place of what the file says."""
+"""One encoder per study: a folder or a hub checkpoint; `--set` takes precedence over the file."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bertft_core.config.yaml_text import Path
 PATH, CHECKPOINT = ("encoder", "path"), ("encoder", "checkpoint")
 
 
-def unread_key(values: dict[str, Any], overridden: Sequence[Path]) -> Path | None:
-    """The place of a checkpoint or revision that nothing would read, because a folder is named as well; None when all is read.
+def ignored_key(values: dict[str, Any], overridden: Sequence[Path]) -> Path | None:
+    """The path of a checkpoint or revision that would be ignored because a folder is given too; None if nothing is ignored.
 
-    `overridden` are the places that `--set` wrote. A checkpoint named there, over the file's folder, takes that folder out of
-    `values`; a folder named there is read instead of the file's checkpoint, and that one stays where it is: it is part of the
-    study's digest. The default checkpoint is no question: every config that was written out has it.
+    `overridden` are the paths that `--set` wrote. A checkpoint given there removes the file's folder from `values`. A folder
+    given there is read instead of the file's checkpoint, which stays in `values` because it is part of the study's digest.
+    The default checkpoint is never an error: every config that was written out has it.
     """
     encoder = values.get("encoder")
     if not isinstance(encoder, dict) or encoder.get("path") is None:
@@ -24,6 +24,6 @@ def unread_key(values: dict[str, Any], overridden: Sequence[Path]) -> Path | Non
     if CHECKPOINT in overridden and PATH not in overridden and encoder.get("checkpoint") is not None:
         encoder["path"] = None
         return None
-    unread = [("encoder", key) for key in ("checkpoint", "revision") if encoder.get(key) not in (None, DEFAULT_CHECKPOINT)]
-    asked = [place for place in unread if place in overridden] if PATH in overridden else unread
-    return next(iter(asked), None)
+    ignored = [("encoder", key) for key in ("checkpoint", "revision") if encoder.get(key) not in (None, DEFAULT_CHECKPOINT)]
+    given = [place for place in ignored if place in overridden] if PATH in overridden else ignored
+    return next(iter(given), None)

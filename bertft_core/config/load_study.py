@@ -1,4 +1,4 @@
-"""From a YAML file and `--set` overrides to a `StudyConfig`, or one clear message."""
+"""From a YAML file and `--set` overrides to a `StudyConfig` or one clear message."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from pydantic import ValidationError
 
 from bertft_core.config import yaml_text
 from bertft_core.config.data_settings import DataConfig, FileData
-from bertft_core.config.encoder_choice import unread_key
+from bertft_core.config.encoder_choice import ignored_key
 from bertft_core.config.errors import UserError
 from bertft_core.config.overrides import apply_override
 from bertft_core.config.probe_settings import ProbesConfig, is_text_file
 from bertft_core.config.ready_studies import config_path
 from bertft_core.config.study_config import StudyConfig
-from bertft_core.config.unused_settings import ASKED
-from bertft_core.config.validation_messages import explained
+from bertft_core.config.unused_settings import FROM_CONFIG
+from bertft_core.config.validation_messages import as_user_error
 
 
 def load_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyConfig:
     """Read one study from a file, or a ready one by its name; each override is `dotted.key=value`, the value in YAML.
 
-    Relative data and encoder paths are taken from the config file's folder.
-    Raises `UserError` with file and line, or with the `--set` that is wrong, for anything that is no valid study.
+    Relative data and encoder paths are resolved against the config file's folder.
+    Raises `UserError` with file and line, or with the wrong `--set`, for an invalid study.
     """
     path = config_path(path)
     if path.is_dir():
         raise UserError(
-            "this config cannot be read", path=path, found="a folder", expected="a YAML file in UTF-8", hint="name a file in it"
+            "the config cannot be read", path=path, found="a folder", expected="a YAML file in UTF-8", hint="name a file in it"
         )
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            "this config cannot be read", path=path, found=str(error), expected="a YAML file in UTF-8", hint="check the path"
+            "the config cannot be read", path=path, found=str(error), expected="a YAML file in UTF-8", hint="check the path"
         ) from None
     values, lines = yaml_text.read_yaml(text, str(path))
     return parse_study(values, overrides, path=str(path), lines=lines, base_dir=path.parent)
@@ -50,36 +50,36 @@ def parse_study(
     lines: Mapping[yaml_text.Path, int] | None = None,
     base_dir: Path | None = None,
 ) -> StudyConfig:
-    """Validate plain values as a study; see `load_study`. `base_dir` is what relative paths start from (default: as they are)."""
+    """Validate plain values as a study; see `load_study`. Relative paths are resolved against `base_dir`; None keeps them."""
     if not isinstance(values, Mapping):
         raise UserError("a study is a mapping of keys to values", path=path, line=1, found=type(values).__name__)
     given = _plain(values)
     merged = copy.deepcopy(given)
     placed = [(apply_override(merged, override), override) for override in overrides]
-    if (unread := unread_key(merged, [at for at, _ in placed])) is not None:
-        wrote = [override for at, override in placed if unread[: len(at)] == at]
-        place = (f"--set {wrote[-1]}", None) if wrote else (path, _line(unread, lines or {}))
-        raise _two_encoders(merged["encoder"], unread, *place)
+    if (ignored := ignored_key(merged, [at for at, _ in placed])) is not None:
+        wrote = [override for at, override in placed if ignored[: len(at)] == at]
+        place = (f"--set {wrote[-1]}", None) if wrote else (path, _line(ignored, lines or {}))
+        raise _two_encoders(merged["encoder"], ignored, *place)
     try:
-        study = StudyConfig.model_validate(merged, context=ASKED)
+        study = StudyConfig.model_validate(merged, context=FROM_CONFIG)
     except ValidationError as error:
 
         def where(at: yaml_text.Path) -> tuple[str, int | None]:
             blamed = _blamed(at, placed, given)
             return (" ".join(f"--set {override}" for override in blamed), None) if blamed else (path, _line(at, lines or {}))
 
-        raise explained(error, StudyConfig, merged, where) from None
+        raise as_user_error(error, StudyConfig, merged, where) from None
     return study if base_dir is None else _with_absolute_paths(study, base_dir.resolve())
 
 
-def _two_encoders(encoder: dict[str, Any], unread: yaml_text.Path, path: str, line: int | None) -> UserError:
+def _two_encoders(encoder: dict[str, Any], ignored: yaml_text.Path, path: str, line: int | None) -> UserError:
     return UserError(
-        f"the encoder has a path, so '{unread[-1]}' would not be read",
+        f"the encoder has a path, so '{ignored[-1]}' would be ignored",
         path=path,
         line=line,
-        found=f"path: {encoder['path']} and {unread[-1]}: {encoder[str(unread[-1])]}",
-        expected="a folder, or a checkpoint of the hub with its revision",
-        hint=f"take out encoder.{unread[-1]} or encoder.path",
+        found=f"path: {encoder['path']} and {ignored[-1]}: {encoder[str(ignored[-1])]}",
+        expected="either a folder or a hub checkpoint with its revision",
+        hint=f"remove encoder.{ignored[-1]} or encoder.path",
     )
 
 
@@ -90,7 +90,7 @@ def _plain(value: Any) -> Any:
 
 
 def _blamed(at: yaml_text.Path, placed: Sequence[tuple[yaml_text.Path, str]], given: Any) -> list[str]:
-    """The overrides behind an error: the last that wrote that place; else, if the file alone is valid, those that break it."""
+    """The overrides that cause an error: the last one for that path; else, if the file alone is valid, those that break it."""
     wrote = [override for path, override in placed if at[: len(path)] == path]
     if wrote or not placed or not _is_valid(given, []):
         return wrote[-1:]
@@ -104,14 +104,14 @@ def _is_valid(given: Any, overrides: Sequence[str]) -> bool:
     try:
         for override in overrides:
             apply_override(values, override)
-        StudyConfig.model_validate(values, context=ASKED)
+        StudyConfig.model_validate(values, context=FROM_CONFIG)
     except (UserError, ValidationError):
         return False
     return True
 
 
 def _line(at: yaml_text.Path, lines: Mapping[yaml_text.Path, int]) -> int | None:
-    """The line of a place, or of the nearest one around it."""
+    """The line of a path, or of its nearest parent."""
     return next((lines[at[:n]] for n in range(len(at), -1, -1) if at[:n] in lines), None)
 
 

@@ -1,4 +1,4 @@
-"""Where in a study an error lies: pydantic's locations without the tags of unions, and what may stand at a place."""
+"""Where in a study an error is: pydantic's locations without union tags, and which types are valid there."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pydantic import BaseModel
 
 from bertft_core.config.yaml_text import Path
 
-SCALARS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+SCALARS = {str: "a string", int: "an integer", float: "a number", bool: "true or false"}
 
 
 @dataclass(frozen=True)
 class UnionChoice:
-    """A union that pydantic tried member by member: where it stands, its members, and the one an error is about."""
+    """A union that pydantic tried member by member: its path, its members, and the member an error is about."""
 
     path: Path
     members: tuple[Any, ...]
@@ -26,7 +26,7 @@ class UnionChoice:
 
 @dataclass(frozen=True)
 class ConfigLocation:
-    """A path in the user's file and the types a value may have there (several for a union; null is left out)."""
+    """A path in the user's file and the types that a value may have there (several for a union, without null)."""
 
     path: Path
     parent: Any
@@ -45,7 +45,7 @@ def dotted(path: Path) -> str:
 
 
 def locate(location: tuple[int | str, ...], model: type[BaseModel]) -> ConfigLocation:
-    """The place a pydantic location below a model means; the names of union members in it are no part of the path."""
+    """The path that a pydantic location below a model means, without the names of union members."""
     path: Path = ()
     parent: Any = None
     kinds: tuple[Any, ...] = (model,)
@@ -81,20 +81,20 @@ def keys(kind: Any) -> list[str]:
 
 
 def tags(kind: Any) -> dict[str, str]:
-    """What tells a model of a tagged union from the others: value → key, such as {'bundled': 'source'}."""
+    """Discriminator of a model in a tagged union: value → key, such as {'bundled': 'source'}."""
     fields = kind.model_fields if _is_model(kind) else {}
     return {tag: key for key in ("source", "kind") if key in fields for tag in get_args(fields[key].annotation)}
 
 
-def homes(kind: Any, key: str) -> list[str]:
-    """The sections of a model that know a key, as `section.key`."""
+def sections_with_key(kind: Any, key: str) -> list[str]:
+    """The sections of a model that have a key, as `section.key`."""
     fields = kind.model_fields if _is_model(kind) else {}
     inner = {name: _alternatives(field.annotation) for name, field in fields.items()}
     return [f"{name}.{key}" for name, kinds in inner.items() if len(kinds) == 1 and key in keys(kinds[0])]
 
 
 def expected(kinds: tuple[Any, ...]) -> str:
-    """The types a place may have, in the words of somebody who writes YAML."""
+    """The types that are valid at a path, in YAML terms."""
     known = {tag: key for kind in kinds for tag, key in tags(kind).items()}
     if len(kinds) > 1 and len(known) == len(kinds):
         *most, last = known
@@ -118,7 +118,7 @@ def _described(kind: Any) -> str:
 
 
 def literals(kinds: tuple[Any, ...]) -> list[str]:
-    """The texts a place accepts by name."""
+    """The strings that a path accepts."""
     return [value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind) if isinstance(value, str)]
 
 
@@ -129,7 +129,7 @@ def _bare(kind: Any) -> Any:
 
 
 def _alternatives(kind: Any) -> tuple[Any, ...]:
-    """The members of a union but null; the type alone when it is none."""
+    """The members of a union without null; any other type alone."""
     kind = _bare(kind)
     if get_origin(kind) not in (Union, UnionType):
         return (kind,)
@@ -138,7 +138,7 @@ def _alternatives(kind: Any) -> tuple[Any, ...]:
 
 
 def _inside(kind: Any, part: int | str) -> Any:
-    """The type one step further in."""
+    """The type of a key or an item."""
     if _is_model(kind):
         field = kind.model_fields.get(str(part))
         return Any if field is None else field.annotation
@@ -151,7 +151,7 @@ def _inside(kind: Any, part: int | str) -> Any:
 
 
 def _is_named(kind: Any, tag: str) -> bool:
-    """Whether a tag such as `Choices`, `function-after[_ordered(), Range]` or `constrained-int` means this type."""
+    """Whether a tag such as `Choices`, `function-after[_ordered(), Range]` or `constrained-int` names this type."""
     name = "literal" if get_origin(kind) is Literal else (get_origin(kind) or kind).__name__
     return re.search(rf"\b{name}\b", tag) is not None
 

@@ -1,4 +1,4 @@
-"""`--set KEY=VALUE`: one value of a study put in place before it is validated."""
+"""`--set KEY=VALUE`: set one value of a study before it is validated."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from bertft_core.config.locations import dotted
 
 
 def apply_override(values: dict[str, Any], override: str) -> yaml_text.Path:
-    """Put an override's value (read as YAML) into plain values, in place, and return its path.
+    """Set an override's value (read as YAML) in plain values, in place, and return its path.
 
-    Missing mappings on the way are made, but no arm: a mistyped arm name must not become a new arm. A new one is given
-    whole, as in `arms.wide={batch_size: 64}`. Raises `UserError` for what is no KEY=VALUE or leads nowhere.
+    Missing mappings on the path are created, except arms: a mistyped arm name must not become a new arm. A new arm is given
+    as a whole, as in `arms.wide={batch_size: 64}`. Raises `UserError` for a malformed override or a path that does not exist.
     """
     key, equals, text = override.partition("=")
     parts = re.sub(r"\[(\d+)\]", r".\1", key.strip()).split(".")
     if not equals or not all(parts):
-        raise _refused(override, "an override is KEY=VALUE", "something like arms.full.learning_rate=3e-5")
+        raise _refused(override, "an override must be KEY=VALUE", "for example arms.full.learning_rate=3e-5")
     value = _value(text, override)
     at: Any = values
     path: yaml_text.Path = ()
@@ -40,18 +40,18 @@ def _value(text: str, override: str) -> Any:
     try:
         return yaml_text.read_value(text)
     except UserError as error:
-        raise _refused(override, "this value is no YAML", error.problem) from None
+        raise _refused(override, "the value is not valid YAML", error.problem) from None
 
 
 def _place(at: Any, part: str, path: yaml_text.Path, override: str) -> int | str:
-    """The key or the index a part means in a container."""
+    """The key or the index that a part means in a container."""
     if isinstance(at, dict):
         return part
     if isinstance(at, list) and part.isdecimal() and part.isascii() and int(part) < len(at):
         return int(part)
     if isinstance(at, list):
         raise _refused(override, f"'{dotted(path)}' is a list", f"an index from 0 to {len(at) - 1} instead of '{part}'")
-    raise _refused(override, f"'{dotted(path)}' is no mapping but {at!r}", f"the whole value: {dotted(path)}={{{part}: …}}")
+    raise _refused(override, f"'{dotted(path)}' is not a mapping but {at!r}", f"the whole value: {dotted(path)}={{{part}: …}}")
 
 
 def _no_such_arm(arm: str, arms: dict[str, Any], override: str) -> UserError:
@@ -61,7 +61,7 @@ def _no_such_arm(arm: str, arms: dict[str, Any], override: str) -> UserError:
         path=f"--set {override}",
         found=arm,
         expected=f"one of {', '.join(arms)}",
-        hint=f"did you mean '{near[0]}'?" if near else f"correct the name, or give a new arm whole: arms.{arm}={{…}}",
+        hint=f"did you mean '{near[0]}'?" if near else f"correct the name, or give a new arm as a whole: arms.{arm}={{…}}",
     )
 
 

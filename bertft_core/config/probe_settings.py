@@ -1,6 +1,6 @@
-"""What is looked at beside the score: what a run has forgotten, how far it moved, and how sure of itself it is.
+"""Probes beside the score: what a run has forgotten, how far its weights moved, and how confident it is.
 
-A probe never changes a run: it reads what a run has left.
+A probe never changes a run; it only reads what the run has saved.
 """
 
 from __future__ import annotations
@@ -18,26 +18,27 @@ class MaskedLMProbe(Frozen):
     """Masked language modelling before and after, under the masked-LM head of the checkpoint."""
 
     text: str = Field(
-        "manuals", description="What is read: 'manuals', its validation and test texts, or the path of a .txt or .txt.gz file."
+        "manuals",
+        description="'manuals' for its validation and test texts, or the path of a .txt or .txt.gz file.",
     )
-    n_texts: int = Field(100, ge=1, description="Paragraphs that are read, the first ones.")
+    n_texts: int = Field(100, ge=1, description="Number of paragraphs to read, from the start.")
     put_back: bool = Field(
-        True, description="Also with the top k layers put back to the pre-trained ones, for every k from 0 to all."
+        True, description="Also with the top k layers replaced by the pre-trained ones, for every k from 0 to all."
     )
 
     @field_validator("text")
     @classmethod
     def _names_a_text(cls, text: str) -> str:
         if text not in BUNDLED_TEXTS and not is_text_file(text):
-            known = f"{', '.join(map(repr, BUNDLED_TEXTS))}, or a path that ends in {' or '.join(TEXT_ENDINGS)}"
-            raise ValueError(f"'{text}' is no text to read; use {known}")
+            known = f"{', '.join(map(repr, BUNDLED_TEXTS))} or a path that ends in {' or '.join(TEXT_ENDINGS)}"
+            raise ValueError(f"unknown text '{text}'; use {known}")
         return text
 
 
 class SimilarityProbe(Frozen):
     """Linear CKA of each layer's states before and after, on validation examples."""
 
-    n_texts: int = Field(200, ge=4, description="Validation examples that are read, evenly spread.")
+    n_texts: int = Field(200, ge=4, description="Number of validation examples to read, evenly spread.")
 
 
 class GradientsProbe(Frozen):
@@ -47,22 +48,22 @@ class GradientsProbe(Frozen):
 
 
 class ProbesConfig(Frozen):
-    """Forgetting and confidence of every run. Each part can be left out with null or false."""
+    """Forgetting and confidence of every run. Each part can be turned off with null or false."""
 
     masked_lm: MaskedLMProbe | None = MaskedLMProbe()
-    drift: bool = Field(True, description="How far the weights of each layer went from the pre-trained ones.")
+    drift: bool = Field(True, description="How far the weights of each layer moved from the pre-trained ones.")
     similarity: SimilarityProbe | None = SimilarityProbe()
     gradients: GradientsProbe | None = GradientsProbe()
-    calibration: bool = Field(True, description="Whether the probabilities are as often right as they say.")
-    out_of_domain: bool = Field(True, description="The score on out-of-domain sets next to that in the domain.")
+    calibration: bool = Field(True, description="Whether the probabilities match how often predictions are right.")
+    out_of_domain: bool = Field(True, description="The score on out-of-domain sets next to the in-domain score.")
     overfitting: bool = Field(True, description="Whether the validation loss rises after its minimum.")
 
     @property
     def needs_model(self) -> bool:
-        """Some part is computed from the saved model of a run."""
+        """Whether any part needs the saved model of a run."""
         return self.masked_lm is not None or self.drift or self.similarity is not None
 
 
 def is_text_file(text: str) -> bool:
-    """Whether `masked_lm.text` is a path."""
+    """Whether `masked_lm.text` is the path of a text file."""
     return text.lower().endswith(TEXT_ENDINGS)

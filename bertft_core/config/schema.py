@@ -12,12 +12,12 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def study_schema() -> dict[str, Any]:
-    """What a study file may hold. Rules that tie several keys together are checked when the file is loaded only."""
+    """What a study file may contain. Rules across keys are only checked when the file is loaded."""
     return {"$schema": DIALECT} | StudyConfig.model_json_schema()
 
 
 def schema_text() -> str:
-    """The schema as it is committed: indented, ending with a newline."""
+    """The schema as committed: indented, with a final newline."""
     return json.dumps(study_schema(), indent=2, ensure_ascii=False) + "\n"
 
 

@@ -14,7 +14,7 @@ FIRST_SEARCH_SEED_INDEX = 1_000_000
 
 
 class Range(Frozen):
-    """A number between `low` and `high`, both included; integers stay integers."""
+    """A number between `low` and `high`, both included."""
 
     low: float
     high: float
@@ -26,9 +26,9 @@ class Range(Frozen):
         if self.low >= self.high:
             raise ValueError(f"low ({self.low}) must be smaller than high ({self.high})")
         if self.integer and not (self.low.is_integer() and self.high.is_integer()):
-            raise ValueError(f"low ({self.low}) and high ({self.high}) of an integer range must be whole numbers")
+            raise ValueError(f"low ({self.low}) and high ({self.high}) of an integer range must be integers")
         if self.log and self.low <= 0:
-            raise ValueError("a log range must start above zero")
+            raise ValueError("a log range must start above 0")
         return self
 
 
@@ -48,15 +48,15 @@ class SearchConfig(Frozen):
     )
     training: TrainingOverrides = Field(  # type: ignore[valid-type]
         default_factory=TrainingOverrides,
-        description="Training settings of the search's runs that differ from the arm's, such as fewer epochs.",
+        description="Training settings of the search that differ from the arm's, such as fewer epochs.",
     )
-    n_trials: int = Field(8, ge=1, description="The planned total, also after an interruption.")
+    n_trials: int = Field(8, ge=1, description="Total number of trials, including those before an interruption.")
     n_seeds: int = Field(2, ge=1, description="Search seeds of each trial, disjoint from the report seeds.")
     first_seed_index: int = Field(FIRST_SEARCH_SEED_INDEX, ge=0)
     sampler: Literal["tpe", "random"] = "tpe"
     pruner: Literal["median", "none"] = "median"
     trials_per_batch: int = Field(
-        4, ge=1, description="Trials asked at once; part of the search's identity, unlike the slot count."
+        4, ge=1, description="Trials suggested at once; part of the search's identity, unlike the number of slots."
     )
 
     @field_validator("space")
@@ -66,5 +66,5 @@ class SearchConfig(Frozen):
             if name not in TrainingConfig.model_fields:
                 known = list(TrainingConfig.model_fields)
                 near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-                raise misplaced((name,), f"no training setting; known are {', '.join(known)}", f"did you mean '{near[0]}'?")
+                raise misplaced((name,), f"unknown training setting; known are {', '.join(known)}", f"did you mean '{near[0]}'?")
         return space

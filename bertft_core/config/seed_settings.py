@@ -1,4 +1,4 @@
-"""Which seeds a study reports on, and how many: a fixed number, until an interval is narrow, or the best of many."""
+"""Which report seeds a study has, and how many: a fixed number, until an interval is narrow, or the best of many."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from bertft_core.config.base import Frozen, misplaced
 
 Stream = Literal["init", "order", "dropout"]
 MIN_FIRST_BATCH = 3
-"""Seeds before the first look of `until`: the spread of two is no measure of it."""
+"""Seeds before the first interim analysis of `until`: two are too few to estimate the spread."""
 
 
 class OnlyDesign(Frozen):
-    """One stream moves, the two others stay at the first index."""
+    """One stream varies, the two others stay at the first index."""
 
     only: Stream
 
 
 class CrossedSizes(Frozen):
-    """How many init seeds meet how many order seeds, and how often."""
+    """How many init seeds are crossed with how many order seeds, and how often."""
 
     init: int = Field(ge=2, le=1000)
     order: int = Field(ge=2, le=1000)
@@ -28,7 +28,7 @@ class CrossedSizes(Frozen):
         1,
         ge=1,
         le=100,
-        description="Runs of each pair of seeds, each with another dropout seed: 2 tell interaction from the rest.",
+        description="Runs of each pair of seeds, each with its own dropout seed; 2 separate interaction from residual.",
     )
 
     @property
@@ -37,25 +37,25 @@ class CrossedSizes(Frozen):
         return self.init * self.order * self.replicates
 
     @model_serializer(mode="wrap")
-    def _as_before_there_were_replicates(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """One replicate is left out, so that the digests of older studies stay what they were."""
+    def _without_the_default(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The default of a newer setting is left out, so that digests of older studies do not change."""
         values: dict[str, Any] = serialize(self)
         return values if self.replicates > 1 else {name: value for name, value in values.items() if name != "replicates"}
 
 
 class CrossedDesign(Frozen):
-    """Every init seed with every order seed: `init` × `order` × `replicates` runs; dropout moves with the run."""
+    """Every init seed with every order seed: `init` × `order` × `replicates` runs, each with its own dropout seed."""
 
     crossed: CrossedSizes
 
 
 class UntilConfig(Frozen):
-    """When there are seeds enough: the mean of the validation metric is known to ± `half_width` in every arm."""
+    """Stop adding seeds when the mean of the validation metric is known to ± `half_width` in every arm."""
 
-    metric: str | None = Field(None, description="Its validation value is watched; by default the study's metric.")
-    half_width: float = Field(gt=0.0, description="Half the width of the 95 % interval that is narrow enough.")
+    metric: str | None = Field(None, description="Validation metric to watch; by default the study's metric.")
+    half_width: float = Field(gt=0.0, description="Half width of the 95 % interval that is narrow enough.")
     batch: int = Field(
-        4, ge=1, description="Seeds added to every arm at once; part of the rule's identity, unlike the slot count."
+        4, ge=1, description="Seeds added to every arm at once; part of the rule's identity, unlike the number of slots."
     )
 
     @model_validator(mode="before")
@@ -63,27 +63,27 @@ class UntilConfig(Frozen):
     def _never_on_test(cls, value: Any) -> Any:
         if isinstance(value, dict) and "split" in value:
             raise misplaced(
-                ("split",), "the number of seeds is decided on the validation set: the test set decides nothing", "take it out"
+                ("split",), "the number of seeds is decided on the validation set, never on the test set", "remove it"
             )
         return value
 
 
 class SeedsConfig(Frozen):
-    """The report seeds: indices `first, first + 1, …`, each with a seed of its own in every stream."""
+    """The report seeds: indices `first, first + 1, …`, each with its own seed in every stream."""
 
-    n: int = Field(5, ge=1, le=10_000, description="Runs of each arm; a crossed design and `start` say their own number.")
+    n: int = Field(5, ge=1, le=10_000, description="Runs of each arm; a crossed design and `start` give their own number.")
     first: int = Field(0, ge=0)
     design: Literal["joint"] | OnlyDesign | CrossedDesign = "joint"
-    repeats: int = Field(0, ge=0, le=1000, description="Further runs of each arm's first seed with every seed the same.")
-    until: UntilConfig | None = Field(None, description="Begin with `n` and add seeds to every arm until this holds.")
-    max: int | None = Field(None, ge=2, le=1000, description="With `until`: never more seeds of an arm than this.")
-    start: int | None = Field(None, ge=2, le=10_000, description="Start many, stop early: seeds of each arm that begin.")
-    stop_at: float | None = Field(None, gt=0.0, lt=1.0, description="With `start`: share of the steps after which they stop.")
-    keep: int | None = Field(None, ge=1, description="With `start`: the best on the validation set, which go on to their end.")
+    repeats: int = Field(0, ge=0, le=1000, description="Repeated runs of each arm's first seed, with all seeds unchanged.")
+    until: UntilConfig | None = Field(None, description="Begin with `n` seeds and add seeds to every arm until this holds.")
+    max: int | None = Field(None, ge=2, le=1000, description="With `until`: the most seeds of an arm.")
+    start: int | None = Field(None, ge=2, le=10_000, description="Start many, stop early: seeds of each arm that start.")
+    stop_at: float | None = Field(None, gt=0.0, lt=1.0, description="With `start`: share of the steps before the stop.")
+    keep: int | None = Field(None, ge=1, description="With `start`: how many continue, the best on the validation set.")
 
     @model_serializer(mode="wrap")
-    def _what_is_asked(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What is not asked for is left out, so that the digests of older studies stay what they were."""
+    def _without_the_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Absent settings are left out, so that digests of older studies do not change."""
         return {name: value for name, value in serialize(self).items() if value is not None}
 
     @model_validator(mode="after")
@@ -97,46 +97,48 @@ class SeedsConfig(Frozen):
 
     def _check_until(self) -> None:
         if self.until is None:
-            raise misplaced(("max",), "only seeds that are added until something holds have a maximum", "give seeds.until, or n")
+            raise misplaced(("max",), "a maximum needs seeds.until", "give seeds.until, or use seeds.n instead")
         if self.max is None:
-            raise misplaced(("until",), "without a maximum it might go on for ever", "give seeds.max")
+            raise misplaced(("until",), "without a maximum it might never stop", "give seeds.max")
         if self.start is not None:
-            raise misplaced(("until",), "seeds that were selected measure no spread, so none can be waited for", "take one out")
+            raise misplaced(("until",), "selected seeds give no interval to wait for", "remove seeds.until or seeds.start")
         if isinstance(self.design, CrossedDesign):
-            raise misplaced(("until",), "a crossed design is a whole grid; seeds cannot be added one by one", "take one out")
+            raise misplaced(("until",), "a crossed design is a complete grid, so seeds cannot be added", "remove one of them")
         if self.n < MIN_FIRST_BATCH:
-            raise misplaced(("n",), f"the first look needs {MIN_FIRST_BATCH} seeds or more to see a spread")
+            raise misplaced(("n",), f"the first interim analysis needs at least {MIN_FIRST_BATCH} seeds to estimate the spread")
         if self.max <= self.n:
             raise misplaced(("max",), f"{self.max} leaves no seeds to add to the first {self.n}", "make it larger than seeds.n")
 
     def _check_start(self, given: list[str]) -> None:
         if self.start is None or self.stop_at is None or self.keep is None:
             missing = ", ".join(name for name in ("start", "stop_at", "keep") if name not in given)
-            raise misplaced((given[0],), f"start, stop_at and keep go together; {missing} is not given", "give all three")
+            raise misplaced((given[0],), f"start, stop_at and keep must be given together; missing: {missing}", "give all three")
         if self.keep >= self.start:
             raise misplaced(
-                ("keep",), f"of {self.start} seeds that start fewer must go on, not {self.keep}", "make keep smaller, or give n"
+                ("keep",),
+                f"fewer than the {self.start} seeds that start must continue, not {self.keep}",
+                "reduce keep, or use seeds.n",
             )
         if self.design != "joint":
-            raise misplaced(("design",), "selected seeds can say nothing about where the variance comes from", "use joint")
+            raise misplaced(("design",), "selected seeds say nothing about the sources of variance", "use joint")
         if self.repeats:
-            raise misplaced(("repeats",), "the first seed may be one of those that stop early", "measure the floor without start")
+            raise misplaced(("repeats",), "the first seed may be stopped early", "measure nondeterminism without seeds.start")
 
     @property
     def n_at_first(self) -> int:
-        """Runs of an arm that are planned before any has ended."""
+        """Runs of an arm that are planned before any has finished."""
         if isinstance(self.design, CrossedDesign):
             return self.design.crossed.n
         return self.n if self.start is None else self.start
 
     @property
     def n_at_most(self) -> int:
-        """Runs that an arm can come to have."""
+        """Largest number of runs that an arm can have."""
         return self.n_at_first if self.until is None or self.max is None else self.max
 
     @property
-    def looks(self) -> tuple[int, ...]:
-        """Seeds of an arm at each time that `until` is asked; none without it."""
+    def interim_sizes(self) -> tuple[int, ...]:
+        """Seeds of an arm at each interim analysis of `until`; empty without it."""
         if self.until is None or self.max is None:
             return ()
         return (*range(self.n, self.max, self.until.batch), self.max)

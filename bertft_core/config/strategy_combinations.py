@@ -1,4 +1,4 @@
-"""Which strategies make sense together and with which heads; what makes none is refused with its reason."""
+"""Which strategies can be combined, and with which heads; other combinations are refused with the reason."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from bertft_core.config.head_settings import HEAD_CONFIGS, AnyHead, Offer
 from bertft_core.config.strategy_settings import AnyStrategy, EarlyStopping
 
-WHOLE_ENCODER = "feature_extraction freezes the whole encoder, so nothing is left for it to change"
-EVERYTHING = "full says that every parameter learns from the first step"
+WHOLE_ENCODER = "feature_extraction freezes the whole encoder, so the other has nothing to change"
+EVERYTHING = "full trains every parameter from the first step"
 
 REFUSED: dict[frozenset[str], str] = {
     **{
@@ -17,7 +17,7 @@ REFUSED: dict[frozenset[str], str] = {
         for kind in ("freezing", "reinit", "llrd", "gradual_unfreezing", "mixout", "prior_decay")
     },
     **{frozenset({"full", kind}): EVERYTHING for kind in ("feature_extraction", "freezing", "gradual_unfreezing")},
-    frozenset({"swa", "early_stopping"}): "which evaluations are the last ones is not known while early stopping decides it",
+    frozenset({"swa", "early_stopping"}): "with early stopping, the last evaluations are not known in advance",
 }
 """Two kinds → why they are not combined."""
 
@@ -28,19 +28,19 @@ NEEDS: dict[str, tuple[Offer, str]] = {
     "oversampling": ("example_classes", "its examples do not have one class each"),
     "stratified_batches": ("example_classes", "its examples do not have one class each"),
 }
-"""Kind → what it needs of a head, and what a head without it lacks; a kind that is not here works with every head."""
+"""Kind → what it needs of a head, and what a head without it lacks; a kind that is not listed works with every head."""
 
 
 def objection(strategies: Sequence[AnyStrategy], head: AnyHead) -> tuple[str, str] | None:
-    """(kind of the strategy to change, why) of the first thing that makes no sense; None when all is well."""
+    """(kind of the strategy to change, reason) of the first invalid combination, or None."""
     kinds: list[str] = [strategy.kind for strategy in strategies]
     for kind, count in Counter(kinds).items():
         if count > 1:
-            return kind, f"'{kind}' is there {count} times"
+            return kind, f"'{kind}' is listed {count} times"
     for pair, reason in REFUSED.items():
         if pair <= set(kinds):
             first, second = sorted(pair, key=kinds.index)
-            return second, f"'{first}' and '{second}' do not go together: {reason}"
+            return second, f"'{first}' and '{second}' cannot be combined: {reason}"
     for strategy in strategies:
         reason_of_head = _unfit(strategy, head)
         if reason_of_head is not None:
@@ -52,9 +52,9 @@ def _unfit(strategy: AnyStrategy, head: AnyHead) -> str | None:
     need, lack = NEEDS.get(strategy.kind, (None, ""))
     if need is not None and need not in head.offers:
         heads = [kind for kind, config in HEAD_CONFIGS.items() if need in config.offers]
-        return f"'{strategy.kind}' does not go with the head '{head.kind}': {lack}; it goes with {', '.join(heads)}"
+        return f"'{strategy.kind}' does not work with the head '{head.kind}': {lack}; it works with {', '.join(heads)}"
     if getattr(head, "crf", False) and strategy.kind in ("class_weights", "focal_loss", "label_smoothing"):
-        return f"'{strategy.kind}' does not go with a CRF, whose loss is that of whole sentences"
+        return f"'{strategy.kind}' does not work with a CRF, whose loss is per sentence"
     if isinstance(strategy, EarlyStopping) and strategy.metric is not None and strategy.metric not in head.metrics:
-        return f"'{strategy.metric}' is no metric of the head '{head.kind}', which has {', '.join(head.metrics)}"
+        return f"'{strategy.metric}' is not a metric of the head '{head.kind}', which has {', '.join(head.metrics)}"
     return None

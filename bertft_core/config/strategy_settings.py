@@ -10,31 +10,31 @@ from bertft_core.config.base import Frozen
 
 
 class Full(Frozen):
-    """Every parameter learns."""
+    """Every parameter is trained."""
 
     kind: Literal["full"] = "full"
 
 
 class FeatureExtraction(Frozen):
-    """The encoder is frozen and in evaluation mode; only the head learns."""
+    """The encoder is frozen and in evaluation mode; only the head is trained."""
 
     kind: Literal["feature_extraction"] = "feature_extraction"
 
 
 class Freezing(Frozen):
-    """The embeddings and the lowest layers of the encoder do not learn."""
+    """The embeddings and the lowest layers of the encoder are frozen."""
 
     kind: Literal["freezing"] = "freezing"
-    layers: int = Field(ge=0, description="Lowest layers that are frozen.")
-    embeddings: bool = Field(True, description="The embeddings are frozen too.")
+    layers: int = Field(ge=0, description="Number of lowest layers to freeze.")
+    embeddings: bool = Field(True, description="Also freeze the embeddings.")
 
 
 class Reinit(Frozen):
-    """The top layers of the encoder and its pooler are drawn anew."""
+    """The top layers of the encoder and its pooler are reinitialised."""
 
     kind: Literal["reinit"] = "reinit"
-    layers: int = Field(1, ge=0, description="Top layers that are drawn anew.")
-    pooler: bool = Field(True, description="The encoder's pooler is drawn anew too.")
+    layers: int = Field(1, ge=0, description="Number of top layers to reinitialise.")
+    pooler: bool = Field(True, description="Also reinitialise the encoder's pooler.")
 
 
 class LayerwiseDecay(Frozen):
@@ -45,12 +45,12 @@ class LayerwiseDecay(Frozen):
 
 
 class GradualUnfreezing(Frozen):
-    """The head learns first, then layer after layer from the top."""
+    """The head is trained first, then layers are unfrozen from the top."""
 
     kind: Literal["gradual_unfreezing"] = "gradual_unfreezing"
-    layers: int = Field(1, ge=1, description="Layers that thaw at a time.")
-    every_epochs: float | None = Field(1.0, ge=0.0, description="Epochs between two thaws; 0 thaws everything at the start.")
-    every_steps: int | None = Field(None, ge=0, description="Steps between two thaws, instead of epochs.")
+    layers: int = Field(1, ge=1, description="Layers to unfreeze at a time.")
+    every_epochs: float | None = Field(1.0, ge=0.0, description="Epochs between two stages; 0 unfreezes everything at the start.")
+    every_steps: int | None = Field(None, ge=0, description="Steps between two stages, instead of epochs.")
 
     @model_validator(mode="before")
     @classmethod
@@ -67,20 +67,20 @@ class GradualUnfreezing(Frozen):
 
 
 class Mixout(Frozen):
-    """In training the inputs of each linear layer see, at random, the weights it started from."""
+    """During training, random inputs of each linear layer use the weights that it started from."""
 
     kind: Literal["mixout"] = "mixout"
-    p: float = Field(0.1, ge=0.0, lt=1.0, description="Share of the input neurons that see the old weights.")
+    p: float = Field(0.1, ge=0.0, lt=1.0, description="Share of the input neurons that use the old weights.")
     head_target: Literal["zero", "start"] = Field(
-        "zero", description="Old weights of a fresh head: none, which is dropout, or those it was drawn with."
+        "zero", description="Old weights of a new head: zero, which is dropout, or its initial weights."
     )
 
 
 class PriorDecay(Frozen):
-    """The encoder's weights decay towards those they started from."""
+    """The encoder weights decay towards their initial values."""
 
     kind: Literal["prior_decay"] = "prior_decay"
-    rate: float = Field(0.01, ge=0.0, description="Share of the way back in each step, times the learning rate.")
+    rate: float = Field(0.01, ge=0.0, description="Share of the distance per step, times the learning rate.")
 
 
 class LegacyAdam(Frozen):
@@ -91,56 +91,56 @@ class LegacyAdam(Frozen):
 
 
 class EarlyStopping(Frozen):
-    """Stop when a validation metric has not got better by more than `min_delta` for `patience` evaluations."""
+    """Stop when a validation metric has not improved by more than `min_delta` for `patience` evaluations."""
 
     kind: Literal["early_stopping"] = "early_stopping"
-    patience: int = Field(ge=1, description="Evaluations in a row without a rise.")
-    min_delta: float = Field(0.0, ge=0.0, description="A rise is more than this.")
-    metric: str | None = Field(None, description="Validation metric that is watched and whose best weights are restored.")
+    patience: int = Field(ge=1, description="Evaluations in a row without improvement.")
+    min_delta: float = Field(0.0, ge=0.0, description="Smallest change that counts as an improvement.")
+    metric: str | None = Field(None, description="Validation metric to watch; its best weights are restored.")
 
 
 class ClassWeights(Frozen):
-    """The loss of an example counts by its class."""
+    """The loss of an example is weighted by its class."""
 
     kind: Literal["class_weights"] = "class_weights"
     weights: Literal["balanced", "effective_number"] | dict[str, Annotated[float, Field(ge=0.0)]] = Field(
-        "balanced", description="From the training counts, or label to weight; a label that is not named weighs 1."
+        "balanced", description="From the training counts, or label to weight; other labels have weight 1."
     )
-    beta: float = Field(0.999, ge=0.0, lt=1.0, description="effective_number: how soon further examples of a class add little.")
+    beta: float = Field(0.999, ge=0.0, lt=1.0, description="effective_number: how quickly further examples of a class add less.")
 
 
 class Oversampling(Frozen):
-    """Examples of rare classes come several times in an epoch."""
+    """Examples of rare classes are repeated in an epoch."""
 
     kind: Literal["oversampling"] = "oversampling"
-    ratio: float = Field(1.0, ge=0.0, le=1.0, description="A class has at least this share of the largest one's examples.")
+    ratio: float = Field(1.0, ge=0.0, le=1.0, description="Smallest class after oversampling, as a share of the largest.")
 
 
 class StratifiedBatches(Frozen):
-    """Every batch holds the classes in the proportions of the epoch."""
+    """Every batch has the class proportions of the epoch."""
 
     kind: Literal["stratified_batches"] = "stratified_batches"
 
 
 class FocalLoss(Frozen):
-    """Examples that are already right count less."""
+    """Examples that are already predicted well count less."""
 
     kind: Literal["focal_loss"] = "focal_loss"
     gamma: float = Field(2.0, ge=0.0, description="How much less; 0 is cross-entropy.")
 
 
 class LabelSmoothing(Frozen):
-    """The right answer is taught with a probability below one."""
+    """The target of the true label is a probability below one."""
 
     kind: Literal["label_smoothing"] = "label_smoothing"
-    epsilon: float = Field(0.1, ge=0.0, lt=1.0, description="Probability that is shared out evenly over all answers.")
+    epsilon: float = Field(0.1, ge=0.0, lt=1.0, description="Probability spread evenly over all labels.")
 
 
 class WeightAveraging(Frozen):
     """The final weights are the mean of those at the last evaluations."""
 
     kind: Literal["swa"] = "swa"
-    last: int = Field(3, ge=1, description="Evaluations whose weights are averaged, the last one among them.")
+    last: int = Field(3, ge=1, description="Number of last evaluations whose weights are averaged.")
 
 
 AnyStrategy = (
@@ -168,7 +168,7 @@ KINDS: tuple[str, ...] = tuple(config.model_fields["kind"].default for config in
 
 
 def _in_order(strategies: tuple[Any, ...]) -> tuple[Any, ...]:
-    """One order for all: however a list is written, it means the same and has the same digest."""
+    """A fixed order, so that the digest does not depend on how the list is written."""
     return tuple(sorted(strategies, key=lambda strategy: KINDS.index(strategy.kind)))
 
 

@@ -7,7 +7,7 @@ from pydantic import ValidationInfo, model_validator
 from bertft_core.config.base import digest_of
 from bertft_core.config.crosschecks import check_study
 from bertft_core.config.study_sections import ArmConfig, HeadlineConfig, StudySections
-from bertft_core.config.unused_settings import check_asked, is_asked
+from bertft_core.config.unused_settings import check_unused, is_from_config
 
 __all__ = ["ArmConfig", "HeadlineConfig", "StudyConfig"]
 
@@ -18,13 +18,13 @@ class StudyConfig(StudySections):
     @model_validator(mode="after")
     def _sections_fit_together(self, info: ValidationInfo) -> StudyConfig:
         check_study(self)
-        if is_asked(info):
-            check_asked(self)
+        if is_from_config(info):
+            check_unused(self)
         return self
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what the study asks for; where and how it is carried out is left out."""
+        """SHA-256 of what the study computes; where and how it is executed is left out."""
         left_out = {"name", "description", "execution", "retention", "tracking", "headline", "ensemble", "probes"}
         asked = self.model_dump(mode="json", exclude=left_out)
         return digest_of(asked | {"threads_per_run": self.execution.threads_per_run})

@@ -26,10 +26,10 @@ class ArmConfig(TrainingOverrides):  # type: ignore[valid-type,misc]
 
 
 class HeadlineConfig(Frozen):
-    """The number shown first; every other one is in the report too."""
+    """The result shown first; all others are in the report too."""
 
     split: str = Field(
-        "test", description="test, validation or an out-of-domain set; falls back to validation without a test set."
+        "test", description="test, validation or an out-of-domain set; test falls back to validation if there is no test set."
     )
     checkpoint: Literal["best", "final"] = Field("best", description="Weights of the best validation score, or of the last step.")
 
@@ -51,8 +51,8 @@ class StudySections(Frozen):
     arms: dict[str, ArmConfig] = Field(min_length=1)
     seeds: SeedsConfig = SeedsConfig()
     headline: HeadlineConfig = HeadlineConfig()
-    ensemble: bool = Field(False, description="Also score the seeds of each arm as one model: the mean of their probabilities.")
-    probes: ProbesConfig | None = Field(None, description="Forgetting and confidence of every run; {} asks for all of it.")
+    ensemble: bool = Field(False, description="Also score the ensemble of each arm's seeds: the mean of their probabilities.")
+    probes: ProbesConfig | None = Field(None, description="Forgetting and confidence of every run; {} turns on all probes.")
     execution: ExecutionConfig = ExecutionConfig()
     retention: RetentionConfig = RetentionConfig()
     tracking: TrackingConfig = TrackingConfig()
@@ -60,7 +60,7 @@ class StudySections(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _metric_of_the_head(cls, value: Any) -> Any:
-        """Each head has a metric of its own that is meant where none is named."""
+        """The default metric is the head's own."""
         if not isinstance(value, dict) or value.get("metric") is not None or "head" not in value:
             return value
         metric = default_metric(value["head"])
@@ -71,12 +71,12 @@ class StudySections(Frozen):
     def _arm_names(cls, arms: dict[str, ArmConfig]) -> dict[str, ArmConfig]:
         for name in arms:
             if not name.replace("_", "").replace("-", "").isalnum():
-                raise misplaced((name,), "the name of an arm holds letters, digits, '_' and '-' only")
+                raise misplaced((name,), "the name of an arm may hold only letters, digits, '_' and '-'")
         return arms
 
     @property
     def direction(self) -> Direction:
-        """Which way `metric` is better."""
+        """Whether a larger or a smaller `metric` is better."""
         return self.head.metrics[self.metric]
 
     @property
@@ -86,9 +86,9 @@ class StudySections(Frozen):
 
     @property
     def is_selected(self) -> bool:
-        """Many seeds start and the best go on: they are no sample, and enter no sd, interval or comparison."""
+        """Many seeds start and the best continue: they are not a sample, so they enter no sd, interval or comparison."""
         return self.seeds.start is not None
 
     def training_of(self, arm: str, chosen: dict[str, Any] | None = None) -> TrainingConfig:
-        """The resolved settings of an arm, with a search's chosen values on top."""
+        """The resolved settings of an arm, including the values chosen by a search."""
         return merge_training(self.training, self.arms[arm].overrides(), chosen or {})

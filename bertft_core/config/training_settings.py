@@ -14,13 +14,13 @@ PAIRS = (
     ("evaluate_every_epochs", "evaluate_every_steps"),
     ("evaluate_every_steps", "evaluate_every_epochs"),
 )
-"""A setting, and the one that it takes the place of."""
+"""A setting and the one that it replaces."""
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
 
 class TrainingConfig(Frozen):
-    """Everything that decides what a run computes, apart from data, encoder, head, strategies and seeds."""
+    """Everything that determines what a run computes, apart from data, encoder, head, strategies and seeds."""
 
     learning_rate: float = Field(2e-5, gt=0.0, le=1.0, description="Peak learning rate, reached at the end of warm-up.")
     batch_size: int = Field(16, ge=1, description="Examples in one optimizer step.")
@@ -29,9 +29,9 @@ class TrainingConfig(Frozen):
     )
     epochs: float | None = Field(3.0, gt=0.0, description="Passes over the training set; null when max_steps is given.")
     max_steps: int | None = Field(None, ge=1, description="Optimizer steps, instead of epochs.")
-    warmup_ratio: float = Field(0.1, ge=0.0, lt=1.0, description="Share of the steps in which the learning rate rises.")
+    warmup_ratio: float = Field(0.1, ge=0.0, lt=1.0, description="Share of the steps during which the learning rate rises.")
     schedule: Literal["linear", "cosine", "constant"] = Field(
-        "linear", description="After a linear warm-up: down to exactly zero on a line or a half cosine, or constant."
+        "linear", description="After a linear warm-up: decay to exactly zero, linearly or as a half cosine, or constant."
     )
     weight_decay: float = Field(0.01, ge=0.0, description="Decoupled; none on biases and LayerNorm.")
     adam_beta1: float = Field(0.9, ge=0.0, lt=1.0)
@@ -40,15 +40,15 @@ class TrainingConfig(Frozen):
     max_grad_norm: float | None = Field(1.0, gt=0.0, description="Clip the global gradient norm; null does not clip.")
     dropout: float | None = Field(None, ge=0.0, lt=1.0, description="Overrides every dropout of the encoder and head.")
     evaluate_every_epochs: float | None = Field(
-        1.0, gt=0.0, description="Validate this often; the last step is always validated."
+        1.0, gt=0.0, description="Epochs between validations; the last step is always validated."
     )
-    evaluate_every_steps: int | None = Field(None, ge=1, description="Validate this often, instead of by epochs.")
+    evaluate_every_steps: int | None = Field(None, ge=1, description="Steps between validations, instead of epochs.")
     precision: Precision = Field("fp32", description="bf16 and fp16 use autocast; fp16 needs CUDA.")
 
     @model_validator(mode="before")
     @classmethod
     def _unset_the_other(cls, value: Any) -> Any:
-        """Naming `max_steps` alone is enough to be rid of the default of `epochs`; and so for every pair."""
+        """Giving `max_steps` alone unsets the default of `epochs`; likewise for every pair."""
         if not isinstance(value, dict):
             return value
         return {other: None for one, other in PAIRS if value.get(one) is not None and other not in value} | value
@@ -65,7 +65,7 @@ class TrainingConfig(Frozen):
 
 
 def _optional_fields() -> dict[str, Any]:
-    """Every training field with its own constraints, but absent by default."""
+    """Every training field with its own constraints, but optional."""
     optional: dict[str, Any] = {}
     for name, field in TrainingConfig.model_fields.items():
         kind: Any = field.annotation
@@ -76,16 +76,16 @@ def _optional_fields() -> dict[str, Any]:
 
 
 class _Overrides(Frozen):
-    """What every set of overrides can do."""
+    """Base of all sets of overrides."""
 
     @model_serializer(mode="wrap")
     def _only_what_it_names(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out absent settings: written as null they would be read back as overrides with nothing."""
+        """Leave out absent settings: written as null, they would be read back as overrides with null."""
         absent = TrainingConfig.model_fields.keys() - self.model_fields_set
         return {name: value for name, value in serialize(self).items() if name not in absent}
 
     def overrides(self) -> dict[str, Any]:
-        """The training settings named here, as plain values."""
+        """The training settings that are given, as plain values."""
         named = self.model_fields_set & TrainingConfig.model_fields.keys()
         return {name: value for name, value in self.model_dump().items() if name in named}
 
@@ -93,15 +93,15 @@ class _Overrides(Frozen):
 TrainingOverrides = create_model(
     "TrainingOverrides",
     __base__=_Overrides,
-    __doc__="Training settings that differ; what is absent is as it is without them.",
+    __doc__="Training settings that differ; absent settings are unchanged.",
     **_optional_fields(),
 )
 
 
 def merge_training(base: TrainingConfig, *changes: dict[str, Any]) -> TrainingConfig:
-    """`base` with the later changes winning; naming one of a pair (epochs / max_steps, …) unsets the other.
+    """`base` with changes, the later ones winning; giving one of a pair (epochs / max_steps, …) unsets the other.
 
-    Raises `pydantic.ValidationError` when the result is no valid configuration.
+    Raises `pydantic.ValidationError` if the result is not a valid configuration.
     """
     merged = base.model_dump()
     for change in changes:

@@ -1,4 +1,4 @@
-"""From pydantic's list of errors to one message a user can act on."""
+"""From pydantic's list of errors to one message that a user can act on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bertft_core.config.locations import ConfigLocation, UnionChoice
 from bertft_core.config.yaml_text import Path
 
 Where = Callable[[Path], tuple[str, int | None]]
-"""A path in the study → the file and line, or the `--set`, that said it."""
+"""A path in the study → the file and line, or the `--set`, that wrote it."""
 
 MAX_OTHERS = 3
 MAX_SHOWN = 100
@@ -23,7 +23,7 @@ MAX_SHOWN = 100
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing to mend."""
+    """One thing to fix."""
 
     path: Path
     text: str
@@ -33,33 +33,33 @@ class Problem:
     is_unknown_key: bool = False
 
 
-def explained(error: ValidationError, model: type[BaseModel], values: Any, where: Where) -> UserError:
-    """The first problem in full, unknown keys before all others, and where further ones are."""
+def as_user_error(error: ValidationError, model: type[BaseModel], values: Any, where: Where) -> UserError:
+    """The first problem in full, unknown keys before all others, and the paths of further ones."""
     first, *others = sorted(_problems(error, model, values), key=lambda problem: not problem.is_unknown_key)
     path, line = where(first.path)
     names = list(dict.fromkeys(f"'{locations.dotted(problem.path)}'" for problem in others))
-    more = f"; then mend {', '.join(names[:MAX_OTHERS])}" if names else ""
+    more = f"; then fix {', '.join(names[:MAX_OTHERS])}" if names else ""
     more += f" and {len(names) - MAX_OTHERS} more" if len(names) > MAX_OTHERS else ""
     return UserError(first.text, path=path, line=line, found=first.found, expected=first.expected, hint=first.hint + more)
 
 
 def _problems(error: ValidationError, model: type[BaseModel], values: Any) -> list[Problem]:
-    """Every problem once: of a union only the member the user meant, of a container only what is wrong inside."""
+    """Every problem once: of a union only the intended member, of a container only the errors inside it."""
     found: list[Problem] = []
     unions: dict[Path, UnionChoice] = {}
     for detail in error.errors(include_url=False):
         if detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]:
-            continue  # only what is wrong inside makes it too short
+            continue  # too short only because items inside it are invalid
         place = locations.locate(detail["loc"], model)
-        other = next((choice for choice in place.choices if not _is_meant(choice, place, detail, values)), None)
+        other = next((choice for choice in place.choices if not _is_intended(choice, place, detail, values)), None)
         if other is not None:
             unions.setdefault(other.path, other)
         elif not any(_is_below(problem.path, place.path) for problem in found):
             found.append(_problem(place, detail, values))
-    told = [problem.path for problem in found]
+    reported = [problem.path for problem in found]
     for path, union in sorted(unions.items(), key=lambda item: -len(item[0])):
-        if not any(_is_below(other, path) for other in told):
-            told.append(path)
+        if not any(_is_below(other, path) for other in reported):
+            reported.append(path)
             found.append(_not_valid(ConfigLocation(path, None, union.members), locations.value_at(values, path)))
     return found
 
@@ -68,8 +68,8 @@ def _is_below(path: Path, other: Path) -> bool:
     return path[: len(other)] == other
 
 
-def _is_meant(choice: UnionChoice, place: ConfigLocation, detail: Any, values: Any) -> bool:
-    """Whether the user meant this member of a union: it knows most of the keys, or only a limit is overstepped."""
+def _is_intended(choice: UnionChoice, place: ConfigLocation, detail: Any, values: Any) -> bool:
+    """Whether the user meant this member of a union: it has most of the keys, or only a limit is exceeded."""
     value = locations.value_at(values, choice.path)
     if isinstance(value, Mapping):
         known = {id(member): len(value.keys() & set(locations.keys(member))) for member in choice.members}
@@ -83,7 +83,7 @@ def _problem(place: ConfigLocation, detail: Any, values: Any) -> Problem:
         return _unknown_key(place)
     if kind == "missing":
         expected = locations.expected(place.kinds)
-        return Problem(place.path, f"the key '{place.name}' is missing", "add it", expected=expected)
+        return Problem(place.path, f"missing key '{place.name}'", "add it", expected=expected)
     if kind.startswith("union_tag"):
         return _wrong_tag(place, context["discriminator"].strip("'"), values)
     if kind == "misplaced":
@@ -102,7 +102,7 @@ def _problem(place: ConfigLocation, detail: Any, values: Any) -> Problem:
 
 def _unknown_key(place: ConfigLocation) -> Problem:
     key, known = str(place.path[-1]), locations.keys(place.parent)
-    near = locations.homes(place.parent, key)[:1] or difflib.get_close_matches(key, known, n=1, cutoff=0.0)
+    near = locations.sections_with_key(place.parent, key)[:1] or difflib.get_close_matches(key, known, n=1, cutoff=0.0)
     return Problem(
         place.path,
         f"unknown key '{place.name}'",
@@ -114,7 +114,7 @@ def _unknown_key(place: ConfigLocation) -> Problem:
 
 
 def _wrong_tag(place: ConfigLocation, key: str, values: Any) -> Problem:
-    """The key that says which kind of mapping this is, is missing or says none."""
+    """The discriminator key of a mapping is missing or has an unknown value."""
     value = locations.value_at(values, place.path)
     known = [tag for kind in place.kinds for tag in locations.tags(kind)]
     if isinstance(value, str):  # `head: classification` is short for a mapping with nothing but the key
@@ -122,17 +122,17 @@ def _wrong_tag(place: ConfigLocation, key: str, values: Any) -> Problem:
     path, expected = (*place.path, key), f"one of {', '.join(known)}"
     if value.get(key) is None:
         near = difflib.get_close_matches(key, list(value), n=1)
-        hint = f"did you mean '{key}' where '{near[0]}' stands?" if near else "add it"
-        return Problem(path, f"the key '{locations.dotted(path)}' is missing", hint, expected=expected)
+        hint = f"did you mean '{key}' instead of '{near[0]}'?" if near else "add it"
+        return Problem(path, f"missing key '{locations.dotted(path)}'", hint, expected=expected)
     near = difflib.get_close_matches(str(value[key]), known, n=1)
-    return Problem(path, f"'{locations.dotted(path)}' is not valid", _todo(near), found=_shown(value[key]), expected=expected)
+    return Problem(path, f"'{locations.dotted(path)}' is not valid", _hint(near), found=_shown(value[key]), expected=expected)
 
 
 def _not_valid(place: ConfigLocation, value: Any, expected: str | None = None, near: Iterable[str] = ()) -> Problem:
     mapping = "a mapping" if value else "an empty mapping"
     found = "nothing" if value is None else mapping if isinstance(value, Mapping) else _shown(value)
     expected = expected or locations.expected(place.kinds)
-    hint = "write {} for a mapping without keys" if value is None and "mapping" in expected else _todo(list(near))
+    hint = "write {} for a mapping without keys" if value is None and "mapping" in expected else _hint(list(near))
     return Problem(place.path, f"'{place.name}' is not valid", hint, found=found, expected=expected)
 
 
@@ -141,5 +141,5 @@ def _shown(value: Any) -> str:
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
 
 
-def _todo(near: list[str]) -> str:
+def _hint(near: list[str]) -> str:
     return f"did you mean '{near[0]}'?" if near else "change it"

@@ -1,4 +1,4 @@
-"""Reading YAML the way people write it: `2e-5` is a number, `no` is a text, a key stands once, and every key has a line."""
+"""YAML as people write it: `2e-5` is a number, `no` is a string, keys are unique, and every key has a line number."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _Loader.add_constructor("tag:yaml.org,2002:float", _float)
 def read_yaml(text: str, path: str) -> tuple[Any, dict[Path, int]]:
     """The document's plain values, and the line (from 1) of every key and item by its path.
 
-    Raises `UserError` for text that is no YAML, for a key that stands twice, and for tags other than the plain ones.
+    Raises `UserError` for invalid YAML, a duplicate key, and tags other than the plain ones.
     """
     values, lines = _read(text, path)
     if values is None:
@@ -53,7 +53,7 @@ def read_yaml(text: str, path: str) -> tuple[Any, dict[Path, int]]:
 
 
 def read_value(text: str) -> Any:
-    """One value as YAML reads it: `3e-5` → 3e-05, `[8, 16]` → a list, `no` → 'no', nothing → None.
+    """One value as YAML reads it: `3e-5` → 3e-05, `[8, 16]` → a list, `no` → 'no', empty → None.
 
     Raises `UserError` as `read_yaml` does.
     """
@@ -72,21 +72,21 @@ def _read(text: str, path: str) -> tuple[Any, dict[Path, int]]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise UserError(
-            f"this is no valid YAML: {error.problem or error.context}",
+            f"invalid YAML: {error.problem or error.context}",
             path=path,
             line=mark.line + 1 if mark else None,
-            hint="mend the indentation, quotes or colons around that line",
+            hint="fix the indentation, quotes or colons around that line",
         ) from None
     except (yaml.YAMLError, ValueError) as error:
-        raise UserError(f"this is no valid YAML: {error}", path=path) from None
+        raise UserError(f"invalid YAML: {error}", path=path) from None
     except RecursionError:
-        raise UserError("this YAML is nested without end", path=path, hint="remove the alias that stands in itself") from None
+        raise UserError("recursive alias", path=path, hint="remove the alias that refers to itself") from None
 
 
 def _collect_lines(node: yaml.Node, at: Path, lines: dict[Path, int], path: str) -> None:
     if node.tag not in PLAIN_TAGS:
         raise UserError(
-            f"the tag {node.tag.replace('tag:yaml.org,2002:', '!!')} is not read",
+            f"the tag {node.tag.replace('tag:yaml.org,2002:', '!!')} is not supported",
             path=path,
             line=node.start_mark.line + 1,
             expected="plain values, lists and mappings",
@@ -98,11 +98,11 @@ def _collect_lines(node: yaml.Node, at: Path, lines: dict[Path, int], path: str)
             here = (*at, str(key.value))
             if here in lines:
                 raise UserError(
-                    f"the key '{key.value}' stands twice",
+                    f"duplicate key '{key.value}'",
                     path=path,
                     line=key.start_mark.line + 1,
                     found=f"first on line {lines[here]}",
-                    hint="remove one of the two",
+                    hint="remove one of them",
                 )
             lines[here] = key.start_mark.line + 1
             _collect_lines(value, here, lines, path)

@@ -16,7 +16,7 @@ from bertft_core.statistics.sequential_intervals import Interim, Score, interim_
 
 def interval_level(study: StudyConfig) -> float:
     """The level at which this study's t-intervals are made, so that they cover in 95 % of studies like it."""
-    return interim_level(study.seeds.looks, LEVEL) if study.seeds.looks else LEVEL
+    return interim_level(study.seeds.interim_sizes, LEVEL) if study.seeds.interim_sizes else LEVEL
 
 
 def watched_metric(study: StudyConfig) -> str:
@@ -36,14 +36,14 @@ def interim_analyses_of(study: StudyConfig, card: DatasetCard, chosen: Chosen, r
             waiting.add(spec.arm)
         elif spec.arm not in waiting:
             scores[spec.arm].append(_score(record, study))
-    return interim_analyses_at(scores, study.seeds.looks, study.seeds.until.half_width, LEVEL)
+    return interim_analyses_at(scores, study.seeds.interim_sizes, study.seeds.until.half_width, LEVEL)
 
 
 def n_seeds(study: StudyConfig, card: DatasetCard, chosen: Chosen, records: Mapping[str, RunRecord]) -> int:
     """How many seeds every arm is to have, as far as the records tell."""
     if study.seeds.until is None:
         return study.seeds.n_at_first
-    return seeds_wanted(interim_analyses_of(study, card, chosen, records), study.seeds.looks)
+    return seeds_wanted(interim_analyses_of(study, card, chosen, records), study.seeds.interim_sizes)
 
 
 def _score(record: RunRecord, study: StudyConfig) -> Score:
@@ -58,7 +58,7 @@ def adaptive_seeds(
     study: StudyConfig, card: DatasetCard, chosen: Chosen, records: Mapping[str, RunRecord], arms: Sequence[ArmSummary], key: str
 ) -> AdaptiveSeeds | None:
     """The looks of a study and why it stopped; None without `seeds.until`. `key` (checkpoint/split/metric) is the headline."""
-    until, plan = study.seeds.until, study.seeds.looks
+    until, plan = study.seeds.until, study.seeds.interim_sizes
     if until is None:
         return None
     looks = interim_analyses_of(study, card, chosen, records)
@@ -96,7 +96,7 @@ def _interval(arm: ArmSummary, key: str, level: float) -> InterimInterval | None
 
 
 def _sentence(study: StudyConfig, looks: list[Interim], level: float) -> str:
-    until, plan = study.seeds.until, study.seeds.looks
+    until, plan = study.seeds.until, study.seeds.interim_sizes
     assert until is not None
     wanted = f"±{until.half_width:g} ({watched_metric(study)}, validation)"
     why = f"every t-interval is made at {100 * level:.2f} %, so that the last one covers in 95 % of such studies"

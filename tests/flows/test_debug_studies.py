@@ -91,7 +91,7 @@ def test_the_adaptive_study_stops_by_its_rule_with_the_same_seeds_in_both_arms(r
     study, summary = ran["adaptive"].study, ran["adaptive"].summary
     told = summary.adaptive
     assert told is not None
-    assert told.plan == study.seeds.looks == (3, 5, 7)
+    assert told.plan == study.seeds.interim_sizes == (3, 5, 7)
     assert told.ended != "not yet"
     assert {arm.n_planned for arm in summary.arms} == {told.looks[-1].n}
     assert [look.is_enough for look in told.looks[:-1]] == [False] * (len(told.looks) - 1)

@@ -1,4 +1,4 @@
-"""Every mistake in a study is told at its place, with what was found, what is valid and what to do."""
+"""Every mistake in a study is reported at its place, with what was found, what is valid and what to do."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ def test_an_unknown_key_says_its_path_line_and_nearest_valid_key(tmp_path, text,
     assert error.hint.startswith(f"did you mean '{nearest}'?")
 
 
-def test_a_key_of_another_section_is_told_where_it_belongs(tmp_path):
+def test_a_key_of_another_section_is_suggested_with_its_section(tmp_path):
     assert refusal(tmp_path, STUDY + "learning_rate: 1e-4\n").hint == "did you mean 'training.learning_rate'?"
 
 
 def test_an_unknown_key_comes_before_what_it_leaves_missing_and_the_rest_is_named(tmp_path):
     error = refusal(tmp_path, changed("name: small", "nmae: small\nseed: -1"))
     assert error.problem == "unknown key 'nmae'"
-    assert "then mend 'name', 'seed'" in error.hint
+    assert "then fix 'name', 'seed'" in error.hint
 
 
 def test_many_mistakes_are_counted(tmp_path):
     error = refusal(tmp_path, STUDY + "a: 1\nb: 1\nc: 1\nd: 1\ne: 1\nf: 1\n")
-    assert error.hint.endswith("then mend 'b', 'c', 'd' and 2 more")
+    assert error.hint.endswith("then fix 'b', 'c', 'd' and 2 more")
 
 
 @pytest.mark.parametrize(
@@ -66,15 +66,15 @@ def test_many_mistakes_are_counted(tmp_path):
     [
         (changed("name: small", "seed: 1"), "name", 1, "add it"),
         (changed(DATA, "{name: reviews}"), "data.source", 2, "add it"),
-        (changed(DATA, "{sorce: bundled, name: reviews}"), "data.source", 2, "did you mean 'source' where 'sorce' stands?"),
-        (changed("{kind:", "{knd:"), "arms.features.strategies[0].kind", 8, "did you mean 'kind' where 'knd' stands?"),
+        (changed(DATA, "{sorce: bundled, name: reviews}"), "data.source", 2, "did you mean 'source' instead of 'sorce'?"),
+        (changed("{kind:", "{knd:"), "arms.features.strategies[0].kind", 8, "did you mean 'kind' instead of 'knd'?"),
         (changed("high: 1e-3, ", ""), "arms.full.search.space.learning_rate.high", 12, "add it"),
         (changed(DATA, "{source: files}"), "data.train", 2, "add it"),
     ],
 )
 def test_a_missing_key_is_named(tmp_path, text, key, line, hint):
     error = refusal(tmp_path, text)
-    assert (error.problem, error.line, error.hint) == (f"the key '{key}' is missing", line, hint)
+    assert (error.problem, error.line, error.hint) == (f"missing key '{key}'", line, hint)
     assert error.expected
 
 
@@ -121,16 +121,16 @@ def test_a_missing_key_is_named(tmp_path, text, key, line, hint):
             "greater than or equal to 2",
         ),
         (STUDY + "execution: {slots: 0}\n", "execution.slots", "0", "greater than or equal to 1"),
-        (STUDY + "execution: {slots: many}\n", "execution.slots", "'many'", "a whole number or 'auto'"),
-        (changed("name: reviews", "name: reviews, text: [a]"), "data.text", "['a']", "a text or a list of 2"),
-        (changed("name: reviews", "name: reviews, labels: [0, a]"), "data.labels[0]", "0", "a text"),
-        (changed("batch_size: 16", "batch_size: many"), "training.batch_size", "'many'", "a whole number"),
+        (STUDY + "execution: {slots: many}\n", "execution.slots", "'many'", "an integer or 'auto'"),
+        (changed("name: reviews", "name: reviews, text: [a]"), "data.text", "['a']", "a string or a list of 2"),
+        (changed("name: reviews", "name: reviews, labels: [0, a]"), "data.labels[0]", "0", "a string"),
+        (changed("batch_size: 16", "batch_size: many"), "training.batch_size", "'many'", "an integer"),
         (changed("batch_size: 16", "learning_rate: 1e999"), "training.learning_rate", "inf", "a finite number"),
         (
             changed("{low: 1e-5, high: 1e-3, log: true}", "{choices: [1e-5, true]}"),
             "arms.full.search.space.learning_rate.choices[1]",
             "True",
-            "a whole number or a number or a text",
+            "an integer or a number or a string",
         ),
     ],
 )
@@ -191,7 +191,7 @@ def test_a_user_error_without_a_place_is_only_its_sentence():
         ),
     ],
 )
-def test_a_container_without_entries_is_told_as_such(tmp_path, override, place, found, expected):
+def test_an_empty_container_is_reported_as_such(tmp_path, override, place, found, expected):
     error = refusal(tmp_path, STUDY, override)
     assert error.problem == f"'{place}' is not valid"
     assert (error.found, error.expected, error.hint) == (found, expected, "add what is missing")
@@ -200,10 +200,10 @@ def test_a_container_without_entries_is_told_as_such(tmp_path, override, place, 
 def test_a_choice_of_the_wrong_type_is_named_rather_than_its_list(tmp_path):
     error = refusal(tmp_path, STUDY, "arms.full.search.space.batch_size={choices: [true]}")
     assert error.problem == "'arms.full.search.space.batch_size.choices[0]' is not valid"
-    assert (error.found, error.expected) == ("True", "a whole number or a number or a text")
+    assert (error.found, error.expected) == ("True", "an integer or a number or a string")
 
 
 def test_a_folder_is_no_config(tmp_path):
-    with pytest.raises(UserError, match="this config cannot be read") as caught:
+    with pytest.raises(UserError, match="the config cannot be read") as caught:
         load_study(tmp_path)
     assert (caught.value.found, caught.value.hint) == ("a folder", "name a file in it")

@@ -49,7 +49,7 @@ def test_runs_keep_their_model_for_the_probes_and_watch_their_first_gradients(tm
 def test_an_unknown_text_is_refused_with_its_line(tmp_path):
     error = refusal(tmp_path, STUDY + "probes:\n  masked_lm:\n    text: wikitext\n")
     assert error.line == STUDY.count("\n") + 3
-    assert "'wikitext' is no text to read; use 'manuals', or a path that ends in .txt or .txt.gz" in str(error)
+    assert "unknown text 'wikitext'; use 'manuals' or a path that ends in .txt or .txt.gz" in str(error)
 
 
 def test_a_path_starts_from_the_file_of_the_study_and_a_bundled_name_stays(tmp_path):

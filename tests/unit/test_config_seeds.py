@@ -17,21 +17,21 @@ MANY = "start: 8, stop_at: 0.3, keep: 2"
 @pytest.mark.parametrize(
     ("seeds", "at", "why"),
     [
-        ("until: {half_width: 0.1}", "seeds.until", "for ever"),
+        ("until: {half_width: 0.1}", "seeds.until", "never stop"),
         ("max: 9", "seeds.max", "maximum"),
-        ("n: 2, until: {half_width: 0.1}, max: 9", "seeds.n", "3 seeds or more"),
+        ("n: 2, until: {half_width: 0.1}, max: 9", "seeds.n", "at least 3 seeds"),
         ("n: 9, until: {half_width: 0.1}, max: 9", "seeds.max", "no seeds to add"),
         (f"{UNTIL}, design: {{crossed: {{init: 2, order: 2}}}}", "seeds.until", "grid"),
         (f"{UNTIL}, {MANY}", "seeds.until", "selected"),
-        ("until: {half_width: 0.1, split: test}, max: 9", "seeds.until.split", "test set decides nothing"),
-        ("until: {half_width: 0.1, metric: test/accuracy}, max: 9", "seeds.until.metric", "never on another"),
-        ("until: {half_width: 0.1, metric: bleu}, max: 9", "seeds.until.metric", "no metric"),
+        ("until: {half_width: 0.1, split: test}, max: 9", "seeds.until.split", "never on the test set"),
+        ("until: {half_width: 0.1, metric: test/accuracy}, max: 9", "seeds.until.metric", "validation set"),
+        ("until: {half_width: 0.1, metric: bleu}, max: 9", "seeds.until.metric", "unknown metric"),
         ("until: {half_width: 0}, max: 9", "seeds.until.half_width", ""),
         ("start: 8", "seeds.start", "stop_at, keep"),
-        ("start: 8, keep: 8, stop_at: 0.3", "seeds.keep", "fewer must go on"),
+        ("start: 8, keep: 8, stop_at: 0.3", "seeds.keep", "must continue"),
         ("start: 8, keep: 2, stop_at: 1.0", "seeds.stop_at", ""),
         (f"{MANY}, design: {{only: init}}", "seeds.design", "variance"),
-        (f"{MANY}, repeats: 2", "seeds.repeats", "stop early"),
+        (f"{MANY}, repeats: 2", "seeds.repeats", "stopped early"),
     ],
 )
 def test_what_makes_no_sense_is_refused_at_its_place(tmp_path, seeds, at, why):
@@ -67,13 +67,13 @@ def test_search_seeds_keep_away_from_all_seeds_there_may_be(tmp_path, seeds):
     assert "seed indices 7 to" in refusal(tmp_path, f"{searching}seeds: {seeds}\n").problem
 
 
-def test_the_looks_end_at_the_maximum():
-    def looks(**seeds):
-        return parse_study(BASE | {"seeds": seeds}).seeds.looks
+def test_the_interim_analyses_end_at_the_maximum():
+    def interim_sizes(**seeds):
+        return parse_study(BASE | {"seeds": seeds}).seeds.interim_sizes
 
-    assert looks(n=3, until={"half_width": 0.1, "batch": 4}, max=12) == (3, 7, 11, 12)
-    assert looks(n=3, until={"half_width": 0.1, "batch": 100}, max=12) == (3, 12)
-    assert looks(n=5) == ()
+    assert interim_sizes(n=3, until={"half_width": 0.1, "batch": 4}, max=12) == (3, 7, 11, 12)
+    assert interim_sizes(n=3, until={"half_width": 0.1, "batch": 100}, max=12) == (3, 12)
+    assert interim_sizes(n=5) == ()
 
 
 def test_studies_that_ask_for_nothing_new_have_the_digest_they_always_had():

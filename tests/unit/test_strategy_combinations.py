@@ -24,11 +24,11 @@ def study(*strategies, head="classification"):
 
 
 def refusal(*strategies, head="classification") -> UserError:
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as caught:
         study(*strategies, head=head)
-    assert told.value.problem.startswith("arms.odd.strategies: ")
-    assert told.value.hint.startswith("take '")
-    return told.value
+    assert caught.value.problem.startswith("arms.odd.strategies: ")
+    assert caught.value.hint.startswith("remove '")
+    return caught.value
 
 
 @pytest.mark.parametrize("pair", sorted(map(tuple, map(sorted, REFUSED))))
@@ -57,8 +57,8 @@ def test_no_strategy_is_there_twice(kind):
 )
 def test_a_head_that_lacks_what_a_strategy_needs_is_refused(kind, head):
     error = refusal(SETTINGS[kind], head=head)
-    assert f"'{kind}' does not go with the head '{head}'" in error.problem
-    assert "it goes with classification" in error.problem
+    assert f"'{kind}'" in error.problem
+    assert f"'{head}'" in error.problem
 
 
 @pytest.mark.parametrize("kind", ["class_weights", "focal_loss", "label_smoothing"])
@@ -68,12 +68,12 @@ def test_a_crf_has_no_loss_of_single_words_to_shape(kind):
 
 def test_early_stopping_watches_a_metric_of_the_head():
     error = refusal({"kind": "early_stopping", "patience": 1, "metric": "pearson"})
-    assert "'pearson' is no metric of the head 'classification'" in error.problem
+    assert "'pearson'" in error.problem
     assert "log_loss" in error.problem
     study({"kind": "early_stopping", "patience": 1, "metric": "log_loss"})
 
 
-@pytest.mark.parametrize("thaw", [{"every_epochs": 1, "every_steps": 2}, {"every_epochs": None}])
-def test_gradual_unfreezing_counts_in_epochs_or_in_steps(thaw):
+@pytest.mark.parametrize("pace", [{"every_epochs": 1, "every_steps": 2}, {"every_epochs": None}])
+def test_gradual_unfreezing_counts_in_epochs_or_in_steps(pace):
     with pytest.raises(UserError, match="give either every_epochs or every_steps"):
-        study({"kind": "gradual_unfreezing"} | thaw)
+        study({"kind": "gradual_unfreezing"} | pace)

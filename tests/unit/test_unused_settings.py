@@ -27,22 +27,22 @@ def weighted(**settings: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
-        (asked(data=FILES | {"text": "label"}), "data.label: the column 'label' is data.text too"),
-        (asked(data=FILES | {"text": ["body", "body"]}), "data.text: the column 'body' stands there twice"),
-        (asked(data=FILES | {"text": ["a", "b"], "label": "b"}), "data.label: the column 'b' is data.text too"),
+        (asked(data=FILES | {"text": "label"}), "data.label: the column 'label' is also data.text"),
+        (asked(data=FILES | {"text": ["body", "body"]}), "data.text: the column 'body' is named twice"),
+        (asked(data=FILES | {"text": ["a", "b"], "label": "b"}), "data.label: the column 'b' is also data.text"),
         (
             asked(head="token_classification", data=FILES | {"tokens": "0", "tags": "0"}),
-            "data.tags: the column '0' is data.tokens",
+            "data.tags: the column '0' is also data.tokens",
         ),
         (asked(head="question_answering", data=FILES | {"question": "context"}), "data.context: the column 'context' is"),
-        (asked(data=FILES | {"test": "t.csv", "split": {"test_ratio": 0.1}}), "data.split.test_ratio: there is a test set"),
-        (weighted(beta=0.9), "arms.full.strategies[0].beta: only weights: effective_number reads it"),
-        (weighted(beta=0.9, weights={"good": 2.0}), "arms.full.strategies[0].beta: only weights"),
-        (asked(arms={"é" * 101: {}}), "a name of 202 bytes is too long for the files that are named after it"),
-        (asked(data=FILES | {"out_of_domain": {"far" * 70: "f.csv"}}), "a name of 210 bytes is too long"),
+        (asked(data=FILES | {"test": "t.csv", "split": {"test_ratio": 0.1}}), "data.split.test_ratio: data.test is given"),
+        (weighted(beta=0.9), "arms.full.strategies[0].beta: "),
+        (weighted(beta=0.9, weights={"good": 2.0}), "arms.full.strategies[0].beta: "),
+        (asked(arms={"é" * 101: {}}), "the name has 202 bytes"),
+        (asked(data=FILES | {"out_of_domain": {"far" * 70: "f.csv"}}), "the name has 210 bytes"),
     ],
 )
-def test_what_is_there_in_vain_is_refused_and_read_where_it_is_stored(values, problem):
+def test_an_unused_setting_is_refused_in_a_config_and_accepted_in_a_stored_study(values, problem):
     with pytest.raises(UserError) as refused:
         parse_study(values)
     assert problem in str(refused.value)

@@ -212,7 +212,7 @@ def test_a_blind_cut_is_refused_before_anything_is_trained(tmp_path, stop_at, ev
 
 def test_seeds_are_added_to_every_arm_until_all_are_narrow(tmp_path):
     study, card, study_dir = made(tmp_path, UNTIL)
-    assert study.seeds.looks == (3, 5, 6)
+    assert study.seeds.interim_sizes == (3, 5, 6)
     records: dict[str, RunRecord] = {}
     numbers = []
     while todo := unanswered(planned_runs(study, card, {}, records), records):
