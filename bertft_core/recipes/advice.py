@@ -1,225 +1,208 @@
-"""From facts to a study's settings and arms, each with its reason: one small rule after another, in the order of `RULES`."""
+"""From a data profile to a study's settings and arms, each with its reason: small rules, applied in the order of `RULES`."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
-from bertft_core.config.base import Frozen
-from bertft_core.recipes.balance import MANY_CLASSES, imbalance_of
-from bertft_core.recipes.data_profile import DataProfile
-from bertft_core.recipes.learning_rates import FEATURES_HIGH, FEATURES_LOW, N_TRIALS, is_small, rates_of
-from bertft_core.recipes.lengths import blocks_per_text, length_of, reads_all
-from bertft_core.recipes.memory import micro_batch_of
-from bertft_core.recipes.size_bands import Band, band_of
+from bertft_core.recipes.class_balance import MANY_CLASSES, imbalance_of
+from bertft_core.recipes.data_profile import ArmSteps, DataProfile
+from bertft_core.recipes.hyperparameters import FEATURES_HIGH, FEATURES_LOW, N_TRIALS, SizeBand, band_of, is_small, rates_of
+from bertft_core.recipes.input_lengths import blocks_per_text, length_of, micro_batch_of, reads_all
+from bertft_core.recipes.reasons import HOUSE_RULE, Reason, Source, because
 
 TEXT_HEADS = ("classification", "multi_label", "regression")
 """Heads for which a head on frozen features is a fair and cheap baseline."""
 COUNTED = ("classification", "multi_label", "question_answering")
-"""Heads whose scores are about shares of examples."""
+"""Heads whose scores are shares of examples."""
 FEW_EXAMPLES = 10
-"""Training examples of a class that can hardly be learned."""
+"""A class with fewer training examples can hardly be learned."""
 FEW_TO_CHOOSE_BY = 200
-"""Validation examples under which a score is too rough to choose by one seed."""
+"""With fewer validation examples a score is too noisy to choose by one seed."""
+FEW_STEPS = 100
+"""In fewer optimizer steps hardly anything is learned, and a tenth of them is hardly a warm-up."""
 
 
-class Recommendation(Frozen):
+class SettingChoice(NamedTuple):
     """One value of the study and why it was chosen."""
 
     path: tuple[str, ...]
     value: Any
-    why: str
-    source: str = "house rule"
+    reason: Reason
+    source: Source = HOUSE_RULE
 
 
-class Advice(Frozen):
-    """What is recommended for a study, and what to know beside it."""
+class Advice(NamedTuple):
+    """What is recommended for a study, and what else to know."""
 
-    choices: tuple[Recommendation, ...]
-    notes: tuple[str, ...]
+    choices: tuple[SettingChoice, ...]
+    notes: tuple[Reason, ...]
 
 
-def advise(facts: DataProfile) -> Advice:
-    """The choices of every rule, in the order in which they stand in the study, and the notes."""
+def advise(profile: DataProfile) -> Advice:
+    """The choices of every rule, in the order of the study's file, and the notes."""
     return Advice(
-        choices=tuple(choice for rule in RULES for choice in rule(facts)),
-        notes=tuple(note for rule in NOTES for note in rule(facts)),
+        choices=tuple(choice for rule in RULES for choice in rule(profile)),
+        notes=tuple(note for rule in NOTES for note in rule(profile)),
     )
 
 
-def reading(facts: DataProfile) -> Iterator[Recommendation]:
+def _choice(path: str, value: Any, rule: str, source: Source = HOUSE_RULE, **values: Any) -> SettingChoice:
+    return SettingChoice(tuple(path.split(".")), value, because(rule, **values), source)
+
+
+def reading(profile: DataProfile) -> Iterator[SettingChoice]:
     """How long inputs are read."""
-    length = length_of(facts)
-    yield Recommendation(path=("data", "max_length"), value=length.max_length, why=length.why, source=length.source)
+    length = length_of(profile)
+    yield SettingChoice(("data", "max_length"), length.max_length, length.reason, length.source)
     if length.windows:
-        yield Recommendation(path=("data", "long_texts"), value="windows", why="read all of a long text, in overlapping windows")
+        yield _choice("data.long_texts", "windows", "windows")
     if length.doc_stride is not None:
-        why = "word pieces that neighbouring windows share, so that no answer is cut in two"
-        yield Recommendation(path=("data", "doc_stride"), value=length.doc_stride, why=why, source=length.source)
+        yield _choice("data.doc_stride", length.doc_stride, "doc_stride", length.source)
 
 
-def metric(facts: DataProfile) -> Iterator[Recommendation]:
-    """Accuracy flatters whoever answers with the largest class; tags that mark no entities have no entities to score."""
-    if facts.plain_tags:
-        yield Recommendation(path=("metric",), value="accuracy", why="the tags mark no entities, so single words are scored")
-    found = imbalance_of(facts)
-    if found is not None and facts.head == "classification":
-        yield Recommendation(
-            path=("metric",), value="f1_macro", why=f"accuracy flatters: {found.words}; macro F1 counts classes alike"
-        )
+def metric(profile: DataProfile) -> Iterator[SettingChoice]:
+    """Accuracy flatters a model that always predicts the largest class; tags without entities have no entities to score."""
+    if profile.plain_tags:
+        yield _choice("metric", "accuracy", "plain_tags")
+    found = imbalance_of(profile)
+    if found is not None and profile.head == "classification":
+        yield _choice("metric", "f1_macro", "unbalanced_metric", **found._asdict())
 
 
-def training(facts: DataProfile) -> Iterator[Recommendation]:
-    """Rate, batch, epochs and what is the same for all sizes."""
-    band, (batch_size, batches, batch_source) = size_of(facts), _batch(facts)
-    rates = rates_of(band, facts.encoder)
-    yield Recommendation(path=("training", "learning_rate"), value=rates.learning_rate, why=rates.why, source=rates.source)
-    yield Recommendation(path=("training", "batch_size"), value=batch_size, why=batches, source=batch_source)
-    why_epochs = f"{band.why}: {band.why_epochs}"
-    yield Recommendation(path=("training", "epochs"), value=band.epochs, why=why_epochs, source=band.source)
-    why = "a tenth of the steps: large first steps are what unsettles a training"
-    yield Recommendation(path=("training", "warmup_ratio"), value=0.1, why=why, source="Devlin 2019")
-    why = "decoupled; none on biases and LayerNorm"
-    yield Recommendation(path=("training", "weight_decay"), value=0.01, why=why, source="Devlin 2019")
-    yield Recommendation(path=("training", "dropout"), value=0.1, why="as in pre-training", source="Devlin 2019")
-    why = f"{band.epochs / band.evaluate_every_epochs:.0f} looks at the validation set; the weights of the best one are reported"
-    yield Recommendation(path=("training", "evaluate_every_epochs"), value=band.evaluate_every_epochs, why=why)
+def training(profile: DataProfile) -> Iterator[SettingChoice]:
+    """Rate, batch size, epochs, and what is the same for all sizes."""
+    band, rates = size_of(profile), rates_of(size_of(profile), profile.encoder)
+    yield SettingChoice(("training", "learning_rate"), rates.learning_rate, rates.reason, rates.source)
+    yield _batch(profile)
+    yield _choice("training.epochs", band.epochs, f"epochs_{band.name.replace(' ', '_')}", band.epochs_source, size=band.name)
+    yield _choice("training.warmup_ratio", 0.1, "warmup", "Devlin 2019")
+    yield _choice("training.weight_decay", 0.01, "weight_decay", "Devlin 2019")
+    yield _choice("training.dropout", 0.1, "dropout", "Devlin 2019")
+    n = round(band.epochs / band.evaluate_every_epochs)
+    yield _choice("training.evaluate_every_epochs", band.evaluate_every_epochs, "evaluations", n=n)
 
 
-def size_of(facts: DataProfile) -> Band:
-    """The band of the training set; raw text counts by its blocks, since a text may be a sentence or a book."""
-    n_blocks = facts.n_train * blocks_per_text(facts) if facts.head == "masked_lm" else facts.n_train
+def size_of(profile: DataProfile) -> SizeBand:
+    """The band of the training set; raw text is counted in blocks, since a text may be a sentence or a book."""
+    n_blocks = profile.n_train * blocks_per_text(profile) if profile.head == "masked_lm" else profile.n_train
     return band_of(round(n_blocks))
 
 
-def _batch(facts: DataProfile) -> tuple[int, str, str]:
-    """Batch size, why, and source; of raw text so many texts that a step sees the usual number of blocks."""
-    band, blocks = size_of(facts), blocks_per_text(facts)
-    if facts.head == "masked_lm" and blocks >= 2:
+def _batch(profile: DataProfile) -> SettingChoice:
+    """The batch size; of raw text, as many texts as make the usual number of blocks."""
+    band, blocks = size_of(profile), blocks_per_text(profile)
+    if profile.head == "masked_lm" and blocks >= 2:
         n_texts = max(1, round(band.batch_size / blocks))
-        return n_texts, f"a text makes {blocks:.1f} blocks, so a step sees about {n_texts * blocks:.0f} of them", "house rule"
-    return band.batch_size, "16 or 32 are the standard; the larger for large sets", "Devlin 2019"
+        return _choice("training.batch_size", n_texts, "batch_of_texts", blocks=blocks, n_blocks=round(n_texts * blocks))
+    return _choice("training.batch_size", band.batch_size, "batch", "Devlin 2019")
 
 
-def machine(facts: DataProfile) -> Iterator[Recommendation]:
+def machine(profile: DataProfile) -> Iterator[SettingChoice]:
     """What fits the machine: memory and precision."""
-    batch_size, read = _batch(facts)[0], length_of(facts)
-    typical = min(read.max_length, facts.lengths.p99)
-    n_windows = math.ceil(facts.lengths.p99 / read.max_length) if reads_all(facts) else 1
-    micro = micro_batch_of(facts.encoder, facts.machine, batch_size, typical, n_windows)
+    batch_size, read = _batch(profile).value, length_of(profile)
+    typical = min(read.max_length, profile.lengths.p99)
+    n_windows = math.ceil(profile.lengths.p99 / read.max_length) if reads_all(profile) else 1
+    micro = micro_batch_of(profile.encoder, profile.machine, batch_size, typical, n_windows)
     if micro is not None:
-        room = f"{facts.machine.memory_bytes / 2**30:.1f} GiB"
-        why = f"a batch of {batch_size} of {n_windows * typical} word pieces would not fit into {room}"
-        yield Recommendation(
-            path=("training", "micro_batch_size"), value=micro, why=f"{why}; same gradients in parts", source="Korthikanti 2022"
-        )
-    if facts.machine.has_bf16:
-        why = f"{facts.machine.gpu_name or 'the GPU'} multiplies in bf16: faster, and half the memory"
-        yield Recommendation(path=("training", "precision"), value="bf16", why=why)
+        numbers = {"batch_size": batch_size, "length": n_windows * typical, "gib": profile.machine.memory_bytes / 2**30}
+        yield _choice("training.micro_batch_size", micro, "micro_batch", "Korthikanti 2022", **numbers)
+    if profile.machine.has_bf16:
+        yield _choice("training.precision", "bf16", "bf16", gpu=profile.machine.gpu_name or "the GPU")
 
 
-def arms(facts: DataProfile) -> Iterator[Recommendation]:
-    """A baseline, plain fine-tuning, and what the size and the balance make worth trying."""
-    band, found = size_of(facts), imbalance_of(facts)
-    yield from _baseline(facts)
-    why = "every parameter learns" + (": does it beat the baseline?" if _has_other_baseline(facts) else "; the baseline")
-    yield from _arm(facts, "full", [{"kind": "full"}], why, "Devlin 2019")
-    n_layers = facts.encoder.n_layers
+def arms(profile: DataProfile) -> Iterator[SettingChoice]:
+    """A baseline, plain fine-tuning, and the arms that size and balance make worth trying."""
+    band, found, n_layers = size_of(profile), imbalance_of(profile), profile.encoder.n_layers
+    yield from _baseline(profile)
+    rule = "full_beside_baseline" if _has_other_baseline(profile) else "full_baseline"
+    yield from _arm(profile, "full", {"kind": "full"}, rule, "Devlin 2019")
     if band.freezes and n_layers >= 2:
-        why = f"{band.why}: with the lower {n_layers // 2} of {n_layers} layers frozen, less can be unlearned"
-        yield from _arm(facts, "frozen_half", [{"kind": "freezing", "layers": n_layers // 2}], why, "house rule")
+        frozen = {"kind": "freezing", "layers": n_layers // 2}
+        yield from _arm(profile, "frozen_half", frozen, "frozen_half", size=band.name, frozen=n_layers // 2, n_layers=n_layers)
     if found is not None:
-        yield from _arm(facts, "weighted", [{"kind": "class_weights"}], f"{found.words}: rare classes count more", "house rule")
-    if not _has_other_baseline(facts) and not band.freezes and found is None:
-        why = "lower layers hold what is general and take smaller steps: does it help here?"
-        yield from _arm(facts, "llrd", [{"kind": "llrd", "decay": 0.9}], why, "Zhang 2021")
+        yield from _arm(profile, "weighted", {"kind": "class_weights"}, "weighted", **found._asdict())
+    if not _has_other_baseline(profile) and not band.freezes and found is None:
+        yield from _arm(profile, "llrd", {"kind": "llrd", "decay": 0.9}, "llrd", "Zhang 2021")
 
 
-def _has_other_baseline(facts: DataProfile) -> bool:
-    return facts.head in TEXT_HEADS or is_small(facts.encoder)
+def _has_other_baseline(profile: DataProfile) -> bool:
+    return profile.head in TEXT_HEADS or is_small(profile.encoder)
 
 
-def _baseline(facts: DataProfile) -> Iterator[Recommendation]:
-    band = size_of(facts)
-    if facts.head in TEXT_HEADS:
-        why = "baseline: a head on frozen features, which is cheap; fine-tuning must beat it to be worth its time"
-        yield from _strategies("features", [{"kind": "feature_extraction"}], why, "house rule")
-        yield _space("features", FEATURES_LOW, FEATURES_HIGH, "a fresh head alone takes larger steps")
-        yield from _trials("features")
-    elif is_small(facts.encoder):
-        why = "baseline: the usual rate as it is, though it is BERT-base's"
-        yield from _strategies("usual_rate", [{"kind": "full"}], why, band.rate_source)
-        why = f"{band.why}: usual for BERT-base"
-        yield Recommendation(
-            path=("arms", "usual_rate", "learning_rate"), value=band.learning_rate, why=why, source=band.rate_source
-        )
+def _baseline(profile: DataProfile) -> Iterator[SettingChoice]:
+    band = size_of(profile)
+    if profile.head in TEXT_HEADS:
+        yield _choice("arms.features.strategies", [{"kind": "feature_extraction"}], "features")
+        yield from _search("features", FEATURES_LOW, FEATURES_HIGH, "features_rates")
+    elif is_small(profile.encoder):
+        yield _choice("arms.usual_rate.strategies", [{"kind": "full"}], "usual_rate_arm", band.rate_source)
+        rate = band.learning_rate
+        yield _choice("arms.usual_rate.learning_rate", rate, "usual_for_base", band.rate_source, size=band.name)
 
 
-def _arm(facts: DataProfile, name: str, strategies: list[dict[str, Any]], why: str, source: str) -> Iterator[Recommendation]:
-    """An arm; with a search of the rate where it is not known. Every arm has the same chance, or the comparison is none."""
-    rates = rates_of(size_of(facts), facts.encoder)
-    yield from _strategies(name, strategies, why, source)
+def _arm(
+    profile: DataProfile, name: str, strategy: dict[str, Any], rule: str, source: Source = HOUSE_RULE, **values: Any
+) -> Iterator[SettingChoice]:
+    """An arm, with a search where the rate is not known; all searching arms have the same budget, so that they are comparable."""
+    rates = rates_of(size_of(profile), profile.encoder)
+    yield _choice(f"arms.{name}.strategies", [strategy], rule, source, **values)
     if rates.searched:
-        yield _space(name, rates.low, rates.high, "from the usual rates up to those of small encoders")
-        yield from _trials(name)
+        yield from _search(name, rates.low, rates.high, "small_encoder_rates")
 
 
-def _strategies(name: str, strategies: list[dict[str, Any]], why: str, source: str) -> Iterator[Recommendation]:
-    yield Recommendation(path=("arms", name, "strategies"), value=strategies, why=why, source=source)
+def _search(arm: str, low: float, high: float, rule: str) -> Iterator[SettingChoice]:
+    yield _choice(f"arms.{arm}.search.space.learning_rate", {"low": low, "high": high, "log": True}, rule)
+    yield _choice(f"arms.{arm}.search.n_trials", N_TRIALS, "trials")
 
 
-def _space(name: str, low: float, high: float, why: str) -> Recommendation:
-    space = {"low": low, "high": high, "log": True}
-    return Recommendation(path=("arms", name, "search", "space", "learning_rate"), value=space, why=why)
+def seeds(profile: DataProfile) -> Iterator[SettingChoice]:
+    """More seeds where scores vary more."""
+    band = size_of(profile)
+    if band.n_seeds > 5:
+        yield _choice("seeds.n", band.n_seeds, "many_seeds", "Dodge 2020", size=band.name)
+    else:
+        yield _choice("seeds.n", band.n_seeds, "few_seeds")
 
 
-def _trials(name: str) -> Iterator[Recommendation]:
-    why = "each on two seeds that no reported run uses, scored on validation alone"
-    yield Recommendation(path=("arms", name, "search", "n_trials"), value=N_TRIALS, why=why)
+RULES: tuple[Callable[[DataProfile], Iterator[SettingChoice]], ...] = (reading, metric, training, machine, arms, seeds)
 
 
-def seeds(facts: DataProfile) -> Iterator[Recommendation]:
-    """More seeds where scores spread more."""
-    band = size_of(facts)
-    why = f"{band.why}: scores of small sets move more with the seed" if band.n_seeds > 5 else "enough for an interval"
-    yield Recommendation(
-        path=("seeds", "n"), value=band.n_seeds, why=why, source="Dodge 2020" if band.n_seeds > 5 else "house rule"
-    )
-
-
-RULES: tuple[Callable[[DataProfile], Iterator[Recommendation]], ...] = (reading, metric, training, machine, arms, seeds)
-
-
-def note_length(facts: DataProfile) -> Iterator[str]:
+def note_length(profile: DataProfile) -> Iterator[Reason]:
     """What is lost of long inputs."""
-    if (warning := length_of(facts).warning) is not None:
+    if (warning := length_of(profile).warning) is not None:
         yield warning
 
 
-def note_classes(facts: DataProfile) -> Iterator[str]:
-    """Classes with hardly an example."""
-    few = {label: n for label, n in facts.label_counts.items() if n < FEW_EXAMPLES}
-    if few and facts.head in ("classification", "multi_label"):
-        named = ", ".join(f"'{label}' ({n})" for label, n in sorted(few.items(), key=lambda item: item[1])[:5])
-        yield f"{len(few)} classes have fewer than {FEW_EXAMPLES} training examples and can hardly be learned: {named}"
-    if len(facts.label_counts) > MANY_CLASSES:
-        yield f"{len(facts.label_counts)} labels are too many for class weights to be sure of; look at f1_macro too"
+def note_classes(profile: DataProfile) -> Iterator[Reason]:
+    """Classes with hardly any examples, and very many classes."""
+    few = {label: n for label, n in profile.label_counts.items() if n < FEW_EXAMPLES}
+    if few and profile.head in ("classification", "multi_label"):
+        rarest = dict(sorted(few.items(), key=lambda item: item[1])[:5])
+        yield because("rare_classes", n=len(few), fewest=FEW_EXAMPLES, rarest=rarest)
+    if len(profile.label_counts) > MANY_CLASSES:
+        yield because("many_classes", n=len(profile.label_counts))
 
 
-def note_validation(facts: DataProfile) -> Iterator[str]:
-    """How rough a score on so few examples is."""
-    if facts.n_validation >= FEW_TO_CHOOSE_BY:
-        return
-    error = 100 * 0.5 / facts.n_validation**0.5
-    how = f"the standard error of a share right is up to {error:.1f} points" if facts.head in COUNTED else "a score is rough"
-    yield f"{facts.n_validation} validation examples: {how}, so small differences between settings are noise"
+def note_validation(profile: DataProfile) -> Iterator[Reason]:
+    """How noisy a score on a small validation set is."""
+    n = profile.n_validation
+    if n < FEW_TO_CHOOSE_BY:
+        yield because("small_validation", n=n, standard_error=0.5 / n**0.5 if profile.head in COUNTED else None)
 
 
-def note_test(facts: DataProfile) -> Iterator[str]:
+def note_test(profile: DataProfile) -> Iterator[Reason]:
     """Scores that were selected on are too good."""
-    if not facts.has_test and facts.head != "masked_lm":
-        yield "there is no test set: scores are told on validation, where the best weights were chosen, and are a little too good"
+    if not profile.has_test and profile.head != "masked_lm":
+        yield because("no_test_set")
 
 
-NOTES: tuple[Callable[[DataProfile], Iterator[str]], ...] = (note_length, note_classes, note_validation, note_test)
+NOTES: tuple[Callable[[DataProfile], Iterator[Reason]], ...] = (note_length, note_classes, note_validation, note_test)
+
+
+def note_steps(steps: Sequence[ArmSteps], batch_size: int) -> Iterator[Reason]:
+    """Training that ends after very few optimizer steps."""
+    n_steps = min(each.n_steps for each in steps)
+    if n_steps < FEW_STEPS:
+        yield because("few_steps", n_steps=n_steps, smaller=max(1, batch_size // 2))

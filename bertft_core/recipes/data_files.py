@@ -1,42 +1,125 @@
-"""The files of a data set: which splits lie beside a training file, and what a study of it is called."""
+"""The files of a data set: columns with usual names, splits beside a training file, and a name for its study."""
 
 from __future__ import annotations
 
+import csv
+import io
+import itertools
+import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bertft_core.data.readers import format_of
-from bertft_core.data.readers.file_text import GZIP_ENDING
-from bertft_core.recipes.column_names import column_names
-from bertft_core.recipes.task_guess import Guess
+from bertft_core.config import UserError
+from bertft_core.data.readers import READERS, format_of
+from bertft_core.data.readers.file_text import GZIP_ENDING, bytes_of, empty_file, text_of
+from bertft_core.recipes.reasons import Reason, because
 
+PAIRS = (
+    ("sentence1", "sentence2"),
+    ("premise", "hypothesis"),
+    ("question1", "question2"),
+    ("text1", "text2"),
+    ("text_a", "text_b"),
+    ("sentence_a", "sentence_b"),
+    ("question", "sentence"),
+)
+TEXTS = ("text", "sentence", "content", "review", "message", "document", "body", "comment", "utterance", "tweet", "title")
+LABELS = ("label", "labels", "class", "category", "target", "score", "rating", "stars", "sentiment", "intent", "topic", "emotion")
+TOKENS = ("tokens", "words")
+TAGS = ("tags", "ner_tags", "ner", "pos_tags", "upos", "pos", "labels")
+IDS = ("id", "idx", "index", "guid", "uid")
+"""Columns that hold nothing about the example."""
+QUESTION = ("question", "context", "answers")
+N_READ = 1000
+"""Rows that a guess is based on."""
 SPLITS = {"validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
-"""Split → what stands in place of 'train' in its file's name."""
+"""Split → what its file's name has in place of 'train'."""
 TRAIN = re.compile(r"train", re.IGNORECASE)
 TABLES = ("csv", "tsv", "jsonl", "parquet")
 TEST_RATIO = 0.2
 MAX_NAME = 80
-"""Characters that a file gives to its study's name, which has 100 with what is appended."""
+"""Characters of a study's name that come from its file; with what is appended it may have 100."""
 
 
-def data_values(path: Path, found: Guess) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Source and files of the data section, and what is told of them."""
+def column_names(path: Path, file_format: str) -> list[str]:
+    """The columns of a table in order; of JSON lines, those that all of the first rows have."""
+    if file_format in ("csv", "tsv"):
+        delimiter = "," if file_format == "csv" else "\t"
+        rows = csv.reader(io.StringIO(text_of(path), newline=""), delimiter=delimiter)
+        names = next((cells for cells in rows if cells), None)
+    elif file_format == "jsonl":
+        lines = itertools.islice((line for line in text_of(path).split("\n") if line.strip()), N_READ)
+        objects = [value for line in lines if isinstance(value := _json(line), dict)]
+        names = [name for name in objects[0] if all(name in value for value in objects)] if objects else None
+    else:
+        names = _parquet_names(path)
+    if not names:
+        raise empty_file(path, "column names, then rows")
+    return names
+
+
+def _json(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None  # the reader reports what is wrong with the line
+
+
+def _parquet_names(path: Path) -> list[str]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        source = io.BytesIO(bytes_of(path)) if path.suffix.lower() == GZIP_ENDING else path
+        return list(parquet.read_schema(source).names)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UserError("not a readable Parquet file", path=path, found=str(error)[:160], expected="a Parquet file") from None
+
+
+def cells_of(path: Path, file_format: str, column: str) -> list[Any]:
+    """The first cells of a column."""
+    return [cells[0] for _, cells in itertools.islice(READERS[file_format](path, [column]), N_READ)]
+
+
+def find_text(names: Sequence[str], given: Mapping[str, Any]) -> str | tuple[str, str] | None:
+    """The text column, or the two of a pair: as given, or with a usual name. None where there is none."""
+    if "text" in given:
+        text = given["text"]
+        return text if isinstance(text, str) else tuple(text)
+    for pair in PAIRS:
+        if set(pair) <= set(names):
+            return pair
+    return next((name for name in TEXTS if name in names), None)
+
+
+def find_label(names: Sequence[str], given: Mapping[str, Any]) -> str | None:
+    """The label column: as given, or with a usual name."""
+    return given["label"] if "label" in given else next((name for name in LABELS if name in names), None)
+
+
+def find_first(usual: Sequence[str], names: Sequence[str], given: Mapping[str, Any], key: str) -> str | None:
+    """The column of a key of `data`: as given, or the first usual name that is there."""
+    return given[key] if key in given else next((name for name in usual if name in names), None)
+
+
+def data_values(path: Path, head: str, columns: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Reason, ...]]:
+    """Source and files of the data section, and how they were found; `columns` are keys of the data section."""
     data: dict[str, Any] = {"source": "files", "train": str(path.resolve())}
     beside = siblings(path)
-    labelled = {split: file for split, file in beside.items() if _has_columns(file, found)}
+    labelled = {split: file for split, file in beside.items() if _has_columns(file, columns)}
     data |= {split: str(file.resolve()) for split, file in labelled.items()}
-    told = [f"{split} set: {file.name}, which lies beside it" for split, file in labelled.items()]
-    told += [f"{beside[split].name} is not used: it lacks the columns" for split in beside if split not in labelled]
-    if "test" not in data and found.head != "masked_lm":
+    reasons = [because("split_beside", split=split, file=file.name) for split, file in labelled.items()]
+    reasons += [because("split_unused", file=file.name) for split, file in beside.items() if split not in labelled]
+    if "test" not in data and head != "masked_lm":
         data["split"] = {"test_ratio": TEST_RATIO}
-        missing = "a test set" if "validation" in data else "a validation set and another for a test set"
-        told.append(f"a fifth is cut from it for {missing}: nothing is chosen by the score that is reported")
-    return data, tuple(told)
+        reasons.append(because("test_cut" if "validation" in data else "validation_and_test_cut"))
+    return data, tuple(reasons)
 
 
 def siblings(path: Path) -> dict[str, Path]:
-    """Split → the file whose name has the split's where this one's has 'train'; none for a name without it."""
+    """Split → the file with the split's name in place of 'train'; none for a file without 'train' in its name."""
     found: dict[str, Path] = {}
     for split, words in SPLITS.items():
         if TRAIN.search(path.name):
@@ -48,20 +131,17 @@ def siblings(path: Path) -> dict[str, Path]:
     return found
 
 
-def _has_columns(path: Path, found: Guess) -> bool:
+def _has_columns(path: Path, columns: Mapping[str, Any]) -> bool:
     """Whether a table has the columns of the training file; other formats have no names."""
     if format_of(path) not in TABLES:
         return True
-    names = column_names(path, format_of(path))
-    wanted = [
-        found.data[key] for key in ("text", "label", "tokens", "tags", "question", "context", "answers") if key in found.data
-    ]
-    columns = {name for value in wanted for name in ([value] if isinstance(value, str) else value)}
-    return columns <= set(names)
+    wanted = (columns[key] for key in ("text", "label", "tokens", "tags", *QUESTION) if key in columns)
+    names = {name for value in wanted for name in ([value] if isinstance(value, str) else value)}
+    return names <= set(column_names(path, format_of(path)))
 
 
 def study_name(path: Path) -> str:
-    """Of the file, or of its folder where the file is only called 'train'."""
+    """After the file, or after its folder where the file is just called 'train'."""
     stem = path.name.removesuffix(GZIP_ENDING).split(".")[0]
     name = path.resolve().parent.name if stem.lower() == "train" else stem
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:MAX_NAME].rstrip("-._") or "study"

@@ -1,9 +1,9 @@
-"""What the rules look at: size, task, lengths, balance, encoder and machine, as plain numbers."""
+"""The inputs of the rules: size, task, lengths, balance, encoder and machine, as plain numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from bertft_core.config.base import Frozen
 
@@ -21,11 +21,11 @@ class EncoderProfile(Frozen):
     n_parameters: int
     """Of the weights on disk."""
     max_length: int | None
-    """Longest input in word pieces, special tokens included; None where positions have no end."""
+    """Longest input in tokens, including special tokens; None where there is no limit."""
 
 
 def encoder_profile(settings: Mapping[str, Any], checkpoint: str, n_parameters: int) -> EncoderProfile:
-    """From what config.json says, by the names that BERT and its family give things."""
+    """From a config.json, by the names that BERT and its family use."""
     positions = settings.get("max_position_embeddings")
     reserved = RESERVED_POSITIONS.get(settings.get("model_type", ""), 0)
     return EncoderProfile(
@@ -39,27 +39,20 @@ def encoder_profile(settings: Mapping[str, Any], checkpoint: str, n_parameters: 
 
 
 class Machine(Frozen):
-    """Where the study would run."""
+    """Where the study is to run."""
 
     n_gpus: int
     gpu_name: str | None = None
     has_bf16: bool = False
     """The GPU multiplies bfloat16 in hardware (compute capability 8.0 or higher)."""
     memory_bytes: int
-    """Memory of one run: of a GPU, or of the machine divided by the runs at once."""
+    """Memory for one run: of a GPU, or of the machine divided by the number of runs at once."""
     n_slots: int
     """Runs at once."""
 
-    @property
-    def words(self) -> str:
-        """The machine in words."""
-        runs = f"{self.n_slots} run{'s' if self.n_slots > 1 else ''} at once"
-        what = f"{self.n_gpus} × {self.gpu_name or 'GPU'}" if self.n_gpus else "CPU only"
-        return f"{what}, {runs}, {self.memory_bytes / 2**30:.1f} GiB for each"
-
 
 class Lengths(Frozen):
-    """Input lengths of the training set in word pieces, special tokens included, before anything is cut."""
+    """Input lengths of the training set in tokens, including special tokens, before truncation."""
 
     n_measured: int
     mean: float
@@ -68,15 +61,15 @@ class Lengths(Frozen):
     p99: int
     longest: int
     quantiles: tuple[int, ...]
-    """101 of them: of 0 %, 1 %, …, 100 % of the inputs."""
+    """101 of them: at 0 %, 1 %, …, 100 % of the inputs."""
 
     def share_over(self, max_length: int) -> float:
-        """About which share of the inputs is longer, in whole percents."""
+        """About what share of the inputs is longer, in whole percents."""
         return sum(length > max_length for length in self.quantiles[1:]) / 100
 
 
 class DataProfile(Frozen):
-    """Everything that the advice depends on."""
+    """Everything the advice depends on."""
 
     head: str
     """Kind of the head."""
@@ -85,7 +78,7 @@ class DataProfile(Frozen):
     plain_tags: bool = False
     """Tags that mark no entities, such as parts of speech."""
     n_train: int
-    """Examples in the training set, after splits were cut."""
+    """Examples in the training set, after other splits were taken from it."""
     n_validation: int
     has_test: bool
     label_counts: dict[str, int] = {}
@@ -93,3 +86,14 @@ class DataProfile(Frozen):
     lengths: Lengths
     encoder: EncoderProfile
     machine: Machine
+
+
+class ArmSteps(NamedTuple):
+    """Arms that train for the same number of optimizer steps."""
+
+    arms: tuple[str, ...]
+    n_steps: int
+    n_warmup: int
+    epochs: float | None
+    """None where the number of steps was given."""
+    batch_size: int

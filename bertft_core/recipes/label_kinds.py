@@ -1,4 +1,4 @@
-"""What the cells of a label column are: names, numbers or lists, and so which head learns them."""
+"""From the cells of a label column (names, numbers or lists) to the head that learns them."""
 
 from __future__ import annotations
 
@@ -7,31 +7,33 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertft_core.config import UserError
+from bertft_core.recipes.reasons import Reason, because
 
 MAX_NUMBERED_CLASSES = 20
-"""More different whole numbers than this are rather a measure than classes."""
+"""More distinct whole numbers than this are a measure rather than classes."""
 SEPARATORS = ("|", ";", ",")
 MANY = "labels"
 """The name of a column whose cells may hold several labels."""
 MAX_SHARE_OF_NAMES = 0.5
-"""Where more of the cells than this differ from all others, they are texts and no labels."""
+"""If a larger share of the cells are distinct, they are texts rather than labels."""
 
 
-class Labels(NamedTuple):
-    """What is learned of a column."""
+class LabelKind(NamedTuple):
+    """How a label column is learned."""
 
     head: str
-    data: dict[str, Any]
-    told: tuple[str, ...]
+    data: dict[str, Any] = {}
+    """Keys of the study's data section."""
+    conclusions: tuple[Reason, ...] = ()
 
 
-def kind_of_labels(path: Path, cells: Sequence[Any], column: str, head: str | None) -> Labels:
-    """The head for a column of labels, or the one that was asked for. Raises `UserError` for cells that are no labels."""
+def kind_of_labels(path: Path, cells: Sequence[Any], column: str, head: str | None) -> LabelKind:
+    """The head for a column of labels, or the one that was asked for. Raises `UserError` for cells that are not labels."""
     separator = _separator(cells)
     if head == "multi_label" or (head is None and _are_lists(cells, column, separator)):
         return _several(cells, column, separator)
     if head == "regression":
-        return Labels("regression", {}, ())
+        return LabelKind("regression")
     if head is None and all(_is_number(cell) for cell in cells):
         return _numbers(cells, column)
     names = {str(cell) for cell in cells}
@@ -40,27 +42,27 @@ def kind_of_labels(path: Path, cells: Sequence[Any], column: str, head: str | No
             f"the cells of '{column}' do not look like labels",
             path=path,
             found=f"{len(names)} different values in {len(cells)} rows",
-            expected="a few names that come again and again",
-            hint="name another column: --label COLUMN, or say what it is: --head classification",
+            expected="a few labels, each in many rows",
+            hint="name another column with --label COLUMN, or confirm with --head classification",
         )
-    return Labels("classification", {}, (f"head classification: '{column}' has {len(names)} different labels",))
+    return LabelKind("classification", {}, (because("names", column=column, n=len(names)),))
 
 
 def _are_lists(cells: Sequence[Any], column: str, separator: str | None) -> bool:
     return any(isinstance(cell, list | tuple) for cell in cells) or (column == MANY and separator is not None)
 
 
-def _several(cells: Sequence[Any], column: str, separator: str | None) -> Labels:
+def _several(cells: Sequence[Any], column: str, separator: str | None) -> LabelKind:
     if any(isinstance(cell, list | tuple) for cell in cells):
-        return Labels("multi_label", {}, (f"head multi_label: the cells of '{column}' are lists",))
+        return LabelKind("multi_label", {}, (because("lists", column=column),))
     if separator is None:
-        return Labels("multi_label", {}, ())
+        return LabelKind("multi_label")
     data = {} if separator == "," else {"label_separator": separator}
-    return Labels("multi_label", data, (f"head multi_label: '{separator}' stands between the labels of '{column}'",))
+    return LabelKind("multi_label", data, (because("separated", column=column, separator=separator),))
 
 
 def _separator(cells: Sequence[Any]) -> str | None:
-    """What stands between labels that also occur alone or elsewhere; None where cells hold one name each."""
+    """The separator of labels that also occur alone or elsewhere; None where each cell is one label."""
     texts = [cell for cell in cells if isinstance(cell, str)]
     for separator in SEPARATORS:
         joined = [cell for cell in texts if separator in cell]
@@ -70,17 +72,14 @@ def _separator(cells: Sequence[Any]) -> str | None:
     return None
 
 
-def _numbers(cells: Sequence[Any], column: str) -> Labels:
+def _numbers(cells: Sequence[Any], column: str) -> LabelKind:
     values = [float(cell) for cell in cells]
     written_whole = all(isinstance(cell, int) or (isinstance(cell, str) and "." not in cell) for cell in cells)
     n_different = len(set(values))
     if not written_whole:
-        return Labels("regression", {}, (f"head regression: the cells of '{column}' are numbers with decimals",))
-    if n_different > MAX_NUMBERED_CLASSES:
-        why = f"head regression: '{column}' has {n_different} different whole numbers; --head classification makes them classes"
-        return Labels("regression", {}, (why,))
-    why = f"head classification: '{column}' has {n_different} different whole numbers; --head regression reads them as a measure"
-    return Labels("classification", {}, (why,))
+        return LabelKind("regression", {}, (because("decimals", column=column),))
+    head = "regression" if n_different > MAX_NUMBERED_CLASSES else "classification"
+    return LabelKind(head, {}, (because(f"whole_numbers_{head}", column=column, n=n_different),))
 
 
 def _is_number(cell: Any) -> bool:

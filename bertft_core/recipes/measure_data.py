@@ -1,7 +1,8 @@
-"""The facts of a study: its data read and split as a run would, its input lengths, its encoder, this machine."""
+"""Measuring a study for the rules: its data read and split as for a run, input lengths, encoder, and this machine."""
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import subprocess
@@ -18,8 +19,9 @@ from bertft_core.data.halved_validation import cut_splits
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.sources import read_splits
 from bertft_core.data.tokenization import load_tokenizer, uses_token_types
-from bertft_core.recipes.data_profile import DataProfile, Lengths, Machine, encoder_profile
+from bertft_core.recipes.data_profile import ArmSteps, DataProfile, Lengths, Machine, encoder_profile
 from bertft_core.training.devices import refuse_absent_gpu, slot_environments, visible_gpus
+from bertft_core.training.step_plan import StepPlan
 
 N_MEASURED = 2000
 """Training examples whose lengths are measured, spread evenly over the set."""
@@ -28,7 +30,7 @@ BF16_CAPABILITY = 8.0
 
 
 def data_profile_of(study: StudyConfig, home_dir: Path) -> DataProfile:
-    """Everything the rules look at. Raises `UserError` for data or an encoder that cannot be had."""
+    """Everything the rules look at. Raises `UserError` for data or an encoder that are not available."""
     encoder = resolve_encoder(study.encoder, home_dir)
     alignment, data = ALIGNMENTS[study.head.kind], study.data
     given, labels, _ = alignment.agree(read_splits(data, study.head.kind), data)
@@ -51,7 +53,7 @@ def data_profile_of(study: StudyConfig, home_dir: Path) -> DataProfile:
 
 
 def _lengths(study: StudyConfig, train: RawSplit, labels: tuple[str, ...], encoder: EncoderFiles, limit: int | None) -> Lengths:
-    """Whole lengths: the longest that the encoder reads is only where a row would be cut, and `n_pieces` counts before that."""
+    """Untruncated lengths: `n_pieces` counts tokens before a row is cut to the encoder's limit."""
     places = np.unique(np.linspace(0, len(train.examples) - 1, min(N_MEASURED, len(train.examples))).astype(int))
     examples = [train.examples[i] for i in places]
     data = study.data.model_copy(update={"max_length": limit or 512, "long_texts": "truncate", "doc_stride": None})
@@ -74,9 +76,9 @@ def lengths_of(n_pieces: np.ndarray) -> Lengths:
 
 
 def machine_of(execution: ExecutionConfig) -> Machine:
-    """GPUs as nvidia-smi tells them, else the memory of this machine shared by the runs at once.
+    """The GPUs that nvidia-smi lists, else this machine's memory divided by the number of runs at once.
 
-    Raises `UserError` for a GPU that is asked for and is not here: advice for a CPU would mislead.
+    Raises `UserError` for a requested GPU that is not here: advice for a CPU would mislead.
     """
     refuse_absent_gpu(execution)
     n_slots = len(slot_environments(execution))
@@ -98,6 +100,17 @@ def _gpu(index: str) -> tuple[str, int, float]:
     query = ["nvidia-smi", f"--id={index}", "--query-gpu=name,memory.total,compute_cap", "--format=csv,noheader,nounits"]
     listed = subprocess.run(query, capture_output=True, text=True) if shutil.which("nvidia-smi") else None
     if listed is None or listed.returncode != 0:
-        return "GPU", 16 * 2**30, 0.0  # a GPU that tells nothing is taken for a modest one
+        return "GPU", 16 * 2**30, 0.0  # without an answer, assume a modest GPU
     name, megabytes, capability = (cell.strip() for cell in listed.stdout.splitlines()[0].rsplit(",", 2))
     return name, int(megabytes) * 2**20, float(capability)
+
+
+def arm_steps(study: StudyConfig, n_train: int) -> list[ArmSteps]:
+    """Optimizer steps and warm-up steps of every arm, over `n_train` examples."""
+    arms: dict[tuple[int, int, float | None, int], list[str]] = {}
+    for arm in study.arms:
+        training = study.training_of(arm)
+        n_steps = StepPlan(n_train, training, order_seed=0).n_steps
+        key = (n_steps, math.ceil(training.warmup_ratio * n_steps), training.epochs, training.batch_size)
+        arms.setdefault(key, []).append(arm)
+    return [ArmSteps(tuple(names), *key) for key, names in arms.items()]

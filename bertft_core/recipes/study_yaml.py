@@ -1,4 +1,4 @@
-"""A recommended study as YAML: every choice with its reason beside it, or above it where the line would be long."""
+"""A recommended study as YAML: every choice with its reason beside it, or above it where the line would be too long."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.data_settings import FileData
 from bertft_core.config.yaml_text import read_value
 from bertft_core.recipes.advice import Advice
-from bertft_core.recipes.citations import HOUSE_RULE, SOURCES
 
 WIDTH = 120
 KEPT = ("execution", "retention", "tracking", "headline")
@@ -23,7 +22,7 @@ Comments = dict[tuple[str, ...], str]
 
 
 def values_of(study: StudyConfig, advice: Advice, *, folder: Path | None = None) -> dict[str, Any]:
-    """The study's own data, encoder, head, seed and the like with the advice on top; arms and training are the advice's alone.
+    """The study's own data, encoder, head, seed and the like, overlaid with the advice; arms and training are the advice's alone.
 
     Data files below `folder` are written relative to it.
     """
@@ -34,7 +33,7 @@ def values_of(study: StudyConfig, advice: Advice, *, folder: Path | None = None)
         "data": {"source": study.data.source} | kept["data"],
     }
     values["encoder"] = kept.get("encoder", {})
-    if study.encoder.path is not None:  # what a path from --set has replaced
+    if study.encoder.path is not None:  # --set encoder.path replaces them
         values["encoder"] = {key: value for key, value in values["encoder"].items() if key not in ("checkpoint", "revision")}
     values["head"] = {"kind": study.head.kind} | kept.get("head", {})
     values |= {key: kept[key] for key in ("seed", *KEPT) if kept.get(key)}
@@ -64,24 +63,13 @@ def _relative(data: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def yaml_of(values: Mapping[str, Any], comments: Comments, header: Sequence[str]) -> str:
-    """The text of the file. It reads back as `values`; `comments` by path of the key."""
+    """The text of the file, which parses to `values`; `comments` by the path of the key."""
     lines = [f"# {line}".rstrip() for paragraph in header for line in textwrap.wrap(paragraph, WIDTH - 2) or [""]]
     for key, value in values.items():
         if isinstance(value, Mapping) and len(values) > 1:
             lines.append("")
         lines += _entry((key,), value, comments)
     return "\n".join(lines) + "\n"
-
-
-def comments_of(advice: Advice) -> Comments:
-    """Each choice's reason, with its source where it is a published one."""
-    return {choice.path: choice.why + ("" if choice.source == HOUSE_RULE else f" ({choice.source})") for choice in advice.choices}
-
-
-def sources_of(advice: Advice) -> list[str]:
-    """The published references behind the choices, in order of use."""
-    used = dict.fromkeys(choice.source for choice in advice.choices if choice.source != HOUSE_RULE)
-    return [f"{name}: {SOURCES[name]}" for name in used]
 
 
 def _entry(path: tuple[str, ...], value: Any, comments: Comments) -> list[str]:
@@ -129,7 +117,7 @@ def number(value: float) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether a text may stand without quotes, also within a list."""
+    """Whether a text needs no quotes, even within a list."""
     if not text or any(mark in text for mark in ",[]{}#:&*!|>'\"%@`\\\n\t") or text != text.strip():
         return False
     try:

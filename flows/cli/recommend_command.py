@@ -14,21 +14,21 @@ from bertft_core.config import StudyConfig, UserError, load_study, parse_study
 from bertft_core.config.overrides import apply_override
 from bertft_core.config.yaml_text import read_value
 from bertft_core.data.bundled import BUNDLED, bundled_files
-from bertft_core.recipes.advice import Advice, Recommendation, advise
+from bertft_core.recipes.advice import Advice, SettingChoice, advise
 from bertft_core.recipes.data_files import data_values, study_name
-from bertft_core.recipes.measure_data import data_profile_of
-from bertft_core.recipes.study_yaml import comments_of, sources_of, values_of, yaml_of
+from bertft_core.recipes.measure_data import arm_steps, data_profile_of
+from bertft_core.recipes.reasons import Reason, because
+from bertft_core.recipes.study_yaml import values_of, yaml_of
 from bertft_core.recipes.task_guess import guess
-from bertft_core.recipes.wording import describe
+from bertft_core.report.prose import recipe_text
 from flows.cli.plan_command import print_plan
 from tasks.home import home_dir
 
 STDOUT = "-"
 ABOUT_DATA = ("data", "encoder", "head", "name", "description", "seed", "headline", "execution", "retention", "tracking")
-"""Sections that decide what is measured; overrides of the others apply to the recommendation alone."""
+"""Sections that decide what is measured; overrides of the others only apply to the recommendation."""
 LONG_SECONDS = 1800.0
-"""A study that takes longer is shown with a way to a first look."""
-MEAN_POOLING = "mean pooling is what the encoders of sentence-transformers were trained with"
+"""A study that takes longer is printed with the overrides of a shorter trial."""
 
 
 class RecommendRequest(NamedTuple):
@@ -43,18 +43,19 @@ class RecommendRequest(NamedTuple):
 
 
 def recommend_command(source: str, home: Path | None, asked: RecommendRequest) -> int:
-    """Measure, advise, write the study and say why; with `--output -` the study goes to stdout and the rest to stderr."""
+    """Measure, advise, write the study and explain it; with `--output -` the study goes to stdout and the rest to stderr."""
     where = home_dir(home)
     is_config = Path(source).suffix in (".yaml", ".yml")
-    study, told = _of_config(Path(source), asked) if is_config else _of_data(source, asked)
+    study, concluded = _of_config(Path(source), asked) if is_config else _of_data(source, asked)
     output = None if asked.output == STDOUT else _output_path(source, study, asked, is_config=is_config)
-    facts = data_profile_of(study, where)
-    advice = _as_asked(study, advise(facts), is_config=is_config)
+    profile = data_profile_of(study, where)
+    advice = _adapted(study, advise(profile), is_config=is_config)
     text, values = _text(study, advice, asked.overrides, source, Path.cwd() if output is None else output.parent.resolve())
     recommended = parse_study(values, base_dir=Path.cwd() if output is None else output.parent)
     plan = io.StringIO()
     seconds = print_plan(recommended, where, file=plan)  # refuses what a run would refuse
-    explanation = f"{describe(recommended, facts, advice, told)}\n\n{plan.getvalue()}"
+    steps = arm_steps(recommended, profile.n_train)
+    explanation = f"{recipe_text.describe(recommended, profile, advice, steps, concluded)}\n\n{plan.getvalue()}"
     if output is None:
         print(text, end="")
         print(explanation, end="", file=sys.stderr)
@@ -62,38 +63,38 @@ def recommend_command(source: str, home: Path | None, asked: RecommendRequest) -
     output.write_text(text, encoding="utf-8")
     print(f"{explanation}\nwrote  {output}\nnext   bertft run {output}")
     if seconds > LONG_SECONDS:
-        print(f"less   bertft run {output} {_first_look(recommended)}")
+        print(f"short  bertft run {output} {_short_trial(recommended)}")
     return 0
 
 
-def _first_look(study: StudyConfig) -> str:
-    """Overrides for a first look in a fraction of the time; the seeds it trains are the first ones of the whole study."""
+def _short_trial(study: StudyConfig) -> str:
+    """Overrides that take a fraction of the time; the seeds they train are the first ones of the whole study."""
     searched = [name for name, arm in study.arms.items() if arm.search is not None]
     parts = ["seeds.n=3", *(f"arms.{name}.search.n_seeds=1" for name in searched)]
     return " ".join(f"--set {part}" for part in parts)
 
 
-def _of_config(path: Path, asked: RecommendRequest) -> tuple[StudyConfig, tuple[str, ...]]:
+def _of_config(path: Path, asked: RecommendRequest) -> tuple[StudyConfig, tuple[Reason, ...]]:
     if asked.head or asked.text or asked.label:
         raise UserError(
-            "a study says itself what its head and columns are",
+            "a study config already names its head and columns",
             path=path,
             found="--head, --text or --label",
             hint="use --set, such as --set head=regression or --set data.label=COLUMN",
         )
     study = load_study(path, _about_data(asked.overrides))
-    return study, (f"data, encoder, head and name are those of {path}; its arms ({', '.join(study.arms)}) are replaced",)
+    return study, (because("kept_from_config", path=path, arms=list(study.arms)),)
 
 
-def _of_data(source: str, asked: RecommendRequest) -> tuple[StudyConfig, tuple[str, ...]]:
-    """The least study of a file or a bundled set: where the data are, and what they tell of the head."""
+def _of_data(source: str, asked: RecommendRequest) -> tuple[StudyConfig, tuple[Reason, ...]]:
+    """The smallest study of a file or a bundled set: where the data are, and the head that fits them."""
     given = _given(asked)
     bundled = source in BUNDLED
     path = bundled_files(source)["train"] if bundled else Path(source)
     if not bundled and not path.is_file() and not path.suffix:
-        bundled_files(source)  # says which there are
+        bundled_files(source)  # raises with the names that exist
     found = guess(path, given, asked.head)
-    data, told = ({"source": "bundled", "name": source}, ()) if bundled else data_values(path, found)
+    data, reasons = ({"source": "bundled", "name": source}, ()) if bundled else data_values(path, found.head, found.data)
     if any(override.partition("=")[0].strip() == "data.test" for override in asked.overrides):
         data.pop("split", None)  # a test set is given, so none is cut
     values: dict[str, Any] = {
@@ -103,11 +104,11 @@ def _of_data(source: str, asked: RecommendRequest) -> tuple[StudyConfig, tuple[s
         "arms": {"full": {}},
     }
     study = parse_study(values, _about_data(asked.overrides), path=source, base_dir=Path.cwd())
-    return study, (*found.told, *told)
+    return study, (*found.conclusions, *reasons)
 
 
 def _given(asked: RecommendRequest) -> dict[str, Any]:
-    """Columns that the user named: by options, or as `--set data.KEY=`."""
+    """Columns that the user gave, by options or as `--set data.KEY=`."""
     given: dict[str, Any] = {}
     for override in asked.overrides:
         key, equals, value = override.partition("=")
@@ -117,7 +118,9 @@ def _given(asked: RecommendRequest) -> dict[str, Any]:
             given[key.strip().removeprefix("data.")] = read_value(value)
     if len(asked.text) > 2:
         raise UserError(
-            "a text or a pair of texts is read", found=f"--text {len(asked.text)} times", hint="name one or two columns"
+            "--text takes one column, or two for a pair of texts",
+            found=f"--text {len(asked.text)} times",
+            hint="name one or two columns",
         )
     if asked.text:
         given["text"] = asked.text[0] if len(asked.text) == 1 else asked.text
@@ -128,8 +131,8 @@ def _about_data(overrides: Sequence[str]) -> list[str]:
     return [override for override in overrides if re.split(r"[.=\[]", override.strip(), maxsplit=1)[0] in ABOUT_DATA]
 
 
-def _as_asked(study: StudyConfig, advice: Advice, *, is_config: bool) -> Advice:
-    """The advice without what the study says itself (windows, another metric, a design of seeds); with pooling for a new head."""
+def _adapted(study: StudyConfig, advice: Advice, *, is_config: bool) -> Advice:
+    """The advice without what the study itself sets (windows, another metric, a seed design); with pooling for a new head."""
     kept = {("metric",)} if study.metric != next(iter(study.head.metrics)) else set()
     if study.data.long_texts == "windows":
         kept |= {("data", "max_length"), ("data", "long_texts")}
@@ -138,23 +141,23 @@ def _as_asked(study: StudyConfig, advice: Advice, *, is_config: bool) -> Advice:
     choices = [choice for choice in advice.choices if choice.path not in kept]
     pools = getattr(study.head, "pooling", None) == "pooler"
     if pools and not is_config and study.encoder.checkpoint.startswith("sentence-transformers/") and study.encoder.path is None:
-        choices.insert(0, Recommendation(path=("head", "pooling"), value="mean", why=MEAN_POOLING))
+        choices.insert(0, SettingChoice(("head", "pooling"), "mean", because("mean_pooling")))
     return Advice(choices=tuple(choices), notes=advice.notes)
 
 
 def _text(study: StudyConfig, advice: Advice, overrides: Sequence[str], source: str, folder: Path) -> tuple[str, dict[str, Any]]:
     """The file's text and values, with `--set` on top of the advice."""
-    values, comments = values_of(study, advice, folder=folder), comments_of(advice)
+    values, comments = values_of(study, advice, folder=folder), recipe_text.comments(advice)
     for override in overrides:
         path = tuple(map(str, apply_override(values, override)))
         comments = {other: why for other, why in comments.items() if other[: len(path)] != path}
-        comments[path] = "as asked for by --set"
-    header = [f"Written by `bertft recommend {source}`: change what you know better, then `bertft run` it.", "", "Sources:"]
-    return yaml_of(values, comments, [*header, *sources_of(advice)]), values
+        comments[path] = recipe_text.reason(because("set"))
+    header = [f"Written by `bertft recommend {source}`. Edit as you see fit, then `bertft run` it.", "", "Sources:"]
+    return yaml_of(values, comments, [*header, *recipe_text.references(advice)]), values
 
 
 def _output_path(source: str, study: StudyConfig, asked: RecommendRequest, *, is_config: bool) -> Path:
-    """Where the study goes: the file asked for, else beside the config or here; never over a file that is there."""
+    """Where the study goes: the given file, else beside the config or here; an existing file is kept."""
     if asked.output is not None:
         path = Path(asked.output)
     else:
@@ -162,9 +165,9 @@ def _output_path(source: str, study: StudyConfig, asked: RecommendRequest, *, is
         path = Path(f"{name.removesuffix('-recommended')}-recommended.yaml")
         path = Path(source).parent / path if is_config else path
     if path.exists() and not asked.force:
-        raise UserError("this file is there already", path=path, hint="name another --output, or use --force to overwrite it")
+        raise UserError("this file already exists", path=path, hint="name another --output, or use --force to overwrite it")
     if not path.parent.is_dir():
-        raise UserError("there is no such folder", path=path.parent, hint="make it, or name another --output")
+        raise UserError("there is no such folder", path=path.parent, hint="create it, or name another --output")
     if not os.access(path.parent, os.W_OK):
-        raise UserError("nothing can be written there", path=path.parent, hint="name another file: --output FILE")
+        raise UserError("this folder is not writable", path=path.parent, hint="name another file: --output FILE")
     return path

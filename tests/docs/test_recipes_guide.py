@@ -6,8 +6,8 @@ import itertools
 import re
 
 from bertft_core.evaluation.diagnosis.diagnose_study import CHECKS
-from bertft_core.recipes import column_names
-from bertft_core.recipes.size_bands import BANDS
+from bertft_core.recipes import data_files
+from bertft_core.recipes.hyperparameters import BANDS
 from bertft_core.recipes.study_yaml import number
 from tests.helpers.markdown import ROOT
 
@@ -35,8 +35,8 @@ def test_the_checks_are_those_of_the_table_in_its_order():
 
 
 def test_the_names_of_columns_that_it_calls_usual_are():
-    known = {*column_names.TEXTS, *column_names.LABELS, *column_names.TOKENS, *column_names.TAGS, *column_names.QUESTION}
-    known |= {name for pair in column_names.PAIRS for name in pair}
+    known = {*data_files.TEXTS, *data_files.LABELS, *data_files.TOKENS, *data_files.TAGS, *data_files.QUESTION}
+    known |= {name for pair in data_files.PAIRS for name in pair}
     (paragraph,) = re.findall(r"^A text is a column .*?\. ", GUIDE, re.MULTILINE | re.DOTALL)
     named = set(re.findall(r"`(\w+)`", paragraph))
     assert len(named) >= 15

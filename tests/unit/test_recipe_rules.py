@@ -9,14 +9,13 @@ from bertft_core.config import parse_study
 from bertft_core.config.head_settings import HEAD_CONFIGS
 from bertft_core.data.tokenization import RESERVED_POSITIONS as OF_THE_TOKENIZER
 from bertft_core.recipes.advice import NOTES, RULES, advise, size_of
-from bertft_core.recipes.balance import imbalance_of
-from bertft_core.recipes.citations import HOUSE_RULE, SOURCES
+from bertft_core.recipes.class_balance import imbalance_of
 from bertft_core.recipes.data_profile import RESERVED_POSITIONS, DataProfile, EncoderProfile, Machine, encoder_profile
-from bertft_core.recipes.learning_rates import rates_of
-from bertft_core.recipes.lengths import length_of
+from bertft_core.recipes.hyperparameters import BANDS, band_of, rates_of
+from bertft_core.recipes.input_lengths import length_of, micro_batch_of, run_bytes
 from bertft_core.recipes.measure_data import data_profile_of, lengths_of
-from bertft_core.recipes.memory import micro_batch_of, run_bytes
-from bertft_core.recipes.size_bands import BANDS, band_of
+from bertft_core.recipes.reasons import Reason
+from bertft_core.report.prose import recipe_text
 from tests.helpers.tiny_encoders import tiny_encoder
 
 BASE = EncoderProfile(checkpoint="bert-base", n_layers=12, hidden_size=768, n_heads=12, n_parameters=110_000_000, max_length=512)
@@ -25,7 +24,7 @@ CPU = Machine(n_gpus=0, memory_bytes=8 * 2**30, n_slots=2)
 GPU = Machine(n_gpus=1, gpu_name="H100", has_bf16=True, memory_bytes=80 * 2**30, n_slots=1)
 
 
-def facts(**changes) -> DataProfile:
+def profile(**changes) -> DataProfile:
     """A balanced classification of short texts, 2,000 of them."""
     values = {
         "head": "classification",
@@ -42,11 +41,12 @@ def facts(**changes) -> DataProfile:
 
 def chosen(**changes) -> dict[str, object]:
     """Dotted path → value of the advice."""
-    return {".".join(choice.path): choice.value for choice in advise(facts(**changes)).choices}
+    return {".".join(choice.path): choice.value for choice in advise(profile(**changes)).choices}
 
 
-def notes(**changes) -> str:
-    return "\n".join(advise(facts(**changes)).notes)
+def notes(**changes) -> dict[str, Reason]:
+    """Rule → note."""
+    return {note.rule: note for note in advise(profile(**changes)).notes}
 
 
 @pytest.mark.parametrize(
@@ -75,31 +75,32 @@ def test_the_number_of_examples_decides_rate_batch_epochs_and_seeds(n, name, rat
     assert values["training.dropout"] == 0.1
 
 
-def test_bands_follow_one_another_and_name_sources_that_are_there():
+def test_bands_are_in_order_and_their_rates_in_their_range():
     assert len(BANDS) >= 5
     starts = [band.fewest for band in BANDS]
     assert starts[0] == 0
     assert starts == sorted(set(starts))
     for band in BANDS:
         assert band.low <= band.learning_rate <= band.high
-        assert {band.source, band.rate_source} <= {*SOURCES, HOUSE_RULE}
+        assert band.name in recipe_text.SIZES
 
 
-def test_every_choice_of_every_head_names_a_source_that_is_there_and_a_reason():
+def test_every_choice_of_every_head_has_a_sentence_and_a_source():
     assert len(HEAD_CONFIGS) == 6
     for head in HEAD_CONFIGS:
         for encoder in (BASE, MINI):
             for n in (100, 700, 5_000, 50_000):
-                for choice in advise(facts(head=head, encoder=encoder, n_train=n, machine=GPU)).choices:
-                    assert choice.source in SOURCES or choice.source == HOUSE_RULE, choice
-                    assert len(choice.why) > 8
+                advice = advise(profile(head=head, encoder=encoder, n_train=n, machine=GPU))
+                assert len(recipe_text.comments(advice)) == len(advice.choices)
+                assert all(len(comment) > 8 for comment in recipe_text.comments(advice).values())
+                recipe_text.references(advice)
 
 
 def test_a_small_encoder_searches_its_rate_and_a_base_one_need_not():
     small = rates_of(band_of(2000), MINI)
     assert small.searched
     assert (small.low, small.high) == (2e-5, 5e-4)
-    assert "hidden size 384" in small.why
+    assert (small.reason.rule, small.reason.values["hidden_size"]) == ("small_encoder_rate", 384)
     base = rates_of(band_of(2000), BASE)
     assert not base.searched
     assert base.learning_rate == 3e-5
@@ -148,7 +149,7 @@ def test_every_searching_arm_has_the_same_space():
 @pytest.mark.parametrize(("smallest", "unbalanced"), [(334, False), (333, True)])
 def test_classes_count_as_unbalanced_above_three_to_one(smallest, unbalanced):
     counts = {"a": 1000, "b": smallest}
-    assert (imbalance_of(facts(label_counts=counts)) is not None) is unbalanced
+    assert (imbalance_of(profile(label_counts=counts)) is not None) is unbalanced
     assert ("weighted" in arms(label_counts=counts)) is unbalanced
     assert (chosen(label_counts=counts).get("metric") == "f1_macro") is unbalanced
 
@@ -156,17 +157,17 @@ def test_classes_count_as_unbalanced_above_three_to_one(smallest, unbalanced):
 def test_tags_are_weighed_by_entity_type_without_the_o_and_never_under_a_crf_or_as_parts_of_speech():
     tags = {"O": 9000, "B-PER": 60, "I-PER": 60, "B-ORG": 10}
     changes = {"head": "token_classification", "label_counts": tags}
-    found = imbalance_of(facts(**changes))
+    found = imbalance_of(profile(**changes))
     assert found is not None
     assert (found.largest, found.n_largest, found.smallest, found.n_smallest) == ("PER", 120, "ORG", 10)
-    assert imbalance_of(facts(**changes, crf=True)) is None
-    assert imbalance_of(facts(**changes, plain_tags=True)) is None
-    assert imbalance_of(facts(**changes | {"label_counts": {"O": 9000, "B-PER": 60, "B-ORG": 10}})) is None
+    assert imbalance_of(profile(**changes, crf=True)) is None
+    assert imbalance_of(profile(**changes, plain_tags=True)) is None
+    assert imbalance_of(profile(**changes | {"label_counts": {"O": 9000, "B-PER": 60, "B-ORG": 10}})) is None
 
 
 @pytest.mark.parametrize("head", ["regression", "question_answering", "masked_lm"])
 def test_heads_without_classes_have_no_imbalance(head):
-    assert imbalance_of(facts(head=head, label_counts={"answerable": 1000, "unanswerable": 1})) is None
+    assert imbalance_of(profile(head=head, label_counts={"answerable": 1000, "unanswerable": 1})) is None
 
 
 def test_plain_tags_are_scored_by_accuracy():
@@ -184,46 +185,46 @@ def lengths(*longest_first: int):
 
 @pytest.mark.parametrize(("p99", "max_length"), [(11, 32), (33, 48), (64, 64), (65, 96), (129, 192), (512, 512)])
 def test_max_length_is_the_99th_percentile_rounded_up(p99, max_length):
-    assert length_of(facts(lengths=lengths(p99))).max_length == max_length
+    assert length_of(profile(lengths=lengths(p99))).max_length == max_length
 
 
 def test_no_input_is_read_longer_than_the_encoder_can():
     tiny = BASE.model_copy(update={"max_length": 62})
-    assert length_of(facts(lengths=lengths(60), encoder=tiny)).max_length == 62
-    assert length_of(facts(head="question_answering", encoder=tiny)).max_length == 62
-    assert "reads 62 word pieces only" in notes(head="question_answering", encoder=tiny)
+    assert length_of(profile(lengths=lengths(60), encoder=tiny)).max_length == 62
+    assert length_of(profile(head="question_answering", encoder=tiny)).max_length == 62
+    assert notes(head="question_answering", encoder=tiny)["questions_short"].values == {"limit": 62}
 
 
 def test_long_documents_are_read_in_windows_shorter_ones_on_a_cpu():
-    found = length_of(facts(lengths=lengths(2000)))
+    found = length_of(profile(lengths=lengths(2000)))
     assert (found.max_length, found.windows) == (256, True)
-    assert length_of(facts(lengths=lengths(2000), machine=GPU)).max_length == 512
+    assert length_of(profile(lengths=lengths(2000), machine=GPU)).max_length == 512
     assert chosen(lengths=lengths(2000))["data.long_texts"] == "windows"
 
 
 def test_a_few_long_texts_are_cut_and_long_pairs_too_with_a_warning():
     few = lengths_of(np.array([100] * 97 + [900] * 3))
-    found = length_of(facts(lengths=few))
+    found = length_of(profile(lengths=few))
     assert (found.max_length, found.windows) == (512, False)
-    assert "cuts 3%" in found.why
-    pair = length_of(facts(lengths=lengths(900), is_pair=True))
+    assert (found.reason.rule, found.reason.values["cut"]) == ("length_cut", 0.03)
+    pair = length_of(profile(lengths=lengths(900), is_pair=True))
     assert (pair.max_length, pair.windows) == (512, False)
-    assert "100% of the pairs are longer" in notes(lengths=lengths(900), is_pair=True)
+    assert notes(lengths=lengths(900), is_pair=True)["pairs_truncated"].values == {"cut": 1.0}
 
 
 def test_long_sentences_in_words_are_read_in_windows_by_themselves():
-    found = length_of(facts(head="token_classification", lengths=lengths(900)))
+    found = length_of(profile(head="token_classification", lengths=lengths(900)))
     assert (found.max_length, found.windows) == (512, False)
 
 
 @pytest.mark.parametrize(("p90", "max_length"), [(80, 384), (384, 384), (385, 512)])
 def test_questions_are_read_in_384_to_512(p90, max_length):
-    found = length_of(facts(head="question_answering", lengths=lengths(p90)))
+    found = length_of(profile(head="question_answering", lengths=lengths(p90)))
     assert (found.max_length, found.doc_stride) == (max_length, 128)
 
 
 def test_raw_text_is_counted_in_blocks():
-    books = facts(head="masked_lm", n_train=200, lengths=lengths(2560))
+    books = profile(head="masked_lm", n_train=200, lengths=lengths(2560))
     assert length_of(books).max_length == 256
     assert size_of(books).name == "medium", "200 texts of 10 blocks"
     assert chosen(head="masked_lm", n_train=200, lengths=lengths(2560))["training.batch_size"] == 2
@@ -280,26 +281,26 @@ def test_an_encoder_is_read_by_the_names_of_its_family():
 # Notes
 
 
-@pytest.mark.parametrize(("n", "told"), [(199, True), (200, False)])
-def test_a_small_validation_set_is_told_with_its_standard_error(n, told):
-    assert ("199 validation examples: the standard error of a share right is up to 3.5 points" in notes(n_validation=n)) is told
+def test_a_small_validation_set_is_noted_with_its_standard_error():
+    assert notes(n_validation=199)["small_validation"].values == {"n": 199, "standard_error": pytest.approx(0.0354, abs=1e-4)}
+    assert notes(n_validation=199, head="regression")["small_validation"].values["standard_error"] is None
+    assert notes(n_validation=200) == {}
 
 
 def test_rare_and_many_classes_and_a_missing_test_set_are_told():
-    assert "1 classes have fewer than 10 training examples and can hardly be learned: 'b' (9)" in notes(
-        label_counts={"a": 900, "b": 9}
-    )
-    assert "hardly" not in notes(label_counts={"a": 900, "b": 10})
-    assert "31 labels are too many" in notes(label_counts={str(i): 50 for i in range(31)})
-    assert "labels are too many" not in notes(label_counts={str(i): 50 for i in range(30)})
-    assert "there is no test set" in notes(has_test=False)
-    assert "there is no test set" not in notes(has_test=False, head="masked_lm")
-    assert notes() == ""
+    rare = notes(label_counts={"a": 900, "b": 9})["rare_classes"]
+    assert rare.values == {"n": 1, "fewest": 10, "rarest": {"b": 9}}
+    assert notes(label_counts={"a": 900, "b": 10}) == {}
+    assert notes(label_counts={str(i): 50 for i in range(31)})["many_classes"].values == {"n": 31}
+    assert notes(label_counts={str(i): 50 for i in range(30)}) == {}
+    assert list(notes(has_test=False)) == ["no_test_set"]
+    assert notes(has_test=False, head="masked_lm") == {}
+    assert notes() == {}
     assert len(RULES) >= 6
     assert len(NOTES) >= 4
 
 
-def test_the_facts_of_a_halved_validation_set_are_those_of_its_halves(tmp_path):
+def test_the_profile_of_a_halved_validation_set_are_those_of_its_halves(tmp_path):
     for name, n in (("train", 40), ("validation", 20)):
         lines = [f"the film was good {i},l{i % 2}\n" for i in range(n * (1 + (name == "train")))]
         (tmp_path / f"{name}.csv").write_text("text,label\n" + "".join(f"{name} {line}" for line in lines))

@@ -11,7 +11,9 @@ from bertft_core.config import UserError
 from bertft_core.config.head_settings import HEAD_CONFIGS
 from bertft_core.data.bundled import BUNDLED, bundled_files
 from bertft_core.recipes.data_files import data_values, siblings, study_name
+from bertft_core.recipes.reasons import because
 from bertft_core.recipes.task_guess import guess, scheme_of_sentences
+from bertft_core.report.prose import recipe_text
 
 ROWS = [{"text": f"text number {i}", "label": "ab"[i % 2]} for i in range(12)]
 
@@ -39,7 +41,7 @@ def test_a_table_of_texts_and_names_is_a_classification(tmp_path, name):
     found = guess(write(tmp_path / name), {})
     assert found.head == "classification"
     assert (found.data["text"], found.data["label"]) == ("text", "label")
-    assert "'label' has 2 different labels" in " ".join(found.told)
+    assert found.conclusions == (because("text_column", column="text"), because("names", column="label", n=2))
 
 
 @pytest.mark.parametrize(
@@ -75,21 +77,21 @@ def test_columns_with_usual_names_tell_the_head(tmp_path, columns, head, data):
 
 
 @pytest.mark.parametrize(
-    ("cells", "head", "words"),
+    ("cells", "head", "rule", "n"),
     [
-        (["3", "4", "5", "3"], "classification", "--head regression reads them as a measure"),
-        ([str(i) for i in range(21)], "regression", "21 different whole numbers"),
-        ([str(i) for i in range(20)], "classification", "20 different whole numbers"),
-        (["3.0", "4.5", "5", "3"], "regression", "numbers with decimals"),
-        ([True, False, True], "classification", "2 different labels"),
-        (["x", "y", "x"], "classification", "2 different labels"),
+        (["3", "4", "5", "3"], "classification", "whole_numbers_classification", 3),
+        ([str(i) for i in range(21)], "regression", "whole_numbers_regression", 21),
+        ([str(i) for i in range(20)], "classification", "whole_numbers_classification", 20),
+        (["3.0", "4.5", "5", "3"], "regression", "decimals", None),
+        ([True, False, True], "classification", "names", 2),
+        (["x", "y", "x"], "classification", "names", 2),
     ],
 )
-def test_the_cells_of_a_label_column_tell_names_from_numbers(tmp_path, cells, head, words):
+def test_the_cells_of_a_label_column_tell_names_from_numbers(tmp_path, cells, head, rule, n):
     rows = [{"text": f"t{i}", "label": cell} for i, cell in enumerate(cells)]
     found = guess(write(tmp_path / "a.jsonl", rows), {})
     assert found.head == head
-    assert words in " ".join(found.told)
+    assert found.conclusions[-1] == because(rule, column="label", **({} if n is None else {"n": n}))
 
 
 @pytest.mark.parametrize(("separator", "data"), [("|", {"label_separator": "|"}), (",", {})])
@@ -140,7 +142,8 @@ def test_a_format_that_holds_one_thing_tells_the_head(tmp_path, name, text, head
     (tmp_path / name).write_text(text)
     found = guess(tmp_path / name, {})
     assert (found.head, found.data) == (head, data)
-    assert f"head {head}: that is what a file in the format" in found.told[0]
+    assert (found.conclusions[0].rule, found.conclusions[0].values["head"]) == ("format", head)
+    assert all(recipe_text.reason(each) for each in found.conclusions)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +179,7 @@ def test_every_head_and_every_bundled_set_is_told():
     [
         ([{"headline": "h", "kind": "x"}], {}, None, "no column has a usual name for the text", "--text COLUMN"),
         ([{"text": "h", "kind": "x"}], {}, None, "no column has a usual name for the label", "--label COLUMN"),
-        ([{"text": "h", "label": "x"}], {"label": "lable"}, None, "there is no column 'lable'", "correct --label"),
+        ([{"text": "h", "label": "x"}], {"label": "lable"}, None, "there is no column 'lable'", "fix --label"),
         ([{"text": "h", "label": "x"}], {}, "token_classification", "usual name for words and tags", "--set data.tokens=COLUMN"),
         ([{"text": "h", "label": "x"}], {}, "question_answering", "usual name for the question", "--set data.question=COLUMN"),
         ([{"text": "h", "label": f"name {i}"} for i in range(50)], {}, None, "do not look like labels", "--label COLUMN"),
@@ -194,7 +197,7 @@ def test_what_cannot_be_told_is_asked_for_with_the_option_to_use(tmp_path, rows,
 
 def test_a_format_of_words_is_no_classification(tmp_path):
     (tmp_path / "a.conll").write_text(CONLL)
-    with pytest.raises(UserError, match="read by the head 'token_classification' only"):
+    with pytest.raises(UserError, match="only the head 'token_classification' reads this format"):
         guess(tmp_path / "a.conll", {}, "classification")
 
 
@@ -217,18 +220,18 @@ def test_splits_that_lie_beside_a_training_file_are_used_if_they_have_its_column
         "validation": "my_dev.jsonl.gz",
         "test": "my_test.jsonl",
     }
-    data, told = data_values(train, guess(train, {}))
+    data, reasons = data_values(train, *guess(train, {})[:2])
     assert data["validation"].endswith("my_dev.jsonl.gz")
     assert "test" not in data
     assert data["split"] == {"test_ratio": 0.2}
-    assert "my_test.jsonl is not used: it lacks the columns" in told
+    assert because("split_unused", file="my_test.jsonl") in reasons
 
 
 def test_without_a_test_file_a_part_is_cut_but_not_of_raw_text(tmp_path):
     path = write(tmp_path / "tickets.csv")
-    assert data_values(path, guess(path, {}))[0]["split"] == {"test_ratio": 0.2}
+    assert data_values(path, *guess(path, {})[:2])[0]["split"] == {"test_ratio": 0.2}
     (tmp_path / "a.txt").write_text("one\n\ntwo\n")
-    assert "split" not in data_values(tmp_path / "a.txt", guess(tmp_path / "a.txt", {}))[0]
+    assert "split" not in data_values(tmp_path / "a.txt", *guess(tmp_path / "a.txt", {})[:2])[0]
     assert siblings(path) == {}
 
 

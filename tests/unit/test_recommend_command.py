@@ -49,7 +49,7 @@ def test_a_data_file_becomes_a_whole_study_with_reasons(tmp_path, recommend, cap
     assert "  epochs: 20\n" in text
     assert "# Mosbach 2021: Mosbach, Andriushchenko, Klakow" in text
     told = capsys.readouterr().out
-    assert "features, full, frozen_half: 40 optimizer steps, 4 of them warm-up (20 epochs of 24 in batches of 16)" in told
+    assert "features, full, frozen_half: 40 optimizer steps, 4 of them warm-up (20 epochs in batches of 16)" in told
     assert n_warmup_steps(40, 0.1) == 4
     assert "time   about" in told
     assert "40 optimizer steps are few" in told
@@ -142,7 +142,7 @@ def test_set_is_on_top_of_the_advice_and_said_so(tmp_path, recommend):
     study = recommend(files["train"], "training.epochs=2", "seeds.n=3", "arms.full.search.n_trials=2")
     assert (study.training.epochs, study.seeds.n, study.arms["full"].search.n_trials) == (2, 3, 2)
     text = (tmp_path / "out.yaml").read_text()
-    assert "epochs: 2 # as asked for by --set" in text
+    assert "epochs: 2 # set by --set" in text
 
 
 def test_an_unbalanced_set_gets_an_arm_with_weights_and_another_metric(tmp_path, recommend):
@@ -165,7 +165,7 @@ def test_to_stdout_goes_the_study_alone(tmp_path, recommend, capsys):
 def test_no_file_is_overwritten_unless_forced(tmp_path, recommend):
     train = write_texts(tmp_path / "texts")["train"]
     (tmp_path / "out.yaml").write_text("mine")
-    with pytest.raises(UserError, match="this file is there already"):
+    with pytest.raises(UserError, match="this file already exists"):
         recommend(train)
     assert (tmp_path / "out.yaml").read_text() == "mine"
     assert recommend(train, force=True).name == "texts-recommended"
@@ -183,9 +183,9 @@ def test_nothing_is_written_when_the_data_cannot_be_used(tmp_path, recommend):
     [
         ("topicz", {}, "there is no bundled data set 'topicz'"),
         ("gone.csv", {}, "there is no such file"),
-        ("mine.yaml", {"head": "regression"}, "a study says itself what its head and columns are"),
+        ("mine.yaml", {"head": "regression"}, "a study config already names its head and columns"),
         ("topics", {"output": "nowhere/x.yaml"}, "there is no such folder"),
-        ("topics", {"text": ["a", "b", "c"]}, "a text or a pair of texts is read"),
+        ("topics", {"text": ["a", "b", "c"]}, "--text takes one column, or two"),
     ],
 )
 def test_mistakes_are_told(tmp_path, recommend, source, how, problem):

@@ -9,7 +9,7 @@ import numpy as np
 from bertft_core.data.findings import MAX_CLASS_RATIO, MAX_TRUNCATED_RATIO, MAX_UNKNOWN_RATIO
 from bertft_core.evaluation.diagnosis.evidence import Diagnosis, Evidence, Verdict, standard_error, worst
 from bertft_core.evaluation.diagnosis.label_conflicts import TARGETS, Conflict, find_conflicts
-from bertft_core.recipes.lengths import USUAL_LIMIT, at_least
+from bertft_core.recipes.input_lengths import USUAL_LIMIT, at_least
 
 CHECKED_ELSEWHERE = ("conflicting_labels", "class_balance", "truncated", "unknown_tokens")
 """Findings of the card that have a check of their own here."""

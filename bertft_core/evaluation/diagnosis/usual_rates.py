@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from bertft_core.evaluation.diagnosis.evidence import Evidence
 from bertft_core.recipes.data_profile import encoder_profile
-from bertft_core.recipes.learning_rates import FEATURES_HIGH, FEATURES_LOW, rates_of
-from bertft_core.recipes.size_bands import band_of
+from bertft_core.recipes.hyperparameters import FEATURES_HIGH, FEATURES_LOW, band_of, rates_of
 
 
 class UsualRates(NamedTuple):

@@ -1,0 +1,239 @@
+"""What `bertft recommend` writes: the reason of every choice, notes, sources, and the measured data."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from bertft_core.config import StudyConfig
+from bertft_core.config.search_settings import Range
+from bertft_core.recipes.advice import Advice, SettingChoice, note_steps
+from bertft_core.recipes.data_profile import ArmSteps, DataProfile, Machine
+from bertft_core.recipes.reasons import HOUSE_RULE, Reason
+from bertft_core.recipes.study_yaml import inline, number
+from bertft_core.report.formatting import aligned_table
+from bertft_core.report.prose import grammar
+
+WIDTH = 118
+MOST_LABELS = 6
+SOURCES: dict[str, str] = {
+    "Devlin 2019": "Devlin, Chang, Lee, Toutanova: BERT. NAACL 2019, appendix A.3 (batch 16 or 32; 2e-5 to 5e-5; 2 to 4 epochs)",
+    "Mosbach 2021": "Mosbach, Andriushchenko, Klakow: On the Stability of Fine-tuning BERT. ICLR 2021 (bias correction and"
+    " 20 epochs; measured on BERT-large, BERT-base was stable without)",
+    "Zhang 2021": "Zhang, Wu, Katiyar, Weinberger, Artzi: Revisiting Few-sample BERT Fine-tuning. ICLR 2021",
+    "Dodge 2020": "Dodge, Ilharco, Schwartz et al.: Fine-Tuning Pretrained Language Models. arXiv:2002.06305",
+    "Google small BERTs": "github.com/google-research/bert, README (small models: rates 3e-4, 1e-4, 5e-5, 3e-5; 4 epochs)",
+    "Korthikanti 2022": "Korthikanti et al.: Reducing Activation Recomputation in Large Transformer Models. arXiv:2205.05198",
+    "SQuAD scripts": "google-research/bert README and transformers' run_qa.py (max_seq_length 384, doc_stride 128)",
+}
+"""Source → reference."""
+SIZES = {
+    "very small": "under 500 examples",
+    "small": "500 to 999 examples",
+    "medium": "1,000 to 10,000 examples",
+    "large": "over 10,000 examples",
+    "very large": "over 100,000 examples",
+}
+_LENGTHS = "99 % of the inputs have up to {p99} tokens, the longest {longest}; "
+_UNBALANCED = "'{largest}' has {n_largest} training examples, '{smallest}' {n_smallest}"
+_BASE_RATES = "{size}: {low} to {high} is usual"
+REASONS: dict[str, str] = {
+    # Choices
+    "length_fits": _LENGTHS + "shorter inputs are not padded to max_length, so a larger one costs nothing",
+    "length_blocks": _LENGTHS + "longer texts are read in blocks of this size",
+    "length_sentences": _LENGTHS + "longer sentences are read in overlapping windows",
+    "length_cut": _LENGTHS + "the encoder reads {limit}, which truncates {cut:.0%}",
+    "length_pairs": _LENGTHS + "the encoder reads {limit}",
+    "length_windows": _LENGTHS
+    + "{cut:.0%} of the texts are longer than the {limit} that the encoder reads: windows lose nothing",
+    "length_questions": "questions with their contexts are usually read in 384 to 512 tokens; 90 % have up to {p90}",
+    "windows": "reads long texts to their end, in overlapping windows",
+    "doc_stride": "tokens that neighbouring windows share, so that no answer is cut in two",
+    "plain_tags": "the tags mark no entities, so single words are scored",
+    "unbalanced_metric": "accuracy would flatter: " + _UNBALANCED + "; macro F1 gives all classes the same weight",
+    "usual_rate": _BASE_RATES,
+    "small_encoder_rate": _BASE_RATES + " for BERT-base; this encoder is narrower (hidden size {hidden_size}) and takes higher"
+    " rates, so the arms search from {low} to {highest}; this rate is used where there is no search",
+    "batch": "16 or 32 is standard; the larger one for large sets",
+    "batch_of_texts": "a text makes {blocks:.1f} blocks, so a step sees about {n_blocks} of them",
+    "epochs_very_small": "{size}: so few examples need many passes, with bias correction in Adam (as in ours)",
+    "epochs_small": "{size}: 4 to 5 passes, since a pass has few steps",
+    "epochs_medium": "{size}: 2 to 4 passes are standard",
+    "epochs_large": "{size}: 2 to 3 passes are enough for so many",
+    "epochs_very_large": "{size}: 2 passes are enough for so many",
+    "warmup": "a tenth of the steps: large first steps make training unstable",
+    "weight_decay": "decoupled; none on biases and LayerNorm",
+    "dropout": "as in pre-training",
+    "evaluations": "{n} evaluations on the validation set; the weights of the best one are reported",
+    "micro_batch": "a batch of {batch_size} inputs of {length} tokens would not fit into {gib:.1f} GiB; same gradients in parts",
+    "bf16": "{gpu} supports bf16: faster, and half the memory",
+    "full_beside_baseline": "all parameters are trained: does it beat the baseline?",
+    "full_baseline": "all parameters are trained; the baseline",
+    "frozen_half": "{size}: with the lower {frozen} of {n_layers} layers frozen, less can be unlearned",
+    "weighted": _UNBALANCED + ": rare classes get more weight",
+    "llrd": "lower layers hold general features and are trained with lower rates: does it help here?",
+    "features": "baseline: a head on frozen features, which is cheap; fine-tuning must beat it to be worth its time",
+    "features_rates": "a new head alone takes higher rates",
+    "usual_rate_arm": "baseline: the usual rate as it is, though it is BERT-base's",
+    "usual_for_base": "{size}: usual for BERT-base",
+    "small_encoder_rates": "from the usual rates up to those of small encoders",
+    "trials": "each on two seeds that no reported run uses, scored on validation only",
+    "many_seeds": "{size}: scores of small sets vary more with the seed",
+    "few_seeds": "enough for an interval",
+    "mean_pooling": "the encoders of sentence-transformers were trained with mean pooling",
+    "kept_from_config": "data, encoder, head and name come from {path}; its arms ({arms}) are replaced",
+    "set": "set by --set",
+    # Notes
+    "pairs_truncated": "{cut:.0%} of the pairs are longer than the encoder reads and lose the end of their longer text",
+    "questions_short": "the encoder reads only {limit} tokens; 384 are usual for questions",
+    "rare_classes": "{n} with fewer than {fewest} training examples can hardly be learned: {rarest}",
+    "many_classes": "{n} labels are too many for class weights to be reliable; look at f1_macro too",
+    "small_validation": "{n} validation examples: {noise}, so small differences between settings are noise",
+    "no_test_set": "there is no test set: scores are reported on validation, where the best weights were chosen, and are"
+    " slightly optimistic",
+    "few_steps": "{n_steps} optimizer steps are few; smaller batches give more (--set training.batch_size={smaller}), and so do"
+    " more epochs",
+    # What the data file showed
+    "format": "head {head}: files in the format '{format}' are for it",
+    "names": "head classification: '{column}' has {n} different labels",
+    "lists": "head multi_label: the cells of '{column}' are lists",
+    "separated": "head multi_label: '{separator}' separates the labels of '{column}'",
+    "decimals": "head regression: the cells of '{column}' are numbers with decimals",
+    "whole_numbers_regression": "head regression: '{column}' has {n} different whole numbers; --head classification treats them"
+    " as classes",
+    "whole_numbers_classification": "head classification: '{column}' has {n} different whole numbers; --head regression treats"
+    " them as a measure",
+    "tagged_columns": "head token_classification: words in '{tokens}', tags in '{tags}'",
+    "question_columns": "head question_answering: found the columns {columns}",
+    "text_column": "text in '{column}'",
+    "pair_columns": "pairs of texts in {columns}",
+    "no_labels": "head masked_lm: there are no labels",
+    "paragraphs": "an example is a paragraph: blank lines separate them",
+    "lines": "an example is a line: no blank line separates paragraphs",
+    "scheme_plain": "tag scheme plain: the tags mark no entities",
+    "scheme_letters": "tag scheme {scheme}: its letters are {letters}",
+    "scheme_begins": "tag scheme {scheme}: {n} of {n_entities} entities after O begin with {letter}-",
+    "split_beside": "{split} set: {file}, from the same folder",
+    "split_unused": "{file} is not used: it lacks the columns",
+    "test_cut": "a fifth becomes the test set: nothing is chosen by the score that is reported",
+    "validation_and_test_cut": "a fifth becomes the validation set and another the test set: nothing is chosen by the score that"
+    " is reported",
+}
+"""Rule → sentence with its numbers."""
+
+
+def reason(given: Reason) -> str:
+    """The sentence of a rule."""
+    words = {name: _word(name, value) for name, value in given.values.items()}
+    if given.rule == "small_validation":
+        error = given.values["standard_error"]
+        words["noise"] = (
+            "scores are noisy" if error is None else f"the standard error of a share is up to {100 * error:.1f} points"
+        )
+    if given.rule == "rare_classes":
+        words["n"] = "1 class" if given.values["n"] == 1 else f"{given.values['n']} classes"
+    return REASONS[given.rule].format(**words)
+
+
+def _word(name: str, value: Any) -> Any:
+    if name == "size":
+        return SIZES[value]
+    if name in ("low", "high", "highest"):
+        return number(value)
+    if name == "columns":
+        return grammar.listed(f"'{column}'" for column in value)
+    if name == "rarest":
+        return ", ".join(f"'{label}' ({n})" for label, n in value.items())
+    return ", ".join(value) if isinstance(value, list | tuple) else value
+
+
+def with_source(choice: SettingChoice) -> str:
+    """The reason of a choice, with its source where that is a publication."""
+    return reason(choice.reason) + ("" if choice.source == HOUSE_RULE else f" ({choice.source})")
+
+
+def comments(advice: Advice) -> dict[tuple[str, ...], str]:
+    """Path of a key → its comment in the study's file."""
+    return {choice.path: with_source(choice) for choice in advice.choices}
+
+
+def references(advice: Advice) -> list[str]:
+    """The publications behind the choices, in order of use."""
+    used = dict.fromkeys(choice.source for choice in advice.choices if choice.source != HOUSE_RULE)
+    return [f"{name}: {SOURCES[name]}" for name in used]
+
+
+def describe(
+    study: StudyConfig, profile: DataProfile, advice: Advice, steps: Sequence[ArmSteps], concluded: Iterable[Reason]
+) -> str:
+    """The whole explanation, without a final newline; `study` has the advice and what `--set` changed of it."""
+    notes = map(reason, (*advice.notes, *note_steps(steps, study.training.batch_size)))
+    blocks = {
+        "measured": [aligned_table.aligned(list(_measured(profile)), indent="  ")],
+        "chosen": [line for choice in advice.choices if _is_shown(choice) for line in _chosen(study, choice)],
+        "steps": [f"  {line}" for line in map(arm_steps, steps)],
+        "notes": [line for note in notes for line in _wrapped(f"- {note}", 2, 4)],
+        "sources": [line for reference in references(advice) for line in _wrapped(reference, 2, 4)],
+    }
+    lines = [f"{study.name}: {profile.head}, {profile.n_train} training and {profile.n_validation} validation examples"]
+    lines += [line for each in concluded for line in _wrapped(reason(each), 2, 2)]
+    for title, block in blocks.items():
+        lines += ["", title, *block] if block else []
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, first: int, rest: int) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=" " * first, subsequent_indent=" " * rest)
+
+
+def _measured(profile: DataProfile) -> Iterator[tuple[str, str]]:
+    lengths, encoder = profile.lengths, profile.encoder
+    n = f"all {profile.n_train}" if lengths.n_measured == profile.n_train else f"{lengths.n_measured} of {profile.n_train}"
+    quantiles = f"median {lengths.median}, 90 % {lengths.p90}, 99 % {lengths.p99}, longest {lengths.longest} tokens"
+    yield "lengths", f"{quantiles} ({n} training examples)"
+    if profile.label_counts:
+        yield "labels", _labels(profile.label_counts)
+    size = f"{encoder.n_layers} layers, hidden size {encoder.hidden_size}, {encoder.n_parameters / 1e6:.1f} M parameters"
+    yield "encoder", f"{encoder.checkpoint}: {size}"
+    yield "machine", _machine(profile.machine)
+
+
+def _labels(counts: Mapping[str, int]) -> str:
+    ranked = [f"{label} {n}" for label, n in sorted(counts.items(), key=lambda item: -item[1])]
+    return ", ".join(ranked if len(ranked) <= MOST_LABELS else [*ranked[:MOST_LABELS], f"… {ranked[-1]}"])
+
+
+def _machine(machine: Machine) -> str:
+    device = f"{machine.n_gpus} × {machine.gpu_name or 'GPU'}" if machine.n_gpus else "CPU only"
+    return f"{device}, {grammar.several(machine.n_slots, 'run')} at once, {machine.memory_bytes / 2**30:.1f} GiB for each"
+
+
+def _is_shown(choice: SettingChoice) -> bool:
+    return choice.path[0] != "arms" or choice.path[-1] == "strategies"
+
+
+def _chosen(study: StudyConfig, choice: SettingChoice) -> list[str]:
+    """The value in the study and the reason; an arm with its strategies and its rate in one line."""
+    if choice.path[0] == "arms":
+        return [f"  arm {choice.path[1]}: {_arm(study, choice.path[1])}", *_wrapped(with_source(choice), 6, 6)]
+    value: Any = study.model_dump(mode="json")
+    for key in choice.path:
+        value = value[key]
+    return [f"  {'.'.join(choice.path)} = {inline(value)}", *_wrapped(with_source(choice), 6, 6)]
+
+
+def _arm(study: StudyConfig, name: str) -> str:
+    arm = study.arms[name]
+    kinds = " + ".join(strategy.kind for strategy in arm.strategies)
+    if arm.search is None:
+        return f"{kinds}, learning_rate {number(study.training_of(name).learning_rate)}"
+    space = arm.search.space.get("learning_rate")
+    rates = f"learning_rate searched from {number(space.low)} to {number(space.high)}" if isinstance(space, Range) else "searched"
+    return f"{kinds}, {rates} in {arm.search.n_trials} trials on {grammar.several(arm.search.n_seeds, 'seed')}"
+
+
+def arm_steps(steps: ArmSteps) -> str:
+    """'full: 40 optimizer steps, 4 of them warm-up (20 epochs in batches of 16)'."""
+    epochs = "" if steps.epochs is None else f" ({steps.epochs:g} epochs in batches of {steps.batch_size})"
+    return f"{', '.join(steps.arms)}: {steps.n_steps} optimizer steps, {steps.n_warmup} of them warm-up{epochs}"
