@@ -18,11 +18,10 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # as a script it finds its neighbours like this
 from bertft_core.statistics import disagreement, effect_sizes, equal_variance, mean_tests
 from bertft_core.statistics.aso import almost_stochastic_order
-from bertft_core.statistics.holm import holm
+from bertft_core.statistics.mean_tests import holm
 from bertft_core.statistics.multi_bootstrap import MultiBootstrap, multi_bootstrap
 from bertft_core.statistics.probability_of_superiority import superiority
-from bertft_core.statistics.resampled_examples import Draws, resample_examples
-from bertft_core.statistics.resampling import Additive, Floats, mean_over_examples
+from bertft_core.statistics.resampling import Additive, Draws, Floats, mean_over_examples, resample_examples
 
 N_BINS = 10
 PEER_RESAMPLES = {"aso": 1000, "bootstrap test": 10_000, "P(A > B)": 2000}

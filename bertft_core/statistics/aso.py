@@ -67,37 +67,6 @@ def almost_stochastic_order(
     return StochasticOrder(ratio, eps_min, confidence, eps_min < tau and min(len(a), len(b)) >= MIN_RUNS)
 
 
-def uncertainty_reduction(runs: tuple[int, int], more: tuple[int, int]) -> float:
-    """By how much the bound's distance from the ratio shrinks when two arms of so many `runs` each have `more` instead.
-
-    It goes with 1/√(m·n/(m + n)): √((m + n)·m'·n' / (m·n·(m' + n'))) (Ulmer et al. 2022). 2 means half the distance. Raises
-    `ValueError` for no run.
-    """
-    (m, n), (more_m, more_n) = runs, more
-    if min(m, n, more_m, more_n) < 1:
-        raise ValueError("each arm must have a run")
-    return float(((m + n) * more_m * more_n / (m * n * (more_m + more_n))) ** 0.5)
-
-
-def aso_of_all(
-    arms: Sequence[Sequence[float] | Floats], *, bootstrap_seed: int, tau: float = TAU, level: float = LEVEL
-) -> list[list[StochasticOrder | None]]:
-    """Every arm against every other, corrected for the number of pairs; [row][column] asks whether row is better than column.
-
-    None on the diagonal. Two arms are one pair, so that nothing is corrected.
-    """
-    n = len(arms)
-
-    def cell(row: int, column: int) -> StochasticOrder | None:
-        if row == column:
-            return None
-        return almost_stochastic_order(
-            arms[row], arms[column], bootstrap_seed=bootstrap_seed, n_comparisons=n * (n - 1) // 2, tau=tau, level=level
-        )
-
-    return [[cell(row, column) for column in range(n)] for row in range(n)]
-
-
 class _Steps(NamedTuple):
     """The pieces of [0, 1] on which both quantile functions are constant."""
 

@@ -25,13 +25,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtri, stdtrit
 
 from bertft_core.statistics.complete_grid import GridCell, complete_grid
+from bertft_core.statistics.rounding import ROUNDING, Floats
 
 FEWEST_LEVELS = 3
 """Seeds of either kind: a spread of two is hardly one."""
-ROUNDING = 1e-12
-"""Of the largest score; runs nearer to each other than this score the same."""
-
-Floats = NDArray[np.float64]
 
 
 class CrossedMean(NamedTuple):

@@ -1,20 +1,16 @@
-"""How large a difference is, in units of the spread between seeds, or as how often one is above the other."""
+"""Effect sizes: a difference in units of the sd over seeds, or as how often one arm scores higher."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from bertft_core.statistics.mean_tests import differences_of, has_spread, largest_of
-
-Scores = Sequence[float] | NDArray[np.float64]
+from bertft_core.statistics.rounding import Scores, differences_of, has_spread, largest_of
 
 
 def cohens_d(first: Scores, second: Scores) -> float | None:
-    """Difference of means by the pooled sd, √(((n−1)s² + (m−1)t²)/(n+m−2)) (Cohen 1988); None where that is 0 or unknown."""
+    """Difference of means by the pooled sd, √(((n−1)s² + (m−1)t²)/(n+m−2)) (Cohen 1988); None where that is 0 or undefined."""
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     degrees = len(a) + len(b) - 2
     if degrees < 1 or not len(a) or not len(b):
@@ -24,7 +20,7 @@ def cohens_d(first: Scores, second: Scores) -> float | None:
 
 
 def hedges_g(first: Scores, second: Scores) -> float | None:
-    """Cohen's d without its bias for few seeds: d · Γ(ν/2) / (√(ν/2) Γ((ν−1)/2)), ν = n + m − 2 (Hedges 1981; ν ≥ 2)."""
+    """Cohen's d corrected for its bias with few seeds: d · Γ(ν/2) / (√(ν/2) Γ((ν−1)/2)), ν = n + m − 2 (Hedges 1981; ν ≥ 2)."""
     d, degrees = cohens_d(first, second), len(first) + len(second) - 2
     if d is None or degrees < 2:
         return None
@@ -32,24 +28,19 @@ def hedges_g(first: Scores, second: Scores) -> float | None:
 
 
 def paired_d(first: Scores, second: Scores) -> float | None:
-    """Mean by sd of the paired differences, "d_z" (Cohen 1988); None where they have no spread or there are fewer than two."""
+    """Mean over sd of the paired differences, "d_z" (Cohen 1988); None for fewer than two or without spread."""
     differences = differences_of(first, second)
     spread = _variance(differences, at=largest_of(first, second))
     return float(differences.mean() / spread**0.5) if spread > 0 else None
 
 
 def cliffs_delta(first: Scores, second: Scores) -> float:
-    """How often a run of the first is above one of the second, less how often it is below, over all pairs (Cliff 1993)."""
+    """Share of pairs in which the first is higher minus the share in which it is lower (Cliff 1993)."""
     return float(
         np.sign(differences_of(np.asarray(first, dtype=float)[:, None], np.asarray(second, dtype=float)[None, :])).mean()
     )
 
 
-def a12(first: Scores, second: Scores) -> float:
-    """How often a run of the first is above one of the second, ties half (Vargha & Delaney 2000): (Cliff's delta + 1)/2."""
-    return (cliffs_delta(first, second) + 1) / 2
-
-
 def _variance(values: NDArray[np.float64], at: float | None = None) -> float:
-    """With ddof 1; 0 for one value, and where all are equal but for rounding at their size or at that of the scores."""
+    """With ddof 1; 0 for one value, and where all values are equal up to rounding."""
     return float(np.var(values, ddof=1)) if len(values) > 1 and has_spread(values, at) else 0.0

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import fdtri
 
-from bertft_core.statistics.mean_tests import MeanTest, has_spread
+from bertft_core.statistics.mean_tests import MeanTest
+from bertft_core.statistics.rounding import ROUNDING, Scores, has_spread
 
 MIN_RUNS = 5
 """Of each arm, for Brown & Forsythe's test."""
-
-Scores = Sequence[float] | NDArray[np.float64]
 
 
 def brown_forsythe(first: Scores, second: Scores) -> MeanTest:
@@ -59,7 +55,7 @@ def pitman_morgan(first: Scores, second: Scores) -> MeanTest:
     if len(a) < 3 or not has_spread(a + b) or not has_spread(a - b, at=float(np.abs(a).max() + np.abs(b).max())):
         return MeanTest("Pitman-Morgan", None, None)
     r, degrees = float(np.corrcoef(a + b, a - b)[0, 1]), len(a) - 2
-    if 1 - r**2 <= 1e-12:
+    if 1 - r**2 <= ROUNDING:
         return MeanTest("Pitman-Morgan", None, None)
     t = r * (degrees / (1 - r**2)) ** 0.5
     return MeanTest("Pitman-Morgan", t, float(2 * stats.t.sf(abs(t), degrees)))

@@ -35,15 +35,12 @@ from scipy.special import stdtrit
 
 from bertft_core.statistics.complete_grid import GridCell
 from bertft_core.statistics.crossed_mean import crossed_mean, crossed_variances
-from bertft_core.statistics.resampled_examples import N_RESAMPLES, Draws
+from bertft_core.statistics.resampling import N_RESAMPLES, Draws
+from bertft_core.statistics.rounding import ROUNDING, Floats
 
 LEVEL = 0.95
-NOTHING = 1e-12
-"""Differences under this are rounding; scores are of the order of 1."""
 IN_MEMORY = 1_000_000
 """Resampled scores of a grid that are split into mean squares at a time."""
-
-Floats = NDArray[np.float64]
 
 
 class Resampled(NamedTuple):
@@ -128,7 +125,7 @@ def multi_bootstrap(
         of_seeds,
         _resampled(difference, means, [by_examples], level),
         _resampled(difference, both, [by_seeds, rest], level),
-        by_seeds.variance / every if every > NOTHING**2 else None,
+        by_seeds.variance / every if every > ROUNDING**2 else None,
     )
 
 
@@ -194,7 +191,7 @@ def _mean_variance_by_seeds(first: Floats, second: Floats, paired: bool, cells: 
 def _resampled(difference: float, resampled: Floats, parts: list[_Part], level: float) -> Resampled:
     low, high = np.quantile(resampled, [0.5 - level / 2, 0.5 + level / 2])
     least = 1 / (len(resampled) + 1)
-    below, above = ((np.count_nonzero(sign * resampled <= NOTHING) + 1) * least for sign in (1, -1))
+    below, above = ((np.count_nonzero(sign * resampled <= ROUNDING) + 1) * least for sign in (1, -1))
     half, tail = _half_width(parts, 0.5 - level / 2), _tail(parts, abs(difference), least)
     return Resampled(
         sum(part.variance for part in parts) ** 0.5,
@@ -212,15 +209,15 @@ def _resampled(difference: float, resampled: Floats, parts: list[_Part], level: 
 def _half_width(parts: list[_Part], tail: float) -> float:
     """h of the interval that leaves out `tail` at each side."""
     variance = sum(part.variance for part in parts)
-    if variance <= NOTHING**2:
+    if variance <= ROUNDING**2:
         return 0.0
     return sum(-float(stdtrit(part.degrees, tail)) * part.variance for part in parts) / variance**0.5
 
 
 def _tail(parts: list[_Part], difference: float, least: float) -> float:
     """The tail that is left out by the interval that ends at 0, from `least` to 1/2."""
-    if difference <= NOTHING:
+    if difference <= ROUNDING:
         return 0.5
     if _half_width(parts, least) <= difference:
         return least
-    return float(brentq(lambda tail: _half_width(parts, tail) - difference, least, 0.5, xtol=1e-12))
+    return float(brentq(lambda tail: _half_width(parts, tail) - difference, least, 0.5, xtol=ROUNDING))

@@ -1,13 +1,13 @@
-"""How often a run of one arm is better than one of another: P(A > B), ties counting half.
+"""The probability that a run of one arm is better than a run of another: P(A > B), ties counting half.
 
 Source: Bouthillier et al. 2021 ("Accounting for Variance in Machine Learning Benchmarks"), who pair runs that share their seeds;
 without pairs it is Mann & Whitney's U by n·m (the "probability of improvement" of Agarwal et al. 2021). Their interval is the
-percentile bootstrap over runs. It has no width when every run is better, and then three runs are as sure as thirty. So there
-is a second interval, which is the one to decide by:
+percentile bootstrap over runs. It has no width when every run is better, so three runs would be as certain as thirty. The
+second interval is therefore the one to decide by:
 
-- paired: the exact interval of a binomial share (Clopper & Pearson 1934), a tie being half a success;
+- paired: the exact interval of a binomial share (Clopper & Pearson 1934), with ties as half a success;
 - unpaired: Newcombe 2006 (Statistics in Medicine 25, method 5), the values θ with |U/nm − θ| = z √V(θ) and
-  V(θ) = θ(1 − θ) [1 + N (1 − θ)/(2 − θ) + N θ/(1 + θ)] / nm, N = (n + m)/2 − 1; |…| lessened by 1/(2nm) (continuity).
+  V(θ) = θ(1 − θ) [1 + N (1 − θ)/(2 − θ) + N θ/(1 + θ)] / nm, N = (n + m)/2 − 1; |…| reduced by 1/(2nm) (continuity).
   At θ = 1/2 and n = m this is the variance of U when the arms are equal.
 """
 
@@ -17,23 +17,22 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import betaincinv, ndtri
+from scipy.special import ndtri
 
-from bertft_core.statistics.mean_tests import differences_of
+from bertft_core.statistics.proportions import clopper_pearson_interval
+from bertft_core.statistics.rounding import Floats, differences_of
 
 GAMMA = 0.75
-"""P(A > B) that is worth having (Bouthillier et al. 2021)."""
+"""P(A > B) that is meaningful (Bouthillier et al. 2021)."""
 LEVEL = 0.95
 N_RESAMPLES = 10_000
 
 Decision = Literal["not significant", "significant but not meaningful", "significant and meaningful"]
-Floats = NDArray[np.float64]
 
 
 class Superiority(NamedTuple):
-    """P(A > B) with its interval, and beside it the percentile bootstrap as published."""
+    """P(A > B) with its interval and the percentile bootstrap as published."""
 
     probability: float
     low: float
@@ -51,7 +50,7 @@ def superiority(
     level: float = LEVEL,
     n_resamples: int = N_RESAMPLES,
 ) -> Superiority:
-    """P(first > second) of scores [runs of each], more being better; `paired` where entry i of both has the same seeds.
+    """P(first > second) of scores [runs of each], higher is better; `paired` where entry i of both has the same seeds.
 
     Raises `ValueError` for no run, or paired arms of different numbers of runs.
     """
@@ -62,7 +61,7 @@ def superiority(
     if paired:
         wins = _wins(a, b)
         resampled = _draws(rng, len(a), n_resamples) @ wins / len(a)
-        low, high = _binomial(float(wins.sum()), len(a), level)
+        low, high = clopper_pearson_interval(float(wins.sum()), len(a), level)
     else:
         wins = _wins(a[:, None], b[None, :])
         of_a, of_b = (_draws(rng, len(scores), n_resamples) for scores in (a, b))
@@ -73,7 +72,7 @@ def superiority(
 
 
 def decide(low: float, high: float, gamma: float = GAMMA) -> Decision:
-    """Significant where the lower end is above 1/2, and meaningful where the upper one is above `gamma` too.
+    """Significant if the lower end is above 1/2, and also meaningful if the upper end is above `gamma`.
 
     Source: Bouthillier et al. 2021, appendix on the recommended test.
     """
@@ -91,17 +90,11 @@ def _draws(rng: np.random.Generator, n: int, n_resamples: int) -> Floats:
     return rng.multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(np.float64)
 
 
-def _binomial(count: float, n: int, level: float) -> tuple[float, float]:
-    tail = 0.5 - level / 2
-    low = 0.0 if count == 0 else float(betaincinv(count, n - count + 1, tail))
-    return low, 1.0 if count == n else float(betaincinv(count + 1, n - count, 1 - tail))
-
-
 def _newcombe(probability: float, n: int, m: int, level: float) -> tuple[float, float]:
     z, size = float(ndtri(0.5 + level / 2)), (n + m) / 2 - 1
 
     def outside(theta: float) -> float:
-        """Above 0 where θ is too far off."""
+        """Above 0 where θ is outside the interval."""
         variance = theta * (1 - theta) * (1 + size * ((1 - theta) / (2 - theta) + theta / (1 + theta))) / (n * m)
         return float(max(abs(probability - theta) - 0.5 / (n * m), 0.0) - z * variance**0.5)
 

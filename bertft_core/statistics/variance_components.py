@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertft_core.statistics.mean_squares import MeanSquare, VarianceEstimate, component, residual
+from bertft_core.statistics.rounding import ROUNDING
 
 Floats = NDArray[np.floating]
 
@@ -64,7 +65,7 @@ def _squares_of(scores: Floats) -> Callable[[float, int], MeanSquare]:
 
     Otherwise runs that all score the same, as collapsed ones do, would have an F of one rounding by another.
     """
-    least = (1e-12 * float(np.abs(scores).max())) ** 2 * scores.size
+    least = (ROUNDING * float(np.abs(scores).max())) ** 2 * scores.size
     return lambda squares, df: MeanSquare(float(squares) / df if squares > least else 0.0, df)
 
 
@@ -87,7 +88,7 @@ def range_p(cells: Floats, axis: int, rng: np.random.Generator, n_permutations: 
     for start in range(0, n_permutations, chunk):
         n = min(chunk, n_permutations - start)
         shuffled = rng.permuted(np.broadcast_to(means, (n, *means.shape)), axis=1)
-        reached += int((np.ptp(shuffled.mean(axis=2), axis=1) >= observed - 1e-12 * max(1.0, abs(observed))).sum())
+        reached += int((np.ptp(shuffled.mean(axis=2), axis=1) >= observed - ROUNDING * max(1.0, abs(observed))).sum())
     return (reached + 1) / (n_permutations + 1)
 
 

@@ -14,8 +14,7 @@ from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.evaluation.comparison.seed_tests import SeedTestSettings
 from bertft_core.evaluation.comparison.wording import sentence
 from bertft_core.records.comparison_record import Comparison
-from bertft_core.statistics.resampled_examples import Draws, resample_examples
-from bertft_core.statistics.resampling import mean_over_examples
+from bertft_core.statistics.resampling import Draws, mean_over_examples, resample_examples
 from tests.helpers.evaluated_studies import make_results
 from tests.helpers.small_records import make_card
 

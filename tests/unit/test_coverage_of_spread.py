@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from bertft_core.statistics.dispersion import sd_interval, unbiased_sd
-from bertft_core.statistics.proportions import clopper_pearson_interval, fisher_p, wilson_interval
+from bertft_core.statistics.proportions import clopper_pearson_interval, wilson_interval
 from bertft_core.statistics.seeds_needed import detectable_effect, power
 from bertft_core.statistics.variance_components import crossed, nested, range_p
 
@@ -40,13 +40,6 @@ def test_wilsons_interval_covers_on_average_over_shares_and_clopper_pearsons_for
         covers[interval] = (chances * inside).sum(axis=0)
     assert LOW <= covers[wilson_interval].mean() <= HIGH
     assert covers[clopper_pearson_interval].min() >= 0.95
-
-
-def test_fishers_test_keeps_its_level():
-    n, share = 12, 0.4
-    chances = stats.binom.pmf(np.arange(n + 1), n, share)
-    rejects = np.array([[fisher_p(a, n, b, n) <= LEVEL for b in range(n + 1)] for a in range(n + 1)])
-    assert chances @ rejects @ chances <= LEVEL
 
 
 DESIGNS = {

@@ -12,13 +12,12 @@ import pytest
 from scipy import stats
 
 from bertft_core.statistics.multi_bootstrap import MultiBootstrap, multi_bootstrap
-from bertft_core.statistics.resampled_examples import Draws, resample_examples
-from bertft_core.statistics.resampling import Floats, mean_over_examples
+from bertft_core.statistics.resampling import Draws, Floats, mean_over_examples, resample_examples
 
 HASHED = """
 import numpy as np
 from bertft_core.statistics.multi_bootstrap import multi_bootstrap
-from bertft_core.statistics.resampled_examples import resample_examples
+from bertft_core.statistics.resampling import resample_examples
 from bertft_core.statistics.resampling import mean_over_examples
 right = {f"seed-{i}": np.random.default_rng(i).random((2, 50)) < [[0.7], [0.75]] for i in range(8)}
 common = list(set(right))

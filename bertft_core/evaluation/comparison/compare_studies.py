@@ -16,7 +16,7 @@ from bertft_core.evaluation.comparison.wording import sentence
 from bertft_core.records.comparison_record import Comparison, PairComparison
 from bertft_core.records.summary import cells_of
 from bertft_core.seeds import derive_seed
-from bertft_core.statistics.holm import holm
+from bertft_core.statistics.mean_tests import holm
 from bertft_core.storage.study_results import StudyResults
 
 

@@ -12,7 +12,7 @@ from bertft_core.evaluation.comparison.request import ComparisonPlan
 from bertft_core.metrics.per_example.statistic import PerExample, Statistic, scored_of
 from bertft_core.metrics.precision_recall import Bools
 from bertft_core.seeds import derive_seed
-from bertft_core.statistics.resampled_examples import Draws, resample_examples
+from bertft_core.statistics.resampling import Draws, resample_examples
 
 OTHER_RESAMPLES = 2000
 """Of metrics that are not the headline, where so many are fine enough."""

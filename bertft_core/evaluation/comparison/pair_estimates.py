@@ -16,7 +16,7 @@ from bertft_core.statistics import disagreement
 from bertft_core.statistics import multi_bootstrap as mb
 from bertft_core.statistics.complete_grid import GridCell
 from bertft_core.statistics.crossed_mean import crossed_mean
-from bertft_core.statistics.resampled_examples import Draws
+from bertft_core.statistics.resampling import Draws
 
 
 class Sample(NamedTuple):
