@@ -5,7 +5,7 @@ which (MS(init) + MS(order) − MS(crossing))/(abr) estimates without bias (Sear
 ch. 4); never is less taken than MS(crossing)/(abr), which the cells alone would give. The interval is mean ± t(ν)·√V with the
 degrees of freedom of such a sum (Satterthwaite 1946), at least those of the factor with fewer seeds. Of three seeds or more of
 either kind it covers in 94 to 99 % of simulated studies, in 92 % at worst, where three seeds of one kind meet many of the other;
-the interval of as many independent runs falls to 40 % (tests/unit/test_coverage_of_crossed_means.py). Of two seeds none is made:
+the interval of as many independent runs falls to 40 % (tests/unit/test_coverage_simulations.py). Of two seeds none is made:
 it may fall to 90 %, and where it does not it says next to nothing.
 
 Where runs are missing, the mean squares are those of the largest complete part, and the mean of all runs varies by the same
