@@ -80,6 +80,11 @@ class StudySections(Frozen):
         return self.head.metrics[self.metric]
 
     @property
+    def sign(self) -> float:
+        """1 where a higher `metric` is better, else −1."""
+        return 1.0 if self.direction == "maximize" else -1.0
+
+    @property
     def n_runs_per_arm(self) -> int:
         """Report runs of each arm; with `seeds.until` those of the first batch."""
         return self.seeds.n_at_first

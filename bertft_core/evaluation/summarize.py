@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.evaluation.differences import difference, gain_over_majority
 from bertft_core.evaluation.ensemble_scores import ensemble_of
-from bertft_core.evaluation.insights.insight_evidence import Evidence
 from bertft_core.evaluation.insights.study_insights import insights_of
 from bertft_core.evaluation.metric_rows import collapse_rate, metric_rows
-from bertft_core.evaluation.model_selection import ledger_of
+from bertft_core.evaluation.model_selection import model_selection_of
 from bertft_core.evaluation.nondeterminism import nondeterminism_of
 from bertft_core.evaluation.probe_scores import summarize_probes
 from bertft_core.evaluation.run_scores import majority_scores, scores_of
 from bertft_core.evaluation.selected_seeds import only_the_best, selected_seeds_of
 from bertft_core.metrics import METRICS
 from bertft_core.planning.adaptive import adaptive_seeds, interval_level
-from bertft_core.records import ArmSummary, DatasetCard, RunRecord, RunSpec, SeedScore, StudySummary
+from bertft_core.records import ArmSummary, DatasetCard, RunSpec, SeedScore, StudySummary
 from bertft_core.records.summary import CrossedCell
 from bertft_core.seeds import cell_of
 from bertft_core.storage.study_results import StudyResults
@@ -41,16 +37,12 @@ def summarize(results: StudyResults) -> StudySummary:
     """Summarise the planned report runs, without the comparison of arms.
 
     A planned run without a record counts as 'missing'. Runs that diverged or failed have no scores but are counted.
-    Collapsed runs are in every mean; where there are any, a second row stands without them.
+    Collapsed runs are in every mean; where there are any, a second row leaves them out.
     """
-    study, card, planned, records, chosen = results.study, results.card, results.planned, results.records, results.chosen
-    run_dir_of, sweeps = results.run_dir_of, list(results.sweeps.values())
-    arms = tuple(
-        _arm(study, card, arm, [spec for spec in planned if spec.arm == arm], records, dict(chosen.get(arm, {})), run_dir_of)
-        for arm in study.arms
-    )
+    study, card = results.study, results.card
     split, checkpoint, metric = headline_split(study, card), study.headline.checkpoint, study.metric
     key = f"{checkpoint}/{split}/{metric}"
+    arms = tuple(_arm(results, arm, key) for arm in study.arms)
     level, compared = interval_level(study), () if study.is_selected else arms
     differences = [difference(arm, arms[0], key, study.direction, level) for arm in compared[1:]]
     constant_score = majority_scores(card, split).get(metric)
@@ -60,10 +52,8 @@ def summarize(results: StudyResults) -> StudySummary:
         for arm in compared
         if constant_score is not None
     ]
-    floors = nondeterminism_of(study, card, chosen, key, records, run_dir_of)
-    adaptive = adaptive_seeds(study, card, chosen, records, arms, key)
-    evidence = Evidence(study, card, arms, records, run_dir_of, tuple(sweeps), floors, split)
-    return StudySummary(
+    adaptive = adaptive_seeds(study, card, results.chosen, results.records, arms, key)
+    summary = StudySummary(
         study=study.name,
         study_digest=study.digest,
         data_fingerprint=card.fingerprint,
@@ -73,12 +63,12 @@ def summarize(results: StudyResults) -> StudySummary:
         arms=arms,
         differences=tuple(found for found in differences if found is not None),
         margins=tuple(found for found in margins if found is not None),
-        floors=floors,
-        probes=summarize_probes(study, card, split, arms, records, run_dir_of),
-        insights=insights_of(evidence),
+        floors=nondeterminism_of(results, key),
         adaptive=adaptive,
-        ledger=ledger_of(study, card, planned, records, sweeps, chosen, arms, adaptive),
+        model_selection=model_selection_of(results, arms, adaptive),
     )
+    evaluated = results.with_summary(summary)
+    return summary.model_copy(update={"probes": summarize_probes(evaluated), "insights": insights_of(evaluated)})
 
 
 def headline_split(study: StudyConfig, card: DatasetCard) -> str:
@@ -86,39 +76,29 @@ def headline_split(study: StudyConfig, card: DatasetCard) -> str:
     return study.headline.split if study.headline.split in card.evaluated_splits else "validation"
 
 
-def _arm(
-    study: StudyConfig,
-    card: DatasetCard,
-    arm: str,
-    specs: Sequence[RunSpec],
-    records: Mapping[str, RunRecord],
-    chosen: dict[str, Any],
-    run_dir_of: Callable[[str], Path],
-) -> ArmSummary:
-    key = f"{study.headline.checkpoint}/{headline_split(study, card)}/{study.metric}"
-    seeds = tuple(_seed_score(study, spec, records.get(spec.digest), run_dir_of) for spec in specs)
+def _arm(results: StudyResults, arm: str, key: str) -> ArmSummary:
+    study, specs = results.study, [spec for spec in results.planned if spec.arm == arm]
+    seeds = tuple(_seed_score(results, spec) for spec in specs)
     counts = Counter(seed.status for seed in seeds)
-    selected = selected_seeds_of(study, arm, specs, records, seeds, key)
+    selected = selected_seeds_of(results, arm, specs, seeds)
     sample, level = only_the_best(seeds, selected), interval_level(study)
+    splits = results.card.evaluated_splits
     summary = ArmSummary(
         arm=arm,
         n_planned=len(specs),
         counts=dict(sorted(counts.items())),
-        metrics=tuple(metric_rows(sample, card.evaluated_splits, study.seed, selected=study.is_selected, level=level)),
+        metrics=tuple(metric_rows(sample, splits, study.seed, selected=study.is_selected, level=level)),
         seeds=seeds,
-        chosen=chosen,
+        chosen=dict(results.chosen.get(arm, {})),
         collapse_rate=None if study.is_selected else collapse_rate(counts),
         n_censored=counts["pruned"],
         selected=selected,
     )
-    if not study.ensemble:
-        return summary
-    runs = [(records[spec.digest], run_dir_of(spec.digest)) for spec in specs if spec.digest in records]
-    return summary.model_copy(update={"ensemble": ensemble_of(summary, runs, key, study.direction)})
+    return summary.model_copy(update={"ensemble": ensemble_of(results, summary, key)}) if study.ensemble else summary
 
 
-def _seed_score(study: StudyConfig, spec: RunSpec, record: RunRecord | None, run_dir_of: Callable[[str], Path]) -> SeedScore:
-    cell = cell_of(study.seeds, spec.index)
+def _seed_score(results: StudyResults, spec: RunSpec) -> SeedScore:
+    cell, record = cell_of(results.study.seeds, spec.index), results.records.get(spec.digest)
     return SeedScore(
         index=spec.index,
         status="missing" if record is None else record.status,
@@ -128,7 +108,7 @@ def _seed_score(study: StudyConfig, spec: RunSpec, record: RunRecord | None, run
         order_seed=spec.seeds.order,
         dropout_seed=spec.seeds.dropout,
         best_step=None if record is None else record.best_step,
-        scores={} if record is None else scores_of(record, run_dir_of(spec.digest)),
+        scores={} if record is None else scores_of(record, results.run_dir_of(spec.digest)),
         error=None if record is None else record.error,
         cell=None if cell is None else CrossedCell(**cell._asdict()),
     )

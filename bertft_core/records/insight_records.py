@@ -1,17 +1,19 @@
-"""What seeds tell beside their means: where variance comes from, which answers flip, what seeds and budgets buy."""
+"""What the runs of a study show beyond their means: sources of variance, flipping answers, what seeds and budgets buy."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from bertft_core.config.base import Frozen
+from bertft_core.records.not_computed import NotComputed
 
 
 class Component(Frozen):
     """How much of the variance over runs one source brings."""
 
     source: str
-    """`init`, `order`, `interaction`, or `residual`: dropout alone with replicates, all that is left with one run per cell."""
+    """`init`, `order`, `interaction` or `residual` (dropout alone with replicates, else everything that is left); of studies
+    `between` or `within`."""
     df: int
     mean_square: float
     raw: float
@@ -25,7 +27,7 @@ class Component(Frozen):
     """Of the sum of all `variance`s; absent when nothing varies."""
     f: float | None = None
     f_p: float | None = None
-    """F test that the source brings nothing."""
+    """p-value of the F test that the source contributes nothing."""
     range: float | None = None
     """Largest minus smallest mean over the levels of the source (Dodge 2020)."""
     range_p: float | None = None
@@ -51,11 +53,10 @@ class VarianceComponents(Frozen):
     mean_se: float
     """Standard error of `mean`; runs of a grid share seeds, so it is larger than sd/√n of as many independent runs."""
     floor_sd: float | None = None
-    """Of the repeats with every seed the same, where there are any: a part of the residual that no seed fixes."""
+    """sd of the repeats with identical seeds, where there are any: a part of the residual that no seed fixes."""
+    n_floor: int | None = None
+    """Repeats with a score."""
     components: tuple[Component, ...]
-    method: str
-    """Of the intervals, in words with its source."""
-    sentence: str
 
 
 class StudyVariance(Frozen):
@@ -65,15 +66,14 @@ class StudyVariance(Frozen):
     metric: str
     split: str
     checkpoint: str
-    source: str
-    """What differs between the studies beside their seeds: `split`, `search`, `split and search`, or `seeds` alone."""
+    source: Literal["split", "search", "split and search", "seeds"]
+    """What differs between the studies: their data split, the outcome of their search, both, or nothing but seeds."""
     studies: tuple[str, ...]
     means: tuple[float, ...]
     """Of each study, over its seeds."""
     between: Component
     within: Component
-    method: str
-    sentence: str
+    """In a crossed design both have no interval and no test."""
 
 
 class FlippingExample(Frozen):
@@ -118,7 +118,6 @@ class Agreement(Frozen):
     n_flipping: int | None = None
     """Units that some seeds get right and others wrong."""
     most_flipping: tuple[FlippingExample, ...] = ()
-    sentence: str
 
 
 class BestOfN(Frozen):
@@ -143,9 +142,10 @@ class BudgetView(Frozen):
     metric: str
     n_values: int
     points: tuple[BestOfN, ...] = ()
-    refused: str | None = None
+    crossed: bool = False
+    """The runs share seeds, while the curve assumes independent runs."""
+    refused: NotComputed | None = None
     """Why there is no curve."""
-    sentence: str
 
 
 class SeedsPoint(Frozen):
@@ -230,20 +230,20 @@ class StartManyView(Frozen):
     """The best schedule of each budget, the smallest budget first."""
     uncut: tuple[Schedule, ...] = ()
     """The same budgets spent on whole runs."""
-    refused: str | None = None
-    sentence: str
+    worthwhile: int | None = None
+    """Place in `best` of the schedule that gains most over whole runs; absent where none gains more than the simulation's noise."""
+    refused: NotComputed | None = None
 
 
 class Insights(Frozen):
-    """Everything of this kind in one study; a part that cannot be computed is left out or says why."""
+    """All of these for one study; what cannot be computed is left out or refused with a reason."""
 
     variance: tuple[VarianceComponents, ...] = ()
     """Of arms with a crossed design."""
-    variance_notes: tuple[str, ...] = ()
-    """Why there are none, arm by arm, where the design is crossed."""
+    variance_refused: tuple[NotComputed, ...] = ()
+    """Arms of a crossed design that have none."""
     agreement: tuple[Agreement, ...] = ()
-    agreement_notes: tuple[str, ...] = ()
-    """Why an arm has none."""
+    agreement_refused: tuple[NotComputed, ...] = ()
     budgets: tuple[BudgetView, ...] = ()
     seeds_needed: tuple[SeedsNeeded, ...] = ()
     start_many: tuple[StartManyView, ...] = ()

@@ -1,8 +1,9 @@
-"""What the probes say over the seeds of each arm."""
+"""What the probes measured over the seeds of each arm."""
 
 from __future__ import annotations
 
 from bertft_core.config.base import Frozen
+from bertft_core.records.not_computed import NotComputed
 
 
 class ProbeRow(Frozen):
@@ -25,30 +26,27 @@ class ProbeRow(Frozen):
 
 
 class ProbeAbsence(Frozen):
-    """Why a probe, or a part of it, says nothing of some seeds."""
+    """Why a probe, or a part of it, has no result for some seeds."""
 
     arm: str
     probe: str
-    reason: str
+    why: NotComputed
     seeds: tuple[int, ...]
 
 
 class ProbeFinding(Frozen):
-    """One plain sentence about one arm, without its full stop."""
+    """An arm and probe whose rows are worth a sentence."""
 
     arm: str
     probe: str
-    sentence: str
     is_sign: bool
-    """A sign of forgetting, or of training gone too far or wrong."""
+    """A sign of forgetting, or of training that went too far or wrong."""
 
 
 class ProbeSummary(Frozen):
-    """All of it."""
+    """All probes of a study."""
 
     rows: tuple[ProbeRow, ...]
     absences: tuple[ProbeAbsence, ...] = ()
     findings: tuple[ProbeFinding, ...] = ()
     """The signs first."""
-    verdict: str
-    """Whether there is any sign, without its full stop."""

@@ -1,22 +1,30 @@
-"""What was looked at to choose, and on which split: the honest size of a study."""
+"""What was chosen by scores, and on which split: how large a study really was."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from bertft_core.config.base import Frozen
+
+ChoiceKind = Literal[
+    "setting", "number of seeds", "checkpoint", "early stopping", "null threshold", "seeds that go on", "kept model", "temperature"
+]
 
 
 class SelectionChoice(Frozen):
     """Something that was chosen by scores."""
 
-    what: str
-    """Such as 'setting', 'checkpoint', 'seeds that go on'."""
+    what: ChoiceKind
     arm: str | None
     """None for a choice over all arms together."""
     split: str
-    """The scores that decided were of this one."""
-    n_looked_at: int
+    """The scores that decided were computed on this one."""
+    n_scores: int
     """Scores that were compared."""
-    sentence: str
+    n: int | None = None
+    """Runs that were stopped early, or seeds that went on."""
+    of: int | None = None
+    """Out of so many runs, or seeds that started."""
 
 
 class SplitUse(Frozen):
@@ -24,12 +32,12 @@ class SplitUse(Frozen):
 
     split: str
     n_evaluations: int
-    """Sets of weights that were scored on it, while training and at the end."""
+    """Sets of weights that were scored on it, during training and at the end."""
     n_choices: int
     """Kinds of choices that were made by it."""
 
 
-class SelectionLedger(Frozen):
+class ModelSelection(Frozen):
     """Everything that was tried, and what decided."""
 
     n_settings: int
@@ -39,8 +47,7 @@ class SelectionLedger(Frozen):
     n_report_runs: int
     """Repeats included."""
     n_other_settings: int = 0
-    """Further settings whose runs lie in the study's folder: tried earlier, and maybe chosen among by eye."""
+    """Further settings whose runs are in the study's folder: tried earlier, and possibly chosen among by eye."""
     n_other_runs: int = 0
     splits: tuple[SplitUse, ...]
     choices: tuple[SelectionChoice, ...]
-    sentences: tuple[str, ...]

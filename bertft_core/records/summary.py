@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from bertft_core.config.base import Frozen
 from bertft_core.records.comparison_record import Comparison
 from bertft_core.records.insight_records import Insights
+from bertft_core.records.not_computed import NotComputed
 from bertft_core.records.probe_summary import ProbeSummary
 from bertft_core.records.seed_design_records import AdaptiveSeeds, SelectedSeeds
-from bertft_core.records.selection_record import SelectionLedger
+from bertft_core.records.selection_record import ModelSelection
 from bertft_core.statistics.complete_grid import GridCell
 
 
@@ -85,14 +86,18 @@ class SeedScore(Frozen):
 
 
 class Ensemble(Frozen):
-    """The seeds of an arm as one model, which answers with the mean of their probabilities."""
+    """The seeds of an arm as one model, which predicts with the mean of their probabilities."""
 
     seeds: tuple[int, ...]
-    """Indices of the seeds in it: all that ended with a score, collapsed ones too."""
+    """Indices of its members: all seeds that ended with a score, collapsed ones too."""
     scores: dict[str, float] = {}
     """`checkpoint/split/metric` → value; empty where there is no ensemble."""
-    sentence: str
-    """What it scores next to the seeds' mean, or why there is none."""
+    mean_of_seeds: float | None = None
+    """Mean of the headline metric over the same seeds, each alone."""
+    n_unreadable: int = 0
+    """Runs that ended with a score and are not in it because their predictions are gone."""
+    refused: NotComputed | None = None
+    """Why there is no ensemble."""
 
 
 class ArmSummary(Frozen):
@@ -142,17 +147,21 @@ class GainOverMajority(Frozen):
 
 
 class Nondeterminism(Frozen):
-    """How far runs of one arm with every seed the same are apart."""
+    """How much runs of one arm with identical seeds differ."""
 
     arm: str
     n: int
-    """Runs, the first one among them."""
+    """Runs that ended with weights, the first one among them."""
+    n_without_weights: int = 0
+    """Further runs that ended without."""
+    device: str | None = None
+    """Where they ran, as far as it was recorded."""
     bitwise: bool
     """All end with the same weights."""
     largest_difference: float | None
-    """Of the headline metric; None when fewer than one has a score."""
+    """Of the headline metric; absent when none has a score."""
     sd: float | None
-    sentence: str
+    """Of the headline metric, ddof 1; absent for fewer than two scores."""
 
 
 class StudySummary(Frozen):
@@ -172,15 +181,20 @@ class StudySummary(Frozen):
     floors: tuple[Nondeterminism, ...] = ()
     """Of the arms whose first seed was repeated."""
     probes: ProbeSummary | None = None
-    """Forgetting and confidence, where the study asks for them."""
+    """Forgetting and calibration, where the study asks for them."""
     insights: Insights | None = None
     """Variance components, agreement, seeds needed, budgets; absent in summaries of older versions."""
     comparison: Comparison | None = None
     """Every pair of arms; absent where there is nothing to compare, and in summaries of older versions."""
     adaptive: AdaptiveSeeds | None = None
-    """Seeds were added until an interval was narrow; then every t-interval here is made at its level."""
-    ledger: SelectionLedger | None = None
-    """What was looked at to choose; absent in summaries of older versions."""
+    """Seeds were added until an interval was narrow; then every t-interval here has its level."""
+    model_selection: ModelSelection | None = None
+    """What was chosen by scores; absent in summaries of older versions."""
+
+    @property
+    def headline_key(self) -> str:
+        """`checkpoint/split/metric` of the headline."""
+        return f"{self.headline_checkpoint}/{self.headline_split}/{self.headline_metric}"
 
 
 def scores_by_index(arm: ArmSummary, key: str) -> Mapping[int, float]:

@@ -93,7 +93,7 @@ def _n_runs(results: StudyResults) -> str:
     trials = sum(len(sweep.trials) for sweep in results.sweeps.values())
     searched = f" The searches tried {grammar.several(trials, 'setting')} in {grammar.several(len(results.search_runs), 'run')}."
     text += searched if results.sweeps else " No search runs."
-    uses = () if results.summary.ledger is None else results.summary.ledger.splits
+    uses = () if results.summary.model_selection is None else results.summary.model_selection.splits
     scored = [f"{grammar.several(use.n_evaluations, 'time')} on {use.split}" for use in uses]
     return f"{text} Models were evaluated {grammar.listed(scored)}." if scored else text
 

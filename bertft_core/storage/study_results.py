@@ -10,6 +10,7 @@ from typing import Any
 
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.records import ArmSummary, DatasetCard, Environment, RunRecord, RunSpec, StudySummary, SweepResult
+from bertft_core.records.ranking import SCORED
 from bertft_core.storage.study_dir import StudyDir
 
 
@@ -51,6 +52,10 @@ class StudyResults:
     def runs_of(self, arm: ArmSummary) -> list[RunRecord]:
         """The report runs of an arm that have a record, in the order of their seeds."""
         return [self.records[seed.run_digest] for seed in arm.seeds if seed.run_digest in self.records]
+
+    def scored_runs(self, arm: ArmSummary) -> list[RunRecord]:
+        """The report runs of an arm that ended with a score, collapsed ones too, in the order of their seeds."""
+        return [record for record in self.runs_of(arm) if record.status in SCORED]
 
     @property
     def report_runs(self) -> list[RunRecord]:

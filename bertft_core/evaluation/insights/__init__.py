@@ -1,1 +1,1 @@
-"""What seeds tell beside their means: where variance comes from, which answers flip, what seeds and budgets buy."""
+"""What the runs of a study show beyond their means: sources of variance, agreement of seeds, seeds needed, budgets."""

@@ -1,4 +1,4 @@
-"""How far the seeds of an arm give the same answers, and the examples that flip most."""
+"""How far the seeds of an arm agree on single examples, and the examples that flip most."""
 
 from __future__ import annotations
 
@@ -9,88 +9,78 @@ import pyarrow as pa
 
 from bertft_core.data.examples import shorten
 from bertft_core.data.prepared_split import PreparedSplit, open_split
-from bertft_core.evaluation.insights.insight_evidence import Evidence
 from bertft_core.evaluation.run_scores import stored_predictions
 from bertft_core.metrics import METRICS
 from bertft_core.metrics.categories import Categories, Tuned
 from bertft_core.metrics.prediction_columns import vector
 from bertft_core.records import ArmSummary
 from bertft_core.records.insight_records import Agreement, FlippingExample
+from bertft_core.records.not_computed import NotComputed
 from bertft_core.statistics.fleiss_agreement import fleiss_kappa, flips, jensen_shannon, pair_disagreement
+from bertft_core.storage.study_results import StudyResults
 
 N_SHOWN = 10
 TEXT_LENGTH = 120
 
 
-def agreement_of_arms(evidence: Evidence) -> tuple[tuple[Agreement, ...], tuple[str, ...]]:
+def agreement_of_arms(results: StudyResults) -> tuple[tuple[Agreement, ...], tuple[NotComputed, ...]]:
     """The agreement of every arm at the headline's checkpoint and split, and why an arm has none."""
-    found, notes = [], []
-    if evidence.study.head.kind == "masked_lm":
-        return (), ("of masked pieces no single answers are stored, so seeds cannot be compared example by example",)
-    for arm in evidence.arms:
-        agreed = _of_arm(evidence, arm)
-        if isinstance(agreed, Agreement):
-            found.append(agreed)
-        else:
-            notes.append(f"the seeds of {arm.arm} are not compared example by example: {agreed}")
-    return tuple(found), tuple(notes)
+    if results.study.is_selected:
+        return (), (NotComputed(reason="seeds selected"),)
+    if results.study.head.kind == "masked_lm":
+        return (), (NotComputed(reason="no stored predictions"),)
+    found = [_of_arm(results, arm) for arm in results.summary.arms]
+    agreed = tuple(one for one in found if isinstance(one, Agreement))
+    return agreed, tuple(one for one in found if isinstance(one, NotComputed))
 
 
-def _of_arm(evidence: Evidence, arm: ArmSummary) -> Agreement | str:
+def _of_arm(results: StudyResults, arm: ArmSummary) -> Agreement | NotComputed:
     """The agreement, or why there is none."""
     tables, tuned = [], []
-    for record in evidence.scored(arm):
-        run_dir, labels = evidence.run_dir_of(record.digest), record.spec.labels
-        table = stored_predictions(record, run_dir, evidence.checkpoint, evidence.split)
-        validation = stored_predictions(record, run_dir, evidence.checkpoint, "validation")
+    summary = results.summary
+    for record in results.scored_runs(arm):
+        run_dir, labels = results.run_dir_of(record.digest), record.spec.labels
+        table = stored_predictions(record, run_dir, summary.headline_checkpoint, summary.headline_split)
+        validation = stored_predictions(record, run_dir, summary.headline_checkpoint, "validation")
         if table is not None and validation is not None:
             tables.append(table)
             tuned.append(METRICS[record.spec.head.kind].tune(validation, labels))
     if len(tables) < 2:
-        return f"it takes the predictions of two seeds, and there are those of {len(tables)}"
+        return NotComputed(reason="too few predictions", arm=arm.arm, n=len(tables), needed=2)
     if any(not table["example_id"].equals(tables[0]["example_id"]) for table in tables[1:]):
-        return "they were asked about different examples"
-    if evidence.study.head.kind == "regression":
-        return _of_numbers(evidence, arm.arm, tables)
-    return _of_categories(evidence, arm.arm, tables, tuned)
+        return NotComputed(reason="different examples", arm=arm.arm)
+    if results.study.head.kind == "regression":
+        return _of_numbers(results, arm.arm, tables)
+    return _of_categories(results, arm.arm, tables, tuned)
 
 
-def _of_categories(evidence: Evidence, arm: str, tables: Sequence[pa.Table], tuned: Tuned) -> Agreement | str:
-    given = METRICS[evidence.study.head.kind].categorised(tables, tuned, evidence.card.labels, evidence.study.head)
+def _of_categories(results: StudyResults, arm: str, tables: Sequence[pa.Table], tuned: Tuned) -> Agreement | NotComputed:
+    given = METRICS[results.study.head.kind].categorised(tables, tuned, results.card.labels, results.study.head)
     if given is None:
-        return f"the answers of a head of kind '{evidence.study.head.kind}' are no categories"
+        return NotComputed(reason="no categories", arm=arm, detail=results.study.head.kind)
     apart = pair_disagreement(given.answers)
     divergence = None
     if given.probabilities is not None:
         divergence = float(jensen_shannon(make() for make in given.probabilities).mean())
     minority = flips(given.right)
-    kappa = fleiss_kappa(given.answers)
-    n_unanimous, n_flipping = int((apart == 0).sum()), int((minority > 0).sum())
     n_units, n_seeds = given.answers.shape
-    sentence = (
-        f"the {n_seeds} seeds of {arm} give one and the same answer to {n_unanimous} of {n_units} {given.unit}s "
-        f"({evidence.split}); two of them differ on {100 * float(apart.mean()):.1f} %"
-    )
-    sentence += f", Fleiss κ {kappa:.3f}".replace("-", "−") if kappa is not None else ""
-    sentence += f"; {n_flipping} are right with some seeds and wrong with others"
-    order = np.lexsort((-minority, -apart))  # stable, so that of equals the first in the data comes first
-    split = _prepared(evidence)
+    order = np.lexsort((-minority, -apart))  # stable: among equals the first in the data comes first
+    split = _prepared(results)
     shown = [unit for unit in order[:N_SHOWN].tolist() if apart[unit] > 0]
     return Agreement(
         arm=arm,
-        split=evidence.split,
-        checkpoint=evidence.checkpoint,
-        kind=evidence.study.head.kind,
+        split=results.summary.headline_split,
+        checkpoint=results.summary.headline_checkpoint,
+        kind=results.study.head.kind,
         unit=given.unit,
         n_seeds=n_seeds,
         n_units=n_units,
-        fleiss_kappa=kappa,
+        fleiss_kappa=fleiss_kappa(given.answers),
         disagreement=float(apart.mean()),
         jensen_shannon=divergence,
-        n_unanimous=n_unanimous,
-        n_flipping=n_flipping,
+        n_unanimous=int((apart == 0).sum()),
+        n_flipping=int((minority > 0).sum()),
         most_flipping=tuple(_flipping(split, tables[0], given, unit, float(apart[unit])) for unit in shown),
-        sentence=sentence,
     )
 
 
@@ -109,20 +99,20 @@ def _flipping(split: PreparedSplit | None, table: pa.Table, given: Categories, u
     )
 
 
-def _of_numbers(evidence: Evidence, arm: str, tables: Sequence[pa.Table]) -> Agreement:
+def _of_numbers(results: StudyResults, arm: str, tables: Sequence[pa.Table]) -> Agreement:
     answers = np.stack([vector(table, "predicted").astype(np.float64) for table in tables], axis=1)
     gold, sds = vector(tables[0], "label"), answers.std(axis=1, ddof=1)
     shown = np.argsort(-sds, kind="stable")[:N_SHOWN].tolist()
-    mean_sd, split = float(sds.mean()), _prepared(evidence)
+    split = _prepared(results)
     return Agreement(
         arm=arm,
-        split=evidence.split,
-        checkpoint=evidence.checkpoint,
+        split=results.summary.headline_split,
+        checkpoint=results.summary.headline_checkpoint,
         kind="regression",
         unit="example",
         n_seeds=len(tables),
         n_units=len(answers),
-        mean_sd=mean_sd,
+        mean_sd=float(sds.mean()),
         most_flipping=tuple(
             FlippingExample(
                 example_id=tables[0]["example_id"][row].as_py(),
@@ -134,21 +124,19 @@ def _of_numbers(evidence: Evidence, arm: str, tables: Sequence[pa.Table]) -> Agr
             for row in shown
             if sds[row] > 0
         ),
-        sentence=f"the answers of the {len(tables)} seeds of {arm} to one example have an sd of {mean_sd:.3g} on average "
-        f"({evidence.split}), in the unit of the labels",
     )
 
 
 def _text(split: PreparedSplit | None, table: pa.Table, row: int) -> str | None:
-    """The beginning of an example's text, where the prepared data still hold that very example at its place."""
+    """The beginning of an example's text, where the prepared data still have that example in its place."""
     if split is None or row >= split.n or split.table["example_id"][row].as_py() != table["example_id"][row].as_py():
         return None
     texts = split.texts(row)
     return shorten(" ‖ ".join(texts), TEXT_LENGTH) if texts else None
 
 
-def _prepared(evidence: Evidence) -> PreparedSplit | None:
+def _prepared(results: StudyResults) -> PreparedSplit | None:
     try:
-        return open_split(evidence.card.directory, evidence.split)
+        return open_split(results.card.directory, results.summary.headline_split)
     except (OSError, pa.ArrowInvalid):
         return None
