@@ -50,7 +50,7 @@ def _refused(scored: Sequence[RunRecord], members: Sequence[RunRecord]) -> NotCo
 
 
 def _scores(results: StudyResults, members: Sequence[RunRecord]) -> dict[str, float]:
-    """`checkpoint/split/metric` → value. Thresholds are tuned on the ensemble's validation predictions and kept for other splits."""
+    """`checkpoint/split/metric` → value. Thresholds are tuned on the validation predictions of the ensemble."""
     spec = members[0].spec
     metrics = METRICS[spec.head.kind]
 

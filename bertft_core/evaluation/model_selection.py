@@ -1,7 +1,7 @@
 """What was chosen by scores, and on which split: settings, trials, runs and evaluations, counted from the records.
 
-Every choice there is in a study is listed here with the scores that decide it. All of them are made on the validation set; the test
-set is evaluated and never used to choose, which `tests/contract/test_test_set_chooses_nothing.py` shows.
+Every choice that a study makes is listed here with the scores that decide it. All of them are made on the validation set; the
+test set is evaluated and never used to choose, which `tests/contract/test_test_set_chooses_nothing.py` shows.
 """
 
 from __future__ import annotations

@@ -61,6 +61,8 @@ def summarize(results: StudyResults) -> StudySummary:
         headline_checkpoint=checkpoint,
         headline_metric=metric,
         arms=arms,
+        head=study.head.kind,
+        headline_direction=study.direction,
         differences=tuple(found for found in differences if found is not None),
         margins=tuple(found for found in margins if found is not None),
         floors=nondeterminism_of(results, key),

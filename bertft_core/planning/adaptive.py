@@ -57,7 +57,8 @@ def _score(record: RunRecord, study: StudyConfig) -> Score:
 def adaptive_seeds(
     study: StudyConfig, card: DatasetCard, chosen: Chosen, records: Mapping[str, RunRecord], arms: Sequence[ArmSummary], key: str
 ) -> AdaptiveSeeds | None:
-    """The interim analyses of a study and why it stopped; None without `seeds.until`. `key` (checkpoint/split/metric) is the headline."""
+    """The interim analyses of a study and why it stopped; None without `seeds.until`. `key` is the headline's, such as
+    `best/test/accuracy`."""
     until, plan = study.seeds.until, study.seeds.interim_sizes
     if until is None:
         return None

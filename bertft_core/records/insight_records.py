@@ -231,7 +231,7 @@ class StartManyView(Frozen):
     uncut: tuple[Schedule, ...] = ()
     """The same budgets spent on whole runs."""
     worthwhile: int | None = None
-    """Place in `best` of the schedule that gains most over whole runs; absent where none gains more than the simulation's noise."""
+    """Place in `best` of the schedule that gains most over whole runs; absent where no gain exceeds the noise."""
     refused: NotComputed | None = None
 
 

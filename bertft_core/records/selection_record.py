@@ -7,7 +7,14 @@ from typing import Literal
 from bertft_core.config.base import Frozen
 
 ChoiceKind = Literal[
-    "setting", "number of seeds", "checkpoint", "early stopping", "null threshold", "seeds that go on", "kept model", "temperature"
+    "setting",
+    "number of seeds",
+    "checkpoint",
+    "early stopping",
+    "null threshold",
+    "seeds that go on",
+    "kept model",
+    "temperature",
 ]
 
 

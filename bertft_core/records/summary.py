@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bertft_core.config.base import Frozen
+from bertft_core.config.head_settings import Direction
 from bertft_core.records.comparison_record import Comparison
 from bertft_core.records.insight_records import Insights
 from bertft_core.records.not_computed import NotComputed
@@ -167,7 +168,7 @@ class Nondeterminism(Frozen):
 class StudySummary(Frozen):
     """The answer of a study."""
 
-    version: int = 1
+    version: int = 2
     study: str
     study_digest: str
     data_fingerprint: str
@@ -175,6 +176,9 @@ class StudySummary(Frozen):
     headline_checkpoint: str
     headline_metric: str
     arms: tuple[ArmSummary, ...]
+    head: str | None = None
+    """Kind of the head, such as classification; absent, as the direction, in summaries of older versions."""
+    headline_direction: Direction | None = None
     differences: tuple[Difference, ...] = ()
     margins: tuple[GainOverMajority, ...] = ()
     """Every arm with a score against the constant predictor, where that can be scored."""

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.evaluation import majority_scores
-from bertft_core.evaluation.reliability_points import confidences, reliability_points
+from bertft_core.evaluation.calibration import confidences, logits_and_labels, reliability_points
 from bertft_core.evaluation.run_scores import stored_predictions
 from bertft_core.records import ArmSummary, DatasetCard, RunRecord, StudySummary
 from bertft_core.report import run_plots, summary_rows
@@ -101,18 +101,18 @@ def bands(study: StudyConfig, summary: StudySummary, records: Mapping[str, RunRe
 
 
 def reliability(summary: StudySummary, records: Mapping[str, RunRecord], study_dir: StudyDir) -> list[tuple[str, Markup]]:
-    """(arm, picture) of how often answers are right against how sure they are, on the headline's split and checkpoint.
+    """(arm, picture) of the share of correct predictions by confidence, on the headline's split and checkpoint.
 
-    Of heads that store probabilities alone.
+    Only for heads that store class probabilities.
     """
     checkpoint, split, drawn = summary.headline_checkpoint, summary.headline_split, []
     for i, arm in enumerate(summary.arms):
         found = []
         for record in (records[seed.run_digest] for seed in arm.seeds if seed.run_digest in records):
             stored = stored_predictions(record, study_dir.run_dir(record.digest), checkpoint, split)
-            answers = None if stored is None else confidences(record.spec, stored)
-            if answers is not None:
-                found.append((f"seed {record.spec.index}", *answers))
+            given = None if stored is None else logits_and_labels(record.spec, stored)
+            if given is not None:
+                found.append((f"seed {record.spec.index}", *confidences(*given)))
         if found:
             lines = [(title, reliability_points(confidence, right)) for title, confidence, right in found]
             together = reliability_points(np.concatenate([f[1] for f in found]), np.concatenate([f[2] for f in found]))

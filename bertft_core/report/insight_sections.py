@@ -1,9 +1,9 @@
-"""The sections on what seeds tell beside their means: sources of variance, flipping examples, seeds needed, budgets."""
+"""The sections on sources of variance, flipping examples, seeds needed, and budgets."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -23,7 +23,7 @@ from bertft_core.report import run_plots
 from bertft_core.report.drawings.bars import Bar, BarGroup, bar_plot
 from bertft_core.report.drawings.lines import Line, Reference, line_css, line_plot
 from bertft_core.report.formatting import numbers, p_values
-from bertft_core.report.prose import grammar
+from bertft_core.report.prose import budgets_text, grammar, missing_text, seed_agreement_text, variance_text
 from bertft_core.statistics.mean_intervals import LEVEL
 from bertft_core.statistics.seeds_needed import power
 
@@ -34,33 +34,39 @@ SURE, MOST_SEEDS_AT_LEAST = 0.999, 12
 """A curve of power ends where it is so high, and not before so many seeds."""
 NAMES = {
     "init": "initial head weights",
-    "order": "order of the batches",
+    "order": "batch order",
     "dropout": "dropout masks",
-    "interaction": "init and order together",
-    "residual": "all the rest",
+    "interaction": "init × order",
+    "residual": "everything else",
 }
 
 
 def section(found: Insights, arms: Sequence[str]) -> Section:
     """What the template lays out; a part without data is empty. `arms` in the order of the study, for their colours."""
     css = {arm: run_plots.colour(i) for i, arm in enumerate(arms)}
+
+    def said(clauses: Iterable[str]) -> list[str]:
+        return [grammar.said(clause, arms) for clause in clauses]
+
+    refused = [f"{one.arm} has no variance components: {missing_text.why(one)}" for one in found.variance_refused]
     return {
         "said": lambda clause: grammar.said(clause, arms),
         "pictures": pictures(found, arms),
-        "variance": found.variance,
-        "variance_notes": found.variance_notes,
+        "variance": said(map(variance_text.components, found.variance)),
+        "variance_refused": said(refused),
         "components": [_component(v.arm, c, css) for v in found.variance for c in v.components],
-        "methods": list(dict.fromkeys(v.method for v in found.variance)),
+        "method": grammar.as_sentence(variance_text.METHOD),
         "agreement": found.agreement,
-        "agreement_notes": found.agreement_notes,
+        "agreement_said": said(map(seed_agreement_text.agreement, found.agreement)),
+        "agreement_refused": said(map(seed_agreement_text.refused, found.agreement_refused)),
         "agreement_rows": [_agreement(a, css) for a in found.agreement],
         "flipping": [
             {"arm": a.arm, "kind": a.kind, "unit": a.unit, "rows": _flipping(a)} for a in found.agreement if a.most_flipping
         ],
         "seeds_needed": found.seeds_needed,
         "level": _percent(found.seeds_needed),
-        "budgets": found.budgets,
-        "start_many": found.start_many,
+        "budgets": said(map(budgets_text.budget, found.budgets)),
+        "start_many": said(map(budgets_text.start_many, found.start_many)),
         "schedules": [_schedules(view) for view in found.start_many if _pays(view)],
     }
 
@@ -79,7 +85,7 @@ def pictures(found: Insights, arms: Sequence[str]) -> dict[str, Markup]:
         drawn["seeds_needed"] = _seeds_needed(own, place, "half_width", label)
     if paired:
         drawn["seeds_needed_differences"] = _seeds_needed(
-            paired, place, "detectable", f"smallest difference found, power 80 %, {paired[0].metric}"
+            paired, place, "detectable", f"smallest detectable difference, 80 % power, {paired[0].metric}"
         )
     powers = [needed for needed in paired if needed.sd > 0 and needed.mean != 0]
     if powers:
@@ -196,7 +202,7 @@ def _percent(found: Sequence[SeedsNeeded]) -> str:
 
 
 def _power(found: Sequence[SeedsNeeded], place: dict[str, int]) -> Markup:
-    """How likely n pairs of seeds find the difference that was seen, if it is the true one; up to where all are sure."""
+    """Power of n pairs of seeds to detect the observed difference if it is the true one, up to where all are near 1."""
     lines = []
     effects = [abs(needed.mean) / needed.sd for needed in found]
     longest = max(point.n for needed in found for point in needed.curve)
@@ -218,7 +224,7 @@ def _power(found: Sequence[SeedsNeeded], place: dict[str, int]) -> Markup:
 
 
 def _budget(views: Sequence[BudgetView], place: dict[str, int]) -> Markup:
-    """U with its band; V beside it where there is one arm only, or two lines for each would be too many."""
+    """U with its band; V is drawn too where there is only one arm, since two lines for each would be too many."""
     lines = []
     for view in views:
         for name, short in (("u", "unbiased"), ("v", "with replacement")):
@@ -240,18 +246,18 @@ def _budget(views: Sequence[BudgetView], place: dict[str, int]) -> Markup:
     unit = "trials of the search" if views[0].source == "trials" else "seeds"
     costs = [(float(p.n), f"{p.hours:.2g} h") for p in views[0].points if p.hours is not None] if len(views) == 1 else []
     every = math.ceil(len(costs) / N_COSTS) if costs else 1
-    label = f"best validation {views[0].metric} to expect"
+    label = f"expected best validation {views[0].metric}"
     words = unit if not costs else f"{unit}, and hours of training"
     return line_plot(lines, (words, label), below=costs[::every])
 
 
 def _pays(view: StartManyView) -> bool:
-    """Some budget is better spent on a schedule with a cut; where none is, its sentence says all."""
+    """Some budget is better spent on a schedule with a cut; where none is, its sentence is enough."""
     return any(schedule.stop_at < 1 for schedule in view.best)
 
 
 def _start_many(view: StartManyView) -> Markup:
-    ways = (("with early stops", view.best), ("whole runs only", view.uncut))
+    ways = (("stopping early", view.best), ("whole runs only", view.uncut))
     lines = [
         Line(
             name,
@@ -263,7 +269,7 @@ def _start_many(view: StartManyView) -> Markup:
         for i, (name, schedules) in enumerate(ways)
         if schedules
     ]
-    return line_plot(lines, ("cost in whole runs", f"best validation {view.metric} to expect"))
+    return line_plot(lines, ("cost in whole runs", f"expected best validation {view.metric}"))
 
 
 def _schedules(view: StartManyView) -> Section:

@@ -1,4 +1,4 @@
-"""The section on what was looked at to choose, and on how seeds came about that were not simply so many."""
+"""The section on model selection, and on seeds whose number was not fixed."""
 
 from __future__ import annotations
 
@@ -6,36 +6,39 @@ from typing import Any
 
 from bertft_core.records import ArmSummary, StudySummary
 from bertft_core.report.formatting import intervals, numbers
+from bertft_core.report.prose import model_selection_text, seed_designs_text
 
 Section = dict[str, Any]
 
 
 def section(summary: StudySummary) -> Section | None:
-    """What the template lays out; None for a summary that holds nothing of the kind."""
-    selected = [arm for arm in summary.arms if arm.selected is not None]
-    if summary.ledger is None and summary.adaptive is None and not selected:
+    """What the template lays out; None for a summary without any of it."""
+    selected, found = [arm for arm in summary.arms if arm.selected is not None], summary.model_selection
+    if found is None and summary.adaptive is None and not selected:
         return None
+    choices = () if found is None else found.choices
     return {
-        "ledger": summary.ledger,
-        "adaptive": summary.adaptive,
-        "looks": _looks(summary),
-        "selected": [_selected(arm) for arm in selected],
+        "sentences": [] if found is None else list(model_selection_text.splits(found)),
+        "splits": () if found is None else found.splits,
+        "choices": [choice.model_dump() | {"how": model_selection_text.choice(choice, summary)} for choice in choices],
+        "adaptive": _adaptive(summary),
+        "selected": [_selected(arm, summary) for arm in selected],
     }
 
 
-def _looks(summary: StudySummary) -> Section | None:
-    """A row for each look: seeds of every arm, and half the width of each arm's interval."""
+def _adaptive(summary: StudySummary) -> Section | None:
+    """A row for each interim analysis: seeds of every arm, and half the width of each arm's interval."""
     found = summary.adaptive
     if found is None:
         return None
     arms = [arm.arm for arm in summary.arms]
     rows = [
         {
-            "n": look.n,
-            "half_widths": [numbers.score(look.half_widths.get(arm)) for arm in arms],
-            "enough": "yes" if look.is_enough else "no",
+            "n": one.n,
+            "half_widths": [numbers.score(one.half_widths.get(arm)) for arm in arms],
+            "enough": "yes" if one.is_enough else "no",
         }
-        for look in found.looks
+        for one in found.interim_analyses
     ]
     ends = [
         {
@@ -47,10 +50,11 @@ def _looks(summary: StudySummary) -> Section | None:
         }
         for interval in found.intervals
     ]
-    return {"arms": arms, "rows": rows, "intervals": ends, "level": f"{100 * found.level:.2f} %"}
+    sentence = seed_designs_text.adaptive(found, arms)
+    return {"sentence": sentence, "arms": arms, "rows": rows, "intervals": ends, "level": f"{100 * found.level:.2f} %"}
 
 
-def _selected(arm: ArmSummary) -> Section:
+def _selected(arm: ArmSummary, summary: StudySummary) -> Section:
     """A row for each seed that started, the best at the cut first."""
     found = arm.selected
     assert found is not None, "only arms with selected seeds are laid out"
@@ -64,4 +68,5 @@ def _selected(arm: ArmSummary) -> Section:
         }
         for seed in found.seeds
     ]
-    return {"arm": arm.arm, "sentence": found.sentence, "rows": rows, "cut": f"{100 * found.stop_at:g} %"}
+    sentence = seed_designs_text.selected(arm, summary)
+    return {"arm": arm.arm, "sentence": sentence, "rows": rows, "cut": numbers.percent(found.stop_at)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bertft_core.report.formatting import numbers
 from bertft_core.report.paper_settings import search, training
-from bertft_core.report.prose import grammar, study_text
+from bertft_core.report.prose import grammar, seed_designs_text, study_text
 from bertft_core.storage.study_results import StudyResults
 
 HEADS = {
@@ -73,8 +73,11 @@ def seeds(results: StudyResults) -> str:
     n, counts = [arm.n_planned for arm in results.summary.arms], study_text.not_counted(results.summary)
     times = grammar.several(n[0], "time") if len(set(n)) == 1 else f"{min(n)} to {max(n)} times"
     text = f"Each arm is trained {times}; {study_text.moving(results.study)}."
-    ways = [results.summary.adaptive, *(arm.selected for arm in results.summary.arms)]
-    text += "".join(f" {grammar.ended(grammar.upper_first(way.sentence))}" for way in ways if way is not None)
+    summary = results.summary
+    ways = [seed_designs_text.selected(arm, summary) for arm in summary.arms if arm.selected is not None]
+    if summary.adaptive is not None:
+        ways.append(seed_designs_text.adaptive(summary.adaptive, [arm.arm for arm in summary.arms]))
+    text += "".join(f" {grammar.as_sentence(way)}" for way in ways)
     streams = "Initialisation of the head, batch order and dropout have random streams of their own, derived from one study seed"
     fate = f" Runs that were no plain success: {'; '.join(counts)}." if counts else " All runs ended well."
     return f"{text} {streams} ({results.study.seed}).{fate}"

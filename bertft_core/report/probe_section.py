@@ -1,4 +1,4 @@
-"""The section on forgetting and confidence: its sentences, a picture and a table for each probe."""
+"""The section on forgetting and calibration: its sentences, and a picture and a table for each probe."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from typing import Any
 
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.records import RunRecord, StudySummary
-from bertft_core.records.probe_summary import ProbeRow, ProbeSummary
+from bertft_core.records.probe_summary import ProbeAbsence, ProbeRow, ProbeSummary
+from bertft_core.records.ranking import SCORED
 from bertft_core.report import figures, run_plots
 from bertft_core.report.formatting import numbers
 from bertft_core.report.probe_plots import Profile, profile_plot
-from bertft_core.report.prose import grammar
+from bertft_core.report.prose import grammar, missing_text, probes_text
 from bertft_core.statistics.mean_intervals import t_interval
 
 Section = dict[str, Any]
 
 TITLES = {
     "masked_lm": ("Masked language modelling", "The encoder under the pre-trained masked-LM head, with fixed masks, and with its "
-    "top layers put back to the pre-trained ones (Mosbach et al. 2021). The embeddings stay fine-tuned."),
-    "drift": ("Drift of the weights", "‖W − W₀‖ / ‖W₀‖ of each layer: how far its weights went from the pre-trained ones."),
-    "similarity": ("Likeness of the states", "Unbiased linear CKA of each layer's states before and after, means over the word "
-    "pieces of validation examples: 1 is the same up to rotation and scale."),
+    "top layers reset to the pre-trained ones (Mosbach et al. 2021). The embeddings stay fine-tuned."),
+    "drift": ("Drift of the weights", "‖W − W₀‖ / ‖W₀‖ of each layer: how far its weights moved from the pre-trained ones."),
+    "similarity": ("Similarity of hidden states", "Unbiased linear CKA of each layer's states before and after, over the tokens "
+    "of validation examples: 1 is identical up to rotation and scale."),
     "gradients": ("Gradients in the first steps", "L2 norm of each layer's gradient before clipping, mean of the watched steps."),
     "calibration": ("Calibration", "Expected calibration error in 15 right-closed bins; scaled: after dividing the logits by the "
-    "temperature with the least validation loss."),
-    "out_of_domain": ("Out of the domain", "How much worse each seed is out of the domain than in it."),
-    "overfitting": ("Validation loss", "Loss for each validation target over the epochs; one line for each run."),
+    "temperature with the lowest validation loss."),
+    "out_of_domain": ("Out-of-domain scores", "How much worse each seed scores out of the domain than in it."),
+    "overfitting": ("Validation loss", "Loss per validation target over the epochs; one line per run."),
 }  # fmt: skip
 COLUMNS = {
     "masked_lm": {
@@ -40,7 +41,7 @@ COLUMNS = {
         "top5_accuracy_before": "top-5 before",
         "top5_accuracy_after": "after",
     },
-    "gradients": {"lowest_over_top": "lowest layer / top layer"},
+    "gradients": {"lowest_over_top": "lowest / top layer"},
     "calibration": {
         "ece": "ECE",
         "brier": "Brier",
@@ -51,7 +52,7 @@ COLUMNS = {
         "ece_scaled": "ECE scaled",
         "nll_scaled": "NLL scaled",
     },
-    "out_of_domain": {"in_domain": "in the domain", "out_of_domain": "out of it", "drop": "drop"},
+    "out_of_domain": {"in_domain": "in domain", "out_of_domain": "out of domain", "drop": "drop"},
     "overfitting": {"minimum": "minimum", "minimum_epoch": "at epoch", "end": "at the end", "rise": "rise"},
 }
 """Probe → measure → heading in its table; the numbers of single layers are in the picture and the table of all."""
@@ -67,23 +68,28 @@ def section(study: StudyConfig, summary: StudySummary, records: Mapping[str, Run
     parts = []
     for probe, (title, note) in TITLES.items():
         rows = [row for row in found.rows if row.probe == probe]
-        missing = [
-            _missing(absence.arm, absence.reason, absence.seeds, summary) for absence in found.absences if absence.probe == probe
-        ]
+        missing = [_missing(absence, summary) for absence in found.absences if absence.probe == probe]
         if rows or missing:
             pictures = _pictures(probe, rows, css, study, summary, records) if rows else []
             parts.append(
                 {"title": title, "note": note, "pictures": pictures, "table": _table(probe, rows, css), "missing": missing}
             )
-    told = {arm: [f.sentence for f in found.findings if f.arm == arm and not f.is_sign] for arm in arms}
-    signs = [finding.sentence for finding in found.findings if finding.is_sign]
-    return {"verdict": found.verdict, "signs": signs, "told": told, "parts": parts, "css": css, "rows": _every_row(found)}
+    said = [(one, grammar.said(probes_text.finding(one, found, study.metric), arms)) for one in found.findings]
+    return {
+        "verdict": grammar.ended(probes_text.verdict(found)),
+        "signs": [sentence for one, sentence in said if one.is_sign],
+        "other": {arm: [sentence for one, sentence in said if one.arm == arm and not one.is_sign] for arm in arms},
+        "parts": parts,
+        "css": css,
+        "rows": _every_row(found),
+    }
 
 
-def _missing(arm: str, reason: str, seeds: Sequence[int], summary: StudySummary) -> str:
-    n = next(sum(seed.status in ("ok", "collapsed") for seed in a.seeds) for a in summary.arms if a.arm == arm)
+def _missing(absence: ProbeAbsence, summary: StudySummary) -> str:
+    arm, seeds = next(arm for arm in summary.arms if arm.arm == absence.arm), absence.seeds
+    n = sum(seed.status in SCORED for seed in arm.seeds)
     of = "" if len(seeds) == n else f", seed{'' if len(seeds) == 1 else 's'} {grammar.listed(map(str, seeds))}"
-    return f"{arm}{of}: {reason}"
+    return grammar.ended(f"{arm.arm}{of}: {missing_text.why(absence.why)}")
 
 
 def _table(probe: str, rows: Sequence[ProbeRow], css: Mapping[str, str]) -> Section | None:
@@ -125,7 +131,7 @@ def _pictures(
     summary: StudySummary,
     records: Mapping[str, RunRecord],
 ) -> list[Section]:
-    """Each a picture, and whether the colours of the arms need to be told beside it."""
+    """Each a picture, with the arms where their colours need a legend."""
     if probe == "overfitting":
         return [{"svg": svg, "caption": arm} for arm, svg in figures.validation_losses(summary, records)]
     if probe == "calibration":
@@ -133,7 +139,7 @@ def _pictures(
     if probe == "out_of_domain":
         return [_seeds(rows, css, "drop", where, f"drop of {study.metric} on {where}") for where in _places(rows, "drop")]
     measure, labels, logarithmic = {
-        "masked_lm": ("loss_put_back", ("top layers put back", "masked-LM loss, nats"), False),
+        "masked_lm": ("loss_put_back", ("top layers reset", "masked-LM loss, nats"), False),
         "drift": ("relative_l2", ("layer", "relative L2 drift"), False),
         "similarity": ("cka_unbiased", ("layer", "unbiased CKA"), False),
         "gradients": ("norm", ("layer", "gradient norm"), True),

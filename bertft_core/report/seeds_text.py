@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bertft_core.records.insight_records import SeedsNeeded
 from bertft_core.records.seeds_answer import CountedForSpread, CountedSeeds
+from bertft_core.report.prose import budgets_text, variance_text
 
 
 def seeds_text(counted: CountedSeeds) -> str:
@@ -16,9 +17,11 @@ def seeds_text(counted: CountedSeeds) -> str:
     winner = _winner(counted.pairs_to_tell_a_winner)
     lines += _section("how many it takes", [*(aim.sentence for aim in counted.aims), winner, *counted.exceeding])
     lines += _section("at the spread that was seen", _table(shown) if shown else [])
-    sources = [each.sentence for each in counted.variance] + [each.sentence for each in counted.between_studies]
+    sources = [variance_text.components(each) for each in counted.variance] + [
+        variance_text.between_studies(each) for each in counted.between_studies
+    ]
     lines += _section("where the variance comes from", sources)
-    lines += _section("start many, stop early, continue some", [view.sentence for view in counted.start_many])
+    lines += _section("start many, stop early, continue some", [budgets_text.start_many(view) for view in counted.start_many])
     return "\n".join(lines)
 
 

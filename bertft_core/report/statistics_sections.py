@@ -1,4 +1,4 @@
-"""What statistics over seeds add to a study's report: sections that are there when their data are, and files beside it."""
+"""The optional sections of a study's report, present when their data are, and the files written beside it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def gather(results: StudyResults) -> Extras:
     context = {
         "claims": said,
         "insights": seen,
-        "looked": model_selection_section.section(summary),
+        "selection": model_selection_section.section(summary),
         "bands": bands,
         "reliability": reliability,
         "paper_tables": printed(tables),

@@ -9,7 +9,7 @@ import jinja2
 
 from bertft_core.report import figures, probe_section, reproducibility_section, table_sections
 from bertft_core.report.formatting import intervals, numbers
-from bertft_core.report.prose import grammar, study_text
+from bertft_core.report.prose import grammar, study_text, variance_text
 from bertft_core.report.prose.data_card_text import finding_text
 from bertft_core.report.runs_csv import runs_csv
 from bertft_core.report.statistics_sections import Extras, gather, write_extras
@@ -59,6 +59,7 @@ def _page(results: StudyResults, extras: Extras) -> str:
         cautions=study_text.cautions(study, summary),
         not_counted=study_text.not_counted(summary),
         results=table_sections.results(summary),
+        nondeterminism=[variance_text.nondeterminism(floor, summary) for floor in summary.floors],
         seed_plots=figures.seed_plots(study, card, summary),
         seeds=table_sections.seeds(summary, records),
         validation_curves=figures.validation_curves(study, summary, records),

@@ -5,23 +5,24 @@ from __future__ import annotations
 from bertft_core.records import StudySummary
 from bertft_core.report import summary_rows
 from bertft_core.report.formatting import intervals, numbers
-from bertft_core.report.prose import study_text
+from bertft_core.report.formatting.aligned_table import aligned
+from bertft_core.report.prose import study_text, variance_text
 
 
 def result_table(summary: StudySummary) -> str:
-    """Every arm on the headline split, then on the others; what differs by how much; what is not in the numbers.
+    """Every arm on the headline split, then on the others; the differences; runs with problems.
 
-    'runs' is scored / planned. Only spaces, no colours: it reads the same in a log file.
+    'runs' is scored / planned. There are only spaces and no colours, so it reads the same in a log file.
     """
     blocks = [_block(summary, split) for split in summary_rows.splits_of(summary)]
-    told = study_text.sentences(summary)
+    lines = study_text.sentences(summary)
     crossed = study_text.of_crossed(summary)
-    told += [crossed] if crossed is not None else []
-    told += [f"{floor.sentence}." for floor in summary.floors]
+    lines += [crossed] if crossed is not None else []
+    lines += [f"{variance_text.nondeterminism(floor, summary)}." for floor in summary.floors]
     missing = study_text.not_counted(summary)
     if missing:
-        told += [f"Not plainly ok: {'; '.join(missing)}."]
-    return "\n\n".join([*blocks, "\n".join(told)])
+        lines += [f"Runs with problems: {'; '.join(missing)}."]
+    return "\n\n".join([*blocks, "\n".join(lines)])
 
 
 def _block(summary: StudySummary, split: str) -> str:
@@ -29,9 +30,7 @@ def _block(summary: StudySummary, split: str) -> str:
     level = 0.95 if summary.adaptive is None else summary.adaptive.level
     columns = ("arm", "runs", "mean", "sd", f"{100 * level:.4g} % t-interval", "min", "max")
     rows = [columns, *(row for arm in range(len(summary.arms)) for row in _rows(summary, arm, split))]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([title, *lines])
+    return f"{title}\n{aligned(rows)}"
 
 
 def _rows(summary: StudySummary, position: int, split: str) -> list[tuple[str, ...]]:

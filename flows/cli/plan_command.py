@@ -86,7 +86,8 @@ def _seeds_words(study: StudyConfig) -> str:
     """How many seeds each arm has, as far as that is known."""
     seeds = study.seeds
     if seeds.until is not None:
-        return f"{seeds.n} to {seeds.max} seeds (until ±{seeds.until.half_width:g}, at most {len(seeds.interim_sizes)} interim analyses)"
+        n = len(seeds.interim_sizes)
+        return f"{seeds.n} to {seeds.max} seeds (until ±{seeds.until.half_width:g}, at most {n} interim analyses)"
     if seeds.start is not None and seeds.stop_at is not None and seeds.keep is not None:
         runs = f"{cost(seeds.start, seeds.stop_at, seeds.keep):g} whole runs"
         return f"{seeds.start} seeds ({seeds.keep} go on after {100 * seeds.stop_at:g} %: {runs})"

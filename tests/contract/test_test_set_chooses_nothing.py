@@ -129,19 +129,19 @@ def test_everything_chosen_among_runs_is_the_same_with_other_test_scores(tmp_pat
         arm.selected.seeds if arm.selected else None for arm in second.arms
     ]
     if first.adaptive is not None and second.adaptive is not None:
-        assert first.adaptive.looks == second.adaptive.looks
-        assert len(first.adaptive.looks) > 1
+        assert first.adaptive.interim_analyses == second.adaptive.interim_analyses
+        assert len(first.adaptive.interim_analyses) > 1
     trials = [list(each.records.values())[:2] for each in (plain, other)]
     assert trial_outcome(trials[0], 2) == trial_outcome(trials[1], 2)
     assert score_so_far(trials[0]) == score_so_far(trials[1])
-    assert first.ledger == second.ledger
+    assert first.model_selection == second.model_selection
     tests = [next(row.mean for row in s.arms[0].metrics if row.split == "test") for s in (first, second)]
     assert tests[0] != tests[1], "the other scores were really there"
 
 
-def test_the_ledger_of_a_whole_study_has_no_choice_on_another_split(tmp_path):
+def test_a_whole_study_has_no_choice_on_another_split(tmp_path):
     for name, seeds in MODES.items():
-        ledger = Finished(tmp_path / name, seeds, other_test=False).summary().ledger
-        assert ledger is not None
-        assert {choice.split for choice in ledger.choices} == {"validation"}
-        assert {use.split for use in ledger.splits if use.n_choices} == {"validation"}
+        found = Finished(tmp_path / name, seeds, other_test=False).summary().model_selection
+        assert found is not None
+        assert {choice.split for choice in found.choices} == {"validation"}
+        assert {use.split for use in found.splits if use.n_choices} == {"validation"}

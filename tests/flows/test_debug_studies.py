@@ -12,6 +12,7 @@ import pytest
 
 from bertft_core.config import StudyConfig, load_study
 from bertft_core.records import RunRecord, StudySummary
+from bertft_core.report.prose import seed_designs_text
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import read_record
 from tests.helpers.markdown import ROOT
@@ -69,9 +70,9 @@ def test_the_whole_study_passes_and_every_command_understands_it(ran, name):
     assert f"{n // len(ran[name].summary.arms)} done, 0 running, 0 failed, 0 missing" in ran[name].ended["status"].stdout
     assert "nothing to train" in ran[name].ended["plan"].stdout
     assert {status for arm in ran[name].summary.arms for status in arm.counts} <= {"ok", "collapsed", "pruned"}
-    ledger = ran[name].summary.ledger
-    assert ledger is not None
-    assert {use.split for use in ledger.splits if use.n_choices} == {"validation"}
+    selection = ran[name].summary.model_selection
+    assert selection is not None
+    assert {use.split for use in selection.splits if use.n_choices} == {"validation"}
     assert "decided nothing" in (ran[name].dir.report_dir / "report.html").read_text()
 
 
@@ -93,10 +94,10 @@ def test_the_adaptive_study_stops_by_its_rule_with_the_same_seeds_in_both_arms(r
     assert told is not None
     assert told.plan == study.seeds.interim_sizes == (3, 5, 7)
     assert told.ended != "not yet"
-    assert {arm.n_planned for arm in summary.arms} == {told.looks[-1].n}
-    assert [look.is_enough for look in told.looks[:-1]] == [False] * (len(told.looks) - 1)
+    assert {arm.n_planned for arm in summary.arms} == {told.interim_analyses[-1].n}
+    assert [one.is_enough for one in told.interim_analyses[:-1]] == [False] * (len(told.interim_analyses) - 1)
     assert told.level > 0.95
-    assert told.sentence[1:] in ran["adaptive"].ended["show"].stdout
+    assert seed_designs_text.adaptive(told, study.arms)[1:] in ran["adaptive"].ended["show"].stdout
 
 
 def test_the_best_of_many_went_on_and_the_others_are_pruned(ran):

@@ -7,7 +7,6 @@ import shutil
 import pytest
 import yaml
 
-from bertft_core.evaluation.model_probes import NO_MODEL
 from tests.helpers.study_commands import FEATURES, TinyStudy
 from tests.helpers.tiny_encoders import tiny_encoder
 
@@ -52,7 +51,7 @@ def test_the_summary_has_every_probe_over_the_seeds(probed):
     assert all(row.n == 2 for row in rows if row.measure not in ("temperature", "ece_scaled", "nll_scaled", "confidence_wrong"))
     norms = {row.where for row in rows if (row.arm, row.measure) == ("full", "norm")}
     assert norms == {"embeddings", "layer 0", "layer 1", "head"}
-    assert {absence.reason for absence in probed.summary.probes.absences if absence.probe == "out_of_domain"} == {
+    assert {absence.why.reason for absence in probed.summary.probes.absences if absence.probe == "out_of_domain"} == {
         "the data has no out-of-domain set"
     }
     by_arm = {row.arm: row.mean for row in rows if row.measure == "loss_rise"}
@@ -100,9 +99,9 @@ def test_a_model_that_is_gone_or_torn_costs_its_numbers_and_not_the_study(new_st
     study.values["probes"] = PROBES
     study.config.write_text(yaml.safe_dump(study.values, sort_keys=False))
     study.run()
-    reasons = {a.seeds: a.reason for a in study.summary.probes.absences if a.probe == "drift"}
-    assert reasons[(seeds[gone],)] == NO_MODEL
-    assert reasons[(seeds[torn],)].startswith("looking at its model failed: ")
+    reasons = {a.seeds: a.why for a in study.summary.probes.absences if a.probe == "drift"}
+    assert reasons[(seeds[gone],)].reason == "no model"
+    assert reasons[(seeds[torn],)].reason == "probing failed"
     assert {row.n for row in study.summary.probes.rows if row.probe == "drift"} == {1}
     torn.write_bytes(whole)
     study.run()

@@ -15,6 +15,7 @@ from bertft_core.records.insight_records import (
     StartManyView,
     VarianceComponents,
 )
+from bertft_core.records.not_computed import NotComputed
 
 WHERE = {"metric": "accuracy", "split": "test", "checkpoint": "best"}
 
@@ -31,10 +32,7 @@ def make_variance(arm: str = "full") -> VarianceComponents:
         for source, raw, variance, low, high in parts
     )
     sizes = {"n_init": 4, "n_order": 3, "n_replicates": 1, "n_runs": 12}
-    sentence = f"Of the variance of {arm} 80 % comes from init"
-    return VarianceComponents(
-        arm=arm, **WHERE, **sizes, mean=0.8, mean_se=0.01, components=components, method="ANOVA", sentence=sentence
-    )
+    return VarianceComponents(arm=arm, **WHERE, **sizes, mean=0.8, mean_se=0.01, components=components)
 
 
 def make_agreement(arm: str, kind: str = "classification") -> Agreement:
@@ -61,7 +59,6 @@ def make_agreement(arm: str, kind: str = "classification") -> Agreement:
         n_unanimous=19,
         n_flipping=21,
         most_flipping=(example,),
-        sentence=f"Two seeds of {arm} differ on 9.5 % of the examples",
     )
 
 
@@ -79,9 +76,7 @@ def make_budget(arm: str, source: str = "seeds", hours: float | None = 0.2) -> B
         BestOfN(n=n, v=0.8 + 0.01 * n**0.5, v_sd=0.01, u=0.8 + 0.012 * n**0.5, u_sd=0.008, hours=hours and hours * n)
         for n in range(1, 6)
     )
-    return BudgetView(
-        arm=arm, source=source, metric="accuracy", n_values=5, points=points, sentence=f"The best of 5 {source} of {arm}"
-    )
+    return BudgetView(arm=arm, source=source, metric="accuracy", n_values=5, points=points)
 
 
 def make_insights() -> Insights:
@@ -92,12 +87,11 @@ def make_insights() -> Insights:
     uncut = tuple(
         Schedule(start=2 * k, stop_at=1.0, keep=2 * k, cost=1.9 * k, expected=0.79 + 0.01 * k, sd=0.01) for k in (1, 2, 3)
     )
-    refused = BudgetView(
-        arm="full", source="trials", metric="accuracy", n_values=8, refused="TPE", sentence="No curve: TPE adapts"
-    )
+    tpe = NotComputed(reason="dependent trials")
+    refused = BudgetView(arm="full", source="trials", metric="accuracy", n_values=8, refused=tpe)
     return Insights(
         variance=(make_variance(),),
-        variance_notes=("features: one run failed, so there is no whole grid",),
+        variance_refused=(NotComputed(reason="no complete grid", arm="features"),),
         agreement=(make_agreement("features"), make_agreement("full")),
         budgets=(make_budget("features"), make_budget("full"), refused),
         seeds_needed=(make_seeds_needed("features"), make_seeds_needed("full"), make_seeds_needed("full", "features")),
@@ -109,7 +103,7 @@ def make_insights() -> Insights:
                 n_evaluations=10,
                 best=schedules,
                 uncut=uncut,
-                sentence="Starting many pays",
+                worthwhile=2,
             ),
         ),
     )

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from bertft_core.evaluation.reliability_points import ReliabilityPoint
+from bertft_core.evaluation.calibration import ReliabilityPoint
 from bertft_core.report.curve_bands import ArmCurves, band_of, band_plot
 from bertft_core.report.drawings.bars import Bar, BarGroup, bar_plot
 from bertft_core.report.drawings.forest import LEAST_LEFT, MOST_LEFT, RIGHT, ForestRow, forest_plot

@@ -9,7 +9,9 @@ from bertft_core.evaluation.ensemble_scores import ensemble_of
 from bertft_core.evaluation.run_scores import CHECKPOINTS, scores_of
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import ArmSummary, SeedScore, StudySummary
+from bertft_core.records.not_computed import NotComputed
 from bertft_core.report import result_table, write_report
+from bertft_core.report.prose import ensembles_text
 from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import write_predictions
 from bertft_core.storage.study_dir import checked_record
@@ -64,7 +66,7 @@ def test_the_ensemble_has_every_score_that_a_seed_has(tmp_path):
     assert arm.ensemble.scores["best/validation/accuracy"] >= 0.8, "seeds that err on different examples outvote each other"
 
 
-def test_the_sentence_says_what_the_ensemble_scores_next_to_the_mean(tmp_path):
+def test_the_mean_of_the_seeds_is_next_to_the_score(tmp_path):
     whole = Whole(tmp_path)
     logits = np.array([[0.0, 3.0], [3.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
     for index, wrong in enumerate((0, 1, 2, 3, None)):
@@ -74,83 +76,75 @@ def test_the_sentence_says_what_the_ensemble_scores_next_to_the_mean(tmp_path):
         write_predictions(whole.path(index), classified(list("abcd"), [1, 0, 1, 0], answers))
     arm = full(whole.summary())
     assert arm.ensemble.scores[KEY] == 1.0
-    assert (
-        arm.ensemble.sentence
-        == "the ensemble of 5 full seeds scores 1.000 (accuracy, test), 20.0 points above their mean of 0.800"
-    )
-
-
-def test_a_metric_that_is_better_when_low_says_so_and_is_not_told_in_points(tmp_path):
-    whole = Whole(tmp_path, metric="log_loss")
-    sentence = full(whole.summary()).ensemble.sentence
-    assert "(log_loss, test; lower is better)" in sentence
-    assert "points" not in sentence
+    assert arm.ensemble.mean_of_seeds == pytest.approx(0.8)
 
 
 def test_collapsed_seeds_are_in_it_and_failed_or_diverged_ones_are_not(tmp_path):
     whole = Whole(tmp_path, statuses={0: "collapsed", 2: "diverged", 4: "failed"})
     ensemble = full(whole.summary()).ensemble
     assert ensemble.seeds == (0, 1, 3)
-    assert ensemble.sentence.startswith("the ensemble of 3 full seeds scores")
-    assert "not counted of 5 full runs: 1 diverged, 1 failed" in ensemble.sentence
-    assert "counted although collapsed: 1 of 5 full runs" in ensemble.sentence
+    assert (ensemble.n_unreadable, ensemble.refused) == (0, None)
 
 
-def test_a_seed_whose_predictions_are_gone_is_not_in_it_and_that_is_said(tmp_path):
+def test_a_seed_whose_predictions_are_gone_is_not_in_it_and_is_counted(tmp_path):
     whole = Whole(tmp_path)
     whole.path(1, "final").unlink()
     arm = full(whole.summary())
     assert arm.ensemble.seeds == (0, 2, 3, 4)
-    assert arm.ensemble.sentence.endswith("not in the ensemble because their predictions are gone: 1 of 5 full runs")
+    assert arm.ensemble.n_unreadable == 1
     mean = np.mean([arm.seeds[i].scores[KEY] for i in (0, 2, 3, 4)])
-    assert f"{mean:.3f}" in arm.ensemble.sentence, "the mean is of the same seeds"
+    assert arm.ensemble.mean_of_seeds == pytest.approx(mean), "the mean is of the same seeds"
 
 
 @pytest.mark.parametrize(
-    ("statuses", "reason"),
-    [
-        ({1: "failed", 2: "failed", 3: "failed", 4: "failed"}, "1 of its runs ended with a score"),
-        (dict.fromkeys(range(5), "failed"), "0 of"),
-    ],
+    ("statuses", "n"),
+    [({1: "failed", 2: "failed", 3: "failed", 4: "failed"}, 1), (dict.fromkeys(range(5), "failed"), 0)],
 )
-def test_it_takes_two_seeds(tmp_path, statuses, reason):
+def test_it_takes_two_seeds(tmp_path, statuses, n):
     whole = Whole(tmp_path, statuses=statuses)
     ensemble = full(whole.summary()).ensemble
     assert ensemble.scores == {}
-    assert ensemble.sentence.startswith(f"full has no ensemble: {reason}")
+    assert ensemble.refused == NotComputed(reason="too few scores", n=n, needed=2, detail="seeds")
     assert "full ensemble" not in result_table(whole.summary())
 
 
-def test_masked_language_models_have_no_ensemble_and_the_reason_is_told(tmp_path):
-    study, card = make_study(), make_card(tmp_path)
-    spec = make_spec(study, card)
-    record = make_record(spec, card, StudyDir(tmp_path, "small"))
-    record = record.model_copy(update={"spec": spec.model_copy(update={"head": MaskedLMHead()})})
-    arm = ArmSummary(arm="full", n_planned=2, counts={"ok": 2}, metrics=(), seeds=())
-    found = ensemble_of(arm, [(record, tmp_path)] * 2, "best/test/loss", "minimize")
-    assert (found.scores, found.sentence[:21]) == ({}, "full has no ensemble:")
+def test_masked_language_models_have_no_ensemble_and_the_reason_is_given(tmp_path):
+    results, arm = of_head(tmp_path, MaskedLMHead())
+    found = ensemble_of(results, arm, "best/test/loss")
+    assert (found.scores, found.refused) == ({}, NotComputed(reason="no stored predictions"))
+
+
+def of_head(folder, head):
+    """Two seeds of one arm with a head of another kind, whose predictions are in `0/` and `1/` of the study's folder."""
+    study, card, study_dir = make_study(), make_card(folder), StudyDir(folder, "small")
+    records, seeds = {}, []
+    for i in range(2):
+        record = make_record(make_spec(study, card, index=i), card, study_dir)
+        spec = make_spec(study, card, index=i).model_copy(update={"head": head, "labels": ()})
+        files = {split: f"{split}.parquet" for split in ("validation", "test")}
+        record = record.model_copy(update={"spec": spec, "predictions": dict.fromkeys(CHECKPOINTS, files)})
+        records[record.digest] = record
+        seed = {"index": i, "status": "ok", "run_digest": record.digest, "weights_sha256": None, "best_step": None}
+        seeds.append(SeedScore(**seed, init_seed=0, order_seed=0, dropout_seed=0, scores={}))
+    arm = ArmSummary(arm="full", n_planned=2, counts={"ok": 2}, metrics=(), seeds=tuple(seeds))
+    return StudyResults(study, card, study_dir, records), arm
 
 
 def test_the_null_threshold_of_the_ensemble_is_tuned_on_validation_and_frozen_for_test(tmp_path):
     """As worked out in test_ensembles: a threshold of 1.25, with which both test questions are right."""
-    study, card, ann = make_study(), make_card(tmp_path), [[("Ann", 3, 0.0)], [("Ann", 3, 0.0)]]
-    runs, seeds = [], []
-    for i, (validation, test) in enumerate((([1.0, 3.0], [2.0, 1.0]), ([0.0, 1.0], [0.0, 1.6]))):
-        spec = make_spec(study, card, index=i).model_copy(update={"head": QuestionAnsweringHead(), "labels": ()})
-        for split, nulls in (("validation", validation), ("test", test)):
-            write_predictions(tmp_path / str(i) / f"{split}.parquet", asked([["Ann"], []], ann, nulls))
-        record = make_record(make_spec(study, card, index=i), card, StudyDir(tmp_path, "small"))
-        files = {split: f"{split}.parquet" for split in ("validation", "test")}
-        record = record.model_copy(update={"spec": spec, "predictions": dict.fromkeys(CHECKPOINTS, files)})
-        runs.append((record, tmp_path / str(i)))
-        seed = {"index": i, "status": "ok", "run_digest": "d", "weights_sha256": None, "best_step": None}
-        streams = {"init_seed": 0, "order_seed": 0, "dropout_seed": 0}
-        seeds.append(SeedScore(**seed, **streams, scores=scores_of(*runs[-1])))
-    arm = ArmSummary(arm="full", n_planned=2, counts={"ok": 2}, metrics=(), seeds=tuple(seeds))
-    found = ensemble_of(arm, runs, "best/test/f1", "maximize")
+    ann = [[("Ann", 3, 0.0)], [("Ann", 3, 0.0)]]
+    results, arm = of_head(tmp_path, QuestionAnsweringHead())
+    scores = []
+    for record, nulls in zip(results.runs_of(arm), (([1.0, 3.0], [2.0, 1.0]), ([0.0, 1.0], [0.0, 1.6])), strict=True):
+        folder = results.run_dir_of(record.digest)
+        for split, of_split in zip(("validation", "test"), nulls, strict=True):
+            write_predictions(folder / f"{split}.parquet", asked([["Ann"], []], ann, of_split))
+        scores.append(scores_of(record, folder))
+    seeds = [seed.model_copy(update={"scores": found}) for seed, found in zip(arm.seeds, scores, strict=True)]
+    found = ensemble_of(results, arm.model_copy(update={"seeds": tuple(seeds)}), "best/test/f1")
     assert found.scores["best/test/null_threshold"] == pytest.approx(1.25)
     assert (found.scores["best/test/f1"], found.scores["final/validation/f1"]) == (1.0, 1.0)
-    assert found.sentence == "the ensemble of 2 full seeds scores 1.000 (f1, test), 25.0 points above their mean of 0.750"
+    assert found.mean_of_seeds == pytest.approx(0.75)
 
 
 def test_it_stands_in_the_table_the_report_the_json_and_mlflow(tmp_path):
@@ -160,12 +154,13 @@ def test_it_stands_in_the_table_the_report_the_json_and_mlflow(tmp_path):
     together = full(summary).ensemble.scores[KEY]
     row = next(line for line in table.splitlines() if line.startswith("full ensemble"))
     assert row.split() == ["full", "ensemble", "5/5", f"{together:.3f}", "–", "–", "–", "–"]
-    assert f"{full(summary).ensemble.sentence}." in table.splitlines()
+    sentence = ensembles_text.ensemble(full(summary), summary)
+    assert f"{sentence}." in table.splitlines()
     path = write_report(StudyResults(whole.study, whole.card, whole.dir, whole.records, evaluated=summary))
     page = path.read_text(encoding="utf-8")
     n_scores = sum(len(arm.ensemble.scores) for arm in summary.arms)
-    assert page.count("one score of the seeds together") == n_scores + 2 * 3, "every metric, and the headline on three splits"
-    assert full(summary).ensemble.sentence in page
+    assert page.count("one score for all seeds together") == n_scores + 2 * 3, "every metric, and the headline on three splits"
+    assert sentence in page
     written = checked_record(path.parent / "summary.json", StudySummary)
     assert written.arms[1].ensemble == full(summary).ensemble
     logged = summary_metrics(summary)

@@ -1,4 +1,4 @@
-"""The ledger counts what was looked at to choose, and says that nothing was chosen on the test set."""
+"""Model selection: everything that was tried and chosen is counted, and nothing is chosen on the test set."""
 
 from __future__ import annotations
 
@@ -11,31 +11,28 @@ from bertft_core.storage.study_results import StudyResults
 from tests.helpers.small_records import make_card, make_record, make_study, make_sweep
 
 
-def ledger(folder, study, *, sweeps=(), more=(), splits=None):
-    card, study_dir = make_card(folder, splits=splits), StudyDir(folder, study.name)
+def selection(folder, study, *, sweeps=(), more=()):
+    card, study_dir = make_card(folder), StudyDir(folder, study.name)
     planned = plan_runs(study, card, {})
     specs = [*planned, *plan_repeats(study, card, {}), *more]
     records = {spec.digest: make_record(spec, card, study_dir, accuracy=0.8 + 0.05 * (spec.index % 3)) for spec in specs}
-    return summarize(StudyResults(study, card, study_dir, records, planned, {sweep.arm: sweep for sweep in sweeps})).ledger
+    return summarize(
+        StudyResults(study, card, study_dir, records, planned, {sweep.arm: sweep for sweep in sweeps})
+    ).model_selection
 
 
 def test_runs_validations_and_choices_are_counted(tmp_path):
     study = make_study(arms={"a": {}, "b": {"batch_size": 8}}, seeds={"n": 3, "repeats": 1})
-    found = ledger(tmp_path, study)
+    found = selection(tmp_path, study)
     assert (found.n_settings, found.n_trials, found.n_search_runs, found.n_report_runs) == (2, 0, 0, 8)
     uses = {use.split: (use.n_evaluations, use.n_choices) for use in found.splits}
     assert uses == {"validation": (16, 2), "test": (16, 0), "other_domain": (16, 0)}
-    assert [(c.what, c.arm, c.n_looked_at) for c in found.choices] == [
+    assert [(c.what, c.arm, c.n_scores) for c in found.choices] == [
         ("checkpoint", "a", 6),
         ("kept model", "a", 3),
         ("checkpoint", "b", 6),
         ("kept model", "b", 3),
     ]
-    assert found.sentences == (
-        "validation: 16 evaluations, which decided: checkpoint, kept model",
-        "test: 16 evaluations, which decided nothing",
-        "other_domain: 16 evaluations, which decided nothing",
-    )
 
 
 def test_a_search_counts_with_its_trials_and_their_runs(tmp_path):
@@ -43,23 +40,17 @@ def test_a_search_counts_with_its_trials_and_their_runs(tmp_path):
     trial = plan_trial(study, card, "full", {}, trial=0)
     sweep = make_sweep(StudyDir(tmp_path, study.name))
     rows = (sweep.trials[0].model_copy(update={"run_digests": tuple(s.digest for s in trial)}), *sweep.trials[1:])
-    found = ledger(tmp_path, study, sweeps=[sweep.model_copy(update={"trials": rows})], more=trial)
+    found = selection(tmp_path, study, sweeps=[sweep.model_copy(update={"trials": rows})], more=trial)
     assert (found.n_settings, found.n_trials, found.n_search_runs, found.n_other_runs) == (5, 3, 2, 0)
-    assert [c.n_looked_at for c in found.choices if c.what == "setting"] == [2]  # the third trial failed
+    assert [c.n_scores for c in found.choices if c.what == "setting"] == [2]  # the third trial failed
 
 
-def test_runs_of_other_settings_in_the_folder_are_told(tmp_path):
+def test_runs_of_other_settings_in_the_folder_are_counted(tmp_path):
     card = make_card(tmp_path)
     study = make_study(arms={"full": {}}, seeds={"n": 2})
     tried = plan_runs(make_study(arms={"full": {"learning_rate": 1e-4}}, seeds={"n": 3}), card, {})
-    found = ledger(tmp_path, study, more=tried)
+    found = selection(tmp_path, study, more=tried)
     assert (found.n_other_settings, found.n_other_runs, found.n_report_runs) == (1, 3, 2)
-    assert found.sentences[-1].startswith("3 runs of 1 other setting in this study's folder")
-
-
-def test_without_a_test_set_the_ledger_says_what_to_do(tmp_path):
-    found = ledger(tmp_path, make_study(arms={"full": {}}), splits={"train": 40, "validation": 40})
-    assert "data.split.halve_validation" in found.sentences[-1]
 
 
 @pytest.mark.parametrize(
@@ -72,6 +63,6 @@ def test_without_a_test_set_the_ledger_says_what_to_do(tmp_path):
     ],
 )
 def test_every_way_of_choosing_is_in_it_and_is_the_validation_sets(tmp_path, changes, what):
-    found = ledger(tmp_path, make_study(**{"arms": {"full": {}}} | changes))
+    found = selection(tmp_path, make_study(**{"arms": {"full": {}}} | changes))
     assert what in {choice.what for choice in found.choices}
     assert {choice.split for choice in found.choices} == {"validation"}

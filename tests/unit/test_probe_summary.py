@@ -1,4 +1,4 @@
-"""What the probes say of stored records, curves and predictions, over seeds, in sentences and in the report."""
+"""What the probes say of stored records, curves and predictions, over seeds, and in the report."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ import pytest
 
 from bertft_core.config.probe_settings import ProbesConfig
 from bertft_core.data.probe_texts import probes_digest
-from bertft_core.evaluation.model_probes import NO_MODEL
-from bertft_core.evaluation.prediction_probes import calibration
-from bertft_core.evaluation.probe_findings import findings
-from bertft_core.evaluation.probed_run import ScoredRun
+from bertft_core.evaluation.probe_measures import ProbedRun, calibration
+from bertft_core.evaluation.probe_scores import JUDGES, rising_shares, rows_of, vanishing_ratios
 from bertft_core.evaluation.summarize import summarize
-from bertft_core.evaluation.training_probes import NOT_WATCHED
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import Evaluation, StudySummary
+from bertft_core.records.not_computed import NotComputed
 from bertft_core.records.probe_record import LayerDrift, LayerSimilarity, MaskedLMFound, MaskedLMScores, ProbeRecord
 from bertft_core.report.study_report import write_report
 from bertft_core.storage import StudyDir
@@ -28,6 +26,8 @@ from bertft_core.storage.study_results import StudyResults
 from tasks.tracking import mlflow_content as content
 from tests.helpers.small_records import make_card, make_record, make_study
 
+NO_MODEL = NotComputed(reason="no model")
+NOT_WATCHED = NotComputed(reason="gradients not watched")
 RISES = {"features": 0.0, "full": 1.2}
 """Arm → how much worse the masked-LM loss gets."""
 
@@ -80,11 +80,12 @@ class Probed:
         wanted = (arm, probe, measure, where)
         return next(r for r in self.summary.probes.rows if (r.arm, r.probe, r.measure, r.where) == wanted)
 
-    def reasons(self, probe: str) -> dict[tuple[str, tuple[int, ...]], str]:
-        return {(a.arm, a.seeds): a.reason for a in self.summary.probes.absences if a.probe == probe}
+    def reasons(self, probe: str) -> dict[tuple[str, tuple[int, ...]], NotComputed]:
+        return {(a.arm, a.seeds): a.why for a in self.summary.probes.absences if a.probe == probe}
 
-    def sentences(self, probe: str) -> dict[str, tuple[str, bool]]:
-        return {f.arm: (f.sentence, f.is_sign) for f in self.summary.probes.findings if f.probe == probe}
+    def signs(self, probe: str) -> dict[str, bool]:
+        """Arm → whether its finding is a sign; an arm without a finding is absent."""
+        return {f.arm: f.is_sign for f in self.summary.probes.findings if f.probe == probe}
 
 
 def test_a_study_without_probes_has_none(tmp_path):
@@ -99,40 +100,23 @@ def test_each_number_has_its_spread_over_seeds(tmp_path):
     assert (row.n, row.mean, row.sd, row.min, row.max) == pytest.approx((3, 1.3, 0.1, 1.2, 1.4))
 
 
-def test_what_was_forgotten_is_told_with_its_range_and_where_it_went(tmp_path):
-    told, is_sign = Probed(tmp_path).sentences("masked_lm")["full"]
-    assert is_sign
-    assert told == (
-        "after fine-tuning, the masked-LM loss of the encoder of full is 1.30 nats higher (1.20 to 1.40 over 3 seeds): it has "
-        "forgotten some of its language modelling; putting back its top layer of 2 undoes half of that or more"
-    )
-    told, is_sign = Probed(tmp_path).sentences("masked_lm")["features"]
-    assert not is_sign
-    assert told.endswith("is about what it was (+0.00 nats, mean of 3 seeds): it has kept its language modelling")
+def test_a_rise_of_the_masked_lm_loss_is_a_sign(tmp_path):
+    assert Probed(tmp_path).signs("masked_lm") == {"features": False, "full": True}
 
 
-def test_the_verdict_names_the_arms_with_a_sign_or_what_was_looked_at(tmp_path):
-    blind = f"the first gradients could not be looked at ({NOT_WATCHED})"
-    told = Probed(tmp_path / "a").summary.probes.verdict
-    assert told == f"There are signs that fine-tuning went too far or wrong in the arm full; {blind}"
-    told = Probed(tmp_path / "b", masked_lm=None, similarity=None, overfitting=False).summary.probes.verdict
-    assert told == f"Nothing could be looked at that would show forgetting; {blind}"
-    probed = Probed(tmp_path / "c", masked_lm=None, similarity=None, overfitting=False, gradients={"steps": 3})
-    for arm in RISES:
-        watch(probed, arm, {"layer 0": 0.5, "layer 1": 1.0}, 3)
-    assert probed.summary.probes.verdict == "No sign of forgetting was found in the first gradients"
+def test_the_signs_come_first(tmp_path):
+    found = [finding.is_sign for finding in Probed(tmp_path).summary.probes.findings]
+    assert found == sorted(found, reverse=True)
+    assert {True, False} == set(found)
 
 
 def test_states_with_little_in_common_are_a_sign(tmp_path):
-    told, is_sign = Probed(tmp_path).sentences("similarity")["full"]
-    assert is_sign
-    assert told == (
-        "the states of full behind layer 0 have little in common with the pre-trained ones (CKA 0.35, 0.30 to 0.40 over 3 seeds)"
-    )
-    assert Probed(tmp_path).sentences("similarity")["features"] == ("the states of features are the pre-trained ones", False)
+    probed = Probed(tmp_path)
+    assert probed.signs("similarity") == {"features": False, "full": True}
+    assert probed.row("full", "similarity", "cka_unbiased", "layer 0").mean == pytest.approx(0.35)
 
 
-def test_a_model_that_is_gone_is_told_seed_by_seed_and_is_no_error(tmp_path):
+def test_a_missing_model_is_listed_seed_by_seed_and_is_no_error(tmp_path):
     probed = Probed(tmp_path, keep=lambda spec: (spec.arm, spec.index) == ("full", 1))
     assert probed.reasons("drift") == {("features", (0, 1, 2)): NO_MODEL, ("full", (0, 2)): NO_MODEL}
     assert probed.row("full", "drift", "l2", "layer 0").values == {1: 2.0}
@@ -149,7 +133,7 @@ def test_a_probe_that_failed_says_why(tmp_path):
     probed = Probed(tmp_path)
     path = next(probed.dir.path.glob("runs/*/probes.json"))
     write_record(path, read_record(path, ProbeRecord).model_copy(update={"error": "out of memory"}))
-    assert "looking at its model failed: out of memory" in probed.reasons("masked_lm").values()
+    assert NotComputed(reason="probing failed", detail="out of memory") in probed.reasons("masked_lm").values()
 
 
 def test_the_validation_loss_that_rises_after_its_minimum(tmp_path):
@@ -157,16 +141,14 @@ def test_the_validation_loss_that_rises_after_its_minimum(tmp_path):
     assert probed.row("full", "overfitting", "rise").values == pytest.approx({0: 0.0, 1: 0.0, 2: 0.1})
     assert probed.row("full", "overfitting", "minimum").values == pytest.approx({0: 0.4, 1: 0.5, 2: 0.5})
     assert probed.row("full", "overfitting", "minimum_epoch").values == {0: 2.0, 1: 1.0, 2: 1.0}
-    told, is_sign = probed.sentences("overfitting")["full"]
-    assert is_sign
-    assert "in 1 of 3 seeds, by 20 % of it" in told
-    assert "features" not in probed.sentences("overfitting")
+    assert probed.signs("overfitting") == {"full": True}
+    assert rising_shares(rows_of(probed.summary.probes.rows, "full", "overfitting")) == pytest.approx([0.2])
 
 
 def test_a_loss_that_was_recorded_once_cannot_rise(tmp_path):
     once = (Evaluation(step=1, epoch=1.0, metrics={"accuracy": 0.5}, loss=0.5),)
     probed = Probed(tmp_path, change=lambda record: record.model_copy(update={"evaluations": once}))
-    assert set(probed.reasons("overfitting").values()) == {"its validation loss was recorded fewer than two times"}
+    assert set(probed.reasons("overfitting").values()) == {NotComputed(reason="too few losses", needed=2)}
 
 
 def watch(probed: Probed, arm: str, layers: dict[str, float], n_steps: int) -> None:
@@ -186,9 +168,8 @@ def test_gradient_norms_are_means_over_the_watched_steps_and_vanish_on_the_way_d
     watch(probed, "full", {"embeddings": 0.001, "layer 0": 0.01, "layer 10": 4.0, "layer 9": 1.0, "head": 8.0}, 3)
     assert probed.row("full", "gradients", "norm", "layer 10").mean == pytest.approx(6.0)
     assert probed.row("full", "gradients", "lowest_over_top").mean == pytest.approx(0.0025)
-    told, is_sign = probed.sentences("gradients")["full"]
-    assert is_sign
-    assert "in 3 of 3 seeds, 0.25 % at the least: they vanish on the way down" in told
+    assert probed.signs("gradients") == {"full": True}
+    assert vanishing_ratios(rows_of(probed.summary.probes.rows, "full", "gradients")) == pytest.approx([0.0025] * 3)
     assert set(probed.reasons("gradients").values()) == {NOT_WATCHED}, "of the other arm"
 
 
@@ -196,8 +177,8 @@ def test_a_frozen_encoder_has_no_lowest_layer_to_compare(tmp_path):
     probed = Probed(tmp_path)
     watch(probed, "features", {"head": 1.0}, 3)
     reasons = probed.reasons("gradients")
-    assert "fewer than two layers had gradients" in reasons["features", (0, 1, 2)]
-    assert "features" not in probed.sentences("gradients")
+    assert reasons["features", (0, 1, 2)] == NotComputed(reason="too few layers", needed=2)
+    assert "features" not in probed.signs("gradients")
 
 
 def test_calibration_is_that_of_the_stored_predictions(tmp_path):
@@ -212,9 +193,7 @@ def test_calibration_is_that_of_the_stored_predictions(tmp_path):
     scaled = np.exp(logits / temperature)
     right = scaled[np.arange(len(logits)), stored["label"].to_numpy()] / scaled.sum(axis=1)
     assert probed.row("full", "calibration", "nll_scaled", "test").values[1] == pytest.approx(-np.log(right).mean())
-    told, is_sign = probed.sentences("calibration")["full"]
-    assert not is_sign
-    assert told.startswith("on test full is off by ")
+    assert probed.signs("calibration") == {"features": False, "full": False}
 
 
 def test_a_temperature_is_not_judged_on_the_examples_it_was_fitted_to(tmp_path):
@@ -230,7 +209,7 @@ def test_a_temperature_alone_says_nothing_of_how_sure_a_model_is(tmp_path):
     probed = Probed(tmp_path)
     rows = [row for row in probed.summary.probes.rows if (row.probe, row.measure) == ("calibration", "temperature")]
     assert rows
-    assert findings(["full"], rows, probed.study) == []
+    assert JUDGES["calibration"](rows_of(rows, "full", "calibration")) is None
 
 
 @pytest.mark.parametrize(("metric", "sign"), [("accuracy", 1), ("log_loss", -1)])
@@ -247,8 +226,8 @@ def test_other_heads_say_that_they_give_no_probabilities(tmp_path):
     probed = Probed(tmp_path)
     probed.study = probed.study.model_copy(update={"head": type("Head", (), {"kind": "regression"})()})
     record = next(iter(probed.records.values()))
-    run = ScoredRun(probed.study, record, tmp_path, None, "test", ("validation", "test"), {})
-    assert calibration(run).missing == ["a head of the kind regression gives no probabilities of which one is the answer"]
+    run = ProbedRun(probed.study, record, tmp_path, None, "test", ("validation", "test"), {})
+    assert calibration(run).missing == [NotComputed(reason="no probabilities", detail="regression")]
 
 
 def test_the_report_has_a_picture_for_each_probe_and_every_number(tmp_path):
@@ -258,12 +237,12 @@ def test_the_report_has_a_picture_for_each_probe_and_every_number(tmp_path):
     page = path.read_text(encoding="utf-8")
     section = page[page.index('<section id="probes">') :]
     section = section[: section.index("</section>")]
-    labels = ("masked-LM loss, nats by top layers put back", "relative L2 drift by layer", "unbiased CKA by layer")
+    labels = ("masked-LM loss, nats by top layers reset", "relative L2 drift by layer", "unbiased CKA by layer")
     labels += ("gradient norm by layer", "ECE on test", "drop of accuracy on other_domain", "validation loss over epoch")
     for label in labels:
         assert f'aria-label="{label}' in section, label
     assert "before fine-tuning" in section
-    assert "forgotten some of its language modelling" in section
+    assert "it has forgotten some language modelling" in section
     assert section.count('<td class="n strong">') == len(probed.summary.probes.rows) > 60
     assert '<a href="#probes">' in page
 

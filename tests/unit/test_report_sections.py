@@ -7,7 +7,7 @@ from bertft_core.config import parse_study
 from bertft_core.evaluation import summarize
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records.seed_design_records import AdaptiveSeeds, InterimAnalysis, InterimInterval, SelectedSeed, SelectedSeeds
-from bertft_core.records.selection_record import SelectionChoice, SelectionLedger, SplitUse
+from bertft_core.records.selection_record import ModelSelection, SelectionChoice, SplitUse
 from bertft_core.report import write_report
 from bertft_core.report.drawings.reliability_diagram import reliability_plot
 from bertft_core.report.formatting import numbers
@@ -33,7 +33,7 @@ def told(directory, study=None, status="ok", **changes):
     planned = plan_runs(study, card, chosen)
     records = {spec.digest: make_record(spec, card, study_dir, accuracy=0.7, status=status, error="torn") for spec in planned}
     results = StudyResults(study, card, study_dir, records, planned, {"full": make_sweep(study_dir)} if chosen else {})
-    summary = summarize(results).model_copy(update={"comparison": None, "insights": None, "ledger": None} | changes)
+    summary = summarize(results).model_copy(update={"comparison": None, "insights": None, "model_selection": None} | changes)
     return results.with_summary(summary), study_dir
 
 
@@ -53,9 +53,9 @@ def test_sections_stand_where_their_data_are(tmp_path):
     words = words_of(page)
     assert "full is better than features in accuracy." in words
     assert "full initial head weights 0.0200 – 80 % 0.0004" in words
-    assert "order of the batches 0.0000 0.0000 to 0.0100" in words
+    assert "batch order 0.0000 0.0000 to 0.0100" in words
     assert "not <bad> at all, I would say, and the soup was hot positive negative × 3, positive × 2 2 of 5" in words
-    assert "No curve: TPE adapts." in words
+    assert "No expected best score over the trials of full: the search (TPE) chose each trial by the earlier ones" in words
     drawn = {picture.stem for picture in (path.parent / "figures").iterdir()}
     assert {"differences", "variance", "seeds_needed", "seeds_needed_power", "budget_seeds", "start_many_full"} <= drawn
     assert "budget_trials" not in drawn, "it was refused"
@@ -77,27 +77,24 @@ def test_each_section_stands_alone(tmp_path):
         assert [i for i in page.ids if i in OURS] == [section]
 
 
-def ledger():
-    choice = SelectionChoice(
-        what="setting", arm="full", split="validation", n_looked_at=12, sentence="a search chose the best of 12 trials"
-    )
+def selection():
+    choice = SelectionChoice(what="setting", arm="full", split="validation", n_scores=12)
     uses = (SplitUse(split="validation", n_evaluations=1234, n_choices=2), SplitUse(split="test", n_evaluations=6, n_choices=0))
     sizes = {"n_settings": 13, "n_trials": 12, "n_search_runs": 24, "n_report_runs": 6}
-    return SelectionLedger(**sizes, splits=uses, choices=(choice,), sentences=("13 settings were tried",))
+    return ModelSelection(**sizes, splits=uses, choices=(choice,))
 
 
-def test_what_was_looked_at_is_said_where_it_is_known(tmp_path):
-    page, _ = page_of(tmp_path, ledger=ledger())
+def test_model_selection_is_shown_where_it_is_known(tmp_path):
+    page, _ = page_of(tmp_path, model_selection=selection())
     words = words_of(page)
-    assert "looked" in page.ids
-    assert "13 settings were tried. split evaluations" in words
+    assert "selection" in page.ids
     assert "validation 1,234 2 test 6 none" in words
-    assert "setting full validation 12 a search chose the best of 12 trials." in words
-    assert "looked" not in page_of(tmp_path / "without", ledger=None)[0].ids
+    assert "setting full validation 12 The best of 12 trials of the search (accuracy)." in words
+    assert "selection" not in page_of(tmp_path / "without", model_selection=None)[0].ids
 
 
-def test_looks_of_adaptive_seeds_are_shown(tmp_path):
-    looks = (
+def test_interim_analyses_are_shown(tmp_path):
+    analyses = (
         InterimAnalysis(n=3, half_widths={"features": 0.03}, is_enough=False),
         InterimAnalysis(n=7, half_widths={"features": 0.012, "full": 0.011}, is_enough=True),
     )
@@ -107,15 +104,14 @@ def test_looks_of_adaptive_seeds_are_shown(tmp_path):
         half_width=0.015,
         plan=(3, 7, 11),
         level=0.9785,
-        looks=looks,
+        interim_analyses=analyses,
         ended="narrow enough",
         intervals=(interval,),
-        sentence="seeds were added until ± 0.015",
     )
     words = words_of(page_of(tmp_path, adaptive=adaptive)[0])
     assert "3 0.030 – no 7 0.012 0.011 yes" in words
     assert "full accuracy on test 7 0.800 0.780 to 0.820" in words
-    assert "Seeds were added until ± 0.015." in words, "in the setup for a paper"
+    assert "The mean of every arm is known to ±0.015 (accuracy, validation) with 7 seeds" in words, "in the setup for a paper"
 
 
 def test_selected_seeds_are_no_sample_in_table_text_and_curves(tmp_path):
@@ -125,7 +121,7 @@ def test_selected_seeds_are_no_sample_in_table_text_and_curves(tmp_path):
         SelectedSeed(index=0, score_at_cut=0.6, kept=False),
         SelectedSeed(index=2, score_at_cut=None, kept=False),
     )
-    selected = SelectedSeeds(start=3, stop_at=0.25, keep=1, seeds=seeds, best=1, cost=1.5, sentence="the best of 3")
+    selected = SelectedSeeds(start=3, stop_at=0.25, keep=1, seeds=seeds, best=1, cost=1.5)
     arms = tuple(arm.model_copy(update={"selected": selected, "metrics": ()}) for arm in found.summary.arms)
     page, path = page_of(tmp_path, arms=arms)
     words = words_of(page)
@@ -217,14 +213,14 @@ def test_inputs_that_were_cut_off_are_told_of_every_split(tmp_path):
 
 
 def test_the_checklist_counts_runs_and_evaluations_that_were_made(tmp_path):
-    found, _ = told(tmp_path, ledger=ledger())
+    found, _ = told(tmp_path, model_selection=selection())
     gone = found.summary.arms[0].seeds[0].run_digest
     fewer = replace(found, records={digest: record for digest, record in found.records.items() if digest != gone})
     answer = {item.question: item.answer for item in checklist(fewer)}[
         "How many training runs and evaluations were made exactly?"
     ]
     assert "5 report runs (2 of features and 3 of full)." in answer
-    assert "Models were evaluated 1234 times on validation and 6 times on test." in answer
+    assert "Models were evaluated 1,234 times on validation and 6 times on test." in answer
 
 
 def test_one_is_singular_zero_has_no_sign_and_columns_are_as_wide_as_their_numbers(tmp_path):

@@ -189,7 +189,7 @@ def test_the_result_table_shows_the_headline_first_then_the_other_splits_and_the
     told = [one.sentence for one in (*summary.differences, *summary.margins)]
     assert lines[-1 - len(told) : -1] == [f"{sentence}." for sentence in told]
     assert len(told) == 3
-    assert lines[-1] == "Not plainly ok: full: 1 failed."
+    assert lines[-1] == "Runs with problems: full: 1 failed."
 
 
 def test_long_loss_curves_are_thinned_by_averaging_and_a_torn_line_is_left_out(tmp_path):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from bertft_core.evaluation.reliability_points import ReliabilityPoint
+from bertft_core.evaluation.calibration import ReliabilityPoint
 from bertft_core.report.prose.grammar import several
 from bertft_core.report.svg import Drawing, Scale, horizontal_axis, vertical_axis
 

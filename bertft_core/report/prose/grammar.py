@@ -34,5 +34,5 @@ def listed(items: Iterable[str]) -> str:
 
 
 def several(n: int, noun: str) -> str:
-    """'1 seed', '2 seeds'."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+    """'1 seed', '2 seeds', '2 analyses'."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun.removesuffix('is')}{'es' if noun.endswith('is') else 's'}"

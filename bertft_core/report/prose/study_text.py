@@ -10,7 +10,7 @@ from bertft_core.config.strategy_settings import AnyStrategy
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.records import DatasetCard, StudySummary
 from bertft_core.report.formatting import numbers
-from bertft_core.report.prose import grammar
+from bertft_core.report.prose import ensembles_text, grammar, seed_designs_text
 from bertft_core.statistics.crossed_mean import FEWEST_LEVELS
 
 MOST_LABELS = 12
@@ -28,9 +28,10 @@ def sentences(summary: StudySummary) -> list[str]:
 
     Of seeds that were selected nothing is compared, and that is said; of seeds that were added, why no more were.
     """
-    selected = [f"{arm.selected.sentence}." for arm in summary.arms if arm.selected is not None]
+    selected = [f"{seed_designs_text.selected(arm, summary)}." for arm in summary.arms if arm.selected is not None]
+    ensembles = [f"{ensembles_text.ensemble(arm, summary)}." for arm in summary.arms if arm.ensemble is not None]
     if selected:
-        return selected + [f"{arm.ensemble.sentence}." for arm in summary.arms if arm.ensemble is not None]
+        return selected + ensembles
     told = {difference.arm: f"{difference.sentence}." for difference in summary.differences}
     baseline = summary.arms[0].arm
     pairs = () if summary.comparison is None else summary.comparison.headline_pairs
@@ -39,8 +40,9 @@ def sentences(summary: StudySummary) -> list[str]:
     lines = [told.get(arm.arm) or silent.format(arm.arm, baseline) for arm in summary.arms[1:]]
     lines = lines or [f"The study has one arm, {baseline}, and so nothing to compare it with."]
     lines += [f"{margin.sentence}." for margin in summary.margins]
-    lines += [grammar.as_sentence(summary.adaptive.sentence)] if summary.adaptive is not None else []
-    return lines + [f"{arm.ensemble.sentence}." for arm in summary.arms if arm.ensemble is not None]
+    names = [arm.arm for arm in summary.arms]
+    lines += [grammar.as_sentence(seed_designs_text.adaptive(summary.adaptive, names))] if summary.adaptive is not None else []
+    return lines + ensembles
 
 
 def crossed_sizes(summary: StudySummary) -> tuple[int, int] | None:

@@ -1,0 +1,38 @@
+"""Why a result is missing, in a clause."""
+
+from __future__ import annotations
+
+from bertft_core.records.not_computed import NotComputed, Reason
+
+REASONS: dict[Reason, str] = {
+    "seeds selected": "the seeds were selected (many started, the best went on), so they are not independent draws",
+    "no complete grid": "its runs with a score do not fill a complete grid of at least 2 init × 2 order seeds",
+    "no stored predictions": "masked language models store counts and losses, not single predictions",
+    "too few predictions": "the stored predictions of at least {needed} seeds are needed, and there are {n}",
+    "too few scores": "at least {needed} {detail} with a score are needed, and there are {n}",
+    "different examples": "its seeds were evaluated on different examples",
+    "no categories": "a head of kind {detail} does not predict categories",
+    "dependent trials": "the search (TPE) chose each trial by the earlier ones, so they are not independent draws",
+    "too few curves": "the validation curves of at least {needed} whole runs are needed, and there are {n}",
+    "different steps": "its runs were evaluated at different steps, as with early stopping",
+    "one evaluation": "its runs were evaluated only at the end, so there is nothing to stop them by",
+    "metric not evaluated": "{detail} was not part of every validation during training",
+    "no model": "the model was not kept; --force trains it again",
+    "probing failed": "probing the model failed: {detail}",
+    "not probed": "{detail}",
+    "gradients not watched": "its gradients were not recorded during training; --force trains it again",
+    "too few layers": "fewer than {needed} layers had gradients, so the lowest and the top layer cannot be compared",
+    "too few losses": "its validation loss was recorded fewer than {needed} times",
+    "no probabilities": "a head of kind {detail} gives no class probabilities",
+    "crf": "the logits under a CRF are not probabilities of single words",
+    "no errors": "every validation example is predicted correctly, so no temperature can be fitted",
+    "predictions gone": "its predictions on {detail} are missing",
+    "no out-of-domain set": "the data have no out-of-domain set",
+    "no score": "it has no {detail}",
+    "older version": "{detail}",
+}
+
+
+def why(found: NotComputed) -> str:
+    """'the validation curves of at least 5 whole runs are needed, and there are 3'."""
+    return REASONS[found.reason].format(n=found.n, needed=found.needed, detail=found.detail)

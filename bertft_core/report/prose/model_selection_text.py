@@ -1,0 +1,45 @@
+"""Sentences about what was chosen by scores, and on which split. All are clauses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bertft_core.records import StudySummary
+from bertft_core.records.selection_record import ModelSelection, SelectionChoice
+from bertft_core.report.prose import grammar
+
+
+def splits(found: ModelSelection) -> Iterator[str]:
+    """What each split decided, and what to keep in mind about that."""
+    for use in found.splits:
+        kinds = dict.fromkeys(choice.what for choice in found.choices if choice.split == use.split)
+        yield f"{use.split}: {grammar.several(use.n_evaluations, 'evaluation')}, which decided {', '.join(kinds) or 'nothing'}"
+    if not any(use.split == "test" for use in found.splits):
+        yield (
+            "there is no test set, so the headline is on the split that decided, and is optimistic; "
+            "data.split.halve_validation makes half of it a test set"
+        )
+    if found.n_other_runs:
+        others = grammar.several(found.n_other_settings, "other setting")
+        yield (
+            f"this study's folder has {grammar.several(found.n_other_runs, 'run')} of {others}: choosing among settings by their "
+            "test scores means choosing on the test set"
+        )
+
+
+def choice(found: SelectionChoice, summary: StudySummary) -> str:
+    """How one choice was made."""
+    counts = "" if found.n is None else f"{found.n} of {found.of} "
+    if found.what == "number of seeds" and summary.adaptive is not None:
+        times = grammar.several(len(summary.adaptive.interim_analyses), "interim analysis")
+        return f"decided at {times} ({summary.adaptive.metric}); no arm was chosen"
+    return {
+        "setting": f"the best of {grammar.several(found.n_scores, 'trial')} of the search ({summary.headline_metric})",
+        "number of seeds": "decided at interim analyses; no arm was chosen",
+        "checkpoint": "the best weights of each run are those with the best of its validation scores",
+        "early stopping": f"{counts or 'some '}runs were stopped early",
+        "null threshold": "tuned for each set of weights, where questions can have no answer",
+        "seeds that go on": f"{counts}seeds went on",
+        "kept model": f"the best of {grammar.several(found.n_scores, 'run')} keeps its model; no number over seeds depends on it",
+        "temperature": "fitted for each run",
+    }[found.what]

@@ -1,0 +1,68 @@
+"""Summaries of older versions in today's form; `upgrade.py` has the table of all steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Values = dict[str, Any]
+
+
+def without(values: Values, *names: str) -> Values:
+    """All but the fields of these names."""
+    return {name: value for name, value in values.items() if name not in names}
+
+
+def older(why: str | None, arm: str | None = None) -> Values | None:
+    """The reason of an older version, which was text."""
+    return None if why is None else {"reason": "older version", "arm": arm, "detail": why}
+
+
+def _refused(note: str, before: str, between: str) -> Values | None:
+    """A note such as 'full has no variance components: …' as arm and reason."""
+    arm, found, why = note.removeprefix(before).partition(between)
+    return older(why, arm) if found else older(note)
+
+
+def _insights(values: Values) -> Values:
+    notes = [_refused(note, "", " has no variance components: ") for note in values.get("variance_notes", ())]
+    seeds = "the seeds of ", " are not compared example by example: "
+    agreement = [_refused(note, *seeds) for note in values.get("agreement_notes", ())]
+    new = without(values, "variance_notes", "agreement_notes") | {"variance_refused": notes, "agreement_refused": agreement}
+    for part in ("variance", "agreement"):
+        new[part] = [without(found, "sentence", "method") for found in values.get(part, ())]
+    for part in ("budgets", "start_many"):
+        new[part] = [without(view, "sentence") | {"refused": older(view.get("refused"))} for view in values.get(part, ())]
+    return new
+
+
+def _probes(values: Values) -> Values:
+    absences = [without(one, "reason") | {"why": older(one["reason"])} for one in values.get("absences", ())]
+    findings = [without(one, "sentence") for one in values.get("findings", ())]
+    return without(values, "verdict") | {"absences": absences, "findings": findings}
+
+
+def _arm(values: Values) -> Values:
+    ensemble, selected = values.get("ensemble"), values.get("selected")
+    if ensemble is not None:
+        why = None if ensemble.get("scores") else ensemble["sentence"].partition(": ")[2]
+        ensemble = without(ensemble, "sentence") | {"refused": older(why)}
+    return values | {"ensemble": ensemble, "selected": None if selected is None else without(selected, "sentence")}
+
+
+def _model_selection(values: Values) -> Values:
+    choices = [without(one, "n_looked_at", "sentence") | {"n_scores": one["n_looked_at"]} for one in values["choices"]]
+    return without(values, "sentences") | {"choices": choices}
+
+
+def summary_1_to_2(values: Values) -> Values:
+    """Numbers without sentences; what was a reason in words stays as text."""
+    new = without(values, "ledger") | {"version": 2, "arms": [_arm(arm) for arm in values["arms"]]}
+    new["floors"] = [without(floor, "sentence") for floor in values.get("floors", ())]
+    if values.get("ledger") is not None:
+        new["model_selection"] = _model_selection(values["ledger"])
+    if (adaptive := values.get("adaptive")) is not None:
+        new["adaptive"] = without(adaptive, "looks", "sentence") | {"interim_analyses": adaptive["looks"]}
+    for part, upgrade in (("insights", _insights), ("probes", _probes)):
+        if values.get(part) is not None:
+            new[part] = upgrade(values[part])
+    return new
