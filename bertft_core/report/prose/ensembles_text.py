@@ -5,7 +5,7 @@ from __future__ import annotations
 from bertft_core.records import ArmSummary, StudySummary
 from bertft_core.report.formatting import numbers
 from bertft_core.report.prose import grammar, missing_text
-from bertft_core.statistics.multi_bootstrap import NOTHING
+from bertft_core.statistics.rounding import differences_of
 
 
 def ensemble(arm: ArmSummary, summary: StudySummary) -> str:
@@ -22,10 +22,13 @@ def ensemble(arm: ArmSummary, summary: StudySummary) -> str:
         lower = "; lower is better" if summary.headline_direction == "minimize" else ""
         text += f" scores {numbers.score(score)} ({metric}, {summary.headline_split}{lower})"
     if score is not None and mean is not None:
-        gap = score - mean
+        gap = float(differences_of([score], [mean])[0])
         size = f"{numbers.difference(abs(gap), metric)}{numbers.unit(metric)}"
-        text += f", {size} {'above' if gap > 0 else 'below'} their mean of {numbers.score(mean)}"
-        text = text if abs(gap) >= NOTHING else text.rpartition(", ")[0] + ", the same as their mean"
+        text += (
+            f", {size} {'above' if gap > 0 else 'below'} their mean of {numbers.score(mean)}"
+            if gap
+            else ", the same as their mean"
+        )
     return "; ".join([text, *_members(arm, found.n_unreadable)])
 
 
