@@ -28,6 +28,12 @@ def test_every_package_is_listed_with_those_inside():
             assert packages_in(ROOT / package) == {name.strip() for name in inside.split(",") if name.strip()}, package
 
 
+def test_every_module_of_the_core_is_named():
+    modules = {path.name for path in (ROOT / "bertft_core").glob("*.py")} - {"__init__.py"}
+    assert len(modules) >= 2
+    assert {name for name in modules if f"`bertft_core/{name}`" not in TEXT} == set()
+
+
 def test_the_packages_stand_in_the_order_of_the_layers():
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
     (layers,) = [contract["layers"] for contract in contracts if contract.get("containers") == ["bertft_core"]]

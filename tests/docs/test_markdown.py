@@ -58,6 +58,15 @@ def test_a_broken_link_is_noticed(tmp_path):
     assert broken_links(page, tmp_path) == ["nowhere.md", "#b-page"]
 
 
+PLACE = re.compile(r"`((?:bertft_core|flows|tasks|tests|configs|benchmarks|docs)/[\w/.-]+)`")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_that_a_document_names_is_there(path):
+    named = PLACE.findall(path.read_text(encoding="utf-8"))
+    assert [name for name in named if "KIND" not in name and not (ROOT / name).exists()] == []
+
+
 LINK_TARGET = re.compile(r"\]\([^)]*\)")
 MAX_COLUMNS = 100
 
