@@ -8,51 +8,36 @@ from typing import Any
 from prefect import flow
 from prefect.events import emit_event
 from prefect.runtime import flow_run
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from bertft_core.config import StudyConfig, UserError, load_study, parse_study
-from bertft_core.planning.ineffective_strategies import refuse_idle_averages
-from bertft_core.planning.start_many_cuts import refuse_blind_cuts
+from bertft_core.planning.plan_checks import refuse_unusable_plan
 from bertft_core.records import StudySummary
 from bertft_core.storage.study_results import StudyResults
 from flows.stages.probe_stage import probe_runs
 from flows.stages.progress_output import watched
 from flows.stages.search_stage import run_searches
 from flows.stages.seed_stage import run_seeds
+from flows.stages.training_stage import Trainer
+from flows.study_command import StudyCommand, read_command
 from tasks.evaluate_runs import evaluate_runs
-from tasks.home import home_dir
 from tasks.keep_models import keep_models
-from tasks.prefect_runs import claim
+from tasks.prefect_runs import claim, name_flow_run
 from tasks.prepare_data import prepare_data
-from tasks.progress import StudyProgress
 from tasks.quiet_environment import be_quiet
 from tasks.study_session import Session
 from tasks.write_report import write_report
 
-MAX_THREADS = 64
-"""Bounds the slots of one machine; threads only wait for workers."""
+OPTIONS: dict[str, Any] = {
+    "name": "run-study",
+    # bounds the slots of one machine; threads only wait for workers
+    "task_runner": ThreadPoolTaskRunner(max_workers=64),
+    "persist_result": False,
+    "log_prints": False,
+}
 
 
-def read_config(config: str | dict[str, Any], overrides: list[str]) -> StudyConfig:
-    """The study a deployment or the command line names: a path, or the config itself. Raises `UserError`."""
-    return load_study(config, overrides) if isinstance(config, str) else parse_study(config, overrides)
-
-
-def _flow_run_name() -> str:
-    parameters = flow_run.parameters
-    try:
-        return read_config(parameters["config"], parameters.get("overrides") or []).name
-    except UserError:
-        return f"not a study: {parameters['config']}"[:100]
-
-
-@flow(
-    name="run-study",
-    flow_run_name=_flow_run_name,
-    task_runner=ThreadPoolTaskRunner(max_workers=MAX_THREADS),  # type: ignore[arg-type]
-    persist_result=False,
-    log_prints=False,
-)
+@flow(**OPTIONS)
 def run_study(
     config: str | dict[str, Any], overrides: list[str] | None = None, home: str | None = None, force: bool = False
 ) -> StudySummary:
@@ -62,27 +47,46 @@ def run_study(
     (default: $BERTFT_HOME, else ./bertft-home); `force` trains again what is finished.
     """
     be_quiet()  # in a deployment no command line has done it
-    study = read_config(config, overrides or [])
-    progress = StudyProgress()
-    with watched(study, progress), Session(study, home_dir(home), progress, force=force) as session:
-        claim(study.name, session.home_dir, flow_run.id, progress.tell)
+    command = read_command(config, overrides or [], home, force=force)
+    name_flow_run(flow_run.id, command.study.name)
+    return carry_out(command)
+
+
+def run_in_terminal(command: StudyCommand, config: str, overrides: list[str]) -> StudySummary:
+    """The same flow for a command that this process has begun."""
+
+    @flow(**OPTIONS, flow_run_name=lambda: command.study.name)
+    def run_study(config: str, overrides: list[str], home: str, force: bool) -> StudySummary:
+        return carry_out(command)
+
+    # each flow would wait a second for its heartbeat thread; this process is watched by the person who started it
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):  # type: ignore[dict-item]
+        return run_study(config, overrides, str(command.home_dir), command.force)
+
+
+def carry_out(command: StudyCommand) -> StudySummary:
+    """The stages of a study, inside a flow run."""
+    study, progress = command.study, command.progress
+    session = Session(study, command.home_dir, progress, force=command.force, workers=command.workers)
+    with watched(study, progress, command.show), session:
+        claim(study.name, command.home_dir, flow_run.id, progress.tell)
         plan_progress(session)
         progress.enter("prepare")
-        card = prepare_data(session)
-        refuse_blind_cuts(study, card, {})
-        refuse_idle_averages(study, card)
+        card = prepare_data(study, session.dir, log=session.tracker, progress=progress, prepared=command.card)
+        refuse_unusable_plan(study, card)
+        trainer = Trainer(session)
         progress.enter("search")
-        sweeps = run_searches(session, card)
+        sweeps = run_searches(trainer, card)
         progress.enter("seeds")
-        planned, records = run_seeds(session, card, sweeps)
-        probe_runs(session, planned, records)
+        wanted, records = run_seeds(trainer, card, sweeps)
+        probe_runs(session, wanted.planned, records)
         progress.enter("evaluate")
         every_record = {record.digest: record for record in session.dir.records()} | records
-        results = evaluate_runs(session, StudyResults(study, card, session.dir, every_record, planned, sweeps))
+        results = evaluate_runs(StudyResults(study, card, session.dir, every_record, wanted.planned, sweeps))
         progress.enter("report")
         session.tracker.catch_up([*records.values(), *results.search_runs])
-        keep_models(session, planned, records)
-        write_report(session, results)
+        keep_models(results, records, log=session.tracker)
+        write_report(results, log=session.tracker)
     announce_completed(results)
     return results.summary
 

@@ -13,31 +13,25 @@ from bertft_core.storage.study_dir import read_record
 from bertft_core.training.devices import refuse_absent_gpu, slot_environments
 from bertft_core.training.slots import Slots
 
-_waiting: dict[Path, Slots] = {}
-"""Study folder → workers that no session has taken yet."""
-
 
 @contextmanager
-def early_workers(study: StudyConfig, home_dir: Path, *, force: bool = False) -> Iterator[None]:
-    """Start the workers of a study with something left to train; those that no session took end with the block.
+def early_workers(study: StudyConfig, home_dir: Path, *, force: bool = False) -> Iterator[Slots | None]:
+    """The workers of a study with something left to train, until the block ends; None for a finished one.
 
     Raises `UserError`, before anything is started, when they could not have the device that the study names.
     """
     study_dir = StudyDir(home_dir, study.name)
-    if force or not looks_finished(study, study_dir):
-        refuse_absent_gpu(study.execution)
-        _waiting[study_dir.path] = Slots(slot_environments(study.execution), study_dir.path / "logs")
-    try:
-        yield
-    finally:
-        left = take_workers(study_dir)
-        if left is not None:
-            left.close()
+    if not force and looks_finished(study, study_dir):
+        yield None
+        return
+    with started_workers(study, study_dir) as slots:
+        yield slots
 
 
-def take_workers(study_dir: StudyDir) -> Slots | None:
-    """The workers that wait for this study, which are the caller's from now on; None when there are none."""
-    return _waiting.pop(study_dir.path, None)
+def started_workers(study: StudyConfig, study_dir: StudyDir) -> Slots:
+    """The warm workers of a study. Raises `UserError` when they could not have the device that the study names."""
+    refuse_absent_gpu(study.execution)
+    return Slots(slot_environments(study.execution), study_dir.path / "logs")
 
 
 def looks_finished(study: StudyConfig, study_dir: StudyDir) -> bool:

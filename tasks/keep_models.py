@@ -1,4 +1,4 @@
-"""The task of keeping the models a study should keep, and logging them to MLflow."""
+"""Which models of a study stay: the task that keeps them at its end, and the budget for them while it runs."""
 
 from __future__ import annotations
 
@@ -7,20 +7,56 @@ import shutil
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from bertft_core.records import RunRecord, RunSpec
-from bertft_core.storage.retention import kept_digests
-from tasks.study_session import Session
+from bertft_core.config import StudyConfig
+from bertft_core.records import RunRecord
+from bertft_core.storage import StudyDir
+from bertft_core.storage.damage import Tell
+from bertft_core.storage.retention import folder_bytes, kept_digests, over_budget
+from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_results import StudyResults
+from tasks.protocols import RunLog
+
+DROPPED = "budget"
 
 
-@task(name="keep-models", task_run_name="keep models · {session.study.name}", cache_policy=NO_CACHE, persist_result=False)
-def keep_models(session: Session, planned: list[RunSpec], records: dict[str, RunRecord]) -> list[str]:
-    """Delete the models that `retention` does not keep and log the others; the digests of the runs that keep theirs."""
-    kept = kept_digests(session.study, planned, records)
+@task(name="keep-models", task_run_name="keep models · {results.study.name}", cache_policy=NO_CACHE, persist_result=False)
+def keep_models(results: StudyResults, records: dict[str, RunRecord], *, log: RunLog) -> list[str]:
+    """Delete the models of `records` that `retention` does not keep and log the others; the digests of those kept."""
+    kept = kept_digests(results.study, results.planned, records)
     for digest, record in records.items():
-        model_dir = session.dir.run_dir(digest) / "model"
+        model_dir = results.run_dir_of(digest) / "model"
         if digest not in kept:
             shutil.rmtree(model_dir, ignore_errors=True)
-            session.tracker.drop_model(digest)
-        elif model_dir.exists() and session.study.tracking.log_models:
-            session.tracker.log_model(record)
+            log.drop_model(digest)
+        elif model_dir.exists() and results.study.tracking.log_models:
+            log.log_model(record)
     return sorted(kept)
+
+
+class ModelBudget:
+    """Keeps the models of the report runs within `retention.budget_gib`: after each run the worst ones beyond it are deleted."""
+
+    def __init__(self, study: StudyConfig, study_dir: StudyDir, log: RunLog, tell: Tell) -> None:
+        self._study, self._dir, self._log, self._tell = study, study_dir, log, tell
+        self._records: dict[str, RunRecord] = {}
+
+    def ended(self, record: RunRecord) -> None:
+        """A run has its record: now, or since an earlier command."""
+        if record.spec.stage != "seeds" or self._study.retention.budget_gib is None:
+            return
+        self._records[record.digest] = record
+        sizes = {digest: folder_bytes(self._dir.run_dir(digest) / "model") for digest in self._records}
+        for digest in over_budget(self._study, self._records.values(), {d: size for d, size in sizes.items() if size}):
+            self._drop(digest)
+
+    def _drop(self, digest: str) -> None:
+        record = self._records[digest].model_copy(update={"model_dropped": DROPPED})
+        write_record(self._dir.run_dir(digest) / "record.json", record)
+        shutil.rmtree(self._dir.run_dir(digest) / "model", ignore_errors=True)
+        self._records[digest] = record
+        self._log.drop_model(digest)
+        self._tell(f"{record.spec.title}: its model was deleted (retention.budget_gib: {self._study.retention.budget_gib:g})")
+
+    def as_it_is(self, record: RunRecord) -> RunRecord:
+        """The record with what became of its model since."""
+        return self._records.get(record.digest, record)

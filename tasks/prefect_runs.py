@@ -38,8 +38,14 @@ def mark_flow_run(flow_run_id: str) -> None:
         client.update_flow_run_labels(UUID(flow_run_id), dict(owner_tags()))
 
 
+def name_flow_run(flow_run_id: str, name: str) -> None:
+    """Give a flow run its study's name, by which it is found again."""
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(UUID(flow_run_id), name=name)
+
+
 def claim(study: str, home_dir: Path, flow_run_id: str, tell: Tell) -> None:
-    """Say whose a flow run is, and settle what dead processes left of its study; Prefect's troubles are told and no more."""
+    """Label a flow run with its process, and repair what dead processes left of its study; Prefect's errors are only reported."""
     try:
         mark_flow_run(flow_run_id)
         repair_flow_runs(study, home_dir, but=flow_run_id)

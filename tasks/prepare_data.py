@@ -5,16 +5,23 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from bertft_core.config import StudyConfig
 from bertft_core.data.prepare_study_data import prepare_data as prepare
 from bertft_core.records import DatasetCard
+from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import write_record
-from tasks.study_session import Session
+from tasks.protocols import Progress, StudyTracker
 
 
-@task(name="prepare-data", task_run_name="prepare data · {session.study.name}", cache_policy=NO_CACHE, persist_result=False)
-def prepare_data(session: Session) -> DatasetCard:
-    """Read, check, split and tokenise; see `data.prepare_study_data`. Raises `UserError` for bad data."""
-    card = prepare(session.study, home_dir=session.home_dir, tell=session.progress.tell)
-    write_record(session.dir.card_path, card)
-    session.tracker.log_data(card)
+@task(name="prepare-data", task_run_name="prepare data · {study.name}", cache_policy=NO_CACHE, persist_result=False)
+def prepare_data(
+    study: StudyConfig, study_dir: StudyDir, *, log: StudyTracker, progress: Progress, prepared: DatasetCard | None = None
+) -> DatasetCard:
+    """Read, check, split and tokenise; see `data.prepare_study_data`. Raises `UserError` for bad data.
+
+    `prepared` is the card of data that the same command has prepared before.
+    """
+    card = prepared or prepare(study, home_dir=study_dir.home_dir, tell=progress.tell)
+    write_record(study_dir.card_path, card)
+    log.log_data(card)
     return card

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from bertft_core.config.base import digest_of
+from bertft_core.config.search_settings import SearchConfig
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.config.training_settings import TrainingConfig, merge_training
 from bertft_core.records import DatasetCard, RunSpec, SeedTriple
@@ -51,9 +53,7 @@ def plan_trial(
     prune_below: Mapping[int, float] | None = None,
 ) -> list[RunSpec]:
     """The runs of one search trial: its setting on each search seed, scored on the validation split only."""
-    search = study.arms[arm].search
-    if search is None:
-        raise ValueError(f"arm '{arm}' has no search")
+    search = search_of(study, arm)
     training = merge_training(study.training_of(arm), search.training.overrides(), dict(params))
     return [
         _spec(study, card, arm, training, "search", index, seeds, ("validation",)).model_copy(
@@ -61,6 +61,32 @@ def plan_trial(
         )
         for index, seeds in joint_seeds(study.seed, search.first_seed_index, search.n_seeds)
     ]
+
+
+def search_digest(study: StudyConfig, card: DatasetCard, arm: str) -> str:
+    """Identity of an arm's search; the number of trials is left out, so that a search can be made longer."""
+    search = search_of(study, arm)
+    return digest_of(
+        {
+            "data": card.fingerprint,
+            "encoder": card.encoder.model_dump(),
+            "head": study.head.model_dump(),
+            "metric": study.metric,
+            "seed": study.seed,
+            "training": study.training_of(arm).model_dump(),
+            "strategies": [strategy.model_dump() for strategy in study.arms[arm].strategies],
+            "search": search.model_dump(mode="json", exclude={"n_trials"}),
+            "threads": study.execution.threads_per_run,
+        }
+    )
+
+
+def search_of(study: StudyConfig, arm: str) -> SearchConfig:
+    """The search of an arm. Raises `ValueError` when it has none."""
+    search = study.arms[arm].search
+    if search is None:
+        raise ValueError(f"arm '{arm}' has no search")
+    return search
 
 
 def _spec(

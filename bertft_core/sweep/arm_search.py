@@ -12,8 +12,8 @@ from pathlib import Path
 import optuna
 
 from bertft_core.config import StudyConfig, UserError
-from bertft_core.config.base import Frozen, digest_of
-from bertft_core.config.search_settings import SearchConfig
+from bertft_core.config.base import Frozen
+from bertft_core.planning.run_specs import search_digest, search_of
 from bertft_core.records import DatasetCard, SweepResult
 from bertft_core.records.sweep_result import Value
 from bertft_core.seeds import derive_seed
@@ -30,31 +30,13 @@ class PlannedTrial(Frozen):
     params: dict[str, Value]
 
 
-def search_digest(study: StudyConfig, card: DatasetCard, arm: str) -> str:
-    """Identity of an arm's search; the number of trials is left out, so that a search can be made longer."""
-    search = _search_of(study, arm)
-    return digest_of(
-        {
-            "data": card.fingerprint,
-            "encoder": card.encoder.model_dump(),
-            "head": study.head.model_dump(),
-            "metric": study.metric,
-            "seed": study.seed,
-            "training": study.training_of(arm).model_dump(),
-            "strategies": [strategy.model_dump() for strategy in study.arms[arm].strategies],
-            "search": search.model_dump(mode="json", exclude={"n_trials"}),
-            "threads": study.execution.threads_per_run,
-        }
-    )
-
-
 class Search:
     """Ask a batch, train it, tell it, until the planned total is reached."""
 
     def __init__(
         self, study: StudyConfig, card: DatasetCard, arm: str, directory: Path, tell: Tell = lambda problem: None
     ) -> None:
-        self.config = _search_of(study, arm)
+        self.config = search_of(study, arm)
         self.arm, self.metric, self.direction = arm, study.metric, study.direction
         self.digest = search_digest(study, card, arm)
         self.journal_path = directory / "journal.log"
@@ -123,10 +105,3 @@ class Search:
             storage_path=str(self.journal_path),
             report_path=None if report_path is None else str(report_path),
         )
-
-
-def _search_of(study: StudyConfig, arm: str) -> SearchConfig:
-    search = study.arms[arm].search
-    if search is None:
-        raise ValueError(f"arm '{arm}' has no search")
-    return search

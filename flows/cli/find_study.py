@@ -6,16 +6,16 @@ import difflib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from bertft_core.config import StudyConfig, UserError, load_study
-from bertft_core.planning.run_specs import plan_repeats
-from bertft_core.planning.wanted_runs import planned_runs
+from bertft_core.planning.run_specs import search_digest
+from bertft_core.planning.wanted_runs import WantedRuns, settled_arms, wanted_runs
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, SweepResult
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import Damaged, checked_record, checked_values, read_record
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.storage.upgrade import version_of
-from bertft_core.sweep.arm_search import search_digest
 from tasks.home import home_dir
 from tasks.study_lock import is_held
 
@@ -59,30 +59,35 @@ class StudyOnDisk:
         except (FileNotFoundError, Damaged):
             return False
 
-    @cached_property
-    def planned(self) -> list[RunSpec]:
-        """The report runs of every arm whose setting is known: it has no search, or its search ended."""
-        if self.card is None:
-            return []
-        settled = [name for name, arm in self.study.arms.items() if arm.search is None or name in self.sweeps]
-        specs = planned_runs(self.study, self.card, {arm: result.chosen for arm, result in self.sweeps.items()}, self.records)
-        # runs of an older version are meant by the digest they had
-        older = {record.spec.model_copy().digest: record.spec for record in self.records.values()} if self.is_older else {}
-        return [older.get(spec.digest, spec) for spec in specs if spec.arm in settled]
+    @property
+    def chosen(self) -> dict[str, dict[str, Any]]:
+        """Arm → the setting its search chose."""
+        return {arm: result.chosen for arm, result in self.sweeps.items()}
 
     @cached_property
-    def repeats(self) -> list[RunSpec]:
-        """The repeats of the first seed, of the arms whose setting is known."""
+    def wanted(self) -> WantedRuns:
+        """The report runs and repeats of every arm whose setting is known."""
         if self.card is None:
-            return []
-        settled = [name for name, arm in self.study.arms.items() if arm.search is None or name in self.sweeps]
-        specs = plan_repeats(self.study, self.card, {arm: result.chosen for arm, result in self.sweeps.items()})
-        return [spec for spec in specs if spec.arm in settled]
+            return WantedRuns([], [])
+        wanted = wanted_runs(self.study, self.card, self.chosen, self.records).of_arms(settled_arms(self.study, self.chosen))
+        # runs of an older version are meant by the digest they had
+        older = {record.spec.model_copy().digest: record.spec for record in self.records.values()} if self.is_older else {}
+        return wanted._replace(planned=[older.get(spec.digest, spec) for spec in wanted.planned])
+
+    @property
+    def planned(self) -> list[RunSpec]:
+        """The report runs of every arm whose setting is known."""
+        return self.wanted.planned
+
+    @property
+    def repeats(self) -> list[RunSpec]:
+        """The repeats of every arm whose setting is known."""
+        return self.wanted.repeats
 
     @cached_property
     def unplanned(self) -> set[str]:
-        """The records of settings that are not in the study's config any more; none that a search which goes on may ask for."""
-        settled = all(arm.search is None or name in self.sweeps for name, arm in self.study.arms.items())
+        """The records that the study's config no longer asks for; none while a search that has not ended may ask for them."""
+        settled = settled_arms(self.study, self.chosen) == list(self.study.arms)
         if self.card is None or self.is_older or not settled:
             return set()
         searched = {digest for result in self.sweeps.values() for trial in result.trials for digest in trial.run_digests}

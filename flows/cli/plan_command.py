@@ -8,10 +8,9 @@ from typing import TextIO
 
 from bertft_core.config import StudyConfig, load_study
 from bertft_core.data.prepare_study_data import prepare_data
-from bertft_core.planning.ineffective_strategies import refuse_idle_averages
-from bertft_core.planning.run_specs import plan_repeats, plan_trial
-from bertft_core.planning.start_many_cuts import refuse_blind_cuts
-from bertft_core.planning.wanted_runs import planned_runs
+from bertft_core.planning.plan_checks import refuse_unusable_plan
+from bertft_core.planning.run_specs import plan_trial
+from bertft_core.planning.wanted_runs import settled_arms, wanted_runs
 from bertft_core.records import DatasetCard, RunSpec
 from bertft_core.records.selection import answers
 from bertft_core.statistics.early_stopping_of_seeds import cost
@@ -38,18 +37,17 @@ def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> f
     on_disk = StudyOnDisk(study, StudyDir(where, study.name), card)
     estimator = CostEstimator(card, on_disk.records.values())
     n_slots = len(slot_environments(study.execution))
-    refuse_blind_cuts(study, card, {})
-    refuse_idle_averages(study, card)
+    refuse_unusable_plan(study, card)
     print(f"{study.name}: {len(study.arms)} arms × {_seeds_words(study)} on {card.name}, {n_slots} runs at once", file=file)
     seconds, n_bytes, guessed = 0.0, 0, False
-    for stage, arm, hint, n_done in _parts(study, card, on_disk):
-        estimates = [estimator.of(spec) for spec in hint]
+    for stage, arm, todo, n_done in _parts(study, card, on_disk):
+        estimates = [estimator.of(spec) for spec in todo]
         part = sum(estimate.seconds for estimate in estimates)
         seconds += part
         n_bytes += sum(estimate.model_bytes for estimate in estimates)
         guessed |= any(not estimate.measured for estimate in estimates)
-        time_words = f"about {clock(part / n_slots)}" if hint else "nothing to train"
-        print(f"  {arm:<16} {stage:<7} {len(hint)} runs to train, {n_done} done  {time_words}{_each(estimates)}", file=file)
+        time_words = f"about {clock(part / n_slots)}" if todo else "nothing to train"
+        print(f"  {arm:<16} {stage:<7} {len(todo)} runs to train, {n_done} done  {time_words}{_each(estimates)}", file=file)
     _print_total(study, where, seconds / n_slots, n_bytes, guessed, file)
     return seconds / n_slots
 
@@ -64,16 +62,13 @@ def _parts(study: StudyConfig, card: DatasetCard, on_disk: StudyOnDisk) -> list[
             n_todo = 0 if name in on_disk.sweeps else max(0, n_runs - len(done))
             like = plan_trial(study, card, name, {}, trial=0)[0]
             parts.append(("search", name, [like] * n_todo, len(done)))
-    chosen = {arm: result.chosen for arm, result in on_disk.sweeps.items()}
+    wanted = wanted_runs(study, card, on_disk.chosen, on_disk.records)
+    settled = settled_arms(study, on_disk.chosen)
     for name in study.arms:
-        specs = [spec for spec in planned_runs(study, card, chosen, on_disk.records) if spec.arm == name]
-        settled = study.arms[name].search is None or name in chosen
-        hint = [spec for spec in specs if not (settled and _is_done(spec, on_disk))]
-        parts.append(("seeds", name, hint, len(specs) - len(hint)))
-        repeats = [spec for spec in plan_repeats(study, card, chosen) if spec.arm == name]
-        if repeats:
-            hint = [spec for spec in repeats if not (settled and _is_done(spec, on_disk))]
-            parts.append(("repeats", name, hint, len(repeats) - len(hint)))
+        for stage, specs in zip(("seeds", "repeats"), wanted.of_arms([name]), strict=True):
+            todo = [spec for spec in specs if not (name in settled and _is_done(spec, on_disk))]
+            if specs or stage == "seeds":
+                parts.append((stage, name, todo, len(specs) - len(todo)))
     return parts
 
 

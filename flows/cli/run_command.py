@@ -11,17 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bertft_core.config import UserError, load_study
+from bertft_core.config import UserError
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.records import StudySummary
 from bertft_core.report.text_table import result_table
 from bertft_core.storage import StudyDir
 from bertft_core.storage.disk_errors import disk_errors_explained
+from flows.cli.console import shown
 from flows.cli.embedded_server import EmbeddedServer
+from flows.study_command import read_command
 from tasks.early_workers import early_workers
-from tasks.home import home_dir
 from tasks.quiet_environment import keep_prefect_out_of_the_terminal, use_embedded_prefect
-from tasks.study_lock import refuse_older
 
 NOT_DONE = ("failed", "missing")
 DRAIN_SECONDS = 10.0
@@ -30,20 +30,22 @@ ANSWER_SECONDS = 20.0
 
 def run_command(config: Path, overrides: list[str], home: Path | None, *, force: bool) -> int:
     """Run the study and print its table; 0, or 1 when a report run failed (one that collapsed or diverged is a result)."""
-    study = load_study(config, overrides)  # a mistake is told before anything starts
-    where = home_dir(home)
-    refuse_older(StudyDir(where, study.name), force=force)
+    command = read_command(str(config), overrides, home, force=force)  # a mistake is reported before anything starts
+    study, where, command.show = command.study, command.home_dir, shown
     print(f"study {study.name} in {where}", file=sys.stderr)
-    problems: list[str] = []
 
     def read_data() -> None:
-        prepare_data(study, home_dir=where, tell=problems.append)
+        command.card = prepare_data(study, home_dir=where, tell=command.progress.tell)
 
-    with disk_errors_explained(where), early_workers(study, where, force=force), prefect_api(where, meanwhile=read_data):
-        from flows.cli.run_on_api import run_on_api
+    with (
+        disk_errors_explained(where),
+        early_workers(study, where, force=force) as command.workers,
+        prefect_api(where, meanwhile=read_data),
+    ):
+        from flows.run_study import run_in_terminal
 
-        summary, more = run_on_api(str(config), overrides, str(where), force=force)
-    _print_end(summary, StudyDir(where, study.name), [*problems, *more])
+        summary = run_in_terminal(command, str(config), overrides)
+    _print_end(summary, command.dir, command.progress.problems)
     return 1 if any(arm.counts.get(status, 0) for arm in summary.arms for status in NOT_DONE) else 0
 
 
@@ -64,7 +66,7 @@ def prefect_api(home: Path, meanwhile: Callable[[], object]) -> Iterator[None]:
         os.environ["PREFECT_API_URL"] = server.api_url
         try:
             meanwhile()
-            import flows.cli.run_on_api  # noqa: F401  (seconds of imports)
+            import flows.run_study  # noqa: F401  (seconds of imports)
 
             server.wait_until_ready()
             yield

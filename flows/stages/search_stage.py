@@ -1,28 +1,30 @@
-"""The search of an arm: batches of trials, each trained seed by seed, until the planned total is told."""
+"""The search of an arm: batches of trials, each trained seed by seed, until the planned total is reached."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-from bertft_core.planning.run_specs import plan_trial
+from bertft_core.planning.plan_checks import refuse_blind_cuts
+from bertft_core.planning.run_specs import plan_trial, search_digest
 from bertft_core.records import DatasetCard, RunRecord, SweepResult
 from bertft_core.storage.study_dir import read_record, write_record
-from bertft_core.sweep.arm_search import PlannedTrial, Search, search_digest
+from bertft_core.sweep.arm_search import PlannedTrial, Search
 from bertft_core.sweep.search_report import write_sweep_report
 from bertft_core.sweep.trial_rules import score_so_far, trial_outcome
-from flows.stages.training_stage import train_specs
+from flows.stages.training_stage import Trainer
 from tasks.study_session import Session
 
 
-def run_searches(session: Session, card: DatasetCard) -> dict[str, SweepResult]:
+def run_searches(trainer: Trainer, card: DatasetCard) -> dict[str, SweepResult]:
     """Arm → result of its search, for the arms that have one."""
-    arms = [name for name, arm in session.study.arms.items() if arm.search is not None]
+    session = trainer.session
     results = {}
-    for arm in arms:
-        result = _finished(session, card, arm) or _run_search(session, card, arm)
-        session.tracker.log_search(result)
-        results[arm] = result
+    for arm in [name for name, config in session.study.arms.items() if config.search is not None]:
+        results[arm] = _finished(session, card, arm) or _run_search(trainer, card, arm)
+        session.tracker.log_search(results[arm])
+    if results:  # a search may have chosen other numbers of steps
+        refuse_blind_cuts(session.study, card, {arm: result.chosen for arm, result in results.items()})
     return results
 
 
@@ -40,13 +42,14 @@ def _finished(session: Session, card: DatasetCard, arm: str) -> SweepResult | No
     return result
 
 
-def _run_search(session: Session, card: DatasetCard, arm: str) -> SweepResult:
+def _run_search(trainer: Trainer, card: DatasetCard, arm: str) -> SweepResult:
+    session = trainer.session
     directory = session.dir.sweep_dir(arm, search_digest(session.study, card, arm))
     search = Search(session.study, card, arm, directory, session.progress.tell)
     session.tracker.start_search(arm, search.digest)
     n_runs = search.config.n_trials * search.config.n_seeds
     while batch := search.next_batch():
-        n_runs -= _train_batch(session, card, search, batch)
+        n_runs -= _train_batch(trainer, card, search, batch)
         session.progress.plan("search", arm, n_runs)
     result = search.result(directory / "report.html")
     write_sweep_report(search, result, directory / "report.html")
@@ -64,18 +67,18 @@ def _relative(session: Session, path: Path) -> str:
     return str(path.relative_to(session.dir.path))
 
 
-def _train_batch(session: Session, card: DatasetCard, search: Search, batch: list[PlannedTrial]) -> int:
+def _train_batch(trainer: Trainer, card: DatasetCard, search: Search, batch: list[PlannedTrial]) -> int:
     """Train the trials of a batch, one seed of all that survive after the other; the number of runs that pruning spared."""
-    prune_below = search.prune_below(batch)
+    study, prune_below = trainer.session.study, search.prune_below(batch)
     runs = {
-        trial.number: plan_trial(session.study, card, search.arm, trial.params, trial=trial.number, prune_below=prune_below)
+        trial.number: plan_trial(study, card, search.arm, trial.params, trial=trial.number, prune_below=prune_below)
         for trial in batch
     }
     records: dict[int, list[RunRecord]] = {number: [] for number in runs}
     alive = set(runs)
     for round_number in range(search.config.n_seeds):
         specs = {number: runs[number][round_number] for number in sorted(alive)}
-        ended = train_specs(session, specs.values())
+        ended = trainer.records_of(specs.values())
         for number, spec in specs.items():
             records[number].append(ended[spec.digest])
         scores = {number: score for number in alive if (score := score_so_far(records[number])) is not None}

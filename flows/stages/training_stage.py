@@ -1,74 +1,68 @@
-"""Training a list of runs: reuse what is there, submit the others slot by slot, and note what failed."""
+"""Training a list of runs: reuse what is there, train the others slot by slot, and note what failed."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
+
+from prefect.futures import PrefectFuture
 
 from bertft_core.config import UserError
 from bertft_core.records import RunRecord, RunSpec
+from flows.stages.submission import submitted
+from tasks.keep_models import ModelBudget
+from tasks.stored_runs import StoredRuns
 from tasks.study_session import Session
 from tasks.train_run import failed_record, train_run
 
-Futures = dict[Any, RunSpec]
 
+class Trainer:
+    """Gets the records of runs, in the search and over seeds."""
 
-def train_specs(session: Session, specs: Iterable[RunSpec]) -> dict[str, RunRecord]:
-    """The record of every spec by digest, from an earlier command or trained now.
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._stored = StoredRuns(session.dir, session.tracker, force=session.forced)
+        self._models = ModelBudget(session.study, session.dir, session.tracker, session.progress.tell)
 
-    A run that fails after its retries is a record with its reason; the others go on. Raises `UserError` at once.
-    """
-    records: dict[str, RunRecord] = {}
-    todo: dict[str, RunSpec] = {}
-    again: list[RunSpec] = []  # the same run asked for twice, by two arms or trials with equal settings
-    for spec in specs:
-        if spec.digest in records or spec.digest in todo:
-            again.append(spec)
-        elif (record := session.finished_record(spec)) is not None:
-            records[spec.digest] = record
-            session.models.ended(record)
-            session.progress.ended(spec, record, reused=True)
-        else:
-            todo[spec.digest] = spec
-    records |= _train(session, list(todo.values()))
-    for spec in again:
-        session.progress.ended(spec, records[spec.digest], reused=True)
-    return {digest: session.models.as_it_is(record) for digest, record in records.items()}
+    def records_of(self, specs: Iterable[RunSpec]) -> dict[str, RunRecord]:
+        """The record of every spec by digest, from an earlier command or trained now.
 
+        A run that fails after its retries is a record with its reason; the others go on. Raises `UserError` at once.
+        """
+        progress = self.session.progress
+        records: dict[str, RunRecord] = {}
+        todo: dict[str, RunSpec] = {}
+        again: list[RunSpec] = []  # the same run asked for twice, by two arms or trials with equal settings
+        for spec in specs:
+            if spec.digest in records or spec.digest in todo:
+                again.append(spec)
+            elif (record := self._stored.finished(spec)) is not None:
+                records[spec.digest] = record
+                self._models.ended(record)
+                progress.ended(spec, record, reused=True)
+            else:
+                todo[spec.digest] = spec
+        for record in self._trained(list(todo.values())):
+            records[record.digest] = record
+        for spec in again:
+            progress.ended(spec, records[spec.digest], reused=True)
+        return {digest: self._models.as_it_is(record) for digest, record in records.items()}
 
-def _train(session: Session, specs: list[RunSpec]) -> dict[str, RunRecord]:
-    """Submit one task per run, one more than there are slots at a time, so that a task that shows as running soon does."""
-    retries = session.study.execution.retries
-    submit = train_run.with_options(retries=retries).submit
-    permits = threading.Semaphore(session.n_slots + 1)
-    pending: Futures = {}
-    records: dict[str, RunRecord] = {}
-    for spec in specs:
-        permits.acquire()
-        records |= _collect(session, pending, wait=False)
-        future = submit(spec, session)
-        future.add_done_callback(lambda _: permits.release())
-        pending[future] = spec
-    return records | _collect(session, pending, wait=True)
+    def _trained(self, specs: list[RunSpec]) -> Iterator[RunRecord]:
+        if not specs:
+            return
+        session, retries = self.session, self.session.study.execution.retries
+        task, slots, folder = train_run.with_options(retries=retries), session.slots, session.dir
 
+        def submit(spec: RunSpec) -> PrefectFuture[Any]:
+            return task.submit(spec, folder.run_dir(spec.digest), slots=slots, log=session.tracker, progress=session.progress)
 
-def _collect(session: Session, pending: Futures, *, wait: bool) -> dict[str, RunRecord]:
-    """The records of futures that are done, which are taken out of `pending`; all of them with `wait`."""
-    records: dict[str, RunRecord] = {}
-    for future, spec in list(pending.items()):
-        if wait:
-            future.wait()
-        if not future.state.is_final():
-            continue
-        del pending[future]
-        result = future.result(raise_on_failure=False)
-        if isinstance(result, UserError):
-            raise result
-        if isinstance(result, BaseException):
-            result = failed_record(spec, session, result, attempts=session.study.execution.retries + 1)
-        records[spec.digest] = result
-        session.tracker.log_record(result)
-        session.models.ended(result)
-        session.progress.ended(spec, result, reused=False)
-    return records
+        for spec, result in submitted(submit, specs, slots.n):
+            if isinstance(result, UserError):
+                raise result
+            if isinstance(result, BaseException):
+                result = failed_record(spec, folder.run_dir(spec.digest), result, attempts=retries + 1)
+            session.tracker.log_record(result)
+            self._models.ended(result)
+            session.progress.ended(spec, result, reused=False)
+            yield result

@@ -11,7 +11,7 @@ import pytest
 from optuna.storages.journal import JournalFileBackend
 
 from bertft_core.config import UserError
-from bertft_core.sweep.arm_search import search_digest
+from bertft_core.planning.run_specs import search_digest
 from bertft_core.sweep.trial_journal import TrialJournal
 from tests.helpers.made_up_searches import (
     LEARNING_RATES,

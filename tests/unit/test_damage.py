@@ -16,7 +16,7 @@ from bertft_core.storage.study_dir import file_sha256, write_record
 from bertft_core.storage.verification_file import write_verification
 from bertft_core.sweep.journal_file import problem_of
 from bertft_core.sweep.trial_journal import TrialJournal, let_wait, states_of
-from tasks.study_session import is_reusable
+from tasks.stored_runs import is_reusable
 from tasks.tracking.store_consistency import damages
 from tests.helpers.made_up_searches import finish, make_search, rows, train_batch
 from tests.helpers.small_records import make_card, make_record, make_spec, make_study

@@ -12,7 +12,7 @@ from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.devices import refuse_absent_gpu, visible_gpus
 from flows.cli.app import main
 from flows.cli.plan_command import print_plan
-from tasks.early_workers import early_workers, take_workers
+from tasks.early_workers import early_workers
 from tests.helpers.small_records import make_card, make_study
 from tests.helpers.tiny_studies import tiny_study
 
@@ -71,5 +71,5 @@ def test_a_finished_study_that_names_a_gpu_is_reported_without_one(monkeypatch, 
         pass
     summary = summarize(StudyResults(study, make_card(tmp_path), StudyDir(tmp_path, study.name), {}, []))
     write_record(StudyDir(tmp_path, study.name).summary_path, summary)
-    with early_workers(study, tmp_path):
-        assert take_workers(StudyDir(tmp_path, study.name)) is None
+    with early_workers(study, tmp_path) as slots:
+        assert slots is None

@@ -8,7 +8,7 @@ from bertft_core.evaluation.summarize import summarize
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import write_record
 from bertft_core.storage.study_results import StudyResults
-from tasks.early_workers import early_workers, take_workers
+from tasks.early_workers import early_workers
 from tests.helpers.small_records import make_card, make_study
 
 
@@ -17,30 +17,25 @@ def child_pids() -> set[int]:
     return {child.pid for child in psutil.Process().children()}
 
 
-def test_workers_nobody_took_end_with_the_block(tmp_path):
+def test_workers_end_with_the_block_and_may_be_ended_before(tmp_path):
     study = make_study(execution={"slots": 1})
     before = child_pids()
-    with early_workers(study, tmp_path):
+    with early_workers(study, tmp_path) as slots:
         (pid,) = child_pids() - before
+        assert slots is not None
+        assert slots.pids == [pid]
     assert not psutil.pid_exists(pid)
-    assert take_workers(StudyDir(tmp_path, study.name)) is None
-
-
-def test_workers_that_were_taken_are_the_takers(tmp_path):
-    study = make_study(execution={"slots": 1})
-    with early_workers(study, tmp_path):
-        slots = take_workers(StudyDir(tmp_path, study.name))
-    assert slots is not None
-    assert len(slots.pids) == 1
-    slots.close()
+    with early_workers(study, tmp_path) as slots:
+        assert slots is not None
+        slots.close()
+    assert child_pids() <= before
 
 
 def test_a_finished_study_starts_none_unless_forced(tmp_path):
     study, study_dir = make_study(execution={"slots": 1}), StudyDir(tmp_path, make_study().name)
     write_record(study_dir.summary_path, summarize(StudyResults(study, make_card(tmp_path), study_dir, {}, [])))
-    with early_workers(study, tmp_path):
-        assert take_workers(study_dir) is None
-    with early_workers(study, tmp_path, force=True):
-        slots = take_workers(study_dir)
+    with early_workers(study, tmp_path) as slots:
+        assert slots is None
+    with early_workers(study, tmp_path, force=True) as slots:
         assert slots is not None
-        slots.close()
+        assert len(slots.pids) == 1

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bertft_core.config import StudyConfig, UserError, parse_study
-from bertft_core.planning.ineffective_strategies import refuse_idle_averages
+from bertft_core.planning.plan_checks import refuse_idle_averages
 from flows.cli.compare_command import MAX_NAME, _folder_name
 from tests.helpers.small_records import make_card, make_study
 
@@ -63,7 +63,7 @@ def test_averaging_a_single_evaluation_is_refused_unless_a_search_may_choose_mor
     card, once = make_card(tmp_path), {"epochs": 1}
     with pytest.raises(UserError, match=r"arms\.full\.strategies: swa has nothing to average") as refused:
         refuse_idle_averages(make_study(arms={"full": {"strategies": [SWA]}}, training=once), card)
-    assert refused.value.found == "last: 3 evaluations, and a run makes one"
+    assert refused.value.found == "last: 3 evaluations, but a run makes only one"
     refuse_idle_averages(make_study(arms={"full": {"strategies": [SWA | {"last": 1}]}}, training=once), card)
     refuse_idle_averages(make_study(arms={"full": {"strategies": [SWA]}}, training={"epochs": 2}), card)
     search = {"space": {"epochs": {"choices": [1, 2]}}, "n_trials": 2}

@@ -10,9 +10,9 @@ import pytest
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.adaptive import interim_analyses_of, interval_level
+from bertft_core.planning.plan_checks import refuse_blind_cuts
 from bertft_core.planning.run_specs import plan_runs
-from bertft_core.planning.start_many_cuts import refuse_blind_cuts
-from bertft_core.planning.wanted_runs import planned_runs, unanswered
+from bertft_core.planning.wanted_runs import WantedRuns, planned_runs
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary
 from bertft_core.records.selection import Starter, answers, cut_step, goes_on, kept, ranked, starter
 from bertft_core.storage import StudyDir
@@ -42,7 +42,7 @@ class Study:
     def run(self, kill_after: int | None = None) -> dict[str, RunRecord]:
         records: dict[str, RunRecord] = {}
         self._left = kill_after
-        while todo := unanswered(self.planned(records), records):
+        while todo := WantedRuns(self.planned(records), []).unanswered(records):
             for spec in todo:
                 stored = self.dir.record(spec.digest)
                 done = stored is not None and answers(stored, spec)
@@ -199,7 +199,7 @@ def test_a_blind_cut_is_refused_before_anything_is_trained(tmp_path, stop_at, ev
     study = make_study(
         arms={"full": {}}, seeds=MANY | {"stop_at": stop_at}, training={"epochs": 2, "evaluate_every_epochs": every}
     )
-    with pytest.raises(UserError, match="before they are validated" if stop_at < 0.5 else "not stop before their end"):
+    with pytest.raises(UserError, match="before their first validation" if stop_at < 0.5 else "not stop before their end"):
         refuse_blind_cuts(study, make_card(tmp_path), {})
     refuse_blind_cuts(
         study.model_copy(update={"seeds": study.seeds.model_copy(update={"stop_at": 0.6})}), make_card(tmp_path), {}
@@ -214,7 +214,7 @@ def test_seeds_are_added_to_every_arm_until_all_are_narrow(tmp_path):
     assert study.seeds.interim_sizes == (3, 5, 6)
     records: dict[str, RunRecord] = {}
     numbers = []
-    while todo := unanswered(planned_runs(study, card, {}, records), records):
+    while todo := WantedRuns(planned_runs(study, card, {}, records), []).unanswered(records):
         numbers.append(len(todo))
         for spec in todo:  # the arm 'wide' calms down after three seeds
             accuracy = 0.5 + 0.1 * (spec.index % 3) if spec.arm == "wide" and spec.index < 3 else 0.6 + 0.025 * (spec.index % 2)

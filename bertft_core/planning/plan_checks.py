@@ -1,0 +1,60 @@
+"""Plans that cannot work, known from the number of steps before anything is trained."""
+
+from __future__ import annotations
+
+from bertft_core.config import StudyConfig, UserError
+from bertft_core.config.strategy_settings import WeightAveraging
+from bertft_core.planning.run_specs import Chosen, plan_runs
+from bertft_core.records import DatasetCard
+from bertft_core.records.selection import cut_step
+from bertft_core.training.cost_estimate import planned_steps
+
+OF_STEPS = frozenset({"epochs", "max_steps", "batch_size", "evaluate_every_epochs", "evaluate_every_steps"})
+"""Settings that change the steps of a run, or when it is evaluated."""
+
+
+def refuse_unusable_plan(study: StudyConfig, card: DatasetCard) -> None:
+    """Raise `UserError` for an arm whose seeds stop too early to be ranked, or that averages weights it never collects."""
+    refuse_blind_cuts(study, card, {})
+    refuse_idle_averages(study, card)
+
+
+def refuse_blind_cuts(study: StudyConfig, card: DatasetCard, chosen: Chosen) -> None:
+    """Raise `UserError` for an arm whose seeds would stop before their first validation, or only when they are done."""
+    stop_at = study.seeds.stop_at
+    if stop_at is None:
+        return
+    for spec in plan_runs(study, card, chosen, 1):
+        plan = planned_steps(spec, card)
+        step, first = cut_step(stop_at, plan.n_steps), plan.evaluation_steps[0]
+        if step >= plan.n_steps:
+            raise UserError(
+                f"seeds.stop_at: seeds of '{spec.arm}' would not stop before their end",
+                found=f"{stop_at:g} of {plan.n_steps} steps, which is step {step}",
+                expected=f"a share of the steps that ends before step {plan.n_steps}",
+                hint="make seeds.stop_at smaller, or train for more steps",
+            )
+        if first > step:
+            raise UserError(
+                f"seeds.stop_at: seeds of '{spec.arm}' would stop before their first validation, so they cannot be ranked",
+                found=f"they stop after step {step} of {plan.n_steps}, and are first validated after step {first}",
+                expected=f"a validation after step {step} or earlier",
+                hint="make training.evaluate_every_epochs (or _steps) smaller, or seeds.stop_at larger",
+            )
+
+
+def refuse_idle_averages(study: StudyConfig, card: DatasetCard) -> None:
+    """Raise `UserError` for an arm that averages the weights of several evaluations but makes only one.
+
+    An arm whose search may choose the steps is not checked.
+    """
+    for spec in plan_runs(study, card, {}, 1):
+        search = study.arms[spec.arm].search
+        last = max((strategy.last for strategy in spec.strategies if isinstance(strategy, WeightAveraging)), default=1)
+        if last > 1 and len(planned_steps(spec, card).evaluation_steps) == 1 and not (search and OF_STEPS & search.space.keys()):
+            raise UserError(
+                f"arms.{spec.arm}.strategies: swa has nothing to average",
+                found=f"last: {last} evaluations, but a run makes only one",
+                expected="at least two evaluations in a run",
+                hint="train for more epochs, make training.evaluate_every_epochs (or _steps) smaller, or remove swa",
+            )
