@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 
 from bertft_core.config import UserError
 from bertft_core.data.examples import RawSplit, did_you_mean
@@ -30,7 +30,7 @@ def agree_on_labels(splits: Mapping[str, RawSplit], given: tuple[str, ...] | Non
     return given or tuple(sorted(learned, key=_order(learned)))
 
 
-def _order(labels: Mapping[str, int]):
+def _order(labels: Mapping[str, int]) -> Callable[[str], tuple[int, str]]:
     if all(WHOLE_NUMBER.fullmatch(label) for label in labels):
         return lambda label: (int(label), label)
     return lambda label: (0, label)

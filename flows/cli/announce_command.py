@@ -74,8 +74,8 @@ async def _announce(api_url: str, study: StudyConfig, payload: dict[str, Any]) -
 
     resource = {"prefect.resource.id": f"bertft.dataset.{study.name}", "prefect.resource.name": study.name}
     async with get_client() as client:
-        if (problem := await client.api_healthcheck()) is not None:
-            raise _no_answer(api_url, problem)
+        if (sick := await client.api_healthcheck()) is not None:
+            raise _no_answer(api_url, sick)
         try:
             await client.read_deployment_by_name(DEPLOYMENT)
             served = True

@@ -82,5 +82,6 @@ def _on_disk(found: StudyOnDisk) -> StudyResults:
     """What its folder holds, evaluated now if that was not done yet."""
     results = found.results()
     summary = read_record(found.dir.summary_path, StudySummary)
-    stored = summary is not None and summary.study_digest == found.study.digest
-    return results.with_summary(summary if stored else summarize(results))
+    if summary is None or summary.study_digest != found.study.digest:
+        summary = summarize(results)
+    return results.with_summary(summary)

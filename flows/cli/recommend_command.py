@@ -133,7 +133,7 @@ def _about_data(overrides: Sequence[str]) -> list[str]:
 
 def _adapted(study: StudyConfig, advice: Advice, *, is_config: bool) -> Advice:
     """The advice without what the study itself sets (windows, another metric, a seed design); with pooling for a new head."""
-    kept = {("metric",)} if study.metric != next(iter(study.head.metrics)) else set()
+    kept: set[tuple[str, ...]] = {("metric",)} if study.metric != next(iter(study.head.metrics)) else set()
     if study.data.long_texts == "windows":
         kept |= {("data", "max_length"), ("data", "long_texts")}
     if study.seeds.design != "joint":

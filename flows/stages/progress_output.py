@@ -23,7 +23,11 @@ def watched(
         0.0, key=f"{artifact_key(study.name)}-progress", description=f"{study.name}: runs done of runs planned"
     )
     assert isinstance(artifact, UUID)
-    progress.listeners.append(lambda snapshot: update_progress_artifact(artifact, _percent(snapshot)))
+
+    def update(snapshot: Snapshot) -> None:
+        update_progress_artifact(artifact, _percent(snapshot))
+
+    progress.listeners.append(update)
     if show is None:
         logger = get_run_logger()
         progress.listeners.append(lambda snapshot: logger.info(snapshot.line()))

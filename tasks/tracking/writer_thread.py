@@ -45,11 +45,12 @@ class Writer:
         self._thread.join()
         if not self._missed:
             return
-        told, self.problems, left = self.problems, [], []
+        reported, self.problems = self.problems, []
+        left: list[Job] = []
         for job in self._missed:
             if len(left) >= GIVEN_UP_AT_THE_END or not self._try(job):
                 left.append(job)
-        self.problems = list(dict.fromkeys([*told, *self.problems])) if left else []
+        self.problems = list(dict.fromkeys([*reported, *self.problems])) if left else []
 
     def tell(self, error: Exception) -> None:
         """Note a problem."""

@@ -36,7 +36,7 @@ def read_tsv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -
     yield from _table_rows(path, columns, optional, cells, hint)
 
 
-def _table_rows(path: Path, columns: Sequence[str], optional: Sequence[str], reader, hint: str) -> Iterator[Row]:
+def _table_rows(path: Path, columns: Sequence[str], optional: Sequence[str], reader: Any, hint: str) -> Iterator[Row]:
     header: list[str] | None = None
     places: list[int | None] = []
     line = 1
