@@ -44,7 +44,7 @@ class Guard:
 
 
 def watch(home_dir: str, uri: str, study: str, session: str) -> None:
-    """Wait for the parent's last word; settle its runs when there was none, in a store that is still there."""
+    """Wait for the parent's last word; end its runs when there was none, in a store that is still there."""
     if sys.stdin.buffer.read() == GOODBYE:
         return
     from tasks.tracking.mlflow_store import MlflowClient, is_there, repair_killed_runs, tracking_uri

@@ -42,7 +42,7 @@ def wanted_runs(study: StudyConfig, card: DatasetCard, chosen: Chosen, records: 
     return WantedRuns(planned_runs(study, card, chosen, records), plan_repeats(study, card, chosen))
 
 
-def settled_arms(study: StudyConfig, chosen: Chosen) -> list[str]:
+def decided_arms(study: StudyConfig, chosen: Chosen) -> list[str]:
     """The arms whose setting is known: they have no search, or it has ended."""
     return [name for name, arm in study.arms.items() if arm.search is None or name in chosen]
 

@@ -46,7 +46,7 @@ class TrialJournal:
         self._storage = JournalStorage(JournalFileBackend(str(path)))
         self._study = optuna.create_study(storage=self._storage, study_name=name, direction=direction, load_if_exists=True)
         for trial in self.trials():
-            if trial.state == TrialState.WAITING:  # it was settled; it goes on
+            if trial.state == TrialState.WAITING:  # it was repaired; it continues
                 self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
         seal(path)
 

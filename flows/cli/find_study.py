@@ -10,7 +10,7 @@ from typing import Any
 
 from bertft_core.config import StudyConfig, UserError, load_study
 from bertft_core.planning.run_specs import search_digest
-from bertft_core.planning.wanted_runs import WantedRuns, settled_arms, wanted_runs
+from bertft_core.planning.wanted_runs import WantedRuns, decided_arms, wanted_runs
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, SweepResult
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import Damaged, checked_record, checked_values, read_record
@@ -69,7 +69,7 @@ class StudyOnDisk:
         """The report runs and repeats of every arm whose setting is known."""
         if self.card is None:
             return WantedRuns([], [])
-        wanted = wanted_runs(self.study, self.card, self.chosen, self.records).of_arms(settled_arms(self.study, self.chosen))
+        wanted = wanted_runs(self.study, self.card, self.chosen, self.records).of_arms(decided_arms(self.study, self.chosen))
         # runs of an older version are meant by the digest they had
         older = {record.spec.model_copy().digest: record.spec for record in self.records.values()} if self.is_older else {}
         return wanted._replace(planned=[older.get(spec.digest, spec) for spec in wanted.planned])
@@ -87,8 +87,8 @@ class StudyOnDisk:
     @cached_property
     def unplanned(self) -> set[str]:
         """The records that the study's config no longer asks for; none while a search that has not ended may ask for them."""
-        settled = settled_arms(self.study, self.chosen) == list(self.study.arms)
-        if self.card is None or self.is_older or not settled:
+        decided = decided_arms(self.study, self.chosen) == list(self.study.arms)
+        if self.card is None or self.is_older or not decided:
             return set()
         searched = {digest for result in self.sweeps.values() for trial in result.trials for digest in trial.run_digests}
         return self.records.keys() - searched - {spec.digest for spec in (*self.planned, *self.repeats)}

@@ -10,7 +10,7 @@ from bertft_core.config import StudyConfig, load_study
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.planning.plan_checks import refuse_unusable_plan
 from bertft_core.planning.run_specs import plan_trial
-from bertft_core.planning.wanted_runs import settled_arms, wanted_runs
+from bertft_core.planning.wanted_runs import decided_arms, wanted_runs
 from bertft_core.records import DatasetCard, RunSpec
 from bertft_core.records.selection import answers
 from bertft_core.statistics.early_stopping_of_seeds import cost
@@ -63,10 +63,10 @@ def _parts(study: StudyConfig, card: DatasetCard, on_disk: StudyOnDisk) -> list[
             like = plan_trial(study, card, name, {}, trial=0)[0]
             parts.append(("search", name, [like] * n_todo, len(done)))
     wanted = wanted_runs(study, card, on_disk.chosen, on_disk.records)
-    settled = settled_arms(study, on_disk.chosen)
+    decided = decided_arms(study, on_disk.chosen)
     for name in study.arms:
         for stage, specs in zip(("seeds", "repeats"), wanted.of_arms([name]), strict=True):
-            todo = [spec for spec in specs if not (name in settled and _is_done(spec, on_disk))]
+            todo = [spec for spec in specs if not (name in decided and _is_done(spec, on_disk))]
             if specs or stage == "seeds":
                 parts.append((stage, name, todo, len(specs) - len(todo)))
     return parts

@@ -20,14 +20,14 @@ class MlflowRuns:
     """The runs of one experiment: training runs by run digest, searches and studies by theirs."""
 
     def __init__(self, home_dir: Path, uri: str | None, experiment: str, session: str) -> None:
-        """Open the store and settle what dead processes left. Raises `MlflowException` when the store is away.
+        """Open the store and repair what dead processes left. Raises `MlflowException` when the store is away.
 
         The caller holds the study's lock, so in the home's own store nobody else writes its runs.
         """
         self.client, self.experiment_id = open_store(home_dir, uri, experiment)
         self.session = session
-        self.settled = repair_killed_runs(self.client, self.experiment_id, all_dead=uri is None)
-        self.settled += repair_comparisons(self.client)
+        self.repaired = repair_killed_runs(self.client, self.experiment_id, all_dead=uri is None)
+        self.repaired += repair_comparisons(self.client)
         self._known: dict[str, Run] = {}
         for run in runs_where(self.client, self.experiment_id, ""):
             digest = next((run.data.tags[tag] for tag in DIGEST_TAGS if tag in run.data.tags), None)
@@ -81,7 +81,7 @@ class MlflowRuns:
         """End a run that there is: FINISHED, FAILED or KILLED."""
         self.client.set_terminated(str(self._known[digest].info.run_id), status=status)
 
-    def settle(self) -> None:
+    def end_open(self) -> None:
         """Mark every run that this session leaves open as KILLED."""
         repair_killed_runs(self.client, self.experiment_id, session=self.session)
 

@@ -1,6 +1,6 @@
 """Making MLflow and Optuna agree with the records of a study that no command runs; Prefect's part is in `prefect_runs`.
 
-A training run that was killed is KILLED in MLflow and goes on from its checkpoint; a trial waits until its search goes on. Both
+A training run that was killed is KILLED in MLflow and resumes from its checkpoint; a trial waits until its search continues. Both
 keep their number and are counted once.
 """
 
@@ -35,9 +35,9 @@ def drop_models(study: StudyConfig, study_dir: StudyDir, digests: Iterable[str])
     if study.tracking.uri is None and not (study_dir.home_dir / "mlflow.db").exists():
         return
     from tasks.tracking.mlflow_runs import MlflowRuns
-    from tasks.tracking.run_log import RunLog
+    from tasks.tracking.run_log import MlflowRunLog
 
-    log = RunLog(MlflowRuns(study_dir.home_dir, study.tracking.uri, study.name, uuid.uuid4().hex), study_dir)
+    log = MlflowRunLog(MlflowRuns(study_dir.home_dir, study.tracking.uri, study.name, uuid.uuid4().hex), study_dir)
     for digest in digests:
         log.drop_model(digest)
 
@@ -56,10 +56,10 @@ def repair_comparisons_of(home_dir: Path) -> list[str]:
 
 
 def recover_verification(study: StudyConfig, study_dir: StudyDir) -> list[str]:
-    """Set a damaged `verification.json` aside and fetch the one in MLflow, before more is added; what was done, in words."""
+    """Set a damaged `verification.json` aside and fetch the one in MLflow, before more is added; a line for each step."""
     path = study_dir.path / VERIFICATION_FILE
-    told = [damage.line(study_dir.home_dir) for damage in damage_of(path, Verification, VERIFY_AGAIN)]
-    if not told:
+    lines = [damage.line(study_dir.home_dir) for damage in damage_of(path, Verification, VERIFY_AGAIN)]
+    if not lines:
         return []
     from tasks.tracking.mlflow_store import MlflowException, runs_where
     from tasks.tracking.verdicts import fetch_verification, open_existing
@@ -72,8 +72,8 @@ def recover_verification(study: StudyConfig, study_dir: StudyDir) -> list[str]:
         for parent in runs_where(client, within, f"tags.`bertft.study_digest` = '{study.digest}'")[:1]:
             fetch_verification(client, parent.info.run_id, study_dir.path)
     except (UserError, MlflowException, OSError) as error:
-        told.append(f"MLflow: {error}".splitlines()[0])
-    return [f"{told[0]} (set aside as {aside})", *told[1:]]
+        lines.append(f"MLflow: {error}".splitlines()[0])
+    return [f"{lines[0]} (set aside as {aside})", *lines[1:]]
 
 
 def repair_mlflow(study: StudyConfig, study_dir: StudyDir) -> list[str]:
@@ -84,11 +84,11 @@ def repair_mlflow(study: StudyConfig, study_dir: StudyDir) -> list[str]:
     if study.tracking.uri is None and not (study_dir.home_dir / "mlflow.db").exists():
         return []
     from tasks.tracking.mlflow_runs import PARENT_TAG, MlflowRuns
-    from tasks.tracking.run_log import LOGGED, RunLog
+    from tasks.tracking.run_log import LOGGED, MlflowRunLog
 
     runs = MlflowRuns(study_dir.home_dir, study.tracking.uri, study.name, uuid.uuid4().hex)
-    log = RunLog(runs, study_dir)
-    lines = [f"MLflow: {name} was left RUNNING, now KILLED" for name in runs.settled]
+    log = MlflowRunLog(runs, study_dir)
+    lines = [f"MLflow: {name} was left RUNNING, now KILLED" for name in runs.repaired]
     for record in study_dir.records():
         parent = runs.tag_of(record.digest, PARENT_TAG)
         if parent is None:

@@ -33,7 +33,7 @@ PROBED = "bertft.probed"
 RESTORED = ("record.json", "probes.json", "curves.jsonl", "predictions")
 
 
-class RunLog:
+class MlflowRunLog:
     """The training runs of one study."""
 
     def __init__(self, runs: MlflowRuns, study_dir: StudyDir) -> None:

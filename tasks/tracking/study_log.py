@@ -15,7 +15,7 @@ from tasks.tracking import mlflow_content as content
 from tasks.tracking.comparison_log import write_comparison_on
 from tasks.tracking.mlflow_runs import PARENT_TAG, MlflowRuns
 from tasks.tracking.provenance import provenance_files, provenance_tags
-from tasks.tracking.run_log import LOGGED, RunLog
+from tasks.tracking.run_log import LOGGED, MlflowRunLog
 from tasks.tracking.verdicts import fetch_verification
 
 PARENT, SEARCH = "study", "search"
@@ -28,7 +28,7 @@ class StudyLog:
         """Open the store and the parent run. Raises `MlflowException` when the store is away."""
         self._study, self._study_dir = study, study_dir
         self._runs = MlflowRuns(study_dir.home_dir, study.tracking.uri, study.name, session)
-        self.runs = RunLog(self._runs, study_dir)
+        self.runs = MlflowRunLog(self._runs, study_dir)
         self._search_ids: dict[str, str] = {}
         """Arm → MLflow run of its search."""
         tags = {"bertft.study": study.name, "bertft.stage": PARENT, "bertft.study_digest": study.digest}
@@ -91,4 +91,4 @@ class StudyLog:
     def finish(self, status: str) -> None:
         """End the parent, and whatever else is still open with KILLED."""
         self._runs.end(self._study.digest, status)
-        self._runs.settle()
+        self._runs.end_open()

@@ -20,7 +20,7 @@ from tasks.guard import watch
 from tasks.tracking import writer_thread
 from tasks.tracking.mlflow_runs import MlflowRuns
 from tasks.tracking.mlflow_store import repair_killed_runs
-from tasks.tracking.run_log import RunLog
+from tasks.tracking.run_log import MlflowRunLog
 from tasks.tracking.study_log import StudyLog
 from tasks.tracking.tracker import Tracker
 from tests.helpers.small_records import make_card, make_record, make_spec, make_study, make_sweep
@@ -217,8 +217,8 @@ def test_a_search_whose_beginning_was_missed_does_not_begin_after_its_end(home, 
 
 def test_a_record_that_comes_late_does_not_undo_what_its_run_ended_with(home, monkeypatch):
     monkeypatch.setattr(writer_thread, "FIRST_PAUSE_SECONDS", 0.0)
-    tracker, log_record, fail = Tracker(home.study, home.dir), RunLog.log_record, iter([True] * writer_thread.TRIES)
-    monkeypatch.setattr(RunLog, "log_record", lambda *words: refuse() if next(fail, False) else log_record(*words))
+    tracker, log_record, fail = Tracker(home.study, home.dir), MlflowRunLog.log_record, iter([True] * writer_thread.TRIES)
+    monkeypatch.setattr(MlflowRunLog, "log_record", lambda *words: refuse() if next(fail, False) else log_record(*words))
     tracker.log_record(home.record(status="pruned"))
     ended = home.record().model_copy(update={"ended_at": "2026-01-02T00:00:00Z"})
     write_record(home.dir.run_dir(ended.digest) / "record.json", ended)

@@ -45,7 +45,7 @@ def client_of(study_dir: StudyDir) -> tuple[MlflowClient, str]:
     return client, str(client.get_experiment_by_name("small").experiment_id)
 
 
-def test_on_a_common_store_only_runs_whose_process_is_gone_here_are_settled(study_dir):
+def test_on_a_common_store_only_runs_whose_process_is_gone_here_are_repaired(study_dir):
     me = this_process()
     owners = {
         "alive": me,
@@ -60,8 +60,8 @@ def test_on_a_common_store_only_runs_whose_process_is_gone_here_are_settled(stud
     runs.client.create_run(runs.experiment_id, run_name="of an older version")
     opened = runs.open("d" * 64, "opened", {"bertft.run_digest": "d" * 64})
     assert runs.client.get_run(opened).data.tags["bertft.pid"] == str(me.pid)
-    settled = repair_killed_runs(runs.client, runs.experiment_id)
-    assert set(settled) == {"dead", "its id was used again"}
+    repaired = repair_killed_runs(runs.client, runs.experiment_id)
+    assert set(repaired) == {"dead", "its id was used again"}
     assert set(repair_killed_runs(runs.client, runs.experiment_id, all_dead=True)) == {
         "alive",
         "elsewhere",
@@ -70,7 +70,7 @@ def test_on_a_common_store_only_runs_whose_process_is_gone_here_are_settled(stud
     }
 
 
-def test_status_tells_and_settle_mends_what_mlflow_says_of_runs(study_dir):
+def test_status_reports_and_repair_corrects_what_mlflow_says_of_runs(study_dir):
     study, done, half = make_study(), record_of(study_dir), record_of(study_dir, 1)
     log = StudyLog(study, study_dir, "killed")
     for record in (done, half):
@@ -88,10 +88,10 @@ def test_status_tells_and_settle_mends_what_mlflow_says_of_runs(study_dir):
     assert "MLflow: small is RUNNING, and no command runs it" in lines
     assert len(lines) == 4
 
-    settled = repair_mlflow(study, study_dir)
-    assert "MLflow: full · seed 002 was left RUNNING, now KILLED" in settled
-    assert "MLflow: full · seed 000 is FINISHED, as its record says" in settled
-    assert "MLflow: full · seed 001 is FINISHED, as its record says" in settled
+    repaired = repair_mlflow(study, study_dir)
+    assert "MLflow: full · seed 002 was left RUNNING, now KILLED" in repaired
+    assert "MLflow: full · seed 000 is FINISHED, as its record says" in repaired
+    assert "MLflow: full · seed 001 is FINISHED, as its record says" in repaired
     statuses = {run.info.run_name: run.info.status for run in client.search_runs([experiment])}
     assert statuses == {
         "small": "KILLED",

@@ -119,19 +119,19 @@ def left_open(home: Path, **changes: str) -> list[str]:
     return runs
 
 
-def test_what_killed_comparisons_left_open_is_settled_and_those_being_made_are_not(home, comparison, tmp_path, capsys):
+def test_what_killed_comparisons_left_open_is_repaired_and_those_being_made_are_not(home, comparison, tmp_path, capsys):
     home = shutil.copytree(home, tmp_path / "home")
     (tmp_path / "nothing").mkdir()
     client, _ = open_store(home, None, "small")
     alive = left_open(home)
-    settlers = [
+    repairers = [
         lambda: repair_command("small", home),
         lambda: log_comparison(home, None, comparison, tmp_path / "nothing"),
         lambda: MlflowRuns(home, None, "a study that starts", "s"),
     ]
-    for settle in settlers:
+    for repair in repairers:
         dead = left_open(home, **{"bertft.pid": str(GONE)})
-        settle()
+        repair()
         assert {client.get_run(run).info.status for run in dead} == {"KILLED"}
         assert {client.get_run(run).info.status for run in alive} == {"RUNNING"}
     told = capsys.readouterr().out
