@@ -72,7 +72,7 @@ def carry_out(command: StudyCommand) -> StudySummary:
         claim(study.name, command.home_dir, flow_run.id, progress.tell)
         plan_progress(session)
         progress.enter("prepare")
-        card = prepare_data(study, session.dir, log=session.tracker, progress=progress, prepared=command.card)
+        card = prepare_data(study, session.dir, log=session.tracker.log_data, tell=progress.tell, prepared=command.card)
         refuse_unusable_plan(study, card)
         trainer = Trainer(session)
         progress.enter("search")
@@ -86,7 +86,7 @@ def carry_out(command: StudyCommand) -> StudySummary:
         progress.enter("report")
         session.tracker.catch_up([*records.values(), *results.search_runs])
         keep_models(results, records, log=session.tracker)
-        write_report(results, log=session.tracker)
+        write_report(results, log=session.tracker.log_study)
     announce_completed(results)
     return results.summary
 

@@ -10,14 +10,14 @@ from bertft_core.records.selection import answers, goes_on
 from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import files_of
 from bertft_core.storage.study_dir import file_sha256
-from tasks.protocols import RunStore
+from tasks.protocols import RunLog
 
 
 class StoredRuns:
     """Looks up the results of a study's runs; with `force` each of them is trained once more, and once only."""
 
-    def __init__(self, study_dir: StudyDir, store: RunStore, *, force: bool) -> None:
-        self._dir, self._store, self._force = study_dir, store, force
+    def __init__(self, study_dir: StudyDir, log: RunLog, *, force: bool) -> None:
+        self._dir, self._log, self._force = study_dir, log, force
         self._discarded: set[str] = set()
 
     def finished(self, spec: RunSpec) -> RunRecord | None:
@@ -26,13 +26,13 @@ class StoredRuns:
         if self._force and spec.digest not in self._discarded:
             self._discarded.add(spec.digest)
             shutil.rmtree(run_dir, ignore_errors=True)
-            self._store.discard(spec.digest)
+            self._log.discard(spec.digest)
             return None
         record = self._dir.record(spec.digest)
         if record is not None and goes_on(record, spec):  # its state is beside it, and the record tells who went on
             return None
         if record is None or not is_reusable(record, spec, run_dir):
-            record = self._store.restore(spec.digest, run_dir)
+            record = self._log.restore(spec.digest, run_dir)
         if record is None or goes_on(record, spec):
             return None
         if is_reusable(record, spec, run_dir):
