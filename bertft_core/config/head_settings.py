@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
@@ -158,17 +158,7 @@ class MaskedLMHead(Frozen):
 
 
 AnyHead = ClassificationHead | MultiLabelHead | RegressionHead | TokenClassificationHead | QuestionAnsweringHead | MaskedLMHead
-HEAD_CONFIGS: dict[str, type[AnyHead]] = {
-    head.model_fields["kind"].default: head
-    for head in (
-        ClassificationHead,
-        MultiLabelHead,
-        RegressionHead,
-        TokenClassificationHead,
-        QuestionAnsweringHead,
-        MaskedLMHead,
-    )
-}
+HEAD_CONFIGS: dict[str, type[AnyHead]] = {config.model_fields["kind"].default: config for config in get_args(AnyHead)}
 """Kind → its configuration."""
 
 
@@ -191,9 +181,5 @@ def default_metric(head: Any) -> str | None:
 
 HeadConfig = Annotated[
     Annotated[AnyHead, Field(discriminator="kind")],
-    BeforeValidator(
-        _kind_alone,
-        json_schema_input_type=AnyHead
-        | Literal["classification", "multi_label", "regression", "token_classification", "question_answering", "masked_lm"],
-    ),
+    BeforeValidator(_kind_alone, json_schema_input_type=AnyHead | Literal[tuple(HEAD_CONFIGS)]),  # type: ignore[valid-type]
 ]

@@ -92,6 +92,9 @@ class ModelRunner:
         head_forward = self.head.head_forward(self.model, self.config, inputs)
         if head_forward is not None:
             return head_forward(self.states(inputs))
+        if self._packs:  # a head without a part of its own needs the whole model, which knows no packing
+            self.use_packed_attention(False)
+            self._packs = False
         logits = self.head.own_logits(self.model(**self._padded(inputs)))
         return logits if inputs.positions is None else self._real_tokens(logits, inputs)[self._on_device(inputs.positions)]
 
