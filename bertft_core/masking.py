@@ -1,7 +1,7 @@
-"""Which word pieces of a text are hidden in masked language modelling, and what is shown in their place.
+"""Which tokens of a text are masked in masked language modelling, and what is shown in their place.
 
-A share of the pieces is to be predicted; of these 80 % are shown as the mask, 10 % as a random piece, 10 % as they are.
-Special tokens (the unknown piece is one) are never predicted and never shown at random.
+A share of the tokens is to be predicted; of these 80 % are shown as the mask, 10 % as a random token, 10 % unchanged. Special
+tokens (the unknown token is one) are never predicted and never shown at random.
 Source: Devlin et al. 2019, section 3.1.
 """
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bertft_core.seeds import derive_seed
 
 EVALUATION_RATIO = 0.15
-"""Share of the pieces predicted in evaluation, whatever the share in training: so losses can be compared."""
+"""Share of the tokens predicted in evaluation, whatever the share in training, so that losses can be compared."""
 SHOWN_AS_MASK, SHOWN_AT_RANDOM = 0.8, 0.1
 
 Ids = NDArray[np.int32]
@@ -25,13 +25,13 @@ Ids = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What masking must know of a tokenizer; it travels in the metadata of the stored splits."""
+    """What masking needs to know of a tokenizer; stored in the metadata of the splits."""
 
     size: int
-    """Word piece ids are 0 … size - 1."""
+    """Token ids are 0 … size - 1."""
     mask_id: int
     special_ids: tuple[int, ...]
-    """Ids that are no word pieces of a text, rising."""
+    """Ids that are not ordinary tokens of a text, rising."""
 
     def as_metadata(self) -> dict[str, str]:
         """Names and values as texts."""
@@ -51,7 +51,7 @@ class Vocabulary:
 
 
 class Masks(NamedTuple):
-    """The hidden pieces of one text."""
+    """The masked tokens of one text."""
 
     positions: Ids
     """[m], rising"""
@@ -60,7 +60,7 @@ class Masks(NamedTuple):
 
 
 def draw_masks(input_ids: Ids, vocabulary: Vocabulary, ratio: float, rng: np.random.Generator) -> Masks:
-    """Hide a share of the word pieces of a text, at least one where it has any."""
+    """Mask a share of the tokens of a text, at least one if it has any."""
     candidates = np.flatnonzero(~np.isin(input_ids, vocabulary.special_ids))
     n = min(len(candidates), max(1, int(ratio * len(candidates) + 0.5)))
     positions = np.sort(rng.choice(candidates, n, replace=False))
@@ -72,6 +72,6 @@ def draw_masks(input_ids: Ids, vocabulary: Vocabulary, ratio: float, rng: np.ran
 
 
 def fixed_masks(example_id: str, input_ids: Ids, vocabulary: Vocabulary) -> Masks:
-    """The masks of evaluation: drawn from the stream `mask` of seed 0 at the example's id, so they depend on nothing else."""
+    """The masks of evaluation: drawn from the stream `mask` of seed 0 and the example's id, so they depend on nothing else."""
     rng = np.random.default_rng(derive_seed(0, "mask", example_id))
     return draw_masks(input_ids, vocabulary, EVALUATION_RATIO, rng)

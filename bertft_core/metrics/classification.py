@@ -10,8 +10,6 @@ from bertft_core.metrics.precision_recall import Bools, Floats, Ints, by_name, f
 from bertft_core.metrics.prediction_columns import matrix, vector
 
 ECE_BINS = 15
-TWO_LABELS_ONLY = ("f1_binary", "accuracy_and_f1")
-"""Metrics for two labels only: F1 of the second label, and its mean with accuracy (as GLUE reports MRPC)."""
 
 
 def compute(predictions: pa.Table, labels: tuple[str, ...], **tuned: float) -> dict[str, float]:
@@ -34,7 +32,8 @@ def scores(logits: Floats, labels: Ints, label_names: tuple[str, ...]) -> dict[s
 
     `logits` [n, classes] before the softmax, `labels` [n] in 0 … classes - 1. The prediction is the largest logit, the lowest
     index among equals. Log-loss is the mean in nats. Precision, recall and F1 of 0/0 are 0 and MCC of a constant is 0, as in
-    scikit-learn; macro F1 is the mean over all `label_names`, present or not.
+    scikit-learn; macro F1 is the mean over all `label_names`, present or not. With
+    two labels also `f1_binary`, that of the second, and its mean with accuracy (as GLUE reports MRPC).
     Raises `ValueError` for no examples, shapes that do not fit, NaN or infinite logits, and labels out of range.
     """
     logits, labels = _checked(logits, labels, len(label_names))

@@ -1,4 +1,4 @@
-"""Ways of fine-tuning: one file each, chosen by `kind` and applied in the order of `KINDS`, however the arm lists them.
+"""Ways of fine-tuning: one file each, chosen by `kind` and applied in the order of `KINDS`, whatever the order in the arm.
 
 Each module is a `Strategy`: its `apply` changes what it names in the `FinetuningPlan` and nothing else.
 """

@@ -19,7 +19,7 @@ class Parts(NamedTuple):
     layers: str
     """The list of layers, from the bottom."""
     pooler: str | None = "pooler"
-    """What only a head over whole texts reads; absent in models of other heads."""
+    """Read only by heads over whole texts; absent in models of other heads."""
 
 
 _BERT = Parts(("embeddings",), "encoder.layer")
@@ -30,7 +30,7 @@ ARCHITECTURES: dict[str, Parts] = {
     "camembert": _BERT,
     "electra": Parts(("embeddings", "embeddings_project"), "encoder.layer", None),
     "distilbert": Parts(("embeddings",), "transformer.layer", None),
-    # Relative positions are read by every layer; the convolution of some checkpoints stands behind the lowest one.
+    # Relative positions are read by every layer; some checkpoints have a convolution after the lowest one.
     "deberta-v2": Parts(("embeddings", "encoder.rel_embeddings", "encoder.LayerNorm", "encoder.conv"), "encoder.layer", None),
 }
 """`model_type` → its parts."""
@@ -49,7 +49,7 @@ class Architecture:
 
     @property
     def is_known(self) -> bool:
-        """The family is in the table."""
+        """Whether the family is in the table."""
         return self.model.config.model_type in ARCHITECTURES
 
     @cached_property
@@ -58,10 +58,10 @@ class Architecture:
         kind = self.model.config.model_type
         if not self.is_known:
             raise UserError(
-                f"the layers of encoders of the type '{kind}' are not known here",
+                f"the layers of encoders of the type '{kind}' are unknown",
                 found=kind,
                 expected=f"one of {', '.join(ARCHITECTURES)}",
-                hint="leave out strategies and probes that look at single layers",
+                hint="remove strategies and probes that use single layers",
             )
         return ARCHITECTURES[kind]
 
@@ -81,7 +81,7 @@ class Architecture:
         return None if self.parts.pooler is None else getattr(self.encoder, self.parts.pooler, None)
 
     def depths(self) -> dict[str, int]:
-        """Parameter name → where it stands: 0 embeddings, 1 … L the layers from the bottom, L + 1 pooler and head."""
+        """Parameter name → depth: 0 embeddings, 1 … L the layers from the bottom, L + 1 pooler and head."""
         prefix = self.model.base_model_prefix + "."
         return {
             name: self._depth(name.removeprefix(prefix), name.startswith(prefix)) for name, _ in self.model.named_parameters()
@@ -95,5 +95,5 @@ class Architecture:
         return 0 if bottom else self.n_layers + 1
 
     def depth_names(self) -> list[str]:
-        """What the depths 0 … L + 1 are called."""
+        """Names of the depths 0 … L + 1."""
         return ["embeddings", *(f"layer {i}" for i in range(self.n_layers)), "head"]

@@ -1,14 +1,14 @@
-"""Class weights: the loss of a target counts by its class.
+"""Class weights: the loss of a target is weighted by its class.
 
 Source:   `balanced` n / (K·n_c): King & Zeng 2001, as in scikit-learn. `effective_number` (1−β)/(1−β^n_c), scaled to add up to K:
           Cui et al. 2019, "Class-Balanced Loss Based on Effective Number of Samples".
 Touches:  the training loss. Validation, test and the reported validation loss are not weighted.
 Neutral:  weights: {} (every label weighs 1).
 Order:    does not matter.
-Limits:   counted in the training set as it is, not as oversampling makes it; together they correct twice. A step's loss is
+Limits:   classes are counted before oversampling, so the two together correct twice. A step's loss is
           divided by the number of targets, not by their weights, so a target weighs the same in every batch. In multi_label the
-          weight is that of a positive target of the label; `balanced` is there negatives / positives, and 1 for a label that is
-          on in no training example or in every one: by the formula the latter would weigh 0 and never be learned.
+          weight is that of a positive target of the label; `balanced` there means negatives / positives, and 1 for a label that
+          is on in no training example or in all: by the formula the latter would weigh 0 and never be learned.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bertft_core.strategies.plan import FinetuningPlan
 
 
 def apply(plan: FinetuningPlan, config: ClassWeights) -> None:
-    """Weigh the labels."""
+    """Weight the labels."""
     labels, counts = plan.context.labels, plan.context.label_counts
     assert counts is not None
     if isinstance(config.weights, dict):
@@ -37,12 +37,12 @@ def apply(plan: FinetuningPlan, config: ClassWeights) -> None:
 
 
 def balanced(counts: np.ndarray) -> np.ndarray:
-    """n / (K · n_c) of counts [K]; a label without training targets weighs 1, for it never counts."""
+    """n / (K · n_c) of counts [K]; a label without training targets has weight 1."""
     return np.where(counts > 0, counts.sum() / (len(counts) * np.maximum(counts, 1)), 1.0)
 
 
 def negatives_over_positives(counts: np.ndarray, n: int) -> np.ndarray:
-    """(n − n_c) / n_c of counts [K] among n examples; a label that is on in none of them or in all weighs 1, as without."""
+    """(n − n_c) / n_c of counts [K] among n examples; a label that is on in none or in all has weight 1."""
     return np.where((counts > 0) & (counts < n), (n - counts) / np.maximum(counts, 1), 1.0)
 
 

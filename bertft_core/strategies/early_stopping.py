@@ -1,11 +1,11 @@
-"""Early stopping: training ends when a validation metric has not got better for a while, and its best weights are restored.
+"""Early stopping: training ends when a validation metric has stopped improving, and the best weights are restored.
 
-Source:   Prechelt 1998, "Early StopRule — But When?" (the patience form).
+Source:   Prechelt 1998, "Early Stopping — But When?" (the patience form).
 Touches:  the last step, and by which metric the best checkpoint is chosen.
-Neutral:  a patience that no run reaches.
+Neutral:  a patience that no run exhausts.
 Order:    does not matter.
-Limits:   the learning rate falls as if the run went to its planned end. The best score stays that of the study's metric, at the
-          step where the watched one was best. A rise of less than min_delta still moves the best checkpoint.
+Limits:   the learning rate decays as if the run reached its planned end. The best score is still that of the study's metric, at
+          the step where the watched one was best. An improvement below min_delta still moves the best checkpoint.
 """
 
 from __future__ import annotations
@@ -15,5 +15,5 @@ from bertft_core.strategies.plan import FinetuningPlan, StopRule
 
 
 def apply(plan: FinetuningPlan, config: EarlyStopping) -> None:
-    """Tell the loop what to watch."""
+    """Set the rule for stopping."""
     plan.stopping = StopRule(config.patience, config.min_delta, config.metric)

@@ -3,7 +3,7 @@
 Source:   Peters et al. 2019, "To Tune or Not to Tune?".
 Touches:  requires_grad and mode of the encoder (BERT's pooler is part of it).
 Neutral:  none; an arm without it is full fine-tuning.
-Order:    does not matter; whatever else would change the encoder is refused.
+Order:    does not matter; strategies that would change the encoder are refused.
 Limits:   the head sees the same features in every epoch, without dropout inside the encoder.
 """
 
@@ -14,6 +14,6 @@ from bertft_core.strategies.plan import FinetuningPlan
 
 
 def apply(plan: FinetuningPlan, config: FeatureExtraction) -> None:
-    """Freeze the encoder and let it rest."""
+    """Freeze the encoder in evaluation mode."""
     plan.encoder.requires_grad_(False)
     plan.eval_mode_modules.append(plan.encoder)

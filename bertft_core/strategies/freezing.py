@@ -1,10 +1,10 @@
-"""Freezing: the embeddings and the lowest layers stay as they were pre-trained.
+"""Freezing: the embeddings and the lowest layers keep their pre-trained weights.
 
 Source:   Lee, Tang & Lin 2019, "What Would Elsa Do? Freezing Layers During Transformer Fine-Tuning".
 Touches:  requires_grad of the embeddings and of the lowest n layers.
 Neutral:  layers = 0, embeddings = false.
 Order:    does not matter.
-Limits:   dropout inside frozen layers goes on, so their outputs still vary. In masked language modelling the vocabulary layer
+Limits:   dropout inside frozen layers stays on, so their outputs still vary. In masked language modelling the vocabulary layer
           shares its weights with the embeddings and is frozen with them. A frozen layer costs no backward pass.
 """
 

@@ -1,7 +1,7 @@
 """Full fine-tuning: every parameter learns.
 
 Source:   Devlin et al. 2019, section 3.2.
-Touches:  nothing; it is what a model does when it is loaded.
+Touches:  nothing; a loaded model learns like this.
 Neutral:  always.
 Order:    does not matter.
 Limits:   none.

@@ -1,10 +1,10 @@
-"""Label smoothing: the right answer is taught with a probability below one, the rest is shared by all answers.
+"""Label smoothing: the right answer gets a probability below one, and all answers share the rest.
 
 Source:   Szegedy et al. 2016, section 7: (1−ε)·q(k) + ε/K.
 Touches:  the training loss. The reported validation loss is not smoothed.
 Neutral:  epsilon = 0.
 Order:    does not matter.
-Limits:   in question answering the rest is shared by the pieces of the window; in multi_label a target t becomes (1−ε)·t + ε/2.
+Limits:   in question answering the tokens of the window share the rest; in multi_label a target t becomes (1−ε)·t + ε/2.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Legacy Adam: the optimizer that BERT was first fine-tuned with, for studies of its instability.
+"""Legacy Adam: the optimizer of the original BERT fine-tuning code, for studies of its instability.
 
 Source:   Devlin et al. 2019 (BertAdam of their code, without bias correction); what that does: Mosbach et al. 2021, section 5,
           and Zhang et al. 2021, section 4.
 Touches:  the optimizer.
-Neutral:  none; an arm without it has AdamW, whose moments are corrected.
+Neutral:  none; an arm without it has AdamW, which corrects the bias of its moments.
 Order:    does not matter.
 Limits:   without bias correction the first steps are up to three times as large. The published code has adam_epsilon 1e-6; here
-          it is what training says. `bias_correction: true` is the later version of that code, with the decay after the update.
+          it is that of training. `bias_correction: true` is the later version of that code, with the decay after the update.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bertft_core.strategies.plan import FinetuningPlan, Groups
 
 
 def apply(plan: FinetuningPlan, config: LegacyAdam) -> None:
-    """Let the loop build this optimizer."""
+    """Replace the optimizer."""
 
     def build(groups: Groups) -> torch.optim.Optimizer:
         return BertAdam(groups, bias_correction=config.bias_correction)

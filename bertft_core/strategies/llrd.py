@@ -15,7 +15,7 @@ from bertft_core.strategies.plan import FinetuningPlan
 
 
 def apply(plan: FinetuningPlan, config: LayerwiseDecay) -> None:
-    """Scale the rate of every parameter by its depth."""
+    """Scale the learning rate of every parameter by its depth."""
     n_layers = plan.architecture.n_layers
     for name, depth in plan.architecture.depths().items():
         plan.lr_multipliers[name] = config.decay ** max(0, n_layers - depth)

@@ -1,10 +1,10 @@
-"""Mixout: in training every linear layer sees, for a random share of its inputs, the weights it started from.
+"""Mixout: in training a random share of the inputs of every linear layer sees its starting weights.
 
 Source:   Lee, Cho & Kang 2020, "Mixout: Effective Regularization to Finetune Large-scale Pretrained Language Models".
-Touches:  the weights (not the biases) of all linear layers in the training pass; every dropout is off where it stands.
+Touches:  the weights (not the biases) of all linear layers in the training pass; every dropout layer is off.
 Neutral:  p = 0.
-Order:    does not matter: layers that reinit draws anew are mixed with their new start.
-Limits:   the mask is drawn from the dropout stream, one for the input neurons of a layer and pass. A fresh head has no
+Order:    does not matter: layers that reinit redraws are mixed with their new start.
+Limits:   the mask is drawn from the dropout stream, one per layer and pass over its input neurons. A fresh head has no
           pre-trained weights: it is mixed with zeros, which is dropout (as in the paper), or with its own start (head_target:
           start); the head of masked_lm is mixed with its start. The gradient of the public code is too small by a factor of
           1 − p; this one is exact.
@@ -23,7 +23,7 @@ from bertft_core.strategies.plan import FinetuningPlan
 
 
 def apply(plan: FinetuningPlan, config: Mixout) -> None:
-    """Give every linear layer a mixed forward pass, and switch every dropout off."""
+    """Give every linear layer a mixed forward pass, and switch off every dropout layer."""
     if config.p == 0.0:
         return
     encoder = {id(module) for module in plan.encoder.modules()}

@@ -1,10 +1,10 @@
-"""Oversampling: examples of rare classes come several times in an epoch.
+"""Oversampling: examples of rare classes are repeated within an epoch.
 
 Source:   Buda, Maki & Mazurowski 2018, "A systematic study of the class imbalance problem in convolutional neural networks".
-Touches:  which examples an epoch has, and so how many steps it takes.
+Touches:  the examples of an epoch, and so its number of steps.
 Neutral:  ratio = 0.
-Order:    does not matter: stratified_batches arranges what this has chosen.
-Limits:   every example comes at least once in an epoch; the repeats are drawn anew for each epoch from the order stream. The
+Order:    does not matter: stratified_batches orders what this has chosen.
+Limits:   every example comes at least once in an epoch; the repeats are drawn for each epoch from the order stream. The
           class of a multi_label example is its set of labels, that of a question whether it has an answer.
 """
 
@@ -19,7 +19,7 @@ from bertft_core.strategies.plan import FinetuningPlan
 
 
 def apply(plan: FinetuningPlan, config: Oversampling) -> None:
-    """Fill up the rare classes."""
+    """Repeat examples of rare classes."""
     classes = plan.context.classes
     assert classes is not None
     counts = np.bincount(classes)
@@ -43,6 +43,6 @@ def n_more(counts: np.ndarray, ratio: float) -> np.ndarray:
 
 
 def _repeats(rng: np.random.Generator, members: np.ndarray, n: int) -> np.ndarray:
-    """n of the members, all of them equally often but for the rest."""
+    """n of the members, each as often as the others, give or take one."""
     rounds = [rng.permutation(members) for _ in range(math.ceil(n / len(members)))]
     return np.concatenate(rounds)[:n]

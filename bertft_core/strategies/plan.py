@@ -1,4 +1,4 @@
-"""What strategies may change before the first step, and what they are told of the run."""
+"""What strategies may change before the first step, and what they know of the run."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class TrainContext:
     label_counts: np.ndarray | None = None
     """[labels]: training examples, or words, or positive examples, with each label; None for a head without classes."""
     n_targets_per_label: int = 0
-    """Of multi_label, where every example is a target of every label."""
+    """Only where every example is a target of every label (multi_label)."""
     classes: np.ndarray | None = None
-    """[n]: class of each training example; None where examples have no class each."""
+    """[n]: class of each training example; None where examples do not have one class each."""
 
 
 @dataclass
 class Losses:
-    """How the loss of a target is shaped; as it stands here it is the head's own."""
+    """How the loss of a target is shaped; by default it is the head's own."""
 
     class_weights: Tensor | None = None
     """[labels], float32"""
@@ -57,7 +57,7 @@ class Sampling:
     """Indices of the examples of an epoch, some of them several times."""
     n_pool: int | None = None
     arrange: Callable[[np.random.Generator, np.ndarray], np.ndarray] | None = None
-    """Puts the indices of an epoch in order; otherwise they are permuted."""
+    """Orders the indices of an epoch; by default they are permuted."""
 
 
 @dataclass
@@ -82,7 +82,7 @@ class FinetuningPlan:
     lr_multipliers: dict[str, float] = field(default_factory=dict)
     """Name of a parameter → factor on its learning rate; 1 where absent."""
     unfreeze_step: dict[str, int] = field(default_factory=dict)
-    """Name of a parameter → the step (from 0) from which on it learns; 0 where absent."""
+    """Name of a parameter → the step (from 0) from which it learns; 0 where absent."""
     before_update: list[Callable[[Rates], None]] = field(default_factory=list)
     """Called before each update of the optimizer."""
     optimizer: Callable[[Groups], torch.optim.Optimizer] | None = None
@@ -91,7 +91,7 @@ class FinetuningPlan:
     sampling: Sampling = field(default_factory=Sampling)
     stopping: StopRule | None = None
     n_averaged: int = 1
-    """Evaluations, the last one among them, whose weights are averaged into the final ones."""
+    """Number of last evaluations whose weights are averaged into the final ones."""
 
     @property
     def encoder(self) -> nn.Module:
@@ -100,16 +100,16 @@ class FinetuningPlan:
 
     @cached_property
     def architecture(self) -> Architecture:
-        """The layers of the encoder; raises `UserError` where asked about a family that is not known."""
+        """The layers of the encoder; raises `UserError` for an unknown family."""
         return Architecture(self.model)
 
     @cached_property
     def learning(self) -> dict[str, nn.Parameter]:
-        """Name → parameter of all that learns at some time of the run; to be asked when all strategies are applied."""
+        """Name → every parameter that learns at some point of the run; read it after all strategies are applied."""
         return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
 
     def train_mode(self, step: int) -> None:
-        """Put the model in training mode for a step (from 0), but for what rests; what has not thawed yet needs no gradient."""
+        """Training mode for a step (from 0), except in `eval_mode_modules`; what is not yet unfrozen needs no gradient."""
         self.model.train()
         for module in self.eval_mode_modules:
             module.eval()

@@ -1,10 +1,10 @@
-"""Prior decay: the encoder's weights decay towards where they started, apart from the gradient.
+"""Prior decay: the encoder's weights decay towards their starting values, independently of the gradient.
 
 Source:   Chelba & Acero 2004; as used by Zhang et al. 2021, section 6: w ← w − η·λ·(w − w_start) before each update.
-Touches:  the encoder's weights that weight decay applies to (so no biases and layer norms), the pooler's among them.
+Touches:  the encoder's weights that weight decay applies to (so no biases and layer norms), pooler included.
 Neutral:  rate = 0.
-Order:    does not matter: layers that reinit draws anew decay towards their new start.
-Limits:   the decay towards zero stays as training.weight_decay says; set that to 0 for the method alone. The head has none.
+Order:    does not matter: layers that reinit redraws decay towards their new start.
+Limits:   training.weight_decay still applies; set it to 0 for this method alone. The head does not decay towards its start.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def apply(plan: FinetuningPlan, config: PriorDecay) -> None:
     @torch.no_grad()
     def decay(rates: Rates) -> None:
         for name, parameter in decaying.items():
-            if parameter.grad is not None:  # what is frozen stays
+            if parameter.grad is not None:  # frozen parameters stay
                 parameter.sub_(parameter - start[name], alpha=rates(name) * config.rate)
 
     plan.before_update.append(decay)

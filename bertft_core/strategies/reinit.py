@@ -3,10 +3,10 @@
 Source:   Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning", section 5.
 Touches:  the starting weights of the top n layers and of the encoder's pooler.
 Neutral:  layers = 0, pooler = false.
-Order:    does not matter: what is drawn anew is drawn before other strategies look at where the weights start.
+Order:    does not matter: weights are redrawn before other strategies read the starting weights.
 Limits:   linear weights are N(0, initializer_range), biases 0, layer norms 1 and 0. They are drawn from the init stream, each
-          layer from a generator of its own, so the head stays the one it would have been. Families without a pooler inside the
-          encoder, and heads that do not use it, have none to draw.
+          layer from a generator of its own, so the head is the same as without this strategy. Families without a pooler
+          inside the encoder, and heads that do not use it, have none to redraw.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bertft_core.strategies.plan import FinetuningPlan
 
 
 def apply(plan: FinetuningPlan, config: Reinit) -> None:
-    """Draw the top layers anew."""
+    """Redraw the top layers."""
     layers = plan.architecture.layers
     chosen = {str(i): layers[i] for i in range(len(layers) - config.layers, len(layers))}
     pooler = plan.architecture.pooler

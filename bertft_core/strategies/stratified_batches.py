@@ -1,11 +1,11 @@
-"""Stratified batches: every batch holds the classes in about the proportions of the epoch.
+"""Stratified batches: every batch has about the class proportions of the epoch.
 
 Source:   proportional systematic sampling (Cochran 1977, chapter 8), applied to the order of an epoch.
 Touches:  the order of the examples in an epoch.
-Neutral:  none; it arranges the batches or is not there.
-Order:    does not matter: it arranges what oversampling has chosen.
-Limits:   a class's count in a batch is off its share by less than the number of classes. The class of a multi_label example is
-          its set of labels, that of a question whether it has an answer.
+Neutral:  none; it orders the batches or is absent.
+Order:    does not matter: it orders what oversampling has chosen.
+Limits:   the count of a class in a batch differs from its share by less than the number of classes. The class of a
+          multi_label example is its set of labels, that of a question whether it has an answer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bertft_core.strategies.plan import FinetuningPlan
 
 
 def apply(plan: FinetuningPlan, config: StratifiedBatches) -> None:
-    """Arrange the epochs by class."""
+    """Order the epochs by class."""
     classes = plan.context.classes
     assert classes is not None
 

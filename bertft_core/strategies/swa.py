@@ -4,9 +4,9 @@ Source:   Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima and Bet
 Touches:  the weights after the last step, which are then validated as the last evaluation.
 Neutral:  last = 1.
 Order:    does not matter.
-Limits:   the learning rate follows its schedule; for rates that stay high use schedule: constant. Until the last step training is
-          what it was. Of fewer evaluations than `last` all are averaged; a study whose runs make a single one is refused. Not
-          with early stopping, which does not know the last evaluations beforehand.
+Limits:   the learning rate follows its schedule; for rates that stay high use schedule: constant. Training is
+          unchanged until the last step. With fewer evaluations than `last` all are averaged; a study whose runs have a single
+          one is refused. Not with early stopping, which does not know the last evaluations in advance.
 """
 
 from __future__ import annotations
@@ -16,5 +16,5 @@ from bertft_core.strategies.plan import FinetuningPlan
 
 
 def apply(plan: FinetuningPlan, config: WeightAveraging) -> None:
-    """Average the last evaluations."""
+    """Average the weights of the last evaluations."""
     plan.n_averaged = config.last

@@ -1,7 +1,7 @@
-"""How exact gradient accumulation is for one run: the gradient of its first step, in one pass and in several, in doubles.
+"""How exact gradient accumulation is for one run: the gradient of its first step, in one pass and in several, in float64.
 
-In single precision the two would differ by rounding, and the difference would say nothing; in doubles what is left is below 1e-12
-unless the passes are weighed wrongly. Dropout is off: its masks are drawn for each pass.
+In single precision rounding would hide an error; in float64 the difference is below 1e-12 unless the passes are weighted
+wrongly. Dropout is off, since its masks are drawn for each pass.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ N_PASSES = 4
 def accumulation_error(spec: RunSpec, run_dir: Path) -> dict[str, Any]:
     """The event `accumulation`: `n_examples` and `n_passes` of the step, and its `error`.
 
-    The error is the largest absolute difference of a gradient's element, as a share of the largest absolute element.
+    The error is the largest absolute difference of any gradient element, divided by the largest absolute element.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     size = spec.training.micro_batch_size or math.ceil(spec.training.batch_size / N_PASSES)
@@ -36,7 +36,7 @@ def accumulation_error(spec: RunSpec, run_dir: Path) -> dict[str, Any]:
 
 
 def _gradient(spec: RunSpec, run_dir: Path, micro_batch_size: int | None) -> tuple[dict[str, Tensor], int, int]:
-    """Name → gradient in the first step's weights, the number of passes, and of examples."""
+    """Name → gradient of the first step, the number of passes, and of examples."""
     changes = {"micro_batch_size": micro_batch_size, "precision": "fp32"}
     spec = spec.model_copy(update={"training": spec.training.model_copy(update=changes)})
     device = device_of(spec)

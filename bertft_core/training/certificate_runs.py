@@ -35,7 +35,7 @@ class CheckRuns(NamedTuple):
 
 
 def shortened(record: RunRecord) -> RunSpec:
-    """The run with its first steps alone, validated in the middle and at the end, predicting the validation set."""
+    """Only the first steps of the run, validated in the middle and at the end, predicting the validation set."""
     spec = record.spec
     n_steps = max(1, min(N_STEPS, record.planned_steps))
     changes = {"max_steps": n_steps, "epochs": None, "evaluate_every_steps": max(1, n_steps // 2), "evaluate_every_epochs": None}
@@ -75,7 +75,7 @@ def carry_out(spec: RunSpec, folder: Path, on_check: Callable[[str], None] = lam
 
 
 def reseeded(spec: RunSpec) -> RunSpec:
-    """Another run of the same setting."""
+    """The same setting with other seeds."""
     seeds = {name: value ^ 1 for name, value in spec.seeds.model_dump().items()}
     return spec.model_copy(update={"seeds": spec.seeds.model_copy(update=seeds)})
 

@@ -1,4 +1,4 @@
-"""The state of a half-done run: safetensors and JSON, complete or not there, and nothing that could execute code."""
+"""The state of an unfinished run: safetensors and JSON, complete or absent, and nothing that could execute code."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAME = re.compile(r"step-\d{8}")
 
 
 class Position(Frozen):
-    """Where a run is; everything that is no tensor. Streams have no state: the step says where they are."""
+    """The position of a run: everything but its tensors. Streams have no state: they are functions of the step."""
 
     digest: str
     """Of the run's spec."""
@@ -37,14 +37,14 @@ class Position(Frozen):
     best_watched: float | None = None
     """The metric that chose `best_step`: the study's, unless early stopping watches another."""
     n_without_rise: int = 0
-    """Evaluations in a row that early stopping counts."""
+    """Consecutive evaluations without improvement, for early stopping."""
     train_seconds: float = 0.0
     evaluate_seconds: float = 0.0
     scaler: dict[str, float | int] = {}
     """State of the fp16 gradient scaler."""
     tensors_sha256: str = ""
     curves_size: int = 0
-    """Bytes of the run's curves that were written then, and their SHA-256."""
+    """Bytes of the run's curves written so far, and their SHA-256."""
     curves_sha256: str = ""
 
 
@@ -66,7 +66,7 @@ def save_checkpoint(directory: Path, position: Position, tensors: dict[str, Tens
 
 
 def checkpoints(directory: Path) -> list[Path]:
-    """The folders of saved states, the oldest first; those that were set aside are not among them."""
+    """The folders of saved states, the oldest first; without those set aside."""
     return sorted(path for path in directory.glob("step-*") if NAME.fullmatch(path.name))
 
 
@@ -77,20 +77,20 @@ def load_checkpoint(
     tell: Callable[[str], None] = lambda problem: None,
     fits: Callable[[Position], bool] = lambda position: True,
 ) -> tuple[Position, dict[str, Tensor]] | None:
-    """The newest sound checkpoint of the run with this digest; others are told of, set aside, and the one before is taken.
+    """The newest intact checkpoint of the run with this digest. Damaged ones are reported, set aside, and the one before is used.
 
-    `fits` says whether what lies beside the checkpoint, the run's curves, still is what it was.
+    `fits` says whether the curves beside the checkpoint are still the same.
     """
     for folder in reversed(checkpoints(directory)):
         problem = None
         try:
             position = checked_record(folder / POSITION, Position)
             if position.digest != digest:
-                problem = "it is of another run"
+                problem = "it belongs to another run"
             elif file_sha256(folder / TENSORS) != position.tensors_sha256:
-                problem = "its tensors do not fit their checksum"
+                problem = "its tensors do not match their checksum"
             elif not fits(position):
-                problem = "the curves beside it are not what they were"
+                problem = "the curves beside it have changed"
         except Damaged as error:
             problem = str(error).removeprefix(f"{folder / POSITION}: ")
         except OSError as error:
@@ -99,7 +99,7 @@ def load_checkpoint(
             return position, load_file(folder / TENSORS)
         aside = set_aside(folder)
         tell(
-            f"checkpoint {folder.name}: {problem}; the one before it is used, or the run begins anew (set aside as {aside.name})"
+            f"checkpoint {folder.name}: {problem}; the one before it is used, or the run starts over (set aside as {aside.name})"
         )
     return None
 

@@ -1,7 +1,7 @@
-"""How long a run would take and what it would leave on disk, without training: from earlier runs, else from arithmetic.
+"""How long a run would take and how much disk it would use, without training: from earlier runs, else by calculation.
 
 A forward pass costs about 2 floating-point operations for each weight and token, a step three times that (Kaplan et al. 2020,
-section 2.1); the rate at which this machine does them is measured on one matrix product.
+section 2.1); the speed of this machine is measured on one matrix product.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class CostEstimate:
     seconds: float
     model_bytes: int
     measured: bool
-    """From earlier runs of this home, not from arithmetic."""
+    """From earlier runs in this home, not by calculation."""
 
 
 class CostEstimator:
-    """Estimates runs over one data set with one encoder; `earlier` are records that may tell how fast this machine is."""
+    """Estimates runs over one data set with one encoder; `earlier` are records that may show the speed of this machine."""
 
     def __init__(self, card: DatasetCard, earlier: Iterable[RunRecord]) -> None:
         self._card = card
@@ -64,7 +64,7 @@ class CostEstimator:
         return CostEstimate(seconds + RUN_OVERHEAD_SECONDS, self._bytes_of(spec), measured)
 
     def _bytes_of(self, spec: RunSpec) -> int:
-        """The model; of a run that is to stop early its state: weights, their best ones, and two moments of each."""
+        """The model; for a run that stops early its state: weights, best weights, and two moments of each."""
         if spec.stop_at is not None:
             return 4 * self._model_bytes
         return self._model_bytes if spec.keep_model else 0
@@ -90,7 +90,7 @@ class CostEstimator:
 
 
 def planned_steps(spec: RunSpec, card: DatasetCard) -> StepPlan:
-    """The steps of a run as far as the card knows them: oversampling is counted where each example has one label."""
+    """The steps of a run as far as the card shows them: oversampling is counted only where each example has one label."""
     train, sampling = card.splits["train"], None
     for strategy in spec.strategies:
         if strategy.kind == "oversampling" and spec.head.kind == "classification":

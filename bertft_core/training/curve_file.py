@@ -1,4 +1,4 @@
-"""`curves.jsonl`: one line per step and validation of a run, gap-free also after a resume."""
+"""`curves.jsonl`: one line per step and validation of a run, without gaps after a resume."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from bertft_core.storage.study_dir import write_atomically
 
 
 class CurveFile:
-    """Collects events and appends them; written out before each checkpoint, so that a resume finds what it continues."""
+    """Collects events and appends them; flushed before each checkpoint, so that a resume finds what it continues."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._pending: list[str] = []
 
     def start(self, after_step: int) -> None:
-        """Keep the lines up to `after_step` (0: none), for the run goes on from there."""
+        """Keep the lines up to `after_step` (0: none), where the run continues."""
         write_atomically(self._path, "".join(self._until(after_step)) if after_step else "")
 
     def state(self) -> tuple[int, str]:
-        """Size in bytes and SHA-256 of what is written."""
+        """Size in bytes and SHA-256 of the file."""
         content = self._content()
         return len(content), hashlib.sha256(content).hexdigest()
 
     def begins_with(self, size: int, sha256: str) -> bool:
-        """Whether the first `size` bytes still are what they were; if not, a copy of the file is set aside."""
+        """Whether the first `size` bytes still match; if not, a copy of the file is set aside."""
         if hashlib.sha256(self._content()[:size]).hexdigest() == sha256:
             return True
         if self._path.exists():
@@ -37,7 +37,7 @@ class CurveFile:
         return False
 
     def add(self, event: dict[str, Any]) -> None:
-        """Remember a step or an evaluation."""
+        """Collect a step or an evaluation."""
         if event["kind"] in ("step", "evaluation"):
             self._pending.append(json.dumps(event) + "\n")
 
@@ -54,7 +54,7 @@ class CurveFile:
             return b""
 
     def _until(self, step: int) -> list[str]:
-        """The lines up to a step. They come in its order, so what a kill or worse has done to later ones does not matter."""
+        """The lines up to a step. Lines are in order of steps, so damage to later ones does not matter."""
         kept: list[str] = []
         for line in self._content().splitlines(keepends=True):
             try:

@@ -23,7 +23,7 @@ def configure(threads: int, device: torch.device) -> None:
 
 @contextmanager
 def init_stream(init_seed: int) -> Iterator[None]:
-    """New weights drawn inside come from the init stream; the generators outside are left as they were."""
+    """New weights drawn inside come from the init stream; the generators outside are not touched."""
     with torch.random.fork_rng():
         torch.manual_seed(init_seed)
         yield
@@ -32,15 +32,15 @@ def init_stream(init_seed: int) -> Iterator[None]:
 def enter_dropout_stream(dropout_seed: int, step: int, micro: int) -> None:
     """Seed the next forward pass.
 
-    The stream has no state: a pass depends on its step alone, not on evaluations, resumes or other runs before it.
+    The stream has no state: a pass depends only on its step, not on earlier evaluations, resumes or other runs.
     """
     torch.manual_seed(derive_seed(dropout_seed, "step", step, micro))
 
 
 def masking_draw(dropout_seed: int, step: int) -> Callable[[int], np.random.Generator]:
-    """The masking stream: for each example of a step a generator that depends on nothing but step and example.
+    """The masking stream: a generator for each example of a step, which depends only on step and example.
 
-    So it is the same however the step is cut in passes, and after a resume. It moves with the dropout seed: both are noise on
-    the way to the loss.
+    So masks do not depend on how a step is split into microbatches, nor on resumes. The stream shares the dropout seed: both
+    are noise in the training loss.
     """
     return lambda example: np.random.default_rng(derive_seed(dropout_seed, "mask", step, example))

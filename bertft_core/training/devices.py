@@ -11,7 +11,7 @@ from bertft_core.config.execution_settings import ExecutionConfig
 
 
 def slot_environments(execution: ExecutionConfig) -> list[dict[str, str]]:
-    """One environment per slot: a GPU each, or a share of the CPU's cores. What only trains asks `refuse_absent_gpu` as well."""
+    """One environment per slot: a GPU each, or a share of the CPU cores. Before training call `refuse_absent_gpu` too."""
     gpus = [] if execution.device == "cpu" else visible_gpus()
     threads = str(execution.threads_per_run)
     common = {
@@ -32,30 +32,30 @@ def slot_environments(execution: ExecutionConfig) -> list[dict[str, str]]:
 
 
 def refuse_absent_gpu(execution: ExecutionConfig) -> None:
-    """Raise `UserError` when CUDA is asked for and no run could have it here: told once, before anything is prepared."""
+    """Raise `UserError` when CUDA is asked for and not available here, once, before anything is prepared."""
     if (found := absent_gpu(execution)) is not None:
         raise UserError(
-            "this study asks for a GPU and none can be used here",
+            "this study needs a GPU and none is available here",
             found=found,
-            expected="execution.device: cuda on a machine with an NVIDIA GPU and a torch that is built for it",
+            expected="execution.device: cuda on a machine with an NVIDIA GPU and a torch built for it",
             hint="use --set execution.device=auto (or cpu), or install a CUDA build of torch",
         )
 
 
 def absent_gpu(execution: ExecutionConfig) -> str | None:
-    """Why a study that names `device: cuda` cannot train here; None when it can, or names another device."""
+    """Why a study with `device: cuda` cannot train here; None when it can, or has another device."""
     if execution.device != "cuda":
         return None
     if not visible_gpus():
         chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
         return "no device listed by nvidia-smi" if chosen is None else f"no device in CUDA_VISIBLE_DEVICES={chosen!r}"
-    import torch  # slow, and only this question needs it before the workers have it
+    import torch  # slow, and needed here only
 
     if torch.cuda.is_available():
         return None
     if torch.version.cuda is None:
-        return f"torch {torch.__version__}, which is built without CUDA"
-    return f"torch {torch.__version__} for CUDA {torch.version.cuda}, which can use no GPU of this machine"
+        return f"torch {torch.__version__}, built without CUDA"
+    return f"torch {torch.__version__} for CUDA {torch.version.cuda}, which cannot use any GPU of this machine"
 
 
 def usable_cores() -> int:

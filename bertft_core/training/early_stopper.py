@@ -1,4 +1,4 @@
-"""Which evaluation was the best until now, and whether training should stop: pure rules over a run's position."""
+"""Which evaluation is the best so far, and whether training should stop: pure rules over a run's position."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class EarlyStopper:
         self._prune_below = spec.prune_below
 
     def changes(self, position: Position, metrics: dict[str, float], step: int) -> dict[str, Any]:
-        """What an evaluation after `step` changes in the position; `best_step` is among it when it is the best one."""
+        """The changes of the position by an evaluation after `step`; `best_step` is among them if it is the best one."""
         watched = metrics[self._watched]
         rise = math.inf if position.best_watched is None else self._sign * (watched - position.best_watched)
         min_delta = 0.0 if self._stopping is None else self._stopping.min_delta
@@ -32,10 +32,10 @@ class EarlyStopper:
         return changes
 
     def is_hopeless(self, position: Position, score: float) -> bool:
-        """The last evaluation is behind what the search demands there of `score`, the study's metric."""
+        """Whether `score`, the study's metric, is worse at the last evaluation than the search allows."""
         threshold = self._prune_below.get(len(position.evaluations) - 1)
         return threshold is not None and self._score_sign * (score - threshold) < 0
 
     def is_enough(self, position: Position) -> bool:
-        """Early stopping has waited long enough."""
+        """Whether the patience of early stopping is used up."""
         return self._stopping is not None and position.n_without_rise >= self._stopping.patience

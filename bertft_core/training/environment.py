@@ -1,4 +1,4 @@
-"""Where a run is carried out: versions, hardware and the code's commit."""
+"""Where a run is executed: versions, hardware and the commit of the code."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ VARIABLES = (
     "PYTHONHASHSEED",
     "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
 )
-"""What can change numbers. Only these are recorded, so nothing secret ever is."""
+"""Variables that can change numbers. No others are recorded, so no secrets are."""
 LOCK = Path(__file__).resolve().parents[2] / "requirements.lock"
 PACKAGES = ("bertft", "torch", "transformers", "tokenizers", "safetensors", "numpy", "pyarrow", "optuna", "mlflow", "prefect")
 
 
 def read_environment(device: str, threads: int) -> Environment:
     """The environment of this process; `device` is 'cpu' or a name torch gives a GPU."""
-    import torch  # slow, and the process of a study needs it late or never
+    import torch  # slow, and the driver of a study may never need it
 
     commit, dirty = _commit()
     return Environment(
@@ -62,13 +62,13 @@ def read_environment(device: str, threads: int) -> Environment:
 
 @functools.cache
 def _gpu_driver() -> str | None:
-    """The NVIDIA driver's version as nvidia-smi tells it."""
+    """The version of the NVIDIA driver, from nvidia-smi."""
     try:
         words = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-        told = subprocess.run(words, capture_output=True, text=True, timeout=20)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return told.stdout.split("\n")[0].strip() or None if told.returncode == 0 else None
+    return done.stdout.split("\n")[0].strip() or None if done.returncode == 0 else None
 
 
 def _version(package: str) -> str | None:
@@ -80,7 +80,7 @@ def _version(package: str) -> str | None:
 
 @functools.cache
 def cpu_name() -> str:
-    """The processor's name as Linux tells it, else its architecture."""
+    """The name of the processor on Linux, else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -90,7 +90,7 @@ def cpu_name() -> str:
 
 @functools.cache
 def _commit() -> tuple[str | None, bool | None]:
-    """Commit of the checkout bertft runs from, and whether tracked files differ; (None, None) when it is no checkout."""
+    """Commit of the checkout that bertft runs from, and whether tracked files differ; (None, None) outside a checkout."""
     here = Path(__file__).resolve().parent
 
     def git(*words: str) -> str | None:

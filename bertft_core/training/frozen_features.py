@@ -1,6 +1,6 @@
 """States of a frozen encoder, computed once per data set and thread count and shared by all runs.
 
-Every run would compute the same bits (same batches, same thread count), so taking them from the file changes nothing but time.
+Every run would compute the same bits (same batches, same thread count), so reading them from the file only saves time.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from bertft_core.training.model_runner import ModelRunner
 
 
 def feature_dir(spec: RunSpec, device: torch.device) -> Path:
-    """Where the states of this encoder lie: everything that could change a bit goes into the name."""
+    """Where the states of this encoder are stored: everything that could change a bit is part of the name."""
     processor = cpu_name() if device.type == "cpu" else torch.cuda.get_device_name(device)
-    head = spec.head.model_dump(mode="json")  # which states are looked at
+    head = spec.head.model_dump(mode="json")  # decides which states are read
     parts = (spec.encoder.weights_sha256, head, device.type, spec.threads, spec.training.precision, torch.__version__, processor)
     return Path(spec.prepared_dir) / "features" / digest_of(parts)[:16]
 
@@ -36,7 +36,7 @@ def frozen_features(
 ) -> tuple[Tensor, np.ndarray]:
     """The states [M, hidden] of a split in fp32 and where each example's begin [n + 1], from the files or computed and stored.
 
-    A file that does not fit the SHA-256 in its name's `.sha256` is told of and set aside.
+    A file that does not match the SHA-256 beside it is reported and set aside.
     """
     per_example = [runner.head_inputs(split, np.array([i])) for i in range(split.n)]
     rows = [len(inputs.window_lengths) if inputs.positions is None else len(inputs.positions) for inputs in per_example]
@@ -49,7 +49,7 @@ def frozen_features(
     buffer = io.BytesIO()
     np.save(buffer, states.numpy(), allow_pickle=False)
     content = buffer.getvalue()
-    write_atomically(_sha256_path(path), hashlib.sha256(content).hexdigest())  # first: runs beside this one write the same
+    write_atomically(_sha256_path(path), hashlib.sha256(content).hexdigest())  # first, since concurrent runs write the same
     write_atomically(path, content)
     return states.to(runner.device), starts
 
@@ -59,20 +59,20 @@ def _sha256_path(path: Path) -> Path:
 
 
 def _stored(path: Path, tell: Callable[[str], None]) -> Tensor | None:
-    """The states in a file, when they are what was stored."""
+    """The states in a file, if it matches its checksum."""
     try:
         content = path.read_bytes()
         expected = _sha256_path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError):  # not there yet, or stored by an older version
+    except (OSError, ValueError):  # absent, or stored by an older version
         return None
     if hashlib.sha256(content).hexdigest() == expected:
         return torch.from_numpy(np.load(io.BytesIO(content), allow_pickle=False))
     try:
         aside = set_aside(path)
-    except FileNotFoundError:  # by a run beside this one
+    except FileNotFoundError:  # by a concurrent run
         return None
     name = Path(*path.parts[-4:])
-    tell(f"{name}: its content does not fit its checksum; the states are computed again (set aside as {aside.name})")
+    tell(f"{name}: its content does not match its checksum; the states are recomputed (set aside as {aside.name})")
     return None
 
 

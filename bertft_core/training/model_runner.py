@@ -37,22 +37,22 @@ class ModelRunner:
         self._attention = model.config._attn_implementation
         self.use_packed_attention(self._packs)
         self.features: dict[str, tuple[Tensor, np.ndarray]] = {}
-        """Split name → states [M, hidden] of an encoder that never changes, and where each example's begin [n + 1]."""
+        """Split name → states [M, hidden] of an encoder that never changes, and where those of each example begin [n + 1]."""
 
     def use_packed_attention(self, packed: bool) -> None:
-        """Switch the encoder's attention; a model is saved with the one it came with."""
+        """Switch the attention of the encoder; a model is saved with its original one."""
         if self._packs:
             self.model.set_attn_implementation(IMPLEMENTATION if packed else self._attention)
 
     def separable(self, split: PreparedSplit) -> bool:
-        """Encoder and head can be run one after the other, and the encoder always reads the same."""
+        """Encoder and head can run one after the other, and the encoder always reads the same."""
         return (
             self.head.keeps_states
             and self.head.head_forward(self.model, self.config, self.head_inputs(split, np.array([0]))) is not None
         )
 
     def head_inputs(self, split: PreparedSplit, indices: np.ndarray, draw: Draw | None = None) -> HeadInputs:
-        """What is to be read for some examples; `draw` where training makes random choices."""
+        """The inputs for some examples; `draw` where training makes random choices."""
         return self.head.head_inputs(split, indices, self.config, draw)
 
     def logits(self, split: PreparedSplit, indices: np.ndarray, inputs: HeadInputs | None = None) -> Tensor:
@@ -84,7 +84,7 @@ class ModelRunner:
         return microbatches_of(inputs, on_gpu=self.device.type == "cuda")
 
     def _microbatch_logits(self, inputs: HeadInputs, one_of_many: bool) -> Tensor:
-        if one_of_many and torch.is_grad_enabled():  # compute it again for its gradient instead of keeping it all
+        if one_of_many and torch.is_grad_enabled():  # recompute it for its gradient instead of keeping everything
             return checkpoint(self._whole_logits, inputs, use_reentrant=False)  # type: ignore[no-any-return]
         return self._whole_logits(inputs)
 
@@ -132,7 +132,7 @@ class ModelRunner:
         return torch.from_numpy(values.astype(np.int64)).to(self.device)
 
     def _first_position(self) -> int:
-        """RoBERTa's positions start behind its padding id."""
+        """RoBERTa's positions start after its padding id."""
         embedding = self.model.base_model.embeddings
         padding_index = getattr(embedding, "padding_idx", None)
         return 0 if padding_index is None else padding_index + 1
@@ -163,7 +163,7 @@ class ModelRunner:
 
     @torch.no_grad()
     def evaluate(self, split: PreparedSplit, compute: Callable[[PreparedSplit, np.ndarray], Sequence[Any]]) -> list[Any]:
-        """A row for each example of the split, in its order; `compute` gets indices of examples of like lengths."""
+        """A row for each example of the split, in its order; `compute` gets indices of examples of similar lengths."""
         rows: list[Any] = [None] * split.n
         self.model.eval()
         for indices in evaluation_batches(split, EVALUATION_BATCH_SIZE):

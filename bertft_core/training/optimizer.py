@@ -1,4 +1,4 @@
-"""AdamW with the right no-decay groups, and the schedules of the learning rate."""
+"""AdamW with its no-decay groups, and learning-rate schedules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bertft_core.strategies.plan import FinetuningPlan, Groups
 def decayed_names(model: nn.Module) -> set[str]:
     """Names of parameters that weight decay applies to: everything but biases, layer norms (Devlin et al. 2019) and the CRF.
 
-    Scores of a CRF are added, as biases are: no activation multiplies them, and decay would make all steps equally likely.
+    The scores of a CRF are added, as biases are, and decay would make all transitions equally likely.
     """
     undecayed = {
         f"{module_name}.{name}"
@@ -28,13 +28,13 @@ def decayed_names(model: nn.Module) -> set[str]:
 
 
 def build_optimizer(plan: FinetuningPlan, training: TrainingConfig) -> torch.optim.Optimizer:
-    """AdamW (decoupled decay, bias correction), or what a strategy builds, over what learns."""
+    """AdamW (decoupled decay, bias correction), or what a strategy builds, over the parameters that learn."""
     groups = parameter_groups(plan, training)
     return torch.optim.AdamW(groups, fused=True) if plan.optimizer is None else plan.optimizer(groups)
 
 
 def parameter_groups(plan: FinetuningPlan, training: TrainingConfig) -> Groups:
-    """What learns, decayed parameters first, apart by the `scale` of their learning rate."""
+    """What learns, decayed parameters first, grouped by the `scale` of their learning rate."""
     decayed = decayed_names(plan.model)
     parts: dict[tuple[bool, float], list[nn.Parameter]] = {}
     for is_decayed in (True, False):
@@ -72,7 +72,7 @@ def _level(left: int, total: int) -> float:
 
 
 SCHEDULES: dict[str, Callable[[int, int], float]] = {"linear": _line, "cosine": _half_cosine, "constant": _level}
-"""`training.schedule` → share of the peak when so many steps are left of all those behind the warm-up."""
+"""`training.schedule` → share of the peak learning rate from the steps left and all steps after the warm-up."""
 
 
 def learning_rate_factor(step: int, n_steps: int, n_warmup: int, schedule: str = "linear") -> float:

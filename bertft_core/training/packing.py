@@ -1,7 +1,7 @@
 """A batch without padding: all examples in one row, attention within each example.
 
-Linear layers, which are nearly all of the work, then never see a padding token; only attention is laid out as a rectangle.
-The last layer is computed for first tokens alone, since a classifier reads nothing else. The result equals that of a padded
+Linear layers, where nearly all of the time goes, then never see a padding token; only attention is laid out as a rectangle.
+The last layer is computed for first tokens only, since a classifier reads nothing else. The result equals that of a padded
 batch up to rounding.
 """
 
@@ -29,7 +29,7 @@ class Packing:
     positions: Tensor
     """[T]: position of each token within its example."""
     rectangle: Tensor
-    """[n · L]: the token at each place of the padded layout; 0 where there is none."""
+    """[n · L]: the token at each place of the padded layout; 0 for padding."""
     places: Tensor
     """[T]: the place of each token in the padded layout."""
     mask: Tensor

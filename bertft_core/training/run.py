@@ -36,7 +36,7 @@ OnEvent = Callable[[dict[str, Any]], None]
 
 
 def ignore(event: dict[str, Any]) -> None:
-    """The listener that hears nothing."""
+    """The listener that does nothing."""
 
 
 def warm_up() -> None:
@@ -51,8 +51,8 @@ def warm_up() -> None:
 def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> RunRecord:
     """Train, validate and predict as the spec says; write curves, predictions, model and, last, `record.json` to `run_dir`.
 
-    Goes on from the run's newest sound checkpoint when there is one, with the same result bit by bit. Events: `started`, `step`,
-    `evaluation`, `saving`, `predicting`, `ended`, and `problem` (`text`) for a damaged file that is made anew. Raises
+    Continues from the newest intact checkpoint of the run if there is one, with the same result bit by bit. Events: `started`,
+    `step`, `evaluation`, `saving`, `predicting`, `ended`, and `problem` (`text`) for a damaged file that is made again. Raises
     `UserError` for what this machine cannot do.
     """
     started_at = _now()
@@ -81,7 +81,7 @@ def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> Ru
 
 
 class RunParts:
-    """The parts of a run, put together in the order that its streams demand; no step is done yet."""
+    """The parts of a run, created in the order that its streams require; no step is done yet."""
 
     def __init__(self, spec: RunSpec, run_dir: Path, device: torch.device, on_event: OnEvent) -> None:
         self.spec, self._on_event = spec, on_event
@@ -139,7 +139,7 @@ class RunParts:
 
 
 def device_of(spec: RunSpec) -> torch.device:
-    """Where the run is carried out. Raises `UserError` when it cannot be there."""
+    """The device of the run. Raises `UserError` when it cannot be used."""
     if spec.device == "cpu" or (spec.device == "auto" and not torch.cuda.is_available()):
         device = torch.device("cpu")
     else:
@@ -159,8 +159,8 @@ def _device_name(device: torch.device) -> str:
 
 
 def _forget_earlier_runs(device: torch.device) -> None:
-    """Free what a warm worker's earlier runs left, and start the peak memory anew: Linux lets a process reset it."""
-    gc.collect()  # a run's parts refer to each other
+    """Free what earlier runs of a warm worker left, and reset the peak memory, which Linux allows."""
+    gc.collect()  # the parts of a run refer to each other
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)

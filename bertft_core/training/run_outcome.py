@@ -1,4 +1,4 @@
-"""What came out of a run: its status, the predictions of its last and its best weights, the saved model, the record."""
+"""The outcome of a run: its status, the predictions of its last and its best weights, the saved model, the record."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Scores = dict[str, dict[str, float]]
 
 
 class RunOutcome:
-    """The end of one run, from the loop as it stands."""
+    """The outcome of one run, from its loop."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class RunOutcome:
         peak_memory_bytes: int | None,
         ended_at: Callable[[], str],
     ) -> RunRecord:
-        """Predict, save the model and sum everything up."""
+        """Predict, save the model and make the record."""
         position, n_steps = self._loop.position, self._loop.steps.n_steps
         started = time.monotonic()
         weights_sha256 = weights.weights_sha256(self._model.named_parameters())
@@ -95,15 +95,15 @@ class RunOutcome:
         )
 
     def _files(self, predictions: dict[str, dict[str, str]]) -> dict[str, str]:
-        """SHA-256 of what the run leaves beside its record."""
+        """SHA-256 of the files beside the record."""
         names = {name for of_split in predictions.values() for name in of_split.values()}
         names |= {"curves.jsonl", f"model/{weights.WEIGHTS}"}
         return {name: file_sha256(self._run_dir / name) for name in sorted(names) if (self._run_dir / name).exists()}
 
     def _predict(self) -> tuple[dict[str, Scores], dict[str, dict[str, str]]]:
-        """Scores and prediction files of the final weights and of the best, which are left in the model.
+        """Scores and prediction files of the final and of the best weights; the model ends with the best.
 
-        A split whose logits are not finite makes the run a diverged one: then there are neither.
+        A split with logits that are not finite makes the run diverged, without either.
         """
         tables = {"final": self._tables(self._loop.position.step)}
         if self._loop.position.best_step == self._loop.position.step:
@@ -127,13 +127,13 @@ class RunOutcome:
         }
 
     def _scores(self, predictions: Tables) -> Scores:
-        """What is tuned is tuned on the validation set, and frozen for the others."""
+        """What is tuned is tuned on the validation set, and fixed for the others."""
         metrics, labels = METRICS[self.spec.head.kind], self.spec.labels
         tuned = metrics.tune(predictions["validation"], labels)
         return {name: metrics.compute(table, labels, **tuned) for name, table in predictions.items()}
 
     def _write(self, predictions: dict[str, Tables]) -> dict[str, dict[str, str]]:
-        """The files, relative to the run's folder; weights that are final and best have theirs once."""
+        """The files, relative to the run's folder; weights that are both final and best are written once."""
         paths: dict[str, dict[str, str]] = {}
         for checkpoint, of_split in predictions.items():
             if checkpoint == "best" and of_split is predictions["final"]:
@@ -151,7 +151,7 @@ class RunOutcome:
         return metrics.get(self.spec.metric)
 
     def _status(self) -> RunStatus:
-        """Collapsed: at the end of training no better than always answering the most frequent label (Mosbach et al. 2021)."""
+        """Collapsed: at the end of training no better than the majority predictor (Mosbach et al. 2021)."""
         if self._ending in ("diverged", "pruned"):
             return self._ending  # type: ignore[return-value]
         majority, evaluations = self._majority_score(), self._loop.position.evaluations

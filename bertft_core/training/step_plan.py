@@ -12,7 +12,7 @@ import numpy as np
 from bertft_core.config.training_settings import TrainingConfig
 from bertft_core.data.batching import epoch_order
 
-if TYPE_CHECKING:  # strategies load torch, and a plan is made without it
+if TYPE_CHECKING:  # strategies import torch, which a plan does not need
     from bertft_core.strategies.plan import Sampling
 
 
@@ -69,14 +69,14 @@ class StepPlan:
         return self._order(epoch)[place * size : (place + 1) * size]
 
     def _order(self, epoch: int) -> np.ndarray:
-        """All examples of an epoch in their order; the one asked for last is kept."""
+        """All examples of an epoch in their order; only the last epoch asked for is cached."""
         if epoch not in self._orders:
             how = () if self.sampling is None else (self.sampling.pool, self.sampling.arrange)
             self._orders = {epoch: epoch_order(self.n_examples, self.order_seed, epoch, *how)}
         return self._orders[epoch]
 
     def order_digests(self, n_steps: int) -> tuple[str, ...]:
-        """SHA-256 of the order of every epoch that the first `n_steps` steps have begun: its examples as int64, little-endian."""
+        """SHA-256 of the order of every epoch begun in the first `n_steps` steps: its examples as little-endian int64."""
         epochs = range(math.ceil(n_steps / self.steps_per_epoch))
         return tuple(hashlib.sha256(self._order(epoch).astype("<i8").tobytes()).hexdigest() for epoch in epochs)
 

@@ -67,7 +67,7 @@ class Loop:
         self.best_weights: dict[str, Tensor] = {}
 
     def run(self) -> tuple[StopReason, str | None]:
-        """Train to the end from wherever the run is; how it ended, and why if it diverged."""
+        """Train to the end from the current position; how it ended, and why if it diverged."""
         evaluation_steps = set(self.steps.evaluation_steps)
         self._saved_at = time.monotonic()
         while self.position.step < self.steps.n_steps:
@@ -97,7 +97,7 @@ class Loop:
         return loss
 
     def _step(self) -> float:
-        """One optimizer step; the mean loss of its targets. Its gradient is exact however the step is cut in passes."""
+        """One optimizer step; the mean loss of its targets. Its gradient does not depend on the microbatches."""
         step = self.position.step
         factor = learning_rate_factor(step, self.steps.n_steps, self._n_warmup, self.training.schedule)
         learning_rate = self.training.learning_rate * factor
@@ -123,14 +123,14 @@ class Loop:
     def _update(self, learning_rate: float) -> dict[str, Any]:
         """Clip and apply the gradients; their global norm before clipping (None when it is not finite, as fp16 may have it).
 
-        With it come the norms of the layers in the steps that are watched.
+        In the steps that are watched also the norms of the layers.
         """
         self._scaler.unscale_(self.optimizer)
         watched = self.position.step < self.spec.watch_gradients and self.plan.architecture.is_known
         layers = {"layers": gradient_norms(self.plan)} if watched else {}
         limit = self.training.max_grad_norm if self.training.max_grad_norm is not None else math.inf
         norm = float(torch.nn.utils.clip_grad_norm_(self.plan.learning.values(), limit))
-        if math.isfinite(norm):  # where it is not, the scaler of fp16 passes over the step
+        if math.isfinite(norm):  # otherwise the fp16 scaler skips the step
             for act in self.plan.before_update:
                 act(lambda name: learning_rate * self.plan.lr_multipliers.get(name, 1.0))
         self._scaler.step(self.optimizer)
@@ -162,7 +162,7 @@ class Loop:
         return None
 
     def _take_average(self, step: int) -> None:
-        """Collect the weights of the last evaluations; with the last one their mean is put in place of them."""
+        """Collect the weights of the last evaluations; at the last one the model gets their mean."""
         self._average.add(step, self.plan.learning)
         if self._average.is_complete(step):
             weights.put_back(self.plan.model, self._average.mean)
@@ -171,7 +171,7 @@ class Loop:
         self.position = self.position.model_copy(update=changes)
 
     def save(self) -> None:
-        """Save the state after the last step; the `saving` event lets its listener write what belongs to it first."""
+        """Save the state after the last step; listeners of the `saving` event first write what belongs to it."""
         self._emit({"kind": "saving", "step": self.position.step})
         tensors = {f"weights/{name}": p.detach() for name, p in self.plan.learning.items()}
         tensors |= {f"best/{name}": values for name, values in self.best_weights.items()}
@@ -184,7 +184,7 @@ class Loop:
         self._saved_at = time.monotonic()
 
     def resume(self) -> bool:
-        """Go to the newest sound state of this run, if there is one; what is damaged is told as a `problem` event."""
+        """Restore the newest intact state of this run, if there is one; damage is reported as a `problem` event."""
 
         def tell(problem: str) -> None:
             self._emit({"kind": "problem", "text": problem})

@@ -1,4 +1,4 @@
-"""Validation in the middle of training; the predictions of the best and the latest one are kept, for the run ends with them."""
+"""Validation during training; the predictions of the best and the latest one are kept, since the run ends with them."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from bertft_core.training.model_runner import ModelRunner
 
 
 class Validated(NamedTuple):
-    """What the validation set says of some weights."""
+    """Validation of some weights."""
 
     metrics: dict[str, float]
     loss: float
-    """The head's loss for each target, not shaped by any strategy; nats, but for regression."""
+    """The head's loss per target, not shaped by any strategy; in nats, except for regression."""
 
 
 class Validation:
-    """The validation set with the weights of the moment."""
+    """The validation set, scored with the current weights."""
 
     def __init__(self, spec: RunSpec, runner: ModelRunner, split: PreparedSplit) -> None:
         self._spec, self._runner, self._split = spec, runner, split
         self._predictions: dict[int, pa.Table] = {}
 
     def of(self, step: int, best_step: int | None) -> Validated | None:
-        """Metrics and loss after `step`, or None when the logits are not finite; `best_step` is the best one until now."""
+        """Metrics and loss after `step`, or None when the logits are not finite; `best_step` is the best one so far."""
         losses: list[tuple[float, int]] = []
         predictions = self._runner.predict(self._split, losses)
         if predictions is None:

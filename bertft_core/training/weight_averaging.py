@@ -1,4 +1,4 @@
-"""The mean of the weights at the last evaluations of a run, kept as one copy that moves."""
+"""The running mean of the weights at the last evaluations of a run."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class WeightAverage:
     def __init__(self, evaluation_steps: Sequence[int], n: int) -> None:
         self._steps = tuple(evaluation_steps[-n:]) if n > 1 else ()
         self.mean: dict[str, Tensor] = {}
-        """Name → mean until now, on the CPU."""
+        """Name → mean so far, on the CPU."""
 
     @torch.no_grad()
     def add(self, step: int, parameters: Mapping[str, Tensor]) -> None:
-        """Take the weights after `step` in, if it is one of the last evaluations."""
+        """Add the weights after `step`, if it is one of the last evaluations."""
         if step not in self._steps:
             return
         if step == self._steps[0]:
@@ -31,5 +31,5 @@ class WeightAverage:
             self.mean[name] += (values - self.mean[name]) / n
 
     def is_complete(self, step: int) -> bool:
-        """`step` was the last one to be taken in."""
+        """`step` was the last one to add."""
         return bool(self._steps) and step == self._steps[-1]

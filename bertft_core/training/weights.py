@@ -40,7 +40,7 @@ def weights_sha256(named: Iterable[tuple[str, Tensor]]) -> str:
 
 
 def head_parameters(model: Any) -> list[tuple[str, Tensor]]:
-    """The parameters that are not the encoder's."""
+    """The parameters outside the encoder."""
     prefix = model.base_model_prefix + "."
     return [(name, parameter) for name, parameter in model.named_parameters() if not name.startswith(prefix)]
 
@@ -62,7 +62,7 @@ def save_model(model: Any, head: AnyHead, encoder_dir: Path, target_dir: Path) -
     """Save what plain `AutoModelFor…` opens, with the encoder's tokenizer and the configuration of the head."""
     part = target_dir.with_name(f".{target_dir.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    crf = getattr(model, "crf", None)  # no part of the class in transformers: it lies beside the weights
+    crf = getattr(model, "crf", None)  # not part of the transformers class: stored beside the weights
     own = {name: values for name, values in model.state_dict().items() if not name.startswith("crf.")} | folded(model)
     model.save_pretrained(part, state_dict=own)
     if crf is not None:

@@ -17,8 +17,8 @@ from bertft_core.records import EncoderIdentity, RunSpec
 from bertft_core.records.probe_record import ProbeRecord
 from bertft_core.storage.study_dir import read_record
 from bertft_core.training.probing import encoders
-from bertft_core.training.probing.absent import Absent
 from bertft_core.training.probing.drift import drift
+from bertft_core.training.probing.encoders import Absent
 from bertft_core.training.probing.mlm_forgetting import Mixed, masked_lm, masked_split, scores
 from bertft_core.training.probing.run_probes import probe_run
 from bertft_core.training.probing.similarity import mean_states, similarity, spread

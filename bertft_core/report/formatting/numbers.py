@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bertft_core.metrics.shares import is_share
+from bertft_core.metrics.precision_recall import is_share
 
 ABSENT = "–"
 

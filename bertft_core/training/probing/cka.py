@@ -1,4 +1,4 @@
-"""Linear centred kernel alignment: how alike two sets of states of the same texts are, 1 for the same up to rotation and scale.
+"""Linear centred kernel alignment: similarity of two sets of states of the same texts, 1 if equal up to rotation and scale.
 
 Source: Kornblith et al. 2019, section 3 (biased); Song et al. 2012, section 2 and Nguyen et al. 2021, section 2 (unbiased HSIC₁).
 With fewer texts than dimensions the biased value is far too high; read the unbiased one.
@@ -29,7 +29,7 @@ def unbiased_linear_cka(first: Floats, second: Floats) -> float | None:
 
 
 def hsic(first: Floats, second: Floats) -> float:
-    """HSIC₁ of two kernels [n, n], n ≥ 4, whose diagonals are left out:
+    """HSIC₁ of two kernels [n, n], n ≥ 4, without their diagonals:
 
     [tr(KL) + 1'K1 1'L1 / ((n - 1)(n - 2)) - 2 / (n - 2) 1'KL1] / (n (n - 3)).
     """

@@ -1,7 +1,7 @@
 """How far fine-tuning moved the weights of each layer from those it started with.
 
-L2 drift is ‖W - W₀‖ over all weights of a depth, relative L2 drift that divided by ‖W₀‖; in float64. Layers that a strategy drew
-anew count as moved. The pooler is left out: not every head has one.
+L2 drift is ‖W - W₀‖ over all weights of a depth, relative L2 drift the same divided by ‖W₀‖; in float64. Layers that a strategy
+re-initialised count as moved. The pooler is left out: not every head has one.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from typing import Any
 from bertft_core.config import UserError
 from bertft_core.records.probe_record import LayerDrift
 from bertft_core.strategies.architecture import Architecture
-from bertft_core.training.probing.absent import Absent
-from bertft_core.training.probing.encoders import shared_weights
+from bertft_core.training.probing.encoders import Absent, shared_weights
 
 
 def drift(pretrained: Any, finetuned: Any) -> tuple[LayerDrift, ...]:
-    """From the embeddings upwards. Raises `Absent` for a family whose layers are not known."""
+    """From the embeddings upwards. Raises `Absent` for a family whose layers are unknown."""
     places, names = depths_of(finetuned)
     start = shared_weights(finetuned, pretrained)
     moved: dict[int, float] = defaultdict(float)
@@ -46,7 +45,7 @@ def depths_of(encoder: Any) -> tuple[dict[str, int], list[str]]:
 
 
 class _Alone:
-    """A bare encoder, in the place of a model with a head."""
+    """A bare encoder as `Architecture` reads a model with a head."""
 
     def __init__(self, encoder: Any) -> None:
         self.base_model, self.config = encoder, encoder.config

@@ -10,7 +10,11 @@ from torch import Tensor
 from transformers import AutoModel, AutoModelForMaskedLM
 
 from bertft_core.heads.saved_model import load_model
-from bertft_core.training.probing.absent import Absent
+
+
+class Absent(Exception):
+    """This probe cannot be computed for this run; the text is the reason."""
+
 
 PLAIN: dict[str, Any] = {
     "dtype": torch.float32,
@@ -22,7 +26,7 @@ PLAIN: dict[str, Any] = {
 
 def open_pretrained(encoder_dir: str, device: torch.device) -> Any:
     """The encoder that runs start from, in evaluation mode."""
-    with torch.random.fork_rng():  # a checkpoint may lack the pooler, which is then drawn
+    with torch.random.fork_rng():  # a pooler that the checkpoint lacks is drawn at random
         return AutoModel.from_pretrained(encoder_dir, **PLAIN).to(device).eval()
 
 
@@ -32,21 +36,18 @@ def open_finetuned(model_dir: Path, device: torch.device) -> Any:
 
 
 def open_pretrained_masked_lm(encoder_dir: str, device: torch.device) -> Any:
-    """The encoder under the masked-LM head that its checkpoint carries. Raises `Absent` where it carries none, or not all of it.
-
-    What the checkpoint lacks is what transformers would draw at random.
-    """
+    """The encoder under the masked-LM head of its checkpoint. Raises `Absent` where any part of it is missing."""
     with torch.random.fork_rng():
         try:
             model, report = AutoModelForMaskedLM.from_pretrained(encoder_dir, output_loading_info=True, **PLAIN)
         except ValueError:  # a family without such a class
             raise Absent("transformers has no masked-LM head for this kind of encoder") from None
     if report["missing_keys"]:
-        raise Absent("the checkpoint carries no masked-LM head")
+        raise Absent("the checkpoint has no masked-LM head")
     return model.to(device).eval()
 
 
 def shared_weights(encoder: Any, other: Any) -> dict[str, Tensor]:
-    """Name → values in `other` of every parameter of `encoder` that both have; heads differ in whether there is a pooler."""
+    """Name → values in `other` of every parameter of `encoder` that both have; some heads have no pooler."""
     theirs = dict(other.named_parameters())
     return {name: theirs[name].detach() for name, _ in encoder.named_parameters() if name in theirs}

@@ -1,10 +1,10 @@
 """Masked language modelling before and after fine-tuning, with fixed masks.
 
 Source:   Mosbach et al. 2021, section 4.1.
-Measures: the encoder as it was and as it is, both under the pre-trained masked-LM head, its vocabulary matrix included: what
-          changes is the encoder alone. Then with the top k of the L layers put back to the pre-trained ones, k = 0 … L, one
-          pass each; the embeddings stay fine-tuned at every k, so that what still differs from "before" at k = L is theirs.
-Limits:   needs a checkpoint that carries its masked-LM head, and a family whose head and layers are known.
+Measures: the encoder before and after fine-tuning, both under the pre-trained masked-LM head, its vocabulary matrix included:
+          only the encoder changes. Then with the top k of the L layers reset to the pre-trained ones, k = 0 … L, one pass
+          each; the embeddings stay fine-tuned at every k, so what differs from "before" at k = L is due to them.
+Limits:   needs a checkpoint with its masked-LM head, and a family whose head and layers are known.
 """
 
 from __future__ import annotations
@@ -28,19 +28,18 @@ from bertft_core.data.probe_texts import read_probe_texts
 from bertft_core.data.tokenization import RESERVED_POSITIONS, load_tokenizer, uses_token_types
 from bertft_core.heads.masked_lm import MAX_LOGITS, VOCABULARY_LAYER, logits_of
 from bertft_core.records.probe_record import MaskedLMFound, MaskedLMScores
-from bertft_core.training.probing.absent import Absent
 from bertft_core.training.probing.drift import depths_of
-from bertft_core.training.probing.encoders import shared_weights
+from bertft_core.training.probing.encoders import Absent, shared_weights
 from bertft_core.training.probing.probe_batches import batches, inputs_of
 
 MAX_LENGTH = 128
-"""Word pieces that are read at once; longer texts are read in several blocks."""
+"""Tokens read at once; longer texts are read in several blocks."""
 
 
 def masked_lm(pretrained: Any, finetuned: Any, split: PreparedSplit, *, put_back: bool) -> MaskedLMFound:
     """`pretrained` with its head, `finetuned` a bare encoder, `split` as `masked_split` makes it. Raises `Absent`."""
     if pretrained.config.model_type not in VOCABULARY_LAYER:
-        raise Absent(f"the masked-LM head of encoders of the type '{pretrained.config.model_type}' is not known here")
+        raise Absent(f"the masked-LM head of encoders of the type '{pretrained.config.model_type}' is not supported")
     before, n_masked = scores(pretrained, pretrained.base_model, split)
     mixed = Mixed(pretrained.base_model, finetuned)
     after = scores(pretrained, mixed.with_top_layers_put_back(0), split)[0]
@@ -52,10 +51,10 @@ def masked_lm(pretrained: Any, finetuned: Any, split: PreparedSplit, *, put_back
 
 
 def masked_split(probe: MaskedLMProbe, encoder: EncoderFiles) -> PreparedSplit:
-    """The probed texts in word pieces, with the masks of evaluation. Raises `Absent` for a tokenizer that cannot mask them."""
+    """The probed texts as tokens, with the masks of evaluation. Raises `Absent` for a tokenizer that cannot mask them."""
     positions = encoder.settings.get("max_position_embeddings") or MAX_LENGTH
     longest = min(MAX_LENGTH, positions - RESERVED_POSITIONS.get(encoder.settings.get("model_type", ""), 0))
-    blocks = BundledData(source="bundled", name="manuals", max_length=longest)  # of a data section only the length is read
+    blocks = BundledData(source="bundled", name="manuals", max_length=longest)  # only its length is read
     examples = read_probe_texts(probe)
     try:
         table = alignment.tokenise(load_tokenizer(encoder), examples, (), blocks, uses_token_types(encoder))
@@ -76,7 +75,7 @@ class Mixed:
 
     @torch.no_grad()
     def with_top_layers_put_back(self, k: int, *, embeddings: bool = False) -> nn.Module:
-        """The top k layers pre-trained, the layers below fine-tuned, and the embeddings too unless they are put back as well."""
+        """The top k layers pre-trained, the layers below fine-tuned, and so the embeddings unless they are reset as well."""
         for name, values in self._encoder.named_parameters():
             depth = self._depths[name]
             back = embeddings if depth == 0 else depth > self.n_layers - k
@@ -86,7 +85,7 @@ class Mixed:
 
 @torch.no_grad()
 def scores(model: Any, encoder: Any, split: PreparedSplit) -> tuple[MaskedLMScores, int]:
-    """What `encoder` scores under the head of `model`, and over how many hidden pieces."""
+    """The scores of `encoder` under the head of `model`, and over how many masked tokens."""
     windows = [window for i in range(split.n) for window in _windows(split, i)]
     losses, hits, top = np.zeros(len(windows)), 0, 0
     for rows in batches(np.array([len(window.shown) for window in windows])):
@@ -103,14 +102,14 @@ def scores(model: Any, encoder: Any, split: PreparedSplit) -> tuple[MaskedLMScor
 
 
 class _Window:
-    """One block of a text, with some pieces hidden."""
+    """One block of a text, with some tokens masked."""
 
     def __init__(self, shown: np.ndarray, types: np.ndarray | None, positions: np.ndarray, targets: np.ndarray) -> None:
         self.shown, self.types, self.positions, self.targets = shown, types, positions, targets
 
 
 def _windows(split: PreparedSplit, i: int) -> Sequence[_Window]:
-    """The blocks of example i that hide something."""
+    """The blocks of example i with masked tokens."""
     ids, masked, types = split.input_ids(i), split.ragged("masked", i), split.token_type_ids(i)
     seen = ids.copy()
     seen[masked] = split.ragged("shown", i)
@@ -125,7 +124,7 @@ def _windows(split: PreparedSplit, i: int) -> Sequence[_Window]:
 
 
 def _scored(model: Any, hidden: torch.Tensor, window: _Window) -> tuple[float, int, int]:
-    """Loss summed over the hidden pieces in nats, and how many are the likeliest answer and among the five likeliest."""
+    """Loss summed over the masked tokens in nats, and how many are predicted right and among the five likeliest."""
     targets = torch.from_numpy(window.targets.astype(np.int64)).to(hidden.device)
     states = hidden[torch.from_numpy(window.positions.astype(np.int64)).to(hidden.device)]
     loss, right, near = 0.0, 0, 0

@@ -21,7 +21,7 @@ def batches(lengths: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def inputs_of(encoder: Any, ids: Sequence[np.ndarray], types: Sequence[np.ndarray | None]) -> dict[str, Tensor]:
-    """What the encoder is called with: [windows, longest], from the word pieces and token types of each window."""
+    """Arguments of the encoder, [windows, longest], from the tokens and token types of each window."""
     given = [row for row in types if row is not None]
     lengths = np.array([len(row) for row in ids])
     pad_token_id = getattr(encoder.config, "pad_token_id", None) or 0

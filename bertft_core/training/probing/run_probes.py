@@ -1,4 +1,4 @@
-"""Every probe that a study asks of the saved model of one run, and the record of what they found."""
+"""The probes of one saved model that a study asks for, and their record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bertft_core.records.probe_record import ProbeRecord
 from bertft_core.storage.study_dir import PROBES_FILE, write_record
 from bertft_core.training import determinism
 from bertft_core.training.probing import drift, encoders, mlm_forgetting, similarity
-from bertft_core.training.probing.absent import Absent
+from bertft_core.training.probing.encoders import Absent
 
 
 def probe_run(spec: RunSpec, probes: ProbesConfig, *, run_dir: Path) -> ProbeRecord:
@@ -80,7 +80,7 @@ class _Models:
     def finetuned(self) -> Any:
         if not self._model_dir.is_dir():
             raise UserError(
-                f"the model of {self._spec.title} is gone",
+                f"the model of {self._spec.title} is missing",
                 path=self._model_dir,
                 expected="the folder of its saved model",
                 hint="train it again with --force",

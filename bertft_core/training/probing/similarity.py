@@ -1,7 +1,7 @@
-"""How alike the states behind each layer are before and after fine-tuning, on validation examples.
+"""Similarity of the states after each layer before and after fine-tuning, on validation examples.
 
-A text's state is the mean of its word pieces (special tokens among them), not its first token: behind the embeddings the first
-token is the same in every text, so that nothing could be compared. Of a text read in several windows the first one is taken.
+A text's state is the mean of its tokens (special tokens included), not its first token: after the embeddings the first token
+is the same in every text, so there would be nothing to compare. Of a text with several windows the first is read.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import torch
 
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.records.probe_record import LayerSimilarity
-from bertft_core.training.probing.absent import Absent
 from bertft_core.training.probing.cka import linear_cka, unbiased_linear_cka
+from bertft_core.training.probing.encoders import Absent
 from bertft_core.training.probing.probe_batches import batches, inputs_of
 
 FEWEST = 4
@@ -22,10 +22,10 @@ FEWEST = 4
 
 
 def similarity(pretrained: Any, finetuned: Any, split: PreparedSplit, n_texts: int) -> tuple[tuple[LayerSimilarity, ...], int]:
-    """Every depth from the embeddings upwards, and how many texts were read. Raises `Absent` for fewer than 4 texts."""
+    """Every depth from the embeddings up, and the number of texts read. Raises `Absent` for fewer than 4 texts."""
     indices = spread(split.n, n_texts)
     if len(indices) < FEWEST:
-        raise Absent(f"CKA needs {FEWEST} validation examples, and there are {len(indices)}")
+        raise Absent(f"CKA needs {FEWEST} validation examples, found {len(indices)}")
     before, after = (mean_states(encoder, split, indices) for encoder in (pretrained, finetuned))
     return (
         tuple(
@@ -48,7 +48,7 @@ def spread(n: int, n_wanted: int) -> np.ndarray:
 
 @torch.no_grad()
 def mean_states(encoder: Any, split: PreparedSplit, indices: np.ndarray) -> np.ndarray:
-    """[L + 1, examples, hidden] in float64: behind the embeddings and each of the L layers."""
+    """[L + 1, examples, hidden] in float64: after the embeddings and after each of the L layers."""
     lengths = np.array([split.window_lengths(i)[0] for i in indices], np.int64)
     found: list[np.ndarray] = [np.zeros(0)] * len(indices)
     for rows in batches(lengths):
