@@ -238,7 +238,7 @@ def test_curves_that_were_changed_cost_the_checkpoints_after_them_and_are_whole_
     events = []
     train_run(spec, run_dir=tmp_path, on_event=events.append)
     problems = [event["text"] for event in events if event["kind"] == "problem"]
-    assert all("the curves beside it are not what they were" in text for text in problems)
+    assert all("the curves beside it have changed" in text for text in problems)
     started = next(event for event in events if event["kind"] == "started")
     assert (len(problems), started["resumed_from_step"]) == ((2, None) if line == 3 else (1, 6))
     assert (tmp_path / "curves.jsonl.damaged").read_bytes() == b"".join(lines)
@@ -284,7 +284,7 @@ def test_a_pickle_in_the_place_of_a_checkpoint_or_of_stored_features_is_not_load
     events = []
     train_run(spec, run_dir=tmp_path / "run", on_event=events.append)
     problems = [event["text"] for event in events if event["kind"] == "problem"]
-    assert sum("does not fit its checksum; the states are computed again" in text for text in problems) == len(stored)
+    assert sum("does not match its checksum; the states are recomputed" in text for text in problems) == len(stored)
     assert sum(text.startswith("checkpoint step-") for text in problems) == 2
     assert not (tmp_path / "executed").exists()
     train_run(spec, run_dir=tmp_path / "unbroken", on_event=events.append)

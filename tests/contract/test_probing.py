@@ -126,14 +126,14 @@ def test_the_loss_is_that_of_the_whole_model_of_transformers(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_checkpoint_without_its_head_is_known(tmp_path, kind):
-    with pytest.raises(Absent, match="carries no masked-LM head"):
+    with pytest.raises(Absent, match="has no masked-LM head"):
         encoders.open_pretrained_masked_lm(str(tiny_encoder(tmp_path, kind)), CPU)
 
 
 def test_a_run_from_a_checkpoint_without_a_head_says_so_and_has_the_other_probes(tmp_path):
     study, card = tiny_study(tmp_path)
     record = probed(tiny_spec(study, card), tmp_path / "run")
-    assert record.absent == {"masked_lm": "the checkpoint carries no masked-LM head"}
+    assert record.absent == {"masked_lm": "the checkpoint has no masked-LM head"}
     assert record.masked_lm is None
     assert len(record.drift) == len(record.similarity) == 3
 

@@ -105,7 +105,7 @@ def test_a_worker_probes_the_model_that_it_has_trained(slots, spec, tmp_path):
     assert found is not None
     assert (len(found.drift), len(found.similarity), found.absent) == (3, 3, {})
     shutil.rmtree(tmp_path / "model")
-    with slots.lease() as worker, pytest.raises(UserError, match="the model of full · seed 000 is gone"):
+    with slots.lease() as worker, pytest.raises(UserError, match="the model of full · seed 000 is missing"):
         worker.probe(spec, tmp_path, probes)
     assert slots.pids == pids, "the worker is healthy and stays"
 

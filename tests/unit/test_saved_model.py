@@ -47,7 +47,7 @@ def test_a_saved_classifier_gives_the_logits_of_its_predictions(tmp_path, kind, 
 
 
 def test_a_folder_without_or_with_a_broken_head_is_refused(tmp_path):
-    with pytest.raises(UserError, match="no model saved by bertft"):
+    with pytest.raises(UserError, match="not a model saved by bertft"):
         load_model(tmp_path)
     (tmp_path / FILE).write_text('{"kind": "classification", "pooling": "maximum"}')
     with pytest.raises(UserError, match="cannot be read") as caught:
