@@ -1,16 +1,16 @@
-# `make quickstart` and `make test` need nothing but Python 3.11 or newer and the package registry.
+# `make quickstart` and `make test` only need Python 3.11 or newer and a package registry.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# Files in their order: reordered by their number of tests, the long ones with few tests would come last and alone.
+# Files keep their order: sorted by number of tests, long files with few tests would run last, on one core.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: install quickstart test test-slow check benchmark
 
 install: $(INSTALLED)
 
-# torch comes first and with its own dependencies, because those differ between its CPU and CUDA builds; all else is in the lock.
+# torch is installed first, with its own dependencies, because they differ between its CPU and CUDA builds; the rest is in the lock.
 $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock torch==2.13.0
