@@ -11,11 +11,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = ("bertft_core", "flows", "tasks")
+from tests.helpers.product_modules import ENTRYPOINT_MODULES, MODULES, ROOT
+
 MAX_LINES, MAX_MEDIAN_LINES = 300, 130
-MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-ENTRYPOINT_MODULES = [path for path in MODULES if path.relative_to(ROOT).parts[0] in ("flows", "tasks")]
 HEAVY = ("torch", "transformers")
 
 

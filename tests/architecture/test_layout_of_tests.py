@@ -43,3 +43,14 @@ def test_every_helper_is_used():
         used |= set().union(*(imported_by(path) for path in (TESTS.parent / folder).rglob("*.py")))
     names = {path.stem for path in (TESTS / "helpers").glob("*.py")} - {"__init__"}
     assert [name for name in sorted(names) if f"tests.helpers.{name}" not in used] == []
+
+
+TRAINING = {"bertft_core.training.run.train_run", "bertft_core.training.slots.Slots", "tests.helpers.study_commands"}
+
+
+def test_unit_tests_train_nothing_and_start_no_studies():
+    """What they import from the loop or the workers; `make check` stays quick by it."""
+    unit = [path for path in TEST_FILES if path.parent.name == "unit"]
+    assert len(unit) >= 100
+    assert sum(bool(imported_by(path) & TRAINING) for path in TEST_FILES if path.parent.name == "contract") >= 10
+    assert [path.name for path in unit if imported_by(path) & TRAINING] == []

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import grimp
 
-from tests.architecture.test_imports import MODULES, ROOT
+from tests.helpers.product_modules import MODULES, ROOT
 
 PENDING = frozenset({"wording"})
 TASK_NAMES = frozenset({"classification", "multi_label", "regression", "token_classification", "question_answering", "masked_lm"})

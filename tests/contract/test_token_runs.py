@@ -6,19 +6,26 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from torch.utils.data import SequentialSampler
-from transformers import Trainer, TrainingArguments
+from transformers import AutoModelForTokenClassification, Trainer, TrainingArguments
 
 from bertft_core.data.batching import padded
 from bertft_core.data.prepared_split import open_split
 from bertft_core.heads import token_classification
-from bertft_core.training.determinism import init_stream
+from bertft_core.heads.crf import FILE as CRF_FILE
+from bertft_core.heads.saved_model import load_model
+from bertft_core.metrics import METRICS
+from bertft_core.storage.predictions import read_predictions
+from bertft_core.training.determinism import configure, init_stream
 from bertft_core.training.run import train_run
 from bertft_core.training.step_plan import StepPlan
 from tests.helpers.interrupted_runs import RESUMABLE, interrupted, result_in, steps_in
+from tests.helpers.tiny_encoders import KINDS
 from tests.helpers.tiny_studies import tiny_spec, tiny_tagged_study
+from tests.helpers.trainer_parity import plain_words
 
 N_STEPS = 20
 
@@ -163,3 +170,50 @@ def test_twenty_losses_are_those_of_the_trainer(tmp_path, accumulation):
     np.testing.assert_allclose(column(ours, "grad_norm"), column(theirs, "grad_norm"), rtol=1e-3)
     assert (column(ours, "grad_norm") > 1.0).any(), "clipping is part of the comparison"
     assert np.ptp(column(ours, "loss")) > 0.05, "the losses move, so equality says something"
+
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> None:
+    configure(1, CPU)
+
+
+@pytest.mark.parametrize(("kind", "crf"), [("bert", False), *((kind, True) for kind in KINDS)])
+def test_a_saved_model_opens_plainly_and_with_its_crf(tmp_path, kind, crf):
+    study, card = tiny_tagged_study(tmp_path, kind=kind, data={"max_length": 12}, head={"crf": crf})
+    record = train_run(tiny_spec(study, card, epochs=None, max_steps=2), run_dir=tmp_path / "run")
+    model_dir: Path = tmp_path / "run" / "model"
+    scored = read_predictions(tmp_path / "run" / record.predictions["best"]["test"]).to_pylist()
+    plain, info = AutoModelForTokenClassification.from_pretrained(model_dir, output_loading_info=True)
+    assert [sorted(found) for name, found in info.items() if name.endswith("_keys")] == [[], [], []]
+    assert plain.config.id2label == dict(enumerate(card.labels))
+    assert (model_dir / CRF_FILE).exists() == crf
+    model, head = load_model(model_dir)
+    assert head == study.head
+    split = open_split(card.directory, "test")
+    with torch.no_grad():
+        for i, row in enumerate(scored):
+            for opened in (plain.eval(), model):
+                words = plain_words(opened, split, i, "first")
+                np.testing.assert_allclose(words.numpy(), row["logits"], atol=1e-5, rtol=0)
+            answer = model.crf.decode(words, [len(words)])[0] if crf else words.argmax(dim=1)
+            assert answer.tolist() == row["predicted"]
+            assert len(row["predicted"]) == len(row["label"]) == len(split.ragged("tags", i))
+
+
+def test_a_run_learns_and_its_record_holds_what_its_predictions_say(tmp_path):
+    study, card = tiny_tagged_study(tmp_path, data={"max_length": 20}, head={"word_prediction": "mean"})
+    record = train_run(tiny_spec(study, card, epochs=30, evaluate_every_epochs=15), run_dir=tmp_path / "run")
+    assert record.status == "ok"
+    assert record.best["test"]["f1"] > 0.1
+    assert record.majority_score == card.splits["validation"].constant_scores["f1"] == 0.0
+    for split, scores in record.best.items():
+        table = read_predictions(tmp_path / "run" / record.predictions["best"][split])
+        assert METRICS["token_classification"].compute(table, card.labels) == scores
+        stored = open_split(card.directory, split)
+        assert table["example_id"].to_pylist() == stored.example_ids
+        assert table["label"].to_pylist() == [stored.ragged("tags", i).tolist() for i in range(stored.n)]
+        assert {table.schema.field(name).type.value_type for name in ("label", "predicted")} == {pa.int32()}
+        assert table.schema.field("logits").type.value_type == pa.list_(pa.float32(), len(card.labels))

@@ -45,3 +45,24 @@ def our_steps(spec: RunSpec, run_dir: Path) -> list[dict[str, float]]:
     train_run(spec, run_dir=run_dir)
     events = [json.loads(line) for line in (run_dir / "curves.jsonl").read_text().splitlines()]
     return [event for event in events if event["kind"] == "step"]
+
+
+def plain_logits(model, split, i):
+    """[T, labels] of all windows of an example, each by itself through transformers' own classifier and attention."""
+    model.set_attn_implementation("eager")
+    found, start = [], 0
+    for length in split.window_lengths(i):
+        inputs = {"input_ids": torch.tensor(split.input_ids(i)[start : start + length][None].astype(np.int64))}
+        if split.has_token_types:
+            inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
+        found.append(model(**inputs).logits[0])
+        start += length
+    return torch.cat(found)
+
+
+def plain_words(model, split, i, which):
+    """[words, labels] by hand."""
+    logits = plain_logits(model, split, i)
+    pieces = [range(s, s + n) for s, n in zip(split.ragged("word_starts", i), split.ragged("word_lengths", i), strict=True)]
+    chosen = {"first": lambda run: run[:1], "last": lambda run: run[-1:], "mean": lambda run: run}[which]
+    return torch.stack([logits[list(chosen(run))].mean(0) for run in pieces])

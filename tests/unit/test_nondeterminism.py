@@ -9,9 +9,7 @@ from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_repeats, plan_runs
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_results import StudyResults
-from bertft_core.training.run import train_run
 from tests.helpers.small_records import make_card, make_record, make_study
-from tests.helpers.tiny_studies import tiny_study
 
 
 @pytest.fixture
@@ -76,14 +74,3 @@ def test_a_repeat_that_ended_without_weights_is_no_other_result(planned, tmp_pat
     del records[repeats[0].digest]
     (floor,) = summarize(StudyResults(study, card, study_dir, records, runs)).floors
     assert (floor.n, floor.bitwise) == (1, False)
-
-
-def test_on_a_cpu_repeats_are_bit_for_bit_the_same(tmp_path):
-    study, card = tiny_study(tmp_path, arms={"full": {}}, seeds={"n": 1, "repeats": 2})
-    specs = plan_repeats(study, card, {}, with_first=True)
-    study_dir = StudyDir(tmp_path, study.name)
-    records = {spec.digest: train_run(spec, run_dir=study_dir.run_dir(spec.digest)) for spec in specs}
-    assert len(records) == 3
-    (floor,) = summarize(StudyResults(study, card, study_dir, records, specs[:1])).floors
-    assert floor.bitwise
-    assert (floor.largest_difference, floor.sd) == (0.0, 0.0)

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from bertft_core.records import RunSpec
-from bertft_core.training.retraining import environment_here, isolated, missing_input
-from bertft_core.training.run import train_run
+from bertft_core.training.retraining import environment_here, missing_input
 from tests.helpers.tiny_studies import tiny_spec, tiny_study
 
 
@@ -54,18 +53,6 @@ def test_an_input_that_is_gone_or_changed_is_named(spec, file: str, damage: Call
     assert told is not None
     assert words in told
     assert str(path) in told
-
-
-def test_an_isolated_run_computes_what_an_earlier_one_has_stored(spec, tmp_path):
-    record = train_run(spec, run_dir=tmp_path / "first")
-    stored = list(Path(spec.prepared_dir).glob("features/*/*.npy"))
-    assert len(stored) >= 3
-    alone = isolated(spec, tmp_path / "alone")
-    assert not (tmp_path / "alone" / "features").exists()
-    again = train_run(alone, run_dir=tmp_path / "again")
-    assert len(list((tmp_path / "alone").glob("features/*/*.npy"))) == len(stored)
-    assert again.weights_sha256 == record.weights_sha256
-    assert alone.digest == spec.digest
 
 
 def test_the_environment_here_leaves_out_what_only_the_process_of_the_run_will_have(spec):

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import pyarrow as pa
 import pytest
 import torch
 from torch import nn
-from transformers import AutoModelForTokenClassification
 
 from bertft_core.config.head_settings import TokenClassificationHead
 from bertft_core.config.training_settings import TrainingConfig
 from bertft_core.data.prepared_split import open_split
 from bertft_core.heads import token_classification
 from bertft_core.heads.crf import CRF
-from bertft_core.heads.crf import FILE as CRF_FILE
-from bertft_core.heads.saved_model import load_model
-from bertft_core.metrics import METRICS
 from bertft_core.metrics.tag_schemes import allowed_transitions, violations
-from bertft_core.storage.predictions import read_predictions
 from bertft_core.strategies.plan import FinetuningPlan
 from bertft_core.training.determinism import configure
 from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.optimizer import build_optimizer, decayed_names
-from bertft_core.training.run import train_run
 from tests.helpers.tiny_encoders import KINDS
-from tests.helpers.tiny_studies import tiny_spec, tiny_tagged_study
+from tests.helpers.tiny_studies import tiny_tagged_study
+from tests.helpers.trainer_parity import plain_logits, plain_words
 
 CPU = torch.device("cpu")
 INDICES = np.array([6, 17, 0, 7, 2])
@@ -55,27 +47,6 @@ def case(request, tmp_path_factory):
     assert min(windows) == 1
     assert max(windows) > 1
     return model.eval(), split, card.labels
-
-
-def plain_logits(model, split, i):
-    """[T, labels] of all windows of an example, each by itself through transformers' own classifier and attention."""
-    model.set_attn_implementation("eager")
-    found, start = [], 0
-    for length in split.window_lengths(i):
-        inputs = {"input_ids": torch.tensor(split.input_ids(i)[start : start + length][None].astype(np.int64))}
-        if split.has_token_types:
-            inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
-        found.append(model(**inputs).logits[0])
-        start += length
-    return torch.cat(found)
-
-
-def plain_words(model, split, i, which):
-    """[words, labels] by hand."""
-    logits = plain_logits(model, split, i)
-    pieces = [range(s, s + n) for s, n in zip(split.ragged("word_starts", i), split.ragged("word_lengths", i), strict=True)]
-    chosen = {"first": lambda run: run[:1], "last": lambda run: run[-1:], "mean": lambda run: run}[which]
-    return torch.stack([logits[list(chosen(run))].mean(0) for run in pieces])
 
 
 @torch.no_grad()
@@ -207,42 +178,3 @@ def test_the_crf_learns_at_the_common_rate_without_decay(case):
     decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
     assert {decay[id(p)] for name, p in model.named_parameters() if name in names} == {0.0}
     assert len({group["lr"] for group in optimizer.param_groups}) == 1
-
-
-@pytest.mark.parametrize(("kind", "crf"), [("bert", False), *((kind, True) for kind in KINDS)])
-def test_a_saved_model_opens_plainly_and_with_its_crf(tmp_path, kind, crf):
-    study, card = tiny_tagged_study(tmp_path, kind=kind, data={"max_length": 12}, head={"crf": crf})
-    record = train_run(tiny_spec(study, card, epochs=None, max_steps=2), run_dir=tmp_path / "run")
-    model_dir: Path = tmp_path / "run" / "model"
-    scored = read_predictions(tmp_path / "run" / record.predictions["best"]["test"]).to_pylist()
-    plain, info = AutoModelForTokenClassification.from_pretrained(model_dir, output_loading_info=True)
-    assert [sorted(found) for name, found in info.items() if name.endswith("_keys")] == [[], [], []]
-    assert plain.config.id2label == dict(enumerate(card.labels))
-    assert (model_dir / CRF_FILE).exists() == crf
-    model, head = load_model(model_dir)
-    assert head == study.head
-    split = open_split(card.directory, "test")
-    with torch.no_grad():
-        for i, row in enumerate(scored):
-            for opened in (plain.eval(), model):
-                words = plain_words(opened, split, i, "first")
-                np.testing.assert_allclose(words.numpy(), row["logits"], atol=1e-5, rtol=0)
-            answer = model.crf.decode(words, [len(words)])[0] if crf else words.argmax(dim=1)
-            assert answer.tolist() == row["predicted"]
-            assert len(row["predicted"]) == len(row["label"]) == len(split.ragged("tags", i))
-
-
-def test_a_run_learns_and_its_record_holds_what_its_predictions_say(tmp_path):
-    study, card = tiny_tagged_study(tmp_path, data={"max_length": 20}, head={"word_prediction": "mean"})
-    record = train_run(tiny_spec(study, card, epochs=30, evaluate_every_epochs=15), run_dir=tmp_path / "run")
-    assert record.status == "ok"
-    assert record.best["test"]["f1"] > 0.1
-    assert record.majority_score == card.splits["validation"].constant_scores["f1"] == 0.0
-    for split, scores in record.best.items():
-        table = read_predictions(tmp_path / "run" / record.predictions["best"][split])
-        assert METRICS["token_classification"].compute(table, card.labels) == scores
-        stored = open_split(card.directory, split)
-        assert table["example_id"].to_pylist() == stored.example_ids
-        assert table["label"].to_pylist() == [stored.ragged("tags", i).tolist() for i in range(stored.n)]
-        assert {table.schema.field(name).type.value_type for name in ("label", "predicted")} == {pa.int32()}
-        assert table.schema.field("logits").type.value_type == pa.list_(pa.float32(), len(card.labels))

@@ -15,9 +15,7 @@ from bertft_core.config import StudyConfig, UserError, parse_study
 from bertft_core.config.encoder_settings import EncoderConfig
 from bertft_core.data.encoder_files import resolve_encoder, sha256_of
 from bertft_core.data.prepare_study_data import prepare_data
-from bertft_core.evaluation.summarize import summarize
 from bertft_core.heads import classification
-from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import DatasetCard, RunRecord, StudySummary
 from bertft_core.report.prose.data_card_text import card_text
 from bertft_core.report.study_report import write_report
@@ -26,33 +24,8 @@ from bertft_core.storage.study_dir import read_record, write_record
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.cost_estimate import CostEstimator
 from bertft_core.training.determinism import init_stream
-from bertft_core.training.run import train_run
-from tasks.keep_models import kept_digests
-from tests.helpers.tiny_studies import tiny_spec, tiny_study
-
-ARMS = {"slow": {"learning_rate": 1e-5}, "quick": {}, "like_quick": {"adam_epsilon": 1e-9}}
-
-
-def run_study(study: StudyConfig, card: DatasetCard, home_dir: Path) -> dict[str, RunRecord]:
-    """What the flow leaves on disk: config, card, records, summary, and the models that are kept."""
-    study_dir = StudyDir(home_dir, study.name)
-    write_record(study_dir.config_path, study)
-    write_record(study_dir.card_path, card)
-    planned = plan_runs(study, card, {})
-    records = {spec.digest: train_run(spec, run_dir=study_dir.run_dir(spec.digest)) for spec in planned}
-    write_record(study_dir.summary_path, summarize(StudyResults(study, card, study_dir, records, planned)))
-    for digest in records.keys() - kept_digests(study, planned, records):
-        shutil.rmtree(study_dir.run_dir(digest) / "model")
-    return records
-
-
-@pytest.fixture(scope="module")
-def pretrained(tmp_path_factory) -> tuple[Path, StudyConfig, DatasetCard, dict[str, RunRecord]]:
-    """A masked-LM study of three arms and two seeds in a home; the folder that holds the home."""
-    directory = tmp_path_factory.mktemp("chain")
-    training = {"epochs": 2, "dropout": 0.0}
-    study, card = tiny_study(directory, name="mlm", head="masked_lm", arms=ARMS, training=training, seeds={"n": 2})
-    return directory, study, card, run_study(study, card, directory / "home")
+from tests.helpers.pretrained_studies import ARMS, run_study
+from tests.helpers.tiny_studies import tiny_spec
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from flows.cli.replay_command import rebuilt_spec
 from tasks.tracking.logged_runs import LoggedRun
 from tests.helpers.small_records import make_record
 from tests.helpers.tiny_studies import tiny_study
-from tests.unit.test_earlier_study import pretrained as pretrained  # a fixture
 
 
 def logged(study: StudyConfig, card: DatasetCard, folder: Path) -> LoggedRun:
