@@ -7,11 +7,11 @@ from pathlib import Path
 
 import jinja2
 
+from bertft_core.evaluation import frames
 from bertft_core.report import figures, probe_section, reproducibility_section, table_sections
 from bertft_core.report.formatting import intervals, numbers
 from bertft_core.report.prose import grammar, study_text, variance_text
 from bertft_core.report.prose.data_card_text import finding_text
-from bertft_core.report.runs_csv import runs_csv
 from bertft_core.report.statistics_sections import Extras, gather, write_extras
 from bertft_core.report.study_as_yaml import study_yaml
 from bertft_core.report.styling import page_style
@@ -30,7 +30,7 @@ def write_report(results: StudyResults) -> Path:
     folder, extras = results.study_dir.report_dir, gather(results)
     page = _page(results, extras)
     write_record(folder / "summary.json", results.summary)
-    write_atomically(folder / "runs.csv", runs_csv(results.study, results.summary, results.records))
+    write_atomically(folder / "runs.csv", frames.runs(results).to_csv(index=False, lineterminator="\n"))
     write_atomically(folder / "study.yaml", study_yaml(results.study))
     write_extras(extras, folder)
     write_atomically(folder / "report.html", page)
@@ -61,7 +61,7 @@ def _page(results: StudyResults, extras: Extras) -> str:
         results=table_sections.results(summary),
         nondeterminism=[variance_text.nondeterminism(floor, summary) for floor in summary.floors],
         seed_plots=figures.seed_plots(study, card, summary),
-        seeds=table_sections.seeds(summary, records),
+        runs=table_sections.runs(results),
         validation_curves=figures.validation_curves(study, summary, records),
         loss_curves=figures.loss_curves(summary, study_dir),
         confusions=table_sections.confusion_tables(summary, records, study_dir),

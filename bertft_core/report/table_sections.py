@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config.study_config import StudyConfig
-from bertft_core.evaluation import confusions
+from bertft_core.evaluation import confusions, frames
 from bertft_core.records import ArmSummary, RunRecord, StudySummary, SweepResult
 from bertft_core.report import run_plots, summary_rows
 from bertft_core.report.formatting import intervals, numbers
 from bertft_core.report.prose import grammar, study_text
 from bertft_core.storage import StudyDir
+from bertft_core.storage.study_results import StudyResults
 
 Row = dict[str, Any]
 
 
 def arms(study: StudyConfig, summary: StudySummary, records: Mapping[str, RunRecord]) -> Row:
-    """What each arm is: its strategies, the settings that tell the arms apart, and how many parameters learn."""
+    """What each arm is: its strategies, the settings in which arms differ, and how many parameters are trained."""
     settings = [study.training_of(arm.arm, dict(arm.chosen)).model_dump(mode="json") for arm in summary.arms]
     always = ("learning_rate", "batch_size", "max_steps" if settings[0]["epochs"] is None else "epochs")
     names = [name for name in settings[0] if name in always or any(s[name] != settings[0][name] for s in settings)]
@@ -67,25 +68,18 @@ def _result_rows(summary: StudySummary, arm: ArmSummary, split: str, css: str) -
 
 
 def dropped_models(summary: StudySummary, records: Mapping[str, RunRecord]) -> list[str]:
-    """The report runs whose models a budget has cost."""
+    """The report runs whose models were deleted to stay within a budget."""
     ran = [records[seed.run_digest] for arm in summary.arms for seed in arm.seeds if seed.run_digest in records]
     return [record.spec.title for record in ran if record.model_dropped is not None]
 
 
-def seeds(summary: StudySummary, records: Mapping[str, RunRecord]) -> list[Row]:
-    """Every planned run with its status, scores of the headline metric and seeds."""
-    key = f"{summary.headline_checkpoint}/{{}}/{summary.headline_metric}"
-    splits = summary_rows.splits_of(summary)
-    return [
-        {
-            "arm": arm.arm,
-            "seed": seed,
-            "scores": [seed.scores.get(key.format(split)) for split in splits],
-            "seconds": None if (record := records.get(seed.run_digest)) is None else record.train_seconds,
-        }
-        for arm in summary.arms
-        for seed in arm.seeds
-    ]
+def runs(results: StudyResults) -> list[Row]:
+    """Every planned run with its status, seeds, and scores of the headline metric."""
+    summary = results.summary
+    keys = [f"{summary.headline_checkpoint}/{split}/{summary.headline_metric}" for split in summary_rows.splits_of(summary)]
+    table = frames.runs(results).astype(object)
+    rows: list[Any] = table.where(table.notna(), None).to_dict("records")
+    return [row | {"scores": [row.get(key) for key in keys]} for row in rows]
 
 
 def confusion_tables(summary: StudySummary, records: Mapping[str, RunRecord], study_dir: StudyDir) -> list[Row]:
@@ -102,7 +96,7 @@ def confusion_tables(summary: StudySummary, records: Mapping[str, RunRecord], st
 
 
 def searches(sweeps: Sequence[SweepResult], study_dir: StudyDir) -> list[Row]:
-    """Each search: its trials, what it chose, and where its Optuna report lies as seen from this one."""
+    """Each search: its trials, what it chose, and the path of its Optuna report relative to this report."""
     found = []
     for sweep in sweeps:
         names = list(dict.fromkeys(name for trial in sweep.trials for name in trial.params))
@@ -121,7 +115,7 @@ def _link(path: str | None, study_dir: StudyDir) -> str | None:
 def troubled(
     study: StudyConfig, summary: StudySummary, sweeps: Sequence[SweepResult], records: Mapping[str, RunRecord]
 ) -> list[Row]:
-    """Every run that is no plain success, of the report and of the searches, with its reason."""
+    """Every run with a problem, of the report and of the searches, with its reason."""
     rows = [
         {
             "what": f"{arm.arm} · seed {seed.index:03d}",
@@ -142,17 +136,18 @@ def troubled(
 
 def _reason(study: StudyConfig, record: RunRecord | None) -> str:
     if record is None:
-        return "There is no record of this run; run the study again to make it."
+        return "This run has no record; run the study again to train it."
     if record.error:
         return record.error
     if record.status == "collapsed" and record.majority_score is not None:
-        worse = "not better than"
-        level = f"{study.metric} {numbers.score(record.majority_score)} of always answering the most frequent training label"
-        return f"At the end of training the validation score is {worse} the {level}."
+        level = f"{study.metric} {numbers.score(record.majority_score)} of always predicting the most frequent training label"
+        return f"At the end of training the validation score is not better than the {level}."
     if record.status == "pruned" and record.spec.stop_at is not None:
-        return f"Stopped after {record.n_steps} of {record.planned_steps} steps: other seeds were better there and went on."
+        return (
+            f"Stopped after {record.n_steps} of {record.planned_steps} steps: other seeds were better at that point and went on."
+        )
     if record.status == "pruned":
-        return "Stopped early by the search: its validation score was behind earlier trials."
+        return "Pruned by the search: its validation score was behind earlier trials."
     return "No reason was recorded."
 
 

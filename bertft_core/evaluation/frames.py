@@ -1,0 +1,119 @@
+"""The results of a study as pandas frames: one row per run, score, trial or prediction.
+
+Integers are `Int64`, other numbers `float64`, yes and no `boolean`, everything else `str`; a missing value is missing. Seeds and
+statuses are those of the summary, so the results must be evaluated. Times are in seconds, scores in units of their metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from bertft_core.evaluation.run_scores import stored_predictions
+from bertft_core.records import ArmSummary, SeedScore
+from bertft_core.storage.study_results import StudyResults
+
+Row = Mapping[str, Any]
+
+
+def runs(results: StudyResults) -> pd.DataFrame:
+    """One row per planned report run, in the order of arms and seeds.
+
+    Columns: `arm`, `index` (of the seed), `status` (or 'missing'), `init_seed`, `order_seed`, `dropout_seed`, `run_digest`,
+    `weights_sha256`, `best_step`, `train_seconds`, `error`, every training setting of the arm, and every score as
+    `checkpoint/split/metric`.
+    """
+    rows = []
+    for arm in results.summary.arms:
+        setting = results.study.training_of(arm.arm, dict(arm.chosen)).model_dump(mode="json")
+        rows += [_run(results, arm, seed) | setting | seed.scores for seed in arm.seeds]
+    return _frame(rows)
+
+
+def scores(results: StudyResults) -> pd.DataFrame:
+    """One row per score of a report run: `arm`, `index`, `status`, `checkpoint`, `split`, `metric`, `value`."""
+    return _frame(
+        [
+            {"arm": arm.arm, "index": seed.index, "status": seed.status}
+            | dict(zip(("checkpoint", "split", "metric"), key.split("/", 2), strict=True))
+            | {"value": value}
+            for arm in results.summary.arms
+            for seed in arm.seeds
+            for key, value in seed.scores.items()
+        ],
+        ("arm", "index", "status", "checkpoint", "split", "metric", "value"),
+    )
+
+
+def trials(results: StudyResults) -> pd.DataFrame:
+    """One row per trial of a search: `arm`, `number`, `state`, `score`, `is_chosen`, `n_runs`, and every searched parameter.
+
+    `score` is the mean over the search seeds of the best validation score.
+    """
+    return _frame(
+        [
+            {
+                "arm": sweep.arm,
+                "number": trial.number,
+                "state": trial.state,
+                "score": trial.score,
+                "is_chosen": trial.number == sweep.best_trial,
+                "n_runs": len(trial.run_digests),
+            }
+            | trial.params
+            for sweep in results.sweeps.values()
+            for trial in sweep.trials
+        ],
+        ("arm", "number", "state", "score", "is_chosen", "n_runs"),
+    )
+
+
+def predictions(results: StudyResults, split: str | None = None, checkpoint: str | None = None) -> pd.DataFrame:
+    """One row per example and report run with stored predictions: `arm`, `index`, and the columns that the head stores.
+
+    By default those of the headline's split and checkpoint (`best` or `final`). Columns such as `example_id`, `label`,
+    `predicted` and `logits` depend on the head; their dtypes are those of the stored tables.
+    """
+    summary, parts = results.summary, []
+    for arm in summary.arms:
+        for record in results.scored_runs(arm):
+            place = (checkpoint or summary.headline_checkpoint, split or summary.headline_split)
+            table = stored_predictions(record, results.run_dir_of(record.digest), *place)
+            if table is not None:
+                rows = table.to_pandas()
+                rows.insert(0, "arm", arm.arm)
+                rows.insert(1, "index", record.spec.index)
+                parts.append(rows)
+    return pd.concat(parts, ignore_index=True) if parts else _frame([], ("arm", "index", "example_id"))
+
+
+def _run(results: StudyResults, arm: ArmSummary, seed: SeedScore) -> dict[str, Any]:
+    record = results.records.get(seed.run_digest)
+    return {
+        "arm": arm.arm,
+        "index": seed.index,
+        "status": seed.status,
+        "init_seed": seed.init_seed,
+        "order_seed": seed.order_seed,
+        "dropout_seed": seed.dropout_seed,
+        "run_digest": seed.run_digest,
+        "weights_sha256": seed.weights_sha256,
+        "best_step": seed.best_step,
+        "train_seconds": None if record is None else record.train_seconds,
+        "error": seed.error,
+    }
+
+
+def _frame(rows: Sequence[Row], columns: Sequence[str] = ()) -> pd.DataFrame:
+    """Rows as a frame whose columns are at least `columns`, in the order of their first occurrence."""
+    names = dict.fromkeys([*columns, *(name for row in rows for name in row)])
+    return pd.DataFrame({name: _series([row.get(name) for row in rows]) for name in names})
+
+
+def _series(values: Sequence[Any]) -> pd.Series[Any]:
+    kinds = {type(value) for value in values if value is not None}
+    dtypes = ((bool, "boolean"), (int, "Int64"), (float, "float64"))
+    dtype = next((dtype for kind, dtype in dtypes if kinds == {kind}), "float64" if kinds == {int, float} else "str")
+    return pd.Series(values, dtype=dtype)
