@@ -7,14 +7,8 @@ from bertft_core.report.paper_settings import search, training
 from bertft_core.report.prose import grammar, seed_designs_text, study_text
 from bertft_core.storage.study_results import StudyResults
 
-HEADS = {
-    "classification": "a classification head",
-    "multi_label": "a multi-label head",
-    "regression": "a regression head",
-    "token_classification": "a token classification head",
-    "question_answering": "an extractive question answering head",
-    "masked_lm": "the masked language modelling head",
-}
+HEADS = {"multi_label": "a multi-label head", "masked_lm": "the masked language modelling head"}
+"""Names of heads that do not follow from their kind."""
 NAMED_PACKAGES = ("torch", "transformers", "numpy", "optuna")
 CUT = 12
 """Places of a digest that are printed."""
@@ -58,7 +52,9 @@ def model(results: StudyResults) -> str:
     revision = f" (revision {encoder.revision[:CUT]})" if encoder.revision else ""
     sizes = sorted({record.n_parameters for record in results.report_runs if record.n_parameters})
     size = f", {grammar.listed(f'{n:,}' for n in sizes)} parameters in all" if sizes else ""
-    text = f"All models start from {encoder.checkpoint}{revision} with {HEADS[results.study.head.kind]}{size}."
+    kind = results.study.head.kind
+    head = HEADS.get(kind, f"a {kind.replace('_', ' ')} head")
+    text = f"All models start from {encoder.checkpoint}{revision} with {head}{size}."
     arms = [f"{arm} ({' + '.join(map(study_text.strategy, config.strategies))})" for arm, config in results.study.arms.items()]
     noun = "one way" if len(arms) == 1 else f"{len(arms)} ways"
     return (

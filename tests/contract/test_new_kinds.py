@@ -1,4 +1,4 @@
-"""A head and a strategy that are added by CONTRIBUTING's steps alone work from data to predictions."""
+"""A head and a strategy that are added by CONTRIBUTING's steps alone work from data to report."""
 
 from __future__ import annotations
 
@@ -151,11 +151,14 @@ from pathlib import Path
 from bertft_core.config import parse_study
 from bertft_core.data.new_examples import read_inputs
 from bertft_core.data.prepare_study_data import prepare_data
+from bertft_core.evaluation.summarize import evaluated
 from bertft_core.heads.saved_model import load_model
 from bertft_core.planning.run_specs import plan_runs
-from bertft_core.storage.predictions import read_predictions
-from bertft_core.storage.study_dir import read_record
 from bertft_core.records import RunRecord
+from bertft_core.report.study_report import write_report
+from bertft_core.storage.predictions import read_predictions
+from bertft_core.storage.study_dir import StudyDir, read_record
+from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.predict import KeptRun, predict
 from bertft_core.training.run import train_run
 from tests.helpers.tiny_encoders import tiny_encoder
@@ -174,16 +177,17 @@ study = parse_study(
         "data": {"source": "files", "max_length": 32} | files,
         "training": {"max_steps": 2, "epochs": None, "batch_size": 4},
         "arms": {"full": {}, "shrunk": {"strategies": [{"kind": kind} for kind in ("shrinking", "stratified_batches")]}},
-        "seeds": {"n": 1},
+        "seeds": {"n": 3},
         "execution": {"device": "cpu", "slots": 1},
     }
 )
 card = prepare_data(study, home_dir=folder / "home")
-found = {}
-for spec in plan_runs(study, card, {}):
-    run_dir = folder / spec.arm
+study_dir = StudyDir(folder / "home", study.name)
+found, records, planned = {}, {}, plan_runs(study, card, {})
+for spec in planned:
+    run_dir = study_dir.run_dir(spec.digest)
     train_run(spec, run_dir=run_dir)
-    record = read_record(run_dir / "record.json", RunRecord)
+    record = records[spec.digest] = read_record(run_dir / "record.json", RunRecord)
     inputs = read_inputs(folder / "test.jsonl", study.data, "length")
     predicted = predict([KeptRun(record, run_dir)], inputs, study.data, threads=1)
     table = read_predictions(run_dir / record.predictions["best"]["test"])
@@ -198,6 +202,9 @@ for spec in plan_runs(study, card, {}):
         "initial_head": record.initial_head_sha256,
         "order": record.batch_order_sha256,
     }
+results = evaluated(StudyResults(study, card, study_dir, records, planned))
+found["pairs"] = [pair.unit for pair in results.summary.comparison.pairs]
+found["report"] = write_report(results).read_text()
 print(json.dumps(found))
 """
 
@@ -269,3 +276,8 @@ def test_a_study_with_both_is_prepared_trained_scored_and_predicts_what_it_store
 def test_the_strategies_change_what_they_name(found):
     assert found["full"]["initial_head"] == found["shrunk"]["initial_head"], "strategies are applied after the head is drawn"
     assert found["full"]["order"] != found["shrunk"]["order"], "stratified batches read the classes of the new head"
+
+
+def test_a_study_with_both_is_compared_and_reported(found):
+    assert found["pairs"] == ["example"]
+    assert "with a length head" in found["report"]
