@@ -78,11 +78,11 @@ class _Examples(Frozen):
     misplaced_answers: Literal["repair", "refuse"] = Field(
         "repair", description="An answer that is not at its answer_start: repair it if it occurs exactly once, or refuse."
     )
-    max_question_length: int = Field(64, ge=1, description="Longest question in word pieces; a longer one is an error.")
+    max_question_length: int = Field(64, ge=1, description="Longest question in tokens; a longer one is an error.")
     text_unit: Literal["line", "paragraph", "document"] = Field(
         "paragraph", description="What a text file's examples are: its lines, its blocks between blank lines, or the whole file."
     )
-    max_length: int = Field(128, ge=4, le=8192, description="Longest input in word pieces, special tokens included.")
+    max_length: int = Field(128, ge=4, le=8192, description="Longest input in tokens, special tokens included.")
     long_texts: Literal["truncate", "windows"] = Field(
         "truncate", description="A text longer than max_length: truncate it, or read all of it in overlapping windows."
     )

@@ -1,4 +1,4 @@
-"""Tokenised splits on disk: a folder by fingerprint that is there completely or not at all, with the SHA-256 of each file."""
+"""Tokenised splits on disk: one folder per fingerprint, written atomically, with the SHA-256 of each file."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def load_or_make(
     make: Callable[[], Mapping[str, pa.Table]],
     tell: Tell = lambda problem: None,
 ) -> dict[str, PreparedSplit]:
-    """Open every split of a folder; when one is missing or damaged, make and write them all first.
+    """Open every split of a folder; if one is missing or damaged, make and write all of them first.
 
-    `sizes` is split → number of examples. Studies that want the same data at the same time wait for one of them to make it.
+    `sizes` is split → number of examples. Concurrent studies with the same data wait for one of them to make it.
     """
     prepared = _open(directory, sizes)
     if prepared is None:
@@ -53,12 +53,12 @@ def load_or_make(
 
 
 def lock_path(directory: Path) -> Path:
-    """The lock that is held by who makes a folder of data, or deletes it."""
+    """The lock to hold while making or deleting a data folder."""
     return directory.parent / f".{directory.name[:16]}.lock"
 
 
 def part_path(directory: Path) -> Path:
-    """Where a folder of data is made, and where it goes before it is deleted: no study opens it there."""
+    """Where a data folder is made, and moved before it is deleted: no study opens it there."""
     return directory.with_name(f".{directory.name[:16]}.part")
 
 
@@ -73,7 +73,7 @@ def _open(directory: Path, sizes: Mapping[str, int]) -> dict[str, PreparedSplit]
 
 
 def find_damage(directory: Path, names: Mapping[str, int]) -> list[Damage]:
-    """The splits of a folder that are there and are not what was written; a folder of an older version has no checksums."""
+    """The splits of a folder that differ from their checksums; a folder of an older version has no checksums."""
     path = directory / CHECKSUMS_FILE
     try:
         expected = checked_record(path, Checksums).files
@@ -85,20 +85,20 @@ def find_damage(directory: Path, names: Mapping[str, int]) -> list[Damage]:
     for name in names:
         split = directory / f"{name}.arrow"
         if split.exists() and _sha256(split, split.stat().st_mtime_ns, split.stat().st_size) != expected.get(split.name):
-            found.append(Damage(split, "its content does not fit its checksum", TOKENISED_AGAIN))
+            found.append(Damage(split, "its content does not match its checksum", TOKENISED_AGAIN))
     return found
 
 
 @lru_cache(maxsize=1024)
 def _sha256(path: Path, mtime_ns: int, size: int) -> str:
-    """Read once by a command, which opens its data several times."""
+    """Cached, because a command opens its data several times."""
     return file_sha256(path)
 
 
 def _write(directory: Path, tables: Mapping[str, pa.Table]) -> None:
-    """Write into a temporary folder beside, flush, rename."""
+    """Write into a temporary sibling folder, flush, rename."""
     part = part_path(directory)
-    shutil.rmtree(part, ignore_errors=True)  # left by a killed process; the lock says that nobody writes there now
+    shutil.rmtree(part, ignore_errors=True)  # left by a killed process; with the lock held, nobody else writes there
     part.mkdir(parents=True)
     for name, table in tables.items():
         with (part / f"{name}.arrow").open("wb") as file:
@@ -109,5 +109,5 @@ def _write(directory: Path, tables: Mapping[str, pa.Table]) -> None:
     write_record(part / CHECKSUMS_FILE, Checksums(files={path.name: file_sha256(path) for path in part.glob("*.arrow")}))
     for aside in directory.glob(f"*{SUFFIX}"):
         aside.rename(part / aside.name)
-    shutil.rmtree(directory, ignore_errors=True)  # torn, or `_open` would have taken it
+    shutil.rmtree(directory, ignore_errors=True)  # damaged, or `_open` would have opened it
     part.rename(directory)

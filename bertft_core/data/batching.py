@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 Pool = Callable[[np.random.Generator], np.ndarray]
-"""Draws the examples of an epoch, some of them several times."""
+"""Draws the examples of an epoch, possibly with repetitions."""
 Arrange = Callable[[np.random.Generator, np.ndarray], np.ndarray]
-"""Draws an order of the examples of an epoch."""
+"""Draws the order of the examples of an epoch."""
 
 
 def epoch_order(n: int, order_seed: int, epoch: int, pool: Pool | None = None, arrange: Arrange | None = None) -> np.ndarray:
-    """The examples of one epoch (from 0) in their order, int64: a permutation of all n, unless `pool` or `arrange` say otherwise.
+    """The examples of one epoch (from 0) in order, int64: a permutation of all n, unless `pool` or `arrange` is given.
 
-    It depends on nothing but its arguments.
+    It depends only on its arguments.
     """
     rng = np.random.default_rng(derive_seed(order_seed, "epoch", epoch))
     if pool is None and arrange is None:
@@ -33,7 +33,7 @@ def epoch_order(n: int, order_seed: int, epoch: int, pool: Pool | None = None, a
 
 
 def evaluation_batches(split: PreparedSplit, batch_size: int) -> Iterator[np.ndarray]:
-    """Indices of the examples in batches of like length, the longest first so that memory runs out at once or never."""
+    """Indices of the examples in batches of similar length, the longest first so that memory runs out immediately or never."""
     order = np.argsort(-split.lengths, kind="stable")
     for start in range(0, split.n, batch_size):
         yield order[start : start + batch_size]
@@ -60,9 +60,9 @@ def padded(
 
 
 def collate(split: PreparedSplit, indices: Sequence[int] | np.ndarray, pad_token_id: int) -> dict[str, torch.Tensor]:
-    """Labelled examples of one window each, padded as `padded` does it: shape (batch, longest), labels (batch,).
+    """Labelled examples of one window each, padded as in `padded`: shape (batch, longest), labels (batch,).
 
-    Keys: input_ids, attention_mask, labels, and token_type_ids where the model is given them.
+    Keys: input_ids, attention_mask, labels, and token_type_ids if the model uses them.
     """
     import torch
 

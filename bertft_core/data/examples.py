@@ -1,4 +1,4 @@
-"""Examples with their place of origin, and the checks each one passes before it counts as an example."""
+"""Examples with their source location, and the checks that every cell must pass."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ class Answer(NamedTuple):
 
     text: str
     start: int
-    """Its first character in the context."""
+    """Index of its first character in the context."""
 
 
 Label = str | float | tuple[str, ...] | tuple[Answer, ...] | None
-"""What is to be learned of an example: a label, a number, labels or tags, answers, or nothing."""
+"""Target of an example: a label, a number, labels or tags, answers, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Something to learn from: a text or a pair of texts, a sentence in words, a question with its context."""
+    """A text or a pair of texts, a sentence of words, or a question with its context, with its target."""
 
     id: str
-    """`<split>-<position in its source, from 0>`, or the name it has in the data; it keeps that of the split it was read from."""
+    """`<split>-<position in its source, from 0>`, or its id in the data; unchanged when it moves to another split."""
     texts: tuple[str, ...]
     label: Label
     line: int
     lines: tuple[int, ...] = ()
     """Line of each word, where every word has its own."""
     context: str = ""
-    """Examples of the same context are never torn apart by a split; without one, those of the same texts are not."""
+    """Examples with the same context, or else the same texts, always stay in one split."""
 
     @property
     def key(self) -> tuple[str, ...]:
-        """The texts without differences of case and white space: what makes two examples the same."""
+        """The texts with case and white space normalised: examples with equal keys are duplicates."""
         return tuple(" ".join(text.casefold().split()) for text in self.texts)
 
     @property
     def label_names(self) -> tuple[str, ...]:
-        """The label, or the labels or tags in their order; none where it is no name."""
+        """The label, or the labels or tags in order; empty for other targets."""
         label = (self.label,) if isinstance(self.label, str) else self.label
         return tuple(name for name in label if isinstance(name, str)) if isinstance(label, tuple) else ()
 
     @property
     def stratum(self) -> str:
-        """Splits keep the proportions of these: the label where it is one name, else all examples alike."""
+        """Stratum for splitting: the label if there is exactly one, else the same for all examples."""
         return self.label if isinstance(self.label, str) else ""
 
 
@@ -92,17 +92,17 @@ def read_split(rows: Iterable[Row], *, name: str, path: str, read_example: ReadE
         read_example(f"{name}-{position:05d}", cells, SourceLocation(path, line)) for position, (line, cells) in enumerate(rows)
     )
     if not examples:
-        raise UserError("there are no examples in it", path=path, line=1, expected="at least one labelled text", hint="fill it")
+        raise UserError("the file has no examples", path=path, line=1, expected="at least one labelled text", hint="add examples")
     return RawSplit(examples, path, origin=path)
 
 
 def text_of(value: object, column: str, place: SourceLocation) -> str:
-    """A cell that must be a text with something to read in it."""
+    """A cell that must be a non-empty text."""
     if isinstance(value, str) and value.strip() and is_unicode(value):
         return value
     empty = value is None or (isinstance(value, str) and not value.strip())
     raise UserError(
-        f"the text in column '{column}' is {'empty' if empty else 'no text'}",
+        f"the text in column '{column}' is empty" if empty else f"the cell in column '{column}' is not a text",
         path=place.path,
         line=place.line,
         found=shorten(repr(value)),
@@ -112,7 +112,7 @@ def text_of(value: object, column: str, place: SourceLocation) -> str:
 
 
 def is_unicode(text: str) -> bool:
-    """JSON can hold half a surrogate pair, which is no character; no tokenizer takes it."""
+    """Whether a text can be encoded; JSON can contain half a surrogate pair, which no tokenizer accepts."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -121,7 +121,7 @@ def is_unicode(text: str) -> bool:
 
 
 def label_of(value: object, column: str, place: SourceLocation) -> str:
-    """A cell that must be the name of a label: a text, a whole number or a truth value."""
+    """A cell that must be the name of a label: a text, an integer or a boolean."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):
@@ -131,28 +131,28 @@ def label_of(value: object, column: str, place: SourceLocation) -> str:
     is_empty = isinstance(value, str) and not value.strip()
     missing = value is None or is_empty or value != value  # NaN is how some tools write a missing cell
     raise UserError(
-        f"the label in column '{column}' is missing" if missing else f"the value in column '{column}' is no label",
+        f"the label in column '{column}' is missing" if missing else f"the value in column '{column}' is not a label",
         path=place.path,
         line=place.line,
         found=shorten(repr(value)),
-        expected="a name or a whole number",
+        expected="a name or an integer",
         hint="label the example or remove it",
     )
 
 
 def place_columns(wanted: Sequence[str], found: Sequence[str], *, path: str, line: int) -> list[int]:
-    """Position of each wanted column among those found, or a `UserError` that lists them and suggests the nearest."""
+    """Position of each wanted column; a `UserError` for a missing one lists the columns and suggests the nearest."""
     for name in wanted:
         if found.count(name) == 1:
             continue
-        problem = f"the column '{name}' occurs {found.count(name)} times" if name in found else f"there is no column '{name}'"
+        problem = f"duplicate column '{name}'" if name in found else f"there is no column '{name}'"
         raise UserError(
             problem,
             path=path,
             line=line,
             found=shorten(", ".join(found), 200) or "no columns",
-            expected=f"the columns {', '.join(dict.fromkeys(wanted))}" + (", each of them once" if name in found else ""),
-            hint="give one of them another name in the file"
+            expected=f"the columns {', '.join(dict.fromkeys(wanted))}" + (", each exactly once" if name in found else ""),
+            hint="rename one of them in the file"
             if name in found
             else did_you_mean(name, found) or "correct data.text and data.label, or the file's column names",
         )
@@ -160,13 +160,13 @@ def place_columns(wanted: Sequence[str], found: Sequence[str], *, path: str, lin
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """A suggestion to use the known name nearest to this one, if any is near."""
+    """A suggestion of the nearest known name, or None if none is near."""
     by_folded = {item.strip().casefold(): item for item in known}
     near = difflib.get_close_matches(name.strip().casefold(), by_folded, n=1, cutoff=0.5)
     return f"did you mean '{by_folded[near[0]]}'?" if near else None
 
 
 def shorten(text: str, n_characters: int = 80) -> str:
-    """The text on one line, cut with an ellipsis."""
+    """The text on one line, shortened with an ellipsis."""
     flat = " ".join(text.split())
     return flat if len(flat) <= n_characters else flat[: n_characters - 1] + "…"

@@ -78,7 +78,7 @@ def find_truncated(data: PreparedData) -> Iterator[DataFinding]:
                 check="truncated",
                 split=name,
                 count=len(cut),
-                numbers={"n_examples": split.n, "max_length": data.max_length, "longest": int(split.n_pieces.max())},
+                numbers={"n_examples": split.n, "max_length": data.max_length, "longest": int(split.n_tokens.max())},
                 examples=places(data.raw[name], (data.raw[name].examples[i] for i in cut)),
             )
 

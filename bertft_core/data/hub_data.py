@@ -10,11 +10,11 @@ from bertft_core.config.data_settings import HubData
 from bertft_core.data.examples import RawSplit, ReadExample, Row, did_you_mean, place_columns, read_split, shorten
 
 UNLABELLED = -1
-"""What `datasets` stores where the label of a ClassLabel column is withheld."""
+"""Value of a withheld label in a ClassLabel column."""
 
 
 def read_hub(data: HubData, columns: Sequence[str], read_example: ReadExample) -> dict[str, RawSplit]:
-    """Every split the study names; raises `UserError` when the data set, a split, a column or a label is not there."""
+    """Every split that the study names; raises `UserError` for a missing data set, split, column or label."""
     named = {"train": data.train, "validation": data.validation, "test": data.test} | data.out_of_domain
     wanted = {split: there for split, there in named.items() if there is not None}
     loaded = _load(data)
@@ -47,7 +47,7 @@ def _load(data: HubData) -> Any:
         return datasets.load_dataset(data.name, data.config, revision=data.revision)
     except Exception as error:  # network, name, configuration, format: the user needs one message
         raise UserError(
-            "the data set cannot be had from the Hugging Face hub",
+            "the data set cannot be loaded from the Hugging Face hub",
             path=_title(data),
             found=shorten(str(error) or type(error).__name__, 300),
             expected="a data set of files (no script) with this name, configuration and revision",
@@ -64,7 +64,7 @@ def _rows(split: Any, columns: Sequence[str], path: str) -> Iterator[Row]:
 
 
 def _class_names(feature: Any) -> list[str] | None:
-    """The names behind the numbers of a ClassLabel column, or of a column that lists them."""
+    """Label names of a ClassLabel column, or of a column of lists of them."""
     return getattr(feature, "names", None) or getattr(getattr(feature, "feature", None), "names", None)
 
 
@@ -75,11 +75,11 @@ def _named(value: Any, names: list[str] | None, path: str, row: int) -> Any:
         return [_named(item, names, path, row) for item in value]
     if value == UNLABELLED:
         raise UserError(
-            "the split is not labelled",
+            "the split has no labels",
             path=path,
             line=row,
-            found=f"label {UNLABELLED}, which stands for a withheld label",
+            found=f"label {UNLABELLED}, a withheld label",
             expected=f"one of {', '.join(names)}",
-            hint="choose a labelled split, or leave data.test away and set data.split.test_ratio",
+            hint="choose a labelled split, or remove data.test and set data.split.test_ratio",
         )
     return names[value]

@@ -1,4 +1,4 @@
-"""Which labels there are, in which order, and that every split can be learned from or scored with them."""
+"""Label names, their order, and checks that every split can be trained on or scored with them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ WHOLE_NUMBER = re.compile(r"-?\d+")
 
 
 def agree_on_labels(splits: Mapping[str, RawSplit], given: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The label names in order: those given, else the training set's, sorted (as numbers when all are whole numbers).
+    """The label names in order: those given, else the training set's, sorted (as numbers if all are integers).
 
     An example has one label, or any number of labels or tags. Raises `UserError` with file and line for a label that is not
-    among those given, for one that the training set lacks, and when the training set has fewer than two labels.
+    among those given, for one that does not occur in the training set, and for a training set with fewer than two labels.
     """
     train = splits["train"]
     learned = Counter(name for example in train.examples for name in example.label_names)
@@ -40,17 +40,17 @@ def _too_few_labels(train: RawSplit, learned: Mapping[str, int]) -> UserError:
     n, (label, count) = len(train.examples), next(iter(learned.items()), ("", 0))
     alone = f"all {n} examples are '{label}'" if count == n else f"{count} of {n} examples have '{label}'"
     return UserError(
-        "the training set has one label only" if learned else "the training set has no labels",
+        "the training set has only one label" if learned else "the training set has no labels",
         path=train.path,
         line=train.examples[0].line,
-        found=alone if learned else f"{n} examples with none",
+        found=alone if learned else f"{n} examples without labels",
         expected="examples of at least two labels",
         hint="check data.label, or add examples of another label",
     )
 
 
 def _first(split: RawSplit, known: Container[str]) -> tuple[str, int] | None:
-    """The first label that is not known, and its line."""
+    """The first unknown label and its line."""
     for example in split.examples:
         for position, name in enumerate(example.label_names):
             if name not in known:
@@ -63,7 +63,7 @@ def _refuse_unknown(split: RawSplit, given: tuple[str, ...]) -> None:
     if first is not None:
         label, line = first
         raise UserError(
-            f"the label '{label}' is unknown",
+            f"unknown label '{label}'",
             path=split.path,
             line=line,
             found=label,
@@ -82,5 +82,5 @@ def _refuse_unlearned(name: str, split: RawSplit, learned: Mapping[str, int]) ->
             line=line,
             found=label,
             expected=f"one of the training labels {', '.join(sorted(learned, key=_order(learned)))}",
-            hint=did_you_mean(label, learned) or f"add training examples of it, or take it out of {name}",
+            hint=did_you_mean(label, learned) or f"add training examples of it, or remove it from {name}",
         )

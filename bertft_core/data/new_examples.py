@@ -1,4 +1,4 @@
-"""Examples to predict: the study's own formats, where labels may be missing, and plain lines for a head that reads one text."""
+"""Examples to predict: in the study's formats, with or without labels, or plain lines for a head that reads one text."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ TABLES = {"csv": read_csv, "tsv": read_tsv, "jsonl": read_jsonl, "parquet": read
 SENTENCES = {"conll": read_conll, "conllu": read_conllu}
 
 Given = tuple[int, object, Sequence[object]]
-"""Line, the id in the file or None, and the cells as the head's alignment reads them, with None for the label."""
+"""Line, id in the file or None, and the cells for the head's alignment, with None for the label."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What is to be predicted, in the order of the file."""
+    """The examples to predict, in file order."""
 
     examples: tuple[Example, ...]
     ids: tuple[str | int | None, ...]
-    """As the file gives them."""
+    """As given in the file."""
     path: str
 
 
 def read_inputs(path: Path, data: DataConfig, kind: str, file_format: str | None = None) -> Inputs:
-    """The examples of a file for the head of this kind. Raises `UserError` with file and line at the first that is none."""
+    """The examples of a file for the head of this kind. Raises `UserError` with file and line at the first invalid one."""
     if not path.is_file():
         raise no_file(path, "a file of examples", "check --input")
     chosen = _format_of(path, data, kind, file_format)
@@ -48,12 +48,12 @@ def read_inputs(path: Path, data: DataConfig, kind: str, file_format: str | None
         ids.append(_id_of(key, place))
         examples.append(read_example(f"input-{position:06d}", tuple(cells), place))
     if not examples:
-        raise UserError("there are no examples in it", path=path, line=1, expected="at least one example", hint="fill it")
+        raise UserError("the file has no examples", path=path, line=1, expected="at least one example", hint="add examples")
     return Inputs(tuple(examples), tuple(ids), str(path))
 
 
 def formats_of(data: DataConfig, kind: str) -> tuple[str, ...]:
-    """The formats that examples for this head can be written in."""
+    """The file formats of examples for this head."""
     if kind == "token_classification":
         return (*TABLES, *SENTENCES)
     if kind == "question_answering":
@@ -62,21 +62,21 @@ def formats_of(data: DataConfig, kind: str) -> tuple[str, ...]:
 
 
 def _format_of(path: Path, data: DataConfig, kind: str, given: str | None) -> str:
-    """The one asked for; else the study's, for a file that ends as its training file does; else the one of the ending."""
+    """The given format; else the study's, if the file has the ending of its training file; else that of the ending."""
     own = data.format if isinstance(data, FileData) and Path(data.train).suffix == path.suffix else None
     try:
         chosen = given or own or format_of(path)
     except UserError as error:
-        hint = "rename the file or name its --format"
+        hint = "rename the file or give --format"
         raise UserError(error.problem, path=path, found=error.found, expected=error.expected, hint=hint) from None
     known = formats_of(data, kind)
     if chosen not in known:
         raise UserError(
-            f"the format of the file is none that the head '{kind}' can read",
+            f"the head '{kind}' cannot read this file format",
             path=path,
             found=chosen,
             expected=f"one of {', '.join(known)}",
-            hint="name its --format, or give the examples in another one",
+            hint="give --format, or convert the examples to another format",
         )
     return chosen
 
@@ -97,7 +97,7 @@ def _rows(path: Path, file_format: str, data: DataConfig, kind: str) -> Iterator
 
 
 def _read_columns(data: DataConfig, kind: str) -> tuple[str, ...]:
-    """What a table must have: all columns but id and label."""
+    """Required columns of a table: all but id and label."""
     if kind == "token_classification":
         return (data.tokens,)
     if kind == "question_answering":
@@ -114,16 +114,16 @@ def _question_columns(data: DataConfig) -> tuple[str, ...]:
 
 
 def _id_of(value: object, place: SourceLocation) -> str | int | None:
-    """An id as it is given; none where the cell is missing or empty."""
+    """The id as given; None if the cell is missing or empty."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     if (isinstance(value, str) and is_unicode(value)) or (isinstance(value, int) and not isinstance(value, bool)):
         return value
     raise UserError(
-        "the id is neither a text nor a whole number",
+        "the id is neither a text nor an integer",
         path=place.path,
         line=place.line,
         found=shorten(repr(value)),
-        expected="a text or a whole number",
-        hint="correct it or leave it out",
+        expected="a text or an integer",
+        hint="correct it or remove it",
     )

@@ -1,9 +1,9 @@
-"""A study's data, ready to train on: read, split, check, tokenise once, store by fingerprint."""
+"""Prepare a study's data: read, split, check, tokenise once, store by fingerprint."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +12,22 @@ import pyarrow as pa
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.base import canonical_json, digest_of
 from bertft_core.config.data_settings import DataConfig, FileData, HubData
-from bertft_core.config.strategy_settings import EarlyStopping
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.alignment.alignment import Alignment
-from bertft_core.data.arm_checks import refuse_missing_labels, refuse_missing_layers
 from bertft_core.data.arrow_storage import load_or_make
 from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
-from bertft_core.data.examples import RawSplit, shorten
+from bertft_core.data.examples import RawSplit
 from bertft_core.data.findings import PreparedData, find_all, unknown_ratio
-from bertft_core.data.halved_validation import cut_splits
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.probe_texts import read_probe_texts
 from bertft_core.data.sources import read_splits
+from bertft_core.data.splits import cut_splits
+from bertft_core.data.study_checks import (
+    refuse_missing_labels,
+    refuse_missing_layers,
+    refuse_unknown_headline,
+    refuse_unscored_metric,
+)
 from bertft_core.data.tokenization import load_tokenizer, refuse_too_long, tokenizer_digest, uses_token_types
 from bertft_core.metrics import METRICS
 from bertft_core.records import DatasetCard, SplitCard
@@ -31,18 +35,18 @@ from bertft_core.storage.damage import Tell
 from bertft_core.storage.study_dir import read_record, write_record
 
 PREPARED_VERSION = 2
-"""Goes into the fingerprint: raise it when the same examples would be stored differently."""
+"""Part of the fingerprint: increase it when the same examples would be stored differently."""
 
 
 def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambda problem: None) -> DatasetCard:
-    """Read and check the data every time, tokenise it only when its fingerprint is new, and say what was found.
+    """Read and check the data every time, tokenise them only when their fingerprint is new, and return the card.
 
-    The Arrow files and `card.json` lie in `home_dir/data/<fingerprint>/`; `tell` hears of files there that were damaged. Raises
-    `UserError` with file and line for data that cannot be trained on, and for an encoder that cannot be had.
+    The Arrow files and `card.json` are in `home_dir/data/<fingerprint>/`; `tell` is called for damaged files there. Raises
+    `UserError` with file and line for data that cannot be trained on, and for an encoder that is not available.
     """
     data = study.data
     if study.probes is not None and study.probes.masked_lm is not None:
-        read_probe_texts(study.probes.masked_lm)  # a missing file is told now, not after the runs
+        read_probe_texts(study.probes.masked_lm)  # a missing file is an error now, not after the runs
     encoder = resolve_encoder(study.encoder, home_dir)
     refuse_too_long(data.max_length, encoder)
     refuse_missing_layers(study, encoder.settings)
@@ -80,46 +84,11 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
         },
         findings=repairs + find_all(PreparedData(splits, prepared, labels, data.max_length), alignment.checks),
     )
-    _refuse_unscored_metric(study, card)
-    _refuse_unknown_headline(study.headline.split, card)
+    refuse_unscored_metric(study, card)
+    refuse_unknown_headline(study.headline.split, card)
     if read_record(directory / "card.json", DatasetCard) != card:
         write_record(directory / "card.json", card)
     return card
-
-
-def _refuse_unknown_headline(split: str, card: DatasetCard) -> None:
-    """`test` falls back to validation where there is no test set; any other name must be there."""
-    if split != "test" and split not in card.evaluated_splits:
-        raise UserError(
-            f"headline.split: '{split}' is no split of {card.name}",
-            found=split,
-            expected=f"one of {', '.join(card.evaluated_splits)}",
-            hint="change headline.split",
-        )
-
-
-def _refuse_unscored_metric(study: StudyConfig, card: DatasetCard) -> None:
-    """Some metrics are there for some sets of labels only; a loss may be infinite for the constant predictor alone."""
-    scored = card.splits["validation"].constant_scores
-    for place, metric in _metrics_asked(study):
-        if metric not in scored and study.head.metrics[metric] == "maximize":
-            raise UserError(
-                f"{place}: '{metric}' cannot be computed for these labels",
-                found=f"the labels {shorten(', '.join(card.labels), 120)}" if card.labels else "no labels",
-                expected=f"one of {', '.join(name for name in study.head.metrics if name in scored)}",
-                hint="choose another metric",
-            )
-
-
-def _metrics_asked(study: StudyConfig) -> Iterator[tuple[str, str]]:
-    """Where the config names a metric that decides something, and the metric."""
-    yield "metric", study.metric
-    if study.seeds.until is not None and study.seeds.until.metric is not None:
-        yield "seeds.until.metric", study.seeds.until.metric
-    for arm, settings in study.arms.items():
-        for i, strategy in enumerate(settings.strategies):
-            if isinstance(strategy, EarlyStopping) and strategy.metric is not None:
-                yield f"arms.{arm}.strategies[{i}].metric", strategy.metric
 
 
 def split_digest(split: RawSplit) -> str:
@@ -139,7 +108,7 @@ def _tokenised(
     for name, split in splits.items():
         try:
             tables[name] = alignment.tokenise(tokenizer, split.examples, labels, data, types)
-        except UserError as error:  # tokenising knows the line alone
+        except UserError as error:  # tokenising only knows the line
             raise error.within(split.path) from None
     return tables
 

@@ -1,4 +1,4 @@
-"""A tokenised split, mapped into memory: every run on a machine shares the same pages. Needs numpy and pyarrow only."""
+"""A tokenised split, memory-mapped so that all runs on a machine share its pages. Needs only numpy and pyarrow."""
 
 from __future__ import annotations
 
@@ -42,35 +42,35 @@ class PreparedSplit:
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """Label ids, int64, shape (n,); of a head that has one label for each example."""
+        """Label ids, int64, shape (n,), for heads with one label per example."""
         return _values(self.table, "label").astype(np.int64)
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """Word pieces of all windows of an input, special tokens included, int64, shape (n,)."""
+        """Tokens of all windows of an input, special tokens included, int64, shape (n,)."""
         return np.diff(self._ids[0])
 
     def window_lengths(self, i: int) -> np.ndarray:
-        """Lengths of the windows that example i is read in, one after another in `input_ids`: int, shape (windows,)."""
+        """Lengths of the windows of example i, which are concatenated in `input_ids`: int, shape (windows,)."""
         return self.ragged("window_lengths", i) if self._has_windows else self.lengths[i : i + 1]
 
     @property
-    def n_pieces(self) -> np.ndarray:
+    def n_tokens(self) -> np.ndarray:
         """Lengths before truncation, int32, shape (n,)."""
         return _values(self.table, "n_pieces")
 
     def truncated(self, max_length: int) -> np.ndarray:
-        """Whether the end of an input was cut off, bool, shape (n,); windows lose nothing."""
-        return np.zeros(self.n, bool) if self._has_windows else self.n_pieces > max_length
+        """Whether an input was truncated, bool, shape (n,); never with windows."""
+        return np.zeros(self.n, bool) if self._has_windows else self.n_tokens > max_length
 
     @property
     def n_windows(self) -> int:
-        """Windows of all inputs; as many as inputs where each is read at once."""
+        """Windows of all inputs; the number of inputs if each is read whole."""
         return sum(len(self.window_lengths(i)) for i in range(self.n)) if self._has_windows else self.n
 
     @property
     def n_unknown(self) -> np.ndarray:
-        """Unknown word pieces of each input, int32, shape (n,)."""
+        """Unknown tokens of each input, int32, shape (n,)."""
         return _values(self.table, "n_unknown")
 
     @property
@@ -80,30 +80,30 @@ class PreparedSplit:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What the alignment noted of the tokenizer."""
+        """What the alignment recorded about the tokenizer."""
         return {name.decode(): value.decode() for name, value in (self.table.schema.metadata or {}).items()}
 
     @property
     def pad_token_id(self) -> int:
-        """What the tokenizer pads with."""
+        """The padding token of the tokenizer."""
         return int(self.table.schema.metadata[b"pad_token_id"])
 
     @property
     def has_token_types(self) -> bool:
-        """Whether the model is given token types."""
+        """Whether the model uses token types."""
         return self._types is not None
 
     def input_ids(self, i: int) -> np.ndarray:
-        """Word piece ids of example i, int32, shape (lengths[i],); a read-only view."""
+        """Token ids of example i, int32, shape (lengths[i],); a read-only view."""
         return _row(self._ids, i)
 
     def token_type_ids(self, i: int) -> np.ndarray | None:
-        """Which text each piece of example i belongs to, int8, or None when the model does not ask."""
+        """Which text each token of example i belongs to, int8, or None if the model does not use it."""
         return None if self._types is None else _row(self._types, i)
 
     @cached_property
     def example_ids(self) -> list[str]:
-        """Stable names of the examples."""
+        """Stable ids of the examples."""
         return self.table["example_id"].to_pylist()
 
     def texts(self, i: int) -> tuple[str, ...]:
@@ -113,13 +113,13 @@ class PreparedSplit:
 
 
 def open_split(directory: str | Path, split: str) -> PreparedSplit:
-    """Map `<directory>/<split>.arrow` into memory. Raises `OSError` or `pyarrow.ArrowInvalid` when it is missing or torn."""
+    """Map `<directory>/<split>.arrow` into memory. Raises `OSError` or `pyarrow.ArrowInvalid` if it is missing or damaged."""
     source = pa.memory_map(str(Path(directory) / f"{split}.arrow"))
     return PreparedSplit(pa.ipc.open_file(source).read_all(), split)
 
 
 def _values(table: pa.Table, column: str) -> np.ndarray:
-    """A number column as a read-only view, by way of DLPack because Arrow's own `to_numpy` imports pandas."""
+    """A number column as a read-only view, through DLPack because Arrow's own `to_numpy` imports pandas."""
     (chunk,) = table[column].chunks
     return np.from_dlpack(chunk)
 

@@ -1,4 +1,4 @@
-"""The plain texts that masked language modelling is probed with, and the digest of what the probes of a study ask of a model."""
+"""The plain texts of the masked-LM probe, and the digest of a study's probes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bertft_core.data.readers.file_text import no_file
 from bertft_core.records.probe_record import PROBE_VERSION
 
 UNSEEN = ("validation", "test")
-"""Splits of a bundled set that are read: a study may have been pre-trained on its training texts."""
+"""Splits of a bundled set to read: a study may have been pre-trained on its training texts."""
 
 
 def read_probe_texts(probe: MaskedLMProbe) -> tuple[Example, ...]:
-    """The first `n_texts` paragraphs, named by their position alone, so that the same texts have the same masks anywhere.
+    """The first `n_texts` paragraphs, named only by their position, so that the same texts always have the same masks.
 
-    Raises `UserError` for a file that is missing, empty or no text.
+    Raises `UserError` for a file that is missing, empty or not text.
     """
     paragraphs = [(path, line, cells) for path in _paths(probe.text) for line, cells in read_text(path)]
     return tuple(
@@ -39,7 +39,7 @@ def _paths(text: str) -> list[Path]:
 
 
 def probes_digest(probes: ProbesConfig) -> str:
-    """SHA-256 of what is asked of a saved model, with the texts themselves in place of their path. `UserError` as above."""
+    """SHA-256 of the probes of a saved model, with the texts themselves in place of their path. Raises `UserError` as above."""
     texts = None
     if probes.masked_lm is not None:
         texts = [example.texts[0] for example in read_probe_texts(probes.masked_lm)]

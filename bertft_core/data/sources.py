@@ -1,4 +1,4 @@
-"""Data sources: what a study's `data` section says → the splits it names, as examples."""
+"""Data sources: from a study's `data` section to the examples of its splits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Source = Callable[[Any, Sequence[str], ReadExample], dict[str, RawSplit]]
 
 
 def read_bundled(data: BundledData, columns: Sequence[str], read_example: ReadExample) -> dict[str, RawSplit]:
-    """The splits of a set that ships with bertft."""
+    """The splits of a bundled data set."""
     files = bundled_files(data.name)
     splits = {name: _read_file(path, data, columns, read_example, name) for name, path in files.items()}
     return {name: RawSplit(raw.examples, raw.path, f"bundled {data.name}/{name}") for name, raw in splits.items()}
@@ -43,7 +43,7 @@ SOURCES: dict[str, Source] = {"bundled": read_bundled, "files": read_files, "hub
 def read_splits(data: DataConfig, kind: str = "classification") -> dict[str, RawSplit]:
     """Split name → examples for the head of this kind, for every split the source names.
 
-    Raises `UserError` at the first mistake in it.
+    Raises `UserError` at the first error.
     """
     alignment = ALIGNMENTS[kind]
     if isinstance(data, FileData):
@@ -52,17 +52,17 @@ def read_splits(data: DataConfig, kind: str = "classification") -> dict[str, Raw
 
 
 def _refuse_foreign_formats(data: FileData, kind: str) -> None:
-    """Some formats hold words with tags, or questions, or bare text: what one kind of head learns from."""
+    """Some formats (words with tags, questions, plain text) fit only one kind of head."""
     paths = (data.train, data.validation, data.test, *data.out_of_domain.values())
     for path in (path for path in paths if path is not None):
         meant_for = HEAD_OF_FORMAT.get(data.format or format_of(Path(path)))
         if meant_for is not None and meant_for != kind:
             raise UserError(
-                f"the format of the file is none that the head '{kind}' can learn from",
+                f"the head '{kind}' cannot be trained on this file format",
                 path=path,
                 found=data.format or format_of(Path(path)),
                 expected="one of csv, tsv, jsonl, parquet",
-                hint=f"set head: {meant_for}, or give the examples in another format",
+                hint=f"set head: {meant_for}, or convert the examples to another format",
             )
 
 

@@ -1,24 +1,36 @@
-"""Missing splits are cut from the training set and large ones made smaller: stratified, seeded, and the same for the same
-examples in whatever order they come."""
+"""Missing splits are cut from train, validation is halved, splits are subsampled: stratified, seeded, independent of the order.
+
+Zhang et al. 2021 report on a held-out half of the development set (their `--test_val_split`), as `halve_validation` does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 
 from bertft_core.config import UserError
-from bertft_core.config.data_settings import SplitConfig
+from bertft_core.config.data_settings import DataConfig, SplitConfig
 from bertft_core.data.examples import Example, RawSplit
 from bertft_core.seeds import derive_seed
 
+HALVES = 2
+"""Index of the halving in the `split` stream, after the cuts of validation and test."""
+
+
+def cut_splits(given: Mapping[str, RawSplit], data: DataConfig, study_seed: int) -> dict[str, RawSplit]:
+    """The splits of a study: missing ones are cut, then validation is halved, then subsamples are drawn."""
+    cut = cut_missing(given, data.split, study_seed)
+    cut = halve_validation(cut, study_seed) if data.split.halve_validation else cut
+    return subsample(cut, data.subsample, study_seed)
+
 
 def cut_missing(splits: Mapping[str, RawSplit], config: SplitConfig, study_seed: int) -> dict[str, RawSplit]:
-    """The splits in the order train, validation, test, others; a validation set is always there afterwards.
+    """The splits in the order train, validation, test, others; the result always has a validation set.
 
-    A validation set is cut where none was given, a test set only where `config.test_ratio` asks for one. Both ratios are
-    shares of the whole training set. Examples with the same text and label stay together, so that no copy leaks.
-    Raises `UserError` when a label has too few examples to be in every part.
+    A validation set is cut if none was given, a test set only if `config.test_ratio` is set. Both ratios are shares of the
+    whole training set. Examples with the same text and label stay together, so that no copy leaks. Raises `UserError` when a
+    label has too few examples to be in every part.
     """
     ratios = {"validation": config.validation_ratio, "test": config.test_ratio}
     cuts = {name: ratio for name, ratio in ratios.items() if name not in splits and ratio is not None}
@@ -32,15 +44,46 @@ def cut_missing(splits: Mapping[str, RawSplit], config: SplitConfig, study_seed:
     return ordered | {name: split for name, split in splits.items() if name not in ordered}
 
 
+def halve_validation(splits: Mapping[str, RawSplit], study_seed: int) -> dict[str, RawSplit]:
+    """The splits with half of validation as test set; unchanged if there is a test set.
+
+    Each class is halved, with the odd example in validation; copies of a text stay together. Both keep the order of the
+    source. Raises `UserError` when there are too few examples for two sets.
+    """
+    if "test" in splits:
+        return dict(splits)
+    whole = splits["validation"]
+    rng = np.random.default_rng(derive_seed(study_seed, "split", HALVES))
+    chosen: set[str] = set()
+    for label in sorted(whole.label_counts):
+        alike = _groups([example for example in whole.examples if example.stratum == label], together=True)
+        chosen |= _draw(alike, sum(map(len, alike)) // 2, rng)
+    test, validation = _parts(whole, chosen)
+    if not test or not validation:
+        raise UserError(
+            "the validation set is too small to halve",
+            path=whole.path,
+            found=f"{len(whole.examples)} examples",
+            expected="at least two different ones of a class",
+            hint="remove data.split.halve_validation, or give a larger validation set",
+        )
+    halves = {
+        "validation": RawSplit(validation, whole.path, f"half of {whole.origin}"),
+        "test": RawSplit(test, whole.path, "half of validation"),
+    }
+    others = {name: split for name, split in splits.items() if name not in ("train", "validation")}
+    return {"train": splits["train"]} | halves | others
+
+
 def subsample(splits: Mapping[str, RawSplit], sizes: Mapping[str, int], study_seed: int) -> dict[str, RawSplit]:
-    """Keep `sizes[split]` examples of the splits named, with the labels in proportion; smaller splits stay whole."""
+    """Keep `sizes[split]` examples of the named splits, with the label proportions; smaller splits stay whole."""
     unknown = [name for name in sizes if name not in splits]
     if unknown:
         raise UserError(
-            f"data.subsample names the split '{unknown[0]}', which is not there",
+            f"data.subsample: there is no split '{unknown[0]}'",
             found=unknown[0],
             expected=f"one of {', '.join(splits)}",
-            hint="correct the name or take it out",
+            hint="correct the name or remove it",
         )
     kept = dict(splits)
     for name, n in sizes.items():
@@ -52,9 +95,9 @@ def subsample(splits: Mapping[str, RawSplit], sizes: Mapping[str, int], study_se
 
 
 def _cut(name: str, source: RawSplit, n: int, seed: int, *, leaves_train: bool = True) -> tuple[RawSplit, RawSplit]:
-    """About n examples with the labels in proportion, and the others; both in the order of the source.
+    """About n examples with the label proportions, and the others; both in the order of the source.
 
-    When the others are trained on, each label keeps an example there and copies of a text are not torn apart.
+    When the others are trained on, each label keeps an example there and copies of a text stay together.
     """
     rng = np.random.default_rng(seed)
     counts = dict(sorted(source.label_counts.items()))
@@ -62,21 +105,32 @@ def _cut(name: str, source: RawSplit, n: int, seed: int, *, leaves_train: bool =
     for label, quota in zip(counts, _allocate(list(counts.values()), n), strict=True):
         if leaves_train and quota >= counts[label]:
             raise _too_few(name, source, label)
-        alike = groups([example for example in source.examples if example.stratum == label], together=leaves_train)
-        taken = 0
-        for k in rng.permutation(len(alike)):
-            if taken + len(alike[k]) <= quota:
-                chosen.update(example.id for example in alike[k])
-                taken += len(alike[k])
-        if taken == 0:
+        alike = _groups([example for example in source.examples if example.stratum == label], together=leaves_train)
+        drawn = _draw(alike, quota, rng)
+        if not drawn:
             raise _too_few(name, source, label)
-    inside = tuple(example for example in source.examples if example.id in chosen)
-    outside = tuple(example for example in source.examples if example.id not in chosen)
+        chosen |= drawn
+    inside, outside = _parts(source, chosen)
     return RawSplit(inside, source.path, "cut from train"), RawSplit(outside, source.path, source.origin)
 
 
+def _draw(groups: Sequence[Sequence[Example]], quota: int, rng: np.random.Generator) -> set[str]:
+    """Ids of the examples of whole groups in random order, as many as the quota has room for."""
+    drawn: set[str] = set()
+    for k in rng.permutation(len(groups)):
+        if len(drawn) + len(groups[k]) <= quota:
+            drawn.update(example.id for example in groups[k])
+    return drawn
+
+
+def _parts(split: RawSplit, chosen: Container[str]) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+    """The chosen examples and the others, in their order."""
+    inside = tuple(example for example in split.examples if example.id in chosen)
+    return inside, tuple(example for example in split.examples if example.id not in chosen)
+
+
 def _allocate(counts: Sequence[int], n: int) -> list[int]:
-    """n shared out in proportion to the counts by largest remainder, at least one each."""
+    """n allocated in proportion to the counts by largest remainder, at least one each."""
     exact = np.array(counts) * n / sum(counts)
     shares = np.floor(exact).astype(int)
     largest_first = np.argsort(-(exact - shares), kind="stable")
@@ -84,15 +138,15 @@ def _allocate(counts: Sequence[int], n: int) -> list[int]:
     return [max(1, int(share)) for share in shares]
 
 
-def groups(examples: Sequence[Example], *, together: bool) -> list[list[Example]]:
-    """The examples in an order that depends on their texts only; those of one context, or with the same
-    normalised text, in one group."""
+def _groups(examples: Sequence[Example], *, together: bool) -> list[list[Example]]:
+    """The examples in an order that depends only on their texts; those with the same context, or else with the same
+    normalised text, form one group."""
     if not together:
         return [[example] for example in sorted(examples, key=lambda example: (example.key, example.id))]
-    groups: dict[tuple[str, ...], list[Example]] = {}
+    found: dict[tuple[str, ...], list[Example]] = {}
     for example in examples:
-        groups.setdefault((example.context,) if example.context else example.key, []).append(example)
-    return [groups[key] for key in sorted(groups)]
+        found.setdefault((example.context,) if example.context else example.key, []).append(example)
+    return [found[key] for key in sorted(found)]
 
 
 def _too_few(name: str, source: RawSplit, label: str) -> UserError:
@@ -104,6 +158,6 @@ def _too_few(name: str, source: RawSplit, label: str) -> UserError:
         path=source.path,
         line=left[0].line,
         found=f"{len(left)} left in train, {n_texts} different",
-        expected="at least one for each split made, and one to learn from",
-        hint=f"add {more}, give a file as data.{name}, or make data.split.{name}_ratio smaller",
+        expected="at least one for each split that is cut and one to train on",
+        hint=f"add {more}, give a file as data.{name}, or reduce data.split.{name}_ratio",
     )

@@ -1,4 +1,4 @@
-"""From texts to word pieces, once, with the encoder's own tokenizer."""
+"""Tokenise texts once, with the encoder's own tokenizer."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from bertft_core.data.encoder_files import TOKENIZER_FILES, TOKENIZER_SETTINGS, 
 from bertft_core.data.examples import shorten
 
 RESERVED_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "xlm-roberta-xl": 2, "camembert": 2, "roberta-prelayernorm": 2}
-"""Model types that number positions from the padding id on, so that the first ones hold no word piece."""
+"""Model types that number positions from the padding id on, so that the first positions are unused."""
 NAMES_ONLY = frozenset({"name_or_path", "special_tokens_map_file", "tokenizer_file", "transformers_version"})
-"""Tokenizer settings that say where it came from and never change a word piece."""
+"""Tokenizer settings that record its origin and never change a token."""
 CHUNK = 1000
 
 
 def tokenizer_digest(encoder: EncoderFiles) -> str:
-    """SHA-256 of everything that decides the word pieces of a text and which of them the model is given."""
+    """SHA-256 of everything that determines the tokens of a text and the inputs of the model."""
     present = [encoder.directory / name for name in TOKENIZER_FILES if (encoder.directory / name).is_file()]
-    files = present[:1] if present[0].name == "tokenizer.json" else present  # it holds what the other files say
+    files = present[:1] if present[0].name == "tokenizer.json" else present  # it includes the other files
     settings = [encoder.directory / name for name in TOKENIZER_SETTINGS]
     parts: dict[str, Any] = {path.name: sha256_of(path) for path in files}
     parts |= {path.name: _settings_of(path) for path in settings if path.is_file()}
@@ -39,13 +39,13 @@ def _settings_of(path: Path) -> dict[str, Any]:
 
 
 def uses_token_types(encoder: EncoderFiles) -> bool:
-    """Whether the model tells the two texts of a pair apart by token type."""
+    """Whether the model distinguishes the two texts of a pair by token type."""
     default = 2 if encoder.settings.get("model_type") in ("bert", "electra") else 0
     return encoder.settings.get("type_vocab_size", default) > 1
 
 
 def refuse_too_long(max_length: int, encoder: EncoderFiles) -> None:
-    """Raise `UserError` when the model has no position embeddings for inputs of this length."""
+    """Raise `UserError` if the model has no position embeddings for inputs of this length."""
     positions = encoder.settings.get("max_position_embeddings")
     if positions is None:
         return
@@ -54,53 +54,53 @@ def refuse_too_long(max_length: int, encoder: EncoderFiles) -> None:
         raise UserError(
             "data.max_length is longer than the encoder can read",
             path=encoder.directory / "config.json",
-            found=f"{max_length} word pieces",
-            expected=f"at most {limit} word pieces",
+            found=f"{max_length} tokens",
+            expected=f"at most {limit} tokens",
             hint=f"set data.max_length to {limit} or less",
         )
 
 
 def load_tokenizer(encoder: EncoderFiles) -> Any:
-    """The encoder's fast tokenizer; raises `UserError` when there is none or when it belongs to another model."""
+    """The encoder's fast tokenizer; raises `UserError` if there is none or it belongs to another model."""
     from transformers import AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(encoder.directory), local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # torn files, unknown classes, remote code: the user needs one message
+    except Exception as error:  # damaged files, unknown classes, remote code: the user needs one message
         found = shorten(str(error) or type(error).__name__, 300)
         raise _unusable(encoder, found, "a tokenizer that transformers can load without remote code") from None
     if not tokenizer.is_fast:
         raise _unusable(encoder, f"{type(tokenizer).__name__}, a slow tokenizer", "a fast tokenizer (tokenizer.json)")
     largest, size = max(tokenizer.get_vocab().values()), encoder.settings.get("vocab_size")
     if size is not None and largest >= size:
-        raise _unusable(encoder, f"word piece ids up to {largest}", f"ids under the model's vocab_size of {size}")
+        raise _unusable(encoder, f"token ids up to {largest}", f"ids under the model's vocab_size of {size}")
     return tokenizer
 
 
 def _unusable(encoder: EncoderFiles, found: str, expected: str) -> UserError:
-    hint = "save the model's own tokenizer beside it with save_pretrained"
+    hint = "save the model's own tokenizer with it, using save_pretrained"
     return UserError("the encoder's tokenizer cannot be used", path=encoder.directory, found=found, expected=expected, hint=hint)
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Word pieces of many texts."""
+    """Tokens of many texts."""
 
     input_ids: list[np.ndarray]
-    """int32 for each example; its windows one after another where it has several."""
+    """int32 for each example, its windows concatenated."""
     token_type_ids: list[np.ndarray]
     """int8, the same shapes."""
-    n_pieces: list[int]
-    """Length of the whole text, special tokens included, before any cut."""
+    n_tokens: list[int]
+    """Length of the whole text, special tokens included, before truncation."""
     window_lengths: list[np.ndarray] = field(default_factory=list)
-    """int32 for each example, where texts were read in windows."""
+    """int32 for each example, if texts were read in windows."""
 
 
 def encode(tokenizer: Any, texts: Sequence[tuple[str, ...]], max_length: int) -> Encoded:
-    """Texts or pairs, cut to `max_length` word pieces (of a pair, the longer text is cut first)."""
+    """Texts or pairs, truncated to `max_length` tokens (of a pair, the longer text first)."""
     ids: list[np.ndarray] = []
     types: list[np.ndarray] = []
-    n_pieces: list[int] = []
+    n_tokens: list[int] = []
     for start in range(0, len(texts), CHUNK):
         chunk = texts[start : start + CHUNK]
         encoded = _encode(tokenizer, chunk)
@@ -113,15 +113,15 @@ def encode(tokenizer: Any, texts: Sequence[tuple[str, ...]], max_length: int) ->
                     encoded[name][i] = row
         ids += [np.array(row, np.int32) for row in encoded["input_ids"]]
         types += [np.array(row, np.int8) for row in encoded["token_type_ids"]]
-        n_pieces += lengths
-    return Encoded(ids, types, n_pieces)
+        n_tokens += lengths
+    return Encoded(ids, types, n_tokens)
 
 
 def encode_windows(tokenizer: Any, texts: Sequence[str], max_length: int, overlap: int) -> Encoded:
-    """Whole texts in windows of at most `max_length` word pieces, of which neighbours share `overlap`."""
+    """Whole texts in windows of at most `max_length` tokens; neighbours share `overlap` tokens."""
     ids: list[np.ndarray] = []
     types: list[np.ndarray] = []
-    n_pieces: list[int] = []
+    n_tokens: list[int] = []
     window_lengths: list[np.ndarray] = []
     n_special = tokenizer.num_special_tokens_to_add(pair=False)
     for text in texts:
@@ -132,21 +132,21 @@ def encode_windows(tokenizer: Any, texts: Sequence[str], max_length: int, overla
         ids.append(np.concatenate(windows))
         types.append(np.concatenate([np.array(window, np.int8) for window in encoded["token_type_ids"]]))
         window_lengths.append(np.array([len(window) for window in windows], np.int32))
-        n_pieces.append(len(ids[-1]) - (len(windows) - 1) * (n_special + overlap))
-    return Encoded(ids, types, n_pieces, window_lengths)
+        n_tokens.append(len(ids[-1]) - (len(windows) - 1) * (n_special + overlap))
+    return Encoded(ids, types, n_tokens, window_lengths)
 
 
 def table_of(
     tokenizer: Any, example_ids: Sequence[str], encoded: Encoded, more: dict[str, Any], *, types: bool, pair: bool
 ) -> pa.Table:
-    """The Arrow table of a split: names, word pieces (with token types where the model is given them), and `more` columns.
+    """The Arrow table of a split: ids, tokens (with token types if the model uses them) and `more` columns.
 
-    `n_unknown` counts the unknown word pieces.
+    `n_unknown` counts the unknown tokens.
     """
     columns = {
         "example_id": pa.array(example_ids, pa.string()),
         "input_ids": lists(encoded.input_ids),
-        "n_pieces": pa.array(encoded.n_pieces, pa.int32()),
+        "n_pieces": pa.array(encoded.n_tokens, pa.int32()),
         "n_unknown": pa.array([int((row == tokenizer.unk_token_id).sum()) for row in encoded.input_ids], pa.int32()),
         **more,
     }

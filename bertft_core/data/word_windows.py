@@ -1,4 +1,4 @@
-"""Sentences in words become windows of word pieces: no word without a piece, no word in two windows' care, none in nobody's."""
+"""Sentences of words as windows of subwords: every word has a subword and belongs to exactly one window."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class Windows(NamedTuple):
     """The windows of one sentence, from left to right, as ranges of its words."""
 
     first: Ints
-    """[windows] number of the first word."""
+    """[windows] index of the first word."""
     last: Ints
-    """[windows] number of the word behind the last one."""
+    """[windows] index after the last word."""
     owner: Ints
-    """[words] the window that reads for a word, rising: the word is trained and scored there and nowhere else."""
+    """[words] the window in which a word is trained and scored, ascending."""
 
 
 class Frame(NamedTuple):
-    """The special tokens around a window, with their token types, and the token type of what is between."""
+    """The special tokens around a window with their token types, and the token type between them."""
 
     before: list[int]
     after: list[int]
@@ -36,30 +36,30 @@ class Frame(NamedTuple):
 
 
 class Sentence(NamedTuple):
-    """A sentence as it is stored; every array is int32 but for the token types, which are int8."""
+    """A sentence as stored; arrays are int32, token types int8."""
 
     input_ids: NDArray[np.int32]
-    """[T] all windows one after another, special tokens included."""
+    """[T] all windows concatenated, special tokens included."""
     token_type_ids: NDArray[np.int8]
     """[T]"""
     window_lengths: NDArray[np.int32]
     """[windows]"""
     word_starts: NDArray[np.int32]
-    """[words] place of a word's first piece in its owner, among all T pieces; rising."""
+    """[words] position of a word's first subword in its owner, among all T tokens; ascending."""
     word_lengths: NDArray[np.int32]
-    """[words] pieces of each word, at least 1."""
-    n_pieces: int
-    """Length of the whole sentence in one window, before any cut."""
+    """[words] subwords of each word, at least 1."""
+    n_tokens: int
+    """Length of the whole sentence in one window, before truncation."""
     n_cut: int
-    """Words that alone are longer than a window, and keep only their first pieces."""
+    """Words that alone are longer than a window and are truncated."""
 
 
 def word_windows(lengths: Ints, capacity: int, overlap: int) -> Windows:
-    """Windows of whole words for words of `lengths` pieces [words], each from 1 to `capacity`.
+    """Windows of whole words for words of `lengths` subwords [words], each from 1 to `capacity`.
 
-    A window holds at most `capacity` pieces. Neighbours share at least `overlap` pieces, or as many as the next word leaves room
-    for. A word is owned by the window where it has most context: the largest min(pieces to its left, pieces to its right), the
-    first among equals. Windows that own nothing are left out.
+    A window has at most `capacity` subwords. Neighbours share at least `overlap` subwords, or as many as the next word leaves
+    room for. A word is owned by the window where it has the most context: the largest min(subwords to its left, to its right),
+    the first of equals. Windows that own nothing are left out.
     """
     starts = np.concatenate([[0], np.cumsum(lengths)])
     first, found = 0, []
@@ -83,9 +83,9 @@ def word_windows(lengths: Ints, capacity: int, overlap: int) -> Windows:
     return Windows(firsts, lasts, owner)
 
 
-def lay_out(pieces: Sequence[NDArray[np.int32]], frame: Frame, max_length: int, overlap: int) -> Sentence:
-    """The windows of a sentence from the pieces of its words, at least one of each."""
-    whole = np.array([len(word) for word in pieces], np.int64)
+def lay_out(subwords: Sequence[NDArray[np.int32]], frame: Frame, max_length: int, overlap: int) -> Sentence:
+    """The windows of a sentence from the subwords of its words, at least one each."""
+    whole = np.array([len(word) for word in subwords], np.int64)
     n_special = len(frame.before) + len(frame.after)
     lengths = np.minimum(whole, max_length - n_special)
     windows = word_windows(lengths, max_length - n_special, overlap)
@@ -93,7 +93,7 @@ def lay_out(pieces: Sequence[NDArray[np.int32]], frame: Frame, max_length: int, 
     types: list[int] = []
     places: list[int] = []
     for first, last in zip(windows.first, windows.last, strict=True):
-        inside = np.concatenate([word[:length] for word, length in zip(pieces[first:last], lengths[first:last], strict=True)])
+        inside = np.concatenate([word[:length] for word, length in zip(subwords[first:last], lengths[first:last], strict=True)])
         places.append(len(ids) + len(frame.before))
         ids += [*frame.before, *inside.tolist(), *frame.after]
         types += [*frame.types_before, *[frame.type_between] * len(inside), *frame.types_after]
@@ -105,16 +105,16 @@ def lay_out(pieces: Sequence[NDArray[np.int32]], frame: Frame, max_length: int, 
         window_lengths=np.diff([*places, len(ids) + len(frame.before)]).astype(np.int32),
         word_starts=(starts + shift[windows.owner]).astype(np.int32),
         word_lengths=lengths.astype(np.int32),
-        n_pieces=int(whole.sum()) + n_special,
+        n_tokens=int(whole.sum()) + n_special,
         n_cut=int((whole > lengths).sum()),
     )
 
 
-def pieces_of(tokenizer: Any, words: Iterable[str]) -> dict[str, NDArray[np.int32]]:
-    """Word → its pieces, each word by itself as behind a space; one without any piece becomes the unknown token.
+def subwords_of(tokenizer: Any, words: Iterable[str]) -> dict[str, NDArray[np.int32]]:
+    """Word → its subwords, each word tokenised by itself after a space; a word without subwords becomes the unknown token.
 
-    That is what a fast tokenizer of transformers does with `is_split_into_words=True`, and `add_prefix_space=True` where the
-    family needs it (RoBERTa: its byte pairs know words by the space before them).
+    The same as a fast tokenizer of transformers with `is_split_into_words=True`, and `add_prefix_space=True` where the family
+    needs it (RoBERTa marks words by the space before them).
     """
     space = " " if _needs_space(json.loads(tokenizer.backend_tokenizer.to_str()).get("pre_tokenizer")) else ""
     unknown = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else tokenizer.pad_token_id or 0
@@ -129,7 +129,7 @@ def pieces_of(tokenizer: Any, words: Iterable[str]) -> dict[str, NDArray[np.int3
 
 
 def frame_of(tokenizer: Any) -> Frame:
-    """What the tokenizer puts around a text."""
+    """The special tokens that the tokenizer puts around a text."""
     probe = "a"
     inside = tokenizer(probe, add_special_tokens=False, verbose=False)["input_ids"]
     whole = tokenizer(probe, return_token_type_ids=True, verbose=False)
@@ -140,7 +140,7 @@ def frame_of(tokenizer: Any) -> Frame:
 
 
 def _needs_space(settings: Any) -> bool:
-    """Some pre-tokenizer marks words by the space before them and does not add it by itself."""
+    """Whether a pre-tokenizer marks words by the space before them and does not add it itself."""
     if isinstance(settings, list):
         return any(map(_needs_space, settings))
     if not isinstance(settings, dict):

@@ -20,7 +20,7 @@ from bertft_core.heads.loss_shapes import PLAIN, LossShape, cross_entropy_sum, p
 from bertft_core.heads.span_decoding import NBest, best_answers, null_scores
 from bertft_core.metrics.prediction_columns import list_lengths
 
-NOT_TAUGHT = -1
+NO_TARGET = -1
 """Target of a window that is not trained on, as the alignment stores it."""
 WITH_QA_OUTPUTS = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "electra", "deberta-v2"})
 """Model types whose head is one linear layer, `qa_outputs`, right behind the encoder."""
@@ -31,7 +31,7 @@ class Spans:
     """Targets, and what is needed to read an answer; w windows, T tokens."""
 
     starts: np.ndarray
-    """int64 [w]: first token of the answer, counted in its window; the null token where it has no answer, or NOT_TAUGHT."""
+    """int64 [w]: first token of the answer, counted in its window; the null token where it has no answer, or NO_TARGET."""
     ends: np.ndarray
     """int64 [w]: last token."""
     nulls: np.ndarray
@@ -57,7 +57,7 @@ def head_inputs(
         split,
         indices,
         positions=np.arange(len(offsets)),
-        n_targets=int((starts != NOT_TAUGHT).sum()),
+        n_targets=int((starts != NO_TARGET).sum()),
         targets=Spans(starts, ends, nulls, offsets),
     )
 
@@ -89,8 +89,8 @@ def loss_sum(
     if shape.is_plain:
         if logits.device.type != "cpu":
             windows, targets = _flat(windows, targets)
-        return nn.functional.cross_entropy(windows, targets, ignore_index=NOT_TAUGHT, reduction="sum") / 2
-    taught = targets != NOT_TAUGHT
+        return nn.functional.cross_entropy(windows, targets, ignore_index=NO_TARGET, reduction="sum") / 2
+    taught = targets != NO_TARGET
     return cross_entropy_sum(windows.transpose(1, 2)[taught], targets[taught], shape) / 2
 
 

@@ -15,9 +15,9 @@ from bertft_core.config.execution_settings import ExecutionConfig
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.encoder_files import WEIGHTS, EncoderFiles, resolve_encoder
 from bertft_core.data.examples import RawSplit
-from bertft_core.data.halved_validation import cut_splits
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.sources import read_splits
+from bertft_core.data.splits import cut_splits
 from bertft_core.data.tokenization import load_tokenizer, uses_token_types
 from bertft_core.recipes.data_profile import ArmSteps, DataProfile, Lengths, Machine, encoder_profile
 from bertft_core.training.devices import refuse_absent_gpu, slot_environments, visible_gpus
@@ -53,20 +53,20 @@ def data_profile_of(study: StudyConfig, home_dir: Path) -> DataProfile:
 
 
 def _lengths(study: StudyConfig, train: RawSplit, labels: tuple[str, ...], encoder: EncoderFiles, limit: int | None) -> Lengths:
-    """Untruncated lengths: `n_pieces` counts tokens before a row is cut to the encoder's limit."""
+    """Untruncated lengths: `n_tokens` counts tokens before a row is cut to the encoder's limit."""
     places = np.unique(np.linspace(0, len(train.examples) - 1, min(N_MEASURED, len(train.examples))).astype(int))
     examples = [train.examples[i] for i in places]
     data = study.data.model_copy(update={"max_length": limit or 512, "long_texts": "truncate", "doc_stride": None})
     table = ALIGNMENTS[study.head.kind].tokenise(load_tokenizer(encoder), examples, labels, data, uses_token_types(encoder))
-    return lengths_of(PreparedSplit(table.combine_chunks(), "train").n_pieces)
+    return lengths_of(PreparedSplit(table.combine_chunks(), "train").n_tokens)
 
 
-def lengths_of(n_pieces: np.ndarray) -> Lengths:
+def lengths_of(n_tokens: np.ndarray) -> Lengths:
     """The distribution of lengths [n]; each quantile is the length of some input."""
-    quantiles = np.quantile(n_pieces, np.linspace(0, 1, 101), method="inverted_cdf").astype(int)
+    quantiles = np.quantile(n_tokens, np.linspace(0, 1, 101), method="inverted_cdf").astype(int)
     return Lengths(
-        n_measured=len(n_pieces),
-        mean=float(np.mean(n_pieces)),
+        n_measured=len(n_tokens),
+        mean=float(np.mean(n_tokens)),
         median=int(quantiles[50]),
         p90=int(quantiles[90]),
         p99=int(quantiles[99]),

@@ -104,7 +104,7 @@ def test_a_study_that_is_not_there_is_refused_with_those_that_are(home, tmp_path
     assert error.found == "the studies mlm"
     assert error.hint == "did you mean 'mlm'?"
     error = refused(tmp_path / "empty")
-    assert error.found == "no study at all"
+    assert error.found == "no studies"
     assert "run that study first" in error.hint
 
 
@@ -113,8 +113,8 @@ def test_a_study_that_has_not_ended_is_refused(home, pretrained):
     longer = pretrained[1].model_copy(update={"seed": 1})
     write_record(study_dir.config_path, longer)
     error = refused(home)
-    assert "has not been run to its end" in error.problem
-    assert error.found == "a summary of an earlier version of it"
+    assert "is not finished" in error.problem
+    assert error.found == "a summary of an earlier version of the study"
     write_record(study_dir.config_path, pretrained[1])
     study_dir.summary_path.unlink()
     error = refused(home)
@@ -126,7 +126,7 @@ def test_a_model_that_was_not_kept_is_refused(home, pretrained):
     _, _, _, records = pretrained
     other = 1 - best_of(records, "quick").spec.index
     error = refused(home, arm="quick", seed=other)
-    assert f"has not kept the model of quick · seed {other:03d}" in error.problem
+    assert f"did not keep the model of quick · seed {other:03d}" in error.problem
     assert error.found == "retention.checkpoints: best"
     assert "retention.checkpoints=all" in error.hint
 
@@ -143,7 +143,7 @@ def test_a_study_whose_runs_all_failed_has_no_model(home):
     summary = read_record(study_dir.summary_path, StudySummary)
     arms = tuple(arm.model_copy(update={"metrics": ()}) for arm in summary.arms)
     write_record(study_dir.summary_path, summary.model_copy(update={"arms": arms}))
-    assert refused(home).found == "no arm of it has a score"
+    assert refused(home).found == "no arm has a score"
     for path in study_dir.path.glob("runs/*/record.json"):
         path.unlink()
     assert refused(home, arm="slow").found == "no run of the arm 'slow' ended with a score"
@@ -152,7 +152,7 @@ def test_a_study_whose_runs_all_failed_has_no_model(home):
 def test_weights_may_be_pinned(home):
     sha256 = resolve_encoder(asked(), home).identity.weights_sha256
     assert resolve_encoder(asked(weights_sha256=sha256), home).identity.weights_sha256 == sha256
-    assert "not the weights" in refused(home, weights_sha256="0" * 64).problem
+    assert "encoder weights have changed" in refused(home, weights_sha256="0" * 64).problem
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def test_a_model_that_was_not_kept_is_named_with_what_to_set(trained, copied, te
         (("--arm", "half"), "the arm 'half' is none of this study"),
         (("--arm", "full", "--seed", "7"), "no finished run with seed 7"),
         (("--seed", "x"), "should be a valid integer"),
-        (("--format", "xml"), "none that the head 'classification' can read"),
+        (("--format", "xml"), "cannot read this file format"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(command, texts, words, message):
@@ -196,7 +196,7 @@ def test_standard_input_is_json_lines_or_plain_lines_by_its_first_character(comm
 def test_what_is_wrong_in_standard_input_is_told_with_its_line(command):
     ended = command("--input", "-", stdin=b'{"text": "good"}\n{"text": 7}\n')
     assert (ended.code, ended.rows) == (2, [])
-    assert "standard input:2: the text in column 'text' is no text" in ended.stderr
+    assert "standard input:2: the cell in column 'text' is not a text" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert command("--input", "-", stdin=b"").code == 2
 

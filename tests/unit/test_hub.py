@@ -101,12 +101,12 @@ def test_an_encoder_at_a_revision_has_the_weights_of_the_local_one(hub, tmp_path
 
 def test_wrong_weights_are_refused(hub, tmp_path):
     asked = {"checkpoint": "tiny/bert", "revision": COMMIT, "weights_sha256": "0" * 64}
-    assert "not the weights" in answer_of(hub, FIND_ENCODER, asked, tmp_path)["problem"]
+    assert "encoder weights have changed" in answer_of(hub, FIND_ENCODER, asked, tmp_path)["problem"]
 
 
 def test_an_unknown_checkpoint_gives_one_message(hub, tmp_path):
     answer = answer_of(hub, FIND_ENCODER, {"checkpoint": "tiny/none", "revision": COMMIT}, tmp_path)
-    assert answer["problem"] == f"the encoder tiny/none at revision {COMMIT} cannot be had from the Hugging Face hub"
+    assert answer["problem"] == f"the encoder tiny/none at revision {COMMIT} cannot be loaded from the Hugging Face hub"
     assert "encoder.path" in answer["hint"]
 
 
@@ -138,9 +138,9 @@ def test_a_data_set_is_read_by_name_configuration_and_revision(hub, tmp_path):
 
 
 def test_what_is_not_on_the_hub_is_refused(hub, tmp_path):
-    unavailable = "the data set cannot be had from the Hugging Face hub"
+    unavailable = "the data set cannot be loaded from the Hugging Face hub"
     expected = [
-        ({"test": "test"}, "the split is not labelled"),
+        ({"test": "test"}, "the split has no labels"),
         ({"test": "tset"}, "the data set has no split 'tset'"),
         ({"text": "sentences"}, "there is no column 'sentences'"),
         ({"config": "songs"}, unavailable),

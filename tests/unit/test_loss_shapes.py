@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from bertft_core.heads.loss_shapes import PLAIN, LossShape, binary_cross_entropy_sum, cross_entropy_sum
-from bertft_core.heads.question_answering import NOT_TAUGHT
+from bertft_core.heads.question_answering import NO_TARGET
 from tests.helpers.every_strategy import lopsided_study, started, with_strategies
 from tests.helpers.tiny_studies import tiny_questions, tiny_spec
 
@@ -86,7 +86,7 @@ def test_windows_that_teach_nothing_stay_silent_in_a_shaped_loss(tmp_path):
     run = started(tiny_spec(*tiny_questions(tmp_path)), tmp_path / "run")
     work = run.runner.head_inputs(run.splits["train"], range(24))
     for positions in (work.targets.starts, work.targets.ends):
-        positions[2] = NOT_TAUGHT
+        positions[2] = NO_TARGET
     with torch.no_grad():
         logits = run.runner.logits(run.splits["train"], range(24), work)
         plain, shaped = (run.runner.loss_sum(logits, work, shape) for shape in (PLAIN, LossShape(label_smoothing=1e-9)))

@@ -195,9 +195,9 @@ WRONG: dict[str, tuple[str, str, str | bytes, int | None, str]] = {
     "no column": ("classification", "new.csv", "mesage\nhello\n", 1, "there is no column 'text'"),
     "too many cells": ("classification", "new.csv", "text,n\ngood,1\nbad,2,3\n", 3, "too many cells"),
     "an empty text": ("classification", "new.tsv", "text\tid\n \t7\n", 2, "is empty"),
-    "no JSON": ("regression", "new.jsonl", '{"text": "good"}\n{"text": \n', 2, "no JSON"),
-    "no object": ("multi_label", "new.jsonl", '{"text": "good"}\n["bad"]\n', 2, "no JSON object"),
-    "a number for a text": ("classification", "new.jsonl", '{"text": 7}\n', 1, "is no text"),
+    "JSON": ("regression", "new.jsonl", '{"text": "good"}\n{"text": \n', 2, "JSON"),
+    "no object": ("multi_label", "new.jsonl", '{"text": "good"}\n["bad"]\n', 2, "not a JSON object"),
+    "a number for a text": ("classification", "new.jsonl", '{"text": 7}\n', 1, "not a text"),
     "an odd id": ("classification", "new.jsonl", '{"text": "a", "id": 1}\n{"text": "b", "id": [1]}\n', 2, "neither a text nor"),
     "a true id": ("classification", "new.jsonl", '{"text": "b", "id": true}\n', 1, "neither a text nor"),
     "an odd id of a question": (
@@ -207,13 +207,13 @@ WRONG: dict[str, tuple[str, str, str | bytes, int | None, str]] = {
         1,
         "neither a text nor",
     ),
-    "two ids": ("classification", "new.csv", "text,id,id\na,1,2\n", 1, "occurs 2 times"),
+    "two ids": ("classification", "new.csv", "text,id,id\na,1,2\n", 1, "duplicate column 'id'"),
     "no UTF-8": ("classification", "new.txt", b"good\nbad \xff\n", 2, "not UTF-8"),
-    "half a character": ("classification", "new.jsonl", '{"text": "a \\ud83d"}\n', 1, "no text"),
-    "no gzip": ("classification", "new.txt.gz", b"good\n", None, "no gzip file"),
+    "half a character": ("classification", "new.jsonl", '{"text": "a \\ud83d"}\n', 1, "not a text"),
+    "no gzip": ("classification", "new.txt.gz", b"good\n", None, "not a gzip file"),
     "an empty file": ("classification", "new.jsonl", "\n", 1, "no examples"),
     "an empty text file": ("masked_lm", "new.txt", " \n", 1, "the file is empty"),
-    "no Parquet": ("classification", "new.parquet", b"PAR1", None, "no readable Parquet"),
+    "no Parquet": ("classification", "new.parquet", b"PAR1", None, "Parquet file cannot be read"),
     "too few columns": ("token_classification", "new.conll", "The O\nfilm\n", 2, "only one column"),
     "an empty word": ("token_classification", "new.conll", "The\tO\n\tO\n", 2, "the word is empty"),
     "no words in a CSV cell": ("token_classification", "new.csv", "id,tokens\n1, \n", 2, "there are no words"),
@@ -221,11 +221,17 @@ WRONG: dict[str, tuple[str, str, str | bytes, int | None, str]] = {
     "CoNLL-U out of order": ("token_classification", "new.conllu", "2\ta\t_\t_\t_\t_\t_\t_\t_\t_\n", 1, "out of order"),
     "no question": ("question_answering", "new.jsonl", '{"question": "", "context": "Ann"}\n', 1, "is empty"),
     "no context": ("question_answering", "new.json", '[\n{"question": "Who?"}]', 2, "the context of the question is missing"),
-    "no questions": ("question_answering", "new.json", '{"data": [{"paragraphs": [{"context": "x"}]}]}', 1, "no list of objects"),
-    "broken JSON": ("question_answering", "new.json", '[\n{"question": }]', 2, "no JSON"),
-    "another head's format": ("classification", "new.conll", "The O\n", None, "none that the head 'classification' can read"),
-    "lines for a tagger": ("token_classification", "new.txt", "The film\n", None, "none that the head"),
-    "an unknown ending": ("classification", "new.docx", "The film\n", None, "names no known format"),
+    "no questions": (
+        "question_answering",
+        "new.json",
+        '{"data": [{"paragraphs": [{"context": "x"}]}]}',
+        1,
+        "not a list of objects",
+    ),
+    "broken JSON": ("question_answering", "new.json", '[\n{"question": }]', 2, "JSON"),
+    "another head's format": ("classification", "new.conll", "The O\n", None, "cannot read this file format"),
+    "lines for a tagger": ("token_classification", "new.txt", "The film\n", None, "cannot read this file format"),
+    "an unknown ending": ("classification", "new.docx", "The film\n", None, "unknown file format"),
 }
 
 
@@ -247,5 +253,5 @@ def test_a_missing_file_suggests_the_nearest(tmp_path):
 
 def test_a_format_that_nobody_knows_is_refused(tmp_path):
     (tmp_path / "new.csv").write_text("text\nhello\n")
-    with pytest.raises(UserError, match="name its --format"):
+    with pytest.raises(UserError, match="give --format"):
         read_inputs(tmp_path / "new.csv", data_of(), "classification", "xml")

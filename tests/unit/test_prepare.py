@@ -83,7 +83,7 @@ def test_pairs_are_cut_as_the_tokenizer_cuts_them(train, encoders, tmp_path):
         assert split.input_ids(i).tolist() == expected["input_ids"]
         assert split.token_type_ids(i).tolist() == expected["token_type_ids"]
     assert split.lengths.max() == 9
-    assert 0 < card.splits["train"].truncated_ratio == np.mean(split.n_pieces > 9)
+    assert 0 < card.splits["train"].truncated_ratio == np.mean(split.n_tokens > 9)
     assert "truncated" in {finding.check for finding in card.findings}
 
 
@@ -274,7 +274,7 @@ def test_a_headline_on_a_split_that_is_not_there_is_refused(train, encoders, tmp
             "headline": {"split": "tets"},
         }
     )
-    with pytest.raises(UserError, match="'tets' is no split of reviews"):
+    with pytest.raises(UserError, match="has no split 'tets'"):
         prepare_data(study, home_dir=tmp_path / "home")
 
 

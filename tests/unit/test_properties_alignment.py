@@ -61,7 +61,7 @@ def test_the_sizes_of_windows_drawn_here_are_those_that_a_study_may_ask_for():
         if max_length >= 5 and overlap <= max_length - 4:
             assert parse_study(study).data.overlap == overlap
         else:
-            with pytest.raises(UserError, match="do not advance"):
+            with pytest.raises(UserError, match="cannot advance"):
                 parse_study(study)
 
 
@@ -136,7 +136,7 @@ def test_every_word_is_in_one_windows_care_and_keeps_its_tag(tokenizer, sentence
         assert [TAGS[tag] for tag in split.ragged("tags", i)] == [tag for _, tag in pairs]
         assert split.texts(i) == (" ".join(word for word, _ in pairs),)
         assert split.window_lengths(i).max() <= size[0]
-        assert split.n_pieces[i] == sum(map(len, pieces)) + 2
+        assert split.n_tokens[i] == sum(map(len, pieces)) + 2
         assert split.values("n_cut")[i] == sum(len(word) > capacity for word in pieces)
 
 
@@ -313,7 +313,7 @@ def test_windows_of_a_question_put_together_are_its_whole_context(tokenizer, ask
         assert all(len(window) == data.max_length for window in windows[:-1])
         assert len(windows[-1]) <= data.max_length
         assert merged([window[len(before) : -1] for window in windows], overlap) == context
-        assert split.n_pieces[i] == len(before) + len(context) + 1
+        assert split.n_tokens[i] == len(before) + len(context) + 1
         visible = [tuple(span) for span in split.ragged("offsets", i).reshape(-1, 2).tolist() if span != [-1, -1]]
         assert set(visible) == {(at[0], at[-1] + 1) for at in context_pieces(tokenizer, item) if at}
 
@@ -418,6 +418,6 @@ def check_texts(tokenizer: Any, split: PreparedSplit, written: Sequence[str], ma
         assert all(len(window) == max_length for window in windows[:-1])
         assert len(windows[-1]) <= max_length
         assert merged([window[1:-1] for window in windows], overlap) == pieces
-        assert split.n_pieces[i] == len(pieces) + 2
+        assert split.n_tokens[i] == len(pieces) + 2
         assert not split.truncated(max_length)[i]
         assert split.texts(i) == (text,)

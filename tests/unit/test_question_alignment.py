@@ -18,7 +18,7 @@ from bertft_core.data.alignment import question_answering
 from bertft_core.data.examples import SourceLocation
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.data.prepared_split import open_split
-from bertft_core.data.question_windows import NOT_TAUGHT, Window, question_windows, targets_of, text_read, without_spaces
+from bertft_core.data.question_windows import NO_TARGET, Window, question_windows, targets_of, text_read, without_spaces
 from bertft_core.records import DatasetCard
 from tests.helpers.tiny_encoders import tiny_encoder
 from tests.helpers.tiny_studies import tiny_questions
@@ -132,7 +132,7 @@ def test_no_answer_is_lost_in_any_text(tokenizer):
         targets = targets_of(windows, answer)
         read = text_read(windows, targets, context)
         if not hit:
-            assert targets == [(NOT_TAUGHT, NOT_TAUGHT)] * len(windows)
+            assert targets == [(NO_TARGET, NO_TARGET)] * len(windows)
             n_none += 1
             continue
         expected = context[whole.offsets[hit[0], 0] : whole.offsets[hit[-1], 1]]
@@ -246,7 +246,7 @@ def test_length_before_windows_is_that_of_the_whole_pair(tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(study.encoder.path)
     split = open_split(card.directory, "train")
     whole = [len(tokenizer(*split.texts(i))["input_ids"]) for i in range(split.n)]
-    assert split.n_pieces.tolist() == whole
+    assert split.n_tokens.tolist() == whole
     assert max(whole) > 24 >= max(int(n) for i in range(split.n) for n in split.window_lengths(i))
 
 
@@ -382,8 +382,8 @@ MALFORMED = {
     "no id": (row(None), {}, "set data.id to null"),  # type: ignore[arg-type]
     "an empty context": (row("b", context=" "), {}, "column 'context' is empty"),
     "an empty question": (row("b", question=""), {}, "column 'question' is empty"),
-    "no answers": (row("b", answers=None), {}, "missing or no list"),
-    "answers that are a text": (row("b", answers="good"), {}, "missing or no list"),
+    "no answers": (row("b", answers=None), {}, "missing or not a list"),
+    "answers that are a text": (row("b", answers="good"), {}, "missing or not a list"),
     "an answer without a place": (row("b", answers=[{"text": "good"}]), {}, "no answer_start"),
     "a long question": (row("b", question="the film was " * 5), {}, "the question is too long"),
     "a question that leaves no room": (

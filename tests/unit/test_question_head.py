@@ -152,11 +152,11 @@ def test_the_loss_of_a_gpu_is_the_same_but_for_rounding(case):
         logits.split(work.window_lengths.tolist()), batch_first=True, padding_value=-torch.inf
     ).requires_grad_()
     targets = torch.from_numpy(np.stack([work.targets.starts, work.targets.ends], axis=1))
-    targets[0] = question_answering.NOT_TAUGHT
+    targets[0] = question_answering.NO_TARGET
     flat = question_answering._flat(windows, targets)
     assert [one.dim() for one in flat] == [2, 1]
     losses = [
-        torch.nn.functional.cross_entropy(*pair, ignore_index=question_answering.NOT_TAUGHT, reduction="sum")
+        torch.nn.functional.cross_entropy(*pair, ignore_index=question_answering.NO_TARGET, reduction="sum")
         for pair in (flat, (windows, targets))
     ]
     assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-6)
@@ -170,9 +170,9 @@ def test_windows_that_say_nothing_are_not_counted(case):
     work = forward.head_inputs(split, SOME)
     logits = forward.logits(split, SOME, work).detach()
     whole = forward.loss_sum(logits, work)
-    work.targets.starts[:2] = work.targets.ends[:2] = question_answering.NOT_TAUGHT
+    work.targets.starts[:2] = work.targets.ends[:2] = question_answering.NO_TARGET
     kept = forward.loss_sum(logits, work)
-    work.targets.starts[:] = work.targets.ends[:] = question_answering.NOT_TAUGHT
+    work.targets.starts[:] = work.targets.ends[:] = question_answering.NO_TARGET
     assert 0 < kept < whole
     assert forward.loss_sum(logits, work) == 0.0
 

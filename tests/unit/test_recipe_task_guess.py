@@ -202,7 +202,7 @@ def test_a_format_of_words_is_no_classification(tmp_path):
 
 
 def test_a_missing_or_an_empty_file_is_told(tmp_path):
-    with pytest.raises(UserError, match="there is no such file"):
+    with pytest.raises(UserError, match="file not found"):
         guess(tmp_path / "a.csv", {})
     (tmp_path / "a.csv").write_text("")
     with pytest.raises(UserError, match="the file is empty"):

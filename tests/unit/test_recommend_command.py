@@ -182,7 +182,7 @@ def test_nothing_is_written_when_the_data_cannot_be_used(tmp_path, recommend):
     ("source", "how", "problem"),
     [
         ("topicz", {}, "there is no bundled data set 'topicz'"),
-        ("gone.csv", {}, "there is no such file"),
+        ("gone.csv", {}, "file not found"),
         ("mine.yaml", {"head": "regression"}, "a study config already names its head and columns"),
         ("topics", {"output": "nowhere/x.yaml"}, "there is no such folder"),
         ("topics", {"text": ["a", "b", "c"]}, "--text takes one column, or two"),

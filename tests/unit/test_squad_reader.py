@@ -10,25 +10,25 @@ import pytest
 
 from bertft_core.config import UserError
 from bertft_core.data.readers import reader_of
-from bertft_core.data.readers.json_with_lines import Placed, load_placed
+from bertft_core.data.readers.json_with_lines import ObjectWithLine, load_with_lines
 from bertft_core.data.readers.squad import NESTED_COLUMNS, parse_answers
 
 CONTEXT = "The Normans lived in Normandy, in France."
 ANSWER = {"text": "France", "answer_start": 34}
 BAD_ANSWERS = [
-    (None, "missing or no list"),
-    ("France", "missing or no list"),
-    (["France"], "missing or no list"),
+    (None, "missing or not a list"),
+    ("France", "missing or not a list"),
+    (["France"], "missing or not a list"),
     ([{"answer_start": 34}], "has no text"),
     ([{"text": " ", "answer_start": 34}], "has no text"),
     ([{"text": 5, "answer_start": 34}], "has no text"),
     ([ANSWER, {"text": "France"}], "'France' has no answer_start"),
-    ([{"text": "France", "answer_start": "34"}], "no whole number"),
-    ([{"text": "France", "answer_start": 34.0}], "no whole number"),
-    ([{"text": "France", "answer_start": True}], "no whole number"),
-    ({"text": ["France"]}, "no two lists"),
-    ({"text": ["France"], "answer_start": [34, 35]}, "no two lists"),
-    ({"text": "France", "answer_start": 34}, "no two lists"),
+    ([{"text": "France", "answer_start": "34"}], "not an integer"),
+    ([{"text": "France", "answer_start": 34.0}], "not an integer"),
+    ([{"text": "France", "answer_start": True}], "not an integer"),
+    ({"text": ["France"]}, "not two lists"),
+    ({"text": ["France"], "answer_start": [34, 35]}, "not two lists"),
+    ({"text": "France", "answer_start": 34}, "not two lists"),
     ({"text": ["France"], "answer_start": [None]}, "has no answer_start"),
 ]
 
@@ -116,10 +116,10 @@ def test_an_impossible_question_has_no_answers(tmp_path, empty):
 def test_an_empty_list_says_impossible_only_in_flat_files_that_never_use_the_flag(tmp_path):
     assert read(write(tmp_path, [flat(answers=[]), flat("q2")]))[0][1][3] == ()
     mixed = write(tmp_path, [flat(answers=[]), flat("q2", is_impossible=False)])
-    assert "no answer though" in refused(mixed).problem
+    assert "no answer although" in refused(mixed).problem
     path = write(tmp_path, nested(question(), question("q2", answers=[])))
     error = refused(path)
-    assert "no answer though" in error.problem
+    assert "no answer although" in error.problem
     assert error.line == line_of_question(path, "q2")
 
 
@@ -128,10 +128,10 @@ def test_an_empty_list_says_impossible_only_in_flat_files_that_never_use_the_fla
     [
         (without(question("q2"), "question"), "question of the question is missing"),
         (question("q2", question=" "), "question of the question is missing or empty"),
-        (question("q2", question=5), "question of the question is no text"),
-        (without(question("q2"), "answers"), "missing or no list"),
-        (question("q2", is_impossible=True), "answers though is_impossible is true"),
-        (question("q2", is_impossible=False, answers=[]), "no answer though"),
+        (question("q2", question=5), "question of the question is not a text"),
+        (without(question("q2"), "answers"), "missing or not a list"),
+        (question("q2", is_impossible=True), "answers although is_impossible is true"),
+        (question("q2", is_impossible=False, answers=[]), "no answer although"),
         (question("q2", is_impossible="no"), "neither true nor false"),
         (question("q2", is_impossible=None), "neither true nor false"),
         *((question("q2", answers=answers), problem) for answers, problem in BAD_ANSWERS),
@@ -191,7 +191,7 @@ def test_a_file_without_questions_is_refused(tmp_path, text):
 )
 def test_text_that_is_no_json_is_refused_with_its_line(tmp_path, text, line):
     error = refused(write(tmp_path, text))
-    assert "no JSON" in error.problem
+    assert "JSON" in error.problem
     assert error.line == line
 
 
@@ -211,17 +211,17 @@ def written_at(line: int, rng: random.Random, depth: int) -> str:
     return text + ",".join(parts) + rng.choice(["", "\n"]) + closing
 
 
-def objects_in(value: object) -> list[Placed]:
+def objects_in(value: object) -> list[ObjectWithLine]:
     """The objects inside, the value itself included."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [value] * isinstance(value, Placed) + [found for item in inner for found in objects_in(item)]
+    return [value] * isinstance(value, ObjectWithLine) + [found for item in inner for found in objects_in(item)]
 
 
 def test_every_object_of_any_json_knows_its_line(tmp_path):
     n_objects = 0
     for seed in range(100):
         text = written_at(1, random.Random(seed), depth=5)
-        value = load_placed(write(tmp_path, text))
+        value = load_with_lines(write(tmp_path, text))
         assert value == json.loads(text)
         assert [found.line for found in objects_in(value)] == [found["line"] for found in objects_in(value)]
         n_objects += len(objects_in(value))
@@ -241,6 +241,6 @@ def test_questions_named_by_their_place_need_no_id_in_either_layout(tmp_path):
 def test_json_that_python_does_not_take_is_refused_too(tmp_path, text, found):
     path = tmp_path / "t.json"
     path.write_text(text)
-    with pytest.raises(UserError, match="the file is no JSON") as caught:
-        load_placed(path)
+    with pytest.raises(UserError, match="invalid JSON") as caught:
+        load_with_lines(path)
     assert found in str(caught.value)

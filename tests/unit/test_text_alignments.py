@@ -147,8 +147,8 @@ def test_given_labels_keep_their_order(study_of, tmp_path):
             "'c' occurs in validation but never",
             "validation:2",
         ),
-        ({"train": [["a"], ["b", "x"]], "validation": [["a"]]}, {"labels": ["a", "b"]}, "the label 'x' is unknown", "train:2"),
-        ({"train": [["a"], [], ["a"]], "validation": [["a"]]}, {}, "has one label only", "train:1"),
+        ({"train": [["a"], ["b", "x"]], "validation": [["a"]]}, {"labels": ["a", "b"]}, "unknown label 'x'", "train:2"),
+        ({"train": [["a"], [], ["a"]], "validation": [["a"]]}, {}, "has only one label", "train:1"),
         ({"train": [[], []], "validation": [["a"]]}, {}, "has no labels", "train:1"),
         ({"train": [["a"], ["b"], None], "validation": [["a"]]}, {}, "labels in column 'label' are missing", "train:3"),
     ],
@@ -351,12 +351,12 @@ def test_a_pair_with_one_empty_text_is_refused_or_kept(study_of, tmp_path, head)
 @pytest.mark.parametrize("cells", [("", " "), ("a film", None), ("a film", 3)])
 def test_a_pair_with_nothing_to_read_is_refused_anyway(study_of, cells):
     study = study_of("classification", train=[], data={"text": ["text", "other"], "empty_texts": "keep"})
-    with pytest.raises(UserError, match=r"is empty|is no text"):
+    with pytest.raises(UserError, match=r"is empty|is not a text"):
         ALIGNMENTS["classification"].reader(study.data)("train-0", (*cells, "a"), HERE)
 
 
 def test_a_text_alone_is_never_kept_empty(study_of):
-    with pytest.raises(UserError, match="only a pair of texts has another one"):
+    with pytest.raises(UserError, match="a single empty text"):
         study_of("classification", train=[], data={"empty_texts": "keep"})
 
 

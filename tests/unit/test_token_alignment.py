@@ -88,7 +88,7 @@ BAD_ROWS = {
     "an object for words": (({"a": 1}, ["O"]), "the words in column 'tokens' are not a list", "{'a': 1}"),
     "a missing tag": ((["a"], [None]), "the label in column 'tags' is missing", "None"),
     "an empty tag": ((["a"], [" "]), "the label in column 'tags' is missing", "' '"),
-    "a fraction for a tag": ((["a"], [0.5]), "the value in column 'tags' is no label", "0.5"),
+    "a fraction for a tag": ((["a"], [0.5]), "the value in column 'tags' is not a label", "0.5"),
     "a tag without prefix": (
         (["a", "film"], ["O", "THING"]),
         "the tag 'THING' has no prefix",

@@ -75,7 +75,7 @@ def test_windows_merge_to_the_whole_text(tokenizer, max_length, overlap):
         windows = windows_of(encoded.input_ids[i], encoded.window_lengths[i])
         n_several += len(windows) > 1
         assert merged(windows, overlap) == pieces
-        assert encoded.n_pieces[i] == len(pieces) + 2
+        assert encoded.n_tokens[i] == len(pieces) + 2
         assert all(len(window) == max_length for window in windows[:-1])
         for window, following in itertools.pairwise(windows):
             assert window[1:-1][-overlap:] == following[1:-1][:overlap]
@@ -90,7 +90,7 @@ def test_the_number_of_windows_is_the_smallest_that_covers(tokenizer, n):
     """14 pieces fit into a window of 16, and each further one brings 10 more."""
     encoded = encode_windows(tokenizer, ["good " * n], 16, 4)
     assert len(encoded.window_lengths[0]) == max(1, 1 + -(-(n - 14) // 10))
-    assert encoded.n_pieces == [n + 2]
+    assert encoded.n_tokens == [n + 2]
 
 
 TEXTS = ["good film", "the film was great and the food was good and it was lovely", "never " * 40, "bad", "awful " * 15]
@@ -116,11 +116,11 @@ def test_a_prepared_split_holds_every_window_and_nothing_is_truncated(tmp_path, 
         windows = windows_of(split.input_ids(i), split.window_lengths(i))
         expected = tokenizer(text, truncation=True, max_length=16, stride=5, return_overflowing_tokens=True)["input_ids"]
         assert windows == expected
-        assert split.n_pieces[i] == len(tokenizer(text)["input_ids"])
+        assert split.n_tokens[i] == len(tokenizer(text)["input_ids"])
         n_windows += len(windows)
     assert card.splits["train"].n_windows == split.n_windows == n_windows > 1.5 * split.n
     assert not split.truncated(16).any()
-    assert split.n_pieces.max() > 16
+    assert split.n_tokens.max() > 16
     assert card.splits["train"].truncated_ratio == 0
     assert "truncated" not in {finding.check for finding in card.findings}
 
@@ -146,7 +146,7 @@ def test_the_fingerprint_follows_windows_and_stride(tmp_path, encoder):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"doc_stride": 13}, "do not advance"),
+        ({"doc_stride": 13}, "cannot advance"),
         ({"long_texts": "truncate", "doc_stride": 4}, "only windows overlap"),
         ({"text": ["text", "label"]}, "windows are made of one text"),
     ],

@@ -137,9 +137,9 @@ def test_white_space_other_than_space_and_tab_belongs_to_the_word(tmp_path):
 @pytest.mark.parametrize(
     ("line", "problem", "found"),
     [
-        ("said", "only one column", "1 of them (tabs separate in this file): 'said'"),
-        ("said O", "only one column", "1 of them"),
-        ("said\tO\tO", "too many columns", "3 of them"),
+        ("said", "only one column", "1 (this file is separated by tabs): 'said'"),
+        ("said O", "only one column", "1 (this file"),
+        ("said\tO\tO", "too many columns", "3 (this file"),
         ("\tO", "word is empty", repr("\tO")),
         ("\u00a0\tO", "word is empty", "O"),
         ("said\t", "tag is empty", "said"),
@@ -155,7 +155,7 @@ def test_a_malformed_line_is_refused_with_its_number(tmp_path, line, problem, fo
 def test_too_few_columns_are_compared_with_the_first_line(tmp_path):
     error = refused(conll(tmp_path, "-DOCSTART- O\n\nEU NNP B-ORG\nsaid O\n"))
     assert (error.line, error.problem) == (4, "the line has too few columns")
-    assert error.expected == "3 columns, as in line 3"
+    assert error.expected == "3 columns, as on line 3"
 
 
 def test_a_comment_inside_a_sentence_of_a_file_with_spaces_is_refused(tmp_path):

@@ -12,7 +12,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from bertft_core.config.encoder_settings import EncoderConfig
 from bertft_core.data.encoder_files import resolve_encoder
-from bertft_core.data.word_windows import frame_of, lay_out, pieces_of, word_windows
+from bertft_core.data.word_windows import frame_of, lay_out, subwords_of, word_windows
 from tests.helpers.tiny_encoders import tiny_encoder
 
 CORPUS = ["The cast was lovely, and the film was never boring.", "Nobody liked the soup: it was cold!", "naïve café in Zürich"]
@@ -166,7 +166,7 @@ def test_windows_by_hand():
 def test_no_word_is_lost_and_windows_merge_to_the_identity(tokenizer, seed, max_length):
     rng = np.random.default_rng([seed, max_length])
     words = any_words(rng, int(rng.integers(1, 50)))
-    known, frame = pieces_of(tokenizer, words), frame_of(tokenizer)
+    known, frame = subwords_of(tokenizer, words), frame_of(tokenizer)
     pieces = [known[word] for word in words]
     assert min(map(len, pieces)) >= 1
     sentence = lay_out(pieces, frame, max_length, overlap=max(1, max_length // 4))
@@ -174,7 +174,7 @@ def test_no_word_is_lost_and_windows_merge_to_the_identity(tokenizer, seed, max_
     assert [found.tolist() for found in merged(sentence, frame, pieces)] == [word[:capacity].tolist() for word in pieces]
     assert (np.diff(sentence.word_starts) >= sentence.word_lengths[:-1]).all(), "rising, and no piece is two words'"
     assert sentence.n_cut == sum(len(word) > capacity for word in pieces)
-    assert sentence.n_pieces == sum(map(len, pieces)) + 2
+    assert sentence.n_tokens == sum(map(len, pieces)) + 2
     assert len(sentence.input_ids) == len(sentence.token_type_ids) == sentence.window_lengths.sum()
     assert sentence.window_lengths.max() <= max_length
     ends = np.cumsum(sentence.window_lengths)
@@ -184,7 +184,7 @@ def test_no_word_is_lost_and_windows_merge_to_the_identity(tokenizer, seed, max_
 
 def test_a_sentence_that_fits_is_what_the_tokenizer_makes_of_split_words(tokenizer):
     words = ["The", "cast", "wasn't", "boring", ",", "Zürich", "naïve", "\u200b", "x" * 9, "日本", "soup!"]
-    known = pieces_of(tokenizer, words)
+    known = subwords_of(tokenizer, words)
     sentence = lay_out([known[word] for word in words], frame_of(tokenizer), 512, 128)
     backend = tokenizer.backend_tokenizer
     if backend.pre_tokenizer.__class__.__name__ == "ByteLevel":
@@ -204,7 +204,7 @@ def test_a_sentence_that_fits_is_what_the_tokenizer_makes_of_split_words(tokeniz
 def test_a_word_without_pieces_becomes_the_unknown_token(tmp_path):
     tokenizer = minilm(tmp_path)
     assert tokenizer("\u200b", add_special_tokens=False)["input_ids"] == []
-    assert pieces_of(tokenizer, ["\u200b"])["\u200b"].tolist() == [tokenizer.unk_token_id]
+    assert subwords_of(tokenizer, ["\u200b"])["\u200b"].tolist() == [tokenizer.unk_token_id]
 
 
 @pytest.mark.parametrize(
@@ -213,11 +213,11 @@ def test_a_word_without_pieces_becomes_the_unknown_token(tmp_path):
 )
 def test_words_are_read_as_behind_a_space_where_the_family_knows_them_by_it(tmp_path, make, settings):
     tokenizer = make(tmp_path, **settings)
-    tokens = tokenizer.convert_ids_to_tokens(pieces_of(tokenizer, ["the"])["the"].tolist())
+    tokens = tokenizer.convert_ids_to_tokens(subwords_of(tokenizer, ["the"])["the"].tolist())
     assert tokens[0][0] in "Ġ▁"
     in_a_text = tokenizer.convert_ids_to_tokens(tokenizer("x the", add_special_tokens=False)["input_ids"])
     assert in_a_text[-len(tokens) :] == tokens
-    assert pieces_of(tokenizer, [" the"])[" the"].tolist() == pieces_of(tokenizer, ["the"])["the"].tolist(), "no second space"
+    assert subwords_of(tokenizer, [" the"])[" the"].tolist() == subwords_of(tokenizer, ["the"])["the"].tolist(), "no second space"
 
 
 def test_special_tokens_and_their_types_frame_every_window(tokenizer):

@@ -18,7 +18,7 @@ from bertft_core.data.examples import Example, RawSplit, ReadExample, SourceLoca
 from bertft_core.data.findings import PreparedData
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.tokenization import Encoded, lists, table_of
-from bertft_core.data.word_windows import frame_of, lay_out, pieces_of
+from bertft_core.data.word_windows import frame_of, lay_out, subwords_of
 from bertft_core.records import DataFinding
 
 SPACES = re.compile(r"[ \t\r\n]+")
@@ -114,10 +114,10 @@ def tokenise(tokenizer: Any, examples: Sequence[Example], labels: tuple[str, ...
     `tags` holds the position of each word's tag in `labels`, -1 where it has none; `text` the words with spaces between.
     """
     ids = {label: i for i, label in enumerate(labels)}
-    pieces = pieces_of(tokenizer, (word for example in examples for word in example.texts))
+    pieces = subwords_of(tokenizer, (word for example in examples for word in example.texts))
     frame = frame_of(tokenizer)
     rows = [lay_out([pieces[word] for word in e.texts], frame, data.max_length, data.overlap) for e in examples]
-    encoded = Encoded([row.input_ids for row in rows], [row.token_type_ids for row in rows], [row.n_pieces for row in rows])
+    encoded = Encoded([row.input_ids for row in rows], [row.token_type_ids for row in rows], [row.n_tokens for row in rows])
     tags = [[-1] * len(e.texts) if e.label is None else [ids[tag] for tag in e.label_names] for e in examples]
     more = {
         "text": pa.array([" ".join(example.texts) for example in examples], pa.large_string()),

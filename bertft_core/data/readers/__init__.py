@@ -1,4 +1,4 @@
-"""File formats by a visible table: each reader yields the cells of every example with its line in the file.
+"""File formats, by table: each reader yields the cells of every example with its line in the file.
 
 What the cells are depends on the format: those of the wanted columns for tables; (words, tags, lines) for `conll` and
 `conllu`; (id, question, context, answers) for `squad`; (text,) for `text`. Every file may also be compressed (`.gz`).
@@ -51,7 +51,7 @@ ENDINGS = {
 
 
 def reader_of(path: Path, file_format: str | None = None) -> Reader:
-    """The reader of a file by its ending, unless a format is given; a missing file is a `UserError`."""
+    """The reader of a file, by its ending unless a format is given; a missing file is a `UserError`."""
     if not path.is_file():
         raise no_file(path, "a data file", "check the path in data")
     return READERS[file_format or format_of(path)]
@@ -66,7 +66,7 @@ def format_of(path: Path) -> str:
     if path.is_dir():
         raise no_file(path, "a data file", "check the path in data")
     raise UserError(
-        "the file's ending names no known format",
+        "unknown file format",
         path=path,
         found=Path(name).suffix or "no ending",
         expected=f"one of {', '.join(ENDINGS)}, each also with {GZIP_ENDING}",

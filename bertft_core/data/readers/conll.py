@@ -1,4 +1,4 @@
-"""CoNLL: one word per line with its tag in another column, a blank line after each sentence."""
+"""CoNLL: one word per line with its tag in another column, and a blank line after each sentence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bertft_core.config import UserError
 from bertft_core.data.examples import Row, shorten
 from bertft_core.data.readers.file_text import empty_file, lines_of, wanted_columns
 
-BLANKS = " \t"  # no other white space separates: a no-break space is part of its word
+BLANKS = " \t"  # no other white space is a separator: a no-break space is part of its word
 DOCUMENT_START = "-DOCSTART-"
 COMMENT = "# "
 SURE_COMMENT = re.compile(r"# (\w+ = |id \S+ )")  # before a sentence, whatever the number of columns
@@ -24,13 +24,13 @@ Word = tuple[int, str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class _ColumnLayout:
-    """How a file is written, and which columns are wanted (positions from 0)."""
+    """The layout of a file, and which columns to read (positions from 0)."""
 
     path: Path
     tabs: bool
     n_columns: int
     line: int
-    """The line that tells the number of columns: the first word's."""
+    """The first word's line, which determines the number of columns."""
     word: int
     tag: int | None
 
@@ -41,11 +41,11 @@ class _ColumnLayout:
 def read_conll(path: Path, columns: Sequence[str] = DEFAULT_COLUMNS, labelled: bool = True) -> Iterator[Row]:
     """Yield (line, (words, tags, lines)) for each sentence; words, tags and lines are tuples of one length.
 
-    Without labels the tags are None: they may be there or not, and in a file of one column that one holds the words.
+    Without labels the tags are None, whether or not the file has them; a single column holds the words.
 
-    columns: positions of the words and of the tags as texts ("0", "-1"); a text that is no whole number means the first
-    and the last column. Tabs separate if any line but a blank one holds a tab, else runs of spaces. A line that is no
-    word, or differs in its number of columns from the first word's, is a `UserError`.
+    columns: positions of the words and of the tags as strings ("0", "-1"); any other string means the first and the last
+    column. Tabs are the separator if any non-blank line has one, else runs of spaces. A line that is not a word, or has
+    another number of columns than the first word, is a `UserError`.
 
     A line that starts with "# " is a comment if it has one column, or if it stands before a sentence and either has
     another number of columns than the words or looks like "# key = value" or "# id 7 …"; else '#' is a word.
@@ -82,12 +82,12 @@ def _word(number: int, text: str, layout: _ColumnLayout) -> Word:
     if len(cells) != layout.n_columns or (len(cells) == 1 and layout.tag is not None):
         many = "only one column" if len(cells) == 1 else f"too {'few' if len(cells) < layout.n_columns else 'many'} columns"
         separator = "tab" if layout.tabs else "space"
-        as_before = f"{layout.n_columns} columns, as in line {layout.line}"
+        as_before = f"{layout.n_columns} columns, as on line {layout.line}"
         raise UserError(
             f"the line has {many}",
             path=layout.path,
             line=number,
-            found=f"{len(cells)} of them ({separator}s separate in this file): {shorten(text)!r}",
+            found=f"{len(cells)} (this file is separated by {separator}s): {shorten(text)!r}",
             expected="a word and its tag" if layout.n_columns == 1 else as_before,
             hint=f"put one {separator} between word and tag, and a blank line between sentences",
         )
@@ -100,7 +100,7 @@ def _word(number: int, text: str, layout: _ColumnLayout) -> Word:
                 line=number,
                 found=repr(text),
                 expected="a word and its tag",
-                hint="fill it in, or empty the whole line if a sentence ends here",
+                hint="fill it in, or leave the line blank if a sentence ends here",
             )
     return number, cells[layout.word], tag
 
@@ -120,7 +120,7 @@ def _layout_of(path: Path, lines: Sequence[tuple[int, str]], columns: Sequence[s
         return _ColumnLayout(path, tabs, n_columns, line, 0 if n_columns == 1 else word, None)
     if n_columns > 1 and (word == tag or not (0 <= word < n_columns and 0 <= tag < n_columns)):
         raise UserError(
-            "words and tags are to come from the same column" if word == tag else "there is no such column",
+            "words and tags are read from the same column" if word == tag else "there is no such column",
             path=path,
             line=line,
             found=f"{n_columns} columns: {shorten(text)!r}",

@@ -1,4 +1,4 @@
-"""CoNLL-U (Universal Dependencies): syntactic words only; multi-word tokens and empty nodes are none.
+"""CoNLL-U (Universal Dependencies): syntactic words only, without multi-word tokens and empty nodes.
 
 Source: https://universaldependencies.org/format.html
 """
@@ -27,10 +27,10 @@ RANGE_OR_EMPTY_NODE = re.compile(r"[0-9]+-[0-9]+|[0-9]+\.[0-9]+")
 def read_conllu(path: Path, columns: Sequence[str] = DEFAULT_COLUMNS, labelled: bool = True) -> Iterator[Row]:
     """Yield (line, (words, tags, lines)) for each sentence; words, tags and lines are tuples of one length.
 
-    Without labels the tags are None, whatever stands in their column.
+    Without labels the tags are None, whatever is in their column.
 
-    columns: names out of `PLACES` for the words and the tags; 'tokens' means form, 'tags' means upos. A line without
-    ten columns, ids that do not count 1, 2, 3, … and an empty word or tag are each a `UserError`.
+    columns: names from `PLACES` for the words and the tags; 'tokens' means form, 'tags' means upos. A line without
+    ten columns, ids other than 1, 2, 3, … and an empty word or tag are each a `UserError`.
     """
     words, tags = wanted_columns(path, columns, DEFAULT_COLUMNS, "words and tags")
     sentences = sentences_of(_words(path, _name(words, path), _name(tags, path) if labelled else None))
@@ -63,7 +63,7 @@ def _words(path: Path, form: str, tag: str | None) -> Iterator[Word | None]:
             n_words += 1
             if not WORD_ID.fullmatch(cells[0]) or cells[0].lstrip("0") != str(n_words):
                 raise UserError(
-                    "the word's id is out of order",
+                    "word ids are out of order",
                     path=path,
                     line=number,
                     found=repr(cells[0]),
@@ -83,7 +83,7 @@ def _cells(text: str, path: Path, line: int) -> list[str]:
         line=line,
         found=f"{len(cells)} between tabs: {shorten(text)!r}",
         expected=f"{N_COLUMNS} columns between tabs",
-        hint="write '_' into columns without a value; for a file of words and tags alone set data.format to conll",
+        hint="write '_' in columns without a value; for a file with only words and tags, set data.format to conll",
     )
 
 

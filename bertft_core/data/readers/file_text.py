@@ -1,4 +1,4 @@
-"""What the formats share: bytes and text of a file (plain or gzip, UTF-8), and the mistakes any of them can hold."""
+"""Shared by all formats: bytes and text of a file (plain or gzip, UTF-8), and their common errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GZIP_ENDING = ".gz"
 
 
 def bytes_of(path: Path) -> bytes:
-    """The whole file, decompressed where its name ends in .gz; a torn or foreign one is a `UserError`."""
+    """The whole file, decompressed if its name ends in .gz; a damaged gzip file is a `UserError`."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -25,21 +25,21 @@ def bytes_of(path: Path) -> bytes:
         return data
     try:
         if not data:
-            raise EOFError("no bytes at all")  # gzip itself takes an empty file for an empty text
+            raise EOFError("the file is empty")  # gzip itself reads an empty file as an empty text
         return gzip.decompress(data)
     except (OSError, EOFError, zlib.error) as error:
-        torn = data.startswith(GZIP_START)
+        damaged = data.startswith(GZIP_START)
         raise UserError(
-            "the gzip file is torn" if torn else "this is no gzip file",
+            "the gzip file is damaged" if damaged else "this is not a gzip file",
             path=path,
             found=str(error),
             expected="a complete gzip file, as its ending .gz says",
-            hint="copy or compress it again" if torn else "compress it, or take .gz out of its name",
+            hint="copy or compress it again" if damaged else "compress it, or remove .gz from its name",
         ) from None
 
 
 def text_of(path: Path) -> str:
-    """The whole file as text, line ends as they are; bytes that are no UTF-8 are a `UserError` with their line."""
+    """The whole file as text, with its line ends; bytes that are not UTF-8 are a `UserError` with their line."""
     data = bytes_of(path).removeprefix(BOM)
     try:
         return data.decode("utf-8")
@@ -51,39 +51,39 @@ def text_of(path: Path) -> str:
             line=data.count(b"\n", 0, error.start) + 1,
             found="a gzip file" if compressed else f"byte 0x{data[error.start]:02x}, {error.reason}",
             expected="text in UTF-8",
-            hint="let its name end in .gz" if compressed else "save it as UTF-8 (for example with iconv)",
+            hint="rename it to end in .gz" if compressed else "save it as UTF-8 (for example with iconv)",
         ) from None
 
 
 def lines_of(path: Path) -> list[str]:
-    """The lines without their ends (LF or CRLF); not `splitlines`, because a word or a text may hold U+0085 or U+2028."""
+    """The lines without their ends (LF or CRLF); not `splitlines`, because a word or a text may contain U+0085 or U+2028."""
     return [line.rstrip("\r") for line in text_of(path).split("\n")]
 
 
 def wanted_columns(path: Path, columns: Sequence[str], default: tuple[str, ...], gives: str) -> tuple[str, ...]:
-    """The columns, or the default where none are named; a `UserError` where the format cannot give so many."""
+    """The columns, or the default if none are named; a `UserError` if the format has another number of columns."""
     if len(columns) not in (0, len(default)):
         raise UserError(
-            "files of this format hold no examples of the wanted kind",
+            "files of this format do not fit the head",
             path=path,
             found=gives,
             expected=f"the columns {', '.join(columns)}",
-            hint="choose the head that fits the file, or set data.format if the ending misleads",
+            hint="choose a head that fits the file, or set data.format if the ending is misleading",
         )
     return tuple(columns) or default
 
 
 def no_file(path: Path, expected: str, check: str) -> UserError:
-    """What to raise for a path that is no file: nothing is there, and which name is near, or it is a folder."""
+    """The error for a path that does not exist, with the nearest name, or that is a folder."""
     if path.is_dir():
         inside = sorted(item.name for item in path.iterdir() if item.is_file() and not item.name.startswith("."))
         holds = f"a folder with {shorten(', '.join(inside), 120)}" if inside else "a folder without files"
         hint = f"name a file in it, such as {path / inside[0]}" if inside else check
         return UserError("this is a folder, not a file", path=path, found=holds, expected=expected, hint=hint)
     near = did_you_mean(path.name, [item.name for item in path.parent.iterdir()]) if path.parent.is_dir() else None
-    return UserError("there is no such file", path=path, expected=expected, hint=near or check)
+    return UserError("file not found", path=path, expected=expected, hint=near or check)
 
 
 def empty_file(path: Path, expected: str) -> UserError:
-    """What to raise for a file in which there is nothing."""
-    return UserError("the file is empty", path=path, line=1, expected=expected, hint="fill it")
+    """The error for an empty file."""
+    return UserError("the file is empty", path=path, line=1, expected=expected, hint="add content")

@@ -1,4 +1,4 @@
-"""JSON whose objects know the line they begin in, so that a message about one can name it."""
+"""JSON whose objects know the line that they begin on, for error messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bertft_core.data.readers.file_text import text_of
 STRING_OR_BRACE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}]', re.DOTALL)
 
 
-class Placed(dict[str, Any]):
+class ObjectWithLine(dict[str, Any]):
     """A JSON object with the line of its opening brace (from 1)."""
 
     line: int
@@ -25,44 +25,44 @@ class Placed(dict[str, Any]):
         self.line = line
 
 
-def load_placed(path: Path) -> Any:
-    """The value of a JSON file with every object as a `Placed`; text that is no JSON is a `UserError` with its line."""
+def load_with_lines(path: Path) -> Any:
+    """The value of a JSON file with every object as a `ObjectWithLine`; invalid JSON is a `UserError` with its line."""
     text = text_of(path)
     lines = _lines_in_closing_order(text)
     try:
-        return json.loads(text, object_pairs_hook=lambda pairs: _placed(pairs, path, next(lines)))
-    except (ValueError, RecursionError) as error:  # also for a number of thousands of digits, and lists in lists in lists
+        return json.loads(text, object_pairs_hook=lambda pairs: _with_line(pairs, path, next(lines)))
+    except (ValueError, RecursionError) as error:  # also for numbers with thousands of digits and deeply nested lists
         raise UserError(
-            "the file is no JSON",
+            "invalid JSON",
             path=path,
             line=error.lineno if isinstance(error, json.JSONDecodeError) else None,
-            found=why_no_json(error),
+            found=json_problem(error),
             expected="one JSON value",
-            hint="correct the line; if each line is an object of its own, let the file end in .jsonl",
+            hint="correct the line; if each line is a separate object, rename the file to end in .jsonl",
         ) from None
 
 
-def _placed(pairs: list[tuple[str, Any]], path: Path, line: int) -> Placed:
-    return Placed(every_key_once(pairs, path, line), line)
+def _with_line(pairs: list[tuple[str, Any]], path: Path, line: int) -> ObjectWithLine:
+    return ObjectWithLine(unique_keys(pairs, path, line), line)
 
 
-def every_key_once(pairs: list[tuple[str, Any]], path: Path, line: int) -> list[tuple[str, Any]]:
-    """The entries of an object; a `UserError` where a key stands twice, of which `json` would take the last without a word."""
+def unique_keys(pairs: list[tuple[str, Any]], path: Path, line: int) -> list[tuple[str, Any]]:
+    """The entries of an object; a `UserError` for a duplicate key, of which `json` would silently keep the last."""
     keys = [key for key, _ in pairs]
     if len(set(keys)) < len(keys):
         raise UserError(
-            f"the key '{next(key for key in keys if keys.count(key) > 1)}' stands twice in one object",
+            f"duplicate key '{next(key for key in keys if keys.count(key) > 1)}' in one object",
             path=path,
             line=line,
             found=shorten(", ".join(keys)),
-            expected="every key once",
-            hint="remove or rename one of the two",
+            expected="unique keys",
+            hint="remove or rename one of them",
         )
     return pairs
 
 
-def why_no_json(error: ValueError | RecursionError) -> str:
-    """What was found where `json` raised this."""
+def json_problem(error: ValueError | RecursionError) -> str:
+    """What `json` found wrong."""
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at column {error.colno}"
     return "values nested too deeply" if isinstance(error, RecursionError) else str(error).partition(";")[0]

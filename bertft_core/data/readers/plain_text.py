@@ -16,9 +16,9 @@ Lines = Iterable[tuple[int, str]]
 
 
 def read_text(path: Path, columns: Sequence[str] = DEFAULT_COLUMNS, unit: str = "paragraph") -> Iterator[Row]:
-    """Yield (first line, (text,)) for each unit, a key of `UNITS`; the column is named by nothing in the file.
+    """Yield (first line, (text,)) for each unit, a key of `UNITS`; the file itself names no column.
 
-    Lines of white space alone separate and are never a text; a file of nothing else is a `UserError`.
+    Blank lines are separators and never a text; a file of blank lines is a `UserError`.
     """
     wanted_columns(path, columns, DEFAULT_COLUMNS, "texts without labels")
     lines = lines_of(path)

@@ -10,19 +10,19 @@ from typing import Any
 from bertft_core.config import UserError
 from bertft_core.data.examples import Row, shorten
 from bertft_core.data.readers.file_text import empty_file, wanted_columns
-from bertft_core.data.readers.json_with_lines import Placed, load_placed
+from bertft_core.data.readers.json_with_lines import ObjectWithLine, load_with_lines
 
 NESTED_COLUMNS = ("id", "question", "context", "answers")
 LAYOUT = '{"data": [{"paragraphs": [{"context": …, "qas": […]}]}]} or a list of flat questions'
 FLAG = "is_impossible"
 
 Answers = tuple[tuple[str, int], ...]
-"""(text, position of its first character in the context) of each answer; none for a question that has no answer."""
+"""(text, position of its first character in the context) of each answer; empty for an unanswerable question."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    fields: Placed
+    fields: ObjectWithLine
     context: Any
     nested: bool
 
@@ -30,17 +30,17 @@ class _Question:
 def read_squad(path: Path, columns: Sequence[str] = NESTED_COLUMNS, labelled: bool = True) -> Iterator[Row]:
     """Yield (line of the question, (id, question, context, answers)), the answers as `Answers`.
 
-    columns: names of these four in flat objects; the nested layout has names of its own. A question without answers must
-    say `is_impossible: true`, except in a flat file that never uses the flag (as the hub's SQuAD 2.0): there an empty
-    list says it. Anything missing, empty, of the wrong type or contradictory is a `UserError` with the question's line.
-    Without labels the answers are None, whatever the file says of them, and an id may be missing: it is None too.
+    columns: names of these four in flat objects; the nested layout has its own names. A question without answers must
+    have `is_impossible: true`, except in a flat file that never uses the flag (as the hub's SQuAD 2.0), where an empty
+    list is enough. Anything missing, empty, of the wrong type or contradictory is a `UserError` with the question's line.
+    Without labels the answers are None, whatever the file has, and a missing id is None.
     """
     key, question, context, answers = wanted_columns(path, columns, NESTED_COLUMNS, "questions with their answers")
-    questions = list(_questions(load_placed(path), path, context))
+    questions = list(_questions(load_with_lines(path), path, context))
     if not questions:
         raise empty_file(path, LAYOUT)
     flags_used = any(FLAG in item.fields for item in questions)
-    nested = NESTED_COLUMNS if key != question else (NESTED_COLUMNS[1], *NESTED_COLUMNS[1:])  # an id that nobody wants
+    nested = NESTED_COLUMNS if key != question else (NESTED_COLUMNS[1], *NESTED_COLUMNS[1:])  # no id is wanted
     for item in questions:
         names = nested if item.nested else (key, question, context, answers)
         line, fields = item.fields.line, item.fields
@@ -55,49 +55,51 @@ def parse_answers(value: object, *, path: str | Path, line: int) -> Answers:
     if isinstance(value, dict):
         texts, starts = value.get("text"), value.get("answer_start")
         if not isinstance(texts, list) or not isinstance(starts, list) or len(texts) != len(starts):
-            raise _bad("the answers are no two lists of one length", path, line, value, '{"text": […], "answer_start": […]}')
+            raise _bad("the answers are not two lists of equal length", path, line, value, '{"text": […], "answer_start": […]}')
         pairs = list(zip(texts, starts, strict=True))
     elif isinstance(value, list) and all(isinstance(answer, dict) for answer in value):
         pairs = [(answer.get("text"), answer.get("answer_start")) for answer in value]
     else:
-        raise _bad("the answers are missing or no list", path, line, value, 'a list of {"text", "answer_start"}')
+        raise _bad("the answers are missing or not a list", path, line, value, 'a list of {"text", "answer_start"}')
     for text, start in pairs:
         if not isinstance(text, str) or not text.strip():
             raise _bad("an answer has no text", path, line, text, "a text with at least one visible character")
         if start is None:
-            raise _bad(f"the answer {shorten(text)!r} has no answer_start", path, line, start, "the answer's first character")
+            raise _bad(
+                f"the answer {shorten(text)!r} has no answer_start", path, line, start, "the position of its first character"
+            )
         if not isinstance(start, int) or isinstance(start, bool):
-            raise _bad(f"the answer_start of {shorten(text)!r} is no whole number", path, line, start, "a whole number")
+            raise _bad(f"the answer_start of {shorten(text)!r} is not an integer", path, line, start, "an integer")
     return tuple(pairs)
 
 
-def _answers(fields: Placed, name: str, path: Path, *, flag_needed: bool) -> Answers:
+def _answers(fields: ObjectWithLine, name: str, path: Path, *, flag_needed: bool) -> Answers:
     impossible, line = fields.get(FLAG), fields.line
     if FLAG in fields and not isinstance(impossible, bool):
         raise _bad(f"{FLAG} is neither true nor false", path, line, impossible, "true or false")
     value = fields.get(name)
     answers = () if impossible and value is None else parse_answers(value, path=path, line=line)
     if impossible and answers:
-        raise _bad(f"the question has answers though {FLAG} is true", path, line, value, "no answers")
+        raise _bad(f"the question has answers although {FLAG} is true", path, line, value, "no answers")
     if not impossible and not answers and (flag_needed or impossible is False):
-        raise _bad(f"the question has no answer though {FLAG} is not true", path, line, value, f"an answer, or {FLAG}: true")
+        raise _bad(f"the question has no answer although {FLAG} is not true", path, line, value, f"an answer, or {FLAG}: true")
     return answers
 
 
 def _questions(value: Any, path: Path, context: str) -> Iterator[_Question]:
-    items = value.get("data") if isinstance(value, Placed) else value
-    line = value.line if isinstance(value, Placed) else 1
-    for item in _objects(items, "the file holds no list of questions", path, line):
+    items = value.get("data") if isinstance(value, ObjectWithLine) else value
+    line = value.line if isinstance(value, ObjectWithLine) else 1
+    for item in _objects(items, "the file has no list of questions", path, line):
         if "paragraphs" not in item:
             yield _Question(item, item.get(context), nested=False)
             continue
-        for paragraph in _objects(item["paragraphs"], "the article's paragraphs are no list of objects", path, item.line):
-            for question in _objects(paragraph.get("qas"), "the paragraph's qas are no list of objects", path, paragraph.line):
+        for paragraph in _objects(item["paragraphs"], "the article's paragraphs are not a list of objects", path, item.line):
+            for question in _objects(paragraph.get("qas"), "the paragraph's qas are not a list of objects", path, paragraph.line):
                 yield _Question(question, paragraph.get("context"), nested=True)
 
 
-def _objects(value: Any, problem: str, path: Path, line: int) -> list[Placed]:
-    if isinstance(value, list) and all(isinstance(item, Placed) for item in value):
+def _objects(value: Any, problem: str, path: Path, line: int) -> list[ObjectWithLine]:
+    if isinstance(value, list) and all(isinstance(item, ObjectWithLine) for item in value):
         return value
     raise _bad(problem, path, line, value, LAYOUT)
 
@@ -105,7 +107,7 @@ def _objects(value: Any, problem: str, path: Path, line: int) -> list[Placed]:
 def _text(value: object, name: str, path: Path, line: int) -> str:
     if isinstance(value, str) and value.strip():
         return value
-    missing = "missing or empty" if value is None or isinstance(value, str) else "no text"
+    missing = "missing or empty" if value is None or isinstance(value, str) else "not a text"
     raise _bad(f"the {name} of the question is {missing}", path, line, value, "a text with at least one visible character")
 
 

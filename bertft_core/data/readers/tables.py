@@ -1,8 +1,8 @@
-"""Tables (CSV, TSV, JSONL, Parquet): the wanted cells of every row with its line, never guessing at values.
+"""Tables (CSV, TSV, JSONL, Parquet): the wanted cells of every row with its line, without guessing at values.
 
-Cells come as they are written ("NA", "None" and "null" are texts), which is why pandas does not read them.
+Cells are kept as written ("NA", "None" and "null" are texts), which is why pandas does not read them.
 In JSONL and Parquet a cell may also be a list (words, tags, labels) or an object (answers).
-The cells of `optional` columns follow those of the wanted ones, None where there is no such column.
+The cells of `optional` columns follow those of the wanted ones, None if there is no such column.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from typing import Any
 from bertft_core.config import UserError
 from bertft_core.data.examples import Row, place_columns, shorten
 from bertft_core.data.readers.file_text import GZIP_ENDING, bytes_of, empty_file, text_of
-from bertft_core.data.readers.json_with_lines import every_key_once, why_no_json
+from bertft_core.data.readers.json_with_lines import json_problem, unique_keys
 
-csv.field_size_limit(2**31 - 1)  # 131,072 characters by default, which a long document has
+csv.field_size_limit(2**31 - 1)  # the default of 131,072 characters is too small for long documents
 
 
 def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
-    """Comma-separated with a header; quoted cells may hold commas, quotes (doubled) and line ends."""
+    """Comma-separated with a header; quoted cells may contain commas, quotes (doubled) and line ends."""
     cells = csv.reader(io.StringIO(text_of(path), newline=""), strict=True)
-    yield from _table_rows(path, columns, optional, cells, "put a cell with commas or line ends into double quotes")
+    yield from _table_rows(path, columns, optional, cells, "put cells with commas or line ends in double quotes")
 
 
 def read_tsv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
-    """Tab-separated with a header; quotes mean nothing, as in the registered format and in the files of GLUE."""
+    """Tab-separated with a header; quotes have no meaning, as in the registered format and in GLUE."""
     cells = csv.reader(io.StringIO(text_of(path), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
-    hint = "a cell of a TSV file holds neither tabs nor line ends; use CSV or JSONL"
+    hint = "TSV cells cannot contain tabs or line ends; use CSV or JSONL"
     yield from _table_rows(path, columns, optional, cells, hint)
 
 
@@ -71,28 +71,28 @@ def _table_rows(path: Path, columns: Sequence[str], optional: Sequence[str], rea
 
 def read_jsonl(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
     """One JSON object per line."""
-    for line, text in enumerate(text_of(path).split("\n"), start=1):  # not splitlines: JSON texts may hold U+2028
+    for line, text in enumerate(text_of(path).split("\n"), start=1):  # not splitlines: JSON strings may contain U+2028
         if not text.strip():
             continue
         try:
             value = json.loads(text, object_pairs_hook=partial(_object, path, line))
-        except (ValueError, RecursionError) as error:  # also for a number of thousands of digits, and lists in lists in lists
+        except (ValueError, RecursionError) as error:  # also for numbers with thousands of digits and deeply nested lists
             raise UserError(
-                "the line is no JSON",
+                "the line is not valid JSON",
                 path=path,
                 line=line,
-                found=f"{why_no_json(error)}: {shorten(text)}",
+                found=f"{json_problem(error)}: {shorten(text)}",
                 expected="one JSON object on each line",
                 hint="correct the line",
             ) from None
         if not isinstance(value, dict):
-            raise UserError("the line is no JSON object", path=path, line=line, found=shorten(text), expected='{"text": …}')
+            raise UserError("the line is not a JSON object", path=path, line=line, found=shorten(text), expected='{"text": …}')
         place_columns(columns, list(value), path=str(path), line=line)
         yield line, (*(value[column] for column in columns), *(value.get(column) for column in optional))
 
 
 def _object(path: Path, line: int, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return dict(every_key_once(pairs, path, line))
+    return dict(unique_keys(pairs, path, line))
 
 
 def read_parquet(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
@@ -108,7 +108,7 @@ def read_parquet(path: Path, columns: Sequence[str], optional: Sequence[str] = (
             table = file.read(columns=list(dict.fromkeys([*columns, *(name for name in optional if name in names)])))
     except (pyarrow.ArrowException, OSError) as error:
         found = shorten(str(error), 160)
-        raise UserError("this is no readable Parquet file", path=path, found=found, expected="a Parquet file") from None
+        raise UserError("the Parquet file cannot be read", path=path, found=found, expected="a Parquet file") from None
     absent = [None] * table.num_rows
     cells = [table.column(name).to_pylist() if name in names else absent for name in (*columns, *optional)]
     yield from enumerate(zip(*cells, strict=True), start=1)

@@ -97,7 +97,7 @@ def truncation(evidence: Evidence) -> Diagnosis:
     found = (f"{told} longer than max_length {evidence.card.max_length}",)
     if largest <= MAX_TRUNCATED_RATIO:
         return Diagnosis(check="truncation", verdict="ok", found=found)
-    lengths = [split.n_pieces for split in evidence.splits.values()]
+    lengths = [split.n_tokens for split in evidence.splits.values()]
     longest = int(np.quantile(np.concatenate(lengths), 0.99)) if lengths else 2 * evidence.card.max_length
     hint = [f"--set data.max_length={at_least(longest, USUAL_LIMIT)} (99 % have up to {longest} word pieces)"]
     if longest > USUAL_LIMIT and isinstance(evidence.study.data.text, str):

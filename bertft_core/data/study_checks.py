@@ -1,0 +1,82 @@
+"""Checks of a study that need the encoder or the data: layers, labels, metrics and splits that must exist."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bertft_core.config import StudyConfig, UserError
+from bertft_core.config.strategy_settings import AnyStrategy, ClassWeights, EarlyStopping, Freezing, Reinit
+from bertft_core.data.examples import shorten
+from bertft_core.records import DatasetCard
+
+
+def refuse_missing_layers(study: StudyConfig, encoder_settings: dict[str, Any]) -> None:
+    """Raise `UserError` for an arm that freezes or reinitialises more layers than the encoder's `config.json` has."""
+    n_layers = encoder_settings.get("num_hidden_layers", encoder_settings.get("n_layers"))
+    if n_layers is None:
+        return
+    for name, arm in study.arms.items():
+        frozen, reinit = _layers(arm.strategies, Freezing), _layers(arm.strategies, Reinit)
+        for kind, n in (("freezing", frozen), ("reinit", reinit)):
+            if n > n_layers:
+                raise _refusal(name, f"{kind} names more layers than the encoder has", f"layers: {n}", f"at most {n_layers}")
+        if frozen and reinit and frozen + reinit > n_layers:
+            found = f"{frozen} lowest layers frozen and {reinit} top layers reinitialised, of {n_layers}"
+            raise _refusal(name, "a reinitialised layer would be frozen", found, "layers that are either trained or pre-trained")
+
+
+def refuse_missing_labels(study: StudyConfig, labels: Sequence[str]) -> None:
+    """Raise `UserError` for an arm that weights a label which the data do not have."""
+    for name, arm in study.arms.items():
+        for strategy in arm.strategies:
+            weights = strategy.weights if isinstance(strategy, ClassWeights) else None
+            for label in weights if isinstance(weights, dict) else ():
+                if label not in labels:
+                    near = difflib.get_close_matches(label, labels, n=1, cutoff=0.0)
+                    problem = "class_weights names a label that is not in the data"
+                    raise _refusal(name, problem, label, f"one of {', '.join(labels)}", f"did you mean '{near[0]}'?")
+
+
+def _layers(strategies: Sequence[AnyStrategy], kind: type[Freezing] | type[Reinit]) -> int:
+    return next((strategy.layers for strategy in strategies if isinstance(strategy, kind)), 0)
+
+
+def _refusal(arm: str, problem: str, found: str, expected: str, hint: str = "choose fewer layers") -> UserError:
+    return UserError(f"arms.{arm}.strategies: {problem}", found=found, expected=expected, hint=hint)
+
+
+def refuse_unknown_headline(split: str, card: DatasetCard) -> None:
+    """Raise `UserError` for a headline split that does not exist; `test` falls back to validation."""
+    if split != "test" and split not in card.evaluated_splits:
+        raise UserError(
+            f"headline.split: {card.name} has no split '{split}'",
+            found=split,
+            expected=f"one of {', '.join(card.evaluated_splits)}",
+            hint="change headline.split",
+        )
+
+
+def refuse_unscored_metric(study: StudyConfig, card: DatasetCard) -> None:
+    """Raise `UserError` for a selection metric that these labels cannot have; losses are exempt, as they may be infinite."""
+    scored = card.splits["validation"].constant_scores
+    for place, metric in _selection_metrics(study):
+        if metric not in scored and study.head.metrics[metric] == "maximize":
+            raise UserError(
+                f"{place}: '{metric}' cannot be computed for these labels",
+                found=f"the labels {shorten(', '.join(card.labels), 120)}" if card.labels else "no labels",
+                expected=f"one of {', '.join(name for name in study.head.metrics if name in scored)}",
+                hint="choose another metric",
+            )
+
+
+def _selection_metrics(study: StudyConfig) -> Iterator[tuple[str, str]]:
+    """Every metric that selects something, with its place in the config."""
+    yield "metric", study.metric
+    if study.seeds.until is not None and study.seeds.until.metric is not None:
+        yield "seeds.until.metric", study.seeds.until.metric
+    for arm, settings in study.arms.items():
+        for i, strategy in enumerate(settings.strategies):
+            if isinstance(strategy, EarlyStopping) and strategy.metric is not None:
+                yield f"arms.{arm}.strategies[{i}].metric", strategy.metric
