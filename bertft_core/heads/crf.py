@@ -163,7 +163,7 @@ class CRF(nn.Module):
 
 
 class _Layout(NamedTuple):
-    """Where the words of a batch lie: all fields but `n_steps` are int64 tensors on the device of the emissions."""
+    """The positions of the words of a batch: all fields but `n_steps` are int64 tensors on the device of the emissions."""
 
     n_steps: int
     """Words of the longest sentence."""

@@ -84,9 +84,9 @@ class Head:
     take_from_train: Callable[[Any, TokenisedSplit], None] | None = None
     """What a new model takes from the training set before the first step."""
     classes: Callable[[TokenisedSplit, int], LabelClasses] = lambda split, n_labels: LabelClasses()
-    """The classes of a training set with so many labels."""
+    """From the training set and the number of labels to its classes."""
     attach: Callable[[PreTrainedModel, Path, Any], None] = lambda model, model_dir, config: None
-    """Puts what lies beside the saved weights back on the model."""
+    """Puts what is stored beside the weights back on the model."""
     answer_outputs: Outputs | None = None
     """`outputs` for new examples, where `bertft predict` shows more than a run stores."""
     answer_predictions: Callable[[pa.Table, Sequence[Any]], pa.Table] | None = None

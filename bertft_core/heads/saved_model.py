@@ -1,4 +1,4 @@
-"""A saved model with everything that belongs to its head: what transformers has no place for lies beside its weights.
+"""A saved model with everything that belongs to its head: what transformers has no place for is stored beside its weights.
 
 `model, head = load_model(model_dir)` opens every model of bertft. The classes of transformers have no pooling by `cls` or `mean`
 and no CRF; plain `AutoModelFor…` opens such models too, but computes without them.

@@ -152,7 +152,7 @@ def labels_of(types: Iterable[str], scheme: str) -> tuple[str, ...]:
 
 
 def scheme_of(labels: Sequence[str]) -> str:
-    """The scheme that labels to learn are in, told by their prefixes alone; 'plain' where some label is no entity tag.
+    """The scheme of labels to learn, from their prefixes alone; 'plain' where some label is not an entity tag.
 
     'iob2' where B and I are the only ones: IOB1 has the same labels with another meaning, so it is read but never learned.
     """
@@ -220,14 +220,14 @@ def _taken_apart(tag: str) -> _Tag:
 
 
 def _begins_badly(before: _Tag, tag: _Tag, scheme: str) -> bool:
-    """`tag` needs an entity of its type to go on from `before`, and there is none."""
+    """`tag` continues an entity of its type, but `before` is not part of one."""
     if scheme == "iobes":
         return tag.letter in "IE" and not (before.letter in "BI" and before.type == tag.type)
     return tag.letter == {"iob1": "B", "iob2": "I"}.get(scheme) and before.type != tag.type
 
 
 def _ends_badly(tag: _Tag, after: _Tag, scheme: str) -> bool:
-    """`tag` says that its entity goes on, and `after` does not go on with it."""
+    """The entity of `tag` must continue, but `after` does not continue it."""
     return scheme == "iobes" and tag.letter in "BI" and not (after.letter in "IE" and after.type == tag.type)
 
 

@@ -92,7 +92,7 @@ class ModelRunner:
         head_forward = self.head.head_forward(self.model, self.config, inputs)
         if head_forward is not None:
             return head_forward(self.states(inputs))
-        if self._packs:  # a head without a part of its own needs the whole model, which knows no packing
+        if self._packs:  # such a head needs the whole model, which does not support packing
             self.use_packed_attention(False)
             self._packs = False
         logits = self.head.own_logits(self.model(**self._padded(inputs)))

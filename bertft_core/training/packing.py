@@ -22,7 +22,7 @@ PACKABLE = ("bert", "roberta", "xlm-roberta", "camembert", "electra")
 
 @dataclass(frozen=True)
 class Packing:
-    """Where the tokens of a packed row (T tokens of n examples, the longest with L) lie."""
+    """The layout of a packed row: T tokens of n examples, the longest of L tokens."""
 
     starts: Tensor
     """[n]: first token of each example."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -200,8 +201,8 @@ def test_twenty_losses_are_those_of_the_trainer(tmp_path, head):
 
 def test_a_constant_regression_is_collapsed(tmp_path, monkeypatch):
     study, card = tiny_study(tmp_path, head="regression")
-    head = HEADS["regression"]
-    monkeypatch.setattr(head, "outputs", lambda model, logits, work, config: [3.0] * len(logits))
+    constant = dataclasses.replace(HEADS["regression"], outputs=lambda model, logits, inputs, config: [3.0] * len(logits))
+    monkeypatch.setitem(HEADS, "regression", constant)
     record = train_run(tiny_spec(study, card), run_dir=tmp_path / "run")
     assert record.status == "collapsed"
     assert {record.final[split][name] for split in record.final for name in ("pearson", "spearman")} == {0.0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from bertft_core.config.head_settings import QuestionAnsweringHead
 from bertft_core.data.alignment import question_answering as alignment
 from bertft_core.data.batching import padded
 from bertft_core.data.prepared_split import PreparedSplit, open_split
-from bertft_core.heads import question_answering, span_decoding
+from bertft_core.heads import HEADS, question_answering, span_decoding
 from bertft_core.heads.inputs import HeadInputs
 from bertft_core.heads.span_decoding import best_answers, null_scores
 from bertft_core.metrics.question_answering import compute
@@ -75,7 +76,8 @@ def test_a_family_whose_parts_are_unknown_gives_the_same_logits_by_its_own_forwa
     model, split, _ = case
     expected = ModelRunner(model, HEAD, CPU).logits(split, SOME)
     model.set_attn_implementation("sdpa")
-    monkeypatch.setattr(question_answering, "head_forward", lambda *args: None)
+    unknown = dataclasses.replace(question_answering.HEAD, head_forward=lambda *args: None)
+    monkeypatch.setitem(HEADS, "question_answering", unknown)
     monkeypatch.setattr(forward_module, "PACKABLE", ())
     torch.testing.assert_close(ModelRunner(model, HEAD, CPU).logits(split, SOME), expected, atol=1e-5, rtol=0)
 

@@ -28,7 +28,7 @@ def text_alignment(
     agree: Callable[[Mapping[str, RawSplit], DataConfig], Agreed] = without_labels,
     counts: Callable[[Sequence[Example], tuple[str, ...]], dict[str, int]] = lambda examples, labels: {},
 ) -> Alignment:
-    """The alignment of a text or a pair of texts with a label; `checks` are those of its own."""
+    """The alignment of a text or a pair of texts with a label; `checks` are its own, beside those of all texts."""
 
     def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
         def read_example(name: str, cells: tuple[object, ...], place: SourceLocation) -> Example:

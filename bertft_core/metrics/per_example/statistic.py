@@ -91,5 +91,5 @@ def scored_of(seeds: Sequence[PerExample]) -> Resamplable:
 
 
 def additive(statistics: Sequence[Statistic]) -> Additive:
-    """The seeds' sums, finished alike."""
+    """The statistics of all seeds, with one way to finish their sums."""
     return Additive([of_seed.values for of_seed in statistics], statistics[0].finish)
