@@ -7,8 +7,8 @@ from collections import Counter
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.request import ComparisonRequest
-from bertft_core.evaluation.differences import difference, gain_over_majority
 from bertft_core.evaluation.ensemble_scores import ensemble_of
+from bertft_core.evaluation.gain_over_majority import gain_over_majority
 from bertft_core.evaluation.insights.study_insights import insights_of
 from bertft_core.evaluation.metric_rows import collapse_rate, metric_rows
 from bertft_core.evaluation.model_selection import model_selection_of
@@ -16,7 +16,6 @@ from bertft_core.evaluation.nondeterminism import nondeterminism_of
 from bertft_core.evaluation.probe_scores import summarize_probes
 from bertft_core.evaluation.run_scores import majority_scores, scores_of
 from bertft_core.evaluation.selected_seeds import only_the_best, selected_seeds_of
-from bertft_core.metrics import METRICS
 from bertft_core.planning.adaptive import adaptive_seeds, interval_level
 from bertft_core.records import ArmSummary, DatasetCard, RunSpec, SeedScore, StudySummary
 from bertft_core.records.summary import CrossedCell
@@ -24,13 +23,18 @@ from bertft_core.seeds import cell_of
 from bertft_core.storage.study_results import StudyResults
 
 
-def evaluated(results: StudyResults) -> StudyResults:
-    """The results with their summary and, where there are several arms, every pair of them compared on the headline."""
-    results = results.with_summary(summarize(results))
-    if len(results.summary.arms) < 2:
+def evaluated(results: StudyResults, stored: StudySummary | None = None) -> StudyResults:
+    """The results with their summary and, where there are several arms, every pair of them compared on the headline.
+
+    The comparison of a `stored` summary is taken where its runs and their scores are the same.
+    """
+    summary = summarize(results)
+    results = results.with_summary(summary)
+    if len(summary.arms) < 2:
         return results
-    comparison = compare_studies([results], ComparisonRequest())
-    return results.with_summary(results.summary.model_copy(update={"comparison": comparison}))
+    comparison = stored.comparison if stored is not None and stored.arms == summary.arms else None
+    comparison = comparison or compare_studies([results], ComparisonRequest())
+    return results.with_summary(summary.model_copy(update={"comparison": comparison}))
 
 
 def summarize(results: StudyResults) -> StudySummary:
@@ -44,14 +48,8 @@ def summarize(results: StudyResults) -> StudySummary:
     key = f"{checkpoint}/{split}/{metric}"
     arms = tuple(_arm(results, arm, key) for arm in study.arms)
     level, compared = interval_level(study), () if study.is_selected else arms
-    differences = [difference(arm, arms[0], key, study.direction, level) for arm in compared[1:]]
     constant_score = majority_scores(card, split).get(metric)
-    constant = METRICS[study.head.kind].constant
-    margins = [
-        gain_over_majority(arm, key, constant_score, constant, study.direction, level)
-        for arm in compared
-        if constant_score is not None
-    ]
+    gains = [gain_over_majority(arm, key, constant_score, level) for arm in compared if constant_score is not None]
     adaptive = adaptive_seeds(study, card, results.chosen, results.records, arms, key)
     summary = StudySummary(
         study=study.name,
@@ -63,8 +61,7 @@ def summarize(results: StudyResults) -> StudySummary:
         arms=arms,
         head=study.head.kind,
         headline_direction=study.direction,
-        differences=tuple(found for found in differences if found is not None),
-        margins=tuple(found for found in margins if found is not None),
+        gains_over_majority=tuple(gain for gain in gains if gain is not None),
         floors=nondeterminism_of(results, key),
         adaptive=adaptive,
         model_selection=model_selection_of(results, arms, adaptive),

@@ -6,7 +6,6 @@ from bertft_core.records.run_record import Environment, Evaluation, RunRecord, R
 from bertft_core.records.run_spec import EncoderIdentity, RunSpec, SeedTriple
 from bertft_core.records.summary import (
     ArmSummary,
-    Difference,
     Ensemble,
     GainOverMajority,
     MetricSummary,
@@ -22,7 +21,6 @@ __all__ = [
     "ChainLink",
     "DataFinding",
     "DatasetCard",
-    "Difference",
     "EncoderIdentity",
     "Ensemble",
     "Environment",

@@ -1,7 +1,8 @@
-"""What can be claimed of every pair of arms: differences, how sure they are, and what the doubt comes from.
+"""Every pair of arms compared: differences, their intervals and tests, and which of them are claimed.
 
 A number that cannot be computed is None. Scores and differences are in the metric's own unit, 0.01 for one point of accuracy.
-Differences are always arm minus baseline; a p-value is two-sided unless its name says otherwise.
+Differences are always arm minus baseline; a p-value is two-sided unless its name says otherwise. The sentences are those of
+`bertft_core.report.prose.comparison_text`.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ from typing import Literal
 from bertft_core.config.base import Frozen
 from bertft_core.config.head_settings import Direction
 
-COMPARISON_VERSION = 1
+COMPARISON_VERSION = 2
 COMPARISON_FILE = "comparison.json"
 
 Source = Literal["seeds", "examples"]
+Resampled = Literal["both", "seeds", "examples"]
+Verdict = Literal["claimed", "inconclusive"]
 
 
 class ResampledDifference(Frozen):
     """A resampled difference: its interval at the comparison's level and the p-value of no difference.
 
-    They are corrected for how few seeds there are, as `bertft_core.statistics.multi_bootstrap` says; the published percentile
-    interval (Sellam et al. 2022) stands beside them.
+    Both are corrected for the small number of seeds, as `bertft_core.statistics.multi_bootstrap` describes; the published
+    percentile interval (Sellam et al. 2022) is given as well.
     """
 
     low: float
@@ -56,11 +59,11 @@ class AlmostStochasticOrder(Frozen):
     confidence: float
     """Of the bound, after the correction for the number of pairs."""
     is_better: bool = False
-    """`eps_min` is under `tau`, and there are seeds enough for that to mean something (`bertft_core.statistics.aso`)."""
+    """`eps_min` is under `tau`, and there are enough seeds for that to be meaningful (`bertft_core.statistics.aso`)."""
 
 
 class Disagreement(Frozen):
-    """On how many examples two arms are right and wrong together, as means over the seeds compared."""
+    """On how many examples both arms, one or none is right: means over the compared seeds."""
 
     both_right: float
     only_arm: float
@@ -78,7 +81,7 @@ class Disagreement(Frozen):
 
 
 class WithoutCollapsed(Frozen):
-    """The same pair without its collapsed runs. It describes: leaving out what failed is a choice made after the fact."""
+    """The same pair without its collapsed runs: descriptive only, since leaving out failures is a choice made after the fact."""
 
     n_seeds_arm: int
     n_seeds_baseline: int
@@ -98,15 +101,15 @@ class PairComparison(Frozen):
     """Name of a `ComparedArmRecord`."""
     baseline: str
     paired: bool
-    """Seeds are resampled in pairs that share their three seeds."""
-    pairing: str
-    """Why they are paired or not, in one clause."""
+    """Runs are resampled in pairs that share their init, order and dropout seed."""
+    n_shared_seeds: int | None = None
+    """Runs of each arm that have such a partner; at least three are needed for pairing."""
     crossed: bool = False
-    """Runs of a side share init and order seeds with each other: nothing is tested, and seeds are resampled by kind."""
+    """The runs of an arm share init and order seeds: nothing is tested, and init and order seeds are resampled separately."""
     n_seeds_arm: int
     n_seeds_baseline: int
     n_examples: int | None = None
-    """Examples that both sides answered; None where the examples were not resampled."""
+    """Examples that both arms answered; None where the examples were not resampled together."""
     unit: str | None = None
     """What one example is: example, sentence, question or text; None where the examples were not resampled."""
 
@@ -114,15 +117,15 @@ class PairComparison(Frozen):
     mean_baseline: float
     difference: float
     both: ResampledDifference | None = None
-    """Seeds and examples resampled: other seeds and other data of the same kind could have come."""
+    """Seeds and examples resampled."""
     seeds: ResampledDifference | None = None
-    """Seeds resampled, the examples as they are."""
+    """Seeds resampled, examples fixed."""
     examples: ResampledDifference | None = None
-    """Examples resampled, the seeds as they are."""
+    """Examples resampled, seeds fixed."""
     source: Source | None = None
-    """Where the doubt about the difference comes from mostly; None where one of the two could not be resampled."""
+    """The larger source of uncertainty; None where one of the two could not be resampled."""
     seeds_share: float | None = None
-    """Variance of the difference over seeds alone, as a share of that over seeds alone plus that over examples alone."""
+    """Variance over seeds alone, as a share of the sum of that and the variance over examples alone."""
 
     superiority: IntervalEstimate | None = None
     """P(A > B): how often a run of the arm is better than one of the baseline, ties half; better by the metric's direction."""
@@ -138,16 +141,24 @@ class PairComparison(Frozen):
     """Effect size by name: cohens_d, hedges_g, cliffs_delta."""
 
     p_value: float | None = None
-    """Of the verdict: the largest of `both`, `seeds` and `examples`, since a difference must hold for each; `p_of` says which."""
-    p_of: str | None = None
+    """The largest of `both`, `seeds` and `examples`, since a difference must hold for each; `p_of` says which one it is."""
+    p_of: Resampled | None = None
     p_holm: float | None = None
     """`p_value` after Holm's correction over all pairs and metrics of the comparison."""
     claimed: bool = False
     """The difference is claimed: `p_holm` is at most 1 - level."""
     without_collapsed: WithoutCollapsed | None = None
-    """Where either side has collapsed runs."""
-    sentence: str
-    """What is claimed, how sure, what is not decided yet, and where the doubt comes from."""
+    """Where either arm has collapsed runs."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What every report of the pair says."""
+        return "claimed" if self.claimed else "inconclusive"
+
+    @property
+    def interval(self) -> ResampledDifference | None:
+        """Over seeds and examples where both were resampled, else over seeds alone."""
+        return self.both or self.seeds
 
     @property
     def key(self) -> str:
@@ -156,23 +167,25 @@ class PairComparison(Frozen):
 
     @property
     def better(self) -> str | None:
-        """The side with the better mean; None where they are equal."""
+        """The arm with the better mean; None where they are equal."""
         if self.difference == 0:
             return None
         return self.arm if (self.difference > 0) == (self.direction == "maximize") else self.baseline
 
 
 class ComparedArmRecord(Frozen):
-    """One side of the pairs: an arm of a study over its seeds."""
+    """An arm of a study with the scores of the seeds that are compared."""
 
     name: str
     """The arm; `study · arm` where several studies are compared."""
     study: str
     arm: str
     n_seeds: int
-    """Seeds that are compared; collapsed runs are among them."""
+    """Compared seeds, collapsed runs included."""
     counts: dict[str, int]
-    """Status → runs, and 'missing'."""
+    """Status → planned runs, and 'missing'."""
+    n_without_scores: int = 0
+    """Runs that ended well and have no stored score."""
     seeds: tuple[int, ...]
     """Indices of the compared seeds."""
     collapsed: tuple[int, ...] = ()
@@ -181,9 +194,7 @@ class ComparedArmRecord(Frozen):
     """`checkpoint/split/metric` → seed index → score."""
     data_fingerprint: str
     cells: dict[int, tuple[int, int]] = {}
-    """Seed index → (init, order) place in a crossed design, whose runs share seeds; empty in any other."""
-    left_out: tuple[str, ...] = ()
-    """Why runs are not compared, each in a clause: '2 of 30 runs diverged'."""
+    """Seed index → (init, order) cell of a crossed design, whose runs share seeds; empty in any other design."""
 
     def values(self, key: str) -> list[float]:
         """The scores of one metric by rising seed index; empty where there are none."""
@@ -191,7 +202,7 @@ class ComparedArmRecord(Frozen):
 
 
 class StudyComponents(Frozen):
-    """One arm in several studies that differ in nothing but their study seed, and in what was drawn from it.
+    """One arm in several studies that differ only in their study seed and in what is drawn from it; on the headline metric.
 
     Source: Bouthillier et al. 2021, who let every source of variance vary between runs.
     """
@@ -203,7 +214,51 @@ class StudyComponents(Frozen):
     within_sd: float | None
     """Standard deviation over the seeds of one study."""
     n_seeds: tuple[int, ...]
-    sentence: str
+    f_p: float | None = None
+    """F test of no variance between studies; None in crossed designs, whose runs are not independent."""
+    data_differ: bool | None = None
+    """The studies' splits hold different examples; None in comparisons of older versions."""
+    settings_differ: bool | None = None
+    """The searches of the studies chose different settings."""
+
+
+class Refusal(Frozen):
+    """Why an arm, or a pair of arms, is not compared."""
+
+    reason: Literal["selected_seeds", "few_seeds", "missing_split", "other_labels", "other_data"]
+    arm: str
+    baseline: str | None = None
+    """None where the arm is compared with no other."""
+    n_examples: tuple[int | None, int | None] | None = None
+    """In the compared split of the arm and of the baseline, where these are the reason; None of an arm without that split."""
+
+
+class ComparisonNote(Frozen):
+    """Something to know when reading the pairs: what was not resampled, and designs whose seeds are not a plain sample."""
+
+    kind: Literal[
+        "metric_not_resampled",
+        "too_many_numbers",
+        "predictions_missing",
+        "different_examples",
+        "separate_examples",
+        "few_seeds",
+        "few_resamples",
+        "single_stream",
+        "crossed_design",
+        "adaptive_seeds",
+    ]
+    metric: str | None = None
+    """Whose examples are not resampled."""
+    arm: str | None = None
+    baseline: str | None = None
+    seed: int | None = None
+    """Index of the seed whose predictions are missing, or of different examples than the others'."""
+    study: str | None = None
+    stream: str | None = None
+    """The only seed that differs between runs: init, order or dropout."""
+    n: int | None = None
+    """Seeds of the smallest arm, or resamples that would be enough."""
 
 
 class Comparison(Frozen):
@@ -213,7 +268,7 @@ class Comparison(Frozen):
     title: str
     studies: tuple[str, ...]
     level: float
-    """Of every interval; differences are claimed at 1 - level."""
+    """Of every interval; differences are claimed where `p_holm` is at most 1 - level."""
     n_resamples: int
     headline_metric: str
     headline_split: str
@@ -225,10 +280,8 @@ class Comparison(Frozen):
     n_tests: int = 0
     """Pairs and metrics that Holm's correction is over."""
     components: tuple[StudyComponents, ...] = ()
-    refused: tuple[str, ...] = ()
-    """Why a comparison was not made, each in a sentence."""
-    notes: tuple[str, ...] = ()
-    """What to know when reading the pairs, such as metrics whose examples cannot be resampled."""
+    refused: tuple[Refusal, ...] = ()
+    notes: tuple[ComparisonNote, ...] = ()
 
     @property
     def headline_key(self) -> str:
@@ -241,13 +294,13 @@ class Comparison(Frozen):
         return tuple(pair for pair in self.pairs if pair.key == self.headline_key)
 
     def arm(self, name: str) -> ComparedArmRecord:
-        """The side of this name. Raises `KeyError`."""
+        """The arm of this name. Raises `KeyError`."""
         found = next((arm for arm in self.arms if arm.name == name), None)
         if found is None:
             raise KeyError(name)
         return found
 
     def pair(self, arm: str, baseline: str, key: str | None = None) -> PairComparison | None:
-        """The pair of two sides, as it was compared (never turned round), on the headline or on another metric key."""
-        wanted = (arm, baseline, key or self.headline_key)
-        return next((pair for pair in self.pairs if (pair.arm, pair.baseline, pair.key) == wanted), None)
+        """The pair as it was compared (never reversed), on the headline or on another metric key."""
+        named = (arm, baseline, key or self.headline_key)
+        return next((pair for pair in self.pairs if (pair.arm, pair.baseline, pair.key) == named), None)

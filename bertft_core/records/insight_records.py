@@ -149,17 +149,17 @@ class BudgetView(Frozen):
 
 
 class SeedsPoint(Frozen):
-    """What n seeds would give, at the spread that was seen."""
+    """What n seeds would give at the observed spread."""
 
     n: int
     half_width: float
-    """Of the 95 % t-interval of the mean."""
+    """Of the t-interval of the mean, at the level of `SeedsNeeded`."""
     detectable: float
-    """Smallest true difference that a two-sided test at 5 % finds with a power of 80 %."""
+    """Smallest true difference that a two-sided test at 1 − level detects with a power of 80 %."""
 
 
 class SeedsNeeded(Frozen):
-    """What the present seeds of an arm can and cannot tell, and how many it would take."""
+    """What the present seeds of an arm can detect, and how many would be needed."""
 
     arm: str
     baseline: str | None = None
@@ -175,34 +175,46 @@ class SeedsNeeded(Frozen):
     detectable: float
     """At the present n."""
     n_for_observed: int | None = None
-    """Pairs for a power of 80 % if the true difference were the one seen; absent without a baseline or a difference."""
+    """Pairs of seeds for a power of 80 % if the observed difference is the true one; absent without a baseline, a difference or a
+    spread, and when out of reach."""
     curve: tuple[SeedsPoint, ...]
     """Empty where all seeds score the same."""
-    sentence: str
     level: float = 0.95
-    """Of the intervals, and 1 − the level of the tests; above 0.95 where seeds were added by looking."""
+    """Of the intervals, and 1 − the level of the tests; above 0.95 where seeds were added adaptively."""
+    crossed: bool = False
+    """The runs share seeds, while all these numbers assume independent runs: they are optimistic."""
+
+    @property
+    def name(self) -> str:
+        """`full`, or `full − features`."""
+        return self.arm if self.baseline is None else f"{self.arm} − {self.baseline}"
 
 
 class SeedsFor(Frozen):
-    """How many seeds an aim takes at one spread."""
+    """How many seeds are needed for a precise mean, or to detect a difference, at one spread."""
 
-    of: str
-    """Whose spread: an arm, `arm − baseline` (paired differences), or `the given sd`."""
+    arm: str | None = None
+    """Whose spread; absent where the sd was given."""
+    baseline: str | None = None
+    """Given where the spread is that of the paired differences to this arm."""
+    metric: str | None = None
+    """Absent where the sd was given."""
     sd: float
     paired: bool
     n: int | None = None
-    """Seeds that the sd was seen on; absent where it was given."""
+    """Seeds that the sd was estimated from; absent where it was given."""
     aim: Literal["half_width", "power"]
     value: float
-    """Half width of the interval of the mean (95 % or the study's), or true difference to be found; in units of the metric."""
+    """Half width of the interval of the mean, or true difference to be detected; in units of the metric."""
+    level: float = 0.95
+    """Of the interval, and 1 − the level of the test."""
     power: float | None = None
-    """With which the difference is to be found."""
+    """With which the difference is to be detected."""
     n_needed: int | None
     """Seeds of the arm, or pairs, or seeds of each of two arms; absent when out of reach."""
     n_low: int | None = None
     n_high: int | None = None
     """The same at the ends of the 95 % interval of the sd."""
-    sentence: str
 
 
 class Schedule(Frozen):

@@ -122,29 +122,20 @@ class ArmSummary(Frozen):
     """Many seeds started and the best went on; then `metrics` is of the best one, and the scores of `seeds` are no sample."""
 
 
-class Difference(Frozen):
-    """Headline metric of an arm minus the baseline's, paired by seed index."""
-
-    arm: str
-    baseline: str
-    n: int
-    mean: float
-    t_low: float | None
-    t_high: float | None
-    sentence: str
-
-
 class GainOverMajority(Frozen):
-    """Headline metric of an arm minus that of the constant predictor, over the arm's seeds."""
+    """Headline metric of an arm minus that of the constant predictor, over the arm's seeds; collapsed runs are included."""
 
     arm: str
     constant_score: float
-    """What always answering the same scores on the headline split."""
+    """Of the best constant prediction (`constant` of the head's metrics), on the headline split."""
     n: int
+    """Seeds with a score."""
     mean: float
     t_low: float | None
     t_high: float | None
-    sentence: str
+    """t-interval at the study's level; absent below three seeds, and without a complete grid in a crossed design."""
+    n_agreeing: int | None = None
+    """Seeds whose gain has the sign of the mean; absent in summaries of older versions."""
 
 
 class Nondeterminism(Frozen):
@@ -179,9 +170,8 @@ class StudySummary(Frozen):
     head: str | None = None
     """Kind of the head, such as classification; absent, as the direction, in summaries of older versions."""
     headline_direction: Direction | None = None
-    differences: tuple[Difference, ...] = ()
-    margins: tuple[GainOverMajority, ...] = ()
-    """Every arm with a score against the constant predictor, where that can be scored."""
+    gains_over_majority: tuple[GainOverMajority, ...] = ()
+    """Of every arm with a score, where the constant predictor has one."""
     floors: tuple[Nondeterminism, ...] = ()
     """Of the arms whose first seed was repeated."""
     probes: ProbeSummary | None = None

@@ -1,4 +1,4 @@
-"""Writes a comparison of arms, of one study or of several, as a folder that can be read alone."""
+"""Writes a comparison of arms, within one study or across several, as a self-contained folder."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from bertft_core.records.comparison_record import COMPARISON_FILE, Comparison
 from bertft_core.report import comparison_section, paper_tables, run_plots, table_formats
+from bertft_core.report.formatting import numbers
 from bertft_core.report.styling import TEMPLATES_DIR, page_style, write_svg
 from bertft_core.report.table_formats import PaperTable, write_tables
 from bertft_core.storage.study_dir import write_atomically, write_record
@@ -19,7 +20,7 @@ from bertft_core.storage.study_dir import write_atomically, write_record
 def write_comparison(comparison: Comparison, directory: Path) -> Path:
     """Write comparison.html, comparison.json, tables/ and figures/ into `directory`; returns the path of comparison.html.
 
-    comparison.html needs nothing beside it. The same comparison gives the same bytes.
+    comparison.html is self-contained. The same comparison gives the same bytes.
     """
     scores = paper_tables.scores_of_comparison(comparison)
     tables = paper_tables.tables_of(scores, comparison.headline_key, comparison)
@@ -41,7 +42,7 @@ def write_comparison(comparison: Comparison, directory: Path) -> Path:
 
 
 def printed(tables: Sequence[PaperTable]) -> list[dict[str, str]]:
-    """The tables as texts to copy."""
+    """The tables as text to copy."""
     return [{"name": t.name, "latex": table_formats.latex(t), "markdown": table_formats.markdown(t)} for t in tables]
 
 
@@ -51,13 +52,13 @@ def write_pictures(pictures: Mapping[str, Markup], directory: Path) -> list[Path
 
 
 def _results(comparison: Comparison, tables: Sequence[PaperTable]) -> dict[str, Any]:
-    """The table of results with the colour of each arm and what became of its runs; arms without a score stand in it too."""
+    """The table of results with the colour of each arm and the status of its runs; arms without a score are included."""
     table = next((found for found in tables if found.name == "results"), None)
     cells = {} if table is None else {row[0].words: row for row in table.rows}
     columns = [] if table is None else list(table.columns)
     rows = []
     for i, arm in enumerate(comparison.arms):
-        absent = [table_formats.TableCell(arm.name), *[table_formats.TableCell("–") for _ in columns[1:]]]
+        absent = [table_formats.TableCell(arm.name), *[table_formats.TableCell(numbers.ABSENT) for _ in columns[1:]]]
         counts = ", ".join(f"{n} {status}" for status, n in arm.counts.items() if n)
         rows.append({"cells": cells.get(arm.name, absent), "css": run_plots.colour(i), "counts": counts})
     return {"columns": columns, "rows": rows, "caption": "No arm has a score." if table is None else table.caption}

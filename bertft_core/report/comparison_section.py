@@ -1,4 +1,4 @@
-"""The section that says what can be claimed: a sentence for each pair of arms, their pictures and their table."""
+"""The report's section on claims: a sentence for each pair of arms, pictures and tables."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from bertft_core.records.comparison_record import Comparison, NamedTest, PairComparison, ResampledDifference
+from bertft_core.records.comparison_record import Comparison, NamedTest, PairComparison
 from bertft_core.report import run_plots
 from bertft_core.report.drawings.forest import ForestRow, forest_plot
 from bertft_core.report.drawings.lines import Line, line_css, line_plot
 from bertft_core.report.drawings.matrix import Chance, matrix_plot
-from bertft_core.report.formatting import numbers, p_values
-from bertft_core.report.paper_tables import interval_of
-from bertft_core.report.prose import grammar
+from bertft_core.report.formatting import intervals, numbers, p_values
+from bertft_core.report.prose import comparison_notes, comparison_text, grammar
 from bertft_core.statistics.mean_intervals import interval_of_mean
 from bertft_core.statistics.performance_profile import performance_profile, profile_points
 
@@ -28,23 +27,24 @@ LONGEST_NAME = 16
 
 def section(comparison: Comparison) -> Section:
     """What the template lays out."""
-    pairs = comparison.headline_pairs
+    pairs, names = comparison.headline_pairs, [*comparison.studies, *(arm.name for arm in comparison.arms)]
     drawn = pictures(comparison)
     others = [group for group in _by_metric(comparison) if group[0].key != comparison.headline_key]
+    refused, notes, found = comparison_notes.refusal, comparison_notes.note, comparison_notes.components
     return {
         "comparison": comparison,
-        "sentences": [grammar.ended(pair.sentence) for pair in pairs],
-        "refused": [grammar.ended(why) for why in comparison.refused],
-        "notes": [grammar.said(note, [*comparison.studies, *(arm.name for arm in comparison.arms)]) for note in comparison.notes],
+        "sentences": [grammar.ended(comparison_text.pair(pair, comparison)) for pair in pairs],
+        "refused": [grammar.ended(refused(refusal, comparison)) for refusal in comparison.refused],
+        "notes": [grammar.said(notes(note, comparison), names) for note in comparison.notes],
         "pictures": drawn,
         "rows": [_row(pair, comparison) for pair in pairs],
-        "details": [_detail(pair) for pair in pairs],
+        "details": [_detail(pair, comparison) for pair in pairs],
         "others": [{"metric": group[0].metric, "rows": [_row(pair, comparison) for pair in group]} for group in others],
         "others_forests": [drawn[name] for group in others if (name := f"differences_{group[0].metric}") in drawn],
-        "components": [grammar.ended(found.sentence) for found in comparison.components],
-        "level": f"{100 * comparison.level:.4g} %",
+        "components": [grammar.ended(found(each, comparison)) for each in comparison.components],
+        "level": numbers.percent(comparison.level),
         "alpha": f"{1 - comparison.level:.3g}",
-        "left_out": [f"{arm.name}: {grammar.ended(why)}" for arm in comparison.arms for why in arm.left_out],
+        "left_out": [grammar.ended(why) for arm in comparison.arms for why in comparison_notes.left_out(arm)],
     }
 
 
@@ -90,7 +90,8 @@ def _forest(pairs: Sequence[PairComparison], css: Mapping[str, str], *, detailed
             ForestRow(
                 f"{numbers.shortened(pair.arm, LONGEST_NAME)} − {numbers.shortened(pair.baseline, LONGEST_NAME)}",
                 pair.difference,
-                *interval_of(pair),
+                None if pair.interval is None else pair.interval.low,
+                None if pair.interval is None else pair.interval.high,
                 sure=pair.claimed,
                 css=css.get(pair.arm, ""),
                 thin=[(name, found.low, found.high) for name, found in thin if found is not None],
@@ -137,18 +138,18 @@ def _row(pair: PairComparison, comparison: Comparison) -> Section:
         "arm": pair.arm,
         "baseline": pair.baseline,
         "difference": numbers.signed(pair.difference),
-        "both": _ends(pair.both),
-        "seeds": _ends(pair.seeds),
-        "examples": _ends(pair.examples),
+        "both": intervals.resampled(pair.both),
+        "seeds": intervals.resampled(pair.seeds),
+        "examples": intervals.resampled(pair.examples),
         "source": numbers.ABSENT if pair.source is None else _source(pair),
         "superiority": numbers.ABSENT if chance is None else f"{chance.value:.2f}",
-        "superiority_ends": "" if chance is None or chance.low is None else f"{chance.low:.2f} to {chance.high:.2f}",
+        "superiority_ends": "" if chance is None or chance.low is None else intervals.with_decimals(chance.low, chance.high),
         "p": p_values.p_value(pair.p_value),
         "p_holm": p_values.p_value(pair.p_holm),
         "claimed": pair.claimed,
         "n": _n(pair),
-        "paired": "paired" if pair.paired else "not paired",
-        "n_examples": "examples held fixed" if pair.n_examples is None else _examples(pair.n_examples, pair.unit),
+        "paired": "paired" if pair.paired else "unpaired",
+        "n_examples": "examples fixed" if pair.n_examples is None else grammar.several(pair.n_examples, pair.unit or "example"),
     }
 
 
@@ -158,11 +159,6 @@ def _n(pair: PairComparison) -> str:
     return f"{' / '.join(map(str, sizes))} {'crossed runs' if pair.crossed else 'seeds'}"
 
 
-def _examples(n: int, unit: str | None) -> str:
-    unit = unit or "example"
-    return f"{n:,} {unit if n == 1 else f'{unit}s'}"
-
-
 def _source(pair: PairComparison) -> str:
     share = pair.seeds_share
     if share is None:
@@ -170,36 +166,35 @@ def _source(pair: PairComparison) -> str:
     return f"{pair.source} ({100 * (share if pair.source == 'seeds' else 1 - share):.0f} %)"
 
 
-def _ends(found: ResampledDifference | None) -> str:
-    return numbers.ABSENT if found is None else f"{numbers.signed(found.low)} to {numbers.signed(found.high)}"
-
-
-def _detail(pair: PairComparison) -> Section:
-    """Everything else that was computed for one pair, as (what, found) lines."""
+def _detail(pair: PairComparison, comparison: Comparison) -> Section:
+    """Everything else that was computed for one pair, as (name, value) lines."""
     lines = [(test.name, _test(test)) for test in pair.tests]
     lines += [(f"{test.name} (equal spread)", _test(test)) for test in pair.stability]
     if pair.sd_ratio is not None:
-        ratio = pair.sd_ratio
-        ends = "" if ratio.low is None or ratio.high is None else f" ({ratio.low:.2f} to {ratio.high:.2f})"
-        lines.append(("ratio of the standard deviations", f"{ratio.value:.2f}{ends}"))
+        lines.append(("ratio of the standard deviations", intervals.estimate(pair.sd_ratio)))
     for name, found in (("seeds and examples", pair.both), ("seeds only", pair.seeds)):
         if found is not None and found.percentile_low is not None and found.percentile_high is not None:
-            ends = f"{numbers.signed(found.percentile_low)} to {numbers.signed(found.percentile_high)}"
+            ends = intervals.signed(found.percentile_low, found.percentile_high)
             lines.append((f"percentile interval, {name}", f"{ends}, p {p_values.p_value(found.percentile_p)}"))
     if pair.aso is not None:
         under = "under" if pair.aso.eps_min < pair.aso.tau else "not under"
-        few = ", from too few seeds to mean much" if pair.aso.eps_min < pair.aso.tau and not pair.aso.is_better else ""
+        few = ", but from too few seeds to be meaningful" if pair.aso.eps_min < pair.aso.tau and not pair.aso.is_better else ""
         lines.append(("almost stochastic order, ε_min", f"{pair.aso.eps_min:.3f}, {under} τ = {pair.aso.tau:g}{few}"))
     lines += [(name.replace("_", " ").replace("cohens", "Cohen's").replace("hedges", "Hedges'").replace("cliffs", "Cliff's"),
-               f"{value:.2f}".replace("-", "−")) for name, value in pair.effects.items()]  # fmt: skip
+               numbers.decimals(value, 2)) for name, value in pair.effects.items()]  # fmt: skip
     if pair.disagreement is not None:
         only = f"{pair.disagreement.only_arm:.1f} only {pair.arm}, {pair.disagreement.only_baseline:.1f} only {pair.baseline}"
         test = "" if pair.disagreement.p is None else f", p {p_values.p_value(pair.disagreement.p)}"
         lines.append(("examples that one alone gets right", f"{only}{test}"))
     if pair.without_collapsed is not None:
-        look = pair.without_collapsed
-        lines.append(("without collapsed runs", f"{numbers.signed(look.difference)} ({_ends(look.both)})"))
-    return {"title": f"{pair.arm} − {pair.baseline}", "pairing": grammar.ended(grammar.upper_first(pair.pairing)), "lines": lines}
+        second = pair.without_collapsed
+        lines.append(("without collapsed runs", f"{numbers.signed(second.difference)} ({intervals.resampled(second.both)})"))
+    pairing = comparison_notes.pairing(pair, comparison)
+    return {
+        "title": f"{pair.arm} − {pair.baseline}",
+        "pairing": "" if pairing is None else grammar.as_sentence(pairing),
+        "lines": lines,
+    }
 
 
 def _test(test: NamedTest) -> str:

@@ -23,7 +23,7 @@ from bertft_core.report import run_plots
 from bertft_core.report.drawings.bars import Bar, BarGroup, bar_plot
 from bertft_core.report.drawings.lines import Line, Reference, line_css, line_plot
 from bertft_core.report.formatting import numbers, p_values
-from bertft_core.report.prose import budgets_text, grammar, missing_text, seed_agreement_text, variance_text
+from bertft_core.report.prose import budgets_text, grammar, missing_text, power_text, seed_agreement_text, variance_text
 from bertft_core.statistics.mean_intervals import LEVEL
 from bertft_core.statistics.seeds_needed import power
 
@@ -63,7 +63,7 @@ def section(found: Insights, arms: Sequence[str]) -> Section:
         "flipping": [
             {"arm": a.arm, "kind": a.kind, "unit": a.unit, "rows": _flipping(a)} for a in found.agreement if a.most_flipping
         ],
-        "seeds_needed": found.seeds_needed,
+        "seeds_needed": said(map(power_text.seeds_needed, found.seeds_needed)),
         "level": _percent(found.seeds_needed),
         "budgets": said(map(budgets_text.budget, found.budgets)),
         "start_many": said(map(budgets_text.start_many, found.start_many)),

@@ -1,7 +1,7 @@
-"""What reproducibility checklists of NLP venues ask for, and the answers that the records give by themselves.
+"""The reproducibility checklists of NLP venues, with the answers that the records give.
 
 The items follow, in our words, the checklist of Dodge et al. 2019 ('Show Your Work') and what ACL and NeurIPS ask of authors.
-What only an author can know is left to the author, and said so.
+What only an author can know is marked as such.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Item:
 
 
 def checklist(results: StudyResults) -> list[Item]:
-    """Every item, the tool's own answers beside them; an answer that the records do not hold is None as well."""
+    """Every item with the answer from the records; None where they do not have it, or where it is for the author."""
     return [Item(topic, question, (answer(results) or None) if answer is not None else None) for topic, question, answer in ITEMS]
 
 
@@ -60,7 +60,7 @@ def _parameters(results: StudyResults) -> str:
     for arm in results.summary.arms:
         ran = next((record for record in results.runs_of(arm) if record.n_parameters), None)
         if ran is not None:
-            parts.append(f"{arm.arm}: {ran.n_parameters:,}, of which {ran.n_trainable_parameters:,} learn")
+            parts.append(f"{arm.arm}: {ran.n_parameters:,}, of which {ran.n_trainable_parameters:,} are trained")
     return "; ".join(parts) + "." if parts else ""
 
 
@@ -74,7 +74,7 @@ def _error_bars(results: StudyResults) -> str:
 
 def _bounds(results: StudyResults) -> str:
     found = [paper_settings.search(arm, config.search) for arm, config in results.study.arms.items() if config.search is not None]
-    return " ".join(found) if found else "Nothing was searched: every setting is the one in the configuration."
+    return " ".join(found) if found else "Nothing was searched: all settings are those of the configuration."
 
 
 def _chosen(results: StudyResults) -> str:
@@ -126,12 +126,12 @@ def _runtime(results: StudyResults) -> str:
 
 def _failures(results: StudyResults) -> str:
     found = study_text.not_counted(results.summary)
-    return f"{'; '.join(found)}. None of them was left out silently." if found else "Every run ended well."
+    return f"{'; '.join(found)}. All of them are reported." if found else "All runs completed."
 
 
 def _again(results: StudyResults) -> str:
     return (
-        f"One command runs the study again from study.yaml (study digest {results.summary.study_digest[: paper_text.CUT]}); "
+        f"One command repeats the study from study.yaml (study digest {results.summary.study_digest[: paper_text.CUT]}); "
         "every run has its three seeds, its digest and the hash of its weights in runs.csv."
     )
 
@@ -141,31 +141,32 @@ ITEMS: tuple[tuple[str, str, Callable[[StudyResults], str] | None], ...] = (
     ("Data", "How many examples are there in each split?", _sizes),
     ("Data", "How are the labels distributed?", _labels),
     ("Data", "Where do the splits come from?", _origins),
-    ("Data", "How were the texts prepared, and what was noticed in them?", _prepared),
+    ("Data", "How were the texts prepared, and what did the checks find?", _prepared),
     ("Data", "In which languages are the texts, who wrote them, and how were they labelled and checked?", None),
     ("Data", "Where can others get the data, and under which licence?", None),
-    ("Data", "Do the texts hold personal or offensive content, and was consent given?", None),
-    ("Model", "Which model is it, and how many parameters has it?", _model),
+    ("Data", "Do the texts contain personal or offensive content, and was consent given?", None),
+    ("Model", "Which model is used, and how many parameters does it have?", _model),
     ("Model", "Under which licences are the encoder and the software used, and does that cover this use?", None),
-    ("Experiments", "Which settings were searched, in which bounds, how and how often?", _bounds),
+    ("Experiments", "Which settings were searched, within which bounds, how, and with how many trials?", _bounds),
     ("Experiments", "Which settings were used in the end?", _chosen),
-    ("Experiments", "How many training runs and evaluations were made exactly?", _n_runs),
+    ("Experiments", "Exactly how many training runs and evaluations were made?", _n_runs),
     ("Experiments", "Which metric is reported, on which split and checkpoint?", _metric),
     ("Experiments", "What is the validation score that belongs to the reported score?", _validation),
+    ("Results", "Which differences are claimed, and how many seeds would the others need?", paper_text.claims),
     ("Results", "What do the error bars mean, and what varies between runs?", _error_bars),
     ("Results", "Did runs fail, and were they left out?", _failures),
     ("Results", "Are strong and fairly tuned baselines among the arms?", None),
     ("Compute", "On which hardware, and how long did it take?", _runtime),
     ("Compute", "Which software and which versions?", paper_text.software),
-    ("Code", "Can others run it again?", _again),
+    ("Code", "Can others reproduce it?", _again),
     ("Code", "Where will code, data and models be published?", None),
-    ("Ethics", "Which risks and intended uses does the work have, and was there an ethics review where one is needed?", None),
+    ("Ethics", "What are the risks and intended uses of the work, and was there an ethics review where one is needed?", None),
 )  # fmt: skip
-"""(topic, question, what answers it); without a function it is for the author."""
+"""(topic, question, function that answers it); None is for the author."""
 
 
 def as_markdown(setup: Sequence[tuple[str, str]], items: Sequence[Item]) -> str:
-    """Both as one text file."""
+    """Setup and checklist as one text file."""
     lines = ["# For your paper", "", "## Experimental setup", "", " ".join(text for _, text in setup), ""]
     lines += ["## Reproducibility checklist", ""]
     for item in items:

@@ -1,4 +1,4 @@
-"""The settings of a study in sentences for a paper: what most arms share, where an arm differs, and what was searched."""
+"""The settings of a study in sentences for a paper: what most arms share, where an arm differs, and the searches."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNITS = {
 
 
 def training(study: StudyConfig, summary: StudySummary) -> str:
-    """The settings that most arms share, then where an arm has others."""
+    """The settings that most arms share, then those in which an arm differs."""
     chosen = {arm.arm: dict(arm.chosen) for arm in summary.arms}
     settings = {arm: study.training_of(arm, chosen.get(arm)) for arm in study.arms}
     usual, unsettled = _usual(list(settings.values()))
@@ -39,7 +39,7 @@ def training(study: StudyConfig, summary: StudySummary) -> str:
 
 
 def _usual(settings: Sequence[TrainingConfig]) -> tuple[TrainingConfig, frozenset[str]]:
-    """What more than half of the arms have of each setting, and the names of the settings of which no value is so usual."""
+    """The value of each setting in more than half of the arms, and the names of the settings without such a value."""
     usual: dict[str, Any] = {}
     unsettled: set[str] = set()
     paired = {name: pair for pair in PAIRED for name in pair}
@@ -52,7 +52,7 @@ def _usual(settings: Sequence[TrainingConfig]) -> tuple[TrainingConfig, frozense
 
 
 def _says(config: TrainingConfig, name: str) -> bool:
-    """One of a pair of settings is none where the other is given: that says nothing."""
+    """One of a pair of settings is None where the other is given; then it is not mentioned."""
     return getattr(config, name) is not None or name not in UNITS
 
 
@@ -90,10 +90,10 @@ def _shared(config: TrainingConfig, differing: frozenset[str]) -> str:
 
 
 def search(arm: str, config: SearchConfig) -> str:
-    """Sampler, size, space and rule of one search."""
+    """Sampler, size, space and selection rule of one search."""
     sampler = {"tpe": "the tree-structured Parzen estimator", "random": "random search"}[config.sampler]
     space = grammar.listed(f"{name.replace('_', ' ')} in {_space(values)}" for name, values in config.space.items())
-    pruner = ", trials behind the median were stopped early" if config.pruner == "median" else ""
+    pruner = ", stopping trials below the median early" if config.pruner == "median" else ""
     return (
         f"For {arm} we searched {space} by {sampler} (Optuna) in {grammar.several(config.n_trials, 'trial')}{pruner}; "
         f"the best mean validation score over {grammar.several(config.n_seeds, 'seed')} was chosen, "

@@ -1,4 +1,4 @@
-"""Tables in the form that papers print: arm × metric as mean ± sd, and the pairs. Bold is set only where it can be claimed."""
+"""Tables as papers print them: arm × metric as mean ± sd, and the pairs. Only claimed results are set in bold."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from bertft_core.records import StudySummary
-from bertft_core.records.comparison_record import Comparison, IntervalEstimate, PairComparison
+from bertft_core.records.comparison_record import Comparison, PairComparison
 from bertft_core.records.summary import cells_of
-from bertft_core.report.formatting import numbers, p_values
+from bertft_core.report.formatting import intervals, numbers, p_values
 from bertft_core.report.prose import grammar
+from bertft_core.report.prose.comparison_text import RESAMPLED
 from bertft_core.report.table_formats import Column, PaperTable, TableCell, Value
 from bertft_core.statistics.dispersion import sample_sd
 
@@ -29,9 +30,9 @@ class ArmScores:
     n_collapsed: int = 0
     """Runs among them that collapsed."""
     remark: str | None = None
-    """What the caption must say of this row."""
+    """What the caption must say about this row."""
     crossed: bool = False
-    """Its runs share init and order seeds with each other."""
+    """Its runs share init and order seeds."""
 
 
 def tables_of(arms: Sequence[ArmScores], headline_key: str, comparison: Comparison | None) -> list[PaperTable]:
@@ -47,7 +48,7 @@ def scores_of_summary(summary: StudySummary) -> list[ArmScores]:
     found = []
     for arm in summary.arms:
         if arm.selected is not None:
-            remark = f"{arm.arm}: one run, the best on the validation set of {arm.selected.start} seeds that started."
+            remark = f"{arm.arm}: one run, the best of {arm.selected.start} started seeds on the validation set."
             best = next((seed.scores for seed in arm.seeds if seed.index == arm.selected.best), {})
             found.append(ArmScores(arm.arm, {key: [score] for key, score in best.items()}, remark=remark))
             continue
@@ -59,7 +60,7 @@ def scores_of_summary(summary: StudySummary) -> list[ArmScores]:
 
 
 def scores_of_comparison(comparison: Comparison) -> list[ArmScores]:
-    """The sides of a comparison."""
+    """The arms of a comparison."""
     return [
         ArmScores(a.name, {key: a.values(key) for key in a.scores}, len(a.collapsed), crossed=bool(a.cells))
         for a in comparison.arms
@@ -67,21 +68,21 @@ def scores_of_comparison(comparison: Comparison) -> list[ArmScores]:
 
 
 def metric_keys(arms: Sequence[ArmScores], headline_key: str) -> list[str]:
-    """The headline metric, then the others of its split and checkpoint that every arm has, in their order."""
+    """The headline metric, then the others of its split and checkpoint that all arms have, in their order."""
     place = headline_key.rsplit("/", 1)[0] + "/"
     found = dict.fromkeys(key for arm in arms for key in (headline_key, *arm.scores) if key.startswith(place))
     return [key for key in found if all(arm.scores.get(key) for arm in arms)]
 
 
 def printed_keys(keys: Sequence[str], comparison: Comparison | None) -> list[str]:
-    """The few that fit a page: those that were compared, or those of all classes together; the headline first."""
+    """Those that fit a page: the compared ones, or those over all classes; the headline first."""
     compared = {pair.key for pair in comparison.pairs} if comparison is not None else set()
     chosen = [key for key in keys if key in compared] or [key for key in keys if key.count("/") == 2]
     return [keys[0], *(key for key in chosen if key != keys[0])][:MOST_METRICS]
 
 
 def best_by_claim(arm: str, others: Sequence[str], key: str, comparison: Comparison | None) -> bool:
-    """Whether the arm is claimed to be better than each of the others on this metric, after Holm's correction."""
+    """Whether the arm is claimed to be better than every other on this metric, after Holm's correction."""
     if comparison is None or not others:
         return False
     return all(
@@ -117,7 +118,7 @@ def results_table(
 
 def mean_sd(values: Sequence[float], digits: int) -> str:
     """'0.812 ± 0.014'; one value has no deviation."""
-    mean = f"{np.mean(values):.{digits}f}".replace("-", "−")
+    mean = numbers.decimals(float(np.mean(values)), digits)
     return mean if len(values) < 2 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
 
 
@@ -137,15 +138,15 @@ def _record(arm: ArmScores, key: str, bold: bool) -> dict[str, Value]:
 
 
 def _remarks(arms: Sequence[ArmScores]) -> str:
-    told = "".join(f"{arm.remark} " for arm in arms if arm.remark)
+    remarks = "".join(f"{arm.remark} " for arm in arms if arm.remark)
     collapsed = [f"{arm.n_collapsed} of {arm.name}" for arm in arms if arm.n_collapsed]
-    return told + (f"Collapsed runs are included: {grammar.listed(collapsed)}. " if collapsed else "")
+    return remarks + (f"Collapsed runs are included: {grammar.listed(collapsed)}. " if collapsed else "")
 
 
 def _of_bold(any_bold: bool, arms: Sequence[ArmScores], comparison: Comparison | None) -> str:
     """What bold means, or why there is none."""
     if len(arms) < 2:
-        return "No arm is set in bold: there is one."
+        return "No arm is set in bold: there is only one."
     if comparison is None or not comparison.pairs:
         return "No arm is set in bold: the arms were not compared."
     holm = f"after Holm's correction over {comparison.n_tests} pairs and metrics"
@@ -156,74 +157,49 @@ def _of_bold(any_bold: bool, arms: Sequence[ArmScores], comparison: Comparison |
 
 def pairs_table(comparison: Comparison) -> PaperTable:
     """One row for each pair and metric: difference, interval, P(A > B), p and p after Holm; bold where it is claimed."""
-    level = f"{100 * comparison.level:.4g} %"
-    titles = ("metric", "arm", "against")
-    columns = [
-        *(Column(title, "l") for title in titles),
-        *map(Column, ("difference", f"{level} interval", "P(A > B)", "p", "p (Holm)")),
-    ]
+    interval = f"{numbers.percent(comparison.level)} interval"
+    columns = [Column(title, "l") for title in ("metric", "arm", "against")]
+    columns += map(Column, ("difference", interval, "P(A > B)", "p", "p (Holm)"))
     rows = []
     for pair in comparison.pairs:
-        low, high = interval_of(pair)
-        cells = (
-            numbers.signed(pair.difference),
-            numbers.ABSENT if low is None or high is None else f"{numbers.signed(low)} to {numbers.signed(high)}",
-            _chance(pair.superiority),
-            p_values.p_value(pair.p_value),
-        )
-        rows.append(
-            [
-                *map(TableCell, (pair.metric, pair.arm, pair.baseline, *cells)),
-                TableCell(p_values.p_value(pair.p_holm), pair.claimed),
-            ]
-        )
-    shared = (
-        "Crossed runs share seeds: nothing is tested or claimed of them. " if any(p.crossed for p in comparison.pairs) else ""
-    )
+        ends, chance, p = intervals.resampled(pair.interval), intervals.estimate(pair.superiority), p_values.p_value(pair.p_value)
+        cells = (pair.metric, pair.arm, pair.baseline, numbers.signed(pair.difference), ends, chance, p)
+        rows.append([*map(TableCell, cells), TableCell(p_values.p_value(pair.p_holm), pair.claimed)])
+    crossed = any(pair.crossed for pair in comparison.pairs)
+    shared = "Runs of a crossed design share seeds, so nothing is tested or claimed. " if crossed else ""
     caption = (
         f"Differences of the means over seeds, on {comparison.headline_split}, {comparison.headline_checkpoint} checkpoint; "
         f"intervals from {comparison.n_resamples:,} resamples of seeds and of examples where they can be resampled, "
         "corrected for the number of seeds. "
-        "P(A > B): how often a run of the arm is better than one of the other, ties half. "
+        "P(A > B): how often a run of the arm is better than a run of the other; ties count half. "
         f"{shared}"
         f"Bold: claimed, p ≤ {1 - comparison.level:.3g} after Holm's correction over {comparison.n_tests} pairs and metrics."
     )
     return PaperTable("pairs", caption, columns, rows, [_pair_record(pair) for pair in comparison.pairs])
 
 
-def interval_of(pair: PairComparison) -> tuple[float | None, float | None]:
-    """The widest-reaching interval that there is: over seeds and examples, else over seeds alone."""
-    found = pair.both or pair.seeds
-    return (None, None) if found is None else (found.low, found.high)
-
-
-def _chance(found: IntervalEstimate | None) -> str:
-    if found is None:
-        return numbers.ABSENT
-    ends = "" if found.low is None or found.high is None else f" ({found.low:.2f} to {found.high:.2f})"
-    return f"{found.value:.2f}{ends}"
-
-
 def _pair_record(pair: PairComparison) -> dict[str, Value]:
-    low, high = interval_of(pair)
-    chance = pair.superiority
-    cells: dict[str, Value] = {
+    interval, chance = pair.interval, pair.superiority
+    return {
+        "metric": pair.metric,
+        "split": pair.split,
+        "checkpoint": pair.checkpoint,
+        "arm": pair.arm,
+        "against": pair.baseline,
+        "paired": pair.paired,
+        "n_seeds_arm": pair.n_seeds_arm,
+        "n_seeds_against": pair.n_seeds_baseline,
+        "n_examples": pair.n_examples,
         "mean_arm": pair.mean_arm,
         "mean_against": pair.mean_baseline,
         "difference": pair.difference,
-        "low": low,
-        "high": high,
+        "low": None if interval is None else interval.low,
+        "high": None if interval is None else interval.high,
         "superiority": None if chance is None else chance.value,
         "superiority_low": None if chance is None else chance.low,
         "superiority_high": None if chance is None else chance.high,
         "p": pair.p_value,
         "p_holm": pair.p_holm,
+        "test": None if pair.p_of is None else RESAMPLED[pair.p_of],
+        "claimed": pair.claimed,
     }
-    named: dict[str, Value] = {"metric": pair.metric, "split": pair.split, "checkpoint": pair.checkpoint}
-    sides: dict[str, Value] = {"arm": pair.arm, "against": pair.baseline, "paired": pair.paired}
-    sizes: dict[str, Value] = {
-        "n_seeds_arm": pair.n_seeds_arm,
-        "n_seeds_against": pair.n_seeds_baseline,
-        "n_examples": pair.n_examples,
-    }
-    return named | sides | sizes | cells | {"test": pair.p_of, "claimed": pair.claimed}

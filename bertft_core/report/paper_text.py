@@ -1,17 +1,18 @@
-"""A paragraph for a paper's 'experimental setup', written from the configuration and the records alone."""
+"""The 'experimental setup' of a paper, written from the configuration and the records alone."""
 
 from __future__ import annotations
 
 from bertft_core.report.formatting import numbers
 from bertft_core.report.paper_settings import search, training
-from bertft_core.report.prose import grammar, seed_designs_text, study_text
+from bertft_core.report.prose import comparison_text, grammar, power_text, seed_designs_text, study_text
+from bertft_core.report.prose.comparison_text import RESAMPLED
 from bertft_core.storage.study_results import StudyResults
 
 HEADS = {"multi_label": "a multi-label head", "masked_lm": "the masked language modelling head"}
 """Names of heads that do not follow from their kind."""
 NAMED_PACKAGES = ("torch", "transformers", "numpy", "optuna")
 CUT = 12
-"""Places of a digest that are printed."""
+"""Characters of a digest that are printed."""
 
 
 def setup_text(results: StudyResults) -> list[tuple[str, str]]:
@@ -30,7 +31,7 @@ def setup_text(results: StudyResults) -> list[tuple[str, str]]:
 
 
 def data(results: StudyResults) -> str:
-    """Source, sizes, labels, where each split comes from, and what was cut off."""
+    """Source, sizes, labels, origin of each split, and truncated inputs."""
     card, config = results.card, results.study.data
     names = {"train": "training"}
     sizes = grammar.listed(f"{split.n_examples:,} {names.get(name, name)}" for name, split in card.splits.items())
@@ -40,18 +41,18 @@ def data(results: StudyResults) -> str:
         text += f" and {grammar.several(len(card.labels), 'label')}"
     text += f"; its fingerprint (SHA-256 of the prepared examples) begins with {card.fingerprint[:CUT]}."
     if getattr(config, "long_texts", "truncate") == "windows":
-        return f"{text} Longer inputs are read in overlapping windows of {card.max_length} word pieces."
+        return f"{text} Longer inputs are split into overlapping windows of {card.max_length} tokens."
     ratios = {names.get(name, name): split.truncated_ratio for name, split in card.splits.items() if split.truncated_ratio}
     longer = grammar.listed(f"{100 * ratio:.1f} % of the {name} inputs" for name, ratio in ratios.items()) if ratios else "none"
-    return f"{text} Inputs have at most {card.max_length} word pieces ({longer} {'were' if ratios else 'is'} longer)."
+    return f"{text} Inputs have at most {card.max_length} tokens ({longer} {'were' if ratios else 'was'} longer and truncated)."
 
 
 def model(results: StudyResults) -> str:
-    """Encoder, head, parameters, and what each arm is."""
+    """Encoder, head, parameters, and the strategies of each arm."""
     encoder = results.card.encoder
     revision = f" (revision {encoder.revision[:CUT]})" if encoder.revision else ""
     sizes = sorted({record.n_parameters for record in results.report_runs if record.n_parameters})
-    size = f", {grammar.listed(f'{n:,}' for n in sizes)} parameters in all" if sizes else ""
+    size = f", {grammar.listed(f'{n:,}' for n in sizes)} parameters in total" if sizes else ""
     kind = results.study.head.kind
     head = HEADS.get(kind, f"a {kind.replace('_', ' ')} head")
     text = f"All models start from {encoder.checkpoint}{revision} with {head}{size}."
@@ -65,7 +66,7 @@ def model(results: StudyResults) -> str:
 
 
 def seeds(results: StudyResults) -> str:
-    """How many runs, what moves between them, and what became of them."""
+    """How many runs, what varies between them, and how they ended."""
     n, counts = [arm.n_planned for arm in results.summary.arms], study_text.not_counted(results.summary)
     times = grammar.several(n[0], "time") if len(set(n)) == 1 else f"{min(n)} to {max(n)} times"
     text = f"Each arm is trained {times}; {study_text.moving(results.study)}."
@@ -74,18 +75,18 @@ def seeds(results: StudyResults) -> str:
     if summary.adaptive is not None:
         ways.append(seed_designs_text.adaptive(summary.adaptive, [arm.arm for arm in summary.arms]))
     text += "".join(f" {grammar.as_sentence(way)}" for way in ways)
-    streams = "Initialisation of the head, batch order and dropout have random streams of their own, derived from one study seed"
-    fate = f" Runs that were no plain success: {'; '.join(counts)}." if counts else " All runs ended well."
+    streams = "Head initialisation, batch order and dropout have separate random streams, derived from one study seed"
+    fate = f" Runs with problems: {'; '.join(counts)}." if counts else " All runs completed."
     return f"{text} {streams} ({results.study.seed}).{fate}"
 
 
 def statistics(results: StudyResults) -> str:
-    """What the numbers are, and which test the claims rest on."""
+    """What the numbers are, and which test the claims are based on."""
     summary, found = results.summary, results.summary.comparison
     if all(arm.selected is not None for arm in summary.arms):
         return (
-            f"We report {summary.headline_metric} on {summary.headline_split} of the one run of each arm that was best on the "
-            "validation set. It was selected among many and is no sample, so neither deviation, interval nor test is given."
+            f"We report {summary.headline_metric} on {summary.headline_split} of the run of each arm that was best on the "
+            "validation set. It was selected among many and is not a sample, so we give no deviation, interval or test."
         )
     crossed = study_text.of_crossed(summary)
     text = (
@@ -93,24 +94,36 @@ def statistics(results: StudyResults) -> str:
         f"{summary.headline_metric} on {summary.headline_split}; collapsed runs are included."
     )
     if crossed is not None:
-        untested = " No difference between arms is claimed." if len(summary.arms) > 1 else ""
+        untested = " We claim no difference between arms." if len(summary.arms) > 1 else ""
         return f"{text} {crossed}{untested}"
     if found is None or not found.pairs:
         level = summary.adaptive.level if summary.adaptive is not None else 0.95
-        return f"{text} Intervals of means are {100 * level:.4g} % t-intervals over seeds."
-    drawn = (
-        grammar.listed(dict.fromkeys(pair.p_of for pair in found.pairs if pair.p_of)) if any(p.p_of for p in found.pairs) else ""
-    )
-    how = f"{drawn or 'seeds resampled'}; {found.n_resamples:,} resamples"
+        return f"{text} Intervals of means are {numbers.percent(level)} t-intervals over seeds."
+    resampled = dict.fromkeys(RESAMPLED[pair.p_of] for pair in found.pairs if pair.p_of) or [RESAMPLED["seeds"]]
+    how = f"{grammar.listed(resampled)}; {found.n_resamples:,} resamples"
     return (
         f"{text} Differences between arms are tested with the multi-bootstrap (Sellam et al. 2022; {how}), its intervals "
-        f"({100 * found.level:.4g} %) and p-values corrected for the number of seeds. A difference is claimed at p ≤ "
+        f"({numbers.percent(found.level)}) and p-values corrected for the number of seeds. A difference is claimed at p ≤ "
         f"{1 - found.level:.3g} after Holm's correction over {grammar.several(found.n_tests, 'comparison')} (pairs × metrics)."
     )
 
 
+def claims(results: StudyResults) -> str:
+    """Every pair on the headline metric with its verdict and, where it is inconclusive, the seeds needed."""
+    comparison, insights = results.summary.comparison, results.summary.insights
+    if comparison is None or not comparison.headline_pairs:
+        return "No arms were compared."
+    parts = []
+    for pair in comparison.headline_pairs:
+        parts.append(grammar.ended(comparison_text.pair(pair, comparison)))
+        needed = [] if insights is None or pair.claimed else insights.seeds_needed
+        of_pair = [found for found in needed if (found.arm, found.baseline) == (pair.arm, pair.baseline)]
+        parts += [grammar.as_sentence(power_text.seeds_needed(found)) for found in of_pair]
+    return " ".join(parts)
+
+
 def compute(results: StudyResults) -> str:
-    """Where it ran and how long."""
+    """Hardware and run time."""
     report_runs, search_runs = results.report_runs, results.search_runs
     where = sorted({f"{e.device} ({grammar.several(e.threads, 'thread')} per run)" for r in report_runs if (e := r.environment)})
     if not report_runs or not where:
@@ -119,13 +132,13 @@ def compute(results: StudyResults) -> str:
     total = sum(record.train_seconds + record.evaluate_seconds for record in (*report_runs, *search_runs))
     searched = f" and {grammar.several(len(search_runs), 'search run')}" if search_runs else ""
     return (
-        f"{grammar.several(len(report_runs), 'report run')}{searched} took {numbers.duration(total)} in all "
+        f"{grammar.several(len(report_runs), 'report run')}{searched} took {numbers.duration(total)} in total "
         f"({numbers.duration(mean)} of training for each report run) on {grammar.listed(where)}."
     )
 
 
 def software(results: StudyResults) -> str:
-    """Versions of what decides numbers, and the commit."""
+    """Versions of the packages that affect numbers, and the commit."""
     found = results.environment
     if found is None:
         return ""

@@ -1,4 +1,4 @@
-"""How many seeds an aim takes: a narrow interval, the power of a t-test, or a sure winner; and what a given number can find."""
+"""How many seeds are needed for a narrow interval, for the power of a t-test or to identify a winner, and what n seeds detect."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from scipy.special import ndtri, stdtrit
 from scipy.stats import nct
 
 MOST = 10_000_000
-"""Seeds beyond which an aim is called out of reach."""
+"""More seeds than this are called out of reach."""
+MIN_SEEDS = 3
+"""Of fewer seeds nothing is compared or extrapolated: a standard deviation of two values is hardly an estimate."""
 
 
 def half_width(n: int, sd: float, level: float = 0.95) -> float:
@@ -22,7 +24,7 @@ def half_width(n: int, sd: float, level: float = 0.95) -> float:
 def seeds_for_half_width(sd: float, wanted: float, level: float = 0.95) -> int | None:
     """Smallest n ≥ 2 whose `half_width` is `wanted` or less, if the sd is `sd`; None above `MOST`.
 
-    The sd of a small study is itself unsure, and so is this number. Raises `ValueError` for a width that is not positive.
+    The sd of a small study is itself uncertain, and so is this number. Raises `ValueError` for a width that is not positive.
     """
     if wanted <= 0:
         raise ValueError("the half width must be positive")
@@ -30,7 +32,7 @@ def seeds_for_half_width(sd: float, wanted: float, level: float = 0.95) -> int |
 
 
 def power(n: int, effect: float, *, paired: bool, alpha: float = 0.05) -> float:
-    """Power of the two-sided t-test with `n` ≥ 2 seeds an arm, by the non-central t distribution (Cohen 1988).
+    """Power of the two-sided t-test with `n` ≥ 2 seeds per arm, by the non-central t distribution (Cohen 1988).
 
     `effect` is the true difference over the sd: of the paired differences (df n − 1, shift d·√n), or of the scores of each of
     two unpaired arms, equal in both (df 2n − 2, shift d·√(n/2)).
@@ -42,7 +44,7 @@ def power(n: int, effect: float, *, paired: bool, alpha: float = 0.05) -> float:
 
 
 def seeds_for_power(effect: float, *, paired: bool, wanted: float = 0.8, alpha: float = 0.05) -> int | None:
-    """Smallest n ≥ 2 an arm with this `power`; None above `MOST` or for no effect."""
+    """Smallest n ≥ 2 per arm with this `power`; None above `MOST` or for no effect."""
     if effect == 0:
         return None
     return _smallest(lambda n: power(n, effect, paired=paired, alpha=alpha) >= wanted)
@@ -50,7 +52,7 @@ def seeds_for_power(effect: float, *, paired: bool, wanted: float = 0.8, alpha: 
 
 @lru_cache(maxsize=512)
 def detectable_effect(n: int, *, paired: bool, wanted: float = 0.8, alpha: float = 0.05) -> float:
-    """Smallest effect, in sds, that `n` ≥ 2 seeds an arm find with this power: `power` solved for the effect."""
+    """Smallest effect, in sds, that `n` ≥ 2 seeds per arm detect with this power: `power` solved for the effect."""
 
     def short(effect: float) -> float:
         return power(n, effect, paired=paired, alpha=alpha) - wanted
@@ -62,9 +64,9 @@ def detectable_effect(n: int, *, paired: bool, wanted: float = 0.8, alpha: float
 
 
 def seeds_for_winning(gamma: float = 0.75, alpha: float = 0.05, beta: float = 0.05) -> float:
-    """Pairs of runs to tell P(A > B) = `gamma` from one half: ((z₁₋α − z_β)/(√6 (½ − γ)))², to be rounded up.
+    """Pairs of runs to distinguish P(A > B) = `gamma` from one half: ((z₁₋α − z_β)/(√6 (½ − γ)))², to be rounded up.
 
-    Noether 1987, as used by Bouthillier et al. 2021: `alpha` the one-sided level, `beta` the risk to miss it. 29 at 0.75.
+    Noether 1987, as used by Bouthillier et al. 2021: `alpha` the one-sided level, `beta` the risk of missing it. 29 at 0.75.
     Raises `ValueError` for a gamma outside (½, 1).
     """
     if not 0.5 < gamma < 1:
@@ -73,7 +75,7 @@ def seeds_for_winning(gamma: float = 0.75, alpha: float = 0.05, beta: float = 0.
 
 
 def _smallest(enough: Callable[[int], bool]) -> int | None:
-    """Smallest n ≥ 2 that is enough, where every larger one is too."""
+    """Smallest n ≥ 2 that is enough; every larger n must be enough too."""
     high = 2
     while not enough(high):
         high *= 2

@@ -32,6 +32,7 @@ def _insights(values: Values) -> Values:
         new[part] = [without(found, "sentence", "method") for found in values.get(part, ())]
     for part in ("budgets", "start_many"):
         new[part] = [without(view, "sentence") | {"refused": older(view.get("refused"))} for view in values.get(part, ())]
+    new["seeds_needed"] = [without(found, "sentence") for found in values.get("seeds_needed", ())]
     return new
 
 
@@ -54,15 +55,31 @@ def _model_selection(values: Values) -> Values:
     return without(values, "sentences") | {"choices": choices}
 
 
+RESAMPLED = {"seeds and examples resampled": "both", "seeds resampled": "seeds", "examples resampled": "examples"}
+
+
+def comparison_1_to_2(values: Values) -> Values:
+    """No sentences: numbers stay, refusals and notes were text only."""
+    pairs = [
+        without(pair, "sentence", "pairing")
+        | {"p_of": RESAMPLED.get(pair.get("p_of")), "n_shared_seeds": pair["n_seeds_arm"] if pair["paired"] else None}
+        for pair in values.get("pairs", ())
+    ]
+    components = [without(found, "sentence") for found in values.get("components", ())]
+    arms = [without(arm, "left_out") for arm in values["arms"]]
+    return without(values, "refused", "notes") | {"version": 2, "arms": arms, "pairs": pairs, "components": components}
+
+
 def summary_1_to_2(values: Values) -> Values:
     """Numbers without sentences; what was a reason in words stays as text."""
-    new = without(values, "ledger") | {"version": 2, "arms": [_arm(arm) for arm in values["arms"]]}
+    new = without(values, "ledger", "differences", "margins") | {"version": 2, "arms": [_arm(arm) for arm in values["arms"]]}
+    new["gains_over_majority"] = [without(gain, "sentence") for gain in values.get("margins", ())]
     new["floors"] = [without(floor, "sentence") for floor in values.get("floors", ())]
     if values.get("ledger") is not None:
         new["model_selection"] = _model_selection(values["ledger"])
     if (adaptive := values.get("adaptive")) is not None:
         new["adaptive"] = without(adaptive, "looks", "sentence") | {"interim_analyses": adaptive["looks"]}
-    for part, upgrade in (("insights", _insights), ("probes", _probes)):
+    for part, upgrade in (("insights", _insights), ("probes", _probes), ("comparison", comparison_1_to_2)):
         if values.get(part) is not None:
             new[part] = upgrade(values[part])
     return new

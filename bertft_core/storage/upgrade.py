@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from bertft_core.storage.summary_upgrade import Values, summary_1_to_2
+from bertft_core.storage.summary_upgrade import Values, comparison_1_to_2, summary_1_to_2
 
 Step = Callable[[Values], Values]
 
@@ -124,6 +124,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
     "RunRecord": (record_1_to_2,),
     "Verification": (verification_1_to_2,),
     "DatasetCard": (card_1_to_2,),
+    "Comparison": (comparison_1_to_2,),
     "StudySummary": (summary_1_to_2,),
 }
 """Kind of a record → its steps, from version 1 on; a kind that is not here has had one version only."""

@@ -1,4 +1,4 @@
-"""`bertft compare`: what can be claimed of arms, of one study or across studies, from what is kept of their runs."""
+"""`bertft compare`: compare arms within one study or across studies, from their stored runs."""
 
 from __future__ import annotations
 
@@ -19,43 +19,42 @@ from flows.cli.find_study import StudyOnDisk, find_study, known_studies
 from tasks.home import home_dir
 
 MAX_NAME = 200
-"""Letters of a comparison's folder; a file's name may have 255 bytes."""
+"""Characters of a comparison's folder name; a file name may have 255 bytes."""
 
 
 def compare_command(
-    names: Sequence[str], home: Path | None, asked: ComparisonRequest, *, uri: str | None, output: Path | None, as_json: bool
+    names: Sequence[str], home: Path | None, request: ComparisonRequest, *, uri: str | None, output: Path | None, as_json: bool
 ) -> int:
-    """Compare, print, and write the folder and MLflow's run; a store that is away costs a warning, not the comparison."""
+    """Compare, print, and write the folder and MLflow's run; a store that cannot be reached only costs a warning."""
     where = home_dir(home)
     with tempfile.TemporaryDirectory(prefix="bertft-compare-") as folder:
         found = [_results(name, where, Path(folder) / str(i), uri) for i, name in enumerate(names)]
         once = {one.study.name: one for one in found}  # a name and its config file are one study
-        comparison = compare_studies(list(once.values()), asked)
+        comparison = compare_studies(list(once.values()), request)
     _print_and_keep(comparison, where, uri, output, as_json=as_json)
     return 0
 
 
 def _print_and_keep(comparison: Comparison, home: Path, uri: str | None, output: Path | None, *, as_json: bool) -> None:
     from bertft_core.report.comparison_page import write_comparison
-    from bertft_core.report.comparison_table import claims_text
+    from bertft_core.report.comparison_table import comparison_table
 
-    print(comparison.model_dump_json(indent=1) if as_json else claims_text(comparison))
+    print(comparison.model_dump_json(indent=1) if as_json else comparison_table(comparison))
     page = write_comparison(comparison, output or home / "comparisons" / _folder_name(comparison.studies))
     problem = _log(home, uri, comparison, page.parent)
-    told = sys.stderr if as_json else sys.stdout
-    print(f"\npage      {page}", file=told)
+    print(f"\npage      {page}", file=sys.stderr if as_json else sys.stdout)
     if problem is not None:
         print(f"warning   the comparison is not in MLflow: {problem}", file=sys.stderr)
 
 
 def _folder_name(studies: Sequence[str]) -> str:
-    """The studies' names; of many long ones the first letters, and a digest that tells them from others."""
+    """The studies' names; shortened with a digest where they are too long."""
     name = "+".join(studies)
     return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 9]}-{digest_of(list(studies))[:8]}"
 
 
 def _log(home: Path, uri: str | None, comparison: Comparison, folder: Path) -> str | None:
-    """Write MLflow's run; why not, where that fails."""
+    """Write MLflow's run; the reason when that fails."""
     from tasks.tracking.comparison_log import MlflowException, log_comparison  # MLflow is slow to import
 
     try:
@@ -66,7 +65,7 @@ def _log(home: Path, uri: str | None, comparison: Comparison, folder: Path) -> s
 
 
 def _results(name: str, home: Path, folder: Path, uri: str | None) -> StudyResults:
-    """The study of this home, or the one that MLflow alone has. Raises `UserError`."""
+    """The study of this home, or one that only MLflow has. Raises `UserError`."""
     known = known_studies(home)
     is_here = Path(name).suffix in (".yaml", ".yml") or name in known
     if is_here or (uri is None and not (home / "mlflow.db").is_file()):
@@ -74,7 +73,7 @@ def _results(name: str, home: Path, folder: Path, uri: str | None) -> StudyResul
     from tasks.tracking.logged_studies import fetch_study
 
     logged = fetch_study(name, folder, home_dir=home, uri=uri, in_home=known)
-    print(f"{name}: {len(logged.records)} runs from MLflow alone", file=sys.stderr)
+    print(f"{name}: {len(logged.records)} runs from MLflow only", file=sys.stderr)
     return logged
 
 

@@ -9,7 +9,9 @@ from bertft_core.config import UserError
 from bertft_core.evaluation.diagnosis.diagnose_study import diagnose
 from bertft_core.evaluation.diagnosis.evidence import Evidence
 from bertft_core.evaluation.diagnosis.wording import describe
-from bertft_core.evaluation.summarize import summarize
+from bertft_core.evaluation.summarize import evaluated
+from bertft_core.records import StudySummary
+from bertft_core.storage.study_dir import read_record
 from flows.cli.find_study import StudyOnDisk, find_study
 
 
@@ -36,4 +38,5 @@ def evidence_of(found: StudyOnDisk) -> Evidence:
             path=found.dir.path,
             hint="run it first: bertft run CONFIG",
         )
-    return Evidence(results.study, results.card, records, results.sweeps, summarize(results), results.run_dir_of)
+    summary = evaluated(results, read_record(found.dir.summary_path, StudySummary)).summary
+    return Evidence(results.study, results.card, records, results.sweeps, summary, results.run_dir_of)

@@ -1,9 +1,9 @@
-"""`bertft seeds`: how many seeds an aim takes, and what those of a study can and cannot tell."""
+"""`bertft seeds`: how many seeds are needed, and what those of a study can detect."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +11,11 @@ from bertft_core.config import UserError
 from bertft_core.data.examples import did_you_mean
 from bertft_core.evaluation.insights.between_studies import variance_between
 from bertft_core.evaluation.insights.detectable_effect import CURVE, POWER, ArmMetric, seeds_needed
-from bertft_core.evaluation.insights.power import GIVEN, for_effect, for_effect_on, for_half_width, name_of
+from bertft_core.evaluation.insights.power import for_effect, for_half_width
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.records import StudySummary
 from bertft_core.records.insight_records import Insights, SeedsFor, SeedsNeeded, SeedsPoint
-from bertft_core.records.seeds_answer import CountedForSpread, CountedSeeds
+from bertft_core.records.seeds_answer import CountedForSpread, CountedSeeds, RunsToExceed
 from bertft_core.report.seeds_text import seeds_text, spread_text
 from bertft_core.statistics.expected_best import trials_to_exceed
 from bertft_core.statistics.seeds_needed import detectable_effect, half_width, seeds_for_winning
@@ -27,7 +27,7 @@ ALPHA = 0.05
 
 @dataclass(frozen=True)
 class SeedsRequest:
-    """What is asked for on the command line."""
+    """The options of the command line."""
 
     sd: float | None = None
     effect: float | None = None
@@ -38,11 +38,15 @@ class SeedsRequest:
     metric: str | None = None
     exceed: float | None = None
 
+    def includes(self, arm: str) -> bool:
+        """The request is about this arm, or about all."""
+        return self.arm in (None, arm)
 
-def seeds_command(names: Sequence[str], home: Path | None, wanted: SeedsRequest, *, as_json: bool) -> int:
-    """Print what the seeds of a study tell, or what a given spread takes."""
-    _check(names, wanted)
-    counted = _of_study(names, home, wanted) if names else _of_spread(wanted)
+
+def seeds_command(names: Sequence[str], home: Path | None, request: SeedsRequest, *, as_json: bool) -> int:
+    """Print what the seeds of a study can detect, or how many seeds a given spread needs."""
+    _check(names, request)
+    counted = _of_study(names, home, request) if names else _of_spread(request)
     if as_json:
         print(counted.model_dump_json(indent=1))
     else:
@@ -50,138 +54,122 @@ def seeds_command(names: Sequence[str], home: Path | None, wanted: SeedsRequest,
     return 0
 
 
-def _check(names: Sequence[str], wanted: SeedsRequest) -> None:
-    """Raise `UserError` for numbers that make no sense and for options that do not go together."""
-    for name, value in (("--sd", wanted.sd), ("--effect", wanted.effect), ("--half-width", wanted.half_width)):
+def _check(names: Sequence[str], request: SeedsRequest) -> None:
+    """Raise `UserError` for invalid numbers and for options that cannot be combined."""
+    for name, value in (("--sd", request.sd), ("--effect", request.effect), ("--half-width", request.half_width)):
         if value is not None and not (value > 0 and math.isfinite(value)):
             raise UserError(f"{name} must be a number above 0", found=f"{value:g}")
-    if not ALPHA < wanted.power < 1:
+    if not ALPHA < request.power < 1:
         raise UserError(
-            "--power must lie between 0.05, the level of the test, and 1", found=f"{wanted.power:g}", hint="0.8 is usual"
+            "--power must be between 0.05, the level of the test, and 1", found=f"{request.power:g}", hint="0.8 is usual"
         )
-    if bool(names) == (wanted.sd is not None):
+    if bool(names) == (request.sd is not None):
         raise UserError(
-            "seeds are counted from a study or from a spread, one of the two",
+            "give either a study or a spread (--sd)",
             found="both" if names else "neither",
             hint="bertft seeds STUDY, or bertft seeds --sd 0.02 --effect 0.01",
         )
-    alone = [f"--{name}" for name in ("arm", "metric", "exceed") if getattr(wanted, name) is not None]
+    alone = [f"--{name}" for name in ("arm", "metric", "exceed") if getattr(request, name) is not None]
     if alone and not names:
         raise UserError(f"{', '.join(alone)} needs a study", found="none", hint="bertft seeds STUDY")
 
 
-def _of_spread(wanted: SeedsRequest) -> CountedForSpread:
-    sd = wanted.sd or 0.0
+def _of_spread(request: SeedsRequest) -> CountedForSpread:
+    sd = request.sd or 0.0
     aims = []
-    if wanted.half_width is not None:
-        aims.append(for_half_width(GIVEN, sd, wanted.half_width, None))
-    if wanted.effect is not None:
-        aims.append(for_effect(GIVEN, sd, wanted.effect, wanted.power, None, paired=wanted.paired))
-    detectable = {n: sd * detectable_effect(n, paired=wanted.paired, wanted=wanted.power) for n in CURVE}
+    if request.half_width is not None:
+        aims.append(for_half_width(sd, request.half_width))
+    if request.effect is not None:
+        aims.append(for_effect(sd, request.effect, request.power, paired=request.paired))
+    detectable = {n: sd * detectable_effect(n, paired=request.paired, wanted=request.power) for n in CURVE}
     return CountedForSpread(
         sd=sd,
-        paired=wanted.paired,
-        power=wanted.power,
+        paired=request.paired,
+        power=request.power,
         aims=tuple(aims),
         pairs_to_tell_a_winner=math.ceil(seeds_for_winning()),
         curve=tuple(SeedsPoint(n=n, half_width=half_width(n, sd), detectable=least) for n, least in detectable.items()),
     )
 
 
-def _of_study(names: Sequence[str], home: Path | None, wanted: SeedsRequest) -> CountedSeeds:
-    """Of the first study; several also tell the variance between them."""
-    studies = [
-        (found.study, found, summarize(found.results())) for found in (find_study(name, home) for name in dict.fromkeys(names))
-    ]
+def _of_study(names: Sequence[str], home: Path | None, request: SeedsRequest) -> CountedSeeds:
+    """Of the first study; with several, also the variance between them."""
+    on_disk = [find_study(name, home) for name in dict.fromkeys(names)]
+    studies = [(found.study, found, summarize(found.results())) for found in on_disk]
     study, found, summary = studies[0]
-    _check_arm(summary, wanted.arm)
-    at = ArmMetric(_metric(summary, wanted.metric), summary.headline_split, summary.headline_checkpoint)
-    needed = tuple(each for each in seeds_needed(study, summary.arms, at) if wanted.arm in (None, each.arm))
+    _check_arm(summary, request.arm)
+    at = ArmMetric(_metric(summary, request.metric), summary.headline_split, summary.headline_checkpoint)
+    needed = tuple(each for each in seeds_needed(study, summary.arms, at) if request.includes(each.arm))
     insights = summary.insights or Insights()
-    between = variance_between([(one, told) for one, _, told in studies], at) if len(studies) > 1 else ()
+    between = variance_between([(each, its_summary) for each, _, its_summary in studies], at) if len(studies) > 1 else ()
     return CountedSeeds(
         study=study.name,
         metric=at.metric,
         split=at.split,
         checkpoint=at.checkpoint,
         seeds_needed=needed,
-        nothing=None if needed else _nothing(found, summary, wanted),
-        aims=tuple(_aims(needed, wanted)),
+        nothing=None if needed else "selected_seeds" if study.is_selected else "few_seeds",
+        n_scored={arm.arm: sum(bool(seed.scores) for seed in arm.seeds) for arm in summary.arms if request.includes(arm.arm)},
+        aims=tuple(_aims(needed, request)),
         pairs_to_tell_a_winner=math.ceil(seeds_for_winning()),
-        exceeding=tuple(_exceeding(found, summary, wanted)),
-        variance=tuple(each for each in insights.variance if wanted.arm in (None, each.arm)),
-        between_studies=tuple(each for each in between if wanted.arm in (None, each.arm)),
-        start_many=tuple(view for view in insights.start_many if wanted.arm in (None, view.arm)),
+        exceeding=tuple(_exceeding(found, summary, request)),
+        variance=tuple(each for each in insights.variance if request.includes(each.arm)),
+        between_studies=tuple(each for each in between if request.includes(each.arm)),
+        start_many=tuple(view for view in insights.start_many if request.includes(view.arm)),
     )
 
 
-def _metric(summary: StudySummary, asked: str | None) -> str:
-    if asked is None:
+def _metric(summary: StudySummary, metric: str | None) -> str:
+    if metric is None:
         return summary.headline_metric
     prefix = f"{summary.headline_checkpoint}/{summary.headline_split}/"
-    known = sorted(
-        {key.removeprefix(prefix) for arm in summary.arms for seed in arm.seeds for key in seed.scores if key.startswith(prefix)}
-    )
-    if asked not in known:
+    keys = (key for arm in summary.arms for seed in arm.seeds for key in seed.scores)
+    known = sorted({key.removeprefix(prefix) for key in keys if key.startswith(prefix)})
+    if metric not in known:
         usual = [name for name in known if "/" not in name]
         raise UserError(
-            f"no run of '{summary.study}' has the metric '{asked}' on {summary.headline_split}",
+            f"no run of '{summary.study}' has the metric '{metric}' on {summary.headline_split}",
             found=", ".join(usual) or "no scores at all",
-            hint=did_you_mean(asked, known),
+            hint=did_you_mean(metric, known),
         )
-    return asked
+    return metric
 
 
-def _check_arm(summary: StudySummary, asked: str | None) -> None:
-    names = [arm.arm for arm in summary.arms]
-    if asked is not None and asked not in names:
+def _check_arm(summary: StudySummary, arm: str | None) -> None:
+    names = [known.arm for known in summary.arms]
+    if arm is not None and arm not in names:
         raise UserError(
-            f"the study '{summary.study}' has no arm '{asked}'",
+            f"the study '{summary.study}' has no arm '{arm}'",
             found=f"the arms {', '.join(names)}",
-            hint=did_you_mean(asked, names),
+            hint=did_you_mean(arm, names),
         )
 
 
-def _aims(needed: Sequence[SeedsNeeded], wanted: SeedsRequest) -> list[SeedsFor]:
+def _aims(needed: Sequence[SeedsNeeded], request: SeedsRequest) -> list[SeedsFor]:
     """Half width for each arm; the effect for the paired differences, or with --unpaired for each arm's own spread."""
+    own = [each for each in needed if each.baseline is None]
+    paired = [each for each in needed if each.baseline is not None] if request.paired else []
     aims = []
-    if wanted.half_width is not None:
-        aims += [
-            for_half_width(name_of(each), each.sd, wanted.half_width, each.metric, each.n, each.level)
-            for each in needed
-            if each.baseline is None
-        ]
-    if wanted.effect is not None:
-        paired = [each for each in needed if each.baseline is not None]
-        of = paired if wanted.paired and paired else [each for each in needed if each.baseline is None]
-        aims += [for_effect_on(each, wanted.effect, wanted.power) for each in of]
+    if request.half_width is not None:
+        aims += [for_half_width(each, request.half_width) for each in own]
+    if request.effect is not None:
+        aims += [for_effect(each, request.effect, request.power, paired=bool(paired)) for each in paired or own]
     return aims
 
 
-def _exceeding(found: StudyOnDisk, summary: StudySummary, wanted: SeedsRequest) -> list[str]:
-    """Runs until one is better than a validation score, by the best validation scores of each arm."""
-    if wanted.exceed is None:
-        return []
+def _exceeding(found: StudyOnDisk, summary: StudySummary, request: SeedsRequest) -> Iterator[RunsToExceed]:
+    """Runs until one is better than a validation score, from the best validation scores of each arm."""
+    if request.exceed is None or found.study.is_selected:
+        return
     sign = 1.0 if found.study.direction == "maximize" else -1.0
-    told = []
     for arm in summary.arms:
         records = [found.records[seed.run_digest] for seed in arm.seeds if seed.run_digest in found.records and seed.scores]
         values = [sign * record.best_score for record in records if record.best_score is not None]
-        if not values or wanted.arm not in (None, arm.arm) or found.study.is_selected:
-            continue
-        n = trials_to_exceed(values, sign * wanted.exceed, REACH)
-        answer = "none of its runs is, so nothing can be said" if n is None else f"{n} runs"
-        told.append(
-            f"until a run of {arm.arm} is better than {wanted.exceed:g} ({found.study.metric}, validation) "
-            f"with a probability of {100 * REACH:.0f} %: {answer}"
-        )
-    return told
-
-
-def _nothing(found: StudyOnDisk, summary: StudySummary, wanted: SeedsRequest) -> str:
-    if found.study.is_selected:
-        return "nothing: these seeds were selected (many started and the best went on), so they measure no spread"
-    counts = ", ".join(
-        f"{arm.arm} {sum(bool(seed.scores) for seed in arm.seeds)}" for arm in summary.arms if wanted.arm in (None, arm.arm)
-    )
-    return f"nothing: it takes three seeds with a score, and there are: {counts}"
+        if values and request.includes(arm.arm):
+            yield RunsToExceed(
+                arm=arm.arm,
+                metric=found.study.metric,
+                score=request.exceed,
+                probability=REACH,
+                n_needed=trials_to_exceed(values, sign * request.exceed, REACH),
+            )

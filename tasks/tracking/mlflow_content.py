@@ -138,8 +138,8 @@ def end_tags(record: RunRecord) -> dict[str, str]:
 def summary_metrics(summary: StudySummary) -> dict[str, float]:
     """Statistics over seeds, under `summary/…` so that they never enter the mean of a group of runs."""
     found: dict[str, float] = {}
-    for margin in summary.margins:
-        found[metric_name("summary", margin.arm, "over_constant", summary.headline_metric)] = margin.mean
+    for gain in summary.gains_over_majority:
+        found[metric_name("summary", gain.arm, "gain_over_majority", summary.headline_metric)] = gain.mean
     for floor in summary.floors:
         found[metric_name("summary", floor.arm, "floor", "bitwise")] = float(floor.bitwise)
         if floor.largest_difference is not None:

@@ -26,8 +26,8 @@ def test_a_bundled_study_beats_the_constant_predictor(name, tmp_path):
     study = load_study(config, [])
     summary = read_record(StudyDir(tmp_path, study.name).summary_path, StudySummary)
     assert summary is not None
-    assert len(summary.margins) == len(study.arms)
+    assert len(summary.gains_over_majority) == len(study.arms)
     better = 1.0 if study.direction == "maximize" else -1.0
-    for margin in summary.margins:
-        assert margin.n == 3
-        assert better * margin.mean > 0, margin.sentence
+    for gain in summary.gains_over_majority:
+        assert gain.n == 3
+        assert better * gain.mean > 0, gain

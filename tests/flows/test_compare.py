@@ -25,7 +25,7 @@ def test_a_finished_study_says_in_summary_and_command_why_two_seeds_are_not_comp
         study.environment,
     )
     assert told.code == 0
-    assert "full is not compared: 2 of its runs ended with a score" in told.stdout
+    assert "full is not compared: 2 runs of it ended with a score" in told.stdout
     assert (home / "comparisons" / study.name / "comparison.html").exists()
     found = Comparison.model_validate(json.loads(stated.stdout))
     assert read_record(tmp_path / "out" / "comparison.json", Comparison) == found

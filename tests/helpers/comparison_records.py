@@ -8,6 +8,7 @@ from bertft_core.records.comparison_record import (
     AlmostStochasticOrder,
     ComparedArmRecord,
     Comparison,
+    ComparisonNote,
     Disagreement,
     IntervalEstimate,
     NamedTest,
@@ -57,7 +58,7 @@ def make_pair(arm: str, baseline: str, p: float, metric: str = "accuracy", **cha
         "arm": arm,
         "baseline": baseline,
         "paired": True,
-        "pairing": "both have the same three seeds",
+        "n_shared_seeds": 5,
         "n_seeds_arm": 5,
         "n_seeds_baseline": 5,
         "n_examples": 1234,
@@ -82,20 +83,19 @@ def make_pair(arm: str, baseline: str, p: float, metric: str = "accuracy", **cha
         ),
         "effects": {"cohens_d": 4.9, "cliffs_delta": 1.0},
         "p_value": p / 3,
-        "p_of": "seeds and examples resampled",
+        "p_of": "both",
         "p_holm": p,
         "claimed": p <= 0.05,
-        "sentence": f"{arm} is {'' if p <= 0.05 else 'not surely '}better than {baseline} in {metric}",
     }
     return PairComparison(**values | changes)
 
 
 def make_comparison(**changes: Any) -> Comparison:
-    """Two arms that are better than the baseline, and no sure difference between the two; accuracy and log-loss."""
+    """Two arms that are better than the baseline, and an inconclusive difference between the two; accuracy and log-loss."""
     arms = tuple(make_arm(name, scores) for name, scores in SCORES.items())
-    look = WithoutCollapsed(n_seeds_arm=4, n_seeds_baseline=5, difference=0.147, both=None)
+    second = WithoutCollapsed(n_seeds_arm=4, n_seeds_baseline=5, difference=0.147, both=None)
     pairs = [make_pair(a, b, p) for (a, b), p in CLAIMED.items()]
-    pairs[0] = pairs[0].model_copy(update={"without_collapsed": look})
+    pairs[0] = pairs[0].model_copy(update={"without_collapsed": second})
     pairs += [make_pair(a, b, 2 * p, "log_loss") for (a, b), p in CLAIMED.items()]
     values: dict[str, Any] = {
         "title": "small",
@@ -109,6 +109,6 @@ def make_comparison(**changes: Any) -> Comparison:
         "arms": arms,
         "pairs": tuple(pairs),
         "n_tests": len(pairs),
-        "notes": ("ece has no value for each example, so its examples are not resampled",),
+        "notes": (ComparisonNote(kind="metric_not_resampled", metric="ece"),),
     }
     return Comparison(**values | changes)

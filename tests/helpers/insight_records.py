@@ -65,9 +65,8 @@ def make_agreement(arm: str, kind: str = "classification") -> Agreement:
 def make_seeds_needed(arm: str, baseline: str | None = None) -> SeedsNeeded:
     """Half-widths and detectable differences that fall with the root of n."""
     curve = tuple(SeedsPoint(n=n, half_width=0.05 / n**0.5, detectable=0.09 / n**0.5) for n in (2, 3, 5, 10, 20, 50))
-    sentence = f"5 seeds of {arm} know its mean to ± 0.022"
     numbers = {"n": 5, "mean": 0.03 if baseline else 0.8, "sd": 0.02, "half_width": 0.022, "detectable": 0.04}
-    return SeedsNeeded(arm=arm, baseline=baseline, **WHERE, **numbers, curve=curve, sentence=sentence)
+    return SeedsNeeded(arm=arm, baseline=baseline, **WHERE, **numbers, curve=curve)
 
 
 def make_budget(arm: str, source: str = "seeds", hours: float | None = 0.2) -> BudgetView:

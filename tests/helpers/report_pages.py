@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-from bertft_core.evaluation import summarize
+from bertft_core.evaluation.summarize import evaluated
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.report import write_report
 from bertft_core.storage import StudyDir
@@ -58,6 +58,5 @@ def write_small_report(tmp_path, *, study=None, labels=("negative", "positive"),
         accuracy = 0.5 if status == "collapsed" else 0.6 + 0.2 * (spec.arm == "full") + 0.05 * spec.index
         records[spec.digest] = make_record(spec, card, study_dir, status=status, accuracy=accuracy, error=error)
     sweeps = {} if bare or not chosen else {"full": make_sweep(study_dir)}
-    results = StudyResults(study, card, study_dir, records, planned, sweeps)
-    summary = summarize(results)
-    return write_report(results.with_summary(summary)), summary, study
+    results = evaluated(StudyResults(study, card, study_dir, records, planned, sweeps))
+    return write_report(results), results.summary, study

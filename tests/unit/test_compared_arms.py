@@ -1,4 +1,4 @@
-"""The sides of a comparison: which runs count, what two sides share, and their answers aligned by example."""
+"""The compared arms: which runs count, what two arms share, and their predictions aligned by example."""
 
 import numpy as np
 import pyarrow as pa
@@ -7,8 +7,9 @@ import pytest
 from bertft_core.config import UserError
 from bertft_core.evaluation.comparison.compared_arms import arm_record, compared_arms_of, refusal
 from bertft_core.evaluation.comparison.example_scores import read_example_scores
-from bertft_core.evaluation.comparison.pairing import examples_of, pair_seeds
+from bertft_core.evaluation.comparison.pairing import has_same_examples, pair_refusal, pair_seeds
 from bertft_core.evaluation.comparison.request import ComparisonRequest, plan_comparison
+from bertft_core.records.comparison_record import ComparisonNote, Refusal
 from bertft_core.storage.predictions import read_predictions, write_predictions
 from tests.helpers.evaluated_studies import make_results
 from tests.helpers.small_records import make_card
@@ -22,11 +23,10 @@ def results(tmp_path):
 
 
 def test_collapsed_runs_count_and_runs_without_a_score_are_left_out_with_the_reason(results):
-    features, full = (arm_record(side) for side in compared_arms_of([results]))
+    features, full = (arm_record(arm) for arm in compared_arms_of([results]))
     assert (features.n_seeds, features.seeds, features.collapsed) == (3, (1, 2, 3), (1,))
-    assert features.left_out == ("1 of 4 features runs diverged and have no score",)
     assert features.counts == {"collapsed": 1, "diverged": 1, "ok": 2}
-    assert (full.n_seeds, full.left_out) == (4, ())
+    assert (full.n_seeds, full.counts, full.n_without_scores) == (4, {"ok": 4}, 0)
     assert full.values("best/test/accuracy") == pytest.approx(FOUR, abs=0.02)
     assert "best/test/f1/positive" not in full.scores
 
@@ -35,14 +35,13 @@ def test_fewer_than_three_seeds_are_refused(tmp_path):
     results = make_results(tmp_path, {"features": [0.6, 0.6, "failed"], "full": [0.7, 0.7, 0.8]})
     features, full = compared_arms_of([results])
     assert refusal(full) is None
-    assert "fewer than 3 seeds" in refusal(features)
-    assert "1 of 3 features runs failed" in refusal(features)
+    assert refusal(features) == Refusal(reason="few_seeds", arm="features")
 
 
 def test_selected_seeds_are_refused(tmp_path):
     changes = {"seeds": {"start": 4, "stop_at": 0.5, "keep": 3}}
-    side = compared_arms_of([make_results(tmp_path, {"full": FOUR}, **changes)])[0]
-    assert "its seeds were selected" in refusal(side)
+    arm = compared_arms_of([make_results(tmp_path, {"full": FOUR}, **changes)])[0]
+    assert refusal(arm) == Refusal(reason="selected_seeds", arm="full")
 
 
 def test_arms_of_one_study_are_paired_by_their_seeds_and_those_without_a_partner_are_left_out(results):
@@ -50,8 +49,7 @@ def test_arms_of_one_study_are_paired_by_their_seeds_and_those_without_a_partner
     pairing = pair_seeds(full, features)
     assert pairing.paired
     assert (pairing.arm, pairing.baseline) == ((1, 2, 3), (1, 2, 3))
-    assert "3 runs of each side share" in pairing.words
-    assert "left out: 1 of full" in pairing.words
+    assert (pairing.n_shared, len(full.seeds)) == (3, 4)
 
 
 def test_studies_with_other_seeds_are_not_paired_though_their_indices_agree(tmp_path):
@@ -62,7 +60,7 @@ def test_studies_with_other_seeds_are_not_paired_though_their_indices_agree(tmp_
     pairing = pair_seeds(b, a)
     assert not pairing.paired
     assert (pairing.arm, pairing.baseline) == ((0, 1, 2), (0, 1, 2, 3))
-    assert "no runs of the two sides share all three seeds" in pairing.words
+    assert pairing.n_shared == 0
 
 
 def test_examples_are_the_same_by_their_fingerprint_whatever_the_tokenizer(tmp_path):
@@ -79,31 +77,33 @@ def test_examples_are_the_same_by_their_fingerprint_whatever_the_tokenizer(tmp_p
     }
     for name, (two, same, comparable) in cases.items():
         a, b = compared_arms_of([one, two])
-        found = examples_of(a, b, "test")
-        assert (found.same, found.comparable) == (same, comparable), name
+        refused = pair_refusal(a, b, "test")
+        assert (has_same_examples(a, b, "test"), refused is None) == (same, comparable), name
+        assert refused is None or (refused.reason, refused.n_examples) == ("other_data", (40, 40))
     labels = make_results(tmp_path, {"full": FOUR}, name="five", card=card.model_copy(update={"labels": ("no", "yes")}))
-    assert examples_of(*compared_arms_of([one, labels]), "test").comparable is False
-    assert "has no split 'elsewhere'" in examples_of(*compared_arms_of([one, one]), "elsewhere").words
+    assert pair_refusal(*compared_arms_of([one, labels]), "test").reason == "other_labels"
+    missing = pair_refusal(*compared_arms_of([one, one]), "elsewhere")
+    assert (missing.reason, missing.n_examples) == ("missing_split", (None, None))
 
 
-def _rewrite(side, index, change):
-    record, run_dir = side.record(index)
+def _rewrite(arm, index, change):
+    record, run_dir = arm.record(index)
     path = run_dir / record.predictions["best"]["test"]
     write_predictions(path, change(read_predictions(path)))
 
 
-def test_answers_are_aligned_by_example_id(results):
-    side = compared_arms_of([results])[1]
-    before = read_example_scores(side, "best", "test")
+def test_predictions_are_aligned_by_example_id(results):
+    arm = compared_arms_of([results])[1]
+    before = read_example_scores(arm, "best", "test")
     order = np.random.default_rng(0).permutation(40)
-    _rewrite(side, 2, lambda table: table.take(pa.array(order)))
-    after = read_example_scores(side, "best", "test")
+    _rewrite(arm, 2, lambda table: table.take(pa.array(order)))
+    after = read_example_scores(arm, "best", "test")
     assert after.example_ids == before.example_ids
     assert after.unit == "example"
     for seed in before.right:
         assert (after.right[seed] == before.right[seed]).all()
         accuracy = after.of_metric("accuracy", [seed])[0]
-        assert float(accuracy.finish(accuracy.values.sum(axis=0))) == side.scores("best/test/accuracy")[seed]
+        assert float(accuracy.finish(accuracy.values.sum(axis=0))) == arm.scores("best/test/accuracy")[seed]
     assert after.of_metric("no such metric", [0]) is None
 
 
@@ -111,26 +111,26 @@ def test_answers_are_aligned_by_example_id(results):
     "change", [lambda table: table.slice(1), lambda table: pa.concat_tables([table.slice(1), table.slice(1, 1)])]
 )
 def test_other_examples_and_examples_twice_are_not_aligned(results, change):
-    side = compared_arms_of([results])[1]
-    _rewrite(side, 2, change)
-    assert read_example_scores(side, "best", "test") == "seed 2 of full was asked about other examples"
+    arm = compared_arms_of([results])[1]
+    _rewrite(arm, 2, change)
+    assert read_example_scores(arm, "best", "test") == ComparisonNote(kind="different_examples", arm="full", seed=2)
 
 
-def test_predictions_that_are_gone_are_told(results):
-    side = compared_arms_of([results])[1]
-    record, run_dir = side.record(3)
+def test_missing_predictions_are_noted(results):
+    arm = compared_arms_of([results])[1]
+    record, run_dir = arm.record(3)
     (run_dir / record.predictions["best"]["test"]).unlink()
-    assert read_example_scores(side, "best", "test") == "the predictions of seed 3 of full are gone"
+    assert read_example_scores(arm, "best", "test") == ComparisonNote(kind="predictions_missing", arm="full", seed=3)
 
 
-def test_a_question_has_every_pair_once_and_the_headline_first(tmp_path):
+def test_a_plan_has_every_pair_once_and_the_headline_first(tmp_path):
     results = make_results(tmp_path, {"a": FOUR, "b": FOUR, "c": FOUR})
-    asked = plan_comparison([results], ComparisonRequest())
-    assert [(arm.name, baseline.name) for arm, baseline in asked.pairs] == [("b", "a"), ("c", "a"), ("c", "b")]
-    assert asked.key == "best/test/accuracy"
-    assert asked.metrics[0] == "accuracy"
-    assert set(asked.metrics) <= set(results.study.head.metrics)
-    assert (asked.direction("accuracy"), asked.direction("ece"), asked.direction("f1/positive")) == (
+    plan = plan_comparison([results], ComparisonRequest())
+    assert [(arm.name, baseline.name) for arm, baseline in plan.pairs] == [("b", "a"), ("c", "a"), ("c", "b")]
+    assert plan.key == "best/test/accuracy"
+    assert plan.metrics[0] == "accuracy"
+    assert set(plan.metrics) <= set(results.study.head.metrics)
+    assert (plan.direction("accuracy"), plan.direction("ece"), plan.direction("f1/positive")) == (
         "maximize",
         "minimize",
         "maximize",
@@ -138,11 +138,11 @@ def test_a_question_has_every_pair_once_and_the_headline_first(tmp_path):
     against = plan_comparison([results], ComparisonRequest(metric="mcc", split="validation", checkpoint="final", baseline="b"))
     assert [(arm.name, baseline.name) for arm, baseline in against.pairs] == [("a", "b"), ("c", "b")]
     assert against.key == "final/validation/mcc"
-    assert [side.name for side in plan_comparison([results], ComparisonRequest(arms=("c", "a"))).sides] == ["a", "c"]
+    assert [arm.name for arm in plan_comparison([results], ComparisonRequest(arms=("c", "a"))).arms] == ["a", "c"]
 
 
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("wrong", "found"),
     [
         (ComparisonRequest(metric="accurancy"), "did you mean 'accuracy'"),
         (ComparisonRequest(split="nowhere"), "one of validation, test, other_domain"),
@@ -152,6 +152,6 @@ def test_a_question_has_every_pair_once_and_the_headline_first(tmp_path):
         (ComparisonRequest(n_resamples=3), "100 or more"),
     ],
 )
-def test_what_is_not_there_is_refused_with_what_is(results, asked, found):
+def test_what_is_not_there_is_refused_with_what_is(results, wrong, found):
     with pytest.raises(UserError, match=found):
-        plan_comparison([results], asked)
+        plan_comparison([results], wrong)

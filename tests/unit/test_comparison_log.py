@@ -11,7 +11,8 @@ import pytest
 from bertft_core.config import UserError
 from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.request import ComparisonRequest
-from bertft_core.records.comparison_record import Comparison
+from bertft_core.records.comparison_record import Comparison, Refusal
+from bertft_core.report.prose import comparison_text
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import read_record
 from bertft_core.storage.study_results import StudyResults
@@ -67,7 +68,7 @@ def test_verdicts_are_tags_and_numbers_are_metrics(comparison):
     pair = comparison.headline_pairs[0]
     tags, metrics = comparison_tags(comparison), comparison_metrics(comparison)
     assert tags["bertft.claims"] == "1 of 1 differences claimed (best/test/accuracy)"
-    assert tags["bertft.verdict/full vs features"] == f"full is better: {pair.sentence}"
+    assert tags["bertft.verdict/full vs features"] == f"full is better: {comparison_text.pair(pair, comparison)}"
     assert metrics["comparison/full vs features/difference"] == pair.difference
     assert metrics["comparison/full vs features/low"] == pair.both.low
     assert metrics["comparison/full vs features/seeds_high"] == pair.seeds.high
@@ -79,14 +80,14 @@ def test_a_comparison_is_a_run_of_its_own_and_the_same_one_again(home, compariso
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "pairs.md").write_text("| a |")
     first = log_comparison(home, None, comparison, tmp_path)
-    refused = comparison.model_copy(update={"pairs": (), "refused": ("a is not compared: x",)})
+    refused = comparison.model_copy(update={"pairs": (), "refused": (Refusal(reason="other_labels", arm="a", baseline="b"),)})
     assert log_comparison(home, None, refused, tmp_path) == first
     client, experiment = open_store(home, None, "small")
     (run,) = runs_where(client, experiment, "tags.`bertft.stage` = 'comparison'")
     assert run.info.status == "FINISHED"
-    assert run.data.tags["bertft.not_compared"] == "a is not compared: x"
+    assert run.data.tags["bertft.not_compared"] == "a and b are not compared: their labels differ"
     assert not any(name.startswith("bertft.verdict") for name in run.data.tags)
-    assert "a is not compared: x" in run.data.tags["mlflow.note.content"]
+    assert "a and b are not compared: their labels differ" in run.data.tags["mlflow.note.content"]
     assert {item.path for item in client.list_artifacts(first, "comparison")} == {
         "comparison/claims.txt",
         "comparison/comparison.json",
@@ -157,7 +158,7 @@ def test_a_studys_run_carries_the_comparison_of_its_arms(home, comparison):
     write_comparison_on(client, run_id, comparison)
     assert client.get_run(run_id).data.tags["bertft.claims"].startswith("1 of 1")
     text = Path(client.download_artifacts(run_id, "comparison/claims.txt")).read_text(encoding="utf-8")
-    assert comparison.headline_pairs[0].sentence in text
+    assert comparison_text.pair(comparison.headline_pairs[0], comparison) in text
     client.delete_run(run_id)
 
 
@@ -169,7 +170,7 @@ def test_a_study_that_only_mlflow_has_gives_the_same_comparison(home, comparison
     told = capsys.readouterr()
     assert code == 0
     assert json.loads(told.out) == comparison.model_dump(mode="json")
-    assert "small: 8 runs from MLflow alone" in told.err
+    assert "small: 8 runs from MLflow only" in told.err
     assert read_record(tmp_path / "out" / "comparison.json", Comparison) == comparison
     assert (tmp_path / "out" / "comparison.html").exists()
 
@@ -195,7 +196,7 @@ def test_the_command_prints_and_keeps_the_comparison_of_a_study_of_this_home(hom
     client, experiment = open_store(home, None, "small")
     runs = runs_where(client, experiment, "tags.`bertft.stage` = 'comparison'")
     (run,) = [run for run in runs if "best/test/mcc" in run.data.tags["bertft.claims"]]
-    assert found.headline_pairs[0].sentence in run.data.tags["bertft.verdict/full vs features"]
+    assert comparison_text.pair(found.headline_pairs[0], found) in run.data.tags["bertft.verdict/full vs features"]
 
 
 def test_a_store_that_does_not_answer_costs_a_warning_and_not_the_comparison(home, capsys, tmp_path):

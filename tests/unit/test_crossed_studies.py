@@ -7,7 +7,7 @@ from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.report import comparison_section, paper_tables, paper_text, summary_rows
 from bertft_core.report.formatting import intervals, numbers
-from bertft_core.report.prose import study_text
+from bertft_core.report.prose import comparison_text, study_text
 from bertft_core.report.text_table import result_table
 from bertft_core.statistics.crossed_mean import crossed_mean, crossed_sd_interval
 from bertft_core.statistics.mean_intervals import t_interval
@@ -46,17 +46,13 @@ def test_the_row_of_an_arm_knows_that_its_runs_share_seeds(results):
     assert found.sd == pytest.approx(np.std(LOW, ddof=1))
 
 
-def test_differences_and_margins_do_not_call_its_runs_seeds(results):
-    (difference,) = results.summary.differences
-    gaps = np.subtract(HIGH, LOW)
-    assert (difference.t_low, difference.t_high) == pytest.approx(crossed_mean(gaps, PLACES).interval())
-    assert "over 9 runs of a crossed design (3 init × 3 order seeds); 95 % interval" in difference.sentence
-    assert difference.sentence.endswith("all 9 runs agree, which share seeds")
-    margin = results.summary.margins[0]
-    wanted = np.array(crossed_mean(LOW, PLACES).interval()) - margin.constant_score
-    assert (margin.t_low, margin.t_high) == pytest.approx(wanted)
-    assert "over 9 runs of a crossed design" in margin.sentence
-    assert not any(f"{n} seeds" in told for n in (8, 9) for told in (difference.sentence, margin.sentence))
+def test_gains_over_the_majority_do_not_call_its_runs_seeds(results):
+    gain = results.summary.gains_over_majority[0]
+    wanted = np.array(crossed_mean(LOW, PLACES).interval()) - gain.constant_score
+    assert (gain.t_low, gain.t_high) == pytest.approx(wanted)
+    sentence = comparison_text.gain_over_majority(gain, results.summary)
+    assert "over 9 runs (95 % interval" in sentence
+    assert "seeds" not in sentence
 
 
 def test_two_seeds_of_a_kind_have_no_interval_and_that_is_said(tmp_path):
@@ -64,7 +60,8 @@ def test_two_seeds_of_a_kind_have_no_interval_and_that_is_said(tmp_path):
     results = make_results(tmp_path, {"features": LOW[:4], "full": HIGH[:4]}, card=make_card(tmp_path, splits=SIZES), seeds=grid)
     found = row(results)
     assert (found.t_low, found.bootstrap_low, found.sd_low) == (None, None, None)
-    assert "it takes a complete grid of 3 init × 3 order seeds" in results.summary.differences[0].sentence
+    sentence = comparison_text.gain_over_majority(results.summary.gains_over_majority[0], results.summary)
+    assert "an interval takes a complete grid of at least 3 × 3 init and order seeds" in sentence
     assert "no interval of their mean is given" in result_table(results.summary)
     assert "for which it takes 3 seeds of either kind" in study_text.cautions(results.study, results.summary)[1]
 
@@ -77,10 +74,10 @@ def test_the_interval_of_a_pair_is_that_of_runs_that_share_seeds_and_nothing_is_
     assert pair.both.low > 0
     assert (pair.crossed, pair.claimed, pair.p_value, pair.tests, pair.stability, pair.aso) == (True, False, None, (), (), None)
     assert (pair.superiority.value, pair.superiority.low, pair.sd_ratio.low, pair.disagreement.p) == (1.0, None, None, None)
-    assert "over 9 paired runs that share seeds and 100 examples" in pair.sentence
-    assert "runs that share seeds are not tested, and the 95 % interval" in pair.sentence
+    sentence = comparison_text.pair(pair, comparison)
+    assert "over 9 paired runs that share seeds and 100 examples: inconclusive (not tested, because runs share seeds;" in sentence
     assert {arm.cells[8] for arm in comparison.arms} == {(2, 2)}
-    assert any("nothing is tested or claimed" in note for note in comparison.notes)
+    assert "crossed_design" in {note.kind for note in comparison.notes}
 
 
 def test_the_report_says_how_the_intervals_were_made(results, comparison):
@@ -96,7 +93,7 @@ def test_the_report_says_how_the_intervals_were_made(results, comparison):
     assert "multi-bootstrap" not in paper
     arms, pairs = paper_tables.tables_of(paper_tables.scores_of_summary(summary), "best/test/accuracy", comparison)
     assert "over n runs that share seeds (crossed)" in arms.caption
-    assert "Crossed runs share seeds: nothing is tested or claimed of them." in pairs.caption
+    assert "Runs of a crossed design share seeds, so nothing is tested or claimed." in pairs.caption
     compared = paper_tables.tables_of(paper_tables.scores_of_comparison(comparison), "best/test/accuracy", comparison)
     assert compared[0].caption == arms.caption
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scipy.special import stdtrit
 
 from bertft_core.config import UserError
 from bertft_core.config.base import digest_of
@@ -17,11 +16,10 @@ from bertft_core.evaluation.diagnosis.diagnose_study import CHECKS, diagnose
 from bertft_core.evaluation.diagnosis.evidence import Diagnosis, Evidence, longer, short
 from bertft_core.evaluation.diagnosis.label_conflicts import find_conflicts
 from bertft_core.evaluation.diagnosis.learning_problems import _end, loss_fall
-from bertft_core.evaluation.diagnosis.seed_problems import seeds_needed
 from bertft_core.evaluation.diagnosis.wording import describe
-from bertft_core.evaluation.summarize import summarize
+from bertft_core.evaluation.summarize import evaluated
 from bertft_core.planning.run_specs import plan_runs
-from bertft_core.records import DataFinding, Difference, Evaluation
+from bertft_core.records import DataFinding, Evaluation
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import write_record
 from bertft_core.storage.study_results import StudyResults
@@ -68,7 +66,7 @@ def build(directory, *, accuracies=GOOD, statuses=(), sizes=LARGE, sweeps=None, 
         status = dict(statuses).get((spec.arm, spec.index), "ok")
         records[spec.digest] = make_record(spec, card, home, status=status, accuracy=accuracies[spec.arm][spec.index])
         write_losses(home.run_dir(spec.digest), [0.3] * 50)
-    summary = summarize(StudyResults(asked, card, home, records, planned, sweeps or {}))
+    summary = evaluated(StudyResults(asked, card, home, records, planned, sweeps or {})).summary
     return Evidence(asked, card, tuple(records.values()), sweeps or {}, summary, home.run_dir)
 
 
@@ -416,20 +414,23 @@ def test_an_arm_no_better_than_the_constant_answer_is_a_problem(tmp_path):
     assert [hint for hint in diagnosis.hint if "full" in hint] == []
 
 
-def test_a_difference_that_the_seeds_do_not_show_is_told_with_the_seeds_that_would(tmp_path):
+def test_an_inconclusive_difference_comes_with_the_seeds_needed_to_detect_it(tmp_path):
     close = {"features": [0.80, 0.83, 0.79, 0.82, 0.80], "full": [0.82, 0.81, 0.82, 0.80, 0.83]}
-    diagnosis = check("instability", whole(tmp_path, accuracies=close))
+    evidence = whole(tmp_path, accuracies=close)
+    diagnosis = check("instability", evidence)
     assert diagnosis.verdict == "look"
-    assert "which these 5 seeds cannot tell from zero" in diagnosis.found[-1]
-    assert "seeds would tell full from features: --set seeds.n=" in diagnosis.hint[0]
+    (pair,) = evidence.summary.comparison.headline_pairs
+    assert f"inconclusive (p = {pair.p_holm:.3g} after Holm's correction)" in diagnosis.found[-1]
+    n = next(needed.n_for_observed for needed in evidence.summary.insights.seeds_needed if needed.baseline == "features")
+    assert diagnosis.hint[0].endswith(f"{n} seeds are needed: --set seeds.n={n}")
 
 
 def test_no_seeds_are_asked_for_where_seeds_cannot_be_added_one_by_one(tmp_path):
     close = {"features": [0.80, 0.83, 0.79, 0.82, 0.80, 0.81, 0.79, 0.8, 0.82], "full": [0.8, 0.81, 0.82] * 3}
     evidence = whole(tmp_path, accuracies=close, seeds={"design": {"crossed": {"init": 3, "order": 3}}})
     diagnosis = check("instability", evidence)
-    assert "which these 9 runs cannot tell from zero" in diagnosis.found[-1]
-    assert diagnosis.hint == ("to tell full from features, give every run seeds of its own: seeds.n without a crossed design",)
+    assert "over 9 runs: inconclusive (not tested)" in diagnosis.found[-1]
+    assert diagnosis.hint == ("to compare full with features, give every run seeds of its own: seeds.n without a grid",)
 
 
 def test_a_wide_spread_is_a_problem_by_itself(tmp_path):
@@ -437,17 +438,6 @@ def test_a_wide_spread_is_a_problem_by_itself(tmp_path):
     diagnosis = check("instability", whole(tmp_path, accuracies=wide))
     assert diagnosis.verdict == "problem"
     assert any(line.startswith("full: sd 11.9 points over 5 seeds, from 0.600 to 0.900") for line in diagnosis.found)
-
-
-def test_the_seeds_needed_are_those_whose_interval_leaves_zero_out():
-    """sd 1 and mean 1: t(4) / √5 = 1.24 and t(5) / √6 = 1.05 are too much, t(6) / √7 = 0.92 is not."""
-    half = 4.302652730 / 3**0.5
-    known = {"arm": "a", "baseline": "b", "sentence": ""}
-    assert seeds_needed(Difference(n=3, mean=1.0, t_low=1 - half, t_high=1 + half, **known)) == 7
-    wider = stdtrit(2, 0.995) / 3**0.5  # the same sd, told at 99 %: t(8) / √9 = 1.12, t(9) / √10 = 1.03, t(10) / √11 = 0.96
-    assert seeds_needed(Difference(n=3, mean=1.0, t_low=1 - wider, t_high=1 + wider, **known), 0.99) == 11
-    assert seeds_needed(Difference(n=3, mean=0.0, t_low=-half, t_high=half, **known)) is None
-    assert seeds_needed(Difference(n=2, mean=1.0, t_low=-5, t_high=7, **known)) is None
 
 
 @pytest.mark.parametrize(("n", "verdict"), [(2, "problem"), (3, "look"), (4, "look"), (5, "ok")])

@@ -44,7 +44,7 @@ def said(capsys, *words: str, code: int = 0) -> str:
 
 def test_a_spread_alone_gives_the_reference_numbers(capsys):
     told = said(capsys, "--sd", "0.02", "--effect", "0.01", "--unpaired")
-    assert "at the given sd of each of two arms: 64 seeds of each arm" in told
+    assert "at the given sd of each of two arms: 64 seeds per arm" in told
     assert "29 pairs, whatever the spread (Noether 1987; both risks 5 %)" in told
     told = json.loads(said(capsys, "--sd", "0.0230217", "--half-width", "0.0285854", "--unpaired", "--json"))
     assert told["aims"][0]["n_needed"] == 5
@@ -55,11 +55,11 @@ def test_a_spread_alone_gives_the_reference_numbers(capsys):
 
 def test_pairs_are_the_default_and_power_can_be_asked_for(capsys):
     told = said(capsys, "--sd", "0.02", "--effect", "0.02", "--power", "0.9")
-    assert "with a power of 90 % at the given sd of paired differences: 13 pairs of seeds" in told
+    assert "with 90 % power at the given sd of paired differences: 13 pairs of seeds" in told
 
 
 def test_an_aim_out_of_reach_is_said_to_be(capsys):
-    assert "more than 10 000 000 seeds, which is out of reach" in said(capsys, "--sd", "1", "--half-width", "1e-9")
+    assert "more than 10,000,000 seeds, which is out of reach" in said(capsys, "--sd", "1", "--half-width", "1e-9")
 
 
 def test_a_study_says_what_its_seeds_can_tell_and_what_it_would_take(capsys, home):
@@ -67,12 +67,12 @@ def test_a_study_says_what_its_seeds_can_tell_and_what_it_would_take(capsys, hom
     assert told.startswith("small: accuracy on test, best checkpoint\n")
     for words in (
         "the 4 seeds of full have an sd of 4.79 points",
-        "4 paired seeds of full minus features",
-        "to know the mean of full to ± 1 point: 91 seeds (31 to 1227, for the sd of 4 seeds is itself unsure)",
+        "4 paired seeds of full − features",
+        "to know the mean of full to ± 1 point: 91 seeds (31 to 1227, because the sd of 4 seeds is itself uncertain)",
         "at the spread of full − features:",
         "29 pairs",
-        "until a run of full is better than 0.87 (accuracy, validation) with a probability of 95 %: 11 runs",
-        "until a run of features is better than 0.87 (accuracy, validation) with a probability of 95 %: none of its runs is",
+        "for a run of full that is better than 0.87 (accuracy, validation) with a probability of 95 %: 11 runs",
+        "for a run of features that is better than 0.87 (accuracy, validation) with a probability of 95 %: none of its runs is",
         "no schedules for full: it takes the curves of 5 whole runs",
     ):
         assert words in told
@@ -92,7 +92,7 @@ def test_the_same_as_json(capsys, home):
     assert aim["paired"]
     assert aim["n_low"] <= aim["n_needed"] <= aim["n_high"]
     unpaired = json.loads(said(capsys, "small", "--home", str(home), "--effect", "0.05", "--unpaired", "--json"))
-    assert [each["of"] for each in unpaired["aims"]] == ["features", "full"]
+    assert [(each["arm"], each["baseline"]) for each in unpaired["aims"]] == [("features", None), ("full", None)]
 
 
 def test_studies_that_differ_in_their_seed_tell_the_variance_between_them(capsys, home):
@@ -107,7 +107,7 @@ def test_studies_that_differ_in_their_seed_tell_the_variance_between_them(capsys
     assert full["source"] == "seeds"
     put_study(home, name="cut", seed=3, fingerprint="0" * 64)
     cut = said(capsys, "small", "cut", "--home", str(home))
-    assert "what differs between them is the cut into splits" in cut
+    assert "the studies differ in their data split" in cut
     assert "between 3 studies" in said(capsys, "small", "again", "third", "--home", str(home))
 
 
@@ -134,13 +134,13 @@ def test_studies_that_differ_in_more_are_refused(capsys, home):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ([], "one of the two"),
-        (["small", "--sd", "1"], "one of the two"),
+        ([], "either a study or a spread"),
+        (["small", "--sd", "1"], "either a study or a spread"),
         (["--sd", "0"], "--sd must be a number above 0"),
         (["--sd", "nan"], "--sd must be a number above 0"),
         (["--sd", "1", "--effect", "-1"], "--effect must be a number above 0"),
         (["--sd", "1", "--half-width", "inf"], "--half-width must be a number above 0"),
-        (["--sd", "1", "--power", "1"], "--power must lie between"),
+        (["--sd", "1", "--power", "1"], "--power must be between"),
         (["--sd", "1", "--arm", "full"], "--arm needs a study"),
         (["--sd", "much"], "should be a valid number"),
         (["small", "--arm", "fool"], "did you mean 'full'?"),
@@ -164,4 +164,4 @@ def test_a_study_without_runs_is_told_to_run_first(capsys, tmp_path):
 def test_two_seeds_tell_nothing(capsys, tmp_path):
     put_study(tmp_path, seeds={"n": 2})
     told = said(capsys, "small", "--home", str(tmp_path))
-    assert "nothing: it takes three seeds with a score, and there are: features 2, full 2" in told
+    assert "nothing: at least three seeds with a score are needed, and there are: features 2, full 2" in told

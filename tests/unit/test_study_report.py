@@ -11,6 +11,7 @@ from bertft_core.config import parse_study
 from bertft_core.config.yaml_text import read_yaml
 from bertft_core.records import DataFinding, StudySummary
 from bertft_core.report import result_table
+from bertft_core.report.prose import study_text
 from bertft_core.report.run_curves import loss_curve
 from bertft_core.report.study_as_yaml import study_yaml
 from bertft_core.report.svg import Scale, padded
@@ -40,7 +41,7 @@ def test_the_report_has_every_section_and_well_formed_html(tmp_path):
     page = Page(path.read_text())
     assert [i for i in page.ids if i in SECTIONS] == SECTIONS
     text = " ".join(page.texts)
-    assert summary.differences[0].sentence in text
+    assert all(sentence in text for sentence in study_text.sentences(summary))
     for number in (
         "0.650",
         "0.850",
@@ -49,8 +50,10 @@ def test_the_report_has_every_section_and_well_formed_html(tmp_path):
         "5.0% of train are longer than max_length 32",
     ):
         assert number in text
-    expected = "seeds, curves of each arm, bands of curves, reliability of each arm, seeds needed and expected best"
-    assert page.tags.count("svg") == 3 + 2 * 2 + 2 + 2 + 2, expected
+    expected = (
+        "seeds, curves, bands of curves and reliability of each arm, seeds needed, expected best, the pair, its other metrics"
+    )
+    assert page.tags.count("svg") == 3 + 2 * 2 + 2 + 2 + 2 + 3 + 7, expected
     assert page.tags.count("circle") >= 3 * 6
 
 
@@ -115,7 +118,7 @@ def test_every_troubled_run_stands_with_its_reason(tmp_path):
 def test_a_study_without_any_run_still_has_a_report(tmp_path):
     path, summary, _ = write_small_report(tmp_path, bare=True)
     text = " ".join(Page(path.read_text()).texts)
-    assert "so nothing can be said about their difference" in text
+    assert "features is not compared: 0 runs of it ended with a score, and at least 3 are needed" in text
     assert "full: 3 missing" in text
     assert "No stored predictions." in text
     assert "0/3" in result_table(summary)
@@ -186,9 +189,9 @@ def test_the_result_table_shows_the_headline_first_then_the_other_splits_and_the
     lines = table.splitlines()
     assert re.split(r"\s{2,}", lines[2]) == ["features", "3/3", "0.650", "0.050", "0.526 to 0.774", "0.600", "0.700"]
     assert lines[3].split()[:2] == ["full", "2/3"]
-    told = [one.sentence for one in (*summary.differences, *summary.margins)]
-    assert lines[-1 - len(told) : -1] == [f"{sentence}." for sentence in told]
-    assert len(told) == 3
+    sentences = study_text.sentences(summary)
+    assert lines[-1 - len(sentences) : -1] == sentences
+    assert len(sentences) == 3
     assert lines[-1] == "Runs with problems: full: 1 failed."
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bertft_core.evaluation import confusions, majority_scores, summarize
-from bertft_core.evaluation.differences import difference, gain_over_majority
+from bertft_core.evaluation.gain_over_majority import gain_over_majority
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import ArmSummary, SeedScore, StudySummary
 from bertft_core.storage import StudyDir
@@ -139,7 +139,6 @@ def test_a_summary_of_an_older_version_still_opens(tmp_path):
 def test_the_headline_falls_back_to_validation_without_a_test_set(tmp_path):
     summary = Whole(tmp_path, splits={"train": 40, "validation": 40}).summary()
     assert summary.headline_split == "validation"
-    assert "validation" in summary.differences[0].sentence
 
 
 def test_two_arms_that_ask_for_the_same_run_share_its_record(tmp_path):
@@ -148,10 +147,6 @@ def test_two_arms_that_ask_for_the_same_run_share_its_record(tmp_path):
     assert len(whole.records) == 3
     summary = whole.summary()
     assert [arm.counts for arm in summary.arms] == [{"ok": 3}, {"ok": 3}]
-    assert (
-        summary.differences[0].sentence == "b and a score the same (accuracy, test) in each of 3 seeds; "
-        "without any spread no interval can be given"
-    )
     assert set(confusions(summary, whole.records, whole.dir.run_dir)) == {"a", "b"}
 
 
@@ -197,82 +192,24 @@ def _arm(name, scores, key="best/test/accuracy", **counts):
     return ArmSummary(arm=name, n_planned=len(scores), counts=counts, metrics=(), seeds=tuple(seeds))
 
 
-def _told(arm, baseline, direction="maximize", key="best/test/accuracy"):
-    return difference(arm, baseline, key, direction)
+@pytest.mark.parametrize(
+    ("scores", "mean", "half_width", "agreeing"),
+    [([0.82, 0.81, 0.84], 0.97 / 3, 4.30265273 * np.std([0.82, 0.81, 0.84], ddof=1) / 3**0.5, 3), ([0.9], 0.4, None, 1)],
+)
+def test_the_gain_over_the_constant_predictor_has_an_interval_from_three_seeds_on(scores, mean, half_width, agreeing):
+    got = gain_over_majority(_arm("full", scores), "best/test/accuracy", 0.5)
+    assert (got.n, got.mean, got.constant_score, got.n_agreeing) == (len(scores), pytest.approx(mean), 0.5, agreeing)
+    ends = (None, None) if half_width is None else pytest.approx((mean - half_width, mean + half_width))
+    assert (got.t_low, got.t_high) == ends
 
 
-def test_a_sure_difference_is_told_with_its_interval_and_agreement():
-    got = _told(_arm("full", [0.82, 0.81, 0.84, 0.83]), _arm("features", [0.76, 0.77, 0.78, 0.77]))
-    assert (got.n, got.mean) == (4, pytest.approx(0.055))
-    half = 3.18244631 * np.std([0.06, 0.04, 0.06, 0.06], ddof=1) / 2
-    assert (got.t_low, got.t_high) == pytest.approx((0.055 - half, 0.055 + half))
-    assert got.sentence == (
-        "full is 5.5 points (accuracy, test) above features over 4 seeds; 95 % interval 3.9 to 7.1; every seed agrees"
-    )
+def test_seeds_without_a_score_are_not_counted_and_a_loss_below_the_constant_one_is_a_negative_gain():
+    got = gain_over_majority(_arm("full", [0.3, None, 0.5, 0.8], "best/test/log_loss"), "best/test/log_loss", 0.7)
+    assert (got.n, got.mean, got.n_agreeing) == (3, pytest.approx(-0.5 / 3), 2)
+    assert gain_over_majority(_arm("full", [None]), "best/test/accuracy", 0.5) is None
 
 
-def test_a_difference_downwards_is_told_as_below_with_a_positive_interval():
-    got = _told(_arm("full", [0.76, 0.77, 0.78, 0.77]), _arm("features", [0.82, 0.81, 0.84, 0.83]))
-    assert got.mean == pytest.approx(-0.055)
-    assert got.sentence == (
-        "full is 5.5 points (accuracy, test) below features over 4 seeds; 95 % interval 3.9 to 7.1; every seed agrees"
-    )
-
-
-def test_an_interval_that_holds_zero_is_called_no_sure_difference():
-    got = _told(_arm("full", [0.80, 0.70, 0.78]), _arm("features", [0.75, 0.76, 0.74]))
-    assert got.sentence == (
-        "full is 1.0 points (accuracy, test) above features on average over 3 seeds, "
-        "but the 95 % interval −14.1 to +16.1 holds zero: these seeds show no sure difference"
-    )
-
-
-@pytest.mark.parametrize(("ours", "seeds"), [([0.9], "one seed"), ([0.9, 0.95], "2 seeds"), ([0.8, 0.8], "2 seeds")])
-def test_fewer_than_three_seeds_are_not_compared(ours, seeds):
-    got = _told(_arm("full", ours), _arm("features", [0.8] * len(ours)))
-    assert (got.n, got.t_low, got.t_high) == (len(ours), None, None)
-    told = f"full and features are not compared (accuracy, test): the {seeds} both have cannot say how sure it would be"
-    assert got.sentence == told
-
-
-def test_a_disagreeing_seed_is_told():
-    ours = [0.80, 0.82, 0.81, 0.83, 0.82, 0.81, 0.82, 0.74]
-    got = _told(_arm("full", ours), _arm("features", [0.75] * 8))
-    assert got.sentence.endswith("; 7 of 8 seeds agree")
-
-
-def test_lower_is_better_is_said_and_losses_are_no_points():
-    key = "best/test/log_loss"
-    got = _told(_arm("full", [0.31, 0.33, 0.32], key), _arm("features", [0.51, 0.52, 0.53], key), "minimize", key)
-    assert got.sentence.startswith("full is 0.200 (log_loss, test; lower is better) below features over 3 seeds; 95 % interval")
-
-
-def test_pairs_go_by_seed_index_and_what_is_left_out_is_told():
-    got = _told(_arm("full", [0.9, None, 0.7], ok=2, failed=1), _arm("features", [0.6, 0.1, 0.5], ok=2, collapsed=1))
-    assert (got.n, got.mean) == (2, pytest.approx(0.25))
-    assert got.sentence.endswith("; not counted of 3 full runs: 1 failed; counted although collapsed: 1 of 3 features runs")
-
-
-def test_the_margin_over_the_constant_predictor_is_told():
-    got = gain_over_majority(_arm("full", [0.82, 0.81, 0.84]), "best/test/accuracy", 0.5, "the most frequent label", "maximize")
-    assert (got.n, got.mean, got.constant_score) == (3, pytest.approx(0.97 / 3), 0.5)
-    assert got.sentence == (
-        "full is 32.3 points (accuracy, test) above always answering the most frequent label (0.500) over 3 seeds; "
-        "95 % interval 28.5 to 36.1; every seed agrees"
-    )
-    one = gain_over_majority(_arm("full", [0.9]), "best/test/accuracy", 0.5, "the most frequent label", "maximize")
-    assert one.sentence == (
-        "full and always answering the most frequent label (0.500) are not compared (accuracy, test): "
-        "the one seed it has cannot say how sure it would be"
-    )
-    assert (one.t_low, one.t_high) == (None, None)
-    assert gain_over_majority(_arm("full", [None]), "best/test/accuracy", 0.5, "the most frequent label", "maximize") is None
-
-
-def test_every_arm_of_a_summary_has_its_margin(tmp_path):
+def test_every_arm_of_a_summary_has_its_gain(tmp_path):
     summary = Whole(tmp_path).summary()
-    assert [(m.arm, m.constant_score) for m in summary.margins] == [("features", 0.5), ("full", 0.5)]
-
-
-def test_arms_without_a_common_seed_have_no_difference():
-    assert _told(_arm("full", [0.9, None]), _arm("features", [None, 0.5])) is None
+    assert [(gain.arm, gain.constant_score) for gain in summary.gains_over_majority] == [("features", 0.5), ("full", 0.5)]
+    assert (summary.head, summary.headline_direction) == ("classification", "maximize")

@@ -1,1 +1,1 @@
-"""What can be claimed: every pair of arms over seeds and examples, from stored per-example predictions. Imports no torch."""
+"""Every pair of arms compared over seeds and examples, from stored per-example predictions. Numbers only; imports no torch."""

@@ -1,4 +1,8 @@
-"""The stored predictions of one side as what every example adds, aligned by example id over its seeds and with other sides."""
+"""Scores per example: stored predictions as per-example statistics, and the arms' scores on resampled examples.
+
+Predictions are aligned by example id over the seeds of an arm and between arms. Arms with the same examples are resampled
+together, in one pass; arms with other examples separately.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +10,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from bertft_core.evaluation.comparison.compared_arms import ComparedArm
+from bertft_core.evaluation.comparison.request import ComparisonPlan
 from bertft_core.evaluation.run_scores import stored_predictions
 from bertft_core.metrics import METRICS
-from bertft_core.metrics.per_example.statistic import PerExample
+from bertft_core.metrics.per_example.statistic import PerExample, Statistic, scored_of
 from bertft_core.metrics.precision_recall import Bools
+from bertft_core.records.comparison_record import ComparisonNote
+from bertft_core.seeds import derive_seed
+from bertft_core.statistics.resampling import Draws, resample_examples
+
+OTHER_RESAMPLES = 2000
+"""Of metrics that are not the headline, where so many are precise enough."""
+RESAMPLES_PER_TEST = 80
+"""No p-value is below 2/(resamples + 1), and Holm's correction multiplies it by up to the number of tests."""
+MAX_NUMBERS = 100_000_000
+"""Per-example numbers of one metric over all arms and seeds that are held in memory: a few hundred MiB."""
 
 
 @dataclass(frozen=True)
 class ExampleScores:
-    """Every seed's answers to the same examples."""
+    """Per-example statistics of every seed of an arm."""
 
     example_ids: tuple[str, ...]
     unit: str
     """What one example is called."""
     statistics: Mapping[int, Mapping[str, PerExample]]
-    """Seed index → metric → what each example adds; rows as in `example_ids`."""
+    """Seed index → metric → per-example statistic; rows as in `example_ids`."""
     right: Mapping[int, Bools]
     """Seed index → which examples are answered right [n]; empty where answers are not right or wrong."""
 
@@ -34,27 +50,27 @@ class ExampleScores:
 
 
 def read_example_scores(
-    side: ComparedArm, checkpoint: str, split: str, example_ids: Sequence[str] | None = None
-) -> ExampleScores | str:
-    """Read a side's predictions, in the order of `example_ids` (by default of its first seed).
+    arm: ComparedArm, checkpoint: str, split: str, example_ids: Sequence[str] | None = None
+) -> ExampleScores | ComparisonNote:
+    """Read an arm's predictions, in the order of `example_ids` (by default that of its first seed).
 
-    A sentence's clause in their place where predictions are gone, or where the seeds were asked about other examples. What is
-    tuned is tuned on each run's own validation set, and stays as it is.
+    A note in their place where predictions are missing or a seed has different examples. Whatever is tuned is tuned on each
+    run's own validation set and kept fixed.
     """
-    kind, labels = side.results.study.head.kind, side.results.card.labels
+    kind, labels = arm.results.study.head.kind, arm.results.card.labels
     metrics, statistics, right = METRICS[kind], {}, {}
-    for index in sorted(side.seeds):
-        read = _read(side, index, checkpoint, split)
+    for index in sorted(arm.seeds):
+        read = _read(arm, index, checkpoint, split)
         if read is None:
-            return f"the predictions of seed {index} of {side.name} are gone"
+            return ComparisonNote(kind="predictions_missing", arm=arm.name, seed=index)
         table, tuned = read
         found = table["example_id"].to_pylist()
         example_ids = found if example_ids is None else example_ids
         if found != list(example_ids):
-            places = {name: row for row, name in enumerate(found)}
-            if len(places) != len(found) or places.keys() != set(example_ids) or len(example_ids) != len(found):
-                return f"seed {index} of {side.name} was asked about other examples"
-            table = table.take(pa.array([places[name] for name in example_ids])).combine_chunks()
+            rows = {name: row for row, name in enumerate(found)}
+            if len(rows) != len(found) or rows.keys() != set(example_ids) or len(example_ids) != len(found):
+                return ComparisonNote(kind="different_examples", arm=arm.name, seed=index)
+            table = table.take(pa.array([rows[name] for name in example_ids])).combine_chunks()
         statistics[index] = metrics.statistics(table, labels, **tuned)
         answered = metrics.right(table, labels, **tuned)
         if answered is not None:
@@ -62,9 +78,9 @@ def read_example_scores(
     return ExampleScores(tuple(example_ids or ()), metrics.unit, statistics, right)
 
 
-def _read(side: ComparedArm, index: int, checkpoint: str, split: str) -> tuple[pa.Table, dict[str, Any]] | None:
+def _read(arm: ComparedArm, index: int, checkpoint: str, split: str) -> tuple[pa.Table, dict[str, Any]] | None:
     """A run's predictions, and what was tuned for them on its validation set."""
-    found = side.record(index)
+    found = arm.record(index)
     if found is None:
         return None
     record, run_dir = found
@@ -73,3 +89,82 @@ def _read(side: ComparedArm, index: int, checkpoint: str, split: str) -> tuple[p
     if table is None or validation is None:
         return None
     return table, METRICS[record.spec.head.kind].tune(validation, record.spec.labels)
+
+
+class ExampleResampling:
+    """Scores of every arm on resampled examples, for metrics that have per-example statistics."""
+
+    def __init__(self, plan: ComparisonPlan, arms: Sequence[ComparedArm], bootstrap_seed: int) -> None:
+        """`arms`: those that are compared."""
+        self._plan = plan
+        self.notes: dict[ComparisonNote, None] = {}
+        """Why examples are not resampled; each note once, in their order."""
+        self._scores: dict[str, ExampleScores] = {}
+        self._draws: dict[tuple[str, str], Draws] = {}
+        for i, group in enumerate(_by_examples(arms, plan.split)):
+            self._read(group)
+            for metric in plan.metrics:
+                self._draw(metric, group, derive_seed(bootstrap_seed, "bootstrap", i))
+
+    def draws(self, arm: ComparedArm, metric: str, seeds: Sequence[int]) -> Draws:
+        """The scores of these seeds [seeds], and on resampled examples [resamples, seeds]."""
+        scores = arm.scores(self._plan.key_of(metric))
+        found = self._draws.get((arm.name, metric))
+        if found is None or found.resampled is None:
+            return Draws(np.array([scores[seed] for seed in seeds]))
+        rows = [sorted(arm.seeds).index(seed) for seed in seeds]
+        return Draws(found.scores[rows], found.resampled[:, rows])
+
+    def right(self, arm: ComparedArm, seeds: Sequence[int]) -> list[Bools] | None:
+        """Which examples each seed has right; None where that is not known."""
+        found = self._scores.get(arm.name)
+        return [found.right[seed] for seed in seeds] if found is not None and found.right else None
+
+    def example_scores(self, arm: ComparedArm) -> ExampleScores | None:
+        """What was read of an arm."""
+        return self._scores.get(arm.name)
+
+    def _read(self, group: Sequence[ComparedArm]) -> None:
+        ids: Sequence[str] | None = None
+        for arm in group:
+            found = read_example_scores(arm, self._plan.checkpoint, self._plan.split, ids)
+            if isinstance(found, ComparisonNote):
+                self.notes[found] = None
+            else:
+                ids = found.example_ids
+                self._scores[arm.name] = found
+
+    def _draw(self, metric: str, group: Sequence[ComparedArm], bootstrap_seed: int) -> None:
+        plan, statistics = self._plan, {}
+        for arm in group:
+            found = self._scores.get(arm.name)
+            per_example = None if found is None else found.of_metric(metric, sorted(arm.seeds))
+            if per_example is not None and len(arm.scores(plan.key_of(metric))) == len(arm.seeds):
+                statistics[arm.name] = per_example
+        if sum(map(_n_numbers, statistics.values())) > MAX_NUMBERS:
+            self.notes[ComparisonNote(kind="too_many_numbers", metric=metric)] = None
+            return
+        n = plan.n_resamples
+        if metric != plan.metrics[0]:
+            n = min(n, max(OTHER_RESAMPLES, enough_resamples(len(plan.pairs) * len(plan.metrics))))
+        drawn = resample_examples([scored_of(per_example) for per_example in statistics.values()], bootstrap_seed, n)
+        self._draws |= {(name, metric): draws for name, draws in zip(statistics, drawn, strict=True)}
+
+
+def enough_resamples(n_tests: int) -> int:
+    """With so many, the smallest possible p-value stays well below 5 % after Holm's correction."""
+    return RESAMPLES_PER_TEST * n_tests
+
+
+def _by_examples(arms: Sequence[ComparedArm], split: str) -> list[list[ComparedArm]]:
+    """Groups of arms that are scored on the same examples."""
+    groups: dict[str, list[ComparedArm]] = {}
+    for arm in arms:
+        card = arm.results.card.splits.get(split)
+        if card is not None:
+            groups.setdefault(card.sha256, []).append(arm)
+    return list(groups.values())
+
+
+def _n_numbers(seeds: Sequence[PerExample]) -> int:
+    return sum(len(s.parts[0]) * s.width if isinstance(s, Statistic) else 2 * len(s.first) for s in seeds)

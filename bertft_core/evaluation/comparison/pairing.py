@@ -1,4 +1,4 @@
-"""What two sides share, checked and never assumed: their seeds, and the examples that they are scored on."""
+"""What two arms share, checked and never assumed: their seeds, and the examples that they are scored on."""
 
 from __future__ import annotations
 
@@ -7,77 +7,58 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bertft_core.evaluation.comparison.compared_arms import MIN_SEEDS, ComparedArm
+from bertft_core.evaluation.comparison.compared_arms import ComparedArm
+from bertft_core.records.comparison_record import Refusal
+from bertft_core.statistics.seeds_needed import MIN_SEEDS
 
 TOO_LARGE = 1e70
 """Perplexities of hopeless models are: the square of their variance would overflow."""
 
 
 class Pairing(NamedTuple):
-    """Which seeds of two sides are compared; position by position where they are paired."""
+    """Which seeds of two arms are compared; position by position where they are paired."""
 
     paired: bool
-    words: str
+    n_shared: int
+    """Runs of each arm with a partner that has the same three seeds."""
     arm: tuple[int, ...]
     """Seed indices."""
     baseline: tuple[int, ...]
 
-    @property
-    def seeds(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Of the arm and of the baseline."""
-        return self.arm, self.baseline
-
     def is_scored(self, arm: Mapping[int, float], baseline: Mapping[int, float]) -> bool:
-        """Every compared seed has a score whose square is a number; both from seed index to score."""
-        scores = [of_side.get(seed, np.inf) for of_side, seeds in ((arm, self.arm), (baseline, self.baseline)) for seed in seeds]
+        """Every compared seed has a score whose square is finite; both arguments map a seed index to a score."""
+        scores = [found.get(seed, np.inf) for found, seeds in ((arm, self.arm), (baseline, self.baseline)) for seed in seeds]
         return bool(np.abs(scores).max() < TOO_LARGE)
 
 
 def pair_seeds(arm: ComparedArm, baseline: ComparedArm) -> Pairing:
-    """Pair the runs that share their init, order and dropout seed, where at least three do; else compare all of both unpaired.
+    """Pair the runs with the same init, order and dropout seed where there are at least three; else all runs, unpaired.
 
-    Runs without a partner are left out of a paired comparison, and the words say how many.
+    Runs without a partner are left out of a paired comparison.
     """
-    ours, theirs = arm.triples, baseline.triples
-    shared = sorted(ours.keys() & theirs.keys(), key=lambda triple: ours[triple])
-    n_ours, n_theirs = len(arm.seeds), len(baseline.seeds)
-    if len(shared) >= MIN_SEEDS and len(ours) == n_ours and len(theirs) == n_theirs:
-        words = f"{len(shared)} runs of each side share their init, order and dropout seeds"
-        alone = [f"{n - len(shared)} of {side.name}" for n, side in ((n_ours, arm), (n_theirs, baseline)) if n > len(shared)]
-        if alone:
-            words += f"; without a partner and left out: {' and '.join(alone)}"
-        return Pairing(True, words, tuple(ours[t] for t in shared), tuple(theirs[t] for t in shared))
-    words = (
-        f"{len(shared) or 'no'} run{'s' * (len(shared) != 1)} of the two sides share{'s' * (len(shared) == 1)} all three seeds"
-    )
-    return Pairing(False, words, tuple(sorted(arm.seeds)), tuple(sorted(baseline.seeds)))
+    triples, of_baseline = arm.seed_triples, baseline.seed_triples
+    shared = sorted(triples.keys() & of_baseline.keys(), key=lambda triple: triples[triple])
+    is_unique = len(triples) == len(arm.seeds) and len(of_baseline) == len(baseline.seeds)
+    if len(shared) >= MIN_SEEDS and is_unique:
+        return Pairing(True, len(shared), tuple(triples[t] for t in shared), tuple(of_baseline[t] for t in shared))
+    return Pairing(False, len(shared), tuple(sorted(arm.seeds)), tuple(sorted(baseline.seeds)))
 
 
-class SharedExamples(NamedTuple):
-    """Whether two sides are scored on the same examples."""
+def pair_refusal(arm: ComparedArm, baseline: ComparedArm, split: str) -> Refusal | None:
+    """Why the scores of two arms on a split cannot be compared; None when they can.
 
-    same: bool
-    comparable: bool
-    """Their scores may be held against each other at all."""
-    words: str
-
-
-def examples_of(arm: ComparedArm, baseline: ComparedArm, split: str) -> SharedExamples:
-    """Compare the split's fingerprints: the same examples may be tokenised in two ways, for two encoders.
-
-    Other examples are comparable only as other cuts of the same data, as studies with another seed make them.
+    Different examples are comparable only as other splits of the same data, as another study seed makes them.
     """
-    ours, theirs = arm.results.card.splits.get(split), baseline.results.card.splits.get(split)
-    if ours is None or theirs is None:
-        lacking = arm if ours is None else baseline
-        return SharedExamples(False, False, f"{lacking.name} has no split '{split}'")
+    card, other = (each.results.card.splits.get(split) for each in (arm, baseline))
+    sizes = (None if card is None else card.n_examples, None if other is None else other.n_examples)
+    refused = Refusal(reason="other_data", arm=arm.name, baseline=baseline.name, n_examples=sizes)
+    if card is None or other is None:
+        return refused.model_copy(update={"reason": "missing_split"})
     if arm.results.card.labels != baseline.results.card.labels:
-        return SharedExamples(False, False, "they have other labels")
-    if ours.sha256 == theirs.sha256:
-        return SharedExamples(True, True, f"the same {ours.n_examples} examples of {split}")
-    if arm.results.study.data == baseline.results.study.data:
-        words = f"{split} holds other examples, cut from the same data with another study seed"
-        return SharedExamples(False, True, words)
-    return SharedExamples(
-        False, False, f"{split} holds other examples ({ours.n_examples} against {theirs.n_examples}) of other data"
-    )
+        return refused.model_copy(update={"reason": "other_labels", "n_examples": None})
+    return None if card.sha256 == other.sha256 or arm.results.study.data == baseline.results.study.data else refused
+
+
+def has_same_examples(arm: ComparedArm, baseline: ComparedArm, split: str) -> bool:
+    """The same split by its fingerprint (two encoders may tokenise the same examples differently); both arms have it."""
+    return arm.results.card.splits[split].sha256 == baseline.results.card.splits[split].sha256

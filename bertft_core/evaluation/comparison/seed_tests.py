@@ -1,4 +1,4 @@
-"""What a pair's scores say over its seeds alone: order, effect sizes, tests of the means and of the spread."""
+"""Statistics of a pair over its seeds alone: P(A > B), effect sizes, tests of equal means and of equal spread."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 class SeedTestSettings(NamedTuple):
-    """SeedTestSettings a pair is compared."""
+    """How a pair is compared."""
 
     paired: bool
     direction: Direction
@@ -31,51 +31,59 @@ class SeedTestSettings(NamedTuple):
 
     @property
     def sign(self) -> int:
-        """Turns scores so that more is better."""
+        """Times this, larger scores are better."""
         return 1 if self.direction == "maximize" else -1
 
 
-def of_seeds(arm: Floats, baseline: Floats, how: SeedTestSettings) -> dict[str, Any]:
-    """The fields of a pair that its scores [seeds of each] give."""
+def of_seeds(arm: Floats, baseline: Floats, settings: SeedTestSettings) -> dict[str, Any]:
+    """The fields of a pair that follow from its scores [seeds] alone."""
     return {
-        "superiority": superior(arm, baseline, how),
-        "aso": stochastic_order(arm, baseline, how) if how.is_headline else None,
-        "tests": tuple(_record(found) for found in tests(arm, baseline, how)),
-        "stability": tuple(_record(found) for found in stability_tests(arm, baseline, paired=how.paired)),
-        "sd_ratio": _ratio(arm, baseline, how.level),
-        "effects": effects(arm, baseline, paired=how.paired),
+        "superiority": superior(arm, baseline, settings),
+        "aso": stochastic_order(arm, baseline, settings) if settings.is_headline else None,
+        "tests": tuple(_record(found) for found in tests(arm, baseline, settings)),
+        "stability": tuple(_record(found) for found in stability_tests(arm, baseline, paired=settings.paired)),
+        "sd_ratio": _ratio(arm, baseline, settings.level),
+        "effects": effects(arm, baseline, paired=settings.paired),
     }
 
 
-def superior(arm: Floats, baseline: Floats, how: SeedTestSettings) -> IntervalEstimate:
+def superior(arm: Floats, baseline: Floats, settings: SeedTestSettings) -> IntervalEstimate:
     """P(A > B), better by the metric's direction."""
     found = superiority(
-        how.sign * arm, how.sign * baseline, paired=how.paired, bootstrap_seed=how.bootstrap_seed, level=how.level
+        settings.sign * arm,
+        settings.sign * baseline,
+        paired=settings.paired,
+        bootstrap_seed=settings.bootstrap_seed,
+        level=settings.level,
     )
     return IntervalEstimate(value=found.probability, low=found.low, high=found.high)
 
 
-def stochastic_order(arm: Floats, baseline: Floats, how: SeedTestSettings) -> AlmostStochasticOrder:
-    """Whether the arm is almost stochastically better, corrected for the number of pairs."""
+def stochastic_order(arm: Floats, baseline: Floats, settings: SeedTestSettings) -> AlmostStochasticOrder:
+    """Almost stochastic order, corrected for the number of pairs."""
     found = almost_stochastic_order(
-        how.sign * arm, how.sign * baseline, bootstrap_seed=how.bootstrap_seed, n_comparisons=how.n_pairs, level=how.level
+        settings.sign * arm,
+        settings.sign * baseline,
+        bootstrap_seed=settings.bootstrap_seed,
+        n_comparisons=settings.n_pairs,
+        level=settings.level,
     )
     return AlmostStochasticOrder(eps_min=found.eps_min, tau=TAU, confidence=found.confidence, is_better=found.is_better)
 
 
-def tests(arm: Floats, baseline: Floats, how: SeedTestSettings) -> list[MeanTest]:
-    """Of equal means: t, ranks and permutations, paired where the seeds are."""
-    if how.paired:
-        ranks = mean_tests.wilcoxon(arm, baseline, how.bootstrap_seed)
+def tests(arm: Floats, baseline: Floats, settings: SeedTestSettings) -> list[MeanTest]:
+    """Tests of equal means: t, ranks and permutations, paired where the seeds are."""
+    if settings.paired:
+        ranks = mean_tests.wilcoxon(arm, baseline, settings.bootstrap_seed)
         t = mean_tests.paired_t(arm, baseline)
     else:
-        ranks = mean_tests.mann_whitney(arm, baseline, how.bootstrap_seed)
+        ranks = mean_tests.mann_whitney(arm, baseline, settings.bootstrap_seed)
         t = mean_tests.welch_t(arm, baseline)
-    return [t, ranks, mean_tests.permutation(arm, baseline, paired=how.paired, permutation_seed=how.bootstrap_seed)]
+    return [t, ranks, mean_tests.permutation(arm, baseline, paired=settings.paired, permutation_seed=settings.bootstrap_seed)]
 
 
 def stability_tests(arm: Floats, baseline: Floats, *, paired: bool) -> list[MeanTest]:
-    """Of equal spread. Brown & Forsythe's is the one to decide by, as it keeps its level; Pitman & Morgan's is for pairs."""
+    """Tests of equal spread. Brown & Forsythe's keeps its level and decides; Pitman & Morgan's is for pairs."""
     found = [equal_variance.brown_forsythe(arm, baseline), equal_variance.levene(arm, baseline)]
     return [*found, equal_variance.pitman_morgan(arm, baseline)] if paired else found
 
@@ -90,7 +98,7 @@ def _record(found: MeanTest) -> NamedTest:
 
 
 def effects(arm: Floats, baseline: Floats, *, paired: bool) -> dict[str, float]:
-    """Effect sizes by name, arm minus baseline; those without a spread are left out."""
+    """Effect sizes by name, arm minus baseline; undefined ones, where there is no spread, are left out."""
     found = {
         "cohens_d": effect_sizes.cohens_d(arm, baseline),
         "hedges_g": effect_sizes.hedges_g(arm, baseline),

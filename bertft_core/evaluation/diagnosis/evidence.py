@@ -15,7 +15,7 @@ import pyarrow as pa
 from bertft_core.config.base import Frozen
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.data.prepared_split import PreparedSplit, open_split
-from bertft_core.evaluation.differences import told_in_points
+from bertft_core.metrics.shares import is_share
 from bertft_core.records import DatasetCard, MetricSummary, RunRecord, StudySummary, SweepResult
 from bertft_core.records.ranking import SCORED
 
@@ -64,7 +64,7 @@ class Evidence:
 
     def told(self, value: float) -> str:
         """A value or difference of the study's metric: in points, hundredths, where it is a share."""
-        return f"{100 * value:.1f} points" if told_in_points(self.study.metric) else f"{value:.3f}"
+        return f"{100 * value:.1f} points" if is_share(self.study.metric) else f"{value:.3f}"
 
     def changed(self, before: float, after: float) -> float:
         """How much better `after` is than `before` by the study's metric, as a share of `before`."""

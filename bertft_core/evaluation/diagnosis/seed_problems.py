@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
-from scipy.special import stdtrit
-
 from bertft_core.config.seed_settings import CrossedDesign
 from bertft_core.evaluation.diagnosis.evidence import Diagnosis, Evidence, Verdict, longer, short, worst
 from bertft_core.evaluation.diagnosis.usual_rates import usual_rates
-from bertft_core.planning.adaptive import interval_level
-from bertft_core.records import Difference
-from bertft_core.statistics.mean_intervals import LEVEL
+from bertft_core.metrics.shares import is_share
 
 MANY_BROKEN = 0.1
 WIDE_SD = 0.05
 """Standard deviation over seeds, of a score that is a share, that is a problem by itself."""
 ENOUGH_SEEDS, FEWEST_SEEDS = 5, 3
-MANY_SEEDS = 1000
-"""More than anybody would train."""
 FEW_STEPS, LOW_RATE = 100, 2e-5
 """Under these, a run at the constant level has rather learned too little than been shaken."""
 BROKEN = ("collapsed", "diverged", "failed", "missing")
@@ -65,75 +57,53 @@ def _against(evidence: Evidence, arm: str, *, diverged: bool) -> list[str]:
 
 def above_constant(evidence: Evidence) -> Diagnosis | None:
     """Arms that do no better than always answering the same."""
-    if not evidence.summary.margins:
+    gains = evidence.summary.gains_over_majority
+    if not gains:
         return None
     verdicts: list[Verdict] = []
-    for margin in evidence.summary.margins:
-        ends = [evidence.sign * end for end in (margin.t_low, margin.t_high) if end is not None]
-        better = min(ends, default=evidence.sign * margin.mean) > 0
+    for gain in gains:
+        ends = [evidence.sign * end for end in (gain.t_low, gain.t_high) if end is not None]
+        better = min(ends, default=evidence.sign * gain.mean) > 0
         verdicts.append("ok" if better else "problem")
-    behind = [m.arm for m, verdict in zip(evidence.summary.margins, verdicts, strict=True) if verdict == "problem"]
-    found = tuple(margin.sentence.rstrip(".") for margin in evidence.summary.margins)
-    hint = tuple(f"search the rate of {arm}, or train it longer: it has not learned the task" for arm in behind)
+    behind = [gain.arm for gain, verdict in zip(gains, verdicts, strict=True) if verdict == "problem"]
+    found = tuple(f"{gain.arm}: {evidence.told(gain.mean)} above the constant predictor" for gain in gains)
+    hint = tuple(f"search the learning rate of {arm}, or train it longer: it has not learned the task" for arm in behind)
     return Diagnosis(check="above_constant", verdict=worst(verdicts), found=found, hint=hint)
 
 
 def instability(evidence: Evidence) -> Diagnosis:
-    """How much of what one sees is the seed: the spread within arms against the difference between them."""
+    """The spread over seeds within arms, and differences from the baseline that the comparison does not claim.
+
+    Seeds needed are those of `summary.insights`, for 80 % power if the observed difference is the true one.
+    """
     rows = [(arm.arm, row) for arm in evidence.summary.arms if (row := evidence.row(arm.arm)) is not None and row.sd is not None]
     if not rows:
-        return Diagnosis(check="instability", verdict="ok", found=("fewer than two scored seeds, so no spread can be told",))
-    shares_seeds = isinstance(evidence.study.seeds.design, CrossedDesign)  # then seeds are not added one by one
-    runs = "runs" if shares_seeds else "seeds"
-    wide = [arm for arm, row in rows if row.sd is not None and row.sd >= WIDE_SD and evidence.told(1.0).endswith("points")]
+        return Diagnosis(check="instability", verdict="ok", found=("fewer than two seeds with a score: no spread is known",))
+    crossed = isinstance(evidence.study.seeds.design, CrossedDesign)  # then seeds are not added one by one
+    runs = "runs" if crossed else "seeds"
+    wide = [arm for arm, row in rows if row.sd is not None and row.sd >= WIDE_SD and is_share(evidence.study.metric)]
     found = [
         f"{arm}: sd {evidence.told(row.sd or 0.0)} over {row.n} {runs}, from {row.min:.3f} to {row.max:.3f}" for arm, row in rows
     ]
-    unsure = [each for each in evidence.summary.differences if not _is_sure(each)]
-    hint = []
-    for each in unsure:
-        if shares_seeds:
-            hint.append(
-                f"to tell {each.arm} from {each.baseline}, give every run seeds of its own: seeds.n without a crossed design"
-            )
-        if each.t_low is None:
-            found.append(each.sentence)
-            continue
-        needed = None if shares_seeds else seeds_needed(each, interval_level(evidence.study))
-        gap = f"{each.arm} and {each.baseline} differ by {evidence.told(each.mean)}"
-        found.append(f"{gap}, which these {each.n} {runs} cannot tell from zero")
-        if needed is not None and needed > each.n:
-            hint.append(f"about {needed} seeds would tell {each.arm} from {each.baseline}: --set seeds.n={needed}")
+    hint, comparison, insights = [], evidence.summary.comparison, evidence.summary.insights
+    pairs = () if comparison is None else comparison.headline_pairs
+    inconclusive = [pair for pair in pairs if pair.baseline == evidence.summary.arms[0].arm and not pair.claimed]
+    for pair in inconclusive:
+        gap = f"{pair.arm} and {pair.baseline} differ by {evidence.told(pair.difference)} on average"
+        p = "not tested" if pair.p_holm is None else f"p = {pair.p_holm:.3g} after Holm's correction"
+        found.append(f"{gap} over {pair.n_seeds_arm} {runs}: {pair.verdict} ({p})")
+        needed = [] if insights is None else [each for each in insights.seeds_needed if each.baseline == pair.baseline]
+        n = next((each.n_for_observed for each in needed if each.arm == pair.arm), None)
+        if crossed:
+            hint.append(f"to compare {pair.arm} with {pair.baseline}, give every run seeds of its own: seeds.n without a grid")
+        elif n is not None and n > pair.n_seeds_arm:
+            hint.append(f"to detect that difference with 80 % power, {n} seeds are needed: --set seeds.n={n}")
     if wide:
         hint.append(
-            f"steadier training of {', '.join(wide)}: more steps, a lower rate, or more data; report all seeds, never the best"
+            f"more stable training of {', '.join(wide)}: more steps, a lower rate, or more data; report all seeds, never the best"
         )
-    verdict: Verdict = "problem" if wide else "look" if unsure else "ok"
+    verdict: Verdict = "problem" if wide else "look" if inconclusive else "ok"
     return Diagnosis(check="instability", verdict=verdict, found=tuple(found), hint=tuple(hint))
-
-
-def _is_sure(difference: Difference) -> bool:
-    if difference.t_low is None or difference.t_high is None:
-        return False
-    return not difference.t_low <= 0.0 <= difference.t_high
-
-
-def seeds_needed(difference: Difference, level: float = LEVEL) -> int | None:
-    """Seeds whose t-interval would just leave zero out, if mean and spread stayed as they are; None where nothing differs.
-
-    The difference's interval was made at `level`. Its half width, t(n - 1) · sd / √n, gives back the sd of the paired ones.
-    Two seeds tell no spread to count on.
-    """
-    if difference.t_low is None or difference.t_high is None or difference.mean == 0 or difference.n < FEWEST_SEEDS:
-        return None
-    half = (difference.t_high - difference.t_low) / 2
-    sd = half * math.sqrt(difference.n) / _t(difference.n, level)
-    return next((n for n in range(2, MANY_SEEDS) if _t(n, level) * sd / math.sqrt(n) < abs(difference.mean)), None)
-
-
-def _t(n: int, level: float) -> float:
-    """Student's t for n values, with half of what lies outside the level above it."""
-    return float(stdtrit(n - 1, 0.5 + level / 2))
 
 
 def few_seeds(evidence: Evidence) -> Diagnosis:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bertft_core.records.comparison_record import IntervalEstimate, ResampledDifference
 from bertft_core.report.formatting import numbers
 
 
@@ -25,3 +26,16 @@ def of_difference(low: float, high: float, metric: str, *, of: float) -> str:
     if low <= 0 <= high:
         return " to ".join(numbers.difference(end, metric, of=of, sign=True) for end in (low, high))
     return " to ".join(numbers.difference(end, metric, of=of) for end in sorted((abs(low), abs(high))))
+
+
+def resampled(found: ResampledDifference | None) -> str:
+    """The interval of a resampled difference, with signs."""
+    return numbers.ABSENT if found is None else signed(found.low, found.high)
+
+
+def estimate(found: IntervalEstimate | None) -> str:
+    """'0.75 (0.51 to 0.98)': a value and, where there is one, its interval."""
+    if found is None:
+        return numbers.ABSENT
+    ends = "" if found.low is None or found.high is None else f" ({with_decimals(found.low, found.high)})"
+    return f"{numbers.decimals(found.value, 2)}{ends}"

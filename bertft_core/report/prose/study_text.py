@@ -10,7 +10,7 @@ from bertft_core.config.strategy_settings import AnyStrategy
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.records import DatasetCard, StudySummary
 from bertft_core.report.formatting import numbers
-from bertft_core.report.prose import ensembles_text, grammar, seed_designs_text
+from bertft_core.report.prose import comparison_notes, comparison_text, ensembles_text, grammar, seed_designs_text
 from bertft_core.statistics.crossed_mean import FEWEST_LEVELS
 
 MOST_LABELS = 12
@@ -24,25 +24,34 @@ def strategy(config: AnyStrategy) -> str:
 
 
 def sentences(summary: StudySummary) -> list[str]:
-    """The differences in words, an arm that cannot be compared among them; then each arm against the constant predictor.
+    """Each arm against the baseline, in words, and an arm that cannot be compared; then each arm against the constant predictor.
 
-    Of seeds that were selected nothing is compared, and that is said; of seeds that were added, why no more were.
+    Selected seeds are not compared, which is stated; of seeds that were added, why no more were.
     """
     selected = [f"{seed_designs_text.selected(arm, summary)}." for arm in summary.arms if arm.selected is not None]
     ensembles = [f"{ensembles_text.ensemble(arm, summary)}." for arm in summary.arms if arm.ensemble is not None]
     if selected:
         return selected + ensembles
-    told = {difference.arm: f"{difference.sentence}." for difference in summary.differences}
-    baseline = summary.arms[0].arm
-    pairs = () if summary.comparison is None else summary.comparison.headline_pairs
-    told |= {pair.arm: f"{pair.sentence}." for pair in pairs if pair.baseline == baseline}  # for other examples too
-    silent = "no seed has a score of both {} and {}, so nothing can be said about their difference."
-    lines = [told.get(arm.arm) or silent.format(arm.arm, baseline) for arm in summary.arms[1:]]
-    lines = lines or [f"The study has one arm, {baseline}, and so nothing to compare it with."]
-    lines += [f"{margin.sentence}." for margin in summary.margins]
+    lines = list(dict.fromkeys(_against_baseline(arm.arm, summary) for arm in summary.arms[1:]))
+    lines = lines or [f"The study has one arm, {summary.arms[0].arm}, so there is nothing to compare it with."]
+    lines += [f"{comparison_text.gain_over_majority(gain, summary)}." for gain in summary.gains_over_majority]
     names = [arm.arm for arm in summary.arms]
     lines += [grammar.as_sentence(seed_designs_text.adaptive(summary.adaptive, names))] if summary.adaptive is not None else []
     return lines + ensembles
+
+
+def _against_baseline(arm: str, summary: StudySummary) -> str:
+    baseline, comparison = summary.arms[0].arm, summary.comparison
+    if comparison is None:
+        return f"{arm} and {baseline} have not been compared: bertft report {summary.study} does it."
+    pair = comparison.pair(arm, baseline)
+    named = ({arm, baseline}, {arm, None}, {baseline, None})
+    refused = next((found for found in comparison.refused if {found.arm, found.baseline} in named), None)
+    if pair is not None:
+        return f"{comparison_text.pair(pair, comparison)}."
+    if refused is not None:
+        return f"{comparison_notes.refusal(refused, comparison)}."
+    return f"{arm} and {baseline} are not compared: not every seed of both has a score."
 
 
 def crossed_sizes(summary: StudySummary) -> tuple[int, int] | None:
@@ -76,10 +85,11 @@ def not_counted(summary: StudySummary) -> list[str]:
 
 def cautions(study: StudyConfig, summary: StudySummary) -> list[str]:
     """What a reader must know before quoting the numbers."""
-    notes = [
-        "The intervals say how sure the mean over seeds is on these very examples; "
-        "other examples would bring an uncertainty of their own."
-    ]
+    notes = ["The intervals of an arm's mean cover other seeds on these very examples, not other examples."]
+    if summary.comparison is not None and summary.comparison.pairs:
+        notes.append(
+            "The intervals of differences between arms cover other seeds and, where these could be resampled, other examples."
+        )
     if summary.headline_split == "validation":
         notes.append(
             "The headline is on the validation set, which also chose the best checkpoint and any searched setting: "
@@ -87,8 +97,6 @@ def cautions(study: StudyConfig, summary: StudySummary) -> list[str]:
         )
     elif summary.headline_split != study.headline.split:
         notes.append(f"The data has no split '{study.headline.split}'.")
-    if len(summary.differences) > 1:
-        notes.append(f"The {len(summary.differences)} intervals of differences are not corrected for being several.")
     crossed = of_crossed(summary)
     if crossed is not None:
         notes.append(crossed)

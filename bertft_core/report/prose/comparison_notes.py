@@ -1,0 +1,111 @@
+"""Notes on a comparison: how runs were paired, what is left out or not compared, and designs to know about.
+
+All functions give clauses, without capital and full stop.
+"""
+
+from __future__ import annotations
+
+from bertft_core.metrics import METRICS
+from bertft_core.records.comparison_record import (
+    ComparedArmRecord,
+    Comparison,
+    ComparisonNote,
+    PairComparison,
+    Refusal,
+    StudyComponents,
+)
+from bertft_core.report.formatting import numbers, p_values
+from bertft_core.report.formatting.numbers import percent
+from bertft_core.report.prose import grammar
+from bertft_core.report.prose.comparison_text import GRID
+from bertft_core.statistics.seeds_needed import MIN_SEEDS
+
+LEFT_OUT = {
+    "diverged": "diverged and have no score",
+    "failed": "failed and have no score",
+    "pruned": "were stopped early, so their scores are not those of complete runs",
+    "missing": "have not been run yet",
+}
+"""Status → why such runs are not compared."""
+
+
+def pairing(found: PairComparison, comparison: Comparison) -> str | None:
+    """Which runs were paired, and which were left out for want of a partner; None where it was not recorded."""
+    n = found.n_shared_seeds
+    if n is None:
+        return None
+    if not found.paired:
+        return f"unpaired: {n or 'no'} {'run' if n == 1 else 'runs'} of each arm share all three seeds with a run of the other"
+    arms = [comparison.arm(name) for name in (found.arm, found.baseline)]
+    alone = [f"{arm.n_seeds - n} of {arm.name}" for arm in arms if arm.n_seeds > n]
+    left_out = f"; without a partner and left out: {grammar.listed(alone)}" if alone else ""
+    return f"paired: {n} runs of each arm have the same init, order and dropout seeds{left_out}"
+
+
+def left_out(arm: ComparedArmRecord) -> list[str]:
+    """Why runs of an arm are not compared."""
+    n = sum(arm.counts.values())
+    found = [f"{arm.counts[status]} of {n} {arm.name} runs {why}" for status, why in LEFT_OUT.items() if arm.counts.get(status)]
+    without = [f"{arm.n_without_scores} of {n} {arm.name} runs have no stored score"] if arm.n_without_scores else []
+    return found + without
+
+
+def refusal(found: Refusal, comparison: Comparison) -> str:
+    """Why an arm or a pair is not compared."""
+    split = comparison.headline_split
+    if found.reason == "selected_seeds":
+        why = "its seeds were selected (many started, the best on validation continued) and are not a sample of seeds"
+    elif found.reason == "few_seeds":
+        arm = comparison.arm(found.arm)
+        because = "; ".join(left_out(arm))
+        why = f"{grammar.several(arm.n_seeds, 'run')} of it ended with a score, and at least {MIN_SEEDS} are needed"
+        why += f" ({because})" if because else ""
+    elif found.reason == "missing_split":
+        missing = found.arm if found.n_examples is None or found.n_examples[0] is None else found.baseline
+        why = f"{missing} has no split '{split}'"
+    elif found.reason == "other_labels":
+        why = "their labels differ"
+    else:
+        sizes = "" if found.n_examples is None else f" ({found.n_examples[0]} and {found.n_examples[1]})"
+        why = f"their {split} sets contain different examples{sizes} of different data"
+    names = found.arm if found.baseline is None else f"{found.arm} and {found.baseline}"
+    return f"{names} {'is' if found.baseline is None else 'are'} not compared: {why}"
+
+
+def note(found: ComparisonNote, comparison: Comparison) -> str:
+    """Something to know when reading the pairs."""
+    why = next((why for task in METRICS.values() for name, why in task.seeds_only.items() if name == found.metric), None)
+    n_resamples, split, missing = comparison.n_resamples, comparison.headline_split, "examples are not resampled everywhere"
+    texts = {
+        "metric_not_resampled": f"{found.metric}: only seeds are resampled" + ("" if why is None else f", because {why}"),
+        "too_many_numbers": f"{found.metric}: only seeds are resampled, because its labels × seeds would take too much memory",
+        "predictions_missing": f"{missing}: the predictions of seed {found.seed} of {found.arm} are missing",
+        "different_examples": f"{missing}: seed {found.seed} of {found.arm} has different examples",
+        "separate_examples": f"{found.arm} and {found.baseline}: their {split} sets are different splits of the same data, so "
+        "the examples of each arm are resampled separately",
+        "few_seeds": f"with {found.n} seeds, the intervals are corrected for that number but assume that scores are normal over "
+        "seeds, which so few seeds cannot show",
+        "few_resamples": f"with {n_resamples:,} resamples no p-value is below 2/{n_resamples + 1}, which is too coarse for "
+        f"{len(comparison.pairs)} tests: --resamples {found.n} is enough",
+        "single_stream": f"{found.study}: only the {found.stream} seed varies, so nothing is claimed about the other two",
+        "crossed_design": f"{found.study}: runs of a crossed design share seeds and are not an independent sample, so nothing is "
+        f"tested or claimed; intervals use the variance under two-way random effects, where at least {GRID} seeds are paired; "
+        "the variance components show how much each seed matters, and a joint design compares arms",
+        "adaptive_seeds": f"{found.study}: seeds were added until an interval on validation was narrow enough; to correct for "
+        f"the interim analyses, every interval has the level {percent(comparison.level)}",
+    }
+    return texts[found.kind]
+
+
+def components(found: StudyComponents, comparison: Comparison) -> str:
+    """How much the scores of an arm vary between studies, and over the seeds within them."""
+    metric, split = comparison.headline_metric, comparison.headline_split
+    between, within = (numbers.ABSENT if sd is None else numbers.amount(sd, metric) for sd in (found.between_sd, found.within_sd))
+    differ = [name for name, is_so in (("data", found.data_differ), ("searched settings", found.settings_differ)) if is_so]
+    what = f"the {grammar.listed(differ)} differ" if differ else "nothing but seeds differs"
+    where = "" if found.data_differ is None else f", where {what},"
+    test = "" if found.f_p is None else f" (F test {p_values.clause(found.f_p)})"
+    return (
+        f"{found.arm} in {len(found.studies)} studies that differ only in their study seed: between them{where} {metric} on "
+        f"{split} has a standard deviation of {between}{test}, within them, over seeds, of {within}"
+    )
