@@ -18,6 +18,10 @@ COMPARISON_FILE = "comparison.json"
 Source = Literal["seeds", "examples"]
 Resampled = Literal["both", "seeds", "examples"]
 Verdict = Literal["claimed", "inconclusive"]
+NoteKind = Literal[
+    "metric_not_resampled", "too_many_numbers", "predictions_missing", "different_examples", "separate_examples",
+    "few_seeds", "few_resamples", "single_stream", "crossed_design", "adaptive_seeds",
+]  # fmt: skip
 
 
 class ResampledDifference(Frozen):
@@ -236,18 +240,7 @@ class Refusal(Frozen):
 class ComparisonNote(Frozen):
     """Something to know when reading the pairs: what was not resampled, and designs whose seeds are not a plain sample."""
 
-    kind: Literal[
-        "metric_not_resampled",
-        "too_many_numbers",
-        "predictions_missing",
-        "different_examples",
-        "separate_examples",
-        "few_seeds",
-        "few_resamples",
-        "single_stream",
-        "crossed_design",
-        "adaptive_seeds",
-    ]
+    kind: NoteKind
     metric: str | None = None
     """Whose examples are not resampled."""
     arm: str | None = None

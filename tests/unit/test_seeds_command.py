@@ -73,7 +73,7 @@ def test_a_study_says_what_its_seeds_can_tell_and_what_it_would_take(capsys, hom
         "29 pairs",
         "for a run of full that is better than 0.87 (accuracy, validation) with a probability of 95 %: 11 runs",
         "for a run of features that is better than 0.87 (accuracy, validation) with a probability of 95 %: none of its runs is",
-        "no schedules for full: it takes the curves of 5 whole runs",
+        "no schedules for full: the validation curves of at least 5 whole runs are needed",
     ):
         assert words in told
     one = said(capsys, "small", "--home", str(home), "--arm", "features", "--metric", "log_loss")
