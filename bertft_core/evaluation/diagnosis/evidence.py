@@ -15,7 +15,7 @@ import pyarrow as pa
 from bertft_core.config.base import Frozen
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.data.prepared_split import PreparedSplit, open_split
-from bertft_core.metrics.shares import is_share
+from bertft_core.metrics.precision_recall import is_share
 from bertft_core.records import DatasetCard, MetricSummary, RunRecord, StudySummary, SweepResult
 from bertft_core.records.ranking import SCORED
 

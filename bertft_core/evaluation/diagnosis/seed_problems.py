@@ -5,7 +5,7 @@ from __future__ import annotations
 from bertft_core.config.seed_settings import CrossedDesign
 from bertft_core.evaluation.diagnosis.evidence import Diagnosis, Evidence, Verdict, longer, short, worst
 from bertft_core.evaluation.diagnosis.usual_rates import usual_rates
-from bertft_core.metrics.shares import is_share
+from bertft_core.metrics.precision_recall import is_share
 
 MANY_BROKEN = 0.1
 WIDE_SD = 0.05
