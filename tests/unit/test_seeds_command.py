@@ -127,7 +127,7 @@ def test_studies_that_differ_in_more_are_refused(capsys, home):
     for name in ("one", "its-twin"):
         put_study(home, name=name, seed=2)
     error = said(capsys, "small", "one", "its-twin", "--home", str(home), code=2)
-    assert "one and its-twin cannot tell" in error
+    assert "the variance between one and its-twin cannot be estimated" in error
     assert "both have seed 2" in error
 
 
