@@ -12,9 +12,9 @@ from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.base import Frozen
 from bertft_core.records import DatasetCard, RunRecord
 from bertft_core.storage.study_dir import Damaged, checked_record
-from tasks.tracking.mlflow_store import MlflowException, runs_where
+from tasks.tracking.mlflow_store import MlflowException, download, open_existing, runs_where
 from tasks.tracking.store_files import STAGE
-from tasks.tracking.verdicts import open_existing, study_run_of
+from tasks.tracking.verdicts import study_run_of
 
 FETCHED = ("record.json", "curves.jsonl", "predictions")
 N_SHOWN = 12
@@ -46,15 +46,10 @@ def fetch_run(name: str, folder: Path, *, home_dir: Path, uri: str | None) -> Lo
         run_id = run.info.run_id
         run_dir = folder / "recorded"
         run_dir.mkdir(parents=True, exist_ok=True)
-        for item in client.list_artifacts(run_id):
-            if item.path in FETCHED:
-                client.download_artifacts(run_id, item.path, str(run_dir))
+        download(client, run_id, FETCHED, run_dir)
         record = read_logged(run_dir / "record.json", RunRecord, run_id)
         parent = study_run_of(client, run).info.run_id
-        artifacts = {item.path for item in client.list_artifacts(parent)}
-        for name in ("config.json", "data_card.json"):
-            if name in artifacts:
-                client.download_artifacts(parent, name, str(folder))
+        download(client, parent, ("config.json", "data_card.json"), folder)
     except MlflowException as error:
         raise _unreadable(name, error) from None
     study = read_logged(folder / "config.json", StudyConfig, parent)

@@ -14,12 +14,11 @@ from bertft_core.records import DatasetCard, StudySummary
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_results import StudyResults
 from tasks.tracking.logged_runs import read_logged
-from tasks.tracking.mlflow_store import MlflowException, runs_where, tracking_uri
+from tasks.tracking.mlflow_store import MlflowException, download, open_existing, runs_where, tracking_uri
 from tasks.tracking.store_files import OF_SEVERAL, STAGE
-from tasks.tracking.verdicts import open_existing
 
-NEEDED = {"config.json": "config.json", "data_card.json": "card.json", "report/summary.json": "summary.json"}
-"""Artifact of the study's run → its file in a study's folder."""
+NEEDED = ("config.json", "data_card.json", "report/summary.json")
+"""Artifacts of the study's run."""
 NO_STUDIES = {"Default", OF_SEVERAL}
 """Experiments that are no study's: MLflow's own, and that of comparisons of several studies."""
 OF_RUNS = ("record.json", "predictions")
@@ -37,14 +36,12 @@ def fetch_study(name: str, folder: Path, *, home_dir: Path, uri: str | None, in_
         parent = _study_run(client, name)
         if parent is None:
             raise _unknown(client, name, home_dir, tracking_uri(home_dir, uri), in_home)
-        for artifact, place in NEEDED.items():
-            got = _downloaded(client, parent.info.run_id, artifact, study_dir.path)
-            if got is not None and got != study_dir.path / place:
-                got.replace(study_dir.path / place)
         run_id = parent.info.run_id
-        study = read_logged(study_dir.config_path, StudyConfig, run_id)
-        card = read_logged(study_dir.card_path, DatasetCard, run_id)
-        summary = read_logged(study_dir.summary_path, StudySummary, run_id)
+        download(client, run_id, NEEDED, study_dir.path)
+        config, card_path, summary_path = (study_dir.path / name for name in NEEDED)
+        study = read_logged(config, StudyConfig, run_id)
+        card = read_logged(card_path, DatasetCard, run_id)
+        summary = read_logged(summary_path, StudySummary, run_id)
         _fetch_runs(client, parent, summary, study_dir)
     except MlflowException as error:
         raise UserError(
@@ -81,14 +78,6 @@ def _unknown(client: MlflowClient, name: str, home_dir: Path, store: str, in_hom
     )
 
 
-def _downloaded(client: MlflowClient, run_id: str, artifact: str, folder: Path) -> Path | None:
-    """Where an artifact lies now; None where the run has none of this name."""
-    parent = artifact.rpartition("/")[0] or None
-    if artifact not in {item.path for item in client.list_artifacts(run_id, parent)}:
-        return None
-    return Path(client.download_artifacts(run_id, artifact, str(folder)))
-
-
 def _fetch_runs(client: MlflowClient, parent: Any, summary: StudySummary, study_dir: StudyDir) -> None:
     """Records and predictions of the summary's runs; what MLflow lacks is left out, and missing where it is asked for."""
     trained = runs_where(client, parent.info.experiment_id, "tags.`bertft.stage` = 'seeds'")
@@ -99,6 +88,4 @@ def _fetch_runs(client: MlflowClient, parent: Any, summary: StudySummary, study_
             continue
         run_dir = study_dir.run_dir(digest)
         run_dir.mkdir(parents=True, exist_ok=True)
-        for item in client.list_artifacts(run_id):
-            if item.path in OF_RUNS:
-                client.download_artifacts(run_id, item.path, str(run_dir))
+        download(client, run_id, OF_RUNS, run_dir)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from sqlalchemy import make_url
 
+from bertft_core.config import UserError
 from tasks.tracking.store_files import COMPARISON, STAGE, is_left, problem_of_sqlite
 
 SESSION = "bertft.session"
@@ -28,9 +29,8 @@ SESSION = "bertft.session"
 
 for _name in ("mlflow", "mlflow.transformers", "alembic"):
     logging.getLogger(_name).setLevel(logging.ERROR)
-logging.getLogger("mlflow.store.db.utils").setLevel(
-    logging.CRITICAL
-)  # it would show tracebacks of what is raised and told anyway
+# it would show tracebacks of what is raised anyway
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
 def tracking_uri(home_dir: Path, uri: str | None) -> str:
@@ -89,6 +89,26 @@ def open_store(home_dir: Path, uri: str | None, experiment: str) -> tuple[Mlflow
     return client, str(found.experiment_id)
 
 
+def open_existing(home_dir: Path, uri: str | None) -> MlflowClient:
+    """A client of a store that is there: none is made. Raises `UserError`."""
+    where = tracking_uri(home_dir, uri)
+    if uri is None and not (home_dir / "mlflow.db").is_file():
+        raise UserError(
+            "there is no MLflow store here",
+            path=home_dir / "mlflow.db",
+            expected="the store of a study's home, or another one",
+            hint="name the home with --home, or the store with --tracking-uri",
+        )
+    if uri is None and (problem := problem_of_sqlite(home_dir / "mlflow.db")) is not None:
+        raise UserError(
+            "the MLflow store cannot be read", found=problem, hint="a study's command fills a new one from its records"
+        )
+    try:
+        return MlflowClient(tracking_uri=where, registry_uri=where)
+    except MlflowException as error:
+        raise UserError(f"there is no MLflow store at {where}", found=str(error).splitlines()[0]) from None
+
+
 def _artifact_location(home_dir: Path, uri: str, experiment: str) -> str | None:
     """Absolute, because MLflow's default for SQLite is a folder of whatever directory a command is started in."""
     local = uri.startswith("sqlite:")
@@ -107,6 +127,15 @@ def runs_where(client: MlflowClient, experiment_ids: str | list[str], condition:
         if not token:
             break
     return runs
+
+
+def download(client: MlflowClient, run_id: str, names: Collection[str], folder: Path) -> set[str]:
+    """Download the artifacts of a run that have one of these names into a folder; the names of those that it has."""
+    parents = {name.rpartition("/")[0] or None for name in names}
+    found = {item.path for parent in parents for item in client.list_artifacts(run_id, parent)} & set(names)
+    for name in sorted(found):
+        client.download_artifacts(run_id, name, str(folder))
+    return found
 
 
 def repair_killed_runs(
@@ -137,21 +166,9 @@ def repair_comparisons(client: MlflowClient) -> list[str]:
 
 
 def _killed(client: MlflowClient, run: Run) -> bool:
-    """Mark a run as KILLED, unless since it was found another command has ended it, or gone on with it."""
+    """Mark a run as KILLED, unless another command has ended or resumed it since it was found."""
     now = client.get_run(run.info.run_id)
     if now.info.status != "RUNNING" or now.data.tags.get(SESSION) != run.data.tags.get(SESSION):
         return False
     client.set_terminated(run.info.run_id, status="KILLED")
     return True
-
-
-__all__ = [
-    "MlflowClient",
-    "MlflowException",
-    "is_there",
-    "open_store",
-    "repair_comparisons",
-    "repair_killed_runs",
-    "runs_where",
-    "tracking_uri",
-]

@@ -10,7 +10,7 @@ from pathlib import Path
 from bertft_core.storage.study_dir import write_atomically, write_record
 from bertft_core.training.environment import read_environment
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def provenance_tags() -> dict[str, str]:

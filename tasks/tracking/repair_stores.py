@@ -49,8 +49,7 @@ def repair_comparisons_of(home_dir: Path) -> list[str]:
     """
     if not (home_dir / "mlflow.db").exists():
         return []
-    from tasks.tracking.mlflow_store import repair_comparisons
-    from tasks.tracking.verdicts import open_existing
+    from tasks.tracking.mlflow_store import open_existing, repair_comparisons
 
     return [f"MLflow: {name} was left RUNNING, now KILLED" for name in repair_comparisons(open_existing(home_dir, None))]
 
@@ -61,8 +60,8 @@ def recover_verification(study: StudyConfig, study_dir: StudyDir) -> list[str]:
     lines = [damage.line(study_dir.home_dir) for damage in damage_of(path, Verification, VERIFY_AGAIN)]
     if not lines:
         return []
-    from tasks.tracking.mlflow_store import MlflowException, runs_where
-    from tasks.tracking.verdicts import fetch_verification, open_existing
+    from tasks.tracking.mlflow_store import MlflowException, open_existing, runs_where
+    from tasks.tracking.verdicts import fetch_verification
 
     aside = set_aside(path).name
     try:

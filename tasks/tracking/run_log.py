@@ -19,6 +19,7 @@ from bertft_core.storage.study_dir import PROBES_FILE, file_sha256, read_record
 from tasks.tracking import mlflow_content as content
 from tasks.tracking.mlflow_model import delete_models, log_transformers_model
 from tasks.tracking.mlflow_runs import PARENT_TAG, MlflowRuns
+from tasks.tracking.mlflow_store import download
 from tasks.tracking.store_files import MLFLOW_STATUS
 
 LOGGED = "bertft.logged"
@@ -156,9 +157,7 @@ class MlflowRunLog:
         if run_id is None or self._runs.tag_of(digest, LOGGED) is None:
             return None
         run_dir.mkdir(parents=True, exist_ok=True)
-        for item in self._runs.client.list_artifacts(run_id):
-            if item.path in RESTORED:
-                self._runs.client.download_artifacts(run_id, item.path, str(run_dir))
+        download(self._runs.client, run_id, RESTORED, run_dir)
         return read_record(run_dir / "record.json", RunRecord)
 
 

@@ -15,30 +15,10 @@ from bertft_core.report.prose import run_diff_text, verification_text
 from bertft_core.storage.study_dir import read_record
 from bertft_core.storage.verification_file import write_verification
 from tasks.tracking.mlflow_runs import PARENT_TAG
-from tasks.tracking.mlflow_store import MlflowException, runs_where, tracking_uri
-from tasks.tracking.store_files import STAGE, problem_of_sqlite
+from tasks.tracking.mlflow_store import MlflowException, download, open_existing, runs_where
+from tasks.tracking.store_files import STAGE
 
 MAX_TAG = 4000
-
-
-def open_existing(home_dir: Path, uri: str | None) -> MlflowClient:
-    """A client of a store that is there: none is made. Raises `UserError`."""
-    where = tracking_uri(home_dir, uri)
-    if uri is None and not (home_dir / "mlflow.db").is_file():
-        raise UserError(
-            "there is no MLflow store here",
-            path=home_dir / "mlflow.db",
-            expected="the store of a study's home, or another one",
-            hint="name the home with --home, or the store with --tracking-uri",
-        )
-    if uri is None and (problem := problem_of_sqlite(home_dir / "mlflow.db")) is not None:
-        raise UserError(
-            "the MLflow store cannot be read", found=problem, hint="a study's command fills a new one from its records"
-        )
-    try:
-        return MlflowClient(tracking_uri=where, registry_uri=where)
-    except MlflowException as error:
-        raise UserError(f"there is no MLflow store at {where}", found=str(error).splitlines()[0]) from None
 
 
 def run_tags(verdict: RunVerdict) -> dict[str, str]:
@@ -113,10 +93,8 @@ def merge_on_parent(client: MlflowClient, run: Any, verdict: RunVerdict) -> None
 
 def fetch_verification(client: MlflowClient, parent: str, folder: Path) -> Verification | None:
     """Download what was verified of a study into a folder; None when nothing was."""
-    if VERIFICATION_FILE not in {item.path for item in client.list_artifacts(parent)}:
-        return None
-    client.download_artifacts(parent, VERIFICATION_FILE, str(folder))
-    return read_record(folder / VERIFICATION_FILE, Verification)
+    found = download(client, parent, [VERIFICATION_FILE], folder)
+    return read_record(folder / VERIFICATION_FILE, Verification) if found else None
 
 
 def study_run_of(client: MlflowClient, run: Any) -> Any:

@@ -16,12 +16,11 @@ from bertft_core.storage.study_dir import write_record
 from bertft_core.storage.verification_file import read_verification, write_verification
 from tasks.process_identity import TAGS, owner_tags, this_process
 from tasks.tracking.mlflow_runs import MlflowRuns
-from tasks.tracking.mlflow_store import open_store, repair_killed_runs
+from tasks.tracking.mlflow_store import open_existing, open_store, repair_killed_runs
 from tasks.tracking.repair_stores import drop_models, recover_verification, repair_mlflow
 from tasks.tracking.store_consistency import damages, inconsistencies, repair_helps
 from tasks.tracking.study_log import StudyLog
 from tasks.tracking.tracker import Tracker
-from tasks.tracking.verdicts import open_existing
 from tests.helpers.small_records import make_card, make_record, make_spec, make_study
 from tests.helpers.tiny_encoders import tiny_encoder
 
