@@ -145,8 +145,8 @@ def summary_metrics(summary: StudySummary) -> dict[str, float]:
         if floor.largest_difference is not None:
             found[metric_name("summary", floor.arm, "floor", summary.headline_metric)] = floor.largest_difference
     if summary.adaptive is not None:
-        found["summary/interim_analyses"] = len(summary.adaptive.interim_analyses)
-        found["summary/interim_level"] = summary.adaptive.level
+        found["summary/looks"] = len(summary.adaptive.interim_analyses)
+        found["summary/look_level"] = summary.adaptive.level
     for use in summary.model_selection.splits if summary.model_selection is not None else ():
         found[metric_name("summary", "evaluations", use.split)] = use.n_evaluations
     for arm in summary.arms:
