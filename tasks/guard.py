@@ -51,7 +51,7 @@ def watch(home_dir: str, uri: str, study: str, session: str) -> None:
 
     where = tracking_uri(Path(home_dir), uri or None)
     if not is_there(where):
-        return  # it was deleted meanwhile, and is not made again
+        return  # it has been deleted, and is not created again
     client = MlflowClient(tracking_uri=where, registry_uri=where)
     found = client.get_experiment_by_name(study)
     if found is not None:

@@ -86,7 +86,7 @@ def owner_tags() -> dict[str, str]:
 
 
 def owner_in(tags: Mapping[str, object]) -> Owner | None:
-    """Who set these tags; None when nobody said so, as older versions did not."""
+    """The process that set these tags; None without them, as in older versions."""
     try:
         return Owner.model_validate({field: tags[tag] for field, tag in TAGS.items()})
     except (KeyError, ValidationError):

@@ -79,7 +79,7 @@ class _Running:
 
 @dataclass
 class StudyProgress:
-    """Counts what happens; listeners are told of each change of stage and each run that ends. Safe to use from many threads."""
+    """Counts what happens; listeners are called at each change of stage and each run that ends. Safe to use from many threads."""
 
     listeners: list[Callable[[Snapshot], None]] = field(default_factory=list)
     n_slots: int = 1

@@ -29,7 +29,9 @@ class StoredRuns:
             self._log.discard(spec.digest)
             return None
         record = self._dir.record(spec.digest)
-        if record is not None and goes_on(record, spec):  # its state is beside it, and the record tells who went on
+        if record is not None and goes_on(
+            record, spec
+        ):  # its state is beside it, and its record is needed to know which seeds go on
             return None
         if record is None or not is_reusable(record, spec, run_dir):
             record = self._log.restore(spec.digest, run_dir)

@@ -44,7 +44,7 @@ def is_held(study_dir: StudyDir) -> bool:
         lock.acquire(timeout=0)
     except Timeout:
         return True
-    except OSError:  # a folder that nobody can write to
+    except OSError:  # a read-only folder
         return False
     lock.release()
     return False
@@ -79,5 +79,5 @@ def refuse_older(study_dir: StudyDir, *, force: bool) -> None:
             path=study_dir.path,
             found=f"a study of version {version}",
             expected=f"version {version_of('StudyConfig')}, so that old runs and new ones do not meet in one table",
-            hint=f"look at it: bertft show {name}; run it beside the old one: --set name={name}-2; or in its place: --force",
+            hint=f"see it: bertft show {name}; run it beside the old one: --set name={name}-2; or in its place: --force",
         )

@@ -1,4 +1,4 @@
-"""Files that are not what was written: found by their checksums, named, and set aside, so that what follows makes them anew."""
+"""Damaged files: found by their checksums, reported, and set aside, so that the next steps write them again."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def set_aside(path: Path) -> Path:
 
 
 def repair(study_dir: StudyDir, tell: Tell) -> None:
-    """Set aside every damaged file of a study, and tell of each."""
+    """Set aside every damaged file of a study, and report each."""
     for damage in find_damage(study_dir):
         tell(f"{damage.line(study_dir.home_dir)} (set aside as {set_aside(damage.path).name})")
 
@@ -85,7 +85,7 @@ def damage_of(path: Path, kind: type[Frozen], done: str) -> Iterator[Damage]:
 
 
 def _files_of(record_path: Path) -> Iterator[Damage]:
-    """What lies beside a sound record; one of an older version has no checksums, so its predictions are at least read."""
+    """The files beside an intact record; a record of an older version has no checksums, so its predictions are at least read."""
     try:
         record = checked_record(record_path, RunRecord)
     except (FileNotFoundError, Damaged):
@@ -104,7 +104,7 @@ def _files_of(record_path: Path) -> Iterator[Damage]:
 
 
 def files_of(record: RunRecord) -> set[str]:
-    """The files of a run, relative to its folder, that must be whole for its record to stand: predictions and curves.
+    """The files of a run, relative to its folder, that must be intact for its record to count: predictions and curves.
 
     The curves of a run that stopped at its cut grow when it goes on, which its record does not know before its end.
     """

@@ -1,4 +1,4 @@
-"""A disk that is full or cannot be written to, told as what it is: the user's to mend, whatever library ran into it."""
+"""A full or read-only disk, reported as a user error, whichever library ran into it."""
 
 from __future__ import annotations
 

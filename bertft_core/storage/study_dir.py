@@ -1,4 +1,4 @@
-"""Where things lie: the study's directory, which holds the truth.
+"""Where files are stored: the study's directory, which is the source of truth.
 
 HOME/
   data/<fingerprint>/           card.json, checksums.json, <split>.arrow, features/
@@ -161,7 +161,7 @@ class StudyDir:
         return record if record is not None and record.digest == digest else None
 
     def probe_record(self, digest: str) -> ProbeRecord | None:
-        """What the probes found in the model of a run, if they were asked for and could look."""
+        """What the probes found in the model of a run, if they were requested and could run."""
         record = read_record(self.run_dir(digest) / PROBES_FILE, ProbeRecord)
         return record if record is not None and record.run_digest == digest else None
 

@@ -1,4 +1,4 @@
-"""One arm's search: a batch of trials is asked, trained and told, until the planned total is reached.
+"""One arm's search: a batch of trials is asked for, trained and reported, until the planned total is reached.
 
 What a trial samples depends only on its number and on the trials before it, never on timing: the sampler is made anew for each
 trial with a seed of its own. So an interrupted search goes on with the trials an uninterrupted one would have had.
@@ -31,7 +31,7 @@ class PlannedTrial(Frozen):
 
 
 class Search:
-    """Ask a batch, train it, tell it, until the planned total is reached."""
+    """Ask for a batch, train it, report it, until the planned total is reached."""
 
     def __init__(
         self, study: StudyConfig, card: DatasetCard, arm: str, directory: Path, tell: Tell = lambda problem: None
@@ -44,7 +44,7 @@ class Search:
         self._sampler_seed = derive_seed(study.seed, "sampler")
 
     def next_batch(self) -> list[PlannedTrial]:
-        """The trials to train now, told ones of a half-told batch included; empty when the planned total is reached.
+        """The trials to train now, including reported ones of an unfinished batch; empty when the planned total is reached.
 
         Trials that a dead process left running are taken up again with the values they had.
         """
@@ -79,7 +79,7 @@ class Search:
         return trial_rules.survivors(scores, [per_seed[0] for per_seed in earlier if per_seed], self.direction)
 
     def tell(self, number: int, outcome: TrialOutcome) -> None:
-        """Record a trial; one that was told before stays as it is."""
+        """Record a trial; one that was recorded before stays as it is."""
         self.journal.tell(number, outcome)
 
     def result(self, report_path: Path | None) -> SweepResult:

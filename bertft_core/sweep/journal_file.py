@@ -13,7 +13,7 @@ from pathlib import Path
 from bertft_core.config.base import Frozen
 from bertft_core.storage.study_dir import read_record, write_record
 
-FROM_RECORDS = "the search is told again from the records of its runs, none of which is trained twice"
+FROM_RECORDS = "the search is rebuilt from the records of its runs, none of which is trained twice"
 
 
 class Seal(Frozen):
@@ -25,7 +25,7 @@ class Seal(Frozen):
 
 
 def seal_path(path: Path) -> Path:
-    """Where the seal of a journal lies."""
+    """Path of a journal's seal."""
     return path.with_name("journal.seal.json")
 
 

@@ -129,4 +129,4 @@ IMPORTANCES = Plot(
 )
 SLICE = Plot("Slice", "Score of each complete trial against each setting.", 2, _slice)
 PARALLEL = Plot("Parallel coordinates", "One line a complete trial, through all its settings.", 2, _parallel)
-TIMELINE = Plot("Timeline", "When each trial was asked and told; an interrupted one spans the pause.", 0, _timeline)
+TIMELINE = Plot("Timeline", "When each trial began and ended; an interrupted one spans the pause.", 0, _timeline)

@@ -1,4 +1,4 @@
-"""An Optuna study in a journal file, written so that a kill at any moment loses nothing that was sampled or told.
+"""An Optuna study in a journal file, written so that a kill at any moment loses nothing that was sampled or recorded.
 
 A trial enters the journal in one line, with all its values, and its values come from a copy of the earlier trials in memory:
 there is no half-sampled trial, and a sampler's notes about a running trial never reach the file.
@@ -35,7 +35,7 @@ class TrialJournal:
     """The trials of one search, in the order they were asked. One process at a time; the study's lock sees to that."""
 
     def __init__(self, path: Path, name: str, direction: Direction, tell: Tell = lambda problem: None) -> None:
-        """Open or make the file. One that is damaged is told of and set aside: the search is told again from the run records."""
+        """Open or create the file. A damaged one is reported and set aside: the search is rebuilt from the run records."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         repair_file(path)
@@ -64,7 +64,7 @@ class TrialJournal:
         seal(self._path)
 
     def tell(self, number: int, outcome: TrialOutcome) -> None:
-        """Record how a trial ended; one that was told before stays as it is."""
+        """Record how a trial ended; one that was recorded before stays as it is."""
         trial = self.trials()[number]
         if trial.state.is_finished():
             return
@@ -93,12 +93,12 @@ def distribution(space: Range | Choices) -> BaseDistribution:
 
 
 def scores_of(trial: FrozenTrial) -> tuple[float, ...]:
-    """Best validation metric of each seed a told trial trained, in the order of the seeds."""
+    """Best validation metric of each seed that a finished trial trained, in the order of the seeds."""
     return tuple(trial.user_attrs.get("scores", ()))
 
 
 def row_of(trial: FrozenTrial) -> TrialRow:
-    """A told trial as a record."""
+    """A finished trial as a record."""
     scores = scores_of(trial)
     return TrialRow(
         number=trial.number,
@@ -111,7 +111,7 @@ def row_of(trial: FrozenTrial) -> TrialRow:
 
 
 def let_wait(path: Path, name: str) -> int:
-    """Mark the trials that a dead process has left running as waiting, until the search goes on; how many there were."""
+    """Mark the trials that a dead process has left running as waiting, until the search continues; how many there were."""
     repair_file(path)
     if not path.exists() or problem_of(path) is not None:
         return 0

@@ -26,7 +26,7 @@ def ignore(event: dict[str, Any]) -> None:
 
 
 def missing_input(spec: RunSpec) -> str | None:
-    """Why the run cannot be trained from where its spec says that its inputs lie; None when all are there and the right ones."""
+    """Why the run cannot be trained from the inputs that its spec names; None when all are there and unchanged."""
     directory, splits = Path(spec.prepared_dir), ("train", *spec.evaluated_splits)
     for split in splits:
         path = directory / f"{split}.arrow"
@@ -86,7 +86,7 @@ def train_again(spec: RunSpec, run_dir: Path, *, on_event: OnEvent = ignore) -> 
 
 
 def trained_by(worker: Worker, spec: RunSpec, run_dir: Path, *, on_event: Callable[[dict[str, Any]], None] = ignore) -> RunRecord:
-    """Train in a worker that goes on afterwards; the record in `run_dir`. Raises as `train_again` does."""
+    """Train in a worker that stays alive; the record in `run_dir`. Raises as `train_again` does."""
     worker.run(spec, run_dir, on_event)
     record = read_record(run_dir / "record.json", RunRecord)
     if record is None:

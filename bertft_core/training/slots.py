@@ -65,7 +65,7 @@ class Worker:
     def run(self, spec: RunSpec, run_dir: Path, on_event: OnEvent) -> None:
         """Train one run and pass its events on; returns when its record is written.
 
-        Raises `WorkerDied`, `RunFailed`, or `UserError` for a mistake only the user can mend.
+        Raises `WorkerDied`, `RunFailed`, or `UserError` for a mistake that only the user can fix.
         """
         self._carry_out({"do": "train"}, spec, run_dir, on_event)
 
@@ -191,7 +191,7 @@ class Slots:
             self._free.put(slot)
 
     def _live_worker(self, slot: int) -> Worker:
-        with self._lock:  # no worker may be born behind the back of `close`
+        with self._lock:  # no worker may start after `close`
             if self._closed:
                 raise SlotsClosing("the study is stopping")
             if not self._workers[slot].alive:

@@ -28,7 +28,7 @@ HOW_TO_SERVE = "\n            ".join(
 
 def announce_command(config: Path, overrides: list[str], home: Path | None) -> int:
     """Emit the event for a valid study, and return when the server has it. Raises `UserError` when no server answers."""
-    study = load_study(config, overrides)  # a mistake is told here, not in the log of a worker
+    study = load_study(config, overrides)  # a mistake is reported here, not in the log of a worker
     payload = {"config": str(config_path(config).resolve()), "overrides": overrides, "home": str(home_dir(home))}
     api_url = _api_url()
     served = asyncio.run(_announce(api_url, study, payload))

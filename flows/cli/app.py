@@ -1,4 +1,4 @@
-"""The command line: `bertft run`, and what one looks at before and after it."""
+"""The command line: `bertft run`, and the commands before and after it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def run(
     home: Home = None,
     force: Annotated[bool, typer.Option("--force", help="Train again what is finished.")] = False,
 ) -> None:
-    """Run a study or go on with it: only what is missing is trained."""
+    """Run a study or continue it: only what is missing is trained."""
     from flows.cli.run_command import run_command
 
     raise typer.Exit(run_command(config, overrides or [], home, force=force))
@@ -72,7 +72,7 @@ def recommend(
         typer.Option("--output", metavar="FILE", help="Where the study goes; - is stdout.  [default: NAME-recommended.yaml]"),
     ] = None,
     head: Annotated[
-        str | None, typer.Option("--head", metavar="KIND", help="What is learned.  [default: told by the data]")
+        str | None, typer.Option("--head", metavar="KIND", help="Task of the model.  [default: inferred from the data]")
     ] = None,
     text: Annotated[
         list[str] | None, typer.Option("--text", metavar="COLUMN", help="Column of the text; twice for a pair of texts.")
@@ -129,10 +129,10 @@ def clean(
     home: Home = None,
     yes: Annotated[bool, typer.Option("--yes/--dry-run", help="Delete it; by default it is only listed.")] = False,
 ) -> None:
-    """List what no study needs any more, or delete it.
+    """List unused files, or delete them.
 
-    With sizes: checkpoints of finished runs, models that retention does not keep, runs of settings that are in no config any
-    more, data and stored features that no study uses, logs, damaged and temporary files.
+    With sizes: checkpoints of finished runs, models that retention does not keep, runs of settings that no config has any longer,
+    data and stored features that no study uses, logs, damaged and temporary files.
     """
     from flows.cli.clean_command import clean_command
 
@@ -145,7 +145,7 @@ def show(
     home: Home = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole summary as JSON.")] = False,
 ) -> None:
-    """Print the result table of a study that was evaluated."""
+    """Print the result table of an evaluated study."""
     from flows.cli.show_commands import show_command
 
     raise typer.Exit(show_command(study, home, as_json=as_json))
@@ -165,7 +165,7 @@ def diagnose(
     home: Home = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
 ) -> None:
-    """Go through what may be wrong with a poor or unstable result.
+    """Check what may be wrong with a poor or unstable result.
 
     Data, labels, learning rate, length of training, collapse, truncation, balance, seeds: each check with its verdict (ok, look,
     problem), the numbers behind it and what to do, the worst first.
@@ -183,7 +183,9 @@ for _command in (compare, seeds, verify, replay, diff):
 def predict(
     study: StudyName,
     source: Annotated[str, typer.Option("--input", metavar="FILE", help="Examples to predict; - is standard input.")],
-    target: Annotated[str, typer.Option("--output", metavar="FILE", help="Where the answers go; - is standard output.")] = "-",
+    target: Annotated[
+        str, typer.Option("--output", metavar="FILE", help="Where the predictions go; - is standard output.")
+    ] = "-",
     arm: Annotated[str | None, typer.Option("--arm", help="An arm.  [default: the best by the headline]")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="A seed's index.  [default: the best on validation]")] = None,
     ensemble: Annotated[bool, typer.Option("--ensemble", help="All seeds whose models were kept, together.")] = False,
@@ -192,7 +194,7 @@ def predict(
     ] = None,
     home: Home = None,
 ) -> None:
-    """Answer new examples with the models of a study.
+    """Predict new examples with the models of a study.
 
     One JSON object a line. Examples come in the study's own formats; labels may be missing.
     """
@@ -257,7 +259,7 @@ def _guarded(command: Callable[[], Any]) -> int:
         show_message()
         return USER_MUST_ACT
     if code == INTERRUPTED:  # typer turns Ctrl-C into this code
-        print("stopped; the same command goes on from here", file=sys.stderr)
+        print("stopped; the same command continues from here", file=sys.stderr)
     return code if isinstance(code, int) else DONE
 
 

@@ -15,7 +15,7 @@ GRACE_SECONDS = 5.0
 
 
 class ChildCommand:
-    """A command with children of its own (a web server and its workers) that is gone with us, whatever ends us."""
+    """A command with children of its own (a web server and its workers) that ends when this process does, however it ends."""
 
     def __init__(self, command: list[str], log_path: Path, environment: dict[str, str]) -> None:
         self.log = ChildLog(log_path)

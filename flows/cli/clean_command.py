@@ -1,4 +1,4 @@
-"""`bertft clean`: what no study needs any more, with its size; deleted only with `--yes`, and never while a command runs."""
+"""`bertft clean`: unused files with their sizes; deleted only with `--yes`, and never while a command runs."""
 
 from __future__ import annotations
 

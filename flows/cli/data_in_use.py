@@ -1,4 +1,4 @@
-"""Prepared data that a living process makes or trains on: `bertft clean` leaves them, also when a study begins meanwhile."""
+"""Prepared data that a live process writes or trains on: `bertft clean` keeps them, even when a study starts while it runs."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class DataInUse:
         self._data_dir, self._stack = home / "data", stack
         self._studies_dir, self._held = home / "studies", {found.dir.path.name for found in studies}
         self._taken: dict[str, bool] = {}
-        """Beginning of a fingerprint → whether the lock of these data is held here, so that nobody makes them."""
+        """Beginning of a fingerprint → whether this process holds the lock of these data, so that no other writes them."""
 
     def free(self, leftovers: Iterable[Leftover]) -> list[Leftover]:
-        """Those that are no data, or data that nobody uses; the locks of these are held until the stack ends."""
+        """Those that are not prepared data, or unused data, whose locks are then held until the stack ends."""
         in_motion = self._others_run()
         return [each for each in leftovers if not self._is_data(each.path) or (not in_motion and self._take(each.path))]
 
     def delete(self, leftover: Leftover) -> bool:
-        """Delete it, unless a study has begun meanwhile that may use it; whether it is gone."""
+        """Delete it, unless a study that may use it has started by now; whether it was deleted."""
         path = leftover.path
         is_folder_of_data = path.parent == self._data_dir and not path.name.startswith(".")
         if is_folder_of_data:

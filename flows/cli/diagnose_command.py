@@ -34,7 +34,7 @@ def evidence_of(found: StudyOnDisk) -> Evidence:
     records = tuple(record for digest, record in results.records.items() if digest in digests)
     if not records:
         raise UserError(
-            f"the study '{found.study.name}' has no runs to look at yet",
+            f"the study '{found.study.name}' has no finished runs yet",
             path=found.dir.path,
             hint="run it first: bertft run CONFIG",
         )

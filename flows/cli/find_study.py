@@ -1,4 +1,4 @@
-"""Finding a study on disk again, and what it has so far."""
+"""Finding a study on disk, and what it has so far."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tasks.study_lock import is_held
 
 @dataclass
 class StudyOnDisk:
-    """A study as its folder tells it."""
+    """A study as stored in its folder, finished or not."""
 
     study: StudyConfig
     dir: StudyDir
@@ -126,7 +126,7 @@ def find_study(name: str, home: Path | None) -> StudyOnDisk:
         raise UserError(
             f"the study '{name}' cannot be read",
             found=str(error),
-            hint="run it once more, which writes the file anew: bertft run CONFIG",
+            hint="run it once more, which writes the file again: bertft run CONFIG",
         ) from None
     except FileNotFoundError:
         pass

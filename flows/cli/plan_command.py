@@ -85,7 +85,7 @@ def _seeds_words(study: StudyConfig) -> str:
         return f"{seeds.n} to {seeds.max} seeds (until ±{seeds.until.half_width:g}, at most {n} interim analyses)"
     if seeds.start is not None and seeds.stop_at is not None and seeds.keep is not None:
         runs = f"{cost(seeds.start, seeds.stop_at, seeds.keep):g} whole runs"
-        return f"{seeds.start} seeds ({seeds.keep} go on after {100 * seeds.stop_at:g} %: {runs})"
+        return f"{seeds.start} seeds ({seeds.keep} continue after {100 * seeds.stop_at:g} %: {runs})"
     return f"{study.n_runs_per_arm} seeds"
 
 

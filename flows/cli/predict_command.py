@@ -1,4 +1,4 @@
-"""`bertft predict`: answers for new examples, by the best model of a study, that of one seed, or all seeds together."""
+"""`bertft predict`: predictions for new examples, by a study's best model, the model of one seed, or an ensemble of all seeds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STANDARD = "-"
 
 
 class PredictRequest(NamedTuple):
-    """Which models are to answer."""
+    """Which models predict."""
 
     arm: str | None
     seed: int | None
@@ -34,7 +34,7 @@ class PredictRequest(NamedTuple):
 def predict_command(
     name: str, home: Path | None, *, source: str, target: str, file_format: str | None, wanted: PredictRequest
 ) -> int:
-    """Read, predict, write one JSON object for each input; what was chosen is said on stderr."""
+    """Read, predict, write one JSON object for each input; the models used are named on stderr."""
     found = find_study(name, home)
     records = chosen_records(found, wanted)
     inputs = _read(source, found, file_format)
@@ -44,13 +44,13 @@ def predict_command(
     predicted = predict(runs, inputs, found.study.data, threads=usable_cores())
     if predicted.n_truncated:
         n = f"{predicted.n_truncated} of {len(predicted.rows)} inputs"
-        print(f"{n} are longer than {found.study.data.max_length} word pieces; their ends were not read", file=sys.stderr)
+        print(f"{n} are longer than {found.study.data.max_length} tokens; they were truncated", file=sys.stderr)
     _write(target, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in predicted.rows))
     return 0
 
 
 def chosen_records(found: StudyOnDisk, wanted: PredictRequest) -> list[RunRecord]:
-    """The runs that answer: one, or with `ensemble` all of the arm whose models were kept. Tells on stderr which and why."""
+    """The runs that predict: one, or with `ensemble` all of the arm whose models were kept. Prints on stderr which and why."""
     if wanted.seed is not None and wanted.ensemble:
         raise UserError("--seed is one model and --ensemble all of them", hint="leave one of the two out")
     ranked = ranked_runs(found.study, found.planned, found.records)
@@ -87,7 +87,7 @@ def _arm(found: StudyOnDisk, ranked: dict[str, list[RunRecord]], wanted: str | N
     best = None if summary is None else best_arm(found.study, summary)
     if summary is None or best is None or best[0] not in ranked:
         raise UserError(
-            "the study was not evaluated yet, so it has no best arm",
+            "the study has not been evaluated yet, so it has no best arm",
             path=found.dir.path,
             expected=f"one of the arms {', '.join(ranked)}",
             hint="name one with --arm, or run the study to its end",
@@ -131,9 +131,9 @@ def _read(source: str, found: StudyOnDisk, file_format: str | None) -> Inputs:
     with _standard_input(formats_of(data, kind), file_format) as path:
         try:
             return read_inputs(path, data, kind, path.suffix.removeprefix("."))
-        except UserError as error:  # nobody knows the temporary file
-            told = {name: getattr(error, name) for name in ("line", "found", "expected", "hint")}
-            raise UserError(error.problem, path="standard input", **told) from None
+        except UserError as error:  # the user does not know the temporary file
+            details = {name: getattr(error, name) for name in ("line", "found", "expected", "hint")}
+            raise UserError(error.problem, path="standard input", **details) from None
 
 
 @contextmanager
@@ -159,5 +159,5 @@ def _write(target: str, text: str) -> None:
             sys.stdout.reconfigure(encoding="utf-8")
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has enough; Python would complain again at its end
+    except BrokenPipeError:  # `| head` has read enough; Python would complain again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

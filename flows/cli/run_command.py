@@ -53,7 +53,7 @@ def run_command(config: Path, overrides: list[str], home: Path | None, *, force:
 def prefect_api(home: Path, meanwhile: Callable[[], object]) -> Iterator[None]:
     """A Prefect API for the block: the one the environment names, else an embedded server that ends with the block.
 
-    An embedded server needs many seconds to start; `meanwhile` is done beside it.
+    An embedded server needs many seconds to start; `meanwhile` runs at the same time.
     """
     if api_url := os.environ.get("PREFECT_API_URL"):
         keep_prefect_out_of_the_terminal()
@@ -84,7 +84,7 @@ def _expect_an_answer(api_url: str) -> None:
         with urllib.request.urlopen(request, timeout=ANSWER_SECONDS):
             return
     except urllib.error.HTTPError:
-        return  # somebody is there; what he minds, Prefect's own client tells better
+        return  # a server is there; Prefect's own client reports its errors better
     except OSError as error:
         if isinstance(getattr(error, "reason", None), ssl.SSLError):
             return  # Prefect has settings of its own for certificates
@@ -97,7 +97,7 @@ def _expect_an_answer(api_url: str) -> None:
 
 
 def _send_what_is_queued() -> None:
-    """Prefect sends logs and events from threads; they would wait for ever, at exit, for a server that is gone."""
+    """Prefect sends logs and events from threads; they would wait forever, at exit, for a server that is gone."""
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
 

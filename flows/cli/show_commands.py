@@ -93,7 +93,7 @@ def _reason(found: StudyOnDisk, spec: RunSpec) -> str:
     if record is not None and record.status == "failed":
         return f" after {record.attempts} attempts: {record.error}"
     resumable = any((found.dir.run_dir(spec.digest) / "checkpoint").glob("step-*[0-9]"))
-    return ", goes on from its checkpoint" if resumable else ""
+    return ", will resume from its checkpoint" if resumable else ""
 
 
 def _search_words(found: StudyOnDisk, arm: str, n_trials: int) -> str:
@@ -117,22 +117,22 @@ def show_command(name: str, home: Path | None, *, as_json: bool) -> int:
     summary = read_record(found.dir.summary_path, StudySummary)
     if summary is None:
         raise UserError(
-            f"the study '{found.study.name}' was not evaluated yet",
+            f"the study '{found.study.name}' has not been evaluated yet",
             path=found.dir.path,
-            hint=f"run it to its end, or look with: bertft status {found.study.name}",
+            hint=f"run it to its end, or see: bertft status {found.study.name}",
         )
     print(summary.model_dump_json(indent=1) if as_json else result_table(summary))
     return 0
 
 
 def report_command(name: str, home: Path | None) -> int:
-    """Summarise the records that are there and write the report anew."""
+    """Evaluate the records that are there and write the report again."""
     print(rebuild_report(find_study(name, home)))
     return 0
 
 
 def rebuild_report(found: StudyOnDisk) -> Path:
-    """Summary and report from what lies on disk; the path of the report. Raises `UserError` for a study without records."""
+    """Evaluate what is on disk and write summary and report; the path of the report. Raises `UserError` without records."""
     from bertft_core.evaluation.summarize import evaluated
     from bertft_core.report.study_report import write_report
 

@@ -31,9 +31,9 @@ def ui_command(home: Path | None, study: str | None, first_port: int) -> int:
     where = home_dir(home)
     name = None if study is None else find_study(study, home).study.name
     if not (where / "mlflow.db").exists():
-        raise UserError("there is nothing to look at yet", path=where, hint="run a study first: bertft run CONFIG, same --home")
+        raise UserError("there is nothing to show yet", path=where, hint="run a study first: bertft run CONFIG, same --home")
     if (problem := problem_of_sqlite(where / "mlflow.db")) is not None:
-        raise UserError(problem, hint="then run the study again, which logs every record anew")
+        raise UserError(problem, hint="then run the study again, which logs every record again")
     journals = sorted(where.glob(f"studies/{name or '*'}/sweep/*/journal.log"))
     ports = _free_ports(first_port, 2 + len(journals))
     with ExitStack() as stack:
@@ -49,12 +49,12 @@ def ui_command(home: Path | None, study: str | None, first_port: int) -> int:
 def _start(stack: ExitStack, home: Path, study: str | None, journals: list[Path], ports: list[int]) -> Iterator[tuple[str, str]]:
     """Start every server at once, then wait for each; what it shows, and its link."""
     use_embedded_prefect(home)
-    mlflow = _leashed(stack, _mlflow_command(home, ports[0]), home / "logs" / "mlflow-ui.log")
+    mlflow = _start_child(stack, _mlflow_command(home, ports[0]), home / "logs" / "mlflow-ui.log")
     prefect = stack.enter_context(EmbeddedServer(home / "prefect" / "ui.log", ui=True, port=ports[1]))
     dashboards = []
     for journal, port in zip(journals, ports[2:], strict=True):
         command = [sys.executable, "-c", OPTUNA_DASHBOARD, "--host", HOST, "--port", str(port), str(journal)]
-        dashboards.append((journal, port, _leashed(stack, command, home / "logs" / "optuna-dashboard.log")))
+        dashboards.append((journal, port, _start_child(stack, command, home / "logs" / "optuna-dashboard.log")))
     _wait_for(f"http://{HOST}:{ports[0]}/health", mlflow)
     yield from _mlflow_links(home, study, ports[0])
     prefect.wait_until_ready()
@@ -71,7 +71,7 @@ def _mlflow_command(home: Path, port: int) -> list[str]:
     return [sys.executable, "-m", "mlflow", *words, "--workers", "1"]
 
 
-def _leashed(stack: ExitStack, command: list[str], log_path: Path) -> ChildCommand:
+def _start_child(stack: ExitStack, command: list[str], log_path: Path) -> ChildCommand:
     # without its job runner MLflow needs two gigabytes less
     server = ChildCommand(command, log_path, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
     stack.callback(server.stop)
@@ -79,7 +79,7 @@ def _leashed(stack: ExitStack, command: list[str], log_path: Path) -> ChildComma
 
 
 def _mlflow_links(home: Path, study: str | None, port: int) -> Iterator[tuple[str, str]]:
-    """The list of studies, or the runs of one study and its seeds alone; MLflow opens in another mode unless told."""
+    """The list of studies, or the runs of one study and its seeds alone; MLflow opens in another mode by default."""
     base = f"http://{HOST}:{port}/#/experiments"
     if study is None:
         yield "MLflow: studies", f"{base}?workflowType=machine_learning"

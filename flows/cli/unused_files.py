@@ -1,4 +1,4 @@
-"""What lies in a home that no study needs any more."""
+"""Unused files in a home."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tasks.study_session import Session
 
 
 def probe_runs(session: Session, planned: list[RunSpec], records: dict[str, RunRecord]) -> None:
-    """Leave `probes.json` beside every run whose model is there; a probe that fails says so in it, and the study goes on."""
+    """Leave `probes.json` beside every run whose model is there; a failed probe is recorded there, and the study continues."""
     probes = session.study.probes
     if probes is None or not probes.needs_model:
         return

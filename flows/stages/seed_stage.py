@@ -22,6 +22,6 @@ def run_seeds(trainer: Trainer, card: DatasetCard, sweeps: dict[str, SweepResult
                 session.progress.plan_more("seeds", arm, n)
         records |= trainer.records_of(todo)
     for spec in wanted.planned:
-        if may_go_on(records[spec.digest]):  # it stopped at its cut for good: nobody needs its state
+        if may_go_on(records[spec.digest]):  # it stopped at its cut for good: its state is not needed
             shutil.rmtree(session.dir.run_dir(spec.digest) / "checkpoint", ignore_errors=True)
     return wanted, records

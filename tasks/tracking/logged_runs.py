@@ -1,4 +1,4 @@
-"""One run as MLflow alone tells it: study, data card, record, curves and predictions, fetched into a folder."""
+"""One run as MLflow alone has it: study, data card, record, curves and predictions, fetched into a folder."""
 
 from __future__ import annotations
 

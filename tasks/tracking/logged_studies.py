@@ -1,4 +1,4 @@
-"""A whole study as MLflow alone tells it: config, data card, summary, and the records and predictions of its report runs."""
+"""A whole study as MLflow alone has it: config, data card, summary, and the records and predictions of its report runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What MLflow is told of a run, a search and a study: names and values only, no calls."""
+"""What MLflow gets of a run, a search and a study: names and values only, no calls."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def open_existing(home_dir: Path, uri: str | None) -> MlflowClient:
 
 
 def _artifact_location(home_dir: Path, uri: str, experiment: str) -> str | None:
-    """Absolute, because MLflow's default for SQLite is a folder of whatever directory a command is started in."""
+    """Absolute, because MLflow's default for SQLite is a folder in the directory where a command is started."""
     local = uri.startswith("sqlite:")
     return (home_dir.resolve() / "mlflow-artifacts" / experiment).as_uri() if local else None
 

@@ -26,7 +26,7 @@ def repair_searches(study: StudyConfig, study_dir: StudyDir) -> list[str]:
     for arm, path in journals(study_dir):
         n_running = let_wait(path, f"{study.name}/{arm}")
         if n_running:
-            lines.append(f"Optuna: {n_running} trials of the search of {arm} wait until it goes on")
+            lines.append(f"Optuna: {n_running} trials of the search of {arm} wait until it continues")
     return lines
 
 

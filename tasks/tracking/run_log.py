@@ -121,7 +121,7 @@ class MlflowRunLog:
         self._runs.tag(record.digest, {MODEL: record.weights_sha256})
 
     def drop_model(self, digest: str) -> None:
-        """Delete the model of a run, and log its record anew, which may say why; nothing where MLflow has no model of it."""
+        """Delete the model of a run, and log its record again, which may say why; nothing where MLflow has no model of it."""
         run_id = self._runs.id_of(digest)
         if run_id is None or self._runs.tag_of(digest, MODEL) in (None, DROPPED):
             return

@@ -1,6 +1,6 @@
-"""Where MLflow, Prefect and Optuna say something else of a study than its records do, while no command runs it.
+"""Where MLflow, Prefect and Optuna disagree with the records of a study that no command runs.
 
-The records are right. What is told here, `bertft repair` and every start of the study put right.
+The records are right. `bertft repair` and every start of the study correct what is reported here.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from tasks.tracking.store_files import (
 )
 
 NOBODY = "and no command runs it"
-WRITTEN_ANEW = "the next bertft run writes it anew"
-LOG_ANEW = "the next bertft run logs anew every run that the study plans"
+WRITTEN_AGAIN = "the next bertft run writes it again"
+LOGGED_AGAIN = "the next bertft run logs every planned run again"
 LEFT_OUT = "no command logs them, and bertft clean lists them"
 
 
@@ -41,29 +41,29 @@ def journals(study_dir: StudyDir) -> Iterator[tuple[str, Path]]:
 
 
 def damages(study_dir: StudyDir, card: DatasetCard | None) -> Iterator[Damage]:
-    """Everything of a study that is not what was written: records, files of runs, prepared data, journals, MLflow's database."""
+    """Everything of a study that is damaged: records, files of runs, prepared data, journals, MLflow's database."""
     yield from find_damage(study_dir)
     if card is not None:
         yield from find_damaged_data(Path(card.directory), dict.fromkeys(card.splits, 0))
-        yield from damage_of(Path(card.directory) / "card.json", DatasetCard, WRITTEN_ANEW)
+        yield from damage_of(Path(card.directory) / "card.json", DatasetCard, WRITTEN_AGAIN)
     for _, path in journals(study_dir):
-        yield from damage_of(seal_path(path), Seal, WRITTEN_ANEW)
+        yield from damage_of(seal_path(path), Seal, WRITTEN_AGAIN)
         problem = problem_of(path)
         if problem is not None:
             yield Damage(path, problem, FROM_RECORDS)
     problem = problem_of_sqlite(study_dir.home_dir / "mlflow.db")
     if problem is not None:
-        yield Damage(study_dir.home_dir / "mlflow.db", problem.partition(" is ")[2], LOG_ANEW)
+        yield Damage(study_dir.home_dir / "mlflow.db", problem.partition(" is ")[2], LOGGED_AGAIN)
 
 
 def inconsistencies(study: StudyConfig, study_dir: StudyDir, unplanned: Collection[str] = ()) -> list[str]:
-    """What each store says that the records do not, in lines; `unplanned` are digests of runs that are in no config any more."""
+    """Where each store disagrees with the records, in lines; `unplanned` are digests of runs that no config asks for."""
     return [*_of_mlflow(study, study_dir, unplanned), *_of_prefect(study, study_dir), *_of_optuna(study, study_dir)]
 
 
 def repair_helps(lines: Iterable[str]) -> bool:
-    """Some of what differs, `bertft repair` puts right."""
-    return any(not line.endswith((LOG_ANEW, LEFT_OUT)) for line in lines)
+    """Whether `bertft repair` corrects some of what differs."""
+    return any(not line.endswith((LOGGED_AGAIN, LEFT_OUT)) for line in lines)
 
 
 def _of_mlflow(study: StudyConfig, study_dir: StudyDir, unplanned: Collection[str]) -> Iterator[str]:
@@ -83,7 +83,7 @@ def _of_mlflow(study: StudyConfig, study_dir: StudyDir, unplanned: Collection[st
     missing = records.keys() - logged
     n_left_out = len(missing & set(unplanned))
     if len(missing) > n_left_out:
-        yield f"MLflow: {len(missing) - n_left_out} of {len(records)} runs with a record are not in it; {LOG_ANEW}"
+        yield f"MLflow: {len(missing) - n_left_out} of {len(records)} runs with a record are not in it; {LOGGED_AGAIN}"
     if n_left_out:
         yield f"MLflow: {n_left_out} of {len(records)} runs with a record are not in it, nor in the study's config; {LEFT_OUT}"
 

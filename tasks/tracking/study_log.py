@@ -51,7 +51,7 @@ class StudyLog:
         self._runs.client.log_inputs(self._parent, datasets=[self.runs.dataset])
 
     def start_search(self, arm: str, digest: str) -> str:
-        """Open the run of a search that begins or goes on; its id."""
+        """Open the run of a search that begins or continues; its id."""
         tags = {"bertft.study": self._study.name, "bertft.stage": SEARCH, "bertft.arm": arm, "bertft.search_digest": digest}
         self._search_ids[arm] = self._runs.open(digest, f"{arm} · search", tags, parent=self._parent)
         return self._search_ids[arm]
@@ -89,6 +89,6 @@ class StudyLog:
             self._runs.client.log_artifact(self._parent, str(path), "report")
 
     def finish(self, status: str) -> None:
-        """End the parent, and whatever else is still open with KILLED."""
+        """End the parent, and everything that is still open with KILLED."""
         self._runs.end(self._study.digest, status)
         self._runs.end_open()

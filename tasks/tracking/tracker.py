@@ -1,4 +1,4 @@
-"""MLflow's record of a study, written beside it: the writing is a thread's, and MLflow's troubles are nobody's but its own."""
+"""MLflow's record of a study, written by a thread, so that MLflow's errors never reach the study."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OPEN_SECONDS = 60.0
 
 
 class Tracker:
-    """Tells MLflow what happens in one execution of a study; calls return at once and never raise for MLflow's troubles."""
+    """Logs one execution of a study to MLflow; calls return at once and never raise MLflow's errors."""
 
     def __init__(self, study: StudyConfig, study_dir: StudyDir) -> None:
         self._study, self._study_dir = study, study_dir
@@ -66,7 +66,7 @@ class Tracker:
         self._post(lambda log: log.log_data(card))
 
     def start_search(self, arm: str, digest: str) -> None:
-        """A search begins or goes on."""
+        """A search begins or continues."""
         self._post(lambda log: log.start_search(arm, digest), must=False)  # its end opens it too, and must not come before
 
     def log_search(self, result: SweepResult) -> None:

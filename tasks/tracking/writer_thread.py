@@ -1,4 +1,4 @@
-"""A thread that does MLflow's writing, so that a slow or absent store never holds a run up."""
+"""A thread that does MLflow's writing, so that a slow or absent store never delays a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Job = Callable[[], None]
 
 
 class Writer:
-    """Carries out jobs one after the other; a job that keeps failing is given up and told in `problems`.
+    """Carries out jobs one after the other; a job that keeps failing is given up and listed in `problems`.
 
     Jobs that must not be missed are tried once more at the end, when the store may be back: busy is not away.
     """
@@ -70,7 +70,7 @@ class Writer:
         for n in range(tries):
             try:
                 job()
-            except Exception as error:  # whatever the store does, training goes on
+            except Exception as error:  # training continues whatever the store does
                 if n + 1 < tries:
                     time.sleep(FIRST_PAUSE_SECONDS * 2**n)
                 else:

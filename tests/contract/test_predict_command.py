@@ -222,7 +222,7 @@ def test_answers_go_to_a_file_whole_or_not_at_all(command, texts, tmp_path):
 
 def test_inputs_that_were_cut_are_told(command):
     ended = command("--input", "-", stdin=b"good\n" + b"never " * 90 + b"\n")
-    assert "1 of 2 inputs are longer than 48 word pieces; their ends were not read" in ended.stderr
+    assert "1 of 2 inputs are longer than 48 tokens; they were truncated" in ended.stderr
 
 
 def test_the_command_needs_neither_prefect_nor_mlflow_and_ends_quietly_when_nobody_listens(trained, texts):

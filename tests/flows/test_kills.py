@@ -96,7 +96,7 @@ def test_a_study_that_is_stopped_leaves_nothing_behind(new_study, how, code):
     assert set(all_statuses(study)) == {"KILLED"}
     assert "Traceback" not in started.stderr
     if how == signal.SIGINT:
-        assert "stopped; the same command goes on from here" in started.stderr
+        assert "stopped; the same command continues from here" in started.stderr
 
 
 @pytest.mark.slow

@@ -47,7 +47,7 @@ def test_after_a_crash_status_tells_what_differs_and_repair_makes_it_agree(new_s
     assert "bertft repair crashed makes the others agree" in status
 
     repaired = study.command("repair", study.name).stdout
-    assert "Optuna: 2 trials of the search of full wait until it goes on" in repaired
+    assert "Optuna: 2 trials of the search of full wait until it continues" in repaired
     assert "MLflow: crashed was left RUNNING, now KILLED" in repaired
     assert "was left RUNNING, now Crashed" in repaired
     assert {run.info.status for stage in ("study", "search") for run in study.runs(stage)} <= {"KILLED", "FINISHED"}

@@ -118,7 +118,7 @@ def test_a_comparison_with_other_studies_that_nobody_makes_is_told_and_one_in_th
 def test_records_that_mlflow_lacks_are_counted(study_dir):
     dropped = [record_of(study_dir, index).digest for index in range(3)][1:]
     planned, left_out = lines = inconsistencies(make_study(), study_dir, dropped)
-    assert planned.startswith("MLflow: 1 of 3 runs with a record are not in it; the next bertft run logs anew every run")
+    assert planned.startswith("MLflow: 1 of 3 runs with a record are not in it; the next bertft run logs every planned run again")
     assert left_out.startswith("MLflow: 2 of 3 runs with a record are not in it, nor in the study's config; no command logs them")
     assert not repair_helps(lines)
 

@@ -208,7 +208,7 @@ def test_status_names_what_lies_beside_data_and_journal_too(study_dir, damage):
         damage(path)
     found = list(damages(study_dir, card))
     assert [each.path for each in found] == paths
-    assert {each.done for each in found} == {"the next bertft run writes it anew"}
+    assert {each.done for each in found} == {"the next bertft run writes it again"}
 
 
 def test_no_trial_waits_in_a_journal_that_a_kill_left_empty(tmp_path):
