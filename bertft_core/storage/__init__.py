@@ -1,4 +1,4 @@
-"""Where records are stored: atomic writes, checksums, damage, retention, upgrade; a finished study as one object. Imports no torch."""
+"""Where records are stored: atomic writes, checksums, damage, retention, upgrade; a finished study. Imports no torch."""
 
 from bertft_core.storage.study_dir import StudyDir
 
