@@ -38,7 +38,7 @@ def fetch_study(name: str, folder: Path, *, home_dir: Path, uri: str | None, in_
             raise _unknown(client, name, home_dir, tracking_uri(home_dir, uri), in_home)
         run_id = parent.info.run_id
         download(client, run_id, NEEDED, study_dir.path)
-        config, card_path, summary_path = (study_dir.path / name for name in NEEDED)
+        config, card_path, summary_path = (study_dir.path / Path(name).name for name in NEEDED)
         study = read_logged(config, StudyConfig, run_id)
         card = read_logged(card_path, DatasetCard, run_id)
         summary = read_logged(summary_path, StudySummary, run_id)

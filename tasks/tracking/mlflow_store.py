@@ -130,7 +130,7 @@ def runs_where(client: MlflowClient, experiment_ids: str | list[str], condition:
 
 
 def download(client: MlflowClient, run_id: str, names: Collection[str], folder: Path) -> set[str]:
-    """Download the artifacts of a run that have one of these names into a folder; the names of those that it has."""
+    """Download the artifacts of a run that have one of these names straight into a folder; the names of those that it has."""
     parents = {name.rpartition("/")[0] or None for name in names}
     found = {item.path for parent in parents for item in client.list_artifacts(run_id, parent)} & set(names)
     for name in sorted(found):
