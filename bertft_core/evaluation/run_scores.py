@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +9,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from bertft_core.metrics import METRICS
-from bertft_core.records import DatasetCard, RunRecord, StudySummary
+from bertft_core.records import DatasetCard, RunRecord
 from bertft_core.records.ranking import SCORED
 from bertft_core.storage.predictions import read_predictions
+from bertft_core.storage.study_results import StudyResults
 
 CHECKPOINTS = ("best", "final")
 
@@ -49,35 +49,28 @@ def stored_predictions(record: RunRecord, run_dir: Path, checkpoint: str, split:
     return stored if stored.num_rows else None
 
 
-def confusions(
-    summary: StudySummary, records: Mapping[str, RunRecord], run_dir_of: Callable[[str], Path]
-) -> dict[str, tuple[tuple[str, ...], NDArray[np.int64], int]]:
+def confusions(results: StudyResults) -> dict[str, tuple[tuple[str, ...], NDArray[np.int64], int]]:
     """Arm → names, counts [true, predicted] added up over its seeds, and the number of seeds in them.
 
-    For the headline split and checkpoint; `records` by run digest. Arms without stored predictions are left out, and so are
-    heads whose answers cannot be counted in a table.
+    For the headline split and checkpoint. Arms without stored predictions are left out, and so are heads whose predictions
+    cannot be counted in a table.
     """
     found: dict[str, tuple[tuple[str, ...], NDArray[np.int64], int]] = {}
-    for arm in summary.arms:
-        tables = [
-            table
-            for seed in arm.seeds
-            if (record := records.get(seed.run_digest)) is not None and record.status in SCORED
-            if (table := _confusion(record, run_dir_of(record.digest), summary)) is not None
-        ]
+    for arm in results.summary.arms:
+        tables = [table for record in results.scored_runs(arm) if (table := _confusion(results, record)) is not None]
         if tables:
             found[arm.arm] = (tables[0][0], np.sum([counts for _, counts in tables], axis=0), len(tables))
     return found
 
 
-def _confusion(record: RunRecord, run_dir: Path, summary: StudySummary) -> tuple[tuple[str, ...], NDArray[np.int64]] | None:
-    metrics, labels = METRICS[record.spec.head.kind], record.spec.labels
-    checkpoint = summary.headline_checkpoint
-    stored = stored_predictions(record, run_dir, checkpoint, summary.headline_split)
+def _confusion(results: StudyResults, record: RunRecord) -> tuple[tuple[str, ...], NDArray[np.int64]] | None:
+    metrics, labels, run_dir = METRICS[record.spec.head.kind], record.spec.labels, results.run_dir_of(record.digest)
+    checkpoint = results.summary.headline_checkpoint
+    stored = stored_predictions(record, run_dir, checkpoint, results.summary.headline_split)
     validation = stored_predictions(record, run_dir, checkpoint, "validation")
     if stored is None or validation is None:
         return None
-    return metrics.confusion(stored, labels, **metrics.tune(validation, labels))  # type: ignore[no-any-return]
+    return metrics.confusion(stored, labels, **metrics.tune(validation, labels))
 
 
 def majority_scores(card: DatasetCard, split: str) -> dict[str, float]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bertft_core.config.study_config import StudyConfig
-from bertft_core.records import RunRecord, StudySummary
+from bertft_core.records import StudySummary
 from bertft_core.records.probe_summary import ProbeAbsence, ProbeRow, ProbeSummary
 from bertft_core.records.ranking import SCORED
 from bertft_core.report import figures, run_plots
@@ -14,6 +13,7 @@ from bertft_core.report.formatting import numbers
 from bertft_core.report.probe_plots import Profile, profile_plot
 from bertft_core.report.prose import grammar, missing_text, probes_text
 from bertft_core.statistics.mean_intervals import t_interval
+from bertft_core.storage.study_results import StudyResults
 
 Section = dict[str, Any]
 
@@ -58,9 +58,9 @@ COLUMNS = {
 """Probe → measure → heading in its table; the numbers of single layers are in the picture and the table of all."""
 
 
-def section(study: StudyConfig, summary: StudySummary, records: Mapping[str, RunRecord]) -> Section | None:
+def section(results: StudyResults) -> Section | None:
     """What the template lays out; None for a study without probes."""
-    found = summary.probes
+    summary, found = results.summary, results.summary.probes
     if found is None:
         return None
     arms = [arm.arm for arm in summary.arms]
@@ -70,11 +70,11 @@ def section(study: StudyConfig, summary: StudySummary, records: Mapping[str, Run
         rows = [row for row in found.rows if row.probe == probe]
         missing = [_missing(absence, summary) for absence in found.absences if absence.probe == probe]
         if rows or missing:
-            pictures = _pictures(probe, rows, css, study, summary, records) if rows else []
+            pictures = _pictures(probe, rows, css, results) if rows else []
             parts.append(
                 {"title": title, "note": note, "pictures": pictures, "table": _table(probe, rows, css), "missing": missing}
             )
-    said = [(one, grammar.said(probes_text.finding(one, found, study.metric), arms)) for one in found.findings]
+    said = [(one, grammar.said(probes_text.finding(one, found, results.study.metric), arms)) for one in found.findings]
     return {
         "verdict": grammar.ended(probes_text.verdict(found)),
         "signs": [sentence for one, sentence in said if one.is_sign],
@@ -127,17 +127,15 @@ def _pictures(
     probe: str,
     rows: Sequence[ProbeRow],
     css: Mapping[str, str],
-    study: StudyConfig,
-    summary: StudySummary,
-    records: Mapping[str, RunRecord],
+    results: StudyResults,
 ) -> list[Section]:
     """Each a picture, with the arms where their colours need a legend."""
     if probe == "overfitting":
-        return [{"svg": svg, "caption": arm} for arm, svg in figures.validation_losses(summary, records)]
+        return [{"svg": svg, "caption": arm} for arm, svg in figures.validation_losses(results)]
     if probe == "calibration":
         return [_seeds(rows, css, "ece", where, f"ECE on {where}", "ece_scaled") for where in _places(rows, "ece")]
     if probe == "out_of_domain":
-        return [_seeds(rows, css, "drop", where, f"drop of {study.metric} on {where}") for where in _places(rows, "drop")]
+        return [_seeds(rows, css, "drop", where, f"drop of {results.study.metric} on {where}") for where in _places(rows, "drop")]
     measure, labels, logarithmic = {
         "masked_lm": ("loss_put_back", ("top layers reset", "masked-LM loss, nats"), False),
         "drift": ("relative_l2", ("layer", "relative L2 drift"), False),

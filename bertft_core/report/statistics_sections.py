@@ -41,8 +41,8 @@ def gather(results: StudyResults) -> Extras:
     said = comparison_section.section(comparison) if comparison is not None and (comparison.pairs or comparison.refused) else None
     seen = insight_sections.section(summary.insights, arms) if summary.insights is not None else None
     selected = any(arm.selected is not None for arm in summary.arms)
-    bands = {} if selected else figures.bands(results.study, summary, results.records, results.study_dir)
-    reliability = figures.reliability(summary, results.records, results.study_dir)
+    bands = {} if selected else figures.bands(results)
+    reliability = figures.reliability(results)
     headline = f"{summary.headline_checkpoint}/{summary.headline_split}/{summary.headline_metric}"
     tables = paper_tables.tables_of(paper_tables.scores_of_summary(summary), headline, comparison)
     setup, items = setup_text(results), checklist(results)
@@ -60,7 +60,7 @@ def gather(results: StudyResults) -> Extras:
     pictures = {**bands, **{f"reliability_{arm}": picture for arm, picture in reliability}}
     for part in (said, seen):
         pictures |= part["pictures"] if part is not None else {}
-    every_seed = figures.seed_plots(results.study, results.card, summary)
+    every_seed = figures.seed_plots(results)
     pictures |= {"seeds": every_seed[0]} if every_seed else {}
     return Extras(context, pictures, tables, setup, items)
 

@@ -39,7 +39,6 @@ def write_report(results: StudyResults) -> Path:
 
 def _page(results: StudyResults, extras: Extras) -> str:
     study, card, summary, records, study_dir = results.study, results.card, results.summary, results.records, results.study_dir
-    sweeps = list(results.sweeps.values())
     loader = jinja2.FileSystemLoader(TEMPLATES_DIR)
     templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     templates.filters |= {"score": numbers.score, "setting": numbers.setting, "duration": numbers.duration}
@@ -53,24 +52,24 @@ def _page(results: StudyResults, extras: Extras) -> str:
         summary=summary,
         style=page_style(),
         question=study_text.question(study, card, summary),
-        arms=table_sections.arms(study, summary, records),
+        arms=table_sections.arms(results),
         config=study_yaml(study),
         sentences=study_text.sentences(summary),
         cautions=study_text.cautions(study, summary),
         not_counted=study_text.not_counted(summary),
         results=table_sections.results(summary),
         nondeterminism=[variance_text.nondeterminism(floor, summary) for floor in summary.floors],
-        seed_plots=figures.seed_plots(study, card, summary),
+        seed_plots=figures.seed_plots(results),
         runs=table_sections.runs(results),
-        validation_curves=figures.validation_curves(study, summary, records),
-        loss_curves=figures.loss_curves(summary, study_dir),
-        confusions=table_sections.confusion_tables(summary, records, study_dir),
-        probes=probe_section.section(study, summary, records),
-        searches=table_sections.searches(sweeps, study_dir),
-        troubled=table_sections.troubled(study, summary, sweeps, records),
-        dropped=table_sections.dropped_models(summary, records),
+        validation_curves=figures.validation_curves(results),
+        loss_curves=figures.loss_curves(results),
+        confusions=table_sections.confusion_tables(results),
+        probes=probe_section.section(results),
+        searches=table_sections.searches(results),
+        troubled=table_sections.troubled(results),
+        dropped=table_sections.dropped_models(results),
         proved=reproducibility_section.section(summary, records, study_dir),
-        machines=table_sections.machines(summary, records),
+        machines=table_sections.machines(results),
         environment=results.environment,
         command=shlex.join(command),
         **extras.context,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.evaluation import confusions, frames
-from bertft_core.records import ArmSummary, RunRecord, StudySummary, SweepResult
+from bertft_core.records import ArmSummary, RunRecord, StudySummary
 from bertft_core.report import run_plots, summary_rows
 from bertft_core.report.formatting import intervals, numbers
 from bertft_core.report.prose import grammar, study_text
@@ -19,14 +18,15 @@ from bertft_core.storage.study_results import StudyResults
 Row = dict[str, Any]
 
 
-def arms(study: StudyConfig, summary: StudySummary, records: Mapping[str, RunRecord]) -> Row:
+def arms(results: StudyResults) -> Row:
     """What each arm is: its strategies, the settings in which arms differ, and how many parameters are trained."""
+    study, summary = results.study, results.summary
     settings = [study.training_of(arm.arm, dict(arm.chosen)).model_dump(mode="json") for arm in summary.arms]
     always = ("learning_rate", "batch_size", "max_steps" if settings[0]["epochs"] is None else "epochs")
     names = [name for name in settings[0] if name in always or any(s[name] != settings[0][name] for s in settings)]
     rows = []
     for i, arm in enumerate(summary.arms):
-        ran = next((r for s in arm.seeds if (r := records.get(s.run_digest)) is not None and r.n_parameters), None)
+        ran = next((record for record in results.runs_of(arm) if record.n_parameters), None)
         rows.append(
             {
                 "arm": arm.arm,
@@ -67,10 +67,9 @@ def _result_rows(summary: StudySummary, arm: ArmSummary, split: str, css: str) -
     return found
 
 
-def dropped_models(summary: StudySummary, records: Mapping[str, RunRecord]) -> list[str]:
+def dropped_models(results: StudyResults) -> list[str]:
     """The report runs whose models were deleted to stay within a budget."""
-    ran = [records[seed.run_digest] for arm in summary.arms for seed in arm.seeds if seed.run_digest in records]
-    return [record.spec.title for record in ran if record.model_dropped is not None]
+    return [record.spec.title for record in results.report_runs if record.model_dropped is not None]
 
 
 def runs(results: StudyResults) -> list[Row]:
@@ -82,10 +81,10 @@ def runs(results: StudyResults) -> list[Row]:
     return [row | {"scores": [row.get(key) for key in keys]} for row in rows]
 
 
-def confusion_tables(summary: StudySummary, records: Mapping[str, RunRecord], study_dir: StudyDir) -> list[Row]:
+def confusion_tables(results: StudyResults) -> list[Row]:
     """For each arm: mean counts per seed, and each cell's share of its true label (for the shade)."""
     tables = []
-    for arm, (names, counts, n_seeds) in confusions(summary, records, study_dir.run_dir).items():
+    for arm, (names, counts, n_seeds) in confusions(results).items():
         rows = []
         for label, row in zip(names, counts, strict=True):
             total = int(row.sum())
@@ -95,12 +94,12 @@ def confusion_tables(summary: StudySummary, records: Mapping[str, RunRecord], st
     return tables
 
 
-def searches(sweeps: Sequence[SweepResult], study_dir: StudyDir) -> list[Row]:
+def searches(results: StudyResults) -> list[Row]:
     """Each search: its trials, what it chose, and the path of its Optuna report relative to this report."""
     found = []
-    for sweep in sweeps:
+    for sweep in results.sweeps.values():
         names = list(dict.fromkeys(name for trial in sweep.trials for name in trial.params))
-        found.append({"sweep": sweep, "names": names, "link": _link(sweep.report_path, study_dir)})
+        found.append({"sweep": sweep, "names": names, "link": _link(sweep.report_path, results.study_dir)})
     return found
 
 
@@ -112,26 +111,21 @@ def _link(path: str | None, study_dir: StudyDir) -> str | None:
     return Path(os.path.relpath(target, study_dir.report_dir.resolve())).as_posix()
 
 
-def troubled(
-    study: StudyConfig, summary: StudySummary, sweeps: Sequence[SweepResult], records: Mapping[str, RunRecord]
-) -> list[Row]:
+def troubled(results: StudyResults) -> list[Row]:
     """Every run with a problem, of the report and of the searches, with its reason."""
     rows = [
         {
             "what": f"{arm.arm} · seed {seed.index:03d}",
             "status": seed.status,
-            "why": _reason(study, records.get(seed.run_digest)),
+            "why": _reason(results.study, results.records.get(seed.run_digest)),
         }
-        for arm in summary.arms
+        for arm in results.summary.arms
         for seed in arm.seeds
         if seed.status != "ok"
     ]
-    searched = [digest for sweep in sweeps for trial in sweep.trials for digest in trial.run_digests]
-    for digest in dict.fromkeys(searched):
-        record = records.get(digest)
-        if record is not None and record.status != "ok":
-            rows.append({"what": record.spec.title, "status": record.status, "why": _reason(study, record)})
-    return rows
+    searched = [record for record in results.search_runs if record.status != "ok"]
+    why = [{"what": one.spec.title, "status": one.status, "why": _reason(results.study, one)} for one in searched]
+    return rows + why
 
 
 def _reason(study: StudyConfig, record: RunRecord | None) -> str:
@@ -151,9 +145,9 @@ def _reason(study: StudyConfig, record: RunRecord | None) -> str:
     return "No reason was recorded."
 
 
-def machines(summary: StudySummary, records: Mapping[str, RunRecord]) -> Row:
+def machines(results: StudyResults) -> Row:
     """What the report runs cost and where they ran."""
-    found = [records[seed.run_digest] for arm in summary.arms for seed in arm.seeds if seed.run_digest in records]
+    found = results.report_runs
     where = {f"{e.device}, {grammar.several(e.threads, 'thread')} per run, on {e.host}" for r in found if (e := r.environment)}
     peaks = [record.peak_memory_bytes for record in found if record.peak_memory_bytes]
     return {

@@ -31,7 +31,11 @@ class Whole:
                 self.records[spec.digest] = make_record(spec, self.card, self.dir, status=status, accuracy=accuracy, error=error)
 
     def summary(self) -> StudySummary:
-        return summarize(StudyResults(self.study, self.card, self.dir, self.records, self.planned))
+        return self.results().summary
+
+    def results(self) -> StudyResults:
+        results = StudyResults(self.study, self.card, self.dir, self.records, self.planned)
+        return results.with_summary(summarize(results))
 
 
 def _rows(summary, arm, key="best/test/accuracy"):
@@ -147,7 +151,7 @@ def test_two_arms_that_ask_for_the_same_run_share_its_record(tmp_path):
     assert len(whole.records) == 3
     summary = whole.summary()
     assert [arm.counts for arm in summary.arms] == [{"ok": 3}, {"ok": 3}]
-    assert set(confusions(summary, whole.records, whole.dir.run_dir)) == {"a", "b"}
+    assert set(confusions(whole.results())) == {"a", "b"}
 
 
 def test_the_summary_survives_its_own_json(tmp_path):
@@ -157,7 +161,7 @@ def test_the_summary_survives_its_own_json(tmp_path):
 
 def test_confusions_add_up_the_seeds_of_the_headline(tmp_path):
     whole = Whole(tmp_path, statuses={("full", 1): "diverged"})
-    found = confusions(whole.summary(), whole.records, whole.dir.run_dir)
+    found = confusions(whole.results())
     names, counts, n_seeds = found["full"]
     assert names == whole.card.labels
     assert n_seeds == 2
