@@ -13,7 +13,8 @@ def splits(found: ModelSelection) -> Iterator[str]:
     """What each split decided, and what to keep in mind about that."""
     for use in found.splits:
         kinds = dict.fromkeys(choice.what for choice in found.choices if choice.split == use.split)
-        yield f"{use.split}: {grammar.several(use.n_evaluations, 'evaluation')}, which decided {', '.join(kinds) or 'nothing'}"
+        evaluations = f"{grammar.several(use.n_evaluations, 'evaluation')} on {use.split}"
+        yield f"{evaluations} decided {grammar.listed(kinds) if kinds else 'nothing'}"
     if not any(use.split == "test" for use in found.splits):
         yield (
             "there is no test set, so the headline is on the split that decided, and is optimistic; "

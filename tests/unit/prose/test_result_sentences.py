@@ -145,8 +145,8 @@ def test_model_selection_says_what_each_split_decided():
     choices = (SelectionChoice(what="early stopping", arm="a", split="validation", n_scores=6, n=2, of=3),)
     sizes = {"n_settings": 2, "n_trials": 0, "n_search_runs": 0, "n_report_runs": 8, "n_other_settings": 1, "n_other_runs": 3}
     first, second, third, fourth = model_selection_text.splits(ModelSelection(**sizes, splits=uses, choices=choices))
-    assert first == "validation: 16 evaluations, which decided early stopping"
-    assert second == "other: 1 evaluation, which decided nothing"
+    assert first == "16 evaluations on validation decided early stopping"
+    assert second == "1 evaluation on other decided nothing"
     assert "data.split.halve_validation" in third
     assert fourth.startswith("this study's folder has 3 runs of 1 other setting: ")
     assert model_selection_text.choice(choices[0], summary_of()) == "2 of 3 runs were stopped early"
