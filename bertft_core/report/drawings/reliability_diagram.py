@@ -1,4 +1,4 @@
-"""Reliability diagram: how often answers are right against how sure they are, a line for each seed and their mean."""
+"""Reliability diagram: share of correct predictions by confidence, a line for each seed and their mean."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ Points = Sequence[ReliabilityPoint]
 def reliability_plot(arm: str, css: str, seeds: Sequence[tuple[str, Points]], together: Points) -> Markup:
     """`seeds` (title, points), and the points of all seeds together, whose dots grow with the examples in them.
 
-    On the diagonal the answers are as often right as they say; below it they are too sure.
+    On the diagonal predictions are right as often as their confidence says; below it they are overconfident.
     """
     drawing = Drawing(
         SIZE, SIZE, f"Reliability of {arm}: share right over confidence, {several(len(seeds), 'seed')}. " + _spoken(together)
     )
     x, y = Scale(0.0, 1.0, LEFT, RIGHT), Scale(0.0, 1.0, BOTTOM, TOP)
-    vertical_axis(drawing, y, LEFT, "share of answers that are right", RIGHT)
-    horizontal_axis(drawing, x, BOTTOM, "confidence of the answer", TOP, n_ticks=5)
+    vertical_axis(drawing, y, LEFT, "share of correct predictions", RIGHT)
+    horizontal_axis(drawing, x, BOTTOM, "confidence", TOP, n_ticks=5)
     drawing.line((x(0), y(0)), (x(1), y(1)), "majority")
     for title, points in seeds:
         drawing.path([(x(p.confidence), y(p.right)) for p in points], f"curve faint {css}", title)
     if together:
         drawing.path([(x(p.confidence), y(p.right)) for p in together], f"curve thick {css}", f"{arm}, all seeds together")
     for p in together:
-        told = f"confidence {p.confidence:.2f}: {p.right:.2f} right, {100 * p.weight:.0f} % of the answers"
+        told = f"confidence {p.confidence:.2f}: {p.right:.2f} right, {100 * p.weight:.0f} % of the predictions"
         drawing.dot((x(p.confidence), y(p.right)), 2.5 + 7 * math.sqrt(p.weight), f"seed {css}", told)
     return drawing.svg()
 
