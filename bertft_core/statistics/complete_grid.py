@@ -1,4 +1,4 @@
-"""The largest complete part of a grid of runs in which some are missing."""
+"""The largest complete part of a grid with missing runs."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 EXACT_UP_TO = 12
-"""Levels of the shorter side up to which every choice of levels is tried."""
+"""Levels of the shorter side up to which the search is exhaustive."""
 
 GridCell = tuple[int, int]
 
 
 class CompleteGrid(NamedTuple):
-    """Cells that all have as many runs."""
+    """Cells with the same number of runs."""
 
     rows: tuple[int, ...]
     columns: tuple[int, ...]
     values: NDArray[np.floating]
     """[rows, columns, replicates]"""
     n_left_out: int
-    """Runs with a value that are not in it."""
+    """Runs that are not in it."""
 
 
 def complete_grid(runs: Mapping[GridCell, Sequence[float]]) -> CompleteGrid | None:
-    """The grid with the most runs among those that have every cell filled alike; `runs` by (row, column).
+    """The largest grid in which every cell has the same number of runs; `runs` by (row, column).
 
-    Of equals the one with more replicates. The choice is exact up to twelve rows or columns; beyond, the row or column with the
-    largest share of gaps goes until none is left. None when not even 2 × 2 cells are complete.
+    Of equals the one with more replicates. Exact up to twelve rows or columns; beyond, the row or column with the largest share
+    of gaps is removed until none is left. None if not even 2 × 2 cells are complete.
     """
     rows, columns = (sorted({cell[axis] for cell in runs}) for axis in (0, 1))
     best: tuple[int, int, list[int], list[int]] | None = None
@@ -48,7 +48,7 @@ def complete_grid(runs: Mapping[GridCell, Sequence[float]]) -> CompleteGrid | No
 
 
 def _largest(full: NDArray[np.bool_]) -> tuple[list[int], list[int]] | None:
-    """Rows and columns, two of each or more, whose cells are all full."""
+    """Rows and columns, at least two each, whose cells are all full."""
     if full.all():
         found = list(range(full.shape[0])), list(range(full.shape[1]))
     elif min(full.shape) > EXACT_UP_TO:

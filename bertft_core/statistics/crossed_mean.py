@@ -1,15 +1,15 @@
-"""How sure a mean and a spread over crossed seeds are: runs of a grid share their init and order seeds and are not independent.
+"""Intervals of a mean and an sd over crossed seeds: runs of a grid share init and order seeds, so they are not independent.
 
 The mean of a × b cells with r runs each varies by σ²(init)/a + σ²(order)/b + σ²(both)/(ab) + σ²(rest)/(abr), all effects random,
 which (MS(init) + MS(order) − MS(crossing))/(abr) estimates without bias (Searle, Casella & McCulloch 1992, Variance Components,
-ch. 4); never is less taken than MS(crossing)/(abr), which the cells alone would give. The interval is mean ± t(ν)·√V with the
-degrees of freedom of such a sum (Satterthwaite 1946), at least those of the factor with fewer seeds. Of three seeds or more of
-either kind it covers in 94 to 99 % of simulated studies, in 92 % at worst, where three seeds of one kind meet many of the other;
-the interval of as many independent runs falls to 40 % (tests/unit/test_coverage_simulations.py). Of two seeds none is made:
-it may fall to 90 %, and where it does not it says next to nothing.
+ch. 4), but at least MS(crossing)/(abr), the estimate from the cells alone. The interval is mean ± t(ν)·√V with the degrees of
+freedom of such a sum (Satterthwaite 1946), at least those of the factor with fewer seeds. With three or more seeds of each kind
+its coverage in simulations is 94 to 99 %, and 92 % at worst, where three seeds of one kind are crossed with many of the other;
+the interval for independent runs falls to 40 % (tests/unit/test_coverage_simulations.py). With two seeds there is no interval:
+its coverage may fall to 90 %, and elsewhere it is too wide to be useful.
 
-Where runs are missing, the mean squares are those of the largest complete part, and the mean of all runs varies by the same
-components in the shares that the runs there are give them.
+If runs are missing, the mean squares are those of the largest complete part, and the variance of the mean of all runs combines
+the same components with weights from the runs that exist.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bertft_core.statistics.complete_grid import GridCell, complete_grid
 from bertft_core.statistics.rounding import ROUNDING, Floats
 
 FEWEST_LEVELS = 3
-"""Seeds of either kind: a spread of two is hardly one."""
+"""Seeds of each kind: two are too few to estimate a variance."""
 
 
 class CrossedMean(NamedTuple):
@@ -40,13 +40,13 @@ class CrossedMean(NamedTuple):
     """Of Student's t, by Satterthwaite."""
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """mean ± t(ν) · standard error; without width when all runs score the same."""
+        """mean ± t(ν) · standard error; zero width when all runs score the same."""
         half = float(stdtrit(self.degrees, 0.5 + level / 2)) * math.sqrt(self.variance)
         return self.mean - half, self.mean + half
 
 
 class _Term(NamedTuple):
-    """A mean square and how often it is counted in a sum of them."""
+    """A mean square and its weight in a sum."""
 
     weight: float
     square: Floats
@@ -58,9 +58,9 @@ class _Term(NamedTuple):
 
 
 def crossed_mean(values: ArrayLike, cells: Sequence[GridCell]) -> CrossedMean | None:
-    """Mean of `values` [n] over all init and order seeds alike; `cells` [n] are their (init, order) places.
+    """Mean of `values` [n] over all init and order seeds; `cells` [n] are their (init, order) indices.
 
-    None where no 3 × 3 cells are complete, and for scores whose squares overflow.
+    None without a complete 3 × 3 grid, and for scores whose squares overflow.
     """
     values = np.asarray(values, dtype=float)
     found = _variance(values, cells)
@@ -72,15 +72,15 @@ def crossed_mean(values: ArrayLike, cells: Sequence[GridCell]) -> CrossedMean | 
 
 
 def crossed_variances(values: Floats, cells: Sequence[GridCell]) -> Floats | None:
-    """The variance of each mean of `values` [..., n], as in `crossed_mean`; None where no 3 × 3 cells are complete."""
+    """The variance of each mean of `values` [..., n], as in `crossed_mean`; None without a complete 3 × 3 grid."""
     found = _variance(values, cells)
     return None if found is None else found[0]
 
 
 def crossed_sd_interval(values: ArrayLike, cells: Sequence[GridCell], level: float = 0.95) -> tuple[float, float] | None:
-    """Interval of the sd of one run with seeds of its own, √(σ²(init) + σ²(order) + σ²(both) + σ²(rest)); as in `crossed_mean`.
+    """Interval of the sd of one run with its own seeds, √(σ²(init) + σ²(order) + σ²(both) + σ²(rest)); as in `crossed_mean`.
 
-    The sum is one of mean squares with no negative weight; modified large-sample interval (Graybill & Wang 1980, Journal of the
+    A sum of mean squares with non-negative weights: modified large-sample interval (Graybill & Wang 1980, Journal of the
     American Statistical Association 75), for normal effects.
     """
     places, tail = _complete_part(tuple(cells)), 0.5 - level / 2
@@ -97,7 +97,7 @@ def crossed_sd_interval(values: ArrayLike, cells: Sequence[GridCell], level: flo
 
 
 def _variance(values: Floats, cells: Sequence[GridCell]) -> tuple[Floats, list[_Term]] | None:
-    """Of the mean over the last axis, and the terms that it is the sum of, unless the cells alone would give more."""
+    """Variance of the mean over the last axis, and its terms, whose sum it is unless the cells alone give more."""
     places = _complete_part(tuple(cells))
     if places is None:
         return None
@@ -111,9 +111,9 @@ def _variance(values: Floats, cells: Sequence[GridCell]) -> tuple[Floats, list[_
 
 
 def _mean_squares(grid: Floats, init: float, order: float, crossing: float, within: float) -> list[_Term]:
-    """Mean squares of `grid` [..., init, order, replicates] with these weights; that within cells only of replicates.
+    """Mean squares of `grid` [..., init, order, replicates] with these weights; the one within cells only with replicates.
 
-    What is rounding at the size of the scores is exactly 0, as in `variance_components`.
+    Sums of squares that are only rounding are exactly 0, as in `variance_components`.
     """
     a, b, r = grid.shape[-3:]
     cells = grid.mean(axis=-1)
@@ -131,7 +131,7 @@ def _mean_squares(grid: Floats, init: float, order: float, crossing: float, with
 
 @lru_cache(maxsize=32)
 def _complete_part(cells: tuple[GridCell, ...]) -> NDArray[np.int64] | None:
-    """Places of the runs in it [init, order, replicates]; cached, because all metrics of an arm have the same runs."""
+    """Indices of the runs in the complete part [init, order, replicates]; cached for all metrics of an arm."""
     runs: dict[GridCell, list[float]] = {}
     for place, cell in enumerate(cells):
         runs.setdefault(cell, []).append(place)

@@ -1,4 +1,4 @@
-"""On which examples two arms differ in being right, and whether one is right more often there."""
+"""On how many examples only one of two arms is right, and whether one is right more often there."""
 
 from __future__ import annotations
 
@@ -22,26 +22,25 @@ class Shares(NamedTuple):
 
 
 class Clustered(NamedTuple):
-    """McNemar's test of many runs: what they say of one example is one observation."""
+    """McNemar's test over several runs, with each example as one cluster."""
 
     statistic: float | None
-    """χ² with one degree of freedom; None where no example tells the two apart."""
+    """χ² with one degree of freedom; None if the two never differ."""
     p: float | None
 
 
 def shares(first: Right, second: Right, *, paired: bool) -> Shares:
-    """Right and wrong together: over the pairs of seeds in the same row where `paired`, otherwise over all pairs of seeds."""
+    """Joint shares of right and wrong: over seeds in the same row if `paired`, otherwise over all pairs of seeds."""
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     both = float((a * b).mean()) if paired else float((a.mean(axis=0) * b.mean(axis=0)).mean())
     return Shares(both, float(a.mean()) - both, float(b.mean()) - both, 1 - float(a.mean()) - float(b.mean()) + both)
 
 
 def clustered_mcnemar(first: Right, second: Right) -> Clustered:
-    """McNemar's test over seeds, an example being a cluster: (Σ d)² / Σ d² of the differences d in how often it is right.
+    """McNemar's test over seeds with examples as clusters: (Σ d)² / Σ d² of the differences d in how often it is right.
 
-    Source: Durkalski et al. 2003 (Statistics in Medicine 22). It says whether the two differ on other examples of the same kind
-    for these seeds; what other seeds would bring, it does not know (see `multi_bootstrap`). Arms may have different numbers of
-    seeds.
+    Source: Durkalski et al. 2003 (Statistics in Medicine 22). It tests for a difference on other examples of the
+    same kind for these seeds, not for other seeds (see `multi_bootstrap`). Arms may have different numbers of seeds.
     """
     differences = np.asarray(first, dtype=float).mean(axis=0) - np.asarray(second, dtype=float).mean(axis=0)
     size = float((differences**2).sum())

@@ -1,4 +1,4 @@
-"""How far values lie apart: the sd with its interval and without its bias, the interquartile mean, quantiles."""
+"""Dispersion: the sd, its interval, the unbiased sd, the interquartile mean and quantiles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ QUANTILES = (0.05, 0.25, 0.75, 0.95)
 
 
 def sample_sd(values: Sequence[float]) -> float | None:
-    """The sd of `values` [n] with n − 1 below; None for fewer than two, and exactly 0 for equal ones, whose mean is rounded."""
+    """The sd of `values` [n] with ddof 1; None for fewer than two, and exactly 0 for equal ones, whose mean is rounded."""
     if len(values) < 2:
         return None
     return 0.0 if min(values) == max(values) else float(np.std(values, ddof=1))
@@ -21,15 +21,15 @@ def sample_sd(values: Sequence[float]) -> float | None:
 def sd_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
     """Equal-tailed chi-square interval of the sd: s·√((n−1)/χ²) with the quantiles of n − 1 degrees of freedom.
 
-    `values` [n]. Exact for normal values (Cochran 1934), and for no others: heavy tails make it too narrow. None for fewer
-    than two values; without width when all are equal.
+    `values` [n]. Exact only for normal values (Cochran 1934); too narrow for heavy tails. None for fewer than two values; zero
+    width when all are equal.
     """
     sd = sample_sd(values)
     return None if sd is None else interval_of_sd(sd, len(values), level)
 
 
 def interval_of_sd(sd: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """As `sd_interval`, of `n` ≥ 2 values that have this sd."""
+    """As `sd_interval`, for `n` ≥ 2 values with this sd."""
     upper, lower = (float(chdtri(n - 1, tail)) for tail in (0.5 - level / 2, 0.5 + level / 2))
     return sd * math.sqrt((n - 1) / upper), sd * math.sqrt((n - 1) / lower)
 
@@ -48,9 +48,9 @@ def unbiased_sd(values: Sequence[float]) -> float | None:
 def interquartile_mean(values: Sequence[float]) -> float:
     """Mean of the middle half of the distribution of `values` [n] (Agarwal 2021, "IQM"); the plain mean for n ≤ 3.
 
-    A quarter of the weight goes at each end, also where n/4 is no whole number: a value that lies across a quartile keeps the
-    part of its weight that is inside. (`scipy.stats.trim_mean` drops ⌊n/4⌋ whole values, up to half of a quarter too few.) With
-    three values or fewer the middle half is little more than one value, so nothing is trimmed. Raises `ValueError` for none.
+    A quarter of the weight is trimmed at each end, also if n/4 is not an integer: a value across a quartile keeps the part of
+    its weight that is inside. (`scipy.stats.trim_mean` drops only ⌊n/4⌋ whole values.) With three values or fewer nothing is
+    trimmed. Raises `ValueError` for no values.
     """
     n = len(values)
     if n == 0:

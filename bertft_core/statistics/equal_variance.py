@@ -1,4 +1,4 @@
-"""Is one arm more stable than another: tests of equal spread over seeds, and the ratio of the standard deviations."""
+"""Is one arm more stable than another? Tests of equal variance over seeds, and the ratio of the standard deviations."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ MIN_RUNS = 5
 
 
 def brown_forsythe(first: Scores, second: Scores) -> MeanTest:
-    """F of the distances from each arm's median (Brown & Forsythe 1974): the one to decide by.
+    """F of the distances from each arm's median (Brown & Forsythe 1974): the test to decide by.
 
-    At 0.05 it errs in 1 to 4 of 100 cases with normal scores, and in up to 6 or 7 where some runs collapse. No numbers for fewer
-    than five runs of an arm: of four it errs in 6 to 13, and with three it never finds anything.
+    At 0.05 its type I error is 1 to 4 % for normal scores and up to 6 or 7 % where some runs collapse. Undefined for fewer than
+    five runs of an arm: with four the error is 6 to 13 %, and with three it never rejects.
     """
     if min(len(first), len(second)) < MIN_RUNS:
         return MeanTest("Brown-Forsythe", None, None)
@@ -27,8 +27,8 @@ def brown_forsythe(first: Scores, second: Scores) -> MeanTest:
 def levene(first: Scores, second: Scores) -> MeanTest:
     """F of the distances from each arm's mean (Levene 1960), as in Mosbach et al. 2021.
 
-    It finds differences too easily: at 0.05 it errs in 5 to 9 of 100 cases with 3 to 10 normal scores, and in 13 to 18 with
-    skewed ones, however many. Given because papers give it; decide by Brown & Forsythe's.
+    It is too liberal: at 0.05 its type I error is 5 to 9 % for 3 to 10 normal scores and 13 to 18 % for skewed scores of any
+    number. Reported because papers report it; decide by Brown & Forsythe's.
     """
     return _of_distances("Levene", first, second, "mean")
 
@@ -40,7 +40,7 @@ def _of_distances(name: str, first: Scores, second: Scores, center: str) -> Mean
     middle = np.median if center == "median" else np.mean
     largest = float(max(np.abs(a).max(), np.abs(b).max()))
     if not any(has_spread(np.abs(arm - middle(arm)), at=largest) for arm in (a, b)):
-        return MeanTest(name, None, None)  # every score is as far from its centre as the others of its arm
+        return MeanTest(name, None, None)  # in each arm, all scores are equally far from the centre
     found = stats.levene(a, b, center=center)
     return MeanTest(name, float(found.statistic), float(found.pvalue))
 
@@ -48,8 +48,8 @@ def _of_distances(name: str, first: Scores, second: Scores, center: str) -> Mean
 def pitman_morgan(first: Scores, second: Scores) -> MeanTest:
     """t of the correlation of sums and differences of paired scores (Pitman 1939, Morgan 1939).
 
-    For arms that share seeds: a seed that is good for both does not blur the comparison. Exact for normal pairs; at 0.05 it errs
-    in 13 to 21 of 100 cases with skewed ones, as when some runs collapse. None for fewer than three pairs.
+    For arms that share seeds: a seed that is good for both does not affect the comparison. Exact for normal pairs; at 0.05 its
+    type I error is 13 to 21 % for skewed ones, as when some runs collapse. None for fewer than three pairs.
     """
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if len(a) < 3 or not has_spread(a + b) or not has_spread(a - b, at=float(np.abs(a).max() + np.abs(b).max())):
@@ -62,10 +62,10 @@ def pitman_morgan(first: Scores, second: Scores) -> MeanTest:
 
 
 def sd_ratio(first: Scores, second: Scores, level: float = 0.95) -> tuple[float, float, float] | None:
-    """sd of the first by that of the second, with its interval by F(n − 1, m − 1) (Fisher 1924): (ratio, low, high).
+    """sd of the first over that of the second, with its interval from F(n − 1, m − 1) (Fisher 1924): (ratio, low, high).
 
     Exact for independent normal scores; too narrow for heavy tails, as when some runs collapse, and too wide for
-    paired arms that go up and down together. None for fewer than two scores or an arm without spread.
+    positively correlated paired arms. None for fewer than two scores or an arm without spread.
     """
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if min(len(a), len(b)) < 2 or not has_spread(a) or not has_spread(b):

@@ -1,4 +1,4 @@
-"""How far the seeds of one setting answer the same examples alike."""
+"""Agreement of the seeds of one setting on the same examples."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def pair_disagreement(answers: Ints) -> Floats:
 def fleiss_kappa(answers: Ints) -> float | None:
     """(observed − chance agreement)/(1 − chance) of `answers` [units, seeds] (Fleiss 1971).
 
-    Chance is Σ of the squared shares of the categories over all answers. None when all answers are the same, where chance
+    Chance is Σ of the squared shares of the categories over all answers. None if all answers are equal, where chance
     agreement is 1. Raises `ValueError` for fewer than two seeds.
     """
     answers = _checked(answers)
@@ -57,7 +57,7 @@ def jensen_shannon(probabilities: Iterable[Floats]) -> Floats:
 
 
 def flips(right: NDArray[np.bool_]) -> Ints:
-    """For each unit of `right` [units, seeds] the seeds in the minority, right or wrong: 0 where all are of one mind."""
+    """For each unit of `right` [units, seeds] the number of seeds in the minority, right or wrong: 0 if all agree."""
     n_right = np.asarray(right, dtype=bool).sum(axis=1)
     return np.minimum(n_right, right.shape[1] - n_right)
 
@@ -70,5 +70,5 @@ def _entropy(probabilities: Floats) -> Floats:
 def _checked(answers: Ints) -> Ints:
     answers = np.asarray(answers)
     if answers.ndim != 2 or answers.shape[0] < 1 or answers.shape[1] < 2:
-        raise ValueError(f"answers of two seeds or more are needed, not {answers.shape}")
+        raise ValueError(f"answers of at least two seeds are needed, not {answers.shape}")
     return answers

@@ -1,4 +1,4 @@
-"""How sure a mean over seeds is: the t-interval, the same of runs that share seeds, and the percentile bootstrap."""
+"""Intervals of a mean over seeds: the t-interval, its version for runs that share seeds, and the percentile bootstrap."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Interval = tuple[float, float]
 def t_interval(values: Sequence[float], level: float = LEVEL) -> Interval | None:
     """mean ± t(n - 1) · sd / √n with the sd of ddof 1; None for fewer than two values.
 
-    Exact for normal scores. It has no width when all values are equal.
+    Exact for normal scores. Zero width when all values are equal.
     """
     half_width = t_half_width(values, level)
     if half_width is None:
@@ -41,7 +41,7 @@ def interval_of_mean(values: Sequence[float], cells: Sequence[GridCell] | None, 
 def bootstrap_interval(values: Sequence[float], bootstrap_seed: int, level: float = LEVEL) -> Interval | None:
     """Percentile interval (linear quantiles) of the mean over resampled seeds; None for fewer than two values.
 
-    Too narrow for a handful of seeds: 10 values or more make it trustworthy. Read it beside the t-interval.
+    Too narrow for a handful of seeds; use at least 10 values, and read it beside the t-interval.
     """
     n = len(values)
     if n < 2:

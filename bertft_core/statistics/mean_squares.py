@@ -35,7 +35,7 @@ class VarianceEstimate(NamedTuple):
 
     @property
     def variance(self) -> float:
-        """`raw`, or 0 where that is negative."""
+        """`raw`, or 0 if negative."""
         return max(self.raw, 0.0)
 
 
@@ -48,7 +48,7 @@ def residual(source: str, square: MeanSquare, level: float = 0.95) -> VarianceEs
 def component(source: str, square: MeanSquare, error: MeanSquare, n_per_level: float, level: float = 0.95) -> VarianceEstimate:
     """(MS − MS_error) / n_per_level, with F = MS/MS_error and the interval of `difference_interval`.
 
-    F is absent when the error is 0: then nothing is random that could be tested against.
+    F is absent when the error is 0.
     """
     low, high = difference_interval(square, error, level)
     f = square.value / error.value if error.value > 0 else None

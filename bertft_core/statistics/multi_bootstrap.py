@@ -1,26 +1,27 @@
 """The multi-bootstrap: is one arm better than another, for other seeds and for other examples of the same kind?
 
 Source: Sellam et al. 2022 ("The MultiBERTs", section 4). Seeds and examples are drawn with replacement at the same time; an arm's
-score is the mean over its drawn seeds of the metric on the drawn examples. The examples drawn are the same for both arms, and so
-are the seeds where the arms are paired. Resampling one source alone tells which of the two the doubt comes from.
+score is the mean over its drawn seeds of the metric on the drawn examples. Both arms use the same drawn examples and, if paired,
+the same drawn seeds. Resampling one source alone shows which of the two the uncertainty comes from.
 
-The published percentile interval is given (`percentile_…`), and with it a corrected one (`low`, `high`, `p`), because percentiles
-miss twice. With few seeds they are too narrow: a resample of n seeds has (n − 1)/n of the variance, and percentiles know no
-t-distribution (Hesterberg 2015, The American Statistician 69). And resampling both sources counts what seed and example do
-together three times instead of once (Owen 2007, Annals of Applied Statistics 1), so they are too wide where that is most of
-it. The corrected interval is difference ± h with, as for errors clustered in two ways (Cameron, Gelbach & Miller 2011),
+The published percentile interval (`percentile_…`) is given together with a corrected one (`low`, `high`, `p`), because
+percentiles have two biases. With few seeds they are too narrow: a resample of n seeds has (n − 1)/n of the variance, and
+percentiles do not account for the t-distribution (Hesterberg 2015, The American Statistician 69). And resampling both sources
+counts the interaction of seed and example three times (Owen 2007, Annals of Applied Statistics 1), so they are too wide where
+the interaction dominates. The corrected interval is difference ± h with, as for errors clustered in two ways (Cameron,
+Gelbach & Miller 2011),
 
     V = V(seeds) + V(examples) − V(seeds and examples together), never under V(seeds),
     h = √V · [t(ν) · V(seeds) + z · (V − V(seeds))] / V,
 
-the mean of the quantiles for few and for many values, weighed by how much of V is known from few (Cochran & Cox 1957; with the
+a weighted mean of the t and normal quantiles, by the share of V that is estimated from few values (Cochran & Cox 1957; with the
 degrees of freedom of Satterthwaite 1946 it covers too little for three or four seeds). V(seeds) is s²/n, its ν is n − 1 or,
-unpaired, Welch's; V(examples) is that of the resampled differences; what both do together is how much s²/n grows when the
-examples are resampled. With seeds alone this is the interval of the paired or of Welch's t-test. How often it covers is simulated
-in tests/unit/test_coverage_simulations.py.
+unpaired, Welch's; V(examples) is that of the resampled differences; the interaction is how much s²/n grows when the
+examples are resampled. With seeds alone this is the interval of the paired or of Welch's t-test. Its coverage is simulated in
+tests/unit/test_coverage_simulations.py.
 
 Paired runs of a crossed design share init and order seeds with each other. Then V(seeds) and ν are those of `crossed_mean`, and
-for the percentiles init and order seeds are drawn each by themselves (the pigeonhole bootstrap, Owen 2007).
+for the percentiles init and order seeds are drawn independently (the pigeonhole bootstrap, Owen 2007).
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ IN_MEMORY = 1_000_000
 
 
 class Resampled(NamedTuple):
-    """The difference of the means when one source, or both, could have come out otherwise.
+    """The uncertainty of the difference of means when one source, or both, is resampled.
 
-    No p-value is under 1/(resamples + 1).
+    No p-value is below 1/(resamples + 1).
     """
 
     standard_error: float
@@ -54,7 +55,7 @@ class Resampled(NamedTuple):
     high: float
     """Corrected interval."""
     p: float
-    """Two-sided, of no difference: 1 − the level at which the corrected interval ends at 0."""
+    """Two-sided, of no difference: 1 − the level of the corrected interval that ends at 0."""
     p_greater: float
     """One-sided: small where the first arm's mean is greater."""
     percentile_low: float
@@ -66,7 +67,7 @@ class Resampled(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """A variance of the difference of means, and from how many values it is known."""
+    """A variance of the difference of means and its degrees of freedom."""
 
     variance: float
     degrees: float
@@ -78,10 +79,10 @@ class MultiBootstrap(NamedTuple):
     difference: float
     seeds: Resampled
     examples: Resampled | None
-    """None, as `both`, where the examples could not be resampled."""
+    """None, as `both`, if the examples cannot be resampled."""
     both: Resampled | None
     seeds_share: float | None
-    """V(seeds) / (V(seeds) + V(examples)), each with the other source as it is; None where both are 0 or one is not known."""
+    """V(seeds) / (V(seeds) + V(examples)), each with the other source fixed; None if both are 0 or one is unknown."""
 
 
 def multi_bootstrap(
@@ -94,13 +95,13 @@ def multi_bootstrap(
     n_resamples: int = N_RESAMPLES,
     cells: Sequence[GridCell] | None = None,
 ) -> MultiBootstrap:
-    """Compare two arms on one metric; `paired` where row i of both has the same seeds.
+    """Compare two arms on one metric; `paired` if row i of both has the same seeds.
 
-    `cells` are the (init, order) places of paired runs that share seeds with each other.
+    `cells` are the (init, order) indices of paired runs that share seeds with each other.
 
-    Both must come from `resample_examples` with the same seed, or have no resampled examples (then `n_resamples` of the seeds
-    are made). The order of the seeds has no effect. Raises `ValueError` for fewer than two seeds of an arm, paired arms of
-    different numbers of seeds, and cells of unpaired arms or without a complete grid of 3 × 3.
+    Both must come from `resample_examples` with the same seed, or have no resampled examples (then the seeds are
+    resampled `n_resamples` times). The order of the seeds has no effect. Raises `ValueError` for fewer than two seeds of an
+    arm, paired arms with different numbers of seeds, and cells of unpaired arms or without a complete 3 × 3 grid.
     """
     _check(first, second, paired)
     if cells is None:
@@ -131,13 +132,13 @@ def multi_bootstrap(
 
 def _check(first: Draws, second: Draws, paired: bool) -> None:
     if min(len(first.scores), len(second.scores)) < 2:
-        raise ValueError("the spread over seeds needs two seeds of each arm at least")
+        raise ValueError("the variance over seeds needs at least two seeds of each arm")
     if paired and len(first.scores) != len(second.scores):
         raise ValueError(f"paired arms must have the same seeds, not {len(first.scores)} and {len(second.scores)}")
 
 
 def _in_order(first: Draws, second: Draws, paired: bool) -> tuple[Draws, Draws]:
-    """Seeds by rising score, so that their order in the caller's hands, or in a set of names, has no effect."""
+    """Seeds sorted by score, so that their order in the input has no effect."""
     if first.resampled is None or second.resampled is None:
         first, second = Draws(first.scores), Draws(second.scores)
     keys = [[*([] if arm.resampled is None else arm.resampled[:2]), arm.scores] for arm in (first, second)]
@@ -150,9 +151,9 @@ def _taken(arm: Draws, order: NDArray[np.intp]) -> Draws:
 
 
 def _seed_draws(n: int, n_resamples: int, seed: list[int], cells: Sequence[GridCell] | None = None) -> Floats:
-    """Weight of each seed [resamples, n] in n draws with replacement: how often it was drawn, by n.
+    """Weight of each seed [resamples, n] in n draws with replacement: its number of draws over n.
 
-    Of `cells`: how often its init seed was drawn times how often its order seed was, by the sum of that.
+    With `cells`: draws of its init seed times draws of its order seed, normalised.
     """
     rng = np.random.default_rng(seed)
     if cells is None:
@@ -161,16 +162,16 @@ def _seed_draws(n: int, n_resamples: int, seed: list[int], cells: Sequence[GridC
     for axis in (0, 1):
         levels, of_run = np.unique([cell[axis] for cell in cells], return_inverse=True)
         drawn *= rng.multinomial(len(levels), np.full(len(levels), 1 / len(levels)), size=n_resamples)[:, of_run]
-    drawn[drawn.sum(axis=1) == 0] = 1  # every pair that was drawn is missing
+    drawn[drawn.sum(axis=1) == 0] = 1  # all drawn pairs are missing runs
     return drawn / drawn.sum(axis=1, keepdims=True)
 
 
 def _by_seeds(first: Floats, second: Floats, paired: bool, cells: Sequence[GridCell] | None) -> _Part:
-    """s²/n of the differences, or of those that share seeds; unpaired, of each arm, with the degrees of freedom of Welch 1947."""
+    """s²/n of the differences, adjusted for shared seeds; unpaired, of each arm, with the degrees of freedom of Welch 1947."""
     if cells is not None:
         found = crossed_mean(first - second, cells) if paired else None
         if found is None:
-            raise ValueError("runs that share seeds are compared in pairs, with a complete grid of 3 × 3 of them at least")
+            raise ValueError("runs that share seeds must be paired and have a complete grid of at least 3 × 3")
         return _Part(found.variance, found.degrees)
     of_each = [first - second] if paired else [first, second]
     parts = [_Part(float(np.var(scores, ddof=1)) / len(scores), len(scores) - 1.0) for scores in of_each]
@@ -207,7 +208,7 @@ def _resampled(difference: float, resampled: Floats, parts: list[_Part], level: 
 
 
 def _half_width(parts: list[_Part], tail: float) -> float:
-    """h of the interval that leaves out `tail` at each side."""
+    """h of the interval that excludes `tail` on each side."""
     variance = sum(part.variance for part in parts)
     if variance <= ROUNDING**2:
         return 0.0
@@ -215,7 +216,7 @@ def _half_width(parts: list[_Part], tail: float) -> float:
 
 
 def _tail(parts: list[_Part], difference: float, least: float) -> float:
-    """The tail that is left out by the interval that ends at 0, from `least` to 1/2."""
+    """The tail excluded by the interval that ends at 0, from `least` to 1/2."""
     if difference <= ROUNDING:
         return 0.5
     if _half_width(parts, least) <= difference:

@@ -1,7 +1,7 @@
-"""Exact permutation tests: how rare a difference is among all that signs, or labels, dealt anew would have given.
+"""Exact permutation tests: how extreme a difference is among all sign flips or label assignments.
 
-Enumerated where that is feasible, and otherwise sampled, with (k + 1)/(n + 1) as the p-value, so that it is never 0 and its error
-of the first kind never above the level (Phipson & Smyth 2010). A permutation counts when its statistic is at least as extreme.
+Enumerated if feasible, otherwise sampled with p = (k + 1)/(n + 1), which is never 0 and keeps the type I error at or below the
+level (Phipson & Smyth 2010). A permutation counts when its statistic is at least as extreme.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from numpy.typing import NDArray
 
 MAX_SIGNS = 2**16
 MAX_LABELS = 200_000
-"""More are sampled."""
+"""Sampled above."""
 N_SAMPLED = 20_000
-ROUNDING = 1e-9
-"""Statistics nearer to each other than this, relative to the largest, are the same one summed in another order."""
+SUM_ROUNDING = 1e-9
+"""Statistics closer than this, relative to the largest, are equal but summed in another order."""
 
 Floats = NDArray[np.float64]
 Scores = Sequence[float] | Floats
 
 
 def sign_flip_p(differences: Scores, permutation_seed: int) -> float:
-    """Two-sided p of paired differences [n] whose signs could as well have been the opposite (Fisher 1935); statistic |sum|.
+    """Two-sided p of paired differences [n] under random sign flips (Fisher 1935); the statistic is |sum|.
 
-    Among all 2ⁿ for n ≤ 16: no p-value is under 2/2ⁿ, so that five pairs cannot reach 0.05. Raises `ValueError` for none.
+    All 2ⁿ flips for n ≤ 16: no p-value is below 2/2ⁿ, so five pairs cannot reach 0.05. Raises `ValueError` for no pairs.
     """
     values = np.asarray(differences, dtype=float)
     if not len(values):
@@ -40,10 +40,10 @@ def sign_flip_p(differences: Scores, permutation_seed: int) -> float:
 
 
 def label_p(first: Scores, second: Scores, permutation_seed: int) -> float:
-    """Two-sided p that two groups differ in their means only as any split of all values would; exact for small groups.
+    """Two-sided p of a difference of means under random group labels; exact for small groups.
 
-    It tests that the distributions are equal, not the means alone: where spreads differ and groups are of unequal size its error
-    can be above the level. Raises `ValueError` for an empty group.
+    The null hypothesis is equal distributions, not only equal means: with unequal spreads and group sizes, its type I error
+    can exceed the level. Raises `ValueError` for an empty group.
     """
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if not len(a) or not len(b):
@@ -67,7 +67,7 @@ def _sampled(permuted: Floats, seen: float) -> float:
 
 
 def _as_extreme(permuted: Floats, seen: float) -> NDArray[np.bool_]:
-    return np.abs(permuted) >= abs(seen) - ROUNDING * max(float(np.abs(permuted).max()), abs(seen))
+    return np.abs(permuted) >= abs(seen) - SUM_ROUNDING * max(float(np.abs(permuted).max()), abs(seen))
 
 
 @lru_cache(maxsize=4)

@@ -1,8 +1,8 @@
-"""What can be resampled: the scores of several seeds on any sample of the same examples.
+"""Scores of several seeds on bootstrap samples of the same examples.
 
 A bootstrap of examples draws n of n with replacement. A metric that is a function of sums over examples (accuracy, F1, Matthews
-correlation, Pearson, calibration error) is then the same function of weighted sums, the weights being how often each example
-was drawn: one matrix product scores all seeds on many resamples at once, and no prediction is looked at again.
+correlation, Pearson, calibration error) is then the same function of weighted sums, where the weights count how often each
+example was drawn: one matrix product scores all seeds on many resamples without reading predictions again.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 N_RESAMPLES = 10_000
 COUNTS_IN_MEMORY = 2_500_000
-"""Of one block of resamples × examples: some 50 MB while it is drawn."""
+"""Of one block of resamples × examples: about 50 MB while it is drawn."""
 MAX_BLOCK = 500
 EXACT_IN_FLOAT32 = 2**24
-"""Sums of whole numbers up to here have no rounding in float32."""
+"""Sums of integers up to here are exact in float32."""
 
 
 class Resamplable(Protocol):
@@ -38,7 +38,7 @@ class Resamplable(Protocol):
     def scores(self, counts: Floats | None = None) -> NDArray[np.float64]:
         """The metric [resamples, seeds] where `counts` [resamples, examples] says how often each example was drawn.
 
-        None stands for the examples as they are, one resample in which each was drawn once.
+        None means the examples themselves: one resample in which each was drawn once.
         """
         ...
 
@@ -47,13 +47,13 @@ class Additive:
     """A metric that is a function of sums over examples."""
 
     def __init__(self, values: Sequence[Floats] | Floats, finish: Callable[[Floats], Floats]) -> None:
-        """`values` [seeds, examples, k]: what each example adds; `finish`: sums [..., k] → metric [...].
+        """`values` [seeds, examples, k]: per-example statistics; `finish`: sums [..., k] → metric [...].
 
-        What all seeds add alike, such as the true counts, is kept and summed once; whole numbers are kept in float32. Raises
+        Statistics that all seeds share, such as true counts, are stored and summed once; integers are stored as float32. Raises
         `ValueError` for no seed or no example.
         """
         if not len(values) or not len(values[0]):
-            raise ValueError("there must be one seed and one example at least")
+            raise ValueError("at least one seed and one example are needed")
         first = np.asarray(values[0])
         self._finish, self._n_seeds, self._k = finish, len(values), first.shape[1]
         alike = [all(np.array_equal(np.asarray(of_seed)[:, i], first[:, i]) for of_seed in values) for i in range(self._k)]
@@ -90,7 +90,7 @@ class Averaged:
     """The mean of several metrics of the same seeds, such as that of Pearson's and Spearman's correlation."""
 
     def __init__(self, parts: Sequence[Resamplable]) -> None:
-        """Raises `ValueError` for no part, or parts of other seeds or examples."""
+        """Raises `ValueError` for no parts, or parts with different seeds or examples."""
         if len({(part.n_seeds, part.n_examples) for part in parts}) != 1:
             raise ValueError("the parts must have the same seeds and examples")
         self._parts = tuple(parts)
@@ -115,25 +115,25 @@ def mean_over_examples(values: Floats) -> Additive:
 
 
 def _is_exact_in_float32(values: Floats) -> bool:
-    """Whether every sum of `values` [n, k] drawn n times is a whole number that float32 holds; any sum is under n · largest."""
+    """Whether every sum of n draws of `values` [n, k] is an integer that float32 represents; any sum is below n · largest."""
     return bool(np.abs(values).max() * len(values) < EXACT_IN_FLOAT32 and np.array_equal(values, np.rint(values)))
 
 
 class Draws(NamedTuple):
-    """One arm with one metric: its seeds as they are, and on resampled examples."""
+    """One arm with one metric: the scores of its seeds on the original and on resampled examples."""
 
     scores: NDArray[np.float64]
     """[seeds]"""
     resampled: NDArray[np.float64] | None = None
-    """[resamples, seeds]; None where the examples cannot be resampled."""
+    """[resamples, seeds]; None if the examples cannot be resampled."""
 
 
 def resample_examples(arms: Sequence[Resamplable], bootstrap_seed: int, n_resamples: int = N_RESAMPLES) -> list[Draws]:
-    """Draw n of n examples with replacement `n_resamples` times, always the same for all arms (Sellam et al. 2022, section 4).
+    """Draw n of n examples with replacement `n_resamples` times, the same for all arms (Sellam et al. 2022, section 4).
 
-    `arms` may hold several metrics of an arm, each as one entry, and arms of different numbers of seeds. Resample r is the same
-    for every call with the same seed and number of examples, so pairs may be made of arms that were resampled in separate calls.
-    Raises `ValueError` for arms that are not scored on the same number of examples.
+    `arms` may contain several metrics of an arm, one entry each, and arms with different numbers of seeds. Resample r is the
+    same in every call with the same seed and number of examples, so arms from separate calls can be paired. Raises `ValueError`
+    for arms with different numbers of examples.
     """
     sizes = {arm.n_examples for arm in arms}
     if len(sizes) > 1:

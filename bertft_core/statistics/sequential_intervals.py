@@ -1,13 +1,13 @@
-"""Adding seeds until an interval is narrow enough, at a level that makes up for looking several times.
+"""Adding seeds until an interval is narrow enough, at a level corrected for several interim analyses.
 
-Chow & Robbins (1965, Annals of Mathematical Statistics 36) go on until the plain interval is as narrow as wanted. That covers at
-its level only in the limit of ever narrower intervals: with few seeds it stops where the sd happens to be small (Starr 1966, the
-same journal 37, has the loss for samples of this size). The looks here are fixed in advance, and all of their intervals are made
-at one higher level, the lowest at which the interval of the look that was the last covers as promised whatever the sd is.
+Chow & Robbins (1965, Annals of Mathematical Statistics 36) stop when the plain interval is narrow enough. It covers at its level
+only asymptotically: with few seeds it stops where the sd happens to be small (Starr 1966, the same journal 37, has the loss for
+samples of this size). Here the interim analyses are fixed in advance, and all of their intervals have one higher level: the
+lowest at which the interval of the last analysis has the promised coverage, whatever the sd.
 
 For normal scores that level can be computed. The mean of n scores is independent of the sds of the first 2 … n of them, which
-alone decide when to stop (Stein 1945). So the coverage given the sds is 2 Φ(t · sd / σ) − 1 at the last look, and its mean
-over the sds is taken by simulation.
+alone determine when to stop (Stein 1945). So the coverage given the sds is 2 Φ(t · sd / σ) − 1 at the last analysis, and its mean
+over the sds is simulated.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ from bertft_core.statistics.dispersion import sample_sd
 N_PATHS = 4000
 N_RATIOS = 25
 DECIMALS = 4
-"""Levels are rounded up to so many places, so that they are the same on every machine."""
+"""Levels are rounded up to this many decimals, so that they are the same on every machine."""
 
 Score = float | None
-"""Of one seed; None for a run that ended without one."""
+"""Of one seed; None for a run without a score."""
 
 
 class Interim(NamedTuple):
-    """What was seen when every arm had `n` seeds."""
+    """An interim analysis with `n` seeds of every arm."""
 
     n: int
     level: float
     half_widths: dict[str, float | None]
     """Arm → half the width of its t-interval at `level`; None for fewer than two scores."""
     is_enough: bool
-    """Every arm's is narrow enough."""
+    """The interval of every arm is narrow enough."""
 
 
 @lru_cache(maxsize=32)
 def interim_level(plan: tuple[int, ...], level: float = 0.95) -> float:
-    """The level of the t-intervals at all looks of `plan` (seeds at each, rising) with which the last one covers at `level`.
+    """The level of the t-intervals of all analyses in `plan` (seeds at each, ascending) so that the last one covers at `level`.
 
-    Never above 1 − (1 − level) / looks, which is enough for any rule (Bonferroni). Raises `ValueError` for no look.
+    At most 1 − (1 − level) / analyses, enough for any rule (Bonferroni). Raises `ValueError` for an empty plan.
     """
     if not plan:
-        raise ValueError("there must be one look at least")
+        raise ValueError("at least one interim analysis is needed")
     sds = _sd_paths(plan)
     low, high = level, 1.0 - (1.0 - level) / len(plan)
     while high - low > 10.0**-DECIMALS / 4:
@@ -60,14 +60,14 @@ def interim_level(plan: tuple[int, ...], level: float = 0.95) -> float:
 
 
 def _sd_paths(plan: tuple[int, ...]) -> NDArray[np.float64]:
-    """Sds at each look [paths, looks] of normal scores with σ = 1: (n − 1) sd² is a sum of n − 1 squares (Helmert 1876)."""
+    """Sds at each analysis [paths, analyses] of normal scores with σ = 1: (n − 1) sd² is χ² with n − 1 df (Helmert 1876)."""
     freedom = np.array(plan) - 1
     sums = np.random.default_rng(0).chisquare(np.diff(freedom, prepend=0), size=(N_PATHS, len(plan)))
     return np.asarray(np.sqrt(np.cumsum(sums, axis=1) / freedom))
 
 
 def _least_coverage(sds: NDArray[np.float64], plan: tuple[int, ...], level: float) -> float:
-    """Of the interval at the last look, over all half widths that could be asked for."""
+    """Coverage of the interval at the last analysis, minimised over all half widths that could be requested."""
     n = np.array(plan)
     t = stdtrit(n - 1, 0.5 + level / 2)
     halves, covers = t * sds / np.sqrt(n), 2 * ndtr(t * sds) - 1
@@ -88,10 +88,10 @@ def t_half_width(scores: Sequence[float], level: float) -> float | None:
 def interim_analyses_at(
     arms: Mapping[str, Sequence[Score]], plan: Sequence[int], half_width: float, level: float = 0.95
 ) -> list[Interim]:
-    """The looks so far: at each number of seeds in `plan` that every arm has, until all are narrow enough.
+    """The analyses so far: at each number of seeds in `plan` that every arm has, until all intervals are narrow enough.
 
-    `arms` [arms][seeds ended so far], in the order of the seed index; `half_width` in the unit of the scores. Scores that are all
-    equal at the first look are no measure of the spread: there must be a second one.
+    `arms` [arms][finished seeds], in the order of the seed index; `half_width` in the unit of the scores. If all scores are equal
+    at the first analysis, the sd is not known yet and there must be a second one.
     """
     of_each = interim_level(tuple(plan), level)
     looks: list[Interim] = []
@@ -105,7 +105,7 @@ def interim_analyses_at(
 
 
 def seeds_wanted(looks: Sequence[Interim], plan: Sequence[int]) -> int:
-    """How many seeds every arm is to have after these looks."""
+    """How many seeds every arm should have after these analyses."""
     if looks and looks[-1].is_enough:
         return looks[-1].n
     return plan[min(len(looks), len(plan) - 1)]

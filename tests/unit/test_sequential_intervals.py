@@ -12,14 +12,14 @@ PLAN = (3, 5, 7)
 WIDE, NARROW = [0.1, 0.9, 0.5, 0.2, 0.8, 0.3, 0.7], [0.50, 0.51, 0.52, 0.50, 0.51, 0.52, 0.51]
 
 
-def test_one_look_is_the_plain_interval_and_more_looks_never_cost_more_than_bonferroni():
+def test_one_analysis_has_the_plain_interval_and_several_never_cost_more_than_bonferroni():
     assert interim_level((5,)) == 0.95
     for plan in ((3, 5), PLAN, (5, 9, 13, 17), tuple(range(3, 50))):
         assert 0.95 < interim_level(plan) <= 1 - 0.05 / len(plan)
         assert round(interim_level(plan), 4) == interim_level(plan)
     assert interim_level(PLAN, 0.9) < interim_level(PLAN)
     assert interim_level(PLAN) < interim_level((3, 5, 7, 9, 11, 13))
-    with pytest.raises(ValueError, match="one look"):
+    with pytest.raises(ValueError, match="at least one"):
         interim_level(())
 
 
