@@ -8,9 +8,9 @@ from typing import Any
 
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.evaluation import confusions, frames
-from bertft_core.records import ArmSummary, RunRecord, StudySummary
+from bertft_core.records import RunRecord, StudySummary
 from bertft_core.report import run_plots, summary_rows
-from bertft_core.report.formatting import intervals, numbers
+from bertft_core.report.formatting import numbers
 from bertft_core.report.prose import grammar, study_text
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_results import StudyResults
@@ -41,30 +41,15 @@ def arms(results: StudyResults) -> Row:
 
 
 def results(summary: StudySummary) -> list[Row]:
-    """For each split, the headline metric of every arm; a second row without collapsed runs where there are any."""
-    tables = []
-    for split in summary_rows.splits_of(summary):
-        rows = [row for i, arm in enumerate(summary.arms) for row in _result_rows(summary, arm, split, run_plots.colour(i))]
-        tables.append({"split": split, "rows": rows})
-    return tables
-
-
-def _result_rows(summary: StudySummary, arm: ArmSummary, split: str, css: str) -> list[Row]:
-    found = []
-    for collapsed_included in (True, False):
-        row = summary_rows.row_of(
-            arm, split, summary.headline_checkpoint, summary.headline_metric, collapsed_included=collapsed_included
-        )
-        if row is not None or collapsed_included:
-            name = summary_rows.name_of(arm) if collapsed_included else f"{arm.arm} without collapsed"
-            t = intervals.interval(row.t_low, row.t_high) if row else numbers.ABSENT
-            bootstrap = intervals.interval(row.bootstrap_low, row.bootstrap_high) if row else numbers.ABSENT
-            found.append({"arm": name, "css": css, "planned": arm.n_planned, "row": row, "t": t, "bootstrap": bootstrap})
-    together = summary_rows.ensemble_score(arm, split, summary.headline_checkpoint, summary.headline_metric)
-    if arm.ensemble is not None and together is not None:
-        n = len(arm.ensemble.seeds)
-        found.append({"arm": f"{arm.arm} ensemble", "css": css, "planned": arm.n_planned, "n": n, "ensemble": together})
-    return found
+    """For each split, the colour and row of every arm for the headline metric."""
+    colours = {arm.arm: run_plots.colour(i) for i, arm in enumerate(summary.arms)}
+    return [
+        {
+            "split": split,
+            "rows": [(colours[arm.arm], row) for arm in summary.arms for row in summary_rows.result_rows(summary, arm, split)],
+        }
+        for split in summary_rows.splits_of(summary)
+    ]
 
 
 def dropped_models(results: StudyResults) -> list[str]:

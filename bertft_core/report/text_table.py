@@ -28,27 +28,14 @@ def result_table(summary: StudySummary) -> str:
 def _block(summary: StudySummary, split: str) -> str:
     title = f"{summary.headline_metric} on {split}, {summary.headline_checkpoint} checkpoint"
     level = 0.95 if summary.adaptive is None else summary.adaptive.level
-    columns = ("arm", "runs", "mean", "sd", f"{100 * level:.4g} % t-interval", "min", "max")
-    rows = [columns, *(row for arm in range(len(summary.arms)) for row in _rows(summary, arm, split))]
-    return f"{title}\n{aligned(rows)}"
+    columns = ("arm", "runs", "mean", "sd", f"{numbers.percent(level)} t-interval", "min", "max")
+    rows = [_cells(row) for arm in summary.arms for row in summary_rows.result_rows(summary, arm, split)]
+    return f"{title}\n{aligned([columns, *rows])}"
 
 
-def _rows(summary: StudySummary, position: int, split: str) -> list[tuple[str, ...]]:
-    arm = summary.arms[position]
-    rows = []
-    for collapsed_included in (True, False):
-        found = summary_rows.row_of(
-            arm, split, summary.headline_checkpoint, summary.headline_metric, collapsed_included=collapsed_included
-        )
-        name = summary_rows.name_of(arm) if collapsed_included else f"{arm.arm} without collapsed"
-        if found is not None:
-            ends = intervals.interval(found.t_low, found.t_high)
-            cells = [numbers.score(value) for value in (found.mean, found.sd, found.min, found.max)]
-            rows.append((name, f"{found.n}/{arm.n_planned}", *cells[:2], ends, *cells[2:]))
-        elif collapsed_included:
-            rows.append((name, f"0/{arm.n_planned}", *[numbers.ABSENT] * 5))
-    together = summary_rows.ensemble_score(arm, split, summary.headline_checkpoint, summary.headline_metric)
-    if arm.ensemble is not None and together is not None:
-        n = f"{len(arm.ensemble.seeds)}/{arm.n_planned}"
-        rows.append((f"{arm.arm} ensemble", n, numbers.score(together), *[numbers.ABSENT] * 4))
-    return rows
+def _cells(row: summary_rows.ResultRow) -> tuple[str, ...]:
+    runs, found = f"{row.n}/{row.n_planned}", row.metrics
+    if found is None:
+        return row.name, runs, numbers.score(row.ensemble), *[numbers.ABSENT] * 4
+    mean, sd, low, high = (numbers.score(value) for value in (found.mean, found.sd, found.min, found.max))
+    return row.name, runs, mean, sd, intervals.interval(found.t_low, found.t_high), low, high
