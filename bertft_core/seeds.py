@@ -1,7 +1,7 @@
-"""The only place that seeds anything: independent streams derived from the study seed.
+"""The only place that makes seeds: independent streams derived from the study seed.
 
-A seed is the first 53 bits of SHA-256 over (study seed, stream, index), so adding runs never changes earlier ones and no
-stream follows another. 53 bits, because seeds travel as JSON numbers through browsers.
+A seed is the first 53 bits of SHA-256 over (study seed, stream, index), so adding runs never changes earlier ones and streams are
+independent. 53 bits, because browsers read JSON numbers as doubles.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def derive_seed(parent_seed: int, stream: Stream, *index: int | str) -> int:
 
 
 def seed_triple(study_seed: int, *, init: int, order: int, dropout: int) -> SeedTriple:
-    """The three streams of a run, each at its own index."""
+    """The seeds of a run's three streams, each at its own index."""
     return SeedTriple(
         init=derive_seed(study_seed, "init", init),
         order=derive_seed(study_seed, "order", order),
@@ -33,29 +33,29 @@ def seed_triple(study_seed: int, *, init: int, order: int, dropout: int) -> Seed
 
 
 def joint_seeds(study_seed: int, first: int, n: int) -> list[tuple[int, SeedTriple]]:
-    """Seed indices `first … first + n - 1`, all three streams moving together."""
+    """Seed indices `first … first + n - 1`, all three streams varying together."""
     return [(i, seed_triple(study_seed, init=i, order=i, dropout=i)) for i in range(first, first + n)]
 
 
-class Cell(NamedTuple):
-    """The place of a run in a crossed design, each number counted from 0."""
+class DesignCell(NamedTuple):
+    """The indices of a run in a crossed design, from 0."""
 
     init: int
     order: int
     replicate: int
 
 
-def cell_of(seeds: SeedsConfig, index: int) -> Cell | None:
-    """Where a seed index of a crossed design lies; None in any other. More replicates leave the earlier runs as they are."""
+def cell_of(seeds: SeedsConfig, index: int) -> DesignCell | None:
+    """The cell of a seed index in a crossed design, else None. Adding replicates does not change earlier runs."""
     if not isinstance(seeds.design, CrossedDesign):
         return None
     sizes = seeds.design.crossed
     replicate, place = divmod(index - seeds.first, sizes.init * sizes.order)
-    return Cell(*divmod(place, sizes.order), replicate)
+    return DesignCell(*divmod(place, sizes.order), replicate)
 
 
 def report_seeds(study_seed: int, seeds: SeedsConfig, n: int | None = None) -> list[tuple[int, SeedTriple]]:
-    """The (seed index, triple) pairs of a study's design; `n` of them, by default as many as are planned at first."""
+    """The (seed index, triple) pairs of a study's design: `n` of them, by default the initially planned number."""
     design, first = seeds.design, seeds.first
     indices = range(first, first + (seeds.n_at_first if n is None else n))
     if isinstance(design, OnlyDesign):

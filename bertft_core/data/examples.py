@@ -87,7 +87,7 @@ ReadExample = Callable[[str, tuple[object, ...], SourceLocation], Example]
 
 
 def read_split(rows: Iterable[Row], *, name: str, path: str, read_example: ReadExample) -> RawSplit:
-    """Turn rows into examples; raises `UserError` at the first row that is none, or when there is no row at all."""
+    """Turn rows into examples; raises `UserError` at the first invalid row, or if there are none."""
     examples = tuple(
         read_example(f"{name}-{position:05d}", cells, SourceLocation(path, line)) for position, (line, cells) in enumerate(rows)
     )

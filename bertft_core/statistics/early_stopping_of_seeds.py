@@ -1,4 +1,4 @@
-"""Start many, stop early, continue some: what such schedules would have found, from the curves of finished runs."""
+"""Start many, stop early, continue some: simulate such schedules from the curves of finished runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Floats = NDArray[np.floating]
 
 MOST_STARTED = 50
 CUTS = 9
-"""At most as many shares of training are tried, spread evenly."""
+"""Largest number of evenly spaced stopping points to try."""
 ROUNDING = 1e-9
 
 
@@ -20,7 +20,7 @@ class Simulated(NamedTuple):
 
     start: int
     stop_at: float
-    """Share of training before the cut; 1 means that none is stopped."""
+    """Share of training before the cut; 1 means that no run is stopped."""
     keep: int
     expected: float
     sd: float
@@ -53,9 +53,9 @@ def best_schedules(
 ) -> list[tuple[Simulated, Simulated]]:
     """For each budget (whole runs): the schedule with the best expected outcome of all that cost no more, and whole runs alone.
 
-    `curves` as in `outcomes`, `shares` [evaluations] of the training done at each, in (0, 1]. Every schedule sees the same
-    draws, so that they differ by what they do and not by luck; of equals the cheapest wins. The choice of the best among many
-    flatters its expected score a little: it was made on these very curves.
+    `curves` as in `outcomes`, `shares` [evaluations] of the training done at each, in (0, 1]. All schedules use the same
+    draws, so that they do not differ by chance; the cheapest of equals wins. The expected score of the
+    best schedule is slightly optimistic, because it was chosen on the same curves.
     """
     n_runs, n_evaluations = curves.shape
     draws = rng.integers(0, n_runs, size=(n_resamples, MOST_STARTED))
@@ -79,7 +79,7 @@ def best_schedules(
 
 
 def whole_runs(curves: Floats, n: int, draws: NDArray[np.integer]) -> Simulated:
-    """`n` runs from beginning to end."""
+    """`n` runs trained to the end."""
     scores = curves.max(axis=1)[draws[:, :n]].max(axis=1)
     return Simulated(n, 1.0, n, float(scores.mean()), float(scores.std(ddof=1)))
 

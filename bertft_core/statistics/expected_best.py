@@ -1,4 +1,4 @@
-"""The best value to expect of n independent trials, from those that were made."""
+"""Expected best value of n independent trials, estimated from finished trials."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Floats = NDArray[np.floating]
 
 
 class BestOf(NamedTuple):
-    """By n = 1 … N, each [N]."""
+    """For n = 1 … N, each [N]."""
 
     mean: Floats
     sd: Floats
-    """Of the best value itself: the width of a band, no standard error of `mean`."""
+    """Sd of the best value itself (the width of a band), not the standard error of `mean`."""
 
 
 def with_replacement(values: Sequence[float]) -> BestOf:
     """V-statistic: Σ v₍ᵢ₎ [(i/N)ⁿ − ((i−1)/N)ⁿ] over the sorted `values` [N], higher is better (Dodge et al. 2019).
 
-    Biased low, and more so the nearer n is to N (Tang et al. 2020). Both estimators need independent trials, as of random
-    search or seeds; those of an adaptive sampler are not. Raises `ValueError` for no values.
+    Biased low, more so as n approaches N (Tang et al. 2020). Both estimators need independent trials, as in random search
+    or over seeds, not those of an adaptive sampler. Raises `ValueError` for no values.
     """
     ordered = _sorted(values)
     n = np.arange(1, len(ordered) + 1)
@@ -36,7 +36,7 @@ def with_replacement(values: Sequence[float]) -> BestOf:
 def without_replacement(values: Sequence[float]) -> BestOf:
     """U-statistic: Σ v₍ⱼ₎ C(j−1, n−1)/C(N, n) over the sorted `values` [N], higher is better (Tang et al. 2020).
 
-    Unbiased, with the higher variance of the two (Dodge et al. 2021). Raises `ValueError` for no values.
+    Unbiased, with a higher variance (Dodge et al. 2021). Raises `ValueError` for no values.
     """
     ordered = _sorted(values)
     total = len(ordered)
@@ -48,7 +48,7 @@ def without_replacement(values: Sequence[float]) -> BestOf:
 def trials_to_exceed(values: Sequence[float], value: float, probability: float = 0.95) -> int | None:
     """Trials until one is above `value` with this probability: ⌈ln(1 − p)/ln P(v ≤ value)⌉ (Tang et al. 2020).
 
-    None where none of `values` is above it: then nothing can be said.
+    None if none of `values` is above it.
     """
     share = float((_sorted(values) <= value).mean())
     if share == 1:

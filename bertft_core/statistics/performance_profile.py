@@ -26,7 +26,7 @@ def performance_profile(scores: Sequence[float], taus: Sequence[float], level: f
 
     The band is the pointwise percentile bootstrap over runs. A resample of n runs, k of which are above τ, holds a
     Binomial(n, k/n) number of runs above it, so the percentiles are those of this distribution: no resampling, no random
-    numbers. Where all runs or none are above τ the band has no width, as with any bootstrap; it is no proof of certainty.
+    numbers. Where all runs or none are above τ the band has no width, as with any bootstrap; that does not mean certainty.
     Raises `ValueError` without scores, or when `level` is not inside (0, 1).
     """
     values, at = np.sort(np.asarray(scores, np.float64)), np.asarray(taus, np.float64)

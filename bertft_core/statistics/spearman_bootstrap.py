@@ -1,4 +1,4 @@
-"""Spearman's correlation on resampled examples: ranks among the drawn ones, from how often each was drawn."""
+"""Spearman's correlation on resampled examples, with ranks computed from how often each example was drawn."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from bertft_core.statistics.resampling import Floats
 
 BLOCK = 32
-"""Resamples at a time: the counts of so many, by examples, stay in the processor's cache for some thousands of examples."""
+"""Resamples at a time: their counts fit into the processor's cache for some thousands of examples."""
 
 
 class _Order:
-    """One column sorted once: where each example stands, and which share a value."""
+    """One column sorted once: the position of each example, and ties."""
 
     def __init__(self, values: Floats) -> None:
         self.positions = np.argsort(values, kind="stable")
@@ -22,7 +22,7 @@ class _Order:
         is_first = np.concatenate([[True], ordered[1:] != ordered[:-1]])
         self.starts = np.flatnonzero(is_first)
         self.group = np.cumsum(is_first) - 1
-        """Of each sorted example: the number of its value among the distinct ones."""
+        """Of each sorted example: the index of its distinct value."""
 
     def ranks(self, counts: Floats) -> tuple[Floats, Floats]:
         """Counts [n, resamples] → sorted counts and, in the same order, centred midranks of the drawn examples.
@@ -38,7 +38,7 @@ class _Order:
 
 
 class SpearmanBootstrap:
-    """Spearman's rank correlation (Spearman 1904), Pearson's of midranks; 0 where one side is constant."""
+    """Spearman's rank correlation (Spearman 1904), Pearson's of midranks; 0 if one side is constant."""
 
     def __init__(self, predicted: Sequence[Floats] | Floats, true: Floats) -> None:
         """`predicted` [seeds, examples], `true` [examples]. Raises `ValueError` for other shapes, no seed or no example."""
@@ -55,7 +55,7 @@ class SpearmanBootstrap:
         return len(self._true.positions)
 
     def scores(self, counts: Floats | None = None) -> NDArray[np.float64]:
-        """See `Scored.scores`."""
+        """See `Resamplable.scores`."""
         if counts is None:
             counts = np.ones((1, self.n_examples))
         found = np.empty((len(counts), self.n_seeds))

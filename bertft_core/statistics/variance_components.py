@@ -1,4 +1,4 @@
-"""Where the variance over runs comes from: init × order seeds crossed, with or without replicates; studies with runs in them."""
+"""Variance components over runs: init × order seeds crossed, with or without replicates; runs nested in groups."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def crossed(cells: Floats, level: float = 0.95) -> tuple[VarianceEstimate, ...]:
     """Components of y_ijk = µ + init_i + order_j + interaction_ij + residual_ijk, all effects random.
 
     `cells` [init, order] with one run per cell, or [init, order, replicate]. Gives `init`, `order` and `residual`; with two or
-    more replicates `interaction` stands apart from the residual, which then is what differs within a cell (another dropout seed).
-    With one run per cell the residual holds interaction, dropout and non-determinism together. Expected mean squares: Searle,
+    more replicates `interaction` is separate from the residual, which is then the variance within a cell (dropout seeds).
+    With one run per cell the residual includes interaction, dropout and nondeterminism. Expected mean squares: Searle,
     Casella & McCulloch 1992, Variance Components, ch. 4; as a design over seeds: Dodge et al. 2020.
     Raises `ValueError` for fewer than 2 × 2 cells or for a missing number.
     """
