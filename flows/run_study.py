@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
+from uuid import UUID
 
-from prefect import flow
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.events import emit_event
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from bertft_core.config import StudyConfig
 from bertft_core.planning.plan_checks import refuse_unusable_plan
 from bertft_core.records import StudySummary
 from bertft_core.storage.study_results import StudyResults
 from flows.stages.probe_stage import probe_runs
-from flows.stages.progress_output import watched
 from flows.stages.search_stage import run_searches
 from flows.stages.seed_stage import run_seeds
 from flows.stages.training_stage import Trainer
@@ -24,9 +28,10 @@ from tasks.evaluate_runs import evaluate_runs
 from tasks.keep_models import keep_models
 from tasks.prefect_runs import claim, name_flow_run
 from tasks.prepare_data import prepare_data
+from tasks.progress import Snapshot, StudyProgress
 from tasks.quiet_environment import be_quiet
 from tasks.study_session import Session
-from tasks.write_report import write_report
+from tasks.write_report import artifact_key, write_report
 
 OPTIONS: dict[str, Any] = {
     "name": "run-study",
@@ -115,3 +120,31 @@ def announce_completed(results: StudyResults) -> None:
             "pid": os.getpid(),
         },
     )
+
+
+@contextmanager
+def watched(
+    study: StudyConfig, progress: StudyProgress, show: Callable[[StudyProgress], AbstractContextManager[None]] | None
+) -> Iterator[None]:
+    """Show the progress while the study runs, with `show` where it is given."""
+    artifact = create_progress_artifact(
+        0.0, key=f"{artifact_key(study.name)}-progress", description=f"{study.name}: runs done of runs planned"
+    )
+    assert isinstance(artifact, UUID)
+
+    def update(snapshot: Snapshot) -> None:
+        update_progress_artifact(artifact, _percent(snapshot))
+
+    progress.listeners.append(update)
+    if show is None:
+        logger = get_run_logger()
+        progress.listeners.append(lambda snapshot: logger.info(snapshot.line()))
+        yield
+    else:
+        with show(progress):
+            yield
+    update_progress_artifact(artifact, 100.0)
+
+
+def _percent(snapshot: Snapshot) -> float:
+    return 100.0 * min(1.0, snapshot.total_done / snapshot.total_planned) if snapshot.total_planned else 0.0

@@ -29,6 +29,7 @@ from bertft_core.config.base import Frozen
 from bertft_core.config.errors import UserError
 from bertft_core.records.probe_record import ProbeRecord
 from bertft_core.records.run_record import RunRecord
+from bertft_core.records.verification_record import VERIFICATION_FILE, Verification
 from bertft_core.storage.upgrade import upgraded, version_of
 
 PROBES_FILE = "probes.json"
@@ -171,3 +172,14 @@ class StudyDir:
             record = read_record(path, RunRecord)
             if record is not None:
                 yield record
+
+
+def read_verification(study_path: Path) -> Verification:
+    """What was verified of the study in this folder; an empty one where nothing was verified yet."""
+    return read_record(study_path / VERIFICATION_FILE, Verification) or Verification()
+
+
+def write_verification(study_path: Path, verification: Verification) -> Path:
+    """Write it into the study's folder; its path."""
+    write_record(study_path / VERIFICATION_FILE, verification)
+    return study_path / VERIFICATION_FILE

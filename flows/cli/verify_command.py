@@ -15,7 +15,7 @@ from bertft_core.records import RunRecord, RunSpec
 from bertft_core.records.verification_record import RunVerdict
 from bertft_core.report.prose import verification_text
 from bertft_core.storage import StudyDir
-from bertft_core.storage.verification_file import read_verification, write_verification
+from bertft_core.storage.study_dir import read_verification, write_verification
 from bertft_core.training.retraining import missing_input
 from bertft_core.training.slots import RunFailed, WorkerDied
 from flows.cli.find_study import StudyOnDisk, find_study

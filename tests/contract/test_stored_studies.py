@@ -14,8 +14,7 @@ from bertft_core.planning.wanted_runs import planned_runs
 from bertft_core.records import DatasetCard, RunRecord, StudySummary, SweepResult
 from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import find_damage
-from bertft_core.storage.study_dir import checked_record, read_record
-from bertft_core.storage.verification_file import read_verification
+from bertft_core.storage.study_dir import checked_record, read_record, read_verification
 from flows.cli.app import main
 from tests.helpers.stored_studies import NAMES, numbers_in, stored_json, unpack
 

@@ -117,7 +117,7 @@ def test_the_best_of_many_went_on_and_the_others_are_pruned(ran):
     assert study.is_selected
     shown = ran["start_many"].ended["show"].stdout
     assert "full, best of 6" in shown
-    assert "no sd, no interval and no comparison" in shown
+    assert "no sd, interval or comparison" in shown
 
 
 def test_the_table_names_the_level_of_the_looks(ran):

@@ -52,7 +52,7 @@ def test_the_summary_has_every_probe_over_the_seeds(probed):
     norms = {row.where for row in rows if (row.arm, row.measure) == ("full", "norm")}
     assert norms == {"embeddings", "layer 0", "layer 1", "head"}
     assert {absence.why.reason for absence in probed.summary.probes.absences if absence.probe == "out_of_domain"} == {
-        "the data has no out-of-domain set"
+        "no out-of-domain set"
     }
     by_arm = {row.arm: row.mean for row in rows if row.measure == "loss_rise"}
     assert by_arm["features"] == 0 != by_arm["full"]
@@ -61,7 +61,7 @@ def test_the_summary_has_every_probe_over_the_seeds(probed):
 def test_the_report_and_mlflow_have_them(probed):
     page = (probed.dir.report_dir / "report.html").read_text(encoding="utf-8")
     assert '<section id="probes">' in page
-    assert "The encoder of features has not moved at all." in page
+    assert "The encoder weights of features have not changed" in page
     for run in probed.runs():
         assert {"probe/masked_lm/loss_rise", "probe/drift/l2/layer 0", "probe/overfitting/rise"} <= set(run.data.metrics)
     (parent,) = probed.runs("study")

@@ -12,8 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from bertft_core.records import RunRecord
-from bertft_core.storage.study_dir import write_record
-from bertft_core.storage.verification_file import read_verification
+from bertft_core.storage.study_dir import read_verification, write_record
 from tests.helpers.study_commands import Ended, TinyStudy, run_several
 
 ARMS = {"features": {"strategies": [{"kind": "feature_extraction"}]}, "full": {}}

@@ -12,8 +12,7 @@ from bertft_core.records import RunRecord
 from bertft_core.records.verification_record import Verification
 from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import find_damage, repair, set_aside
-from bertft_core.storage.study_dir import file_sha256, write_record
-from bertft_core.storage.verification_file import write_verification
+from bertft_core.storage.study_dir import file_sha256, write_record, write_verification
 from bertft_core.sweep.journal_file import problem_of
 from bertft_core.sweep.trial_journal import TrialJournal, let_wait, states_of
 from tasks.stored_runs import is_reusable

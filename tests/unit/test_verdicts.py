@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 
 from bertft_core.config import UserError
 from bertft_core.records.verification_record import RunDifference, RunVerdict, VerdictFinding, Verification
-from bertft_core.storage.verification_file import write_verification
+from bertft_core.storage.study_dir import write_verification
 from tasks.tracking.mlflow_store import open_existing, open_store
 from tasks.tracking.verdicts import log_verdicts, study_run_of, tag_run
 
