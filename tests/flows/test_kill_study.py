@@ -15,6 +15,14 @@ def spent(n_kills: int, seed: int, directory) -> Kills:
     return result
 
 
+@pytest.mark.xdist_group("kills")
+def test_two_kills_change_no_bit(tmp_path):
+    result = spent(2, 75064, tmp_path)  # this seed draws the command and a worker, early in their work
+    assert result.faults == []
+    assert {kill["place"] for kill in result.kills} == {"command", "worker"}
+
+
+@pytest.mark.slow
 def test_five_kills_change_no_bit(tmp_path):
     result = spent(5, 75063, tmp_path)  # this seed draws all three places, and early moments: few commands are done before theirs
     assert result.faults == []
