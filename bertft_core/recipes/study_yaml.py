@@ -112,8 +112,9 @@ def inline(value: Any) -> str:
 
 def number(value: float) -> str:
     """A number as people write it: 5e-4 rather than 0.0005, 0.1 as it is."""
-    text = f"{value:.0e}" if 0 < abs(value) < 0.01 and float(f"{value:.0e}") == value else repr(value)
-    return text.replace("e-0", "e-").removesuffix(".0")
+    short = f"{value:.1e}"
+    text = short if 0 < abs(value) < 0.01 and float(short) == value else repr(value)
+    return text.replace(".0e", "e").replace("e-0", "e-").removesuffix(".0")
 
 
 def _is_plain(text: str) -> bool:

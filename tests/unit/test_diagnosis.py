@@ -13,13 +13,14 @@ from bertft_core.config.base import digest_of
 from bertft_core.config.search_settings import Choices, Range
 from bertft_core.data.prepared_split import open_split
 from bertft_core.evaluation.diagnosis.diagnose_study import CHECKS, diagnose
-from bertft_core.evaluation.diagnosis.evidence import Diagnosis, Evidence, longer, short
+from bertft_core.evaluation.diagnosis.findings import VERDICTS, Diagnosis, DiagnosisFinding, finding, hint
 from bertft_core.evaluation.diagnosis.label_conflicts import find_conflicts
-from bertft_core.evaluation.diagnosis.learning_problems import _end, loss_fall
-from bertft_core.evaluation.diagnosis.wording import describe
+from bertft_core.evaluation.diagnosis.learning_problems import end_of, loss_fall
+from bertft_core.evaluation.diagnosis.stored_study import losses_of, train_longer
 from bertft_core.evaluation.summarize import evaluated
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import DataFinding, Evaluation
+from bertft_core.report.prose import diagnosis_text
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import write_record
 from bertft_core.storage.study_results import StudyResults
@@ -34,11 +35,11 @@ SCORES = [0.7, 0.79, 0.8, 0.801, 0.802]
 """A run that has done learning."""
 
 
-BUILT: dict[str, Evidence] = {}
+BUILT: dict[str, StudyResults] = {}
 """Studies that several tests look at, by what was asked for."""
 
 
-def whole(tmp_path, *, curve=SCORES, losses=None, run=None, **how) -> Evidence:
+def whole(tmp_path, *, curve=SCORES, losses=None, run=None, **how) -> StudyResults:
     """A study in which nothing is wrong, but for what is changed. `run` replaces fields of every record."""
     key = digest_of(repr(sorted(how.items())))
     if key not in BUILT:
@@ -49,11 +50,12 @@ def whole(tmp_path, *, curve=SCORES, losses=None, run=None, **how) -> Evidence:
     )
     n_steps, best = 40 * len(curve), max(range(len(curve)), key=lambda i: curve[i])
     ended = {"evaluations": validated, "n_steps": n_steps, "planned_steps": n_steps, "best_step": 40 * (best + 1)}
-    evidence = BUILT[key]
-    return replace(evidence, records=tuple(record.model_copy(update=ended | (run or {})) for record in evidence.records))
+    results = BUILT[key]
+    records = {digest: record.model_copy(update=ended | (run or {})) for digest, record in results.records.items()}
+    return replace(results, records=records)
 
 
-def build(directory, *, accuracies=GOOD, statuses=(), sizes=LARGE, sweeps=None, **study) -> Evidence:
+def build(directory, *, accuracies=GOOD, statuses=(), sizes=LARGE, sweeps=None, **study) -> StudyResults:
     """Records, predictions and summary of a study; other keywords replace its sections."""
     asked = make_study(**{"arms": ARMS, "seeds": {"n": len(accuracies["full"])}} | study)
     card = make_card(directory, splits=sizes).model_copy(update={"findings": ()})
@@ -66,8 +68,7 @@ def build(directory, *, accuracies=GOOD, statuses=(), sizes=LARGE, sweeps=None, 
         status = dict(statuses).get((spec.arm, spec.index), "ok")
         records[spec.digest] = make_record(spec, card, home, status=status, accuracy=accuracies[spec.arm][spec.index])
         write_losses(home.run_dir(spec.digest), [0.3] * 50)
-    summary = evaluated(StudyResults(asked, card, home, records, planned, sweeps or {})).summary
-    return Evidence(asked, card, tuple(records.values()), sweeps or {}, summary, home.run_dir)
+    return evaluated(StudyResults(asked, card, home, records, planned, sweeps or {}))
 
 
 def write_losses(run_dir: Path, losses: list[float]) -> None:
@@ -76,39 +77,50 @@ def write_losses(run_dir: Path, losses: list[float]) -> None:
     (run_dir / "curves.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
 
 
-def check(name: str, evidence: Evidence) -> Diagnosis:
-    diagnosis = CHECKS[name](evidence)
+def check(name: str, results: StudyResults) -> Diagnosis:
+    diagnosis = CHECKS[name](results)
     assert diagnosis is not None
     assert diagnosis.check == name
-    assert diagnosis.found
-    assert bool(diagnosis.hint) is (diagnosis.verdict != "ok"), "what is wrong comes with what to do"
+    assert diagnosis.findings
+    assert bool(diagnosis.hints) is (diagnosis.verdict != "ok"), "what is wrong comes with what to do"
+    assert all(map(diagnosis_text.finding, diagnosis.findings))
+    assert all(map(diagnosis_text.hint, diagnosis.hints))
     return diagnosis
 
 
-def with_card(evidence: Evidence, split: str = "train", findings: tuple[DataFinding, ...] = (), **changes) -> Evidence:
-    card = evidence.card
+def found(diagnosis: Diagnosis, code: str, arm: str | None = None) -> list[DiagnosisFinding]:
+    """The findings with this code, of one arm where it is given."""
+    return [each for each in diagnosis.findings if each.code == code and arm in (None, each.arm)]
+
+
+def overrides(diagnosis: Diagnosis) -> list[str]:
+    return [override for each in diagnosis.hints for override in each.overrides]
+
+
+def with_card(results: StudyResults, split: str = "train", findings: tuple[DataFinding, ...] = (), **changes) -> StudyResults:
+    card = results.card
     splits = card.splits | {split: card.splits[split].model_copy(update=changes)}
-    return replace(evidence, card=card.model_copy(update={"splits": splits, "findings": findings}))
+    return replace(results, card=card.model_copy(update={"splits": splits, "findings": findings}))
 
 
 def test_a_study_with_nothing_wrong_is_said_to_have_nothing(tmp_path):
     diagnoses = diagnose(whole(tmp_path))
     assert {d.check: d.verdict for d in diagnoses if d.verdict != "ok"} == {}
     assert len(diagnoses) >= 12
-    assert describe("small", diagnoses).startswith(f"small: nothing stands out in {len(diagnoses)} checks")
+    assert diagnosis_text.describe("small", diagnoses).startswith(f"small: nothing stands out in {len(diagnoses)} checks")
 
 
-def test_the_worst_stands_first_and_else_the_order_is_that_of_the_table(tmp_path):
-    found = diagnose(with_card(whole(tmp_path, accuracies={"features": [0.6], "full": [0.8]}), truncated_ratio=0.1))
-    verdicts = [each.verdict for each in found]
-    assert verdicts == sorted(verdicts, key=("problem", "look", "ok").index)
+def test_the_worst_is_first_and_otherwise_the_order_is_that_of_the_table(tmp_path):
+    diagnoses = diagnose(with_card(whole(tmp_path, accuracies={"features": [0.6], "full": [0.8]}), truncated_ratio=0.1))
+    verdicts = [each.verdict for each in diagnoses]
+    assert verdicts == sorted(verdicts, key=VERDICTS.index)
     assert verdicts[0] == "problem"
     assert "look" in verdicts
     order = list(CHECKS)
-    for verdict in ("problem", "look", "ok"):
-        places = [order.index(each.check) for each in found if each.verdict == verdict]
+    for verdict in VERDICTS:
+        places = [order.index(each.check) for each in diagnoses if each.verdict == verdict]
         assert places == sorted(places)
-    text = describe("small", found)
+    text = diagnosis_text.describe("small", diagnoses)
     assert "PROBLEM  few_seeds" in text
     assert "LOOK     truncation" in text
     assert max(map(len, text.splitlines())) <= 130
@@ -127,11 +139,12 @@ def test_the_worst_stands_first_and_else_the_order_is_that_of_the_table(tmp_path
     ],
 )
 def test_findings_of_the_card_are_data_quality(tmp_path, kind, split, count, verdict):
-    finding = DataFinding(check=kind, split=split, count=count, examples=("test.csv:3: hello",))
-    diagnosis = CHECKS["data_quality"](with_card(whole(tmp_path), findings=(finding,)))
+    of_card = DataFinding(check=kind, split=split, count=count, names=("train",), examples=("test.csv:3: hello",))
+    diagnosis = CHECKS["data_quality"](with_card(whole(tmp_path), findings=(of_card,)))
     assert diagnosis.verdict == verdict
-    assert diagnosis.found == (f"{kind} in {split}: {count}, such as test.csv:3: hello",)
-    assert bool(diagnosis.hint) is (kind in ("overlap", "duplicates"))
+    assert [each.data for each in diagnosis.findings] == [of_card]
+    repeated = [each.split for each in diagnosis.hints if each.code == "remove_duplicates"]
+    assert repeated == ([split] if kind in ("overlap", "duplicates") else [])
 
 
 def test_what_has_a_check_of_its_own_is_no_data_quality(tmp_path):
@@ -143,7 +156,7 @@ def test_what_has_a_check_of_its_own_is_no_data_quality(tmp_path):
 def test_cut_ends(tmp_path, share, verdict):
     diagnosis = check("truncation", with_card(whole(tmp_path), truncated_ratio=share))
     assert diagnosis.verdict == verdict
-    assert f"{share:.1%} of train" in diagnosis.found[0]
+    assert diagnosis.findings[0].values["shares"]["train"] == share
 
 
 @pytest.mark.parametrize(("share", "verdict"), [(0.01, "ok"), (0.02, "look"), (0.06, "problem")])
@@ -155,23 +168,23 @@ def test_foreign_words(tmp_path, share, verdict):
 def test_unequal_classes(tmp_path, rare, verdict):
     diagnosis = check("imbalance", with_card(whole(tmp_path), label_counts={"negative": 1500, "positive": rare}))
     assert diagnosis.verdict == verdict
-    assert f"({rare})" in diagnosis.found[0]
+    assert (diagnosis.findings[0].values["n_largest"], diagnosis.findings[0].values["n_smallest"]) == (1500, rare)
 
 
 def test_unequal_classes_that_are_weighed_already_are_no_matter(tmp_path):
-    evidence = whole(tmp_path, arms=ARMS | {"full": {"learning_rate": 1e-4, "strategies": [{"kind": "class_weights"}]}})
-    assert check("imbalance", with_card(evidence, label_counts={"negative": 1900, "positive": 100})).verdict == "ok"
+    results = whole(tmp_path, arms=ARMS | {"full": {"learning_rate": 1e-4, "strategies": [{"kind": "class_weights"}]}})
+    assert check("imbalance", with_card(results, label_counts={"negative": 1900, "positive": 100})).verdict == "ok"
 
 
 def test_a_class_that_is_never_found_is_a_problem(tmp_path):
-    evidence = whole(tmp_path)
+    results = whole(tmp_path)
     arms = []
-    for arm in evidence.summary.arms:
+    for arm in results.summary.arms:
         rows = tuple(row.model_copy(update={"mean": 0.02}) if row.metric == "recall/positive" else row for row in arm.metrics)
         arms.append(arm.model_copy(update={"metrics": rows}))
-    diagnosis = check("imbalance", replace(evidence, summary=evidence.summary.model_copy(update={"arms": tuple(arms)})))
+    diagnosis = check("imbalance", results.with_summary(results.summary.model_copy(update={"arms": tuple(arms)})))
     assert diagnosis.verdict == "problem"
-    assert "full finds hardly any of 'positive' (recall 0.02)" in diagnosis.found
+    assert finding("missed_classes", arm="full", recalls={"positive": 0.02}) in diagnosis.findings
 
 
 @pytest.mark.parametrize(("n", "verdict"), [(200, "ok"), (199, "look"), (50, "look"), (49, "problem")])
@@ -179,12 +192,10 @@ def test_small_sets(tmp_path, n, verdict):
     assert check("small_sets", whole(tmp_path, sizes=LARGE | {"validation": n})).verdict == verdict
 
 
-def test_the_standard_error_of_an_accuracy_is_told(tmp_path):
+def test_an_accuracy_comes_with_its_standard_error(tmp_path):
     """√(0.808 · 0.192 / 1000) = 1.2 points."""
-    assert (
-        "1000 examples in test: an accuracy of 0.81 on them has a standard error of 1.2 points"
-        in check("small_sets", whole(tmp_path)).found
-    )
+    (of_test,) = [each for each in check("small_sets", whole(tmp_path)).findings if each.split == "test"]
+    assert of_test.values == {"n": 1000, "accuracy": pytest.approx(0.808), "standard_error": pytest.approx(0.01246, abs=1e-5)}
 
 
 # Labels
@@ -210,20 +221,18 @@ def test_the_same_text_with_another_label_is_found_also_across_splits_and_withou
         ("bad", "negative"),
         ("bad", "negative"),
     )
-    found = conflicts_of(tmp_path, train)
-    told = [conflict.told(str) for conflict in found]
-    assert sorted(conflict.members[0].texts[0] for conflict in found) == ["Good film!", "never good"]
-    across = next(conflict for conflict in found if conflict.members[0].texts == ("never good",))
+    conflicts = conflicts_of(tmp_path, train)
+    assert sorted(conflict.members[0].texts[0] for conflict in conflicts) == ["Good film!", "never good"]
+    across = next(conflict for conflict in conflicts if conflict.members[0].texts == ("never good",))
     assert across.across_splits
-    assert across.same_to_the_letter
-    assert not next(conflict for conflict in found if conflict is not across).same_to_the_letter
-    assert "“never good” is 1 (train), 0 (test)" in told
+    assert across.is_exact
+    assert [(member.split, member.target) for member in across.members] == [("train", 1), ("test", 0)]
+    assert not next(conflict for conflict in conflicts if conflict is not across).is_exact
 
 
 def test_numbers_of_one_text_may_differ_a_little(tmp_path):
     train = rows(("a", 1.0), ("b", 5.0), ("c", 3.0), ("same", 3.0), ("same", 3.5), ("torn", 1.0), ("torn", 5.0))
-    found = _regression(tmp_path, train)
-    assert [conflict.members[0].texts[0] for conflict in found] == ["torn"]
+    assert [conflict.members[0].texts[0] for conflict in _regression(tmp_path, train)] == ["torn"]
 
 
 def _regression(tmp_path, train):
@@ -242,8 +251,8 @@ def test_consistent_labels_have_no_conflicts_for_other_heads_either(tmp_path, ma
 
 @pytest.mark.parametrize("head", ["question_answering", "masked_lm"])
 def test_heads_without_one_right_answer_have_no_such_check(tmp_path, head):
-    evidence = whole(tmp_path)
-    assert CHECKS["label_conflicts"](replace(evidence, study=evidence.study.model_copy(update={"head": _Head(head)}))) is None
+    results = whole(tmp_path)
+    assert CHECKS["label_conflicts"](replace(results, study=results.study.model_copy(update={"head": _Head(head)}))) is None
 
 
 class _Head:
@@ -256,11 +265,12 @@ def test_the_check_tells_how_many_conflict_and_shows_some(tmp_path):
     train = rows(*[(f"text {i}", "negative" if i % 2 else "positive") for i in range(20)], ("text 0", "negative"))
     path.write_text("".join(json.dumps(row) + "\n" for row in train))
     study, card = tiny_study(tmp_path / "study", data={"train": str(path)})
-    evidence = replace(whole(tmp_path), study=study, card=card)
-    diagnosis = check("label_conflicts", evidence)
+    results = replace(whole(tmp_path), study=study, card=card)
+    diagnosis = check("label_conflicts", results)
     assert diagnosis.verdict == "problem"
-    assert "2 of 39 examples (5.1%) share 1 texts with another label: 1 the same to the letter" in diagnosis.found[0]
-    assert diagnosis.found[1] == "“text 0” is positive (train), negative (train)"
+    counts, shown = diagnosis.findings
+    assert counts.values == {"n_affected": 2, "n": 39, "n_texts": 1, "n_exact": 1, "n_across": 0}
+    assert shown.values == {"text": "text 0", "labels": [("positive", "train"), ("negative", "train")]}
 
 
 # Learning
@@ -280,7 +290,7 @@ def test_the_check_tells_how_many_conflict_and_shows_some(tmp_path):
     ],
 )
 def test_the_end_of_a_range_is_a_tenth_of_it_in_its_own_scale(part, value, end):
-    assert _end(part, value) == end
+    assert end_of(part, value) == end
 
 
 @pytest.mark.parametrize(("rate", "verdict"), [(1e-4, "ok"), (9.9e-4, "look")])
@@ -291,21 +301,21 @@ def test_a_chosen_rate_at_the_end_of_its_range(tmp_path, rate, verdict):
     diagnosis = check("learning_rate", whole(tmp_path, sweeps={"full": sweep}, **asked))
     assert diagnosis.verdict == verdict
     if verdict == "look":
-        assert "--set arms.full.search.space.learning_rate.high=3e-3" in diagnosis.hint
+        assert overrides(diagnosis) == ["arms.full.search.space.learning_rate.high=3e-3"]
 
 
-@pytest.mark.parametrize(("rate", "words"), [(2e-6, "lower than usual"), (2e-3, "higher than usual")])
-def test_a_rate_that_is_unusual_for_the_encoder(tmp_path, rate, words):
+@pytest.mark.parametrize("rate", [2e-6, 2e-3])
+def test_a_rate_that_is_unusual_for_the_encoder(tmp_path, rate):
     diagnosis = check("learning_rate", whole(tmp_path, arms=ARMS | {"full": {"learning_rate": rate}}))
     assert diagnosis.verdict == "look"
-    assert f"{short(rate)} in full is {words} for this encoder and size: search from 2e-5 to 5e-4" in diagnosis.hint
+    assert hint("unusual_rate", arm="full", rate=rate, low=2e-5, high=5e-4) in diagnosis.hints
 
 
 def test_a_score_that_still_rises_is_under_training(tmp_path):
     rising = check("under_training", whole(tmp_path, curve=[0.5, 0.55, 0.6, 0.65, 0.7]))
     assert rising.verdict == "problem"
-    assert "rose by 5.0 points on average" in rising.found[1]
-    assert "--set arms.full.epochs=4" in rising.hint
+    assert found(rising, "last_steps", "full")[0].values["gain"] == pytest.approx(0.05)
+    assert "arms.full.epochs=4" in overrides(rising)
     slowly = check("under_training", whole(tmp_path, curve=[0.5, 0.6, 0.7, 0.78, 0.80]))
     assert slowly.verdict == "look"
 
@@ -319,16 +329,17 @@ def test_few_steps_are_under_training(tmp_path, n, verdict):
 def test_a_loss_that_still_falls_is_seen(tmp_path):
     assert loss_fall([1.0] * 40 + [0.5] * 10) == pytest.approx(0.5)
     assert loss_fall([1.0] * 9) is None
-    evidence = replace(whole(tmp_path), run_dir_of=lambda digest: tmp_path / digest)
-    for record in evidence.records:
-        write_losses(tmp_path / record.digest, [2.0 - 0.04 * i for i in range(50)])
-    assert check("under_training", evidence).verdict == "look"
+    results = replace(whole(tmp_path), study_dir=StudyDir(tmp_path, "small"))
+    for record in results.records.values():
+        write_losses(results.run_dir_of(record.digest), [2.0 - 0.04 * i for i in range(50)])
+    assert losses_of(results, record)[:2] == [2.0, 1.96]
+    assert check("under_training", results).verdict == "look"
 
 
 def test_twice_as_long_or_up_to_a_hundred_steps(tmp_path):
-    assert longer(whole(tmp_path), "full") == "--set arms.full.epochs=4"
-    assert longer(whole(tmp_path, run={"planned_steps": 10}), "full") == "--set arms.full.epochs=20"
-    assert longer(whole(tmp_path, training={"max_steps": 200}), "full") == "--set arms.full.max_steps=400"
+    assert train_longer(whole(tmp_path), "full") == "arms.full.epochs=4"
+    assert train_longer(whole(tmp_path, run={"planned_steps": 10}), "full") == "arms.full.epochs=20"
+    assert train_longer(whole(tmp_path, training={"max_steps": 200}), "full") == "arms.full.max_steps=400"
 
 
 @pytest.mark.parametrize(
@@ -346,7 +357,7 @@ def test_a_score_that_falls_or_a_loss_that_rises_after_its_best_is_over_fitting(
 
 
 def test_one_evaluation_cannot_show_over_fitting(tmp_path):
-    assert check("over_fitting", whole(tmp_path, curve=[0.8])).found == ("runs were validated once only, so this cannot be seen",)
+    assert check("over_fitting", whole(tmp_path, curve=[0.8])).findings == (finding("validated_once"),)
 
 
 @pytest.mark.parametrize(("n_steps", "verdict"), [(200, "ok"), (70, "ok"), (60, "problem")])
@@ -354,8 +365,9 @@ def test_early_stopping_before_a_third_of_the_steps(tmp_path, n_steps, verdict):
     arms = ARMS | {"full": {"learning_rate": 1e-4, "strategies": [{"kind": "early_stopping", "patience": 2}]}}
     diagnosis = check("early_stopping", whole(tmp_path, arms=arms, run={"n_steps": n_steps}))
     assert diagnosis.verdict == verdict
-    assert f"{0 if n_steps == 200 else 5} of 5 runs were stopped with patience 2" in diagnosis.found[0]
-    assert verdict == "ok" or "patience: 4" in diagnosis.hint[0]
+    numbers = diagnosis.findings[0].values
+    assert (numbers["n_stopped"], numbers["n_runs"], numbers["patience"]) == (0 if n_steps == 200 else 5, 5, 2)
+    assert verdict == "ok" or diagnosis.hints == (hint("more_patience", arm="full", patience=4),)
 
 
 def test_without_early_stopping_there_is_no_such_check(tmp_path):
@@ -369,7 +381,8 @@ def test_no_warm_up_or_too_much(tmp_path, ratio, broken, verdict):
     statuses = {("full", 0): "diverged"} if broken else {}
     diagnosis = check("warm_up", whole(tmp_path, training={"warmup_ratio": ratio}, statuses=statuses))
     assert diagnosis.verdict == verdict
-    assert diagnosis.found == (f"full: {round(200 * ratio)} of 200 steps ({ratio:.0%})",), "a frozen encoder needs none"
+    only_full = finding("warm_up", arm="full", n_warmup=round(200 * ratio), n_steps=200, ratio=ratio)
+    assert diagnosis.findings == (only_full,), "a frozen encoder needs none"
 
 
 # Seeds
@@ -379,31 +392,31 @@ def test_runs_that_broke_are_counted_and_gentler_steps_advised(tmp_path):
     statuses = {("full", 0): "diverged", ("full", 1): "collapsed", ("features", 2): "failed"}
     diagnosis = check("broken_runs", whole(tmp_path, statuses=statuses))
     assert diagnosis.verdict == "problem"
-    assert diagnosis.found == ("features: 1 failed of 5", "full: 1 collapsed, 1 diverged of 5")
-    assert any(
-        "full took too large steps at 1e-4: a lower rate (--set arms.full.learning_rate=3.3e-5)" in hint
-        for hint in diagnosis.hint
+    assert [each.values["counts"] for each in diagnosis.findings] == [{"failed": 1}, {"collapsed": 1, "diverged": 1}]
+    gentler = ("arms.full.learning_rate=3.3e-5", "arms.full.warmup_ratio=0.2")
+    assert diagnosis.hints == (
+        hint("see_status", study="small"),
+        hint("gentler_steps", *gentler, arm="full", rate=1e-4),
     )
-    assert any("bertft status small" in hint for hint in diagnosis.hint)
     assert check("broken_runs", whole(tmp_path)).verdict == "ok"
 
 
 def test_a_run_at_the_constant_level_after_few_steps_has_learned_too_little(tmp_path):
-    evidence = whole(tmp_path, statuses={("full", 0): "collapsed"}, run={"n_steps": 7, "planned_steps": 7})
-    (hint,) = check("broken_runs", evidence).hint
-    assert "full hardly learned in 7 steps at 1e-4: more steps (--set arms.full.epochs=30), or a higher rate" in hint
+    results = whole(tmp_path, statuses={("full", 0): "collapsed"}, run={"n_steps": 7, "planned_steps": 7})
+    (change,) = check("broken_runs", results).hints
+    assert change == hint("learn_more", "arms.full.epochs=30", "arms.full.learning_rate=3e-4", arm="full", n_steps=7, rate=1e-4)
 
 
 def test_a_run_at_the_constant_level_with_a_rate_beyond_the_usual_was_shaken_however_few_its_steps(tmp_path):
     arms = ARMS | {"full": {"learning_rate": 5e-3}}
-    (hint,) = check("broken_runs", whole(tmp_path, arms=arms, statuses={("full", 0): "collapsed"}, run={"planned_steps": 7})).hint
-    assert "full took too large steps at 5e-3" in hint
+    results = whole(tmp_path, arms=arms, statuses={("full", 0): "collapsed"}, run={"planned_steps": 7})
+    assert [each.code for each in check("broken_runs", results).hints] == ["gentler_steps"]
 
 
 def test_the_biased_optimizer_is_named_where_it_broke_runs(tmp_path):
     arms = ARMS | {"full": {"learning_rate": 1e-4, "strategies": [{"kind": "legacy_adam"}]}}
-    (hint,) = check("broken_runs", whole(tmp_path, arms=arms, statuses={("full", 0): "collapsed"})).hint
-    assert "take legacy_adam out of full" in hint
+    diagnosis = check("broken_runs", whole(tmp_path, arms=arms, statuses={("full", 0): "collapsed"}))
+    assert diagnosis.hints == (hint("remove_legacy_adam", arm="full"),)
 
 
 def test_an_arm_no_better_than_the_constant_answer_is_a_problem(tmp_path):
@@ -411,40 +424,44 @@ def test_an_arm_no_better_than_the_constant_answer_is_a_problem(tmp_path):
     level = {"features": [0.5, 0.51, 0.49, 0.5, 0.5], "full": GOOD["full"]}
     diagnosis = check("above_constant", whole(tmp_path, accuracies=level))
     assert diagnosis.verdict == "problem"
-    assert [hint for hint in diagnosis.hint if "full" in hint] == []
+    assert diagnosis.hints == (hint("not_learned", arm="features"),)
 
 
 def test_an_inconclusive_difference_comes_with_the_seeds_needed_to_detect_it(tmp_path):
     close = {"features": [0.80, 0.83, 0.79, 0.82, 0.80], "full": [0.82, 0.81, 0.82, 0.80, 0.83]}
-    evidence = whole(tmp_path, accuracies=close)
-    diagnosis = check("instability", evidence)
+    results = whole(tmp_path, accuracies=close)
+    diagnosis = check("instability", results)
     assert diagnosis.verdict == "look"
-    (pair,) = evidence.summary.comparison.headline_pairs
-    assert f"inconclusive (p = {pair.p_holm:.3g} after Holm's correction)" in diagnosis.found[-1]
-    n = next(needed.n_for_observed for needed in evidence.summary.insights.seeds_needed if needed.baseline == "features")
-    assert diagnosis.hint[0].endswith(f"{n} seeds are needed: --set seeds.n={n}")
+    (pair,) = results.summary.comparison.headline_pairs
+    (of_pair,) = found(diagnosis, "not_claimed", "full")
+    assert (of_pair.values["verdict"], of_pair.values["p_holm"]) == ("inconclusive", pair.p_holm)
+    n = next(needed.n_for_observed for needed in results.summary.insights.seeds_needed if needed.baseline == "features")
+    assert diagnosis.hints == (hint("more_seeds_for_power", f"seeds.n={n}", arm="full", baseline="features", n=n),)
 
 
 def test_no_seeds_are_asked_for_where_seeds_cannot_be_added_one_by_one(tmp_path):
     close = {"features": [0.80, 0.83, 0.79, 0.82, 0.80, 0.81, 0.79, 0.8, 0.82], "full": [0.8, 0.81, 0.82] * 3}
-    evidence = whole(tmp_path, accuracies=close, seeds={"design": {"crossed": {"init": 3, "order": 3}}})
-    diagnosis = check("instability", evidence)
-    assert "over 9 runs: inconclusive (not tested)" in diagnosis.found[-1]
-    assert diagnosis.hint == ("to compare full with features, give every run seeds of its own: seeds.n without a grid",)
+    results = whole(tmp_path, accuracies=close, seeds={"design": {"crossed": {"init": 3, "order": 3}}})
+    diagnosis = check("instability", results)
+    (of_pair,) = found(diagnosis, "not_claimed", "full")
+    assert (of_pair.values["n"], of_pair.values["p_holm"], of_pair.values["crossed"]) == (9, None, True)
+    assert diagnosis.hints == (hint("own_seeds", arm="full", baseline="features"),)
 
 
 def test_a_wide_spread_is_a_problem_by_itself(tmp_path):
     wide = GOOD | {"full": [0.6, 0.9, 0.7, 0.85, 0.75]}
     diagnosis = check("instability", whole(tmp_path, accuracies=wide))
     assert diagnosis.verdict == "problem"
-    assert any(line.startswith("full: sd 11.9 points over 5 seeds, from 0.600 to 0.900") for line in diagnosis.found)
+    (spread,) = found(diagnosis, "spread", "full")
+    assert (spread.values["sd"], spread.values["n"]) == (pytest.approx(0.1194, abs=1e-3), 5)
+    assert hint("more_stable", arms=["full"]) in diagnosis.hints
 
 
 @pytest.mark.parametrize(("n", "verdict"), [(2, "problem"), (3, "look"), (4, "look"), (5, "ok")])
 def test_few_seeds(tmp_path, n, verdict):
     diagnosis = check("few_seeds", whole(tmp_path, accuracies={arm: scores[:n] for arm, scores in GOOD.items()}))
     assert diagnosis.verdict == verdict
-    assert f"full has {n} scored seeds" in diagnosis.found[0]
+    assert diagnosis.findings[0].values["counts"]["full"] == n
 
 
 def test_every_check_of_the_table_is_tested_here():
@@ -456,7 +473,7 @@ def test_every_check_of_the_table_is_tested_here():
 # The command
 
 
-def test_a_study_without_runs_is_told(tmp_path):
+def test_a_study_without_runs_is_refused(tmp_path):
     study = make_study()
     write_record(StudyDir(tmp_path, study.name).config_path, study)
     with pytest.raises(UserError, match="has no finished runs yet"):

@@ -1,15 +1,28 @@
-"""Checks of the data: quality, contradictions, cut ends, foreign words, rare classes, small sets."""
+"""Checks of the data: quality, label conflicts, truncation, unknown tokens, rare classes, small sets."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from bertft_core.data.examples import shorten
 from bertft_core.data.findings import MAX_CLASS_RATIO, MAX_TRUNCATED_RATIO, MAX_UNKNOWN_RATIO
-from bertft_core.evaluation.diagnosis.evidence import Diagnosis, Evidence, Verdict, standard_error, worst
-from bertft_core.evaluation.diagnosis.label_conflicts import TARGETS, Conflict, find_conflicts
+from bertft_core.evaluation.diagnosis.findings import (
+    Diagnosis,
+    DiagnosisFinding,
+    DiagnosisHint,
+    Verdict,
+    finding,
+    hint,
+    worst,
+)
+from bertft_core.evaluation.diagnosis.label_conflicts import TARGETS, LabelConflict, find_conflicts
+from bertft_core.evaluation.diagnosis.stored_study import open_splits, row_of
 from bertft_core.recipes.input_lengths import USUAL_LIMIT, at_least
+from bertft_core.storage.study_results import StudyResults
 
 CHECKED_ELSEWHERE = ("conflicting_labels", "class_balance", "truncated", "unknown_tokens")
 """Findings of the card that have a check of their own here."""
@@ -17,177 +30,158 @@ OVERLAPS = ("overlap", "shared_contexts")
 MAX_OVERLAP = 0.01
 """Share of an evaluated split that is in another split too, above which it is a problem."""
 MAX_CONFLICTS = 0.01
-MAX_CUT, MAX_FOREIGN = 0.2, 0.05
-"""Shares of cut inputs and of unknown word pieces that are a problem."""
+MAX_TRUNCATED, MAX_UNKNOWN = 0.2, 0.05
+"""Shares of truncated inputs and of unknown tokens above which they are a problem."""
 LOW_RECALL = 0.1
 FEW, VERY_FEW = 200, 50
-"""Examples of a split under which its scores are rough, or say hardly anything."""
+"""Examples of a split below which its scores are noisy, or hardly mean anything."""
+N_SHOWN, N_LABELS, N_CLASSES = 3, 4, 5
+"""Conflicts that are shown, labels of each, and classes that are hardly found."""
 
 
-def data_quality(evidence: Evidence) -> Diagnosis:
-    """What was found when the data were prepared: copies, overlap, texts with hardly a letter, broken tags."""
-    findings = [finding for finding in evidence.card.findings if finding.check not in CHECKED_ELSEWHERE]
+def data_quality(results: StudyResults) -> Diagnosis:
+    """What was found when the data were prepared: duplicates, overlap, near-empty texts, invalid tags."""
+    splits = results.card.splits
+    found = [each for each in results.card.findings if each.check not in CHECKED_ELSEWHERE]
     verdicts: list[Verdict] = []
-    hint = []
-    for finding in findings:
-        share = (
-            finding.count / max(1, evidence.card.splits[finding.split].n_examples)
-            if finding.split in evidence.card.splits
-            else 0.0
-        )
-        verdicts.append("problem" if finding.check in OVERLAPS and share > MAX_OVERLAP else "look")
-        if finding.check in (*OVERLAPS, "duplicates"):
-            hint.append(f"remove the copies from {finding.split} ({evidence.card.splits[finding.split].origin})")
-    if not findings:
-        return Diagnosis(check="data_quality", verdict="ok", found=("no copies, no overlap between splits, no near-empty texts",))
-    found = tuple(_with_examples(f"{f.check} in {f.split}: {f.count}", f.examples) for f in findings)
-    return Diagnosis(check="data_quality", verdict=worst(verdicts), found=found, hint=tuple(dict.fromkeys(hint)))
+    for each in found:
+        share = each.count / max(1, splits[each.split].n_examples) if each.split in splits else 0.0
+        verdicts.append("problem" if each.check in OVERLAPS and share > MAX_OVERLAP else "look")
+    repeated = dict.fromkeys(each.split for each in found if each.check in (*OVERLAPS, "duplicates"))
+    return Diagnosis(
+        check="data_quality",
+        verdict=worst(verdicts),
+        findings=tuple(DiagnosisFinding(code="data", data=each) for each in found) or (finding("clean_data"),),
+        hints=tuple(hint("remove_duplicates", split=split, path=splits[split].origin) for split in repeated),
+    )
 
 
-def _with_examples(message: str, examples: tuple[str, ...]) -> str:
-    return f"{message}, such as {examples[0]}" if examples else message
-
-
-def label_conflicts(evidence: Evidence) -> Diagnosis | None:
-    """The same or nearly the same text with different answers, within and between splits."""
-    kind = evidence.study.head.kind
-    if kind not in TARGETS or not evidence.splits:
+def label_conflicts(results: StudyResults) -> Diagnosis | None:
+    """The same or nearly the same text with different targets, within and between splits."""
+    kind, splits = results.study.head.kind, open_splits(results.card)
+    if kind not in TARGETS or not splits:
         return None
-    n_examples = sum(split.n for split in evidence.splits.values())
-    conflicts = find_conflicts(evidence.splits, kind)
+    n = sum(split.n for split in splits.values())
+    conflicts = find_conflicts(splits, kind)
     if not conflicts:
-        found = (f"no two of the {n_examples} examples have the same text and different labels, also without punctuation",)
-        return Diagnosis(check="label_conflicts", verdict="ok", found=found)
-    n_torn = sum(len(conflict.members) for conflict in conflicts)
+        return Diagnosis(check="label_conflicts", verdict="ok", findings=(finding("no_conflicts", n=n),))
+    n_affected, n_exact = sum(len(conflict.members) for conflict in conflicts), sum(each.is_exact for each in conflicts)
+    across = sum(conflict.across_splits for conflict in conflicts)
+    counts: dict[str, Any] = {"n_affected": n_affected, "n": n, "n_texts": len(conflicts), "n_exact": n_exact, "n_across": across}
     return Diagnosis(
         check="label_conflicts",
-        verdict="problem" if n_torn > MAX_CONFLICTS * n_examples else "look",
-        found=(_count_conflicts(conflicts, n_torn, n_examples), *(c.told(_namer(evidence)) for c in conflicts[:3])),
-        hint=("agree on one label for each text and correct the files; no setting learns a contradiction",),
+        verdict="problem" if n_affected > MAX_CONFLICTS * n else "look",
+        findings=(finding("conflicts", **counts), *(_conflict(results, each) for each in conflicts[:N_SHOWN])),
+        hints=(hint("fix_labels"),),
     )
 
 
-def _count_conflicts(conflicts: list[Conflict], n_torn: int, n_examples: int) -> str:
-    exact = sum(conflict.same_to_the_letter for conflict in conflicts)
-    across = sum(conflict.across_splits for conflict in conflicts)
-    return (
-        f"{n_torn} of {n_examples} examples ({n_torn / n_examples:.1%}) share {len(conflicts)} texts with another label: "
-        f"{exact} the same to the letter, {len(conflicts) - exact} but for case and punctuation; {across} reach across splits"
-    )
+def _conflict(results: StudyResults, conflict: LabelConflict) -> DiagnosisFinding:
+    text = shorten(" ‖ ".join(conflict.members[0].texts), 60)
+    labels = dict.fromkeys((_label(results, member.target), member.split) for member in conflict.members)
+    return finding("conflict", text=text, labels=list(labels)[:N_LABELS])
 
 
-def _namer(evidence: Evidence) -> Any:
-    labels = evidence.card.labels
-
-    def name_of(target: Any) -> str:
-        if evidence.study.head.kind == "classification":
-            return labels[target]
-        if evidence.study.head.kind == "multi_label":
-            return "+".join(label for label, on in zip(labels, target, strict=True) if on) or "nothing"
-        return f"{target:g}" if isinstance(target, float) else " ".join(labels[tag] for tag in target[:8])
-
-    return name_of
+def _label(results: StudyResults, target: Any) -> str:
+    """A target by its labels; empty for none of several labels."""
+    kind, labels = results.study.head.kind, results.card.labels
+    if kind == "classification":
+        return labels[target]
+    if kind == "multi_label":
+        return "+".join(label for label, on in zip(labels, target, strict=True) if on)
+    return f"{target:g}" if isinstance(target, float) else " ".join(labels[tag] for tag in target[:8])
 
 
-def truncation(evidence: Evidence) -> Diagnosis:
+def truncation(results: StudyResults) -> Diagnosis:
     """Inputs whose end the model never saw."""
-    cut = {name: split.truncated_ratio for name, split in evidence.card.splits.items()}
-    largest = max(cut.values())
-    told = ", ".join(f"{share:.1%} of {name}" for name, share in cut.items() if share) or "no input"
-    found = (f"{told} longer than max_length {evidence.card.max_length}",)
-    if largest <= MAX_TRUNCATED_RATIO:
-        return Diagnosis(check="truncation", verdict="ok", found=found)
-    lengths = [split.n_tokens for split in evidence.splits.values()]
-    longest = int(np.quantile(np.concatenate(lengths), 0.99)) if lengths else 2 * evidence.card.max_length
-    hint = [f"--set data.max_length={at_least(longest, USUAL_LIMIT)} (99 % have up to {longest} word pieces)"]
-    if longest > USUAL_LIMIT and isinstance(evidence.study.data.text, str):
-        hint = ["--set data.long_texts=windows, which reads all of a text (--set data.max_length=256 makes windows cheaper)"]
-    return Diagnosis(check="truncation", verdict="problem" if largest > MAX_CUT else "look", found=found, hint=tuple(hint))
+    card = results.card
+    shares = {name: split.truncated_ratio for name, split in card.splits.items()}
+    found = (finding("truncated", shares=shares, max_length=card.max_length),)
+    if max(shares.values()) <= MAX_TRUNCATED_RATIO:
+        return Diagnosis(check="truncation", verdict="ok", findings=found)
+    lengths = [split.n_tokens for split in open_splits(card).values()]
+    longest = int(np.quantile(np.concatenate(lengths), 0.99)) if lengths else 2 * card.max_length
+    if longest > USUAL_LIMIT and isinstance(results.study.data.text, str):
+        change = hint("read_in_windows", "data.long_texts=windows", "data.max_length=256")
+    else:
+        change = hint("raise_max_length", f"data.max_length={at_least(longest, USUAL_LIMIT)}", p99=longest)
+    verdict: Verdict = "problem" if max(shares.values()) > MAX_TRUNCATED else "look"
+    return Diagnosis(check="truncation", verdict=verdict, findings=found, hints=(change,))
 
 
-def domain_mismatch(evidence: Evidence) -> Diagnosis:
-    """Word pieces that the encoder's vocabulary lacks: another language, alphabet or notation than it was trained on."""
-    unknown = {name: split.unknown_token_ratio for name, split in evidence.card.splits.items()}
-    largest = max(unknown.values())
-    found = (", ".join(f"{share:.2%} of {name}" for name, share in unknown.items()) + " are unknown word pieces",)
-    if largest <= MAX_UNKNOWN_RATIO:
-        return Diagnosis(check="domain_mismatch", verdict="ok", found=found)
-    hint = (
-        "choose an encoder of the language and field: --set encoder.checkpoint=NAME",
-        "or go on with its pre-training on raw text of the field first (head: masked_lm, then encoder.study)",
-    )
-    return Diagnosis(check="domain_mismatch", verdict="problem" if largest > MAX_FOREIGN else "look", found=found, hint=hint)
+def domain_mismatch(results: StudyResults) -> Diagnosis:
+    """Tokens unknown to the encoder: another language, alphabet or notation than it was trained on."""
+    shares = {name: split.unknown_token_ratio for name, split in results.card.splits.items()}
+    largest = max(shares.values())
+    verdict: Verdict = "problem" if largest > MAX_UNKNOWN else "look" if largest > MAX_UNKNOWN_RATIO else "ok"
+    hints = () if verdict == "ok" else (hint("other_encoder", "encoder.checkpoint=NAME"), hint("continue_pretraining"))
+    return Diagnosis(check="domain_mismatch", verdict=verdict, findings=(finding("unknown_tokens", shares=shares),), hints=hints)
 
 
-def imbalance(evidence: Evidence) -> Diagnosis | None:
-    """Classes of very different size, and those that the best arm never answers with."""
-    counts = evidence.card.splits["train"].label_counts
-    counts = {
-        label: n for label, n in counts.items() if not (evidence.study.head.kind == "token_classification" and label == "O")
-    }
-    if len(counts) < 2 or evidence.study.head.kind == "question_answering":
+def imbalance(results: StudyResults) -> Diagnosis | None:
+    """Classes of very different size, and those that an arm hardly ever predicts."""
+    kind, counts = results.study.head.kind, dict(results.card.splits["train"].label_counts)
+    if kind == "token_classification":
+        counts.pop("O", None)
+    if len(counts) < 2 or kind == "question_answering":
         return None
     largest, smallest = max(counts, key=lambda label: counts[label]), min(counts, key=lambda label: counts[label])
-    total, ratio = sum(counts.values()), counts[largest] / max(1, counts[smallest])
-    if counts[largest] == counts[smallest]:
-        found = [f"all {len(counts)} classes have equally many training examples ({counts[largest]})"]
-    else:
-        found = [
-            f"'{largest}' is {counts[largest] / total:.0%} of the training labels ({counts[largest]}), "
-            f"'{smallest}' {counts[smallest] / total:.1%} ({counts[smallest]})"
-        ]
-    missed = _missed_classes(evidence)
-    for arm, names in missed:
-        told = ", ".join(f"'{name}' (recall {recall:.2f})" for name, recall in names)
-        found.append(f"{arm} finds hardly any of {told}")
-    weighted = any(s.kind in ("class_weights", "oversampling") for arm in evidence.study.arms.values() for s in arm.strategies)
-    verdict: Verdict = "problem" if missed else "look" if ratio > MAX_CLASS_RATIO and not weighted else "ok"
+    sizes: dict[str, Any] = {
+        "largest": largest,
+        "n_largest": counts[largest],
+        "smallest": smallest,
+        "n_smallest": counts[smallest],
+    }
+    missed = _missed_classes(results)
+    strategies = [strategy.kind for arm in results.study.arms.values() for strategy in arm.strategies]
+    weighted = "class_weights" in strategies or "oversampling" in strategies
+    unequal = counts[largest] / max(1, counts[smallest]) > MAX_CLASS_RATIO
+    verdict: Verdict = "problem" if missed else "look" if unequal and not weighted else "ok"
     return Diagnosis(
-        check="imbalance", verdict=verdict, found=tuple(found), hint=_against_imbalance(evidence) if verdict != "ok" else ()
+        check="imbalance",
+        verdict=verdict,
+        findings=(finding("class_sizes", n_classes=len(counts), n=sum(counts.values()), **sizes), *missed),
+        hints=tuple(_against_imbalance(results)) if verdict != "ok" else (),
     )
 
 
-def _missed_classes(evidence: Evidence) -> list[tuple[str, list[tuple[str, float]]]]:
-    """Arm → names that it recalls hardly ever, on the headline split, with their mean recall; names absent there are left out."""
-    split = evidence.card.splits[evidence.summary.headline_split]
-    missed = []
-    for arm in evidence.summary.arms:
-        rows = {
-            row.metric: row
-            for row in arm.metrics
-            if row.metric.startswith("recall/") and evidence.row(arm.arm, row.metric) == row
-        }
-        names = [(metric.removeprefix("recall/"), row.mean) for metric, row in rows.items() if row.mean < LOW_RECALL]
-        names = [(name, mean) for name, mean in names if split.label_counts.get(name, 1)]
-        if names:
-            missed.append((arm.arm, names[:5]))
-    return missed
+def _missed_classes(results: StudyResults) -> list[DiagnosisFinding]:
+    """For each arm the classes with a low mean recall on the headline split; classes absent there are left out."""
+    split = results.card.splits[results.summary.headline_split]
+    found = []
+    for arm in results.summary.arms:
+        rows = [row for row in arm.metrics if row.metric.startswith("recall/") and row_of(results, arm.arm, row.metric) == row]
+        recalls = {row.metric.removeprefix("recall/"): row.mean for row in rows if row.mean < LOW_RECALL}
+        recalls = {name: mean for name, mean in recalls.items() if split.label_counts.get(name, 1)}
+        if recalls:
+            found.append(finding("missed_classes", arm=arm.arm, recalls=dict(list(recalls.items())[:N_CLASSES])))
+    return found
 
 
-def _against_imbalance(evidence: Evidence) -> tuple[str, ...]:
-    arm = next(iter(evidence.study.arms))
-    hint = [f"weigh the loss in an arm of its own: --set 'arms.weighted={{strategies: [{{kind: class_weights}}]}}' beside {arm}"]
-    if evidence.study.metric == "accuracy":
-        hint.append("choose by a metric that counts classes alike: --set metric=f1_macro")
-    return (*hint, "or collect more examples of the rare classes")
+def _against_imbalance(results: StudyResults) -> Iterable[DiagnosisHint]:
+    yield hint("weight_classes", "arms.weighted={strategies: [{kind: class_weights}]}", arm=next(iter(results.study.arms)))
+    if results.study.metric == "accuracy":
+        yield hint("macro_f1", "metric=f1_macro")
+    yield hint("collect_rare_classes")
 
 
-def small_sets(evidence: Evidence) -> Diagnosis:
-    """How rough the scores are that settings are chosen by and that are reported."""
-    headline = evidence.summary.headline_split
-    sizes = {name: evidence.card.splits[name].n_examples for name in dict.fromkeys(("validation", headline))}
-    verdicts: list[Verdict] = ["problem" if n < VERY_FEW else "look" if n < FEW else "ok" for n in sizes.values()]
-    found = [f"{n} examples in {name}" + _error(evidence, name, n) for name, n in sizes.items()]
-    hint = (
-        ()
-        if worst(verdicts) == "ok"
-        else ("label more, or cut more: --set data.split.validation_ratio=0.3 (where no file is given)",)
+def small_sets(results: StudyResults) -> Diagnosis:
+    """How noisy the scores are that settings are chosen by and that are reported."""
+    names = dict.fromkeys(("validation", results.summary.headline_split))
+    sizes = {name: results.card.splits[name].n_examples for name in names}
+    verdict = worst("problem" if n < VERY_FEW else "look" if n < FEW else "ok" for n in sizes.values())
+    return Diagnosis(
+        check="small_sets",
+        verdict=verdict,
+        findings=tuple(finding("split_size", split=name, n=n, **_accuracy_error(results, n)) for name, n in sizes.items()),
+        hints=() if verdict == "ok" else (hint("more_validation", "data.split.validation_ratio=0.3"),),
     )
-    return Diagnosis(check="small_sets", verdict=worst(verdicts), found=tuple(found), hint=hint)
 
 
-def _error(evidence: Evidence, split: str, n: int) -> str:
-    means = [row.mean for arm in evidence.summary.arms if (row := evidence.row(arm.arm, "accuracy")) is not None]
-    if evidence.study.head.kind != "classification" or not means:
-        return ""
-    return f": an accuracy of {max(means):.2f} on them has a standard error of {100 * standard_error(max(means), n):.1f} points"
+def _accuracy_error(results: StudyResults, n: int) -> dict[str, Any]:
+    """The best arm's accuracy and its standard error on n examples, where the head has accuracies."""
+    means = [row.mean for arm in results.summary.arms if (row := row_of(results, arm.arm, "accuracy")) is not None]
+    if results.study.head.kind != "classification" or not means:
+        return {}
+    accuracy = max(means)
+    return {"accuracy": accuracy, "standard_error": math.sqrt(max(accuracy * (1 - accuracy), 0.0) / n)}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bertft_core.evaluation.diagnosis import data_problems, learning_problems, seed_problems
-from bertft_core.evaluation.diagnosis.evidence import VERDICTS, Diagnosis, Evidence
+from bertft_core.evaluation.diagnosis.findings import VERDICTS, Diagnosis
+from bertft_core.storage.study_results import StudyResults
 
-Check = Callable[[Evidence], Diagnosis | None]
+DiagnosisCheck = Callable[[StudyResults], Diagnosis | None]
 
-CHECKS: dict[str, Check] = {
+CHECKS: dict[str, DiagnosisCheck] = {
     "data_quality": data_problems.data_quality,
     "label_conflicts": data_problems.label_conflicts,
     "truncation": data_problems.truncation,
@@ -26,10 +27,10 @@ CHECKS: dict[str, Check] = {
     "instability": seed_problems.instability,
     "few_seeds": seed_problems.few_seeds,
 }
-"""Name → check; one that has nothing to say of this head or study gives None."""
+"""Name → check; one that does not apply to this head or study gives None."""
 
 
-def diagnose(evidence: Evidence) -> tuple[Diagnosis, ...]:
-    """The outcome of every check, the worst first and else in the order of `CHECKS`."""
-    found = [diagnosis for check in CHECKS.values() if (diagnosis := check(evidence)) is not None]
+def diagnose(results: StudyResults) -> tuple[Diagnosis, ...]:
+    """The outcome of every check of an evaluated study, the worst first and otherwise in the order of `CHECKS`."""
+    found = [diagnosis for check in CHECKS.values() if (diagnosis := check(results)) is not None]
     return tuple(sorted(found, key=lambda diagnosis: VERDICTS.index(diagnosis.verdict)))

@@ -1,4 +1,4 @@
-"""Examples with the same text, or the same but for case, white space and punctuation, that are to be answered differently."""
+"""Examples with the same text, up to case, white space and punctuation, and different targets."""
 
 from __future__ import annotations
 
@@ -8,44 +8,34 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bertft_core.data.examples import shorten
 from bertft_core.data.prepared_split import PreparedSplit
 
 NO_WORD = re.compile(r"[\W_]+")
 FAR_APART = 1.0
-"""Numbers of the same text conflict from this many standard deviations of the training set on."""
+"""Numbers of the same text conflict if they differ by at least this many standard deviations of the training set."""
 
 
-class Member(NamedTuple):
-    """An example in a group of the same text."""
+class ConflictMember(NamedTuple):
+    """One of the examples with the same text."""
 
     split: str
     texts: tuple[str, ...]
     target: Any
 
 
-class Conflict(NamedTuple):
+class LabelConflict(NamedTuple):
     """Examples of one text with different targets."""
 
-    members: tuple[Member, ...]
+    members: tuple[ConflictMember, ...]
 
     @property
-    def same_to_the_letter(self) -> bool:
-        """Not even case or punctuation differ between some two that are answered differently."""
+    def is_exact(self) -> bool:
+        """Whether two of them have the same text to the letter and different targets."""
         return any(a.texts == b.texts and a.target != b.target for a in self.members for b in self.members)
 
     @property
     def across_splits(self) -> bool:
         return len({member.split for member in self.members}) > 1
-
-    def told(self, name_of: Callable[[Any], str]) -> str:
-        """The text, and what it is to be answered with in which split."""
-        shown = dict.fromkeys(f"{name_of(member.target)} ({member.split})" for member in self.members)
-        return f"“{shorten(' ‖ '.join(self.members[0].texts), 60)}” is {', '.join(list(shown)[:4])}"
-
-
-def _labels(split: PreparedSplit) -> list[Any]:
-    return split.labels.tolist()  # type: ignore[no-any-return]
 
 
 def _lists(column: str) -> Callable[[PreparedSplit], list[Any]]:
@@ -53,25 +43,25 @@ def _lists(column: str) -> Callable[[PreparedSplit], list[Any]]:
 
 
 TARGETS: dict[str, Callable[[PreparedSplit], list[Any]]] = {
-    "classification": _labels,
+    "classification": lambda split: split.labels.tolist(),
     "multi_label": _lists("label"),
     "regression": lambda split: split.values("label").tolist(),
     "token_classification": _lists("tags"),
 }
-"""Head → what is to be answered for each example; questions have several right answers, and raw text has none."""
+"""Head → the target of each example; questions may have several right answers, and raw text has none."""
 
 
-def find_conflicts(splits: Mapping[str, PreparedSplit], kind: str) -> list[Conflict]:
+def find_conflicts(splits: Mapping[str, PreparedSplit], kind: str) -> list[LabelConflict]:
     """Every group of the same text whose targets differ, the largest first; none for a head that is not in `TARGETS`."""
     if kind not in TARGETS:
         return []
-    groups: dict[tuple[str, ...], list[Member]] = {}
+    groups: dict[tuple[str, ...], list[ConflictMember]] = {}
     for name, split in splits.items():
         for i, target in enumerate(TARGETS[kind](split)):
             texts = split.texts(i)
-            groups.setdefault(tuple(_key(text) for text in texts), []).append(Member(name, texts, target))
-    far = _farness(splits, kind)
-    found = [Conflict(tuple(members)) for key, members in groups.items() if any(key) and far([m.target for m in members])]
+            groups.setdefault(tuple(_key(text) for text in texts), []).append(ConflictMember(name, texts, target))
+    differ = _difference_test(splits, kind)
+    found = [LabelConflict(tuple(members)) for key, members in groups.items() if any(key) and differ([m.target for m in members])]
     return sorted(found, key=lambda conflict: -len(conflict.members))
 
 
@@ -79,7 +69,7 @@ def _key(text: str) -> str:
     return NO_WORD.sub(" ", text.casefold()).strip()
 
 
-def _farness(splits: Mapping[str, PreparedSplit], kind: str) -> Callable[[Sequence[Any]], bool]:
+def _difference_test(splits: Mapping[str, PreparedSplit], kind: str) -> Callable[[Sequence[Any]], bool]:
     """Whether targets of one text differ; numbers may differ a little."""
     if kind != "regression" or "train" not in splits:
         return lambda targets: len(set(targets)) > 1

@@ -1,118 +1,133 @@
-"""Checks over seeds: broken runs, runs that learned nothing, spread against difference, too few of them."""
+"""Checks over seeds: broken runs, runs that learned nothing, spread against difference, too few seeds."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from bertft_core.config.seed_settings import CrossedDesign
-from bertft_core.evaluation.diagnosis.evidence import Diagnosis, Evidence, Verdict, longer, short, worst
-from bertft_core.evaluation.diagnosis.usual_rates import usual_rates
+from bertft_core.evaluation.diagnosis.findings import Diagnosis, DiagnosisHint, Verdict, finding, hint, worst
+from bertft_core.evaluation.diagnosis.stored_study import (
+    planned_steps,
+    rounded,
+    row_of,
+    sign,
+    train_longer,
+    training_of,
+    usual_rates,
+)
 from bertft_core.metrics.precision_recall import is_share
+from bertft_core.records.comparison_record import PairComparison
+from bertft_core.storage.study_results import StudyResults
 
 MANY_BROKEN = 0.1
 WIDE_SD = 0.05
-"""Standard deviation over seeds, of a score that is a share, that is a problem by itself."""
+"""Standard deviation over seeds, of a score that is a share, that is a problem in itself."""
 ENOUGH_SEEDS, FEWEST_SEEDS = 5, 3
 FEW_STEPS, LOW_RATE = 100, 2e-5
-"""Under these, a run at the constant level has rather learned too little than been shaken."""
+"""Below these, a run at the majority level has learned too little rather than become unstable."""
 BROKEN = ("collapsed", "diverged", "failed", "missing")
 
 
-def broken_runs(evidence: Evidence) -> Diagnosis:
-    """Runs that ended at the level of the most frequent answer, without finite numbers, with an error, or not at all."""
+def broken_runs(results: StudyResults) -> Diagnosis:
+    """Runs that ended at the majority level, with non-finite numbers, with an error, or not at all."""
     verdicts: list[Verdict] = []
-    found, hint = [], []
-    for arm in evidence.summary.arms:
-        counts = {status: arm.counts.get(status, 0) for status in BROKEN if arm.counts.get(status, 0)}
-        n_broken, n = sum(counts.values()), max(1, arm.n_planned)
-        verdicts.append("problem" if n_broken >= MANY_BROKEN * n and n_broken else "look" if n_broken else "ok")
-        told = ", ".join(f"{count} {status}" for status, count in counts.items())
-        found.append(
-            f"{arm.arm}: " + (f"{told} of {arm.n_planned}" if counts else f"{arm.n_planned} of {arm.n_planned} ended well")
-        )
-        if counts.get("collapsed") or counts.get("diverged"):
-            hint += _against(evidence, arm.arm, diverged=bool(counts.get("diverged")))
-        if counts.get("failed") or counts.get("missing"):
-            hint.append(f"see why with: bertft status {evidence.study.name}; the same bertft run trains what is missing")
-    return Diagnosis(check="broken_runs", verdict=worst(verdicts), found=tuple(found), hint=tuple(dict.fromkeys(hint)))
+    found, hints = [], []
+    for arm in results.summary.arms:
+        counts = {status: arm.counts[status] for status in BROKEN if arm.counts.get(status)}
+        n_broken = sum(counts.values())
+        verdicts.append("ok" if not n_broken else "problem" if n_broken >= MANY_BROKEN * arm.n_planned else "look")
+        found.append(finding("statuses", arm=arm.arm, counts=counts, n=arm.n_planned))
+        if "collapsed" in counts or "diverged" in counts:
+            hints.append(_against_breaking(results, arm.arm, diverged="diverged" in counts))
+        if "failed" in counts or "missing" in counts:
+            hints.append(hint("see_status", study=results.study.name))
+    unique = [each for i, each in enumerate(hints) if each not in hints[:i]]
+    return Diagnosis(check="broken_runs", verdict=worst(verdicts), findings=tuple(found), hints=tuple(unique))
 
 
-def _against(evidence: Evidence, arm: str, *, diverged: bool) -> list[str]:
-    """What to change: gentler steps where they were too large, more of them where a run hardly learned."""
-    strategies = {strategy.kind for strategy in evidence.study.arms[arm].strategies}
-    training = evidence.study.training_of(arm, dict(evidence.sweeps[arm].chosen) if arm in evidence.sweeps else {})
-    rate, n_steps = training.learning_rate, max((r.planned_steps for r in evidence.records if r.spec.arm == arm), default=0)
+def _against_breaking(results: StudyResults, arm: str, *, diverged: bool) -> DiagnosisHint:
+    """Gentler steps where they were too large, more or larger ones where a run hardly learned."""
+    strategies = {strategy.kind for strategy in results.study.arms[arm].strategies}
     if "legacy_adam" in strategies:
-        return [f"take legacy_adam out of {arm}: without bias correction its first steps are too large (Mosbach 2021)"]
-    searched = evidence.study.arms[arm].search
-    in_search = searched is not None and "learning_rate" in searched.space
-    key = f"--set arms.{arm}.{'search.space.learning_rate.high' if in_search else 'learning_rate'}"
-    usual = usual_rates(evidence, arm)
+        return hint("remove_legacy_adam", arm=arm)
+    training, n_steps = training_of(results, arm), planned_steps(results, arm)
+    rate, search, usual = training.learning_rate, results.study.arms[arm].search, usual_rates(results, arm)
+    in_search = search is not None and "learning_rate" in search.space
+    key = f"arms.{arm}.{'search.space.learning_rate.high' if in_search else 'learning_rate'}"
     too_high = diverged or (usual is not None and rate > usual.high)
     if not too_high and ("feature_extraction" in strategies or n_steps < FEW_STEPS or rate < LOW_RATE):
-        more = f"more steps ({longer(evidence, arm)}), or a higher rate ({key}={short(3 * rate)})"
-        return [f"{arm} hardly learned in {n_steps} steps at {short(rate)}: {more}"]
-    warmup = f"--set arms.{arm}.warmup_ratio={max(0.1, min(0.3, 2 * training.warmup_ratio)):g}"
-    gentler = f"a lower rate ({key}={short(rate / 3)}), or a longer warm-up ({warmup})"
-    return [f"{arm} took too large steps at {short(rate)}: {gentler}"]
+        higher = f"{key}={rounded(3 * rate)}"
+        return hint("learn_more", train_longer(results, arm), higher, arm=arm, n_steps=n_steps, rate=rate)
+    warmup = f"arms.{arm}.warmup_ratio={max(0.1, min(0.3, 2 * training.warmup_ratio)):g}"
+    return hint("gentler_steps", f"{key}={rounded(rate / 3)}", warmup, arm=arm, rate=rate)
 
 
-def above_constant(evidence: Evidence) -> Diagnosis | None:
-    """Arms that do no better than always answering the same."""
-    gains = evidence.summary.gains_over_majority
+def above_constant(results: StudyResults) -> Diagnosis | None:
+    """Arms that do no better than a constant prediction."""
+    gains = results.summary.gains_over_majority
     if not gains:
         return None
     verdicts: list[Verdict] = []
     for gain in gains:
-        ends = [evidence.sign * end for end in (gain.t_low, gain.t_high) if end is not None]
-        better = min(ends, default=evidence.sign * gain.mean) > 0
-        verdicts.append("ok" if better else "problem")
+        ends = [sign(results) * end for end in (gain.t_low, gain.t_high) if end is not None]
+        verdicts.append("ok" if min(ends, default=sign(results) * gain.mean) > 0 else "problem")
     behind = [gain.arm for gain, verdict in zip(gains, verdicts, strict=True) if verdict == "problem"]
-    found = tuple(f"{gain.arm}: {evidence.told(gain.mean)} above the constant predictor" for gain in gains)
-    hint = tuple(f"search the learning rate of {arm}, or train it longer: it has not learned the task" for arm in behind)
-    return Diagnosis(check="above_constant", verdict=worst(verdicts), found=found, hint=hint)
+    metric = results.summary.headline_metric
+    found = (finding("gain", arm=gain.arm, gain=gain.mean, low=gain.t_low, high=gain.t_high, metric=metric) for gain in gains)
+    hints = tuple(hint("not_learned", arm=arm) for arm in behind)
+    return Diagnosis(check="above_constant", verdict=worst(verdicts), findings=tuple(found), hints=hints)
 
 
-def instability(evidence: Evidence) -> Diagnosis:
+def instability(results: StudyResults) -> Diagnosis:
     """The spread over seeds within arms, and differences from the baseline that the comparison does not claim.
 
     Seeds needed are those of `summary.insights`, for 80 % power if the observed difference is the true one.
     """
-    rows = [(arm.arm, row) for arm in evidence.summary.arms if (row := evidence.row(arm.arm)) is not None and row.sd is not None]
+    summary, metric = results.summary, results.study.metric
+    rows = [(arm.arm, row) for arm in summary.arms if (row := row_of(results, arm.arm)) is not None and row.sd is not None]
     if not rows:
-        return Diagnosis(check="instability", verdict="ok", found=("fewer than two seeds with a score: no spread is known",))
-    crossed = isinstance(evidence.study.seeds.design, CrossedDesign)  # then seeds are not added one by one
-    runs = "runs" if crossed else "seeds"
-    wide = [arm for arm, row in rows if row.sd is not None and row.sd >= WIDE_SD and is_share(evidence.study.metric)]
+        return Diagnosis(check="instability", verdict="ok", findings=(finding("no_spread"),))
+    crossed = isinstance(results.study.seeds.design, CrossedDesign)  # then seeds are not added one by one
     found = [
-        f"{arm}: sd {evidence.told(row.sd or 0.0)} over {row.n} {runs}, from {row.min:.3f} to {row.max:.3f}" for arm, row in rows
+        finding("spread", arm=arm, sd=row.sd, n=row.n, min=row.min, max=row.max, metric=metric, crossed=crossed)
+        for arm, row in rows
     ]
-    hint, comparison, insights = [], evidence.summary.comparison, evidence.summary.insights
-    pairs = () if comparison is None else comparison.headline_pairs
-    inconclusive = [pair for pair in pairs if pair.baseline == evidence.summary.arms[0].arm and not pair.claimed]
+    wide = [arm for arm, row in rows if row.sd is not None and row.sd >= WIDE_SD and is_share(metric)]
+    pairs = () if summary.comparison is None else summary.comparison.headline_pairs
+    inconclusive = [pair for pair in pairs if pair.baseline == summary.arms[0].arm and not pair.claimed]
     for pair in inconclusive:
-        gap = f"{pair.arm} and {pair.baseline} differ by {evidence.told(pair.difference)} on average"
-        p = "not tested" if pair.p_holm is None else f"p = {pair.p_holm:.3g} after Holm's correction"
-        found.append(f"{gap} over {pair.n_seeds_arm} {runs}: {pair.verdict} ({p})")
-        needed = [] if insights is None else [each for each in insights.seeds_needed if each.baseline == pair.baseline]
-        n = next((each.n_for_observed for each in needed if each.arm == pair.arm), None)
-        if crossed:
-            hint.append(f"to compare {pair.arm} with {pair.baseline}, give every run seeds of its own: seeds.n without a grid")
-        elif n is not None and n > pair.n_seeds_arm:
-            hint.append(f"to detect that difference with 80 % power, {n} seeds are needed: --set seeds.n={n}")
-    if wide:
-        hint.append(
-            f"more stable training of {', '.join(wide)}: more steps, a lower rate, or more data; report all seeds, never the best"
-        )
+        numbers: dict[str, Any] = {
+            "difference": pair.difference,
+            "n": pair.n_seeds_arm,
+            "p_holm": pair.p_holm,
+            "crossed": crossed,
+        }
+        found.append(finding("not_claimed", arm=pair.arm, baseline=pair.baseline, metric=metric, verdict=pair.verdict, **numbers))
+    hints = [each for pair in inconclusive for each in _seeds_to_add(results, pair, crossed=crossed)]
+    hints += [hint("more_stable", arms=wide)] if wide else []
     verdict: Verdict = "problem" if wide else "look" if inconclusive else "ok"
-    return Diagnosis(check="instability", verdict=verdict, found=tuple(found), hint=tuple(hint))
+    return Diagnosis(check="instability", verdict=verdict, findings=tuple(found), hints=tuple(hints))
 
 
-def few_seeds(evidence: Evidence) -> Diagnosis:
+def _seeds_to_add(results: StudyResults, pair: PairComparison, *, crossed: bool) -> Iterator[DiagnosisHint]:
+    """How to come to a conclusion about a pair with more seeds, where that is possible."""
+    if crossed:
+        yield hint("own_seeds", arm=pair.arm, baseline=pair.baseline)
+        return
+    insights = results.summary.insights
+    needed = [] if insights is None else [each for each in insights.seeds_needed if each.baseline == pair.baseline]
+    n = next((each.n_for_observed for each in needed if each.arm == pair.arm), None)
+    if n is not None and n > pair.n_seeds_arm:
+        yield hint("more_seeds_for_power", f"seeds.n={n}", arm=pair.arm, baseline=pair.baseline, n=n)
+
+
+def few_seeds(results: StudyResults) -> Diagnosis:
     """Fewer runs than an interval needs."""
-    counts = {arm.arm: sum(bool(seed.scores) for seed in arm.seeds) for arm in evidence.summary.arms}
+    counts = {arm.arm: sum(bool(seed.scores) for seed in arm.seeds) for arm in results.summary.arms}
     fewest = min(counts.values())
     verdict: Verdict = "problem" if fewest < FEWEST_SEEDS else "look" if fewest < ENOUGH_SEEDS else "ok"
-    found = ", ".join(f"{arm} has {n} scored seeds" for arm, n in counts.items())
-    crossed = isinstance(evidence.study.seeds.design, CrossedDesign)
-    more = "more init or order seeds in seeds.design.crossed" if crossed else f"--set seeds.n={ENOUGH_SEEDS}"
-    hint = () if verdict == "ok" else (f"{more} (what is trained already is kept)",)
-    return Diagnosis(check="few_seeds", verdict=verdict, found=(found,), hint=hint)
+    crossed = isinstance(results.study.seeds.design, CrossedDesign)
+    more = hint("more_crossed_seeds") if crossed else hint("more_seeds", f"seeds.n={ENOUGH_SEEDS}")
+    hints = () if verdict == "ok" else (more,)
+    return Diagnosis(check="few_seeds", verdict=verdict, findings=(finding("scored_seeds", counts=counts),), hints=hints)
