@@ -12,7 +12,7 @@ from bertft_core.config import UserError
 from bertft_core.config.base import digest_of
 from bertft_core.config.search_settings import Choices, Range
 from bertft_core.data.prepared_split import open_split
-from bertft_core.evaluation.diagnosis.diagnose_study import CHECKS, diagnose
+from bertft_core.evaluation.diagnosis.diagnose_study import CHECKS, diagnose, run_check
 from bertft_core.evaluation.diagnosis.findings import VERDICTS, Diagnosis, DiagnosisFinding, finding, hint
 from bertft_core.evaluation.diagnosis.label_conflicts import find_conflicts
 from bertft_core.evaluation.diagnosis.learning_problems import end_of, loss_fall
@@ -78,7 +78,7 @@ def write_losses(run_dir: Path, losses: list[float]) -> None:
 
 
 def check(name: str, results: StudyResults) -> Diagnosis:
-    diagnosis = CHECKS[name](results)
+    diagnosis = run_check(name, results)
     assert diagnosis is not None
     assert diagnosis.check == name
     assert diagnosis.findings
@@ -140,7 +140,7 @@ def test_the_worst_is_first_and_otherwise_the_order_is_that_of_the_table(tmp_pat
 )
 def test_findings_of_the_card_are_data_quality(tmp_path, kind, split, count, verdict):
     of_card = DataFinding(check=kind, split=split, count=count, names=("train",), examples=("test.csv:3: hello",))
-    diagnosis = CHECKS["data_quality"](with_card(whole(tmp_path), findings=(of_card,)))
+    diagnosis = run_check("data_quality", with_card(whole(tmp_path), findings=(of_card,)))
     assert diagnosis.verdict == verdict
     assert [each.data for each in diagnosis.findings] == [of_card]
     repeated = [each.split for each in diagnosis.hints if each.code == "remove_duplicates"]
@@ -252,7 +252,7 @@ def test_consistent_labels_have_no_conflicts_for_other_heads_either(tmp_path, ma
 @pytest.mark.parametrize("head", ["question_answering", "masked_lm"])
 def test_heads_without_one_right_answer_have_no_such_check(tmp_path, head):
     results = whole(tmp_path)
-    assert CHECKS["label_conflicts"](replace(results, study=results.study.model_copy(update={"head": _Head(head)}))) is None
+    assert run_check("label_conflicts", replace(results, study=results.study.model_copy(update={"head": _Head(head)}))) is None
 
 
 class _Head:
@@ -371,7 +371,7 @@ def test_early_stopping_before_a_third_of_the_steps(tmp_path, n_steps, verdict):
 
 
 def test_without_early_stopping_there_is_no_such_check(tmp_path):
-    assert CHECKS["early_stopping"](whole(tmp_path)) is None
+    assert run_check("early_stopping", whole(tmp_path)) is None
 
 
 @pytest.mark.parametrize(
@@ -454,7 +454,7 @@ def test_a_wide_spread_is_a_problem_by_itself(tmp_path):
     assert diagnosis.verdict == "problem"
     (spread,) = found(diagnosis, "spread", "full")
     assert (spread.values["sd"], spread.values["n"]) == (pytest.approx(0.1194, abs=1e-3), 5)
-    assert hint("more_stable", arms=["full"]) in diagnosis.hints
+    assert hint("more_stable", arm="full") in diagnosis.hints
 
 
 @pytest.mark.parametrize(("n", "verdict"), [(2, "problem"), (3, "look"), (4, "look"), (5, "ok")])

@@ -10,15 +10,7 @@ import numpy as np
 
 from bertft_core.data.examples import shorten
 from bertft_core.data.findings import MAX_CLASS_RATIO, MAX_TRUNCATED_RATIO, MAX_UNKNOWN_RATIO
-from bertft_core.evaluation.diagnosis.findings import (
-    Diagnosis,
-    DiagnosisFinding,
-    DiagnosisHint,
-    Verdict,
-    finding,
-    hint,
-    worst,
-)
+from bertft_core.evaluation.diagnosis.findings import DiagnosisFinding, DiagnosisHint, Outcome, Outcomes, Verdict, finding, hint
 from bertft_core.evaluation.diagnosis.label_conflicts import TARGETS, LabelConflict, find_conflicts
 from bertft_core.evaluation.diagnosis.stored_study import open_splits, row_of
 from bertft_core.recipes.input_lengths import USUAL_LIMIT, at_least
@@ -39,41 +31,35 @@ N_SHOWN, N_LABELS, N_CLASSES = 3, 4, 5
 """Conflicts that are shown, labels of each, and classes that are hardly found."""
 
 
-def data_quality(results: StudyResults) -> Diagnosis:
+def data_quality(results: StudyResults) -> Outcomes:
     """What was found when the data were prepared: duplicates, overlap, near-empty texts, invalid tags."""
     splits = results.card.splits
     found = [each for each in results.card.findings if each.check not in CHECKED_ELSEWHERE]
-    verdicts: list[Verdict] = []
     for each in found:
         share = each.count / max(1, splits[each.split].n_examples) if each.split in splits else 0.0
-        verdicts.append("problem" if each.check in OVERLAPS and share > MAX_OVERLAP else "look")
-    repeated = dict.fromkeys(each.split for each in found if each.check in (*OVERLAPS, "duplicates"))
-    return Diagnosis(
-        check="data_quality",
-        verdict=worst(verdicts),
-        findings=tuple(DiagnosisFinding(code="data", data=each) for each in found) or (finding("clean_data"),),
-        hints=tuple(hint("remove_duplicates", split=split, path=splits[split].origin) for split in repeated),
-    )
+        repeated = each.check in (*OVERLAPS, "duplicates")
+        hints = (hint("remove_duplicates", split=each.split, path=splits[each.split].origin),) if repeated else ()
+        problem = each.check in OVERLAPS and share > MAX_OVERLAP
+        yield Outcome("problem" if problem else "look", DiagnosisFinding(code="data", data=each), hints)
+    if not found:
+        yield Outcome("ok", finding("clean_data"))
 
 
-def label_conflicts(results: StudyResults) -> Diagnosis | None:
+def label_conflicts(results: StudyResults) -> Outcomes:
     """The same or nearly the same text with different targets, within and between splits."""
     kind, splits = results.study.head.kind, open_splits(results.card)
     if kind not in TARGETS or not splits:
-        return None
-    n = sum(split.n for split in splits.values())
-    conflicts = find_conflicts(splits, kind)
+        return
+    n, conflicts = sum(split.n for split in splits.values()), find_conflicts(splits, kind)
     if not conflicts:
-        return Diagnosis(check="label_conflicts", verdict="ok", findings=(finding("no_conflicts", n=n),))
+        yield Outcome("ok", finding("no_conflicts", n=n))
+        return
     n_affected, n_exact = sum(len(conflict.members) for conflict in conflicts), sum(each.is_exact for each in conflicts)
     across = sum(conflict.across_splits for conflict in conflicts)
-    counts: dict[str, Any] = {"n_affected": n_affected, "n": n, "n_texts": len(conflicts), "n_exact": n_exact, "n_across": across}
-    return Diagnosis(
-        check="label_conflicts",
-        verdict="problem" if n_affected > MAX_CONFLICTS * n else "look",
-        findings=(finding("conflicts", **counts), *(_conflict(results, each) for each in conflicts[:N_SHOWN])),
-        hints=(hint("fix_labels"),),
-    )
+    counts: dict[str, Any] = {"n_texts": len(conflicts), "n_exact": n_exact, "n_across": across}
+    verdict: Verdict = "problem" if n_affected > MAX_CONFLICTS * n else "look"
+    yield Outcome(verdict, finding("conflicts", n_affected=n_affected, n=n, **counts), (hint("fix_labels"),))
+    yield from (Outcome(verdict, _conflict(results, each)) for each in conflicts[:N_SHOWN])
 
 
 def _conflict(results: StudyResults, conflict: LabelConflict) -> DiagnosisFinding:
@@ -92,39 +78,43 @@ def _label(results: StudyResults, target: Any) -> str:
     return f"{target:g}" if isinstance(target, float) else " ".join(labels[tag] for tag in target[:8])
 
 
-def truncation(results: StudyResults) -> Diagnosis:
+def truncation(results: StudyResults) -> Outcomes:
     """Inputs whose end the model never saw."""
     card = results.card
     shares = {name: split.truncated_ratio for name, split in card.splits.items()}
-    found = (finding("truncated", shares=shares, max_length=card.max_length),)
-    if max(shares.values()) <= MAX_TRUNCATED_RATIO:
-        return Diagnosis(check="truncation", verdict="ok", findings=found)
-    lengths = [split.n_tokens for split in open_splits(card).values()]
-    longest = int(np.quantile(np.concatenate(lengths), 0.99)) if lengths else 2 * card.max_length
+    verdict = _verdict(max(shares.values()), look=MAX_TRUNCATED_RATIO, problem=MAX_TRUNCATED)
+    hints = () if verdict == "ok" else (_against_truncation(results),)
+    yield Outcome(verdict, finding("truncated", shares=shares, max_length=card.max_length), hints)
+
+
+def _verdict(value: float, *, look: float, problem: float) -> Verdict:
+    """By the limits that a value exceeds."""
+    return "problem" if value > problem else "look" if value > look else "ok"
+
+
+def _against_truncation(results: StudyResults) -> DiagnosisHint:
+    lengths = [split.n_tokens for split in open_splits(results.card).values()]
+    longest = int(np.quantile(np.concatenate(lengths), 0.99)) if lengths else 2 * results.card.max_length
     if longest > USUAL_LIMIT and isinstance(results.study.data.text, str):
-        change = hint("read_in_windows", "data.long_texts=windows", "data.max_length=256")
-    else:
-        change = hint("raise_max_length", f"data.max_length={at_least(longest, USUAL_LIMIT)}", p99=longest)
-    verdict: Verdict = "problem" if max(shares.values()) > MAX_TRUNCATED else "look"
-    return Diagnosis(check="truncation", verdict=verdict, findings=found, hints=(change,))
+        return hint("read_in_windows", "data.long_texts=windows", "data.max_length=256")
+    return hint("raise_max_length", f"data.max_length={at_least(longest, USUAL_LIMIT)}", p99=longest)
 
 
-def domain_mismatch(results: StudyResults) -> Diagnosis:
+def domain_mismatch(results: StudyResults) -> Outcomes:
     """Tokens unknown to the encoder: another language, alphabet or notation than it was trained on."""
     shares = {name: split.unknown_token_ratio for name, split in results.card.splits.items()}
-    largest = max(shares.values())
-    verdict: Verdict = "problem" if largest > MAX_UNKNOWN else "look" if largest > MAX_UNKNOWN_RATIO else "ok"
+    verdict = _verdict(max(shares.values()), look=MAX_UNKNOWN_RATIO, problem=MAX_UNKNOWN)
     hints = () if verdict == "ok" else (hint("other_encoder", "encoder.checkpoint=NAME"), hint("continue_pretraining"))
-    return Diagnosis(check="domain_mismatch", verdict=verdict, findings=(finding("unknown_tokens", shares=shares),), hints=hints)
+    yield Outcome(verdict, finding("unknown_tokens", shares=shares), hints)
 
 
-def imbalance(results: StudyResults) -> Diagnosis | None:
+def imbalance(results: StudyResults) -> Outcomes:
     """Classes of very different size, and those that an arm hardly ever predicts."""
     kind, counts = results.study.head.kind, dict(results.card.splits["train"].label_counts)
     if kind == "token_classification":
         counts.pop("O", None)
     if len(counts) < 2 or kind == "question_answering":
-        return None
+        return
     largest, smallest = max(counts, key=lambda label: counts[label]), min(counts, key=lambda label: counts[label])
     sizes: dict[str, Any] = {
         "largest": largest,
@@ -137,12 +127,9 @@ def imbalance(results: StudyResults) -> Diagnosis | None:
     weighted = "class_weights" in strategies or "oversampling" in strategies
     unequal = counts[largest] / max(1, counts[smallest]) > MAX_CLASS_RATIO
     verdict: Verdict = "problem" if missed else "look" if unequal and not weighted else "ok"
-    return Diagnosis(
-        check="imbalance",
-        verdict=verdict,
-        findings=(finding("class_sizes", n_classes=len(counts), n=sum(counts.values()), **sizes), *missed),
-        hints=tuple(_against_imbalance(results)) if verdict != "ok" else (),
-    )
+    hints = tuple(_against_imbalance(results)) if verdict != "ok" else ()
+    yield Outcome(verdict, finding("class_sizes", n_classes=len(counts), n=sum(counts.values()), **sizes), hints)
+    yield from (Outcome(verdict, each) for each in missed)
 
 
 def _missed_classes(results: StudyResults) -> list[DiagnosisFinding]:
@@ -165,17 +152,13 @@ def _against_imbalance(results: StudyResults) -> Iterable[DiagnosisHint]:
     yield hint("collect_rare_classes")
 
 
-def small_sets(results: StudyResults) -> Diagnosis:
+def small_sets(results: StudyResults) -> Outcomes:
     """How noisy the scores are that settings are chosen by and that are reported."""
-    names = dict.fromkeys(("validation", results.summary.headline_split))
-    sizes = {name: results.card.splits[name].n_examples for name in names}
-    verdict = worst("problem" if n < VERY_FEW else "look" if n < FEW else "ok" for n in sizes.values())
-    return Diagnosis(
-        check="small_sets",
-        verdict=verdict,
-        findings=tuple(finding("split_size", split=name, n=n, **_accuracy_error(results, n)) for name, n in sizes.items()),
-        hints=() if verdict == "ok" else (hint("more_validation", "data.split.validation_ratio=0.3"),),
-    )
+    for name in dict.fromkeys(("validation", results.summary.headline_split)):
+        n = results.card.splits[name].n_examples
+        verdict: Verdict = "problem" if n < VERY_FEW else "look" if n < FEW else "ok"
+        hints = () if verdict == "ok" else (hint("more_validation", "data.split.validation_ratio=0.3"),)
+        yield Outcome(verdict, finding("split_size", split=name, n=n, **_accuracy_error(results, n)), hints)
 
 
 def _accuracy_error(results: StudyResults, n: int) -> dict[str, Any]:

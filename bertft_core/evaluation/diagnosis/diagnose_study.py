@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bertft_core.evaluation.diagnosis import data_problems, learning_problems, seed_problems
-from bertft_core.evaluation.diagnosis.findings import VERDICTS, Diagnosis
+from bertft_core.evaluation.diagnosis.findings import VERDICTS, Diagnosis, Outcomes
 from bertft_core.storage.study_results import StudyResults
 
-DiagnosisCheck = Callable[[StudyResults], Diagnosis | None]
+DiagnosisCheck = Callable[[StudyResults], Outcomes]
 
 CHECKS: dict[str, DiagnosisCheck] = {
     "data_quality": data_problems.data_quality,
@@ -27,10 +27,24 @@ CHECKS: dict[str, DiagnosisCheck] = {
     "instability": seed_problems.instability,
     "few_seeds": seed_problems.few_seeds,
 }
-"""Name → check; one that does not apply to this head or study gives None."""
+"""Name → check."""
 
 
 def diagnose(results: StudyResults) -> tuple[Diagnosis, ...]:
     """The outcome of every check of an evaluated study, the worst first and otherwise in the order of `CHECKS`."""
-    found = [diagnosis for check in CHECKS.values() if (diagnosis := check(results)) is not None]
+    found = [diagnosis for name in CHECKS if (diagnosis := run_check(name, results)) is not None]
     return tuple(sorted(found, key=lambda diagnosis: VERDICTS.index(diagnosis.verdict)))
+
+
+def run_check(name: str, results: StudyResults) -> Diagnosis | None:
+    """The outcome of one check, its verdict the worst of its parts; None where it does not apply to this head or study."""
+    outcomes = list(CHECKS[name](results))
+    if not outcomes:
+        return None
+    hints = [hint for outcome in outcomes for hint in outcome.hints]
+    return Diagnosis(
+        check=name,
+        verdict=min((outcome.verdict for outcome in outcomes), key=VERDICTS.index),
+        findings=tuple(outcome.finding for outcome in outcomes if outcome.finding is not None),
+        hints=tuple(each for i, each in enumerate(hints) if each not in hints[:i]),
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
 
 from bertft_core.config.base import Frozen
 from bertft_core.records import DataFinding
@@ -44,6 +44,18 @@ class Diagnosis(Frozen):
     hints: tuple[DiagnosisHint, ...] = ()
 
 
+class Outcome(NamedTuple):
+    """One part of a check, such as its outcome for one arm."""
+
+    verdict: Verdict
+    finding: DiagnosisFinding | None
+    hints: tuple[DiagnosisHint, ...] = ()
+
+
+Outcomes = Iterator[Outcome]
+"""Of one check; none where it does not apply to the head or the study."""
+
+
 def finding(code: str, *, arm: str | None = None, split: str | None = None, **values: Any) -> DiagnosisFinding:
     """A finding with its numbers by name."""
     return DiagnosisFinding(code=code, arm=arm, split=split, values=values)
@@ -52,8 +64,3 @@ def finding(code: str, *, arm: str | None = None, split: str | None = None, **va
 def hint(code: str, *overrides: str, arm: str | None = None, split: str | None = None, **values: Any) -> DiagnosisHint:
     """A hint with the overrides that carry it out."""
     return DiagnosisHint(code=code, arm=arm, split=split, overrides=overrides, values=values)
-
-
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The worst of several; `ok` for none."""
-    return min(verdicts, key=VERDICTS.index, default="ok")

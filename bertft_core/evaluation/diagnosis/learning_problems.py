@@ -9,7 +9,7 @@ import numpy as np
 
 from bertft_core.config.search_settings import Choices, Range
 from bertft_core.config.strategy_settings import EarlyStopping
-from bertft_core.evaluation.diagnosis.findings import Diagnosis, DiagnosisFinding, DiagnosisHint, Verdict, finding, hint, worst
+from bertft_core.evaluation.diagnosis.findings import DiagnosisFinding, DiagnosisHint, Outcome, Outcomes, Verdict, finding, hint
 from bertft_core.evaluation.diagnosis.stored_study import (
     ENOUGH_STEPS,
     improvement,
@@ -42,18 +42,15 @@ STOPPED_EARLY = 1 / 3
 MAX_WARMUP = 0.5
 
 
-def learning_rate(results: StudyResults) -> Diagnosis:
+def learning_rate(results: StudyResults) -> Outcomes:
     """A rate far from what is usual for the encoder, or a chosen value at the end of its search range: better may lie beyond."""
-    found, hints = [], []
     for arm in results.study.arms:
-        settings, beyond = _chosen(results, arm)
-        rate = training_of(results, arm).learning_rate
-        found.append(finding("chosen", arm=arm, settings=settings) if settings else finding("not_searched", arm=arm, rate=rate))
-        usual = usual_rates(results, arm)
-        hints += beyond
+        settings, hints = _chosen(results, arm)
+        rate, usual = training_of(results, arm).learning_rate, usual_rates(results, arm)
         if usual is not None and not usual.low / FAR <= rate <= usual.high * FAR:
             hints.append(hint("unusual_rate", arm=arm, rate=rate, low=usual.low, high=usual.high))
-    return Diagnosis(check="learning_rate", verdict="look" if hints else "ok", findings=tuple(found), hints=tuple(hints))
+        found = finding("chosen", arm=arm, settings=settings) if settings else finding("not_searched", arm=arm, rate=rate)
+        yield Outcome("look" if hints else "ok", found, tuple(hints))
 
 
 def _chosen(results: StudyResults, arm: str) -> tuple[list[dict[str, Any]], list[DiagnosisHint]]:
@@ -90,17 +87,14 @@ def end_of(space: Range | Choices, value: float) -> str | None:
     return "low" if position < EDGE_SHARE else "high" if position > 1 - EDGE_SHARE else None
 
 
-def under_training(results: StudyResults) -> Diagnosis:
+def under_training(results: StudyResults) -> Outcomes:
     """Training that ended too soon: the score or the loss was still improving, or there were few steps."""
-    verdicts: list[Verdict] = []
-    found, hints = [], []
     for arm in results.study.arms:
         if runs := scored_runs(results, arm):
             verdict, last_steps = _still_learning(results, arm, runs)
-            verdicts.append(verdict)
-            found.append(last_steps)
-            hints += [hint("train_longer", train_longer(results, arm), arm=arm)] if verdict != "ok" else []
-    return Diagnosis(check="under_training", verdict=worst(verdicts), findings=tuple(found), hints=tuple(hints))
+            yield Outcome(
+                verdict, last_steps, () if verdict == "ok" else (hint("train_longer", train_longer(results, arm), arm=arm),)
+            )
 
 
 def _still_learning(results: StudyResults, arm: str, runs: list[RunRecord]) -> tuple[Verdict, DiagnosisFinding]:
@@ -137,24 +131,20 @@ def loss_fall(losses: list[float]) -> float | None:
     return (before - last) / before if before > 0 else 0.0
 
 
-def over_fitting(results: StudyResults) -> Diagnosis:
+def over_fitting(results: StudyResults) -> Outcomes:
     """Validation scores that end below their best: the model goes on to memorise the training set."""
-    verdicts: list[Verdict] = []
-    found, hints = [], []
-    for arm in results.study.arms:
-        runs = scored_runs(results, arm)
-        drops = [drop for run in runs if (drop := _drop(results, run)) is not None]
-        if not drops:
+    scored = {arm: scored_runs(results, arm) for arm in results.study.arms}
+    drops = {arm: [drop for run in runs if (drop := _drop(results, run)) is not None] for arm, runs in scored.items()}
+    if not any(drops.values()):
+        yield Outcome("ok", finding("validated_once"))
+    for arm, runs in scored.items():
+        if not drops[arm]:
             continue
-        mean, rise = float(np.mean(drops)), _loss_rise(runs)
+        mean, rise = float(np.mean(drops[arm])), _loss_rise(runs)
         verdict: Verdict = "problem" if mean > FALLEN_MUCH else "look" if mean > FALLEN or (rise or 0.0) > LOSS_RISES else "ok"
-        verdicts.append(verdict)
-        found.append(finding("after_best", arm=arm, metric=results.study.metric, drop=mean, loss_rise=rise))
-        if verdict != "ok":
-            best = float(np.mean([run.best_step / run.n_steps for run in runs if run.best_step and run.n_steps]))
-            hints.append(hint("stop_earlier", arm=arm, best=best))
-    findings = tuple(found) or (finding("validated_once"),)
-    return Diagnosis(check="over_fitting", verdict=worst(verdicts), findings=findings, hints=tuple(hints))
+        best = [run.best_step / run.n_steps for run in runs if run.best_step and run.n_steps]
+        hints = () if verdict == "ok" else (hint("stop_earlier", arm=arm, best=float(np.mean(best))),)
+        yield Outcome(verdict, finding("after_best", arm=arm, metric=results.study.metric, drop=mean, loss_rise=rise), hints)
 
 
 def _drop(results: StudyResults, run: RunRecord) -> float | None:
@@ -176,10 +166,8 @@ def _loss_rise(runs: list[RunRecord]) -> float | None:
     return float(np.mean(rises)) if rises else None
 
 
-def early_stopping(results: StudyResults) -> Diagnosis | None:
+def early_stopping(results: StudyResults) -> Outcomes:
     """Runs that early stopping ended when they had hardly begun."""
-    verdicts: list[Verdict] = []
-    found, hints = [], []
     for name, arm in results.study.arms.items():
         strategy = next((each for each in arm.strategies if isinstance(each, EarlyStopping)), None)
         shares = [run.n_steps / run.planned_steps for run in scored_runs(results, name) if run.planned_steps]
@@ -188,34 +176,21 @@ def early_stopping(results: StudyResults) -> Diagnosis | None:
         stopped = [share for share in shares if share < 1]
         n_early = sum(share < STOPPED_EARLY for share in stopped)
         verdict: Verdict = "problem" if 2 * n_early >= len(shares) else "look" if n_early else "ok"
-        verdicts.append(verdict)
-        numbers: dict[str, Any] = {
-            "n_stopped": len(stopped),
-            "n_runs": len(shares),
-            "n_early": n_early,
-            "patience": strategy.patience,
-        }
-        found.append(finding("stopped", arm=name, mean_share=float(np.mean(stopped)) if stopped else None, **numbers))
-        hints += [hint("more_patience", arm=name, patience=2 * strategy.patience)] if verdict != "ok" else []
-    if not found:
-        return None
-    return Diagnosis(check="early_stopping", verdict=worst(verdicts), findings=tuple(found), hints=tuple(hints))
+        numbers: dict[str, Any] = {"n_stopped": len(stopped), "n_runs": len(shares), "n_early": n_early}
+        numbers |= {"patience": strategy.patience, "mean_share": float(np.mean(stopped)) if stopped else None}
+        hints = () if verdict == "ok" else (hint("more_patience", arm=name, patience=2 * strategy.patience),)
+        yield Outcome(verdict, finding("stopped", arm=name, **numbers), hints)
 
 
-def warm_up(results: StudyResults) -> Diagnosis | None:
+def warm_up(results: StudyResults) -> Outcomes:
     """No warm-up, or so much that the peak rate is hardly used; a short one is not a fault in itself."""
-    verdicts: list[Verdict] = []
-    found, hints = [], []
     for name, arm in results.study.arms.items():
         runs = [run for run in runs_of(results, name) if run.planned_steps]
         if not runs or any(strategy.kind == "feature_extraction" for strategy in arm.strategies):
             continue
         ratio, planned = runs[0].spec.training.warmup_ratio, runs[0].planned_steps
         broken = any(run.status in ("diverged", "collapsed") for run in runs)
-        unusual = ratio == 0 or ratio > MAX_WARMUP
-        verdicts.append("problem" if broken and ratio == 0 else "look" if unusual else "ok")
-        found.append(finding("warm_up", arm=name, n_warmup=math.ceil(ratio * planned), n_steps=planned, ratio=ratio))
-        hints += [hint("set_warmup", f"arms.{name}.warmup_ratio=0.1", arm=name)] if unusual else []
-    if not found:
-        return None
-    return Diagnosis(check="warm_up", verdict=worst(verdicts), findings=tuple(found), hints=tuple(hints))
+        verdict: Verdict = "problem" if broken and ratio == 0 else "look" if ratio == 0 or ratio > MAX_WARMUP else "ok"
+        hints = () if verdict == "ok" else (hint("set_warmup", f"arms.{name}.warmup_ratio=0.1", arm=name),)
+        found = finding("warm_up", arm=name, n_warmup=math.ceil(ratio * planned), n_steps=planned, ratio=ratio)
+        yield Outcome(verdict, found, hints)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bertft_core.config.seed_settings import CrossedDesign
-from bertft_core.evaluation.diagnosis.findings import Diagnosis, DiagnosisHint, Verdict, finding, hint, worst
+from bertft_core.evaluation.diagnosis.findings import DiagnosisHint, Outcome, Outcomes, Verdict, finding, hint
 from bertft_core.evaluation.diagnosis.stored_study import (
     planned_steps,
     rounded,
@@ -29,21 +29,17 @@ FEW_STEPS, LOW_RATE = 100, 2e-5
 BROKEN = ("collapsed", "diverged", "failed", "missing")
 
 
-def broken_runs(results: StudyResults) -> Diagnosis:
+def broken_runs(results: StudyResults) -> Outcomes:
     """Runs that ended at the majority level, with non-finite numbers, with an error, or not at all."""
-    verdicts: list[Verdict] = []
-    found, hints = [], []
     for arm in results.summary.arms:
         counts = {status: arm.counts[status] for status in BROKEN if arm.counts.get(status)}
-        n_broken = sum(counts.values())
-        verdicts.append("ok" if not n_broken else "problem" if n_broken >= MANY_BROKEN * arm.n_planned else "look")
-        found.append(finding("statuses", arm=arm.arm, counts=counts, n=arm.n_planned))
+        n_broken, hints = sum(counts.values()), []
         if "collapsed" in counts or "diverged" in counts:
             hints.append(_against_breaking(results, arm.arm, diverged="diverged" in counts))
         if "failed" in counts or "missing" in counts:
             hints.append(hint("see_status", study=results.study.name))
-    unique = [each for i, each in enumerate(hints) if each not in hints[:i]]
-    return Diagnosis(check="broken_runs", verdict=worst(verdicts), findings=tuple(found), hints=tuple(unique))
+        verdict: Verdict = "ok" if not n_broken else "problem" if n_broken >= MANY_BROKEN * arm.n_planned else "look"
+        yield Outcome(verdict, finding("statuses", arm=arm.arm, counts=counts, n=arm.n_planned), tuple(hints))
 
 
 def _against_breaking(results: StudyResults, arm: str, *, diverged: bool) -> DiagnosisHint:
@@ -63,51 +59,37 @@ def _against_breaking(results: StudyResults, arm: str, *, diverged: bool) -> Dia
     return hint("gentler_steps", f"{key}={rounded(rate / 3)}", warmup, arm=arm, rate=rate)
 
 
-def above_constant(results: StudyResults) -> Diagnosis | None:
+def above_constant(results: StudyResults) -> Outcomes:
     """Arms that do no better than a constant prediction."""
-    gains = results.summary.gains_over_majority
-    if not gains:
-        return None
-    verdicts: list[Verdict] = []
-    for gain in gains:
-        ends = [sign(results) * end for end in (gain.t_low, gain.t_high) if end is not None]
-        verdicts.append("ok" if min(ends, default=sign(results) * gain.mean) > 0 else "problem")
-    behind = [gain.arm for gain, verdict in zip(gains, verdicts, strict=True) if verdict == "problem"]
     metric = results.summary.headline_metric
-    found = (finding("gain", arm=gain.arm, gain=gain.mean, low=gain.t_low, high=gain.t_high, metric=metric) for gain in gains)
-    hints = tuple(hint("not_learned", arm=arm) for arm in behind)
-    return Diagnosis(check="above_constant", verdict=worst(verdicts), findings=tuple(found), hints=hints)
+    for gain in results.summary.gains_over_majority:
+        ends = [sign(results) * end for end in (gain.t_low, gain.t_high) if end is not None]
+        better = min(ends, default=sign(results) * gain.mean) > 0
+        found = finding("gain", arm=gain.arm, gain=gain.mean, low=gain.t_low, high=gain.t_high, metric=metric)
+        yield Outcome("ok" if better else "problem", found, () if better else (hint("not_learned", arm=gain.arm),))
 
 
-def instability(results: StudyResults) -> Diagnosis:
+def instability(results: StudyResults) -> Outcomes:
     """The spread over seeds within arms, and differences from the baseline that the comparison does not claim.
 
     Seeds needed are those of `summary.insights`, for 80 % power if the observed difference is the true one.
     """
     summary, metric = results.summary, results.study.metric
-    rows = [(arm.arm, row) for arm in summary.arms if (row := row_of(results, arm.arm)) is not None and row.sd is not None]
-    if not rows:
-        return Diagnosis(check="instability", verdict="ok", findings=(finding("no_spread"),))
     crossed = isinstance(results.study.seeds.design, CrossedDesign)  # then seeds are not added one by one
-    found = [
-        finding("spread", arm=arm, sd=row.sd, n=row.n, min=row.min, max=row.max, metric=metric, crossed=crossed)
-        for arm, row in rows
-    ]
-    wide = [arm for arm, row in rows if row.sd is not None and row.sd >= WIDE_SD and is_share(metric)]
-    pairs = () if summary.comparison is None else summary.comparison.headline_pairs
-    inconclusive = [pair for pair in pairs if pair.baseline == summary.arms[0].arm and not pair.claimed]
-    for pair in inconclusive:
-        numbers: dict[str, Any] = {
-            "difference": pair.difference,
-            "n": pair.n_seeds_arm,
-            "p_holm": pair.p_holm,
-            "crossed": crossed,
-        }
-        found.append(finding("not_claimed", arm=pair.arm, baseline=pair.baseline, metric=metric, verdict=pair.verdict, **numbers))
-    hints = [each for pair in inconclusive for each in _seeds_to_add(results, pair, crossed=crossed)]
-    hints += [hint("more_stable", arms=wide)] if wide else []
-    verdict: Verdict = "problem" if wide else "look" if inconclusive else "ok"
-    return Diagnosis(check="instability", verdict=verdict, findings=tuple(found), hints=tuple(hints))
+    rows = [(arm.arm, row) for arm in summary.arms if (row := row_of(results, arm.arm)) is not None and row.sd is not None]
+    for arm, row in rows:
+        wide = is_share(metric) and (row.sd or 0.0) >= WIDE_SD
+        found = finding("spread", arm=arm, sd=row.sd, n=row.n, min=row.min, max=row.max, metric=metric, crossed=crossed)
+        yield Outcome("problem" if wide else "ok", found, (hint("more_stable", arm=arm),) if wide else ())
+    if not rows:
+        yield Outcome("ok", finding("no_spread"))
+        return
+    for pair in () if summary.comparison is None else summary.comparison.headline_pairs:
+        if pair.baseline == summary.arms[0].arm and not pair.claimed:
+            numbers: dict[str, Any] = {"difference": pair.difference, "n": pair.n_seeds_arm, "p_holm": pair.p_holm}
+            numbers |= {"baseline": pair.baseline, "metric": metric, "verdict": pair.verdict, "crossed": crossed}
+            hints = tuple(_seeds_to_add(results, pair, crossed=crossed))
+            yield Outcome("look", finding("not_claimed", arm=pair.arm, **numbers), hints)
 
 
 def _seeds_to_add(results: StudyResults, pair: PairComparison, *, crossed: bool) -> Iterator[DiagnosisHint]:
@@ -122,12 +104,11 @@ def _seeds_to_add(results: StudyResults, pair: PairComparison, *, crossed: bool)
         yield hint("more_seeds_for_power", f"seeds.n={n}", arm=pair.arm, baseline=pair.baseline, n=n)
 
 
-def few_seeds(results: StudyResults) -> Diagnosis:
+def few_seeds(results: StudyResults) -> Outcomes:
     """Fewer runs than an interval needs."""
     counts = {arm.arm: sum(bool(seed.scores) for seed in arm.seeds) for arm in results.summary.arms}
     fewest = min(counts.values())
     verdict: Verdict = "problem" if fewest < FEWEST_SEEDS else "look" if fewest < ENOUGH_SEEDS else "ok"
     crossed = isinstance(results.study.seeds.design, CrossedDesign)
     more = hint("more_crossed_seeds") if crossed else hint("more_seeds", f"seeds.n={ENOUGH_SEEDS}")
-    hints = () if verdict == "ok" else (more,)
-    return Diagnosis(check="few_seeds", verdict=verdict, findings=(finding("scored_seeds", counts=counts),), hints=hints)
+    yield Outcome(verdict, finding("scored_seeds", counts=counts), () if verdict == "ok" else (more,))

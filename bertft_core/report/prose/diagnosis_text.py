@@ -230,7 +230,7 @@ HINTS: dict[str, Callable[[Values, Sequence[str]], str]] = {
         f"{v['n']} seeds are needed to detect the difference between {v['arm']} and {v['baseline']} with 80 % power: {o[0]}"
     ),
     "more_stable": lambda v, o: (
-        f"make {grammar.listed(v['arms'])} more stable: more steps, a lower rate, or more data; report all seeds, never the best"
+        f"make {v['arm']} more stable: more steps, a lower rate, or more data; report all seeds, never the best"
     ),
     "more_crossed_seeds": lambda v, o: "more init or order seeds in seeds.design.crossed (finished runs are kept)",
     "more_seeds": lambda v, o: f"{o[0]} (finished runs are kept)",
