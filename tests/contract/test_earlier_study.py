@@ -120,7 +120,7 @@ def test_a_study_that_has_not_ended_is_refused(home, pretrained):
     write_record(study_dir.config_path, pretrained[1])
     study_dir.summary_path.unlink()
     error = refused(home)
-    assert error.found == "no summary of it"
+    assert error.found == "no summary"
     assert "bertft run" in error.hint
 
 
@@ -148,7 +148,7 @@ def test_a_study_whose_runs_all_failed_has_no_model(home):
     assert refused(home).found == "no arm has a score"
     for path in study_dir.path.glob("runs/*/record.json"):
         path.unlink()
-    assert refused(home, arm="slow").found == "no run of the arm 'slow' ended with a score"
+    assert refused(home, arm="slow").found == "no run of the arm 'slow' finished with a score"
 
 
 def test_weights_may_be_pinned(home):
