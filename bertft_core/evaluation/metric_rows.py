@@ -23,9 +23,9 @@ def metric_rows(
 ) -> list[MetricSummary]:
     """Every metric by split, checkpoint and order of computation; with collapsed runs, then without them.
 
-    `level` is that of the mean's intervals, above 0.95 where the number of seeds was decided by looking. `selected` seeds (the
-    best of many that started) are no sample: their rows have neither spread nor interval. Runs of a crossed design share seeds:
-    their intervals are those of crossed random effects, and no bootstrap of single runs is made.
+    `level` is that of the mean's intervals, above 0.95 where interim analyses decided the number of seeds. `selected` seeds (the
+    best of many that started) are not a random sample, so their rows have no spread and no interval. Runs of a crossed design
+    share seeds: their intervals are those of crossed random effects, and single runs are not bootstrapped.
     """
     keys = dict.fromkeys(key for seed in seeds for key in seed.scores)
     rows = []

@@ -11,17 +11,17 @@ class MaskedLMScores(Frozen):
     """Masked language modelling over the fixed masks of the probed texts."""
 
     loss: float
-    """Nats for each hidden piece."""
+    """Nats per masked token."""
     perplexity: float | None
     """exp(loss); absent where it overflows."""
     accuracy: float
-    """Share of the hidden pieces whose likeliest answer is right."""
+    """Share of the masked tokens whose most likely prediction is right."""
     top5_accuracy: float
-    """Share of the hidden pieces that are among the five likeliest answers."""
+    """Share of the masked tokens that are among the five most likely predictions."""
 
 
 class MaskedLMFound(Frozen):
-    """Before and after fine-tuning, always under the pre-trained masked-LM head."""
+    """Before and after fine-tuning, both under the pre-trained masked-LM head."""
 
     n_texts: int
     n_masked: int
@@ -32,7 +32,7 @@ class MaskedLMFound(Frozen):
 
 
 class LayerDrift(Frozen):
-    """How far the weights of one depth went."""
+    """How far the weights of one depth moved."""
 
     where: str
     """embeddings, layer 0, …"""
@@ -64,4 +64,4 @@ class ProbeRecord(Frozen):
     absent: dict[str, str] = {}
     """Probe that was asked for and could not be computed → why."""
     error: str | None = None
-    """Why the whole of it failed; then it is tried again by a later command."""
+    """Why probing failed; a later command tries again."""

@@ -1,4 +1,4 @@
-"""What can be said over the seeds of a study."""
+"""The summary of a study over its seeds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bertft_core.statistics.complete_grid import GridCell
 
 
 class MetricSummary(Frozen):
-    """One metric of one arm, on one split, over seeds. A number that cannot be computed is absent."""
+    """One metric of one arm, on one split, over seeds. Numbers that cannot be computed are absent."""
 
     split: str
     checkpoint: str
@@ -37,7 +37,7 @@ class MetricSummary(Frozen):
     min: float
     max: float
     collapsed_included: bool
-    """Collapsed runs are in; a second row without them stands beside it when there are any."""
+    """Collapsed runs are included; where there are any, a second row leaves them out."""
     sd_low: float | None = None
     sd_high: float | None = None
     """95 % chi-square interval of the sd, for normal scores; in a crossed design that of one run with seeds of its own."""
@@ -50,7 +50,7 @@ class MetricSummary(Frozen):
 
 
 class Rate(Frozen):
-    """How many of some runs, with the 95 % Wilson interval of the share."""
+    """A count of runs, with the 95 % Wilson interval of their share."""
 
     count: int
     of: int
@@ -60,12 +60,12 @@ class Rate(Frozen):
 
 
 class CrossedCell(Frozen):
-    """The place of a run in a crossed design, each number counted from 0."""
+    """The place of a run in a crossed design; all numbers start at 0."""
 
     init: int
     order: int
     replicate: int = 0
-    """Runs of one cell differ in the dropout seed alone."""
+    """Runs of one cell differ only in the dropout seed."""
 
 
 class SeedScore(Frozen):
@@ -117,9 +117,9 @@ class ArmSummary(Frozen):
     collapse_rate: Rate | None = None
     """Runs that did not learn (collapsed or diverged) among those that ended by themselves (ok, collapsed or diverged)."""
     n_censored: int = 0
-    """Runs that were stopped before their end (pruned): they are counted here and enter no mean."""
+    """Runs that were stopped early (pruned): they are counted here and enter no mean."""
     selected: SelectedSeeds | None = None
-    """Many seeds started and the best went on; then `metrics` is of the best one, and the scores of `seeds` are no sample."""
+    """Many seeds started and the best went on; then `metrics` is that of the best one, and `seeds` are not a random sample."""
 
 
 class GainOverMajority(Frozen):

@@ -17,7 +17,7 @@ LONGEST_NAME, LONGEST_GROUP = 28, 22
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar from zero; `note` stands beside it."""
+    """One bar from zero, with `note` beside it."""
 
     name: str
     value: float

@@ -62,10 +62,10 @@ def _row(drawing: Drawing, row: ForestRow, x: Scale, y: float) -> None:
     drawing.text(
         (x.start - 14, y + 5), shortened(row.name, int((x.start - 20) / LETTER)), f"arm end{' bold' if row.sure else ''}"
     )
-    told = _spoken(row)
+    title = _spoken(row)
     if row.low is not None and row.high is not None:
         drawing.line((x(row.low), y), (x(row.high), y), f"{'sure' if row.sure else 'interval'} {row.css}".strip())
-    drawing.dot((x(row.value), y), 6, f"{'seed' if row.sure else 'hollow'} {row.css}".strip(), told)
+    drawing.dot((x(row.value), y), 6, f"{'seed' if row.sure else 'hollow'} {row.css}".strip(), title)
     ends = "" if row.low is None or row.high is None else f" ({signed(row.low)} to {signed(row.high)})"
     drawing.text((RIGHT + 14, y + 4), f"{signed(row.value)}{ends}", f"name{' bold' if row.sure else ''}")
     if row.note:

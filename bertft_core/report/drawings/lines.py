@@ -44,7 +44,7 @@ class Reference:
 
 
 def line_css(position: int) -> str:
-    """Style class of a line by its place: a colour and a dash, so that it can be told from its neighbours in black and white."""
+    """Style class of a line by its place: a colour and a dash, so that lines can be distinguished in black and white."""
     return f"c{position % N_COLOURS} d{position % N_DASHES}"
 
 
@@ -81,8 +81,8 @@ def line_plot(
         places = [(x(a), y(b)) for a, b in line.points]
         drawing.path(places, f"curve thick {line.css}", line.title or line.name)
         for point, place in zip(line.points if line.marks else (), places, strict=False):
-            told = f"{line.name}: {number(point[1])} at {number(point[0])}"
-            drawing.dot(place, 3.0, f"seed {line.css.split()[0]}", told)
+            title = f"{line.name}: {number(point[1])} at {number(point[0])}"
+            drawing.dot(place, 3.0, f"seed {line.css.split()[0]}", title)
     _names(drawing, lines, y)
     return drawing.svg()
 

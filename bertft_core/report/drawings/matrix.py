@@ -33,8 +33,8 @@ def matrix_plot(arms: Sequence[str], chances: Mapping[tuple[str, str], Chance], 
     """`chances` (row, column) → P(row better than column); a pair that is given one way round is filled in the other way."""
     cell = max(NARROWEST, min(WIDEST, 640 // max(1, len(arms))))
     both = {(b, a): chance.turned() for (a, b), chance in chances.items()} | dict(chances)
-    told = " ".join(f"{a} over {b}: {chance.value:.2f}." for (a, b), chance in chances.items())
-    drawing = Drawing(LEFT + cell * len(arms) + 20, TOP + CELL_HEIGHT * len(arms) + 16, f"{label}. {told}")
+    spoken = " ".join(f"{a} over {b}: {chance.value:.2f}." for (a, b), chance in chances.items())
+    drawing = Drawing(LEFT + cell * len(arms) + 20, TOP + CELL_HEIGHT * len(arms) + 16, f"{label}. {spoken}")
     drawing.text((LEFT - 12, TOP - 12), "row better than column", "tick end")
     longest = min(LONGEST_NAME, cell // 8)
     for i, arm in enumerate(arms):
@@ -46,7 +46,7 @@ def matrix_plot(arms: Sequence[str], chances: Mapping[tuple[str, str], Chance], 
 
 
 def _cell(drawing: Drawing, at: tuple[float, float], width: int, pair: tuple[str, str], chance: Chance | None) -> None:
-    """Shaded by how far from one half; the number stands in it, so that no colour is needed to read it."""
+    """Shaded by its distance from one half; the number is printed too, so that it can be read without colour."""
     x, y = at
     corner = (x + width, y + CELL_HEIGHT)
     if chance is None:

@@ -35,8 +35,8 @@ def reliability_plot(arm: str, css: str, seeds: Sequence[tuple[str, Points]], to
     if together:
         drawing.path([(x(p.confidence), y(p.right)) for p in together], f"curve thick {css}", f"{arm}, all seeds together")
     for p in together:
-        told = f"confidence {p.confidence:.2f}: {p.right:.2f} right, {100 * p.weight:.0f} % of the predictions"
-        drawing.dot((x(p.confidence), y(p.right)), 2.5 + 7 * math.sqrt(p.weight), f"seed {css}", told)
+        title = f"confidence {p.confidence:.2f}: {p.right:.2f} right, {100 * p.weight:.0f} % of the predictions"
+        drawing.dot((x(p.confidence), y(p.right)), 2.5 + 7 * math.sqrt(p.weight), f"seed {css}", title)
     return drawing.svg()
 
 

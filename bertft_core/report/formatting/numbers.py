@@ -54,7 +54,7 @@ def percent(share: float, digits: int = 4) -> str:
 
 
 def shortened(name: str, longest: int) -> str:
-    """A name that fits; an ellipsis stands for what does not."""
+    """A name of at most `longest` characters; the rest is replaced by an ellipsis."""
     return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
