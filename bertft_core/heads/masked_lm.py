@@ -193,7 +193,7 @@ def start_from_frequencies(model: Any, train: TokenisedSplit) -> None:
     if bias is None or bool(bias.any()):
         return
     counts = np.zeros(len(bias), np.int64)
-    for i in range(len(train.values("n_pieces"))):
+    for i in range(train.n):
         np.add.at(counts, train.input_ids(i), 1)
     counts[list(Vocabulary.from_metadata(train.metadata).special_ids)] = 0
     shares = (counts + 1) / (counts.sum() + len(counts))

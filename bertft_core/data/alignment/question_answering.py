@@ -101,7 +101,7 @@ def tokenise(tokenizer: Any, examples: Sequence[Example], labels: tuple[str, ...
     questions, contexts = [example.texts[0] for example in examples], [example.texts[1] for example in examples]
     _refuse_long_questions(question_lengths(tokenizer, questions), examples, tokenizer, data)
     rows: dict[str, list[Any]] = {
-        name: [] for name in ("ids", "types", "n_pieces", "lengths", "starts", "ends", "nulls", "offsets", "read")
+        name: [] for name in ("ids", "types", "n_tokens", "lengths", "starts", "ends", "nulls", "offsets", "read")
     }
     per_question = question_windows(tokenizer, questions, contexts, data.max_length, data.overlap)
     for example, windows in zip(examples, per_question, strict=True):
@@ -110,13 +110,13 @@ def tokenise(tokenizer: Any, examples: Sequence[Example], labels: tuple[str, ...
         rows["types"].append(np.concatenate([window.token_type_ids for window in windows]))
         rows["lengths"].append(np.array([len(window.input_ids) for window in windows], np.int32))
         repeated = len(windows[0].input_ids) - windows[0].n_context + data.overlap  # in every further window
-        rows["n_pieces"].append(len(rows["ids"][-1]) - (len(windows) - 1) * repeated)
+        rows["n_tokens"].append(len(rows["ids"][-1]) - (len(windows) - 1) * repeated)
         rows["starts"].append(np.array([start for start, _ in targets], np.int32))
         rows["ends"].append(np.array([end for _, end in targets], np.int32))
         rows["nulls"].append(np.array([window.null for window in windows], np.int32))
         rows["offsets"].append(np.concatenate([window.offsets for window in windows]).ravel())
         rows["read"].append(text_read(windows, targets, example.texts[1]) if example.label else None)
-    encoded = Encoded(rows["ids"], rows["types"], rows["n_pieces"])
+    encoded = Encoded(rows["ids"], rows["types"], rows["n_tokens"])
     more = {
         "text": pa.array(questions, pa.large_string()),
         "text_b": pa.array(contexts, pa.large_string()),
