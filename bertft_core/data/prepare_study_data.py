@@ -15,9 +15,9 @@ from bertft_core.config.data_settings import DataConfig, FileData, HubData
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.alignment.alignment import Alignment
 from bertft_core.data.arrow_storage import load_or_make
+from bertft_core.data.data_findings import PreparedData, find_all, unknown_ratio
 from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
 from bertft_core.data.examples import RawSplit
-from bertft_core.data.findings import PreparedData, find_all, unknown_ratio
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.probe_texts import read_probe_texts
 from bertft_core.data.sources import read_splits

@@ -22,9 +22,9 @@ from bertft_core.config.head_settings import QuestionAnsweringHead, TokenClassif
 from bertft_core.data.alignment import masked_lm, question_answering, token_classification
 from bertft_core.data.alignment.texts import tokenise_texts
 from bertft_core.data.batching import evaluation_batches
+from bertft_core.data.data_findings import PreparedData
 from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.data.examples import Example, RawSplit, SourceLocation
-from bertft_core.data.findings import PreparedData
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.word_windows import word_windows
 from bertft_core.heads import question_answering as question_head

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from bertft_core.config.data_settings import DataConfig
+from bertft_core.data.data_findings import Check
 from bertft_core.data.examples import Example, RawSplit, ReadExample
-from bertft_core.data.findings import Check
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.records import DataFinding
 

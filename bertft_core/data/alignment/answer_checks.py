@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import PurePath
 
 from bertft_core.config import UserError
+from bertft_core.data.data_findings import N_SHOWN
 from bertft_core.data.examples import Answer, Example, RawSplit, shorten
-from bertft_core.data.findings import N_SHOWN
 from bertft_core.records import DataFinding
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from bertft_core.config.data_settings import DataConfig
-from bertft_core.data import findings
+from bertft_core.data import data_findings
 from bertft_core.data.alignment.texts import agree_on_names, text_alignment, tokenise_texts
 from bertft_core.data.examples import Example, SourceLocation, label_of
 
@@ -31,4 +31,4 @@ def _counts(examples: Sequence[Example], labels: tuple[str, ...]) -> dict[str, i
     return found
 
 
-ALIGNMENT = text_alignment(_read_label, tokenise, (findings.find_imbalance,), agree=agree_on_names, counts=_counts)
+ALIGNMENT = text_alignment(_read_label, tokenise, (data_findings.find_imbalance,), agree=agree_on_names, counts=_counts)

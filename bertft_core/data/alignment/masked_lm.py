@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig
-from bertft_core.data import findings
+from bertft_core.data import data_findings
 from bertft_core.data.alignment.alignment import Alignment
 from bertft_core.data.alignment.texts import text_columns
+from bertft_core.data.data_findings import PreparedData
 from bertft_core.data.examples import Example, ReadExample, SourceLocation, shorten, text_of
-from bertft_core.data.findings import PreparedData
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.tokenization import Encoded, encode_windows, lists, table_of
 from bertft_core.masking import Masks, Vocabulary, fixed_masks
@@ -128,7 +128,7 @@ ALIGNMENT = Alignment(
     columns=text_columns,
     reader=reader,
     tokenise=tokenise,
-    checks=(findings.find_duplicates, findings.find_overlap, findings.find_unknown_tokens, find_many_blocks),
+    checks=(data_findings.find_duplicates, data_findings.find_overlap, data_findings.find_unknown_tokens, find_many_blocks),
     gold=gold,
     tokenise_new=tokenise_new,
     answer_names=lambda tokenizer, labels: tokenizer.convert_ids_to_tokens(range(len(tokenizer))),

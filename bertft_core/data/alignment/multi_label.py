@@ -12,8 +12,8 @@ import pyarrow as pa
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig
 from bertft_core.data.alignment.texts import agree_on_names, text_alignment, tokenise_texts
+from bertft_core.data.data_findings import PreparedData
 from bertft_core.data.examples import Example, SourceLocation, label_of, shorten
-from bertft_core.data.findings import PreparedData
 from bertft_core.records import DataFinding
 from bertft_core.records.list_columns import matrix_column
 

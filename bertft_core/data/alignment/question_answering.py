@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig
-from bertft_core.data import findings
+from bertft_core.data import data_findings
 from bertft_core.data.alignment.alignment import Agreed, Alignment
 from bertft_core.data.alignment.answer_checks import agree_on_answers, answers_of
+from bertft_core.data.data_findings import PreparedData
 from bertft_core.data.examples import Answer, Example, RawSplit, ReadExample, SourceLocation, is_unicode, shorten, text_of
-from bertft_core.data.findings import PreparedData
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.question_windows import question_lengths, question_windows, targets_of, text_read, without_spaces
 from bertft_core.data.readers.squad import parse_answers
@@ -180,7 +180,7 @@ def find_shared_contexts(data: PreparedData) -> Iterator[DataFinding]:
                 split=name,
                 count=len(shared),
                 names=tuple(dict.fromkeys(other for _, other in shared)),
-                examples=tuple(_place(split, example, example.texts[0]) for example, _ in shared[: findings.N_SHOWN]),
+                examples=tuple(_place(split, example, example.texts[0]) for example, _ in shared[: data_findings.N_SHOWN]),
             )
         seen |= {key: name for key in keys if key not in seen}
 
@@ -201,7 +201,7 @@ def find_inexpressible(data: PreparedData) -> Iterator[DataFinding]:
                 count=len(other),
                 examples=tuple(
                     _place(split, example, f"{answers_of(example)[0].text!r} → {text!r}")
-                    for example, text in other[: findings.N_SHOWN]
+                    for example, text in other[: data_findings.N_SHOWN]
                 ),
             )
 
@@ -214,7 +214,7 @@ def find_several_answers(data: PreparedData) -> Iterator[DataFinding]:
             check="several_answers",
             split="train",
             count=len(several),
-            examples=tuple(_place(data.raw["train"], e, e.texts[0]) for e in several[: findings.N_SHOWN]),
+            examples=tuple(_place(data.raw["train"], e, e.texts[0]) for e in several[: data_findings.N_SHOWN]),
         )
 
 
@@ -243,12 +243,12 @@ ALIGNMENT = Alignment(
     reader=reader,
     tokenise=tokenise,
     checks=(
-        findings.find_duplicates,
+        data_findings.find_duplicates,
         find_shared_contexts,
         find_inexpressible,
         find_several_answers,
         find_unequal_shares,
-        findings.find_unknown_tokens,
+        data_findings.find_unknown_tokens,
     ),
     agree=agree,
     settings=settings,

@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig
-from bertft_core.data import findings
+from bertft_core.data import data_findings
 from bertft_core.data.alignment.alignment import Agreed
 from bertft_core.data.alignment.texts import text_alignment, tokenise_texts
+from bertft_core.data.data_findings import PreparedData
 from bertft_core.data.examples import Example, RawSplit, SourceLocation, shorten
-from bertft_core.data.findings import PreparedData
 from bertft_core.records import DataFinding
 
 MAX_IQRS = 5.0
@@ -110,7 +110,7 @@ def find_beyond_train(data: PreparedData) -> Iterator[DataFinding]:
                     "train_low": float(low),
                     "train_high": float(high),
                 },
-                examples=findings.places(split, (split.examples[i] for i in outside)),
+                examples=data_findings.places(split, (split.examples[i] for i in outside)),
             )
 
 
@@ -136,7 +136,7 @@ def find_outliers(data: PreparedData) -> Iterator[DataFinding]:
                 split=name,
                 count=len(far),
                 numbers={"n": len(targets), "max_iqrs": MAX_IQRS, "lower": float(lower), "upper": float(upper)},
-                examples=findings.places(split, (split.examples[i] for i in far)),
+                examples=data_findings.places(split, (split.examples[i] for i in far)),
             )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig
-from bertft_core.data import findings
+from bertft_core.data import data_findings
 from bertft_core.data.examples import Example, RawSplit, SourceLocation, did_you_mean, shorten
 from bertft_core.metrics import tag_schemes
 from bertft_core.records import DataFinding
@@ -70,7 +70,7 @@ def _repairs(name: str, split: RawSplit, data: DataConfig) -> Iterator[DataFindi
                 expected=f"tags that are valid in {data.scheme}",
                 hint="correct the tags, set data.scheme to theirs, or data.invalid_tags to repair",
             )
-        places += [(example, position, faults[position]) for position in sorted(faults)][: findings.N_SHOWN - len(places)]
+        places += [(example, position, faults[position]) for position in sorted(faults)][: data_findings.N_SHOWN - len(places)]
         n_words, n_sentences = n_words + len(faults), n_sentences + bool(faults)
     if places:
         yield DataFinding(
@@ -79,7 +79,7 @@ def _repairs(name: str, split: RawSplit, data: DataConfig) -> Iterator[DataFindi
             count=n_words,
             numbers={"n_sentences": n_sentences},
             names=(data.scheme, *_valid_scheme(split, data.scheme)),
-            examples=tuple(findings.place(split, e.lines[i], fault) for e, i, fault in places),
+            examples=tuple(data_findings.place(split, e.lines[i], fault) for e, i, fault in places),
         )
 
 
@@ -104,7 +104,7 @@ def _merged(
             check="merged_entities",
             split=name,
             count=sum(lost),
-            examples=findings.places(split, places),
+            examples=data_findings.places(split, places),
         )
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 
 from bertft_core.config.data_settings import DataConfig
-from bertft_core.data import findings
+from bertft_core.data import data_findings
 from bertft_core.data.alignment.alignment import Agreed, Alignment, Tokenise, without_labels
+from bertft_core.data.data_findings import Check
 from bertft_core.data.examples import Example, Label, RawSplit, ReadExample, SourceLocation, text_of
-from bertft_core.data.findings import Check
 from bertft_core.data.labels import agree_on_labels
 from bertft_core.data.tokenization import encode, encode_windows, lists, table_of
 
@@ -41,13 +41,13 @@ def text_alignment(
         reader=reader,
         tokenise=tokenise,
         checks=(
-            findings.find_duplicates,
-            findings.find_conflicts,
-            findings.find_overlap,
+            data_findings.find_duplicates,
+            data_findings.find_conflicts,
+            data_findings.find_overlap,
             *checks,
-            findings.find_truncated,
-            findings.find_unknown_tokens,
-            findings.find_very_short,
+            data_findings.find_truncated,
+            data_findings.find_unknown_tokens,
+            data_findings.find_very_short,
         ),
         agree=agree,
         for_training=both_orders,

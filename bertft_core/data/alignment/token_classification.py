@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig
-from bertft_core.data import findings
+from bertft_core.data import data_findings
 from bertft_core.data.alignment.alignment import Agreed, Alignment
 from bertft_core.data.alignment.tags import agree_on_tags, refuse_unreadable, repair_and_convert
+from bertft_core.data.data_findings import PreparedData
 from bertft_core.data.examples import Example, RawSplit, ReadExample, SourceLocation, is_unicode, label_of, shorten
-from bertft_core.data.findings import PreparedData
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.tokenization import Encoded, lists, table_of
 from bertft_core.data.word_windows import frame_of, lay_out, subwords_of
@@ -36,7 +36,7 @@ def find_cut_words(data: PreparedData) -> Iterator[DataFinding]:
                 split=name,
                 count=int(n_cut.sum()),
                 numbers={"max_length": data.max_length},
-                examples=findings.places(data.raw[name], (data.raw[name].examples[i] for i in worst)),
+                examples=data_findings.places(data.raw[name], (data.raw[name].examples[i] for i in worst)),
             )
 
 
@@ -150,11 +150,11 @@ ALIGNMENT = Alignment(
     reader=reader,
     tokenise=tokenise,
     checks=(
-        findings.find_duplicates,
-        findings.find_conflicts,
-        findings.find_overlap,
+        data_findings.find_duplicates,
+        data_findings.find_conflicts,
+        data_findings.find_overlap,
         find_cut_words,
-        findings.find_unknown_tokens,
+        data_findings.find_unknown_tokens,
     ),
     agree=agree,
     settings=lambda data: {"overlap": data.overlap},

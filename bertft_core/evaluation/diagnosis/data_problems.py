@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from bertft_core.data.data_findings import MAX_CLASS_RATIO, MAX_TRUNCATED_RATIO, MAX_UNKNOWN_RATIO
 from bertft_core.data.examples import shorten
-from bertft_core.data.findings import MAX_CLASS_RATIO, MAX_TRUNCATED_RATIO, MAX_UNKNOWN_RATIO
 from bertft_core.evaluation.diagnosis.findings import DiagnosisFinding, DiagnosisHint, Outcome, Outcomes, Verdict, finding, hint
 from bertft_core.evaluation.diagnosis.label_conflicts import TARGETS, LabelConflict, find_conflicts
 from bertft_core.evaluation.diagnosis.stored_study import open_splits, row_of
