@@ -5,8 +5,6 @@ imported instead. A child is started with `-P`, without the current folder in PY
 anything else: by this file, run as a script.
 """
 
-from __future__ import annotations
-
 import importlib
 import os
 import runpy

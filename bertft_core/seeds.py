@@ -4,8 +4,6 @@ A seed is the first 53 bits of SHA-256 over (study seed, stream, index), so addi
 independent. 53 bits, because browsers read JSON numbers as doubles.
 """
 
-from __future__ import annotations
-
 import hashlib
 from typing import Literal, NamedTuple
 

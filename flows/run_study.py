@@ -1,7 +1,5 @@
 """One study from raw data to report: the flow behind `bertft run` and the deployments."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

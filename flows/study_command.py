@@ -1,7 +1,5 @@
 """One command that runs a study: what it asks for, and what it has begun before the flow does. Imports no Prefect."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Workers started before their study's session, so that their imports overlap with the start of Prefect's server."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The task of summing a study up over its seeds."""
 
-from __future__ import annotations
-
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 

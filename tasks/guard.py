@@ -3,8 +3,6 @@
 It waits on its stdin, which ends with its parent, and imports MLflow only if it has something to do.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Where everything a study makes lives."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

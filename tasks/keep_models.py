@@ -1,7 +1,5 @@
 """Which models of a study stay: the task that keeps them at its end, and the budget for them while it runs."""
 
-from __future__ import annotations
-
 import shutil
 
 from prefect import task

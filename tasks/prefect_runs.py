@@ -1,7 +1,5 @@
 """The flow runs of a study in Prefect: whose they are, and those that a dead process has left running."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The task of preparing a study's data."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from prefect import task

@@ -1,7 +1,5 @@
 """The task of probing the model of one run: it leases a slot, and the worker in it leaves `probes.json`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from prefect import task

@@ -1,7 +1,5 @@
 """Which process does something, so that another one can tell whether it still lives: host, id, and when it began."""
 
-from __future__ import annotations
-
 import os
 import platform
 import sys

@@ -1,7 +1,5 @@
 """How far a study is: runs done of runs planned, by stage and arm, and the time that is left."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

@@ -2,8 +2,6 @@
 engine can stand behind `SlotPool`.
 """
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol

@@ -1,7 +1,5 @@
 """The environment of every bertft process: telemetry off, libraries quiet. Set before Prefect, MLflow or transformers load."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

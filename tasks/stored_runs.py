@@ -1,7 +1,5 @@
 """Runs that need not be trained again: in the study's folder, else in MLflow."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Who may work in a study's folder: one command at a time, and none of a newer version over the results of an older one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

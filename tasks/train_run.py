@@ -1,7 +1,5 @@
 """The task of one training run: it leases a slot, listens to the worker in it, and leaves the record."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any

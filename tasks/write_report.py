@@ -1,7 +1,5 @@
 """The task of writing the report, and what Prefect's page shows of a study."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The base of every config and record: frozen, complete, no unknown keys."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from typing import Any

@@ -1,7 +1,5 @@
 """Checks across sections: each section may be valid by itself and still not fit the others."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Collection
 

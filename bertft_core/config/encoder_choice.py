@@ -1,7 +1,5 @@
 """One encoder per study: a folder or a hub checkpoint; `--set` takes precedence over the file."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How runs are executed and recorded. Only `threads_per_run` changes a result."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Which task head is put on the encoder: one class for each file in `bertft_core/heads`."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field

@@ -1,7 +1,5 @@
 """From a YAML file and `--set` overrides to a `StudyConfig` or one clear message."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Where in a study an error is: pydantic's locations without union tags, and which types are valid there."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """`--set KEY=VALUE`: set one value of a study before it is validated."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from typing import Any

@@ -3,8 +3,6 @@
 A probe never changes a run; it only reads what the run has saved.
 """
 
-from __future__ import annotations
-
 from pydantic import Field, field_validator
 
 from bertft_core.config.base import Frozen

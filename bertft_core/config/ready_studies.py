@@ -1,7 +1,5 @@
 """Ready studies by name: `quickstart`, `glue/rte`. They are `configs/` in a checkout and package data in a wheel."""
 
-from __future__ import annotations
-
 import difflib
 from pathlib import Path
 

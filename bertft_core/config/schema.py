@@ -1,7 +1,5 @@
 """The JSON schema of a study, for editors: `python -m bertft_core.config.schema > configs/study.schema.json`."""
 
-from __future__ import annotations
-
 import json
 import sys
 from typing import Any

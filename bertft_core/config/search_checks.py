@@ -1,7 +1,5 @@
 """Checks of a search: every setting it can choose is one that a run can have, and its seeds are not report seeds."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 from typing import Any

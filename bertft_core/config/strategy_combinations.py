@@ -1,7 +1,5 @@
 """Which strategies can be combined, and with which heads; other combinations are refused with the reason."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 

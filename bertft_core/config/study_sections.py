@@ -1,7 +1,5 @@
 """The sections of a study file, each valid by itself; `StudyConfig` adds the checks across sections."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator

@@ -1,7 +1,5 @@
 """Settings that have no effect or cannot work: refused in a config, accepted in a stored study of an older version."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """From pydantic's list of errors to one message that a user can act on."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace

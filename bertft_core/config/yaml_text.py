@@ -1,7 +1,5 @@
 """YAML as people write it: `2e-5` is a number, `no` is a string, keys are unique, and every key has a line number."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Tokenised splits on disk: one folder per fingerprint, written atomically, with the SHA-256 of each file."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Callable, Mapping

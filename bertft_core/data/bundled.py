@@ -1,7 +1,5 @@
 """The data sets that ship with bertft."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from bertft_core.config import UserError

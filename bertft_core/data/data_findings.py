@@ -1,7 +1,5 @@
 """Findings: what is worth knowing about the data but does not stop a study. Errors that do stop it are raised while reading."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass

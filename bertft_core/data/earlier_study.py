@@ -1,7 +1,5 @@
 """The model that an earlier study in the same home kept, as the encoder of a later study."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Locate an encoder's files in a local folder, the offline wheel or the hub, and verify their checksum."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -1,7 +1,5 @@
 """Examples with their source location, and the checks that every cell must pass."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

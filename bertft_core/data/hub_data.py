@@ -1,7 +1,5 @@
 """Data sets of the Hugging Face hub, by name, configuration and revision."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

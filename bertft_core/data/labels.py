@@ -1,7 +1,5 @@
 """Label names, their order, and checks that every split can be trained on or scored with them."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Callable, Container, Mapping

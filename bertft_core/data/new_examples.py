@@ -1,7 +1,5 @@
 """Examples to predict: in the study's formats, with or without labels, or plain lines for a head that reads one text."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path

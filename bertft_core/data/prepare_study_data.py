@@ -1,7 +1,5 @@
 """Prepare a study's data: read, split, check, tokenise once, store by fingerprint."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A tokenised split, memory-mapped so that all runs on a machine share its pages. Needs only numpy and pyarrow."""
 
-from __future__ import annotations
-
 from functools import cached_property
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The plain texts of the masked-LM probe, and the digest of a study's probes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from bertft_core.config.base import digest_of

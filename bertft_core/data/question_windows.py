@@ -3,8 +3,6 @@
 A window is [CLS] question [SEP] context [SEP], or the encoder's equivalent; neighbours share tokens of the context.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Data sources: from a study's `data` section to the examples of its splits."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 Zhang et al. 2021 report on a held-out half of the development set (their `--test_val_split`), as `halve_validation` does.
 """
 
-from __future__ import annotations
-
 from collections.abc import Container, Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Checks of a study that need the encoder or the data: layers, labels, metrics and splits that must exist."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterator, Sequence
 from typing import Any

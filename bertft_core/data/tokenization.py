@@ -1,7 +1,5 @@
 """Tokenise texts once, with the encoder's own tokenizer."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

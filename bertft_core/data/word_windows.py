@@ -1,7 +1,5 @@
 """Sentences of words as windows of subwords: every word has a subword and belongs to exactly one window."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple

@@ -4,8 +4,6 @@ ECE is that of `bertft_core.metrics.classification`: 15 equal-width bins, right-
 2020 use 10 left-closed bins, so their numbers differ.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

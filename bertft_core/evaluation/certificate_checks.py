@@ -1,7 +1,5 @@
 """The certificate of a study: what must make no difference to a run, and how each check is judged."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk, compare, compare_training

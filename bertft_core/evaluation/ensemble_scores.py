@@ -1,7 +1,5 @@
 """The seeds of an arm as one model: the scores of the mean of their probabilities, from stored predictions."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """By how much an arm beats the best constant prediction."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from bertft_core.records import ArmSummary, GainOverMajority

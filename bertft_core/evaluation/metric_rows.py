@@ -1,7 +1,5 @@
 """Every metric of an arm over its seeds, row by row, and the share of its runs that did not learn."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

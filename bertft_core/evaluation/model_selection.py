@@ -4,8 +4,6 @@ Every choice that a study makes is listed here with the scores that decide it. A
 test set is evaluated and never used to choose, which `tests/contract/test_test_set_chooses_nothing.py` shows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from bertft_core.planning.run_specs import plan_repeats

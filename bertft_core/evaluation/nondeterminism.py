@@ -1,7 +1,5 @@
 """Nondeterminism: how much runs differ when every seed is fixed. On a CPU they must not differ at all."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from bertft_core.evaluation.run_scores import scores_of

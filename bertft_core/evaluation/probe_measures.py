@@ -1,7 +1,5 @@
 """What each probe measures in one run: in its saved model, in its training, and in its stored predictions."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The probes of a study: each number over the seeds of each arm, what is missing and why, and which arms show a sign."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np

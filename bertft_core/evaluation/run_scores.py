@@ -1,7 +1,5 @@
 """The scores of one run, computed again from its stored predictions."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The best of many seeds: which started, which went on, which is the best, and what it cost."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from bertft_core.planning.wanted_runs import kept_starters, starters

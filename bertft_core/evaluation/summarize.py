@@ -1,7 +1,5 @@
 """The answer of a study: every arm over its seeds, from stored per-example predictions."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 from bertft_core.config.study_config import StudyConfig

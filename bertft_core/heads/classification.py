@@ -1,7 +1,5 @@
 """Sequence classification: one label for a text or a pair of texts."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Opening the encoder under a fresh head, the same way for every kind of head."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

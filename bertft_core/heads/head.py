@@ -1,7 +1,5 @@
 """What a task head consists of: one `Head` for each task type, entered in `HEADS`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the encoder reads for some examples, and which of its tokens the head reads."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol

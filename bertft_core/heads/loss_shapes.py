@@ -1,7 +1,5 @@
 """How strategies shape a cross-entropy: class weights, focus on hard targets, smoothed labels."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -8,8 +8,6 @@ seeds 0 and 2, with it at 5.64 and 6.02; the bare frequencies have 6.06. Only th
 opens the saved model as it is; a checkpoint that has such a layer keeps it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 

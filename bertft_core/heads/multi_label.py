@@ -1,7 +1,5 @@
 """Multi-label classification: each label of a text or a pair of texts is on or off, independently of the others."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -4,8 +4,6 @@
 layer; `cls` and `mean` go straight to that last layer, with the dropout before it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial

@@ -1,7 +1,5 @@
 """Extractive question answering: the first and the last token of the answer, in every window of the context."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

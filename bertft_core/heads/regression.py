@@ -7,8 +7,6 @@ bundled `ratings` (1 to 5) two seeds of one setting reached a test Pearson of 0.
 way. A saved model has both factors in its weights, so plain transformers gives numbers in their own units.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@
 and no CRF; plain `AutoModelFor…` opens such models too, but computes without them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """From start and end logits to the best answers of a question, over all windows of its context at once."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

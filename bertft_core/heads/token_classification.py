@@ -4,8 +4,6 @@ Only the first subword of a word has a label in training (Devlin et al. 2019, se
 its owner, so that every word counts once, in training and in scoring.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple

@@ -4,8 +4,6 @@ Every function takes one table of predictions for each seed, all with the same e
 tuned on its own validation set.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial

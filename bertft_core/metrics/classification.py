@@ -1,7 +1,5 @@
 """Scores of a classifier from its logits; every one is a plain float."""
 
-from __future__ import annotations
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray

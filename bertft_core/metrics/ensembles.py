@@ -3,8 +3,6 @@
 The ensemble of a classifier is the mean of its seeds' probabilities, stored as logits with that softmax (or sigmoid).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

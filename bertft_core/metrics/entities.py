@@ -7,8 +7,6 @@ from B- to E- and single S-.
 Source: conlleval and seqeval 1.2.2 (`mode="strict"`); the definitions here are declarative, theirs walk a state machine.
 """
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 

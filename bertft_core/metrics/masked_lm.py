@@ -1,7 +1,5 @@
 """Scores of masked language modelling, per masked token."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Scores of a multi-label classifier: each label is on where its logit is above 0, a probability above one half."""
 
-from __future__ import annotations
-
 import numpy as np
 import pyarrow as pa
 

@@ -6,8 +6,6 @@ equal odds. The official search (`find_best_thresh` of SQuAD 2.0) walks question
 a group that no threshold gives. +inf stands for a question without candidates, which stays empty at every threshold.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from bertft_core.metrics.precision_recall import Bools, Floats

@@ -1,7 +1,5 @@
 """Precision, recall and F1 from counts; 0/0 is 0 everywhere, as in scikit-learn and seqeval."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Columns of a table of predictions as numpy arrays, refusing nulls and wrong widths."""
 
-from __future__ import annotations
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc

@@ -5,8 +5,6 @@ the seeds together, and returns one JSON object per input. With several seeds it
 given the answer (`agreement`), and how many gave each answer (`votes`). Numbers are rounded to six decimals.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

@@ -4,8 +4,6 @@ A table with null scores is scored as SQuAD 2.0: the answer is empty where the n
 candidate by more than the null threshold. A table whose `null_score` is null is scored as SQuAD 1.1.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Scores of a predicted number: correlations and errors; a constant predictor correlates 0, never NaN."""
 
-from __future__ import annotations
-
 import numpy as np
 import pyarrow as pa
 

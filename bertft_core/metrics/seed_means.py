@@ -3,8 +3,6 @@
 Every function takes one table of predictions for each seed, all with the same examples in the same order.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 

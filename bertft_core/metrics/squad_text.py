@@ -1,7 +1,5 @@
 """How SQuAD compares one predicted text with the gold answers, as its official scripts for 1.1 and 2.0 do."""
 
-from __future__ import annotations
-
 import re
 import string
 from collections import Counter

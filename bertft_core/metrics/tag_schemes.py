@@ -10,8 +10,6 @@ Schemes:  iob1   I-X inside; B-X only where an entity begins right behind anothe
 Limits:   a tag is split at its first '-', so a type may hold '-'. In each scheme pairs of neighbours decide what is valid.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple

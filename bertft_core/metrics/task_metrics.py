@@ -1,7 +1,5 @@
 """What the metrics of one task type consist of: scores, per-example statistics, and what several seeds answer together."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol

@@ -1,7 +1,5 @@
 """Scores of a tagger: whole entities where the labels are entity tags, single tags where they are plain."""
 
-from __future__ import annotations
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray

@@ -1,7 +1,5 @@
 """Adaptive seeds: the interim analyses of a study, read from its records alone, and the level of its intervals."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from bertft_core.config.study_config import StudyConfig

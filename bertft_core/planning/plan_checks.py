@@ -1,7 +1,5 @@
 """Plans that cannot work, known from the number of steps before anything is trained."""
 
-from __future__ import annotations
-
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.strategy_settings import WeightAveraging
 from bertft_core.planning.run_specs import Chosen, plan_runs

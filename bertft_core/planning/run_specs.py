@@ -1,7 +1,5 @@
 """From a study and its data to the list of runs. Pure: the same study and card give the same specs on every machine."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal
 

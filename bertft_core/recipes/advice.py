@@ -1,7 +1,5 @@
 """From a data profile to a study's settings and arms, each with its reason: small rules, applied in the order of `RULES`."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """When classes are so unequal that an arm with class weights, and another metric, are worth trying."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import NamedTuple
 

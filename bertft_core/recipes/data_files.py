@@ -1,7 +1,5 @@
 """The files of a data set: columns with usual names, splits beside a training file, and a name for its study."""
 
-from __future__ import annotations
-
 import csv
 import io
 import itertools

@@ -1,7 +1,5 @@
 """The inputs of the rules: size, task, lengths, balance, encoder and machine, as plain numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """What the size of the training set and the width of the encoder decide: learning rate, batch size, epochs, seeds."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from bertft_core.recipes.data_profile import EncoderProfile

@@ -5,8 +5,6 @@ s·b·h·(34 + 5·a·s/h) bytes in 16 bits for b inputs of s tokens, hidden size
 (Korthikanti et al. 2022). Weights, gradients and Adam's two moments take 16 bytes per parameter.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from bertft_core.recipes.data_profile import DataProfile, EncoderProfile, Machine

@@ -1,7 +1,5 @@
 """From the cells of a label column (names, numbers or lists) to the head that learns them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple

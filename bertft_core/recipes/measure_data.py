@@ -1,7 +1,5 @@
 """Measuring a study for the rules: its data read and split as for a run, input lengths, encoder, and this machine."""
 
-from __future__ import annotations
-
 import math
 import os
 import shutil

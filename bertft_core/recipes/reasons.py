@@ -1,7 +1,5 @@
 """Why something was recommended or concluded: the rule that applied, its numbers, and the source it comes from."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 

@@ -1,7 +1,5 @@
 """A recommended study as YAML: every choice with its reason beside it, or above it where the line would be too long."""
 
-from __future__ import annotations
-
 import json
 import os
 import textwrap

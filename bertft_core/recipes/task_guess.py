@@ -1,7 +1,5 @@
 """From a data file to the `data` and `head` sections of a study, by its format, its columns and their cells."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path

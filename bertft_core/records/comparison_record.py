@@ -5,8 +5,6 @@ Differences are always arm minus baseline; a p-value is two-sided unless its nam
 `bertft_core.report.prose.comparison_text`.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from bertft_core.config.base import Frozen

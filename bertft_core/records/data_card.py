@@ -1,7 +1,5 @@
 """The prepared data: what was found in them, and where their tokenised Arrow files are."""
 
-from __future__ import annotations
-
 from bertft_core.config.base import Frozen
 from bertft_core.records.run_spec import EncoderIdentity
 

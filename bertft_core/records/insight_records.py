@@ -1,7 +1,5 @@
 """What the runs of a study show beyond their means: sources of variance, flipping answers, what seeds and budgets buy."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from bertft_core.config.base import Frozen

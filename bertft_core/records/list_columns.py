@@ -1,7 +1,5 @@
 """Columns of lists for the tables of predictions."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

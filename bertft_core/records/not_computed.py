@@ -1,7 +1,5 @@
 """Why a result is missing: a reason and its numbers; `report/prose/missing_text.py` turns them into words."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from bertft_core.config.base import Frozen

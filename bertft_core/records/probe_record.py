@@ -1,7 +1,5 @@
 """What was found in the saved model of one run: forgetting, and how far each layer moved. Written once beside its record."""
 
-from __future__ import annotations
-
 from bertft_core.config.base import Frozen
 
 PROBE_VERSION = 1

@@ -1,7 +1,5 @@
 """What the probes measured over the seeds of each arm."""
 
-from __future__ import annotations
-
 from bertft_core.config.base import Frozen
 from bertft_core.records.not_computed import NotComputed
 

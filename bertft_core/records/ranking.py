@@ -1,7 +1,5 @@
 """Which run speaks for a study: the best arm and its best seed, both by the validation set; of equals the first."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 
 from bertft_core.config.study_config import StudyConfig

@@ -1,7 +1,5 @@
 """What came out of one run; a failure is a status, never an absence."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from bertft_core.config.base import Frozen

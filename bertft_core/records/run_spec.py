@@ -1,7 +1,5 @@
 """One run, fully resolved: nothing is left to decide."""
 
-from __future__ import annotations
-
 from functools import cached_property
 from typing import Any, Literal, Self
 

@@ -1,7 +1,5 @@
 """How the seeds were chosen where their number was not fixed: added until an interval was narrow, or the best of many."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from bertft_core.config.base import Frozen

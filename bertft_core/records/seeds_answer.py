@@ -1,7 +1,5 @@
 """The answer of `bertft seeds`: how many seeds are needed, at the spread of a study or at a given one."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from bertft_core.config.base import Frozen

@@ -4,8 +4,6 @@ Pure functions of records. A run's score at the cut is its best validation score
 ranking is the same while the best go on, after they ended, and when a killed study begins anew.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """What was chosen by scores, and on which split: how large a study really was."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from bertft_core.config.base import Frozen

@@ -1,7 +1,5 @@
 """The summary of a study over its seeds."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from bertft_core.config.base import Frozen

@@ -1,7 +1,5 @@
 """What a search found."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from bertft_core.config.base import Frozen

@@ -1,7 +1,5 @@
 """Writes a comparison of arms, within one study or across several, as a self-contained folder."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

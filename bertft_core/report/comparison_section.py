@@ -1,7 +1,5 @@
 """The report's section on claims: a sentence for each pair of arms, pictures and tables."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

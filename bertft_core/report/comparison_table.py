@@ -1,7 +1,5 @@
 """A comparison for the terminal, in plain text: the arms, the pairs on the headline metric, and sentences about them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 import numpy as np

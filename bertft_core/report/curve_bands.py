@@ -1,7 +1,5 @@
 """Learning curves of all seeds of an arm as one: the mean at each step, and from the lowest to the highest run."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass

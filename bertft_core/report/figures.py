@@ -1,7 +1,5 @@
 """The pictures of the report, from the records."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

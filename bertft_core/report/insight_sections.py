@@ -1,7 +1,5 @@
 """The sections on sources of variance, flipping examples, seeds needed, and budgets."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The section on model selection, and on seeds whose number was not fixed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from bertft_core.records import ArmSummary, StudySummary

@@ -4,8 +4,6 @@ The items follow, in our words, the checklist of Dodge et al. 2019 ('Show Your W
 What only an author can know is marked as such.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The settings of a study in sentences for a paper: what most arms share, where an arm differs, and the searches."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any

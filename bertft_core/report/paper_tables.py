@@ -1,7 +1,5 @@
 """Tables as papers print them: arm × metric as mean ± sd, and the pairs. Only claimed results are set in bold."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The 'experimental setup' of a paper, written from the configuration and the records alone."""
 
-from __future__ import annotations
-
 from bertft_core.report.formatting import numbers
 from bertft_core.report.paper_settings import search, training
 from bertft_core.report.prose import comparison_text, grammar, power_text, seed_designs_text, study_text

@@ -1,7 +1,5 @@
 """A profile: one number at each layer of every arm, seeds as points and their mean as a line."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

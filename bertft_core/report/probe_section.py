@@ -1,7 +1,5 @@
 """The section on forgetting and calibration: its sentences, and a picture and a table for each probe."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The report's section on what was verified: runs trained again, and the certificate."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """The training curves of runs, thinned for drawing."""
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path

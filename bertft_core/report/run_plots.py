@@ -1,7 +1,5 @@
 """The report's pictures: every seed as a point, and every run's curve as a line."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The answer of `bertft seeds` for the terminal."""
 
-from __future__ import annotations
-
 from bertft_core.records.seeds_answer import CountedForSpread, CountedSeeds
 from bertft_core.report.formatting import numbers
 from bertft_core.report.formatting.aligned_table import aligned

@@ -1,7 +1,5 @@
 """The optional sections of a study's report, present when their data are, and the files written beside it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

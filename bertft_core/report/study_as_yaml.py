@@ -1,7 +1,5 @@
 """A study written as the shortest YAML that is read back as the same study."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Writes the report's folder; the same records give the same bytes."""
 
-from __future__ import annotations
-
 import shlex
 from pathlib import Path
 

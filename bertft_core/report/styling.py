@@ -1,7 +1,5 @@
 """The style of pages and of pictures that stand alone, from the style sheets beside the templates."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Rows and columns of a summary, by name."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from bertft_core.records import ArmSummary, MetricSummary, StudySummary

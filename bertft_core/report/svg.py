@@ -1,7 +1,5 @@
 """Small inline SVG drawings: a scale, axes, and shapes whose colours come from the page's style sheet."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """A table for a paper, written as LaTeX, Markdown, CSV and JSON."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

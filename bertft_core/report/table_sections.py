@@ -1,7 +1,5 @@
 """The report's tables, as plain rows; the template only lays them out."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

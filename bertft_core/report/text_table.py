@@ -1,7 +1,5 @@
 """The result table for the terminal, in plain text."""
 
-from __future__ import annotations
-
 from bertft_core.records import StudySummary
 from bertft_core.report import summary_rows
 from bertft_core.report.formatting import intervals, numbers

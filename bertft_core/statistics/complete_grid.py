@@ -1,7 +1,5 @@
 """The largest complete part of a grid with missing runs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple

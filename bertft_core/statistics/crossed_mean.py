@@ -12,8 +12,6 @@ If runs are missing, the mean squares are those of the largest complete part, an
 the same components with weights from the runs that exist.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """On how many examples only one of two arms is right, and whether one is right more often there."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Dispersion: the sd, its interval, the unbiased sd, the interquartile mean and quantiles."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Start many, stop early, continue some: simulate such schedules from the curves of finished runs."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Effect sizes: a difference in units of the sd over seeds, or as how often one arm scores higher."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln

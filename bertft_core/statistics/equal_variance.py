@@ -1,7 +1,5 @@
 """Is one arm more stable than another? Tests of equal variance over seeds, and the ratio of the standard deviations."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import stats
 from scipy.special import fdtri

@@ -1,7 +1,5 @@
 """Expected best value of n independent trials, estimated from finished trials."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Agreement of the seeds of one setting on the same examples."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Intervals of a mean over seeds: the t-interval, its version for runs that share seeds, and the percentile bootstrap."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import lru_cache
 

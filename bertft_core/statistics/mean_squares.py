@@ -1,7 +1,5 @@
 """Variances from mean squares: estimates, F tests, and intervals of a mean square and of a difference of two."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

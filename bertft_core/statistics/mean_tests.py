@@ -3,8 +3,6 @@
 None where a test is undefined: a t-test of scores without spread, and any test with fewer than two runs of an arm.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

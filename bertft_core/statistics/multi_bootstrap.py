@@ -24,8 +24,6 @@ Paired runs of a crossed design share init and order seeds with each other. Then
 for the percentiles init and order seeds are drawn independently (the pigeonhole bootstrap, Owen 2007).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

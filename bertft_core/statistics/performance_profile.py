@@ -1,7 +1,5 @@
 """Performance profile: the share of runs that score more than τ, with the bootstrap band of every point, exactly."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

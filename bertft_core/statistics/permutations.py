@@ -4,8 +4,6 @@ Enumerated if feasible, otherwise sampled with p = (k + 1)/(n + 1), which is nev
 level (Phipson & Smyth 2010). A permutation counts when its statistic is at least as extreme.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Sequence

@@ -11,8 +11,6 @@ second interval is therefore the one to decide by:
   At θ = 1/2 and n = m this is the variance of U when the arms are equal.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 

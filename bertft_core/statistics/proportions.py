@@ -1,7 +1,5 @@
 """Intervals of a share of runs, such as the share that collapsed."""
 
-from __future__ import annotations
-
 import math
 
 from scipy.special import betaincinv, ndtri

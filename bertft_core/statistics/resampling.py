@@ -5,8 +5,6 @@ correlation, Pearson, calibration error) is then the same function of weighted s
 example was drawn: one matrix product scores all seeds on many resamples without reading predictions again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 

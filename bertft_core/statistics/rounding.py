@@ -1,7 +1,5 @@
 """Differences that are only floating-point rounding count as none."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How many seeds are needed for a narrow interval, for the power of a t-test or to identify a winner, and what n seeds detect."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import lru_cache

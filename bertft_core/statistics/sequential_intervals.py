@@ -10,8 +10,6 @@ alone determine when to stop (Stein 1945). So the coverage given the sds is 2 Φ
 over the sds is simulated.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Spearman's correlation on resampled examples, with ranks computed from how often each example was drawn."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Variance components over runs: init × order seeds crossed, with or without replicates; runs nested in groups."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Damaged files: found by their checksums, reported, and set aside, so that the next steps write them again."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path

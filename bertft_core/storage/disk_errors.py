@@ -1,7 +1,5 @@
 """A full or read-only disk, reported as a user error, whichever library ran into it."""
 
-from __future__ import annotations
-
 import errno
 import os
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 One row for each example, in the order of the data; the columns are those of the head's kind (`bertft_core/metrics`).
 """
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Which models of a study stay on disk: pure rules over its config, its runs and their sizes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 

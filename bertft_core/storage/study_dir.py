@@ -13,8 +13,6 @@ HOME/
 `<name>.damaged` is a file that was set aside, `.<name>.<pid>.part` one that a kill has left half-written.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

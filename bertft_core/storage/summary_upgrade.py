@@ -1,7 +1,5 @@
 """Summaries of older versions in today's form; `upgrade.py` has the table of all steps."""
 
-from __future__ import annotations
-
 from typing import Any
 
 Values = dict[str, Any]

@@ -4,8 +4,6 @@ A step is a pure function of the values that one JSON file held. What a step can
 part of a run's digest: raise one when the same settings would be written, or computed, differently.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Where the layers of an encoder are: the one table that names the parts of each family's model."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple

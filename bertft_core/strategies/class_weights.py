@@ -11,8 +11,6 @@ Limits:   classes are counted before oversampling, so the two together correct t
           is on in no training example or in all: by the formula the latter would weigh 0 and never be learned.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

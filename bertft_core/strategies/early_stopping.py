@@ -8,8 +8,6 @@ Limits:   the learning rate decays as if the run reached its planned end. The be
           the step where the watched one was best. An improvement below min_delta still moves the best checkpoint.
 """
 
-from __future__ import annotations
-
 from bertft_core.config.strategy_settings import EarlyStopping
 from bertft_core.strategies.plan import FinetuningPlan, StopRule
 

@@ -7,8 +7,6 @@ Order:    does not matter; strategies that would change the encoder are refused.
 Limits:   the head sees the same features in every epoch, without dropout inside the encoder.
 """
 
-from __future__ import annotations
-
 from bertft_core.config.strategy_settings import FeatureExtraction
 from bertft_core.strategies.plan import FinetuningPlan
 

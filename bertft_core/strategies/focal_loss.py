@@ -7,8 +7,6 @@ Order:    does not matter.
 Limits:   without the paper's α, which is class_weights. The loss is still divided by the number of targets, so it is smaller.
 """
 
-from __future__ import annotations
-
 from bertft_core.config.strategy_settings import FocalLoss
 from bertft_core.strategies.plan import FinetuningPlan
 

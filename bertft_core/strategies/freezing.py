@@ -8,8 +8,6 @@ Limits:   dropout inside frozen layers stays on, so their outputs still vary. In
           shares its weights with the embeddings and is frozen with them. A frozen layer costs no backward pass.
 """
 
-from __future__ import annotations
-
 from bertft_core.config.strategy_settings import Freezing
 from bertft_core.strategies.plan import FinetuningPlan
 

@@ -7,8 +7,6 @@ Order:    does not matter.
 Limits:   none.
 """
 
-from __future__ import annotations
-
 from bertft_core.config.strategy_settings import Full
 from bertft_core.strategies.plan import FinetuningPlan
 

@@ -9,8 +9,6 @@ Limits:   the pooler is unfrozen with the head. What is frozen costs no backward
           are those of the training set before oversampling, which makes them longer: then use every_steps.
 """
 
-from __future__ import annotations
-
 from bertft_core.config.strategy_settings import GradualUnfreezing
 from bertft_core.strategies.plan import FinetuningPlan
 

@@ -7,8 +7,6 @@ Order:    does not matter.
 Limits:   in question answering the tokens of the window share the rest; in multi_label a target t becomes (1−ε)·t + ε/2.
 """
 
-from __future__ import annotations
-
 from bertft_core.config.strategy_settings import LabelSmoothing
 from bertft_core.strategies.plan import FinetuningPlan
 

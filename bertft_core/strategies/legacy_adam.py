@@ -9,8 +9,6 @@ Limits:   without bias correction the first steps are up to three times as large
           it is that of training. `bias_correction: true` is the later version of that code, with the decay after the update.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

@@ -8,8 +8,6 @@ Limits:   head, pooler and top layer share the base rate: with L layers, layer l
           rate · decay^(L-1-l), the embeddings at rate · decay^L.
 """
 
-from __future__ import annotations
-
 from bertft_core.config.strategy_settings import LayerwiseDecay
 from bertft_core.strategies.plan import FinetuningPlan
 

@@ -10,8 +10,6 @@ Limits:   the mask is drawn from the dropout stream, one per layer and pass over
           1 − p; this one is exact.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

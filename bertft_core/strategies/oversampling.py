@@ -8,8 +8,6 @@ Limits:   every example comes at least once in an epoch; the repeats are drawn f
           class of a multi_label example is its set of labels, that of a question whether it has an answer.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

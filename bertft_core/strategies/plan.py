@@ -1,7 +1,5 @@
 """What strategies may change before the first step, and what they know of the run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property

@@ -7,8 +7,6 @@ Order:    does not matter: layers that reinit redraws decay towards their new st
 Limits:   training.weight_decay still applies; set it to 0 for this method alone. The head does not decay towards its start.
 """
 
-from __future__ import annotations
-
 import torch
 
 from bertft_core.config.strategy_settings import PriorDecay

@@ -9,8 +9,6 @@ Limits:   linear weights are N(0, initializer_range), biases 0, layer norms 1 an
           inside the encoder, and heads that do not use it, have none to redraw.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 

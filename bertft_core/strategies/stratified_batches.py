@@ -8,8 +8,6 @@ Limits:   the count of a class in a batch differs from its share by less than th
           multi_label example is its set of labels, that of a question whether it has an answer.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from bertft_core.config.strategy_settings import StratifiedBatches

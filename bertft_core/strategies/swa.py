@@ -9,8 +9,6 @@ Limits:   the learning rate follows its schedule; for rates that stay high use s
           one is refused. Not with early stopping, which does not know the last evaluations in advance.
 """
 
-from __future__ import annotations
-
 from bertft_core.config.strategy_settings import WeightAveraging
 from bertft_core.strategies.plan import FinetuningPlan
 

@@ -4,8 +4,6 @@ What a trial samples depends only on its number and on the trials before it, nev
 trial with a seed of its own. So an interrupted search goes on with the trials an uninterrupted one would have had.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Optuna reads a journal line by line and stops with an error at one that is no JS
 seal lies beside it: the size and SHA-256 of what was written. What comes after that size, a kill has kept from being sealed.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

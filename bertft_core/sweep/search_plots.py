@@ -1,7 +1,5 @@
 """Optuna's standard plots of a finished search, with the study's own names, whole trial numbers and readable axes."""
 
-from __future__ import annotations
-
 import re
 import warnings
 from collections.abc import Callable

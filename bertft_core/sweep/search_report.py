@@ -1,7 +1,5 @@
 """The Optuna report: one self-contained HTML page with the standard plots, plotly inlined, so it opens without a network."""
 
-from __future__ import annotations
-
 import copy
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ A trial enters the journal in one line, with all its values, and its values come
 there is no half-sampled trial, and a sampler's notes about a running trial never reach the file.
 """
 
-from __future__ import annotations
-
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -5,8 +5,6 @@ the same validation (Golovin et al. 2017, the median rule). It gets its next see
 median of the means of its batch's trials that got as far and of the first-seed scores of the earlier batches.
 """
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Collection, Mapping, Sequence
 

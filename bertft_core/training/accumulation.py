@@ -4,8 +4,6 @@ In single precision rounding would hide an error; in float64 the difference is b
 wrongly. Dropout is off, since its masks are drawn for each pass.
 """
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The runs behind a certificate: a run of a study, shortened, trained in every way that must make no difference."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """The state of an unfinished run: safetensors and JSON, complete or absent, and nothing that could execute code."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

@@ -4,8 +4,6 @@ A forward pass costs about 2 floating-point operations for each weight and token
 section 2.1); the speed of this machine is measured on one matrix product.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterable

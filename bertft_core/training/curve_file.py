@@ -1,7 +1,5 @@
 """`curves.jsonl`: one line per step and validation of a run, without gaps after a resume."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

@@ -1,7 +1,5 @@
 """Torch's settings and generators: the only place that touches torch's global random state."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 

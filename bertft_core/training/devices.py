@@ -1,7 +1,5 @@
 """Which slots a machine has, and the environment each worker needs before torch loads."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

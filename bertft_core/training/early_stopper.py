@@ -1,7 +1,5 @@
 """Which evaluation is the best so far, and whether training should stop: pure rules over a run's position."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

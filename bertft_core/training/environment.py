@@ -1,7 +1,5 @@
 """Where a run is executed: versions, hardware and the commit of the code."""
 
-from __future__ import annotations
-
 import functools
 import importlib.metadata
 import os

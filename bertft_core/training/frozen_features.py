@@ -3,8 +3,6 @@
 Every run would compute the same bits (same batches, same thread count), so reading them from the file only saves time.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Long documents in microbatches that fit into memory: their windows are read a bounded number of tokens at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """From examples to logits: packed where the model's family allows it, padded otherwise, from stored features when frozen."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 

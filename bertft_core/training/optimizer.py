@@ -1,7 +1,5 @@
 """AdamW with its no-decay groups, and learning-rate schedules."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """From saved models and new examples to answers: the models of one run or of several seeds of the same setting."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple

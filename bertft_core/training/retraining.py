@@ -1,7 +1,5 @@
 """Training a recorded run once more: in a process of its own, from the same inputs, and without what earlier runs have stored."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """One run from its spec to its record: the only entry into training."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import gc

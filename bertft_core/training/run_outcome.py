@@ -1,7 +1,5 @@
 """The outcome of a run: its status, the predictions of its last and its best weights, the saved model, the record."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from pathlib import Path

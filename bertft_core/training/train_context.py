@@ -1,7 +1,5 @@
 """What strategies may know of a run before its first step."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from bertft_core.data.prepared_split import PreparedSplit

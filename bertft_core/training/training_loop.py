@@ -1,7 +1,5 @@
 """The training loop: optimizer steps, validations, early stopping, pruning, and a state that can be saved at any step."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Validation during training; the predictions of the best and the latest one are kept, since the run ends with them."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import pyarrow as pa

@@ -1,7 +1,5 @@
 """The running mean of the weights at the last evaluations of a run."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import torch

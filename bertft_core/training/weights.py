@@ -1,7 +1,5 @@
 """Weights: their hash, copies of them, and the folder a fine-tuned model is saved in."""
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 from collections.abc import Iterable, Mapping

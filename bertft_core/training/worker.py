@@ -9,8 +9,6 @@ Answers:  {"kind": "ready"} once, then events of `train_run` or of `accumulation
           or {"kind": "error", "text", "user", "broken"}: a broken worker can carry out nothing more
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """`bertft announce`: the event `bertft.dataset.updated`, on which the deployment `on-dataset-updated` starts a study."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The command line: `bertft run`, and the commands before and after it."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """Runs a command that ends when its parent does: this module as a child, with its stdin held by the parent."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """`bertft clean`: unused files with their sizes; deleted only with `--yes`, and never while a command runs."""
 
-from __future__ import annotations
-
 from contextlib import ExitStack
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`bertft compare`: compare arms within one study or across studies, from their stored runs."""
 
-from __future__ import annotations
-
 import sys
 import tempfile
 from collections.abc import Sequence

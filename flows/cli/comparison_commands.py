@@ -1,7 +1,5 @@
 """The commands that say what can be claimed of arms, and how many seeds it takes. `flows.cli.app` lists them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

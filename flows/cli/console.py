@@ -1,7 +1,5 @@
 """Progress in a terminal: one live line where there is a screen, a line now and then where there is not."""
 
-from __future__ import annotations
-
 import sys
 import threading
 import time

@@ -1,7 +1,5 @@
 """Prepared data that a live process writes or trains on: `bertft clean` keeps them, even when a study starts while it runs."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress

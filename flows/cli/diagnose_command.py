@@ -1,7 +1,5 @@
 """`bertft diagnose`: why a result may be poor or unstable, check by check, from what the study has stored."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`bertft diff`: what differs between two runs, from what is kept of them."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Finding one run by what a person calls it: a digest, STUDY/arm/seed, or the id of an MLflow run."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

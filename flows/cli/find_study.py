@@ -1,7 +1,5 @@
 """Finding a study on disk, and what it has so far."""
 
-from __future__ import annotations
-
 import difflib
 from dataclasses import dataclass, field
 from functools import cached_property

@@ -1,7 +1,5 @@
 """`bertft plan`: what `bertft run` would do, with an estimate of time and disk."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import TextIO

@@ -1,7 +1,5 @@
 """`bertft predict`: predictions for new examples, by a study's best model, the model of one seed, or an ensemble of all seeds."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -1,7 +1,5 @@
 """`bertft recommend`: a study with the reason beside every choice, for a data file, a bundled set or another study."""
 
-from __future__ import annotations
-
 import io
 import os
 import re

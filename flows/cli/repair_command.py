@@ -1,7 +1,5 @@
 """`bertft repair`: after a crash, make Prefect, Optuna and MLflow agree with the records, without running anything."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`bertft replay`: a run rebuilt from MLflow's record alone, including its data, and trained again."""
 
-from __future__ import annotations
-
 import sys
 import tempfile
 import time

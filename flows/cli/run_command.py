@@ -1,7 +1,5 @@
 """`bertft run`: the flow on an embedded Prefect server, or on the server that PREFECT_API_URL names."""
 
-from __future__ import annotations
-
 import os
 import ssl
 import sys

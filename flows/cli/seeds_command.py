@@ -1,7 +1,5 @@
 """`bertft seeds`: how many seeds are needed, and what those of a study can detect."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

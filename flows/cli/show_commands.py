@@ -1,7 +1,5 @@
 """`bertft status`, `show`, `report` and `check-data`: what is there, without training anything."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 

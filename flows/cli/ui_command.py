@@ -1,7 +1,5 @@
 """`bertft ui`: MLflow's, Prefect's and Optuna's own pages over one home, on 127.0.0.1."""
 
-from __future__ import annotations
-
 import socket
 import sys
 import time

@@ -1,7 +1,5 @@
 """Unused files in a home."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path

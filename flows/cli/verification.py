@@ -1,7 +1,5 @@
 """What verify, replay and the certificate share: a recorded run is trained again in fresh processes, and compared."""
 
-from __future__ import annotations
-
 import functools
 import sys
 import time

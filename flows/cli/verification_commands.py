@@ -1,7 +1,5 @@
 """The commands that prove a number: train a run again, and say what differs between two. `flows.cli.app` lists them."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

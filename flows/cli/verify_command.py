@@ -1,7 +1,5 @@
 """`bertft verify`: finished runs trained again in fresh processes, and the certificate of the study."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 import time

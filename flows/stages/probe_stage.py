@@ -1,7 +1,5 @@
 """Probing the models of the report runs, before those that are not kept are deleted; what was probed before is left alone."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from prefect.futures import PrefectFuture

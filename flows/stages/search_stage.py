@@ -1,7 +1,5 @@
 """The search of an arm: batches of trials, each trained seed by seed, until the planned total is reached."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The report runs: every arm over the seeds of the study's design, until planning wants no more."""
 
-from __future__ import annotations
-
 import shutil
 from collections import Counter
 

@@ -1,7 +1,5 @@
 """Submitting tasks, one more than there are slots at a time, so that a task that shows as running soon does."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Training a list of runs: reuse what is there, train the others slot by slot, and note what failed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from typing import Any
 

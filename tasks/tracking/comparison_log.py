@@ -1,7 +1,5 @@
 """A comparison in MLflow: numbers, a verdict for each pair as a tag, a note, and the folder of tables and pictures."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """One run as MLflow alone has it: study, data card, record, curves and predictions, fetched into a folder."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """A whole study as MLflow alone has it: config, data card, summary, and the records and predictions of its report runs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

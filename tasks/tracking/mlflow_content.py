@@ -1,7 +1,5 @@
 """What MLflow gets of a run, a search and a study: names and values only, no calls."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -3,8 +3,6 @@
 MLflow 3.17 cannot log a folder under transformers 5 (it expects classes where there are names), so the model is loaded for it.
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 from collections.abc import Iterator

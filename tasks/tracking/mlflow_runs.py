@@ -1,7 +1,5 @@
 """The MLflow runs of one study, found again by the digest in their tags, so that nothing is logged twice."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Opening MLflow's store: an SQLite file in the study home unless the study names another, created once under a lock."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager

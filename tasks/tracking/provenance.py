@@ -1,7 +1,5 @@
 """What a study was made with: commit, uncommitted changes, lock file, installed versions."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib.metadata
 import subprocess

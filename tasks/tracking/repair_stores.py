@@ -4,8 +4,6 @@ A training run that was killed is KILLED in MLflow and resumes from its checkpoi
 keep their number and are counted once.
 """
 
-from __future__ import annotations
-
 import time
 import uuid
 from collections.abc import Iterable

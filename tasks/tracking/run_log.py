@@ -3,8 +3,6 @@
 Every call writes, and raises when the store does.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from pathlib import Path

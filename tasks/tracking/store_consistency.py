@@ -3,8 +3,6 @@
 The records are right. `bertft repair` and every start of the study correct what is reported here.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path

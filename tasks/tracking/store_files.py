@@ -1,7 +1,5 @@
 """What the SQLite files of MLflow and Prefect in a home say of a study, read without either: importing them takes seconds."""
 
-from __future__ import annotations
-
 import json
 import os
 import sqlite3

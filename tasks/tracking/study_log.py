@@ -3,8 +3,6 @@
 Every call writes, and raises when the store does.
 """
 
-from __future__ import annotations
-
 from mlflow.entities import Dataset, DatasetInput
 
 from bertft_core.config import StudyConfig

@@ -1,7 +1,5 @@
 """MLflow's record of a study, written by a thread, so that MLflow's errors never reach the study."""
 
-from __future__ import annotations
-
 import threading
 import time
 import uuid

@@ -1,7 +1,5 @@
 """Verdicts in MLflow: tags of the run that was trained again; certificate and report on the study's run."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A thread that does MLflow's writing, so that a slow or absent store never delays a run."""
 
-from __future__ import annotations
-
 import queue
 import threading
 import time

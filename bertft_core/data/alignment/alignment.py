@@ -1,7 +1,5 @@
 """What an alignment consists of: how the examples of one task type become what its head learns from."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol

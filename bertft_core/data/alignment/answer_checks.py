@@ -1,7 +1,5 @@
 """What must hold before a question is learned from: answers are where they say, and ids are unique."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from pathlib import PurePath

@@ -1,7 +1,5 @@
 """Classification: a text or a pair of texts with one label."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Masked language modelling: raw texts, read whole in blocks, with the masks for evaluation."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Multi-label classification: a text or a pair of texts with any number of labels, none included."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any

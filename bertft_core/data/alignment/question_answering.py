@@ -1,7 +1,5 @@
 """Extractive question answering: questions about contexts, with answers that are spans of them."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence

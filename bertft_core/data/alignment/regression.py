@@ -1,7 +1,5 @@
 """Regression: a text or a pair of texts with a number."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence

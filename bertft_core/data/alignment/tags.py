@@ -1,7 +1,5 @@
 """From tags as they are read to tags as they are learned: readable, valid in their scheme, converted, and known from train."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 

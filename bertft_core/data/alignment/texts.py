@@ -1,7 +1,5 @@
 """What the heads that read whole texts share: their columns, their order, and one row of tokens for each example."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Token classification: a sentence in words with a tag for each."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

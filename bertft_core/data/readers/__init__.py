@@ -4,8 +4,6 @@ What the cells are depends on the format: those of the wanted columns for tables
 `conllu`; (id, question, context, answers) for `squad`; (text,) for `text`. Every file may also be compressed (`.gz`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 

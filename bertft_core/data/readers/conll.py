@@ -1,7 +1,5 @@
 """CoNLL: one word per line with its tag in another column, and a blank line after each sentence."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Source: https://universaldependencies.org/format.html
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Shared by all formats: bytes and text of a file (plain or gzip, UTF-8), and their common errors."""
 
-from __future__ import annotations
-
 import gzip
 import zlib
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """JSON whose objects know the line that they begin on, for error messages."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

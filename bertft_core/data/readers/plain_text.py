@@ -1,7 +1,5 @@
 """Plain text: one text per line, per paragraph or per file."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Questions with contexts and answers in JSON: SQuAD's nested layout, or flat objects as on the Hugging Face hub."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path

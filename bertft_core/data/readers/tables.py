@@ -5,8 +5,6 @@ In JSONL and Parquet a cell may also be a list (words, tags, labels) or an objec
 The cells of `optional` columns follow those of the wanted ones, None if there is no such column.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json

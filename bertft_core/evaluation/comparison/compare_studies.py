@@ -1,7 +1,5 @@
 """Every pair of arms compared, within one study or across studies, from stored predictions; nothing is trained."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 
 from bertft_core.config.seed_settings import CrossedDesign, OnlyDesign

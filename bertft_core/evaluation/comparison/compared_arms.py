@@ -1,7 +1,5 @@
 """The arms of a comparison with the runs that count, and arms that cannot be compared."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -4,8 +4,6 @@ Predictions are aligned by example id over the seeds of an arm and between arms.
 together, in one pass; arms with other examples separately.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The numbers of one pair on one metric: from scores and resampled scores to the fields of its record."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

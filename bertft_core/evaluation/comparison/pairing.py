@@ -1,7 +1,5 @@
 """What two arms share, checked and never assumed: their seeds, and the examples that they are scored on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

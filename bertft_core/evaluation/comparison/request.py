@@ -1,7 +1,5 @@
 """A comparison as requested, resolved against the studies: metric, split, checkpoint, arms and baseline."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn

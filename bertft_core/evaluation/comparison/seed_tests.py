@@ -1,7 +1,5 @@
 """Statistics of a pair over its seeds alone: P(A > B), effect sizes, tests of equal means and of equal spread."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

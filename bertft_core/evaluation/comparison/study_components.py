@@ -1,7 +1,5 @@
 """Studies that differ only in their study seed: how much of an arm's variance is between them, and how much within."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from bertft_core.config import StudyConfig

@@ -1,7 +1,5 @@
 """Checks of the data: quality, label conflicts, truncation, unknown tokens, rare classes, small sets."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from typing import Any

@@ -1,7 +1,5 @@
 """The table of checks, in the order in which a practitioner goes through them: data first, then learning, then seeds."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from bertft_core.evaluation.diagnosis import data_problems, learning_problems, seed_problems

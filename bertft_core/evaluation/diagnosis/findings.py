@@ -1,7 +1,5 @@
 """What a check of a study gives: a verdict, findings with their numbers, and hints with the settings to change."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 

@@ -1,7 +1,5 @@
 """Examples with the same text, up to case, white space and punctuation, and different targets."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple

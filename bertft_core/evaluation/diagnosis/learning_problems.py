@@ -1,7 +1,5 @@
 """Checks of how runs learned: learning rate, length of training, overfitting, early stopping, warm-up."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Checks over seeds: broken runs, runs that learned nothing, spread against difference, too few seeds."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What the checks read of a study: runs of an arm, rows of its summary, losses, tokenised splits, usual learning rates."""
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Variance between studies that differ only in their seed: what the data split, or the search, contributes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Literal

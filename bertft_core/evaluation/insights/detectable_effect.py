@@ -1,7 +1,5 @@
 """What the present seeds can detect, and how many would be needed for the observed differences."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

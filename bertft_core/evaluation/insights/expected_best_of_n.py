@@ -1,7 +1,5 @@
 """The best validation score to expect of n runs or trials, and what they cost."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Seeds needed to know a mean to ± a width, or to detect a true difference; at a spread that was observed or given."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How far the seeds of an arm agree on single examples, and the examples that flip most."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """How much of the variance of an arm's headline is due to init, order and the rest, in a crossed design."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Whether starting more runs and continuing only the best would have paid off, simulated from validation curves."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """All insights of one study, and what they have in common."""
 
-from __future__ import annotations
-
 from bertft_core.evaluation.insights.detectable_effect import ArmMetric, seeds_needed
 from bertft_core.evaluation.insights.expected_best_of_n import budgets_of
 from bertft_core.evaluation.insights.seed_agreement import agreement_of_arms

@@ -1,7 +1,5 @@
 """Curves of two runs, step by step: the first step at which each quantity differs."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

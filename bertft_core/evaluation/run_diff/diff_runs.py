@@ -1,7 +1,5 @@
 """How any two runs differ: settings, data, environment, seeds, hashes, metrics, and the step at which their curves diverge."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, Literal
 

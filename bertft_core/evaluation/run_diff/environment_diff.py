@@ -1,7 +1,5 @@
 """How two recorded environments differ, and which differences can change numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 from bertft_core.records import Environment

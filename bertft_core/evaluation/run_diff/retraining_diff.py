@@ -1,7 +1,5 @@
 """A recorded run against the same run trained again: hashes, metrics, files, curves, and the verdict over them."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass

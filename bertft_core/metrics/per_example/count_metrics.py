@@ -1,7 +1,5 @@
 """Precision, recall, F1 and Matthews correlation from the hits, true and predicted counts of each example by name."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from bertft_core.metrics.per_example.statistic import Statistic, column, quotient

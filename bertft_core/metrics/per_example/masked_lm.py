@@ -1,7 +1,5 @@
 """Per-text statistics of loss and accuracy over masked tokens; a text with more masked tokens counts more."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

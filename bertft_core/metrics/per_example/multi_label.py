@@ -1,7 +1,5 @@
 """Per-example statistics of a multi-label classifier."""
 
-from __future__ import annotations
-
 import numpy as np
 import pyarrow as pa
 

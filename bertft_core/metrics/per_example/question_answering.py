@@ -1,7 +1,5 @@
 """Per-question statistics of exact match and F1, at the null threshold tuned on validation."""
 
-from __future__ import annotations
-
 import numpy as np
 import pyarrow as pa
 

@@ -1,7 +1,5 @@
 """Per-example statistics of errors and correlations of a predicted number."""
 
-from __future__ import annotations
-
 import numpy as np
 import pyarrow as pa
 

@@ -1,7 +1,5 @@
 """A metric as a function of sums over examples, so that resampling examples takes a weighted sum and no new evaluation."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 

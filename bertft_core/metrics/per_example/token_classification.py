@@ -1,7 +1,5 @@
 """Per-sentence statistics of a tagger: entities in both readings, or single tags."""
 
-from __future__ import annotations
-
 import numpy as np
 import pyarrow as pa
 

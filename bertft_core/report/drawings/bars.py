@@ -1,7 +1,5 @@
 """Bars with intervals, in groups: how much each source of variance brings."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

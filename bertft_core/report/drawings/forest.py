@@ -1,7 +1,5 @@
 """Forest plot: differences between arms with their intervals, one row for each pair, and zero marked."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

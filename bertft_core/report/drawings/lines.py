@@ -1,7 +1,5 @@
 """Lines with bands over one pair of axes, each named where it ends: what profiles, learning curves and budgets are drawn with."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Reliability diagram: share of correct predictions by confidence, a line for each seed and their mean."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

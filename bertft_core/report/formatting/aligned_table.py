@@ -1,7 +1,5 @@
 """Tables of plain text: columns aligned with spaces, without colours, so that they read the same in a log file."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 

@@ -1,7 +1,5 @@
 """How intervals are written."""
 
-from __future__ import annotations
-
 from bertft_core.records.comparison_record import IntervalEstimate, ResampledDifference
 from bertft_core.report.formatting import numbers
 

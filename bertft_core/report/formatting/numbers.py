@@ -1,7 +1,5 @@
 """How numbers are written: scores, differences, settings, durations. Minus is '−'; what rounds to zero has no sign."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from bertft_core.metrics.precision_recall import is_share

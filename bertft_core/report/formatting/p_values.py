@@ -1,7 +1,5 @@
 """How p-values are written."""
 
-from __future__ import annotations
-
 from bertft_core.report.formatting import numbers
 
 

@@ -1,7 +1,5 @@
 """Sentences about what a budget of runs or trials buys. All are clauses."""
 
-from __future__ import annotations
-
 from bertft_core.records.insight_records import BudgetView, StartManyView
 from bertft_core.report.formatting import numbers
 from bertft_core.report.prose import grammar, missing_text

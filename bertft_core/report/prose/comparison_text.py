@@ -3,8 +3,6 @@
 All functions give clauses, without capital and full stop.
 """
 
-from __future__ import annotations
-
 from bertft_core.config.head_settings import Direction
 from bertft_core.metrics import METRICS
 from bertft_core.records import GainOverMajority, StudySummary

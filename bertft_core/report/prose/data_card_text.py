@@ -1,7 +1,5 @@
 """The dataset card in words: the text of `bertft check-data`, and a clause for each finding."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from bertft_core.records import DataFinding, DatasetCard

@@ -1,7 +1,5 @@
 """The outcome of every check of `bertft diagnose`: what was found, and what to do about it."""
 
-from __future__ import annotations
-
 import shlex
 import textwrap
 from collections import Counter

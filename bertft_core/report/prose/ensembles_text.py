@@ -1,7 +1,5 @@
 """Sentences about the seeds of an arm as one model."""
 
-from __future__ import annotations
-
 from bertft_core.records import ArmSummary, StudySummary
 from bertft_core.report.formatting import numbers
 from bertft_core.report.prose import grammar, missing_text

@@ -1,7 +1,5 @@
 """Clauses, lists and plurals."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

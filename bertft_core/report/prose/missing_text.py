@@ -1,7 +1,5 @@
 """Why a result is missing, in a clause."""
 
-from __future__ import annotations
-
 from bertft_core.records.not_computed import NotComputed, Reason
 
 REASONS: dict[Reason, str] = {

@@ -1,7 +1,5 @@
 """Sentences about what was chosen by scores, and on which split. All are clauses."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from bertft_core.records import StudySummary

@@ -1,7 +1,5 @@
 """Sentences about seeds: what the present ones can detect, and how many are needed."""
 
-from __future__ import annotations
-
 from bertft_core.records.insight_records import SeedsFor, SeedsNeeded
 from bertft_core.records.seeds_answer import CountedSeeds, RunsToExceed
 from bertft_core.report.formatting import numbers

@@ -1,7 +1,5 @@
 """Sentences about forgetting and calibration: one for each arm and probe with something to say. All are clauses."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

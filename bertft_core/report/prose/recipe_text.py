@@ -1,7 +1,5 @@
 """What `bertft recommend` writes: the reason of every choice, notes, sources, and the measured data."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """How two runs, their data and their environments differ."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any

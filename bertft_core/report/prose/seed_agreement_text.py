@@ -1,7 +1,5 @@
 """Sentences about how far the seeds of an arm agree on single examples. All are clauses."""
 
-from __future__ import annotations
-
 from bertft_core.records.insight_records import Agreement
 from bertft_core.records.not_computed import NotComputed
 from bertft_core.report.formatting import numbers

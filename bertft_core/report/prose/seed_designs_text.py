@@ -1,7 +1,5 @@
 """Sentences about seeds whose number was not fixed: added until an interval was narrow, or the best of many. All are clauses."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from bertft_core.records import ArmSummary, StudySummary

@@ -1,7 +1,5 @@
 """Sentences about a study as a whole: its question, its design, its result, and what to know before quoting it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Sentences about sources of variance: within an arm, between studies, and with every seed fixed. All are clauses."""
 
-from __future__ import annotations
-
 import math
 
 from bertft_core.records import Nondeterminism, StudySummary

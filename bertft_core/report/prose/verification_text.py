@@ -1,7 +1,5 @@
 """Verdicts on runs trained again, and the checks of the certificate."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from bertft_core.evaluation.certificate_checks import NOT_APPLICABLE

@@ -4,8 +4,6 @@ Source: Kornblith et al. 2019, section 3 (biased); Song et al. 2012, section 2 a
 With fewer texts than dimensions the biased value is far too high; read the unbiased one.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -4,8 +4,6 @@ L2 drift is ‖W - W₀‖ over all weights of a depth, relative L2 drift the sa
 re-initialised count as moved. The pooler is left out: not every head has one.
 """
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from typing import Any

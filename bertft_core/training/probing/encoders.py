@@ -1,7 +1,5 @@
 """The two encoders that the probes compare: the one a run started from and the one it ended with."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -7,8 +7,6 @@ Measures: the encoder before and after fine-tuning, both under the pre-trained m
 Limits:   needs a checkpoint with its masked-LM head, and a family whose head and layers are known.
 """
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Sequence

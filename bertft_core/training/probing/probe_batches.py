@@ -1,7 +1,5 @@
 """Reading some examples of a split, padded, with an encoder in evaluation mode."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@ A text's state is the mean of its tokens (special tokens included), not its firs
 is the same in every text, so there would be nothing to compare. Of a text with several windows the first is read.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
