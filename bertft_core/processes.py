@@ -1,6 +1,6 @@
 """Child processes of ours: nothing in the current folder shadows their modules, and they are gone when their parent is.
 
-`python -m MODULE` puts the current folder first on the path, where somebody's own `flows.py`, `types.py` or `torch/` would be
+`python -m MODULE` puts the current folder first on the path, where a user's own `flows.py`, `types.py` or `torch/` would be
 imported instead. A child is started with `-P`, without the current folder in PYTHONPATH, and with our packages imported before
 anything else: by this file, run as a script.
 """

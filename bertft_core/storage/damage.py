@@ -57,7 +57,7 @@ def repair(study_dir: StudyDir, tell: Tell) -> None:
 def find_damage(study_dir: StudyDir) -> Iterator[Damage]:
     """Every damaged record of a study, and every damaged file of a run that its record has a checksum of, but models.
 
-    Models are the largest files here, and are looked at when they are used. Raises `UserError` for a record of a newer version.
+    Models are the largest files here and are checked when they are used. Raises `UserError` for a record of a newer version.
     """
     yield from damage_of(study_dir.config_path, StudyConfig, "it is written anew from the config file")
     yield from damage_of(study_dir.card_path, DatasetCard, "the data are prepared again")

@@ -24,9 +24,9 @@ def disk_error(error: BaseException, directory: Path) -> UserError | None:
     Libraries hide the reason (safetensors, SQLite behind a server), so where the error does not say it, a file is written to the
     folder and deleted again.
     """
-    told = disk_user_error(error)
-    if told is not None:
-        return told
+    user_error = disk_user_error(error)
+    if user_error is not None:
+        return user_error
     number = _probed(directory)
     return None if number is None else _told(number, directory)
 
@@ -74,7 +74,7 @@ def disk_errors_explained(directory: Path) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        told = disk_error(error, directory)
-        if told is None:
+        user_error = disk_error(error, directory)
+        if user_error is None:
             raise
-        raise told from None
+        raise user_error from None

@@ -71,9 +71,9 @@ def _serve(request: RunRequest, send: Any) -> None:
     except Exception as error:  # the supervisor decides what becomes of it; the whole text stays in the log
         with contextlib.suppress(OSError), (run_dir / "log.txt").open("a", encoding="utf-8") as log:
             log.write(traceback.format_exc())
-        told = disk_error(error, run_dir)
-        text = f"{type(error).__name__}: {error}".strip() if told is None else str(told)
-        send({"kind": "error", "text": text, "user": told is not None, "broken": _breaks_the_process(error)})
+        user_error = disk_error(error, run_dir)
+        text = f"{type(error).__name__}: {error}".strip() if user_error is None else str(user_error)
+        send({"kind": "error", "text": text, "user": user_error is not None, "broken": _breaks_the_process(error)})
 
 
 CUDA_ERRORS = ("CUDA error", "cuDNN error", "device-side assert")
@@ -86,9 +86,9 @@ def _breaks_the_process(error: BaseException) -> bool:
 
     seen: BaseException | None = error
     while seen is not None:
-        told = str(seen)
-        from_cuda = isinstance(seen, torch.AcceleratorError) or any(words in told for words in CUDA_ERRORS)
-        if isinstance(seen, RuntimeError) and from_cuda and OUT_OF_MEMORY not in told:
+        message = str(seen)
+        from_cuda = isinstance(seen, torch.AcceleratorError) or any(words in message for words in CUDA_ERRORS)
+        if isinstance(seen, RuntimeError) and from_cuda and OUT_OF_MEMORY not in message:
             return True
         seen = seen.__cause__ or seen.__context__
     return False

@@ -250,9 +250,9 @@ def _guarded(command: Callable[[], Any]) -> int:
         if show_message is None:
             from bertft_core.storage.disk_errors import disk_user_error
 
-            if (told := disk_user_error(error)) is None:
+            if (disk_error := disk_user_error(error)) is None:
                 raise
-            print(f"error: {told}", file=sys.stderr)
+            print(f"error: {disk_error}", file=sys.stderr)
             return USER_MUST_ACT
         show_message()
         return USER_MUST_ACT
