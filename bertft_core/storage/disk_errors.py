@@ -28,17 +28,17 @@ def disk_error(error: BaseException, directory: Path) -> UserError | None:
     if user_error is not None:
         return user_error
     number = _probed(directory)
-    return None if number is None else _told(number, directory)
+    return None if number is None else _message(number, directory)
 
 
 def disk_user_error(error: BaseException) -> UserError | None:
     """The message for an error that names the disk as its reason itself."""
     if not isinstance(error, OSError) or error.errno not in FULL | CLOSED:
         return None
-    return _told(error.errno, error.filename if isinstance(error.filename, str) else None)
+    return _message(error.errno, error.filename if isinstance(error.filename, str) else None)
 
 
-def _told(number: int, where: str | Path | None) -> UserError:
+def _message(number: int, where: str | Path | None) -> UserError:
     hint = "free some space" if number in FULL else "make the folder writable, or choose another --home"
     return UserError(
         (FULL | CLOSED)[number],
