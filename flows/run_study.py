@@ -13,23 +13,20 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from bertft_core.config import StudyConfig
+from bertft_core.config import StudyConfig, UserError
 from bertft_core.planning.plan_checks import refuse_unusable_plan
 from bertft_core.records import StudySummary
 from bertft_core.storage.study_results import StudyResults
 from flows.stages.probe_stage import probe_runs
 from flows.stages.search_stage import run_searches
-from flows.stages.seed_stage import run_seeds
-from flows.stages.training_stage import Trainer
-from flows.study_command import StudyCommand, read_command
-from tasks.evaluate_runs import evaluate_runs
+from flows.stages.training_stage import Trainer, run_seeds
+from flows.study_command import StudyCommand, read_command, read_study
 from tasks.keep_models import keep_models
-from tasks.prefect_runs import claim, name_flow_run
-from tasks.prepare_data import prepare_data
+from tasks.prefect_runs import claim
+from tasks.process_environment import be_quiet
 from tasks.progress import Snapshot, StudyProgress
-from tasks.quiet_environment import be_quiet
 from tasks.study_session import Session
-from tasks.write_report import artifact_key, write_report
+from tasks.study_tasks import artifact_key, evaluate_runs, prepare_data, write_report
 
 OPTIONS: dict[str, Any] = {
     "name": "run-study",
@@ -40,7 +37,16 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-@flow(**OPTIONS)
+def study_name() -> str:
+    """The name of the flow run that is about to start, by which `bertft repair` finds it after a kill."""
+    config, overrides = flow_run.parameters["config"], flow_run.parameters.get("overrides") or []
+    try:
+        return read_study(config, overrides).name
+    except UserError:  # the flow itself reports it
+        return f"not a study: {config}"[:100]
+
+
+@flow(**OPTIONS, flow_run_name=study_name)
 def run_study(
     config: str | dict[str, Any], overrides: list[str] | None = None, home: str | None = None, force: bool = False
 ) -> StudySummary:
@@ -50,9 +56,7 @@ def run_study(
     (default: $BERTFT_HOME, else ./bertft-home); `force` trains again what is finished.
     """
     be_quiet()  # in a deployment no command line has done it
-    command = read_command(config, overrides or [], home, force=force)
-    name_flow_run(flow_run.id, command.study.name)
-    return carry_out(command)
+    return carry_out(read_command(config, overrides or [], home, force=force))
 
 
 def run_in_terminal(command: StudyCommand, config: str, overrides: list[str]) -> StudySummary:

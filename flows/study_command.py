@@ -10,7 +10,7 @@ from bertft_core.config import StudyConfig, load_study, parse_study
 from bertft_core.records import DatasetCard
 from bertft_core.storage import StudyDir
 from bertft_core.training.slots import Slots
-from tasks.home import home_dir
+from tasks.process_environment import home_dir
 from tasks.progress import StudyProgress
 from tasks.study_lock import refuse_older
 
@@ -36,9 +36,13 @@ class StudyCommand:
         return StudyDir(self.home_dir, self.study.name)
 
 
+def read_study(config: str | dict[str, Any], overrides: list[str]) -> StudyConfig:
+    """The study of a config, given by its path or as values. Raises `UserError`."""
+    return load_study(config, overrides) if isinstance(config, str) else parse_study(config, overrides)
+
+
 def read_command(config: str | dict[str, Any], overrides: list[str], home: str | Path | None, *, force: bool) -> StudyCommand:
-    """The command for a config, given by its path or as values. Raises `UserError`, also for a study of an older version."""
-    study = load_study(config, overrides) if isinstance(config, str) else parse_study(config, overrides)
-    command = StudyCommand(study, home_dir(home), force)
+    """The command for a config. Raises `UserError`, also for a study of an older version."""
+    command = StudyCommand(read_study(config, overrides), home_dir(home), force)
     refuse_older(command.dir, force=force)
     return command

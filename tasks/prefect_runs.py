@@ -30,22 +30,11 @@ MESSAGE = "its process has ended"
 PAGE = 200
 
 
-def mark_flow_run(flow_run_id: str) -> None:
-    """Note on a flow run which process it is."""
-    with get_client(sync_client=True) as client:
-        client.update_flow_run_labels(UUID(flow_run_id), dict(owner_tags()))
-
-
-def name_flow_run(flow_run_id: str, name: str) -> None:
-    """Give a flow run its study's name, by which it is found again."""
-    with get_client(sync_client=True) as client:
-        client.update_flow_run(UUID(flow_run_id), name=name)
-
-
 def claim(study: str, home_dir: Path, flow_run_id: str, tell: Tell) -> None:
     """Label a flow run with its process, and repair what dead processes left of its study; Prefect's errors are only reported."""
     try:
-        mark_flow_run(flow_run_id)
+        with get_client(sync_client=True) as client:
+            client.update_flow_run_labels(UUID(flow_run_id), dict(owner_tags()))
         repair_flow_runs(study, home_dir, but=flow_run_id)
     except Exception as error:  # a study is worth more than the tidiness of its views
         tell(f"Prefect: {type(error).__name__}: {error}".splitlines()[0])

@@ -7,7 +7,7 @@ from typing import Any
 
 from bertft_core.config import StudyConfig, UserError, load_study
 from bertft_core.config.ready_studies import config_path
-from tasks.home import home_dir
+from tasks.process_environment import home_dir
 
 EVENT = "bertft.dataset.updated"
 DEPLOYMENT = "run-study/on-dataset-updated"

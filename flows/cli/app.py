@@ -11,7 +11,7 @@ from bertft_core.config.errors import UserError
 from flows.cli.arguments import AnyStudy, Config, Home, Set, StudyName
 from flows.cli.comparison_commands import compare, seeds
 from flows.cli.verification_commands import diff, replay, verify
-from tasks.quiet_environment import be_quiet
+from tasks.process_environment import be_quiet
 
 DONE, SOME_RUNS_FAILED, USER_MUST_ACT, INTERRUPTED = 0, 1, 2, 130
 

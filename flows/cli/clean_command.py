@@ -7,7 +7,7 @@ from flows.cli.data_in_use import DataInUse
 from flows.cli.find_study import StudyOnDisk, find_study, known_studies
 from flows.cli.plan_command import size_words
 from flows.cli.unused_files import Leftover, of_home, of_study
-from tasks.home import home_dir
+from tasks.process_environment import home_dir
 from tasks.study_lock import held
 
 

@@ -14,7 +14,7 @@ from bertft_core.records.comparison_record import Comparison
 from bertft_core.storage.study_dir import read_record
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.find_study import StudyOnDisk, find_study, known_studies
-from tasks.home import home_dir
+from tasks.process_environment import home_dir
 
 MAX_NAME = 200
 """Characters of a comparison's folder name; a file name may have 255 bytes."""

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-from bertft_core.config import UserError
 from bertft_core.evaluation.diagnosis.diagnose_study import diagnose
 from bertft_core.evaluation.summarize import evaluated
 from bertft_core.records import StudySummary
@@ -17,11 +16,7 @@ def diagnose_command(name: str, home: Path | None, *, as_json: bool) -> int:
     found = find_study(name, home)
     results = found.results()
     if not any(spec.digest in results.records for spec in results.planned):
-        raise UserError(
-            f"the study '{found.study.name}' has no finished runs yet",
-            path=found.dir.path,
-            hint="run it first: bertft run CONFIG",
-        )
+        raise found.no_finished_runs()
     diagnoses = diagnose(evaluated(results, read_record(found.dir.summary_path, StudySummary)))
     if as_json:
         checks = [diagnosis_text.as_json(diagnosis) for diagnosis in diagnoses]

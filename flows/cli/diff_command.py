@@ -1,12 +1,33 @@
-"""`bertft diff`: what differs between two runs, from what is kept of them."""
+"""`bertft diff`: what differs between two runs, each named by a digest, STUDY/arm/seed, or the id of an MLflow run."""
 
+import re
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
+from bertft_core.config import UserError
 from bertft_core.evaluation.run_diff.diff_runs import diff_runs
+from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk
+from bertft_core.records import DatasetCard, RunRecord
 from bertft_core.report.prose.run_diff_text import describe
-from flows.cli.find_run import find_run
-from tasks.home import home_dir
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import read_record
+from flows.cli.find_study import find_study
+from tasks.process_environment import home_dir
+
+MIN_DIGEST = 6
+DIGEST = re.compile(f"[0-9a-f]{{{MIN_DIGEST},64}}")
+MLFLOW_ID = re.compile("[0-9a-f]{32}")
+NAMES = f"a run's digest (its first {MIN_DIGEST} places or more), STUDY/arm/seed, or the id of an MLflow run"
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """A run with its data card, where that is still there, and how to speak of it."""
+
+    stored: RunOnDisk
+    card: DatasetCard | None
+    title: str
 
 
 def diff_command(a: str, b: str, home: Path | None, *, as_json: bool) -> int:
@@ -17,3 +38,71 @@ def diff_command(a: str, b: str, home: Path | None, *, as_json: bool) -> int:
         found = diff_runs(first.stored, second.stored, (first.card, second.card), (first.title, second.title))
     print(found.model_dump_json(indent=1) if as_json else describe(found))
     return 0
+
+
+def find_run(name: str, home: Path, folder: Path) -> FoundRun:
+    """The run of this name; what comes from MLflow is put in `folder`. Raises `UserError` when there is none, or several."""
+    if "/" in name:
+        return _by_place(name, home)
+    if not DIGEST.fullmatch(name):
+        raise UserError("this names no run", found=name, expected=NAMES)
+    found = _by_digest(name, home)
+    if len(found) > 1:
+        several = [f"{one.record.digest[:16]}  {_title(one)}" for one in found]
+        raise UserError("this names several runs", found="\n            ".join([name, *several]), hint="give more of the digest")
+    if found:
+        return _found(found[0], home)
+    if MLFLOW_ID.fullmatch(name):
+        return _from_mlflow(name, home, folder)
+    raise UserError("there is no such run here", path=home, found=name, expected=NAMES, hint="see `bertft status STUDY`")
+
+
+def _by_place(name: str, home: Path) -> FoundRun:
+    study, _, rest = name.partition("/")
+    arm, _, seed = rest.partition("/")
+    on_disk = find_study(study, home)
+    seeds = {spec.index: spec for spec in on_disk.planned if spec.arm == arm}
+    if not seeds:
+        raise UserError(
+            f"the study '{study}' has no arm '{arm}' with runs",
+            found=name,
+            expected=f"one of the arms {', '.join(on_disk.study.arms)}",
+        )
+    if not seed.isdigit() or int(seed) not in seeds:
+        raise UserError(
+            f"the arm '{arm}' has no seed {seed or 'of no number'}", found=name, expected=f"one of {', '.join(map(str, seeds))}"
+        )
+    record = on_disk.records.get(seeds[int(seed)].digest)
+    if record is None:
+        raise UserError("this run has no record yet", found=name, hint=f"run the study to its end; see: bertft status {study}")
+    return _found(RunOnDisk(record, on_disk.dir.run_dir(record.digest)), home)
+
+
+def _by_digest(prefix: str, home: Path) -> list[RunOnDisk]:
+    """Every run of the home whose digest begins so; folders are named by its first 16 places."""
+    paths = sorted(home.glob(f"studies/*/runs/{prefix[:16]}*/record.json"))
+    read = [(read_record(path, RunRecord), path.parent) for path in paths]
+    return [RunOnDisk(record, run_dir) for record, run_dir in read if record is not None and record.digest.startswith(prefix)]
+
+
+def _found(stored: RunOnDisk, home: Path) -> FoundRun:
+    card = read_record(home / "data" / stored.record.spec.data_fingerprint / "card.json", DatasetCard)
+    if card is None:
+        study_card = read_record(StudyDir(home, stored.run_dir.parents[1].name).card_path, DatasetCard)
+        same = study_card is not None and study_card.fingerprint == stored.record.spec.data_fingerprint
+        card = study_card if same else None
+    return FoundRun(stored, card, _title(stored))
+
+
+def _title(stored: RunOnDisk) -> str:
+    record = stored.record
+    return f"{record.spec.study} · {record.spec.title}   {record.digest[:16]}   {record.status}, {record.ended_at}"
+
+
+def _from_mlflow(run_id: str, home: Path, folder: Path) -> FoundRun:
+    from tasks.tracking.logged_runs import fetch_run  # MLflow is slow to import
+
+    logged = fetch_run(run_id, folder / run_id, home_dir=home, uri=None)
+    stored = RunOnDisk(logged.record, logged.run_dir)
+    card = logged.card if logged.card is not None and logged.card.fingerprint == logged.record.spec.data_fingerprint else None
+    return FoundRun(stored, card, _title(stored))

@@ -14,7 +14,7 @@ from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import Damaged, checked_record, checked_values, read_record
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.storage.upgrade import version_of
-from tasks.home import home_dir
+from tasks.process_environment import home_dir
 from tasks.study_lock import is_held
 
 
@@ -99,12 +99,13 @@ class StudyOnDisk:
     def results(self) -> StudyResults:
         """What its runs have given so far, not evaluated. Raises `UserError` while there is no record."""
         if self.card is None or not self.records:
-            raise UserError(
-                f"the study '{self.study.name}' has no finished runs yet",
-                path=self.dir.path,
-                hint="run it first: bertft run CONFIG",
-            )
+            raise self.no_finished_runs()
         return StudyResults(self.study, self.card, self.dir, self.records, self.planned, self.sweeps)
+
+    def no_finished_runs(self) -> UserError:
+        """The error of a command that needs the result of a run, to be raised."""
+        problem = f"the study '{self.study.name}' has no finished runs yet"
+        return UserError(problem, path=self.dir.path, hint="run it first: bertft run CONFIG")
 
     @property
     def is_running(self) -> bool:

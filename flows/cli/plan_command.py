@@ -16,7 +16,7 @@ from bertft_core.storage import StudyDir
 from bertft_core.training.cost_estimate import CostEstimate, CostEstimator
 from bertft_core.training.devices import absent_gpu, slot_environments
 from flows.cli.find_study import StudyOnDisk
-from tasks.home import home_dir
+from tasks.process_environment import home_dir
 from tasks.progress import clock
 
 FIXED_SECONDS = 25.0

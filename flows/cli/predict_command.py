@@ -69,7 +69,7 @@ def chosen_records(found: StudyOnDisk, wanted: PredictRequest) -> list[RunRecord
 
 def _arm(found: StudyOnDisk, ranked: dict[str, list[RunRecord]], wanted: str | None) -> str:
     if not ranked:
-        raise UserError(f"the study '{found.study.name}' has no finished runs", path=found.dir.path, hint="run it first")
+        raise found.no_finished_runs()
     if wanted is not None:
         if wanted not in ranked:
             raise UserError(

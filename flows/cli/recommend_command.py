@@ -20,7 +20,7 @@ from bertft_core.recipes.study_yaml import values_of, yaml_of
 from bertft_core.recipes.task_guess import guess
 from bertft_core.report.prose import recipe_text
 from flows.cli.plan_command import print_plan
-from tasks.home import home_dir
+from tasks.process_environment import home_dir
 
 STDOUT = "-"
 ABOUT_DATA = ("data", "encoder", "head", "name", "description", "seed", "headline", "execution", "retention", "tracking")

@@ -7,7 +7,7 @@ from typing import Any
 
 from flows.cli.find_study import StudyOnDisk, find_study, known_studies
 from flows.cli.run_command import prefect_api
-from tasks.home import home_dir
+from tasks.process_environment import home_dir
 from tasks.study_lock import held
 from tasks.tracking.repair_stores import repair_comparisons_of, repair_mlflow, repair_searches
 from tasks.tracking.store_consistency import is_left_flow_run

@@ -16,7 +16,7 @@ from bertft_core.training.retraining import environment_here
 from flows.cli.find_study import find_study
 from flows.cli.show_commands import rebuild_report
 from flows.cli.verification import as_verdict, not_here, one_line, print_verdict, store_verdict, verdict_on
-from tasks.home import home_dir
+from tasks.process_environment import home_dir
 from tasks.study_lock import held
 from tasks.tracking.logged_runs import LoggedRun, fetch_run
 from tasks.tracking.repair_stores import recover_verification

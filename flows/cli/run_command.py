@@ -19,7 +19,7 @@ from flows.cli.console import shown
 from flows.cli.embedded_server import EmbeddedServer
 from flows.study_command import read_command
 from tasks.early_workers import early_workers
-from tasks.quiet_environment import keep_prefect_out_of_the_terminal, use_embedded_prefect
+from tasks.process_environment import keep_prefect_out_of_the_terminal, use_embedded_prefect
 
 NOT_DONE = ("failed", "missing")
 DRAIN_SECONDS = 10.0

@@ -8,7 +8,7 @@ from bertft_core.records import RunSpec, StudySummary
 from bertft_core.records.selection import answers
 from bertft_core.storage.study_dir import read_record, write_record
 from flows.cli.find_study import StudyOnDisk, find_study
-from tasks.home import home_dir
+from tasks.process_environment import home_dir
 from tasks.study_lock import holder_of
 from tasks.tracking.store_consistency import damages, inconsistencies, repair_helps
 

@@ -14,8 +14,7 @@ from bertft_core.config import UserError
 from flows.cli.child_process import ChildCommand
 from flows.cli.embedded_server import EmbeddedServer
 from flows.cli.find_study import find_study
-from tasks.home import home_dir
-from tasks.quiet_environment import use_embedded_prefect
+from tasks.process_environment import home_dir, use_embedded_prefect
 from tasks.tracking.store_files import problem_of_sqlite
 
 START_TIMEOUT_SECONDS = 120.0

@@ -61,11 +61,7 @@ def finished_records(found: StudyOnDisk) -> list[RunRecord]:
     records = [found.records[spec.digest] for spec in found.planned if spec.digest in found.records]
     finished = [record for record in records if record.finished]
     if not finished:
-        raise UserError(
-            f"the study '{found.study.name}' has no finished run to verify",
-            path=found.dir.path,
-            hint="run it first: bertft run CONFIG",
-        )
+        raise found.no_finished_runs()
     return finished
 
 

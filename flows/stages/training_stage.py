@@ -1,17 +1,21 @@
-"""Training a list of runs: reuse what is there, train the others slot by slot, and note what failed."""
+"""Training: the runs of a list that are not there yet, slot by slot, and the report runs of every arm."""
 
+import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from prefect.futures import PrefectFuture
 
 from bertft_core.config import UserError
-from bertft_core.records import RunRecord, RunSpec
+from bertft_core.planning.wanted_runs import WantedRuns, wanted_runs
+from bertft_core.records import DatasetCard, RunRecord, RunSpec, SweepResult
+from bertft_core.records.selection import may_go_on
 from flows.stages.submission import submitted
 from tasks.keep_models import ModelBudget
+from tasks.run_tasks import failed_record, train_run
 from tasks.stored_runs import StoredRuns
 from tasks.study_session import Session
-from tasks.train_run import failed_record, train_run
 
 
 class Trainer:
@@ -64,3 +68,19 @@ class Trainer:
             self._models.ended(result)
             session.progress.ended(spec, result, reused=False)
             yield result
+
+
+def run_seeds(trainer: Trainer, card: DatasetCard, sweeps: dict[str, SweepResult]) -> tuple[WantedRuns, dict[str, RunRecord]]:
+    """Train every arm over the seeds of the study's design; the report runs and repeats, and their records by digest."""
+    session = trainer.session
+    chosen = {arm: result.chosen for arm, result in sweeps.items()}
+    records: dict[str, RunRecord] = {}
+    while todo := (wanted := wanted_runs(session.study, card, chosen, records)).unanswered(records):
+        if records:  # more runs are wanted than were planned at first
+            for arm, n in Counter(spec.arm for spec in todo).items():
+                session.progress.plan_more("seeds", arm, n)
+        records |= trainer.records_of(todo)
+    for spec in wanted.planned:
+        if may_go_on(records[spec.digest]):  # it stopped at its cut for good: its state is not needed
+            shutil.rmtree(session.dir.run_dir(spec.digest) / "checkpoint", ignore_errors=True)
+    return wanted, records

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from flows.cli.embedded_server import EmbeddedServer
-from tasks.quiet_environment import SETTINGS
+from tasks.process_environment import SETTINGS
 from tests.helpers.study_commands import WHOLE, TinyStudy, clean_environment, write_shared
 
 NewStudy = Callable[..., TinyStudy]

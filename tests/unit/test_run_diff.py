@@ -17,7 +17,7 @@ from bertft_core.report.prose.run_diff_text import describe
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import write_record
 from flows.cli.app import main
-from flows.cli.find_run import find_run
+from flows.cli.diff_command import find_run
 from tests.helpers.small_records import make_card, make_environment, make_record, make_spec, make_study
 
 

@@ -1,4 +1,4 @@
-"""The environment of every bertft process: telemetry off, libraries quiet. Set before Prefect, MLflow or transformers load."""
+"""What a process takes from its environment, and what is set there before Prefect, MLflow or transformers load."""
 
 import os
 from pathlib import Path
@@ -15,8 +15,13 @@ SETTINGS = {
 }
 
 
+def home_dir(given: str | Path | None = None) -> Path:
+    """The folder of everything a study makes: the given one, else $BERTFT_HOME, else ./bertft-home; absolute."""
+    return Path(given or os.environ.get("BERTFT_HOME") or "bertft-home").expanduser().resolve()
+
+
 def be_quiet() -> None:
-    """Set what the user has not set."""
+    """Turn off telemetry and the chatter of libraries, as far as the user has not set them."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
 
@@ -27,7 +32,7 @@ def keep_prefect_out_of_the_terminal() -> None:
     os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")
 
 
-def use_embedded_prefect(home_dir: Path) -> None:
+def use_embedded_prefect(home: Path) -> None:
     """Keep Prefect's state in the study home."""
-    os.environ.setdefault("PREFECT_HOME", str(home_dir / "prefect"))
+    os.environ.setdefault("PREFECT_HOME", str(home / "prefect"))
     keep_prefect_out_of_the_terminal()

@@ -1,0 +1,66 @@
+"""The tasks of a study before and after its runs: data, evaluation, report."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from prefect import task
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from bertft_core.config import StudyConfig
+from bertft_core.data.prepare_study_data import prepare_data as prepare
+from bertft_core.evaluation.summarize import evaluated
+from bertft_core.records import DatasetCard, StudySummary
+from bertft_core.report import study_report
+from bertft_core.report.text_table import result_table
+from bertft_core.storage import StudyDir
+from bertft_core.storage.damage import Tell
+from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_results import StudyResults
+
+
+@task(name="prepare-data", task_run_name="prepare data · {study.name}", cache_policy=NO_CACHE, persist_result=False)
+def prepare_data(
+    study: StudyConfig,
+    study_dir: StudyDir,
+    *,
+    log: Callable[[DatasetCard], None],
+    tell: Tell,
+    prepared: DatasetCard | None = None,
+) -> DatasetCard:
+    """Read, check, split and tokenise; see `data.prepare_study_data`. Raises `UserError` for bad data.
+
+    `prepared` is the card of data that the same command has prepared before.
+    """
+    card = prepared or prepare(study, home_dir=study_dir.home_dir, tell=tell)
+    write_record(study_dir.card_path, card)
+    log(card)
+    return card
+
+
+@task(name="evaluate-runs", task_run_name="evaluate runs · {results.study.name}", cache_policy=NO_CACHE, persist_result=False)
+def evaluate_runs(results: StudyResults) -> StudyResults:
+    """Scores from stored predictions, statistics over seeds, and every pair of arms compared.
+
+    See `bertft_core.evaluation.summarize.evaluated`.
+    """
+    results = evaluated(results)
+    write_record(results.study_dir.summary_path, results.summary)
+    return results
+
+
+@task(name="write-report", task_run_name="write report · {results.study.name}", cache_policy=NO_CACHE, persist_result=False)
+def write_report(results: StudyResults, *, log: Callable[[StudySummary, str], None]) -> Path:
+    """The folder of the report; see `bertft_core.report.study_report.write_report`."""
+    path, summary = study_report.write_report(results), results.summary
+    table = f"```\n{result_table(summary)}\n```"
+    log(summary, table)
+    key = artifact_key(results.study.name)
+    create_markdown_artifact(f"# {results.study.name}\n\n{table}", key=f"{key}-result", description="Result table")
+    create_link_artifact(path.as_uri(), link_text=str(path), key=f"{key}-report", description="Report of the study")
+    return path
+
+
+def artifact_key(name: str) -> str:
+    """A study's name in the characters Prefect allows in artifact keys."""
+    return "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name.lower()).strip("-") or "study"
