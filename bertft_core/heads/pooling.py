@@ -18,8 +18,9 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from bertft_core.config import UserError
 from bertft_core.config.head_settings import ClassificationHead, MultiLabelHead, RegressionHead
 from bertft_core.heads.encoder_loading import load
-from bertft_core.heads.head import Head, LabelClasses, LossSum, MakeInputs, Outputs
-from bertft_core.heads.inputs import HeadForward, HeadInputs, TokenisedSplit, window_inputs
+from bertft_core.heads.head import Head, LabelClasses, Outputs
+from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit, window_inputs
+from bertft_core.heads.loss_shapes import PLAIN, LossShape, precise
 from bertft_core.records.list_columns import matrix_column
 
 TextHeadConfig = ClassificationHead | MultiLabelHead | RegressionHead
@@ -75,8 +76,8 @@ LAST_LAYER: dict[str, Callable[[Any, Tensor], Tensor]] = {
 
 
 def text_head(
-    head_inputs: MakeInputs,
-    loss_sum: LossSum,
+    targets: Callable[[TokenisedSplit], np.ndarray],
+    loss: Callable[[PreTrainedModel, Tensor, Tensor, LossShape], Tensor],
     *,
     outputs: Outputs | None = None,
     predictions: Callable[[pa.Table, Sequence[Any]], pa.Table] | None = None,
@@ -84,7 +85,23 @@ def text_head(
     take_from_train: Callable[[Any, TokenisedSplit], None] | None = None,
     **settings: Any,
 ) -> Head:
-    """A head over whole texts; `settings` go into the config of its model. By default it stores the logits of each example."""
+    """A head over whole texts; `settings` go into the config of its model. By default it stores the logits of each example.
+
+    `targets` [n, …] are those of a split, each element a target; `loss` is a scalar in fp32, summed over the targets, of the
+    logits [n, k] of the examples.
+    """
+
+    def head_inputs(
+        split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: TextHeadConfig, draw: Draw | None = None
+    ) -> HeadInputs:
+        return text_inputs(split, indices, config, targets(split)[indices])
+
+    def loss_sum(
+        model: PreTrainedModel, logits: Tensor, inputs: HeadInputs, config: TextHeadConfig, shape: LossShape = PLAIN
+    ) -> Tensor:
+        logits = aggregated(precise(logits), inputs, config.aggregate)
+        return loss(model, logits, torch.from_numpy(inputs.targets).to(logits.device), shape)
+
     head = Head(
         auto_class="AutoModelForSequenceClassification",
         pipeline="text-classification",

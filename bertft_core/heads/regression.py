@@ -12,33 +12,22 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from bertft_core.config.head_settings import RegressionHead
-from bertft_core.heads.inputs import Draw, HeadInputs, TokenisedSplit
-from bertft_core.heads.loss_shapes import PLAIN, LossShape, precise
-from bertft_core.heads.pooling import aggregated, text_head, text_inputs
+from bertft_core.heads.inputs import HeadInputs, TokenisedSplit
+from bertft_core.heads.loss_shapes import LossShape, precise
+from bertft_core.heads.pooling import aggregated, text_head
 
 
-def head_inputs(
-    split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: RegressionHead, draw: Draw | None = None
-) -> HeadInputs:
-    """Targets are the numbers [n]."""
-    return text_inputs(split, indices, config, split.values("label")[indices])
-
-
-def loss_sum(
-    model: PreTrainedModel, logits: Tensor, inputs: HeadInputs, config: RegressionHead, shape: LossShape = PLAIN
-) -> Tensor:
-    """Squared error summed over the examples, in units of the training targets' variance, of outputs [windows, 1].
+def squared_error_sum(model: PreTrainedModel, outputs: Tensor, targets: Tensor, shape: LossShape) -> Tensor:
+    """Summed over the examples, in units of the training targets' variance, of outputs [n, 1] and targets [n].
 
     Always answering the training mean costs 1 for each example. Scalar in fp32. No strategy shapes it.
     """
-    predicted = aggregated(precise(logits), inputs, config.aggregate)[:, 0]
-    errors = (predicted - torch.from_numpy(inputs.targets).to(predicted)) / target_std(model)
-    return errors.square().sum()
+    predicted = outputs[:, 0]
+    return ((predicted - targets.to(predicted)) / target_std(model)).square().sum()
 
 
 def outputs(model: PreTrainedModel, logits: Tensor, inputs: HeadInputs, config: RegressionHead) -> list[float]:
@@ -84,8 +73,8 @@ def _last_layer(model: Any) -> nn.Linear:
 
 
 HEAD = text_head(
-    head_inputs,
-    loss_sum,
+    lambda split: split.values("label"),
+    squared_error_sum,
     outputs=outputs,
     predictions=predictions,
     take_from_train=standardise,
