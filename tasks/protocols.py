@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from bertft_core.config.probe_settings import ProbesConfig
 from bertft_core.records import RunRecord, RunSpec
-from bertft_core.training.slots import OnEvent
+from bertft_core.training.curve_file import OnEvent
 
 
 class RunWorker(Protocol):

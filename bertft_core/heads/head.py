@@ -1,4 +1,4 @@
-"""What a task head consists of: one `Head` for each task type, entered in `HEADS`."""
+"""What a task head consists of, one `Head` for each task type, entered in `HEADS`; and how its encoder is opened."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,17 +7,19 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
+import torch
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import AutoConfig, PreTrainedModel
 
 from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit
 from bertft_core.heads.loss_shapes import PLAIN, LossShape
 
-
-class Build(Protocol):
-    """The `AutoModelFor…` of the head in fp32 on the CPU; what is new in it is drawn from torch's global generator."""
-
-    def __call__(self, encoder_dir: str, labels: Sequence[str], dropout: float | None, config: Any, /) -> PreTrainedModel: ...
+Build = Callable[[str, Sequence[str], float | None, Any], PreTrainedModel]
+"""From encoder folder, labels, dropout and the head's configuration to its `AutoModelFor…` in fp32 on the CPU; what is new in it
+is drawn from torch's global generator.
+"""
+Outputs = Callable[[PreTrainedModel, Tensor, HeadInputs, Any], Sequence[Any]]
+"""What is kept of some logits: a row for each example, None where it is not finite; the last argument is the configuration."""
 
 
 class MakeInputs(Protocol):
@@ -34,12 +36,6 @@ class LossSum(Protocol):
     def __call__(
         self, model: PreTrainedModel, logits: Tensor, inputs: HeadInputs, config: Any, shape: LossShape = PLAIN, /
     ) -> Tensor: ...
-
-
-class Outputs(Protocol):
-    """What is kept of some logits: a row for each example, None where it is not finite."""
-
-    def __call__(self, model: PreTrainedModel, logits: Tensor, inputs: HeadInputs, config: Any, /) -> Sequence[Any]: ...
 
 
 class LabelClasses(NamedTuple):
@@ -88,3 +84,34 @@ class Head:
     answer_outputs: Outputs | None = None
     """`outputs` for new examples, where `bertft predict` shows more than a run stores."""
     answer_predictions: Callable[[pa.Table, Sequence[Any]], pa.Table] | None = None
+
+
+def load(
+    auto_class: Any, encoder_dir: str, dropout: float | None, labels: Sequence[str] = (), **settings: Any
+) -> PreTrainedModel:
+    """The model of `auto_class` in fp32 on the CPU, its head drawn from torch's global generator.
+
+    `dropout` overrides every dropout of the model; None keeps the checkpoint's. `settings` go into the model's config.
+    """
+    config = AutoConfig.from_pretrained(encoder_dir, trust_remote_code=False, local_files_only=True)
+    if labels:
+        config.id2label = dict(enumerate(labels))  # also sets num_labels
+        config.label2id = {label: i for i, label in enumerate(labels)}
+    for name, value in settings.items():
+        setattr(config, name, value)
+    if dropout is not None:
+        _set_dropout(config, dropout)
+    return auto_class.from_pretrained(
+        encoder_dir,
+        config=config,
+        dtype=torch.float32,  # the default is the checkpoint's, which may be bf16
+        use_safetensors=True,
+        trust_remote_code=False,
+        local_files_only=True,
+    )
+
+
+def _set_dropout(config: Any, value: float) -> None:
+    for name, old in config.to_dict().items():
+        if "drop" in name and (old is None or isinstance(old, int | float)) and not isinstance(old, bool):
+            setattr(config, name, value)

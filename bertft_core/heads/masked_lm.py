@@ -19,8 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import AutoModelForMaskedLM, PreTrainedModel
 
 from bertft_core.config.head_settings import MaskedLMHead
-from bertft_core.heads.encoder_loading import load
-from bertft_core.heads.head import Head
+from bertft_core.heads.head import Head, load
 from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit, window_inputs
 from bertft_core.heads.loss_shapes import PLAIN, LossShape, cross_entropy_sum, precise
 from bertft_core.masking import Masks, Vocabulary, draw_masks
@@ -65,7 +64,7 @@ class MaskedTokens(NamedTuple):
 
 
 def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, config: MaskedLMHead) -> PreTrainedModel:
-    """`AutoModelForMaskedLM` in fp32 on the CPU; see `encoder_loading.load`.
+    """`AutoModelForMaskedLM` in fp32 on the CPU; see `head.load`.
 
     The vocabulary layer shares its weights with the embeddings. What the checkpoint lacks of the head is drawn at random.
     """

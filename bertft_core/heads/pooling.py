@@ -17,8 +17,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from bertft_core.config import UserError
 from bertft_core.config.head_settings import ClassificationHead, MultiLabelHead, RegressionHead
-from bertft_core.heads.encoder_loading import load
-from bertft_core.heads.head import Head, LabelClasses, Outputs
+from bertft_core.heads.head import Head, LabelClasses, Outputs, load
 from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit, window_inputs
 from bertft_core.heads.loss_shapes import PLAIN, LossShape, precise
 from bertft_core.records.list_columns import matrix_column
@@ -120,7 +119,7 @@ def text_head(
 def build(
     encoder_dir: str, labels: Sequence[str], dropout: float | None, config: TextHeadConfig, **settings: Any
 ) -> PreTrainedModel:
-    """`AutoModelForSequenceClassification`; see `encoder_loading.load`. `UserError` for a pooling that it cannot have."""
+    """`AutoModelForSequenceClassification`; see `head.load`. `UserError` for a pooling that it cannot have."""
     model = load(AutoModelForSequenceClassification, encoder_dir, dropout, labels, **settings)
     refuse_unknown_family(model.config.model_type, config.pooling)
     return model

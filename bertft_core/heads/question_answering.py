@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForQuestionAnswering, PreTrainedModel
 
 from bertft_core.config.head_settings import QuestionAnsweringHead
-from bertft_core.heads.encoder_loading import load
-from bertft_core.heads.head import Head, LabelClasses
+from bertft_core.heads.head import Head, LabelClasses, load
 from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit, window_inputs
 from bertft_core.heads.loss_shapes import PLAIN, LossShape, cross_entropy_sum, precise
 from bertft_core.heads.span_decoding import NBest, best_answers, null_scores
@@ -39,7 +38,7 @@ class Spans:
 
 
 def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, config: QuestionAnsweringHead) -> PreTrainedModel:
-    """`AutoModelForQuestionAnswering` in fp32 on the CPU; see `encoder_loading.load`. The labels do not belong to the model."""
+    """`AutoModelForQuestionAnswering` in fp32 on the CPU; see `head.load`. The labels do not belong to the model."""
     return load(AutoModelForQuestionAnswering, encoder_dir, dropout, num_labels=2)
 
 

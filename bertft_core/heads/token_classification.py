@@ -17,8 +17,7 @@ from transformers import AutoModelForTokenClassification, PreTrainedModel
 
 from bertft_core.config.head_settings import TokenClassificationHead
 from bertft_core.heads.crf import CRF
-from bertft_core.heads.encoder_loading import load
-from bertft_core.heads.head import Head, LabelClasses
+from bertft_core.heads.head import Head, LabelClasses, load
 from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit, window_inputs
 from bertft_core.heads.loss_shapes import PLAIN, LossShape, cross_entropy_sum, precise
 from bertft_core.metrics.tag_schemes import allowed_transitions, scheme_of
@@ -58,7 +57,7 @@ class Tagged(NamedTuple):
 
 
 def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, config: TokenClassificationHead) -> PreTrainedModel:
-    """`AutoModelForTokenClassification` in fp32 on the CPU; see `encoder_loading.load`. With `config.crf` it has a `CRF` as
+    """`AutoModelForTokenClassification` in fp32 on the CPU; see `head.load`. With `config.crf` it has a `CRF` as
     `model.crf`, drawn after the classifier, which is thus the same with and without one.
     """
     model = load(AutoModelForTokenClassification, encoder_dir, dropout, labels)

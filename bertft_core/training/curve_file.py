@@ -3,11 +3,19 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from bertft_core.storage.damage import SUFFIX
 from bertft_core.storage.study_dir import write_atomically
+
+OnEvent = Callable[[dict[str, Any]], None]
+"""Listens to the events of a run."""
+
+
+def ignore(event: dict[str, Any]) -> None:
+    """The listener that does nothing."""
 
 
 class CurveFile:

@@ -1,8 +1,6 @@
 """Training a recorded run once more: in a process of its own, from the same inputs, and without what earlier runs have stored."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -12,15 +10,12 @@ from bertft_core.data.encoder_files import WEIGHTS, sha256_of
 from bertft_core.data.prepared_split import open_split
 from bertft_core.records import Environment, RunRecord, RunSpec
 from bertft_core.storage.study_dir import read_record
+from bertft_core.training.curve_file import OnEvent, ignore
 from bertft_core.training.devices import refuse_absent_gpu, slot_environments, visible_gpus
 from bertft_core.training.environment import read_environment
-from bertft_core.training.slots import OnEvent, Worker
+from bertft_core.training.slots import Worker
 
 NEVER_SECONDS = 1e9
-
-
-def ignore(event: dict[str, Any]) -> None:
-    """The listener that hears nothing."""
 
 
 def missing_input(spec: RunSpec) -> str | None:
@@ -83,7 +78,7 @@ def train_again(spec: RunSpec, run_dir: Path, *, on_event: OnEvent = ignore) -> 
         worker.kill()
 
 
-def trained_by(worker: Worker, spec: RunSpec, run_dir: Path, *, on_event: Callable[[dict[str, Any]], None] = ignore) -> RunRecord:
+def trained_by(worker: Worker, spec: RunSpec, run_dir: Path, *, on_event: OnEvent = ignore) -> RunRecord:
     """Train in a worker that stays alive; the record in `run_dir`. Raises as `train_again` does."""
     worker.run(spec, run_dir, on_event)
     record = read_record(run_dir / "record.json", RunRecord)

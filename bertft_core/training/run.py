@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import gc
 import shutil
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,23 +17,17 @@ from bertft_core.records import RunRecord, RunSpec
 from bertft_core.records.selection import may_go_on
 from bertft_core.storage.study_dir import write_record
 from bertft_core.strategies import STRATEGIES
-from bertft_core.strategies.plan import FinetuningPlan
+from bertft_core.strategies.plan import FinetuningPlan, TrainContext
 from bertft_core.training import determinism, weights
-from bertft_core.training.curve_file import CurveFile
+from bertft_core.training.curve_file import CurveFile, OnEvent, ignore
 from bertft_core.training.environment import read_environment
+from bertft_core.training.evaluations import Validation
 from bertft_core.training.frozen_features import feature_dir, frozen_features
 from bertft_core.training.model_runner import ModelRunner
+from bertft_core.training.optimizer import decayed_names
 from bertft_core.training.run_outcome import RunOutcome
 from bertft_core.training.step_plan import StepPlan
-from bertft_core.training.train_context import train_context_of
 from bertft_core.training.training_loop import Loop
-from bertft_core.training.validation import Validation
-
-OnEvent = Callable[[dict[str, Any]], None]
-
-
-def ignore(event: dict[str, Any]) -> None:
-    """The listener that does nothing."""
 
 
 def warm_up() -> None:
@@ -92,7 +85,7 @@ class RunParts:
         if head.take_from_train is not None:
             head.take_from_train(model, self.splits["train"])
         model.to(device)
-        self.plan = FinetuningPlan(model, train_context_of(spec, self.splits["train"], model))
+        self.plan = FinetuningPlan(model, self._train_context(model))
         for strategy in spec.strategies:
             STRATEGIES[strategy.kind].apply(self.plan, strategy)
         self.runner = ModelRunner(model, spec.head, device, spec.training.precision)
@@ -107,6 +100,18 @@ class RunParts:
             checkpoint_dir=run_dir / "checkpoint",
             emit=self._emit,
             curves=self.curves,
+        )
+
+    def _train_context(self, model: Any) -> TrainContext:
+        """What strategies may know; the steps per epoch are those before any strategy changes them."""
+        spec, train, head = self.spec, self.splits["train"], HEADS[self.spec.head.kind]
+        return TrainContext(
+            init_seed=spec.seeds.init,
+            steps_per_epoch=StepPlan(train.n, spec.training, spec.seeds.order).steps_per_epoch,
+            weight_decayed=frozenset(decayed_names(model)),
+            fresh_head=head.is_drawn,
+            labels=spec.labels,
+            **head.classes(train, len(spec.labels))._asdict(),
         )
 
     def _use_frozen_features(self) -> None:

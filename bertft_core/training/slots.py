@@ -13,7 +13,7 @@ import queue
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,7 @@ from bertft_core.config.probe_settings import ProbesConfig
 from bertft_core.processes import ChildLog, child_environment, module_command
 from bertft_core.records import RunSpec
 from bertft_core.storage.study_dir import write_record
-
-OnEvent = Callable[[dict[str, Any]], None]
+from bertft_core.training.curve_file import OnEvent, ignore
 
 
 class WorkerDied(RuntimeError):
@@ -71,7 +70,7 @@ class Worker:
 
     def probe(self, spec: RunSpec, run_dir: Path, probes: ProbesConfig) -> None:
         """Probe the model of a run; returns when `probes.json` is written. Raises as `run` does."""
-        self._carry_out({"do": "probe", "probes": probes.model_dump(mode="json")}, spec, run_dir, lambda event: None)
+        self._carry_out({"do": "probe", "probes": probes.model_dump(mode="json")}, spec, run_dir, ignore)
 
     def accumulate(self, spec: RunSpec, run_dir: Path) -> dict[str, Any]:
         """How exact the gradient of the run's first step is in several passes; see `accumulation_error`. Raises as `run` does."""

@@ -23,12 +23,10 @@ from bertft_core.training.checkpoint import (
 )
 from bertft_core.training.curve_file import CurveFile
 from bertft_core.training.determinism import enter_dropout_stream, masking_draw
-from bertft_core.training.early_stopper import EarlyStopper
+from bertft_core.training.evaluations import EarlyStopper, Validation, WeightAverage
 from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.optimizer import build_optimizer, learning_rate_factor, n_warmup_steps
 from bertft_core.training.step_plan import StepPlan
-from bertft_core.training.validation import Validation
-from bertft_core.training.weight_averaging import WeightAverage
 
 StopReason = Literal["completed", "stopped_early", "diverged", "pruned"]
 

@@ -87,8 +87,7 @@ import pyarrow as pa
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from bertft_core.heads.encoder_loading import load
-from bertft_core.heads.head import Head, LabelClasses
+from bertft_core.heads.head import Head, LabelClasses, load
 from bertft_core.heads.inputs import window_inputs
 from bertft_core.heads.loss_shapes import PLAIN
 

@@ -10,8 +10,8 @@ from bertft_core.config.strategy_settings import LegacyAdam, PriorDecay
 from bertft_core.config.training_settings import TrainingConfig
 from bertft_core.strategies import legacy_adam, prior_decay
 from bertft_core.strategies.plan import FinetuningPlan, TrainContext
+from bertft_core.training.evaluations import WeightAverage
 from bertft_core.training.optimizer import build_optimizer
-from bertft_core.training.weight_averaging import WeightAverage
 from tests.helpers.every_strategy import lopsided_study, started, with_strategies
 from tests.helpers.tiny_studies import tiny_spec
 
