@@ -9,12 +9,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from bertft_core.config.head_settings import AnyHead
-from bertft_core.metrics.categories import Categories, Tuned
+from bertft_core.metrics.categories import Categories, Labels, Tuned
 from bertft_core.metrics.per_example.statistic import PerExample
 from bertft_core.metrics.precision_recall import Bools
 from bertft_core.metrics.prediction_output import Answer, Names, SeedOutputs
 
-Labels = tuple[str, ...]
 Scores = dict[str, float]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def has_alignment(kind: str) -> bool:
 
 
 def has_head(kind: str) -> bool:
-    return kind in HEADS and HEADS[kind].loss_sum.__module__ == f"bertft_core.heads.{kind}"
+    return kind in HEADS and HEADS[kind] is import_module(f"bertft_core.heads.{kind}").HEAD
 
 
 def has_row(key: str) -> Callable[[str], bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bertft_core.training.probing.cka import hsic, linear_cka, unbiased_linear_cka
+from bertft_core.training.probing.similarity import hsic, linear_cka, unbiased_linear_cka
 
 X = np.array([[1, 0], [0, 1], [1, 1], [2, 3], [3, 1], [0, 2]], float)
 Y = np.array([[2, 1], [1, 0], [1, 2], [3, 4], [5, 1], [0, 3]], float)

@@ -1,13 +1,18 @@
-"""The two encoders that the probes compare: the one a run started from and the one it ended with."""
+"""The two encoders that the probes compare, the one a run started from and the one it ended with, and how they read examples."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import AutoModel, AutoModelForMaskedLM
 
+from bertft_core.data.batching import padded
 from bertft_core.heads.saved_model import load_model
+
+BATCH_SIZE = 32
 
 
 class Absent(Exception):
@@ -49,3 +54,19 @@ def shared_weights(encoder: Any, other: Any) -> dict[str, Tensor]:
     """Name → values in `other` of every parameter of `encoder` that both have; some heads have no pooler."""
     theirs = dict(other.named_parameters())
     return {name: theirs[name].detach() for name, _ in encoder.named_parameters() if name in theirs}
+
+
+def batches(lengths: np.ndarray) -> Iterator[np.ndarray]:
+    """Positions of examples with these lengths [n] in batches of like length, the longest first."""
+    order = np.argsort(-lengths, kind="stable")
+    for start in range(0, len(order), BATCH_SIZE):
+        yield order[start : start + BATCH_SIZE]
+
+
+def inputs_of(encoder: Any, ids: Sequence[np.ndarray], types: Sequence[np.ndarray | None]) -> dict[str, Tensor]:
+    """Arguments of the encoder, [windows, longest], from the tokens and token types of each window."""
+    given = [row for row in types if row is not None]
+    lengths = np.array([len(row) for row in ids])
+    pad_token_id = getattr(encoder.config, "pad_token_id", None) or 0
+    batch = padded(np.concatenate(ids), np.concatenate(given) if given else None, lengths, pad_token_id)
+    return {name: values.to(encoder.device) for name, values in batch.items()}

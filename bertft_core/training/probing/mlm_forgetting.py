@@ -27,8 +27,7 @@ from bertft_core.data.tokenization import RESERVED_POSITIONS, load_tokenizer, us
 from bertft_core.heads.masked_lm import MAX_LOGITS, VOCABULARY_LAYER, logits_of
 from bertft_core.records.probe_record import MaskedLMFound, MaskedLMScores
 from bertft_core.training.probing.drift import depths_of
-from bertft_core.training.probing.encoders import Absent, shared_weights
-from bertft_core.training.probing.probe_batches import batches, inputs_of
+from bertft_core.training.probing.encoders import Absent, batches, inputs_of, shared_weights
 
 MAX_LENGTH = 128
 """Tokens read at once; longer texts are read in several blocks."""
