@@ -90,7 +90,7 @@ def test_a_documents_logits_are_those_of_its_windows_put_together(case, monkeypa
     runner = ModelRunner(model, head, CPU)
     work = runner.head_inputs(split, BATCH)
     assert (len(list(microbatches_of(work))) > 1) == (chunked and aggregate != "first")
-    found = classification.outputs(model, runner.logits(split, BATCH, work), work, head)
+    found = classification.HEAD.outputs(model, runner.logits(split, BATCH, work), work, head)
     torch.testing.assert_close(torch.from_numpy(np.stack(found)), expected, atol=1e-5, rtol=0)
     assert float(expected.std(dim=0).min()) > 1e-3, "the documents are told apart"
     predicted = runner.predict(split)
@@ -106,7 +106,7 @@ def test_mean_pooling_takes_the_mean_of_each_windows_pieces(case):
     runner = ModelRunner(model, head, CPU)
     work = runner.head_inputs(split, BATCH)
     assert work.positions is not None
-    found = classification.outputs(model, runner.logits(split, BATCH, work), work, head)
+    found = classification.HEAD.outputs(model, runner.logits(split, BATCH, work), work, head)
     runner.use_packed_attention(False)
     model.set_attn_implementation("eager")
     last = model.classifier.out_proj if hasattr(model.classifier, "out_proj") else model.classifier
