@@ -24,7 +24,7 @@ from flows.study_command import StudyCommand, read_command, read_study
 from tasks.keep_models import keep_models
 from tasks.prefect_runs import claim
 from tasks.process_environment import be_quiet
-from tasks.progress import Snapshot, StudyProgress
+from tasks.progress import StudyProgress
 from tasks.study_session import Session
 from tasks.study_tasks import artifact_key, evaluate_runs, prepare_data, write_report
 
@@ -134,10 +134,7 @@ def watched(
     )
     assert isinstance(artifact, UUID)
 
-    def update(snapshot: Snapshot) -> None:
-        update_progress_artifact(artifact, _percent(snapshot))
-
-    progress.listeners.append(update)
+    progress.listeners.append(lambda snapshot: update_progress_artifact(artifact, 100.0 * snapshot.share))
     if show is None:
         logger = get_run_logger()
         progress.listeners.append(lambda snapshot: logger.info(snapshot.line()))
@@ -146,7 +143,3 @@ def watched(
         with show(progress):
             yield
     update_progress_artifact(artifact, 100.0)
-
-
-def _percent(snapshot: Snapshot) -> float:
-    return 100.0 * min(1.0, snapshot.total_done / snapshot.total_planned) if snapshot.total_planned else 0.0

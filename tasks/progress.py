@@ -38,12 +38,13 @@ class Snapshot:
     """Until the last run ends; unknown before the first one did."""
 
     @property
-    def stage_words(self) -> str:
-        return WORDS[self.stage]
+    def share(self) -> float:
+        """Of the planned runs, those that ended; 0 to 1."""
+        return min(1.0, self.total_done / self.total_planned) if self.total_planned else 0.0
 
     def line(self) -> str:
         """All of it in one line."""
-        parts = [self.stage_words]
+        parts = [WORDS[self.stage]]
         if self.planned:
             parts.append(f"{self.done}/{self.planned} runs")
         if self.failed:

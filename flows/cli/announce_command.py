@@ -29,11 +29,13 @@ def announce_command(config: Path, overrides: list[str], home: Path | None) -> i
     study = load_study(config, overrides)  # a mistake is reported here, not in the log of a worker
     payload = {"config": str(config_path(config).resolve()), "overrides": overrides, "home": str(home_dir(home))}
     api_url = _api_url()
+    from prefect.settings import PREFECT_UI_URL
+
     served = asyncio.run(_announce(api_url, study, payload))
     print(f"announced  {EVENT} for {study.name}")
     print(f"config     {payload['config']}")
     print(f"home       {payload['home']}")
-    print(f"look       {_ui_url()}/runs")
+    print(f"look       {PREFECT_UI_URL.value()}/runs")
     if not served:
         print(
             f"warning    nothing starts: the server has no deployment {DEPLOYMENT}; prefect --no-prompt deploy --all",
@@ -55,12 +57,6 @@ def _api_url() -> str:
             hint=HOW_TO_SERVE,
         )
     return str(url)
-
-
-def _ui_url() -> str:
-    from prefect.settings import PREFECT_UI_URL
-
-    return str(PREFECT_UI_URL.value())
 
 
 async def _announce(api_url: str, study: StudyConfig, payload: dict[str, Any]) -> bool:

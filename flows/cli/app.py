@@ -9,8 +9,7 @@ import typer
 from bertft_core import __version__
 from bertft_core.config.errors import UserError
 from flows.cli.arguments import AnyStudy, Config, Home, Set, StudyName
-from flows.cli.comparison_commands import compare, seeds
-from flows.cli.verification_commands import diff, replay, verify
+from flows.cli.evidence_commands import compare, diff, replay, seeds, verify
 from tasks.process_environment import be_quiet
 
 DONE, SOME_RUNS_FAILED, USER_MUST_ACT, INTERRUPTED = 0, 1, 2, 130
@@ -168,7 +167,7 @@ def diagnose(
     Data, labels, learning rate, length of training, collapse, truncation, balance, seeds: each check with its verdict (ok, look,
     problem), the numbers behind it and what to do, the worst first.
     """
-    from flows.cli.diagnose_command import diagnose_command
+    from flows.cli.show_commands import diagnose_command
 
     raise typer.Exit(diagnose_command(study, home, as_json=as_json))
 

@@ -38,8 +38,7 @@ def _show_live(progress: StudyProgress, stop: threading.Event) -> None:
 
 
 def _live_text(snapshot: Snapshot) -> str:
-    share = snapshot.total_done / snapshot.total_planned if snapshot.total_planned else 0.0
-    filled = round(min(1.0, share) * BAR_WIDTH)
+    filled = round(snapshot.share * BAR_WIDTH)
     return f"{'█' * filled}{'░' * (BAR_WIDTH - filled)} {clock(snapshot.seconds_elapsed)} · {snapshot.line()}"
 
 

@@ -1,5 +1,6 @@
-"""`bertft status`, `show`, `report` and `check-data`: what is there, without training anything."""
+"""`bertft status`, `show`, `diagnose`, `report` and `check-data`: what is there, without training anything."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -120,6 +121,25 @@ def show_command(name: str, home: Path | None, *, as_json: bool) -> int:
             hint=f"run it to its end, or see: bertft status {found.study.name}",
         )
     print(summary.model_dump_json(indent=1) if as_json else result_table(summary))
+    return 0
+
+
+def diagnose_command(name: str, home: Path | None, *, as_json: bool) -> int:
+    """Print every check's outcome, the worst first. Raises `UserError` when no report run has ended."""
+    from bertft_core.evaluation.diagnosis.diagnose_study import diagnose
+    from bertft_core.evaluation.summarize import evaluated
+    from bertft_core.report.prose import diagnosis_text
+
+    found = find_study(name, home)
+    results = found.results()
+    if not any(spec.digest in results.records for spec in results.planned):
+        raise found.no_finished_runs()
+    diagnoses = diagnose(evaluated(results, read_record(found.dir.summary_path, StudySummary)))
+    if as_json:
+        checks = [diagnosis_text.as_json(diagnosis) for diagnosis in diagnoses]
+        print(json.dumps({"study": found.study.name, "checks": checks}, indent=1))
+    else:
+        print(diagnosis_text.describe(found.study.name, diagnoses))
     return 0
 
 

@@ -8,7 +8,7 @@ from bertft_core.config.probe_settings import ProbesConfig
 from bertft_core.data.probe_texts import probes_digest
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.records.ranking import SCORED
-from flows.stages.submission import submitted
+from flows.stages.training_stage import submitted
 from tasks.run_tasks import failed_probe, probe_run
 from tasks.study_session import Session
 

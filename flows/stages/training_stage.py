@@ -1,8 +1,9 @@
-"""Training: the runs of a list that are not there yet, slot by slot, and the report runs of every arm."""
+"""Training the runs that are not there yet, slot by slot: those of a list, and the report runs of every arm."""
 
 import shutil
+import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from prefect.futures import PrefectFuture
@@ -11,11 +12,13 @@ from bertft_core.config import UserError
 from bertft_core.planning.wanted_runs import WantedRuns, wanted_runs
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, SweepResult
 from bertft_core.records.selection import may_go_on
-from flows.stages.submission import submitted
 from tasks.keep_models import ModelBudget
 from tasks.run_tasks import failed_record, train_run
 from tasks.stored_runs import StoredRuns
 from tasks.study_session import Session
+
+Pending = dict[PrefectFuture[Any], RunSpec]
+Submit = Callable[[RunSpec], PrefectFuture[Any]]
 
 
 class Trainer:
@@ -84,3 +87,29 @@ def run_seeds(trainer: Trainer, card: DatasetCard, sweeps: dict[str, SweepResult
         if may_go_on(records[spec.digest]):  # it stopped at its cut for good: its state is not needed
             shutil.rmtree(session.dir.run_dir(spec.digest) / "checkpoint", ignore_errors=True)
     return wanted, records
+
+
+def submitted(submit: Submit, specs: Iterable[RunSpec], n_slots: int) -> Iterator[tuple[RunSpec, Any]]:
+    """Each run with what its task returned, or with the exception that it raised, as they end.
+
+    One more than there are slots is submitted at a time, so that a task that shows as running soon does.
+    """
+    permits = threading.Semaphore(n_slots + 1)
+    pending: Pending = {}
+    for spec in specs:
+        permits.acquire()
+        yield from _ended(pending, wait=False)
+        future = submit(spec)
+        future.add_done_callback(lambda _: permits.release())
+        pending[future] = spec
+    yield from _ended(pending, wait=True)
+
+
+def _ended(pending: Pending, *, wait: bool) -> Iterator[tuple[RunSpec, Any]]:
+    """Those that are done, which are taken out of `pending`; all of them with `wait`."""
+    for future, spec in list(pending.items()):
+        if wait:
+            future.wait()
+        if future.state.is_final():
+            del pending[future]
+            yield spec, future.result(raise_on_failure=False)

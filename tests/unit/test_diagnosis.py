@@ -24,7 +24,7 @@ from bertft_core.report.prose import diagnosis_text
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import write_record
 from bertft_core.storage.study_results import StudyResults
-from flows.cli.diagnose_command import diagnose_command
+from flows.cli.show_commands import diagnose_command
 from tests.helpers.small_records import make_card, make_record, make_study, make_sweep
 from tests.helpers.tiny_studies import tiny_study, tiny_tagged_study
 
