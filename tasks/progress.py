@@ -80,7 +80,7 @@ class _Running:
 class StudyProgress:
     """Counts what happens; listeners are called at each change of stage and each run that ends. Safe to use from many threads."""
 
-    listeners: list[Callable[[Snapshot], None]] = field(default_factory=list)
+    listeners: list[Callable[[Snapshot], object]] = field(default_factory=list)
     n_slots: int = 1
     problems: list[str] = field(default_factory=list)
     """What was damaged or could not be logged, and what was done about it, for the user to read at the end."""
