@@ -33,7 +33,7 @@ def data(results: StudyResults) -> str:
     card, config = results.card, results.study.data
     names = {"train": "training"}
     sizes = grammar.listed(f"{split.n_examples:,} {names.get(name, name)}" for name, split in card.splits.items())
-    origins = grammar.listed(f"{names.get(name, name)} from {split.origin}" for name, split in card.splits.items())
+    origins = grammar.listed(f"{names.get(name, name)} {_from(split.origin)}" for name, split in card.splits.items())
     text = f"We use {card.name} with {sizes} examples ({origins})"
     if card.labels:
         text += f" and {grammar.several(len(card.labels), 'label')}"
@@ -43,6 +43,11 @@ def data(results: StudyResults) -> str:
     ratios = {names.get(name, name): split.truncated_ratio for name, split in card.splits.items() if split.truncated_ratio}
     longer = grammar.listed(f"{100 * ratio:.1f} % of the {name} inputs" for name, ratio in ratios.items()) if ratios else "none"
     return f"{text} Inputs have at most {card.max_length} tokens ({longer} {'were' if ratios else 'was'} longer and truncated)."
+
+
+def _from(origin: str) -> str:
+    """'cut from train', or 'from train.csv'."""
+    return origin if origin.startswith("cut from ") else f"from {origin}"
 
 
 def model(results: StudyResults) -> str:

@@ -220,7 +220,7 @@ def ui(
 
 @app.command()
 def announce(config: Config, overrides: Set = None, home: Home = None) -> None:
-    """Tell Prefect of new data, which starts their study.
+    """Announce new data to Prefect, which starts the study.
 
     Emits the event `bertft.dataset.updated` to the server where the deployments are.
     """

@@ -34,7 +34,7 @@ def compare(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole comparison as JSON.")] = False,
 ) -> None:
-    """Say what can be claimed of every pair of arms.
+    """Compare every pair of arms and say what can be claimed.
 
     From stored predictions, over seeds and examples: the difference with its interval, what the doubt comes from, P(A > B),
     tests, and one sentence a pair; corrected for all pairs and metrics. An arm of several studies is named STUDY · ARM. What
@@ -67,7 +67,7 @@ def seeds(
     home: Home = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
-    """Say how many seeds it takes.
+    """Say how many seeds are needed.
 
     For a narrow interval, for a difference to be found, or for a sure winner. Of a study it also says what the present seeds
     can and cannot detect, where their variance comes from, and whether starting many and stopping early would have paid.

@@ -61,9 +61,9 @@ def test_two_seeds_of_a_kind_have_no_interval_and_that_is_said(tmp_path):
     found = row(results)
     assert (found.t_low, found.bootstrap_low, found.sd_low) == (None, None, None)
     sentence = comparison_text.gain_over_majority(results.summary.gains_over_majority[0], results.summary)
-    assert "an interval takes a complete grid of at least 3 × 3 init and order seeds" in sentence
+    assert "an interval needs a complete grid of at least 3 × 3 init and order seeds" in sentence
     assert "no interval of their mean is given" in result_table(results.summary)
-    assert "for which it takes 3 seeds of either kind" in study_text.cautions(results.study, results.summary)[1]
+    assert "that needs at least 3 seeds of each kind" in study_text.cautions(results.study, results.summary)[1]
 
 
 def test_the_interval_of_a_pair_is_that_of_runs_that_share_seeds_and_nothing_is_claimed(results, comparison):

@@ -161,7 +161,7 @@ def gain_over_majority(found: GainOverMajority, summary: StudySummary) -> str:
     if found.n < MIN_SEEDS:
         return f"{over}; an interval takes at least {MIN_SEEDS} seeds"
     if found.t_low is None or found.t_high is None:
-        return f"{over}; an interval takes a complete grid of at least {GRID} init and order seeds"
+        return f"{over}; an interval needs a complete grid of at least {GRID} init and order seeds"
     if found.t_high - found.t_low < ROUNDING:
         return f"{over}, the same in each; without any spread no interval can be given"
     level = percent(0.95 if summary.adaptive is None else summary.adaptive.level)

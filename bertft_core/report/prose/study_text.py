@@ -63,9 +63,9 @@ def of_crossed(summary: StudySummary) -> str | None:
     sizes = crossed_sizes(summary)
     if sizes is None:
         return None
-    shared = f"The runs of each arm share {sizes[0]} init and {sizes[1]} order seeds (crossed) and are no independent sample"
+    shared = f"The runs of each arm share {sizes[0]} init and {sizes[1]} order seeds (crossed) and are not an independent sample"
     if min(sizes) < FEWEST_LEVELS:
-        return f"{shared}: no interval of their mean is given, for which it takes {FEWEST_LEVELS} seeds of either kind."
+        return f"{shared}: no interval of their mean is given; that needs at least {FEWEST_LEVELS} seeds of each kind."
     return (
         f"{shared}: t-intervals have the variance of a mean under two-way random effects (init and order; Searle et al. 1992) "
         f"and Satterthwaite's degrees of freedom; there is none without a complete grid of {FEWEST_LEVELS} × {FEWEST_LEVELS} "
