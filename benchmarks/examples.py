@@ -11,7 +11,7 @@ import numpy as np
 
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import FileData
-from bertft_core.data.alignment import classification
+from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.examples import read_split
 from bertft_core.data.readers import reader_of
 
@@ -82,7 +82,7 @@ def generate(n: int, words: Sequence[str], rng: np.random.Generator) -> list[Lab
 def read_examples(path: Path, text: str, label: str, rng: np.random.Generator) -> list[LabelledText]:
     """Every labelled text of a CSV, TSV, JSONL or Parquet file, shuffled; raises `UserError` with file and line."""
     data = FileData(source="files", train=str(path), text=text, label=label)
-    read_example = classification.reader(data)
+    read_example = ALIGNMENTS["classification"].reader(data)
     split = read_split(reader_of(path)(path, (text, label)), name="file", path=str(path), read_example=read_example)
     examples = [(example.texts[0], example.label) for example in split.examples]
     return [examples[i] for i in rng.permutation(len(examples))]
