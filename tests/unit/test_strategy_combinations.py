@@ -49,7 +49,7 @@ def test_all_other_pairs_are_taken():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_strategy_is_there_twice(kind):
-    assert "duplicate column" in refusal(SETTINGS[kind], SETTINGS[kind]).problem
+    assert "is listed 2 times" in refusal(SETTINGS[kind], SETTINGS[kind]).problem
 
 
 @pytest.mark.parametrize(
