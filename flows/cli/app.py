@@ -183,7 +183,7 @@ def predict(
     target: Annotated[
         str, typer.Option("--output", metavar="FILE", help="Where the predictions go; - is standard output.")
     ] = "-",
-    arm: Annotated[str | None, typer.Option("--arm", help="An arm.  [default: the best by the headline]")] = None,
+    arm: Annotated[str | None, typer.Option("--arm", help="An arm.  [default: the best on validation]")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="A seed's index.  [default: the best on validation]")] = None,
     ensemble: Annotated[bool, typer.Option("--ensemble", help="All seeds whose models were kept, together.")] = False,
     file_format: Annotated[

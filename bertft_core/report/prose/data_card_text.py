@@ -38,7 +38,7 @@ def finding_text(finding: DataFinding) -> str:
     """What a check found, as a clause: '3 texts of test are also in train'."""
     try:
         return CLAUSES[finding.check](finding)
-    except (KeyError, IndexError):  # a card of version 1 has neither numbers nor names
+    except (KeyError, IndexError, ValueError):  # a card of version 1 has neither numbers nor names
         return f"{finding.count} in {finding.split}"
 
 
@@ -72,8 +72,9 @@ def _very_short(finding: DataFinding) -> str:
 
 
 def _constant_labels(finding: DataFinding, when: str) -> str:
-    more = finding.count - len(finding.names)
-    return f"{listed([*finding.names, f'{more} more'] if more else finding.names)} {_is(finding)} {when} in {finding.split}"
+    names = finding.names or [several(finding.count, "label")]  # a card of version 1 has no names
+    more = finding.count - len(finding.names) if finding.names else 0
+    return f"{listed([*names, f'{more} more'] if more else names)} {_is(finding)} {when} in {finding.split}"
 
 
 def _repaired_tags(finding: DataFinding) -> str:

@@ -48,3 +48,11 @@ def test_a_finding_is_a_clause(finding, text):
 def test_a_finding_of_an_older_card_has_no_numbers_and_is_shown_by_its_count():
     assert finding_text(DataFinding(check="truncated", split="test", count=4)) == "4 in test"
     assert finding_text(DataFinding(check="a_check_of_another_version", split="test", count=4)) == "4 in test"
+
+
+@pytest.mark.parametrize("check", sorted(CLAUSES))
+def test_a_finding_of_an_older_card_is_shown_whatever_the_check(check):
+    text = finding_text(DataFinding(check=check, split="test", count=4))
+    assert "4" in text
+    assert "test" in text
+    assert "more" not in text, "names that an older card did not store are not counted as left out"
