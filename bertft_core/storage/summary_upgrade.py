@@ -40,11 +40,13 @@ def _probes(values: Values) -> Values:
     return without(values, "verdict") | {"absences": absences, "findings": findings}
 
 
-def _arm(values: Values) -> Values:
+def _arm(values: Values, headline: str) -> Values:
     ensemble, selected = values.get("ensemble"), values.get("selected")
     if ensemble is not None:
         why = None if ensemble.get("scores") else ensemble["sentence"].partition(": ")[2]
-        ensemble = without(ensemble, "sentence") | {"refused": older(why)}
+        members = [seed["scores"].get(headline) for seed in values["seeds"] if seed["index"] in ensemble["seeds"]]
+        mean = sum(members) / len(members) if members and None not in members and why is None else None
+        ensemble = without(ensemble, "sentence") | {"refused": older(why), "mean_of_seeds": mean}
     return values | {"ensemble": ensemble, "selected": None if selected is None else without(selected, "sentence")}
 
 
@@ -53,11 +55,31 @@ def _model_selection(values: Values) -> Values:
     return without(values, "sentences") | {"choices": choices}
 
 
+REFUSED = {
+    "its seeds were selected": "selected_seeds",
+    "of its runs ended with a score": "few_seeds",
+    "has no split": "missing_split",
+    "they have other labels": "other_labels",
+    "of other data": "other_data",
+}
+"""Words of version 1 → the reason that they gave."""
+
+
+def _refusal(text: str) -> Values | None:
+    """A refusal in words, such as 'a and b are not compared: they have other labels', as its reason and arms."""
+    names, _, why = text.replace(" is not compared: ", " are not compared: ").partition(" are not compared: ")
+    arm, _, baseline = names.partition(" and ")
+    reason = next((reason for words, reason in REFUSED.items() if words in why), None)
+    if reason == "missing_split" and why.startswith(f"{baseline} "):
+        arm, baseline = baseline, arm  # the arm without the split stands first where sizes are not known
+    return None if reason is None else {"reason": reason, "arm": arm, "baseline": baseline or None}
+
+
 RESAMPLED = {"seeds and examples resampled": "both", "seeds resampled": "seeds", "examples resampled": "examples"}
 
 
 def comparison_1_to_2(values: Values) -> Values:
-    """No sentences: numbers stay, refusals and notes were text only."""
+    """No sentences: numbers stay, refusals become reasons; notes were text only, and `report` makes them again."""
     pairs = [
         without(pair, "sentence", "pairing")
         | {"p_of": RESAMPLED.get(pair.get("p_of")), "n_shared_seeds": pair["n_seeds_arm"] if pair["paired"] else None}
@@ -65,12 +87,15 @@ def comparison_1_to_2(values: Values) -> Values:
     ]
     components = [without(found, "sentence") for found in values.get("components", ())]
     arms = [without(arm, "left_out") for arm in values["arms"]]
-    return without(values, "refused", "notes") | {"version": 2, "arms": arms, "pairs": pairs, "components": components}
+    refused = [found for text in values.get("refused", ()) if (found := _refusal(text)) is not None]
+    return without(values, "notes") | {"version": 2, "arms": arms, "pairs": pairs, "components": components, "refused": refused}
 
 
 def summary_1_to_2(values: Values) -> Values:
     """Numbers without sentences; what was a reason in words stays as text."""
-    new = without(values, "ledger", "differences", "margins") | {"version": 2, "arms": [_arm(arm) for arm in values["arms"]]}
+    headline = "/".join(values[f"headline_{part}"] for part in ("checkpoint", "split", "metric"))
+    arms = [_arm(arm, headline) for arm in values["arms"]]
+    new = without(values, "ledger", "differences", "margins") | {"version": 2, "arms": arms}
     new["gains_over_majority"] = [without(gain, "sentence") for gain in values.get("margins", ())]
     new["floors"] = [without(floor, "sentence") for floor in values.get("floors", ())]
     if values.get("ledger") is not None:

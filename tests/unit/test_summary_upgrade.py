@@ -1,13 +1,16 @@
 """Summaries of version 1 held sentences: their numbers stay, reasons in words are kept as text, and both can be shown."""
 
+import pytest
+
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import StudySummary
+from bertft_core.records.comparison_record import Refusal
 from bertft_core.records.not_computed import NotComputed
 from bertft_core.report.prose import ensembles_text, missing_text, model_selection_text, probes_text, seed_designs_text
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_results import StudyResults
-from bertft_core.storage.summary_upgrade import summary_1_to_2
+from bertft_core.storage.summary_upgrade import comparison_1_to_2, summary_1_to_2
 from tests.helpers.small_records import make_card, make_record, make_study
 
 SELECTED = {"start": 3, "stop_at": 0.5, "keep": 1, "seeds": [], "best": None, "cost": 2.0, "sentence": "3 seeds started"}
@@ -78,10 +81,33 @@ def test_numbers_stay_and_reasons_are_kept_as_text(tmp_path):
 
 def test_sentences_are_written_from_what_is_left(tmp_path):
     found = StudySummary.model_validate(summary_1_to_2(old_summary(tmp_path)))
-    assert ensembles_text.ensemble(found.arms[1], found) == "the ensemble of 3 full seeds scores 0.900 (accuracy, test)"
+    assert ensembles_text.ensemble(found.arms[1], found) == (
+        "the ensemble of 3 full seeds scores 0.900 (accuracy, test), 10.0 points above their mean of 0.800"
+    )
     assert seed_designs_text.selected(found.arms[1], found).endswith("none of them has a score; the cost was 2 whole runs")
     assert "more seeds follow" in seed_designs_text.adaptive(found.adaptive, ["full"])
     assert (
         model_selection_text.choice(found.model_selection.choices[0], found) == "the best of 12 trials of the search (accuracy)"
     )
     assert probes_text.verdict(found.probes) == "No probe that could show forgetting has a result"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "arms"),
+    [
+        ("full is not compared: its seeds were selected (many started, …), and …", "selected_seeds", ("full", None)),
+        ("full is not compared: 2 of its runs ended with a score, and fewer than 3 …", "few_seeds", ("full", None)),
+        ("a · full and b · full are not compared: they have other labels", "other_labels", ("a · full", "b · full")),
+        ("full and feat are not compared: test holds other examples (3 against 4) of other data", "other_data", ("full", "feat")),
+        ("full and feat are not compared: feat has no split 'test'", "missing_split", ("feat", "full")),
+    ],
+)
+def test_a_refusal_in_words_keeps_its_reason(text, reason, arms):
+    (found,) = comparison_1_to_2({"arms": (), "refused": [text]})["refused"]
+    assert (found["reason"], (found["arm"], found["baseline"])) == (reason, arms)
+    Refusal.model_validate(found)
+
+
+def test_an_older_ensemble_is_set_beside_the_mean_of_its_seeds(tmp_path):
+    found = StudySummary.model_validate(summary_1_to_2(old_summary(tmp_path))).arms[1]
+    assert found.ensemble.mean_of_seeds == pytest.approx(0.8)

@@ -49,7 +49,7 @@ def _against_baseline(arm: str, summary: StudySummary) -> str:
         return f"{comparison_text.pair(pair, comparison)}."
     if refused is not None:
         return f"{comparison_notes.refusal(refused, comparison)}."
-    return f"{arm} and {baseline} are not compared: not every seed of both has a score."
+    return f"{arm} and {baseline} are not compared: scores are missing, or an older version noted no reason (bertft report)."
 
 
 def crossed_sizes(summary: StudySummary) -> tuple[int, int] | None:
