@@ -59,7 +59,7 @@ def find_damage(study_dir: StudyDir) -> Iterator[Damage]:
 
     Models are the largest files here and are checked when they are used. Raises `UserError` for a record of a newer version.
     """
-    yield from damage_of(study_dir.config_path, StudyConfig, "it is written anew from the config file")
+    yield from damage_of(study_dir.config_path, StudyConfig, "it is rewritten from the config file")
     yield from damage_of(study_dir.card_path, DatasetCard, "the data are prepared again")
     yield from damage_of(study_dir.summary_path, StudySummary, "the runs are evaluated again")
     yield from damage_of(study_dir.path / VERIFICATION_FILE, Verification, VERIFY_AGAIN)

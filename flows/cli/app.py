@@ -81,9 +81,9 @@ def recommend(
 ) -> None:
     """Write a study for these data, with reasons.
 
-    Looks at size, task, lengths, balance, encoder and machine. Of a CONFIG, data, encoder, head and name are kept, and training
-    and arms are written anew, into a file beside it. Of DATA, the format and the usual names of columns tell the task; the study
-    goes into the current folder. No file is overwritten without --force. Trains nothing.
+    Looks at size, task, lengths, balance, encoder and machine. For a CONFIG, data, encoder, head and name are kept, and training
+    and arms are replaced, in a file beside it. For DATA, the format and the column names determine the task; the study goes into
+    the current folder. No file is overwritten without --force. Trains nothing.
     """
     from flows.cli.recommend_command import RecommendRequest, recommend_command
 

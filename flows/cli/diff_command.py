@@ -18,7 +18,7 @@ from tasks.process_environment import home_dir
 MIN_DIGEST = 6
 DIGEST = re.compile(f"[0-9a-f]{{{MIN_DIGEST},64}}")
 MLFLOW_ID = re.compile("[0-9a-f]{32}")
-NAMES = f"a run's digest (its first {MIN_DIGEST} places or more), STUDY/arm/seed, or the id of an MLflow run"
+NAMES = f"a run's digest (at least {MIN_DIGEST} hex characters), STUDY/arm/seed, or the id of an MLflow run"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The commands that say what can be claimed of arms, how many seeds it takes, and whether a run gives its number again."""
+"""The commands that compare arms, size studies, and check whether a run reproduces its numbers."""
 
 from pathlib import Path
 from typing import Annotated
@@ -36,9 +36,9 @@ def compare(
 ) -> None:
     """Compare every pair of arms and say what can be claimed.
 
-    From stored predictions, over seeds and examples: the difference with its interval, what the doubt comes from, P(A > B),
-    tests, and one sentence a pair; corrected for all pairs and metrics. An arm of several studies is named STUDY · ARM. What
-    is found goes into a folder, and into MLflow as a run of stage `comparison`.
+    From stored predictions, over seeds and examples: the difference with its interval, the main source of uncertainty,
+    P(A > B), tests, and one sentence per pair, corrected for all pairs and metrics. With several studies an arm is named
+    STUDY · ARM. The results go into a folder, and into MLflow as a run of stage `comparison`.
     """
     from bertft_core.evaluation.comparison.request import ComparisonRequest
     from flows.cli.compare_command import compare_command
@@ -50,12 +50,14 @@ def compare(
 def seeds(
     studies: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[STUDY…]", help="A study; several that differ in their seed tell the variance between them."),
+        typer.Argument(
+            metavar="[STUDY…]", help="A study, or several that differ only in their seed, for the variance between them."
+        ),
     ] = None,
     sd: Annotated[float | None, typer.Option("--sd", help="In place of a study: the spread over seeds.")] = None,
-    effect: Annotated[float | None, typer.Option("--effect", help="True difference to be found, in units of the metric.")] = None,
-    half_width: Annotated[float | None, typer.Option("--half-width", help="The mean is to be known to ± this.")] = None,
-    power: Annotated[float, typer.Option("--power", help="Probability to find the effect; the test is two-sided at 5 %.")] = 0.8,
+    effect: Annotated[float | None, typer.Option("--effect", help="True difference to detect, in units of the metric.")] = None,
+    half_width: Annotated[float | None, typer.Option("--half-width", help="Target half-width of the interval.")] = None,
+    power: Annotated[float, typer.Option("--power", help="Probability of detecting the effect; two-sided test at 5 %.")] = 0.8,
     paired: Annotated[
         bool, typer.Option("--paired/--unpaired", help="The arms share their seeds, and --sd is of the differences; or not.")
     ] = True,
@@ -69,8 +71,8 @@ def seeds(
 ) -> None:
     """Say how many seeds are needed.
 
-    For a narrow interval, for a difference to be found, or for a sure winner. Of a study it also says what the present seeds
-    can and cannot detect, where their variance comes from, and whether starting many and stopping early would have paid.
+    For a narrow interval, to detect a difference, or to tell which arm wins. For a study it also says what its seeds can and
+    cannot detect, where their variance comes from, and whether starting many and stopping early would have paid off.
     """
     from flows.cli.seeds_command import SeedsRequest, seeds_command
 
@@ -117,14 +119,14 @@ def replay(
 
 
 def diff(
-    a: Annotated[str, typer.Argument(metavar="RUN_A", help="Digest (6 places or more), STUDY/arm/seed, or MLflow run id.")],
-    b: Annotated[str, typer.Argument(metavar="RUN_B", help="The other run, in the same way.")],
+    a: Annotated[str, typer.Argument(metavar="RUN_A", help="Digest (at least 6 hex characters), STUDY/arm/seed, or MLflow id.")],
+    b: Annotated[str, typer.Argument(metavar="RUN_B", help="The other run, given the same way.")],
     home: Home = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything that differs as JSON.")] = False,
 ) -> None:
     """Say what differs between two runs.
 
-    Settings, seeds, data, encoder, environment, hashes, metrics, and the first step at which their curves part.
+    Settings, seeds, data, encoder, environment, hashes, metrics, and the first step at which their curves diverge.
     """
     from flows.cli.diff_command import diff_command
 

@@ -85,7 +85,7 @@ def test_a_damaged_file_is_named_and_set_aside(study_dir, damage, name):
     (line,) = told
     assert line.startswith(f"{path.relative_to(study_dir.home_dir)}: ")
     assert line.endswith(f"(set aside as {path.name}.damaged)")
-    assert re.search("written anew|prepared again|trained again|verify makes it again", line)
+    assert re.search("rewritten|prepared again|trained again|verify makes it again", line)
     assert not path.exists()
     assert path.with_name(f"{path.name}.damaged").read_bytes() == content
     assert list(find_damage(study_dir)) == []
