@@ -24,8 +24,8 @@ def config_path(given: str | Path) -> Path:
     if path.as_posix() in names:
         return READY_DIR / f"{path.as_posix()}.yaml"
     asked = path.with_suffix("").as_posix() if path.suffix in (".yaml", ".yml") else path.as_posix()
-    files = [str(found) for found in sorted(path.parent.glob("*.y*ml"))]
-    near = difflib.get_close_matches(str(path), files, n=1)
+    beside = sorted(found.name for found in path.parent.glob("*.y*ml"))
+    near = [str(path.with_name(name)) for name in difflib.get_close_matches(path.name, beside, n=1)]
     near = near or difflib.get_close_matches(asked.removeprefix("configs/"), names, n=3)
     near += [name for name in names if name not in near and Path(name).name == Path(asked).name]
     raise UserError(
