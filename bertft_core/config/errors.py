@@ -9,18 +9,21 @@ class UserError(Exception):
     """A mistake in a config or in data that only the user can fix; the command line prints it and exits with 2.
 
     `path` and `line` (from 1) say where; `found`, `expected` and `hint` are short phrases without a full stop.
+    `code` names the refusal whatever its wording, such as `encoder.weights-missing`: its room, a dot, what is wrong.
     """
 
     def __init__(
         self,
         problem: str,
         *,
+        code: str = "",
         path: str | Path | None = None,
         line: int | None = None,
         found: str | None = None,
         expected: str | None = None,
         hint: str | None = None,
     ) -> None:
+        self.code = code
         self.problem, self.path, self.line = problem, None if path is None else str(path), line
         self.found, self.expected, self.hint = found, expected, hint
         super().__init__(self._text())
@@ -38,7 +41,7 @@ class UserError(Exception):
 
     def __reduce__(self) -> tuple:
         """Keep every field when the error crosses a process border."""
-        fields = {key: getattr(self, key) for key in ("path", "line", "found", "expected", "hint")}
+        fields = {key: getattr(self, key) for key in ("code", "path", "line", "found", "expected", "hint")}
         return (_rebuild, (self.problem, fields))
 
 
