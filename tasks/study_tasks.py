@@ -30,12 +30,14 @@ def prepare_data(
 ) -> DatasetCard:
     """Read, check, split and tokenise; see `data.prepare_study_data`. Raises `UserError` for bad data.
 
-    `prepared` is the card of data that the same command has prepared before.
+    `prepared` is the card of data that the same command has prepared before, outside the study's lock: `bertft clean` may have
+    deleted them since.
     """
-    card = prepared or prepare(study, home_dir=study_dir.home_dir, tell=tell)
-    write_record(study_dir.card_path, card)
-    log(card)
-    return card
+    if prepared is None or not Path(prepared.directory).is_dir():
+        prepared = prepare(study, home_dir=study_dir.home_dir, tell=tell)
+    write_record(study_dir.card_path, prepared)
+    log(prepared)
+    return prepared
 
 
 @task(name="evaluate-runs", task_run_name="evaluate runs · {results.study.name}", cache_policy=NO_CACHE, persist_result=False)
