@@ -64,6 +64,7 @@ def test_the_guard(folder):
 def test_the_embedded_server(folder):
     with EmbeddedServer(folder / "server.log") as server:
         server.wait_until_ready()
+        assert server._has_answered
 
 
 def test_a_page_and_its_own_children(folder):
