@@ -18,7 +18,7 @@ def ensemble_of(results: StudyResults, arm: ArmSummary, key: str) -> Ensemble:
 
     Collapsed runs are members; runs that failed or diverged, or whose predictions cannot be read, are not.
     """
-    scored = results.scored_runs(arm)
+    scored = results.scored_runs(arm.arm)
     members = [record for record in scored if _readable(results, record)]
     indices, n_unreadable = tuple(record.spec.index for record in members), len(scored) - len(members)
     refused = _refused(scored, members)

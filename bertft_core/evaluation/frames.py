@@ -78,7 +78,7 @@ def predictions(results: StudyResults, split: str | None = None, checkpoint: str
     """
     summary, parts = results.summary, []
     for arm in summary.arms:
-        for record in results.scored_runs(arm):
+        for record in results.scored_runs(arm.arm):
             place = (checkpoint or summary.headline_checkpoint, split or summary.headline_split)
             table = stored_predictions(record, results.run_dir_of(record.digest), *place)
             if table is not None:

@@ -42,7 +42,7 @@ def _choices(results: StudyResults, arms: Sequence[ArmSummary], adaptive: Adapti
     for sweep in results.sweeps.values():
         yield _choice("setting", sweep.arm, sum(trial.score is not None for trial in sweep.trials))
     for arm in arms:
-        yield from _of_runs(results, arm, results.runs_of(arm))
+        yield from _of_runs(results, arm, results.runs_of(arm.arm))
     if adaptive is not None and adaptive.interim_analyses:
         yield _choice("number of seeds", None, len(adaptive.interim_analyses) * len(arms))
 

@@ -121,7 +121,7 @@ def _asked_digest(study: StudyConfig) -> str | None:
 def _runs(results: StudyResults, arm: ArmSummary, asked: str | None) -> dict[int, ProbedRun]:
     """Seed index → run, of the runs with a score."""
     scores, splits, found = {seed.index: seed.scores for seed in arm.seeds}, results.card.evaluated_splits, {}
-    for record in results.scored_runs(arm):
+    for record in results.scored_runs(arm.arm):
         index, run_dir = record.spec.index, results.run_dir_of(record.digest)
         probed = read_record(run_dir / PROBES_FILE, ProbeRecord)
         if probed is not None and (probed.run_digest != record.digest or asked not in (None, probed.probes_digest)):

@@ -55,7 +55,7 @@ def confusions(results: StudyResults) -> dict[str, tuple[tuple[str, ...], NDArra
     """
     found: dict[str, tuple[tuple[str, ...], NDArray[np.int64], int]] = {}
     for arm in results.summary.arms:
-        tables = [table for record in results.scored_runs(arm) if (table := _confusion(results, record)) is not None]
+        tables = [table for record in results.scored_runs(arm.arm) if (table := _confusion(results, record)) is not None]
         if tables:
             found[arm.arm] = (tables[0][0], np.sum([counts for _, counts in tables], axis=0), len(tables))
     return found

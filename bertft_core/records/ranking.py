@@ -13,9 +13,8 @@ SCORED = ("ok", "collapsed")
 
 def best_first(study: StudyConfig, records: Iterable[RunRecord]) -> list[RunRecord]:
     """The runs with a validation score, the best one first; of equals the lower seed index."""
-    sign = 1.0 if study.direction == "maximize" else -1.0
     scored = [(record.best_score, record) for record in records if record.best_score is not None and record.status in SCORED]
-    return [record for _, record in sorted(scored, key=lambda run: (-sign * run[0], run[1].spec.index))]
+    return [record for _, record in sorted(scored, key=lambda run: (-study.sign * run[0], run[1].spec.index))]
 
 
 def ranked_runs(study: StudyConfig, planned: Iterable[RunSpec], records: Mapping[str, RunRecord]) -> dict[str, list[RunRecord]]:
@@ -32,7 +31,6 @@ def best_arm(study: StudyConfig, summary: StudySummary) -> tuple[str, float] | N
 
     Not the one with the best test score: that score would then no longer be what new data give.
     """
-    sign = 1.0 if study.direction == "maximize" else -1.0
     wanted = ("validation", summary.headline_checkpoint, summary.headline_metric)
     means = [
         (arm.arm, row.mean)
@@ -40,4 +38,4 @@ def best_arm(study: StudyConfig, summary: StudySummary) -> tuple[str, float] | N
         for row in arm.metrics
         if (row.split, row.checkpoint, row.metric) == wanted and row.collapsed_included
     ]
-    return max(means, key=lambda mean: sign * mean[1], default=None)
+    return max(means, key=lambda mean: study.sign * mean[1], default=None)

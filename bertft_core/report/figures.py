@@ -67,7 +67,7 @@ def bands(results: StudyResults) -> dict[str, Markup]:
     """Name of the file → picture: validation metric and training loss of every arm, as bands over its runs."""
     validation, loss, metric = [], [], results.study.metric
     for i, arm in enumerate(results.summary.arms):
-        runs = results.runs_of(arm)
+        runs = results.runs_of(arm.arm)
         validation.append(ArmCurves(arm.arm, i, [validation_curve(record, metric) for record in runs]))
         loss.append(ArmCurves(arm.arm, i, [loss_curve(results.run_dir_of(record.digest)) for record in runs]))
     found = {
@@ -85,7 +85,7 @@ def reliability(results: StudyResults) -> list[Panel]:
     summary, drawn = results.summary, []
     for i, arm in enumerate(summary.arms):
         found = []
-        for record in results.runs_of(arm):
+        for record in results.runs_of(arm.arm):
             place = summary.headline_checkpoint, summary.headline_split
             stored = stored_predictions(record, results.run_dir_of(record.digest), *place)
             given = None if stored is None else logits_and_labels(record.spec, stored)
@@ -103,7 +103,7 @@ def _panels(results: StudyResults, points_of: Callable[[RunRecord], list[Point]]
     by_arm = {
         arm.arm: [
             run_plots.Curve(f"seed {record.spec.index} ({record.status})", points, record.status != "ok")
-            for record in results.runs_of(arm)
+            for record in results.runs_of(arm.arm)
             if (points := points_of(record))
         ]
         for arm in results.summary.arms

@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from bertft_core.report import comparison_section, figures, insight_sections, model_selection_section, paper_tables
 from bertft_core.report.comparison_page import printed, write_pictures
-from bertft_core.report.paper_checklist import Item, as_markdown, checklist
-from bertft_core.report.paper_text import setup_text
+from bertft_core.report.prose.paper_checklist import Item, as_markdown, checklist
+from bertft_core.report.prose.paper_text import setup_text
 from bertft_core.report.table_formats import PaperTable, write_tables
 from bertft_core.storage.study_dir import write_atomically
 from bertft_core.storage.study_results import StudyResults

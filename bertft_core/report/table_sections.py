@@ -24,7 +24,7 @@ def arms(results: StudyResults) -> Row:
     names = [name for name in settings[0] if name in always or any(s[name] != settings[0][name] for s in settings)]
     rows = []
     for i, arm in enumerate(summary.arms):
-        ran = next((record for record in results.runs_of(arm) if record.n_parameters), None)
+        ran = next((record for record in results.runs_of(arm.arm) if record.n_parameters), None)
         rows.append(
             {
                 "arm": arm.arm,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config.study_config import StudyConfig
-from bertft_core.records import ArmSummary, DatasetCard, Environment, RunRecord, RunSpec, StudySummary, SweepResult
+from bertft_core.records import DatasetCard, Environment, RunRecord, RunSpec, StudySummary, SweepResult
 from bertft_core.records.ranking import SCORED
 from bertft_core.storage.study_dir import StudyDir
 
@@ -49,18 +49,18 @@ class StudyResults:
         """Folder of one run."""
         return self.study_dir.run_dir(digest)
 
-    def runs_of(self, arm: ArmSummary) -> list[RunRecord]:
+    def runs_of(self, arm: str) -> list[RunRecord]:
         """The report runs of an arm that have a record, in the order of their seeds."""
-        return [self.records[seed.run_digest] for seed in arm.seeds if seed.run_digest in self.records]
+        return [self.records[spec.digest] for spec in self.planned if spec.arm == arm and spec.digest in self.records]
 
-    def scored_runs(self, arm: ArmSummary) -> list[RunRecord]:
+    def scored_runs(self, arm: str) -> list[RunRecord]:
         """The report runs of an arm that ended with a score, collapsed ones too, in the order of their seeds."""
         return [record for record in self.runs_of(arm) if record.status in SCORED]
 
     @property
     def report_runs(self) -> list[RunRecord]:
         """The report runs of all arms that have a record."""
-        return [record for arm in self.summary.arms for record in self.runs_of(arm)]
+        return [record for arm in self.study.arms for record in self.runs_of(arm)]
 
     @property
     def search_runs(self) -> list[RunRecord]:

@@ -159,15 +159,14 @@ def _exceeding(found: StudyOnDisk, summary: StudySummary, request: SeedsRequest)
     """Runs until one is better than a validation score, from the best validation scores of each arm."""
     if request.exceed is None or found.study.is_selected:
         return
-    sign = 1.0 if found.study.direction == "maximize" else -1.0
     for arm in summary.arms:
         records = [found.records[seed.run_digest] for seed in arm.seeds if seed.run_digest in found.records and seed.scores]
-        values = [sign * record.best_score for record in records if record.best_score is not None]
+        values = [found.study.sign * record.best_score for record in records if record.best_score is not None]
         if values and request.includes(arm.arm):
             yield RunsToExceed(
                 arm=arm.arm,
                 metric=found.study.metric,
                 score=request.exceed,
                 probability=REACH,
-                n_needed=trials_to_exceed(values, sign * request.exceed, REACH),
+                n_needed=trials_to_exceed(values, found.study.sign * request.exceed, REACH),
             )

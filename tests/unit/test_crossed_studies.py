@@ -5,9 +5,9 @@ import pytest
 
 from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.request import ComparisonRequest
-from bertft_core.report import comparison_section, paper_tables, paper_text, summary_rows
+from bertft_core.report import comparison_section, paper_tables, summary_rows
 from bertft_core.report.formatting import intervals, numbers
-from bertft_core.report.prose import comparison_text, study_text
+from bertft_core.report.prose import comparison_text, paper_text, study_text
 from bertft_core.report.text_table import result_table
 from bertft_core.statistics.crossed_mean import crossed_mean, crossed_sd_interval
 from bertft_core.statistics.mean_intervals import t_interval

@@ -8,7 +8,7 @@ from bertft_core.evaluation import summarize
 from bertft_core.evaluation.ensemble_scores import ensemble_of
 from bertft_core.evaluation.run_scores import CHECKPOINTS, scores_of
 from bertft_core.planning.run_specs import plan_runs
-from bertft_core.records import ArmSummary, SeedScore, StudySummary
+from bertft_core.records import ArmSummary, RunSpec, SeedScore, StudySummary
 from bertft_core.records.not_computed import NotComputed
 from bertft_core.report import result_table, write_report
 from bertft_core.report.prose import ensembles_text
@@ -120,14 +120,15 @@ def of_head(folder, head):
     records, seeds = {}, []
     for i in range(2):
         record = make_record(make_spec(study, card, index=i), card, study_dir)
-        spec = make_spec(study, card, index=i).model_copy(update={"head": head, "labels": ()})
+        spec = RunSpec.model_validate(record.spec.model_dump() | {"head": head, "labels": ()})
         files = {split: f"{split}.parquet" for split in ("validation", "test")}
-        record = record.model_copy(update={"spec": spec, "predictions": dict.fromkeys(CHECKPOINTS, files)})
+        record = record.model_copy(update={"spec": spec, "digest": spec.digest, "predictions": dict.fromkeys(CHECKPOINTS, files)})
         records[record.digest] = record
         seed = {"index": i, "status": "ok", "run_digest": record.digest, "weights_sha256": None, "best_step": None}
         seeds.append(SeedScore(**seed, init_seed=0, order_seed=0, dropout_seed=0, scores={}))
     arm = ArmSummary(arm="full", n_planned=2, counts={"ok": 2}, metrics=(), seeds=tuple(seeds))
-    return StudyResults(study, card, study_dir, records), arm
+    planned = [record.spec for record in records.values()]
+    return StudyResults(study, card, study_dir, records, planned), arm
 
 
 def test_the_null_threshold_of_the_ensemble_is_tuned_on_validation_and_frozen_for_test(tmp_path):
@@ -135,7 +136,7 @@ def test_the_null_threshold_of_the_ensemble_is_tuned_on_validation_and_frozen_fo
     ann = [[("Ann", 3, 0.0)], [("Ann", 3, 0.0)]]
     results, arm = of_head(tmp_path, QuestionAnsweringHead())
     scores = []
-    for record, nulls in zip(results.runs_of(arm), (([1.0, 3.0], [2.0, 1.0]), ([0.0, 1.0], [0.0, 1.6])), strict=True):
+    for record, nulls in zip(results.runs_of(arm.arm), (([1.0, 3.0], [2.0, 1.0]), ([0.0, 1.0], [0.0, 1.6])), strict=True):
         folder = results.run_dir_of(record.digest)
         for split, of_split in zip(("validation", "test"), nulls, strict=True):
             write_predictions(folder / f"{split}.parquet", asked([["Ann"], []], ann, of_split))
@@ -156,7 +157,7 @@ def test_it_stands_in_the_table_the_report_the_json_and_mlflow(tmp_path):
     assert row.split() == ["full", "ensemble", "5/5", f"{together:.3f}", "–", "–", "–", "–"]
     sentence = ensembles_text.ensemble(full(summary), summary)
     assert f"{sentence}." in table.splitlines()
-    path = write_report(StudyResults(whole.study, whole.card, whole.dir, whole.records, evaluated=summary))
+    path = write_report(StudyResults(whole.study, whole.card, whole.dir, whole.records, whole.planned, evaluated=summary))
     page = path.read_text(encoding="utf-8")
     n_scores = sum(len(arm.ensemble.scores) for arm in summary.arms)
     assert page.count("one score for all seeds together") == n_scores + 2 * 3, "every metric, and the headline on three splits"

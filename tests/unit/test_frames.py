@@ -85,7 +85,7 @@ def test_predictions_are_those_that_are_stored(results):
         ("features", 2): 40,
         ("full", 1): 40,
     }
-    record = results.runs_of(results.summary.arms[0])[0]
+    record = results.runs_of(results.summary.arms[0].arm)[0]
     stored = read_predictions(results.run_dir_of(record.digest) / record.predictions["best"]["test"])
     first = table[(table["arm"] == "features") & (table["index"] == 0)]
     assert first["example_id"].tolist() == stored["example_id"].to_pylist()

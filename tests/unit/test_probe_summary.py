@@ -233,7 +233,9 @@ def test_other_heads_say_that_they_give_no_probabilities(tmp_path):
 def test_the_report_has_a_picture_for_each_probe_and_every_number(tmp_path):
     probed = Probed(tmp_path)
     watch(probed, "full", {"layer 0": 0.5, "layer 1": 1.0, "head": 2.0}, 3)
-    path = write_report(StudyResults(probed.study, probed.card, probed.dir, probed.records, evaluated=probed.summary))
+    path = write_report(
+        StudyResults(probed.study, probed.card, probed.dir, probed.records, probed.planned, evaluated=probed.summary)
+    )
     page = path.read_text(encoding="utf-8")
     section = page[page.index('<section id="probes">') :]
     section = section[: section.index("</section>")]

@@ -106,7 +106,7 @@ def test_too_few_scores_make_no_grid_and_equal_ones_no_shares(tmp_path):
 
 def overwrite(results, tables):
     """Put these test predictions into the runs of the first arm, seed by seed."""
-    for record, table in zip(results.scored_runs(results.summary.arms[0]), tables, strict=True):
+    for record, table in zip(results.scored_runs(results.summary.arms[0].arm), tables, strict=True):
         write_predictions(results.run_dir_of(record.digest) / record.predictions["best"]["test"], table)
 
 
@@ -146,7 +146,7 @@ def test_numbers_have_no_kappa_but_an_sd(tmp_path):
 
 def test_a_seed_whose_predictions_are_gone_is_left_out_and_one_seed_cannot_disagree(tmp_path):
     results = results_of(tmp_path, make_study(arms=ONE_ARM))
-    first, second, _ = results.scored_runs(results.summary.arms[0])
+    first, second, _ = results.scored_runs(results.summary.arms[0].arm)
     (results.run_dir_of(first.digest) / first.predictions["best"]["test"]).unlink()
     assert agreement_of_arms(results)[0][0].n_seeds == 2
     (results.run_dir_of(second.digest) / second.predictions["best"]["test"]).unlink()

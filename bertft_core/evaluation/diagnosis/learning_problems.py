@@ -13,9 +13,6 @@ from bertft_core.evaluation.diagnosis.stored_study import (
     improvement,
     losses_of,
     rounded,
-    runs_of,
-    scored_runs,
-    sign,
     train_longer,
     training_of,
     usual_rates,
@@ -88,7 +85,7 @@ def end_of(space: Range | Choices, value: float) -> str | None:
 def under_training(results: StudyResults) -> Outcomes:
     """Training that ended too soon: the score or the loss was still improving, or there were few steps."""
     for arm in results.study.arms:
-        if runs := scored_runs(results, arm):
+        if runs := results.scored_runs(arm):
             verdict, last_steps = _still_learning(results, arm, runs)
             yield Outcome(
                 verdict, last_steps, () if verdict == "ok" else (hint("train_longer", train_longer(results, arm), arm=arm),)
@@ -102,7 +99,7 @@ def _still_learning(results: StudyResults, arm: str, runs: list[RunRecord]) -> t
     falls = [fall for run in runs if (fall := loss_fall(losses_of(results, run))) is not None]
     rise = float(np.mean([improvement(results, before, after) for before, after in pairs])) if pairs else 0.0
     fall = float(np.mean(falls)) if falls else None
-    gain = sign(results) * float(np.mean([after - before for before, after in pairs])) if pairs else None
+    gain = results.study.sign * float(np.mean([after - before for before, after in pairs])) if pairs else None
     n_steps, n_best_last = min(run.n_steps for run in runs), sum(run.best_step == run.n_steps for run in runs)
     numbers: dict[str, Any] = {
         "n_steps": n_steps,
@@ -131,7 +128,7 @@ def loss_fall(losses: list[float]) -> float | None:
 
 def over_fitting(results: StudyResults) -> Outcomes:
     """Validation scores that end below their best: the model goes on to memorise the training set."""
-    scored = {arm: scored_runs(results, arm) for arm in results.study.arms}
+    scored = {arm: results.scored_runs(arm) for arm in results.study.arms}
     drops = {arm: [drop for run in runs if (drop := _drop(results, run)) is not None] for arm, runs in scored.items()}
     if not any(drops.values()):
         yield Outcome("ok", finding("validated_once"))
@@ -150,7 +147,7 @@ def _drop(results: StudyResults, run: RunRecord) -> float | None:
     values = [e.metrics[results.study.metric] for e in run.evaluations if results.study.metric in e.metrics]
     if len(values) < 2:
         return None
-    best = max(values) if sign(results) > 0 else min(values)
+    best = max(values) if results.study.sign > 0 else min(values)
     return -improvement(results, best, values[-1])
 
 
@@ -168,7 +165,7 @@ def early_stopping(results: StudyResults) -> Outcomes:
     """Runs that early stopping ended when they had hardly begun."""
     for name, arm in results.study.arms.items():
         strategy = next((each for each in arm.strategies if isinstance(each, EarlyStopping)), None)
-        shares = [run.n_steps / run.planned_steps for run in scored_runs(results, name) if run.planned_steps]
+        shares = [run.n_steps / run.planned_steps for run in results.scored_runs(name) if run.planned_steps]
         if strategy is None or not shares:
             continue
         stopped = [share for share in shares if share < 1]
@@ -183,7 +180,7 @@ def early_stopping(results: StudyResults) -> Outcomes:
 def warm_up(results: StudyResults) -> Outcomes:
     """No warm-up, or so much that the peak rate is hardly used; a short one is not a fault in itself."""
     for name, arm in results.study.arms.items():
-        runs = [run for run in runs_of(results, name) if run.planned_steps]
+        runs = [run for run in results.runs_of(name) if run.planned_steps]
         if not runs or any(strategy.kind == "feature_extraction" for strategy in arm.strategies):
             continue
         ratio, planned = runs[0].spec.training.warmup_ratio, runs[0].planned_steps

@@ -9,7 +9,6 @@ from bertft_core.evaluation.diagnosis.stored_study import (
     planned_steps,
     rounded,
     row_of,
-    sign,
     train_longer,
     training_of,
     usual_rates,
@@ -61,8 +60,8 @@ def above_constant(results: StudyResults) -> Outcomes:
     """Arms that do no better than a constant prediction."""
     metric = results.summary.headline_metric
     for gain in results.summary.gains_over_majority:
-        ends = [sign(results) * end for end in (gain.t_low, gain.t_high) if end is not None]
-        better = min(ends, default=sign(results) * gain.mean) > 0
+        ends = [results.study.sign * end for end in (gain.t_low, gain.t_high) if end is not None]
+        better = min(ends, default=results.study.sign * gain.mean) > 0
         found = finding("gain", arm=gain.arm, gain=gain.mean, low=gain.t_low, high=gain.t_high, metric=metric)
         yield Outcome("ok" if better else "problem", found, () if better else (hint("not_learned", arm=gain.arm),))
 

@@ -14,7 +14,6 @@ from bertft_core.recipes.data_profile import encoder_profile
 from bertft_core.recipes.hyperparameters import FEATURES_HIGH, FEATURES_LOW, band_of, rates_of
 from bertft_core.recipes.study_yaml import number
 from bertft_core.records import DatasetCard, MetricSummary, RunRecord
-from bertft_core.records.ranking import SCORED
 from bertft_core.storage.study_results import StudyResults
 
 ENOUGH_STEPS = 100
@@ -28,24 +27,9 @@ class UsualRates(NamedTuple):
     high: float
 
 
-def sign(results: StudyResults) -> float:
-    """1 where a larger value of the study's metric is better, else -1."""
-    return 1.0 if results.study.direction == "maximize" else -1.0
-
-
 def improvement(results: StudyResults, before: float, after: float) -> float:
     """How much better `after` is than `before` by the study's metric, as a share of `before`."""
-    return sign(results) * (after - before) / max(abs(before), 1e-9)
-
-
-def runs_of(results: StudyResults, arm: str) -> list[RunRecord]:
-    """The arm's report runs that have a record."""
-    return [results.records[spec.digest] for spec in results.planned if spec.arm == arm and spec.digest in results.records]
-
-
-def scored_runs(results: StudyResults, arm: str) -> list[RunRecord]:
-    """The arm's report runs that ended with a model."""
-    return [record for record in runs_of(results, arm) if record.status in SCORED]
+    return results.study.sign * (after - before) / max(abs(before), 1e-9)
 
 
 def training_of(results: StudyResults, arm: str) -> TrainingConfig:
@@ -55,7 +39,7 @@ def training_of(results: StudyResults, arm: str) -> TrainingConfig:
 
 def planned_steps(results: StudyResults, arm: str) -> int:
     """Optimizer steps that the arm's runs were planned for; 0 where no run has begun."""
-    return max((record.planned_steps for record in runs_of(results, arm)), default=0)
+    return max((record.planned_steps for record in results.runs_of(arm)), default=0)
 
 
 def row_of(results: StudyResults, arm: str, metric: str | None = None) -> MetricSummary | None:

@@ -36,7 +36,7 @@ def _of_arm(results: StudyResults, arm: ArmSummary) -> Agreement | NotComputed:
     """The agreement, or why there is none."""
     tables, tuned = [], []
     summary = results.summary
-    for record in results.scored_runs(arm):
+    for record in results.scored_runs(arm.arm):
         run_dir, labels = results.run_dir_of(record.digest), record.spec.labels
         table = stored_predictions(record, run_dir, summary.headline_checkpoint, summary.headline_split)
         validation = stored_predictions(record, run_dir, summary.headline_checkpoint, "validation")

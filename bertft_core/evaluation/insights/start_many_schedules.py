@@ -51,7 +51,7 @@ def _curves(results: StudyResults, arm: ArmSummary) -> Curves | NotComputed:
     if results.study.is_selected:
         return NotComputed(reason="seeds selected")
     metric = results.study.metric
-    runs = [[evaluation for evaluation in record.evaluations if evaluation.step > 0] for record in results.scored_runs(arm)]
+    runs = [[evaluation for evaluation in record.evaluations if evaluation.step > 0] for record in results.scored_runs(arm.arm)]
     runs = [run for run in runs if run]
     if len(runs) < FEWEST_CURVES:
         return NotComputed(reason="too few curves", n=len(runs), needed=FEWEST_CURVES)

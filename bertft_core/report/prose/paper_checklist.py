@@ -7,9 +7,9 @@ What only an author can know is marked as such.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bertft_core.report import paper_settings, paper_text, summary_rows
+from bertft_core.report import summary_rows
 from bertft_core.report.formatting import numbers
-from bertft_core.report.prose import grammar, study_text
+from bertft_core.report.prose import grammar, paper_settings, paper_text, study_text
 from bertft_core.report.prose.data_card_text import finding_text
 from bertft_core.storage.study_results import StudyResults
 
@@ -56,7 +56,7 @@ def _prepared(results: StudyResults) -> str:
 def _parameters(results: StudyResults) -> str:
     parts = []
     for arm in results.summary.arms:
-        ran = next((record for record in results.runs_of(arm) if record.n_parameters), None)
+        ran = next((record for record in results.runs_of(arm.arm) if record.n_parameters), None)
         if ran is not None:
             parts.append(f"{arm.arm}: {ran.n_parameters:,}, of which {ran.n_trainable_parameters:,} are trained")
     return "; ".join(parts) + "." if parts else ""
@@ -86,7 +86,7 @@ def _chosen(results: StudyResults) -> str:
 
 
 def _n_runs(results: StudyResults) -> str:
-    made = {arm.arm: len(results.runs_of(arm)) for arm in results.summary.arms}
+    made = {arm.arm: len(results.runs_of(arm.arm)) for arm in results.summary.arms}
     text = f"{grammar.several(sum(made.values()), 'report run')} ({grammar.listed(f'{n} of {arm}' for arm, n in made.items())})."
     trials = sum(len(sweep.trials) for sweep in results.sweeps.values())
     searched = f" The searches tried {grammar.several(trials, 'setting')} in {grammar.several(len(results.search_runs), 'run')}."
@@ -116,7 +116,7 @@ def _metric(results: StudyResults) -> str:
 def _runtime(results: StudyResults) -> str:
     parts = []
     for arm in results.summary.arms:
-        times = [record.train_seconds for record in results.runs_of(arm) if record.train_seconds]
+        times = [record.train_seconds for record in results.runs_of(arm.arm) if record.train_seconds]
         if times:
             parts.append(f"{arm.arm} {numbers.duration(sum(times) / len(times))}")
     return f"Mean training time of a run: {grammar.listed(parts)}. {paper_text.compute(results)}" if parts else ""

@@ -1,9 +1,9 @@
 """The 'experimental setup' of a paper, written from the configuration and the records alone."""
 
 from bertft_core.report.formatting import numbers
-from bertft_core.report.paper_settings import search, training
 from bertft_core.report.prose import comparison_text, grammar, power_text, seed_designs_text, study_text
 from bertft_core.report.prose.comparison_text import RESAMPLED
+from bertft_core.report.prose.paper_settings import search, training
 from bertft_core.storage.study_results import StudyResults
 
 HEADS = {"multi_label": "a multi-label head", "masked_lm": "the masked language modelling head"}
