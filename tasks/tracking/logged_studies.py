@@ -46,7 +46,9 @@ def fetch_study(name: str, folder: Path, *, home_dir: Path, uri: str | None, in_
             f"the study '{name}' cannot be read from MLflow", found=str(error).splitlines()[0], hint="is the store there?"
         ) from None
     records = {record.digest: record for record in study_dir.records()}
-    return StudyResults(study, card, study_dir, records, [record.spec for record in records.values()], evaluated=summary)
+    reported = [seed.run_digest for arm in summary.arms for seed in arm.seeds]
+    planned = [records[digest].spec for digest in reported if digest in records]
+    return StudyResults(study, card, study_dir, records, planned, evaluated=summary)
 
 
 def _study_run(client: MlflowClient, name: str) -> Any | None:
