@@ -57,6 +57,7 @@ def _held(study_dir: StudyDir) -> UserError:
     owner = holder_of(study_dir)
     return UserError(
         f"another command is running the study '{study_dir.path.name}'",
+        code="study.locked",
         path=study_dir.path,
         found=f"the lock is held by {'a process that is not known' if owner is None else owner.words()}",
         expected="one command at a time",
@@ -74,6 +75,7 @@ def refuse_older(study_dir: StudyDir, *, force: bool) -> None:
         name = study_dir.path.name
         raise UserError(
             f"the study '{name}' was run by an older version of bertft, whose runs have other numbers",
+            code="study.older-version",
             path=study_dir.path,
             found=f"a study of version {version}",
             expected=f"version {version_of('StudyConfig')}, so that old runs and new ones do not meet in one table",

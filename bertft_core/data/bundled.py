@@ -24,6 +24,7 @@ def bundled_files(name: str) -> dict[str, Path]:
     if name not in BUNDLED:
         raise UserError(
             f"there is no bundled data set '{name}'",
+            code="data.unknown-bundled-set",
             found=name,
             expected=f"one of {', '.join(BUNDLED)}",
             hint=did_you_mean(name, BUNDLED) or "choose one of them, or use source: files",

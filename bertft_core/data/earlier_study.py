@@ -35,6 +35,7 @@ def find_kept_model(config: EncoderConfig, home_dir: Path) -> tuple[KeptModel, t
     if summary is None or card is None or summary.study_digest != study.digest:
         raise UserError(
             f"encoder.study: the study '{study.name}' is not finished",
+            code="encoder-study.not-finished",
             path=study_dir.path,
             found="no summary" if summary is None else "a summary of an earlier version of the study",
             expected="a finished study",
@@ -56,6 +57,7 @@ def _arm(config: EncoderConfig, study: StudyConfig, summary: StudySummary, study
         if config.arm not in arms:
             raise UserError(
                 f"encoder.arm: the study '{study.name}' has no arm '{config.arm}'",
+                code="encoder-study.unknown-arm",
                 path=study_dir.path,
                 found=config.arm,
                 expected=f"one of {', '.join(arms)}",
@@ -77,6 +79,7 @@ def _run(config: EncoderConfig, study: StudyConfig, arm: ArmSummary, study_dir: 
             known = ", ".join(map(str, records)) or "none"
             raise UserError(
                 f"encoder.seed: the arm '{arm.arm}' of the study '{study.name}' has no model of seed {config.seed}",
+                code="encoder-study.no-seed",
                 path=study_dir.path,
                 found=f"seed {config.seed}",
                 expected=f"one of {known}",
@@ -92,6 +95,7 @@ def _no_such_study(name: str, home_dir: Path) -> UserError:
     known = sorted(path.parent.name for path in home_dir.glob("studies/*/config.json"))
     return UserError(
         f"encoder.study: there is no study '{name}' in this home",
+        code="encoder-study.not-found",
         path=home_dir,
         found=f"the studies {', '.join(known)}" if known else "no studies",
         expected="a study that has been run here",
@@ -102,6 +106,7 @@ def _no_such_study(name: str, home_dir: Path) -> UserError:
 def _no_model(study: StudyConfig, study_dir: StudyDir, found: str) -> UserError:
     return UserError(
         f"encoder.study: the study '{study.name}' has no model to start from",
+        code="encoder-study.no-model",
         path=study_dir.path,
         found=found,
         expected="a successful run",
@@ -113,6 +118,7 @@ def _not_kept(study: StudyConfig, record: RunRecord, directory: Path) -> UserErr
     again = f"run {study.name} again with --force --set retention.checkpoints=all"
     return UserError(
         f"encoder.study: the study '{study.name}' did not keep the model of {record.spec.title}",
+        code="encoder-study.model-not-kept",
         path=directory,
         found=f"retention.checkpoints: {study.retention.checkpoints}",
         expected="the saved model of that run",

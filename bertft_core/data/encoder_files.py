@@ -101,6 +101,7 @@ def _unreachable(config: EncoderConfig, error: Exception) -> UserError:
     revision = "" if config.revision is None else f" at revision {config.revision}"
     return UserError(
         f"the encoder {config.checkpoint}{revision} cannot be loaded from the Hugging Face hub",
+        code="encoder.hub-unavailable",
         found=(str(error).strip().splitlines() or [type(error).__name__])[0],
         expected="a checkpoint on the hub and a connection to it",
         hint=hint,
@@ -124,7 +125,11 @@ def _checked(
 ) -> EncoderFiles:
     if not directory.is_dir():
         raise UserError(
-            "the encoder folder does not exist", path=directory, expected="a folder with config.json", hint="check encoder.path"
+            "the encoder folder does not exist",
+            code="encoder.no-folder",
+            path=directory,
+            expected="a folder with config.json",
+            hint="check encoder.path",
         )
     missing = _missing(directory)
     if missing:
@@ -133,6 +138,7 @@ def _checked(
     if config.weights_sha256 not in (None, sha256):
         raise UserError(
             "the encoder weights have changed",
+            code="encoder.changed",
             path=directory / WEIGHTS,
             found=f"SHA-256 {sha256}",
             expected=f"SHA-256 {config.weights_sha256}",
@@ -147,6 +153,7 @@ def _incomplete(directory: Path, missing: list[str]) -> UserError:
     if WEIGHTS not in missing:
         return UserError(
             f"the encoder has no {missing[0]}",
+            code="encoder.file-missing",
             path=directory,
             found=", ".join(present[:12]) or "an empty folder",
             expected="config.json, model.safetensors and the tokenizer's files",
@@ -157,6 +164,7 @@ def _incomplete(directory: Path, missing: list[str]) -> UserError:
     problem = "the encoder weights are pickled" if pickled else f"the encoder has no {WEIGHTS}"
     return UserError(
         "the encoder weights are in several files" if sharded else problem,
+        code="encoder.no-weights",
         path=directory,
         found=", ".join(present[:12]) or "an empty folder",
         expected=f"the weights as one {WEIGHTS}: pickled files can execute code and are never read",

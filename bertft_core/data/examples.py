@@ -90,7 +90,14 @@ def read_split(rows: Iterable[Row], *, name: str, path: str, read_example: ReadE
         read_example(f"{name}-{position:05d}", cells, SourceLocation(path, line)) for position, (line, cells) in enumerate(rows)
     )
     if not examples:
-        raise UserError("the file has no examples", path=path, line=1, expected="at least one labelled text", hint="add examples")
+        raise UserError(
+            "the file has no examples",
+            code="data.no-examples",
+            path=path,
+            line=1,
+            expected="at least one labelled text",
+            hint="add examples",
+        )
     return RawSplit(examples, path, origin=path)
 
 
@@ -101,6 +108,7 @@ def text_of(value: object, column: str, place: SourceLocation) -> str:
     empty = value is None or (isinstance(value, str) and not value.strip())
     raise UserError(
         f"the text in column '{column}' is empty" if empty else f"the cell in column '{column}' is not a text",
+        code="text.empty-or-not-text",
         path=place.path,
         line=place.line,
         found=shorten(repr(value)),
@@ -130,6 +138,7 @@ def label_of(value: object, column: str, place: SourceLocation) -> str:
     missing = value is None or is_empty or value != value  # NaN is how some tools write a missing cell
     raise UserError(
         f"the label in column '{column}' is missing" if missing else f"the value in column '{column}' is not a label",
+        code="label.missing-or-not-label",
         path=place.path,
         line=place.line,
         found=shorten(repr(value)),
@@ -146,6 +155,7 @@ def place_columns(wanted: Sequence[str], found: Sequence[str], *, path: str, lin
         problem = f"duplicate column '{name}'" if name in found else f"there is no column '{name}'"
         raise UserError(
             problem,
+            code="data.column-missing-or-duplicate",
             path=path,
             line=line,
             found=shorten(", ".join(found), 200) or "no columns",

@@ -21,6 +21,7 @@ def read_hub(data: HubData, columns: Sequence[str], read_example: ReadExample) -
             hint = did_you_mean(there, loaded) or f"name one of them as data.{split}"
             raise UserError(
                 f"the data set has no split '{there}'",
+                code="hub.no-split",
                 path=_title(data),
                 found=f"the splits {', '.join(loaded)}",
                 expected=f"the split '{there}'",
@@ -46,6 +47,7 @@ def _load(data: HubData) -> Any:
     except Exception as error:  # network, name, configuration, format: the user needs one message
         raise UserError(
             "the data set cannot be loaded from the Hugging Face hub",
+            code="hub.unavailable",
             path=_title(data),
             found=shorten(str(error) or type(error).__name__, 300),
             expected="a data set of files (no script) with this name, configuration and revision",
@@ -74,6 +76,7 @@ def _named(value: Any, names: list[str] | None, path: str, row: int) -> Any:
     if value == UNLABELLED:
         raise UserError(
             "the split has no labels",
+            code="hub.no-labels",
             path=path,
             line=row,
             found=f"label {UNLABELLED}, a withheld label",

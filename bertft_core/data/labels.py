@@ -39,6 +39,7 @@ def _too_few_labels(train: RawSplit, learned: Mapping[str, int]) -> UserError:
     alone = f"all {n} examples are '{label}'" if count == n else f"{count} of {n} examples have '{label}'"
     return UserError(
         "the training set has only one label" if learned else "the training set has no labels",
+        code="labels.one-only",
         path=train.path,
         line=train.examples[0].line,
         found=alone if learned else f"{n} examples without labels",
@@ -62,6 +63,7 @@ def _refuse_unknown(split: RawSplit, given: tuple[str, ...]) -> None:
         label, line = first
         raise UserError(
             f"unknown label '{label}'",
+            code="label.unknown",
             path=split.path,
             line=line,
             found=label,
@@ -76,6 +78,7 @@ def _refuse_unlearned(name: str, split: RawSplit, learned: Mapping[str, int]) ->
         label, line = first
         raise UserError(
             f"the label '{label}' occurs in {name} but never in train",
+            code="label.not-in-train",
             path=split.path,
             line=line,
             found=label,

@@ -46,7 +46,14 @@ def read_inputs(path: Path, data: DataConfig, kind: str, file_format: str | None
         ids.append(_id_of(key, place))
         examples.append(read_example(f"input-{position:06d}", tuple(cells), place))
     if not examples:
-        raise UserError("the file has no examples", path=path, line=1, expected="at least one example", hint="add examples")
+        raise UserError(
+            "the file has no examples",
+            code="predict.no-examples",
+            path=path,
+            line=1,
+            expected="at least one example",
+            hint="add examples",
+        )
     return Inputs(tuple(examples), tuple(ids), str(path))
 
 
@@ -66,11 +73,14 @@ def _format_of(path: Path, data: DataConfig, kind: str, given: str | None) -> st
         chosen = given or own or format_of(path)
     except UserError as error:
         hint = "rename the file or give --format"
-        raise UserError(error.problem, path=path, found=error.found, expected=error.expected, hint=hint) from None
+        raise UserError(
+            error.problem, code=error.code, path=path, found=error.found, expected=error.expected, hint=hint
+        ) from None
     known = formats_of(data, kind)
     if chosen not in known:
         raise UserError(
             f"the head '{kind}' cannot read this file format",
+            code="predict.format-of-head",
             path=path,
             found=chosen,
             expected=f"one of {', '.join(known)}",
@@ -119,6 +129,7 @@ def _id_of(value: object, place: SourceLocation) -> str | int | None:
         return value
     raise UserError(
         "the id is neither a text nor an integer",
+        code="predict.id-invalid",
         path=place.path,
         line=place.line,
         found=shorten(repr(value)),

@@ -57,6 +57,7 @@ def _refuse_foreign_formats(data: FileData, kind: str) -> None:
         if meant_for is not None and meant_for != kind:
             raise UserError(
                 f"the head '{kind}' cannot be trained on this file format",
+                code="data.format-of-head",
                 path=path,
                 found=data.format or format_of(Path(path)),
                 expected="one of csv, tsv, jsonl, parquet",

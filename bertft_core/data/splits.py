@@ -60,6 +60,7 @@ def halve_validation(splits: Mapping[str, RawSplit], study_seed: int) -> dict[st
     if not test or not validation:
         raise UserError(
             "the validation set is too small to halve",
+            code="split.too-few-to-halve",
             path=whole.path,
             found=f"{len(whole.examples)} examples",
             expected="at least two different ones of a class",
@@ -79,6 +80,7 @@ def subsample(splits: Mapping[str, RawSplit], sizes: Mapping[str, int], study_se
     if unknown:
         raise UserError(
             f"data.subsample: there is no split '{unknown[0]}'",
+            code="subsample.unknown-split",
             found=unknown[0],
             expected=f"one of {', '.join(splits)}",
             hint="correct the name or remove it",
@@ -153,6 +155,7 @@ def _too_few(name: str, source: RawSplit, label: str) -> UserError:
     what, more = (f"the label '{label}' has", f"examples of '{label}'") if label else ("there are", "examples")
     return UserError(
         f"{what} too few examples to cut {name} from train",
+        code="split.too-few-to-cut",
         path=source.path,
         line=left[0].line,
         found=f"{len(left)} left in train, {n_texts} different",

@@ -42,7 +42,9 @@ def _layers(strategies: Sequence[AnyStrategy], kind: type[Freezing] | type[Reini
 
 
 def _refusal(arm: str, problem: str, found: str, expected: str, hint: str = "choose fewer layers") -> UserError:
-    return UserError(f"arms.{arm}.strategies: {problem}", found=found, expected=expected, hint=hint)
+    return UserError(
+        f"arms.{arm}.strategies: {problem}", code="strategy.does-not-fit-data", found=found, expected=expected, hint=hint
+    )
 
 
 def refuse_unknown_headline(split: str, card: DatasetCard) -> None:
@@ -50,6 +52,7 @@ def refuse_unknown_headline(split: str, card: DatasetCard) -> None:
     if split != "test" and split not in card.evaluated_splits:
         raise UserError(
             f"headline.split: {card.name} has no split '{split}'",
+            code="headline.no-split",
             found=split,
             expected=f"one of {', '.join(card.evaluated_splits)}",
             hint="change headline.split",
@@ -63,6 +66,7 @@ def refuse_unscored_metric(study: StudyConfig, card: DatasetCard) -> None:
         if metric not in scored and study.head.metrics[metric] == "maximize":
             raise UserError(
                 f"{place}: '{metric}' cannot be computed for these labels",
+                code="metric.not-computable",
                 found=f"the labels {shorten(', '.join(card.labels), 120)}" if card.labels else "no labels",
                 expected=f"one of {', '.join(name for name in study.head.metrics if name in scored)}",
                 hint="choose another metric",

@@ -51,6 +51,7 @@ def refuse_too_long(max_length: int, encoder: EncoderFiles) -> None:
     if max_length > limit:
         raise UserError(
             "data.max_length is longer than the encoder can read",
+            code="encoder.max-length",
             path=encoder.directory / "config.json",
             found=f"{max_length} tokens",
             expected=f"at most {limit} tokens",
@@ -77,7 +78,14 @@ def load_tokenizer(encoder: EncoderFiles) -> Any:
 
 def _unusable(encoder: EncoderFiles, found: str, expected: str) -> UserError:
     hint = "save the model's own tokenizer with it, using save_pretrained"
-    return UserError("the encoder's tokenizer cannot be used", path=encoder.directory, found=found, expected=expected, hint=hint)
+    return UserError(
+        "the encoder's tokenizer cannot be used",
+        code="tokenizer.unusable",
+        path=encoder.directory,
+        found=found,
+        expected=expected,
+        hint=hint,
+    )
 
 
 @dataclass(frozen=True)

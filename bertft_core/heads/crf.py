@@ -115,9 +115,13 @@ class CRF(nn.Module):
                 crf = cls(len(start), (start, end, transitions))
             crf.load_state_dict(tensors)
         except FileNotFoundError as error:
-            raise UserError("no CRF beside this checkpoint", path=path, hint="train with head.crf, or open it without") from error
+            raise UserError(
+                "no CRF beside this checkpoint", code="model.no-crf", path=path, hint="train with head.crf, or open it without"
+            ) from error
         except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-            raise UserError("not a CRF of bertft, or a broken one", path=path, found=str(error).splitlines()[0]) from error
+            raise UserError(
+                "not a CRF of bertft, or a broken one", code="model.damaged-crf", path=path, found=str(error).splitlines()[0]
+            ) from error
         return crf
 
     def _scores(self) -> tuple[Tensor, Tensor, Tensor]:

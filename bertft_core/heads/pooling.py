@@ -158,6 +158,7 @@ def refuse_unknown_family(model_type: str, pooling: str) -> None:
     if pooling != "pooler" and model_type not in OWN_POOLING:
         raise UserError(
             f"head.pooling: {pooling} is not available for encoders of the type '{model_type}'",
+            code="head.pooling-unavailable",
             found=model_type,
             expected=f"one of {', '.join(OWN_POOLING)}",
             hint="use head.pooling=pooler, the model's own",

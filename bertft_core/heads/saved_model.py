@@ -64,7 +64,7 @@ def _read(path: Path) -> AnyHead:
     except ValidationError as error:
         problem, found = "the configuration of the head cannot be read", str(error).splitlines()[0]
     hint = "name the folder `model` of a run; a model of plain transformers is opened by its AutoModelFor… class"
-    raise UserError(problem, path=path, found=found, expected=f"a folder with {FILE}", hint=hint)
+    raise UserError(problem, code="model.unreadable", path=path, found=found, expected=f"a folder with {FILE}", hint=hint)
 
 
 def _pooled_logits(model: PreTrainedModel, pooling: str, batch: Mapping[str, Tensor]) -> Tensor:

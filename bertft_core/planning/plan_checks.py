@@ -28,6 +28,7 @@ def refuse_blind_cuts(study: StudyConfig, card: DatasetCard, chosen: Chosen) -> 
         if step >= plan.n_steps:
             raise UserError(
                 f"seeds.stop_at: seeds of '{spec.arm}' would not stop before their end",
+                code="stop-at.never-stops",
                 found=f"{stop_at:g} of {plan.n_steps} steps, which is step {step}",
                 expected=f"a share of the steps that ends before step {plan.n_steps}",
                 hint="make seeds.stop_at smaller, or train for more steps",
@@ -35,6 +36,7 @@ def refuse_blind_cuts(study: StudyConfig, card: DatasetCard, chosen: Chosen) -> 
         if first > step:
             raise UserError(
                 f"seeds.stop_at: seeds of '{spec.arm}' would stop before their first validation, so they cannot be ranked",
+                code="stop-at.before-validation",
                 found=f"they stop after step {step} of {plan.n_steps}, and are first validated after step {first}",
                 expected=f"a validation after step {step} or earlier",
                 hint="make training.evaluate_every_epochs (or _steps) smaller, or seeds.stop_at larger",
@@ -52,6 +54,7 @@ def refuse_idle_averages(study: StudyConfig, card: DatasetCard) -> None:
         if last > 1 and len(planned_steps(spec, card).evaluation_steps) == 1 and not (search and OF_STEPS & search.space.keys()):
             raise UserError(
                 f"arms.{spec.arm}.strategies: swa has nothing to average",
+                code="strategy.nothing-to-average",
                 found=f"last: {last} evaluations, but a run makes only one",
                 expected="at least two evaluations in a run",
                 hint="train for more epochs, make training.evaluate_every_epochs (or _steps) smaller, or remove swa",

@@ -73,7 +73,13 @@ def _parquet_names(path: Path) -> list[str]:
         source = io.BytesIO(bytes_of(path)) if path.suffix.lower() == GZIP_ENDING else path
         return list(parquet.read_schema(source).names)
     except (pyarrow.ArrowException, OSError) as error:
-        raise UserError("not a readable Parquet file", path=path, found=str(error)[:160], expected="a Parquet file") from None
+        raise UserError(
+            "not a readable Parquet file",
+            code="recommend.unreadable-parquet",
+            path=path,
+            found=str(error)[:160],
+            expected="a Parquet file",
+        ) from None
 
 
 def cells_of(path: Path, file_format: str, column: str) -> list[Any]:

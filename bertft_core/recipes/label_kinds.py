@@ -38,6 +38,7 @@ def kind_of_labels(path: Path, cells: Sequence[Any], column: str, head: str | No
     if head is None and len(names) > MAX_SHARE_OF_NAMES * len(cells) and len(names) > MAX_NUMBERED_CLASSES:
         raise UserError(
             f"the cells of '{column}' do not look like labels",
+            code="recommend.not-labels",
             path=path,
             found=f"{len(names)} different values in {len(cells)} rows",
             expected="a few labels, each in many rows",

@@ -32,7 +32,13 @@ class TaskGuess(NamedTuple):
 def guess(path: Path, given: Given, head: str | None = None) -> TaskGuess:
     """Head and columns of a file. Raises `UserError` for a head that does not exist or fit, and when nothing can be guessed."""
     if head is not None and head not in HEAD_CONFIGS:
-        raise UserError("there is no such head", path="--head", found=head, expected=f"one of {', '.join(HEAD_CONFIGS)}")
+        raise UserError(
+            "there is no such head",
+            code="recommend.unknown-head",
+            path="--head",
+            found=head,
+            expected=f"one of {', '.join(HEAD_CONFIGS)}",
+        )
     if not path.is_file():
         raise no_file(path, "a study (.yaml), a data file or the name of a bundled set", "check it")
     file_format = given.get("format") or format_of(path)
@@ -40,7 +46,13 @@ def guess(path: Path, given: Given, head: str | None = None) -> TaskGuess:
     if meant is None:
         return _of_table(path, file_format, given, head)
     if head not in (None, meant):
-        raise UserError(f"only the head '{meant}' reads this format", path=path, found=f"--head {head}", hint="remove --head")
+        raise UserError(
+            f"only the head '{meant}' reads this format",
+            code="recommend.format-of-head",
+            path=path,
+            found=f"--head {head}",
+            hint="remove --head",
+        )
     concluded = (because("format", head=meant, format=file_format),)
     if meant == "masked_lm":
         return _of_text(path, given, concluded)
@@ -100,12 +112,19 @@ def _check_given(path: Path, names: Sequence[str], given: Given) -> None:
         for name in (wanted,) if isinstance(wanted, str) else wanted:
             if name not in names:
                 option = f"--{key}" if key in ("text", "label") else f"--set data.{key}"
-                raise UserError(f"there is no column '{name}'", path=path, found=", ".join(names), hint=f"fix {option}")
+                raise UserError(
+                    f"there is no column '{name}'",
+                    code="recommend.unknown-column",
+                    path=path,
+                    found=", ".join(names),
+                    hint=f"fix {option}",
+                )
 
 
 def _unknown(path: Path, names: Sequence[str], what: str, option: str) -> UserError:
     return UserError(
         f"no column has a usual name for {what}",
+        code="recommend.no-usual-column",
         path=path,
         found=f"the columns {', '.join(names)}",
         hint=f"name it with {option}",

@@ -42,6 +42,7 @@ def _message(number: int, where: str | Path | None) -> UserError:
     hint = "free some space" if number in FULL else "make the folder writable, or choose another --home"
     return UserError(
         (FULL | CLOSED)[number],
+        code="disk.full-or-closed",
         path=where,
         expected="a folder that can be written to, with space for what the command makes (bertft plan tells how much)",
         hint=f"{hint}; what is finished is kept, and the same command goes on from there (bertft clean lists what can go)",

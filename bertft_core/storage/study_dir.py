@@ -107,6 +107,7 @@ def checked_values(path: Path, kind: type[Frozen]) -> tuple[dict[str, Any], int]
     if version > version_of(kind.__name__):
         raise UserError(
             "this was made by a newer bertft",
+            code="record.newer-version",
             path=path,
             found=f"a {kind.__name__} of version {version}",
             expected=f"version {version_of(kind.__name__)} or older",

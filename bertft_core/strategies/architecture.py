@@ -57,6 +57,7 @@ class Architecture:
         if not self.is_known:
             raise UserError(
                 f"the layers of encoders of the type '{kind}' are unknown",
+                code="encoder.unknown-layers",
                 found=kind,
                 expected=f"one of {', '.join(ARCHITECTURES)}",
                 hint="remove strategies and probes that use single layers",

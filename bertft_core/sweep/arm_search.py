@@ -87,6 +87,7 @@ class Search:
         if best is None or best.score is None:
             raise UserError(
                 f"no trial of the search of arm '{self.arm}' completed",
+                code="search.no-complete-trial",
                 found=f"{len(rows)} trials, all failed or pruned",
                 expected="at least one trial that trains to its end",
                 hint="narrow the search space (a lower learning rate), or look at runs/*/log.txt in the study's folder",

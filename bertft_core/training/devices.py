@@ -34,6 +34,7 @@ def refuse_absent_gpu(execution: ExecutionConfig) -> None:
     if (found := absent_gpu(execution)) is not None:
         raise UserError(
             "this study needs a GPU and none is available here",
+            code="machine.no-gpu",
             found=found,
             expected="execution.device: cuda on a machine with an NVIDIA GPU and a torch built for it",
             hint="use --set execution.device=auto (or cpu), or install a CUDA build of torch",

@@ -72,6 +72,7 @@ def _tokenised(tokenizer: Any, inputs: Inputs, labels: tuple[str, ...], data: Da
         hint = "shorten or remove it: the model was trained with these limits"
         raise UserError(
             error.problem,
+            code=error.code,
             path=error.path or inputs.path,
             line=error.line,
             found=error.found,
@@ -106,6 +107,7 @@ def _validation_predictions(run: KeptRun) -> pa.Table:
     except (FileNotFoundError, ValueError) as error:
         raise UserError(
             f"the predictions of {spec.title} on its validation set are missing, so its null threshold is unknown",
+            code="predict.threshold-unknown",
             path=path,
             found=str(error),
             hint="run the study again; it completes what is missing",
@@ -116,5 +118,9 @@ def _predictions(run: KeptRun, split: PreparedSplit) -> pa.Table:
     """The table that the run would have stored for the split, or what its head gives for new examples."""
     predictions = _opened(run).predict(split, new=True)
     if predictions is None:
-        raise UserError(f"the model of {run.record.spec.title} gives logits that are not finite", path=run.model_dir)
+        raise UserError(
+            f"the model of {run.record.spec.title} gives logits that are not finite",
+            code="predict.not-finite",
+            path=run.model_dir,
+        )
     return predictions

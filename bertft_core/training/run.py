@@ -150,6 +150,7 @@ def device_of(spec: RunSpec) -> torch.device:
     if spec.training.precision == "fp16" and device.type == "cpu":
         raise UserError(
             "fp16 needs a GPU",
+            code="machine.fp16-needs-gpu",
             found="training.precision: fp16 on a CPU",
             expected="fp32 or bf16 on a CPU",
             hint="use --set training.precision=fp32",

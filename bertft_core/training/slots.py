@@ -92,7 +92,7 @@ class Worker:
                 if event["kind"] == "error":
                     if event["broken"]:  # its CUDA context: every later run in it would fail as well
                         self.kill()
-                    raise UserError(event["text"]) if event["user"] else RunFailed(event["text"])
+                    raise UserError(event["text"], code=event["code"]) if event["user"] else RunFailed(event["text"])
                 on_event(event)
             raise self._death()
         finally:
@@ -131,6 +131,7 @@ class Worker:
             return WorkerDied(f"the worker exited with code {code}")
         return UserError(  # every other worker would fail in the same way
             "a worker process does not start",
+            code="worker.does-not-start",
             path=self._log.path,
             found=f"it exited with code {code}; the end of its log:\n{self._log.last_lines()}",
             hint="fix what the log says, then run the same command again",

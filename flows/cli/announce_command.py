@@ -52,6 +52,7 @@ def _api_url() -> str:
     if not url:
         raise UserError(
             "there is no Prefect server to announce to",
+            code="prefect.no-server",
             found="PREFECT_API_URL is not set",
             expected=f"the address of a server, such as PREFECT_API_URL={EXAMPLE_URL}",
             hint=HOW_TO_SERVE,
@@ -87,6 +88,7 @@ async def _announce(api_url: str, study: StudyConfig, payload: dict[str, Any]) -
 def _no_answer(api_url: str, problem: Exception) -> UserError:
     return UserError(
         f"Prefect's server at {api_url} does not take the event",
+        code="prefect.event-refused",
         found=f"{type(problem).__name__}: {problem}".splitlines()[0],
         expected="a running server at PREFECT_API_URL",
         hint=f"correct PREFECT_API_URL, or {HOW_TO_SERVE}",

@@ -45,16 +45,28 @@ def find_run(name: str, home: Path, folder: Path) -> FoundRun:
     if "/" in name:
         return _by_place(name, home)
     if not DIGEST.fullmatch(name):
-        raise UserError("this names no run", found=name, expected=NAMES)
+        raise UserError("this names no run", code="diff.no-matching-run", found=name, expected=NAMES)
     found = _by_digest(name, home)
     if len(found) > 1:
         several = [f"{one.record.digest[:16]}  {_title(one)}" for one in found]
-        raise UserError("this names several runs", found="\n            ".join([name, *several]), hint="give more of the digest")
+        raise UserError(
+            "this names several runs",
+            code="diff.several-runs",
+            found="\n            ".join([name, *several]),
+            hint="give more of the digest",
+        )
     if found:
         return _found(found[0], home)
     if MLFLOW_ID.fullmatch(name):
         return _from_mlflow(name, home, folder)
-    raise UserError("there is no such run here", path=home, found=name, expected=NAMES, hint="see `bertft status STUDY`")
+    raise UserError(
+        "there is no such run here",
+        code="diff.no-such-run",
+        path=home,
+        found=name,
+        expected=NAMES,
+        hint="see `bertft status STUDY`",
+    )
 
 
 def _by_place(name: str, home: Path) -> FoundRun:
@@ -65,16 +77,25 @@ def _by_place(name: str, home: Path) -> FoundRun:
     if not seeds:
         raise UserError(
             f"the study '{study}' has no arm '{arm}' with runs",
+            code="diff.unknown-arm",
             found=name,
             expected=f"one of the arms {', '.join(on_disk.study.arms)}",
         )
     if not seed.isdigit() or int(seed) not in seeds:
         raise UserError(
-            f"the arm '{arm}' has no seed {seed or 'of no number'}", found=name, expected=f"one of {', '.join(map(str, seeds))}"
+            f"the arm '{arm}' has no seed {seed or 'of no number'}",
+            code="diff.unknown-seed",
+            found=name,
+            expected=f"one of {', '.join(map(str, seeds))}",
         )
     record = on_disk.records.get(seeds[int(seed)].digest)
     if record is None:
-        raise UserError("this run has no record yet", found=name, hint=f"run the study to its end; see: bertft status {study}")
+        raise UserError(
+            "this run has no record yet",
+            code="diff.no-record",
+            found=name,
+            hint=f"run the study to its end; see: bertft status {study}",
+        )
     return _found(RunOnDisk(record, on_disk.dir.run_dir(record.digest)), home)
 
 

@@ -87,6 +87,7 @@ class EmbeddedServer:
         how = f"no answer within {START_TIMEOUT_SECONDS:.0f} s" if code is None else f"it exited with code {code}"
         raise UserError(
             "Prefect's embedded server does not start",
+            code="prefect.server-does-not-start",
             path=self._log.path,
             found=f"{how}; the end of its log:\n{self._log.last_lines()}",
             hint="fix what the log says; everything finished so far is kept",

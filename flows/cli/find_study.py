@@ -105,7 +105,7 @@ class StudyOnDisk:
     def no_finished_runs(self) -> UserError:
         """The error of a command that needs the result of a run, to be raised."""
         problem = f"the study '{self.study.name}' has no finished runs yet"
-        return UserError(problem, path=self.dir.path, hint="run it first: bertft run CONFIG")
+        return UserError(problem, code="study.no-finished-runs", path=self.dir.path, hint="run it first: bertft run CONFIG")
 
     @property
     def is_running(self) -> bool:
@@ -124,6 +124,7 @@ def find_study(name: str, home: Path | None) -> StudyOnDisk:
     except Damaged as error:
         raise UserError(
             f"the study '{name}' cannot be read",
+            code="study.unreadable",
             found=str(error),
             hint="run it once more, which writes the file again: bertft run CONFIG",
         ) from None
@@ -133,6 +134,7 @@ def find_study(name: str, home: Path | None) -> StudyOnDisk:
     near = difflib.get_close_matches(name, known, n=1)
     raise UserError(
         f"there is no study '{name}' here",
+        code="study.not-found",
         path=where,
         found=f"the studies {', '.join(known)}" if known else "no study at all",
         hint=f"did you mean '{near[0]}'?" if near else "run it first: bertft run CONFIG, with the same --home",

@@ -50,7 +50,9 @@ def predict_command(
 def chosen_records(found: StudyOnDisk, wanted: PredictRequest) -> list[RunRecord]:
     """The runs that predict: one, or with `ensemble` all of the arm whose models were kept. Prints on stderr which and why."""
     if wanted.seed is not None and wanted.ensemble:
-        raise UserError("--seed is one model and --ensemble all of them", hint="leave one of the two out")
+        raise UserError(
+            "--seed is one model and --ensemble all of them", code="predict.seed-and-ensemble", hint="leave one of the two out"
+        )
     ranked = ranked_runs(found.study, found.planned, found.records)
     arm = _arm(found, ranked, wanted.arm)
     runs = sorted(ranked[arm], key=lambda record: record.spec.index)
@@ -74,6 +76,7 @@ def _arm(found: StudyOnDisk, ranked: dict[str, list[RunRecord]], wanted: str | N
         if wanted not in ranked:
             raise UserError(
                 f"the arm '{wanted}' {'has no finished runs' if wanted in found.study.arms else 'is none of this study'}",
+                code="predict.unknown-arm",
                 path=found.dir.path,
                 found=wanted,
                 expected=f"one of {', '.join(ranked)}",
@@ -86,6 +89,7 @@ def _arm(found: StudyOnDisk, ranked: dict[str, list[RunRecord]], wanted: str | N
     if summary is None or best is None or best[0] not in ranked:
         raise UserError(
             "the study has not been evaluated yet, so it has no best arm",
+            code="predict.no-best-arm",
             path=found.dir.path,
             expected=f"one of the arms {', '.join(ranked)}",
             hint="name one with --arm, or run the study to its end",
@@ -100,7 +104,12 @@ def _seed(runs: Sequence[RunRecord], arm: str, seed: int) -> RunRecord:
         if record.spec.index == seed:
             return record
     indices = ", ".join(str(record.spec.index) for record in runs)
-    raise UserError(f"the arm '{arm}' has no finished run with seed {seed}", found=str(seed), expected=f"one of {indices}")
+    raise UserError(
+        f"the arm '{arm}' has no finished run with seed {seed}",
+        code="predict.no-such-seed",
+        found=str(seed),
+        expected=f"one of {indices}",
+    )
 
 
 def _ensemble(found: StudyOnDisk, arm: str, runs: Sequence[RunRecord], kept: list[RunRecord]) -> list[RunRecord]:
@@ -115,6 +124,7 @@ def _not_kept(found: StudyOnDisk, problem: str, kept: Sequence[RunRecord]) -> Us
     there = ", ".join(record.spec.title for record in kept) or "none"
     return UserError(
         problem,
+        code="predict.models-not-kept",
         path=found.dir.path / "runs",
         found=f"models kept of this arm: {there} (retention.checkpoints: {found.study.retention.checkpoints})",
         expected="the model of every seed asked for",
@@ -131,7 +141,7 @@ def _read(source: str, found: StudyOnDisk, file_format: str | None) -> Inputs:
             return read_inputs(path, data, kind, path.suffix.removeprefix("."))
         except UserError as error:  # the user does not know the temporary file
             details = {name: getattr(error, name) for name in ("line", "found", "expected", "hint")}
-            raise UserError(error.problem, path="standard input", **details) from None
+            raise UserError(error.problem, code=error.code, path="standard input", **details) from None
 
 
 @contextmanager
@@ -150,7 +160,13 @@ def _write(target: str, text: str) -> None:
         try:
             write_atomically(Path(target), text)
         except OSError as error:
-            raise UserError("the output cannot be written", path=target, found=str(error), hint="check --output") from None
+            raise UserError(
+                "the output cannot be written",
+                code="predict.output-unwritable",
+                path=target,
+                found=str(error),
+                hint="check --output",
+            ) from None
         return
     try:
         if hasattr(sys.stdout, "reconfigure"):

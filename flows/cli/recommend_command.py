@@ -76,6 +76,7 @@ def _of_config(path: Path, asked: RecommendRequest) -> tuple[StudyConfig, tuple[
     if asked.head or asked.text or asked.label:
         raise UserError(
             "a study config already names its head and columns",
+            code="recommend.config-with-columns",
             path=path,
             found="--head, --text or --label",
             hint="use --set, such as --set head=regression or --set data.label=COLUMN",
@@ -117,6 +118,7 @@ def _given(asked: RecommendRequest) -> dict[str, Any]:
     if len(asked.text) > 2:
         raise UserError(
             "--text takes one column, or two for a pair of texts",
+            code="recommend.too-many-texts",
             found=f"--text {len(asked.text)} times",
             hint="name one or two columns",
         )
@@ -163,9 +165,21 @@ def _output_path(source: str, study: StudyConfig, asked: RecommendRequest, *, is
         path = Path(f"{name.removesuffix('-recommended')}-recommended.yaml")
         path = Path(source).parent / path if is_config else path
     if path.exists() and not asked.force:
-        raise UserError("this file already exists", path=path, hint="name another --output, or use --force to overwrite it")
+        raise UserError(
+            "this file already exists",
+            code="recommend.file-exists",
+            path=path,
+            hint="name another --output, or use --force to overwrite it",
+        )
     if not path.parent.is_dir():
-        raise UserError("there is no such folder", path=path.parent, hint="create it, or name another --output")
+        raise UserError(
+            "there is no such folder", code="recommend.no-folder", path=path.parent, hint="create it, or name another --output"
+        )
     if not os.access(path.parent, os.W_OK):
-        raise UserError("this folder is not writable", path=path.parent, hint="name another file: --output FILE")
+        raise UserError(
+            "this folder is not writable",
+            code="recommend.folder-not-writable",
+            path=path.parent,
+            hint="name another file: --output FILE",
+        )
     return path

@@ -65,9 +65,11 @@ def rebuilt_spec(logged: LoggedRun, temporary_home: Path, home: Path) -> RunSpec
     spec = logged.record.spec
     card = prepare_data(_with_encoder_found(logged.study, home), home_dir=temporary_home)
     if card.fingerprint != spec.data_fingerprint:
-        raise UserError("the data have changed", found=_what_changed(logged.card, card))
+        raise UserError("the data have changed", code="replay.data-changed", found=_what_changed(logged.card, card))
     if card.encoder.weights_sha256 != spec.encoder.weights_sha256:
-        raise UserError("the encoder weights have changed", found=f"SHA-256 {card.encoder.weights_sha256}")
+        raise UserError(
+            "the encoder weights have changed", code="replay.encoder-changed", found=f"SHA-256 {card.encoder.weights_sha256}"
+        )
     return spec.model_copy(update={"prepared_dir": card.directory, "encoder_dir": card.encoder_dir})
 
 

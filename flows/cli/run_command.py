@@ -88,6 +88,7 @@ def _expect_an_answer(api_url: str) -> None:
             return  # Prefect has settings of its own for certificates
         raise UserError(
             "Prefect's server does not answer",
+            code="prefect.server-does-not-answer",
             found=f"PREFECT_API_URL={api_url}: {getattr(error, 'reason', error)}",
             expected="a running server",
             hint="start it, or unset PREFECT_API_URL: then the command starts one of its own",

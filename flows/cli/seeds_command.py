@@ -56,20 +56,24 @@ def _check(names: Sequence[str], request: SeedsRequest) -> None:
     """Raise `UserError` for invalid numbers and for options that cannot be combined."""
     for name, value in (("--sd", request.sd), ("--effect", request.effect), ("--half-width", request.half_width)):
         if value is not None and not (value > 0 and math.isfinite(value)):
-            raise UserError(f"{name} must be a number above 0", found=f"{value:g}")
+            raise UserError(f"{name} must be a number above 0", code="seeds.not-positive", found=f"{value:g}")
     if not ALPHA < request.power < 1:
         raise UserError(
-            "--power must be between 0.05, the level of the test, and 1", found=f"{request.power:g}", hint="0.8 is usual"
+            "--power must be between 0.05, the level of the test, and 1",
+            code="seeds.power",
+            found=f"{request.power:g}",
+            hint="0.8 is usual",
         )
     if bool(names) == (request.sd is not None):
         raise UserError(
             "give either a study or a spread (--sd)",
+            code="seeds.study-or-spread",
             found="both" if names else "neither",
             hint="bertft seeds STUDY, or bertft seeds --sd 0.02 --effect 0.01",
         )
     alone = [f"--{name}" for name in ("arm", "metric", "exceed") if getattr(request, name) is not None]
     if alone and not names:
-        raise UserError(f"{', '.join(alone)} needs a study", found="none", hint="bertft seeds STUDY")
+        raise UserError(f"{', '.join(alone)} needs a study", code="seeds.needs-study", found="none", hint="bertft seeds STUDY")
 
 
 def _of_spread(request: SeedsRequest) -> CountedForSpread:
@@ -127,6 +131,7 @@ def _metric(summary: StudySummary, metric: str | None) -> str:
         usual = [name for name in known if "/" not in name]
         raise UserError(
             f"no run of '{summary.study}' has the metric '{metric}' on {summary.headline_split}",
+            code="seeds.no-metric",
             found=", ".join(usual) or "no scores at all",
             hint=did_you_mean(metric, known),
         )
@@ -138,6 +143,7 @@ def _check_arm(summary: StudySummary, arm: str | None) -> None:
     if arm is not None and arm not in names:
         raise UserError(
             f"the study '{summary.study}' has no arm '{arm}'",
+            code="seeds.unknown-arm",
             found=f"the arms {', '.join(names)}",
             hint=did_you_mean(arm, names),
         )

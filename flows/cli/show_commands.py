@@ -117,6 +117,7 @@ def show_command(name: str, home: Path | None, *, as_json: bool) -> int:
     if summary is None:
         raise UserError(
             f"the study '{found.study.name}' has not been evaluated yet",
+            code="study.not-evaluated",
             path=found.dir.path,
             hint=f"run it to its end, or see: bertft status {found.study.name}",
         )

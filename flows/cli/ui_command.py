@@ -28,9 +28,14 @@ def ui_command(home: Path | None, study: str | None, first_port: int) -> int:
     where = home_dir(home)
     name = None if study is None else find_study(study, home).study.name
     if not (where / "mlflow.db").exists():
-        raise UserError("there is nothing to show yet", path=where, hint="run a study first: bertft run CONFIG, same --home")
+        raise UserError(
+            "there is nothing to show yet",
+            code="ui.nothing-to-show",
+            path=where,
+            hint="run a study first: bertft run CONFIG, same --home",
+        )
     if (problem := problem_of_sqlite(where / "mlflow.db")) is not None:
-        raise UserError(problem, hint="then run the study again, which logs every record again")
+        raise UserError(problem, code="mlflow.damaged-store", hint="then run the study again, which logs every record again")
     journals = sorted(where.glob(f"studies/{name or '*'}/sweep/*/journal.log"))
     ports = _free_ports(first_port, 2 + len(journals))
     with ExitStack() as stack:
@@ -102,7 +107,13 @@ def _free_ports(first: int, n: int) -> list[int]:
         ports.append(port)
         if len(ports) == n:
             return ports
-    raise UserError("no free ports", found=f"{len(ports)} from {first} on", expected=f"{n}", hint="use another --port")
+    raise UserError(
+        "no free ports",
+        code="ui.no-free-ports",
+        found=f"{len(ports)} from {first} on",
+        expected=f"{n}",
+        hint="use another --port",
+    )
 
 
 def _wait_for(link: str, server: ChildCommand) -> None:
@@ -111,6 +122,7 @@ def _wait_for(link: str, server: ChildCommand) -> None:
         if not server.alive:
             raise UserError(
                 f"the server of {link} does not start",
+                code="ui.server-does-not-start",
                 path=server.log.path,
                 found=f"the end of its log:\n{server.log.last_lines()}",
                 hint="fix what the log says, or try another --port",
@@ -120,7 +132,12 @@ def _wait_for(link: str, server: ChildCommand) -> None:
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    raise UserError(f"{link} did not answer within {START_TIMEOUT_SECONDS:.0f} s", path=server.log.path, hint="see this log")
+    raise UserError(
+        f"{link} did not answer within {START_TIMEOUT_SECONDS:.0f} s",
+        code="ui.no-answer",
+        path=server.log.path,
+        hint="see this log",
+    )
 
 
 def _wait() -> None:

@@ -52,7 +52,9 @@ def _number_of(runs: str | None) -> int:
     if runs == "all":
         return sys.maxsize
     if runs is not None and (not runs.isascii() or not runs.isdigit() or int(runs) < 1):
-        raise UserError("--runs is the number of runs of each arm to train again", found=runs, expected="1, 2, … or all")
+        raise UserError(
+            "--runs is the number of runs of each arm to train again", code="verify.runs", found=runs, expected="1, 2, … or all"
+        )
     return 1 if runs is None else int(runs)
 
 
@@ -113,7 +115,7 @@ def _certify(found: StudyOnDisk, records: list[RunRecord], folder: Path) -> bool
     spec, passed = spec_here(found, record), True
     try:
         if (missing := missing_input(spec)) is not None:
-            raise UserError(missing)
+            raise UserError(missing, code="verify.input-missing")
         for result in certify(record, spec, folder / "certificate", _print_progress):
             write_verification(found.dir.path, read_verification(found.dir.path).with_checks((result,)))
             words = "FAILED" if result.passed is False else verification_text.OUTCOMES[result.passed]

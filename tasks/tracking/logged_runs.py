@@ -67,6 +67,7 @@ def _run_at(client: MlflowClient, place: str) -> Any:
         return max(found, key=lambda run: run.info.start_time)
     raise UserError(
         "MLflow has no such run",
+        code="mlflow.no-run",
         found=place,
         expected="STUDY/arm/seed of a study in this store, or the id of a run",
         hint="copy the id from the run's page in `bertft ui`",
@@ -83,6 +84,7 @@ def _training_run(client: MlflowClient, run_id: str) -> Any:
     shown = trained[:N_SHOWN] + ([f"and {len(trained) - N_SHOWN} more"] if len(trained) > N_SHOWN else [])
     raise UserError(
         f"the MLflow run {run_id} is no training run",
+        code="mlflow.not-a-training-run",
         found=f"{run.info.run_name}, the run of a {run.data.tags.get(STAGE, 'program that is not bertft')}",
         expected="the run of one arm and seed",
         hint="\n            ".join(["take one of these:", *shown]) if shown else "take the id of a run that bertft has trained",
@@ -99,6 +101,7 @@ def read_logged(path: Path, kind: type[Record], run_id: str) -> Record:
         found = str(error)
     raise UserError(
         "MLflow's record of this run is not complete",
+        code="mlflow.incomplete-run",
         found=found,
         expected="the artifacts that a study command logs when a run has ended",
         hint="if the study's folder is still there, run its command once more: it logs what is missing",
@@ -108,6 +111,7 @@ def read_logged(path: Path, kind: type[Record], run_id: str) -> Record:
 def _unreadable(run_id: str, error: MlflowException) -> UserError:
     return UserError(
         f"the MLflow run {run_id} cannot be read",
+        code="mlflow.unreadable-run",
         found=str(error).splitlines()[0],
         expected="the id of a run in this store: 32 letters and digits",
         hint="copy it from the run's page in `bertft ui`, or name the store with --tracking-uri",

@@ -43,7 +43,10 @@ def fetch_study(name: str, folder: Path, *, home_dir: Path, uri: str | None, in_
         _fetch_runs(client, parent, summary, study_dir)
     except MlflowException as error:
         raise UserError(
-            f"the study '{name}' cannot be read from MLflow", found=str(error).splitlines()[0], hint="is the store there?"
+            f"the study '{name}' cannot be read from MLflow",
+            code="mlflow.unreadable-study",
+            found=str(error).splitlines()[0],
+            hint="is the store there?",
         ) from None
     records = {record.digest: record for record in study_dir.records()}
     reported = [seed.run_digest for arm in summary.arms for seed in arm.seeds]
@@ -62,6 +65,7 @@ def _study_run(client: MlflowClient, name: str) -> Any | None:
         return max(finished, key=lambda run: run.info.start_time)
     raise UserError(
         f"MLflow has no finished study '{name}'",
+        code="mlflow.no-finished-study",
         found=f"{len(runs)} runs of it, none of them finished",
         expected="the name of an experiment that a study command has logged to its end",
     )
@@ -72,6 +76,7 @@ def _unknown(client: MlflowClient, name: str, home_dir: Path, store: str, in_hom
     known = {f"the home {home_dir}": in_home, f"MLflow's store {store}": logged}
     return UserError(
         f"there is no study '{name}', neither in the home nor in MLflow",
+        code="mlflow.no-study",
         found="; ".join(f"{where} has {', '.join(names) or 'none'}" for where, names in known.items()),
         expected="one of these studies, or a config file",
         hint=did_you_mean(name, [*in_home, *logged]) or "name the home with --home, or the store with --tracking-uri",

@@ -93,18 +93,24 @@ def open_existing(home_dir: Path, uri: str | None) -> MlflowClient:
     if uri is None and not (home_dir / "mlflow.db").is_file():
         raise UserError(
             "there is no MLflow store here",
+            code="mlflow.no-store-in-home",
             path=home_dir / "mlflow.db",
             expected="the store of a study's home, or another one",
             hint="name the home with --home, or the store with --tracking-uri",
         )
     if uri is None and (problem := problem_of_sqlite(home_dir / "mlflow.db")) is not None:
         raise UserError(
-            "the MLflow store cannot be read", found=problem, hint="a study's command fills a new one from its records"
+            "the MLflow store cannot be read",
+            code="mlflow.unreadable-store",
+            found=problem,
+            hint="a study's command fills a new one from its records",
         )
     try:
         return MlflowClient(tracking_uri=where, registry_uri=where)
     except MlflowException as error:
-        raise UserError(f"there is no MLflow store at {where}", found=str(error).splitlines()[0]) from None
+        raise UserError(
+            f"there is no MLflow store at {where}", code="mlflow.no-store", found=str(error).splitlines()[0]
+        ) from None
 
 
 def _artifact_location(home_dir: Path, uri: str, experiment: str) -> str | None:

@@ -102,6 +102,7 @@ def study_run_of(client: MlflowClient, run: Any) -> Any:
         if parent is None:
             raise UserError(
                 f"the MLflow run {first.info.run_id} belongs to no study",
+                code="mlflow.run-of-no-study",
                 found="no parent run that is a study's",
                 expected="a run that bertft has logged",
                 hint="take the id of a run below a study's run",

@@ -40,6 +40,7 @@ def _refuse_duplicate_ids(split: RawSplit) -> None:
         if example.id in lines:
             raise UserError(
                 f"duplicate id '{shorten(example.id)}'",
+                code="question.duplicate-id",
                 path=split.path,
                 line=example.line,
                 found=f"the same id in line {lines[example.id]}",
@@ -54,6 +55,7 @@ def _refuse_unlearned_null(name: str, split: RawSplit, train: RawSplit) -> None:
     if first is not None and all(example.label for example in train.examples):
         raise UserError(
             f"a question of {name} has no answer, but every training question has one",
+            code="question.unanswerable-outside-train",
             path=split.path,
             line=first.line,
             found=shorten(first.texts[0]),
@@ -93,6 +95,7 @@ def _only_position(split: RawSplit, example: Example, answer: Answer, repair: bo
     why = "does not occur in its context" if first < 0 else "is not at its answer_start"
     raise UserError(
         f"the answer {shorten(repr(answer.text), 50)} {why}",
+        code="question.answer-misplaced",
         path=split.path,
         line=example.line,
         found=f"{shorten(repr(there), 60)} at character {answer.start}, in the question {shorten(example.id, 40)}",

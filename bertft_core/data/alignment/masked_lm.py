@@ -65,6 +65,7 @@ def tokenise_new(tokenizer: Any, examples: Sequence[Example], labels: tuple[str,
         if not len(positions):
             raise UserError(
                 "there is nothing to predict in the text",
+                code="masked-lm.empty-text",
                 line=example.line,
                 found=f"no {tokenizer.mask_token}",
                 expected=f"a text such as 'The pump is {tokenizer.mask_token} of order'",
@@ -97,6 +98,7 @@ def _vocabulary(tokenizer: Any) -> Vocabulary:
     if tokenizer.mask_token_id is None:
         raise UserError(
             "the encoder's tokenizer has no mask token, so it cannot be trained by masking",
+            code="masked-lm.no-mask-token",
             found=tokenizer.name_or_path,
             expected="a tokenizer with a mask token, such as [MASK]",
             hint="choose an encoder of the BERT family",
@@ -110,6 +112,7 @@ def _vocabulary(tokenizer: Any) -> Vocabulary:
 def _nothing_to_mask(tokenizer: Any, examples: Sequence[Example]) -> UserError:
     return UserError(
         "the encoder knows no token of these texts, so there is nothing to predict",
+        code="masked-lm.unknown-text",
         line=examples[0].line,
         found=f"{len(examples)} texts of unknown tokens, the first '{shorten(examples[0].texts[0])}'",
         expected="texts in the language of the encoder",

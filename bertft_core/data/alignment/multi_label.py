@@ -42,6 +42,7 @@ def _present(value: object, column: str, place: SourceLocation) -> object:
     if value is None:
         raise UserError(
             f"the labels in column '{column}' are missing",
+            code="labels.list-missing",
             path=place.path,
             line=place.line,
             found=shorten(repr(value)),

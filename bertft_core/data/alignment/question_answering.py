@@ -56,6 +56,7 @@ def _id_of(value: object, column: str, place: SourceLocation) -> str:
         return value
     raise UserError(
         f"the id in column '{column}' is missing or not a name",
+        code="question.id-missing",
         path=place.path,
         line=place.line,
         found=shorten(repr(value)),
@@ -145,6 +146,7 @@ def _refuse_long_questions(lengths: Sequence[int], examples: Sequence[Example], 
                 "the question is too long"
                 if limit == data.max_question_length
                 else f"the question leaves no room for its context in windows of {data.max_length} tokens",
+                code="question.too-long",
                 line=example.line,
                 found=f"{length} tokens: {shorten(example.texts[0])}",
                 expected=f"at most {limit} tokens",

@@ -44,6 +44,7 @@ def number_of(value: object, column: str, place: SourceLocation) -> float:
     missing = value is None or (isinstance(value, str) and not value.strip())
     raise UserError(
         f"the number in column '{column}' is missing" if missing else f"the value in column '{column}' is not a finite number",
+        code="target.not-a-number",
         path=place.path,
         line=place.line,
         found=shorten(repr(value)),
@@ -58,6 +59,7 @@ def agree(splits: Mapping[str, RawSplit], data: DataConfig) -> Agreed:
     if len({example.label for example in train.examples}) == 1:
         raise UserError(
             "all training numbers are equal",
+            code="target.constant",
             path=train.path,
             line=train.examples[0].line,
             found=f"all {len(train.examples)} examples have {train.examples[0].label}",
@@ -76,6 +78,7 @@ def _refuse_blurred(train: RawSplit) -> None:
     if spread < FEWEST_STEPS * step:
         raise UserError(
             "the numbers of the training set differ too little for their size",
+            code="target.nearly-constant",
             path=train.path,
             line=train.examples[0].line,
             found=f"a standard deviation of {spread:.3g}; at {largest:.6g} single precision has steps of {step:.3g}",

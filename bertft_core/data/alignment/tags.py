@@ -23,6 +23,7 @@ def refuse_unreadable(words: Sequence[str], tags: Tags, lines: Sequence[int], da
     for position, message in tag_schemes.unreadable(tags, data.scheme):
         raise UserError(
             f"a tag cannot be read in the scheme {data.scheme}: {message}",
+            code="tag.unreadable",
             path=place.path,
             line=lines[position],
             found=f"'{tags[position]}' at word {position + 1} of the sentence, '{shorten(words[position], 40)}'",
@@ -62,6 +63,7 @@ def _repairs(name: str, split: RawSplit, data: DataConfig) -> Iterator[DataFindi
             position = min(faults)
             raise UserError(
                 f"the tags break the scheme {data.scheme}: {faults[position]}",
+                code="tags.break-scheme",
                 path=split.path,
                 line=example.lines[position],
                 found=f"{example.label_names[position]} at word {position + 1} of the sentence, '{example.texts[position]}'",
@@ -122,6 +124,7 @@ def agree_on_tags(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[str
     if len(learned) < (2 if scheme == "plain" else 1):
         raise UserError(
             "the training set has one tag only" if scheme == "plain" else "the training set has no entity",
+            code="tags.one-kind-only",
             path=train.path,
             line=train.examples[0].line,
             found=f"all words of {len(train.examples)} sentences are '{train.examples[0].label_names[0]}'",
@@ -131,6 +134,7 @@ def agree_on_tags(splits: Mapping[str, RawSplit], data: DataConfig) -> tuple[str
     if scheme == "plain" and tag_schemes.scheme_of(labels) != "plain":
         raise UserError(
             "the tags mark entities, but data.scheme is plain",
+            code="tags.not-plain",
             path=train.path,
             line=train.examples[0].line,
             found=f"the tags {shorten(', '.join(labels), 120)}",
@@ -153,11 +157,17 @@ def _given(labels: tuple[str, ...], scheme: str) -> tuple[str, ...]:
     if scheme == "plain":
         return labels
     for _, message in tag_schemes.unreadable(labels, scheme):
-        raise UserError(f"data.labels: {message}", found=shorten(", ".join(labels), 120), hint="correct data.labels")
+        raise UserError(
+            f"data.labels: {message}",
+            code="tags.unreadable-list",
+            found=shorten(", ".join(labels), 120),
+            hint="correct data.labels",
+        )
     wanted = tag_schemes.labels_of(_kinds(labels, scheme), scheme)
     if set(labels) != set(wanted):
         raise UserError(
             f"data.labels are not all tags of their types in the scheme {scheme}",
+            code="tags.incomplete-list",
             found=shorten(", ".join(labels), 120),
             expected=shorten(", ".join(wanted), 120),
             hint="list all of them, or remove data.labels",
@@ -172,6 +182,7 @@ def _refuse_others(split: RawSplit, known: Sequence[str], what: str, expected: S
             if tag not in among:
                 raise UserError(
                     f"the tag '{tag}' {what}",
+                    code="tag.unknown",
                     path=split.path,
                     line=example.lines[position],
                     found=f"'{tag}' at word {position + 1} of the sentence, '{shorten(example.texts[position], 40)}'",

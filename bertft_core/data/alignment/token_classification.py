@@ -58,6 +58,7 @@ def _words(cell: object, data: DataConfig, place: SourceLocation) -> tuple[str, 
             empty = isinstance(word, str) and not word.strip()
             raise UserError(
                 f"word {number} in column '{data.tokens}' is {'empty' if empty else 'not a text'}",
+                code="words.empty-word",
                 path=place.path,
                 line=place.line,
                 found=shorten(ascii(word)),
@@ -74,6 +75,7 @@ def _tags(
     if len(given) != len(words):
         raise UserError(
             "the sentence does not have a tag for each word",
+            code="words.tags-differ-in-number",
             path=place.path,
             line=place.line,
             found=f"{len(words)} words in '{data.tokens}', {len(given)} tags in '{data.tags}': {shorten(' '.join(words), 60)}",
@@ -92,6 +94,7 @@ def _list_of(cell: object, what: str, column: str, place: SourceLocation) -> Seq
         return items
     raise UserError(
         f"there are no {what}" if isinstance(items, list | tuple) else f"the {what} in column '{column}' are not a list",
+        code="words.not-a-list",
         path=place.path,
         line=place.line,
         found=shorten(repr(cell)),

@@ -65,6 +65,7 @@ def format_of(path: Path) -> str:
         raise no_file(path, "a data file", "check the path in data")
     raise UserError(
         "unknown file format",
+        code="data.unknown-format",
         path=path,
         found=Path(name).suffix or "no ending",
         expected=f"one of {', '.join(ENDINGS)}, each also with {GZIP_ENDING}",

@@ -83,6 +83,7 @@ def _word(number: int, text: str, layout: _ColumnLayout) -> Word:
         as_before = f"{layout.n_columns} columns, as on line {layout.line}"
         raise UserError(
             f"the line has {many}",
+            code="conll.columns-of-line",
             path=layout.path,
             line=number,
             found=f"{len(cells)} (this file is separated by {separator}s): {shorten(text)!r}",
@@ -94,6 +95,7 @@ def _word(number: int, text: str, layout: _ColumnLayout) -> Word:
         if not cell.strip():
             raise UserError(
                 f"the {name} is empty",
+                code="conll.empty-cell",
                 path=layout.path,
                 line=number,
                 found=repr(text),
@@ -119,6 +121,7 @@ def _layout_of(path: Path, lines: Sequence[tuple[int, str]], columns: Sequence[s
     if n_columns > 1 and (word == tag or not (0 <= word < n_columns and 0 <= tag < n_columns)):
         raise UserError(
             "words and tags are read from the same column" if word == tag else "there is no such column",
+            code="conll.no-column",
             path=path,
             line=line,
             found=f"{n_columns} columns: {shorten(text)!r}",

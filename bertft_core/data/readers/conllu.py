@@ -44,6 +44,7 @@ def _name(column: str, path: Path) -> str:
     if name not in PLACES:
         raise UserError(
             f"CoNLL-U has no column '{column}'",
+            code="conllu.no-column",
             path=path,
             expected=f"one of {', '.join(PLACES)}",
             hint=did_you_mean(column, PLACES) or "correct the columns in data",
@@ -62,6 +63,7 @@ def _words(path: Path, form: str, tag: str | None) -> Iterator[Word | None]:
             if not WORD_ID.fullmatch(cells[0]) or cells[0].lstrip("0") != str(n_words):
                 raise UserError(
                     "word ids are out of order",
+                    code="conllu.word-ids",
                     path=path,
                     line=number,
                     found=repr(cells[0]),
@@ -77,6 +79,7 @@ def _cells(text: str, path: Path, line: int) -> list[str]:
         return cells
     raise UserError(
         f"the line has too {'many' if len(cells) > N_COLUMNS else 'few'} columns",
+        code="conllu.columns-of-line",
         path=path,
         line=line,
         found=f"{len(cells)} between tabs: {shorten(text)!r}",
@@ -91,6 +94,7 @@ def _cell(cells: Sequence[str], name: str, path: Path, line: int) -> str:
         return value
     raise UserError(
         f"the {name} of the word is {'unspecified' if value else 'empty'}",
+        code="conllu.empty-cell",
         path=path,
         line=line,
         found=shorten(" ".join(cells)),

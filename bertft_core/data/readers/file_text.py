@@ -18,7 +18,9 @@ def bytes_of(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UserError("the file cannot be read", path=path, found=str(error), hint="check its permissions") from None
+        raise UserError(
+            "the file cannot be read", code="file.unreadable", path=path, found=str(error), hint="check its permissions"
+        ) from None
     if path.suffix.lower() != GZIP_ENDING:
         return data
     try:
@@ -29,6 +31,7 @@ def bytes_of(path: Path) -> bytes:
         damaged = data.startswith(GZIP_START)
         raise UserError(
             "the gzip file is damaged" if damaged else "this is not a gzip file",
+            code="file.damaged-gzip",
             path=path,
             found=str(error),
             expected="a complete gzip file, as its ending .gz says",
@@ -45,6 +48,7 @@ def text_of(path: Path) -> str:
         compressed = data.startswith(GZIP_START)
         raise UserError(
             "the file is not UTF-8",
+            code="file.not-utf8",
             path=path,
             line=data.count(b"\n", 0, error.start) + 1,
             found="a gzip file" if compressed else f"byte 0x{data[error.start]:02x}, {error.reason}",
@@ -63,6 +67,7 @@ def wanted_columns(path: Path, columns: Sequence[str], default: tuple[str, ...],
     if len(columns) not in (0, len(default)):
         raise UserError(
             "files of this format do not fit the head",
+            code="file.format-of-head",
             path=path,
             found=gives,
             expected=f"the columns {', '.join(columns)}",
@@ -77,11 +82,13 @@ def no_file(path: Path, expected: str, check: str) -> UserError:
         inside = sorted(item.name for item in path.iterdir() if item.is_file() and not item.name.startswith("."))
         holds = f"a folder with {shorten(', '.join(inside), 120)}" if inside else "a folder without files"
         hint = f"name a file in it, such as {path / inside[0]}" if inside else check
-        return UserError("this is a folder, not a file", path=path, found=holds, expected=expected, hint=hint)
+        return UserError(
+            "this is a folder, not a file", code="file.is-folder", path=path, found=holds, expected=expected, hint=hint
+        )
     near = did_you_mean(path.name, [item.name for item in path.parent.iterdir()]) if path.parent.is_dir() else None
-    return UserError("file not found", path=path, expected=expected, hint=near or check)
+    return UserError("file not found", code="file.not-found", path=path, expected=expected, hint=near or check)
 
 
 def empty_file(path: Path, expected: str) -> UserError:
     """The error for an empty file."""
-    return UserError("the file is empty", path=path, line=1, expected=expected, hint="add content")
+    return UserError("the file is empty", code="file.empty", path=path, line=1, expected=expected, hint="add content")

@@ -32,6 +32,7 @@ def load_with_lines(path: Path) -> Any:
     except (ValueError, RecursionError) as error:  # also for numbers with thousands of digits and deeply nested lists
         raise UserError(
             "invalid JSON",
+            code="json.invalid",
             path=path,
             line=error.lineno if isinstance(error, json.JSONDecodeError) else None,
             found=json_problem(error),
@@ -50,6 +51,7 @@ def unique_keys(pairs: list[tuple[str, Any]], path: Path, line: int) -> list[tup
     if len(set(keys)) < len(keys):
         raise UserError(
             f"duplicate key '{next(key for key in keys if keys.count(key) > 1)}' in one object",
+            code="json.duplicate-key",
             path=path,
             line=line,
             found=shorten(", ".join(keys)),

@@ -117,5 +117,11 @@ def _id(value: object, name: str, path: Path, line: int) -> str:
 
 def _bad(problem: str, path: str | Path, line: int, found: object, expected: str) -> UserError:
     return UserError(
-        problem, path=path, line=line, found=shorten(repr(found)), expected=expected, hint="correct the question or remove it"
+        problem,
+        code="squad.invalid-question",
+        path=path,
+        line=line,
+        found=shorten(repr(found)),
+        expected=expected,
+        hint="correct the question or remove it",
     )

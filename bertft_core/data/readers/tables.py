@@ -50,6 +50,7 @@ def _table_rows(path: Path, columns: Sequence[str], optional: Sequence[str], rea
             elif len(cells) != len(header):
                 raise UserError(
                     f"the row has too {'many' if len(cells) > len(header) else 'few'} cells",
+                    code="table.cells-of-row",
                     path=path,
                     line=line,
                     found=f"{len(cells)} cells: {shorten(' | '.join(cells))}",
@@ -61,7 +62,13 @@ def _table_rows(path: Path, columns: Sequence[str], optional: Sequence[str], rea
             line = reader.line_num + 1  # where the next row starts, also after a cell with line ends
     except csv.Error as error:
         raise UserError(
-            "the row cannot be read", path=path, line=line, found=str(error), expected="well-formed quotes", hint=hint
+            "the row cannot be read",
+            code="table.unreadable-row",
+            path=path,
+            line=line,
+            found=str(error),
+            expected="well-formed quotes",
+            hint=hint,
         ) from None
     if header is None:
         raise empty_file(path, "column names, then rows")
@@ -77,6 +84,7 @@ def read_jsonl(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
         except (ValueError, RecursionError) as error:  # also for numbers with thousands of digits and deeply nested lists
             raise UserError(
                 "the line is not valid JSON",
+                code="jsonl.invalid-line",
                 path=path,
                 line=line,
                 found=f"{json_problem(error)}: {shorten(text)}",
@@ -84,7 +92,14 @@ def read_jsonl(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
                 hint="correct the line",
             ) from None
         if not isinstance(value, dict):
-            raise UserError("the line is not a JSON object", path=path, line=line, found=shorten(text), expected='{"text": …}')
+            raise UserError(
+                "the line is not a JSON object",
+                code="jsonl.not-an-object",
+                path=path,
+                line=line,
+                found=shorten(text),
+                expected='{"text": …}',
+            )
         place_columns(columns, list(value), path=str(path), line=line)
         yield line, (*(value[column] for column in columns), *(value.get(column) for column in optional))
 
@@ -106,7 +121,9 @@ def read_parquet(path: Path, columns: Sequence[str], optional: Sequence[str] = (
             table = file.read(columns=list(dict.fromkeys([*columns, *(name for name in optional if name in names)])))
     except (pyarrow.ArrowException, OSError) as error:
         found = shorten(str(error), 160)
-        raise UserError("the Parquet file cannot be read", path=path, found=found, expected="a Parquet file") from None
+        raise UserError(
+            "the Parquet file cannot be read", code="parquet.unreadable", path=path, found=found, expected="a Parquet file"
+        ) from None
     absent = [None] * table.num_rows
     cells = [table.column(name).to_pylist() if name in names else absent for name in (*columns, *optional)]
     yield from enumerate(zip(*cells, strict=True), start=1)

@@ -66,11 +66,17 @@ def plan_comparison(studies: Sequence[StudyResults], request: ComparisonRequest)
     if len(kinds) > 1:
         raise UserError(
             "studies of different tasks cannot be compared",
+            code="compare.different-tasks",
             found=", ".join(f"{name} is a {kind}" for kind, name in kinds.items()),
             expected="studies whose heads are of one kind",
         )
     if request.n_resamples < MIN_RESAMPLES:
-        raise UserError("too few resamples", found=str(request.n_resamples), expected=f"{MIN_RESAMPLES} or more")
+        raise UserError(
+            "too few resamples",
+            code="compare.too-few-resamples",
+            found=str(request.n_resamples),
+            expected=f"{MIN_RESAMPLES} or more",
+        )
     split = request.split or first.summary.headline_split
     checkpoint = request.checkpoint or first.summary.headline_checkpoint
     if split not in first.card.evaluated_splits:
@@ -112,6 +118,7 @@ def _refuse(what: str, name: str, known: Sequence[str]) -> NoReturn:
     near = difflib.get_close_matches(name, known, n=1)
     raise UserError(
         f"no such {what} to compare",
+        code="compare.nothing-named",
         found=name,
         expected=f"one of {', '.join(known)}",
         hint=f"did you mean '{near[0]}'?" if near else None,

@@ -29,6 +29,7 @@ def variance_between(studies: Sequence[tuple[StudyConfig, StudySummary]], at: Ar
     if first.is_selected:
         raise UserError(
             "selected seeds cannot be used to estimate variance",
+            code="compare.selected-seeds",
             found="seeds.start: many seeds started and only the best went on",
             hint="name studies whose seeds were all trained to the end",
         )
@@ -64,6 +65,7 @@ def _refuse_other(first: StudyConfig, other: StudyConfig) -> None:
     if changed or first.seed == other.seed:
         raise UserError(
             f"the variance between {first.name} and {other.name} cannot be estimated",
+            code="compare.variance-not-estimable",
             found=f"they differ in {', '.join(changed)}" if changed else f"both have seed {first.seed}",
             expected="studies that differ only in their seed",
             hint="run the same study with --set seed=… and --set name=…",

@@ -81,6 +81,7 @@ class _Models:
         if not self._model_dir.is_dir():
             raise UserError(
                 f"the model of {self._spec.title} is missing",
+                code="probes.no-model",
                 path=self._model_dir,
                 expected="the folder of its saved model",
                 hint="train it again with --force",
