@@ -30,7 +30,8 @@ from bertft_core.config.execution_settings import ExecutionConfig
 from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
 from bertft_core.data.tokenization import load_tokenizer
 from bertft_core.storage.study_dir import write_atomically
-from bertft_core.training.devices import refuse_absent_gpu, slot_environments, usable_cores, visible_gpus
+from bertft_core.training.devices import slot_environments, usable_cores, visible_gpus
+from bertft_core.training.machine_needs import refuse_absent_gpu
 
 DATA_SEED = 0
 FULL, QUICK = {"examples": 2000, "validation": 400, "seeds": 5}, {"examples": 48, "validation": 24, "seeds": 2}

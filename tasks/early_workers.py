@@ -8,7 +8,8 @@ from bertft_core.config import StudyConfig
 from bertft_core.records import StudySummary
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import read_record
-from bertft_core.training.devices import refuse_absent_gpu, slot_environments
+from bertft_core.training.devices import slot_environments
+from bertft_core.training.machine_needs import refuse_unfit
 from bertft_core.training.slots import Slots
 
 
@@ -16,7 +17,7 @@ from bertft_core.training.slots import Slots
 def early_workers(study: StudyConfig, home_dir: Path, *, force: bool = False) -> Iterator[Slots | None]:
     """The workers of a study with something left to train, until the block ends; None for a finished one.
 
-    Raises `UserError`, before anything is started, when they could not have the device that the study names.
+    Raises `UserError`, before anything is started, when this machine cannot do what the study needs.
     """
     study_dir = StudyDir(home_dir, study.name)
     if not force and looks_finished(study, study_dir):
@@ -27,8 +28,8 @@ def early_workers(study: StudyConfig, home_dir: Path, *, force: bool = False) ->
 
 
 def started_workers(study: StudyConfig, study_dir: StudyDir) -> Slots:
-    """The warm workers of a study. Raises `UserError` when they could not have the device that the study names."""
-    refuse_absent_gpu(study.execution)
+    """The warm workers of a study. Raises `UserError` when this machine cannot do what it needs."""
+    refuse_unfit(study)
     return Slots(slot_environments(study.execution), study_dir.path / "logs")
 
 

@@ -10,7 +10,8 @@ from bertft_core.config import StudyConfig
 from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import repair
 from bertft_core.storage.study_dir import write_record
-from bertft_core.training.devices import refuse_absent_gpu, slot_environments
+from bertft_core.training.devices import slot_environments
+from bertft_core.training.machine_needs import fit_of, refuse_unfit
 from bertft_core.training.slots import Slots
 from tasks.early_workers import looks_finished, started_workers
 from tasks.guard import Guard
@@ -34,7 +35,7 @@ class Session:
     def __enter__(self) -> Session:
         must_train = self.forced or not looks_finished(self.study, self.dir)
         if must_train:
-            refuse_absent_gpu(self.study.execution)
+            refuse_unfit(self.study)
         take_lock(self.dir, self._lock)
         try:
             repair(self.dir, self.progress.tell)
@@ -44,6 +45,8 @@ class Session:
             raise
         if must_train:
             _ = self.slots  # they import beside the data preparation
+            for remark in fit_of(self.study).remarks:
+                self.progress.tell(remark)
         self.tracker = Tracker(self.study, self.dir)
         self._guard = Guard(self.dir.home_dir, self.study, self.tracker.session)
         self.tracker.start()

@@ -1,7 +1,6 @@
 """Measuring a study for the rules: its data read and split as for a run, input lengths, encoder, and this machine."""
 
 import math
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,7 +17,8 @@ from bertft_core.data.sources import read_splits
 from bertft_core.data.splits import cut_splits
 from bertft_core.data.tokenization import load_tokenizer, uses_token_types
 from bertft_core.recipes.data_profile import ArmSteps, DataProfile, Lengths, Machine, encoder_profile
-from bertft_core.training.devices import refuse_absent_gpu, slot_environments, visible_gpus
+from bertft_core.training.devices import memory_bytes, slot_environments, usable_gpus
+from bertft_core.training.machine_needs import refuse_absent_gpu
 from bertft_core.training.step_plan import StepPlan
 
 N_MEASURED = 2000
@@ -80,17 +80,13 @@ def machine_of(execution: ExecutionConfig) -> Machine:
     """
     refuse_absent_gpu(execution)
     n_slots = len(slot_environments(execution))
-    gpus = [] if execution.device == "cpu" else visible_gpus()
+    gpus = usable_gpus(execution)
     if not gpus:
-        return Machine(n_gpus=0, memory_bytes=_memory_bytes() // n_slots, n_slots=n_slots)
+        return Machine(n_gpus=0, memory_bytes=memory_bytes() // n_slots, n_slots=n_slots)
     name, memory, capability = _gpu(gpus[0])
     runs_per_gpu = max(1, n_slots // len(gpus))
     bf16 = capability >= BF16_CAPABILITY
     return Machine(n_gpus=len(gpus), gpu_name=name, has_bf16=bf16, memory_bytes=memory // runs_per_gpu, n_slots=n_slots)
-
-
-def _memory_bytes() -> int:
-    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
 def _gpu(index: str) -> tuple[str, int, float]:

@@ -11,8 +11,9 @@ from bertft_core.data.prepared_split import open_split
 from bertft_core.records import Environment, RunRecord, RunSpec
 from bertft_core.storage.study_dir import read_record
 from bertft_core.training.curve_file import OnEvent, ignore
-from bertft_core.training.devices import refuse_absent_gpu, slot_environments, visible_gpus
+from bertft_core.training.devices import slot_environments, visible_gpus
 from bertft_core.training.environment import read_environment
+from bertft_core.training.machine_needs import refuse_absent_gpu
 from bertft_core.training.slots import Worker
 
 NEVER_SECONDS = 1e9

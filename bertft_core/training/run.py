@@ -151,9 +151,9 @@ def device_of(spec: RunSpec) -> torch.device:
         raise UserError(
             "fp16 needs a GPU",
             code="machine.fp16-needs-gpu",
-            found="training.precision: fp16 on a CPU",
+            found="precision: fp16 on a CPU",
             expected="fp32 or bf16 on a CPU",
-            hint="use --set training.precision=fp32",
+            hint=f"set another precision for the arm '{spec.arm}', or use a machine with a GPU",
         )
     return device
 

@@ -14,7 +14,8 @@ from bertft_core.records.selection import answers
 from bertft_core.statistics.early_stopping_of_seeds import cost
 from bertft_core.storage import StudyDir
 from bertft_core.training.cost_estimate import CostEstimate, CostEstimator
-from bertft_core.training.devices import absent_gpu, slot_environments
+from bertft_core.training.devices import slot_environments
+from bertft_core.training.machine_needs import fit_of
 from flows.cli.find_study import StudyOnDisk
 from tasks.process_environment import home_dir
 from tasks.progress import clock
@@ -47,6 +48,7 @@ def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> f
         time_words = f"about {clock(part / n_slots)}" if todo else "nothing to train"
         print(f"  {arm:<16} {stage:<7} {len(todo)} runs to train, {n_done} done  {time_words}{_each(estimates)}", file=file)
     _print_total(study, where, seconds / n_slots, n_bytes, guessed, file)
+    _print_fit(study, file)
     return seconds / n_slots
 
 
@@ -91,14 +93,22 @@ def _each(estimates: list[CostEstimate]) -> str:
     return f" ({estimates[0].seconds:.0f} s each)" if estimates else ""
 
 
+def _print_fit(study: StudyConfig, file: TextIO | None) -> None:
+    """What this machine cannot do, or does otherwise than the settings suggest."""
+    fit = fit_of(study)
+    for refusal in fit.refusals:
+        print(f"no     {refusal.problem} ({refusal.found}): bertft run refuses this study on this machine", file=file)
+        print(f"       {refusal.hint}", file=file)
+    for remark in fit.remarks:
+        print(f"note   {remark}", file=file)
+
+
 def _print_total(study: StudyConfig, home: Path, seconds: float, n_bytes: int, guessed: bool, file: TextIO | None) -> None:
     if seconds:
         basis = "from the size of the model and the speed of this machine" if guessed else "from earlier runs here"
         print(f"time   about {clock(seconds + FIXED_SECONDS)}, estimated {basis}; pruning makes a search shorter", file=file)
     else:
         print("time   nothing to train; a run would only rebuild the report", file=file)
-    if (found := absent_gpu(study.execution)) is not None:
-        print(f"device no GPU can be used here ({found}): bertft run refuses this study on this machine", file=file)
     home.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(home).free
     words = {"best": "the best seed's model of each arm is kept", "all": "all models are kept", "none": "no model is kept"}

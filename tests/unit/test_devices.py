@@ -1,15 +1,20 @@
 """Which GPUs a study takes: those that the environment names; one that needs a GPU is refused where none can be used."""
 
+import shlex
+
 import pytest
 import torch
+import yaml
 
-from bertft_core.config import UserError
+from bertft_core.config import UserError, load_study
 from bertft_core.config.execution_settings import ExecutionConfig
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import write_record
 from bertft_core.storage.study_results import StudyResults
-from bertft_core.training.devices import refuse_absent_gpu, visible_gpus
+from bertft_core.training import devices, machine_needs
+from bertft_core.training.devices import WORKER_BYTES, slot_environments, usable_cores, visible_gpus
+from bertft_core.training.machine_needs import fit_of, refuse_absent_gpu, refuse_unfit
 from flows.cli.app import main
 from flows.cli.plan_command import print_plan
 from tasks.early_workers import early_workers
@@ -32,6 +37,14 @@ def torch_without(monkeypatch, cuda: str | None) -> None:
     monkeypatch.setattr(torch.version, "cuda", cuda)
 
 
+def torch_with_one_gpu(monkeypatch, *, bf16: bool = True) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: "Tesla P100")
+
+
 def test_a_gpu_that_torch_cannot_use_is_refused_with_the_reason(monkeypatch):
     torch_without(monkeypatch, None)
     with pytest.raises(UserError, match="built without CUDA"):
@@ -40,7 +53,7 @@ def test_a_gpu_that_torch_cannot_use_is_refused_with_the_reason(monkeypatch):
     with pytest.raises(UserError, match=r"for CUDA 13\.0, which cannot use any GPU of this machine"):
         refuse_absent_gpu(ExecutionConfig(device="cuda"))
     refuse_absent_gpu(ExecutionConfig(device="auto"))
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    torch_with_one_gpu(monkeypatch)
     refuse_absent_gpu(ExecutionConfig(device="cuda"))
 
 
@@ -61,7 +74,8 @@ def test_a_plan_is_made_without_the_gpu_and_says_that_a_run_is_refused(monkeypat
     study, _ = tiny_study(tmp_path, execution={"device": "cuda"})
     print_plan(study, tmp_path / "home")
     told = capsys.readouterr().out
-    assert "no GPU can be used here (no device in CUDA_VISIBLE_DEVICES=''): bertft run refuses this study" in told
+    assert "none is available here (no device in CUDA_VISIBLE_DEVICES=''): bertft run refuses this study" in told
+    assert "use --set execution.device=auto" in told
 
 
 def test_a_finished_study_that_names_a_gpu_is_reported_without_one(monkeypatch, tmp_path):
@@ -73,3 +87,76 @@ def test_a_finished_study_that_names_a_gpu_is_reported_without_one(monkeypatch, 
     write_record(StudyDir(tmp_path, study.name).summary_path, summary)
     with early_workers(study, tmp_path) as slots:
         assert slots is None
+
+
+def test_gpus_that_torch_cannot_use_take_no_slots(monkeypatch):
+    cores = usable_cores()
+    torch_without(monkeypatch, None)
+    environments = slot_environments(ExecutionConfig(device="auto"))
+    assert [environment["CUDA_VISIBLE_DEVICES"] for environment in environments] == [""] * cores
+    assert "no GPU is used although 1 can be seen" in fit_of(make_study()).remarks[0]
+    torch_with_one_gpu(monkeypatch)
+    assert [environment["CUDA_VISIBLE_DEVICES"] for environment in slot_environments(ExecutionConfig())] == ["0"]
+    assert fit_of(make_study()).remarks == ["1 of 2 visible GPUs are used: torch cannot use the others"]
+
+
+FP16 = {
+    "training.precision": {"training": {"precision": "fp16"}},
+    "arms.half.precision": {"arms": {"full": {}, "half": {"precision": "fp16"}}},
+    "arms.half.search.training.precision": {
+        "arms": {"half": {"search": {"training": {"precision": "fp16"}, "space": {"epochs": {"choices": [1.0, 2.0]}}}}}
+    },
+    "arms.half.search.space.precision": {"arms": {"half": {"search": {"space": {"precision": {"choices": ["fp32", "fp16"]}}}}}},
+}
+
+
+@pytest.mark.parametrize("key", FP16)
+def test_fp16_on_a_cpu_is_refused_where_it_is_set_and_the_advice_works_there(monkeypatch, tmp_path, key):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    config = tmp_path / "study.yaml"
+    config.write_text(
+        yaml.safe_dump({"name": "half", "data": {"source": "bundled", "name": "reviews"}, "arms": {"full": {}}} | FP16[key])
+    )
+    with pytest.raises(UserError) as refused:
+        refuse_unfit(load_study(config))
+    assert refused.value.code == "machine.fp16-needs-gpu"
+    assert refused.value.found.startswith(key)
+    options = shlex.split(refused.value.hint.partition("use --set ")[2].partition(", or a machine")[0])
+    refuse_unfit(load_study(config, options))
+
+
+def test_a_precision_is_refused_once_for_all_arms_that_share_it_and_not_where_a_gpu_is(monkeypatch):
+    study = make_study(training={"precision": "fp16"}, arms={"a": {}, "b": {}, "c": {"precision": "bf16"}})
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert [refusal.code for refusal in fit_of(study).refusals] == ["machine.fp16-needs-gpu"]
+    torch_with_one_gpu(monkeypatch, bf16=False)
+    (refusal,) = fit_of(study).refusals
+    assert (refusal.code, refusal.found) == ("machine.bf16-needs-gpu", "arms.c.precision: bf16 on Tesla P100")
+
+
+def test_more_threads_than_cores_and_more_runs_than_memory_are_refused(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    cores = usable_cores()
+    assert fit_of(make_study(execution={"threads_per_run": cores, "slots": 1})).refusals == []
+    (refusal,) = fit_of(make_study(execution={"threads_per_run": cores + 1})).refusals
+    assert (refusal.code, refusal.expected) == ("machine.too-many-threads", f"at most {cores}")
+    monkeypatch.setattr(machine_needs, "memory_bytes", lambda: 3 * WORKER_BYTES)
+    assert fit_of(make_study(execution={"slots": 3})).refusals == []
+    (refusal,) = fit_of(make_study(execution={"slots": 4})).refusals
+    assert (refusal.code, refusal.hint) == ("machine.too-many-slots", "use --set execution.slots=auto")
+
+
+def test_automatic_slots_fit_into_the_memory(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(devices, "usable_cores", lambda: 64)
+    monkeypatch.setattr(devices, "memory_bytes", lambda: 3 * WORKER_BYTES)
+    assert len(slot_environments(ExecutionConfig())) == 3
+    monkeypatch.setattr(devices, "memory_bytes", lambda: 1)
+    assert len(slot_environments(ExecutionConfig())) == 1
+
+
+def test_more_runs_at_once_than_cores_are_remarked_and_not_refused(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    fit = fit_of(make_study(execution={"slots": usable_cores() + 1}))
+    assert fit.refusals == []
+    assert "execution.slots=auto makes" in fit.remarks[0]
