@@ -65,7 +65,7 @@ def _of_precision(study: StudyConfig) -> Iterator[UserError]:
                 seen.add((precision, place.key))
                 yield UserError(
                     f"{precision} needs {'a GPU' if precision == 'fp16' else 'another GPU'}",
-                    code=f"machine.{precision}-needs-gpu",
+                    code="machine.unsupported-precision",
                     found=f"{place.key}: {precision} {lacking[precision]}",
                     expected="a precision that this machine computes in: " + ", ".join(_computed(lacking)),
                     hint=f"use {place.remedy}, or a machine with such a GPU",

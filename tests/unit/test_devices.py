@@ -119,7 +119,7 @@ def test_fp16_on_a_cpu_is_refused_where_it_is_set_and_the_advice_works_there(mon
     )
     with pytest.raises(UserError) as refused:
         refuse_unfit(load_study(config))
-    assert refused.value.code == "machine.fp16-needs-gpu"
+    assert refused.value.code == "machine.unsupported-precision"
     assert refused.value.found.startswith(key)
     options = shlex.split(refused.value.hint.partition("use --set ")[2].partition(", or a machine")[0])
     refuse_unfit(load_study(config, options))
@@ -128,10 +128,10 @@ def test_fp16_on_a_cpu_is_refused_where_it_is_set_and_the_advice_works_there(mon
 def test_a_precision_is_refused_once_for_all_arms_that_share_it_and_not_where_a_gpu_is(monkeypatch):
     study = make_study(training={"precision": "fp16"}, arms={"a": {}, "b": {}, "c": {"precision": "bf16"}})
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert [refusal.code for refusal in fit_of(study).refusals] == ["machine.fp16-needs-gpu"]
+    assert [refusal.code for refusal in fit_of(study).refusals] == ["machine.unsupported-precision"]
     torch_with_one_gpu(monkeypatch, bf16=False)
     (refusal,) = fit_of(study).refusals
-    assert (refusal.code, refusal.found) == ("machine.bf16-needs-gpu", "arms.c.precision: bf16 on Tesla P100")
+    assert (refusal.code, refusal.found) == ("machine.unsupported-precision", "arms.c.precision: bf16 on Tesla P100")
 
 
 def test_more_threads_than_cores_and_more_runs_than_memory_are_refused(monkeypatch):
