@@ -11,6 +11,10 @@ NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 """Names of studies, which are folders."""
 
 
+LARGEST = 2**31 - 1
+"""Of a count that costs no memory by itself; what makes a list of its length has a smaller bound of its own."""
+
+
 class Frozen(BaseModel):
     """An immutable pydantic model that rejects unknown keys and non-finite numbers."""
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
-from bertft_core.config.base import Frozen, misplaced
+from bertft_core.config.base import LARGEST, Frozen, misplaced
 
 FileFormat = Literal["csv", "tsv", "jsonl", "parquet", "conll", "conllu", "squad", "text"]
 TagScheme = Literal["iob1", "iob2", "iobes", "io", "plain"]
@@ -76,7 +76,7 @@ class _Examples(Frozen):
     misplaced_answers: Literal["repair", "refuse"] = Field(
         "repair", description="An answer that is not at its answer_start: repair it if it occurs exactly once, or refuse."
     )
-    max_question_length: int = Field(64, ge=1, description="Longest question in tokens; a longer one is an error.")
+    max_question_length: int = Field(64, ge=1, le=8192, description="Longest question in tokens; a longer one is an error.")
     text_unit: Literal["line", "paragraph", "document"] = Field(
         "paragraph", description="What a text file's examples are: its lines, its blocks between blank lines, or the whole file."
     )
@@ -85,10 +85,10 @@ class _Examples(Frozen):
         "truncate", description="A text longer than max_length: truncate it, or read all of it in overlapping windows."
     )
     doc_stride: int | None = Field(
-        None, ge=1, description="Tokens that neighbouring windows share; by default a quarter of max_length."
+        None, ge=1, le=8192, description="Tokens that neighbouring windows share; by default a quarter of max_length."
     )
     split: SplitConfig = SplitConfig()
-    subsample: dict[str, Annotated[int, Field(ge=2)]] = Field(
+    subsample: dict[str, Annotated[int, Field(ge=2, le=LARGEST)]] = Field(
         default_factory=dict, description="Split name to the number of examples kept (stratified, seeded)."
     )
 

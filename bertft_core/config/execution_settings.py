@@ -4,20 +4,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bertft_core.config.base import Frozen
+from bertft_core.config.base import LARGEST, Frozen
 
 
 class ExecutionConfig(Frozen):
     """Slots, devices and fault handling."""
 
-    slots: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+    slots: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
         "auto", description="Runs at once; auto is one per GPU, or cores ÷ threads on CPU."
     )
-    threads_per_run: int = Field(1, ge=1, description="Part of a run's identity, because it changes floating-point results.")
+    threads_per_run: int = Field(
+        1, ge=1, le=1024, description="Part of a run's identity, because it changes floating-point results."
+    )
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    retries: int = Field(1, ge=0, description="How often a run that died is restarted.")
+    retries: int = Field(1, ge=0, le=1000, description="How often a run that died is restarted.")
     checkpoint_every_seconds: float = Field(60.0, gt=0.0, description="How often a run saves its state to resume from.")
-    checkpoint_every_steps: int | None = Field(None, ge=1, description="Also save the state after this many steps.")
+    checkpoint_every_steps: int | None = Field(None, ge=1, le=LARGEST, description="Also save the state after this many steps.")
 
 
 class RetentionConfig(Frozen):

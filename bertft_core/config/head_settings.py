@@ -118,7 +118,7 @@ class QuestionAnsweringHead(Frozen):
 
     kind: Literal["question_answering"] = "question_answering"
     n_best: int = Field(20, ge=1, le=1000, description="Start and end positions considered, and answers kept, for each question.")
-    max_answer_length: int = Field(30, ge=1, description="Longest answer in tokens.")
+    max_answer_length: int = Field(30, ge=1, le=8192, description="Longest answer in tokens.")
 
     metrics: ClassVar[dict[str, Direction]] = {
         "f1": "maximize",

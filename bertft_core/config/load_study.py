@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from bertft_core.config import yaml_text
+from bertft_core.config.config_file import config_text
 from bertft_core.config.data_settings import DataConfig, FileData
 from bertft_core.config.encoder_choice import ignored_key
 from bertft_core.config.errors import UserError
@@ -26,17 +27,7 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyConfig:
     Raises `UserError` with file and line, or with the wrong `--set`, for an invalid study.
     """
     path = config_path(path)
-    if path.is_dir():
-        raise UserError(
-            "the config cannot be read", path=path, found="a folder", expected="a YAML file in UTF-8", hint="name a file in it"
-        )
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            "the config cannot be read", path=path, found=str(error), expected="a YAML file in UTF-8", hint="check the path"
-        ) from None
-    values, lines = yaml_text.read_yaml(text, str(path))
+    values, lines = yaml_text.read_yaml(config_text(path), str(path))
     return parse_study(values, overrides, path=str(path), lines=lines, base_dir=path.parent)
 
 
@@ -50,7 +41,15 @@ def parse_study(
 ) -> StudyConfig:
     """Validate plain values as a study; see `load_study`. Relative paths are resolved against `base_dir`; None keeps them."""
     if not isinstance(values, Mapping):
-        raise UserError("a study is a mapping of keys to values", path=path, line=1, found=type(values).__name__)
+        raise UserError(
+            "a study is a mapping of keys to values",
+            code="config.no-mapping",
+            path=path,
+            line=1,
+            found=type(values).__name__,
+            expected="keys such as name, data and arms",
+            hint="see configs/quickstart.yaml",
+        )
     given = _plain(values)
     merged = copy.deepcopy(given)
     placed = [(apply_override(merged, override), override) for override in overrides]

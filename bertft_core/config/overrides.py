@@ -15,6 +15,14 @@ def apply_override(values: dict[str, Any], override: str) -> yaml_text.Path:
     Missing mappings on the path are created, except arms: a mistyped arm name must not become a new arm. A new arm is given
     as a whole, as in `arms.wide={batch_size: 64}`. Raises `UserError` for a malformed override or a path that does not exist.
     """
+    if yaml_text.NEVER_TEXT.search(override):
+        raise UserError(
+            "an override that is no text in UTF-8",
+            code="config.control-character",
+            path=f"--set {override!r}",
+            expected="KEY=VALUE",
+            hint="type it again in a terminal that uses UTF-8",
+        )
     key, equals, text = override.partition("=")
     parts = re.sub(r"\[(\d+)\]", r".\1", key.strip()).split(".")
     if not equals or not all(parts):
@@ -38,7 +46,14 @@ def _value(text: str, override: str) -> Any:
     try:
         return yaml_text.read_value(text)
     except UserError as error:
-        raise _refused(override, "the value is not valid YAML", error.problem) from None
+        raise UserError(
+            "the value is not valid YAML",
+            code=error.code,
+            path=f"--set {override}",
+            found=error.problem,
+            expected="one value, such as 3e-5, [8, 16] or {low: 1, high: 2}",
+            hint=error.hint,
+        ) from None
 
 
 def _place(at: Any, part: str, path: yaml_text.Path, override: str) -> int | str:
@@ -56,6 +71,7 @@ def _no_such_arm(arm: str, arms: dict[str, Any], override: str) -> UserError:
     near = difflib.get_close_matches(arm, list(arms), n=1)
     return UserError(
         f"there is no arm '{arm}'",
+        code="config.no-such-arm",
         path=f"--set {override}",
         found=arm,
         expected=f"one of {', '.join(arms)}",
@@ -64,4 +80,6 @@ def _no_such_arm(arm: str, arms: dict[str, Any], override: str) -> UserError:
 
 
 def _refused(override: str, problem: str, expected: str) -> UserError:
-    return UserError(problem, path=f"--set {override}", expected=expected)
+    return UserError(
+        problem, code="config.override", path=f"--set {override}", expected=expected, hint="correct the key before the first ="
+    )

@@ -5,7 +5,7 @@ A probe never changes a run; it only reads what the run has saved.
 
 from pydantic import Field, field_validator
 
-from bertft_core.config.base import Frozen
+from bertft_core.config.base import LARGEST, Frozen
 
 BUNDLED_TEXTS = ("manuals",)
 """Bundled sets that are plain text."""
@@ -19,7 +19,7 @@ class MaskedLMProbe(Frozen):
         "manuals",
         description="'manuals' for its validation and test texts, or the path of a .txt or .txt.gz file.",
     )
-    n_texts: int = Field(100, ge=1, description="Number of paragraphs to read, from the start.")
+    n_texts: int = Field(100, ge=1, le=LARGEST, description="Number of paragraphs to read, from the start.")
     put_back: bool = Field(
         True, description="Also with the top k layers replaced by the pre-trained ones, for every k from 0 to all."
     )
@@ -36,13 +36,13 @@ class MaskedLMProbe(Frozen):
 class SimilarityProbe(Frozen):
     """Linear CKA of each layer's states before and after, on validation examples."""
 
-    n_texts: int = Field(200, ge=4, description="Number of validation examples to read, evenly spread.")
+    n_texts: int = Field(200, ge=4, le=LARGEST, description="Number of validation examples to read, evenly spread.")
 
 
 class GradientsProbe(Frozen):
     """Gradient norm of each layer in the first steps."""
 
-    steps: int = Field(20, ge=1, description="Optimizer steps, from the first one.")
+    steps: int = Field(20, ge=1, le=LARGEST, description="Optimizer steps, from the first one.")
 
 
 class ProbesConfig(Frozen):

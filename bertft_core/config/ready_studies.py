@@ -18,7 +18,15 @@ def ready_names() -> list[str]:
 def config_path(given: str | Path) -> Path:
     """The path itself if it exists, else the ready study of that name. Raises `UserError` if neither is there."""
     path = Path(given)
-    if path.exists():
+    if "\0" in str(path):
+        raise UserError(
+            "a path cannot hold a NUL byte",
+            code="config.no-such-file",
+            path=repr(str(path)),
+            expected="a YAML file, or a ready study such as quickstart, topics or glue/rte",
+            hint="check the path",
+        )
+    if _is_there(path):
         return path
     names = ready_names()
     if path.as_posix() in names:
@@ -30,8 +38,16 @@ def config_path(given: str | Path) -> Path:
     near += [name for name in names if name not in near and Path(name).name == Path(asked).name]
     raise UserError(
         "this config cannot be read",
+        code="config.no-such-file",
         path=path,
         found="neither a file nor the name of a ready study",
         expected="a YAML file, or a ready study such as quickstart, topics or glue/rte",
         hint=f"did you mean {' or '.join(near)}?" if near else "check the path",
     )
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # longer than any path
+        return False

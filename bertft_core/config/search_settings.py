@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, StrictFloat, StrictInt, StrictStr, field_validator, model_validator
 
-from bertft_core.config.base import Frozen, misplaced
+from bertft_core.config.base import LARGEST, Frozen, misplaced
 from bertft_core.config.training_settings import TrainingConfig, TrainingOverrides
 
 FIRST_SEARCH_SEED_INDEX = 1_000_000
@@ -50,13 +50,13 @@ class SearchConfig(Frozen):
         default_factory=TrainingOverrides,
         description="Training settings of the search that differ from the arm's, such as fewer epochs.",
     )
-    n_trials: int = Field(8, ge=1, description="Total number of trials, including those before an interruption.")
-    n_seeds: int = Field(2, ge=1, description="Search seeds of each trial, disjoint from the report seeds.")
-    first_seed_index: int = Field(FIRST_SEARCH_SEED_INDEX, ge=0)
+    n_trials: int = Field(8, ge=1, le=10_000, description="Total number of trials, including those before an interruption.")
+    n_seeds: int = Field(2, ge=1, le=1000, description="Search seeds of each trial, disjoint from the report seeds.")
+    first_seed_index: int = Field(FIRST_SEARCH_SEED_INDEX, ge=0, le=LARGEST)
     sampler: Literal["tpe", "random"] = "tpe"
     pruner: Literal["median", "none"] = "median"
     trials_per_batch: int = Field(
-        4, ge=1, description="Trials suggested at once; part of the search's identity, unlike the number of slots."
+        4, ge=1, le=10_000, description="Trials suggested at once; part of the search's identity, unlike the number of slots."
     )
 
     @field_validator("space")

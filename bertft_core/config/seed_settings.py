@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from bertft_core.config.base import Frozen, misplaced
+from bertft_core.config.base import LARGEST, Frozen, misplaced
 
 Stream = Literal["init", "order", "dropout"]
 MIN_FIRST_BATCH = 3
@@ -55,7 +55,7 @@ class UntilConfig(Frozen):
     metric: str | None = Field(None, description="Validation metric to watch; by default the study's metric.")
     half_width: float = Field(gt=0.0, description="Half width of the 95 % interval that is narrow enough.")
     batch: int = Field(
-        4, ge=1, description="Seeds added to every arm at once; part of the rule's identity, unlike the number of slots."
+        4, ge=1, le=1000, description="Seeds added to every arm at once; part of the rule's identity, unlike the number of slots."
     )
 
     @model_validator(mode="before")
@@ -72,14 +72,16 @@ class SeedsConfig(Frozen):
     """The report seeds: indices `first, first + 1, …`, each with its own seed in every stream."""
 
     n: int = Field(5, ge=1, le=10_000, description="Runs of each arm; a crossed design and `start` give their own number.")
-    first: int = Field(0, ge=0)
+    first: int = Field(0, ge=0, le=LARGEST)
     design: Literal["joint"] | OnlyDesign | CrossedDesign = "joint"
     repeats: int = Field(0, ge=0, le=1000, description="Repeated runs of each arm's first seed, with all seeds unchanged.")
     until: UntilConfig | None = Field(None, description="Begin with `n` seeds and add seeds to every arm until this holds.")
     max: int | None = Field(None, ge=2, le=1000, description="With `until`: the most seeds of an arm.")
     start: int | None = Field(None, ge=2, le=10_000, description="Start many, stop early: seeds of each arm that start.")
     stop_at: float | None = Field(None, gt=0.0, lt=1.0, description="With `start`: share of the steps before the stop.")
-    keep: int | None = Field(None, ge=1, description="With `start`: how many continue, the best on the validation set.")
+    keep: int | None = Field(
+        None, ge=1, le=10_000, description="With `start`: how many continue, the best on the validation set."
+    )
 
     @model_serializer(mode="wrap")
     def _without_the_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:

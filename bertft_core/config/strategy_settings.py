@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
-from bertft_core.config.base import Frozen
+from bertft_core.config.base import LARGEST, Frozen
 
 
 class Full(Frozen):
@@ -25,7 +25,7 @@ class Freezing(Frozen):
     """The embeddings and the lowest layers of the encoder are frozen."""
 
     kind: Literal["freezing"] = "freezing"
-    layers: int = Field(ge=0, description="Number of lowest layers to freeze.")
+    layers: int = Field(ge=0, le=LARGEST, description="Number of lowest layers to freeze.")
     embeddings: bool = Field(True, description="Also freeze the embeddings.")
 
 
@@ -33,7 +33,7 @@ class Reinit(Frozen):
     """The top layers of the encoder and its pooler are reinitialised."""
 
     kind: Literal["reinit"] = "reinit"
-    layers: int = Field(1, ge=0, description="Number of top layers to reinitialise.")
+    layers: int = Field(1, ge=0, le=LARGEST, description="Number of top layers to reinitialise.")
     pooler: bool = Field(True, description="Also reinitialise the encoder's pooler.")
 
 
@@ -48,9 +48,11 @@ class GradualUnfreezing(Frozen):
     """The head is trained first, then layers are unfrozen from the top."""
 
     kind: Literal["gradual_unfreezing"] = "gradual_unfreezing"
-    layers: int = Field(1, ge=1, description="Layers to unfreeze at a time.")
-    every_epochs: float | None = Field(1.0, ge=0.0, description="Epochs between two stages; 0 unfreezes everything at the start.")
-    every_steps: int | None = Field(None, ge=0, description="Steps between two stages, instead of epochs.")
+    layers: int = Field(1, ge=1, le=LARGEST, description="Layers to unfreeze at a time.")
+    every_epochs: float | None = Field(
+        1.0, ge=0.0, le=LARGEST, description="Epochs between two stages; 0 unfreezes everything at the start."
+    )
+    every_steps: int | None = Field(None, ge=0, le=LARGEST, description="Steps between two stages, instead of epochs.")
 
     @model_validator(mode="before")
     @classmethod
@@ -94,7 +96,7 @@ class EarlyStopping(Frozen):
     """Stop when a validation metric has not improved by more than `min_delta` for `patience` evaluations."""
 
     kind: Literal["early_stopping"] = "early_stopping"
-    patience: int = Field(ge=1, description="Evaluations in a row without improvement.")
+    patience: int = Field(ge=1, le=LARGEST, description="Evaluations in a row without improvement.")
     min_delta: float = Field(0.0, ge=0.0, description="Smallest change that counts as an improvement.")
     metric: str | None = Field(None, description="Validation metric to watch; its best weights are restored.")
 
@@ -140,7 +142,7 @@ class WeightAveraging(Frozen):
     """The final weights are the mean of those at the last evaluations."""
 
     kind: Literal["swa"] = "swa"
-    last: int = Field(3, ge=1, description="Number of last evaluations whose weights are averaged.")
+    last: int = Field(3, ge=1, le=LARGEST, description="Number of last evaluations whose weights are averaged.")
 
 
 AnyStrategy = (

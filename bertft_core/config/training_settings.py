@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer, model_validator
 
-from bertft_core.config.base import Frozen
+from bertft_core.config.base import LARGEST, Frozen
 
 PAIRS = (
     ("epochs", "max_steps"),
@@ -23,12 +23,14 @@ class TrainingConfig(Frozen):
     """Everything that determines what a run computes, apart from data, encoder, head, strategies and seeds."""
 
     learning_rate: float = Field(2e-5, gt=0.0, le=1.0, description="Peak learning rate, reached at the end of warm-up.")
-    batch_size: int = Field(16, ge=1, description="Examples in one optimizer step.")
+    batch_size: int = Field(16, ge=1, le=LARGEST, description="Examples in one optimizer step.")
     micro_batch_size: int | None = Field(
-        None, ge=1, description="Examples in one forward pass; smaller than batch_size accumulates gradients exactly."
+        None, ge=1, le=LARGEST, description="Examples in one forward pass; smaller than batch_size accumulates gradients exactly."
     )
-    epochs: float | None = Field(3.0, gt=0.0, description="Passes over the training set; null when max_steps is given.")
-    max_steps: int | None = Field(None, ge=1, description="Optimizer steps, instead of epochs.")
+    epochs: float | None = Field(
+        3.0, gt=0.0, le=LARGEST, description="Passes over the training set; null when max_steps is given."
+    )
+    max_steps: int | None = Field(None, ge=1, le=LARGEST, description="Optimizer steps, instead of epochs.")
     warmup_ratio: float = Field(0.1, ge=0.0, lt=1.0, description="Share of the steps during which the learning rate rises.")
     schedule: Literal["linear", "cosine", "constant"] = Field(
         "linear", description="After a linear warm-up: decay to exactly zero, linearly or as a half cosine, or constant."
@@ -40,9 +42,9 @@ class TrainingConfig(Frozen):
     max_grad_norm: float | None = Field(1.0, gt=0.0, description="Clip the global gradient norm; null does not clip.")
     dropout: float | None = Field(None, ge=0.0, lt=1.0, description="Overrides every dropout of the encoder and head.")
     evaluate_every_epochs: float | None = Field(
-        1.0, gt=0.0, description="Epochs between validations; the last step is always validated."
+        1.0, gt=0.0, le=LARGEST, description="Epochs between validations; the last step is always validated."
     )
-    evaluate_every_steps: int | None = Field(None, ge=1, description="Steps between validations, instead of epochs.")
+    evaluate_every_steps: int | None = Field(None, ge=1, le=LARGEST, description="Steps between validations, instead of epochs.")
     precision: Precision = Field("fp32", description="bf16 and fp16 use autocast; fp16 needs CUDA.")
 
     @model_validator(mode="before")

@@ -15,6 +15,8 @@ from bertft_core.config.yaml_text import Path
 Where = Callable[[Path], tuple[str, int | None]]
 """A path in the study → the file and line, or the `--set`, that wrote it."""
 
+SMALLER, LARGER = "make it smaller", "make it larger"
+BOUNDS = {"less_than": SMALLER, "less_than_equal": SMALLER, "greater_than": LARGER, "greater_than_equal": LARGER}
 MAX_OTHERS = 3
 MAX_SHOWN = 100
 
@@ -38,7 +40,9 @@ def as_user_error(error: ValidationError, model: type[BaseModel], values: Any, w
     names = list(dict.fromkeys(f"'{locations.dotted(problem.path)}'" for problem in others))
     more = f"; then fix {', '.join(names[:MAX_OTHERS])}" if names else ""
     more += f" and {len(names) - MAX_OTHERS} more" if len(names) > MAX_OTHERS else ""
-    return UserError(first.text, path=path, line=line, found=first.found, expected=first.expected, hint=first.hint + more)
+    code = "config.unknown-key" if first.is_unknown_key else "config.not-valid"
+    hint = first.hint + more
+    return UserError(first.text, code=code, path=path, line=line, found=first.found, expected=first.expected, hint=hint)
 
 
 def _problems(error: ValidationError, model: type[BaseModel], values: Any) -> list[Problem]:
@@ -95,7 +99,8 @@ def _problem(place: ConfigLocation, detail: Any, values: Any) -> Problem:
         n = context["min_length"]
         return replace(_not_valid(place, value, f"at least {n} {'entry' if n == 1 else 'entries'}"), hint="add what is missing")
     near = difflib.get_close_matches(str(value), locations.literals(place.kinds), n=1)
-    return _not_valid(place, value, detail["msg"].removeprefix("Input should be "), near)
+    problem = _not_valid(place, value, detail["msg"].removeprefix("Input should be "), near)
+    return replace(problem, hint=BOUNDS[kind]) if kind in BOUNDS else problem
 
 
 def _unknown_key(place: ConfigLocation) -> Problem:
@@ -131,6 +136,10 @@ def _not_valid(place: ConfigLocation, value: Any, expected: str | None = None, n
     found = "nothing" if value is None else mapping if isinstance(value, Mapping) else _shown(value)
     expected = expected or locations.expected(place.kinds)
     hint = "write {} for a mapping without keys" if value is None and "mapping" in expected else _hint(list(near))
+    if str in place.kinds and isinstance(value, bool | int | float):
+        hint = "put it in quotes, so that it stays the text that is written"
+    elif str in place.kinds and value is None:
+        hint = "write a text (the word null itself in quotes), or remove the key"
     return Problem(place.path, f"'{place.name}' is not valid", hint, found=found, expected=expected)
 
 

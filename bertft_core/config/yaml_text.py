@@ -1,4 +1,4 @@
-"""YAML as people write it: `2e-5` is a number, `no` is a string, keys are unique, and every key has a line number."""
+"""YAML as people write it: `2e-5` is a number, `no` is a string, keys are unique texts, and every key has a line number."""
 
 import re
 from typing import Any
@@ -6,47 +6,28 @@ from typing import Any
 import yaml
 
 from bertft_core.config.errors import UserError
+from bertft_core.config.yaml_loader import MERGE, PLAIN_TAGS, STRING, LimitError, Loader
 
 Path = tuple[str | int, ...]
-
-
-class _Loader(yaml.SafeLoader):
-    """SafeLoader with the scalars of YAML 1.2's core schema."""
-
-
-_RESOLVERS = [
-    ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("tag:yaml.org,2002:null", r"~|null|Null|NULL|", "~nN\0"),
-    ("tag:yaml.org,2002:int", r"[-+]?[0-9]+", "-+0123456789"),
-    ("tag:yaml.org,2002:float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
-]
-PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq"))
-_Loader.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in _RESOLVERS:
-    _Loader.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$"), list(_first))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile("^$"), [""])
-
-
-def _int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
-    return int(loader.construct_scalar(node))
-
-
-def _float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
-    return float(loader.construct_scalar(node))
-
-
-_Loader.add_constructor("tag:yaml.org,2002:int", _int)
-_Loader.add_constructor("tag:yaml.org,2002:float", _float)
+NEVER_TEXT = re.compile("[\0\ud800-\udfff]")
+NO_STUDY = UserError(
+    "the file is empty",
+    code="config.empty",
+    expected="a study, see configs/quickstart.yaml",
+    hint="write at least name, data and arms",
+)
 
 
 def read_yaml(text: str, path: str) -> tuple[Any, dict[Path, int]]:
     """The document's plain values, and the line (from 1) of every key and item by its path.
 
-    Raises `UserError` for invalid YAML, a duplicate key, and tags other than the plain ones.
+    Keys are texts, as written. Merge keys (`<<`) are resolved; a mapping's own keys win, then those of the first one merged.
+    Raises `UserError` for invalid YAML, a duplicate key, tags other than the plain ones, and for a document that is too deep or
+    too large (`yaml_loader`).
     """
     values, lines = _read(text, path)
     if values is None:
-        raise UserError("the file is empty", path=path, expected="a study, see configs/quickstart.yaml")
+        raise NO_STUDY.within(path)
     return values, lines
 
 
@@ -61,49 +42,118 @@ def read_value(text: str) -> Any:
 def _read(text: str, path: str) -> tuple[Any, dict[Path, int]]:
     lines: dict[Path, int] = {}
     try:
-        loader = _Loader(text)
+        loader = Loader(text)
         node = loader.get_single_node()
         if node is None:
             return None, lines
-        _collect_lines(node, (), lines, path)
+        _normalise(node, (), lines, path)
         return loader.construct_document(node), lines
+    except yaml.reader.ReaderError as error:
+        raise _unreadable(text, error.position, path) from None
+    except LimitError as error:
+        raise _refused(error, str(error.problem), path, "config.too-large", str(error.note)) from None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise UserError(
-            f"invalid YAML: {error.problem or error.context}",
-            path=path,
-            line=mark.line + 1 if mark else None,
-            hint="fix the indentation, quotes or colons around that line",
+        problem = f"invalid YAML: {error.problem or error.context}"
+        raise _refused(
+            error, problem, path, "config.not-yaml", "fix the indentation, quotes or colons around that line"
         ) from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise UserError(f"invalid YAML: {error}", path=path) from None
-    except RecursionError:
-        raise UserError("recursive alias", path=path, hint="remove the alias that refers to itself") from None
 
 
-def _collect_lines(node: yaml.Node, at: Path, lines: dict[Path, int], path: str) -> None:
-    if node.tag not in PLAIN_TAGS:
+def _refused(error: yaml.MarkedYAMLError, problem: str, path: str, code: str, hint: str) -> UserError:
+    mark = error.problem_mark or error.context_mark
+    return UserError(problem, code=code, path=path, line=mark.line + 1 if mark else None, hint=hint)
+
+
+def _unreadable(text: str, position: int, path: str, line: int | None = None) -> UserError:
+    letter = text[position]
+    hint = "delete it; a file full of them is UTF-16: save it as UTF-8"
+    return UserError(
+        "a character that no text may hold",
+        code="config.control-character",
+        path=path,
+        line=line or text.count("\n", 0, position) + 1,
+        found=f"U+{ord(letter):04X}",
+        expected="printable text",
+        hint=hint,
+    )
+
+
+def _normalise(node: yaml.Node, at: Path, lines: dict[Path, int], path: str) -> None:
+    """Collect the lines; make every key a text; resolve merge keys."""
+    if node.tag == MERGE:
+        node.tag = STRING  # `<<` as a value
+    _check_tag(node, path)
+    lines.setdefault(at, node.start_mark.line + 1)
+    if isinstance(node, yaml.ScalarNode):
+        _check_text(node, path)
+    if isinstance(node, yaml.MappingNode):
+        own, merged = _own_and_merged(node, at, lines, path)
+        node.value = own + [(key, value) for key, value in merged if (*at, key.value) not in lines]
+        for key, value in node.value:
+            lines.setdefault((*at, key.value), key.start_mark.line + 1)
+            _normalise(value, (*at, key.value), lines, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for i, item in enumerate(node.value):
+            _normalise(item, (*at, i), lines, path)
+
+
+Pairs = list[tuple[yaml.ScalarNode, yaml.Node]]
+
+
+def _own_and_merged(node: yaml.MappingNode, at: Path, lines: dict[Path, int], path: str) -> tuple[Pairs, Pairs]:
+    """A mapping's own pairs, their lines entered, and those that its merge key adds, each key once."""
+    own: Pairs = []
+    merged: dict[str, tuple[yaml.ScalarNode, yaml.Node]] = {}
+    first: dict[str, int] = {}
+    for key, value in node.value:
+        _check_tag(key, path)
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            raise _key_refused("a key must be a text", path, line, "a list or a mapping", "write a name before the colon")
+        _check_text(key, path)
+        if key.value in first:
+            found = f"first on line {first[key.value]}"
+            raise _key_refused(f"duplicate key '{key.value}'", path, line, found, "remove one of them")
+        first[key.value] = line
+        if key.tag == MERGE:
+            for name, pair in _merged_pairs(value, path, line):
+                merged.setdefault(name, pair)
+        else:
+            own.append((yaml.ScalarNode(STRING, key.value, key.start_mark, key.end_mark), value))
+            lines[(*at, key.value)] = line
+    return own, list(merged.values())
+
+
+def _merged_pairs(value: yaml.Node, path: str, line: int) -> list[tuple[str, tuple[yaml.ScalarNode, yaml.Node]]]:
+    sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
+    pairs: list[tuple[str, tuple[yaml.ScalarNode, yaml.Node]]] = []
+    for source in sources:
+        if not isinstance(source, yaml.MappingNode):
+            hint = "name an anchor, such as <<: *base"
+            raise _key_refused("a merge key (<<) takes a mapping, or a list of them", path, line, None, hint)
+        own, merged = _own_and_merged(source, (), {}, path)
+        pairs += [(key.value, (key, inner)) for key, inner in (*own, *merged)]
+    return pairs
+
+
+def _check_tag(node: yaml.Node, path: str) -> None:
+    if node.tag not in PLAIN_TAGS and node.tag != MERGE:
         raise UserError(
             f"the tag {node.tag.replace('tag:yaml.org,2002:', '!!')} is not supported",
+            code="config.tag",
             path=path,
             line=node.start_mark.line + 1,
             expected="plain values, lists and mappings",
             hint="remove the tag",
         )
-    lines.setdefault(at, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            here = (*at, str(key.value))
-            if here in lines:
-                raise UserError(
-                    f"duplicate key '{key.value}'",
-                    path=path,
-                    line=key.start_mark.line + 1,
-                    found=f"first on line {lines[here]}",
-                    hint="remove one of them",
-                )
-            lines[here] = key.start_mark.line + 1
-            _collect_lines(value, here, lines, path)
-    elif isinstance(node, yaml.SequenceNode):
-        for i, item in enumerate(node.value):
-            _collect_lines(item, (*at, i), lines, path)
+
+
+def _check_text(node: yaml.ScalarNode, path: str) -> None:
+    """What quotes let in, but no file, record or page can hold: NUL and halves of a character."""
+    bad = NEVER_TEXT.search(node.value)
+    if bad is not None:
+        raise _unreadable(bad.group(), 0, path, node.start_mark.line + 1)
+
+
+def _key_refused(problem: str, path: str, line: int, found: str | None, hint: str) -> UserError:
+    return UserError(problem, code="config.key", path=path, line=line, found=found, hint=hint)

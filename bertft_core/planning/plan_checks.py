@@ -10,11 +10,30 @@ from bertft_core.training.cost_estimate import planned_steps
 OF_STEPS = frozenset({"epochs", "max_steps", "batch_size", "evaluate_every_epochs", "evaluate_every_steps"})
 """Settings that change the steps of a run, or when it is evaluated."""
 
+MAX_STEPS = 10_000_000
+MAX_VALIDATIONS = 100_000
+
 
 def refuse_unusable_plan(study: StudyConfig, card: DatasetCard) -> None:
-    """Raise `UserError` for an arm whose seeds stop too early to be ranked, or that averages weights it never collects."""
+    """Raise `UserError` for an arm that never ends, whose seeds stop too early to be ranked, or that averages no weights."""
+    refuse_endless_runs(study, card)
     refuse_blind_cuts(study, card, {})
     refuse_idle_averages(study, card)
+
+
+def refuse_endless_runs(study: StudyConfig, card: DatasetCard) -> None:
+    """Raise `UserError` for more steps or validations than any run has, before something makes a list of them."""
+    for spec in plan_runs(study, card, {}, 1):
+        plan = planned_steps(spec, card)
+        n_validations = plan.n_steps / plan.steps_per_evaluation
+        if plan.n_steps > MAX_STEPS or n_validations > MAX_VALIDATIONS:
+            raise UserError(
+                f"a run of '{spec.arm}' would never end",
+                code="plan.endless-run",
+                found=f"{plan.n_steps} steps and {n_validations:.0f} validations",
+                expected=f"at most {MAX_STEPS} steps and {MAX_VALIDATIONS} validations",
+                hint="make training.epochs (or max_steps) smaller, or training.evaluate_every_epochs (or _steps) larger",
+            )
 
 
 def refuse_blind_cuts(study: StudyConfig, card: DatasetCard, chosen: Chosen) -> None:

@@ -48,15 +48,18 @@ class StepPlan:
     @property
     def evaluation_steps(self) -> tuple[int, ...]:
         """Step counts after which the model is validated; always the last one too."""
-        if self.training.evaluate_every_steps is not None:
-            every: float = self.training.evaluate_every_steps
-        elif self.training.evaluate_every_epochs is not None:
-            every = self.training.evaluate_every_epochs * self.steps_per_epoch
-        else:
-            every = self.n_steps
-        n_full = int(self.n_steps / every + 1e-9)
-        steps = {max(1, round(k * every)) for k in range(1, n_full + 1)}
+        n_full = int(self.n_steps / self.steps_per_evaluation + 1e-9)
+        steps = {max(1, round(k * self.steps_per_evaluation)) for k in range(1, n_full + 1)}
         return tuple(sorted(steps | {self.n_steps}))
+
+    @property
+    def steps_per_evaluation(self) -> float:
+        """Steps between two validations, at least one."""
+        if self.training.evaluate_every_steps is not None:
+            return self.training.evaluate_every_steps
+        if self.training.evaluate_every_epochs is not None:
+            return max(1.0, self.training.evaluate_every_epochs * self.steps_per_epoch)
+        return self.n_steps
 
     def epoch(self, step: int) -> float:
         """Passes over the training set after `step` steps."""

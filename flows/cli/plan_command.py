@@ -39,21 +39,23 @@ def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> f
     refuse_unusable_plan(study, card)
     print(f"{study.name}: {len(study.arms)} arms × {_seeds_words(study)} on {card.name}, {n_slots} runs at once", file=file)
     seconds, n_bytes, guessed = 0.0, 0, False
-    for stage, arm, todo, n_done in _parts(study, card, on_disk):
+    for stage, arm, todo, times, n_done in _parts(study, card, on_disk):
         estimates = [estimator.of(spec) for spec in todo]
-        part = sum(estimate.seconds for estimate in estimates)
+        part = times * sum(estimate.seconds for estimate in estimates)
         seconds += part
-        n_bytes += sum(estimate.model_bytes for estimate in estimates)
+        n_bytes += times * sum(estimate.model_bytes for estimate in estimates)
         guessed |= any(not estimate.measured for estimate in estimates)
         time_words = f"about {clock(part / n_slots)}" if todo else "nothing to train"
-        print(f"  {arm:<16} {stage:<7} {len(todo)} runs to train, {n_done} done  {time_words}{_each(estimates)}", file=file)
+        print(
+            f"  {arm:<16} {stage:<7} {times * len(todo)} runs to train, {n_done} done  {time_words}{_each(estimates)}", file=file
+        )
     _print_total(study, where, seconds / n_slots, n_bytes, guessed, file)
     _print_fit(study, file)
     return seconds / n_slots
 
 
-def _parts(study: StudyConfig, card: DatasetCard, on_disk: StudyOnDisk) -> list[tuple[str, str, list[RunSpec], int]]:
-    """Stage, arm, runs to train and number of runs that are done."""
+def _parts(study: StudyConfig, card: DatasetCard, on_disk: StudyOnDisk) -> list[tuple[str, str, list[RunSpec], int, int]]:
+    """Stage, arm, runs to train, how often each is trained (with other values), and number of runs that are done."""
     parts = []
     for name, arm in study.arms.items():
         if arm.search is not None:
@@ -61,14 +63,14 @@ def _parts(study: StudyConfig, card: DatasetCard, on_disk: StudyOnDisk) -> list[
             done = [r for r in on_disk.records.values() if r.spec.stage == "search" and r.spec.arm == name]
             n_todo = 0 if name in on_disk.sweeps else max(0, n_runs - len(done))
             like = plan_trial(study, card, name, {}, trial=0)[0]
-            parts.append(("search", name, [like] * n_todo, len(done)))
+            parts.append(("search", name, [like] if n_todo else [], n_todo, len(done)))
     wanted = wanted_runs(study, card, on_disk.chosen, on_disk.records)
     decided = decided_arms(study, on_disk.chosen)
     for name in study.arms:
         for stage, specs in zip(("seeds", "repeats"), wanted.of_arms([name]), strict=True):
             todo = [spec for spec in specs if not (name in decided and _is_done(spec, on_disk))]
             if specs or stage == "seeds":
-                parts.append((stage, name, todo, len(specs) - len(todo)))
+                parts.append((stage, name, todo, 1, len(specs) - len(todo)))
     return parts
 
 

@@ -1,0 +1,50 @@
+"""The text of a config file: a regular file of UTF-8, small enough to be a study."""
+
+import os
+import stat
+from pathlib import Path
+
+from bertft_core.config.errors import UserError
+
+MAX_BYTES = 1 << 20
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
+COPY_IT = "write it to a file first: a study is read more than once"
+
+
+def config_text(path: Path) -> str:
+    """What a config file says, without a byte-order mark; raises `UserError` for anything that is not text in UTF-8."""
+    try:
+        kind = path.stat()
+    except OSError as error:
+        raise _refused(path, os.strerror(error.errno or 0), "check the path") from None
+    if stat.S_ISDIR(kind.st_mode):
+        raise _refused(path, "a folder", "name a file in it")
+    if not stat.S_ISREG(kind.st_mode):
+        raise _refused(path, "a pipe or a device", COPY_IT)
+    if kind.st_size > MAX_BYTES:
+        raise _refused(path, f"{kind.st_size} bytes", f"a study has at most {MAX_BYTES} bytes; is this a data file?")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise _refused(path, os.strerror(error.errno or 0), "make the file readable for this user") from None
+    if content.startswith(UTF16):
+        raise _refused(path, "UTF-16", "save the file as UTF-8", line=1)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        found = f"byte 0x{byte:02x}, which Latin-1 reads as '{chr(byte)}'" if byte >= 0xA0 else f"byte 0x{byte:02x}"
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise _refused(path, found, "save the file as UTF-8", line=line) from None
+
+
+def _refused(path: Path, found: str, hint: str, line: int | None = None) -> UserError:
+    return UserError(
+        "the config cannot be read",
+        code="config.cannot-be-read",
+        path=path,
+        line=line,
+        found=found,
+        expected="a YAML file in UTF-8",
+        hint=hint,
+    )
