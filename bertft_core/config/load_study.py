@@ -1,7 +1,7 @@
 """From a YAML file and `--set` overrides to a `StudyConfig` or one clear message."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,14 @@ from bertft_core.config.config_file import config_text
 from bertft_core.config.data_settings import DataConfig, FileData
 from bertft_core.config.encoder_choice import ignored_key
 from bertft_core.config.errors import UserError
+from bertft_core.config.locations import dotted
 from bertft_core.config.overrides import apply_override
-from bertft_core.config.probe_settings import ProbesConfig, is_text_file
+from bertft_core.config.paths import checked_path
+from bertft_core.config.probe_settings import is_text_file
 from bertft_core.config.ready_studies import config_path
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.config.unused_settings import FROM_CONFIG
-from bertft_core.config.validation_messages import as_user_error
+from bertft_core.config.validation_messages import Where, as_user_error
 
 
 def load_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyConfig:
@@ -57,16 +59,18 @@ def parse_study(
         wrote = [override for at, override in placed if ignored[: len(at)] == at]
         place = (f"--set {wrote[-1]}", None) if wrote else (path, _line(ignored, lines or {}))
         raise _two_encoders(merged["encoder"], ignored, *place)
+
+    def where(at: yaml_text.Path) -> tuple[str, int | None]:
+        blamed = _blamed(at, placed, given)
+        return (" ".join(f"--set {override}" for override in blamed), None) if blamed else (path, _line(at, lines or {}))
+
     try:
         study = StudyConfig.model_validate(merged, context=FROM_CONFIG)
     except ValidationError as error:
-
-        def where(at: yaml_text.Path) -> tuple[str, int | None]:
-            blamed = _blamed(at, placed, given)
-            return (" ".join(f"--set {override}" for override in blamed), None) if blamed else (path, _line(at, lines or {}))
-
         raise as_user_error(error, StudyConfig, merged, where) from None
-    return study if base_dir is None else _with_absolute_paths(study, base_dir.resolve())
+    return (
+        study if base_dir is None else _with_absolute_paths(study, checked_path(base_dir, "the config's folder").resolve(), where)
+    )
 
 
 def _two_encoders(encoder: dict[str, Any], ignored: yaml_text.Path, path: str, line: int | None) -> UserError:
@@ -112,24 +116,22 @@ def _line(at: yaml_text.Path, lines: Mapping[yaml_text.Path, int]) -> int | None
     return next((lines[at[:n]] for n in range(len(at), -1, -1) if at[:n] in lines), None)
 
 
-def _with_absolute_paths(study: StudyConfig, base_dir: Path) -> StudyConfig:
-    def absolute(value: str) -> str:
-        return str(base_dir / Path(value).expanduser())
+def _with_absolute_paths(study: StudyConfig, base_dir: Path, where: Where) -> StudyConfig:
+    def absolute(value: str, *at: str) -> str:
+        source, line = where(at)
+        return str(checked_path(base_dir / checked_path(value, dotted(at), path=source, line=line), dotted(at)))
 
     data: DataConfig = study.data
     if isinstance(data, FileData):
-        extra = {name: absolute(value) for name, value in data.out_of_domain.items()}
-        changed: dict[str, Any] = {"train": absolute(data.train), "out_of_domain": extra}
-        changed |= {name: absolute(value) for name in ("validation", "test") if (value := getattr(data, name)) is not None}
-        data = data.model_copy(update=changed)
+        extra = {name: absolute(value, "data", "out_of_domain", name) for name, value in data.out_of_domain.items()}
+        given = {name: value for name in ("train", "validation", "test") if (value := getattr(data, name)) is not None}
+        changed = {name: absolute(value, "data", name) for name, value in given.items()}
+        data = data.model_copy(update=changed | {"out_of_domain": extra})
     encoder = study.encoder
     if encoder.path is not None:
-        encoder = encoder.model_copy(update={"path": absolute(encoder.path)})
-    return study.model_copy(update={"data": data, "encoder": encoder, "probes": _with_absolute_text(study.probes, absolute)})
-
-
-def _with_absolute_text(probes: ProbesConfig | None, absolute: Callable[[str], str]) -> ProbesConfig | None:
-    if probes is None or probes.masked_lm is None or not is_text_file(probes.masked_lm.text):
-        return probes
-    masked_lm = probes.masked_lm.model_copy(update={"text": absolute(probes.masked_lm.text)})
-    return probes.model_copy(update={"masked_lm": masked_lm})
+        encoder = encoder.model_copy(update={"path": absolute(encoder.path, "encoder", "path")})
+    probes = study.probes
+    if probes is not None and probes.masked_lm is not None and is_text_file(probes.masked_lm.text):
+        text = absolute(probes.masked_lm.text, "probes", "masked_lm", "text")
+        probes = probes.model_copy(update={"masked_lm": probes.masked_lm.model_copy(update={"text": text})})
+    return study.model_copy(update={"data": data, "encoder": encoder, "probes": probes})

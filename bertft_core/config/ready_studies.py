@@ -4,6 +4,7 @@ import difflib
 from pathlib import Path
 
 from bertft_core.config.errors import UserError
+from bertft_core.config.paths import checked_path
 
 READY_DIR = Path(__file__).parents[1] / "ready_studies"
 
@@ -17,16 +18,8 @@ def ready_names() -> list[str]:
 
 def config_path(given: str | Path) -> Path:
     """The path itself if it exists, else the ready study of that name. Raises `UserError` if neither is there."""
-    path = Path(given)
-    if "\0" in str(path):
-        raise UserError(
-            "a path cannot hold a NUL byte",
-            code="config.no-such-file",
-            path=repr(str(path)),
-            expected="a YAML file, or a ready study such as quickstart, topics or glue/rte",
-            hint="check the path",
-        )
-    if _is_there(path):
+    path = checked_path(given, "CONFIG")
+    if path.exists():
         return path
     names = ready_names()
     if path.as_posix() in names:
@@ -44,10 +37,3 @@ def config_path(given: str | Path) -> Path:
         expected="a YAML file, or a ready study such as quickstart, topics or glue/rte",
         hint=f"did you mean {' or '.join(near)}?" if near else "check the path",
     )
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # longer than any path
-        return False

@@ -1,0 +1,43 @@
+"""Paths that a file system can hold and every record, page and address can name."""
+
+from pathlib import Path
+
+from bertft_core.config.errors import UserError
+
+MAX_NAME_BYTES, MAX_PATH_BYTES = 255, 4095
+"""Of Linux's file systems."""
+
+
+def checked_path(given: str | Path, named: str, *, path: str | None = None, line: int | None = None) -> Path:
+    """The path with `~` expanded; `named` is what gives it, such as '--home', and `path` and `line` where.
+
+    Raises `UserError` for a NUL byte, bytes that are not UTF-8, a name or a path too long, and an unknown `~user`.
+    """
+    problem = _problem(str(given))
+    if problem is None:
+        try:
+            return Path(given).expanduser()
+        except RuntimeError:
+            problem = "a home folder of a user who is not there"
+    raise UserError(
+        f"{named}: no file can have this path",
+        code="path.unusable",
+        path=path,
+        line=line,
+        found=problem,
+        expected=f"a path in UTF-8, with at most {MAX_NAME_BYTES} bytes in a name and {MAX_PATH_BYTES} in all",
+        hint="name another file or folder, or rename this one",
+    )
+
+
+def _problem(text: str) -> str | None:
+    try:
+        content = text.encode()
+    except UnicodeEncodeError:
+        return f"bytes that are not UTF-8: {text.encode('utf-8', 'surrogateescape')!r}"
+    if b"\0" in content:
+        return "a NUL byte"
+    longest = max(map(len, content.split(b"/")))
+    if longest > MAX_NAME_BYTES:
+        return f"a name of {longest} bytes"
+    return f"a path of {len(content)} bytes" if len(content) > MAX_PATH_BYTES else None
