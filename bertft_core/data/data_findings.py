@@ -9,12 +9,12 @@ import numpy as np
 
 from bertft_core.data.examples import Example, RawSplit, shorten
 from bertft_core.data.prepared_split import PreparedSplit
+from bertft_core.data.tokenizer_facts import NO_FACTS, TokenizerFacts
 from bertft_core.records import DataFinding
 
 MAX_CLASS_RATIO = 3.0
 """Largest : smallest class of a balanced training set."""
 MAX_TRUNCATED_RATIO = 0.05
-MAX_UNKNOWN_RATIO = 0.01
 MIN_CHARACTERS = 3
 """Letters and digits of a text that is not very short."""
 N_SHOWN = 3
@@ -28,6 +28,7 @@ class PreparedData:
     prepared: Mapping[str, PreparedSplit]
     labels: tuple[str, ...]
     max_length: int
+    tokenizer: TokenizerFacts = NO_FACTS
 
 
 def find_duplicates(data: PreparedData) -> Iterator[DataFinding]:
@@ -57,6 +58,17 @@ def find_overlap(data: PreparedData) -> Iterator[DataFinding]:
             yield DataFinding(check="overlap", split=second, count=len(shared), names=(first,), examples=places(right, shared))
 
 
+def find_conflicting_overlap(data: PreparedData) -> Iterator[DataFinding]:
+    """Texts that are in two splits with different labels: one of the two is wrong, whatever a model answers."""
+    for (first, left), (second, right) in itertools.combinations(data.raw.items(), 2):
+        known = {key: {example.label for example in group} for key, group in _by_key(left.examples).items()}
+        other = [example for example in right.examples if example.label not in known.get(example.key, {example.label})]
+        if other:
+            yield DataFinding(
+                check="conflicting_overlap", split=second, count=len(other), names=(first,), examples=places(right, other)
+            )
+
+
 def find_imbalance(data: PreparedData) -> Iterator[DataFinding]:
     """Training classes of very different size: accuracy is then flattering, and small classes may never be learned."""
     counts = {label: data.raw["train"].label_counts.get(label, 0) for label in data.labels}
@@ -81,21 +93,6 @@ def find_truncated(data: PreparedData) -> Iterator[DataFinding]:
             )
 
 
-def find_unknown_tokens(data: PreparedData) -> Iterator[DataFinding]:
-    """Characters or words that are missing from the encoder's vocabulary."""
-    for name, split in data.prepared.items():
-        ratio = unknown_ratio(split)
-        if ratio > MAX_UNKNOWN_RATIO:
-            worst = np.argsort(-split.n_unknown, kind="stable")[: np.count_nonzero(split.n_unknown)]
-            yield DataFinding(
-                check="unknown_tokens",
-                split=name,
-                count=int(split.n_unknown.sum()),
-                numbers={"ratio": ratio},
-                examples=places(data.raw[name], (data.raw[name].examples[i] for i in worst)),
-            )
-
-
 def find_very_short(data: PreparedData) -> Iterator[DataFinding]:
     """Texts too short to carry their label."""
     for name, split in data.raw.items():
@@ -111,12 +108,6 @@ Check = Callable[[PreparedData], Iterator[DataFinding]]
 def find_all(data: PreparedData, checks: Iterable[Check]) -> tuple[DataFinding, ...]:
     """The findings of every check, in their order."""
     return tuple(finding for check in checks for finding in check(data))
-
-
-def unknown_ratio(split: PreparedSplit) -> float:
-    """Share of the tokens, without special ones, that are unknown to the encoder."""
-    n_tokens = int(split.lengths.sum()) - split.n_windows * split.n_special
-    return float(split.n_unknown.sum() / n_tokens) if n_tokens else 0.0
 
 
 def _by_key(examples: Iterable[Example]) -> dict[tuple[str, ...], list[Example]]:

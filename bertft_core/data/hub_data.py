@@ -80,7 +80,7 @@ def _named(value: Any, names: list[str] | None, path: str, row: int) -> Any:
             path=path,
             line=row,
             found=f"label {UNLABELLED}, a withheld label",
-            expected=f"one of {', '.join(names)}",
+            expected=f"one of {shorten(', '.join(names), 200)}",
             hint="choose a labelled split, or remove data.test and set data.split.test_ratio",
         )
     return names[value]

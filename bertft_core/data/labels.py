@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Mapping
 
 from bertft_core.config import UserError
-from bertft_core.data.examples import RawSplit, did_you_mean
+from bertft_core.data.examples import RawSplit, did_you_mean, shorten
 
 WHOLE_NUMBER = re.compile(r"-?\d+")
 
@@ -67,7 +67,7 @@ def _refuse_unknown(split: RawSplit, given: tuple[str, ...]) -> None:
             path=split.path,
             line=line,
             found=label,
-            expected=f"one of {', '.join(given)}",
+            expected=f"one of {shorten(', '.join(given), 200)}",
             hint=did_you_mean(label, given) or "correct the label, or add it to data.labels",
         )
 
@@ -82,6 +82,6 @@ def _refuse_unlearned(name: str, split: RawSplit, learned: Mapping[str, int]) ->
             path=split.path,
             line=line,
             found=label,
-            expected=f"one of the training labels {', '.join(sorted(learned, key=_order(learned)))}",
+            expected=f"one of the training labels {shorten(', '.join(sorted(learned, key=_order(learned))), 200)}",
             hint=did_you_mean(label, learned) or f"add training examples of it, or remove it from {name}",
         )

@@ -13,7 +13,7 @@ from bertft_core.config.data_settings import DataConfig, FileData, HubData
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.alignment.alignment import Alignment
 from bertft_core.data.arrow_storage import load_or_make
-from bertft_core.data.data_findings import PreparedData, find_all, unknown_ratio
+from bertft_core.data.data_findings import PreparedData, find_all
 from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
 from bertft_core.data.examples import RawSplit
 from bertft_core.data.prepared_split import PreparedSplit
@@ -27,6 +27,8 @@ from bertft_core.data.study_checks import (
     refuse_unscored_metric,
 )
 from bertft_core.data.tokenization import load_tokenizer, refuse_too_long, tokenizer_digest, uses_token_types
+from bertft_core.data.tokenizer_facts import tokenizer_facts
+from bertft_core.data.tokenizer_findings import unknown_ratio
 from bertft_core.metrics import METRICS
 from bertft_core.records import DatasetCard, SplitCard
 from bertft_core.storage.damage import Tell
@@ -80,7 +82,8 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
         splits={
             name: _split_card(study, splits[name], prepared[name], labels, digests[name], prepared["train"]) for name in splits
         },
-        findings=repairs + find_all(PreparedData(splits, prepared, labels, data.max_length), alignment.checks),
+        findings=repairs
+        + find_all(PreparedData(splits, prepared, labels, data.max_length, tokenizer_facts(encoder.directory)), alignment.checks),
     )
     refuse_unscored_metric(study, card)
     refuse_unknown_headline(study.headline.split, card)

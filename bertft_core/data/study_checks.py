@@ -34,7 +34,9 @@ def refuse_missing_labels(study: StudyConfig, labels: Sequence[str]) -> None:
                 if label not in labels:
                     near = difflib.get_close_matches(label, labels, n=1, cutoff=0.0)
                     problem = "class_weights names a label that is not in the data"
-                    raise _refusal(name, problem, label, f"one of {', '.join(labels)}", f"did you mean '{near[0]}'?")
+                    raise _refusal(
+                        name, problem, label, f"one of {shorten(', '.join(labels), 200)}", f"did you mean '{near[0]}'?"
+                    )
 
 
 def _layers(strategies: Sequence[AnyStrategy], kind: type[Freezing] | type[Reinit]) -> int:

@@ -12,7 +12,7 @@ from bertft_core import data as data_package
 from bertft_core.config import UserError, load_study
 from bertft_core.config.data_settings import FileFormat
 from bertft_core.config.yaml_text import read_yaml
-from bertft_core.data import data_findings
+from bertft_core.data import data_findings, tokenizer_findings
 from bertft_core.data.alignment import masked_lm, question_answering, regression
 from bertft_core.data.bundled import BUNDLED
 from bertft_core.data.prepare_study_data import prepare_data
@@ -93,7 +93,7 @@ def test_every_finding_is_told():
 def test_the_limits_of_the_checks_are_those_of_the_guide():
     assert f"more than {data_findings.MAX_CLASS_RATIO:.0f} times" in CHECKED
     assert f"more than {data_findings.MAX_TRUNCATED_RATIO:.0%} of a split are longer".replace("%", " %") in CHECKED
-    assert f"more than {data_findings.MAX_UNKNOWN_RATIO:.0%} of a split's tokens".replace("%", " %") in CHECKED
+    assert f"more than {tokenizer_findings.MAX_UNKNOWN_RATIO:.0%} of a split's tokens".replace("%", " %") in CHECKED
     assert f"fewer than {data_findings.MIN_CHARACTERS} letters" in CHECKED
     assert f"more than {regression.MAX_IQRS:.0f} interquartile ranges" in CHECKED
     assert f"by more than {100 * question_answering.UNEQUAL_SHARES:.0f} points" in CHECKED

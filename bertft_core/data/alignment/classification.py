@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from bertft_core.config.data_settings import DataConfig
-from bertft_core.data import data_findings
+from bertft_core.data import data_findings, label_findings
 from bertft_core.data.alignment.texts import agree_on_names, text_alignment, tokenise_texts
 from bertft_core.data.examples import Example, SourceLocation, label_of
 
@@ -29,4 +29,6 @@ def _counts(examples: Sequence[Example], labels: tuple[str, ...]) -> dict[str, i
     return found
 
 
-ALIGNMENT = text_alignment(_read_label, tokenise, (data_findings.find_imbalance,), agree=agree_on_names, counts=_counts)
+CHECKS = (data_findings.find_imbalance, *label_findings.NAMES_CHECKS, label_findings.find_other_task)
+
+ALIGNMENT = text_alignment(_read_label, tokenise, CHECKS, agree=agree_on_names, counts=_counts)

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig
-from bertft_core.data import data_findings
+from bertft_core.data import data_findings, tokenizer_findings
 from bertft_core.data.alignment.alignment import Alignment
 from bertft_core.data.alignment.texts import text_columns
 from bertft_core.data.data_findings import PreparedData
@@ -129,7 +129,7 @@ ALIGNMENT = Alignment(
     columns=text_columns,
     reader=reader,
     tokenise=tokenise,
-    checks=(data_findings.find_duplicates, data_findings.find_overlap, data_findings.find_unknown_tokens, find_many_blocks),
+    checks=(data_findings.find_duplicates, data_findings.find_overlap, *tokenizer_findings.TOKENIZER_CHECKS, find_many_blocks),
     gold=gold,
     tokenise_new=tokenise_new,
     answer_names=lambda tokenizer, labels: tokenizer.convert_ids_to_tokens(range(len(tokenizer))),

@@ -12,6 +12,7 @@ from bertft_core.config.data_settings import DataConfig
 from bertft_core.data.alignment.texts import agree_on_names, text_alignment, tokenise_texts
 from bertft_core.data.data_findings import PreparedData
 from bertft_core.data.examples import Example, SourceLocation, label_of, shorten
+from bertft_core.data.label_findings import NAMES_CHECKS
 from bertft_core.records import DataFinding
 from bertft_core.records.list_columns import matrix_column
 
@@ -77,4 +78,4 @@ def find_constant_labels(data: PreparedData) -> Iterator[DataFinding]:
                 yield DataFinding(check=check, split=name, count=len(constant), names=tuple(constant[:MAX_NAMED]))
 
 
-ALIGNMENT = text_alignment(_read_label, tokenise, (find_constant_labels,), agree=agree_on_names, counts=counts)
+ALIGNMENT = text_alignment(_read_label, tokenise, (find_constant_labels, *NAMES_CHECKS), agree=agree_on_names, counts=counts)

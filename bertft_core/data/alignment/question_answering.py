@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig
-from bertft_core.data import data_findings
+from bertft_core.data import data_findings, tokenizer_findings
 from bertft_core.data.alignment.alignment import Agreed, Alignment
 from bertft_core.data.alignment.answer_checks import agree_on_answers, answers_of
 from bertft_core.data.data_findings import PreparedData
@@ -248,7 +248,7 @@ ALIGNMENT = Alignment(
         find_inexpressible,
         find_several_answers,
         find_unequal_shares,
-        data_findings.find_unknown_tokens,
+        *tokenizer_findings.TOKENIZER_CHECKS,
     ),
     agree=agree,
     settings=settings,

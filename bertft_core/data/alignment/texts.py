@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from bertft_core.config.data_settings import DataConfig
-from bertft_core.data import data_findings
+from bertft_core.data import data_findings, tokenizer_findings
 from bertft_core.data.alignment.alignment import Agreed, Alignment, Tokenise, without_labels
 from bertft_core.data.data_findings import Check
 from bertft_core.data.examples import Example, Label, RawSplit, ReadExample, SourceLocation, text_of
@@ -42,9 +42,10 @@ def text_alignment(
             data_findings.find_duplicates,
             data_findings.find_conflicts,
             data_findings.find_overlap,
+            data_findings.find_conflicting_overlap,
             *checks,
             data_findings.find_truncated,
-            data_findings.find_unknown_tokens,
+            *tokenizer_findings.TOKENIZER_CHECKS,
             data_findings.find_very_short,
         ),
         agree=agree,

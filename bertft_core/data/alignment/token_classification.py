@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig
-from bertft_core.data import data_findings
+from bertft_core.data import data_findings, label_findings, tokenizer_findings
 from bertft_core.data.alignment.alignment import Agreed, Alignment
 from bertft_core.data.alignment.tags import agree_on_tags, refuse_unreadable, repair_and_convert
 from bertft_core.data.data_findings import PreparedData
@@ -154,8 +154,10 @@ ALIGNMENT = Alignment(
         data_findings.find_duplicates,
         data_findings.find_conflicts,
         data_findings.find_overlap,
+        data_findings.find_conflicting_overlap,
+        *label_findings.NAMES_CHECKS,
         find_cut_words,
-        data_findings.find_unknown_tokens,
+        *tokenizer_findings.TOKENIZER_CHECKS,
     ),
     agree=agree,
     settings=lambda data: {"overlap": data.overlap},

@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from bertft_core.data.data_findings import MAX_CLASS_RATIO, MAX_TRUNCATED_RATIO, MAX_UNKNOWN_RATIO
+from bertft_core.data.data_findings import MAX_CLASS_RATIO, MAX_TRUNCATED_RATIO
 from bertft_core.data.examples import shorten
+from bertft_core.data.tokenizer_findings import MAX_UNKNOWN_RATIO
 from bertft_core.evaluation.diagnosis.findings import DiagnosisFinding, DiagnosisHint, Outcome, Outcomes, Verdict, finding, hint
 from bertft_core.evaluation.diagnosis.label_conflicts import TARGETS, LabelConflict, find_conflicts
 from bertft_core.evaluation.diagnosis.stored_study import open_splits, row_of
 from bertft_core.recipes.input_lengths import USUAL_LIMIT, at_least
 from bertft_core.storage.study_results import StudyResults
 
-CHECKED_ELSEWHERE = ("conflicting_labels", "class_balance", "truncated", "unknown_tokens")
+CHECKED_ELSEWHERE = ("conflicting_labels", "conflicting_overlap", "class_balance", "truncated", "unknown_tokens")
 """Findings of the card that have a check of their own here."""
 OVERLAPS = ("overlap", "shared_contexts")
 MAX_OVERLAP = 0.01

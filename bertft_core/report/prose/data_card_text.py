@@ -1,11 +1,16 @@
 """The dataset card in words: the text of `bertft check-data`, and a clause for each finding."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from bertft_core.data.examples import shorten
 from bertft_core.records import DataFinding, DatasetCard
 from bertft_core.report.formatting.aligned_table import aligned
 from bertft_core.report.prose.grammar import listed, several
 
+MOST_LABELS, MOST_COUNTS = 20, 6
+"""Labels that are named, and labels whose counts are shown, before the rest is only counted."""
+MOST_CHARACTERS = 40
+"""Of a label's name."""
 COLUMNS = ("split", "examples", "labels", "length", "truncated", "unknown", "origin")
 
 
@@ -13,7 +18,7 @@ def card_text(card: DatasetCard) -> str:
     """Splits, labels and findings, without a final newline."""
     rows = [COLUMNS]
     for name, split in card.splits.items():
-        counts = " ".join(f"{label}:{n}" for label, n in split.label_counts.items())
+        counts = _first([f"{label}:{n}" for label, n in split.label_counts.items()], " ", MOST_COUNTS)
         ratios = (f"{split.truncated_ratio:.1%}", f"{split.unknown_token_ratio:.1%}")
         rows.append((name, str(split.n_examples), counts, f"{split.mean_length:.1f}", *ratios, split.origin))
     lines = [
@@ -22,7 +27,7 @@ def card_text(card: DatasetCard) -> str:
         f"stored in    {card.directory}",
         f"encoder      {card.encoder.checkpoint}" + (f" @ {card.encoder.revision}" if card.encoder.revision else ""),
         *([f"chain        {' → '.join((*card.lineage, 'this study'))}"] if card.chain else []),
-        f"labels       {', '.join(card.labels) or 'none'}",
+        f"labels       {_first(card.labels, ', ', MOST_LABELS) or 'none'}",
         f"max_length   {card.max_length} tokens; length is the mean after truncation",
         "",
         aligned(rows),
@@ -32,6 +37,12 @@ def card_text(card: DatasetCard) -> str:
     for finding in card.findings:
         lines += [f"- {finding.check}: {finding_text(finding)}", *(f"    {example}" for example in finding.examples)]
     return "\n".join(lines)
+
+
+def _first(items: Sequence[str], separator: str, most: int) -> str:
+    """The first items, and how many more there are: a card stays short whatever the number of labels."""
+    shown = [shorten(item, MOST_CHARACTERS) for item in items[:most]]
+    return separator.join(shown if len(items) <= most else [*shown, f"and {len(items) - most} more"])
 
 
 def finding_text(finding: DataFinding) -> str:
@@ -102,6 +113,31 @@ def _many_blocks(finding: DataFinding) -> str:
     return f"{made} {finding.numbers['max_length']:g} tokens; {hint}"
 
 
+def _special_tokens(finding: DataFinding) -> str:
+    has = "has" if finding.count == 1 else "have"
+    names = listed(finding.names[:MOST_COUNTS])
+    return f"{_texts(finding)} {has} {names} in it, which the encoder reads as control tokens; remove what is not meant so"
+
+
+def _foreign_text(finding: DataFinding) -> str:
+    rate, usual = finding.numbers["rate"], finding.numbers["usual"]
+    made = f"the words of {finding.split} fall into {rate:.1f} subwords each ({finding.count:,} in all)"
+    return f"{made}, where about {usual:.1f} are usual: choose an encoder that knows this language"
+
+
+def _many_labels(finding: DataFinding) -> str:
+    n = finding.numbers["n_examples"]
+    return f"{finding.split} has {finding.count} different labels in {n:g} examples: does data.label name the right column?"
+
+
+def _joined_labels(finding: DataFinding) -> str:
+    (separator,) = finding.names
+    return (
+        f"{several(finding.count, 'label')} of {finding.split} {'joins' if finding.count == 1 else 'join'} others with"
+        f" '{separator}': is the head multi_label?"
+    )
+
+
 def _unanswerable_share(finding: DataFinding) -> str:
     share, tuned = finding.numbers["share"], finding.numbers["validation_share"]
     return f"{share:.0%} of {finding.split} are unanswerable but {tuned:.0%} of validation, on which the null threshold is tuned"
@@ -111,6 +147,19 @@ CLAUSES: dict[str, Callable[[DataFinding], str]] = {
     "duplicates": lambda f: f"{_texts(f)} {_is(f)} duplicated in it",
     "conflicting_labels": lambda f: f"{_texts(f)} occur{'s' if f.count == 1 else ''} with different labels",
     "overlap": lambda f: f"{_texts(f)} {_is(f)} also in {f.names[0]}",
+    "conflicting_overlap": lambda f: f"{_texts(f)} {_is(f)} also in {f.names[0]}, with a different label",
+    "look_alike_labels": lambda f: (
+        f"{several(f.count, 'label')} of {f.split} differ only by case, Unicode form, invisible characters, similar letters or"
+        " number spelling"
+    ),
+    "many_labels": _many_labels,
+    "mixed_labels": lambda f: f"{several(f.count, 'label')} of {f.split} {_is(f)} not a number, as the others are",
+    "numbers_as_labels": lambda f: (
+        f"all {f.count} labels of {f.split} are numbers that seem to measure something: is the head regression?"
+    ),
+    "joined_labels": _joined_labels,
+    "foreign_text": _foreign_text,
+    "special_tokens": _special_tokens,
     "shared_contexts": lambda f: f"{_questions(f)} {_is(f)} about contexts that are also in {listed(f.names)}",
     "class_balance": _class_balance,
     "truncated": _truncated,

@@ -1,0 +1,78 @@
+"""Findings about texts and the encoder's tokenizer: control tokens in texts, and texts in a language that it does not know."""
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from bertft_core.data.data_findings import PreparedData, places
+from bertft_core.data.examples import Example
+from bertft_core.data.prepared_split import PreparedSplit
+from bertft_core.records import DataFinding
+
+MAX_UNKNOWN_RATIO = 0.01
+MAX_TIMES_USUAL = 3.0
+"""Subwords per word, compared with words of the vocabulary's own kind: other languages of its script have up to twice as many."""
+FEWEST_WORDS = 20
+"""In fewer words a few names or numbers decide."""
+WORD = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]|\w+|[^\w\s]"
+)
+"""A word, a punctuation mark, or a character of a script that is written without spaces (Chinese, Japanese, Thai, …)."""
+
+
+def find_unknown_tokens(data: PreparedData) -> Iterator[DataFinding]:
+    """Characters or words that are missing from the encoder's vocabulary."""
+    for name, split in data.prepared.items():
+        ratio = unknown_ratio(split)
+        if ratio > MAX_UNKNOWN_RATIO:
+            worst = np.argsort(-split.n_unknown, kind="stable")[: np.count_nonzero(split.n_unknown)]
+            yield DataFinding(
+                check="unknown_tokens",
+                split=name,
+                count=int(split.n_unknown.sum()),
+                numbers={"ratio": ratio},
+                examples=places(data.raw[name], (data.raw[name].examples[i] for i in worst)),
+            )
+
+
+def find_special_tokens(data: PreparedData) -> Iterator[DataFinding]:
+    """Texts with the name of a control token, such as [SEP]: the encoder reads the token, not the characters."""
+    names = sorted(data.tokenizer.special_tokens, key=len, reverse=True)
+    if not names:
+        return
+    written = re.compile("|".join(map(re.escape, names)))
+    for split, raw in data.raw.items():
+        found = [(example, used) for example in raw.examples if (used := written.findall(" ".join(example.texts)))]
+        if found:
+            all_used = tuple(dict.fromkeys(name for _, names in found for name in names))
+            shown = places(raw, (example for example, _ in found))
+            yield DataFinding(check="special_tokens", split=split, count=len(found), names=all_used, examples=shown)
+
+
+def find_foreign_text(data: PreparedData) -> Iterator[DataFinding]:
+    """Splits whose words fall into many more subwords than the vocabulary's words are long for: another language or script."""
+    for split, prepared in data.prepared.items():
+        words = [word for example in data.raw[split].examples for word in _words(example)]
+        if len(words) < FEWEST_WORDS or not data.tokenizer.mean_length:
+            continue
+        n_subwords = int(prepared.n_tokens.sum()) - prepared.n * prepared.n_special
+        rate = n_subwords / len(words)
+        usual = max(1.0, float(np.mean([len(word) for word in words])) / data.tokenizer.mean_length)
+        if rate > MAX_TIMES_USUAL * usual:
+            numbers = {"rate": rate, "usual": usual}
+            yield DataFinding(check="foreign_text", split=split, count=n_subwords, numbers=numbers)
+
+
+def _words(example: Example) -> list[str]:
+    return WORD.findall(" ".join(example.texts))
+
+
+def unknown_ratio(split: PreparedSplit) -> float:
+    """Share of the tokens, without special ones, that are unknown to the encoder."""
+    n_tokens = int(split.lengths.sum()) - split.n_windows * split.n_special
+    return float(split.n_unknown.sum() / n_tokens) if n_tokens else 0.0
+
+
+TOKENIZER_CHECKS = (find_unknown_tokens, find_foreign_text, find_special_tokens)
+"""Checks of every head."""
