@@ -1,11 +1,14 @@
 """Examples with their source location, and the checks that every cell must pass."""
 
+from __future__ import annotations
+
 import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from bertft_core.config import UserError
+from bertft_core.records.data_card import SplitOrigin
 
 Row = tuple[int, tuple[object, ...]]
 """Line (or row number where a format has no lines, from 1) and the cells of the wanted columns."""
@@ -68,8 +71,12 @@ class RawSplit:
     examples: tuple[Example, ...]
     path: str
     """File or hub split they were read from, for messages."""
-    origin: str
-    """The same for the card: the path, or how the split was made."""
+    origin: SplitOrigin
+    """The same for the card, and how the split was made."""
+
+    def derived(self, examples: tuple[Example, ...], **how: str | bool | int) -> RawSplit:
+        """A split made from this one; `how` are fields of `SplitOrigin`."""
+        return RawSplit(examples, self.path, self.origin.model_copy(update=how))
 
     @property
     def label_counts(self) -> dict[str, int]:
@@ -98,7 +105,7 @@ def read_split(rows: Iterable[Row], *, name: str, path: str, read_example: ReadE
             expected="at least one labelled text",
             hint="add examples",
         )
-    return RawSplit(examples, path, origin=path)
+    return RawSplit(examples, path, SplitOrigin(path=path))
 
 
 def text_of(value: object, column: str, place: SourceLocation) -> str:

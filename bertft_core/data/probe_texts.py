@@ -8,8 +8,9 @@ from bertft_core.data.bundled import bundled_files
 from bertft_core.data.examples import Example, SourceLocation, text_of
 from bertft_core.data.readers import read_text
 from bertft_core.data.readers.file_text import no_file
-from bertft_core.records.probe_record import PROBE_VERSION
 
+PROBES_VERSION = 1
+"""Part of the digest: raise it when the same probes would be computed differently."""
 UNSEEN = ("validation", "test")
 """Splits of a bundled set to read: a study may have been pre-trained on its training texts."""
 
@@ -42,4 +43,4 @@ def probes_digest(probes: ProbesConfig) -> str:
     if probes.masked_lm is not None:
         texts = [example.texts[0] for example in read_probe_texts(probes.masked_lm)]
     asked = probes.model_dump(mode="json", include={"masked_lm": {"put_back"}, "drift": True, "similarity": True})
-    return digest_of({"version": PROBE_VERSION, "texts": texts, **asked})
+    return digest_of({"version": PROBES_VERSION, "texts": texts, **asked})

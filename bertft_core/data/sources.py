@@ -19,7 +19,7 @@ def read_bundled(data: BundledData, columns: Sequence[str], read_example: ReadEx
     """The splits of a bundled data set."""
     files = bundled_files(data.name)
     splits = {name: _read_file(path, data, columns, read_example, name) for name, path in files.items()}
-    return {name: RawSplit(raw.examples, raw.path, f"bundled {data.name}/{name}") for name, raw in splits.items()}
+    return {name: raw.derived(raw.examples, path=f"bundled {data.name}/{name}") for name, raw in splits.items()}
 
 
 def read_files(data: FileData, columns: Sequence[str], read_example: ReadExample) -> dict[str, RawSplit]:

@@ -12,6 +12,7 @@ from bertft_core.config.data_settings import DataConfig, SplitConfig
 from bertft_core.data.examples import Example, RawSplit
 from bertft_core.seeds import derive_seed
 
+Examples = tuple[Example, ...]
 HALVES = 2
 """Index of the halving in the `split` stream, after the cuts of validation and test."""
 
@@ -37,7 +38,8 @@ def cut_missing(splits: Mapping[str, RawSplit], config: SplitConfig, study_seed:
     for index, name in enumerate(ratios):
         if name in cuts:
             n = round(cuts[name] * len(whole.examples))
-            made[name], train = _cut(name, train, n, derive_seed(study_seed, "split", index))
+            inside, outside = _cut(name, train, n, derive_seed(study_seed, "split", index))
+            made[name], train = train.derived(inside, cut_from_train=True), train.derived(outside)
     ordered = {"train": train, **{name: (made | dict(splits))[name] for name in ratios if name in made or name in splits}}
     return ordered | {name: split for name, split in splits.items() if name not in ordered}
 
@@ -66,10 +68,7 @@ def halve_validation(splits: Mapping[str, RawSplit], study_seed: int) -> dict[st
             expected="at least two different ones of a class",
             hint="remove data.split.halve_validation, or give a larger validation set",
         )
-    halves = {
-        "validation": RawSplit(validation, whole.path, f"half of {whole.origin}"),
-        "test": RawSplit(test, whole.path, "half of validation"),
-    }
+    halves = {"validation": whole.derived(validation, halved=True), "test": whole.derived(test, halved=True)}
     others = {name: split for name, split in splits.items() if name not in ("train", "validation")}
     return {"train": splits["train"]} | halves | others
 
@@ -89,12 +88,11 @@ def subsample(splits: Mapping[str, RawSplit], sizes: Mapping[str, int], study_se
     for name, n in sizes.items():
         if n < len(splits[name].examples):
             sampled, _ = _cut(name, splits[name], n, derive_seed(study_seed, "subsample"), leaves_train=False)
-            origin = f"{splits[name].origin}, subsampled to {len(sampled.examples)}"
-            kept[name] = RawSplit(sampled.examples, splits[name].path, origin)
+            kept[name] = splits[name].derived(sampled, subsampled_to=len(sampled))
     return kept
 
 
-def _cut(name: str, source: RawSplit, n: int, seed: int, *, leaves_train: bool = True) -> tuple[RawSplit, RawSplit]:
+def _cut(name: str, source: RawSplit, n: int, seed: int, *, leaves_train: bool = True) -> tuple[Examples, Examples]:
     """About n examples with the label proportions, and the others; both in the order of the source.
 
     When the others are trained on, each label keeps an example there and copies of a text stay together.
@@ -110,8 +108,7 @@ def _cut(name: str, source: RawSplit, n: int, seed: int, *, leaves_train: bool =
         if not drawn:
             raise _too_few(name, source, label)
         chosen |= drawn
-    inside, outside = _parts(source, chosen)
-    return RawSplit(inside, source.path, "cut from train"), RawSplit(outside, source.path, source.origin)
+    return _parts(source, chosen)
 
 
 def _draw(groups: Sequence[Sequence[Example]], quota: int, rng: np.random.Generator) -> set[str]:
@@ -123,7 +120,7 @@ def _draw(groups: Sequence[Sequence[Example]], quota: int, rng: np.random.Genera
     return drawn
 
 
-def _parts(split: RawSplit, chosen: Container[str]) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+def _parts(split: RawSplit, chosen: Container[str]) -> tuple[Examples, Examples]:
     """The chosen examples and the others, in their order."""
     inside = tuple(example for example in split.examples if example.id in chosen)
     return inside, tuple(example for example in split.examples if example.id not in chosen)

@@ -100,8 +100,7 @@ def _not_probed(run: ProbedRun, probe: str) -> NotComputed | None:
         return NotComputed(reason="no model")
     if run.found.error is not None:
         return NotComputed(reason="probing failed", detail=run.found.error)
-    why = run.found.absent.get(probe)
-    return None if why is None else NotComputed(reason="not probed", detail=why)
+    return run.found.absent.get(probe)
 
 
 def gradients(run: ProbedRun) -> Measured:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bertft_core.config.head_settings import AnyHead
 from bertft_core.metrics.categories import Categories, Labels, Tuned
-from bertft_core.metrics.per_example.statistic import PerExample
+from bertft_core.metrics.per_example.statistic import PerExample, SeedsOnly
 from bertft_core.metrics.precision_recall import Bools
 from bertft_core.metrics.prediction_output import Answer, Names, SeedOutputs
 
@@ -71,7 +71,7 @@ class TaskMetrics:
     output: Output
     tune: Callable[[pa.Table, Labels], Scores] = tune_nothing
     """What is tuned on the predictions of the validation set, and fixed for the others."""
-    seeds_only: Mapping[str, str] = field(default_factory=dict)
+    seeds_only: Mapping[str, SeedsOnly] = field(default_factory=dict)
     """Metric → why it cannot be resampled over examples."""
     right: Right = _none
     confusion: Confusion = _none

@@ -3,7 +3,7 @@
 from bertft_core.config.base import Frozen
 from bertft_core.records.run_spec import EncoderIdentity
 
-CARD_VERSION = 2
+CARD_VERSION = 3
 
 
 class DataFinding(Frozen):
@@ -22,6 +22,19 @@ class DataFinding(Frozen):
     """A few places or texts, shortened."""
 
 
+class SplitOrigin(Frozen):
+    """Where the examples of a split were read, and what was done with them."""
+
+    path: str
+    """File, hub split, or bundled data set and split."""
+    cut_from_train: bool = False
+    halved: bool = False
+    subsampled_to: int | None = None
+    """Examples that were kept, where not all were."""
+    both_orders: bool = False
+    """Every pair of texts is there a second time, in the other order."""
+
+
 class SplitCard(Frozen):
     """One split after reading, splitting and tokenising."""
 
@@ -36,8 +49,7 @@ class SplitCard(Frozen):
     """Share of tokens that are the unknown token."""
     mean_length: float
     """Mean input length in tokens, after truncation."""
-    origin: str
-    """File, hub split, or 'cut from train'."""
+    origin: SplitOrigin
     sha256: str
     """Of the canonical examples of this split."""
     constant_scores: dict[str, float] = {}

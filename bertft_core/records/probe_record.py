@@ -1,8 +1,9 @@
 """What was found in the saved model of one run: forgetting, and how far each layer moved. Written once beside its record."""
 
 from bertft_core.config.base import Frozen
+from bertft_core.records.not_computed import NotComputed
 
-PROBE_VERSION = 1
+PROBE_VERSION = 2
 
 
 class MaskedLMScores(Frozen):
@@ -59,7 +60,7 @@ class ProbeRecord(Frozen):
     drift: tuple[LayerDrift, ...] = ()
     similarity: tuple[LayerSimilarity, ...] = ()
     n_similarity_texts: int | None = None
-    absent: dict[str, str] = {}
+    absent: dict[str, NotComputed] = {}
     """Probe that was asked for and could not be computed → why."""
     error: str | None = None
     """Why probing failed; a later command tries again."""

@@ -8,8 +8,7 @@ import jinja2
 from bertft_core.evaluation import frames
 from bertft_core.report import figures, probe_section, reproducibility_section, table_sections
 from bertft_core.report.formatting import intervals, numbers
-from bertft_core.report.prose import grammar, study_text, variance_text
-from bertft_core.report.prose.data_card_text import finding_text
+from bertft_core.report.prose import data_card_text, grammar, study_text, variance_text
 from bertft_core.report.statistics_sections import Extras, gather, write_extras
 from bertft_core.report.study_as_yaml import study_yaml
 from bertft_core.report.styling import page_style
@@ -41,7 +40,7 @@ def _page(results: StudyResults, extras: Extras) -> str:
     templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     templates.filters |= {"score": numbers.score, "setting": numbers.setting, "duration": numbers.duration}
     templates.filters |= {"sentence": grammar.as_sentence, "ended": grammar.ended}
-    templates.globals |= {"interval": intervals.interval, "absent": numbers.ABSENT, "finding_text": finding_text}
+    templates.globals |= {"interval": intervals.interval, "absent": numbers.ABSENT, "card_text": data_card_text}
     config_path = (study_dir.report_dir / "study.yaml").resolve()
     command = ["bertft", "run", str(config_path), "--home", str(study_dir.home_dir.resolve())]
     return templates.get_template("report.html.j2").render(

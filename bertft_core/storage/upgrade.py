@@ -7,7 +7,7 @@ part of a run's digest: raise one when the same settings would be written, or co
 import re
 from collections.abc import Callable
 
-from bertft_core.storage.summary_upgrade import Values, comparison_1_to_2, summary_1_to_2
+from bertft_core.storage.summary_upgrade import Values, comparison_1_to_2, older, summary_1_to_2
 
 Step = Callable[[Values], Values]
 
@@ -74,7 +74,12 @@ def _difference(text: str) -> Values:
     if name not in DIFFERENCES:
         return {"code": "file", "path": text}
     a, _, b = rest.partition(" → ")
-    return {"code": DIFFERENCES[name], "a": a or None, "b": b or None}
+    return {"code": DIFFERENCES[name], "a": _changed(a), "b": _changed(b)}
+
+
+def _changed(text: str) -> str | int | None:
+    """A value that changed; steps are numbers, and a run without one had None."""
+    return int(text) if text.isdecimal() else None if text in ("", "None") else text
 
 
 def _run_verdict(verdict: Values) -> Values:
@@ -92,6 +97,10 @@ def _certificate_check(check: Values) -> Values:
     error = re.match(r"largest difference (\S+) of", check["found"])
     if error:
         return rest | {"gradient_error": float(error[1])}
+    ended = re.fullmatch(r"nothing to compare: the runs ended (\w+) and (\w+)", check["found"])
+    if ended:
+        difference = {"code": "no_weights", "a": ended[1], "b": ended[2]}
+        return rest | {"finding": {"verdict": "different", "differences": [difference]}}
     largest = re.match(r"equal within ([^\s:]+)", check["found"])
     verdict = "bitwise" if check["passed"] else "equal within" if largest else "different"
     finding = {"verdict": verdict, "largest_difference": float(largest[1]) if largest else None}
@@ -116,12 +125,33 @@ def card_1_to_2(values: Values) -> Values:
     return values | {"version": 2, "splits": splits, "findings": findings}
 
 
+def _origin(text: str) -> Values:
+    """'half of validation.csv, subsampled to 100' as the place and what was done; of a cut split the place is not known."""
+    found = re.fullmatch(r"(half of )?(.*?)(?:, subsampled to (\d+))?(, in both orders)?", text, re.DOTALL)
+    assert found is not None, "every text matches"
+    halved, path, n, both = found.groups()
+    done = {"cut_from_train": path == "cut from train", "halved": halved is not None, "both_orders": both is not None}
+    return {"path": "train" if done["cut_from_train"] else path, "subsampled_to": None if n is None else int(n), **done}
+
+
+def card_2_to_3(values: Values) -> Values:
+    """The origin of a split was text."""
+    splits = {name: split | {"origin": _origin(split["origin"])} for name, split in values["splits"].items()}
+    return values | {"version": 3, "splits": splits}
+
+
+def probe_1_to_2(values: Values) -> Values:
+    """Why a probe has no result was text."""
+    return values | {"version": 2, "absent": {probe: older(why) for probe, why in values.get("absent", {}).items()}}
+
+
 STEPS: dict[str, tuple[Step, ...]] = {
     "StudyConfig": (study_1_to_2,),
     "RunSpec": (spec_1_to_2,),
     "RunRecord": (record_1_to_2,),
     "Verification": (verification_1_to_2,),
-    "DatasetCard": (card_1_to_2,),
+    "ProbeRecord": (probe_1_to_2,),
+    "DatasetCard": (card_1_to_2, card_2_to_3),
     "Comparison": (comparison_1_to_2,),
     "StudySummary": (summary_1_to_2,),
 }

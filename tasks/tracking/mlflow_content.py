@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary
+from bertft_core.report.prose import data_card_text
 
 FORBIDDEN = re.compile(r"[^\w. -]|^\.+$")
 MAX_NAME = 250
@@ -196,6 +197,8 @@ def dataset_source(card: DatasetCard) -> dict[str, str]:
         "name": card.name[:500],
         "digest": card.fingerprint[:36],
         "source_type": card.source,
-        "source": json.dumps({"directory": card.directory, "splits": {n: s.origin for n, s in card.splits.items()}}),
+        "source": json.dumps(
+            {"directory": card.directory, "splits": {n: data_card_text.origin(s.origin) for n, s in card.splits.items()}}
+        ),
         "profile": json.dumps(profile)[:16_000_000],
     }

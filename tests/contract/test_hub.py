@@ -40,7 +40,7 @@ def answer(asked):
     except UserError as error:
         return {"problem": error.problem, "path": error.path, "found": error.found, "hint": error.hint}
     rows = {name: [[e.id, e.texts[0], e.label] for e in split.examples] for name, split in splits.items()}
-    return {"rows": rows, "origins": [split.origin for split in splits.values()]}
+    return {"rows": rows, "origins": [split.origin.path for split in splits.values()]}
 print(json.dumps([answer(asked) for asked in json.loads(sys.argv[1])]))
 """
 

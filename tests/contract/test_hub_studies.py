@@ -103,7 +103,7 @@ def test_tags_have_their_names_and_every_word_has_one(cards, name, known):
 
 
 def test_the_branch_of_converted_files_is_read_by_its_name(cards):
-    assert cards["converted"].splits["train"].origin == f"leondz/wnut_17@{CONVERTED}[train]"
+    assert cards["converted"].splits["train"].origin.path == f"leondz/wnut_17@{CONVERTED}[train]"
     assert cards["converted"].fingerprint == cards["wnut17"].fingerprint
 
 

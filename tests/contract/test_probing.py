@@ -14,6 +14,7 @@ from bertft_core.config.probe_settings import MaskedLMProbe, ProbesConfig
 from bertft_core.data.encoder_files import EncoderFiles
 from bertft_core.data.prepared_split import open_split
 from bertft_core.records import EncoderIdentity, RunSpec
+from bertft_core.records.not_computed import NotComputed
 from bertft_core.records.probe_record import ProbeRecord
 from bertft_core.storage.study_dir import read_record
 from bertft_core.training.probing import encoders
@@ -126,14 +127,14 @@ def test_the_loss_is_that_of_the_whole_model_of_transformers(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_checkpoint_without_its_head_is_known(tmp_path, kind):
-    with pytest.raises(Absent, match="has no masked-LM head"):
+    with pytest.raises(Absent, match="no masked-LM head"):
         encoders.open_pretrained_masked_lm(str(tiny_encoder(tmp_path, kind)), CPU)
 
 
 def test_a_run_from_a_checkpoint_without_a_head_says_so_and_has_the_other_probes(tmp_path):
     study, card = tiny_study(tmp_path)
     record = probed(tiny_spec(study, card), tmp_path / "run")
-    assert record.absent == {"masked_lm": "the checkpoint has no masked-LM head"}
+    assert record.absent == {"masked_lm": NotComputed(reason="no masked-LM head")}
     assert record.masked_lm is None
     assert len(record.drift) == len(record.similarity) == 3
 
@@ -176,13 +177,15 @@ def test_too_few_examples_cannot_be_compared(tmp_path):
     _, card = tiny_study(tmp_path)
     encoder = encoders.open_pretrained(card.encoder_dir, CPU)
     split = open_split(card.directory, "validation")
-    with pytest.raises(Absent, match="needs 4 validation examples, found 3"):
+    with pytest.raises(Absent, match="too few texts") as refused:
         similarity(encoder, encoder, split, 3)
+    assert (refused.value.why.n, refused.value.why.needed) == (3, 4)
 
 
 def test_an_encoder_of_an_unknown_family_has_no_put_back():
     class Unknown:
         config = type("Config", (), {"model_type": "reformer"})
 
-    with pytest.raises(Absent, match="'reformer' is not supported"):
+    with pytest.raises(Absent, match="head not supported") as refused:
         masked_lm(Unknown(), None, None, put_back=True)
+    assert refused.value.why.detail == "reformer"

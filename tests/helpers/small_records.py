@@ -24,6 +24,7 @@ from bertft_core.records import (
     SweepResult,
     TrialRow,
 )
+from bertft_core.records.data_card import SplitOrigin
 from bertft_core.records.list_columns import matrix_column
 from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import write_predictions
@@ -84,7 +85,7 @@ def _split(name: str, n: int, n_train: int, labels: tuple[str, ...]) -> SplitCar
         truncated_ratio=0.025,
         unknown_token_ratio=0.001,
         mean_length=17.5,
-        origin=f"{name}.csv",
+        origin=SplitOrigin(path=f"{name}.csv"),
         sha256="a" * 64,
         constant_scores=majority_scores(np.arange(n_train) % len(labels), np.arange(n) % len(labels), labels),
     )

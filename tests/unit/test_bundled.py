@@ -30,7 +30,7 @@ def test_the_reviews_have_their_sizes_and_are_balanced(reviews):
     assert {name: len(split.examples) for name, split in reviews.items()} == N_EXAMPLES
     for name, split in reviews.items():
         assert split.label_counts["positive"] == split.label_counts["negative"] == N_EXAMPLES[name] / 2
-        assert split.origin == f"bundled reviews/{name}"
+        assert split.origin.path == f"bundled reviews/{name}"
 
 
 def test_no_two_reviews_are_nearly_the_same(reviews):
@@ -90,7 +90,7 @@ def test_the_questions_have_their_sizes_and_a_third_of_them_no_answer():
         for name, s in splits.items()
     }
     assert found == {"train": (200, 67, 40), "validation": (70, 23, 14), "test": (70, 23, 14)}
-    assert splits["test"].origin == "bundled questions/test"
+    assert splits["test"].origin.path == "bundled questions/test"
 
 
 def test_no_question_and_no_paragraph_is_there_twice_and_every_answer_stands_where_it_says():
@@ -123,7 +123,7 @@ def test_sets_of_whole_texts_have_their_sizes_and_no_texts_that_are_nearly_the_s
     splits = whole_texts(name)
     examples = [example for split in splits.values() for example in split.examples]
     assert {split: len(raw.examples) for split, raw in splits.items()} == WHOLE_TEXTS[name][1]
-    assert all(raw.origin == f"bundled {name}/{split}" for split, raw in splits.items())
+    assert all(raw.origin.path == f"bundled {name}/{split}" for split, raw in splits.items())
     assert len({example.key for example in examples}) == len(examples)
     for texts in map(sorted, map(set, zip(*(example.key for example in examples), strict=True))):
         words = [frozenset(re.findall(r"[\w']+", text)) for text in texts]

@@ -9,6 +9,7 @@ import pytest
 from bertft_core.config import UserError
 from bertft_core.data.examples import RawSplit
 from bertft_core.data.splits import halve_validation
+from bertft_core.records.data_card import SplitOrigin
 from tests.helpers.raw_splits import TRAIN, ids, raw
 from tests.helpers.small_configs import changed, load, refusal
 from tests.helpers.tiny_studies import tiny_study
@@ -27,14 +28,14 @@ def test_every_class_is_halved_and_the_odd_one_stays_in_validation():
     assert made["validation"].label_counts == {"a": 5, "b": 3, "c": 1}
     assert made["test"].label_counts == {"a": 5, "b": 2}
     assert sorted(ids(made["validation"]) + ids(made["test"])) == ids(DEV)
-    assert (made["validation"].origin, made["test"].origin) == ("half of validation.csv", "half of validation")
+    assert [made[name].origin for name in ("validation", "test")] == [SplitOrigin(path="validation.csv", halved=True)] * 2
     assert made["train"] is made["far"] is TRAIN
 
 
 def test_the_halves_follow_the_seed_and_not_the_order_of_the_rows():
     shuffled = list(DEV.examples)
     random.Random(1).shuffle(shuffled)
-    again = halved(RawSplit(tuple(shuffled), "", ""))
+    again = halved(RawSplit(tuple(shuffled), "", SplitOrigin(path="")))
     assert sorted(ids(again["test"])) == ids(halved(DEV)["test"])
     assert ids(halved(DEV, 1)["test"]) != ids(halved(DEV)["test"])
 
@@ -62,7 +63,7 @@ def test_the_card_shows_both_halves(tmp_path):
     n = {name: split.n_examples for name, split in halves.splits.items()}
     assert n["validation"] + n["test"] == card.splits["validation"].n_examples
     assert n["test"] == n["validation"] - 2  # two classes of five
-    assert halves.splits["test"].origin == "half of validation"
+    assert halves.splits["test"].origin.halved
     assert halves.fingerprint != card.fingerprint
     assert "halve_validation" not in whole.model_dump_json()
 

@@ -19,6 +19,7 @@ from bertft_core.data.examples import Example, RawSplit
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.data.prepared_split import open_split
 from bertft_core.records import DatasetCard
+from bertft_core.records.data_card import SplitOrigin
 from bertft_core.report.prose.data_card_text import card_text
 from bertft_core.storage.study_dir import read_record
 from tests.helpers.tiny_encoders import KINDS, POSITIONS, tiny_encoder
@@ -48,7 +49,7 @@ def test_a_card_says_what_was_prepared(train, encoders, tmp_path):
     card = prepare_data(study_of(train, encoders["bert"]), home_dir=tmp_path / "home")
     assert list(card.splits) == ["train", "validation"]
     assert {name: split.n_examples for name, split in card.splits.items()} == {"train": 22, "validation": 6}
-    assert card.splits["validation"].origin == "cut from train"
+    assert card.splits["validation"].origin.cut_from_train
     assert card.splits["train"].label_counts == {"l0": 11, "l1": 11}
     assert card.labels == ("l0", "l1")
     assert card.encoder.checkpoint == encoders["bert"].name
@@ -205,7 +206,7 @@ def test_stored_numbers_stay_comparable_between_versions():
         "another batch order makes another run out of the same digest"
     )
     example = Example("train-00000", ("Grüße, “Welt”", "b"), "positive", line=7)
-    split = RawSplit((example,), path="anywhere", origin="anywhere")
+    split = RawSplit((example,), path="anywhere", origin=SplitOrigin(path="anywhere"))
     assert prepare_study_data.split_digest(split) == "5e1bd1a5da967fd567705479ff09af733da775a861cebc4264ea4378c1adee4b", (
         "raise PREPARED_VERSION and tell why in the CHANGELOG"
     )

@@ -29,6 +29,7 @@ from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.word_windows import word_windows
 from bertft_core.heads import question_answering as question_head
 from bertft_core.heads import token_classification as tag_head
+from bertft_core.records.data_card import SplitOrigin
 from tests.helpers.hypothesis_profile import BLANKS, CHARACTERS, SHORT_WORDS, WORDS, texts, window_sizes
 from tests.helpers.tiny_encoders import tiny_encoder
 
@@ -232,7 +233,11 @@ def prepared_questions(tokenizer: Any, asked: Sequence[Asked], room: int, overla
         (f"q-{i}", item.question, item.context, [{"text": item.text, "answer_start": item.answer[0]}] if item.answer else [])
         for i, item in enumerate(asked)
     ]
-    raw = {"train": RawSplit(tuple(read("", row, SourceLocation(PATH, i)) for i, row in enumerate(rows, start=1)), PATH, PATH)}
+    raw = {
+        "train": RawSplit(
+            tuple(read("", row, SourceLocation(PATH, i)) for i, row in enumerate(rows, start=1)), PATH, SplitOrigin(path=PATH)
+        )
+    }
     agreed, labels, findings = question_answering.agree(raw, data)
     assert (agreed, findings) == (raw, ())
     table = question_answering.tokenise(tokenizer, agreed["train"].examples, labels, data, True)

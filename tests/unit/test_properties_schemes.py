@@ -28,6 +28,7 @@ from bertft_core.metrics.tag_schemes import (
     unreadable,
     violations,
 )
+from bertft_core.records.data_card import SplitOrigin
 from tests.helpers.hypothesis_profile import CHARACTERS
 
 LOSSLESS = ("iob1", "iob2", "iobes")
@@ -132,7 +133,9 @@ def test_a_study_converts_valid_tags_as_they_are_and_counts_what_io_loses(source
     data = FileData(source="files", train="t.conll", scheme=source, train_scheme=target)
     examples = tuple(Example(f"s-{i}", ("w",) * of.n_words, written(of, source), i) for i, of in enumerate(sentences))
     example = Example("first", ("w",), written(Layout([Entity("PER", 0, 1)], 1), source), 99)  # an entity in any case
-    agreed, labels, findings = token_classification.agree({"train": RawSplit((*examples, example), "t.conll", "")}, data)
+    agreed, labels, findings = token_classification.agree(
+        {"train": RawSplit((*examples, example), "t.conll", SplitOrigin(path="t.conll"))}, data
+    )
     kept = [Layout(of.merged, of.n_words) if "io" in (source, trained) else of for of in sentences]
     assert [example.label for example in agreed["train"].examples[:-1]] == [written(of, trained) for of in kept]
     assert set(labels) == set(labels_of({"PER"}.union(*(of.types for of in sentences)), trained))

@@ -11,6 +11,7 @@ from bertft_core.config.data_settings import SplitConfig
 from bertft_core.data.examples import RawSplit
 from bertft_core.data.labels import agree_on_labels
 from bertft_core.data.splits import cut_missing, subsample
+from bertft_core.records.data_card import SplitOrigin
 from tests.helpers.raw_splits import TRAIN, ids, raw
 
 
@@ -21,7 +22,7 @@ def test_a_missing_validation_set_is_cut_in_proportion():
     assert made["train"].label_counts == {"a": 48, "b": 24, "c": 8}
     assert sorted(ids(made["train"]) + ids(made["validation"])) == ids(TRAIN)
     assert ids(made["validation"]) == sorted(ids(made["validation"]))
-    assert made["validation"].origin == "cut from train"
+    assert made["validation"].origin.cut_from_train
 
 
 def test_a_test_set_is_cut_only_when_asked_for_and_leaves_the_validation_set_as_it_was():
@@ -43,7 +44,7 @@ def test_given_splits_are_kept_in_a_fixed_order():
 def test_the_cut_follows_the_seed_and_not_the_order_of_the_rows():
     shuffled = list(TRAIN.examples)
     random.Random(1).shuffle(shuffled)
-    again = cut_missing({"train": RawSplit(tuple(shuffled), "", "")}, SplitConfig(), 0)
+    again = cut_missing({"train": RawSplit(tuple(shuffled), "", SplitOrigin(path=""))}, SplitConfig(), 0)
     made = cut_missing({"train": TRAIN}, SplitConfig(), 0)
     other = cut_missing({"train": TRAIN}, SplitConfig(), 1)
     assert set(ids(again["validation"])) == set(ids(made["validation"]))
@@ -75,7 +76,7 @@ def test_ratios_that_leave_nothing_to_learn_from_are_refused():
 def test_a_subsample_has_the_size_and_the_proportions_asked_for():
     kept = subsample({"train": TRAIN}, {"train": 20}, 0)["train"]
     assert kept.label_counts == {"a": 12, "b": 6, "c": 2}
-    assert "subsampled to 20" in kept.origin
+    assert kept.origin.subsampled_to == 20
     assert ids(kept) == ids(subsample({"train": TRAIN}, {"train": 20}, 0)["train"])
     assert ids(kept) != ids(subsample({"train": TRAIN}, {"train": 20}, 1)["train"])
 

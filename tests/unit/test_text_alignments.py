@@ -316,7 +316,7 @@ def test_symmetric_pairs_are_learned_in_both_orders_and_scored_in_their_own(stud
     middle = int(np.flatnonzero(types)[0])
     assert types.tolist() == [0] * middle + [1] * (len(ids) - middle)
     assert train.input_ids(8).tolist() == [ids[0], *ids[middle:], *ids[1:middle]]
-    assert card.splits["train"].origin.endswith("in both orders")
+    assert card.splits["train"].origin.both_orders
     assert {finding.check for finding in card.findings} == {"overlap"}
 
 

@@ -11,8 +11,9 @@ import pytest
 from bertft_core.config import UserError
 from bertft_core.config.base import Frozen
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary, SweepResult
+from bertft_core.records.data_card import SplitOrigin
 from bertft_core.records.probe_record import ProbeRecord
-from bertft_core.records.verification_record import VerdictFinding, Verification
+from bertft_core.records.verification_record import RunDifference, VerdictFinding, Verification
 from bertft_core.storage import StudyDir, upgrade
 from bertft_core.storage.damage import find_damage
 from bertft_core.storage.study_dir import checked_record, checked_values, read_record, write_record
@@ -138,7 +139,13 @@ def test_the_sentences_of_an_older_verification_are_read_as_codes_and_numbers():
     finding = {
         "verdict": "not reproducible here",
         "largest_difference": 0.5,
-        "differences": ["weights of the last step", "best step: 5 → 10", "a/b.parquet", "c: the stored file is gone"],
+        "differences": [
+            "weights of the last step",
+            "best step: 5 → 10",
+            "best step: None → 10",
+            "a/b.parquet",
+            "c: the stored file is gone",
+        ],
         "environment": ["torch: 2.13.0 → not installed", "threads per run: 1 → 2", "variable OMP_NUM_THREADS: 1 → unset"],
         "reason": "torch: 2.13.0 → not installed; threads per run: 1 → 2; variable OMP_NUM_THREADS: 1 → unset",
     }
@@ -148,13 +155,15 @@ def test_the_sentences_of_an_older_verification_are_read_as_codes_and_numbers():
         "same_seed": (True, "bitwise"),
         "kill_and_resume": (False, "equal within 0.25: metrics, first at step 3; killed (SIGKILL)"),
         "accumulation": (True, "largest difference 3e-16 of the largest element; the first step's 5 examples"),
+        "reused_worker": (False, "nothing to compare: the runs ended diverged and failed"),
         "data_workers": (None, "There are none"),
     }
     checks = [about | {"check": name, "n_steps": 20, "passed": p, "found": f} for name, (p, f) in sentences.items()]
     read = Verification.model_validate(upgrade.upgraded({"version": 1, "runs": runs, "checks": checks}, "Verification", 1))
     assert [(d.code, d.a, d.b, d.path) for d in read.runs[0].finding.differences] == [
         ("weights", None, None, None),
-        ("best_step", "5", "10", None),
+        ("best_step", 5, 10, None),
+        ("best_step", None, 10, None),
         ("file", None, None, "a/b.parquet"),
         ("file_missing", None, None, "c"),
     ]
@@ -170,4 +179,28 @@ def test_the_sentences_of_an_older_verification_are_read_as_codes_and_numbers():
     assert results["same_seed"].finding == VerdictFinding(verdict="bitwise")
     assert results["kill_and_resume"].finding == VerdictFinding(verdict="equal within", largest_difference=0.25)
     assert results["accumulation"].gradient_error == 3e-16
+    ended = RunDifference(code="no_weights", a="diverged", b="failed")
+    assert results["reused_worker"].finding == VerdictFinding(verdict="different", differences=(ended,))
     assert results["data_workers"].finding is None
+
+
+def test_the_reason_of_a_missing_probe_and_the_origin_of_a_split_were_text():
+    probes = {"run_digest": "r", "probes_digest": "p", "absent": {"drift": "no layers are known"}}
+    (why,) = ProbeRecord.model_validate(upgrade.upgraded(probes, "ProbeRecord", 1)).absent.values()
+    assert (why.reason, why.detail) == ("older version", "no layers are known")
+    origins = {
+        "a.csv": {"path": "a.csv"},
+        "cut from train": {"path": "train", "cut_from_train": True},
+        "half of validation": {"path": "validation", "halved": True},
+        "half of cut from train, subsampled to 20": {
+            "path": "train", "cut_from_train": True, "halved": True, "subsampled_to": 20,
+        },
+        "bundled pairs/train, subsampled to 7, in both orders": {
+            "path": "bundled pairs/train", "subsampled_to": 7, "both_orders": True,
+        },
+    }  # fmt: skip
+    card = {"version": 2, "splits": {text: {"origin": text} for text in origins}}
+    read = upgrade.upgraded(card, "DatasetCard", 2)["splits"]
+    assert {text: SplitOrigin.model_validate(split["origin"]) for text, split in read.items()} == {
+        text: SplitOrigin(**origin) for text, origin in origins.items()
+    }

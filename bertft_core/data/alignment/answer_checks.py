@@ -77,7 +77,7 @@ def _in_place(split: RawSplit, repair: bool) -> tuple[RawSplit, list[str]]:
                 answer = moved
             answers.append(answer)
         examples.append(dataclasses.replace(example, label=tuple(answers)))
-    return (RawSplit(tuple(examples), split.path, split.origin) if repaired else split), repaired
+    return (split.derived(tuple(examples)) if repaired else split), repaired
 
 
 def is_at(context: str, answer: Answer) -> bool:

@@ -50,7 +50,7 @@ def repair_and_convert(splits: Mapping[str, RawSplit], data: DataConfig) -> tupl
         tags = [tag_schemes.convert(valid, data.scheme, scheme) for valid in repaired]
         found += _merged(name, split, repaired, tags, data.scheme, scheme)
         examples = tuple(dataclasses.replace(e, label=label) for e, label in zip(split.examples, tags, strict=True))
-        converted[name] = RawSplit(examples, split.path, split.origin)
+        converted[name] = split.derived(examples)
     return converted, tuple(found)
 
 

@@ -87,7 +87,7 @@ def both_orders(splits: Mapping[str, RawSplit], data: DataConfig) -> dict[str, R
         return dict(splits)
     train = splits["train"]
     swapped = tuple(dataclasses.replace(e, id=f"{e.id}-swapped", texts=e.texts[::-1]) for e in train.examples)
-    return dict(splits) | {"train": RawSplit(train.examples + swapped, train.path, f"{train.origin}, in both orders")}
+    return dict(splits) | {"train": train.derived(train.examples + swapped, both_orders=True)}
 
 
 def text_settings(data: DataConfig) -> dict[str, Any]:

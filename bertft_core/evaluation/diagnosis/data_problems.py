@@ -37,7 +37,7 @@ def data_quality(results: StudyResults) -> Outcomes:
     for each in found:
         share = each.count / max(1, splits[each.split].n_examples) if each.split in splits else 0.0
         repeated = each.check in (*OVERLAPS, "duplicates")
-        hints = (hint("remove_duplicates", split=each.split, path=splits[each.split].origin),) if repeated else ()
+        hints = (hint("remove_duplicates", split=each.split, path=splits[each.split].origin.path),) if repeated else ()
         problem = each.check in OVERLAPS and share > MAX_OVERLAP
         yield Outcome("problem" if problem else "look", DiagnosisFinding(code="data", data=each), hints)
     if not found:

@@ -4,11 +4,11 @@ import numpy as np
 import pyarrow as pa
 
 from bertft_core.metrics.per_example import count_metrics
-from bertft_core.metrics.per_example.statistic import PerExample, Statistic, mean_of
+from bertft_core.metrics.per_example.statistic import PerExample, SeedsOnly, Statistic, mean_of
 from bertft_core.metrics.precision_recall import Bools, f1_of
 from bertft_core.metrics.prediction_columns import matrix
 
-SEEDS_ONLY = {"average_precision_macro": "it ranks all examples, and every resample would have to rank them again"}
+SEEDS_ONLY: dict[str, SeedsOnly] = {"average_precision_macro": "ranks examples"}
 
 
 def statistics(predictions: pa.Table, labels: tuple[str, ...], **tuned: float) -> dict[str, PerExample]:

@@ -3,18 +3,17 @@
 import numpy as np
 import pyarrow as pa
 
-from bertft_core.metrics.per_example.statistic import PerExample, mean_of, quotient
+from bertft_core.metrics.per_example.statistic import PerExample, SeedsOnly, mean_of, quotient
 from bertft_core.metrics.precision_recall import Bools
 from bertft_core.metrics.prediction_columns import column, list_lengths
 from bertft_core.metrics.question_answering import per_question
 
-TUNED_HERE = "its threshold is tuned on the questions that it is scored on, and every resample would have to tune it again"
-SEEDS_ONLY = {
-    "best_exact": TUNED_HERE,
-    "best_f1": TUNED_HERE,
-    "official_best_exact": TUNED_HERE,
-    "official_best_f1": TUNED_HERE,
-    "null_threshold": "it is not a score",
+SEEDS_ONLY: dict[str, SeedsOnly] = {
+    "best_exact": "tuned on the split",
+    "best_f1": "tuned on the split",
+    "official_best_exact": "tuned on the split",
+    "official_best_f1": "tuned on the split",
+    "null_threshold": "no score",
 }
 
 

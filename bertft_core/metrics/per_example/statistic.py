@@ -1,13 +1,16 @@
 """A metric as a function of sums over examples, so that resampling examples takes a weighted sum and no new evaluation."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from bertft_core.metrics.precision_recall import Bools, Floats, Ints
 from bertft_core.statistics.resampling import Additive, Averaged, Resamplable
 from bertft_core.statistics.spearman_bootstrap import SpearmanBootstrap
+
+SeedsOnly = Literal["ranks examples", "tuned on the split", "no score"]
+"""Why a metric cannot be resampled over examples."""
 
 
 class Statistic(NamedTuple):

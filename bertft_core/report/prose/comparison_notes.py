@@ -4,6 +4,7 @@ All functions give clauses, without capital and full stop.
 """
 
 from bertft_core.metrics import METRICS
+from bertft_core.metrics.per_example.statistic import SeedsOnly
 from bertft_core.records.comparison_record import (
     ComparedArmRecord,
     Comparison,
@@ -25,6 +26,13 @@ LEFT_OUT = {
     "missing": "have not been run yet",
 }
 """Status → why such runs are not compared."""
+
+SEEDS_ONLY: dict[SeedsOnly, str] = {
+    "ranks examples": "it ranks all examples, and every resample would have to rank them again",
+    "tuned on the split": "its threshold is tuned on the questions that it is scored on, and every resample would have to tune"
+    " it again",
+    "no score": "it is not a score",
+}
 
 
 def pairing(found: PairComparison, comparison: Comparison) -> str | None:
@@ -72,10 +80,11 @@ def refusal(found: Refusal, comparison: Comparison) -> str:
 
 def note(found: ComparisonNote, comparison: Comparison) -> str:
     """Something to know when reading the pairs."""
-    why = next((why for task in METRICS.values() for name, why in task.seeds_only.items() if name == found.metric), None)
+    why = next((code for task in METRICS.values() for name, code in task.seeds_only.items() if name == found.metric), None)
     n_resamples, split, missing = comparison.n_resamples, comparison.headline_split, "examples are not resampled everywhere"
     texts = {
-        "metric_not_resampled": f"{found.metric}: only seeds are resampled" + ("" if why is None else f", because {why}"),
+        "metric_not_resampled": f"{found.metric}: only seeds are resampled"
+        + ("" if why is None else f", because {SEEDS_ONLY[why]}"),
         "too_many_numbers": f"{found.metric}: only seeds are resampled, because its labels × seeds would take too much memory",
         "predictions_missing": f"{missing}: the predictions of seed {found.seed} of {found.arm} are missing",
         "different_examples": f"{missing}: seed {found.seed} of {found.arm} has different examples",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from bertft_core.data.examples import shorten
 from bertft_core.records import DataFinding, DatasetCard
+from bertft_core.records.data_card import SplitOrigin
 from bertft_core.report.formatting.aligned_table import aligned
 from bertft_core.report.prose.grammar import listed, several
 
@@ -20,7 +21,7 @@ def card_text(card: DatasetCard) -> str:
     for name, split in card.splits.items():
         counts = _first([f"{label}:{n}" for label, n in split.label_counts.items()], " ", MOST_COUNTS)
         ratios = (f"{split.truncated_ratio:.1%}", f"{split.unknown_token_ratio:.1%}")
-        rows.append((name, str(split.n_examples), counts, f"{split.mean_length:.1f}", *ratios, split.origin))
+        rows.append((name, str(split.n_examples), counts, f"{split.mean_length:.1f}", *ratios, origin(split.origin)))
     lines = [
         f"{card.name} ({card.source})",
         f"fingerprint  {card.fingerprint}",
@@ -43,6 +44,14 @@ def _first(items: Sequence[str], separator: str, most: int) -> str:
     """The first items, and how many more there are: a card stays short whatever the number of labels."""
     shown = [shorten(item, MOST_CHARACTERS) for item in items[:most]]
     return separator.join(shown if len(items) <= most else [*shown, f"and {len(items) - most} more"])
+
+
+def origin(of: SplitOrigin) -> str:
+    """'train.csv', 'cut from train', 'half of validation.csv, subsampled to 100'."""
+    where = "cut from train" if of.cut_from_train else of.path
+    halved = (f"{where}, half of it" if of.cut_from_train else f"half of {where}") if of.halved else where
+    sampled = "" if of.subsampled_to is None else f", subsampled to {of.subsampled_to}"
+    return f"{halved}{sampled}{', in both orders' if of.both_orders else ''}"
 
 
 def finding_text(finding: DataFinding) -> str:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from bertft_core.report import summary_rows
 from bertft_core.report.formatting import numbers
-from bertft_core.report.prose import grammar, paper_settings, paper_text, study_text
-from bertft_core.report.prose.data_card_text import finding_text
+from bertft_core.report.prose import data_card_text, grammar, paper_settings, paper_text, study_text
 from bertft_core.storage.study_results import StudyResults
 
 FOR_YOU = "for you to answer"
@@ -44,11 +43,11 @@ def _labels(results: StudyResults) -> str:
 
 
 def _origins(results: StudyResults) -> str:
-    return grammar.listed(f"{name}: {split.origin}" for name, split in results.card.splits.items()) + "."
+    return grammar.listed(f"{name}: {data_card_text.origin(split.origin)}" for name, split in results.card.splits.items()) + "."
 
 
 def _prepared(results: StudyResults) -> str:
-    found = [f"{finding.split}: {finding_text(finding)}" for finding in results.card.findings]
+    found = [f"{finding.split}: {data_card_text.finding_text(finding)}" for finding in results.card.findings]
     size = f"Tokenised with the encoder's own tokenizer, at most {results.card.max_length} tokens."
     return f"{size} The checks found: {'; '.join(found)}." if found else f"{size} The checks found nothing worth a warning."
 

@@ -1,7 +1,8 @@
 """The 'experimental setup' of a paper, written from the configuration and the records alone."""
 
+from bertft_core.records.data_card import SplitCard
 from bertft_core.report.formatting import numbers
-from bertft_core.report.prose import comparison_text, grammar, power_text, seed_designs_text, study_text
+from bertft_core.report.prose import comparison_text, data_card_text, grammar, power_text, seed_designs_text, study_text
 from bertft_core.report.prose.comparison_text import RESAMPLED
 from bertft_core.report.prose.paper_settings import search, training
 from bertft_core.storage.study_results import StudyResults
@@ -33,7 +34,7 @@ def data(results: StudyResults) -> str:
     card, config = results.card, results.study.data
     names = {"train": "training"}
     sizes = grammar.listed(f"{split.n_examples:,} {names.get(name, name)}" for name, split in card.splits.items())
-    origins = grammar.listed(f"{names.get(name, name)} {_from(split.origin)}" for name, split in card.splits.items())
+    origins = grammar.listed(f"{names.get(name, name)} {_from(split)}" for name, split in card.splits.items())
     text = f"We use {card.name} with {sizes} examples ({origins})"
     if card.labels:
         text += f" and {grammar.several(len(card.labels), 'label')}"
@@ -45,9 +46,9 @@ def data(results: StudyResults) -> str:
     return f"{text} Inputs have at most {card.max_length} tokens ({longer} {'were' if ratios else 'was'} longer and truncated)."
 
 
-def _from(origin: str) -> str:
+def _from(split: SplitCard) -> str:
     """'cut from train', or 'from train.csv'."""
-    return origin if origin.startswith("cut from ") else f"from {origin}"
+    return f"{'' if split.origin.cut_from_train else 'from '}{data_card_text.origin(split.origin)}"
 
 
 def model(results: StudyResults) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from bertft_core.evaluation.certificate_checks import NOT_APPLICABLE
 from bertft_core.records import Environment
 from bertft_core.records.verification_record import CheckDetails, CheckResult, RunDifference, VerdictFinding
+from bertft_core.report.formatting import numbers
 from bertft_core.report.prose import grammar
 from bertft_core.report.prose.run_diff_text import environment_change
 
@@ -50,7 +51,8 @@ def verdict(finding: VerdictFinding) -> str:
 
 def difference(found: RunDifference) -> str:
     """'final weights', 'best step: 5 → 10'."""
-    return DIFFERENCES[found.code].format(a=found.a, b=found.b, path=found.path)
+    a, b = (numbers.ABSENT if value is None else value for value in (found.a, found.b))
+    return DIFFERENCES[found.code].format(a=a, b=b, path=found.path)
 
 
 def differences(found: Sequence[RunDifference]) -> str:

@@ -37,7 +37,7 @@ def depths_of(encoder: Any) -> tuple[dict[str, int], list[str]]:
     try:
         depths, names = architecture.depths(), architecture.depth_names()[:-1]
     except UserError as error:
-        raise Absent(error.problem) from None
+        raise Absent("not probed", detail=error.problem) from None
     prefix = encoder.base_model_prefix + "."
     return {name.removeprefix(prefix): depth for name, depth in depths.items()}, names
 

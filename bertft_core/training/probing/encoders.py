@@ -11,12 +11,17 @@ from transformers import AutoModel, AutoModelForMaskedLM
 
 from bertft_core.data.batching import padded
 from bertft_core.heads.saved_model import load_model
+from bertft_core.records.not_computed import NotComputed, Reason
 
 BATCH_SIZE = 32
 
 
 class Absent(Exception):
-    """This probe cannot be computed for this run; the text is the reason."""
+    """This probe cannot be computed for this run, and why."""
+
+    def __init__(self, reason: Reason, *, n: int | None = None, needed: int | None = None, detail: str | None = None) -> None:
+        super().__init__(reason)
+        self.why = NotComputed(reason=reason, n=n, needed=needed, detail=detail)
 
 
 PLAIN: dict[str, Any] = {
@@ -44,9 +49,9 @@ def open_pretrained_masked_lm(encoder_dir: str, device: torch.device) -> Any:
         try:
             model, report = AutoModelForMaskedLM.from_pretrained(encoder_dir, output_loading_info=True, **PLAIN)
         except ValueError:  # a family without such a class
-            raise Absent("transformers has no masked-LM head for this kind of encoder") from None
+            raise Absent("no masked-LM class") from None
     if report["missing_keys"]:
-        raise Absent("the checkpoint has no masked-LM head")
+        raise Absent("no masked-LM head")
     return model.to(device).eval()
 
 

@@ -36,7 +36,7 @@ MAX_LENGTH = 128
 def masked_lm(pretrained: Any, finetuned: Any, split: PreparedSplit, *, put_back: bool) -> MaskedLMFound:
     """`pretrained` with its head, `finetuned` a bare encoder, `split` as `masked_split` makes it. Raises `Absent`."""
     if pretrained.config.model_type not in VOCABULARY_LAYER:
-        raise Absent(f"the masked-LM head of encoders of the type '{pretrained.config.model_type}' is not supported")
+        raise Absent("masked-LM head not supported", detail=pretrained.config.model_type)
     before, n_masked = scores(pretrained, pretrained.base_model, split)
     mixed = Mixed(pretrained.base_model, finetuned)
     after = scores(pretrained, mixed.with_top_layers_put_back(0), split)[0]
@@ -56,7 +56,7 @@ def masked_split(probe: MaskedLMProbe, encoder: EncoderFiles) -> PreparedSplit:
     try:
         table = alignment.tokenise(load_tokenizer(encoder), examples, (), blocks, uses_token_types(encoder))
     except UserError as error:
-        raise Absent(error.problem) from None
+        raise Absent("not probed", detail=error.problem) from None
     return PreparedSplit(table, "probe")
 
 

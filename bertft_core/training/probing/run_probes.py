@@ -15,6 +15,7 @@ from bertft_core.data.encoder_files import EncoderFiles
 from bertft_core.data.prepared_split import open_split
 from bertft_core.data.probe_texts import probes_digest
 from bertft_core.records import RunSpec
+from bertft_core.records.not_computed import NotComputed
 from bertft_core.records.probe_record import ProbeRecord
 from bertft_core.storage.study_dir import PROBES_FILE, write_record
 from bertft_core.training import determinism
@@ -28,12 +29,12 @@ def probe_run(spec: RunSpec, probes: ProbesConfig, *, run_dir: Path) -> ProbeRec
     determinism.configure(spec.threads, device)
     models = _Models(spec, run_dir, device)
     found: dict[str, Any] = {}
-    absent: dict[str, str] = {}
+    absent: dict[str, NotComputed] = {}
     for name, compute in _asked(spec, probes, models).items():
         try:
             found |= compute()
-        except Absent as reason:
-            absent[name] = str(reason)
+        except Absent as absence:
+            absent[name] = absence.why
     record = ProbeRecord(run_digest=spec.digest, probes_digest=probes_digest(probes), absent=absent, **found)
     write_record(run_dir / PROBES_FILE, record)
     return record

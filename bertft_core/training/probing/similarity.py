@@ -28,7 +28,7 @@ def similarity(pretrained: Any, finetuned: Any, split: PreparedSplit, n_texts: i
     """Every depth from the embeddings up, and the number of texts read. Raises `Absent` for fewer than 4 texts."""
     indices = spread(split.n, n_texts)
     if len(indices) < FEWEST:
-        raise Absent(f"CKA needs {FEWEST} validation examples, found {len(indices)}")
+        raise Absent("too few texts", n=len(indices), needed=FEWEST)
     before, after = (mean_states(encoder, split, indices) for encoder in (pretrained, finetuned))
     return (
         tuple(
