@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -47,3 +49,10 @@ class UserError(Exception):
 
 def _rebuild(problem: str, fields: dict) -> UserError:
     return UserError(problem, **fields)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """A suggestion of the nearest known name, or None if none is near."""
+    by_folded = {item.strip().casefold(): item for item in known}
+    near = difflib.get_close_matches(name.strip().casefold(), by_folded, n=1, cutoff=0.5)
+    return f"did you mean '{by_folded[near[0]]}'?" if near else None

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.encoder_settings import EncoderConfig
-from bertft_core.data.examples import did_you_mean
+from bertft_core.config.errors import did_you_mean
 from bertft_core.records import ArmSummary, ChainLink, DatasetCard, RunRecord, RunSpec, StudySummary
 from bertft_core.records.ranking import best_arm, best_first
 from bertft_core.storage import StudyDir

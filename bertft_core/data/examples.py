@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from bertft_core.config import UserError
+from bertft_core.config.errors import did_you_mean
 from bertft_core.records.data_card import SplitOrigin
 
 Row = tuple[int, tuple[object, ...]]
@@ -172,13 +172,6 @@ def place_columns(wanted: Sequence[str], found: Sequence[str], *, path: str, lin
             else did_you_mean(name, found) or "correct data.text and data.label, or the file's column names",
         )
     return [found.index(name) for name in wanted]
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """A suggestion of the nearest known name, or None if none is near."""
-    by_folded = {item.strip().casefold(): item for item in known}
-    near = difflib.get_close_matches(name.strip().casefold(), by_folded, n=1, cutoff=0.5)
-    return f"did you mean '{by_folded[near[0]]}'?" if near else None
 
 
 def shorten(text: str, n_characters: int = 80) -> str:

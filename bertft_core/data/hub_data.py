@@ -5,7 +5,8 @@ from typing import Any
 
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import HubData
-from bertft_core.data.examples import RawSplit, ReadExample, Row, did_you_mean, place_columns, read_split, shorten
+from bertft_core.config.errors import did_you_mean
+from bertft_core.data.examples import RawSplit, ReadExample, Row, place_columns, read_split, shorten
 
 UNLABELLED = -1
 """Value of a withheld label in a ClassLabel column."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bertft_core.config import UserError
+from bertft_core.config.errors import did_you_mean
 from bertft_core.evaluation.run_diff.diff_runs import diff_runs
 from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk
 from bertft_core.records import DatasetCard, RunRecord
@@ -19,6 +20,7 @@ MIN_DIGEST = 6
 DIGEST = re.compile(f"[0-9a-f]{{{MIN_DIGEST},64}}")
 MLFLOW_ID = re.compile("[0-9a-f]{32}")
 NAMES = f"a run's digest (at least {MIN_DIGEST} hex characters), STUDY/arm/seed, or the id of an MLflow run"
+SEE_STATUS = "see `bertft status STUDY`"
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def find_run(name: str, home: Path, folder: Path) -> FoundRun:
     if "/" in name:
         return _by_place(name, home)
     if not DIGEST.fullmatch(name):
-        raise UserError("this names no run", code="diff.no-matching-run", found=name, expected=NAMES)
+        raise UserError("no matching run", code="diff.no-matching-run", found=name, expected=NAMES, hint=SEE_STATUS)
     found = _by_digest(name, home)
     if len(found) > 1:
         several = [f"{one.record.digest[:16]}  {_title(one)}" for one in found]
@@ -65,7 +67,7 @@ def find_run(name: str, home: Path, folder: Path) -> FoundRun:
         path=home,
         found=name,
         expected=NAMES,
-        hint="see `bertft status STUDY`",
+        hint=SEE_STATUS,
     )
 
 
@@ -80,6 +82,7 @@ def _by_place(name: str, home: Path) -> FoundRun:
             code="diff.unknown-arm",
             found=name,
             expected=f"one of the arms {', '.join(on_disk.study.arms)}",
+            hint=did_you_mean(arm, on_disk.study.arms) or SEE_STATUS,
         )
     if not seed.isdigit() or int(seed) not in seeds:
         raise UserError(
@@ -87,6 +90,7 @@ def _by_place(name: str, home: Path) -> FoundRun:
             code="diff.unknown-seed",
             found=name,
             expected=f"one of {', '.join(map(str, seeds))}",
+            hint=SEE_STATUS,
         )
     record = on_disk.records.get(seeds[int(seed)].digest)
     if record is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bertft_core.config import UserError
+from bertft_core.config.errors import did_you_mean
 from bertft_core.data.new_examples import Inputs, formats_of, read_inputs
 from bertft_core.records import RunRecord, StudySummary
 from bertft_core.records.ranking import best_arm, ranked_runs
@@ -80,6 +81,7 @@ def _arm(found: StudyOnDisk, ranked: dict[str, list[RunRecord]], wanted: str | N
                 path=found.dir.path,
                 found=wanted,
                 expected=f"one of {', '.join(ranked)}",
+                hint=did_you_mean(wanted, ranked) or "leave --arm out for the best arm",
             )
         return wanted
     if len(found.study.arms) == 1:
@@ -109,6 +111,7 @@ def _seed(runs: Sequence[RunRecord], arm: str, seed: int) -> RunRecord:
         code="predict.no-such-seed",
         found=str(seed),
         expected=f"one of {indices}",
+        hint="leave --seed out for the best one",
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bertft_core.config import UserError
-from bertft_core.data.examples import did_you_mean
+from bertft_core.config.errors import did_you_mean
 from bertft_core.evaluation.insights.between_studies import variance_between
 from bertft_core.evaluation.insights.detectable_effect import CURVE, POWER, ArmMetric, seeds_needed
 from bertft_core.evaluation.insights.power import for_effect, for_half_width
@@ -56,7 +56,12 @@ def _check(names: Sequence[str], request: SeedsRequest) -> None:
     """Raise `UserError` for invalid numbers and for options that cannot be combined."""
     for name, value in (("--sd", request.sd), ("--effect", request.effect), ("--half-width", request.half_width)):
         if value is not None and not (value > 0 and math.isfinite(value)):
-            raise UserError(f"{name} must be a number above 0", code="seeds.not-positive", found=f"{value:g}")
+            raise UserError(
+                f"{name} must be a number above 0",
+                code="seeds.not-positive",
+                found=f"{value:g}",
+                hint="give it in units of the metric, such as 0.01",
+            )
     if not ALPHA < request.power < 1:
         raise UserError(
             "--power must be between 0.05, the level of the test, and 1",
@@ -133,7 +138,7 @@ def _metric(summary: StudySummary, metric: str | None) -> str:
             f"no run of '{summary.study}' has the metric '{metric}' on {summary.headline_split}",
             code="seeds.no-metric",
             found=", ".join(usual) or "no scores at all",
-            hint=did_you_mean(metric, known),
+            hint=did_you_mean(metric, known) or "use one of these",
         )
     return metric
 
@@ -145,7 +150,7 @@ def _check_arm(summary: StudySummary, arm: str | None) -> None:
             f"the study '{summary.study}' has no arm '{arm}'",
             code="seeds.unknown-arm",
             found=f"the arms {', '.join(names)}",
-            hint=did_you_mean(arm, names),
+            hint=did_you_mean(arm, names) or "use one of these",
         )
 
 

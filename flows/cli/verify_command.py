@@ -53,7 +53,11 @@ def _number_of(runs: str | None) -> int:
         return sys.maxsize
     if runs is not None and (not runs.isascii() or not runs.isdigit() or int(runs) < 1):
         raise UserError(
-            "--runs is the number of runs of each arm to train again", code="verify.runs", found=runs, expected="1, 2, … or all"
+            "--runs is the number of runs of each arm to train again",
+            code="verify.runs",
+            found=runs,
+            expected="1, 2, … or all",
+            hint="leave it out for one run of each arm",
         )
     return 1 if runs is None else int(runs)
 

@@ -7,7 +7,7 @@ from typing import Any
 from mlflow import MlflowClient
 
 from bertft_core.config import StudyConfig, UserError
-from bertft_core.data.examples import did_you_mean
+from bertft_core.config.errors import did_you_mean
 from bertft_core.records import DatasetCard, StudySummary
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_results import StudyResults

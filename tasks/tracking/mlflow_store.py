@@ -109,7 +109,10 @@ def open_existing(home_dir: Path, uri: str | None) -> MlflowClient:
         return MlflowClient(tracking_uri=where, registry_uri=where)
     except MlflowException as error:
         raise UserError(
-            f"there is no MLflow store at {where}", code="mlflow.no-store", found=str(error).splitlines()[0]
+            f"there is no MLflow store at {where}",
+            code="mlflow.no-store",
+            found=str(error).splitlines()[0].strip(),
+            hint="correct --tracking-uri: sqlite:///PATH, or http://HOST:PORT",
         ) from None
 
 

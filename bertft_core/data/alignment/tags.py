@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig
+from bertft_core.config.errors import did_you_mean
 from bertft_core.data import data_findings
-from bertft_core.data.examples import Example, RawSplit, SourceLocation, did_you_mean, shorten
+from bertft_core.data.examples import Example, RawSplit, SourceLocation, shorten
 from bertft_core.metrics import tag_schemes
 from bertft_core.records import DataFinding
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bertft_core.config import UserError
-from bertft_core.data.examples import Row, did_you_mean, shorten
+from bertft_core.config.errors import did_you_mean
+from bertft_core.data.examples import Row, shorten
 from bertft_core.data.readers.conll import BLANKS, Word, sentences_of
 from bertft_core.data.readers.file_text import empty_file, lines_of, wanted_columns
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bertft_core.config import UserError
-from bertft_core.data.examples import did_you_mean, shorten
+from bertft_core.config.errors import did_you_mean
+from bertft_core.data.examples import shorten
 
 BOM = b"\xef\xbb\xbf"
 GZIP_START = b"\x1f\x8b"

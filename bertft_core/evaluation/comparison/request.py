@@ -1,10 +1,10 @@
 """A comparison as requested, resolved against the studies: metric, split, checkpoint, arms and baseline."""
 
-import difflib
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
 from bertft_core.config import UserError
+from bertft_core.config.errors import did_you_mean
 from bertft_core.config.head_settings import Direction
 from bertft_core.evaluation.comparison.compared_arms import ComparedArm, compared_arms_of
 from bertft_core.evaluation.run_scores import CHECKPOINTS
@@ -69,6 +69,7 @@ def plan_comparison(studies: Sequence[StudyResults], request: ComparisonRequest)
             code="compare.different-tasks",
             found=", ".join(f"{name} is a {kind}" for kind, name in kinds.items()),
             expected="studies whose heads are of one kind",
+            hint="compare them one kind at a time",
         )
     if request.n_resamples < MIN_RESAMPLES:
         raise UserError(
@@ -76,6 +77,7 @@ def plan_comparison(studies: Sequence[StudyResults], request: ComparisonRequest)
             code="compare.too-few-resamples",
             found=str(request.n_resamples),
             expected=f"{MIN_RESAMPLES} or more",
+            hint="leave --resamples out for the usual 10,000",
         )
     split = request.split or first.summary.headline_split
     checkpoint = request.checkpoint or first.summary.headline_checkpoint
@@ -115,11 +117,10 @@ def _pairs(arms: tuple[ComparedArm, ...], baseline: str | None) -> tuple[tuple[C
 
 
 def _refuse(what: str, name: str, known: Sequence[str]) -> NoReturn:
-    near = difflib.get_close_matches(name, known, n=1)
     raise UserError(
         f"no such {what} to compare",
         code="compare.nothing-named",
         found=name,
         expected=f"one of {', '.join(known)}",
-        hint=f"did you mean '{near[0]}'?" if near else None,
+        hint=did_you_mean(name, known) or "use one of these",
     )

@@ -1,0 +1,138 @@
+"""Refusals of commands over studies that are there."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from filelock import FileLock
+
+from bertft_core.config.head_settings import RegressionHead
+from bertft_core.config.study_config import StudyConfig
+from bertft_core.evaluation.comparison.request import ComparisonRequest, plan_comparison
+from bertft_core.records import DatasetCard, StudySummary
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import checked_record
+from bertft_core.storage.study_results import StudyResults
+from flows.cli.app import app
+from tasks.study_lock import held, refuse_older, take_lock
+from tests.refusals.refusal import Refusal
+
+
+def _results(folder: Path, name: str) -> StudyResults:
+    study_dir = StudyDir(folder / "home", name)
+    study, card = checked_record(study_dir.config_path, StudyConfig), checked_record(study_dir.card_path, DatasetCard)
+    summary = checked_record(study_dir.summary_path, StudySummary)
+    return StudyResults(study, card, study_dir, {}, evaluated=summary)
+
+
+def _different_tasks(folder: Path) -> None:
+    first, other = _results(folder, "claims"), _results(folder, "rich")
+    regression = other.study.model_copy(update={"head": RegressionHead()})
+    plan_comparison([first, replace(other, study=regression)], ComparisonRequest())
+
+
+def _selected_seeds(folder: Path) -> None:
+    _own_copy(folder, "many", "many")
+    _own_copy(folder, "many", "again", seed=1)
+    app(["seeds", "many", "again", "--home", "own"], standalone_mode=False)
+
+
+def _own_copy(folder: Path, source: str, name: str, **changes: object) -> Path:
+    """A stored study under another name in the home `own`, with changes of its config; its folder."""
+    copy = folder / "own" / "studies" / name
+    shutil.copytree(folder / "home" / "studies" / source, copy)
+    path = copy / "config.json"
+    values = json.loads(path.read_text())
+    values = {key: value for key, value in values.items() if key != "sha256"} | {"name": name} | changes
+    path.write_text(json.dumps(values))
+    return copy
+
+
+def _cut_config(folder: Path) -> None:
+    path = _own_copy(folder, "claims", "claims") / "config.json"
+    path.write_text(path.read_text()[:100])
+    app(["show", "claims", "--home", "own"], standalone_mode=False)
+
+
+def _no_record(folder: Path) -> None:
+    shutil.rmtree(_own_copy(folder, "claims", "claims") / "runs")
+    app(["diff", "claims/full/0", "claims/full/1", "--home", "own"], standalone_mode=False)
+
+
+def _not_evaluated(folder: Path) -> None:
+    (_own_copy(folder, "claims", "claims") / "summary.json").unlink()
+    app(["show", "claims", "--home", "own"], standalone_mode=False)
+
+
+def _no_best_arm(folder: Path) -> None:
+    (_own_copy(folder, "claims", "claims") / "summary.json").unlink()
+    app(["predict", "claims", "--input", "x.csv", "--home", "own"], standalone_mode=False)
+
+
+def _no_runs(folder: Path) -> None:
+    shutil.rmtree(_own_copy(folder, "claims", "claims") / "runs")
+    app(["report", "claims", "--home", "own"], standalone_mode=False)
+
+
+def _damaged_store(folder: Path) -> None:
+    (folder / "own").mkdir()
+    (folder / "own" / "mlflow.db").write_bytes(b"not a database, but long enough to be taken for one" * 4)
+
+
+def _ui_of_damaged_store(folder: Path) -> None:
+    _damaged_store(folder)
+    app(["ui", "--home", "own"], standalone_mode=False)
+
+
+def _replay_of_damaged_store(folder: Path) -> None:
+    _damaged_store(folder)
+    app(["replay", "claims/full/0", "--home", "own"], standalone_mode=False)
+
+
+def _older_version(folder: Path) -> None:
+    _own_copy(folder, "claims", "claims", version=1)
+    refuse_older(StudyDir(folder / "own", "claims"), force=False)
+
+
+def _locked(folder: Path) -> None:
+    with held(StudyDir(folder / "own", "x")):
+        take_lock(StudyDir(folder / "own", "x"), FileLock(folder / "own" / "studies" / "x" / "lock"))
+
+
+ROWS = (
+    Refusal("study.not-found", "show clams", place="home"),
+    Refusal("study.unreadable", call=_cut_config),
+    Refusal("study.not-evaluated", call=_not_evaluated, place="own/studies/claims"),
+    Refusal("study.no-finished-runs", call=_no_runs, place="own/studies/claims"),
+    Refusal("study.older-version", call=_older_version, place="own/studies/claims"),
+    Refusal("study.locked", call=_locked, place="own/studies/x"),
+    Refusal("seeds.power", "seeds --sd 0.02 --effect 0.01 --power 2"),
+    Refusal("seeds.not-positive", "seeds --sd 0"),
+    Refusal("seeds.study-or-spread", "seeds"),
+    Refusal("seeds.needs-study", "seeds --sd 0.02 --arm full"),
+    Refusal("seeds.no-metric", "seeds claims --metric f2"),
+    Refusal("seeds.unknown-arm", "seeds claims --arm fulll"),
+    Refusal("diff.no-matching-run", "diff xyz abcdef"),
+    Refusal("diff.no-such-run", "diff abcdef00 abcdef00", place="home"),
+    Refusal("diff.unknown-arm", "diff claims/none/0 claims/none/0"),
+    Refusal("diff.unknown-seed", "diff claims/full/99 claims/full/0"),
+    Refusal("diff.no-record", call=_no_record),
+    Refusal("compare.nothing-named", "compare claims --split nowhere"),
+    Refusal("compare.too-few-resamples", "compare claims --resamples 3"),
+    Refusal("compare.different-tasks", call=_different_tasks),
+    Refusal("compare.selected-seeds", call=_selected_seeds),
+    Refusal("compare.variance-not-estimable", "seeds claims rich"),
+    Refusal("verify.runs", "verify claims --runs none"),
+    Refusal("predict.seed-and-ensemble", "predict claims --input x.csv --seed 0 --ensemble"),
+    Refusal("predict.unknown-arm", "predict claims --input x.csv --arm none", place="home/studies/claims"),
+    Refusal("predict.no-such-seed", "predict claims --input x.csv --arm full --seed 99"),
+    Refusal("predict.models-not-kept", "predict claims --input x.csv --arm full", place="home/studies/claims/runs"),
+    Refusal("predict.no-best-arm", call=_no_best_arm, place="own/studies/claims"),
+    Refusal("mlflow.no-store-in-home", "replay claims/full/0", place="home/mlflow.db"),
+    Refusal("mlflow.no-store", "replay claims/full/0 --tracking-uri nowhere://x"),
+    Refusal("mlflow.unreadable-store", call=_replay_of_damaged_store),
+    Refusal("mlflow.damaged-store", call=_ui_of_damaged_store),
+    Refusal("ui.nothing-to-show", "ui --home empty", place="empty"),
+    Refusal("prefect.no-server", "announce quickstart"),
+)

@@ -1,0 +1,5 @@
+"""All rows."""
+
+from tests.refusals import commands
+
+REFUSALS = commands.ROWS
