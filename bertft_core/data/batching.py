@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,16 +57,3 @@ def padded(
         types[real] = token_type_ids
         batch["token_type_ids"] = types
     return {name: torch.from_numpy(values) for name, values in batch.items()}
-
-
-def collate(split: PreparedSplit, indices: Sequence[int] | np.ndarray, pad_token_id: int) -> dict[str, torch.Tensor]:
-    """Labelled examples of one window each, padded as in `padded`: shape (batch, longest), labels (batch,).
-
-    Keys: input_ids, attention_mask, labels, and token_type_ids if the model uses them.
-    """
-    import torch
-
-    types = [row for i in indices if (row := split.token_type_ids(i)) is not None]
-    ids = np.concatenate([split.input_ids(i) for i in indices])
-    batch = padded(ids, np.concatenate(types) if types else None, split.lengths[indices], pad_token_id)
-    return batch | {"labels": torch.from_numpy(split.labels[indices])}

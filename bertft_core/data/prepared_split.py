@@ -86,11 +86,6 @@ class PreparedSplit:
         """The padding token of the tokenizer."""
         return int(self.table.schema.metadata[b"pad_token_id"])
 
-    @property
-    def has_token_types(self) -> bool:
-        """Whether the model uses token types."""
-        return self._types is not None
-
     def input_ids(self, i: int) -> np.ndarray:
         """Token ids of example i, int32, shape (lengths[i],); a read-only view."""
         return _row(self._ids, i)

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtri, stdtrit
 
 from bertft_core.statistics.complete_grid import GridCell, complete_grid
-from bertft_core.statistics.rounding import ROUNDING, Floats
+from bertft_core.statistics.rounding import Floats, rounding_of_squares
 
 FEWEST_LEVELS = 3
 """Seeds of each kind: two are too few to estimate a variance."""
@@ -117,7 +117,7 @@ def _mean_squares(grid: Floats, init: float, order: float, crossing: float, with
     cells = grid.mean(axis=-1)
     rows, columns, grand = cells.mean(axis=-1), cells.mean(axis=-2), cells.mean(axis=(-1, -2))[..., None]
     both = cells - rows[..., :, None] - columns[..., None, :] + grand[..., None]
-    least = (ROUNDING * np.abs(grid).max(axis=(-1, -2, -3))) ** 2 * a * b * r
+    least = rounding_of_squares(grid, 3)
     sums = [
         (init, b * r * ((rows - grand) ** 2).sum(axis=-1), a - 1),
         (order, a * r * ((columns - grand) ** 2).sum(axis=-1), b - 1),

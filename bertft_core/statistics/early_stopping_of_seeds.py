@@ -35,23 +35,12 @@ def cost(start: int, stop_at: float, keep: int) -> float:
     return start * stop_at + keep * (1 - stop_at)
 
 
-def outcomes(curves: Floats, start: int, cut: int, keep: int, draws: NDArray[np.integer]) -> Floats:
-    """Best validation score of each resample [resamples] of one schedule.
-
-    `curves` [runs, evaluations], higher is better; `draws` [resamples, ≥ start] runs
-    drawn with replacement, of which the first `start` begin. After `cut` evaluations they are ranked by the best so far (Dodge
-    et al. 2020), the earlier drawn first of equals, and the best `keep` go on to the end. What counts is the best evaluation of
-    any run, stopped ones included.
-    """
-    return _outcomes_by_keep(curves, start, cut, draws)[:, keep - 1]
-
-
 def best_schedules(
     curves: Floats, shares: Floats, budgets: list[int], rng: np.random.Generator, n_resamples: int = 1000
 ) -> list[tuple[Simulated, Simulated]]:
     """For each budget (whole runs): the schedule with the best expected outcome of all that cost no more, and whole runs alone.
 
-    `curves` as in `outcomes`, `shares` [evaluations] of the training done at each, in (0, 1]. All schedules use the same
+    `curves` as in `outcomes_by_keep`, `shares` [evaluations] of the training done at each, in (0, 1]. All schedules use the same
     draws, so that they do not differ by chance; the cheapest of equals wins. The expected score of the
     best schedule is slightly optimistic, because it was chosen on the same curves.
     """
@@ -69,7 +58,7 @@ def best_schedules(
                 if start <= keep:
                     continue
                 if start not in found:
-                    found[start] = _outcomes_by_keep(curves, start, cut, draws)
+                    found[start] = outcomes_by_keep(curves, start, cut, draws)
                 scores = found[start][:, keep - 1]
                 new = Simulated(start, share, keep, float(scores.mean()), float(scores.std(ddof=1)))
                 best[place] = min(best[place], new, key=lambda one: (-round(one.expected, 12), one.cost))
@@ -82,8 +71,14 @@ def whole_runs(curves: Floats, n: int, draws: NDArray[np.integer]) -> Simulated:
     return Simulated(n, 1.0, n, float(scores.mean()), float(scores.std(ddof=1)))
 
 
-def _outcomes_by_keep(curves: Floats, start: int, cut: int, draws: NDArray[np.integer]) -> Floats:
-    """[resamples, keep = 1 … start]. A stopped run was never ahead of a kept one, so the kept ones decide."""
+def outcomes_by_keep(curves: Floats, start: int, cut: int, draws: NDArray[np.integer]) -> Floats:
+    """Best validation score of each resample of one schedule [resamples, keep = 1 … start].
+
+    `curves` [runs, evaluations], higher is better; `draws` [resamples, ≥ start] runs
+    drawn with replacement, of which the first `start` begin. After `cut` evaluations they are ranked by the best so far (Dodge
+    et al. 2020), the earlier drawn first of equals, and the best `keep` go on to the end. What counts is the best evaluation of
+    any run, stopped ones included; but a stopped run was never ahead of a kept one, so the kept ones decide.
+    """
     drawn = draws[:, :start]
     so_far, in_the_end = curves[:, :cut].max(axis=1), curves.max(axis=1)
     ranking = np.argsort(-so_far[drawn], axis=1, kind="stable")

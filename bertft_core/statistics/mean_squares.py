@@ -5,11 +5,6 @@ from typing import NamedTuple
 
 from scipy.special import chdtri, fdtrc, fdtri
 
-METHOD = (
-    "ANOVA estimates; 95 % intervals by the modified large-sample method for differences of mean squares (Ting et al. 1990), "
-    "by chi-square for the residual; normal effects assumed"
-)
-
 
 class MeanSquare(NamedTuple):
     """A sum of squares over its degrees of freedom."""

@@ -48,20 +48,18 @@ class Resampled(NamedTuple):
     No p-value is below 1/(resamples + 1).
     """
 
-    standard_error: float
     low: float
     high: float
     """Corrected interval."""
     p: float
     """Two-sided, of no difference: 1 − the level of the corrected interval that ends at 0."""
-    p_greater: float
-    """One-sided: small where the first arm's mean is greater."""
     percentile_low: float
     percentile_high: float
     percentile_p: float
-    """Two-sided: twice the smaller of the two one-sided ones."""
-    percentile_p_greater: float
-    """(k + 1)/(resamples + 1) with the k resampled differences that are 0 or less (Davison & Hinkley 1997, section 4.4)."""
+    """Twice the smaller one-sided one, (k + 1)/(resamples + 1) with the k resampled differences that are not on that side of 0.
+
+    Source: Davison & Hinkley 1997, section 4.4.
+    """
 
 
 class _Part(NamedTuple):
@@ -193,15 +191,12 @@ def _resampled(difference: float, resampled: Floats, parts: list[_Part], level: 
     below, above = ((np.count_nonzero(sign * resampled <= ROUNDING) + 1) * least for sign in (1, -1))
     half, tail = _half_width(parts, 0.5 - level / 2), _tail(parts, abs(difference), least)
     return Resampled(
-        sum(part.variance for part in parts) ** 0.5,
         difference - half,
         difference + half,
         max(2 * tail, least),
-        tail if difference > 0 else 1 - tail,
         float(low),
         float(high),
         float(min(1.0, 2 * min(below, above))),
-        float(below),
     )
 
 

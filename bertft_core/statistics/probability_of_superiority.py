@@ -12,7 +12,7 @@ second interval is therefore the one to decide by:
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
@@ -21,12 +21,8 @@ from scipy.special import ndtri
 from bertft_core.statistics.proportions import clopper_pearson_interval
 from bertft_core.statistics.rounding import Floats, differences_of
 
-GAMMA = 0.75
-"""P(A > B) that is meaningful (Bouthillier et al. 2021)."""
 LEVEL = 0.95
 N_RESAMPLES = 10_000
-
-Decision = Literal["not significant", "significant but not meaningful", "significant and meaningful"]
 
 
 class Superiority(NamedTuple):
@@ -67,16 +63,6 @@ def superiority(
         low, high = _newcombe(float(wins.mean()), len(a), len(b), level)
     percentiles = np.quantile(resampled, [0.5 - level / 2, 0.5 + level / 2])
     return Superiority(float(wins.mean()), low, high, float(percentiles[0]), float(percentiles[1]))
-
-
-def decide(low: float, high: float, gamma: float = GAMMA) -> Decision:
-    """Significant if the lower end is above 1/2, and also meaningful if the upper end is above `gamma`.
-
-    Source: Bouthillier et al. 2021, appendix on the recommended test.
-    """
-    if low <= 0.5:
-        return "not significant"
-    return "significant and meaningful" if high > gamma else "significant but not meaningful"
 
 
 def _wins(first: Floats, second: Floats) -> Floats:

@@ -106,12 +106,6 @@ class Averaged:
         return np.asarray(np.mean([part.scores(counts) for part in self._parts], axis=0))
 
 
-def mean_over_examples(values: Floats) -> Additive:
-    """The plain mean of `values` [seeds, examples], such as 0 and 1 for accuracy."""
-    parts = np.stack([values, np.ones_like(values)], axis=2)
-    return Additive(parts, lambda sums: sums[..., 0] / sums[..., 1])
-
-
 def _is_exact_in_float32(values: Floats) -> bool:
     """Whether every sum of n draws of `values` [n, k] is an integer that float32 represents; any sum is below n · largest."""
     return bool(np.abs(values).max() * len(values) < EXACT_IN_FLOAT32 and np.array_equal(values, np.rint(values)))

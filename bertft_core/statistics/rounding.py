@@ -1,5 +1,6 @@
 """Differences that are only floating-point rounding count as none."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,6 +22,12 @@ def differences_of(first: Scores, second: Scores) -> Floats:
     """first − second, broadcast; exactly 0 where it is only rounding, as in 0.3 − (0.1 + 0.2)."""
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     return np.where(np.abs(a - b) > ROUNDING * largest_of(a, b), a - b, 0.0)
+
+
+def rounding_of_squares(values: Floats, n_axes: int) -> Floats:
+    """The sum of squares over the last `n_axes` axes that may be rounding alone, at the size of the values [...]."""
+    axes = tuple(range(-n_axes, 0))
+    return np.asarray((ROUNDING * np.abs(values).max(axis=axes)) ** 2 * math.prod(values.shape[-n_axes:]))
 
 
 def largest_of(first: Scores, second: Scores) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bertft_core.statistics.mean_squares import MeanSquare, VarianceEstimate, component, residual
-from bertft_core.statistics.rounding import ROUNDING
+from bertft_core.statistics.rounding import ROUNDING, rounding_of_squares
 
 Floats = NDArray[np.floating]
 
@@ -63,7 +63,7 @@ def _squares_of(scores: Floats) -> Callable[[float, int], MeanSquare]:
 
     Otherwise runs that all score the same, as collapsed ones do, would have an F of one rounding by another.
     """
-    least = (ROUNDING * float(np.abs(scores).max())) ** 2 * scores.size
+    least = rounding_of_squares(np.asarray(scores, dtype=float), scores.ndim)
     return lambda squares, df: MeanSquare(float(squares) / df if squares > least else 0.0, df)
 
 

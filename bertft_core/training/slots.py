@@ -172,11 +172,6 @@ class Slots:
     def n(self) -> int:
         return len(self._workers)
 
-    @property
-    def pids(self) -> list[int]:
-        """Process ids of the workers that are alive."""
-        return [worker.pid for worker in self._workers if worker.alive]
-
     @contextmanager
     def lease(self) -> Iterator[Worker]:
         """A worker of one's own, replaced when the last one died. Raises `SlotsClosing` after `close`, in mid-run too."""

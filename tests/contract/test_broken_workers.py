@@ -17,6 +17,7 @@ from bertft_core.storage.study_dir import write_record
 from bertft_core.training import run as run_module
 from bertft_core.training import worker
 from bertft_core.training.slots import RunFailed, Slots
+from tests.helpers.interrupted_runs import pids_of
 from tests.helpers.small_records import make_card, make_study
 
 ASSERT = "CUDA error: device-side assert triggered\nCUDA kernel errors might be asynchronously reported at some other API call"
@@ -71,10 +72,10 @@ def test_a_broken_worker_is_replaced_and_a_healthy_one_stays(monkeypatch, spec, 
     fake.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(fake))
     with Slots([{}], tmp_path / "logs") as slots:
-        (first,) = slots.pids
+        (first,) = pids_of(slots)
         with slots.lease() as leased, pytest.raises(RunFailed, match="CUDA error"):
             leased.run(spec, tmp_path / "run", lambda event: None)
-        assert slots.pids == ([] if broken else [first])
+        assert pids_of(slots) == ([] if broken else [first])
         with slots.lease() as leased:
             assert (leased.pid != first) is broken
             assert leased.alive

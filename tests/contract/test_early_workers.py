@@ -9,6 +9,7 @@ from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import write_record
 from bertft_core.storage.study_results import StudyResults
 from tasks.early_workers import early_workers
+from tests.helpers.interrupted_runs import pids_of
 from tests.helpers.small_records import make_card, make_study
 
 
@@ -23,7 +24,7 @@ def test_workers_end_with_the_block_and_may_be_ended_before(tmp_path):
     with early_workers(study, tmp_path) as slots:
         (pid,) = child_pids() - before
         assert slots is not None
-        assert slots.pids == [pid]
+        assert pids_of(slots) == [pid]
     assert not psutil.pid_exists(pid)
     with early_workers(study, tmp_path) as slots:
         assert slots is not None
@@ -38,4 +39,4 @@ def test_a_finished_study_starts_none_unless_forced(tmp_path):
         assert slots is None
     with early_workers(study, tmp_path, force=True) as slots:
         assert slots is not None
-        assert len(slots.pids) == 1
+        assert len(pids_of(slots)) == 1

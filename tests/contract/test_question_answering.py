@@ -22,6 +22,7 @@ from bertft_core.storage.predictions import read_predictions
 from bertft_core.training.determinism import init_stream
 from bertft_core.training.run import train_run
 from bertft_core.training.step_plan import StepPlan
+from tests.helpers.batches import has_token_types
 from tests.helpers.interrupted_runs import interrupted, result_in
 from tests.helpers.tiny_encoders import KINDS
 from tests.helpers.tiny_studies import tiny_questions, tiny_spec
@@ -178,7 +179,7 @@ def test_the_saved_model_opens_with_plain_transformers_and_finds_the_same_answer
     tokenizer = AutoTokenizer.from_pretrained(directory)
     split = open_split(card.directory, "test")
     inputs = tokenizer(*map(list, zip(*(split.texts(i) for i in range(split.n)), strict=True)), return_tensors="pt")
-    if not split.has_token_types:
+    if not has_token_types(split):
         inputs.pop("token_type_ids", None)
     with torch.no_grad():
         output = model(**inputs)

@@ -23,6 +23,7 @@ from bertft_core.storage.predictions import read_predictions
 from bertft_core.storage.study_dir import read_record
 from bertft_core.training.run import train_run
 from bertft_core.training.weights import weights_sha256
+from tests.helpers.batches import has_token_types
 from tests.helpers.tiny_encoders import KINDS
 from tests.helpers.tiny_studies import tiny_spec, tiny_study, with_training
 
@@ -270,7 +271,7 @@ def test_the_saved_model_opens_with_plain_transformers_and_gives_the_best_logits
     assert model.config.id2label == dict(enumerate(card.labels))
     split = open_split(card.directory, "test")
     inputs = tokenizer([split.texts(i)[0] for i in range(split.n)], padding=True, return_tensors="pt")
-    if not split.has_token_types:
+    if not has_token_types(split):
         inputs.pop("token_type_ids", None)
     with torch.no_grad():
         logits = model(**inputs).logits.numpy()

@@ -17,6 +17,7 @@ from bertft_core.heads.saved_model import FILE, load_model
 from bertft_core.metrics.prediction_columns import matrix
 from bertft_core.storage.predictions import read_predictions
 from bertft_core.training.run import train_run
+from tests.helpers.batches import has_token_types
 from tests.helpers.tiny_encoders import KINDS, tiny_encoder
 from tests.helpers.tiny_studies import tiny_spec, tiny_study
 
@@ -31,7 +32,7 @@ def test_a_saved_classifier_gives_the_logits_of_its_predictions(tmp_path, kind, 
     texts = list(zip(*(split.texts(i) for i in range(split.n)), strict=True))
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "run" / "model")
     batch = tokenizer(*map(list, texts), padding=True, return_tensors="pt")
-    if not split.has_token_types:
+    if not has_token_types(split):
         batch.pop("token_type_ids")
     opened = load_model(tmp_path / "run" / "model")
     model, head = opened

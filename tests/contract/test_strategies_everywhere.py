@@ -12,7 +12,6 @@ from transformers import AutoModelForSequenceClassification
 from bertft_core.config import UserError
 from bertft_core.config.head_settings import HEAD_CONFIGS
 from bertft_core.config.strategy_combinations import objection
-from bertft_core.data.batching import collate
 from bertft_core.data.prepared_split import open_split
 from bertft_core.metrics.prediction_columns import matrix
 from bertft_core.records import RunSpec
@@ -20,6 +19,7 @@ from bertft_core.storage.predictions import read_predictions
 from bertft_core.strategies import STRATEGIES
 from bertft_core.strategies.architecture import ARCHITECTURES
 from bertft_core.training.run import train_run
+from tests.helpers.batches import collate
 from tests.helpers.every_strategy import HEADS, SETTINGS, lopsided_study, started, with_strategies
 from tests.helpers.tiny_encoders import KINDS as FAMILIES
 from tests.helpers.tiny_studies import tiny_spec

@@ -10,12 +10,12 @@ import pytest
 import torch
 from transformers import TrainingArguments
 
-from bertft_core.data.batching import collate
 from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.heads import classification
 from bertft_core.records import RunSpec
 from bertft_core.training.determinism import init_stream
 from bertft_core.training.step_plan import StepPlan
+from tests.helpers.batches import collate
 from tests.helpers.tiny_studies import tiny_spec, tiny_study
 from tests.helpers.trainer_parity import N_STEPS, OwnOrder, our_steps
 

@@ -22,6 +22,7 @@ from bertft_core.records import RunRecord, RunSpec
 from bertft_core.records.probe_record import ProbeRecord
 from bertft_core.storage.study_dir import read_record
 from bertft_core.training.slots import RunFailed, Slots, SlotsClosing, WorkerDied
+from tests.helpers.interrupted_runs import pids_of
 from tests.helpers.tiny_studies import tiny_spec, tiny_study, with_training
 
 NOISE = """
@@ -97,7 +98,7 @@ def test_noise_on_stdout_cannot_break_the_protocol(slots, spec, log_dir, tmp_pat
 
 def test_a_worker_probes_the_model_that_it_has_trained(slots, spec, tmp_path):
     probes = ProbesConfig(masked_lm=None)
-    pids = slots.pids
+    pids = pids_of(slots)
     with slots.lease() as worker:
         worker.run(spec, tmp_path, ignore)
         worker.probe(spec, tmp_path, probes)
@@ -107,7 +108,7 @@ def test_a_worker_probes_the_model_that_it_has_trained(slots, spec, tmp_path):
     shutil.rmtree(tmp_path / "model")
     with slots.lease() as worker, pytest.raises(UserError, match="the model of full · seed 000 is missing"):
         worker.probe(spec, tmp_path, probes)
-    assert slots.pids == pids, "the worker is healthy and stays"
+    assert pids_of(slots) == pids, "the worker is healthy and stays"
 
 
 def test_a_user_error_crosses_the_process_border(slots, spec, tmp_path):
@@ -119,7 +120,7 @@ def test_a_user_error_crosses_the_process_border(slots, spec, tmp_path):
 
 
 def test_an_error_in_a_run_is_told_in_one_line_and_its_traceback_kept(slots, spec, tmp_path):
-    pid = slots.pids
+    pid = pids_of(slots)
     with slots.lease() as worker, pytest.raises(RunFailed, match="FileNotFoundError") as raised:
         worker.run(spec.model_copy(update={"prepared_dir": str(tmp_path / "nowhere")}), tmp_path / "run", ignore)
     assert "\n" not in str(raised.value)
@@ -127,7 +128,7 @@ def test_an_error_in_a_run_is_told_in_one_line_and_its_traceback_kept(slots, spe
     assert log.startswith("Traceback")
     assert "nowhere" in log
     assert not (tmp_path / "run" / "record.json").exists()
-    assert slots.pids == pid, "the worker is healthy and stays"
+    assert pids_of(slots) == pid, "the worker is healthy and stays"
 
 
 def test_a_killed_worker_is_replaced_at_the_next_lease(slots, spec, endless, tmp_path):
@@ -140,7 +141,7 @@ def test_a_killed_worker_is_replaced_at_the_next_lease(slots, spec, endless, tmp
 
         with pytest.raises(WorkerDied, match=r"SIGKILL.*memory"):
             worker.run(endless, tmp_path / "killed", kill)
-    assert slots.pids == []
+    assert pids_of(slots) == []
     with slots.lease() as worker:
         assert worker.pid != killed
         worker.run(spec, tmp_path / "next", ignore)
@@ -169,7 +170,7 @@ def test_a_run_that_its_listener_leaves_does_not_leak_into_the_next_one(slots, s
 def test_close_ends_workers_in_the_middle_of_their_runs(spec, endless, tmp_path):
     """Both while a run waits for its worker and while it handles an event."""
     slots = Slots([{}, {}], tmp_path / "logs")
-    pids = slots.pids
+    pids = pids_of(slots)
     assert len(pids) == 2
     under_way, closed, raised = threading.Barrier(3), threading.Event(), []
 

@@ -12,6 +12,7 @@ import pytest
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.storage.study_dir import read_record
 from bertft_core.training.run import train_run
+from bertft_core.training.slots import Slots
 
 TIMES = {"started_at", "ended_at", "train_seconds", "evaluate_seconds", "examples_per_second", "peak_memory_bytes", "environment"}
 
@@ -54,3 +55,8 @@ def interrupted(spec: RunSpec, run_dir: Path, kind: str, at_step: int | None = N
 
 def every_step_saved(spec: RunSpec) -> RunSpec:
     return spec.model_copy(update={"checkpoint_every_seconds": 1e-9})
+
+
+def pids_of(slots: Slots) -> list[int]:
+    """Process ids of the workers that are alive."""
+    return [worker.pid for worker in slots._workers if worker.alive]

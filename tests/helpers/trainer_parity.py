@@ -16,6 +16,7 @@ from bertft_core.data.batching import padded
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.records import RunSpec
 from bertft_core.training.run import train_run
+from tests.helpers.batches import has_token_types
 
 
 def batch_of(split: PreparedSplit, indices: np.ndarray) -> dict[str, Tensor]:
@@ -53,7 +54,7 @@ def plain_logits(model, split, i):
     found, start = [], 0
     for length in split.window_lengths(i):
         inputs = {"input_ids": torch.tensor(split.input_ids(i)[start : start + length][None].astype(np.int64))}
-        if split.has_token_types:
+        if has_token_types(split):
             inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
         found.append(model(**inputs).logits[0])
         start += length

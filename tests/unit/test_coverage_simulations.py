@@ -23,9 +23,10 @@ from bertft_core.statistics.mean_tests import holm
 from bertft_core.statistics.multi_bootstrap import MultiBootstrap, multi_bootstrap
 from bertft_core.statistics.probability_of_superiority import superiority
 from bertft_core.statistics.proportions import clopper_pearson_interval, wilson_interval
-from bertft_core.statistics.resampling import Additive, Floats, mean_over_examples, resample_examples
+from bertft_core.statistics.resampling import Additive, Floats, resample_examples
 from bertft_core.statistics.seeds_needed import detectable_effect, power
 from bertft_core.statistics.variance_components import crossed, nested, range_p
+from tests.helpers.score_grids import mean_over_examples
 
 pytestmark = pytest.mark.slow
 

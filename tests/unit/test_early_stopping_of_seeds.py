@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bertft_core.statistics.early_stopping_of_seeds import best_schedules, cost, outcomes, whole_runs
+from bertft_core.statistics.early_stopping_of_seeds import best_schedules, cost, outcomes_by_keep, whole_runs
 from bertft_core.statistics.expected_best import with_replacement
 
 CURVES = np.array([[0.1, 0.5, 0.6, 0.9], [0.3, 0.4, 0.4, 0.4], [0.2, 0.2, 0.3, 0.7], [0.3, 0.6, 0.5, 0.5]])
@@ -29,7 +29,7 @@ def told(draw, cut, keep):
 @pytest.mark.parametrize(("cut", "keep"), [(1, 1), (1, 2), (2, 1), (3, 3)])
 def test_each_resample_follows_the_rule(cut, keep):
     draws = np.random.default_rng(0).integers(0, 4, size=(200, 6))
-    found = outcomes(CURVES, 5, cut, keep, draws)
+    found = outcomes_by_keep(CURVES, 5, cut, draws)[:, keep - 1]
     assert found.tolist() == [told(draw[:5].tolist(), cut, keep) for draw in draws]
 
 

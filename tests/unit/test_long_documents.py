@@ -24,6 +24,7 @@ from bertft_core.training.determinism import configure
 from bertft_core.training.frozen_features import frozen_features
 from bertft_core.training.microbatching import microbatches_of
 from bertft_core.training.model_runner import ModelRunner
+from tests.helpers.batches import has_token_types
 from tests.helpers.tiny_encoders import KINDS
 from tests.helpers.tiny_studies import long_study
 
@@ -137,7 +138,7 @@ def test_only_first_windows_are_read_where_only_they_count(case):
     work = ModelRunner(model_of(encoder_dir, head), head, CPU).head_inputs(split, BATCH)
     assert work.window_lengths.tolist() == [split.window_lengths(i)[0] for i in BATCH]
     assert work.input_ids.tolist() == [piece for i in BATCH for piece in split.input_ids(i)[: split.window_lengths(i)[0]]]
-    assert (work.token_type_ids is not None) == split.has_token_types
+    assert (work.token_type_ids is not None) == has_token_types(split)
     assert work.windows_of.tolist() == [1] * len(BATCH)
 
 

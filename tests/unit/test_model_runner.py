@@ -13,13 +13,14 @@ from torch import nn
 from transformers import AutoConfig, AutoTokenizer
 
 from bertft_core.config.head_settings import ClassificationHead
-from bertft_core.data.batching import collate, evaluation_batches
+from bertft_core.data.batching import evaluation_batches
 from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.heads import classification
 from bertft_core.metrics.prediction_columns import matrix
 from bertft_core.training.determinism import configure
 from bertft_core.training.model_runner import EVALUATION_BATCH_SIZE, ModelRunner
 from bertft_core.training.packing import IMPLEMENTATION, PACKABLE, Packing
+from tests.helpers.batches import collate, has_token_types
 from tests.helpers.tiny_encoders import KINDS
 from tests.helpers.tiny_studies import tiny_study
 
@@ -42,8 +43,8 @@ def case(request, tmp_path_factory) -> tuple[str, Any, PreparedSplit, Path]:
         if not name.startswith(model.base_model_prefix + "."):
             nn.init.normal_(parameter, std=0.5)
     split = open_split(card.directory, "train")
-    assert split.has_token_types == (kind not in ("distilbert", "deberta-v2"))
-    if pairs and split.has_token_types:
+    assert has_token_types(split) == (kind not in ("distilbert", "deberta-v2"))
+    if pairs and has_token_types(split):
         assert set(split.token_type_ids(0)) == {0, 1}
     return kind, model.eval(), split, Path(card.encoder_dir)
 
@@ -76,7 +77,7 @@ def test_logits_are_those_of_texts_given_to_tokenizer_and_model(case):
     indices = np.array([1, 6, 8])
     texts = [split.texts(i) for i in indices]
     inputs = AutoTokenizer.from_pretrained(encoder_dir)(*map(list, zip(*texts, strict=True)), padding=True, return_tensors="pt")
-    if not split.has_token_types:
+    if not has_token_types(split):
         inputs.pop("token_type_ids", None)
     model.set_attn_implementation("sdpa")
     expected = model(**inputs).logits

@@ -13,7 +13,7 @@ import pytest
 
 from bertft_core.config import StudyConfig, UserError, parse_study
 from bertft_core.data import arrow_storage, prepare_study_data
-from bertft_core.data.batching import collate, epoch_order, evaluation_batches
+from bertft_core.data.batching import epoch_order, evaluation_batches
 from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.data.examples import Example, RawSplit
 from bertft_core.data.prepare_study_data import prepare_data
@@ -22,6 +22,7 @@ from bertft_core.records import DatasetCard
 from bertft_core.records.data_card import SplitOrigin
 from bertft_core.report.prose.data_card_text import card_text
 from bertft_core.storage.study_dir import read_record
+from tests.helpers.batches import collate, has_token_types
 from tests.helpers.tiny_encoders import KINDS, POSITIONS, tiny_encoder
 
 TEXTS = ["the film was good", "the film was bad", "boring and awful", "great food", "not lovely", "never bad", "it was good but"]
@@ -96,7 +97,7 @@ def test_a_model_of_each_family_takes_the_batches(train, encoders, tmp_path, kin
     split = open_split(card.directory, "train")
     model = AutoModelForSequenceClassification.from_pretrained(card.encoder_dir).eval()
     assert split.pad_token_id == model.config.pad_token_id
-    assert split.has_token_types == (getattr(model.config, "type_vocab_size", 0) > 1)
+    assert has_token_types(split) == (getattr(model.config, "type_vocab_size", 0) > 1)
     batch = collate(split, np.arange(5), split.pad_token_id)
     alone = collate(split, [0], split.pad_token_id)
     loss = model(**batch).loss

@@ -1,11 +1,11 @@
-"""P(A > B): oracles of rliable, its two intervals, and the rule to decide by."""
+"""P(A > B): oracles of rliable, and its two intervals."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from bertft_core.statistics.probability_of_superiority import decide, superiority
+from bertft_core.statistics.probability_of_superiority import superiority
 
 
 def _unpaired(first: list[float], second: list[float]) -> float:
@@ -50,13 +50,6 @@ def test_the_percentile_interval_is_that_of_runs_drawn_one_by_one() -> None:
     drawn = [np.mean(a[rng.integers(0, 8, 8)][:, None] > b[rng.integers(0, 8, 8)]) for _ in range(4000)]
     found = superiority(a, b, paired=False, bootstrap_seed=0)
     assert found[3:] == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.03)
-
-
-def test_the_rule_asks_for_an_interval_above_a_half_that_reaches_gamma() -> None:
-    assert decide(0.5, 0.9) == "not significant"
-    assert decide(0.51, 0.75) == "significant but not meaningful"
-    assert decide(0.51, 0.76) == "significant and meaningful"
-    assert decide(0.51, 0.76, gamma=0.8) == "significant but not meaningful"
 
 
 def test_runs_without_partner_are_refused() -> None:

@@ -25,6 +25,7 @@ from bertft_core.metrics.question_answering import compute
 from bertft_core.training import model_runner as forward_module
 from bertft_core.training.determinism import configure
 from bertft_core.training.model_runner import ModelRunner
+from tests.helpers.batches import has_token_types
 from tests.helpers.tiny_encoders import KINDS
 from tests.helpers.tiny_studies import tiny_questions
 
@@ -91,7 +92,7 @@ def test_windows_are_those_of_the_tokenizer(case):
         *split.texts(i), truncation="only_second", max_length=24, stride=5, return_overflowing_tokens=True
     )
     assert [token for window in encoded["input_ids"] for token in window] == split.input_ids(i).tolist()
-    if split.has_token_types:
+    if has_token_types(split):
         assert [token for window in encoded["token_type_ids"] for token in window] == split.token_type_ids(i).tolist()
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from bertft_core.statistics.resampling import Additive, Averaged, Floats, Resamplable, mean_over_examples
+from bertft_core.statistics.resampling import Additive, Averaged, Floats, Resamplable
 from bertft_core.statistics.spearman_bootstrap import SpearmanBootstrap
+from tests.helpers.score_grids import mean_over_examples
 
 
 def _drawn(n: int, seed: int) -> tuple[Floats, Floats]:

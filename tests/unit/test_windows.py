@@ -15,6 +15,7 @@ from bertft_core.config import StudyConfig, UserError, parse_study
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.data.tokenization import encode_windows
+from tests.helpers.batches import has_token_types
 from tests.helpers.tiny_encoders import KINDS, tiny_encoder
 
 SIZES = [(16, 4), (16, 1), (16, 12), (8, 2), (48, 12)]
@@ -109,7 +110,7 @@ def test_a_prepared_split_holds_every_window_and_nothing_is_truncated(tmp_path, 
     card = prepare_data(study_of(tmp_path, encoder, doc_stride=5), home_dir=tmp_path / "home")
     tokenizer = AutoTokenizer.from_pretrained(encoder)
     split = open_split(card.directory, "train")
-    assert split.has_token_types == (kind not in ("distilbert", "deberta-v2"))
+    assert has_token_types(split) == (kind not in ("distilbert", "deberta-v2"))
     n_windows = 0
     for i in range(split.n):
         (text,) = split.texts(i)
