@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from bertft_core.evaluation.run_scores import stored_predictions
-from bertft_core.records import ArmSummary, SeedScore
+from bertft_core.records import ArmSummary, SeedScore, StudySummary
 from bertft_core.storage.study_results import StudyResults
 
 Row = Mapping[str, Any]
@@ -32,19 +32,26 @@ def runs(results: StudyResults) -> pd.DataFrame:
     return _frame(rows)
 
 
-def scores(results: StudyResults) -> pd.DataFrame:
-    """One row per score of a report run: `arm`, `index`, `status`, `checkpoint`, `split`, `metric`, `value`."""
+def scores(summary: StudySummary) -> pd.DataFrame:
+    """One row per score of a report run: `arm`, `index`, `status`, `key`, its `checkpoint`, `split` and `metric`, and `value`."""
     return _frame(
         [
-            {"arm": arm.arm, "index": seed.index, "status": seed.status}
+            {"arm": arm.arm, "index": seed.index, "status": seed.status, "key": key}
             | dict(zip(("checkpoint", "split", "metric"), key.split("/", 2), strict=True))
             | {"value": value}
-            for arm in results.summary.arms
+            for arm in summary.arms
             for seed in arm.seeds
             for key, value in seed.scores.items()
         ],
-        ("arm", "index", "status", "checkpoint", "split", "metric", "value"),
+        ("arm", "index", "status", "key", "checkpoint", "split", "metric", "value"),
     )
+
+
+def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as plain values, None where one is missing."""
+    values = table.astype(object)
+    rows: list[Any] = values.where(values.notna(), None).to_dict("records")
+    return rows
 
 
 def trials(results: StudyResults) -> pd.DataFrame:

@@ -47,6 +47,15 @@ def stored_predictions(record: RunRecord, run_dir: Path, checkpoint: str, split:
     return stored if stored.num_rows else None
 
 
+def tuned_predictions(record: RunRecord, run_dir: Path, checkpoint: str, split: str) -> tuple[pa.Table, dict[str, float]] | None:
+    """The predictions a run kept, and what was tuned for them on its validation set; None when either is missing."""
+    stored = stored_predictions(record, run_dir, checkpoint, split)
+    validation = stored if split == "validation" else stored_predictions(record, run_dir, checkpoint, "validation")
+    if stored is None or validation is None:
+        return None
+    return stored, METRICS[record.spec.head.kind].tune(validation, record.spec.labels)
+
+
 def confusions(results: StudyResults) -> dict[str, tuple[tuple[str, ...], NDArray[np.int64], int]]:
     """Arm → names, counts [true, predicted] added up over its seeds, and the number of seeds in them.
 
@@ -62,13 +71,11 @@ def confusions(results: StudyResults) -> dict[str, tuple[tuple[str, ...], NDArra
 
 
 def _confusion(results: StudyResults, record: RunRecord) -> tuple[tuple[str, ...], NDArray[np.int64]] | None:
-    metrics, labels, run_dir = METRICS[record.spec.head.kind], record.spec.labels, results.run_dir_of(record.digest)
-    checkpoint = results.summary.headline_checkpoint
-    stored = stored_predictions(record, run_dir, checkpoint, results.summary.headline_split)
-    validation = stored_predictions(record, run_dir, checkpoint, "validation")
-    if stored is None or validation is None:
+    summary = results.summary
+    found = tuned_predictions(record, results.run_dir_of(record.digest), summary.headline_checkpoint, summary.headline_split)
+    if found is None:
         return None
-    return metrics.confusion(stored, labels, **metrics.tune(validation, labels))
+    return METRICS[record.spec.head.kind].confusion(found[0], record.spec.labels, **found[1])
 
 
 def majority_scores(card: DatasetCard, split: str) -> dict[str, float]:

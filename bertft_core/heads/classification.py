@@ -4,8 +4,8 @@ import numpy as np
 
 from bertft_core.heads.head import LabelClasses
 from bertft_core.heads.inputs import TokenisedSplit
-from bertft_core.heads.loss_shapes import cross_entropy_sum
 from bertft_core.heads.pooling import text_head
+from bertft_core.loss_shapes import cross_entropy_sum
 
 
 def _classes(split: TokenisedSplit, n_labels: int) -> LabelClasses:

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import AutoConfig, PreTrainedModel
 
 from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit
-from bertft_core.heads.loss_shapes import PLAIN, LossShape
+from bertft_core.loss_shapes import PLAIN, LossShape
 
 Build = Callable[[str, Sequence[str], float | None, Any], PreTrainedModel]
 """From encoder folder, labels, dropout and the head's configuration to its `AutoModelFor…` in fp32 on the CPU; what is new in it

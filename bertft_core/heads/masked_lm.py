@@ -21,7 +21,7 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel
 from bertft_core.config.head_settings import MaskedLMHead
 from bertft_core.heads.head import Head, load
 from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit, window_inputs
-from bertft_core.heads.loss_shapes import PLAIN, LossShape, cross_entropy_sum, precise
+from bertft_core.loss_shapes import PLAIN, LossShape, cross_entropy_sum, precise
 from bertft_core.masking import Masks, Vocabulary, draw_masks
 from bertft_core.records.list_columns import ragged_column
 

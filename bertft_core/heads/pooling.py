@@ -19,7 +19,7 @@ from bertft_core.config import UserError
 from bertft_core.config.head_settings import ClassificationHead, MultiLabelHead, RegressionHead
 from bertft_core.heads.head import Head, LabelClasses, Outputs, load
 from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit, window_inputs
-from bertft_core.heads.loss_shapes import PLAIN, LossShape, precise
+from bertft_core.loss_shapes import PLAIN, LossShape, precise
 from bertft_core.records.list_columns import matrix_column
 
 TextHeadConfig = ClassificationHead | MultiLabelHead | RegressionHead

@@ -13,8 +13,8 @@ from transformers import AutoModelForQuestionAnswering, PreTrainedModel
 from bertft_core.config.head_settings import QuestionAnsweringHead
 from bertft_core.heads.head import Head, LabelClasses, load
 from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit, window_inputs
-from bertft_core.heads.loss_shapes import PLAIN, LossShape, cross_entropy_sum, precise
 from bertft_core.heads.span_decoding import NBest, best_answers, null_scores
+from bertft_core.loss_shapes import PLAIN, LossShape, cross_entropy_sum, precise
 from bertft_core.metrics.prediction_columns import list_lengths
 
 NO_TARGET = -1

@@ -17,8 +17,8 @@ from transformers import PreTrainedModel
 
 from bertft_core.config.head_settings import RegressionHead
 from bertft_core.heads.inputs import HeadInputs, TokenisedSplit
-from bertft_core.heads.loss_shapes import LossShape, precise
 from bertft_core.heads.pooling import aggregated, text_head
+from bertft_core.loss_shapes import LossShape, precise
 
 
 def squared_error_sum(model: PreTrainedModel, outputs: Tensor, targets: Tensor, shape: LossShape) -> Tensor:

@@ -19,7 +19,7 @@ from bertft_core.config.head_settings import TokenClassificationHead
 from bertft_core.heads.crf import CRF
 from bertft_core.heads.head import Head, LabelClasses, load
 from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit, window_inputs
-from bertft_core.heads.loss_shapes import PLAIN, LossShape, cross_entropy_sum, precise
+from bertft_core.loss_shapes import PLAIN, LossShape, cross_entropy_sum, precise
 from bertft_core.metrics.tag_schemes import allowed_transitions, scheme_of
 from bertft_core.records.list_columns import ragged_column
 

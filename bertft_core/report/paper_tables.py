@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bertft_core.evaluation import frames
 from bertft_core.records import StudySummary
 from bertft_core.records.comparison_record import Comparison, PairComparison
 from bertft_core.records.summary import cells_of
@@ -43,17 +44,16 @@ def tables_of(arms: Sequence[ArmScores], headline_key: str, comparison: Comparis
 
 def scores_of_summary(summary: StudySummary) -> list[ArmScores]:
     """The arms of a study; of one whose seeds were selected the chosen seed alone, since the others are no sample."""
-    found = []
+    table, found = frames.scores(summary), []
     for arm in summary.arms:
+        rows, remark = table[table["arm"] == arm.arm], None
         if arm.selected is not None:
             remark = f"{arm.arm}: one run, the best of {arm.selected.start} started seeds on the validation set."
-            best = next((seed.scores for seed in arm.seeds if seed.index == arm.selected.best), {})
-            found.append(ArmScores(arm.arm, {key: [score] for key, score in best.items()}, remark=remark))
-            continue
-        keys = dict.fromkeys(key for seed in arm.seeds for key in seed.scores)
-        scores = {key: [seed.scores[key] for seed in arm.seeds if key in seed.scores] for key in keys}
-        n_collapsed, crossed = sum(seed.status == "collapsed" for seed in arm.seeds), cells_of(arm.seeds) is not None
-        found.append(ArmScores(arm.arm, scores, n_collapsed, crossed=crossed))
+            rows = rows[rows["index"] == arm.selected.best]
+        scores = {str(key): values.tolist() for key, values in rows.groupby("key", sort=False)["value"]}
+        n_collapsed = rows.loc[rows["status"] == "collapsed", "index"].nunique()
+        crossed = arm.selected is None and cells_of(arm.seeds) is not None
+        found.append(ArmScores(arm.arm, scores, n_collapsed, remark, crossed))
     return found
 
 

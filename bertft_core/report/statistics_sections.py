@@ -41,8 +41,7 @@ def gather(results: StudyResults) -> Extras:
     selected = any(arm.selected is not None for arm in summary.arms)
     bands = {} if selected else figures.bands(results)
     reliability = figures.reliability(results)
-    headline = f"{summary.headline_checkpoint}/{summary.headline_split}/{summary.headline_metric}"
-    tables = paper_tables.tables_of(paper_tables.scores_of_summary(summary), headline, comparison)
+    tables = paper_tables.tables_of(paper_tables.scores_of_summary(summary), summary.headline_key, comparison)
     setup, items = setup_text(results), checklist(results)
     context = {
         "claims": said,

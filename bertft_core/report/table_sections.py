@@ -59,9 +59,7 @@ def runs(results: StudyResults) -> list[Row]:
     """Every planned run with its status, seeds, and scores of the headline metric."""
     summary = results.summary
     keys = [f"{summary.headline_checkpoint}/{split}/{summary.headline_metric}" for split in summary_rows.splits_of(summary)]
-    table = frames.runs(results).astype(object)
-    rows: list[Any] = table.where(table.notna(), None).to_dict("records")
-    return [row | {"scores": [row.get(key) for key in keys]} for row in rows]
+    return [row | {"scores": [row.get(key) for key in keys]} for row in frames.rows_of(frames.runs(results))]
 
 
 def confusion_tables(results: StudyResults) -> list[Row]:

@@ -11,6 +11,8 @@ Limits:   classes are counted before oversampling, so the two together correct t
           is on in no training example or in all: by the formula the latter would weigh 0 and never be learned.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -31,7 +33,7 @@ def apply(plan: FinetuningPlan, config: ClassWeights) -> None:
     else:
         weights = balanced(counts)
     if not (weights == 1.0).all():
-        plan.losses.class_weights = torch.tensor(weights, dtype=torch.float32)
+        plan.losses = replace(plan.losses, class_weights=torch.tensor(weights, dtype=torch.float32))
 
 
 def balanced(counts: np.ndarray) -> np.ndarray:

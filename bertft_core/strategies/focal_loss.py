@@ -7,10 +7,12 @@ Order:    does not matter.
 Limits:   without the paper's α, which is class_weights. The loss is still divided by the number of targets, so it is smaller.
 """
 
+from dataclasses import replace
+
 from bertft_core.config.strategy_settings import FocalLoss
 from bertft_core.strategies.plan import FinetuningPlan
 
 
 def apply(plan: FinetuningPlan, config: FocalLoss) -> None:
     """Set the exponent."""
-    plan.losses.focal_gamma = config.gamma
+    plan.losses = replace(plan.losses, focal_gamma=config.gamma)

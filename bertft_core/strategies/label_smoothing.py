@@ -7,10 +7,12 @@ Order:    does not matter.
 Limits:   in question answering the tokens of the window share the rest; in multi_label a target t becomes (1−ε)·t + ε/2.
 """
 
+from dataclasses import replace
+
 from bertft_core.config.strategy_settings import LabelSmoothing
 from bertft_core.strategies.plan import FinetuningPlan
 
 
 def apply(plan: FinetuningPlan, config: LabelSmoothing) -> None:
     """Smooth the targets."""
-    plan.losses.label_smoothing = config.epsilon
+    plan.losses = replace(plan.losses, label_smoothing=config.epsilon)

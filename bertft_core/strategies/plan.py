@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from bertft_core.loss_shapes import PLAIN, LossShape
 from bertft_core.strategies.architecture import Architecture
 
 Groups = list[dict[str, Any]]
@@ -35,16 +36,6 @@ class TrainContext:
     """Only where every example is a target of every label (multi_label)."""
     classes: np.ndarray | None = None
     """[n]: class of each training example; None where examples do not have one class each."""
-
-
-@dataclass
-class Losses:
-    """How the loss of a target is shaped; by default it is the head's own."""
-
-    class_weights: Tensor | None = None
-    """[labels], float32"""
-    focal_gamma: float = 0.0
-    label_smoothing: float = 0.0
 
 
 @dataclass
@@ -85,7 +76,8 @@ class FinetuningPlan:
     """Called before each update of the optimizer."""
     optimizer: Callable[[Groups], torch.optim.Optimizer] | None = None
     """Builds another optimizer than AdamW from its groups, which carry every setting of AdamW."""
-    losses: Losses = field(default_factory=Losses)
+    losses: LossShape = PLAIN
+    """How the loss of a target is shaped; by default it is the head's own."""
     sampling: Sampling = field(default_factory=Sampling)
     stopping: StopRule | None = None
     n_averaged: int = 1

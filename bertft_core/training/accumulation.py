@@ -10,7 +10,6 @@ from typing import Any
 
 from torch import Tensor
 
-from bertft_core.heads.loss_shapes import LossShape
 from bertft_core.records import RunSpec
 from bertft_core.training import determinism
 from bertft_core.training.determinism import masking_draw
@@ -45,9 +44,8 @@ def _gradient(spec: RunSpec, run_dir: Path, micro_batch_size: int | None) -> tup
     draw = masking_draw(spec.seeds.dropout, 0)
     passes = [(part, run.runner.head_inputs(run.splits["train"], part, draw)) for part in run.loop.steps.micro_batches(0)]
     n_targets = max(1, sum(inputs.n_targets for _, inputs in passes))
-    shape = LossShape(**vars(run.plan.losses))
     for indices, inputs in passes:
         logits = run.runner.logits(run.splits["train"], indices, inputs)
-        (run.runner.loss_sum(logits, inputs, shape) / n_targets).backward()
+        (run.runner.loss_sum(logits, inputs, run.plan.losses) / n_targets).backward()
     gradients = {name: values.grad for name, values in run.plan.learning.items() if values.grad is not None}
     return gradients, len(passes), sum(len(indices) for indices, _ in passes)

@@ -16,7 +16,7 @@ from bertft_core.data.batching import evaluation_batches, padded
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.heads import HEADS
 from bertft_core.heads.inputs import Draw, HeadInputs
-from bertft_core.heads.loss_shapes import PLAIN, LossShape
+from bertft_core.loss_shapes import PLAIN, LossShape
 from bertft_core.training.microbatching import microbatches_of
 from bertft_core.training.packing import IMPLEMENTATION, PACKABLE, Packing, all_token_states, first_token_states
 

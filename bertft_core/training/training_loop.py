@@ -9,7 +9,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from bertft_core.heads.loss_shapes import LossShape
 from bertft_core.records import Evaluation, RunSpec
 from bertft_core.records.selection import cut_step
 from bertft_core.strategies.plan import FinetuningPlan
@@ -54,7 +53,6 @@ class Loop:
         self._n_warmup = n_warmup_steps(steps.n_steps, self.training.warmup_ratio)
         self._names = {id(p): name for name, p in plan.learning.items()}
         self.optimizer = build_optimizer(plan, self.training)
-        self._shape = LossShape(**vars(plan.losses))
         self._best = EarlyStopper(spec, plan.stopping)
         self._average = WeightAverage(steps.evaluation_steps, plan.n_averaged)
         self._scaler = torch.amp.GradScaler("cuda", enabled=self.training.precision == "fp16")
@@ -107,7 +105,7 @@ class Loop:
         for micro, (indices, inputs) in enumerate(passes):
             enter_dropout_stream(self.spec.seeds.dropout, step, micro)
             logits = self.runner.logits(self._train_split, indices, inputs)
-            part = self.runner.loss_sum(logits, inputs, self._shape) / n_targets
+            part = self.runner.loss_sum(logits, inputs, self.plan.losses) / n_targets
             self._scaler.scale(part).backward()
             loss += float(part.detach())
         if math.isfinite(loss):

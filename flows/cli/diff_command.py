@@ -75,7 +75,7 @@ def _by_place(name: str, home: Path) -> FoundRun:
     study, _, rest = name.partition("/")
     arm, _, seed = rest.partition("/")
     on_disk = find_study(study, home)
-    seeds = {spec.index: spec for spec in on_disk.planned if spec.arm == arm}
+    seeds = {spec.index: spec for spec in on_disk.wanted.planned if spec.arm == arm}
     if not seeds:
         raise UserError(
             f"the study '{study}' has no arm '{arm}' with runs",

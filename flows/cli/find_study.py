@@ -9,7 +9,7 @@ from typing import Any
 from bertft_core.config import StudyConfig, UserError, load_study
 from bertft_core.planning.run_specs import search_digest
 from bertft_core.planning.wanted_runs import WantedRuns, decided_arms, wanted_runs
-from bertft_core.records import DatasetCard, RunRecord, RunSpec, SweepResult
+from bertft_core.records import DatasetCard, RunRecord, SweepResult
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import Damaged, checked_record, checked_values, read_record
 from bertft_core.storage.study_results import StudyResults
@@ -20,7 +20,7 @@ from tasks.study_lock import is_held
 
 @dataclass
 class StudyOnDisk:
-    """A study as stored in its folder, finished or not."""
+    """What a study's folder holds so far; `results` are those of its runs."""
 
     study: StudyConfig
     dir: StudyDir
@@ -72,16 +72,6 @@ class StudyOnDisk:
         older = {record.spec.model_copy().digest: record.spec for record in self.records.values()} if self.is_older else {}
         return wanted._replace(planned=[older.get(spec.digest, spec) for spec in wanted.planned])
 
-    @property
-    def planned(self) -> list[RunSpec]:
-        """The report runs of every arm whose setting is known."""
-        return self.wanted.planned
-
-    @property
-    def repeats(self) -> list[RunSpec]:
-        """The repeats of every arm whose setting is known."""
-        return self.wanted.repeats
-
     @cached_property
     def unplanned(self) -> set[str]:
         """The records that the study's config no longer asks for; none while a search that has not ended may ask for them."""
@@ -89,7 +79,7 @@ class StudyOnDisk:
         if self.card is None or self.is_older or not decided:
             return set()
         searched = {digest for result in self.sweeps.values() for trial in result.trials for digest in trial.run_digests}
-        return self.records.keys() - searched - {spec.digest for spec in (*self.planned, *self.repeats)}
+        return self.records.keys() - searched - {spec.digest for spec in (*self.wanted.planned, *self.wanted.repeats)}
 
     @cached_property
     def records(self) -> dict[str, RunRecord]:
@@ -99,13 +89,8 @@ class StudyOnDisk:
     def results(self) -> StudyResults:
         """What its runs have given so far, not evaluated. Raises `UserError` while there is no record."""
         if self.card is None or not self.records:
-            raise self.no_finished_runs()
-        return StudyResults(self.study, self.card, self.dir, self.records, self.planned, self.sweeps)
-
-    def no_finished_runs(self) -> UserError:
-        """The error of a command that needs the result of a run, to be raised."""
-        problem = f"the study '{self.study.name}' has no finished runs yet"
-        return UserError(problem, code="study.no-finished-runs", path=self.dir.path, hint="run it first: bertft run CONFIG")
+            raise no_finished_runs(self.dir)
+        return StudyResults(self.study, self.card, self.dir, self.records, self.wanted.planned, self.sweeps)
 
     @property
     def is_running(self) -> bool:
@@ -139,6 +124,12 @@ def find_study(name: str, home: Path | None) -> StudyOnDisk:
         found=f"the studies {', '.join(known)}" if known else "no study at all",
         hint=f"did you mean '{near[0]}'?" if near else "run it first: bertft run CONFIG, with the same --home",
     )
+
+
+def no_finished_runs(study_dir: StudyDir) -> UserError:
+    """The error of a command that needs the result of a run, to be raised."""
+    problem = f"the study '{study_dir.path.name}' has no finished runs yet"
+    return UserError(problem, code="study.no-finished-runs", path=study_dir.path, hint="run it first: bertft run CONFIG")
 
 
 def known_studies(home: Path) -> list[str]:

@@ -15,8 +15,9 @@ from bertft_core.data.new_examples import Inputs, formats_of, read_inputs
 from bertft_core.records import RunRecord, StudySummary
 from bertft_core.records.ranking import best_arm, ranked_runs
 from bertft_core.storage.study_dir import read_record, write_atomically
+from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.devices import usable_cores
-from flows.cli.find_study import StudyOnDisk, find_study
+from flows.cli.find_study import find_study, no_finished_runs
 
 STANDARD = "-"
 """For a file name: standard input or output."""
@@ -34,65 +35,65 @@ def predict_command(
     name: str, home: Path | None, *, source: str, target: str, file_format: str | None, wanted: PredictRequest
 ) -> int:
     """Read, predict, write one JSON object for each input; the models used are named on stderr."""
-    found = find_study(name, home)
-    records = chosen_records(found, wanted)
-    inputs = _read(source, found, file_format)
+    results = find_study(name, home).results()
+    records = chosen_records(results, wanted)
+    inputs = _read(source, results, file_format)
     from bertft_core.training.predict import KeptRun, predict
 
-    runs = [KeptRun(record, found.dir.run_dir(record.digest)) for record in records]
-    predicted = predict(runs, inputs, found.study.data, threads=usable_cores())
+    runs = [KeptRun(record, results.run_dir_of(record.digest)) for record in records]
+    predicted = predict(runs, inputs, results.study.data, threads=usable_cores())
     if predicted.n_truncated:
         n = f"{predicted.n_truncated} of {len(predicted.rows)} inputs"
-        print(f"{n} are longer than {found.study.data.max_length} tokens; they were truncated", file=sys.stderr)
+        print(f"{n} are longer than {results.study.data.max_length} tokens; they were truncated", file=sys.stderr)
     _write(target, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in predicted.rows))
     return 0
 
 
-def chosen_records(found: StudyOnDisk, wanted: PredictRequest) -> list[RunRecord]:
+def chosen_records(results: StudyResults, wanted: PredictRequest) -> list[RunRecord]:
     """The runs that predict: one, or with `ensemble` all of the arm whose models were kept. Prints on stderr which and why."""
     if wanted.seed is not None and wanted.ensemble:
         raise UserError(
             "--seed is one model and --ensemble all of them", code="predict.seed-and-ensemble", hint="leave one of the two out"
         )
-    ranked = ranked_runs(found.study, found.planned, found.records)
-    arm = _arm(found, ranked, wanted.arm)
+    ranked = ranked_runs(results.study, results.planned, results.records)
+    arm = _arm(results, ranked, wanted.arm)
     runs = sorted(ranked[arm], key=lambda record: record.spec.index)
-    kept = [record for record in runs if (found.dir.run_dir(record.digest) / "model").is_dir()]
+    kept = [record for record in runs if (results.run_dir_of(record.digest) / "model").is_dir()]
     if wanted.ensemble:
-        return _ensemble(found, arm, runs, kept)
+        return _ensemble(results, arm, runs, kept)
     if wanted.seed is None:
-        record, why = ranked[arm][0], f"best {found.study.metric} on validation, {ranked[arm][0].best_score:.3f}"
+        record, why = ranked[arm][0], f"best {results.study.metric} on validation, {ranked[arm][0].best_score:.3f}"
     else:
         record, why = _seed(runs, arm, wanted.seed), "as asked"
     if record not in kept:
-        raise _not_kept(found, f"the model of {record.spec.title} was not kept", kept)
+        raise _not_kept(results, f"the model of {record.spec.title} was not kept", kept)
     print(f"{record.spec.title} ({why})", file=sys.stderr)
     return [record]
 
 
-def _arm(found: StudyOnDisk, ranked: dict[str, list[RunRecord]], wanted: str | None) -> str:
+def _arm(results: StudyResults, ranked: dict[str, list[RunRecord]], wanted: str | None) -> str:
     if not ranked:
-        raise found.no_finished_runs()
+        raise no_finished_runs(results.study_dir)
     if wanted is not None:
         if wanted not in ranked:
             raise UserError(
-                f"the arm '{wanted}' {'has no finished runs' if wanted in found.study.arms else 'is none of this study'}",
+                f"the arm '{wanted}' {'has no finished runs' if wanted in results.study.arms else 'is none of this study'}",
                 code="predict.unknown-arm",
-                path=found.dir.path,
+                path=results.study_dir.path,
                 found=wanted,
                 expected=f"one of {', '.join(ranked)}",
                 hint=did_you_mean(wanted, ranked) or "leave --arm out for the best arm",
             )
         return wanted
-    if len(found.study.arms) == 1:
+    if len(results.study.arms) == 1:
         return next(iter(ranked))
-    summary = read_record(found.dir.summary_path, StudySummary)
-    best = None if summary is None else best_arm(found.study, summary)
+    summary = read_record(results.study_dir.summary_path, StudySummary)
+    best = None if summary is None else best_arm(results.study, summary)
     if summary is None or best is None or best[0] not in ranked:
         raise UserError(
             "the study has not been evaluated yet, so it has no best arm",
             code="predict.no-best-arm",
-            path=found.dir.path,
+            path=results.study_dir.path,
             expected=f"one of the arms {', '.join(ranked)}",
             hint="name one with --arm, or run the study to its end",
         )
@@ -115,28 +116,28 @@ def _seed(runs: Sequence[RunRecord], arm: str, seed: int) -> RunRecord:
     )
 
 
-def _ensemble(found: StudyOnDisk, arm: str, runs: Sequence[RunRecord], kept: list[RunRecord]) -> list[RunRecord]:
+def _ensemble(results: StudyResults, arm: str, runs: Sequence[RunRecord], kept: list[RunRecord]) -> list[RunRecord]:
     if len(kept) < 2:
-        raise _not_kept(found, f"an ensemble needs the models of several seeds, and {arm} has {len(kept) or 'none'}", kept)
+        raise _not_kept(results, f"an ensemble needs the models of several seeds, and {arm} has {len(kept) or 'none'}", kept)
     seeds = ", ".join(str(record.spec.index) for record in kept)
     print(f"{arm} · {len(kept)} of {len(runs)} seeds together ({seeds})", file=sys.stderr)
     return kept
 
 
-def _not_kept(found: StudyOnDisk, problem: str, kept: Sequence[RunRecord]) -> UserError:
+def _not_kept(results: StudyResults, problem: str, kept: Sequence[RunRecord]) -> UserError:
     there = ", ".join(record.spec.title for record in kept) or "none"
     return UserError(
         problem,
         code="predict.models-not-kept",
-        path=found.dir.path / "runs",
-        found=f"models kept of this arm: {there} (retention.checkpoints: {found.study.retention.checkpoints})",
+        path=results.study_dir.path / "runs",
+        found=f"models kept of this arm: {there} (retention.checkpoints: {results.study.retention.checkpoints})",
         expected="the model of every seed asked for",
         hint="set retention.checkpoints: all and train again with: bertft run CONFIG --force",
     )
 
 
-def _read(source: str, found: StudyOnDisk, file_format: str | None) -> Inputs:
-    data, kind = found.study.data, found.study.head.kind
+def _read(source: str, results: StudyResults, file_format: str | None) -> Inputs:
+    data, kind = results.study.data, results.study.head.kind
     if source != STANDARD:
         return read_inputs(Path(source), data, kind, file_format)
     with _standard_input(formats_of(data, kind), file_format) as path:

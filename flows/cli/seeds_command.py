@@ -17,7 +17,8 @@ from bertft_core.records.seeds_answer import CountedForSpread, CountedSeeds, Run
 from bertft_core.report.seeds_text import seeds_text, spread_text
 from bertft_core.statistics.expected_best import trials_to_exceed
 from bertft_core.statistics.seeds_needed import detectable_effect, half_width, seeds_for_winning
-from flows.cli.find_study import StudyOnDisk, find_study
+from bertft_core.storage.study_results import StudyResults
+from flows.cli.find_study import find_study
 
 REACH = 0.95
 ALPHA = 0.05
@@ -101,14 +102,14 @@ def _of_spread(request: SeedsRequest) -> CountedForSpread:
 
 def _of_study(names: Sequence[str], home: Path | None, request: SeedsRequest) -> CountedSeeds:
     """Of the first study; with several, also the variance between them."""
-    on_disk = [find_study(name, home) for name in dict.fromkeys(names)]
-    studies = [(found.study, found, summarize(found.results())) for found in on_disk]
-    study, found, summary = studies[0]
+    found = [find_study(name, home).results() for name in dict.fromkeys(names)]
+    studies = [results.with_summary(summarize(results)) for results in found]
+    study, summary = studies[0].study, studies[0].summary
     _check_arm(summary, request.arm)
     at = ArmMetric(_metric(summary, request.metric), summary.headline_split, summary.headline_checkpoint)
     needed = tuple(each for each in seeds_needed(study, summary.arms, at) if request.includes(each.arm))
     insights = summary.insights or Insights()
-    between = variance_between([(each, its_summary) for each, _, its_summary in studies], at) if len(studies) > 1 else ()
+    between = variance_between([(each.study, each.summary) for each in studies], at) if len(studies) > 1 else ()
     return CountedSeeds(
         study=study.name,
         metric=at.metric,
@@ -119,7 +120,7 @@ def _of_study(names: Sequence[str], home: Path | None, request: SeedsRequest) ->
         n_scored={arm.arm: sum(bool(seed.scores) for seed in arm.seeds) for arm in summary.arms if request.includes(arm.arm)},
         aims=tuple(_aims(needed, request)),
         pairs_to_tell_a_winner=math.ceil(seeds_for_winning()),
-        exceeding=tuple(_exceeding(found, summary, request)),
+        exceeding=tuple(_exceeding(studies[0], request)),
         variance=tuple(each for each in insights.variance if request.includes(each.arm)),
         between_studies=tuple(each for each in between if request.includes(each.arm)),
         start_many=tuple(view for view in insights.start_many if request.includes(view.arm)),
@@ -166,18 +167,18 @@ def _aims(needed: Sequence[SeedsNeeded], request: SeedsRequest) -> list[SeedsFor
     return aims
 
 
-def _exceeding(found: StudyOnDisk, summary: StudySummary, request: SeedsRequest) -> Iterator[RunsToExceed]:
+def _exceeding(results: StudyResults, request: SeedsRequest) -> Iterator[RunsToExceed]:
     """Runs until one is better than a validation score, from the best validation scores of each arm."""
-    if request.exceed is None or found.study.is_selected:
+    if request.exceed is None or results.study.is_selected:
         return
-    for arm in summary.arms:
-        records = [found.records[seed.run_digest] for seed in arm.seeds if seed.run_digest in found.records and seed.scores]
-        values = [found.study.sign * record.best_score for record in records if record.best_score is not None]
+    for arm in results.summary.arms:
+        records = [results.records[seed.run_digest] for seed in arm.seeds if seed.run_digest in results.records and seed.scores]
+        values = [results.study.sign * record.best_score for record in records if record.best_score is not None]
         if values and request.includes(arm.arm):
             yield RunsToExceed(
                 arm=arm.arm,
-                metric=found.study.metric,
+                metric=results.study.metric,
                 score=request.exceed,
                 probability=REACH,
-                n_needed=trials_to_exceed(values, found.study.sign * request.exceed, REACH),
+                n_needed=trials_to_exceed(values, results.study.sign * request.exceed, REACH),
             )

@@ -8,7 +8,7 @@ from bertft_core.config import UserError, load_study
 from bertft_core.records import RunSpec, StudySummary
 from bertft_core.records.selection import answers
 from bertft_core.storage.study_dir import read_record, write_record
-from flows.cli.find_study import StudyOnDisk, find_study
+from flows.cli.find_study import StudyOnDisk, find_study, no_finished_runs
 from tasks.process_environment import home_dir
 from tasks.study_lock import holder_of
 from tasks.tracking.store_consistency import damages, inconsistencies, repair_helps
@@ -41,7 +41,7 @@ def status_command(name: str, home: Path | None) -> int:
         if config.search is not None and arm not in found.sweeps:
             print(f"  {arm:<16} seeds   {found.study.n_runs_per_arm} runs planned, after the search")
             continue
-        for stage, specs in (("seeds", found.planned), ("repeats", found.repeats)):
+        for stage, specs in (("seeds", found.wanted.planned), ("repeats", found.wanted.repeats)):
             states = [(spec, state_of(found, spec, running)) for spec in specs if spec.arm == arm]
             if states or stage == "seeds":
                 n_failed += _print_states(found, f"  {arm:<16} {stage:<7}", states)
@@ -134,7 +134,7 @@ def diagnose_command(name: str, home: Path | None, *, as_json: bool) -> int:
     found = find_study(name, home)
     results = found.results()
     if not any(spec.digest in results.records for spec in results.planned):
-        raise found.no_finished_runs()
+        raise no_finished_runs(found.dir)
     diagnoses = diagnose(evaluated(results, read_record(found.dir.summary_path, StudySummary)))
     if as_json:
         checks = [diagnosis_text.as_json(diagnosis) for diagnosis in diagnoses]

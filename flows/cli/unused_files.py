@@ -57,10 +57,10 @@ def of_home(home: Path, studies: Iterable[StudyOnDisk]) -> list[Leftover]:
 def _is_finished(found: StudyOnDisk) -> bool:
     """Every run of the study has its record, so none will ask for the states of a frozen encoder."""
     searched = all(arm.search is None or name in found.sweeps for name, arm in found.study.arms.items())
-    records = [found.records.get(spec.digest) for spec in found.planned]
+    records = [found.records.get(spec.digest) for spec in found.wanted.planned]
     return searched and all(
         record is not None and record.status != "failed" and answers(record, spec)
-        for record, spec in zip(records, found.planned, strict=True)
+        for record, spec in zip(records, found.wanted.planned, strict=True)
     )
 
 
@@ -79,7 +79,7 @@ def _models(found: StudyOnDisk, records: dict[str, RunRecord]) -> Iterator[Lefto
     """A study that has not ended keeps all its models: which one is the best is not known, and probes may want them."""
     if not _is_finished(found) or not found.dir.summary_path.exists():
         return
-    kept = kept_digests(found.study, found.planned, records)
+    kept = kept_digests(found.study, found.wanted.planned, records)
     for digest in sorted(records.keys() - kept):
         for leftover in _named([found.dir.run_dir(digest) / "model"], NOT_KEPT):
             yield leftover._replace(digest=digest)

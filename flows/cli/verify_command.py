@@ -14,9 +14,10 @@ from bertft_core.records.verification_record import RunVerdict
 from bertft_core.report.prose import verification_text
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import read_verification, write_verification
+from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.retraining import missing_input
 from bertft_core.training.slots import RunFailed, WorkerDied
-from flows.cli.find_study import StudyOnDisk, find_study
+from flows.cli.find_study import find_study, no_finished_runs
 from flows.cli.show_commands import rebuild_report
 from flows.cli.verification import certify, chosen_for_certificate, one_line, print_verdict, store_verdict, verdict_on
 from tasks.study_lock import held
@@ -33,15 +34,16 @@ def verify_command(name: str, home: Path | None, *, runs: str | None, certificat
     with held(found.dir):
         for line in recover_verification(found.study, found.dir):
             print(f"warning   {line}", file=sys.stderr)
-        records = finished_records(found)
-        chosen = chosen_records(found, records, n_per_arm)
+        results = found.results()
+        records = finished_records(results)
+        chosen = chosen_records(results, records, n_per_arm)
         with scratch(found.dir) as folder:
             if chosen:
-                _print_how_many(found, records, chosen, default=runs is None)
-            verdicts = [_verify(found, record, folder) for record in chosen]
-            passed = _certify(found, records, folder) if certificate else True
+                _print_how_many(results, records, chosen, default=runs is None)
+            verdicts = [_verify(results, record, folder) for record in chosen]
+            passed = _certify(results, records, folder) if certificate else True
         rebuild_report(found)
-        for problem in _log(found, verdicts):
+        for problem in _log(results, verdicts):
             print(f"warning   MLflow: {problem}", file=sys.stderr)
     print(f"report    {found.dir.report_dir / 'report.html'}")
     return 0 if passed and all(verdict.finding.verdict == "bitwise" for verdict in verdicts) else 1
@@ -62,25 +64,25 @@ def _number_of(runs: str | None) -> int:
     return 1 if runs is None else int(runs)
 
 
-def finished_records(found: StudyOnDisk) -> list[RunRecord]:
+def finished_records(results: StudyResults) -> list[RunRecord]:
     """The records of the finished report runs, in the order of the plan. Raises `UserError` if there are none."""
-    records = [found.records[spec.digest] for spec in found.planned if spec.digest in found.records]
-    finished = [record for record in records if record.finished]
+    finished = [results.records[spec.digest] for spec in results.planned if spec.digest in results.records]
+    finished = [record for record in finished if record.finished]
     if not finished:
-        raise found.no_finished_runs()
+        raise no_finished_runs(results.study_dir)
     return finished
 
 
-def chosen_records(found: StudyOnDisk, records: list[RunRecord], n_per_arm: int | None) -> list[RunRecord]:
+def chosen_records(results: StudyResults, records: list[RunRecord], n_per_arm: int | None) -> list[RunRecord]:
     """The first `n_per_arm` runs of each arm, arm by arm."""
     if n_per_arm is None:
         return []
-    return [record for arm in found.study.arms for record in [r for r in records if r.spec.arm == arm][:n_per_arm]]
+    return [record for arm in results.study.arms for record in [r for r in records if r.spec.arm == arm][:n_per_arm]]
 
 
-def _print_how_many(found: StudyOnDisk, records: list[RunRecord], chosen: list[RunRecord], *, default: bool) -> None:
+def _print_how_many(results: StudyResults, records: list[RunRecord], chosen: list[RunRecord], *, default: bool) -> None:
     more = "; --runs N or --runs all for more" if default and len(chosen) < len(records) else ""
-    print(f"{found.study.name}: training {len(chosen)} of {len(records)} finished runs again, each in a fresh process{more}")
+    print(f"{results.study.name}: training {len(chosen)} of {len(records)} finished runs again, each in a fresh process{more}")
 
 
 @contextmanager
@@ -95,33 +97,33 @@ def scratch(study_dir: StudyDir) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def spec_here(found: StudyOnDisk, record: RunRecord) -> RunSpec:
+def spec_here(results: StudyResults, record: RunRecord) -> RunSpec:
     """The record's spec with today's paths of data and encoder: a home may have been moved."""
-    prepared = found.dir.home_dir.resolve() / "data" / record.spec.data_fingerprint
-    known = {} if found.card is None else {"encoder_dir": found.card.encoder_dir}
+    prepared = results.study_dir.home_dir.resolve() / "data" / record.spec.data_fingerprint
+    known = {"encoder_dir": results.card.encoder_dir}
     return record.spec.model_copy(update=known | ({"prepared_dir": str(prepared)} if prepared.is_dir() else {}))
 
 
-def _verify(found: StudyOnDisk, record: RunRecord, folder: Path) -> RunVerdict:
+def _verify(results: StudyResults, record: RunRecord, folder: Path) -> RunVerdict:
     started, again = time.monotonic(), folder / record.digest[:16]
-    recorded = RunOnDisk(record, found.dir.run_dir(record.digest))
-    verdict = verdict_on(recorded, spec_here(found, record), again, "verify")
-    store_verdict(found.dir, verdict)
+    recorded = RunOnDisk(record, results.run_dir_of(record.digest))
+    verdict = verdict_on(recorded, spec_here(results, record), again, "verify")
+    store_verdict(results.study_dir, verdict)
     print_verdict(verdict, started)
     shutil.rmtree(again, ignore_errors=True)
     return verdict
 
 
-def _certify(found: StudyOnDisk, records: list[RunRecord], folder: Path) -> bool:
+def _certify(results: StudyResults, records: list[RunRecord], folder: Path) -> bool:
     """Make every check of the certificate, storing each at once; whether all that apply passed."""
     record = chosen_for_certificate(records)
-    print(f"{found.study.name}: certificate, on {record.spec.title} shortened")
-    spec, passed = spec_here(found, record), True
+    print(f"{results.study.name}: certificate, on {record.spec.title} shortened")
+    spec, passed = spec_here(results, record), True
     try:
         if (missing := missing_input(spec)) is not None:
             raise UserError(missing, code="verify.input-missing")
         for result in certify(record, spec, folder / "certificate", _print_progress):
-            write_verification(found.dir.path, read_verification(found.dir.path).with_checks((result,)))
+            write_verification(results.study_dir.path, read_verification(results.study_dir.path).with_checks((result,)))
             words = "FAILED" if result.passed is False else verification_text.OUTCOMES[result.passed]
             print(f"  {_title(result.check):<40} {words:<15} {verification_text.check_found(result)}", flush=True)
             passed = passed and result.passed is not False
@@ -139,8 +141,10 @@ def _title(check: str) -> str:
     return verification_text.TITLES[check][0]
 
 
-def _log(found: StudyOnDisk, verdicts: list[RunVerdict]) -> list[str]:
+def _log(results: StudyResults, verdicts: list[RunVerdict]) -> list[str]:
     from tasks.tracking.verdicts import log_verdicts
 
-    study = found.study
-    return log_verdicts(found.dir.home_dir, study.tracking.uri, study.name, study.digest, verdicts, found.dir.path)
+    study = results.study
+    return log_verdicts(
+        results.study_dir.home_dir, study.tracking.uri, study.name, study.digest, verdicts, results.study_dir.path
+    )

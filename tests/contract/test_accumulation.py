@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from bertft_core.heads.loss_shapes import LossShape
 from bertft_core.records import RunSpec
 from bertft_core.training.determinism import masking_draw
 from tests.helpers.every_strategy import HEADS, SETTINGS, started, with_strategies
@@ -28,10 +27,9 @@ def gradients(spec: RunSpec, run_dir: Path, micro_batch_size: int) -> dict[str, 
     passes = [(part, run.runner.head_inputs(run.splits["train"], part, draw)) for part in run.loop.steps.micro_batches(0)]
     assert len(passes) == 16 / micro_batch_size
     n_targets = sum(work.n_targets for _, work in passes)
-    shape = LossShape(**vars(run.plan.losses))
     for indices, work in passes:
         logits = run.runner.logits(run.splits["train"], indices, work)
-        (run.runner.loss_sum(logits, work, shape) / n_targets).backward()
+        (run.runner.loss_sum(logits, work, run.plan.losses) / n_targets).backward()
     return {name: parameter.grad for name, parameter in run.plan.model.named_parameters() if parameter.grad is not None}
 
 

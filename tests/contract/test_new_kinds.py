@@ -89,7 +89,7 @@ from transformers import AutoModelForSequenceClassification
 
 from bertft_core.heads.head import Head, LabelClasses, load
 from bertft_core.heads.inputs import window_inputs
-from bertft_core.heads.loss_shapes import PLAIN
+from bertft_core.loss_shapes import PLAIN
 
 
 def build(encoder_dir, labels, dropout, config):

@@ -58,7 +58,7 @@ def test_every_planned_run_is_a_row_with_settings_and_scores(results):
 
 
 def test_scores_have_one_row_each_and_group_to_the_means_of_the_summary(results):
-    table = frames.scores(results)
+    table = frames.scores(results.summary)
     assert len(table) == sum(len(seed.scores) for arm in results.summary.arms for seed in arm.seeds) > 0
     of_headline = table[(table.checkpoint == "best") & (table.split == "test") & (table.metric == "accuracy")]
     row = next(m for m in results.summary.arms[0].metrics if (m.checkpoint, m.split, m.metric) == ("best", "test", "accuracy"))

@@ -8,7 +8,7 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 
 from bertft_core.config import UserError
-from bertft_core.heads.loss_shapes import LossShape, binary_cross_entropy_sum
+from bertft_core.loss_shapes import LossShape, binary_cross_entropy_sum
 from bertft_core.strategies.class_weights import balanced, effective_number, negatives_over_positives
 from bertft_core.strategies.oversampling import n_more
 from bertft_core.strategies.stratified_batches import stratified

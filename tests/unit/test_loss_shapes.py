@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from bertft_core.heads.loss_shapes import PLAIN, LossShape, binary_cross_entropy_sum, cross_entropy_sum
 from bertft_core.heads.question_answering import NO_TARGET
+from bertft_core.loss_shapes import PLAIN, LossShape, binary_cross_entropy_sum, cross_entropy_sum
 from tests.helpers.every_strategy import lopsided_study, started, with_strategies
 from tests.helpers.tiny_studies import tiny_questions, tiny_spec
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from bertft_core.evaluation.comparison.compared_arms import ComparedArm
 from bertft_core.evaluation.comparison.request import ComparisonPlan
-from bertft_core.evaluation.run_scores import stored_predictions
+from bertft_core.evaluation.run_scores import tuned_predictions
 from bertft_core.metrics import METRICS
 from bertft_core.metrics.per_example.statistic import PerExample, Statistic, scored_of
 from bertft_core.metrics.precision_recall import Bools
@@ -79,14 +79,7 @@ def read_example_scores(
 def _read(arm: ComparedArm, index: int, checkpoint: str, split: str) -> tuple[pa.Table, dict[str, Any]] | None:
     """A run's predictions, and what was tuned for them on its validation set."""
     found = arm.record(index)
-    if found is None:
-        return None
-    record, run_dir = found
-    table = stored_predictions(record, run_dir, checkpoint, split)
-    validation = table if split == "validation" else stored_predictions(record, run_dir, checkpoint, "validation")
-    if table is None or validation is None:
-        return None
-    return table, METRICS[record.spec.head.kind].tune(validation, record.spec.labels)
+    return None if found is None else tuned_predictions(*found, checkpoint, split)
 
 
 class ExampleResampling:

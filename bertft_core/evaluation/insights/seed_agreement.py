@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from bertft_core.data.examples import shorten
 from bertft_core.data.prepared_split import PreparedSplit, open_split
-from bertft_core.evaluation.run_scores import stored_predictions
+from bertft_core.evaluation.run_scores import tuned_predictions
 from bertft_core.metrics import METRICS
 from bertft_core.metrics.categories import Categories, Tuned
 from bertft_core.metrics.prediction_columns import vector
@@ -34,15 +34,10 @@ def agreement_of_arms(results: StudyResults) -> tuple[tuple[Agreement, ...], tup
 
 def _of_arm(results: StudyResults, arm: ArmSummary) -> Agreement | NotComputed:
     """The agreement, or why there is none."""
-    tables, tuned = [], []
-    summary = results.summary
-    for record in results.scored_runs(arm.arm):
-        run_dir, labels = results.run_dir_of(record.digest), record.spec.labels
-        table = stored_predictions(record, run_dir, summary.headline_checkpoint, summary.headline_split)
-        validation = stored_predictions(record, run_dir, summary.headline_checkpoint, "validation")
-        if table is not None and validation is not None:
-            tables.append(table)
-            tuned.append(METRICS[record.spec.head.kind].tune(validation, labels))
+    place = results.summary.headline_checkpoint, results.summary.headline_split
+    read = [tuned_predictions(record, results.run_dir_of(record.digest), *place) for record in results.scored_runs(arm.arm)]
+    found = [one for one in read if one is not None]
+    tables, tuned = [table for table, _ in found], [tuned for _, tuned in found]
     if len(tables) < 2:
         return NotComputed(reason="too few predictions", arm=arm.arm, n=len(tables), needed=2)
     if any(not table["example_id"].equals(tables[0]["example_id"]) for table in tables[1:]):

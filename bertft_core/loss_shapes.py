@@ -11,7 +11,7 @@ class LossShape:
     """What differs from the plain loss."""
 
     class_weights: Tensor | None = None
-    """[labels]"""
+    """[labels], float32"""
     focal_gamma: float = 0.0
     label_smoothing: float = 0.0
 
