@@ -8,6 +8,7 @@ anything else: by this file, run as a script.
 import importlib
 import os
 import runpy
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 """The folder that holds our packages."""
 PACKAGES = ("bertft_core", "tasks", "flows")
 N_LOG_LINES = 8
+Child = subprocess.Popen[bytes]
 
 
 def module_command(module: str, *words: str) -> list[str]:
@@ -70,6 +72,18 @@ class ChildLog:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._start = path.stat().st_size if path.exists() else 0
+
+    def start(self, module: str, *words: str, environment: dict[str, str], stdout: int | None = None) -> Child:
+        """Start one of our modules in a `child_environment()`; we hold its stdin, the log or `stdout` gets its output."""
+        with self.path.open("ab") as log:
+            return subprocess.Popen(
+                module_command(module, *words),
+                stdin=subprocess.PIPE,
+                stdout=log if stdout is None else stdout,
+                stderr=log,
+                env=environment,
+                start_new_session=True,  # Ctrl-C in a terminal is for the parent, which then ends its workers
+            )
 
     def last_lines(self, n: int = N_LOG_LINES) -> str:
         """The last lines that the child wrote, blank ones left out; a sentence in their place where it wrote none."""

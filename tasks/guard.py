@@ -3,12 +3,11 @@
 It waits on its stdin, which ends with its parent, and imports MLflow only if it has something to do.
 """
 
-import subprocess
 import sys
 from pathlib import Path
 
 from bertft_core.config import StudyConfig
-from bertft_core.processes import ChildLog, child_environment, module_command
+from bertft_core.processes import ChildLog, child_environment
 from bertft_core.storage import StudyDir
 
 GOODBYE = b"done\n"
@@ -19,16 +18,8 @@ class Guard:
 
     def __init__(self, home_dir: Path, study: StudyConfig, session: str) -> None:
         words = [str(home_dir.resolve()), study.tracking.uri or "", study.name, session]
-        log_path = ChildLog(StudyDir(home_dir, study.name).path / "logs" / "guard.log").path
-        with log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                module_command("tasks.guard", *words),
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                env=child_environment(),
-                start_new_session=True,
-            )
+        log = ChildLog(StudyDir(home_dir, study.name).path / "logs" / "guard.log")
+        self._process = log.start("tasks.guard", *words, environment=child_environment())
 
     def release(self) -> None:
         """All is well: the guard goes."""

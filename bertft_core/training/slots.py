@@ -20,7 +20,7 @@ from typing import Any
 
 from bertft_core.config import UserError
 from bertft_core.config.probe_settings import ProbesConfig
-from bertft_core.processes import ChildLog, child_environment, module_command
+from bertft_core.processes import ChildLog, child_environment
 from bertft_core.records import RunSpec
 from bertft_core.storage.study_dir import write_record
 from bertft_core.training.curve_file import OnEvent, ignore
@@ -43,15 +43,9 @@ class Worker:
 
     def __init__(self, environment: dict[str, str], log_path: Path) -> None:
         self._log, self._is_ready = ChildLog(log_path), False
-        with log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                module_command("bertft_core.training.worker"),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=child_environment(environment),
-                start_new_session=True,  # Ctrl-C in a terminal is for the parent, which then ends its workers
-            )
+        self._process = self._log.start(
+            "bertft_core.training.worker", environment=child_environment(environment), stdout=subprocess.PIPE
+        )
 
     @property
     def pid(self) -> int:

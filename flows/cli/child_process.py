@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from bertft_core.processes import ChildLog, child_environment, module_command, on_stdin
+from bertft_core.processes import ChildLog, child_environment, on_stdin
 
 GRACE_SECONDS = 5.0
 
@@ -17,15 +17,7 @@ class ChildCommand:
 
     def __init__(self, command: list[str], log_path: Path, environment: dict[str, str]) -> None:
         self.log = ChildLog(log_path)
-        with log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                module_command("flows.cli.child_process", *command),
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                env=child_environment(environment),
-                start_new_session=True,
-            )
+        self._process = self.log.start("flows.cli.child_process", *command, environment=child_environment(environment))
 
     @property
     def alive(self) -> bool:

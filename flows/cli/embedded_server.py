@@ -16,7 +16,7 @@ import urllib.request
 from pathlib import Path
 
 from bertft_core.config.errors import UserError
-from bertft_core.processes import ChildLog, child_environment, leave, module_command, on_stdin
+from bertft_core.processes import Child, ChildLog, child_environment, leave, on_stdin
 
 START_TIMEOUT_SECONDS = 120.0
 MAX_RESTARTS = 5
@@ -45,16 +45,8 @@ class EmbeddedServer:
         self._process = self._start()
         threading.Thread(target=self._keep_alive, daemon=True).start()
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        with self._log.path.open("ab") as log:
-            return subprocess.Popen(
-                module_command("flows.cli.embedded_server", str(self.port)),
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                env=self._environment,
-                start_new_session=True,
-            )
+    def _start(self) -> Child:
+        return self._log.start("flows.cli.embedded_server", str(self.port), environment=self._environment)
 
     def _keep_alive(self) -> None:
         """Start the server again when it was killed: its state is a file, and the command need not notice.
