@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc
 
+from bertft_core.statistics.rounding import ROUNDING
+
 Right = NDArray[np.bool_] | NDArray[np.floating]
 """[seeds, examples] of True and False."""
 
@@ -42,7 +44,7 @@ def clustered_mcnemar(first: Right, second: Right) -> Clustered:
     """
     differences = np.asarray(first, dtype=float).mean(axis=0) - np.asarray(second, dtype=float).mean(axis=0)
     size = float((differences**2).sum())
-    if size <= 1e-24:
+    if size <= ROUNDING**2:
         return Clustered(None, None)
     statistic = float(differences.sum()) ** 2 / size
     return Clustered(statistic, float(chdtrc(1, statistic)))
