@@ -104,12 +104,13 @@ def test_the_log_of_a_child_begins_where_it_was_started(tmp_path):
 @pytest.mark.parametrize("ready", [True, False])
 def test_a_worker_that_cannot_start_says_why(ready, tmp_path, monkeypatch):
     """At once and as a mistake to fix; one that was ready and exits costs its run only."""
+    from bertft_core import processes
     from bertft_core.config import UserError
     from bertft_core.training import slots
     from tests.helpers.small_records import make_card, make_spec
 
     code = f"import sys; print('{{\"kind\": \"ready\"}}' if {ready} else '', flush=True); sys.exit('libgomp is missing')"
-    monkeypatch.setattr(slots, "module_command", lambda module: [sys.executable, "-c", code])
+    monkeypatch.setattr(processes, "module_command", lambda module: [sys.executable, "-c", code])
     worker = Worker({}, tmp_path / "worker.log")
     with pytest.raises(slots.WorkerDied if ready else UserError) as raised:
         worker.run(make_spec(make_study(), make_card(tmp_path)), tmp_path / "run", lambda event: None)
