@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from bertft_core.metrics.bounds import bounds_of
 from bertft_core.records import ArmSummary, GainOverMajority
 from bertft_core.records.summary import cells_of, scores_by_index
 from bertft_core.statistics.mean_intervals import LEVEL, interval_of_mean
@@ -19,7 +20,8 @@ def gain_over_majority(arm: ArmSummary, key: str, constant_score: float, level: 
     if not gains:
         return None
     cells = cells_of(sorted(seeds, key=lambda seed: seed.index))
-    interval = interval_of_mean(gains, cells, level) if len(gains) >= MIN_SEEDS else None
+    lowest, highest = (bound - constant_score for bound in bounds_of(key.split("/", 2)[2]))
+    interval = interval_of_mean(gains, cells, level, (lowest, highest)) if len(gains) >= MIN_SEEDS else None
     low, high = interval or (None, None)
     mean = float(np.mean(gains))
     return GainOverMajority(

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bertft_core.evaluation.run_scores import CHECKPOINTS
+from bertft_core.metrics.bounds import bounds_of
 from bertft_core.records import MetricSummary, Rate, SeedScore
 from bertft_core.records.summary import cells_of
 from bertft_core.seeds import derive_seed
@@ -58,7 +59,7 @@ def _place(key: str, splits: Sequence[str]) -> tuple[int, int]:
 def _row(key: str, seeds: Sequence[SeedScore], study_seed: int, level: float, *, collapsed_included: bool) -> MetricSummary:
     checkpoint, split, metric = key.split("/", 2)
     values, cells = [seed.scores[key] for seed in seeds], cells_of(seeds)
-    t_low, t_high = interval_of_mean(values, cells, level) or (None, None)
+    t_low, t_high = interval_of_mean(values, cells, level, bounds_of(metric)) or (None, None)
     bootstrap_seed = derive_seed(study_seed, "bootstrap", len(values))
     bootstrap = bootstrap_interval(values, bootstrap_seed, level) if cells is None else None
     bootstrap_low, bootstrap_high = bootstrap or (None, None)

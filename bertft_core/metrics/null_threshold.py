@@ -43,12 +43,13 @@ def mean_score(odds: Floats, answered: Floats, empty: Floats, threshold: float) 
     return float(np.where(odds > threshold, empty, answered).mean())
 
 
-def official_best(odds: Floats, answered: Floats, has_answer: Bools) -> float:
+def official_best(odds: Floats, answered: Floats, has_answer: Bools, has_text: Bools) -> float:
     """The best mean score that the official search reports, attainable or not, [0, 1].
 
     It starts from all answers empty and walks the questions by rising odds, equal ones in the order of the table: an
-    answerable question adds its score, an unanswerable one with a candidate takes one off. `has_answer` [n].
+    answerable question adds its score, an unanswerable one whose best candidate `has_text` [n] takes one off. The head gives no
+    candidate without a visible character, other predictions may. `has_answer` [n].
     """
-    steps = np.where(has_answer, answered, -np.isfinite(odds).astype(float))
+    steps = np.where(has_answer, answered, -has_text.astype(float))
     steps = steps[np.argsort(odds, kind="stable")]
     return float((~has_answer).sum() + max(0.0, np.cumsum(steps).max())) / len(odds)

@@ -41,4 +41,5 @@ SHARES = frozenset({"accuracy", "accuracy_and_f1", "ece", "precision", "recall",
 
 def is_share(metric: str) -> bool:
     """Whether a metric lies between 0 and 1, so that differences of it are given in points (hundredths)."""
-    return metric in SHARES or "f1" in metric.split("/")[0] or metric.endswith("exact")
+    name = metric.split("/")[0].removeprefix("strict_")
+    return name in SHARES or "f1" in name or name.endswith("exact")

@@ -45,7 +45,8 @@ def compute(
         answered, empty = _both_ways(questions, name)
         threshold = best_threshold(questions.odds, answered, empty)
         scores[f"best_{name}"] = mean_score(questions.odds, answered, empty, threshold)
-        scores[f"official_best_{name}"] = official_best(questions.odds, answered, _has_answer(questions.answers))
+        has_text = np.array([bool(text) for text in questions.texts])
+        scores[f"official_best_{name}"] = official_best(questions.odds, answered, _has_answer(questions.answers), has_text)
     return scores
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from bertft_core.metrics.bounds import bounds_of
 from bertft_core.records.comparison_record import Comparison, NamedTest, PairComparison
 from bertft_core.report import run_plots
 from bertft_core.report.drawings.forest import ForestRow, forest_plot
@@ -110,7 +111,7 @@ def _strip(comparison: Comparison, name: str) -> run_plots.ArmRow:
         for seed, score in sorted(scores.items())
     ]
     values, cells = list(scores.values()), [arm.cells[seed] for seed in scores] if arm.cells else None
-    low, high = interval_of_mean(values, cells, comparison.level) or (None, None)
+    low, high = interval_of_mean(values, cells, comparison.level, bounds_of(comparison.headline_metric)) or (None, None)
     return run_plots.ArmRow(name, points, sum(values) / len(values) if values else None, low, high)
 
 

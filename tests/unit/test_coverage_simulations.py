@@ -12,13 +12,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr, ndtri, stdtrit
 
 from bertft_core.statistics import disagreement, equal_variance, mean_tests, permutations
 from bertft_core.statistics.aso import almost_stochastic_order
 from bertft_core.statistics.crossed_mean import crossed_mean, crossed_sd_interval
 from bertft_core.statistics.dispersion import sd_interval, unbiased_sd
-from bertft_core.statistics.mean_intervals import t_interval
+from bertft_core.statistics.mean_intervals import interval_of_mean, t_interval
 from bertft_core.statistics.mean_tests import holm
 from bertft_core.statistics.multi_bootstrap import MultiBootstrap, multi_bootstrap
 from bertft_core.statistics.probability_of_superiority import superiority
@@ -372,3 +372,42 @@ def test_it_covers_where_runs_are_missing(source):
     mean, sd, _ = _covered_crossed((6, 6, 1), source, n_missing=4)
     assert mean >= 0.93 - MARGIN_CROSSED
     assert 0.92 - MARGIN_CROSSED <= sd <= 0.98 + MARGIN_CROSSED
+
+
+def _logit_interval(values: Floats, n_examples: int) -> tuple[Floats, Floats]:
+    """The t-interval of log odds, moved off 0 and 1 by half an example, on the scale of the scores; `values` [n, seeds]."""
+    half = 0.5 / n_examples
+    odds = np.log((values + half) / (1 - values + half))
+    low, high = _t_intervals(odds)
+    return tuple(np.clip((np.exp(end) * (1 + half) - half) / (1 + np.exp(end)), 0, 1) for end in (low, high))  # type: ignore[return-value]
+
+
+def _t_intervals(values: Floats) -> tuple[Floats, Floats]:
+    n, mean = values.shape[1], values.mean(axis=1)
+    half = stdtrit(n - 1, 0.975) * values.std(axis=1, ddof=1) / n**0.5
+    return mean - half, mean + half
+
+
+@pytest.mark.parametrize(
+    ("mean", "n_seeds", "cut", "logit"),
+    [
+        *((0.90, n, 0.95, 0.95) for n in (3, 5, 10)),
+        *((0.97, n, t, 0.94) for n, t in ((3, 0.94), (5, 0.94), (10, 0.95))),
+        *((0.99, n, t, other) for n, t, other in ((3, 0.90, 0.94), (5, 0.88, 0.93), (10, 0.91, 0.84))),
+    ],
+)
+def test_an_interval_cut_at_the_ceiling_covers_as_the_guide_says(mean: float, n_seeds: int, cut: float, logit: float) -> None:
+    n, n_examples, sd = 20_000, 200, 0.01
+    rng, size = np.random.default_rng(7), mean * (1 - mean) / sd**2 - 1
+    right = np.round(rng.beta(mean * size, (1 - mean) * size, size=2_000_000) * n_examples) / n_examples
+    truth, values = right.mean(), right[: n * n_seeds].reshape(n, n_seeds)
+    found = {"t": _t_intervals(values), "logit": _logit_interval(values, n_examples)}
+    found["cut"] = (np.clip(found["t"][0], 0, 1), np.clip(found["t"][1], 0, 1))
+    covered = {name: float(((low <= truth) & (truth <= high)).mean()) for name, (low, high) in found.items()}
+    assert covered["cut"] == covered["t"], "cutting costs no coverage"
+    assert covered["cut"] == pytest.approx(cut, abs=0.005 + _margin(n))
+    assert covered["logit"] == pytest.approx(logit, abs=0.005 + _margin(n))
+    assert interval_of_mean(values[0], None, bounds=(0.0, 1.0)) == pytest.approx((found["cut"][0][0], found["cut"][1][0]))
+    widths = {name: float((high - low).mean()) for name, (low, high) in found.items()}
+    if (mean, n_seeds) == (0.99, 3):
+        assert widths["logit"] > 2 * widths["cut"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bertft_core.statistics.mean_intervals import _resamples, bootstrap_interval, t_interval
+from bertft_core.statistics.mean_intervals import _resamples, bootstrap_interval, interval_of_mean, t_interval
 
 SCORES = [0.70, 0.72, 0.69, 0.75, 0.71]
 
@@ -61,3 +61,19 @@ def test_resampled_means_are_spread_as_all_27_resamples_of_three_values_are():
         share = count / 27
         assert np.mean(sums == total) == pytest.approx(share, abs=4 * (share * (1 - share) / len(sums)) ** 0.5)
     assert np.std(sums / 3) == pytest.approx(0.7200823, abs=0.015)
+
+
+def test_an_interval_is_cut_at_the_bounds_of_its_scores():
+    low, high = t_interval([0.97, 0.99, 1.0])
+    assert high > 1
+    assert interval_of_mean([0.97, 0.99, 1.0], None, bounds=(0.0, 1.0)) == (low, 1.0)
+    assert interval_of_mean([0.03, 0.01, 0.0], None, bounds=(0.0, 1.0)) == (0.0, pytest.approx(1 - low))
+    assert interval_of_mean([0.97, 0.99, 1.0], None) == (low, high)
+
+
+def test_an_interval_of_crossed_seeds_is_cut_too():
+    cells = [(init, order) for init in range(3) for order in range(3)]
+    values = [0.9, 0.95, 1.0, 0.92, 0.97, 1.0, 1.0, 1.0, 1.0]
+    low, high = interval_of_mean(values, cells)
+    assert high > 1
+    assert interval_of_mean(values, cells, bounds=(0.0, 1.0)) == (low, 1.0)

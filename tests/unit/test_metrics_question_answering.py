@@ -200,12 +200,46 @@ def test_without_any_candidate_the_threshold_is_zero():
 
 def test_the_official_search_starts_from_all_empty_and_takes_off_wrong_answers():
     odds, answered = np.array([0.0, 1.0, 2.0, np.inf]), np.array([0.0, 1.0, 1.0, 1.0])
-    assert official_best(odds, answered, np.array([False, True, True, False])) == (2 - 1 + 1 + 1) / 4
-    assert official_best(odds, np.zeros(4), np.array([False, True, True, False])) == 2 / 4
+    assert official_best(odds, answered, np.array([False, True, True, False]), np.isfinite(odds)) == (2 - 1 + 1 + 1) / 4
+    assert official_best(odds, np.zeros(4), np.array([False, True, True, False]), np.isfinite(odds)) == 2 / 4
 
 
 def test_the_official_search_takes_nothing_off_for_questions_without_candidates():
-    assert official_best(np.full(2, np.inf), np.ones(2), np.array([False, True])) == 1.0
+    assert official_best(np.full(2, np.inf), np.ones(2), np.array([False, True]), np.zeros(2, bool)) == 1.0
+
+
+def _find_best_thresh(table, measure):
+    """The search of SQuAD 2.0's evaluate-v2.0.py, line by line, over the best candidate of every question."""
+    ids = range(table.num_rows)
+    golds = table["answers"].to_pylist()
+    best = [max(of, key=lambda one: one["score"], default=None) for of in table["candidates"].to_pylist()]
+    preds = [one["text"] if one else "" for one in best]
+    nulls = table["null_score"].to_pylist()
+    na_probs = [null - one["score"] if one else np.inf for null, one in zip(nulls, best, strict=True)]
+    scores = [measure(text, of) for text, of in zip(preds, golds, strict=True)]
+    cur_score = best_score = sum(not golds[qid] for qid in ids)
+    for qid in sorted(ids, key=lambda k: na_probs[k]):
+        diff = scores[qid] if golds[qid] else -1 if preds[qid] else 0
+        cur_score += diff
+        best_score = max(best_score, cur_score)
+    return best_score / len(scores)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_official_search_is_that_of_the_official_script_whatever_the_candidates(seed):
+    rng = np.random.default_rng(seed)
+    answers = [["red fox"] if rng.random() < 0.5 else [] for _ in range(20)]
+    texts = rng.choice(["red fox", "the red hen", "", " ", "the", "?"], 20)
+    candidates = [[(str(text), float(rng.integers(-2, 3)))] if rng.random() < 0.9 else [] for text in texts]
+    table = _table(answers, candidates, rng.integers(-2, 3, 20).astype(float).tolist())
+    got = compute(table, ())
+    assert got["official_best_exact"] == pytest.approx(_find_best_thresh(table, exact_score))
+    assert got["official_best_f1"] == pytest.approx(_find_best_thresh(table, f1_score))
+
+
+def test_an_empty_candidate_of_an_unanswerable_question_takes_nothing_off():
+    table = _table([[], [], ["red"]], [[("", 1.0)], [("", 1.0)], [("red", 0.0)]], [0.0, 0.0, 0.0])
+    assert compute(table, ())["official_best_f1"] == 1.0
 
 
 def test_the_official_search_walks_tied_questions_in_the_order_of_the_table():
@@ -213,8 +247,8 @@ def test_the_official_search_walks_tied_questions_in_the_order_of_the_table():
     odds, has_answer = rng.integers(0, 3, 2000).astype(float), np.arange(2000) < 1000
     walk = sorted(range(2000), key=lambda i: odds[i])
     highest = max(np.cumsum([1 if has_answer[i] else -1 for i in walk]))
-    assert official_best(odds, np.ones(2000), has_answer) == (1000 + highest) / 2000
-    assert official_best(np.zeros(2000), np.ones(2000), ~has_answer) == 0.5
+    assert official_best(odds, np.ones(2000), has_answer, np.ones(2000, bool)) == (1000 + highest) / 2000
+    assert official_best(np.zeros(2000), np.ones(2000), ~has_answer, np.ones(2000, bool)) == 0.5
 
 
 def test_the_answer_is_empty_only_where_the_null_odds_exceed_the_threshold():

@@ -18,6 +18,7 @@ from bertft_core.config.head_settings import QuestionAnsweringHead
 from bertft_core.data.alignment import question_answering as alignment
 from bertft_core.data.batching import padded
 from bertft_core.data.prepared_split import PreparedSplit, open_split
+from bertft_core.data.question_windows import OUTSIDE, without_spaces
 from bertft_core.heads import HEADS, question_answering, span_decoding
 from bertft_core.heads.inputs import HeadInputs
 from bertft_core.heads.span_decoding import best_answers, null_scores
@@ -338,3 +339,16 @@ def test_perfect_logits_give_the_answers_and_the_published_scores(tmp_path):
     scores = compute(table)
     assert scores["exact"] == scores["f1"] == scores["has_ans_exact"] == scores["no_ans_exact"] == 1.0
     assert sum(len(split.window_lengths(i)) > 1 for i in range(split.n)) >= 6
+
+
+def test_no_answer_of_the_head_is_without_a_visible_character():
+    """Tokens of white space alone have no offset, so the official search never sees an empty text."""
+    context, rng = " a \n\u00a0 bc\t ", np.random.default_rng(0)
+    spans = [without_spaces(context, start, start + n) for start in range(len(context)) for n in (1, 2, 3)]
+    offsets = np.array([span or (OUTSIDE, OUTSIDE) for span in spans], np.int32)
+    for _ in range(50):
+        logits = rng.normal(size=(len(offsets), 2)).astype(np.float32)
+        (best,) = best_answers(logits, offsets, np.array([len(offsets)]), np.array([1]), 20, 30)
+        texts = [context[start:end] for start, end in zip(best.starts, best.ends, strict=True)]
+        assert texts
+        assert all(text.strip() for text in texts)
