@@ -2,7 +2,6 @@
 
 import csv
 import io
-import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -30,8 +29,6 @@ TAGS = ("tags", "ner_tags", "ner", "pos_tags", "upos", "pos", "labels")
 IDS = ("id", "idx", "index", "guid", "uid")
 """Columns that hold nothing about the example."""
 QUESTION = ("question", "context", "answers")
-N_READ = 1000
-"""Rows that a guess is based on."""
 SPLITS = {"validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 """Split → what its file's name has in place of 'train'."""
 TRAIN = re.compile(r"train", re.IGNORECASE)
@@ -42,15 +39,16 @@ MAX_NAME = 80
 
 
 def column_names(path: Path, file_format: str) -> list[str]:
-    """The columns of a table in order; of JSON lines, those that all of the first rows have."""
+    """The columns of a table in order; of JSON lines, those that all rows have."""
     if file_format in ("csv", "tsv"):
         delimiter = "," if file_format == "csv" else "\t"
         rows = csv.reader(io.StringIO(text_of(path), newline=""), delimiter=delimiter)
         names = next((cells for cells in rows if cells), None)
     elif file_format == "jsonl":
-        lines = itertools.islice((line for line in text_of(path).split("\n") if line.strip()), N_READ)
-        objects = [value for line in lines if isinstance(value := _json(line), dict)]
-        names = [name for name in objects[0] if all(name in value for value in objects)] if objects else None
+        lines = (line for line in text_of(path).split("\n") if line.strip())
+        objects = [list(value) for line in lines if isinstance(value := _json(line), dict)]
+        common = set.intersection(*map(set, objects)) if objects else set()
+        names = [name for name in objects[0] if name in common] if objects else None
     else:
         names = _parquet_names(path)
     if not names:
@@ -83,8 +81,8 @@ def _parquet_names(path: Path) -> list[str]:
 
 
 def cells_of(path: Path, file_format: str, column: str) -> list[Any]:
-    """The first cells of a column."""
-    return [cells[0] for _, cells in itertools.islice(READERS[file_format](path, [column]), N_READ)]
+    """The cells of a column: all of them, as sorted files begin with one kind."""
+    return [cells[0] for _, cells in READERS[file_format](path, [column])]
 
 
 def find_text(names: Sequence[str], given: Mapping[str, Any]) -> str | tuple[str, str] | None:
@@ -93,19 +91,26 @@ def find_text(names: Sequence[str], given: Mapping[str, Any]) -> str | tuple[str
         text = given["text"]
         return text if isinstance(text, str) else tuple(text)
     for pair in PAIRS:
-        if set(pair) <= set(names):
-            return pair
-    return next((name for name in TEXTS if name in names), None)
+        found = [_usual((name,), names) for name in pair]
+        if found[0] is not None and found[1] is not None:
+            return found[0], found[1]
+    return _usual(TEXTS, names)
 
 
 def find_label(names: Sequence[str], given: Mapping[str, Any]) -> str | None:
     """The label column: as given, or with a usual name."""
-    return given["label"] if "label" in given else next((name for name in LABELS if name in names), None)
+    return given["label"] if "label" in given else _usual(LABELS, names)
 
 
 def find_first(usual: Sequence[str], names: Sequence[str], given: Mapping[str, Any], key: str) -> str | None:
     """The column of a key of `data`: as given, or the first usual name that is there."""
-    return given[key] if key in given else next((name for name in usual if name in names), None)
+    return given[key] if key in given else _usual(usual, names)
+
+
+def _usual(usual: Sequence[str], names: Sequence[str]) -> str | None:
+    """The first usual name that is there, as it is written there: Text and LABEL are usual too."""
+    by_folded = {name.casefold().strip(): name for name in reversed(names)}
+    return next((by_folded[name] for name in usual if name in by_folded), None)
 
 
 def data_values(path: Path, head: str, columns: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Reason, ...]]:

@@ -1,15 +1,14 @@
 """From the cells of a label column (names, numbers or lists) to the head that learns them."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertft_core.config import UserError
+from bertft_core.data.label_shapes import MAX_NUMBERED_CLASSES, SEPARATORS, are_a_measure, is_whole, number_of, separator_of
 from bertft_core.recipes.reasons import Reason, because
 
-MAX_NUMBERED_CLASSES = 20
-"""More distinct whole numbers than this are a measure rather than classes."""
-SEPARATORS = ("|", ";", ",")
 MANY = "labels"
 """The name of a column whose cells may hold several labels."""
 MAX_SHARE_OF_NAMES = 0.5
@@ -27,13 +26,15 @@ class LabelKind(NamedTuple):
 
 def kind_of_labels(path: Path, cells: Sequence[Any], column: str, head: str | None) -> LabelKind:
     """The head for a column of labels, or the one that was asked for. Raises `UserError` for cells that are not labels."""
-    separator = _separator(cells)
-    if head == "multi_label" or (head is None and _are_lists(cells, column, separator)):
+    texts = [cell for cell in cells if isinstance(cell, str)]
+    separator = separator_of(texts) or _separator(cells)
+    if head == "multi_label" or (head is None and (separator_of(texts) is not None or _are_lists(cells, column, separator))):
         return _several(cells, column, separator)
     if head == "regression":
         return LabelKind("regression")
-    if head is None and all(_is_number(cell) for cell in cells):
-        return _numbers(cells, column)
+    numbers = [number for cell in cells if (number := number_of(cell)) is not None]
+    if head is None and len(numbers) == len(cells):
+        return _numbers(numbers, column)
     names = {str(cell) for cell in cells}
     if head is None and len(names) > MAX_SHARE_OF_NAMES * len(cells) and len(names) > MAX_NUMBERED_CLASSES:
         raise UserError(
@@ -48,7 +49,8 @@ def kind_of_labels(path: Path, cells: Sequence[Any], column: str, head: str | No
 
 
 def _are_lists(cells: Sequence[Any], column: str, separator: str | None) -> bool:
-    return any(isinstance(cell, list | tuple) for cell in cells) or (column == MANY and separator is not None)
+    several = column.casefold() == MANY and separator is not None
+    return several or any(isinstance(cell, list | tuple) for cell in cells)
 
 
 def _several(cells: Sequence[Any], column: str, separator: str | None) -> LabelKind:
@@ -71,21 +73,9 @@ def _separator(cells: Sequence[Any]) -> str | None:
     return None
 
 
-def _numbers(cells: Sequence[Any], column: str) -> LabelKind:
-    values = [float(cell) for cell in cells]
-    written_whole = all(isinstance(cell, int) or (isinstance(cell, str) and "." not in cell) for cell in cells)
-    n_different = len(set(values))
-    if not written_whole:
+def _numbers(numbers: Sequence[Decimal], column: str) -> LabelKind:
+    n_different = len(set(numbers))
+    if not all(map(is_whole, numbers)):
         return LabelKind("regression", {}, (because("decimals", column=column),))
-    head = "regression" if n_different > MAX_NUMBERED_CLASSES else "classification"
+    head = "regression" if are_a_measure(numbers) else "classification"
     return LabelKind(head, {}, (because(f"whole_numbers_{head}", column=column, n=n_different),))
-
-
-def _is_number(cell: Any) -> bool:
-    if isinstance(cell, bool) or not isinstance(cell, int | float | str):
-        return False
-    try:
-        float(cell)
-    except (ValueError, OverflowError):
-        return False
-    return "_" not in str(cell)

@@ -91,7 +91,7 @@ def _of_questions(path: Path, names: Sequence[str], given: Given, *, guessed: bo
 
 def _of_texts(path: Path, file_format: str, names: Sequence[str], given: Given, head: str | None) -> TaskGuess:
     text, label = data_files.find_text(names, given), data_files.find_label(names, given)
-    others = [name for name in names if name not in data_files.IDS and name != text and name != label]
+    others = [name for name in names if name.casefold() not in data_files.IDS and name != text and name != label]
     if text is None and label is not None and len(others) == 1:
         (text,) = others
     if text is None:
@@ -145,8 +145,7 @@ def _with_scheme(path: Path, file_format: str, cells: tuple[str, str], data: Giv
     """How the tags mark entities, unless the user gave the scheme."""
     if "scheme" in data:
         return TaskGuess("token_classification", dict(data), concluded)
-    rows = itertools.islice(READERS[file_format](path, cells), data_files.N_READ)
-    scheme, reason = scheme_of_sentences([_list(row[1]) for _, row in rows])
+    scheme, reason = scheme_of_sentences([_list(row[1]) for _, row in READERS[file_format](path, cells)])
     extra = {} if scheme == "iob2" else {"scheme": scheme}
     return TaskGuess("token_classification", dict(data) | extra, (*concluded, reason))
 

@@ -241,3 +241,43 @@ def test_a_study_is_called_after_the_file_or_the_folder_of_train(tmp_path):
     assert study_name(tmp_path / "a b.conll.txt") == "a-b"
     assert study_name(tmp_path / "my set" / "train.jsonl.gz") == "my-set"
     assert study_name(tmp_path / f"{'ab' * 60}.csv") == "ab" * 40, "with '-recommended' it still fits"
+
+
+def _csv(path, rows, header="text,label"):
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def test_a_sorted_file_is_read_to_its_end(tmp_path):
+    ratings = [f"words {i},{i // 1200}" for i in range(1200)] + [f"words {i},{i / 100}" for i in range(1200, 1300)]
+    assert guess(_csv(tmp_path / "ratings.csv", ratings), {}).head == "regression"
+    classes = [f"words {i},class{i // 100}" for i in range(7700)]
+    found = guess(_csv(tmp_path / "classes.csv", classes), {})
+    assert found.head == "classification"
+    assert ("names", {"column": "label", "n": 77}) in found.conclusions
+    several = [f"words {i},{'xyz'[i % 3]}" for i in range(1200)] + ['words,"x,z"'] * 5
+    assert guess(_csv(tmp_path / "several.csv", several), {}).head == "multi_label"
+
+
+def test_the_scheme_of_tags_is_that_of_all_sentences(tmp_path):
+    path = tmp_path / "train.conll"
+    path.write_text("word O\n\n" * 1200 + "Rome B-LOC\n\n" * 3 + "York E-LOC\n\n" * 3)
+    assert guess(path, {}).data["scheme"] == "iobes"
+
+
+@pytest.mark.parametrize("header", ["Text,Label", "TEXT,LABEL", "Id,Text,Label"])
+def test_usual_names_are_usual_in_any_case(tmp_path, header):
+    rows = [",".join([f"words {i}", "ab"[i % 2]][-header.count(",") - 1 :]) for i in range(8)]
+    rows = [f"{i},{row}" for i, row in enumerate(rows)] if header.startswith("Id") else rows
+    found = guess(_csv(tmp_path / "train.csv", rows, header), {})
+    assert (found.head, found.data["text"].lower(), found.data["label"].lower()) == ("classification", "text", "label")
+
+
+def test_whole_numbers_are_classes_however_they_are_written(tmp_path):
+    rows = [f"words {i},{i % 2}.0" for i in range(8)]
+    assert guess(_csv(tmp_path / "train.csv", rows), {}).head == "classification"
+
+
+def test_a_comma_within_a_name_separates_no_labels(tmp_path):
+    rows = [f'words {i},"{("New York, NY", "Boston")[i % 2]}"' for i in range(8)]
+    assert guess(_csv(tmp_path / "train.csv", rows), {}).head == "classification"
