@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pydantic import ValidationError
 
 from bertft_core.config.base import misplaced
-from bertft_core.config.data_settings import RESERVED_SPLITS, BundledData, DataConfig
+from bertft_core.config.data_settings import READING_KEYS, RESERVED_SPLITS, BundledData, DataConfig
 from bertft_core.config.search_checks import check_search, first_problem
 from bertft_core.config.strategy_combinations import objection
 from bertft_core.config.study_sections import StudySections
@@ -14,7 +14,19 @@ from bertft_core.config.training_settings import merge_training
 from bertft_core.config.yaml_text import Path
 
 EVERY_HEAD_READS = frozenset(
-    {*RESERVED_SPLITS, "source", "name", "config", "revision", "out_of_domain", "format", "max_length", "split", "subsample"}
+    {
+        *RESERVED_SPLITS,
+        *READING_KEYS,
+        "source",
+        "name",
+        "config",
+        "revision",
+        "out_of_domain",
+        "format",
+        "max_length",
+        "split",
+        "subsample",
+    }
 )
 """Keys of `data` that every head reads."""
 
@@ -79,6 +91,8 @@ def _check_data_keys(study: StudySections) -> None:
             raise misplaced(("data", key), f"the head '{head.kind}' does not read it; it reads {known}", "remove it")
     _check_windows(study)
     pair = not isinstance(data.text, str)
+    if not isinstance(data.label, str) and head.kind == "regression":
+        raise misplaced(("data", "label"), "regression learns one number, not several columns of 0 and 1", "name one column")
     if data.symmetric and not pair:
         hint = "name two columns in data.text, or remove it"
         raise misplaced(("data", "symmetric"), "only a pair of texts can be swapped", hint)

@@ -1,8 +1,9 @@
 """Where the examples come from and how they are split."""
 
-from typing import Annotated, Any, Literal
+import codecs
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from bertft_core.config.base import LARGEST, Frozen, misplaced
 
@@ -25,6 +26,28 @@ def _usable_names(sets: dict[str, str]) -> dict[str, str]:
 OutOfDomain = Annotated[dict[str, str], AfterValidator(_usable_names)]
 
 
+def _text_encoding(name: str) -> str:
+    try:
+        known = codecs.lookup(name)
+        known.incrementaldecoder(errors="strict").decode(b"a").encode()
+    except (LookupError, TypeError, AttributeError, UnicodeError, ValueError):
+        raise misplaced(
+            (), f"Python has no text encoding '{name}'", "use utf-8, cp1252, latin-1, utf-16 or another one"
+        ) from None
+    return name
+
+
+Encoding = Annotated[str, AfterValidator(_text_encoding)]
+Delimiter = Annotated[str, Field(pattern=r'^[^\r\n"]$')]
+TABLE_KEYS = ("header", "columns", "delimiter", "quoting")
+"""Keys of files that only CSV and TSV have a use for."""
+READING_KEYS = (*TABLE_KEYS, "encoding", "max_gib", "max_rows")
+"""Keys of files that say how they are read, whatever the head."""
+MAX_GIB = 0.5
+MAX_ROWS = 1_000_000
+"""With texts of usual length, the examples of a file of this size take one to two GiB of memory."""
+
+
 class SplitConfig(Frozen):
     """How missing splits are cut from the training set: stratified by label, seeded by the study's `split` stream."""
 
@@ -45,7 +68,9 @@ class _Examples(Frozen):
     """What every source says about its examples."""
 
     text: str | tuple[str, str] = Field("text", description="Column of the text, or two columns for a sentence pair.")
-    label: str = Field("label", description="Column of the label.")
+    label: str | Annotated[tuple[str, ...], Field(min_length=2)] = Field(
+        "label", description="Column of the label, or one column of 0 and 1 for each label."
+    )
     labels: tuple[str, ...] | None = Field(
         None, description="The label names in order; by default the sorted labels of the training set."
     )
@@ -121,6 +146,33 @@ class FileData(_Examples):
     test: str | None = None
     out_of_domain: OutOfDomain = Field(default_factory=dict, description="Name to file: sets that are only evaluated.")
     format: FileFormat | None = None
+    encoding: Encoding = Field("utf-8", description="Encoding of text files, such as cp1252 or utf-16.")
+    header: bool = Field(True, description="CSV, TSV: whether the first row names the columns.")
+    columns: tuple[str, ...] | None = Field(None, min_length=1, description="CSV, TSV without a header: names of all columns.")
+    delimiter: Delimiter | None = Field(None, description="CSV, TSV: the character between cells; null is the format's own.")
+    quoting: Literal["double", "none"] | None = Field(
+        None, description="CSV, TSV: cells may be in double quotes, or quotes have no meaning; null is the format's own."
+    )
+    max_gib: float = Field(MAX_GIB, gt=0.0, description="Largest file that is read, decompressed; a larger one is refused.")
+    max_rows: int = Field(MAX_ROWS, ge=1, description="Most examples of a file; a longer file is refused.")
+
+    @model_serializer(mode="wrap")
+    def _without_the_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Defaults of newer settings are left out, so that digests of older studies do not change."""
+        fields, values = FileData.model_fields, serialize(self)
+        unchanged = [name for name in READING_KEYS if getattr(self, name) == fields[name].default]
+        return {name: value for name, value in values.items() if name not in unchanged}
+
+    @model_validator(mode="after")
+    def _columns_or_header(self) -> Self:
+        if self.header and self.columns is not None:
+            raise misplaced(("columns",), "it names the columns of files without a header", "remove it, or set header: false")
+        if not self.header and self.columns is None:
+            raise misplaced(("header",), "the columns of files without a header need names", "add columns, such as [label, text]")
+        for key in TABLE_KEYS:
+            if self.format not in (None, "csv", "tsv") and getattr(self, key) != FileData.model_fields[key].default:
+                raise misplaced((key,), f"the format {self.format} has no use for it", "remove it, or change format")
+        return self
 
 
 class HubData(_Examples):

@@ -12,7 +12,8 @@ from bertft_core.data.examples import Example, SourceLocation, is_unicode, short
 from bertft_core.data.readers import format_of
 from bertft_core.data.readers.conll import read_conll
 from bertft_core.data.readers.conllu import read_conllu
-from bertft_core.data.readers.file_text import no_file
+from bertft_core.data.readers.file_options import FileOptions, options_of
+from bertft_core.data.readers.file_text import at_most, no_file
 from bertft_core.data.readers.plain_text import read_text
 from bertft_core.data.readers.squad import read_squad
 from bertft_core.data.readers.tables import read_csv, read_jsonl, read_parquet, read_tsv
@@ -40,8 +41,9 @@ def read_inputs(path: Path, data: DataConfig, kind: str, file_format: str | None
         raise no_file(path, "a file of examples", "check --input")
     chosen = _format_of(path, data, kind, file_format)
     read_example = ALIGNMENTS[kind].reader(data, labelled=False)
+    options = options_of(data)
     examples, ids = [], []
-    for position, (line, key, cells) in enumerate(_rows(path, chosen, data, kind)):
+    for position, (line, key, cells) in enumerate(at_most(_rows(path, chosen, data, kind, options), path, options)):
         place = SourceLocation(str(path), line)
         ids.append(_id_of(key, place))
         examples.append(read_example(f"input-{position:06d}", tuple(cells), place))
@@ -89,18 +91,19 @@ def _format_of(path: Path, data: DataConfig, kind: str, given: str | None) -> st
     return chosen
 
 
-def _rows(path: Path, file_format: str, data: DataConfig, kind: str) -> Iterator[Given]:
+def _rows(path: Path, file_format: str, data: DataConfig, kind: str, options: FileOptions) -> Iterator[Given]:
     if file_format in SENTENCES:
-        for line, cells in SENTENCES[file_format](path, (data.tokens, data.tags), labelled=False):
+        for line, cells in SENTENCES[file_format](path, (data.tokens, data.tags), labelled=False, options=options):
             yield line, None, cells
     elif file_format == "squad":
-        for line, cells in read_squad(path, _question_columns(data), labelled=False):
+        for line, cells in read_squad(path, _question_columns(data), labelled=False, options=options):
             yield line, cells[0], cells
     elif file_format == "text":
-        for line, texts in read_text(path, unit="line"):
+        for line, texts in read_text(path, unit="line", options=options):
             yield line, None, (*texts, None)
     else:
-        for line, (*wanted, key) in TABLES[file_format](path, _read_columns(data, kind), (_id_column(data),)):
+        rows = TABLES[file_format](path, _read_columns(data, kind), (_id_column(data),), options=options)
+        for line, (*wanted, key) in rows:
             yield line, key, (key, *wanted, None) if kind == "question_answering" else (*wanted, None)
 
 

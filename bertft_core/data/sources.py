@@ -11,6 +11,9 @@ from bertft_core.data.bundled import bundled_files
 from bertft_core.data.examples import RawSplit, ReadExample, read_split
 from bertft_core.data.hub_data import read_hub
 from bertft_core.data.readers import format_of, read_text, reader_of
+from bertft_core.data.readers.file_content import format_by_content
+from bertft_core.data.readers.file_options import options_of
+from bertft_core.data.readers.file_text import at_most
 
 Source = Callable[[Any, Sequence[str], ReadExample], dict[str, RawSplit]]
 
@@ -28,6 +31,8 @@ def read_files(data: FileData, columns: Sequence[str], read_example: ReadExample
     return {name: _read_file(Path(path), data, columns, read_example, name) for name, path in named.items() if path is not None}
 
 
+TABLES = ("csv", "tsv", "jsonl", "parquet")
+"""Formats that every head reads."""
 HEAD_OF_FORMAT = {
     "conll": "token_classification",
     "conllu": "token_classification",
@@ -55,17 +60,28 @@ def _refuse_foreign_formats(data: FileData, kind: str) -> None:
     for path in (path for path in paths if path is not None):
         meant_for = HEAD_OF_FORMAT.get(data.format or format_of(Path(path)))
         if meant_for is not None and meant_for != kind:
-            raise UserError(
-                f"the head '{kind}' cannot be trained on this file format",
-                code="data.format-of-head",
-                path=path,
-                found=data.format or format_of(Path(path)),
-                expected="one of csv, tsv, jsonl, parquet",
-                hint=f"set head: {meant_for}, or convert the examples to another format",
-            )
+            raise _foreign_format(Path(path), data.format, kind, meant_for)
+
+
+def _foreign_format(path: Path, given: str | None, kind: str, meant_for: str) -> UserError:
+    """The error for a format of another head; where only the ending names it, the content may show the right one."""
+    known = (*TABLES, *(name for name, head in HEAD_OF_FORMAT.items() if head == kind))
+    content = format_by_content(path) if given is None and path.is_file() else None
+    by_content = content in known and content != format_of(path)
+    return UserError(
+        f"the head '{kind}' cannot be trained on this file format",
+        code="data.format-of-head",
+        path=path,
+        found=given or f"{format_of(path)}, by the file's ending" + (f"; the content looks like {content}" if by_content else ""),
+        expected=f"one of {', '.join(known)}",
+        hint=f"set data.format: {content}" if by_content else f"set head: {meant_for}, or convert the examples to another format",
+    )
 
 
 def _read_file(path: Path, data: DataConfig, columns: Sequence[str], read_example: ReadExample, name: str) -> RawSplit:
-    reader = reader_of(path, getattr(data, "format", None))
-    rows = read_text(path, columns, data.text_unit) if reader is read_text else reader(path, columns)
-    return read_split(rows, name=name, path=str(path), read_example=read_example)
+    reader, options = reader_of(path, getattr(data, "format", None)), options_of(data)
+    if reader is read_text:
+        rows = read_text(path, columns, data.text_unit, options=options)
+    else:
+        rows = reader(path, columns, options=options)
+    return read_split(at_most(rows, path, options), name=name, path=str(path), read_example=read_example)

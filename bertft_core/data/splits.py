@@ -101,12 +101,10 @@ def _cut(name: str, source: RawSplit, n: int, seed: int, *, leaves_train: bool =
     counts = dict(sorted(source.label_counts.items()))
     chosen: set[str] = set()
     for label, quota in zip(counts, _allocate(list(counts.values()), n), strict=True):
-        if leaves_train and quota >= counts[label]:
-            raise _too_few(name, source, label)
         alike = _groups([example for example in source.examples if example.stratum == label], together=leaves_train)
-        drawn = _draw(alike, quota, rng)
+        drawn = _draw(alike, quota, rng) if not leaves_train or quota < counts[label] else set()
         if not drawn:
-            raise _too_few(name, source, label)
+            raise _too_few(name, source, label, alike, quota)
         chosen |= drawn
     return _parts(source, chosen)
 
@@ -146,9 +144,17 @@ def _groups(examples: Sequence[Example], *, together: bool) -> list[list[Example
     return [found[key] for key in sorted(found)]
 
 
-def _too_few(name: str, source: RawSplit, label: str) -> UserError:
+def _too_few(name: str, source: RawSplit, label: str, groups: Sequence[Sequence[Example]], quota: int) -> UserError:
+    """Copies stay together: a part smaller than the smallest group needs a larger ratio, one that takes all a smaller ratio."""
     left = [example for example in source.examples if example.stratum == label]
     n_texts = len({example.key for example in left})
+    smallest = min(map(len, groups))
+    if len(groups) == 1:
+        change = ""
+    elif quota < smallest:
+        change = f"or raise data.split.{name}_ratio (a text and its copies stay together, here at least {smallest} examples)"
+    else:
+        change = f"or reduce data.split.{name}_ratio"
     what, more = (f"the label '{label}' has", f"examples of '{label}'") if label else ("there are", "examples")
     return UserError(
         f"{what} too few examples to cut {name} from train",
@@ -157,5 +163,5 @@ def _too_few(name: str, source: RawSplit, label: str) -> UserError:
         line=left[0].line,
         found=f"{len(left)} left in train, {n_texts} different",
         expected="at least one for each split that is cut and one to train on",
-        hint=f"add {more}, give a file as data.{name}, or reduce data.split.{name}_ratio",
+        hint=f"add {more}, " + (f"give a file as data.{name}, {change}" if change else f"or give a file as data.{name}"),
     )

@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.internal.conjecture import providers
 
+from bertft_core.data.examples import is_visible
+
 # Hypothesis also draws constants out of the source of whatever project modules are loaded: tests that ran before in the same
 # process would decide what is drawn. There is no setting for it.
 assert callable(providers._get_local_constants)
@@ -45,12 +47,16 @@ LONG = st.builds(operator.mul, st.sampled_from(["a", "ab-", "9", "é", "語", "\
 FRAGMENTS = st.one_of(st.sampled_from(HARD), st.sampled_from(HARD), st.text(CHARACTERS, max_size=6), LONG)
 
 
+def _joined(n_fragments: int) -> st.SearchStrategy[str]:
+    return st.lists(FRAGMENTS, min_size=1, max_size=n_fragments).map("".join)
+
+
 def texts(n_fragments: int = 8) -> st.SearchStrategy[str]:
-    """Texts of so many fragments at most, with at least one character that is no white space."""
-    return st.lists(FRAGMENTS, min_size=1, max_size=n_fragments).map("".join).filter(str.strip)
+    """Texts of so many fragments at most, with at least one visible character."""
+    return _joined(n_fragments).filter(is_visible)
 
 
-WORDS = texts(3)
+WORDS = _joined(3).filter(str.strip)
 """White space in them too, for only the words of a CoNLL file have none."""
 SHORT_WORDS = st.one_of(st.sampled_from(HARD), st.text(CHARACTERS, max_size=3)).filter(str.strip)
 """Many of them in a window."""

@@ -88,10 +88,23 @@ def test_every_layout_gives_the_same_questions_with_their_lines(tmp_path, layout
     assert read(path) == [(line_of_question(path, name), (name, *cells)) for name in ("q1", "q2")]
 
 
-def test_a_question_in_one_line_has_that_line_and_the_context_stays_as_written(tmp_path):
+def test_questions_in_one_line_are_numbered_and_the_context_stays_as_written(tmp_path):
     context = 'é 😀\n{"id": "q2"} \\ \u2028'
     path = write(tmp_path, "\n\n" + json.dumps([flat(context=context), flat("q2")], ensure_ascii=False))
-    assert [(line, cells[2]) for line, cells in read(path)] == [(3, context), (3, CONTEXT)]
+    assert [(line, cells[2]) for line, cells in read(path)] == [(1, context), (2, CONTEXT)]
+
+
+@pytest.mark.parametrize("layout", [lambda *questions: list(questions), nested])
+def test_a_refusal_in_one_line_names_the_question_instead_of_the_line(tmp_path, layout):
+    error = refused(write(tmp_path, layout(flat("q1"), flat("q2", question=" ")), indent=None))
+    assert (error.problem, error.line) == ("question 2 (q2): the question of the question is missing or empty", None)
+    assert error.code == "squad.invalid-question"
+
+
+@pytest.mark.parametrize("content", ["", " \n\t\n", "\ufeff"])
+def test_an_empty_file_is_called_empty(tmp_path, content):
+    error = refused(write(tmp_path, content))
+    assert (error.problem, error.line, error.code) == ("the file is empty", 1, "file.empty")
 
 
 def test_flat_objects_may_have_other_names(tmp_path):
@@ -187,7 +200,7 @@ def test_a_file_without_questions_is_refused(tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    ("text", "line"), [("", 1), ("[\n{},\n{]", 3), ('[{"id": "a\nb"}]', 1), ('[{}, {"a": {}}\n', 2), ('{"a": "}{"}\n{"a": 1}', 2)]
+    ("text", "line"), [("[\n{},\n{]", 3), ('[{"id": "a\nb"}]', 1), ('[{}, {"a": {}}\n', 2), ('{"a": "}{"}\n{"a": 1}', 2)]
 )
 def test_text_that_is_no_json_is_refused_with_its_line(tmp_path, text, line):
     error = refused(write(tmp_path, text))

@@ -8,11 +8,13 @@ import pyarrow as pa
 from bertft_core.config.data_settings import DataConfig
 from bertft_core.data import data_findings, label_findings
 from bertft_core.data.alignment.texts import agree_on_names, text_alignment, tokenise_texts
-from bertft_core.data.examples import Example, SourceLocation, label_of
+from bertft_core.data.examples import Example, SourceLocation, label_of, only_one_of
 
 
 def _read_label(cell: object, data: DataConfig, place: SourceLocation) -> str:
-    return label_of(cell, data.label, place)
+    if isinstance(data.label, str):
+        return label_of(cell, data.label, place)
+    return only_one_of(cell, data.label, place)
 
 
 def tokenise(tokenizer: Any, examples: Sequence[Example], labels: tuple[str, ...], data: DataConfig, types: bool) -> pa.Table:

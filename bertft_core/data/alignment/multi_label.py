@@ -11,7 +11,7 @@ from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig
 from bertft_core.data.alignment.texts import agree_on_names, text_alignment, tokenise_texts
 from bertft_core.data.data_findings import PreparedData
-from bertft_core.data.examples import Example, SourceLocation, label_of, shorten
+from bertft_core.data.examples import Example, SourceLocation, label_of, refuse_written_list, shorten
 from bertft_core.data.label_findings import NAMES_CHECKS
 from bertft_core.records import DataFinding
 from bertft_core.records.list_columns import matrix_column
@@ -21,7 +21,7 @@ MAX_NAMED = 10
 
 
 def _read_label(cell: object, data: DataConfig, place: SourceLocation) -> tuple[str, ...]:
-    return labels_of(cell, data.label, data.label_separator, place)
+    return labels_of(cell, str(data.label), data.label_separator, place)
 
 
 def labels_of(value: object, column: str, separator: str, place: SourceLocation) -> tuple[str, ...]:
@@ -30,6 +30,7 @@ def labels_of(value: object, column: str, separator: str, place: SourceLocation)
     An empty list or text means that no label is on. Raises `UserError` for a missing cell and for a list or text with an
     item that is not a label.
     """
+    refuse_written_list(value, column, place, "labels with data.label_separator between them")
     if isinstance(value, str):
         parts: Sequence[object] = value.split(separator) if value.strip() else ()
     elif isinstance(value, list | tuple):

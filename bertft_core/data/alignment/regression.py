@@ -3,6 +3,7 @@
 import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ FEWEST_STEPS = 50
 
 
 def _read_label(cell: object, data: DataConfig, place: SourceLocation) -> float:
-    return number_of(cell, data.label, place)
+    return number_of(cell, str(data.label), place)
 
 
 def number_of(value: object, column: str, place: SourceLocation) -> float:
@@ -37,6 +38,8 @@ def number_of(value: object, column: str, place: SourceLocation) -> float:
     if isinstance(value, str) and "_" not in value:  # Python reads 1_000 as a number, no data file does
         with contextlib.suppress(ValueError):
             number = float(value)
+    elif isinstance(value, Decimal):
+        number = float(value)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         number = float(value) if abs(value) < 1e300 else math.inf  # an int may be longer than any float
     if abs(number) <= LARGEST:

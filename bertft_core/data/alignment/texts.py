@@ -10,7 +10,7 @@ from bertft_core.config.data_settings import DataConfig
 from bertft_core.data import data_findings, tokenizer_findings
 from bertft_core.data.alignment.alignment import Agreed, Alignment, Tokenise, without_labels
 from bertft_core.data.data_findings import Check
-from bertft_core.data.examples import Example, Label, RawSplit, ReadExample, SourceLocation, text_of
+from bertft_core.data.examples import Example, Label, RawSplit, ReadExample, SourceLocation, is_on, is_visible, text_of
 from bertft_core.data.labels import agree_on_labels
 from bertft_core.data.tokenization import encode, encode_windows, lists, table_of
 
@@ -30,12 +30,14 @@ def text_alignment(
 
     def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
         def read_example(name: str, cells: tuple[object, ...], place: SourceLocation) -> Example:
-            return read_text_example(name, cells, read_label(cells[-1], data, place) if labelled else None, data, place)
+            texts = text_columns(data)
+            label = read_label(_label_cell(cells[len(texts) :], data, place), data, place) if labelled else None
+            return read_text_example(name, cells, label, data, place)
 
         return read_example
 
     return Alignment(
-        columns=lambda data: (*text_columns(data), data.label),
+        columns=lambda data: (*text_columns(data), *label_columns(data)),
         reader=reader,
         tokenise=tokenise,
         checks=(
@@ -65,13 +67,25 @@ def text_columns(data: DataConfig) -> tuple[str, ...]:
     return (data.text,) if isinstance(data.text, str) else data.text
 
 
+def label_columns(data: DataConfig) -> tuple[str, ...]:
+    """The column of the label, or the columns of 0 and 1 of which each is a label."""
+    return (data.label,) if isinstance(data.label, str) else data.label
+
+
+def _label_cell(cells: Sequence[object], data: DataConfig, place: SourceLocation) -> object:
+    """The cell of the label; of one-hot columns, the names of those that are 1."""
+    if isinstance(data.label, str):
+        return cells[0]
+    return [name for name, cell in zip(data.label, cells, strict=True) if is_on(cell, name, place)]
+
+
 def read_text_example(name: str, cells: Sequence[object], label: Label, data: DataConfig, place: SourceLocation) -> Example:
     """The example with the text cells of a row; raises `UserError` for one without text, unless empty ones are kept.
 
     A pair whose order means nothing has the same context in both orders, so that no split separates the two.
     """
     columns = text_columns(data)
-    empty = [isinstance(cell, str) and not cell.strip() for cell in cells[: len(columns)]]
+    empty = [isinstance(cell, str) and not is_visible(cell) for cell in cells[: len(columns)]]
     keep = data.empty_texts == "keep" and not all(empty)
     texts = tuple(
         "" if keep and is_empty else text_of(cell, column, place)

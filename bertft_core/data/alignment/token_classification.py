@@ -13,12 +13,23 @@ from bertft_core.data import data_findings, label_findings, tokenizer_findings
 from bertft_core.data.alignment.alignment import Agreed, Alignment
 from bertft_core.data.alignment.tags import agree_on_tags, refuse_unreadable, repair_and_convert
 from bertft_core.data.data_findings import PreparedData
-from bertft_core.data.examples import Example, RawSplit, ReadExample, SourceLocation, is_unicode, label_of, shorten
+from bertft_core.data.examples import (
+    Example,
+    RawSplit,
+    ReadExample,
+    SourceLocation,
+    is_unicode,
+    label_of,
+    refuse_written_list,
+    shorten,
+)
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.tokenization import Encoded, lists, table_of
 from bertft_core.data.word_windows import frame_of, lay_out, subwords_of
 from bertft_core.records import DataFinding
 
+FEW_SENTENCES = 10
+"""Fewer sentences may well be of one word each."""
 SPACES = re.compile(r"[ \t\r\n]+")
 """Separates words; other white space, such as a no-break space, is part of a word, as in CoNLL."""
 
@@ -89,6 +100,7 @@ def _tags(
 
 def _list_of(cell: object, what: str, column: str, place: SourceLocation) -> Sequence[Any]:
     """A list, or a text such as the cell of a CSV file, whose items have spaces between them."""
+    refuse_written_list(cell, column, place, f"{what} with spaces between them")
     items = SPACES.split(cell.strip(" \t\r\n")) if isinstance(cell, str) else cell
     if isinstance(items, list | tuple) and len(items) and items != [""]:
         return items
@@ -105,8 +117,24 @@ def _list_of(cell: object, what: str, column: str, place: SourceLocation) -> Seq
 
 def agree(splits: Mapping[str, RawSplit], data: DataConfig) -> Agreed:
     """Tags repaired and converted, the labels, and the findings about both; see `tags`."""
+    _refuse_words_apart(splits["train"])
     converted, findings = repair_and_convert(splits, data)
     return converted, agree_on_tags(converted, data), findings
+
+
+def _refuse_words_apart(train: RawSplit) -> None:
+    """A table with one word per row would be read as sentences of one word each, without any context."""
+    if len(train.examples) >= FEW_SENTENCES and all(len(example.texts) == 1 for example in train.examples):
+        raise UserError(
+            "every sentence of the training set has only one word",
+            code="words.one-per-row",
+            path=train.path,
+            line=train.examples[0].line,
+            found=f"{len(train.examples)} sentences: {shorten(', '.join(e.texts[0] for e in train.examples[:5]))}, …",
+            expected="one sentence per row, its words and tags each in a list or with spaces between them",
+            hint="group the rows of a sentence; or write one word and its tag per line, a blank line after each sentence, "
+            "and set data.format: conll",
+        )
 
 
 def tokenise(tokenizer: Any, examples: Sequence[Example], labels: tuple[str, ...], data: DataConfig, types: bool) -> pa.Table:

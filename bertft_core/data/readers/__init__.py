@@ -4,13 +4,15 @@ What the cells are depends on the format: those of the wanted columns for tables
 `conllu`; (id, question, context, answers) for `squad`; (text,) for `text`. Every file may also be compressed (`.gz`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from bertft_core.config import UserError
 from bertft_core.data.examples import Row
 from bertft_core.data.readers.conll import read_conll
 from bertft_core.data.readers.conllu import read_conllu
+from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
 from bertft_core.data.readers.file_text import GZIP_ENDING, no_file
 from bertft_core.data.readers.plain_text import read_text
 from bertft_core.data.readers.squad import read_squad
@@ -18,7 +20,12 @@ from bertft_core.data.readers.tables import read_csv, read_jsonl, read_parquet, 
 
 __all__ = ["ENDINGS", "READERS", "Reader", "format_of", "read_text", "reader_of"]
 
-Reader = Callable[[Path, Sequence[str]], Iterator[Row]]
+
+class Reader(Protocol):
+    """What reads the wanted columns of a file."""
+
+    def __call__(self, path: Path, columns: Sequence[str], /, *, options: FileOptions = DEFAULTS) -> Iterator[Row]: ...
+
 
 READERS: dict[str, Reader] = {
     "csv": read_csv,

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from bertft_core.config import UserError
 from bertft_core.data.examples import Row, shorten
+from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
 from bertft_core.data.readers.file_text import empty_file, lines_of, wanted_columns
 
-BLANKS = " \t"  # no other white space is a separator: a no-break space is part of its word
+BLANKS = " \t"  # no other white space separates columns: a no-break space is part of its word
 DOCUMENT_START = "-DOCSTART-"
 COMMENT = "# "
 SURE_COMMENT = re.compile(r"# (\w+ = |id \S+ )")  # before a sentence, whatever the number of columns
@@ -36,7 +37,9 @@ class _ColumnLayout:
         return _cells(text, self.tabs)
 
 
-def read_conll(path: Path, columns: Sequence[str] = DEFAULT_COLUMNS, labelled: bool = True) -> Iterator[Row]:
+def read_conll(
+    path: Path, columns: Sequence[str] = DEFAULT_COLUMNS, labelled: bool = True, *, options: FileOptions = DEFAULTS
+) -> Iterator[Row]:
     """Yield (line, (words, tags, lines)) for each sentence; words, tags and lines are tuples of one length.
 
     Without labels the tags are None, whether or not the file has them; a single column holds the words.
@@ -48,7 +51,7 @@ def read_conll(path: Path, columns: Sequence[str] = DEFAULT_COLUMNS, labelled: b
     A line that starts with "# " is a comment if it has one column, or if it stands before a sentence and either has
     another number of columns than the words or looks like "# key = value" or "# id 7 …"; else '#' is a word.
     """
-    lines = [(number, line) for number, line in enumerate(lines_of(path), start=1)]
+    lines = [(number, line) for number, line in enumerate(lines_of(path, options), start=1)]
     yield from sentences_of(_words(lines, _layout_of(path, lines, columns, labelled)))
 
 
@@ -141,7 +144,7 @@ def _cells(text: str, tabs: bool) -> list[str]:
 
 
 def _separates(text: str) -> bool:
-    return not text.strip(BLANKS) or re.split(f"[{BLANKS}]", text, maxsplit=1)[0] == DOCUMENT_START
+    return not text.strip() or re.split(f"[{BLANKS}]", text, maxsplit=1)[0] == DOCUMENT_START
 
 
 def _is_comment(text: str, layout: _ColumnLayout, inside: bool) -> bool:

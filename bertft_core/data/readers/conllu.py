@@ -4,26 +4,29 @@ Source: https://universaldependencies.org/format.html
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bertft_core.config import UserError
 from bertft_core.config.errors import did_you_mean
 from bertft_core.data.examples import Row, shorten
-from bertft_core.data.readers.conll import BLANKS, Word, sentences_of
-from bertft_core.data.readers.file_text import empty_file, lines_of, wanted_columns
+from bertft_core.data.readers.conll import Word, sentences_of
+from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
+from bertft_core.data.readers.file_text import each_line, empty_file, wanted_columns
 
 N_COLUMNS = 10
 PLACES = {"form": 1, "lemma": 2, "upos": 3, "xpos": 4, "feats": 5, "deprel": 7}
 DEFAULT_COLUMNS = ("form", "upos")
-DEFAULTS = {"tokens": "form", "tags": "upos"}
+SHORT_NAMES = {"tokens": "form", "tags": "upos"}
 UNSPECIFIED = "_"
 ALWAYS_SPECIFIED = ("upos", "xpos", "deprel")  # elsewhere '_' is a value: no features, or the word or lemma '_' itself
 WORD_ID = re.compile(r"[0-9]+")
 RANGE_OR_EMPTY_NODE = re.compile(r"[0-9]+-[0-9]+|[0-9]+\.[0-9]+")
 
 
-def read_conllu(path: Path, columns: Sequence[str] = DEFAULT_COLUMNS, labelled: bool = True) -> Iterator[Row]:
+def read_conllu(
+    path: Path, columns: Sequence[str] = DEFAULT_COLUMNS, labelled: bool = True, *, options: FileOptions = DEFAULTS
+) -> Iterator[Row]:
     """Yield (line, (words, tags, lines)) for each sentence; words, tags and lines are tuples of one length.
 
     Without labels the tags are None, whatever is in their column.
@@ -32,7 +35,8 @@ def read_conllu(path: Path, columns: Sequence[str] = DEFAULT_COLUMNS, labelled: 
     ten columns, ids other than 1, 2, 3, … and an empty word or tag are each a `UserError`.
     """
     words, tags = wanted_columns(path, columns, DEFAULT_COLUMNS, "words and tags")
-    sentences = sentences_of(_words(path, _name(words, path), _name(tags, path) if labelled else None))
+    lines = (line.removesuffix("\n").rstrip("\r") for line in each_line(path, options))
+    sentences = sentences_of(_words(path, lines, _name(words, path), _name(tags, path) if labelled else None))
     first = next(sentences, None)
     if first is None:
         raise empty_file(path, "sentences in CoNLL-U")
@@ -41,7 +45,7 @@ def read_conllu(path: Path, columns: Sequence[str] = DEFAULT_COLUMNS, labelled: 
 
 
 def _name(column: str, path: Path) -> str:
-    name = DEFAULTS.get(column, column)
+    name = SHORT_NAMES.get(column, column)
     if name not in PLACES:
         raise UserError(
             f"CoNLL-U has no column '{column}'",
@@ -53,10 +57,10 @@ def _name(column: str, path: Path) -> str:
     return name
 
 
-def _words(path: Path, form: str, tag: str | None) -> Iterator[Word | None]:
+def _words(path: Path, lines: Iterable[str], form: str, tag: str | None) -> Iterator[Word | None]:
     n_words = 0
-    for number, text in enumerate(lines_of(path), start=1):
-        if not text.strip(BLANKS):
+    for number, text in enumerate(lines, start=1):
+        if not text.strip():
             n_words = 0
             yield None
         elif not text.startswith("#") and not RANGE_OR_EMPTY_NODE.fullmatch((cells := _cells(text, path, number))[0]):

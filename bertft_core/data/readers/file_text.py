@@ -1,38 +1,70 @@
-"""Shared by all formats: bytes and text of a file (plain or gzip, UTF-8), and their common errors."""
+"""Shared by all formats: bytes, text and lines of a file (plain or gzip), as a stream of bounded size, and common errors."""
 
 import gzip
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO, TypeVar, cast
 
 from bertft_core.config import UserError
 from bertft_core.config.errors import did_you_mean
 from bertft_core.data.examples import shorten
+from bertft_core.data.readers.decoding import decoded
+from bertft_core.data.readers.file_options import DEFAULTS, LINES_PER_ROW, FileOptions
 
-BOM = b"\xef\xbb\xbf"
 GZIP_START = b"\x1f\x8b"
 GZIP_ENDING = ".gz"
+AnyRow = TypeVar("AnyRow")
+N_CHUNK = 2**20
+"""Bytes that are read at once."""
 
 
-def bytes_of(path: Path) -> bytes:
-    """The whole file, decompressed if its name ends in .gz; a damaged gzip file is a `UserError`."""
+def chunks_of(path: Path, options: FileOptions = DEFAULTS) -> Iterator[bytes]:
+    """The bytes of a file in pieces, decompressed if its name ends in .gz.
+
+    Raises `UserError` for a damaged gzip file and at the first byte beyond `options.max_bytes`.
+    """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            if path.suffix.lower() == GZIP_ENDING:
+                yield from _limited(_decompressed(file, path), path, options.max_bytes, size)
+            elif size > options.max_bytes:
+                raise too_large(path, f"{in_units(size)}", options.max_bytes)
+            else:
+                yield from _limited(iter(lambda: file.read(N_CHUNK), b""), path, options.max_bytes, size)
     except OSError as error:
         raise UserError(
-            "the file cannot be read", code="file.unreadable", path=path, found=str(error), hint="check its permissions"
+            "the file cannot be read",
+            code="file.unreadable",
+            path=path,
+            found=str(error),
+            hint="check its permissions",
         ) from None
-    if path.suffix.lower() != GZIP_ENDING:
-        return data
+
+
+def _limited(chunks: Iterable[bytes], path: Path, max_bytes: int, size: int) -> Iterator[bytes]:
+    n_read = 0
+    for chunk in chunks:
+        n_read += len(chunk)
+        if n_read > max_bytes:
+            raise too_large(path, f"more than {in_units(max_bytes)} in a file of {in_units(size)}", max_bytes)
+        yield chunk
+
+
+def _decompressed(file: BinaryIO, path: Path) -> Iterator[bytes]:
+    start = file.read(len(GZIP_START))
+    file.seek(0)
     try:
-        if not data:
+        if not start:
             raise EOFError("the file is empty")  # gzip itself reads an empty file as an empty text
-        return gzip.decompress(data)
+        with gzip.open(file) as content:
+            yield from iter(lambda: cast(bytes, content.read(N_CHUNK)), b"")
     except (OSError, EOFError, zlib.error) as error:
-        damaged = data.startswith(GZIP_START)
+        damaged = start == GZIP_START
         raise UserError(
             "the gzip file is damaged" if damaged else "this is not a gzip file",
-            code="file.damaged-gzip",
+            code="file.damaged-gzip" if damaged else "file.not-gzip",
             path=path,
             found=str(error),
             expected="a complete gzip file, as its ending .gz says",
@@ -40,27 +72,78 @@ def bytes_of(path: Path) -> bytes:
         ) from None
 
 
-def text_of(path: Path) -> str:
-    """The whole file as text, with its line ends; bytes that are not UTF-8 are a `UserError` with their line."""
-    data = bytes_of(path).removeprefix(BOM)
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        compressed = data.startswith(GZIP_START)
-        raise UserError(
-            "the file is not UTF-8",
-            code="file.not-utf8",
-            path=path,
-            line=data.count(b"\n", 0, error.start) + 1,
-            found="a gzip file" if compressed else f"byte 0x{data[error.start]:02x}, {error.reason}",
-            expected="text in UTF-8",
-            hint="rename it to end in .gz" if compressed else "save it as UTF-8 (for example with iconv)",
-        ) from None
+def bytes_of(path: Path, options: FileOptions = DEFAULTS) -> bytes:
+    """The whole file, decompressed if its name ends in .gz; raises `UserError` as `chunks_of`."""
+    return b"".join(chunks_of(path, options))
 
 
-def lines_of(path: Path) -> list[str]:
-    """The lines without their ends (LF or CRLF); not `splitlines`, because a word or a text may contain U+0085 or U+2028."""
-    return [line.rstrip("\r") for line in text_of(path).split("\n")]
+def text_of(path: Path, options: FileOptions = DEFAULTS) -> str:
+    """The whole file as text, with its line ends; bytes that cannot be decoded are a `UserError` with their line."""
+    return "".join(decoded(chunks_of(path, options), path, options.encoding))
+
+
+def lines_of(path: Path, options: FileOptions = DEFAULTS) -> list[str]:
+    """The lines without their ends (LF or CRLF); more than `LINES_PER_ROW` for each allowed row are a `UserError`."""
+    lines: list[str] = []
+    for line in each_line(path, options):
+        lines.append(line.removesuffix("\n").rstrip("\r"))
+        if len(lines) > LINES_PER_ROW * options.max_rows:
+            raise _too_many(path, len(lines) - 1, "lines", options.max_rows)
+    return lines
+
+
+def each_line(path: Path, options: FileOptions = DEFAULTS) -> Iterator[str]:
+    """The lines with their LF, one at a time; a text that ends in LF has an empty last line.
+
+    Not `splitlines`, because a word or a text may contain U+0085 or U+2028.
+    """
+    begun: list[str] = []
+    for chunk in decoded(chunks_of(path, options), path, options.encoding):
+        first, *more = chunk.split("\n")
+        begun.append(first)
+        for line in more:
+            yield "".join(begun) + "\n"
+            begun = [line]
+    yield "".join(begun)
+
+
+def at_most(rows: Iterable[AnyRow], path: Path, options: FileOptions) -> Iterator[AnyRow]:
+    """The rows; one more than `options.max_rows` is a `UserError`."""
+    for position, row in enumerate(rows):
+        if position == options.max_rows:
+            raise _too_many(path, position, "rows", options.max_rows)
+        yield row
+
+
+def too_large(path: Path, found: str, max_bytes: int, why: str = "") -> UserError:
+    """The error for a file of which more would be read than is allowed."""
+    return UserError(
+        "the file is too large to be read into memory",
+        code="file.too-large",
+        path=path,
+        found=found,
+        expected=f"at most {in_units(max_bytes)}" + (f" {why}" if why else " (data.max_gib)"),
+        hint="raise data.max_gib if the memory suffices, or give a part of the file",
+    )
+
+
+def _too_many(path: Path, n: int, what: str, max_rows: int) -> UserError:
+    return UserError(
+        f"the file has too many {what} to be read into memory",
+        code="file.too-many-rows",
+        path=path,
+        found=f"more than {n:,} {what} in {in_units(path.stat().st_size)}",
+        expected=f"at most {max_rows:,} rows (data.max_rows)" + (f", with {LINES_PER_ROW} lines each" if what == "lines" else ""),
+        hint="raise data.max_rows if the memory suffices, or give a part of the file",
+    )
+
+
+def in_units(n_bytes: float) -> str:
+    """A size as 12.3 GiB, MiB, KiB or bytes."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.1f} {unit}"
+    return f"{n_bytes:.0f} bytes"
 
 
 def wanted_columns(path: Path, columns: Sequence[str], default: tuple[str, ...], gives: str) -> tuple[str, ...]:
@@ -78,14 +161,17 @@ def wanted_columns(path: Path, columns: Sequence[str], default: tuple[str, ...],
 
 
 def no_file(path: Path, expected: str, check: str) -> UserError:
-    """The error for a path that does not exist, with the nearest name, or that is a folder."""
+    """The error for a path that does not exist, with the nearest name, or that is a folder, a pipe or a device."""
     if path.is_dir():
         inside = sorted(item.name for item in path.iterdir() if item.is_file() and not item.name.startswith("."))
         holds = f"a folder with {shorten(', '.join(inside), 120)}" if inside else "a folder without files"
         hint = f"name a file in it, such as {path / inside[0]}" if inside else check
-        return UserError(
-            "this is a folder, not a file", code="file.is-folder", path=path, found=holds, expected=expected, hint=hint
-        )
+        problem = "this is a folder, not a file"
+        return UserError(problem, code="file.is-folder", path=path, found=holds, expected=expected, hint=hint)
+    if path.exists():
+        kind = "a pipe" if path.is_fifo() else "a socket" if path.is_socket() else "a device"
+        problem, hint = f"this is {kind}, not a file", "write its content to a file and name that"
+        return UserError(problem, code="file.is-special", path=path, found=kind, expected=expected, hint=hint)
     near = did_you_mean(path.name, [item.name for item in path.parent.iterdir()]) if path.parent.is_dir() else None
     return UserError("file not found", code="file.not-found", path=path, expected=expected, hint=near or check)
 

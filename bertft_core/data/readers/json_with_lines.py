@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bertft_core.config import UserError
 from bertft_core.data.examples import shorten
-from bertft_core.data.readers.file_text import text_of
+from bertft_core.data.readers.file_options import DEFAULTS, WHOLE_RATIO, FileOptions
+from bertft_core.data.readers.file_text import empty_file, text_of, too_large
 
 STRING_OR_BRACE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}]', re.DOTALL)
 
@@ -23,9 +25,12 @@ class ObjectWithLine(dict[str, Any]):
         self.line = line
 
 
-def load_with_lines(path: Path) -> Any:
-    """The value of a JSON file with every object as a `ObjectWithLine`; invalid JSON is a `UserError` with its line."""
-    text = text_of(path)
+def load_with_lines(path: Path, options: FileOptions = DEFAULTS) -> Any:
+    """The value of a JSON file with every object as a `ObjectWithLine`; invalid JSON is a `UserError` with its line.
+
+    The file may have an eighth of the usual size, because its objects take several times as much.
+    """
+    text = _whole(path, options)
     lines = _lines_in_closing_order(text)
     try:
         return json.loads(text, object_pairs_hook=lambda pairs: _with_line(pairs, path, next(lines)))
@@ -39,6 +44,20 @@ def load_with_lines(path: Path) -> Any:
             expected="one JSON value",
             hint="correct the line; if each line is a separate object, rename the file to end in .jsonl",
         ) from None
+
+
+def _whole(path: Path, options: FileOptions) -> str:
+    limit = options.max_bytes // WHOLE_RATIO
+    try:
+        text = text_of(path, replace(options, max_bytes=limit))
+    except UserError as error:
+        if error.code != "file.too-large":
+            raise
+        why = f"for JSON, 1/{WHOLE_RATIO} of data.max_gib, because it is read as a whole"
+        raise too_large(path, error.found or "", limit, why) from None
+    if not text.strip():
+        raise empty_file(path, "one JSON value")
+    return text
 
 
 def _with_line(pairs: list[tuple[str, Any]], path: Path, line: int) -> ObjectWithLine:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config import UserError
-from bertft_core.data.examples import Row, shorten
+from bertft_core.data.examples import Row, is_visible, shorten
+from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
 from bertft_core.data.readers.file_text import empty_file, wanted_columns
 from bertft_core.data.readers.json_with_lines import ObjectWithLine, load_with_lines
 
@@ -25,8 +26,12 @@ class _Question:
     nested: bool
 
 
-def read_squad(path: Path, columns: Sequence[str] = NESTED_COLUMNS, labelled: bool = True) -> Iterator[Row]:
+def read_squad(
+    path: Path, columns: Sequence[str] = NESTED_COLUMNS, labelled: bool = True, *, options: FileOptions = DEFAULTS
+) -> Iterator[Row]:
     """Yield (line of the question, (id, question, context, answers)), the answers as `Answers`.
+
+    Where the whole file is one line, the line of a question is its number, and messages name it.
 
     columns: names of these four in flat objects; the nested layout has its own names. A question without answers must
     have `is_impossible: true`, except in a flat file that never uses the flag (as the hub's SQuAD 2.0), where an empty
@@ -34,18 +39,43 @@ def read_squad(path: Path, columns: Sequence[str] = NESTED_COLUMNS, labelled: bo
     Without labels the answers are None, whatever the file has, and a missing id is None.
     """
     key, question, context, answers = wanted_columns(path, columns, NESTED_COLUMNS, "questions with their answers")
-    questions = list(_questions(load_with_lines(path), path, context))
+    questions = list(_questions(load_with_lines(path, options), path, context))
     if not questions:
         raise empty_file(path, LAYOUT)
     flags_used = any(FLAG in item.fields for item in questions)
     nested = NESTED_COLUMNS if key != question else (NESTED_COLUMNS[1], *NESTED_COLUMNS[1:])  # no id is wanted
-    for item in questions:
+    in_one_line = len({item.fields.line for item in questions}) == 1 < len(questions)
+    for number, item in enumerate(questions, start=1):
         names = nested if item.nested else (key, question, context, answers)
-        line, fields = item.fields.line, item.fields
-        checked = _answers(fields, names[3], path, flag_needed=item.nested or flags_used) if labelled else None
-        texts = (_text(fields.get(names[1]), names[1], path, line), _text(item.context, names[2], path, line))
-        named = labelled or fields.get(names[0]) is not None
-        yield line, (_id(fields.get(names[0]), names[0], path, line) if named else None, *texts, checked)
+        fields = item.fields
+        if in_one_line:
+            fields.line = number
+        try:
+            cells = _cells(item, names, path, labelled, flag_needed=item.nested or flags_used)
+        except UserError as error:
+            raise _in_question(error, number, fields.get(names[0])) if in_one_line else error from None
+        yield fields.line, cells
+
+
+def _cells(item: _Question, names: Sequence[str], path: Path, labelled: bool, *, flag_needed: bool) -> tuple[object, ...]:
+    fields, line = item.fields, item.fields.line
+    checked = _answers(fields, names[3], path, flag_needed=flag_needed) if labelled else None
+    texts = (_text(fields.get(names[1]), names[1], path, line), _text(item.context, names[2], path, line))
+    named = labelled or fields.get(names[0]) is not None
+    return (_id(fields.get(names[0]), names[0], path, line) if named else None, *texts, checked)
+
+
+def _in_question(error: UserError, number: int, key: object) -> UserError:
+    """The same error with the question as its place instead of the only line there is."""
+    name = f"question {number}" + (f" ({shorten(str(key), 40)})" if key is not None else "")
+    return UserError(
+        f"{name}: {error.problem}",
+        code=error.code,
+        path=error.path,
+        found=error.found,
+        expected=error.expected,
+        hint=error.hint,
+    )
 
 
 def parse_answers(value: object, *, path: str | Path, line: int) -> Answers:
@@ -103,7 +133,7 @@ def _objects(value: Any, problem: str, path: Path, line: int) -> list[ObjectWith
 
 
 def _text(value: object, name: str, path: Path, line: int) -> str:
-    if isinstance(value, str) and value.strip():
+    if isinstance(value, str) and is_visible(value):
         return value
     missing = "missing or empty" if value is None or isinstance(value, str) else "not a text"
     raise _bad(f"the {name} of the question is {missing}", path, line, value, "a text with at least one visible character")

@@ -6,61 +6,76 @@ The cells of `optional` columns follow those of the wanted ones, None if there i
 """
 
 import csv
-import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bertft_core.config import UserError
-from bertft_core.data.examples import Row, place_columns, shorten
-from bertft_core.data.readers.file_text import GZIP_ENDING, bytes_of, empty_file, text_of
+from bertft_core.data.examples import Row, nearest_column, place_columns, shorten
+from bertft_core.data.readers.file_content import hint_for_columns
+from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
+from bertft_core.data.readers.file_text import each_line, empty_file
 from bertft_core.data.readers.json_with_lines import json_problem, unique_keys
+from bertft_core.data.readers.parquet_table import read_parquet
+
+__all__ = ["read_csv", "read_jsonl", "read_parquet", "read_tsv"]
 
 csv.field_size_limit(2**31 - 1)  # the default of 131,072 characters is too small for long documents
+OLD_LINE_ENDS = re.compile(r"(?<=\r)(?!\n)")
 
 
-def read_csv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
+class _Dialect(NamedTuple):
+    delimiter: str
+    quoted: bool
+    hint: str
+
+
+def read_csv(
+    path: Path, columns: Sequence[str], optional: Sequence[str] = (), *, options: FileOptions = DEFAULTS
+) -> Iterator[Row]:
     """Comma-separated with a header; quoted cells may contain commas, quotes (doubled) and line ends."""
-    cells = csv.reader(io.StringIO(text_of(path), newline=""), strict=True)
-    yield from _table_rows(path, columns, optional, cells, "put cells with commas or line ends in double quotes")
+    usual = _Dialect(",", True, "put cells with commas or line ends in double quotes")
+    yield from _read_table(path, columns, optional, options, usual)
 
 
-def read_tsv(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
+def read_tsv(
+    path: Path, columns: Sequence[str], optional: Sequence[str] = (), *, options: FileOptions = DEFAULTS
+) -> Iterator[Row]:
     """Tab-separated with a header; quotes have no meaning, as in the registered format and in GLUE."""
-    cells = csv.reader(io.StringIO(text_of(path), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
-    hint = "TSV cells cannot contain tabs or line ends; use CSV or JSONL"
-    yield from _table_rows(path, columns, optional, cells, hint)
+    hint = "TSV cells cannot contain tabs or line ends; use CSV or JSONL, or set data.quoting: double"
+    yield from _read_table(path, columns, optional, options, _Dialect("\t", False, hint))
 
 
-def _table_rows(path: Path, columns: Sequence[str], optional: Sequence[str], reader: Any, hint: str) -> Iterator[Row]:
-    header: list[str] | None = None
-    places: list[int | None] = []
-    line = 1
+def _read_table(
+    path: Path, columns: Sequence[str], optional: Sequence[str], options: FileOptions, usual: _Dialect
+) -> Iterator[Row]:
+    delimiter = options.delimiter or usual.delimiter
+    quoted = usual.quoted if options.quoting is None else options.quoting == "double"
+    lines = (part for line in each_line(path, options) for part in OLD_LINE_ENDS.split(line) if part)
+    if quoted:
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    else:
+        reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    line, header, places = 1, list(options.columns), []
+    if not options.header:
+        places = _places(path, columns, optional, header, line, delimiter)
     try:
         for cells in reader:
             if not cells:
                 pass  # a blank line
-            elif header is None:
+            elif not header:
                 header = cells
-                present = [name for name in optional if name in header]
-                known = place_columns([*columns, *present], header, path=str(path), line=line)
-                places = [*known[: len(columns)], *(header.index(name) if name in header else None for name in optional)]
+                places = _places(path, columns, optional, header, line, delimiter)
             elif len(cells) != len(header):
-                raise UserError(
-                    f"the row has too {'many' if len(cells) > len(header) else 'few'} cells",
-                    code="table.cells-of-row",
-                    path=path,
-                    line=line,
-                    found=f"{len(cells)} cells: {shorten(' | '.join(cells))}",
-                    expected=f"{len(header)} cells: {shorten(' | '.join(header))}",
-                    hint=hint,
-                )
+                raise _ragged(path, line, cells, header, usual.hint if options.header else "correct data.columns or the row")
             else:
                 yield line, tuple(None if place is None else cells[place] for place in places)
             line = reader.line_num + 1  # where the next row starts, also after a cell with line ends
     except csv.Error as error:
+        hint = f"{usual.hint}; where quotes have no meaning, set data.quoting: none" if quoted else usual.hint
         raise UserError(
             "the row cannot be read",
             code="table.unreadable-row",
@@ -70,60 +85,76 @@ def _table_rows(path: Path, columns: Sequence[str], optional: Sequence[str], rea
             expected="well-formed quotes",
             hint=hint,
         ) from None
-    if header is None:
+    if not header or line == 1:
         raise empty_file(path, "column names, then rows")
 
 
-def read_jsonl(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
+def _places(
+    path: Path, columns: Sequence[str], optional: Sequence[str], header: Sequence[str], line: int, delimiter: str
+) -> list[int | None]:
+    hint = partial(hint_for_columns, path, columns, header, delimiter)
+    present = [name for name in optional if name in header]  # twice is an error too
+    known = place_columns([*columns, *present], header, path=str(path), line=line, hint=hint)
+    return [*known[: len(columns)], *(nearest_column(name, header) for name in optional)]
+
+
+def _ragged(path: Path, line: int, cells: Sequence[str], header: Sequence[str], hint: str) -> UserError:
+    return UserError(
+        f"the row has too {'many' if len(cells) > len(header) else 'few'} cells",
+        code="table.cells-of-row",
+        path=path,
+        line=line,
+        found=f"{len(cells)} cells: {shorten(' | '.join(cells))}",
+        expected=f"{len(header)} cells: {shorten(' | '.join(header))}",
+        hint=hint,
+    )
+
+
+def read_jsonl(
+    path: Path, columns: Sequence[str], optional: Sequence[str] = (), *, options: FileOptions = DEFAULTS
+) -> Iterator[Row]:
     """One JSON object per line."""
-    for line, text in enumerate(text_of(path).split("\n"), start=1):  # not splitlines: JSON strings may contain U+2028
+    for line, text in enumerate(each_line(path, options), start=1):
         if not text.strip():
             continue
-        try:
-            value = json.loads(text, object_pairs_hook=partial(_object, path, line))
-        except (ValueError, RecursionError) as error:  # also for numbers with thousands of digits and deeply nested lists
-            raise UserError(
-                "the line is not valid JSON",
-                code="jsonl.invalid-line",
-                path=path,
-                line=line,
-                found=f"{json_problem(error)}: {shorten(text)}",
-                expected="one JSON object on each line",
-                hint="correct the line",
-            ) from None
+        value = _value(path, line, text)
         if not isinstance(value, dict):
-            raise UserError(
-                "the line is not a JSON object",
-                code="jsonl.not-an-object",
-                path=path,
-                line=line,
-                found=shorten(text),
-                expected='{"text": …}',
-            )
-        place_columns(columns, list(value), path=str(path), line=line)
-        yield line, (*(value[column] for column in columns), *(value.get(column) for column in optional))
+            raise _no_object(path, line, text)
+        names = list(value)
+        places = place_columns(columns, names, path=str(path), line=line)
+        more = [nearest_column(name, names) for name in optional]
+        yield line, tuple(None if place is None else value[names[place]] for place in (*places, *more))
+
+
+def _value(path: Path, line: int, text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=partial(_object, path, line))
+    except (ValueError, RecursionError) as error:  # also for numbers with thousands of digits and deeply nested lists
+        if line == 1 and text.lstrip().startswith("["):
+            raise _no_object(path, line, text) from None
+        raise UserError(
+            "the line is not valid JSON",
+            code="jsonl.invalid-line",
+            path=path,
+            line=line,
+            found=f"{json_problem(error)}: {shorten(text)}",
+            expected="one JSON object on each line",
+            hint="correct the line",
+        ) from None
+
+
+def _no_object(path: Path, line: int, text: str) -> UserError:
+    is_list = line == 1 and text.lstrip().startswith("[")
+    return UserError(
+        "the line is not a JSON object",
+        code="jsonl.not-an-object",
+        path=path,
+        line=line,
+        found=shorten(text),
+        expected='{"text": …}',
+        hint="the file is one JSON list; write each of its objects on a line of its own" if is_list else "correct the line",
+    )
 
 
 def _object(path: Path, line: int, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(unique_keys(pairs, path, line))
-
-
-def read_parquet(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
-    """Parquet; the line of a row is its number."""
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        compressed = path.suffix.lower() == GZIP_ENDING
-        with parquet.ParquetFile(io.BytesIO(bytes_of(path)) if compressed else path) as file:
-            names = file.schema_arrow.names
-            place_columns(columns, names, path=str(path), line=1)
-            table = file.read(columns=list(dict.fromkeys([*columns, *(name for name in optional if name in names)])))
-    except (pyarrow.ArrowException, OSError) as error:
-        found = shorten(str(error), 160)
-        raise UserError(
-            "the Parquet file cannot be read", code="parquet.unreadable", path=path, found=found, expected="a Parquet file"
-        ) from None
-    absent = [None] * table.num_rows
-    cells = [table.column(name).to_pylist() if name in names else absent for name in (*columns, *optional)]
-    yield from enumerate(zip(*cells, strict=True), start=1)

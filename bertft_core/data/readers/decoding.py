@@ -1,0 +1,82 @@
+"""From bytes to text in the encoding that the user named; an encoding is never guessed, only suggested."""
+
+import codecs
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from bertft_core.config import UserError
+
+MARK = "\ufeff"
+GZIP_START = b"\x1f\x8b"
+WIDE_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins as that of UTF-16
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+WESTERN_RATIO = 0.3
+"""Text in a Western language has fewer bytes beyond ASCII than this; in other scripts most bytes are."""
+N_LOOKED_AT = 4096
+
+
+def decoded(chunks: Iterable[bytes], path: Path, encoding: str) -> Iterator[str]:
+    """The text of the pieces without a byte-order mark; bytes that are not of this encoding are a `UserError` with their line."""
+    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    n_ends, is_start = 0, True
+    try:
+        for chunk in chunks:
+            if is_start:
+                _refuse_wide(chunk, path, encoding)
+            text = decoder.decode(chunk)
+            n_ends += text.count("\n")
+            yield text.removeprefix(MARK) if is_start else text
+            is_start = is_start and not text
+        yield decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        content = error.object
+        before = content[: error.start].decode(encoding, "ignore").count("\n")
+        byte = content[error.start : error.start + 1].hex()
+        found = f"byte 0x{byte}, {error.reason}"
+        raise _undecodable(path, encoding, n_ends + before + 1, found, content, error.start) from None
+    except UnicodeError as error:  # such as UTF-16 without its mark
+        raise _undecodable(path, encoding, n_ends + 1, str(error), b"", 0) from None
+
+
+def _refuse_wide(start: bytes, path: Path, encoding: str) -> None:
+    """ASCII in UTF-16 without its mark is valid UTF-8: a NUL at every other byte."""
+    head = start[:N_LOOKED_AT]
+    if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")) or len(head) < 4:
+        return
+    for offset, named in ((1, "utf-16-le"), (0, "utf-16-be")):
+        half, other = head[offset::2], head[1 - offset :: 2]
+        if half.count(0) > 0.9 * len(half) and other.count(0) < 0.1 * len(other):
+            raise _undecodable(path, encoding, 1, "a NUL at every other byte", head, 0, named)
+
+
+def _undecodable(
+    path: Path, encoding: str, line: int, found: str, content: bytes, start: int, likely: str | None = None
+) -> UserError:
+    compressed = content.startswith(GZIP_START)
+    name = "UTF-8" if codecs.lookup(encoding).name == "utf-8" else encoding
+    return UserError(
+        f"the file is not {name}",
+        code="file.wrong-encoding",
+        path=path,
+        line=line,
+        found="a gzip file" if compressed else found,
+        expected=f"text in {name}",
+        hint="rename it to end in .gz"
+        if compressed
+        else f"set data.encoding, {likely or _likely(content, start)}, or save the file as UTF-8 (for example with iconv)",
+    )
+
+
+def _likely(content: bytes, start: int) -> str:
+    """Encodings to try, by the marks and by the share of bytes beyond ASCII around the first bad one."""
+    for mark, encoding in WIDE_MARKS:
+        if content.startswith(mark):
+            return f"likely {encoding}"
+    near = content[max(0, start - N_LOOKED_AT // 2) : start + N_LOOKED_AT // 2]
+    if sum(byte > 127 for byte in near) <= WESTERN_RATIO * len(near):
+        return "likely cp1252 (Western Windows) or latin-1"
+    return "perhaps cp1251 (Cyrillic), gb18030 (Chinese), shift_jis (Japanese) or euc_kr (Korean)"

@@ -1,0 +1,119 @@
+"""What a file seems to be, by its beginning: only for messages and for what `recommend` writes, never to read it that way."""
+
+import csv
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from bertft_core.config import UserError
+from bertft_core.data.readers.file_text import each_line
+
+N_LINES = 200
+MAX_SENTENCE_COLUMNS = 6
+TAG = re.compile(r"O|[BIESLUM]-\S+|[A-Z$.,:]{1,6}")
+"""Of an entity, or a part of speech."""
+DELIMITERS = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "'|'"}
+MIN_WORDS = 4
+"""A column name hardly has as many words."""
+NUMBER = re.compile(r"\s*-?\d+(\.\d+)?\s*")
+WRONG_FILES = (
+    ("version https://git-lfs", "this is a Git LFS pointer; fetch the file itself with git lfs pull"),
+    ("<!doctype html", "this is a web page; download the file itself"),
+    ("<html", "this is a web page; download the file itself"),
+    ("PK\x03\x04", "this is a ZIP archive; unpack it"),
+    ("%PDF", "this is a PDF; export its text"),
+    ("PAR1", "this is a Parquet file; rename it to end in .parquet"),
+)
+"""How a file begins that is something else, and what to do."""
+
+
+def format_by_content(path: Path) -> str | None:
+    """The format that the first lines look like: conll, conllu, csv, jsonl, squad or tsv; None for plain text and all else."""
+    lines = _beginning(path)
+    written = [line for line in lines if line.strip() and not line.startswith("#")]
+    if len(written) < 2:
+        return "squad" if written and written[0].lstrip().startswith(("[", "{")) else None
+    if all(map(_is_object, written)):
+        return "jsonl"
+    if written[0].lstrip().startswith(("[", "{")):
+        return "squad"
+    tabs = {line.count("\t") for line in written}
+    if tabs == {9} and all(line.partition("\t")[0].replace("-", "").replace(".", "").isdigit() for line in written):
+        return "conllu"
+    if _looks_like_sentences(lines, written):
+        return "conll"
+    if len(tabs) == 1 and tabs != {0}:
+        return "tsv"
+    return "csv" if _looks_like_csv(written) else None
+
+
+def _beginning(path: Path) -> list[str]:
+    lines: list[str] = []
+    try:
+        for line in each_line(path):
+            lines.append(line.rstrip("\r\n"))
+            if len(lines) == N_LINES:
+                break
+    except UserError:
+        pass  # whoever reads the file reports what is wrong with it
+    return lines
+
+
+def _is_object(line: str) -> bool:
+    if not (line.lstrip().startswith("{") and line.rstrip().endswith("}")):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _looks_like_sentences(lines: Sequence[str], written: Sequence[str]) -> bool:
+    """A word and its tag on every line, and blank lines between sentences."""
+    rows = [line.split("\t") if "\t" in line else line.split() for line in written if not line.startswith("-DOCSTART-")]
+    n_columns = {len(row) for row in rows}
+    if len(n_columns) != 1 or not 2 <= min(n_columns) <= MAX_SENTENCE_COLUMNS or any(" " in row[0] for row in rows):
+        return False
+    n_tags = sum(bool(TAG.fullmatch(row[-1].strip())) for row in rows)
+    return any(not line.strip() for line in lines[:-1]) and n_tags > 0.9 * len(rows)
+
+
+def _looks_like_csv(written: Sequence[str]) -> bool:
+    try:
+        rows = list(csv.reader(written, strict=True))
+    except csv.Error:
+        return False
+    n_cells = {len(row) for row in rows}
+    return len(n_cells) == 1 and n_cells != {1} and all(name and len(name.split()) < MIN_WORDS for name in rows[0])
+
+
+def hint_for_columns(path: Path, columns: Sequence[str], header: Sequence[str], delimiter: str) -> str | None:
+    """Why a table may lack columns: it is another kind of file, has another delimiter or no header. None if none seems so."""
+    start = delimiter.join(header)
+    for beginning, hint in WRONG_FILES:
+        if start.lower().startswith(beginning.lower()):
+            return hint
+    for other, name in DELIMITERS.items():
+        names = [cell.strip(' "') for cell in start.split(other)]
+        if other != delimiter and (set(columns) <= set(names) or len(header) == 1 < len(names)):
+            key = {"\t": "data.format: tsv", ",": "data.format: csv"}.get(other, f"data.delimiter: '{other}'")
+            return f"the cells seem to be separated by {name}: set {key}"
+    found = format_by_content(path)
+    if found in ("conll", "conllu", "jsonl", "squad"):
+        return f"the content looks like {found}: set data.format: {found}"
+    return _no_header(header) if _looks_like_data(header) else None
+
+
+def _looks_like_data(header: Sequence[str]) -> bool:
+    repeated = max(Counter(cell for cell in header if cell).values(), default=0) > 1
+    return repeated or any(len(cell.split()) >= MIN_WORDS or NUMBER.fullmatch(cell) for cell in header)
+
+
+def _no_header(header: Sequence[str]) -> str:
+    """Names for the columns, the longest cell being the text."""
+    text = max(range(len(header)), key=lambda k: len(header[k]))
+    others = iter(["label"] if len(header) == 2 else [])
+    names = ["text" if k == text else next(others, f"column_{k + 1}") for k in range(len(header))]
+    return f"no header? set data.header: false and name all columns, such as data.columns: [{', '.join(names)}]"

@@ -1,0 +1,64 @@
+"""Parquet: rows read in small batches, so that neither a damaged nor a well compressed file fills the memory."""
+
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from bertft_core.config import UserError
+from bertft_core.data.examples import Row, nearest_column, place_columns, shorten
+from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
+from bertft_core.data.readers.file_text import GZIP_ENDING, bytes_of, in_units, too_large
+
+N_BATCH = 256
+"""Rows that are decoded at once."""
+
+
+def read_parquet(
+    path: Path, columns: Sequence[str], optional: Sequence[str] = (), *, options: FileOptions = DEFAULTS
+) -> Iterator[Row]:
+    """Parquet; the line of a row is its number."""
+    import pyarrow
+    from pyarrow import parquet
+
+    n_read, row = 0, 0
+    try:
+        compressed = path.suffix.lower() == GZIP_ENDING
+        with parquet.ParquetFile(io.BytesIO(bytes_of(path, options)) if compressed else path) as file:
+            names = file.schema_arrow.names
+            known = place_columns(columns, names, path=str(path), line=1)
+            places = [*known, *(nearest_column(name, names) for name in optional)]
+            read = list(dict.fromkeys(names[place] for place in places if place is not None))
+            for batch in file.iter_batches(N_BATCH, columns=read):
+                n_read += batch.nbytes
+                if n_read > options.max_bytes:
+                    raise too_large(path, f"more than {in_units(options.max_bytes)} after {row:,} rows", options.max_bytes)
+                for k in range(batch.num_rows):
+                    row += 1
+                    cells = (None if place is None else _cell(batch, names[place], k, path, row) for place in places)
+                    yield row, tuple(cells)
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError, KeyError) as error:
+        raise UserError(
+            "the Parquet file cannot be read",
+            code="parquet.unreadable",
+            path=path,
+            line=row or None,
+            found=shorten(str(error), 160) or type(error).__name__,
+            expected="a Parquet file",
+            hint="copy or write it again",
+        ) from None
+
+
+def _cell(batch: Any, name: str, k: int, path: Path, row: int) -> object:
+    try:
+        return batch.column(name)[k].as_py()
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"the text in column '{name}' is not UTF-8",
+            code="file.wrong-encoding",
+            path=path,
+            line=row,
+            found=f"byte 0x{error.object[error.start]:02x}: {shorten(error.object.decode('utf-8', 'replace'))}",
+            expected="text in UTF-8, as Parquet demands",
+            hint="write the file again from decoded text, or convert the column to UTF-8",
+        ) from None

@@ -1,0 +1,331 @@
+"""Files as they are published: without a header, in other encodings, with other delimiters and quotes, of another format."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from bertft_core.config import StudyConfig, UserError, parse_study
+from bertft_core.config.data_settings import FileData
+from bertft_core.data.sources import read_splits
+
+CONLL = "Anna B-PER\nflew O\n\nBob B-PER\nstayed O\n"
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def examples(path: Path, kind: str = "classification", **data: object) -> list[tuple]:
+    split = read_splits(FileData.model_validate({"source": "files", "train": str(path), **data}), kind)["train"]
+    return [(*example.texts, example.label) for example in split.examples]
+
+
+def refused(path: Path, kind: str = "classification", **data: object) -> UserError:
+    with pytest.raises(UserError) as caught:
+        examples(path, kind, **data)
+    error = caught.value
+    assert error.code
+    assert error.hint
+    assert error.path == str(path)
+    return error
+
+
+def study(**data: object) -> StudyConfig:
+    return parse_study({"name": "s", "data": {"source": "files", "train": "a.csv", **data}, "arms": {"full": {}}})
+
+
+NEWER = {
+    "encoding": "cp1252",
+    "header": False,
+    "columns": ["label", "text"],
+    "delimiter": ";",
+    "quoting": "none",
+    "max_gib": 2.0,
+    "max_rows": 10,
+}
+
+
+def test_defaults_of_newer_keys_are_not_in_the_digest_and_others_are():
+    stored = study().data.model_dump()
+    assert not NEWER.keys() & stored.keys()
+    assert study(encoding="utf-8", header=True, max_rows=1_000_000, max_gib=0.5).digest == study().digest
+    kept = study(**NEWER).data.model_dump(mode="json")
+    assert {name: kept[name] for name in NEWER} == NEWER
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"header": False},
+        {"columns": ["a"]},
+        {"encoding": "latin-99"},
+        {"encoding": "rot13"},
+        {"delimiter": ";;"},
+        {"delimiter": ";", "format": "jsonl"},
+    ],
+)
+def test_settings_that_cannot_work_are_refused(data):
+    with pytest.raises(UserError) as caught:
+        study(**data)
+    assert caught.value.hint
+
+
+# Without a header
+
+
+@pytest.mark.parametrize(("ending", "mark"), [("csv", ","), ("tsv", "\t")])
+def test_columns_of_a_file_without_a_header_are_named(tmp_path, ending, mark):
+    path = write(tmp_path / f"train.{ending}", f"1{mark}good film\n0{mark}bad film\n")
+    assert examples(path, header=False, columns=["label", "text"]) == [("good film", "1"), ("bad film", "0")]
+    error = refused(path, header=False, columns=["label", "text", "more"])
+    assert (error.line, error.hint) == (1, "correct data.columns or the row")
+
+
+def test_a_first_row_that_looks_like_data_asks_for_a_header(tmp_path):
+    error = refused(write(tmp_path / "train.csv", "1,a film that I liked a lot\n0,a bad film\n"))
+    assert error.code == "data.column-missing-or-duplicate"
+    assert error.hint == "no header? set data.header: false and name all columns, such as data.columns: [label, text]"
+
+
+def test_a_file_of_one_row_without_a_header_has_one_example(tmp_path):
+    assert examples(write(tmp_path / "a.csv", "x,a\n"), header=False, columns=["text", "label"]) == [("x", "a")]
+    assert refused(write(tmp_path / "b.csv", ""), header=False, columns=["text", "label"]).code == "file.empty"
+
+
+# Column names
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
+def test_column_names_may_differ_in_case(tmp_path, name):
+    path = tmp_path / name
+    contents = {"a.csv": "Text,LABEL\na,x\n", "a.jsonl": '{"Text": "a", "LABEL": "x"}\n'}
+    if name in contents:
+        write(path, contents[name])
+    else:
+        parquet.write_table(pyarrow.table({"Text": ["a"], "LABEL": ["x"]}), path)
+    assert examples(path) == [("a", "x")]
+
+
+def test_the_exact_name_wins_and_two_alike_are_refused(tmp_path):
+    assert examples(write(tmp_path / "a.csv", "Text,text,label\nb,a,x\n")) == [("a", "x")]
+    assert refused(write(tmp_path / "b.csv", "Text,TEXT,label\nb,a,x\n")).hint == "did you mean 'TEXT'?"
+
+
+def test_one_hot_columns_are_labels(tmp_path):
+    path = write(tmp_path / "train.csv", "text,a,b,c\nx,1,0,0\ny,0,0,1.0\n".replace("1.0", "1"))
+    assert examples(path, label=["a", "b", "c"]) == [("x", "a"), ("y", "c")]
+    both = write(tmp_path / "both.csv", "text,a,b\nx,1,1\ny,0,0\n")
+    assert examples(both, "multi_label", label=["a", "b"]) == [("x", ("a", "b")), ("y", ())]
+    error = refused(both, label=["a", "b"])
+    assert (error.code, error.line, error.found) == ("label.not-exactly-one", 2, "a, b")
+    assert refused(write(tmp_path / "odd.csv", "text,a,b\nx,1,yes\n"), label=["a", "b"]).code == "label.not-one-hot"
+
+
+# Encodings
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text", "hint"),
+    [
+        ("cp1252", "Käse ist sehr gut – und “teuer”", "cp1252"),
+        ("latin-1", "très déçue par le film", "latin-1"),
+        ("utf-16", "Käse", "utf-16"),
+        ("utf-16-le", "cheese", "utf-16-le"),
+        ("utf-32", "Käse", "utf-32"),
+        ("cp1251", "Фильм очень хороший и мне понравился", "cp1251"),
+    ],
+)
+def test_an_encoding_is_named_by_the_user_and_suggested_in_the_refusal(tmp_path, encoding, text, hint):
+    path = write(tmp_path / "train.csv", f"text,label\nfine,b\n{text},a\n".encode(encoding))
+    error = refused(path)
+    assert error.code == "file.wrong-encoding"
+    assert hint in error.hint
+    assert error.line == (3 if encoding in ("cp1252", "latin-1", "cp1251") else 1)
+    assert examples(path, encoding=encoding) == [("fine", "b"), (text, "a")]
+
+
+def test_the_line_of_a_bad_byte_is_right_beyond_the_first_piece(tmp_path):
+    path = write(tmp_path / "train.csv", b"text,label\n" + b"some text,a\n" * 200_000 + b"K\xe4se,b\n")
+    assert refused(path).line == 200_002
+
+
+# Delimiters and quotes
+
+
+@pytest.mark.parametrize(
+    ("mark", "hint"),
+    [("\t", "tabs: set data.format: tsv"), (";", "semicolons: set data.delimiter: ';'"), ("|", "'|': set data.delimiter: '|'")],
+)
+def test_the_hint_names_the_delimiter_that_is_there(tmp_path, mark, hint):
+    path = write(tmp_path / "train.csv", f"text{mark}label\nIt is loud, still{mark}a\n")
+    assert refused(path).hint == f"the cells seem to be separated by {hint}"
+    assert examples(path, delimiter=mark) == [("It is loud, still", "a")]
+
+
+def test_quotes_in_tsv_are_read_when_asked_for(tmp_path):
+    path = write(tmp_path / "train.tsv", 'text\tlabel\n"the ""best"" one"\ta\n')
+    assert examples(path) == [('"the ""best"" one"', "a")]
+    assert examples(path, quoting="double") == [('the "best" one', "a")]
+    csv = write(tmp_path / "train.csv", 'text,label\n"the,a\n')
+    assert "data.quoting: none" in refused(csv).hint
+    assert examples(csv, quoting="none") == [('"the', "a")]
+
+
+# Another format than the ending says
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "seems"),
+    [
+        (CONLL, "token_classification", "conll"),
+        (CONLL.replace(" ", "\t"), "token_classification", "conll"),
+        ("text\tlabel\na b\tx\nc d\ty\n", "classification", "tsv"),
+        ("text,label\na b,x\nc d,y\n", "classification", "csv"),
+        ('{"text": "a", "label": "x"}\n{"text": "b", "label": "y"}\n', "classification", "jsonl"),
+    ],
+)
+def test_a_txt_file_is_recognised_by_its_content(tmp_path, content, kind, seems):
+    path = write(tmp_path / "train.txt", content)
+    error = refused(path, kind)
+    assert (error.code, error.hint) == ("data.format-of-head", f"set data.format: {seems}")
+    assert seems in error.found
+    assert seems in error.expected
+    assert len(examples(path, kind, format=seems)) == 2
+
+
+def test_plain_text_is_not_taken_for_a_table(tmp_path):
+    path = write(tmp_path / "train.txt", "The pump, which is old, stops.\nClean it, then start it, please.\n\nDone.\n")
+    assert refused(path).hint.startswith("set head: masked_lm")
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12\n", "git lfs pull"),
+        ("<!DOCTYPE html>\n<html></html>\n", "web page"),
+    ],
+)
+def test_a_file_that_is_something_else_is_named(tmp_path, content, word):
+    assert word in refused(write(tmp_path / "train.csv", content)).hint
+
+
+def test_a_json_list_named_jsonl_is_explained(tmp_path):
+    error = refused(write(tmp_path / "train.jsonl", '[{"text": "a", "label": "x"},\n{"text": "b", "label": "y"}]\n'))
+    assert (error.code, error.line) == ("jsonl.not-an-object", 1)
+    assert "one JSON list" in error.hint
+
+
+# Cells
+
+
+def test_whole_floats_and_decimals_are_whole_numbers(tmp_path):
+    rows = "".join(f'{{"text": "t", "label": {label}}}\n' for label in ("1.0", "0.0", "-2.0", "1"))
+    assert [label for _, label in examples(write(tmp_path / "a.jsonl", rows))] == ["1", "0", "-2", "1"]
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pyarrow.table({"text": ["a", "b"], "label": [Decimal("1.50"), Decimal("2.00")]}), path)
+    assert [label for _, label in examples(path, "regression")] == [1.5, 2.0]
+    assert refused(path).hint == "to learn numbers, set head: regression"
+
+
+@pytest.mark.parametrize(
+    "text", ["\u200b\u200b", "\x01\x02", "\ufeff", "\u2060\u00ad \u3164", "\u2800", "\ufe0f\u200d", "\u00a0"]
+)
+def test_a_text_without_a_visible_character_is_empty(tmp_path, text):
+    error = refused(write(tmp_path / "train.csv", f"text,label\nfine,a\n{text},b\n"))
+    assert (error.line, error.problem) == (3, "the text in column 'text' is empty")
+    assert error.found.isascii()
+
+
+@pytest.mark.parametrize("text", ["\u200bx", ".", "😀", "\u0301", "\ue000", "語"])
+def test_a_visible_character_makes_a_text(tmp_path, text):
+    assert examples(write(tmp_path / "train.csv", f"text,label\n{text},b\n")) == [(text, "b")]
+
+
+@pytest.mark.parametrize("cell", ["['a', 'b']", '["a", "b"]', "['a' 'b']", "[0, 1]", "[]"])
+def test_a_list_written_as_text_is_refused(tmp_path, cell):
+    path = write(tmp_path / "train.tsv", f"tokens\ttags\ttext\tlabel\n{cell}\tO O\tx\t{cell}\n")
+    for kind in ("token_classification", "multi_label"):
+        assert refused(path, kind).code == "data.list-written-as-text"
+
+
+def test_brackets_that_are_words_are_read(tmp_path):
+    path = write(tmp_path / "train.tsv", "tokens\ttags\n[ a ]\tO O O\n[a b]\tO O\n")
+    assert [tokens[:-1] for tokens in examples(path, "token_classification")] == [("[", "a", "]"), ("[a", "b]")]
+
+
+def test_a_line_of_no_break_spaces_ends_a_sentence(tmp_path):
+    path = write(tmp_path / "train.conll", "EU B-ORG\nx O\n\u00a0\nPeter B-PER\ny O\n\n")
+    assert [tokens[:-1] for tokens in examples(path, "token_classification")] == [("EU", "x"), ("Peter", "y")]
+
+
+def test_parquet_with_bytes_that_are_not_utf8_is_refused_with_its_row(tmp_path):
+    texts = pyarrow.array([b"fine", b"K\xe4se"], pyarrow.binary()).view(pyarrow.string())
+    path = tmp_path / "train.parquet"
+    parquet.write_table(pyarrow.table({"text": texts, "label": ["a", "b"]}), path)
+    error = refused(path)
+    assert (error.code, error.line) == ("file.wrong-encoding", 2)
+    assert "0xe4" in error.found
+
+
+# Sizes and special files
+
+
+def test_a_sparse_file_is_refused_by_its_size_before_it_is_read(tmp_path):
+    path = tmp_path / "train.csv"
+    with path.open("wb") as file:
+        file.truncate(10 * 2**30)
+    error = refused(path)
+    assert (error.code, error.found, error.expected) == ("file.too-large", "10.0 GiB", "at most 512.0 MiB (data.max_gib)")
+
+
+def test_a_compressed_file_is_read_no_further_than_the_limit(tmp_path):
+    path = write(tmp_path / "train.csv.gz", gzip.compress(b"text,label\n" + b"good,a\n" * 2_000_000))
+    error = refused(path, max_gib=0.005)
+    assert error.code == "file.too-large"
+    assert error.found.startswith("more than 5.1 MiB in a file of ")
+    assert "raise data.max_gib" in error.hint
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet", "a.txt", "a.conll"])
+def test_a_file_with_too_many_rows_is_refused_at_the_first_too_many(tmp_path, name):
+    contents = {"a.csv": "text,label\n" + "t,a\n" * 5, "a.jsonl": '{"text": "t", "label": "a"}\n' * 5, "a.txt": "a\n\n" * 5}
+    path, kind = tmp_path / name, {"a.txt": "masked_lm", "a.conll": "token_classification"}.get(name, "classification")
+    if name == "a.parquet":
+        parquet.write_table(pyarrow.table({"text": ["t"] * 5, "label": ["a"] * 5}), path)
+    else:
+        write(path, contents.get(name, "a O\n\n" * 5))
+    error = refused(path, kind, max_rows=4)
+    assert (error.code, error.expected) == ("file.too-many-rows", "at most 4 rows (data.max_rows)")
+    assert error.found.startswith("more than 4 rows in ")
+    assert len(examples(path, kind, max_rows=5)) == 5
+
+
+def test_json_is_limited_to_an_eighth(tmp_path):
+    content = '[{"id": "1", "question": "Who?", "context": "a", "answers": [{"text": "a", "answer_start": 0}]}]' + " " * 2000
+    path = write(tmp_path / "train.json", content)
+    assert len(examples(path, "question_answering")) == 1
+    assert "read as a whole" in refused(path, "question_answering", max_gib=2 * 4096 / 2**30).expected
+
+
+def test_a_well_compressed_parquet_file_is_read_no_further_than_the_limit(tmp_path):
+    path = tmp_path / "train.parquet"
+    parquet.write_table(pyarrow.table({"text": ["x" * 10_000] * 3000, "label": ["a"] * 3000}), path)
+    assert path.stat().st_size < 2**20
+    error = refused(path, max_gib=0.01)
+    assert error.code == "file.too-large"
+    assert error.found.startswith("more than 10.2 MiB after ")
+
+
+def test_a_pipe_and_a_device_are_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "train.csv")
+    error = refused(tmp_path / "train.csv")
+    assert (error.code, error.problem) == ("file.is-special", "this is a pipe, not a file")
+    assert refused(Path("/dev/zero"), format="csv").found == "a device"
