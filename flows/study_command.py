@@ -9,6 +9,7 @@ from typing import Any
 from bertft_core.config import StudyConfig, load_study, parse_study
 from bertft_core.records import DatasetCard
 from bertft_core.storage import StudyDir
+from bertft_core.storage.home_folder import made_home
 from bertft_core.training.slots import Slots
 from tasks.process_environment import home_dir
 from tasks.progress import StudyProgress
@@ -42,7 +43,7 @@ def read_study(config: str | dict[str, Any], overrides: list[str]) -> StudyConfi
 
 
 def read_command(config: str | dict[str, Any], overrides: list[str], home: str | Path | None, *, force: bool) -> StudyCommand:
-    """The command for a config. Raises `UserError`, also for a study of an older version."""
-    command = StudyCommand(read_study(config, overrides), home_dir(home), force)
+    """The command for a config. Raises `UserError`, also for a study of an older version, or a home that cannot be made."""
+    command = StudyCommand(read_study(config, overrides), made_home(home_dir(home)), force)
     refuse_older(command.dir, force=force)
     return command

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from bertft_core.storage.home_folder import checked_home
+
 SETTINGS = {
     "DO_NOT_TRACK": "true",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "0",
@@ -16,8 +18,12 @@ SETTINGS = {
 
 
 def home_dir(given: str | Path | None = None) -> Path:
-    """The folder of everything a study makes: the given one, else $BERTFT_HOME, else ./bertft-home; absolute."""
-    return Path(given or os.environ.get("BERTFT_HOME") or "bertft-home").expanduser().resolve()
+    """The folder of everything a study makes: the given one, else $BERTFT_HOME, else ./bertft-home; absolute.
+
+    Raises `UserError` for a path that cannot be a home.
+    """
+    named = "--home" if given else "BERTFT_HOME" if os.environ.get("BERTFT_HOME") else "the current folder"
+    return checked_home(given or os.environ.get("BERTFT_HOME") or "bertft-home", named)
 
 
 def be_quiet() -> None:

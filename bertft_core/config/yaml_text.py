@@ -51,15 +51,15 @@ def _read(text: str, path: str) -> tuple[Any, dict[Path, int]]:
     except yaml.reader.ReaderError as error:
         raise _unreadable(text, error.position, path) from None
     except LimitError as error:
-        raise _refused(error, str(error.problem), path, "config.too-large", str(error.note)) from None
+        raise _refused(error, str(error.problem), path, code="config.too-large", hint=str(error.note)) from None
     except yaml.MarkedYAMLError as error:
         problem = f"invalid YAML: {error.problem or error.context}"
         raise _refused(
-            error, problem, path, "config.not-yaml", "fix the indentation, quotes or colons around that line"
+            error, problem, path, code="config.not-yaml", hint="fix the indentation, quotes or colons around that line"
         ) from None
 
 
-def _refused(error: yaml.MarkedYAMLError, problem: str, path: str, code: str, hint: str) -> UserError:
+def _refused(error: yaml.MarkedYAMLError, problem: str, path: str, *, code: str, hint: str) -> UserError:
     mark = error.problem_mark or error.context_mark
     return UserError(problem, code=code, path=path, line=mark.line + 1 if mark else None, hint=hint)
 

@@ -32,6 +32,7 @@ from bertft_core.data.tokenizer_findings import unknown_ratio
 from bertft_core.metrics import METRICS
 from bertft_core.records import DatasetCard, SplitCard
 from bertft_core.storage.damage import Tell
+from bertft_core.storage.home_folder import made_home
 from bertft_core.storage.study_dir import read_record, write_record
 
 PREPARED_VERSION = 2
@@ -44,6 +45,7 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
     The Arrow files and `card.json` are in `home_dir/data/<fingerprint>/`; `tell` is called for damaged files there. Raises
     `UserError` with file and line for data that cannot be trained on, and for an encoder that is not available.
     """
+    made_home(Path(home_dir))
     data = study.data
     if study.probes is not None and study.probes.masked_lm is not None:
         read_probe_texts(study.probes.masked_lm)  # a missing file is an error now, not after the runs

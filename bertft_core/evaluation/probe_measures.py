@@ -1,6 +1,5 @@
 """What each probe measures in one run: in its saved model, in its training, and in its stored predictions."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from bertft_core.metrics.seed_means import Floats
 from bertft_core.records import RunRecord
 from bertft_core.records.not_computed import NotComputed
 from bertft_core.records.probe_record import MaskedLMScores, ProbeRecord
+from bertft_core.storage.curve_lines import curve_events
 
 Name = tuple[str, str | None]
 """Measure, and the layer or split it was measured at."""
@@ -125,18 +125,8 @@ def gradients(run: ProbedRun) -> Measured:
 
 def _watched(run_dir: Path, n_steps: int) -> list[dict[str, float]]:
     """Part of the model → gradient norm, of the first steps in `curves.jsonl`."""
-    found = []
-    try:
-        with (run_dir / "curves.jsonl").open(encoding="utf-8") as lines:
-            for line in lines:
-                event = json.loads(line)
-                if event["kind"] == "step" and event["step"] > n_steps:
-                    break
-                if "layers" in event:
-                    found.append(event["layers"])
-    except (OSError, ValueError, KeyError):  # missing, or torn by a kill: what was read until then is valid
-        pass
-    return found
+    events = curve_events(run_dir / "curves.jsonl")
+    return [event["layers"] for event in events if event.get("kind") == "step" and event["step"] <= n_steps and "layers" in event]
 
 
 def overfitting(run: ProbedRun) -> Measured:

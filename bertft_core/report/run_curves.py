@@ -1,11 +1,12 @@
 """The training curves of runs, thinned for drawing."""
 
-import json
 import math
 from pathlib import Path
+from typing import Any
 
 from bertft_core.records import RunRecord
 from bertft_core.report.svg import Point
+from bertft_core.storage.curve_lines import curve_events
 
 MOST_POINTS = 100
 
@@ -22,19 +23,14 @@ def validation_loss_curve(record: RunRecord) -> list[Point]:
 
 def loss_curve(run_dir: Path) -> list[Point]:
     """(step, training loss) from `curves.jsonl`, neighbours averaged to at most 100 points; empty without the file."""
-    try:
-        lines = (run_dir / "curves.jsonl").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []
-    points = [point for line in lines if (point := _step_of(line)) is not None]
+    points = [point for event in curve_events(run_dir / "curves.jsonl") if (point := _step_of(event)) is not None]
     size = math.ceil(len(points) / MOST_POINTS) or 1
     return [_middle(points[i : i + size]) for i in range(0, len(points), size)]
 
 
-def _step_of(line: str) -> Point | None:
-    """The step and finite loss of one event; None for other events and for the torn last line of a killed run."""
+def _step_of(event: dict[str, Any]) -> Point | None:
+    """The step and finite loss of one event; None for other events."""
     try:
-        event = json.loads(line)
         if event["kind"] != "step" or not math.isfinite(event["loss"]):
             return None
         return float(event["step"]), float(event["loss"])

@@ -21,6 +21,8 @@ def write_predictions(path: Path, predictions: pa.Table) -> None:
 
 def read_predictions(path: Path) -> pa.Table:
     """Read what `write_predictions` wrote. Raises `FileNotFoundError`, or `ValueError` for a file that is something else."""
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} holds no predictions: it is not a file")
     try:
         table = pq.read_table(path, partitioning=None).combine_chunks()
     except FileNotFoundError:

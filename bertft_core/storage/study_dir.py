@@ -40,12 +40,19 @@ SIGNED = re.compile(rb'\{\n "sha256": "([0-9a-f]{64})",')
 def write_atomically(path: Path, data: str | bytes) -> None:
     """Write beside, flush to disk, rename: a reader sees the old file or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
-        file.write(data.encode() if isinstance(data, str) else data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    name = path.name if len(os.fsencode(path.name)) < 200 else hashlib.sha256(os.fsencode(path.name)).hexdigest()
+    part = path.with_name(f".{name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            part.chmod(path.stat().st_mode & 0o777)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def write_record(path: Path, record: Frozen) -> None:
@@ -90,6 +97,8 @@ def checked_record(path: Path, kind: type[Record]) -> Record:
 
 def checked_values(path: Path, kind: type[Frozen]) -> tuple[dict[str, Any], int]:
     """What a record's file holds, and the version that it was written as; raises as `checked_record` does."""
+    if path.exists() and not path.is_file():
+        raise Damaged(f"{path}: it is {'a folder' if path.is_dir() else 'a pipe or a device'}, not a file")
     content = path.read_bytes()
     signed = SIGNED.match(content)
     if signed is not None:
@@ -99,7 +108,7 @@ def checked_values(path: Path, kind: type[Frozen]) -> tuple[dict[str, Any], int]
         content = b"{" + rest
     try:
         values = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Damaged(f"{path}: it is no JSON: {error}") from None
     version = values.get("version", 1) if isinstance(values, dict) else None
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:

@@ -35,10 +35,11 @@ def seal(path: Path) -> None:
 
 def problem_of(path: Path) -> str | None:
     """What is wrong with a journal; None when all is well or there is none. A last line cut short is no damage."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+    if not path.exists():
         return None
+    if not path.is_file():
+        return "it is a folder, a pipe or a device"
+    content = path.read_bytes()
     sealed = read_record(seal_path(path), Seal)
     if sealed is not None and hashlib.sha256(content[: sealed.size]).hexdigest() != sealed.sha256:
         return "its content does not fit its seal"
@@ -46,7 +47,7 @@ def problem_of(path: Path) -> str | None:
     for number, line in enumerate(lines, start=1):
         try:
             whole = isinstance(json.loads(line), dict)
-        except ValueError:
+        except (ValueError, RecursionError):
             whole = False
         if not whole:
             return f"line {number} is no entry of a journal"
@@ -56,7 +57,7 @@ def problem_of(path: Path) -> str | None:
 def repair_file(path: Path) -> None:
     """Drop what a killed process left: its lock, for which Optuna would wait 30 s, and a last line cut short."""
     path.with_name(path.name + ".lock").unlink(missing_ok=True)
-    if not path.exists():
+    if not path.is_file():
         return
     data = path.read_bytes()
     whole = data.rfind(b"\n") + 1

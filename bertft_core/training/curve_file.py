@@ -55,7 +55,7 @@ class CurveFile:
 
     def _content(self) -> bytes:
         try:
-            return self._path.read_bytes()
+            return self._path.read_bytes() if self._path.is_file() else b""
         except FileNotFoundError:
             return b""
 
@@ -65,7 +65,7 @@ class CurveFile:
         for line in self._content().splitlines(keepends=True):
             try:
                 whole = line.endswith(b"\n") and json.loads(line)["step"] <= step
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 whole = False
             if not whole:
                 break

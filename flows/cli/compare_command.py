@@ -11,9 +11,10 @@ from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.records import StudySummary
 from bertft_core.records.comparison_record import Comparison
-from bertft_core.storage.study_dir import read_record
+from bertft_core.storage.output_file import check_output_folder
+from bertft_core.storage.study_dir import StudyDir, read_record
 from bertft_core.storage.study_results import StudyResults
-from flows.cli.find_study import StudyOnDisk, find_study, known_studies
+from flows.cli.find_study import StudyOnDisk, find_study, is_config, known_studies, study_name
 from tasks.process_environment import home_dir
 
 MAX_NAME = 200
@@ -25,6 +26,8 @@ def compare_command(
 ) -> int:
     """Compare, print, and write the folder and MLflow's run; a store that cannot be reached only costs a warning."""
     where = home_dir(home)
+    if output is not None:
+        output = check_output_folder(output, "--output", reads=[StudyDir(where, name).path for name in known_studies(where)])
     with tempfile.TemporaryDirectory(prefix="bertft-compare-") as folder:
         found = [_results(name, where, Path(folder) / str(i), uri) for i, name in enumerate(names)]
         once = {one.study.name: one for one in found}  # a name and its config file are one study
@@ -65,7 +68,7 @@ def _log(home: Path, uri: str | None, comparison: Comparison, folder: Path) -> s
 def _results(name: str, home: Path, folder: Path, uri: str | None) -> StudyResults:
     """The study of this home, or one that only MLflow has. Raises `UserError`."""
     known = known_studies(home)
-    is_here = Path(name).suffix in (".yaml", ".yml") or name in known
+    is_here = is_config(name) or study_name(name) in known
     if is_here or (uri is None and not (home / "mlflow.db").is_file()):
         return _on_disk(find_study(name, home))
     from tasks.tracking.logged_studies import fetch_study

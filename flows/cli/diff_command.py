@@ -75,7 +75,7 @@ def _by_place(name: str, home: Path) -> FoundRun:
     study, _, rest = name.partition("/")
     arm, _, seed = rest.partition("/")
     on_disk = find_study(study, home)
-    seeds = {spec.index: spec for spec in on_disk.wanted.planned if spec.arm == arm}
+    seeds = {str(spec.index): spec for spec in on_disk.wanted.planned if spec.arm == arm}
     if not seeds:
         raise UserError(
             f"the study '{study}' has no arm '{arm}' with runs",
@@ -84,15 +84,15 @@ def _by_place(name: str, home: Path) -> FoundRun:
             expected=f"one of the arms {', '.join(on_disk.study.arms)}",
             hint=did_you_mean(arm, on_disk.study.arms) or SEE_STATUS,
         )
-    if not seed.isdigit() or int(seed) not in seeds:
+    if seed not in seeds:
         raise UserError(
             f"the arm '{arm}' has no seed {seed or 'of no number'}",
             code="diff.unknown-seed",
             found=name,
-            expected=f"one of {', '.join(map(str, seeds))}",
+            expected=f"one of {', '.join(seeds)}",
             hint=SEE_STATUS,
         )
-    record = on_disk.records.get(seeds[int(seed)].digest)
+    record = on_disk.records.get(seeds[seed].digest)
     if record is None:
         raise UserError(
             "this run has no record yet",

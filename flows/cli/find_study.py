@@ -1,12 +1,14 @@
 """Finding a study on disk, and what it has so far."""
 
 import difflib
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from bertft_core.config import StudyConfig, UserError, load_study
+from bertft_core.config.base import NAME_PATTERN
 from bertft_core.planning.run_specs import search_digest
 from bertft_core.planning.wanted_runs import WantedRuns, decided_arms, wanted_runs
 from bertft_core.records import DatasetCard, RunRecord, SweepResult
@@ -101,8 +103,7 @@ class StudyOnDisk:
 def find_study(name: str, home: Path | None) -> StudyOnDisk:
     """The study with this name in the home, or the one a config file describes. Raises `UserError` when there is none."""
     where = home_dir(home)
-    if Path(name).suffix in (".yaml", ".yml"):
-        name = load_study(name).name
+    name = load_study(name).name if is_config(name) else study_name(name)
     study_dir = StudyDir(where, name)
     try:
         return StudyOnDisk(checked_record(study_dir.config_path, StudyConfig), study_dir)
@@ -130,6 +131,27 @@ def no_finished_runs(study_dir: StudyDir) -> UserError:
     """The error of a command that needs the result of a run, to be raised."""
     problem = f"the study '{study_dir.path.name}' has no finished runs yet"
     return UserError(problem, code="study.no-finished-runs", path=study_dir.path, hint="run it first: bertft run CONFIG")
+
+
+def is_config(name: str) -> bool:
+    """Whether a study is meant by its config file."""
+    return Path(name).suffix in (".yaml", ".yml")
+
+
+def study_name(given: str) -> str:
+    """The name itself. Raises `UserError` for what no study is called, such as a path."""
+    if re.fullmatch(NAME_PATTERN, given) and "\n" not in given:
+        return given
+    last = Path(given).name
+    raise UserError(
+        "this is no name of a study",
+        code="study.not-a-name",
+        found=given,
+        expected="a name of letters, digits, '.', '_' and '-', or a config file that ends in .yaml",
+        hint=f"did you mean '{last}', with --home for another home?"
+        if re.fullmatch(NAME_PATTERN, last)
+        else "bertft repair names the studies of a home",
+    )
 
 
 def known_studies(home: Path) -> list[str]:

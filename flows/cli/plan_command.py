@@ -111,7 +111,6 @@ def _print_total(study: StudyConfig, home: Path, seconds: float, n_bytes: int, g
         print(f"time   about {clock(seconds + FIXED_SECONDS)}, estimated {basis}; pruning makes a search shorter", file=file)
     else:
         print("time   nothing to train; a run would only rebuild the report", file=file)
-    home.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(home).free
     words = {"best": "the best seed's model of each arm is kept", "all": "all models are kept", "none": "no model is kept"}
     kept = words[study.retention.checkpoints]

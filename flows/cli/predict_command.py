@@ -2,19 +2,22 @@
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
 from bertft_core.config import UserError
 from bertft_core.config.errors import did_you_mean
+from bertft_core.config.paths import checked_path
 from bertft_core.data.new_examples import Inputs, formats_of, read_inputs
 from bertft_core.records import RunRecord, StudySummary
 from bertft_core.records.ranking import best_arm, ranked_runs
-from bertft_core.storage.study_dir import read_record, write_atomically
+from bertft_core.storage.output_file import check_output, is_special, write_output
+from bertft_core.storage.study_dir import read_record
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.devices import usable_cores
 from flows.cli.find_study import find_study, no_finished_runs
@@ -36,8 +39,10 @@ def predict_command(
 ) -> int:
     """Read, predict, write one JSON object for each input; the models used are named on stderr."""
     results = find_study(name, home).results()
-    records = chosen_records(results, wanted)
+    read = [Path(path) for path in (source, name) if path != STANDARD]
+    output = None if target == STANDARD else check_output(target, "--output", reads=[results.study_dir.path, *read])
     inputs = _read(source, results, file_format)
+    records = chosen_records(results, wanted)
     from bertft_core.training.predict import KeptRun, predict
 
     runs = [KeptRun(record, results.run_dir_of(record.digest)) for record in records]
@@ -45,7 +50,7 @@ def predict_command(
     if predicted.n_truncated:
         n = f"{predicted.n_truncated} of {len(predicted.rows)} inputs"
         print(f"{n} are longer than {results.study.data.max_length} tokens; they were truncated", file=sys.stderr)
-    _write(target, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in predicted.rows))
+    _write(output, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in predicted.rows))
     return 0
 
 
@@ -138,39 +143,34 @@ def _not_kept(results: StudyResults, problem: str, kept: Sequence[RunRecord]) ->
 
 def _read(source: str, results: StudyResults, file_format: str | None) -> Inputs:
     data, kind = results.study.data, results.study.head.kind
-    if source != STANDARD:
-        return read_inputs(Path(source), data, kind, file_format)
-    with _standard_input(formats_of(data, kind), file_format) as path:
+    path = Path(source) if source == STANDARD else checked_path(source, "--input")
+    if source != STANDARD and not is_special(path):
+        return read_inputs(path, data, kind, file_format)
+    named = "standard input" if source == STANDARD else source
+    with _copied(path, formats_of(data, kind), file_format) as (copy, found_format):
         try:
-            return read_inputs(path, data, kind, path.suffix.removeprefix("."))
+            return read_inputs(copy, data, kind, found_format)
         except UserError as error:  # the user does not know the temporary file
             details = {name: getattr(error, name) for name in ("line", "found", "expected", "hint")}
-            raise UserError(error.problem, code=error.code, path="standard input", **details) from None
+            raise UserError(error.problem, code=error.code, path=named, **details) from None
 
 
 @contextmanager
-def _standard_input(formats: tuple[str, ...], file_format: str | None) -> Iterator[Path]:
-    """Standard input as a file that ends in its format: the one named, else JSONL where it starts with '{', else lines."""
-    content = sys.stdin.buffer.read()
-    jsonl = content.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{") or "text" not in formats
+def _copied(source: Path, formats: tuple[str, ...], file_format: str | None) -> Iterator[tuple[Path, str]]:
+    """Standard input or a pipe as a file, and its format: the named one, else JSONL or lines, by its start."""
     with tempfile.TemporaryDirectory(prefix="bertft-") as folder:
-        path = Path(folder) / f"input.{file_format or ('jsonl' if jsonl else 'text')}"
-        path.write_bytes(content)
-        yield path
+        copy = Path(folder) / "input"
+        with nullcontext(sys.stdin.buffer) if source == Path(STANDARD) else source.open("rb") as stream, copy.open("wb") as file:
+            shutil.copyfileobj(stream, file)
+        with copy.open("rb") as file:
+            jsonl = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{") or "text" not in formats
+        found = file_format or ("jsonl" if jsonl else "text")
+        yield copy.rename(copy.with_suffix(f".{found}")) if found.isalnum() else copy, found
 
 
-def _write(target: str, text: str) -> None:
-    if target != STANDARD:
-        try:
-            write_atomically(Path(target), text)
-        except OSError as error:
-            raise UserError(
-                "the output cannot be written",
-                code="predict.output-unwritable",
-                path=target,
-                found=str(error),
-                hint="check --output",
-            ) from None
+def _write(output: Path | None, text: str) -> None:
+    if output is not None:
+        write_output(output, text, "--output")
         return
     try:
         if hasattr(sys.stdout, "reconfigure"):

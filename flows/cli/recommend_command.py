@@ -1,7 +1,6 @@
 """`bertft recommend`: a study with the reason beside every choice, for a data file, a bundled set or another study."""
 
 import io
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertft_core.config import StudyConfig, UserError, load_study, parse_study
+from bertft_core.config.data_settings import FileData
 from bertft_core.config.overrides import apply_override
 from bertft_core.config.yaml_text import read_value
 from bertft_core.data.bundled import BUNDLED, bundled_files
@@ -19,6 +19,7 @@ from bertft_core.recipes.reasons import Reason, because
 from bertft_core.recipes.study_yaml import values_of, yaml_of
 from bertft_core.recipes.task_guess import guess
 from bertft_core.report.prose import recipe_text
+from bertft_core.storage.output_file import check_output, is_special, write_output
 from flows.cli.plan_command import print_plan
 from tasks.process_environment import home_dir
 
@@ -48,17 +49,18 @@ def recommend_command(source: str, home: Path | None, asked: RecommendRequest) -
     output = None if asked.output == STDOUT else _output_path(source, study, asked, is_config=is_config)
     profile = data_profile_of(study, where)
     advice = _adapted(study, advise(profile), is_config=is_config)
-    text, values = _text(study, advice, asked.overrides, source, Path.cwd() if output is None else output.parent.resolve())
-    recommended = parse_study(values, base_dir=Path.cwd() if output is None else output.parent)
+    folder = Path.cwd() if output is None or is_special(output) else output.parent
+    text, values = _text(study, advice, asked.overrides, source, folder.resolve())
+    recommended = parse_study(values, base_dir=folder)
     plan = io.StringIO()
     seconds = print_plan(recommended, where, file=plan)  # refuses what a run would refuse
     steps = arm_steps(recommended, profile.n_train)
     explanation = f"{recipe_text.describe(recommended, profile, advice, steps, concluded)}\n\n{plan.getvalue()}"
-    if output is None:
-        print(text, end="")
+    if output is None or is_special(output):
         print(explanation, end="", file=sys.stderr)
+        print(text, end="") if output is None else write_output(output, text, "--output")
         return 0
-    output.write_text(text, encoding="utf-8")
+    write_output(output, text, "--output")
     print(f"{explanation}\nwrote  {output}\nnext   bertft run {output}")
     if seconds > LONG_SECONDS:
         print(f"short  bertft run {output} {_short_trial(recommended)}")
@@ -157,29 +159,22 @@ def _text(study: StudyConfig, advice: Advice, overrides: Sequence[str], source: 
 
 
 def _output_path(source: str, study: StudyConfig, asked: RecommendRequest, *, is_config: bool) -> Path:
-    """Where the study goes: the given file, else beside the config or here; an existing file is kept."""
+    """Where the study goes: the given file, else beside the config or here; an existing file is kept, and what is read always."""
     if asked.output is not None:
         path = Path(asked.output)
     else:
         name = Path(source).stem if is_config else study.name
         path = Path(f"{name.removesuffix('-recommended')}-recommended.yaml")
         path = Path(source).parent / path if is_config else path
-    if path.exists() and not asked.force:
+    if path.is_file() and not asked.force:
         raise UserError(
             "this file already exists",
             code="recommend.file-exists",
             path=path,
+            found="a file",
+            expected="a new file",
             hint="name another --output, or use --force to overwrite it",
         )
-    if not path.parent.is_dir():
-        raise UserError(
-            "there is no such folder", code="recommend.no-folder", path=path.parent, hint="create it, or name another --output"
-        )
-    if not os.access(path.parent, os.W_OK):
-        raise UserError(
-            "this folder is not writable",
-            code="recommend.folder-not-writable",
-            path=path.parent,
-            hint="name another file: --output FILE",
-        )
-    return path
+    data = study.data
+    files = [data.train, data.validation, data.test, *data.out_of_domain.values()] if isinstance(data, FileData) else []
+    return check_output(path, "--output", reads=[Path(file) for file in (source, *files) if file is not None])

@@ -3,7 +3,6 @@
 Every call writes, and raises when the store does.
 """
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from mlflow.entities import DatasetInput, Metric, Param
 from bertft_core.config.base import digest_of
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.storage import StudyDir
+from bertft_core.storage.curve_lines import curve_events
 from bertft_core.storage.study_dir import PROBES_FILE, file_sha256, read_record
 from tasks.tracking import mlflow_content as content
 from tasks.tracking.mlflow_model import delete_models, log_transformers_model
@@ -168,7 +168,4 @@ def _refuse_damaged(path: Path, record: RunRecord) -> None:
 
 
 def _curves(run_dir: Path) -> list[dict[str, Any]]:
-    try:
-        return [json.loads(line) for line in (run_dir / "curves.jsonl").read_text(encoding="utf-8").splitlines()]
-    except FileNotFoundError:
-        return []
+    return curve_events(run_dir / "curves.jsonl")

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from bertft_core.evaluation.run_diff.curve_diff import first_differences, first_diverging_step, read_curves
+from bertft_core.evaluation.run_diff.curve_diff import first_differences, first_diverging_step
 from bertft_core.evaluation.run_diff.environment_diff import environment_changes
 from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk, compare
 from bertft_core.records import RunRecord
 from bertft_core.records.verification_record import RunDifference
 from bertft_core.storage import StudyDir
+from bertft_core.storage.curve_lines import curve_events
 from bertft_core.storage.study_dir import file_sha256
 from tests.helpers.small_records import make_card, make_environment, make_record, make_spec, make_study
 
@@ -50,7 +51,7 @@ def shifted(record: RunRecord, by: float) -> dict[str, Any]:
 
 
 def rewrite_loss(run_dir: Path, at_step: int) -> None:
-    events = read_curves(run_dir / "curves.jsonl")
+    events = curve_events(run_dir / "curves.jsonl")
     for event in events:
         if event["kind"] == "step" and event["step"] >= at_step:
             event["loss"] += 1e-7
@@ -172,8 +173,8 @@ def test_the_first_step_is_found_for_each_quantity_and_a_step_that_one_lacks_cou
 
 def test_torn_curves_are_read_as_far_as_they_go(tmp_path):
     (tmp_path / "curves.jsonl").write_text('{"kind": "step", "step": 1}\n[1]\n{"kind": "st')
-    assert read_curves(tmp_path / "curves.jsonl") == [{"kind": "step", "step": 1}]
-    assert read_curves(tmp_path / "gone.jsonl") == []
+    assert curve_events(tmp_path / "curves.jsonl") == [{"kind": "step", "step": 1}]
+    assert curve_events(tmp_path / "gone.jsonl") == []
 
 
 def test_what_decides_numbers_comes_first_and_what_was_never_recorded_is_no_change():

@@ -1,8 +1,9 @@
 """Curves of two runs, step by step: the first step at which each quantity differs."""
 
-import json
 from pathlib import Path
 from typing import Any
+
+from bertft_core.storage.curve_lines import curve_events
 
 QUANTITIES = ("loss", "learning_rate", "grad_norm")
 """The values of a step that are compared."""
@@ -12,26 +13,9 @@ DIVERGING = ("loss", "grad_norm")
 Event = dict[str, Any]
 
 
-def read_curves(path: Path) -> list[Event]:
-    """The steps and evaluations in a `curves.jsonl`; torn lines are skipped, and a missing file has none."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
-    events = []
-    for line in lines:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict) and "step" in event:
-            events.append(event)
-    return events
-
-
 def read_steps(path: Path) -> list[Event]:
     """The optimizer steps in a `curves.jsonl`, without the evaluations."""
-    return [event for event in read_curves(path) if event.get("kind") == "step"]
+    return [event for event in curve_events(path) if event.get("kind") == "step"]
 
 
 def first_differences(left: list[Event], right: list[Event]) -> dict[str, int | None]:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from bertft_core.config.base import Frozen
-from bertft_core.evaluation.run_diff.curve_diff import QUANTITIES, first_differences, first_diverging_step, read_curves
+from bertft_core.evaluation.run_diff.curve_diff import QUANTITIES, first_differences, first_diverging_step
 from bertft_core.evaluation.run_diff.environment_diff import environment_changes
 from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk, metrics_of
 from bertft_core.records import DatasetCard, RunSpec
 from bertft_core.records.verification_record import EnvironmentChange
+from bertft_core.storage.curve_lines import curve_events
 
 NO_SETTINGS = {
     "version", "study", "arm", "stage", "index", "trial", "seeds", "encoder", "encoder_dir",
@@ -71,7 +72,7 @@ Cards = tuple[DatasetCard | None, DatasetCard | None]
 def diff_runs(a: RunOnDisk, b: RunOnDisk, cards: Cards, titles: tuple[str, str]) -> RunDiff:
     """Compare any two runs; data whose card is missing are compared by fingerprint alone."""
     left, right = a.record, b.record
-    curves = [read_curves(run.run_dir / "curves.jsonl") for run in (a, b)]
+    curves = [curve_events(run.run_dir / "curves.jsonl") for run in (a, b)]
     hashes = [run.model_dump(include={"initial_head_sha256", "weights_sha256"}) for run in (left, right)]
     return RunDiff(
         a=titles[0],

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bertft_core.evaluation.run_diff.curve_diff import first_diverging_step, read_curves, read_steps
+from bertft_core.evaluation.run_diff.curve_diff import first_diverging_step, read_steps
 from bertft_core.evaluation.run_diff.environment_diff import environment_changes
 from bertft_core.records import RunRecord
 from bertft_core.records.verification_record import DifferenceCode, RunDifference, VerdictFinding
+from bertft_core.storage.curve_lines import curve_events
 from bertft_core.storage.study_dir import file_sha256
 
 
@@ -32,7 +33,7 @@ def compare(recorded: RunOnDisk, again: RunOnDisk) -> VerdictFinding:
     damage, differences = list(_damage(recorded)), list(_differences(recorded, again))
     if not damage and not differences:
         return VerdictFinding(verdict="bitwise", environment=environment)
-    curves = [read_curves(run.run_dir / "curves.jsonl") for run in (recorded, again)]
+    curves = [curve_events(run.run_dir / "curves.jsonl") for run in (recorded, again)]
     largest = largest_difference(metrics_of(left), metrics_of(right))
     explained = bool(differences) and any(change.decides for change in environment)  # no machine damages a stored file
     comparable = left.status == right.status and largest is not None
@@ -111,8 +112,8 @@ def _different_files(recorded: RunOnDisk, again: RunOnDisk) -> Iterator[RunDiffe
         if expected is not None and expected != written:
             yield RunDifference(code="file" if written is not None else "file_not_written", path=name)
     if not recorded.record.files:
-        stored = read_curves(recorded.run_dir / "curves.jsonl")
-        if stored and stored != read_curves(again.run_dir / "curves.jsonl"):
+        stored = curve_events(recorded.run_dir / "curves.jsonl")
+        if stored and stored != curve_events(again.run_dir / "curves.jsonl"):
             yield RunDifference(code="file", path="curves.jsonl")
 
 

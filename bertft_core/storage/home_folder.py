@@ -1,0 +1,57 @@
+"""The home: a folder that can be made and written, with a path that stores can have in an address."""
+
+import os
+import re
+from pathlib import Path
+
+from bertft_core.config.errors import UserError
+from bertft_core.config.paths import checked_path
+
+NOT_IN_AN_ADDRESS = re.compile(r"[?%\x00-\x1f\x7f]")
+"""Characters of a path that the addresses of MLflow's store and artifacts read as something else."""
+
+
+def checked_home(given: str | Path, named: str) -> Path:
+    """The absolute path of a home, which need not be there yet; `named` is what gives it.
+
+    Raises `UserError` for a file, and for a path that stores cannot have in an address.
+    """
+    path = checked_path(given, named)
+    try:
+        home = path.resolve()
+        is_file = home.exists() and not home.is_dir()
+    except (OSError, RuntimeError) as error:
+        raise _refused(named, path, code="home.cannot-be-used", found=str(error)) from None
+    if is_file:
+        raise _refused(named, home, code="home.not-a-folder", found="a file")
+    odd = NOT_IN_AN_ADDRESS.search(checked_path(home, named).as_posix())
+    if odd is not None:
+        raise _refused(
+            named,
+            home,
+            code="home.odd-character",
+            found=f"the character {odd.group()!r}, which the address of a store cannot have",
+        )
+    return home
+
+
+def made_home(home: Path) -> Path:
+    """The home, created where it is missing. Raises `UserError` where this user cannot write."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _refused("--home", home, code="home.cannot-be-created", found=error.strerror or str(error)) from None
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise _refused("--home", home, code="home.cannot-be-written", found="a folder that this user cannot write to")
+    return home
+
+
+def _refused(named: str, path: Path, *, code: str, found: str) -> UserError:
+    return UserError(
+        f"{named}: this cannot be a home",
+        code=code,
+        path=path,
+        found=found,
+        expected="a folder that can be written, without '?' and '%' in its path",
+        hint="name another folder: --home DIR, or BERTFT_HOME",
+    )

@@ -1,0 +1,109 @@
+"""Outputs that a user names never destroy anything: special files are written to, links followed, what is read is kept."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from bertft_core.config import UserError
+from bertft_core.storage import study_dir
+from bertft_core.storage.output_file import check_output, check_output_folder, write_output
+
+
+def refused(path, *reads) -> UserError:
+    with pytest.raises(UserError) as caught:
+        check_output(path, "--output", reads=reads)
+    assert caught.value.hint
+    return caught.value
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    write_output(check_output(pipe, "--output"), "rows\n" * 50_000, "--output")
+    reader.join()
+    assert got == [b"rows\n" * 50_000]
+    assert pipe.is_fifo()
+
+
+def test_a_descriptor_is_written_to():
+    reads, writes = os.pipe()
+    write_output(check_output(f"/dev/fd/{writes}", "--output"), "row\n", "--output")
+    os.close(writes)
+    assert os.read(reads, 100) == b"row\n"
+    os.close(reads)
+
+
+def test_a_device_is_written_to_and_stays_a_device():
+    write_output(check_output("/dev/null", "--output"), "row\n", "--output")
+    assert Path("/dev/null").is_char_device()
+
+
+def test_a_full_device_is_a_refusal(tmp_path):
+    with pytest.raises(UserError) as caught:
+        write_output(check_output("/dev/full", "--output"), "row\n", "--output")
+    assert caught.value.code == "output.cannot-be-written"
+
+
+def test_a_link_is_followed_and_stays_a_link(tmp_path):
+    target, link = tmp_path / "there.jsonl", tmp_path / "link.jsonl"
+    target.write_text("old")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    write_output(check_output(link, "--output"), "new", "--output")
+    assert (link.is_symlink(), target.read_text(), target.stat().st_mode & 0o777) == (True, "new", 0o640)
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_part(tmp_path, monkeypatch):
+    (tmp_path / "out.jsonl").write_text("old")
+
+    def no_disk(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(study_dir.os, "fsync", no_disk)
+    with pytest.raises(UserError, match="No space left"):
+        write_output(check_output(tmp_path / "out.jsonl", "--output"), "new", "--output")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"out.jsonl": "old"}
+
+
+@pytest.mark.parametrize("how", ["itself", "symlink", "hard link", "by another path"])
+def test_what_is_read_is_never_replaced(tmp_path, how):
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text("x")
+    if how == "symlink":
+        output.symlink_to(source)
+    elif how == "hard link":
+        output.hardlink_to(source)
+    else:
+        output = source if how == "itself" else tmp_path / "gone" / ".." / "in.jsonl"
+    assert refused(output, source).code == "output.is-read"
+
+
+def test_nothing_is_written_into_a_folder_that_is_read(tmp_path):
+    (tmp_path / "study").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "study")
+    assert refused(tmp_path / "link" / "new.jsonl", tmp_path / "study").code == "output.is-read"
+    with pytest.raises(UserError):
+        check_output_folder(tmp_path / "study" / "tables", "--output", reads=[tmp_path / "study"])
+
+
+def test_a_folder_and_a_missing_folder_are_refused(tmp_path):
+    assert refused(tmp_path).code == "output.is-a-folder"
+    assert refused(tmp_path / "no" / "out.jsonl").code == "output.no-such-folder"
+    assert refused(tmp_path / ("x" * 300)).code == "path.unusable"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError) as caught:
+        check_output_folder(tmp_path / "file", "--output")
+    assert caught.value.code == "output.cannot-be-written"
+
+
+def test_the_longest_name_can_be_written(tmp_path):
+    path = tmp_path / ("é" * 127)
+    write_output(check_output(path, "--output"), "row", "--output")
+    assert path.read_text() == "row"
