@@ -175,6 +175,15 @@ def _output_path(source: str, study: StudyConfig, asked: RecommendRequest, *, is
             expected="a new file",
             hint="name another --output, or use --force to overwrite it",
         )
+    if not path.parent.is_dir():
+        raise UserError(
+            "there is no such folder",
+            code="recommend.no-folder",
+            path=path.parent,
+            found="nothing",
+            expected="a folder",
+            hint="create it, or name another --output",
+        )
     data = study.data
     files = [data.train, data.validation, data.test, *data.out_of_domain.values()] if isinstance(data, FileData) else []
     return check_output(path, "--output", reads=[Path(file) for file in (source, *files) if file is not None])

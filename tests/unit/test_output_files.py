@@ -93,9 +93,10 @@ def test_nothing_is_written_into_a_folder_that_is_read(tmp_path):
         check_output_folder(tmp_path / "study" / "tables", "--output", reads=[tmp_path / "study"])
 
 
-def test_a_folder_and_a_missing_folder_are_refused(tmp_path):
+def test_a_folder_and_a_place_below_a_file_are_refused(tmp_path):
     assert refused(tmp_path).code == "output.is-a-folder"
-    assert refused(tmp_path / "no" / "out.jsonl").code == "output.no-such-folder"
+    write_output(check_output(tmp_path / "made" / "out.jsonl", "--output"), "row", "--output")
+    assert refused(tmp_path / "made" / "out.jsonl" / "x").code == "output.cannot-be-written"
     assert refused(tmp_path / ("x" * 300)).code == "path.unusable"
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError) as caught:
