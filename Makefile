@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # Groups and their order come from tests/conftest.py: sorted by number of tests, long files with few tests would run last, alone.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
 .PHONY: install quickstart test test-slow check benchmark
 
@@ -21,8 +21,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 quickstart: install
 	$(BIN)/bertft run configs/quickstart.yaml
 
+# Three processes on two cores, because what starts commands and servers waits for them a third of its time.
 test: install
-	$(PYTEST)
+	$(PYTEST) -n 3
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
@@ -32,7 +33,7 @@ check: install
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) tests/unit tests/architecture
+	$(PYTEST) -n 2 tests/unit tests/architecture
 
 benchmark: install
 	$(BIN)/python benchmarks/against_trainer.py

@@ -1,12 +1,25 @@
-"""For every test."""
+"""For every test: which process runs it, and in which order."""
+
+from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadFileScheduling
+
+ROOT = Path(__file__).parent
 ORDER = ("flows", "docs", "contract", "golden", "architecture", "unit")
 """Folders of tests, those with the longest files first, so that no long one is left for the end."""
+SHARING = {
+    "finished": ("commands", "compare", "damaged_studies", "kill_study", "run_command", "tracking"),
+    "pretrained": ("earlier_study", "replay"),
+}
+"""A session's fixture that takes long to make → the files that use it: one process runs them all."""
+TOGETHER = {f"test_{name}.py": fixture for fixture, names in SHARING.items() for name in names}
 
 
 def pytest_configure() -> None:
@@ -16,6 +29,20 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The folders with the longest files come first; each file runs in one process (`--dist loadfile`)."""
-    root = Path(__file__).parent
-    items.sort(key=lambda item: ORDER.index(item.path.relative_to(root).parts[0]))
+    """The folders with the longest files come first, and in a folder the files that wait for one fixture."""
+    items.sort(key=lambda item: (ORDER.index(item.path.relative_to(ROOT).parts[0]), item.path.name not in TOGETHER))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling | None:
+    """`--dist loadfile`, with the files of a shared fixture as one."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return TOGETHER.get(file.rpartition("/")[2], file)
+
+    return Scheduling(config, log)

@@ -27,8 +27,6 @@ from bertft_core.training.determinism import init_stream
 from tests.helpers.pretrained_studies import ARMS, run_study
 from tests.helpers.tiny_studies import tiny_spec
 
-pytestmark = pytest.mark.xdist_group("pretrained")
-
 
 @pytest.fixture
 def home(pretrained, tmp_path) -> Path:

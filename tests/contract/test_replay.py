@@ -19,8 +19,6 @@ from tasks.tracking.logged_runs import LoggedRun
 from tests.helpers.small_records import make_record
 from tests.helpers.tiny_studies import tiny_study
 
-pytestmark = pytest.mark.xdist_group("pretrained")
-
 
 def logged(study: StudyConfig, card: DatasetCard, folder: Path) -> LoggedRun:
     """The study's first run as if it had been read from MLflow."""
