@@ -65,3 +65,9 @@ def new_study(tmp_path_factory, shared, server_environment) -> NewStudy:
         return TinyStudy(tmp_path_factory.mktemp("study"), shared, server_environment, **changes)
 
     return make
+
+
+@pytest.fixture
+def finished_copy(finished, tmp_path) -> TinyStudy:
+    """The finished study in a home of its own, to be changed."""
+    return finished.study.copied_to(tmp_path)

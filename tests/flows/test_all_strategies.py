@@ -49,6 +49,8 @@ def test_the_whole_study_passes(tmp_path, server_environment):
         f"encoder.path={encoder}",
         "--set",
         "seeds.n=1",
+        "--set",
+        "tracking.log_models=false",
     ]
     done = subprocess.run(command, env=server_environment, check=False, timeout=600, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,7 +1,8 @@
-"""A finished study with damaged files: `status` names them, the same command mends them, and the numbers are the same."""
+"""A finished study with damaged files: `status` names them, the same command repairs them, and the numbers are the same."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 
@@ -11,23 +12,24 @@ def flip_one_bit(path: Path) -> None:
     path.write_bytes(content)
 
 
-def test_damaged_files_are_named_come_back_from_mlflow_or_are_made_again(new_study):
-    study = new_study(arms={"features": {"strategies": [{"kind": "feature_extraction"}]}, "full": {}})
-    study.run()
+def test_damaged_files_are_named_come_back_from_mlflow_or_are_made_again(finished_copy):
+    study = finished_copy
     before, summary = study.records, study.summary
-    first, second, third, _ = sorted(before.values(), key=lambda record: (record.spec.arm, record.spec.index))
+    of_seeds = [record for record in before.values() if record.spec.stage == "seeds"]
+    first, second, third, fourth = sorted(of_seeds, key=lambda record: (record.spec.arm, record.spec.index))
     client_runs = {run.data.tags["bertft.run_digest"]: run.info.run_id for run in study.runs()}
     damaged = [
         study.dir.run_dir(first.digest) / "record.json",
         study.dir.run_dir(second.digest) / next(iter(second.predictions["best"].values())),
         study.dir.run_dir(third.digest) / "curves.jsonl",
-        Path(first.spec.prepared_dir) / "train.arrow",
+        study.home / "data" / first.spec.data_fingerprint / "train.arrow",
         study.dir.summary_path,
     ]
     contents = {path: path.read_bytes() for path in damaged[1:4]}
     for path in damaged:
         flip_one_bit(path)
     _forget(study, client_runs[third.digest])
+    shutil.rmtree(study.dir.run_dir(fourth.digest))
 
     status = study.command("status", study.name).stdout
     for path in damaged:
@@ -41,7 +43,9 @@ def test_damaged_files_are_named_come_back_from_mlflow_or_are_made_again(new_stu
     assert {path: path.read_bytes() for path in contents} == contents
     after = study.records
     assert after.keys() == before.keys()
-    assert (after[first.digest], after[second.digest]) == (before[first.digest], before[second.digest]), "from MLflow"
+    from_mlflow = {first.digest, second.digest, fourth.digest}
+    assert {digest: after[digest] for digest in from_mlflow} == {digest: before[digest] for digest in from_mlflow}
+    assert not (study.dir.run_dir(fourth.digest) / "spec.json").exists(), "no worker was given the run"
     assert after[third.digest].weights_sha256 == third.weights_sha256
     assert after[third.digest].ended_at > third.ended_at, "trained again"
     assert "damaged" not in study.command("status", study.name).stdout

@@ -15,7 +15,7 @@ def spent(n_kills: int, seed: int, directory) -> Kills:
     return result
 
 
-@pytest.mark.xdist_group("kills")
+@pytest.mark.slow  # in `make test` a command and its worker are killed by tests/flows/test_repair_command.py
 def test_two_kills_change_no_bit(tmp_path):
     result = spent(2, 75064, tmp_path)  # this seed draws the command and a worker, early in their work
     assert result.faults == []

@@ -1,13 +1,16 @@
-"""After a crash that nobody could tidy up behind, the three stores are told from the records, and made to agree with them."""
+"""After a crash that nobody could tidy up behind, the stores are made to agree with the records, and the study goes on."""
 
 from __future__ import annotations
 
 import signal
 
+import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from bertft_core.training.run import train_run
+from tests.helpers.store_checks import misloggings, record_differences, same_curves
 from tests.helpers.study_commands import LONG, SEARCH, TinyStudy
 
 ONE_SLOT = {"device": "cpu", "slots": 1, "checkpoint_every_seconds": 0.1}
@@ -22,9 +25,10 @@ def flow_run_states(study: TinyStudy, api_url: str) -> tuple[list[str], list[str
     return [str(run.state_name) for run in flow_runs], [str(run.state_name) for run in task_runs]
 
 
+@pytest.fixture(scope="module")
 def crashed(new_study) -> TinyStudy:
     """A study killed in the middle of its search, and its guard before it."""
-    arms = {"full": {"search": SEARCH, "max_steps": 250}}
+    arms = {"full": {"search": SEARCH | {"n_seeds": 1}, "max_steps": 150}}
     study = new_study(**LONG | {"name": "crashed", "arms": arms, "execution": ONE_SLOT})
     started = study.start()
     started.until(study.checkpoints, "the first trial had a checkpoint")
@@ -37,8 +41,8 @@ def crashed(new_study) -> TinyStudy:
     return study
 
 
-def test_after_a_crash_status_tells_what_differs_and_repair_makes_it_agree(new_study, server):
-    study = crashed(new_study)
+def test_after_a_crash_status_tells_what_differs_and_repair_makes_it_agree(crashed, server):
+    study = crashed
     status = study.command("status", study.name).stdout
     assert "crashed: no command is running it" in status
     assert "differs  MLflow: crashed is RUNNING, and no command runs it" in status
@@ -57,3 +61,23 @@ def test_after_a_crash_status_tells_what_differs_and_repair_makes_it_agree(new_s
     assert "differs" not in study.command("status", study.name).stdout
     assert "crashed: nothing to repair" in study.command("repair").stdout
     assert "crashed: nothing to repair" in study.command("settle").stdout, "its old name"
+
+
+def test_the_same_command_then_ends_as_if_nothing_had_been_killed(crashed, tmp_path):
+    """Its worker is killed too, on the way; the runs that were cut short are trained here without a break."""
+    study = crashed
+    cut_short = {path.parents[1].name for path in study.checkpoints()}
+    started = study.start()
+    started.until(lambda: study.records and study.checkpoints(), "a further run had a checkpoint")
+    started.worker().kill()
+    assert started.wait() == 0, started.stderr
+    records = study.records
+    cut_short |= {study.dir.run_dir(digest).name for digest, record in records.items() if record.attempts > 1}
+    assert len(cut_short) == 2
+    for record in [record for digest, record in records.items() if study.dir.run_dir(digest).name in cut_short]:
+        straight = train_run(record.spec, run_dir=tmp_path / record.digest)
+        assert record_differences(record, straight) == []
+        assert same_curves(study.dir.run_dir(record.digest), tmp_path / record.digest)
+    assert {record.spec.stage for record in records.values()} == {"search", "seeds"}
+    assert misloggings(study, ("search", "seeds")) == []
+    assert [run.info.status for run in study.runs("study")] == ["FINISHED"]

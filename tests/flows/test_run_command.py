@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -75,25 +76,33 @@ def test_without_a_server_and_in_another_home_it_gives_the_same_numbers(finished
     assert (alone.home / "prefect").is_dir()
 
 
-def test_an_override_is_part_of_the_study_and_more_seeds_keep_the_first_ones(new_study):
-    study = new_study()
-    study.run("--set", "seeds.n=1", "--set", "training.learning_rate=2e-3")
-    (first,) = study.records.values()
-    assert first.spec.training.learning_rate == 2e-3
-    assert study.summary.arms[0].n_planned == 1
-    written = mtimes(study)
-    study.run("--set", "training.learning_rate=2e-3")
-    assert sorted(record.spec.index for record in study.records.values()) == [0, 1]
+def test_an_override_is_part_of_the_study_and_more_seeds_keep_the_first_ones(finished_copy):
+    """One arm gets another learning rate, the other one a third seed; then everything is trained again."""
+    study = finished_copy
+    first, written = study.records, mtimes(study)
+    options = ("--set", "seeds.n=3", "--set", "arms.features.learning_rate=2e-3")
+    study.run(*options)
+    new = [record.spec for digest, record in study.records.items() if digest not in first]
+    assert sorted((spec.arm, spec.index) for spec in new) == [("features", 0), ("features", 1), ("features", 2), ("full", 2)]
+    assert {spec.training.learning_rate for spec in new if spec.arm == "features"} == {2e-3}
+    assert [arm.n_planned for arm in study.summary.arms] == [3, 3]
     assert written.items() <= mtimes(study).items()
-    assert [run.data.tags["bertft.setting_digest"] for run in study.runs()] == [first.spec.setting_digest] * 2
+    settings = {(run.data.tags["bertft.arm"], run.data.tags["bertft.setting_digest"]) for run in study.runs()}
+    assert len([setting for setting in settings if setting[0] == "full"]) == 1, "of all its seeds"
     newest = max(study.runs("study"), key=lambda run: run.info.start_time)
-    assert {run.data.tags["mlflow.parentRunId"] for run in study.runs()} == {newest.info.run_id}
+    parents = {run.data.tags["bertft.run_digest"]: run.data.tags["mlflow.parentRunId"] for run in study.runs()}
+    asked = {seed.run_digest for arm in study.summary.arms for seed in arm.seeds}
+    assert len(asked) == 6
+    assert {parents[digest] for digest in asked} == {newest.info.run_id}
 
-    weights, written = study.weights, mtimes(study)
-    study.run("--set", "training.learning_rate=2e-3", "--force")
-    assert all(mtimes(study)[path] > written[path] for path in written if path.endswith("record.json"))
+    weights = study.weights
+    written = {path: written_at for path, written_at in mtimes(study).items() if path.endswith("record.json")}
+    study.run(*options, "--force")
+    again = {Path(path).parent.name for path, written_at in mtimes(study).items() if written.get(path, written_at) != written_at}
+    assert {study.dir.run_dir(digest).name for digest in asked} <= again
     assert study.weights == weights, "trained again, with the same result"
-    assert sorted(run.data.params["seed_index"] for run in study.runs()) == ["0", "1"], "no MLflow run twice"
+    logged = [run.data.tags["bertft.run_digest"] for run in study.runs()]
+    assert len(logged) == len(set(logged)), "no MLflow run twice"
 
 
 def test_a_study_that_is_running_is_refused(new_study):

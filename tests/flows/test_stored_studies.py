@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,8 +24,9 @@ def seeds_of(home: Path) -> dict[tuple[str, int], dict[str, float]]:
     return {(arm["arm"], seed["index"]): seed["scores"] for arm in summary["arms"] for seed in arm["seeds"]}
 
 
-def test_one_seed_more_trains_only_what_is_missing(server_environment, tmp_path):
+def test_one_seed_more_trains_only_what_is_missing(server_environment, shared, tmp_path):
     home = unpack(tmp_path)
+    shutil.copy(shared / "mlflow.db", home)
     records, seeds = records_of(home), seeds_of(home)
     words = ["run", str(tmp_path / "rich.yaml"), "--set", "seeds.n=6", "--home", str(home)]
     ended = subprocess.run(

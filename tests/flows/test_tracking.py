@@ -225,6 +225,7 @@ def test_a_store_that_was_deleted_is_filled_again(small):
     assert whole_in_mlflow(small)
 
 
+@pytest.mark.slow  # tests/flows/test_damaged_studies.py has one run's folder come back from MLflow
 def test_runs_that_were_deleted_come_back_from_mlflow(small):
     records, summary = small.records, small.summary
     shutil.rmtree(small.dir.path / "runs")
@@ -246,11 +247,11 @@ client.create_run(experiment, run_name=sys.argv[2])
 
 def test_studies_that_start_at_once_in_a_new_home_share_its_store(tmp_path):
     """Where the tables are being made by one, the others wait: MLflow itself would leave a broken file."""
-    names = ("one", "two", "three")
+    names = ("one", "two")
     commands = [[sys.executable, "-c", OPENING, str(tmp_path), name] for name in names]
     started = [subprocess.Popen(command, env=clean_environment(), stderr=subprocess.PIPE, text=True) for command in commands]
     told = [process.communicate(timeout=180)[1] for process in started]
-    assert [process.returncode for process in started] == [0, 0, 0], told
+    assert [process.returncode for process in started] == [0, 0], told
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     for name in names:
         (run,) = runs_where(client, client.get_experiment_by_name(name).experiment_id, "")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 from mlflow import MlflowClient
 
+from bertft_core.records import RunRecord
 from tests.helpers.study_commands import TinyStudy
 
 TIMES = (
@@ -32,14 +34,22 @@ def differences(study: TinyStudy, straight: TinyStudy) -> list[str]:
         ours = study.records.get(digest)
         if ours is None:
             continue
-        here, there = (record.model_dump(exclude={*TIMES, "spec"}) for record in (ours, theirs))
-        found += [f"{theirs.spec.title}: {name}" for name in there if here[name] != there[name]]
-        curves = [(one.dir.run_dir(digest) / "curves.jsonl").read_bytes() for one in (study, straight)]
-        found += [f"{theirs.spec.title}: curves"] if curves[0] != curves[1] else []
+        found += [f"{theirs.spec.title}: {name}" for name in record_differences(ours, theirs)]
+        found += [] if same_curves(study.dir.run_dir(digest), straight.dir.run_dir(digest)) else [f"{theirs.spec.title}: curves"]
     trials = [sorted(path.read_bytes() for path in one.dir.path.glob("sweep/*/result.json")) for one in (study, straight)]
     found += ["trials of the search"] if trials[0] != trials[1] else []
     ours, theirs = (one.summary.model_dump(exclude=HOURS) for one in (study, straight))
     return found + (["summary"] if ours != theirs else [])
+
+
+def record_differences(ours: RunRecord, theirs: RunRecord) -> list[str]:
+    """Fields of two records of one run that are not the same, times apart."""
+    here, there = (record.model_dump(exclude={*TIMES, "spec"}) for record in (ours, theirs))
+    return [name for name in there if here[name] != there[name]]
+
+
+def same_curves(run_dir: Path, straight_dir: Path) -> bool:
+    return (run_dir / "curves.jsonl").read_bytes() == (straight_dir / "curves.jsonl").read_bytes()
 
 
 def misloggings(study: TinyStudy, stages: Iterable[str] = ("seeds",)) -> list[str]:

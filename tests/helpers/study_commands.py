@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -17,9 +18,9 @@ from typing import Any, NamedTuple
 import psutil
 import yaml
 
-from bertft_core.records import RunRecord, StudySummary
+from bertft_core.records import DatasetCard, RunRecord, StudySummary
 from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import read_record
+from bertft_core.storage.study_dir import checked_record, read_record, write_record
 from tests.helpers.tiny_encoders import tiny_encoder
 from tests.helpers.tiny_studies import write_texts
 
@@ -45,6 +46,17 @@ class TinyStudy:
             shutil.copy(shared / "mlflow.db", self.home)
         self.values = study_values(shared, **changes)
         self.config.write_text(yaml.safe_dump(self.values, sort_keys=False))
+
+    def copied_to(self, directory: Path) -> TinyStudy:
+        """The study with its home, its data and what MLflow knows of it, moved to another folder."""
+        other = copy.copy(self)
+        other.config, other.home = directory / "study.yaml", directory / "home"
+        shutil.copy(self.config, other.config)
+        shutil.copytree(self.home, other.home)
+        card = checked_record(other.dir.card_path, DatasetCard)
+        data_dir = other.home / "data" / Path(card.directory).name
+        write_record(other.dir.card_path, card.model_copy(update={"directory": str(data_dir)}))  # as the next run will
+        return other
 
     @property
     def name(self) -> str:
@@ -128,11 +140,12 @@ class Ended(NamedTuple):
     stderr: str
 
 
-def run_several(commands: list[list[str]], environment: dict[str, str]) -> list[Ended]:
+def run_several(commands: list[list[str]], environment: dict[str, str], directory: Path | None = None) -> list[Ended]:
     """Run commands one after the other in one process, because most of what a command costs is its start."""
     ended = subprocess.run(
         [sys.executable, "-c", SEVERAL],
         input=json.dumps(commands),
+        cwd=directory,
         env=environment,
         capture_output=True,
         text=True,
