@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForMaskedLM, Trainer, TrainingArguments
+from transformers import AutoModelForMaskedLM
 
 from bertft_core.data.batching import padded
-from bertft_core.data.prepared_split import open_split
+from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.heads import masked_lm
 from bertft_core.heads.masked_lm import start_from_frequencies
 from bertft_core.metrics import METRICS
@@ -21,13 +20,11 @@ from bertft_core.storage.predictions import read_predictions
 from bertft_core.training.determinism import init_stream, masking_draw
 from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.run import train_run
-from bertft_core.training.step_plan import StepPlan
-from tests.helpers.interrupted_runs import interrupted, result_in
+from tests.helpers.interrupted_runs import interrupted, losses_in, result_in
 from tests.helpers.tiny_encoders import KINDS
 from tests.helpers.tiny_studies import tiny_spec, tiny_study
-from tests.helpers.trainer_parity import OwnOrder
+from tests.helpers.trainer_parity import PARITY, steps_equal_to_the_trainers
 
-N_STEPS = 20
 MLM = {"head": "masked_lm", "data": {"max_length": 20}, "arms": {"full": {}}}
 """Blocks so short that many texts have two."""
 
@@ -47,11 +44,6 @@ def plain(spec, tmp_path_factory) -> tuple[Path, dict[str, Any]]:
     run_dir = tmp_path_factory.mktemp("plain")
     train_run(spec, run_dir=run_dir)
     return run_dir, result_in(run_dir)
-
-
-def losses_in(run_dir: Path) -> np.ndarray:
-    events = [json.loads(line) for line in (run_dir / "curves.jsonl").read_text().splitlines()]
-    return np.array([event["loss"] for event in events if event["kind"] == "step"])
 
 
 # Laws
@@ -168,15 +160,12 @@ def test_the_saved_model_opens_as_a_plain_masked_lm_with_the_same_losses(kind, t
 # Parity with transformers
 
 
-def their_losses(spec: RunSpec, output_dir: Path, accumulation: int) -> np.ndarray:
-    """`Trainer` with the masks of our masking stream: its examples are (step, example) in the order of the plan."""
-    split = open_split(spec.prepared_dir, "train")
-    plan = StepPlan(split.n, spec.training, spec.seeds.order)
-    ordered = [(step, int(i)) for step in range(N_STEPS) for i in plan.indices(step)]
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_twenty_losses_are_those_of_the_trainer_with_the_same_masks(prepared, tmp_path, accumulation):
+    spec = tiny_spec(*prepared, **PARITY)
 
-    def collate(items: list[tuple[int, int]]) -> dict[str, torch.Tensor]:
-        draw = masking_draw(spec.seeds.dropout, items[0][0])
-        work = masked_lm.head_inputs(split, [i for _, i in items], spec.head, draw)
+    def masked(split: PreparedSplit, indices: np.ndarray, step: int) -> dict[str, torch.Tensor]:
+        work = masked_lm.head_inputs(split, indices, spec.head, masking_draw(spec.seeds.dropout, step))
         labels = np.full(len(work.input_ids), -100)
         labels[work.positions] = work.targets.ids
         batch = padded(work.input_ids, work.token_type_ids, work.window_lengths, split.pad_token_id)
@@ -184,53 +173,7 @@ def their_losses(spec: RunSpec, output_dir: Path, accumulation: int) -> np.ndarr
         batch["labels"][batch["attention_mask"].bool()] = torch.from_numpy(labels)
         return batch
 
-    def mean_over_the_step(outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor) -> torch.Tensor:
-        rows = outputs.logits.flatten(0, 1)
-        return torch.nn.functional.cross_entropy(rows, labels.flatten(), reduction="sum") / num_items_in_batch
-
-    with init_stream(spec.seeds.init):
-        model = masked_lm.build(spec.encoder_dir, spec.labels, 0.0, spec.head)
-    start_from_frequencies(model, open_split(spec.prepared_dir, "train"))
-    arguments = TrainingArguments(
-        output_dir=str(output_dir),
-        per_device_train_batch_size=spec.training.batch_size // accumulation,
-        gradient_accumulation_steps=accumulation,
-        max_steps=N_STEPS,
-        learning_rate=spec.training.learning_rate,
-        warmup_steps=round(spec.training.warmup_ratio * N_STEPS),
-        lr_scheduler_type="linear",
-        weight_decay=spec.training.weight_decay,
-        max_grad_norm=1.0,
-        logging_steps=1,
-        logging_strategy="steps",
-        save_strategy="no",
-        report_to=[],
-        use_cpu=True,
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
-        remove_unused_columns=False,
-    )
-    trainer: Trainer = OwnOrder(
-        model,
-        arguments,
-        train_dataset=ordered,
-        data_collator=collate,
-        compute_loss_func=None if accumulation == 1 else mean_over_the_step,
-    )
-    trainer.train()
-    return np.array([entry["loss"] for entry in trainer.state.log_history if "loss" in entry])
-
-
-@pytest.mark.parametrize("accumulation", [1, 2])
-def test_twenty_losses_are_those_of_the_trainer_with_the_same_masks(prepared, tmp_path, accumulation):
-    spec = tiny_spec(*prepared, batch_size=4, epochs=None, max_steps=N_STEPS, dropout=0.0, learning_rate=2e-3, warmup_ratio=0.2)
-    micro = None if accumulation == 1 else 4 // accumulation
-    training = spec.training.model_copy(update={"micro_batch_size": micro})
-    train_run(spec.model_copy(update={"training": training}), run_dir=tmp_path / "ours")
-    ours, theirs = losses_in(tmp_path / "ours"), their_losses(spec, tmp_path / "theirs", accumulation)
-    assert len(ours) == len(theirs) == N_STEPS
-    np.testing.assert_allclose(ours, theirs, atol=1e-5, rtol=0)
-    assert np.ptp(ours) > 0.05, "the losses move, so equality says something"
+    steps_equal_to_the_trainers(spec, tmp_path, masked, accumulation=accumulation, start=start_from_frequencies)
 
 
 def test_a_frozen_encoder_is_never_taken_from_stored_features(tmp_path):

@@ -10,23 +10,20 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from transformers import AutoModelForQuestionAnswering, AutoTokenizer, Trainer, TrainingArguments
+from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
 from bertft_core.data.batching import padded
 from bertft_core.data.prepared_split import PreparedSplit, open_split
-from bertft_core.heads import question_answering
 from bertft_core.heads.saved_model import load_model
 from bertft_core.metrics.question_answering import compute, majority, tune
 from bertft_core.records import DatasetCard, RunRecord, RunSpec
 from bertft_core.storage.predictions import read_predictions
-from bertft_core.training.determinism import init_stream
 from bertft_core.training.run import train_run
-from bertft_core.training.step_plan import StepPlan
 from tests.helpers.batches import has_token_types
 from tests.helpers.interrupted_runs import interrupted, result_in
 from tests.helpers.tiny_encoders import KINDS
 from tests.helpers.tiny_studies import tiny_questions, tiny_spec
-from tests.helpers.trainer_parity import N_STEPS, OwnOrder, our_steps
+from tests.helpers.trainer_parity import PARITY, steps_equal_to_the_trainers
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +75,7 @@ def losses_of(run_dir: Path) -> list[float]:
 # The Trainer of transformers
 
 
-def spans(split: PreparedSplit, indices: list[int]) -> dict[str, torch.Tensor]:
+def spans(split: PreparedSplit, indices: np.ndarray, step: int) -> dict[str, torch.Tensor]:
     """A batch as the Trainer takes it: all inputs of one length, for its loss counts padding among the pieces."""
     assert all(len(split.window_lengths(i)) == 1 for i in indices)
     ids = np.concatenate([split.input_ids(i) for i in indices])
@@ -89,40 +86,9 @@ def spans(split: PreparedSplit, indices: list[int]) -> dict[str, torch.Tensor]:
     return batch | {"start_positions": torch.from_numpy(starts), "end_positions": torch.from_numpy(ends)}
 
 
-def their_losses(spec: RunSpec, output_dir: Path) -> list[dict[str, float]]:
-    split = open_split(spec.prepared_dir, "train")
-    plan = StepPlan(split.n, spec.training, spec.seeds.order)
-    with init_stream(spec.seeds.init):
-        model = question_answering.build(spec.encoder_dir, spec.labels, 0.0, spec.head)
-    arguments = TrainingArguments(
-        output_dir=str(output_dir),
-        per_device_train_batch_size=spec.training.batch_size,
-        max_steps=N_STEPS,
-        learning_rate=spec.training.learning_rate,
-        warmup_steps=round(spec.training.warmup_ratio * N_STEPS),
-        weight_decay=spec.training.weight_decay,
-        logging_steps=1,
-        save_strategy="no",
-        report_to=[],
-        use_cpu=True,
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
-    )
-    ordered = [int(i) for step in range(N_STEPS) for i in plan.indices(step)]
-    trainer: Trainer = OwnOrder(model, arguments, train_dataset=ordered, data_collator=lambda indices: spans(split, indices))
-    trainer.train()
-    return [entry for entry in trainer.state.log_history if "loss" in entry]
-
-
 def test_twenty_losses_are_those_of_the_trainer(tmp_path):
     study, card = tiny_questions(tmp_path / "study", long=False)
-    spec = tiny_spec(study, card, batch_size=4, epochs=None, max_steps=N_STEPS, dropout=0.0, learning_rate=2e-3, warmup_ratio=0.2)
-    ours, theirs = our_steps(spec, tmp_path / "ours"), their_losses(spec, tmp_path / "theirs")
-    losses, expected = ([step["loss"] for step in steps] for steps in (ours, theirs))
-    assert len(losses) == len(expected) == N_STEPS
-    np.testing.assert_allclose(losses, expected, atol=1e-5, rtol=0)
-    np.testing.assert_allclose([s["grad_norm"] for s in ours], [s["grad_norm"] for s in theirs], rtol=1e-3)
-    assert np.ptp(losses) > 0.05, "the losses move, so equality says something"
+    steps_equal_to_the_trainers(tiny_spec(study, card, **PARITY), tmp_path, spans)
 
 
 # What a run leaves

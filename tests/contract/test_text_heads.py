@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import Sampler, SequentialSampler
-from transformers import AutoModelForSequenceClassification, Trainer, TrainingArguments
+from transformers import AutoModelForSequenceClassification
 
-from bertft_core.data.prepared_split import open_split
+from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.heads import HEADS
 from bertft_core.heads.saved_model import load_model
 from bertft_core.metrics import METRICS
-from bertft_core.records import RunRecord, RunSpec
+from bertft_core.records import RunRecord
 from bertft_core.storage.predictions import read_predictions
-from bertft_core.training.determinism import init_stream
 from bertft_core.training.run import train_run
-from bertft_core.training.step_plan import StepPlan
 from tests.helpers import tiny_studies as studies
+from tests.helpers.interrupted_runs import interrupted, losses_in, result_in, step_events
 from tests.helpers.tiny_studies import stars, tiny_spec, tiny_study
-from tests.helpers.trainer_parity import batch_of, labels_for_transformers
+from tests.helpers.trainer_parity import PARITY, batch_of, labels_for_transformers, steps_equal_to_the_trainers
 
-N_STEPS = 20
 CASES = {
     "classification, mean": {"kind": "classification", "pooling": "mean"},
     "classification, cls": {"kind": "classification", "pooling": "cls"},
@@ -35,10 +30,6 @@ CASES = {
     "regression": {"kind": "regression"},
     "regression, mean": {"kind": "regression", "pooling": "mean"},
 }
-
-
-class Interrupted(Exception):
-    """Stands for a kill: nothing after it is written."""
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -50,17 +41,6 @@ def prepared(request, tmp_path_factory) -> Any:
 def plain(prepared, tmp_path_factory) -> tuple[RunRecord, Path]:
     run_dir = tmp_path_factory.mktemp("plain")
     return train_run(tiny_spec(*prepared), run_dir=run_dir), run_dir
-
-
-def steps_in(run_dir: Path) -> list[dict[str, float]]:
-    events = [json.loads(line) for line in (run_dir / "curves.jsonl").read_text().splitlines()]
-    return [event for event in events if event["kind"] == "step"]
-
-
-def files_in(run_dir: Path) -> dict[str, str]:
-    files = sorted(path for path in run_dir.rglob("*") if path.suffix in (".parquet", ".safetensors"))
-    assert len(files) >= 3, "predictions on validation and test, and the model"
-    return {str(path.relative_to(run_dir)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def test_metrics_recomputed_from_the_stored_predictions_are_those_of_the_record(prepared, plain):
@@ -111,18 +91,12 @@ def test_weights_do_not_depend_on_when_the_run_is_validated(prepared, plain, tmp
 
 @pytest.mark.parametrize("step", [2, 9])
 def test_a_run_goes_on_after_a_kill_with_the_same_bits(prepared, plain, tmp_path, step):
-    def kill(event: dict[str, Any]) -> None:
-        if event["kind"] == "step" and event["step"] == step:
-            raise Interrupted
-
     spec = tiny_spec(*prepared)
-    with pytest.raises(Interrupted):
-        train_run(spec.model_copy(update={"checkpoint_every_seconds": 1e-9}), run_dir=tmp_path, on_event=kill)
+    interrupted(spec, tmp_path, "step", step)
     events: list[dict[str, Any]] = []
-    record = train_run(spec, run_dir=tmp_path, on_event=events.append)
+    train_run(spec, run_dir=tmp_path, on_event=events.append)
     assert events[0]["resumed_from_step"] == step - 1
-    assert (record.weights_sha256, record.final, record.best) == (plain[0].weights_sha256, plain[0].final, plain[0].best)
-    assert files_in(tmp_path) == files_in(plain[1])
+    assert result_in(tmp_path) == result_in(plain[1])
 
 
 @pytest.mark.parametrize("micro_batch_size", [1, 2])
@@ -131,7 +105,7 @@ def test_a_step_in_several_passes_is_the_whole_step(prepared, tmp_path, micro_ba
     for size in (None, micro_batch_size):
         spec = tiny_spec(*prepared, dropout=0.0, micro_batch_size=size, learning_rate=1e-3)
         train_run(spec, run_dir=tmp_path / str(size))
-        curves.append([(event["loss"], event["grad_norm"]) for event in steps_in(tmp_path / str(size))])
+        curves.append([(event["loss"], event["grad_norm"]) for event in step_events(tmp_path / str(size))])
     whole, split = np.array(curves)
     np.testing.assert_allclose(split[:, 0], whole[:, 0], atol=1e-5, rtol=1e-6)
     np.testing.assert_allclose(split[:, 1], whole[:, 1], rtol=2e-4)
@@ -141,59 +115,17 @@ def test_a_step_in_several_passes_is_the_whole_step(prepared, tmp_path, micro_ba
 # Parity with transformers
 
 
-class OwnOrder(Trainer):
-    """Takes the examples as they lie in the data set."""
-
-    def _get_train_sampler(self, *args: Any) -> Sampler:
-        return SequentialSampler(self.train_dataset)
-
-
-def their_losses(spec: RunSpec, output_dir: Path) -> list[float]:
-    """The Trainer with the plain model and its own loss; it is given standardised numbers, as our learner is."""
-    kind, split = spec.head.kind, open_split(spec.prepared_dir, "train")
-    plan = StepPlan(split.n, spec.training, spec.seeds.order)
-    with init_stream(spec.seeds.init):
-        model = HEADS[kind].build(spec.encoder_dir, spec.labels, 0.0, spec.head)
-    arguments = TrainingArguments(
-        output_dir=str(output_dir),
-        per_device_train_batch_size=spec.training.batch_size,
-        max_steps=N_STEPS,
-        learning_rate=spec.training.learning_rate,
-        warmup_steps=round(spec.training.warmup_ratio * N_STEPS),
-        weight_decay=spec.training.weight_decay,
-        logging_steps=1,
-        logging_strategy="steps",
-        save_strategy="no",
-        report_to=[],
-        use_cpu=True,
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
-    )
-
-    def collate(indices: list[int]) -> dict[str, torch.Tensor]:
-        chosen = np.array(indices)
-        labels = labels_for_transformers(kind, split, chosen)
-        if kind == "regression":
-            labels = (labels - split.values("label").mean()) / split.values("label").std()
-        return batch_of(split, chosen) | {"labels": labels.float()}
-
-    ordered = [int(i) for step in range(N_STEPS) for i in plan.indices(step)]
-    trainer = OwnOrder(model, arguments, train_dataset=ordered, data_collator=collate)
-    trainer.train()
-    return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-
-
 @pytest.mark.parametrize("head", ["multi_label", "regression"])
 def test_twenty_losses_are_those_of_the_trainer(tmp_path, head):
-    study, card = tiny_study(tmp_path, head=head, pairs=True)
-    settings = {"batch_size": 4, "epochs": None, "max_steps": N_STEPS, "dropout": 0.0, "learning_rate": 2e-3, "warmup_ratio": 0.2}
-    spec = tiny_spec(study, card, **settings)
-    train_run(spec, run_dir=tmp_path / "ours")
-    ours = [event["loss"] for event in steps_in(tmp_path / "ours")]
-    theirs = their_losses(spec, tmp_path / "theirs")
-    assert len(ours) == len(theirs) == N_STEPS
-    np.testing.assert_allclose(ours, theirs, atol=1e-5, rtol=0)
-    assert np.ptp(ours) > 0.05
+    """The Trainer is given standardised numbers, as our learner is."""
+
+    def labelled(split: PreparedSplit, indices: np.ndarray, step: int) -> dict[str, torch.Tensor]:
+        labels = labels_for_transformers(head, split, indices)
+        if head == "regression":
+            labels = (labels - split.values("label").mean()) / split.values("label").std()
+        return batch_of(split, indices) | {"labels": labels.float()}
+
+    steps_equal_to_the_trainers(tiny_spec(*tiny_study(tmp_path, head=head, pairs=True), **PARITY), tmp_path, labelled)
 
 
 # A predictor that learned nothing
@@ -216,7 +148,7 @@ def test_the_unit_and_the_origin_of_the_numbers_change_nothing_that_is_learned(t
         )
         study, card = tiny_study(tmp_path / name, head="regression")
         records.append(train_run(tiny_spec(study, card), run_dir=tmp_path / name / "run"))
-        losses.append([event["loss"] for event in steps_in(tmp_path / name / "run")])
+        losses.append(losses_in(tmp_path / name / "run"))
     np.testing.assert_allclose(*losses, rtol=1e-3)
     first, second = (record.final["test"] for record in records)
     assert second["pearson"] == pytest.approx(first["pearson"], abs=1e-3)

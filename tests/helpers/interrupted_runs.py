@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bertft_core.records import RunRecord, RunSpec
@@ -37,9 +38,18 @@ def result_in(run_dir: Path) -> dict[str, Any]:
     }
 
 
-def steps_in(run_dir: Path) -> list[int]:
+def step_events(run_dir: Path) -> list[dict[str, float]]:
+    """Loss, gradient norm and rate of every step of a run's curves."""
     events = [json.loads(line) for line in (run_dir / "curves.jsonl").read_text().splitlines()]
-    return [event["step"] for event in events if event["kind"] == "step"]
+    return [event for event in events if event["kind"] == "step"]
+
+
+def steps_in(run_dir: Path) -> list[int]:
+    return [int(event["step"]) for event in step_events(run_dir)]
+
+
+def losses_in(run_dir: Path) -> np.ndarray:
+    return np.array([event["loss"] for event in step_events(run_dir)])
 
 
 def interrupted(spec: RunSpec, run_dir: Path, kind: str, at_step: int | None = None) -> None:
