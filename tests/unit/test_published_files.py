@@ -13,6 +13,7 @@ from pyarrow import parquet
 
 from bertft_core.config import StudyConfig, UserError, parse_study
 from bertft_core.config.data_settings import FileData
+from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.sources import read_splits
 
 CONLL = "Anna B-PER\nflew O\n\nBob B-PER\nstayed O\n"
@@ -259,6 +260,16 @@ def test_a_list_written_as_text_is_refused(tmp_path, cell):
 def test_brackets_that_are_words_are_read(tmp_path):
     path = write(tmp_path / "train.tsv", "tokens\ttags\n[ a ]\tO O O\n[a b]\tO O\n")
     assert [tokens[:-1] for tokens in examples(path, "token_classification")] == [("[", "a", "]"), ("[a", "b]")]
+
+
+def test_a_table_with_one_word_per_row_is_refused_with_how_to_group_it(tmp_path):
+    header, rows = "sentence,tokens,tags\n", [f"{k // 3},word{k},O\n" for k in range(12)]
+    path = write(tmp_path / "train.csv", header + "".join(rows))
+    data = FileData.model_validate({"source": "files", "train": str(path)})
+    with pytest.raises(UserError) as caught:
+        ALIGNMENTS["token_classification"].agree(read_splits(data, "token_classification"), data)
+    assert (caught.value.code, caught.value.line) == ("words.one-per-row", 2)
+    assert "data.format: conll" in caught.value.hint
 
 
 def test_a_line_of_no_break_spaces_ends_a_sentence(tmp_path):

@@ -113,3 +113,23 @@ def test_a_label_that_is_never_learned_is_refused_with_file_and_line():
 def test_one_label_alone_is_refused():
     with pytest.raises(UserError, match="only one label"):
         agree_on_labels({"train": raw("train", ["a", "a"])}, None)
+
+
+@pytest.mark.parametrize(
+    ("texts", "ratio", "advice"),
+    [
+        ([f"text {i % 4}" for i in range(20)], 0.2, "or raise data.split.validation_ratio (a text and its copies stay together"),
+        ([f"text {i}" for i in range(20)], 0.99, "or reduce data.split.validation_ratio"),
+        (["the same"] * 20, 0.2, "or give a file as data.validation"),
+    ],
+)
+def test_the_advice_for_too_few_examples_helps(texts, ratio, advice):
+    train = raw("train", ["a"] * 20 + ["b"] * 20, texts + [f"other {i}" for i in range(20)])
+    with pytest.raises(UserError) as caught:
+        cut_missing({"train": train}, SplitConfig(validation_ratio=ratio), 0)
+    assert advice in caught.value.hint
+
+
+def test_a_raised_ratio_cuts_what_a_smaller_one_could_not():
+    train = raw("train", ["a"] * 20 + ["b"] * 20, [f"{label} {i % 4}" for label in "ab" for i in range(20)])
+    assert len(cut_missing({"train": train}, SplitConfig(validation_ratio=0.26), 0)["validation"].examples) == 10
