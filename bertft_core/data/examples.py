@@ -140,7 +140,10 @@ def text_of(value: object, column: str, place: SourceLocation) -> str:
 
 def is_visible(text: str) -> bool:
     """Whether a text has a character to see: no white space, control or format character, and none that is drawn as nothing."""
-    return any(unicodedata.category(c) not in INVISIBLE_CATEGORIES and not INVISIBLE.match(c) for c in text)
+    first = text[:1]  # which decides for nearly all texts
+    return (first.isascii() and first.isalnum()) or any(
+        unicodedata.category(c) not in INVISIBLE_CATEGORIES and not INVISIBLE.match(c) for c in text
+    )
 
 
 def is_unicode(text: str) -> bool:

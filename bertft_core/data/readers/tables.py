@@ -54,7 +54,7 @@ def _read_table(
 ) -> Iterator[Row]:
     delimiter = options.delimiter or usual.delimiter
     quoted = usual.quoted if options.quoting is None else options.quoting == "double"
-    lines = (part for line in each_line(path, options) for part in OLD_LINE_ENDS.split(line) if part)
+    lines = _lines(path, options)
     if quoted:
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
     else:
@@ -87,6 +87,15 @@ def _read_table(
         ) from None
     if not header or line == 1:
         raise empty_file(path, "column names, then rows")
+
+
+def _lines(path: Path, options: FileOptions) -> Iterator[str]:
+    """The lines with their ends, also the CR of an old Mac, which `csv` does not look for within a line."""
+    for line in each_line(path, options):
+        if "\r" in line:
+            yield from (part for part in OLD_LINE_ENDS.split(line) if part)
+        elif line:
+            yield line
 
 
 def _places(
