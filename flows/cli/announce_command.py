@@ -7,6 +7,7 @@ from typing import Any
 
 from bertft_core.config import StudyConfig, UserError, load_study
 from bertft_core.config.ready_studies import config_path
+from flows.cli.terminal import say
 from tasks.process_environment import home_dir
 
 EVENT = "bertft.dataset.updated"
@@ -32,12 +33,12 @@ def announce_command(config: Path, overrides: list[str], home: Path | None) -> i
     from prefect.settings import PREFECT_UI_URL
 
     served = asyncio.run(_announce(api_url, study, payload))
-    print(f"announced  {EVENT} for {study.name}")
-    print(f"config     {payload['config']}")
-    print(f"home       {payload['home']}")
-    print(f"look       {PREFECT_UI_URL.value()}/runs")
+    say(f"announced  {EVENT} for {study.name}")
+    say(f"config     {payload['config']}")
+    say(f"home       {payload['home']}")
+    say(f"look       {PREFECT_UI_URL.value()}/runs")
     if not served:
-        print(
+        say(
             f"warning    nothing starts: the server has no deployment {DEPLOYMENT}; prefect --no-prompt deploy --all",
             file=sys.stderr,
         )

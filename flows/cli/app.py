@@ -1,5 +1,6 @@
 """The command line: `bertft run`, and the commands before and after it."""
 
+import io
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from bertft_core import __version__
 from bertft_core.config.errors import UserError
 from flows.cli.arguments import AnyStudy, Config, Home, Set, StudyName
 from flows.cli.evidence_commands import compare, diff, replay, seeds, verify
+from flows.cli.terminal import say
 from tasks.process_environment import be_quiet
 
 DONE, SOME_RUNS_FAILED, USER_MUST_ACT, INTERRUPTED = 0, 1, 2, 130
@@ -27,7 +29,7 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
-        print(f"bertft {__version__}")
+        say(f"bertft {__version__}")
         raise typer.Exit
 
 
@@ -240,7 +242,7 @@ def _guarded(command: Callable[[], Any]) -> int:
     try:
         code = command()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", file=sys.stderr)
         return USER_MUST_ACT
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
@@ -251,12 +253,14 @@ def _guarded(command: Callable[[], Any]) -> int:
 
             if (disk_error := disk_user_error(error)) is None:
                 raise
-            print(f"error: {disk_error}", file=sys.stderr)
+            say(f"error: {disk_error}", file=sys.stderr)
             return USER_MUST_ACT
-        show_message()
+        message = io.StringIO()
+        show_message(file=message)
+        say(message.getvalue(), end="", file=sys.stderr)
         return USER_MUST_ACT
     if code == INTERRUPTED:  # typer turns Ctrl-C into this code
-        print("stopped; the same command continues from here", file=sys.stderr)
+        say("stopped; the same command continues from here", file=sys.stderr)
     return code if isinstance(code, int) else DONE
 
 

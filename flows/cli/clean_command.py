@@ -6,6 +6,7 @@ from pathlib import Path
 from flows.cli.data_in_use import DataInUse
 from flows.cli.find_study import StudyOnDisk, find_study, known_studies
 from flows.cli.plan_command import size_words
+from flows.cli.terminal import say
 from flows.cli.unused_files import Leftover, of_home, of_study
 from tasks.process_environment import home_dir
 from tasks.study_lock import held
@@ -25,17 +26,17 @@ def clean_command(name: str | None, home: Path | None, *, yes: bool) -> int:
             leftovers = _delete(leftovers, studies, data)
     total = sum(leftover.n_bytes for leftover in leftovers)
     if not leftovers:
-        print("nothing to delete")
+        say("nothing to delete")
     elif yes:
-        print(f"deleted: {len(leftovers)} files and folders, {size_words(total)}")
+        say(f"deleted: {len(leftovers)} files and folders, {size_words(total)}")
     else:
-        print(f"would delete {len(leftovers)} files and folders, {size_words(total)}; do it with --yes")
+        say(f"would delete {len(leftovers)} files and folders, {size_words(total)}; do it with --yes")
     return 0
 
 
 def _print(leftovers: list[Leftover], home: Path) -> None:
     for leftover in leftovers:
-        print(f"{size_words(leftover.n_bytes):>10}  {leftover.path.relative_to(home)}  ({leftover.why})")
+        say(f"{size_words(leftover.n_bytes):>10}  {leftover.path.relative_to(home)}  ({leftover.why})")
 
 
 def _delete(leftovers: list[Leftover], studies: list[StudyOnDisk], data: DataInUse) -> list[Leftover]:
@@ -53,4 +54,4 @@ def _delete_from_mlflow(found: StudyOnDisk, digests: list[str]) -> None:
     try:
         drop_models(found.study, found.dir, digests)
     except Exception as error:  # the disk is what is full
-        print(f"MLflow: its models were not deleted: {error}".splitlines()[0])
+        say(f"MLflow: its models were not deleted: {error}".splitlines()[0])

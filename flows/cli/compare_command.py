@@ -15,6 +15,7 @@ from bertft_core.storage.output_file import check_output_folder
 from bertft_core.storage.study_dir import StudyDir, read_record
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.find_study import StudyOnDisk, find_study, is_config, known_studies, study_name
+from flows.cli.terminal import say
 from tasks.process_environment import home_dir
 
 MAX_NAME = 200
@@ -40,12 +41,12 @@ def _print_and_keep(comparison: Comparison, home: Path, uri: str | None, output:
     from bertft_core.report.comparison_page import write_comparison
     from bertft_core.report.comparison_table import comparison_table
 
-    print(comparison.model_dump_json(indent=1) if as_json else comparison_table(comparison))
+    say(comparison.model_dump_json(indent=1) if as_json else comparison_table(comparison))
     page = write_comparison(comparison, output or home / "comparisons" / _folder_name(comparison.studies))
     problem = _log(home, uri, comparison, page.parent)
-    print(f"\npage      {page}", file=sys.stderr if as_json else sys.stdout)
+    say(f"\npage      {page}", file=sys.stderr if as_json else sys.stdout)
     if problem is not None:
-        print(f"warning   the comparison is not in MLflow: {problem}", file=sys.stderr)
+        say(f"warning   the comparison is not in MLflow: {problem}", file=sys.stderr)
 
 
 def _folder_name(studies: Sequence[str]) -> str:
@@ -74,7 +75,7 @@ def _results(name: str, home: Path, folder: Path, uri: str | None) -> StudyResul
     from tasks.tracking.logged_studies import fetch_study
 
     logged = fetch_study(name, folder, home_dir=home, uri=uri, in_home=known)
-    print(f"{name}: {len(logged.records)} runs from MLflow only", file=sys.stderr)
+    say(f"{name}: {len(logged.records)} runs from MLflow only", file=sys.stderr)
     return logged
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from flows.cli.terminal import say, visible
 from tasks.progress import Snapshot, StudyProgress, clock
 
 LIVE_SECONDS = 0.5
@@ -34,7 +35,7 @@ def _show_live(progress: StudyProgress, stop: threading.Event) -> None:
 
     with Live(console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
         while not stop.wait(LIVE_SECONDS):
-            live.update(_live_text(progress.snapshot()))
+            live.update(visible(_live_text(progress.snapshot())))
 
 
 def _live_text(snapshot: Snapshot) -> str:
@@ -52,7 +53,7 @@ def _show_plain(progress: StudyProgress, stop: threading.Event) -> None:
         key = (snapshot.stage, snapshot.done, snapshot.planned, snapshot.failed)
         now = time.monotonic()
         if key != last_key or now - last_time > PLAIN_SECONDS:
-            print(f"[{clock(snapshot.seconds_elapsed)}] {snapshot.line()}", file=sys.stderr, flush=True)
+            say(f"[{clock(snapshot.seconds_elapsed)}] {snapshot.line()}", file=sys.stderr, flush=True)
             last_key, last_time = key, now
         if ended:
             return

@@ -14,6 +14,7 @@ from bertft_core.report.prose.run_diff_text import describe
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import read_record
 from flows.cli.find_study import find_study
+from flows.cli.terminal import say
 from tasks.process_environment import home_dir
 
 MIN_DIGEST = 6
@@ -38,7 +39,7 @@ def diff_command(a: str, b: str, home: Path | None, *, as_json: bool) -> int:
     with tempfile.TemporaryDirectory(prefix="bertft-diff-") as folder:
         first, second = (find_run(name, where, Path(folder)) for name in (a, b))
         found = diff_runs(first.stored, second.stored, (first.card, second.card), (first.title, second.title))
-    print(found.model_dump_json(indent=1) if as_json else describe(found))
+    say(found.model_dump_json(indent=1) if as_json else describe(found))
     return 0
 
 

@@ -17,6 +17,7 @@ from bertft_core.training.cost_estimate import CostEstimate, CostEstimator
 from bertft_core.training.devices import slot_environments
 from bertft_core.training.machine_needs import fit_of
 from flows.cli.find_study import StudyOnDisk
+from flows.cli.terminal import say
 from tasks.process_environment import home_dir
 from tasks.progress import clock
 
@@ -37,7 +38,7 @@ def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> f
     estimator = CostEstimator(card, on_disk.records.values())
     n_slots = len(slot_environments(study.execution))
     refuse_unusable_plan(study, card)
-    print(f"{study.name}: {len(study.arms)} arms × {_seeds_words(study)} on {card.name}, {n_slots} runs at once", file=file)
+    say(f"{study.name}: {len(study.arms)} arms × {_seeds_words(study)} on {card.name}, {n_slots} runs at once", file=file)
     seconds, n_bytes, guessed = 0.0, 0, False
     for stage, arm, todo, times, n_done in _parts(study, card, on_disk):
         estimates = [estimator.of(spec) for spec in todo]
@@ -46,9 +47,7 @@ def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> f
         n_bytes += times * sum(estimate.model_bytes for estimate in estimates)
         guessed |= any(not estimate.measured for estimate in estimates)
         time_words = f"about {clock(part / n_slots)}" if todo else "nothing to train"
-        print(
-            f"  {arm:<16} {stage:<7} {times * len(todo)} runs to train, {n_done} done  {time_words}{_each(estimates)}", file=file
-        )
+        say(f"  {arm:<16} {stage:<7} {times * len(todo)} runs to train, {n_done} done  {time_words}{_each(estimates)}", file=file)
     _print_total(study, where, seconds / n_slots, n_bytes, guessed, file)
     _print_fit(study, file)
     return seconds / n_slots
@@ -99,27 +98,27 @@ def _print_fit(study: StudyConfig, file: TextIO | None) -> None:
     """What this machine cannot do, or does otherwise than the settings suggest."""
     fit = fit_of(study)
     for refusal in fit.refusals:
-        print(f"no     {refusal.problem} ({refusal.found}): bertft run refuses this study on this machine", file=file)
-        print(f"       {refusal.hint}", file=file)
+        say(f"no     {refusal.problem} ({refusal.found}): bertft run refuses this study on this machine", file=file)
+        say(f"       {refusal.hint}", file=file)
     for remark in fit.remarks:
-        print(f"note   {remark}", file=file)
+        say(f"note   {remark}", file=file)
 
 
 def _print_total(study: StudyConfig, home: Path, seconds: float, n_bytes: int, guessed: bool, file: TextIO | None) -> None:
     if seconds:
         basis = "from the size of the model and the speed of this machine" if guessed else "from earlier runs here"
-        print(f"time   about {clock(seconds + FIXED_SECONDS)}, estimated {basis}; pruning makes a search shorter", file=file)
+        say(f"time   about {clock(seconds + FIXED_SECONDS)}, estimated {basis}; pruning makes a search shorter", file=file)
     else:
-        print("time   nothing to train; a run would only rebuild the report", file=file)
+        say("time   nothing to train; a run would only rebuild the report", file=file)
     free = shutil.disk_usage(home).free
     words = {"best": "the best seed's model of each arm is kept", "all": "all models are kept", "none": "no model is kept"}
     kept = words[study.retention.checkpoints]
     limit = ""
     if (budget := study.retention.budget_gib) is not None:
         limit = f"; while it runs, the worst go when models take more than {budget:g} GiB"
-    print(f"disk   {size_words(n_bytes)} while it runs, in {home} ({size_words(free)} free); {kept} at the end{limit}", file=file)
+    say(f"disk   {size_words(n_bytes)} while it runs, in {home} ({size_words(free)} free); {kept} at the end{limit}", file=file)
     if n_bytes > free:
-        print("       that does not fit: free some space, or use --set retention.checkpoints=none", file=file)
+        say("       that does not fit: free some space, or use --set retention.checkpoints=none", file=file)
 
 
 def size_words(n_bytes: int) -> str:

@@ -21,6 +21,7 @@ from bertft_core.storage.study_dir import read_record
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.devices import usable_cores
 from flows.cli.find_study import find_study, no_finished_runs
+from flows.cli.terminal import say
 
 STANDARD = "-"
 """For a file name: standard input or output."""
@@ -49,7 +50,7 @@ def predict_command(
     predicted = predict(runs, inputs, results.study.data, threads=usable_cores())
     if predicted.n_truncated:
         n = f"{predicted.n_truncated} of {len(predicted.rows)} inputs"
-        print(f"{n} are longer than {results.study.data.max_length} tokens; they were truncated", file=sys.stderr)
+        say(f"{n} are longer than {results.study.data.max_length} tokens; they were truncated", file=sys.stderr)
     _write(output, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in predicted.rows))
     return 0
 
@@ -72,7 +73,7 @@ def chosen_records(results: StudyResults, wanted: PredictRequest) -> list[RunRec
         record, why = _seed(runs, arm, wanted.seed), "as asked"
     if record not in kept:
         raise _not_kept(results, f"the model of {record.spec.title} was not kept", kept)
-    print(f"{record.spec.title} ({why})", file=sys.stderr)
+    say(f"{record.spec.title} ({why})", file=sys.stderr)
     return [record]
 
 
@@ -103,7 +104,7 @@ def _arm(results: StudyResults, ranked: dict[str, list[RunRecord]], wanted: str 
             hint="name one with --arm, or run the study to its end",
         )
     why = f"best mean {summary.headline_metric} on validation, {best[1]:.3f}"
-    print(f"arm {best[0]} ({why})", file=sys.stderr)
+    say(f"arm {best[0]} ({why})", file=sys.stderr)
     return best[0]
 
 
@@ -125,7 +126,7 @@ def _ensemble(results: StudyResults, arm: str, runs: Sequence[RunRecord], kept: 
     if len(kept) < 2:
         raise _not_kept(results, f"an ensemble needs the models of several seeds, and {arm} has {len(kept) or 'none'}", kept)
     seeds = ", ".join(str(record.spec.index) for record in kept)
-    print(f"{arm} · {len(kept)} of {len(runs)} seeds together ({seeds})", file=sys.stderr)
+    say(f"{arm} · {len(kept)} of {len(runs)} seeds together ({seeds})", file=sys.stderr)
     return kept
 
 

@@ -21,6 +21,7 @@ from bertft_core.recipes.task_guess import guess
 from bertft_core.report.prose import recipe_text
 from bertft_core.storage.output_file import check_output, is_special, write_output
 from flows.cli.plan_command import print_plan
+from flows.cli.terminal import say
 from tasks.process_environment import home_dir
 
 STDOUT = "-"
@@ -57,13 +58,13 @@ def recommend_command(source: str, home: Path | None, asked: RecommendRequest) -
     steps = arm_steps(recommended, profile.n_train)
     explanation = f"{recipe_text.describe(recommended, profile, advice, steps, concluded)}\n\n{plan.getvalue()}"
     if output is None or is_special(output):
-        print(explanation, end="", file=sys.stderr)
-        print(text, end="") if output is None else write_output(output, text, "--output")
+        say(explanation, end="", file=sys.stderr)
+        sys.stdout.write(text) if output is None else write_output(output, text, "--output")
         return 0
     write_output(output, text, "--output")
-    print(f"{explanation}\nwrote  {output}\nnext   bertft run {output}")
+    say(f"{explanation}\nwrote  {output}\nnext   bertft run {output}")
     if seconds > LONG_SECONDS:
-        print(f"short  bertft run {output} {_short_trial(recommended)}")
+        say(f"short  bertft run {output} {_short_trial(recommended)}")
     return 0
 
 

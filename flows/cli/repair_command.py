@@ -7,6 +7,7 @@ from typing import Any
 
 from flows.cli.find_study import StudyOnDisk, find_study, known_studies
 from flows.cli.run_command import prefect_api
+from flows.cli.terminal import say
 from tasks.process_environment import home_dir
 from tasks.study_lock import held
 from tasks.tracking.repair_stores import repair_comparisons_of, repair_mlflow, repair_searches
@@ -21,7 +22,7 @@ def repair_command(name: str | None, home: Path | None) -> int:
     """
     names = known_studies(home_dir(home)) if name is None else [name]
     if not names:
-        print(f"{home_dir(home)}: no studies, nothing to repair")
+        say(f"{home_dir(home)}: no studies, nothing to repair")
     for each in names:
         found = find_study(each, home)
         with held(found.dir):
@@ -34,9 +35,9 @@ def repair_command(name: str | None, home: Path | None) -> int:
 
 
 def _print(name: str, lines: list[str]) -> None:
-    print(f"{name}: {'nothing to repair' if not lines else 'repaired'}")
+    say(f"{name}: {'nothing to repair' if not lines else 'repaired'}")
     for line in lines:
-        print(f"  {line}")
+        say(f"  {line}")
 
 
 def _repaired(repair: Callable[..., list[str]], *words: Any) -> list[str]:

@@ -15,6 +15,7 @@ from bertft_core.storage import StudyDir
 from bertft_core.training.retraining import environment_here
 from flows.cli.find_study import find_study
 from flows.cli.show_commands import rebuild_report
+from flows.cli.terminal import say
 from flows.cli.verification import as_verdict, not_here, one_line, print_verdict, store_verdict, verdict_on
 from tasks.process_environment import home_dir
 from tasks.study_lock import held
@@ -39,11 +40,11 @@ def replay_command(name: str, home: Path | None, uri: str | None) -> int:
 
 def _print_run(logged: LoggedRun) -> None:
     record = logged.record
-    print(f"{logged.study.name}: {record.spec.title}, recorded {record.ended_at}, from MLflow alone")
-    print(f"  data       {logged.study.data.source}, fingerprint {record.spec.data_fingerprint[:16]}")
-    print(f"  encoder    {record.spec.encoder.checkpoint}, SHA-256 {record.spec.encoder.weights_sha256[:16]}")
+    say(f"{logged.study.name}: {record.spec.title}, recorded {record.ended_at}, from MLflow alone")
+    say(f"  data       {logged.study.data.source}, fingerprint {record.spec.data_fingerprint[:16]}")
+    say(f"  encoder    {record.spec.encoder.checkpoint}, SHA-256 {record.spec.encoder.weights_sha256[:16]}")
     if record.environment is not None:
-        print(f"  wants      {verification_text.environment_wanted(record.environment)}", flush=True)
+        say(f"  wants      {verification_text.environment_wanted(record.environment)}", flush=True)
 
 
 def _replay(logged: LoggedRun, folder: Path, home: Path) -> RunVerdict:
@@ -99,8 +100,8 @@ def _store(logged: LoggedRun, verdict: RunVerdict, home: Path) -> None:
     try:
         with held(study_dir):
             for line in recover_verification(logged.study, study_dir):
-                print(f"warning   {line}", file=sys.stderr)
+                say(f"warning   {line}", file=sys.stderr)
             store_verdict(study_dir, verdict)
             rebuild_report(find_study(logged.study.name, home))
     except UserError as error:
-        print(f"warning   the verdict is in MLflow but not in the report: {error.problem}", file=sys.stderr)
+        say(f"warning   the verdict is in MLflow but not in the report: {error.problem}", file=sys.stderr)

@@ -17,6 +17,7 @@ from bertft_core.storage import StudyDir
 from bertft_core.storage.disk_errors import disk_errors_explained
 from flows.cli.console import shown
 from flows.cli.embedded_server import EmbeddedServer
+from flows.cli.terminal import say
 from flows.study_command import read_command
 from tasks.early_workers import early_workers
 from tasks.process_environment import keep_prefect_out_of_the_terminal, use_embedded_prefect
@@ -30,7 +31,7 @@ def run_command(config: Path, overrides: list[str], home: Path | None, *, force:
     """Run the study and print its table; 0, or 1 when a report run failed (one that collapsed or diverged is a result)."""
     command = read_command(str(config), overrides, home, force=force)  # a mistake is reported before anything starts
     study, where, command.show = command.study, command.home_dir, shown
-    print(f"study {study.name} in {where}", file=sys.stderr)
+    say(f"study {study.name} in {where}", file=sys.stderr)
 
     def read_data() -> None:
         command.card = prepare_data(study, home_dir=where, tell=command.progress.tell)
@@ -60,7 +61,7 @@ def prefect_api(home: Path, meanwhile: Callable[[], object]) -> Iterator[None]:
         return
     use_embedded_prefect(home)
     with EmbeddedServer(home / "prefect" / "server.log") as server:
-        print("starting Prefect's embedded server and reading the data …", file=sys.stderr)
+        say("starting Prefect's embedded server and reading the data …", file=sys.stderr)
         os.environ["PREFECT_API_URL"] = server.api_url
         try:
             meanwhile()
@@ -105,12 +106,12 @@ def _send_what_is_queued() -> None:
 
 
 def _print_end(summary: StudySummary, study_dir: StudyDir, problems: list[str]) -> None:
-    print()
-    print(result_table(summary))
-    print()
-    print(f"report    {study_dir.report_dir / 'report.html'}")
+    say()
+    say(result_table(summary))
+    say()
+    say(f"report    {study_dir.report_dir / 'report.html'}")
     for path in sorted(study_dir.path.glob("sweep/*/report.html")):
-        print(f"search    {path}")
-    print(f"look      bertft ui --home {study_dir.home_dir} --study {summary.study}")
+        say(f"search    {path}")
+    say(f"look      bertft ui --home {study_dir.home_dir} --study {summary.study}")
     for problem in problems:
-        print(f"warning   {problem}", file=sys.stderr)
+        say(f"warning   {problem}", file=sys.stderr)

@@ -19,6 +19,7 @@ from bertft_core.statistics.expected_best import trials_to_exceed
 from bertft_core.statistics.seeds_needed import detectable_effect, half_width, seeds_for_winning
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.find_study import find_study
+from flows.cli.terminal import say
 
 REACH = 0.95
 ALPHA = 0.05
@@ -47,9 +48,9 @@ def seeds_command(names: Sequence[str], home: Path | None, request: SeedsRequest
     _check(names, request)
     counted = _of_study(names, home, request) if names else _of_spread(request)
     if as_json:
-        print(counted.model_dump_json(indent=1))
+        say(counted.model_dump_json(indent=1))
     else:
-        print(seeds_text(counted) if isinstance(counted, CountedSeeds) else spread_text(counted))
+        say(seeds_text(counted) if isinstance(counted, CountedSeeds) else spread_text(counted))
     return 0
 
 

@@ -9,6 +9,7 @@ from bertft_core.records import RunSpec, StudySummary
 from bertft_core.records.selection import answers
 from bertft_core.storage.study_dir import read_record, write_record
 from flows.cli.find_study import StudyOnDisk, find_study, no_finished_runs
+from flows.cli.terminal import say
 from tasks.process_environment import home_dir
 from tasks.study_lock import holder_of
 from tasks.tracking.store_consistency import damages, inconsistencies, repair_helps
@@ -21,7 +22,7 @@ def check_data_command(config: Path, overrides: list[str], home: Path | None) ->
     from bertft_core.data.prepare_study_data import prepare_data
     from bertft_core.report.prose.data_card_text import card_text
 
-    print(card_text(prepare_data(load_study(config, overrides), home_dir=home_dir(home))))
+    say(card_text(prepare_data(load_study(config, overrides), home_dir=home_dir(home))))
     return 0
 
 
@@ -29,17 +30,17 @@ def status_command(name: str, home: Path | None) -> int:
     """Print a line for each stage and arm, and every run that is not done; 1 when a run failed."""
     found = find_study(name, home)
     running = found.is_running
-    print(f"{found.study.name}: {_holder_words(found) if running else 'no command is running it'}")
+    say(f"{found.study.name}: {_holder_words(found) if running else 'no command is running it'}")
     _print_troubles(found, running)
     if found.card is None:
-        print("  its data are not prepared yet")
+        say("  its data are not prepared yet")
         return 0
     n_failed = 0
     for arm, config in found.study.arms.items():
         if config.search is not None:
-            print(f"  {arm:<16} search  {_search_words(found, arm, config.search.n_trials)}")
+            say(f"  {arm:<16} search  {_search_words(found, arm, config.search.n_trials)}")
         if config.search is not None and arm not in found.sweeps:
-            print(f"  {arm:<16} seeds   {found.study.n_runs_per_arm} runs planned, after the search")
+            say(f"  {arm:<16} seeds   {found.study.n_runs_per_arm} runs planned, after the search")
             continue
         for stage, specs in (("seeds", found.wanted.planned), ("repeats", found.wanted.repeats)):
             states = [(spec, state_of(found, spec, running)) for spec in specs if spec.arm == arm]
@@ -51,10 +52,10 @@ def status_command(name: str, home: Path | None) -> int:
 def _print_states(found: StudyOnDisk, start: str, states: list[tuple[RunSpec, str]]) -> int:
     """A line of counts, and one for each run that is not done; how many failed."""
     counts = Counter(state for _, state in states)
-    print(f"{start} {', '.join(f'{counts[state]} {state}' for state in STATES)} of {len(states)}")
+    say(f"{start} {', '.join(f'{counts[state]} {state}' for state in STATES)} of {len(states)}")
     for spec, state in states:
         if state != "done":
-            print(f"    {spec.title}: {state}{_reason(found, spec)}")
+            say(f"    {spec.title}: {state}{_reason(found, spec)}")
     return counts["failed"]
 
 
@@ -66,14 +67,14 @@ def _holder_words(found: StudyOnDisk) -> str:
 def _print_troubles(found: StudyOnDisk, running: bool) -> None:
     """What is damaged, and where the stores say something else than the records; of a study in motion they are behind anyway."""
     for damage in damages(found.dir, found.card):
-        print(f"  damaged  {damage.line(found.dir.home_dir)}")
+        say(f"  damaged  {damage.line(found.dir.home_dir)}")
     if running:
         return
     lines = inconsistencies(found.study, found.dir, found.unplanned)
     for line in lines:
-        print(f"  differs  {line}")
+        say(f"  differs  {line}")
     if repair_helps(lines):
-        print(f"           the records are right; bertft repair {found.study.name} makes the others agree")
+        say(f"           the records are right; bertft repair {found.study.name} makes the others agree")
 
 
 def state_of(found: StudyOnDisk, spec: RunSpec, study_is_running: bool) -> str:
@@ -121,7 +122,7 @@ def show_command(name: str, home: Path | None, *, as_json: bool) -> int:
             path=found.dir.path,
             hint=f"run it to its end, or see: bertft status {found.study.name}",
         )
-    print(summary.model_dump_json(indent=1) if as_json else result_table(summary))
+    say(summary.model_dump_json(indent=1) if as_json else result_table(summary))
     return 0
 
 
@@ -138,15 +139,15 @@ def diagnose_command(name: str, home: Path | None, *, as_json: bool) -> int:
     diagnoses = diagnose(evaluated(results, read_record(found.dir.summary_path, StudySummary)))
     if as_json:
         checks = [diagnosis_text.as_json(diagnosis) for diagnosis in diagnoses]
-        print(json.dumps({"study": found.study.name, "checks": checks}, indent=1))
+        say(json.dumps({"study": found.study.name, "checks": checks}, indent=1))
     else:
-        print(diagnosis_text.describe(found.study.name, diagnoses))
+        say(diagnosis_text.describe(found.study.name, diagnoses))
     return 0
 
 
 def report_command(name: str, home: Path | None) -> int:
     """Evaluate the records that are there and write the report again."""
-    print(rebuild_report(find_study(name, home)))
+    say(rebuild_report(find_study(name, home)))
     return 0
 
 

@@ -14,6 +14,7 @@ from bertft_core.config import UserError
 from flows.cli.child_process import ChildCommand
 from flows.cli.embedded_server import EmbeddedServer
 from flows.cli.find_study import find_study
+from flows.cli.terminal import say
 from tasks.process_environment import home_dir, use_embedded_prefect
 from tasks.tracking.store_files import problem_of_sqlite
 
@@ -40,9 +41,9 @@ def ui_command(home: Path | None, study: str | None, first_port: int) -> int:
     ports = _free_ports(first_port, 2 + len(journals))
     with ExitStack() as stack:
         links = [(words, link) for words, link in _start(stack, where, name, journals, ports)]
-        print(f"pages of {where} (Ctrl-C ends them)")
+        say(f"pages of {where} (Ctrl-C ends them)")
         for words, link in links:
-            print(f"  {words:<28} {link}", flush=True)
+            say(f"  {words:<28} {link}", flush=True)
         with suppress(KeyboardInterrupt):
             _wait()
     return 0

@@ -20,6 +20,7 @@ from bertft_core.storage.study_dir import checked_record, read_verification, wri
 from bertft_core.training.certificate_runs import CheckRuns, carry_out, shortened
 from bertft_core.training.retraining import environment_here, isolated, missing_input, train_again
 from bertft_core.training.slots import RunFailed, WorkerDied
+from flows.cli.terminal import say
 
 How = Literal["verify", "replay"]
 
@@ -92,7 +93,7 @@ def environment_notes(recorded: Environment | None, here: Environment) -> list[s
 def _print_once(lines: str) -> None:
     """The runs of a study mostly share one environment."""
     for line in lines.splitlines():
-        print(f"  {line}", file=sys.stderr, flush=True)
+        say(f"  {line}", file=sys.stderr, flush=True)
 
 
 def print_verdict(verdict: RunVerdict, started: float) -> None:
@@ -100,7 +101,7 @@ def print_verdict(verdict: RunVerdict, started: float) -> None:
     first, *others = verification_text.verdict_lines(verdict.finding)
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
     clock = f"{minutes}:{seconds:02d}"
-    print(f"  {verdict.title:<24} {first:<24} {clock}", *(f"    {line}" for line in others), sep="\n", flush=True)
+    say(f"  {verdict.title:<24} {first:<24} {clock}", *(f"    {line}" for line in others), sep="\n", flush=True)
 
 
 def store_verdict(study_dir: StudyDir, verdict: RunVerdict) -> None:

@@ -19,6 +19,7 @@ from bertft_core.training.retraining import missing_input
 from bertft_core.training.slots import RunFailed, WorkerDied
 from flows.cli.find_study import find_study, no_finished_runs
 from flows.cli.show_commands import rebuild_report
+from flows.cli.terminal import say
 from flows.cli.verification import certify, chosen_for_certificate, one_line, print_verdict, store_verdict, verdict_on
 from tasks.study_lock import held
 from tasks.tracking.repair_stores import recover_verification
@@ -33,7 +34,7 @@ def verify_command(name: str, home: Path | None, *, runs: str | None, certificat
     n_per_arm = None if runs is None and certificate else _number_of(runs)
     with held(found.dir):
         for line in recover_verification(found.study, found.dir):
-            print(f"warning   {line}", file=sys.stderr)
+            say(f"warning   {line}", file=sys.stderr)
         results = found.results()
         records = finished_records(results)
         chosen = chosen_records(results, records, n_per_arm)
@@ -44,8 +45,8 @@ def verify_command(name: str, home: Path | None, *, runs: str | None, certificat
             passed = _certify(results, records, folder) if certificate else True
         rebuild_report(found)
         for problem in _log(results, verdicts):
-            print(f"warning   MLflow: {problem}", file=sys.stderr)
-    print(f"report    {found.dir.report_dir / 'report.html'}")
+            say(f"warning   MLflow: {problem}", file=sys.stderr)
+    say(f"report    {found.dir.report_dir / 'report.html'}")
     return 0 if passed and all(verdict.finding.verdict == "bitwise" for verdict in verdicts) else 1
 
 
@@ -82,7 +83,7 @@ def chosen_records(results: StudyResults, records: list[RunRecord], n_per_arm: i
 
 def _print_how_many(results: StudyResults, records: list[RunRecord], chosen: list[RunRecord], *, default: bool) -> None:
     more = "; --runs N or --runs all for more" if default and len(chosen) < len(records) else ""
-    print(f"{results.study.name}: training {len(chosen)} of {len(records)} finished runs again, each in a fresh process{more}")
+    say(f"{results.study.name}: training {len(chosen)} of {len(records)} finished runs again, each in a fresh process{more}")
 
 
 @contextmanager
@@ -117,7 +118,7 @@ def _verify(results: StudyResults, record: RunRecord, folder: Path) -> RunVerdic
 def _certify(results: StudyResults, records: list[RunRecord], folder: Path) -> bool:
     """Make every check of the certificate, storing each at once; whether all that apply passed."""
     record = chosen_for_certificate(records)
-    print(f"{results.study.name}: certificate, on {record.spec.title} shortened")
+    say(f"{results.study.name}: certificate, on {record.spec.title} shortened")
     spec, passed = spec_here(results, record), True
     try:
         if (missing := missing_input(spec)) is not None:
@@ -125,16 +126,16 @@ def _certify(results: StudyResults, records: list[RunRecord], folder: Path) -> b
         for result in certify(record, spec, folder / "certificate", _print_progress):
             write_verification(results.study_dir.path, read_verification(results.study_dir.path).with_checks((result,)))
             words = "FAILED" if result.passed is False else verification_text.OUTCOMES[result.passed]
-            print(f"  {_title(result.check):<40} {words:<15} {verification_text.check_found(result)}", flush=True)
+            say(f"  {_title(result.check):<40} {words:<15} {verification_text.check_found(result)}", flush=True)
             passed = passed and result.passed is not False
     except (UserError, RunFailed, WorkerDied, OSError) as error:
-        print(f"  not reproducible here: {one_line(error) if isinstance(error, UserError) else error}")
+        say(f"  not reproducible here: {one_line(error) if isinstance(error, UserError) else error}")
         return False
     return passed
 
 
 def _print_progress(check: str) -> None:
-    print(f"  {_title(check)} …", file=sys.stderr)
+    say(f"  {_title(check)} …", file=sys.stderr)
 
 
 def _title(check: str) -> str:
