@@ -14,6 +14,8 @@ from pyarrow import parquet
 from bertft_core.config import StudyConfig, UserError, parse_study
 from bertft_core.config.data_settings import FileData
 from bertft_core.data.alignment import ALIGNMENTS
+from bertft_core.data.data_findings import PreparedData
+from bertft_core.data.quote_findings import find_quoted_texts
 from bertft_core.data.sources import read_splits
 
 CONLL = "Anna B-PER\nflew O\n\nBob B-PER\nstayed O\n"
@@ -178,6 +180,18 @@ def test_quotes_in_tsv_are_read_when_asked_for(tmp_path):
     csv = write(tmp_path / "train.csv", 'text,label\n"the,a\n')
     assert "data.quoting: none" in refused(csv).hint
     assert examples(csv, quoting="none") == [('"the', "a")]
+
+
+@pytest.mark.parametrize(
+    ("texts", "n"),
+    [(['"a ""b"" c"', *"defghijklmnopqrstuvwxyz"], 1), (['"a"', '"b"', "c"], 2), (['"a"', *["c"] * 30], 0), (['"a" and "b"'], 0)],
+)
+def test_quotes_that_stay_in_the_texts_of_a_tsv_file_are_found(tmp_path, texts, n):
+    for name in ("train.tsv", "train.csv"):
+        path = write(tmp_path / name, "text\tlabel\n" + "".join(f"{text}\tx\n" for text in texts))
+        splits = read_splits(FileData.model_validate({"source": "files", "train": str(path), "format": "tsv"}))
+        found = list(find_quoted_texts(PreparedData(splits, {}, (), 128)))
+        assert sum(finding.count for finding in found) == (n if name == "train.tsv" else 0)
 
 
 # Another format than the ending says

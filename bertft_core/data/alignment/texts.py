@@ -12,6 +12,7 @@ from bertft_core.data.alignment.alignment import Agreed, Alignment, Tokenise, wi
 from bertft_core.data.data_findings import Check
 from bertft_core.data.examples import Example, Label, RawSplit, ReadExample, SourceLocation, is_on, is_visible, text_of
 from bertft_core.data.labels import agree_on_labels
+from bertft_core.data.quote_findings import find_quoted_texts
 from bertft_core.data.tokenization import encode, encode_windows, lists, table_of
 
 ReadLabel = Callable[[object, DataConfig, SourceLocation], Label]
@@ -49,6 +50,7 @@ def text_alignment(
             data_findings.find_truncated,
             *tokenizer_findings.TOKENIZER_CHECKS,
             data_findings.find_very_short,
+            find_quoted_texts,
         ),
         agree=agree,
         for_training=both_orders,

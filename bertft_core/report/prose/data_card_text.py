@@ -91,6 +91,11 @@ def _very_short(finding: DataFinding) -> str:
     return f"{_texts(finding)} {has} fewer than {finding.numbers['min_characters']:g} letters or digits"
 
 
+def _quoted_texts(finding: DataFinding) -> str:
+    is_ = "is" if finding.count == 1 else "are"
+    return f"{_texts(finding)} {is_} in double quotes, which TSV does not remove; data.quoting: double does"
+
+
 def _constant_labels(finding: DataFinding, when: str) -> str:
     names = finding.names or [several(finding.count, "label")]  # a card of version 1 has no names
     more = finding.count - len(finding.names) if finding.names else 0
@@ -174,6 +179,7 @@ CLAUSES: dict[str, Callable[[DataFinding], str]] = {
     "truncated": _truncated,
     "unknown_tokens": lambda f: f"{f.numbers['ratio']:.1%} of the tokens of {f.split} are unknown to the encoder",
     "very_short": _very_short,
+    "quoted_texts": _quoted_texts,
     "never_on": lambda f: _constant_labels(f, "never on"),
     "always_on": lambda f: _constant_labels(f, "always on"),
     "repaired_tags": _repaired_tags,
