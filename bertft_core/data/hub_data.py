@@ -1,6 +1,8 @@
 """Data sets of the Hugging Face hub, by name, configuration and revision."""
 
+import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from bertft_core.config import UserError
@@ -8,6 +10,7 @@ from bertft_core.config.data_settings import HubData
 from bertft_core.config.errors import did_you_mean
 from bertft_core.data.examples import RawSplit, ReadExample, Row, place_columns, read_split, shorten
 
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 UNLABELLED = -1
 """Value of a withheld label in a ClassLabel column."""
 
@@ -42,6 +45,7 @@ def _title(data: HubData) -> str:
 def _load(data: HubData) -> Any:
     import datasets
 
+    _refuse_local(data)
     datasets.disable_progress_bars()
     try:
         return datasets.load_dataset(data.name, data.config, revision=data.revision)
@@ -54,6 +58,20 @@ def _load(data: HubData) -> Any:
             expected="a data set of files (no script) with this name, configuration and revision",
             hint="check data.name, data.config, data.revision and the network, or download it and use source: files",
         ) from None
+
+
+def _refuse_local(data: HubData) -> None:
+    """The library reads a local folder or file in place of a data set of the hub that has the same name."""
+    if HUB_NAME.fullmatch(data.name) and not Path(data.name).exists():
+        return
+    raise UserError(
+        "this would not be read from the Hugging Face hub",
+        code="hub.local-name",
+        path=_title(data),
+        found="a local path" if not HUB_NAME.fullmatch(data.name) else f"a file or folder {data.name} in the current folder",
+        expected="a name such as nyu-mll/glue, and nothing local of that name",
+        hint="use source: files for local data, or start bertft in another folder",
+    )
 
 
 def _rows(split: Any, columns: Sequence[str], path: str) -> Iterator[Row]:
