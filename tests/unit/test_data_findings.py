@@ -24,7 +24,7 @@ CLEAN = {
 FOUND = {
     "duplicates", "conflicting_labels", "overlap", "conflicting_overlap", "class_balance", "look_alike_labels", "many_labels",
     "mixed_labels", "numbers_as_labels", "joined_labels", "truncated", "unknown_tokens", "foreign_text", "special_tokens",
-    "very_short",
+    "very_short", "quoted_texts",
 }  # fmt: skip
 
 
@@ -152,6 +152,19 @@ def test_words_in_many_more_subwords_than_usual_are_found(findings_of, monkeypat
     assert set(found) == {"foreign_text"}
     assert found["foreign_text"].split == "validation"
     assert found["foreign_text"].numbers["rate"] > 3 * found["foreign_text"].numbers["usual"]
+
+
+def test_quotes_that_stay_in_the_texts_of_tsv_are_found(encoder, tmp_path):
+    data = {"source": "files", "max_length": 16}
+    for name, rows in CLEAN.items():
+        path = tmp_path / f"{name}.tsv"
+        quote = '"' if name == "train" else ""
+        path.write_text("text\tlabel\n" + "".join(f"{quote}{text}{quote}\t{label}\n" for text, label in rows))
+        data[name] = str(path)
+    for quoting, expected in ((None, {"quoted_texts"}), ("double", set())):
+        asked = {"name": "s", "data": data | {"quoting": quoting}, "encoder": {"path": str(encoder)}, "arms": {"full": {}}}
+        found = prepare_data(parse_study(asked), home_dir=tmp_path).findings
+        assert {finding.check for finding in found} - {"unknown_tokens"} == expected
 
 
 def test_every_check_of_the_table_is_tested_here():
