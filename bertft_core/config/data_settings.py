@@ -101,7 +101,12 @@ class _Examples(Frozen):
     misplaced_answers: Literal["repair", "refuse"] = Field(
         "repair", description="An answer that is not at its answer_start: repair it if it occurs exactly once, or refuse."
     )
-    max_question_length: int = Field(64, ge=1, le=8192, description="Longest question in tokens; a longer one is an error.")
+    max_question_length: int = Field(64, ge=1, le=8192, description="Longest question in tokens; see long_questions.")
+    long_questions: Literal["refuse", "truncate", "drop"] = Field(
+        "refuse",
+        exclude_if=lambda value: value == "refuse",  # newer than the digests of older studies
+        description="A question longer than max_question_length: refuse the file, truncate it, or leave it out.",
+    )
     text_unit: Literal["line", "paragraph", "document"] = Field(
         "paragraph", description="What a text file's examples are: its lines, its blocks between blank lines, or the whole file."
     )

@@ -129,7 +129,7 @@ class QuestionAnsweringHead(Frozen):
         "has_ans_exact": "maximize",
     }
     reads: ClassVar[frozenset[str]] = frozenset(
-        {"id", "question", "context", "answers", "misplaced_answers", "max_question_length", "doc_stride"}
+        {"id", "question", "context", "answers", "misplaced_answers", "max_question_length", "long_questions", "doc_stride"}
     )
     offers: ClassVar[frozenset[Offer]] = frozenset({"cross_entropy", "example_classes"})
 

@@ -55,7 +55,8 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
     alignment = ALIGNMENTS[study.head.kind]
     given, labels, repairs = alignment.agree(read_splits(data, study.head.kind), data)
     refuse_missing_labels(study, labels)
-    splits = alignment.for_training(cut_splits(given, data, study.seed), data)
+    whole = alignment.for_training(cut_splits(given, data, study.seed), data)
+    splits, fitted = alignment.fit(whole, data, lambda: load_tokenizer(encoder))
     digests = {name: split_digest(split) for name, split in splits.items()}
     fingerprint = digest_of(
         {
@@ -85,6 +86,7 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
             name: _split_card(study, splits[name], prepared[name], labels, digests[name], prepared["train"]) for name in splits
         },
         findings=repairs
+        + fitted
         + find_all(PreparedData(splits, prepared, labels, data.max_length, tokenizer_facts(encoder.directory)), alignment.checks),
     )
     refuse_unscored_metric(study, card)

@@ -18,6 +18,10 @@ FEW_EXAMPLES = 10
 """A class with fewer training examples can hardly be learned."""
 FEW_TO_CHOOSE_BY = 200
 """With fewer validation examples a score is too noisy to choose by one seed."""
+USUAL_QUESTION = 64
+"""Tokens that data.max_question_length allows by default."""
+PAIR_TOKENS = 4
+"""Special tokens of a pair in any family: 3, or 4 in RoBERTa's."""
 FEW_STEPS = 100
 """In fewer optimizer steps hardly anything is learned, and a tenth of them is hardly a warm-up."""
 
@@ -58,6 +62,19 @@ def reading(profile: DataProfile) -> Iterator[SettingChoice]:
         yield _choice("data.long_texts", "windows", "windows")
     if length.doc_stride is not None:
         yield _choice("data.doc_stride", length.doc_stride, "doc_stride", length.source)
+    yield from _questions(profile)
+
+
+def _questions(profile: DataProfile) -> Iterator[SettingChoice]:
+    """Room for the longest question; what no window has room for is truncated."""
+    longest, read = profile.longest_question or 0, length_of(profile)
+    if longest <= USUAL_QUESTION:
+        return
+    room = read.max_length - PAIR_TOKENS - (read.doc_stride or 0) - 1
+    value = min(math.ceil(longest / 16) * 16, room)
+    yield _choice("data.max_question_length", value, "question_length", longest=longest)
+    if longest > room:
+        yield _choice("data.long_questions", "truncate", "long_questions", room=room)
 
 
 def metric(profile: DataProfile) -> Iterator[SettingChoice]:

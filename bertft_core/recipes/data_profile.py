@@ -81,6 +81,8 @@ class DataProfile(Frozen):
     has_test: bool
     label_counts: dict[str, int] = {}
     """Label → training examples, or words for tags; empty where there are no labels."""
+    longest_question: int | None = None
+    """Tokens; None for other heads."""
     lengths: Lengths
     encoder: EncoderProfile
     machine: Machine

@@ -3,6 +3,7 @@
 import math
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.encoder_files import WEIGHTS, EncoderFiles, resolve_encoder
 from bertft_core.data.examples import RawSplit
 from bertft_core.data.prepared_split import PreparedSplit
+from bertft_core.data.question_windows import question_lengths
 from bertft_core.data.sources import read_splits
 from bertft_core.data.splits import cut_splits
 from bertft_core.data.tokenization import load_tokenizer, uses_token_types
@@ -21,6 +23,8 @@ from bertft_core.training.devices import memory_bytes, slot_environments, usable
 from bertft_core.training.machine_needs import refuse_absent_gpu
 from bertft_core.training.step_plan import StepPlan
 
+UNLIMITED = {"long_texts": "truncate", "doc_stride": None, "max_question_length": 8192, "long_questions": "truncate"}
+"""Settings under which nothing is refused while lengths are measured."""
 N_MEASURED = 2000
 """Training examples whose lengths are measured, spread evenly over the set."""
 BF16_CAPABILITY = 8.0
@@ -44,6 +48,7 @@ def data_profile_of(study: StudyConfig, home_dir: Path) -> DataProfile:
         n_validation=len(splits["validation"].examples),
         has_test="test" in splits,
         label_counts=alignment.counts(splits["train"].examples, labels) if labels else {},
+        longest_question=_longest_question(study, splits, encoder),
         lengths=_lengths(study, splits["train"], labels, encoder, known.max_length),
         encoder=known,
         machine=machine_of(study.execution),
@@ -54,9 +59,16 @@ def _lengths(study: StudyConfig, train: RawSplit, labels: tuple[str, ...], encod
     """Untruncated lengths: `n_tokens` counts tokens before a row is cut to the encoder's limit."""
     places = np.unique(np.linspace(0, len(train.examples) - 1, min(N_MEASURED, len(train.examples))).astype(int))
     examples = [train.examples[i] for i in places]
-    data = study.data.model_copy(update={"max_length": limit or 512, "long_texts": "truncate", "doc_stride": None})
+    data = study.data.model_copy(update={"max_length": limit or 512, **UNLIMITED})
     table = ALIGNMENTS[study.head.kind].tokenise(load_tokenizer(encoder), examples, labels, data, uses_token_types(encoder))
     return lengths_of(PreparedSplit(table.combine_chunks(), "train").n_tokens)
+
+
+def _longest_question(study: StudyConfig, splits: Mapping[str, RawSplit], encoder: EncoderFiles) -> int | None:
+    if study.head.kind != "question_answering":
+        return None
+    questions = [example.texts[0] for split in splits.values() for example in split.examples]
+    return max(question_lengths(load_tokenizer(encoder), questions))
 
 
 def lengths_of(n_tokens: np.ndarray) -> Lengths:

@@ -111,3 +111,11 @@ def test_what_decides_a_result_changes_the_digest(tmp_path, name):
 def test_each_stream_changes_the_digest(tmp_path, stream):
     spec = make_spec(make_study(), make_card(tmp_path))
     assert spec.model_copy(update={"seeds": spec.seeds.model_copy(update={stream: 1})}).digest != spec.digest
+
+
+def test_long_questions_at_its_default_is_in_no_digest():
+    questions = {"source": "bundled", "name": "questions"}
+    base = {"name": "s", "data": questions, "head": "question_answering", "arms": {"full": {}}}
+    assert "long_questions" not in parse_study(base).model_dump(mode="json")["data"]
+    assert parse_study(base | {"data": questions | {"long_questions": "refuse"}}).digest == parse_study(base).digest
+    assert parse_study(base | {"data": questions | {"long_questions": "drop"}}).digest != parse_study(base).digest

@@ -16,6 +16,10 @@ Agreed = tuple[dict[str, RawSplit], tuple[str, ...], tuple[DataFinding, ...]]
 """The splits, repaired or converted; the labels in order; what was found on the way."""
 
 
+Fitted = tuple[dict[str, RawSplit], tuple[DataFinding, ...]]
+"""The splits as the tokenizer can read them, and what was changed."""
+
+
 class MakeReader(Protocol):
     """What reads the cells of a row into an example; new examples (`labelled=False`) have None in place of their label."""
 
@@ -57,6 +61,8 @@ class Alignment:
     """Labels that all splits can be learned and scored with. Raises `UserError` with file and line where there are none."""
     for_training: Callable[[Mapping[str, RawSplit], DataConfig], dict[str, RawSplit]] = lambda splits, data: dict(splits)
     """The splits as they are trained on and scored."""
+    fit: Callable[[Mapping[str, RawSplit], DataConfig, Callable[[], Any]], Fitted] = lambda splits, data, load: (dict(splits), ())
+    """The splits with what the tokenizer makes too long shortened or left out, and what was; it is loaded only if asked for."""
     settings: Callable[[DataConfig], dict[str, Any]] = lambda data: {}
     """What the stored table depends on, apart from examples, labels, tokenizer and max_length."""
     gold: Callable[[PreparedSplit], pa.Table] = example_labels

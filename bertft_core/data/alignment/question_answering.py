@@ -12,12 +12,13 @@ import pyarrow as pa
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig
 from bertft_core.data import data_findings, tokenizer_findings
+from bertft_core.data.alignment import long_questions
 from bertft_core.data.alignment.alignment import Agreed, Alignment
 from bertft_core.data.alignment.answer_checks import agree_on_answers, answers_of
 from bertft_core.data.data_findings import PreparedData
 from bertft_core.data.examples import Answer, Example, RawSplit, ReadExample, SourceLocation, is_unicode, shorten, text_of
 from bertft_core.data.prepared_split import PreparedSplit
-from bertft_core.data.question_windows import question_lengths, question_windows, targets_of, text_read, without_spaces
+from bertft_core.data.question_windows import question_windows, targets_of, text_read, without_spaces
 from bertft_core.data.readers.squad import parse_answers
 from bertft_core.data.tokenization import Encoded, lists, table_of
 from bertft_core.records import DataFinding
@@ -97,8 +98,10 @@ def tokenise(tokenizer: Any, examples: Sequence[Example], labels: tuple[str, ...
     tokens, counted in the window, of the first answer) and `nulls` (the token of "no answer"), per token two `offsets`.
     The schema says whether questions may be unanswerable: in SQuAD 2.0, where a training question is.
     """
+    if data.long_questions == "truncate":
+        examples = [shortened for shortened, _ in long_questions.truncated(examples, tokenizer, data)]
     questions, contexts = [example.texts[0] for example in examples], [example.texts[1] for example in examples]
-    _refuse_long_questions(question_lengths(tokenizer, questions), examples, tokenizer, data)
+    long_questions.refuse(examples, tokenizer, data)
     rows: dict[str, list[Any]] = {
         name: [] for name in ("ids", "types", "n_tokens", "lengths", "starts", "ends", "nulls", "offsets", "read")
     }
@@ -134,26 +137,6 @@ def _first_span(example: Example) -> tuple[int, int] | None:
     if not answers:
         return None
     return without_spaces(example.texts[1], answers[0].start, answers[0].start + len(answers[0].text))
-
-
-def _refuse_long_questions(lengths: Sequence[int], examples: Sequence[Example], tokenizer: Any, data: DataConfig) -> None:
-    """Raise `UserError` with the line (the caller knows the file) of a question that is too long."""
-    room = data.max_length - tokenizer.num_special_tokens_to_add(pair=True) - data.overlap - 1
-    limit = min(data.max_question_length, room)
-    for length, example in zip(lengths, examples, strict=True):
-        if length > limit:
-            raise UserError(
-                "the question is too long"
-                if limit == data.max_question_length
-                else f"the question leaves no room for its context in windows of {data.max_length} tokens",
-                code="question.too-long",
-                line=example.line,
-                found=f"{length} tokens: {shorten(example.texts[0])}",
-                expected=f"at most {limit} tokens",
-                hint="shorten the question, or raise data.max_question_length"
-                if limit == data.max_question_length
-                else "shorten the question, raise data.max_length, or lower data.doc_stride",
-            )
 
 
 def gold(split: PreparedSplit) -> pa.Table:
@@ -251,6 +234,7 @@ ALIGNMENT = Alignment(
         *tokenizer_findings.TOKENIZER_CHECKS,
     ),
     agree=agree,
+    fit=long_questions.fit,
     settings=settings,
     gold=gold,
     counts=counts,

@@ -191,6 +191,10 @@ CLAUSES: dict[str, Callable[[DataFinding], str]] = {
         f"{several(f.count, 'answer')} of {f.split} {_is(f)} not at answer_start;"
         " each was moved to the only place where it occurs"
     ),
+    "long_questions": lambda f: (
+        f"{_questions(f)} {'has' if f.count == 1 else 'have'} more than {f.numbers['limit']:g} tokens and"
+        f" {'was' if f.count == 1 else 'were'} {'left out' if f.names[0] == 'drop' else 'truncated'}"
+    ),
     "inexpressible_answers": lambda f: f"no span of tokens in a window reads as the answer of {_questions(f)}",
     "several_answers": lambda f: f"{_questions(f)} {'has' if f.count == 1 else 'have'} several answers; the first is trained on",
     "unanswerable_share": _unanswerable_share,

@@ -48,6 +48,8 @@ REASONS: dict[str, str] = {
     "length_questions": "questions with their contexts are usually read in 384 to 512 tokens; 90 % have up to {p90}",
     "windows": "reads long texts to their end, in overlapping windows",
     "doc_stride": "tokens that neighbouring windows share, so that no answer is cut in two",
+    "question_length": "the longest question has {longest} tokens",
+    "long_questions": "a window has room for {room} tokens of a question",
     "plain_tags": "the tags mark no entities, so single words are scored",
     "unbalanced_metric": "accuracy would flatter: " + _UNBALANCED + "; macro F1 gives all classes the same weight",
     "usual_rate": _BASE_RATES,
