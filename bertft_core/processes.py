@@ -11,7 +11,7 @@ import runpy
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("bertft_core", "tasks", "flows")
 N_LOG_LINES = 8
 Child = subprocess.Popen[bytes]
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""This machine itself."""
 
 
 def module_command(module: str, *words: str) -> list[str]:
@@ -35,11 +37,25 @@ def run_module(module: str) -> None:
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
-def child_environment(more: dict[str, str] | None = None) -> dict[str, str]:
-    """Our environment and `more`, for children and grandchildren that do not import from the current folder."""
-    environment = os.environ | (more or {}) | {"PYTHONSAFEPATH": "1"}
+def child_environment(more: dict[str, str] | None = None, *, without: Collection[str] = ()) -> dict[str, str]:
+    """Our environment less `without`, and `more`, for children and grandchildren.
+
+    They do not import from the current folder, reach servers of this machine past any proxy, and write UTF-8 to pipes and logs.
+    """
+    kept = {name: value for name, value in os.environ.items() if name not in without}
+    environment = (
+        kept | (more or {}) | loopback_without_proxy(kept) | {"PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8:replace"}
+    )
     environment["PYTHONPATH"] = without_current_folder(environment.get("PYTHONPATH", ""))
     return environment
+
+
+def loopback_without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+    """NO_PROXY in both cases, because libraries differ in which they read: what it holds already, and this machine itself."""
+    given = [environment.get(name, "") for name in ("no_proxy", "NO_PROXY")]
+    hosts = dict.fromkeys(host.strip() for value in given for host in value.split(",") if host.strip())
+    value = "*" if "*" in hosts else ",".join(dict.fromkeys([*hosts, *LOOPBACK]))
+    return {"no_proxy": value, "NO_PROXY": value}
 
 
 def without_current_folder(python_path: str) -> str:
@@ -73,7 +89,9 @@ class ChildLog:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._start = path.stat().st_size if path.exists() else 0
 
-    def start(self, module: str, *words: str, environment: dict[str, str], stdout: int | None = None) -> Child:
+    def start(
+        self, module: str, *words: str, environment: dict[str, str], stdout: int | None = None, cwd: Path | None = None
+    ) -> Child:
         """Start one of our modules in a `child_environment()`; we hold its stdin, the log or `stdout` gets its output."""
         with self.path.open("ab") as log:
             return subprocess.Popen(
@@ -82,6 +100,7 @@ class ChildLog:
                 stdout=log if stdout is None else stdout,
                 stderr=log,
                 env=environment,
+                cwd=cwd,
                 start_new_session=True,  # Ctrl-C in a terminal is for the parent, which then ends its workers
             )
 

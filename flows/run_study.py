@@ -23,7 +23,7 @@ from flows.stages.training_stage import Trainer, run_seeds
 from flows.study_command import StudyCommand, read_command, read_study
 from tasks.keep_models import keep_models
 from tasks.prefect_runs import claim
-from tasks.process_environment import be_quiet
+from tasks.process_environment import settle_environment
 from tasks.progress import StudyProgress
 from tasks.study_session import Session
 from tasks.study_tasks import artifact_key, evaluate_runs, prepare_data, write_report
@@ -55,7 +55,7 @@ def run_study(
     `config` is the path of a YAML file or a whole config; `overrides` are `dotted.key=value`; `home` is where everything lies
     (default: $BERTFT_HOME, else ./bertft-home); `force` trains again what is finished.
     """
-    be_quiet()  # in a deployment no command line has done it
+    settle_environment()  # in a deployment no command line has done it
     return carry_out(read_command(config, overrides or [], home, force=force))
 
 

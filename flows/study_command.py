@@ -11,7 +11,7 @@ from bertft_core.records import DatasetCard
 from bertft_core.storage import StudyDir
 from bertft_core.storage.home_folder import made_home
 from bertft_core.training.slots import Slots
-from tasks.process_environment import home_dir
+from tasks.process_environment import home_dir, tracked
 from tasks.progress import StudyProgress
 from tasks.study_lock import refuse_older
 
@@ -39,7 +39,7 @@ class StudyCommand:
 
 def read_study(config: str | dict[str, Any], overrides: list[str]) -> StudyConfig:
     """The study of a config, given by its path or as values. Raises `UserError`."""
-    return load_study(config, overrides) if isinstance(config, str) else parse_study(config, overrides)
+    return tracked(load_study(config, overrides) if isinstance(config, str) else parse_study(config, overrides))
 
 
 def read_command(config: str | dict[str, Any], overrides: list[str], home: str | Path | None, *, force: bool) -> StudyCommand:

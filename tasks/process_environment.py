@@ -1,8 +1,14 @@
-"""What a process takes from its environment, and what is set there before Prefect, MLflow or transformers load."""
+"""What a process takes from its environment: which variables are honoured, passed on or dropped, and what is set there."""
 
 import os
+import re
+from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal, NamedTuple
 
+from bertft_core.config import StudyConfig
+from bertft_core.processes import loopback_without_proxy
 from bertft_core.storage.home_folder import checked_home
 
 SETTINGS = {
@@ -15,6 +21,44 @@ SETTINGS = {
     "TOKENIZERS_PARALLELISM": "false",
     "ALEMBIC_LOG_LEVEL": "WARNING",
 }
+PREFECT_SERVER, MLFLOW_STORE = "PREFECT_API_URL", "MLFLOW_TRACKING_URI"
+
+
+class Variables(NamedTuple):
+    """Variables of one kind; a name that ends in * stands for all that begin like it and are in no earlier row."""
+
+    names: tuple[str, ...]
+    treatment: Literal["honoured", "passed", "changed", "dropped"]
+    meaning: str
+
+    def has(self, name: str) -> bool:
+        """One of these variables has this name."""
+        return any(name.startswith(own[:-1]) if own.endswith("*") else name == own for own in self.names)
+
+
+TABLE = (
+    Variables(("BERTFT_HOME",), "honoured", "the home, unless `--home` names one"),
+    Variables((PREFECT_SERVER,), "honoured", "the Prefect server that `run`, `repair` and `announce` use; the command says so"),
+    Variables(("PREFECT_*",), "dropped", "passed with `PREFECT_API_URL`; a server of our own has its state in the home"),
+    Variables(
+        (MLFLOW_STORE,), "honoured", "the store of a study without `tracking.uri`, and `--tracking-uri`; the command says so"
+    ),
+    Variables(
+        ("MLFLOW_TRACKING_*", "MLFLOW_HTTP_*", "MLFLOW_S3_*", "MLFLOW_GCS_*", "MLFLOW_MULTIPART_*", "MLFLOW_WORKSPACE"),
+        "passed",
+        "how MLflow's client reaches that store",
+    ),
+    Variables(("MLFLOW_DISABLE_TELEMETRY", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"), "passed", "switched off unless you set them"),
+    Variables(("MLFLOW_*", "OPTUNA_*"), "dropped", "they would move runs, experiments, ports or stores"),
+    Variables(("UVICORN_*", "GUNICORN_*", "FLASK_*", "WEB_CONCURRENCY"), "dropped", "for the pages of `bertft ui`"),
+    Variables(("HF_*", "TRANSFORMERS_*", "HUGGINGFACE_*"), "passed", "cache, token, address and offline mode of the hub"),
+    Variables(("CUDA_VISIBLE_DEVICES",), "honoured", "the GPUs that a study may take"),
+    Variables(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "passed", "for the hub and servers elsewhere; upper or lower case"),
+    Variables(("NO_PROXY",), "changed", "yours, and this machine itself: nothing goes through a proxy to it"),
+    Variables(("PYTHONPATH",), "changed", "without the current folder"),
+    Variables(("PYTHONIOENCODING", "PYTHONUTF8", "LC_*", "LANG"), "honoured", "what the terminal cannot show becomes `?`"),
+)
+"""The first row that has a variable decides."""
 
 
 def home_dir(given: str | Path | None = None) -> Path:
@@ -26,10 +70,37 @@ def home_dir(given: str | Path | None = None) -> Path:
     return checked_home(given or os.environ.get("BERTFT_HOME") or "bertft-home", named)
 
 
-def be_quiet() -> None:
-    """Turn off telemetry and the chatter of libraries, as far as the user has not set them."""
+def dropped(environment: Mapping[str, str], *prefixes: str) -> list[str]:
+    """The variables with these prefixes that the table drops."""
+    rows = {name: next((row for row in TABLE if row.has(name)), None) for name in environment if name.startswith(prefixes)}
+    return [name for name, row in rows.items() if row is not None and row.treatment == "dropped"]
+
+
+def settle_environment() -> list[str]:
+    """Drop what would steer libraries, keep proxies away from this machine itself, turn off telemetry and chatter.
+
+    Returns what the user should hear of, a line each. Prefect's variables stay: a deployment is run by a Prefect of the user's.
+    """
+    for name in dropped(os.environ, "MLFLOW_", "OPTUNA_"):
+        del os.environ[name]
+    remarks = _drop_unusable_proxies()
+    os.environ.update(loopback_without_proxy(os.environ))
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    return remarks
+
+
+def _drop_unusable_proxies() -> list[str]:
+    """Prefect and the hub's client raise for a proxy of another kind, whatever address they are to reach."""
+    usable = {"http", "https"} | ({"socks5", "socks5h"} if find_spec("socksio") else set())
+    remarks = []
+    for name, value in list(os.environ.items()):
+        scheme, colon, _ = value.strip().partition("://")
+        if name.lower() in ("http_proxy", "https_proxy", "all_proxy") and colon and scheme.lower() not in usable:
+            del os.environ[name]
+            remedy = "; pip install socksio makes it usable" if scheme.lower().startswith("socks5") else ""
+            remarks.append(f"{name} is not used: no library here for a proxy of the kind {scheme}://{remedy}")
+    return remarks
 
 
 def keep_prefect_out_of_the_terminal() -> None:
@@ -39,6 +110,22 @@ def keep_prefect_out_of_the_terminal() -> None:
 
 
 def use_embedded_prefect(home: Path) -> None:
-    """Keep Prefect's state in the study home."""
-    os.environ.setdefault("PREFECT_HOME", str(home / "prefect"))
+    """Keep Prefect's state in the study home, whatever server, profile or database the variables of the user's shell name."""
+    for name in dropped(os.environ, "PREFECT_"):
+        del os.environ[name]
+    os.environ["PREFECT_HOME"] = str(home / "prefect")
+    os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = SETTINGS["PREFECT_SERVER_ANALYTICS_ENABLED"]
     keep_prefect_out_of_the_terminal()
+
+
+def tracked(study: StudyConfig) -> StudyConfig:
+    """The study with the store that MLFLOW_TRACKING_URI names, unless its config says `tracking.uri` (null: the home's)."""
+    uri = os.environ.get(MLFLOW_STORE)
+    if not uri or "uri" in study.tracking.model_fields_set:
+        return study
+    return study.model_copy(update={"tracking": study.tracking.model_copy(update={"uri": uri})})
+
+
+def without_password(address: str) -> str:
+    """The address of a server as it may be shown."""
+    return re.sub(r"^(\w[\w+.-]*://)[^/@]*@", r"\1***@", address)

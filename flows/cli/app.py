@@ -11,10 +11,13 @@ from bertft_core import __version__
 from bertft_core.config.errors import UserError
 from flows.cli.arguments import AnyStudy, Config, Home, Set, StudyName
 from flows.cli.evidence_commands import compare, diff, replay, seeds, verify
+from flows.cli.output import OutputLost, flush_output, give_up_output, use_safe_output
 from flows.cli.terminal import say
-from tasks.process_environment import be_quiet
+from tasks.process_environment import settle_environment
 
 DONE, SOME_RUNS_FAILED, USER_MUST_ACT, INTERRUPTED = 0, 1, 2, 130
+READER_GONE = 141
+"""Of a command whose output nobody reads any more, such as `bertft show | head -1`: what a shell gives for SIGPIPE."""
 
 app = typer.Typer(
     name="bertft",
@@ -233,12 +236,29 @@ def announce(config: Config, overrides: Set = None, home: Home = None) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the console script."""
-    sys.exit(_guarded(lambda: app(args=arguments, prog_name="bertft", standalone_mode=False)))
+    use_safe_output(as_json="--json" in (sys.argv if arguments is None else arguments))
+    sys.exit(_written(lambda: _guarded(lambda: app(args=arguments, prog_name="bertft", standalone_mode=False))))
+
+
+def _written(command: Callable[[], int]) -> int:
+    """Run a command, and see that its output arrives; a reader that is gone is no mistake."""
+    try:
+        code = command()
+        flush_output()
+        return code
+    except OutputLost as lost:
+        give_up_output()
+        if isinstance(lost.error, BrokenPipeError):
+            return READER_GONE
+        say(f"error: standard output cannot be written: {lost.error.strerror}", file=sys.stderr)
+        say("  hint:     write to another file, or free some space there", file=sys.stderr)
+        return USER_MUST_ACT
 
 
 def _guarded(command: Callable[[], Any]) -> int:
     """Run a command; a user's mistake is a message and code 2, never a traceback."""
-    be_quiet()
+    for remark in settle_environment():
+        say(f"note: {remark}", file=sys.stderr)
     try:
         code = command()
     except UserError as error:
@@ -246,6 +266,8 @@ def _guarded(command: Callable[[], Any]) -> int:
         return USER_MUST_ACT
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
+    except OutputLost:
+        raise
     except Exception as error:
         show_message = getattr(error, "show", None)  # a wrong option or argument
         if show_message is None:

@@ -8,8 +8,11 @@ import time
 from pathlib import Path
 
 from bertft_core.processes import ChildLog, child_environment, on_stdin
+from tasks.process_environment import SETTINGS
 
 GRACE_SECONDS = 5.0
+STEERING = ("MLFLOW_", "OPTUNA_", "UVICORN_", "GUNICORN_", "FLASK_", "WEB_CONCURRENCY")
+"""Variables of the user's shell that would give our servers other ports, stores or pages."""
 
 
 class ChildCommand:
@@ -17,7 +20,9 @@ class ChildCommand:
 
     def __init__(self, command: list[str], log_path: Path, environment: dict[str, str]) -> None:
         self.log = ChildLog(log_path)
-        self._process = self.log.start("flows.cli.child_process", *command, environment=child_environment(environment))
+        steering = [name for name in os.environ if name.startswith(STEERING)]
+        environment = child_environment(SETTINGS | environment, without=steering)
+        self._process = self.log.start("flows.cli.child_process", *command, environment=environment, cwd=log_path.parent)
 
     @property
     def alive(self) -> bool:

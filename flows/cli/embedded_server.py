@@ -46,7 +46,9 @@ class EmbeddedServer:
         threading.Thread(target=self._keep_alive, daemon=True).start()
 
     def _start(self) -> Child:
-        return self._log.start("flows.cli.embedded_server", str(self.port), environment=self._environment)
+        # Prefect reads .env, prefect.toml and pyproject.toml where it is started
+        where = self._log.path.parent
+        return self._log.start("flows.cli.embedded_server", str(self.port), environment=self._environment, cwd=where)
 
     def _keep_alive(self) -> None:
         """Start the server again when it was killed: its state is a file, and the command need not notice.

@@ -30,7 +30,13 @@ def compare(
     ] = None,
     home: Home = None,
     uri: Annotated[
-        str | None, typer.Option("--tracking-uri", metavar="URI", help="MLflow's store, for studies that this home lacks.")
+        str | None,
+        typer.Option(
+            "--tracking-uri",
+            metavar="URI",
+            envvar="MLFLOW_TRACKING_URI",
+            help="MLflow's store, for studies that this home lacks.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole comparison as JSON.")] = False,
 ) -> None:
@@ -105,7 +111,10 @@ def replay(
     run: Annotated[str, typer.Argument(metavar="MLFLOW_RUN_ID", help="Id of a training run in MLflow, or STUDY/arm/seed.")],
     home: Home = None,
     uri: Annotated[
-        str | None, typer.Option("--tracking-uri", metavar="URI", help="MLflow's store.  [default: the one in the home]")
+        str | None,
+        typer.Option(
+            "--tracking-uri", metavar="URI", envvar="MLFLOW_TRACKING_URI", help="MLflow's store.  [default: the one in the home]"
+        ),
     ] = None,
 ) -> None:
     """Train a run again from MLflow's record alone, and compare.

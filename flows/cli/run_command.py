@@ -20,7 +20,8 @@ from flows.cli.embedded_server import EmbeddedServer
 from flows.cli.terminal import say
 from flows.study_command import read_command
 from tasks.early_workers import early_workers
-from tasks.process_environment import keep_prefect_out_of_the_terminal, use_embedded_prefect
+from tasks.process_environment import MLFLOW_STORE, keep_prefect_out_of_the_terminal, use_embedded_prefect, without_password
+from tasks.tracking.store_files import set_prefect_aside
 
 NOT_DONE = ("failed", "missing")
 DRAIN_SECONDS = 10.0
@@ -32,6 +33,9 @@ def run_command(config: Path, overrides: list[str], home: Path | None, *, force:
     command = read_command(str(config), overrides, home, force=force)  # a mistake is reported before anything starts
     study, where, command.show = command.study, command.home_dir, shown
     say(f"study {study.name} in {where}", file=sys.stderr)
+    if study.tracking.uri is not None and study.tracking.uri == os.environ.get(MLFLOW_STORE):
+        told = f"MLflow's store is {without_password(study.tracking.uri)}, from {MLFLOW_STORE}"
+        say(f"{told}; --set tracking.uri=null keeps the record in the home", file=sys.stderr)
 
     def read_data() -> None:
         command.card = prepare_data(study, home_dir=where, tell=command.progress.tell)
@@ -56,10 +60,13 @@ def prefect_api(home: Path, meanwhile: Callable[[], object]) -> Iterator[None]:
     """
     if api_url := os.environ.get("PREFECT_API_URL"):
         keep_prefect_out_of_the_terminal()
+        say(f"Prefect's server is {without_password(api_url)}, from PREFECT_API_URL", file=sys.stderr)
         _expect_an_answer(api_url)
         yield
         return
     use_embedded_prefect(home)
+    if (told := set_prefect_aside(home)) is not None:
+        say(f"warning   {told}", file=sys.stderr)
     with EmbeddedServer(home / "prefect" / "server.log") as server:
         say("starting Prefect's embedded server and reading the data …", file=sys.stderr)
         os.environ["PREFECT_API_URL"] = server.api_url
@@ -90,7 +97,7 @@ def _expect_an_answer(api_url: str) -> None:
         raise UserError(
             "Prefect's server does not answer",
             code="prefect.server-does-not-answer",
-            found=f"PREFECT_API_URL={api_url}: {getattr(error, 'reason', error)}",
+            found=f"PREFECT_API_URL={without_password(api_url)}: {getattr(error, 'reason', error)}",
             expected="a running server",
             hint="start it, or unset PREFECT_API_URL: then the command starts one of its own",
         ) from None

@@ -22,7 +22,9 @@ from tasks.tracking.store_files import (
     TrackedRun,
     is_left,
     mlflow_runs,
+    prefect_path,
     prefect_runs,
+    problem_of_prefect,
     problem_of_sqlite,
 )
 
@@ -52,6 +54,8 @@ def damages(study_dir: StudyDir, card: DatasetCard | None) -> Iterator[Damage]:
     problem = problem_of_sqlite(study_dir.home_dir / "mlflow.db")
     if problem is not None:
         yield Damage(study_dir.home_dir / "mlflow.db", problem.partition(" is ")[2], LOGGED_AGAIN)
+    if (problem := problem_of_prefect(study_dir.home_dir)) is not None:
+        yield Damage(prefect_path(study_dir.home_dir), problem, "the next bertft run sets it aside")
 
 
 def inconsistencies(study: StudyConfig, study_dir: StudyDir, unplanned: Collection[str] = ()) -> list[str]:

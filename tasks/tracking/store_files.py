@@ -1,13 +1,16 @@
 """What the SQLite files of MLflow and Prefect in a home say of a study, read without either: importing them takes seconds."""
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from filelock import FileLock
+
+from bertft_core.storage.damage import set_aside
 from tasks.process_identity import owner_in
 
 MLFLOW_STATUS = {"ok": "FINISHED", "collapsed": "FINISHED", "diverged": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
@@ -41,6 +44,12 @@ class TrackedRun(NamedTuple):
 
 def problem_of_sqlite(path: Path) -> str | None:
     """What is wrong with a database, and what to do; None when all is well or there is none."""
+    damage = damage_of_sqlite(path)
+    return None if damage is None else f"{path} is {damage}; move it away: mv {path} {path}.damaged"
+
+
+def damage_of_sqlite(path: Path) -> str | None:
+    """How a database is damaged; None when all is well or there is none."""
     if not path.exists():
         return None
     try:
@@ -52,7 +61,54 @@ def problem_of_sqlite(path: Path) -> str | None:
         answer = str(error)
     if answer == "ok":
         return None
-    return f"{path} is damaged ({answer.splitlines()[0]}); move it away: mv {path} {path}.damaged"
+    return f"damaged ({answer.splitlines()[0]})"
+
+
+def prefect_path(home_dir: Path) -> Path:
+    """The database of the embedded servers."""
+    return home_dir / "prefect" / "prefect.db"
+
+
+def problem_of_prefect(home_dir: Path) -> str | None:
+    """Why Prefect's server cannot start on the home's database; None when it can, or makes one."""
+    path = prefect_path(home_dir)
+    if (damage := damage_of_sqlite(path)) is not None:
+        return damage
+    try:
+        with _opened(path) as database:
+            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            versions = (
+                database.execute("SELECT version_num FROM alembic_version").fetchall() if "alembic_version" in tables else []
+            )
+    except sqlite3.DatabaseError:  # not there, or in use
+        return None
+    if tables and "alembic_version" not in tables:
+        return "no database of Prefect"
+    unknown = [version for (version,) in versions if version not in _known_prefect_versions()]
+    return f"of another version of Prefect (revision {unknown[0]})" if unknown else None
+
+
+def _known_prefect_versions() -> str:
+    """The source of every migration that the installed Prefect knows, read without importing it."""
+    package = find_spec("prefect")
+    assert package is not None
+    folder = Path(str(package.origin)).parent / "server" / "database" / "_migrations" / "versions" / "sqlite"
+    return "".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py")))
+
+
+def set_prefect_aside(home_dir: Path) -> str | None:
+    """Rename a database that Prefect's server cannot start on: it is only a view; a line that says so, or None."""
+    path = prefect_path(home_dir)
+    if not path.exists():
+        return None
+    with FileLock(path.with_name("prefect.lock")):
+        problem = problem_of_prefect(home_dir)
+        if problem is None:
+            return None
+        aside = set_aside(path)
+        for rest in path.parent.glob(f"{path.name}-*"):  # what SQLite had not yet written to it
+            rest.replace(rest.with_name(rest.name.replace(path.name, aside.name)))
+    return f"{path.relative_to(home_dir)} is {problem}; Prefect begins a new one (set aside as {aside.name})"
 
 
 def mlflow_runs(home_dir: Path, study: str) -> list[TrackedRun]:
@@ -78,9 +134,8 @@ def is_left(tags: Mapping[str, str], *, all_dead: bool = False) -> bool:
 
 def prefect_runs(home_dir: Path, study: str) -> list[TrackedRun]:
     """The flow runs of a study in the database of the embedded servers; none where it is not there or cannot be read."""
-    path = Path(os.environ.get("PREFECT_HOME") or home_dir / "prefect") / "prefect.db"
     try:
-        with _opened(path) as database:
+        with _opened(prefect_path(home_dir)) as database:
             rows = database.execute(PREFECT, (study,)).fetchall()
     except sqlite3.DatabaseError:
         return []

@@ -1,0 +1,114 @@
+"""What the user's environment may steer: the table of variables, proxies, the store that MLFLOW_TRACKING_URI names."""
+
+from __future__ import annotations
+
+import os
+import re
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from bertft_core.processes import child_environment, loopback_without_proxy
+from tasks.process_environment import TABLE, settle_environment, tracked, use_embedded_prefect, without_password
+from tests.helpers.small_records import make_study
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "environment.md"
+OURS = "127.0.0.1,localhost,::1"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    """A copy of the environment in which any variable may be set or lost."""
+    copy = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))}
+    for name in [name for name in copy if name.lower().endswith("_proxy")]:
+        del copy[name]
+    monkeypatch.setattr(os, "environ", copy)
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, OURS),
+        ({"NO_PROXY": "a.example, .b.example"}, f"a.example,.b.example,{OURS}"),
+        ({"NO_PROXY": "a.example", "no_proxy": "b.example,localhost"}, "b.example,localhost,a.example,127.0.0.1,::1"),
+        ({"no_proxy": "*"}, "*"),
+        ({"no_proxy": ""}, OURS),
+    ],
+)
+def test_this_machine_is_added_to_the_addresses_that_need_no_proxy(given, expected):
+    assert loopback_without_proxy(given) == {"no_proxy": expected, "NO_PROXY": expected}
+    assert loopback_without_proxy(loopback_without_proxy(given))["no_proxy"] == expected
+
+
+def test_children_get_it_too_and_the_proxy_stays_for_others(environment, monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    child = child_environment({"ONE": "1"}, without=["HOME"])
+    assert (child["no_proxy"], child["https_proxy"], child["ONE"], "HOME" in child) == (
+        OURS,
+        "http://proxy.example:3128",
+        "1",
+        False,
+    )
+
+
+def test_urllib_and_httpx_reach_this_machine_past_a_proxy(environment):
+    httpx = pytest.importorskip("httpx")
+    environment |= {"HTTP_PROXY": "http://proxy.example:3128", "all_proxy": "socks5://proxy.example:1080"}
+    remarks = settle_environment()
+    for address in ("127.0.0.1", "localhost", "[::1]"):
+        assert urllib.request.proxy_bypass(address.strip("[]"))
+        with httpx.Client() as client:  # raises for a proxy that it has no library for
+            assert client._transport_for_url(httpx.URL(f"http://{address}:4200")) is client._transport
+            assert client._transport_for_url(httpx.URL("http://hub.example")) is not client._transport
+    assert len(remarks) == ("all_proxy" not in environment)
+
+
+def test_a_proxy_of_a_kind_that_no_library_knows_is_left_out_with_a_word(environment):
+    environment |= {"ALL_PROXY": "socks4://proxy.example:1080", "http_proxy": "proxy.example:3128"}
+    assert settle_environment() == ["ALL_PROXY is not used: no library here for a proxy of the kind socks4://"]
+    assert environment["http_proxy"] == "proxy.example:3128"
+
+
+def test_what_would_steer_mlflow_is_dropped_and_the_way_to_its_server_kept(environment):
+    kept = {
+        "MLFLOW_TRACKING_URI": "http://a",
+        "MLFLOW_TRACKING_TOKEN": "t",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "9",
+        "HF_HOME": "/hub",
+    }
+    environment |= kept | {"MLFLOW_RUN_ID": "1", "MLFLOW_EXPERIMENT_NAME": "x", "OPTUNA_STORAGE": "y", "MLFLOW_NEW_IN_2027": "1"}
+    settle_environment()
+    assert kept.items() <= environment.items()
+    assert {name for name in environment if name.startswith(("MLFLOW_", "OPTUNA_"))} == {
+        *(kept.keys() - {"HF_HOME"}),
+        "MLFLOW_DISABLE_TELEMETRY",
+    }
+
+
+def test_an_embedded_prefect_has_nothing_of_the_users_and_its_state_in_the_home(environment, tmp_path):
+    environment |= {"PREFECT_HOME": "/nowhere", "PREFECT_API_KEY": "k", "PREFECT_SERVER_DATABASE_CONNECTION_URL": "sqlite://"}
+    use_embedded_prefect(tmp_path)
+    assert environment["PREFECT_HOME"] == str(tmp_path / "prefect")
+    assert not {"PREFECT_API_KEY", "PREFECT_SERVER_DATABASE_CONNECTION_URL"} & environment.keys()
+
+
+def test_the_store_that_the_environment_names_is_that_of_studies_that_name_none(environment):
+    plain, named, own = make_study(), make_study(tracking={"uri": "http://named"}), make_study(tracking={"uri": None})
+    assert tracked(plain) is plain
+    environment["MLFLOW_TRACKING_URI"] = "http://mine"
+    assert tracked(plain).tracking.uri == "http://mine"
+    assert tracked(plain).digest == plain.digest
+    assert tracked(named) is named
+    assert tracked(own) is own
+
+
+def test_a_password_in_an_address_is_not_shown():
+    assert without_password("https://me:secret@host:5000/api") == "https://***@host:5000/api"
+    assert without_password("sqlite:////a@b/mlflow.db") == "sqlite:////a@b/mlflow.db"
+
+
+def test_the_guide_has_the_table():
+    rows = re.findall(r"^\| (.+?) \| (\w+) \| (.+) \|$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)[1:]
+    assert rows == [(", ".join(f"`{name}`" for name in row.names), row.treatment, row.meaning) for row in TABLE]
