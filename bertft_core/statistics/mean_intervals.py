@@ -35,9 +35,9 @@ def interval_of_mean(
 ) -> Interval | None:
     """The t-interval of independent runs or, with their `cells`, of runs that share seeds (`statistics.crossed_mean`).
 
-    It is cut at the `bounds` of the scores. A mean is never beyond them, so the interval covers it exactly as often as before. An
-    interval on the logit scale stays within them too, but covers less often near a bound, and is wider with few seeds
-    (tests/unit/test_coverage_simulations.py).
+    It is cut at the `bounds` of the scores. A mean is never beyond them, so the interval covers it exactly as often as before,
+    which near a bound is less often than promised. An interval on the logit scale may cover more often there with three or five
+    seeds, and is wider; with ten it covers less often (tests/unit/test_coverage_simulations.py).
     """
     if cells is None:
         found = t_interval(values, level)
