@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from tests.refusals.refusal import Refusal
+from tests.helpers.refusals.refusal import Refusal
 
-SNAPSHOT = Path(__file__).with_name("messages.txt")
+SNAPSHOT = Path(__file__).parents[2] / "assets" / "refusals.txt"
 
 
 def block(refusal: Refusal, message: str) -> str:

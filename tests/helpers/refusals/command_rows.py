@@ -16,7 +16,7 @@ from bertft_core.storage.study_dir import checked_record
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.app import app
 from tasks.study_lock import held, refuse_older, take_lock
-from tests.refusals.refusal import Refusal
+from tests.helpers.refusals.refusal import Refusal
 
 
 def _results(folder: Path, name: str) -> StudyResults:

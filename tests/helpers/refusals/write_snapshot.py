@@ -1,13 +1,13 @@
-"""`python -m tests.refusals.write_snapshot`: write the wording of every refusal anew."""
+"""`python -m tests.helpers.refusals.write_snapshot`: write the wording of every refusal anew."""
 
 import contextlib
 import os
 import tempfile
 from pathlib import Path
 
-from tests.refusals.refusal import link, make_shared, provoked, shown
-from tests.refusals.snapshot import SNAPSHOT, as_text, block
-from tests.refusals.table import REFUSALS
+from tests.helpers.refusals.refusal import link, make_shared, provoked, shown
+from tests.helpers.refusals.snapshot import SNAPSHOT, as_text, block
+from tests.helpers.refusals.table import REFUSALS
 
 
 def main() -> None:

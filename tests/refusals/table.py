@@ -1,5 +1,0 @@
-"""All rows."""
-
-from tests.refusals import commands
-
-REFUSALS = commands.ROWS
