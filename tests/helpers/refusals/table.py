@@ -1,5 +1,5 @@
 """All rows."""
 
-from tests.helpers.refusals import command_rows
+from tests.helpers.refusals import command_rows, data_rows
 
-REFUSALS = command_rows.ROWS
+REFUSALS = (*command_rows.ROWS, *data_rows.ROWS)
