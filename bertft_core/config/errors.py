@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 class UserError(Exception):
@@ -32,8 +33,12 @@ class UserError(Exception):
 
     def within(self, path: str | Path) -> UserError:
         """The same error with the file that it is in."""
-        rebuild, (problem, fields) = self.__reduce__()
-        return rebuild(problem, {**fields, "path": path})  # type: ignore[no-any-return]
+        return UserError(**self.fields | {"path": str(path)})
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What the error is made of, to make it again in another process or with a change."""
+        return {key: getattr(self, key) for key in ("problem", "code", "path", "line", "found", "expected", "hint")}
 
     def _text(self) -> str:
         where = "" if self.path is None else f"{self.path}:" + (f"{self.line}: " if self.line else " ")
@@ -43,12 +48,11 @@ class UserError(Exception):
 
     def __reduce__(self) -> tuple:
         """Keep every field when the error crosses a process border."""
-        fields = {key: getattr(self, key) for key in ("code", "path", "line", "found", "expected", "hint")}
-        return (_rebuild, (self.problem, fields))
+        return (_rebuild, (self.fields,))
 
 
-def _rebuild(problem: str, fields: dict) -> UserError:
-    return UserError(problem, **fields)
+def _rebuild(fields: dict[str, Any]) -> UserError:
+    return UserError(**fields)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:

@@ -120,7 +120,11 @@ class CRF(nn.Module):
             ) from error
         except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
             raise UserError(
-                "not a CRF of bertft, or a broken one", code="model.damaged-crf", path=path, found=str(error).splitlines()[0]
+                "not a CRF of bertft, or a broken one",
+                code="model.damaged-crf",
+                path=path,
+                found=str(error).splitlines()[0],
+                hint="train the run again",
             ) from error
         return crf
 

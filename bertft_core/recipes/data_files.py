@@ -73,6 +73,7 @@ def _parquet_names(path: Path) -> list[str]:
     except (pyarrow.ArrowException, OSError) as error:
         raise UserError(
             "not a readable Parquet file",
+            hint="write it again, for instance with pandas.DataFrame.to_parquet",
             code="recommend.unreadable-parquet",
             path=path,
             found=str(error)[:160],

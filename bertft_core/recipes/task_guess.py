@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertft_core.config import UserError
+from bertft_core.config.errors import did_you_mean
 from bertft_core.config.head_settings import HEAD_CONFIGS
 from bertft_core.data.readers import READERS, format_of
 from bertft_core.data.readers.file_text import lines_of, no_file
@@ -34,6 +35,7 @@ def guess(path: Path, given: Given, head: str | None = None) -> TaskGuess:
     if head is not None and head not in HEAD_CONFIGS:
         raise UserError(
             "there is no such head",
+            hint=did_you_mean(head, HEAD_CONFIGS) or "use one of these",
             code="recommend.unknown-head",
             path="--head",
             found=head,

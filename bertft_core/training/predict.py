@@ -122,5 +122,6 @@ def _predictions(run: KeptRun, split: PreparedSplit) -> pa.Table:
             f"the model of {run.record.spec.title} gives logits that are not finite",
             code="predict.not-finite",
             path=run.model_dir,
+            hint="use another seed's model: --seed",
         )
     return predictions

@@ -86,7 +86,7 @@ class Worker:
                 if event["kind"] == "error":
                     if event["broken"]:  # its CUDA context: every later run in it would fail as well
                         self.kill()
-                    raise UserError(event["text"], code=event["code"]) if event["user"] else RunFailed(event["text"])
+                    raise UserError(**event["user"]) if event["user"] else RunFailed(event["text"])
                 on_event(event)
             raise self._death()
         finally:

@@ -6,7 +6,7 @@ It imports neither Prefect nor MLflow, keeps its imports between runs, and exits
 Request:  {"do": "train", "spec": path of spec.json, "run_dir": folder}, or the same with "do": "probe" and "probes": settings,
           or with "do": "accumulate"
 Answers:  {"kind": "ready"} once, then events of `train_run` or of `accumulation_error`, then {"kind": "done"}
-          or {"kind": "error", "text", "code", "user", "broken"}: a broken worker can carry out nothing more
+          or {"kind": "error", "text", "user" (fields of a `UserError`), "broken"}: a broken worker can carry out nothing more
 """
 
 import contextlib
@@ -67,14 +67,14 @@ def _serve(request: RunRequest, send: Any) -> None:
             run.train_run(spec, run_dir=run_dir, on_event=send)
         send({"kind": "done"})
     except UserError as error:
-        send({"kind": "error", "text": str(error), "code": error.code, "user": True, "broken": False})
+        send({"kind": "error", "text": str(error), "user": error.fields, "broken": False})
     except Exception as error:  # the supervisor decides what becomes of it; the whole text stays in the log
         with contextlib.suppress(OSError), (run_dir / "log.txt").open("a", encoding="utf-8") as log:
             log.write(traceback.format_exc())
         user_error = disk_error(error, run_dir)
-        text = f"{type(error).__name__}: {error}".strip() if user_error is None else str(user_error)
-        code = None if user_error is None else user_error.code
-        send({"kind": "error", "text": text, "code": code, "user": user_error is not None, "broken": _breaks_the_process(error)})
+        user = None if user_error is None else user_error.fields
+        text = f"{type(error).__name__}: {error}".strip()
+        send({"kind": "error", "text": text, "user": user, "broken": _breaks_the_process(error)})
 
 
 CUDA_ERRORS = ("CUDA error", "cuDNN error", "device-side assert")

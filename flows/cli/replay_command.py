@@ -23,6 +23,8 @@ from tasks.tracking.logged_runs import LoggedRun, fetch_run
 from tasks.tracking.repair_stores import recover_verification
 from tasks.tracking.verdicts import merge_on_parent, tag_run
 
+RESTORE = "restore what the run was trained on"
+
 
 def replay_command(name: str, home: Path | None, uri: str | None) -> int:
     """Prepare, train and compare in a temporary home, store and print the verdict; 0 when it is bitwise, else 1."""
@@ -66,10 +68,13 @@ def rebuilt_spec(logged: LoggedRun, temporary_home: Path, home: Path) -> RunSpec
     spec = logged.record.spec
     card = prepare_data(_with_encoder_found(logged.study, home), home_dir=temporary_home)
     if card.fingerprint != spec.data_fingerprint:
-        raise UserError("the data have changed", code="replay.data-changed", found=_what_changed(logged.card, card))
+        raise UserError("the data have changed", code="replay.data-changed", found=_what_changed(logged.card, card), hint=RESTORE)
     if card.encoder.weights_sha256 != spec.encoder.weights_sha256:
         raise UserError(
-            "the encoder weights have changed", code="replay.encoder-changed", found=f"SHA-256 {card.encoder.weights_sha256}"
+            "the encoder weights have changed",
+            code="replay.encoder-changed",
+            found=f"SHA-256 {card.encoder.weights_sha256}",
+            hint=RESTORE,
         )
     return spec.model_copy(update={"prepared_dir": card.directory, "encoder_dir": card.encoder_dir})
 

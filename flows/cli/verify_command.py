@@ -122,7 +122,7 @@ def _certify(results: StudyResults, records: list[RunRecord], folder: Path) -> b
     spec, passed = spec_here(results, record), True
     try:
         if (missing := missing_input(spec)) is not None:
-            raise UserError(missing, code="verify.input-missing")
+            raise UserError(missing, code="verify.input-missing", hint="prepare them again: bertft run CONFIG")
         for result in certify(record, spec, folder / "certificate", _print_progress):
             write_verification(results.study_dir.path, read_verification(results.study_dir.path).with_checks((result,)))
             words = "FAILED" if result.passed is False else verification_text.OUTCOMES[result.passed]

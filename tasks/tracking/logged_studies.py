@@ -65,6 +65,7 @@ def _study_run(client: MlflowClient, name: str) -> Any | None:
         return max(finished, key=lambda run: run.info.start_time)
     raise UserError(
         f"MLflow has no finished study '{name}'",
+        hint="run the study to its end: bertft run CONFIG",
         code="mlflow.no-finished-study",
         found=f"{len(runs)} runs of it, none of them finished",
         expected="the name of an experiment that a study command has logged to its end",

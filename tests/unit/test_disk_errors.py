@@ -68,8 +68,8 @@ def test_a_worker_tells_it_as_the_users_to_mend_and_not_as_a_failed_run(tmp_path
     monkeypatch.setattr("bertft_core.storage.study_dir.checked_record", lambda *_: spec)
     worker._serve({"do": "train", "spec": str(tmp_path / "spec.json"), "run_dir": str(tmp_path)}, answers.append)
     (answer,) = answers
-    assert (answer["kind"], answer["user"]) == ("error", True)
-    assert "no space is left on the disk" in answer["text"]
+    assert (answer["kind"], answer["user"]["code"]) == ("error", "disk.full-or-closed")
+    assert answer["user"]["problem"] == "no space is left on the disk"
 
 
 def test_any_command_ends_with_one_message_and_code_2(tmp_path, monkeypatch, capsys):

@@ -22,12 +22,12 @@ def codes_in_product() -> set[str]:
     }
 
 
-def refusals_without_code() -> list[str]:
-    """`FILE:LINE` of every refusal that is raised without a code."""
+def refusals_without(field: str) -> list[str]:
+    """`FILE:LINE` of every refusal that is raised without this field."""
     return [
         f"{path.relative_to(ROOT)}:{call.lineno}"
         for path, call in _calls()
-        if getattr(call.func, "id", None) == ERROR and not any(keyword.arg in ("code", None) for keyword in call.keywords)
+        if getattr(call.func, "id", None) == ERROR and not any(keyword.arg in (field, None) for keyword in call.keywords)
     ]
 
 

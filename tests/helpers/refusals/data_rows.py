@@ -12,11 +12,12 @@ TOKENS = "".join(f'{{"tokens": ["I{i}", "Paris"], "tags": ["O", "B-LOC"]}}\n' fo
 QUESTION = {"id": "q", "question": "Who?", "context": "Ann sat.", "answers": {"text": ["Ann"], "answer_start": [0]}}
 
 
-def study(data: str = "train: t.csv", *, head: str = "classification", more: str = "") -> str:
+def study(data: str = "train: t.csv", *, head: str = "classification") -> str:
     """A study over files in the folder of the config."""
     length = "" if "max_length" in data else ", max_length: 48"
     split = "" if "validation:" in data else ", split: {validation_ratio: 0.3, test_ratio: 0.3}"
-    return f"name: s\nencoder: {{path: encoder}}\nhead: {head}\ndata: {{source: files, {data}{length}{split}}}\narms: {{full: {{}}}}\n{more}"
+    keys = f"source: files, {data}{length}{split}"
+    return f"name: s\nencoder: {{path: encoder}}\nhead: {head}\ndata: {{{keys}}}\narms: {{full: {{}}}}\n"
 
 
 def rows_of(code: str, text: str | bytes, place: str = "", *, file: str = "t.csv", keys: str = "", **changes: str) -> Refusal:
@@ -65,26 +66,34 @@ ROWS = (
     rows_of("conllu.no-column", "1\tI\n", "t.conllu", file="t.conllu", keys="tags: posi", **NER),
     rows_of("tag.unreadable", "I X-\n\n" + WORDS, "t.conll:1", file="t.conll", **NER),
     rows_of("tags.one-kind-only", "I O\n\n" * 9, "t.conll:1", file="t.conll", **NER),
-    rows_of("tags.break-scheme", "I O\nam I-LOC\n\n" + WORDS, "t.conll:2", file="t.conll", **NER),
+    rows_of("tags.break-scheme", "I O\nam I-LOC\n\n" + WORDS, "t.conll:2", file="t.conll", keys="invalid_tags: refuse", **NER),
     rows_of("words.not-a-list", TOKENS + '{"tokens": 5, "tags": ["O"]}\n', "t.jsonl:10", file="t.jsonl", **NER),
     rows_of("words.empty-word", TOKENS + '{"tokens": ["I", 5], "tags": ["O", "O"]}\n', "t.jsonl:10", file="t.jsonl", **NER),
     rows_of("words.tags-differ-in-number", '{"tokens": ["I"], "tags": ["O", "O"]}\n', "t.jsonl:1", file="t.jsonl", **NER),
     rows_of("question.duplicate-id", questions({"id": "q0"}), "t.jsonl:10", **QA),
     rows_of("question.id-missing", questions({"id": None}), "t.jsonl:10", **QA),
     rows_of("question.answer-misplaced", questions({"answers": {"text": ["Bob"], "answer_start": [0]}}), "t.jsonl:10", **QA),
-    rows_of("question.too-long", questions({"question": "who " * 90}), "t.jsonl:10", **QA),
+    rows_of("question.too-long", questions({"question": "who " * 90}), "t.jsonl:10", keys="validation: t.jsonl", **QA),
     rows_of(
         "squad.invalid-question",
         '{"data": [{"paragraphs": [{"context": "Ann.", "qas": [{"id": "q", "question": ""}]}]}]}',
         "t.json:1",
         **QA | {"file": "t.json"},
     ),
-    rows_of("masked-lm.unknown-text", "".join(f"{letter}\n" for letter in "ĀāĂăĄąĆćĈĉ"), "t.txt", file="t.txt", head="masked_lm"),
+    rows_of(
+        "masked-lm.unknown-text",
+        "".join(f"{letter}\n" for letter in "αβγδεζηθικ"),
+        "t.txt",
+        file="t.txt",
+        keys="text_unit: line",
+        head="masked_lm",
+    ),
     Refusal(
         "data.unknown-bundled-set",
         CHECK,
         {
-            "s.yaml": "name: s\nencoder: {path: encoder}\ndata: {source: bundled, name: revews, max_length: 48}\narms: {full: {}}\n"
+            "s.yaml": "name: s\nencoder: {path: encoder}\ndata: {source: bundled, name: revews, max_length: 48}\n"
+            "arms: {full: {}}\n"
         },
     ),
     rows_of("encoder.max-length", TEXTS, "encoder/config.json", keys="max_length: 5000"),

@@ -68,4 +68,5 @@ def shown(text: str, folder: Path) -> str:
         text = text.replace(str((folder / name).resolve()), name)
     for place in (folder, folder.resolve()):
         text = text.replace(f"{place}/", "").replace(str(place), ".")
+    text = re.sub(r"\bprocess \d+.*", "process N", text)
     return re.sub(r"\b[0-9a-f]{12,64}\b", "DIGEST", text)
