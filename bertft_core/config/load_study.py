@@ -76,6 +76,7 @@ def parse_study(
 def _two_encoders(encoder: dict[str, Any], ignored: yaml_text.Path, path: str, line: int | None) -> UserError:
     return UserError(
         f"the encoder has a path, so '{ignored[-1]}' would be ignored",
+        code="encoder.path-and-hub",
         path=path,
         line=line,
         found=f"path: {encoder['path']} and {ignored[-1]}: {encoder[str(ignored[-1])]}",

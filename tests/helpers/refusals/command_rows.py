@@ -100,6 +100,8 @@ def _locked(folder: Path) -> None:
         take_lock(StudyDir(folder / "own", "x"), FileLock(folder / "own" / "studies" / "x" / "lock"))
 
 
+INPUT = {"x.csv": "text,label\na film,good\n"}
+
 ROWS = (
     Refusal("study.not-found", "show clams", place="home"),
     Refusal("study.unreadable", call=_cut_config),
@@ -124,11 +126,11 @@ ROWS = (
     Refusal("compare.selected-seeds", call=_selected_seeds),
     Refusal("compare.variance-not-estimable", "seeds claims rich"),
     Refusal("verify.runs", "verify claims --runs none"),
-    Refusal("predict.seed-and-ensemble", "predict claims --input x.csv --seed 0 --ensemble"),
-    Refusal("predict.unknown-arm", "predict claims --input x.csv --arm none", place="home/studies/claims"),
-    Refusal("predict.no-such-seed", "predict claims --input x.csv --arm full --seed 99"),
-    Refusal("predict.models-not-kept", "predict claims --input x.csv --arm full", place="home/studies/claims/runs"),
-    Refusal("predict.no-best-arm", call=_no_best_arm, place="own/studies/claims"),
+    Refusal("predict.seed-and-ensemble", "predict claims --input x.csv --seed 0 --ensemble", INPUT),
+    Refusal("predict.unknown-arm", "predict claims --input x.csv --arm none", INPUT, place="home/studies/claims"),
+    Refusal("predict.no-such-seed", "predict claims --input x.csv --arm full --seed 99", INPUT),
+    Refusal("predict.models-not-kept", "predict claims --input x.csv --arm full", INPUT, place="home/studies/claims/runs"),
+    Refusal("predict.no-best-arm", files=INPUT, call=_no_best_arm, place="own/studies/claims"),
     Refusal("mlflow.no-store-in-home", "replay claims/full/0", place="home/mlflow.db"),
     Refusal("mlflow.no-store", "replay claims/full/0 --tracking-uri nowhere://x"),
     Refusal("mlflow.unreadable-store", call=_replay_of_damaged_store),

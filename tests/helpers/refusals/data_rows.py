@@ -38,7 +38,7 @@ QA = {"head": "question_answering", "file": "t.jsonl"}
 ROWS = (
     Refusal("file.not-found", CHECK, {"s.yaml": study()}, "t.csv"),
     rows_of("file.empty", "", "t.csv:1"),
-    rows_of("file.not-utf8", "text,label\ncafé,bad\n".encode("latin-1"), "t.csv:2"),
+    rows_of("file.wrong-encoding", "text,label\ncafé,bad\n".encode("latin-1"), "t.csv:2"),
     rows_of("file.damaged-gzip", gzip.compress(TEXTS.encode())[:40], "t.csv.gz", file="t.csv.gz"),
     Refusal("file.is-folder", CHECK, {"s.yaml": study(), "t.csv/x": ""}, "t.csv"),
     rows_of("data.unknown-format", TEXTS, "t.dat", file="t.dat"),
@@ -83,7 +83,7 @@ ROWS = (
     rows_of(
         "masked-lm.unknown-text",
         "".join(f"{letter}\n" for letter in "αβγδεζηθικ"),
-        "t.txt",
+        "t.txt:3",
         file="t.txt",
         keys="text_unit: line",
         head="masked_lm",
