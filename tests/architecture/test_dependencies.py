@@ -25,6 +25,7 @@ DISTRIBUTIONS = {
     "huggingface_hub": "huggingface-hub",
     "pydantic_core": "pydantic",  # which pins one version of it
     "sklearn": "scikit-learn",
+    "xdist": "pytest-xdist",
     "yaml": "pyyaml",
 }
 """Import name → distribution, where the two differ."""
@@ -36,7 +37,6 @@ NOT_IMPORTED = {
     "ruff": "a program",
     "mypy": "a program",
     "import-linter": "a program",
-    "pytest-xdist": "a plugin of pytest",
     "types-pyyaml": "read by mypy alone",
     "pandas-stubs": "read by mypy alone",
 }

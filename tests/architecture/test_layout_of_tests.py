@@ -30,8 +30,7 @@ def test_no_test_imports_another():
 
 def test_what_tests_share_is_in_helpers_or_a_conftest():
     assert len(TEST_FILES) >= 150
-    by_folder = [path for path in TESTS.glob("*/*.py") if path.parent.name != "refusals"]  # one table, with what reads it
-    others = {path.name for path in by_folder} - {path.name for path in TEST_FILES}
+    others = {path.name for path in TESTS.glob("*/*.py")} - {path.name for path in TEST_FILES}
     in_helpers = {path.name for path in (TESTS / "helpers").glob("*.py")}
     assert len(in_helpers) >= 18
     assert others - in_helpers == {"conftest.py", "record.py"}, "golden/record.py is a script"
