@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from bertft_core.config.base import misplaced
 from bertft_core.config.data_settings import READING_KEYS, RESERVED_SPLITS, BundledData, DataConfig
 from bertft_core.config.search_checks import check_search, first_problem
+from bertft_core.config.seed_settings import CrossedDesign
 from bertft_core.config.strategy_combinations import objection
 from bertft_core.config.study_sections import StudySections
 from bertft_core.config.training_settings import merge_training
@@ -40,6 +41,7 @@ def check_study(study: StudySections) -> None:
     _check_data_keys(study)
     _check_splits(study)
     _check_selected_seeds(study)
+    _check_head_init(study)
     for name in study.arms:
         _check_arm(study, name)
 
@@ -67,6 +69,16 @@ def _check_selected_seeds(study: StudySections) -> None:
     if study.is_selected and study.probes is not None:
         problem = "probes are averaged over seeds, and selected seeds are not a sample"
         raise misplaced(("probes",), problem, "remove probes or seeds.start")
+
+
+def _check_head_init(study: StudySections) -> None:
+    """A design that varies the init seed needs something that is drawn from it."""
+    design = study.seeds.design
+    varies_init = getattr(design, "only", None) == "init" or (isinstance(design, CrossedDesign) and design.crossed.init > 1)
+    reinitialised = any(strategy.kind == "reinit" for arm in study.arms.values() for strategy in arm.strategies)
+    if varies_init and study.head.init == "checkpoint" and not reinitialised:
+        problem = "head.init: checkpoint draws nothing from the init seed, so it cannot be varied"
+        raise misplaced(("seeds", "design"), problem, "remove head.init, or vary another seed")
 
 
 def _check_arm(study: StudySections, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
 from bertft_core.config.base import Frozen
 
@@ -24,12 +24,35 @@ BOUNDARIES = frozenset({"long_texts", "doc_stride"})
 TEXT = frozenset({"text", "label", "symmetric", "empty_texts"}) | BOUNDARIES
 
 
-class ClassificationHead(Frozen):
+class DrawnHead(Frozen):
+    """A head that each run draws anew, unless it is to start from the one of the checkpoint."""
+
+    init: Literal["seed", "checkpoint"] = Field(
+        "seed",
+        description="Where the head's first weights come from: each run's init seed, or the head that the checkpoint already "
+        "has, which every run then starts from.",
+    )
+
+    auto_class: ClassVar[str]
+    """Class of transformers that such a model is, and that opens its saved form."""
+    n_outputs: ClassVar[int | None] = None
+    """Outputs of the last layer; None where there is one for each label."""
+
+    @model_serializer(mode="wrap")
+    def _without_the_default(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The default of a newer setting is left out, so that digests of older studies do not change."""
+        values: dict[str, Any] = serialize(self)
+        return values if self.init != "seed" else {name: value for name, value in values.items() if name != "init"}
+
+
+class ClassificationHead(DrawnHead):
     """Sequence classification over two or more classes, one text or a pair of texts."""
 
     kind: Literal["classification"] = "classification"
     pooling: Pooling = "pooler"
     aggregate: Aggregate = "mean"
+
+    auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
 
     metrics: ClassVar[dict[str, Direction]] = {
         "accuracy": "maximize",
@@ -48,13 +71,14 @@ class ClassificationHead(Frozen):
     """What strategies may need of a head; see `strategy_combinations.NEEDS`."""
 
 
-class MultiLabelHead(Frozen):
+class MultiLabelHead(DrawnHead):
     """Any number of labels for a text or a pair of texts, each of them on or off."""
 
     kind: Literal["multi_label"] = "multi_label"
     pooling: Pooling = "pooler"
     aggregate: Aggregate = "mean"
 
+    auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
     metrics: ClassVar[dict[str, Direction]] = {
         "f1_micro": "maximize",
         "f1_macro": "maximize",
@@ -69,13 +93,15 @@ class MultiLabelHead(Frozen):
     offers: ClassVar[frozenset[Offer]] = frozenset({"labels", "cross_entropy", "example_classes"})
 
 
-class RegressionHead(Frozen):
+class RegressionHead(DrawnHead):
     """A number for a text or a pair of texts, trained by mean squared error."""
 
     kind: Literal["regression"] = "regression"
     pooling: Pooling = "pooler"
     aggregate: Aggregate = "mean"
 
+    auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
+    n_outputs: ClassVar[int | None] = 1
     metrics: ClassVar[dict[str, Direction]] = {
         "pearson": "maximize",
         "spearman": "maximize",
@@ -89,7 +115,7 @@ class RegressionHead(Frozen):
     offers: ClassVar[frozenset[Offer]] = frozenset()
 
 
-class TokenClassificationHead(Frozen):
+class TokenClassificationHead(DrawnHead):
     """A tag for every word: named entities, parts of speech."""
 
     kind: Literal["token_classification"] = "token_classification"
@@ -98,6 +124,7 @@ class TokenClassificationHead(Frozen):
     )
     crf: bool = Field(False, description="A linear-chain CRF on top, with the transitions that the tag scheme allows.")
 
+    auto_class: ClassVar[str] = "AutoModelForTokenClassification"
     metrics: ClassVar[dict[str, Direction]] = {
         "f1": "maximize",
         "strict_f1": "maximize",
@@ -113,13 +140,15 @@ class TokenClassificationHead(Frozen):
     offers: ClassVar[frozenset[Offer]] = frozenset({"labels", "cross_entropy"})
 
 
-class QuestionAnsweringHead(Frozen):
+class QuestionAnsweringHead(DrawnHead):
     """Extractive question answering: the span of a context that answers, or none."""
 
     kind: Literal["question_answering"] = "question_answering"
     n_best: int = Field(20, ge=1, le=1000, description="Start and end positions considered, and answers kept, for each question.")
     max_answer_length: int = Field(30, ge=1, le=8192, description="Longest answer in tokens.")
 
+    auto_class: ClassVar[str] = "AutoModelForQuestionAnswering"
+    n_outputs: ClassVar[int | None] = 2
     metrics: ClassVar[dict[str, Direction]] = {
         "f1": "maximize",
         "exact": "maximize",
@@ -146,6 +175,10 @@ class MaskedLMHead(Frozen):
         "Evaluation always predicts 15 %.",
     )
 
+    auto_class: ClassVar[str] = "AutoModelForMaskedLM"
+    n_outputs: ClassVar[int | None] = None
+    init: ClassVar[Literal["checkpoint_if_there"]] = "checkpoint_if_there"
+    """The pre-trained vocabulary layer is what this head goes on training; only what the checkpoint lacks is drawn."""
     metrics: ClassVar[dict[str, Direction]] = {
         "loss": "minimize",
         "accuracy": "maximize",

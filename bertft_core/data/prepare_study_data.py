@@ -18,6 +18,7 @@ from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
 from bertft_core.data.examples import RawSplit
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.probe_texts import read_probe_texts
+from bertft_core.data.proved_encoder import prove_encoder, refuse_other_labels
 from bertft_core.data.sources import read_splits
 from bertft_core.data.splits import cut_splits
 from bertft_core.data.study_checks import (
@@ -50,11 +51,13 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
     if study.probes is not None and study.probes.masked_lm is not None:
         read_probe_texts(study.probes.masked_lm)  # a missing file is an error now, not after the runs
     encoder = resolve_encoder(study.encoder, home_dir)
+    parts = prove_encoder(encoder, study.head, Path(home_dir))
     refuse_too_long(data.max_length, encoder)
     refuse_missing_layers(study, encoder.settings)
     alignment = ALIGNMENTS[study.head.kind]
     given, labels, repairs = alignment.agree(read_splits(data, study.head.kind), data)
     refuse_missing_labels(study, labels)
+    refuse_other_labels(encoder, study.head, labels)
     whole = alignment.for_training(cut_splits(given, data, study.seed), data)
     splits, fitted = alignment.fit(whole, data, lambda: load_tokenizer(encoder))
     digests = {name: split_digest(split) for name, split in splits.items()}
@@ -80,6 +83,8 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
         encoder=encoder.identity,
         encoder_dir=str(encoder.directory),
         chain=encoder.chain,
+        new_parts=parts.new,
+        unused_parts=parts.unused,
         labels=labels,
         max_length=data.max_length,
         splits={

@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from bertft_core.config import UserError
 from bertft_core.config.base import digest_of
-from bertft_core.data.encoder_files import TOKENIZER_FILES, TOKENIZER_SETTINGS, EncoderFiles, sha256_of
+from bertft_core.data.encoder_files import TOKENIZER_FILES, TOKENIZER_SETTINGS, EncoderFiles
 from bertft_core.data.examples import shorten
+from bertft_core.storage.study_dir import file_sha256
 
 RESERVED_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "xlm-roberta-xl": 2, "camembert": 2, "roberta-prelayernorm": 2}
 """Model types that number positions from the padding id on, so that the first positions are unused."""
@@ -26,7 +27,7 @@ def tokenizer_digest(encoder: EncoderFiles) -> str:
     present = [encoder.directory / name for name in TOKENIZER_FILES if (encoder.directory / name).is_file()]
     files = present[:1] if present[0].name == "tokenizer.json" else present  # it includes the other files
     settings = [encoder.directory / name for name in TOKENIZER_SETTINGS]
-    parts: dict[str, Any] = {path.name: sha256_of(path) for path in files}
+    parts: dict[str, Any] = {path.name: file_sha256(path) for path in files}
     parts |= {path.name: _settings_of(path) for path in settings if path.is_file()}
     return digest_of(parts | {"token_types": uses_token_types(encoder)})
 

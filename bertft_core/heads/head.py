@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, PreTrainedModel
 
+from bertft_core.heads.first_weights import with_new_head
 from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit
 from bertft_core.loss_shapes import PLAIN, LossShape
 
@@ -57,8 +58,6 @@ def _logits(output: Any) -> Tensor:
 class Head:
     """The parts of one head; `config` is always its section of the study."""
 
-    auto_class: str
-    """Class of transformers that opens its saved models."""
     pipeline: str
     """Task of the transformers pipeline that MLflow loads."""
     build: Build
@@ -73,10 +72,8 @@ class Head:
     """From the output of the whole model to logits [windows, …]."""
     keeps_states: bool = False
     """The states of a frozen encoder are computed once: they are the same in every epoch, and few enough to be kept."""
-    is_drawn: bool = True
-    """The head is drawn from the init stream; False where its weights may come from the checkpoint."""
-    take_from_train: Callable[[Any, TokenisedSplit], None] | None = None
-    """What a new model takes from the training set before the first step."""
+    take_from_train: Callable[[Any, TokenisedSplit, Any], None] | None = None
+    """What a new model takes from the training set before the first step; the last argument is the configuration."""
     classes: Callable[[TokenisedSplit, int], LabelClasses] = lambda split, n_labels: LabelClasses()
     """From the training set and the number of labels to its classes."""
     attach: Callable[[PreTrainedModel, Path, Any], None] = lambda model, model_dir, config: None
@@ -87,11 +84,12 @@ class Head:
 
 
 def load(
-    auto_class: Any, encoder_dir: str, dropout: float | None, labels: Sequence[str] = (), **settings: Any
+    auto_class: Any, encoder_dir: str, dropout: float | None, labels: Sequence[str] = (), *, init: str, **settings: Any
 ) -> PreTrainedModel:
     """The model of `auto_class` in fp32 on the CPU, its head drawn from torch's global generator.
 
-    `dropout` overrides every dropout of the model; None keeps the checkpoint's. `settings` go into the model's config.
+    `dropout` overrides every dropout of the model; None keeps the checkpoint's. `init` is that of the head's configuration: with
+    any other than `seed` a head of the checkpoint is loaded too. `settings` go into the model's config.
     """
     config = AutoConfig.from_pretrained(encoder_dir, trust_remote_code=False, local_files_only=True)
     if labels:
@@ -101,14 +99,15 @@ def load(
         setattr(config, name, value)
     if dropout is not None:
         _set_dropout(config, dropout)
-    return auto_class.from_pretrained(
-        encoder_dir,
-        config=config,
-        dtype=torch.float32,  # the default is the checkpoint's, which may be bf16
-        use_safetensors=True,
-        trust_remote_code=False,
-        local_files_only=True,
-    )
+    how: dict[str, Any] = {
+        "dtype": torch.float32,  # the default is the checkpoint's, which may be bf16
+        "use_safetensors": True,
+        "trust_remote_code": False,
+        "local_files_only": True,
+    }
+    if init == "seed":
+        return with_new_head(auto_class, config, encoder_dir, **how)
+    return auto_class.from_pretrained(encoder_dir, config=config, **how)  # type: ignore[no-any-return]
 
 
 def _set_dropout(config: Any, value: float) -> None:

@@ -68,7 +68,7 @@ def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, config
 
     The vocabulary layer shares its weights with the embeddings. What the checkpoint lacks of the head is drawn at random.
     """
-    return load(AutoModelForMaskedLM, encoder_dir, dropout)
+    return load(AutoModelForMaskedLM, encoder_dir, dropout, init=config.init)
 
 
 def head_inputs(
@@ -198,7 +198,6 @@ def start_from_frequencies(model: Any, train: TokenisedSplit) -> None:
 
 
 HEAD = Head(
-    auto_class="AutoModelForMaskedLM",
     pipeline="fill-mask",
     build=build,
     head_inputs=head_inputs,
@@ -206,8 +205,7 @@ HEAD = Head(
     loss_sum=loss_sum,
     outputs=outputs,
     predictions=predictions,
-    is_drawn=False,
-    take_from_train=start_from_frequencies,
+    take_from_train=lambda model, train, config: start_from_frequencies(model, train),
     answer_outputs=probabilities,
     answer_predictions=lambda gold, rows: pa.table({"probabilities": ragged_column(rows)}),
 )

@@ -81,7 +81,7 @@ def text_head(
     outputs: Outputs | None = None,
     predictions: Callable[[pa.Table, Sequence[Any]], pa.Table] | None = None,
     classes: Callable[[TokenisedSplit, int], LabelClasses] | None = None,
-    take_from_train: Callable[[Any, TokenisedSplit], None] | None = None,
+    take_from_train: Callable[[Any, TokenisedSplit, Any], None] | None = None,
     **settings: Any,
 ) -> Head:
     """A head over whole texts; `settings` go into the config of its model. By default it stores the logits of each example.
@@ -102,7 +102,6 @@ def text_head(
         return loss(model, logits, torch.from_numpy(inputs.targets).to(logits.device), shape)
 
     head = Head(
-        auto_class="AutoModelForSequenceClassification",
         pipeline="text-classification",
         build=partial(build, **settings),
         head_inputs=head_inputs,
@@ -120,7 +119,7 @@ def build(
     encoder_dir: str, labels: Sequence[str], dropout: float | None, config: TextHeadConfig, **settings: Any
 ) -> PreTrainedModel:
     """`AutoModelForSequenceClassification`; see `head.load`. `UserError` for a pooling that it cannot have."""
-    model = load(AutoModelForSequenceClassification, encoder_dir, dropout, labels, **settings)
+    model = load(AutoModelForSequenceClassification, encoder_dir, dropout, labels, init=config.init, **settings)
     refuse_unknown_family(model.config.model_type, config.pooling)
     return model
 

@@ -39,7 +39,7 @@ class Spans:
 
 def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, config: QuestionAnsweringHead) -> PreTrainedModel:
     """`AutoModelForQuestionAnswering` in fp32 on the CPU; see `head.load`. The labels do not belong to the model."""
-    return load(AutoModelForQuestionAnswering, encoder_dir, dropout, num_labels=2)
+    return load(AutoModelForQuestionAnswering, encoder_dir, dropout, init=config.init, num_labels=config.n_outputs)
 
 
 def head_inputs(
@@ -134,7 +134,6 @@ def _classes(split: TokenisedSplit, n_labels: int) -> LabelClasses:
 
 
 HEAD = Head(
-    auto_class="AutoModelForQuestionAnswering",
     pipeline="feature-extraction",  # transformers 5 has none for answers; MLflow keeps the class of the model with any task
     build=build,
     head_inputs=head_inputs,

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -40,11 +41,19 @@ def predictions(gold: pa.Table, rows: Sequence[float]) -> pa.Table:
     return gold.append_column("predicted", pa.array(rows, pa.float32()))
 
 
-def standardise(model: Any, train: TokenisedSplit) -> None:
-    """Scale and shift the output of the last layer by the standard deviation and the mean of the training targets."""
+def standardise(model: Any, train: TokenisedSplit, config: RegressionHead) -> None:
+    """Scale and shift the output of the last layer by the standard deviation and the mean of the training targets.
+
+    A head of the checkpoint gives numbers in their own units already: its last layer is scaled the other way round first.
+    """
     targets = train.values("label").astype(np.float64)
     mean, std = float(targets.mean()), float(targets.std()) or 1.0
-    _last_layer(model).register_forward_hook(lambda layer, inputs, output: precise(output) * std + mean)
+    last = _last_layer(model)
+    if config.init == "checkpoint":
+        with torch.no_grad():
+            last.weight.div_(std)
+            last.bias.sub_(mean).div_(std)
+    last.register_forward_hook(lambda layer, inputs, output: precise(output) * std + mean)
     model.target_mean, model.target_std = mean, std
 
 
@@ -79,5 +88,5 @@ HEAD = text_head(
     predictions=predictions,
     take_from_train=standardise,
     problem_type="regression",
-    num_labels=1,
+    num_labels=RegressionHead.n_outputs,
 )

@@ -45,7 +45,7 @@ def load_model(model_dir: str | Path) -> Opened:
     """Open a model saved by bertft, on the CPU. `UserError` for a folder that holds none."""
     directory = Path(model_dir)
     head = _read(directory / FILE)
-    auto_class = getattr(transformers, HEADS[head.kind].auto_class)
+    auto_class = getattr(transformers, head.auto_class)
     model = auto_class.from_pretrained(directory, use_safetensors=True, local_files_only=True, trust_remote_code=False)
     HEADS[head.kind].attach(model, directory, head)
     return Opened(model.eval(), head)

@@ -58,10 +58,12 @@ class Tagged(NamedTuple):
 
 def build(encoder_dir: str, labels: Sequence[str], dropout: float | None, config: TokenClassificationHead) -> PreTrainedModel:
     """`AutoModelForTokenClassification` in fp32 on the CPU; see `head.load`. With `config.crf` it has a `CRF` as
-    `model.crf`, drawn after the classifier, which is thus the same with and without one.
+    `model.crf`, drawn after the classifier, which is thus the same with and without one; or that of the checkpoint.
     """
-    model = load(AutoModelForTokenClassification, encoder_dir, dropout, labels)
-    if config.crf:
+    model = load(AutoModelForTokenClassification, encoder_dir, dropout, labels, init=config.init)
+    if config.crf and config.init == "checkpoint":
+        model.crf = CRF.load(encoder_dir)
+    elif config.crf:
         model.crf = CRF(len(labels), allowed_transitions(labels, scheme_of(labels)))
     return model
 
@@ -166,7 +168,6 @@ def _attach_crf(model: PreTrainedModel, model_dir: Path, config: TokenClassifica
 
 
 HEAD = Head(
-    auto_class="AutoModelForTokenClassification",
     pipeline="token-classification",
     build=build,
     head_inputs=head_inputs,

@@ -11,14 +11,16 @@ import numpy as np
 from bertft_core.config import StudyConfig
 from bertft_core.config.execution_settings import ExecutionConfig
 from bertft_core.data.alignment import ALIGNMENTS
-from bertft_core.data.encoder_files import WEIGHTS, EncoderFiles, resolve_encoder
+from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
 from bertft_core.data.examples import RawSplit
 from bertft_core.data.prepared_split import PreparedSplit
+from bertft_core.data.proved_encoder import prove_encoder
 from bertft_core.data.question_windows import question_lengths
 from bertft_core.data.sources import read_splits
 from bertft_core.data.splits import cut_splits
 from bertft_core.data.tokenization import load_tokenizer, uses_token_types
 from bertft_core.recipes.data_profile import ArmSteps, DataProfile, Lengths, Machine, encoder_profile
+from bertft_core.storage.weight_files import weight_files
 from bertft_core.training.devices import memory_bytes, slot_environments, usable_gpus
 from bertft_core.training.machine_needs import refuse_absent_gpu
 from bertft_core.training.step_plan import StepPlan
@@ -34,10 +36,11 @@ BF16_CAPABILITY = 8.0
 def data_profile_of(study: StudyConfig, home_dir: Path) -> DataProfile:
     """Everything the rules look at. Raises `UserError` for data or an encoder that are not available."""
     encoder = resolve_encoder(study.encoder, home_dir)
+    prove_encoder(encoder, study.head, None)
     alignment, data = ALIGNMENTS[study.head.kind], study.data
     given, labels, _ = alignment.agree(read_splits(data, study.head.kind), data)
     splits = alignment.for_training(cut_splits(given, data, study.seed), data)
-    n_parameters = (encoder.directory / WEIGHTS).stat().st_size // 4
+    n_parameters = sum(path.stat().st_size for path in weight_files(encoder.directory)) // 4
     known = encoder_profile(encoder.settings, encoder.identity.checkpoint, n_parameters)
     return DataProfile(
         head=study.head.kind,

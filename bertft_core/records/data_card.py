@@ -84,6 +84,10 @@ class DatasetCard(Frozen):
     """Folder of the encoder's files, in the transformers format."""
     chain: tuple[ChainLink, ...] = ()
     """The earlier studies that the encoder comes from, oldest first; empty for a checkpoint or a folder."""
+    new_parts: tuple[str, ...] = ()
+    """Modules of the model that the encoder does not have, drawn from each run's init stream; not known for an older card."""
+    unused_parts: tuple[str, ...] = ()
+    """Modules of the encoder's files, such as a head, that the model does not take over."""
     labels: tuple[str, ...]
     max_length: int
     splits: dict[str, SplitCard]

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from bertft_core.config import UserError
 from bertft_core.config.execution_settings import ExecutionConfig
 from bertft_core.data.arrow_storage import find_damage
-from bertft_core.data.encoder_files import WEIGHTS, sha256_of
 from bertft_core.data.prepared_split import open_split
 from bertft_core.records import Environment, RunRecord, RunSpec
 from bertft_core.storage.study_dir import read_record
+from bertft_core.storage.weight_files import weight_files, weights_sha256
 from bertft_core.training.curve_file import OnEvent, ignore
 from bertft_core.training.devices import slot_environments, visible_gpus
 from bertft_core.training.environment import read_environment
@@ -32,10 +33,11 @@ def missing_input(spec: RunSpec) -> str | None:
             return f"the prepared data are damaged: {path} ({error})"
     for damage in find_damage(directory, dict.fromkeys(splits, 0)):
         return f"the prepared data are damaged: {damage.path}: {damage.problem}"
-    weights = Path(spec.encoder_dir) / WEIGHTS
-    if not weights.is_file():
+    weights = Path(spec.encoder_dir)
+    try:
+        sha256 = weights_sha256(weight_files(weights))
+    except (UserError, OSError):
         return f"the encoder weights are missing: {weights}"
-    sha256 = sha256_of(weights)
     if sha256 != spec.encoder.weights_sha256:
         return f"the encoder weights have changed: {weights} has SHA-256 {sha256}, the run had {spec.encoder.weights_sha256}"
     return None

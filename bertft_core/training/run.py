@@ -83,7 +83,7 @@ class RunParts:
             model: Any = head.build(spec.encoder_dir, spec.labels, spec.training.dropout, spec.head)
         self.initial_head_sha256 = weights.weights_sha256(weights.head_parameters(model))
         if head.take_from_train is not None:
-            head.take_from_train(model, self.splits["train"])
+            head.take_from_train(model, self.splits["train"], spec.head)
         model.to(device)
         self.plan = FinetuningPlan(model, self._train_context(model))
         for strategy in spec.strategies:
@@ -109,7 +109,7 @@ class RunParts:
             init_seed=spec.seeds.init,
             steps_per_epoch=StepPlan(train.n, spec.training, spec.seeds.order).steps_per_epoch,
             weight_decayed=frozenset(decayed_names(model)),
-            fresh_head=head.is_drawn,
+            fresh_head=spec.head.init == "seed",
             labels=spec.labels,
             **head.classes(train, len(spec.labels))._asdict(),
         )

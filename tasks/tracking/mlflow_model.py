@@ -30,7 +30,7 @@ def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, r
     from bertft_core.heads import HEADS, crf, saved_model
 
     transformers.logging.disable_progress_bar()
-    head = HEADS[record.spec.head.kind]
+    head = record.spec.head
     model_class = getattr(transformers, head.auto_class)
     model = model_class.from_pretrained(model_dir, use_safetensors=True, local_files_only=True)
     tokenizer = transformers.AutoTokenizer.from_pretrained(model_dir, local_files_only=True)
@@ -40,7 +40,7 @@ def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, r
         mlflow.transformers.log_model(
             transformers_model={"model": model, "tokenizer": tokenizer},
             name="model",
-            task=head.pipeline,
+            task=HEADS[head.kind].pipeline,
             pip_requirements=[need.partition("+")[0] for need in needs],
             metadata={"run_digest": record.digest, "weights": f"best, step {record.best_step}"},
         )

@@ -13,14 +13,14 @@ from transformers import AutoModelForSequenceClassification
 
 from bertft_core.config import StudyConfig, UserError, parse_study
 from bertft_core.config.encoder_settings import EncoderConfig
-from bertft_core.data.encoder_files import resolve_encoder, sha256_of
+from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.heads import classification
 from bertft_core.records import DatasetCard, RunRecord, StudySummary
 from bertft_core.report.prose.data_card_text import card_text
 from bertft_core.report.study_report import write_report
 from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import read_record, write_record
+from bertft_core.storage.study_dir import file_sha256, read_record, write_record
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.cost_estimate import CostEstimator
 from bertft_core.training.determinism import init_stream
@@ -67,7 +67,7 @@ def test_the_best_arm_and_its_best_seed_are_meant_where_none_is_named(pretrained
     assert files.directory == StudyDir(directory / "home", "mlm").run_dir(best.digest) / "model"
     assert files.identity.checkpoint == f"study mlm · {arm} · seed {best.spec.index:03d}"
     assert files.identity.revision == best.digest
-    assert files.identity.weights_sha256 == sha256_of(files.directory / "model.safetensors")
+    assert files.identity.weights_sha256 == file_sha256(files.directory / "model.safetensors")
     (link,) = files.chain
     assert (link.study, link.arm, link.seed, link.run_digest) == ("mlm", arm, best.spec.index, best.digest)
     assert link.encoder == card.encoder

@@ -14,10 +14,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 HEAD_CONFIG = '''
-class LengthHead(Frozen):
+class LengthHead(DrawnHead):
     """Whether a text is long, learned from a column of yes and no by squared error."""
 
     kind: Literal["length"] = "length"
+    auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
+    n_outputs: ClassVar[int | None] = 1
     metrics: ClassVar[dict[str, Direction]] = {"accuracy": "maximize"}
     reads: ClassVar[frozenset[str]] = frozenset({"text", "label"})
     offers: ClassVar[frozenset[Offer]] = frozenset({"example_classes"})
@@ -93,7 +95,7 @@ from bertft_core.loss_shapes import PLAIN
 
 
 def build(encoder_dir, labels, dropout, config):
-    return load(AutoModelForSequenceClassification, encoder_dir, dropout, num_labels=1)
+    return load(AutoModelForSequenceClassification, encoder_dir, dropout, init=config.init, num_labels=1)
 
 
 def head_inputs(split, indices, config, draw=None):
@@ -105,7 +107,6 @@ def loss_sum(model, logits, inputs, config, shape=PLAIN):
 
 
 HEAD = Head(
-    auto_class="AutoModelForSequenceClassification",
     pipeline="text-classification",
     build=build,
     head_inputs=head_inputs,

@@ -11,7 +11,6 @@ import transformers
 from mlflow import MlflowClient
 
 from bertft_core.config.head_settings import HEAD_CONFIGS
-from bertft_core.heads import HEADS
 from bertft_core.storage.predictions import read_predictions
 from tests.helpers.study_commands import SEARCH, TinyStudy
 
@@ -92,7 +91,7 @@ def test_a_study_of_every_kind_goes_the_whole_way(kind, new_study, tmp_path):
 
 def opens_in_mlflow_and_transformers(study: TinyStudy, kind: str) -> None:
     (kept,) = study.dir.path.glob("runs/*/model")
-    model = getattr(transformers, HEADS[kind].auto_class).from_pretrained(kept, local_files_only=True)
+    model = getattr(transformers, HEAD_CONFIGS[kind].auto_class).from_pretrained(kept, local_files_only=True)
     (run,) = [run for run in study.runs() if run.outputs and run.outputs.model_outputs]
     beside = {"bertft_head.json", "crf.safetensors"} if kind == "token_classification" else {"bertft_head.json"}
     uri = f"sqlite:///{study.home / 'mlflow.db'}"

@@ -10,15 +10,16 @@ import pytest
 from bertft_core.config import UserError
 from bertft_core.config.encoder_settings import DEFAULT_CHECKPOINT, DEFAULT_REVISION, DEFAULT_WEIGHTS_SHA256, EncoderConfig
 from bertft_core.data import encoder_files
-from bertft_core.data.encoder_files import resolve_encoder, sha256_of
+from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.records import EncoderIdentity
+from bertft_core.storage.study_dir import file_sha256
 
 DEFAULT = EncoderIdentity(checkpoint=DEFAULT_CHECKPOINT, revision=DEFAULT_REVISION, weights_sha256=DEFAULT_WEIGHTS_SHA256)
 
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """Looks like an encoder; its weights are never opened here."""
+    """Looks like an encoder; its files are never opened here."""
     for name in ("config.json", "model.safetensors", "vocab.txt"):
         (tmp_path / name).write_text("{}")
     return tmp_path
@@ -34,7 +35,7 @@ def test_the_default_encoder_comes_from_the_wheel_with_the_pinned_weights():
 
 def test_a_folder_is_known_by_its_name_and_weights(folder):
     files = resolve_encoder(EncoderConfig(path=str(folder)))
-    weights = sha256_of(folder / "model.safetensors")
+    weights = file_sha256(folder / "model.safetensors")
     assert files.source == "folder"
     assert files.identity == EncoderIdentity(checkpoint=folder.name, revision=None, weights_sha256=weights)
 

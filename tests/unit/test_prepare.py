@@ -18,6 +18,7 @@ from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.data.examples import Example, RawSplit
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.data.prepared_split import open_split
+from bertft_core.data.proved_encoder import prove_encoder
 from bertft_core.records import DatasetCard
 from bertft_core.records.data_card import SplitOrigin
 from bertft_core.report.prose.data_card_text import card_text
@@ -140,6 +141,7 @@ def test_a_torn_or_missing_file_is_made_again(train, encoders, tmp_path):
 
 def test_a_killed_preparation_leaves_nothing_that_counts(train, encoders, tmp_path, monkeypatch):
     study = study_of(train, encoders["bert"])
+    prove_encoder(resolve_encoder(study.encoder), study.head, tmp_path)  # written before, so that the data are cut off
     monkeypatch.setattr(arrow_storage.os, "fsync", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         prepare_data(study, home_dir=tmp_path)
@@ -188,7 +190,7 @@ def test_a_tokenizer_of_another_model_is_refused(train, tmp_path):
 def test_a_broken_tokenizer_is_refused(train, tmp_path):
     encoder = tiny_encoder(tmp_path / "broken")
     (encoder / "tokenizer.json").write_text('{"model": ')
-    with pytest.raises(UserError, match="tokenizer cannot be used"):
+    with pytest.raises(UserError, match=r"tokenizer\.json cannot be read"):
         prepare_data(study_of(train, encoder), home_dir=tmp_path)
 
 

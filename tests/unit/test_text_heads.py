@@ -148,7 +148,7 @@ def test_a_standardised_model_answers_in_units_of_the_targets_and_its_saved_weig
     model, _, standardised = case(cards, "regression", how)
     train = Targets(np.array([1000.0, 1300.0, 900.0]))
     mean, std = train.targets.mean(), train.targets.std()
-    standardise(model, train)
+    standardise(model, train, HEAD_CONFIGS["regression"]())
     work = forward.head_inputs(split, SOME)
     before, after = forward.logits(split, SOME, work), standardised.logits(split, SOME, work)
     torch.testing.assert_close(after, before * std + mean, rtol=1e-6, atol=0)
@@ -178,7 +178,7 @@ def test_equal_targets_are_only_shifted(one_card):
     model = HEADS["regression"].build(one_card.encoder_dir, (), None, HEAD_CONFIGS["regression"]())
     assert folded(model) == {}
     before = model.classifier.bias.item()
-    standardise(model, Targets(np.array([4.0, 4.0])))
+    standardise(model, Targets(np.array([4.0, 4.0])), HEAD_CONFIGS["regression"]())
     weights = folded(model)
     assert torch.equal(weights["classifier.weight"], model.classifier.weight)
     assert weights["classifier.bias"].item() == before + 4

@@ -28,6 +28,8 @@ def card_text(card: DatasetCard) -> str:
         f"stored in    {card.directory}",
         f"encoder      {card.encoder.checkpoint}" + (f" @ {card.encoder.revision}" if card.encoder.revision else ""),
         *([f"chain        {' → '.join((*card.lineage, 'this study'))}"] if card.chain else []),
+        *([f"drawn anew   {listed(card.new_parts)}, from each run's init seed"] if card.new_parts else []),
+        *([f"not used     {listed(card.unused_parts)} of the encoder's files"] if card.unused_parts else []),
         f"labels       {_first(card.labels, ', ', MOST_LABELS) or 'none'}",
         f"max_length   {card.max_length} tokens; length is the mean after truncation",
         "",

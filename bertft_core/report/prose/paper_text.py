@@ -73,7 +73,7 @@ def seeds(results: StudyResults) -> str:
     """How many runs, what varies between them, and how they ended."""
     n, counts = [arm.n_planned for arm in results.summary.arms], study_text.not_counted(results.summary)
     times = grammar.several(n[0], "time") if len(set(n)) == 1 else f"{min(n)} to {max(n)} times"
-    text = f"Each arm is trained {times}; {study_text.moving(results.study)}."
+    text = f"Each arm is trained {times}; {study_text.moving(results.study, results.card)}."
     summary = results.summary
     ways = [seed_designs_text.selected(arm, summary) for arm in summary.arms if arm.selected is not None]
     if summary.adaptive is not None:

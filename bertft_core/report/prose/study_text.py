@@ -111,10 +111,11 @@ def question(study: StudyConfig, card: DatasetCard, summary: StudySummary) -> st
         f"compares the arms {grammar.listed(arms)}; {arms[0]} is the baseline" if len(arms) > 1 else f"looks at the arm {arms[0]}"
     )
     n = summary.arms[0].n_planned
+    times = "once" if n == 1 else f"{n} times"
     parts = [
         f"The study {compared}.",
         f"The data set {card.name} has {sizes} examples{_labelled(card)}.",
-        f"Each arm starts from {card.encoder.checkpoint} and is trained {'once' if n == 1 else f'{n} times'}: {moving(study)}.",
+        f"Each arm starts from {card.encoder.checkpoint} and is trained {times}: {moving(study, card)}.",
         *(_searched(arm, config.search) for arm, config in study.arms.items() if config.search is not None),
         f"The headline is {summary.headline_metric} on {summary.headline_split}, with the weights of the "
         + ("best validation score." if summary.headline_checkpoint == "best" else "last step."),
@@ -131,7 +132,7 @@ def _labelled(card: DatasetCard) -> str:
     return f" with the labels {grammar.listed(shown)}"
 
 
-def moving(study: StudyConfig) -> str:
+def moving(study: StudyConfig, card: DatasetCard) -> str:
     """What differs from run to run, in a clause."""
     design = study.seeds.design
     if study.seeds.start is not None and study.seeds.stop_at is not None:
@@ -141,7 +142,17 @@ def moving(study: StudyConfig) -> str:
         return f"only the {design.only} seed changes from run to run"
     if isinstance(design, CrossedDesign):
         return f"{design.crossed.init} init seeds crossed with {design.crossed.order} order seeds"
+    if study.head.init == "checkpoint":
+        return f"{_of_kept_head(study, card)}; the batch order and the dropout masks change from run to run"
     return "the new head's weights, the batch order and the dropout masks all change from run to run"
+
+
+def _of_kept_head(study: StudyConfig, card: DatasetCard) -> str:
+    """What the init seed still draws where the head is the checkpoint's."""
+    redrawn = [arm for arm, config in study.arms.items() if any(strategy.kind == "reinit" for strategy in config.strategies)]
+    drawn = [*card.new_parts, *([f"the reinitialised layers of {grammar.listed(redrawn)}"] if redrawn else [])]
+    only = f"the init seed draws only {grammar.listed(drawn)}" if drawn else "the init seed varies nothing"
+    return f"every run starts from the head of the checkpoint, so {only}"
 
 
 def _searched(arm: str, search: Any) -> str:

@@ -1,0 +1,91 @@
+"""An encoder's config.json: read and refused where no model can be made of it, before anything else looks at it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from bertft_core.config import UserError
+from bertft_core.data.examples import did_you_mean, shorten
+from bertft_core.storage.foreign_content import foreign_content
+
+FILE = "config.json"
+COUNTS = ("num_labels", "num_hidden_layers", "n_layers", "num_layers")
+"""Sizes that transformers counts up to: a huge one would take for ever, not only be refused."""
+MOST = 100_000
+EXPECTED = "the config.json that transformers saved with the model"
+HINT = "copy config.json from the checkpoint again, or save the model with save_pretrained"
+
+
+def read_settings(directory: Path) -> dict[str, Any]:
+    """The model's settings. Raises `UserError` for a file that is missing or not a JSON object that names a `model_type`."""
+    path = directory / FILE
+    settings = read_json_object(path, code="encoder.config-damaged", expected=EXPECTED, hint=HINT)
+    model_type = settings.get("model_type")
+    if not isinstance(model_type, str) or not model_type:
+        found = "no model_type" if model_type is None else f"model_type: {shorten(json.dumps(model_type), 60)}"
+        raise _refusal(path, "the encoder's config.json does not say which model it is", "encoder.model-type-missing", found)
+    return settings
+
+
+def read_json_object(path: Path, *, code: str, expected: str, hint: str) -> dict[str, Any]:
+    """What a JSON file of a model holds. Raises `UserError` for one that cannot be read or is no JSON object."""
+    line = None
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        found = None if isinstance(values, dict) else f"a JSON {_kind(values)}"
+    except json.JSONDecodeError as error:
+        foreign = foreign_content(path)
+        values, found, line = None, foreign or f"no JSON: {error.msg}", None if foreign else error.lineno
+    except (UnicodeDecodeError, RecursionError):
+        values, found = None, foreign_content(path) or "no JSON text in UTF-8"
+    except OSError as error:
+        values, found = None, error.strerror or str(error)
+    if found is not None:
+        raise UserError(
+            f"the encoder's {path.name} cannot be read",
+            code=code,
+            path=path,
+            line=line,
+            found=found,
+            expected=expected,
+            hint=hint,
+        )
+    return values  # type: ignore[no-any-return]
+
+
+def refuse_unusable(directory: Path, settings: dict[str, Any], n_tensors: int) -> None:
+    """Raise `UserError` for settings of a model that needs code of its own, is quantised, unknown, or of an impossible size.
+
+    `n_tensors` is the number of tensors in its files; a model has no more layers than tensors, unless layers share weights.
+    """
+    path, model_type = directory / FILE, settings["model_type"]
+    if settings.get("auto_map"):
+        found = f"auto_map: {shorten(json.dumps(settings['auto_map']), 120)}"
+        raise _refusal(path, "the encoder needs code of its own, which is never run", "encoder.remote-code", found, OTHER_MODEL)
+    if settings.get("quantization_config"):
+        raise _refusal(path, "the encoder is quantised", "encoder.quantised", "quantization_config", OTHER_WEIGHTS)
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES  # slow
+
+    if model_type not in CONFIG_MAPPING_NAMES:
+        hint = did_you_mean(model_type, CONFIG_MAPPING_NAMES) or OTHER_MODEL
+        found = f"model_type: {shorten(model_type, 60)}"
+        raise _refusal(path, "transformers does not know this model type", "encoder.model-type-unknown", found, hint)
+    for name in COUNTS:
+        value = settings.get(name)
+        most = MOST if name == "num_labels" else max(n_tensors, 100)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most):
+            found = f"{name}: {shorten(json.dumps(value), 60)}, and {n_tensors} tensors in the weights"
+            raise _refusal(path, f"the encoder's config.json has an impossible {name}", "encoder.size-impossible", found)
+
+
+OTHER_MODEL = "use a checkpoint whose class is part of transformers, such as one of the type bert or roberta"
+OTHER_WEIGHTS = "use the checkpoint with its original weights (float32, float16 or bfloat16)"
+
+
+def _refusal(path: Path, problem: str, code: str, found: str, hint: str = HINT) -> UserError:
+    return UserError(problem, code=code, path=path, found=found, expected=EXPECTED, hint=hint)
+
+
+def _kind(value: object) -> str:
+    names = {list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
+    return names.get(type(value), "null")

@@ -1,0 +1,14 @@
+"""That an encoder's files were found to be whole, so that it is found out once for each home and not by every command."""
+
+from bertft_core.config.base import Frozen
+
+
+class EncoderProof(Frozen):
+    """What a check of the files found; stored only for files that fit."""
+
+    key: str
+    """SHA-256 of everything that the check looked at: if it changes, the check is repeated."""
+    new_parts: tuple[str, ...]
+    """Modules of the model that are drawn from the init stream."""
+    unused_parts: tuple[str, ...]
+    """Modules of the checkpoint that the model does not take over."""
