@@ -9,6 +9,7 @@ from bertft_core.config.errors import did_you_mean
 from bertft_core.records import ArmSummary, ChainLink, DatasetCard, RunRecord, RunSpec, StudySummary
 from bertft_core.records.ranking import best_arm, best_first
 from bertft_core.storage import StudyDir
+from bertft_core.storage.damage import refuse_damaged_model, refuse_damaged_records
 from bertft_core.storage.study_dir import read_record
 
 
@@ -28,6 +29,7 @@ def find_kept_model(config: EncoderConfig, home_dir: Path) -> tuple[KeptModel, t
     """
     assert config.study is not None
     study_dir = StudyDir(home_dir, config.study)
+    refuse_damaged_records(study_dir)
     study = read_record(study_dir.config_path, StudyConfig)
     if study is None:
         raise _no_such_study(config.study, home_dir)
@@ -46,6 +48,7 @@ def find_kept_model(config: EncoderConfig, home_dir: Path) -> tuple[KeptModel, t
     directory = study_dir.run_dir(record.digest) / (record.model_dir or "model")
     if not directory.is_dir():
         raise _not_kept(study, record, directory)
+    refuse_damaged_model(record, directory.parent)
     spec = record.spec.model_copy(update={"study": study.name})
     link = ChainLink(study=study.name, arm=arm.arm, seed=spec.index, run_digest=record.digest, encoder=spec.encoder)
     return KeptModel(directory, spec), (*card.chain, link)

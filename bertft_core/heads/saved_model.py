@@ -6,7 +6,7 @@ and no CRF; plain `AutoModelFor…` opens such models too, but computes without 
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from bertft_core.config import UserError
 from bertft_core.config.head_settings import AnyHead, HeadConfig
 from bertft_core.heads import HEADS
 from bertft_core.heads.pooling import pooled_forward
+from bertft_core.storage.weight_files import read_headers, weight_files
 
 FILE = "bertft_head.json"
 
@@ -45,10 +46,30 @@ def load_model(model_dir: str | Path) -> Opened:
     """Open a model saved by bertft, on the CPU. `UserError` for a folder that holds none."""
     directory = Path(model_dir)
     head = _read(directory / FILE)
-    auto_class = getattr(transformers, head.auto_class)
-    model = auto_class.from_pretrained(directory, use_safetensors=True, local_files_only=True, trust_remote_code=False)
+    model = _opened(directory, getattr(transformers, head.auto_class))
     HEADS[head.kind].attach(model, directory, head)
     return Opened(model.eval(), head)
+
+
+def _opened(directory: Path, auto_class: Any) -> PreTrainedModel:
+    """The model of a folder that holds all of its weights. Raises `UserError` for one that does not."""
+    read_headers(weight_files(directory))
+    try:
+        how: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, "trust_remote_code": False}
+        model, report = auto_class.from_pretrained(directory, output_loading_info=True, **how)
+        wrong = sorted(report["missing_keys"]) + sorted(report["unexpected_keys"])
+    except Exception as error:  # of many kinds, all meaning that config.json and weights do not make a model
+        model, wrong = None, (str(error).strip().splitlines() or [type(error).__name__])[:1]
+    if wrong:
+        raise UserError(
+            "the saved model cannot be opened",
+            code="model.unusable",
+            path=directory,
+            found=", ".join(wrong[:3])[:300],
+            expected="config.json and exactly the weights that it describes",
+            hint="copy the folder again from where it was trained, or train it again with: bertft run CONFIG --force",
+        )
+    return model
 
 
 def write_head(model_dir: Path, head: AnyHead) -> None:

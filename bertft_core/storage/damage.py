@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bertft_core.config.base import Frozen
+from bertft_core.config.errors import UserError
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.records.data_card import DatasetCard
 from bertft_core.records.probe_record import ProbeRecord
@@ -14,6 +15,7 @@ from bertft_core.records.selection import may_go_on
 from bertft_core.records.summary import StudySummary
 from bertft_core.records.sweep_result import SweepResult
 from bertft_core.records.verification_record import VERIFICATION_FILE, Verification
+from bertft_core.storage.foreign_content import foreign_content
 from bertft_core.storage.predictions import read_predictions
 from bertft_core.storage.study_dir import PROBES_FILE, Damaged, StudyDir, checked_record, file_sha256
 
@@ -59,6 +61,13 @@ def find_damage(study_dir: StudyDir) -> Iterator[Damage]:
 
     Models are the largest files here and are checked when they are used. Raises `UserError` for a record of a newer version.
     """
+    yield from damaged_records(study_dir)
+    for path in sorted(study_dir.path.glob("runs/*/record.json")):
+        yield from _files_of(path)
+
+
+def damaged_records(study_dir: StudyDir) -> Iterator[Damage]:
+    """Every damaged record of a study. Raises `UserError` for a record of a newer version."""
     yield from damage_of(study_dir.config_path, StudyConfig, "it is rewritten from the config file")
     yield from damage_of(study_dir.card_path, DatasetCard, "the data are prepared again")
     yield from damage_of(study_dir.summary_path, StudySummary, "the runs are evaluated again")
@@ -67,9 +76,37 @@ def find_damage(study_dir: StudyDir) -> Iterator[Damage]:
         yield from damage_of(path, SweepResult, "the result is read from the search's journal again")
     for path in sorted(study_dir.path.glob("runs/*/record.json")):
         yield from damage_of(path, RunRecord, RUN_AGAIN)
-        yield from _files_of(path)
     for path in sorted(study_dir.path.glob(f"runs/*/{PROBES_FILE}")):
         yield from damage_of(path, ProbeRecord, "the model is probed again where it is kept")
+
+
+def refuse_damaged_records(study_dir: StudyDir) -> None:
+    """Raise `UserError` for a study of which a record is damaged: what is left would give another answer without a word."""
+    for damage in damaged_records(study_dir):
+        raise UserError(
+            "a record of this study is damaged, so its answer would be another one",
+            code="study.record-damaged",
+            path=damage.path,
+            found=damage.problem,
+            expected="the record as it was written",
+            hint=f"run the study again with: bertft run CONFIG, which sets the file aside; {damage.done}",
+        )
+
+
+def refuse_damaged_model(record: RunRecord, run_dir: Path) -> None:
+    """Raise `UserError` for a kept model that is not the one that the run saved, as far as its record has checksums of it."""
+    for name in sorted(record.files):
+        path = run_dir / name
+        if not name.startswith("model/") or (path.is_file() and file_sha256(path) == record.files[name]):
+            continue
+        raise UserError(
+            f"the model of {record.spec.title} is damaged",
+            code="model.damaged",
+            path=path,
+            found=(foreign_content(path) or "other bytes than the run saved") if path.is_file() else "no such file",
+            expected=f"SHA-256 {record.files[name]}",
+            hint="copy the file from a backup, or train this study again with: bertft run CONFIG --force",
+        )
 
 
 def damage_of(path: Path, kind: type[Frozen], done: str) -> Iterator[Damage]:

@@ -71,7 +71,7 @@ def _results(name: str, home: Path, folder: Path, uri: str | None) -> StudyResul
     known = known_studies(home)
     is_here = is_config(name) or study_name(name) in known
     if is_here or (uri is None and not (home / "mlflow.db").is_file()):
-        return _on_disk(find_study(name, home))
+        return _on_disk(find_study(name, home).intact())
     from tasks.tracking.logged_studies import fetch_study
 
     logged = fetch_study(name, folder, home_dir=home, uri=uri, in_home=known)

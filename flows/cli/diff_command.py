@@ -75,7 +75,7 @@ def find_run(name: str, home: Path, folder: Path) -> FoundRun:
 def _by_place(name: str, home: Path) -> FoundRun:
     study, _, rest = name.partition("/")
     arm, _, seed = rest.partition("/")
-    on_disk = find_study(study, home)
+    on_disk = find_study(study, home).intact()
     seeds = {str(spec.index): spec for spec in on_disk.wanted.planned if spec.arm == arm}
     if not seeds:
         raise UserError(

@@ -1,5 +1,7 @@
 """Finding a study on disk, and what it has so far."""
 
+from __future__ import annotations
+
 import difflib
 import re
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from bertft_core.planning.run_specs import search_digest
 from bertft_core.planning.wanted_runs import WantedRuns, decided_arms, wanted_runs
 from bertft_core.records import DatasetCard, RunRecord, SweepResult
 from bertft_core.storage import StudyDir
+from bertft_core.storage.damage import refuse_damaged_records
 from bertft_core.storage.study_dir import Damaged, checked_record, checked_values, read_record
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.storage.upgrade import version_of
@@ -93,6 +96,11 @@ class StudyOnDisk:
         if self.card is None or not self.records:
             raise no_finished_runs(self.dir)
         return StudyResults(self.study, self.card, self.dir, self.records, self.wanted.planned, self.sweeps)
+
+    def intact(self) -> StudyOnDisk:
+        """Itself. Raises `UserError` where a record is damaged: a command that only reads must not answer from the others."""
+        refuse_damaged_records(self.dir)
+        return self
 
     @property
     def is_running(self) -> bool:

@@ -16,6 +16,7 @@ from bertft_core.config.paths import checked_path
 from bertft_core.data.new_examples import Inputs, formats_of, read_inputs
 from bertft_core.records import RunRecord, StudySummary
 from bertft_core.records.ranking import best_arm, ranked_runs
+from bertft_core.storage.damage import refuse_damaged_model
 from bertft_core.storage.output_file import check_output, is_special, write_output
 from bertft_core.storage.study_dir import read_record
 from bertft_core.storage.study_results import StudyResults
@@ -39,11 +40,13 @@ def predict_command(
     name: str, home: Path | None, *, source: str, target: str, file_format: str | None, wanted: PredictRequest
 ) -> int:
     """Read, predict, write one JSON object for each input; the models used are named on stderr."""
-    results = find_study(name, home).results()
+    results = find_study(name, home).intact().results()
     read = [Path(path) for path in (source, name) if path != STANDARD]
     output = None if target == STANDARD else check_output(target, "--output", reads=[results.study_dir.path, *read])
     inputs = _read(source, results, file_format)
     records = chosen_records(results, wanted)
+    for record in records:
+        refuse_damaged_model(record, results.run_dir_of(record.digest))
     from bertft_core.training.predict import KeptRun, predict
 
     runs = [KeptRun(record, results.run_dir_of(record.digest)) for record in records]

@@ -103,7 +103,7 @@ def _of_spread(request: SeedsRequest) -> CountedForSpread:
 
 def _of_study(names: Sequence[str], home: Path | None, request: SeedsRequest) -> CountedSeeds:
     """Of the first study; with several, also the variance between them."""
-    found = [find_study(name, home).results() for name in dict.fromkeys(names)]
+    found = [find_study(name, home).intact().results() for name in dict.fromkeys(names)]
     studies = [results.with_summary(summarize(results)) for results in found]
     study, summary = studies[0].study, studies[0].summary
     _check_arm(summary, request.arm)

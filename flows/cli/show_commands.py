@@ -113,7 +113,7 @@ def show_command(name: str, home: Path | None, *, as_json: bool) -> int:
     """Print the stored summary."""
     from bertft_core.report.text_table import result_table
 
-    found = find_study(name, home)
+    found = find_study(name, home).intact()
     summary = read_record(found.dir.summary_path, StudySummary)
     if summary is None:
         raise UserError(
@@ -132,7 +132,7 @@ def diagnose_command(name: str, home: Path | None, *, as_json: bool) -> int:
     from bertft_core.evaluation.summarize import evaluated
     from bertft_core.report.prose import diagnosis_text
 
-    found = find_study(name, home)
+    found = find_study(name, home).intact()
     results = found.results()
     if not any(spec.digest in results.records for spec in results.planned):
         raise no_finished_runs(found.dir)
@@ -147,7 +147,7 @@ def diagnose_command(name: str, home: Path | None, *, as_json: bool) -> int:
 
 def report_command(name: str, home: Path | None) -> int:
     """Evaluate the records that are there and write the report again."""
-    say(rebuild_report(find_study(name, home)))
+    say(rebuild_report(find_study(name, home).intact()))
     return 0
 
 

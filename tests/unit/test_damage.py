@@ -7,18 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from bertft_core.config import UserError
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.records import RunRecord
 from bertft_core.records.verification_record import Verification
 from bertft_core.storage import StudyDir
-from bertft_core.storage.damage import find_damage, repair, set_aside
+from bertft_core.storage.damage import find_damage, refuse_damaged_model, refuse_damaged_records, repair, set_aside
 from bertft_core.storage.study_dir import file_sha256, write_record, write_verification
 from bertft_core.sweep.journal_file import problem_of
 from bertft_core.sweep.trial_journal import TrialJournal, let_wait, states_of
 from tasks.stored_runs import is_reusable
 from tasks.tracking.store_consistency import damages
 from tests.helpers.made_up_searches import finish, make_search, rows, train_batch
-from tests.helpers.small_records import make_card, make_record, make_spec, make_study
+from tests.helpers.small_records import make_card, make_record, make_spec, make_study, make_sweep
 from tests.helpers.tiny_studies import tiny_study
 
 
@@ -214,3 +215,34 @@ def test_no_trial_waits_in_a_journal_that_a_kill_left_empty(tmp_path):
     path = tmp_path / "journal.log"
     path.touch()
     assert let_wait(path, "search") == 0
+
+
+# Commands that only read
+
+
+@pytest.mark.parametrize("change", DAMAGES)
+@pytest.mark.parametrize("name", ["card.json", "sweep/*/result.json", "runs/*/record.json"])
+def test_a_study_with_a_damaged_record_gives_no_answer(study_dir, name, change):
+    write_record(study_dir.sweep_dir("full", "0123abcd") / "result.json", make_sweep(study_dir))
+    refuse_damaged_records(study_dir)
+    (path,) = study_dir.path.glob(name)
+    change(path)
+    with pytest.raises(UserError, match="a record of this study is damaged") as caught:
+        refuse_damaged_records(study_dir)
+    assert (caught.value.code, caught.value.path) == ("study.record-damaged", str(path))
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"other weights", None])
+def test_a_model_that_is_not_the_one_that_the_run_saved_predicts_nothing(study_dir, content):
+    (record,) = study_dir.records()
+    run_dir = study_dir.run_dir(record.digest)
+    weights = run_dir / "model" / "model.safetensors"
+    weights.parent.mkdir()
+    weights.write_bytes(b"the weights")
+    record = record.model_copy(update={"files": record.files | {"model/model.safetensors": file_sha256(weights)}})
+    refuse_damaged_model(record, run_dir)
+    weights.unlink() if content is None else weights.write_bytes(content)
+    with pytest.raises(UserError, match="is damaged") as caught:
+        refuse_damaged_model(record, run_dir)
+    assert (caught.value.code, caught.value.path) == ("model.damaged", str(weights))
