@@ -25,8 +25,8 @@ def write_comparison(comparison: Comparison, directory: Path) -> Path:
     found = comparison_section.section(comparison)
     loader = jinja2.FileSystemLoader(TEMPLATES_DIR)
     templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    page = templates.get_template("comparison.html.j2").render(
-        claims=found,
+    page = templates.get_template("comparison_page.html.j2").render(
+        compared=found,
         results=_results(comparison, tables),
         paper_tables=printed(tables),
         style=page_style(),

@@ -123,7 +123,8 @@ def _profiles(comparison: Comparison) -> list[Line]:
         if len(values) >= FEWEST_SEEDS_OF_A_PROFILE:
             found = performance_profile(values, taus, comparison.level)
             points = list(zip(found.tau.tolist(), found.share.tolist(), strict=True))
-            title = f"{name}: {found.share[len(taus) // 2]:.0%} of {len(values)} seeds above {taus[len(taus) // 2]:.3f}."
+            share, tau = found.share[len(taus) // 2], taus[len(taus) // 2]
+            title = f"{name}: {numbers.percent(share, 2)} of {len(values)} seeds above {tau:.3f}."
             # a band over single runs would be too narrow for those that share seeds
             low, high = ((), ()) if comparison.arm(name).cells else (found.low.tolist(), found.high.tolist())
             lines.append(Line(name, line_css(i), points, low, high, title))

@@ -61,5 +61,7 @@ def _others(pairs: Sequence[PairComparison]) -> str:
             claimed[pair.metric].append(f"{pair.arm} − {pair.baseline} {numbers.signed(pair.difference)}")
     lines = [(metric, "; ".join(differences)) for metric, differences in claimed.items() if differences]
     nothing = ", ".join(metric for metric, differences in claimed.items() if not differences)
+    if not lines:
+        return f"nothing is claimed on the other metrics of {pairs[0].split}: {nothing}"
     lines += [("nothing on", nothing)] if nothing else []
     return f"claimed on the other metrics of {pairs[0].split}\n{aligned(lines)}"

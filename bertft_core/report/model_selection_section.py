@@ -4,7 +4,8 @@ from typing import Any
 
 from bertft_core.records import ArmSummary, StudySummary
 from bertft_core.report.formatting import intervals, numbers
-from bertft_core.report.prose import model_selection_text, seed_designs_text
+from bertft_core.report.prose import model_selection_text as text
+from bertft_core.report.prose import seed_designs_text
 
 Section = dict[str, Any]
 
@@ -16,9 +17,12 @@ def section(summary: StudySummary) -> Section | None:
         return None
     choices = () if found is None else found.choices
     return {
-        "sentences": [] if found is None else list(model_selection_text.splits(found)),
+        "sentences": [] if found is None else list(text.splits(found)),
         "splits": () if found is None else found.splits,
-        "choices": [choice.model_dump() | {"how": model_selection_text.choice(choice, summary)} for choice in choices],
+        "choices": [
+            choice.model_dump() | {"what": text.NAMES.get(choice.what, choice.what), "how": text.choice(choice, summary)}
+            for choice in choices
+        ],
         "adaptive": _adaptive(summary),
         "selected": [_selected(arm, summary) for arm in selected],
     }
@@ -60,7 +64,7 @@ def _selected(arm: ArmSummary, summary: StudySummary) -> Section:
         {
             "index": seed.index,
             "at_cut": numbers.score(seed.score_at_cut),
-            "kept": "went on" if seed.kept else "stopped",
+            "kept": "continued" if seed.kept else "stopped",
             "best": numbers.score(seed.best_score),
             "chosen": seed.index == found.best,
         }

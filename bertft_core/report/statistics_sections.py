@@ -44,7 +44,7 @@ def gather(results: StudyResults) -> Extras:
     tables = paper_tables.tables_of(paper_tables.scores_of_summary(summary), summary.headline_key, comparison)
     setup, items = setup_text(results), checklist(results)
     context = {
-        "claims": said,
+        "compared": said,
         "insights": seen,
         "selection": model_selection_section.section(summary),
         "bands": bands,

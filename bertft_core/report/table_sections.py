@@ -4,12 +4,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from bertft_core.config.study_config import StudyConfig
 from bertft_core.evaluation import confusions, frames
 from bertft_core.records import RunRecord, StudySummary
 from bertft_core.report import run_plots, summary_rows
 from bertft_core.report.formatting import numbers
-from bertft_core.report.prose import grammar, study_text
+from bertft_core.report.prose import grammar, missing_text, study_text
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_results import StudyResults
 
@@ -94,36 +93,22 @@ def _link(path: str | None, study_dir: StudyDir) -> str | None:
 
 def troubled(results: StudyResults) -> list[Row]:
     """Every run with a problem, of the report and of the searches, with its reason."""
+
+    def why(record: RunRecord | None) -> str:
+        return missing_text.why_not_ok(results.study.metric, record)
+
     rows = [
         {
             "what": f"{arm.arm} · seed {seed.index:03d}",
             "status": seed.status,
-            "why": _reason(results.study, results.records.get(seed.run_digest)),
+            "why": why(results.records.get(seed.run_digest)),
         }
         for arm in results.summary.arms
         for seed in arm.seeds
         if seed.status != "ok"
     ]
     searched = [record for record in results.search_runs if record.status != "ok"]
-    why = [{"what": one.spec.title, "status": one.status, "why": _reason(results.study, one)} for one in searched]
-    return rows + why
-
-
-def _reason(study: StudyConfig, record: RunRecord | None) -> str:
-    if record is None:
-        return "This run has no record; run the study again to train it."
-    if record.error:
-        return record.error
-    if record.status == "collapsed" and record.majority_score is not None:
-        level = f"{study.metric} {numbers.score(record.majority_score)} of always predicting the most frequent training label"
-        return f"At the end of training the validation score is not better than the {level}."
-    if record.status == "pruned" and record.spec.stop_at is not None:
-        return (
-            f"Stopped after {record.n_steps} of {record.planned_steps} steps: other seeds were better at that point and went on."
-        )
-    if record.status == "pruned":
-        return "Pruned by the search: its validation score was behind earlier trials."
-    return "No reason was recorded."
+    return rows + [{"what": one.spec.title, "status": one.status, "why": why(one)} for one in searched]
 
 
 def machines(results: StudyResults) -> Row:

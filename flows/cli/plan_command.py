@@ -11,6 +11,7 @@ from bertft_core.planning.run_specs import plan_trial
 from bertft_core.planning.wanted_runs import decided_arms, wanted_runs
 from bertft_core.records import DatasetCard, RunSpec
 from bertft_core.records.selection import answers
+from bertft_core.report.prose.grammar import several
 from bertft_core.statistics.early_stopping_of_seeds import cost
 from bertft_core.storage import StudyDir
 from bertft_core.training.cost_estimate import CostEstimate, CostEstimator
@@ -38,7 +39,8 @@ def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> f
     estimator = CostEstimator(card, on_disk.records.values())
     n_slots = len(slot_environments(study.execution))
     refuse_unusable_plan(study, card)
-    say(f"{study.name}: {len(study.arms)} arms × {_seeds_words(study)} on {card.name}, {n_slots} runs at once", file=file)
+    at_once = f"{several(n_slots, 'run')} at once"
+    say(f"{study.name}: {several(len(study.arms), 'arm')} × {_seeds_words(study)} on {card.name}, {at_once}", file=file)
     seconds, n_bytes, guessed = 0.0, 0, False
     for stage, arm, todo, times, n_done in _parts(study, card, on_disk):
         estimates = [estimator.of(spec) for spec in todo]

@@ -125,7 +125,7 @@ def test_selected_seeds_are_no_sample_in_table_text_and_curves(tmp_path):
     arms = tuple(arm.model_copy(update={"selected": selected, "metrics": ()}) for arm in found.summary.arms)
     page, path = page_of(tmp_path, arms=arms)
     words = words_of(page)
-    assert "1 0.700 went on 0.800 0 0.600 stopped – 2 – stopped –" in words
+    assert "1 0.700 continued 0.800 0 0.600 stopped – 2 – stopped –" in words
     table = (path.parent / "tables" / "results.md").read_text(encoding="utf-8")
     assert "| full | 1 | 0.700 |" in table
     assert "full: one run, the best of 3 started seeds on the validation set." in table

@@ -46,9 +46,10 @@ def amount(value: float, metric: str | None) -> str:
     return f"{points} {'point' if points == '1' else 'points'}"
 
 
-def percent(share: float, digits: int = 4) -> str:
+def percent(share: float, digits: int = 4, *, sign: bool = False) -> str:
     """'95 %': a share with so many significant digits at most."""
-    return f"{100 * share:.{digits}g} %"
+    value = float(f"{100 * share:.{digits}g}")  # without the exponent that 100 has in two digits
+    return f"{value:{'+' if sign and value else ''}g} %".replace("-", "−")
 
 
 def shortened(name: str, longest: int) -> str:

@@ -6,6 +6,7 @@ from bertft_core.data.examples import shorten
 from bertft_core.records import DataFinding, DatasetCard
 from bertft_core.records.data_card import SplitOrigin
 from bertft_core.report.formatting.aligned_table import aligned
+from bertft_core.report.formatting.numbers import percent
 from bertft_core.report.prose.grammar import listed, several
 
 MOST_LABELS, MOST_COUNTS = 20, 6
@@ -20,7 +21,7 @@ def card_text(card: DatasetCard) -> str:
     rows = [COLUMNS]
     for name, split in card.splits.items():
         counts = _first([f"{label}:{n}" for label, n in split.label_counts.items()], " ", MOST_COUNTS)
-        ratios = (f"{split.truncated_ratio:.1%}", f"{split.unknown_token_ratio:.1%}")
+        ratios = (percent(split.truncated_ratio, 3), percent(split.unknown_token_ratio, 3))
         rows.append((name, str(split.n_examples), counts, f"{split.mean_length:.1f}", *ratios, origin(split.origin)))
     lines = [
         f"{card.name} ({card.source})",
@@ -85,7 +86,7 @@ def _class_balance(finding: DataFinding) -> str:
 def _truncated(finding: DataFinding) -> str:
     share, longest = finding.count / finding.numbers["n_examples"], finding.numbers["longest"]
     limit = finding.numbers["max_length"]
-    return f"{share:.1%} of {finding.split} are longer than max_length {limit:g} (the longest has {longest:g} tokens)"
+    return f"{percent(share, 3)} of {finding.split} are longer than max_length {limit:g} (the longest has {longest:g} tokens)"
 
 
 def _very_short(finding: DataFinding) -> str:
@@ -156,7 +157,8 @@ def _joined_labels(finding: DataFinding) -> str:
 
 def _unanswerable_share(finding: DataFinding) -> str:
     share, tuned = finding.numbers["share"], finding.numbers["validation_share"]
-    return f"{share:.0%} of {finding.split} are unanswerable but {tuned:.0%} of validation, on which the null threshold is tuned"
+    shares = f"{percent(share, 2)} of {finding.split} are unanswerable but {percent(tuned, 2)} of validation"
+    return f"{shares}, on which the null threshold is tuned"
 
 
 CLAUSES: dict[str, Callable[[DataFinding], str]] = {
@@ -179,13 +181,15 @@ CLAUSES: dict[str, Callable[[DataFinding], str]] = {
     "shared_contexts": lambda f: f"{_questions(f)} {_is(f)} about contexts that are also in {listed(f.names)}",
     "class_balance": _class_balance,
     "truncated": _truncated,
-    "unknown_tokens": lambda f: f"{f.numbers['ratio']:.1%} of the tokens of {f.split} are unknown to the encoder",
+    "unknown_tokens": lambda f: f"{percent(f.numbers['ratio'], 3)} of the tokens of {f.split} are unknown to the encoder",
     "very_short": _very_short,
     "quoted_texts": _quoted_texts,
     "never_on": lambda f: _constant_labels(f, "never on"),
     "always_on": lambda f: _constant_labels(f, "always on"),
     "repaired_tags": _repaired_tags,
-    "merged_entities": lambda f: f"{f.count} entities of {f.split} directly follow one of their type; io merges the two",
+    "merged_entities": lambda f: (
+        f"{several(f.count, 'entity')} of {f.split} directly after one of the same type; io merges the two"
+    ),
     "cut_words": lambda f: (
         f"{several(f.count, 'word')} of {f.split} {_is(f)} longer than max_length {f.numbers['max_length']:g} and truncated"
     ),

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bertft_core.evaluation.diagnosis.findings import VERDICTS, Diagnosis, DiagnosisFinding, DiagnosisHint
+from bertft_core.evaluation.diagnosis.findings import Diagnosis, DiagnosisFinding, DiagnosisHint
 from bertft_core.recipes.study_yaml import number
 from bertft_core.report.formatting import intervals, numbers, p_values
+from bertft_core.report.formatting.numbers import percent
 from bertft_core.report.prose import grammar
 from bertft_core.report.prose.data_card_text import finding_text
 
@@ -19,8 +20,8 @@ Values = Mapping[str, Any]
 def describe(study: str, diagnoses: Sequence[Diagnosis]) -> str:
     """Every check with its verdict, what was found and what to do, without a final newline."""
     counts = Counter(diagnosis.verdict for diagnosis in diagnoses)
-    some = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS)
-    none = f"nothing stands out in {len(diagnoses)} checks"
+    some = f"{grammar.several(counts['problem'], 'problem')}, {counts['look']} to look at, {counts['ok']} ok"
+    none = f"nothing stands out in {grammar.several(len(diagnoses), 'check')}"
     lines = [f"{study}: {none if counts['ok'] == len(diagnoses) else some}"]
     for diagnosis in diagnoses:
         lines += ["", f"{diagnosis.verdict.upper() if diagnosis.verdict != 'ok' else 'ok':<8} {diagnosis.check}"]
@@ -52,11 +53,11 @@ def hint(given: DiagnosisHint) -> str:
 
 
 def _shares(shares: Mapping[str, float], digits: int) -> str:
-    return ", ".join(f"{share:.{digits}%} of {split}" for split, share in shares.items() if share)
+    return ", ".join(f"{percent(share, digits)} of {split}" for split, share in shares.items() if share)
 
 
 def _conflicts(v: Values) -> str:
-    affected = f"{v['n_affected']} of {v['n']} examples ({v['n_affected'] / v['n']:.1%})"
+    affected = f"{v['n_affected']} of {v['n']} examples ({percent(v['n_affected'] / v['n'], 3)})"
     texts = f"share {grammar.several(v['n_texts'], 'text')} with an example that has another label"
     exact = f"{v['n_exact']} identical, {v['n_texts'] - v['n_exact']} up to case and punctuation"
     return f"{affected} {texts}: {exact}; {v['n_across']} in several splits"
@@ -69,13 +70,13 @@ def _conflict(v: Values) -> str:
 
 def _class_sizes(v: Values) -> str:
     if v["n_largest"] == v["n_smallest"]:
-        return f"all {v['n_classes']} classes have the same number of training examples ({v['n_largest']})"
-    largest = f"'{v['largest']}' makes up {v['n_largest'] / v['n']:.0%} of the training labels ({v['n_largest']})"
-    return f"{largest}, '{v['smallest']}' {v['n_smallest'] / v['n']:.1%} ({v['n_smallest']})"
+        return f"{grammar.every(v['n_classes'], 'class')} have the same number of training examples ({v['n_largest']})"
+    largest = f"'{v['largest']}' makes up {percent(v['n_largest'] / v['n'], 2)} of the training labels ({v['n_largest']})"
+    return f"{largest}, '{v['smallest']}' {percent(v['n_smallest'] / v['n'], 2)} ({v['n_smallest']})"
 
 
 def _split_size(v: Values) -> str:
-    size = f"{v['n']} examples in {v['split']}"
+    size = f"{grammar.several(v['n'], 'example')} in {v['split']}"
     if "accuracy" not in v:
         return size
     return f"{size}: an accuracy of {v['accuracy']:.2f} has a standard error of {100 * v['standard_error']:.1f} points there"
@@ -103,30 +104,33 @@ def _difference(value: float, metric: str, *, sign: bool = False) -> str:
 
 
 def _last_steps(v: Values) -> str:
-    parts = [f"{v['n_steps']} steps", f"the last evaluation is the best in {v['n_best_last']} of {v['n_runs']} runs"]
+    parts = [
+        grammar.several(v["n_steps"], "step"),
+        f"the last evaluation is the best in {v['n_best_last']} of {v['n_runs']} runs",
+    ]
     if v["gain"] is not None:
         moved = "improved" if v["gain"] >= 0 else "got worse"
         parts.append(f"{v['metric']} {moved} by {_difference(abs(v['gain']), v['metric'])} on average in the last evaluation")
     if v["loss_fall"] is not None:
-        parts.append(f"the training loss changed by {-v['loss_fall']:+.0%} in the last fifth of the steps")
+        parts.append(f"the training loss changed by {percent(-v['loss_fall'], 2, sign=True)} in the last fifth of the steps")
     return f"{v['arm']}: {'; '.join(parts)}"
 
 
 def _after_best(v: Values) -> str:
-    words = f"{v['arm']}: {v['metric']} on validation is {v['drop']:.1%} worse at the end than at its best"
-    return words + (f"; its loss rose by {v['loss_rise']:.0%} from its minimum" if v["loss_rise"] else "")
+    words = f"{v['arm']}: {v['metric']} on validation is {percent(v['drop'], 2)} worse at the end than at its best"
+    return words + (f"; its loss rose by {percent(v['loss_rise'], 2)} from its minimum" if v["loss_rise"] else "")
 
 
 def _stopped(v: Values) -> str:
-    words = f"{v['arm']}: {v['n_stopped']} of {v['n_runs']} runs were stopped with patience {v['patience']}"
+    words = f"{v['arm']}: {v['n_stopped']} of {grammar.several(v['n_runs'], 'run')} stopped early, with patience {v['patience']}"
     if v["mean_share"] is None:
         return words
-    return f"{words}, after {v['mean_share']:.0%} of the steps on average, {v['n_early']} of them in the first third"
+    return f"{words}, after {percent(v['mean_share'], 2)} of the steps on average, {v['n_early']} of them in the first third"
 
 
 def _statuses(v: Values) -> str:
     if not v["counts"]:
-        return f"{v['arm']}: all {v['n']} runs succeeded"
+        return f"{v['arm']}: {grammar.every(v['n'], 'run')} succeeded"
     return f"{v['arm']}: {', '.join(f'{n} {status}' for status, n in v['counts'].items())} of {v['n']}"
 
 
@@ -155,8 +159,8 @@ FINDINGS: dict[str, Callable[[Values], str]] = {
     "no_conflicts": lambda v: f"no two of the {v['n']} examples have the same text, ignoring punctuation, and different labels",
     "conflicts": _conflicts,
     "conflict": _conflict,
-    "truncated": lambda v: f"{_shares(v['shares'], 1) or 'no input'} longer than max_length {v['max_length']}",
-    "unknown_tokens": lambda v: f"{_shares(v['shares'], 2) or 'none'} of the tokens are unknown to the encoder",
+    "truncated": lambda v: f"{_shares(v['shares'], 3) or 'no input'} longer than max_length {v['max_length']}",
+    "unknown_tokens": lambda v: f"{_shares(v['shares'], 3) or 'none'} of the tokens are unknown to the encoder",
     "class_sizes": _class_sizes,
     "missed_classes": lambda v: (
         f"{v['arm']} hardly ever finds {', '.join(f'{name!r} (recall {recall:.2f})' for name, recall in v['recalls'].items())}"
@@ -168,7 +172,7 @@ FINDINGS: dict[str, Callable[[Values], str]] = {
     "after_best": _after_best,
     "validated_once": lambda v: "runs were validated only once, so overfitting cannot be seen",
     "stopped": _stopped,
-    "warm_up": lambda v: f"{v['arm']}: {v['n_warmup']} of {v['n_steps']} steps ({v['ratio']:.0%})",
+    "warm_up": lambda v: f"{v['arm']}: {v['n_warmup']} of {v['n_steps']} steps ({percent(v['ratio'], 2)})",
     "statuses": _statuses,
     "gain": _gain,
     "no_spread": lambda v: "fewer than two seeds with a score: the spread is unknown",
@@ -180,7 +184,7 @@ FINDINGS: dict[str, Callable[[Values], str]] = {
 
 
 def _learn_more(v: Values, options: Sequence[str]) -> str:
-    learned = f"{v['arm']} hardly learned in {v['n_steps']} steps at {_value(v['rate'])}"
+    learned = f"{v['arm']} hardly learned in {grammar.several(v['n_steps'], 'step')} at {_value(v['rate'])}"
     return f"{learned}: train longer ({options[0]}) or with a higher rate ({options[1]})"
 
 
@@ -208,7 +212,7 @@ HINTS: dict[str, Callable[[Values, Sequence[str]], str]] = {
     "unusual_rate": lambda v, o: _unusual_rate(v),
     "train_longer": lambda v, o: o[0],
     "stop_earlier": lambda v, o: (
-        f"{v['arm']} is best after {v['best']:.0%} of its steps: fewer epochs, or add {{kind: early_stopping, patience: 3}}"
+        f"{v['arm']} is best after {percent(v['best'], 2)} of its steps: train less, or add {{kind: early_stopping, patience: 3}}"
     ),
     "more_patience": lambda v, o: f"more patience in {v['arm']}: {{kind: early_stopping, patience: {v['patience']}}}",
     "set_warmup": lambda v, o: o[0],

@@ -3,6 +3,9 @@
 import re
 from collections.abc import Iterable
 
+PLURALS = (("is", "es"), ("ss", "sses"), ("y", "ies"), ("", "s"))
+"""Endings of a noun and of its plural."""
+
 
 def as_sentence(clause: str) -> str:
     """A clause with its capital and full stop."""
@@ -33,4 +36,22 @@ def listed(items: Iterable[str]) -> str:
 
 def several(n: int, noun: str) -> str:
     """'1 seed', '2 seeds', '2 analyses'."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun.removesuffix('is')}{'es' if noun.endswith('is') else 's'}"
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {plural(noun)}"
+
+
+def every(n: int, noun: str) -> str:
+    """'the only run', 'both runs', 'all 5 runs'."""
+    return f"the only {noun}" if n == 1 else f"{'both' if n == 2 else f'all {n:,}'} {plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """'analyses', 'classes', 'entities', 'seeds'."""
+    old, new = next(ending for ending in PLURALS if noun.endswith(ending[0]))
+    return noun.removesuffix(old) + new
+
+
+class Count(int):
+    """A number whose format is a noun: '{n:seed}' is '1 seed' or '2 seeds'."""
+
+    def __format__(self, noun: str) -> str:
+        return several(int(self), noun) if noun[:1].isalpha() else format(int(self), noun)

@@ -1,9 +1,11 @@
-"""Why a result is missing, in a clause."""
+"""Why a result is missing, and why a run has a problem."""
 
+from bertft_core.records import RunRecord
 from bertft_core.records.not_computed import NotComputed, Reason
+from bertft_core.report.formatting import numbers
 
 REASONS: dict[Reason, str] = {
-    "seeds selected": "the seeds were selected (many started, the best went on), so they are not independent draws",
+    "seeds selected": "the seeds were selected (many started, the best continued), so they are not independent draws",
     "no complete grid": "its runs with a score do not fill a complete grid of at least 2 init × 2 order seeds",
     "no stored predictions": "masked language models store counts and losses, not single predictions",
     "too few predictions": "the stored predictions of at least {needed} seeds are needed, and there are {n}",
@@ -38,3 +40,19 @@ REASONS: dict[Reason, str] = {
 def why(found: NotComputed) -> str:
     """'the validation curves of at least 5 whole runs are needed, and there are 3'."""
     return REASONS[found.reason].format(n=found.n, needed=found.needed, detail=found.detail)
+
+
+def why_not_ok(metric: str, record: RunRecord | None) -> str:
+    """Why a run has no score, or one that does not count, in a sentence; `metric` is the study's."""
+    if record is None:
+        return "This run has no record; run the study again to train it."
+    if record.error:
+        return record.error
+    if record.status == "collapsed" and record.majority_score is not None:
+        level = f"{metric} {numbers.score(record.majority_score)} of always predicting the most frequent training label"
+        return f"At the end of training the validation score is not better than the {level}."
+    if record.status == "pruned" and record.spec.stop_at is not None:
+        return f"Stopped after {record.n_steps} of {record.planned_steps} steps: other seeds were better then and continued."
+    if record.status == "pruned":
+        return "Pruned by the search: its validation score was behind earlier trials."
+    return "No reason was recorded."

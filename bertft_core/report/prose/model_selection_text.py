@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 
 from bertft_core.records import StudySummary
-from bertft_core.records.selection_record import ModelSelection, SelectionChoice
+from bertft_core.records.selection_record import ChoiceKind, ModelSelection, SelectionChoice
 from bertft_core.report.prose import grammar
+
+NAMES: dict[ChoiceKind, str] = {"seeds that go on": "continued seeds", "kept model": "saved model"}
+"""Kind of a choice → its name, where that is another."""
 
 
 def splits(found: ModelSelection) -> Iterator[str]:
     """What each split decided, and what to keep in mind about that."""
     for use in found.splits:
-        kinds = dict.fromkeys(choice.what for choice in found.choices if choice.split == use.split)
+        kinds = dict.fromkeys(NAMES.get(choice.what, choice.what) for choice in found.choices if choice.split == use.split)
         evaluations = f"{grammar.several(use.n_evaluations, 'evaluation')} on {use.split}"
         yield f"{evaluations} decided {grammar.listed(kinds) if kinds else 'nothing'}"
     if not any(use.split == "test" for use in found.splits):
@@ -38,7 +41,7 @@ def choice(found: SelectionChoice, summary: StudySummary) -> str:
         "checkpoint": "the best weights of each run are those with the best of its validation scores",
         "early stopping": f"{counts or 'some '}runs were stopped early",
         "null threshold": "tuned for each set of weights, where questions can have no answer",
-        "seeds that go on": f"{counts}seeds went on",
+        "seeds that go on": f"{counts}seeds were continued",
         "kept model": f"the best of {grammar.several(found.n_scores, 'run')} keeps its model; no number over seeds depends on it",
         "temperature": "fitted for each run",
     }[found.what]

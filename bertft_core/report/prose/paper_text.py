@@ -103,8 +103,8 @@ def statistics(results: StudyResults) -> str:
     if found is None or not found.pairs:
         level = summary.adaptive.level if summary.adaptive is not None else 0.95
         return f"{text} Intervals of means are {numbers.percent(level)} t-intervals over seeds."
-    resampled = dict.fromkeys(RESAMPLED[pair.p_of] for pair in found.pairs if pair.p_of) or [RESAMPLED["seeds"]]
-    how = f"{grammar.listed(resampled)}; {found.n_resamples:,} resamples"
+    resampled = list(dict.fromkeys(RESAMPLED[pair.p_of] for pair in found.pairs if pair.p_of)) or [RESAMPLED["seeds"]]
+    how = f"{', or where that is not possible '.join(sorted(resampled, key=len, reverse=True))}; {found.n_resamples:,} resamples"
     return (
         f"{text} Differences between arms are tested with the multi-bootstrap (Sellam et al. 2022; {how}), its intervals "
         f"({numbers.percent(found.level)}) and p-values corrected for the number of seeds. A difference is claimed at p ≤ "

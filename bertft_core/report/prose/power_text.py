@@ -14,9 +14,11 @@ POWER = "80 % power"
 def seeds_needed(found: SeedsNeeded) -> str:
     """What the present seeds can detect and, of a pair, how many are needed for the observed difference; a clause."""
     if found.sd == 0:
-        same = f"all {found.n} seeds of {found.arm} score {numbers.score(found.mean)} ({found.metric}, {found.split})"
+        same = (
+            f"{grammar.every(found.n, 'seed')} of {found.arm} score {numbers.score(found.mean)} ({found.metric}, {found.split})"
+        )
         if found.baseline is not None:
-            same = f"{found.name} is the same for all {found.n} seeds ({found.metric}, {found.split})"
+            same = f"{found.name} is the same for {grammar.every(found.n, 'seed')} ({found.metric}, {found.split})"
         return f"{same}, so the number of seeds needed cannot be estimated"
     parts = [_of_arm(found) if found.baseline is None else _of_pair(found)]
     if found.level != LEVEL:
@@ -47,7 +49,8 @@ def _of_pair(found: SeedsNeeded) -> str:
 
 def needed_for_observed(found: SeedsNeeded) -> str:
     """'34 seeds are needed': the number that every report of the pair gives."""
-    return f"{grammar.several(found.n_for_observed or 0, 'seed')} are needed"
+    n = found.n_for_observed or 0
+    return f"{grammar.several(n, 'seed')} {'is' if n == 1 else 'are'} needed"
 
 
 def seeds_for(aim: SeedsFor) -> str:
@@ -85,7 +88,7 @@ def winner(n: int) -> str:
 def runs_to_exceed(found: RunsToExceed) -> str:
     """Runs until one exceeds a validation score."""
     better = f"for a run of {found.arm} that is better than {found.score:g} ({found.metric}, validation)"
-    n = "none of its runs is, so no number can be given" if found.n_needed is None else f"{found.n_needed} runs"
+    n = "none of its runs is, so no number can be given" if found.n_needed is None else grammar.several(found.n_needed, "run")
     return f"{better} with a probability of {percent(found.probability)}: {n}"
 
 

@@ -11,6 +11,7 @@ from bertft_core.recipes.data_profile import ArmSteps, DataProfile, Machine
 from bertft_core.recipes.reasons import HOUSE_RULE, Reason
 from bertft_core.recipes.study_yaml import inline, number
 from bertft_core.report.formatting import aligned_table
+from bertft_core.report.formatting.numbers import percent
 from bertft_core.report.prose import grammar
 
 WIDTH = 118
@@ -34,17 +35,16 @@ SIZES = {
     "very large": "over 100,000 examples",
 }
 _LENGTHS = "99 % of the inputs have up to {p99} tokens, the longest {longest}; "
-_UNBALANCED = "'{largest}' has {n_largest} training examples, '{smallest}' {n_smallest}"
+_UNBALANCED = "'{largest}' has {n_largest:training example}, '{smallest}' {n_smallest}"
 _BASE_RATES = "{size}: {low} to {high} is usual"
 REASONS: dict[str, str] = {
     # Choices
     "length_fits": _LENGTHS + "shorter inputs are not padded to max_length, so a larger one costs nothing",
     "length_blocks": _LENGTHS + "longer texts are read in blocks of this size",
     "length_sentences": _LENGTHS + "longer sentences are read in overlapping windows",
-    "length_cut": _LENGTHS + "the encoder reads {limit}, which truncates {cut:.0%}",
+    "length_cut": _LENGTHS + "the encoder reads {limit}, which truncates {cut}",
     "length_pairs": _LENGTHS + "the encoder reads {limit}",
-    "length_windows": _LENGTHS
-    + "{cut:.0%} of the texts are longer than the {limit} that the encoder reads: windows lose nothing",
+    "length_windows": _LENGTHS + "{cut} of the texts are longer than the {limit} that the encoder reads: windows lose nothing",
     "length_questions": "questions with their contexts are usually read in 384 to 512 tokens; 90 % have up to {p90}",
     "windows": "reads long texts to their end, in overlapping windows",
     "doc_stride": "tokens that neighbouring windows share, so that no answer is cut in two",
@@ -65,7 +65,7 @@ REASONS: dict[str, str] = {
     "warmup": "a tenth of the steps: large first steps make training unstable",
     "weight_decay": "decoupled; none on biases and LayerNorm",
     "dropout": "as in pre-training",
-    "evaluations": "{n} evaluations on the validation set; the weights of the best one are reported",
+    "evaluations": "{n:evaluation} on the validation set; the weights of the best one are reported",
     "micro_batch": "a batch of {batch_size} inputs of {length} tokens would not fit into {gib:.1f} GiB; same gradients in parts",
     "bf16": "{gpu} supports bf16: faster, and half the memory",
     "full_beside_baseline": "all parameters are trained: does it beat the baseline?",
@@ -85,24 +85,24 @@ REASONS: dict[str, str] = {
     "kept_from_config": "data, encoder, head and name come from {path}; its arms ({arms}) are replaced",
     "set": "set by --set",
     # Notes
-    "pairs_truncated": "{cut:.0%} of the pairs are longer than the encoder reads and lose the end of their longer text",
+    "pairs_truncated": "{cut} of the pairs are longer than the encoder reads and lose the end of their longer text",
     "questions_short": "the encoder reads only {limit} tokens; 384 are usual for questions",
-    "rare_classes": "{n} with fewer than {fewest} training examples can hardly be learned: {rarest}",
+    "rare_classes": "{n:class} with fewer than {fewest} training examples can hardly be learned: {rarest}",
     "many_classes": "{n} labels are too many for class weights to be reliable; look at f1_macro too",
-    "small_validation": "{n} validation examples: {noise}, so small differences between settings are noise",
+    "small_validation": "{n:validation example}: {noise}, so small differences between settings are noise",
     "no_test_set": "there is no test set: scores are reported on validation, where the best weights were chosen, and are"
     " slightly optimistic",
-    "few_steps": "{n_steps} optimizer steps are few; smaller batches give more (--set training.batch_size={smaller}), and so do"
+    "few_steps": "{n_steps:optimizer step} are few; smaller batches give more (--set training.batch_size={smaller}), and so do"
     " more epochs",
     # What the data file showed
     "format": "head {head}: files in the format '{format}' are for it",
-    "names": "head classification: '{column}' has {n} different labels",
+    "names": "head classification: '{column}' has {n:different label}",
     "lists": "head multi_label: the cells of '{column}' are lists",
     "separated": "head multi_label: '{separator}' separates the labels of '{column}'",
     "decimals": "head regression: the cells of '{column}' are numbers with decimals",
-    "whole_numbers_regression": "head regression: '{column}' has {n} different whole numbers; --head classification treats them"
+    "whole_numbers_regression": "head regression: '{column}' has {n:different whole number}; --head classification treats them"
     " as classes",
-    "whole_numbers_classification": "head classification: '{column}' has {n} different whole numbers; --head regression treats"
+    "whole_numbers_classification": "head classification: '{column}' has {n:different whole number}; --head regression treats"
     " them as a measure",
     "tagged_columns": "head token_classification: words in '{tokens}', tags in '{tags}'",
     "question_columns": "head question_answering: found the columns {columns}",
@@ -113,7 +113,7 @@ REASONS: dict[str, str] = {
     "lines": "an example is a line: no blank line separates paragraphs",
     "scheme_plain": "tag scheme plain: the tags mark no entities",
     "scheme_letters": "tag scheme {scheme}: its letters are {letters}",
-    "scheme_begins": "tag scheme {scheme}: {n} of {n_entities} entities after O begin with {letter}-",
+    "scheme_begins": "tag scheme {scheme}: {n} of {n_entities:entity} after O begin with {letter}-",
     "split_beside": "{split} set: {file}, from the same folder",
     "split_unused": "{file} is not used: it lacks the columns",
     "test_cut": "a fifth becomes the test set: nothing is chosen by the score that is reported",
@@ -131,8 +131,6 @@ def reason(given: Reason) -> str:
         words["noise"] = (
             "scores are noisy" if error is None else f"the standard error of a share is up to {100 * error:.1f} points"
         )
-    if given.rule == "rare_classes":
-        words["n"] = "1 class" if given.values["n"] == 1 else f"{given.values['n']} classes"
     return REASONS[given.rule].format(**words)
 
 
@@ -145,6 +143,10 @@ def _word(name: str, value: Any) -> Any:
         return grammar.listed(f"'{column}'" for column in value)
     if name == "rarest":
         return ", ".join(f"'{label}' ({n})" for label, n in value.items())
+    if name == "cut":
+        return percent(value, 2)
+    if isinstance(value, int):
+        return grammar.Count(value)
     return ", ".join(value) if isinstance(value, list | tuple) else value
 
 
@@ -176,7 +178,8 @@ def describe(
         "notes": [line for note in notes for line in _wrapped(f"- {note}", 2, 4)],
         "sources": [line for reference in references(advice) for line in _wrapped(reference, 2, 4)],
     }
-    lines = [f"{study.name}: {profile.head}, {profile.n_train} training and {profile.n_validation} validation examples"]
+    n_validation = grammar.several(profile.n_validation, "validation example")
+    lines = [f"{study.name}: {profile.head}, {profile.n_train} training and {n_validation}"]
     lines += [line for each in concluded for line in _wrapped(reason(each), 2, 2)]
     for title, block in blocks.items():
         lines += ["", title, *block] if block else []
@@ -194,7 +197,8 @@ def _measured(profile: DataProfile) -> Iterator[tuple[str, str]]:
     yield "lengths", f"{quantiles} ({n} training examples)"
     if profile.label_counts:
         yield "labels", _labels(profile.label_counts)
-    size = f"{encoder.n_layers} layers, hidden size {encoder.hidden_size}, {encoder.n_parameters / 1e6:.1f} M parameters"
+    n_layers = grammar.several(encoder.n_layers, "layer")
+    size = f"{n_layers}, hidden size {encoder.hidden_size}, {encoder.n_parameters / 1e6:.1f} M parameters"
     yield "encoder", f"{encoder.checkpoint}: {size}"
     yield "machine", _machine(profile.machine)
 
@@ -230,10 +234,10 @@ def _arm(study: StudyConfig, name: str) -> str:
         return f"{kinds}, learning_rate {number(study.training_of(name).learning_rate)}"
     space = arm.search.space.get("learning_rate")
     rates = f"learning_rate searched from {number(space.low)} to {number(space.high)}" if isinstance(space, Range) else "searched"
-    return f"{kinds}, {rates} in {arm.search.n_trials} trials on {grammar.several(arm.search.n_seeds, 'seed')}"
+    return f"{kinds}, {rates} in {grammar.several(arm.search.n_trials, 'trial')} on {grammar.several(arm.search.n_seeds, 'seed')}"
 
 
 def arm_steps(steps: ArmSteps) -> str:
     """'full: 40 optimizer steps, 4 of them warm-up (20 epochs in batches of 16)'."""
     epochs = "" if steps.epochs is None else f" ({steps.epochs:g} epochs in batches of {steps.batch_size})"
-    return f"{', '.join(steps.arms)}: {steps.n_steps} optimizer steps, {steps.n_warmup} of them warm-up{epochs}"
+    return f"{', '.join(steps.arms)}: {grammar.Count(steps.n_steps):optimizer step}, {steps.n_warmup} of them warm-up{epochs}"

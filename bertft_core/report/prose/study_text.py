@@ -83,18 +83,16 @@ def not_counted(summary: StudySummary) -> list[str]:
 
 def cautions(study: StudyConfig, summary: StudySummary) -> list[str]:
     """What a reader must know before quoting the numbers."""
-    notes = ["The intervals of an arm's mean cover other seeds on these very examples, not other examples."]
+    notes = ["The interval of an arm's mean accounts for the choice of seeds, not for the choice of examples."]
     if summary.comparison is not None and summary.comparison.pairs:
-        notes.append(
-            "The intervals of differences between arms cover other seeds and, where these could be resampled, other examples."
-        )
+        notes.append("The intervals of differences between arms account for both, where examples could be resampled.")
     if summary.headline_split == "validation":
         notes.append(
             "The headline is on the validation set, which also chose the best checkpoint and any searched setting: "
             "it flatters the arms that were chosen by it."
         )
     elif summary.headline_split != study.headline.split:
-        notes.append(f"The data has no split '{study.headline.split}'.")
+        notes.append(f"There is no {study.headline.split} set, so the headline is on {summary.headline_split}.")
     crossed = of_crossed(summary)
     if crossed is not None:
         notes.append(crossed)
@@ -137,7 +135,7 @@ def moving(study: StudyConfig, card: DatasetCard) -> str:
     design = study.seeds.design
     if study.seeds.start is not None and study.seeds.stop_at is not None:
         cut = f"{100 * study.seeds.stop_at:g} % of the steps"
-        return f"the best {study.seeds.keep} after {cut} go on to the end, the others stop there"
+        return f"after {cut} the best {study.seeds.keep} continue to the end and the others stop"
     if isinstance(design, OnlyDesign):
         return f"only the {design.only} seed changes from run to run"
     if isinstance(design, CrossedDesign):

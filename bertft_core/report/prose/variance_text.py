@@ -26,7 +26,7 @@ def components(found: VarianceComponents) -> str:
     seeds += f" × {found.n_replicates} dropout seeds" if found.n_replicates > 1 else ""
     where = f"{found.metric}, {found.split}"
     if all(component.share is None for component in found.components):
-        parts = [f"all {found.n_runs} runs of {found.arm} ({seeds}) score the same ({where})"]
+        parts = [f"{grammar.every(found.n_runs, 'run')} of {found.arm} ({seeds}) score the same ({where})"]
     else:
         shares = [f"{100 * (c.share or 0.0):.0f} % is due to {_source(c, found)}" for c in found.components]
         parts = [f"of the variance over the {found.n_runs} runs of {found.arm} ({seeds}; {where}) {grammar.listed(shares)}"]

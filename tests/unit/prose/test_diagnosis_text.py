@@ -16,7 +16,7 @@ from tests.helpers.markdown import ROOT
     [
         (
             finding("conflicts", n_affected=2, n=39, n_texts=1, n_exact=1, n_across=0),
-            "2 of 39 examples (5.1%) share 1 text with an example that has another label:"
+            "2 of 39 examples (5.13 %) share 1 text with an example that has another label:"
             " 1 identical, 0 up to case and punctuation; 0 in several splits",
         ),
         (
@@ -25,7 +25,7 @@ from tests.helpers.markdown import ROOT
         ),
         (
             finding("split_size", split="test", n=1000, accuracy=0.808, standard_error=0.01246),
-            "1000 examples in test: an accuracy of 0.81 has a standard error of 1.2 points there",
+            "1,000 examples in test: an accuracy of 0.81 has a standard error of 1.2 points there",
         ),
         (
             finding("chosen", arm="full", settings=[{"name": "epochs", "value": 3}, _RATE := {"name": "lr", "value": 9.9e-4}]),
