@@ -47,7 +47,7 @@ def test_the_report_has_every_section_and_well_formed_html(tmp_path):
         "0.850",
         "Trial 0 was chosen",
         "learning_rate = 0.0002",
-        "5.0% of train are longer than max_length 32",
+        "5 % of train are longer than max_length 32",
     ):
         assert number in text
     expected = (

@@ -73,11 +73,10 @@ def _evidence(found: PairComparison, interval: ResampledDifference, comparison: 
         n = comparison.n_tests
         test = p_values.clause(found.p_holm) + (f" after Holm's correction over {n} tests" if n > 1 else "")
     ends = intervals.of_difference(interval.low, interval.high, found.metric, of=found.difference)
-    excludes, kind = _excludes_zero(interval), ""
-    if (
-        excludes and comparison.n_tests > 1 and not found.claimed and found.p_holm is not None
-    ):  # only the p-value is corrected for the number of tests
-        kind = "uncorrected "
+    excludes = _excludes_zero(interval)
+    # of the p-value and the interval, only the former is corrected for the number of tests
+    only_p_corrected = excludes and not found.claimed and found.p_holm is not None and comparison.n_tests > 1
+    kind = "uncorrected " if only_p_corrected else ""
     zero = "" if found.claimed else (" excludes zero" if excludes else " includes zero")
     return f"{test}; {kind}{percent(comparison.level)} interval {ends}{zero}"
 
