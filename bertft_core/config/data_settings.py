@@ -191,6 +191,12 @@ class HubData(_Examples):
     validation: str | None = "validation"
     test: str | None = Field(None, description="Split on the hub with labelled test examples, if any.")
     out_of_domain: OutOfDomain = Field(default_factory=dict, description="Name to split: sets that are only evaluated.")
+    max_rows: int = Field(
+        MAX_ROWS,
+        ge=1,
+        exclude_if=lambda value: value == MAX_ROWS,  # newer than the digests of older studies
+        description="Most examples of a split; a longer split is refused.",
+    )
 
 
 DataConfig = Annotated[BundledData | FileData | HubData, Field(discriminator="source")]

@@ -34,6 +34,7 @@ def read_hub(data: HubData, columns: Sequence[str], read_example: ReadExample) -
     splits = {}
     for split, there in wanted.items():
         path = f"{_title(data)}[{there}]"
+        _refuse_too_many(len(loaded[there]), data.max_rows, path)
         splits[split] = read_split(_rows(loaded[there], columns, path), name=split, path=path, read_example=read_example)
     return splits
 
@@ -74,10 +75,22 @@ def _refuse_local(data: HubData) -> None:
     )
 
 
+def _refuse_too_many(n: int, max_rows: int, path: str) -> None:
+    if n > max_rows:
+        raise UserError(
+            "the split has too many rows to be read into memory",
+            code="hub.too-many-rows",
+            path=path,
+            found=f"{n:,} rows",
+            expected=f"at most {max_rows:,} rows (data.max_rows)",
+            hint="raise data.max_rows if the memory suffices, or download a part of it and use source: files",
+        )
+
+
 def _rows(split: Any, columns: Sequence[str], path: str) -> Iterator[Row]:
-    place_columns(columns, split.column_names, path=path, line=1)
-    names = [_class_names(split.features[column]) for column in columns]
-    cells = zip(*(split[column] for column in columns), strict=True)
+    there = [split.column_names[place] for place in place_columns(columns, split.column_names, path=path, line=1)]
+    names = [_class_names(split.features[column]) for column in there]
+    cells = zip(*(split[column] for column in there), strict=True)
     for row, values in enumerate(cells, start=1):
         yield row, tuple(_named(value, known, path, row) for value, known in zip(values, names, strict=True))
 

@@ -78,12 +78,13 @@ def is_special(path: Path) -> bool:
 
 
 def _is_read(path: Path, found: os.stat_result | None, source: Path) -> bool:
-    """Whether an output is the source itself, by any link, or in the source folder."""
+    """Whether an output is the source itself, by any link, or in the source folder, or what a link in that folder leads to."""
     if not source.exists():
         return False
-    if source.is_dir():
-        return path.is_relative_to(source.resolve())
-    return found is not None and os.path.samestat(found, source.stat())
+    if source.is_dir() and path.is_relative_to(source.resolve()):
+        return True
+    files = [file for file in source.iterdir() if file.exists()] if source.is_dir() else [source]
+    return found is not None and any(os.path.samestat(found, file.stat()) for file in files)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -42,7 +42,8 @@ def predict_command(
     """Read, predict, write one JSON object for each input; the models used are named on stderr."""
     results = find_study(name, home).intact().results()
     read = [Path(path) for path in (source, name) if path != STANDARD]
-    output = None if target == STANDARD else check_output(target, "--output", reads=[results.study_dir.path, *read])
+    read += [results.study_dir.path, Path(results.card.encoder_dir)]
+    output = None if target == STANDARD else check_output(target, "--output", reads=read)
     inputs = _read(source, results, file_format)
     records = chosen_records(results, wanted)
     for record in records:

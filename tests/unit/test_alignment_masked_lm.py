@@ -245,3 +245,22 @@ def test_the_fixed_masks_stay_when_seed_and_size_change(encoder, tmp_path):
     assert {name: one[name] for name in shared} == {name: other[name] for name in shared}
     assert all(one[name] == hidden for name, hidden in fewer.items())
     assert len({tuple(hidden) for hidden in one.values()}) > 1
+
+
+@pytest.mark.parametrize(
+    ("content", "looks_like"),
+    [
+        ("text\tlabel\nthe film was good\ta\nit was bad\tb\n", "tsv"),
+        ("the O\nfilm B-x\n\nit O\nwas O\n", "conll"),
+        (TEXT, None),
+    ],
+)
+def test_rows_of_another_format_in_a_text_file_are_found_unless_they_are_meant(encoder, tmp_path, content, looks_like):
+    path = tmp_path / "train.txt"
+    path.write_text(content)
+    (tmp_path / "validation.txt").write_text("a lovely end\n")
+    files = {"train": path, "validation": tmp_path / "validation.txt"}
+    found = [f for f in prepared(encoder, tmp_path, **files).findings if f.check == "rows_as_texts"]
+    assert [f.names for f in found] == ([] if looks_like is None else [("train.txt", looks_like)])
+    meant = prepared(encoder, tmp_path, **files, format="text").findings
+    assert "rows_as_texts" not in {f.check for f in meant}

@@ -167,6 +167,16 @@ def test_quotes_that_stay_in_the_texts_of_tsv_are_found(encoder, tmp_path):
         assert {finding.check for finding in found} - {"unknown_tokens"} == expected
 
 
+def test_a_label_spelled_as_two_numbers_in_csv_is_found(encoder, tmp_path):
+    rows = [(f"the film was good {i}", ("1", "0", "1.0")[i % 3]) for i in range(30)]
+    (tmp_path / "train.csv").write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
+    data = {"source": "files", "train": str(tmp_path / "train.csv"), "max_length": 16}
+    asked = {"name": "s", "data": data, "encoder": {"path": str(encoder)}, "arms": {"full": {}}}
+    found = {finding.check: finding for finding in prepare_data(parse_study(asked), home_dir=tmp_path).findings}
+    assert found["look_alike_labels"].count == 2
+    assert {part.split()[0] for part in found["look_alike_labels"].examples[0].split(" and ")} == {"'1'", "'1.0'"}
+
+
 def test_every_check_of_the_table_is_tested_here():
     source = Path(__file__).read_text()
     code = "".join(inspect.getsource(check) for check in ALIGNMENTS["classification"].checks)

@@ -108,3 +108,15 @@ def test_the_longest_name_can_be_written(tmp_path):
     path = tmp_path / ("é" * 127)
     write_output(check_output(path, "--output"), "row", "--output")
     assert path.read_text() == "row"
+
+
+def test_a_file_that_a_folder_only_links_to_is_read_too(tmp_path):
+    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshot"  # as in the cache of the hub
+    blobs.mkdir()
+    snapshot.mkdir()
+    (blobs / "weights").write_text("weights")
+    (snapshot / "model.safetensors").symlink_to(blobs / "weights")
+    (snapshot / "dangling").symlink_to(blobs / "gone")
+    assert refused(blobs / "weights", snapshot).code == "output.is-read"
+    assert refused(snapshot / "new", snapshot).code == "output.is-read"
+    assert check_output(blobs / "new", "--output", reads=[snapshot]) == blobs / "new"

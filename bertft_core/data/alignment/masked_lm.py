@@ -1,6 +1,6 @@
 """Masked language modelling: raw texts, read whole in blocks, with the masks for evaluation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,11 +9,12 @@ import pyarrow as pa
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig
 from bertft_core.data import data_findings, tokenizer_findings
-from bertft_core.data.alignment.alignment import Alignment
+from bertft_core.data.alignment.alignment import Agreed, Alignment
 from bertft_core.data.alignment.texts import text_columns
 from bertft_core.data.data_findings import PreparedData
-from bertft_core.data.examples import Example, ReadExample, SourceLocation, shorten, text_of
+from bertft_core.data.examples import Example, RawSplit, ReadExample, SourceLocation, shorten, text_of
 from bertft_core.data.prepared_split import PreparedSplit
+from bertft_core.data.text_findings import find_rows_as_texts
 from bertft_core.data.tokenization import Encoded, encode_windows, lists, table_of
 from bertft_core.masking import Masks, Vocabulary, fixed_masks
 from bertft_core.records import DataFinding
@@ -32,6 +33,11 @@ def find_many_blocks(data: PreparedData) -> Iterator[DataFinding]:
             count=train.n_windows,
             numbers={"n_texts": train.n, "max_length": data.max_length},
         )
+
+
+def agree(splits: Mapping[str, RawSplit], data: DataConfig) -> Agreed:
+    """The splits as they are, no labels, and files that may not be texts."""
+    return dict(splits), (), tuple(find_rows_as_texts(splits, data))
 
 
 def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
@@ -130,6 +136,7 @@ ALIGNMENT = Alignment(
     reader=reader,
     tokenise=tokenise,
     checks=(data_findings.find_duplicates, data_findings.find_overlap, *tokenizer_findings.TOKENIZER_CHECKS, find_many_blocks),
+    agree=agree,
     gold=gold,
     tokenise_new=tokenise_new,
     answer_names=lambda tokenizer, labels: tokenizer.convert_ids_to_tokens(range(len(tokenizer))),

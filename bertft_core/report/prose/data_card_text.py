@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from bertft_core.data.examples import shorten
+from bertft_core.data.sources import TABLES
 from bertft_core.records import DataFinding, DatasetCard
 from bertft_core.records.data_card import SplitOrigin
 from bertft_core.report.formatting.aligned_table import aligned
@@ -99,6 +100,13 @@ def _quoted_texts(finding: DataFinding) -> str:
     return f"{_texts(finding)} {is_} in double quotes, which TSV does not remove; data.quoting: double does"
 
 
+def _rows_as_texts(finding: DataFinding) -> str:
+    path, content = finding.names
+    remedy = f"set data.format: {content}" if content in TABLES else "extract its texts"
+    rows = f"{path} ({finding.split}) looks like {content}, and its rows are learned as they stand"
+    return f"{rows}: {remedy}, or data.format: text if it is meant"
+
+
 def _constant_labels(finding: DataFinding, when: str) -> str:
     names = finding.names or [several(finding.count, "label")]  # a card of version 1 has no names
     more = finding.count - len(finding.names) if finding.names else 0
@@ -184,6 +192,7 @@ CLAUSES: dict[str, Callable[[DataFinding], str]] = {
     "unknown_tokens": lambda f: f"{percent(f.numbers['ratio'], 3)} of the tokens of {f.split} are unknown to the encoder",
     "very_short": _very_short,
     "quoted_texts": _quoted_texts,
+    "rows_as_texts": _rows_as_texts,
     "never_on": lambda f: _constant_labels(f, "never on"),
     "always_on": lambda f: _constant_labels(f, "always on"),
     "repaired_tags": _repaired_tags,
