@@ -8,6 +8,8 @@ from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, field
 from bertft_core.config.base import LARGEST, Frozen, misplaced
 
 FileFormat = Literal["csv", "tsv", "jsonl", "parquet", "conll", "conllu", "squad", "text"]
+TABLES = ("csv", "tsv", "jsonl", "parquet")
+"""Formats that every head reads."""
 TagScheme = Literal["iob1", "iob2", "iobes", "io", "plain"]
 TrainScheme = Literal["iob2", "iobes", "io"]
 Ratio = Annotated[float, Field(gt=0.0, lt=1.0)]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config import UserError
-from bertft_core.config.data_settings import BundledData, DataConfig, FileData
+from bertft_core.config.data_settings import TABLES, BundledData, DataConfig, FileData
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.bundled import bundled_files
 from bertft_core.data.examples import RawSplit, ReadExample, read_split
@@ -31,8 +31,6 @@ def read_files(data: FileData, columns: Sequence[str], read_example: ReadExample
     return {name: _read_file(Path(path), data, columns, read_example, name) for name, path in named.items() if path is not None}
 
 
-TABLES = ("csv", "tsv", "jsonl", "parquet")
-"""Formats that every head reads."""
 HEAD_OF_FORMAT = {
     "conll": "token_classification",
     "conllu": "token_classification",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config import UserError
+from bertft_core.config.data_settings import TABLES
 from bertft_core.data.readers import READERS, format_of
 from bertft_core.data.readers.file_text import GZIP_ENDING, bytes_of, empty_file, text_of
 from bertft_core.recipes.reasons import Reason, because
@@ -32,7 +33,6 @@ QUESTION = ("question", "context", "answers")
 SPLITS = {"validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 """Split → what its file's name has in place of 'train'."""
 TRAIN = re.compile(r"train", re.IGNORECASE)
-TABLES = ("csv", "tsv", "jsonl", "parquet")
 TEST_RATIO = 0.2
 MAX_NAME = 80
 """Characters of a study's name that come from its file; with what is appended it may have 100."""

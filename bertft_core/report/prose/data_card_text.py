@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from bertft_core.config.data_settings import TABLES
 from bertft_core.data.examples import shorten
-from bertft_core.data.sources import TABLES
 from bertft_core.records import DataFinding, DatasetCard
 from bertft_core.records.data_card import SplitOrigin
 from bertft_core.report.formatting.aligned_table import aligned
