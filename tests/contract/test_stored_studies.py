@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 
 from bertft_core.config import StudyConfig
-from bertft_core.metrics.bounds import bounds_of
 from bertft_core.planning.wanted_runs import planned_runs
 from bertft_core.records import DatasetCard, RunRecord, StudySummary, SweepResult
 from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import find_damage
 from bertft_core.storage.study_dir import checked_record, read_record, read_verification
 from flows.cli.app import main
-from tests.helpers.stored_studies import NAMES, numbers_in, stored_json, unpack
+from tests.helpers.stored_studies import NAMES, cut_at_bounds, numbers_in, stored_json, unpack
 
 Rows = dict[str, dict[str, Any]]
 
@@ -154,18 +153,10 @@ def test_its_plan_asks_for_the_runs_it_has(kept, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_score_and_interval_is_as_it_was_but_cut_at_its_bounds(kept, rebuilt, name):
     stored, today = map(of_arms, summaries(kept, rebuilt, name))
-    stored = {key: _cut(row) for key, row in stored.items()}
+    stored = {key: cut_at_bounds(row) for key, row in stored.items()}
     assert len(stored) > 20
     assert stored.keys() <= today.keys()
     assert [key for key, row in stored.items() if not same(row, today[key])] == []
-
-
-def _cut(row):
-    """A row of version 0.1 with its t-interval cut at the bounds of its metric, as it is today."""
-    if row.get("t_low") is None:
-        return row
-    low, high = bounds_of(row["metric"])
-    return row | {"t_low": max(row["t_low"], low), "t_high": min(row["t_high"], high)}
 
 
 @pytest.mark.parametrize("name", NAMES)

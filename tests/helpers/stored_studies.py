@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from bertft_core.metrics.bounds import bounds_of
+
 ARCHIVE = Path(__file__).parents[1] / "assets" / "study-0.2.tar.gz"
 NAMES = ("claims", "rich", "crossed", "adaptive", "many")
 
@@ -35,3 +37,11 @@ def numbers_in(values: Any) -> Iterator[float]:
             yield from numbers_in(value)
     elif isinstance(values, float) and values != int(values):
         yield values
+
+
+def cut_at_bounds(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of an earlier version with its t-interval cut at the bounds of its metric, as it is today."""
+    if row.get("t_low") is None:
+        return dict(row)
+    low, high = bounds_of(row["metric"])
+    return dict(row) | {"t_low": max(row["t_low"], low), "t_high": min(row["t_high"], high)}
