@@ -12,6 +12,7 @@ from bertft_core.data.prepare_study_data import prepare_data as prepare
 from bertft_core.evaluation.summarize import evaluated
 from bertft_core.records import DatasetCard, StudySummary
 from bertft_core.report import study_report
+from bertft_core.report.formatting import escapes
 from bertft_core.report.text_table import result_table
 from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import Tell
@@ -55,7 +56,7 @@ def evaluate_runs(results: StudyResults) -> StudyResults:
 def write_report(results: StudyResults, *, log: Callable[[StudySummary, str], None]) -> Path:
     """The folder of the report; see `bertft_core.report.study_report.write_report`."""
     path, summary = study_report.write_report(results), results.summary
-    table = f"```\n{result_table(summary)}\n```"
+    table = escapes.fenced(result_table(summary))
     log(summary, table)
     key = artifact_key(results.study.name)
     create_markdown_artifact(f"# {results.study.name}\n\n{table}", key=f"{key}-result", description="Result table")

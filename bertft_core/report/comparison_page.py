@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from bertft_core.records.comparison_record import COMPARISON_FILE, Comparison
 from bertft_core.report import comparison_section, paper_tables, run_plots, table_formats
-from bertft_core.report.formatting import numbers
+from bertft_core.report.formatting import escapes, numbers
 from bertft_core.report.styling import TEMPLATES_DIR, page_style, write_svg
 from bertft_core.report.table_formats import PaperTable, write_tables
 from bertft_core.storage.study_dir import write_atomically, write_record
@@ -23,8 +22,7 @@ def write_comparison(comparison: Comparison, directory: Path) -> Path:
     scores = paper_tables.scores_of_comparison(comparison)
     tables = paper_tables.tables_of(scores, comparison.headline_key, comparison)
     found = comparison_section.section(comparison)
-    loader = jinja2.FileSystemLoader(TEMPLATES_DIR)
-    templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    templates = escapes.page_templates(TEMPLATES_DIR)
     page = templates.get_template("comparison_page.html.j2").render(
         compared=found,
         results=_results(comparison, tables),

@@ -3,11 +3,11 @@
 import shlex
 from pathlib import Path
 
-import jinja2
+import pandas as pd
 
 from bertft_core.evaluation import frames
 from bertft_core.report import figures, probe_section, reproducibility_section, table_sections
-from bertft_core.report.formatting import intervals, numbers
+from bertft_core.report.formatting import escapes, intervals, numbers
 from bertft_core.report.prose import data_card_text, grammar, study_text, variance_text
 from bertft_core.report.statistics_sections import Extras, gather, write_extras
 from bertft_core.report.study_as_yaml import study_yaml
@@ -27,17 +27,23 @@ def write_report(results: StudyResults) -> Path:
     folder, extras = results.study_dir.report_dir, gather(results)
     page = _page(results, extras)
     write_record(folder / "summary.json", results.summary)
-    write_atomically(folder / "runs.csv", frames.runs(results).to_csv(index=False, lineterminator="\n"))
+    write_atomically(folder / "runs.csv", _for_csv(frames.runs(results)).to_csv(index=False, lineterminator="\n"))
     write_atomically(folder / "study.yaml", study_yaml(results.study))
     write_extras(extras, folder)
     write_atomically(folder / "report.html", page)
     return folder / "report.html"
 
 
+def _for_csv(table: pd.DataFrame) -> pd.DataFrame:
+    texts = {
+        str(name): column.map(escapes.csv_cell, na_action="ignore") for name, column in table.items() if column.dtype == "str"
+    }
+    return table.assign(**texts)
+
+
 def _page(results: StudyResults, extras: Extras) -> str:
     study, card, summary, records, study_dir = results.study, results.card, results.summary, results.records, results.study_dir
-    loader = jinja2.FileSystemLoader(TEMPLATES_DIR)
-    templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    templates = escapes.page_templates(TEMPLATES_DIR)
     templates.filters |= {"score": numbers.score, "setting": numbers.setting, "duration": numbers.duration}
     templates.filters |= {"sentence": grammar.as_sentence, "ended": grammar.ended}
     templates.globals |= {"interval": intervals.interval, "absent": numbers.ABSENT, "card_text": data_card_text}

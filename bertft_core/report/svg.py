@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
+from bertft_core.control_characters import visible
+
 Point = tuple[float, float]
 
 
@@ -53,7 +55,7 @@ def _px(value: float) -> str:
 
 @dataclass
 class Drawing:
-    """Shapes in the order they were added; every text is escaped."""
+    """Shapes in the order they were added; every text is escaped, and control characters are shown, as XML allows none."""
 
     width: int
     height: int
@@ -97,7 +99,8 @@ class Drawing:
         """The drawing as one element that scales with the page."""
         head = Markup('<svg viewBox="0 0 {} {}" width="{}" role="img" aria-label="{}">')
         opened = head.format(self.width, self.height, self.width, self.alt)
-        return opened + Markup("").join(self.shapes) + Markup("</svg>")
+        drawn = opened + Markup("").join(self.shapes) + Markup("</svg>")
+        return Markup(visible(str(drawn)))
 
 
 def horizontal_axis(drawing: Drawing, x: Scale, y: float, label: str, grid_to: float, n_ticks: int = 6) -> None:

@@ -4,42 +4,15 @@ import csv
 import io
 import json
 import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bertft_core.report.formatting import escapes
 from bertft_core.storage.study_dir import write_atomically
 
 Value = str | int | float | bool | None
-
-LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "\"": r"\textquotedbl{}",
-    "±": r"$\pm$",
-    "−": r"$-$",
-    "–": r"--",
-    "…": r"\ldots{}",
-    "·": r"\textperiodcentered{}",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "≤": r"$\leq$",
-    "τ": r"$\tau$",
-}  # fmt: skip
-"""What means something else in LaTeX, or that its plain fonts lack → how it is written there."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +44,10 @@ class PaperTable:
     """One for each number or pair, not rounded: what CSV and JSON hold."""
 
 
-def escaped(words: str) -> str:
-    """Words that LaTeX prints as they are."""
-    return "".join(LATEX.get(letter, letter) for letter in words)
-
-
 def latex(table: PaperTable) -> str:
     """A `table` environment with the rules of the booktabs package (`\\usepackage{booktabs}`)."""
-    head = " & ".join(escaped(column.title) for column in table.columns)
-    body = [" & ".join(rf"\textbf{{{escaped(c.words)}}}" if c.bold else escaped(c.words) for c in row) for row in table.rows]
+    head = " & ".join(escapes.latex(column.title) for column in table.columns)
+    body = [" & ".join(rf"\textbf{{{words}}}" if bold else words for words, bold in row) for row in _cells(table, escapes.latex)]
     lines = [
         r"\begin{table}[t]",
         r"\centering",
@@ -90,7 +58,7 @@ def latex(table: PaperTable) -> str:
         *(rf"{line} \\" for line in body),
         r"\bottomrule",
         r"\end{tabular}",
-        rf"\caption{{{escaped(table.caption)}}}",
+        rf"\caption{{{escapes.latex(table.caption)}}}",
         rf"\label{{tab:{table.name}}}",
         r"\end{table}",
     ]
@@ -100,14 +68,13 @@ def latex(table: PaperTable) -> str:
 def markdown(table: PaperTable) -> str:
     """A table of GitHub's Markdown with its caption below."""
     rules = ["---" if column.align == "l" else "---:" for column in table.columns]
-    rows = [[f"**{_plain(cell.words)}**" if cell.bold else _plain(cell.words) for cell in row] for row in table.rows]
-    lines = [f"| {' | '.join(cells)} |" for cells in ([_plain(column.title) for column in table.columns], rules, *rows)]
-    return "\n".join([*lines, "", _plain(table.caption)]) + "\n"
+    rows = [[f"**{words}**" if bold else words for words, bold in row] for row in _cells(table, escapes.markdown)]
+    lines = [f"| {' | '.join(cells)} |" for cells in ([escapes.markdown(column.title) for column in table.columns], rules, *rows)]
+    return "\n".join([*lines, "", escapes.markdown(table.caption)]) + "\n"
 
 
-def _plain(words: str) -> str:
-    """Words in which nothing is taken for Markdown or HTML."""
-    return re.sub(r"([\\`*_<>|\[\]])", r"\\\1", words)
+def _cells(table: PaperTable, escape: Callable[[str], str]) -> list[list[tuple[str, bool]]]:
+    return [[(escape(cell.words), cell.bold) for cell in row] for row in table.rows]
 
 
 def csv_text(table: PaperTable) -> str:
@@ -116,7 +83,7 @@ def csv_text(table: PaperTable) -> str:
     columns = dict.fromkeys(name for record in table.records for name in record)
     writer = csv.DictWriter(file, list(columns), restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(table.records)
+    writer.writerows({name: escapes.csv_cell(value) for name, value in record.items()} for record in table.records)
     return file.getvalue()
 
 

@@ -9,6 +9,7 @@ import optuna
 from markupsafe import Markup
 from optuna.trial import FrozenTrial
 
+from bertft_core.control_characters import shown
 from bertft_core.records import SweepResult
 from bertft_core.storage.study_dir import write_atomically
 from bertft_core.sweep.arm_search import Search
@@ -21,7 +22,9 @@ TEMPLATES_DIR = Path(__file__).parent / "templates"
 def write_sweep_report(search: Search, result: SweepResult, path: Path) -> Path:
     """Write the page to `path` and return it; the same journal gives the same bytes."""
     loader = jinja2.FileSystemLoader(TEMPLATES_DIR)
-    templates = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    templates = jinja2.Environment(
+        loader=loader, autoescape=True, finalize=shown, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
     templates.filters["short"] = short
     score = f"mean best validation {result.metric}"
     study = search.journal.in_memory([_hover(trial) for trial in search.journal.trials()[: len(result.trials)]])

@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flows.cli.terminal import say, visible
+from bertft_core.control_characters import visible
+from flows.cli.terminal import say
 from tasks.progress import Snapshot, StudyProgress, clock
 
 LIVE_SECONDS = 0.5

@@ -9,6 +9,7 @@ from mlflow.entities import Metric, RunTag
 from bertft_core.config.base import digest_of
 from bertft_core.records.comparison_record import COMPARISON_FILE, Comparison, PairComparison
 from bertft_core.report.comparison_table import comparison_table
+from bertft_core.report.formatting import escapes
 from bertft_core.report.prose import comparison_notes, comparison_text
 from tasks.process_identity import owner_tags
 from tasks.tracking.mlflow_content import metric_name
@@ -53,7 +54,7 @@ def _title(pair: PairComparison) -> str:
 
 def comparison_note(comparison: Comparison) -> str:
     """The text of the run's page."""
-    return f"```\n{comparison_table(comparison)}\n```"
+    return escapes.fenced(comparison_table(comparison))
 
 
 def write_comparison_on(client: MlflowClient, run_id: str, comparison: Comparison) -> None:

@@ -7,13 +7,13 @@ import json
 import pytest
 
 from bertft_core.report import paper_tables
+from bertft_core.report.formatting import escapes
 from bertft_core.report.table_formats import (
     FORMATS,
     Column,
     PaperTable,
     TableCell,
     csv_text,
-    escaped,
     json_text,
     latex,
     markdown,
@@ -85,7 +85,7 @@ def test_a_page_has_room_for_few_metrics_and_the_files_for_all():
 
 
 def test_latex_is_escaped_and_uses_booktabs():
-    assert escaped(r"50% of a_b & {c} #1 ~ ^ \x <$> ± −1") == (
+    assert escapes.latex(r"50% of a_b & {c} #1 ~ ^ \x <$> ± −1") == (
         r"50\% of a\_b \& \{c\} \#1 \textasciitilde{} \textasciicircum{} \textbackslash{}x \textless{}\$\textgreater{} $\pm$ $-$1"
     )
     text = latex(

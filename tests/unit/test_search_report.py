@@ -173,3 +173,8 @@ def test_names_are_escaped(done, tmp_path):
     assert EVIL not in text
     assert Page(text).headings[0] == f"Search of {EVIL}"
     assert text.count("&lt;script&gt;alert(") > len(rows)
+    steered = result.model_copy(update={"metric": "\x1b[2J\u202e"})
+    text = write_sweep_report(search, steered, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "\\u001b[2J\\u202e" in text
+    assert "\x1b" not in text
+    assert "\u202e" not in text

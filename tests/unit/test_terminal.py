@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bertft_core.control_characters import CONTROL, visible
 from flows.cli import app, terminal
 
 CLI = Path(terminal.__file__).parent
@@ -15,14 +16,14 @@ CLI = Path(terminal.__file__).parent
 
 @pytest.mark.parametrize("letter", ["\x1b", "\x07", "\x08", "\r", "\x7f", "\x9b", "\u202e", "\u2066", "\u200f", "\u2028"])
 def test_a_control_character_is_shown_as_json_writes_it(letter):
-    shown = terminal.visible(f"a{letter}b")
+    shown = visible(f"a{letter}b")
     assert shown == f"a\\u{ord(letter):04x}b"
     assert json.loads(f'"{shown}"') == f"a{letter}b"
 
 
 def test_other_text_is_left_alone():
     text = "Größe 😀 日本語 שלום\n\ttab e\u0301 a\u200db"
-    assert terminal.visible(text) == text
+    assert visible(text) == text
 
 
 def test_a_refusal_of_a_hostile_key_reaches_the_terminal_escaped(tmp_path, capsys):
@@ -33,7 +34,7 @@ def test_a_refusal_of_a_hostile_key_reaches_the_terminal_escaped(tmp_path, capsy
     err = capsys.readouterr().err
     assert ended.value.code == 2
     assert "\\u001b[2J\\u202eevil" in err
-    assert not terminal.CONTROL.search(err)
+    assert not CONTROL.search(err)
 
 
 def test_no_command_prints_past_it():

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bertft_core.report import summary_rows
-from bertft_core.report.formatting import numbers
+from bertft_core.report.formatting import escapes, numbers
 from bertft_core.report.prose import data_card_text, grammar, paper_settings, paper_text, study_text
 from bertft_core.storage.study_results import StudyResults
 
@@ -164,8 +164,8 @@ ITEMS: tuple[tuple[str, str, Callable[[StudyResults], str] | None], ...] = (
 
 def as_markdown(setup: Sequence[tuple[str, str]], items: Sequence[Item]) -> str:
     """Setup and checklist as one text file."""
-    lines = ["# For your paper", "", "## Experimental setup", "", " ".join(text for _, text in setup), ""]
+    lines = ["# For your paper", "", "## Experimental setup", "", escapes.markdown(" ".join(text for _, text in setup)), ""]
     lines += ["## Reproducibility checklist", ""]
     for item in items:
-        lines += [f"- **{item.question}** {item.answer or FOR_YOU.upper()}"]
+        lines += [f"- **{item.question}** {escapes.markdown(item.answer or FOR_YOU.upper())}"]
     return "\n".join(lines) + "\n"
