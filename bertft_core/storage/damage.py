@@ -80,9 +80,12 @@ def damaged_records(study_dir: StudyDir) -> Iterator[Damage]:
         yield from damage_of(path, ProbeRecord, "the model is probed again where it is kept")
 
 
-def refuse_damaged_records(study_dir: StudyDir) -> None:
-    """Raise `UserError` for a study of which a record is damaged: what is left would give another answer without a word."""
-    for damage in damaged_records(study_dir):
+def refuse_damaged_records(study_dir: StudyDir, *, but: Path | None = None) -> None:
+    """Raise `UserError` for a study of which a record is damaged: what is left would give another answer without a word.
+
+    `but` is the record that the command writes anew, without reading it.
+    """
+    for damage in (found for found in damaged_records(study_dir) if found.path != but):
         raise UserError(
             "a record of this study is damaged, so its answer would be another one",
             code="study.record-damaged",

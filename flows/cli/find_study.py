@@ -97,9 +97,12 @@ class StudyOnDisk:
             raise no_finished_runs(self.dir)
         return StudyResults(self.study, self.card, self.dir, self.records, self.wanted.planned, self.sweeps)
 
-    def intact(self) -> StudyOnDisk:
-        """Itself. Raises `UserError` where a record is damaged: a command that only reads must not answer from the others."""
-        refuse_damaged_records(self.dir)
+    def intact(self, *, but: Path | None = None) -> StudyOnDisk:
+        """Itself. Raises `UserError` where a record is damaged: a command that only reads must not answer from the others.
+
+        `but` is a record that the command writes anew, without reading it.
+        """
+        refuse_damaged_records(self.dir, but=but)
         return self
 
     @property

@@ -4,8 +4,6 @@ A character that the terminal lacks becomes `?`, in JSON its escape. Nothing tha
 is worth more than the line that says where it is.
 """
 
-from __future__ import annotations
-
 import codecs
 import io
 import os

@@ -147,7 +147,8 @@ def diagnose_command(name: str, home: Path | None, *, as_json: bool) -> int:
 
 def report_command(name: str, home: Path | None) -> int:
     """Evaluate the records that are there and write the report again."""
-    say(rebuild_report(find_study(name, home).intact()))
+    found = find_study(name, home)
+    say(rebuild_report(found.intact(but=found.dir.summary_path)))
     return 0
 
 

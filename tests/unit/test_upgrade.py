@@ -205,3 +205,16 @@ def test_the_reason_of_a_missing_probe_and_the_origin_of_a_split_were_text():
     assert {text: SplitOrigin.model_validate(split["origin"]) for text, split in read.items()} == {
         text: SplitOrigin(**origin) for text, origin in origins.items()
     }
+
+
+def test_a_report_rebuilds_a_damaged_summary_and_refuses_a_damaged_record(old_home, capsys):
+    study_dir = StudyDir(old_home, "older")
+    study_dir.summary_path.write_text('{"version": 2, ')
+    assert bertft(capsys, "show", "older", "--home", str(old_home))[0] == 2
+    assert bertft(capsys, "report", "older", "--home", str(old_home))[0] == 0
+    assert bertft(capsys, "show", "older", "--home", str(old_home))[0] == 0
+    record = min(study_dir.path.glob("runs/*/record.json"))
+    record.write_text(record.read_text()[:100])
+    code, _, err = bertft(capsys, "report", "older", "--home", str(old_home))
+    assert code == 2
+    assert str(record) in err
