@@ -14,13 +14,13 @@ def find_quoted_texts(data: PreparedData) -> Iterator[DataFinding]:
     for name, split in data.raw.items():
         if ".tsv" not in split.path.lower():
             continue
-        quoted = [example for example in split.examples if any(map(_is_quoted, example.texts))]
+        quoted = [example for example in split.examples if any(map(is_quoted, example.texts))]
         doubled = any('""' in text[1:-1] for example in quoted for text in example.texts)
         if doubled or len(quoted) > MAX_QUOTED_RATIO * len(split.examples):
             yield DataFinding(check="quoted_texts", split=name, count=len(quoted), examples=places(split, quoted))
 
 
-def _is_quoted(text: str) -> bool:
+def is_quoted(text: str) -> bool:
     """Whether quotes enclose the text and all within are doubled, as CSV writes a cell."""
     inside = text.strip()[1:-1]
     return f'"{inside}"' == text.strip() and '"' not in inside.replace('""', "")

@@ -58,13 +58,14 @@ def _refuse_foreign_formats(data: FileData, kind: str) -> None:
     for path in (path for path in paths if path is not None):
         meant_for = HEAD_OF_FORMAT.get(data.format or format_of(Path(path)))
         if meant_for is not None and meant_for != kind:
-            raise _foreign_format(Path(path), data.format, kind, meant_for)
+            raise _foreign_format(Path(path), data, kind, meant_for)
 
 
-def _foreign_format(path: Path, given: str | None, kind: str, meant_for: str) -> UserError:
+def _foreign_format(path: Path, data: FileData, kind: str, meant_for: str) -> UserError:
     """The error for a format of another head; where only the ending names it, the content may show the right one."""
     known = (*TABLES, *(name for name, head in HEAD_OF_FORMAT.items() if head == kind))
-    content = format_by_content(path) if given is None and path.is_file() else None
+    given = data.format
+    content = format_by_content(path, data.encoding) if given is None and path.is_file() else None
     by_content = content in known and content != format_of(path)
     return UserError(
         f"the head '{kind}' cannot be trained on this file format",

@@ -4,32 +4,20 @@ import csv
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import TABLES
+from bertft_core.data.examples import nearest_column
 from bertft_core.data.readers import READERS, format_of
-from bertft_core.data.readers.file_text import GZIP_ENDING, bytes_of, empty_file, text_of
+from bertft_core.data.readers.file_text import GZIP_ENDING, bytes_of, each_line, empty_file
+from bertft_core.data.readers.table_rows import USUAL, dialect_of, table_rows
+from bertft_core.data.usual_columns import QUESTION
+from bertft_core.recipes.file_reading import FileReading, options_with
 from bertft_core.recipes.reasons import Reason, because
 
-PAIRS = (
-    ("sentence1", "sentence2"),
-    ("premise", "hypothesis"),
-    ("question1", "question2"),
-    ("text1", "text2"),
-    ("text_a", "text_b"),
-    ("sentence_a", "sentence_b"),
-    ("question", "sentence"),
-)
-TEXTS = ("text", "sentence", "content", "review", "message", "document", "body", "comment", "utterance", "tweet", "title")
-LABELS = ("label", "labels", "class", "category", "target", "score", "rating", "stars", "sentiment", "intent", "topic", "emotion")
-TOKENS = ("tokens", "words")
-TAGS = ("tags", "ner_tags", "ner", "pos_tags", "upos", "pos", "labels")
-IDS = ("id", "idx", "index", "guid", "uid")
-"""Columns that hold nothing about the example."""
-QUESTION = ("question", "context", "answers")
 SPLITS = {"validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
 """Split → what its file's name has in place of 'train'."""
 TRAIN = re.compile(r"train", re.IGNORECASE)
@@ -38,17 +26,13 @@ MAX_NAME = 80
 """Characters of a study's name that come from its file; with what is appended it may have 100."""
 
 
-def column_names(path: Path, file_format: str) -> list[str]:
-    """The columns of a table in order; of JSON lines, those that all rows have."""
-    if file_format in ("csv", "tsv"):
-        delimiter = "," if file_format == "csv" else "\t"
-        rows = csv.reader(io.StringIO(text_of(path), newline=""), delimiter=delimiter)
-        names = next((cells for cells in rows if cells), None)
-    elif file_format == "jsonl":
-        lines = (line for line in text_of(path).split("\n") if line.strip())
-        objects = [list(value) for line in lines if isinstance(value := _json(line), dict)]
-        common = set.intersection(*map(set, objects)) if objects else set()
-        names = [name for name in objects[0] if name in common] if objects else None
+def column_names(path: Path, reading: FileReading) -> list[str]:
+    """The columns of a table in order, read as a stream; of JSON lines, those that all rows have."""
+    if reading.file_format in USUAL:
+        rows = table_rows(path, reading.options, dialect_of(reading.file_format, reading.options))
+        names = list(reading.options.columns) or _first(rows)
+    elif reading.file_format == "jsonl":
+        names = _common_keys(path, reading)
     else:
         names = _parquet_names(path)
     if not names:
@@ -56,11 +40,27 @@ def column_names(path: Path, file_format: str) -> list[str]:
     return names
 
 
-def _json(line: str) -> Any:
+def _first(rows: Iterable[list[str]]) -> list[str] | None:
     try:
-        return json.loads(line)
+        return next((cells for cells in rows if cells), None)
+    except csv.Error:
+        return None
+
+
+def _common_keys(path: Path, reading: FileReading) -> list[str]:
+    names: list[str] = []
+    for number, value in enumerate(filter(None, map(_object, each_line(path, reading.options)))):
+        names = [name for name in (names if number else value) if name in value]
+    return names
+
+
+def _object(line: str) -> dict[str, Any] | None:
+    """The object on a line; None for anything else, as the reader reports what is wrong with it."""
+    try:
+        value = json.loads(line)
     except (ValueError, RecursionError):
-        return None  # the reader reports what is wrong with the line
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _parquet_names(path: Path) -> list[str]:
@@ -81,37 +81,9 @@ def _parquet_names(path: Path) -> list[str]:
         ) from None
 
 
-def cells_of(path: Path, file_format: str, column: str) -> list[Any]:
-    """The cells of a column: all of them, as sorted files begin with one kind."""
-    return [cells[0] for _, cells in READERS[file_format](path, [column])]
-
-
-def find_text(names: Sequence[str], given: Mapping[str, Any]) -> str | tuple[str, str] | None:
-    """The text column, or the two of a pair: as given, or with a usual name. None where there is none."""
-    if "text" in given:
-        text = given["text"]
-        return text if isinstance(text, str) else tuple(text)
-    for pair in PAIRS:
-        found = [_usual((name,), names) for name in pair]
-        if found[0] is not None and found[1] is not None:
-            return found[0], found[1]
-    return _usual(TEXTS, names)
-
-
-def find_label(names: Sequence[str], given: Mapping[str, Any]) -> str | None:
-    """The label column: as given, or with a usual name."""
-    return given["label"] if "label" in given else _usual(LABELS, names)
-
-
-def find_first(usual: Sequence[str], names: Sequence[str], given: Mapping[str, Any], key: str) -> str | None:
-    """The column of a key of `data`: as given, or the first usual name that is there."""
-    return given[key] if key in given else _usual(usual, names)
-
-
-def _usual(usual: Sequence[str], names: Sequence[str]) -> str | None:
-    """The first usual name that is there, as it is written there: Text and LABEL are usual too."""
-    by_folded = {name.casefold().strip(): name for name in reversed(names)}
-    return next((by_folded[name] for name in usual if name in by_folded), None)
+def cells_of(path: Path, reading: FileReading, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """The cells of columns in every row, as a stream: sorted files begin with one kind."""
+    return (cells for _, cells in READERS[reading.file_format](path, columns, options=reading.options))
 
 
 def data_values(path: Path, head: str, columns: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Reason, ...]]:
@@ -143,11 +115,17 @@ def siblings(path: Path) -> dict[str, Path]:
 
 def _has_columns(path: Path, columns: Mapping[str, Any]) -> bool:
     """Whether a table has the columns of the training file; other formats have no names."""
-    if format_of(path) not in TABLES:
+    reading = FileReading(columns.get("format") or format_of(path), options_with(path, columns), dict(columns), ())
+    if reading.file_format not in TABLES:
         return True
+    if not reading.options.header:
+        rows = table_rows(path, reading.options, dialect_of(reading.file_format, reading.options))
+        return len(_first(rows) or ()) == len(reading.options.columns)
+    names = column_names(path, reading)
     wanted = (columns[key] for key in ("text", "label", "tokens", "tags", *QUESTION) if key in columns)
-    names = {name for value in wanted for name in ([value] if isinstance(value, str) else value)}
-    return names <= set(column_names(path, format_of(path)))
+    return all(
+        nearest_column(name, names) is not None for value in wanted for name in ([value] if isinstance(value, str) else value)
+    )
 
 
 def study_name(path: Path) -> str:

@@ -8,12 +8,15 @@ from typing import Any, NamedTuple
 from bertft_core.config import UserError
 from bertft_core.config.errors import did_you_mean
 from bertft_core.config.head_settings import HEAD_CONFIGS
-from bertft_core.data.readers import READERS, format_of
-from bertft_core.data.readers.file_text import lines_of, no_file
+from bertft_core.data.examples import is_visible, nearest_column
+from bertft_core.data.readers.file_text import each_line, no_file
 from bertft_core.data.sources import HEAD_OF_FORMAT
+from bertft_core.data.usual_columns import IDS, LABELS, QUESTION, TAGS, TOKENS, first_usual, usual_text
 from bertft_core.metrics import tag_schemes
 from bertft_core.recipes import data_files
+from bertft_core.recipes.file_reading import FileReading, reading_of
 from bertft_core.recipes.label_kinds import kind_of_labels
+from bertft_core.recipes.one_hot_labels import kind_of_flags
 from bertft_core.recipes.reasons import Reason, because
 
 Given = Mapping[str, Any]
@@ -43,10 +46,13 @@ def guess(path: Path, given: Given, head: str | None = None) -> TaskGuess:
         )
     if not path.is_file():
         raise no_file(path, "a study (.yaml), a data file or the name of a bundled set", "check it")
-    file_format = given.get("format") or format_of(path)
-    meant = HEAD_OF_FORMAT.get(file_format)
-    if meant is None:
-        return _of_table(path, file_format, given, head)
+    reading = reading_of(path, given)
+    meant = HEAD_OF_FORMAT.get(reading.file_format)
+    found = _of_table(path, reading, head) if meant is None else _of_format(path, reading, meant, head)
+    return found._replace(conclusions=(*reading.conclusions, *found.conclusions))
+
+
+def _of_format(path: Path, reading: FileReading, meant: str, head: str | None) -> TaskGuess:
     if head not in (None, meant):
         raise UserError(
             f"only the head '{meant}' reads this format",
@@ -55,20 +61,20 @@ def guess(path: Path, given: Given, head: str | None = None) -> TaskGuess:
             found=f"--head {head}",
             hint="remove --head",
         )
-    concluded = (because("format", head=meant, format=file_format),)
+    concluded, given = (because("format", head=meant, format=reading.file_format),), reading.data
     if meant == "masked_lm":
-        return _of_text(path, given, concluded)
+        return _of_text(path, reading, concluded)
     if meant == "token_classification":
-        return _with_scheme(path, file_format, (given.get("tokens", "tokens"), given.get("tags", "tags")), given, concluded)
-    return TaskGuess(meant, dict(given), concluded)
+        return _with_scheme(path, reading, (given.get("tokens", "tokens"), given.get("tags", "tags")), given, concluded)
+    return TaskGuess(meant, given, concluded)
 
 
-def _of_table(path: Path, file_format: str, given: Given, head: str | None) -> TaskGuess:
-    names = data_files.column_names(path, file_format)
+def _of_table(path: Path, reading: FileReading, head: str | None) -> TaskGuess:
+    names, given = data_files.column_names(path, reading), reading.data
     _check_given(path, names, given)
-    tokens = data_files.find_first(data_files.TOKENS, names, given, "tokens")
-    tags = data_files.find_first(data_files.TAGS, names, given, "tags")
-    is_question = set(data_files.QUESTION) <= set(names) or {"question", "context", "answers"} <= given.keys()
+    tokens = given.get("tokens") or first_usual(TOKENS, names)
+    tags = given.get("tags") or first_usual(TAGS, names)
+    is_question = all(first_usual((key,), names) for key in QUESTION) or set(QUESTION) <= given.keys()
     chosen = head or ("question_answering" if is_question else "token_classification" if tokens and tags else None)
     if chosen == "question_answering":
         return _of_questions(path, names, given, guessed=head is None)
@@ -76,12 +82,12 @@ def _of_table(path: Path, file_format: str, given: Given, head: str | None) -> T
         if tokens is None or tags is None:
             raise _unknown(path, names, "words and tags", "--set data.tokens=COLUMN --set data.tags=COLUMN")
         concluded = (because("tagged_columns", tokens=tokens, tags=tags),)
-        return _with_scheme(path, file_format, (tokens, tags), dict(given) | {"tokens": tokens, "tags": tags}, concluded)
-    return _of_texts(path, file_format, names, given, chosen)
+        return _with_scheme(path, reading, (tokens, tags), given | {"tokens": tokens, "tags": tags}, concluded)
+    return _of_texts(path, reading, names, chosen)
 
 
 def _of_questions(path: Path, names: Sequence[str], given: Given, *, guessed: bool) -> TaskGuess:
-    found = {key: given.get(key, key) for key in data_files.QUESTION}
+    found = {key: given.get(key) or first_usual((key,), names) or key for key in QUESTION}
     for key, name in found.items():
         if name not in names:
             raise _unknown(path, names, f"the {key} of each question", f"--set data.{key}=COLUMN")
@@ -91,28 +97,37 @@ def _of_questions(path: Path, names: Sequence[str], given: Given, *, guessed: bo
     return TaskGuess("question_answering", data, (because("question_columns", columns=list(found.values())),) if guessed else ())
 
 
-def _of_texts(path: Path, file_format: str, names: Sequence[str], given: Given, head: str | None) -> TaskGuess:
-    text, label = data_files.find_text(names, given), data_files.find_label(names, given)
-    others = [name for name in names if name.casefold() not in data_files.IDS and name != text and name != label]
+def _of_texts(path: Path, reading: FileReading, names: Sequence[str], head: str | None) -> TaskGuess:
+    given = reading.data
+    text: str | Sequence[str] | None = given.get("text") or usual_text(names)
+    label: str | Sequence[str] | None = given.get("label") or first_usual(LABELS, names)
+    others = [name for name in names if name.casefold().strip() not in IDS and name != label and name not in _listed(text)]
     if text is None and label is not None and len(others) == 1:
         (text,) = others
     if text is None:
         raise _unknown(path, names, "the text", "--text COLUMN (twice for a pair of texts)")
     what = because("text_column", column=text) if isinstance(text, str) else because("pair_columns", columns=list(text))
-    data = dict(given) | {"text": text if isinstance(text, str) else list(text)}
+    data = given | {"text": text if isinstance(text, str) else list(text)}
     if head == "masked_lm" or (head is None and label is None and not others):
         return TaskGuess("masked_lm", data, (what, because("no_labels")))
-    if label is None:
-        raise _unknown(path, names, "the label", "--label COLUMN, or --head masked_lm to learn from the texts alone")
-    labels = kind_of_labels(path, data_files.cells_of(path, file_format, label), label, head)
+    if label is None or not isinstance(label, str):
+        labels = kind_of_flags(path, reading, list(label or others), head, named=label is not None)
+        if labels is None:
+            raise _unknown(path, names, "the label", "--label COLUMN, or --head masked_lm to learn from the texts alone")
+        return TaskGuess(labels.head, data | labels.data, (what, *labels.conclusions))
+    cells = [cell for (cell,) in data_files.cells_of(path, reading, [label])]
+    labels = kind_of_labels(path, cells, label, head)
     return TaskGuess(labels.head, data | {"label": label} | labels.data, (what, *labels.conclusions))
 
 
+def _listed(names: str | Sequence[str] | None) -> Sequence[str]:
+    return () if names is None else (names,) if isinstance(names, str) else names
+
+
 def _check_given(path: Path, names: Sequence[str], given: Given) -> None:
-    for key in ("text", "label", "tokens", "tags", *data_files.QUESTION):
-        wanted = given.get(key, ())
-        for name in (wanted,) if isinstance(wanted, str) else wanted:
-            if name not in names:
+    for key in ("text", "label", "tokens", "tags", *QUESTION):
+        for name in _listed(given.get(key)):
+            if nearest_column(name, names) is None:
                 option = f"--{key}" if key in ("text", "label") else f"--set data.{key}"
                 raise UserError(
                     f"there is no column '{name}'",
@@ -133,21 +148,27 @@ def _unknown(path: Path, names: Sequence[str], what: str, option: str) -> UserEr
     )
 
 
-def _of_text(path: Path, given: Given, concluded: tuple[Reason, ...]) -> TaskGuess:
+def _of_text(path: Path, reading: FileReading, concluded: tuple[Reason, ...]) -> TaskGuess:
     """One text per line where no blank line separates paragraphs."""
-    lines = lines_of(path)
-    while lines and not lines[-1].strip():
-        lines.pop()
-    unit = given.get("text_unit") or ("paragraph" if any(not line.strip() for line in lines) else "line")
-    concluded = concluded if "text_unit" in given else (*concluded, because(f"{unit}s"))
-    return TaskGuess("masked_lm", dict(given) | ({"text_unit": unit} if unit != "paragraph" else {}), concluded)
+    if "text_unit" in reading.data:
+        return TaskGuess("masked_lm", reading.data, concluded)
+    n_blank, parted = 0, False
+    for line in each_line(path, reading.options):
+        is_text = is_visible(line)
+        parted |= is_text and n_blank > 0
+        n_blank = 0 if is_text else n_blank + 1
+    unit = "paragraph" if parted else "line"
+    extra = {"text_unit": unit} if unit != "paragraph" else {}
+    return TaskGuess("masked_lm", reading.data | extra, (*concluded, because(f"{unit}s")))
 
 
-def _with_scheme(path: Path, file_format: str, cells: tuple[str, str], data: Given, concluded: tuple[Reason, ...]) -> TaskGuess:
+def _with_scheme(
+    path: Path, reading: FileReading, cells: tuple[str, str], data: Given, concluded: tuple[Reason, ...]
+) -> TaskGuess:
     """How the tags mark entities, unless the user gave the scheme."""
     if "scheme" in data:
         return TaskGuess("token_classification", dict(data), concluded)
-    scheme, reason = scheme_of_sentences([_list(row[1]) for _, row in READERS[file_format](path, cells)])
+    scheme, reason = scheme_of_sentences([_list(row[1]) for row in data_files.cells_of(path, reading, cells)])
     extra = {} if scheme == "iob2" else {"scheme": scheme}
     return TaskGuess("token_classification", dict(data) | extra, (*concluded, reason))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertft_core.config import StudyConfig, UserError, load_study, parse_study
-from bertft_core.config.data_settings import FileData
+from bertft_core.config.data_settings import READING_KEYS, FileData
 from bertft_core.config.overrides import apply_override
 from bertft_core.config.yaml_text import read_value
 from bertft_core.data.bundled import BUNDLED, bundled_files
@@ -27,6 +27,21 @@ from tasks.process_environment import home_dir
 STDOUT = "-"
 ABOUT_DATA = ("data", "encoder", "head", "name", "description", "seed", "headline", "execution", "retention", "tracking")
 """Sections that decide what is measured; overrides of the others only apply to the recommendation."""
+GIVEN = (
+    "text",
+    "label",
+    *READING_KEYS,
+    "tokens",
+    "tags",
+    "question",
+    "context",
+    "answers",
+    "id",
+    "format",
+    "scheme",
+    "text_unit",
+)
+"""Keys of `data` that a user can set before anything is concluded from the file."""
 LONG_SECONDS = 1800.0
 """A study that takes longer is printed with the overrides of a shorter trial."""
 
@@ -114,9 +129,7 @@ def _given(asked: RecommendRequest) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for override in asked.overrides:
         key, equals, value = override.partition("=")
-        if equals and re.fullmatch(
-            r"data\.(text|label|tokens|tags|question|context|answers|id|format|scheme|text_unit)", key.strip()
-        ):
+        if equals and re.fullmatch(rf"data\.({'|'.join(GIVEN)})", key.strip()):
             given[key.strip().removeprefix("data.")] = read_value(value)
     if len(asked.text) > 2:
         raise UserError(

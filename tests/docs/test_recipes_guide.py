@@ -6,7 +6,7 @@ import itertools
 import re
 
 from bertft_core.evaluation.diagnosis.diagnose_study import CHECKS
-from bertft_core.recipes import data_files
+from bertft_core.data import usual_columns
 from bertft_core.recipes.hyperparameters import BANDS
 from bertft_core.recipes.study_yaml import number
 from tests.helpers.markdown import ROOT
@@ -35,8 +35,8 @@ def test_the_checks_are_those_of_the_table_in_its_order():
 
 
 def test_the_names_of_columns_that_it_calls_usual_are():
-    known = {*data_files.TEXTS, *data_files.LABELS, *data_files.TOKENS, *data_files.TAGS, *data_files.QUESTION}
-    known |= {name for pair in data_files.PAIRS for name in pair}
+    known = {*usual_columns.TEXTS, *usual_columns.LABELS, *usual_columns.TOKENS, *usual_columns.TAGS, *usual_columns.QUESTION}
+    known |= {name for pair in usual_columns.PAIRS for name in pair}
     (paragraph,) = re.findall(r"^A text is a column .*?\. ", GUIDE, re.MULTILINE | re.DOTALL)
     named = set(re.findall(r"`(\w+)`", paragraph))
     assert len(named) >= 15

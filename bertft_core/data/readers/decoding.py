@@ -17,6 +17,7 @@ WIDE_MARKS = (
 WESTERN_RATIO = 0.3
 """Text in a Western language has fewer bytes beyond ASCII than this; in other scripts most bytes are."""
 N_LOOKED_AT = 4096
+WESTERN = ("cp1252", "latin-1")
 
 
 def decoded(chunks: Iterable[bytes], path: Path, encoding: str) -> Iterator[str]:
@@ -73,10 +74,31 @@ def _undecodable(
 
 def _likely(content: bytes, start: int) -> str:
     """Encodings to try, by the marks and by the share of bytes beyond ASCII around the first bad one."""
-    for mark, encoding in WIDE_MARKS:
-        if content.startswith(mark):
-            return f"likely {encoding}"
-    near = content[max(0, start - N_LOOKED_AT // 2) : start + N_LOOKED_AT // 2]
-    if sum(byte > 127 for byte in near) <= WESTERN_RATIO * len(near):
+    marked = encoding_by_mark(content)
+    if marked is not None:
+        return f"likely {marked}"
+    if _is_western(content[max(0, start - N_LOOKED_AT // 2) : start + N_LOOKED_AT // 2]):
         return "likely cp1252 (Western Windows) or latin-1"
     return "perhaps cp1251 (Cyrillic), gb18030 (Chinese), shift_jis (Japanese) or euc_kr (Korean)"
+
+
+def _is_western(near: bytes) -> bool:
+    return sum(byte > 127 for byte in near) <= WESTERN_RATIO * len(near)
+
+
+def likely_encodings(chunks: Iterable[bytes]) -> tuple[str, ...]:
+    """What the hint of a refusal names as likely, the likeliest first; nothing where it names only possible ones."""
+    for number, chunk in enumerate(chunks):
+        marked = encoding_by_mark(chunk) if number == 0 else None
+        if marked is not None:
+            return (marked,)
+        high = next((position for position, byte in enumerate(chunk) if byte > 127), None)
+        if high is not None:
+            near = chunk[max(0, high - N_LOOKED_AT // 2) : high + N_LOOKED_AT // 2]
+            return WESTERN if _is_western(near) else ()
+    return ()
+
+
+def encoding_by_mark(content: bytes) -> str | None:
+    """The encoding whose byte-order mark begins the content, apart from UTF-8."""
+    return next((encoding for mark, encoding in WIDE_MARKS if content.startswith(mark)), None)

@@ -3,21 +3,24 @@
 import csv
 import json
 import re
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from bertft_core.config import UserError
-from bertft_core.data.readers.file_text import each_line
+from bertft_core.data.readers.decoding import encoding_by_mark
+from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
+from bertft_core.data.readers.file_text import N_CHUNK, chunks_of
+from bertft_core.data.readers.table_rows import Dialect
+from bertft_core.data.readers.table_shape import MIN_WORDS, shape_of
+from bertft_core.data.usual_columns import EVERY_NAME, hint_of_usual
 
 N_LINES = 200
 MAX_SENTENCE_COLUMNS = 6
+MIN_ROWS = 10
+"""Of a CSV file whose columns have no usual names: a few lines of prose may have one comma each."""
 TAG = re.compile(r"O|[BIESLUM]-\S+|[A-Z$.,:]{1,6}")
 """Of an entity, or a part of speech."""
 DELIMITERS = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "'|'"}
-MIN_WORDS = 4
-"""A column name hardly has as many words."""
-NUMBER = re.compile(r"\s*-?\d+(\.\d+)?\s*")
 WRONG_FILES = (
     ("version https://git-lfs", "this is a Git LFS pointer; fetch the file itself with git lfs pull"),
     ("<!doctype html", "this is a web page; download the file itself"),
@@ -29,9 +32,9 @@ WRONG_FILES = (
 """How a file begins that is something else, and what to do."""
 
 
-def format_by_content(path: Path) -> str | None:
+def format_by_content(path: Path, encoding: str = DEFAULTS.encoding) -> str | None:
     """The format that the first lines look like: conll, conllu, csv, jsonl, squad or tsv; None for plain text and all else."""
-    lines = _beginning(path)
+    lines = _beginning(path, encoding)
     written = [line for line in lines if line.strip() and not line.startswith("#")]
     if len(written) < 2:
         return "squad" if written and written[0].lstrip().startswith(("[", "{")) else None
@@ -49,16 +52,15 @@ def format_by_content(path: Path) -> str | None:
     return "csv" if _looks_like_csv(written) else None
 
 
-def _beginning(path: Path) -> list[str]:
-    lines: list[str] = []
+def _beginning(path: Path, encoding: str) -> list[str]:
+    """The first lines; what cannot be decoded decides nothing here."""
     try:
-        for line in each_line(path):
-            lines.append(line.rstrip("\r\n"))
-            if len(lines) == N_LINES:
-                break
+        start = next(chunks_of(path), b"")
     except UserError:
-        pass  # whoever reads the file reports what is wrong with it
-    return lines
+        return []  # whoever reads the file reports what is wrong with it
+    text = start.decode(encoding_by_mark(start) or encoding, "replace").removeprefix("\ufeff")
+    lines = [line.rstrip("\r") for line in text.split("\n", N_LINES)]
+    return lines[:-1] if len(lines) > 1 and (len(lines) > N_LINES or len(start) == N_CHUNK) else lines
 
 
 def _is_object(line: str) -> bool:
@@ -86,11 +88,16 @@ def _looks_like_csv(written: Sequence[str]) -> bool:
     except csv.Error:
         return False
     n_cells = {len(row) for row in rows}
-    return len(n_cells) == 1 and n_cells != {1} and all(name and len(name.split()) < MIN_WORDS for name in rows[0])
+    named = all(name and len(name.split()) < MIN_WORDS for name in rows[0])
+    sure = len(rows) >= MIN_ROWS or any(name.strip().casefold() in EVERY_NAME for name in rows[0])
+    return len(n_cells) == 1 and n_cells != {1} and named and sure
 
 
-def hint_for_columns(path: Path, columns: Sequence[str], header: Sequence[str], delimiter: str) -> str | None:
+def hint_for_columns(
+    path: Path, columns: Sequence[str], header: Sequence[str], options: FileOptions, dialect: Dialect
+) -> str | None:
     """Why a table may lack columns: it is another kind of file, has another delimiter or no header. None if none seems so."""
+    delimiter = dialect.delimiter
     start = delimiter.join(header)
     for beginning, hint in WRONG_FILES:
         if start.lower().startswith(beginning.lower()):
@@ -100,20 +107,19 @@ def hint_for_columns(path: Path, columns: Sequence[str], header: Sequence[str], 
         if other != delimiter and (set(columns) <= set(names) or len(header) == 1 < len(names)):
             key = {"\t": "data.format: tsv", ",": "data.format: csv"}.get(other, f"data.delimiter: '{other}'")
             return f"the cells seem to be separated by {name}: set {key}"
-    found = format_by_content(path)
+    found = format_by_content(path, options.encoding)
     if found in ("conll", "conllu", "jsonl", "squad"):
         return f"the content looks like {found}: set data.format: {found}"
-    return _no_header(header) if _looks_like_data(header) else None
+    if not options.header:
+        return "correct data.columns or the row"
+    return _no_header(path, options, dialect) or hint_of_usual(columns, header)
 
 
-def _looks_like_data(header: Sequence[str]) -> bool:
-    repeated = max(Counter(cell for cell in header if cell).values(), default=0) > 1
-    return repeated or any(len(cell.split()) >= MIN_WORDS or NUMBER.fullmatch(cell) for cell in header)
-
-
-def _no_header(header: Sequence[str]) -> str:
-    """Names for the columns, the longest cell being the text."""
-    text = max(range(len(header)), key=lambda k: len(header[k]))
-    others = iter(["label"] if len(header) == 2 else [])
-    names = ["text" if k == text else next(others, f"column_{k + 1}") for k in range(len(header))]
-    return f"no header? set data.header: false and name all columns, such as data.columns: [{', '.join(names)}]"
+def _no_header(path: Path, options: FileOptions, dialect: Dialect) -> str | None:
+    try:
+        shape = shape_of(path, options, dialect)
+    except (UserError, csv.Error):
+        return None
+    if shape.has_header:
+        return None
+    return f"no header? set data.header: false and name all columns, such as data.columns: [{', '.join(shape.names)}]"

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from bertft_core.config import UserError
 from bertft_core.data.examples import Row, nearest_column, place_columns, shorten
 from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
 from bertft_core.data.readers.file_text import GZIP_ENDING, bytes_of, in_units, too_large
+from bertft_core.data.usual_columns import hint_of_usual
 
 N_BATCH = 256
 """Rows that are decoded at once."""
@@ -26,7 +28,7 @@ def read_parquet(
         compressed = path.suffix.lower() == GZIP_ENDING
         with parquet.ParquetFile(io.BytesIO(bytes_of(path, options)) if compressed else path) as file:
             names = file.schema_arrow.names
-            known = place_columns(columns, names, path=str(path), line=1)
+            known = place_columns(columns, names, path=str(path), line=1, hint=partial(hint_of_usual, columns, names))
             places = [*known, *(nearest_column(name, names) for name in optional)]
             read = list(dict.fromkeys(names[place] for place in places if place is not None))
             for batch in file.iter_batches(N_BATCH, columns=read):

@@ -7,11 +7,10 @@ The cells of `optional` columns follow those of the wanted ones, None if there i
 
 import csv
 import json
-import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bertft_core.config import UserError
 from bertft_core.data.examples import Row, nearest_column, place_columns, shorten
@@ -20,25 +19,18 @@ from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
 from bertft_core.data.readers.file_text import each_line, empty_file
 from bertft_core.data.readers.json_with_lines import json_problem, unique_keys
 from bertft_core.data.readers.parquet_table import read_parquet
+from bertft_core.data.readers.table_rows import Dialect, dialect_of, table_rows
+from bertft_core.data.usual_columns import hint_of_usual
 
 __all__ = ["read_csv", "read_jsonl", "read_parquet", "read_tsv"]
-
-csv.field_size_limit(2**31 - 1)  # the default of 131,072 characters is too small for long documents
-OLD_LINE_ENDS = re.compile(r"(?<=\r)(?!\n)")
-
-
-class _Dialect(NamedTuple):
-    delimiter: str
-    quoted: bool
-    hint: str
 
 
 def read_csv(
     path: Path, columns: Sequence[str], optional: Sequence[str] = (), *, options: FileOptions = DEFAULTS
 ) -> Iterator[Row]:
     """Comma-separated with a header; quoted cells may contain commas, quotes (doubled) and line ends."""
-    usual = _Dialect(",", True, "put cells with commas or line ends in double quotes")
-    yield from _read_table(path, columns, optional, options, usual)
+    hint = "put cells with commas or line ends in double quotes"
+    yield from _read_table(path, columns, optional, options, dialect_of("csv", options), hint)
 
 
 def read_tsv(
@@ -46,36 +38,30 @@ def read_tsv(
 ) -> Iterator[Row]:
     """Tab-separated with a header; quotes have no meaning, as in the registered format and in GLUE."""
     hint = "TSV cells cannot contain tabs or line ends; use CSV or JSONL, or set data.quoting: double"
-    yield from _read_table(path, columns, optional, options, _Dialect("\t", False, hint))
+    yield from _read_table(path, columns, optional, options, dialect_of("tsv", options), hint)
 
 
 def _read_table(
-    path: Path, columns: Sequence[str], optional: Sequence[str], options: FileOptions, usual: _Dialect
+    path: Path, columns: Sequence[str], optional: Sequence[str], options: FileOptions, dialect: Dialect, usual_hint: str
 ) -> Iterator[Row]:
-    delimiter = options.delimiter or usual.delimiter
-    quoted = usual.quoted if options.quoting is None else options.quoting == "double"
-    lines = _lines(path, options)
-    if quoted:
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    else:
-        reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    reader = table_rows(path, options, dialect)
     line, header, places = 1, list(options.columns), []
     if not options.header:
-        places = _places(path, columns, optional, header, line, delimiter)
+        places = _places(path, columns, optional, header, line, options, dialect)
     try:
         for cells in reader:
             if not cells:
                 pass  # a blank line
             elif not header:
                 header = cells
-                places = _places(path, columns, optional, header, line, delimiter)
+                places = _places(path, columns, optional, header, line, options, dialect)
             elif len(cells) != len(header):
-                raise _ragged(path, line, cells, header, usual.hint if options.header else "correct data.columns or the row")
+                raise _ragged(path, line, cells, header, usual_hint if options.header else "correct data.columns or the row")
             else:
                 yield line, tuple(None if place is None else cells[place] for place in places)
             line = reader.line_num + 1  # where the next row starts, also after a cell with line ends
     except csv.Error as error:
-        hint = f"{usual.hint}; where quotes have no meaning, set data.quoting: none" if quoted else usual.hint
+        hint = f"{usual_hint}; where quotes have no meaning, set data.quoting: none" if dialect.quoted else usual_hint
         raise UserError(
             "the row cannot be read",
             code="table.unreadable-row",
@@ -89,19 +75,16 @@ def _read_table(
         raise empty_file(path, "column names, then rows")
 
 
-def _lines(path: Path, options: FileOptions) -> Iterator[str]:
-    """The lines with their ends, also the CR of an old Mac, which `csv` does not look for within a line."""
-    for line in each_line(path, options):
-        if "\r" in line:
-            yield from (part for part in OLD_LINE_ENDS.split(line) if part)
-        elif line:
-            yield line
-
-
 def _places(
-    path: Path, columns: Sequence[str], optional: Sequence[str], header: Sequence[str], line: int, delimiter: str
+    path: Path,
+    columns: Sequence[str],
+    optional: Sequence[str],
+    header: Sequence[str],
+    line: int,
+    options: FileOptions,
+    dialect: Dialect,
 ) -> list[int | None]:
-    hint = partial(hint_for_columns, path, columns, header, delimiter)
+    hint = partial(hint_for_columns, path, columns, header, options, dialect)
     present = [name for name in optional if name in header]  # twice is an error too
     known = place_columns([*columns, *present], header, path=str(path), line=line, hint=hint)
     return [*known[: len(columns)], *(nearest_column(name, header) for name in optional)]
@@ -130,7 +113,7 @@ def read_jsonl(
         if not isinstance(value, dict):
             raise _no_object(path, line, text)
         names = list(value)
-        places = place_columns(columns, names, path=str(path), line=line)
+        places = place_columns(columns, names, path=str(path), line=line, hint=partial(hint_of_usual, columns, names))
         more = [nearest_column(name, names) for name in optional]
         yield line, tuple(None if place is None else value[names[place]] for place in (*places, *more))
 

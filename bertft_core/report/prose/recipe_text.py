@@ -95,6 +95,14 @@ REASONS: dict[str, str] = {
     "few_steps": "{n_steps:optimizer step} are few; smaller batches give more (--set training.batch_size={smaller}), and so do"
     " more epochs",
     # What the data file showed
+    "encoding": "encoding {encoding}: the file is not UTF-8 ({why}) and can be read so; check a text with accents",
+    "format_by_content": "format {format}: by the content of the file, not by its name",
+    "delimiter": "the cells are separated by {delimiter}",
+    "quoted": "cells are in double quotes, which are removed",
+    "unquoted": "double quotes have no meaning: as quotes around cells they do not fit all rows",
+    "no_header": "no header: the first row looks like data, so the columns are called {columns}",
+    "one_of_columns": "head classification: exactly one of the columns {columns} is 1 in every row",
+    "flag_columns": "head multi_label: the columns {columns} hold only 0 and 1",
     "format": "head {head}: files in the format '{format}' are for it",
     "names": "head classification: '{column}' has {n:different label}",
     "lists": "head multi_label: the cells of '{column}' are lists",
