@@ -155,6 +155,7 @@ def _too_few(name: str, source: RawSplit, label: str, groups: Sequence[Sequence[
         change = f"or raise data.split.{name}_ratio (a text and its copies stay together, here at least {smallest} examples)"
     else:
         change = f"or reduce data.split.{name}_ratio"
+    one_text = len(left) == 1 and left[0].label is None and "\n" in left[0].texts[0]  # of plain text without blank lines
     what, more = (f"the label '{label}' has", f"examples of '{label}'") if label else ("there are", "examples")
     return UserError(
         f"{what} too few examples to cut {name} from train",
@@ -163,5 +164,7 @@ def _too_few(name: str, source: RawSplit, label: str, groups: Sequence[Sequence[
         line=left[0].line,
         found=f"{len(left)} left in train, {n_texts} different",
         expected="at least one for each split that is cut and one to train on",
-        hint=f"add {more}, " + (f"give a file as data.{name}, {change}" if change else f"or give a file as data.{name}"),
+        hint="no blank line separates texts: set data.text_unit: line"
+        if one_text
+        else f"add {more}, " + (f"give a file as data.{name}, {change}" if change else f"or give a file as data.{name}"),
     )

@@ -97,7 +97,6 @@ SAME = {
     ("conll", "csv"),
     ("conllu", "tsv"),
     ("conllu", "conll"),
-    ("squad", "jsonl"),
 }
 """(by the ending, by the content): what the ending says is possible too."""
 

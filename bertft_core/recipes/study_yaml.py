@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ WIDTH = 120
 KEPT = ("execution", "retention", "tracking", "headline")
 ORDER = ("name", "description", "seed", "data", "encoder", "head", "metric", "training", "arms", "seeds", *KEPT)
 
+LINE_ENDS = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")
+"""Controls and line ends that JSON leaves as they are and YAML does not."""
 Comments = dict[tuple[str, ...], str]
 
 
@@ -43,6 +46,11 @@ def values_of(study: StudyConfig, advice: Advice, *, folder: Path | None = None)
     if isinstance(study.data, FileData) and folder is not None:
         values["data"] = _relative(values["data"], folder)
     return {key: values[key] for key in ORDER if values.get(key) not in ({}, "", None)}
+
+
+def in_encoding(text: str, encoding: str) -> str:
+    """The file's text for a terminal that lacks some characters: Python's escapes are those of YAML within double quotes."""
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _put(values: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
@@ -74,7 +82,7 @@ def _entry(path: tuple[str, ...], value: Any, comments: Comments) -> list[str]:
     indent = "  " * (len(path) - 1)
     is_section = isinstance(value, Mapping) and (len(path) == 1 or path[0] == "arms" or _has_below(path, comments))
     opened = is_section and path not in comments and bool(value)
-    head = f"{indent}{path[-1]}:" + ("" if opened else f" {inline(value)}")
+    head = f"{indent}{inline(path[-1])}:" + ("" if opened else f" {inline(value)}")
     lines = _commented(head, indent, comments.get(path))
     if opened:
         for key, item in value.items():
@@ -104,8 +112,12 @@ def inline(value: Any) -> str:
     if isinstance(value, float):
         return number(value)
     if isinstance(value, str):
-        return value if _is_plain(value) else json.dumps(value, ensure_ascii=False)
+        return value if _is_plain(value) else LINE_ENDS.sub(_escaped, json.dumps(value, ensure_ascii=False))
     return json.dumps(value)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\u{ord(match.group()):04x}"
 
 
 def number(value: float) -> str:
@@ -116,8 +128,8 @@ def number(value: float) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether a text needs no quotes, even within a list."""
-    if not text or any(mark in text for mark in ",[]{}#:&*!|>'\"%@`\\\n\t") or text != text.strip():
+    """Whether a text needs no quotes, even within a list; beyond ASCII it has them, so that it can be escaped (`in_encoding`)."""
+    if not text or not text.isascii() or any(mark in text for mark in ",[]{}#:&*!|>'\"%@`\\\n\t") or text != text.strip():
         return False
     try:
         return bool(read_value(text) == text)

@@ -12,13 +12,15 @@ from bertft_core.config.data_settings import READING_KEYS, FileData
 from bertft_core.config.overrides import apply_override
 from bertft_core.config.yaml_text import read_value
 from bertft_core.data.bundled import BUNDLED, bundled_files
+from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.recipes.advice import Advice, SettingChoice, advise
 from bertft_core.recipes.data_files import data_values, study_name
 from bertft_core.recipes.measure_data import arm_steps, data_profile_of
 from bertft_core.recipes.reasons import Reason, because
-from bertft_core.recipes.study_yaml import values_of, yaml_of
+from bertft_core.recipes.study_yaml import in_encoding, values_of, yaml_of
 from bertft_core.recipes.task_guess import guess
 from bertft_core.report.prose import recipe_text
+from bertft_core.report.prose.data_card_text import findings_lines
 from bertft_core.storage.output_file import check_output, is_special, write_output
 from flows.cli.plan_command import print_plan
 from flows.cli.terminal import say
@@ -71,10 +73,13 @@ def recommend_command(source: str, home: Path | None, asked: RecommendRequest) -
     plan = io.StringIO()
     seconds = print_plan(recommended, where, file=plan)  # refuses what a run would refuse
     steps = arm_steps(recommended, profile.n_train)
-    explanation = f"{recipe_text.describe(recommended, profile, advice, steps, concluded)}\n\n{plan.getvalue()}"
+    findings = "\n".join(findings_lines(prepare_data(recommended, home_dir=where)))  # those of check-data on the written study
+    explanation = "\n\n".join([recipe_text.describe(recommended, profile, advice, steps, concluded), findings, plan.getvalue()])
     if output is None or is_special(output):
         say(explanation, end="", file=sys.stderr)
-        sys.stdout.write(text) if output is None else write_output(output, text, "--output")
+        sys.stdout.write(in_encoding(text, sys.stdout.encoding or "utf-8")) if output is None else write_output(
+            output, text, "--output"
+        )
         return 0
     write_output(output, text, "--output")
     say(f"{explanation}\nwrote  {output}\nnext   bertft run {output}")

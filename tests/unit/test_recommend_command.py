@@ -1,5 +1,6 @@
 """`bertft recommend` as a person meets it: what it writes, what it keeps, and what it refuses."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from bertft_core.config import StudyConfig, UserError, load_study, parse_study
 from bertft_core.config.strategy_settings import ClassWeights, FeatureExtraction, Freezing
 from bertft_core.config.yaml_text import read_yaml
 from bertft_core.recipes.advice import Advice
-from bertft_core.recipes.study_yaml import inline, number, values_of
+from bertft_core.recipes.study_yaml import in_encoding, inline, number, values_of
 from bertft_core.training.optimizer import n_warmup_steps
 from flows.cli.recommend_command import RecommendRequest, recommend_command
 from tests.helpers.tiny_encoders import tiny_encoder
@@ -194,9 +195,30 @@ def test_mistakes_are_told(tmp_path, recommend, source, how, problem):
         recommend(source, **how)
 
 
-@pytest.mark.parametrize(
-    "value", [1e-5, 0.0005, 3e-4, 0.1, 0.25, 20.0, 1.5, 0.00123, 1, True, None, "a: b", "yes", "3", "", "a b", ["x", 2]]
-)
+VALUES = [1e-5, 0.0005, 3e-4, 0.1, 0.25, 20.0, 1.5, 0.00123, 1, True, None, "a: b", "yes", "3", "", "a b", ["x", 2]]
+BEYOND_ASCII = ["café", "русский", "😀 x", "a\x85b", "a\u2028b", "c:\\é", 'say "é"', ["é", "x"]]
+
+
+@pytest.mark.parametrize("value", BEYOND_ASCII)
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_a_terminal_without_a_character_gets_its_escape(value, encoding):
+    text = in_encoding(f"key: {inline(value)}\n{inline('ключ')}: 1\n", encoding)
+    assert text.encode(encoding)
+    assert read_yaml(text, "x")[0] == {"key": value, "ключ": 1}
+
+
+def test_the_study_on_a_poor_terminal_is_the_study_of_the_file(tmp_path, recommend, monkeypatch):
+    labels = ("плохо", "gut 😀")
+    path = write_texts(tmp_path / "données", label_of=lambda text, good: labels[good])["train"]
+    written = recommend(path, "data.labels=[плохо, gut 😀]")
+    shown = io.TextIOWrapper(io.BytesIO(), "ascii", "replace")
+    monkeypatch.setattr("sys.stdout", shown)
+    recommend(path, "data.labels=[плохо, gut 😀]", output="-")
+    shown.seek(0)
+    assert parse_study(yaml.safe_load(shown.read()), base_dir=tmp_path) == written
+
+
+@pytest.mark.parametrize("value", [*VALUES, *BEYOND_ASCII])
 def test_a_written_value_reads_back(value):
     read, _ = read_yaml(f"key: {inline(value)}", "x")
     assert read["key"] == value

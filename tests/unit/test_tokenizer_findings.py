@@ -16,6 +16,18 @@ from tests.helpers.tiny_encoders import tiny_encoder
 ARABIC = "القاهرة هي عاصمة جمهورية مصر العربية وأكبر مدنها وأهمها على الإطلاق وتعد أكبر مدينة عربية"
 GERMAN = "Die Bundesregierung hat gestern beschlossen, dass die Krankenversicherungen ihre Beiträge erhöhen dürfen."
 ENGLISH = "The government decided yesterday that health insurers may raise the contributions of their members, it said."
+MEDICAL = (
+    "Pt presents w/ acute cholecystitis s/p laparoscopic cholecystectomy; hx of hyperlipidemia, GERD and atrial fibrillation."
+)
+CODE = (
+    "def read(path, columns=None): return [json.loads(line) for line in open(path)]; self._optimizer.zero_grad(set_to_none=True)"
+)
+TWEETS = (
+    "@JustinB omgggg lolll #FollowFriday gr8 2 c u 2nite http://t.co/Ab3dE9xYz RT @kylie_93: sooooo tired rn tbh idk wtf im doin"
+)
+HINDI = "फिल्म काफी उबाऊ थी, हालांकि अभिनेताओं ने बहुत मेहनत की। कहानी धीरे धीरे आगे बढ़ती है और अंत किसी को हैरान नहीं करता।"
+RUSSIAN = "Фильм, к сожалению, оказался довольно скучным, хотя актёры очень старались, и конец никого не удивляет."
+GREEK = "Η ταινία ήταν δυστυχώς αρκετά βαρετή, αν και οι ηθοποιοί προσπάθησαν πολύ, και το τέλος δεν εκπλήσσει κανέναν."
 CHINESE = "开罗是埃及的首都和最大的城市位于尼罗河的东岸人口超过一千万是非洲最大的城市之一"
 
 
@@ -40,8 +52,21 @@ def test_a_unigram_vocabulary_is_a_list(tmp_path):
     assert tokenizer_facts(tmp_path) == (("<s>",), 2.0)
 
 
-@pytest.mark.parametrize(("text", "is_found"), [(ENGLISH, False), (GERMAN, False), (ARABIC, True)])
-def test_the_default_encoder_does_not_know_arabic(tmp_path, text, is_found):
+@pytest.mark.parametrize(
+    ("text", "is_found"),
+    [
+        (ENGLISH, False),
+        (MEDICAL, False),
+        (CODE, False),
+        (TWEETS, False),
+        (GERMAN, True),
+        (HINDI, True),
+        (RUSSIAN, True),
+        (GREEK, True),
+        (ARABIC, True),
+    ],
+)
+def test_the_default_encoder_knows_english_of_any_kind_and_no_other_language(tmp_path, text, is_found):
     assert ("foreign_text" in checks_of(tmp_path, text, {})) is is_found
 
 

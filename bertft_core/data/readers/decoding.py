@@ -51,7 +51,9 @@ def _refuse_wide(start: bytes, path: Path, encoding: str) -> None:
     for offset, named in ((1, "utf-16-le"), (0, "utf-16-be")):
         half, other = head[offset::2], head[1 - offset :: 2]
         if half.count(0) > 0.9 * len(half) and other.count(0) < 0.1 * len(other):
-            raise _undecodable(path, encoding, 1, "a NUL at every other byte", head, 0, named)
+            raise _undecodable(
+                path, encoding, 1, "a NUL at every other byte", head, 0, f"likely {encoding_by_mark(head) or named}"
+            )
 
 
 def _undecodable(

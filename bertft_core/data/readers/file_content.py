@@ -112,14 +112,15 @@ def hint_for_columns(
         return f"the content looks like {found}: set data.format: {found}"
     if not options.header:
         return "correct data.columns or the row"
-    return _no_header(path, options, dialect) or hint_of_usual(columns, header)
+    return _by_shape(path, columns, options, dialect)
 
 
-def _no_header(path: Path, options: FileOptions, dialect: Dialect) -> str | None:
+def _by_shape(path: Path, columns: Sequence[str], options: FileOptions, dialect: Dialect) -> str | None:
+    """No header, or other columns that serve."""
     try:
         shape = shape_of(path, options, dialect)
     except (UserError, csv.Error):
         return None
     if shape.has_header:
-        return None
+        return hint_of_usual(columns, shape.names, shape.flags)
     return f"no header? set data.header: false and name all columns, such as data.columns: [{', '.join(shape.names)}]"

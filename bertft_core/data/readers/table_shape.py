@@ -1,4 +1,4 @@
-"""What the rows of a CSV or TSV file show about it: whether the first one names the columns, and what the others may be called."""
+"""What the rows of a CSV or TSV file show: whether the first one names the columns, and what they may be called if not."""
 
 import csv
 import re
@@ -14,6 +14,7 @@ from bertft_core.data.usual_columns import EVERY_NAME
 MIN_WORDS = 4
 """A column name hardly has as many words."""
 NUMBER = re.compile(r"\s*-?\d+(\.\d+)?\s*")
+FLAGS = frozenset({"0", "1"})
 MOST_VALUES = 1000
 """Different values of a column that are remembered."""
 MAX_CLASSES = 200
@@ -26,6 +27,8 @@ class TableShape(NamedTuple):
     has_header: bool
     names: tuple[str, ...]
     """Of all columns: those of the header, or by what the columns hold."""
+    flags: tuple[str, ...] = ()
+    """Those with a header that hold only 0 and 1."""
 
 
 class _Column:
@@ -49,7 +52,7 @@ def shape_of(path: Path, options: FileOptions, dialect: Dialect) -> TableShape:
     columns = [_Column() for _ in first]
     n_rows = _count(rows, columns)
     if _is_header(first, columns):
-        return TableShape(True, tuple(first))
+        return TableShape(True, tuple(first), tuple(name for name, c in zip(first, columns, strict=True) if c.values <= FLAGS))
     n_rows += _count([first], columns)
     return TableShape(False, _names(columns, n_rows))
 

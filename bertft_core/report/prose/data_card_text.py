@@ -37,11 +37,17 @@ def card_text(card: DatasetCard) -> str:
         "",
         aligned(rows),
         "",
-        f"findings: {len(card.findings) or 'none'}",
+        *findings_lines(card),
     ]
+    return "\n".join(lines)
+
+
+def findings_lines(card: DatasetCard) -> list[str]:
+    """How many findings there are, and each with its examples."""
+    lines = [f"findings: {len(card.findings) or 'none'}"]
     for finding in card.findings:
         lines += [f"- {finding.check}: {finding_text(finding)}", *(f"    {example}" for example in finding.examples)]
-    return "\n".join(lines)
+    return lines
 
 
 def _first(items: Sequence[str], separator: str, most: int) -> str:
