@@ -32,9 +32,21 @@ PACKAGES = ("bertft", "torch", "transformers", "tokenizers", "safetensors", "num
 
 
 def read_environment(device: str, threads: int) -> Environment:
-    """The environment of this process; `device` is 'cpu' or a name torch gives a GPU."""
-    import torch  # slow, and the driver of a study may never need it
+    """The environment of this process, which trains; `device` is 'cpu' or a name torch gives a GPU."""
+    import torch  # slow
 
+    flags = {
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "matmul_tf32": torch.backends.cuda.matmul.allow_tf32,
+        "cudnn_tf32": torch.backends.cudnn.allow_tf32,
+    }
+    capability = torch.backends.cpu.get_cpu_capability()
+    return read_machine(device, threads).model_copy(update={"cpu_capability": capability, "flags": flags})
+
+
+def read_machine(device: str = "cpu", threads: int = 1) -> Environment:
+    """The environment without what torch alone knows: the driver of a study need not import it, and its flags are not those of a run."""
     commit, dirty = _commit()
     return Environment(
         python=platform.python_version(),
@@ -46,14 +58,7 @@ def read_environment(device: str, threads: int) -> Environment:
         dirty=dirty,
         host=socket.gethostname(),
         lock_sha256=file_sha256(LOCK) if commit is not None and LOCK.exists() else None,
-        cpu_capability=torch.backends.cpu.get_cpu_capability(),
         gpu_driver=None if device == "cpu" else _gpu_driver(),
-        flags={
-            "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
-            "cudnn_benchmark": torch.backends.cudnn.benchmark,
-            "matmul_tf32": torch.backends.cuda.matmul.allow_tf32,
-            "cudnn_tf32": torch.backends.cudnn.allow_tf32,
-        },
         variables={name: os.environ[name] for name in VARIABLES if name in os.environ},
     )
 

@@ -6,14 +6,14 @@ import subprocess
 from pathlib import Path
 
 from bertft_core.storage.study_dir import write_atomically, write_record
-from bertft_core.training.environment import read_environment
+from bertft_core.training.environment import read_machine
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def provenance_tags() -> dict[str, str]:
     """Tags that say which code a study ran."""
-    environment = read_environment("cpu", 1)
+    environment = read_machine()
     tags = {"bertft.host": environment.host, "bertft.python": environment.python, "bertft.cpu": environment.device}
     if environment.commit is not None:
         tags |= {"mlflow.source.git.commit": environment.commit, "bertft.dirty": str(environment.dirty).lower()}
@@ -25,7 +25,7 @@ def provenance_tags() -> dict[str, str]:
 
 def provenance_files(directory: Path) -> list[Path]:
     """Write the environment, the installed packages, the lock file and the uncommitted changes to a folder; their paths."""
-    environment = read_environment("cpu", 1)
+    environment = read_machine()
     write_record(directory / "environment.json", environment)
     packages = sorted(f"{d.metadata['Name']}=={d.version}" for d in importlib.metadata.distributions())
     write_atomically(directory / "packages.txt", "\n".join(packages) + "\n")
