@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # Groups and their order come from tests/conftest.py: sorted by number of tests, long files with few tests would run last, alone.
-PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
+# Tests start hundreds of processes: they compile nothing twice, even where the shell turns bytecode off.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
 .PHONY: install quickstart test test-slow check benchmark
 

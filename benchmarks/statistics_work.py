@@ -21,7 +21,8 @@ from bertft_core.statistics.aso import almost_stochastic_order
 from bertft_core.statistics.mean_tests import holm
 from bertft_core.statistics.multi_bootstrap import MultiBootstrap, multi_bootstrap
 from bertft_core.statistics.probability_of_superiority import superiority
-from bertft_core.statistics.resampling import Additive, Draws, Floats, mean_over_examples, resample_examples
+from bertft_core.statistics.resampling import Additive, Draws, Floats, resample_examples
+from tests.helpers.score_grids import mean_over_examples
 
 N_BINS = 10
 PEER_RESAMPLES = {"aso": 1000, "bootstrap test": 10_000, "P(A > B)": 2000}

@@ -26,7 +26,7 @@ from tasks.prefect_runs import claim
 from tasks.process_environment import settle_environment
 from tasks.progress import StudyProgress
 from tasks.study_session import Session
-from tasks.study_tasks import artifact_key, evaluate_runs, prepare_data, write_report
+from tasks.study_tasks import artifact_key, evaluate_runs, prepare_data, untraversed, write_report
 
 OPTIONS: dict[str, Any] = {
     "name": "run-study",
@@ -89,11 +89,12 @@ def carry_out(command: StudyCommand) -> StudySummary:
         probe_runs(session, wanted.planned, records)
         progress.enter("evaluate")
         every_record = {record.digest: record for record in session.dir.records()} | records
-        results = evaluate_runs(StudyResults(study, card, session.dir, every_record, wanted.planned, sweeps))
+        results = StudyResults(study, card, session.dir, every_record, wanted.planned, sweeps)
+        results = evaluate_runs(untraversed(results))
         progress.enter("report")
         session.tracker.catch_up([*records.values(), *results.search_runs])
         keep_models(results, records, log=session.tracker)
-        write_report(results, log=session.tracker.log_study)
+        write_report(untraversed(results), log=session.tracker.log_study)
     announce_completed(results)
     return results.summary
 

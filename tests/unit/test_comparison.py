@@ -13,8 +13,9 @@ from bertft_core.evaluation.comparison.pairing import Pairing
 from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.evaluation.comparison.seed_tests import SeedTestSettings
 from bertft_core.records.comparison_record import Comparison, ComparisonNote, Refusal
-from bertft_core.statistics.resampling import Draws, mean_over_examples, resample_examples
+from bertft_core.statistics.resampling import Draws, resample_examples
 from tests.helpers.evaluated_studies import make_results
+from tests.helpers.score_grids import mean_over_examples
 from tests.helpers.small_records import make_card
 
 FEW = ComparisonRequest(n_resamples=500)
