@@ -1,7 +1,4 @@
-"""What people read: the result table, the HTML report and its tables. Imports no torch."""
+"""What people read: the result table, the HTML report and its tables. Imports no torch.
 
-from bertft_core.report.comparison_page import write_comparison
-from bertft_core.report.study_report import write_report
-from bertft_core.report.text_table import result_table
-
-__all__ = ["result_table", "write_comparison", "write_report"]
+Nothing is imported here: a command that prints a table needs neither pandas nor the pages.
+"""

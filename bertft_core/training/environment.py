@@ -46,7 +46,10 @@ def read_environment(device: str, threads: int) -> Environment:
 
 
 def read_machine(device: str = "cpu", threads: int = 1) -> Environment:
-    """The environment without what torch alone knows: the driver of a study need not import it, and its flags are not those of a run."""
+    """The environment but what only torch knows, which it does not import.
+
+    For the driver of a study: its settings of torch are not those of any run.
+    """
     commit, dirty = _commit()
     return Environment(
         python=platform.python_version(),

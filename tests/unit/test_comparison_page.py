@@ -3,7 +3,8 @@
 import re
 
 from bertft_core.records.comparison_record import COMPARISON_FILE, Comparison, ComparisonNote, Refusal
-from bertft_core.report import comparison_section, write_comparison
+from bertft_core.report import comparison_section
+from bertft_core.report.comparison_page import write_comparison
 from bertft_core.report.comparison_table import comparison_table
 from bertft_core.statistics.mean_intervals import t_interval
 from bertft_core.storage.study_dir import checked_record

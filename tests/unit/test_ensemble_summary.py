@@ -10,8 +10,9 @@ from bertft_core.evaluation.run_scores import CHECKPOINTS, scores_of
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import ArmSummary, RunSpec, SeedScore, StudySummary
 from bertft_core.records.not_computed import NotComputed
-from bertft_core.report import result_table, write_report
 from bertft_core.report.prose import ensembles_text
+from bertft_core.report.study_report import write_report
+from bertft_core.report.text_table import result_table
 from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import write_predictions
 from bertft_core.storage.study_dir import checked_record

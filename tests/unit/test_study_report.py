@@ -10,11 +10,11 @@ import pytest
 from bertft_core.config import parse_study
 from bertft_core.config.yaml_text import read_yaml
 from bertft_core.records import DataFinding, StudySummary
-from bertft_core.report import result_table
 from bertft_core.report.prose import study_text
 from bertft_core.report.run_curves import loss_curve
 from bertft_core.report.study_as_yaml import study_yaml
 from bertft_core.report.svg import Scale, padded
+from bertft_core.report.text_table import result_table
 from bertft_core.storage.study_dir import checked_record
 from tests.helpers.report_pages import EVIL, Page, write_small_report
 from tests.helpers.small_records import make_study
