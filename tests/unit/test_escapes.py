@@ -12,7 +12,7 @@ import pytest
 from bertft_core.control_characters import CONTROL
 from bertft_core.records import DataFinding
 from bertft_core.records.run_spec import EncoderIdentity
-from bertft_core.report import write_comparison
+from bertft_core.report.comparison_page import write_comparison
 from bertft_core.report.formatting import escapes
 from bertft_core.report.svg import Drawing
 from bertft_core.report.table_formats import Column, PaperTable, TableCell, csv_text, markdown
