@@ -14,7 +14,7 @@ from bertft_core.data.readers.file_content import DELIMITERS, format_by_content
 from bertft_core.data.readers.file_options import FileOptions, options_of
 from bertft_core.data.readers.file_text import chunks_of, each_line
 from bertft_core.data.readers.table_rows import USUAL, Dialect, dialect_of, table_rows
-from bertft_core.data.readers.table_shape import is_even, shape_of
+from bertft_core.data.readers.table_shape import TableShape, is_even, shape_of
 from bertft_core.recipes.reasons import Reason, because
 
 
@@ -145,13 +145,18 @@ def _unquoted(path: Path, reading: FileReading, dialect: Dialect) -> FileReading
 
 def _header(path: Path, reading: FileReading) -> FileReading:
     """Names for the columns of a table without a header."""
-    if reading.file_format not in USUAL or "header" in reading.data:
-        return reading
-    try:
-        shape = shape_of(path, reading.options, dialect_of(reading.file_format, reading.options))
-    except csv.Error:
-        return reading
+    shape = None if "header" in reading.data else table_shape(path, reading)
     wanted = reading.data.get("text"), reading.data.get("label")
-    if shape.has_header or any(isinstance(name, str) and name not in shape.names for name in wanted):
+    if shape is None or shape.has_header or any(isinstance(name, str) and name not in shape.names for name in wanted):
         return reading
     return _with(path, reading, {"header": False, "columns": list(shape.names)}, "no_header", columns=list(shape.names))
+
+
+def table_shape(path: Path, reading: FileReading) -> TableShape | None:
+    """What the rows of CSV and TSV show; None for other formats, and for rows that cannot be read."""
+    if reading.file_format not in USUAL:
+        return None
+    try:
+        return shape_of(path, reading.options, dialect_of(reading.file_format, reading.options))
+    except csv.Error:
+        return None

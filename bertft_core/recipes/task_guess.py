@@ -14,7 +14,7 @@ from bertft_core.data.sources import HEAD_OF_FORMAT
 from bertft_core.data.usual_columns import IDS, LABELS, QUESTION, TAGS, TOKENS, first_usual, usual_text
 from bertft_core.metrics import tag_schemes
 from bertft_core.recipes import data_files
-from bertft_core.recipes.file_reading import FileReading, reading_of
+from bertft_core.recipes.file_reading import FileReading, reading_of, table_shape
 from bertft_core.recipes.label_kinds import kind_of_labels
 from bertft_core.recipes.one_hot_labels import kind_of_flags
 from bertft_core.recipes.reasons import Reason, because
@@ -105,7 +105,7 @@ def _of_texts(path: Path, reading: FileReading, names: Sequence[str], head: str 
     if text is None and label is not None and len(others) == 1:
         (text,) = others
     if text is None:
-        raise _unknown(path, names, "the text", "--text COLUMN (twice for a pair of texts)")
+        raise _unknown(path, names, "the text", "--text COLUMN (twice for a pair of texts)" + _such_as(path, reading))
     what = because("text_column", column=text) if isinstance(text, str) else because("pair_columns", columns=list(text))
     data = given | {"text": text if isinstance(text, str) else list(text)}
     if head == "masked_lm" or (head is None and label is None and not others):
@@ -118,6 +118,15 @@ def _of_texts(path: Path, reading: FileReading, names: Sequence[str], head: str 
     cells = [cell for (cell,) in data_files.cells_of(path, reading, [label])]
     labels = kind_of_labels(path, cells, label, head)
     return TaskGuess(labels.head, data | {"label": label} | labels.data, (what, *labels.conclusions))
+
+
+def _such_as(path: Path, reading: FileReading) -> str:
+    """The options for the columns that look most like a text and its label; nothing where the format has no rows of cells."""
+    shape = table_shape(path, reading)
+    if shape is None:
+        return ""
+    found = {role: name for role, name in zip(shape.likely, shape.names, strict=True) if name}
+    return "".join(f"{start} --{role} {found[role]}" for role, start in (("text", ", perhaps"), ("label", "")) if role in found)
 
 
 def _listed(names: str | Sequence[str] | None) -> Sequence[str]:

@@ -146,3 +146,14 @@ def test_whole_floats_mean_the_same_to_recommend_and_to_the_reader(tmp_path, mon
     assert "'label' has 2 different whole numbers" in capsys.readouterr().out
     assert check_data_command(tmp_path / "out.yaml", [], tmp_path / "home") == 0
     assert "labels       0, 1\n" in capsys.readouterr().out
+
+
+def test_columns_without_usual_names_are_suggested_by_what_they_hold(tmp_path, monkeypatch, encoder):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "spam.csv").write_text("v1,v2,,\n" + _rows(lambda i, text, kind: f"{('ham', 'spam')[kind]},{text},,\n"))
+    asked = RecommendRequest([f"encoder.path={encoder}"], None, [], None, "out.yaml", False)
+    with pytest.raises(UserError) as caught:
+        recommend_command("spam.csv", tmp_path / "home", asked)
+    assert caught.value.hint.endswith("perhaps --text v2 --label v1")
+    assert recommend_command("spam.csv", tmp_path / "home", asked._replace(text=["v2"], label="v1")) == 0
+    assert load_study(tmp_path / "out.yaml").head.kind == "classification"

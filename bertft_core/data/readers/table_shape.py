@@ -29,6 +29,8 @@ class TableShape(NamedTuple):
     """Of all columns: those of the header, or by what the columns hold."""
     flags: tuple[str, ...] = ()
     """Those with a header that hold only 0 and 1."""
+    likely: tuple[str, ...] = ()
+    """With a header: what its columns hold, as `names` says it where there is none."""
 
 
 class _Column:
@@ -52,7 +54,8 @@ def shape_of(path: Path, options: FileOptions, dialect: Dialect) -> TableShape:
     columns = [_Column() for _ in first]
     n_rows = _count(rows, columns)
     if _is_header(first, columns):
-        return TableShape(True, tuple(first), tuple(name for name, c in zip(first, columns, strict=True) if c.values <= FLAGS))
+        flags = tuple(name for name, column in zip(first, columns, strict=True) if column.values <= FLAGS)
+        return TableShape(True, tuple(first), flags, _names(columns, n_rows))
     n_rows += _count([first], columns)
     return TableShape(False, _names(columns, n_rows))
 
@@ -77,7 +80,7 @@ def _is_header(first: Sequence[str], columns: Sequence[_Column]) -> bool:
 def _names(columns: Sequence[_Column], n_rows: int) -> tuple[str, ...]:
     """The column with the most characters is the text; of the others, that with the fewest values is the label."""
     places = range(len(columns))
-    text = max(places, key=lambda k: columns[k].n_characters)
+    text = max(places, key=lambda k: columns[k].n_characters, default=0)
     named = [k for k in places if k != text and 2 <= len(columns[k].values) <= MAX_CLASSES and not columns[k].n_empty]
     label = min(named, key=lambda k: len(columns[k].values), default=None)
     if label is None or len(columns) == 2 or 2 * len(columns[label].values) > max(n_rows, 4):
