@@ -88,6 +88,11 @@ class _Examples(Frozen):
         "tags",
         description="Column of the tags; in CoNLL files its number, by default the last; in CoNLL-U its name.",
     )
+    sentence: str | None = Field(
+        None,
+        exclude_if=lambda value: value is None,  # newer than the digests of older studies
+        description="Tables with one word per row: column of the sentence's number or name, which its rows share.",
+    )
     scheme: TagScheme = Field("iob2", description="How the tags in the file mark entities; plain for tags that mark none.")
     train_scheme: TrainScheme | None = Field(
         None,

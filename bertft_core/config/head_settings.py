@@ -135,7 +135,7 @@ class TokenClassificationHead(DrawnHead):
         "accuracy": "maximize",
     }
     reads: ClassVar[frozenset[str]] = frozenset(
-        {"tokens", "tags", "labels", "scheme", "train_scheme", "invalid_tags", "doc_stride"}
+        {"tokens", "tags", "sentence", "labels", "scheme", "train_scheme", "invalid_tags", "doc_stride"}
     )
     offers: ClassVar[frozenset[Offer]] = frozenset({"labels", "cross_entropy"})
 

@@ -15,7 +15,7 @@ FROM_CONFIG: dict[str, Any] = {"from_config": True}
 """Validation context of a study that is read from a config rather than from its stored record."""
 MAX_BYTES = 200
 """Of a name used in file names: with prefix and suffix, a file name has at most 255 bytes."""
-COLUMNS = ("text", "label", "tokens", "tags", "question", "context", "answers")
+COLUMNS = ("text", "label", "tokens", "tags", "sentence", "question", "context", "answers")
 
 
 def is_from_config(info: ValidationInfo) -> bool:
@@ -55,7 +55,7 @@ def _columns(study: StudySections) -> Iterator[tuple[str, str]]:
     for key in COLUMNS:
         if key in study.head.reads:
             value = getattr(study.data, key)
-            yield from ((key, column) for column in ([value] if isinstance(value, str) else value))
+            yield from ((key, column) for column in ([value] if isinstance(value, str) else value or ()))
 
 
 def _check_names(study: StudySections) -> None:

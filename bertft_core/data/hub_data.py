@@ -9,6 +9,7 @@ from bertft_core.config import UserError
 from bertft_core.config.data_settings import HubData
 from bertft_core.config.errors import did_you_mean
 from bertft_core.data.examples import RawSplit, ReadExample, Row, place_columns, read_split, shorten
+from bertft_core.data.sentences import put_together
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 UNLABELLED = -1
@@ -35,7 +36,10 @@ def read_hub(data: HubData, columns: Sequence[str], read_example: ReadExample) -
     for split, there in wanted.items():
         path = f"{_title(data)}[{there}]"
         _refuse_too_many(len(loaded[there]), data.max_rows, path)
-        splits[split] = read_split(_rows(loaded[there], columns, path), name=split, path=path, read_example=read_example)
+        rows = _rows(loaded[there], columns, path)
+        if data.sentence is not None:
+            rows = put_together(rows, path, data.sentence)
+        splits[split] = read_split(rows, name=split, path=path, read_example=read_example)
     return splits
 
 

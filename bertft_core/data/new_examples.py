@@ -17,6 +17,7 @@ from bertft_core.data.readers.file_text import at_most, no_file
 from bertft_core.data.readers.plain_text import read_text
 from bertft_core.data.readers.squad import read_squad
 from bertft_core.data.readers.tables import read_csv, read_jsonl, read_parquet, read_tsv
+from bertft_core.data.sentences import put_together
 
 TABLES = {"csv": read_csv, "tsv": read_tsv, "jsonl": read_jsonl, "parquet": read_parquet}
 SENTENCES = {"conll": read_conll, "conllu": read_conllu}
@@ -101,6 +102,10 @@ def _rows(path: Path, file_format: str, data: DataConfig, kind: str, options: Fi
     elif file_format == "text":
         for line, texts in read_text(path, unit="line", options=options):
             yield line, None, (*texts, None)
+    elif data.sentence is not None:
+        words = TABLES[file_format](path, (data.tokens, data.sentence), options=options)
+        for line, cells in put_together(((line, (word, None, name)) for line, (word, name) in words), str(path), data.sentence):
+            yield line, None, cells
     else:
         rows = TABLES[file_format](path, _read_columns(data, kind), (_id_column(data),), options=options)
         for line, (*wanted, key) in rows:

@@ -14,6 +14,7 @@ from bertft_core.data.readers import format_of, read_text, reader_of
 from bertft_core.data.readers.file_content import format_by_content
 from bertft_core.data.readers.file_options import options_of
 from bertft_core.data.readers.file_text import at_most
+from bertft_core.data.sentences import put_together
 
 Source = Callable[[Any, Sequence[str], ReadExample], dict[str, RawSplit]]
 
@@ -57,8 +58,21 @@ def _refuse_foreign_formats(data: FileData, kind: str) -> None:
     paths = (data.train, data.validation, data.test, *data.out_of_domain.values())
     for path in (path for path in paths if path is not None):
         meant_for = HEAD_OF_FORMAT.get(data.format or format_of(Path(path)))
+        if meant_for is not None and data.sentence is not None:
+            raise _sentences_of_its_own(Path(path), data.format)
         if meant_for is not None and meant_for != kind:
             raise _foreign_format(Path(path), data, kind, meant_for)
+
+
+def _sentences_of_its_own(path: Path, given: str | None) -> UserError:
+    return UserError(
+        "data.sentence is for tables with one word per row",
+        code="data.sentence-without-table",
+        path=path,
+        found=given or f"{format_of(path)}, by the file's ending",
+        expected=f"one of {', '.join(TABLES)}",
+        hint="remove data.sentence, or set data.format",
+    )
 
 
 def _foreign_format(path: Path, data: FileData, kind: str, meant_for: str) -> UserError:
@@ -83,4 +97,6 @@ def _read_file(path: Path, data: DataConfig, columns: Sequence[str], read_exampl
         rows = read_text(path, columns, data.text_unit, options=options)
     else:
         rows = reader(path, columns, options=options)
+    if data.sentence is not None:
+        rows = put_together(rows, str(path), data.sentence)
     return read_split(at_most(rows, path, options), name=name, path=str(path), read_example=read_example)

@@ -37,16 +37,28 @@ class TrialJournal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         repair_file(path)
-        problem = problem_of(path)
+        self.name, self.direction = name, direction
+        problem = problem_of(path) or self._open()
         if problem is not None:
             tell(f"{Path(*path.parts[-3:])}: {problem}; {FROM_RECORDS} (set aside as {set_aside(path).name})")
-        self.name, self.direction = name, direction
-        self._storage = JournalStorage(JournalFileBackend(str(path)))
-        self._study = optuna.create_study(storage=self._storage, study_name=name, direction=direction, load_if_exists=True)
+            self._open()
         for trial in self.trials():
             if trial.state == TrialState.WAITING:  # it was repaired; it continues
                 self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
         seal(path)
+
+    def _open(self) -> str | None:
+        """Let Optuna read the file; what is wrong with entries that it stops at, or that are not of this search."""
+        try:
+            self._storage = JournalStorage(JournalFileBackend(str(self._path)))
+            self._study = optuna.create_study(
+                storage=self._storage, study_name=self.name, direction=self.direction, load_if_exists=True
+            )
+            same = self._study.direction.name.lower() == self.direction
+            self.trials()
+        except Exception as error:  # of whatever kind: Optuna checks no entry before it uses it
+            return f"Optuna cannot read it ({type(error).__name__})"
+        return None if same else "it is of a search in the other direction"
 
     def trials(self) -> list[FrozenTrial]:
         """Every trial, running ones too; a trial's number is its place."""

@@ -15,6 +15,7 @@ from bertft_core.config import StudyConfig, UserError, parse_study
 from bertft_core.config.data_settings import FileData
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.data_findings import PreparedData
+from bertft_core.data.new_examples import read_inputs
 from bertft_core.data.quote_findings import find_quoted_texts
 from bertft_core.data.sources import read_splits
 
@@ -283,7 +284,48 @@ def test_a_table_with_one_word_per_row_is_refused_with_how_to_group_it(tmp_path)
     with pytest.raises(UserError) as caught:
         ALIGNMENTS["token_classification"].agree(read_splits(data, "token_classification"), data)
     assert (caught.value.code, caught.value.line) == ("words.one-per-row", 2)
+    assert "data.sentence" in caught.value.hint
     assert "data.format: conll" in caught.value.hint
+
+
+def test_rows_of_one_word_are_put_together_by_their_sentence(tmp_path):
+    rows = "Sentence #,Word,Tag\nSentence: 1,Anna,B-PER\n,flew,O\nSentence: 2,Bob,B-PER\nSentence: 2,stayed,O\n"
+    path = write(tmp_path / "train.csv", rows)
+    asked = {"sentence": "sentence #", "tokens": "word", "tags": "tag"}
+    assert examples(path, "token_classification", **asked) == [
+        ("Anna", "flew", ("B-PER", "O")),
+        ("Bob", "stayed", ("B-PER", "O")),
+    ]
+    data = FileData.model_validate({"source": "files", "train": str(path), **asked})
+    assert [e.lines for e in read_splits(data, "token_classification")["train"].examples] == [(2, 3), (4, 5)]
+    rows = '{"word": "a", "sentence #": 0}\n{"word": "b", "sentence #": 0}\n'
+    new = read_inputs(write(tmp_path / "new.jsonl", rows), data, "token_classification")
+    assert [e.texts for e in new.examples] == [("a", "b")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "line", "code"),
+    [
+        ("1,a,O\n2,b,O\n1,c,O\n", 4, "words.sentence-apart"),
+        (",a,O\n", 2, "words.no-sentence"),
+        ("1,a,O\n1,,O\n", 2, "words.empty-word"),
+    ],
+)
+def test_rows_that_make_no_sentences_are_refused(tmp_path, rows, line, code):
+    path = write(tmp_path / "train.csv", "n,tokens,tags\n" + rows)
+    error = refused(path, "token_classification", sentence="n")
+    assert (error.line, error.code) == (line, code)
+
+
+def test_a_format_with_sentences_of_its_own_needs_no_column_of_them(tmp_path):
+    error = refused(write(tmp_path / "train.conll", CONLL), "token_classification", sentence="n")
+    assert error.code == "data.sentence-without-table"
+
+
+def test_only_the_head_that_reads_words_has_sentences():
+    assert "sentence" not in study().data.model_dump()
+    with pytest.raises(UserError, match="sentence"):
+        study(sentence="n")
 
 
 def test_a_line_of_no_break_spaces_ends_a_sentence(tmp_path):

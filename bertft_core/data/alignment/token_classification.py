@@ -49,6 +49,11 @@ def find_cut_words(data: PreparedData) -> Iterator[DataFinding]:
             )
 
 
+def columns(data: DataConfig) -> tuple[str, ...]:
+    """Words and tags, and the sentence where each word has a row of its own."""
+    return (data.tokens, data.tags) if data.sentence is None else (data.tokens, data.tags, data.sentence)
+
+
 def reader(data: DataConfig, labelled: bool = True) -> ReadExample:
     """What reads a row, (words, tags) or (words, tags, line of each word), into an example."""
 
@@ -132,8 +137,8 @@ def _refuse_words_apart(train: RawSplit) -> None:
             line=train.examples[0].line,
             found=f"{len(train.examples)} sentences: {shorten(', '.join(e.texts[0] for e in train.examples[:5]))}, …",
             expected="one sentence per row, its words and tags each in a list or with spaces between them",
-            hint="group the rows of a sentence; or write one word and its tag per line, a blank line after each sentence, "
-            "and set data.format: conll",
+            hint="set data.sentence to the column of the sentence's number; or write one word and its tag per line, a blank line "
+            "after each sentence, and set data.format: conll",
         )
 
 
@@ -175,7 +180,7 @@ def counts(examples: Sequence[Example], labels: tuple[str, ...]) -> dict[str, in
 
 
 ALIGNMENT = Alignment(
-    columns=lambda data: (data.tokens, data.tags),
+    columns=columns,
     reader=reader,
     tokenise=tokenise,
     checks=(

@@ -1,0 +1,60 @@
+"""Tables with one word per row: the rows of a sentence are put together, by the number or name that they share."""
+
+from collections.abc import Iterable, Iterator
+
+from bertft_core.config import UserError
+from bertft_core.data.examples import Row, is_visible, shorten
+
+
+def put_together(rows: Iterable[Row], path: str, column: str) -> Iterator[Row]:
+    """(first line, (words, tags, line of each word)) from rows of (word, tag, sentence).
+
+    An empty cell continues the sentence. Raises `UserError` for a word before the first one, and for a sentence whose rows are
+    not together.
+    """
+    name: object = None
+    seen: set[object] = set()
+    lines: list[int] = []
+    words: list[object] = []
+    tags: list[object] = []
+    for line, (word, tag, given) in rows:
+        begins = given is not None and given != name and not (isinstance(given, str) and not is_visible(given))
+        if begins:
+            if words:
+                yield lines[0], (words, tags, tuple(lines))
+            if given in seen or not isinstance(given, str | int | float):
+                raise _not_together(path, line, column, given)
+            seen.add(given)
+            name, lines, words, tags = given, [], [], []
+        elif name is None:
+            raise _no_sentence(path, line, column, word)
+        lines.append(line)
+        words.append(word)
+        tags.append(tag)
+    if words:
+        yield lines[0], (words, tags, tuple(lines))
+
+
+def _not_together(path: str, line: int, column: str, given: object) -> UserError:
+    known = isinstance(given, str | int | float)
+    return UserError(
+        "the rows of a sentence are not together" if known else f"the cell in column '{column}' names no sentence",
+        code="words.sentence-apart",
+        path=path,
+        line=line,
+        found=f"'{shorten(str(given))}' again, after another sentence" if known else shorten(repr(given)),
+        expected=f"the words of a sentence in rows one after another, with the same number or name in '{column}'",
+        hint="sort the rows by sentence, or give each sentence a number of its own",
+    )
+
+
+def _no_sentence(path: str, line: int, column: str, word: object) -> UserError:
+    return UserError(
+        "the word belongs to no sentence",
+        code="words.no-sentence",
+        path=path,
+        line=line,
+        found=f"an empty cell in '{column}' beside '{shorten(str(word))}'",
+        expected="the number or name of a sentence in the first row",
+        hint="fill it in, or correct data.sentence",
+    )
