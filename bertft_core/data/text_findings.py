@@ -16,6 +16,6 @@ def find_rows_as_texts(splits: Mapping[str, RawSplit], data: DataConfig) -> Iter
         return
     for name, split in splits.items():
         path = Path(split.path)
-        content = format_by_content(path) if format_of(path) == "text" else None
+        content = format_by_content(path, data.encoding) if format_of(path) == "text" else None
         if content is not None:
             yield DataFinding(check="rows_as_texts", split=name, count=len(split.examples), names=(path.name, content))
