@@ -134,7 +134,7 @@ def test_a_run_is_found_by_digest_and_by_place(home):
         ("small/full", "has no seed of no number"),
         ("other/full/0", "there is no study 'other'"),
         ("0" * 10, "there is no such run here"),
-        ("abc", "this names no run"),
+        ("abc", "no matching run"),
         ("0" * 32, "there is no MLflow store here"),
     ],
 )
