@@ -16,32 +16,35 @@ def config_text(path: Path) -> str:
     try:
         kind = path.stat()
     except OSError as error:
-        raise _refused(path, os.strerror(error.errno or 0), "check the path") from None
+        raise _refused(path, os.strerror(error.errno or 0), "check the path", code="config.not-found") from None
     if stat.S_ISDIR(kind.st_mode):
-        raise _refused(path, "a folder", "name a file in it")
+        raise _refused(path, "a folder", "name a file in it", code="config.is-folder")
     if not stat.S_ISREG(kind.st_mode):
-        raise _refused(path, "a pipe or a device", COPY_IT)
+        raise _refused(path, "a pipe or a device", COPY_IT, code="config.is-special")
     if kind.st_size > MAX_BYTES:
-        raise _refused(path, f"{kind.st_size} bytes", f"a study has at most {MAX_BYTES} bytes; is this a data file?")
+        hint = f"a study has at most {MAX_BYTES} bytes; give a data file as data.train of a study"
+        raise _refused(path, f"{kind.st_size} bytes", hint, code="config.file-too-large")
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise _refused(path, os.strerror(error.errno or 0), "make the file readable for this user") from None
+        raise _refused(
+            path, os.strerror(error.errno or 0), "make the file readable for this user", code="config.unreadable"
+        ) from None
     if content.startswith(UTF16):
-        raise _refused(path, "UTF-16", "save the file as UTF-8", line=1)
+        raise _refused(path, "UTF-16", "save the file as UTF-8", code="config.utf-16", line=1)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         found = f"byte 0x{byte:02x}, which Latin-1 reads as '{chr(byte)}'" if byte >= 0xA0 else f"byte 0x{byte:02x}"
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise _refused(path, found, "save the file as UTF-8", line=line) from None
+        raise _refused(path, found, "save the file as UTF-8", code="config.wrong-encoding", line=line) from None
 
 
-def _refused(path: Path, found: str, hint: str, line: int | None = None) -> UserError:
+def _refused(path: Path, found: str, hint: str, *, code: str, line: int | None = None) -> UserError:
     return UserError(
         "the config cannot be read",
-        code="config.cannot-be-read",
+        code=code,
         path=path,
         line=line,
         found=found,

@@ -17,8 +17,8 @@ def apply_override(values: dict[str, Any], override: str) -> yaml_text.Path:
     """
     if yaml_text.NEVER_TEXT.search(override):
         raise UserError(
-            "an override that is no text in UTF-8",
-            code="config.control-character",
+            "the override is not a text in UTF-8",
+            code="config.override-not-text",
             path=f"--set {override!r}",
             expected="KEY=VALUE",
             hint="type it again in a terminal that uses UTF-8",
@@ -26,7 +26,13 @@ def apply_override(values: dict[str, Any], override: str) -> yaml_text.Path:
     key, equals, text = override.partition("=")
     parts = re.sub(r"\[(\d+)\]", r".\1", key.strip()).split(".")
     if not equals or not all(parts):
-        raise _refused(override, "an override must be KEY=VALUE", "for example arms.full.learning_rate=3e-5")
+        raise UserError(
+            "an override must be KEY=VALUE",
+            code="config.override-without-value",
+            path=f"--set {override}",
+            expected="a key, =, and a value, such as arms.full.learning_rate=3e-5",
+            hint="add what is missing",
+        )
     value = _value(text, override)
     at: Any = values
     path: yaml_text.Path = ()
@@ -81,5 +87,9 @@ def _no_such_arm(arm: str, arms: dict[str, Any], override: str) -> UserError:
 
 def _refused(override: str, problem: str, expected: str) -> UserError:
     return UserError(
-        problem, code="config.override", path=f"--set {override}", expected=expected, hint="correct the key before the first ="
+        problem,
+        code="config.override-misplaced",
+        path=f"--set {override}",
+        expected=expected,
+        hint="correct the key before the first =",
     )

@@ -28,21 +28,27 @@ class Problem:
     path: Path
     text: str
     hint: str
+    code: str
     found: str | None = None
     expected: str | None = None
-    is_unknown_key: bool = False
 
 
 def as_user_error(error: ValidationError, model: type[BaseModel], values: Any, where: Where) -> UserError:
     """The first problem in full, unknown keys before all others, and the paths of further ones."""
-    first, *others = sorted(_problems(error, model, values), key=lambda problem: not problem.is_unknown_key)
+    first, *others = sorted(_problems(error, model, values), key=lambda problem: problem.code != "config.unknown-key")
     path, line = where(first.path)
     names = list(dict.fromkeys(f"'{locations.dotted(problem.path)}'" for problem in others))
     more = f"; then fix {', '.join(names[:MAX_OTHERS])}" if names else ""
     more += f" and {len(names) - MAX_OTHERS} more" if len(names) > MAX_OTHERS else ""
-    code = "config.unknown-key" if first.is_unknown_key else "config.not-valid"
-    hint = first.hint + more
-    return UserError(first.text, code=code, path=path, line=line, found=first.found, expected=first.expected, hint=hint)
+    return UserError(
+        first.text,
+        code=first.code,
+        path=path,
+        line=line,
+        found=first.found,
+        expected=first.expected,
+        hint=first.hint + more,
+    )
 
 
 def _problems(error: ValidationError, model: type[BaseModel], values: Any) -> list[Problem]:
@@ -85,22 +91,27 @@ def _problem(place: ConfigLocation, detail: Any, values: Any) -> Problem:
         return _unknown_key(place)
     if kind == "missing":
         expected = locations.expected(place.kinds)
-        return Problem(place.path, f"missing key '{place.name}'", "add it", expected=expected)
+        return Problem(place.path, f"missing key '{place.name}'", "add it", code="config.missing-key", expected=expected)
     if kind.startswith("union_tag"):
         return _wrong_tag(place, context["discriminator"].strip("'"), values)
     if kind == "misplaced":
         path = (*place.path, *context["at"])
-        return Problem(path, f"{locations.dotted(path)}: {context['message']}", context["hint"])
+        return Problem(path, f"{locations.dotted(path)}: {context['message']}", context["hint"], code="config.settings-clash")
     if kind == "value_error":
-        return Problem(place.path, f"{place.name}: {detail['msg'].removeprefix('Value error, ')}", "change it")
+        return Problem(
+            place.path, f"{place.name}: {detail['msg'].removeprefix('Value error, ')}", "change it", code="config.wrong-value"
+        )
     if kind.endswith(("_type", "_parsing")):
         return _not_valid(place, value)
     if kind == "too_short":
         n = context["min_length"]
-        return replace(_not_valid(place, value, f"at least {n} {'entry' if n == 1 else 'entries'}"), hint="add what is missing")
+        problem = _not_valid(place, value, f"at least {n} {'entry' if n == 1 else 'entries'}")
+        return replace(problem, hint="add what is missing", code="config.out-of-bounds")
     near = difflib.get_close_matches(str(value), locations.literals(place.kinds), n=1)
     problem = _not_valid(place, value, detail["msg"].removeprefix("Input should be "), near)
-    return replace(problem, hint=BOUNDS[kind]) if kind in BOUNDS else problem
+    if kind in BOUNDS:
+        return replace(problem, hint=BOUNDS[kind], code="config.out-of-bounds")
+    return replace(problem, code="config.wrong-value")
 
 
 def _unknown_key(place: ConfigLocation) -> Problem:
@@ -112,7 +123,7 @@ def _unknown_key(place: ConfigLocation) -> Problem:
         f"did you mean '{near[0]}'?" if near else "remove it",
         found=key,
         expected=f"one of {', '.join(known)}" if known else "no keys",
-        is_unknown_key=True,
+        code="config.unknown-key",
     )
 
 
@@ -126,9 +137,10 @@ def _wrong_tag(place: ConfigLocation, key: str, values: Any) -> Problem:
     if value.get(key) is None:
         near = difflib.get_close_matches(key, list(value), n=1)
         hint = f"did you mean '{key}' instead of '{near[0]}'?" if near else "add it"
-        return Problem(path, f"missing key '{locations.dotted(path)}'", hint, expected=expected)
+        return Problem(path, f"missing key '{locations.dotted(path)}'", hint, code="config.missing-key", expected=expected)
     near = difflib.get_close_matches(str(value[key]), known, n=1)
-    return Problem(path, f"'{locations.dotted(path)}' is not valid", _hint(near), found=_shown(value[key]), expected=expected)
+    problem = Problem(path, f"'{locations.dotted(path)}' is not valid", _hint(near), code="config.wrong-value")
+    return replace(problem, found=_shown(value[key]), expected=expected)
 
 
 def _not_valid(place: ConfigLocation, value: Any, expected: str | None = None, near: Iterable[str] = ()) -> Problem:
@@ -140,7 +152,7 @@ def _not_valid(place: ConfigLocation, value: Any, expected: str | None = None, n
         hint = "put it in quotes, so that it stays the text that is written"
     elif str in place.kinds and value is None:
         hint = "write a text (the word null itself in quotes), or remove the key"
-    return Problem(place.path, f"'{place.name}' is not valid", hint, found=found, expected=expected)
+    return Problem(place.path, f"'{place.name}' is not valid", hint, code="config.wrong-type", found=found, expected=expected)
 
 
 def _shown(value: Any) -> str:

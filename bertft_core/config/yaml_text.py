@@ -68,7 +68,7 @@ def _unreadable(text: str, position: int, path: str, line: int | None = None) ->
     letter = text[position]
     hint = "delete it; a file full of them is UTF-16: save it as UTF-8"
     return UserError(
-        "a character that no text may hold",
+        "this character is not allowed in a text",
         code="config.control-character",
         path=path,
         line=line or text.count("\n", 0, position) + 1,
@@ -109,11 +109,24 @@ def _own_and_merged(node: yaml.MappingNode, at: Path, lines: dict[Path, int], pa
         _check_tag(key, path)
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode):
-            raise _key_refused("a key must be a text", path, line, "a list or a mapping", "write a name before the colon")
+            raise UserError(
+                "a key must be a text",
+                code="config.key-not-text",
+                path=path,
+                line=line,
+                found="a list or a mapping",
+                hint="write a name before the colon",
+            )
         _check_text(key, path)
         if key.value in first:
-            found = f"first on line {first[key.value]}"
-            raise _key_refused(f"duplicate key '{key.value}'", path, line, found, "remove one of them")
+            raise UserError(
+                f"duplicate key '{key.value}'",
+                code="config.duplicate-key",
+                path=path,
+                line=line,
+                found=f"first on line {first[key.value]}",
+                hint="remove one of them",
+            )
         first[key.value] = line
         if key.tag == MERGE:
             for name, pair in _merged_pairs(value, path, line):
@@ -129,8 +142,13 @@ def _merged_pairs(value: yaml.Node, path: str, line: int) -> list[tuple[str, tup
     pairs: list[tuple[str, tuple[yaml.ScalarNode, yaml.Node]]] = []
     for source in sources:
         if not isinstance(source, yaml.MappingNode):
-            hint = "name an anchor, such as <<: *base"
-            raise _key_refused("a merge key (<<) takes a mapping, or a list of them", path, line, None, hint)
+            raise UserError(
+                "a merge key (<<) takes a mapping, or a list of them",
+                code="config.merge-key",
+                path=path,
+                line=line,
+                hint="name an anchor of a mapping, such as <<: *base",
+            )
         own, merged = _own_and_merged(source, (), {}, path)
         pairs += [(key.value, (key, inner)) for key, inner in (*own, *merged)]
     return pairs
@@ -153,7 +171,3 @@ def _check_text(node: yaml.ScalarNode, path: str) -> None:
     bad = NEVER_TEXT.search(node.value)
     if bad is not None:
         raise _unreadable(bad.group(), 0, path, node.start_mark.line + 1)
-
-
-def _key_refused(problem: str, path: str, line: int, found: str | None, hint: str) -> UserError:
-    return UserError(problem, code="config.key", path=path, line=line, found=found, hint=hint)

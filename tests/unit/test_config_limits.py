@@ -64,7 +64,7 @@ def test_a_merged_key_has_the_line_where_it_is_written():
 
 def test_a_merge_key_with_anything_else_is_refused(tmp_path):
     error = refusal(tmp_path, "name: s\narms:\n  <<: 3\n")
-    assert (error.code, error.line) == ("config.key", 3)
+    assert (error.code, error.line) == ("config.merge-key", 3)
 
 
 @pytest.mark.parametrize("key", ["yes", "no", "null", "true", "1.0", "01", "2020-01-01", "~"])
@@ -75,7 +75,7 @@ def test_a_key_is_the_text_that_is_written(key):
 @pytest.mark.parametrize("key", ["[a]", "{a: b}", "[]"])
 def test_a_key_that_is_no_text_is_refused(tmp_path, key):
     error = refusal(tmp_path, f"name: s\n? {key}\n: 1\n")
-    assert (error.code, error.line) == ("config.key", 2)
+    assert (error.code, error.line) == ("config.key-not-text", 2)
 
 
 @pytest.mark.parametrize("label", ["0", "1.0", "true"])
