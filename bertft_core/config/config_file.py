@@ -16,7 +16,7 @@ def config_text(path: Path) -> str:
     try:
         kind = path.stat()
     except OSError as error:
-        raise _refused(path, os.strerror(error.errno or 0), "check the path", code="config.not-found") from None
+        raise _refused(path, os.strerror(error.errno or 0), "check the path", code="config.unreadable") from None
     if stat.S_ISDIR(kind.st_mode):
         raise _refused(path, "a folder", "name a file in it", code="config.is-folder")
     if not stat.S_ISREG(kind.st_mode):

@@ -142,8 +142,9 @@ def _check_given(path: Path, names: Sequence[str], given: Given) -> None:
                     f"there is no column '{name}'",
                     code="recommend.unknown-column",
                     path=path,
-                    found=", ".join(names),
-                    hint=f"fix {option}",
+                    found=f"the columns {', '.join(names)}",
+                    expected=f"a column of the file as {option}",
+                    hint=did_you_mean(name, names) or f"correct {option}",
                 )
 
 

@@ -109,7 +109,7 @@ def _validation_predictions(run: KeptRun) -> pa.Table:
             f"the predictions of {spec.title} on its validation set are missing, so its null threshold is unknown",
             code="predict.threshold-unknown",
             path=path,
-            found=str(error),
+            found="no file" if isinstance(error, FileNotFoundError) else str(error),
             hint="run the study again; it completes what is missing",
         ) from None
 

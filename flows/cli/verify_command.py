@@ -120,9 +120,10 @@ def _certify(results: StudyResults, records: list[RunRecord], folder: Path) -> b
     record = chosen_for_certificate(records)
     say(f"{results.study.name}: certificate, on {record.spec.title} shortened")
     spec, passed = spec_here(results, record), True
+    if (missing := missing_input(spec)) is not None:
+        say(f"  not reproducible here: {missing} (to prepare them again: bertft run CONFIG)")
+        return False
     try:
-        if (missing := missing_input(spec)) is not None:
-            raise UserError(missing, code="verify.input-missing", hint="prepare them again: bertft run CONFIG")
         for result in certify(record, spec, folder / "certificate", _print_progress):
             write_verification(results.study_dir.path, read_verification(results.study_dir.path).with_checks((result,)))
             words = "FAILED" if result.passed is False else verification_text.OUTCOMES[result.passed]

@@ -5,7 +5,7 @@
 
 import pytest
 
-from tests.helpers.refusals.codes import refusals_without
+from tests.helpers.refusals.codes import codes_in_product, refusals_without
 from tests.helpers.refusals.refusal import link, make_shared, place_of, provoked, shown
 from tests.helpers.refusals.snapshot import SNAPSHOT, block, blocks
 from tests.helpers.refusals.table import REFUSALS
@@ -39,3 +39,9 @@ def test_a_refusal_has_its_code_its_place_a_hint_and_its_wording(refusal, folder
 @pytest.mark.parametrize("field", ["code", "hint"])
 def test_every_refusal_has_a_code_and_a_hint(field):
     assert refusals_without(field) == []
+
+
+def test_every_code_has_one_row_and_one_wording():
+    codes = [refusal.code for refusal in REFUSALS]
+    assert sorted(codes) == sorted(codes_in_product())
+    assert sorted(blocks(SNAPSHOT.read_text(encoding="utf-8"))) == sorted(codes)

@@ -1,6 +1,5 @@
 """Refusals of commands over studies that are there."""
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from bertft_core.storage.study_results import StudyResults
 from flows.cli.app import app
 from tasks.study_lock import held, refuse_older, take_lock
 from tests.helpers.refusals.refusal import Refusal
+from tests.helpers.refusals.stored_copies import own_copy
 
 
 def _results(folder: Path, name: str) -> StudyResults:
@@ -33,45 +33,34 @@ def _different_tasks(folder: Path) -> None:
 
 
 def _selected_seeds(folder: Path) -> None:
-    _own_copy(folder, "many", "many")
-    _own_copy(folder, "many", "again", seed=1)
+    own_copy(folder, "many", "many")
+    own_copy(folder, "many", "again", seed=1)
     app(["seeds", "many", "again", "--home", "own"], standalone_mode=False)
 
 
-def _own_copy(folder: Path, source: str, name: str, **changes: object) -> Path:
-    """A stored study under another name in the home `own`, with changes of its config; its folder."""
-    copy = folder / "own" / "studies" / name
-    shutil.copytree(folder / "home" / "studies" / source, copy)
-    path = copy / "config.json"
-    values = json.loads(path.read_text())
-    values = {key: value for key, value in values.items() if key != "sha256"} | {"name": name} | changes
-    path.write_text(json.dumps(values))
-    return copy
-
-
 def _cut_config(folder: Path) -> None:
-    path = _own_copy(folder, "claims", "claims") / "config.json"
+    path = own_copy(folder, "claims", "claims") / "config.json"
     path.write_text(path.read_text()[:100])
     app(["show", "claims", "--home", "own"], standalone_mode=False)
 
 
 def _no_record(folder: Path) -> None:
-    shutil.rmtree(_own_copy(folder, "claims", "claims") / "runs")
+    shutil.rmtree(own_copy(folder, "claims", "claims") / "runs")
     app(["diff", "claims/full/0", "claims/full/1", "--home", "own"], standalone_mode=False)
 
 
 def _not_evaluated(folder: Path) -> None:
-    (_own_copy(folder, "claims", "claims") / "summary.json").unlink()
+    (own_copy(folder, "claims", "claims") / "summary.json").unlink()
     app(["show", "claims", "--home", "own"], standalone_mode=False)
 
 
 def _no_best_arm(folder: Path) -> None:
-    (_own_copy(folder, "claims", "claims") / "summary.json").unlink()
+    (own_copy(folder, "claims", "claims") / "summary.json").unlink()
     app(["predict", "claims", "--input", "x.csv", "--home", "own"], standalone_mode=False)
 
 
 def _no_runs(folder: Path) -> None:
-    shutil.rmtree(_own_copy(folder, "claims", "claims") / "runs")
+    shutil.rmtree(own_copy(folder, "claims", "claims") / "runs")
     app(["report", "claims", "--home", "own"], standalone_mode=False)
 
 
@@ -91,7 +80,7 @@ def _replay_of_damaged_store(folder: Path) -> None:
 
 
 def _older_version(folder: Path) -> None:
-    _own_copy(folder, "claims", "claims", version=1)
+    own_copy(folder, "claims", "claims", version=1)
     refuse_older(StudyDir(folder / "own", "claims"), force=False)
 
 

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -40,6 +41,15 @@ def make_shared(directory: Path) -> None:
     """A tiny encoder and a home with stored studies, which refusals only read."""
     tiny_encoder(directory / "encoder")
     unpack(directory)
+
+
+def raising(error: BaseException) -> Callable[..., NoReturn]:
+    """A stand-in for a function that fails in this way, whatever it is given."""
+
+    def fails(*_: object, **__: object) -> NoReturn:
+        raise error
+
+    return fails
 
 
 def provoked(refusal: Refusal, folder: Path) -> UserError:

@@ -10,7 +10,7 @@ SNAPSHOT = Path(__file__).parents[2] / "assets" / "refusals.txt"
 def block(refusal: Refusal, message: str) -> str:
     """A refusal as it stands in the snapshot, below its code."""
     command = f"$ bertft {refusal.command}\n" if refusal.command else ""
-    return f"{command}{message}"
+    return f"{command}{message}".encode("utf-8", "backslashreplace").decode()
 
 
 def blocks(text: str) -> dict[str, str]:

@@ -1,0 +1,96 @@
+"""Refusals of labels, tags, targets and splits: what the examples of a study are together."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+from bertft_core.config.data_settings import FileData
+from bertft_core.data.alignment import masked_lm
+from bertft_core.data.examples import Example
+from bertft_core.data.splits import subsample
+from bertft_core.data.study_checks import refuse_unknown_headline
+from bertft_core.records import DatasetCard
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import checked_record
+from tests.helpers.raw_splits import raw
+from tests.helpers.refusals.data_rows import CHECK, NER, QA, TEXTS, WORDS, questions, rows_of, study
+from tests.helpers.refusals.refusal import Refusal
+
+ONE_HOT = "text,a,b\n" + "".join(f"film {i},{i % 2},{1 - i % 2}\n" for i in range(9))
+NO_ANSWER = {"id": "none", "answers": {"text": [], "answer_start": []}}
+
+
+def _two_files(code: str, train: str, other: str, place: str, *, keys: str = "", head: str = "classification") -> Refusal:
+    """A study that names its validation set."""
+    ending = "csv" if "," in train.partition("\n")[0] and head != "question_answering" else "jsonl"
+    data = f"train: t.{ending}, validation: v.{ending}" + (f", {keys}" if keys else "")
+    return Refusal(code, CHECK, {"s.yaml": study(data, head=head), f"t.{ending}": train, f"v.{ending}": other}, place)
+
+
+def _headline(folder: Path) -> None:
+    card = checked_record(StudyDir(folder / "home", "claims").card_path, DatasetCard)
+    refuse_unknown_headline("dev", card)
+
+
+def _no_mask(folder: Path) -> None:
+    """A generative tokenizer: an encoder that is refused only where tokens are masked."""
+    tokenizer = SimpleNamespace(mask_token_id=None, name_or_path="encoder")
+    masked_lm.tokenise(tokenizer, [], (), FileData(source="files", train="t.txt", max_length=48), True)
+
+
+def _nothing_masked(folder: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder / "encoder")
+    text = Example("input-0", ("the pump is out of order",), None, 1)
+    masked_lm.tokenise_new(tokenizer, [text], (), FileData(source="files", train="t.txt", max_length=48), True)
+
+
+ROWS = (
+    _two_files("label.not-in-train", TEXTS, TEXTS + "film,worse\n", "v.csv:14"),
+    rows_of("label.not-one-hot", ONE_HOT + "film,x,1\n", "t.csv:11", keys="label: [a, b]"),
+    rows_of("label.not-exactly-one", ONE_HOT + "film,1,1\n", "t.csv:11", keys="label: [a, b]"),
+    rows_of("data.list-written-as-text", "text,label\nfilm,\"['a', 'b']\"\n", "t.csv:2", head="multi_label"),
+    rows_of(
+        "target.nearly-constant",
+        "text,label\n" + "".join(f"film {i},{1e9 + i % 2}\n" for i in range(9)),
+        "t.csv:2",
+        head="regression",
+    ),
+    rows_of("tags.not-plain", WORDS, "t.conll:1", file="t.conll", keys="scheme: plain", **NER),
+    rows_of("tags.unreadable-list", WORDS, file="t.conll", keys="labels: [O, X-]", **NER),
+    rows_of("tags.incomplete-list", WORDS, file="t.conll", keys="labels: [O, B-LOC]", **NER),
+    rows_of("tag.unknown", WORDS, "t.conll:4", file="t.conll", keys="labels: [O, B-PER, I-PER]", **NER),
+    rows_of(
+        "words.one-per-row",
+        "".join(f'{{"tokens": ["I{i}"], "tags": ["{"O" if i % 2 else "B-LOC"}"]}}\n' for i in range(30)),
+        "t.jsonl:1",
+        file="t.jsonl",
+        **NER,
+    ),
+    _two_files(
+        "question.unanswerable-outside-train",
+        questions(),
+        questions(NO_ANSWER),
+        "v.jsonl:10",
+        head="question_answering",
+    ),
+    rows_of(
+        "question.all-too-long",
+        questions().replace("Who is", "who " * 90),
+        "t.jsonl:1",
+        keys="validation: t.jsonl, long_questions: drop",
+        **QA,
+    ),
+    _two_files(
+        "split.too-few-to-halve", TEXTS, "text,label\nfilm,good\nfilm,good\n", "v.csv", keys="split: {halve_validation: true}"
+    ),
+    Refusal("subsample.unknown-split", call=lambda _: subsample({"train": raw("train", ["good", "bad"])}, {"dev": 4}, 0)),
+    Refusal("headline.no-split", call=_headline),
+    Refusal(
+        "metric.not-computable",
+        CHECK,
+        {"s.yaml": study() + "metric: f1_binary\n", "t.csv": TEXTS + "".join(f"new {i},fair\n" for i in range(6))},
+    ),
+    Refusal("masked-lm.no-mask-token", call=_no_mask),
+    Refusal("masked-lm.empty-text", call=_nothing_masked),
+)

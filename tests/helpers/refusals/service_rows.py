@@ -1,0 +1,162 @@
+"""Refusals of services and of child processes: MLflow's store, Prefect's server, workers, pages."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from mlflow.exceptions import MlflowException
+
+from bertft_core.records import RunRecord
+from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import write_record
+from bertft_core.training import predict, slots
+from bertft_core.training.probing.run_probes import _Models
+from bertft_core.training.run import device_of
+from flows.cli import announce_command, embedded_server, replay_command, ui_command
+from flows.cli.diff_command import find_run
+from flows.cli.run_command import _expect_an_answer
+from tasks.tracking.logged_runs import fetch_run, read_logged
+from tasks.tracking.logged_studies import fetch_study
+from tasks.tracking.mlflow_store import open_store
+from tasks.tracking.verdicts import study_run_of
+from tests.helpers.refusals.refusal import Refusal, raising
+from tests.helpers.refusals.stored_copies import own_copy
+
+API = "http://127.0.0.1:9/api"
+LOG = SimpleNamespace(path="server.log", last_lines=lambda: "OSError: no space left")
+EXITED = SimpleNamespace(poll=lambda: 3, wait=lambda: 3)
+
+
+def _record(folder: Path) -> RunRecord:
+    """A finished run of a stored study."""
+    return next(iter(StudyDir(folder / "home", "claims").records()))
+
+
+def _several_runs(folder: Path) -> None:
+    own_copy(folder, "claims", "claims")
+    study_dir, record = StudyDir(folder / "own", "claims"), _record(folder)
+    twin = record.digest[:12] + "0" * 52
+    write_record(study_dir.run_dir(twin) / "record.json", record.model_copy(update={"digest": twin}))
+    find_run(record.digest[:8], folder / "own", folder)
+
+
+def _fp16(folder: Path) -> None:
+    spec = _record(folder).spec
+    device_of(spec.model_copy(update={"device": "cpu", "training": spec.training.model_copy(update={"precision": "fp16"})}))
+
+
+def _no_model_to_probe(folder: Path) -> Any:
+    return _Models(_record(folder).spec, folder / "run", "cpu").finetuned  # type: ignore[arg-type]
+
+
+def _of_kept_run(function: Callable[..., object], *more: object) -> Callable[[Path], None]:
+    def refused(folder: Path) -> None:
+        run = predict.KeptRun(_record(folder), folder / "run")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(predict, "_opened", lambda _: SimpleNamespace(predict=lambda *_, **__: None))
+            function(run, *more)
+
+    return refused
+
+
+def _silent_worker(_: Path) -> None:
+    worker = object.__new__(slots.Worker)
+    vars(worker).update(_log=LOG, _process=EXITED, _is_ready=False)
+    raise worker._death()
+
+
+def _server(_: Path) -> None:
+    server = object.__new__(embedded_server.EmbeddedServer)
+    vars(server).update(_log=LOG, _process=EXITED, _is_over=lambda: True)
+    server.wait_until_ready()
+
+
+def _pages(seconds: float, *, alive: bool) -> Callable[[Path], None]:
+    def refused(_: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ui_command, "START_TIMEOUT_SECONDS", seconds)
+            ui_command._wait_for(API, SimpleNamespace(alive=alive, log=LOG))  # type: ignore[arg-type]
+
+    return refused
+
+
+def _replayed(**changes: object) -> Callable[[Path], None]:
+    """A run whose data or encoder are others when they are prepared again."""
+
+    def refused(folder: Path) -> None:
+        spec = _record(folder).spec
+        encoder = spec.encoder.model_copy(update={"weights_sha256": "0" * 64})
+        card = SimpleNamespace(**{"fingerprint": spec.data_fingerprint, "encoder": encoder} | changes)
+        logged = SimpleNamespace(record=_record(folder), study=SimpleNamespace(encoder=SimpleNamespace(study=None)), card=None)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("bertft_core.data.prepare_study_data.prepare_data", lambda *_, **__: card)
+            replay_command.rebuilt_spec(logged, folder / "again", folder / "home")  # type: ignore[arg-type]
+
+    return refused
+
+
+def _logged(stage: str, **tags: str) -> Callable[[Path], tuple[Any, Any]]:
+    """A store with one run of the experiment `small`, and that run."""
+
+    def made(folder: Path) -> tuple[Any, Any]:
+        client, experiment = open_store(folder / "own", None, "small")
+        return client, client.create_run(experiment, tags={"bertft.stage": stage, **tags}, run_name="small")
+
+    return made
+
+
+def _unfinished(folder: Path) -> None:
+    _logged("study")(folder)
+    fetch_study("small", folder / "fetched", home_dir=folder / "own", uri=None)
+
+
+def _no_study(folder: Path) -> None:
+    _logged("study")(folder)
+    fetch_study("smal", folder / "fetched", home_dir=folder / "own", uri=None, in_home=["claims"])
+
+
+def _store_away(folder: Path) -> None:
+    _logged("study")(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.tracking.logged_studies._study_run", raising(MlflowException("connection refused")))
+        fetch_study("small", folder / "fetched", home_dir=folder / "own", uri=None)
+
+
+def _fetch(name: Callable[[Any], str]) -> Callable[[Path], None]:
+    def refused(folder: Path) -> None:
+        _, run = _logged("study")(folder)
+        fetch_run(name(run), folder / "fetched", home_dir=folder / "own", uri=None)
+
+    return refused
+
+
+ROWS = (
+    Refusal("diff.several-runs", call=_several_runs),
+    Refusal("machine.fp16-needs-gpu", call=_fp16),
+    Refusal("probes.no-model", call=_no_model_to_probe, place="run/model"),
+    Refusal("predict.not-finite", call=_of_kept_run(predict._predictions, None), place="run/model"),
+    Refusal(
+        "predict.threshold-unknown",
+        call=_of_kept_run(predict._validation_predictions),
+        place="run/predictions/best/validation.parquet",
+    ),
+    Refusal("worker.does-not-start", call=_silent_worker, place="server.log"),
+    Refusal("prefect.server-does-not-start", call=_server, place="server.log"),
+    Refusal("prefect.server-does-not-answer", call=lambda _: _expect_an_answer(API)),
+    Refusal("prefect.event-refused", call=raising(announce_command._no_answer(API, OSError("Connection refused")))),
+    Refusal("ui.server-does-not-start", call=_pages(9, alive=False), place="server.log"),
+    Refusal("ui.no-answer", call=_pages(0, alive=True), place="server.log"),
+    Refusal("ui.no-free-ports", call=lambda _: ui_command._free_ports(65535, 2)),
+    Refusal("replay.data-changed", call=_replayed(fingerprint="0" * 64)),
+    Refusal("replay.encoder-changed", call=_replayed()),
+    Refusal("mlflow.run-of-no-study", call=lambda folder: study_run_of(*_logged("seeds")(folder))),
+    Refusal("mlflow.no-finished-study", call=_unfinished),
+    Refusal("mlflow.no-study", call=_no_study),
+    Refusal("mlflow.unreadable-study", call=_store_away),
+    Refusal("mlflow.no-run", call=_fetch(lambda _: "small/full/0")),
+    Refusal("mlflow.unreadable-run", call=_fetch(lambda _: "0" * 32)),
+    Refusal("mlflow.not-a-training-run", call=_fetch(lambda run: run.info.run_id)),
+    Refusal("mlflow.incomplete-run", call=lambda folder: read_logged(folder / "record.json", RunRecord, "0" * 32)),
+)

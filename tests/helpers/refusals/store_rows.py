@@ -1,0 +1,74 @@
+"""Refusals of homes, outputs and records on disk."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from bertft_core.storage.disk_errors import disk_user_error
+from bertft_core.storage.home_folder import made_home
+from bertft_core.storage.output_file import check_output
+from flows.cli.app import app
+from tests.helpers.made_up_searches import finish, make_run, make_search
+from tests.helpers.refusals.refusal import Refusal
+from tests.helpers.refusals.stored_copies import own_copy
+
+
+def _no_permission(folder: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:  # root may write everywhere
+        patch.setattr("os.access", lambda *_: False)
+        made_home(folder / "own")
+
+
+def _loop(folder: Path) -> None:
+    (folder / "own").symlink_to(folder / "own")
+    app(["status", "claims", "--home", "own"], standalone_mode=False)
+
+
+def _full_disk(folder: Path) -> None:
+    error = disk_user_error(OSError(errno.ENOSPC, "No space left on device", str(folder / "own")))
+    assert error is not None
+    raise error
+
+
+def _newer(folder: Path) -> None:
+    own_copy(folder, "claims", "claims", version=99)
+    app(["show", "claims", "--home", "own"], standalone_mode=False)
+
+
+def _below_file(folder: Path) -> None:
+    (folder / "file").write_text("")
+    made_home(folder / "file" / "own")
+
+
+def _output_that_is_read(folder: Path) -> None:
+    (folder / "x.csv").write_text("text\na\n")
+    check_output("x.csv", "--output", reads=[Path("x.csv")])
+
+
+def _search_without_trials(folder: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda _: None)
+        finish(make_search(folder), lambda spec: make_run(spec, [], "failed")).result(None)
+
+
+INPUT = {"x.csv": "text\na film\n"}
+
+ROWS = (
+    Refusal("home.not-a-folder", "status claims --home file", {"file": ""}, "file"),
+    Refusal("home.odd-character", "status claims --home 'a?b'", place="a?b"),
+    Refusal("home.cannot-be-used", call=_loop, place="own"),
+    Refusal("home.cannot-be-created", call=_below_file, place="file/own"),
+    Refusal("home.cannot-be-written", call=_no_permission, place="own"),
+    Refusal("output.is-a-folder", "predict claims --input x.csv --output encoder", INPUT, "encoder"),
+    Refusal("output.cannot-be-written", "predict claims --input x.csv --output x.csv/y", INPUT, "x.csv/y"),
+    Refusal("output.is-read", call=_output_that_is_read, place="x.csv"),
+    Refusal("study.not-a-name", "status ../studies/claims"),
+    Refusal("disk.full-or-closed", call=_full_disk, place="own"),
+    Refusal("record.newer-version", call=_newer, place="own/studies/claims/config.json"),
+    Refusal("search.no-complete-trial", call=_search_without_trials),
+    Refusal("predict.no-examples", "predict claims --input x.csv --arm full", {"x.csv": "text\n"}, "x.csv:1"),
+    Refusal(
+        "predict.id-invalid", "predict claims --input x.jsonl --arm full", {"x.jsonl": '{"id": [1], "text": "a"}'}, "x.jsonl:1"
+    ),
+)
