@@ -23,7 +23,7 @@ def read_settings(directory: Path) -> dict[str, Any]:
     model_type = settings.get("model_type")
     if not isinstance(model_type, str) or not model_type:
         found = "no model_type" if model_type is None else f"model_type: {shorten(json.dumps(model_type), 60)}"
-        raise _refusal(path, "the encoder's config.json does not say which model it is", "encoder.model-type-missing", found)
+        raise _refusal(path, "the encoder's config.json does not say which model it is", found, code="encoder.model-type-missing")
     return settings
 
 
@@ -61,28 +61,30 @@ def refuse_unusable(directory: Path, settings: dict[str, Any], n_tensors: int) -
     path, model_type = directory / FILE, settings["model_type"]
     if settings.get("auto_map"):
         found = f"auto_map: {shorten(json.dumps(settings['auto_map']), 120)}"
-        raise _refusal(path, "the encoder needs code of its own, which is never run", "encoder.remote-code", found, OTHER_MODEL)
+        raise _refusal(
+            path, "the encoder needs code of its own, which is never run", found, OTHER_MODEL, code="encoder.remote-code"
+        )
     if settings.get("quantization_config"):
-        raise _refusal(path, "the encoder is quantised", "encoder.quantised", "quantization_config", OTHER_WEIGHTS)
+        raise _refusal(path, "the encoder is quantised", "quantization_config", OTHER_WEIGHTS, code="encoder.quantised")
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES  # slow
 
     if model_type not in CONFIG_MAPPING_NAMES:
         hint = did_you_mean(model_type, CONFIG_MAPPING_NAMES) or OTHER_MODEL
         found = f"model_type: {shorten(model_type, 60)}"
-        raise _refusal(path, "transformers does not know this model type", "encoder.model-type-unknown", found, hint)
+        raise _refusal(path, "transformers does not know this model type", found, hint, code="encoder.model-type-unknown")
     for name in COUNTS:
         value = settings.get(name)
         most = MOST if name == "num_labels" else max(n_tensors, 100)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most):
             found = f"{name}: {shorten(json.dumps(value), 60)}, and {n_tensors} tensors in the weights"
-            raise _refusal(path, f"the encoder's config.json has an impossible {name}", "encoder.size-impossible", found)
+            raise _refusal(path, f"the encoder's config.json has an impossible {name}", found, code="encoder.size-impossible")
 
 
 OTHER_MODEL = "use a checkpoint whose class is part of transformers, such as one of the type bert or roberta"
 OTHER_WEIGHTS = "use the checkpoint with its original weights (float32, float16 or bfloat16)"
 
 
-def _refusal(path: Path, problem: str, code: str, found: str, hint: str = HINT) -> UserError:
+def _refusal(path: Path, problem: str, found: str, hint: str = HINT, *, code: str) -> UserError:
     return UserError(problem, code=code, path=path, found=found, expected=EXPECTED, hint=hint)
 
 

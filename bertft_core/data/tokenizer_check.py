@@ -26,7 +26,7 @@ def refuse_damaged_files(directory: Path) -> None:
         if path.suffix == ".json":
             read_json_object(path, code="tokenizer.damaged", expected="a JSON object, as transformers saves it", hint=HINT)
         elif (what := foreign_content(path)) is not None:
-            raise _refusal(path, "the encoder's tokenizer cannot be read", "tokenizer.damaged", what, f"a {name}")
+            raise _refusal(path, "the encoder's tokenizer cannot be read", what, f"a {name}", code="tokenizer.damaged")
 
 
 def refuse_unusable_tokenizer(encoder: EncoderFiles) -> None:
@@ -35,26 +35,26 @@ def refuse_unusable_tokenizer(encoder: EncoderFiles) -> None:
     size, n_tokens = encoder.settings.get("vocab_size"), len(tokenizer)
     if isinstance(size, int) and n_tokens < LEAST_SHARE * size:
         found = f"{n_tokens} tokens for {size} embeddings"
-        raise _other(encoder, "the encoder's tokenizer has too few tokens for the model", "tokenizer.too-small", found)
+        raise _other(encoder, "the encoder's tokenizer has too few tokens for the model", found, code="tokenizer.too-small")
     if encoder.settings["model_type"] not in BERT_LIKE:
         return
     missing = [name for name in SPECIAL if getattr(tokenizer, f"{name}_id", None) is None]
     if missing or not _adds_special_tokens(tokenizer):
         found = f"no {', '.join(missing)}" if missing else "texts without special tokens at their ends"
-        raise _other(encoder, "the encoder's tokenizer lacks special tokens", "tokenizer.special-tokens", found)
+        raise _other(encoder, "the encoder's tokenizer lacks special tokens", found, code="tokenizer.special-tokens")
     pad = encoder.settings.get("pad_token_id")
     if pad is not None and pad != tokenizer.pad_token_id:
         found = f"{tokenizer.pad_token} has the id {tokenizer.pad_token_id}, and {pad} in config.json"
-        raise _other(encoder, "the encoder's tokenizer numbers its tokens in another way", "tokenizer.other-ids", found)
+        raise _other(encoder, "the encoder's tokenizer numbers its tokens in another way", found, code="tokenizer.other-ids")
 
 
 def _adds_special_tokens(tokenizer: Any) -> bool:
     return bool(tokenizer.num_special_tokens_to_add(pair=False) >= 2)
 
 
-def _other(encoder: EncoderFiles, problem: str, code: str, found: str) -> UserError:
-    return _refusal(encoder.directory, problem, code, found, "the tokenizer that the model was trained with")
+def _other(encoder: EncoderFiles, problem: str, found: str, *, code: str) -> UserError:
+    return _refusal(encoder.directory, problem, found, "the tokenizer that the model was trained with", code=code)
 
 
-def _refusal(path: Path, problem: str, code: str, found: str, expected: str) -> UserError:
+def _refusal(path: Path, problem: str, found: str, expected: str, *, code: str) -> UserError:
     return UserError(problem, code=code, path=path, found=found, expected=expected, hint=HINT)

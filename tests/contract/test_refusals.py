@@ -5,7 +5,7 @@
 
 import pytest
 
-from tests.helpers.refusals.codes import codes_in_product, refusals_without
+from tests.helpers.refusals.codes import codes_in_product, positional_codes, refusals_without
 from tests.helpers.refusals.refusal import link, make_shared, place_of, provoked, shown
 from tests.helpers.refusals.snapshot import SNAPSHOT, block, blocks
 from tests.helpers.refusals.table import REFUSALS
@@ -45,3 +45,7 @@ def test_every_code_has_one_row_and_one_wording():
     codes = [refusal.code for refusal in REFUSALS]
     assert sorted(codes) == sorted(codes_in_product())
     assert sorted(blocks(SNAPSHOT.read_text(encoding="utf-8"))) == sorted(codes)
+
+
+def test_every_code_is_where_it_is_found():
+    assert positional_codes() == []

@@ -10,6 +10,7 @@ from tests.helpers.refusals import (
     plan_rows,
     service_rows,
     store_rows,
+    weight_rows,
 )
 
 REFUSALS = (
@@ -18,6 +19,7 @@ REFUSALS = (
     *file_rows.ROWS,
     *label_rows.ROWS,
     *encoder_rows.ROWS,
+    *weight_rows.ROWS,
     *plan_rows.ROWS,
     *command_rows.ROWS,
     *store_rows.ROWS,
