@@ -16,6 +16,7 @@ from tests.helpers.refusals.data_rows import CHECK, NER, QA, TEXTS, WORDS, quest
 from tests.helpers.refusals.refusal import Refusal
 
 ONE_HOT = "text,a,b\n" + "".join(f"film {i},{i % 2},{1 - i % 2}\n" for i in range(9))
+BY_WORD, OF_SENTENCES = "id,word,tag\n1,a,O\n2,b,O\n", "sentence: id, tokens: word, tags: tag"
 NO_ANSWER = {"id": "none", "answers": {"text": [], "answer_start": []}}
 
 
@@ -93,4 +94,7 @@ ROWS = (
     ),
     Refusal("masked-lm.no-mask-token", call=_no_mask),
     Refusal("masked-lm.empty-text", call=_nothing_masked),
+    rows_of("words.sentence-apart", BY_WORD + "1,c,O\n", "t.csv:4", keys=OF_SENTENCES, **NER),
+    rows_of("words.no-sentence", "id,word,tag\n,a,O\n", "t.csv:2", keys=OF_SENTENCES, **NER),
+    rows_of("data.sentence-without-table", WORDS, "t.conll", file="t.conll", keys="sentence: id", **NER),
 )
