@@ -120,7 +120,7 @@ class CRF(nn.Module):
             ) from error
         except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
             raise UserError(
-                "not a CRF of bertft, or a broken one",
+                "the CRF is damaged, or was not saved by bertft",
                 code="model.damaged-crf",
                 path=path,
                 found=str(error).splitlines()[0],

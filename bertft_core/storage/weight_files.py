@@ -42,7 +42,7 @@ def weight_files(directory: Path) -> list[Path]:
             code="encoder.shard-missing",
             path=directory / INDEX,
             found=f"no {', '.join(missing[:5])}",
-            expected=f"the {len(names)} files that the index names",
+            expected=f"every file that the index names ({len(names)} in all)",
             hint="download the missing files into the same folder",
         )
     return [directory / name for name in names]
@@ -112,6 +112,8 @@ def _no_weights(directory: Path) -> UserError:
         code="encoder.weights-pickled" if pickled else "encoder.no-weights",
         path=directory,
         found=", ".join(present[:12]) or "an empty folder",
-        expected=f"the weights as {WEIGHTS}: pickled files can execute code and are never read",
-        hint="load it once where you trust it and save it with save_pretrained, or use a revision with safetensors",
+        expected=f"the weights as {WEIGHTS}" + (": pickled files can execute code and are never read" if pickled else ""),
+        hint="load it once where you trust it and save it with save_pretrained, or use a revision with safetensors"
+        if pickled
+        else "save the model there with save_pretrained, or check encoder.path",
     )

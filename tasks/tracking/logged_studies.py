@@ -46,7 +46,7 @@ def fetch_study(name: str, folder: Path, *, home_dir: Path, uri: str | None, in_
             f"the study '{name}' cannot be read from MLflow",
             code="mlflow.unreadable-study",
             found=str(error).splitlines()[0],
-            hint="is the store there?",
+            hint="check that the store is there, or name another one with --tracking-uri",
         ) from None
     records = {record.digest: record for record in study_dir.records()}
     reported = [seed.run_digest for arm in summary.arms for seed in arm.seeds]

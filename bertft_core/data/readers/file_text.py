@@ -38,7 +38,7 @@ def chunks_of(path: Path, options: FileOptions = DEFAULTS) -> Iterator[bytes]:
             "the file cannot be read",
             code="file.unreadable",
             path=path,
-            found=str(error),
+            found=error.strerror or str(error),
             hint="check its permissions",
         ) from None
 
