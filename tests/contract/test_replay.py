@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from bertft_core.config import StudyConfig, UserError, parse_study
 from bertft_core.data.prepare_study_data import prepare_data
@@ -50,7 +51,10 @@ def test_data_that_have_changed_are_refused_with_the_split(tmp_path):
 def test_an_encoder_that_has_changed_is_refused(tmp_path):
     study, card = tiny_study(tmp_path)
     weights = Path(card.encoder_dir) / "model.safetensors"
-    weights.write_bytes(weights.read_bytes() + b" ")
+    tensors = load_file(weights)
+    save_file(
+        tensors | {name: tensor + 1 for name, tensor in tensors.items() if name.endswith("bias")}, weights, {"format": "pt"}
+    )
     with pytest.raises(UserError, match="the encoder weights have changed"):
         rebuilt_spec(logged(study, card, tmp_path), tmp_path / "temporary", tmp_path / "home")
 

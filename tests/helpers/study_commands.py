@@ -7,11 +7,12 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,6 +57,7 @@ class TinyStudy:
         card = checked_record(other.dir.card_path, DatasetCard)
         data_dir = other.home / "data" / Path(card.directory).name
         write_record(other.dir.card_path, card.model_copy(update={"directory": str(data_dir)}))  # as the next run will
+        _move_artifacts(other.home / "mlflow.db", str(self.home), str(other.home))
         return other
 
     @property
@@ -117,6 +119,17 @@ class TinyStudy:
     def checkpoints(self) -> list[Path]:
         """Runs that could be resumed now."""
         return list(self.dir.path.glob("runs/*/checkpoint/step-*"))
+
+
+ARTIFACTS = (("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"))
+"""Where MLflow's store holds absolute paths."""
+
+
+def _move_artifacts(store: Path, old_home: str, new_home: str) -> None:
+    """Let the store of a copied home name the copy's artifacts: a change of the copy must not reach the original's."""
+    with closing(sqlite3.connect(store)) as database, database:
+        for table, column in ARTIFACTS:
+            database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (old_home, new_home))
 
 
 SEVERAL = """
