@@ -239,7 +239,7 @@ def test_the_command_needs_neither_prefect_nor_mlflow_and_ends_quietly_when_nobo
     assert loaded.isdisjoint({"prefect", "mlflow", "datasets", "sklearn"})
     piped = f"{sys.executable} -m flows.cli.app predict tiny --input {texts} --home {trained[0]} | true"
     silent = subprocess.run(["bash", "-c", f"set -o pipefail; {piped}"], capture_output=True, text=True)
-    assert silent.returncode == 0
+    assert silent.returncode == 141, "as other programs that a closed pipe ends"
     assert "Error" not in silent.stderr
 
 

@@ -25,6 +25,7 @@ def folder(shared, tmp_path, monkeypatch):
     link(shared, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BERTFT_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return tmp_path
 
 

@@ -114,8 +114,9 @@ def test_a_worker_probes_the_model_that_it_has_trained(slots, spec, tmp_path):
 def test_a_user_error_crosses_the_process_border(slots, spec, tmp_path):
     with slots.lease() as worker, pytest.raises(UserError) as raised:
         worker.run(with_training(spec, precision="fp16"), tmp_path, ignore)
-    assert "fp16 needs a GPU" in str(raised.value)
-    assert "--set training.precision=fp32" in str(raised.value)
+    assert raised.value.code == "machine.fp16-needs-gpu"
+    assert raised.value.problem == "fp16 needs a GPU"
+    assert "'full'" in str(raised.value.hint)
     assert "Traceback" not in str(raised.value)
 
 
