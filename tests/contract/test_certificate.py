@@ -171,6 +171,7 @@ def test_the_strategies_left_out_of_the_cadence_check_do_depend_on_it(tmp_path, 
 # The whole of it
 
 
+@pytest.mark.slow
 def test_a_certificate_is_made_in_processes_that_are_killed_reused_and_share_the_machine(tmp_path):
     study, card = tiny_study(tmp_path / "study", arms={"full": {"strategies": [{"kind": "swa", "last": 2}]}})
     spec = tiny_spec(study, card)

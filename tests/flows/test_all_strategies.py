@@ -8,6 +8,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from bertft_core.config import load_study
 from bertft_core.config.strategy_settings import KINDS
 from bertft_core.records import StudySummary
@@ -35,6 +37,7 @@ def test_the_imbalance_arms_have_something_to_balance(tmp_path):
     assert max(counts.values()) >= 2 * min(counts.values())
 
 
+@pytest.mark.slow
 def test_the_whole_study_passes(tmp_path, server_environment):
     encoder = tiny_encoder(tmp_path / "encoder", num_hidden_layers=6)
     command = [

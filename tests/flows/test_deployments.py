@@ -69,6 +69,7 @@ def pull_folder(deployment: dict[str, Any]) -> str:
     return step["prefect.deployments.steps.set_working_directory"]["directory"]
 
 
+@pytest.mark.slow
 def test_an_announced_study_gets_its_config_its_overrides_and_its_home(run, home):
     asked = {"config": str(CONFIG), "overrides": ["arms.full.search=null"], "home": str(home)}
     assert {name: run["parameters"][name] for name in asked} == asked

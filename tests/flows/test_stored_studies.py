@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bertft_core.storage import StudyDir
 from tests.helpers.stored_studies import stored_json, unpack
 
@@ -24,6 +26,7 @@ def seeds_of(home: Path) -> dict[tuple[str, int], dict[str, float]]:
     return {(arm["arm"], seed["index"]): seed["scores"] for arm in summary["arms"] for seed in arm["seeds"]}
 
 
+@pytest.mark.slow
 def test_one_seed_more_trains_only_what_is_missing(server_environment, shared, tmp_path):
     home = unpack(tmp_path)
     shutil.copy(shared / "mlflow.db", home)

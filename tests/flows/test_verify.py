@@ -103,6 +103,7 @@ def test_what_was_tampered_with_is_found_and_named(study):
         Path(path).write_bytes(content)
 
 
+@pytest.mark.slow
 def test_data_and_encoder_that_are_gone_are_the_reason(study):
     fingerprint = record_of(study, "full").spec.data_fingerprint
     test_split = study.home / "data" / fingerprint / "test.arrow"
@@ -137,6 +138,7 @@ def test_two_runs_are_held_against_each_other_from_mlflow_or_from_disk(study):
     assert json.loads(by_id.stdout)["first_diverging_step"] == 1
 
 
+@pytest.mark.slow
 def test_a_run_is_rebuilt_from_mlflow_alone_when_study_and_data_are_gone(study):
     """The last test of the file: it takes the folders away."""
     run_ids = {arm: run.info.run_id for arm, run in runs_of(study).items()}
