@@ -179,7 +179,7 @@ def test_every_head_and_every_bundled_set_is_told():
     [
         ([{"headline": "h", "kind": "x"}], {}, None, "no column has a usual name for the text", "--text COLUMN"),
         ([{"text": "h", "kind": "x"}], {}, None, "no column has a usual name for the label", "--label COLUMN"),
-        ([{"text": "h", "label": "x"}], {"label": "lable"}, None, "there is no column 'lable'", "fix --label"),
+        ([{"text": "h", "label": "x"}], {"label": "lable"}, None, "there is no column 'lable'", "did you mean 'label'?"),
         ([{"text": "h", "label": "x"}], {}, "token_classification", "usual name for words and tags", "--set data.tokens=COLUMN"),
         ([{"text": "h", "label": "x"}], {}, "question_answering", "usual name for the question", "--set data.question=COLUMN"),
         ([{"text": "h", "label": f"name {i}"} for i in range(50)], {}, None, "do not look like labels", "--label COLUMN"),
