@@ -22,7 +22,7 @@ INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 """Letters and marks that are drawn as nothing: fillers, variation selectors, the empty Braille pattern."""
 LARGEST_WHOLE = 2**53
-"""Beyond it a float no longer tells neighbouring whole numbers apart."""
+"""Beyond it a float cannot represent every whole number."""
 
 
 WRITTEN_LIST = re.compile(r"""\[(?:(['"])\S.*\1|\s*-?\d+(?:[,\s]+-?\d+)*\s*|)\]""", re.DOTALL)

@@ -64,7 +64,7 @@ def _counts(data: PreparedData) -> Counter[str]:
 
 
 def _shown(label: str, counts: Mapping[str, int]) -> str:
-    """The label with what cannot be told apart or seen, and how often it occurs."""
+    """The label, with characters that look alike or are invisible made visible, and how often it occurs."""
     spelled = "" if label.isascii() else f" {shorten(label, 40)!a}"
     return f"'{shorten(label, 40)}'{spelled} ({counts[label]})"
 

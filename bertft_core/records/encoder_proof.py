@@ -7,7 +7,7 @@ class EncoderProof(Frozen):
     """What a check of the files found; stored only for files that fit."""
 
     key: str
-    """SHA-256 of everything that the check looked at: if it changes, the check is repeated."""
+    """SHA-256 of everything that was checked: if it changes, the check is repeated."""
     new_parts: tuple[str, ...]
     """Modules of the model that are drawn from the init stream."""
     unused_parts: tuple[str, ...]

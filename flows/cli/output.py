@@ -1,4 +1,4 @@
-"""Standard output and error of a command: any character can be written, and a reader that is gone or a full disk is told apart.
+"""Standard output and error of a command: any character can be written, and a closed pipe and a full disk are kept apart.
 
 A character that the terminal lacks becomes `?`, in JSON its escape. Nothing that is written to stderr can end a command: a study
 is worth more than the line that says where it is.
@@ -70,7 +70,7 @@ def _open_closed_descriptors() -> None:
 
 
 def flush_output() -> None:
-    """Write what is left, while a failure can still be told. Raises `OutputLost`."""
+    """Write what is left, while a failure can still be reported. Raises `OutputLost`."""
     sys.stdout.flush()
 
 

@@ -34,8 +34,8 @@ def run_command(config: Path, overrides: list[str], home: Path | None, *, force:
     study, where, command.show = command.study, command.home_dir, shown
     say(f"study {study.name} in {where}", file=sys.stderr)
     if study.tracking.uri is not None and study.tracking.uri == os.environ.get(MLFLOW_STORE):
-        told = f"MLflow's store is {without_password(study.tracking.uri)}, from {MLFLOW_STORE}"
-        say(f"{told}; --set tracking.uri=null keeps the record in the home", file=sys.stderr)
+        remark = f"MLflow's store is {without_password(study.tracking.uri)}, from {MLFLOW_STORE}"
+        say(f"{remark}; --set tracking.uri=null keeps the record in the home", file=sys.stderr)
 
     def read_data() -> None:
         command.card = prepare_data(study, home_dir=where, tell=command.progress.tell)
@@ -65,8 +65,8 @@ def prefect_api(home: Path, meanwhile: Callable[[], object]) -> Iterator[None]:
         yield
         return
     use_embedded_prefect(home)
-    if (told := set_prefect_aside(home)) is not None:
-        say(f"warning   {told}", file=sys.stderr)
+    if (remark := set_prefect_aside(home)) is not None:
+        say(f"warning   {remark}", file=sys.stderr)
     with EmbeddedServer(home / "prefect" / "server.log") as server:
         say("starting Prefect's embedded server and reading the data …", file=sys.stderr)
         os.environ["PREFECT_API_URL"] = server.api_url

@@ -52,8 +52,8 @@ def ui_command(home: Path | None, study: str | None, first_port: int) -> int:
 def _start(stack: ExitStack, home: Path, study: str | None, journals: list[Path], ports: list[int]) -> Iterator[tuple[str, str]]:
     """Start every server at once, then wait for each; what it shows, and its link."""
     use_embedded_prefect(home)
-    if (told := set_prefect_aside(home)) is not None:
-        say(f"warning   {told}", file=sys.stderr)
+    if (remark := set_prefect_aside(home)) is not None:
+        say(f"warning   {remark}", file=sys.stderr)
     mlflow = _start_child(stack, _mlflow_command(home, ports[0]), home / "logs" / "mlflow-ui.log")
     prefect = stack.enter_context(EmbeddedServer(home / "prefect" / "ui.log", ui=True, port=ports[1]))
     dashboards = []
