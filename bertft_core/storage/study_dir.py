@@ -109,7 +109,7 @@ def checked_values(path: Path, kind: type[Frozen]) -> tuple[dict[str, Any], int]
     try:
         values = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise Damaged(f"{path}: it is no JSON: {error}") from None
+        raise Damaged(f"{path}: not valid JSON: {error}") from None
     version = values.get("version", 1) if isinstance(values, dict) else None
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise Damaged(f"{path}: a {kind.__name__} was expected")

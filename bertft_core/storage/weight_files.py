@@ -75,7 +75,7 @@ def damaged_weights(path: Path, reason: str) -> UserError:
     """The error for a weights file that cannot be read, to be raised."""
     what = foreign_content(path) if path.is_file() else None
     return UserError(
-        "the weights file is damaged, or is no safetensors file",
+        "the weights file is damaged, or not a safetensors file",
         code="encoder.weights-damaged",
         path=path,
         found=what or f"{path.stat().st_size if path.is_file() else 0} bytes: {reason.splitlines()[0]}",

@@ -87,7 +87,7 @@ def _arm(results: StudyResults, ranked: dict[str, list[RunRecord]], wanted: str 
     if wanted is not None:
         if wanted not in ranked:
             raise UserError(
-                f"the arm '{wanted}' {'has no finished runs' if wanted in results.study.arms else 'is none of this study'}",
+                f"the arm '{wanted}' {'has no finished runs' if wanted in results.study.arms else 'is not in this study'}",
                 code="predict.unknown-arm",
                 path=results.study_dir.path,
                 found=wanted,

@@ -9,6 +9,7 @@ from mlflow import MlflowClient
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.errors import did_you_mean
 from bertft_core.records import DatasetCard, StudySummary
+from bertft_core.report.prose.grammar import several
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_results import StudyResults
 from tasks.tracking.logged_runs import read_logged
@@ -67,7 +68,7 @@ def _study_run(client: MlflowClient, name: str) -> Any | None:
         f"MLflow has no finished study '{name}'",
         hint="run the study to its end: bertft run CONFIG",
         code="mlflow.no-finished-study",
-        found=f"{len(runs)} runs of it, none of them finished",
+        found=f"{several(len(runs), 'run')} of it, none finished",
         expected="the name of an experiment that a study command has logged to its end",
     )
 

@@ -142,7 +142,7 @@ def test_a_model_that_was_not_kept_is_named_with_what_to_set(trained, copied, te
     ("words", "message"),
     [
         (("--seed", "1", "--ensemble"), "leave one of the two out"),
-        (("--arm", "half"), "the arm 'half' is none of this study"),
+        (("--arm", "half"), "the arm 'half' is not in this study"),
         (("--arm", "full", "--seed", "7"), "no finished run with seed 7"),
         (("--seed", "x"), "should be a valid integer"),
         (("--format", "xml"), "cannot read this file format"),

@@ -180,7 +180,7 @@ def test_what_mlflow_lacks_is_told(home, tmp_path):
         fetch_study("smal", tmp_path, home_dir=home, uri=None)
     client, experiment = open_store(home, None, "empty")
     client.create_run(experiment, tags={"bertft.stage": "study"})
-    with pytest.raises(UserError, match="1 runs of it, none of them finished"):
+    with pytest.raises(UserError, match="1 run of it, none finished"):
         fetch_study("empty", tmp_path, home_dir=home, uri=None)
 
 

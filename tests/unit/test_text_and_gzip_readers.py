@@ -13,6 +13,7 @@ from pyarrow import parquet
 
 from bertft_core.config import UserError
 from bertft_core.data.readers import ENDINGS, READERS, format_of, read_text, reader_of
+from bertft_core.data.readers.file_text import no_file
 
 TEXT = "\n one\ntwo \n \t\nthree\n\n\nfour\n"
 CONTENTS = {
@@ -162,3 +163,10 @@ def test_an_unknown_ending_is_refused_unless_a_format_is_given(tmp_path, name):
     assert error.problem == "unknown file format"
     assert error.found in (".annotated", "no ending", ".xlsx")
     assert len(list(reader_of(path, "conll")(path, ()))) == 1
+
+
+def test_a_data_file_that_is_not_there_is_never_taken_for_a_study_beside_it(tmp_path):
+    (tmp_path / "train.yaml").write_text("name: s\n")
+    assert no_file(tmp_path / "train.csv", "a CSV file", "check the path").hint == "check the path"
+    (tmp_path / "trian.csv").write_text("text,label\n")
+    assert no_file(tmp_path / "train.csv", "a CSV file", "check the path").hint == "did you mean 'trian.csv'?"

@@ -160,6 +160,10 @@ def wanted_columns(path: Path, columns: Sequence[str], default: tuple[str, ...],
     return tuple(columns) or default
 
 
+CONFIGS = (".yaml", ".yml")
+"""Endings of studies: a data file that is not there is none of them."""
+
+
 def no_file(path: Path, expected: str, check: str) -> UserError:
     """The error for a path that does not exist, with the nearest name, or that is a folder, a pipe or a device."""
     if path.is_dir():
@@ -172,7 +176,8 @@ def no_file(path: Path, expected: str, check: str) -> UserError:
         kind = "a pipe" if path.is_fifo() else "a socket" if path.is_socket() else "a device"
         problem, hint = f"this is {kind}, not a file", "write its content to a file and name that"
         return UserError(problem, code="file.is-special", path=path, found=kind, expected=expected, hint=hint)
-    near = did_you_mean(path.name, [item.name for item in path.parent.iterdir()]) if path.parent.is_dir() else None
+    beside = path.parent.iterdir() if path.parent.is_dir() else ()
+    near = did_you_mean(path.name, [item.name for item in beside if (item.suffix in CONFIGS) == (path.suffix in CONFIGS)])
     return UserError("file not found", code="file.not-found", path=path, expected=expected, hint=near or check)
 
 
