@@ -79,9 +79,11 @@ def carry_out(command: StudyCommand) -> StudySummary:
         claim(study.name, command.home_dir, flow_run.id, progress.tell)
         plan_progress(session)
         progress.enter("prepare")
-        card = prepare_data(study, session.dir, log=session.tracker.log_data, tell=progress.tell, prepared=command.card)
+        card = prepare_data(
+            study, session.dir, log=session.tracker.log_data, tell=progress.tell, prepared=command.card, force=command.force
+        )
         refuse_unusable_plan(study, card)
-        trainer = Trainer(session)
+        trainer = Trainer(session, card)
         progress.enter("search")
         sweeps = run_searches(trainer, card)
         progress.enter("seeds")

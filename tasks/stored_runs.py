@@ -3,23 +3,24 @@
 import shutil
 from pathlib import Path
 
-from bertft_core.records import RunRecord, RunSpec
+from bertft_core.records import DatasetCard, RunRecord, RunSpec
 from bertft_core.records.selection import answers, goes_on
 from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import files_of
 from bertft_core.storage.study_dir import file_sha256
 from tasks.protocols import RunLog
+from tasks.same_encoder import refuse_other_model
 
 
 class StoredRuns:
     """Looks up the results of a study's runs; with `force` each of them is trained once more, and once only."""
 
-    def __init__(self, study_dir: StudyDir, log: RunLog, *, force: bool) -> None:
-        self._dir, self._log, self._force = study_dir, log, force
+    def __init__(self, study_dir: StudyDir, card: DatasetCard, log: RunLog, *, force: bool) -> None:
+        self._dir, self._card, self._log, self._force = study_dir, card, log, force
         self._discarded: set[str] = set()
 
     def finished(self, spec: RunSpec) -> RunRecord | None:
-        """The result of a run that need not be trained again."""
+        """The result of a run that need not be trained again. Raises `UserError` for one of other settings of the encoder."""
         run_dir = self._dir.run_dir(spec.digest)
         if self._force and spec.digest not in self._discarded:
             self._discarded.add(spec.digest)
@@ -36,6 +37,7 @@ class StoredRuns:
         if record is None or goes_on(record, spec):
             return None
         if is_reusable(record, spec, run_dir):
+            refuse_other_model(record.spec.encoder, self._card, self._dir.path)
             return record
         if record.status != "failed":  # its files are damaged, or the run will write others
             (run_dir / "record.json").unlink(missing_ok=True)

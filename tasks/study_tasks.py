@@ -20,6 +20,7 @@ from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import Tell
 from bertft_core.storage.study_dir import write_record
 from bertft_core.storage.study_results import StudyResults
+from tasks.same_encoder import refuse_other_study
 
 
 @task(name="prepare-data", task_run_name="prepare data · {study.name}", cache_policy=NO_CACHE, persist_result=False)
@@ -30,14 +31,18 @@ def prepare_data(
     log: Callable[[DatasetCard], None],
     tell: Tell,
     prepared: DatasetCard | None = None,
+    force: bool = False,
 ) -> DatasetCard:
-    """Read, check, split and tokenise; see `data.prepare_study_data`. Raises `UserError` for bad data.
+    """Read, check, split and tokenise; see `data.prepare_study_data`. Raises `UserError` for bad data, and, without `force`,
+    for an encoder with other settings than the one that the study's runs were trained with.
 
     `prepared` is the card of data that the same command has prepared before, outside the study's lock: `bertft clean` may have
     deleted them since.
     """
     if prepared is None or not Path(prepared.directory).is_dir():
         prepared = prepare(study, home_dir=study_dir.home_dir, tell=tell)
+    if not force:
+        refuse_other_study(study_dir, prepared)
     write_record(study_dir.card_path, prepared)
     log(prepared)
     return prepared

@@ -5,13 +5,23 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config import UserError
+from bertft_core.config.base import digest_of
 from bertft_core.data.examples import did_you_mean, shorten
 from bertft_core.storage.foreign_content import foreign_content
+from bertft_core.storage.study_dir import file_sha256
 
 FILE = "config.json"
 COUNTS = ("num_labels", "num_hidden_layers", "n_layers", "num_layers")
 """Sizes that transformers counts up to: a huge one would take for ever, not only be refused."""
 MOST = 100_000
+NAMES_ONLY = frozenset(
+    {
+        "_name_or_path", "_commit_hash", "architectures", "transformers_version", "finetuning_task", "problem_type",
+        "id2label", "label2id", "num_labels", "dtype", "torch_dtype",
+    }
+)  # fmt: skip
+"""Settings that are names, that the head sets, or that only say how the weights are stored (all are trained in float32)."""
+CRF = "crf.safetensors"
 EXPECTED = "the config.json that transformers saved with the model"
 HINT = "copy config.json from the checkpoint again, or save the model with save_pretrained"
 
@@ -25,6 +35,16 @@ def read_settings(directory: Path) -> dict[str, Any]:
         found = "no model_type" if model_type is None else f"model_type: {shorten(json.dumps(model_type), 60)}"
         raise _refusal(path, "the encoder's config.json does not say which model it is", found, code="encoder.model-type-missing")
     return settings
+
+
+def settings_digest(directory: Path) -> str:
+    """SHA-256 of what decides, beside the weights, what the model computes: its settings, and a CRF saved with them.
+
+    Raises `UserError` as `read_settings`.
+    """
+    settings = {name: value for name, value in read_settings(directory).items() if name not in NAMES_ONLY}
+    crf = directory / CRF
+    return digest_of({"settings": settings, "crf": file_sha256(crf) if crf.is_file() else None})
 
 
 def read_json_object(path: Path, *, code: str, expected: str, hint: str) -> dict[str, Any]:

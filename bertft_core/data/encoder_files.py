@@ -10,7 +10,7 @@ from typing import Any, Literal
 from bertft_core.config import UserError
 from bertft_core.config.encoder_settings import DEFAULT_CHECKPOINT, DEFAULT_REVISION, EncoderConfig
 from bertft_core.data.earlier_study import find_kept_model
-from bertft_core.data.encoder_config import read_settings
+from bertft_core.data.encoder_config import read_settings, settings_digest
 from bertft_core.records import ChainLink, EncoderIdentity
 from bertft_core.storage.weight_files import INDEX, WEIGHTS, weight_files, weights_sha256
 
@@ -148,7 +148,9 @@ def _checked(
             expected=f"SHA-256 {config.weights_sha256}",
             hint="download the checkpoint again, or correct encoder.weights_sha256 if other weights are intended",
         )
-    identity = EncoderIdentity(checkpoint=checkpoint, revision=revision, weights_sha256=sha256)
+    identity = EncoderIdentity(
+        checkpoint=checkpoint, revision=revision, weights_sha256=sha256, settings_sha256=settings_digest(directory)
+    )
     return EncoderFiles(directory=directory.resolve(), identity=identity, source=source, chain=chain)
 
 

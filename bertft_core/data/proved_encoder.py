@@ -9,7 +9,7 @@ from pathlib import Path
 from bertft_core.config import UserError
 from bertft_core.config.base import digest_of
 from bertft_core.config.head_settings import AnyHead
-from bertft_core.data.encoder_config import FILE, refuse_unusable
+from bertft_core.data.encoder_config import CRF, FILE, refuse_unusable
 from bertft_core.data.encoder_files import EncoderFiles
 from bertft_core.data.encoder_parts import EncoderParts, compare, refuse_not_finite
 from bertft_core.data.examples import shorten
@@ -57,8 +57,8 @@ def _proved(encoder: EncoderFiles, head: AnyHead) -> EncoderParts:
     parts = compare(encoder.directory, files, headers, head.auto_class, head.n_outputs, head.init)
     refuse_not_finite(files)
     refuse_unusable_tokenizer(encoder)
-    if head.init == "checkpoint" and getattr(head, "crf", False) and not (encoder.directory / "crf.safetensors").is_file():
-        raise _other_head(encoder, "no crf.safetensors", "the CRF that bertft saves with a model")
+    if head.init == "checkpoint" and getattr(head, "crf", False) and not (encoder.directory / CRF).is_file():
+        raise _other_head(encoder, f"no {CRF}", "the CRF that bertft saves with a model")
     return parts
 
 

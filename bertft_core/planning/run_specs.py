@@ -8,6 +8,7 @@ from bertft_core.config.search_settings import SearchConfig
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.config.training_settings import TrainingConfig, merge_training
 from bertft_core.records import DatasetCard, RunSpec, SeedTriple
+from bertft_core.records.run_spec import NOT_OF_ENCODER
 from bertft_core.seeds import joint_seeds, report_seeds
 
 REPEATED: dict[str, Any] = {"stage": "repeats", "keep_model": False, "watch_gradients": 0}
@@ -67,7 +68,7 @@ def search_digest(study: StudyConfig, card: DatasetCard, arm: str) -> str:
     return digest_of(
         {
             "data": card.fingerprint,
-            "encoder": card.encoder.model_dump(),
+            "encoder": card.encoder.model_dump(exclude=NOT_OF_ENCODER),
             "head": study.head.model_dump(),
             "metric": study.metric,
             "seed": study.seed,

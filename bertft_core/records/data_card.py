@@ -95,6 +95,11 @@ class DatasetCard(Frozen):
     findings: tuple[DataFinding, ...] = ()
 
     @property
+    def replaced_parts(self) -> tuple[str, ...]:
+        """Modules that the encoder has and that are drawn anew all the same: the head of an earlier fine-tuning."""
+        return tuple(name for name in self.new_parts if name in self.unused_parts)
+
+    @property
     def lineage(self) -> tuple[str, ...]:
         """Every encoder on the way to this study, from the first checkpoint to the one that it starts from."""
         return (*(link.encoder.checkpoint for link in self.chain), self.encoder.checkpoint)

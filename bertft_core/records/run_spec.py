@@ -38,6 +38,15 @@ class EncoderIdentity(Frozen):
     checkpoint: str
     revision: str | None
     weights_sha256: str
+    settings_sha256: str | None = None
+    """Of what else decides what the model computes: config.json, and a CRF beside the weights. None in older records.
+
+    In no digest, or those of older studies would change: `tasks.same_encoder` refuses results of other settings instead.
+    """
+
+
+NOT_OF_ENCODER = {"settings_sha256": True}
+"""What of an encoder's identity is left out of digests."""
 
 
 class SeedTriple(Frozen):
@@ -93,16 +102,18 @@ class RunSpec(Frozen):
     @cached_property
     def digest(self) -> str:
         """SHA-256 of what decides the result: the run's identity."""
-        return digest_of(self.model_dump(mode="json", exclude=self._left_out()))
+        return self._digest_without(set())
 
     @cached_property
     def setting_digest(self) -> str:
         """The digest without the seeds: the same for all seeds of one setting."""
-        return digest_of(self.model_dump(mode="json", exclude=self._left_out() | {"seeds"}))
+        return self._digest_without({"seeds"})
 
-    def _left_out(self) -> set[str]:
+    def _digest_without(self, more: set[str]) -> str:
         """A repeat computes what the run itself does, and is another run all the same."""
-        return set(LEFT_OUT_OF_DIGEST) | (set() if self.repeat else {"repeat"})
+        names = LEFT_OUT_OF_DIGEST | more | (set() if self.repeat else {"repeat"})
+        left_out: dict[str, Any] = dict.fromkeys(names, True) | {"encoder": NOT_OF_ENCODER}
+        return digest_of(self.model_dump(mode="json", exclude=left_out))
 
     def model_copy(self, **how: Any) -> Self:
         """As pydantic's, but the copy finds its own digests: pydantic would hand on those already computed."""

@@ -36,7 +36,8 @@ class CostEstimator:
 
     def __init__(self, card: DatasetCard, earlier: Iterable[RunRecord]) -> None:
         self._card = card
-        self._earlier = [r for r in earlier if r.examples_per_second and r.spec.encoder == card.encoder]
+        weights = card.encoder.weights_sha256
+        self._earlier = [r for r in earlier if r.examples_per_second and r.spec.encoder.weights_sha256 == weights]
         weights_bytes = (Path(card.encoder_dir) / "model.safetensors").stat().st_size
         settings = json.loads((Path(card.encoder_dir) / "config.json").read_text())
         embedded = settings.get("vocab_size", 0) * settings.get(

@@ -24,9 +24,9 @@ Submit = Callable[[RunSpec], PrefectFuture[Any]]
 class Trainer:
     """Gets the records of runs, in the search and over seeds."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, card: DatasetCard) -> None:
         self.session = session
-        self._stored = StoredRuns(session.dir, session.tracker, force=session.forced)
+        self._stored = StoredRuns(session.dir, card, session.tracker, force=session.forced)
         self._models = ModelBudget(session.study, session.dir, session.tracker, session.progress.tell)
 
     def records_of(self, specs: Iterable[RunSpec]) -> dict[str, RunRecord]:

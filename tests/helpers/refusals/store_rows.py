@@ -1,6 +1,7 @@
 """Refusals of homes, outputs and records on disk."""
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from bertft_core.storage.disk_errors import disk_user_error
 from bertft_core.storage.home_folder import made_home
 from bertft_core.storage.output_file import check_output
 from flows.cli.app import app
+from tasks.same_encoder import refuse_other_model
 from tests.helpers.made_up_searches import finish, make_run, make_search
 from tests.helpers.refusals.refusal import Refusal
 from tests.helpers.refusals.stored_copies import own_copy
+from tests.helpers.small_records import make_card
 
 
 def _no_permission(folder: Path) -> None:
@@ -52,6 +55,19 @@ def _search_without_trials(folder: Path) -> None:
         finish(make_search(folder), lambda spec: make_run(spec, [], "failed")).result(None)
 
 
+def _other_encoder(known: str | None, *replaced: str) -> Callable[[Path], None]:
+    """A study whose finished runs know these settings of the encoder, and an encoder with others and these parts to replace."""
+
+    def refused(folder: Path) -> None:
+        card = make_card(folder)
+        now = card.encoder.model_copy(update={"settings_sha256": "b" * 64})
+        parts = {"encoder": now, "new_parts": replaced, "unused_parts": replaced}
+        known_identity = now.model_copy(update={"settings_sha256": known})
+        refuse_other_model(known_identity, card.model_copy(update=parts), folder / "own" / "studies" / "x")
+
+    return refused
+
+
 INPUT = {"x.csv": "text\na film\n"}
 
 ROWS = (
@@ -64,6 +80,8 @@ ROWS = (
     Refusal("output.cannot-be-written", "predict claims --input x.csv --output x.csv/y", INPUT, "x.csv/y"),
     Refusal("output.is-read", call=_output_that_is_read, place="x.csv"),
     Refusal("study.not-a-name", "status ../studies/claims"),
+    Refusal("study.encoder-settings-changed", call=_other_encoder("a" * 64), place="own/studies/x"),
+    Refusal("study.checkpoint-head", call=_other_encoder(None, "classifier"), place="own/studies/x"),
     Refusal("disk.full-or-closed", call=_full_disk, place="own"),
     Refusal("record.newer-version", call=_newer, place="own/studies/claims/config.json"),
     Refusal("search.no-complete-trial", call=_search_without_trials),
