@@ -9,9 +9,11 @@ import typer
 
 from bertft_core import __version__
 from bertft_core.config.errors import UserError
+from bertft_core.data.reading_progress import listening
 from flows.cli.arguments import AnyStudy, Config, Home, Set, StudyName
 from flows.cli.evidence_commands import compare, diff, replay, seeds, verify
 from flows.cli.output import OutputLost, flush_output, give_up_output, use_safe_output
+from flows.cli.reading_lines import ReadingLines
 from flows.cli.terminal import say
 from tasks.process_environment import settle_environment
 
@@ -260,7 +262,8 @@ def _guarded(command: Callable[[], Any]) -> int:
     for remark in settle_environment():
         say(f"note: {remark}", file=sys.stderr)
     try:
-        code = command()
+        with listening(ReadingLines()):
+            code = command()
     except UserError as error:
         say(f"error: {error}", file=sys.stderr)
         return USER_MUST_ACT

@@ -11,6 +11,7 @@ from bertft_core.config.errors import did_you_mean
 from bertft_core.data.examples import shorten
 from bertft_core.data.readers.decoding import decoded
 from bertft_core.data.readers.file_options import DEFAULTS, LINES_PER_ROW, FileOptions
+from bertft_core.data.reading_progress import has_read
 
 GZIP_START = b"\x1f\x8b"
 GZIP_ENDING = ".gz"
@@ -28,11 +29,14 @@ def chunks_of(path: Path, options: FileOptions = DEFAULTS) -> Iterator[bytes]:
         with path.open("rb") as file:
             size = path.stat().st_size
             if path.suffix.lower() == GZIP_ENDING:
-                yield from _limited(_decompressed(file, path), path, options.max_bytes, size)
+                chunks = _decompressed(file, path)
             elif size > options.max_bytes:
                 raise too_large(path, f"{in_units(size)}", options.max_bytes)
             else:
-                yield from _limited(iter(lambda: file.read(N_CHUNK), b""), path, options.max_bytes, size)
+                chunks = iter(lambda: file.read(N_CHUNK), b"")
+            for chunk in _limited(chunks, path, options.max_bytes, size):
+                has_read(path, file.tell(), size)
+                yield chunk
     except OSError as error:
         raise UserError(
             "the file cannot be read",

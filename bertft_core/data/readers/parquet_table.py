@@ -10,6 +10,7 @@ from bertft_core.config import UserError
 from bertft_core.data.examples import Row, nearest_column, place_columns, shorten
 from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
 from bertft_core.data.readers.file_text import GZIP_ENDING, bytes_of, in_units, too_large
+from bertft_core.data.reading_progress import has_read
 from bertft_core.data.usual_columns import hint_of_usual
 
 N_BATCH = 256
@@ -31,7 +32,9 @@ def read_parquet(
             known = place_columns(columns, names, path=str(path), line=1, hint=partial(hint_of_usual, columns, names))
             places = [*known, *(nearest_column(name, names) for name in optional)]
             read = list(dict.fromkeys(names[place] for place in places if place is not None))
+            size, n_rows = path.stat().st_size, file.metadata.num_rows
             for batch in file.iter_batches(N_BATCH, columns=read):
+                has_read(path, size * row // max(n_rows, 1), size)
                 n_read += batch.nbytes
                 if n_read > options.max_bytes:
                     raise too_large(path, f"more than {in_units(options.max_bytes)} after {row:,} rows", options.max_bytes)

@@ -1,0 +1,32 @@
+"""A line now and then while a large file is read: small files are never mentioned."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from flows.cli.terminal import say
+
+EVERY_SECONDS = 5.0
+"""Between two lines, and before the first one of a file."""
+UNITS = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
+
+
+class ReadingLines:
+    """Prints how much of a file has been read, for `bertft_core.data.reading_progress.listening`."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._path: Path | None = None
+        self._n_bytes, self._last = 0, 0.0
+
+    def __call__(self, path: Path, n_bytes: int, size: int) -> None:
+        now = self._clock()
+        if path != self._path or n_bytes < self._n_bytes:  # another file, or the same from its beginning
+            self._path, self._last = path, now
+        elif now - self._last >= EVERY_SECONDS and size:
+            unit, factor = next(((name, factor) for name, factor in UNITS if size >= factor), ("bytes", 1))
+            share = f"{n_bytes / factor:,.1f} of {size / factor:,.1f} {unit} ({100 * n_bytes / size:.0f} %)"
+            say(f"reading {path.name}: {share}", file=sys.stderr, flush=True)
+            self._last = now
+        self._n_bytes = n_bytes

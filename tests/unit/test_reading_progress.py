@@ -1,0 +1,91 @@
+"""Whoever waits for a large file is told how far it has been read; small files are not mentioned."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from bertft_core.data.readers import file_text, parquet_table, reader_of
+from bertft_core.data.reading_progress import listening
+from flows.cli.reading_lines import EVERY_SECONDS, ReadingLines
+
+ROWS = [(f"a text with the number {i}", f"l{i % 2}") for i in range(400)]
+CSV = "text,label\n" + "".join(f"{text},{label}\n" for text, label in ROWS)
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch):
+    """Files are read in many pieces, as large ones are."""
+    monkeypatch.setattr(file_text, "N_CHUNK", 1000)
+    monkeypatch.setattr(parquet_table, "N_BATCH", 50)
+
+
+def written(folder: Path, name: str) -> Path:
+    path = folder / name
+    if name.endswith(".parquet"):
+        columns = zip(("text", "label"), zip(*ROWS, strict=True), strict=True)
+        parquet.write_table(pa.table({column: list(cells) for column, cells in columns}), path)
+    elif name.endswith(".jsonl"):
+        path.write_text("".join(f'{{"text": "{text}", "label": "{label}"}}\n' for text, label in ROWS))
+    else:
+        path.write_bytes(gzip.compress(CSV.encode()) if name.endswith(".gz") else CSV.encode())
+    return path
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.jsonl", "t.parquet"])
+def test_every_reader_tells_how_far_it_is(tmp_path, name):
+    path, heard = written(tmp_path, name), []
+    with listening(lambda *told: heard.append(told)):
+        assert len(list(reader_of(path)(path, ("text", "label")))) == len(ROWS)
+    assert {(told[0], told[2]) for told in heard} == {(path, path.stat().st_size)}
+    amounts = [n_bytes for _, n_bytes, _ in heard]
+    assert len(amounts) > 5
+    assert amounts == sorted(amounts)
+    assert 0.5 * path.stat().st_size < amounts[-1] <= path.stat().st_size
+
+
+def test_nobody_listens_after_the_block(tmp_path):
+    path, heard = written(tmp_path, "t.csv"), []
+    with listening(lambda *told: heard.append(told)):
+        pass
+    list(reader_of(path)(path, ("text", "label")))
+    assert heard == []
+
+
+def ticking(seconds: float) -> Iterator[float]:
+    now = 0.0
+    while True:
+        yield now
+        now += seconds
+
+
+def lines(capsys, seconds: float, *told: tuple[str, int]) -> list[str]:
+    clock = ticking(seconds)
+    show = ReadingLines(lambda: next(clock))
+    for name, n_bytes in told:
+        show(Path(name), n_bytes, 2**30)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    return printed.err.splitlines()
+
+
+def test_a_file_that_is_read_at_once_is_not_mentioned(capsys):
+    assert lines(capsys, EVERY_SECONDS / 10, *(("a.csv", n * 2**20) for n in range(9))) == []
+
+
+def test_a_large_file_has_a_line_now_and_then_with_its_size_and_share(capsys):
+    found = lines(capsys, EVERY_SECONDS / 2, *(("a.csv", n * 2**28) for n in range(5)))
+    assert found == ["reading a.csv: 0.5 of 1.0 GiB (50 %)", "reading a.csv: 1.0 of 1.0 GiB (100 %)"]
+
+
+def test_each_file_and_each_reading_of_it_begins_anew(capsys):
+    many_files = [(f"{k}.csv", 2**20) for k in range(9)]
+    assert lines(capsys, EVERY_SECONDS, *many_files) == []
+    assert lines(capsys, EVERY_SECONDS, ("a.csv", 2**29), ("a.csv", 2**20), ("a.csv", 2**28)) == [
+        "reading a.csv: 0.2 of 1.0 GiB (25 %)"
+    ]
