@@ -110,6 +110,8 @@ class PairComparison(Frozen):
     """The runs of an arm share init and order seeds: nothing is tested, and init and order seeds are resampled separately."""
     n_seeds_arm: int
     n_seeds_baseline: int
+    n_resamples: int | None = None
+    """Resamples of this pair: fewer than the comparison's on metrics that are not the headline; None in older comparisons."""
     n_examples: int | None = None
     """Examples that both arms answered; None where the examples were not resampled together."""
     unit: str | None = None
@@ -140,13 +142,18 @@ class PairComparison(Frozen):
     """Standard deviation of the arm over that of the baseline."""
     disagreement: Disagreement | None = None
     effects: dict[str, float] = {}
-    """Effect size by name: cohens_d, hedges_g, cliffs_delta."""
+    """Effect size by name: cohens_d, hedges_g, cliffs_delta and, of paired runs, paired_d."""
 
     p_value: float | None = None
     """The largest of `both`, `seeds` and `examples`, since a difference must hold for each; `p_of` says which one it is."""
     p_of: Resampled | None = None
     p_holm: float | None = None
     """`p_value` after Holm's correction over all pairs and metrics of the comparison."""
+    p_many_seeds: float | None = None
+    """As `p_holm`, if all pairs had arbitrarily many seeds and the same differences: above 1 - level, more seeds will not help.
+
+    None where examples were not resampled, and in older comparisons.
+    """
     claimed: bool = False
     """The difference is claimed: `p_holm` is at most 1 - level."""
     without_collapsed: WithoutCollapsed | None = None

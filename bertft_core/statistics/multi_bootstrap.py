@@ -30,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import stdtrit
+from scipy.special import ndtr, stdtrit
 
 from bertft_core.statistics.complete_grid import GridCell
 from bertft_core.statistics.crossed_mean import crossed_mean, crossed_variances
@@ -45,7 +45,7 @@ IN_MEMORY = 1_000_000
 class Resampled(NamedTuple):
     """The uncertainty of the difference of means when one source, or both, is resampled.
 
-    No p-value is below 1/(resamples + 1).
+    No p-value is below 2/(resamples + 1).
     """
 
     low: float
@@ -79,6 +79,8 @@ class MultiBootstrap(NamedTuple):
     both: Resampled | None
     seeds_share: float | None
     """V(seeds) / (V(seeds) + V(examples)), each with the other source fixed; None if both are 0 or one is unknown."""
+    p_many_seeds: float | None
+    """The p-value of `both` if V(seeds) were 0, as with arbitrarily many seeds and the same difference; None as `both`."""
 
 
 def multi_bootstrap(
@@ -110,7 +112,7 @@ def multi_bootstrap(
     means = draws_first @ first.scores - draws_second @ second.scores
     of_seeds = _resampled(difference, means, [by_seeds], level)
     if first.resampled is None or second.resampled is None:
-        return MultiBootstrap(difference, of_seeds, None, None, None)
+        return MultiBootstrap(difference, of_seeds, None, None, None, None)
     means = first.resampled.mean(axis=1) - second.resampled.mean(axis=1)
     by_examples = _Part(float(np.var(means, ddof=1)), np.inf)
     together = _mean_variance_by_seeds(first.resampled, second.resampled, paired, cells) - by_seeds.variance
@@ -123,6 +125,7 @@ def multi_bootstrap(
         _resampled(difference, means, [by_examples], level),
         _resampled(difference, both, [by_seeds, rest], level),
         by_seeds.variance / every if every > ROUNDING**2 else None,
+        _normal_p(difference, rest.variance),
     )
 
 
@@ -189,15 +192,21 @@ def _resampled(difference: float, resampled: Floats, parts: list[_Part], level: 
     low, high = np.quantile(resampled, [0.5 - level / 2, 0.5 + level / 2])
     least = 1 / (len(resampled) + 1)
     below, above = ((np.count_nonzero(sign * resampled <= ROUNDING) + 1) * least for sign in (1, -1))
-    half, tail = _half_width(parts, 0.5 - level / 2), _tail(parts, abs(difference), least)
+    half = _half_width(parts, 0.5 - level / 2)
     return Resampled(
         difference - half,
         difference + half,
-        max(2 * tail, least),
+        2 * _tail(parts, abs(difference), least),
         float(low),
         float(high),
         float(min(1.0, 2 * min(below, above))),
     )
+
+
+def _normal_p(difference: float, variance: float) -> float:
+    if abs(difference) <= ROUNDING:
+        return 1.0
+    return 0.0 if variance <= ROUNDING**2 else 2 * float(ndtr(-abs(difference) / variance**0.5))
 
 
 def _half_width(parts: list[_Part], tail: float) -> float:

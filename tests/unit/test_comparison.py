@@ -120,6 +120,28 @@ def test_holm_is_over_all_pairs_and_metrics(compared):
     assert all(pair.claimed == (pair.p_holm <= 0.05) for pair in compared.pairs)
 
 
+def test_seeds_can_help_although_most_of_the_variance_is_of_the_examples(tmp_path):
+    """Three seeds claim nothing, ten of the same spread do; on a tenth of the examples no number of seeds would."""
+    scores = {"features": [0.6, 0.61, 0.62], "full": [0.68, 0.74, 0.71]}
+    few, small = (
+        compare_studies([make_results(tmp_path / str(n), scores, card=_card(tmp_path / str(n), test=n))], FEW).headline_pairs[0]
+        for n in (500, 50)
+    )
+    assert (few.source, few.claimed, small.claimed) == ("examples", False, False)
+    assert few.p_holm > 0.05 > few.p_many_seeds
+    assert small.p_many_seeds > 0.05
+    more = {arm: (values * 4)[:10] for arm, values in scores.items()}
+    more = make_results(tmp_path / "more", more, card=_card(tmp_path / "more", test=500))
+    assert compare_studies([more], FEW).headline_pairs[0].claimed
+
+
+def test_a_pair_knows_its_resamples(apart):
+    """Other metrics than the headline have at most 2,000."""
+    found = compare_studies([apart], ComparisonRequest(n_resamples=2500))
+    assert found.pair("full", "features").n_resamples == 2500
+    assert found.pair("full", "features", "best/test/mcc").n_resamples == 2000
+
+
 def test_too_few_resamples_for_so_many_tests_are_noted(compared, apart):
     assert "few_resamples" not in {note.kind for note in compared.notes}
     found = compare_studies([apart], ComparisonRequest(n_resamples=100))

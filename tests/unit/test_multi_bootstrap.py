@@ -63,6 +63,23 @@ def test_percentiles_and_their_p_are_those_of_the_reference(paired: bool, source
     assert resampled.percentile_p == pytest.approx(2 * p, abs=8 * (p * (1 - p) / 2000) ** 0.5)
 
 
+def test_arbitrarily_many_seeds_leave_the_variance_over_examples() -> None:
+    """V(examples) of the mean over ever more seeds tends to the part that seeds do not share; here all seeds answer alike."""
+    rng = np.random.default_rng(0)
+    answers, noise = (rng.random(200) < 0.1).astype(float), rng.normal(0, 0.05, (4, 1))
+    found = _compare(np.tile(answers, (4, 1)) + noise, np.zeros((4, 200)), paired=True, n_resamples=20_000)
+    z = found.difference / (answers.var() / 200) ** 0.5
+    assert found.p_many_seeds == pytest.approx(2 * stats.norm.sf(z), rel=0.2)
+    assert found.both is not None
+    assert found.both.p > 400 * found.p_many_seeds
+
+
+def test_no_p_value_is_below_two_of_the_resamples() -> None:
+    first, second = Draws(np.array([0.9, 0.91, 0.92])), Draws(np.array([0.1, 0.11, 0.125]))
+    found = multi_bootstrap(first, second, paired=True, bootstrap_seed=0, n_resamples=999)
+    assert (found.seeds.p, found.seeds.percentile_p) == (0.002, 0.002)
+
+
 def test_both_sources_drawn_one_by_one_as_published_have_the_same_spread() -> None:
     base, experiment = _reference_arms()
     rng, differences = np.random.default_rng(3), []

@@ -62,12 +62,18 @@ def compare_studies(studies: Sequence[StudyResults], request: ComparisonRequest)
 
 def corrected(pairs: Sequence[PairComparison], level: float) -> tuple[PairComparison, ...]:
     """The pairs with Holm's correction over all of them, and what is claimed after it."""
-    adjusted = iter(holm([pair.p_value for pair in pairs if pair.p_value is not None]))
+    tested = [pair for pair in pairs if pair.p_value is not None]
+    adjusted = iter(holm([pair.p_value for pair in tested if pair.p_value is not None]))
+    # of seeds alone nothing is known that more of them could not change
+    with_many_seeds = iter(holm([pair.p_many_seeds or 0.0 for pair in tested]))
     corrected_pairs = []
     for pair in pairs:
-        p = None if pair.p_value is None else float(next(adjusted))
+        p = limit = None
+        if pair.p_value is not None:
+            p, limit = float(next(adjusted)), float(next(with_many_seeds))
         claimed = p is not None and p <= 1 - level and pair.difference != 0
-        corrected_pairs.append(pair.model_copy(update={"p_holm": p, "claimed": claimed}))
+        many = None if pair.p_many_seeds is None else limit
+        corrected_pairs.append(pair.model_copy(update={"p_holm": p, "claimed": claimed, "p_many_seeds": many}))
     return tuple(corrected_pairs)
 
 

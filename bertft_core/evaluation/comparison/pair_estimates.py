@@ -21,7 +21,9 @@ from bertft_core.statistics.crossed_mean import crossed_mean
 from bertft_core.statistics.resampling import Draws
 from bertft_core.statistics.seeds_needed import MIN_SEEDS
 
-UNTESTED: dict[str, Any] = {"crossed": True, "p_value": None, "p_of": None, "tests": (), "stability": (), "aso": None}
+UNTESTED: dict[str, Any] = {
+    "crossed": True, "p_value": None, "p_of": None, "p_many_seeds": None, "tests": (), "stability": (), "aso": None
+}  # fmt: skip
 WITHOUT_INTERVAL: dict[str, Any] = {"both": None, "seeds": None, "seeds_share": None, "source": None}
 
 
@@ -53,6 +55,8 @@ def estimate(arm: Sample, baseline: Sample, settings: SeedTestSettings) -> dict[
         "examples": over_examples,
         "seeds_share": share,
         "source": None if share is None else "seeds" if share >= 0.5 else "examples",
+        "p_many_seeds": found.p_many_seeds if both is not None else None,
+        "n_resamples": settings.n_resamples if arm.draws.resampled is None else len(arm.draws.resampled),
         "p_value": p_value,
         "p_of": p_of,
         "disagreement": _disagreement(arm, baseline, settings) if settings.is_headline else None,

@@ -42,7 +42,7 @@ def pair(found: PairComparison, comparison: Comparison) -> str:
     if found.interval is None:
         why = f" (at least {GRID} paired seeds are needed)" if found.crossed else ""
         return f"{head}: {found.verdict}; no interval can be given{why}"
-    rest = _limits(found) if found.claimed else _uncertainty(found)
+    rest = _limits(found) if found.claimed else _uncertainty(found, comparison.level)
     stable = _more_stable(found, comparison.level)
     parts = [f"{head}: {found.verdict} ({_evidence(found, found.interval, comparison)})", *rest, *stable]
     return "; ".join([*parts, *_without_collapsed(found)])
@@ -107,7 +107,7 @@ def _limits(found: PairComparison) -> list[str]:
     return parts
 
 
-def _uncertainty(found: PairComparison) -> list[str]:
+def _uncertainty(found: PairComparison, level: float) -> list[str]:
     """Where the uncertainty of an inconclusive difference comes from, and what would reduce it."""
     alone = {"seeds": found.seeds, "examples": found.examples}
     excluding = [name for name, interval in alone.items() if interval is not None and _excludes_zero(interval)]
@@ -124,8 +124,9 @@ def _uncertainty(found: PairComparison) -> list[str]:
     elif found.source == "seeds":
         parts.append("the uncertainty comes mostly from the seeds: more seeds will help")
     elif found.source == "examples":
-        larger = f"more seeds will not help; a larger {found.split} set will"
-        parts.append(f"the uncertainty comes mostly from the {found.unit}s: {larger}")
+        useless = found.p_many_seeds is not None and found.p_many_seeds > 1 - level
+        larger = "more seeds will not help; a larger {0} set will" if useless else "a larger {0} set will help most"
+        parts.append(f"the uncertainty comes mostly from the {found.unit}s: {larger.format(found.split)}")
     return parts
 
 

@@ -44,8 +44,12 @@ def test_an_inconclusive_pair_is_said_with_what_would_help():
         "(p = 0.61 after Holm's correction over 6 tests; 95 % interval −3.00 to +5.00 includes zero); with only the examples "
         "resampled, the interval excludes zero; the uncertainty comes mostly from the seeds: more seeds will help"
     )
-    larger = said("llrd_0.9", "full", 0.61, source="examples", seeds_share=0.1)
-    assert "mostly from the examples: more seeds will not help; a larger test set will" in larger
+    of_examples = {"source": "examples", "seeds_share": 0.1}
+    larger = said("llrd_0.9", "full", 0.61, p_many_seeds=0.0501, **of_examples)
+    assert larger.endswith("mostly from the examples: more seeds will not help; a larger test set will")
+    for p in (0.05, None):
+        most = said("llrd_0.9", "full", 0.61, p_many_seeds=p, **of_examples)
+        assert most.endswith("mostly from the examples: a larger test set will help most")
     assert "from seeds and examples alike: more of both will help" in said("llrd_0.9", "full", 0.61, seeds_share=0.45)
     by_itself = said(p=0.06, examples=ABOUT_ZERO["both"])
     assert "interval 9.6 to 17.6 excludes zero); with only the examples resampled, the interval includes zero" in by_itself
