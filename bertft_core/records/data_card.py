@@ -10,7 +10,7 @@ class DataFinding(Frozen):
     """Something worth knowing about the data that does not stop the study."""
 
     check: str
-    """Name of the check, such as 'overlap'; `report/prose/data_card_text.py` has a sentence for each."""
+    """Name of the check, such as 'overlap'; `report/prose/data_findings_text.py` has a sentence for each."""
     split: str
     count: int
     """Texts, words, labels, … that the check found."""

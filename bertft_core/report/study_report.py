@@ -8,7 +8,7 @@ import pandas as pd
 from bertft_core.evaluation import frames
 from bertft_core.report import figures, probe_section, reproducibility_section, table_sections
 from bertft_core.report.formatting import escapes, intervals, numbers
-from bertft_core.report.prose import data_card_text, grammar, study_text, variance_text
+from bertft_core.report.prose import data_card_text, data_findings_text, grammar, study_question, study_text, variance_text
 from bertft_core.report.statistics_sections import Extras, gather, write_extras
 from bertft_core.report.study_as_yaml import study_yaml
 from bertft_core.report.styling import page_style
@@ -46,7 +46,8 @@ def _page(results: StudyResults, extras: Extras) -> str:
     templates = escapes.page_templates(TEMPLATES_DIR)
     templates.filters |= {"score": numbers.score, "setting": numbers.setting, "duration": numbers.duration}
     templates.filters |= {"sentence": grammar.as_sentence, "ended": grammar.ended}
-    templates.globals |= {"interval": intervals.interval, "absent": numbers.ABSENT, "card_text": data_card_text}
+    templates.filters |= {"origin": data_card_text.origin, "finding_text": data_findings_text.finding_text}
+    templates.globals |= {"interval": intervals.interval, "absent": numbers.ABSENT}
     config_path = (study_dir.report_dir / "study.yaml").resolve()
     command = ["bertft", "run", str(config_path), "--home", str(study_dir.home_dir.resolve())]
     return templates.get_template("report.html.j2").render(
@@ -54,7 +55,7 @@ def _page(results: StudyResults, extras: Extras) -> str:
         card=card,
         summary=summary,
         style=page_style(),
-        question=study_text.question(study, card, summary),
+        question=study_question.question(study, card, summary),
         arms=table_sections.arms(results),
         config=study_yaml(study),
         sentences=study_text.sentences(summary),

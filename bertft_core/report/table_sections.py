@@ -8,7 +8,7 @@ from bertft_core.evaluation import confusions, frames
 from bertft_core.records import RunRecord, StudySummary
 from bertft_core.report import run_plots, summary_rows
 from bertft_core.report.formatting import numbers
-from bertft_core.report.prose import grammar, missing_text, study_text
+from bertft_core.report.prose import grammar, missing_text, study_question
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_results import StudyResults
 
@@ -28,7 +28,7 @@ def arms(results: StudyResults) -> Row:
             {
                 "arm": arm.arm,
                 "css": run_plots.colour(i),
-                "strategies": " + ".join(map(study_text.strategy, study.arms[arm.arm].strategies)),
+                "strategies": " + ".join(map(study_question.strategy, study.arms[arm.arm].strategies)),
                 "settings": [settings[i][name] for name in names],
                 "learning": numbers.ABSENT if ran is None else f"{ran.n_trainable_parameters:,}",
                 "share": numbers.ABSENT if ran is None else f"{100 * ran.n_trainable_parameters / ran.n_parameters:.1f} %",

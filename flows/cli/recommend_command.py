@@ -19,7 +19,7 @@ from bertft_core.recipes.measure_data import arm_steps, data_profile_of
 from bertft_core.recipes.reasons import Reason, because
 from bertft_core.recipes.study_yaml import in_encoding, values_of, yaml_of
 from bertft_core.recipes.task_guess import guess
-from bertft_core.report.prose import recipe_text
+from bertft_core.report.prose import recipe_reasons, recipe_text
 from bertft_core.report.prose.data_card_text import findings_lines
 from bertft_core.storage.output_file import check_output, is_special, write_output
 from flows.cli.plan_command import print_plan
@@ -168,13 +168,13 @@ def _adapted(study: StudyConfig, advice: Advice, *, is_config: bool) -> Advice:
 
 def _text(study: StudyConfig, advice: Advice, overrides: Sequence[str], source: str, folder: Path) -> tuple[str, dict[str, Any]]:
     """The file's text and values, with `--set` on top of the advice."""
-    values, comments = values_of(study, advice, folder=folder), recipe_text.comments(advice)
+    values, comments = values_of(study, advice, folder=folder), recipe_reasons.comments(advice)
     for override in overrides:
         path = tuple(map(str, apply_override(values, override)))
         comments = {other: why for other, why in comments.items() if other[: len(path)] != path}
-        comments[path] = recipe_text.reason(because("set"))
+        comments[path] = recipe_reasons.reason(because("set"))
     header = [f"Written by `bertft recommend {source}`. Edit as you see fit, then `bertft run` it.", "", "Sources:"]
-    return yaml_of(values, comments, [*header, *recipe_text.references(advice)]), values
+    return yaml_of(values, comments, [*header, *recipe_reasons.references(advice)]), values
 
 
 def _output_path(source: str, study: StudyConfig, asked: RecommendRequest, *, is_config: bool) -> Path:

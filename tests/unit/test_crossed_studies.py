@@ -50,7 +50,7 @@ def test_gains_over_the_majority_do_not_call_its_runs_seeds(results):
     gain = results.summary.gains_over_majority[0]
     wanted = np.array(crossed_mean(LOW, PLACES).interval()) - gain.constant_score
     assert (gain.t_low, gain.t_high) == pytest.approx(wanted)
-    sentence = comparison_text.gain_over_majority(gain, results.summary)
+    sentence = study_text.gain_over_majority(gain, results.summary)
     assert "over 9 runs (95 % interval" in sentence
     assert "seeds" not in sentence
 
@@ -60,7 +60,7 @@ def test_two_seeds_of_a_kind_have_no_interval_and_that_is_said(tmp_path):
     results = make_results(tmp_path, {"features": LOW[:4], "full": HIGH[:4]}, card=make_card(tmp_path, splits=SIZES), seeds=grid)
     found = row(results)
     assert (found.t_low, found.bootstrap_low, found.sd_low) == (None, None, None)
-    sentence = comparison_text.gain_over_majority(results.summary.gains_over_majority[0], results.summary)
+    sentence = study_text.gain_over_majority(results.summary.gains_over_majority[0], results.summary)
     assert "an interval needs a complete grid of at least 3 × 3 init and order seeds" in sentence
     assert "no interval of their mean is given" in result_table(results.summary)
     assert "that needs at least 3 seeds of each kind" in study_text.cautions(results.study, results.summary)[1]

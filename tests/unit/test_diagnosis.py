@@ -20,7 +20,7 @@ from bertft_core.evaluation.diagnosis.stored_study import losses_of, train_longe
 from bertft_core.evaluation.summarize import evaluated
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import DataFinding, Evaluation
-from bertft_core.report.prose import diagnosis_text
+from bertft_core.report.prose import diagnosis_findings, diagnosis_hints, diagnosis_text
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import write_record
 from bertft_core.storage.study_results import StudyResults
@@ -83,8 +83,8 @@ def check(name: str, results: StudyResults) -> Diagnosis:
     assert diagnosis.check == name
     assert diagnosis.findings
     assert bool(diagnosis.hints) is (diagnosis.verdict != "ok"), "what is wrong comes with what to do"
-    assert all(map(diagnosis_text.finding, diagnosis.findings))
-    assert all(map(diagnosis_text.hint, diagnosis.hints))
+    assert all(map(diagnosis_findings.finding, diagnosis.findings))
+    assert all(map(diagnosis_hints.hint, diagnosis.hints))
     return diagnosis
 
 

@@ -15,7 +15,7 @@ from bertft_core.recipes.hyperparameters import BANDS, band_of, rates_of
 from bertft_core.recipes.input_lengths import length_of, micro_batch_of, run_bytes
 from bertft_core.recipes.measure_data import data_profile_of, lengths_of
 from bertft_core.recipes.reasons import Reason
-from bertft_core.report.prose import recipe_text
+from bertft_core.report.prose import recipe_reasons
 from tests.helpers.tiny_encoders import tiny_encoder
 
 BASE = EncoderProfile(checkpoint="bert-base", n_layers=12, hidden_size=768, n_heads=12, n_parameters=110_000_000, max_length=512)
@@ -82,7 +82,7 @@ def test_bands_are_in_order_and_their_rates_in_their_range():
     assert starts == sorted(set(starts))
     for band in BANDS:
         assert band.low <= band.learning_rate <= band.high
-        assert band.name in recipe_text.SIZES
+        assert band.name in recipe_reasons.SIZES
 
 
 def test_every_choice_of_every_head_has_a_sentence_and_a_source():
@@ -91,9 +91,9 @@ def test_every_choice_of_every_head_has_a_sentence_and_a_source():
         for encoder in (BASE, MINI):
             for n in (100, 700, 5_000, 50_000):
                 advice = advise(profile(head=head, encoder=encoder, n_train=n, machine=GPU))
-                assert len(recipe_text.comments(advice)) == len(advice.choices)
-                assert all(len(comment) > 8 for comment in recipe_text.comments(advice).values())
-                recipe_text.references(advice)
+                assert len(recipe_reasons.comments(advice)) == len(advice.choices)
+                assert all(len(comment) > 8 for comment in recipe_reasons.comments(advice).values())
+                recipe_reasons.references(advice)
 
 
 def test_a_small_encoder_searches_its_rate_and_a_base_one_need_not():

@@ -13,7 +13,7 @@ from bertft_core.data.bundled import BUNDLED, bundled_files
 from bertft_core.recipes.data_files import data_values, siblings, study_name
 from bertft_core.recipes.reasons import because
 from bertft_core.recipes.task_guess import guess, scheme_of_sentences
-from bertft_core.report.prose import recipe_text
+from bertft_core.report.prose import recipe_reasons
 
 ROWS = [{"text": f"text number {i}", "label": "ab"[i % 2]} for i in range(12)]
 
@@ -143,7 +143,7 @@ def test_a_format_that_holds_one_thing_tells_the_head(tmp_path, name, text, head
     found = guess(tmp_path / name, {})
     assert (found.head, found.data) == (head, data)
     assert (found.conclusions[0].rule, found.conclusions[0].values["head"]) == ("format", head)
-    assert all(recipe_text.reason(each) for each in found.conclusions)
+    assert all(recipe_reasons.reason(each) for each in found.conclusions)
 
 
 @pytest.mark.parametrize(

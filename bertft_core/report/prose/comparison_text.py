@@ -4,8 +4,6 @@ All functions give clauses, without capital and full stop.
 """
 
 from bertft_core.config.head_settings import Direction
-from bertft_core.metrics import METRICS
-from bertft_core.records import GainOverMajority, StudySummary
 from bertft_core.records.comparison_record import (
     Comparison,
     PairComparison,
@@ -16,7 +14,6 @@ from bertft_core.report.formatting.numbers import percent
 from bertft_core.report.prose import grammar
 from bertft_core.statistics.crossed_mean import FEWEST_LEVELS
 from bertft_core.statistics.rounding import ROUNDING
-from bertft_core.statistics.seeds_needed import MIN_SEEDS
 
 MOSTLY_EXAMPLES, MOSTLY_SEEDS = 0.4, 0.6
 """Shares of the seeds in the variance of a difference; between them it comes from both alike."""
@@ -153,24 +150,3 @@ def _without_collapsed(found: PairComparison) -> list[str]:
         value += f" ({' to '.join(numbers.difference(end, found.metric, of=second.difference, sign=True) for end in ends)})"
     runs = "pairs of runs with a collapsed one" if found.paired else "collapsed runs"
     return [f"without the {runs} ({grammar.listed(left_out)}) the difference is {value}, reported as descriptive only"]
-
-
-def gain_over_majority(found: GainOverMajority, summary: StudySummary) -> str:
-    """An arm against the constant predictor; collapsed runs are counted."""
-    constant = METRICS[summary.head].constant if summary.head in METRICS else "the same"
-    other = f"always answering {constant} ({numbers.score(found.constant_score)})"
-    metric, split = summary.headline_metric, summary.headline_split
-    head = difference(found.arm, other, found.mean, metric, split, summary.headline_direction)
-    crossed = any(seed.cell is not None for arm in summary.arms for seed in arm.seeds)
-    over = f"{head} over {grammar.several(found.n, 'run' if crossed else 'seed')}"
-    if found.n < MIN_SEEDS:
-        return f"{over}; an interval takes at least {MIN_SEEDS} seeds"
-    if found.t_low is None or found.t_high is None:
-        return f"{over}; an interval needs a complete grid of at least {GRID} init and order seeds"
-    if found.t_high - found.t_low < ROUNDING:
-        return f"{over}, the same in each; without any spread no interval can be given"
-    level = percent(0.95 if summary.adaptive is None else summary.adaptive.level)
-    ends = intervals.of_difference(found.t_low, found.t_high, metric, of=found.mean)
-    zero = " includes zero" if found.t_low <= 0 <= found.t_high else ""
-    same_sign = f"; {found.n_agreeing} of {found.n} agree" if found.n_agreeing not in (None, found.n) and not zero else ""
-    return f"{over} ({level} interval {ends}{zero}{same_sign})"

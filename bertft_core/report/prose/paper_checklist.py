@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from bertft_core.report import summary_rows
 from bertft_core.report.formatting import escapes, numbers
-from bertft_core.report.prose import data_card_text, grammar, paper_settings, paper_text, study_text
+from bertft_core.report.prose import data_card_text, grammar, paper_settings, paper_text, study_question, study_text
+from bertft_core.report.prose.data_findings_text import finding_text
 from bertft_core.storage.study_results import StudyResults
 
 FOR_YOU = "for you to answer"
@@ -37,7 +38,7 @@ def _labels(results: StudyResults) -> str:
     counts = results.card.splits["train"].label_counts
     if not counts:
         return ""
-    shown = [f"{label} {n:,}" for label, n in list(counts.items())[: study_text.MOST_LABELS]]
+    shown = [f"{label} {n:,}" for label, n in list(counts.items())[: study_question.MOST_LABELS]]
     more = len(counts) - len(shown)
     return f"In training: {grammar.listed([*shown, f'{more} more labels'] if more else shown)}."
 
@@ -47,7 +48,7 @@ def _origins(results: StudyResults) -> str:
 
 
 def _prepared(results: StudyResults) -> str:
-    found = [f"{finding.split}: {data_card_text.finding_text(finding)}" for finding in results.card.findings]
+    found = [f"{finding.split}: {finding_text(finding)}" for finding in results.card.findings]
     size = f"Tokenised with the encoder's own tokenizer, at most {results.card.max_length} tokens."
     return f"{size} The checks found: {'; '.join(found)}." if found else f"{size} The checks found nothing worth a warning."
 

@@ -2,7 +2,15 @@
 
 from bertft_core.records.data_card import SplitCard
 from bertft_core.report.formatting import numbers
-from bertft_core.report.prose import comparison_text, data_card_text, grammar, power_text, seed_designs_text, study_text
+from bertft_core.report.prose import (
+    comparison_text,
+    data_card_text,
+    grammar,
+    power_text,
+    seed_designs_text,
+    study_question,
+    study_text,
+)
 from bertft_core.report.prose.comparison_text import RESAMPLED
 from bertft_core.report.prose.paper_settings import search, training
 from bertft_core.storage.study_results import StudyResults
@@ -60,7 +68,9 @@ def model(results: StudyResults) -> str:
     kind = results.study.head.kind
     head = HEADS.get(kind, f"a {kind.replace('_', ' ')} head")
     text = f"All models start from {encoder.checkpoint}{revision} with {head}{size}."
-    arms = [f"{arm} ({' + '.join(map(study_text.strategy, config.strategies))})" for arm, config in results.study.arms.items()]
+    arms = [
+        f"{arm} ({' + '.join(map(study_question.strategy, config.strategies))})" for arm, config in results.study.arms.items()
+    ]
     noun = "one way" if len(arms) == 1 else f"{len(arms)} ways"
     return (
         f"{text} We compare {noun} of fine-tuning: {grammar.listed(arms)}."
@@ -73,7 +83,7 @@ def seeds(results: StudyResults) -> str:
     """How many runs, what varies between them, and how they ended."""
     n, counts = [arm.n_planned for arm in results.summary.arms], study_text.not_counted(results.summary)
     times = grammar.several(n[0], "time") if len(set(n)) == 1 else f"{min(n)} to {max(n)} times"
-    text = f"Each arm is trained {times}; {study_text.moving(results.study, results.card)}."
+    text = f"Each arm is trained {times}; {study_question.moving(results.study, results.card)}."
     summary = results.summary
     ways = [seed_designs_text.selected(arm, summary) for arm in summary.arms if arm.selected is not None]
     if summary.adaptive is not None:

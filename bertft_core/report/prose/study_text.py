@@ -1,24 +1,13 @@
 """Sentences about a study as a whole: its question, its design, its result, and what to know before quoting it."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from bertft_core.config.seed_settings import CrossedDesign, OnlyDesign
-from bertft_core.config.strategy_settings import AnyStrategy
 from bertft_core.config.study_config import StudyConfig
-from bertft_core.records import DatasetCard, StudySummary
-from bertft_core.report.formatting import numbers
+from bertft_core.metrics import METRICS
+from bertft_core.records import GainOverMajority, StudySummary
+from bertft_core.report.formatting import intervals, numbers
 from bertft_core.report.prose import comparison_notes, comparison_text, ensembles_text, grammar, seed_designs_text
 from bertft_core.statistics.crossed_mean import FEWEST_LEVELS
-
-MOST_LABELS = 12
-
-
-def strategy(config: AnyStrategy) -> str:
-    """'llrd (decay 0.9)': the kind of a strategy and its settings."""
-    given = config.model_dump(exclude={"kind"}, exclude_none=True)
-    settings = ", ".join(f"{name} {numbers.setting(value)}" for name, value in given.items())
-    return config.kind.replace("_", " ") + (f" ({settings})" if settings else "")
+from bertft_core.statistics.rounding import ROUNDING
+from bertft_core.statistics.seeds_needed import MIN_SEEDS
 
 
 def sentences(summary: StudySummary) -> list[str]:
@@ -32,7 +21,7 @@ def sentences(summary: StudySummary) -> list[str]:
         return selected + ensembles
     lines = list(dict.fromkeys(_against_baseline(arm.arm, summary) for arm in summary.arms[1:]))
     lines = lines or [f"The study has one arm, {summary.arms[0].arm}, so there is nothing to compare it with."]
-    lines += [f"{comparison_text.gain_over_majority(gain, summary)}." for gain in summary.gains_over_majority]
+    lines += [f"{gain_over_majority(gain, summary)}." for gain in summary.gains_over_majority]
     names = [arm.arm for arm in summary.arms]
     lines += [grammar.as_sentence(seed_designs_text.adaptive(summary.adaptive, names))] if summary.adaptive is not None else []
     return lines + ensembles
@@ -50,6 +39,27 @@ def _against_baseline(arm: str, summary: StudySummary) -> str:
     if refused is not None:
         return f"{comparison_notes.refusal(refused, comparison)}."
     return f"{arm} and {baseline} are not compared: scores are missing, or an older version noted no reason (bertft report)."
+
+
+def gain_over_majority(found: GainOverMajority, summary: StudySummary) -> str:
+    """An arm against the constant predictor; collapsed runs are counted."""
+    constant = METRICS[summary.head].constant if summary.head in METRICS else "the same"
+    other = f"always answering {constant} ({numbers.score(found.constant_score)})"
+    metric, split = summary.headline_metric, summary.headline_split
+    head = comparison_text.difference(found.arm, other, found.mean, metric, split, summary.headline_direction)
+    crossed = any(seed.cell is not None for arm in summary.arms for seed in arm.seeds)
+    over = f"{head} over {grammar.several(found.n, 'run' if crossed else 'seed')}"
+    if found.n < MIN_SEEDS:
+        return f"{over}; an interval takes at least {MIN_SEEDS} seeds"
+    if found.t_low is None or found.t_high is None:
+        return f"{over}; an interval needs a complete grid of at least {comparison_text.GRID} init and order seeds"
+    if found.t_high - found.t_low < ROUNDING:
+        return f"{over}, the same in each; without any spread no interval can be given"
+    level = numbers.percent(0.95 if summary.adaptive is None else summary.adaptive.level)
+    ends = intervals.of_difference(found.t_low, found.t_high, metric, of=found.mean)
+    zero = " includes zero" if found.t_low <= 0 <= found.t_high else ""
+    same_sign = f"; {found.n_agreeing} of {found.n} agree" if found.n_agreeing not in (None, found.n) and not zero else ""
+    return f"{over} ({level} interval {ends}{zero}{same_sign})"
 
 
 def crossed_sizes(summary: StudySummary) -> tuple[int, int] | None:
@@ -99,64 +109,3 @@ def cautions(study: StudyConfig, summary: StudySummary) -> list[str]:
     elif any(arm.n_planned < 10 for arm in summary.arms):
         notes.append("With fewer than about ten seeds bootstrap intervals are too narrow; trust the t-interval.")
     return notes
-
-
-def question(study: StudyConfig, card: DatasetCard, summary: StudySummary) -> str:
-    """What was asked, in one paragraph."""
-    arms = list(study.arms)
-    sizes = grammar.listed(f"{split.n_examples:,} {name}" for name, split in card.splits.items())
-    compared = (
-        f"compares the arms {grammar.listed(arms)}; {arms[0]} is the baseline" if len(arms) > 1 else f"looks at the arm {arms[0]}"
-    )
-    n = summary.arms[0].n_planned
-    times = "once" if n == 1 else f"{n} times"
-    parts = [
-        f"The study {compared}.",
-        f"The data set {card.name} has {sizes} examples{_labelled(card)}.",
-        f"Each arm starts from {card.encoder.checkpoint} and is trained {times}: {moving(study, card)}.",
-        *(_searched(arm, config.search) for arm, config in study.arms.items() if config.search is not None),
-        f"The headline is {summary.headline_metric} on {summary.headline_split}, with the weights of the "
-        + ("best validation score." if summary.headline_checkpoint == "best" else "last step."),
-    ]
-    return " ".join(parts)
-
-
-def _labelled(card: DatasetCard) -> str:
-    if not card.labels:
-        return ""
-    shown = (
-        [*card.labels[:MOST_LABELS], f"{len(card.labels) - MOST_LABELS} more"] if len(card.labels) > MOST_LABELS else card.labels
-    )
-    return f" with the labels {grammar.listed(shown)}"
-
-
-def moving(study: StudyConfig, card: DatasetCard) -> str:
-    """What differs from run to run, in a clause."""
-    design = study.seeds.design
-    if study.seeds.start is not None and study.seeds.stop_at is not None:
-        cut = f"{100 * study.seeds.stop_at:g} % of the steps"
-        return f"after {cut} the best {study.seeds.keep} continue to the end and the others stop"
-    if isinstance(design, OnlyDesign):
-        return f"only the {design.only} seed changes from run to run"
-    if isinstance(design, CrossedDesign):
-        return f"{design.crossed.init} init seeds crossed with {design.crossed.order} order seeds"
-    if study.head.init == "checkpoint":
-        return f"{_of_kept_head(study, card)}; the batch order and the dropout masks change from run to run"
-    return "the new head's weights, the batch order and the dropout masks all change from run to run"
-
-
-def _of_kept_head(study: StudyConfig, card: DatasetCard) -> str:
-    """What the init seed still draws where the head is the checkpoint's."""
-    redrawn = [arm for arm, config in study.arms.items() if any(strategy.kind == "reinit" for strategy in config.strategies)]
-    drawn = [*card.new_parts, *([f"the reinitialised layers of {grammar.listed(redrawn)}"] if redrawn else [])]
-    only = f"the init seed draws only {grammar.listed(drawn)}" if drawn else "the init seed varies nothing"
-    return f"every run starts from the head of the checkpoint, so {only}"
-
-
-def _searched(arm: str, search: Any) -> str:
-    space: Mapping[str, Any] = search.space
-    size = f"{grammar.several(search.n_trials, 'trial')} with {grammar.several(search.n_seeds, 'seed')} each"
-    return (
-        f"A search of {size} chose {grammar.listed(space)} of {arm}, "
-        "on the validation set alone and with seeds that no result below uses."
-    )

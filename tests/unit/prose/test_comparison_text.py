@@ -9,7 +9,7 @@ from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.records import GainOverMajority
 from bertft_core.records.comparison_record import ComparisonNote, NamedTest, Refusal, ResampledDifference, StudyComponents
 from bertft_core.report.comparison_table import comparison_table
-from bertft_core.report.prose import comparison_notes, comparison_text
+from bertft_core.report.prose import comparison_notes, comparison_text, study_text
 from tests.helpers.comparison_records import make_arm, make_comparison, make_pair
 from tests.helpers.evaluated_studies import make_results
 from tests.helpers.small_records import make_card
@@ -144,14 +144,14 @@ def test_components_say_what_differs_between_studies():
 def test_the_gain_over_the_majority_is_said_at_the_level_of_the_study(tmp_path):
     summary = make_results(tmp_path, {"full": [0.82, 0.81, 0.84]}).summary
     gain = GainOverMajority(arm="full", constant_score=0.5, n=3, mean=0.3233, t_low=0.285, t_high=0.361, n_agreeing=3)
-    assert comparison_text.gain_over_majority(gain, summary) == (
+    assert study_text.gain_over_majority(gain, summary) == (
         "full is 32.3 points (accuracy, test) above always answering the most frequent label (0.500) over 3 seeds "
         "(95 % interval 28.5 to 36.1)"
     )
     few = gain.model_copy(update={"n": 1, "t_low": None, "t_high": None})
-    assert comparison_text.gain_over_majority(few, summary).endswith("over 1 seed; an interval takes at least 3 seeds")
+    assert study_text.gain_over_majority(few, summary).endswith("over 1 seed; an interval takes at least 3 seeds")
     unsure = gain.model_copy(update={"t_low": -0.1, "n_agreeing": 2})
-    assert comparison_text.gain_over_majority(unsure, summary).endswith("(95 % interval −10.0 to +36.1 includes zero)")
+    assert study_text.gain_over_majority(unsure, summary).endswith("(95 % interval −10.0 to +36.1 includes zero)")
 
 
 # In the terminal

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bertft_core.evaluation.diagnosis.findings import Diagnosis, finding, hint
-from bertft_core.report.prose import diagnosis_text
+from bertft_core.report.prose import diagnosis_findings, diagnosis_hints, diagnosis_text
 from tests.helpers.markdown import ROOT
 
 
@@ -46,7 +46,7 @@ from tests.helpers.markdown import ROOT
     ],
 )  # fmt: skip
 def test_a_finding_is_a_clause(found, words):
-    assert diagnosis_text.finding(found) == words
+    assert diagnosis_findings.finding(found) == words
 
 
 @pytest.mark.parametrize(
@@ -69,13 +69,13 @@ def test_a_finding_is_a_clause(found, words):
     ],
 )
 def test_a_hint_is_a_clause_with_the_options_to_use(given, words):
-    assert diagnosis_text.hint(given) == words
+    assert diagnosis_hints.hint(given) == words
 
 
 def test_every_code_of_the_checks_has_a_clause_and_every_clause_a_code():
     folder = ROOT / "bertft_core" / "evaluation" / "diagnosis"
     text = "\n".join(path.read_text(encoding="utf-8") for path in folder.glob("*_problems.py"))
-    for function, clauses in (("finding", diagnosis_text.FINDINGS), ("hint", diagnosis_text.HINTS)):
+    for function, clauses in (("finding", diagnosis_findings.FINDINGS), ("hint", diagnosis_hints.HINTS)):
         codes = set(re.findall(rf'\b{function}\(\s*"(\w+)"', text))
         assert len(codes) >= 20
         assert codes == clauses.keys()

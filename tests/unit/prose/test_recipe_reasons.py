@@ -8,7 +8,7 @@ import pytest
 
 from bertft_core.recipes.advice import SettingChoice
 from bertft_core.recipes.reasons import because
-from bertft_core.report.prose import recipe_text
+from bertft_core.report.prose import recipe_reasons
 from tests.helpers.markdown import ROOT
 
 
@@ -34,13 +34,13 @@ from tests.helpers.markdown import ROOT
     ],
 )
 def test_a_rule_and_its_numbers_are_a_sentence(reason, words):
-    assert recipe_text.reason(reason) == words
+    assert recipe_reasons.reason(reason) == words
 
 
 def test_a_publication_is_named_and_a_house_rule_is_not():
-    assert recipe_text.with_source(SettingChoice(("seeds", "n"), 5, because("few_seeds"))) == "enough for an interval"
+    assert recipe_reasons.with_source(SettingChoice(("seeds", "n"), 5, because("few_seeds"))) == "enough for an interval"
     cited = SettingChoice(("training", "dropout"), 0.1, because("dropout"), "Devlin 2019")
-    assert recipe_text.with_source(cited) == "as in pre-training (Devlin 2019)"
+    assert recipe_reasons.with_source(cited) == "as in pre-training (Devlin 2019)"
 
 
 def test_every_sentence_belongs_to_a_rule_of_the_code():
@@ -48,4 +48,4 @@ def test_every_sentence_belongs_to_a_rule_of_the_code():
     assert len(files) >= 10
     text = "\n".join(file.read_text(encoding="utf-8") for file in files)
     computed = re.compile("epochs_|whole_numbers_|paragraphs|lines")  # built from a size, a head or a unit
-    assert [rule for rule in recipe_text.REASONS if not computed.match(rule) and f'"{rule}"' not in text] == []
+    assert [rule for rule in recipe_reasons.REASONS if not computed.match(rule) and f'"{rule}"' not in text] == []

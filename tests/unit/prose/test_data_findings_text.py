@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bertft_core.records import DataFinding
-from bertft_core.report.prose.data_card_text import CLAUSES, finding_text
+from bertft_core.report.prose.data_findings_text import CLAUSES, finding_text
 
 DATA = Path(__file__).parents[3] / "bertft_core" / "data"
 NUMBERS = {

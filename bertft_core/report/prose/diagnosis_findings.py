@@ -1,0 +1,153 @@
+"""What the checks of `bertft diagnose` found."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bertft_core.evaluation.diagnosis.findings import DiagnosisFinding
+from bertft_core.recipes.study_yaml import number
+from bertft_core.report.formatting import intervals, numbers, p_values
+from bertft_core.report.formatting.numbers import percent
+from bertft_core.report.prose import grammar
+from bertft_core.report.prose.data_findings_text import finding_text
+
+Values = Mapping[str, Any]
+
+
+def finding(found: DiagnosisFinding) -> str:
+    """One finding as a clause."""
+    if found.data is not None:
+        example = f", such as {found.data.examples[0]}" if found.data.examples else ""
+        return finding_text(found.data) + example
+    return FINDINGS[found.code]({**found.values, "arm": found.arm, "split": found.split})
+
+
+def _shares(shares: Mapping[str, float], digits: int) -> str:
+    return ", ".join(f"{percent(share, digits)} of {split}" for split, share in shares.items() if share)
+
+
+def _conflicts(v: Values) -> str:
+    affected = f"{v['n_affected']} of {v['n']} examples ({percent(v['n_affected'] / v['n'], 3)})"
+    texts = f"share {grammar.several(v['n_texts'], 'text')} with an example that has another label"
+    exact = f"{v['n_exact']} identical, {v['n_texts'] - v['n_exact']} up to case and punctuation"
+    return f"{affected} {texts}: {exact}; {v['n_across']} in several splits"
+
+
+def _conflict(v: Values) -> str:
+    labels = (f"{label or 'without a label'} ({split})" for label, split in v["labels"])
+    return f"“{v['text']}” is {', '.join(labels)}"
+
+
+def _class_sizes(v: Values) -> str:
+    if v["n_largest"] == v["n_smallest"]:
+        return f"{grammar.every(v['n_classes'], 'class')} have the same number of training examples ({v['n_largest']})"
+    largest = f"'{v['largest']}' makes up {percent(v['n_largest'] / v['n'], 2)} of the training labels ({v['n_largest']})"
+    return f"{largest}, '{v['smallest']}' {percent(v['n_smallest'] / v['n'], 2)} ({v['n_smallest']})"
+
+
+def _split_size(v: Values) -> str:
+    size = f"{grammar.several(v['n'], 'example')} in {v['split']}"
+    if "accuracy" not in v:
+        return size
+    return f"{size}: an accuracy of {v['accuracy']:.2f} has a standard error of {100 * v['standard_error']:.1f} points there"
+
+
+def _chosen(v: Values) -> str:
+    return f"{v['arm']}: " + "; ".join(_setting(setting) for setting in v["settings"])
+
+
+def _setting(v: Values) -> str:
+    chosen = f"{v['name']} {value(v['value'])}"
+    if "low" in v:
+        chosen += f" from {value(v['low'])} to {value(v['high'])}"
+    elif "choices" in v:
+        chosen += f" out of {', '.join(map(value, v['choices']))}"
+    return chosen + (f", at the {v['end']} end" if "end" in v else "")
+
+
+def value(given: Any) -> str:
+    """A setting, a fraction with two digits."""
+    return number(float(f"{given:.2g}")) if isinstance(given, float) else str(given)
+
+
+def _difference(value: float, metric: str, *, sign: bool = False) -> str:
+    return numbers.difference(value, metric, sign=sign) + numbers.unit(metric)
+
+
+def _last_steps(v: Values) -> str:
+    parts = [
+        grammar.several(v["n_steps"], "step"),
+        f"the last evaluation is the best in {v['n_best_last']} of {v['n_runs']} runs",
+    ]
+    if v["gain"] is not None:
+        moved = "improved" if v["gain"] >= 0 else "got worse"
+        parts.append(f"{v['metric']} {moved} by {_difference(abs(v['gain']), v['metric'])} on average in the last evaluation")
+    if v["loss_fall"] is not None:
+        parts.append(f"the training loss changed by {percent(-v['loss_fall'], 2, sign=True)} in the last fifth of the steps")
+    return f"{v['arm']}: {'; '.join(parts)}"
+
+
+def _after_best(v: Values) -> str:
+    words = f"{v['arm']}: {v['metric']} on validation is {percent(v['drop'], 2)} worse at the end than at its best"
+    return words + (f"; its loss rose by {percent(v['loss_rise'], 2)} from its minimum" if v["loss_rise"] else "")
+
+
+def _stopped(v: Values) -> str:
+    words = f"{v['arm']}: {v['n_stopped']} of {grammar.several(v['n_runs'], 'run')} stopped early, with patience {v['patience']}"
+    if v["mean_share"] is None:
+        return words
+    return f"{words}, after {percent(v['mean_share'], 2)} of the steps on average, {v['n_early']} of them in the first third"
+
+
+def _statuses(v: Values) -> str:
+    if not v["counts"]:
+        return f"{v['arm']}: {grammar.every(v['n'], 'run')} succeeded"
+    return f"{v['arm']}: {', '.join(f'{n} {status}' for status, n in v['counts'].items())} of {v['n']}"
+
+
+def _gain(v: Values) -> str:
+    metric = v["metric"]
+    above = f"{v['arm']}: {_difference(v['gain'], metric, sign=True)} ({metric}) against the best constant prediction"
+    if v["low"] is None:
+        return above
+    return f"{above}, interval {intervals.of_difference(v['low'], v['high'], metric, of=v['gain'])}"
+
+
+def _spread(v: Values) -> str:
+    runs = f"{v['n']} {'runs' if v['crossed'] else 'seeds'}"
+    ends = " to ".join(numbers.score(v[end]) for end in ("min", "max"))
+    return f"{v['arm']}: sd {_difference(v['sd'], v['metric'])} over {runs}, from {ends}"
+
+
+def _not_claimed(v: Values) -> str:
+    gap = f"{v['arm']} and {v['baseline']} differ by {_difference(v['difference'], v['metric'], sign=True)} on average"
+    test = "not tested" if v["p_holm"] is None else f"{p_values.clause(v['p_holm'])} after Holm's correction"
+    return f"{gap} over {v['n']} {'runs' if v['crossed'] else 'seeds'}: {v['verdict']} ({test})"
+
+
+FINDINGS: dict[str, Callable[[Values], str]] = {
+    "clean_data": lambda v: "no duplicates, no overlap between splits, no near-empty texts",
+    "no_conflicts": lambda v: f"no two of the {v['n']} examples have the same text, ignoring punctuation, and different labels",
+    "conflicts": _conflicts,
+    "conflict": _conflict,
+    "truncated": lambda v: f"{_shares(v['shares'], 3) or 'no input'} longer than max_length {v['max_length']}",
+    "unknown_tokens": lambda v: f"{_shares(v['shares'], 3) or 'none'} of the tokens are unknown to the encoder",
+    "class_sizes": _class_sizes,
+    "missed_classes": lambda v: (
+        f"{v['arm']} hardly ever finds {', '.join(f'{name!r} (recall {recall:.2f})' for name, recall in v['recalls'].items())}"
+    ),
+    "split_size": _split_size,
+    "chosen": _chosen,
+    "not_searched": lambda v: f"{v['arm']}: learning_rate {value(v['rate'])}, not searched",
+    "last_steps": _last_steps,
+    "after_best": _after_best,
+    "validated_once": lambda v: "runs were validated only once, so overfitting cannot be seen",
+    "stopped": _stopped,
+    "warm_up": lambda v: f"{v['arm']}: {v['n_warmup']} of {v['n_steps']} steps ({percent(v['ratio'], 2)})",
+    "statuses": _statuses,
+    "gain": _gain,
+    "no_spread": lambda v: "fewer than two seeds with a score: the spread is unknown",
+    "spread": _spread,
+    "not_claimed": _not_claimed,
+    "scored_seeds": lambda v: ", ".join(f"{arm} has {grammar.several(n, 'scored seed')}" for arm, n in v["counts"].items()),
+}
+"""Code of a finding → its clause."""

@@ -1,0 +1,81 @@
+"""What a study asks: its arms, its data, and what differs from run to run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bertft_core.config.seed_settings import CrossedDesign, OnlyDesign
+from bertft_core.config.strategy_settings import AnyStrategy
+from bertft_core.config.study_config import StudyConfig
+from bertft_core.records import DatasetCard, StudySummary
+from bertft_core.report.formatting import numbers
+from bertft_core.report.prose import grammar
+
+MOST_LABELS = 12
+
+
+def strategy(config: AnyStrategy) -> str:
+    """'llrd (decay 0.9)': the kind of a strategy and its settings."""
+    given = config.model_dump(exclude={"kind"}, exclude_none=True)
+    settings = ", ".join(f"{name} {numbers.setting(value)}" for name, value in given.items())
+    return config.kind.replace("_", " ") + (f" ({settings})" if settings else "")
+
+
+def question(study: StudyConfig, card: DatasetCard, summary: StudySummary) -> str:
+    """What was asked, in one paragraph."""
+    arms = list(study.arms)
+    sizes = grammar.listed(f"{split.n_examples:,} {name}" for name, split in card.splits.items())
+    compared = (
+        f"compares the arms {grammar.listed(arms)}; {arms[0]} is the baseline" if len(arms) > 1 else f"looks at the arm {arms[0]}"
+    )
+    n = summary.arms[0].n_planned
+    times = "once" if n == 1 else f"{n} times"
+    parts = [
+        f"The study {compared}.",
+        f"The data set {card.name} has {sizes} examples{_labelled(card)}.",
+        f"Each arm starts from {card.encoder.checkpoint} and is trained {times}: {moving(study, card)}.",
+        *(_searched(arm, config.search) for arm, config in study.arms.items() if config.search is not None),
+        f"The headline is {summary.headline_metric} on {summary.headline_split}, with the weights of the "
+        + ("best validation score." if summary.headline_checkpoint == "best" else "last step."),
+    ]
+    return " ".join(parts)
+
+
+def _labelled(card: DatasetCard) -> str:
+    if not card.labels:
+        return ""
+    shown = (
+        [*card.labels[:MOST_LABELS], f"{len(card.labels) - MOST_LABELS} more"] if len(card.labels) > MOST_LABELS else card.labels
+    )
+    return f" with the labels {grammar.listed(shown)}"
+
+
+def moving(study: StudyConfig, card: DatasetCard) -> str:
+    """What differs from run to run, in a clause."""
+    design = study.seeds.design
+    if study.seeds.start is not None and study.seeds.stop_at is not None:
+        cut = f"{100 * study.seeds.stop_at:g} % of the steps"
+        return f"after {cut} the best {study.seeds.keep} continue to the end and the others stop"
+    if isinstance(design, OnlyDesign):
+        return f"only the {design.only} seed changes from run to run"
+    if isinstance(design, CrossedDesign):
+        return f"{design.crossed.init} init seeds crossed with {design.crossed.order} order seeds"
+    if study.head.init == "checkpoint":
+        return f"{_of_kept_head(study, card)}; the batch order and the dropout masks change from run to run"
+    return "the new head's weights, the batch order and the dropout masks all change from run to run"
+
+
+def _of_kept_head(study: StudyConfig, card: DatasetCard) -> str:
+    """What the init seed still draws where the head is the checkpoint's."""
+    redrawn = [arm for arm, config in study.arms.items() if any(strategy.kind == "reinit" for strategy in config.strategies)]
+    drawn = [*card.new_parts, *([f"the reinitialised layers of {grammar.listed(redrawn)}"] if redrawn else [])]
+    only = f"the init seed draws only {grammar.listed(drawn)}" if drawn else "the init seed varies nothing"
+    return f"every run starts from the head of the checkpoint, so {only}"
+
+
+def _searched(arm: str, search: Any) -> str:
+    space: Mapping[str, Any] = search.space
+    size = f"{grammar.several(search.n_trials, 'trial')} with {grammar.several(search.n_seeds, 'seed')} each"
+    return (
+        f"A search of {size} chose {grammar.listed(space)} of {arm}, "
+        "on the validation set alone and with seeds that no result below uses."
+    )
