@@ -95,7 +95,7 @@ def carry_out(command: StudyCommand) -> StudySummary:
         results = evaluate_runs(untraversed(results))
         progress.enter("report")
         session.tracker.catch_up([*records.values(), *results.search_runs])
-        keep_models(results, records, log=session.tracker)
+        keep_models(untraversed(results), untraversed(records), log=session.tracker)
         write_report(untraversed(results), log=session.tracker.log_study)
     announce_completed(results)
     return results.summary

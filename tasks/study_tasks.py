@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from prefect import task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
@@ -21,6 +21,8 @@ from bertft_core.storage.damage import Tell
 from bertft_core.storage.study_dir import write_record
 from bertft_core.storage.study_results import StudyResults
 from tasks.same_encoder import refuse_other_study
+
+T = TypeVar("T")
 
 
 @task(name="prepare-data", task_run_name="prepare data · {study.name}", cache_policy=NO_CACHE, persist_result=False)
@@ -48,9 +50,9 @@ def prepare_data(
     return prepared
 
 
-def untraversed(results: StudyResults) -> StudyResults:
-    """Results as the argument of a task: Prefect would look for futures in every number of every record, for a second."""
-    return cast("StudyResults", opaque(results))
+def untraversed(argument: T) -> T:
+    """Results or records as the argument of a task: Prefect would look for futures in every number of every record."""
+    return cast("T", opaque(argument))
 
 
 @task(name="evaluate-runs", task_run_name="evaluate runs · {results.study.name}", cache_policy=NO_CACHE, persist_result=False)

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from bertft_core.records.comparison_record import COMPARISON_FILE, Comparison
 from bertft_core.report import comparison_section, paper_tables, run_plots, table_formats
 from bertft_core.report.formatting import escapes, numbers
+from bertft_core.report.prose.paper_captions import NO_SCORES
 from bertft_core.report.styling import TEMPLATES_DIR, page_style, write_svg
 from bertft_core.report.table_formats import PaperTable, write_tables
 from bertft_core.storage.study_dir import write_atomically, write_record
@@ -57,4 +58,4 @@ def _results(comparison: Comparison, tables: Sequence[PaperTable]) -> dict[str, 
         absent = [table_formats.TableCell(arm.name), *[table_formats.TableCell(numbers.ABSENT) for _ in columns[1:]]]
         counts = ", ".join(f"{n} {status}" for status, n in arm.counts.items() if n)
         rows.append({"cells": cells.get(arm.name, absent), "css": run_plots.colour(i), "counts": counts})
-    return {"columns": columns, "rows": rows, "caption": "No arm has a score." if table is None else table.caption}
+    return {"columns": columns, "rows": rows, "caption": NO_SCORES if table is None else table.caption}

@@ -6,13 +6,13 @@ from typing import Any
 from markupsafe import Markup
 
 from bertft_core.metrics.bounds import bounds_of
-from bertft_core.records.comparison_record import Comparison, NamedTest, PairComparison
+from bertft_core.records.comparison_record import Comparison, PairComparison
 from bertft_core.report import run_plots
 from bertft_core.report.drawings.forest import ForestRow, forest_plot
 from bertft_core.report.drawings.lines import Line, line_css, line_plot
 from bertft_core.report.drawings.matrix import Chance, matrix_plot
 from bertft_core.report.formatting import intervals, numbers, p_values
-from bertft_core.report.prose import comparison_notes, comparison_text, grammar
+from bertft_core.report.prose import comparison_notes, comparison_text, grammar, pair_details, picture_text
 from bertft_core.statistics.mean_intervals import interval_of_mean
 from bertft_core.statistics.performance_profile import performance_profile, profile_points
 
@@ -41,6 +41,7 @@ def section(comparison: Comparison) -> Section:
         "others": [{"metric": group[0].metric, "rows": [_row(pair, comparison) for pair in group]} for group in others],
         "others_forests": [drawn[name] for group in others if (name := f"differences_{group[0].metric}") in drawn],
         "components": [grammar.ended(found(each, comparison)) for each in comparison.components],
+        "drawn": comparison_notes.drawn(comparison, thin="seeds only" in drawn.get("differences", "")),
         "level": numbers.percent(comparison.level),
         "alpha": f"{1 - comparison.level:.3g}",
         "left_out": [grammar.ended(why) for arm in comparison.arms for why in comparison_notes.left_out(arm)],
@@ -124,7 +125,7 @@ def _profiles(comparison: Comparison) -> list[Line]:
             found = performance_profile(values, taus, comparison.level)
             points = list(zip(found.tau.tolist(), found.share.tolist(), strict=True))
             share, tau = found.share[len(taus) // 2], taus[len(taus) // 2]
-            title = f"{name}: {numbers.percent(share, 2)} of {len(values)} seeds above {tau:.3f}."
+            title = picture_text.said("profile", arm=name, share=numbers.percent(share, 2), n=len(values), tau=tau)
             # a band over single runs would be too narrow for those that share seeds
             low, high = ((), ()) if comparison.arm(name).cells else (found.low.tolist(), found.high.tolist())
             lines.append(Line(name, line_css(i), points, low, high, title))
@@ -167,36 +168,5 @@ def _source(pair: PairComparison) -> str:
 
 
 def _detail(pair: PairComparison, comparison: Comparison) -> Section:
-    """Everything else that was computed for one pair, as (name, value) lines."""
-    lines = [(test.name, _test(test)) for test in pair.tests]
-    lines += [(f"{test.name} (equal spread)", _test(test)) for test in pair.stability]
-    if pair.sd_ratio is not None:
-        lines.append(("ratio of the standard deviations", intervals.estimate(pair.sd_ratio)))
-    for name, found in (("seeds and examples", pair.both), ("seeds only", pair.seeds)):
-        if found is not None and found.percentile_low is not None and found.percentile_high is not None:
-            ends = intervals.signed(found.percentile_low, found.percentile_high)
-            lines.append((f"percentile interval, {name}", f"{ends}, p {p_values.p_value(found.percentile_p)}"))
-    if pair.aso is not None:
-        under = "under" if pair.aso.eps_min < pair.aso.tau else "not under"
-        few = ", but from too few seeds to be meaningful" if pair.aso.eps_min < pair.aso.tau and not pair.aso.is_better else ""
-        lines.append(("almost stochastic order, ε_min", f"{pair.aso.eps_min:.3f}, {under} τ = {pair.aso.tau:g}{few}"))
-    lines += [(name.replace("_", " ").replace("cohens", "Cohen's").replace("hedges", "Hedges'").replace("cliffs", "Cliff's"),
-               numbers.decimals(value, 2)) for name, value in pair.effects.items()]  # fmt: skip
-    if pair.disagreement is not None:
-        only = f"{pair.disagreement.only_arm:.1f} only {pair.arm}, {pair.disagreement.only_baseline:.1f} only {pair.baseline}"
-        test = "" if pair.disagreement.p is None else f", p {p_values.p_value(pair.disagreement.p)}"
-        lines.append(("examples that one alone gets right", f"{only}{test}"))
-    if pair.without_collapsed is not None:
-        second = pair.without_collapsed
-        lines.append(("without collapsed runs", f"{numbers.signed(second.difference)} ({intervals.resampled(second.both)})"))
-    pairing = comparison_notes.pairing(pair, comparison)
-    return {
-        "title": f"{pair.arm} − {pair.baseline}",
-        "pairing": "" if pairing is None else grammar.as_sentence(pairing),
-        "lines": lines,
-    }
-
-
-def _test(test: NamedTest) -> str:
-    statistic = "" if test.statistic is None else f"{test.statistic:.3g}, ".replace("-", "−")
-    return f"{statistic}p {p_values.p_value(test.p)}"
+    pairing, title = comparison_notes.pairing(pair, comparison), f"{pair.arm} − {pair.baseline}"
+    return {"title": title, "pairing": grammar.as_sentence(pairing) if pairing else "", "lines": pair_details.details(pair)}

@@ -22,7 +22,7 @@ def comparison_table(comparison: Comparison) -> str:
         blocks.append(_lines(comparison_text.pair(pair, comparison) for pair in pairs))
     others = [pair for pair in comparison.pairs if pair.key != comparison.headline_key]
     if others:
-        blocks.append(_others(others))
+        blocks.append(comparison_notes.other_metrics(others))
     notes = [comparison_notes.components(found, comparison) for found in comparison.components]
     notes += [comparison_notes.refusal(found, comparison) for found in comparison.refused]
     notes += [comparison_notes.note(found, comparison) for found in comparison.notes]
@@ -51,17 +51,3 @@ def _pair_rows(pairs: Sequence[PairComparison], level: float) -> list[tuple[str,
         evidence = (superiority, p_values.p_value(pair.p_holm), "yes" if pair.claimed else "no")
         rows.append((f"{pair.arm} − {pair.baseline}", numbers.signed(pair.difference), *ends, *evidence))
     return rows
-
-
-def _others(pairs: Sequence[PairComparison]) -> str:
-    """What is claimed on each of the other metrics, and the metrics on which nothing is."""
-    claimed: dict[str, list[str]] = {pair.metric: [] for pair in pairs}
-    for pair in pairs:
-        if pair.claimed:
-            claimed[pair.metric].append(f"{pair.arm} − {pair.baseline} {numbers.signed(pair.difference)}")
-    lines = [(metric, "; ".join(differences)) for metric, differences in claimed.items() if differences]
-    nothing = ", ".join(metric for metric, differences in claimed.items() if not differences)
-    if not lines:
-        return f"nothing is claimed on the other metrics of {pairs[0].split}: {nothing}"
-    lines += [("nothing on", nothing)] if nothing else []
-    return f"claimed on the other metrics of {pairs[0].split}\n{aligned(lines)}"

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from bertft_core.report.drawings.lines import Line, line_css, line_plot
 from bertft_core.report.formatting.numbers import score
+from bertft_core.report.prose import picture_text
 from bertft_core.report.svg import Point, number
 
 MOST_APART = 2.0
@@ -74,6 +75,7 @@ def band_plot(arms: Sequence[ArmCurves], labels: tuple[str, str]) -> Markup | No
 
 def _line(name: str, place: int, band: Sequence[BandPoint], stretch: float) -> Line:
     last = band[-1]
-    title = f"{name}: mean {score(last.mean)}, {score(last.low)} to {score(last.high)} over {last.n} runs at the end."
+    ends = {"mean": score(last.mean), "low": score(last.low), "high": score(last.high)}
+    title = picture_text.said("band", arm=name, n=last.n, **ends)
     points = [(point.x * stretch, point.mean) for point in band]
     return Line(name, line_css(place), points, [point.low for point in band], [point.high for point in band], title)

@@ -21,7 +21,7 @@ from bertft_core.report import run_plots
 from bertft_core.report.drawings.bars import Bar, BarGroup, bar_plot
 from bertft_core.report.drawings.lines import Line, Reference, line_css, line_plot
 from bertft_core.report.formatting import numbers, p_values
-from bertft_core.report.prose import budgets_text, grammar, missing_text, power_text, seed_agreement_text, variance_text
+from bertft_core.report.prose import budgets_text, grammar, picture_text, power_text, seed_agreement_text, variance_text
 from bertft_core.statistics.mean_intervals import LEVEL
 from bertft_core.statistics.seeds_needed import power
 
@@ -46,12 +46,11 @@ def section(found: Insights, arms: Sequence[str]) -> Section:
     def said(clauses: Iterable[str]) -> list[str]:
         return [grammar.said(clause, arms) for clause in clauses]
 
-    refused = [f"{one.arm} has no variance components: {missing_text.why(one)}" for one in found.variance_refused]
     return {
         "said": lambda clause: grammar.said(clause, arms),
         "pictures": pictures(found, arms),
         "variance": said(map(variance_text.components, found.variance)),
-        "variance_refused": said(refused),
+        "variance_refused": said(map(variance_text.refused, found.variance_refused)),
         "components": [_component(v.arm, c, css) for v in found.variance for c in v.components],
         "method": grammar.as_sentence(variance_text.METHOD),
         "agreement": found.agreement,
@@ -179,7 +178,7 @@ def _seeds_needed(found: Sequence[SeedsNeeded], place: dict[str, int], what: str
     for needed in found:
         points = [(float(point.n), float(getattr(point, what))) for point in needed.curve]
         name = needed.arm if needed.baseline is None else f"{needed.arm} − {needed.baseline}"
-        title = f"{name}: {numbers.score(float(getattr(needed, what)))} with the present {needed.n} seeds."
+        title = picture_text.said("seeds needed", name=name, value=numbers.score(float(getattr(needed, what))), n=needed.n)
         lines.append(Line(name, line_css(place.get(needed.arm, 0)), points, title=title))
     present = sorted({needed.n for needed in found})
     references = [Reference("x", float(n), f"now: {n}") for n in present]
@@ -209,8 +208,9 @@ def _power(found: Sequence[SeedsNeeded], place: dict[str, int]) -> Markup:
     most = next(sure, longest)
     for needed, effect in zip(found, effects, strict=True):
         points = [(float(n), power(n, effect, paired=True, alpha=alpha)) for n in range(2, most + 1)]
-        title = f"{needed.arm} − {needed.baseline}, a difference of {numbers.signed(needed.mean)}."
-        lines.append(Line(f"{needed.arm} − {needed.baseline}", line_css(place.get(needed.arm, 0)), points, title=title))
+        name = f"{needed.arm} − {needed.baseline}"
+        title = picture_text.said("power", name=name, difference=numbers.signed(needed.mean))
+        lines.append(Line(name, line_css(place.get(needed.arm, 0)), points, title=title))
     references = [Reference("y", 0.8, "80 %"), *(Reference("x", float(n), f"now: {n}") for n in sorted({f.n for f in found}))]
     return line_plot(
         lines,
@@ -234,13 +234,13 @@ def _budget(views: Sequence[BudgetView], place: dict[str, int]) -> Markup:
                 [y - sd for (_, y), sd in zip(points, sds, strict=True)],
                 [y + sd for (_, y), sd in zip(points, sds, strict=True)],
             )
-            ends = (
-                f"{numbers.score(points[0][1])} with {points[0][0]:.0f}, {numbers.score(points[-1][1])} with {points[-1][0]:.0f}"
-            )
+            (least, first), (most, last) = points[0], points[-1]
+            ends = {"first": numbers.score(first), "least": least, "last": numbers.score(last), "most": most}
+            title = picture_text.said("budget", name=f"{view.arm}, {short}", **ends)
             at = place.get(view.arm, 0) + (0 if name == "u" else 1)
             shown = view.arm if len(views) > 1 else short
             low, high = band if name == "u" else ((), ())
-            lines.append(Line(shown, line_css(at), points, low, high, f"{view.arm}, {short}: {ends}.", marks=len(points) <= 40))
+            lines.append(Line(shown, line_css(at), points, low, high, title, marks=len(points) <= 40))
     unit = "trials of the search" if views[0].source == "trials" else "seeds"
     costs = [(float(p.n), f"{p.hours:.2g} h") for p in views[0].points if p.hours is not None] if len(views) == 1 else []
     every = math.ceil(len(costs) / N_COSTS) if costs else 1
@@ -261,7 +261,7 @@ def _start_many(view: StartManyView) -> Markup:
             name,
             line_css(i),
             [(s.cost, s.expected) for s in schedules],
-            title=f"{name}: {numbers.score(schedules[-1].expected)} for {schedules[-1].cost:.3g} whole runs.",
+            title=picture_text.said("schedule", name=name, score=numbers.score(schedules[-1].expected), cost=schedules[-1].cost),
             marks=True,
         )
         for i, (name, schedules) in enumerate(ways)

@@ -10,7 +10,7 @@ from bertft_core.records import StudySummary
 from bertft_core.records.comparison_record import Comparison, PairComparison
 from bertft_core.records.summary import cells_of
 from bertft_core.report.formatting import intervals, numbers, p_values
-from bertft_core.report.prose import grammar
+from bertft_core.report.prose import paper_captions
 from bertft_core.report.prose.comparison_text import RESAMPLED
 from bertft_core.report.table_formats import Column, PaperTable, TableCell, Value
 from bertft_core.statistics.dispersion import sample_sd
@@ -48,7 +48,7 @@ def scores_of_summary(summary: StudySummary) -> list[ArmScores]:
     for arm in summary.arms:
         rows, remark = table[table["arm"] == arm.arm], None
         if arm.selected is not None:
-            remark = f"{arm.arm}: one run, the best of {arm.selected.start} started seeds on the validation set."
+            remark = paper_captions.SELECTED.format(arm=arm.arm, n=arm.selected.start)
             rows = rows[rows["index"] == arm.selected.best]
         scores = {str(key): values.tolist() for key, values in rows.groupby("key", sort=False)["value"]}
         n_collapsed = rows.loc[rows["status"] == "collapsed", "index"].nunique()
@@ -93,7 +93,6 @@ def results_table(
     arms: Sequence[ArmScores], keys: Sequence[str], comparison: Comparison | None, printed: Sequence[str]
 ) -> PaperTable:
     """One row for each arm: mean ± sd (ddof 1) over its seeds of each printed metric, and their number; records of every key."""
-    checkpoint, split, _ = keys[0].split("/", 2)
     digits = {key: 3 if max(abs(v) for arm in arms for v in arm.scores[key]) < 10 else 2 for key in keys}
     rows, records, any_bold = [], [], False
     for arm in arms:
@@ -108,9 +107,9 @@ def results_table(
         rows.append(cells)
     arrows = {pair.key: " ↑" if pair.direction == "maximize" else " ↓" for pair in (comparison.pairs if comparison else ())}
     columns = [Column("arm", "l"), Column("n"), *(Column(key.split("/", 2)[2] + arrows.get(key, "")) for key in printed)]
-    where = f"on {split}, {'best' if checkpoint == 'best' else 'last'} checkpoint"
-    runs = "runs that share seeds (crossed)" if any(arm.crossed for arm in arms) else "seeds"
-    caption = f"Mean ± standard deviation over n {runs}, {where}. {_remarks(arms)}{_of_bold(any_bold, arms, comparison)}"
+    collapsed, crossed = {arm.name: arm.n_collapsed for arm in arms}, any(arm.crossed for arm in arms)
+    caption = paper_captions.results(keys[0], [arm.remark for arm in arms if arm.remark], collapsed, crossed=crossed)
+    caption += f" {paper_captions.of_bold(any_bold, len(arms), comparison)}"
     return PaperTable("results", caption, columns, rows, records)
 
 
@@ -135,24 +134,6 @@ def _record(arm: ArmScores, key: str, bold: bool) -> dict[str, Value]:
     }
 
 
-def _remarks(arms: Sequence[ArmScores]) -> str:
-    remarks = "".join(f"{arm.remark} " for arm in arms if arm.remark)
-    collapsed = [f"{arm.n_collapsed} of {arm.name}" for arm in arms if arm.n_collapsed]
-    return remarks + (f"Collapsed runs are included: {grammar.listed(collapsed)}. " if collapsed else "")
-
-
-def _of_bold(any_bold: bool, arms: Sequence[ArmScores], comparison: Comparison | None) -> str:
-    """What bold means, or why there is none."""
-    if len(arms) < 2:
-        return "No arm is set in bold: there is only one."
-    if comparison is None or not comparison.pairs:
-        return "No arm is set in bold: the arms were not compared."
-    holm = f"after Holm's correction over {comparison.n_tests} pairs and metrics"
-    if any_bold:
-        return f"Bold: better than every other arm, p ≤ {1 - comparison.level:.3g} {holm}."
-    return f"No arm is set in bold: on no metric is one better than every other at p ≤ {1 - comparison.level:.3g} {holm}."
-
-
 def pairs_table(comparison: Comparison) -> PaperTable:
     """One row for each pair and metric: difference, interval, P(A > B), p and p after Holm; bold where it is claimed."""
     interval = f"{numbers.percent(comparison.level)} interval"
@@ -163,17 +144,7 @@ def pairs_table(comparison: Comparison) -> PaperTable:
         ends, chance, p = intervals.resampled(pair.interval), intervals.estimate(pair.superiority), p_values.p_value(pair.p_value)
         cells = (pair.metric, pair.arm, pair.baseline, numbers.signed(pair.difference), ends, chance, p)
         rows.append([*map(TableCell, cells), TableCell(p_values.p_value(pair.p_holm), pair.claimed)])
-    crossed = any(pair.crossed for pair in comparison.pairs)
-    shared = "Runs of a crossed design share seeds, so nothing is tested or claimed. " if crossed else ""
-    caption = (
-        f"Differences of the means over seeds, on {comparison.headline_split}, {comparison.headline_checkpoint} checkpoint; "
-        f"intervals from {comparison.n_resamples:,} resamples of seeds and of examples where they can be resampled, "
-        "corrected for the number of seeds. "
-        "P(A > B): how often a run of the arm is better than a run of the other; ties count half. "
-        f"{shared}"
-        f"Bold: claimed, p ≤ {1 - comparison.level:.3g} after Holm's correction over {comparison.n_tests} pairs and metrics."
-    )
-    return PaperTable("pairs", caption, columns, rows, [_pair_record(pair) for pair in comparison.pairs])
+    return PaperTable("pairs", paper_captions.pairs(comparison), columns, rows, [_pair_record(pair) for pair in comparison.pairs])
 
 
 def _pair_record(pair: PairComparison) -> dict[str, Value]:

@@ -9,24 +9,12 @@ from bertft_core.records.ranking import SCORED
 from bertft_core.report import figures, run_plots
 from bertft_core.report.formatting import numbers
 from bertft_core.report.probe_plots import Profile, profile_plot
-from bertft_core.report.prose import grammar, missing_text, probes_text
+from bertft_core.report.prose import grammar, missing_text, probe_titles, probes_text
 from bertft_core.statistics.mean_intervals import t_interval
 from bertft_core.storage.study_results import StudyResults
 
 Section = dict[str, Any]
 
-TITLES = {
-    "masked_lm": ("Masked language modelling", "The encoder under the pre-trained masked-LM head, with fixed masks, and with its "
-    "top layers reset to the pre-trained ones (Mosbach et al. 2021). The embeddings stay fine-tuned."),
-    "drift": ("Drift of the weights", "‖W − W₀‖ / ‖W₀‖ of each layer: how far its weights moved from the pre-trained ones."),
-    "similarity": ("Similarity of hidden states", "Unbiased linear CKA of each layer's states before and after, over the tokens "
-    "of validation examples: 1 is identical up to rotation and scale."),
-    "gradients": ("Gradients in the first steps", "L2 norm of each layer's gradient before clipping, mean of the watched steps."),
-    "calibration": ("Calibration", "Expected calibration error in 15 right-closed bins; scaled: after dividing the logits by the "
-    "temperature with the lowest validation loss."),
-    "out_of_domain": ("Out-of-domain scores", "How much worse each seed scores out of the domain than in it."),
-    "overfitting": ("Validation loss", "Loss per validation target over the epochs; one line per run."),
-}  # fmt: skip
 COLUMNS = {
     "masked_lm": {
         "loss_before": "loss before",
@@ -64,7 +52,7 @@ def section(results: StudyResults) -> Section | None:
     arms = [arm.arm for arm in summary.arms]
     css = {arm: run_plots.colour(i) for i, arm in enumerate(arms)}
     parts = []
-    for probe, (title, note) in TITLES.items():
+    for probe, (title, note) in probe_titles.TITLES.items():
         rows = [row for row in found.rows if row.probe == probe]
         missing = [_missing(absence, summary) for absence in found.absences if absence.probe == probe]
         if rows or missing:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from bertft_core.report.formatting import intervals, numbers
+from bertft_core.report.prose import picture_text
 from bertft_core.report.svg import Drawing, Point, Scale, horizontal_axis, padded, vertical_axis
 
 N_COLOURS = 8
@@ -68,8 +69,9 @@ def seed_plot(rows: Sequence[ArmRow], label: str, majority: float | None) -> Mar
 
 def _spoken(row: ArmRow) -> str:
     if row.mean is None:
-        return f"{row.arm}: no scores."
-    return f"{row.arm}: mean {numbers.score(row.mean)}, interval {intervals.interval(row.low, row.high)}."
+        return picture_text.said("no seeds", arm=row.arm)
+    mean, interval = numbers.score(row.mean), intervals.interval(row.low, row.high)
+    return picture_text.said("seeds", arm=row.arm, mean=mean, interval=interval)
 
 
 def _seed_row(drawing: Drawing, row: ArmRow, lifts: Sequence[float], x: Scale, y: float, css: str) -> None:
@@ -106,7 +108,7 @@ class Curve:
 def curve_plot(arm: str, css: str, curves: Sequence[Curve], labels: tuple[str, str], ranges: tuple[Point, Point]) -> Markup:
     """All runs of one arm; `labels` and `ranges` of x and y are shared by all arms, so that panels can be compared."""
     (x_label, y_label), (x_range, y_range) = labels, ranges
-    drawing = Drawing(420, 250, f"{y_label} over {x_label} of {len(curves)} runs of {arm}.")
+    drawing = Drawing(420, 250, picture_text.said("curves", y=y_label, x=x_label, n=len(curves), arm=arm))
     x, y = Scale(*x_range, 48, 410), Scale(*y_range, 205, 28)
     vertical_axis(drawing, y, 48, y_label, 410)
     horizontal_axis(drawing, x, 205, x_label, 28, n_ticks=5)

@@ -8,7 +8,7 @@ from bertft_core.evaluation import confusions, frames
 from bertft_core.records import RunRecord, StudySummary
 from bertft_core.report import run_plots, summary_rows
 from bertft_core.report.formatting import numbers
-from bertft_core.report.prose import grammar, missing_text, study_question
+from bertft_core.report.prose import grammar, missing_text, model_selection_text, study_question
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_results import StudyResults
 
@@ -79,7 +79,14 @@ def searches(results: StudyResults) -> list[Row]:
     found = []
     for sweep in results.sweeps.values():
         names = list(dict.fromkeys(name for trial in sweep.trials for name in trial.params))
-        found.append({"sweep": sweep, "names": names, "link": _link(sweep.report_path, results.study_dir)})
+        found.append(
+            {
+                "sweep": sweep,
+                "said": model_selection_text.search(sweep),
+                "names": names,
+                "link": _link(sweep.report_path, results.study_dir),
+            }
+        )
     return found
 
 

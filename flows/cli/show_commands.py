@@ -7,6 +7,7 @@ from pathlib import Path
 from bertft_core.config import UserError, load_study
 from bertft_core.records import RunSpec, StudySummary
 from bertft_core.records.selection import answers
+from bertft_core.report.prose import model_selection_text
 from bertft_core.storage.study_dir import read_record, write_record
 from flows.cli.find_study import StudyOnDisk, find_study, no_finished_runs
 from flows.cli.terminal import say
@@ -97,16 +98,8 @@ def _reason(found: StudyOnDisk, spec: RunSpec) -> str:
 
 
 def _search_words(found: StudyOnDisk, arm: str, n_trials: int) -> str:
-    result = found.sweeps.get(arm)
-    if result is None:
-        tried = {r.spec.trial for r in found.records.values() if r.spec.stage == "search" and r.spec.arm == arm}
-        return f"{len(tried)} of {n_trials} trials begun"
-    counts = Counter(trial.state for trial in result.trials)
-    states = ", ".join(f"{n} {state}" for state, n in counts.items())
-    chosen = ", ".join(
-        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in result.chosen.items()
-    )
-    return f"{n_trials} trials ({states}); chosen: {chosen}"
+    begun = {r.spec.trial for r in found.records.values() if r.spec.stage == "search" and r.spec.arm == arm}
+    return model_selection_text.search_state(found.sweeps.get(arm), len(begun), n_trials)
 
 
 def show_command(name: str, home: Path | None, *, as_json: bool) -> int:

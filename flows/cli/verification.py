@@ -81,12 +81,7 @@ def _machine(environment: Environment) -> str:
 
 def environment_notes(recorded: Environment | None, here: Environment) -> list[str]:
     """How this machine differs from the one where a run was recorded."""
-    changes = environment_changes(recorded, here)
-    harmless = " (changes no number)"
-    return [
-        f"different environment: {run_diff_text.environment_change(change)}{'' if change.decides else harmless}"
-        for change in changes
-    ]
+    return list(map(run_diff_text.environment_note, environment_changes(recorded, here)))
 
 
 @functools.cache

@@ -36,12 +36,8 @@ def comparison_metrics(comparison: Comparison) -> dict[str, float]:
 
 def comparison_tags(comparison: Comparison) -> dict[str, str]:
     """How many differences are claimed, and the verdict and sentence of every pair on the headline metric."""
-    pairs = comparison.headline_pairs
-    n_claimed = sum(pair.claimed for pair in pairs)
-    tags = {"claims": f"{n_claimed} of {len(pairs)} differences claimed ({comparison.headline_key})"}
-    for pair in pairs:
-        verdict = f"{pair.better} is better" if pair.claimed else pair.verdict
-        tags[f"verdict/{_title(pair)}"] = f"{verdict}: {comparison_text.pair(pair, comparison)}"
+    tags = {"claims": comparison_text.n_claimed(comparison)}
+    tags |= {f"verdict/{_title(pair)}": comparison_text.with_verdict(pair, comparison) for pair in comparison.headline_pairs}
     if comparison.refused:
         tags["not_compared"] = "; ".join(comparison_notes.refusal(found, comparison) for found in comparison.refused)
     return {metric_name(f"bertft.{name}"): value[:MAX_TAG] for name, value in tags.items()}

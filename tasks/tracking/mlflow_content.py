@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary
-from bertft_core.report.prose import data_card_text
+from bertft_core.report.prose import data_card_text, seed_designs_text
 
 FORBIDDEN = re.compile(r"[^\w. -]|^\.+$")
 MAX_NAME = 250
@@ -33,11 +33,11 @@ def run_tags(spec: RunSpec) -> dict[str, str]:
         tags["trial"] = str(spec.trial)
     if spec.stop_at is not None:
         tags |= {
-            "selected": f"stopped after {100 * spec.stop_at:g} % of its steps",
+            "selected": seed_designs_text.STOPPED.format(percent=100 * spec.stop_at),
             "setting_digest": f"{spec.setting_digest}-stopped",
         }
     elif spec.kept_of is not None:
-        tags |= {"selected": f"one of the best of {spec.kept_of} seeds", "setting_digest": f"{spec.setting_digest}-selected"}
+        tags |= {"selected": seed_designs_text.KEPT.format(n=spec.kept_of), "setting_digest": f"{spec.setting_digest}-selected"}
     return {f"bertft.{name}": value for name, value in tags.items()}
 
 

@@ -76,8 +76,7 @@ def _log_on_parent(client: MlflowClient, parent: str, study_path: Path) -> None:
         client.log_artifact(parent, str(study_path / "report" / "report.html"), "report")
     applied = [check for check in verification.checks if check.passed is not None]
     if applied:
-        passed = sum(bool(check.passed) for check in applied)
-        client.set_tag(parent, "bertft.certificate", f"{passed} of {len(applied)} checks passed")
+        client.set_tag(parent, "bertft.certificate", verification_text.checks_passed(applied))
 
 
 def merge_on_parent(client: MlflowClient, run: Any, verdict: RunVerdict) -> None:

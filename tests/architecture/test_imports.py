@@ -72,6 +72,16 @@ def test_the_report_and_the_statistics_load_without_torch():
     assert loaded.isdisjoint({*HEAVY, "prefect", "mlflow", "optuna"})
 
 
+@pytest.mark.parametrize(
+    "module", ["flows.run_study", "flows.cli.run_command", "flows.cli.plan_command", "flows.cli.show_commands"]
+)
+def test_the_process_that_drives_a_study_loads_without_torch(module):
+    """Workers train; a driver that imports torch costs every command seconds before its first line."""
+    loaded = loaded_by(f"import {module}")
+    assert "bertft_core" in loaded
+    assert loaded.isdisjoint(HEAVY)
+
+
 def test_the_command_line_loads_without_prefect_torch_or_mlflow():
     loaded = loaded_by("import flows.cli.app")
     assert "typer" in loaded

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from bertft_core.evaluation.calibration import ReliabilityPoint
-from bertft_core.report.prose.grammar import several
+from bertft_core.report.prose import grammar, picture_text
 from bertft_core.report.svg import Drawing, Scale, horizontal_axis, vertical_axis
 
 SIZE = 420
@@ -21,9 +21,9 @@ def reliability_plot(arm: str, css: str, seeds: Sequence[tuple[str, Points]], to
 
     On the diagonal predictions are right as often as their confidence says; below it they are overconfident.
     """
-    drawing = Drawing(
-        SIZE, SIZE, f"Reliability of {arm}: share right over confidence, {several(len(seeds), 'seed')}. " + _spoken(together)
-    )
+    spoken = " ".join(picture_text.said("reliability point", right=p.right, confidence=p.confidence) for p in together)
+    n_seeds = grammar.several(len(seeds), "seed")
+    drawing = Drawing(SIZE, SIZE, picture_text.said("reliability", arm=arm, seeds=n_seeds, points=spoken))
     x, y = Scale(0.0, 1.0, LEFT, RIGHT), Scale(0.0, 1.0, BOTTOM, TOP)
     vertical_axis(drawing, y, LEFT, "share of correct predictions", RIGHT)
     horizontal_axis(drawing, x, BOTTOM, "confidence", TOP, n_ticks=5)
@@ -33,10 +33,6 @@ def reliability_plot(arm: str, css: str, seeds: Sequence[tuple[str, Points]], to
     if together:
         drawing.path([(x(p.confidence), y(p.right)) for p in together], f"curve thick {css}", f"{arm}, all seeds together")
     for p in together:
-        title = f"confidence {p.confidence:.2f}: {p.right:.2f} right, {100 * p.weight:.0f} % of the predictions"
+        title = picture_text.said("bin", confidence=p.confidence, right=p.right, percent=100 * p.weight)
         drawing.dot((x(p.confidence), y(p.right)), 2.5 + 7 * math.sqrt(p.weight), f"seed {css}", title)
     return drawing.svg()
-
-
-def _spoken(points: Points) -> str:
-    return " ".join(f"{p.right:.2f} right at {p.confidence:.2f}." for p in points)

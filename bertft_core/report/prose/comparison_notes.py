@@ -3,6 +3,8 @@
 All functions give clauses, without capital and full stop.
 """
 
+from collections.abc import Sequence
+
 from bertft_core.metrics import METRICS
 from bertft_core.metrics.per_example.statistic import SeedsOnly
 from bertft_core.records.comparison_record import (
@@ -14,7 +16,7 @@ from bertft_core.records.comparison_record import (
     StudyComponents,
 )
 from bertft_core.report.formatting import numbers, p_values
-from bertft_core.report.formatting.numbers import percent
+from bertft_core.report.formatting.aligned_table import aligned
 from bertft_core.report.prose import grammar
 from bertft_core.report.prose.comparison_text import GRID
 from bertft_core.statistics.seeds_needed import MIN_SEEDS
@@ -99,9 +101,37 @@ def note(found: ComparisonNote, comparison: Comparison) -> str:
         f"tested or claimed; intervals use the variance under two-way random effects, where at least {GRID} seeds are paired; "
         "the variance components show how much each seed matters, and a joint design compares arms",
         "adaptive_seeds": f"{found.study}: seeds were added until an interval on validation was narrow enough; to correct for "
-        f"the interim analyses, every interval has the level {percent(comparison.level)}",
+        f"the interim analyses, every interval has the level {numbers.percent(comparison.level)}",
     }
     return texts[found.kind]
+
+
+def drawn(comparison: Comparison, *, thin: bool) -> str:
+    """How to read the picture of the differences on the headline metric, and its thin bars where it has any."""
+    pairs = comparison.headline_pairs
+    n_fixed = sum(pair.both is None for pair in pairs)
+    over = "other seeds and other examples of the same kind" if n_fixed < len(pairs) else "other seeds, with the same examples"
+    if 0 < n_fixed < len(pairs):
+        over += "; where the examples of a pair could not be resampled, over other seeds alone"
+    bars = " The thin bars resample only the seeds, or only the examples: the longer one is the larger source of uncertainty."
+    return (
+        "Each point is the difference between the mean scores of two arms; its bar is the "
+        f"{numbers.percent(comparison.level)} interval over {over}. A filled point is claimed, a hollow one is inconclusive."
+    ) + (bars if thin else "")
+
+
+def other_metrics(pairs: Sequence[PairComparison]) -> str:
+    """What is claimed on each of the other metrics, and the metrics on which nothing is."""
+    claimed: dict[str, list[str]] = {pair.metric: [] for pair in pairs}
+    for pair in pairs:
+        if pair.claimed:
+            claimed[pair.metric].append(f"{pair.arm} − {pair.baseline} {numbers.signed(pair.difference)}")
+    lines = [(metric, "; ".join(differences)) for metric, differences in claimed.items() if differences]
+    nothing = ", ".join(metric for metric, differences in claimed.items() if not differences)
+    if not lines:
+        return f"nothing is claimed on the other metrics of {pairs[0].split}: {nothing}"
+    lines += [("nothing on", nothing)] if nothing else []
+    return f"claimed on the other metrics of {pairs[0].split}\n{aligned(lines)}"
 
 
 def components(found: StudyComponents, comparison: Comparison) -> str:

@@ -10,7 +10,6 @@ from bertft_core.records.comparison_record import (
     ResampledDifference,
 )
 from bertft_core.report.formatting import intervals, numbers, p_values
-from bertft_core.report.formatting.numbers import percent
 from bertft_core.report.prose import grammar
 from bertft_core.statistics.crossed_mean import FEWEST_LEVELS
 from bertft_core.statistics.rounding import ROUNDING
@@ -45,6 +44,17 @@ def pair(found: PairComparison, comparison: Comparison) -> str:
     return "; ".join([*parts, *_without_collapsed(found)])
 
 
+def with_verdict(found: PairComparison, comparison: Comparison) -> str:
+    """The sentence of a pair after its verdict: 'full is better: …'."""
+    return f"{f'{found.better} is better' if found.claimed else found.verdict}: {pair(found, comparison)}"
+
+
+def n_claimed(comparison: Comparison) -> str:
+    """'1 of 3 differences claimed (best/test/accuracy)'."""
+    claimed = [found.claimed for found in comparison.headline_pairs]
+    return f"{sum(claimed)} of {len(claimed)} differences claimed ({comparison.headline_key})"
+
+
 def _sample(found: PairComparison) -> str:
     """'5 paired seeds and 160 examples'."""
     n, n_baseline = found.n_seeds_arm, found.n_seeds_baseline
@@ -75,7 +85,7 @@ def _evidence(found: PairComparison, interval: ResampledDifference, comparison: 
     only_p_corrected = excludes and not found.claimed and found.p_holm is not None and comparison.n_tests > 1
     kind = "uncorrected " if only_p_corrected else ""
     zero = "" if found.claimed else (" excludes zero" if excludes else " includes zero")
-    return f"{test}; {kind}{percent(comparison.level)} interval {ends}{zero}"
+    return f"{test}; {kind}{numbers.percent(comparison.level)} interval {ends}{zero}"
 
 
 def _excludes_zero(interval: ResampledDifference) -> bool:

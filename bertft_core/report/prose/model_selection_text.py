@@ -1,9 +1,11 @@
 """Sentences about what was chosen by scores, and on which split. All are clauses."""
 
+from collections import Counter
 from collections.abc import Iterator
 
-from bertft_core.records import StudySummary
+from bertft_core.records import StudySummary, SweepResult
 from bertft_core.records.selection_record import ChoiceKind, ModelSelection, SelectionChoice
+from bertft_core.report.formatting import numbers
 from bertft_core.report.prose import grammar
 
 NAMES: dict[ChoiceKind, str] = {"seeds that go on": "continued seeds", "kept model": "saved model"}
@@ -45,3 +47,20 @@ def choice(found: SelectionChoice, summary: StudySummary) -> str:
         "kept model": f"the best of {grammar.several(found.n_scores, 'run')} keeps its model; no number over seeds depends on it",
         "temperature": "fitted for each run",
     }[found.what]
+
+
+def search(found: SweepResult) -> str:
+    """How many trials there were, and which one was chosen; the setting follows."""
+    trials = (
+        f"{len(found.trials)} of {found.n_planned} planned trials. Trial {found.best_trial} was chosen with a mean validation"
+    )
+    return f"{trials} {found.metric} of {numbers.score(found.best_score)}"
+
+
+def search_state(found: SweepResult | None, n_begun: int, n_trials: int) -> str:
+    """'8 trials (6 complete, 2 pruned); chosen: learning_rate 3e-05'; of a search that has not ended, the trials so far."""
+    if found is None:
+        return f"{n_begun} of {n_trials} trials begun"
+    states = ", ".join(f"{n} {state}" for state, n in Counter(trial.state for trial in found.trials).items())
+    settings = (f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in found.chosen.items())
+    return f"{n_trials} trials ({states}); chosen: {', '.join(settings)}"

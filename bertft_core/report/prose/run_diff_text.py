@@ -54,6 +54,11 @@ def environment_change(change: EnvironmentChange) -> str:
     return f"{part_name(change)}: {_arrow(*_ends(change))}"
 
 
+def environment_note(change: EnvironmentChange) -> str:
+    """A difference of this machine from the one where a run was recorded, and whether it matters."""
+    return f"different environment: {environment_change(change)}{'' if change.decides else ' (changes no number)'}"
+
+
 def data_change(change: DataChange) -> str:
     """One difference of the data in a clause."""
     if change.code == "card_missing":

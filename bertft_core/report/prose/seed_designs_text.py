@@ -7,6 +7,9 @@ from bertft_core.records.seed_design_records import AdaptiveSeeds
 from bertft_core.report.formatting import numbers
 from bertft_core.report.prose import grammar
 
+STOPPED, KEPT = "stopped after {percent:g} % of its steps", "one of the best of {n} seeds"
+"""What became of a run of such a design."""
+
 
 def adaptive(found: AdaptiveSeeds, arms: Iterable[str]) -> str:
     """Why no more seeds were added, or that more will be, and the level of the intervals."""

@@ -4,8 +4,9 @@ import math
 
 from bertft_core.records import Nondeterminism, StudySummary
 from bertft_core.records.insight_records import Component, StudyVariance, VarianceComponents
+from bertft_core.records.not_computed import NotComputed
 from bertft_core.report.formatting import numbers, p_values
-from bertft_core.report.prose import grammar
+from bertft_core.report.prose import grammar, missing_text
 
 SIGNIFICANT = 0.05
 METHOD = (
@@ -39,6 +40,11 @@ def components(found: VarianceComponents) -> str:
         repeats = "repeats" if found.n_floor is None else f"{found.n_floor} runs"
         parts.append(f"{repeats} with identical seeds have an sd of {found.floor_sd:.2g}, which is part of the rest")
     return "; ".join(parts)
+
+
+def refused(found: NotComputed) -> str:
+    """Why an arm has no variance components."""
+    return f"{found.arm} has no variance components: {missing_text.why(found)}"
 
 
 def _source(component: Component, found: VarianceComponents) -> str:

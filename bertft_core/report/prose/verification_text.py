@@ -104,6 +104,11 @@ def verified_runs(n_finished: int, n_verified: int, n_bitwise: int) -> str:
     )
 
 
+def checks_passed(applied: Sequence[CheckResult]) -> str:
+    """'5 of 6 checks passed', of those that apply."""
+    return f"{sum(bool(check.passed) for check in applied)} of {len(applied)} checks passed"
+
+
 def check_found(result: CheckResult) -> str:
     """The result of a check in a clause: the verdict, and how the check was carried out."""
     if result.check == NOT_APPLICABLE:
