@@ -9,18 +9,10 @@ from bertft_core.config.data_settings import DataConfig, FileData
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.alignment.texts import text_columns
 from bertft_core.data.examples import Example, SourceLocation, is_unicode, shorten
-from bertft_core.data.readers import format_of
-from bertft_core.data.readers.conll import read_conll
-from bertft_core.data.readers.conllu import read_conllu
+from bertft_core.data.readers import SENTENCES, TABLES, ending_of, format_of, read_squad, read_text
 from bertft_core.data.readers.file_options import FileOptions, options_of
 from bertft_core.data.readers.file_text import at_most, no_file
-from bertft_core.data.readers.plain_text import read_text
-from bertft_core.data.readers.squad import read_squad
-from bertft_core.data.readers.tables import read_csv, read_jsonl, read_parquet, read_tsv
 from bertft_core.data.sentences import put_together
-
-TABLES = {"csv": read_csv, "tsv": read_tsv, "jsonl": read_jsonl, "parquet": read_parquet}
-SENTENCES = {"conll": read_conll, "conllu": read_conllu}
 
 Given = tuple[int, object, Sequence[object]]
 """Line, id in the file or None, and the cells for the head's alignment, with None for the label."""
@@ -71,7 +63,7 @@ def formats_of(data: DataConfig, kind: str) -> tuple[str, ...]:
 
 def _format_of(path: Path, data: DataConfig, kind: str, given: str | None) -> str:
     """The given format; else the study's, if the file has the ending of its training file; else that of the ending."""
-    own = data.format if isinstance(data, FileData) and Path(data.train).suffix == path.suffix else None
+    own = data.format if isinstance(data, FileData) and ending_of(Path(data.train)) == ending_of(path) else None
     try:
         chosen = given or own or format_of(path)
     except UserError as error:
@@ -94,7 +86,7 @@ def _format_of(path: Path, data: DataConfig, kind: str, given: str | None) -> st
 
 def _rows(path: Path, file_format: str, data: DataConfig, kind: str, options: FileOptions) -> Iterator[Given]:
     if file_format in SENTENCES:
-        for line, cells in SENTENCES[file_format](path, (data.tokens, data.tags), labelled=False, options=options):
+        for line, cells in SENTENCES[file_format](path, _word_columns(data), labelled=False, options=options):
             yield line, None, cells
     elif file_format == "squad":
         for line, cells in read_squad(path, _question_columns(data), labelled=False, options=options):
@@ -110,6 +102,12 @@ def _rows(path: Path, file_format: str, data: DataConfig, kind: str, options: Fi
         rows = TABLES[file_format](path, _read_columns(data, kind), (_id_column(data),), options=options)
         for line, (*wanted, key) in rows:
             yield line, key, (key, *wanted, None) if kind == "question_answering" else (*wanted, None)
+
+
+def _word_columns(data: DataConfig) -> tuple[str, ...]:
+    """The study's, if it was trained on sentences of such a format; the names of a table's columns mean nothing there."""
+    own = isinstance(data, FileData) and (data.format or format_of(Path(data.train))) in SENTENCES
+    return (data.tokens, data.tags) if own else ()
 
 
 def _read_columns(data: DataConfig, kind: str) -> tuple[str, ...]:

@@ -26,10 +26,12 @@ CHECK_VERSION = 1
 def prove_encoder(encoder: EncoderFiles, head: AnyHead, home_dir: Path | None) -> EncoderParts:
     """The parts of this head's model that the files do not hold, and the other way round.
 
-    The model is built and every value read once for each checkpoint and head; then `home_dir/encoders` knows. Raises `UserError`
-    with the file for an encoder that cannot be trained, or would be trained from other weights than its name promises.
+    The model is built and every value read once for each checkpoint and head; `home_dir/encoders` stores what was found.
+    Raises `UserError` with the file for an encoder that cannot be trained, or would be trained from other weights than its name
+    promises.
     """
     refuse_damaged_files(encoder.directory)
+    _refuse_missing_crf(encoder, head)
     key = digest_of(
         {
             "version": CHECK_VERSION,
@@ -57,9 +59,13 @@ def _proved(encoder: EncoderFiles, head: AnyHead) -> EncoderParts:
     parts = compare(encoder.directory, files, headers, head.auto_class, head.n_outputs, head.init)
     refuse_not_finite(files)
     refuse_unusable_tokenizer(encoder)
+    return parts
+
+
+def _refuse_missing_crf(encoder: EncoderFiles, head: AnyHead) -> None:
+    """The CRF lies beside the weights, so no proof of them knows it."""
     if head.init == "checkpoint" and getattr(head, "crf", False) and not (encoder.directory / CRF).is_file():
         raise _other_head(encoder, f"no {CRF}", "the CRF that bertft saves with a model")
-    return parts
 
 
 def refuse_other_labels(encoder: EncoderFiles, head: AnyHead, labels: tuple[str, ...]) -> None:

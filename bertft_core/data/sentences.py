@@ -1,5 +1,6 @@
 """Tables with one word per row: the rows of a sentence are put together, by the number or name that they share."""
 
+import math
 from collections.abc import Iterable, Iterator
 
 from bertft_core.config import UserError
@@ -18,8 +19,7 @@ def put_together(rows: Iterable[Row], path: str, column: str) -> Iterator[Row]:
     words: list[object] = []
     tags: list[object] = []
     for line, (word, tag, given) in rows:
-        begins = given is not None and given != name and not (isinstance(given, str) and not is_visible(given))
-        if begins:
+        if not _is_empty(given) and given != name:
             if words:
                 yield lines[0], (words, tags, tuple(lines))
             if given in seen or not isinstance(given, str | int | float):
@@ -33,6 +33,11 @@ def put_together(rows: Iterable[Row], path: str, column: str) -> Iterator[Row]:
         tags.append(tag)
     if words:
         yield lines[0], (words, tags, tuple(lines))
+
+
+def _is_empty(cell: object) -> bool:
+    """Nothing, invisible characters only, or NaN: what pandas writes for an empty cell beside numbers."""
+    return cell is None or (isinstance(cell, str) and not is_visible(cell)) or (isinstance(cell, float) and math.isnan(cell))
 
 
 def _not_together(path: str, line: int, column: str, given: object) -> UserError:

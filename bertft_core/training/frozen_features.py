@@ -25,7 +25,8 @@ def feature_dir(spec: RunSpec, device: torch.device) -> Path:
     """Where the states of this encoder are stored: everything that could change a bit is part of the name."""
     processor = cpu_name() if device.type == "cpu" else torch.cuda.get_device_name(device)
     head = spec.head.model_dump(mode="json")  # decides which states are read
-    parts = (spec.encoder.weights_sha256, head, device.type, spec.threads, spec.training.precision, torch.__version__, processor)
+    encoder = (spec.encoder.weights_sha256, spec.encoder.settings_sha256)
+    parts = (*encoder, head, device.type, spec.threads, spec.training.precision, torch.__version__, processor)
     return Path(spec.prepared_dir) / "features" / digest_of(parts)[:16]
 
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 from bertft_core.config import UserError
 from bertft_core.config.execution_settings import ExecutionConfig
 from bertft_core.data.arrow_storage import find_damage
+from bertft_core.data.encoder_config import CRF, FILE, settings_digest
 from bertft_core.data.prepared_split import open_split
 from bertft_core.records import Environment, RunRecord, RunSpec
 from bertft_core.storage.study_dir import read_record
@@ -40,6 +41,12 @@ def missing_input(spec: RunSpec) -> str | None:
         return f"the encoder weights are missing: {weights}"
     if sha256 != spec.encoder.weights_sha256:
         return f"the encoder weights have changed: {weights} has SHA-256 {sha256}, the run had {spec.encoder.weights_sha256}"
+    try:
+        settings = settings_digest(weights)
+    except (UserError, OSError):
+        return f"the encoder's settings cannot be read: {weights / FILE}"
+    if spec.encoder.settings_sha256 not in (None, settings):  # older records do not know them
+        return f"the encoder's settings have changed: other values in {weights / FILE}, or another {CRF} beside it"
     return None
 
 

@@ -103,13 +103,11 @@ def test_conll_is_read_with_words_alone_or_with_tags(tmp_path, form, name):
 
 def test_in_files_of_several_columns_the_words_stand_where_those_of_the_study_do(tmp_path):
     (tmp_path / "new.conll").write_text("1 The\n2 film\n")
-    assert texts_of(read_inputs(tmp_path / "new.conll", data_of(tokens="1", tags="3"), "token_classification")) == [
-        ("The", "film")
-    ]
+    data = FileData(source="files", train="train.conll", tokens="1", tags="3")
+    assert texts_of(read_inputs(tmp_path / "new.conll", data, "token_classification")) == [("The", "film")]
     (tmp_path / "new.conll").write_text("The\nfilm\n")
-    assert texts_of(read_inputs(tmp_path / "new.conll", data_of(tokens="1", tags="3"), "token_classification")) == [
-        ("The", "film")
-    ]
+    data = FileData(source="files", train="train.conll", tokens="1", tags="3")
+    assert texts_of(read_inputs(tmp_path / "new.conll", data, "token_classification")) == [("The", "film")]
 
 
 def test_conllu_is_read_whatever_stands_in_the_tags(tmp_path):
@@ -255,3 +253,20 @@ def test_a_format_that_nobody_knows_is_refused(tmp_path):
     (tmp_path / "new.csv").write_text("text\nhello\n")
     with pytest.raises(UserError, match="give --format"):
         read_inputs(tmp_path / "new.csv", data_of(), "classification", "xml")
+
+
+def test_the_ending_is_what_stands_before_gz(tmp_path):
+    """Only a file with the training file's own ending has the study's format."""
+    data = FileData(source="files", train="train.csv.gz", format="tsv")
+    content = {"in.csv": "text\nfine\n", "in.csv.gz": "text\nfine\n", "in.jsonl.gz": '{"text": "fine"}\n', "in.txt.gz": "fine\n"}
+    for name, text in content.items():
+        (tmp_path / name).write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+        assert texts_of(read_inputs(tmp_path / name, data, "classification")) == [("fine",)]
+
+
+@pytest.mark.parametrize("name", ["in.conll", "in.conllu"])
+def test_names_of_a_tables_columns_mean_nothing_in_a_file_of_sentences(tmp_path, name):
+    rows = {"in.conll": "fine O\n", "in.conllu": "1\tfine" + "\t_" * 8 + "\n"}
+    (tmp_path / name).write_text(rows[name])
+    data = data_of(tokens="words", tags="ner")
+    assert texts_of(read_inputs(tmp_path / name, data, "token_classification")) == [("fine",)]

@@ -337,6 +337,17 @@ def test_a_head_that_is_kept_must_be_there(encoder):
     assert refused(encoder, HEAD_CONFIGS["regression"](init="checkpoint")).code == "encoder.head-missing"
 
 
+def test_a_crf_that_is_kept_must_be_there_also_where_the_weights_were_proved_without_it(tmp_path, encoder):
+    config = transformers.AutoConfig.from_pretrained(encoder)
+    config.num_labels = 3
+    transformers.AutoModelForTokenClassification.from_pretrained(encoder, config=config).save_pretrained(encoder)
+    words = HEAD_CONFIGS["token_classification"]
+    assert proved(encoder, words(init="checkpoint"), tmp_path / "home") == ((), ())
+    for home in (None, tmp_path / "home"):
+        with pytest.raises(UserError, match=r"crf\.safetensors"):
+            proved(encoder, words(init="checkpoint", crf=True), home)
+
+
 def test_a_head_that_is_kept_must_be_of_these_labels(encoder):
     def check(labels: tuple[str, ...], head: AnyHead = KEPT) -> None:
         refuse_other_labels(resolve_encoder(EncoderConfig(path=str(encoder))), head, labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import os
 from decimal import Decimal
 from pathlib import Path
@@ -301,6 +302,17 @@ def test_rows_of_one_word_are_put_together_by_their_sentence(tmp_path):
     rows = '{"word": "a", "sentence #": 0}\n{"word": "b", "sentence #": 0}\n'
     new = read_inputs(write(tmp_path / "new.jsonl", rows), data, "token_classification")
     assert [e.texts for e in new.examples] == [("a", "b")]
+
+
+def test_nan_in_the_column_of_sentences_is_an_empty_cell(tmp_path):
+    """pandas writes it beside numbers, where the number stands in the first row of a sentence only."""
+    numbers = [1.0, math.nan, math.nan, 2.0, math.nan]
+    path = tmp_path / "train.parquet"
+    words = {"tokens": list("abcde"), "tags": ["O"] * 5}
+    parquet.write_table(pyarrow.table(words | {"n": pyarrow.array(numbers, from_pandas=False)}), path)
+    data = FileData.model_validate({"source": "files", "train": str(path), "sentence": "n"})
+    assert [e.texts for e in read_splits(data, "token_classification")["train"].examples] == [("a", "b", "c"), ("d", "e")]
+    assert [e.texts for e in read_inputs(path, data, "token_classification").examples] == [("a", "b", "c"), ("d", "e")]
 
 
 @pytest.mark.parametrize(

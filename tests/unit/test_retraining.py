@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from bertft_core.records import RunSpec
+from bertft_core.training.frozen_features import feature_dir
 from bertft_core.training.retraining import environment_here, missing_input
 from tests.helpers.tiny_studies import tiny_spec, tiny_study
 
@@ -31,6 +34,10 @@ def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:50])
 
 
+def other_activation(path: Path) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"hidden_act": "relu"}))
+
+
 def test_nothing_is_missing_of_a_run_just_prepared(spec):
     assert missing_input(spec) is None
 
@@ -43,6 +50,9 @@ def test_nothing_is_missing_of_a_run_just_prepared(spec):
         ("data/validation.arrow", cut, "the prepared data are damaged"),
         ("encoder/model.safetensors", grow, "the encoder weights have changed"),
         ("encoder/model.safetensors", Path.unlink, "the encoder weights are missing"),
+        ("encoder/config.json", other_activation, "the encoder's settings have changed"),
+        ("encoder/config.json", Path.unlink, "the encoder's settings cannot be read"),
+        ("encoder/config.json", cut, "the encoder's settings cannot be read"),
     ],
 )
 def test_an_input_that_is_gone_or_changed_is_named(spec, file: str, damage: Callable[[Path], None], words: str):
@@ -60,3 +70,16 @@ def test_the_environment_here_leaves_out_what_only_the_process_of_the_run_will_h
     assert here.threads == spec.threads
     assert here.cpu_capability
     assert (here.flags, here.variables) == ({}, {})
+
+
+def test_a_record_of_an_older_version_does_not_know_the_settings(spec):
+    other_activation(Path(spec.encoder_dir) / "config.json")
+    older = spec.encoder.model_copy(update={"settings_sha256": None})
+    assert missing_input(spec.model_copy(update={"encoder": older})) is None
+
+
+def test_states_of_a_frozen_encoder_are_of_its_settings_too(spec):
+    other = spec.encoder.model_copy(update={"settings_sha256": "b" * 64})
+    cpu = torch.device("cpu")
+    assert feature_dir(spec, cpu) == feature_dir(spec.model_copy(), cpu)
+    assert feature_dir(spec, cpu) != feature_dir(spec.model_copy(update={"encoder": other}), cpu)

@@ -115,9 +115,9 @@ def test_document_starts_separate_and_are_no_words(tmp_path):
 
 def test_columns_are_chosen_by_position(tmp_path):
     path = conll(tmp_path, "1 EU NNP B-ORG\n2 said VBD O\n")
-    assert words_and_tags(path, ("1", "2")) == [(("EU", "said"), ("NNP", "VBD"))]
     assert words_and_tags(path, ("-3", "-1")) == [(("EU", "said"), ("B-ORG", "O"))]
-    assert words_and_tags(path, ("words", "ner_tags")) == [(("1", "2"), ("B-ORG", "O"))]
+    assert words_and_tags(path, ("tokens", "tags")) == [(("1", "2"), ("B-ORG", "O"))]
+    assert words_and_tags(path, ("tokens", "tags")) == [(("1", "2"), ("B-ORG", "O"))]
 
 
 def test_comments_are_skipped_and_a_word_that_looks_like_one_is_kept(tmp_path):
@@ -173,6 +173,13 @@ def test_a_position_outside_the_file_is_refused(tmp_path, columns):
     error = refused(conll(tmp_path, "\nEU O\n"), columns)
     assert "no such column" in error.problem
     assert error.line == 2
+
+
+@pytest.mark.parametrize("columns", [("word", "tags"), ("tokens", "pos"), ("0", "9" * 5000), ("0", "1.0")])
+def test_a_column_by_name_is_refused_where_the_format_has_no_names(tmp_path, columns):
+    error = refused(conll(tmp_path, "\nEU NNP B-ORG\n"), columns)
+    assert (error.code, error.line) == ("conll.column-by-name", 2)
+    assert "0 to 2" in str(error.expected)
 
 
 def test_words_and_tags_of_the_same_column_are_refused(tmp_path):

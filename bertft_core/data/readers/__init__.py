@@ -18,7 +18,18 @@ from bertft_core.data.readers.plain_text import read_text
 from bertft_core.data.readers.squad import read_squad
 from bertft_core.data.readers.tables import read_csv, read_jsonl, read_parquet, read_tsv
 
-__all__ = ["ENDINGS", "READERS", "Reader", "format_of", "read_text", "reader_of"]
+__all__ = [
+    "ENDINGS",
+    "READERS",
+    "SENTENCES",
+    "TABLES",
+    "Reader",
+    "ending_of",
+    "format_of",
+    "read_squad",
+    "read_text",
+    "reader_of",
+]
 
 
 class Reader(Protocol):
@@ -27,16 +38,9 @@ class Reader(Protocol):
     def __call__(self, path: Path, columns: Sequence[str], /, *, options: FileOptions = DEFAULTS) -> Iterator[Row]: ...
 
 
-READERS: dict[str, Reader] = {
-    "csv": read_csv,
-    "tsv": read_tsv,
-    "jsonl": read_jsonl,
-    "parquet": read_parquet,
-    "conll": read_conll,
-    "conllu": read_conllu,
-    "squad": read_squad,
-    "text": read_text,
-}
+TABLES = {"csv": read_csv, "tsv": read_tsv, "jsonl": read_jsonl, "parquet": read_parquet}
+SENTENCES = {"conll": read_conll, "conllu": read_conllu}
+READERS: dict[str, Reader] = {**TABLES, **SENTENCES, "squad": read_squad, "text": read_text}
 
 ENDINGS = {
     ".csv": "csv",
@@ -64,17 +68,22 @@ def reader_of(path: Path, file_format: str | None = None) -> Reader:
 
 def format_of(path: Path) -> str:
     """The format that the ending names, a key of `READERS`; an unknown ending is a `UserError`."""
-    name = path.name.lower().removesuffix(GZIP_ENDING)
-    for ending, file_format in ENDINGS.items():
-        if name.endswith(ending):
-            return file_format
+    ending = ending_of(path)
+    if ending in ENDINGS:
+        return ENDINGS[ending]
     if path.is_dir():
         raise no_file(path, "a data file", "check the path in data")
     raise UserError(
         "unknown file format",
         code="data.unknown-format",
         path=path,
-        found=Path(name).suffix or "no ending",
+        found=ending or "no ending",
         expected=f"one of {', '.join(ENDINGS)}, each also with {GZIP_ENDING}",
         hint="rename the file or set data.format",
     )
+
+
+def ending_of(path: Path) -> str:
+    """The ending in lower case without .gz: the first of `ENDINGS` that fits, else what follows the last dot, or nothing."""
+    name = path.name.lower().removesuffix(GZIP_ENDING)
+    return next((ending for ending in ENDINGS if name.endswith(ending)), Path(name).suffix)

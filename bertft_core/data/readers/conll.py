@@ -16,6 +16,8 @@ DOCUMENT_START = "-DOCSTART-"
 COMMENT = "# "
 SURE_COMMENT = re.compile(r"# (\w+ = |id \S+ )")  # before a sentence, whatever the number of columns
 DEFAULT_COLUMNS = ("0", "-1")
+NAMES = {"tokens": "0", "tags": "-1"}
+"""The defaults of `data.tokens` and `data.tags`: these files have no names for their columns."""
 
 Word = tuple[int, str, str | None]
 """Line, word, tag (None where tags are not read)."""
@@ -44,9 +46,9 @@ def read_conll(
 
     Without labels the tags are None, whether or not the file has them; a single column holds the words.
 
-    columns: positions of the words and of the tags as strings ("0", "-1"); any other string means the first and the last
-    column. Tabs are the separator if any non-blank line has one, else runs of spaces. A line that is not a word, or has
-    another number of columns than the first word, is a `UserError`.
+    columns: positions of the words and of the tags as strings ("0", "-1"); "tokens" means the first column and "tags" the
+    last, and another name is a `UserError`. Tabs are the separator if any non-blank line has one, else runs of spaces. A line
+    that is not a word, or has another number of columns than the first word, is a `UserError`.
 
     A line that starts with "# " is a comment if it has one column, or if it stands before a sentence and either has
     another number of columns than the words or looks like "# key = value" or "# id 7 …"; else '#' is a word.
@@ -118,7 +120,7 @@ def _layout_of(path: Path, lines: Sequence[tuple[int, str]], columns: Sequence[s
     line, text = words[0]
     n_columns = len(_cells(text, tabs))
     wanted = wanted_columns(path, columns, DEFAULT_COLUMNS, "words and tags")
-    word, tag = (_place(name, default, n_columns) for name, default in zip(wanted, DEFAULT_COLUMNS, strict=True))
+    word, tag = (_place(path, line, name, n_columns, text) for name in wanted)
     if not labelled and (n_columns == 1 or 0 <= word < n_columns):
         return _ColumnLayout(path, tabs, n_columns, line, 0 if n_columns == 1 else word, None)
     if n_columns > 1 and (word == tag or not (0 <= word < n_columns and 0 <= tag < n_columns)):
@@ -134,8 +136,20 @@ def _layout_of(path: Path, lines: Sequence[tuple[int, str]], columns: Sequence[s
     return _ColumnLayout(path, tabs, n_columns, line, word, tag)
 
 
-def _place(name: str, default: str, n_columns: int) -> int:
-    position = int(name if re.fullmatch(r"-?[0-9]+", name) else default)
+def _place(path: Path, line: int, name: str, n_columns: int, text: str) -> int:
+    """The position of a column, counted from 0. Raises `UserError` for a name that is none of a position."""
+    written = NAMES.get(name, name)
+    if not re.fullmatch(r"-?[0-9]{1,9}", written):
+        raise UserError(
+            f"CoNLL files have no column names, so there is no column '{shorten(name)}'",
+            code="conll.column-by-name",
+            path=path,
+            line=line,
+            found=f"{n_columns} columns: {shorten(text)!r}",
+            expected=f"positions: 0 to {n_columns - 1}, or -1 for the last",
+            hint="give data.tokens and data.tags as positions, such as 0 and -1, or remove them",
+        )
+    position = int(written)
     return position + n_columns if position < 0 else position
 
 

@@ -62,6 +62,7 @@ ROWS = (
     rows_of("split.too-few-to-cut", "text,label\na,x\nb,y\n", "t.csv:2"),
     rows_of("conll.columns-of-line", "I O\nlive\n", "t.conll:2", file="t.conll", **NER),
     rows_of("conll.no-column", WORDS, "t.conll:1", file="t.conll", keys="tags: '5'", **NER),
+    rows_of("conll.column-by-name", WORDS, "t.conll:1", file="t.conll", keys="tags: pos", **NER),
     rows_of("conllu.columns-of-line", "1\tI\n", "t.conllu:1", file="t.conllu", **NER),
     rows_of("conllu.no-column", "1\tI\n", "t.conllu", file="t.conllu", keys="tags: posi", **NER),
     rows_of("tag.unreadable", "I X-\n\n" + WORDS, "t.conll:1", file="t.conll", **NER),
