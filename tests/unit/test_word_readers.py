@@ -117,7 +117,6 @@ def test_columns_are_chosen_by_position(tmp_path):
     path = conll(tmp_path, "1 EU NNP B-ORG\n2 said VBD O\n")
     assert words_and_tags(path, ("-3", "-1")) == [(("EU", "said"), ("B-ORG", "O"))]
     assert words_and_tags(path, ("tokens", "tags")) == [(("1", "2"), ("B-ORG", "O"))]
-    assert words_and_tags(path, ("tokens", "tags")) == [(("1", "2"), ("B-ORG", "O"))]
 
 
 def test_comments_are_skipped_and_a_word_that_looks_like_one_is_kept(tmp_path):
