@@ -92,18 +92,18 @@ def interim_analyses_at(
     at the first analysis, the sd is not known yet and there must be a second one.
     """
     of_each = interim_level(tuple(plan), level)
-    looks: list[Interim] = []
+    analyses: list[Interim] = []
     for n in plan:
-        if any(len(scores) < n for scores in arms.values()) or (looks and looks[-1].is_enough):
+        if any(len(scores) < n for scores in arms.values()) or (analyses and analyses[-1].is_enough):
             break
         found = {arm: t_half_width([s for s in scores[:n] if s is not None], of_each) for arm, scores in arms.items()}
         enough = all(half is not None and half <= half_width for half in found.values())
-        looks.append(Interim(n, of_each, found, enough and (bool(looks) or 0.0 not in found.values())))
-    return looks
+        analyses.append(Interim(n, of_each, found, enough and (bool(analyses) or 0.0 not in found.values())))
+    return analyses
 
 
-def seeds_wanted(looks: Sequence[Interim], plan: Sequence[int]) -> int:
+def seeds_wanted(analyses: Sequence[Interim], plan: Sequence[int]) -> int:
     """How many seeds every arm should have after these analyses."""
-    if looks and looks[-1].is_enough:
-        return looks[-1].n
-    return plan[min(len(looks), len(plan) - 1)]
+    if analyses and analyses[-1].is_enough:
+        return analyses[-1].n
+    return plan[min(len(analyses), len(plan) - 1)]

@@ -60,9 +60,9 @@ def test_a_worker_says_whether_the_error_has_broken_it(monkeypatch, spec, tmp_pa
 
     monkeypatch.setattr(run_module, "train_run", train_run)
     write_record(tmp_path / "spec.json", spec)
-    told: list[dict[str, Any]] = []
-    worker._serve({"do": "train", "spec": str(tmp_path / "spec.json"), "run_dir": str(tmp_path)}, told.append)
-    assert [(event["kind"], event["broken"]) for event in told] == [("error", broken)]
+    messages: list[dict[str, Any]] = []
+    worker._serve({"do": "train", "spec": str(tmp_path / "spec.json"), "run_dir": str(tmp_path)}, messages.append)
+    assert [(event["kind"], event["broken"]) for event in messages] == [("error", broken)]
 
 
 @pytest.mark.parametrize("broken", [True, False])

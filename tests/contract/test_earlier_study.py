@@ -210,7 +210,7 @@ def best_of_accuracy(records: dict[str, RunRecord]) -> RunRecord:
     return max(records.values(), key=lambda r: (r.best_score, -r.spec.index))
 
 
-def test_a_run_starts_from_the_pretrained_weights_and_its_cost_can_be_told(pretrained):
+def test_a_run_starts_from_the_pretrained_weights_and_its_cost_can_be_known(pretrained):
     directory, _, _, _ = pretrained
     study = downstream(directory)
     card = prepare_data(study, home_dir=directory / "home")

@@ -365,7 +365,7 @@ def test_a_question_that_is_too_long_is_refused_with_file_and_line(trained, tmp_
         case.predicted(case.runs[0], inputs=read_inputs(path, case.study.data, case.kind))
 
 
-def test_without_its_validation_predictions_a_threshold_cannot_be_told(trained, monkeypatch):
+def test_without_its_validation_predictions_a_threshold_cannot_be_known(trained, monkeypatch):
     case = trained("squad2")
     run = case.runs[0]
     moved = run.record.model_copy(update={"predictions": {"best": run.record.predictions["best"] | {"validation": "gone"}}})

@@ -49,8 +49,8 @@ class Command:
         self._capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main(["predict", "tiny", *words, "--home", str(self.home)])
-        told = self._capsys.readouterr()
-        return Ended(int(ended.value.code or 0), [json.loads(line) for line in told.out.splitlines()], told.err)
+        shown = self._capsys.readouterr()
+        return Ended(int(ended.value.code or 0), [json.loads(line) for line in shown.out.splitlines()], shown.err)
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +193,7 @@ def test_standard_input_is_json_lines_or_plain_lines_by_its_first_character(comm
     assert len(braces.rows) == 1
 
 
-def test_what_is_wrong_in_standard_input_is_told_with_its_line(command):
+def test_what_is_wrong_in_standard_input_is_reported_with_its_line(command):
     ended = command("--input", "-", stdin=b'{"text": "good"}\n{"text": 7}\n')
     assert (ended.code, ended.rows) == (2, [])
     assert "standard input:2: the cell in column 'text' is not a text" in ended.stderr
@@ -201,7 +201,7 @@ def test_what_is_wrong_in_standard_input_is_told_with_its_line(command):
     assert command("--input", "-", stdin=b"").code == 2
 
 
-def test_what_is_wrong_in_a_file_is_told_with_its_line(command, tmp_path):
+def test_what_is_wrong_in_a_file_is_reported_with_its_line(command, tmp_path):
     (tmp_path / "new.csv").write_text("text\ngood\n \n")
     ended = command("--input", str(tmp_path / "new.csv"))
     assert (ended.code, ended.rows) == (2, [])
@@ -220,7 +220,7 @@ def test_answers_go_to_a_file_whole_or_not_at_all(command, texts, tmp_path):
     assert "the output cannot go there" in refused.stderr
 
 
-def test_inputs_that_were_cut_are_told(command):
+def test_inputs_that_were_cut_are_reported(command):
     ended = command("--input", "-", stdin=b"good\n" + b"never " * 90 + b"\n")
     assert "1 of 2 inputs are longer than 48 tokens; they were truncated" in ended.stderr
 

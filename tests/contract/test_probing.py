@@ -1,4 +1,4 @@
-"""Probes of saved models, for every family: what is exact is exact, and what changed is what is told."""
+"""Probes of saved models, for every family: what is exact is exact, and what changed is what is reported."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def files_of(directory: Path) -> EncoderFiles:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_fine_tuned_encoder_of_every_family_is_told_from_the_one_it_was(tmp_path, kind):
+def test_a_fine_tuned_encoder_of_every_family_differs_from_the_one_it_was(tmp_path, kind):
     study, card = study_with_head(tmp_path, kind)
     record = probed(tiny_spec(study, card), tmp_path / "run")
     assert record.absent == {}
@@ -155,7 +155,7 @@ def test_drift_is_the_norm_of_what_was_added(tmp_path):
     assert rows["layer 0"].l2 == rows["embeddings"].l2 == 0.0
 
 
-def test_a_text_is_the_mean_of_its_word_pieces_whatever_it_is_batched_with(tmp_path):
+def test_a_text_is_the_mean_of_its_subwords_whatever_it_is_batched_with(tmp_path):
     _, card = tiny_study(tmp_path)
     encoder = encoders.open_pretrained(card.encoder_dir, CPU)
     split = open_split(card.directory, "validation")

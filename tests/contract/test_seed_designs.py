@@ -102,7 +102,7 @@ def test_a_killed_study_ends_as_one_that_was_not(many, tmp_path, kill_after):
     assert results(study.run()) == results(many[1])
 
 
-def test_selected_seeds_are_told_and_are_no_sample(many):
+def test_selected_seeds_are_reported_and_are_no_sample(many):
     study, records = many
     summary = study.summary(records)
     (arm,) = summary.arms
@@ -130,8 +130,8 @@ def test_an_earlier_whole_run_is_a_starter_too(many, tmp_path):
         train_run(spec, run_dir=study.dir.run_dir(spec.digest))
     records = study.run()
     assert study.trained == []
-    told, expected = (study.summary(r).arms[0].selected for r in (records, many[1]))
-    assert told == expected
+    shown, expected = (study.summary(r).arms[0].selected for r in (records, many[1]))
+    assert shown == expected
 
 
 ALL = {"n": 3, "start": None, "stop_at": None, "keep": None}

@@ -68,7 +68,7 @@ def test_the_embedded_server(folder):
 
 
 def test_a_page_and_its_own_children(folder):
-    """MLflow starts processes of its own, which are told by the environment."""
+    """MLflow starts processes of its own, which read the environment."""
     grandchild = "import subprocess, sys; subprocess.run([sys.executable, '-m', 'tasks.process_environment'], check=True)"
     command = ChildCommand([sys.executable, "-c", f"import random; {grandchild}"], folder / "page.log", {})
     assert command._process.wait() == 0

@@ -110,8 +110,8 @@ def test_every_family_of_the_tests_is_in_the_table():
 def test_an_unknown_family_is_refused_by_what_looks_at_layers(specs, tmp_path):
     run = started(specs("classification"), tmp_path)
     run.plan.model.config.model_type = "gpt9"
-    with pytest.raises(UserError, match="are unknown") as told:
+    with pytest.raises(UserError, match="are unknown") as shown:
         STRATEGIES["llrd"].apply(run.plan, with_strategies(specs("classification"), SETTINGS["llrd"]).strategies[0])
-    assert told.value.found == "gpt9"
+    assert shown.value.found == "gpt9"
     assert not run.plan.architecture.is_known
-    assert "bert, roberta" in told.value.expected
+    assert "bert, roberta" in shown.value.expected

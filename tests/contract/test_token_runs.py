@@ -27,7 +27,7 @@ from tests.helpers.trainer_parity import PARITY, column, our_steps, plain_words,
 
 @pytest.fixture(scope="module", params=[False, True], ids=["plain", "crf"])
 def prepared(request, tmp_path_factory):
-    """Windows of 12 word pieces, so that some sentences have several."""
+    """Windows of 12 subwords, so that some sentences have several."""
     study, card = tiny_tagged_study(tmp_path_factory.mktemp("study"), head={"crf": request.param}, data={"max_length": 12})
     assert card.splits["train"].n_windows > card.splits["train"].n_examples
     return study, card

@@ -120,7 +120,7 @@ def test_a_user_error_crosses_the_process_border(slots, spec, tmp_path):
     assert "Traceback" not in str(raised.value)
 
 
-def test_an_error_in_a_run_is_told_in_one_line_and_its_traceback_kept(slots, spec, tmp_path):
+def test_an_error_in_a_run_is_reported_in_one_line_and_its_traceback_kept(slots, spec, tmp_path):
     pid = pids_of(slots)
     with slots.lease() as worker, pytest.raises(RunFailed, match="FileNotFoundError") as raised:
         worker.run(spec.model_copy(update={"prepared_dir": str(tmp_path / "nowhere")}), tmp_path / "run", ignore)

@@ -23,27 +23,27 @@ def plain(key: str, default: str) -> tuple[str, str]:
     return key, str(float(value) if is_number else value)
 
 
-def told_keys() -> list[tuple[str, str]]:
+def documented_keys() -> list[tuple[str, str]]:
     rows = ROW.findall(GUIDE.read_text(encoding="utf-8"))
     return [plain(key, value or word) for key, value, word in rows]
 
 
-def test_every_key_of_a_study_is_told_with_its_default():
+def test_every_key_of_a_study_is_described_with_its_default():
     known = {plain(*pair) for pair in study_keys()}
     assert len(known) >= 80
-    assert known - set(told_keys()) == set(), "missing in the guide, or told with another default"
-    assert set(told_keys()) - known == set(), "told in the guide, but no key of a study"
+    assert known - set(documented_keys()) == set(), "missing in the guide, or described with another default"
+    assert set(documented_keys()) - known == set(), "described in the guide, but no key of a study"
 
 
 def test_no_row_of_the_guide_escapes_the_comparison():
     text = GUIDE.read_text(encoding="utf-8")
     n_rows = sum(line.startswith("| `") for line in text.splitlines())
-    assert n_rows == len(told_keys()) >= 80
+    assert n_rows == len(documented_keys()) >= 80
 
 
 def test_the_metrics_of_every_head_are_named_in_order():
-    told = dict(re.findall(r"^\| (\w+) \| (.*) \|$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE))
+    shown = dict(re.findall(r"^\| (\w+) \| (.*) \|$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE))
     heads = [head for _, head in models_in(HeadConfig)]
     assert len(heads) >= 6
     for head in heads:
-        assert told[head.model_fields["kind"].default] == ", ".join(head.metrics)
+        assert shown[head.model_fields["kind"].default] == ", ".join(head.metrics)

@@ -137,9 +137,9 @@ def test_a_forgotten_step_is_noticed(what, n):
 def test_contributing_lists_the_four_steps(what):
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     section = text.split(f"\n## Add a {what}\n")[1].split("\n## ")[0]
-    told = [" ".join(step.split()) for step in re.findall(r"^\d\. (.*(?:\n   .*)*)", section, re.MULTILINE)]
-    assert len(told) == len(STEPS[what]) == 4
-    assert [words for line, (words, _) in zip(told, STEPS[what], strict=True) if words not in line] == []
+    shown = [" ".join(step.split()) for step in re.findall(r"^\d\. (.*(?:\n   .*)*)", section, re.MULTILINE)]
+    assert len(shown) == len(STEPS[what]) == 4
+    assert [words for line, (words, _) in zip(shown, STEPS[what], strict=True) if words not in line] == []
 
 
 @pytest.mark.parametrize(

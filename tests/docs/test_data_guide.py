@@ -70,24 +70,24 @@ def test_a_mistake_gives_the_message_in_the_guide(file: Block, message: Block, t
     assert message_of(file, tmp_path) == message.text
 
 
-def test_every_format_is_told_with_its_endings_and_heads():
-    told = {ending: name for name, (endings, _) in FORMATS.items() for ending in re.findall("`([^`]+)`", endings)}
-    assert told == ENDINGS
+def test_every_format_is_described_with_its_endings_and_heads():
+    shown = {ending: name for name, (endings, _) in FORMATS.items() for ending in re.findall("`([^`]+)`", endings)}
+    assert shown == ENDINGS
     assert set(FORMATS) == set(READERS) == set(get_args(FileFormat))
     assert {name: heads for name, (_, heads) in FORMATS.items() if heads != "all"} == HEAD_OF_FORMAT
 
 
-def test_every_bundled_set_is_told():
+def test_every_bundled_set_is_described():
     assert set(re.findall(r"^\| \[(\w+)\]\(\.\./\.\./bertft_core/data/bundled/\1/CARD\.md\)", TEXT, re.MULTILINE)) == set(BUNDLED)
 
 
-def test_every_finding_is_told():
+def test_every_finding_is_described():
     sources = [path.read_text(encoding="utf-8") for path in Path(data_package.__path__[0]).rglob("*.py")]
     made = {name for source in sources for name in re.findall(r'check="(\w+)"', source)}
-    told = set(re.findall(r"^\| `(\w+)` \|", CHECKED, re.MULTILINE))
+    shown = set(re.findall(r"^\| `(\w+)` \|", CHECKED, re.MULTILINE))
     assert len(made) >= 17
-    assert made - told == set()
-    assert [name for name in told if not any(f'"{name}"' in source for source in sources)] == []
+    assert made - shown == set()
+    assert [name for name in shown if not any(f'"{name}"' in source for source in sources)] == []
 
 
 def test_the_limits_of_the_checks_are_those_of_the_guide():

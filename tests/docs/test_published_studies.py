@@ -17,13 +17,13 @@ STUDIES = {
 }
 
 
-def test_every_study_of_hub_data_is_told_with_its_metric():
+def test_every_study_of_hub_data_is_described_with_its_metric():
     rows = re.findall(r"^\| \[[\w/]+\]\(\.\./\.\./(\S+)\) \| (\w+) \|", GUIDE, re.MULTILINE)
     assert len(rows) >= 14
     assert dict(rows) == {path: study.metric for path, study in STUDIES.items() if not path.startswith("configs/papers/")}
 
 
-def test_the_study_of_a_paper_is_told_with_its_small_version_and_every_arm():
+def test_the_study_of_a_paper_is_described_with_its_small_version_and_every_arm():
     assert "(papers.md)" in GUIDE
     files = sorted((ROOT / "configs" / "papers").glob("*.yaml"))
     assert len(files) >= 4

@@ -22,14 +22,14 @@ def rows(after: str) -> list[list[str]]:
 
 
 def test_the_sizes_are_those_of_the_table():
-    told = [(row[1].split()[0], row[2], row[3], row[4]) for row in rows("The tables are in `bertft_core/recipes`")]
-    assert told == [(number(b.learning_rate), str(b.batch_size), number(float(b.epochs)), str(b.n_seeds)) for b in BANDS]
-    assert len(told) >= 5
+    shown = [(row[1].split()[0], row[2], row[3], row[4]) for row in rows("The tables are in `bertft_core/recipes`")]
+    assert shown == [(number(b.learning_rate), str(b.batch_size), number(float(b.epochs)), str(b.n_seeds)) for b in BANDS]
+    assert len(shown) >= 5
 
 
 def test_the_checks_are_those_of_the_table_in_its_order():
-    told = [row[0].strip("`") for row in rows("## Diagnose")]
-    assert told == list(CHECKS)
+    shown = [row[0].strip("`") for row in rows("## Diagnose")]
+    assert shown == list(CHECKS)
     assert "goes through fifteen checks" in " ".join(GUIDE.split())
     assert len(CHECKS) == 15
 

@@ -27,23 +27,23 @@ TITLES = {"MLflow: the study": "MLflow", "Prefect: flow runs": "Prefect", "Optun
 def test_plan_says_before_a_study_what_it_would_train_with_time_and_disk(new_study):
     arms = {"features": FEATURES, "full": {"search": SEARCH}}
     study = new_study(arms=arms, seeds={"n": 2, "repeats": 3}, retention={"budget_gib": 0.5})
-    told = study.command("plan", str(study.config)).stdout
-    assert re.search(r"features +repeats +3 runs to train, 0 done", told)
-    assert "the worst go when models take more than 0.5 GiB" in told
-    assert "tiny: 2 arms × 2 seeds" in told
-    assert re.search(r"full +search +4 runs to train, 0 done +about \d+:\d\d", told)
-    assert re.search(r"features +seeds +2 runs to train, 0 done", told)
-    assert re.search(r"time   about \d+:\d\d, estimated from the size of the model", told)
-    assert re.search(r"disk   [\d.]+ (KiB|MiB) while it runs, in .*home \([\d.]+ GiB free\)", told)
+    shown = study.command("plan", str(study.config)).stdout
+    assert re.search(r"features +repeats +3 runs to train, 0 done", shown)
+    assert "the worst go when models take more than 0.5 GiB" in shown
+    assert "tiny: 2 arms × 2 seeds" in shown
+    assert re.search(r"full +search +4 runs to train, 0 done +about \d+:\d\d", shown)
+    assert re.search(r"features +seeds +2 runs to train, 0 done", shown)
+    assert re.search(r"time   about \d+:\d\d, estimated from the size of the model", shown)
+    assert re.search(r"disk   [\d.]+ (KiB|MiB) while it runs, in .*home \([\d.]+ GiB free\)", shown)
     assert not study.records
     assert not (study.dir.path / "runs").exists()
 
 
 def test_plan_says_of_a_finished_study_that_nothing_is_left_and_of_more_seeds_what_is(finished):
     study = finished.study
-    told = study.command("plan", str(study.config)).stdout
-    assert "nothing to train; a run would only rebuild the report" in told
-    assert re.search(r"full +search +0 runs to train, \d done +nothing to train", told)
+    shown = study.command("plan", str(study.config)).stdout
+    assert "nothing to train; a run would only rebuild the report" in shown
+    assert re.search(r"full +search +0 runs to train, \d done +nothing to train", shown)
     more = study.command("plan", str(study.config), "--set", "seeds.n=5").stdout
     assert re.search(r"full +seeds +3 runs to train, 2 done +about", more)
     assert "estimated from earlier runs here" in more
@@ -51,18 +51,18 @@ def test_plan_says_of_a_finished_study_that_nothing_is_left_and_of_more_seeds_wh
 
 def test_status_before_and_after(finished, new_study):
     study = finished.study
-    told = study.command("status", study.name).stdout
-    assert "no command is running it" in told
-    assert re.search(r"features +seeds +2 done, 0 running, 0 failed, 0 missing of 2", told)
-    assert re.search(r"full +search +2 trials \(.*\); chosen: ", told)
-    assert "repeats" not in told
+    shown = study.command("status", study.name).stdout
+    assert "no command is running it" in shown
+    assert re.search(r"features +seeds +2 done, 0 running, 0 failed, 0 missing of 2", shown)
+    assert re.search(r"full +search +2 trials \(.*\); chosen: ", shown)
+    assert "repeats" not in shown
     config = study.dir.config_path.read_text()
     try:  # as when the config has been given repeats since
         write_record(study.dir.config_path, load_study(study.config, ["seeds.repeats=1"]))
-        told = study.command("status", study.name).stdout
+        shown = study.command("status", study.name).stdout
     finally:
         study.dir.config_path.write_text(config)
-    assert re.search(r"features +repeats +0 done, 0 running, 0 failed, 1 missing of 1", told)
+    assert re.search(r"features +repeats +0 done, 0 running, 0 failed, 1 missing of 1", shown)
     other = new_study()
     assert "there is no study 'tiny' here" in other.command("status", "tiny", expect=2).stderr
 
@@ -107,8 +107,8 @@ def test_report_is_rebuilt_from_the_records_byte_by_byte(finished):
     summary = study.dir.summary_path.read_bytes()
     shutil.rmtree(study.dir.report_dir)
     study.dir.summary_path.unlink()
-    told = study.command("report", study.name).stdout
-    assert told.strip() == str(study.dir.report_dir / "report.html")
+    shown = study.command("report", study.name).stdout
+    assert shown.strip() == str(study.dir.report_dir / "report.html")
     assert files_of(study.dir.report_dir) == made
     assert study.dir.summary_path.read_bytes() == summary
 
@@ -145,8 +145,8 @@ def test_predict_answers_a_studys_own_test_set_as_the_kept_model_did(finished):
 
 def test_check_data_prints_the_card_and_trains_nothing(new_study):
     study = new_study()
-    told = study.command("check-data", str(study.config)).stdout
-    assert all(words in told for words in ("train", "validation", "test", "negative", "positive"))
+    shown = study.command("check-data", str(study.config)).stdout
+    assert all(words in shown for words in ("train", "validation", "test", "negative", "positive"))
     assert not study.dir.path.exists()
 
 

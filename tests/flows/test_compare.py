@@ -15,7 +15,7 @@ def test_a_finished_study_says_in_summary_and_command_why_two_seeds_are_not_comp
     shutil.copytree(study.home / "studies", home / "studies")
     shutil.copy(shared / "mlflow.db", home)
     words = ["compare", study.name, "--home", str(home)]
-    told, stated, wrong, nowhere = run_several(
+    shown, stated, wrong, nowhere = run_several(
         [
             words,
             [*words, "--json", "--output", str(tmp_path / "out"), "--resamples", "200"],
@@ -24,8 +24,8 @@ def test_a_finished_study_says_in_summary_and_command_why_two_seeds_are_not_comp
         ],
         study.environment,
     )
-    assert told.code == 0
-    assert "full is not compared: 2 runs of it ended with a score" in told.stdout
+    assert shown.code == 0
+    assert "full is not compared: 2 runs of it ended with a score" in shown.stdout
     assert (home / "comparisons" / study.name / "comparison.html").exists()
     found = Comparison.model_validate(json.loads(stated.stdout))
     assert read_record(tmp_path / "out" / "comparison.json", Comparison) == found

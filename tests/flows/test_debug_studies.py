@@ -90,14 +90,14 @@ def test_the_crossed_study_has_every_cell_twice_and_a_floor(ran):
 
 def test_the_adaptive_study_stops_by_its_rule_with_the_same_seeds_in_both_arms(ran):
     study, summary = ran["adaptive"].study, ran["adaptive"].summary
-    told = summary.adaptive
-    assert told is not None
-    assert told.plan == study.seeds.interim_sizes == (3, 5, 7)
-    assert told.ended != "not yet"
-    assert {arm.n_planned for arm in summary.arms} == {told.interim_analyses[-1].n}
-    assert [one.is_enough for one in told.interim_analyses[:-1]] == [False] * (len(told.interim_analyses) - 1)
-    assert told.level > 0.95
-    assert seed_designs_text.adaptive(told, study.arms)[1:] in ran["adaptive"].ended["show"].stdout
+    printed = summary.adaptive
+    assert printed is not None
+    assert printed.plan == study.seeds.interim_sizes == (3, 5, 7)
+    assert printed.ended != "not yet"
+    assert {arm.n_planned for arm in summary.arms} == {printed.interim_analyses[-1].n}
+    assert [one.is_enough for one in printed.interim_analyses[:-1]] == [False] * (len(printed.interim_analyses) - 1)
+    assert printed.level > 0.95
+    assert seed_designs_text.adaptive(printed, study.arms)[1:] in ran["adaptive"].ended["show"].stdout
 
 
 def test_the_best_of_many_went_on_and_the_others_are_pruned(ran):

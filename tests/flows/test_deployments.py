@@ -148,12 +148,12 @@ def test_a_study_whose_process_is_killed_leaves_no_process_and_no_open_mlflow_ru
     assert training.mlflow_states() == {"KILLED"}
 
 
-@pytest.mark.parametrize(("url", "told"), [("", "PREFECT_API_URL is not set"), (None, "does not take the event")])
-def test_announcing_without_a_server_says_what_to_do(url, told, new_study):
+@pytest.mark.parametrize(("url", "shown"), [("", "PREFECT_API_URL is not set"), (None, "does not take the event")])
+def test_announcing_without_a_server_says_what_to_do(url, shown, new_study):
     study = new_study()
     address = f"http://127.0.0.1:{free_port()}/api" if url is None else url
     error = study.command("announce", str(study.config), expect=USER_MUST_ACT, PREFECT_API_URL=address).stderr
-    assert told in error
+    assert shown in error
     assert "prefect server start" in error
 
 
@@ -165,6 +165,6 @@ def test_a_study_with_a_mistake_is_not_announced(new_study):
 
 def test_announcing_warns_when_no_deployment_waits_for_the_event(new_study):
     study = new_study()
-    told = study.command("announce", str(study.config))
-    assert "announced  bertft.dataset.updated for tiny" in told.stdout
-    assert "no deployment run-study/on-dataset-updated" in told.stderr
+    shown = study.command("announce", str(study.config))
+    assert "announced  bertft.dataset.updated for tiny" in shown.stdout
+    assert "no deployment run-study/on-dataset-updated" in shown.stderr

@@ -80,7 +80,7 @@ def test_a_study_of_every_kind_goes_the_whole_way(kind, new_study, tmp_path):
     assert arm.counts.get("failed", 0) == arm.counts.get("missing", 0) == 0
     scored = [record for record in study.records.values() if record.spec.stage == "seeds" and record.best]
     assert len(scored) == 2, "both seeds have scores"
-    assert "always answering" in ended.stdout, "the margin over the constant predictor is told"
+    assert "always answering" in ended.stdout, "the gain over the constant predictor is shown"
     assert (study.dir.report_dir / "report.html").exists()
     for record in scored:
         for split in ("validation", "test"):

@@ -1,4 +1,4 @@
-"""Probes on the way through a whole study: asked once, computed once, told everywhere; no model is kept for them."""
+"""Probes on the way through a whole study: asked once, computed once, shown everywhere; no model is kept for them."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from bertft_core.config import load_study
 @pytest.mark.slow
 def test_a_recommended_study_is_planned_run_and_diagnosed(new_study):
     study = new_study()
-    told = study.command("recommend", str(study.config), "--output", "advised.yaml").stdout
-    assert "optimizer steps" in told
+    shown = study.command("recommend", str(study.config), "--output", "advised.yaml").stdout
+    assert "optimizer steps" in shown
     advised = study.config.parent / "advised.yaml"
     assert load_study(advised).name == study.name
     assert f"{study.name}: 3 arms" in study.command("plan", str(advised)).stdout
@@ -35,7 +35,7 @@ def test_a_recommended_study_is_planned_run_and_diagnosed(new_study):
     assert printed.index("PROBLEM") < printed.index("\nok ")
 
 
-def test_a_study_that_is_not_there_or_was_not_run_is_told(new_study):
+def test_a_study_that_is_not_there_or_was_not_run_is_reported(new_study):
     study = new_study()
     assert "there is no study 'gone' here" in study.command("diagnose", "gone", expect=2).stderr
     assert "there is no study 'tiny' here" in study.command("diagnose", study.name, expect=2).stderr

@@ -32,7 +32,7 @@ def crashed(new_study) -> TinyStudy:
     study = new_study(**LONG | {"name": "crashed", "arms": arms, "execution": ONE_SLOT})
     started = study.start()
     started.until(study.checkpoints, "the first trial had a checkpoint")
-    started.until(lambda: [run for run in study.runs("search") if run.info.status == "RUNNING"], "MLflow was told of it")
+    started.until(lambda: [run for run in study.runs("search") if run.info.status == "RUNNING"], "MLflow has it")
     for process in started.descendants():
         if "tasks.guard" in process.cmdline():
             process.kill()

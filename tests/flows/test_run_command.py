@@ -66,8 +66,8 @@ def test_progress_says_stage_runs_and_time_left_the_whole_time(finished):
     of_seeds = [match for match in lines if match["stage"] == "training over seeds"]
     assert {match["planned"] for match in of_seeds} == {"4"}
     assert all("time left" in match[0] for match in of_seeds)
-    told = [line for line in finished.command.stderr.splitlines() if "PREFECT" in line.upper()]
-    assert [line.partition("http")[0] for line in told] == ["Prefect's server is "]
+    shown = [line for line in finished.command.stderr.splitlines() if "PREFECT" in line.upper()]
+    assert [line.partition("http")[0] for line in shown] == ["Prefect's server is "]
 
 
 def test_run_again_it_trains_nothing_and_prints_the_same_table(finished):
@@ -140,7 +140,7 @@ def test_a_study_that_is_running_is_refused(new_study):
     assert "process 12345 on box, since 2026-01-01T00:00:00+00:00: bertft run tiny.yaml" in ended.stderr
 
 
-def test_a_prefect_server_that_does_not_answer_is_told(new_study):
+def test_a_prefect_server_that_does_not_answer_is_reported(new_study):
     ended = new_study().run(expect=2, PREFECT_API_URL="http://127.0.0.1:9/api")
     assert "error: Prefect's server does not answer" in ended.stderr
     assert "unset PREFECT_API_URL" in ended.stderr
@@ -198,7 +198,7 @@ def write(path, text: str | bytes | None) -> None:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
-def test_a_wrong_word_on_the_command_line_is_told_with_exit_code_2(finished):
+def test_a_wrong_word_on_the_command_line_is_reported_with_exit_code_2(finished):
     study = finished.study
     home = ["--home", str(study.home)]
     commands = [

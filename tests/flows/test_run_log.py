@@ -305,7 +305,7 @@ def test_a_store_that_comes_back_gets_everything_at_the_end(home, monkeypatch):
     assert [item.dataset.digest for item in run.inputs.dataset_inputs] == [home.card.fingerprint[:36]]
 
 
-def test_a_restore_that_fails_is_a_problem_told_and_not_an_error(home, monkeypatch):
+def test_a_restore_that_fails_is_a_problem_reported_and_not_an_error(home, monkeypatch):
     record = home.record()
     home.logged(record).finish("FINISHED")
     tracker = Tracker(home.study, home.dir)

@@ -102,7 +102,7 @@ def test_status_reports_and_repair_corrects_what_mlflow_says_of_runs(study_dir):
     assert repair_mlflow(study, study_dir) == []
 
 
-def test_a_comparison_with_other_studies_that_nobody_makes_is_told_and_one_in_the_making_is_not(study_dir):
+def test_a_comparison_with_other_studies_that_nobody_makes_is_reported_and_one_in_the_making_is_not(study_dir):
     for experiment in ("small", "comparisons"):
         client, experiment_id = open_store(study_dir.home_dir, None, experiment)
         for name, pid in (("alive", this_process().pid), ("dead", 2**22 + 1)):
@@ -225,7 +225,7 @@ def test_a_damaged_store_or_one_of_no_known_kind_is_a_message_and_not_a_tracebac
         open_existing(study_dir.home_dir, None)
 
 
-def test_a_prefect_server_that_is_away_is_told_beside_the_rest(study_dir, monkeypatch):
+def test_a_prefect_server_that_is_away_is_reported_beside_the_rest(study_dir, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
 
     def refuse(*_):

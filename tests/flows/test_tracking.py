@@ -250,8 +250,8 @@ def test_studies_that_start_at_once_in_a_new_home_share_its_store(tmp_path):
     names = ("one", "two")
     commands = [[sys.executable, "-c", OPENING, str(tmp_path), name] for name in names]
     started = [subprocess.Popen(command, env=clean_environment(), stderr=subprocess.PIPE, text=True) for command in commands]
-    told = [process.communicate(timeout=180)[1] for process in started]
-    assert [process.returncode for process in started] == [0, 0], told
+    shown = [process.communicate(timeout=180)[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0], shown
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     for name in names:
         (run,) = runs_where(client, client.get_experiment_by_name(name).experiment_id, "")

@@ -52,14 +52,14 @@ def files_of(study: TinyStudy) -> dict[str, bytes]:
 
 
 def test_a_study_that_was_not_verified_says_so_with_the_command(study):
-    told = report_of(study)
-    assert "None of the 2 finished report runs has been trained again yet." in told
-    assert told.count("not done") == 6 + 1
-    assert told.count("not applicable") == 1
-    assert f"bertft verify tiny --home {study.home} --certify" in told
+    shown = report_of(study)
+    assert "None of the 2 finished report runs has been trained again yet." in shown
+    assert shown.count("not done") == 6 + 1
+    assert shown.count("not applicable") == 1
+    assert f"bertft verify tiny --home {study.home} --certify" in shown
 
 
-def test_every_run_is_trained_again_bitwise_and_everybody_is_told(study):
+def test_every_run_is_trained_again_bitwise_and_every_view_shows_it(study):
     before = files_of(study)
     prepared = study.home / "data" / record_of(study, "full").spec.data_fingerprint
     for path in prepared.glob("features/*/*.npy"):
@@ -120,7 +120,7 @@ def test_data_and_encoder_that_are_gone_are_the_reason(study):
     assert "not reproducible here: the encoder weights have changed" in changed.stdout
 
 
-def test_a_mistake_is_told_with_code_2(study):
+def test_a_mistake_is_reported_with_code_2(study):
     words = [["verify", "tiny", "--runs", "0"], ["verify", "nothing"], ["replay", "0" * 32], ["replay", "tiny/full/7"]]
     parent = study.runs("study")[0].info.run_id
     ended = commands(study, *words, ["replay", parent])

@@ -61,7 +61,7 @@ SETTINGS: dict[str, Strategy] = {kind: {"kind": "full"} if isinstance(given, str
 LEARNING: dict[str, Callable[[str, int, int], bool]] = {
     "feature_extraction": lambda name, depth, n_layers: not name.startswith("bert."),
     "freezing": lambda name, depth, n_layers: depth >= 2,
-    "gradual_unfreezing": lambda name, depth, n_layers: depth >= n_layers,  # the second thaw would come after the last step
+    "gradual_unfreezing": lambda name, depth, n_layers: depth >= n_layers,  # the second unfreezing would come after the last step
 }
 """Kind → whether a parameter changes in eight steps of `ACTIVE`, by its name and depth; of every other kind all of them do."""
 

@@ -63,7 +63,7 @@ def misloggings(study: TinyStudy, stages: Iterable[str] = ("seeds",)) -> list[st
     for run in runs:
         record = study.records.get(run.data.tags["bertft.run_digest"])
         if record is None:
-            continue  # told above
+            continue  # reported above
         logged = {name: _steps(client, run.info.run_id, name) for name in ("train/loss", "validation/accuracy")}
         wanted = {"train/loss": list(range(1, record.n_steps + 1)), "validation/accuracy": [e.step for e in record.evaluations]}
         found += [f"{record.spec.title}: {name} at {logged[name]}" for name in wanted if logged[name] != wanted[name]]

@@ -103,7 +103,7 @@ def head_kind(overrides: Mapping[str, Any]) -> str:
 
 
 def long_study(directory: Path, **how: Any) -> tuple[StudyConfig, DatasetCard]:
-    """The tiny study with texts read in windows of 10 word pieces that share 3: one to three windows each."""
+    """The tiny study with texts read in windows of 10 subwords that share 3: one to three windows each."""
     windows = {"max_length": 10, "long_texts": "windows", "doc_stride": 3}
     return tiny_study(directory, **how | {"data": windows | how.get("data", {})})
 
@@ -179,7 +179,7 @@ def tiny_questions(
     """As `tiny_study`, with questions: 24 to learn from, 12 to validate, 12 to test.
 
     With `unanswerable` a third of them have no answer. With `long` every other context is read in several windows; without,
-    all questions and contexts have as many word pieces as the others.
+    all questions and contexts have as many subwords as the others.
     """
     files = write_questions(directory / "questions", unanswerable, long)
     data = {"max_length": 24, "doc_stride": 5, "max_question_length": 8} | files | overrides.pop("data", {})

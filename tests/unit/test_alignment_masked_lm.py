@@ -196,13 +196,13 @@ def test_a_text_in_several_blocks_stays_one_example_of_one_split(encoder, tmp_pa
     assert card.splits["train"].truncated_ratio == 0.0
 
 
-def test_many_blocks_a_text_are_told_and_copies_too(encoder, tmp_path):
+def test_many_blocks_a_text_are_reported_and_copies_too(encoder, tmp_path):
     train, validation = tmp_path / "train.txt", tmp_path / "validation.txt"
     train.write_text(f"{'boring film ' * 100}\n\ngood\n\nGOOD\n")
     validation.write_text("good\n")
     found = prepared(encoder, tmp_path, train=train, validation=validation, max_length=8).findings
-    told = {(finding.check, finding.split): finding for finding in found}
-    assert told.keys() == {("duplicates", "train"), ("overlap", "validation"), ("many_blocks", "train")}
+    printed = {(finding.check, finding.split): finding for finding in found}
+    assert printed.keys() == {("duplicates", "train"), ("overlap", "validation"), ("many_blocks", "train")}
 
 
 # Masks

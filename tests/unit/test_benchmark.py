@@ -193,7 +193,7 @@ def test_commands_share_the_slots_and_their_children_are_measured(tmp_path: Path
     assert max(ended.values()) <= usage.wall_seconds < sum(ended.values())
 
 
-def test_a_process_that_fails_is_told_with_its_log_and_leaves_no_other_running(tmp_path: Path) -> None:
+def test_a_process_that_fails_is_reported_with_its_log_and_leaves_no_other_running(tmp_path: Path) -> None:
     sleeper = _python(tmp_path, "sleeper", "import time; time.sleep(60)")
     failing = _python(tmp_path, "failing", "import time; time.sleep(0.3); raise SystemExit('no more memory')")
     started = time.monotonic()

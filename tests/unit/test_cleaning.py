@@ -1,4 +1,4 @@
-"""`bertft clean` lists what no study needs, deletes it only when told to, and never while a command runs."""
+"""`bertft clean` lists what no study needs, deletes it only when asked to, and never while a command runs."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def leftovers(home: Path) -> dict[str, str]:
     return {str(path.relative_to(home)): why for path, why in found.items()}
 
 
-def test_what_a_study_does_not_need_is_listed_and_stays_until_told(home, capsys):
+def test_what_a_study_does_not_need_is_listed_and_stays_until_asked_for(home, capsys):
     expected, before = leftovers(home), files(home)
     text = clean(capsys, home, "small")
     for path, why in expected.items():

@@ -135,8 +135,8 @@ def test_what_killed_comparisons_left_open_is_repaired_and_those_being_made_are_
         repair()
         assert {client.get_run(run).info.status for run in dead} == {"KILLED"}
         assert {client.get_run(run).info.status for run in alive} == {"RUNNING"}
-    told = capsys.readouterr().out
-    assert "MLflow: comparison · small, other was left RUNNING, now KILLED" in told
+    shown = capsys.readouterr().out
+    assert "MLflow: comparison · small, other was left RUNNING, now KILLED" in shown
 
 
 def test_a_comparison_made_again_runs_until_it_is_whole_and_says_whose_it_is(home, comparison, tmp_path, monkeypatch):
@@ -167,15 +167,15 @@ def test_a_study_that_only_mlflow_has_gives_the_same_comparison(home, comparison
     code = compare_command(
         ["small"], tmp_path / "empty", asked, uri=f"sqlite:///{home / 'mlflow.db'}", output=tmp_path / "out", as_json=True
     )
-    told = capsys.readouterr()
+    shown = capsys.readouterr()
     assert code == 0
-    assert json.loads(told.out) == comparison.model_dump(mode="json")
-    assert "small: 8 runs from MLflow only" in told.err
+    assert json.loads(shown.out) == comparison.model_dump(mode="json")
+    assert "small: 8 runs from MLflow only" in shown.err
     assert read_record(tmp_path / "out" / "comparison.json", Comparison) == comparison
     assert (tmp_path / "out" / "comparison.html").exists()
 
 
-def test_what_mlflow_lacks_is_told(home, tmp_path):
+def test_what_mlflow_lacks_is_reported(home, tmp_path):
     with pytest.raises(UserError, match=r"has small\n.*\n.*did you mean 'small'"):
         fetch_study("smal", tmp_path, home_dir=home, uri=None)
     client, experiment = open_store(home, None, "empty")
@@ -187,10 +187,10 @@ def test_what_mlflow_lacks_is_told(home, tmp_path):
 def test_the_command_prints_and_keeps_the_comparison_of_a_study_of_this_home(home, capsys):
     asked = ComparisonRequest(metric="mcc", n_resamples=500)
     assert compare_command(["small"], home, asked, uri=None, output=None, as_json=False) == 0
-    told = capsys.readouterr().out
-    assert "mcc on test, best checkpoint" in told
-    assert "full − features" in told
-    assert f"page      {home / 'comparisons' / 'small' / 'comparison.html'}" in told
+    shown = capsys.readouterr().out
+    assert "mcc on test, best checkpoint" in shown
+    assert "full − features" in shown
+    assert f"page      {home / 'comparisons' / 'small' / 'comparison.html'}" in shown
     found = read_record(home / "comparisons" / "small" / "comparison.json", Comparison)
     assert found.headline_metric == "mcc"
     client, experiment = open_store(home, None, "small")
@@ -202,6 +202,6 @@ def test_the_command_prints_and_keeps_the_comparison_of_a_study_of_this_home(hom
 def test_a_store_that_does_not_answer_costs_a_warning_and_not_the_comparison(home, capsys, tmp_path):
     asked = ComparisonRequest(n_resamples=500)
     assert compare_command(["small"], home, asked, uri="http://127.0.0.1:9", output=tmp_path, as_json=False) == 0
-    told = capsys.readouterr()
-    assert "full is 25.0 points" in told.out
-    assert "warning   the comparison is not in MLflow" in told.err
+    shown = capsys.readouterr()
+    assert "full is 25.0 points" in shown.out
+    assert "warning   the comparison is not in MLflow" in shown.err

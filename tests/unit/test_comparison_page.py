@@ -97,12 +97,12 @@ def test_of_a_metric_to_minimise_the_lower_profile_is_better(tmp_path):
 
 def test_a_bar_over_seeds_alone_is_not_called_one_over_examples(tmp_path):
     whole, seeds_only = make_pair("full", "features", 0.5), make_pair("llrd_0.9", "features", 0.5, both=None)
-    told = {}
+    shown = {}
     for name, pairs in {"whole": (whole,), "mixed": (whole, seeds_only), "seeds": (seeds_only,)}.items():
-        told[name] = words_of(write_comparison(make_comparison(pairs=pairs), tmp_path / name))
-    assert "interval over other seeds and other examples of the same kind. A filled" in told["whole"]
-    assert "kind; where the examples of a pair could not be resampled, over other seeds alone. A filled" in told["mixed"]
-    assert "interval over other seeds, with the same examples. A filled" in told["seeds"]
+        shown[name] = words_of(write_comparison(make_comparison(pairs=pairs), tmp_path / name))
+    assert "interval over other seeds and other examples of the same kind. A filled" in shown["whole"]
+    assert "kind; where the examples of a pair could not be resampled, over other seeds alone. A filled" in shown["mixed"]
+    assert "interval over other seeds, with the same examples. A filled" in shown["seeds"]
 
 
 def test_the_level_of_an_adaptive_study_and_its_bound_are_rounded_alike_everywhere(tmp_path):

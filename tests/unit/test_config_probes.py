@@ -1,4 +1,4 @@
-"""What `probes` may say, and that a mistake in it is told before anything trains."""
+"""What `probes` may say, and that a mistake in it is reported before anything trains."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def test_a_path_starts_from_the_file_of_the_study_and_a_bundled_name_stays(tmp_p
     assert load(tmp_path, STUDY + "probes: {}\n").probes.masked_lm.text == "manuals"
 
 
-@pytest.mark.parametrize(("content", "told"), [(None, "did you mean 'mine.txt'"), ("\n \n", "the file is empty")])
-def test_a_text_that_is_not_there_is_told_before_anything_is_prepared(tmp_path, content, told):
+@pytest.mark.parametrize(("content", "shown"), [(None, "did you mean 'mine.txt'"), ("\n \n", "the file is empty")])
+def test_a_text_that_is_not_there_is_reported_before_anything_is_prepared(tmp_path, content, shown):
     path = tmp_path / "mime.txt"
     (tmp_path / "mine.txt").write_text("one")
     if content is not None:
         path.write_text(content)
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=shown):
         tiny_study(tmp_path / "study", probes={"masked_lm": {"text": str(path)}})
     assert not (tmp_path / "study" / "home" / "data").exists()
 

@@ -81,9 +81,9 @@ def test_of_a_sound_study_nothing_is_said(study_dir):
 def test_a_damaged_file_is_named_and_set_aside(study_dir, damage, name):
     path = next(study_dir.path.glob(name))
     damage(path)
-    content, told = path.read_bytes(), []
-    repair(study_dir, told.append)
-    (line,) = told
+    content, messages = path.read_bytes(), []
+    repair(study_dir, messages.append)
+    (line,) = messages
     assert line.startswith(f"{path.relative_to(study_dir.home_dir)}: ")
     assert line.endswith(f"(set aside as {path.name}.damaged)")
     assert re.search("rewritten|prepared again|trained again|verify makes it again", line)
@@ -127,9 +127,9 @@ def test_damaged_data_are_tokenised_again_to_the_same_bytes(tmp_path, damage):
     folder = Path(card.directory)
     before = {path.name: path.read_bytes() for path in folder.glob("*.arrow")}
     damage(folder / "train.arrow")
-    told: list[str] = []
-    assert prepare_data(study, home_dir=tmp_path / "home", tell=told.append) == card
-    (line,) = told
+    messages: list[str] = []
+    assert prepare_data(study, home_dir=tmp_path / "home", tell=messages.append) == card
+    (line,) = messages
     assert line.startswith(f"data/{card.fingerprint}/train.arrow: its content does not match its checksum")
     assert (folder / "train.arrow.damaged").exists()
     assert {path.name: path.read_bytes() for path in folder.glob("*.arrow")} == before
@@ -166,9 +166,9 @@ def test_a_damaged_journal_is_named_and_told_again_with_the_same_trials(tmp_path
     path = half_done(tmp_path / "search")
     assert problem_of(path) is None
     damage(path)
-    told: list[str] = []
-    search = make_search(tmp_path / "search", tell=told.append)
-    (line,) = told
+    messages: list[str] = []
+    search = make_search(tmp_path / "search", tell=messages.append)
+    (line,) = messages
     assert "journal.log: " in line
     assert "none of which is trained twice" in line
     assert path.with_name("journal.log.damaged").exists()

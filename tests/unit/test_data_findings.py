@@ -88,7 +88,7 @@ def test_inputs_that_are_cut_are_found_when_they_are_many(findings_of):
     assert found["truncated"].numbers["longest"] == 15
 
 
-def test_unknown_word_pieces_are_found_when_they_are_many(findings_of):
+def test_unknown_subwords_are_found_when_they_are_many(findings_of):
     found = findings_of(validation=[("the film はい was good ☃", "a")])
     assert set(found) == {"unknown_tokens"}
     assert found["unknown_tokens"].split == "validation"

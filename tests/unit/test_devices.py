@@ -62,10 +62,10 @@ def test_a_run_is_refused_once_and_before_anything_is_prepared(monkeypatch, caps
     command = ["run", "configs/quickstart.yaml", "--set", "execution.device=cuda", "--home", str(tmp_path / "home")]
     with pytest.raises(SystemExit) as ended:
         main(command)
-    told = capsys.readouterr().err
+    shown = capsys.readouterr().err
     assert ended.value.code == 2
-    assert told.count("error: ") == 1
-    assert "install a CUDA build of torch" in told
+    assert shown.count("error: ") == 1
+    assert "install a CUDA build of torch" in shown
     assert list((tmp_path / "home").rglob("*")) == []
 
 
@@ -73,9 +73,9 @@ def test_a_plan_is_made_without_the_gpu_and_says_that_a_run_is_refused(monkeypat
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     study, _ = tiny_study(tmp_path, execution={"device": "cuda"})
     print_plan(study, tmp_path / "home")
-    told = capsys.readouterr().out
-    assert "none is available here (no device in CUDA_VISIBLE_DEVICES=''): bertft run refuses this study" in told
-    assert "use --set execution.device=auto" in told
+    shown = capsys.readouterr().out
+    assert "none is available here (no device in CUDA_VISIBLE_DEVICES=''): bertft run refuses this study" in shown
+    assert "use --set execution.device=auto" in shown
 
 
 def test_a_finished_study_that_names_a_gpu_is_reported_without_one(monkeypatch, tmp_path):

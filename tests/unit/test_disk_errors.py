@@ -1,4 +1,4 @@
-"""An error that a full or closed disk has caused is told as that, whatever library ran into it; others stay what they are."""
+"""An error that a full or closed disk has caused is reported as that, whatever library ran into it; others stay what they are."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def full(*_: object, **__: object) -> None:
     ],
 )
 def test_an_error_that_names_its_reason(tmp_path, number, words):
-    told = disk_error(OSError(number, "x", "/a/file"), tmp_path)
-    assert told is not None
-    assert f"/a/file: {words}" in str(told)
-    assert "the same command goes on from there" in str(told)
+    shown = disk_error(OSError(number, "x", "/a/file"), tmp_path)
+    assert shown is not None
+    assert f"/a/file: {words}" in str(shown)
+    assert "the same command goes on from there" in str(shown)
 
 
 def test_a_library_that_hides_the_reason_is_seen_through_by_a_probe(tmp_path, monkeypatch):
@@ -42,9 +42,9 @@ def test_a_library_that_hides_the_reason_is_seen_through_by_a_probe(tmp_path, mo
     assert disk_error(error, tmp_path / "not" / "there") is None
     assert list(tmp_path.iterdir()) == [], "the probe leaves nothing"
     monkeypatch.setattr(os, "fsync", full)
-    told = disk_error(error, tmp_path)
-    assert told is not None
-    assert "no space is left on the disk" in str(told)
+    shown = disk_error(error, tmp_path)
+    assert shown is not None
+    assert "no space is left on the disk" in str(shown)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,4 +1,4 @@
-"""Pictures of statistics: marks lie where the numbers say, nothing is told by colour alone, and each can stand alone."""
+"""Pictures of statistics: marks lie where the numbers say, nothing is shown by colour alone, and each can stand alone."""
 
 import itertools
 import re
@@ -44,7 +44,7 @@ def test_a_forest_plot_sets_differences_and_zero_on_one_scale():
     assert float(filled["cx"]) == pytest.approx(float(zero["x1"]) + 0.2 * per_unit, abs=0.2)
     assert float(hollow["cx"]) == pytest.approx(float(zero["x1"]) - 0.1 * per_unit, abs=0.2)
     assert float(unsure["x1"]) == pytest.approx(float(zero["x1"]) - 0.4 * per_unit, abs=0.2)
-    assert (filled["class"], hollow["class"]) == ("seed", "hollow"), "a claim is told by its form, not by its colour"
+    assert (filled["class"], hollow["class"]) == ("seed", "hollow"), "a claim is shown by its form, not by its colour"
     thin = marks(picture, "line", "fine")[0]
     assert float(thin["x2"]) == pytest.approx(float(zero["x1"]), abs=0.1)
     assert all(LEAST_LEFT <= float(line[x]) <= RIGHT for line in marks(picture, "line") for x in ("x1", "x2"))

@@ -19,7 +19,7 @@ def even(n):
     return np.arange(1, n + 1) / n
 
 
-def told(draw, cut, keep):
+def shown(draw, cut, keep):
     """The rule in plain words."""
     ranked = sorted(draw, key=lambda run: -max(CURVES[run][:cut]))
     kept, stopped = ranked[:keep], ranked[keep:]
@@ -30,7 +30,7 @@ def told(draw, cut, keep):
 def test_each_resample_follows_the_rule(cut, keep):
     draws = np.random.default_rng(0).integers(0, 4, size=(200, 6))
     found = outcomes_by_keep(CURVES, 5, cut, draws)[:, keep - 1]
-    assert found.tolist() == [told(draw[:5].tolist(), cut, keep) for draw in draws]
+    assert found.tolist() == [shown(draw[:5].tolist(), cut, keep) for draw in draws]
 
 
 def test_whole_runs_are_the_expected_best():

@@ -31,9 +31,11 @@ class Whole:
         self.study = make_study(ensemble=True, seeds={"n": 5}, arms={"features": {}, "full": {"learning_rate": 1e-4}}, **changes)
         self.card, self.dir = make_card(tmp_path), StudyDir(tmp_path, "small")
         self.planned = plan_runs(self.study, self.card, {})
-        told = dict(statuses)
+        given = dict(statuses)
         self.records = {
-            spec.digest: make_record(spec, self.card, self.dir, status=told.get(spec.index, "ok") if spec.arm == "full" else "ok")
+            spec.digest: make_record(
+                spec, self.card, self.dir, status=given.get(spec.index, "ok") if spec.arm == "full" else "ok"
+            )
             for spec in self.planned
         }
 

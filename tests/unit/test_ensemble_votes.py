@@ -137,7 +137,7 @@ def test_the_mean_null_odds_are_held_against_the_common_threshold_and_votes_go_b
         assert answer["votes"] == {"": 1, "Ann": 1}
 
 
-def test_only_the_best_candidates_are_told():
+def test_only_the_best_candidates_are_reported():
     many = [(f"t{i}", i, float(-i)) for i in range(12)]
     (answer,) = METRICS["question_answering"].output([question(many, None)], ())
     assert [item["text"] for item in answer["candidates"]] == [f"t{i}" for i in range(N_SHOWN)]

@@ -97,14 +97,14 @@ def test_recommend_writes_what_the_file_needs_and_check_data_accepts_it(publishe
     _, head, keys = PUBLISHED[published]
     asked = RecommendRequest([f"encoder.path={encoder}"], None, [], None, "out.yaml", False)
     assert recommend_command(published, tmp_path / "home", asked) == 0
-    told = capsys.readouterr().out
+    shown = capsys.readouterr().out
     study = load_study(tmp_path / "out.yaml")
     assert study.head.kind == head
     written = yaml.safe_load((tmp_path / "out.yaml").read_text())["data"]
     assert {key: written.get(key, getattr(study.data, key)) for key in keys} == keys
     assert check_data_command(tmp_path / "out.yaml", [], tmp_path / "home") == 0
     _, findings = capsys.readouterr().out.split("\nfindings: ")
-    assert f"\nfindings: {findings.rstrip()}\n" in told, "both say the same about the data"
+    assert f"\nfindings: {findings.rstrip()}\n" in shown, "both say the same about the data"
 
 
 def test_the_hints_of_refusals_applied_literally_lead_to_a_study(published, tmp_path, encoder):

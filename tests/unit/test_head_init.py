@@ -15,7 +15,7 @@ from bertft_core.config import UserError, parse_study
 from bertft_core.config.head_settings import HEAD_CONFIGS
 from bertft_core.heads import HEADS
 from bertft_core.heads.regression import standardise
-from bertft_core.report.prose.study_text import moving
+from bertft_core.report.prose.study_question import moving
 from bertft_core.training.determinism import init_stream
 from tests.helpers.small_records import make_card
 from tests.helpers.tiny_encoders import KINDS, tiny_encoder

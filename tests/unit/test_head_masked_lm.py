@@ -87,7 +87,7 @@ def test_logits_of_hidden_pieces_are_those_of_the_plain_model(case):
     logits = masked_lm.logits_of(model, forward.logits(split, INDICES, work))
     assert logits.shape == (work.n_targets, model.config.vocab_size)
     torch.testing.assert_close(logits, expected, atol=2e-5, rtol=0)
-    assert float(expected.std(dim=0).median()) > 0.1, "the places are told apart"
+    assert float(expected.std(dim=0).median()) > 0.1, "the places differ"
 
 
 def test_loss_and_gradients_are_those_of_the_plain_model(case):

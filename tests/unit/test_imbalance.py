@@ -52,9 +52,9 @@ def test_a_run_weighs_its_labels(spec, tmp_path, settings, expected):
 
 
 def test_a_label_that_is_not_there_is_refused_with_the_nearest(tmp_path):
-    with pytest.raises(UserError, match=r"arms\.odd\.strategies: .* not in the data") as told:
+    with pytest.raises(UserError, match=r"arms\.odd\.strategies: .* not in the data") as shown:
         lopsided_study(tmp_path, arms={"odd": {"strategies": [{"kind": "class_weights", "weights": {"positiv": 2.0}}]}})
-    assert told.value.hint == "did you mean 'positive'?"
+    assert shown.value.hint == "did you mean 'positive'?"
 
 
 def test_the_labels_of_many_are_weighed_by_negatives_over_positives(tmp_path):

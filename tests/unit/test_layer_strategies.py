@@ -101,11 +101,11 @@ def count_backward_passes(layers) -> dict[int, list[int]]:
 )
 @pytest.mark.parametrize("family", ["bert", "distilbert"])
 def test_layers_that_are_not_there_or_frozen_are_refused_before_any_training(tmp_path, strategies, problem, family):
-    with pytest.raises(UserError, match=problem) as told:
+    with pytest.raises(UserError, match=problem) as shown:
         lopsided_study(tmp_path, kind=family, arms={"odd": {"strategies": strategies}})
-    assert told.value.problem.startswith("arms.odd.strategies: ")
-    assert told.value.found
-    assert told.value.expected
+    assert shown.value.problem.startswith("arms.odd.strategies: ")
+    assert shown.value.found
+    assert shown.value.expected
 
 
 # Re-initialisation
@@ -149,24 +149,24 @@ def learning_at(run, step: int) -> set[int]:
     return {depths[name] for name, parameter in run.plan.model.named_parameters() if parameter.requires_grad}
 
 
-def test_layers_thaw_one_by_one_from_the_top(spec, tmp_path):
+def test_layers_unfreeze_one_by_one_from_the_top(spec, tmp_path):
     run = started(with_strategies(spec, {"kind": "gradual_unfreezing", "every_steps": 3}), tmp_path)
     assert [learning_at(run, step) for step in (0, 2, 3, 5, 6, 8, 9, 100)] == [
         {3}, {3}, {2, 3}, {2, 3}, {1, 2, 3}, {1, 2, 3}, {0, 1, 2, 3}, {0, 1, 2, 3},
     ]  # fmt: skip
 
 
-def test_several_layers_thaw_at_once_and_epochs_are_steps(spec, tmp_path):
+def test_several_layers_unfreeze_at_once_and_epochs_are_steps(spec, tmp_path):
     run = started(with_strategies(spec, {"kind": "gradual_unfreezing", "every_epochs": 0.5, "layers": 2}), tmp_path)
     assert [learning_at(run, step) for step in (0, 1, 2, 3, 4)] == [{3}, {3}, {1, 2, 3}, {1, 2, 3}, {0, 1, 2, 3}]
 
 
-def test_what_is_frozen_for_good_never_thaws(spec, tmp_path):
+def test_what_is_frozen_for_good_never_unfreezes(spec, tmp_path):
     strategies = ({"kind": "gradual_unfreezing", "every_steps": 1}, {"kind": "freezing", "layers": 1})
     assert learning_at(started(with_strategies(spec, *strategies), tmp_path), 100) == {2, 3}
 
 
-def test_no_layer_has_a_backward_pass_before_it_thaws(spec, tmp_path):
+def test_no_layer_has_a_backward_pass_before_it_is_unfrozen(spec, tmp_path):
     run = started(with_strategies(spec, {"kind": "gradual_unfreezing", "every_steps": 3}), tmp_path)
     calls = count_backward_passes(run.plan.architecture.layers)
     run.train()

@@ -31,7 +31,7 @@ from tests.helpers.tiny_studies import long_study
 CPU = torch.device("cpu")
 BATCH = np.array([7, 2, 15, 6, 10, 17])
 SMALL = 25
-"""Word pieces of a chunk: two whole windows and something, so that chunks end inside of documents."""
+"""Subwords of a chunk: two whole windows and something, so that chunks end inside of documents."""
 AGGREGATES: dict[str, Callable[[Tensor], Tensor]] = {
     "mean": lambda windows: windows.mean(0),
     "max": lambda windows: windows.max(0).values,
@@ -93,7 +93,7 @@ def test_a_documents_logits_are_those_of_its_windows_put_together(case, monkeypa
     assert (len(list(microbatches_of(work))) > 1) == (chunked and aggregate != "first")
     found = classification.HEAD.outputs(model, runner.logits(split, BATCH, work), work, head)
     torch.testing.assert_close(torch.from_numpy(np.stack(found)), expected, atol=1e-5, rtol=0)
-    assert float(expected.std(dim=0).min()) > 1e-3, "the documents are told apart"
+    assert float(expected.std(dim=0).min()) > 1e-3, "the documents differ"
     predicted = runner.predict(split)
     assert predicted is not None
     torch.testing.assert_close(torch.from_numpy(matrix(predicted, "logits", 2)[BATCH]), expected, atol=1e-5, rtol=0)

@@ -1,4 +1,4 @@
-"""Hidden word pieces: how many, which, what is shown instead, and on what that depends."""
+"""Hidden subwords: how many, which, what is shown instead, and on what that depends."""
 
 from __future__ import annotations
 

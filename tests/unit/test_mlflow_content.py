@@ -1,4 +1,4 @@
-"""What MLflow is told of runs, searches and studies: names it accepts, values in full, seeds that can be grouped."""
+"""What MLflow gets of runs, searches and studies: names it accepts, values in full, seeds that can be grouped."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def test_logits_are_those_of_the_padded_model(case):
     logits = forward.logits(split, indices)
     assert logits.shape == (5, 2)
     torch.testing.assert_close(logits, expected, atol=1e-5, rtol=0)
-    assert float(expected.std(dim=0).min()) > 1e-3, "the examples are told apart"
+    assert float(expected.std(dim=0).min()) > 1e-3, "the examples differ"
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Inputs without labels are read in every format of their study; whatever is wrong with them is told with file and line."""
+"""Inputs without labels are read in every format of their study; whatever is wrong with them is reported with file and line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command prints arrives or is told: terminals of any encoding, readers that are gone, full disks, closed streams."""
+"""What a command prints arrives, or an error says so: terminals of any encoding, readers that leave, full disks, closed files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_reader_that_is_gone_ends_a_command_quietly(buffered):
 
 
 @pytest.mark.parametrize("buffered", ["", "1"])
-def test_a_full_disk_behind_stdout_is_told_with_code_2(buffered):
+def test_a_full_disk_behind_stdout_is_reported_with_code_2(buffered):
     with open("/dev/full", "wb") as full:  # noqa: PTH123
         ended = run(stdout=full, PYTHONUNBUFFERED=buffered)
     assert ended.returncode == 2

@@ -63,7 +63,7 @@ def test_without_a_comparison_nothing_is_bold():
     assert paper_tables.tables_of([paper_tables.ArmScores("full", {})], KEY, None) == []
 
 
-def test_collapsed_runs_are_told_and_an_arm_without_scores_is_left_out():
+def test_collapsed_runs_are_reported_and_an_arm_without_scores_is_left_out():
     arms = (make_arm("full", SCORES["full"], collapsed=(3,)), make_arm("gone", (), scores={}), make_arm("one", (0.5,)))
     table = results(make_comparison(arms=arms, pairs=()))
     assert [[cell.words for cell in row][:3] for row in table.rows] == [["full", "5", "0.846 ± 0.030"], ["one", "1", "0.500"]]

@@ -38,7 +38,7 @@ def test_the_same_predictions_give_the_same_bytes(tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_a_missing_file_and_a_foreign_file_are_told_apart(tmp_path):
+def test_a_missing_file_and_a_foreign_file_are_distinguished(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_predictions(tmp_path / "gone.parquet")
     (tmp_path / "torn.parquet").write_bytes(b"PAR1 and no more")

@@ -1,4 +1,4 @@
-"""The database of the embedded servers is a view: one that Prefect cannot start on is set aside and told, any other is kept."""
+"""The database of the embedded servers is a view: one that Prefect cannot start on is set aside and reported, others stay."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def test_a_damaged_one_is_set_aside_with_what_sqlite_keeps_beside_it(tmp_path):
     path.parent.mkdir()
     path.write_bytes(b"torn" * 1000)
     path.with_name("prefect.db-wal").write_bytes(b"more")
-    told = set_prefect_aside(tmp_path)
-    assert told is not None
-    assert "prefect/prefect.db is damaged (file is not a database)" in told
-    assert "set aside as prefect.db.damaged" in told
+    shown = set_prefect_aside(tmp_path)
+    assert shown is not None
+    assert "prefect/prefect.db is damaged (file is not a database)" in shown
+    assert "set aside as prefect.db.damaged" in shown
     assert {left.name for left in path.parent.glob("prefect.db*")} - {"prefect.db.damaged-wal"} == {"prefect.db.damaged"}
     assert set_prefect_aside(tmp_path) is None
 

@@ -164,7 +164,7 @@ def test_the_fingerprint_follows_what_is_trained_on(train, encoders, tmp_path):
     assert prepare_data(study_of(moved, encoders["bert"]), home_dir=tmp_path).fingerprint != base
 
 
-def test_encoders_that_share_a_tokenizer_share_word_pieces_but_not_the_card(train, encoders, tmp_path):
+def test_encoders_that_share_a_tokenizer_share_subwords_but_not_the_card(train, encoders, tmp_path):
     other = tiny_encoder(tmp_path / "other", seed=1)
     first = prepare_data(study_of(train, encoders["bert"]), home_dir=tmp_path)
     second = prepare_data(study_of(train, other), home_dir=tmp_path)

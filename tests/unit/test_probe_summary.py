@@ -249,7 +249,7 @@ def test_the_report_has_a_picture_for_each_probe_and_every_number(tmp_path):
     assert '<a href="#probes">' in page
 
 
-def test_mlflow_is_told_run_by_run_and_over_seeds(tmp_path):
+def test_mlflow_is_given_run_by_run_and_over_seeds(tmp_path):
     probed = Probed(tmp_path)
     summary = probed.summary
     of_runs = content.probe_run_metrics(summary)

@@ -252,7 +252,7 @@ def context_pieces(tokenizer: Any, item: Asked) -> list[list[int]]:
 
 
 @given(asked=QUESTIONS, **ROOM)
-def test_no_answer_is_lost_and_one_that_cannot_be_told_is_reported(tokenizer, asked, room, overlap):
+def test_no_answer_is_lost_and_one_that_cannot_be_known_is_reported(tokenizer, asked, room, overlap):
     data = prepared_questions(tokenizer, asked, room, overlap)
     split = data.prepared["train"]
     read = split.table["answer_read"].to_pylist()
@@ -359,9 +359,9 @@ def test_hard_cases_of_every_kind_are_drawn(tokenizer):
             elif read == "":
                 seen["of dropped characters"] += 1
             elif read == item.text.strip():
-                seen["told as it is"] += 1
+                seen["reported as it is"] += 1
             else:
-                seen["told with more" if item.text.strip() in read else "told in part"] += 1
+                seen["reported with more" if item.text.strip() in read else "reported in part"] += 1
 
     @FEWER
     @given(sentences=st.lists(SENTENCES, min_size=1, max_size=3), size=window_sizes())

@@ -1,4 +1,4 @@
-"""Answers find their word pieces in windows, whatever the text; and every malformed question is refused by file and line."""
+"""Answers find their subwords in windows, whatever the text; and every malformed question is refused by file and line."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def unigram() -> Any:
     )
 
 
-@pytest.fixture(scope="module", params=["word pieces", "bytes", "unigram"])
+@pytest.fixture(scope="module", params=["subwords", "bytes", "unigram"])
 def tokenizer(request, tmp_path_factory) -> Any:
-    if request.param == "word pieces":
+    if request.param == "subwords":
         return AutoTokenizer.from_pretrained(tiny_encoder(tmp_path_factory.mktemp("encoder")))
     return byte_level() if request.param == "bytes" else unigram()
 
@@ -148,7 +148,7 @@ def test_no_answer_is_lost_in_any_text(tokenizer):
             n_part += read != expected
     assert n_whole > 100
     assert n_part > 20
-    assert n_none > 0 or not isinstance(tokenizer.backend_tokenizer.model, models.WordPiece), "control characters are no pieces"
+    assert n_none > 0 or not isinstance(tokenizer.backend_tokenizer.model, models.WordPiece), "control characters are no subwords"
 
 
 def test_an_answer_on_piece_borders_is_read_letter_by_letter(tokenizer):
@@ -285,7 +285,7 @@ def test_contexts_that_two_splits_share_are_found_apart_from_case_and_spaces(stu
     assert finding.examples == ("validation.jsonl:1: and it was",)
 
 
-def test_several_training_answers_are_told_and_the_first_is_trained(study_of, tmp_path):
+def test_several_training_answers_are_reported_and_the_first_is_trained(study_of, tmp_path):
     two = [{"text": "film", "answer_start": 4}, {"text": "good", "answer_start": 13}]
     same = [{"text": "good", "answer_start": 13}] * 3
     card = prepared(study_of([row("a", answers=two), row("b", answers=same)], [row("v", answers=two)]), tmp_path)
@@ -295,7 +295,7 @@ def test_several_training_answers_are_told_and_the_first_is_trained(study_of, tm
     assert split.table["answers"].to_pylist() == [["film", "good"], ["good"] * 3]
 
 
-def test_a_split_with_another_share_of_unanswerable_questions_is_told(study_of, tmp_path):
+def test_a_split_with_another_share_of_unanswerable_questions_is_reported(study_of, tmp_path):
     none = {"answers": []}
     card = prepared(study_of([row("a"), row("b", **none)], [row("v"), row("w"), row("x"), row("y", **none)]), tmp_path)
     assert findings(card)["unanswerable_share", "train"].numbers == {"share": 0.5, "validation_share": 0.25}
@@ -409,7 +409,7 @@ def test_a_repeated_id_names_both_lines(study_of, tmp_path):
     assert caught.value.line == 3
 
 
-def test_a_long_question_is_told_its_length_and_its_limit(study_of, tmp_path):
+def test_a_long_question_is_reported_its_length_and_its_limit(study_of, tmp_path):
     long = row("v", question="the film was " * 5)
     with pytest.raises(UserError, match="too long") as caught:
         prepared(study_of([row("a")], [long]), tmp_path)

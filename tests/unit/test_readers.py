@@ -189,7 +189,7 @@ def test_a_key_that_stands_twice_in_a_json_object_is_refused_with_its_line(tmp_p
     assert caught.value.line == 2
 
 
-def test_a_folder_in_place_of_a_file_is_told_as_one(tmp_path):
+def test_a_folder_in_place_of_a_file_is_reported_as_one(tmp_path):
     (tmp_path / "data").mkdir()
     assert refused(tmp_path / "data").found == "a folder without files"
     write(tmp_path / "data" / "train.csv", "text,label\na,x\n")

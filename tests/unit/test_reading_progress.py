@@ -1,4 +1,4 @@
-"""Whoever waits for a large file is told how far it has been read; small files are not mentioned."""
+"""Whoever waits for a large file learns how far it has been read; small files are not mentioned."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def written(folder: Path, name: str) -> Path:
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.jsonl", "t.parquet"])
 def test_every_reader_tells_how_far_it_is(tmp_path, name):
     path, heard = written(tmp_path, name), []
-    with listening(lambda *told: heard.append(told)):
+    with listening(lambda *shown: heard.append(shown)):
         assert len(list(reader_of(path)(path, ("text", "label")))) == len(ROWS)
-    assert {(told[0], told[2]) for told in heard} == {(path, path.stat().st_size)}
+    assert {(shown[0], shown[2]) for shown in heard} == {(path, path.stat().st_size)}
     amounts = [n_bytes for _, n_bytes, _ in heard]
     assert len(amounts) > 5
     assert amounts == sorted(amounts)
@@ -51,7 +51,7 @@ def test_every_reader_tells_how_far_it_is(tmp_path, name):
 
 def test_nobody_listens_after_the_block(tmp_path):
     path, heard = written(tmp_path, "t.csv"), []
-    with listening(lambda *told: heard.append(told)):
+    with listening(lambda *shown: heard.append(shown)):
         pass
     list(reader_of(path)(path, ("text", "label")))
     assert heard == []
@@ -64,10 +64,10 @@ def ticking(seconds: float) -> Iterator[float]:
         now += seconds
 
 
-def lines(capsys, seconds: float, *told: tuple[str, int]) -> list[str]:
+def lines(capsys, seconds: float, *shown: tuple[str, int]) -> list[str]:
     clock = ticking(seconds)
     show = ReadingLines(lambda: next(clock))
-    for name, n_bytes in told:
+    for name, n_bytes in shown:
         show(Path(name), n_bytes, 2**30)
     printed = capsys.readouterr()
     assert printed.out == ""

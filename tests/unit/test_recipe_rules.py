@@ -287,7 +287,7 @@ def test_a_small_validation_set_is_noted_with_its_standard_error():
     assert notes(n_validation=200) == {}
 
 
-def test_rare_and_many_classes_and_a_missing_test_set_are_told():
+def test_rare_and_many_classes_and_a_missing_test_set_are_reported():
     rare = notes(label_counts={"a": 900, "b": 9})["rare_classes"]
     assert rare.values == {"n": 1, "fewest": 10, "rarest": {"b": 9}}
     assert notes(label_counts={"a": 900, "b": 10}) == {}

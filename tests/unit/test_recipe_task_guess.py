@@ -156,11 +156,11 @@ def test_a_format_that_holds_one_thing_tells_the_head(tmp_path, name, text, head
         (["NOUN", "VERB"], "plain"),
     ],
 )
-def test_the_scheme_of_tags_is_told_by_their_letters_and_by_how_entities_begin(tags, scheme):
+def test_the_scheme_of_tags_is_inferred_from_their_letters_and_from_how_entities_begin(tags, scheme):
     assert scheme_of_sentences([tags])[0] == scheme
 
 
-def test_every_head_and_every_bundled_set_is_told():
+def test_every_head_and_every_bundled_set_is_understood():
     heads = {name: guess(bundled_files(name)["train"], {}).head for name in BUNDLED}
     assert heads == {
         "reviews": "classification",
@@ -186,7 +186,7 @@ def test_every_head_and_every_bundled_set_is_told():
         ([{"text": "h", "label": "x"}], {}, "classifier", "there is no such head", None),
     ],
 )
-def test_what_cannot_be_told_is_asked_for_with_the_option_to_use(tmp_path, rows, given, head, problem, hint):
+def test_what_cannot_be_known_is_asked_for_with_the_option_to_use(tmp_path, rows, given, head, problem, hint):
     with pytest.raises(UserError) as caught:
         guess(write(tmp_path / "a.csv", rows), given, head)
     assert problem in str(caught.value)
@@ -201,7 +201,7 @@ def test_a_format_of_words_is_no_classification(tmp_path):
         guess(tmp_path / "a.conll", {}, "classification")
 
 
-def test_a_missing_or_an_empty_file_is_told(tmp_path):
+def test_a_missing_or_an_empty_file_is_reported(tmp_path):
     with pytest.raises(UserError, match="file not found"):
         guess(tmp_path / "a.csv", {})
     (tmp_path / "a.csv").write_text("")

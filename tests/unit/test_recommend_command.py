@@ -49,13 +49,13 @@ def test_a_data_file_becomes_a_whole_study_with_reasons(tmp_path, recommend, cap
     assert "# under 500 examples: so few examples need many passes" in text
     assert "  epochs: 20\n" in text
     assert "# Mosbach 2021: Mosbach, Andriushchenko, Klakow" in text
-    told = capsys.readouterr().out
-    assert "features, full, frozen_half: 40 optimizer steps, 4 of them warm-up (20 epochs in batches of 16)" in told
+    printed = capsys.readouterr().out
+    assert "features, full, frozen_half: 40 optimizer steps, 4 of them warm-up (20 epochs in batches of 16)" in printed
     assert n_warmup_steps(40, 0.1) == 4
-    assert "time   about" in told
-    assert "40 optimizer steps are few" in told
-    assert "next   bertft run texts-recommended.yaml" in told
-    assert [line for line in told.splitlines() if line != line.rstrip()] == []
+    assert "time   about" in printed
+    assert "40 optimizer steps are few" in printed
+    assert "next   bertft run texts-recommended.yaml" in printed
+    assert [line for line in printed.splitlines() if line != line.rstrip()] == []
 
 
 def test_every_choice_has_its_reason_beside_or_above_it(tmp_path, recommend):
@@ -189,7 +189,7 @@ def test_nothing_is_written_when_the_data_cannot_be_used(tmp_path, recommend):
         ("topics", {"text": ["a", "b", "c"]}, "--text takes one column, or two"),
     ],
 )
-def test_mistakes_are_told(tmp_path, recommend, source, how, problem):
+def test_mistakes_are_reported(tmp_path, recommend, source, how, problem):
     (tmp_path / "mine.yaml").write_text("name: mine\ndata: {source: bundled, name: topics}\narms: {full: {}}\n")
     with pytest.raises(UserError, match=problem):
         recommend(source, **how)

@@ -97,9 +97,9 @@ def test_a_journal_of_any_bytes_is_opened_or_set_aside(tmp_path, n):
 
     def read(path: Path) -> None:
         seal_path(path).unlink(missing_ok=True)  # the content must be looked at itself
-        told: list[str] = []
-        journal = TrialJournal(path, name, "maximize", told.append)
-        assert len(journal.trials()) == 0 or not told
+        messages: list[str] = []
+        journal = TrialJournal(path, name, "maximize", messages.append)
+        assert len(journal.trials()) == 0 or not messages
         for old in path.parent.glob("*damaged*"):
             old.unlink()
 
@@ -117,7 +117,7 @@ def test_a_journal_that_optuna_stops_at_or_of_another_search_is_set_aside(tmp_pa
     sample, path = _journal(tmp_path / "search"), tmp_path / "journal.log"
     name = make_search(tmp_path / "search").journal.name
     path.write_bytes(change(sample))
-    told: list[str] = []
-    assert TrialJournal(path, name, "maximize", told.append).trials() == []
-    assert len(told) == 1
-    assert problem in told[0]
+    messages: list[str] = []
+    assert TrialJournal(path, name, "maximize", messages.append).trials() == []
+    assert len(messages) == 1
+    assert problem in messages[0]

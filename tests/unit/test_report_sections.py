@@ -25,7 +25,7 @@ CHOSEN = {"full": {"learning_rate": 2e-4, "batch_size": 8}}
 OURS = ["claims", "variance", "flips", "howmany", "budget"]
 
 
-def told(directory, study=None, status="ok", **changes):
+def shown(directory, study=None, status="ok", **changes):
     """Everything a report is made from; `changes` replace parts of the summary."""
     study = study or make_study()
     study_dir, card = StudyDir(directory, study.name), make_card(directory)
@@ -38,7 +38,7 @@ def told(directory, study=None, status="ok", **changes):
 
 
 def page_of(directory, **changes):
-    path = write_report(told(directory, **changes)[0])
+    path = write_report(shown(directory, **changes)[0])
     return Page(path.read_text(encoding="utf-8")), path
 
 
@@ -115,7 +115,7 @@ def test_interim_analyses_are_shown(tmp_path):
 
 
 def test_selected_seeds_are_no_sample_in_table_text_and_curves(tmp_path):
-    found, _ = told(tmp_path)
+    found, _ = shown(tmp_path)
     seeds = (
         SelectedSeed(index=1, score_at_cut=0.7, kept=True, best_score=0.8),
         SelectedSeed(index=0, score_at_cut=0.6, kept=False),
@@ -144,7 +144,7 @@ def test_agreement_of_numbers_shows_their_spread(tmp_path):
 
 
 def test_the_setup_names_data_model_settings_search_seeds_and_statistics(tmp_path):
-    found, _ = told(tmp_path, comparison=make_comparison())
+    found, _ = shown(tmp_path, comparison=make_comparison())
     parts = dict(setup_text(found))
     assert list(parts) == ["Data", "Model", "Training", "Search", "Seeds", "Statistics", "Compute", "Software"]
     assert "80 training, 40 validation, 40 test and 20 other_domain examples" in parts["Data"]
@@ -160,7 +160,7 @@ def test_the_setup_names_data_model_settings_search_seeds_and_statistics(tmp_pat
 
 def test_a_study_of_one_arm_without_search_leaves_out_what_it_has_not(tmp_path):
     study = parse_study(make_study().model_dump(mode="json") | {"arms": {"full": {"max_steps": 50, "dropout": 0.2}}})
-    found, _ = told(tmp_path, study=study)
+    found, _ = shown(tmp_path, study=study)
     parts = dict(setup_text(found))
     assert "Search" not in parts
     assert "It is fine-tuned as full (full)." in parts["Model"]
@@ -171,15 +171,15 @@ def test_a_study_of_one_arm_without_search_leaves_out_what_it_has_not(tmp_path):
 
 def test_what_most_arms_share_is_said_once_and_an_arm_with_another_value_by_name(tmp_path):
     arms = {"a": {}, "b": {}, "c": {}, "long": {"max_steps": 50}, "strict": {"weight_decay": 0.1}}
-    text = dict(setup_text(told(tmp_path, study=make_study(arms=arms))[0]))["Training"]
+    text = dict(setup_text(shown(tmp_path, study=make_study(arms=arms))[0]))["Training"]
     assert "2 epochs" in text
     assert "weight decay 0.01 (none on biases and LayerNorm)" in text
     assert text.count(" For ") == 2
     assert " For long: 50 steps. For strict: weight decay 0.1. We report" in text
 
 
-def test_failed_runs_are_told_in_text_and_checklist(tmp_path):
-    found, _ = told(tmp_path, status="failed")
+def test_failed_runs_are_reported_in_text_and_checklist(tmp_path):
+    found, _ = shown(tmp_path, status="failed")
     assert "Runs with problems: features: 3 failed; full: 3 failed." in dict(setup_text(found))["Seeds"]
     answers = {item.question: item.answer for item in checklist(found)}
     assert "full: 3 failed" in answers["Did runs fail, and were they left out?"]
@@ -187,7 +187,7 @@ def test_failed_runs_are_told_in_text_and_checklist(tmp_path):
 
 
 def test_the_checklist_answers_what_the_records_say_and_leaves_the_rest_to_the_author(tmp_path):
-    found, _ = told(tmp_path)
+    found, _ = shown(tmp_path)
     items = checklist(found)
     assert [item.answer is None for item in items] == [answer is None for _, _, answer in ITEMS]
     answers = {item.question: item.answer for item in items}
@@ -202,8 +202,8 @@ def test_the_checklist_answers_what_the_records_say_and_leaves_the_rest_to_the_a
     assert "We use reviews with" in text
 
 
-def test_inputs_that_were_cut_off_are_told_of_every_split(tmp_path):
-    found, _ = told(tmp_path)
+def test_inputs_that_were_cut_off_are_reported_of_every_split(tmp_path):
+    found, _ = shown(tmp_path)
     splits = {name: split.model_copy(update={"truncated_ratio": 0.0}) for name, split in found.card.splits.items()}
     whole = replace(found, card=found.card.model_copy(update={"splits": splits}))
     assert "(none was longer and truncated)" in dict(setup_text(whole))["Data"]
@@ -213,7 +213,7 @@ def test_inputs_that_were_cut_off_are_told_of_every_split(tmp_path):
 
 
 def test_the_checklist_counts_runs_and_evaluations_that_were_made(tmp_path):
-    found, _ = told(tmp_path, model_selection=selection())
+    found, _ = shown(tmp_path, model_selection=selection())
     gone = found.summary.arms[0].seeds[0].run_digest
     fewer = replace(found, records={digest: record for digest, record in found.records.items() if digest != gone})
     answer = {item.question: item.answer for item in checklist(fewer)}[
@@ -225,7 +225,7 @@ def test_the_checklist_counts_runs_and_evaluations_that_were_made(tmp_path):
 
 def test_one_is_singular_zero_has_no_sign_and_columns_are_as_wide_as_their_numbers(tmp_path):
     arms = {"a": {}, "b": {}, "c": {}, "once": {"epochs": 1}, "step": {"max_steps": 1}}
-    text = dict(setup_text(told(tmp_path, study=make_study(arms=arms))[0]))["Training"]
+    text = dict(setup_text(shown(tmp_path, study=make_study(arms=arms))[0]))["Training"]
     assert "For once: 1 epoch." in text
     assert "For step: 1 step." in text
     assert "1 seed." in reliability_plot("full", "c1", [("seed 0", [])], [])

@@ -50,7 +50,7 @@ class Written:
         fields = {name: getattr(self.verdict(), name) for name in ("run_digest", "title", "checked_at", "machine")}
         return CheckResult.model_validate(fields | values)
 
-    def told(self, verification: Verification) -> str:
+    def shown(self, verification: Verification) -> str:
         """The section in words, as the report has it."""
         write_verification(self.dir.path, verification)
         write_small_report(self.folder)
@@ -65,12 +65,12 @@ def written(tmp_path) -> Written:
 
 
 def test_nothing_verified_is_said_with_the_commands_and_every_check_as_not_done(written):
-    told = written.told(Verification())
-    assert "None of the 6 finished report runs has been trained again yet." in told
-    assert f"bertft verify small --home {written.folder} --runs all" in told
-    assert f"bertft verify small --home {written.folder} --certify" in told
+    shown = written.shown(Verification())
+    assert "None of the 6 finished report runs has been trained again yet." in shown
+    assert f"bertft verify small --home {written.folder} --runs all" in shown
+    assert f"bertft verify small --home {written.folder} --certify" in shown
     for name in CHECKS:
-        assert f"{' '.join(TITLES[name])} {'not applicable' if name == NOT_APPLICABLE else 'not done'}" in told
+        assert f"{' '.join(TITLES[name])} {'not applicable' if name == NOT_APPLICABLE else 'not done'}" in shown
 
 
 def test_verdicts_are_counted_and_shown_with_what_differs(written):
@@ -95,36 +95,36 @@ def test_verdicts_are_counted_and_shown_with_what_differs(written):
     verification = Verification(
         runs=(written.verdict(), written.verdict(1, finding=apart), written.verdict(2, finding=elsewhere))
     )
-    told = written.told(verification)
-    assert "3 of 6 finished report runs were trained again" in told
-    assert "1 of 3 are bitwise equal" in told
-    assert "full · seed 000 bitwise – 2026-02-03 04:05 UTC, made-up CPU on h" in told
-    assert "equal within 0.0125 different: final weights, metrics, a, b and 2 more; from step 3 on" in told
-    assert "not reproducible here reason: torch: 2.13.0 → 2.14.0; different: best step: 5 → 10" in told
+    shown = written.shown(verification)
+    assert "3 of 6 finished report runs were trained again" in shown
+    assert "1 of 3 are bitwise equal" in shown
+    assert "full · seed 000 bitwise – 2026-02-03 04:05 UTC, made-up CPU on h" in shown
+    assert "equal within 0.0125 different: final weights, metrics, a, b and 2 more; from step 3 on" in shown
+    assert "not reproducible here reason: torch: 2.13.0 → 2.14.0; different: best step: 5 → 10" in shown
 
 
 def test_a_run_trained_anew_since_and_a_run_of_another_study_do_not_count(written):
     stale = written.verdict(recorded_at="2025-01-01T00:00:00Z")
     foreign = written.verdict(run_digest="0" * 64)
-    told = written.told(Verification(runs=(stale, foreign), checks=(written.check("same_seed", True, run_digest="0" * 64),)))
-    assert "None of the 6 finished report runs" in told
-    assert "passed" not in told
+    shown = written.shown(Verification(runs=(stale, foreign), checks=(written.check("same_seed", True, run_digest="0" * 64),)))
+    assert "None of the 6 finished report runs" in shown
+    assert "passed" not in shown
 
 
 def test_checks_show_their_result_and_the_command_stays_until_all_are_done(written):
     done = tuple(written.check(name, True) for name in CHECKS if name != NOT_APPLICABLE)
-    told = written.told(Verification(checks=done))
-    assert "checked on full · seed 000 (first 20 steps, made-up CPU on h)" in told
-    assert told.count("passed 2026-02-03 bitwise") == 6
-    assert "--certify" not in told
+    shown = written.shown(Verification(checks=done))
+    assert "checked on full · seed 000 (first 20 steps, made-up CPU on h)" in shown
+    assert shown.count("passed 2026-02-03 bitwise") == 6
+    assert "--certify" not in shown
     apart = VerdictFinding(
         verdict="equal within", largest_difference=0.1, differences=(RunDifference(code="metrics"),), first_step=11
     )
     failed = written.check("kill_and_resume", False, finding=apart)
-    told = written.told(Verification(checks=done).with_checks((failed,)))
-    assert told.count("passed 2026-02-03") == 5
-    assert "failed 2026-02-03 equal within 0.1: metrics, from step 11 on" in told
-    assert "--certify" in written.told(Verification(checks=done[:3]))
+    shown = written.shown(Verification(checks=done).with_checks((failed,)))
+    assert shown.count("passed 2026-02-03") == 5
+    assert "failed 2026-02-03 equal within 0.1: metrics, from step 11 on" in shown
+    assert "--certify" in written.shown(Verification(checks=done[:3]))
 
 
 def test_newer_results_take_the_place_of_older_ones_on_the_same_machine(written, tmp_path):

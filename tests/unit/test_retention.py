@@ -1,4 +1,4 @@
-"""A budget for models: what goes first, what never goes, and that it is told."""
+"""A budget for models: what goes first, what never goes, and that it is reported."""
 
 from __future__ import annotations
 
@@ -85,10 +85,10 @@ class Deaf:
         self.dropped.append(digest)
 
 
-def test_while_a_study_runs_models_beyond_the_budget_are_deleted_told_and_recorded(tmp_path, runs):
+def test_while_a_study_runs_models_beyond_the_budget_are_deleted_reported_and_recorded(tmp_path, runs):
     study, study_dir, tracker = study_with(3), StudyDir(tmp_path, "small"), Deaf()
-    told: list[str] = []
-    budget = ModelBudget(study, study_dir, tracker, told.append)  # type: ignore[arg-type]
+    messages: list[str] = []
+    budget = ModelBudget(study, study_dir, tracker, messages.append)  # type: ignore[arg-type]
     for record in runs.values():
         budget.ended(record)
         kept = [path.parent.name for path in study_dir.path.glob("runs/*/model")]
@@ -97,8 +97,8 @@ def test_while_a_study_runs_models_beyond_the_budget_are_deleted_told_and_record
     assert left == {("features", 1), ("full", 1), ("full", 2)}
     gone = runs.keys() - left
     assert set(tracker.dropped) == {runs[name].digest for name in gone}
-    assert len(told) == 3
-    assert any("features · seed 002: its model was deleted (retention.budget_gib: " in line for line in told)
+    assert len(messages) == 3
+    assert any("features · seed 002: its model was deleted (retention.budget_gib: " in line for line in messages)
     records = {record.digest: budget.as_it_is(record) for record in runs.values()}
     assert {record.model_dropped for record in records.values()} == {None, "budget"}
     for name, record in runs.items():

@@ -59,10 +59,10 @@ def test_an_input_that_is_gone_or_changed_is_named(spec, file: str, damage: Call
     folder, _, name = file.partition("/")
     path = Path(spec.prepared_dir if folder == "data" else spec.encoder_dir) / name
     damage(path)
-    told = missing_input(spec)
-    assert told is not None
-    assert words in told
-    assert str(path if folder == "data" else path.parent) in told
+    shown = missing_input(spec)
+    assert shown is not None
+    assert words in shown
+    assert str(path if folder == "data" else path.parent) in shown
 
 
 def test_the_environment_here_leaves_out_what_only_the_process_of_the_run_will_have(spec):

@@ -1,4 +1,4 @@
-"""`bertft diff`: every part of two runs in which they can differ, how it is told, and how a run is found by its names."""
+"""`bertft diff`: every part of two runs in which they can differ, how it is described, and how a run is found by its names."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def test_a_run_does_not_differ_from_itself(home):
     same = found(home, "small/full/0", "small/full/0")
     assert not any([same.settings, same.seeds, same.data, same.encoder, same.environment, same.hashes, same.metrics])
     assert same.first_diverging_step is None
-    told = describe(same).splitlines()
-    assert told[0].startswith("A  small · full · seed 000   ")
-    assert [line.split()[0] for line in told[3:]] == [
+    shown = describe(same).splitlines()
+    assert shown[0].startswith("A  small · full · seed 000   ")
+    assert [line.split()[0] for line in shown[3:]] == [
         "settings", "seeds", "data", "encoder", "environment", "hashes", "metrics", "curves",
     ]  # fmt: skip
-    assert all(line.endswith("the same") for line in told[3:])
+    assert all(line.endswith("the same") for line in shown[3:])
 
 
 def test_two_seeds_differ_in_seeds_hashes_metrics_and_curves_alone(home):
@@ -59,10 +59,10 @@ def test_two_seeds_differ_in_seeds_hashes_metrics_and_curves_alone(home):
     assert not any([two.settings, two.data, two.encoder, two.environment])
     assert [pair.name for pair in two.hashes] == ["weights_sha256"]
     assert two.first_steps == {"loss": 1, "learning_rate": None, "grad_norm": None}
-    told = describe(two)
-    assert re.search(r"  final/test/accuracy +0.6000 → 0.8000  \(\+0.2\)\n", told)
-    assert re.search(r"  and \d+ other metrics +all of them with --json\n", told)
-    assert "  loss  differs from step 1 on" in told
+    shown = describe(two)
+    assert re.search(r"  final/test/accuracy +0.6000 → 0.8000  \(\+0.2\)\n", shown)
+    assert re.search(r"  and \d+ other metrics +all of them with --json\n", shown)
+    assert "  loss  differs from step 1 on" in shown
 
 
 def test_two_arms_differ_in_their_settings_by_dotted_path(home):
@@ -84,7 +84,7 @@ def test_the_first_epoch_with_another_order_is_named(home):
     assert "batch order  differs from epoch 2 on" in describe(diff_runs(one, two, (None, None), ("one", "two")))
 
 
-def test_other_data_are_told_by_their_cards_and_an_environment_by_its_parts(home):
+def test_other_data_are_reported_by_their_cards_and_an_environment_by_its_parts(home):
     first = find_run("small/full/0", home, home).stored
     card = make_card(home)
     splits = card.splits | {"train": card.splits["train"].model_copy(update={"sha256": "b" * 64, "n_examples": 90})}
@@ -98,10 +98,10 @@ def test_other_data_are_told_by_their_cards_and_an_environment_by_its_parts(home
     fingerprints = DataChange(code="fingerprint", a="f" * 16, b="0" * 16)
     assert found.data == (fingerprints, DataChange(code="split_examples", split="train", a=80, b=90))
     assert [(change.part, change.a, change.b) for change in found.environment] == [("threads", "1", "2")]
-    told = describe(found)
-    assert f"fingerprint: {'f' * 16} → {'0' * 16}" in told
-    assert "split train: different examples (80 → 90)" in told
-    assert "threads per run  1 → 2" in told
+    shown = describe(found)
+    assert f"fingerprint: {'f' * 16} → {'0' * 16}" in shown
+    assert "split train: different examples (80 → 90)" in shown
+    assert "threads per run  1 → 2" in shown
     assert diff_runs(first, second, (card, None), ("one", "two")).data == (fingerprints, DataChange(code="card_missing"))
 
 
@@ -138,7 +138,7 @@ def test_a_run_is_found_by_digest_and_by_place(home):
         ("0" * 32, "there is no MLflow store here"),
     ],
 )
-def test_a_name_that_leads_to_no_run_is_told(home, name, words):
+def test_a_name_that_leads_to_no_run_is_reported(home, name, words):
     with pytest.raises(UserError, match=words):
         find_run(name, home, home)
 
@@ -159,7 +159,7 @@ def test_the_command_prints_text_and_json(home, capsys):
         with pytest.raises(SystemExit) as end:
             main(words + extra)
         assert end.value.code == 0
-    told = capsys.readouterr().out
-    text, _, values = told.partition("{")
+    shown = capsys.readouterr().out
+    text, _, values = shown.partition("{")
     assert "settings     the same" in text
     assert RunDiff.model_validate(json.loads("{" + values)) == found(home, "small/full/0", "small/full/1")

@@ -37,25 +37,25 @@ def home(tmp_path) -> Path:
 def said(capsys, *words: str, code: int = 0) -> str:
     with pytest.raises(SystemExit) as end:
         main(["seeds", *words])
-    told = capsys.readouterr()
-    assert end.value.code == code, told.err
-    return told.err if code else told.out
+    shown = capsys.readouterr()
+    assert end.value.code == code, shown.err
+    return shown.err if code else shown.out
 
 
 def test_a_spread_alone_gives_the_reference_numbers(capsys):
-    told = said(capsys, "--sd", "0.02", "--effect", "0.01", "--unpaired")
-    assert "at the given sd of each of two arms: 64 seeds per arm" in told
-    assert "29 pairs, whatever the spread (Noether 1987; both risks 5 %)" in told
-    told = json.loads(said(capsys, "--sd", "0.0230217", "--half-width", "0.0285854", "--unpaired", "--json"))
-    assert told["aims"][0]["n_needed"] == 5
-    at_five = next(point for point in told["curve"] if point["n"] == 5)
+    shown = said(capsys, "--sd", "0.02", "--effect", "0.01", "--unpaired")
+    assert "at the given sd of each of two arms: 64 seeds per arm" in shown
+    assert "29 pairs, whatever the spread (Noether 1987; both risks 5 %)" in shown
+    shown = json.loads(said(capsys, "--sd", "0.0230217", "--half-width", "0.0285854", "--unpaired", "--json"))
+    assert shown["aims"][0]["n_needed"] == 5
+    at_five = next(point for point in shown["curve"] if point["n"] == 5)
     assert at_five["half_width"] == pytest.approx(0.0285853, abs=1e-6)
     assert at_five["detectable"] == pytest.approx(2.024 * 0.0230217, abs=1e-4)
 
 
 def test_pairs_are_the_default_and_power_can_be_asked_for(capsys):
-    told = said(capsys, "--sd", "0.02", "--effect", "0.02", "--power", "0.9")
-    assert "with 90 % power at the given sd of paired differences: 13 pairs of seeds" in told
+    shown = said(capsys, "--sd", "0.02", "--effect", "0.02", "--power", "0.9")
+    assert "with 90 % power at the given sd of paired differences: 13 pairs of seeds" in shown
 
 
 def test_an_aim_out_of_reach_is_said_to_be(capsys):
@@ -63,8 +63,8 @@ def test_an_aim_out_of_reach_is_said_to_be(capsys):
 
 
 def test_a_study_says_what_its_seeds_can_tell_and_what_it_would_take(capsys, home):
-    told = said(capsys, "small", "--home", str(home), "--half-width", "0.01", "--effect", "0.05", "--exceed", "0.87")
-    assert told.startswith("small: accuracy on test, best checkpoint\n")
+    shown = said(capsys, "small", "--home", str(home), "--half-width", "0.01", "--effect", "0.05", "--exceed", "0.87")
+    assert shown.startswith("small: accuracy on test, best checkpoint\n")
     for words in (
         "the 4 seeds of full have an sd of 4.79 points",
         "4 paired seeds of full − features",
@@ -75,20 +75,20 @@ def test_a_study_says_what_its_seeds_can_tell_and_what_it_would_take(capsys, hom
         "for a run of features that is better than 0.87 (accuracy, validation) with a probability of 95 %: none of its runs is",
         "no schedules for full: the validation curves of at least 5 whole runs are needed",
     ):
-        assert words in told
+        assert words in shown
     one = said(capsys, "small", "--home", str(home), "--arm", "features", "--metric", "log_loss")
     assert "small: log_loss on test" in one
     assert "full" not in one.replace("full − features", "")
 
 
 def test_the_same_as_json(capsys, home):
-    told = json.loads(said(capsys, "small", "--home", str(home), "--effect", "0.05", "--json"))
-    assert [(each["arm"], each["baseline"]) for each in told["seeds_needed"]] == [
+    shown = json.loads(said(capsys, "small", "--home", str(home), "--effect", "0.05", "--json"))
+    assert [(each["arm"], each["baseline"]) for each in shown["seeds_needed"]] == [
         ("features", None),
         ("full", None),
         ("full", "features"),
     ]
-    (aim,) = told["aims"]
+    (aim,) = shown["aims"]
     assert aim["paired"]
     assert aim["n_low"] <= aim["n_needed"] <= aim["n_high"]
     unpaired = json.loads(said(capsys, "small", "--home", str(home), "--effect", "0.05", "--unpaired", "--json"))
@@ -98,8 +98,8 @@ def test_the_same_as_json(capsys, home):
 def test_studies_that_differ_in_their_seed_tell_the_variance_between_them(capsys, home):
     put_study(home, name="again", seed=1, shift=-0.2)
     put_study(home, name="third", seed=2, shift=0.1)
-    told = json.loads(said(capsys, "small", "again", "third", "--home", str(home), "--json"))
-    features, full = told["between_studies"]
+    shown = json.loads(said(capsys, "small", "again", "third", "--home", str(home), "--json"))
+    features, full = shown["between_studies"]
     assert features["between"]["variance"] == 0.0
     assert full["means"] == pytest.approx([0.8375, 0.6375, 0.9375])
     between = 4 * (0.2**2 + 0.1**2 - (0.2 - 0.1) ** 2 / 3) / 2
@@ -134,7 +134,7 @@ def test_studies_that_differ_in_more_are_refused(capsys, home):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "shown"),
     [
         ([], "either a study or a spread"),
         (["small", "--sd", "1"], "either a study or a spread"),
@@ -150,14 +150,14 @@ def test_studies_that_differ_in_more_are_refused(capsys, home):
         (["smal"], "did you mean 'small'?"),
     ],
 )
-def test_a_mistake_is_one_message_and_code_2(capsys, home, words, told):
+def test_a_mistake_is_one_message_and_code_2(capsys, home, words, shown):
     where = ["--home", str(home)] if words and not words[0].startswith("--") else []
     error = said(capsys, *words, *where, code=2)
-    assert told in error
+    assert shown in error
     assert "Traceback" not in error
 
 
-def test_a_study_without_runs_is_told_to_run_first(capsys, tmp_path):
+def test_a_study_without_runs_is_sent_to_run_first(capsys, tmp_path):
     study = make_study()
     write_record(StudyDir(tmp_path, study.name).config_path, study)
     assert "has no finished runs yet" in said(capsys, "small", "--home", str(tmp_path), code=2)
@@ -165,5 +165,5 @@ def test_a_study_without_runs_is_told_to_run_first(capsys, tmp_path):
 
 def test_two_seeds_tell_nothing(capsys, tmp_path):
     put_study(tmp_path, seeds={"n": 2})
-    told = said(capsys, "small", "--home", str(tmp_path))
-    assert "nothing: at least three seeds with a score are needed, and there are: features 2, full 2" in told
+    shown = said(capsys, "small", "--home", str(tmp_path))
+    assert "nothing: at least three seeds with a score are needed, and there are: features 2, full 2" in shown

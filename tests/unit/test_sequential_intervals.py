@@ -34,41 +34,41 @@ def test_the_half_width_is_that_of_the_t_interval():
 def test_it_stops_when_every_arm_is_narrow_and_not_before():
     assert seeds_wanted([], PLAN) == 3
     both = {"a": NARROW[:3], "b": WIDE[:3]}
-    looks = interim_analyses_at(both, PLAN, 0.1)
-    assert [(look.n, look.is_enough) for look in looks] == [(3, False)]
-    assert looks[0].half_widths["a"] < 0.1 < looks[0].half_widths["b"]
-    assert seeds_wanted(looks, PLAN) == 5
+    analyses = interim_analyses_at(both, PLAN, 0.1)
+    assert [(one.n, one.is_enough) for one in analyses] == [(3, False)]
+    assert analyses[0].half_widths["a"] < 0.1 < analyses[0].half_widths["b"]
+    assert seeds_wanted(analyses, PLAN) == 5
     alone = interim_analyses_at({"a": NARROW}, PLAN, 0.1)
-    assert [(look.n, look.is_enough) for look in alone] == [(3, True)]
+    assert [(one.n, one.is_enough) for one in alone] == [(3, True)]
     assert seeds_wanted(alone, PLAN) == 3
 
 
 def test_it_stops_at_the_last_look_and_waits_for_the_slowest_arm():
-    looks = interim_analyses_at({"a": WIDE}, PLAN, 0.1)
-    assert [look.n for look in looks] == [3, 5, 7]
-    assert not looks[-1].is_enough
-    assert seeds_wanted(looks, PLAN) == 7
-    assert [look.n for look in interim_analyses_at({"a": WIDE, "b": WIDE[:4]}, PLAN, 0.1)] == [3]
+    analyses = interim_analyses_at({"a": WIDE}, PLAN, 0.1)
+    assert [one.n for one in analyses] == [3, 5, 7]
+    assert not analyses[-1].is_enough
+    assert seeds_wanted(analyses, PLAN) == 7
+    assert [one.n for one in interim_analyses_at({"a": WIDE, "b": WIDE[:4]}, PLAN, 0.1)] == [3]
 
 
 @pytest.mark.parametrize("score", [0.5, 0.7, 0.83, 1 / 3])
 def test_equal_scores_are_no_measure_of_the_spread_also_where_their_mean_is_rounded(score):
-    looks = interim_analyses_at({"a": [score] * 6}, PLAN, 0.1)
-    assert [(look.n, look.is_enough, look.half_widths["a"]) for look in looks] == [(3, False, 0.0), (5, True, 0.0)]
+    analyses = interim_analyses_at({"a": [score] * 6}, PLAN, 0.1)
+    assert [(one.n, one.is_enough, one.half_widths["a"]) for one in analyses] == [(3, False, 0.0), (5, True, 0.0)]
 
 
 def test_runs_without_a_score_are_passed_over_and_one_score_is_never_enough():
-    (look, *_) = interim_analyses_at({"a": [0.5, None, 0.6]}, PLAN, 10.0)
-    assert look.half_widths["a"] == pytest.approx(t_half_width([0.5, 0.6], interim_level(PLAN)))
-    assert look.is_enough
-    (look,) = interim_analyses_at({"a": [0.5, None, None]}, PLAN, 10.0)
-    assert look.half_widths["a"] is None
-    assert not look.is_enough
+    (one, *_) = interim_analyses_at({"a": [0.5, None, 0.6]}, PLAN, 10.0)
+    assert one.half_widths["a"] == pytest.approx(t_half_width([0.5, 0.6], interim_level(PLAN)))
+    assert one.is_enough
+    (one,) = interim_analyses_at({"a": [0.5, None, None]}, PLAN, 10.0)
+    assert one.half_widths["a"] is None
+    assert not one.is_enough
 
 
 def test_scores_that_are_all_equal_are_not_believed_at_the_first_look():
-    looks = interim_analyses_at({"a": [0.5] * 7, "b": NARROW}, PLAN, 0.1)
-    assert [(look.n, look.half_widths["a"], look.is_enough) for look in looks] == [(3, 0.0, False), (5, 0.0, True)]
+    analyses = interim_analyses_at({"a": [0.5] * 7, "b": NARROW}, PLAN, 0.1)
+    assert [(one.n, one.half_widths["a"], one.is_enough) for one in analyses] == [(3, 0.0, False), (5, 0.0, True)]
 
 
 def test_a_look_does_not_depend_on_what_comes_after_it():
@@ -77,7 +77,7 @@ def test_a_look_does_not_depend_on_what_comes_after_it():
     plan = (5, 10, 20, 40)
     whole = interim_analyses_at({"a": scores}, plan, 0.4)
     for n in range(41):
-        assert interim_analyses_at({"a": scores[:n]}, plan, 0.4) == [look for look in whole if look.n <= n]
+        assert interim_analyses_at({"a": scores[:n]}, plan, 0.4) == [one for one in whole if one.n <= n]
 
 
 DESIGNS = [
@@ -86,7 +86,7 @@ DESIGNS = [
     ((3, 7, 11, 15), 0.8),
     ((3, 5), 1.0),
 ]
-"""Seeds at each look, and the half width that is wanted, in sds."""
+"""Seeds at each one, and the half width that is wanted, in sds."""
 
 
 @pytest.mark.slow  # 5 seconds

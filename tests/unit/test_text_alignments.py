@@ -258,7 +258,7 @@ def test_numbers_that_single_precision_blurs_are_refused(study_of, tmp_path):
         prepare_data(study_of("regression", train=apart, validation=[1e6, 1e6 + 1]), home_dir=tmp_path)
 
 
-def test_a_set_with_one_number_only_is_told_of(findings_of):
+def test_a_set_with_one_number_only_is_reported(findings_of):
     found = findings_of("regression", train=[1, 2, 3, 4], validation=[3, 3, 3.0])
     assert found["constant_numbers", "validation"].numbers == {"value": 3.0}
 

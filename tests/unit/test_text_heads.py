@@ -80,7 +80,7 @@ def test_logits_and_gradients_of_cls_and_mean_are_those_worked_out_by_hand(cards
     forward.use_packed_attention(False)
     expected = torch.stack([by_hand(model, split, int(i), how) for i in SOME])
     torch.testing.assert_close(logits, expected, atol=1e-5, rtol=0)
-    assert float(expected.detach().std(0).min()) > 1e-3, "the texts are told apart"
+    assert float(expected.detach().std(0).min()) > 1e-3, "the texts differ"
     found, wanted = (torch.autograd.grad((x**2).sum(), list(model.parameters()), allow_unused=True) for x in (logits, expected))
     assert sum(gradient is not None for gradient in wanted) > 30
     for (name, _), ours, theirs in zip(model.named_parameters(), found, wanted, strict=True):

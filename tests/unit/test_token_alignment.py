@@ -136,7 +136,7 @@ def test_a_type_that_is_never_in_train_has_the_line_of_its_word(tmp_path):
     assert "remove it from validation" in error.hint
 
 
-def test_a_near_miss_is_told(tmp_path):
+def test_a_near_miss_is_reported(tmp_path):
     assert refusal(data_of(tmp_path, IOB2, "film B-THINGS\n")).hint == "did you mean 'THING'?"
 
 

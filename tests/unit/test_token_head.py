@@ -62,7 +62,7 @@ def test_words_have_the_logits_of_their_pieces_in_the_plain_model(case, which):
         np.testing.assert_allclose(row.logits, words.numpy(), atol=1e-5, rtol=0)
         assert row.logits.dtype == np.float32
         assert row.predicted.tolist() == row.logits.argmax(axis=1).tolist()
-    assert float(torch.cat(expected).std(dim=0).min()) > 1e-3, "the words are told apart"
+    assert float(torch.cat(expected).std(dim=0).min()) > 1e-3, "the words differ"
 
 
 @torch.no_grad()

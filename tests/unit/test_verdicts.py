@@ -1,4 +1,4 @@
-"""Verdicts reach MLflow when it is there; when it is not, that is told and nothing is made."""
+"""Verdicts reach MLflow when it is there; when it is not, that is reported and nothing is made."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def verdict(finding: VerdictFinding) -> RunVerdict:
 BITWISE = verdict(VerdictFinding(verdict="bitwise"))
 
 
-def test_no_store_is_told_and_none_is_made(tmp_path):
+def test_no_store_is_reported_and_none_is_made(tmp_path):
     (problem,) = log_verdicts(tmp_path, None, "small", "s" * 64, [BITWISE], tmp_path)
     assert "there is no MLflow store here" in problem
     assert list(tmp_path.iterdir()) == []
@@ -35,7 +35,7 @@ def test_no_store_is_told_and_none_is_made(tmp_path):
         open_existing(tmp_path, None)
 
 
-def test_a_store_that_does_not_answer_is_a_problem_told(tmp_path):
+def test_a_store_that_does_not_answer_is_a_problem_reported(tmp_path):
     (problem,) = log_verdicts(tmp_path, "http://127.0.0.1:9", "small", "s" * 64, [BITWISE], tmp_path)
     assert "127.0.0.1" in problem
 

@@ -107,13 +107,13 @@ def test_seeds_are_added_to_every_arm_until_all_are_narrow(tmp_path):
     assert [one.is_enough for one in analyses[:-1]] == [False] * (len(analyses) - 1)
     assert {arm: sum(spec.arm == arm for spec in planned) for arm in study.arms} == dict.fromkeys(study.arms, analyses[-1].n)
     summary = summarize(StudyResults(study, card, study_dir, records, planned))
-    told = summary.adaptive
-    assert told is not None
-    assert [one.n for one in told.interim_analyses] == [one.n for one in analyses]
-    assert told.ended == ("narrow enough" if analyses[-1].is_enough else "maximum")
-    assert told.level == interval_level(study) > 0.95
+    shown = summary.adaptive
+    assert shown is not None
+    assert [one.n for one in shown.interim_analyses] == [one.n for one in analyses]
+    assert shown.ended == ("narrow enough" if analyses[-1].is_enough else "maximum")
+    assert shown.level == interval_level(study) > 0.95
     row = next(m for m in summary.arms[0].metrics if (m.checkpoint, m.split, m.metric) == ("best", "validation", "accuracy"))
-    interval = next(i for i in told.intervals if (i.arm, i.split) == ("full", "validation"))
+    interval = next(i for i in shown.intervals if (i.arm, i.split) == ("full", "validation"))
     assert (row.t_low, row.t_high, row.n) == pytest.approx((interval.low, interval.high, interval.n))
     assert row.t_high - row.mean == pytest.approx(analyses[-1].half_widths["full"])
 

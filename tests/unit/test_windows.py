@@ -37,7 +37,7 @@ def windows_of(ids: np.ndarray, lengths: np.ndarray) -> list[list[int]]:
 
 
 def merged(windows: list[list[int]], overlap: int) -> list[int]:
-    """The word pieces of the text: of every window but the first what its neighbour has not said."""
+    """The subwords of the text: of every window but the first what its neighbour has not said."""
     return [piece for i, window in enumerate(windows) for piece in window[1:-1][overlap if i else 0 :]]
 
 

@@ -58,7 +58,7 @@ def test_a_job_that_fails_is_tried_again():
     assert store.n_calls == TRIES
 
 
-def test_a_job_that_keeps_failing_is_given_up_told_in_one_line_and_the_next_one_is_done():
+def test_a_job_that_keeps_failing_is_given_up_reported_in_one_line_and_the_next_one_is_done():
     broken, healthy = Store(n_failures=100), Store()
     assert written(broken, healthy).problems == ["ConnectionError: the store is away"]
     assert (broken.n_calls, healthy.n_calls) == (TRIES, 1)
@@ -72,7 +72,7 @@ def test_after_a_success_a_failing_job_gets_all_its_tries_again():
 
 def test_a_store_that_is_away_is_not_asked_for_every_job():
     stores = [Store(n_failures=100) for _ in range(20)]
-    assert written(*stores).problems == ["ConnectionError: the store is away"], "each problem is told once"
+    assert written(*stores).problems == ["ConnectionError: the store is away"], "each problem is reported once"
     assert [store.n_calls for store in stores] == [TRIES, *[1] * (AWAY_AFTER - 1), *[0] * (20 - AWAY_AFTER)]
 
 

@@ -148,9 +148,9 @@ def tokenise(tokenizer: Any, examples: Sequence[Example], labels: tuple[str, ...
     `tags` holds the position of each word's tag in `labels`, -1 where it has none; `text` the words with spaces between.
     """
     ids = {label: i for i, label in enumerate(labels)}
-    pieces = subwords_of(tokenizer, (word for example in examples for word in example.texts))
+    subwords = subwords_of(tokenizer, (word for example in examples for word in example.texts))
     frame = frame_of(tokenizer)
-    rows = [lay_out([pieces[word] for word in e.texts], frame, data.max_length, data.overlap) for e in examples]
+    rows = [lay_out([subwords[word] for word in e.texts], frame, data.max_length, data.overlap) for e in examples]
     encoded = Encoded([row.input_ids for row in rows], [row.token_type_ids for row in rows], [row.n_tokens for row in rows])
     tags = [[-1] * len(e.texts) if e.label is None else [ids[tag] for tag in e.label_names] for e in examples]
     more = {

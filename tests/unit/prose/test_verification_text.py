@@ -30,7 +30,7 @@ def found(check: str, passed: bool | None = True, finding: VerdictFinding | None
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("shown", "words"),
     [
         (found("same_seed"), "bitwise"),
         (found("reused_worker"), "bitwise; after the same run and another one in the same process"),
@@ -54,8 +54,8 @@ def found(check: str, passed: bool | None = True, finding: VerdictFinding | None
         (found("data_workers", None, None), verification_text.NO_DATA_WORKERS),
     ],
 )
-def test_the_result_of_every_check_is_a_clause(told, words):
-    assert told == words
+def test_the_result_of_every_check_is_a_clause(shown, words):
+    assert shown == words
 
 
 def test_a_verdict_for_the_terminal_has_its_reason_and_what_differs():
