@@ -2,12 +2,14 @@
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from bertft_core.config import StudyConfig
+from bertft_core.config import StudyConfig, UserError
+from bertft_core.config.paths import MAX_PATH_BYTES
 from bertft_core.processes import loopback_without_proxy
 from bertft_core.storage.home_folder import checked_home
 
@@ -68,6 +70,33 @@ def home_dir(given: str | Path | None = None) -> Path:
     """
     named = "--home" if given else "BERTFT_HOME" if os.environ.get("BERTFT_HOME") else "the current folder"
     return checked_home(given or os.environ.get("BERTFT_HOME") or "bertft-home", named)
+
+
+def check_current_folder() -> None:
+    """Raise `UserError` for a current folder that libraries and children cannot stand in: one that is gone, or too deep."""
+    try:
+        found = Path.cwd()
+        found.stat()
+    except OSError as error:
+        raise UserError(
+            "the current folder cannot be used",
+            code="path.current-folder",
+            found=error.strerror or str(error),
+            expected=f"a folder that is there, with a path of at most {MAX_PATH_BYTES} bytes",
+            hint="change to another folder: cd",
+        ) from None
+
+
+def check_interpreter() -> None:
+    """Raise `UserError` for a Python without docstrings, from which transformers builds its models."""
+    if sys.flags.optimize >= 2:
+        raise UserError(
+            "Python runs without docstrings, which transformers needs",
+            code="environment.no-docstrings",
+            found=f"optimisation level {sys.flags.optimize}",
+            expected="level 0 or 1",
+            hint="unset PYTHONOPTIMIZE, and leave out -OO",
+        )
 
 
 def dropped(environment: Mapping[str, str], *prefixes: str) -> list[str]:

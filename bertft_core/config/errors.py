@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+NEXT_ROW = "\n" + 12 * " "
+"""Joins several things that were found, or several hints: each on a line of its own."""
+
 
 class UserError(Exception):
     """A mistake in a config or in data that only the user can fix; the command line prints it and exits with 2.

@@ -9,7 +9,7 @@ from bertft_core.config.errors import did_you_mean
 from bertft_core.records import ArmSummary, ChainLink, DatasetCard, RunRecord, RunSpec, StudySummary
 from bertft_core.records.ranking import best_arm, best_first
 from bertft_core.storage import StudyDir
-from bertft_core.storage.damage import refuse_damaged_model, refuse_damaged_records
+from bertft_core.storage.damage import refuse_damage, refuse_damaged_model
 from bertft_core.storage.study_dir import read_record
 
 
@@ -29,7 +29,7 @@ def find_kept_model(config: EncoderConfig, home_dir: Path) -> tuple[KeptModel, t
     """
     assert config.study is not None
     study_dir = StudyDir(home_dir, config.study)
-    refuse_damaged_records(study_dir)
+    refuse_damage(study_dir, records_only=True)
     study = read_record(study_dir.config_path, StudyConfig)
     if study is None:
         raise _no_such_study(config.study, home_dir)

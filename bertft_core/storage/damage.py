@@ -1,12 +1,12 @@
 """Damaged files: found by their checksums, reported, and set aside, so that the next steps write them again."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from bertft_core.config.base import Frozen
-from bertft_core.config.errors import UserError
+from bertft_core.config.errors import NEXT_ROW, UserError
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.records.data_card import DatasetCard
 from bertft_core.records.probe_record import ProbeRecord
@@ -80,20 +80,28 @@ def damaged_records(study_dir: StudyDir) -> Iterator[Damage]:
         yield from damage_of(path, ProbeRecord, "the model is probed again where it is kept")
 
 
-def refuse_damaged_records(study_dir: StudyDir, *, but: Path | None = None) -> None:
-    """Raise `UserError` for a study of which a record is damaged: what is left would give another answer without a word.
+def refuse_damage(*study_dirs: StudyDir, records_only: bool = False, but: Collection[Path] = ()) -> None:
+    """Raise `UserError`, with every damaged file, for studies that have some: what is left would give another answer.
 
-    `but` is the record that the command writes anew, without reading it.
+    With `records_only` the predictions and curves of runs, which the command does not read, are not looked at; `but` are the
+    records that it writes anew.
     """
-    for damage in (found for found in damaged_records(study_dir) if found.path != but):
-        raise UserError(
-            "a record of this study is damaged, so its answer would be another one",
-            code="study.record-damaged",
-            path=damage.path,
-            found=damage.problem,
-            expected="the record as it was written",
-            hint=f"run the study again with: bertft run CONFIG, which sets the file aside; {damage.done}",
-        )
+    look = damaged_records if records_only else find_damage
+    found = [(damage, each.home_dir) for each in study_dirs for damage in look(each) if damage.path not in but]
+    if not found:
+        return
+    first, home_dir = found[0]
+    lines = [damage.line(home) for damage, home in found]
+    alone = len(found) == 1
+    raise UserError(
+        "a file is damaged, so the answer would be another one" if alone else f"{len(found)} files are damaged",
+        code="study.damaged",
+        path=first.path if alone else home_dir,
+        found=first.problem if alone else NEXT_ROW.join(lines),
+        expected="each file as it was written",
+        hint="run the study again with: bertft run CONFIG, which sets "
+        + (f"the file aside; {first.done}" if alone else "the files aside"),
+    )
 
 
 def refuse_damaged_model(record: RunRecord, run_dir: Path) -> None:

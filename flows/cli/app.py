@@ -15,7 +15,7 @@ from flows.cli.evidence_commands import compare, diff, replay, seeds, verify
 from flows.cli.output import OutputLost, flush_output, give_up_output, use_safe_output
 from flows.cli.reading_lines import ReadingLines
 from flows.cli.terminal import say
-from tasks.process_environment import settle_environment
+from tasks.process_environment import check_current_folder, check_interpreter, settle_environment
 
 DONE, SOME_RUNS_FAILED, USER_MUST_ACT, INTERRUPTED = 0, 1, 2, 130
 READER_GONE = 141
@@ -262,6 +262,8 @@ def _guarded(command: Callable[[], Any]) -> int:
     for remark in settle_environment():
         say(f"note: {remark}", file=sys.stderr)
     try:
+        check_interpreter()
+        check_current_folder()
         with listening(ReadingLines()):
             code = command()
     except UserError as error:

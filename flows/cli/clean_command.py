@@ -3,8 +3,9 @@
 from contextlib import ExitStack
 from pathlib import Path
 
+from bertft_core.storage.damage import refuse_damage
 from flows.cli.data_in_use import DataInUse
-from flows.cli.find_study import StudyOnDisk, find_study, known_studies
+from flows.cli.find_study import StudyOnDisk, find_study, known_studies, study_dir_of
 from flows.cli.plan_command import size_words
 from flows.cli.terminal import say
 from flows.cli.unused_files import Leftover, of_home, of_study
@@ -13,9 +14,14 @@ from tasks.study_lock import held
 
 
 def clean_command(name: str | None, home: Path | None, *, yes: bool) -> int:
-    """List what can go from a study or from the whole home, and delete it with `yes`. Raises `UserError` while a command runs."""
+    """List what can go from a study or from the whole home, and delete it with `yes`.
+
+    Raises `UserError` while a command runs, and for a damaged record.
+    """
     where = home_dir(home)
-    studies = [find_study(each, home) for each in (known_studies(where) if name is None else [name])]
+    dirs = [study_dir_of(each, home) for each in (known_studies(where) if name is None else [name])]
+    refuse_damage(*dirs, records_only=True)  # what a damaged record needs is not known
+    studies = [find_study(each.path.name, home) for each in dirs]
     with ExitStack() as stack:
         for found in studies:
             stack.enter_context(held(found.dir))

@@ -1,17 +1,19 @@
 """`bertft compare`: compare arms within one study or across studies, from their stored runs."""
 
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from bertft_core.config import UserError
 from bertft_core.config.base import digest_of
 from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.records import StudySummary
-from bertft_core.records.comparison_record import Comparison
-from bertft_core.storage.output_file import check_output_folder
+from bertft_core.records.comparison_record import COMPARISON_FILE, COMPARISON_NAMES, Comparison
+from bertft_core.storage.output_file import check_output_folder, is_special
 from bertft_core.storage.study_dir import StudyDir, read_record
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.find_study import StudyOnDisk, find_study, is_config, known_studies, study_name
@@ -29,12 +31,29 @@ def compare_command(
     where = home_dir(home)
     if output is not None:
         output = check_output_folder(output, "--output", reads=[StudyDir(where, name).path for name in known_studies(where)])
+        refuse_files_of_others(output)
     with tempfile.TemporaryDirectory(prefix="bertft-compare-") as folder:
         found = [_results(name, where, Path(folder) / str(i), uri) for i, name in enumerate(names)]
         once = {one.study.name: one for one in found}  # a name and its config file are one study
         comparison = compare_studies(list(once.values()), request)
     _print_and_keep(comparison, where, uri, output, as_json=as_json)
     return 0
+
+
+def refuse_files_of_others(folder: Path) -> None:
+    """Raise `UserError` for a folder with something in the place of a comparison's files that no comparison has written."""
+    there = [name for name in COMPARISON_NAMES if os.path.lexists(folder / name)]
+    ours = there and read_record(folder / COMPARISON_FILE, Comparison) is not None
+    special = [name for name in there if (folder / name).is_symlink() or is_special(folder / name)]
+    if special or (there and not ours):
+        raise UserError(
+            "--output: the folder has files that are not a comparison's",
+            code="output.not-ours",
+            path=folder,
+            found=", ".join(special or there),
+            expected="a new folder, or that of an earlier comparison",
+            hint="name another folder",
+        )
 
 
 def _print_and_keep(comparison: Comparison, home: Path, uri: str | None, output: Path | None, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk
 from bertft_core.records import DatasetCard, RunRecord
 from bertft_core.report.prose.run_diff_text import describe
 from bertft_core.storage import StudyDir
+from bertft_core.storage.damage import refuse_damage
 from bertft_core.storage.study_dir import read_record
 from flows.cli.find_study import find_study
 from flows.cli.terminal import say
@@ -107,6 +108,7 @@ def _by_place(name: str, home: Path) -> FoundRun:
 def _by_digest(prefix: str, home: Path) -> list[RunOnDisk]:
     """Every run of the home whose digest begins so; folders are named by its first 16 places."""
     paths = sorted(home.glob(f"studies/*/runs/{prefix[:16]}*/record.json"))
+    refuse_damage(*(StudyDir(home, name) for name in sorted({path.parents[2].name for path in paths})))
     read = [(read_record(path, RunRecord), path.parent) for path in paths]
     return [RunOnDisk(record, run_dir) for record, run_dir in read if record is not None and record.digest.startswith(prefix)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ from bertft_core.planning.run_specs import search_digest
 from bertft_core.planning.wanted_runs import WantedRuns, decided_arms, wanted_runs
 from bertft_core.records import DatasetCard, RunRecord, SweepResult
 from bertft_core.storage import StudyDir
-from bertft_core.storage.damage import refuse_damaged_records
+from bertft_core.storage.damage import refuse_damage
 from bertft_core.storage.study_dir import Damaged, checked_record, checked_values, read_record
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.storage.upgrade import version_of
@@ -32,7 +33,10 @@ class StudyOnDisk:
     card: DatasetCard | None = field(default=None)
 
     def __post_init__(self) -> None:
-        self.card = self.card or read_record(self.dir.card_path, DatasetCard)
+        card = self.card or read_record(self.dir.card_path, DatasetCard)
+        prepared = None if card is None else self.dir.home_dir.resolve() / "data" / card.fingerprint
+        moved = prepared is not None and prepared.is_dir()  # the home may be another one than when the data were prepared
+        self.card = card.model_copy(update={"directory": str(prepared)}) if card is not None and moved else card
 
     @cached_property
     def sweeps(self) -> dict[str, SweepResult]:
@@ -97,12 +101,9 @@ class StudyOnDisk:
             raise no_finished_runs(self.dir)
         return StudyResults(self.study, self.card, self.dir, self.records, self.wanted.planned, self.sweeps)
 
-    def intact(self, *, but: Path | None = None) -> StudyOnDisk:
-        """Itself. Raises `UserError` where a record is damaged: a command that only reads must not answer from the others.
-
-        `but` is a record that the command writes anew, without reading it.
-        """
-        refuse_damaged_records(self.dir, but=but)
+    def intact(self, *, records_only: bool = False, but: Collection[Path] = ()) -> StudyOnDisk:
+        """Itself. Raises `UserError` where a file is damaged, as `refuse_damage` does: no command answers from the others."""
+        refuse_damage(self.dir, records_only=records_only, but=but)
         return self
 
     @property
@@ -113,23 +114,26 @@ class StudyOnDisk:
 
 def find_study(name: str, home: Path | None) -> StudyOnDisk:
     """The study with this name in the home, or the one a config file describes. Raises `UserError` when there is none."""
-    where = home_dir(home)
-    name = load_study(name).name if is_config(name) else study_name(name)
-    study_dir = StudyDir(where, name)
+    study_dir = study_dir_of(name, home)
     try:
         return StudyOnDisk(checked_record(study_dir.config_path, StudyConfig), study_dir)
-    except Damaged as error:
-        raise UserError(
-            f"the study '{name}' cannot be read",
-            code="study.unreadable",
-            found=str(error),
-            hint="run it once more, which writes the file again: bertft run CONFIG",
-        ) from None
+    except Damaged:
+        refuse_damage(study_dir, records_only=True)
+        raise
     except FileNotFoundError:
-        pass
+        raise _not_found(study_dir.path.name, study_dir.home_dir) from None
+
+
+def study_dir_of(name: str, home: Path | None) -> StudyDir:
+    """The folder of a study, which need not be there, given by its name or its config file. Raises `UserError`."""
+    where = home_dir(home)
+    return StudyDir(where, load_study(name).name if is_config(name) else study_name(name))
+
+
+def _not_found(name: str, where: Path) -> UserError:
     known = known_studies(where)
     near = difflib.get_close_matches(name, known, n=1)
-    raise UserError(
+    return UserError(
         f"there is no study '{name}' here",
         code="study.not-found",
         path=where,

@@ -40,7 +40,7 @@ def predict_command(
     name: str, home: Path | None, *, source: str, target: str, file_format: str | None, wanted: PredictRequest
 ) -> int:
     """Read, predict, write one JSON object for each input; the models used are named on stderr."""
-    results = find_study(name, home).intact().results()
+    results = find_study(name, home).intact(records_only=True).results()
     read = [Path(path) for path in (source, name) if path != STANDARD]
     read += [results.study_dir.path, Path(results.card.encoder_dir)]
     output = None if target == STANDARD else check_output(target, "--output", reads=read)

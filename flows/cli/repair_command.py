@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flows.cli.find_study import StudyOnDisk, find_study, known_studies
+from bertft_core.config import StudyConfig
+from bertft_core.storage.damage import damage_of, refuse_damage
+from flows.cli.find_study import StudyOnDisk, find_study, known_studies, study_dir_of
 from flows.cli.run_command import prefect_api
 from flows.cli.terminal import say
 from tasks.process_environment import home_dir
@@ -18,19 +20,23 @@ from tasks.tracking.store_files import prefect_runs
 def repair_command(name: str | None, home: Path | None) -> int:
     """Repair one study or all of the home, and print what was changed. Raises `UserError` while a command runs one of them.
 
-    Comparisons belong to no single study: interrupted ones are repaired every time.
+    Comparisons belong to no single study: interrupted ones are repaired every time. Damaged records are left to the study's own
+    command, and refused when the rest is repaired.
     """
-    names = known_studies(home_dir(home)) if name is None else [name]
-    if not names:
+    dirs = [study_dir_of(each, home) for each in (known_studies(home_dir(home)) if name is None else [name])]
+    if not dirs:
         say(f"{home_dir(home)}: no studies, nothing to repair")
-    for each in names:
-        found = find_study(each, home)
+    for each in dirs:
+        if any(damage_of(each.config_path, StudyConfig, "")):
+            continue
+        found = find_study(each.path.name, home)
         with held(found.dir):
             of_mlflow = _repaired(repair_mlflow, found.study, found.dir)
             lines = [*repair_searches(found.study, found.dir), *of_mlflow, *_repair_prefect(found)]
         _print(found.study.name, lines)
     if lines := _repaired(repair_comparisons_of, home_dir(home)):
         _print("comparisons", lines)
+    refuse_damage(*dirs, records_only=True)
     return 0
 
 

@@ -12,11 +12,12 @@ from bertft_core.records import DatasetCard, RunSpec
 from bertft_core.records.verification_record import RunVerdict
 from bertft_core.report.prose import run_diff_text, verification_text
 from bertft_core.storage import StudyDir
+from bertft_core.storage.damage import refuse_damage
 from bertft_core.training.retraining import environment_here
 from flows.cli.find_study import find_study
 from flows.cli.show_commands import rebuild_report
 from flows.cli.terminal import say
-from flows.cli.verification import as_verdict, not_here, one_line, print_verdict, store_verdict, verdict_on
+from flows.cli.verification import as_verdict, not_here, one_line, print_verdict, store_verdict, verdict_on, written_anew
 from tasks.process_environment import home_dir
 from tasks.study_lock import held
 from tasks.tracking.logged_runs import LoggedRun, fetch_run
@@ -31,6 +32,8 @@ def replay_command(name: str, home: Path | None, uri: str | None) -> int:
     where = home_dir(home)
     with tempfile.TemporaryDirectory(prefix="bertft-replay-") as folder:
         logged = fetch_run(name, Path(folder), home_dir=where, uri=uri)
+        study_dir = StudyDir(where, logged.study.name)  # gets the verdict if it has the run
+        refuse_damage(study_dir, but=written_anew(study_dir))
         _print_run(logged)
         started = time.monotonic()
         verdict = _replay(logged, Path(folder), where)

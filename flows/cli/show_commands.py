@@ -106,7 +106,7 @@ def show_command(name: str, home: Path | None, *, as_json: bool) -> int:
     """Print the stored summary."""
     from bertft_core.report.text_table import result_table
 
-    found = find_study(name, home).intact()
+    found = find_study(name, home).intact(records_only=True)
     summary = read_record(found.dir.summary_path, StudySummary)
     if summary is None:
         raise UserError(
@@ -141,7 +141,7 @@ def diagnose_command(name: str, home: Path | None, *, as_json: bool) -> int:
 def report_command(name: str, home: Path | None) -> int:
     """Evaluate the records that are there and write the report again."""
     found = find_study(name, home)
-    say(rebuild_report(found.intact(but=found.dir.summary_path)))
+    say(rebuild_report(found.intact(but=[found.dir.summary_path])))
     return 0
 
 

@@ -16,6 +16,7 @@ from flows.cli.embedded_server import EmbeddedServer
 from flows.cli.find_study import find_study
 from flows.cli.terminal import say
 from tasks.process_environment import home_dir, use_embedded_prefect
+from tasks.tracking.moved_home import follow_home
 from tasks.tracking.store_files import problem_of_sqlite, set_prefect_aside
 
 START_TIMEOUT_SECONDS = 120.0
@@ -35,7 +36,7 @@ def ui_command(home: Path | None, study: str | None, first_port: int) -> int:
             path=where,
             hint="run a study first: bertft run CONFIG, same --home",
         )
-    if (problem := problem_of_sqlite(where / "mlflow.db")) is not None:
+    if (problem := problem_of_sqlite(where / "mlflow.db") or follow_home(where)) is not None:
         raise UserError(problem, code="mlflow.damaged-store", hint="then run the study again, which logs every record again")
     journals = sorted(where.glob(f"studies/{name or '*'}/sweep/*/journal.log"))
     ports = _free_ports(first_port, 2 + len(journals))

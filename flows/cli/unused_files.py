@@ -22,6 +22,10 @@ DAMAGED = "damaged file that was set aside"
 TEMPORARY = "temporary file that a kill has left"
 WITH_PROCESS = re.compile(r"\..+\.([0-9]+)\.part")
 """Name of a file that a process with this id writes; see `bertft_core.storage.study_dir.write_atomically`."""
+DATA = re.compile("[0-9a-f]{64}")
+DATA_IN_THE_MAKING = re.compile(r"\.[0-9a-f]{16}\.part")
+"""Names that bertft gives below `data/`; a home in a folder of the user's has other files there, which are never touched."""
+LOGS = ("mlflow-ui.log", "optuna-dashboard.log")
 
 
 class Leftover(NamedTuple):
@@ -45,12 +49,17 @@ def of_home(home: Path, studies: Iterable[StudyOnDisk]) -> list[Leftover]:
     leftovers = [leftover for found in every for leftover in of_study(found)]
     used = {found.card.fingerprint for found in every if found.card is not None}
     unfinished = {found.card.fingerprint for found in every if found.card is not None and not _is_finished(found)}
-    for folder in sorted(path for path in home.glob("data/*") if path.is_dir() and not path.name.startswith(".")):
+    prepared = [path for path in sorted(home.glob("data/*")) if path.is_dir() and DATA.fullmatch(path.name)]
+    making = [path for path in home.glob("data/.*.part") if DATA_IN_THE_MAKING.fullmatch(path.name)]
+    for folder in prepared:
+        leftovers += _everywhere(folder)
         if folder.name not in used:
             leftovers += _named([folder], NO_STUDY)
         elif folder.name not in unfinished:
             leftovers += _named(folder.glob("features"), FEATURES)
-    leftovers += [*_everywhere(home / "data"), *_named(home.glob("logs/*.log"), LOG), *_named(home.glob(f"*{SUFFIX}"), DAMAGED)]
+    leftovers += _named((path for path in making if not _is_being_written(path)), TEMPORARY)
+    leftovers += _named((home / "logs" / name for name in LOGS), LOG)
+    leftovers += _named(home.glob(f"mlflow.db*{SUFFIX}"), DAMAGED)
     return _outermost(leftovers)
 
 

@@ -13,7 +13,7 @@ from bertft_core.evaluation.certificate_checks import CHECKS, NOT_APPLICABLE, is
 from bertft_core.evaluation.run_diff.environment_diff import environment_changes
 from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk, compare
 from bertft_core.records import Environment, RunRecord, RunSpec
-from bertft_core.records.verification_record import CheckResult, RunVerdict, VerdictFinding
+from bertft_core.records.verification_record import VERIFICATION_FILE, CheckResult, RunVerdict, VerdictFinding
 from bertft_core.report.prose import run_diff_text, verification_text
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import checked_record, read_verification, write_verification
@@ -97,6 +97,11 @@ def print_verdict(verdict: RunVerdict, started: float) -> None:
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
     clock = f"{minutes}:{seconds:02d}"
     say(f"  {verdict.title:<24} {first:<24} {clock}", *(f"    {line}" for line in others), sep="\n", flush=True)
+
+
+def written_anew(study_dir: StudyDir) -> tuple[Path, Path]:
+    """The records that a damage of does not matter here: one comes back from MLflow, the other is evaluated again."""
+    return study_dir.path / VERIFICATION_FILE, study_dir.summary_path
 
 
 def store_verdict(study_dir: StudyDir, verdict: RunVerdict) -> None:

@@ -20,7 +20,15 @@ from bertft_core.training.slots import RunFailed, WorkerDied
 from flows.cli.find_study import find_study, no_finished_runs
 from flows.cli.show_commands import rebuild_report
 from flows.cli.terminal import say
-from flows.cli.verification import certify, chosen_for_certificate, one_line, print_verdict, store_verdict, verdict_on
+from flows.cli.verification import (
+    certify,
+    chosen_for_certificate,
+    one_line,
+    print_verdict,
+    store_verdict,
+    verdict_on,
+    written_anew,
+)
 from tasks.study_lock import held
 from tasks.tracking.repair_stores import recover_verification
 
@@ -31,6 +39,7 @@ SCRATCH = ".verify.part"
 def verify_command(name: str, home: Path | None, *, runs: str | None, certificate: bool) -> int:
     """Train the requested runs again, store and print every verdict; 0 when all are bitwise and all checks passed, else 1."""
     found = find_study(name, home)
+    found.intact(but=written_anew(found.dir))
     n_per_arm = None if runs is None and certificate else _number_of(runs)
     with held(found.dir):
         for line in recover_verification(found.study, found.dir):

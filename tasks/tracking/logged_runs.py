@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.base import Frozen
+from bertft_core.config.errors import NEXT_ROW
 from bertft_core.records import DatasetCard, RunRecord
 from bertft_core.storage.study_dir import Damaged, checked_record
 from tasks.tracking.mlflow_store import MlflowException, download, open_existing, runs_where
@@ -87,7 +88,7 @@ def _training_run(client: MlflowClient, run_id: str) -> Any:
         code="mlflow.not-a-training-run",
         found=f"{run.info.run_name}, the run of a {run.data.tags.get(STAGE, 'program that is not bertft')}",
         expected="the run of one arm and seed",
-        hint="\n            ".join(["take one of these:", *shown]) if shown else "take the id of a run that bertft has trained",
+        hint=NEXT_ROW.join(["take one of these:", *shown]) if shown else "take the id of a run that bertft has trained",
     )
 
 

@@ -20,6 +20,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy import make_url
 
 from bertft_core.config import UserError
+from tasks.tracking.moved_home import artifact_location, follow_home
 from tasks.tracking.store_files import COMPARISON, STAGE, is_left, problem_of_sqlite
 
 SESSION = "bertft.session"
@@ -75,13 +76,14 @@ def _create(path: Path) -> None:
 def open_store(home_dir: Path, uri: str | None, experiment: str) -> tuple[MlflowClient, str]:
     """A client and the id of the experiment, both made when missing. Raises `MlflowException` when the store is away."""
     where = tracking_uri(home_dir, uri)
-    if uri is None and (problem := problem_of_sqlite(home_dir / "mlflow.db")) is not None:
+    if uri is None and (problem := _problem_of(home_dir)) is not None:
         raise MlflowException(problem)
     with _created_once(home_dir, where):
         client = MlflowClient(tracking_uri=where, registry_uri=where)
         found = client.get_experiment_by_name(experiment)
         if found is None:
-            return client, client.create_experiment(experiment, artifact_location=_artifact_location(home_dir, where, experiment))
+            location = artifact_location(home_dir, experiment) if where.startswith("sqlite:") else None
+            return client, client.create_experiment(experiment, artifact_location=location)
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     return client, str(found.experiment_id)
@@ -98,7 +100,7 @@ def open_existing(home_dir: Path, uri: str | None) -> MlflowClient:
             expected="the store of a study's home, or another one",
             hint="name the home with --home, or the store with --tracking-uri",
         )
-    if uri is None and (problem := problem_of_sqlite(home_dir / "mlflow.db")) is not None:
+    if uri is None and (problem := _problem_of(home_dir)) is not None:
         raise UserError(
             "the MLflow store cannot be read",
             code="mlflow.unreadable-store",
@@ -116,10 +118,9 @@ def open_existing(home_dir: Path, uri: str | None) -> MlflowClient:
         ) from None
 
 
-def _artifact_location(home_dir: Path, uri: str, experiment: str) -> str | None:
-    """Absolute, because MLflow's default for SQLite is a folder in the directory where a command is started."""
-    local = uri.startswith("sqlite:")
-    return (home_dir.resolve() / "mlflow-artifacts" / experiment).as_uri() if local else None
+def _problem_of(home_dir: Path) -> str | None:
+    """Why the home's own store cannot be used; one of a home that was moved names its own artifacts afterwards."""
+    return problem_of_sqlite(home_dir / "mlflow.db") or follow_home(home_dir)
 
 
 def runs_where(client: MlflowClient, experiment_ids: str | list[str], condition: str) -> list[Run]:

@@ -102,15 +102,16 @@ def _too_slow(number: int, frame: object) -> NoReturn:
     raise TimeoutError(f"one input took more than {MAX_SECONDS} s")
 
 
-def fuzz_in_child(module: str, function: str, *arguments: str | int) -> None:
+def fuzz_in_child(module: str, function: str, *arguments: str | int | Path) -> None:
     """Call a function of a test module, which fuzzes, in a process with bounded memory; its failure is raised here."""
-    code = f"from tests.helpers.fuzzing import call_bounded; call_bounded({module!r}, {function!r}, *{arguments!r})"
+    imports = "from pathlib import PosixPath; from tests.helpers.fuzzing import call_bounded"
+    code = f"{imports}; call_bounded({module!r}, {function!r}, *{arguments!r})"
     # A hang in C code, which no alarm interrupts, ends with the process.
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=1800)
     assert child.returncode == 0, child.stderr[-4000:]
 
 
-def call_bounded(module: str, function: str, *arguments: str | int) -> None:
+def call_bounded(module: str, function: str, *arguments: str | int | Path) -> None:
     """Import first, then allow `MAX_BYTES` more address space and call."""
     called = getattr(importlib.import_module(module), function)
     pages = int(Path("/proc/self/statm").read_text().split()[0])

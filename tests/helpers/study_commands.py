@@ -7,21 +7,20 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
 import yaml
 
-from bertft_core.records import DatasetCard, RunRecord, StudySummary
+from bertft_core.records import RunRecord, StudySummary
 from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import checked_record, read_record, write_record
+from bertft_core.storage.study_dir import read_record
 from tests.helpers.tiny_encoders import tiny_encoder
 from tests.helpers.tiny_studies import write_texts
 
@@ -49,15 +48,11 @@ class TinyStudy:
         self.config.write_text(yaml.safe_dump(self.values, sort_keys=False))
 
     def copied_to(self, directory: Path) -> TinyStudy:
-        """The study with its home, its data and what MLflow knows of it, moved to another folder."""
+        """The study with its home, its data and what MLflow knows of it, copied to another folder."""
         other = copy.copy(self)
         other.config, other.home = directory / "study.yaml", directory / "home"
         shutil.copy(self.config, other.config)
         shutil.copytree(self.home, other.home)
-        card = checked_record(other.dir.card_path, DatasetCard)
-        data_dir = other.home / "data" / Path(card.directory).name
-        write_record(other.dir.card_path, card.model_copy(update={"directory": str(data_dir)}))  # as the next run will
-        _move_artifacts(other.home / "mlflow.db", str(self.home), str(other.home))
         return other
 
     @property
@@ -119,17 +114,6 @@ class TinyStudy:
     def checkpoints(self) -> list[Path]:
         """Runs that could be resumed now."""
         return list(self.dir.path.glob("runs/*/checkpoint/step-*"))
-
-
-ARTIFACTS = (("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"))
-"""Where MLflow's store holds absolute paths."""
-
-
-def _move_artifacts(store: Path, old_home: str, new_home: str) -> None:
-    """Let the store of a copied home name the copy's artifacts: a change of the copy must not reach the original's."""
-    with closing(sqlite3.connect(store)) as database, database:
-        for table, column in ARTIFACTS:
-            database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (old_home, new_home))
 
 
 SEVERAL = """

@@ -167,3 +167,17 @@ def test_nothing_is_deleted_while_a_command_runs(home, capsys):
         for words in (["small", "--yes"], ["--yes"], ["small"]):
             assert "another command is running the study 'small'" in clean(capsys, home, *words, expect=2)
     assert files(home) == before
+
+
+def test_what_the_user_has_in_the_same_folder_is_no_leftover(home, capsys):
+    names = (
+        "data/train/texts.csv",
+        "data/texts.csv.damaged",
+        "data/.notes.part",
+        "logs/own.log",
+        "thesis.damaged",
+    )
+    own = {put(home / name) for name in names}
+    assert clean(capsys, home) == clean(capsys, home, "small")
+    clean(capsys, home, "--yes")
+    assert all(path.exists() for path in own)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bertft_core.config import load_study
-from tests.helpers.fuzzing import N_QUICK, N_SLOW, fuzz
+from tests.helpers.fuzzing import N_QUICK, N_SLOW, fuzz, fuzz_in_child
 from tests.helpers.small_configs import STUDY
 
 MERGED = (
@@ -23,15 +23,13 @@ OVERRIDES = (
     b"arms.full.search.space.epochs.low=1",
 )
 
-how_many = pytest.mark.parametrize("n", [N_QUICK, pytest.param(N_SLOW, marks=pytest.mark.slow)])
 
-
-@how_many
+@pytest.mark.parametrize("n", [N_QUICK])
 def test_a_config_file_of_any_bytes(tmp_path, n):
     fuzz(load_study, tmp_path / "study.yaml", (STUDY.encode(), MERGED, FILES), n)
 
 
-@how_many
+@pytest.mark.parametrize("n", [N_QUICK])
 def test_an_override_of_any_text(tmp_path, n):
     config = tmp_path / "study.yaml"
     config.write_text(STUDY)
@@ -40,6 +38,12 @@ def test_an_override_of_any_text(tmp_path, n):
         load_study(config, [given.read_bytes().decode(errors="surrogateescape")])
 
     fuzz(read, tmp_path / "override", OVERRIDES, n)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("test", [test_a_config_file_of_any_bytes, test_an_override_of_any_text])
+def test_many_inputs_in_bounded_memory(tmp_path, test):
+    fuzz_in_child(__name__, test.__name__, tmp_path, N_SLOW)
 
 
 @pytest.mark.parametrize("text", [MERGED, FILES])

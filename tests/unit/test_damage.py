@@ -12,7 +12,7 @@ from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.records import RunRecord
 from bertft_core.records.verification_record import Verification
 from bertft_core.storage import StudyDir
-from bertft_core.storage.damage import find_damage, refuse_damaged_model, refuse_damaged_records, repair, set_aside
+from bertft_core.storage.damage import find_damage, refuse_damage, refuse_damaged_model, repair, set_aside
 from bertft_core.storage.study_dir import file_sha256, write_record, write_verification
 from bertft_core.sweep.journal_file import problem_of
 from bertft_core.sweep.trial_journal import TrialJournal, let_wait, states_of
@@ -224,12 +224,12 @@ def test_no_trial_waits_in_a_journal_that_a_kill_left_empty(tmp_path):
 @pytest.mark.parametrize("name", ["card.json", "sweep/*/result.json", "runs/*/record.json"])
 def test_a_study_with_a_damaged_record_gives_no_answer(study_dir, name, change):
     write_record(study_dir.sweep_dir("full", "0123abcd") / "result.json", make_sweep(study_dir))
-    refuse_damaged_records(study_dir)
+    refuse_damage(study_dir)
     (path,) = study_dir.path.glob(name)
     change(path)
-    with pytest.raises(UserError, match="a record of this study is damaged") as caught:
-        refuse_damaged_records(study_dir)
-    assert (caught.value.code, caught.value.path) == ("study.record-damaged", str(path))
+    with pytest.raises(UserError, match="a file is damaged") as caught:
+        refuse_damage(study_dir)
+    assert (caught.value.code, caught.value.path) == ("study.damaged", str(path))
     assert caught.value.hint
 
 

@@ -14,7 +14,7 @@ from bertft_core.storage.study_dir import Damaged, checked_record, read_record
 from bertft_core.sweep.journal_file import problem_of, repair_file
 from flows.cli.find_study import find_study
 from flows.study_command import read_command
-from tasks.process_environment import home_dir
+from tasks.process_environment import check_current_folder, home_dir
 
 
 def refusal_of(call) -> UserError:
@@ -56,6 +56,18 @@ def test_a_home_named_by_the_environment_is_named_so(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("BERTFT_HOME", str(tmp_path / "file"))
     assert refusal_of(home_dir).problem.startswith("BERTFT_HOME")
+
+
+@pytest.mark.parametrize("depth", [0, 30])
+def test_a_current_folder_that_is_gone_or_too_deep_is_refused(tmp_path, monkeypatch, depth):
+    check_current_folder()
+    monkeypatch.chdir(tmp_path)
+    for _ in range(depth or 1):
+        os.mkdir("x" * 200)  # noqa: PTH102
+        os.chdir("x" * 200)
+    if not depth:
+        (tmp_path / ("x" * 200)).rmdir()
+    assert refusal_of(check_current_folder).code == "path.current-folder"
 
 
 @pytest.mark.parametrize("name", ["../studies/quickstart", "/etc", "..", "", "a\nb", "a/b", "quickstart\n", "*"])

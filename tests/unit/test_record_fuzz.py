@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import torch
+from filelock import FileLock
 
+from bertft_core.config import UserError
 from bertft_core.config.base import Frozen
+from bertft_core.data.arrow_storage import Checksums
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_runs
+from bertft_core.records.encoder_proof import EncoderProof
+from bertft_core.records.probe_record import LayerDrift, LayerSimilarity, ProbeRecord
+from bertft_core.records.verification_record import Verification
 from bertft_core.storage import StudyDir
 from bertft_core.storage.curve_lines import curve_events
 from bertft_core.storage.study_dir import Damaged, checked_record, write_record
@@ -18,12 +26,13 @@ from bertft_core.storage.study_results import StudyResults
 from bertft_core.sweep.journal_file import Seal, problem_of, repair_file, seal_path
 from bertft_core.sweep.trial_journal import TrialJournal
 from bertft_core.sweep.trial_rules import TrialOutcome
+from bertft_core.training.checkpoint import POSITION, TENSORS, Position, load_checkpoint, save_checkpoint
+from tasks.process_identity import TAGS, owner_in, this_process
+from tasks.study_lock import HOLDER_FILE, held, is_held, take_lock
 from tests.helpers.comparison_records import make_comparison
-from tests.helpers.fuzzing import N_QUICK, N_SLOW, fuzz
+from tests.helpers.fuzzing import N_QUICK, N_SLOW, fuzz, fuzz_in_child
 from tests.helpers.made_up_searches import make_search
 from tests.helpers.small_records import make_card, make_record, make_spec, make_study, make_sweep
-
-how_many = pytest.mark.parametrize("n", [N_QUICK, pytest.param(N_SLOW, marks=pytest.mark.slow)])
 
 
 def _run(folder: Path) -> Frozen:
@@ -38,6 +47,20 @@ def _summary(folder: Path) -> Frozen:
     return summarize(StudyResults(study, card, study_dir, records, planned, {}))
 
 
+def _verification(folder: Path) -> Frozen:
+    run = {"run_digest": "a", "title": "full · seed 000", "recorded_at": "x", "how": "verify", "checked_at": "x", "machine": "x"}
+    finding = {"verdict": "bitwise", "differences": []}
+    check = {"check": "resume", "n_steps": 3, "passed": True, "gradient_error": 1e-7, "details": {"n_passes": 2}}
+    shared = {name: run[name] for name in ("title", "run_digest", "checked_at", "machine")}
+    return Verification.model_validate({"runs": [run | {"finding": finding}], "checks": [check | shared]})
+
+
+def _probes(folder: Path) -> Frozen:
+    drift = [LayerDrift(where="layer 0", l2=0.5, relative_l2=None)]
+    similarity = [LayerSimilarity(where="layer 0", biased=0.9, unbiased=None)]
+    return ProbeRecord(run_digest="a", probes_digest="b", drift=drift, similarity=similarity, error="x")
+
+
 SAMPLES: dict[str, Callable[[Path], Frozen]] = {
     "config": lambda folder: make_study(),
     "card": make_card,
@@ -47,10 +70,16 @@ SAMPLES: dict[str, Callable[[Path], Frozen]] = {
     "summary": _summary,
     "comparison": lambda folder: make_comparison(),
     "seal": lambda folder: Seal(size=3, sha256="0" * 64),
+    "verification": _verification,
+    "probes": _probes,
+    "position": lambda folder: Position(digest="a", step=3, best_score=0.5, scaler={"scale": 2.0}),
+    "holder": lambda folder: this_process(),
+    "proof": lambda folder: EncoderProof(key="a", new_parts=("classifier",), unused_parts=()),
+    "checksums": lambda folder: Checksums(files={"train.arrow": "0" * 64}),
 }
 
 
-@how_many
+@pytest.mark.parametrize("n", [N_QUICK])
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_record_of_any_bytes(tmp_path, name, n):
     sample = SAMPLES[name](tmp_path)
@@ -65,12 +94,55 @@ def test_a_record_of_any_bytes(tmp_path, name, n):
     fuzz(read, tmp_path / "record.json", (signed, unsigned, unsigned.replace(b'"version": 2', b'"version": 1')), n)
 
 
-@how_many
+@pytest.mark.parametrize("n", [N_QUICK])
+def test_a_lock_whose_holder_is_written_in_any_bytes_is_refused_all_the_same(tmp_path, n):
+    study_dir = StudyDir(tmp_path, "small")
+    with held(study_dir):
+        path = study_dir.path / HOLDER_FILE
+
+        def read(path: Path) -> None:
+            with pytest.raises(UserError, match="another command is running"):
+                take_lock(study_dir, FileLock(study_dir.path / "lock"))
+            assert is_held(study_dir)
+
+        fuzz(read, path, (path.read_bytes(),), n)
+
+
+@pytest.mark.parametrize("n", [N_QUICK])
+def test_the_owner_of_a_run_in_any_tags(tmp_path, n):
+    def read(path: Path) -> None:
+        words = path.read_bytes().decode(errors="surrogateescape").split(" ", 2)
+        owner = owner_in(dict(zip(TAGS.values(), words, strict=False)))
+        assert owner is None or owner.is_gone in (True, False)
+
+    fuzz(read, tmp_path / "tags", (f"{platform.node()} 1 1700000000.5".encode(), b"box 4194305 1e9"), n)
+
+
+@pytest.mark.parametrize("n", [N_QUICK])
+def test_a_checkpoint_whose_position_is_of_any_bytes_is_taken_whole_or_set_aside(tmp_path, n):
+    tensors = {"weight": torch.ones(2)}
+    save_checkpoint(tmp_path, Position(digest="a", step=3, best_score=0.5), tensors)
+    folder = tmp_path / "step-00000003"
+    position, state = (folder / POSITION).read_bytes(), (folder / TENSORS).read_bytes()
+
+    def read(path: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        path.rename(folder / POSITION)
+        (folder / TENSORS).write_bytes(state)
+        told: list[str] = []
+        found = load_checkpoint(tmp_path, "a", tell=told.append)
+        assert found is None or found[0].digest == "a"
+        assert (found is None) == bool(told) != folder.exists()
+
+    fuzz(read, tmp_path / "position", (position,), n)
+
+
+@pytest.mark.parametrize("n", [N_QUICK])
 def test_curves_of_any_bytes(tmp_path, n):
     fuzz(curve_events, tmp_path / "curves.jsonl", (b'{"kind": "step", "step": 1, "loss": 0.5}\n' * 3,), n)
 
 
-@how_many
+@pytest.mark.parametrize("n", [N_QUICK])
 def test_a_journal_of_any_bytes(tmp_path, n):
     def read(path: Path) -> None:
         repair_file(path)
@@ -88,7 +160,7 @@ def _journal(folder: Path) -> bytes:
     return search.journal_path.read_bytes()
 
 
-@how_many
+@pytest.mark.parametrize("n", [N_QUICK])
 def test_a_journal_of_any_bytes_is_opened_or_set_aside(tmp_path, n):
     sample = _journal(tmp_path / "search")
     sealed = len(sample)
@@ -104,6 +176,24 @@ def test_a_journal_of_any_bytes_is_opened_or_set_aside(tmp_path, n):
             old.unlink()
 
     fuzz(read, tmp_path / "journal.log", (sample,), n)
+
+
+FUZZED = (
+    *((test_a_record_of_any_bytes, name) for name in SAMPLES),
+    (test_a_lock_whose_holder_is_written_in_any_bytes_is_refused_all_the_same,),
+    (test_the_owner_of_a_run_in_any_tags,),
+    (test_a_checkpoint_whose_position_is_of_any_bytes_is_taken_whole_or_set_aside,),
+    (test_curves_of_any_bytes,),
+    (test_a_journal_of_any_bytes,),
+    (test_a_journal_of_any_bytes_is_opened_or_set_aside,),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", FUZZED, ids=lambda call: "-".join([call[0].__name__, *call[1:]]))
+def test_many_inputs_in_bounded_memory(tmp_path, call):
+    test, *names = call
+    fuzz_in_child(__name__, test.__name__, tmp_path, *names, N_SLOW)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 from filelock import FileLock
 
 from bertft_core.config.head_settings import RegressionHead
@@ -14,6 +16,7 @@ from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import checked_record
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.app import app
+from tasks.process_environment import check_current_folder, check_interpreter
 from tasks.study_lock import held, refuse_older, take_lock
 from tests.helpers.refusals.refusal import Refusal
 from tests.helpers.refusals.stored_copies import own_copy
@@ -38,10 +41,18 @@ def _selected_seeds(folder: Path) -> None:
     app(["seeds", "many", "again", "--home", "own"], standalone_mode=False)
 
 
-def _cut_config(folder: Path) -> None:
-    path = own_copy(folder, "claims", "claims") / "config.json"
-    path.write_text(path.read_text()[:100])
-    app(["show", "claims", "--home", "own"], standalone_mode=False)
+def _folder_that_is_gone(folder: Path) -> None:
+    (folder / "gone").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder / "gone")
+        (folder / "gone").rmdir()
+        check_current_folder()
+
+
+def _without_docstrings(folder: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.flags", SimpleNamespace(optimize=2))
+        check_interpreter()
 
 
 def _no_record(folder: Path) -> None:
@@ -93,7 +104,9 @@ INPUT = {"x.csv": "text,label\na film,good\n"}
 
 ROWS = (
     Refusal("study.not-found", "show clams", place="home"),
-    Refusal("study.unreadable", call=_cut_config),
+    Refusal("environment.no-docstrings", call=_without_docstrings),
+    Refusal("output.not-ours", "compare claims many --output out", {"out/comparison.html": "mine"}, "out"),
+    Refusal("path.current-folder", call=_folder_that_is_gone),
     Refusal("study.not-evaluated", call=_not_evaluated, place="own/studies/claims"),
     Refusal("study.no-finished-runs", call=_no_runs, place="own/studies/claims"),
     Refusal("study.older-version", call=_older_version, place="own/studies/claims"),

@@ -14,7 +14,7 @@ from bertft_core.data.hub_data import _refuse_too_many
 from bertft_core.data.proved_encoder import refuse_other_labels
 from bertft_core.heads.saved_model import load_model
 from bertft_core.storage import StudyDir
-from bertft_core.storage.damage import refuse_damaged_model, refuse_damaged_records
+from bertft_core.storage.damage import refuse_damage, refuse_damaged_model
 from flows.cli.app import app
 from tests.helpers.refusals.data_rows import TEXTS, study
 from tests.helpers.refusals.refusal import Refusal
@@ -88,7 +88,7 @@ def _other_labels(folder: Path) -> None:
 def _damaged_record(folder: Path) -> None:
     copy = own_copy(folder, "claims", "claims")
     (copy / "summary.json").write_text("{")
-    refuse_damaged_records(StudyDir(folder / "own", "claims"))
+    refuse_damage(StudyDir(folder / "own", "claims"))
 
 
 def _damaged_model(folder: Path) -> None:
@@ -137,6 +137,6 @@ ROWS = (
     _encoder("tokenizer.other-ids", _settings(pad_token_id=3), ""),
     Refusal("model.unusable", call=_unusable_model, place="own"),
     Refusal("model.damaged", call=_damaged_model, place="run/model/model.safetensors"),
-    Refusal("study.record-damaged", call=_damaged_record, place="own/studies/claims/summary.json"),
+    Refusal("study.damaged", call=_damaged_record, place="own/studies/claims/summary.json"),
     Refusal("hub.too-many-rows", call=lambda _: _refuse_too_many(9, 4, "some/set[train]"), place="some/set[train]"),
 )
