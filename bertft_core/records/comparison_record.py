@@ -12,8 +12,6 @@ from bertft_core.config.head_settings import Direction
 
 COMPARISON_VERSION = 2
 COMPARISON_FILE = "comparison.json"
-COMPARISON_NAMES = (COMPARISON_FILE, "comparison.html", "tables", "figures")
-"""Everything in the folder of a comparison."""
 
 Source = Literal["seeds", "examples"]
 Resampled = Literal["both", "seeds", "examples"]

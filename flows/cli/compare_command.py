@@ -12,7 +12,7 @@ from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.records import StudySummary
-from bertft_core.records.comparison_record import COMPARISON_FILE, COMPARISON_NAMES, Comparison
+from bertft_core.records.comparison_record import COMPARISON_FILE, Comparison
 from bertft_core.storage.output_file import check_output_folder, is_special
 from bertft_core.storage.study_dir import StudyDir, read_record
 from bertft_core.storage.study_results import StudyResults
@@ -20,6 +20,8 @@ from flows.cli.find_study import StudyOnDisk, find_study, is_config, known_studi
 from flows.cli.terminal import say
 from tasks.process_environment import home_dir
 
+WRITTEN = (COMPARISON_FILE, "comparison.html", "tables", "figures")
+"""Everything in the folder of a comparison."""
 MAX_NAME = 200
 """Characters of a comparison's folder name; a file name may have 255 bytes."""
 
@@ -42,7 +44,7 @@ def compare_command(
 
 def refuse_files_of_others(folder: Path) -> None:
     """Raise `UserError` for a folder with something in the place of a comparison's files that no comparison has written."""
-    there = [name for name in COMPARISON_NAMES if os.path.lexists(folder / name)]
+    there = [name for name in WRITTEN if os.path.lexists(folder / name)]
     ours = there and read_record(folder / COMPARISON_FILE, Comparison) is not None
     special = [name for name in there if (folder / name).is_symlink() or is_special(folder / name)]
     if special or (there and not ours):
