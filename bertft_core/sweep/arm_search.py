@@ -1,13 +1,15 @@
 """One arm's search: a batch of trials is asked for, trained and reported, until the planned total is reached.
 
 What a trial samples depends only on its number and on the trials before it, never on timing: the sampler is made anew for each
-trial with a seed of its own. So an interrupted search goes on with the trials an uninterrupted one would have had.
+trial with a seed of its own. So an interrupted search goes on with the trials an uninterrupted one would have had, and one whose
+total is changed with those of a search that had this total from the start.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import optuna
+from optuna.trial import FrozenTrial
 
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.base import Frozen
@@ -46,13 +48,15 @@ class Search:
 
         Trials that a dead process left running are taken up again with the values they had.
         """
-        trials = self.journal.trials()
+        trials, size = self.journal.trials(), self.config.trials_per_batch
         n_told = next((n for n, trial in enumerate(trials) if not trial.state.is_finished()), len(trials))
-        if n_told >= self.config.n_trials:
+        first = min(n_told, self.config.n_trials - 1) // size * size
+        last = min(first + size, self.config.n_trials)
+        if _had_another_size(trials[first : first + size], last - first):
+            self.journal.cut(first)
+        elif n_told >= self.config.n_trials:
             return []
-        first = n_told - n_told % self.config.trials_per_batch
-        last = min(first + self.config.trials_per_batch, self.config.n_trials)
-        for number in range(len(trials), last):
+        for number in range(len(self.journal.trials()), last):
             self.journal.ask(self._sampler(number), self.config.space)
         return [PlannedTrial(number=trial.number, params=trial.params) for trial in self.journal.trials()[first:last]]
 
@@ -104,3 +108,11 @@ class Search:
             storage_path=str(self.journal_path),
             report_path=None if report_path is None else str(report_path),
         )
+
+
+def _had_another_size(batch: Sequence[FrozenTrial], size: int) -> bool:
+    """The total was another one when these trials were raced against each other: their batch ended sooner or later than it does now.
+
+    It is begun again; its runs have their records, so those that both batches ask for are not trained twice.
+    """
+    return len(batch) > size or (len(batch) < size and any(trial.state.is_finished() for trial in batch))

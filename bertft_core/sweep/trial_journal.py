@@ -86,6 +86,18 @@ class TrialJournal:
         self._study.tell(number, score, state=STATES[outcome.state])
         seal(self._path)
 
+    def cut(self, n: int) -> None:
+        """Keep the first `n` trials, which have all ended, and forget the others."""
+        new = self._path.with_name(".journal.part")
+        for left in new.parent.glob(f"{new.name}*"):  # by a kill, with a lock that Optuna would wait for
+            left.unlink()
+        storage = JournalStorage(JournalFileBackend(str(new)))
+        study = optuna.create_study(storage=storage, study_name=self.name, direction=self.direction)
+        study.add_trials(self.trials()[:n])
+        new.replace(self._path)
+        seal(self._path)  # after a kill before this line the search is rebuilt from the records of its runs
+        self._open()
+
     def in_memory(self, trials: Sequence[FrozenTrial]) -> optuna.Study:
         """A study of these trials that can be sampled from and drawn without touching the file."""
         study = optuna.create_study(study_name=self.name, direction=self.direction)

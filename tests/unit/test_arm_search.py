@@ -75,9 +75,7 @@ def test_the_order_in_which_a_batch_is_told_does_not_matter(tmp_path, whole, ord
     assert rows(finish(make_search(tmp_path), order=order)) == whole
 
 
-@pytest.mark.parametrize("n_writes", range(1, 62, 6))
-def test_a_search_that_dies_at_any_write_goes_on_as_if_nothing_happened(tmp_path, whole, monkeypatch, n_writes):
-    """The journal is left with half of a line and a lock, as a killed process leaves it."""
+def die_after(patch, n_writes):
     append, left = JournalFileBackend.append_logs, [n_writes]
 
     def append_or_die(backend, logs):
@@ -85,12 +83,18 @@ def test_a_search_that_dies_at_any_write_goes_on_as_if_nothing_happened(tmp_path
         if left[0] < 0:
             path = Path(backend._file_path)
             path.write_bytes(path.read_bytes() + b'{"op_code":4,"work')
-            path.with_name("journal.log.lock").symlink_to(path)
+            path.with_name(f"{path.name}.lock").symlink_to(path)
             raise Interrupted
         append(backend, logs)
 
+    patch.setattr(JournalFileBackend, "append_logs", append_or_die)
+
+
+@pytest.mark.parametrize("n_writes", range(1, 62, 6))
+def test_a_search_that_dies_at_any_write_goes_on_as_if_nothing_happened(tmp_path, whole, monkeypatch, n_writes):
+    """The journal is left with half of a line and a lock, as a killed process leaves it."""
     with monkeypatch.context() as patch:
-        patch.setattr(JournalFileBackend, "append_logs", append_or_die)
+        die_after(patch, n_writes)
         with pytest.raises(Interrupted):
             finish(make_search(tmp_path))
     started = time.monotonic()
@@ -155,18 +159,44 @@ def test_a_search_at_its_total_asks_nothing_and_writes_no_trial(tmp_path, whole)
 def test_a_raised_total_goes_on_from_the_trials_there_are(tmp_path, whole):
     finish(make_search(tmp_path, n_trials=6))
     search = finish(make_search(tmp_path, n_trials=10))
-    assert rows(search)[:6] == whole[:6]
-    assert [row[0] for row in rows(search)] == list(range(10))
-    assert "RUNNING" not in {row[1] for row in rows(search)}
+    assert rows(search) == whole
     assert search.result(None).n_planned == 10
 
 
-def test_a_lowered_total_looks_at_its_own_trials_only(tmp_path, whole):
-    finish(make_search(tmp_path))
-    search = make_search(tmp_path, n_trials=5)
-    assert search.next_batch() == []
-    assert [row.number for row in search.result(None).trials] == [0, 1, 2, 3, 4]
-    assert rows(search) == whole
+@pytest.mark.parametrize("totals", [*((n, 10, 11) for n in range(1, 10)), (11, 5), (11, 8), (11, 7, 10, 3), (7, 6, 7)])
+def test_a_search_whose_total_is_changed_has_the_trials_of_one_that_had_it_from_the_start(tmp_path, totals):
+    at_once = finish(make_search(tmp_path / "at-once", n_trials=totals[-1]))
+    for n_trials in totals:
+        changed = finish(make_search(tmp_path / "changed", n_trials=n_trials))
+    assert rows(changed)[: totals[-1]] == rows(at_once)
+    assert changed.result(None).trials == at_once.result(None).trials
+
+
+@pytest.mark.parametrize("n_writes", range(1, 30, 2))
+def test_a_search_that_dies_while_it_is_made_longer_goes_on_as_if_nothing_happened(tmp_path, whole, monkeypatch, n_writes):
+    finish(make_search(tmp_path, n_trials=6))
+    with monkeypatch.context() as patch:
+        die_after(patch, n_writes)
+        with pytest.raises(Interrupted):
+            finish(make_search(tmp_path))
+    assert rows(finish(make_search(tmp_path))) == whole
+
+
+def test_a_search_that_died_and_is_then_made_longer_begins_its_batch_again(tmp_path, whole):
+    search = make_search(tmp_path, n_trials=7)
+    outcomes = train_batch(search, search.next_batch())
+    for number, outcome in outcomes.items():
+        search.tell(number, outcome)
+    outcomes = train_batch(search, search.next_batch())
+    search.tell(5, outcomes[5])
+    assert rows(finish(make_search(tmp_path))) == whole
+
+
+def test_a_search_made_longer_is_rebuilt_with_the_same_trials_when_its_journal_is_damaged(tmp_path, whole):
+    for n_trials in (5, 10):
+        longer = finish(make_search(tmp_path, n_trials=n_trials))
+    longer.journal_path.write_bytes(longer.journal_path.read_bytes().replace(b"learning_rate", b"learning_late", 1))
+    assert rows(finish(make_search(tmp_path))) == whole
 
 
 def test_a_longer_search_is_the_same_search_and_a_wider_one_another(tmp_path):
