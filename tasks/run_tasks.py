@@ -12,6 +12,7 @@ from bertft_core.config import UserError
 from bertft_core.config.probe_settings import ProbesConfig
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.records.probe_record import ProbeRecord
+from bertft_core.records.selection import may_go_on
 from bertft_core.storage.study_dir import PROBES_FILE, read_record, write_record
 from bertft_core.training.slots import SlotsClosing
 from tasks.protocols import Progress, RunLog, SlotPool
@@ -52,11 +53,18 @@ def train_run(spec: RunSpec, run_dir: Path, *, slots: SlotPool, log: RunLog, pro
 
 
 def failed_record(spec: RunSpec, run_dir: Path, error: BaseException, attempts: int) -> RunRecord:
-    """Write down that a run failed after its retries, with the reason; a later command tries it again."""
+    """Write down that a run failed after its retries, with the reason; a later command tries it again.
+
+    Of a run that had stopped at a cut its validations stay: which seeds go on was decided by them.
+    """
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     record = RunRecord(
         spec=spec, digest=spec.digest, status="failed", error=reason_of(error), started_at=now, ended_at=now, attempts=attempts
     )
+    before = read_record(run_dir / "record.json", RunRecord)
+    if before is not None and before.digest == spec.digest and (before.status == "failed" or may_go_on(before)):
+        known = ("n_steps", "planned_steps", "evaluations")
+        record = record.model_copy(update={name: getattr(before, name) for name in known})
     write_record(run_dir / "record.json", record)
     return record
 

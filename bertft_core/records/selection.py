@@ -49,7 +49,8 @@ def goes_on(record: RunRecord, spec: RunSpec) -> bool:
 def starter(record: RunRecord, stop_at: float, direction: Direction) -> Starter:
     """Where a run stood at the cut."""
     step = cut_step(stop_at, record.planned_steps)
-    ended_before = record.status == "failed" or (record.status == "diverged" and record.n_steps <= step)
+    failed_before = record.status == "failed" and record.n_steps < step
+    ended_before = failed_before or (record.status == "diverged" and record.n_steps <= step)
     metric = record.spec.metric  # some have no value, as a perplexity that is too large for a number
     scores = [found.metrics[metric] for found in record.evaluations if found.step <= step and metric in found.metrics]
     if ended_before or not scores:

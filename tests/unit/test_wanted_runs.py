@@ -16,6 +16,7 @@ from bertft_core.records import DatasetCard, RunRecord
 from bertft_core.records.selection import Starter, answers, cut_step, goes_on, kept, ranked, starter
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_results import StudyResults
+from tasks.run_tasks import failed_record
 from tests.helpers.small_records import make_card, make_record, make_study
 
 MANY = {"start": 3, "stop_at": 0.4, "keep": 1}
@@ -56,8 +57,24 @@ def test_where_a_run_stood_at_the_cut_does_not_change_when_it_goes_on(tmp_path):
     no_value = [record.evaluations[0].model_copy(update={"metrics": {}}), *record.evaluations[1:]]
     assert starter(record.model_copy(update={"evaluations": no_value}), 1.0, "maximize").score == second
     assert starter(record.model_copy(update={"evaluations": no_value}), 0.5, "maximize").score is None
-    for status, n_steps, score in (("diverged", 5, None), ("diverged", 6, first), ("failed", 0, None), ("pruned", 5, first)):
+    for status, n_steps, score in (("diverged", 5, None), ("diverged", 6, first), ("failed", 4, None), ("failed", 5, first), ("pruned", 5, first)):
         assert starter(record.model_copy(update={"status": status, "n_steps": n_steps}), 0.5, "maximize").score == score
+
+
+def test_a_seed_that_fails_after_its_cut_is_not_replaced_by_the_next_best(tmp_path):
+    study, card, study_dir = made(tmp_path, {"start": 3, "stop_at": 0.5, "keep": 1})
+    specs = plan_runs(study, card, {})
+    records = {spec.digest: make_record(spec, card, study_dir, status="pruned") for spec in specs}
+
+    def kept_of(arm: str) -> list[str]:
+        planned = planned_runs(study, card, {}, records)
+        return [spec.digest for spec in planned if spec.arm == arm and spec.kept_of is not None]
+
+    (best,) = kept_of("full")
+    for _ in range(2):  # a later command tries it again
+        records[best] = failed_record(records[best].spec, study_dir.run_dir(best), RuntimeError("no memory"), attempts=2)
+        assert kept_of("full") == [best]
+        assert (records[best].status, records[best].attempts) == ("failed", 2)
 
 
 def test_a_stop_answers_for_its_cut_and_for_earlier_ones(tmp_path):
