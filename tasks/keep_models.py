@@ -6,7 +6,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from bertft_core.config import StudyConfig
-from bertft_core.records import RunRecord
+from bertft_core.records import RunRecord, RunSpec
 from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import Tell
 from bertft_core.storage.retention import folder_bytes, kept_digests, over_budget
@@ -37,14 +37,17 @@ class ModelBudget:
     def __init__(self, study: StudyConfig, study_dir: StudyDir, log: RunLog, tell: Tell) -> None:
         self._study, self._dir, self._log, self._tell = study, study_dir, log, tell
         self._records: dict[str, RunRecord] = {}
+        self._arms: dict[str, set[str]] = {}
 
-    def ended(self, record: RunRecord) -> None:
-        """A run has its record: now, or since an earlier command."""
-        if record.spec.stage != "seeds" or self._study.retention.budget_gib is None:
+    def ended(self, spec: RunSpec, record: RunRecord) -> None:
+        """A run has its record: now, or since an earlier command, or for another arm of the same settings."""
+        if spec.stage != "seeds" or self._study.retention.budget_gib is None:
             return
-        self._records[record.digest] = record
+        self._records.setdefault(record.digest, record)
+        self._arms.setdefault(spec.arm, set()).add(record.digest)
         sizes = {digest: folder_bytes(self._dir.run_dir(digest) / "model") for digest in self._records}
-        for digest in over_budget(self._study, self._records.values(), {d: size for d, size in sizes.items() if size}):
+        arms = {arm: [run for run in self._records.values() if run.digest in digests] for arm, digests in self._arms.items()}
+        for digest in over_budget(self._study, arms, {d: size for d, size in sizes.items() if size}):
             self._drop(digest)
 
     def _drop(self, digest: str) -> None:

@@ -20,20 +20,21 @@ def kept_digests(study: StudyConfig, planned: Iterable[RunSpec], records: Mappin
     return {record.digest for runs in ranked for record in runs[:n_kept]}
 
 
-def over_budget(study: StudyConfig, records: Iterable[RunRecord], sizes: Mapping[str, int]) -> list[str]:
+def over_budget(study: StudyConfig, arms: Mapping[str, Iterable[RunRecord]], sizes: Mapping[str, int]) -> list[str]:
     """The runs whose models must go so that the others fit into `retention.budget_gib`, in the order in which they go.
 
-    `sizes` is run digest → bytes of a model that is there. The worst validation score goes first, runs without one before it;
-    the best run of each arm never goes.
+    `arms` is arm → its runs, as the study plans them: a record may name an arm as it was called before. `sizes` is run digest →
+    bytes of a model that is there. The worst validation score goes first, runs without one before it; the best run of each arm
+    never goes.
     """
     if study.retention.budget_gib is None:
         return []
-    ended = [record for record in records if record.digest in sizes]
-    ranked = best_first(study, ended)
-    arms = {record.spec.arm for record in reversed(ranked)}
-    best = {next(record.digest for record in ranked if record.spec.arm == arm) for arm in arms}
-    without_score = [record.digest for record in ended if record not in ranked]
-    in_order = without_score + [record.digest for record in reversed(ranked) if record.digest not in best]
+    ended = {arm: [record for record in records if record.digest in sizes] for arm, records in arms.items()}
+    best = {ranked[0].digest for records in ended.values() if (ranked := best_first(study, records))}
+    every = {record.digest: record for records in ended.values() for record in records}
+    ranked_digests = [record.digest for record in best_first(study, every.values())]
+    in_order = [digest for digest in every if digest not in ranked_digests]
+    in_order += [digest for digest in reversed(ranked_digests) if digest not in best]
     total, going = sum(sizes.values()), []
     for digest in in_order:
         if total <= study.retention.budget_gib * GIB:

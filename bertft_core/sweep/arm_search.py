@@ -111,7 +111,7 @@ class Search:
 
 
 def _had_another_size(batch: Sequence[FrozenTrial], size: int) -> bool:
-    """The total was another one when these trials were raced against each other: their batch ended sooner or later than it does now.
+    """The total was another one when these trials were raced against each other: their batch had another end than now.
 
     It is begun again; its runs have their records, so those that both batches ask for are not trained twice.
     """

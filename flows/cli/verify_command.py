@@ -46,7 +46,7 @@ def verify_command(name: str, home: Path | None, *, runs: str | None, certificat
             say(f"warning   {line}", file=sys.stderr)
         results = found.results()
         records = finished_records(results)
-        chosen = chosen_records(results, records, n_per_arm)
+        chosen = chosen_records(results, n_per_arm)
         with scratch(found.dir) as folder:
             if chosen:
                 _print_how_many(results, records, chosen, default=runs is None)
@@ -76,18 +76,18 @@ def _number_of(runs: str | None) -> int:
 
 def finished_records(results: StudyResults) -> list[RunRecord]:
     """The records of the finished report runs, in the order of the plan. Raises `UserError` if there are none."""
-    finished = [results.records[spec.digest] for spec in results.planned if spec.digest in results.records]
-    finished = [record for record in finished if record.finished]
-    if not finished:
-        raise no_finished_runs(results.study_dir)
-    return finished
+    ended = {spec.digest: results.records[spec.digest] for spec in results.planned if spec.digest in results.records}
+    if finished := [record for record in ended.values() if record.finished]:
+        return finished
+    raise no_finished_runs(results.study_dir)
 
 
-def chosen_records(results: StudyResults, records: list[RunRecord], n_per_arm: int | None) -> list[RunRecord]:
-    """The first `n_per_arm` runs of each arm, arm by arm."""
+def chosen_records(results: StudyResults, n_per_arm: int | None) -> list[RunRecord]:
+    """The first `n_per_arm` finished runs of each arm, arm by arm; a run that two arms share is there once."""
     if n_per_arm is None:
         return []
-    return [record for arm in results.study.arms for record in [r for r in records if r.spec.arm == arm][:n_per_arm]]
+    finished = {arm: [record for record in results.runs_of(arm) if record.finished] for arm in results.study.arms}
+    return list({record.digest: record for records in finished.values() for record in records[:n_per_arm]}.values())
 
 
 def _print_how_many(results: StudyResults, records: list[RunRecord], chosen: list[RunRecord], *, default: bool) -> None:

@@ -43,13 +43,14 @@ class Trainer:
                 again.append(spec)
             elif (record := self._stored.finished(spec)) is not None:
                 records[spec.digest] = record
-                self._models.ended(record)
+                self._models.ended(spec, record)
                 progress.ended(spec, record, reused=True)
             else:
                 todo[spec.digest] = spec
         for record in self._trained(list(todo.values())):
             records[record.digest] = record
         for spec in again:
+            self._models.ended(spec, records[spec.digest])
             progress.ended(spec, records[spec.digest], reused=True)
         return {digest: self._models.as_it_is(record) for digest, record in records.items()}
 
@@ -68,7 +69,7 @@ class Trainer:
             if isinstance(result, BaseException):
                 result = failed_record(spec, folder.run_dir(spec.digest), result, attempts=retries + 1)
             session.tracker.log_record(result)
-            self._models.ended(result)
+            self._models.ended(spec, result)
             session.progress.ended(spec, result, reused=False)
             yield result
 

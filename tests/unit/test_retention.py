@@ -37,7 +37,8 @@ def runs(tmp_path) -> dict[tuple[str, int], RunRecord]:
 
 def going(study, runs) -> list[tuple[str, int]]:
     names = {record.digest: name for name, record in runs.items()}
-    return [names[digest] for digest in over_budget(study, runs.values(), dict.fromkeys(names, MODEL_BYTES))]
+    arms = {arm: [record for name, record in runs.items() if name[0] == arm] for arm in ("features", "full")}
+    return [names[digest] for digest in over_budget(study, arms, dict.fromkeys(names, MODEL_BYTES))]
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,20 @@ def test_a_run_without_a_score_goes_before_all_others(runs):
     assert going(study_with(5), runs) == [("full", 1)]
 
 
+def test_the_best_of_an_arm_stays_when_its_records_have_the_name_it_had_before(runs):
+    for name, record in runs.items():
+        runs[name] = record.model_copy(update={"spec": record.spec.model_copy(update={"arm": "full"})})
+    assert going(study_with(0.5), runs) == [("features", 2), ("features", 0), ("full", 0), ("full", 2)]
+
+
+def test_a_run_that_two_arms_ask_for_is_the_best_of_either(tmp_path, runs):
+    budget = ModelBudget(study_with(1), StudyDir(tmp_path, "small"), Deaf(), lambda problem: None)  # type: ignore[arg-type]
+    for name in (("full", 1), ("features", 1)):
+        budget.ended(runs[name].spec, runs[name])
+    budget.ended(runs["features", 0].spec.model_copy(update={"arm": "alike"}), runs["features", 1])
+    assert {budget.as_it_is(runs[name]).model_dropped for name in (("full", 1), ("features", 1))} == {None}
+
+
 def test_a_budget_is_a_positive_number_of_the_execution():
     assert make_study().digest == study_with(1).digest
     with pytest.raises(Exception, match="budget_gib"):
@@ -90,7 +105,7 @@ def test_while_a_study_runs_models_beyond_the_budget_are_deleted_reported_and_re
     messages: list[str] = []
     budget = ModelBudget(study, study_dir, tracker, messages.append)  # type: ignore[arg-type]
     for record in runs.values():
-        budget.ended(record)
+        budget.ended(record.spec, record)
         kept = [path.parent.name for path in study_dir.path.glob("runs/*/model")]
         assert record.spec.index == 0 or len(kept) >= 3
     left = {name for name, record in runs.items() if (study_dir.run_dir(record.digest) / "model").exists()}

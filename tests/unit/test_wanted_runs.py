@@ -57,7 +57,13 @@ def test_where_a_run_stood_at_the_cut_does_not_change_when_it_goes_on(tmp_path):
     no_value = [record.evaluations[0].model_copy(update={"metrics": {}}), *record.evaluations[1:]]
     assert starter(record.model_copy(update={"evaluations": no_value}), 1.0, "maximize").score == second
     assert starter(record.model_copy(update={"evaluations": no_value}), 0.5, "maximize").score is None
-    for status, n_steps, score in (("diverged", 5, None), ("diverged", 6, first), ("failed", 4, None), ("failed", 5, first), ("pruned", 5, first)):
+    for status, n_steps, score in (
+        ("diverged", 5, None),
+        ("diverged", 6, first),
+        ("failed", 4, None),
+        ("failed", 5, first),
+        ("pruned", 5, first),
+    ):
         assert starter(record.model_copy(update={"status": status, "n_steps": n_steps}), 0.5, "maximize").score == score
 
 
