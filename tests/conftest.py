@@ -1,7 +1,9 @@
-"""For every test: which process runs it, and in which order."""
+"""For every test: which process runs it, and in which order, and what a process need not do."""
 
 from __future__ import annotations
 
+import gc
+import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +12,10 @@ import pytest
 
 if TYPE_CHECKING:
     from xdist.scheduler import LoadFileScheduling
+
+# Several processes share the cores already, and threads that wait for each other spin: a small matrix product of a process
+# with two threads takes up to fifteen times as long. Before numpy is imported; torch is told its threads by the product.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parent
 ORDER = ("flows", "docs", "contract", "golden", "architecture", "unit")
@@ -31,6 +37,12 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The folders with the longest files come first, and in a folder the files that wait for one fixture."""
     items.sort(key=lambda item: (ORDER.index(item.path.relative_to(ROOT).parts[0]), item.path.name not in TOGETHER))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: the garbage collector need not walk through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -12,12 +12,14 @@ from bertft_core.config import UserError
 from bertft_core.config.base import digest_of
 from bertft_core.config.search_settings import Choices, Range
 from bertft_core.data.prepared_split import open_split
+from bertft_core.evaluation.comparison.compare_studies import compare_studies
+from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.evaluation.diagnosis.diagnose_study import CHECKS, diagnose, run_check
 from bertft_core.evaluation.diagnosis.findings import VERDICTS, Diagnosis, DiagnosisFinding, finding, hint
 from bertft_core.evaluation.diagnosis.label_conflicts import find_conflicts
 from bertft_core.evaluation.diagnosis.learning_problems import end_of, loss_fall
 from bertft_core.evaluation.diagnosis.stored_study import losses_of, train_longer
-from bertft_core.evaluation.summarize import evaluated
+from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import DataFinding, Evaluation
 from bertft_core.report.prose import diagnosis_findings, diagnosis_hints, diagnosis_text
@@ -68,7 +70,12 @@ def build(directory, *, accuracies=GOOD, statuses=(), sizes=LARGE, sweeps=None, 
         status = dict(statuses).get((spec.arm, spec.index), "ok")
         records[spec.digest] = make_record(spec, card, home, status=status, accuracy=accuracies[spec.arm][spec.index])
         write_losses(home.run_dir(spec.digest), [0.3] * 50)
-    return evaluated(StudyResults(asked, card, home, records, planned, sweeps or {}))
+    results = StudyResults(asked, card, home, records, planned, sweeps or {})
+    results = results.with_summary(summarize(results))
+    if len(results.summary.arms) < 2:
+        return results
+    compared = compare_studies([results], ComparisonRequest(n_resamples=500))  # no check is about the number of resamples
+    return results.with_summary(results.summary.model_copy(update={"comparison": compared}))
 
 
 def write_losses(run_dir: Path, losses: list[float]) -> None:
