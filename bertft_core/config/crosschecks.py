@@ -1,12 +1,12 @@
 """Checks across sections: each section may be valid by itself and still not fit the others."""
 
-import difflib
 from collections.abc import Collection
 
 from pydantic import ValidationError
 
 from bertft_core.config.base import misplaced
 from bertft_core.config.data_settings import READING_KEYS, RESERVED_SPLITS, BundledData, DataConfig
+from bertft_core.config.errors import did_you_mean
 from bertft_core.config.search_checks import check_search, first_problem
 from bertft_core.config.seed_settings import CrossedDesign
 from bertft_core.config.strategy_combinations import objection
@@ -127,7 +127,7 @@ def _check_windows(study: StudySections) -> None:
         raise misplaced(("data", "doc_stride"), "only windows overlap", "set data.long_texts to windows, or remove it")
     if data.overlap >= data.max_length - 3:
         problem = f"windows of {data.max_length} tokens that share {data.overlap} cannot advance"
-        raise misplaced(("data", "doc_stride"), problem)
+        raise misplaced(("data", "doc_stride"), problem, f"set data.max_length to more than {data.overlap + 3}, or remove it")
     if getattr(head, "aggregate", "mean") != "mean" and data.long_texts != "windows":
         problem = "without windows there is nothing to aggregate"
         raise misplaced(("head", "aggregate"), problem, "set data.long_texts to windows")
@@ -159,5 +159,5 @@ def _check_splits(study: StudySections) -> None:
 
 def _check_known(name: str, known: Collection[str], what: str, at: Path) -> None:
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-        raise misplaced(at, f"'{name}' is not a {what}, which has {', '.join(known)}", f"did you mean '{near[0]}'?")
+        hint = did_you_mean(name, known) or "correct it or remove it"
+        raise misplaced(at, f"'{name}' is not a {what}, which has {', '.join(known)}", hint)

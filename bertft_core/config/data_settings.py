@@ -131,8 +131,8 @@ class _Examples(Frozen):
 
     @property
     def overlap(self) -> int:
-        """`doc_stride` or its default, in tokens."""
-        return self.max_length // 4 if self.doc_stride is None else self.doc_stride
+        """`doc_stride` or its default, in tokens; in the shortest windows none are left to share."""
+        return min(self.max_length // 4, self.max_length - 4) if self.doc_stride is None else self.doc_stride
 
     @field_validator("labels")
     @classmethod
@@ -165,8 +165,10 @@ class FileData(_Examples):
     quoting: Literal["double", "none"] | None = Field(
         None, description="CSV, TSV: cells may be in double quotes, or quotes have no meaning; null is the format's own."
     )
-    max_gib: float = Field(MAX_GIB, gt=0.0, description="Largest file that is read, decompressed; a larger one is refused.")
-    max_rows: int = Field(MAX_ROWS, ge=1, description="Most examples of a file; a longer file is refused.")
+    max_gib: float = Field(
+        MAX_GIB, gt=0.0, le=LARGEST, description="Largest file that is read, decompressed; a larger one is refused."
+    )
+    max_rows: int = Field(MAX_ROWS, ge=1, le=LARGEST, description="Most examples of a file; a longer file is refused.")
 
     @model_serializer(mode="wrap")
     def _without_the_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -201,6 +203,7 @@ class HubData(_Examples):
     max_rows: int = Field(
         MAX_ROWS,
         ge=1,
+        le=LARGEST,
         exclude_if=lambda value: value == MAX_ROWS,  # newer than the digests of older studies
         description="Most examples of a split; a longer split is refused.",
     )

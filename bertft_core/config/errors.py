@@ -15,7 +15,7 @@ class UserError(Exception):
     """A mistake in a config or in data that only the user can fix; the command line prints it and exits with 2.
 
     `path` and `line` (from 1) say where; `found`, `expected` and `hint` are short phrases without a full stop.
-    `code` names the refusal whatever its wording, such as `encoder.weights-missing`: its room, a dot, what is wrong.
+    `code` names the refusal whatever its wording, such as `encoder.weights-missing`: the subject, a dot, what is wrong.
     """
 
     def __init__(
@@ -59,7 +59,8 @@ def _rebuild(fields: dict[str, Any]) -> UserError:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """A suggestion of the nearest known name, or None if none is near."""
-    by_folded = {item.strip().casefold(): item for item in known}
-    near = difflib.get_close_matches(name.strip().casefold(), by_folded, n=1, cutoff=0.5)
+    """A suggestion of the nearest known name, or of one that begins with the given one; None if there is no such name."""
+    by_folded, given = {item.strip().casefold(): item for item in known}, name.strip().casefold()
+    near = difflib.get_close_matches(given, by_folded, n=1, cutoff=0.5)
+    near = near or [folded for folded in by_folded if len(given) > 1 and folded.startswith(given)]
     return f"did you mean '{by_folded[near[0]]}'?" if near else None

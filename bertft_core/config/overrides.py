@@ -66,8 +66,10 @@ def _place(at: Any, part: str, path: yaml_text.Path, override: str) -> int | str
     """The key or the index that a part means in a container."""
     if isinstance(at, dict):
         return part
-    if isinstance(at, list) and part.isdecimal() and part.isascii() and int(part) < len(at):
+    if isinstance(at, list) and re.fullmatch("[0-9]{1,9}", part) and int(part) < len(at):
         return int(part)
+    if isinstance(at, list) and not at:
+        raise _refused(override, f"'{dotted(path)}' is an empty list", f"the whole list: {dotted(path)}=[…]")
     if isinstance(at, list):
         raise _refused(override, f"'{dotted(path)}' is a list", f"an index from 0 to {len(at) - 1} instead of '{part}'")
     raise _refused(override, f"'{dotted(path)}' is not a mapping but {at!r}", f"the whole value: {dotted(path)}={{{part}: …}}")

@@ -45,7 +45,8 @@ def _check_space(base: TrainingConfig, fixed: dict[str, Any], space: dict[str, R
     """Every setting that the search can choose is valid.
 
     The limits of a setting are intervals and no rule involves more than two settings, so it is enough to try the ends of the
-    ranges and all choices, one setting at a time and then two at a time, with the others at their first value.
+    ranges and all choices, one setting at a time, and then the smallest and the largest two at a time, with the others at
+    their first value.
     """
     first = {name: next(_ends(part)) for name, part in space.items()}
     for name, part in space.items():
@@ -53,7 +54,7 @@ def _check_space(base: TrainingConfig, fixed: dict[str, Any], space: dict[str, R
             settings = _merged(base, fixed, first | {name: value}, at)
             _check_unchanged(name, part, value, getattr(settings, name), (*at, name))
     for one, two in itertools.combinations(space, 2):
-        for pair in itertools.product(_ends(space[one]), _ends(space[two])):
+        for pair in itertools.product(_extremes(space[one]), _extremes(space[two])):
             _merged(base, fixed, first | {one: pair[0], two: pair[1]}, at)
 
 
@@ -86,3 +87,10 @@ def _ends(part: Range | Choices) -> Iterator[Value]:
     if isinstance(part, Choices):
         return iter(part.choices)
     return iter((int(part.low), int(part.high)) if part.integer else (part.low, part.high))
+
+
+def _extremes(part: Range | Choices) -> tuple[Value, ...]:
+    """The smallest and the largest number; of names, each one once."""
+    values = dict.fromkeys(_ends(part))
+    numbers = [value for value in values if not isinstance(value, str)]
+    return (min(numbers), max(numbers)) if numbers else tuple(values)

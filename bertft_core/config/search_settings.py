@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Literal
 
 from pydantic import Field, StrictFloat, StrictInt, StrictStr, field_validator, model_validator
 
 from bertft_core.config.base import LARGEST, Frozen, misplaced
+from bertft_core.config.errors import did_you_mean
 from bertft_core.config.training_settings import TrainingConfig, TrainingOverrides
 
 FIRST_SEARCH_SEED_INDEX = 1_000_000
@@ -35,7 +35,7 @@ class Range(Frozen):
 class Choices(Frozen):
     """One of the listed values."""
 
-    choices: tuple[StrictInt | StrictFloat | StrictStr, ...] = Field(min_length=1)
+    choices: tuple[StrictInt | StrictFloat | StrictStr, ...] = Field(min_length=1, max_length=1000)
 
 
 class SearchConfig(Frozen):
@@ -65,6 +65,6 @@ class SearchConfig(Frozen):
         for name in space:
             if name not in TrainingConfig.model_fields:
                 known = list(TrainingConfig.model_fields)
-                near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-                raise misplaced((name,), f"unknown training setting; known are {', '.join(known)}", f"did you mean '{near[0]}'?")
+                hint = did_you_mean(name, known) or "correct it or remove it"
+                raise misplaced((name,), f"unknown training setting; known are {', '.join(known)}", hint)
         return space

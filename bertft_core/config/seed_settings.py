@@ -11,6 +11,8 @@ from bertft_core.config.base import LARGEST, Frozen, misplaced
 Stream = Literal["init", "order", "dropout"]
 MIN_FIRST_BATCH = 3
 """Seeds before the first interim analysis of `until`: two are too few to estimate the spread."""
+MOST_RUNS = 10_000
+"""Of an arm."""
 
 
 class OnlyDesign(Frozen):
@@ -30,6 +32,13 @@ class CrossedSizes(Frozen):
         le=100,
         description="Runs of each pair of seeds, each with its own dropout seed; 2 separate interaction from residual.",
     )
+
+    @model_validator(mode="after")
+    def _not_too_many(self) -> CrossedSizes:
+        if self.n > MOST_RUNS:
+            problem = f"{self.init} × {self.order} × {self.replicates} = {self.n:,} runs of each arm; at most {MOST_RUNS:,}"
+            raise misplaced(("init",), problem, "cross fewer seeds")
+        return self
 
     @property
     def n(self) -> int:
@@ -71,16 +80,16 @@ class UntilConfig(Frozen):
 class SeedsConfig(Frozen):
     """The report seeds: indices `first, first + 1, …`, each with its own seed in every stream."""
 
-    n: int = Field(5, ge=1, le=10_000, description="Runs of each arm; a crossed design and `start` give their own number.")
+    n: int = Field(5, ge=1, le=MOST_RUNS, description="Runs of each arm; a crossed design and `start` give their own number.")
     first: int = Field(0, ge=0, le=LARGEST)
     design: Literal["joint"] | OnlyDesign | CrossedDesign = "joint"
     repeats: int = Field(0, ge=0, le=1000, description="Repeated runs of each arm's first seed, with all seeds unchanged.")
     until: UntilConfig | None = Field(None, description="Begin with `n` seeds and add seeds to every arm until this holds.")
     max: int | None = Field(None, ge=2, le=1000, description="With `until`: the most seeds of an arm.")
-    start: int | None = Field(None, ge=2, le=10_000, description="Start many, stop early: seeds of each arm that start.")
+    start: int | None = Field(None, ge=2, le=MOST_RUNS, description="Start many, stop early: seeds of each arm that start.")
     stop_at: float | None = Field(None, gt=0.0, lt=1.0, description="With `start`: share of the steps before the stop.")
     keep: int | None = Field(
-        None, ge=1, le=10_000, description="With `start`: how many continue, the best on the validation set."
+        None, ge=1, le=MOST_RUNS, description="With `start`: how many continue, the best on the validation set."
     )
 
     @model_serializer(mode="wrap")

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from bertft_core.config import locations
-from bertft_core.config.errors import UserError
+from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.config.locations import ConfigLocation, UnionChoice
 from bertft_core.config.yaml_text import Path
 
@@ -107,6 +107,9 @@ def _problem(place: ConfigLocation, detail: Any, values: Any) -> Problem:
         n = context["min_length"]
         problem = _not_valid(place, value, f"at least {n} {'entry' if n == 1 else 'entries'}")
         return replace(problem, hint="add what is missing", code="config.out-of-bounds")
+    if kind == "too_long":
+        problem = _not_valid(place, value, f"at most {context['max_length']} entries")
+        return replace(problem, hint="remove some", code="config.out-of-bounds")
     near = difflib.get_close_matches(str(value), locations.literals(place.kinds), n=1)
     problem = _not_valid(place, value, detail["msg"].removeprefix("Input should be "), near)
     if kind in BOUNDS:
@@ -116,11 +119,11 @@ def _problem(place: ConfigLocation, detail: Any, values: Any) -> Problem:
 
 def _unknown_key(place: ConfigLocation) -> Problem:
     key, known = str(place.path[-1]), locations.keys(place.parent)
-    near = locations.sections_with_key(place.parent, key)[:1] or difflib.get_close_matches(key, known, n=1, cutoff=0.0)
+    section = locations.sections_with_key(place.parent, key)[:1]
     return Problem(
         place.path,
         f"unknown key '{place.name}'",
-        f"did you mean '{near[0]}'?" if near else "remove it",
+        f"did you mean '{section[0]}'?" if section else did_you_mean(key, known) or "correct it or remove it",
         found=key,
         expected=f"one of {', '.join(known)}" if known else "no keys",
         code="config.unknown-key",

@@ -52,6 +52,16 @@ def _read(text: str, path: str) -> tuple[Any, dict[Path, int]]:
         raise _unreadable(text, error.position, path) from None
     except LimitError as error:
         raise _refused(error, str(error.problem), path, code="config.too-large", hint=str(error.note)) from None
+    except (ValueError, OverflowError):  # PyYAML's, of \UFFFFFFFF and of a %YAML version with thousands of digits
+        raise UserError(
+            "invalid YAML: an escape or a version number that is too large",
+            code="config.not-yaml",
+            path=path,
+            line=loader.line + 1,
+            found=text.split("\n")[loader.line][:60],
+            expected="escapes up to \\U0010FFFF; %YAML 1.2",
+            hint="correct or remove it",
+        ) from None
     except yaml.MarkedYAMLError as error:
         problem = f"invalid YAML: {error.problem or error.context}"
         raise _refused(

@@ -14,6 +14,17 @@ FILE = "config.json"
 COUNTS = ("num_labels", "num_hidden_layers", "n_layers", "num_layers")
 """Sizes that transformers counts up to: a huge one would take for ever, not only be refused."""
 MOST = 100_000
+WHOLE = (
+    *COUNTS,
+    "type_vocab_size",
+    "max_position_embeddings",
+    "vocab_size",
+    "hidden_size",
+    "dim",
+    "num_attention_heads",
+    "n_heads",
+)
+"""Settings that are read here as whole numbers, before transformers looks at them; null is as good as absent."""
 NAMES_ONLY = frozenset(
     {
         "_name_or_path", "_commit_hash", "architectures", "transformers_version", "finetuning_task", "problem_type",
@@ -34,6 +45,11 @@ def read_settings(directory: Path) -> dict[str, Any]:
     if not isinstance(model_type, str) or not model_type:
         found = "no model_type" if model_type is None else f"model_type: {shorten(json.dumps(model_type), 60)}"
         raise _refusal(path, "the encoder's config.json does not say which model it is", found, code="encoder.model-type-missing")
+    for name in WHOLE:
+        value = settings.get(name)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+            found = f"{name}: {shorten(json.dumps(value), 60)}"
+            raise _refusal(path, f"the encoder's config.json has an impossible {name}", found, code="encoder.size-impossible")
     return settings
 
 
@@ -95,7 +111,7 @@ def refuse_unusable(directory: Path, settings: dict[str, Any], n_tensors: int) -
     for name in COUNTS:
         value = settings.get(name)
         most = MOST if name == "num_labels" else max(n_tensors, 100)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most):
+        if value is not None and not 0 <= value <= most:
             found = f"{name}: {shorten(json.dumps(value), 60)}, and {n_tensors} tensors in the weights"
             raise _refusal(path, f"the encoder's config.json has an impossible {name}", found, code="encoder.size-impossible")
 

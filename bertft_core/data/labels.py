@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Container, Mapping
+from decimal import Decimal
 
 from bertft_core.config import UserError
 from bertft_core.config.errors import did_you_mean
@@ -29,10 +30,10 @@ def agree_on_labels(splits: Mapping[str, RawSplit], given: tuple[str, ...] | Non
     return given or tuple(sorted(learned, key=_order(learned)))
 
 
-def _order(labels: Mapping[str, int]) -> Callable[[str], tuple[int, str]]:
+def _order(labels: Mapping[str, int]) -> Callable[[str], tuple[Decimal, str]]:
     if all(WHOLE_NUMBER.fullmatch(label) for label in labels):
-        return lambda label: (int(label), label)
-    return lambda label: (0, label)
+        return lambda label: (Decimal(label), label)  # an int may have no more than 4,300 digits
+    return lambda label: (Decimal(0), label)
 
 
 def _too_few_labels(train: RawSplit, learned: Mapping[str, int]) -> UserError:

@@ -1,10 +1,10 @@
 """Checks of a study that need the encoder or the data: layers, labels, metrics and splits that must exist."""
 
-import difflib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bertft_core.config import StudyConfig, UserError
+from bertft_core.config.errors import did_you_mean
 from bertft_core.config.strategy_settings import AnyStrategy, ClassWeights, EarlyStopping, Freezing, Reinit
 from bertft_core.data.examples import shorten
 from bertft_core.records import DatasetCard
@@ -32,11 +32,9 @@ def refuse_missing_labels(study: StudyConfig, labels: Sequence[str]) -> None:
             weights = strategy.weights if isinstance(strategy, ClassWeights) else None
             for label in weights if isinstance(weights, dict) else ():
                 if label not in labels:
-                    near = difflib.get_close_matches(label, labels, n=1, cutoff=0.0)
                     problem = "class_weights names a label that is not in the data"
-                    raise _refusal(
-                        name, problem, label, f"one of {shorten(', '.join(labels), 200)}", f"did you mean '{near[0]}'?"
-                    )
+                    expected = f"one of {shorten(', '.join(labels), 200)}"
+                    raise _refusal(name, problem, label, expected, did_you_mean(label, labels) or "correct it or remove it")
 
 
 def _layers(strategies: Sequence[AnyStrategy], kind: type[Freezing] | type[Reinit]) -> int:

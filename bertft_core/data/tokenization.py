@@ -40,7 +40,8 @@ def _settings_of(path: Path) -> dict[str, Any]:
 def uses_token_types(encoder: EncoderFiles) -> bool:
     """Whether the model distinguishes the two texts of a pair by token type."""
     default = 2 if encoder.settings.get("model_type") in ("bert", "electra") else 0
-    return encoder.settings.get("type_vocab_size", default) > 1
+    given = encoder.settings.get("type_vocab_size")
+    return (default if given is None else given) > 1
 
 
 def refuse_too_long(max_length: int, encoder: EncoderFiles) -> None:

@@ -1,5 +1,6 @@
 """`bertft verify`: finished runs trained again in fresh processes, and the certificate of the study."""
 
+import re
 import shutil
 import sys
 import time
@@ -63,7 +64,7 @@ def _number_of(runs: str | None) -> int:
     """How many runs of each arm. Raises `UserError` for anything but a positive number or 'all'."""
     if runs == "all":
         return sys.maxsize
-    if runs is not None and (not runs.isascii() or not runs.isdigit() or int(runs) < 1):
+    if runs is not None and not re.fullmatch("0*[1-9][0-9]{0,8}", runs):
         raise UserError(
             "--runs is the number of runs of each arm to train again",
             code="verify.runs",

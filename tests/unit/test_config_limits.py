@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -171,3 +172,47 @@ def test_a_count_that_no_machine_can_hold_is_refused(tmp_path, override):
     error = refusal(tmp_path, STUDY, f"{override}={10**12}")
     assert "less than" in (error.expected or "")
     assert error.hint == "make it smaller"
+
+
+@pytest.mark.parametrize(("key", "value"), [("max_rows", "1000000000000"), ("max_gib", "1e305")])
+def test_how_much_of_a_file_is_read_is_bounded(tmp_path, key, value):
+    data = f"data={{source: files, train: x.csv, {key}: {value}}}"
+    assert refusal(tmp_path, STUDY, data).hint == "make it smaller"
+
+
+def test_a_crossed_design_is_bounded_as_a_number_of_seeds_is(tmp_path):
+    for sizes in ("{init: 1000, order: 1000, replicates: 100}", "{init: 100, order: 101}"):
+        error = refusal(tmp_path, STUDY, f"seeds.design.crossed={sizes}")
+        assert "at most 10,000" in error.problem
+    assert load(tmp_path, STUDY, "seeds.design.crossed={init: 100, order: 100}").n_runs_per_arm == 10_000
+
+
+def test_lists_of_choices_are_bounded_and_their_pairs_are_checked_by_their_ends(tmp_path):
+    space = "arms.full.search.space"
+    error = refusal(tmp_path, STUDY, f"{space}.batch_size={{choices: {list(range(1, 1002))}}}")
+    assert (error.code, error.hint) == ("config.out-of-bounds", "remove some")
+    sizes = {"batch_size": {"choices": list(range(500, 1500))}, "micro_batch_size": {"choices": list(range(1, 500))}}
+    assert load(tmp_path, STUDY, f"{space}={json.dumps(sizes)}")
+    sizes["micro_batch_size"]["choices"][250] = 501
+    assert "batch_size 500, micro_batch_size 501, but" in refusal(tmp_path, STUDY, f"{space}={json.dumps(sizes)}").problem
+
+
+@pytest.mark.parametrize("text", ['name: "a\\UFFFFFFFF"', 'name: "a\\U00110000"', f"%YAML 1.{'9' * 5000}\n---\nname: a"])
+def test_a_number_too_large_for_python_is_refused_with_its_line(tmp_path, text):
+    error = refusal(tmp_path, text + "\n")
+    assert (error.code, error.line) == ("config.not-yaml", 1)
+    assert error.found
+    assert error.found in text
+
+
+def test_the_shortest_inputs_are_allowed_and_windows_of_them_share_nothing(tmp_path):
+    assert load(tmp_path, STUDY, "data.max_length=4").data.overlap == 0
+    assert load(tmp_path, STUDY, "data.max_length=5").data.overlap == 1
+    error = refusal(tmp_path, STUDY, "data.max_length=4", "data.long_texts=windows", "data.doc_stride=1")
+    assert error.hint == "set data.max_length to more than 4, or remove it"
+    assert load(tmp_path, STUDY, "data.max_length=5", "data.long_texts=windows", "data.doc_stride=1")
+
+
+@pytest.mark.parametrize("override", ["metric=bleu", "gpu_memory=3", "arms.full.search.space.qqq={low: 0.1, high: 0.9}"])
+def test_names_that_are_like_no_other_get_no_suggestion(tmp_path, override):
+    assert refusal(tmp_path, STUDY, override).hint == "correct it or remove it"

@@ -115,3 +115,11 @@ def test_a_folder_and_a_checkpoint_take_each_others_place_and_two_in_one_file_ar
     assert "'revision' would be ignored" in str(error)
     assert error.path == "--set encoder.revision=main"
     assert "'checkpoint'" in str(refusal(tmp_path, STUDY, "encoder={path: /enc, checkpoint: a/b}"))
+
+
+def test_an_index_is_refused_whatever_its_length_and_the_length_of_the_list(tmp_path):
+    for index in ("9" * 5000, "1"):
+        error = refusal(tmp_path, STUDY, "arms.full.strategies=[{kind: full}]", f"arms.full.strategies[{index}].kind=llrd")
+        assert "from 0 to 0" in (error.expected or "")
+    error = refusal(tmp_path, STUDY, "arms.full.strategies=[]", "arms.full.strategies[0].kind=llrd")
+    assert error.expected == "the whole list: arms.full.strategies=[…]"

@@ -89,6 +89,7 @@ def test_a_subsample_of_everything_is_everything_and_an_unknown_split_is_refused
 
 def test_labels_are_sorted_as_numbers_when_all_are_numbers():
     assert agree_on_labels({"train": raw("train", ["10", "9", "-1", "9"])}, None) == ("-1", "9", "10")
+    assert agree_on_labels({"train": raw("train", ["9" * 5000, "8"])}, None) == ("8", "9" * 5000)
     assert agree_on_labels({"train": raw("train", ["10", "9", "x"])}, None) == ("10", "9", "x")
     assert agree_on_labels({"train": raw("train", ["b", "a"])}, ("b", "c", "a")) == ("b", "c", "a")
 
