@@ -22,8 +22,8 @@ def config_text(path: Path) -> str:
     if not stat.S_ISREG(kind.st_mode):
         raise _refused(path, "a pipe or a device", COPY_IT, code="config.is-special")
     if kind.st_size > MAX_BYTES:
-        hint = f"a study has at most {MAX_BYTES} bytes; give a data file as data.train of a study"
-        raise _refused(path, f"{kind.st_size} bytes", hint, code="config.file-too-large")
+        hint = f"a study has at most {MAX_BYTES:,} bytes; if this is a data file, write a study that names it as data.train"
+        raise _refused(path, f"{kind.st_size:,} bytes", hint, code="config.file-too-large")
     try:
         content = path.read_bytes()
     except OSError as error:

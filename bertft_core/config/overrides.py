@@ -72,7 +72,7 @@ def _place(at: Any, part: str, path: yaml_text.Path, override: str) -> int | str
         raise _refused(override, f"'{dotted(path)}' is an empty list", f"the whole list: {dotted(path)}=[…]")
     if isinstance(at, list):
         raise _refused(override, f"'{dotted(path)}' is a list", f"an index from 0 to {len(at) - 1} instead of '{part}'")
-    raise _refused(override, f"'{dotted(path)}' is not a mapping but {at!r}", f"the whole value: {dotted(path)}={{{part}: …}}")
+    raise _refused(override, f"'{dotted(path)}' holds a single value, {at!r}, and no keys", f"a key that has '{part}' below it")
 
 
 def _no_such_arm(arm: str, arms: dict[str, Any], override: str) -> UserError:

@@ -1,16 +1,12 @@
-"""Which weights of a model its files hold: nothing may be trained from random weights that were meant to be pre-trained.
+"""Which weights of a model its files hold: nothing may be trained from random weights that were meant to be pre-trained."""
 
-The model is built without memory (torch's meta device) and transformers itself says what would be loaded, so its renaming of old
-names, prefixes, tied weights and names to ignore are all taken into account.
-"""
-
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertft_core.config import UserError
 from bertft_core.data.examples import shorten
+from bertft_core.data.memoryless_loading import LoadedNames, load_without_memory
 from bertft_core.storage.weight_files import TensorHeader, damaged_weights
 
 FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
@@ -28,25 +24,6 @@ class EncoderParts(NamedTuple):
     """Modules of the checkpoint that this model does not have, or draws anew."""
 
 
-class _Loaded(NamedTuple):
-    """What transformers reports of loading a model; names as the model has them, unexpected ones as the file has them."""
-
-    prefix: str
-    body_children: frozenset[str]
-    head: frozenset[str]
-    missing: frozenset[str]
-    unexpected: frozenset[str]
-    mismatched: dict[str, tuple[Any, Any]]
-    """Name → shapes in the file and in the model."""
-
-    def in_body(self, name: str) -> bool:
-        """Whether a weight belongs to the encoder, and not to a head."""
-        return name.startswith(self.prefix) or name.partition(".")[0] in self.body_children
-
-    def module(self, name: str) -> str:
-        return name.removeprefix(self.prefix).partition(".")[0]
-
-
 def compare(
     directory: Path, files: Sequence[Path], headers: dict[str, TensorHeader], auto_class: str, n_outputs: int | None, init: str
 ) -> EncoderParts:
@@ -56,13 +33,13 @@ def compare(
     weight of the encoder is missing, unknown, of another shape or no floating-point number, when no such model can be made of
     the config, and for a head that must be kept and does not fit.
     """
-    loaded = _load_without_memory(directory, files, auto_class, n_outputs)
+    loaded = load_without_memory(directory, files, auto_class, n_outputs)
     _refuse_other_body(files[0], headers, loaded)
     wrong_head = {name for name in loaded.mismatched if not loaded.in_body(name)}
     missing_head = {name for name in loaded.missing if not loaded.in_body(name)}
     if (init == "checkpoint" and missing_head) or (init != "seed" and wrong_head):
         raise UserError(
-            "the checkpoint has no whole head of this kind",
+            "the checkpoint has no complete head of this kind",
             code="encoder.head-missing",
             path=files[0],
             found=_some(missing_head | wrong_head, "not in the file, or of another shape"),
@@ -105,7 +82,7 @@ def _finite(torch: Any, tensor: Any) -> bool:
     return bool(torch.isfinite(tensor).all())
 
 
-def _refuse_other_body(path: Path, headers: dict[str, TensorHeader], loaded: _Loaded) -> None:
+def _refuse_other_body(path: Path, headers: dict[str, TensorHeader], loaded: LoadedNames) -> None:
     body = {name for name in loaded.missing if loaded.in_body(name) and loaded.module(name) != POOLER}
     extra = {name for name in loaded.unexpected if loaded.in_body(name) and loaded.module(name) != POOLER}
     shapes = {name: both for name, both in loaded.mismatched.items() if loaded.in_body(name)}
@@ -142,65 +119,3 @@ def _some(names: Iterable[str], what: str) -> str:
     ordered = sorted(names)
     more = ", …" if len(ordered) > N_SHOWN else ""
     return f"{len(ordered)} {what}: {', '.join(shorten(name, 80) for name in ordered[:N_SHOWN])}{more}"
-
-
-def _load_without_memory(directory: Path, files: Sequence[Path], auto_class: str, n_outputs: int | None) -> _Loaded:
-    import torch  # slow
-    import transformers
-    from transformers.conversion_mapping import get_model_conversion_mapping
-    from transformers.modeling_utils import LoadStateDictConfig
-
-    nowhere = torch.device("meta")
-    try:
-        with _quiet(transformers.logging):
-            config = transformers.AutoConfig.from_pretrained(directory, trust_remote_code=False, local_files_only=True)
-            if n_outputs is not None and n_outputs != config.num_labels:
-                config.num_labels = n_outputs
-            with nowhere:
-                model = getattr(transformers, auto_class).from_config(config, dtype=torch.float32)
-            how = LoadStateDictConfig(
-                pretrained_model_name_or_path=str(directory),
-                ignore_mismatched_sizes=True,
-                device_map={"": nowhere},
-                weight_mapping=get_model_conversion_mapping(model),  # type: ignore[arg-type]
-                dtype=torch.float32,
-            )
-            info, _ = model._load_pretrained_model(model, None, [str(path) for path in files], how)
-            report = model._finalize_model_loading(model, how, info).to_dict()
-    except Exception as error:  # of many kinds, all meaning that the settings do not describe such a model
-        raise _unusable(directory, auto_class, error) from None
-    prefix = f"{model.base_model_prefix}."
-    return _Loaded(
-        prefix=prefix,
-        body_children=frozenset(name for name, _ in model.base_model.named_children()),
-        head=frozenset(name for name in model.state_dict() if not name.startswith(prefix)),
-        missing=frozenset(report["missing_keys"]),
-        unexpected=frozenset(report["unexpected_keys"]),
-        mismatched={name: (tuple(there), tuple(wanted)) for name, there, wanted in report["mismatched_keys"]},
-    )
-
-
-def _unusable(directory: Path, auto_class: str, error: Exception) -> UserError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return UserError(
-        f"no {auto_class.removeprefix('AutoModelFor')} model can be made of the encoder's config.json",
-        code="encoder.config-unusable",
-        path=directory / "config.json",
-        found=shorten(reason, 200),
-        expected="settings that fit each other, of a model that has such a head",
-        hint="copy config.json from the checkpoint again, or choose another encoder",
-    )
-
-
-@contextmanager
-def _quiet(logging: Any) -> Iterator[None]:
-    """Without the report and the progress bar that transformers prints: what matters is raised."""
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()

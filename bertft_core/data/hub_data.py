@@ -8,7 +8,8 @@ from typing import Any
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import HubData
 from bertft_core.config.errors import did_you_mean
-from bertft_core.data.examples import RawSplit, ReadExample, Row, place_columns, read_split, shorten
+from bertft_core.data.columns import place_columns
+from bertft_core.data.examples import RawSplit, ReadExample, Row, read_split, shorten
 from bertft_core.data.sentences import put_together
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)

@@ -8,7 +8,8 @@ from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig, FileData
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.alignment.texts import text_columns
-from bertft_core.data.examples import Example, SourceLocation, is_unicode, shorten
+from bertft_core.data.cells import is_unicode
+from bertft_core.data.examples import Example, SourceLocation, as_found
 from bertft_core.data.readers import SENTENCES, TABLES, ending_of, format_of, read_squad, read_text
 from bertft_core.data.readers.file_options import FileOptions, options_of
 from bertft_core.data.readers.file_text import at_most, no_file
@@ -138,7 +139,7 @@ def _id_of(value: object, place: SourceLocation) -> str | int | None:
         code="predict.id-invalid",
         path=place.path,
         line=place.line,
-        found=shorten(repr(value)),
+        found=as_found(value),
         expected="a text or an integer",
         hint="correct it or remove it",
     )

@@ -5,7 +5,8 @@ from pathlib import Path
 from bertft_core.config.base import digest_of
 from bertft_core.config.probe_settings import MaskedLMProbe, ProbesConfig, is_text_file
 from bertft_core.data.bundled import bundled_files
-from bertft_core.data.examples import Example, SourceLocation, text_of
+from bertft_core.data.cells import text_of
+from bertft_core.data.examples import Example, SourceLocation
 from bertft_core.data.readers import read_text
 from bertft_core.data.readers.file_text import no_file
 

@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterable, Iterator
 
 from bertft_core.config import UserError
-from bertft_core.data.examples import Row, is_visible, shorten
+from bertft_core.data.cells import is_visible
+from bertft_core.data.examples import Row, as_found, shorten
 
 
 def put_together(rows: Iterable[Row], path: str, column: str) -> Iterator[Row]:
@@ -47,7 +48,7 @@ def _not_together(path: str, line: int, column: str, given: object) -> UserError
         code="words.sentence-apart",
         path=path,
         line=line,
-        found=f"'{shorten(str(given))}' again, after another sentence" if known else shorten(repr(given)),
+        found=f"'{shorten(str(given))}' again, after another sentence" if known else as_found(given),
         expected=f"the words of a sentence in rows one after another, with the same number or name in '{column}'",
         hint="sort the rows by sentence, or give each sentence a number of its own",
     )

@@ -11,7 +11,7 @@ from bertft_core.data.bundled import bundled_files
 from bertft_core.data.examples import RawSplit, ReadExample, read_split
 from bertft_core.data.hub_data import read_hub
 from bertft_core.data.readers import format_of, read_text, reader_of
-from bertft_core.data.readers.file_content import format_by_content
+from bertft_core.data.readers.file_content import format_by_content, label_before_text
 from bertft_core.data.readers.file_options import options_of
 from bertft_core.data.readers.file_text import at_most
 from bertft_core.data.sentences import put_together
@@ -81,13 +81,19 @@ def _foreign_format(path: Path, data: FileData, kind: str, meant_for: str) -> Us
     given = data.format
     content = format_by_content(path, data.encoding) if given is None and path.is_file() else None
     by_content = content in known and content != format_of(path)
+    labelled = label_before_text(path, data.encoding) if given is None and path.is_file() and content is None else None
+    convert = "put a tab after each line's label (sed 's/ /\\t/' FILE > FILE.tsv), and set data.header: false and data.columns"
     return UserError(
         f"the head '{kind}' cannot be trained on this file format",
         code="data.format-of-head",
         path=path,
         found=given or f"{format_of(path)}, by the file's ending" + (f"; the content looks like {content}" if by_content else ""),
         expected=f"one of {', '.join(known)}",
-        hint=f"set data.format: {content}" if by_content else f"set head: {meant_for}, or convert the examples to another format",
+        hint=f"set data.format: {content}"
+        if by_content
+        else f"{convert}: [label, text]"
+        if labelled is not None and kind == "classification"
+        else f"set head: {meant_for}, or convert the examples to another format",
     )
 
 

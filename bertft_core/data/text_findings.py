@@ -1,4 +1,4 @@
-"""A finding about text files whose lines are rows of another format: their tags, tabs and commas would be learned as text."""
+"""Findings about text files whose lines are no texts alone: their tags, tabs, commas or labels would be learned as text."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from bertft_core.config.data_settings import DataConfig, FileData
 from bertft_core.data.examples import RawSplit
 from bertft_core.data.readers import format_of
-from bertft_core.data.readers.file_content import format_by_content
+from bertft_core.data.readers.file_content import format_by_content, label_before_text
 from bertft_core.records import DataFinding
 
 
@@ -16,6 +16,10 @@ def find_rows_as_texts(splits: Mapping[str, RawSplit], data: DataConfig) -> Iter
         return
     for name, split in splits.items():
         path = Path(split.path)
-        content = format_by_content(path, data.encoding) if format_of(path) == "text" else None
+        if format_of(path) != "text":
+            continue
+        n, content, label = len(split.examples), format_by_content(path, data.encoding), label_before_text(path, data.encoding)
         if content is not None:
-            yield DataFinding(check="rows_as_texts", split=name, count=len(split.examples), names=(path.name, content))
+            yield DataFinding(check="rows_as_texts", split=name, count=n, names=(path.name, content))
+        elif label is not None:
+            yield DataFinding(check="labels_in_texts", split=name, count=n, names=(path.name, label))

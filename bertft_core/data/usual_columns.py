@@ -19,8 +19,10 @@ LABELS = (
     "label", "labels", "class", "category", "target", "score", "rating", "stars", "sentiment", "intent", "topic", "emotion",
     "gold_label", "class index",
 )  # fmt: skip
-TOKENS = ("tokens", "words")
-TAGS = ("tags", "ner_tags", "ner", "pos_tags", "upos", "pos", "labels")
+TOKENS = ("tokens", "words", "token", "word")
+TAGS = ("tags", "ner_tags", "ner", "tag", "ner_tag", "pos_tags", "upos", "pos", "labels", "label")
+SENTENCES = ("sentence_id", "sentence id", "sentence #", "sentence_number", "sent_id", "sentence", "sent")
+"""Columns with the number or name of a sentence, in tables with one word per row."""
 IDS = ("", "id", "idx", "index", "guid", "uid", "pairid", "unnamed: 0")
 """Columns that hold nothing about the example; one without a name is the row number that pandas writes."""
 QUESTION = ("question", "context", "answers")

@@ -124,7 +124,7 @@ class CRF(nn.Module):
                 code="model.damaged-crf",
                 path=path,
                 found=str(error).splitlines()[0],
-                hint="train the run again",
+                hint="train the study again with: bertft run CONFIG --force",
             ) from error
         return crf
 

@@ -160,7 +160,7 @@ def refuse_unknown_family(model_type: str, pooling: str) -> None:
             code="head.pooling-unavailable",
             found=model_type,
             expected=f"one of {', '.join(OWN_POOLING)}",
-            hint="use head.pooling=pooler, the model's own",
+            hint="set head.pooling: pooler, which is the model's own, or choose an encoder of one of these types",
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import TABLES
-from bertft_core.data.examples import nearest_column
+from bertft_core.data.columns import nearest_column
 from bertft_core.data.readers import READERS, format_of
 from bertft_core.data.readers.file_text import GZIP_ENDING, bytes_of, each_line, empty_file
 from bertft_core.data.readers.table_rows import USUAL, dialect_of, table_rows
@@ -122,7 +122,7 @@ def _has_columns(path: Path, columns: Mapping[str, Any]) -> bool:
         rows = table_rows(path, reading.options, dialect_of(reading.file_format, reading.options))
         return len(_first(rows) or ()) == len(reading.options.columns)
     names = column_names(path, reading)
-    wanted = (columns[key] for key in ("text", "label", "tokens", "tags", *QUESTION) if key in columns)
+    wanted = (columns[key] for key in ("text", "label", "tokens", "tags", "sentence", *QUESTION) if key in columns)
     return all(
         nearest_column(name, names) is not None for value in wanted for name in ([value] if isinstance(value, str) else value)
     )

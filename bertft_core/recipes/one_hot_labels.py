@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config import UserError
-from bertft_core.data.examples import SourceLocation, is_on
+from bertft_core.data.cells import is_on
+from bertft_core.data.examples import SourceLocation
 from bertft_core.recipes.data_files import cells_of
 from bertft_core.recipes.file_reading import FileReading
 from bertft_core.recipes.label_kinds import LabelKind

@@ -8,10 +8,13 @@ from typing import Any, NamedTuple
 from bertft_core.config import UserError
 from bertft_core.config.errors import did_you_mean
 from bertft_core.config.head_settings import HEAD_CONFIGS
-from bertft_core.data.examples import is_visible, nearest_column
+from bertft_core.data.cells import is_visible
+from bertft_core.data.columns import nearest_column
+from bertft_core.data.readers import READERS
 from bertft_core.data.readers.file_text import each_line, no_file
+from bertft_core.data.sentences import put_together
 from bertft_core.data.sources import HEAD_OF_FORMAT
-from bertft_core.data.usual_columns import IDS, LABELS, QUESTION, TAGS, TOKENS, first_usual, usual_text
+from bertft_core.data.usual_columns import IDS, LABELS, QUESTION, SENTENCES, TAGS, TOKENS, first_usual, usual_text
 from bertft_core.metrics import tag_schemes
 from bertft_core.recipes import data_files
 from bertft_core.recipes.file_reading import FileReading, reading_of, table_shape
@@ -73,7 +76,7 @@ def _of_table(path: Path, reading: FileReading, head: str | None) -> TaskGuess:
     names, given = data_files.column_names(path, reading), reading.data
     _check_given(path, names, given)
     tokens = given.get("tokens") or first_usual(TOKENS, names)
-    tags = given.get("tags") or first_usual(TAGS, names)
+    tags = given.get("tags") or first_usual(TAGS, [name for name in names if name != tokens])
     is_question = all(first_usual((key,), names) for key in QUESTION) or set(QUESTION) <= given.keys()
     chosen = head or ("question_answering" if is_question else "token_classification" if tokens and tags else None)
     if chosen == "question_answering":
@@ -81,8 +84,13 @@ def _of_table(path: Path, reading: FileReading, head: str | None) -> TaskGuess:
     if chosen == "token_classification":
         if tokens is None or tags is None:
             raise _unknown(path, names, "words and tags", "--set data.tokens=COLUMN --set data.tags=COLUMN")
-        concluded = (because("tagged_columns", tokens=tokens, tags=tags),)
-        return _with_scheme(path, reading, (tokens, tags), given | {"tokens": tokens, "tags": tags}, concluded)
+        concluded = [because("tagged_columns", tokens=tokens, tags=tags)]
+        data = given | {"tokens": tokens, "tags": tags}
+        sentence = first_usual(SENTENCES, [name for name in names if name not in (tokens, tags)])
+        if "sentence" not in given and sentence is not None and _one_word_per_row(path, reading, tokens):
+            data["sentence"] = sentence
+            concluded.append(because("sentence_column", column=sentence))
+        return _with_scheme(path, reading, (tokens, tags), data, tuple(concluded))
     return _of_texts(path, reading, names, chosen)
 
 
@@ -178,9 +186,20 @@ def _with_scheme(
     """How the tags mark entities, unless the user gave the scheme."""
     if "scheme" in data:
         return TaskGuess("token_classification", dict(data), concluded)
-    scheme, reason = scheme_of_sentences([_list(row[1]) for row in data_files.cells_of(path, reading, cells)])
+    scheme, reason = scheme_of_sentences(_tags_of_sentences(path, reading, cells, data.get("sentence")))
     extra = {} if scheme == "iob2" else {"scheme": scheme}
     return TaskGuess("token_classification", dict(data) | extra, (*concluded, reason))
+
+
+def _one_word_per_row(path: Path, reading: FileReading, tokens: str) -> bool:
+    return all(isinstance(cell, str) and len(cell.split()) == 1 for (cell,) in data_files.cells_of(path, reading, [tokens]))
+
+
+def _tags_of_sentences(path: Path, reading: FileReading, cells: tuple[str, str], sentence: str | None) -> list[list[str]]:
+    if sentence is None:
+        return [_list(row[1]) for row in data_files.cells_of(path, reading, cells)]
+    rows = READERS[reading.file_format](path, (*cells, sentence), options=reading.options)
+    return [[str(tag) for tag in tags] for _, (_, tags, _) in put_together(rows, str(path), sentence)]  # type: ignore[attr-defined]
 
 
 def _list(cell: Any) -> list[str]:

@@ -48,7 +48,7 @@ def made_home(home: Path) -> Path:
 
 def _refused(named: str, path: Path, *, code: str, found: str) -> UserError:
     return UserError(
-        f"{named}: this cannot be a home",
+        f"the home that {named} names cannot be used",
         code=code,
         path=path,
         found=found,

@@ -95,7 +95,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 def _refused(named: str, path: Path, *, code: str, found: str, hint: str) -> UserError:
     return UserError(
-        f"{named}: the output cannot go there",
+        f"the output of {named} cannot be written here",
         code=code,
         path=path,
         found=found,

@@ -118,7 +118,7 @@ def checked_values(path: Path, kind: type[Frozen]) -> tuple[dict[str, Any], int]
             "this was made by a newer bertft",
             code="record.newer-version",
             path=path,
-            found=f"a {kind.__name__} of version {version}",
+            found=f"a record of version {version}",
             expected=f"version {version_of(kind.__name__)} or older",
             hint="upgrade bertft, or use another --home",
         )

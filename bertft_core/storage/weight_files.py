@@ -79,7 +79,7 @@ def damaged_weights(path: Path, reason: str) -> UserError:
         code="encoder.weights-damaged",
         path=path,
         found=what or f"{path.stat().st_size if path.is_file() else 0} bytes: {reason.splitlines()[0]}",
-        expected="a whole safetensors file",
+        expected="a complete safetensors file",
         hint="download or copy the file again, or save the model with save_pretrained",
     )
 
@@ -113,7 +113,7 @@ def _no_weights(directory: Path) -> UserError:
         path=directory,
         found=", ".join(present[:12]) or "an empty folder",
         expected=f"the weights as {WEIGHTS}" + (": pickled files can execute code and are never read" if pickled else ""),
-        hint="load it once where you trust it and save it with save_pretrained, or use a revision with safetensors"
+        hint="load the model once where you trust it and save it with save_pretrained, or use a revision that has safetensors"
         if pickled
         else "save the model there with save_pretrained, or check encoder.path",
     )

@@ -90,7 +90,7 @@ def _no_answer(api_url: str, problem: Exception) -> UserError:
     return UserError(
         f"Prefect's server at {api_url} does not take the event",
         code="prefect.event-refused",
-        found=f"{type(problem).__name__}: {problem}".splitlines()[0],
+        found=(str(problem).splitlines() or [type(problem).__name__])[0],
         expected="a running server at PREFECT_API_URL",
         hint=f"correct PREFECT_API_URL, or {HOW_TO_SERVE}",
     )

@@ -54,7 +54,7 @@ def find_run(name: str, home: Path, folder: Path) -> FoundRun:
     if len(found) > 1:
         several = [f"{one.record.digest[:16]}  {_title(one)}" for one in found]
         raise UserError(
-            "this names several runs",
+            "several runs match",
             code="diff.several-runs",
             found="\n            ".join([name, *several]),
             hint="give more of the digest",

@@ -159,7 +159,7 @@ def study_name(given: str) -> str:
         return given
     last = Path(given).name
     raise UserError(
-        "this is no name of a study",
+        "this is not the name of a study",
         code="study.not-a-name",
         found=given,
         expected="a name of letters, digits, '.', '_' and '-', or a config file that ends in .yaml",

@@ -63,7 +63,9 @@ def chosen_records(results: StudyResults, wanted: PredictRequest) -> list[RunRec
     """The runs that predict: one, or with `ensemble` all of the arm whose models were kept. Prints on stderr which and why."""
     if wanted.seed is not None and wanted.ensemble:
         raise UserError(
-            "--seed is one model and --ensemble all of them", code="predict.seed-and-ensemble", hint="leave one of the two out"
+            "--seed and --ensemble exclude each other",
+            code="predict.seed-and-ensemble",
+            hint="leave one out: --seed predicts with one model, --ensemble with those of all seeds",
         )
     ranked = ranked_runs(results.study, results.planned, results.records)
     arm = _arm(results, ranked, wanted.arm)

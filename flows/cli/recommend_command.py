@@ -5,12 +5,10 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from bertft_core.config import StudyConfig, UserError, load_study, parse_study
-from bertft_core.config.data_settings import READING_KEYS, FileData
 from bertft_core.config.overrides import apply_override
-from bertft_core.config.yaml_text import read_value
 from bertft_core.data.bundled import BUNDLED, bundled_files
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.recipes.advice import Advice, SettingChoice, advise
@@ -21,42 +19,17 @@ from bertft_core.recipes.study_yaml import in_encoding, values_of, yaml_of
 from bertft_core.recipes.task_guess import guess
 from bertft_core.report.prose import recipe_reasons, recipe_text
 from bertft_core.report.prose.data_card_text import findings_lines
-from bertft_core.storage.output_file import check_output, is_special, write_output
+from bertft_core.storage.output_file import is_special, write_output
 from flows.cli.plan_command import print_plan
+from flows.cli.recommend_request import RecommendRequest, given_keys, output_path
 from flows.cli.terminal import say
 from tasks.process_environment import home_dir
 
 STDOUT = "-"
 ABOUT_DATA = ("data", "encoder", "head", "name", "description", "seed", "headline", "execution", "retention", "tracking")
 """Sections that decide what is measured; overrides of the others only apply to the recommendation."""
-GIVEN = (
-    "text",
-    "label",
-    *READING_KEYS,
-    "tokens",
-    "tags",
-    "question",
-    "context",
-    "answers",
-    "id",
-    "format",
-    "scheme",
-    "text_unit",
-)
-"""Keys of `data` that a user can set before anything is concluded from the file."""
 LONG_SECONDS = 1800.0
 """A study that takes longer is printed with the overrides of a shorter trial."""
-
-
-class RecommendRequest(NamedTuple):
-    """The options of the command."""
-
-    overrides: list[str]
-    head: str | None
-    text: list[str]
-    label: str | None
-    output: str | None
-    force: bool
 
 
 def recommend_command(source: str, home: Path | None, asked: RecommendRequest) -> int:
@@ -64,7 +37,7 @@ def recommend_command(source: str, home: Path | None, asked: RecommendRequest) -
     where = home_dir(home)
     is_config = Path(source).suffix in (".yaml", ".yml")
     study, concluded = _of_config(Path(source), asked) if is_config else _of_data(source, asked)
-    output = None if asked.output == STDOUT else _output_path(source, study, asked, is_config=is_config)
+    output = None if asked.output == STDOUT else output_path(source, study, asked, is_config=is_config)
     profile = data_profile_of(study, where)
     advice = _adapted(study, advise(profile), is_config=is_config)
     folder = Path.cwd() if output is None or is_special(output) else output.parent
@@ -110,7 +83,7 @@ def _of_config(path: Path, asked: RecommendRequest) -> tuple[StudyConfig, tuple[
 
 def _of_data(source: str, asked: RecommendRequest) -> tuple[StudyConfig, tuple[Reason, ...]]:
     """The smallest study of a file or a bundled set: where the data are, and the head that fits them."""
-    given = _given(asked)
+    given = given_keys(asked)
     bundled = source in BUNDLED
     path = bundled_files(source)["train"] if bundled else Path(source)
     if not bundled and not path.is_file() and not path.suffix:
@@ -127,25 +100,6 @@ def _of_data(source: str, asked: RecommendRequest) -> tuple[StudyConfig, tuple[R
     }
     study = parse_study(values, _about_data(asked.overrides), path=source, base_dir=Path.cwd())
     return study, (*found.conclusions, *reasons)
-
-
-def _given(asked: RecommendRequest) -> dict[str, Any]:
-    """Columns that the user gave, by options or as `--set data.KEY=`."""
-    given: dict[str, Any] = {}
-    for override in asked.overrides:
-        key, equals, value = override.partition("=")
-        if equals and re.fullmatch(rf"data\.({'|'.join(GIVEN)})", key.strip()):
-            given[key.strip().removeprefix("data.")] = read_value(value)
-    if len(asked.text) > 2:
-        raise UserError(
-            "--text takes one column, or two for a pair of texts",
-            code="recommend.too-many-texts",
-            found=f"--text {len(asked.text)} times",
-            hint="name one or two columns",
-        )
-    if asked.text:
-        given["text"] = asked.text[0] if len(asked.text) == 1 else asked.text
-    return given | ({"label": asked.label} if asked.label else {})
 
 
 def _about_data(overrides: Sequence[str]) -> list[str]:
@@ -175,34 +129,3 @@ def _text(study: StudyConfig, advice: Advice, overrides: Sequence[str], source: 
         comments[path] = recipe_reasons.reason(because("set"))
     header = [f"Written by `bertft recommend {source}`. Edit as you see fit, then `bertft run` it.", "", "Sources:"]
     return yaml_of(values, comments, [*header, *recipe_reasons.references(advice)]), values
-
-
-def _output_path(source: str, study: StudyConfig, asked: RecommendRequest, *, is_config: bool) -> Path:
-    """Where the study goes: the given file, else beside the config or here; an existing file is kept, and what is read always."""
-    if asked.output is not None:
-        path = Path(asked.output)
-    else:
-        name = Path(source).stem if is_config else study.name
-        path = Path(f"{name.removesuffix('-recommended')}-recommended.yaml")
-        path = Path(source).parent / path if is_config else path
-    if path.is_file() and not asked.force:
-        raise UserError(
-            "this file already exists",
-            code="recommend.file-exists",
-            path=path,
-            found="a file",
-            expected="a new file",
-            hint="name another --output, or use --force to overwrite it",
-        )
-    if not path.parent.is_dir():
-        raise UserError(
-            "there is no such folder",
-            code="recommend.no-folder",
-            path=path.parent,
-            found="nothing",
-            expected="a folder",
-            hint="create it, or name another --output",
-        )
-    data = study.data
-    files = [data.train, data.validation, data.test, *data.out_of_domain.values()] if isinstance(data, FileData) else []
-    return check_output(path, "--output", reads=[Path(file) for file in (source, *files) if file is not None])

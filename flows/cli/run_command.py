@@ -97,10 +97,16 @@ def _expect_an_answer(api_url: str) -> None:
         raise UserError(
             "Prefect's server does not answer",
             code="prefect.server-does-not-answer",
-            found=f"PREFECT_API_URL={without_password(api_url)}: {getattr(error, 'reason', error)}",
+            found=f"PREFECT_API_URL={without_password(api_url)}: {_why(error)}",
             expected="a running server",
             hint="start it, or unset PREFECT_API_URL: then the command starts one of its own",
         ) from None
+
+
+def _why(error: OSError) -> str:
+    """Without the number of the error."""
+    reason = getattr(error, "reason", error)
+    return getattr(reason, "strerror", None) or str(reason)
 
 
 def _send_what_is_queued() -> None:

@@ -76,11 +76,17 @@ def _check(names: Sequence[str], request: SeedsRequest) -> None:
             "give either a study or a spread (--sd)",
             code="seeds.study-or-spread",
             found="both" if names else "neither",
-            hint="bertft seeds STUDY, or bertft seeds --sd 0.02 --effect 0.01",
+            hint="use bertft seeds STUDY, or bertft seeds --sd 0.02 --effect 0.01",
         )
     alone = [f"--{name}" for name in ("arm", "metric", "exceed") if getattr(request, name) is not None]
     if alone and not names:
-        raise UserError(f"{', '.join(alone)} needs a study", code="seeds.needs-study", found="none", hint="bertft seeds STUDY")
+        needs = "needs" if len(alone) == 1 else "need"
+        raise UserError(
+            f"{', '.join(alone)} {needs} a study",
+            code="seeds.needs-study",
+            found="no study",
+            hint=f"name one: bertft seeds STUDY {alone[0]} …",
+        )
 
 
 def _of_spread(request: SeedsRequest) -> CountedForSpread:

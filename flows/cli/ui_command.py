@@ -17,7 +17,7 @@ from flows.cli.find_study import find_study
 from flows.cli.terminal import say
 from tasks.process_environment import home_dir, use_embedded_prefect
 from tasks.tracking.moved_home import follow_home
-from tasks.tracking.store_files import problem_of_sqlite, set_prefect_aside
+from tasks.tracking.store_files import MOVE_IT, damage_of_sqlite, set_prefect_aside
 
 START_TIMEOUT_SECONDS = 120.0
 HOST = "127.0.0.1"
@@ -36,8 +36,14 @@ def ui_command(home: Path | None, study: str | None, first_port: int) -> int:
             path=where,
             hint="run a study first: bertft run CONFIG, same --home",
         )
-    if (problem := problem_of_sqlite(where / "mlflow.db") or follow_home(where)) is not None:
-        raise UserError(problem, code="mlflow.damaged-store", hint="then run the study again, which logs every record again")
+    if (damage := damage_of_sqlite(where / "mlflow.db") or follow_home(where)) is not None:
+        raise UserError(
+            "the MLflow store is damaged",
+            code="mlflow.damaged-store",
+            path=where / "mlflow.db",
+            found=damage,
+            hint=f"{MOVE_IT.format(path=where / 'mlflow.db')}; then run the study again, which logs every record again",
+        )
     journals = sorted(where.glob(f"studies/{name or '*'}/sweep/*/journal.log"))
     ports = _free_ports(first_port, 2 + len(journals))
     with ExitStack() as stack:
@@ -112,11 +118,11 @@ def _free_ports(first: int, n: int) -> list[int]:
         if len(ports) == n:
             return ports
     raise UserError(
-        "no free ports",
+        "there are not enough free ports",
         code="ui.no-free-ports",
-        found=f"{len(ports)} from {first} on",
+        found=f"{len(ports)} free from {first} on",
         expected=f"{n}",
-        hint="use another --port",
+        hint="name a lower --port",
     )
 
 
@@ -140,7 +146,7 @@ def _wait_for(link: str, server: ChildCommand) -> None:
         f"{link} did not answer within {START_TIMEOUT_SECONDS:.0f} s",
         code="ui.no-answer",
         path=server.log.path,
-        hint="see this log",
+        hint="its log may say why; then try again, or use another --port",
     )
 
 

@@ -84,7 +84,7 @@ def _training_run(client: MlflowClient, run_id: str) -> Any:
     trained = [f"{one.info.run_id}  {one.info.run_name}" for one in below if "bertft.run_digest" in one.data.tags]
     shown = trained[:N_SHOWN] + ([f"and {len(trained) - N_SHOWN} more"] if len(trained) > N_SHOWN else [])
     raise UserError(
-        f"the MLflow run {run_id} is no training run",
+        f"the MLflow run {run_id} is not a training run",
         code="mlflow.not-a-training-run",
         found=f"{run.info.run_name}, the run of a {run.data.tags.get(STAGE, 'program that is not bertft')}",
         expected="the run of one arm and seed",

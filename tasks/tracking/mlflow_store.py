@@ -1,6 +1,7 @@
 """Opening MLflow's store: an SQLite file in the study home unless the study names another, created once under a lock."""
 
 import os
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from sqlalchemy import make_url
 
 from bertft_core.config import UserError
 from tasks.tracking.moved_home import artifact_location, follow_home
-from tasks.tracking.store_files import COMPARISON, STAGE, is_left, problem_of_sqlite
+from tasks.tracking.store_files import COMPARISON, MOVE_IT, STAGE, damage_of_sqlite, is_left, problem_of_sqlite
 
 SESSION = "bertft.session"
 """Tag of a run: the execution that opened it last."""
@@ -100,12 +101,13 @@ def open_existing(home_dir: Path, uri: str | None) -> MlflowClient:
             expected="the store of a study's home, or another one",
             hint="name the home with --home, or the store with --tracking-uri",
         )
-    if uri is None and (problem := _problem_of(home_dir)) is not None:
+    if uri is None and (damage := damage_of_sqlite(home_dir / "mlflow.db") or follow_home(home_dir)) is not None:
         raise UserError(
             "the MLflow store cannot be read",
             code="mlflow.unreadable-store",
-            found=problem,
-            hint="a study's command fills a new one from its records",
+            path=home_dir / "mlflow.db",
+            found=damage,
+            hint=f"{MOVE_IT.format(path=home_dir / 'mlflow.db')}; then run the study again, which logs every record again",
         )
     try:
         return MlflowClient(tracking_uri=where, registry_uri=where)
@@ -113,7 +115,7 @@ def open_existing(home_dir: Path, uri: str | None) -> MlflowClient:
         raise UserError(
             f"there is no MLflow store at {where}",
             code="mlflow.no-store",
-            found=str(error).splitlines()[0].strip(),
+            found=_first_words(error),
             hint="correct --tracking-uri: sqlite:///PATH, or http://HOST:PORT",
         ) from None
 
@@ -121,6 +123,11 @@ def open_existing(home_dir: Path, uri: str | None) -> MlflowClient:
 def _problem_of(home_dir: Path) -> str | None:
     """Why the home's own store cannot be used; one of a home that was moved names its own artifacts afterwards."""
     return problem_of_sqlite(home_dir / "mlflow.db") or follow_home(home_dir)
+
+
+def _first_words(error: MlflowException) -> str:
+    """What is wrong, without MLflow's list of everything else that it supports."""
+    return re.split(r"\. |\n| for model registry", str(error).strip(), maxsplit=1)[0].rpartition("; got ")[2]
 
 
 def runs_where(client: MlflowClient, experiment_ids: str | list[str], condition: str) -> list[Run]:

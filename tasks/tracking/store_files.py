@@ -42,10 +42,13 @@ class TrackedRun(NamedTuple):
     """Tags of MLflow, labels of Prefect."""
 
 
+MOVE_IT = "move it away: mv {path} {path}.damaged"
+
+
 def problem_of_sqlite(path: Path) -> str | None:
     """What is wrong with a database, and what to do; None when all is well or there is none."""
     damage = damage_of_sqlite(path)
-    return None if damage is None else f"{path} is {damage}; move it away: mv {path} {path}.damaged"
+    return None if damage is None else f"{path} is {damage}; {MOVE_IT.format(path=path)}"
 
 
 def damage_of_sqlite(path: Path) -> str | None:

@@ -100,7 +100,7 @@ def study_run_of(client: MlflowClient, run: Any) -> Any:
         parent = run.data.tags.get(PARENT_TAG)
         if parent is None:
             raise UserError(
-                f"the MLflow run {first.info.run_id} belongs to no study",
+                f"the MLflow run {first.info.run_id} does not belong to a study",
                 code="mlflow.run-of-no-study",
                 found="no parent run that is a study's",
                 expected="a run that bertft has logged",

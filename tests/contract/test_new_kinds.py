@@ -70,7 +70,7 @@ ALIGNMENT = '''"""Texts with yes or no."""
 import pyarrow as pa
 
 from bertft_core.data.alignment.texts import text_alignment, tokenise_texts
-from bertft_core.data.examples import label_of
+from bertft_core.data.cells import label_of
 
 
 def tokenise(tokenizer, examples, labels, data, types):

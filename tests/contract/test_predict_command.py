@@ -217,7 +217,7 @@ def test_answers_go_to_a_file_whole_or_not_at_all(command, texts, tmp_path):
     assert [path.name for path in target.parent.iterdir()] == ["new.jsonl"]
     refused = command("--input", texts, "--output", str(tmp_path / "new.txt" / "x.jsonl"))
     assert refused.code == 2
-    assert "the output cannot go there" in refused.stderr
+    assert "the output of --output cannot be written here" in refused.stderr
 
 
 def test_inputs_that_were_cut_are_reported(command):

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.internal.conjecture import providers
 
-from bertft_core.data.examples import is_visible
+from bertft_core.data.cells import is_visible
 
 # Hypothesis also draws constants out of the source of whatever project modules are loaded: tests that ran before in the same
 # process would decide what is drawn. There is no setting for it.

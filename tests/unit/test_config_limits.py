@@ -124,7 +124,7 @@ def test_a_pipe_is_refused_at_once(tmp_path):
 def test_a_huge_file_is_refused_unread(tmp_path):
     with (tmp_path / "study.yaml").open("wb") as file:
         file.truncate(10 * 2**30)
-    assert str(MAX_BYTES) in (refused(tmp_path / "study.yaml").hint or "")
+    assert f"{MAX_BYTES:,}" in (refused(tmp_path / "study.yaml").hint or "")
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + "/study.yaml", "x/" * 3000, "a\0b"])

@@ -76,7 +76,7 @@ def test_an_unknown_arm_is_refused_with_the_nearest(tmp_path):
         ("seed=[1", "not valid YAML"),
         ("seed={a: 1, a: 2}", "not valid YAML"),
         ("seed=!!python/name:os.system x", "not valid YAML"),
-        ("name.first=x", "'name' is not a mapping but 'small'"),
+        ("name.first=x", "'name' holds a single value, 'small', and no keys"),
         ("arms.features.strategies[3].kind=full", "'arms.features.strategies' is a list"),
         ("arms.features.strategies.first=full", "'arms.features.strategies' is a list"),
         ("arms.full.learning_rat=1", "unknown key 'arms.full.learning_rat'"),

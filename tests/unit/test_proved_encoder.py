@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save_file
 from bertft_core.config import UserError
 from bertft_core.config.encoder_settings import EncoderConfig
 from bertft_core.config.head_settings import HEAD_CONFIGS, AnyHead
-from bertft_core.data import encoder_parts
 from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.data.encoder_parts import EncoderParts
+from bertft_core.data.memoryless_loading import load_without_memory
 from bertft_core.data.proved_encoder import prove_encoder, refuse_other_labels
 from tests.helpers.tiny_encoders import tiny_encoder
 
@@ -80,7 +80,7 @@ def test_the_parts_are_named(tmp_path):
 def test_it_is_what_transformers_would_load(tmp_path, kind, auto_class):
     directory = tiny_encoder(tmp_path, kind, masked_lm_head=True)
     change_weights(directory, lambda tensors: {f"other.{n}" if "0.attention" in n else n: t for n, t in tensors.items()})
-    loaded = encoder_parts._load_without_memory(directory, [directory / WEIGHTS], auto_class, None)
+    loaded = load_without_memory(directory, [directory / WEIGHTS], auto_class, None)
     _, report = getattr(transformers, auto_class).from_pretrained(directory, output_loading_info=True)
     assert loaded.missing == set(report["missing_keys"])
     assert loaded.unexpected == set(report["unexpected_keys"])

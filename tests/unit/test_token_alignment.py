@@ -69,9 +69,9 @@ BAD_ROWS = {
     "fewer tags than words": (
         (["a", "film"], ["O"]),
         "does not have a tag for each word",
-        "2 words in 'tokens', 1 tags in 'tags'",
+        "2 in 'tokens', 1 in 'tags'",
     ),
-    "more tags than words": ((["a"], ["O", "O"]), "does not have a tag for each word", "1 words in 'tokens', 2 tags in 'tags'"),
+    "more tags than words": ((["a"], ["O", "O"]), "does not have a tag for each word", "1 in 'tokens', 2 in 'tags'"),
     "no words": (([], []), "there are no words", "[]"),
     "no tags": ((["a"], []), "there are no tags", "[]"),
     "an empty word": ((["a", ""], ["O", "O"]), "word 2 in column 'tokens' is empty", "''"),
@@ -83,10 +83,10 @@ BAD_ROWS = {
     "a text with more words than tags": (
         ("a film", "O"),
         "does not have a tag for each word",
-        "2 words in 'tokens', 1 tags in 'tags'",
+        "2 in 'tokens', 1 in 'tags'",
     ),
     "an object for words": (({"a": 1}, ["O"]), "the words in column 'tokens' are not a list", "{'a': 1}"),
-    "a missing tag": ((["a"], [None]), "the label in column 'tags' is missing", "None"),
+    "a missing tag": ((["a"], [None]), "the label in column 'tags' is missing", "nothing"),
     "an empty tag": ((["a"], [" "]), "the label in column 'tags' is missing", "' '"),
     "a fraction for a tag": ((["a"], [0.5]), "the value in column 'tags' is not a label", "0.5"),
     "a tag without prefix": (

@@ -66,5 +66,5 @@ def test_the_newest_verdict_stands_alone_and_a_missing_run_is_named(tmp_path):
 def test_a_run_that_belongs_to_no_study_is_refused(tmp_path):
     client, experiment = open_store(tmp_path, None, "small")
     alone = client.create_run(experiment)
-    with pytest.raises(UserError, match="belongs to no study"):
+    with pytest.raises(UserError, match="does not belong to a study"):
         study_run_of(client, alone)

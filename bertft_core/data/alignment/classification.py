@@ -8,7 +8,8 @@ import pyarrow as pa
 from bertft_core.config.data_settings import DataConfig
 from bertft_core.data import data_findings, label_findings
 from bertft_core.data.alignment.texts import agree_on_names, text_alignment, tokenise_texts
-from bertft_core.data.examples import Example, SourceLocation, label_of, only_one_of
+from bertft_core.data.cells import label_of, only_one_of
+from bertft_core.data.examples import Example, SourceLocation
 
 
 def _read_label(cell: object, data: DataConfig, place: SourceLocation) -> str:

@@ -11,8 +11,9 @@ from bertft_core.config.data_settings import DataConfig
 from bertft_core.data import data_findings, tokenizer_findings
 from bertft_core.data.alignment.alignment import Agreed, Alignment
 from bertft_core.data.alignment.texts import text_columns
+from bertft_core.data.cells import text_of
 from bertft_core.data.data_findings import PreparedData
-from bertft_core.data.examples import Example, RawSplit, ReadExample, SourceLocation, shorten, text_of
+from bertft_core.data.examples import Example, RawSplit, ReadExample, SourceLocation, shorten
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.text_findings import find_rows_as_texts
 from bertft_core.data.tokenization import Encoded, encode_windows, lists, table_of
@@ -122,7 +123,7 @@ def _nothing_to_mask(tokenizer: Any, examples: Sequence[Example]) -> UserError:
         line=examples[0].line,
         found=f"{len(examples)} texts of unknown tokens, the first '{shorten(examples[0].texts[0])}'",
         expected="texts in the language of the encoder",
-        hint=f"choose an encoder with a suitable vocabulary instead of {tokenizer.name_or_path}",
+        hint="choose an encoder that was trained on texts in this language",
     )
 
 

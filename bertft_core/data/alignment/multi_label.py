@@ -10,8 +10,9 @@ import pyarrow as pa
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig
 from bertft_core.data.alignment.texts import agree_on_names, text_alignment, tokenise_texts
+from bertft_core.data.cells import label_of, refuse_written_list
 from bertft_core.data.data_findings import PreparedData
-from bertft_core.data.examples import Example, SourceLocation, label_of, refuse_written_list, shorten
+from bertft_core.data.examples import Example, SourceLocation, as_found
 from bertft_core.data.label_findings import NAMES_CHECKS
 from bertft_core.records import DataFinding
 from bertft_core.records.list_columns import matrix_column
@@ -47,7 +48,7 @@ def _present(value: object, column: str, place: SourceLocation) -> object:
             code="labels.list-missing",
             path=place.path,
             line=place.line,
-            found=shorten(repr(value)),
+            found=as_found(value),
             expected="a list of labels, or a text with data.label_separator between them",
             hint="write an empty list or an empty text where no label is on",
         )

@@ -15,8 +15,9 @@ from bertft_core.data import data_findings, tokenizer_findings
 from bertft_core.data.alignment import long_questions
 from bertft_core.data.alignment.alignment import Agreed, Alignment
 from bertft_core.data.alignment.answer_checks import agree_on_answers, answers_of
+from bertft_core.data.cells import is_unicode, text_of
 from bertft_core.data.data_findings import PreparedData
-from bertft_core.data.examples import Answer, Example, RawSplit, ReadExample, SourceLocation, is_unicode, shorten, text_of
+from bertft_core.data.examples import Answer, Example, RawSplit, ReadExample, SourceLocation, as_found, shorten
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.question_windows import question_windows, targets_of, text_read, without_spaces
 from bertft_core.data.readers.squad import parse_answers
@@ -60,7 +61,7 @@ def _id_of(value: object, column: str, place: SourceLocation) -> str:
         code="question.id-missing",
         path=place.path,
         line=place.line,
-        found=shorten(repr(value)),
+        found=as_found(value),
         expected="a text or a whole number",
         hint="name the question, or set data.id to null, which names questions by their position",
     )

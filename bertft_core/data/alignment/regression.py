@@ -15,7 +15,7 @@ from bertft_core.data import data_findings
 from bertft_core.data.alignment.alignment import Agreed
 from bertft_core.data.alignment.texts import text_alignment, tokenise_texts
 from bertft_core.data.data_findings import PreparedData
-from bertft_core.data.examples import Example, RawSplit, SourceLocation, shorten
+from bertft_core.data.examples import Example, RawSplit, SourceLocation, as_found
 from bertft_core.records import DataFinding
 
 MAX_IQRS = 5.0
@@ -50,7 +50,7 @@ def number_of(value: object, column: str, place: SourceLocation) -> float:
         code="target.not-a-number",
         path=place.path,
         line=place.line,
-        found=shorten(repr(value)),
+        found=as_found(value),
         expected="a number such as 3, -0.5 or 2e3",
         hint="correct it or remove the example",
     )

@@ -23,7 +23,7 @@ def refuse_unreadable(words: Sequence[str], tags: Tags, lines: Sequence[int], da
     """Raise `UserError` at the first tag that cannot be read in `data.scheme`."""
     for position, message in tag_schemes.unreadable(tags, data.scheme):
         raise UserError(
-            f"a tag cannot be read in the scheme {data.scheme}: {message}",
+            f"a tag cannot be read in the scheme {data.scheme}: {message.partition(', expected')[0]}",
             code="tag.unreadable",
             path=place.path,
             line=lines[position],

@@ -9,8 +9,9 @@ import pyarrow as pa
 from bertft_core.config.data_settings import DataConfig
 from bertft_core.data import data_findings, tokenizer_findings
 from bertft_core.data.alignment.alignment import Agreed, Alignment, Tokenise, without_labels
+from bertft_core.data.cells import is_on, is_visible, text_of
 from bertft_core.data.data_findings import Check
-from bertft_core.data.examples import Example, Label, RawSplit, ReadExample, SourceLocation, is_on, is_visible, text_of
+from bertft_core.data.examples import Example, Label, RawSplit, ReadExample, SourceLocation
 from bertft_core.data.labels import agree_on_labels
 from bertft_core.data.quote_findings import find_quoted_texts
 from bertft_core.data.tokenization import encode, encode_windows, lists, table_of

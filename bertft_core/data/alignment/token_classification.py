@@ -12,17 +12,9 @@ from bertft_core.config.data_settings import DataConfig
 from bertft_core.data import data_findings, label_findings, tokenizer_findings
 from bertft_core.data.alignment.alignment import Agreed, Alignment
 from bertft_core.data.alignment.tags import agree_on_tags, refuse_unreadable, repair_and_convert
+from bertft_core.data.cells import is_unicode, label_of, refuse_written_list
 from bertft_core.data.data_findings import PreparedData
-from bertft_core.data.examples import (
-    Example,
-    RawSplit,
-    ReadExample,
-    SourceLocation,
-    is_unicode,
-    label_of,
-    refuse_written_list,
-    shorten,
-)
+from bertft_core.data.examples import Example, RawSplit, ReadExample, SourceLocation, as_found, shorten
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.tokenization import Encoded, lists, table_of
 from bertft_core.data.word_windows import frame_of, lay_out, subwords_of
@@ -94,7 +86,7 @@ def _tags(
             code="words.tags-differ-in-number",
             path=place.path,
             line=place.line,
-            found=f"{len(words)} words in '{data.tokens}', {len(given)} tags in '{data.tags}': {shorten(' '.join(words), 60)}",
+            found=f"{len(words)} in '{data.tokens}', {len(given)} in '{data.tags}': {shorten(' '.join(words), 60)}",
             expected="as many tags as words",
             hint="correct the sentence or remove it",
         )
@@ -114,7 +106,7 @@ def _list_of(cell: object, what: str, column: str, place: SourceLocation) -> Seq
         code="words.not-a-list",
         path=place.path,
         line=place.line,
-        found=shorten(repr(cell)),
+        found=as_found(cell),
         expected=f"a list of {what}, or a text with spaces between them",
         hint="correct the sentence or remove it",
     )

@@ -52,6 +52,22 @@ def format_by_content(path: Path, encoding: str = DEFAULTS.encoding) -> str | No
     return "csv" if _looks_like_csv(written) else None
 
 
+LABEL_FIRST = (re.compile(r"__label__\S+"), re.compile(r"[A-Za-z_]+:[A-Za-z_]+"), re.compile(r"-?\d"))
+"""First words of lines that are labels: of fastText, of TREC (a coarse and a fine one), and digits."""
+MAX_LABELS_RATIO = 1 / 3
+"""With more different first words than this share of the lines, they are no labels."""
+
+
+def label_before_text(path: Path, encoding: str = DEFAULTS.encoding) -> str | None:
+    """The first label of a file whose lines are a label, a space and a text; None for any other file."""
+    lines = [line.split(maxsplit=1) for line in _beginning(path, encoding) if line.strip()]
+    first = [words[0] for words in lines]
+    if len(lines) < MIN_ROWS or not all(len(words) == 2 for words in lines):
+        return None
+    labelled = any(all(kind.fullmatch(word) for word in first) for kind in LABEL_FIRST)
+    return first[0] if labelled and 1 < len(set(first)) <= MAX_LABELS_RATIO * len(first) else None
+
+
 def _beginning(path: Path, encoding: str) -> list[str]:
     """The first lines; what cannot be decoded decides nothing here."""
     try:

@@ -70,7 +70,7 @@ def _decompressed(file: BinaryIO, path: Path) -> Iterator[bytes]:
             "the gzip file is damaged" if damaged else "this is not a gzip file",
             code="file.damaged-gzip" if damaged else "file.not-gzip",
             path=path,
-            found=str(error),
+            found=str(error) if damaged or not start else f"{shorten(repr(start)[2:-1])} at its beginning, not the mark of gzip",
             expected="a complete gzip file, as its ending .gz says",
             hint="copy or compress it again" if damaged else "compress it, or remove .gz from its name",
         ) from None

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config import UserError
-from bertft_core.data.examples import Row, nearest_column, place_columns, shorten
+from bertft_core.data.columns import nearest_column, place_columns
+from bertft_core.data.examples import Row, shorten
 from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
 from bertft_core.data.readers.file_text import GZIP_ENDING, bytes_of, in_units, too_large
 from bertft_core.data.reading_progress import has_read

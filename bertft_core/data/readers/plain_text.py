@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from bertft_core.data.examples import Row, is_visible
+from bertft_core.data.cells import is_visible
+from bertft_core.data.examples import Row
 from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
 from bertft_core.data.readers.file_text import each_line, empty_file, wanted_columns
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config import UserError
-from bertft_core.data.examples import Row, is_visible, shorten
+from bertft_core.data.cells import is_visible
+from bertft_core.data.examples import Row, as_found, shorten
 from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
 from bertft_core.data.readers.file_text import empty_file, wanted_columns
 from bertft_core.data.readers.json_with_lines import ObjectWithLine, load_with_lines
@@ -151,7 +152,7 @@ def _bad(problem: str, path: str | Path, line: int, found: object, expected: str
         code="squad.invalid-question",
         path=path,
         line=line,
-        found=shorten(repr(found)),
+        found=as_found(found),
         expected=expected,
         hint="correct the question or remove it",
     )

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config import UserError
-from bertft_core.data.examples import Row, nearest_column, place_columns, shorten
+from bertft_core.data.columns import nearest_column, place_columns
+from bertft_core.data.examples import Row, shorten
 from bertft_core.data.readers.file_content import hint_for_columns
 from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
 from bertft_core.data.readers.file_text import each_line, empty_file

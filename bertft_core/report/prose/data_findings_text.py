@@ -38,6 +38,13 @@ def _rows_as_texts(finding: DataFinding) -> str:
     return f"{rows}: {remedy}, or data.format: text if it is meant"
 
 
+def _labels_in_texts(finding: DataFinding) -> str:
+    path, label = finding.names
+    lines = f"the lines of {path} ({finding.split}) seem to begin with a label, such as {label}, which is learned as text"
+    remedy = "put a tab after it (sed 's/ /\\t/' FILE > FILE.tsv) and set data.header: false and data.columns: [label, text]"
+    return f"{lines}: {remedy}, or data.format: text if it is meant"
+
+
 def _constant_labels(finding: DataFinding, when: str) -> str:
     names = finding.names or [several(finding.count, "label")]  # a card of version 1 has no names
     more = finding.count - len(finding.names) if finding.names else 0
@@ -80,6 +87,7 @@ CLAUSES: dict[str, str | Callable[[DataFinding], str]] = {
     "very_short": "{count:text} of {split} {has} fewer than {min_characters:g} letters or digits",
     "quoted_texts": "{count:text} of {split} {is_} in double quotes, which TSV does not remove; data.quoting: double does",
     "rows_as_texts": _rows_as_texts,
+    "labels_in_texts": _labels_in_texts,
     "never_on": lambda f: _constant_labels(f, "never on"),
     "always_on": lambda f: _constant_labels(f, "always on"),
     "repaired_tags": _repaired_tags,

@@ -105,6 +105,7 @@ REASONS: dict[str, str] = {
     "whole_numbers_classification": "head classification: '{column}' has {n:different whole number}; --head regression treats"
     " them as a measure",
     "tagged_columns": "head token_classification: words in '{tokens}', tags in '{tags}'",
+    "sentence_column": "one word per row: the rows with the same '{column}' are a sentence",
     "question_columns": "head question_answering: found the columns {columns}",
     "text_column": "text in '{column}'",
     "pair_columns": "pairs of texts in {columns}",

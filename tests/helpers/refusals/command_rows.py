@@ -135,8 +135,8 @@ ROWS = (
     Refusal("predict.no-best-arm", files=INPUT, call=_no_best_arm, place="own/studies/claims"),
     Refusal("mlflow.no-store-in-home", "replay claims/full/0", place="home/mlflow.db"),
     Refusal("mlflow.no-store", "replay claims/full/0 --tracking-uri nowhere://x"),
-    Refusal("mlflow.unreadable-store", call=_replay_of_damaged_store),
-    Refusal("mlflow.damaged-store", call=_ui_of_damaged_store),
+    Refusal("mlflow.unreadable-store", call=_replay_of_damaged_store, place="own/mlflow.db"),
+    Refusal("mlflow.damaged-store", call=_ui_of_damaged_store, place="own/mlflow.db"),
     Refusal("ui.nothing-to-show", "ui --home empty", place="empty"),
     Refusal("prefect.no-server", "announce quickstart"),
 )
