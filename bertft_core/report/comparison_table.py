@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from bertft_core.records.comparison_record import ComparedArmRecord, Comparison, PairComparison
+from bertft_core.records.compared_arm_record import ComparedArmRecord
+from bertft_core.records.comparison_record import Comparison, PairComparison
 from bertft_core.report.formatting import intervals, numbers, p_values
 from bertft_core.report.formatting.aligned_table import aligned
 from bertft_core.report.prose import comparison_notes, comparison_text

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from bertft_core.records.compared_arm_record import ComparedArmRecord
 from bertft_core.records.comparison_record import (
     AlmostStochasticOrder,
-    ComparedArmRecord,
     Comparison,
     ComparisonNote,
     Disagreement,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from bertft_core.config import StudyConfig
 from bertft_core.config.base import digest_of
 from bertft_core.evaluation.comparison.compared_arms import ComparedArm
-from bertft_core.records.comparison_record import StudyComponents
+from bertft_core.records.compared_arm_record import StudyComponents
 from bertft_core.statistics.variance_components import nested
 
 MAY_DIFFER = {"name", "description", "seed", "execution", "retention", "tracking", "headline", "ensemble", "probes"}

@@ -7,14 +7,8 @@ from collections.abc import Sequence
 
 from bertft_core.metrics import METRICS
 from bertft_core.metrics.per_example.statistic import SeedsOnly
-from bertft_core.records.comparison_record import (
-    ComparedArmRecord,
-    Comparison,
-    ComparisonNote,
-    PairComparison,
-    Refusal,
-    StudyComponents,
-)
+from bertft_core.records.compared_arm_record import ComparedArmRecord, StudyComponents
+from bertft_core.records.comparison_record import Comparison, ComparisonNote, PairComparison, Refusal
 from bertft_core.report.formatting import numbers, p_values
 from bertft_core.report.formatting.aligned_table import aligned
 from bertft_core.report.prose import grammar

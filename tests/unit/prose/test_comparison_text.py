@@ -7,7 +7,8 @@ import pytest
 from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.records import GainOverMajority
-from bertft_core.records.comparison_record import ComparisonNote, NamedTest, Refusal, ResampledDifference, StudyComponents
+from bertft_core.records.compared_arm_record import StudyComponents
+from bertft_core.records.comparison_record import ComparisonNote, NamedTest, Refusal, ResampledDifference
 from bertft_core.report.comparison_table import comparison_table
 from bertft_core.report.prose import comparison_notes, comparison_text, study_text
 from tests.helpers.comparison_records import make_arm, make_comparison, make_pair
