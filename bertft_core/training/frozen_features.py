@@ -5,28 +5,45 @@ Every run would compute the same bits (same batches, same thread count), so read
 
 import hashlib
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+import transformers
 from torch import Tensor
 
 from bertft_core.config.base import digest_of
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.records import RunSpec
+from bertft_core.records.verification_record import HARMLESS_VARIABLES
 from bertft_core.storage.damage import set_aside
 from bertft_core.storage.study_dir import write_atomically
-from bertft_core.training.environment import cpu_name
+from bertft_core.training.environment import VARIABLES, cpu_name
 from bertft_core.training.model_runner import ModelRunner
+
+FORMAT = 2
+"""Of the files; to be raised when their content or the way in which it is computed changes."""
 
 
 def feature_dir(spec: RunSpec, device: torch.device) -> Path:
     """Where the states of this encoder are stored: everything that could change a bit is part of the name."""
     processor = cpu_name() if device.type == "cpu" else torch.cuda.get_device_name(device)
-    head = spec.head.model_dump(mode="json")  # decides which states are read
-    encoder = (spec.encoder.weights_sha256, spec.encoder.settings_sha256)
-    parts = (*encoder, head, device.type, spec.threads, spec.training.precision, torch.__version__, processor)
+    parts = (
+        FORMAT,
+        spec.encoder.weights_sha256,
+        spec.encoder.settings_sha256,
+        spec.head.model_dump(mode="json"),  # decides which states are read
+        spec.threads,
+        spec.training.precision,
+        device.type,
+        processor,
+        torch.backends.cpu.get_cpu_capability(),
+        {name: os.environ[name] for name in VARIABLES if name in os.environ and name not in HARMLESS_VARIABLES},
+        torch.__version__,
+        transformers.__version__,
+    )
     return Path(spec.prepared_dir) / "features" / digest_of(parts)[:16]
 
 

@@ -83,3 +83,20 @@ def test_states_of_a_frozen_encoder_are_of_its_settings_too(spec):
     cpu = torch.device("cpu")
     assert feature_dir(spec, cpu) == feature_dir(spec.model_copy(), cpu)
     assert feature_dir(spec, cpu) != feature_dir(spec.model_copy(update={"encoder": other}), cpu)
+
+
+@pytest.mark.parametrize(
+    ("change", "is_other"),
+    [
+        (lambda patch: patch.setenv("ATEN_CPU_CAPABILITY", "default"), True),
+        (lambda patch: patch.setenv("DNNL_MAX_CPU_ISA", "AVX2"), True),
+        (lambda patch: patch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "SSE"), True),
+        (lambda patch: patch.setattr("bertft_core.training.frozen_features.transformers.__version__", "0.0"), True),
+        (lambda patch: patch.setattr("bertft_core.training.frozen_features.FORMAT", 1), True),
+        (lambda patch: patch.setenv("CUDA_VISIBLE_DEVICES", "7"), False),  # each slot has its own
+    ],
+)
+def test_states_of_a_frozen_encoder_are_of_what_can_change_their_bits(spec, monkeypatch, change, is_other):
+    before = feature_dir(spec, torch.device("cpu"))
+    change(monkeypatch)
+    assert (feature_dir(spec, torch.device("cpu")) != before) is is_other
