@@ -1,5 +1,6 @@
 """Who may work in a study's folder: one command at a time, and none of a newer version over the results of an older one."""
 
+import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,13 +13,15 @@ from bertft_core.storage.upgrade import version_of
 from tasks.process_identity import Owner, this_process
 
 HOLDER_FILE = "lock.json"
+PROBED_SECONDS = 0.5
+"""How long a command waits for the lock: one that only asks whether it is held has it for a moment."""
 
 
 def take_lock(study_dir: StudyDir, lock: FileLock) -> None:
     """Make the folder and hold its lock. Raises `UserError`, with who holds it, when another command does."""
     study_dir.path.mkdir(parents=True, exist_ok=True)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=PROBED_SECONDS)
     except Timeout:
         raise _held(study_dir) from None
     write_record(study_dir.path / HOLDER_FILE, this_process())
@@ -36,15 +39,14 @@ def held(study_dir: StudyDir) -> Iterator[None]:
 
 
 def is_held(study_dir: StudyDir) -> bool:
-    """A command holds the lock now."""
-    lock = FileLock(study_dir.path / "lock")
+    """A command holds the lock now. Shares it for a moment, so that two that ask do not take each other for such a command."""
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
+        with (study_dir.path / "lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
-    except OSError:  # a read-only folder
+    except OSError:  # it is not there, or must not be read
         return False
-    lock.release()
     return False
 
 

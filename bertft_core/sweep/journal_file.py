@@ -45,13 +45,16 @@ def problem_of(path: Path) -> str | None:
         return "its content does not fit its seal"
     *lines, _ = content.split(b"\n")
     for number, line in enumerate(lines, start=1):
-        try:
-            whole = isinstance(json.loads(line), dict)
-        except (ValueError, RecursionError):
-            whole = False
-        if not whole:
+        if not _is_entry(line):
             return f"line {number} is no entry of a journal"
     return None
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line)["op_code"], int)
+    except (ValueError, RecursionError, TypeError, LookupError):
+        return False
 
 
 def repair_file(path: Path) -> None:

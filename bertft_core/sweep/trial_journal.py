@@ -135,14 +135,8 @@ def row_of(trial: FrozenTrial) -> TrialRow:
 def let_wait(path: Path, name: str) -> int:
     """Mark the trials that a dead process has left running as waiting, until the search continues; how many there were."""
     repair_file(path)
-    if not path.exists() or problem_of(path) is not None:
-        return 0
-    storage = JournalStorage(JournalFileBackend(str(path)))
-    try:
-        study_id = storage.get_study_id_from_name(name)
-    except KeyError:  # killed before the study was written
-        return 0
-    running = storage.get_all_trials(study_id, deepcopy=False, states=(TrialState.RUNNING,))
+    storage, trials = _opened(path, name)
+    running = [trial for trial in trials if trial.state == TrialState.RUNNING]
     for trial in running:
         storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
     if running:
@@ -152,11 +146,20 @@ def let_wait(path: Path, name: str) -> int:
 
 def states_of(path: Path, name: str) -> Counter[str]:
     """How many trials of a journal are in each state, such as `running`; nothing is written."""
+    return Counter(trial.state.name.lower() for trial in _opened(path, name)[1])
+
+
+def params_of(path: Path, name: str) -> list[dict[str, Any]]:
+    """The values of every trial of a journal, in their order; nothing is written."""
+    return [trial.params for trial in _opened(path, name)[1]]
+
+
+def _opened(path: Path, name: str) -> tuple[Any, list[FrozenTrial]]:
+    """Optuna's storage of a journal and its trials; none where it is not there, damaged, or of a search that never began."""
     if not path.exists() or problem_of(path) is not None:
-        return Counter()
-    storage = JournalStorage(JournalFileBackend(str(path)))
+        return None, []
     try:
-        study_id = storage.get_study_id_from_name(name)
-    except KeyError:
-        return Counter()
-    return Counter(trial.state.name.lower() for trial in storage.get_all_trials(study_id, deepcopy=False))
+        storage = JournalStorage(JournalFileBackend(str(path)))
+        return storage, storage.get_all_trials(storage.get_study_id_from_name(name), deepcopy=False)
+    except Exception:  # of whatever kind: Optuna checks no entry before it uses it
+        return None, []

@@ -12,7 +12,7 @@ from typing import Any
 
 from bertft_core.config import StudyConfig, UserError, load_study
 from bertft_core.config.base import NAME_PATTERN
-from bertft_core.planning.run_specs import search_digest
+from bertft_core.planning.run_specs import plan_trial, search_digest
 from bertft_core.planning.wanted_runs import WantedRuns, decided_arms, wanted_runs
 from bertft_core.records import DatasetCard, RunRecord, SweepResult
 from bertft_core.storage import StudyDir
@@ -57,6 +57,20 @@ class StudyOnDisk:
         if self.is_older:
             folders += sorted(self.dir.path.glob(f"sweep/{arm}-*"))
         return next((found for folder in folders if (found := read_record(folder / "result.json", SweepResult))), None)
+
+    def search_runs(self, arm: str) -> list[RunRecord]:
+        """The records of the runs that the search of an arm has asked for so far; those of earlier searches are not among them."""
+        assert self.card is not None
+        if (result := self.sweeps.get(arm)) is not None:
+            digests = [digest for trial in result.trials for digest in trial.run_digests]
+        else:
+            from bertft_core.sweep.trial_journal import params_of  # slow
+
+            folder = self.dir.sweep_dir(arm, search_digest(self.study, self.card, arm))
+            trials = enumerate(params_of(folder / "journal.log", f"{self.study.name}/{arm}"))
+            specs = (spec for n, params in trials for spec in plan_trial(self.study, self.card, arm, params, trial=n))
+            digests = [spec.digest for spec in specs]
+        return [self.records[digest] for digest in dict.fromkeys(digests) if digest in self.records]
 
     @cached_property
     def is_older(self) -> bool:

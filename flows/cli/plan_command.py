@@ -61,10 +61,10 @@ def _parts(study: StudyConfig, card: DatasetCard, on_disk: StudyOnDisk) -> list[
     for name, arm in study.arms.items():
         if arm.search is not None:
             n_runs = arm.search.n_trials * arm.search.n_seeds
-            done = [r for r in on_disk.records.values() if r.spec.stage == "search" and r.spec.arm == name]
-            n_todo = 0 if name in on_disk.sweeps else max(0, n_runs - len(done))
+            n_done = len(on_disk.search_runs(name))
+            n_todo = 0 if name in on_disk.sweeps else max(0, n_runs - n_done)
             like = plan_trial(study, card, name, {}, trial=0)[0]
-            parts.append(("search", name, [like] if n_todo else [], n_todo, len(done)))
+            parts.append(("search", name, [like] if n_todo else [], n_todo, n_done))
     wanted = wanted_runs(study, card, on_disk.chosen, on_disk.records)
     decided = decided_arms(study, on_disk.chosen)
     for name in study.arms:

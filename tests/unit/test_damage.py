@@ -14,7 +14,7 @@ from bertft_core.records.verification_record import Verification
 from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import find_damage, refuse_damage, refuse_damaged_model, repair, set_aside
 from bertft_core.storage.study_dir import file_sha256, write_record, write_verification
-from bertft_core.sweep.journal_file import problem_of
+from bertft_core.sweep.journal_file import problem_of, seal_path
 from bertft_core.sweep.trial_journal import TrialJournal, let_wait, states_of
 from tasks.stored_runs import is_reusable
 from tasks.tracking.store_consistency import damages
@@ -215,6 +215,19 @@ def test_no_trial_waits_in_a_journal_that_a_kill_left_empty(tmp_path):
     path = tmp_path / "journal.log"
     path.touch()
     assert let_wait(path, "search") == 0
+
+
+@pytest.mark.parametrize(("entry", "is_named"), [(b'{"mine": 1}', True), (b'{"op_code": 0}', False), (b'{"op_code": 4}', False)])
+def test_a_line_that_optuna_cannot_use_ends_no_command_that_looks_at_the_trials(tmp_path, entry, is_named):
+    path = half_done(tmp_path)
+    seal_path(path).unlink()
+    path.write_bytes(path.read_bytes() + entry + b"\n")
+    assert (problem_of(path) is not None) is is_named
+    assert let_wait(path, "search") == 0
+    assert states_of(path, "search") == {}
+    messages: list[str] = []
+    make_search(tmp_path, tell=messages.append)
+    assert len(messages) == 1
 
 
 # Commands that only read

@@ -95,7 +95,8 @@ def test_a_record_of_any_bytes(tmp_path, name, n):
 
 
 @pytest.mark.parametrize("n", [N_QUICK])
-def test_a_lock_whose_holder_is_written_in_any_bytes_is_refused_all_the_same(tmp_path, n):
+def test_a_lock_whose_holder_is_written_in_any_bytes_is_refused_all_the_same(tmp_path, monkeypatch, n):
+    monkeypatch.setattr("tasks.study_lock.PROBED_SECONDS", 0.0)
     study_dir = StudyDir(tmp_path, "small")
     with held(study_dir):
         path = study_dir.path / HOLDER_FILE
