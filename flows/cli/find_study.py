@@ -59,7 +59,7 @@ class StudyOnDisk:
         return next((found for folder in folders if (found := read_record(folder / "result.json", SweepResult))), None)
 
     def search_runs(self, arm: str) -> list[RunRecord]:
-        """The records of the runs that the search of an arm has asked for so far; those of earlier searches are not among them."""
+        """The records of the runs that the search of an arm has asked for so far, without those of earlier searches."""
         assert self.card is not None
         if (result := self.sweeps.get(arm)) is not None:
             digests = [digest for trial in result.trials for digest in trial.run_digests]

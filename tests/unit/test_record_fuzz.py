@@ -95,10 +95,10 @@ def test_a_record_of_any_bytes(tmp_path, name, n):
 
 
 @pytest.mark.parametrize("n", [N_QUICK])
-def test_a_lock_whose_holder_is_written_in_any_bytes_is_refused_all_the_same(tmp_path, monkeypatch, n):
-    monkeypatch.setattr("tasks.study_lock.PROBED_SECONDS", 0.0)
+def test_a_lock_whose_holder_is_written_in_any_bytes_is_refused_all_the_same(tmp_path, n):
     study_dir = StudyDir(tmp_path, "small")
-    with held(study_dir):
+    with held(study_dir), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.study_lock.PROBED_SECONDS", 0.0)
         path = study_dir.path / HOLDER_FILE
 
         def read(path: Path) -> None:
@@ -200,7 +200,7 @@ def test_many_inputs_in_bounded_memory(tmp_path, call):
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (lambda content: b'{"worker_id": "x"}\n', "Optuna cannot read it (KeyError)"),
+        (lambda content: b'{"op_code": 0}\n', "Optuna cannot read it (KeyError)"),
         (lambda content: content.replace(b'"directions":[2]', b'"directions":[1]'), "it is of a search in the other direction"),
     ],
 )
