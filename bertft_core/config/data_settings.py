@@ -126,7 +126,8 @@ class _Examples(Frozen):
     )
     split: SplitConfig = SplitConfig()
     subsample: dict[str, Annotated[int, Field(ge=2, le=LARGEST)]] = Field(
-        default_factory=dict, description="Split name to the number of examples kept (stratified, seeded)."
+        default_factory=dict,
+        description="Split name to the number of examples kept (stratified, seeded), at least one of each label.",
     )
 
     @property

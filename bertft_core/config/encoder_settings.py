@@ -26,7 +26,9 @@ class EncoderConfig(Frozen):
     )
     arm: str | None = Field(None, description="Arm of that study; by default the one with the best validation mean.")
     seed: int | None = Field(
-        None, ge=0, description="Seed index of that arm; by default its best one by validation, which is always kept."
+        None,
+        ge=0,
+        description="Seed index of that arm; by default its best one by validation, which is kept unless retention says none.",
     )
     weights_sha256: str | None = Field(None, description="Refuse weights with another SHA-256.", pattern="^[0-9a-f]{64}$")
 

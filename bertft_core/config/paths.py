@@ -18,7 +18,7 @@ def checked_path(given: str | Path, named: str, *, path: str | None = None, line
         try:
             return Path(given).expanduser()
         except RuntimeError:
-            problem = "a home folder of a user who is not there"
+            problem = "the home folder of a user that does not exist"
     raise UserError(
         f"{named}: no file can have this path",
         code="path.unusable",

@@ -13,7 +13,7 @@ from bertft_core.storage.study_dir import file_sha256
 
 FILE = "config.json"
 COUNTS = ("num_labels", "num_hidden_layers", "n_layers", "num_layers")
-"""Sizes that transformers counts up to: a huge one would take for ever, not only be refused."""
+"""Sizes that transformers counts up to: a huge one would keep it busy without end."""
 MOST = 100_000
 WHOLE = (
     *COUNTS,

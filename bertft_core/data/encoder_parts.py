@@ -11,7 +11,7 @@ from bertft_core.storage.weight_files import TensorHeader, damaged_weights
 
 FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 POOLER = "pooler"
-"""The one part of an encoder that a checkpoint may lack, or have in vain: some classes are trained without it."""
+"""The one part of an encoder that a checkpoint may lack, or have without use: some classes are trained without it."""
 N_SHOWN = 3
 
 

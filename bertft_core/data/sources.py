@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config import UserError
-from bertft_core.config.data_settings import TABLES, BundledData, DataConfig, FileData
+from bertft_core.config.data_settings import TABLE_KEYS, TABLES, BundledData, DataConfig, FileData
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.bundled import bundled_files
 from bertft_core.data.examples import RawSplit, ReadExample, read_split
@@ -50,6 +50,7 @@ def read_splits(data: DataConfig, kind: str = "classification") -> dict[str, Raw
     alignment = ALIGNMENTS[kind]
     if isinstance(data, FileData):
         _refuse_foreign_formats(data, kind)
+        _refuse_unused_keys(data)
     return SOURCES[data.source](data, alignment.columns(data), alignment.reader(data))
 
 
@@ -62,6 +63,23 @@ def _refuse_foreign_formats(data: FileData, kind: str) -> None:
             raise _sentences_of_its_own(Path(path), data.format)
         if meant_for is not None and meant_for != kind:
             raise _foreign_format(Path(path), data, kind, meant_for)
+
+
+def _refuse_unused_keys(data: FileData) -> None:
+    """Keys that say how files are read, where no file has a format that has a use for them."""
+    paths = [path for path in (data.train, data.validation, data.test, *data.out_of_domain.values()) if path is not None]
+    formats = {data.format or format_of(Path(path)) for path in paths}
+    without = [*(TABLE_KEYS if not formats & {"csv", "tsv"} else ()), *(("encoding",) if formats == {"parquet"} else ())]
+    for key in without:
+        if getattr(data, key) != FileData.model_fields[key].default:
+            raise UserError(
+                f"the format of the data has no use for data.{key}",
+                code="data.key-without-use",
+                path=data.train,
+                found=", ".join(sorted(formats)) + ("" if data.format else ", by the ending of the file"),
+                expected="text files" if key == "encoding" else "csv or tsv",
+                hint=f"remove data.{key}, or set data.format",
+            )
 
 
 def _sentences_of_its_own(path: Path, given: str | None) -> UserError:

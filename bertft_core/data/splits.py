@@ -74,7 +74,10 @@ def halve_validation(splits: Mapping[str, RawSplit], study_seed: int) -> dict[st
 
 
 def subsample(splits: Mapping[str, RawSplit], sizes: Mapping[str, int], study_seed: int) -> dict[str, RawSplit]:
-    """Keep `sizes[split]` examples of the named splits, with the label proportions; smaller splits stay whole."""
+    """Keep `sizes[split]` examples of the named splits, with the label proportions; smaller splits stay whole.
+
+    One example of each label is kept at least, so of more labels than `sizes[split]` more examples.
+    """
     unknown = [name for name in sizes if name not in splits]
     if unknown:
         raise UserError(

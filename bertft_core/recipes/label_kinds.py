@@ -24,8 +24,15 @@ class LabelKind(NamedTuple):
     conclusions: tuple[Reason, ...] = ()
 
 
-def kind_of_labels(path: Path, cells: Sequence[Any], column: str, head: str | None) -> LabelKind:
-    """The head for a column of labels, or the one that was asked for. Raises `UserError` for cells that are not labels."""
+def kind_of_labels(
+    path: Path, cells: Sequence[Any], column: str, head: str | None, given_separator: str | None = None
+) -> LabelKind:
+    """The head for a column of labels, or the one that was asked for. Raises `UserError` for cells that are not labels.
+
+    A separator that the user gave says that the cells hold several labels, and is kept.
+    """
+    if given_separator is not None and head in (None, "multi_label"):
+        return LabelKind("multi_label", {}, (because("separated", column=column, separator=given_separator),))
     texts = [cell for cell in cells if isinstance(cell, str)]
     separator = separator_of(texts) or _separator(cells)
     if head == "multi_label" or (head is None and (separator_of(texts) is not None or _are_lists(cells, column, separator))):

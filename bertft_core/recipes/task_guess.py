@@ -73,8 +73,9 @@ def _of_format(path: Path, reading: FileReading, meant: str, head: str | None) -
 
 
 def _of_table(path: Path, reading: FileReading, head: str | None) -> TaskGuess:
-    names, given = data_files.column_names(path, reading), reading.data
-    _check_given(path, names, given)
+    names = data_files.column_names(path, reading)
+    given = _as_in_file(path, names, reading.data)
+    reading = reading._replace(data=given)
     tokens = given.get("tokens") or first_usual(TOKENS, names)
     tags = given.get("tags") or first_usual(TAGS, [name for name in names if name != tokens])
     is_question = all(first_usual((key,), names) for key in QUESTION) or set(QUESTION) <= given.keys()
@@ -100,7 +101,7 @@ def _of_questions(path: Path, names: Sequence[str], given: Given, *, guessed: bo
         if name not in names:
             raise _unknown(path, names, f"the {key} of each question", f"--set data.{key}=COLUMN")
     data = dict(given) | {key: name for key, name in found.items() if name != key}
-    if "id" not in names and "id" not in given:
+    if nearest_column("id", names) is None and "id" not in given:
         data["id"] = None
     return TaskGuess("question_answering", data, (because("question_columns", columns=list(found.values())),) if guessed else ())
 
@@ -124,7 +125,7 @@ def _of_texts(path: Path, reading: FileReading, names: Sequence[str], head: str 
             raise _unknown(path, names, "the label", "--label COLUMN, or --head masked_lm to learn from the texts alone")
         return TaskGuess(labels.head, data | labels.data, (what, *labels.conclusions))
     cells = [cell for (cell,) in data_files.cells_of(path, reading, [label])]
-    labels = kind_of_labels(path, cells, label, head)
+    labels = kind_of_labels(path, cells, label, head, given.get("label_separator"))
     return TaskGuess(labels.head, data | {"label": label} | labels.data, (what, *labels.conclusions))
 
 
@@ -141,10 +142,14 @@ def _listed(names: str | Sequence[str] | None) -> Sequence[str]:
     return () if names is None else (names,) if isinstance(names, str) else names
 
 
-def _check_given(path: Path, names: Sequence[str], given: Given) -> None:
+def _as_in_file(path: Path, names: Sequence[str], given: Given) -> dict[str, Any]:
+    """The given keys with the columns as the file writes them. Raises `UserError` for a column that it does not have."""
+    found = dict(given)
     for key in ("text", "label", "tokens", "tags", *QUESTION):
+        written = []
         for name in _listed(given.get(key)):
-            if nearest_column(name, names) is None:
+            place = nearest_column(name, names)
+            if place is None:
                 option = f"--{key}" if key in ("text", "label") else f"--set data.{key}"
                 raise UserError(
                     f"there is no column '{name}'",
@@ -154,6 +159,10 @@ def _check_given(path: Path, names: Sequence[str], given: Given) -> None:
                     expected=f"a column of the file as {option}",
                     hint=did_you_mean(name, names) or f"correct {option}",
                 )
+            written.append(names[place])
+        if written:
+            found[key] = written[0] if isinstance(given[key], str) else written
+    return found
 
 
 def _unknown(path: Path, names: Sequence[str], what: str, option: str) -> UserError:

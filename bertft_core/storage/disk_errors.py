@@ -11,15 +11,15 @@ from bertft_core.config.errors import UserError
 FULL = {errno.ENOSPC: "no space is left on the disk", errno.EDQUOT: "the quota of this user is used up"}
 CLOSED = {
     errno.EROFS: "the disk can only be read",
-    errno.EACCES: "this user may not write there",
-    errno.EPERM: "this user may not write there",
+    errno.EACCES: "this user may not read or write there",
+    errno.EPERM: "this user may not read or write there",
 }
 PROBE_BYTES = 256 * 1024
 """A disk with less than this is full: a record and a checkpoint's position need as much."""
 
 
 def disk_error(error: BaseException, directory: Path) -> UserError | None:
-    """The message for an error that a full or closed disk has caused; None when the disk is well.
+    """The message for an error that a full or closed disk has caused; None when the disk is not the reason.
 
     Libraries hide the reason (safetensors, SQLite behind a server), so where the error does not say it, a file is written to the
     folder and deleted again.
@@ -39,12 +39,14 @@ def disk_user_error(error: BaseException) -> UserError | None:
 
 
 def _message(number: int, where: str | Path | None) -> UserError:
-    hint = "free some space" if number in FULL else "make the folder writable, or choose another --home"
+    hint = "free some space"
+    if number in CLOSED:
+        hint = "give this user the right to read and write it, or choose another --home"
     return UserError(
         (FULL | CLOSED)[number],
         code="disk.full-or-closed",
         path=where,
-        expected="a folder that can be written to, with space for what the command makes (bertft plan tells how much)",
+        expected="a folder that can be read and written, with space for the results (bertft plan says how much)",
         hint=f"{hint}; what is finished is kept, and the same command goes on from there (bertft clean lists what can go)",
     )
 

@@ -27,7 +27,7 @@ def full(*_: object, **__: object) -> None:
         (errno.ENOSPC, "no space is left on the disk"),
         (errno.EDQUOT, "the quota of this user is used up"),
         (errno.EROFS, "the disk can only be read"),
-        (errno.EACCES, "this user may not write there"),
+        (errno.EACCES, "this user may not read or write there"),
     ],
 )
 def test_an_error_that_names_its_reason(tmp_path, number, words):

@@ -18,6 +18,7 @@ from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.data_findings import PreparedData
 from bertft_core.data.new_examples import read_inputs
 from bertft_core.data.quote_findings import find_quoted_texts
+from bertft_core.data.readers.file_content import format_by_content
 from bertft_core.data.sources import read_splits
 
 CONLL = "Anna B-PER\nflew O\n\nBob B-PER\nstayed O\n"
@@ -408,3 +409,57 @@ def test_a_pipe_and_a_device_are_refused_at_once(tmp_path):
     error = refused(tmp_path / "train.csv")
     assert (error.code, error.problem) == ("file.is-special", "this is a pipe, not a file")
     assert refused(Path("/dev/zero"), format="csv").found == "a device"
+
+
+# What begins with a bracket
+
+
+@pytest.mark.parametrize(
+    ("content", "format"),
+    [
+        ('{"text": "a", "label": "x"}\n', "jsonl"),
+        ('{"data": [{"paragraphs": []}]}\n', "squad"),
+        ('{"version": "1.1", "data": []}\n', "squad"),
+        ('{\n  "data": [\n  ]\n}\n', "squad"),
+        ('[\n  {"context": "a"}\n]\n', "squad"),
+        ('[{"context": "a"}]\n', "squad"),
+        ("[Scene: a street]\nHe went home.\nShe did not.\n", None),
+        ("{sigh}\nHe went home.\n", None),
+        ("[Scene: a street]\n", None),
+        ("[id],text,label\n1,a b,x\n2,c d,y\n", "csv"),
+        ("", None),
+    ],
+)
+def test_a_bracket_alone_makes_no_json(tmp_path, content, format):
+    assert format_by_content(write(tmp_path / "file.txt", content)) == format
+
+
+# Keys without a use
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "key"),
+    [
+        ("train.jsonl", '{"text": "a", "label": "x"}\n', {"delimiter": ";"}),
+        ("train.jsonl", '{"text": "a", "label": "x"}\n', {"quoting": "none"}),
+        ("train.jsonl", '{"text": "a", "label": "x"}\n', {"header": False, "columns": ["text", "label"]}),
+        ("train.parquet", None, {"encoding": "cp1252"}),
+    ],
+)
+def test_a_key_that_no_file_has_a_use_for_is_refused_by_the_ending_too(tmp_path, name, content, key):
+    path = tmp_path / name
+    if content is None:
+        parquet.write_table(pyarrow.table({"text": ["a"], "label": ["x"]}), path)
+    else:
+        write(path, content)
+    error = refused(path, **key)
+    assert error.code == "data.key-without-use"
+    assert f"data.{next(iter(key))}" in error.problem
+    assert "by the ending" in str(error.found)
+    assert examples(path)
+
+
+def test_a_key_that_one_of_the_files_has_a_use_for_is_kept(tmp_path):
+    path = write(tmp_path / "train.csv", "text;label\na;x\n")
+    test = write(tmp_path / "test.jsonl", '{"text": "b", "label": "x"}\n')
+    assert examples(path, delimiter=";", test=str(test)) == [("a", "x")]

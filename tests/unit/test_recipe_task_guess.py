@@ -281,3 +281,27 @@ def test_whole_numbers_are_classes_however_they_are_written(tmp_path):
 def test_a_comma_within_a_name_separates_no_labels(tmp_path):
     rows = [f'words {i},"{("New York, NY", "Boston")[i % 2]}"' for i in range(8)]
     assert guess(_csv(tmp_path / "train.csv", rows), {}).head == "classification"
+
+
+def test_a_separator_that_the_user_gave_is_kept(tmp_path):
+    labels = ["a,b;c", "b,c", "a;c", "a,b", "c,b", "b,a", "a", "b", "c", "c,a"] * 2
+    rows = "".join(f'"t {i}","{label}"\n' for i, label in enumerate(labels))
+    path = tmp_path / "t.csv"
+    path.write_text("text,labels\n" + rows)
+    found = guess(path, {"label_separator": "|"})
+    assert (found.head, found.data["label_separator"]) == ("multi_label", "|")
+    assert guess(path, {"label_separator": "|"}, "classification").head == "classification"
+
+
+def test_given_columns_are_written_as_the_file_writes_them(tmp_path):
+    path = tmp_path / "qa.jsonl"
+    answers = {"text": ["a"], "answer_start": [0]}
+    path.write_text(json.dumps({"ID": "1", "Question": "q?", "Context": "a b", "Answers": answers}) + "\n")
+    written = {"question": "Question", "context": "Context", "answers": "Answers"}
+    for given in ({}, {"question": "question"}):
+        found = guess(path, given)
+        assert (found.head, found.data) == ("question_answering", written)
+    table = tmp_path / "t.csv"
+    table.write_text("Text,Label,toxic\n" + "a b,x,1\nc d,y,0\n" * 9)
+    found = guess(table, {"text": "text", "label": "label"})
+    assert (found.head, found.data) == ("classification", {"text": "Text", "label": "Label"})

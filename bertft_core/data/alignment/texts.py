@@ -116,7 +116,7 @@ def tokenise_texts(tokenizer: Any, examples: Sequence[Example], data: DataConfig
     """One row per example, with the texts, their tokens, and `label`.
 
     A text longer than `max_length` is truncated (of a pair, the longer text first), or read in windows, which lie in the row one
-    after another, with their lengths in `window_lengths`. `n_tokens` is the length of the whole, special tokens included.
+    after another, with their lengths in `window_lengths`. `n_pieces` is the length of the whole, special tokens included.
     """
     texts = [example.texts for example in examples]
     columns: dict[str, Any] = {"label": label, "text": pa.array([text[0] for text in texts], pa.large_string())}

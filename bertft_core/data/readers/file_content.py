@@ -20,6 +20,10 @@ MIN_ROWS = 10
 """Of a CSV file whose columns have no usual names: a few lines of prose may have one comma each."""
 TAG = re.compile(r"O|[BIESLUM]-\S+|[A-Z$.,:]{1,6}")
 """Of an entity, or a part of speech."""
+JSON = re.compile(r'\s*(\[\s*)?\{\s*"')
+"""How an object, or a list of them, begins: prose and names of columns may begin with a bracket too."""
+QUESTIONS = re.compile(r'\s*\{\s*("version"\s*:\s*("[^"]*"|[\d.]+)\s*,\s*)?"(data|paragraphs)"\s*:')
+"""How the one line of a SQuAD file begins, whatever follows; another object on one line is JSON lines with one row."""
 DELIMITERS = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "'|'"}
 WRONG_FILES = (
     ("version https://git-lfs", "this is a Git LFS pointer; fetch the file itself with git lfs pull"),
@@ -36,12 +40,14 @@ def format_by_content(path: Path, encoding: str = DEFAULTS.encoding) -> str | No
     """The format that the first lines look like: conll, conllu, csv, jsonl, squad or tsv; None for plain text and all else."""
     lines = _beginning(path, encoding)
     written = [line for line in lines if line.strip() and not line.startswith("#")]
-    if len(written) < 2:
-        return "squad" if written and written[0].lstrip().startswith(("[", "{")) else None
-    if all(map(_is_object, written)):
-        return "jsonl"
-    if written[0].lstrip().startswith(("[", "{")):
+    if len(written) == 1 and QUESTIONS.match(written[0]):
         return "squad"
+    if written and all(map(_is_object, written)):
+        return "jsonl"
+    if JSON.match("\n".join(written)):
+        return "squad"
+    if len(written) < 2:
+        return None
     tabs = {line.count("\t") for line in written}
     if tabs == {9} and all(line.partition("\t")[0].replace("-", "").replace(".", "").isdigit() for line in written):
         return "conllu"

@@ -26,7 +26,7 @@ class ObjectWithLine(dict[str, Any]):
 
 
 def load_with_lines(path: Path, options: FileOptions = DEFAULTS) -> Any:
-    """The value of a JSON file with every object as a `ObjectWithLine`; invalid JSON is a `UserError` with its line.
+    """The value of a JSON file with every object as an `ObjectWithLine`; invalid JSON is a `UserError` with its line.
 
     The file may have an eighth of the usual size, because its objects take several times as much.
     """

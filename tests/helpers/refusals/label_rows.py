@@ -96,5 +96,6 @@ ROWS = (
     Refusal("masked-lm.empty-text", call=_nothing_masked),
     rows_of("words.sentence-apart", BY_WORD + "1,c,O\n", "t.csv:4", keys=OF_SENTENCES, **NER),
     rows_of("words.no-sentence", "id,word,tag\n,a,O\n", "t.csv:2", keys=OF_SENTENCES, **NER),
+    rows_of("data.key-without-use", '{"text": "a", "label": "x"}\n', "t.jsonl", file="t.jsonl", keys="delimiter: ';'"),
     rows_of("data.sentence-without-table", WORDS, "t.conll", file="t.conll", keys="sentence: id", **NER),
 )
