@@ -11,8 +11,9 @@ from bertft_core.data.examples import shorten
 from bertft_core.data.tokenizer_findings import MAX_UNKNOWN_RATIO
 from bertft_core.evaluation.diagnosis.findings import DiagnosisFinding, DiagnosisHint, Outcome, Outcomes, Verdict, finding, hint
 from bertft_core.evaluation.diagnosis.label_conflicts import TARGETS, LabelConflict, find_conflicts
-from bertft_core.evaluation.diagnosis.stored_study import open_splits, row_of
-from bertft_core.recipes.input_lengths import USUAL_LIMIT, at_least
+from bertft_core.evaluation.diagnosis.overrides import accepted
+from bertft_core.evaluation.diagnosis.stored_study import encoder_of, open_splits, row_of
+from bertft_core.recipes.input_lengths import CPU_WINDOW, USUAL_LIMIT, at_least
 from bertft_core.storage.study_results import StudyResults
 
 CHECKED_ELSEWHERE = ("conflicting_labels", "conflicting_overlap", "class_balance", "truncated", "unknown_tokens")
@@ -26,6 +27,8 @@ MAX_TRUNCATED, MAX_UNKNOWN = 0.2, 0.05
 LOW_RECALL = 0.1
 FEW, VERY_FEW = 200, 50
 """Examples of a split below which its scores are noisy, or hardly mean anything."""
+LARGE_RATIO = 0.3
+"""Of the training set, that is held out for a small split."""
 N_SHOWN, N_LABELS, N_CLASSES = 3, 4, 5
 """Conflicts that are shown, labels of each, and classes that are hardly found."""
 
@@ -94,16 +97,21 @@ def _verdict(value: float, *, look: float, problem: float) -> Verdict:
 def _against_truncation(results: StudyResults) -> DiagnosisHint:
     lengths = [split.n_tokens for split in open_splits(results.card).values()]
     longest = int(np.quantile(np.concatenate(lengths), 0.99)) if lengths else 2 * results.card.max_length
-    if longest > USUAL_LIMIT and isinstance(results.study.data.text, str):
-        return hint("read_in_windows", "data.long_texts=windows", "data.max_length=256")
-    return hint("raise_max_length", f"data.max_length={at_least(longest, USUAL_LIMIT)}", p99=longest)
+    encoder = encoder_of(results)
+    limit = min((encoder and encoder.max_length) or USUAL_LIMIT, USUAL_LIMIT)
+    windows = ["data.long_texts=windows", *(["data.max_length=256"] if results.study.data.max_length > CPU_WINDOW else [])]
+    if longest > limit and accepted(results.study, *windows):
+        return hint("read_in_windows", *windows)
+    if (longer := at_least(longest, limit)) > results.study.data.max_length:
+        return hint("raise_max_length", f"data.max_length={longer}", p99=longest)
+    return hint("shorten_texts", p99=longest)
 
 
 def domain_mismatch(results: StudyResults) -> Outcomes:
     """Tokens unknown to the encoder: another language, alphabet or notation than it was trained on."""
     shares = {name: split.unknown_token_ratio for name, split in results.card.splits.items()}
     verdict = _verdict(max(shares.values()), look=MAX_UNKNOWN_RATIO, problem=MAX_UNKNOWN)
-    hints = () if verdict == "ok" else (hint("other_encoder", "encoder.checkpoint=NAME"), hint("continue_pretraining"))
+    hints = () if verdict == "ok" else (hint("other_encoder", "encoder={checkpoint: NAME}"), hint("continue_pretraining"))
     yield Outcome(verdict, finding("unknown_tokens", shares=shares), hints)
 
 
@@ -145,8 +153,10 @@ def _missed_classes(results: StudyResults) -> list[DiagnosisFinding]:
 
 
 def _against_imbalance(results: StudyResults) -> Iterable[DiagnosisHint]:
-    yield hint("weight_classes", "arms.weighted={strategies: [{kind: class_weights}]}", arm=next(iter(results.study.arms)))
-    if results.study.metric == "accuracy":
+    weighted = "arms.weighted={strategies: [{kind: class_weights}]}"
+    if "weighted" not in results.study.arms and accepted(results.study, weighted):
+        yield hint("weight_classes", weighted, arm=next(iter(results.study.arms)))
+    if results.study.metric == "accuracy" and accepted(results.study, "metric=f1_macro"):
         yield hint("macro_f1", "metric=f1_macro")
     yield hint("collect_rare_classes")
 
@@ -156,8 +166,15 @@ def small_sets(results: StudyResults) -> Outcomes:
     for name in dict.fromkeys(("validation", results.summary.headline_split)):
         n = results.card.splits[name].n_examples
         verdict: Verdict = "problem" if n < VERY_FEW else "look" if n < FEW else "ok"
-        hints = () if verdict == "ok" else (hint("more_validation", "data.split.validation_ratio=0.3"),)
+        hints = () if verdict == "ok" else (_larger_split(results, name),)
         yield Outcome(verdict, finding("split_size", split=name, n=n, **_accuracy_error(results, n)), hints)
+
+
+def _larger_split(results: StudyResults, split: str) -> DiagnosisHint:
+    override = f"data.split.{split}_ratio={LARGE_RATIO}"
+    ratio = getattr(results.study.data.split, f"{split}_ratio", None) or 0.0
+    is_cut = results.card.splits[split].origin.cut_from_train and ratio < LARGE_RATIO and accepted(results.study, override)
+    return hint("larger_split", *([override] if is_cut else []), split=split)
 
 
 def _accuracy_error(results: StudyResults, n: int) -> dict[str, Any]:

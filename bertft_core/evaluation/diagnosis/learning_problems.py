@@ -8,15 +8,16 @@ import numpy as np
 from bertft_core.config.search_settings import Choices, Range
 from bertft_core.config.strategy_settings import EarlyStopping
 from bertft_core.evaluation.diagnosis.findings import DiagnosisFinding, DiagnosisHint, Outcome, Outcomes, Verdict, finding, hint
+from bertft_core.evaluation.diagnosis.overrides import accepted, of_training, rounded, train_longer
 from bertft_core.evaluation.diagnosis.stored_study import (
     ENOUGH_STEPS,
     improvement,
+    is_relative,
     losses_of,
-    rounded,
-    train_longer,
     training_of,
     usual_rates,
 )
+from bertft_core.recipes.study_yaml import inline
 from bertft_core.records import RunRecord
 from bertft_core.storage.study_results import StudyResults
 
@@ -25,12 +26,12 @@ FAR = 2.0
 EDGE_SHARE = 0.1
 """Share of a range, in its own scale, that counts as its end."""
 STILL_RISING, STILL_RISING_MUCH = 0.01, 0.05
-"""Relative gain from the second last evaluation to the last."""
+"""Gain from the second last evaluation to the last, relative where `is_relative`."""
 LOSS_FALLS = 0.15
 """Relative fall of the training loss from the fourth fifth of the steps to the last."""
 VERY_FEW_STEPS = 30
 FALLEN, FALLEN_MUCH = 0.02, 0.05
-"""Relative loss of the score from the best evaluation to the last."""
+"""Loss of the score from the best evaluation to the last, relative where `is_relative`."""
 LOSS_RISES = 0.1
 STOPPED_EARLY = 1 / 3
 """Share of the planned steps before which a stop is early."""
@@ -64,7 +65,9 @@ def _chosen(results: StudyResults, arm: str) -> tuple[list[dict[str, Any]], list
             key = f"arms.{arm}.search.space.{name}"
             if isinstance(space, Range) and not space.integer:
                 beyond = space.high * 3 if end == "high" else space.low / 3
-                hints.append(hint("search_beyond", f"{key}.{end}={rounded(beyond)}", arm=arm))
+                override = f"{key}.{end}={inline(rounded(beyond))}"
+                if accepted(results.study, override):  # where the setting itself does not end there
+                    hints.append(hint("search_beyond", override, arm=arm))
             else:
                 hints.append(hint("add_values", arm=arm, end=end, key=key))
     return settings, hints
@@ -130,7 +133,7 @@ def over_fitting(results: StudyResults) -> Outcomes:
     """Validation scores that end below their best: the model goes on to memorise the training set."""
     scored = {arm: results.scored_runs(arm) for arm in results.study.arms}
     drops = {arm: [drop for run in runs if (drop := _drop(results, run)) is not None] for arm, runs in scored.items()}
-    if not any(drops.values()):
+    if any(scored.values()) and not any(drops.values()):
         yield Outcome("ok", finding("validated_once"))
     for arm, runs in scored.items():
         if not drops[arm]:
@@ -139,11 +142,12 @@ def over_fitting(results: StudyResults) -> Outcomes:
         verdict: Verdict = "problem" if mean > FALLEN_MUCH else "look" if mean > FALLEN or (rise or 0.0) > LOSS_RISES else "ok"
         best = [run.best_step / run.n_steps for run in runs if run.best_step and run.n_steps]
         hints = () if verdict == "ok" else (hint("stop_earlier", arm=arm, best=float(np.mean(best))),)
-        yield Outcome(verdict, finding("after_best", arm=arm, metric=results.study.metric, drop=mean, loss_rise=rise), hints)
+        numbers: dict[str, Any] = {"drop": mean, "relative": is_relative(results.study.metric), "loss_rise": rise}
+        yield Outcome(verdict, finding("after_best", arm=arm, metric=results.study.metric, **numbers), hints)
 
 
 def _drop(results: StudyResults, run: RunRecord) -> float | None:
-    """Relative loss of the score from the best evaluation to the last."""
+    """How much worse the score of the last evaluation is than that of the best one."""
     values = [e.metrics[results.study.metric] for e in run.evaluations if results.study.metric in e.metrics]
     if len(values) < 2:
         return None
@@ -186,6 +190,6 @@ def warm_up(results: StudyResults) -> Outcomes:
         ratio, planned = runs[0].spec.training.warmup_ratio, runs[0].planned_steps
         broken = any(run.status in ("diverged", "collapsed") for run in runs)
         verdict: Verdict = "problem" if broken and ratio == 0 else "look" if ratio == 0 or ratio > MAX_WARMUP else "ok"
-        hints = () if verdict == "ok" else (hint("set_warmup", f"arms.{name}.warmup_ratio=0.1", arm=name),)
+        hints = () if verdict == "ok" else (hint("set_warmup", of_training(results, name, "warmup_ratio", 0.1), arm=name),)
         found = finding("warm_up", arm=name, n_warmup=math.ceil(ratio * planned), n_steps=planned, ratio=ratio)
         yield Outcome(verdict, found, hints)

@@ -5,14 +5,8 @@ from typing import Any
 
 from bertft_core.config.seed_settings import CrossedDesign
 from bertft_core.evaluation.diagnosis.findings import DiagnosisHint, Outcome, Outcomes, Verdict, finding, hint
-from bertft_core.evaluation.diagnosis.stored_study import (
-    planned_steps,
-    rounded,
-    row_of,
-    train_longer,
-    training_of,
-    usual_rates,
-)
+from bertft_core.evaluation.diagnosis.overrides import n_seeds, of_training, rounded, train_longer
+from bertft_core.evaluation.diagnosis.stored_study import planned_steps, row_of, training_of, usual_rates
 from bertft_core.metrics.precision_recall import is_share
 from bertft_core.records.comparison_record import PairComparison
 from bertft_core.storage.study_results import StudyResults
@@ -23,6 +17,8 @@ WIDE_SD = 0.05
 ENOUGH_SEEDS, FEWEST_SEEDS = 5, 3
 FEW_STEPS, LOW_RATE = 100, 2e-5
 """Below these, a run at the majority level has learned too little rather than become unstable."""
+LONG_WARMUP = 0.3
+"""Longer ones are not advised."""
 BROKEN = ("collapsed", "diverged", "failed", "missing")
 
 
@@ -45,25 +41,28 @@ def _against_breaking(results: StudyResults, arm: str, *, diverged: bool) -> Dia
     if "legacy_adam" in strategies:
         return hint("remove_legacy_adam", arm=arm)
     training, n_steps = training_of(results, arm), planned_steps(results, arm)
-    rate, search, usual = training.learning_rate, results.study.arms[arm].search, usual_rates(results, arm)
-    in_search = search is not None and "learning_rate" in search.space
-    key = f"arms.{arm}.{'search.space.learning_rate.high' if in_search else 'learning_rate'}"
+    rate, usual = training.learning_rate, usual_rates(results, arm)
     too_high = diverged or (usual is not None and rate > usual.high)
     if not too_high and ("feature_extraction" in strategies or n_steps < FEW_STEPS or rate < LOW_RATE):
-        higher = f"{key}={rounded(3 * rate)}"
+        higher = of_training(results, arm, "learning_rate", min(1.0, rounded(3 * rate)))
         return hint("learn_more", train_longer(results, arm), higher, arm=arm, n_steps=n_steps, rate=rate)
-    warmup = f"arms.{arm}.warmup_ratio={max(0.1, min(0.3, 2 * training.warmup_ratio)):g}"
-    return hint("gentler_steps", f"{key}={rounded(rate / 3)}", warmup, arm=arm, rate=rate)
+    gentler, warmup = [of_training(results, arm, "learning_rate", rounded(rate / 3))], training.warmup_ratio
+    if warmup < LONG_WARMUP:
+        longer = max(0.1, min(LONG_WARMUP, rounded(2 * warmup)))
+        gentler.append(of_training(results, arm, "warmup_ratio", longer))
+    return hint("gentler_steps", *gentler, arm=arm, rate=rate)
 
 
 def above_constant(results: StudyResults) -> Outcomes:
-    """Arms that do no better than a constant prediction."""
-    metric = results.summary.headline_metric
+    """Arms that do no better than a constant prediction, or are not shown to."""
+    metric, head = results.summary.headline_metric, results.study.head.kind
     for gain in results.summary.gains_over_majority:
         ends = [results.study.sign * end for end in (gain.t_low, gain.t_high) if end is not None]
-        better = min(ends, default=results.study.sign * gain.mean) > 0
-        found = finding("gain", arm=gain.arm, gain=gain.mean, low=gain.t_low, high=gain.t_high, metric=metric)
-        yield Outcome("ok" if better else "problem", found, () if better else (hint("not_learned", arm=gain.arm),))
+        mean = results.study.sign * gain.mean
+        verdict: Verdict = "problem" if mean <= 0 else "ok" if min(ends, default=mean) > 0 else "look"
+        found = finding("gain", arm=gain.arm, gain=gain.mean, low=gain.t_low, high=gain.t_high, metric=metric, head=head)
+        code = "not_learned" if verdict == "problem" else "barely_learned"
+        yield Outcome(verdict, found, () if verdict == "ok" else (hint(code, arm=gain.arm, head=head),))
 
 
 def instability(results: StudyResults) -> Outcomes:
@@ -98,14 +97,28 @@ def _seeds_to_add(results: StudyResults, pair: PairComparison, *, crossed: bool)
     needed = [] if insights is None else [each for each in insights.seeds_needed if each.baseline == pair.baseline]
     n = next((each.n_for_observed for each in needed if each.arm == pair.arm), None)
     if n is not None and n > pair.n_seeds_arm:
-        yield hint("more_seeds_for_power", f"seeds.n={n}", arm=pair.arm, baseline=pair.baseline, n=n)
+        yield hint("more_seeds_for_power", *n_seeds(results.study, n), arm=pair.arm, baseline=pair.baseline, n=n)
 
 
 def few_seeds(results: StudyResults) -> Outcomes:
-    """Fewer runs than an interval needs."""
+    """Fewer runs than an interval needs; selected seeds have none."""
+    if results.study.is_selected:
+        return
     counts = {arm.arm: sum(bool(seed.scores) for seed in arm.seeds) for arm in results.summary.arms}
     fewest = min(counts.values())
     verdict: Verdict = "problem" if fewest < FEWEST_SEEDS else "look" if fewest < ENOUGH_SEEDS else "ok"
-    crossed = isinstance(results.study.seeds.design, CrossedDesign)
-    more = hint("more_crossed_seeds") if crossed else hint("more_seeds", f"seeds.n={ENOUGH_SEEDS}")
-    yield Outcome(verdict, finding("scored_seeds", counts=counts), () if verdict == "ok" else (more,))
+    hints = () if verdict == "ok" else tuple(_towards_enough(results))
+    yield Outcome(verdict, finding("scored_seeds", counts=counts), hints)
+
+
+def _towards_enough(results: StudyResults) -> Iterator[DiagnosisHint]:
+    """Run what has no result yet; beyond that, add as many seeds as are still missing."""
+    arms = results.summary.arms
+    unfinished = {arm.arm: sum(arm.counts.get(status, 0) for status in ("failed", "missing")) for arm in arms}
+    if any(unfinished.values()):
+        yield hint("see_status", study=results.study.name)
+    short = max(ENOUGH_SEEDS - sum(bool(seed.scores) for seed in arm.seeds) - unfinished[arm.arm] for arm in arms)
+    if short > 0 and isinstance(results.study.seeds.design, CrossedDesign):
+        yield hint("more_crossed_seeds")
+    elif short > 0:
+        yield hint("more_seeds", *n_seeds(results.study, max(arm.n_planned for arm in arms) + short))

@@ -10,9 +10,9 @@ import pyarrow as pa
 from bertft_core.config.training_settings import TrainingConfig
 from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.evaluation.run_diff.curve_diff import read_steps
-from bertft_core.recipes.data_profile import encoder_profile
+from bertft_core.recipes.data_profile import EncoderProfile, encoder_profile
 from bertft_core.recipes.hyperparameters import FEATURES_HIGH, FEATURES_LOW, band_of, rates_of
-from bertft_core.recipes.study_yaml import number
+from bertft_core.metrics.bounds import bounds_of
 from bertft_core.records import DatasetCard, MetricSummary, RunRecord
 from bertft_core.storage.study_results import StudyResults
 
@@ -27,9 +27,21 @@ class UsualRates(NamedTuple):
     high: float
 
 
+def is_relative(metric: str) -> bool:
+    """Losses and errors are measured in shares of themselves; shares and correlations, which may be near 0, in their own unit."""
+    low, high = bounds_of(metric)
+    return low >= 0 and math.isinf(high)
+
+
 def improvement(results: StudyResults, before: float, after: float) -> float:
-    """How much better `after` is than `before` by the study's metric, as a share of `before`."""
-    return results.study.sign * (after - before) / max(abs(before), 1e-9)
+    """How much better `after` is than `before` by the study's metric, as a share of `before` where it `is_relative`.
+
+    A loss that was 0 before is compared with `after`.
+    """
+    change = results.study.sign * (after - before)
+    if not is_relative(results.study.metric):
+        return change
+    return change / (abs(before) or abs(after) or 1.0)
 
 
 def training_of(results: StudyResults, arm: str) -> TrainingConfig:
@@ -67,28 +79,21 @@ def open_splits(card: DatasetCard) -> dict[str, PreparedSplit]:
     return splits
 
 
-def usual_rates(results: StudyResults, arm: str) -> UsualRates | None:
-    """The range that `bertft recommend` would choose for an arm; None where the encoder's files are missing."""
-    if any(strategy.kind == "feature_extraction" for strategy in results.study.arms[arm].strategies):
-        return UsualRates(FEATURES_LOW, FEATURES_HIGH)
+def encoder_of(results: StudyResults) -> EncoderProfile | None:
+    """Sizes of the encoder; None where its files are missing."""
     try:
         settings = json.loads((Path(results.card.encoder_dir) / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    encoder = encoder_profile(settings, results.card.encoder.checkpoint, 0)
+    return encoder_profile(settings, results.card.encoder.checkpoint, 0)
+
+
+def usual_rates(results: StudyResults, arm: str) -> UsualRates | None:
+    """The range that `bertft recommend` would choose for an arm; None where the encoder's files are missing."""
+    if any(strategy.kind == "feature_extraction" for strategy in results.study.arms[arm].strategies):
+        return UsualRates(FEATURES_LOW, FEATURES_HIGH)
+    encoder = encoder_of(results)
+    if encoder is None:
+        return None
     rates = rates_of(band_of(results.card.splits["train"].n_examples), encoder)
     return UsualRates(rates.low, rates.high)
-
-
-def rounded(value: float) -> str:
-    """A value for an override, with two digits: 2e-5, 1.5e-4."""
-    return number(float(f"{value:.2g}"))
-
-
-def train_longer(results: StudyResults, arm: str) -> str:
-    """The override that trains an arm twice as long, or for `ENOUGH_STEPS` where that is more."""
-    training, n_steps = results.study.training_of(arm), planned_steps(results, arm)
-    factor = max(2, math.ceil(ENOUGH_STEPS / n_steps)) if n_steps else 2
-    if training.max_steps is not None:
-        return f"arms.{arm}.max_steps={factor * training.max_steps}"
-    return f"arms.{arm}.epochs={factor * (training.epochs or 1):g}"
