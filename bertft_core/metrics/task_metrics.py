@@ -56,6 +56,10 @@ def _none(predictions: pa.Table, labels: Labels, **tuned: float) -> None:
     """Not defined for this task."""
 
 
+OF_PROBABILITIES = ("log_loss", "ece", "average_precision_macro", "loss", "bits_per_piece", "perplexity")
+"""Metrics of probabilities rather than of answers."""
+
+
 @dataclass(frozen=True)
 class TaskMetrics:
     """The parts of one task type. All tables of several seeds hold the same examples in the same order."""
@@ -64,11 +68,13 @@ class TaskMetrics:
     majority: Callable[[pa.Table, pa.Table, Labels], Scores]
     """Scores of the constant predictor of a training set's targets on the targets of a split."""
     constant: str
-    """What the constant predictor answers."""
+    """What the constant predictor answers; see `constant_for`."""
     unit: str
     """What one example is called."""
     statistics: Statistics
     output: Output
+    constant_shares: str | None = None
+    """What it gives as probabilities, for the metrics of `OF_PROBABILITIES`."""
     tune: Callable[[pa.Table, Labels], Scores] = tune_nothing
     """What is tuned on the predictions of the validation set, and fixed for the others."""
     seeds_only: Mapping[str, SeedsOnly] = field(default_factory=dict)
@@ -79,6 +85,10 @@ class TaskMetrics:
     """See `combined`; None where stored predictions do not allow it."""
     categories: Callable[[Sequence[pa.Table], Tuned, Labels, AnyHead], Categories] | None = None
     """See `categorised`."""
+
+    def constant_for(self, metric: str) -> str:
+        """What the constant predictor gives where this metric is scored."""
+        return self.constant_shares if self.constant_shares and metric in OF_PROBABILITIES else self.constant
 
     def combined(self, tables: Sequence[pa.Table], labels: Labels, head: AnyHead) -> pa.Table:
         """The predictions of the ensemble of several seeds. Raises `ValueError` for tables of different examples."""

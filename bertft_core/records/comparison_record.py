@@ -24,10 +24,9 @@ NoteKind = Literal[
 
 
 class ResampledDifference(Frozen):
-    """A resampled difference: its interval at the comparison's level and the p-value of no difference.
+    """A resampled difference: its interval at the comparison's level and the p-value of no difference, corrected for few seeds.
 
-    Both are corrected for the small number of seeds, as `bertft_core.statistics.multi_bootstrap` describes; the published
-    percentile interval (Sellam et al. 2022) is given as well.
+    See `bertft_core.statistics.multi_bootstrap`; the published percentile interval (Sellam et al. 2022) is given as well.
     """
 
     low: float
@@ -151,10 +150,7 @@ class PairComparison(Frozen):
     p_holm: float | None = None
     """`p_value` after Holm's correction over all pairs and metrics of the comparison."""
     p_many_seeds: float | None = None
-    """As `p_holm`, if all pairs had arbitrarily many seeds and the same differences: above 1 - level, more seeds will not help.
-
-    None where examples were not resampled, and in older comparisons.
-    """
+    """As `p_holm`, if all pairs had arbitrarily many seeds and the same differences; None where examples were not resampled."""
     claimed: bool = False
     """The difference is claimed: `p_holm` is at most 1 - level."""
     without_collapsed: WithoutCollapsed | None = None

@@ -9,79 +9,23 @@ from pathlib import Path
 import pytest
 
 from bertft_core.config import UserError
-from bertft_core.config.base import digest_of
 from bertft_core.config.search_settings import Choices, Range
 from bertft_core.data.prepared_split import open_split
-from bertft_core.evaluation.comparison.compare_studies import compare_studies
-from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.evaluation.diagnosis.diagnose_study import CHECKS, diagnose, run_check
 from bertft_core.evaluation.diagnosis.findings import VERDICTS, Diagnosis, DiagnosisFinding, finding, hint
+from bertft_core.evaluation.diagnosis.hint_overrides import train_longer
 from bertft_core.evaluation.diagnosis.label_conflicts import find_conflicts
 from bertft_core.evaluation.diagnosis.learning_problems import end_of, loss_fall
-from bertft_core.evaluation.diagnosis.stored_study import losses_of, train_longer
-from bertft_core.evaluation.summarize import summarize
-from bertft_core.planning.run_specs import plan_runs
-from bertft_core.records import DataFinding, Evaluation
+from bertft_core.evaluation.diagnosis.stored_study import losses_of
+from bertft_core.records import DataFinding
 from bertft_core.report.prose import diagnosis_findings, diagnosis_hints, diagnosis_text
 from bertft_core.storage import StudyDir
 from bertft_core.storage.study_dir import write_record
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.show_commands import diagnose_command
-from tests.helpers.small_records import make_card, make_record, make_study, make_sweep
+from tests.helpers.diagnosed_studies import ARMS, GOOD, LARGE, SCORES, whole, with_card, write_losses
+from tests.helpers.small_records import make_study, make_sweep
 from tests.helpers.tiny_studies import tiny_study, tiny_tagged_study
-
-GOOD = {"features": [0.6, 0.61, 0.62, 0.6, 0.61], "full": [0.8, 0.81, 0.82, 0.8, 0.81]}
-ARMS = {"features": {"strategies": [{"kind": "feature_extraction"}], "learning_rate": 1e-3}, "full": {"learning_rate": 1e-4}}
-LARGE = {"train": 2000, "validation": 1000, "test": 1000}
-SCORES = [0.7, 0.79, 0.8, 0.801, 0.802]
-"""A run that has done learning."""
-
-
-BUILT: dict[str, StudyResults] = {}
-"""Studies that several tests look at, by what was asked for."""
-
-
-def whole(tmp_path, *, curve=SCORES, losses=None, run=None, **how) -> StudyResults:
-    """A study in which nothing is wrong, but for what is changed. `run` replaces fields of every record."""
-    key = digest_of(repr(sorted(how.items())))
-    if key not in BUILT:
-        BUILT[key] = build(tmp_path.parent / f"diagnosis-{key[:12]}", **how)
-    validated = tuple(
-        Evaluation(step=40 * (i + 1), epoch=i + 1.0, metrics={"accuracy": score, "log_loss": loss})
-        for i, (score, loss) in enumerate(zip(curve, losses or [0.5] * len(curve), strict=True))
-    )
-    n_steps, best = 40 * len(curve), max(range(len(curve)), key=lambda i: curve[i])
-    ended = {"evaluations": validated, "n_steps": n_steps, "planned_steps": n_steps, "best_step": 40 * (best + 1)}
-    results = BUILT[key]
-    records = {digest: record.model_copy(update=ended | (run or {})) for digest, record in results.records.items()}
-    return replace(results, records=records)
-
-
-def build(directory, *, accuracies=GOOD, statuses=(), sizes=LARGE, sweeps=None, **study) -> StudyResults:
-    """Records, predictions and summary of a study; other keywords replace its sections."""
-    asked = make_study(**{"arms": ARMS, "seeds": {"n": len(accuracies["full"])}} | study)
-    card = make_card(directory, splits=sizes).model_copy(update={"findings": ()})
-    home = StudyDir(directory, asked.name)
-    (directory / "encoder").mkdir(parents=True)
-    (directory / "encoder" / "config.json").write_text(json.dumps({"hidden_size": 384, "num_hidden_layers": 6}))
-    planned = plan_runs(asked, card, {arm: sweep.chosen for arm, sweep in (sweeps or {}).items()})
-    records = {}
-    for spec in planned:
-        status = dict(statuses).get((spec.arm, spec.index), "ok")
-        records[spec.digest] = make_record(spec, card, home, status=status, accuracy=accuracies[spec.arm][spec.index])
-        write_losses(home.run_dir(spec.digest), [0.3] * 50)
-    results = StudyResults(asked, card, home, records, planned, sweeps or {})
-    results = results.with_summary(summarize(results))
-    if len(results.summary.arms) < 2:
-        return results
-    compared = compare_studies([results], ComparisonRequest(n_resamples=500))  # no check is about the number of resamples
-    return results.with_summary(results.summary.model_copy(update={"comparison": compared}))
-
-
-def write_losses(run_dir: Path, losses: list[float]) -> None:
-    run_dir.mkdir(parents=True, exist_ok=True)
-    events = [{"kind": "step", "step": i, "loss": loss} for i, loss in enumerate(losses)]
-    (run_dir / "curves.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
 
 
 def check(name: str, results: StudyResults) -> Diagnosis:
@@ -102,12 +46,6 @@ def found(diagnosis: Diagnosis, code: str, arm: str | None = None) -> list[Diagn
 
 def overrides(diagnosis: Diagnosis) -> list[str]:
     return [override for each in diagnosis.hints for override in each.overrides]
-
-
-def with_card(results: StudyResults, split: str = "train", findings: tuple[DataFinding, ...] = (), **changes) -> StudyResults:
-    card = results.card
-    splits = card.splits | {split: card.splits[split].model_copy(update=changes)}
-    return replace(results, card=card.model_copy(update={"splits": splits, "findings": findings}))
 
 
 def test_a_study_with_nothing_wrong_is_said_to_have_nothing(tmp_path):
@@ -319,9 +257,9 @@ def test_a_rate_that_is_unusual_for_the_encoder(tmp_path, rate):
 
 
 def test_a_score_that_still_rises_is_under_training(tmp_path):
-    rising = check("under_training", whole(tmp_path, curve=[0.5, 0.55, 0.6, 0.65, 0.7]))
+    rising = check("under_training", whole(tmp_path, curve=[0.5, 0.55, 0.6, 0.65, 0.71]))
     assert rising.verdict == "problem"
-    assert found(rising, "last_steps", "full")[0].values["gain"] == pytest.approx(0.05)
+    assert found(rising, "last_steps", "full")[0].values["gain"] == pytest.approx(0.06)
     assert "arms.full.epochs=4" in overrides(rising)
     slowly = check("under_training", whole(tmp_path, curve=[0.5, 0.6, 0.7, 0.78, 0.80]))
     assert slowly.verdict == "look"
@@ -353,8 +291,8 @@ def test_twice_as_long_or_up_to_a_hundred_steps(tmp_path):
     ("curve", "losses", "verdict"),
     [
         ([0.7, 0.8, 0.8, 0.79, 0.79], None, "ok"),
-        ([0.7, 0.8, 0.8, 0.79, 0.78], None, "look"),
-        ([0.7, 0.8, 0.8, 0.77, 0.75], None, "problem"),
+        ([0.7, 0.8, 0.8, 0.79, 0.77], None, "look"),
+        ([0.7, 0.8, 0.8, 0.77, 0.74], None, "problem"),
         (SCORES, [0.5, 0.4, 0.4, 0.42, 0.43], "ok"),
         (SCORES, [0.5, 0.4, 0.5, 0.6, 0.8], "look"),
     ],
@@ -434,6 +372,15 @@ def test_an_arm_no_better_than_the_constant_answer_is_a_problem(tmp_path):
     assert diagnosis.hints == (hint("not_learned", arm="features"),)
 
 
+def test_an_arm_above_the_constant_answer_whose_interval_includes_zero_is_not_said_to_have_learned_nothing(tmp_path):
+    wide = {"features": [0.5, 0.62, 0.49, 0.6, 0.51], "full": GOOD["full"]}
+    diagnosis = check("above_constant", whole(tmp_path, accuracies=wide))
+    assert diagnosis.verdict == "look"
+    assert diagnosis.hints == (hint("barely_learned", arm="features", head="classification", metric="accuracy"),)
+    words = diagnosis_hints.hint(diagnosis.hints[0])
+    assert words.endswith("not shown to be better than always answering the most frequent label")
+
+
 def test_an_inconclusive_difference_comes_with_the_seeds_needed_to_detect_it(tmp_path):
     close = {"features": [0.80, 0.83, 0.79, 0.82, 0.80], "full": [0.82, 0.81, 0.82, 0.80, 0.83]}
     results = whole(tmp_path, accuracies=close)
@@ -469,6 +416,32 @@ def test_few_seeds(tmp_path, n, verdict):
     diagnosis = check("few_seeds", whole(tmp_path, accuracies={arm: scores[:n] for arm, scores in GOOD.items()}))
     assert diagnosis.verdict == verdict
     assert diagnosis.findings[0].values["counts"]["full"] == n
+
+
+@pytest.mark.parametrize(
+    ("seeds", "given"),
+    [
+        ({"n": 3, "max": 4, "until": {"half_width": 0.1, "batch": 1}}, ("seeds.n=5", "seeds.max=6")),
+        ({"n": 3, "max": 20, "until": {"half_width": 0.1}}, ("seeds.n=5",)),
+        ({"n": 3, "design": {"only": "order"}}, ("seeds.n=5",)),
+    ],
+)
+def test_seeds_are_added_by_the_design_that_the_study_has(tmp_path, seeds, given):
+    few = {arm: scores[:3] for arm, scores in GOOD.items()}
+    diagnosis = check("few_seeds", whole(tmp_path, accuracies=few, seeds=seeds))
+    assert diagnosis.hints == (hint("more_seeds", *given),)
+
+
+def test_seeds_without_a_score_are_run_first_and_only_what_is_then_missing_is_added(tmp_path):
+    lost = {("full", 0): "failed", ("full", 1): "failed"}
+    assert check("few_seeds", whole(tmp_path, statuses=lost)).hints == (hint("see_status", study="small"),)
+    diverged = {("full", 0): "diverged", ("full", 1): "diverged"}
+    assert check("few_seeds", whole(tmp_path, statuses=diverged)).hints == (hint("more_seeds", "seeds.n=7"),)
+
+
+def test_selected_seeds_are_never_too_few_for_an_interval(tmp_path):
+    study = make_study(seeds={"start": 4, "stop_at": 0.5, "keep": 2})
+    assert run_check("few_seeds", replace(whole(tmp_path), study=study)) is None
 
 
 def test_every_check_of_the_table_is_tested_here():

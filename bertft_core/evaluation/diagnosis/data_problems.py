@@ -10,8 +10,8 @@ from bertft_core.data.data_findings import MAX_CLASS_RATIO, MAX_TRUNCATED_RATIO
 from bertft_core.data.examples import shorten
 from bertft_core.data.tokenizer_findings import MAX_UNKNOWN_RATIO
 from bertft_core.evaluation.diagnosis.findings import DiagnosisFinding, DiagnosisHint, Outcome, Outcomes, Verdict, finding, hint
+from bertft_core.evaluation.diagnosis.hint_overrides import accepted
 from bertft_core.evaluation.diagnosis.label_conflicts import TARGETS, LabelConflict, find_conflicts
-from bertft_core.evaluation.diagnosis.overrides import accepted
 from bertft_core.evaluation.diagnosis.stored_study import encoder_of, open_splits, row_of
 from bertft_core.recipes.input_lengths import CPU_WINDOW, USUAL_LIMIT, at_least
 from bertft_core.storage.study_results import StudyResults

@@ -5,7 +5,7 @@ from typing import Any
 
 from bertft_core.config.seed_settings import CrossedDesign
 from bertft_core.evaluation.diagnosis.findings import DiagnosisHint, Outcome, Outcomes, Verdict, finding, hint
-from bertft_core.evaluation.diagnosis.overrides import n_seeds, of_training, rounded, train_longer
+from bertft_core.evaluation.diagnosis.hint_overrides import n_seeds, of_training, rounded, train_longer
 from bertft_core.evaluation.diagnosis.stored_study import planned_steps, row_of, training_of, usual_rates
 from bertft_core.metrics.precision_recall import is_share
 from bertft_core.records.comparison_record import PairComparison
@@ -61,8 +61,12 @@ def above_constant(results: StudyResults) -> Outcomes:
         mean = results.study.sign * gain.mean
         verdict: Verdict = "problem" if mean <= 0 else "ok" if min(ends, default=mean) > 0 else "look"
         found = finding("gain", arm=gain.arm, gain=gain.mean, low=gain.t_low, high=gain.t_high, metric=metric, head=head)
-        code = "not_learned" if verdict == "problem" else "barely_learned"
-        yield Outcome(verdict, found, () if verdict == "ok" else (hint(code, arm=gain.arm, head=head),))
+        hints = {
+            "problem": (hint("not_learned", arm=gain.arm),),
+            "look": (hint("barely_learned", arm=gain.arm, head=head, metric=metric),),
+            "ok": (),
+        }
+        yield Outcome(verdict, found, hints[verdict])
 
 
 def instability(results: StudyResults) -> Outcomes:

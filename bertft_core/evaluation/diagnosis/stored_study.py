@@ -10,9 +10,9 @@ import pyarrow as pa
 from bertft_core.config.training_settings import TrainingConfig
 from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.evaluation.run_diff.curve_diff import read_steps
+from bertft_core.metrics.bounds import bounds_of
 from bertft_core.recipes.data_profile import EncoderProfile, encoder_profile
 from bertft_core.recipes.hyperparameters import FEATURES_HIGH, FEATURES_LOW, band_of, rates_of
-from bertft_core.metrics.bounds import bounds_of
 from bertft_core.records import DatasetCard, MetricSummary, RunRecord
 from bertft_core.storage.study_results import StudyResults
 

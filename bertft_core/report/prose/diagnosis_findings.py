@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bertft_core.evaluation.diagnosis.findings import DiagnosisFinding
+from bertft_core.metrics import METRICS
 from bertft_core.recipes.study_yaml import number
 from bertft_core.report.formatting import intervals, numbers, p_values
 from bertft_core.report.formatting.numbers import percent
@@ -87,7 +88,8 @@ def _last_steps(v: Values) -> str:
 
 
 def _after_best(v: Values) -> str:
-    words = f"{v['arm']}: {v['metric']} on validation is {percent(v['drop'], 2)} worse at the end than at its best"
+    drop = percent(v["drop"], 2) if v["relative"] else _difference(v["drop"], v["metric"])
+    words = f"{v['arm']}: {v['metric']} on validation is {drop} worse at the end than at its best"
     return words + (f"; its loss rose by {percent(v['loss_rise'], 2)} from its minimum" if v["loss_rise"] else "")
 
 
@@ -104,9 +106,14 @@ def _statuses(v: Values) -> str:
     return f"{v['arm']}: {', '.join(f'{n} {status}' for status, n in v['counts'].items())} of {v['n']}"
 
 
+def constant(v: Values) -> str:
+    """What an arm's gain is over, by its `head` and `metric`."""
+    return f"always answering {METRICS[v['head']].constant_for(v['metric'])}"
+
+
 def _gain(v: Values) -> str:
     metric = v["metric"]
-    above = f"{v['arm']}: {_difference(v['gain'], metric, sign=True)} ({metric}) against the best constant prediction"
+    above = f"{v['arm']}: {_difference(v['gain'], metric, sign=True)} ({metric}) against {constant(v)}"
     if v["low"] is None:
         return above
     return f"{above}, interval {intervals.of_difference(v['low'], v['high'], metric, of=v['gain'])}"

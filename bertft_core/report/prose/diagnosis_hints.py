@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from bertft_core.evaluation.diagnosis.findings import DiagnosisHint
 from bertft_core.report.formatting.numbers import percent
 from bertft_core.report.prose import grammar
-from bertft_core.report.prose.diagnosis_findings import Values, value
+from bertft_core.report.prose.diagnosis_findings import Values, constant, value
 
 
 def hint(given: DiagnosisHint) -> str:
@@ -20,6 +20,11 @@ def _learn_more(v: Values, options: Sequence[str]) -> str:
     return f"{learned}: train longer ({options[0]}) or with a higher rate ({options[1]})"
 
 
+def _gentler(v: Values, options: Sequence[str]) -> str:
+    longer = f" or a longer warm-up ({options[1]})" if len(options) > 1 else ""
+    return f"{v['arm']} is unstable at {value(v['rate'])}: use a lower rate ({options[0]}){longer}"
+
+
 def _unusual_rate(v: Values) -> str:
     side = "lower" if v["rate"] < v["low"] else "higher"
     usual = f"is {side} than usual for this encoder and data size"
@@ -30,7 +35,10 @@ HINTS: dict[str, Callable[[Values, Sequence[str]], str]] = {
     "remove_duplicates": lambda v, o: f"remove the duplicates from {v['split']} ({v['path']})",
     "fix_labels": lambda v, o: "decide on one label for each text and fix the files; no setting can learn a contradiction",
     "raise_max_length": lambda v, o: f"{o[0]} (99 % have up to {v['p99']} tokens)",
-    "read_in_windows": lambda v, o: f"{o[0]} reads texts to their end; {o[1]} makes windows cheaper",
+    "read_in_windows": lambda v, o: (
+        f"{o[0]} reads texts to their end" + "".join(f"; {cheaper} makes windows cheaper" for cheaper in o[1:])
+    ),
+    "shorten_texts": lambda v, o: f"shorten the texts, or choose an encoder that reads more (99 % have up to {v['p99']} tokens)",
     "other_encoder": lambda v, o: f"choose an encoder trained on this language and domain: {o[0]}",
     "continue_pretraining": lambda v, o: (
         "or continue its pre-training on raw text of the domain (head: masked_lm, encoder.study)"
@@ -38,7 +46,7 @@ HINTS: dict[str, Callable[[Values, Sequence[str]], str]] = {
     "weight_classes": lambda v, o: f"try class weights in an arm of its own beside {v['arm']}: {o[0]}",
     "macro_f1": lambda v, o: f"use a metric that gives classes equal weight: {o[0]}",
     "collect_rare_classes": lambda v, o: "or collect more examples of the rare classes",
-    "more_validation": lambda v, o: f"label more, or hold out more: {o[0]} (if the split has no file)",
+    "larger_split": lambda v, o: f"label more examples for {v['split']}" + "".join(f", or hold out more: {more}" for more in o),
     "search_beyond": lambda v, o: o[0],
     "add_values": lambda v, o: f"add values beyond the {v['end']} end to {v['key']}",
     "unusual_rate": lambda v, o: _unusual_rate(v),
@@ -53,20 +61,22 @@ HINTS: dict[str, Callable[[Values, Sequence[str]], str]] = {
         f"remove legacy_adam from {v['arm']}: without bias correction its first steps are too large (Mosbach 2021)"
     ),
     "learn_more": _learn_more,
-    "gentler_steps": lambda v, o: (
-        f"{v['arm']} is unstable at {value(v['rate'])}: use a lower rate ({o[0]}) or a longer warm-up ({o[1]})"
-    ),
+    "gentler_steps": _gentler,
     "not_learned": lambda v, o: f"search the learning rate of {v['arm']}, or train it longer: it has not learned the task",
+    "barely_learned": lambda v, o: (
+        f"search the learning rate of {v['arm']}, train it longer or add seeds: it is not shown to be better than {constant(v)}"
+    ),
     "own_seeds": lambda v, o: (
         f"to compare {v['arm']} with {v['baseline']}, give every run its own seeds: seeds.n without a crossed design"
     ),
     "more_seeds_for_power": lambda v, o: (
-        f"{v['n']} seeds are needed to detect the difference between {v['arm']} and {v['baseline']} with 80 % power: {o[0]}"
+        f"{v['n']} seeds are needed to detect the difference between {v['arm']} and {v['baseline']} with 80 % power: "
+        + " ".join(o)
     ),
     "more_stable": lambda v, o: (
         f"make {v['arm']} more stable: more steps, a lower rate, or more data; report all seeds, never the best"
     ),
     "more_crossed_seeds": lambda v, o: "more init or order seeds in seeds.design.crossed (finished runs are kept)",
-    "more_seeds": lambda v, o: f"{o[0]} (finished runs are kept)",
+    "more_seeds": lambda v, o: f"{' '.join(o)} (finished runs are kept)",
 }
 """Code of a hint → its clause, given its numbers and options."""

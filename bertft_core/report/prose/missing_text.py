@@ -1,5 +1,6 @@
 """Why a result is missing, and why a run has a problem."""
 
+from bertft_core.metrics import METRICS
 from bertft_core.records import RunRecord
 from bertft_core.records.not_computed import NotComputed, Reason
 from bertft_core.report.formatting import numbers
@@ -49,7 +50,8 @@ def why_not_ok(metric: str, record: RunRecord | None) -> str:
     if record.error:
         return record.error
     if record.status == "collapsed" and record.majority_score is not None:
-        level = f"{metric} {numbers.score(record.majority_score)} of always predicting the most frequent training label"
+        constant = METRICS[record.spec.head.kind].constant_for(metric)
+        level = f"{metric} {numbers.score(record.majority_score)} of always answering {constant}"
         return f"At the end of training the validation score is not better than the {level}."
     if record.status == "pruned" and record.spec.stop_at is not None:
         return f"Stopped after {record.n_steps} of {record.planned_steps} steps: other seeds were better then and continued."

@@ -43,7 +43,7 @@ def _against_baseline(arm: str, summary: StudySummary) -> str:
 
 def gain_over_majority(found: GainOverMajority, summary: StudySummary) -> str:
     """An arm against the constant predictor; collapsed runs are counted."""
-    constant = METRICS[summary.head].constant if summary.head in METRICS else "the same"
+    constant = METRICS[summary.head].constant_for(summary.headline_metric) if summary.head in METRICS else "the same"
     other = f"always answering {constant} ({numbers.score(found.constant_score)})"
     metric, split = summary.headline_metric, summary.headline_split
     head = comparison_text.difference(found.arm, other, found.mean, metric, split, summary.headline_direction)
