@@ -28,7 +28,7 @@ def place_columns(
             expected=f"the columns {', '.join(dict.fromkeys(wanted))}" + (", each exactly once" if twice else ""),
             hint="rename one of them in the file"
             if twice
-            else hint() or did_you_mean(name, found) or "correct data.text and data.label, or the file's column names",
+            else hint() or did_you_mean(name, found) or "correct the names of columns in data, or in the file",
         )
     return [place for place in places if place is not None]
 

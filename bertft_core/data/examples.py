@@ -37,7 +37,7 @@ class Example:
     lines: tuple[int, ...] = ()
     """Line of each word, where every word has its own."""
     context: str = ""
-    """Examples with the same context, or else the same texts, always stay in one split."""
+    """Examples with the same context, or else the same texts and label, always stay in one split."""
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Examples to predict: in the study's formats, with or without labels, or plain lines for a head that reads one text."""
 
+import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bertft_core.config import UserError
@@ -9,10 +10,12 @@ from bertft_core.config.data_settings import DataConfig, FileData
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.alignment.texts import text_columns
 from bertft_core.data.cells import is_unicode
+from bertft_core.data.columns import nearest_column
 from bertft_core.data.examples import Example, SourceLocation, as_found
 from bertft_core.data.readers import SENTENCES, TABLES, ending_of, format_of, read_squad, read_text
 from bertft_core.data.readers.file_options import FileOptions, options_of
 from bertft_core.data.readers.file_text import at_most, no_file
+from bertft_core.data.readers.table_rows import USUAL, dialect_of, table_rows
 from bertft_core.data.sentences import put_together
 
 Given = tuple[int, object, Sequence[object]]
@@ -35,7 +38,7 @@ def read_inputs(path: Path, data: DataConfig, kind: str, file_format: str | None
         raise no_file(path, "a file of examples", "check --input")
     chosen = _format_of(path, data, kind, file_format)
     read_example = ALIGNMENTS[kind].reader(data, labelled=False)
-    options = options_of(data)
+    options = _without_labels(path, chosen, data, kind)
     examples, ids = [], []
     for position, (line, key, cells) in enumerate(at_most(_rows(path, chosen, data, kind, options), path, options)):
         place = SourceLocation(str(path), line)
@@ -83,6 +86,22 @@ def _format_of(path: Path, data: DataConfig, kind: str, given: str | None) -> st
             hint="give --format, or convert the examples to another format",
         )
     return chosen
+
+
+def _without_labels(path: Path, file_format: str, data: DataConfig, kind: str) -> FileOptions:
+    """The study's options; of a file without a header, the columns without those of the label, if it lacks as many."""
+    options = options_of(data)
+    if options.header or file_format not in USUAL:
+        return options
+    label = {"token_classification": data.tags, "question_answering": data.answers}.get(kind, data.label)
+    names = (label,) if isinstance(label, str) else label
+    labels = {nearest_column(name, options.columns) for name in names}
+    left = tuple(name for place, name in enumerate(options.columns) if place not in labels)
+    try:
+        first = next((cells for cells in table_rows(path, options, dialect_of(file_format, options)) if cells), ())
+    except csv.Error:  # which the reader reports with its line
+        return options
+    return replace(options, columns=left) if len(first) == len(left) else options
 
 
 def _rows(path: Path, file_format: str, data: DataConfig, kind: str, options: FileOptions) -> Iterator[Given]:

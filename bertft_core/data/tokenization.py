@@ -11,12 +11,11 @@ import pyarrow as pa
 
 from bertft_core.config import UserError
 from bertft_core.config.base import digest_of
+from bertft_core.data.encoder_config import RESERVED_POSITIONS
 from bertft_core.data.encoder_files import TOKENIZER_FILES, TOKENIZER_SETTINGS, EncoderFiles
 from bertft_core.data.examples import shorten
 from bertft_core.storage.study_dir import file_sha256
 
-RESERVED_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "xlm-roberta-xl": 2, "camembert": 2, "roberta-prelayernorm": 2}
-"""Model types that number positions from the padding id on, so that the first positions are unused."""
 NAMES_ONLY = frozenset({"name_or_path", "special_tokens_map_file", "tokenizer_file", "transformers_version"})
 """Tokenizer settings that record its origin and never change a token."""
 CHUNK = 1000

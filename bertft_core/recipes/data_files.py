@@ -34,7 +34,7 @@ def column_names(path: Path, reading: FileReading) -> list[str]:
     elif reading.file_format == "jsonl":
         names = _common_keys(path, reading)
     else:
-        names = _parquet_names(path)
+        names = _parquet_names(path, reading)
     if not names:
         raise empty_file(path, "column names, then rows")
     return names
@@ -63,12 +63,12 @@ def _object(line: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _parquet_names(path: Path) -> list[str]:
+def _parquet_names(path: Path, reading: FileReading) -> list[str]:
     import pyarrow
     from pyarrow import parquet
 
     try:
-        source = io.BytesIO(bytes_of(path)) if path.suffix.lower() == GZIP_ENDING else path
+        source = io.BytesIO(bytes_of(path, reading.options)) if path.suffix.lower() == GZIP_ENDING else path
         return list(parquet.read_schema(source).names)
     except (pyarrow.ArrowException, OSError) as error:
         raise UserError(

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from bertft_core.config.base import Frozen
-
-RESERVED_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "xlm-roberta-xl": 2, "camembert": 2, "roberta-prelayernorm": 2}
-"""Model types that number positions from the padding id on, as in `data.tokenization`, which loads more than the rules need."""
+from bertft_core.data.encoder_config import RESERVED_POSITIONS
 
 
 class EncoderProfile(Frozen):

@@ -270,3 +270,17 @@ def test_names_of_a_tables_columns_mean_nothing_in_a_file_of_sentences(tmp_path,
     (tmp_path / name).write_text(rows[name])
     data = data_of(tokens="words", tags="ner")
     assert texts_of(read_inputs(tmp_path / name, data, "token_classification")) == [("fine",)]
+
+
+@pytest.mark.parametrize("rows", ["fine\nbad food\n", "x,fine\ny,bad food\n"])
+def test_a_file_without_a_header_may_lack_the_column_of_labels(tmp_path, rows):
+    (tmp_path / "new.csv").write_text(rows)
+    data = FileData(source="files", train="train.csv", header=False, columns=("Label", "text"))
+    assert texts_of(read_inputs(tmp_path / "new.csv", data, "classification")) == [("fine",), ("bad food",)]
+
+
+def test_other_numbers_of_columns_are_refused_as_before(tmp_path):
+    (tmp_path / "new.csv").write_text("1,x,fine\n")
+    data = FileData(source="files", train="train.csv", header=False, columns=("label", "text"))
+    with pytest.raises(UserError, match="too many cells"):
+        read_inputs(tmp_path / "new.csv", data, "classification")

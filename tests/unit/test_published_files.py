@@ -463,3 +463,12 @@ def test_a_key_that_one_of_the_files_has_a_use_for_is_kept(tmp_path):
     path = write(tmp_path / "train.csv", "text;label\na;x\n")
     test = write(tmp_path / "test.jsonl", '{"text": "b", "label": "x"}\n')
     assert examples(path, delimiter=";", test=str(test)) == [("a", "x")]
+
+
+def test_where_a_delimiter_is_given_the_hint_is_another_one(tmp_path):
+    path = write(tmp_path / "train.csv", "text,label\na b,x\n")
+    assert refused(path, delimiter=";").hint == "the cells seem to be separated by commas: set data.delimiter: ','"
+    assert examples(path, delimiter=",") == [("a b", "x")]
+    tabs = write(tmp_path / "tabs.csv", "text\tlabel\na b\tx\n")
+    assert refused(tabs, delimiter=";").hint == 'the cells seem to be separated by tabs: set data.delimiter: "\\t"'
+    assert refused(tabs).hint == "the cells seem to be separated by tabs: set data.format: tsv"

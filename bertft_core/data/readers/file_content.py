@@ -128,6 +128,8 @@ def hint_for_columns(
         names = [cell.strip(' "') for cell in start.split(other)]
         if other != delimiter and (set(columns) <= set(names) or len(header) == 1 < len(names)):
             key = {"\t": "data.format: tsv", ",": "data.format: csv"}.get(other, f"data.delimiter: '{other}'")
+            if options.delimiter is not None:  # which wins over the format's own
+                key = "data.delimiter: " + {"\t": '"\\t"'}.get(other, f"'{other}'")
             return f"the cells seem to be separated by {name}: set {key}"
     found = format_by_content(path, options.encoding)
     if found in ("conll", "conllu", "jsonl", "squad"):

@@ -9,11 +9,10 @@ from typing import BinaryIO, TypeVar, cast
 from bertft_core.config import UserError
 from bertft_core.config.errors import did_you_mean
 from bertft_core.data.examples import shorten
-from bertft_core.data.readers.decoding import decoded
+from bertft_core.data.readers.decoding import GZIP_START, decoded
 from bertft_core.data.readers.file_options import DEFAULTS, LINES_PER_ROW, FileOptions
 from bertft_core.data.reading_progress import has_read
 
-GZIP_START = b"\x1f\x8b"
 GZIP_ENDING = ".gz"
 AnyRow = TypeVar("AnyRow")
 N_CHUNK = 2**20
