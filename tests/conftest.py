@@ -31,6 +31,7 @@ TOGETHER = {f"test_{name}.py": fixture for fixture, names in SHARING.items() for
 def pytest_configure() -> None:
     """Ctrl-C ends what the tests start, also where pytest itself runs as a background job, whose children would ignore it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.disable()  # until everything is imported
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -41,8 +42,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """What is imported by now stays: the garbage collector need not walk through it again and again."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,8 +1,10 @@
 """Writes the report's folder; the same records give the same bytes."""
 
+import functools
 import shlex
 from pathlib import Path
 
+import jinja2
 import pandas as pd
 
 from bertft_core.evaluation import frames
@@ -41,16 +43,21 @@ def _for_csv(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**texts)
 
 
-def _page(results: StudyResults, extras: Extras) -> str:
-    study, card, summary, records, study_dir = results.study, results.card, results.summary, results.records, results.study_dir
+@functools.cache  # compiled once in a process
+def _page_template() -> jinja2.Template:
     templates = escapes.page_templates(TEMPLATES_DIR)
     templates.filters |= {"score": numbers.score, "setting": numbers.setting, "duration": numbers.duration}
     templates.filters |= {"sentence": grammar.as_sentence, "ended": grammar.ended}
     templates.filters |= {"origin": data_card_text.origin, "finding_text": data_findings_text.finding_text}
     templates.globals |= {"interval": intervals.interval, "absent": numbers.ABSENT}
+    return templates.get_template("report.html.j2")
+
+
+def _page(results: StudyResults, extras: Extras) -> str:
+    study, card, summary, records, study_dir = results.study, results.card, results.summary, results.records, results.study_dir
     config_path = (study_dir.report_dir / "study.yaml").resolve()
     command = ["bertft", "run", str(config_path), "--home", str(study_dir.home_dir.resolve())]
-    return templates.get_template("report.html.j2").render(
+    return _page_template().render(
         study=study,
         card=card,
         summary=summary,

@@ -4,6 +4,7 @@ A forward pass costs about 2 floating-point operations for each weight and token
 section 2.1); the speed of this machine is measured on one matrix product.
 """
 
+import functools
 import json
 import time
 from collections.abc import Iterable
@@ -101,6 +102,7 @@ def planned_steps(spec: RunSpec, card: DatasetCard) -> StepPlan:
     return StepPlan(train.n_examples, spec.training, spec.seeds.order, sampling)
 
 
+@functools.cache  # measured once in a process
 def _matrix_product_rate(threads: int) -> float:
     """Floating-point operations per second of an fp32 matrix product like those in an encoder."""
     import torch
