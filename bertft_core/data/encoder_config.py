@@ -34,8 +34,6 @@ NAMES_ONLY = frozenset(
 )  # fmt: skip
 """Settings that are names, that the head sets, or that only say how the weights are stored (all are trained in float32)."""
 CRF = "crf.safetensors"
-RESERVED_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "xlm-roberta-xl": 2, "camembert": 2, "roberta-prelayernorm": 2}
-"""Model types that number positions from the padding id on, so that the first positions are unused."""
 EXPECTED = "the config.json that transformers saved with the model"
 HINT = "copy config.json from the checkpoint again, or save the model with save_pretrained"
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from bertft_core.config.base import Frozen
-from bertft_core.data.encoder_config import RESERVED_POSITIONS
+from bertft_core.config.encoder_settings import RESERVED_POSITIONS
 
 
 class EncoderProfile(Frozen):
