@@ -3,6 +3,8 @@
 It waits on its stdin, which ends with its parent, and imports MLflow only if it has something to do.
 """
 
+import json
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from bertft_core.processes import ChildLog, child_environment
 from bertft_core.storage import StudyDir
 
 GOODBYE = b"done\n"
+WATCHED = "BERTFT_WATCHED"
+"""Variable with home, store, study and session; the address of a store may hold a password."""
 
 
 class Guard:
@@ -18,8 +22,9 @@ class Guard:
 
     def __init__(self, home_dir: Path, study: StudyConfig, session: str) -> None:
         words = [str(home_dir.resolve()), study.tracking.uri or "", study.name, session]
+        environment = child_environment({WATCHED: json.dumps(words)})  # others may read the words of a command
         log = ChildLog(StudyDir(home_dir, study.name).path / "logs" / "guard.log")
-        self._process = log.start("tasks.guard", *words, environment=child_environment())
+        self._process = log.start("tasks.guard", environment=environment)
 
     def release(self) -> None:
         """All is well: the guard goes."""
@@ -48,4 +53,4 @@ def watch(home_dir: str, uri: str, study: str, session: str) -> None:
 
 
 if __name__ == "__main__":
-    watch(*sys.argv[1:])
+    watch(*json.loads(os.environ[WATCHED]))

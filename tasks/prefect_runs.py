@@ -21,6 +21,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Crashed
 
+from bertft_core.config.addresses import shown
 from bertft_core.storage.damage import Tell
 from tasks.process_identity import owner_in, owner_tags
 from tasks.tracking.store_files import is_of_home
@@ -37,7 +38,7 @@ def claim(study: str, home_dir: Path, flow_run_id: str, tell: Tell) -> None:
             client.update_flow_run_labels(UUID(flow_run_id), dict(owner_tags()))
         repair_flow_runs(study, home_dir, but=flow_run_id)
     except Exception as error:  # a study is worth more than the tidiness of its views
-        tell(f"Prefect: {type(error).__name__}: {error}".splitlines()[0])
+        tell(f"Prefect: {type(error).__name__}: {shown(error)}")
 
 
 def left_flow_runs(study: str, home_dir: Path) -> list[str]:

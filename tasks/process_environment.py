@@ -1,7 +1,6 @@
 """What a process takes from its environment: which variables are honoured, passed on or dropped, and what is set there."""
 
 import os
-import re
 import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -153,8 +152,3 @@ def tracked(study: StudyConfig) -> StudyConfig:
     if not uri or "uri" in study.tracking.model_fields_set:
         return study
     return study.model_copy(update={"tracking": study.tracking.model_copy(update={"uri": uri})})
-
-
-def without_password(address: str) -> str:
-    """The address of a server as it may be shown."""
-    return re.sub(r"^(\w[\w+.-]*://)[^/@]*@", r"\1***@", address)

@@ -7,6 +7,7 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
+from bertft_core.config.addresses import without_password
 from bertft_core.evaluation import frames
 from bertft_core.report import figures, probe_section, reproducibility_section, table_sections
 from bertft_core.report.formatting import escapes, intervals, numbers
@@ -64,7 +65,7 @@ def _page(results: StudyResults, extras: Extras) -> str:
         style=page_style(),
         question=study_question.question(study, card, summary),
         arms=table_sections.arms(results),
-        config=study_yaml(study),
+        config=without_password(study_yaml(study)),
         sentences=study_text.sentences(summary),
         cautions=study_text.cautions(study, summary),
         not_counted=study_text.not_counted(summary),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config import StudyConfig, UserError, load_study
+from bertft_core.config.addresses import shown, without_password
 from bertft_core.config.ready_studies import config_path
 from flows.cli.terminal import say
 from tasks.process_environment import home_dir
@@ -88,9 +89,9 @@ async def _announce(api_url: str, study: StudyConfig, payload: dict[str, Any]) -
 
 def _no_answer(api_url: str, problem: Exception) -> UserError:
     return UserError(
-        f"Prefect's server at {api_url} does not take the event",
+        f"Prefect's server at {without_password(api_url)} does not take the event",
         code="prefect.event-refused",
-        found=(str(problem).splitlines() or [type(problem).__name__])[0],
+        found=shown(problem),
         expected="a running server at PREFECT_API_URL",
         hint=f"correct PREFECT_API_URL, or {HOW_TO_SERVE}",
     )

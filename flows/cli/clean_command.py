@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 from pathlib import Path
 
+from bertft_core.config.addresses import shown
 from bertft_core.storage.damage import refuse_damage
 from flows.cli.data_in_use import DataInUse
 from flows.cli.find_study import StudyOnDisk, find_study, known_studies, study_dir_of
@@ -60,4 +61,4 @@ def _delete_from_mlflow(found: StudyOnDisk, digests: list[str]) -> None:
     try:
         drop_models(found.study, found.dir, digests)
     except Exception as error:  # the disk is what is full
-        say(f"MLflow: its models were not deleted: {error}".splitlines()[0])
+        say(f"MLflow: its models were not deleted: {shown(error)}")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bertft_core.config import UserError
+from bertft_core.config.addresses import shown
 from bertft_core.config.base import digest_of
 from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.request import ComparisonRequest
@@ -83,7 +84,7 @@ def _log(home: Path, uri: str | None, comparison: Comparison, folder: Path) -> s
     try:
         log_comparison(home, uri, comparison, folder)
     except (MlflowException, OSError) as error:
-        return str(error).splitlines()[0]
+        return shown(error)
     return None
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config import StudyConfig
+from bertft_core.config.addresses import shown
 from bertft_core.storage.damage import damage_of, refuse_damage
 from flows.cli.find_study import StudyOnDisk, find_study, known_studies, study_dir_of
 from flows.cli.run_command import prefect_api
@@ -50,7 +51,7 @@ def _repaired(repair: Callable[..., list[str]], *words: Any) -> list[str]:
     try:
         return repair(*words)
     except Exception as error:  # the other stores can still be repaired
-        return [f"MLflow: not repaired: {error}".splitlines()[0]]
+        return [f"MLflow: not repaired: {shown(error)}"]
 
 
 def _repair_prefect(found: StudyOnDisk) -> list[str]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bertft_core.config import UserError
+from bertft_core.config.addresses import without_password
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.records import StudySummary
 from bertft_core.report.text_table import result_table
@@ -20,7 +21,7 @@ from flows.cli.embedded_server import EmbeddedServer
 from flows.cli.terminal import say
 from flows.study_command import read_command
 from tasks.early_workers import early_workers
-from tasks.process_environment import MLFLOW_STORE, keep_prefect_out_of_the_terminal, use_embedded_prefect, without_password
+from tasks.process_environment import MLFLOW_STORE, keep_prefect_out_of_the_terminal, use_embedded_prefect
 from tasks.tracking.store_files import set_prefect_aside
 
 NOT_DONE = ("failed", "missing")

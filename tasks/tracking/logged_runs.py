@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from mlflow import MlflowClient
 
 from bertft_core.config import StudyConfig, UserError
+from bertft_core.config.addresses import shown
 from bertft_core.config.base import Frozen
 from bertft_core.config.errors import NEXT_ROW
 from bertft_core.records import DatasetCard, RunRecord
@@ -113,7 +114,7 @@ def _unreadable(run_id: str, error: MlflowException) -> UserError:
     return UserError(
         f"the MLflow run {run_id} cannot be read",
         code="mlflow.unreadable-run",
-        found=str(error).splitlines()[0],
+        found=shown(error),
         expected="the id of a run in this store: 32 letters and digits",
         hint="copy it from the run's page in `bertft ui`, or name the store with --tracking-uri",
     )

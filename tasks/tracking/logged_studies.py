@@ -7,6 +7,7 @@ from typing import Any
 from mlflow import MlflowClient
 
 from bertft_core.config import StudyConfig, UserError
+from bertft_core.config.addresses import shown, without_password
 from bertft_core.config.errors import did_you_mean
 from bertft_core.records import DatasetCard, StudySummary
 from bertft_core.report.prose.grammar import several
@@ -34,7 +35,7 @@ def fetch_study(name: str, folder: Path, *, home_dir: Path, uri: str | None, in_
     try:
         parent = _study_run(client, name)
         if parent is None:
-            raise _unknown(client, name, home_dir, tracking_uri(home_dir, uri), in_home)
+            raise _unknown(client, name, home_dir, without_password(tracking_uri(home_dir, uri)), in_home)
         run_id = parent.info.run_id
         download(client, run_id, NEEDED, study_dir.path)
         config, card_path, summary_path = (study_dir.path / Path(name).name for name in NEEDED)
@@ -46,7 +47,7 @@ def fetch_study(name: str, folder: Path, *, home_dir: Path, uri: str | None, in_
         raise UserError(
             f"the study '{name}' cannot be read from MLflow",
             code="mlflow.unreadable-study",
-            found=str(error).splitlines()[0],
+            found=shown(error),
             hint="check that the store is there, or name another one with --tracking-uri",
         ) from None
     records = {record.digest: record for record in study_dir.records()}

@@ -21,6 +21,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy import make_url
 
 from bertft_core.config import UserError
+from bertft_core.config.addresses import without_password
 from tasks.tracking.moved_home import artifact_location, follow_home
 from tasks.tracking.store_files import COMPARISON, MOVE_IT, STAGE, damage_of_sqlite, is_left, problem_of_sqlite
 
@@ -39,15 +40,17 @@ def tracking_uri(home_dir: Path, uri: str | None) -> str:
 
 
 @contextmanager
-def _created_once(home_dir: Path, uri: str) -> Iterator[None]:
-    """Two processes that create one database at once can leave it unusable (seen in every try), so they take turns."""
-    if not uri.startswith("sqlite:"):
+def _created_once(uri: str) -> Iterator[None]:
+    """Two processes that create one database at once can leave it unusable (seen in every try), so they take turns.
+
+    The lock is beside the database, because two homes may share one.
+    """
+    if (path := _file_of(uri)) is None:
         yield
         return
-    home_dir.mkdir(parents=True, exist_ok=True)
-    with FileLock(home_dir / "mlflow.lock"):
-        path = _file_of(uri)
-        if path is not None and not path.exists():
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
             _create(path)
         yield
 
@@ -79,7 +82,7 @@ def open_store(home_dir: Path, uri: str | None, experiment: str) -> tuple[Mlflow
     where = tracking_uri(home_dir, uri)
     if uri is None and (problem := _problem_of(home_dir)) is not None:
         raise MlflowException(problem)
-    with _created_once(home_dir, where):
+    with _created_once(where):
         client = MlflowClient(tracking_uri=where, registry_uri=where)
         found = client.get_experiment_by_name(experiment)
         if found is None:
@@ -93,11 +96,11 @@ def open_store(home_dir: Path, uri: str | None, experiment: str) -> tuple[Mlflow
 def open_existing(home_dir: Path, uri: str | None) -> MlflowClient:
     """A client of a store that is there: none is made. Raises `UserError`."""
     where = tracking_uri(home_dir, uri)
-    if uri is None and not (home_dir / "mlflow.db").is_file():
+    if (path := _file_of(where)) is not None and not path.is_file():
         raise UserError(
             "there is no MLflow store here",
             code="mlflow.no-store-in-home",
-            path=home_dir / "mlflow.db",
+            path=path,
             expected="the store of a study's home, or another one",
             hint="name the home with --home, or the store with --tracking-uri",
         )
@@ -113,7 +116,7 @@ def open_existing(home_dir: Path, uri: str | None) -> MlflowClient:
         return MlflowClient(tracking_uri=where, registry_uri=where)
     except MlflowException as error:
         raise UserError(
-            f"there is no MLflow store at {where}",
+            f"there is no MLflow store at {without_password(where)}",
             code="mlflow.no-store",
             found=_first_words(error),
             hint="correct --tracking-uri: sqlite:///PATH, or http://HOST:PORT",
@@ -127,7 +130,7 @@ def _problem_of(home_dir: Path) -> str | None:
 
 def _first_words(error: MlflowException) -> str:
     """What is wrong, without MLflow's list of everything else that it supports."""
-    return re.split(r"\. |\n| for model registry", str(error).strip(), maxsplit=1)[0].rpartition("; got ")[2]
+    return re.split(r"\. |\n| for model registry", without_password(str(error).strip()), maxsplit=1)[0].rpartition("; got ")[2]
 
 
 def runs_where(client: MlflowClient, experiment_ids: str | list[str], condition: str) -> list[Run]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bertft_core.config import StudyConfig, UserError
+from bertft_core.config.addresses import shown
 from bertft_core.records.verification_record import VERIFICATION_FILE, Verification
 from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import VERIFY_AGAIN, damage_of, set_aside
@@ -69,7 +70,7 @@ def recover_verification(study: StudyConfig, study_dir: StudyDir) -> list[str]:
         for parent in runs_where(client, within, f"tags.`bertft.study_digest` = '{study.digest}'")[:1]:
             fetch_verification(client, parent.info.run_id, study_dir.path)
     except (UserError, MlflowException, OSError) as error:
-        lines.append(f"MLflow: {error}".splitlines()[0])
+        lines.append(f"MLflow: {shown(error)}")
     return [f"{lines[0]} (set aside as {aside})", *lines[1:]]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from bertft_core.config import StudyConfig
+from bertft_core.config.addresses import without_password
 from bertft_core.data.arrow_storage import find_damage as find_damaged_data
 from bertft_core.records import DatasetCard
 from bertft_core.storage import StudyDir
@@ -72,7 +73,7 @@ def _of_mlflow(study: StudyConfig, study_dir: StudyDir, unplanned: Collection[st
     try:
         runs = _mlflow_runs(study, study_dir)
     except Exception as error:  # whatever a store that is away raises
-        yield f"MLflow: {study.tracking.uri} does not answer ({type(error).__name__})"
+        yield f"MLflow: {without_password(study.tracking.uri or 'its store')} does not answer ({type(error).__name__})"
         return
     records = {record.digest: record for record in study_dir.records()}
     for run in runs:
@@ -95,13 +96,15 @@ def _mlflow_runs(study: StudyConfig, study_dir: StudyDir) -> list[TrackedRun]:
     if study.tracking.uri is None:
         of_several = mlflow_runs(study_dir.home_dir, OF_SEVERAL)
         return mlflow_runs(study_dir.home_dir, study.name) + [run for run in of_several if _is_with(study, run)]
-    from tasks.tracking.mlflow_store import open_store, runs_where
+    from tasks.tracking.mlflow_store import is_there, open_existing, runs_where
 
-    client, experiment_id = open_store(study_dir.home_dir, study.tracking.uri, study.name)
-    several = client.get_experiment_by_name(OF_SEVERAL)
+    if not is_there(study.tracking.uri):
+        return []
+    client = open_existing(study_dir.home_dir, study.tracking.uri)
+    experiments = (client.get_experiment_by_name(name) for name in (study.name, OF_SEVERAL))
     runs, compared = (
         [TrackedRun(str(r.info.run_name), r.info.status, r.data.tags) for r in runs_where(client, within, "")]
-        for within in (experiment_id, [] if several is None else [str(several.experiment_id)])
+        for within in ([] if found is None else [str(found.experiment_id)] for found in experiments)
     )
     return runs + [run for run in compared if _is_with(study, run)]
 
@@ -117,7 +120,7 @@ def _of_prefect(study: StudyConfig, study_dir: StudyDir) -> Iterator[str]:
         try:
             n_left = len(left_flow_runs(study.name, study_dir.home_dir))
         except Exception as error:  # whatever a server that is away raises
-            yield f"Prefect: {os.environ['PREFECT_API_URL']} does not answer ({type(error).__name__})"
+            yield f"Prefect: {without_password(os.environ['PREFECT_API_URL'])} does not answer ({type(error).__name__})"
             return
     else:
         n_left = sum(is_left_flow_run(run) for run in prefect_runs(study_dir.home_dir, study.name))

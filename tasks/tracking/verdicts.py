@@ -8,6 +8,7 @@ from typing import Any
 from mlflow import MlflowClient
 
 from bertft_core.config import UserError
+from bertft_core.config.addresses import shown
 from bertft_core.records.verification_record import VERIFICATION_FILE, RunVerdict, Verification
 from bertft_core.report.prose import run_diff_text, verification_text
 from bertft_core.storage.study_dir import read_record, write_verification
@@ -64,7 +65,7 @@ def log_verdicts(
             _log_on_parent(client, parent.info.run_id, study_path)
         return missing
     except (UserError, MlflowException, OSError) as error:
-        return [str(error).splitlines()[0]]
+        return [shown(error)]
 
 
 def _log_on_parent(client: MlflowClient, parent: str, study_path: Path) -> None:

@@ -5,6 +5,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from bertft_core.config.addresses import shown
+
 TRIES = 3
 FIRST_PAUSE_SECONDS = 0.5
 AWAY_AFTER = 3
@@ -52,7 +54,7 @@ class Writer:
 
     def tell(self, error: Exception) -> None:
         """Note a problem."""
-        problem = f"{type(error).__name__}: {error}".splitlines()[0]
+        problem = f"{type(error).__name__}: {shown(error)}"
         if problem not in self.problems:
             self.problems.append(problem)
 

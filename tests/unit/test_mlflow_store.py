@@ -9,12 +9,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
+from filelock import FileLock, Timeout
 
 from bertft_core.config import UserError
-from tasks.guard import watch
+from bertft_core.storage import StudyDir
+from tasks.guard import Guard, watch
+from tasks.tracking import mlflow_store
 from tasks.tracking.mlflow_store import open_existing, open_store
+from tasks.tracking.store_consistency import inconsistencies
 from tasks.tracking.store_files import mlflow_runs, problem_of_sqlite
+from tasks.tracking.writer_thread import Writer
+from tests.helpers.small_records import make_study
 
 KILLED_IN_A_WRITE = """
 import os, sqlite3, sys
@@ -94,3 +101,53 @@ def test_a_moved_store_that_cannot_be_corrected_is_not_used(tmp_path, monkeypatc
     with pytest.raises(UserError, match="cannot be read") as caught:
         open_existing(tmp_path / "new", None)
     assert "names artifacts of another place" in str(caught.value.found)
+
+
+def test_two_homes_that_share_a_database_take_turns_to_create_it(tmp_path, monkeypatch):
+    database = tmp_path / "shared" / "runs.db"
+    turns = []
+
+    def create_alone(path):
+        with pytest.raises(Timeout):
+            FileLock(path.with_suffix(".lock")).acquire(timeout=0)
+        turns.append(path)
+        create(path)
+
+    create = mlflow_store._create
+    monkeypatch.setattr(mlflow_store, "_create", create_alone)
+    for home in ("a", "b"):
+        open_store(tmp_path / home, f"sqlite:///{database}", "small")
+    assert turns == [database]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["shared"]
+
+
+def test_what_only_reads_makes_no_store_and_no_experiment(tmp_path):
+    study, study_dir = make_study(tracking={"uri": f"sqlite:///{tmp_path}/none.db"}), StudyDir(tmp_path / "home", "small")
+    with pytest.raises(UserError, match="there is no MLflow store here"):
+        open_existing(tmp_path, study.tracking.uri)
+    assert inconsistencies(study, study_dir) == []
+    assert list(tmp_path.iterdir()) == []
+    client, _ = open_store(tmp_path, study.tracking.uri, "another")
+    assert inconsistencies(study, study_dir) == []
+    assert {found.name for found in client.search_experiments()} == {"Default", "another"}
+
+
+def test_the_password_of_a_store_is_not_shown(tmp_path):
+    store = "nowhere://me:secret@host:5432/runs"
+    study, study_dir = make_study(tracking={"uri": store}), StudyDir(tmp_path, "small")
+    (line,) = inconsistencies(study, study_dir)
+    assert line.startswith("MLflow: nowhere://***@host:5432/runs does not answer")
+    with pytest.raises(UserError) as refused:
+        open_existing(tmp_path, store)
+    assert "secret" not in str(refused.value)
+    assert "nowhere://***@host:5432/runs" in str(refused.value)
+    writer = Writer()
+    writer.tell(ConnectionError(f"API request to {store} failed"))
+    writer.close()
+    assert writer.problems == ["ConnectionError: API request to nowhere://***@host:5432/runs failed"]
+
+
+def test_the_words_of_the_guard_hold_no_address(tmp_path):
+    guard = Guard(tmp_path, make_study(tracking={"uri": "http://me:secret@127.0.0.1:9"}), "session")
+    assert not any("secret" in word for word in psutil.Process(guard._process.pid).cmdline())
+    guard.release()

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bertft_core.config.addresses import without_password
 from bertft_core.processes import child_environment, loopback_without_proxy
-from tasks.process_environment import TABLE, settle_environment, tracked, use_embedded_prefect, without_password
+from tasks.process_environment import TABLE, settle_environment, tracked, use_embedded_prefect
 from tests.helpers.small_records import make_study
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "environment.md"
@@ -107,6 +108,8 @@ def test_the_store_that_the_environment_names_is_that_of_studies_that_name_none(
 def test_a_password_in_an_address_is_not_shown():
     assert without_password("https://me:secret@host:5000/api") == "https://***@host:5000/api"
     assert without_password("sqlite:////a@b/mlflow.db") == "sqlite:////a@b/mlflow.db"
+    assert without_password("at http://me:p@ss@host/x, by me@host") == "at http://***@host/x, by me@host"
+    assert without_password("postgresql://h/db?user=me&password=secret&x=1") == "postgresql://h/db?user=me&password=***&x=1"
 
 
 def test_the_guide_has_the_table():
