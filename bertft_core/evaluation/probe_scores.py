@@ -62,11 +62,11 @@ def rows_of(rows: Sequence[ProbeRow], arm: str, probe: str) -> Rows:
     return {(row.measure, row.where): row for row in rows if (row.arm, row.probe) == (arm, probe)}
 
 
-def rising_shares(rows: Rows) -> list[float]:
-    """Rise of the validation loss over its minimum, of the seeds where it is above `RISE_RATIO`."""
+def rising_shares(rows: Rows) -> dict[int, float]:
+    """Seed index → rise of the validation loss over its minimum, of the seeds where it is above `RISE_RATIO`."""
     lowest, rise = rows["minimum", None].values, rows["rise", None].values
-    shares = [rise[index] / abs(lowest[index]) for index in rise if lowest[index]]
-    return [share for share in shares if share > RISE_RATIO]
+    shares = {index: rise[index] / abs(lowest[index]) for index in rise if lowest[index]}
+    return {index: share for index, share in shares.items() if share > RISE_RATIO}
 
 
 def vanishing_ratios(rows: Rows) -> list[float]:

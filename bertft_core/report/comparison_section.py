@@ -32,6 +32,7 @@ def section(comparison: Comparison) -> Section:
     refused, notes, found = comparison_notes.refusal, comparison_notes.note, comparison_notes.components
     return {
         "comparison": comparison,
+        "resamples": comparison_text.resamples(comparison),
         "sentences": [grammar.ended(comparison_text.pair(pair, comparison)) for pair in pairs],
         "refused": [grammar.ended(refused(refusal, comparison)) for refusal in comparison.refused],
         "notes": [grammar.said(notes(note, comparison), names) for note in comparison.notes],
@@ -150,8 +151,15 @@ def _row(pair: PairComparison, comparison: Comparison) -> Section:
         "claimed": pair.claimed,
         "n": _n(pair),
         "paired": "paired" if pair.paired else "unpaired",
-        "n_examples": "examples fixed" if pair.n_examples is None else grammar.several(pair.n_examples, pair.unit or "example"),
+        "n_examples": _n_examples(pair),
     }
+
+
+def _n_examples(pair: PairComparison) -> str:
+    """`160 examples`, or how examples were treated where the arms do not answer the same ones."""
+    if pair.n_examples is None:
+        return "examples fixed" if pair.examples is None else f"each on its own {pair.unit or 'example'}s"
+    return grammar.several(pair.n_examples, pair.unit or "example")
 
 
 def _n(pair: PairComparison) -> str:

@@ -18,6 +18,7 @@ from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import Evaluation, StudySummary
 from bertft_core.records.not_computed import NotComputed
 from bertft_core.records.probe_record import LayerDrift, LayerSimilarity, MaskedLMFound, MaskedLMScores, ProbeRecord
+from bertft_core.report.prose import probes_text
 from bertft_core.report.study_report import write_report
 from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import read_predictions
@@ -142,7 +143,9 @@ def test_the_validation_loss_that_rises_after_its_minimum(tmp_path):
     assert probed.row("full", "overfitting", "minimum").values == pytest.approx({0: 0.4, 1: 0.5, 2: 0.5})
     assert probed.row("full", "overfitting", "minimum_epoch").values == {0: 2.0, 1: 1.0, 2: 1.0}
     assert probed.signs("overfitting") == {"full": True}
-    assert rising_shares(rows_of(probed.summary.probes.rows, "full", "overfitting")) == pytest.approx([0.2])
+    assert rising_shares(rows_of(probed.summary.probes.rows, "full", "overfitting")) == pytest.approx({2: 0.2})
+    words = probes_text.DESCRIBE["overfitting"]("full", rows_of(probed.summary.probes.rows, "full", "overfitting"), "accuracy")
+    assert words.endswith("in 1 of 3 seeds, by 20 % on average, from epoch 1 on: it overfits"), "the epoch of the rising seed"
 
 
 def test_a_loss_that_was_recorded_once_cannot_rise(tmp_path):

@@ -152,7 +152,8 @@ def test_the_setup_names_data_model_settings_search_seeds_and_statistics(tmp_pat
     assert "For full: learning rate 0.0002 and batch size 8." in parts["Training"]
     assert "learning rate in [1e-05, 0.001] (log scale) and batch size in {8, 16}" in parts["Search"]
     assert "Each arm is trained 3 times" in parts["Seeds"]
-    assert "multi-bootstrap (Sellam et al. 2022; seeds and examples resampled; 10,000 resamples)" in parts["Statistics"]
+    largest = "the p-value is the largest with seeds and examples, seeds alone and examples alone resampled"
+    assert f"multi-bootstrap (Sellam et al. 2022; {largest}; 10,000 resamples" in parts["Statistics"]
     assert "Holm's correction over 6 comparisons" in parts["Statistics"]
     assert "6 report runs took 2 min in total" in parts["Compute"]
     assert parts["Software"] == "Python 3.11.9 and torch 2.13.0; bertft at commit cccccccccccc."

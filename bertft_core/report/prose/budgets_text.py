@@ -9,7 +9,7 @@ def budget(view: BudgetView) -> str:
     """The expected score of one run or trial and of the best of half of them, and what that costs."""
     if view.refused is not None:
         return f"no expected best score over the {view.source} of {view.arm}: {missing_text.why(view.refused)}"
-    one, half = view.points[0], view.points[max(1, len(view.points) // 2) - 1]
+    one, half = view.points[0], view.points[min(len(view.points), max(2, len(view.points) // 2)) - 1]
     text = (
         f"one {'run' if view.source == 'seeds' else 'trial'} of {view.arm} is expected to reach {numbers.score(one.v)} "
         f"({view.metric}, validation), the best of {half.n} {numbers.score(half.v)} (sampled with replacement) or "

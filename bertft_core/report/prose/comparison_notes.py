@@ -16,10 +16,10 @@ from bertft_core.report.prose.comparison_text import GRID
 from bertft_core.statistics.seeds_needed import MIN_SEEDS
 
 LEFT_OUT = {
-    "diverged": "diverged and have no score",
-    "failed": "failed and have no score",
-    "pruned": "were stopped early, so their scores are not those of complete runs",
-    "missing": "have not been run yet",
+    "diverged": "diverged, without a score",
+    "failed": "failed, without a score",
+    "pruned": "stopped early, with scores that are not those of complete runs",
+    "missing": "yet to be run",
 }
 """Status → why such runs are not compared."""
 
@@ -37,7 +37,8 @@ def pairing(found: PairComparison, comparison: Comparison) -> str | None:
     if n is None:
         return None
     if not found.paired:
-        return f"unpaired: {n or 'no'} {'run' if n == 1 else 'runs'} of each arm share all three seeds with a run of the other"
+        share = "1 run of each arm shares" if n == 1 else f"{n or 'no'} runs of each arm share"
+        return f"unpaired: {share} all three seeds with a run of the other"
     arms = [comparison.arm(name) for name in (found.arm, found.baseline)]
     alone = [f"{arm.n_seeds - n} of {arm.name}" for arm in arms if arm.n_seeds > n]
     left_out = f"; without a partner and left out: {grammar.listed(alone)}" if alone else ""

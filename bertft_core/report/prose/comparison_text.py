@@ -55,6 +55,13 @@ def n_claimed(comparison: Comparison) -> str:
     return f"{sum(claimed)} of {len(claimed)} differences claimed ({comparison.headline_key})"
 
 
+def resamples(comparison: Comparison) -> str:
+    """'10,000 resamples (2,000 on other metrics)'."""
+    n, others = comparison.n_resamples, {pair.n_resamples for pair in comparison.pairs if pair.n_resamples is not None}
+    fewer = ", ".join(f"{other:,}" for other in sorted(others - {n}))
+    return f"{n:,} resamples" + (f" ({fewer} on other metrics)" if fewer else "")
+
+
 def _sample(found: PairComparison) -> str:
     """'5 paired seeds and 160 examples'."""
     n, n_baseline = found.n_seeds_arm, found.n_seeds_baseline
@@ -103,7 +110,7 @@ def _limits(found: PairComparison) -> list[str]:
     if found.superiority is not None and found.better is not None:
         share = found.superiority.value if found.better == found.arm else 1 - found.superiority.value
         runs = "the paired runs" if found.paired else "all pairs of runs"
-        parts.append(f"{found.better} is ahead in {100 * share:.0f} % of {runs}")
+        parts.append(f"{found.better} is ahead in {100 * share:.0f} % of {runs}" + (", ties counted half" if share < 1 else ""))
     seeds, examples = "which seeds ran", f"which {found.unit}s are in the {found.split} set"
     if found.examples is None:
         parts.append("only the seeds were resampled, so it may not hold on other examples")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from bertft_core.records.comparison_record import Comparison
-from bertft_core.report.prose import grammar
+from bertft_core.report.prose import comparison_text, grammar
 
 NO_SCORES = "No arm has a score."
 SELECTED = "{arm}: one run, the best of {n} started seeds on the validation set."
@@ -37,7 +37,7 @@ def pairs(comparison: Comparison) -> str:
     shared = "Runs of a crossed design share seeds, so nothing is tested or claimed. " if crossed else ""
     return (
         f"Differences of the means over seeds, on {comparison.headline_split}, {comparison.headline_checkpoint} checkpoint; "
-        f"intervals from {comparison.n_resamples:,} resamples of seeds and of examples where they can be resampled, "
+        f"intervals from {comparison_text.resamples(comparison)} of seeds and of examples where they can be resampled, "
         "corrected for the number of seeds. "
         "P(A > B): how often a run of the arm is better than a run of the other; ties count half. "
         f"{shared}"

@@ -92,8 +92,10 @@ def search(arm: str, config: SearchConfig) -> str:
     sampler = {"tpe": "the tree-structured Parzen estimator", "random": "random search"}[config.sampler]
     space = grammar.listed(f"{name.replace('_', ' ')} in {_space(values)}" for name, values in config.space.items())
     pruner = ", stopping trials below the median early" if config.pruner == "median" else ""
+    changed = [f"{name.replace('_', ' ')} {numbers.setting(value)}" for name, value in config.training.overrides().items()]
+    trained = f" with {grammar.listed(changed)}" if changed else ""
     return (
-        f"For {arm} we searched {space} by {sampler} (Optuna) in {grammar.several(config.n_trials, 'trial')}{pruner}; "
+        f"For {arm} we searched {space} by {sampler} (Optuna) in {grammar.several(config.n_trials, 'trial')}{trained}{pruner}; "
         f"the best mean validation score over {grammar.several(config.n_seeds, 'seed')} was chosen, "
         "and none of these seeds is among those we report."
     )

@@ -11,7 +11,6 @@ from bertft_core.report.prose import (
     study_question,
     study_text,
 )
-from bertft_core.report.prose.comparison_text import RESAMPLED
 from bertft_core.report.prose.paper_settings import search, training
 from bertft_core.storage.study_results import StudyResults
 
@@ -113,8 +112,11 @@ def statistics(results: StudyResults) -> str:
     if found is None or not found.pairs:
         level = summary.adaptive.level if summary.adaptive is not None else 0.95
         return f"{text} Intervals of means are {numbers.percent(level)} t-intervals over seeds."
-    resampled = list(dict.fromkeys(RESAMPLED[pair.p_of] for pair in found.pairs if pair.p_of)) or [RESAMPLED["seeds"]]
-    how = f"{', or where that is not possible '.join(sorted(resampled, key=len, reverse=True))}; {found.n_resamples:,} resamples"
+    alone = [pair for pair in found.pairs if pair.both is None]
+    together = "the p-value is the largest with seeds and examples, seeds alone and examples alone resampled"
+    how = "seeds resampled" if len(alone) == len(found.pairs) else together
+    how += f"; on {grammar.listed(dict.fromkeys(pair.metric for pair in alone))} seeds alone" if alone and how == together else ""
+    how += f"; {comparison_text.resamples(found)}"
     return (
         f"{text} Differences between arms are tested with the multi-bootstrap (Sellam et al. 2022; {how}), its intervals "
         f"({numbers.percent(found.level)}) and p-values corrected for the number of seeds. A difference is claimed at p ≤ "

@@ -6,6 +6,7 @@ from bertft_core.report.formatting import numbers
 from bertft_core.report.formatting.numbers import amount, percent
 from bertft_core.report.prose import grammar
 from bertft_core.statistics.mean_intervals import LEVEL
+from bertft_core.statistics.rounding import ROUNDING
 from bertft_core.statistics.seeds_needed import MOST
 
 POWER = "80 % power"
@@ -42,6 +43,8 @@ def _of_pair(found: SeedsNeeded) -> str:
         f"{found.n} paired seeds of {found.name} ({found.metric}, {found.split}; sd of the differences {spread}) detect a true "
         f"difference of {least} with {POWER}"
     )
+    if abs(found.mean) < ROUNDING:
+        return f"{detects}; none is observed"
     if found.n_for_observed is None:
         return f"{detects}; the observed {observed} is out of reach"
     return f"{detects}; if the observed {observed} is the true difference, {needed_for_observed(found)}"

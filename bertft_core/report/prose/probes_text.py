@@ -111,7 +111,7 @@ def _calibration(arm: str, rows: Rows, metric: str) -> str:
     if right is not None and wrong is not None:
         text += f", with a mean confidence of {right.mean:.2f} when right and {wrong.mean:.2f} when wrong"
     fitted, scaled = rows.get(("temperature", None)), rows.get(("ece_scaled", split))
-    if fitted is not None and scaled is not None:
+    if fitted is not None and scaled is not None and scaled.n == rows["ece", split].n:  # of the same seeds
         text += f"; a temperature of {fitted.mean:.2f}, fitted on validation, brings it to {scaled.mean:.3f}"
     return text
 
@@ -127,9 +127,11 @@ def _out_of_domain(arm: str, rows: Rows, metric: str) -> str:
 
 def _overfitting(arm: str, rows: Rows, metric: str) -> str:
     rising = rising_shares(rows)
+    epochs = rows["minimum_epoch", None].values
+    epoch = numbers.setting(round(float(np.mean([epochs[index] for index in rising])), 1))
     return (
         f"the validation loss of {arm} rises after its minimum in {_seeds(len(rising), rows['rise', None])}, by "
-        f"{100 * np.mean(rising):.0f} % on average, from epoch {rows['minimum_epoch', None].mean:.2g} on: it overfits"
+        f"{100 * np.mean(list(rising.values())):.0f} % on average, from epoch {epoch} on: it overfits"
     )
 
 

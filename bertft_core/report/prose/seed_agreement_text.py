@@ -14,9 +14,10 @@ def agreement(found: Agreement) -> str:
             f"{found.mean_sd or 0.0:.3g} ({found.split}), in the unit of the labels"
         )
     kappa = "" if found.fleiss_kappa is None else f", Fleiss κ {numbers.decimals(found.fleiss_kappa, 3)}"
+    flip = f"{found.n_flipping:,} {'is' if found.n_flipping == 1 else 'are'}"
     return (
         f"the {found.n_seeds} seeds of {found.arm} agree on {found.n_unanimous:,} of {found.n_units:,} {found.unit}s "
-        f"({found.split}); two seeds differ on {100 * found.disagreement:.1f} %{kappa}; {found.n_flipping:,} are right with some "
+        f"({found.split}); two seeds differ on {100 * found.disagreement:.1f} %{kappa}; {flip} right with some "
         "seeds and wrong with others"
     )
 

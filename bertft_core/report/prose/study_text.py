@@ -106,6 +106,6 @@ def cautions(study: StudyConfig, summary: StudySummary) -> list[str]:
     crossed = of_crossed(summary)
     if crossed is not None:
         notes.append(crossed)
-    elif any(arm.n_planned < 10 for arm in summary.arms):
+    elif any(arm.n_planned < 10 and arm.selected is None for arm in summary.arms):
         notes.append("With fewer than about ten seeds bootstrap intervals are too narrow; trust the t-interval.")
     return notes

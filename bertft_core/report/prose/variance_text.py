@@ -68,8 +68,7 @@ def between_studies(found: StudyVariance) -> str:
     """The sd between and within studies; runs that share seeds are not tested."""
     sds = [numbers.amount(math.sqrt(part.variance), found.metric) for part in (found.between, found.within)]
     untested = found.between.high is None
-    p = "" if found.between.f_p is None else f", {p_values.clause(found.between.f_p)}"
-    test = "" if untested else f" (F test{p})"
+    test = "" if untested or found.between.f_p is None else f" (F test, {p_values.clause(found.between.f_p)})"
     text = (
         f"{found.arm} ({found.metric}, {found.split}): an sd of {sds[0]} between {len(found.studies)} studies{test} and of "
         f"{sds[1]} within them, over seeds; {SOURCES[found.source]}"

@@ -56,6 +56,15 @@ def test_an_inconclusive_pair_is_said_with_what_would_help():
     assert "interval 9.6 to 17.6 excludes zero); with only the examples resampled, the interval includes zero" in by_itself
 
 
+def test_ties_count_half_and_other_metrics_may_have_fewer_resamples():
+    tied = make_pair("full", "features", 0.0004)
+    tied = said(superiority=tied.superiority.model_copy(update={"value": 0.9}))
+    assert "full is ahead in 90 % of the paired runs, ties counted half" in tied
+    pairs = tuple(make_pair("full", "features", 0.01).model_copy(update={"n_resamples": n}) for n in (10_000, 2_000, None))
+    compared = COMPARISON.model_copy(update={"pairs": pairs, "n_resamples": 10_000})
+    assert comparison_text.resamples(compared) == "10,000 resamples (2,000 on other metrics)"
+
+
 def test_pairs_without_test_or_interval_are_inconclusive_with_the_reason():
     assert "inconclusive (no test is possible; 95 % interval" in said(p_holm=None, claimed=False)
     crossed = {"crossed": True, "p_holm": None, "claimed": False}
@@ -173,7 +182,7 @@ def test_the_table_has_arms_pairs_sentences_refusals_and_runs_left_out(compariso
     assert f"\ngood − base  +{pair.difference:.3f} " in text
     assert f"\n{comparison_text.pair(pair, comparison)}.\n" in text
     assert f"{comparison_notes.refusal(comparison.refused[0], comparison)}." in text
-    assert "Not compared: 1 of 4 good runs diverged and have no score; 2 of 4 late runs failed and have no score." in text
+    assert "Not compared: 1 of 4 good runs diverged, without a score; 2 of 4 late runs failed, without a score." in text
     assert ".." not in text
 
 
