@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 from uuid import UUID
 
@@ -145,4 +145,5 @@ def watched(
     else:
         with show(progress):
             yield
-    update_progress_artifact(artifact, 100.0)
+    with suppress(Exception):  # a server that went away was told of
+        update_progress_artifact(artifact, 100.0)

@@ -3,9 +3,11 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bertft_core.config.addresses import shown
 from bertft_core.records import RunRecord, RunSpec
 
 Stage = Literal["prepare", "search", "seeds", "probe", "evaluate", "report"]
@@ -184,6 +186,12 @@ class StudyProgress:
         return max(0.0, total / self.n_slots)
 
     def _tell(self) -> None:
+        """A listener that fails is left out from then on: the study goes on without whoever wants to watch it."""
         snapshot = self.snapshot()
-        for listener in self.listeners:
-            listener(snapshot)
+        for listener in tuple(self.listeners):
+            try:
+                listener(snapshot)
+            except Exception as error:  # whatever a server that is away raises
+                self.tell(f"the progress was not shown to its end: {type(error).__name__}: {shown(error)}")
+                with suppress(ValueError):  # another thread was faster
+                    self.listeners.remove(listener)

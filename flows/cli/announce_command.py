@@ -70,19 +70,19 @@ async def _announce(api_url: str, study: StudyConfig, payload: dict[str, Any]) -
     from prefect.exceptions import ObjectNotFound
 
     resource = {"prefect.resource.id": f"bertft.dataset.{study.name}", "prefect.resource.name": study.name}
-    async with get_client() as client:
-        if (sick := await client.api_healthcheck()) is not None:
-            raise _no_answer(api_url, sick)
-        try:
-            await client.read_deployment_by_name(DEPLOYMENT)
-            served = True
-        except ObjectNotFound:
-            served = False
     try:
+        async with get_client() as client:
+            if (sick := await client.api_healthcheck()) is not None:
+                raise sick
+            try:
+                await client.read_deployment_by_name(DEPLOYMENT)
+                served = True
+            except ObjectNotFound:
+                served = False
         # emit_event would queue the event and keep quiet about a failure; after every event this client waits for the server
         async with get_events_client(reconnection_attempts=0, checkpoint_every=1) as events:
             await events.emit(Event(event=EVENT, resource=resource, payload=payload))
-    except Exception as problem:
+    except Exception as problem:  # of whatever kind: the server answers anything
         raise _no_answer(api_url, problem) from problem
     return served
 

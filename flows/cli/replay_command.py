@@ -3,9 +3,11 @@
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from bertft_core.config import StudyConfig, UserError
+from bertft_core.config.addresses import shown
 from bertft_core.evaluation.run_diff.diff_runs import card_changes
 from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk
 from bertft_core.records import DatasetCard, RunSpec
@@ -21,6 +23,7 @@ from flows.cli.verification import as_verdict, not_here, one_line, print_verdict
 from tasks.process_environment import home_dir
 from tasks.study_lock import held
 from tasks.tracking.logged_runs import LoggedRun, fetch_run
+from tasks.tracking.mlflow_store import MlflowException
 from tasks.tracking.repair_stores import recover_verification
 from tasks.tracking.verdicts import merge_on_parent, tag_run
 
@@ -37,9 +40,9 @@ def replay_command(name: str, home: Path | None, uri: str | None) -> int:
         _print_run(logged)
         started = time.monotonic()
         verdict = _replay(logged, Path(folder), where)
-        tag_run(logged.client, logged.run.info.run_id, verdict)
-        _store(logged, verdict, where)
-    print_verdict(verdict, started)
+        print_verdict(verdict, started)
+        for problem in _logged(logged, verdict, where):
+            say(f"warning   {problem}", file=sys.stderr)
     return 0 if verdict.finding.verdict == "bitwise" else 1
 
 
@@ -96,6 +99,15 @@ def _with_encoder_found(study: StudyConfig, home: Path) -> StudyConfig:
 def _what_changed(recorded: DatasetCard | None, card: DatasetCard) -> str:
     changes = [] if recorded is None else card_changes(recorded, card)
     return "; ".join(map(run_diff_text.data_change, changes)) or f"fingerprint {card.fingerprint[:16]}"
+
+
+def _logged(logged: LoggedRun, verdict: RunVerdict, home: Path) -> Iterator[str]:
+    """Log and store the verdict; what went wrong, in words: a store may have gone away while the run was trained."""
+    for log in (lambda: tag_run(logged.client, logged.run.info.run_id, verdict), lambda: _store(logged, verdict, home)):
+        try:
+            log()
+        except (MlflowException, OSError) as error:
+            yield f"MLflow: the verdict is not in it: {shown(error)}"
 
 
 def _store(logged: LoggedRun, verdict: RunVerdict, home: Path) -> None:

@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 
 from bertft_core.config import UserError
@@ -84,15 +85,16 @@ def prefect_api(home: Path, meanwhile: Callable[[], object]) -> Iterator[None]:
 
 
 def _expect_an_answer(api_url: str) -> None:
-    request = urllib.request.Request(f"{api_url.rstrip('/')}/health")
-    if key := os.environ.get("PREFECT_API_KEY"):
-        request.add_header("Authorization", f"Bearer {key}")
+    key = os.environ.get("PREFECT_API_KEY")
     try:
+        request = urllib.request.Request(
+            f"{api_url.rstrip('/')}/health", headers={"Authorization": f"Bearer {key}"} if key else {}
+        )
         with urllib.request.urlopen(request, timeout=ANSWER_SECONDS):
             return
     except urllib.error.HTTPError:
         return  # a server is there; Prefect's own client reports its errors better
-    except OSError as error:
+    except (OSError, ValueError, HTTPException) as error:  # the last two are of what is no address, or no HTTP server
         if isinstance(getattr(error, "reason", None), ssl.SSLError):
             return  # Prefect has settings of its own for certificates
         raise UserError(
@@ -104,10 +106,10 @@ def _expect_an_answer(api_url: str) -> None:
         ) from None
 
 
-def _why(error: OSError) -> str:
+def _why(error: Exception) -> str:
     """Without the number of the error."""
     reason = getattr(error, "reason", error)
-    return getattr(reason, "strerror", None) or str(reason)
+    return getattr(reason, "strerror", None) or without_password(str(reason)) or type(error).__name__
 
 
 def _send_what_is_queued() -> None:

@@ -24,15 +24,27 @@ def provenance_tags() -> dict[str, str]:
 
 
 def provenance_files(directory: Path) -> list[Path]:
-    """Write the environment, the installed packages, the lock file and the uncommitted changes to a folder; their paths."""
+    """Write the environment, the installed packages, the lock file and the uncommitted changes to a folder; their paths.
+
+    What an earlier execution wrote and this one has not, such as changes that are committed by now, is deleted.
+    """
     environment = read_machine()
-    write_record(directory / "environment.json", environment)
     packages = sorted(f"{d.metadata['Name']}=={d.version}" for d in importlib.metadata.distributions())
-    write_atomically(directory / "packages.txt", "\n".join(packages) + "\n")
+    texts: dict[str, bytes | None] = {
+        "packages.txt": "\n".join(packages).encode() + b"\n",
+        "requirements.lock": None,
+        "uncommitted.diff": None,
+    }
     lock = ROOT / "requirements.lock"
     if environment.commit is not None and lock.exists():
-        write_atomically(directory / "requirements.lock", lock.read_bytes())
+        texts["requirements.lock"] = lock.read_bytes()
     if environment.dirty:
         diff = subprocess.run(["git", "-C", str(ROOT), "diff", "HEAD"], capture_output=True, timeout=60)
-        write_atomically(directory / "uncommitted.diff", diff.stdout)
-    return sorted(path for path in directory.iterdir() if path.is_file())
+        texts["uncommitted.diff"] = diff.stdout
+    write_record(directory / "environment.json", environment)
+    for name, content in texts.items():
+        if content is None:
+            (directory / name).unlink(missing_ok=True)
+        else:
+            write_atomically(directory / name, content)
+    return [directory / "environment.json", *(directory / name for name, content in texts.items() if content is not None)]
