@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -19,6 +20,11 @@ class Frozen(BaseModel):
     """An immutable pydantic model that rejects unknown keys and non-finite numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def left_out_if(default: Any) -> Callable[[Any], bool]:
+    """`exclude_if` of a newer setting: its default is not written, so that digests of older studies do not change."""
+    return lambda value: bool(value == default)
 
 
 def misplaced(at: tuple[int | str, ...], message: str, hint: str = "change it") -> PydanticCustomError:

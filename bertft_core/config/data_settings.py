@@ -1,11 +1,11 @@
 """Where the examples come from and how they are split."""
 
 import codecs
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from bertft_core.config.base import LARGEST, Frozen, misplaced
+from bertft_core.config.base import LARGEST, Frozen, left_out_if, misplaced
 
 FileFormat = Literal["csv", "tsv", "jsonl", "parquet", "conll", "conllu", "squad", "text"]
 TABLES = ("csv", "tsv", "jsonl", "parquet")
@@ -56,14 +56,10 @@ class SplitConfig(Frozen):
     validation_ratio: Ratio = 0.2
     test_ratio: Ratio | None = Field(None, description="Also cut a test set when the source has none; null cuts none.")
     halve_validation: bool = Field(
-        False, description="When the source has no test set, half of the validation set becomes it (Zhang et al. 2021)."
+        False,
+        exclude_if=left_out_if(False),
+        description="When the source has no test set, half of the validation set becomes it (Zhang et al. 2021).",
     )
-
-    @model_serializer(mode="wrap")
-    def _without_the_default(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The default of a newer setting is left out, so that digests of older studies do not change."""
-        values: dict[str, Any] = serialize(self)
-        return values if self.halve_validation else {name: v for name, v in values.items() if name != "halve_validation"}
 
 
 class _Examples(Frozen):
@@ -90,7 +86,7 @@ class _Examples(Frozen):
     )
     sentence: str | None = Field(
         None,
-        exclude_if=lambda value: value is None,  # newer than the digests of older studies
+        exclude_if=left_out_if(None),
         description="Tables with one word per row: column of the sentence's number or name, which its rows share.",
     )
     scheme: TagScheme = Field("iob2", description="How the tags in the file mark entities; plain for tags that mark none.")
@@ -111,7 +107,7 @@ class _Examples(Frozen):
     max_question_length: int = Field(64, ge=1, le=8192, description="Longest question in tokens; see long_questions.")
     long_questions: Literal["refuse", "truncate", "drop"] = Field(
         "refuse",
-        exclude_if=lambda value: value == "refuse",  # newer than the digests of older studies
+        exclude_if=left_out_if("refuse"),
         description="A question longer than max_question_length: refuse the file, truncate it, or leave it out.",
     )
     text_unit: Literal["line", "paragraph", "document"] = Field(
@@ -159,24 +155,35 @@ class FileData(_Examples):
     test: str | None = None
     out_of_domain: OutOfDomain = Field(default_factory=dict, description="Name to file: sets that are only evaluated.")
     format: FileFormat | None = None
-    encoding: Encoding = Field("utf-8", description="Encoding of text files, such as cp1252 or utf-16.")
-    header: bool = Field(True, description="CSV, TSV: whether the first row names the columns.")
-    columns: tuple[str, ...] | None = Field(None, min_length=1, description="CSV, TSV without a header: names of all columns.")
-    delimiter: Delimiter | None = Field(None, description="CSV, TSV: the character between cells; null is the format's own.")
+    encoding: Encoding = Field(
+        "utf-8", exclude_if=left_out_if("utf-8"), description="Encoding of text files, such as cp1252 or utf-16."
+    )
+    header: bool = Field(True, exclude_if=left_out_if(True), description="CSV, TSV: whether the first row names the columns.")
+    columns: tuple[str, ...] | None = Field(
+        None, exclude_if=left_out_if(None), min_length=1, description="CSV, TSV without a header: names of all columns."
+    )
+    delimiter: Delimiter | None = Field(
+        None, exclude_if=left_out_if(None), description="CSV, TSV: the character between cells; null is the format's own."
+    )
     quoting: Literal["double", "none"] | None = Field(
-        None, description="CSV, TSV: cells may be in double quotes, or quotes have no meaning; null is the format's own."
+        None,
+        exclude_if=left_out_if(None),
+        description="CSV, TSV: cells may be in double quotes, or quotes have no meaning; null is the format's own.",
     )
     max_gib: float = Field(
-        MAX_GIB, gt=0.0, le=LARGEST, description="Largest file that is read, decompressed; a larger one is refused."
+        MAX_GIB,
+        exclude_if=left_out_if(MAX_GIB),
+        gt=0.0,
+        le=LARGEST,
+        description="Largest file that is read, decompressed; a larger one is refused.",
     )
-    max_rows: int = Field(MAX_ROWS, ge=1, le=LARGEST, description="Most examples of a file; a longer file is refused.")
-
-    @model_serializer(mode="wrap")
-    def _without_the_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Defaults of newer settings are left out, so that digests of older studies do not change."""
-        fields, values = FileData.model_fields, serialize(self)
-        unchanged = [name for name in READING_KEYS if getattr(self, name) == fields[name].default]
-        return {name: value for name, value in values.items() if name not in unchanged}
+    max_rows: int = Field(
+        MAX_ROWS,
+        exclude_if=left_out_if(MAX_ROWS),
+        ge=1,
+        le=LARGEST,
+        description="Most examples of a file; a longer file is refused.",
+    )
 
     @model_validator(mode="after")
     def _columns_or_header(self) -> Self:
@@ -205,7 +212,7 @@ class HubData(_Examples):
         MAX_ROWS,
         ge=1,
         le=LARGEST,
-        exclude_if=lambda value: value == MAX_ROWS,  # newer than the digests of older studies
+        exclude_if=left_out_if(MAX_ROWS),
         description="Most examples of a split; a longer split is refused.",
     )
 

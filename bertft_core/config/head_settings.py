@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BeforeValidator, Field
 
-from bertft_core.config.base import Frozen
+from bertft_core.config.base import Frozen, left_out_if
 
 Direction = Literal["maximize", "minimize"]
 Offer = Literal["labels", "cross_entropy", "example_classes"]
@@ -29,6 +29,7 @@ class DrawnHead(Frozen):
 
     init: Literal["seed", "checkpoint"] = Field(
         "seed",
+        exclude_if=left_out_if("seed"),
         description="Where the head's first weights come from: each run's init seed, or the head that the checkpoint already "
         "has, which every run then starts from.",
     )
@@ -37,12 +38,6 @@ class DrawnHead(Frozen):
     """Class of transformers that such a model is, and that opens its saved form."""
     n_outputs: ClassVar[int | None] = None
     """Outputs of the last layer; None where there is one for each label."""
-
-    @model_serializer(mode="wrap")
-    def _without_the_default(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The default of a newer setting is left out, so that digests of older studies do not change."""
-        values: dict[str, Any] = serialize(self)
-        return values if self.init != "seed" else {name: value for name, value in values.items() if name != "init"}
 
 
 class ClassificationHead(DrawnHead):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
-from bertft_core.config.base import LARGEST, Frozen, misplaced
+from bertft_core.config.base import LARGEST, Frozen, left_out_if, misplaced
 
 Stream = Literal["init", "order", "dropout"]
 MIN_FIRST_BATCH = 3
@@ -30,6 +30,7 @@ class CrossedSizes(Frozen):
         1,
         ge=1,
         le=100,
+        exclude_if=left_out_if(1),
         description="Runs of each pair of seeds, each with its own dropout seed; 2 separate interaction from residual.",
     )
 
@@ -44,12 +45,6 @@ class CrossedSizes(Frozen):
     def n(self) -> int:
         """Runs of an arm."""
         return self.init * self.order * self.replicates
-
-    @model_serializer(mode="wrap")
-    def _without_the_default(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The default of a newer setting is left out, so that digests of older studies do not change."""
-        values: dict[str, Any] = serialize(self)
-        return values if self.replicates > 1 else {name: value for name, value in values.items() if name != "replicates"}
 
 
 class CrossedDesign(Frozen):
@@ -84,18 +79,29 @@ class SeedsConfig(Frozen):
     first: int = Field(0, ge=0, le=LARGEST)
     design: Literal["joint"] | OnlyDesign | CrossedDesign = "joint"
     repeats: int = Field(0, ge=0, le=1000, description="Repeated runs of each arm's first seed, with all seeds unchanged.")
-    until: UntilConfig | None = Field(None, description="Begin with `n` seeds and add seeds to every arm until this holds.")
-    max: int | None = Field(None, ge=2, le=1000, description="With `until`: the most seeds of an arm.")
-    start: int | None = Field(None, ge=2, le=MOST_RUNS, description="Start many, stop early: seeds of each arm that start.")
-    stop_at: float | None = Field(None, gt=0.0, lt=1.0, description="With `start`: share of the steps before the stop.")
-    keep: int | None = Field(
-        None, ge=1, le=MOST_RUNS, description="With `start`: how many continue, the best on the validation set."
+    until: UntilConfig | None = Field(
+        None, exclude_if=left_out_if(None), description="Begin with `n` seeds and add seeds to every arm until this holds."
     )
-
-    @model_serializer(mode="wrap")
-    def _without_the_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Absent settings are left out, so that digests of older studies do not change."""
-        return {name: value for name, value in serialize(self).items() if value is not None}
+    max: int | None = Field(
+        None, exclude_if=left_out_if(None), ge=2, le=1000, description="With `until`: the most seeds of an arm."
+    )
+    start: int | None = Field(
+        None,
+        exclude_if=left_out_if(None),
+        ge=2,
+        le=MOST_RUNS,
+        description="Start many, stop early: seeds of each arm that start.",
+    )
+    stop_at: float | None = Field(
+        None, exclude_if=left_out_if(None), gt=0.0, lt=1.0, description="With `start`: share of the steps before the stop."
+    )
+    keep: int | None = Field(
+        None,
+        exclude_if=left_out_if(None),
+        ge=1,
+        le=MOST_RUNS,
+        description="With `start`: how many continue, the best on the validation set.",
+    )
 
     @model_validator(mode="after")
     def _fit_together(self) -> SeedsConfig:
