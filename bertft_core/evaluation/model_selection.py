@@ -64,7 +64,8 @@ def _of_runs(results: StudyResults, arm: ArmSummary, runs: Sequence[RunRecord]) 
     n_scored = sum(record.best_score is not None and record.finished for record in runs)
     if study.retention.checkpoints == "best" and n_scored > 1:
         yield _choice("kept model", arm.arm, n_scored)
-    if study.probes is not None and study.probes.calibration:
+    gives_probabilities = study.head.kind in ("classification", "token_classification") and not getattr(study.head, "crf", False)
+    if study.probes is not None and study.probes.calibration and gives_probabilities:
         yield _choice("temperature", arm.arm, n_scored)
 
 

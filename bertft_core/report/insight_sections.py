@@ -214,7 +214,7 @@ def _power(found: Sequence[SeedsNeeded], place: dict[str, int]) -> Markup:
     references = [Reference("y", 0.8, "80 %"), *(Reference("x", float(n), f"now: {n}") for n in sorted({f.n for f in found}))]
     return line_plot(
         lines,
-        ("pairs of seeds", "power of a two-sided t-test at 5 %"),
+        ("pairs of seeds", f"power of a two-sided t-test at {numbers.percent(alpha_of(found[0].level))}"),
         references=references,
         x_range=(0.0, most * 1.02),
         y_range=(0.0, 1.0),

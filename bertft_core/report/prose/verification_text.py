@@ -75,8 +75,10 @@ def verdict_lines(finding: VerdictFinding) -> list[str]:
         lines.append(f"metrics    differ by at most {finding.largest_difference:.3g}")
     if finding.differences:
         lines.append(f"different  {differences(finding.differences)}")
-        same = "loss and gradient norm are equal at every step"
-        lines.append(f"curves     {same if finding.first_step is None else f'differ from step {finding.first_step} on'}")
+        lost = ("file_missing", "file_not_written")
+        if not any(each.path == "curves.jsonl" and each.code in lost for each in finding.differences):
+            same = "loss and gradient norm are equal at every step"
+            lines.append(f"curves     {same if finding.first_step is None else f'differ from step {finding.first_step} on'}")
     return lines
 
 

@@ -82,3 +82,10 @@ def test_every_code_has_words():
     for part in get_args(EnvironmentPart):
         words = environment_change(EnvironmentChange(part=part, name="x" if part == "package" else None))
         assert "_" not in words, words
+
+
+def test_curves_that_are_gone_are_not_called_equal():
+    gone = VerdictFinding(
+        verdict="equal within", largest_difference=0.0, differences=(RunDifference(code="file_missing", path="curves.jsonl"),)
+    )
+    assert verification_text.verdict_lines(gone)[1:] == ["different  curves.jsonl: the stored file is missing"]
