@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bertft_core.config import UserError
 from bertft_core.data.examples import shorten
 from bertft_core.data.memoryless_loading import LoadedNames, load_without_memory
-from bertft_core.storage.weight_files import TensorHeader, damaged_weights
+from bertft_core.storage.weight_files import TensorHeader
 
 FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 POOLER = "pooler"
-"""The one part of an encoder that a checkpoint may lack, or have without use: some classes are trained without it."""
+"""The one part of an encoder that a checkpoint may lack as a whole, or have without use: some classes are trained without it."""
 N_SHOWN = 3
 
 
@@ -42,7 +42,7 @@ def compare(
             "the checkpoint has no complete head of this kind",
             code="encoder.head-missing",
             path=files[0],
-            found=_some(missing_head | wrong_head, "not in the file, or of another shape"),
+            found=some_names(missing_head | wrong_head, "not in the file, or of another shape"),
             expected="every weight of the head",
             hint="remove head.init, so that a new head is drawn, or take config.json and weights from the same checkpoint",
         )
@@ -55,51 +55,36 @@ def compare(
     )
 
 
-def refuse_not_finite(files: Sequence[Path]) -> None:
-    """Raise `UserError` for weights that hold NaN or an infinity; every value is read, one tensor at a time."""
-    import torch  # slow
-    from safetensors import SafetensorError, safe_open
-
-    for path in files:
-        try:
-            with safe_open(path, framework="pt") as opened:
-                names = opened.keys()
-                bad = [name for name in names if (t := opened.get_tensor(name)).is_floating_point() and not _finite(torch, t)]
-        except (SafetensorError, OSError) as error:
-            raise damaged_weights(path, str(error)) from None
-        if bad:
-            raise UserError(
-                "the encoder weights hold NaN or infinite values",
-                code="encoder.weights-not-finite",
-                path=path,
-                found=_some(bad, "not finite"),
-                expected="finite numbers",
-                hint="download the checkpoint again; if it is your own, its training diverged: use an earlier one",
-            )
-
-
-def _finite(torch: Any, tensor: Any) -> bool:
-    return bool(torch.isfinite(tensor).all())
-
-
 def _refuse_other_body(path: Path, headers: dict[str, TensorHeader], loaded: LoadedNames) -> None:
-    body = {name for name in loaded.missing if loaded.in_body(name) and loaded.module(name) != POOLER}
+    pooler = {name for name in loaded.body if loaded.module(name) == POOLER}
+    drawn = pooler if pooler <= loaded.missing else frozenset[str]()
+    body = {name for name in loaded.missing - drawn if loaded.in_body(name)}
     extra = {name for name in loaded.unexpected if loaded.in_body(name) and loaded.module(name) != POOLER}
     shapes = {name: both for name, both in loaded.mismatched.items() if loaded.in_body(name)}
     other = {n: h for n, h in headers.items() if h.dtype not in FLOATS and not n.endswith(("position_ids", "token_type_ids"))}
     expected = "the weights of exactly the model that config.json describes"
+    if loaded.twice:
+        names = loaded.twice[min(loaded.twice)]
+        raise UserError(
+            "the encoder weights are there twice, and only one set of them would be used",
+            code="encoder.weights-twice",
+            path=path,
+            found=f"{len(loaded.twice)} under several names: {' and '.join(shorten(name, 80) for name in names)}",
+            expected="every weight under one name",
+            hint="load the model with the class that trained it and save it with save_pretrained, or take the original files",
+        )
     hint = "take config.json and weights from the same checkpoint, or save the model with save_pretrained"
     if body:
-        found = _some(body, "missing")
+        found = some_names(body, "missing")
         if loaded.unexpected:
-            found += f"; {_some(loaded.unexpected, 'not of this model')}"
+            found += f"; {some_names(loaded.unexpected, 'not of this model')}"
         code, problem = "encoder.weights-incomplete", "the encoder weights lack parts of the model"
     elif shapes:
         name, (there, wanted) = min(shapes.items())
         found = f"{len(shapes)} of another shape: {name} is {list(there)}, and {list(wanted)} by config.json"
         code, problem = "encoder.weights-other-shape", "the encoder weights have other shapes than the model"
     elif extra:
-        found = _some(extra, "not of this model")
+        found = some_names(extra, "not of this model")
         code, problem = "encoder.weights-unexpected", "the encoder weights hold more than the model has"
     elif other:
         name, header = min(other.items())
@@ -107,14 +92,14 @@ def _refuse_other_body(path: Path, headers: dict[str, TensorHeader], loaded: Loa
         code, problem, expected = (
             "encoder.weights-other-type",
             "the encoder weights are not floating-point numbers",
-            "F32, F16 or BF16",
+            "F64, F32, F16 or BF16",
         )
     else:
         return
     raise UserError(problem, code=code, path=path, found=found, expected=expected, hint=hint)
 
 
-def _some(names: Iterable[str], what: str) -> str:
+def some_names(names: Iterable[str], what: str) -> str:
     """'12 missing: a, b, c, …'."""
     ordered = sorted(names)
     more = ", …" if len(ordered) > N_SHOWN else ""

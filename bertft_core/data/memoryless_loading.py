@@ -4,13 +4,15 @@ The model is built on torch's meta device and transformers itself says what woul
 prefixes, tied weights and names to ignore are all taken into account.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bertft_core.config import UserError
 from bertft_core.data.examples import shorten
+from bertft_core.storage.weight_files import read_headers
 
 
 class LoadedNames(NamedTuple):
@@ -18,11 +20,15 @@ class LoadedNames(NamedTuple):
 
     prefix: str
     body_children: frozenset[str]
+    body: frozenset[str]
+    """Weights of the encoder."""
     head: frozenset[str]
     missing: frozenset[str]
     unexpected: frozenset[str]
     mismatched: dict[str, tuple[Any, Any]]
     """Name → shapes in the file and in the model."""
+    twice: dict[str, tuple[str, ...]]
+    """Name → the names in the file of which transformers would load one and drop the others."""
 
     def in_body(self, name: str) -> bool:
         """Whether a weight belongs to the encoder, and not to a head."""
@@ -56,17 +62,38 @@ def load_without_memory(directory: Path, files: Sequence[Path], auto_class: str,
             )
             info, _ = model._load_pretrained_model(model, None, [str(path) for path in files], how)
             report = model._finalize_model_loading(model, how, info).to_dict()
+            twice = _loaded_twice(model, how.weight_mapping, read_headers(files))
     except Exception as error:  # of many kinds, all meaning that the settings do not describe such a model
         raise _unusable(directory, auto_class, error) from None
     prefix = f"{model.base_model_prefix}."
+    names = frozenset(model.state_dict())
+    head = frozenset(name for name in names if not name.startswith(prefix))
     return LoadedNames(
         prefix=prefix,
         body_children=frozenset(name for name, _ in model.base_model.named_children()),
-        head=frozenset(name for name in model.state_dict() if not name.startswith(prefix)),
+        body=names - head,
+        head=head,
         missing=frozenset(report["missing_keys"]),
         unexpected=frozenset(report["unexpected_keys"]),
         mismatched={name: (tuple(there), tuple(wanted)) for name, there, wanted in report["mismatched_keys"]},
+        twice=twice,
     )
+
+
+def _loaded_twice(model: Any, mapping: Any, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Weights of the model with more than one source, such as `bert.X` and `X`; a converter may join several on purpose."""
+    from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
+
+    renamings = [entry for entry in mapping if isinstance(entry, WeightRenaming)]
+    converters = [entry for entry in mapping if isinstance(entry, WeightConverter)]
+    own, sources = model.state_dict(), defaultdict[str, list[str]](list)
+    for name in names:
+        target, joined = rename_source_key(name, renamings, converters, model.base_model_prefix, own)
+        if target not in own and name in own:
+            target, joined = rename_source_key(name, [], [], model.base_model_prefix, own)
+        if target in own and joined is None:
+            sources[target].append(name)
+    return {target: tuple(sorted(given)) for target, given in sources.items() if len(given) > 1}
 
 
 def _unusable(directory: Path, auto_class: str, error: Exception) -> UserError:

@@ -10,8 +10,10 @@ from bertft_core.config import UserError
 from bertft_core.config.base import digest_of
 from bertft_core.config.head_settings import AnyHead
 from bertft_core.data.encoder_config import CRF, FILE, refuse_unusable
+from bertft_core.data.encoder_contradictions import refuse_adapter, refuse_contradictions
 from bertft_core.data.encoder_files import EncoderFiles
-from bertft_core.data.encoder_parts import EncoderParts, compare, refuse_not_finite
+from bertft_core.data.encoder_parts import EncoderParts, compare
+from bertft_core.data.encoder_values import refuse_bad_values
 from bertft_core.data.examples import shorten
 from bertft_core.data.tokenization import tokenizer_digest
 from bertft_core.data.tokenizer_check import refuse_damaged_files, refuse_unusable_tokenizer
@@ -19,7 +21,7 @@ from bertft_core.records.encoder_proof import EncoderProof
 from bertft_core.storage.study_dir import file_sha256, read_record, write_record
 from bertft_core.storage.weight_files import read_headers, weight_files
 
-CHECK_VERSION = 1
+CHECK_VERSION = 2
 """Part of a proof's key: increase it when the check finds more."""
 
 
@@ -31,6 +33,7 @@ def prove_encoder(encoder: EncoderFiles, head: AnyHead, home_dir: Path | None) -
     promises.
     """
     refuse_damaged_files(encoder.directory)
+    refuse_adapter(encoder.directory)
     _refuse_missing_crf(encoder, head)
     key = digest_of(
         {
@@ -56,8 +59,9 @@ def _proved(encoder: EncoderFiles, head: AnyHead) -> EncoderParts:
     files = weight_files(encoder.directory)
     headers = read_headers(files)
     refuse_unusable(encoder.directory, encoder.settings, len(headers))
+    refuse_contradictions(encoder.directory, encoder.settings)
     parts = compare(encoder.directory, files, headers, head.auto_class, head.n_outputs, head.init)
-    refuse_not_finite(files)
+    refuse_bad_values(files)
     refuse_unusable_tokenizer(encoder)
     return parts
 

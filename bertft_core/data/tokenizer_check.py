@@ -6,6 +6,7 @@ from typing import Any
 from bertft_core.config import UserError
 from bertft_core.data.encoder_config import read_json_object
 from bertft_core.data.encoder_files import TOKENIZER_FILES, TOKENIZER_SETTINGS, EncoderFiles
+from bertft_core.data.examples import shorten
 from bertft_core.data.tokenization import load_tokenizer
 from bertft_core.storage.foreign_content import foreign_content
 
@@ -36,16 +37,44 @@ def refuse_unusable_tokenizer(encoder: EncoderFiles) -> None:
     if isinstance(size, int) and n_tokens < LEAST_SHARE * size:
         found = f"{n_tokens} tokens for {size} embeddings"
         raise _other(encoder, "the encoder's tokenizer has too few tokens for the model", found, code="tokenizer.too-small")
+    _refuse_failing(encoder, tokenizer)
     if encoder.settings["model_type"] not in BERT_LIKE:
         return
     missing = [name for name in SPECIAL if getattr(tokenizer, f"{name}_id", None) is None]
     if missing or not _adds_special_tokens(tokenizer):
         found = f"no {', '.join(missing)}" if missing else "texts without special tokens at their ends"
         raise _other(encoder, "the encoder's tokenizer lacks special tokens", found, code="tokenizer.special-tokens")
+    _refuse_confused(encoder, tokenizer)
     pad = encoder.settings.get("pad_token_id")
     if pad is not None and pad != tokenizer.pad_token_id:
         found = f"{tokenizer.pad_token} has the id {tokenizer.pad_token_id}, and {pad} in config.json"
         raise _other(encoder, "the encoder's tokenizer numbers its tokens in another way", found, code="tokenizer.other-ids")
+
+
+def _refuse_failing(encoder: EncoderFiles, tokenizer: Any) -> None:
+    """Raise `UserError` for a tokenizer that loads, and fails on a text."""
+    try:
+        tokenizer("a")
+        tokenizer("a a a", "a a a", truncation=True, max_length=8)
+    except Exception as error:  # of many kinds, all meaning that its settings are wrong
+        found = shorten(str(error) or type(error).__name__, 200)
+        raise _other(encoder, "the encoder's tokenizer fails on a text", found, code="tokenizer.fails") from None
+
+
+def _refuse_confused(encoder: EncoderFiles, tokenizer: Any) -> None:
+    """Raise `UserError` where two tokens have one id, one token has two special roles, or a special token is a word."""
+    by_id: dict[int, str] = {}
+    for token, i in tokenizer.get_vocab().items():
+        if i in by_id:
+            found = f"{shorten(by_id[i], 40)} and {shorten(token, 40)} have the id {i}"
+            raise _other(encoder, "two tokens of the encoder's tokenizer have the same id", found, code="tokenizer.same-id")
+        by_id[i] = token
+    ids = {name: getattr(tokenizer, f"{name}_id") for name in SPECIAL}
+    words = [name for name in SPECIAL if str(getattr(tokenizer, name)).isalnum()]
+    if words or len(set(ids.values())) < len(ids):
+        found = ", ".join(f"{name}: {shorten(str(getattr(tokenizer, name)), 40)}" for name in words or SPECIAL)
+        problem = "special tokens of the encoder's tokenizer are words, or one token is two of them"
+        raise _other(encoder, problem, found, code="tokenizer.special-tokens")
 
 
 def _adds_special_tokens(tokenizer: Any) -> bool:

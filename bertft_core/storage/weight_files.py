@@ -30,11 +30,14 @@ class TensorHeader(NamedTuple):
 
 def weight_files(directory: Path) -> list[Path]:
     """The files that hold the weights, in a fixed order. Raises `UserError` where there are none, or not all of them."""
-    if (directory / WEIGHTS).is_file():
-        return [directory / WEIGHTS]
+    whole = (directory / WEIGHTS).is_file()
     if not (directory / INDEX).is_file():
+        if whole:
+            return [directory / WEIGHTS]
         raise _no_weights(directory)
     names = _names_of(directory / INDEX)
+    if whole and WEIGHTS not in names:
+        raise _twice(directory / INDEX, f"{WEIGHTS} and an index of {', '.join(names[:5])}", "one of them")
     missing = [name for name in names if not (directory / name).is_file()]
     if missing:
         raise UserError(
@@ -56,12 +59,18 @@ def weights_sha256(files: Sequence[Path]) -> str:
 
 
 def read_headers(files: Sequence[Path]) -> dict[str, TensorHeader]:
-    """Name → header of every tensor. Raises `UserError` for a file that is no whole safetensors file or holds no tensors."""
+    """Name → header of every tensor. Raises `UserError` for a file that is no whole safetensors file or holds no tensors,
+    and for a tensor that is in two files.
+    """
     found: dict[str, TensorHeader] = {}
+    owners: dict[str, str] = {}
     for path in files:
         try:
             with safe_open(path, framework="np") as opened:
                 for name in opened.keys():  # noqa: SIM118  (no mapping)
+                    if name in owners:
+                        raise _twice(path, f"{name} in {owners[name]} and in {path.name}", "every weight in one file")
+                    owners[name] = path.name
                     part = opened.get_slice(name)
                     found[name] = TensorHeader(part.get_dtype(), tuple(part.get_shape()))
         except (SafetensorError, OSError, ValueError) as error:
@@ -69,6 +78,17 @@ def read_headers(files: Sequence[Path]) -> dict[str, TensorHeader]:
     if not found:
         raise damaged_weights(files[0], "a safetensors file without tensors")
     return found
+
+
+def _twice(path: Path, found: str, expected: str) -> UserError:
+    return UserError(
+        "the encoder weights are there twice, and only one set of them would be used",
+        code="encoder.weights-twice",
+        path=path,
+        found=found,
+        expected=expected,
+        hint="delete the files that do not belong to the checkpoint, or save the model into an empty folder with save_pretrained",
+    )
 
 
 def damaged_weights(path: Path, reason: str) -> UserError:

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from bertft_core.config import UserError
 from bertft_core.config.encoder_settings import EncoderConfig
 from bertft_core.config.head_settings import HEAD_CONFIGS, AnyHead
+from bertft_core.data.encoder_contradictions import refuse_contradictions
 from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.data.encoder_parts import EncoderParts
 from bertft_core.data.memoryless_loading import load_without_memory
@@ -179,6 +180,79 @@ def test_weights_of_another_model_are_refused(encoder, name):
     assert error.path == str(encoder / WEIGHTS)
 
 
+@pytest.mark.parametrize(
+    ("added", "found"),
+    [
+        ({"": "bert."}, "bert.embeddings.LayerNorm.bias and embeddings.LayerNorm.bias"),
+        ({"LayerNorm.weight": "LayerNorm.gamma"}, "embeddings.LayerNorm.gamma and embeddings.LayerNorm.weight"),
+    ],
+)
+def test_weights_under_two_names_are_refused_also_where_one_set_would_be_enough(encoder, added, found):
+    ((part, other),) = added.items()
+
+    def both(tensors: dict[str, Any]) -> dict[str, Any]:
+        return tensors | {n.replace(part, other, 1): tensor + 1 for n, tensor in tensors.items() if part in n}
+
+    change_weights(encoder, both)
+    error = refused(encoder)
+    assert error.code == "encoder.weights-twice"
+    assert found in error.found
+
+
+def sharded(directory: Path) -> dict[str, Any]:
+    """The weights in two files with an index, beside the whole file."""
+    tensors = load_file(directory / WEIGHTS)
+    files = {name: "ab"[i % 2] + ".safetensors" for i, name in enumerate(tensors)}
+    for file in sorted(set(files.values())):
+        save_file({name: tensors[name] for name in files if files[name] == file}, directory / file, metadata={"format": "pt"})
+    (directory / f"{WEIGHTS}.index.json").write_text(json.dumps({"weight_map": files}))
+    return tensors
+
+
+def test_weights_in_one_file_and_in_several_are_refused(encoder):
+    sharded(encoder)
+    error = refused(encoder)
+    assert error.code == "encoder.weights-twice"
+    assert error.found == "model.safetensors and an index of a.safetensors, b.safetensors"
+    (encoder / WEIGHTS).unlink()
+    assert proved(encoder) == (("classifier",), ())
+
+
+def test_a_tensor_in_two_files_is_refused(encoder):
+    tensors = sharded(encoder)
+    (encoder / WEIGHTS).unlink()
+    name = min(tensors)
+    save_file(load_file(encoder / "b.safetensors") | {name: tensors[name] + 1}, encoder / "b.safetensors")
+    save_file(load_file(encoder / "a.safetensors") | {name: tensors[name]}, encoder / "a.safetensors")
+    error = refused(encoder)
+    assert (error.code, error.found) == ("encoder.weights-twice", f"{name} in a.safetensors and in b.safetensors")
+
+
+def test_a_pooler_is_there_as_a_whole_or_not_at_all(encoder):
+    change_weights(encoder, without("pooler.dense.weight"))
+    error = refused(encoder)
+    assert error.code == "encoder.weights-incomplete"
+    assert "pooler.dense.weight" in error.found
+    change_weights(encoder, without("pooler"))
+    assert proved(encoder) == (("classifier", "pooler"), ())
+
+
+def test_weights_must_be_finite_in_float32(encoder):
+    change_weights(encoder, lambda tensors: {n: t.double() for n, t in tensors.items()})
+    assert proved(encoder) == (("classifier",), ())
+    change_weights(encoder, lambda tensors: {n: t * 1e300 if "layer.1.output.dense" in n else t for n, t in tensors.items()})
+    error = refused(encoder)
+    assert error.code == "encoder.weights-not-finite"
+    assert "encoder.layer.1.output.dense.weight" in error.found
+
+
+def test_weights_of_zeros_are_refused_and_one_matrix_of_zeros_is_not(encoder):
+    change_weights(encoder, lambda tensors: {n: t * ("layer.1.output.dense.weight" not in n) for n, t in tensors.items()})
+    assert proved(encoder) == (("classifier",), ())
+    change_weights(encoder, lambda tensors: {n: t * 0 for n, t in tensors.items()})
+    assert refused(encoder).code == "encoder.weights-zero"
+
+
 def test_half_precision_is_accepted(encoder):
     change_weights(encoder, lambda tensors: {name: tensor.to(torch.bfloat16) for name, tensor in tensors.items()})
     assert proved(encoder) == (("classifier",), ())
@@ -255,7 +329,11 @@ SETTINGS = {
     "more_layers": ({"num_hidden_layers": 3}, "weights-incomplete"),
     "fewer_layers": ({"num_hidden_layers": 1}, "weights-unexpected"),
     "more_tokens": ({"vocab_size": 5000}, "weights-other-shape"),
-    "no_such_head": ({"model_type": "vit"}, "config-unusable"),
+    "no_such_head": ({"model_type": "vit", "architectures": None}, "config-unusable"),
+    "other_class": ({"model_type": "roberta"}, "other-class"),
+    "decoder": ({"is_decoder": True}, "decoder"),
+    "all_dropped": ({"hidden_dropout_prob": 1.0}, "dropout-impossible"),
+    "negative_dropout": ({"attention_probs_dropout_prob": -0.1}, "dropout-impossible"),
 }
 
 
@@ -265,6 +343,28 @@ def test_settings_that_make_no_model_of_these_weights_are_refused(encoder, name)
     change_json(encoder / "config.json", **changes)
     head = HEAD_CONFIGS["question_answering" if name == "no_such_head" else "classification"]()
     assert refused(encoder, head).code == f"encoder.{code}"
+
+
+def test_an_adapter_beside_the_weights_is_refused_also_where_they_were_proved_without_it(encoder, tmp_path):
+    proved(encoder, home=tmp_path / "home")
+    (encoder / "adapter_config.json").write_text("{}")
+    with pytest.raises(UserError, match="adapter") as caught:
+        proved(encoder, home=tmp_path / "home")
+    assert caught.value.code == "encoder.adapter"
+
+
+@pytest.mark.parametrize(
+    ("model_type", "classes"),
+    [
+        ("xlm-roberta", ["RobertaForMaskedLM"]),
+        ("bert", ["OurOwnModel"]),
+        ("bert", None),
+        ("bert", 5),
+        ("bert", ["BertForMaskedLM"]),
+    ],
+)
+def test_classes_of_the_same_family_or_unknown_to_transformers_say_nothing(tmp_path, model_type, classes):
+    refuse_contradictions(tmp_path, {"model_type": model_type, "architectures": classes})
 
 
 # Tokenizer
@@ -315,6 +415,31 @@ def test_a_tokenizer_without_special_tokens_is_refused(encoder):
     path = encoder / "tokenizer.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"post_processor": None}))
     assert refused(encoder).code == "tokenizer.special-tokens"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"sep_token": "[CLS]"}, "special-tokens"),
+        ({"cls_token": "the"}, "special-tokens"),
+        ({"model_max_length": "eight"}, "fails"),
+    ],
+)
+def test_settings_of_a_tokenizer_that_break_it_are_refused(encoder, changes, code):
+    change_json(encoder / "tokenizer_config.json", **changes)
+    assert refused(encoder).code == f"tokenizer.{code}"
+
+
+def test_two_tokens_with_one_id_are_refused(encoder):
+    values = json.loads((encoder / "tokenizer.json").read_text())
+    vocabulary = values["model"]["vocab"]
+    one, other = list(vocabulary)[-2:]
+    vocabulary[other] = vocabulary[one]
+    (encoder / "tokenizer.json").write_text(json.dumps(values))
+    error = refused(encoder)
+    assert error.code == "tokenizer.same-id"
+    assert one in error.found
+    assert other in error.found
 
 
 # A head that is to be kept

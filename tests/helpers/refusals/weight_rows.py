@@ -80,6 +80,13 @@ def _few_tokens(folder: Path) -> None:
     (folder / "tokenizer.json").write_text(json.dumps(values))
 
 
+def _same_id(folder: Path) -> None:
+    values = json.loads((folder / "tokenizer.json").read_text())
+    one, other = list(values["model"]["vocab"])[-2:]
+    values["model"]["vocab"][other] = values["model"]["vocab"][one]
+    (folder / "tokenizer.json").write_text(json.dumps(values))
+
+
 def _other_labels(folder: Path) -> None:
     head = HEAD_CONFIGS["classification"](init="checkpoint")
     refuse_other_labels(resolve_encoder(EncoderConfig(path=str(folder / "encoder"))), head, ("a", "b", "c"))
@@ -129,12 +136,24 @@ ROWS = (
     _encoder("encoder.weights-other-shape", _tensors(lambda all_: all_ | {BODY: all_[BODY][:8].clone()}), "model.safetensors"),
     _encoder("encoder.weights-other-type", _tensors(lambda all_: all_ | {BODY: all_[BODY].long()}), "model.safetensors"),
     _encoder("encoder.weights-not-finite", _tensors(lambda all_: all_ | {BODY: all_[BODY] / 0}), "model.safetensors"),
+    _encoder(
+        "encoder.weights-twice",
+        _tensors(lambda all_: all_ | {f"bert.{name}": tensor.clone() for name, tensor in all_.items()}),
+        "model.safetensors",
+    ),
+    _encoder("encoder.weights-zero", _tensors(lambda all_: {n: t * 0 for n, t in all_.items()}), "model.safetensors"),
+    _encoder("encoder.adapter", _file("adapter_config.json", "{}"), "adapter_config.json"),
+    _encoder("encoder.other-class", _settings(model_type="roberta"), "config.json"),
+    _encoder("encoder.decoder", _settings(is_decoder=True), "config.json"),
+    _encoder("encoder.dropout-impossible", _settings(hidden_dropout_prob=1.0), "config.json"),
     _encoder("encoder.head-missing", lambda _: None, "model.safetensors", head=KEPT),
     Refusal("encoder.head-other-labels", call=_other_labels, place="encoder/config.json"),
     _encoder("tokenizer.damaged", _file("tokenizer.json", ""), "tokenizer.json"),
     _encoder("tokenizer.too-small", _few_tokens, ""),
     _encoder("tokenizer.special-tokens", _no_special_tokens, ""),
     _encoder("tokenizer.other-ids", _settings(pad_token_id=3), ""),
+    _encoder("tokenizer.same-id", _same_id, ""),
+    _encoder("tokenizer.fails", _settings("tokenizer_config.json", model_max_length="eight"), ""),
     Refusal("model.unusable", call=_unusable_model, place="own"),
     Refusal("model.damaged", call=_damaged_model, place="run/model/model.safetensors"),
     Refusal("study.damaged", call=_damaged_record, place="own/studies/claims/summary.json"),
