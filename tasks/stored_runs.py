@@ -7,7 +7,7 @@ from bertft_core.records import DatasetCard, RunRecord, RunSpec
 from bertft_core.records.selection import answers, goes_on
 from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import files_of
-from bertft_core.storage.study_dir import file_sha256
+from bertft_core.storage.study_dir import problem_of_file
 from tasks.protocols import RunLog
 from tasks.same_encoder import refuse_other_model
 
@@ -53,7 +53,4 @@ def is_reusable(record: RunRecord, spec: RunSpec, run_dir: Path) -> bool:
 
 def is_whole(path: Path, sha256: str | None) -> bool:
     """The file is there and is what was written; records of older versions know no SHA-256."""
-    try:
-        return path.exists() if sha256 is None else file_sha256(path) == sha256
-    except OSError:
-        return False
+    return path.is_file() if sha256 is None else problem_of_file(path, sha256) is None

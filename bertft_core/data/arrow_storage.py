@@ -11,8 +11,8 @@ from filelock import FileLock
 
 from bertft_core.config.base import Frozen
 from bertft_core.data.prepared_split import PreparedSplit, open_split
-from bertft_core.storage.damage import SUFFIX, Damage, Tell, set_aside
-from bertft_core.storage.study_dir import Damaged, checked_record, file_sha256, write_record
+from bertft_core.storage.damage import SUFFIX, Damage, Tell, removed
+from bertft_core.storage.study_dir import Damaged, checked_record, file_sha256, problem_of_file, write_record
 
 CHECKSUMS_FILE = "checksums.json"
 TOKENISED_AGAIN = "the data are tokenised again"
@@ -42,7 +42,7 @@ def load_or_make(
             prepared = _open(directory, sizes)
             if prepared is None:
                 for damage in find_damage(directory, sizes):
-                    tell(f"{damage.line(directory.parent.parent)} (set aside as {set_aside(damage.path).name})")
+                    tell(removed(damage, directory.parent.parent))
                 _write(directory, make())
                 prepared = _open(directory, sizes)
     if prepared is None:
@@ -82,15 +82,17 @@ def find_damage(directory: Path, names: Mapping[str, int]) -> list[Damage]:
     found = []
     for name in names:
         split = directory / f"{name}.arrow"
-        if split.exists() and _sha256(split, split.stat().st_mtime_ns, split.stat().st_size) != expected.get(split.name):
-            found.append(Damage(split, "its content does not match its checksum", TOKENISED_AGAIN))
+        seen = (split.stat().st_mtime_ns, split.stat().st_size) if split.is_file() else None
+        problem = _problem(split, seen, expected.get(split.name, ""))
+        if problem is not None:
+            found.append(Damage(split, problem, TOKENISED_AGAIN))
     return found
 
 
 @lru_cache(maxsize=1024)
-def _sha256(path: Path, mtime_ns: int, size: int) -> str:
-    """Cached, because a command opens its data several times."""
-    return file_sha256(path)
+def _problem(path: Path, seen: tuple[int, int] | None, sha256: str) -> str | None:
+    """Cached, because a command opens its data several times; `seen` is the file's time and size, which change with it."""
+    return problem_of_file(path, sha256)
 
 
 def _write(directory: Path, tables: Mapping[str, pa.Table]) -> None:

@@ -89,7 +89,7 @@ class RunRecord(Frozen):
     batch_order_sha256: tuple[str, ...] = ()
     """Of the examples of each epoch that was begun, in their order."""
     files: dict[str, str] = {}
-    """File of the run's folder → its SHA-256: predictions, curves and the saved model's weights."""
+    """File of the run's folder → its SHA-256: predictions, curves, and all of the saved model; of older records, its weights."""
     environment: Environment | None = None
     attempts: int = 1
 

@@ -1,5 +1,6 @@
 """Damaged files: found by their checksums, reported, and set aside, so that the next steps write them again."""
 
+import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -17,10 +18,13 @@ from bertft_core.records.sweep_result import SweepResult
 from bertft_core.records.verification_record import VERIFICATION_FILE, Verification
 from bertft_core.storage.foreign_content import foreign_content
 from bertft_core.storage.predictions import read_predictions
-from bertft_core.storage.study_dir import PROBES_FILE, Damaged, StudyDir, checked_record, file_sha256
+from bertft_core.storage.study_dir import PROBES_FILE, Damaged, StudyDir, checked_record, problem_of_file
 
 SUFFIX = ".damaged"
+MODEL = "model"
+"""Folder of a run's saved model."""
 RUN_AGAIN = "it comes back from MLflow, or the run is trained again"
+COPY_BACK = "copy the file from a backup, or train this study again with: bertft run CONFIG --force"
 VERIFY_AGAIN = "it comes back from MLflow, or bertft verify makes it again"
 
 Tell = Callable[[str], None]
@@ -53,13 +57,19 @@ def set_aside(path: Path) -> Path:
 def repair(study_dir: StudyDir, tell: Tell) -> None:
     """Set aside every damaged file of a study, and report each."""
     for damage in find_damage(study_dir):
-        tell(f"{damage.line(study_dir.home_dir)} (set aside as {set_aside(damage.path).name})")
+        tell(removed(damage, study_dir.home_dir))
+
+
+def removed(damage: Damage, home_dir: Path) -> str:
+    """Set a damaged file aside, if there is one; the damage and where the file is now, in one line. Raises `OSError`."""
+    line = damage.line(home_dir)
+    return f"{line} (set aside as {set_aside(damage.path).name})" if os.path.lexists(damage.path) else line
 
 
 def find_damage(study_dir: StudyDir) -> Iterator[Damage]:
-    """Every damaged record of a study, and every damaged file of a run that its record has a checksum of, but models.
+    """Every damaged record of a study, and every damaged or missing file of a run that its record has a checksum of, but models.
 
-    Models are the largest files here and are checked when they are used. Raises `UserError` for a record of a newer version.
+    Raises `UserError` for a record of a newer version.
     """
     yield from damaged_records(study_dir)
     for path in sorted(study_dir.path.glob("runs/*/record.json")):
@@ -106,18 +116,30 @@ def refuse_damage(*study_dirs: StudyDir, records_only: bool = False, but: Collec
 
 def refuse_damaged_model(record: RunRecord, run_dir: Path) -> None:
     """Raise `UserError` for a kept model that is not the one that the run saved, as far as its record has checksums of it."""
-    for name in sorted(record.files):
-        path = run_dir / name
-        if not name.startswith("model/") or (path.is_file() and file_sha256(path) == record.files[name]):
-            continue
+    for damage in damage_of_model(record, run_dir):
         raise UserError(
             f"the model of {record.spec.title} is damaged",
             code="model.damaged",
-            path=path,
-            found=(foreign_content(path) or "other bytes than the run saved") if path.is_file() else "no such file",
-            expected=f"SHA-256 {record.files[name]}",
-            hint="copy the file from a backup, or train this study again with: bertft run CONFIG --force",
+            path=damage.path,
+            found=(foreign_content(damage.path) if damage.path.is_file() else None) or damage.problem,
+            expected=f"SHA-256 {record.files[damage.path.relative_to(run_dir).as_posix()]}",
+            hint=damage.done,
         )
+
+
+def damaged_models(study_dir: StudyDir) -> Iterator[Damage]:
+    """Every damaged file of the models that a study has kept. They are the largest files here: commands check those they use."""
+    for record in study_dir.records():
+        run_dir = study_dir.run_dir(record.digest)
+        if (run_dir / MODEL).exists():
+            yield from damage_of_model(record, run_dir)
+
+
+def damage_of_model(record: RunRecord, run_dir: Path) -> Iterator[Damage]:
+    """Every file of a run's model that is not as the run saved it, as far as its record has checksums."""
+    for name, sha256 in sorted(record.files.items()):
+        if name.startswith(f"{MODEL}/") and (problem := problem_of_file(run_dir / name, sha256)) is not None:
+            yield Damage(run_dir / name, problem, COPY_BACK)
 
 
 def damage_of(path: Path, kind: type[Frozen], done: str) -> Iterator[Damage]:
@@ -138,11 +160,10 @@ def _files_of(record_path: Path) -> Iterator[Damage]:
         return
     for name in sorted(files_of(record)):
         path, sha256 = record_path.parent / name, record.files.get(name)
-        if not path.exists():
-            continue
-        if sha256 is not None and file_sha256(path) != sha256:
-            yield Damage(path, "its content does not fit the checksum in the run's record", RUN_AGAIN)
-        elif sha256 is None:
+        if sha256 is not None:
+            if (problem := problem_of_file(path, sha256)) is not None:
+                yield Damage(path, problem, RUN_AGAIN)
+        elif path.exists():
             try:
                 read_predictions(path)
             except ValueError as error:
@@ -157,4 +178,4 @@ def files_of(record: RunRecord) -> set[str]:
     if may_go_on(record):
         return set()
     predictions = {path for splits in record.predictions.values() for path in splits.values()}
-    return predictions | {name for name in record.files if not name.startswith("model/")}
+    return predictions | {name for name in record.files if not name.startswith(f"{MODEL}/")}

@@ -1,4 +1,4 @@
-"""The home: a folder that can be made and written, with a path that stores can have in an address."""
+"""The home: a folder that can be made and written, with a path that stores can have in an address; and what is bertft's in it."""
 
 import os
 import re
@@ -9,6 +9,9 @@ from bertft_core.config.paths import checked_path
 
 NOT_IN_AN_ADDRESS = re.compile(r"[?%\x00-\x1f\x7f]")
 """Characters of a path that the addresses of MLflow's store and artifacts read as something else."""
+COMPARISONS = "comparisons"
+LAYOUT = re.compile(rf"studies|data|encoders|logs|prefect|{COMPARISONS}|mlflow-artifacts|mlflow\.(db|lock).*")
+"""What bertft has in a home, where a user may have other files beside it."""
 
 
 def checked_home(given: str | Path, named: str) -> Path:
@@ -19,11 +22,13 @@ def checked_home(given: str | Path, named: str) -> Path:
     path = checked_path(given, named)
     try:
         home = path.resolve()
-        is_file = home.exists() and not home.is_dir()
+        there = next(folder for folder in (home, *home.parents) if folder.exists())
+        is_file = not there.is_dir()
     except (OSError, RuntimeError) as error:
         raise _refused(named, path, code="home.cannot-be-used", found=str(error)) from None
     if is_file:
-        raise _refused(named, home, code="home.not-a-folder", found="a file")
+        found = "a file" if there == home else f"{there}, on the way to it, is a file"
+        raise _refused(named, home, code="home.not-a-folder", found=found)
     odd = NOT_IN_AN_ADDRESS.search(checked_path(home, named).as_posix())
     if odd is not None:
         raise _refused(
@@ -44,6 +49,20 @@ def made_home(home: Path) -> Path:
     if not os.access(home, os.W_OK | os.X_OK):
         raise _refused("--home", home, code="home.cannot-be-written", found="a folder that this user cannot write to")
     return home
+
+
+def own_part(path: Path, home: Path) -> Path | None:
+    """The file or folder of bertft, in this home or in another one, that a resolved path is or is in; None outside of them."""
+    for folder in path.parents:
+        part = folder / path.relative_to(folder).parts[0]
+        if LAYOUT.fullmatch(part.name) and (folder == home.resolve() or _is_home(folder)):
+            return part
+    return None
+
+
+def _is_home(folder: Path) -> bool:
+    """Some study has been prepared in it."""
+    return any(card.with_name("config.json").is_file() for card in folder.glob("studies/*/card.json"))
 
 
 def _refused(named: str, path: Path, *, code: str, found: str) -> UserError:

@@ -7,24 +7,26 @@ from pathlib import Path
 
 from bertft_core.config.errors import UserError
 from bertft_core.config.paths import checked_path
+from bertft_core.storage.home_folder import COMPARISONS, own_part
 from bertft_core.storage.study_dir import write_atomically
 
 
-def check_output(given: str | Path, named: str, *, reads: Iterable[Path] = ()) -> Path:
+def check_output(given: str | Path, named: str, *, home: Path, reads: Iterable[Path] = ()) -> Path:
     """The path of an output, unchanged; `named` is its option, `reads` the files and folders that the command reads.
 
-    Missing folders are made when it is written. Raises `UserError` for a folder, and for anything that the command reads.
+    Missing folders are made when it is written. Raises `UserError` for a folder, for anything that the command reads, and for
+    what bertft itself has in a home.
     """
     path = checked_path(given, named)
     try:
         if not is_special(path):
-            _check_regular(path.resolve(), named, reads)
+            _check_regular(path.resolve(), named, home, reads)
     except (OSError, RuntimeError) as error:
         raise _refused(named, path, code="output.cannot-be-written", found=str(error), hint="name another file") from None
     return path
 
 
-def _check_regular(path: Path, named: str, reads: Iterable[Path]) -> None:
+def _check_regular(path: Path, named: str, home: Path, reads: Iterable[Path]) -> None:
     found = path.stat() if path.exists() else None
     if path.is_dir():
         raise _refused(named, path, code="output.is-a-folder", found="a folder", hint="name a file in it")
@@ -33,21 +35,30 @@ def _check_regular(path: Path, named: str, reads: Iterable[Path]) -> None:
         raise _refused(named, path, code="output.cannot-be-written", found=f"{folder} is a file", hint="name another file")
     if any(_is_read(path, found, source) for source in reads):
         raise _refused(named, path, code="output.is-read", found="a file that the command reads", hint="name another file")
+    _refuse_own(path, named, home)
     if not os.access(path if found is not None else folder, os.W_OK):
         raise _refused(named, path, code="output.cannot-be-written", found="no permission to write", hint="name another file")
 
 
-def check_output_folder(given: str | Path, named: str, *, reads: Iterable[Path] = ()) -> Path:
-    """The folder, created, that an output goes into. Raises `UserError` for a file, and inside of what the command reads."""
+def check_output_folder(given: str | Path, named: str, *, home: Path) -> Path:
+    """The folder, created, that an output goes into: of a home, only one for comparisons. Raises `UserError` for a file."""
     path = checked_path(given, named)
     try:
         path = path.resolve()
-        if any(source.is_dir() and path.is_relative_to(source.resolve()) for source in reads):
-            raise _refused(named, path, code="output.is-read", found="a folder that is read", hint="name another folder")
+        _refuse_own(path, named, home, but=COMPARISONS)
+        if path.exists() and not path.is_dir():
+            raise _refused(named, path, code="output.cannot-be-written", found="a file", hint="name a folder")
         path.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError) as error:
         raise _refused(named, path, code="output.cannot-be-written", found=str(error), hint="name another folder") from None
     return path
+
+
+def _refuse_own(path: Path, named: str, home: Path, *, but: str | None = None) -> None:
+    part = own_part(path, home)
+    if part is not None and part.name != but:
+        found = f"a part of bertft's home ({part.name})"
+        raise _refused(named, path, code="output.in-the-home", found=found, hint="name a place outside of the home")
 
 
 def write_output(path: Path, content: str | bytes, named: str) -> None:

@@ -14,6 +14,7 @@ HOME/
 `<name>.damaged` is a file that was set aside, `.<name>.<pid>.part` one that a kill has left half-written.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -98,9 +99,12 @@ def checked_record(path: Path, kind: type[Record]) -> Record:
 
 def checked_values(path: Path, kind: type[Frozen]) -> tuple[dict[str, Any], int]:
     """What a record's file holds, and the version that it was written as; raises as `checked_record` does."""
-    if path.exists() and not path.is_file():
-        raise Damaged(f"{path}: it is {'a folder' if path.is_dir() else 'a pipe or a device'}, not a file")
-    content = path.read_bytes()
+    if (other := other_kind(path)) is not None:
+        raise Damaged(f"{path}: {other}")
+    try:
+        content = path.read_bytes()
+    except NotADirectoryError:  # below a file there is nothing
+        raise FileNotFoundError(f"{path}: no such file") from None
     signed = SIGNED.match(content)
     if signed is not None:
         rest = content[signed.end() :].removesuffix(b"\n")
@@ -128,8 +132,27 @@ def checked_values(path: Path, kind: type[Frozen]) -> tuple[dict[str, Any], int]
     return values, version
 
 
+def other_kind(path: Path) -> str | None:
+    """What is in a file's place and is no file, in words; None for a file, and where there is nothing."""
+    if path.is_file() or not path.exists():
+        return None
+    return f"it is {'a folder' if path.is_dir() else 'a pipe or a device'}, not a file"
+
+
+def problem_of_file(path: Path, sha256: str) -> str | None:
+    """What is wrong with a file whose SHA-256 was recorded, in words; None where it is as it was written."""
+    if not path.exists():
+        return "it is missing"
+    try:
+        return None if file_sha256(path) == sha256 else "its content does not match its checksum"
+    except OSError as error:
+        return other_kind(path) or f"it cannot be read: {error.strerror}"
+
+
 def file_sha256(path: Path) -> str:
-    """SHA-256 (hex) of a file. Raises `OSError`."""
+    """SHA-256 (hex) of a file. Raises `OSError`, also for a pipe, which would be waited for."""
+    if (other := other_kind(path)) is not None:
+        raise OSError(errno.EINVAL, other, str(path))
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

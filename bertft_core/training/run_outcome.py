@@ -95,7 +95,7 @@ class RunOutcome:
     def _files(self, predictions: dict[str, dict[str, str]]) -> dict[str, str]:
         """SHA-256 of the files beside the record."""
         names = {name for of_split in predictions.values() for name in of_split.values()}
-        names |= {"curves.jsonl", f"model/{weights.WEIGHTS}"}
+        names |= {"curves.jsonl"} | {path.relative_to(self._run_dir).as_posix() for path in self._run_dir.glob("model/*")}
         return {name: file_sha256(self._run_dir / name) for name in sorted(names) if (self._run_dir / name).exists()}
 
     def _predict(self) -> tuple[dict[str, Scores], dict[str, dict[str, str]]]:

@@ -14,8 +14,9 @@ from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.records import StudySummary
 from bertft_core.records.comparison_record import COMPARISON_FILE, Comparison
+from bertft_core.storage.home_folder import COMPARISONS
 from bertft_core.storage.output_file import check_output_folder, is_special
-from bertft_core.storage.study_dir import StudyDir, read_record
+from bertft_core.storage.study_dir import read_record
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.find_study import StudyOnDisk, find_study, is_config, known_studies, study_name
 from flows.cli.terminal import say
@@ -33,7 +34,7 @@ def compare_command(
     """Compare, print, and write the folder and MLflow's run; a store that cannot be reached only costs a warning."""
     where = home_dir(home)
     if output is not None:
-        output = check_output_folder(output, "--output", reads=[StudyDir(where, name).path for name in known_studies(where)])
+        output = check_output_folder(output, "--output", home=where)
         refuse_files_of_others(output)
     with tempfile.TemporaryDirectory(prefix="bertft-compare-") as folder:
         found = [_results(name, where, Path(folder) / str(i), uri) for i, name in enumerate(names)]
@@ -64,7 +65,7 @@ def _print_and_keep(comparison: Comparison, home: Path, uri: str | None, output:
     from bertft_core.report.comparison_table import comparison_table
 
     say(comparison.model_dump_json(indent=1) if as_json else comparison_table(comparison))
-    page = write_comparison(comparison, output or home / "comparisons" / _folder_name(comparison.studies))
+    page = write_comparison(comparison, output or home / COMPARISONS / _folder_name(comparison.studies))
     problem = _log(home, uri, comparison, page.parent)
     say(f"\npage      {page}", file=sys.stderr if as_json else sys.stdout)
     if problem is not None:

@@ -43,7 +43,7 @@ def predict_command(
     results = find_study(name, home).intact(records_only=True).results()
     read = [Path(path) for path in (source, name) if path != STANDARD]
     read += [results.study_dir.path, Path(results.card.encoder_dir)]
-    output = None if target == STANDARD else check_output(target, "--output", reads=read)
+    output = None if target == STANDARD else check_output(target, "--output", home=results.study_dir.home_dir, reads=read)
     inputs = _read(source, results, file_format)
     records = chosen_records(results, wanted)
     for record in records:

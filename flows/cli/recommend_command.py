@@ -37,7 +37,7 @@ def recommend_command(source: str, home: Path | None, asked: RecommendRequest) -
     where = home_dir(home)
     is_config = Path(source).suffix in (".yaml", ".yml")
     study, concluded = _of_config(Path(source), asked) if is_config else _of_data(source, asked)
-    output = None if asked.output == STDOUT else output_path(source, study, asked, is_config=is_config)
+    output = None if asked.output == STDOUT else output_path(source, study, asked, where, is_config=is_config)
     profile = data_profile_of(study, where)
     advice = _adapted(study, advise(profile), is_config=is_config)
     folder = Path.cwd() if output is None or is_special(output) else output.parent

@@ -57,7 +57,7 @@ def given_keys(asked: RecommendRequest) -> dict[str, Any]:
     return given | ({"label": asked.label} if asked.label else {})
 
 
-def output_path(source: str, study: StudyConfig, asked: RecommendRequest, *, is_config: bool) -> Path:
+def output_path(source: str, study: StudyConfig, asked: RecommendRequest, home: Path, *, is_config: bool) -> Path:
     """Where the study goes: the given file, else beside the config or here; an existing file is kept, and what is read always."""
     if asked.output is not None:
         path = Path(asked.output)
@@ -85,4 +85,4 @@ def output_path(source: str, study: StudyConfig, asked: RecommendRequest, *, is_
         )
     data = study.data
     files = [data.train, data.validation, data.test, *data.out_of_domain.values()] if isinstance(data, FileData) else []
-    return check_output(path, "--output", reads=[Path(file) for file in (source, *files) if file is not None])
+    return check_output(path, "--output", home=home, reads=[Path(file) for file in (source, *files) if file is not None])

@@ -13,7 +13,8 @@ from bertft_core.config.base import digest_of
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.storage import StudyDir
 from bertft_core.storage.curve_lines import curve_events
-from bertft_core.storage.study_dir import PROBES_FILE, file_sha256, read_record
+from bertft_core.storage.damage import damage_of_model
+from bertft_core.storage.study_dir import PROBES_FILE, read_record
 from tasks.tracking import mlflow_content as content
 from tasks.tracking.mlflow_model import delete_models, log_transformers_model
 from tasks.tracking.mlflow_runs import PARENT_TAG, MlflowRuns
@@ -112,7 +113,7 @@ class MlflowRunLog:
         if run_id is None or record.weights_sha256 is None or self._runs.tag_of(record.digest, MODEL) == record.weights_sha256:
             return
         model_dir = self._study_dir.run_dir(record.digest) / "model"
-        _refuse_damaged(model_dir / "model.safetensors", record)
+        _refuse_damaged(record, model_dir.parent)
         self._runs.take(record.digest, {MODEL: BEGUN})
         delete_models(self._runs.client, self._runs.experiment_id, run_id)  # what a kill left of it, or one of other weights
         log_transformers_model(self._runs.client, run_id, model_dir, record)
@@ -159,12 +160,9 @@ class MlflowRunLog:
         return read_record(run_dir / "record.json", RunRecord)
 
 
-def _refuse_damaged(path: Path, record: RunRecord) -> None:
-    expected = record.files.get("model/model.safetensors")
-    if expected is not None and file_sha256(path) != expected:
-        raise OSError(
-            f"{path} is damaged: it does not fit the checksum in the run's record; it is not logged, --force trains it again"
-        )
+def _refuse_damaged(record: RunRecord, run_dir: Path) -> None:
+    for damage in damage_of_model(record, run_dir):
+        raise OSError(f"{damage.path} is damaged ({damage.problem}); the model is not logged, --force trains it again")
 
 
 def _curves(run_dir: Path) -> list[dict[str, Any]]:

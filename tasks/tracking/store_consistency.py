@@ -12,7 +12,7 @@ from bertft_core.config.addresses import without_password
 from bertft_core.data.arrow_storage import find_damage as find_damaged_data
 from bertft_core.records import DatasetCard
 from bertft_core.storage import StudyDir
-from bertft_core.storage.damage import Damage, damage_of, find_damage
+from bertft_core.storage.damage import Damage, damage_of, damaged_models, find_damage
 from bertft_core.sweep.journal_file import FROM_RECORDS, Seal, problem_of, seal_path
 from bertft_core.sweep.trial_journal import states_of
 from tasks.process_identity import owner_in
@@ -44,6 +44,7 @@ def journals(study_dir: StudyDir) -> Iterator[tuple[str, Path]]:
 def damages(study_dir: StudyDir, card: DatasetCard | None) -> Iterator[Damage]:
     """Everything of a study that is damaged: records, files of runs, prepared data, journals, MLflow's database."""
     yield from find_damage(study_dir)
+    yield from damaged_models(study_dir)
     if card is not None:
         yield from find_damaged_data(Path(card.directory), dict.fromkeys(card.splits, 0))
         yield from damage_of(Path(card.directory) / "card.json", DatasetCard, WRITTEN_AGAIN)

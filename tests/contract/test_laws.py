@@ -120,9 +120,10 @@ def test_the_files_of_a_run_are_those_of_its_record(spec, tmp_path):
     record = train_run(spec, run_dir=tmp_path)
     assert len(record.files) >= 4
     assert {"curves.jsonl", "model/model.safetensors"} <= record.files.keys()
-    assert record.files.keys() - {"curves.jsonl", "model/model.safetensors"} == {
-        path for of_split in record.predictions.values() for path in of_split.values()
-    }
+    predictions = {path for of_split in record.predictions.values() for path in of_split.values()}
+    model = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "model").iterdir()}
+    assert {"model/tokenizer.json", "model/config.json", "model/bertft_head.json"} <= model
+    assert record.files.keys() - {"curves.jsonl"} == predictions | model
     for name, sha256 in record.files.items():
         assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == sha256
     assert len(record.batch_order_sha256) == 3

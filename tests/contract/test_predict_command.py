@@ -141,7 +141,7 @@ def test_a_model_that_was_not_kept_is_named_with_what_to_set(trained, copied, te
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--seed", "1", "--ensemble"), "leave one of the two out"),
+        (("--seed", "1", "--ensemble"), "leave one out"),
         (("--arm", "half"), "the arm 'half' is not in this study"),
         (("--arm", "full", "--seed", "7"), "no finished run with seed 7"),
         (("--seed", "x"), "should be a valid integer"),

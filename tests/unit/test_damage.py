@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bertft_core.config import UserError
+from bertft_core.data.arrow_storage import find_damage as find_damaged_data
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.records import RunRecord
 from bertft_core.records.verification_record import Verification
@@ -80,6 +84,7 @@ def test_of_a_sound_study_nothing_is_said(study_dir):
 )
 def test_a_damaged_file_is_named_and_set_aside(study_dir, damage, name):
     path = next(study_dir.path.glob(name))
+    missed = name.startswith("runs/*/") and "record" not in name  # its record has its checksum
     damage(path)
     content, messages = path.read_bytes(), []
     repair(study_dir, messages.append)
@@ -89,7 +94,76 @@ def test_a_damaged_file_is_named_and_set_aside(study_dir, damage, name):
     assert re.search("rewritten|prepared again|trained again|verify makes it again", line)
     assert not path.exists()
     assert path.with_name(f"{path.name}.damaged").read_bytes() == content
-    assert list(find_damage(study_dir)) == []
+    assert [(each.path, each.problem) for each in find_damage(study_dir)] == [(path, "it is missing")] * missed
+
+
+def in_place_of(make: Callable[[Path], object]) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        path.unlink()
+        make(path)
+
+    return change
+
+
+ELSE = {
+    "it is missing": in_place_of(lambda path: None),
+    "it is a folder, not a file": in_place_of(Path.mkdir),
+    "it is a pipe or a device, not a file": in_place_of(os.mkfifo),
+}
+
+
+@pytest.mark.parametrize("problem", ELSE)
+@pytest.mark.parametrize("name", ["runs/*/curves.jsonl", "runs/*/*/*.parquet"])
+def test_a_missing_file_and_what_is_in_its_place_are_damage_and_never_waited_for(study_dir, problem, name):
+    path = next(study_dir.path.glob(name))
+    ELSE[problem](path)
+    assert [(each.path, each.problem) for each in find_damage(study_dir)] == [(path, problem)]
+    record = the_record(study_dir)
+    assert not is_reusable(record, record.spec, study_dir.run_dir(record.digest))
+    with pytest.raises(UserError) as caught:
+        refuse_damage(study_dir)
+    assert (caught.value.code, caught.value.path, caught.value.found) == ("study.damaged", str(path), problem)
+    messages: list[str] = []
+    repair(study_dir, messages.append)
+    assert ("set aside" in messages[0]) == (problem != "it is missing")
+    assert not os.path.lexists(path)
+
+
+@pytest.mark.parametrize("problem", ELSE)
+def test_data_that_are_missing_or_no_file_are_made_again(tmp_path, problem):
+    study, card = tiny_study(tmp_path)
+    path = Path(card.directory) / "train.arrow"
+    before = path.read_bytes()
+    ELSE[problem](path)
+    assert [each.problem for each in find_damaged_data(path.parent, {"train": 0})] == [problem]
+    assert prepare_data(study, home_dir=tmp_path / "home", tell=lambda line: None) == card
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("problem", ELSE)
+def test_every_file_of_a_kept_model_is_checked(study_dir, problem):
+    record = the_record(study_dir)
+    run_dir = study_dir.run_dir(record.digest)
+    for name in ("config.json", "tokenizer.json", "bertft_head.json", "model.safetensors"):
+        (run_dir / "model").mkdir(exist_ok=True)
+        (run_dir / "model" / name).write_text(name)
+    sums = {path.relative_to(run_dir).as_posix(): file_sha256(path) for path in (run_dir / "model").iterdir()}
+    record = record.model_copy(update={"files": record.files | sums})
+    write_record(run_dir / "record.json", record)
+    assert list(damages(study_dir, None)) == []
+    for name in sums:
+        content = (run_dir / name).read_bytes()
+        ELSE[problem](run_dir / name)
+        assert [(each.path, each.problem) for each in damages(study_dir, None)] == [(run_dir / name, problem)]
+        with pytest.raises(UserError) as caught:
+            refuse_damaged_model(record, run_dir)
+        assert (caught.value.code, caught.value.path, caught.value.found) == ("model.damaged", str(run_dir / name), problem)
+        assert list(find_damage(study_dir)) == [], "a model is not what makes a run count"
+        repair(study_dir, pytest.fail)
+        set_aside(run_dir / name) if os.path.lexists(run_dir / name) else None
+        (run_dir / name).write_bytes(content)
+    shutil.rmtree(run_dir / "model")
+    assert list(damages(study_dir, None)) == [], "retention deletes models"
 
 
 @pytest.mark.parametrize("name", ["curves.jsonl", "*/*.parquet"])

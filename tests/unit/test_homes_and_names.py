@@ -42,6 +42,8 @@ def test_a_file_a_link_to_itself_and_a_place_below_a_file_are_no_home(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     assert refusal_of(lambda: home_dir(tmp_path / "file")).code == "home.not-a-folder"
+    assert refusal_of(lambda: home_dir(tmp_path / "file" / "a" / "home")).code == "home.not-a-folder"
+    assert refusal_of(lambda: home_dir("/dev/null/home")).code == "home.not-a-folder"
     assert refusal_of(lambda: home_dir(tmp_path / "loop")).code == "home.cannot-be-used"
     assert refusal_of(lambda: made_home(tmp_path / "file" / "home")).code == "home.cannot-be-created"
 
@@ -49,7 +51,7 @@ def test_a_file_a_link_to_itself_and_a_place_below_a_file_are_no_home(tmp_path):
 def test_a_run_checks_its_home_before_it_starts_anything(tmp_path):
     (tmp_path / "file").write_text("")
     error = refusal_of(lambda: read_command("debug/reviews", [], tmp_path / "file" / "home", force=False))
-    assert error.code == "home.cannot-be-created"
+    assert error.code == "home.not-a-folder"
 
 
 def test_a_home_named_by_the_environment_is_named_so(tmp_path, monkeypatch):

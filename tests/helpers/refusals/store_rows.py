@@ -46,7 +46,7 @@ def _below_file(folder: Path) -> None:
 
 def _output_that_is_read(folder: Path) -> None:
     (folder / "x.csv").write_text("text\na\n")
-    check_output("x.csv", "--output", reads=[Path("x.csv")])
+    check_output("x.csv", "--output", home=folder / "home", reads=[Path("x.csv")])
 
 
 def _search_without_trials(folder: Path) -> None:
@@ -78,6 +78,7 @@ ROWS = (
     Refusal("home.cannot-be-written", call=_no_permission, place="own"),
     Refusal("output.is-a-folder", "predict claims --input x.csv --output encoder", INPUT, "encoder"),
     Refusal("output.cannot-be-written", "predict claims --input x.csv --output x.csv/y", INPUT, "x.csv/y"),
+    Refusal("output.in-the-home", "predict claims --input x.csv --output home/mlflow.db", INPUT, "home/mlflow.db"),
     Refusal("output.is-read", call=_output_that_is_read, place="x.csv"),
     Refusal("study.not-a-name", "status ../studies/claims"),
     Refusal("study.encoder-settings-changed", call=_other_encoder("a" * 64), place="own/studies/x"),
