@@ -8,6 +8,8 @@ from scipy.optimize import brentq
 from scipy.special import ndtri, stdtrit
 from scipy.stats import nct
 
+FAR = 1e9
+"""No power differs from 1 beyond this shift, and scipy's distribution is not defined far beyond."""
 MOST = 10_000_000
 """More seeds than this are called out of reach."""
 MIN_SEEDS = 3
@@ -36,6 +38,7 @@ def power(n: int, effect: float, *, paired: bool, alpha: float = 0.05) -> float:
     two unpaired arms, equal in both (df 2n − 2, shift d·√(n/2)).
     """
     df, shift = (n - 1, abs(effect) * math.sqrt(n)) if paired else (2 * n - 2, abs(effect) * math.sqrt(n / 2))
+    shift = min(shift, FAR)
     critical = float(stdtrit(df, 1 - alpha / 2))
     wrong_side = float(nct.cdf(-critical, df, shift)) if shift < 5 else 0.0  # under 1e-8 there, and scipy's series fails far out
     return float(nct.sf(critical, df, shift)) + wrong_side

@@ -8,11 +8,21 @@ from pathlib import Path
 
 from bertft_core.config.errors import UserError
 
-FULL = {errno.ENOSPC: "no space is left on the disk", errno.EDQUOT: "the quota of this user is used up"}
+FULL = {
+    errno.ENOSPC: "no space is left on the disk",
+    errno.EDQUOT: "the quota of this user is used up",
+    errno.EFBIG: "the file would be larger than this user may write (ulimit -f)",
+}
 CLOSED = {
     errno.EROFS: "the disk can only be read",
     errno.EACCES: "this user may not read or write there",
     errno.EPERM: "this user may not read or write there",
+}
+OTHER_KIND = {
+    errno.EISDIR: "a folder is in the place of a file",
+    errno.ENOTDIR: "a file is in the place of a folder",
+    errno.EEXIST: "a file is in the place of a folder",
+    errno.ELOOP: "a link leads to itself",
 }
 PROBE_BYTES = 256 * 1024
 """A disk with less than this is full: a record and a checkpoint's position need as much."""
@@ -32,14 +42,27 @@ def disk_error(error: BaseException, directory: Path) -> UserError | None:
 
 
 def disk_user_error(error: BaseException) -> UserError | None:
-    """The message for an error that names the disk as its reason itself."""
-    if not isinstance(error, OSError) or error.errno not in FULL | CLOSED:
+    """The message for an error that itself names the disk, or what is in a file's place, as its reason."""
+    if not isinstance(error, OSError):
         return None
-    return _message(error.errno, error.filename if isinstance(error.filename, str) else None)
+    named = [name for name in (error.filename2, error.filename) if isinstance(name, str)]  # of a rename, the target
+    if named and error.errno in OTHER_KIND:
+        return _other_kind(error.errno, named[0])
+    return _message(error.errno, named[-1] if named else None) if error.errno in FULL | CLOSED else None
+
+
+def _other_kind(number: int, where: str) -> UserError:
+    return UserError(
+        OTHER_KIND[number],
+        code="disk.other-kind",
+        path=where,
+        expected="what bertft writes there",
+        hint="move it away; what is missing is then made again",
+    )
 
 
 def _message(number: int, where: str | Path | None) -> UserError:
-    hint = "free some space"
+    hint = "free some space" if number != errno.EFBIG else "raise the limit with ulimit -f"
     if number in CLOSED:
         hint = "give this user the right to read and write it, or choose another --home"
     return UserError(

@@ -23,6 +23,8 @@ from flows.cli.terminal import say
 
 REACH = 0.95
 ALPHA = 0.05
+LEAST, MOST = 1e-9, 1e9
+"""Of a spread and of a difference: what a metric can have, and nothing that overflows when one is divided by the other."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,22 @@ def seeds_command(names: Sequence[str], home: Path | None, request: SeedsRequest
 def _check(names: Sequence[str], request: SeedsRequest) -> None:
     """Raise `UserError` for invalid numbers and for options that cannot be combined."""
     for name, value in (("--sd", request.sd), ("--effect", request.effect), ("--half-width", request.half_width)):
-        if value is not None and not (value > 0 and math.isfinite(value)):
+        if value is not None and not LEAST <= value <= MOST:
             raise UserError(
                 f"{name} must be a number above 0",
                 code="seeds.not-positive",
                 found=f"{value:g}",
+                expected=f"a number from {LEAST:g} to {MOST:g}",
                 hint="give it in units of the metric, such as 0.01",
             )
+    if request.exceed is not None and not math.isfinite(request.exceed):
+        raise UserError(
+            "--exceed must be a score",
+            code="seeds.exceed-not-finite",
+            found=f"{request.exceed:g}",
+            expected="a number",
+            hint="give a validation score, such as 0.9",
+        )
     if not ALPHA < request.power < 1:
         raise UserError(
             "--power must be between 0.05, the level of the test, and 1",

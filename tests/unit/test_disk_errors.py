@@ -79,3 +79,30 @@ def test_any_command_ends_with_one_message_and_code_2(tmp_path, monkeypatch, cap
     assert text.startswith("error: /somewhere/state.safetensors: no space is left on the disk")
     with pytest.raises(ZeroDivisionError):
         _guarded(lambda: 1 / 0)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: path.mkdir(), "a folder is in the place of a file"),
+        (lambda path: path.parent.rmdir() or path.parent.write_text(""), "a file is in the place of a folder"),
+        (lambda path: path.parent.rmdir() or path.parent.symlink_to(path.parent), "a file is in the place of a folder"),
+    ],
+)
+def test_what_is_in_the_place_of_a_file_is_named(tmp_path, make, words):
+    path = tmp_path / "study" / "report.html"
+    path.parent.mkdir()
+    make(path)
+    with pytest.raises(OSError) as caught:
+        write_atomically(path, "page")
+    shown = disk_user_error(caught.value)
+    assert shown is not None
+    assert (shown.code, shown.problem, bool(shown.hint)) == ("disk.other-kind", words, True)
+    assert Path(str(shown.path)).is_relative_to(tmp_path)
+
+
+def test_a_limit_on_the_size_of_files_is_named():
+    shown = disk_user_error(OSError(errno.EFBIG, "File too large", "/a/file"))
+    assert shown is not None
+    assert "ulimit -f" in str(shown)
+    assert "raise the limit" in str(shown.hint)

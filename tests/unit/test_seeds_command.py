@@ -167,3 +167,19 @@ def test_two_seeds_tell_nothing(capsys, tmp_path):
     put_study(tmp_path, seeds={"n": 2})
     shown = said(capsys, "small", "--home", str(tmp_path))
     assert "nothing: at least three seeds with a score are needed, and there are: features 2, full 2" in shown
+
+
+@pytest.mark.parametrize("words", [("--sd", "1e9", "--effect", "1e-9"), ("--sd", "1e-9", "--effect", "1e9")])
+def test_the_ends_of_what_can_be_given_have_an_answer(capsys, words):
+    (aim,) = json.loads(said(capsys, *words, "--json"))["aims"]
+    assert aim["n_needed"] == (None if words[1] == "1e9" else 2)
+
+
+@pytest.mark.parametrize("words", [("--sd", "1e308", "--effect", "1e-308"), ("--sd", "inf"), ("--sd", "0.1", "--effect", "nan")])
+def test_numbers_beyond_them_are_refused(capsys, words):
+    assert "from 1e-09 to 1e+09" in said(capsys, *words, code=2)
+
+
+@pytest.mark.parametrize("score", ["nan", "inf", "-inf"])
+def test_a_score_to_exceed_is_a_number(capsys, home, score):
+    assert "--exceed must be a score" in said(capsys, "small", "--home", str(home), "--exceed", score, code=2)

@@ -12,7 +12,8 @@ from bertft_core.planning.adaptive import interval_level
 from bertft_core.storage.study_results import StudyResults
 
 N_RESAMPLES = 10_000
-MIN_RESAMPLES = 100
+MIN_RESAMPLES, MAX_RESAMPLES = 100, 1_000_000
+"""A million resamples of 100 seeds take a gigabyte, and give a p-value to its third digit."""
 
 
 class ComparisonRequest(NamedTuple):
@@ -77,6 +78,14 @@ def plan_comparison(studies: Sequence[StudyResults], request: ComparisonRequest)
             code="compare.too-few-resamples",
             found=str(request.n_resamples),
             expected=f"{MIN_RESAMPLES} or more",
+            hint="leave --resamples out for the usual 10,000",
+        )
+    if request.n_resamples > MAX_RESAMPLES:
+        raise UserError(
+            "too many resamples",
+            code="compare.too-many-resamples",
+            found=f"{request.n_resamples:,}",
+            expected=f"at most {MAX_RESAMPLES:,}",
             hint="leave --resamples out for the usual 10,000",
         )
     split = request.split or first.summary.headline_split

@@ -38,7 +38,7 @@ def _several_runs(folder: Path) -> None:
     own_copy(folder, "claims", "claims")
     study_dir, record = StudyDir(folder / "own", "claims"), _record(folder)
     twin = record.digest[:12] + "0" * 52
-    write_record(study_dir.run_dir(twin) / "record.json", record.model_copy(update={"digest": twin}))
+    write_record(study_dir.run_dir(twin) / "record.json", record.model_copy(update={"digest": twin, "files": {}}))
     find_run(record.digest[:8], folder / "own", folder)
 
 

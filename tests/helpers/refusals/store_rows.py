@@ -9,6 +9,7 @@ import pytest
 from bertft_core.storage.disk_errors import disk_user_error
 from bertft_core.storage.home_folder import made_home
 from bertft_core.storage.output_file import check_output
+from bertft_core.storage.study_dir import write_atomically
 from flows.cli.app import app
 from tasks.same_encoder import refuse_other_model
 from tests.helpers.made_up_searches import finish, make_run, make_search
@@ -32,6 +33,16 @@ def _full_disk(folder: Path) -> None:
     error = disk_user_error(OSError(errno.ENOSPC, "No space left on device", str(folder / "own")))
     assert error is not None
     raise error
+
+
+def _other_kind(folder: Path) -> None:
+    (folder / "own" / "report.html").mkdir(parents=True)
+    try:
+        write_atomically(folder / "own" / "report.html", "x")
+    except OSError as error:
+        found = disk_user_error(error)
+        assert found is not None
+        raise found from None
 
 
 def _newer(folder: Path) -> None:
@@ -83,6 +94,7 @@ ROWS = (
     Refusal("study.not-a-name", "status ../studies/claims"),
     Refusal("study.encoder-settings-changed", call=_other_encoder("a" * 64), place="own/studies/x"),
     Refusal("study.checkpoint-head", call=_other_encoder(None, "classifier"), place="own/studies/x"),
+    Refusal("disk.other-kind", call=_other_kind, place="own/report.html"),
     Refusal("disk.full-or-closed", call=_full_disk, place="own"),
     Refusal("record.newer-version", call=_newer, place="own/studies/claims/config.json"),
     Refusal("search.no-complete-trial", call=_search_without_trials),
