@@ -19,6 +19,8 @@ from flows.cli.app import main
 from tests.helpers.stored_studies import NAMES, cut_at_bounds, numbers_in, stored_json, unpack
 
 Rows = dict[str, dict[str, Any]]
+CHANGED_VERDICTS = {"rich": {"over_fitting": "look"}}
+"""An accuracy that falls by less than 5 points, 9 % of it: shares are compared in points since (see CHANGELOG)."""
 
 
 @pytest.fixture(scope="session")
@@ -198,7 +200,7 @@ def test_the_diagnosis_makes_the_same_checks(kept, rebuilt, name, capsys):
     assert bertft("diagnose", name, "--home", str(rebuilt), "--json") == 0
     today = {check["check"]: check["verdict"] for check in json.loads(capsys.readouterr().out)["checks"]}
     stored = {check["check"]: check["verdict"] for check in stored_json(kept / "printed" / f"{name}.diagnose.json")["checks"]}
-    assert today == stored
+    assert today == stored | CHANGED_VERDICTS.get(name, {})
 
 
 def test_its_verification_is_still_bitwise(kept):

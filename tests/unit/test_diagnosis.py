@@ -13,7 +13,7 @@ from bertft_core.config.search_settings import Choices, Range
 from bertft_core.data.prepared_split import open_split
 from bertft_core.evaluation.diagnosis.diagnose_study import CHECKS, diagnose, run_check
 from bertft_core.evaluation.diagnosis.findings import VERDICTS, Diagnosis, DiagnosisFinding, finding, hint
-from bertft_core.evaluation.diagnosis.hint_overrides import train_longer
+from bertft_core.evaluation.diagnosis.hint_overrides import accepted, train_longer
 from bertft_core.evaluation.diagnosis.label_conflicts import find_conflicts
 from bertft_core.evaluation.diagnosis.learning_problems import end_of, loss_fall
 from bertft_core.evaluation.diagnosis.stored_study import losses_of
@@ -439,9 +439,12 @@ def test_seeds_without_a_score_are_run_first_and_only_what_is_then_missing_is_ad
     assert check("few_seeds", whole(tmp_path, statuses=diverged)).hints == (hint("more_seeds", "seeds.n=7"),)
 
 
-def test_selected_seeds_are_never_too_few_for_an_interval(tmp_path):
+def test_selected_seeds_are_not_made_a_sample_by_more_of_them(tmp_path):
+    few = whole(tmp_path, accuracies={arm: scores[:2] for arm, scores in GOOD.items()})
     study = make_study(seeds={"start": 4, "stop_at": 0.5, "keep": 2})
-    assert run_check("few_seeds", replace(whole(tmp_path), study=study)) is None
+    diagnosis = check("few_seeds", replace(few, study=study))
+    assert diagnosis.hints == (hint("unselected_seeds", "seeds={n: 5}"),)
+    assert accepted(study, *diagnosis.hints[0].overrides)
 
 
 def test_every_check_of_the_table_is_tested_here():

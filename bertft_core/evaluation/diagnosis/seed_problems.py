@@ -105,9 +105,7 @@ def _seeds_to_add(results: StudyResults, pair: PairComparison, *, crossed: bool)
 
 
 def few_seeds(results: StudyResults) -> Outcomes:
-    """Fewer runs than an interval needs; selected seeds have none."""
-    if results.study.is_selected:
-        return
+    """Fewer runs than an interval needs."""
     counts = {arm.arm: sum(bool(seed.scores) for seed in arm.seeds) for arm in results.summary.arms}
     fewest = min(counts.values())
     verdict: Verdict = "problem" if fewest < FEWEST_SEEDS else "look" if fewest < ENOUGH_SEEDS else "ok"
@@ -118,6 +116,9 @@ def few_seeds(results: StudyResults) -> Outcomes:
 def _towards_enough(results: StudyResults) -> Iterator[DiagnosisHint]:
     """Run what has no result yet; beyond that, add as many seeds as are still missing."""
     arms = results.summary.arms
+    if results.study.is_selected:  # starting more would select harder, and give no interval
+        yield hint("unselected_seeds", f"seeds={{n: {ENOUGH_SEEDS}}}")
+        return
     unfinished = {arm.arm: sum(arm.counts.get(status, 0) for status in ("failed", "missing")) for arm in arms}
     if any(unfinished.values()):
         yield hint("see_status", study=results.study.name)

@@ -77,6 +77,7 @@ HINTS: dict[str, Callable[[Values, Sequence[str]], str]] = {
         f"make {v['arm']} more stable: more steps, a lower rate, or more data; report all seeds, never the best"
     ),
     "more_crossed_seeds": lambda v, o: "more init or order seeds in seeds.design.crossed (finished runs are kept)",
+    "unselected_seeds": lambda v, o: f"for an interval, do not select seeds: {o[0]}",
     "more_seeds": lambda v, o: f"{' '.join(o)} (finished runs are kept)",
 }
 """Code of a hint → its clause, given its numbers and options."""
