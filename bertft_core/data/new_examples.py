@@ -109,7 +109,9 @@ def _rows(path: Path, file_format: str, data: DataConfig, kind: str, options: Fi
         for line, cells in SENTENCES[file_format](path, _word_columns(data), labelled=False, options=options):
             yield line, None, cells
     elif file_format == "squad":
-        for line, cells in read_squad(path, _question_columns(data), labelled=False, options=options):
+        for line, cells in read_squad(
+            path, (_id_column(data), data.question, data.context, data.answers), labelled=False, options=options
+        ):
             yield line, cells[0], cells
     elif file_format == "text":
         for line, texts in read_text(path, unit="line", options=options):
@@ -141,10 +143,6 @@ def _read_columns(data: DataConfig, kind: str) -> tuple[str, ...]:
 
 def _id_column(data: DataConfig) -> str:
     return data.id or "id"
-
-
-def _question_columns(data: DataConfig) -> tuple[str, ...]:
-    return (_id_column(data), data.question, data.context, data.answers)
 
 
 def _id_of(value: object, place: SourceLocation) -> str | int | None:

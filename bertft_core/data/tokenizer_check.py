@@ -41,7 +41,7 @@ def refuse_unusable_tokenizer(encoder: EncoderFiles) -> None:
     if encoder.settings["model_type"] not in BERT_LIKE:
         return
     missing = [name for name in SPECIAL if getattr(tokenizer, f"{name}_id", None) is None]
-    if missing or not _adds_special_tokens(tokenizer):
+    if missing or tokenizer.num_special_tokens_to_add(pair=False) < 2:
         found = f"no {', '.join(missing)}" if missing else "texts without special tokens at their ends"
         raise _other(encoder, "the encoder's tokenizer lacks special tokens", found, code="tokenizer.special-tokens")
     _refuse_confused(encoder, tokenizer)
@@ -75,10 +75,6 @@ def _refuse_confused(encoder: EncoderFiles, tokenizer: Any) -> None:
         found = ", ".join(f"{name}: {shorten(str(getattr(tokenizer, name)), 40)}" for name in words or SPECIAL)
         problem = "special tokens of the encoder's tokenizer are words, or one token is two of them"
         raise _other(encoder, problem, found, code="tokenizer.special-tokens")
-
-
-def _adds_special_tokens(tokenizer: Any) -> bool:
-    return bool(tokenizer.num_special_tokens_to_add(pair=False) >= 2)
 
 
 def _other(encoder: EncoderFiles, problem: str, found: str, *, code: str) -> UserError:

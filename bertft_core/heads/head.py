@@ -50,10 +50,6 @@ class LabelClasses(NamedTuple):
     """Only where every example is a target of every label."""
 
 
-def _logits(output: Any) -> Tensor:
-    return output.logits  # type: ignore[no-any-return]
-
-
 @dataclass(frozen=True)
 class Head:
     """The parts of one head; `config` is always its section of the study."""
@@ -68,7 +64,7 @@ class Head:
     outputs: Outputs
     predictions: Callable[[pa.Table, Sequence[Any]], pa.Table]
     """From the targets that the alignment stores and the rows of all examples to the table of predictions."""
-    own_logits: Callable[[Any], Tensor] = _logits
+    own_logits: Callable[[Any], Tensor] = lambda output: output.logits
     """From the output of the whole model to logits [windows, …]."""
     keeps_states: bool = False
     """The states of a frozen encoder are computed once: they are the same in every epoch, and few enough to be kept."""

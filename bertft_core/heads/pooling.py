@@ -25,10 +25,6 @@ from bertft_core.records.list_columns import matrix_column
 TextHeadConfig = ClassificationHead | MultiLabelHead | RegressionHead
 
 
-def _bert(model: Any, first: Tensor) -> Tensor:
-    return model.classifier(model.dropout(model.bert.pooler(first)))
-
-
 def _first_token_head(model: Any, first: Tensor) -> Tensor:
     return model.classifier(first)
 
@@ -43,7 +39,7 @@ def _deberta(model: Any, first: Tensor) -> Tensor:
 
 
 OWN_POOLING: dict[str, Callable[[Any, Tensor], Tensor]] = {
-    "bert": _bert,
+    "bert": lambda model, first: model.classifier(model.dropout(model.bert.pooler(first))),
     "distilbert": _distilbert,
     "roberta": _first_token_head,
     "xlm-roberta": _first_token_head,

@@ -46,7 +46,7 @@ def scores(logits: Floats, labels: Ints, label_names: tuple[str, ...]) -> dict[s
         "f1_weighted": (f1 * true).sum() / n,
         "mcc": _mcc(hits, true, predicted),
         "log_loss": -log_probabilities[np.arange(n), labels].mean(),
-        "ece": _ece_of(log_probabilities, logits.argmax(axis=1) == labels),
+        "ece": expected_calibration_error(np.exp(log_probabilities.max(axis=1)), logits.argmax(axis=1) == labels),
     }
     if len(label_names) == 2:
         found |= {"f1_binary": f1[1], "accuracy_and_f1": (found["accuracy"] + f1[1]) / 2}
@@ -101,10 +101,6 @@ def log_softmax(logits: Floats) -> Floats:
     """Log-probabilities [n, classes]."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-
-
-def _ece_of(log_probabilities: Floats, correct: Bools) -> float:
-    return expected_calibration_error(np.exp(log_probabilities.max(axis=1)), correct)
 
 
 def _mcc(hits: Ints, true: Ints, predicted: Ints) -> float:

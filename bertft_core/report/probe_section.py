@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bertft_core.records import StudySummary
-from bertft_core.records.probe_summary import ProbeAbsence, ProbeRow, ProbeSummary
+from bertft_core.records.probe_summary import ProbeAbsence, ProbeRow
 from bertft_core.records.ranking import SCORED
 from bertft_core.report import figures, run_plots
 from bertft_core.report.formatting import numbers
@@ -67,7 +67,7 @@ def section(results: StudyResults) -> Section | None:
         "other": {arm: [sentence for one, sentence in said if one.arm == arm and not one.is_sign] for arm in arms},
         "parts": parts,
         "css": css,
-        "rows": _every_row(found),
+        "rows": found.rows,
     }
 
 
@@ -96,17 +96,6 @@ def _table(probe: str, rows: Sequence[ProbeRow], css: Mapping[str, str]) -> Sect
 def _cell(row: ProbeRow) -> str:
     written = numbers.score if abs(row.mean) < 100 else numbers.setting
     return written(row.mean) + ("" if row.sd is None else f" ± {written(row.sd)}")
-
-
-def _every_row(found: ProbeSummary) -> list[Section]:
-    return [
-        row.model_dump(include={"arm", "probe", "measure", "where", "n"})
-        | {
-            name: numbers.ABSENT if (v := getattr(row, name)) is None else numbers.setting(v)
-            for name in ("mean", "sd", "min", "max")
-        }
-        for row in found.rows
-    ]
 
 
 def _pictures(

@@ -21,7 +21,16 @@ def section(summary: StudySummary, records: Mapping[str, RunRecord], study_dir: 
     verdicts = _of_these_runs(verification, summary, records)
     return {
         "sentence": _sentence(verdicts, summary, records),
-        "verdicts": [_verdict_row(verdict) for verdict in verdicts],
+        "verdicts": [
+            {
+                "title": verdict.title + ("" if verdict.how == "verify" else " (from MLflow alone)"),
+                "words": verification_text.verdict(verdict.finding),
+                "css": "ok" if verdict.finding.verdict == "bitwise" else "failed",
+                "remarks": verification_text.remarks(verdict.finding),
+                "when": f"{verdict.checked_at[:16].replace('T', ' ')} UTC, {verdict.machine}",
+            }
+            for verdict in verdicts
+        ],
         "checks": _check_rows(verification, records),
         "verify": shlex.join([*verify, "--runs", "all"]),
         "certify": shlex.join([*verify, "--certify"]),
@@ -47,16 +56,6 @@ def _sentence(verdicts: list[RunVerdict], summary: StudySummary, records: Mappin
     verified = {verdict.run_digest for verdict in verdicts}
     different = {verdict.run_digest for verdict in verdicts if verdict.finding.verdict != "bitwise"}
     return verification_text.verified_runs(len(finished), len(verified), len(verified - different))
-
-
-def _verdict_row(verdict: RunVerdict) -> Row:
-    return {
-        "title": verdict.title + ("" if verdict.how == "verify" else " (from MLflow alone)"),
-        "words": verification_text.verdict(verdict.finding),
-        "css": "ok" if verdict.finding.verdict == "bitwise" else "failed",
-        "remarks": verification_text.remarks(verdict.finding),
-        "when": f"{verdict.checked_at[:16].replace('T', ' ')} UTC, {verdict.machine}",
-    }
 
 
 def _check_rows(verification: Verification, records: Mapping[str, RunRecord]) -> list[Row]:

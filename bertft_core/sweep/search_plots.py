@@ -48,7 +48,7 @@ def figure_of(plot: Plot, study: optuna.Study, score: str, space: dict[str, Rang
         return None
     for trace in figure.data:
         if isinstance(trace.text, tuple):
-            trace.text = [_shorten(text) for text in trace.text]
+            trace.text = [LONG_NUMBER.sub(lambda number: short(float(number[0])), text) for text in trace.text]
     figure.for_each_xaxis(lambda axis: _mark(axis, space))
     figure.for_each_yaxis(lambda axis: _mark(axis, space))
     return figure.update_layout(template="plotly_white", title=None, margin={"t": 30})
@@ -65,10 +65,6 @@ def _mark(axis: Any, space: dict[str, Range | Choices]) -> None:
     values = space.get(axis.title.text or "")
     if isinstance(values, Choices) and axis.type != "category":
         axis.update(tickmode="array", tickvals=values.choices)
-
-
-def _shorten(text: str) -> str:
-    return LONG_NUMBER.sub(lambda number: short(float(number[0])), text)
 
 
 def _whole(n: int) -> dict[str, int]:
@@ -90,10 +86,6 @@ def _validation(study: optuna.Study, score: str) -> Any:
     return figure.update_yaxes(title=score.removeprefix("mean best "))
 
 
-def _timeline(study: optuna.Study, _: str) -> Any:
-    return draw.plot_timeline(study).update_yaxes(_whole(len(study.trials)), title="trial").update_xaxes(title="time")
-
-
 def _slice(study: optuna.Study, score: str) -> Any:
     figure = draw.plot_slice(study, target_name=score)
     colorbar = _whole(len(study.trials)) | {"title": {"text": "trial"}}
@@ -108,10 +100,6 @@ def _parallel(study: optuna.Study, score: str) -> Any:
     return figure.update_layout(plot_bgcolor=GREY)  # the lines of the worst trials are all but white
 
 
-def _importances(study: optuna.Study, score: str) -> Any:
-    return draw.plot_param_importances(study, target_name=score).update_xaxes(title="importance").update_yaxes(title="setting")
-
-
 HISTORY = Plot("History", "Score of every complete trial, and the best so far.", 1, _history)
 VALIDATION = Plot(
     "Validation during training",
@@ -123,8 +111,15 @@ IMPORTANCES = Plot(
     "Importances",
     "How much of what sets good trials apart each setting explains (PED-ANOVA, complete trials); few trials say little.",
     2,
-    _importances,
+    lambda study, score: (
+        draw.plot_param_importances(study, target_name=score).update_xaxes(title="importance").update_yaxes(title="setting")
+    ),
 )
 SLICE = Plot("Slice", "Score of each complete trial against each setting.", 2, _slice)
 PARALLEL = Plot("Parallel coordinates", "One line a complete trial, through all its settings.", 2, _parallel)
-TIMELINE = Plot("Timeline", "When each trial began and ended; an interrupted one spans the pause.", 0, _timeline)
+TIMELINE = Plot(
+    "Timeline",
+    "When each trial began and ended; an interrupted one spans the pause.",
+    0,
+    lambda study, _: draw.plot_timeline(study).update_yaxes(_whole(len(study.trials)), title="trial").update_xaxes(title="time"),
+)

@@ -67,13 +67,10 @@ def _of_precision(study: StudyConfig) -> Iterator[UserError]:
                     f"{precision} needs {'a GPU' if precision == 'fp16' else 'another GPU'}",
                     code="machine.unsupported-precision",
                     found=f"{place.key}: {precision} {lacking[precision]}",
-                    expected="a precision that this machine computes in: " + ", ".join(_computed(lacking)),
+                    expected="a precision that this machine computes in: "
+                    + ", ".join(p for p in ("fp32", "bf16", "fp16") if p not in lacking),
                     hint=f"use {place.remedy}, or a machine with such a GPU",
                 )
-
-
-def _computed(lacking: dict[str, str]) -> list[str]:
-    return [precision for precision in ("fp32", "bf16", "fp16") if precision not in lacking]
 
 
 def _lacking_precisions(execution: ExecutionConfig) -> dict[str, str]:

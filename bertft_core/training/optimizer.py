@@ -61,15 +61,11 @@ def _line(left: int, total: int) -> float:
     return left / total
 
 
-def _half_cosine(left: int, total: int) -> float:
-    return 0.5 * (1.0 + math.cos(math.pi * (total - left) / total))
-
-
-def _level(left: int, total: int) -> float:
-    return 1.0
-
-
-SCHEDULES: dict[str, Callable[[int, int], float]] = {"linear": _line, "cosine": _half_cosine, "constant": _level}
+SCHEDULES: dict[str, Callable[[int, int], float]] = {
+    "linear": _line,
+    "cosine": lambda left, total: 0.5 * (1.0 + math.cos(math.pi * (total - left) / total)),
+    "constant": lambda left, total: 1.0,
+}
 """`training.schedule` → share of the peak learning rate from the steps left and all steps after the warm-up."""
 
 

@@ -60,7 +60,7 @@ def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> Ru
     record = outcome.record(
         started_at=started_at,
         initial_head_sha256=run.initial_head_sha256,
-        environment=read_environment(_device_name(device), spec.threads),
+        environment=read_environment(torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu", spec.threads),
         peak_memory_bytes=_peak_memory(device),
         ended_at=_now,
     )
@@ -156,10 +156,6 @@ def device_of(spec: RunSpec) -> torch.device:
             hint=f"set another precision for the arm '{spec.arm}', or use a machine with a GPU",
         )
     return device
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
 def _forget_earlier_runs(device: torch.device) -> None:

@@ -32,10 +32,6 @@ def read_text(
     yield from texts
 
 
-def _each_line(lines: Lines) -> Iterator[Row]:
-    return ((number, (line,)) for number, line in lines if is_visible(line))
-
-
 def _each_paragraph(lines: Lines) -> Iterator[Row]:
     for written, block in groupby(lines, key=lambda numbered: is_visible(numbered[1])):
         if written:
@@ -49,4 +45,8 @@ def _whole_document(lines: Lines) -> Iterator[Row]:
         yield 1, (text,)
 
 
-UNITS = {"line": _each_line, "paragraph": _each_paragraph, "document": _whole_document}
+UNITS = {
+    "line": lambda lines: ((number, (line,)) for number, line in lines if is_visible(line)),
+    "paragraph": _each_paragraph,
+    "document": _whole_document,
+}

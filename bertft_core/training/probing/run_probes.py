@@ -50,9 +50,6 @@ def _asked(spec: RunSpec, probes: ProbesConfig, models: _Models) -> dict[str, Ca
         put_back = probes.masked_lm.put_back
         return {"masked_lm": mlm_forgetting.masked_lm(pretrained, models.finetuned, split, put_back=put_back)}
 
-    def of_drift() -> dict[str, Any]:
-        return {"drift": drift.drift(models.pretrained, models.finetuned)}
-
     def of_similarity() -> dict[str, Any]:
         assert probes.similarity is not None
         split = open_split(spec.prepared_dir, "validation")
@@ -61,7 +58,7 @@ def _asked(spec: RunSpec, probes: ProbesConfig, models: _Models) -> dict[str, Ca
 
     asked = {
         "masked_lm": of_masked_lm if probes.masked_lm is not None else None,
-        "drift": of_drift if probes.drift else None,
+        "drift": (lambda: {"drift": drift.drift(models.pretrained, models.finetuned)}) if probes.drift else None,
         "similarity": of_similarity if probes.similarity is not None else None,
     }
     return {name: compute for name, compute in asked.items() if compute is not None}
