@@ -15,7 +15,7 @@ import yaml
 from benchmarks.examples import ExampleFiles
 from benchmarks.measuring import Command, ProcessFailed, Usage, run_measured
 from benchmarks.timing import busiest_slot, first_step_at
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 
 STUDY = "benchmark"
 TRAINING = {"learning_rate": 1e-4, "batch_size": 16, "warmup_ratio": 0.1, "weight_decay": 0.01, "max_grad_norm": 1.0}

@@ -8,8 +8,8 @@ from typing import Any
 
 from bertft_core.config import StudyConfig, load_study, parse_study
 from bertft_core.records import DatasetCard
-from bertft_core.storage import StudyDir
 from bertft_core.storage.home_folder import made_home
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.training.slots import Slots
 from tasks.process_environment import home_dir, tracked
 from tasks.progress import StudyProgress

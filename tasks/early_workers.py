@@ -6,8 +6,7 @@ from pathlib import Path
 
 from bertft_core.config import StudyConfig
 from bertft_core.records import StudySummary
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import read_record
+from bertft_core.storage.study_dir import StudyDir, read_record
 from bertft_core.training.devices import slot_environments
 from bertft_core.training.machine_needs import refuse_unfit
 from bertft_core.training.slots import Slots

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bertft_core.config import StudyConfig
 from bertft_core.processes import ChildLog, child_environment
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 
 GOODBYE = b"done\n"
 WATCHED = "BERTFT_WATCHED"

@@ -7,10 +7,9 @@ from prefect.cache_policies import NO_CACHE
 
 from bertft_core.config import StudyConfig
 from bertft_core.records import RunRecord, RunSpec
-from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import Tell
 from bertft_core.storage.retention import folder_bytes, kept_digests, over_budget
-from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.storage.study_results import StudyResults
 from tasks.protocols import RunLog
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from bertft_core.config import UserError
 from bertft_core.records import DatasetCard, EncoderIdentity
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import read_record
+from bertft_core.storage.study_dir import StudyDir, read_record
 
 
 def refuse_other_study(study_dir: StudyDir, card: DatasetCard) -> None:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from bertft_core.records import DatasetCard, RunRecord, RunSpec
 from bertft_core.records.selection import answers, goes_on
-from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import files_of
-from bertft_core.storage.study_dir import problem_of_file
+from bertft_core.storage.study_dir import StudyDir, problem_of_file
 from tasks.protocols import RunLog
 from tasks.same_encoder import refuse_other_model
 

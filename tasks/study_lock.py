@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from filelock import FileLock, Timeout
 
 from bertft_core.config import StudyConfig, UserError
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import Damaged, checked_values, read_record, write_record
+from bertft_core.storage.study_dir import Damaged, StudyDir, checked_values, read_record, write_record
 from bertft_core.storage.upgrade import version_of
 from tasks.process_identity import Owner, this_process
 

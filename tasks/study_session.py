@@ -7,9 +7,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from bertft_core.config import StudyConfig
-from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import repair
-from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.training.devices import slot_environments
 from bertft_core.training.machine_needs import fit_of, refuse_unfit
 from bertft_core.training.slots import Slots

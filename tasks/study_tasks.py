@@ -16,9 +16,8 @@ from bertft_core.records import DatasetCard, StudySummary
 from bertft_core.report import study_report
 from bertft_core.report.formatting import escapes
 from bertft_core.report.text_table import result_table
-from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import Tell
-from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.storage.study_results import StudyResults
 from tasks.same_encoder import refuse_other_study
 

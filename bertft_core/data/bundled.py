@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from bertft_core.config import UserError
 from bertft_core.config.data_settings import RESERVED_SPLITS
-from bertft_core.config.errors import did_you_mean
+from bertft_core.config.errors import UserError, did_you_mean
 
 BUNDLED: dict[str, tuple[str, ...]] = {
     "reviews": ("reviews_other_domain",),

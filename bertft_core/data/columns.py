@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from bertft_core.config import UserError
-from bertft_core.config.errors import did_you_mean
+from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.data.examples import shorten
 
 

@@ -3,14 +3,13 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from bertft_core.config import StudyConfig, UserError
+from bertft_core.config import StudyConfig
 from bertft_core.config.encoder_settings import EncoderConfig
-from bertft_core.config.errors import did_you_mean
+from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.records import ArmSummary, ChainLink, DatasetCard, RunRecord, RunSpec, StudySummary
 from bertft_core.records.ranking import best_arm, best_first
-from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import refuse_damage, refuse_damaged_model
-from bertft_core.storage.study_dir import read_record
+from bertft_core.storage.study_dir import StudyDir, read_record
 
 
 class KeptModel(NamedTuple):

@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bertft_core.config import UserError
 from bertft_core.config.base import digest_of
-from bertft_core.config.errors import did_you_mean
+from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.data.examples import shorten
 from bertft_core.storage.foreign_content import foreign_content
 from bertft_core.storage.study_dir import file_sha256

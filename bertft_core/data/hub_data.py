@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bertft_core.config import UserError
 from bertft_core.config.data_settings import HubData
-from bertft_core.config.errors import did_you_mean
+from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.data.columns import place_columns
 from bertft_core.data.examples import RawSplit, ReadExample, Row, read_split, shorten
 from bertft_core.data.sentences import put_together

@@ -5,8 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Mapping
 from decimal import Decimal
 
-from bertft_core.config import UserError
-from bertft_core.config.errors import did_you_mean
+from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.data.examples import RawSplit, shorten
 
 WHOLE_NUMBER = re.compile(r"-?\d+")

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bertft_core.config import StudyConfig, UserError
-from bertft_core.config.errors import did_you_mean
+from bertft_core.config import StudyConfig
+from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.config.strategy_settings import AnyStrategy, ClassWeights, EarlyStopping, Freezing, Reinit
 from bertft_core.data.examples import shorten
 from bertft_core.records import DatasetCard

@@ -7,9 +7,9 @@ import pyarrow as pa
 
 from bertft_core.evaluation.run_scores import CHECKPOINTS, stored_predictions
 from bertft_core.metrics import METRICS
-from bertft_core.records import ArmSummary, Ensemble, RunRecord
+from bertft_core.records import RunRecord
 from bertft_core.records.not_computed import NotComputed
-from bertft_core.records.summary import scores_by_index
+from bertft_core.records.summary import ArmSummary, Ensemble, scores_by_index
 from bertft_core.storage.study_results import StudyResults
 
 

@@ -3,8 +3,7 @@
 import numpy as np
 
 from bertft_core.metrics.bounds import bounds_of
-from bertft_core.records import ArmSummary, GainOverMajority
-from bertft_core.records.summary import cells_of, scores_by_index
+from bertft_core.records.summary import ArmSummary, GainOverMajority, cells_of, scores_by_index
 from bertft_core.statistics.mean_intervals import LEVEL, interval_of_mean
 from bertft_core.statistics.seeds_needed import MIN_SEEDS
 

@@ -6,8 +6,7 @@ import numpy as np
 
 from bertft_core.evaluation.run_scores import CHECKPOINTS
 from bertft_core.metrics.bounds import bounds_of
-from bertft_core.records import MetricSummary, Rate, SeedScore
-from bertft_core.records.summary import cells_of
+from bertft_core.records.summary import MetricSummary, Rate, SeedScore, cells_of
 from bertft_core.seeds import derive_seed
 from bertft_core.statistics.crossed_mean import crossed_sd_interval
 from bertft_core.statistics.dispersion import interquartile_mean, quantiles, sample_sd, sd_interval, unbiased_sd

@@ -15,8 +15,8 @@ from bertft_core.evaluation.probe_scores import summarize_probes
 from bertft_core.evaluation.run_scores import majority_scores, scores_of
 from bertft_core.evaluation.selected_seeds import only_the_best, selected_seeds_of
 from bertft_core.planning.adaptive import adaptive_seeds, interval_level
-from bertft_core.records import ArmSummary, DatasetCard, RunSpec, SeedScore, StudySummary
-from bertft_core.records.summary import CrossedCell
+from bertft_core.records import DatasetCard, RunSpec
+from bertft_core.records.summary import ArmSummary, CrossedCell, SeedScore, StudySummary
 from bertft_core.seeds import cell_of
 from bertft_core.storage.study_results import StudyResults
 

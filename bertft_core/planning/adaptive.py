@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.metrics.bounds import bounds_of
 from bertft_core.planning.run_specs import Chosen, plan_runs
-from bertft_core.records import ArmSummary, DatasetCard, RunRecord
+from bertft_core.records import DatasetCard, RunRecord
 from bertft_core.records.ranking import SCORED
 from bertft_core.records.seed_design_records import AdaptiveSeeds, InterimAnalysis, InterimInterval
-from bertft_core.records.summary import scores_by_index
+from bertft_core.records.summary import ArmSummary, scores_by_index
 from bertft_core.statistics.mean_intervals import LEVEL, interval_of_mean
 from bertft_core.statistics.sequential_intervals import Interim, Score, interim_analyses_at, interim_level, seeds_wanted
 

@@ -7,8 +7,8 @@ from bertft_core.config.base import digest_of
 from bertft_core.config.search_settings import SearchConfig
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.config.training_settings import TrainingConfig, merge_training
-from bertft_core.records import DatasetCard, RunSpec, SeedTriple
-from bertft_core.records.run_spec import NOT_OF_ENCODER
+from bertft_core.records import DatasetCard
+from bertft_core.records.run_spec import NOT_OF_ENCODER, RunSpec, SeedTriple
 from bertft_core.seeds import joint_seeds, report_seeds
 
 REPEATED: dict[str, Any] = {"stage": "repeats", "keep_model": False, "watch_gradients": 0}

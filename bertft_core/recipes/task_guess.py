@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bertft_core.config import UserError
-from bertft_core.config.errors import did_you_mean
+from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.config.head_settings import HEAD_CONFIGS
 from bertft_core.data.cells import is_visible
 from bertft_core.data.columns import nearest_column

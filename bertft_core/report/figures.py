@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from bertft_core.evaluation import frames, majority_scores
+from bertft_core.evaluation import frames
 from bertft_core.evaluation.calibration import confidences, logits_and_labels, reliability_points
-from bertft_core.evaluation.run_scores import stored_predictions
+from bertft_core.evaluation.run_scores import majority_scores, stored_predictions
 from bertft_core.records import ArmSummary, RunRecord, StudySummary
 from bertft_core.report import run_plots, summary_rows
 from bertft_core.report.curve_bands import ArmCurves, band_plot

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bertft_core.evaluation import frames
-from bertft_core.records import StudySummary
 from bertft_core.records.comparison_record import Comparison, PairComparison
-from bertft_core.records.summary import cells_of
+from bertft_core.records.summary import StudySummary, cells_of
 from bertft_core.report.formatting import intervals, numbers, p_values
 from bertft_core.report.prose import paper_captions
 from bertft_core.report.prose.comparison_text import RESAMPLED

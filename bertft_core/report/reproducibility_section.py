@@ -8,8 +8,7 @@ from bertft_core.evaluation.certificate_checks import CHECKS, NOT_APPLICABLE
 from bertft_core.records import RunRecord, StudySummary
 from bertft_core.records.verification_record import CheckResult, RunVerdict, Verification
 from bertft_core.report.prose import verification_text
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import read_verification
+from bertft_core.storage.study_dir import StudyDir, read_verification
 
 Row = dict[str, Any]
 

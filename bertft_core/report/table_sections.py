@@ -4,12 +4,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-from bertft_core.evaluation import confusions, frames
+from bertft_core.evaluation import frames
+from bertft_core.evaluation.run_scores import confusions
 from bertft_core.records import RunRecord, StudySummary
 from bertft_core.report import run_plots, summary_rows
 from bertft_core.report.formatting import numbers
 from bertft_core.report.prose import grammar, missing_text, model_selection_text, study_question
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
 
 Row = dict[str, Any]

@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.base import Frozen
 from bertft_core.planning.run_specs import search_digest, search_of
-from bertft_core.records import DatasetCard, SweepResult
-from bertft_core.records.sweep_result import Value
+from bertft_core.records import DatasetCard
+from bertft_core.records.sweep_result import SweepResult, Value
 from bertft_core.seeds import derive_seed
 from bertft_core.storage.damage import Tell
 from bertft_core.sweep import trial_rules

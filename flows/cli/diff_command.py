@@ -5,15 +5,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from bertft_core.config import UserError
-from bertft_core.config.errors import did_you_mean
+from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.evaluation.run_diff.diff_runs import diff_runs
 from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk
 from bertft_core.records import DatasetCard, RunRecord
 from bertft_core.report.prose.run_diff_text import describe
-from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import refuse_damage
-from bertft_core.storage.study_dir import read_record
+from bertft_core.storage.study_dir import StudyDir, read_record
 from flows.cli.find_study import find_study
 from flows.cli.terminal import say
 from tasks.process_environment import home_dir

@@ -15,9 +15,8 @@ from bertft_core.config.base import NAME_PATTERN
 from bertft_core.planning.run_specs import plan_trial, search_digest
 from bertft_core.planning.wanted_runs import WantedRuns, decided_arms, wanted_runs
 from bertft_core.records import DatasetCard, RunRecord, SweepResult
-from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import refuse_damage
-from bertft_core.storage.study_dir import Damaged, checked_record, checked_values, read_record
+from bertft_core.storage.study_dir import Damaged, StudyDir, checked_record, checked_values, read_record
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.storage.upgrade import version_of
 from tasks.process_environment import home_dir

@@ -13,7 +13,7 @@ from bertft_core.records import DatasetCard, RunSpec
 from bertft_core.records.selection import answers
 from bertft_core.report.prose.grammar import several
 from bertft_core.statistics.early_stopping_of_seeds import cost
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.training.cost_estimate import CostEstimate, CostEstimator
 from bertft_core.training.devices import slot_environments
 from bertft_core.training.machine_needs import fit_of

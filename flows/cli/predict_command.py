@@ -10,8 +10,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
-from bertft_core.config import UserError
-from bertft_core.config.errors import did_you_mean
+from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.config.paths import checked_path
 from bertft_core.data.new_examples import Inputs, formats_of, read_inputs
 from bertft_core.records import RunRecord, StudySummary

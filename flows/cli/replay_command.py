@@ -13,8 +13,8 @@ from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk
 from bertft_core.records import DatasetCard, RunSpec
 from bertft_core.records.verification_record import RunVerdict
 from bertft_core.report.prose import run_diff_text, verification_text
-from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import refuse_damage
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.training.retraining import environment_here
 from flows.cli.find_study import find_study
 from flows.cli.show_commands import rebuild_report

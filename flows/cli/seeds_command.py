@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bertft_core.config import UserError
-from bertft_core.config.errors import did_you_mean
+from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.evaluation.insights.between_studies import variance_between
 from bertft_core.evaluation.insights.detectable_effect import CURVE, POWER, ArmMetric, seeds_needed
 from bertft_core.evaluation.insights.power import for_effect, for_half_width

@@ -15,8 +15,7 @@ from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk, compare
 from bertft_core.records import Environment, RunRecord, RunSpec
 from bertft_core.records.verification_record import VERIFICATION_FILE, CheckResult, RunVerdict, VerdictFinding
 from bertft_core.report.prose import run_diff_text, verification_text
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import checked_record, read_verification, write_verification
+from bertft_core.storage.study_dir import StudyDir, checked_record, read_verification, write_verification
 from bertft_core.training.certificate_runs import CheckRuns, carry_out, shortened
 from bertft_core.training.retraining import environment_here, isolated, missing_input, train_again
 from bertft_core.training.slots import RunFailed, WorkerDied

@@ -13,8 +13,7 @@ from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.records.verification_record import RunVerdict
 from bertft_core.report.prose import verification_text
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import read_verification, write_verification
+from bertft_core.storage.study_dir import StudyDir, read_verification, write_verification
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.retraining import missing_input
 from bertft_core.training.slots import RunFailed, WorkerDied

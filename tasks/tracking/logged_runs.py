@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 
 from mlflow import MlflowClient
 
-from bertft_core.config import StudyConfig, UserError
+from bertft_core.config import StudyConfig
 from bertft_core.config.addresses import shown
 from bertft_core.config.base import Frozen
-from bertft_core.config.errors import NEXT_ROW
+from bertft_core.config.errors import NEXT_ROW, UserError
 from bertft_core.records import DatasetCard, RunRecord
 from bertft_core.storage.study_dir import Damaged, checked_record
 from tasks.tracking.mlflow_store import MlflowException, download, open_existing, runs_where

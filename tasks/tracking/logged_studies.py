@@ -6,12 +6,12 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from bertft_core.config import StudyConfig, UserError
+from bertft_core.config import StudyConfig
 from bertft_core.config.addresses import shown, without_password
-from bertft_core.config.errors import did_you_mean
+from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.records import DatasetCard, StudySummary
 from bertft_core.report.prose.grammar import several
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
 from tasks.tracking.logged_runs import read_logged
 from tasks.tracking.mlflow_store import MlflowException, download, open_existing, runs_where, tracking_uri

@@ -12,8 +12,8 @@ from pathlib import Path
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.addresses import shown
 from bertft_core.records.verification_record import VERIFICATION_FILE, Verification
-from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import VERIFY_AGAIN, damage_of, set_aside
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.sweep.trial_journal import let_wait
 from tasks.tracking.store_consistency import journals
 from tasks.tracking.store_files import MLFLOW_STATUS

@@ -11,10 +11,9 @@ from mlflow.entities import DatasetInput, Metric, Param
 
 from bertft_core.config.base import digest_of
 from bertft_core.records import RunRecord, RunSpec
-from bertft_core.storage import StudyDir
 from bertft_core.storage.curve_lines import curve_events
 from bertft_core.storage.damage import damage_of_model
-from bertft_core.storage.study_dir import PROBES_FILE, read_record
+from bertft_core.storage.study_dir import PROBES_FILE, StudyDir, read_record
 from tasks.tracking import mlflow_content as content
 from tasks.tracking.mlflow_model import delete_models, log_transformers_model
 from tasks.tracking.mlflow_runs import PARENT_TAG, MlflowRuns

@@ -11,8 +11,8 @@ from bertft_core.config import StudyConfig
 from bertft_core.config.addresses import without_password
 from bertft_core.data.arrow_storage import find_damage as find_damaged_data
 from bertft_core.records import DatasetCard
-from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import Damage, damage_of, damaged_models, find_damage
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.sweep.journal_file import FROM_RECORDS, Seal, problem_of, seal_path
 from bertft_core.sweep.trial_journal import states_of
 from tasks.process_identity import owner_in

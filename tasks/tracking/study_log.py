@@ -8,7 +8,7 @@ from mlflow.entities import Dataset, DatasetInput
 from bertft_core.config import StudyConfig
 from bertft_core.records import DatasetCard, RunSpec, StudySummary, SweepResult
 from bertft_core.records.verification_record import VERIFICATION_FILE
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from tasks.tracking import mlflow_content as content
 from tasks.tracking.comparison_log import write_comparison_on
 from tasks.tracking.mlflow_runs import PARENT_TAG, MlflowRuns

@@ -10,7 +10,7 @@ from typing import Any
 
 from bertft_core.config import StudyConfig
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary, SweepResult
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from tasks.tracking.study_log import StudyLog
 from tasks.tracking.writer_thread import Writer
 

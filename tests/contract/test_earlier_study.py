@@ -19,8 +19,7 @@ from bertft_core.heads import classification
 from bertft_core.records import DatasetCard, RunRecord, StudySummary
 from bertft_core.report.prose.data_card_text import card_text
 from bertft_core.report.study_report import write_report
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import file_sha256, read_record, write_record
+from bertft_core.storage.study_dir import StudyDir, file_sha256, read_record, write_record
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.cost_estimate import CostEstimator
 from bertft_core.training.determinism import init_stream

@@ -5,8 +5,7 @@ from __future__ import annotations
 import psutil
 
 from bertft_core.evaluation.summarize import summarize
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.storage.study_results import StudyResults
 from tasks.early_workers import early_workers
 from tests.helpers.interrupted_runs import pids_of

@@ -18,8 +18,7 @@ from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import RunRecord, StudySummary
 from bertft_core.records.ranking import best_arm, ranked_runs
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import read_record, write_record
+from bertft_core.storage.study_dir import StudyDir, read_record, write_record
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.run import train_run
 from flows.cli.app import main

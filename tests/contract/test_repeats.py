@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_repeats
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.run import train_run
 from tests.helpers.tiny_studies import tiny_study

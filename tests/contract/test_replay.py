@@ -13,7 +13,7 @@ from bertft_core.config import StudyConfig, UserError, parse_study
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import DatasetCard, RunRecord
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.training.retraining import missing_input
 from flows.cli.replay_command import rebuilt_spec
 from tasks.tracking.logged_runs import LoggedRun

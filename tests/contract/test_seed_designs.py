@@ -12,8 +12,8 @@ from bertft_core.planning.run_specs import plan_runs
 from bertft_core.planning.wanted_runs import WantedRuns, planned_runs
 from bertft_core.records import RunRecord, RunSpec, StudySummary
 from bertft_core.records.selection import answers, ranked, starter
-from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import find_damage
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.run import train_run
 from tests.helpers.tiny_studies import tiny_study

@@ -12,9 +12,8 @@ import pytest
 from bertft_core.config import StudyConfig
 from bertft_core.planning.wanted_runs import planned_runs
 from bertft_core.records import DatasetCard, RunRecord, StudySummary, SweepResult
-from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import find_damage
-from bertft_core.storage.study_dir import checked_record, read_record, read_verification
+from bertft_core.storage.study_dir import StudyDir, checked_record, read_record, read_verification
 from flows.cli.app import main
 from tests.helpers.stored_studies import NAMES, cut_at_bounds, numbers_in, stored_json, unpack
 

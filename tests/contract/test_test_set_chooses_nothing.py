@@ -14,9 +14,9 @@ from bertft_core.planning.run_specs import plan_runs
 from bertft_core.planning.wanted_runs import planned_runs
 from bertft_core.records import RunRecord, StudySummary
 from bertft_core.records.ranking import best_arm, ranked_runs
-from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import read_predictions, write_predictions
 from bertft_core.storage.retention import kept_digests
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.sweep.trial_rules import score_so_far, trial_outcome
 from bertft_core.training.run import train_run

@@ -13,8 +13,7 @@ import pytest
 from bertft_core.config import load_study
 from bertft_core.config.strategy_settings import KINDS
 from bertft_core.records import StudySummary
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import read_record
+from bertft_core.storage.study_dir import StudyDir, read_record
 from tests.helpers.markdown import ROOT
 from tests.helpers.tiny_encoders import tiny_encoder
 

@@ -13,9 +13,8 @@ from mlflow import MlflowClient
 
 from bertft_core.planning.run_specs import plan_trial
 from bertft_core.records import RunRecord
-from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import read_predictions
-from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_dir import StudyDir, write_record
 from tasks.guard import watch
 from tasks.tracking import writer_thread
 from tasks.tracking.mlflow_runs import MlflowRuns

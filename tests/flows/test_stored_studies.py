@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from tests.helpers.stored_studies import stored_json, unpack
 
 ARMS = ("features", "stopped", "full")

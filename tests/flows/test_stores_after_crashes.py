@@ -11,8 +11,7 @@ from mlflow import MlflowClient
 from bertft_core.config import UserError
 from bertft_core.records import RunRecord
 from bertft_core.records.verification_record import CheckResult, Verification
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import read_verification, write_record, write_verification
+from bertft_core.storage.study_dir import StudyDir, read_verification, write_record, write_verification
 from tasks.process_identity import TAGS, owner_tags, this_process
 from tasks.tracking.mlflow_runs import MlflowRuns
 from tasks.tracking.mlflow_store import open_existing, open_store, repair_killed_runs

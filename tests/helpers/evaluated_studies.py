@@ -11,9 +11,8 @@ from bertft_core.evaluation.summarize import summarize
 from bertft_core.metrics.prediction_columns import vector
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import DatasetCard, RunRecord
-from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import read_predictions, write_predictions
-from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.storage.study_results import StudyResults
 from tests.helpers.small_records import classified, make_card, make_record, make_study
 

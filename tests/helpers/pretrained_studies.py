@@ -9,8 +9,7 @@ from bertft_core.config import StudyConfig
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import DatasetCard, RunRecord
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.run import train_run
 from tasks.keep_models import kept_digests

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from bertft_core.evaluation.summarize import evaluated
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.report.study_report import write_report
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
 from tests.helpers.small_records import make_card, make_record, make_study, make_sweep
 

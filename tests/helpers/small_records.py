@@ -26,9 +26,8 @@ from bertft_core.records import (
 )
 from bertft_core.records.data_card import SplitOrigin
 from bertft_core.records.list_columns import matrix_column
-from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import write_predictions
-from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_dir import StudyDir, write_record
 
 LABELS = ("negative", "positive")
 N_EXAMPLES = {"train": 80, "validation": 40, "test": 40, "other_domain": 20}

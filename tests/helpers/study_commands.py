@@ -19,8 +19,7 @@ import psutil
 import yaml
 
 from bertft_core.records import RunRecord, StudySummary
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import read_record
+from bertft_core.storage.study_dir import StudyDir, read_record
 from tests.helpers.tiny_encoders import tiny_encoder
 from tests.helpers.tiny_studies import write_texts
 

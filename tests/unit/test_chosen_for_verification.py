@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bertft_core.planning.run_specs import plan_runs
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.verify_command import chosen_records, finished_records
 from tests.helpers.small_records import make_card, make_record, make_study

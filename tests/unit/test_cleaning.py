@@ -13,8 +13,7 @@ from bertft_core.data.arrow_storage import lock_path
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import DatasetCard, RunRecord
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.app import main
 from flows.cli.find_study import find_study

@@ -13,8 +13,7 @@ from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.records.comparison_record import Comparison, Refusal
 from bertft_core.report.prose import comparison_text
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import read_record
+from bertft_core.storage.study_dir import StudyDir, read_record
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.compare_command import compare_command
 from flows.cli.repair_command import repair_command

@@ -15,9 +15,8 @@ from bertft_core.data.arrow_storage import find_damage as find_damaged_data
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.records import RunRecord
 from bertft_core.records.verification_record import Verification
-from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import find_damage, refuse_damage, refuse_damaged_model, repair, set_aside
-from bertft_core.storage.study_dir import file_sha256, write_record, write_verification
+from bertft_core.storage.study_dir import StudyDir, file_sha256, write_record, write_verification
 from bertft_core.sweep.journal_file import problem_of, seal_path
 from bertft_core.sweep.trial_journal import TrialJournal, let_wait, states_of
 from tasks.stored_runs import is_reusable

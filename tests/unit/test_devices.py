@@ -9,8 +9,7 @@ import yaml
 from bertft_core.config import UserError, load_study
 from bertft_core.config.execution_settings import ExecutionConfig
 from bertft_core.evaluation.summarize import summarize
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.training import devices, machine_needs
 from bertft_core.training.devices import WORKER_BYTES, slot_environments, usable_cores, visible_gpus

@@ -19,8 +19,7 @@ from bertft_core.evaluation.diagnosis.learning_problems import end_of, loss_fall
 from bertft_core.evaluation.diagnosis.stored_study import losses_of
 from bertft_core.records import DataFinding
 from bertft_core.report.prose import diagnosis_findings, diagnosis_hints, diagnosis_text
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.show_commands import diagnose_command
 from tests.helpers.diagnosed_studies import ARMS, GOOD, LARGE, SCORES, whole, with_card, write_losses

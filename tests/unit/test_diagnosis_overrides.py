@@ -11,7 +11,7 @@ from bertft_core.evaluation.diagnosis.diagnose_study import diagnose
 from bertft_core.evaluation.diagnosis.hint_overrides import accepted, of_training, train_longer
 from bertft_core.evaluation.diagnosis.stored_study import improvement
 from bertft_core.records import DataFinding
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
 from tests.helpers.diagnosed_studies import ARMS, GOOD, LARGE, whole, with_card
 from tests.helpers.small_records import make_study, make_sweep

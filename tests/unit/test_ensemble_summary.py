@@ -4,18 +4,17 @@ import numpy as np
 import pytest
 
 from bertft_core.config.head_settings import MaskedLMHead, QuestionAnsweringHead
-from bertft_core.evaluation import summarize
 from bertft_core.evaluation.ensemble_scores import ensemble_of
 from bertft_core.evaluation.run_scores import CHECKPOINTS, scores_of
+from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import ArmSummary, RunSpec, SeedScore, StudySummary
 from bertft_core.records.not_computed import NotComputed
 from bertft_core.report.prose import ensembles_text
 from bertft_core.report.study_report import write_report
 from bertft_core.report.text_table import result_table
-from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import write_predictions
-from bertft_core.storage.study_dir import checked_record
+from bertft_core.storage.study_dir import StudyDir, checked_record
 from bertft_core.storage.study_results import StudyResults
 from tasks.tracking.mlflow_content import summary_metrics
 from tests.helpers.ensemble_tables import asked

@@ -7,8 +7,8 @@ import pytest
 from bertft_core.config import StudyConfig
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import RunRecord, RunSpec
-from bertft_core.storage import StudyDir
 from bertft_core.storage.retention import kept_digests
+from bertft_core.storage.study_dir import StudyDir
 from tests.helpers.small_records import make_card, make_record, make_study
 
 SCORES = {("features", 0): 0.6, ("features", 1): 0.7, ("features", 2): 0.5, ("full", 0): 0.8, ("full", 1): 0.9, ("full", 2): 0.9}

@@ -10,7 +10,7 @@ from mlflow.utils.validation import _validate_metric_name, _validate_param_name,
 
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_runs, plan_trial
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
 from tasks.tracking import mlflow_content as content
 from tasks.tracking.store_files import MLFLOW_STATUS

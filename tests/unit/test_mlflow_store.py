@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock, Timeout
 
 from bertft_core.config import UserError
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from tasks.guard import Guard, watch
 from tasks.tracking import mlflow_store
 from tasks.tracking.mlflow_store import open_existing, open_store

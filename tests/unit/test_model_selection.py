@@ -6,7 +6,7 @@ import pytest
 
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_repeats, plan_runs, plan_trial
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
 from tests.helpers.small_records import make_card, make_record, make_study, make_sweep
 

@@ -11,7 +11,7 @@ import pytest
 
 from bertft_core.records import StudySummary
 from bertft_core.records.comparison_record import PairComparison
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from flows.cli.app import main
 from flows.cli.find_study import find_study
 from flows.cli.show_commands import rebuild_report

@@ -20,9 +20,8 @@ from bertft_core.records.not_computed import NotComputed
 from bertft_core.records.probe_record import LayerDrift, LayerSimilarity, MaskedLMFound, MaskedLMScores, ProbeRecord
 from bertft_core.report.prose import probes_text
 from bertft_core.report.study_report import write_report
-from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import read_predictions
-from bertft_core.storage.study_dir import read_record, write_record
+from bertft_core.storage.study_dir import StudyDir, read_record, write_record
 from bertft_core.storage.study_results import StudyResults
 from tasks.tracking import mlflow_content as content
 from tests.helpers.small_records import make_card, make_record, make_study

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bertft_core.records import RunRecord, RunSpec
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from tasks import progress as module
 from tasks.progress import StudyProgress, clock
 from tests.helpers.small_records import make_card, make_record, make_spec, make_study

@@ -19,9 +19,8 @@ from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records.encoder_proof import EncoderProof
 from bertft_core.records.probe_record import LayerDrift, LayerSimilarity, ProbeRecord
 from bertft_core.records.verification_record import Verification
-from bertft_core.storage import StudyDir
 from bertft_core.storage.curve_lines import curve_events
-from bertft_core.storage.study_dir import Damaged, checked_record, write_record
+from bertft_core.storage.study_dir import Damaged, StudyDir, checked_record, write_record
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.sweep.journal_file import Seal, problem_of, repair_file, seal_path
 from bertft_core.sweep.trial_journal import TrialJournal

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from bertft_core.config import parse_study
-from bertft_core.evaluation import summarize
+from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records.seed_design_records import AdaptiveSeeds, InterimAnalysis, InterimInterval, SelectedSeed, SelectedSeeds
 from bertft_core.records.selection_record import ModelSelection, SelectionChoice, SplitUse
@@ -14,7 +14,7 @@ from bertft_core.report.formatting.aligned_table import aligned
 from bertft_core.report.prose.paper_checklist import FOR_YOU, ITEMS, checklist
 from bertft_core.report.prose.paper_text import setup_text
 from bertft_core.report.study_report import write_report
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
 from tests.helpers.comparison_records import make_comparison
 from tests.helpers.insight_records import make_agreement, make_insights

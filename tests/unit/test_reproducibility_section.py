@@ -18,8 +18,7 @@ from bertft_core.records.verification_record import (
 )
 from bertft_core.report.prose.verification_text import TITLES
 from bertft_core.report.reproducibility_section import section
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import read_verification, write_verification
+from bertft_core.storage.study_dir import StudyDir, read_verification, write_verification
 from tests.helpers.report_pages import Page, write_small_report
 
 

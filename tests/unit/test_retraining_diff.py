@@ -14,9 +14,8 @@ from bertft_core.evaluation.run_diff.environment_diff import environment_changes
 from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk, compare
 from bertft_core.records import RunRecord
 from bertft_core.records.verification_record import RunDifference
-from bertft_core.storage import StudyDir
 from bertft_core.storage.curve_lines import curve_events
-from bertft_core.storage.study_dir import file_sha256
+from bertft_core.storage.study_dir import StudyDir, file_sha256
 from tests.helpers.small_records import make_card, make_environment, make_record, make_spec, make_study
 
 HASHES = {"initial_head_sha256": "a" * 64, "batch_order_sha256": ("b" * 64, "c" * 64)}

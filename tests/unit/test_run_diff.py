@@ -14,8 +14,7 @@ from bertft_core.evaluation.run_diff.diff_runs import DataChange, RunDiff, card_
 from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk
 from bertft_core.records import DatasetCard
 from bertft_core.report.prose.run_diff_text import describe
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_dir import StudyDir, write_record
 from flows.cli.app import main
 from flows.cli.diff_command import find_run
 from tests.helpers.small_records import make_card, make_environment, make_record, make_spec, make_study

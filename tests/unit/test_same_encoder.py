@@ -11,8 +11,7 @@ from bertft_core.config import UserError
 from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.planning.run_specs import plan_runs, search_digest
 from bertft_core.records import DatasetCard, RunRecord
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_dir import StudyDir, write_record
 from tasks.same_encoder import refuse_other_study
 from tasks.stored_runs import StoredRuns
 from tests.helpers.small_records import make_card, make_record, make_spec, make_study

@@ -8,7 +8,7 @@ import pytest
 
 from bertft_core.planning.run_specs import plan_trial, search_digest
 from bertft_core.records import DatasetCard
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.sweep.arm_search import Search
 from flows.cli.find_study import StudyOnDisk
 from flows.cli.show_commands import _search_words

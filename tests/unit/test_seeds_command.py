@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from bertft_core.planning.run_specs import plan_runs
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_dir import StudyDir, write_record
 from flows.cli.app import main
 from tests.helpers.small_records import make_card, make_record, make_study
 

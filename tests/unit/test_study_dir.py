@@ -9,8 +9,7 @@ import os
 import pytest
 
 from bertft_core.records import RunRecord
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import Damaged, checked_record, read_record, write_atomically, write_record
+from bertft_core.storage.study_dir import Damaged, StudyDir, checked_record, read_record, write_atomically, write_record
 from tests.helpers.small_records import make_card, make_record, make_spec, make_study
 
 

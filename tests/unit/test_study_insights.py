@@ -19,9 +19,8 @@ from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import Evaluation, Nondeterminism, TrialRow
 from bertft_core.records.not_computed import NotComputed
 from bertft_core.statistics.sequential_intervals import t_half_width
-from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import write_predictions
-from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.storage.study_results import StudyResults
 from tests.helpers.ensemble_tables import numbered
 from tests.helpers.score_grids import GRID

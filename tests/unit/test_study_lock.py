@@ -8,7 +8,7 @@ import pytest
 from filelock import FileLock
 
 from bertft_core.config import UserError
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from tasks.study_lock import held, is_held
 
 

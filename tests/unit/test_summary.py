@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from bertft_core.evaluation import confusions, majority_scores, summarize
 from bertft_core.evaluation.gain_over_majority import gain_over_majority
+from bertft_core.evaluation.run_scores import confusions, majority_scores
+from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import ArmSummary, SeedScore, StudySummary
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
 from tests.helpers.small_records import make_card, make_record, make_study
 

@@ -8,7 +8,7 @@ from bertft_core.records import StudySummary
 from bertft_core.records.comparison_record import Refusal
 from bertft_core.records.not_computed import NotComputed
 from bertft_core.report.prose import ensembles_text, missing_text, model_selection_text, probes_text, seed_designs_text
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.storage.summary_upgrade import comparison_1_to_2, summary_1_to_2
 from tests.helpers.small_records import make_card, make_record, make_study

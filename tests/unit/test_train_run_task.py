@@ -11,7 +11,7 @@ import pytest
 
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import RunSpec
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from tasks.run_tasks import failed_record, train_run
 from tests.helpers.small_records import make_card, make_record, make_study
 

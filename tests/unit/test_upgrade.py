@@ -14,9 +14,9 @@ from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary, S
 from bertft_core.records.data_card import SplitOrigin
 from bertft_core.records.probe_record import ProbeRecord
 from bertft_core.records.verification_record import RunDifference, VerdictFinding, Verification
-from bertft_core.storage import StudyDir, upgrade
+from bertft_core.storage import upgrade
 from bertft_core.storage.damage import find_damage
-from bertft_core.storage.study_dir import checked_record, checked_values, read_record, write_record
+from bertft_core.storage.study_dir import StudyDir, checked_record, checked_values, read_record, write_record
 from flows.cli.app import main
 from tasks.study_lock import refuse_older
 from tests.helpers.small_records import make_card, make_spec, make_study

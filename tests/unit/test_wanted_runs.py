@@ -14,7 +14,7 @@ from bertft_core.planning.run_specs import plan_runs
 from bertft_core.planning.wanted_runs import WantedRuns, planned_runs
 from bertft_core.records import DatasetCard, RunRecord
 from bertft_core.records.selection import Starter, answers, cut_step, goes_on, kept, ranked, starter
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
 from tasks.run_tasks import failed_record
 from tests.helpers.small_records import make_card, make_record, make_study

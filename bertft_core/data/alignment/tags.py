@@ -3,9 +3,8 @@
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 
-from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig
-from bertft_core.config.errors import did_you_mean
+from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.data import data_findings
 from bertft_core.data.examples import Example, RawSplit, SourceLocation, shorten
 from bertft_core.metrics import tag_schemes

@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from bertft_core.config import UserError
-from bertft_core.config.errors import did_you_mean
+from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.data.examples import Row, shorten
 from bertft_core.data.readers.conll import Word, sentences_of
 from bertft_core.data.readers.file_options import DEFAULTS, FileOptions

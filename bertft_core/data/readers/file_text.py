@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
-from bertft_core.config import UserError
-from bertft_core.config.errors import did_you_mean
+from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.data.examples import shorten
 from bertft_core.data.readers.decoding import GZIP_START, decoded
 from bertft_core.data.readers.file_options import DEFAULTS, LINES_PER_ROW, FileOptions

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bertft_core.config.seed_settings import CrossedDesign
-from bertft_core.records import ArmSummary, RunRecord, SeedScore
+from bertft_core.records import RunRecord
 from bertft_core.records.compared_arm_record import ComparedArmRecord
 from bertft_core.records.comparison_record import Refusal
 from bertft_core.records.ranking import SCORED
-from bertft_core.records.summary import scores_by_index
+from bertft_core.records.summary import ArmSummary, SeedScore, scores_by_index
 from bertft_core.statistics.seeds_needed import MIN_SEEDS
 from bertft_core.storage.study_results import StudyResults
 

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
-from bertft_core.config import UserError
-from bertft_core.config.errors import did_you_mean
+from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.config.head_settings import Direction
 from bertft_core.evaluation.comparison.compared_arms import ComparedArm, compared_arms_of
 from bertft_core.evaluation.run_scores import CHECKPOINTS

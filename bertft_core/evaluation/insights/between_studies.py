@@ -8,9 +8,8 @@ from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.seed_settings import CrossedDesign
 from bertft_core.evaluation.insights.detectable_effect import ArmMetric
 from bertft_core.evaluation.insights.seed_variance import component_of
-from bertft_core.records import StudySummary
 from bertft_core.records.insight_records import StudyVariance
-from bertft_core.records.summary import scores_by_index
+from bertft_core.records.summary import StudySummary, scores_by_index
 from bertft_core.statistics.variance_components import nested
 
 BESIDE = {"name", "description", "seed", "execution", "tracking", "retention", "ensemble", "probes", "version"}

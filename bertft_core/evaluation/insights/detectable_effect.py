@@ -8,9 +8,8 @@ import numpy as np
 from bertft_core.config.seed_settings import CrossedDesign
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.planning.adaptive import interval_level
-from bertft_core.records import ArmSummary
 from bertft_core.records.insight_records import SeedsNeeded, SeedsPoint
-from bertft_core.records.summary import scores_by_index
+from bertft_core.records.summary import ArmSummary, scores_by_index
 from bertft_core.statistics.mean_intervals import LEVEL
 from bertft_core.statistics.rounding import ROUNDING
 from bertft_core.statistics.seeds_needed import MIN_SEEDS, detectable_effect, half_width, seeds_for_power

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from bertft_core.data.examples import shorten
-from bertft_core.records import DatasetCard
-from bertft_core.records.data_card import SplitOrigin
+from bertft_core.records.data_card import DatasetCard, SplitOrigin
 from bertft_core.report.formatting.aligned_table import aligned
 from bertft_core.report.formatting.numbers import percent
 from bertft_core.report.prose.data_findings_text import finding_text

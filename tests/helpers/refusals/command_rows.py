@@ -12,8 +12,7 @@ from bertft_core.config.head_settings import RegressionHead
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.evaluation.comparison.request import ComparisonRequest, plan_comparison
 from bertft_core.records import DatasetCard, StudySummary
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import checked_record
+from bertft_core.storage.study_dir import StudyDir, checked_record
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.app import app
 from tasks.process_environment import check_current_folder, check_interpreter

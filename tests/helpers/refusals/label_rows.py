@@ -9,8 +9,7 @@ from bertft_core.data.examples import Example
 from bertft_core.data.splits import subsample
 from bertft_core.data.study_checks import refuse_unknown_headline
 from bertft_core.records import DatasetCard
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import checked_record
+from bertft_core.storage.study_dir import StudyDir, checked_record
 from tests.helpers.raw_splits import raw
 from tests.helpers.refusals.data_rows import CHECK, NER, QA, TEXTS, WORDS, questions, rows_of, study
 from tests.helpers.refusals.refusal import Refusal

@@ -9,8 +9,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from bertft_core.records import RunRecord
-from bertft_core.storage import StudyDir
-from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.training import predict, slots
 from bertft_core.training.probing.run_probes import _Models
 from bertft_core.training.run import device_of

@@ -13,8 +13,8 @@ from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.data.hub_data import _refuse_too_many
 from bertft_core.data.proved_encoder import refuse_other_labels
 from bertft_core.heads.saved_model import load_model
-from bertft_core.storage import StudyDir
 from bertft_core.storage.damage import refuse_damage, refuse_damaged_model
+from bertft_core.storage.study_dir import StudyDir
 from flows.cli.app import app
 from tests.helpers.refusals.data_rows import TEXTS, study
 from tests.helpers.refusals.refusal import Refusal
