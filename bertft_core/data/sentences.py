@@ -28,7 +28,15 @@ def put_together(rows: Iterable[Row], path: str, column: str) -> Iterator[Row]:
             seen.add(given)
             name, lines, words, tags = given, [], [], []
         elif name is None:
-            raise _no_sentence(path, line, column, word)
+            raise UserError(
+                "the word belongs to no sentence",
+                code="words.no-sentence",
+                path=path,
+                line=line,
+                found=f"an empty cell in '{column}' beside '{shorten(str(word))}'",
+                expected="the number or name of a sentence in the first row",
+                hint="fill it in, or correct data.sentence",
+            )
         lines.append(line)
         words.append(word)
         tags.append(tag)
@@ -51,16 +59,4 @@ def _not_together(path: str, line: int, column: str, given: object) -> UserError
         found=f"'{shorten(str(given))}' again, after another sentence" if known else as_found(given),
         expected=f"the words of a sentence in rows one after another, with the same number or name in '{column}'",
         hint="sort the rows by sentence, or give each sentence a number of its own",
-    )
-
-
-def _no_sentence(path: str, line: int, column: str, word: object) -> UserError:
-    return UserError(
-        "the word belongs to no sentence",
-        code="words.no-sentence",
-        path=path,
-        line=line,
-        found=f"an empty cell in '{column}' beside '{shorten(str(word))}'",
-        expected="the number or name of a sentence in the first row",
-        hint="fill it in, or correct data.sentence",
     )

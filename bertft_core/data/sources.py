@@ -60,7 +60,14 @@ def _refuse_foreign_formats(data: FileData, kind: str) -> None:
     for path in (path for path in paths if path is not None):
         meant_for = HEAD_OF_FORMAT.get(data.format or format_of(Path(path)))
         if meant_for is not None and data.sentence is not None:
-            raise _sentences_of_its_own(Path(path), data.format)
+            raise UserError(
+                "data.sentence is for tables with one word per row",
+                code="data.sentence-without-table",
+                path=Path(path),
+                found=data.format or f"{format_of(Path(path))}, by the file's ending",
+                expected=f"one of {', '.join(TABLES)}",
+                hint="remove data.sentence, or set data.format",
+            )
         if meant_for is not None and meant_for != kind:
             raise _foreign_format(Path(path), data, kind, meant_for)
 
@@ -80,17 +87,6 @@ def _refuse_unused_keys(data: FileData) -> None:
                 expected="text files" if key == "encoding" else "csv or tsv",
                 hint=f"remove data.{key}, or set data.format",
             )
-
-
-def _sentences_of_its_own(path: Path, given: str | None) -> UserError:
-    return UserError(
-        "data.sentence is for tables with one word per row",
-        code="data.sentence-without-table",
-        path=path,
-        found=given or f"{format_of(path)}, by the file's ending",
-        expected=f"one of {', '.join(TABLES)}",
-        hint="remove data.sentence, or set data.format",
-    )
 
 
 def _foreign_format(path: Path, data: FileData, kind: str, meant_for: str) -> UserError:

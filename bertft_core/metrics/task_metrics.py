@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,28 +17,13 @@ from bertft_core.metrics.prediction_output import Answer, Names, SeedOutputs
 Scores = dict[str, float]
 
 
-class Compute(Protocol):
-    """Every metric of a table of predictions, with what was tuned on validation. Raises `ValueError` for bad predictions."""
-
-    def __call__(self, predictions: pa.Table, labels: Labels, **tuned: float) -> Scores: ...
+Found = TypeVar("Found", covariant=True)
 
 
-class Statistics(Protocol):
-    """Metric → per-example statistic of a table of predictions, for every metric but those of `seeds_only`."""
+class OfPredictions(Protocol[Found]):
+    """What follows from a table of predictions, with what was tuned on validation. Raises `ValueError` for bad predictions."""
 
-    def __call__(self, predictions: pa.Table, labels: Labels, **tuned: float) -> dict[str, PerExample]: ...
-
-
-class Right(Protocol):
-    """Which examples are answered right [n]; None where answers are not right or wrong."""
-
-    def __call__(self, predictions: pa.Table, labels: Labels, **tuned: float) -> Bools | None: ...
-
-
-class Confusion(Protocol):
-    """Names, and counts of [true, predicted]; None where they cannot be counted."""
-
-    def __call__(self, predictions: pa.Table, labels: Labels, **tuned: float) -> tuple[Labels, NDArray[np.int64]] | None: ...
+    def __call__(self, predictions: pa.Table, labels: Labels, **tuned: float) -> Found: ...
 
 
 class Output(Protocol):
@@ -64,14 +49,16 @@ OF_PROBABILITIES = ("log_loss", "ece", "average_precision_macro", "loss", "bits_
 class TaskMetrics:
     """The parts of one task type. All tables of several seeds hold the same examples in the same order."""
 
-    compute: Compute
+    compute: OfPredictions[Scores]
+    """Every metric."""
     majority: Callable[[pa.Table, pa.Table, Labels], Scores]
     """Scores of the constant predictor of a training set's targets on the targets of a split."""
     constant: str
     """What the constant predictor answers; see `constant_for`."""
     unit: str
     """What one example is called."""
-    statistics: Statistics
+    statistics: OfPredictions[dict[str, PerExample]]
+    """Metric → per-example statistic, for every metric but those of `seeds_only`."""
     output: Output
     constant_shares: str | None = None
     """What it gives as probabilities, for the metrics of `OF_PROBABILITIES`."""
@@ -79,8 +66,10 @@ class TaskMetrics:
     """What is tuned on the predictions of the validation set, and fixed for the others."""
     seeds_only: Mapping[str, SeedsOnly] = field(default_factory=dict)
     """Metric → why it cannot be resampled over examples."""
-    right: Right = _none
-    confusion: Confusion = _none
+    right: OfPredictions[Bools | None] = _none
+    """Which examples are answered right [n]; None where answers are not right or wrong."""
+    confusion: OfPredictions[tuple[Labels, NDArray[np.int64]] | None] = _none
+    """Names, and counts of [true, predicted]; None where they cannot be counted."""
     ensemble: Callable[[Sequence[pa.Table], Labels, AnyHead], pa.Table] | None = None
     """See `combined`; None where stored predictions do not allow it."""
     categories: Callable[[Sequence[pa.Table], Tuned, Labels, AnyHead], Categories] | None = None

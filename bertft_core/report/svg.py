@@ -68,9 +68,9 @@ class Drawing:
         at = (_px(a[0]), _px(a[1]), _px(b[0]), _px(b[1]))
         self.shapes.append(Markup('<line x1="{}" y1="{}" x2="{}" y2="{}" class="{}"/>').format(*at, css))
 
-    def path(self, points: Sequence[Point], css: str, title: str) -> None:
-        """A line through all points; `title` shows under the mouse."""
-        d = "M" + " L".join(f"{_px(x)},{_px(y)}" for x, y in points)
+    def path(self, points: Sequence[Point], css: str, title: str, *, closed: bool = False) -> None:
+        """A line through all points, or the surface that they go round; `title` shows under the mouse."""
+        d = "M" + " L".join(f"{_px(x)},{_px(y)}" for x, y in points) + (" Z" if closed else "")
         self.shapes.append(Markup('<path d="{}" class="{}"><title>{}</title></path>').format(d, css, title))
 
     def dot(self, at: Point, radius: float, css: str, title: str) -> None:
@@ -78,11 +78,6 @@ class Drawing:
         place = (_px(at[0]), _px(at[1]), _px(radius))
         shape = Markup('<circle cx="{}" cy="{}" r="{}" class="{}"><title>{}</title></circle>')
         self.shapes.append(shape.format(*place, css, title))
-
-    def area(self, points: Sequence[Point], css: str, title: str) -> None:
-        """The surface that the points go round; `title` shows under the mouse."""
-        d = "M" + " L".join(f"{_px(x)},{_px(y)}" for x, y in points) + " Z"
-        self.shapes.append(Markup('<path d="{}" class="{}"><title>{}</title></path>').format(d, css, title))
 
     def box(self, a: Point, b: Point, css: str, title: str, opacity: float | None = None) -> None:
         """A rectangle between two corners; `opacity` of its fill; `title` shows under the mouse."""

@@ -56,7 +56,17 @@ class Additive:
         self._finish, self._n_seeds, self._k = finish, len(values), first.shape[1]
         alike = [all(np.array_equal(np.asarray(of_seed)[:, i], first[:, i]) for of_seed in values) for i in range(self._k)]
         self._alike, self._other = np.flatnonzero(alike), np.flatnonzero(~np.array(alike, dtype=bool))
-        kind = np.float32 if all(_is_exact_in_float32(np.asarray(of_seed)) for of_seed in values) else np.float64
+        kind = (
+            np.float32
+            if all(
+                bool(
+                    np.abs(np.asarray(of_seed)).max() * len(np.asarray(of_seed)) < EXACT_IN_FLOAT32
+                    and np.array_equal(np.asarray(of_seed), np.rint(np.asarray(of_seed)))
+                )
+                for of_seed in values
+            )
+            else np.float64
+        )
         self._columns = np.empty((len(first), len(self._alike) + self._n_seeds * len(self._other)), kind)
         self._columns[:, : len(self._alike)] = first[:, self._alike]
         for i, of_seed in enumerate(values):
@@ -104,11 +114,6 @@ class Averaged:
     def scores(self, counts: Floats | None = None) -> NDArray[np.float64]:
         """See `Resamplable.scores`."""
         return np.asarray(np.mean([part.scores(counts) for part in self._parts], axis=0))
-
-
-def _is_exact_in_float32(values: Floats) -> bool:
-    """Whether every sum of n draws of `values` [n, k] is an integer that float32 represents; any sum is below n · largest."""
-    return bool(np.abs(values).max() * len(values) < EXACT_IN_FLOAT32 and np.array_equal(values, np.rint(values)))
 
 
 class Draws(NamedTuple):

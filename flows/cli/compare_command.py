@@ -80,7 +80,8 @@ def _folder_name(studies: Sequence[str]) -> str:
 
 def _log(home: Path, uri: str | None, comparison: Comparison, folder: Path) -> str | None:
     """Write MLflow's run; the reason when that fails."""
-    from tasks.tracking.comparison_log import MlflowException, log_comparison  # MLflow is slow to import
+    from tasks.tracking.comparison_log import log_comparison  # MLflow is slow to import
+    from tasks.tracking.mlflow_store import MlflowException
 
     try:
         log_comparison(home, uri, comparison, folder)

@@ -13,7 +13,7 @@ from bertft_core.report.formatting import escapes
 from bertft_core.report.prose import comparison_notes, comparison_text
 from tasks.process_identity import owner_tags
 from tasks.tracking.mlflow_content import metric_name
-from tasks.tracking.mlflow_store import MlflowException, open_store, repair_comparisons, runs_where
+from tasks.tracking.mlflow_store import open_store, repair_comparisons, runs_where
 from tasks.tracking.store_files import COMPARISON, OF_SEVERAL, STAGE, STUDIES
 from tasks.tracking.verdicts import MAX_TAG
 
@@ -92,6 +92,3 @@ def log_comparison(home_dir: Path, uri: str | None, comparison: Comparison, fold
         raise
     client.set_terminated(run_id)
     return run_id
-
-
-__all__ = ["MlflowException", "comparison_metrics", "comparison_note", "comparison_tags", "log_comparison", "write_comparison_on"]

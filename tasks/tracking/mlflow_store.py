@@ -80,7 +80,7 @@ def _create(path: Path) -> None:
 def open_store(home_dir: Path, uri: str | None, experiment: str) -> tuple[MlflowClient, str]:
     """A client and the id of the experiment, both made when missing. Raises `MlflowException` when the store is away."""
     where = tracking_uri(home_dir, uri)
-    if uri is None and (problem := _problem_of(home_dir)) is not None:
+    if uri is None and (problem := (problem_of_sqlite(home_dir / "mlflow.db") or follow_home(home_dir))) is not None:
         raise MlflowException(problem)
     with _created_once(where):
         client = MlflowClient(tracking_uri=where, registry_uri=where)
@@ -121,11 +121,6 @@ def open_existing(home_dir: Path, uri: str | None) -> MlflowClient:
             found=_first_words(error),
             hint="correct --tracking-uri: sqlite:///PATH, or http://HOST:PORT",
         ) from None
-
-
-def _problem_of(home_dir: Path) -> str | None:
-    """Why the home's own store cannot be used; one of a home that was moved names its own artifacts afterwards."""
-    return problem_of_sqlite(home_dir / "mlflow.db") or follow_home(home_dir)
 
 
 def _first_words(error: MlflowException) -> str:

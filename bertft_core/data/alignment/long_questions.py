@@ -73,7 +73,15 @@ def fit(splits: Mapping[str, RawSplit], data: DataConfig, load: Callable[[], Any
         cut = [example for example, (_, is_cut) in zip(split.examples, found, strict=True) if is_cut]
         kept = tuple(example for example, is_cut in found if not (drop and is_cut))
         if not kept:
-            raise _nothing_left(split, cut, data)
+            raise UserError(
+                "every question is too long",
+                code="question.all-too-long",
+                path=split.path,
+                line=cut[0].line,
+                found=f"{len(cut)} questions, none with at most {data.max_question_length} tokens",
+                expected="some questions that are short enough",
+                hint="raise data.max_question_length, or set data.long_questions: truncate",
+            )
         fitted[name] = dataclasses.replace(split, examples=kept) if cut else split
         if cut:
             numbers = {"limit": longest_of(tokenizer, data), "n_examples": len(split.examples)}
@@ -84,15 +92,3 @@ def fit(splits: Mapping[str, RawSplit], data: DataConfig, load: Callable[[], Any
                 )
             )
     return fitted, tuple(findings)
-
-
-def _nothing_left(split: RawSplit, cut: Sequence[Example], data: DataConfig) -> UserError:
-    return UserError(
-        "every question is too long",
-        code="question.all-too-long",
-        path=split.path,
-        line=cut[0].line,
-        found=f"{len(cut)} questions, none with at most {data.max_question_length} tokens",
-        expected="some questions that are short enough",
-        hint="raise data.max_question_length, or set data.long_questions: truncate",
-    )

@@ -60,7 +60,14 @@ def tokenise(tokenizer: Any, examples: Sequence[Example], labels: tuple[str, ...
     vocabulary, encoded = _vocabulary(tokenizer), _encoded(tokenizer, examples, data)
     masks = [fixed_masks(example.id, row, vocabulary) for example, row in zip(examples, encoded.input_ids, strict=True)]
     if not any(len(mask.positions) for mask in masks):
-        raise _nothing_to_mask(tokenizer, examples)
+        raise UserError(
+            "the encoder knows no token of these texts, so there is nothing to predict",
+            code="masked-lm.unknown-text",
+            line=examples[0].line,
+            found=f"{len(examples)} texts of unknown tokens, the first '{shorten(examples[0].texts[0])}'",
+            expected="texts in the language of the encoder",
+            hint="choose an encoder that was trained on texts in this language",
+        )
     return _table(tokenizer, examples, encoded, masks, vocabulary, types)
 
 
@@ -114,17 +121,6 @@ def _vocabulary(tokenizer: Any) -> Vocabulary:
     size = int(known[-1]) + 1
     special = {*tokenizer.all_special_ids, *np.setdiff1d(np.arange(size), known).tolist()}
     return Vocabulary(size, tokenizer.mask_token_id, tuple(sorted(special)))
-
-
-def _nothing_to_mask(tokenizer: Any, examples: Sequence[Example]) -> UserError:
-    return UserError(
-        "the encoder knows no token of these texts, so there is nothing to predict",
-        code="masked-lm.unknown-text",
-        line=examples[0].line,
-        found=f"{len(examples)} texts of unknown tokens, the first '{shorten(examples[0].texts[0])}'",
-        expected="texts in the language of the encoder",
-        hint="choose an encoder that was trained on texts in this language",
-    )
 
 
 def gold(split: PreparedSplit) -> pa.Table:

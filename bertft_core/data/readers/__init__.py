@@ -14,9 +14,10 @@ from bertft_core.data.readers.conll import read_conll
 from bertft_core.data.readers.conllu import read_conllu
 from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
 from bertft_core.data.readers.file_text import GZIP_ENDING, no_file
+from bertft_core.data.readers.parquet_table import read_parquet
 from bertft_core.data.readers.plain_text import read_text
 from bertft_core.data.readers.squad import read_squad
-from bertft_core.data.readers.tables import read_csv, read_jsonl, read_parquet, read_tsv
+from bertft_core.data.readers.tables import read_csv, read_jsonl, read_tsv
 
 __all__ = [
     "ENDINGS",

@@ -19,11 +19,8 @@ from bertft_core.data.readers.file_content import hint_for_columns
 from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
 from bertft_core.data.readers.file_text import each_line, empty_file
 from bertft_core.data.readers.json_with_lines import json_problem, unique_keys
-from bertft_core.data.readers.parquet_table import read_parquet
 from bertft_core.data.readers.table_rows import Dialect, dialect_of, table_rows
 from bertft_core.data.usual_columns import hint_of_usual
-
-__all__ = ["read_csv", "read_jsonl", "read_parquet", "read_tsv"]
 
 
 def read_csv(

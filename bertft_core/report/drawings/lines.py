@@ -72,7 +72,7 @@ def line_plot(
         if line.low and line.high:
             there = [(x(p[0]), y(h)) for p, h in zip(line.points, line.high, strict=True)]
             back = [(x(p[0]), y(low)) for p, low in zip(line.points, line.low, strict=True)]
-            drawing.area([*there, *reversed(back)], f"area {line.css.split()[0]}", line.title)
+            drawing.path([*there, *reversed(back)], f"area {line.css.split()[0]}", line.title, closed=True)
     for reference in references:
         _refer(drawing, reference, x, y)
     for line in lines:
