@@ -71,10 +71,7 @@ def _format_of(path: Path, data: DataConfig, kind: str, given: str | None) -> st
     try:
         chosen = given or own or format_of(path)
     except UserError as error:
-        hint = "rename the file or give --format"
-        raise UserError(
-            error.problem, code=error.code, path=path, found=error.found, expected=error.expected, hint=hint
-        ) from None
+        raise UserError(**error.fields | {"path": path, "hint": "rename the file or give --format"}) from None
     known = formats_of(data, kind)
     if chosen not in known:
         raise UserError(

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from bertft_core.metrics.classification import ECE_BINS, expected_calibration_error
+from bertft_core.metrics.classification import ECE_BINS, expected_calibration_error, log_softmax
 from bertft_core.metrics.prediction_columns import ragged, vector
 from bertft_core.metrics.seed_means import logits_of, softmax, words_of
 from bertft_core.records import RunSpec
@@ -94,9 +94,7 @@ def brier(probabilities: Floats, labels: Ints) -> float:
 
 def negative_log_likelihood(logits: Floats, labels: Ints) -> float:
     """Mean of -log p(label) in nats."""
-    shifted = np.float64(logits) - np.max(logits, axis=1, keepdims=True)
-    log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return float(-log_probabilities[np.arange(len(labels)), labels].mean())
+    return float(-log_softmax(np.asarray(logits, np.float64))[np.arange(len(labels)), labels].mean())
 
 
 def fit_temperature(logits: Floats, labels: Ints) -> float | None:

@@ -34,7 +34,7 @@ def kind_of_labels(
     if given_separator is not None and head in (None, "multi_label"):
         return LabelKind("multi_label", {}, (because("separated", column=column, separator=given_separator),))
     texts = [cell for cell in cells if isinstance(cell, str)]
-    separator = separator_of(texts) or _separator(cells)
+    separator = separator_of(texts) or _separator(texts)
     if head == "multi_label" or (head is None and (separator_of(texts) is not None or _are_lists(cells, column, separator))):
         return _several(cells, column, separator)
     if head == "regression":
@@ -69,9 +69,8 @@ def _several(cells: Sequence[Any], column: str, separator: str | None) -> LabelK
     return LabelKind("multi_label", data, (because("separated", column=column, separator=separator),))
 
 
-def _separator(cells: Sequence[Any]) -> str | None:
+def _separator(texts: Sequence[str]) -> str | None:
     """The separator of labels that also occur alone or elsewhere; None where each cell is one label."""
-    texts = [cell for cell in cells if isinstance(cell, str)]
     for separator in SEPARATORS:
         joined = [cell for cell in texts if separator in cell]
         parts = {part.strip() for cell in joined for part in cell.split(separator)}

@@ -9,7 +9,7 @@ from bertft_core.records.ranking import SCORED
 from bertft_core.report import figures, run_plots
 from bertft_core.report.formatting import numbers
 from bertft_core.report.probe_plots import Profile, profile_plot
-from bertft_core.report.prose import grammar, missing_text, probe_titles, probes_text
+from bertft_core.report.prose import grammar, missing_text, probes_text
 from bertft_core.statistics.mean_intervals import t_interval
 from bertft_core.storage.study_results import StudyResults
 
@@ -52,7 +52,7 @@ def section(results: StudyResults) -> Section | None:
     arms = [arm.arm for arm in summary.arms]
     css = {arm: run_plots.colour(i) for i, arm in enumerate(arms)}
     parts = []
-    for probe, (title, note) in probe_titles.TITLES.items():
+    for probe, (title, note) in probes_text.TITLES.items():
         rows = [row for row in found.rows if row.probe == probe]
         missing = [_missing(absence, summary) for absence in found.absences if absence.probe == probe]
         if rows or missing:

@@ -57,12 +57,8 @@ def n_warmup_steps(n_steps: int, warmup_ratio: float) -> int:
     return math.ceil(n_steps * warmup_ratio)
 
 
-def _line(left: int, total: int) -> float:
-    return left / total
-
-
 SCHEDULES: dict[str, Callable[[int, int], float]] = {
-    "linear": _line,
+    "linear": lambda left, total: left / total,
     "cosine": lambda left, total: 0.5 * (1.0 + math.cos(math.pi * (total - left) / total)),
     "constant": lambda left, total: 1.0,
 }

@@ -69,16 +69,9 @@ def _tokenised(tokenizer: Any, inputs: Inputs, labels: tuple[str, ...], data: Da
     try:
         return tokenise(tokenizer, inputs.examples, labels, data, types)
     except UserError as error:  # an alignment knows the line; the caller knows the file
-        hint = "shorten or remove it: the model was trained with these limits"
-        raise UserError(
-            error.problem,
-            code=error.code,
-            path=error.path or inputs.path,
-            line=error.line,
-            found=error.found,
-            expected=error.expected,
-            hint=hint if alignment.tokenise_new is None else error.hint,
-        ) from None
+        limits = {"hint": "shorten or remove it: the model was trained with these limits"}
+        changed = {"path": error.path or inputs.path} | (limits if alignment.tokenise_new is None else {})
+        raise UserError(**error.fields | changed) from None
 
 
 def _opened(run: KeptRun) -> ModelRunner:

@@ -157,8 +157,7 @@ def _read(source: str, results: StudyResults, file_format: str | None) -> Inputs
         try:
             return read_inputs(copy, data, kind, found_format)
         except UserError as error:  # the user does not know the temporary file
-            details = {name: getattr(error, name) for name in ("line", "found", "expected", "hint")}
-            raise UserError(error.problem, code=error.code, path=named, **details) from None
+            raise error.within(named) from None
 
 
 @contextmanager

@@ -69,14 +69,7 @@ def _cells(item: _Question, names: Sequence[str], path: Path, labelled: bool, *,
 def _in_question(error: UserError, number: int, key: object) -> UserError:
     """The same error with the question as its place instead of the only line there is."""
     name = f"question {number}" + (f" ({shorten(str(key), 40)})" if key is not None else "")
-    return UserError(
-        f"{name}: {error.problem}",
-        code=error.code,
-        path=error.path,
-        found=error.found,
-        expected=error.expected,
-        hint=error.hint,
-    )
+    return UserError(**error.fields | {"problem": f"{name}: {error.problem}", "line": None})
 
 
 def parse_answers(value: object, *, path: str | Path, line: int) -> Answers:

@@ -54,11 +54,11 @@ def _prepared(results: StudyResults) -> str:
 
 
 def _parameters(results: StudyResults) -> str:
-    parts = []
-    for arm in results.summary.arms:
-        ran = next((record for record in results.runs_of(arm.arm) if record.n_parameters), None)
-        if ran is not None:
-            parts.append(f"{arm.arm}: {ran.n_parameters:,}, of which {ran.n_trainable_parameters:,} are trained")
+    parts = [
+        f"{arm.arm}: {ran.n_parameters:,}, of which {ran.n_trainable_parameters:,} are trained"
+        for arm in results.summary.arms
+        if (ran := next((record for record in results.runs_of(arm.arm) if record.n_parameters), None)) is not None
+    ]
     return "; ".join(parts) + "." if parts else ""
 
 
@@ -76,11 +76,11 @@ def _bounds(results: StudyResults) -> str:
 
 
 def _chosen(results: StudyResults) -> str:
-    found = []
-    for arm in results.summary.arms:
-        if arm.chosen:
-            values = grammar.listed(f"{name} = {numbers.setting(value)}" for name, value in arm.chosen.items())
-            found.append(f"{arm.arm}: {values}")
+    found = [
+        f"{arm.arm}: {grammar.listed(f'{name} = {numbers.setting(value)}' for name, value in arm.chosen.items())}"
+        for arm in results.summary.arms
+        if arm.chosen
+    ]
     text = paper_settings.training(results.study, results.summary)
     return f"{text} Chosen by search: {'; '.join(found)}." if found else text
 
@@ -114,11 +114,11 @@ def _metric(results: StudyResults) -> str:
 
 
 def _runtime(results: StudyResults) -> str:
-    parts = []
-    for arm in results.summary.arms:
-        times = [record.train_seconds for record in results.runs_of(arm.arm) if record.train_seconds]
-        if times:
-            parts.append(f"{arm.arm} {numbers.duration(sum(times) / len(times))}")
+    parts = [
+        f"{arm.arm} {numbers.duration(sum(times) / len(times))}"
+        for arm in results.summary.arms
+        if (times := [record.train_seconds for record in results.runs_of(arm.arm) if record.train_seconds])
+    ]
     return f"Mean training time of a run: {grammar.listed(parts)}. {paper_text.compute(results)}" if parts else ""
 
 
