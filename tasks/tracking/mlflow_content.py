@@ -3,7 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary
@@ -11,6 +12,8 @@ from bertft_core.report.prose import data_card_text, seed_designs_text
 
 FORBIDDEN = re.compile(r"[^\w. -]|^\.+$")
 MAX_NAME = 250
+Parts = tuple[str, ...]
+"""Of the name of a metric."""
 PROBE_FIELDS = ("mean", "sd", "min", "max", "n")
 SUMMARY_FIELDS = ("mean", "sd", "t_low", "t_high", "bootstrap_low", "bootstrap_high", "median", "min", "max", "n")
 
@@ -77,12 +80,30 @@ def _text(value: Any) -> str:
 def metric_name(*parts: str) -> str:
     """Parts joined by slashes, in the characters and the length that MLflow accepts.
 
-    A part can end in a label, as `f1/positive` does, and a label can hold anything: a refused character becomes its code, so
-    that two labels never share a name.
+    A part can end in a label, as `f1/positive` does, and a label can hold anything: a refused character becomes its code.
     """
-    pieces = [piece for part in parts for piece in part.split("/", 1)]
-    name = "/".join(FORBIDDEN.sub(lambda found: "".join(f"_{ord(letter):x}" for letter in found[0]), piece) for piece in pieces)
-    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 9]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    name = "/".join(FORBIDDEN.sub(lambda found: "".join(f"_{ord(letter):x}" for letter in found[0]), p) for p in _pieces(parts))
+    return name if len(name) <= MAX_NAME else _with_digest(name, name)
+
+
+def named(found: Mapping[Parts, float]) -> dict[str, float]:
+    """Numbers under their `metric_name`; where two would share one (labels `a/b` and `a_2fb`), the odd label's gets a digest."""
+    names = {parts: metric_name(*parts) for parts in found}
+    taken = Counter(names.values())
+
+    def own(parts: Parts) -> str:
+        is_plain = names[parts] == "/".join(_pieces(parts))
+        return names[parts] if taken[names[parts]] == 1 or is_plain else _with_digest(names[parts], json.dumps(parts))
+
+    return {own(parts): value for parts, value in found.items()}
+
+
+def _pieces(parts: Parts) -> list[str]:
+    return [piece for part in parts for piece in part.split("/", 1)]
+
+
+def _with_digest(name: str, of: str) -> str:
+    return f"{name[: MAX_NAME - 9]}_{hashlib.sha256(of.encode()).hexdigest()[:8]}"
 
 
 def event_metrics(event: dict[str, Any]) -> Iterator[tuple[str, float, int]]:
@@ -93,8 +114,8 @@ def event_metrics(event: dict[str, Any]) -> Iterator[tuple[str, float, int]]:
                 yield f"train/{name}", event[name], event["step"]
     elif event["kind"] == "evaluation":
         yield "train/epoch", event["epoch"], event["step"]
-        for name, value in event["metrics"].items():
-            yield metric_name("validation", name), value, event["step"]
+        for name, value in named({("validation", name): value for name, value in event["metrics"].items()}).items():
+            yield name, value, event["step"]
 
 
 def record_metrics(record: RunRecord) -> dict[str, float]:
@@ -112,10 +133,13 @@ def record_metrics(record: RunRecord) -> dict[str, float]:
     }
     if record.peak_memory_bytes is not None:
         found["peak_memory_mib"] = record.peak_memory_bytes / 2**20
-    for checkpoint, splits in (("final", record.final), ("best", record.best)):
-        for split, metrics in splits.items():
-            found |= {metric_name(checkpoint, split, name): value for name, value in metrics.items()}
-    return {name: float(value) for name, value in found.items() if value is not None}
+    scores: dict[Parts, float] = {
+        (checkpoint, split, name): value
+        for checkpoint, splits in (("final", record.final), ("best", record.best))
+        for split, metrics in splits.items()
+        for name, value in metrics.items()
+    }
+    return {name: float(value) for name, value in (found | named(scores)).items() if value is not None}
 
 
 def end_tags(record: RunRecord) -> dict[str, str]:
@@ -136,35 +160,35 @@ def end_tags(record: RunRecord) -> dict[str, str]:
 
 def summary_metrics(summary: StudySummary) -> dict[str, float]:
     """Statistics over seeds, under `summary/…` so that they never enter the mean of a group of runs."""
-    found: dict[str, float] = {}
+    found: dict[Parts, float] = {}
     for gain in summary.gains_over_majority:
-        found[metric_name("summary", gain.arm, "gain_over_majority", summary.headline_metric)] = gain.mean
+        found["summary", gain.arm, "gain_over_majority", summary.headline_metric] = gain.mean
     for floor in summary.floors:
-        found[metric_name("summary", floor.arm, "floor", "bitwise")] = float(floor.bitwise)
+        found["summary", floor.arm, "floor", "bitwise"] = float(floor.bitwise)
         if floor.largest_difference is not None:
-            found[metric_name("summary", floor.arm, "floor", summary.headline_metric)] = floor.largest_difference
+            found["summary", floor.arm, "floor", summary.headline_metric] = floor.largest_difference
     if summary.adaptive is not None:
-        found["summary/looks"] = len(summary.adaptive.interim_analyses)
-        found["summary/look_level"] = summary.adaptive.level
+        found["summary", "looks"] = len(summary.adaptive.interim_analyses)
+        found["summary", "look_level"] = summary.adaptive.level
     for use in summary.model_selection.splits if summary.model_selection is not None else ():
-        found[metric_name("summary", "evaluations", use.split)] = use.n_evaluations
+        found["summary", "evaluations", use.split] = use.n_evaluations
     for arm in summary.arms:
         for status, n in arm.counts.items():
-            found[metric_name("summary", arm.arm, "runs", status)] = n
+            found["summary", arm.arm, "runs", status] = n
         if arm.selected is not None:
-            found[metric_name("summary", arm.arm, "selected", "cost_in_whole_runs")] = arm.selected.cost
-            found[metric_name("summary", arm.arm, "selected", "started")] = arm.selected.start
+            found["summary", arm.arm, "selected", "cost_in_whole_runs"] = arm.selected.cost
+            found["summary", arm.arm, "selected", "started"] = arm.selected.start
         if arm.ensemble is not None:
             for key, value in arm.ensemble.scores.items():
-                found[metric_name("summary", arm.arm, "ensemble", *key.split("/", 2))] = value
+                found["summary", arm.arm, "ensemble", *key.split("/", 2)] = value
         for row in arm.metrics:
             kind = "" if row.collapsed_included else "without_collapsed"
             at = [part for part in ("summary", arm.arm, row.checkpoint, row.split, row.metric, kind) if part]
             for name in SUMMARY_FIELDS:
                 value = getattr(row, name)
                 if value is not None:
-                    found[metric_name(*at, name)] = float(value)
-    return found
+                    found[*at, name] = float(value)
+    return named(found)
 
 
 def probe_summary_metrics(summary: StudySummary) -> dict[str, float]:

@@ -141,3 +141,15 @@ def test_the_data_set_within_mlflows_limits(card):
     assert len(dataset["digest"]) <= 36
     assert card.fingerprint.startswith(dataset["digest"])
     assert json.loads(dataset["profile"])["test"]["n_examples"] == 40
+
+
+def test_two_labels_never_share_the_name_of_a_metric(record):
+    scores = {"f1/a/b": 0.1, "f1/a_2fb": 0.2, "f1/a_2f_62": 0.3, "f1/a!": 0.4, "accuracy": 0.5}
+    run = content.record_metrics(record.model_copy(update={"final": {}, "best": {"test": scores}}))
+    written = {name.removeprefix("best/test/"): value for name, value in run.items() if name.startswith("best/test/")}
+    assert sorted(written.values()) == sorted(scores.values())
+    assert {written[name] for name in ("f1/a_2fb", "f1/a_2f_62", "f1/a_21", "accuracy")} == {0.2, 0.3, 0.4, 0.5}
+    event = {"kind": "evaluation", "epoch": 1.0, "step": 5, "metrics": scores}
+    assert sorted(value for name, value, _ in content.event_metrics(event) if name != "train/epoch") == sorted(scores.values())
+    for name in written:
+        _validate_metric_name(name)
