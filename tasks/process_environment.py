@@ -104,6 +104,15 @@ def dropped(environment: Mapping[str, str], *prefixes: str) -> list[str]:
     return [name for name, row in rows.items() if row is not None and row.treatment == "dropped"]
 
 
+def steering_servers(environment: Mapping[str, str]) -> list[str]:
+    """Variables that would give the servers behind our pages other ports, stores or pages.
+
+    Of MLflow also those of its client; Prefect's are settled by `use_embedded_prefect`.
+    """
+    ours = [name for name in dropped(environment, "") if not name.startswith("PREFECT_")]
+    return [*ours, *(name for name in environment if name.startswith("MLFLOW_") and name not in ours)]
+
+
 def settle_environment() -> list[str]:
     """Drop what would steer libraries, keep proxies away from this machine itself, turn off telemetry and chatter.
 

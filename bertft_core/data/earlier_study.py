@@ -117,7 +117,8 @@ def _no_model(study: StudyConfig, study_dir: StudyDir, found: str) -> UserError:
 
 
 def _not_kept(study: StudyConfig, record: RunRecord, directory: Path) -> UserError:
-    again = f"run {study.name} again with --force --set retention.checkpoints=all"
+    more = "retention.budget_gib=null" if record.model_dropped is not None else "retention.checkpoints=all"
+    again = f"run {study.name} again with --force --set {more}"
     return UserError(
         f"encoder.study: the study '{study.name}' did not keep the model of {record.spec.title}",
         code="encoder-study.model-not-kept",

@@ -29,7 +29,10 @@ LEFT_OUT_OF_DIGEST = frozenset(
         "watch_gradients",
     }
 )
-"""Names, places and how a run is carried out: they never change what it computes."""
+"""Names, places and how a run is carried out: they do not change what it computes.
+
+But another kind of `device` rounds otherwise: the record says which it was, and `bertft diff` names it.
+"""
 
 
 class EncoderIdentity(Frozen):

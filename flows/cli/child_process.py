@@ -8,11 +8,9 @@ import time
 from pathlib import Path
 
 from bertft_core.processes import ChildLog, child_environment, on_stdin
-from tasks.process_environment import SETTINGS
+from tasks.process_environment import SETTINGS, steering_servers
 
 GRACE_SECONDS = 5.0
-STEERING = ("MLFLOW_", "OPTUNA_", "UVICORN_", "GUNICORN_", "FLASK_", "WEB_CONCURRENCY")
-"""Variables of the user's shell that would give our servers other ports, stores or pages."""
 
 
 class ChildCommand:
@@ -20,8 +18,7 @@ class ChildCommand:
 
     def __init__(self, command: list[str], log_path: Path, environment: dict[str, str]) -> None:
         self.log = ChildLog(log_path)
-        steering = [name for name in os.environ if name.startswith(STEERING)]
-        environment = child_environment(SETTINGS | environment, without=steering)
+        environment = child_environment(SETTINGS | environment, without=steering_servers(os.environ))
         self._process = self.log.start("flows.cli.child_process", *command, environment=environment, cwd=log_path.parent)
 
     @property

@@ -32,18 +32,21 @@ class FoundRun:
     title: str
 
 
-def diff_command(a: str, b: str, home: Path | None, *, as_json: bool) -> int:
+def diff_command(a: str, b: str, home: Path | None, uri: str | None, *, as_json: bool) -> int:
     """Print settings, data, environment, seeds, hashes, metrics and the first steps that differ."""
     where = home_dir(home)
     with tempfile.TemporaryDirectory(prefix="bertft-diff-") as folder:
-        first, second = (find_run(name, where, Path(folder)) for name in (a, b))
+        first, second = (find_run(name, where, Path(folder), uri) for name in (a, b))
         found = diff_runs(first.stored, second.stored, (first.card, second.card), (first.title, second.title))
     say(found.model_dump_json(indent=1) if as_json else describe(found))
     return 0
 
 
-def find_run(name: str, home: Path, folder: Path) -> FoundRun:
-    """The run of this name; what comes from MLflow is put in `folder`. Raises `UserError` when there is none, or several."""
+def find_run(name: str, home: Path, folder: Path, uri: str | None = None) -> FoundRun:
+    """The run of this name; what comes from MLflow, the home's or the one at `uri`, is put in `folder`.
+
+    Raises `UserError` when there is none, or several.
+    """
     if "/" in name:
         return _by_place(name, home)
     if not DIGEST.fullmatch(name):
@@ -60,7 +63,7 @@ def find_run(name: str, home: Path, folder: Path) -> FoundRun:
     if found:
         return _found(found[0], home)
     if MLFLOW_ID.fullmatch(name):
-        return _from_mlflow(name, home, folder)
+        return _from_mlflow(name, home, folder, uri)
     raise UserError(
         "there is no such run here",
         code="diff.no-such-run",
@@ -125,10 +128,10 @@ def _title(stored: RunOnDisk) -> str:
     return f"{record.spec.study} · {record.spec.title}   {record.digest[:16]}   {record.status}, {record.ended_at}"
 
 
-def _from_mlflow(run_id: str, home: Path, folder: Path) -> FoundRun:
+def _from_mlflow(run_id: str, home: Path, folder: Path, uri: str | None) -> FoundRun:
     from tasks.tracking.logged_runs import fetch_run  # MLflow is slow to import
 
-    logged = fetch_run(run_id, folder / run_id, home_dir=home, uri=None)
+    logged = fetch_run(run_id, folder / run_id, home_dir=home, uri=uri)
     stored = RunOnDisk(logged.record, logged.run_dir)
     card = logged.card if logged.card is not None and logged.card.fingerprint == logged.record.spec.data_fingerprint else None
     return FoundRun(stored, card, _title(stored))

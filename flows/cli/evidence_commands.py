@@ -131,6 +131,15 @@ def diff(
     a: Annotated[str, typer.Argument(metavar="RUN_A", help="Digest (at least 6 hex characters), STUDY/arm/seed, or MLflow id.")],
     b: Annotated[str, typer.Argument(metavar="RUN_B", help="The other run, given the same way.")],
     home: Home = None,
+    uri: Annotated[
+        str | None,
+        typer.Option(
+            "--tracking-uri",
+            metavar="URI",
+            envvar="MLFLOW_TRACKING_URI",
+            help="MLflow's store, for runs that this home lacks.  [default: the one in the home]",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything that differs as JSON.")] = False,
 ) -> None:
     """Say what differs between two runs.
@@ -139,4 +148,4 @@ def diff(
     """
     from flows.cli.diff_command import diff_command
 
-    raise typer.Exit(diff_command(a, b, home, as_json=as_json))
+    raise typer.Exit(diff_command(a, b, home, uri, as_json=as_json))

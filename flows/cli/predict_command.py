@@ -1,7 +1,6 @@
 """`bertft predict`: predictions for new examples, by a study's best model, the model of one seed, or an ensemble of all seeds."""
 
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -77,7 +76,7 @@ def chosen_records(results: StudyResults, wanted: PredictRequest) -> list[RunRec
     else:
         record, why = _seed(runs, arm, wanted.seed), "as asked"
     if record not in kept:
-        raise _not_kept(results, f"the model of {record.spec.title} was not kept", kept)
+        raise _not_kept(results, f"the model of {record.spec.title} was not kept", [record], kept)
     say(f"{record.spec.title} ({why})", file=sys.stderr)
     return [record]
 
@@ -129,21 +128,26 @@ def _seed(runs: Sequence[RunRecord], arm: str, seed: int) -> RunRecord:
 
 def _ensemble(results: StudyResults, arm: str, runs: Sequence[RunRecord], kept: list[RunRecord]) -> list[RunRecord]:
     if len(kept) < 2:
-        raise _not_kept(results, f"an ensemble needs the models of several seeds, and {arm} has {len(kept) or 'none'}", kept)
+        problem = f"an ensemble needs the models of several seeds, and {arm} has {len(kept) or 'none'}"
+        raise _not_kept(results, problem, runs, kept)
     seeds = ", ".join(str(record.spec.index) for record in kept)
     say(f"{arm} · {len(kept)} of {len(runs)} seeds together ({seeds})", file=sys.stderr)
     return kept
 
 
-def _not_kept(results: StudyResults, problem: str, kept: Sequence[RunRecord]) -> UserError:
+def _not_kept(results: StudyResults, problem: str, runs: Sequence[RunRecord], kept: Sequence[RunRecord]) -> UserError:
+    """`runs` are those asked for."""
+    retention = results.study.retention
+    dropped = any(record.model_dropped is not None for record in runs)
+    setting = f"raise retention.budget_gib (now {retention.budget_gib:g})" if dropped else "set retention.checkpoints: all"
     there = ", ".join(record.spec.title for record in kept) or "none"
     return UserError(
         problem,
         code="predict.models-not-kept",
         path=results.study_dir.path / "runs",
-        found=f"models kept of this arm: {there} (retention.checkpoints: {results.study.retention.checkpoints})",
+        found=f"models kept of this arm: {there} (retention.checkpoints: {retention.checkpoints})",
         expected="the model of every seed asked for",
-        hint="set retention.checkpoints: all and train again with: bertft run CONFIG --force",
+        hint=f"{setting} and train again with: bertft run CONFIG --force",
     )
 
 
@@ -177,10 +181,7 @@ def _write(output: Path | None, text: str) -> None:
     if output is not None:
         write_output(output, text, "--output")
         return
-    try:
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(encoding="utf-8")
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has read enough; Python would complain again at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8")
+    sys.stdout.write(text)
+    sys.stdout.flush()

@@ -12,6 +12,7 @@ from pathlib import Path
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.addresses import shown
 from bertft_core.records.verification_record import VERIFICATION_FILE, Verification
+from bertft_core.report.prose.grammar import several
 from bertft_core.storage.damage import VERIFY_AGAIN, damage_of, set_aside
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.sweep.trial_journal import let_wait
@@ -25,7 +26,8 @@ def repair_searches(study: StudyConfig, study_dir: StudyDir) -> list[str]:
     for arm, path in journals(study_dir):
         n_running = let_wait(path, f"{study.name}/{arm}")
         if n_running:
-            lines.append(f"Optuna: {n_running} trials of the search of {arm} wait until it continues")
+            wait = "waits" if n_running == 1 else "wait"
+            lines.append(f"Optuna: {several(n_running, 'trial')} of the search of {arm} {wait} until it continues")
     return lines
 
 

@@ -11,6 +11,7 @@ from bertft_core.config import StudyConfig
 from bertft_core.config.addresses import without_password
 from bertft_core.data.arrow_storage import find_damage as find_damaged_data
 from bertft_core.records import DatasetCard
+from bertft_core.report.prose.grammar import several
 from bertft_core.storage.damage import Damage, damage_of, damaged_models, find_damage
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.sweep.journal_file import FROM_RECORDS, Seal, problem_of, seal_path
@@ -139,4 +140,5 @@ def _of_optuna(study: StudyConfig, study_dir: StudyDir) -> Iterator[str]:
     for arm, path in journals(study_dir):
         n_running = states_of(path, f"{study.name}/{arm}")["running"]
         if n_running:
-            yield f"Optuna: {n_running} trial{'s' * (n_running > 1)} of the search of {arm} are RUNNING, {NOBODY}"
+            are = "is" if n_running == 1 else "are"
+            yield f"Optuna: {several(n_running, 'trial')} of the search of {arm} {are} RUNNING, {NOBODY}"

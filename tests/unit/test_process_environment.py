@@ -11,7 +11,7 @@ import pytest
 
 from bertft_core.config.addresses import without_password
 from bertft_core.processes import child_environment, loopback_without_proxy
-from tasks.process_environment import TABLE, settle_environment, tracked, use_embedded_prefect
+from tasks.process_environment import TABLE, settle_environment, steering_servers, tracked, use_embedded_prefect
 from tests.helpers.small_records import make_study
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "environment.md"
@@ -110,6 +110,20 @@ def test_a_password_in_an_address_is_not_shown():
     assert without_password("sqlite:////a@b/mlflow.db") == "sqlite:////a@b/mlflow.db"
     assert without_password("at http://me:p@ss@host/x, by me@host") == "at http://***@host/x, by me@host"
     assert without_password("postgresql://h/db?user=me&password=secret&x=1") == "postgresql://h/db?user=me&password=***&x=1"
+
+
+def test_servers_behind_our_pages_get_no_variable_that_steers_them():
+    steering = {
+        "MLFLOW_TRACKING_URI",
+        "MLFLOW_PORT",
+        "OPTUNA_STORAGE",
+        "UVICORN_PORT",
+        "GUNICORN_CMD_ARGS",
+        "FLASK_APP",
+        "WEB_CONCURRENCY",
+    }
+    others = {"PREFECT_HOME", "HTTP_PROXY", "PATH", "HF_HOME", "CUDA_VISIBLE_DEVICES"}
+    assert sorted(steering_servers(dict.fromkeys(steering | others, "x"))) == sorted(steering)
 
 
 def test_the_guide_has_the_table():

@@ -9,6 +9,8 @@ from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import RunRecord
 from bertft_core.storage.retention import GIB, folder_bytes, over_budget
 from bertft_core.storage.study_dir import StudyDir
+from bertft_core.storage.study_results import StudyResults
+from flows.cli.predict_command import _not_kept
 from tasks.keep_models import ModelBudget
 from tests.helpers.small_records import make_card, make_record, make_study
 
@@ -129,3 +131,10 @@ def test_the_size_of_a_folder_is_that_of_its_files(tmp_path):
     assert folder_bytes(tmp_path / "a") == 6
     assert folder_bytes(tmp_path / "a" / "d") == 1
     assert folder_bytes(tmp_path / "none") == 0
+
+
+def test_the_hint_for_a_model_that_went_with_the_budget_is_to_raise_it(tmp_path, runs):
+    study, gone = study_with(1), runs["full", 0].model_copy(update={"model_dropped": "budget"})
+    results = StudyResults(study, make_card(tmp_path), StudyDir(tmp_path, study.name), {})
+    assert "raise retention.budget_gib (now " in str(_not_kept(results, "not kept", [gone], [])).partition("hint")[2]
+    assert "set retention.checkpoints: all" in str(_not_kept(results, "not kept", [runs["full", 1]], [])).partition("hint")[2]

@@ -162,3 +162,16 @@ def test_the_command_prints_text_and_json(home, capsys):
     text, _, values = shown.partition("{")
     assert "settings     the same" in text
     assert RunDiff.model_validate(json.loads("{" + values)) == found(home, "small/full/0", "small/full/1")
+
+
+def test_a_run_of_mlflow_comes_from_the_store_that_is_named(home, monkeypatch, capsys):
+    asked = []
+
+    def not_there(run_id, folder, *, home_dir, uri):
+        asked.append((run_id, uri))
+        raise UserError("it is not there", code="mlflow.unreadable-run", hint="name another")
+
+    monkeypatch.setattr("tasks.tracking.logged_runs.fetch_run", not_there)
+    with pytest.raises(SystemExit):
+        main(["diff", "0" * 32, "small/full/1", "--home", str(home), "--tracking-uri", "http://127.0.0.1:9"])
+    assert asked == [("0" * 32, "http://127.0.0.1:9")]
