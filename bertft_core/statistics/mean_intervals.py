@@ -52,10 +52,13 @@ def bootstrap_interval(values: Sequence[float], bootstrap_seed: int, level: floa
 
     Too narrow for a handful of seeds; use at least 10 values, and read it beside the t-interval.
     """
-    n = len(values)
-    if n < 2:
-        return None
-    means = np.asarray(values, dtype=float)[_resamples(n, bootstrap_seed)].mean(axis=1)
+    return None if len(values) < 2 else _bootstrapped(tuple(values), bootstrap_seed, level)
+
+
+@lru_cache(maxsize=4096)
+def _bootstrapped(values: tuple[float, ...], bootstrap_seed: int, level: float) -> Interval:
+    """Cached, because runs that end at their best epoch have every score twice, and a report is made of the same scores again."""
+    means = np.asarray(values, dtype=float)[_resamples(len(values), bootstrap_seed)].mean(axis=1)
     low, high = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2])
     return float(low), float(high)
 

@@ -33,14 +33,6 @@ class Interrupted(BaseException):
     """Stands in for the death of the process."""
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _no_waiting_for_the_disk():
-    """A killed process loses nothing it wrote; only a power cut would."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("os.fsync", lambda descriptor: None)
-        yield
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """The trials of a search nobody interrupted."""

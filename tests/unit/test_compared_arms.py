@@ -1,5 +1,8 @@
 """The compared arms: which runs count, what two arms share, and their predictions aligned by example."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -10,6 +13,7 @@ from bertft_core.evaluation.comparison.example_scores import read_example_scores
 from bertft_core.evaluation.comparison.pairing import has_same_examples, pair_refusal, pair_seeds
 from bertft_core.evaluation.comparison.request import ComparisonRequest, plan_comparison
 from bertft_core.records.comparison_record import ComparisonNote, Refusal
+from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import read_predictions, write_predictions
 from tests.helpers.evaluated_studies import make_results
 from tests.helpers.small_records import make_card
@@ -17,9 +21,18 @@ from tests.helpers.small_records import make_card
 FOUR = [0.7, 0.8, 0.75, 0.65]
 
 
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    return make_results(home, {"features": ["diverged", "collapsed", 0.6, 0.65], "full": FOUR})
+
+
 @pytest.fixture
-def results(tmp_path):
-    return make_results(tmp_path, {"features": ["diverged", "collapsed", 0.6, 0.65], "full": FOUR})
+def full(results, tmp_path):
+    """An arm whose predictions a test may change."""
+    own = StudyDir(tmp_path, results.study.name)
+    shutil.copytree(results.study_dir.path, own.path)
+    return compared_arms_of([replace(results, study_dir=own)])[1]
 
 
 def test_collapsed_runs_count_and_runs_without_a_score_are_left_out_with_the_reason(results):
@@ -92,35 +105,32 @@ def _rewrite(arm, index, change):
     write_predictions(path, change(read_predictions(path)))
 
 
-def test_predictions_are_aligned_by_example_id(results):
-    arm = compared_arms_of([results])[1]
-    before = read_example_scores(arm, "best", "test")
+def test_predictions_are_aligned_by_example_id(full):
+    before = read_example_scores(full, "best", "test")
     order = np.random.default_rng(0).permutation(40)
-    _rewrite(arm, 2, lambda table: table.take(pa.array(order)))
-    after = read_example_scores(arm, "best", "test")
+    _rewrite(full, 2, lambda table: table.take(pa.array(order)))
+    after = read_example_scores(full, "best", "test")
     assert after.example_ids == before.example_ids
     assert after.unit == "example"
     for seed in before.right:
         assert (after.right[seed] == before.right[seed]).all()
         accuracy = after.of_metric("accuracy", [seed])[0]
-        assert float(accuracy.finish(accuracy.values.sum(axis=0))) == arm.scores("best/test/accuracy")[seed]
+        assert float(accuracy.finish(accuracy.values.sum(axis=0))) == full.scores("best/test/accuracy")[seed]
     assert after.of_metric("no such metric", [0]) is None
 
 
 @pytest.mark.parametrize(
     "change", [lambda table: table.slice(1), lambda table: pa.concat_tables([table.slice(1), table.slice(1, 1)])]
 )
-def test_other_examples_and_examples_twice_are_not_aligned(results, change):
-    arm = compared_arms_of([results])[1]
-    _rewrite(arm, 2, change)
-    assert read_example_scores(arm, "best", "test") == ComparisonNote(kind="different_examples", arm="full", seed=2)
+def test_other_examples_and_examples_twice_are_not_aligned(full, change):
+    _rewrite(full, 2, change)
+    assert read_example_scores(full, "best", "test") == ComparisonNote(kind="different_examples", arm="full", seed=2)
 
 
-def test_missing_predictions_are_noted(results):
-    arm = compared_arms_of([results])[1]
-    record, run_dir = arm.record(3)
+def test_missing_predictions_are_noted(full):
+    record, run_dir = full.record(3)
     (run_dir / record.predictions["best"]["test"]).unlink()
-    assert read_example_scores(arm, "best", "test") == ComparisonNote(kind="predictions_missing", arm="full", seed=3)
+    assert read_example_scores(full, "best", "test") == ComparisonNote(kind="predictions_missing", arm="full", seed=3)
 
 
 def test_a_plan_has_every_pair_once_and_the_headline_first(tmp_path):

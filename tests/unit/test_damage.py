@@ -26,13 +26,6 @@ from tests.helpers.small_records import make_card, make_record, make_spec, make_
 from tests.helpers.tiny_studies import tiny_study
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _no_waiting_for_the_disk():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("os.fsync", lambda descriptor: None)
-        yield
-
-
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-10])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,10 @@ def found_in_model(digest: str, rise: float, probes: ProbesConfig) -> ProbeRecor
 
 
 class Probed:
-    """The made-up study with probes, on disk; `change` may alter a record, `keep` says which models were looked at."""
+    """The made-up study with probes, on disk; `change` may alter a record, `keep` says which models were looked at.
+
+    It is evaluated when it is first asked: what a test changes, it changes before.
+    """
 
     def __init__(self, folder: Any, change: Any = None, keep: Any = None, **probes: Any) -> None:
         self.study, self.card = make_study(probes=probes), make_card(folder)
@@ -72,7 +76,7 @@ class Probed:
                 rise = RISES[spec.arm] + 0.1 * spec.index * (spec.arm == "full")
                 write_record(self.dir.run_dir(spec.digest) / "probes.json", found_in_model(spec.digest, rise, self.study.probes))
 
-    @property
+    @cached_property
     def summary(self) -> StudySummary:
         return summarize(StudyResults(self.study, self.card, self.dir, self.records, self.planned))
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from bertft_core.planning.run_specs import plan_trial, search_digest
 from bertft_core.records import DatasetCard
 from bertft_core.storage.study_dir import StudyDir
@@ -14,11 +12,6 @@ from flows.cli.find_study import StudyOnDisk
 from flows.cli.show_commands import _search_words
 from tests.helpers.made_up_searches import SEARCH
 from tests.helpers.small_records import make_card, make_record, make_study
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting_for_the_disk(monkeypatch):
-    monkeypatch.setattr("os.fsync", lambda descriptor: None)
 
 
 def began(home: Path, card: DatasetCard, **changes: object) -> StudyOnDisk:

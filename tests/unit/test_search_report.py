@@ -49,13 +49,6 @@ class Page(HTMLParser):
             self.headings.append(data)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _no_waiting_for_the_disk():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("os.fsync", lambda descriptor: None)
-        yield
-
-
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     return finished(tmp_path_factory.mktemp("search"))

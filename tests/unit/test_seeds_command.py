@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,17 @@ def put_study(home: Path, shift: float = 0.0, fingerprint: str = "f" * 64, **cha
         make_record(spec, card, study_dir, accuracy=accuracy)
 
 
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory) -> Path:
+    home = tmp_path_factory.mktemp("stored")
+    put_study(home)
+    return home
+
+
 @pytest.fixture
-def home(tmp_path) -> Path:
-    put_study(tmp_path)
-    return tmp_path
+def home(stored, tmp_path) -> Path:
+    """With the study `small`, to put others beside it."""
+    return shutil.copytree(stored, tmp_path, dirs_exist_ok=True)
 
 
 def said(capsys, *words: str, code: int = 0) -> str:
