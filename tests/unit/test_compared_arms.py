@@ -13,8 +13,8 @@ from bertft_core.evaluation.comparison.example_scores import read_example_scores
 from bertft_core.evaluation.comparison.pairing import has_same_examples, pair_refusal, pair_seeds
 from bertft_core.evaluation.comparison.request import ComparisonRequest, plan_comparison
 from bertft_core.records.comparison_record import ComparisonNote, Refusal
-from bertft_core.storage import StudyDir
 from bertft_core.storage.predictions import read_predictions, write_predictions
+from bertft_core.storage.study_dir import StudyDir
 from tests.helpers.evaluated_studies import make_results
 from tests.helpers.small_records import make_card
 
