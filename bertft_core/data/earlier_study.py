@@ -6,9 +6,10 @@ from typing import NamedTuple
 from bertft_core.config import StudyConfig
 from bertft_core.config.encoder_settings import EncoderConfig
 from bertft_core.config.errors import UserError, did_you_mean
+from bertft_core.data.kept_model import refuse_changed_model
 from bertft_core.records import ArmSummary, ChainLink, DatasetCard, RunRecord, RunSpec, StudySummary
 from bertft_core.records.ranking import best_arm, best_first
-from bertft_core.storage.damage import refuse_damage, refuse_damaged_model
+from bertft_core.storage.damage import refuse_damage
 from bertft_core.storage.study_dir import StudyDir, read_record
 
 
@@ -47,7 +48,7 @@ def find_kept_model(config: EncoderConfig, home_dir: Path) -> tuple[KeptModel, t
     directory = study_dir.run_dir(record.digest) / (record.model_dir or "model")
     if not directory.is_dir():
         raise _not_kept(study, record, directory)
-    refuse_damaged_model(record, directory.parent)
+    refuse_changed_model(record, directory.parent)
     spec = record.spec.model_copy(update={"study": study.name})
     link = ChainLink(study=study.name, arm=arm.arm, seed=spec.index, run_digest=record.digest, encoder=spec.encoder)
     return KeptModel(directory, spec), (*card.chain, link)

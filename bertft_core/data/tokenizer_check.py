@@ -5,9 +5,10 @@ from typing import Any
 
 from bertft_core.config import UserError
 from bertft_core.data.encoder_config import read_json_object
-from bertft_core.data.encoder_files import TOKENIZER_FILES, TOKENIZER_SETTINGS, EncoderFiles
+from bertft_core.data.encoder_files import EncoderFiles
 from bertft_core.data.examples import shorten
 from bertft_core.data.tokenization import load_tokenizer
+from bertft_core.data.tokenizer_names import TOKENIZER_FILES, TOKENIZER_SETTINGS
 from bertft_core.storage.foreign_content import foreign_content
 
 HINT = "copy the tokenizer's files from the checkpoint again, or save the model's own tokenizer with save_pretrained"

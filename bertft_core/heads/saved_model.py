@@ -19,9 +19,8 @@ from bertft_core.config import UserError
 from bertft_core.config.head_settings import AnyHead, HeadConfig
 from bertft_core.heads import HEADS
 from bertft_core.heads.pooling import pooled_forward
+from bertft_core.storage.damage import HEAD_FILE
 from bertft_core.storage.weight_files import read_headers, weight_files
-
-FILE = "bertft_head.json"
 
 
 class Opened(NamedTuple):
@@ -45,7 +44,7 @@ class Opened(NamedTuple):
 def load_model(model_dir: str | Path) -> Opened:
     """Open a model saved by bertft, on the CPU. `UserError` for a folder that holds none."""
     directory = Path(model_dir)
-    head = _read(directory / FILE)
+    head = _read(directory / HEAD_FILE)
     model = _opened(directory, getattr(transformers, head.auto_class))
     HEADS[head.kind].attach(model, directory, head)
     return Opened(model.eval(), head)
@@ -74,18 +73,18 @@ def _opened(directory: Path, auto_class: Any) -> PreTrainedModel:
 
 def write_head(model_dir: Path, head: AnyHead) -> None:
     """Write the head's configuration beside the weights."""
-    (model_dir / FILE).write_text(head.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    (model_dir / HEAD_FILE).write_text(head.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def _read(path: Path) -> AnyHead:
     try:
         return TypeAdapter(HeadConfig).validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        problem, found = "this is not a model saved by bertft", f"no {FILE}"
+        problem, found = "this is not a model saved by bertft", f"no {HEAD_FILE}"
     except ValidationError as error:
         problem, found = "the configuration of the head cannot be read", str(error).splitlines()[0]
     hint = "name the folder `model` of a run; a model of plain transformers is opened by its AutoModelFor… class"
-    raise UserError(problem, code="model.unreadable", path=path, found=found, expected=f"a folder with {FILE}", hint=hint)
+    raise UserError(problem, code="model.unreadable", path=path, found=found, expected=f"a folder with {HEAD_FILE}", hint=hint)
 
 
 def _pooled_logits(model: PreTrainedModel, pooling: str, batch: Mapping[str, Tensor]) -> Tensor:

@@ -23,6 +23,8 @@ from bertft_core.storage.study_dir import PROBES_FILE, Damaged, StudyDir, checke
 SUFFIX = ".damaged"
 MODEL = "model"
 """Folder of a run's saved model."""
+HEAD_FILE = "bertft_head.json"
+"""In that folder: the configuration of the head."""
 RUN_AGAIN = "it comes back from MLflow, or the run is trained again"
 COPY_BACK = "copy the file from a backup, or train this study again with: bertft run CONFIG --force"
 VERIFY_AGAIN = "it comes back from MLflow, or bertft verify makes it again"

@@ -14,12 +14,14 @@ from bertft_core.data.encoder_files import EncoderFiles
 from bertft_core.data.new_examples import Inputs
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.tokenization import load_tokenizer, uses_token_types
+from bertft_core.data.tokenizer_check import refuse_unusable_tokenizer
 from bertft_core.heads.saved_model import load_model
 from bertft_core.metrics import METRICS
 from bertft_core.metrics.prediction_output import SeedOutputs
 from bertft_core.metrics.task_metrics import tune_nothing
 from bertft_core.records import RunRecord
 from bertft_core.storage.predictions import read_predictions
+from bertft_core.storage.study_dir import problem_of_file
 from bertft_core.training.model_runner import ModelRunner
 
 
@@ -51,6 +53,7 @@ def predict(runs: Sequence[KeptRun], inputs: Inputs, data: DataConfig, *, thread
     torch.set_num_threads(threads)
     spec = runs[0].record.spec
     encoder = EncoderFiles(runs[0].model_dir, spec.encoder, "folder")
+    refuse_unusable_tokenizer(encoder)
     tokenizer = load_tokenizer(encoder)
     split = PreparedSplit(_tokenised(tokenizer, inputs, spec.labels, data, spec.head.kind, uses_token_types(encoder)), "inputs")
     seeds = [SeedOutputs(_predictions(run, split), _tuned([run])) for run in runs]
@@ -94,8 +97,11 @@ def _tuned(runs: Sequence[KeptRun]) -> dict[str, float]:
 
 def _validation_predictions(run: KeptRun) -> pa.Table:
     spec = run.record.spec
-    path = run.run_dir / run.record.predictions["best"]["validation"]
+    name = run.record.predictions["best"]["validation"]
+    path, sha256 = run.run_dir / name, run.record.files.get(name)
     try:
+        if sha256 is not None and path.exists() and (problem := problem_of_file(path, sha256)) is not None:
+            raise ValueError(problem)
         return read_predictions(path)
     except (FileNotFoundError, ValueError) as error:
         raise UserError(

@@ -10,21 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from bertft_core.config.head_settings import AnyHead
+from bertft_core.data.tokenizer_names import TOKENIZER_FILES, TOKENIZER_SETTINGS
 from bertft_core.heads.regression import folded
 from bertft_core.heads.saved_model import write_head
 
 WEIGHTS = "model.safetensors"
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "spm.model",
-    "sentencepiece.bpe.model",
-)
 
 
 def weights_sha256(named: Iterable[tuple[str, Tensor]]) -> str:
@@ -66,7 +56,7 @@ def save_model(model: Any, head: AnyHead, encoder_dir: Path, target_dir: Path) -
     if crf is not None:
         crf.save(part)
     write_head(part, head)
-    for name in TOKENIZER_FILES:
+    for name in (*TOKENIZER_FILES, *TOKENIZER_SETTINGS):
         if (encoder_dir / name).exists():
             shutil.copyfile(encoder_dir / name, part / name)
     shutil.rmtree(target_dir, ignore_errors=True)

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.config.paths import checked_path
+from bertft_core.data.kept_model import refuse_changed_model
 from bertft_core.data.new_examples import Inputs, formats_of, read_inputs
 from bertft_core.records import RunRecord, StudySummary
 from bertft_core.records.ranking import best_arm, ranked_runs
-from bertft_core.storage.damage import refuse_damaged_model
 from bertft_core.storage.output_file import check_output, is_special, write_output
 from bertft_core.storage.study_dir import read_record
 from bertft_core.storage.study_results import StudyResults
@@ -45,7 +45,7 @@ def predict_command(
     inputs = _read(source, results, file_format)
     records = chosen_records(results, wanted)
     for record in records:
-        refuse_damaged_model(record, results.run_dir_of(record.digest))
+        refuse_changed_model(record, results.run_dir_of(record.digest))
     from bertft_core.training.predict import KeptRun, predict
 
     runs = [KeptRun(record, results.run_dir_of(record.digest)) for record in records]

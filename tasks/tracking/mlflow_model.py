@@ -12,6 +12,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from bertft_core.records import RunRecord
+from bertft_core.storage.damage import HEAD_FILE
 from tasks.tracking.store_files import MLFLOW_STATUS
 
 HEAD_DIR = "head"
@@ -27,7 +28,7 @@ def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, r
     import mlflow.transformers
     import transformers
 
-    from bertft_core.heads import HEADS, crf, saved_model
+    from bertft_core.heads import HEADS, crf
 
     transformers.logging.disable_progress_bar()
     head = record.spec.head
@@ -44,7 +45,7 @@ def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, r
             pip_requirements=[need.partition("+")[0] for need in needs],
             metadata={"run_digest": record.digest, "weights": f"best, step {record.best_step}"},
         )
-    for path in (model_dir / saved_model.FILE, model_dir / crf.FILE):
+    for path in (model_dir / HEAD_FILE, model_dir / crf.FILE):
         if path.exists():
             client.log_artifact(run_id, str(path), HEAD_DIR)
 

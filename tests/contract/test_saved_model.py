@@ -13,8 +13,9 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from bertft_core.config import UserError
 from bertft_core.data.prepared_split import open_split
-from bertft_core.heads.saved_model import FILE, load_model
+from bertft_core.heads.saved_model import load_model
 from bertft_core.metrics.prediction_columns import matrix
+from bertft_core.storage.damage import HEAD_FILE
 from bertft_core.storage.predictions import read_predictions
 from bertft_core.training.run import train_run
 from tests.helpers.batches import has_token_types
@@ -50,10 +51,10 @@ def test_a_saved_classifier_gives_the_logits_of_its_predictions(tmp_path, kind, 
 def test_a_folder_without_or_with_a_broken_head_is_refused(tmp_path):
     with pytest.raises(UserError, match="not a model saved by bertft"):
         load_model(tmp_path)
-    (tmp_path / FILE).write_text('{"kind": "classification", "pooling": "maximum"}')
+    (tmp_path / HEAD_FILE).write_text('{"kind": "classification", "pooling": "maximum"}')
     with pytest.raises(UserError, match="cannot be read") as caught:
         load_model(tmp_path)
-    assert caught.value.path == str(tmp_path / FILE)
+    assert caught.value.path == str(tmp_path / HEAD_FILE)
 
 
 class Malice:
@@ -70,7 +71,7 @@ class Malice:
 def test_pickled_weights_in_the_place_of_a_kept_model_are_refused(tmp_path, name):
     tiny_encoder(tmp_path)
     (tmp_path / "model.safetensors").unlink()
-    (tmp_path / FILE).write_text('{"kind": "classification"}')
+    (tmp_path / HEAD_FILE).write_text('{"kind": "classification"}')
     (tmp_path / name).write_bytes(pickle.dumps(Malice(str(tmp_path / "executed"))))
     with pytest.raises(Exception, match=r"safetensors|header"):
         load_model(tmp_path)

@@ -11,6 +11,7 @@ from bertft_core.config.encoder_settings import EncoderConfig
 from bertft_core.config.head_settings import HEAD_CONFIGS
 from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.data.hub_data import _refuse_too_many
+from bertft_core.data.kept_model import refuse_changed_model
 from bertft_core.data.proved_encoder import refuse_other_labels
 from bertft_core.heads.saved_model import load_model
 from bertft_core.storage.damage import refuse_damage, refuse_damaged_model
@@ -19,6 +20,7 @@ from flows.cli.app import app
 from tests.helpers.refusals.data_rows import TEXTS, study
 from tests.helpers.refusals.refusal import Refusal
 from tests.helpers.refusals.stored_copies import own_copy
+from tests.helpers.small_records import make_card, make_spec, make_study
 
 Change = Callable[[Path], object]
 
@@ -103,6 +105,14 @@ def _damaged_model(folder: Path) -> None:
     refuse_damaged_model(SimpleNamespace(spec=spec, files={"model/model.safetensors": "0" * 64}), folder / "run")  # type: ignore[arg-type]
 
 
+def _changed_model(folder: Path) -> None:
+    card = make_card(folder)
+    record = SimpleNamespace(spec=make_spec(make_study(), card), files={})
+    (folder / "run" / "model").mkdir(parents=True)
+    (folder / "run" / "model" / "bertft_head.json").write_text('{"kind": "regression"}')
+    refuse_changed_model(record, folder / "run")  # type: ignore[arg-type]
+
+
 def _unusable_model(folder: Path) -> None:
     shutil.copytree(folder / "encoder", folder / "own")
     values = HEAD_CONFIGS["classification"]().model_dump_json()
@@ -155,6 +165,7 @@ ROWS = (
     _encoder("tokenizer.same-id", _same_id, ""),
     _encoder("tokenizer.fails", _settings("tokenizer_config.json", model_max_length="eight"), ""),
     Refusal("model.unusable", call=_unusable_model, place="own"),
+    Refusal("model.changed", call=_changed_model, place="run/model/bertft_head.json"),
     Refusal("model.damaged", call=_damaged_model, place="run/model/model.safetensors"),
     Refusal("study.damaged", call=_damaged_record, place="own/studies/claims/summary.json"),
     Refusal("hub.too-many-rows", call=lambda _: _refuse_too_many(9, 4, "some/set[train]"), place="some/set[train]"),
