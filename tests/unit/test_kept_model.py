@@ -11,7 +11,7 @@ import pytest
 from bertft_core.config import UserError
 from bertft_core.data.kept_model import refuse_changed_model
 from bertft_core.records import RunRecord
-from bertft_core.storage import StudyDir
+from bertft_core.storage.study_dir import StudyDir
 from tests.helpers.small_records import make_card, make_record, make_spec, make_study
 
 FILES = {"tokenizer.json": "{}", "vocab.txt": "[UNK]", "tokenizer_config.json": "{}"}
