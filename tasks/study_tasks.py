@@ -10,7 +10,6 @@ from prefect.cache_policies import NO_CACHE
 from prefect.utilities.annotations import opaque
 
 from bertft_core.config import StudyConfig
-from bertft_core.data.prepare_study_data import prepare_data as prepare
 from bertft_core.evaluation.summarize import evaluated
 from bertft_core.records import DatasetCard, StudySummary
 from bertft_core.report import study_report
@@ -19,6 +18,7 @@ from bertft_core.report.text_table import result_table
 from bertft_core.storage.damage import Tell
 from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.storage.study_results import StudyResults
+from bertft_core.training.first_step import prepare_data as prepare
 from tasks.same_encoder import refuse_other_study
 
 T = TypeVar("T")

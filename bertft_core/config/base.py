@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable
+from functools import cache
+from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
@@ -20,6 +21,44 @@ class Frozen(BaseModel):
     """An immutable pydantic model that rejects unknown keys and non-finite numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_boolean_as_number(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            for name, has_entries in _number_fields(cls).items():
+                value = values.get(name)
+                if isinstance(value, bool):
+                    raise _boolean(name)
+                if has_entries and isinstance(value, dict | list | tuple):
+                    places = value if isinstance(value, dict) else range(len(value))
+                    for place in places:
+                        if isinstance(value[place], bool):
+                            raise _boolean(name, place)
+        return values
+
+
+@cache
+def _number_fields(model: type[BaseModel]) -> dict[str, bool]:
+    """Keys that are numbers, or hold them (True): pydantic would read `true` as 1."""
+    found = {}
+    for name, field in model.model_fields.items():
+        kinds = _kinds(field.annotation)
+        if kinds & {int, float} and bool not in kinds:
+            holds_models = any(isinstance(kind, type) and issubclass(kind, BaseModel) for kind in kinds)
+            found[field.alias or name] = bool(kinds & {dict, list, tuple}) and not holds_models
+    return found
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """The types that an annotation is made of, such as {dict, str, float, NoneType} of `dict[str, float] | None`."""
+    annotation = getattr(annotation, "__value__", annotation)
+    inner = [_kinds(part) for part in get_args(annotation) if not isinstance(part, str)]
+    return {get_origin(annotation) or annotation if isinstance(annotation, Hashable) else None}.union(*inner)
+
+
+def _boolean(*at: int | str) -> PydanticCustomError:
+    return PydanticCustomError("boolean_as_number", "a boolean where a number is meant", {"at": at})
 
 
 def left_out_if(default: Any) -> Callable[[Any], bool]:

@@ -55,7 +55,7 @@ def _problems(error: ValidationError, model: type[BaseModel], values: Any) -> li
     """Every problem once: of a union only the intended member, of a container only the errors inside it."""
     found: list[Problem] = []
     unions: dict[Path, UnionChoice] = {}
-    for detail in error.errors(include_url=False):
+    for detail in map(_at_its_key, error.errors(include_url=False)):
         if detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]:
             continue  # too short only because items inside it are invalid
         place = locations.locate(detail["loc"], model)
@@ -70,6 +70,16 @@ def _problems(error: ValidationError, model: type[BaseModel], values: Any) -> li
             reported.append(path)
             found.append(_not_valid(ConfigLocation(path, None, union.members), locations.value_at(values, path)))
     return found
+
+
+def _at_its_key(detail: Any) -> Any:
+    """A boolean where a number is meant is found by the mapping that it is in; it is an error of its key, as other types are."""
+    if detail["type"] != "boolean_as_number":
+        return detail
+    value = detail["input"]
+    for key in detail["ctx"]["at"]:
+        value = value[key]
+    return {**detail, "type": "int_type", "loc": (*detail["loc"], *detail["ctx"]["at"]), "input": value}
 
 
 def _is_below(path: Path, other: Path) -> bool:

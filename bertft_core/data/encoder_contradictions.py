@@ -33,14 +33,16 @@ def refuse_contradictions(directory: Path, settings: dict[str, Any]) -> None:
     other = next((name for name in names if _is_of_another_type(name, model_type)), None)
     if other is not None:
         found = f"model_type: {model_type}, and architectures: [{shorten(other, 60)}]"
-        raise _refusal(directory, "the encoder's config.json names two kinds of model", found, "encoder.other-class")
+        raise _refusal(directory, "the encoder's config.json names two kinds of model", found, code="encoder.other-class")
     if settings.get("is_decoder"):
         found = "is_decoder: true, so that no token sees those after it"
-        raise _refusal(directory, "the encoder is set up as a decoder", found, "encoder.decoder")
+        raise _refusal(directory, "the encoder is set up as a decoder", found, code="encoder.decoder")
     for name, value in settings.items():
         if "drop" in name and isinstance(value, int | float) and not 0 <= value < 1:
             found = f"{shorten(name, 60)}: {json.dumps(value)}"
-            raise _refusal(directory, "a dropout of the encoder is no probability below 1", found, "encoder.dropout-impossible")
+            raise _refusal(
+                directory, "a dropout of the encoder is no probability below 1", found, code="encoder.dropout-impossible"
+            )
 
 
 def _is_of_another_type(class_name: str, model_type: str) -> bool:
@@ -57,5 +59,5 @@ def _is_of_another_type(class_name: str, model_type: str) -> bool:
     return bool(owners) and model_type not in owners and not (model_type in ONE_FAMILY and owners & ONE_FAMILY)
 
 
-def _refusal(directory: Path, problem: str, found: str, code: str) -> UserError:
+def _refusal(directory: Path, problem: str, found: str, *, code: str) -> UserError:
     return UserError(problem, code=code, path=directory / FILE, found=found, expected=EXPECTED, hint=HINT)

@@ -39,21 +39,21 @@ def refuse_bad_values(files: Sequence[Path]) -> None:
             raise _refusal(
                 path,
                 "the encoder weights hold NaN or infinite values",
-                "encoder.weights-not-finite",
                 some_names(bad, "not finite in float32"),
                 "finite numbers",
                 "download the checkpoint again; if it is your own, its training diverged: use an earlier one",
+                code="encoder.weights-not-finite",
             )
     if len(zeros) > MOST_ZEROS * n_matrices:
         raise _refusal(
             files[0],
             "most of the encoder weights are zero",
-            "encoder.weights-zero",
             some_names(zeros, f"of {n_matrices} matrices hold zeros only"),
             "the weights of a trained model",
             "download the checkpoint again, or save the trained model with save_pretrained",
+            code="encoder.weights-zero",
         )
 
 
-def _refusal(path: Path, problem: str, code: str, found: str, expected: str, hint: str) -> UserError:
+def _refusal(path: Path, problem: str, found: str, expected: str, hint: str, *, code: str) -> UserError:
     return UserError(problem, code=code, path=path, found=found, expected=expected, hint=hint)

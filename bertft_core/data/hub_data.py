@@ -1,7 +1,7 @@
 """Data sets of the Hugging Face hub, by name, configuration and revision."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,9 @@ def _title(data: HubData) -> str:
 
 def _load(data: HubData) -> Any:
     import datasets
+    from datasets.packaged_modules import _PACKAGED_DATASETS_MODULES
 
-    _refuse_local(data)
+    _refuse_local(data, _PACKAGED_DATASETS_MODULES)
     datasets.disable_progress_bars()
     try:
         return datasets.load_dataset(data.name, data.config, revision=data.revision)
@@ -65,15 +66,23 @@ def _load(data: HubData) -> Any:
         ) from None
 
 
-def _refuse_local(data: HubData) -> None:
-    """The library reads a local folder or file in place of a data set of the hub that has the same name."""
-    if HUB_NAME.fullmatch(data.name) and not Path(data.name).exists():
+def _refuse_local(data: HubData, readers: Collection[str]) -> None:
+    """The library reads a local folder or file in place of a data set of the hub that has the same name.
+
+    `readers` are names such as `csv`, by which it reads files of the current folder.
+    """
+    found = f"a file or folder {data.name} in the current folder"
+    if data.name in readers:
+        found = f"{data.name}, by which the library datasets reads files of the current folder"
+    elif not HUB_NAME.fullmatch(data.name):
+        found = "a local path"
+    elif not Path(data.name).exists():
         return
     raise UserError(
         "this would not be read from the Hugging Face hub",
         code="hub.local-name",
         path=_title(data),
-        found="a local path" if not HUB_NAME.fullmatch(data.name) else f"a file or folder {data.name} in the current folder",
+        found=found,
         expected="a name such as nyu-mll/glue, and nothing local of that name",
         hint="use source: files for local data, or start bertft in another folder",
     )

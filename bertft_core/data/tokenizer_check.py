@@ -65,7 +65,7 @@ def _refuse_failing(encoder: EncoderFiles, tokenizer: Any) -> None:
 def _refuse_confused(encoder: EncoderFiles, tokenizer: Any) -> None:
     """Raise `UserError` where two tokens have one id, one token has two special roles, or a special token is a word."""
     by_id: dict[int, str] = {}
-    for token, i in tokenizer.get_vocab().items():
+    for token, i in sorted(tokenizer.get_vocab().items()):
         if i in by_id:
             found = f"{shorten(by_id[i], 40)} and {shorten(token, 40)} have the id {i}"
             raise _other(encoder, "two tokens of the encoder's tokenizer have the same id", found, code="tokenizer.same-id")

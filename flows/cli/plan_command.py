@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TextIO
 
 from bertft_core.config import StudyConfig, load_study
-from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.planning.plan_checks import refuse_unusable_plan
 from bertft_core.planning.run_specs import plan_trial
 from bertft_core.planning.wanted_runs import decided_arms, wanted_runs
@@ -16,6 +15,7 @@ from bertft_core.statistics.early_stopping_of_seeds import cost
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.training.cost_estimate import CostEstimate, CostEstimator
 from bertft_core.training.devices import slot_environments
+from bertft_core.training.first_step import prepare_data
 from bertft_core.training.machine_needs import fit_of
 from flows.cli.find_study import StudyOnDisk
 from flows.cli.terminal import say

@@ -10,7 +10,6 @@ from typing import Any
 from bertft_core.config import StudyConfig, UserError, load_study, parse_study
 from bertft_core.config.overrides import apply_override
 from bertft_core.data.bundled import BUNDLED, bundled_files
-from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.recipes.advice import Advice, SettingChoice, advise
 from bertft_core.recipes.data_files import data_values, study_name
 from bertft_core.recipes.measure_data import arm_steps, data_profile_of
@@ -20,6 +19,7 @@ from bertft_core.recipes.task_guess import guess
 from bertft_core.report.prose import recipe_reasons, recipe_text
 from bertft_core.report.prose.data_card_text import findings_lines
 from bertft_core.storage.output_file import is_special, write_output
+from bertft_core.training.first_step import prepare_data
 from flows.cli.plan_command import print_plan
 from flows.cli.recommend_request import RecommendRequest, given_keys, output_path
 from flows.cli.terminal import say

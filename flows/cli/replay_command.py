@@ -69,7 +69,7 @@ def rebuilt_spec(logged: LoggedRun, temporary_home: Path, home: Path) -> RunSpec
 
     Raises `UserError` when data or encoder are not available here, or have changed since the run.
     """
-    from bertft_core.data.prepare_study_data import prepare_data  # slow
+    from bertft_core.training.first_step import prepare_data  # slow
 
     spec = logged.record.spec
     card = prepare_data(_with_encoder_found(logged.study, home), home_dir=temporary_home)

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from bertft_core.config import UserError
 from bertft_core.config.addresses import without_password
-from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.records import StudySummary
 from bertft_core.report.text_table import result_table
 from bertft_core.storage.disk_errors import disk_errors_explained
 from bertft_core.storage.study_dir import StudyDir
+from bertft_core.training.first_step import prepare_data
 from flows.cli.console import shown
 from flows.cli.embedded_server import EmbeddedServer
 from flows.cli.terminal import say

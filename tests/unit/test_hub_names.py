@@ -11,7 +11,10 @@ from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.hub_data import read_hub
 
 
-@pytest.mark.parametrize("name", ["./local", "../local", "/tmp", "org/name", "local", "a/b/c", "hf://datasets/x", "."])
+@pytest.mark.parametrize(
+    "name",
+    ["./local", "../local", "/tmp", "org/name", "local", "a/b/c", "hf://datasets/x", ".", "csv", "json", "text", "parquet"],
+)
 def test_a_local_folder_is_never_read_as_the_hub(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     for folder in ("local", "org/name"):

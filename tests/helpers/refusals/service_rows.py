@@ -90,7 +90,7 @@ def _replayed(**changes: object) -> Callable[[Path], None]:
         card = SimpleNamespace(**{"fingerprint": spec.data_fingerprint, "encoder": encoder} | changes)
         logged = SimpleNamespace(record=_record(folder), study=SimpleNamespace(encoder=SimpleNamespace(study=None)), card=None)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("bertft_core.data.prepare_study_data.prepare_data", lambda *_, **__: card)
+            patch.setattr("bertft_core.training.first_step.prepare_data", lambda *_, **__: card)
             replay_command.rebuilt_spec(logged, folder / "again", folder / "home")  # type: ignore[arg-type]
 
     return refused

@@ -156,6 +156,7 @@ ROWS = (
     _encoder("encoder.other-class", _settings(model_type="roberta"), "config.json"),
     _encoder("encoder.decoder", _settings(is_decoder=True), "config.json"),
     _encoder("encoder.dropout-impossible", _settings(hidden_dropout_prob=1.0), "config.json"),
+    _encoder("encoder.step-fails", _settings(chunk_size_feed_forward=7), "config.json"),
     _encoder("encoder.head-missing", lambda _: None, "model.safetensors", head=KEPT),
     Refusal("encoder.head-other-labels", call=_other_labels, place="encoder/config.json"),
     _encoder("tokenizer.damaged", _file("tokenizer.json", ""), "tokenizer.json"),

@@ -1,0 +1,95 @@
+"""One forward and backward pass before a study, so that settings of the encoder on which every run fails are found at once."""
+
+from importlib import metadata
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from bertft_core.config import StudyConfig, UserError
+from bertft_core.config.base import digest_of
+from bertft_core.data import prepare_study_data
+from bertft_core.data.encoder_config import FILE
+from bertft_core.data.examples import shorten
+from bertft_core.records import DatasetCard
+from bertft_core.records.encoder_proof import FirstStep
+from bertft_core.storage.damage import Tell
+from bertft_core.storage.study_dir import read_record, write_record
+
+VERSION = 1
+"""Part of a trial's key: increase it when it finds more."""
+
+
+def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambda problem: None) -> DatasetCard:
+    """As `data.prepare_study_data.prepare_data`; then one step is tried, once for each data set, encoder and head.
+
+    Raises `UserError` also for an encoder with which that step fails.
+    """
+    card = prepare_study_data.prepare_data(study, home_dir=home_dir, tell=tell)
+    key = digest_of(
+        {
+            "version": VERSION,
+            "transformers": metadata.version("transformers"),
+            "encoder": card.encoder.model_dump(),
+            "data": card.fingerprint,
+            "head": study.head.model_dump(),
+        }
+    )
+    path = Path(home_dir) / "encoders" / f"{key[:16]}-step.json"
+    if read_record(path, FirstStep) != FirstStep(key=key):
+        _refuse_failing_step(study, card)
+        write_record(path, FirstStep(key=key))
+    return card
+
+
+def _refuse_failing_step(study: StudyConfig, card: DatasetCard) -> None:
+    try:
+        problem = _problem(study, card)
+    except Exception as error:  # of any kind: whatever it is, every run would fail with it
+        problem = f"{type(error).__name__}: {shorten((str(error).strip().splitlines() or [''])[0], 200)}"
+    if problem is not None:
+        raise UserError(
+            "a first training step with this encoder fails, so every run would",
+            code="encoder.step-fails",
+            path=Path(card.encoder_dir) / FILE,
+            found=problem,
+            expected="a model that can be trained",
+            hint="restore the settings in config.json that the checkpoint was published with, or choose another encoder",
+        )
+
+
+def _problem(study: StudyConfig, card: DatasetCard) -> str | None:
+    """What is wrong with loss or gradient of a few short examples, on the CPU; None where nothing is."""
+    import torch  # slow
+
+    from bertft_core.data.prepared_split import open_split
+    from bertft_core.heads import HEADS
+    from bertft_core.training.model_runner import ModelRunner
+    from bertft_core.training.run import warm_up
+
+    warm_up()
+    split, head = open_split(card.directory, "train"), HEADS[study.head.kind]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = head.build(card.encoder_dir, card.labels, None, study.head)
+        if head.take_from_train is not None:
+            head.take_from_train(model, split, study.head)
+        runner = ModelRunner(model.train(), study.head, torch.device("cpu"))
+        for indices in _batches(split.lengths):
+            inputs = runner.head_inputs(split, indices, lambda example: np.random.default_rng(example))
+            loss = runner.loss_sum(runner.logits(split, indices, inputs), inputs)
+            loss.backward()
+            if not torch.isfinite(loss):
+                return f"a loss of {loss.item()}"
+        runner.use_packed_attention(False)
+        with TemporaryDirectory() as nowhere:
+            model.config.save_pretrained(nowhere)  # as at the end of a run
+    bad = next((name for name, p in model.named_parameters() if p.grad is not None and not torch.isfinite(p.grad).all()), None)
+    return None if bad is None else f"a gradient of {bad} that is not finite"
+
+
+def _batches(lengths: np.ndarray) -> list[np.ndarray]:
+    """The shortest example alone, and with another one of another length, where there is one."""
+    order = np.argsort(lengths, kind="stable")
+    longer = order[lengths[order] > lengths[order[0]]][:1]
+    return [order[:1], np.concatenate([order[:1], longer])] if len(longer) else [order[:1]]
