@@ -10,11 +10,11 @@ from bertft_core.config import parse_study
 from bertft_core.evaluation.diagnosis.diagnose_study import diagnose
 from bertft_core.evaluation.diagnosis.hint_overrides import accepted, of_training, train_longer
 from bertft_core.evaluation.diagnosis.stored_study import improvement
-from bertft_core.records import DataFinding
+from bertft_core.records import DataFinding, SweepResult
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
 from tests.helpers.diagnosed_studies import ARMS, GOOD, LARGE, whole, with_card
-from tests.helpers.small_records import make_study, make_sweep
+from tests.helpers.small_records import make_card, make_study, make_sweep
 
 LOG = {"low": 1e-5, "high": 6e-4, "log": True}
 CLOSE = {"features": [0.80, 0.83, 0.79, 0.82, 0.80], "full": [0.82, 0.81, 0.82, 0.80, 0.83]}
@@ -22,9 +22,19 @@ CLOSE = {"features": [0.80, 0.83, 0.79, 0.82, 0.80], "full": [0.82, 0.81, 0.82, 
 
 def searched(tmp_path, space: dict, chosen: dict, **how) -> StudyResults:
     """A study whose arm `full` chose these settings from this space."""
+    arms, sweeps = search_of(tmp_path, space, chosen)
+    return whole(tmp_path, sweeps=sweeps, arms=arms, **how)
+
+
+def without_runs(tmp_path, space: dict, chosen: dict) -> StudyResults:
+    """The same before its report runs, for what is about its settings alone."""
+    arms, sweeps = search_of(tmp_path, space, chosen)
+    return StudyResults(make_study(arms=arms), make_card(tmp_path), StudyDir(tmp_path, "small"), {}, sweeps=sweeps)
+
+
+def search_of(tmp_path, space: dict, chosen: dict) -> tuple[dict[str, dict], dict[str, SweepResult]]:
     sweep = make_sweep(StudyDir(tmp_path, "small")).model_copy(update={"chosen": chosen})
-    arms = ARMS | {"full": {"search": {"space": space, "n_trials": 3}}}
-    return whole(tmp_path, sweeps={"full": sweep}, arms=arms, **how)
+    return ARMS | {"full": {"search": {"space": space, "n_trials": 3}}}, {"full": sweep}
 
 
 def rates(results: StudyResults, override: str):
@@ -46,7 +56,7 @@ def rates(results: StudyResults, override: str):
     ],
 )
 def test_a_searched_setting_is_searched_on_the_wanted_side(tmp_path, space, chosen, to, wanted):
-    results = searched(tmp_path, {"learning_rate": space}, {"learning_rate": chosen})
+    results = without_runs(tmp_path, {"learning_rate": space}, {"learning_rate": chosen})
     found = rates(results, of_training(results, "full", "learning_rate", to))
     assert (
         found.model_dump(include=set(wanted)) == pytest.approx(wanted) if "low" in wanted else found.choices == wanted["choices"]
@@ -54,9 +64,9 @@ def test_a_searched_setting_is_searched_on_the_wanted_side(tmp_path, space, chos
 
 
 def test_training_is_longer_also_where_its_length_is_searched(tmp_path):
-    results = searched(tmp_path, {"epochs": {"choices": [2, 3, 4]}}, {"epochs": 3})
+    results = without_runs(tmp_path, {"epochs": {"choices": [2, 3, 4]}}, {"epochs": 3})
     assert train_longer(results, "full") == "arms.full.search.space.epochs={choices: [6, 12]}"
-    results = searched(tmp_path, {"max_steps": {"low": 100, "high": 300, "integer": True}}, {"max_steps": 200})
+    results = without_runs(tmp_path, {"max_steps": {"low": 100, "high": 300, "integer": True}}, {"max_steps": 200})
     assert train_longer(results, "full") == "arms.full.search.space.max_steps={low: 400, high: 800, integer: true}"
 
 
