@@ -63,6 +63,10 @@ class EarlyStopper:
         self._score_sign = 1.0 if directions[spec.metric] == "maximize" else -1.0
         self._prune_below = spec.prune_below
 
+    def absent_of(self, metrics: dict[str, float]) -> str | None:
+        """The metric that chooses between evaluations and has no value, such as a perplexity that overflows."""
+        return next((name for name in (self._watched, self._metric) if name not in metrics), None)
+
     def changes(self, position: Position, metrics: dict[str, float], step: int) -> dict[str, Any]:
         """The changes of the position by an evaluation after `step`; `best_step` is among them if it is the best one."""
         watched = metrics[self._watched]

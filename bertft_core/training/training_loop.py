@@ -140,6 +140,8 @@ class Loop:
         if validated is None:
             return "diverged", f"the logits of the validation set were not finite after step {step}"
         metrics = validated.metrics
+        if (absent := self._best.absent_of(metrics)) is not None:
+            return "diverged", f"{absent} of the validation set is too large for a number, or not defined, after step {step}"
         evaluation = Evaluation(step=step, epoch=self.steps.epoch(step), metrics=metrics, loss=validated.loss)
         self._advance(
             evaluations=(*self.position.evaluations, evaluation),

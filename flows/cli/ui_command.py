@@ -10,10 +10,12 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from bertft_core.config import UserError
+from bertft_core.config import StudyConfig, UserError
+from bertft_core.config.addresses import without_password
+from bertft_core.storage.study_dir import StudyDir, read_record
 from flows.cli.child_process import ChildCommand
 from flows.cli.embedded_server import EmbeddedServer
-from flows.cli.find_study import find_study
+from flows.cli.find_study import find_study, known_studies
 from flows.cli.terminal import say
 from tasks.process_environment import home_dir, use_embedded_prefect
 from tasks.tracking.moved_home import follow_home
@@ -29,7 +31,8 @@ def ui_command(home: Path | None, study: str | None, first_port: int) -> int:
     """Start the pages, print their links, and wait for Ctrl-C."""
     where = home_dir(home)
     name = None if study is None else find_study(study, home).study.name
-    if not (where / "mlflow.db").exists():
+    shown_studies = known_studies(where) if name is None else [name]
+    if not (where / "mlflow.db").exists() and not shown_studies:
         raise UserError(
             "there is nothing to show yet",
             code="ui.nothing-to-show",
@@ -47,7 +50,8 @@ def ui_command(home: Path | None, study: str | None, first_port: int) -> int:
     journals = sorted(where.glob(f"studies/{name or '*'}/sweep/*/journal.log"))
     ports = _free_ports(first_port, 2 + len(journals))
     with ExitStack() as stack:
-        links = [(words, link) for words, link in _start(stack, where, name, journals, ports)]
+        links = list(_start(stack, where, name, journals, ports))
+        links += _other_stores(where, shown_studies)
         say(f"pages of {where} (Ctrl-C ends them)")
         for words, link in links:
             say(f"  {words:<28} {link}", flush=True)
@@ -61,14 +65,17 @@ def _start(stack: ExitStack, home: Path, study: str | None, journals: list[Path]
     use_embedded_prefect(home)
     if (remark := set_prefect_aside(home)) is not None:
         say(f"warning   {remark}", file=sys.stderr)
-    mlflow = _start_child(stack, _mlflow_command(home, ports[0]), home / "logs" / "mlflow-ui.log")
+    mlflow = None
+    if (home / "mlflow.db").exists():
+        mlflow = _start_child(stack, _mlflow_command(home, ports[0]), home / "logs" / "mlflow-ui.log")
     prefect = stack.enter_context(EmbeddedServer(home / "prefect" / "ui.log", ui=True, port=ports[1]))
     dashboards = []
     for journal, port in zip(journals, ports[2:], strict=True):
         command = [sys.executable, "-c", OPTUNA_DASHBOARD, "--host", HOST, "--port", str(port), str(journal)]
         dashboards.append((journal, port, _start_child(stack, command, home / "logs" / "optuna-dashboard.log")))
-    _wait_for(f"http://{HOST}:{ports[0]}/health", mlflow)
-    yield from _mlflow_links(home, study, ports[0])
+    if mlflow is not None:
+        _wait_for(f"http://{HOST}:{ports[0]}/health", mlflow)
+        yield from _mlflow_links(home, study, ports[0])
     prefect.wait_until_ready()
     yield "Prefect: flow runs", f"http://{HOST}:{ports[1]}/runs"
     for journal, port, server in dashboards:
@@ -76,6 +83,14 @@ def _start(stack: ExitStack, home: Path, study: str | None, journals: list[Path]
         yield f"Optuna: {journal.parts[-4]} {journal.parts[-2].rpartition('-')[0]}", f"http://{HOST}:{port}/dashboard"
     for report in sorted(home.glob(f"studies/{study or '*'}/report/report.html")):
         yield f"Report: {report.parts[-3]}", report.as_uri()
+
+
+def _other_stores(home: Path, studies: list[str]) -> Iterator[tuple[str, str]]:
+    """Of each study that MLflow keeps elsewhere, where."""
+    for name in studies:
+        study = read_record(StudyDir(home, name).config_path, StudyConfig)
+        if study is not None and study.tracking.uri is not None:
+            yield f"MLflow's store: {name}", without_password(study.tracking.uri)
 
 
 def _mlflow_command(home: Path, port: int) -> list[str]:
@@ -93,13 +108,13 @@ def _start_child(stack: ExitStack, command: list[str], log_path: Path) -> ChildC
 def _mlflow_links(home: Path, study: str | None, port: int) -> Iterator[tuple[str, str]]:
     """The list of studies, or the runs of one study and its seeds alone; MLflow opens in another mode by default."""
     base = f"http://{HOST}:{port}/#/experiments"
-    if study is None:
+    from tasks.tracking.mlflow_store import open_existing
+
+    experiment = None if study is None else open_existing(home, None).get_experiment_by_name(study)
+    if experiment is None:
         yield "MLflow: studies", f"{base}?workflowType=machine_learning"
         return
-    from tasks.tracking.mlflow_store import open_store
-
-    _, experiment_id = open_store(home, None, study)
-    runs = f"{base}/{experiment_id}/runs?workflowType=machine_learning"
+    runs = f"{base}/{experiment.experiment_id}/runs?workflowType=machine_learning"
     yield "MLflow: the study", runs
     yield "MLflow: its seeds", f"{runs}&searchFilter={quote(SEEDS_ONLY)}"
 

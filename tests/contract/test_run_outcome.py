@@ -21,6 +21,7 @@ from bertft_core.metrics.prediction_columns import matrix, vector
 from bertft_core.records import RunRecord
 from bertft_core.storage.predictions import read_predictions
 from bertft_core.storage.study_dir import read_record
+from bertft_core.training.evaluations import Validation
 from bertft_core.training.run import train_run
 from bertft_core.training.weights import weights_sha256
 from tests.helpers.batches import has_token_types
@@ -61,6 +62,22 @@ def has_no_result(record: RunRecord, run_dir: Path) -> bool:
 
 
 # Ends
+
+
+def test_a_run_whose_metric_overflows_has_diverged(run, tmp_path, monkeypatch):
+    of, calls = Validation.of, []
+
+    def overflowing(validation: Validation, *of_step: Any) -> Any:
+        calls.append(validated := of(validation, *of_step))
+        kept = {name: value for name, value in validated.metrics.items() if name != "accuracy" or len(calls) == 1}
+        return validated._replace(metrics=kept)
+
+    monkeypatch.setattr(Validation, "of", overflowing)
+    record, _ = run()
+    assert (record.status, len(calls), len(record.evaluations)) == ("diverged", 2, 1)
+    assert record.error is not None
+    assert record.error.startswith("accuracy of the validation set is too large for a number")
+    assert has_no_result(record, tmp_path)
 
 
 def test_a_run_that_ends_no_better_than_the_majority_is_collapsed(prepared, tmp_path):
