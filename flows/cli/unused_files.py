@@ -60,6 +60,7 @@ def of_home(home: Path, studies: Iterable[StudyOnDisk]) -> list[Leftover]:
     leftovers += _named((path for path in making if not _is_being_written(path)), TEMPORARY)
     leftovers += _named((home / "logs" / name for name in LOGS), LOG)
     leftovers += _named(home.glob(f"mlflow.db*{SUFFIX}"), DAMAGED)
+    leftovers += _named(home.glob(f"prefect/prefect.db*{SUFFIX}*"), DAMAGED)  # set aside with what SQLite had beside it
     return _outermost(leftovers)
 
 

@@ -168,6 +168,14 @@ def test_nothing_is_deleted_while_a_command_runs(home, capsys):
     assert files(home) == before
 
 
+def test_databases_that_were_set_aside_go_and_those_in_use_stay(home, capsys):
+    aside = [put(home / name) for name in ("prefect/prefect.db.damaged", "prefect/prefect.db.damaged-wal", "mlflow.db.damaged")]
+    used = [put(home / name) for name in ("prefect/prefect.db", "prefect/prefect.db-wal", "prefect/server.log")]
+    clean(capsys, home, "--yes")
+    assert not any(path.exists() for path in aside)
+    assert all(path.exists() for path in used)
+
+
 def test_what_the_user_has_in_the_same_folder_is_no_leftover(home, capsys):
     names = (
         "data/train/texts.csv",
