@@ -15,6 +15,9 @@ from bertft_core.config.seed_settings import SeedsConfig
 from bertft_core.config.strategy_settings import Full, Strategies
 from bertft_core.config.training_settings import TrainingConfig, TrainingOverrides, merge_training
 
+MOST_ARMS = 1000
+"""Every pair of them is compared."""
+
 
 class ArmConfig(TrainingOverrides):  # type: ignore[valid-type,misc]
     """One setting of the study: strategies, training settings that differ from the study's, and an optional search."""
@@ -46,7 +49,7 @@ class StudySections(Frozen):
         description="Validation metric for selection, early stopping, search and the headline; by default the head's first one.",
     )
     training: TrainingConfig = TrainingConfig()
-    arms: dict[str, ArmConfig] = Field(min_length=1)
+    arms: dict[str, ArmConfig] = Field(min_length=1, max_length=MOST_ARMS)
     seeds: SeedsConfig = SeedsConfig()
     headline: HeadlineConfig = HeadlineConfig()
     ensemble: bool = Field(False, description="Also score the ensemble of each arm's seeds: the mean of their probabilities.")

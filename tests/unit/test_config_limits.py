@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bertft_core.config import UserError, load_study
+from bertft_core.config import UserError, load_study, parse_study
 from bertft_core.config.config_file import MAX_BYTES
 from bertft_core.config.yaml_loader import MAX_DEPTH, MAX_NODES
 from bertft_core.config.yaml_text import read_yaml
@@ -216,3 +216,11 @@ def test_the_shortest_inputs_are_allowed_and_windows_of_them_share_nothing(tmp_p
 @pytest.mark.parametrize("override", ["metric=bleu", "gpu_memory=3", "arms.full.search.space.qqq={low: 0.1, high: 0.9}"])
 def test_names_that_are_like_no_other_get_no_suggestion(tmp_path, override):
     assert refusal(tmp_path, STUDY, override).hint == "correct it or remove it"
+
+
+def test_a_study_has_at_most_a_thousand_arms():
+    values = {"name": "s", "data": {"source": "bundled", "name": "reviews", "max_length": 32}, "training": {"max_steps": 2}}
+    assert len(parse_study(values | {"arms": {f"arm-{i}": {} for i in range(1000)}}).arms) == 1000
+    with pytest.raises(UserError) as caught:
+        parse_study(values | {"arms": {f"arm-{i}": {} for i in range(1001)}})
+    assert (caught.value.code, caught.value.expected) == ("config.out-of-bounds", "at most 1000 entries")
