@@ -36,8 +36,8 @@ MAKE_RECIPES = {
 }
 """Target → what its recipe does."""
 START_SECONDS = 180.0
-ALONE = ("|", "--help", "bertft check-data", "bertft run", "bertft verify", "bertft replay")
-"""What a person's shell is needed for, and what trains."""
+ALONE = ("|", "--help", "bertft run")
+"""What a person's shell is needed for, and what must begin with nothing imported and no home."""
 
 
 def commands_of(path: Path) -> list[str]:
@@ -145,7 +145,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def done(folder) -> dict[str, Ended]:
-    """Every command that ends by itself, run in the order of the README; neighbours that only read, in one process."""
+    """Every command that ends by itself, run in the order of the README; neighbours that need no shell, in one process."""
     ended: dict[str, Ended] = {}
     for alone, group in groupby(PLAIN, key=lambda command: any(words in command for words in ALONE)):
         commands = list(group)
