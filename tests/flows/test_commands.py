@@ -119,6 +119,7 @@ def test_a_report_leaves_out_runs_of_a_setting_that_is_asked_for_no_more(finishe
     record = next(iter(study.records.values()))
     other = record.spec.model_copy(update={"training": record.spec.training.model_copy(update={"learning_rate": 0.5})})
     folder = home / "studies" / study.name
+    shutil.copytree(folder / "runs" / record.digest[:16], folder / "runs" / other.digest[:16])
     write_record(
         folder / "runs" / other.digest[:16] / "record.json", record.model_copy(update={"spec": other, "digest": other.digest})
     )
