@@ -7,11 +7,18 @@ from bertft_core.data.examples import shorten
 
 
 def place_columns(
-    wanted: Sequence[str], found: Sequence[str], *, path: str, line: int, hint: Callable[[], str | None] = lambda: None
+    wanted: Sequence[str],
+    found: Sequence[str],
+    *,
+    path: str,
+    line: int,
+    hint: Callable[[], str | None] = lambda: None,
+    keys: bool = True,
 ) -> list[int]:
     """Position of each wanted column, which may differ in case if only one does.
 
-    A `UserError` for a missing one lists the columns and suggests the nearest, or gives the `hint` of the caller.
+    A `UserError` for a missing one lists the columns and suggests the nearest, or gives the `hint` of the caller;
+    `keys` says whether it may name keys of `data`.
     """
     places = [nearest_column(name, found) for name in wanted]
     for name, place in zip(wanted, places, strict=True):
@@ -27,7 +34,9 @@ def place_columns(
             expected=f"the columns {', '.join(dict.fromkeys(wanted))}" + (", each exactly once" if twice else ""),
             hint="rename one of them in the file"
             if twice
-            else hint() or did_you_mean(name, found) or "correct the names of columns in data, or in the file",
+            else hint()
+            or did_you_mean(name, found)
+            or f"correct the names of columns {'in data, or ' if keys else ''}in the file",
         )
     return [place for place in places if place is not None]
 

@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 import numpy as np
 
+from bertft_core.config.data_settings import DataConfig
 from bertft_core.data.examples import Example, RawSplit, shorten
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.tokenizer_facts import NO_FACTS, TokenizerFacts
@@ -29,6 +30,8 @@ class PreparedData:
     labels: tuple[str, ...]
     max_length: int
     tokenizer: TokenizerFacts = NO_FACTS
+    settings: DataConfig | None = None
+    """The study's data section; without it, checks that ask how files are read find nothing."""
 
 
 def find_duplicates(data: PreparedData) -> Iterator[DataFinding]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from bertft_core.config.data_settings import HubData
 from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.data.columns import place_columns
 from bertft_core.data.examples import RawSplit, ReadExample, Row, read_split, shorten
+from bertft_core.data.readers.column_hints import hint_of_usual
+from bertft_core.data.readers.file_options import FileOptions
 from bertft_core.data.sentences import put_together
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
@@ -16,7 +19,7 @@ UNLABELLED = -1
 """Value of a withheld label in a ClassLabel column."""
 
 
-def read_hub(data: HubData, columns: Sequence[str], read_example: ReadExample) -> dict[str, RawSplit]:
+def read_hub(data: HubData, columns: Sequence[str], read_example: ReadExample, head: str) -> dict[str, RawSplit]:
     """Every split that the study names; raises `UserError` for a missing data set, split, column or label."""
     named = {"train": data.train, "validation": data.validation, "test": data.test} | data.out_of_domain
     wanted = {split: there for split, there in named.items() if there is not None}
@@ -36,7 +39,7 @@ def read_hub(data: HubData, columns: Sequence[str], read_example: ReadExample) -
     for split, there in wanted.items():
         path = f"{_title(data)}[{there}]"
         _refuse_too_many(len(loaded[there]), data.max_rows, path)
-        rows = _rows(loaded[there], columns, path)
+        rows = _rows(loaded[there], columns, path, head)
         if data.sentence is not None:
             rows = put_together(rows, path, data.sentence)
         splits[split] = read_split(rows, name=split, path=path, read_example=read_example)
@@ -100,8 +103,10 @@ def _refuse_too_many(n: int, max_rows: int, path: str) -> None:
         )
 
 
-def _rows(split: Any, columns: Sequence[str], path: str) -> Iterator[Row]:
-    there = [split.column_names[place] for place in place_columns(columns, split.column_names, path=path, line=1)]
+def _rows(split: Any, columns: Sequence[str], path: str, head: str) -> Iterator[Row]:
+    found = split.column_names
+    hint = partial(hint_of_usual, columns, found, FileOptions(head=head))
+    there = [found[place] for place in place_columns(columns, found, path=path, line=1, hint=hint)]
     names = [_class_names(split.features[column]) for column in there]
     cells = zip(*(split[column] for column in there), strict=True)
     for row, values in enumerate(cells, start=1):

@@ -87,7 +87,7 @@ def _format_of(path: Path, data: DataConfig, kind: str, given: str | None) -> st
 
 def _without_labels(path: Path, file_format: str, data: DataConfig, kind: str) -> FileOptions:
     """The study's options; of a file without a header, the columns without those of the label, if it lacks as many."""
-    options = options_of(data)
+    options = replace(options_of(data, kind), keys=False)  # they are those of the study, which stays as it is
     if options.header or file_format not in USUAL:
         return options
     label = {"token_classification": data.tags, "question_answering": data.answers}.get(kind, data.label)

@@ -92,7 +92,9 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
         },
         findings=repairs
         + fitted
-        + find_all(PreparedData(splits, prepared, labels, data.max_length, tokenizer_facts(encoder.directory)), alignment.checks),
+        + find_all(
+            PreparedData(splits, prepared, labels, data.max_length, tokenizer_facts(encoder.directory), data), alignment.checks
+        ),
     )
     refuse_unscored_metric(study, card)
     refuse_unknown_headline(study.headline.split, card)

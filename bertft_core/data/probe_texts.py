@@ -8,6 +8,7 @@ from bertft_core.data.bundled import bundled_files
 from bertft_core.data.cells import text_of
 from bertft_core.data.examples import Example, SourceLocation
 from bertft_core.data.readers import read_text
+from bertft_core.data.readers.file_options import NO_KEYS
 from bertft_core.data.readers.file_text import no_file
 
 PROBES_VERSION = 1
@@ -21,7 +22,7 @@ def read_probe_texts(probe: MaskedLMProbe) -> tuple[Example, ...]:
 
     Raises `UserError` for a file that is missing, empty or not text.
     """
-    paragraphs = [(path, line, cells) for path in _paths(probe.text) for line, cells in read_text(path)]
+    paragraphs = [(path, line, cells) for path in _paths(probe.text) for line, cells in read_text(path, options=NO_KEYS)]
     return tuple(
         Example(f"probe-{position:05d}", (text_of(cells[0], "text", SourceLocation(str(path), line)),), None, line)
         for position, (path, line, cells) in enumerate(paragraphs[: probe.n_texts])

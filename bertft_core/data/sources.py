@@ -12,32 +12,28 @@ from bertft_core.data.examples import RawSplit, ReadExample, read_split
 from bertft_core.data.hub_data import read_hub
 from bertft_core.data.readers import format_of, read_text, reader_of
 from bertft_core.data.readers.file_content import format_by_content, label_before_text
-from bertft_core.data.readers.file_options import options_of
+from bertft_core.data.readers.file_options import HEAD_OF_FORMAT, FileOptions, options_of
 from bertft_core.data.readers.file_text import at_most
 from bertft_core.data.sentences import put_together
 
-Source = Callable[[Any, Sequence[str], ReadExample], dict[str, RawSplit]]
+Source = Callable[[Any, Sequence[str], ReadExample, str], dict[str, RawSplit]]
+"""Data section, columns, reader of a row, and the kind of the head, which decides what hints offer."""
 
 
-def read_bundled(data: BundledData, columns: Sequence[str], read_example: ReadExample) -> dict[str, RawSplit]:
+def read_bundled(data: BundledData, columns: Sequence[str], read_example: ReadExample, head: str) -> dict[str, RawSplit]:
     """The splits of a bundled data set."""
     files = bundled_files(data.name)
-    splits = {name: _read_file(path, data, columns, read_example, name) for name, path in files.items()}
+    options = options_of(data, head)
+    splits = {name: _read_file(path, data, options, columns, read_example, name) for name, path in files.items()}
     return {name: raw.derived(raw.examples, path=f"bundled {data.name}/{name}") for name, raw in splits.items()}
 
 
-def read_files(data: FileData, columns: Sequence[str], read_example: ReadExample) -> dict[str, RawSplit]:
+def read_files(data: FileData, columns: Sequence[str], read_example: ReadExample, head: str) -> dict[str, RawSplit]:
     """The splits that have a file."""
     named = {"train": data.train, "validation": data.validation, "test": data.test} | data.out_of_domain
-    return {name: _read_file(Path(path), data, columns, read_example, name) for name, path in named.items() if path is not None}
+    paths, options = {name: Path(path) for name, path in named.items() if path is not None}, options_of(data, head)
+    return {name: _read_file(path, data, options, columns, read_example, name) for name, path in paths.items()}
 
-
-HEAD_OF_FORMAT = {
-    "conll": "token_classification",
-    "conllu": "token_classification",
-    "squad": "question_answering",
-    "text": "masked_lm",
-}
 
 SOURCES: dict[str, Source] = {"bundled": read_bundled, "files": read_files, "hub": read_hub}
 
@@ -51,7 +47,7 @@ def read_splits(data: DataConfig, kind: str = "classification") -> dict[str, Raw
     if isinstance(data, FileData):
         _refuse_foreign_formats(data, kind)
         _refuse_unused_keys(data)
-    return SOURCES[data.source](data, alignment.columns(data), alignment.reader(data))
+    return SOURCES[data.source](data, alignment.columns(data), alignment.reader(data), kind)
 
 
 def _refuse_foreign_formats(data: FileData, kind: str) -> None:
@@ -111,8 +107,10 @@ def _foreign_format(path: Path, data: FileData, kind: str, meant_for: str) -> Us
     )
 
 
-def _read_file(path: Path, data: DataConfig, columns: Sequence[str], read_example: ReadExample, name: str) -> RawSplit:
-    reader, options = reader_of(path, getattr(data, "format", None)), options_of(data)
+def _read_file(
+    path: Path, data: DataConfig, options: FileOptions, columns: Sequence[str], read_example: ReadExample, name: str
+) -> RawSplit:
+    reader = reader_of(path, getattr(data, "format", None))
     if reader is read_text:
         rows = read_text(path, columns, data.text_unit, options=options)
     else:

@@ -42,16 +42,3 @@ def usual_text(names: Sequence[str]) -> str | tuple[str, str] | None:
         if first is not None and second is not None:
             return first, second
     return first_usual(TEXTS, names)
-
-
-def hint_of_usual(wanted: Sequence[str], names: Sequence[str], flags: Sequence[str] = ()) -> str | None:
-    """Which keys of `data` to set where a table lacks default columns and has others that serve; `flags` hold only 0 and 1."""
-    folded = {name.casefold().strip() for name in names}
-    label = first_usual(LABELS, names) or (flags if len(flags) > 1 else None)
-    serving = {"text": usual_text(names), "label": label, "tokens": first_usual(TOKENS, names), "tags": first_usual(TAGS, names)}
-    keys = [f"data.{key}: {_listed(found)}" for key, found in serving.items() if key in wanted and key not in folded and found]
-    return f"set {' and '.join(keys)}" if keys else None
-
-
-def _listed(names: str | Sequence[str]) -> str:
-    return names if isinstance(names, str) else f"[{', '.join(names)}]"

@@ -10,9 +10,9 @@ from bertft_core.config.head_settings import HEAD_CONFIGS
 from bertft_core.data.cells import is_visible
 from bertft_core.data.columns import nearest_column
 from bertft_core.data.readers import READERS
+from bertft_core.data.readers.file_options import HEAD_OF_FORMAT
 from bertft_core.data.readers.file_text import each_line, no_file
 from bertft_core.data.sentences import put_together
-from bertft_core.data.sources import HEAD_OF_FORMAT
 from bertft_core.data.usual_columns import IDS, LABELS, QUESTION, SENTENCES, TAGS, TOKENS, first_usual, usual_text
 from bertft_core.metrics import tag_schemes
 from bertft_core.recipes import data_files

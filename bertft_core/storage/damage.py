@@ -106,7 +106,7 @@ def refuse_damage(*study_dirs: StudyDir, records_only: bool = False, but: Collec
     lines = [damage.line(home) for damage, home in found]
     alone = len(found) == 1
     raise UserError(
-        "a file is damaged, so the answer would be another one" if alone else f"{len(found)} files are damaged",
+        "a file is damaged, so the answer could be wrong" if alone else f"{len(found)} files are damaged",
         code="study.damaged",
         path=first.path if alone else home_dir,
         found=first.problem if alone else NEXT_ROW.join(lines),

@@ -17,7 +17,8 @@ from bertft_core.data.alignment import masked_lm, question_answering, regression
 from bertft_core.data.bundled import BUNDLED
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.data.readers import ENDINGS, READERS
-from bertft_core.data.sources import HEAD_OF_FORMAT, read_splits
+from bertft_core.data.readers.file_options import HEAD_OF_FORMAT
+from bertft_core.data.sources import read_splits
 from tests.helpers.markdown import ROOT, Block, blocks
 
 GUIDE = ROOT / "docs" / "guides" / "your-data.md"

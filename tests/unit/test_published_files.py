@@ -13,10 +13,12 @@ import pytest
 from pyarrow import parquet
 
 from bertft_core.config import StudyConfig, UserError, parse_study
-from bertft_core.config.data_settings import FileData
+from bertft_core.config.data_settings import BundledData, FileData
+from bertft_core.config.probe_settings import MaskedLMProbe
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.data_findings import PreparedData
 from bertft_core.data.new_examples import read_inputs
+from bertft_core.data.probe_texts import read_probe_texts
 from bertft_core.data.quote_findings import find_quoted_texts
 from bertft_core.data.readers.file_content import format_by_content
 from bertft_core.data.sources import read_splits
@@ -190,11 +192,21 @@ def test_quotes_in_tsv_are_read_when_asked_for(tmp_path):
     [(['"a ""b"" c"', *"defghijklmnopqrstuvwxyz"], 1), (['"a"', '"b"', "c"], 2), (['"a"', *["c"] * 30], 0), (['"a" and "b"'], 0)],
 )
 def test_quotes_that_stay_in_the_texts_of_a_tsv_file_are_found(tmp_path, texts, n):
-    for name in ("train.tsv", "train.csv"):
-        path = write(tmp_path / name, "text\tlabel\n" + "".join(f"{text}\tx\n" for text in texts))
-        splits = read_splits(FileData.model_validate({"source": "files", "train": str(path), "format": "tsv"}))
-        found = list(find_quoted_texts(PreparedData(splits, {}, (), 128)))
-        assert sum(finding.count for finding in found) == (n if name == "train.tsv" else 0)
+    content = "text\tlabel\n" + "".join(f"{text}\tx\n" for text in texts)
+    assert quoted(write(tmp_path / "train.tsv", content)) == n
+    assert quoted(write(tmp_path / "train.csv", content), format="tsv") == n, "it is read as TSV, whatever its name"
+
+
+def test_quotes_are_not_found_where_the_study_says_what_they_mean(tmp_path):
+    path = write(tmp_path / "train.tsv", 'text\tlabel\n"a"\tx\n"""b"" c"\tx\n')
+    assert [quoted(path), quoted(path, quoting="double"), quoted(path, quoting="none")] == [2, 0, 0]
+    assert quoted(write(tmp_path / "notes.tsv.csv", '"text",label\n"""a""",x\n')) == 0
+
+
+def quoted(path: Path, **data: object) -> int:
+    settings = FileData.model_validate({"source": "files", "train": str(path), **data})
+    found = find_quoted_texts(PreparedData(read_splits(settings), {}, (), 128, settings=settings))
+    return sum(finding.count for finding in found)
 
 
 # Another format than the ending says
@@ -229,10 +241,79 @@ def test_plain_text_is_not_taken_for_a_table(tmp_path):
     [
         ("version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12\n", "git lfs pull"),
         ("<!DOCTYPE html>\n<html></html>\n", "web page"),
+        (b"PK\x03\x04\x14\x00\x06\x00\x08\x00\xff\xfe", "saved as CSV"),
+        (b"PAR1\x15\x04\x15\xb2", "rename it to end in .parquet"),
+        (b"\x80\x04\x95\x0b", "write its content as CSV"),
+        (b"%PDF-1.4\n%\xe2\xe3", "export its text"),
+        (b"\x80 5,a\n", "likely cp1252"),
     ],
 )
 def test_a_file_that_is_something_else_is_named(tmp_path, content, word):
     assert word in refused(write(tmp_path / "train.csv", content)).hint
+
+
+def test_a_format_is_named_where_the_ending_is_unknown(tmp_path):
+    error = refused(write(tmp_path / "train.annotated", CONLL), "token_classification")
+    assert (error.code, error.hint) == ("data.unknown-format", "rename the file or set data.format: conll")
+    assert refused(write(tmp_path / "train.unknown", "a text\n")).hint == "rename the file or set data.format"
+
+
+# Hints fit the head and the file
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "hint"),
+    [
+        ("masked_lm", "premise,hypothesis\na,b\n", "set data.text: premise"),
+        ("masked_lm", "premise,hypothesis,review\na,b,c\n", "set data.text: review"),
+        ("classification", "premise,hypothesis\na,b\n", "set data.text: [premise, hypothesis]"),
+        ("classification", "text,toxic,rude\na,0,1\nb,1,0\n", "set data.label: [toxic, rude]"),
+        ("multi_label", "text,toxic,rude\na,0,1\nb,1,0\n", "set data.label: [toxic, rude]"),
+        ("regression", "text,toxic,rude\na,0,1\nb,1,0\n", "correct the names of columns in data, or in the file"),
+        ("classification", CONLL, "the content looks like conll: set head: token_classification and data.format: conll"),
+        ("token_classification", CONLL, "the content looks like conll: set data.format: conll"),
+        ("classification", '{"text": "a"}\n' * 2, "the content looks like jsonl: set data.format: jsonl"),
+    ],
+)
+def test_hints_offer_only_what_the_head_reads(tmp_path, kind, content, hint):
+    assert refused(write(tmp_path / "train.csv", content), kind).hint == hint
+
+
+def test_hints_about_pairs_on_lines_of_json_fit_the_head(tmp_path):
+    path = write(tmp_path / "train.jsonl", '{"premise": "a", "hypothesis": "b"}\n')
+    assert refused(path, "masked_lm").hint == "set data.text: premise"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "hint"),
+    [
+        ("in.csv", "text\ncaf\u00e9\n".encode("latin-1"), "save the file as UTF-8 (for example with iconv)"),
+        ("in.csv", "review\na\n", "correct the names of columns in the file"),
+        ("in.jsonl", '{"review": "a"}\n', "correct the names of columns in the file"),
+        ("in.csv", "text;n\na;1\n", "the cells seem to be separated by semicolons: separate them by commas"),
+        ("in.csv", CONLL, "the content looks like conll: convert it to a table"),
+        (
+            "in.csv",
+            "a man plays the guitar\na man sleeps all day\n",
+            "no header? add a first line that names the columns, such as text",
+        ),
+        ("in.tsv", "text\ta\nb\n", "TSV cells cannot contain tabs or line ends; use CSV or JSONL"),
+        ("in.csv", 'text\n"a" b\n', "put cells with commas or line ends in double quotes"),
+    ],
+)
+@pytest.mark.parametrize("source", [{"source": "bundled", "name": "reviews"}, {"source": "files", "train": "train.csv"}])
+def test_hints_about_new_examples_name_no_key_of_the_study(tmp_path, source, name, content, hint):
+    data = study(**source).data if source["source"] == "files" else BundledData.model_validate(source)
+    with pytest.raises(UserError) as caught:
+        read_inputs(write(tmp_path / name, content), data, "classification")
+    assert caught.value.hint == hint
+
+
+def test_hints_about_the_texts_of_probes_name_no_key_of_the_data(tmp_path):
+    path = write(tmp_path / "probe.txt", "caf\u00e9\n".encode("latin-1"))
+    with pytest.raises(UserError) as caught:
+        read_probe_texts(MaskedLMProbe(text=str(path)))
+    assert (caught.value.code, caught.value.hint) == ("file.wrong-encoding", "save the file as UTF-8 (for example with iconv)")
 
 
 def test_a_json_list_named_jsonl_is_explained(tmp_path):

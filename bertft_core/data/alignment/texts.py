@@ -85,7 +85,8 @@ def _label_cell(cells: Sequence[object], data: DataConfig, place: SourceLocation
 def read_text_example(name: str, cells: Sequence[object], label: Label, data: DataConfig, place: SourceLocation) -> Example:
     """The example with the text cells of a row; raises `UserError` for one without text, unless empty ones are kept.
 
-    A pair whose order means nothing has the same context in both orders, so that no split separates the two.
+    A pair whose order means nothing has the same context in both orders, so that one with one label never has its orders in two
+    splits; with two labels it may, as the same text with two labels may (a finding says so).
     """
     columns = text_columns(data)
     empty = [isinstance(cell, str) and not is_visible(cell) for cell in cells[: len(columns)]]

@@ -12,6 +12,7 @@ from bertft_core.config import UserError
 from bertft_core.data.examples import Row
 from bertft_core.data.readers.conll import read_conll
 from bertft_core.data.readers.conllu import read_conllu
+from bertft_core.data.readers.file_content import format_by_content
 from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
 from bertft_core.data.readers.file_text import GZIP_ENDING, no_file
 from bertft_core.data.readers.parquet_table import read_parquet
@@ -74,13 +75,14 @@ def format_of(path: Path) -> str:
         return ENDINGS[ending]
     if path.is_dir():
         raise no_file(path, "a data file", "check the path in data")
+    content = format_by_content(path) if path.is_file() else None
     raise UserError(
         "unknown file format",
         code="data.unknown-format",
         path=path,
-        found=ending or "no ending",
+        found=(ending or "no ending") + (f"; the content looks like {content}" if content else ""),
         expected=f"one of {', '.join(ENDINGS)}, each also with {GZIP_ENDING}",
-        hint="rename the file or set data.format",
+        hint="rename the file or set data.format" + (f": {content}" if content else ""),
     )
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bertft_core.config import UserError
+from bertft_core.data.readers.file_options import FileOptions
+from bertft_core.storage.foreign_content import foreign_start
 
 MARK = "\ufeff"
 GZIP_START = b"\x1f\x8b"
@@ -20,14 +22,15 @@ N_LOOKED_AT = 4096
 WESTERN = ("cp1252", "latin-1")
 
 
-def decoded(chunks: Iterable[bytes], path: Path, encoding: str) -> Iterator[str]:
+def decoded(chunks: Iterable[bytes], path: Path, options: FileOptions) -> Iterator[str]:
     """The text of the pieces without a byte-order mark; bytes that are not of this encoding are a `UserError` with their line."""
+    encoding = options.encoding
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     n_ends, is_start = 0, True
     try:
         for chunk in chunks:
             if is_start:
-                _refuse_wide(chunk, path, encoding)
+                _refuse_wide(chunk, path, options)
             text = decoder.decode(chunk)
             n_ends += text.count("\n")
             yield text.removeprefix(MARK) if is_start else text
@@ -38,39 +41,37 @@ def decoded(chunks: Iterable[bytes], path: Path, encoding: str) -> Iterator[str]
         before = content[: error.start].decode(encoding, "ignore").count("\n")
         byte = content[error.start : error.start + 1].hex()
         found = f"byte 0x{byte}, {error.reason}"
-        raise _undecodable(path, encoding, n_ends + before + 1, found, content, error.start) from None
+        raise _undecodable(path, options, n_ends + before + 1, found, content, error.start) from None
     except UnicodeError as error:  # such as UTF-16 without its mark
-        raise _undecodable(path, encoding, n_ends + 1, str(error), b"", 0) from None
+        raise _undecodable(path, options, n_ends + 1, str(error), b"", 0) from None
 
 
-def _refuse_wide(start: bytes, path: Path, encoding: str) -> None:
+def _refuse_wide(start: bytes, path: Path, options: FileOptions) -> None:
     """ASCII in UTF-16 without its mark is valid UTF-8: a NUL at every other byte."""
     head = start[:N_LOOKED_AT]
-    if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")) or len(head) < 4:
+    if codecs.lookup(options.encoding).name.startswith(("utf-16", "utf-32")) or len(head) < 4:
         return
     for offset, named in ((1, "utf-16-le"), (0, "utf-16-be")):
         half, other = head[offset::2], head[1 - offset :: 2]
         if half.count(0) > 0.9 * len(half) and other.count(0) < 0.1 * len(other):
-            raise _undecodable(
-                path, encoding, 1, "a NUL at every other byte", head, 0, f"likely {encoding_by_mark(head) or named}"
-            )
+            likely = f"likely {encoding_by_mark(head) or named}"
+            raise _undecodable(path, options, 1, "a NUL at every other byte", head, 0, likely)
 
 
 def _undecodable(
-    path: Path, encoding: str, line: int, found: str, content: bytes, start: int, likely: str | None = None
+    path: Path, options: FileOptions, line: int, found: str, content: bytes, start: int, likely: str | None = None
 ) -> UserError:
-    compressed = content.startswith(GZIP_START)
-    name = "UTF-8" if codecs.lookup(encoding).name == "utf-8" else encoding
+    foreign = foreign_start(content)
+    name = "UTF-8" if codecs.lookup(options.encoding).name == "utf-8" else options.encoding
+    key = options.hint(f"set data.encoding, {likely or _likely(content, start)}, or ", "")
     return UserError(
         f"the file is not {name}",
         code="file.wrong-encoding",
         path=path,
         line=line,
-        found="a gzip file" if compressed else found,
+        found=found if foreign is None else foreign.what,
         expected=f"text in {name}",
-        hint="rename it to end in .gz"
-        if compressed
-        else f"set data.encoding, {likely or _likely(content, start)}, or save the file as UTF-8 (for example with iconv)",
+        hint=f"{key}save the file as {'UTF-8' if key else name} (for example with iconv)" if foreign is None else foreign.remedy,
     )
 
 

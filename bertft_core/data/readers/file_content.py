@@ -8,11 +8,10 @@ from pathlib import Path
 
 from bertft_core.config import UserError
 from bertft_core.data.readers.decoding import encoding_by_mark
-from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
+from bertft_core.data.readers.file_options import DEFAULTS
 from bertft_core.data.readers.file_text import N_CHUNK, chunks_of
-from bertft_core.data.readers.table_rows import Dialect
-from bertft_core.data.readers.table_shape import MIN_WORDS, shape_of
-from bertft_core.data.usual_columns import EVERY_NAME, hint_of_usual
+from bertft_core.data.readers.table_shape import MIN_WORDS
+from bertft_core.data.usual_columns import EVERY_NAME
 
 N_LINES = 200
 MAX_SENTENCE_COLUMNS = 6
@@ -25,15 +24,6 @@ JSON = re.compile(r'\s*(\[\s*)?\{\s*"')
 QUESTIONS = re.compile(r'\s*\{\s*("version"\s*:\s*("[^"]*"|[\d.]+)\s*,\s*)?"(data|paragraphs)"\s*:')
 """How the one line of a SQuAD file begins, whatever follows; another object on one line is JSON lines with one row."""
 DELIMITERS = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "'|'"}
-WRONG_FILES = (
-    ("version https://git-lfs", "this is a Git LFS pointer; fetch the file itself with git lfs pull"),
-    ("<!doctype html", "this is a web page; download the file itself"),
-    ("<html", "this is a web page; download the file itself"),
-    ("PK\x03\x04", "this is a ZIP archive; unpack it"),
-    ("%PDF", "this is a PDF; export its text"),
-    ("PAR1", "this is a Parquet file; rename it to end in .parquet"),
-)
-"""How a file begins that is something else, and what to do."""
 
 
 def format_by_content(path: Path, encoding: str = DEFAULTS.encoding) -> str | None:
@@ -113,38 +103,3 @@ def _looks_like_csv(written: Sequence[str]) -> bool:
     named = all(name and len(name.split()) < MIN_WORDS for name in rows[0])
     sure = len(rows) >= MIN_ROWS or any(name.strip().casefold() in EVERY_NAME for name in rows[0])
     return len(n_cells) == 1 and n_cells != {1} and named and sure
-
-
-def hint_for_columns(
-    path: Path, columns: Sequence[str], header: Sequence[str], options: FileOptions, dialect: Dialect
-) -> str | None:
-    """Why a table may lack columns: it is another kind of file, has another delimiter or no header. None if none seems so."""
-    delimiter = dialect.delimiter
-    start = delimiter.join(header)
-    for beginning, hint in WRONG_FILES:
-        if start.lower().startswith(beginning.lower()):
-            return hint
-    for other, name in DELIMITERS.items():
-        names = [cell.strip(' "') for cell in start.split(other)]
-        if other != delimiter and (set(columns) <= set(names) or len(header) == 1 < len(names)):
-            key = {"\t": "data.format: tsv", ",": "data.format: csv"}.get(other, f"data.delimiter: '{other}'")
-            if options.delimiter is not None:  # which wins over the format's own
-                key = "data.delimiter: " + {"\t": '"\\t"'}.get(other, f"'{other}'")
-            return f"the cells seem to be separated by {name}: set {key}"
-    found = format_by_content(path, options.encoding)
-    if found in ("conll", "conllu", "jsonl", "squad"):
-        return f"the content looks like {found}: set data.format: {found}"
-    if not options.header:
-        return "correct data.columns or the row"
-    return _by_shape(path, columns, options, dialect)
-
-
-def _by_shape(path: Path, columns: Sequence[str], options: FileOptions, dialect: Dialect) -> str | None:
-    """No header, or other columns that serve."""
-    try:
-        shape = shape_of(path, options, dialect)
-    except (UserError, csv.Error):
-        return None
-    if shape.has_header:
-        return hint_of_usual(columns, shape.names, shape.flags)
-    return f"no header? set data.header: false and name all columns, such as data.columns: [{', '.join(shape.names)}]"

@@ -24,15 +24,32 @@ class FileOptions:
     max_bytes: int = int(MAX_GIB * 2**30)
     """Of one file, decompressed."""
     max_rows: int = MAX_ROWS
+    head: str | None = None
+    """The kind of the head that the file is read for: hints name only what it reads; None where any may be chosen."""
+    keys: bool = True
+    """Whether keys of `data` say how this file is read, so that hints may name them."""
+
+    def hint(self, with_keys: str, without: str) -> str:
+        """What to do, where hints may name keys of `data` and where they may not."""
+        return with_keys if self.keys else without
 
 
 DEFAULTS = FileOptions()
+NO_KEYS = FileOptions(keys=False)
+"""Of files that no key of `data` is about, such as the texts of probes."""
+HEAD_OF_FORMAT = {
+    "conll": "token_classification",
+    "conllu": "token_classification",
+    "squad": "question_answering",
+    "text": "masked_lm",
+}
+"""Format → the only kind of head that reads it; every head reads tables."""
 
 
-def options_of(data: DataConfig) -> FileOptions:
-    """The options of a study's files; the defaults for other sources."""
+def options_of(data: DataConfig, head: str | None = None) -> FileOptions:
+    """The options of a study's files for a kind of head; the defaults for other sources, which have no such keys."""
     if not isinstance(data, FileData):
-        return DEFAULTS
+        return NO_KEYS
     return FileOptions(
         encoding=data.encoding,
         header=data.header,
@@ -41,4 +58,5 @@ def options_of(data: DataConfig) -> FileOptions:
         quoting=data.quoting,
         max_bytes=int(data.max_gib * 2**30),
         max_rows=data.max_rows,
+        head=head,
     )

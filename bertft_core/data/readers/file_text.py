@@ -29,10 +29,10 @@ def chunks_of(path: Path, options: FileOptions = DEFAULTS) -> Iterator[bytes]:
             if path.suffix.lower() == GZIP_ENDING:
                 chunks = _decompressed(file, path)
             elif size > options.max_bytes:
-                raise too_large(path, f"{in_units(size)}", options.max_bytes)
+                raise too_large(path, f"{in_units(size)}", options)
             else:
                 chunks = iter(lambda: file.read(N_CHUNK), b"")
-            for chunk in _limited(chunks, path, options.max_bytes, size):
+            for chunk in _limited(chunks, path, options, size):
                 has_read(path, file.tell(), size)
                 yield chunk
     except OSError as error:
@@ -45,12 +45,12 @@ def chunks_of(path: Path, options: FileOptions = DEFAULTS) -> Iterator[bytes]:
         ) from None
 
 
-def _limited(chunks: Iterable[bytes], path: Path, max_bytes: int, size: int) -> Iterator[bytes]:
+def _limited(chunks: Iterable[bytes], path: Path, options: FileOptions, size: int) -> Iterator[bytes]:
     n_read = 0
     for chunk in chunks:
         n_read += len(chunk)
-        if n_read > max_bytes:
-            raise too_large(path, f"more than {in_units(max_bytes)} in a file of {in_units(size)}", max_bytes)
+        if n_read > options.max_bytes:
+            raise too_large(path, f"more than {in_units(options.max_bytes)} in a file of {in_units(size)}", options)
         yield chunk
 
 
@@ -81,7 +81,7 @@ def bytes_of(path: Path, options: FileOptions = DEFAULTS) -> bytes:
 
 def text_of(path: Path, options: FileOptions = DEFAULTS) -> str:
     """The whole file as text, with its line ends; bytes that cannot be decoded are a `UserError` with their line."""
-    return "".join(decoded(chunks_of(path, options), path, options.encoding))
+    return "".join(decoded(chunks_of(path, options), path, options))
 
 
 def lines_of(path: Path, options: FileOptions = DEFAULTS) -> list[str]:
@@ -90,7 +90,7 @@ def lines_of(path: Path, options: FileOptions = DEFAULTS) -> list[str]:
     for line in each_line(path, options):
         lines.append(line.removesuffix("\n").rstrip("\r"))
         if len(lines) > LINES_PER_ROW * options.max_rows:
-            raise _too_many(path, len(lines) - 1, "lines", options.max_rows)
+            raise _too_many(path, len(lines) - 1, "lines", options)
     return lines
 
 
@@ -100,7 +100,7 @@ def each_line(path: Path, options: FileOptions = DEFAULTS) -> Iterator[str]:
     Not `splitlines`, because a word or a text may contain U+0085 or U+2028.
     """
     begun: list[str] = []
-    for chunk in decoded(chunks_of(path, options), path, options.encoding):
+    for chunk in decoded(chunks_of(path, options), path, options):
         first, *more = chunk.split("\n")
         begun.append(first)
         for line in more:
@@ -113,30 +113,32 @@ def at_most(rows: Iterable[AnyRow], path: Path, options: FileOptions) -> Iterato
     """The rows; one more than `options.max_rows` is a `UserError`."""
     for position, row in enumerate(rows):
         if position == options.max_rows:
-            raise _too_many(path, position, "rows", options.max_rows)
+            raise _too_many(path, position, "rows", options)
         yield row
 
 
-def too_large(path: Path, found: str, max_bytes: int, why: str = "") -> UserError:
+def too_large(path: Path, found: str, options: FileOptions, why: str = "") -> UserError:
     """The error for a file of which more would be read than is allowed."""
     return UserError(
         "the file is too large to be read into memory",
         code="file.too-large",
         path=path,
         found=found,
-        expected=f"at most {in_units(max_bytes)}" + (f" {why}" if why else " (data.max_gib)"),
-        hint="raise data.max_gib if the memory suffices, or give a part of the file",
+        expected=f"at most {in_units(options.max_bytes)}" + (why or options.hint(" (data.max_gib)", "")),
+        hint=options.hint("raise data.max_gib if the memory suffices, or give a part of the file", "give a part of the file"),
     )
 
 
-def _too_many(path: Path, n: int, what: str, max_rows: int) -> UserError:
+def _too_many(path: Path, n: int, what: str, options: FileOptions) -> UserError:
     return UserError(
         f"the file has too many {what} to be read into memory",
         code="file.too-many-rows",
         path=path,
         found=f"more than {n:,} {what} in {in_units(path.stat().st_size)}",
-        expected=f"at most {max_rows:,} rows (data.max_rows)" + (f", with {LINES_PER_ROW} lines each" if what == "lines" else ""),
-        hint="raise data.max_rows if the memory suffices, or give a part of the file",
+        expected=f"at most {options.max_rows:,} rows"
+        + options.hint(" (data.max_rows)", "")
+        + (f", with {LINES_PER_ROW} lines each" if what == "lines" else ""),
+        hint=options.hint("raise data.max_rows if the memory suffices, or give a part of the file", "give a part of the file"),
     )
 
 
@@ -163,7 +165,7 @@ def wanted_columns(path: Path, columns: Sequence[str], default: tuple[str, ...],
 
 
 CONFIGS = (".yaml", ".yml")
-"""Endings of studies: a data file that is not there is none of them."""
+"""Endings of studies, which are not suggested for a data file that is missing, nor data files for a study."""
 
 
 def no_file(path: Path, expected: str, check: str) -> UserError:

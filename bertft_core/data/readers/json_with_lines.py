@@ -47,14 +47,14 @@ def load_with_lines(path: Path, options: FileOptions = DEFAULTS) -> Any:
 
 
 def _whole(path: Path, options: FileOptions) -> str:
-    limit = options.max_bytes // WHOLE_RATIO
+    limited = replace(options, max_bytes=options.max_bytes // WHOLE_RATIO)
     try:
-        text = text_of(path, replace(options, max_bytes=limit))
+        text = text_of(path, limited)
     except UserError as error:
         if error.code != "file.too-large":
             raise
-        why = f"for JSON, 1/{WHOLE_RATIO} of data.max_gib, because it is read as a whole"
-        raise too_large(path, error.found or "", limit, why) from None
+        of = options.hint(f", 1/{WHOLE_RATIO} of data.max_gib", "")
+        raise too_large(path, error.found or "", limited, f" for JSON{of}, because it is read as a whole") from None
     if not text.strip():
         raise empty_file(path, "one JSON value")
     return text

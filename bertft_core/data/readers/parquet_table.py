@@ -9,10 +9,10 @@ from typing import Any
 from bertft_core.config import UserError
 from bertft_core.data.columns import nearest_column, place_columns
 from bertft_core.data.examples import Row, shorten
+from bertft_core.data.readers.column_hints import hint_of_usual
 from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
 from bertft_core.data.readers.file_text import GZIP_ENDING, bytes_of, in_units, too_large
 from bertft_core.data.reading_progress import has_read
-from bertft_core.data.usual_columns import hint_of_usual
 
 N_BATCH = 256
 """Rows that are decoded at once."""
@@ -30,7 +30,8 @@ def read_parquet(
         compressed = path.suffix.lower() == GZIP_ENDING
         with parquet.ParquetFile(io.BytesIO(bytes_of(path, options)) if compressed else path) as file:
             names = file.schema_arrow.names
-            known = place_columns(columns, names, path=str(path), line=1, hint=partial(hint_of_usual, columns, names))
+            hint = partial(hint_of_usual, columns, names, options)
+            known = place_columns(columns, names, path=str(path), line=1, hint=hint, keys=options.keys)
             places = [*known, *(nearest_column(name, names) for name in optional)]
             read = list(dict.fromkeys(names[place] for place in places if place is not None))
             size, n_rows = path.stat().st_size, file.metadata.num_rows
@@ -38,7 +39,7 @@ def read_parquet(
                 has_read(path, size * row // max(n_rows, 1), size)
                 n_read += batch.nbytes
                 if n_read > options.max_bytes:
-                    raise too_large(path, f"more than {in_units(options.max_bytes)} after {row:,} rows", options.max_bytes)
+                    raise too_large(path, f"more than {in_units(options.max_bytes)} after {row:,} rows", options)
                 for k in range(batch.num_rows):
                     row += 1
                     cells = (None if place is None else _cell(batch, names[place], k, path, row) for place in places)

@@ -15,12 +15,11 @@ from typing import Any
 from bertft_core.config import UserError
 from bertft_core.data.columns import nearest_column, place_columns
 from bertft_core.data.examples import Row, shorten
-from bertft_core.data.readers.file_content import hint_for_columns
+from bertft_core.data.readers.column_hints import hint_for_columns, hint_of_usual
 from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
 from bertft_core.data.readers.file_text import each_line, empty_file
 from bertft_core.data.readers.json_with_lines import json_problem, unique_keys
 from bertft_core.data.readers.table_rows import Dialect, dialect_of, table_rows
-from bertft_core.data.usual_columns import hint_of_usual
 
 
 def read_csv(
@@ -35,7 +34,7 @@ def read_tsv(
     path: Path, columns: Sequence[str], optional: Sequence[str] = (), *, options: FileOptions = DEFAULTS
 ) -> Iterator[Row]:
     """Tab-separated with a header; quotes have no meaning, as in the registered format and in GLUE."""
-    hint = "TSV cells cannot contain tabs or line ends; use CSV or JSONL, or set data.quoting: double"
+    hint = "TSV cells cannot contain tabs or line ends; use CSV or JSONL" + options.hint(", or set data.quoting: double", "")
     yield from _read_table(path, columns, optional, options, dialect_of("tsv", options), hint)
 
 
@@ -44,6 +43,7 @@ def _read_table(
 ) -> Iterator[Row]:
     reader = table_rows(path, options, dialect)
     line, header, places = 1, list(options.columns), []
+    hint_of_row = options.hint("correct data.columns or the row", "correct the row")
     if not options.header:
         places = _places(path, columns, optional, header, line, options, dialect)
     try:
@@ -54,12 +54,12 @@ def _read_table(
                 header = cells
                 places = _places(path, columns, optional, header, line, options, dialect)
             elif len(cells) != len(header):
-                raise _ragged(path, line, cells, header, usual_hint if options.header else "correct data.columns or the row")
+                raise _ragged(path, line, cells, header, usual_hint if options.header else hint_of_row)
             else:
                 yield line, tuple(None if place is None else cells[place] for place in places)
             line = reader.line_num + 1  # where the next row starts, also after a cell with line ends
     except csv.Error as error:
-        hint = f"{usual_hint}; where quotes have no meaning, set data.quoting: none" if dialect.quoted else usual_hint
+        hint = usual_hint + options.hint("; where quotes have no meaning, set data.quoting: none" if dialect.quoted else "", "")
         raise UserError(
             "the row cannot be read",
             code="table.unreadable-row",
@@ -84,7 +84,7 @@ def _places(
 ) -> list[int | None]:
     hint = partial(hint_for_columns, path, columns, header, options, dialect)
     present = [name for name in optional if name in header]  # twice is an error too
-    known = place_columns([*columns, *present], header, path=str(path), line=line, hint=hint)
+    known = place_columns([*columns, *present], header, path=str(path), line=line, hint=hint, keys=options.keys)
     return [*known[: len(columns)], *(nearest_column(name, header) for name in optional)]
 
 
@@ -111,7 +111,8 @@ def read_jsonl(
         if not isinstance(value, dict):
             raise _no_object(path, line, text)
         names = list(value)
-        places = place_columns(columns, names, path=str(path), line=line, hint=partial(hint_of_usual, columns, names))
+        hint = partial(hint_of_usual, columns, names, options)
+        places = place_columns(columns, names, path=str(path), line=line, hint=hint, keys=options.keys)
         more = [nearest_column(name, names) for name in optional]
         yield line, tuple(None if place is None else value[names[place]] for place in (*places, *more))
 

@@ -55,9 +55,8 @@ def _read_hub(answer: Callable[..., object], **keys: str) -> Callable[[Path], No
     def refused(_: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("datasets.load_dataset", answer)
-            read_hub(
-                HubData.model_validate({"source": "hub", "name": "some/set", "max_length": 48} | keys), ("text", "label"), _never
-            )
+            data = HubData.model_validate({"source": "hub", "name": "some/set", "max_length": 48} | keys)
+            read_hub(data, ("text", "label"), _never, "classification")
 
     return refused
 
