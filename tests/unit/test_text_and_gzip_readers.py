@@ -126,7 +126,7 @@ def test_undecodable_bytes_are_refused_with_their_line(tmp_path, file_format, co
 
 def test_a_gzip_file_without_its_ending_is_named_as_such(tmp_path):
     error = refused(write(tmp_path / "train.txt", gzip.compress(b"one\n")))
-    assert error.found == "a gzip file"
+    assert error.found == "a gzip archive"
     assert ".gz" in error.hint
 
 
