@@ -10,11 +10,10 @@ from bertft_core.evaluation import frames
 from bertft_core.evaluation.calibration import confidences, logits_and_labels, reliability_points
 from bertft_core.evaluation.run_scores import majority_scores, stored_predictions
 from bertft_core.records import ArmSummary, RunRecord, StudySummary
-from bertft_core.report import run_plots, summary_rows
+from bertft_core.report import run_curves, run_plots, summary_rows
 from bertft_core.report.curve_bands import ArmCurves, band_plot
 from bertft_core.report.drawings.reliability_diagram import reliability_plot
 from bertft_core.report.formatting import numbers
-from bertft_core.report.run_curves import loss_curve, validation_curve, validation_loss_curve
 from bertft_core.report.svg import Point, padded
 from bertft_core.storage.study_results import StudyResults
 
@@ -48,17 +47,17 @@ def _arm_row(arm: ArmSummary, split: str, summary: StudySummary, scores: pd.Data
 def validation_curves(results: StudyResults) -> list[Panel]:
     """The validation metric over epochs, of every run that was validated, including runs that failed later."""
     metric = results.study.metric
-    return _panels(results, lambda record: validation_curve(record, metric), ("epoch", f"validation {metric}"))
+    return _panels(results, lambda record: run_curves.validation_curve(record, metric), ("epoch", f"validation {metric}"))
 
 
 def validation_losses(results: StudyResults) -> list[Panel]:
     """The validation loss over epochs, of the runs that recorded it."""
-    return _panels(results, validation_loss_curve, ("epoch", "validation loss"))
+    return _panels(results, run_curves.validation_loss_curve, ("epoch", "validation loss"))
 
 
 def loss_curves(results: StudyResults) -> list[Panel]:
     """The training loss over steps, from the `curves.jsonl` of each run."""
-    return _panels(results, lambda record: loss_curve(results.run_dir_of(record.digest)), ("step", "training loss"))
+    return _panels(results, lambda record: run_curves.loss_curve(results.run_dir_of(record.digest)), ("step", "training loss"))
 
 
 def bands(results: StudyResults) -> dict[str, Markup]:
@@ -66,8 +65,8 @@ def bands(results: StudyResults) -> dict[str, Markup]:
     validation, loss, metric = [], [], results.study.metric
     for i, arm in enumerate(results.summary.arms):
         runs = results.runs_of(arm.arm)
-        validation.append(ArmCurves(arm.arm, i, [validation_curve(record, metric) for record in runs]))
-        loss.append(ArmCurves(arm.arm, i, [loss_curve(results.run_dir_of(record.digest)) for record in runs]))
+        validation.append(ArmCurves(arm.arm, i, [run_curves.validation_curve(record, metric) for record in runs]))
+        loss.append(ArmCurves(arm.arm, i, run_curves.loss_curves([results.run_dir_of(record.digest) for record in runs])))
     found = {
         "curves_validation": band_plot(validation, ("epoch", f"validation {metric}")),
         "curves_loss": band_plot(loss, ("step", "training loss")),

@@ -1,6 +1,7 @@
 """The training curves of runs, thinned for drawing."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,14 @@ def validation_loss_curve(record: RunRecord) -> list[Point]:
 
 def loss_curve(run_dir: Path) -> list[Point]:
     """(step, training loss) from `curves.jsonl`, neighbours averaged to at most 100 points; empty without the file."""
-    points = [point for event in curve_events(run_dir / "curves.jsonl") if (point := _step_of(event)) is not None]
-    size = math.ceil(len(points) / MOST_POINTS) or 1
-    return [_middle(points[i : i + size]) for i in range(0, len(points), size)]
+    return loss_curves([run_dir])[0]
+
+
+def loss_curves(run_dirs: Sequence[Path]) -> list[list[Point]]:
+    """The `loss_curve` of each run, with as many neighbours averaged in all: runs of other lengths share their steps too."""
+    found = [[point for event in curve_events(run_dir / "curves.jsonl") if (point := _step_of(event))] for run_dir in run_dirs]
+    size = math.ceil(max(map(len, found), default=0) / MOST_POINTS) or 1
+    return [[_middle(points[i : i + size]) for i in range(0, len(points), size)] for points in found]
 
 
 def _step_of(event: dict[str, Any]) -> Point | None:

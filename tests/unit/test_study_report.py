@@ -10,8 +10,9 @@ import pytest
 from bertft_core.config import parse_study
 from bertft_core.config.yaml_text import read_yaml
 from bertft_core.records import DataFinding, StudySummary
+from bertft_core.report.curve_bands import band_of
 from bertft_core.report.prose import study_text
-from bertft_core.report.run_curves import loss_curve
+from bertft_core.report.run_curves import loss_curve, loss_curves
 from bertft_core.report.study_as_yaml import study_yaml
 from bertft_core.report.svg import Scale, padded
 from bertft_core.report.text_table import result_table
@@ -204,6 +205,17 @@ def test_long_loss_curves_are_thinned_by_averaging_and_a_torn_line_is_left_out(t
     assert curve[0] == (1.0, 1.0)
     assert curve[-1] == (249.0, 249.0)
     assert loss_curve(tmp_path / "gone") == []
+
+
+def test_a_band_has_all_runs_of_an_arm_where_some_were_shorter(tmp_path):
+    runs = [tmp_path / str(i) for i in range(5)]
+    for run, steps in zip(runs, (100, 100, 120, 120, 120), strict=True):
+        run.mkdir()
+        lines = [json.dumps({"kind": "step", "step": i + 1, "loss": 0.5, "learning_rate": 0.1}) for i in range(steps)]
+        (run / "curves.jsonl").write_text("\n".join(lines))
+    band = band_of(loss_curves(runs))
+    assert [(point.x, point.n) for point in band] == [(2 * i + 1.5, 5 if i < 50 else 3) for i in range(60)]
+    assert loss_curves([]) == []
 
 
 def test_ticks_are_round_and_inside_the_range():
