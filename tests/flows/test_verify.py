@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 
 from bertft_core.records import RunRecord
 from bertft_core.storage.study_dir import read_verification, write_record
+from flows.cli.app import USER_MUST_ACT
 from tests.helpers.study_commands import Ended, TinyStudy, run_several
 
 ARMS = {"features": {"strategies": [{"kind": "feature_extraction"}]}, "full": {}}
@@ -85,19 +86,22 @@ def test_every_run_is_trained_again_bitwise_and_every_view_shows_it(study):
 def test_what_was_tampered_with_is_found_and_named(study):
     kept = files_of(study)
     full, features = record_of(study, "full"), record_of(study, "features")
-    write_record(study.dir.run_dir(full.digest) / "record.json", full.model_copy(update={"weights_sha256": "0" * 64}))
     name = features.predictions["final"]["test"]
-    shutil.copy(
-        study.dir.run_dir(features.digest) / features.predictions["final"]["validation"],
-        study.dir.run_dir(features.digest) / name,
-    )
+    test, validation = (study.dir.run_dir(features.digest) / path for path in (name, features.predictions["final"]["validation"]))
+    summary = study.dir.summary_path.read_bytes()
+    shutil.copy(validation, test)
+    (ended,) = commands(study, ["verify", "tiny"])
+    assert ended.code == USER_MUST_ACT
+    assert str(test) in ended.stderr
+    assert study.dir.summary_path.read_bytes() == summary, "it would have been evaluated from the wrong predictions"
+    test.write_bytes(kept[str(test)])
+    write_record(study.dir.run_dir(full.digest) / "record.json", full.model_copy(update={"weights_sha256": "0" * 64}))
     (ended,) = commands(study, ["verify", "tiny"])
     assert ended.code == 1
     assert re.search(r"full · seed 000 +equal within 0 ", ended.stdout)
     assert "different  final weights\n" in ended.stdout
-    assert f"different  {name}: the stored file has changed since the run\n" in ended.stdout
     assert "loss and gradient norm are equal at every step" in ended.stdout
-    assert "0 of 2 are bitwise equal" in report_of(study)
+    assert "1 of 2 are bitwise equal" in report_of(study)
     assert runs_of(study)["full"].data.tags["bertft.verified"] == "equal within 0"
     for path, content in kept.items():
         Path(path).write_bytes(content)
