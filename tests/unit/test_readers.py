@@ -198,6 +198,14 @@ def test_a_folder_in_place_of_a_file_is_reported_as_one(tmp_path):
     assert error.hint == f"name a file in it, such as {tmp_path / 'data' / 'train.csv'}"
 
 
+def test_the_limit_counts_the_texts_of_all_rows_where_a_dictionary_holds_them_once(tmp_path):
+    text = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 1000), pyarrow.array(["great food " * 1000]))
+    parquet.write_table(pyarrow.table({"text": text, "label": ["a", "b"] * 500}), tmp_path / "t.parquet")
+    assert (tmp_path / "t.parquet").stat().st_size < 2**15
+    error = refused(tmp_path / "t.parquet", max_gib=2**-10)
+    assert (error.code, error.found) == ("file.too-large", "more than 1.0 MiB after 95 rows")
+
+
 def test_something_else_is_no_parquet(tmp_path):
     assert "Parquet" in refused(write(tmp_path / "train.parquet", "text,label\n")).problem
 

@@ -25,7 +25,7 @@ def read_parquet(
     import pyarrow
     from pyarrow import parquet
 
-    n_read, row = 0, 0
+    n_batches, n_cells, row = 0, 0, 0
     try:
         compressed = path.suffix.lower() == GZIP_ENDING
         with parquet.ParquetFile(io.BytesIO(bytes_of(path, options)) if compressed else path) as file:
@@ -37,13 +37,14 @@ def read_parquet(
             size, n_rows = path.stat().st_size, file.metadata.num_rows
             for batch in file.iter_batches(N_BATCH, columns=read):
                 has_read(path, size * row // max(n_rows, 1), size)
-                n_read += batch.nbytes
-                if n_read > options.max_bytes:
-                    raise too_large(path, f"more than {in_units(options.max_bytes)} after {row:,} rows", options)
+                n_batches += batch.nbytes
                 for k in range(batch.num_rows):
+                    cells = tuple(None if place is None else _cell(batch, names[place], k, path, row + 1) for place in places)
+                    n_cells += sum(map(_n_characters, cells))
+                    if max(n_batches, n_cells) > options.max_bytes:
+                        raise too_large(path, f"more than {in_units(options.max_bytes)} after {row:,} rows", options)
                     row += 1
-                    cells = (None if place is None else _cell(batch, names[place], k, path, row) for place in places)
-                    yield row, tuple(cells)
+                    yield row, cells
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError, KeyError) as error:
         raise UserError(
             "the Parquet file cannot be read",
@@ -69,3 +70,10 @@ def _cell(batch: Any, name: str, k: int, path: Path, row: int) -> object:
             expected="text in UTF-8, as Parquet demands",
             hint="write the file again from decoded text, or convert the column to UTF-8",
         ) from None
+
+
+def _n_characters(cell: object) -> int:
+    """Of all texts in a cell: a dictionary holds a text once, however many rows have it."""
+    if isinstance(cell, str):
+        return len(cell)
+    return sum(map(_n_characters, cell)) if isinstance(cell, list) else 0
