@@ -87,7 +87,7 @@ def test_an_encoder_at_a_revision_has_the_weights_of_the_local_one(hub, tmp_path
     local = resolve_encoder(EncoderConfig(path=str(folder)))
     asked = {"checkpoint": "tiny/bert", "revision": COMMIT, "weights_sha256": local.identity.weights_sha256}
     answer = answer_of(hub, FIND_ENCODER, asked, tmp_path)
-    expected = {"checkpoint": "tiny/bert", "revision": COMMIT, "weights_sha256": local.identity.weights_sha256}
+    expected = local.identity.model_copy(update={"checkpoint": "tiny/bert", "revision": COMMIT}).model_dump()
     assert answer["identity"] == expected
     assert answer["source"] == "hub"
     assert answer["files"] == ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
