@@ -171,6 +171,10 @@ class PairComparison(Frozen):
         """`checkpoint/split/metric`, as in `ComparedArmRecord.scores`."""
         return f"{self.checkpoint}/{self.split}/{self.metric}"
 
+    def needs_examples(self, level: float) -> bool:
+        """No number of seeds would bring a claim at the comparison's level: the uncertainty is of the examples."""
+        return self.source == "examples" and self.p_many_seeds is not None and self.p_many_seeds > 1 - level
+
     @property
     def better(self) -> str | None:
         """The arm with the better mean; None where they are equal."""
@@ -180,9 +184,9 @@ class PairComparison(Frozen):
 
 
 class Refusal(Frozen):
-    """Why an arm, or a pair of arms, is not compared."""
+    """Why an arm, or a pair of arms, is not compared; `scores_missing`: not on the headline metric, as a run has no score."""
 
-    reason: Literal["selected_seeds", "few_seeds", "missing_split", "other_labels", "other_data"]
+    reason: Literal["selected_seeds", "few_seeds", "missing_split", "other_labels", "other_data", "scores_missing"]
     arm: str
     baseline: str | None = None
     """None where the arm is compared with no other."""

@@ -13,6 +13,7 @@ from bertft_core.evaluation.comparison.pairing import Pairing
 from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.evaluation.comparison.seed_tests import SeedTestSettings
 from bertft_core.records.comparison_record import Comparison, ComparisonNote, Refusal
+from bertft_core.report.prose import comparison_notes, study_text
 from bertft_core.statistics.resampling import Draws, resample_examples
 from tests.helpers.evaluated_studies import make_results
 from tests.helpers.score_grids import mean_over_examples
@@ -288,6 +289,26 @@ def test_a_study_whose_headline_has_no_score_is_compared_on_the_others(tmp_path)
     found = compare_studies([results.with_summary(summary)], FEW)
     assert found.headline_pairs == ()
     assert {pair.metric for pair in found.pairs} == set(results.study.head.metrics)
+    assert found.refused == (Refusal(reason="scores_missing", arm="full", baseline="features"),)
+
+
+@pytest.mark.parametrize(
+    ("score", "why"),
+    [(None, "1 of 5 runs of full has no accuracy on test"), (1e80, "a run's accuracy on test is too large to compare")],
+)
+def test_a_pair_with_a_run_without_the_headline_score_is_refused_with_the_reason(tmp_path, score, why):
+    results = make_results(tmp_path, {"features": LOW, "full": HIGH})
+    arm, key = results.summary.arms[1], "best/test/accuracy"
+    scores = {name: value for name, value in arm.seeds[0].scores.items() if name != key} | ({key: score} if score else {})
+    changed = arm.model_copy(update={"seeds": (arm.seeds[0].model_copy(update={"scores": scores}), *arm.seeds[1:])})
+    summary = results.summary.model_copy(update={"arms": (results.summary.arms[0], changed)})
+    found = compare_studies([results.with_summary(summary)], FEW)
+    assert found.headline_pairs == ()
+    assert [comparison_notes.refusal(refused, found) for refused in found.refused] == [
+        f"full and features are not compared: {why}"
+    ]
+    said = study_text.sentences(summary.model_copy(update={"comparison": found}))
+    assert said[0] == f"full and features are not compared: {why}."
 
 
 def test_a_metric_that_a_seed_lacks_is_not_compared(tmp_path):

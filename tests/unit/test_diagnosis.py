@@ -18,7 +18,7 @@ from bertft_core.evaluation.diagnosis.label_conflicts import find_conflicts
 from bertft_core.evaluation.diagnosis.learning_problems import end_of, loss_fall
 from bertft_core.evaluation.diagnosis.stored_study import losses_of
 from bertft_core.records import DataFinding
-from bertft_core.report.prose import diagnosis_findings, diagnosis_hints, diagnosis_text
+from bertft_core.report.prose import comparison_text, diagnosis_findings, diagnosis_hints, diagnosis_text
 from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.show_commands import diagnose_command
@@ -390,6 +390,18 @@ def test_an_inconclusive_difference_comes_with_the_seeds_needed_to_detect_it(tmp
     assert (of_pair.values["verdict"], of_pair.values["p_holm"]) == ("inconclusive", pair.p_holm)
     n = next(needed.n_for_observed for needed in results.summary.insights.seeds_needed if needed.baseline == "features")
     assert diagnosis.hints == (hint("more_seeds_for_power", f"seeds.n={n}", arm="full", baseline="features", n=n),)
+
+
+def test_where_more_seeds_will_not_help_examples_are_asked_for(tmp_path):
+    close = {"features": [0.80, 0.83, 0.79, 0.82, 0.80], "full": [0.82, 0.81, 0.82, 0.80, 0.83]}
+    results = whole(tmp_path, accuracies=close)
+    comparison = results.summary.comparison
+    pairs = [pair.model_copy(update={"source": "examples", "p_many_seeds": 0.3, "seeds_share": 0.1}) for pair in comparison.pairs]
+    comparison = comparison.model_copy(update={"pairs": tuple(pairs)})
+    diagnosis = check("instability", results.with_summary(results.summary.model_copy(update={"comparison": comparison})))
+    assert [(each.code, each.split) for each in diagnosis.hints] == [("larger_split", "test")]
+    sentence = comparison_text.pair(comparison.headline_pairs[0], comparison)
+    assert sentence.endswith("more seeds will not help; a larger test set will")
 
 
 def test_no_seeds_are_asked_for_where_seeds_cannot_be_added_one_by_one(tmp_path):

@@ -11,7 +11,7 @@ from bertft_core.evaluation.comparison.request import ComparisonPlan, Comparison
 from bertft_core.evaluation.comparison.seed_tests import SeedTestSettings
 from bertft_core.evaluation.comparison.study_components import components
 from bertft_core.metrics import METRICS
-from bertft_core.records.comparison_record import Comparison, ComparisonNote, PairComparison
+from bertft_core.records.comparison_record import Comparison, ComparisonNote, PairComparison, Refusal
 from bertft_core.records.summary import cells_of
 from bertft_core.seeds import derive_seed
 from bertft_core.statistics.mean_tests import holm
@@ -39,7 +39,10 @@ def compare_studies(studies: Sequence[StudyResults], request: ComparisonRequest)
             continue
         if not (same := has_same_examples(arm, baseline, plan.split)):
             samples.notes[ComparisonNote(kind="separate_examples", arm=arm.name, baseline=baseline.name)] = None
-        pairs += compare.of(arm, baseline, same=same)
+        found = compare.of(arm, baseline, same=same)
+        if not any(pair.metric == plan.metrics[0] for pair in found):
+            refusals.append(Refusal(reason="scores_missing", arm=arm.name, baseline=baseline.name))
+        pairs += found
     metric, names = plan.metrics[0], tuple(dict.fromkeys(results.study.name for results in studies))
     pairs.sort(key=lambda pair: plan.metrics.index(pair.metric))
     return Comparison(

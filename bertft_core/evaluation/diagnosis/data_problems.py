@@ -166,11 +166,12 @@ def small_sets(results: StudyResults) -> Outcomes:
     for name in dict.fromkeys(("validation", results.summary.headline_split)):
         n = results.card.splits[name].n_examples
         verdict: Verdict = "problem" if n < VERY_FEW else "look" if n < FEW else "ok"
-        hints = () if verdict == "ok" else (_larger_split(results, name),)
+        hints = () if verdict == "ok" else (larger_split(results, name),)
         yield Outcome(verdict, finding("split_size", split=name, n=n, **_accuracy_error(results, n)), hints)
 
 
-def _larger_split(results: StudyResults, split: str) -> DiagnosisHint:
+def larger_split(results: StudyResults, split: str) -> DiagnosisHint:
+    """More examples for a split, by a larger share too where it is cut from the training set."""
     override = f"data.split.{split}_ratio={LARGE_RATIO}"
     ratio = getattr(results.study.data.split, f"{split}_ratio", None) or 0.0
     is_cut = results.card.splits[split].origin.cut_from_train and ratio < LARGE_RATIO and accepted(results.study, override)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bertft_core.config.seed_settings import CrossedDesign
+from bertft_core.evaluation.diagnosis.data_problems import larger_split
 from bertft_core.evaluation.diagnosis.findings import DiagnosisHint, Outcome, Outcomes, Verdict, finding, hint
 from bertft_core.evaluation.diagnosis.hint_overrides import n_seeds, of_training, rounded, train_longer
 from bertft_core.evaluation.diagnosis.stored_study import planned_steps, row_of, training_of, usual_rates
@@ -88,14 +89,17 @@ def instability(results: StudyResults) -> Outcomes:
         if pair.baseline == summary.arms[0].arm and not pair.claimed:
             numbers: dict[str, Any] = {"difference": pair.difference, "n": pair.n_seeds_arm, "p_holm": pair.p_holm}
             numbers |= {"baseline": pair.baseline, "metric": metric, "verdict": pair.verdict, "crossed": crossed}
-            hints = tuple(_seeds_to_add(results, pair, crossed=crossed))
+            hints = tuple(_towards_a_claim(results, pair, crossed=crossed))
             yield Outcome("look", finding("not_claimed", arm=pair.arm, **numbers), hints)
 
 
-def _seeds_to_add(results: StudyResults, pair: PairComparison, *, crossed: bool) -> Iterator[DiagnosisHint]:
-    """How to come to a conclusion about a pair with more seeds, where that is possible."""
+def _towards_a_claim(results: StudyResults, pair: PairComparison, *, crossed: bool) -> Iterator[DiagnosisHint]:
+    """How to come to a conclusion about a pair: with more seeds, where that is possible, or with more examples."""
     if crossed:
         yield hint("own_seeds", arm=pair.arm, baseline=pair.baseline)
+        return
+    if results.summary.comparison is not None and pair.needs_examples(results.summary.comparison.level):
+        yield larger_split(results, pair.split)
         return
     insights = results.summary.insights
     needed = [] if insights is None else [each for each in insights.seeds_needed if each.baseline == pair.baseline]

@@ -47,9 +47,10 @@ def pairing(found: PairComparison, comparison: Comparison) -> str | None:
 
 def left_out(arm: ComparedArmRecord) -> list[str]:
     """Why runs of an arm are not compared."""
-    n = sum(arm.counts.values())
-    found = [f"{arm.counts[status]} of {n} {arm.name} runs {why}" for status, why in LEFT_OUT.items() if arm.counts.get(status)]
-    without = [f"{arm.n_without_scores} of {n} {arm.name} runs have no stored score"] if arm.n_without_scores else []
+    runs = grammar.several(sum(arm.counts.values()), f"{arm.name} run")
+    found = [f"{arm.counts[status]} of {runs} {why}" for status, why in LEFT_OUT.items() if arm.counts.get(status)]
+    have = "has" if arm.n_without_scores == 1 else "have"
+    without = [f"{arm.n_without_scores} of {runs} {have} no stored score"] if arm.n_without_scores else []
     return found + without
 
 
@@ -68,11 +69,24 @@ def refusal(found: Refusal, comparison: Comparison) -> str:
         why = f"{missing} has no split '{split}'"
     elif found.reason == "other_labels":
         why = "their labels differ"
+    elif found.reason == "scores_missing":
+        why = _without_scores([comparison.arm(name) for name in (found.arm, found.baseline) if name is not None], comparison)
     else:
         sizes = "" if found.n_examples is None else f" ({found.n_examples[0]} and {found.n_examples[1]})"
         why = f"their {split} sets contain different examples{sizes} of different data"
     names = found.arm if found.baseline is None else f"{found.arm} and {found.baseline}"
     return f"{names} {'is' if found.baseline is None else 'are'} not compared: {why}"
+
+
+def _without_scores(arms: Sequence[ComparedArmRecord], comparison: Comparison) -> str:
+    """Which arms have runs without the headline score; none of them where a score is not finite."""
+    what = f"{comparison.headline_metric} on {comparison.headline_split}"
+    lacking = {arm.name: (arm.n_seeds - len(arm.scores.get(comparison.headline_key, ())), arm.n_seeds) for arm in arms}
+    parts = [f"{n} of {grammar.several(of, 'run')} of {name}" for name, (n, of) in lacking.items() if n]
+    if not parts:
+        return f"a run's {what} is too large to compare"
+    have = "has" if [n for n, _ in lacking.values() if n] == [1] else "have"
+    return f"{grammar.listed(parts)} {have} no {what}"
 
 
 def note(found: ComparisonNote, comparison: Comparison) -> str:

@@ -138,7 +138,7 @@ def _uncertainty(found: PairComparison, level: float) -> list[str]:
     elif found.source == "seeds":
         parts.append("the uncertainty comes mostly from the seeds: more seeds will help")
     elif found.source == "examples":
-        useless = found.p_many_seeds is not None and found.p_many_seeds > 1 - level
+        useless = found.needs_examples(level)
         larger = "more seeds will not help; a larger {0} set will" if useless else "a larger {0} set will help most"
         parts.append(f"the uncertainty comes mostly from the {found.unit}s: {larger.format(found.split)}")
     return parts
