@@ -1,10 +1,12 @@
 """How numbers are written: scores, differences, settings, durations. Minus is '−'; what rounds to zero has no sign."""
 
+import math
 from typing import Any
 
 from bertft_core.metrics.precision_recall import is_share
 
 ABSENT = "–"
+MOST_DECIMALS = 12
 
 
 def score(value: float | None) -> str:
@@ -26,11 +28,15 @@ def decimals(value: float, n: int, *, sign: bool = False) -> str:
 def difference(value: float, metric: str, *, of: float | None = None, sign: bool = False) -> str:
     """A difference of a metric without its unit: in points where the metric is a share, else with three decimals.
 
-    As precise as the difference `of` that it belongs to (an end of its interval, say) needs: two decimals under half a point.
+    As precise as the difference `of` that it belongs to (an end of its interval, say) needs: two decimals under half a point, and
+    two significant digits where it would round to zero.
     """
-    if not is_share(metric):
-        return decimals(value, 3, sign=sign)
-    return decimals(100 * value, 1 if abs(value if of is None else of) >= 0.005 else 2, sign=sign)
+    scale = 100 if is_share(metric) else 1
+    size = abs(scale * (value if of is None else of))
+    n = 3 if scale == 1 else 1 if size >= 0.5 else 2
+    if 0 < size < 0.5 * 10**-n:
+        n = min(1 - math.floor(math.log10(size)), MOST_DECIMALS)
+    return decimals(scale * value, n, sign=sign)
 
 
 def unit(metric: str) -> str:
