@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from bertft_core.statistics.rounding import differences_of
+
 TAU = 0.2
 LEVEL = 0.95
 MIN_RUNS = 8
@@ -83,7 +85,7 @@ class _Steps(NamedTuple):
 
     def violation_ratios(self, a: Floats, b: Floats) -> Floats:
         """Sorted scores [rows, n] and [rows, m] → ratios [rows]; 1/2 where nothing differs."""
-        gaps = b[:, self.of_b] - a[:, self.of_a]
+        gaps = differences_of(b[:, self.of_b], a[:, self.of_a])
         all_of_it = gaps**2 @ self.widths
         against = np.maximum(gaps, 0.0) ** 2 @ self.widths
         return np.divide(against, all_of_it, out=np.full(len(a), 0.5), where=all_of_it > 0)

@@ -82,3 +82,12 @@ def test_the_seed_is_heard_and_nothing_else() -> None:
     assert state == np.random.get_state()[1].tolist()  # type: ignore[union-attr, index]
     with pytest.raises(ValueError, match="cannot be ordered"):
         almost_stochastic_order([1.0], b, bootstrap_seed=0)
+
+
+def test_differences_that_are_only_rounding_do_not_order_two_arms() -> None:
+    thirds, sums = [0.3] * 3, [0.1 + 0.2] * 3
+    assert thirds != sums
+    tied = almost_stochastic_order(thirds, thirds, bootstrap_seed=0)
+    assert tied.violation_ratio == 0.5
+    assert almost_stochastic_order(sums, thirds, bootstrap_seed=0) == tied
+    assert almost_stochastic_order(thirds, sums, bootstrap_seed=0) == tied
