@@ -27,7 +27,7 @@ def model_selection_of(results: StudyResults, arms: Sequence[ArmSummary], adapti
     choices = tuple(_choices(results, arms, adaptive))
     n_trials = sum(len(sweep.trials) for sweep in sweeps)
     return ModelSelection(
-        n_settings=len(study.arms) + n_trials,
+        n_settings=len(study.arms.keys() - results.sweeps.keys()) + n_trials,
         n_trials=n_trials,
         n_search_runs=len(searched & records.keys()),
         n_report_runs=len(reported & records.keys()),

@@ -46,7 +46,7 @@ class ModelSelection(Frozen):
     """Everything that was tried, and what decided."""
 
     n_settings: int
-    """Arms, and trials of searches."""
+    """Trials of searches, and arms without a search: the setting of a searched arm is that of a trial."""
     n_trials: int
     n_search_runs: int
     n_report_runs: int

@@ -41,7 +41,7 @@ def test_a_search_counts_with_its_trials_and_their_runs(tmp_path):
     sweep = make_sweep(StudyDir(tmp_path, study.name))
     rows = (sweep.trials[0].model_copy(update={"run_digests": tuple(s.digest for s in trial)}), *sweep.trials[1:])
     found = selection(tmp_path, study, sweeps=[sweep.model_copy(update={"trials": rows})], more=trial)
-    assert (found.n_settings, found.n_trials, found.n_search_runs, found.n_other_runs) == (5, 3, 2, 0)
+    assert (found.n_settings, found.n_trials, found.n_search_runs, found.n_other_runs) == (4, 3, 2, 0)
     assert [c.n_scores for c in found.choices if c.what == "setting"] == [2]  # the third trial failed
 
 
