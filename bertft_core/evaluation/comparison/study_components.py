@@ -9,7 +9,7 @@ from bertft_core.records.compared_arm_record import StudyComponents
 from bertft_core.statistics.variance_components import nested
 
 MAY_DIFFER = {"name", "description", "seed", "execution", "retention", "tracking", "headline", "ensemble", "probes"}
-"""Settings that may differ between two studies of the same question."""
+"""Settings that may differ between two studies of the same question: names, places, the seed, what is evaluated afterwards."""
 
 
 def components(arms: Sequence[ComparedArm], key: str) -> tuple[StudyComponents, ...]:

@@ -6,14 +6,12 @@ from typing import Literal
 
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.seed_settings import CrossedDesign
+from bertft_core.evaluation.comparison.study_components import MAY_DIFFER
 from bertft_core.evaluation.insights.detectable_effect import ArmMetric
 from bertft_core.evaluation.insights.seed_variance import component_of
 from bertft_core.records.insight_records import StudyVariance
 from bertft_core.records.summary import StudySummary, scores_by_index
 from bertft_core.statistics.variance_components import nested
-
-BESIDE = {"name", "description", "seed", "execution", "tracking", "retention", "ensemble", "probes", "version"}
-"""Settings that may differ: names, places, the seed, and what is evaluated afterwards."""
 
 
 def variance_between(studies: Sequence[tuple[StudyConfig, StudySummary]], at: ArmMetric) -> tuple[StudyVariance, ...]:
@@ -59,7 +57,7 @@ def variance_between(studies: Sequence[tuple[StudyConfig, StudySummary]], at: Ar
 
 
 def _refuse_other(first: StudyConfig, other: StudyConfig) -> None:
-    here, there = (study.model_dump(mode="json", exclude=BESIDE) for study in (first, other))
+    here, there = (study.model_dump(mode="json", exclude=MAY_DIFFER) for study in (first, other))
     changed = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
     if changed or first.seed == other.seed:
         raise UserError(
