@@ -1,4 +1,4 @@
-"""By how much an arm beats the best constant prediction."""
+"""By how much an arm beats the constant prediction."""
 
 import numpy as np
 

@@ -26,11 +26,11 @@ class MetricSummary(Frozen):
     """ddof 1; absent for one seed."""
     t_low: float | None
     t_high: float | None
-    """95 % t-interval of the mean. Runs of a crossed design share seeds: then that of two-way random effects, and absent without
-    a complete grid of 3 × 3 seeds."""
+    """t-interval of the mean, at the study's level. Runs of a crossed design share seeds: then that of two-way random effects,
+    and absent without a complete grid of 3 × 3 seeds."""
     bootstrap_low: float | None
     bootstrap_high: float | None
-    """95 % percentile bootstrap interval of the mean over seeds; absent in a crossed design."""
+    """Percentile bootstrap interval of the mean over seeds, at the same level; absent in a crossed design."""
     median: float
     min: float
     max: float
@@ -125,7 +125,7 @@ class GainOverMajority(Frozen):
 
     arm: str
     constant_score: float
-    """Of the best constant prediction (`constant` of the head's metrics), on the headline split."""
+    """Of the constant prediction (`constant` of the head's metrics), on the headline split."""
     n: int
     """Seeds with a score."""
     mean: float

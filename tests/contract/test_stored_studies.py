@@ -19,7 +19,7 @@ from tests.helpers.stored_studies import NAMES, cut_at_bounds, numbers_in, store
 
 Rows = dict[str, dict[str, Any]]
 CHANGED_VERDICTS = {"rich": {"over_fitting": "look"}}
-"""An accuracy that falls by less than 5 points, 9 % of it: shares are compared in points since (see CHANGELOG)."""
+"""An accuracy that falls by less than 5 points, 9 % of it: shares have been compared in points since then."""
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import ArmSummary, RunSpec, SeedScore, StudySummary
 from bertft_core.records.not_computed import NotComputed
-from bertft_core.report.prose import ensembles_text
+from bertft_core.report.prose import ensembles_text, grammar
 from bertft_core.report.study_report import write_report
 from bertft_core.report.text_table import result_table
 from bertft_core.storage.predictions import write_predictions
@@ -158,12 +158,12 @@ def test_it_stands_in_the_table_the_report_the_json_and_mlflow(tmp_path):
     row = next(line for line in table.splitlines() if line.startswith("full ensemble"))
     assert row.split() == ["full", "ensemble", "5/5", f"{together:.3f}", "–", "–", "–", "–"]
     sentence = ensembles_text.ensemble(full(summary), summary)
-    assert f"{sentence}." in table.splitlines()
+    assert grammar.as_sentence(sentence) in table.splitlines()
     path = write_report(StudyResults(whole.study, whole.card, whole.dir, whole.records, whole.planned, evaluated=summary))
     page = path.read_text(encoding="utf-8")
     n_scores = sum(len(arm.ensemble.scores) for arm in summary.arms)
     assert page.count("one score for all seeds together") == n_scores + 2 * 3, "every metric, and the headline on three splits"
-    assert sentence in page
+    assert grammar.as_sentence(sentence) in page
     written = checked_record(path.parent / "summary.json", StudySummary)
     assert written.arms[1].ensemble == full(summary).ensemble
     logged = summary_metrics(summary)

@@ -32,7 +32,7 @@ def ensemble(arm: ArmSummary, summary: StudySummary) -> str:
 
 def _members(arm: ArmSummary, n_unreadable: int) -> list[str]:
     """Runs that are not in the ensemble, or that collapsed and are."""
-    runs = f"of {arm.n_planned} {arm.arm} runs"
+    runs = f"of {grammar.several(arm.n_planned, f'{arm.arm} run')}"
     counts = {status: n for status, n in sorted(arm.counts.items()) if status not in ("ok", "collapsed") and n}
     parts = [f"without {grammar.listed(f'{n} {status}' for status, n in counts.items())} {runs}"] if counts else []
     if arm.counts.get("collapsed"):

@@ -1,6 +1,6 @@
 """Sentences about forgetting and calibration: one for each arm and probe with something to say. All are clauses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -124,9 +124,21 @@ def _calibration(arm: str, rows: Rows, metric: str) -> str:
     if right is not None and wrong is not None:
         text += f", with a mean confidence of {right.mean:.2f} when right and {wrong.mean:.2f} when wrong"
     fitted, scaled = rows.get(("temperature", None)), rows.get(("ece_scaled", split))
-    if fitted is not None and scaled is not None and scaled.n == rows["ece", split].n:  # of the same seeds
-        text += f"; a temperature of {fitted.mean:.2f}, fitted on validation, brings it to {scaled.mean:.3f}"
+    if fitted is not None and scaled is not None:
+        text += _scaled(rows["ece", split].values, fitted.values, scaled.values)
     return text
+
+
+def _scaled(before: Mapping[int, float], temperatures: Mapping[int, float], after: Mapping[int, float]) -> str:
+    """What the temperature does to the error, over the seeds that have all three; each maps a seed index to its value."""
+    shared = sorted(before.keys() & temperatures.keys() & after.keys())
+    if not shared:
+        return ""
+    was, temperature, is_now = (float(np.mean([each[seed] for seed in shared])) for each in (before, temperatures, after))
+    found = f"a temperature of {temperature:.2f}, fitted on validation, brings it"
+    if len(shared) == len(before):
+        return f"; {found} to {is_now:.3f}"
+    return f"; over the {grammar.several(len(shared), 'seed')} with one, {found} from {was:.3f} to {is_now:.3f}"
 
 
 def _out_of_domain(arm: str, rows: Rows, metric: str) -> str:

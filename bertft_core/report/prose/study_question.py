@@ -59,7 +59,7 @@ def moving(study: StudyConfig, card: DatasetCard) -> str:
         return f"only the {design.only} seed changes from run to run"
     if isinstance(design, CrossedDesign):
         return f"{design.crossed.init} init seeds crossed with {design.crossed.order} order seeds"
-    if study.head.init == "checkpoint":
+    if study.head.init != "seed":
         return f"{_of_kept_head(study, card)}; the batch order and the dropout masks change from run to run"
     return "the new head's weights, the batch order and the dropout masks all change from run to run"
 
@@ -69,7 +69,8 @@ def _of_kept_head(study: StudyConfig, card: DatasetCard) -> str:
     redrawn = [arm for arm, config in study.arms.items() if any(strategy.kind == "reinit" for strategy in config.strategies)]
     drawn = [*card.new_parts, *([f"the reinitialised layers of {grammar.listed(redrawn)}"] if redrawn else [])]
     only = f"the init seed draws only {grammar.listed(drawn)}" if drawn else "the init seed varies nothing"
-    return f"every run starts from the head of the checkpoint, so {only}"
+    start = "the head of the checkpoint" if study.head.init == "checkpoint" else "what the checkpoint has"
+    return f"every run starts from {start}, so {only}"
 
 
 def _searched(arm: str, search: Any) -> str:

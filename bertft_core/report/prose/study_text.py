@@ -16,7 +16,8 @@ def sentences(summary: StudySummary) -> list[str]:
     Selected seeds are not compared, which is stated; of seeds that were added, why no more were.
     """
     selected = [f"{seed_designs_text.selected(arm, summary)}." for arm in summary.arms if arm.selected is not None]
-    ensembles = [f"{ensembles_text.ensemble(arm, summary)}." for arm in summary.arms if arm.ensemble is not None]
+    combined = [arm for arm in summary.arms if arm.ensemble is not None]
+    ensembles = [grammar.said(ensembles_text.ensemble(arm, summary), [arm.arm]) for arm in combined]
     if selected:
         return selected + ensembles
     lines = list(dict.fromkeys(_against_baseline(arm.arm, summary) for arm in summary.arms[1:]))

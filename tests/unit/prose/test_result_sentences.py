@@ -18,6 +18,7 @@ from bertft_core.report.prose import (
     probes_text,
     seed_agreement_text,
     seed_designs_text,
+    study_text,
     variance_text,
 )
 from tests.helpers.insight_records import make_agreement, make_budget, make_insights, make_variance
@@ -169,6 +170,10 @@ def test_an_ensemble_next_to_the_mean_of_its_members_and_who_is_not_in_it():
     assert ensembles_text.ensemble(none, summary_of(none)) == (
         "full has no ensemble: at least 2 seeds with a score are needed, and there are 1"
     )
+    alone = make_arm(ensemble=ensemble, n_planned=1, counts={"diverged": 1})
+    assert "without 1 diverged of 1 full run;" in ensembles_text.ensemble(alone, summary_of(alone))
+    *_, sentence = study_text.sentences(summary_of(equal))
+    assert sentence.startswith("The ensemble of 3 full seeds scores 0.900")
 
 
 def row(probe: str, measure: str, mean: float, where: str | None = None) -> ProbeRow:
@@ -217,6 +222,22 @@ PROBED = ProbeSummary(
 )
 def test_what_a_probe_found(probe, text):
     assert probes_text.finding(ProbeFinding(arm="full", probe=probe, is_sign=False), PROBED, "accuracy") == text
+
+
+def test_the_error_before_and_after_scaling_is_of_the_same_seeds():
+    rows = [row("calibration", "ece", 0.15, "test"), row("calibration", "temperature", 2.0)]
+    scaled = row("calibration", "ece_scaled", 0.04, "test").model_copy(update={"values": {0: 0.03, 1: 0.04, 2: 0.05}})
+    finding = ProbeFinding(arm="full", probe="calibration", is_sign=False)
+    alike = PROBED.model_copy(update={"rows": (*rows, scaled)})
+    assert probes_text.finding(finding, alike, "accuracy").endswith(
+        "(ECE); a temperature of 2.00, fitted on validation, brings it to 0.040"
+    )
+    others = scaled.model_copy(update={"n": 3, "values": {1: 0.03, 2: 0.05, 3: 0.01}})
+    assert probes_text.finding(finding, PROBED.model_copy(update={"rows": (*rows, others)}), "accuracy").endswith(
+        "(ECE); over the 2 seeds with one, a temperature of 2.05, fitted on validation, brings it from 0.200 to 0.040"
+    )
+    none = scaled.model_copy(update={"values": {3: 0.01}})
+    assert probes_text.finding(finding, PROBED.model_copy(update={"rows": (*rows, none)}), "accuracy").endswith("(ECE)")
 
 
 def test_the_verdict_of_the_probes():
