@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bertft_core.config import StudyConfig
+from bertft_core.evaluation.comparison.study_components import MAY_DIFFER
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.storage.study_dir import StudyDir, write_record
 from flows.cli.app import main
@@ -116,6 +118,13 @@ def test_studies_that_differ_in_their_seed_tell_the_variance_between_them(capsys
     cut = said(capsys, "small", "cut", "--home", str(home))
     assert "the studies differ in their data split" in cut
     assert "between 3 studies" in said(capsys, "small", "again", "third", "--home", str(home))
+
+
+def test_studies_of_one_question_may_differ_in_what_is_evaluated_afterwards(capsys, tmp_path):
+    assert StudyConfig.model_fields.keys() > MAY_DIFFER
+    put_study(tmp_path, name="small")
+    put_study(tmp_path, name="again", seed=1, headline={"checkpoint": "final"}, ensemble=True)
+    assert "between 2 studies" in said(capsys, "small", "again", "--home", str(tmp_path))
 
 
 def test_studies_whose_runs_share_seeds_are_not_tested(capsys, tmp_path):
