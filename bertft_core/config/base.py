@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+DELIMITER_PATTERN = r'^[^\r\n"]$'
+SHA256_PATTERN = "^[0-9a-f]{64}$"
 """Names of studies, which are folders."""
 
 
@@ -70,6 +72,11 @@ def misplaced(at: tuple[int | str, ...], message: str, hint: str = "change it") 
     """An error for a validator to raise when the value to change is not the validated one but at `at` below it."""
     place = ".".join(map(str, at))
     return PydanticCustomError("misplaced", "{place}: {message}", {"at": at, "place": place, "message": message, "hint": hint})
+
+
+def wrong_value(message: str, hint: str) -> PydanticCustomError:
+    """An error for a validator to raise about the validated value itself."""
+    return PydanticCustomError("value_error", "{message}", {"message": message, "hint": hint})
 
 
 def canonical_json(value: Any) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from bertft_core.config.base import LARGEST, Frozen, left_out_if, misplaced
+from bertft_core.config.base import DELIMITER_PATTERN, LARGEST, Frozen, left_out_if, misplaced, wrong_value
 
 FileFormat = Literal["csv", "tsv", "jsonl", "parquet", "conll", "conllu", "squad", "text"]
 TABLES = ("csv", "tsv", "jsonl", "parquet")
@@ -40,7 +40,7 @@ def _text_encoding(name: str) -> str:
 
 
 Encoding = Annotated[str, AfterValidator(_text_encoding)]
-Delimiter = Annotated[str, Field(pattern=r'^[^\r\n"]$')]
+Delimiter = Annotated[str, Field(pattern=DELIMITER_PATTERN)]
 TABLE_KEYS = ("header", "columns", "delimiter", "quoting")
 """Keys of files that only CSV and TSV have a use for."""
 READING_KEYS = (*TABLE_KEYS, "encoding", "max_gib", "max_rows")
@@ -135,7 +135,9 @@ class _Examples(Frozen):
     @classmethod
     def _distinct(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if value is not None and (len(set(value)) != len(value) or len(value) < 2):
-            raise ValueError("labels must be at least two different names")
+            raise wrong_value("labels must be at least two different names", "list each label once, or remove it")
+        if value is not None and not all(name.strip() for name in value):
+            raise wrong_value("the name of a label is empty", "write the names as they are in the data, or remove labels")
         return value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from bertft_core.config.base import NAME_PATTERN, Frozen, misplaced
+from bertft_core.config.base import NAME_PATTERN, SHA256_PATTERN, Frozen, misplaced
 
 DEFAULT_CHECKPOINT = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
@@ -32,7 +32,7 @@ class EncoderConfig(Frozen):
         ge=0,
         description="Seed index of that arm; by default its best one by validation, which is kept unless retention says none.",
     )
-    weights_sha256: str | None = Field(None, description="Refuse weights with another SHA-256.", pattern="^[0-9a-f]{64}$")
+    weights_sha256: str | None = Field(None, description="Refuse weights with another SHA-256.", pattern=SHA256_PATTERN)
 
     @model_validator(mode="before")
     @classmethod

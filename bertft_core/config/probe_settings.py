@@ -5,7 +5,7 @@ A probe never changes a run; it only reads what the run has saved.
 
 from pydantic import Field, field_validator
 
-from bertft_core.config.base import LARGEST, Frozen
+from bertft_core.config.base import LARGEST, Frozen, wrong_value
 
 BUNDLED_TEXTS = ("manuals",)
 """Bundled sets that are plain text."""
@@ -29,7 +29,7 @@ class MaskedLMProbe(Frozen):
     def _names_a_text(cls, text: str) -> str:
         if text not in BUNDLED_TEXTS and not is_text_file(text):
             known = f"{', '.join(map(repr, BUNDLED_TEXTS))} or a path that ends in {' or '.join(TEXT_ENDINGS)}"
-            raise ValueError(f"unknown text '{text}'; use {known}")
+            raise wrong_value(f"unknown text '{text}'; use {known}", "correct it")
         return text
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, StrictFloat, StrictInt, StrictStr, field_validator, model_validator
 
-from bertft_core.config.base import LARGEST, Frozen, misplaced
+from bertft_core.config.base import LARGEST, Frozen, misplaced, wrong_value
 from bertft_core.config.errors import did_you_mean
 from bertft_core.config.training_settings import TrainingConfig, TrainingOverrides
 
@@ -24,11 +24,14 @@ class Range(Frozen):
     @model_validator(mode="after")
     def _ordered(self) -> Range:
         if self.low >= self.high:
-            raise ValueError(f"low ({self.low}) must be smaller than high ({self.high})")
+            raise wrong_value(f"low ({self.low}) must be smaller than high ({self.high})", "exchange the two, or correct one")
         if self.integer and not (self.low.is_integer() and self.high.is_integer()):
-            raise ValueError(f"low ({self.low}) and high ({self.high}) of an integer range must be integers")
+            raise wrong_value(
+                f"low ({self.low}) and high ({self.high}) of an integer range must be integers",
+                "write them without decimals, or remove integer",
+            )
         if self.log and self.low <= 0:
-            raise ValueError("a log range must start above 0")
+            raise wrong_value("a log range must start above 0", "raise low, or remove log")
         return self
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
-from bertft_core.config.base import LARGEST, Frozen
+from bertft_core.config.base import LARGEST, Frozen, wrong_value
 
 
 class Full(Frozen):
@@ -64,7 +64,9 @@ class GradualUnfreezing(Frozen):
     @model_validator(mode="after")
     def _one_of_both(self) -> GradualUnfreezing:
         if (self.every_epochs is None) == (self.every_steps is None):
-            raise ValueError("give either every_epochs or every_steps, and set the other to null")
+            raise wrong_value(
+                "give either every_epochs or every_steps, and set the other to null", "write null for one of the two"
+            )
         return self
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer, model_validator
 
-from bertft_core.config.base import LARGEST, Frozen
+from bertft_core.config.base import LARGEST, Frozen, wrong_value
 
 PAIRS = (
     ("epochs", "max_steps"),
@@ -58,11 +58,14 @@ class TrainingConfig(Frozen):
     @model_validator(mode="after")
     def _one_of_each_pair(self) -> TrainingConfig:
         if (self.epochs is None) == (self.max_steps is None):
-            raise ValueError("give either epochs or max_steps, and set the other to null")
+            raise wrong_value("give either epochs or max_steps, and set the other to null", "write null for one of the two")
         if self.evaluate_every_epochs is not None and self.evaluate_every_steps is not None:
-            raise ValueError("give either evaluate_every_epochs or evaluate_every_steps, and set the other to null")
+            raise wrong_value(
+                "give either evaluate_every_epochs or evaluate_every_steps, and set the other to null",
+                "write null for one of the two",
+            )
         if self.micro_batch_size is not None and self.micro_batch_size > self.batch_size:
-            raise ValueError("micro_batch_size must not be larger than batch_size")
+            raise wrong_value("micro_batch_size must not be larger than batch_size", "make it smaller, or raise batch_size")
         return self
 
 

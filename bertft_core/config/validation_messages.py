@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from bertft_core.config import locations
+from bertft_core.config.base import DELIMITER_PATTERN, NAME_PATTERN, SHA256_PATTERN
 from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.config.locations import ConfigLocation, UnionChoice
 from bertft_core.config.yaml_text import Path
@@ -17,6 +18,12 @@ Where = Callable[[Path], tuple[str, int | None]]
 
 SMALLER, LARGER = "make it smaller", "make it larger"
 BOUNDS = {"less_than": SMALLER, "less_than_equal": SMALLER, "greater_than": LARGER, "greater_than_equal": LARGER}
+PATTERNS = {
+    NAME_PATTERN: ("letters, digits, '.', '_' and '-', at most 100, the first a letter or digit", "choose another name"),
+    DELIMITER_PATTERN: ("one character, no quote and no line end", 'write one character, such as ";" or "\\t"'),
+    SHA256_PATTERN: ("64 digits of hexadecimal, in lower case", "copy it from the record of a run, or remove it"),
+}
+"""Pattern of a text → what it demands, and what to do."""
 MAX_OTHERS = 3
 MAX_SHOWN = 100
 
@@ -109,7 +116,10 @@ def _problem(place: ConfigLocation, detail: Any, values: Any) -> Problem:
         return Problem(path, f"{locations.dotted(path)}: {context['message']}", context["hint"], code="config.settings-clash")
     if kind == "value_error":
         return Problem(
-            place.path, f"{place.name}: {detail['msg'].removeprefix('Value error, ')}", "change it", code="config.wrong-value"
+            place.path,
+            f"{place.name}: {detail['msg'].removeprefix('Value error, ')}",
+            context.get("hint", "change it"),
+            code="config.wrong-value",
         )
     if kind.endswith(("_type", "_parsing")):
         return _not_valid(place, value)
@@ -120,6 +130,9 @@ def _problem(place: ConfigLocation, detail: Any, values: Any) -> Problem:
     if kind == "too_long":
         problem = _not_valid(place, value, f"at most {context['max_length']} entries")
         return replace(problem, hint="remove some", code="config.out-of-bounds")
+    if kind == "string_pattern_mismatch":
+        expected, hint = PATTERNS[context["pattern"]]
+        return replace(_not_valid(place, value, expected), hint=hint, code="config.wrong-value")
     near = difflib.get_close_matches(str(value), locations.literals(place.kinds), n=1)
     problem = _not_valid(place, value, detail["msg"].removeprefix("Input should be "), near)
     if kind in BOUNDS:

@@ -10,6 +10,7 @@ from bertft_core.records import DataFinding
 
 MAX_SHARE_OF_LABELS = 0.5
 """With more labels than this share of the training examples, the column holds ids or texts rather than labels."""
+BOOLEANS = frozenset({"true", "false"})
 FEWEST_MANY = 5
 """Labels; fewer than this are never many."""
 
@@ -35,10 +36,11 @@ def find_many_labels(data: PreparedData) -> Iterator[DataFinding]:
 
 
 def find_mixed_labels(data: PreparedData) -> Iterator[DataFinding]:
-    """A few names among numbers, such as `one` among 0 and 1: most likely typing errors."""
+    """A few names among numbers, such as `one` among 0 and 1, or booleans beside them: most likely errors."""
     counts = _counts(data)
     names = [label for label in counts if number_of(label) is None]
-    if 0 < len(names) < len(counts) - len(names):
+    numbers = counts.keys() - set(names)
+    if 0 < len(names) < len(numbers) or (numbers and BOOLEANS.issuperset(names) and names):
         shown = tuple(_shown(name, counts) for name in names[:N_SHOWN])
         yield DataFinding(
             check="mixed_labels", split="train", count=len(names), numbers={"n_labels": len(counts)}, examples=shown

@@ -30,6 +30,9 @@ def refuse_missing_labels(study: StudyConfig, labels: Sequence[str]) -> None:
     for name, arm in study.arms.items():
         for strategy in arm.strategies:
             weights = strategy.weights if isinstance(strategy, ClassWeights) else None
+            if isinstance(weights, dict) and not any(weights.get(label, 1.0) for label in labels):
+                hint = "raise the weight of a label"
+                raise _refusal(name, "class_weights weights every label with 0", "nothing to learn", "a weight above 0", hint)
             for label in weights if isinstance(weights, dict) else ():
                 if label not in labels:
                     problem = "class_weights names a label that is not in the data"

@@ -10,6 +10,7 @@ Schemes:  iob1   I-X inside; B-X only where an entity begins right behind anothe
 Limits:   a tag is split at its first '-', so a type may hold '-'. In each scheme pairs of neighbours decide what is valid.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -21,6 +22,8 @@ OUTSIDE = "O"
 LETTERS = {"iob1": "BI", "iob2": "BI", "iobes": "BIES", "io": "I", "plain": ""}
 """Scheme → the prefixes of its tags, in the order of `labels_of`."""
 SCHEMES = tuple(LETTERS)
+MISSPELT = re.compile(r"(?P<prefix>[BIESLU])[-_](?P<type>\S+)|(?P<before>\S+)[-_](?P<suffix>[BIESLU])|(?P<bare>[BI])|[O0]", re.I)
+"""A tag that meant an entity, or none: `b-PER`, `PER-B`, `B_PER`, `B` without a type, `0` or `o` for O."""
 ALIASES = {"L": "E", "U": "S"}
 """Letters of BILOU → those of IOBES."""
 
@@ -157,6 +160,24 @@ def scheme_of(labels: Sequence[str]) -> str:
     letters = {label.partition("-")[0] for label in labels if label != OUTSIDE}
     scheme = "iobes" if letters & {"E", "S"} else "iob2" if "B" in letters else "io" if letters else "plain"
     return "plain" if unreadable(labels, scheme) else scheme
+
+
+def respelt(tag: str) -> str | None:
+    """The entity tag that a misspelt tag most likely means (`B-TYPE` for `B`); None for a tag of another kind."""
+    match = MISSPELT.fullmatch(tag)
+    if match is None:
+        return None
+    letter = match["prefix"] or match["suffix"] or match["bare"]
+    return f"{letter.upper()}-{match['type'] or match['before'] or 'TYPE'}" if letter else OUTSIDE
+
+
+def misspelt(tags: Iterable[str]) -> dict[str, str]:
+    """Tag → what it most likely means, for the wrong ones among tags that all seem to mark entities; else nothing."""
+    meant = {tag: respelt(tag) for tag in sorted(set(tags))}
+    letters = {(tag or "")[:1] for tag in meant.values()}
+    if None in meant.values() or not letters & {"B", "I"}:
+        return {}
+    return {tag: str(right) for tag, right in meant.items() if tag != right}
 
 
 def allowed_transitions(labels: Sequence[str], scheme: str) -> tuple[Bools, Bools, Bools]:

@@ -9,6 +9,7 @@ from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.config.head_settings import HEAD_CONFIGS
 from bertft_core.data.cells import is_visible
 from bertft_core.data.columns import nearest_column
+from bertft_core.data.examples import shorten
 from bertft_core.data.readers import READERS
 from bertft_core.data.readers.file_options import HEAD_OF_FORMAT
 from bertft_core.data.readers.file_text import each_line, no_file
@@ -194,7 +195,18 @@ def _with_scheme(
     """How the tags mark entities, unless the user gave the scheme."""
     if "scheme" in data:
         return TaskGuess("token_classification", dict(data), concluded)
-    scheme, reason = scheme_of_sentences(_tags_of_sentences(path, reading, cells, data.get("sentence")))
+    sentences = _tags_of_sentences(path, reading, cells, data.get("sentence"))
+    scheme, reason = scheme_of_sentences(sentences)
+    wrong = tag_schemes.misspelt(tag for tags in sentences for tag in tags)
+    if scheme == "plain" and wrong:
+        raise UserError(
+            "the tags look like misspelt entity tags",
+            code="recommend.misspelt-tags",
+            path=path,
+            found=shorten(", ".join(wrong)),
+            expected=shorten(", ".join(dict.fromkeys(wrong.values()))),
+            hint="correct them; if they mark no entities, add --set data.scheme=plain",
+        )
     extra = {} if scheme == "iob2" else {"scheme": scheme}
     return TaskGuess("token_classification", dict(data) | extra, (*concluded, reason))
 

@@ -207,3 +207,24 @@ def test_a_folder_is_no_config(tmp_path):
     with pytest.raises(UserError, match="the config cannot be read") as caught:
         load_study(tmp_path)
     assert (caught.value.found, caught.value.hint) == ("a folder", "name a file in it")
+
+
+@pytest.mark.parametrize(
+    ("override", "expected", "hint"),
+    [
+        ("name=my study", "letters, digits", "choose another name"),
+        ("encoder.study=../x", "letters, digits", "choose another name"),
+        ("encoder.weights_sha256=abc", "64 digits of hexadecimal", "copy it"),
+        ("data.labels=[a, a]", None, "list each label once"),
+        ("data.labels=[a, '']", None, "write the names as they are in the data"),
+        ("training.micro_batch_size=999", None, "make it smaller"),
+        ("training={epochs: 1, max_steps: 2}", None, "write null"),
+    ],
+)
+def test_a_value_that_breaks_a_rule_says_what_to_do_in_words(tmp_path, override, expected, hint):
+    (tmp_path / "s.yaml").write_text(STUDY)
+    with pytest.raises(UserError) as caught:
+        load_study(tmp_path / "s.yaml", [override])
+    assert expected is None or caught.value.expected.startswith(expected)
+    assert caught.value.hint.startswith(hint)
+    assert "^" not in str(caught.value)

@@ -130,6 +130,12 @@ def test_a_name_among_numbers_is_found(findings_of):
     assert found["mixed_labels"].examples == ("'one' (4)",)
 
 
+def test_booleans_beside_numbers_are_found(findings_of):
+    found = findings_of(names="01", train=[(f"never boring {i}", i % 2 == 0) for i in range(8)])
+    assert set(found) == {"mixed_labels"}
+    assert found["mixed_labels"].examples == ("'true' (4)", "'false' (4)")
+
+
 def test_numbers_with_decimals_are_asked_about(findings_of):
     assert set(findings_of(names="01", train=[(f"never boring {i}", "1.45") for i in range(4)])) == {"numbers_as_labels"}
 

@@ -305,3 +305,12 @@ def test_given_columns_are_written_as_the_file_writes_them(tmp_path):
     table.write_text("Text,Label,toxic\n" + "a b,x,1\nc d,y,0\n" * 9)
     found = guess(table, {"text": "text", "label": "label"})
     assert (found.head, found.data) == ("classification", {"text": "Text", "label": "Label"})
+
+
+def test_misspelt_entity_tags_are_not_taken_for_plain_ones(tmp_path):
+    path = tmp_path / "t.conll"
+    path.write_text("in O\nOslo b-LOC\n\n" * 9)
+    with pytest.raises(UserError) as caught:
+        guess(path, {})
+    assert (caught.value.code, caught.value.found, caught.value.expected) == ("recommend.misspelt-tags", "b-LOC", "B-LOC")
+    assert guess(path, {"scheme": "plain"}).data == {"scheme": "plain"}

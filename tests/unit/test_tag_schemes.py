@@ -13,6 +13,7 @@ from bertft_core.metrics.tag_schemes import (
     decode,
     encode,
     labels_of,
+    misspelt,
     repair,
     scheme_of,
     violations,
@@ -269,3 +270,22 @@ def test_labels_that_are_no_entity_tags_are_plain():
     assert scheme_of(labels_of(TYPES, "iob1")) == "iob2", "IOB1 is read, never learned"
     for labels in (("O",), ("NOUN", "VERB"), ("B-X", "I-X", "X"), ("B", "I", "O"), ("O", "I-X", "PRT-PART"), ("O", "B-")):
         assert scheme_of(labels) == "plain"
+
+
+@pytest.mark.parametrize(
+    ("tags", "wrong"),
+    [
+        ("O b-LOC i-LOC", {"b-LOC": "B-LOC", "i-LOC": "I-LOC"}),
+        ("O PER-B PER-I", {"PER-B": "B-PER", "PER-I": "I-PER"}),
+        ("O B_PER I_PER", {"B_PER": "B-PER", "I_PER": "I-PER"}),
+        ("O B I", {"B": "B-TYPE", "I": "I-TYPE"}),
+        ("0 B-X", {"0": "O"}),
+        ("o B-X", {"o": "O"}),
+        ("O B-X I-X", {}),
+        ("NOUN VERB O", {}),
+        ("O B-X NOUN", {}),
+        ("0 1", {}),
+    ],
+)
+def test_misspelt_entity_tags_are_told_from_tags_of_another_kind(tags, wrong):
+    assert misspelt(tags.split()) == wrong

@@ -18,6 +18,7 @@ from bertft_core.data.examples import SourceLocation
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.data.prepared_split import open_split
 from bertft_core.data.sources import read_splits
+from bertft_core.data.study_checks import refuse_missing_labels
 from bertft_core.metrics import METRICS
 from bertft_core.records import DataFinding
 from tests.helpers.tiny_encoders import tiny_encoder
@@ -381,3 +382,21 @@ def test_examples_without_labels_are_read_and_stored(encoder, kind, expected):
     table = ALIGNMENTS[kind].tokenise(AutoTokenizer.from_pretrained(encoder), examples, ("a", "b"), data, True)
     found = [None if value != value else value for value in table["label"].to_pylist()]
     assert found == expected
+
+
+@pytest.mark.parametrize("cell", ["['a', 'b']", '["a", "b"]', "[0, 3]", "[]"])
+@pytest.mark.parametrize("head", ["classification", "multi_label"])
+def test_a_list_written_as_text_is_no_class(study_of, tmp_path, head, cell):
+    study = study_of(head, train=["a", "b", cell, "a"], validation=["a", "b"])
+    with pytest.raises(UserError) as caught:
+        prepare_data(study, home_dir=tmp_path)
+    assert (caught.value.code, caught.value.line) == ("data.list-written-as-text", 3)
+
+
+def test_weights_of_zero_for_every_class_are_refused():
+    arms = {"none": {"strategies": [{"kind": "class_weights", "weights": {"a": 0.0, "b": 0.0}}]}}
+    study = parse_study({"name": "s", "data": {"source": "bundled", "name": "reviews"}, "arms": arms})
+    refuse_missing_labels(study, ("a", "b", "c"))
+    with pytest.raises(UserError, match="weights every label with 0") as caught:
+        refuse_missing_labels(study, ("a", "b"))
+    assert caught.value.code == "strategy.does-not-fit-data"

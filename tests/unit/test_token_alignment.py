@@ -230,6 +230,12 @@ def test_tags_are_converted_to_the_scheme_that_is_trained_on(tmp_path, source, t
     )
 
 
+def test_plain_tags_that_look_like_misspelt_entity_tags_are_found(tmp_path):
+    content = rows((("in", "Oslo"), ("O", "b-LOC")))
+    _, _, findings = agreed(data_of(tmp_path, content, content, ending=".jsonl", scheme="plain"))
+    assert [(f.check, f.split, f.count, f.examples) for f in findings] == [("misspelt_tags", "train", 1, ("'b-LOC' for B-LOC",))]
+
+
 def test_plain_tags_are_sorted_and_o_is_one_of_them(tmp_path):
     content = rows((("dogs", "run", "-"), ("NOUN", "VERB", "ADJ")))
     splits, labels, findings = agreed(data_of(tmp_path, content, content, ending=".jsonl", scheme="plain"))

@@ -8,12 +8,15 @@ import pyarrow as pa
 from bertft_core.config.data_settings import DataConfig
 from bertft_core.data import data_findings, label_findings
 from bertft_core.data.alignment.texts import agree_on_names, text_alignment, tokenise_texts
-from bertft_core.data.cells import label_of, only_one_of
+from bertft_core.data.cells import label_of, only_one_of, refuse_written_list
 from bertft_core.data.examples import Example, SourceLocation
+
+SEVERAL = "one label, or with head: multi_label several with data.label_separator between them"
 
 
 def _read_label(cell: object, data: DataConfig, place: SourceLocation) -> str:
     if isinstance(data.label, str):
+        refuse_written_list(cell, data.label, place, SEVERAL)
         return label_of(cell, data.label, place)
     return only_one_of(cell, data.label, place)
 

@@ -28,8 +28,15 @@ def refuse_unreadable(words: Sequence[str], tags: Tags, lines: Sequence[int], da
             line=lines[position],
             found=f"'{tags[position]}' at word {position + 1} of the sentence, '{shorten(words[position], 40)}'",
             expected=_readable(data.scheme),
-            hint="correct the tag, or set data.scheme to what the tags are (plain for tags that mark no entities)",
+            hint=_remedy(tags[position]),
         )
+
+
+def _remedy(tag: str) -> str:
+    right = tag_schemes.respelt(tag)
+    if right not in (None, tag):
+        return f"write {right}; tags that mark no entities need data.scheme: plain"
+    return "correct the tag, or set data.scheme to what the tags are (plain for tags that mark no entities)"
 
 
 def _readable(scheme: str) -> str:
@@ -43,6 +50,7 @@ def repair_and_convert(splits: Mapping[str, RawSplit], data: DataConfig) -> tupl
     Raises `UserError` at the first invalid tag where `data.invalid_tags` is 'refuse'.
     """
     found = [finding for name, split in splits.items() for finding in _repairs(name, split, data)]
+    found += _misspelt(splits["train"], data)
     scheme = trained_scheme(data)
     converted = {}
     for name, split in splits.items():
@@ -52,6 +60,14 @@ def repair_and_convert(splits: Mapping[str, RawSplit], data: DataConfig) -> tupl
         examples = tuple(dataclasses.replace(e, label=label) for e, label in zip(split.examples, tags, strict=True))
         converted[name] = split.derived(examples)
     return converted, tuple(found)
+
+
+def _misspelt(train: RawSplit, data: DataConfig) -> Iterator[DataFinding]:
+    """Plain tags that look like entity tags with an error in each: as classes they have no entities."""
+    wrong = tag_schemes.misspelt(tag for e in train.examples for tag in e.label_names) if data.scheme == "plain" else {}
+    if wrong:
+        shown = tuple(f"'{shorten(tag, 40)}' for {shorten(right, 40)}" for tag, right in wrong.items())
+        yield DataFinding(check="misspelt_tags", split="train", count=len(wrong), examples=shown[: data_findings.N_SHOWN])
 
 
 def _repairs(name: str, split: RawSplit, data: DataConfig) -> Iterator[DataFinding]:

@@ -90,6 +90,7 @@ CLAUSES: dict[str, str | Callable[[DataFinding], str]] = {
     "labels_in_texts": _labels_in_texts,
     "never_on": lambda f: _constant_labels(f, "never on"),
     "always_on": lambda f: _constant_labels(f, "always on"),
+    "misspelt_tags": "the tags of {split} look like entity tags, {count} of them misspelt, and plain tags mark no entities",
     "repaired_tags": _repaired_tags,
     "merged_entities": "{count:entity} of {split} directly after one of the same type; io merges the two",
     "cut_words": "{count:word} of {split} {is_} longer than max_length {max_length:g} and truncated",

@@ -64,6 +64,7 @@ ROWS = (
     Refusal("recommend.unknown-column", "recommend t.csv --label lable", RECOMMEND, "t.csv"),
     Refusal("recommend.no-usual-column", "recommend numbers.csv", RECOMMEND, "numbers.csv"),
     Refusal("recommend.not-labels", "recommend t.csv --label label", {"t.csv": MANY}, "t.csv"),
+    Refusal("recommend.misspelt-tags", "recommend tags.conll", {"tags.conll": "in O\nOslo b-LOC\n\n" * 9}, "tags.conll"),
     Refusal("recommend.unreadable-parquet", "recommend t.parquet", RECOMMEND, "t.parquet"),
     Refusal("recommend.config-with-columns", "recommend s.yaml --label label", FILES, "s.yaml"),
     Refusal("recommend.too-many-texts", "recommend t.csv --text a --text b --text c", FILES),
