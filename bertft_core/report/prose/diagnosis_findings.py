@@ -77,7 +77,7 @@ def _difference(value: float, metric: str, *, sign: bool = False) -> str:
 def _last_steps(v: Values) -> str:
     parts = [
         grammar.several(v["n_steps"], "step"),
-        f"the last evaluation is the best in {v['n_best_last']} of {v['n_runs']} runs",
+        f"the last evaluation is the best in {v['n_best_last']} of {grammar.several(v['n_runs'], 'run')}",
     ]
     if v["gain"] is not None:
         moved = "improved" if v["gain"] >= 0 else "got worse"

@@ -1,13 +1,17 @@
 """What a picture says of a point or line that is pointed at, and when it is read aloud."""
 
+from typing import Any
+
+from bertft_core.report.prose import grammar
+
 SAID = {
-    "band": "{arm}: mean {mean}, {low} to {high} over {n} runs at the end.",
-    "profile": "{arm}: {share} of {n} seeds above {tau:.3f}.",
+    "band": "{arm}: mean {mean}, {low} to {high} over {n:run} at the end.",
+    "profile": "{arm}: {share} of {n:seed} above {tau:.3f}.",
     "seeds needed": "{name}: {value} with the present {n} seeds.",
     "power": "{name}, a difference of {difference}.",
     "budget": "{name}: {first} with {least:.0f}, {last} with {most:.0f}.",
     "schedule": "{name}: {score} for {cost:.3g} whole runs.",
-    "curves": "{y} over {x} of {n} runs of {arm}.",
+    "curves": "{y} over {x} of {n:run} of {arm}.",
     "seeds": "{arm}: mean {mean}, interval {interval}.",
     "no seeds": "{arm}: no scores.",
     "reliability": "Reliability of {arm}: share right over confidence, {seeds}. {points}",
@@ -16,6 +20,6 @@ SAID = {
 }
 
 
-def said(of: str, **values: object) -> str:
+def said(of: str, **values: Any) -> str:
     """The words for a point, line or picture of a kind."""
-    return SAID[of].format(**values)
+    return SAID[of].format(**{name: grammar.Count(value) if name == "n" else value for name, value in values.items()})

@@ -98,11 +98,13 @@ def remarks(finding: VerdictFinding) -> str:
 
 def verified_runs(n_finished: int, n_verified: int, n_bitwise: int) -> str:
     """How many of the report runs were trained again, and how many of those came out the same."""
+    finished = grammar.several(n_finished, "finished report run")
     if not n_verified:
-        return f"None of the {n_finished} finished report runs has been trained again yet."
+        return f"None of the {finished} has been trained again yet."
+    were, are = "was" if n_finished == 1 else "were", "is" if n_verified == 1 else "are"
     return (
-        f"{n_verified} of {n_finished} finished report runs were trained again from their records in fresh processes;"
-        f" {n_bitwise} of {n_verified} are bitwise equal in weights, losses, metrics and predictions."
+        f"{n_verified} of {finished} {were} trained again from their records in fresh processes;"
+        f" {n_bitwise} of {n_verified} {are} bitwise equal in weights, losses, metrics and predictions."
     )
 
 

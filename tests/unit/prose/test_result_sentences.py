@@ -15,11 +15,13 @@ from bertft_core.report.prose import (
     ensembles_text,
     missing_text,
     model_selection_text,
+    picture_text,
     probes_text,
     seed_agreement_text,
     seed_designs_text,
     study_text,
     variance_text,
+    verification_text,
 )
 from tests.helpers.insight_records import make_agreement, make_budget, make_insights, make_variance
 
@@ -249,3 +251,10 @@ def test_the_verdict_of_the_probes():
     )
     nothing = PROBED.model_copy(update={"rows": (), "findings": ()})
     assert probes_text.verdict(nothing) == f"No probe that could show forgetting has a result; {missing}"
+
+
+def test_one_run_has_no_plural():
+    assert picture_text.said("curves", y="loss", x="step", n=1, arm="full") == "loss over step of 1 run of full."
+    assert picture_text.said("curves", y="loss", x="step", n=2, arm="full") == "loss over step of 2 runs of full."
+    assert verification_text.verified_runs(1, 1, 0).startswith("1 of 1 finished report run was trained again")
+    assert verification_text.verified_runs(2, 1, 0).startswith("1 of 2 finished report runs were trained again")
