@@ -86,7 +86,7 @@ def _of_data(source: str, asked: RecommendRequest) -> tuple[StudyConfig, tuple[R
     given = given_keys(asked)
     bundled = source in BUNDLED
     path = bundled_files(source)["train"] if bundled else Path(source)
-    if not bundled and not path.is_file() and not path.suffix:
+    if not bundled and not path.exists() and not path.suffix:
         bundled_files(source)  # raises with the names that exist
     found = guess(path, given, asked.head)
     data, reasons = ({"source": "bundled", "name": source}, ()) if bundled else data_values(path, found.head, found.data)

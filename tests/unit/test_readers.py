@@ -251,3 +251,11 @@ def test_a_document_of_any_length_is_read(tmp_path, ending):
 def test_half_a_surrogate_pair_in_a_label_is_refused_with_its_line(tmp_path):
     error = refused(write(tmp_path / "train.jsonl", '{"text": "a", "label": "x"}\n{"text": "b", "label": "\\ud83d"}\n'))
     assert (error.line, error.problem) == (2, "the value in column 'label' is not a label")
+
+
+@pytest.mark.parametrize("target", ["loop.csv", "gone.csv"])
+def test_a_link_that_leads_to_no_file_is_not_suggested_as_its_own_remedy(tmp_path, target):
+    (tmp_path / "loop.csv").symlink_to(target)
+    error = refused(tmp_path / "loop.csv")
+    assert (error.code, error.hint) == ("file.not-found", "correct the link")
+    assert error.found == f"a link to {target}, where there is no file"

@@ -163,6 +163,12 @@ def test_to_stdout_goes_the_study_alone(tmp_path, recommend, capsys):
     assert list(tmp_path.glob("*.yaml")) == []
 
 
+def test_a_folder_is_no_bundled_set(tmp_path, recommend):
+    with pytest.raises(UserError) as caught:
+        recommend(".")
+    assert caught.value.code == "file.is-folder"
+
+
 def test_no_file_is_overwritten_unless_forced(tmp_path, recommend):
     train = write_texts(tmp_path / "texts")["train"]
     (tmp_path / "out.yaml").write_text("mine")

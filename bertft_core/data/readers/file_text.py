@@ -180,6 +180,11 @@ def no_file(path: Path, expected: str, check: str) -> UserError:
         kind = "a pipe" if path.is_fifo() else "a socket" if path.is_socket() else "a device"
         problem, hint = f"this is {kind}, not a file", "write its content to a file and name that"
         return UserError(problem, code="file.is-special", path=path, found=kind, expected=expected, hint=hint)
+    if path.is_symlink():
+        leads = f"a link to {path.readlink()}, where there is no file"
+        return UserError(
+            "file not found", code="file.not-found", path=path, found=leads, expected=expected, hint="correct the link"
+        )
     beside = path.parent.iterdir() if path.parent.is_dir() else ()
     near = did_you_mean(path.name, [item.name for item in beside if (item.suffix in CONFIGS) == (path.suffix in CONFIGS)])
     return UserError("file not found", code="file.not-found", path=path, expected=expected, hint=near or check)
