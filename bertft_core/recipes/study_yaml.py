@@ -11,13 +11,14 @@ from typing import Any
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.data_settings import FileData
 from bertft_core.config.yaml_text import read_value
+from bertft_core.control_characters import visible
 from bertft_core.recipes.advice import Advice
 
 WIDTH = 120
 KEPT = ("execution", "retention", "tracking", "headline")
 ORDER = ("name", "description", "seed", "data", "encoder", "head", "metric", "training", "arms", "seeds", *KEPT)
 
-LINE_ENDS = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")
+LINE_ENDS = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 """Controls and line ends that JSON leaves as they are and YAML does not."""
 Comments = dict[tuple[str, ...], str]
 
@@ -70,7 +71,7 @@ def _relative(data: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def yaml_of(values: Mapping[str, Any], comments: Comments, header: Sequence[str]) -> str:
     """The text of the file, which parses to `values`; `comments` by the path of the key."""
-    lines = [f"# {line}".rstrip() for paragraph in header for line in textwrap.wrap(paragraph, WIDTH - 2) or [""]]
+    lines = [f"# {line}".rstrip() for paragraph in header for line in textwrap.wrap(visible(paragraph), WIDTH - 2) or [""]]
     for key, value in values.items():
         if isinstance(value, Mapping) and len(values) > 1:
             lines.append("")
@@ -97,6 +98,7 @@ def _has_below(path: tuple[str, ...], comments: Comments) -> bool:
 def _commented(line: str, indent: str, comment: str | None) -> list[str]:
     if comment is None:
         return [line]
+    comment = visible(comment)
     beside = f"{line} # {comment}"
     if len(beside) <= WIDTH:
         return [beside]

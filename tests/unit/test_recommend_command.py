@@ -163,6 +163,13 @@ def test_to_stdout_goes_the_study_alone(tmp_path, recommend, capsys):
     assert list(tmp_path.glob("*.yaml")) == []
 
 
+@pytest.mark.parametrize("name", ["a\x01b.csv", "a\nb.csv", "a\ufffeb.csv"])
+def test_a_study_of_a_file_with_control_characters_in_its_name_can_be_read(tmp_path, recommend, name):
+    path = tmp_path / name
+    path.write_text("text,label\n" + "".join(f"a good film {i},{'ab'[i % 2]}\n" for i in range(40)))
+    assert Path(recommend(path).data.train) == path
+
+
 def test_a_folder_is_no_bundled_set(tmp_path, recommend):
     with pytest.raises(UserError) as caught:
         recommend(".")
