@@ -49,7 +49,7 @@ class SearchConfig(Frozen):
         description="Training setting to a range or a list of choices.",
         json_schema_extra={"propertyNames": {"enum": list(TrainingConfig.model_fields)}},
     )
-    training: TrainingOverrides = Field(  # type: ignore[valid-type]
+    training: TrainingOverrides = Field(
         default_factory=TrainingOverrides,
         description="Training settings of the search that differ from the arm's, such as fewer epochs.",
     )

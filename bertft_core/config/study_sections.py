@@ -19,7 +19,7 @@ MOST_ARMS = 1000
 """Every pair of them is compared."""
 
 
-class ArmConfig(TrainingOverrides):  # type: ignore[valid-type,misc]
+class ArmConfig(TrainingOverrides):
     """One setting of the study: strategies, training settings that differ from the study's, and an optional search."""
 
     strategies: Strategies = Field((Full(),), min_length=1)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from bertft_core.config.base import LARGEST, Frozen, wrong_value
+from bertft_core.config.optional_settings import overrides_of
 
 PAIRS = (
     ("epochs", "max_steps"),
@@ -69,38 +70,8 @@ class TrainingConfig(Frozen):
         return self
 
 
-def _optional_fields() -> dict[str, Any]:
-    """Every training field with its own constraints, but optional."""
-    optional: dict[str, Any] = {}
-    for name, field in TrainingConfig.model_fields.items():
-        kind: Any = field.annotation
-        if field.metadata:
-            kind = Annotated[(kind, *field.metadata)]  # type: ignore[misc]
-        optional[name] = (kind | None, Field(None, description=field.description))
-    return optional
-
-
-class _Overrides(Frozen):
-    """Base of all sets of overrides."""
-
-    @model_serializer(mode="wrap")
-    def _only_what_it_names(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out absent settings: written as null, they would be read back as overrides with null."""
-        absent = TrainingConfig.model_fields.keys() - self.model_fields_set
-        return {name: value for name, value in serialize(self).items() if name not in absent}
-
-    def overrides(self) -> dict[str, Any]:
-        """The training settings that are given, as plain values."""
-        named = self.model_fields_set & TrainingConfig.model_fields.keys()
-        return {name: value for name, value in self.model_dump().items() if name in named}
-
-
-TrainingOverrides = create_model(
-    "TrainingOverrides",
-    __base__=_Overrides,
-    __doc__="Training settings that differ; absent settings are unchanged.",
-    **_optional_fields(),
-)
+class TrainingOverrides(overrides_of(TrainingConfig.model_fields)):  # type: ignore[misc]
+    """Training settings that differ; absent settings are unchanged."""
 
 
 def merge_training(base: TrainingConfig, *changes: dict[str, Any]) -> TrainingConfig:
