@@ -1,8 +1,9 @@
 """Checks across sections: each section may be valid by itself and still not fit the others."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
 from bertft_core.config.base import misplaced
 from bertft_core.config.data_settings import READING_KEYS, RESERVED_SPLITS, BundledData, DataConfig
@@ -35,15 +36,35 @@ EVERY_HEAD_READS = frozenset(
 def check_study(study: StudySections) -> None:
     """Raise a pydantic error that names the place to change, for the first setting that does not fit the others."""
     _check_selection_metrics(study)
+    for_every_arm(study, _check_sections)
+    _check_splits(study)
+    _check_selected_seeds(study)
+    for name in study.arms:
+        _check_arm(study.of_arm(name), name)
+
+
+def for_every_arm(study: StudySections, check: Callable[[StudySections], None]) -> None:
+    """Check the study, and then as each arm sees it; an error in what an arm changes is at its place in the arm."""
+    check(study)
+    for name, arm in study.arms.items():
+        own = study.of_arm(name)
+        if own is study:
+            continue
+        try:
+            check(own)
+        except PydanticCustomError as error:
+            told = error.context or {}
+            at: Path = told["at"]
+            own_place = ("arms", name, *at) if getattr(arm, str(at[0]), None) is not None else at
+            raise misplaced(own_place, told["message"], told["hint"]) from None
+
+
+def _check_sections(study: StudySections) -> None:
     _check_known(study.metric, study.head.metrics, f"metric of the head '{study.head.kind}'", ("metric",))
     if study.encoder.study == study.name:
         raise misplaced(("encoder", "study"), "a study cannot start from its own model", "rename this study")
     _check_data_keys(study)
-    _check_splits(study)
-    _check_selected_seeds(study)
     _check_head_init(study)
-    for name in study.arms:
-        _check_arm(study, name)
 
 
 def _check_selection_metrics(study: StudySections) -> None:

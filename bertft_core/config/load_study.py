@@ -1,7 +1,7 @@
 """From a YAML file and `--set` overrides to a `StudyConfig` or one clear message."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from bertft_core.config import yaml_text
 from bertft_core.config.config_file import config_text
-from bertft_core.config.data_settings import DataConfig, FileData
+from bertft_core.config.data_settings import FileData
 from bertft_core.config.encoder_choice import ignored_key
 from bertft_core.config.errors import UserError
 from bertft_core.config.locations import dotted
@@ -20,6 +20,10 @@ from bertft_core.config.ready_studies import config_path
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.config.unused_settings import FROM_CONFIG
 from bertft_core.config.validation_messages import Where, as_user_error
+
+FILES_OF_DATA = (("data", "train"), ("data", "validation"), ("data", "test"), ("data", "out_of_domain", "*"))
+OTHER_FILES = (("encoder", "path"), ("arms", "*", "encoder", "path"), ("probes", "masked_lm", "text"))
+"""Keys of a study whose value may be a path; `*` is any name."""
 
 
 def load_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyConfig:
@@ -118,21 +122,22 @@ def _line(at: yaml_text.Path, lines: Mapping[yaml_text.Path, int]) -> int | None
 
 
 def _with_absolute_paths(study: StudyConfig, base_dir: Path, where: Where) -> StudyConfig:
-    def absolute(value: str, *at: str) -> str:
+    def absolute(value: str, at: yaml_text.Path) -> str:
+        if at[:2] == ("probes", "masked_lm") and not is_text_file(value):
+            return value
         source, line = where(at)
         return str(checked_path(base_dir / checked_path(value, dotted(at), path=source, line=line), dotted(at)))
 
-    data: DataConfig = study.data
-    if isinstance(data, FileData):
-        extra = {name: absolute(value, "data", "out_of_domain", name) for name, value in data.out_of_domain.items()}
-        given = {name: value for name in ("train", "validation", "test") if (value := getattr(data, name)) is not None}
-        changed = {name: absolute(value, "data", name) for name, value in given.items()}
-        data = data.model_copy(update=changed | {"out_of_domain": extra})
-    encoder = study.encoder
-    if encoder.path is not None:
-        encoder = encoder.model_copy(update={"path": absolute(encoder.path, "encoder", "path")})
-    probes = study.probes
-    if probes is not None and probes.masked_lm is not None and is_text_file(probes.masked_lm.text):
-        text = absolute(probes.masked_lm.text, "probes", "masked_lm", "text")
-        probes = probes.model_copy(update={"masked_lm": probes.masked_lm.model_copy(update={"text": text})})
-    return study.model_copy(update={"data": data, "encoder": encoder, "probes": probes})
+    for keys in (*(FILES_OF_DATA if isinstance(study.data, FileData) else ()), *OTHER_FILES):
+        study = _replaced(study, keys, absolute)
+    return study
+
+
+def _replaced(part: Any, keys: Sequence[str], new: Callable[[str, yaml_text.Path], str], at: yaml_text.Path = ()) -> Any:
+    """A part of a study in which the text at these keys, of every entry of a mapping for `*`, is replaced if it is given."""
+    if part is None or not keys:
+        return None if part is None else new(part, at)
+    if isinstance(part, Mapping):
+        return {name: _replaced(value, keys[1:], new, (*at, name)) for name, value in part.items()}
+    value = getattr(part, keys[0])
+    return part if value is None else part.model_copy(update={keys[0]: _replaced(value, keys[1:], new, (*at, keys[0]))})

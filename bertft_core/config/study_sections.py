@@ -1,10 +1,11 @@
 """The sections of a study file, each valid by itself; `StudyConfig` adds the checks across sections."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from bertft_core.config.base import NAME_PATTERN, Frozen, misplaced
+from bertft_core.config.arm_sections import DataOverrides, EncoderOverrides, HeadOverrides, own_sections
+from bertft_core.config.base import NAME_PATTERN, Frozen, left_out_if, misplaced
 from bertft_core.config.data_settings import DataConfig
 from bertft_core.config.encoder_settings import EncoderConfig
 from bertft_core.config.execution_settings import ExecutionConfig, RetentionConfig, TrackingConfig
@@ -17,11 +18,16 @@ from bertft_core.config.training_settings import TrainingConfig, TrainingOverrid
 
 MOST_ARMS = 1000
 """Every pair of them is compared."""
+SECTIONS_OF_AN_ARM = ("encoder", "head", "data")
+"""Sections that an arm may change key by key."""
 
 
 class ArmConfig(TrainingOverrides):
-    """One setting of the study: strategies, training settings that differ from the study's, and an optional search."""
+    """One setting of the study: strategies, whatever differs from the study's settings, and an optional search."""
 
+    encoder: EncoderOverrides | None = Field(None, exclude_if=left_out_if(None), description="Another encoder, or settings of it.")
+    head: HeadOverrides | None = Field(None, exclude_if=left_out_if(None), description="Settings of the head that differ.")
+    data: DataOverrides | None = Field(None, exclude_if=left_out_if(None), description="Settings of the data that differ.")
     strategies: Strategies = Field((Full(),), min_length=1)
     search: SearchConfig | None = None
 
@@ -94,6 +100,12 @@ class StudySections(Frozen):
     def is_selected(self) -> bool:
         """Many seeds start and the best continue: they are not a sample, so they enter no sd, interval or comparison."""
         return self.seeds.start is not None
+
+    def of_arm(self, arm: str) -> Self:
+        """The study as one arm sees it, with the arm's own encoder, head and data; itself where the arm changes none."""
+        changes = {name: getattr(self.arms[arm], name) for name in SECTIONS_OF_AN_ARM}
+        own = own_sections({name: getattr(self, name) for name in SECTIONS_OF_AN_ARM}, changes, ("arms", arm))
+        return self.model_copy(update=own) if own else self
 
     def training_of(self, arm: str, chosen: dict[str, Any] | None = None) -> TrainingConfig:
         """The resolved settings of an arm, including the values chosen by a search."""
