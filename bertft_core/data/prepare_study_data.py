@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from bertft_core.data.alignment.alignment import Alignment
 from bertft_core.data.arrow_storage import load_or_make
 from bertft_core.data.data_findings import PreparedData, find_all
 from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
+from bertft_core.data.encoder_parts import EncoderParts
 from bertft_core.data.examples import RawSplit
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.probe_texts import read_probe_texts
@@ -24,6 +26,7 @@ from bertft_core.data.splits import cut_splits
 from bertft_core.data.study_checks import (
     refuse_missing_labels,
     refuse_missing_layers,
+    refuse_other_examples,
     refuse_unknown_headline,
     refuse_unscored_metric,
 )
@@ -31,7 +34,7 @@ from bertft_core.data.tokenization import load_tokenizer, refuse_too_long, token
 from bertft_core.data.tokenizer_facts import tokenizer_facts
 from bertft_core.data.tokenizer_findings import unknown_ratio
 from bertft_core.metrics import METRICS
-from bertft_core.records import DatasetCard, SplitCard
+from bertft_core.records import DataFinding, DatasetCard, SplitCard
 from bertft_core.storage.damage import Tell
 from bertft_core.storage.home_folder import made_home
 from bertft_core.storage.study_dir import read_record, write_record
@@ -40,25 +43,52 @@ PREPARED_VERSION = 2
 """Part of the fingerprint: increase it when the same examples would be stored differently."""
 
 
+@dataclass(frozen=True)
+class ReadData:
+    """The examples of a study, read and checked once for all its arms."""
+
+    splits: dict[str, RawSplit]
+    labels: tuple[str, ...]
+    repairs: tuple[DataFinding, ...]
+
+
 def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambda problem: None) -> DatasetCard:
     """Read and check the data every time, tokenise them only when their fingerprint is new, and return the card.
 
-    The Arrow files and `card.json` are in `home_dir/data/<fingerprint>/`; `tell` is called for damaged files there. Raises
-    `UserError` with file and line for data that cannot be trained on, and for an encoder that is not available.
+    The examples are read once; arms with an encoder, head or data settings of their own have a card of their own in the card's
+    `arms`. The Arrow files and `card.json` are in `home_dir/data/<fingerprint>/`; `tell` is called for damaged files there.
+    Raises `UserError` with file and line for data that cannot be trained on, and for an encoder that is not available.
     """
-    made_home(Path(home_dir))
-    data = study.data
+    home = made_home(Path(home_dir))
     if study.probes is not None and study.probes.masked_lm is not None:
         read_probe_texts(study.probes.masked_lm)  # a missing file is an error now, not after the runs
-    encoder = resolve_encoder(study.encoder, home_dir)
-    parts = prove_encoder(encoder, study.head, Path(home_dir))
-    refuse_too_long(data.max_length, encoder)
-    refuse_missing_layers(study, encoder.settings)
+    views = {arm: study.of_arm(arm) for arm in study.arms}
+    encoders = {arm: _proved(view, home) for arm, view in views.items()}
+    for arm, (encoder, _) in encoders.items():
+        refuse_missing_layers(study, arm, encoder.settings)
     alignment = ALIGNMENTS[study.head.kind]
-    given, labels, repairs = alignment.agree(read_splits(data, study.head.kind), data)
-    refuse_missing_labels(study, labels)
+    read = ReadData(*alignment.agree(read_splits(study.data, study.head.kind), study.data))
+    refuse_missing_labels(study, read.labels)
+    cards = {arm: _card_of(view, encoders[arm], read, home, tell) for arm, view in views.items()}
+    first = next((arm for arm, view in views.items() if view is study), next(iter(views)))
+    refuse_other_examples(cards, first)
+    return cards[first].model_copy(update={"arms": {arm: card for arm, card in cards.items() if card != cards[first]}})
+
+
+def _proved(study: StudyConfig, home: Path) -> tuple[EncoderFiles, EncoderParts]:
+    encoder = resolve_encoder(study.encoder, home)
+    parts = prove_encoder(encoder, study.head, home)
+    refuse_too_long(study.data.max_length, encoder)
+    return encoder, parts
+
+
+def _card_of(
+    study: StudyConfig, proved: tuple[EncoderFiles, EncoderParts], read: ReadData, home: Path, tell: Tell
+) -> DatasetCard:
+    """The card of the study as one arm sees it, whose tokenised data are stored."""
+    data, labels, (encoder, parts), alignment = study.data, read.labels, proved, ALIGNMENTS[study.head.kind]
     refuse_other_labels(encoder, study.head, labels)
-    whole = alignment.for_training(cut_splits(given, data, study.seed), data)
+    whole = alignment.for_training(cut_splits(read.splits, data, study.seed), data)
     splits, fitted = alignment.fit(whole, data, lambda: load_tokenizer(encoder))
     digests = {name: split_digest(split) for name, split in splits.items()}
     fingerprint = digest_of(
@@ -72,9 +102,10 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
             "settings": alignment.settings(data),
         }
     )
-    directory = Path(home_dir).resolve() / "data" / fingerprint
+    directory = home.resolve() / "data" / fingerprint
     sizes = {name: len(split.examples) for name, split in splits.items()}
     prepared = load_or_make(directory, sizes, lambda: _tokenised(alignment, splits, labels, encoder, data), tell)
+    found = PreparedData(splits, prepared, labels, data.max_length, tokenizer_facts(encoder.directory), data)
     card = DatasetCard(
         name=_name(data),
         source=data.source,
@@ -90,11 +121,7 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
         splits={
             name: _split_card(study, splits[name], prepared[name], labels, digests[name], prepared["train"]) for name in splits
         },
-        findings=repairs
-        + fitted
-        + find_all(
-            PreparedData(splits, prepared, labels, data.max_length, tokenizer_facts(encoder.directory), data), alignment.checks
-        ),
+        findings=read.repairs + fitted + find_all(found, alignment.checks),
     )
     refuse_unscored_metric(study, card)
     refuse_unknown_headline(study.headline.split, card)

@@ -1,6 +1,6 @@
 """Checks of a study that need the encoder or the data: layers, labels, metrics and splits that must exist."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bertft_core.config import StudyConfig
@@ -10,19 +10,33 @@ from bertft_core.data.examples import shorten
 from bertft_core.records import DatasetCard
 
 
-def refuse_missing_layers(study: StudyConfig, encoder_settings: dict[str, Any]) -> None:
-    """Raise `UserError` for an arm that freezes or reinitialises more layers than the encoder's `config.json` has."""
+def refuse_missing_layers(study: StudyConfig, name: str, encoder_settings: dict[str, Any]) -> None:
+    """Raise `UserError` for an arm that freezes or reinitialises more layers than its encoder's `config.json` has."""
     n_layers = encoder_settings.get("num_hidden_layers", encoder_settings.get("n_layers"))
     if n_layers is None:
         return
-    for name, arm in study.arms.items():
-        frozen, reinit = _layers(arm.strategies, Freezing), _layers(arm.strategies, Reinit)
-        for kind, n in (("freezing", frozen), ("reinit", reinit)):
-            if n > n_layers:
-                raise _refusal(name, f"{kind} names more layers than the encoder has", f"layers: {n}", f"at most {n_layers}")
-        if frozen and reinit and frozen + reinit > n_layers:
-            found = f"{frozen} lowest layers frozen and {reinit} top layers reinitialised, of {n_layers}"
-            raise _refusal(name, "a reinitialised layer would be frozen", found, "layers that are either trained or pre-trained")
+    strategies = study.arms[name].strategies
+    frozen, reinit = _layers(strategies, Freezing), _layers(strategies, Reinit)
+    for kind, n in (("freezing", frozen), ("reinit", reinit)):
+        if n > n_layers:
+            raise _refusal(name, f"{kind} names more layers than the encoder has", f"layers: {n}", f"at most {n_layers}")
+    if frozen and reinit and frozen + reinit > n_layers:
+        found = f"{frozen} lowest layers frozen and {reinit} top layers reinitialised, of {n_layers}"
+        raise _refusal(name, "a reinitialised layer would be frozen", found, "layers that are either trained or pre-trained")
+
+
+def refuse_other_examples(cards: Mapping[str, DatasetCard], first: str) -> None:
+    """Raise `UserError` for an arm that would be scored on other examples than the others, as no pair could be compared."""
+    for arm, card in cards.items():
+        for split in card.evaluated_splits:
+            if card.splits[split].sha256 != cards[first].splits[split].sha256:
+                raise UserError(
+                    f"arms.{arm}: its {split} examples would not be those of the arm '{first}'",
+                    code="arm.other-examples",
+                    found=f"{card.splits[split].n_examples} examples of its own",
+                    expected=f"the {cards[first].splits[split].n_examples} examples of all arms",
+                    hint="give the settings that change or drop examples for the whole study",
+                )
 
 
 def refuse_missing_labels(study: StudyConfig, labels: Sequence[str]) -> None:

@@ -25,7 +25,7 @@ def plan_runs(study: StudyConfig, card: DatasetCard, chosen: Chosen, n_seeds: in
     """
     settings = {arm: study.training_of(arm, dict(chosen.get(arm, {}))) for arm in study.arms}
     specs = [
-        _spec(study, card, arm, settings[arm], "seeds", index, seeds, card.evaluated_splits)
+        _spec(study.of_arm(arm), card.of_arm(arm), arm, settings[arm], "seeds", index, seeds, card.evaluated_splits)
         for index, seeds in report_seeds(study.seed, study.seeds, n_seeds)
         for arm in study.arms
     ]
@@ -52,7 +52,7 @@ def plan_trial(
     prune_below: Mapping[int, float] | None = None,
 ) -> list[RunSpec]:
     """The runs of one search trial: its setting on each search seed, scored on the validation split only."""
-    search = search_of(study, arm)
+    search, study, card = search_of(study, arm), study.of_arm(arm), card.of_arm(arm)
     training = merge_training(study.training_of(arm), search.training.overrides(), dict(params))
     return [
         _spec(study, card, arm, training, "search", index, seeds, ("validation",)).model_copy(
@@ -64,7 +64,7 @@ def plan_trial(
 
 def search_digest(study: StudyConfig, card: DatasetCard, arm: str) -> str:
     """Identity of an arm's search; the number of trials is left out, so that a search can be made longer."""
-    search = search_of(study, arm)
+    search, study, card = search_of(study, arm), study.of_arm(arm), card.of_arm(arm)
     return digest_of(
         {
             "data": card.fingerprint,

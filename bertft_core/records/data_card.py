@@ -1,5 +1,9 @@
 """The prepared data: what was found in them, and where their tokenised Arrow files are."""
 
+from __future__ import annotations
+
+from pydantic import Field
+
 from bertft_core.config.base import Frozen
 from bertft_core.records.run_spec import EncoderIdentity
 
@@ -93,6 +97,12 @@ class DatasetCard(Frozen):
     splits: dict[str, SplitCard]
     """train, validation, maybe test, and the out-of-domain sets."""
     findings: tuple[DataFinding, ...] = ()
+    arms: dict[str, DatasetCard] = Field({}, exclude_if=lambda arms: not arms)
+    """Arm → the card of its own encoder, head and data; arms that change none of these have the study's."""
+
+    def of_arm(self, arm: str) -> DatasetCard:
+        """The card of the data as one arm reads them."""
+        return self.arms.get(arm, self)
 
     @property
     def replaced_parts(self) -> tuple[str, ...]:

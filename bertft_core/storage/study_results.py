@@ -45,6 +45,11 @@ class StudyResults:
         """Arm → the setting its search chose; arms without a search are not in it."""
         return {arm: sweep.chosen for arm, sweep in self.sweeps.items()}
 
+    def of_arm(self, arm: str) -> StudyResults:
+        """The results as one arm sees them: with its own encoder, head and data."""
+        study, card = self.study.of_arm(arm), self.card.of_arm(arm)
+        return self if study is self.study and card is self.card else replace(self, study=study, card=card)
+
     def run_dir_of(self, digest: str) -> Path:
         """Folder of one run."""
         return self.study_dir.run_dir(digest)

@@ -65,7 +65,7 @@ class ComparedArm:
 def compared_arms_of(studies: Sequence[StudyResults], names: Iterable[str] | None = None) -> list[ComparedArm]:
     """All arms of all studies in their order, or those of `names`; named `study · arm` where there are several studies."""
     found = [
-        ComparedArm(arm.arm if len(studies) == 1 else f"{results.study.name} · {arm.arm}", results, arm)
+        ComparedArm(arm.arm if len(studies) == 1 else f"{results.study.name} · {arm.arm}", results.of_arm(arm.arm), arm)
         for results in studies
         for arm in results.summary.arms
     ]
