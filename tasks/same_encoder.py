@@ -11,7 +11,8 @@ def refuse_other_study(study_dir: StudyDir, card: DatasetCard) -> None:
     """Raise `UserError` where what the study's folder holds (runs, searches, checkpoints) is of another model than the card's."""
     known = read_record(study_dir.card_path, DatasetCard)
     if known is not None and (study_dir.path / "runs").is_dir():
-        refuse_other_model(known.encoder, card, study_dir.path)
+        for arm in ("", *card.arms):
+            refuse_other_model(known.of_arm(arm).encoder, card.of_arm(arm), study_dir.path)
 
 
 def refuse_other_model(known: EncoderIdentity, card: DatasetCard, path: Path) -> None:

@@ -107,6 +107,11 @@ class StudySections(Frozen):
         own = own_sections({name: getattr(self, name) for name in SECTIONS_OF_AN_ARM}, changes, ("arms", arm))
         return self.model_copy(update=own) if own else self
 
+    def only(self, arm: str) -> Self:
+        """The study with one arm, whose encoder, head and data are the study's."""
+        alone = self.arms[arm].model_copy(update=dict.fromkeys(SECTIONS_OF_AN_ARM))
+        return self.of_arm(arm).model_copy(update={"arms": {arm: alone}})
+
     def training_of(self, arm: str, chosen: dict[str, Any] | None = None) -> TrainingConfig:
         """The resolved settings of an arm, including the values chosen by a search."""
         return merge_training(self.training, self.arms[arm].overrides(), chosen or {})

@@ -105,6 +105,11 @@ class DatasetCard(Frozen):
         return self.arms.get(arm, self)
 
     @property
+    def every(self) -> tuple[DatasetCard, ...]:
+        """The card and those of arms that have their own."""
+        return (self, *self.arms.values())
+
+    @property
     def replaced_parts(self) -> tuple[str, ...]:
         """Modules that the encoder has and that are drawn anew all the same: the head of an earlier fine-tuning."""
         return tuple(name for name in self.new_parts if name in self.unused_parts)

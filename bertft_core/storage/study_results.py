@@ -50,6 +50,10 @@ class StudyResults:
         study, card = self.study.of_arm(arm), self.card.of_arm(arm)
         return self if study is self.study and card is self.card else replace(self, study=study, card=card)
 
+    def of_run(self, digest: str) -> StudyResults:
+        """The results as the arm of a report run sees them."""
+        return self.of_arm(next(spec.arm for spec in self.planned if spec.digest == digest))
+
     def run_dir_of(self, digest: str) -> Path:
         """Folder of one run."""
         return self.study_dir.run_dir(digest)

@@ -33,7 +33,7 @@ class CostEstimate:
 
 
 class CostEstimator:
-    """Estimates runs over one data set with one encoder; `earlier` are records that may show the speed of this machine."""
+    """Estimates runs over the data of one arm with its encoder; `earlier` are records that may show the speed of this machine."""
 
     def __init__(self, card: DatasetCard, earlier: Iterable[RunRecord]) -> None:
         self._card = card
@@ -91,7 +91,7 @@ class CostEstimator:
 
 def planned_steps(spec: RunSpec, card: DatasetCard) -> StepPlan:
     """The steps of a run as far as the card shows them: oversampling is counted only where each example has one label."""
-    train, sampling = card.splits["train"], None
+    train, sampling = card.of_arm(spec.arm).splits["train"], None
     for strategy in spec.strategies:
         if strategy.kind == "oversampling" and spec.head.kind == "classification":
             from bertft_core.strategies.oversampling import n_more

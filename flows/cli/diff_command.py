@@ -118,8 +118,8 @@ def _found(stored: RunOnDisk, home: Path) -> FoundRun:
     card = read_record(home / "data" / stored.record.spec.data_fingerprint / "card.json", DatasetCard)
     if card is None:
         study_card = read_record(StudyDir(home, stored.run_dir.parents[1].name).card_path, DatasetCard)
-        same = study_card is not None and study_card.fingerprint == stored.record.spec.data_fingerprint
-        card = study_card if same else None
+        cards = () if study_card is None else study_card.every
+        card = next((each for each in cards if each.fingerprint == stored.record.spec.data_fingerprint), None)
     return FoundRun(stored, card, _title(stored))
 
 
@@ -133,5 +133,6 @@ def _from_mlflow(run_id: str, home: Path, folder: Path, uri: str | None) -> Foun
 
     logged = fetch_run(run_id, folder / run_id, home_dir=home, uri=uri)
     stored = RunOnDisk(logged.record, logged.run_dir)
-    card = logged.card if logged.card is not None and logged.card.fingerprint == logged.record.spec.data_fingerprint else None
+    cards = () if logged.card is None else logged.card.every
+    card = next((each for each in cards if each.fingerprint == logged.record.spec.data_fingerprint), None)
     return FoundRun(stored, card, _title(stored))

@@ -33,9 +33,18 @@ class StudyOnDisk:
 
     def __post_init__(self) -> None:
         card = self.card or read_record(self.dir.card_path, DatasetCard)
-        prepared = None if card is None else self.dir.home_dir.resolve() / "data" / card.fingerprint
-        moved = prepared is not None and prepared.is_dir()  # the home may be another one than when the data were prepared
-        self.card = card.model_copy(update={"directory": str(prepared)}) if card is not None and moved else card
+        self.card = None if card is None else self._here(card)
+
+    def _here(self, card: DatasetCard) -> DatasetCard:
+        """The card with today's folders: the home may be another one than when the data were prepared."""
+        prepared = self.dir.home_dir.resolve() / "data" / card.fingerprint
+        arms = {arm: self._here(own) for arm, own in card.arms.items()}
+        return card.model_copy(update={"arms": arms} | ({"directory": str(prepared)} if prepared.is_dir() else {}))
+
+    @property
+    def cards(self) -> tuple[DatasetCard, ...]:
+        """The cards of all arms; none where no data have been prepared."""
+        return () if self.card is None else self.card.every
 
     @cached_property
     def sweeps(self) -> dict[str, SweepResult]:

@@ -36,14 +36,14 @@ def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> f
     """Prepare the data, print what a run would do (to stdout unless a file is given), and return its estimated seconds."""
     card = prepare_data(study, home_dir=where)
     on_disk = StudyOnDisk(study, StudyDir(where, study.name), card)
-    estimator = CostEstimator(card, on_disk.records.values())
+    estimators = {arm: CostEstimator(card.of_arm(arm), on_disk.records.values()) for arm in study.arms}
     n_slots = len(slot_environments(study.execution))
     refuse_unusable_plan(study, card)
     at_once = f"{several(n_slots, 'run')} at once"
     say(f"{study.name}: {several(len(study.arms), 'arm')} × {_seeds_words(study)} on {card.name}, {at_once}", file=file)
     seconds, n_bytes, guessed = 0.0, 0, False
     for stage, arm, todo, times, n_done in _parts(study, card, on_disk):
-        estimates = [estimator.of(spec) for spec in todo]
+        estimates = [estimators[arm].of(spec) for spec in todo]
         part = times * sum(estimate.seconds for estimate in estimates)
         seconds += part
         n_bytes += times * sum(estimate.model_bytes for estimate in estimates)

@@ -40,7 +40,7 @@ def predict_command(
     """Read, predict, write one JSON object for each input; the models used are named on stderr."""
     results = find_study(name, home).intact(records_only=True).results()
     read = [Path(path) for path in (source, name) if path != STANDARD]
-    read += [results.study_dir.path, Path(results.card.encoder_dir)]
+    read += [results.study_dir.path, *(Path(card.encoder_dir) for card in results.card.every)]
     output = None if target == STANDARD else check_output(target, "--output", home=results.study_dir.home_dir, reads=read)
     inputs = _read(source, results, file_format)
     records = chosen_records(results, wanted)
@@ -48,11 +48,12 @@ def predict_command(
         refuse_changed_model(record, results.run_dir_of(record.digest))
     from bertft_core.training.predict import KeptRun, predict
 
+    data = results.of_run(records[0].digest).study.data
     runs = [KeptRun(record, results.run_dir_of(record.digest)) for record in records]
-    predicted = predict(runs, inputs, results.study.data, threads=usable_cores())
+    predicted = predict(runs, inputs, data, threads=usable_cores())
     if predicted.n_truncated:
         n = f"{predicted.n_truncated} of {len(predicted.rows)} inputs"
-        say(f"{n} are longer than {results.study.data.max_length} tokens; they were truncated", file=sys.stderr)
+        say(f"{n} are longer than {data.max_length} tokens; they were truncated", file=sys.stderr)
     _write(output, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in predicted.rows))
     return 0
 

@@ -72,9 +72,15 @@ def rebuilt_spec(logged: LoggedRun, temporary_home: Path, home: Path) -> RunSpec
     from bertft_core.training.first_step import prepare_data  # slow
 
     spec = logged.record.spec
-    card = prepare_data(_with_encoder_found(logged.study, home), home_dir=temporary_home)
+    study = logged.study.only(spec.arm)
+    card = prepare_data(_with_encoder_found(study, home), home_dir=temporary_home)
     if card.fingerprint != spec.data_fingerprint:
-        raise UserError("the data have changed", code="replay.data-changed", found=_what_changed(logged.card, card), hint=RESTORE)
+        raise UserError(
+            "the data have changed",
+            code="replay.data-changed",
+            found=_what_changed(None if logged.card is None else logged.card.of_arm(spec.arm), card),
+            hint=RESTORE,
+        )
     if card.encoder.weights_sha256 != spec.encoder.weights_sha256:
         raise UserError(
             "the encoder weights have changed",

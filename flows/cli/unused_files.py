@@ -47,8 +47,8 @@ def of_home(home: Path, studies: Iterable[StudyOnDisk]) -> list[Leftover]:
     """What can go from a home: of each study, and of the data and logs beside them."""
     every = list(studies)
     leftovers = [leftover for found in every for leftover in of_study(found)]
-    used = {found.card.fingerprint for found in every if found.card is not None}
-    unfinished = {found.card.fingerprint for found in every if found.card is not None and not _is_finished(found)}
+    used = {card.fingerprint for found in every for card in found.cards}
+    unfinished = {card.fingerprint for found in every if not _is_finished(found) for card in found.cards}
     prepared = [path for path in sorted(home.glob("data/*")) if path.is_dir() and DATA.fullmatch(path.name)]
     making = [path for path in home.glob("data/.*.part") if DATA_IN_THE_MAKING.fullmatch(path.name)]
     for folder in prepared:

@@ -110,7 +110,7 @@ def scratch(study_dir: StudyDir) -> Iterator[Path]:
 def spec_here(results: StudyResults, record: RunRecord) -> RunSpec:
     """The record's spec with today's paths of data and encoder: a home may have been moved."""
     prepared = results.study_dir.home_dir.resolve() / "data" / record.spec.data_fingerprint
-    known = {"encoder_dir": results.card.encoder_dir}
+    known = {"encoder_dir": results.of_run(record.digest).card.encoder_dir}
     return record.spec.model_copy(update=known | ({"prepared_dir": str(prepared)} if prepared.is_dir() else {}))
 
 

@@ -46,9 +46,9 @@ def damages(study_dir: StudyDir, card: DatasetCard | None) -> Iterator[Damage]:
     """Everything of a study that is damaged: records, files of runs, prepared data, journals, MLflow's database."""
     yield from find_damage(study_dir)
     yield from damaged_models(study_dir)
-    if card is not None:
-        yield from find_damaged_data(Path(card.directory), dict.fromkeys(card.splits, 0))
-        yield from damage_of(Path(card.directory) / "card.json", DatasetCard, WRITTEN_AGAIN)
+    for each in () if card is None else card.every:
+        yield from find_damaged_data(Path(each.directory), dict.fromkeys(each.splits, 0))
+        yield from damage_of(Path(each.directory) / "card.json", DatasetCard, WRITTEN_AGAIN)
     for _, path in journals(study_dir):
         yield from damage_of(seal_path(path), Seal, WRITTEN_AGAIN)
         problem = problem_of(path)

@@ -97,7 +97,7 @@ def _verdict(value: float, *, look: float, problem: float) -> Verdict:
 def _against_truncation(results: StudyResults) -> DiagnosisHint:
     lengths = [split.n_tokens for split in open_splits(results.card).values()]
     longest = int(np.quantile(np.concatenate(lengths), 0.99)) if lengths else 2 * results.card.max_length
-    encoder = encoder_of(results)
+    encoder = encoder_of(results.card)
     limit = min((encoder and encoder.max_length) or USUAL_LIMIT, USUAL_LIMIT)
     windows = ["data.long_texts=windows", *(["data.max_length=256"] if results.study.data.max_length > CPU_WINDOW else [])]
     if longest > limit and accepted(results.study, *windows):

@@ -79,21 +79,22 @@ def open_splits(card: DatasetCard) -> dict[str, PreparedSplit]:
     return splits
 
 
-def encoder_of(results: StudyResults) -> EncoderProfile | None:
+def encoder_of(card: DatasetCard) -> EncoderProfile | None:
     """Sizes of the encoder; None where its files are missing."""
     try:
-        settings = json.loads((Path(results.card.encoder_dir) / "config.json").read_text(encoding="utf-8"))
+        settings = json.loads((Path(card.encoder_dir) / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return encoder_profile(settings, results.card.encoder.checkpoint, 0)
+    return encoder_profile(settings, card.encoder.checkpoint, 0)
 
 
 def usual_rates(results: StudyResults, arm: str) -> UsualRates | None:
     """The range that `bertft recommend` would choose for an arm; None where the encoder's files are missing."""
     if any(strategy.kind == "feature_extraction" for strategy in results.study.arms[arm].strategies):
         return UsualRates(FEATURES_LOW, FEATURES_HIGH)
-    encoder = encoder_of(results)
+    card = results.card.of_arm(arm)
+    encoder = encoder_of(card)
     if encoder is None:
         return None
-    rates = rates_of(band_of(results.card.splits["train"].n_examples), encoder)
+    rates = rates_of(band_of(card.splits["train"].n_examples), encoder)
     return UsualRates(rates.low, rates.high)

@@ -27,7 +27,7 @@ def agreement_of_arms(results: StudyResults) -> tuple[tuple[Agreement, ...], tup
         return (), (NotComputed(reason="seeds selected"),)
     if results.study.head.kind == "masked_lm":
         return (), (NotComputed(reason="no stored predictions"),)
-    found = [_of_arm(results, arm) for arm in results.summary.arms]
+    found = [_of_arm(results.of_arm(arm.arm), arm) for arm in results.summary.arms]
     agreed = tuple(one for one in found if isinstance(one, Agreement))
     return agreed, tuple(one for one in found if isinstance(one, NotComputed))
 
