@@ -107,6 +107,23 @@ class StudySections(Frozen):
         own = own_sections({name: getattr(self, name) for name in SECTIONS_OF_AN_ARM}, changes, ("arms", arm))
         return self.model_copy(update=own) if own else self
 
+    def own_settings(self, arm: str) -> dict[str, Any]:
+        """Dotted key → this arm's value, of every setting of encoder, head and data that any arm names."""
+        named = {
+            (section, key)
+            for config in self.arms.values()
+            for section in SECTIONS_OF_AN_ARM
+            if (changes := getattr(config, section)) is not None
+            for key in changes.overrides()
+        }
+        own = self.of_arm(arm)
+        settings: dict[str, Any] = {}
+        for section, key in sorted(named):
+            value = getattr(getattr(own, section), key)
+            parts = {"": value} if key != "subsample" else {f".{split}": n for split, n in value.items()} or {".train": None}
+            settings |= {f"{section}.{key}{part}": each for part, each in parts.items()}
+        return settings
+
     def only(self, arm: str) -> Self:
         """The study with one arm, whose encoder, head and data are the study's."""
         alone = self.arms[arm].model_copy(update=dict.fromkeys(SECTIONS_OF_AN_ARM))

@@ -19,7 +19,9 @@ Row = dict[str, Any]
 def arms(results: StudyResults) -> Row:
     """What each arm is: its strategies, the settings in which arms differ, and how many parameters are trained."""
     study, summary = results.study, results.summary
-    settings = [study.training_of(arm.arm, dict(arm.chosen)).model_dump(mode="json") for arm in summary.arms]
+    settings = [
+        study.training_of(arm.arm, dict(arm.chosen)).model_dump(mode="json") | study.own_settings(arm.arm) for arm in summary.arms
+    ]
     always = ("learning_rate", "batch_size", "max_steps" if settings[0]["epochs"] is None else "epochs")
     names = [name for name in settings[0] if name in always or any(s[name] != settings[0][name] for s in settings)]
     rows = []

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from bertft_core.config import StudyConfig
-from bertft_core.config.training_settings import TrainingConfig, TrainingOverrides
+from bertft_core.config.optional_settings import Overrides
 
 SECTION = "section"
 """Stands for the default of a key that holds keys of its own."""
@@ -20,10 +20,10 @@ def study_keys(model: type[BaseModel] = StudyConfig, prefix: str = "") -> set[tu
     """Pairs of dotted key and default; `*` stands for a name of the user's own, `[]` for an item of a list.
 
     The default is YAML, 'required' or 'section'. A key that two members of a union have with other defaults is there twice.
-    Overrides of training settings are not repeated: they are those of `training`.
+    Overrides are not repeated: they are the keys of `training`, `encoder`, `head` and `data`.
     """
     found = set()
-    repeated = TrainingConfig.model_fields if issubclass(model, TrainingOverrides) else ()
+    repeated = model.overridable if issubclass(model, Overrides) else ()
     for name, field in model.model_fields.items():
         if name in repeated:
             continue

@@ -32,12 +32,22 @@ def question(study: StudyConfig, card: DatasetCard, summary: StudySummary) -> st
     parts = [
         f"The study {compared}.",
         f"The data set {card.name} has {sizes} examples{_labelled(card)}.",
-        f"Each arm starts from {card.encoder.checkpoint} and is trained {times}: {moving(study, card)}.",
+        f"{_starts(study, card)} and is trained {times}: {moving(study, card)}.",
         *(_searched(arm, config.search) for arm, config in study.arms.items() if config.search is not None),
         f"The headline is {summary.headline_metric} on {summary.headline_split}, with the weights of the "
         + ("best validation score." if summary.headline_checkpoint == "best" else "last step."),
     ]
     return " ".join(parts)
+
+
+def _starts(study: StudyConfig, card: DatasetCard) -> str:
+    """What every arm starts from."""
+    arms_of: dict[str, list[str]] = {}
+    for arm in study.arms:
+        arms_of.setdefault(card.of_arm(arm).encoder.checkpoint, []).append(arm)
+    if len(arms_of) == 1:
+        return f"Each arm starts from {next(iter(arms_of))}"
+    return f"Each arm starts from an encoder ({'; '.join(f'{name}: {grammar.listed(arms)}' for name, arms in arms_of.items())})"
 
 
 def _labelled(card: DatasetCard) -> str:
