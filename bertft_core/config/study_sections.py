@@ -25,7 +25,9 @@ SECTIONS_OF_AN_ARM = ("encoder", "head", "data")
 class ArmConfig(TrainingOverrides):
     """One setting of the study: strategies, whatever differs from the study's settings, and an optional search."""
 
-    encoder: EncoderOverrides | None = Field(None, exclude_if=left_out_if(None), description="Another encoder, or settings of it.")
+    encoder: EncoderOverrides | None = Field(
+        None, exclude_if=left_out_if(None), description="Another encoder, or settings of it."
+    )
     head: HeadOverrides | None = Field(None, exclude_if=left_out_if(None), description="Settings of the head that differ.")
     data: DataOverrides | None = Field(None, exclude_if=left_out_if(None), description="Settings of the data that differ.")
     strategies: Strategies = Field((Full(),), min_length=1)

@@ -21,11 +21,17 @@ VERSION = 1
 
 
 def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambda problem: None) -> DatasetCard:
-    """As `data.prepare_study_data.prepare_data`; then one step is tried, once for each data set, encoder and head.
+    """As `data.prepare_study_data.prepare_data`; then one step of every arm is tried, once for each data set, encoder and head.
 
     Raises `UserError` also for an encoder with which that step fails.
     """
     card = prepare_study_data.prepare_data(study, home_dir=home_dir, tell=tell)
+    for arm in study.arms:
+        _try_once(study.of_arm(arm), card.of_arm(arm), Path(home_dir))
+    return card
+
+
+def _try_once(study: StudyConfig, card: DatasetCard, home: Path) -> None:
     key = digest_of(
         {
             "version": VERSION,
@@ -35,11 +41,10 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
             "head": study.head.model_dump(),
         }
     )
-    path = Path(home_dir) / "encoders" / f"{key[:16]}-step.json"
+    path = home / "encoders" / f"{key[:16]}-step.json"
     if read_record(path, FirstStep) != FirstStep(key=key):
         _refuse_failing_step(study, card)
         write_record(path, FirstStep(key=key))
-    return card
 
 
 def _refuse_failing_step(study: StudyConfig, card: DatasetCard) -> None:
