@@ -97,5 +97,15 @@ ROWS = (
             "arms: {full: {}}\n"
         },
     ),
+    Refusal(
+        "arm.other-examples",
+        CHECK,
+        {
+            "s.yaml": study("train: t.jsonl, validation: t.jsonl, long_questions: drop", head="question_answering").replace(
+                "{full: {}}", "{full: {}, short: {data: {max_question_length: 8}}}"
+            ),
+            "t.jsonl": questions({"question": "who " * 9}),
+        },
+    ),
     rows_of("encoder.max-length", TEXTS, "encoder/config.json", keys="max_length: 5000"),
 )

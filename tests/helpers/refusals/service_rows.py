@@ -87,8 +87,9 @@ def _replayed(**changes: object) -> Callable[[Path], None]:
     def refused(folder: Path) -> None:
         spec = _record(folder).spec
         encoder = spec.encoder.model_copy(update={"weights_sha256": "0" * 64})
+        study = SimpleNamespace(encoder=SimpleNamespace(study=None))
         card = SimpleNamespace(**{"fingerprint": spec.data_fingerprint, "encoder": encoder} | changes)
-        logged = SimpleNamespace(record=_record(folder), study=SimpleNamespace(encoder=SimpleNamespace(study=None)), card=None)
+        logged = SimpleNamespace(record=_record(folder), study=SimpleNamespace(only=lambda arm: study), card=None)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("bertft_core.training.first_step.prepare_data", lambda *_, **__: card)
             replay_command.rebuilt_spec(logged, folder / "again", folder / "home")  # type: ignore[arg-type]
