@@ -145,5 +145,5 @@ def watched(
     else:
         with show(progress):
             yield
-    with suppress(Exception):  # a server that went away was told of
+    with suppress(Exception):  # that the server went away is reported already
         update_progress_artifact(artifact, 100.0)

@@ -18,7 +18,7 @@ from bertft_core.report.text_table import result_table
 from bertft_core.storage.damage import Tell
 from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.storage.study_results import StudyResults
-from bertft_core.training.first_step import prepare_data as prepare
+from bertft_core.training.trial_step import prepare_and_try
 from tasks.same_encoder import refuse_other_study
 
 T = TypeVar("T")
@@ -40,8 +40,8 @@ def prepare_data(
     `prepared` is the card of data that the same command has prepared before, outside the study's lock: `bertft clean` may have
     deleted them since.
     """
-    if prepared is None or not Path(prepared.directory).is_dir():
-        prepared = prepare(study, home_dir=study_dir.home_dir, tell=tell)
+    if prepared is None or not all(Path(card.directory).is_dir() for card in prepared.every):
+        prepared = prepare_and_try(study, home_dir=study_dir.home_dir, tell=tell)
     if not force:
         refuse_other_study(study_dir, prepared)
     write_record(study_dir.card_path, prepared)

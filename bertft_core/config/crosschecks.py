@@ -53,10 +53,10 @@ def for_every_arm(study: StudySections, check: Callable[[StudySections], None]) 
         try:
             check(own)
         except PydanticCustomError as error:
-            told = error.context or {}
-            at: Path = told["at"]
+            problem = error.context or {}
+            at: Path = problem["at"]
             own_place = ("arms", name, *at) if getattr(arm, str(at[0]), None) is not None else at
-            raise misplaced(own_place, told["message"], told["hint"]) from None
+            raise misplaced(own_place, problem["message"], problem["hint"]) from None
 
 
 def _check_sections(study: StudySections) -> None:

@@ -95,7 +95,7 @@ def damaged_records(study_dir: StudyDir) -> Iterator[Damage]:
 def refuse_damage(*study_dirs: StudyDir, records_only: bool = False, but: Collection[Path] = ()) -> None:
     """Raise `UserError`, with every damaged file, for studies that have some: what is left would give another answer.
 
-    With `records_only` the predictions and curves of runs, which the command does not read, are not looked at; `but` are the
+    With `records_only` the predictions and curves of runs, which the command does not read, are not checked; `but` are the
     records that it writes anew.
     """
     look = damaged_records if records_only else find_damage

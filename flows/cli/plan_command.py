@@ -15,8 +15,8 @@ from bertft_core.statistics.early_stopping_of_seeds import cost
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.training.cost_estimate import CostEstimate, CostEstimator
 from bertft_core.training.devices import slot_environments
-from bertft_core.training.first_step import prepare_data
 from bertft_core.training.machine_needs import fit_of
+from bertft_core.training.trial_step import prepare_and_try
 from flows.cli.find_study import StudyOnDisk
 from flows.cli.terminal import say
 from tasks.process_environment import home_dir
@@ -34,7 +34,7 @@ def plan_command(config: Path, overrides: list[str], home: Path | None) -> int:
 
 def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> float:
     """Prepare the data, print what a run would do (to stdout unless a file is given), and return its estimated seconds."""
-    card = prepare_data(study, home_dir=where)
+    card = prepare_and_try(study, home_dir=where)
     on_disk = StudyOnDisk(study, StudyDir(where, study.name), card)
     estimators = {arm: CostEstimator(card.of_arm(arm), on_disk.records.values()) for arm in study.arms}
     n_slots = len(slot_environments(study.execution))

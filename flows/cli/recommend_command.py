@@ -19,7 +19,7 @@ from bertft_core.recipes.task_guess import guess
 from bertft_core.report.prose import recipe_reasons, recipe_text
 from bertft_core.report.prose.data_card_text import findings_lines
 from bertft_core.storage.output_file import is_special, write_output
-from bertft_core.training.first_step import prepare_data
+from bertft_core.training.trial_step import prepare_and_try
 from flows.cli.plan_command import print_plan
 from flows.cli.recommend_request import RecommendRequest, given_keys, output_path
 from flows.cli.terminal import say
@@ -46,7 +46,7 @@ def recommend_command(source: str, home: Path | None, asked: RecommendRequest) -
     plan = io.StringIO()
     seconds = print_plan(recommended, where, file=plan)  # refuses what a run would refuse
     steps = arm_steps(recommended, profile.n_train)
-    findings = "\n".join(findings_lines(prepare_data(recommended, home_dir=where)))  # those of check-data on the written study
+    findings = "\n".join(findings_lines(prepare_and_try(recommended, home_dir=where)))  # those of check-data on the written study
     explanation = "\n\n".join([recipe_text.describe(recommended, profile, advice, steps, concluded), findings, plan.getvalue()])
     if output is None or is_special(output):
         say(explanation, end="", file=sys.stderr)

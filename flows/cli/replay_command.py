@@ -69,11 +69,11 @@ def rebuilt_spec(logged: LoggedRun, temporary_home: Path, home: Path) -> RunSpec
 
     Raises `UserError` when data or encoder are not available here, or have changed since the run.
     """
-    from bertft_core.training.first_step import prepare_data  # slow
+    from bertft_core.training.trial_step import prepare_and_try  # slow
 
     spec = logged.record.spec
     study = logged.study.only(spec.arm)
-    card = prepare_data(_with_encoder_found(study, home), home_dir=temporary_home)
+    card = prepare_and_try(_with_encoder_found(study, home), home_dir=temporary_home)
     if card.fingerprint != spec.data_fingerprint:
         raise UserError(
             "the data have changed",

@@ -16,7 +16,7 @@ from bertft_core.records import StudySummary
 from bertft_core.report.text_table import result_table
 from bertft_core.storage.disk_errors import disk_errors_explained
 from bertft_core.storage.study_dir import StudyDir
-from bertft_core.training.first_step import prepare_data
+from bertft_core.training.trial_step import prepare_and_try
 from flows.cli.console import shown
 from flows.cli.embedded_server import EmbeddedServer
 from flows.cli.terminal import say
@@ -40,7 +40,7 @@ def run_command(config: Path, overrides: list[str], home: Path | None, *, force:
         say(f"{remark}; --set tracking.uri=null keeps the record in the home", file=sys.stderr)
 
     def read_data() -> None:
-        command.card = prepare_data(study, home_dir=where, tell=command.progress.tell)
+        command.card = prepare_and_try(study, home_dir=where, tell=command.progress.tell)
 
     with (
         disk_errors_explained(where),

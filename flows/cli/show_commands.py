@@ -21,9 +21,9 @@ STATES = ("done", "running", "failed", "missing")
 def check_data_command(config: Path, overrides: list[str], home: Path | None) -> int:
     """Prepare the data and print its card."""
     from bertft_core.report.prose.data_card_text import card_text
-    from bertft_core.training.first_step import prepare_data
+    from bertft_core.training.trial_step import prepare_and_try
 
-    say(card_text(prepare_data(load_study(config, overrides), home_dir=home_dir(home))))
+    say(card_text(prepare_and_try(load_study(config, overrides), home_dir=home_dir(home))))
     return 0
 
 

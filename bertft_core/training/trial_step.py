@@ -20,7 +20,7 @@ VERSION = 1
 """Part of a trial's key: increase it when it finds more."""
 
 
-def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambda problem: None) -> DatasetCard:
+def prepare_and_try(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambda problem: None) -> DatasetCard:
     """As `data.prepare_study_data.prepare_data`; then one step of every arm is tried, once for each data set, encoder and head.
 
     Raises `UserError` also for an encoder with which that step fails.

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from bertft_core.config import UserError
-from bertft_core.training import first_step
-from bertft_core.training.first_step import prepare_data
+from bertft_core.training import trial_step
+from bertft_core.training.trial_step import prepare_and_try
 from tests.helpers.tiny_studies import tiny_study
 
 
@@ -27,7 +27,7 @@ def test_settings_on_which_every_run_would_fail_are_refused(tmp_path, study, cha
     path = tmp_path / "encoder" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     with pytest.raises(UserError) as caught:
-        prepare_data(study, home_dir=tmp_path / "home")
+        prepare_and_try(study, home_dir=tmp_path / "home")
     assert caught.value.code == "encoder.step-fails"
     assert found in caught.value.found
     assert caught.value.path == str(path)
@@ -37,9 +37,9 @@ def test_the_step_is_tried_once_and_moves_no_generator(tmp_path, study, monkeypa
     import torch
 
     before = torch.random.get_rng_state()
-    card = prepare_data(study, home_dir=tmp_path / "home")
+    card = prepare_and_try(study, home_dir=tmp_path / "home")
     assert torch.equal(torch.random.get_rng_state(), before)
-    monkeypatch.setattr(first_step, "_problem", lambda *_: pytest.fail("tried again"))
-    assert prepare_data(study, home_dir=tmp_path / "home") == card
+    monkeypatch.setattr(trial_step, "_problem", lambda *_: pytest.fail("tried again"))
+    assert prepare_and_try(study, home_dir=tmp_path / "home") == card
     with pytest.raises(pytest.fail.Exception, match="tried again"):
-        prepare_data(study, home_dir=tmp_path / "other")
+        prepare_and_try(study, home_dir=tmp_path / "other")
