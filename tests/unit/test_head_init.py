@@ -136,6 +136,8 @@ def test_the_report_says_what_the_init_seed_still_varies(tmp_path):
     again = parse_study(BASE | {"head": {"init": "checkpoint"}, "arms": {"top": {"strategies": [{"kind": "reinit"}]}}})
     assert "draws only the reinitialised layers of top" in moving(again, card)
     assert "new head's weights" in moving(parse_study(BASE), card)
+    of_one = parse_study(BASE | {"arms": {"full": {}, "warm": {"head": {"init": "checkpoint"}}}})
+    assert moving(of_one, card).startswith("the new head's weights (but of warm only what the checkpoint lacks), ")
     masked = parse_study(BASE | {"head": {"kind": "masked_lm"}})
     assert moving(masked, card).startswith("every run starts from what the checkpoint has, so the init seed varies nothing; ")
     assert "so the init seed draws only cls" in moving(masked, card.model_copy(update={"new_parts": ("cls",)}))

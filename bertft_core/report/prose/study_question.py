@@ -69,9 +69,12 @@ def moving(study: StudyConfig, card: DatasetCard) -> str:
         return f"only the {design.only} seed changes from run to run"
     if isinstance(design, CrossedDesign):
         return f"{design.crossed.init} init seeds crossed with {design.crossed.order} order seeds"
-    if study.head.init != "seed":
-        return f"{_of_kept_head(study, card)}; the batch order and the dropout masks change from run to run"
-    return "the new head's weights, the batch order and the dropout masks all change from run to run"
+    kept = [arm for arm in study.arms if study.of_arm(arm).head.init != "seed"]
+    if len(kept) == len(study.arms):
+        start = _of_kept_head(study.of_arm(kept[0]), card)
+        return f"{start}; the batch order and the dropout masks change from run to run"
+    but = f" (but of {grammar.listed(kept)} only what the checkpoint lacks)" if kept else ""
+    return f"the new head's weights{but}, the batch order and the dropout masks all change from run to run"
 
 
 def _of_kept_head(study: StudyConfig, card: DatasetCard) -> str:
