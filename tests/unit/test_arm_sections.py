@@ -7,6 +7,7 @@ import pytest
 from bertft_core.config import UserError, parse_study
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.planning.run_specs import plan_runs
+from bertft_core.report.prose.data_card_text import card_text, finding_text
 from tests.helpers.tiny_encoders import tiny_encoder
 from tests.helpers.tiny_studies import tiny_study
 
@@ -109,3 +110,13 @@ def test_an_arm_alone_has_the_digests_that_it_has_in_the_study(prepared, tmp_pat
         alone = study.only(arm)
         (spec,) = plan_runs(alone, prepare_data(alone, home_dir=tmp_path / arm), {}, 1)
         assert spec.digest == specs[arm].digest
+
+
+def test_the_card_in_words_has_the_data_of_each_arm_and_no_finding_twice(prepared):
+    _, card = prepared
+    text = card_text(card)
+    assert text.count("fingerprint  ") == 1 + len(card.arms)
+    assert [f"arm {arm}: " in text for arm in card.arms] == [True] * len(card.arms)
+    assert "max_length   8 tokens" in text
+    for finding in card.findings:
+        assert text.count(f"- {finding.check}: {finding_text(finding)}") == 1

@@ -37,8 +37,14 @@ def card_text(card: DatasetCard) -> str:
         aligned(rows),
         "",
         *findings_lines(card),
+        *(line for arm, own in card.arms.items() for line in ("", f"arm {arm}: its own encoder or data", _own_text(own, card))),
     ]
     return "\n".join(lines)
+
+
+def _own_text(own: DatasetCard, card: DatasetCard) -> str:
+    """The card of an arm, with the findings that the study's card does not have."""
+    return card_text(own.model_copy(update={"findings": tuple(each for each in own.findings if each not in card.findings)}))
 
 
 def findings_lines(card: DatasetCard) -> list[str]:
