@@ -1,8 +1,8 @@
-"""How differences are written: with the digits that they need."""
+"""How differences and settings are written."""
 
 import pytest
 
-from bertft_core.report.formatting.numbers import difference
+from bertft_core.report.formatting.numbers import difference, setting
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,7 @@ from bertft_core.report.formatting.numbers import difference
 )
 def test_a_difference_does_not_round_to_zero(value, metric, of, text):
     assert difference(value, metric, of=of) == text
+
+
+def test_settings_are_written_as_in_a_config():
+    assert [setting(value) for value in (True, False, 0.00002, 8, "mean")] == ["true", "false", "2e-05", "8", "mean"]

@@ -64,7 +64,9 @@ def shortened(name: str, longest: int) -> str:
 
 
 def setting(value: Any) -> str:
-    """A setting's value; numbers without useless digits."""
+    """A setting's value as in a config; numbers without useless digits."""
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
