@@ -47,7 +47,9 @@ def made_home(home: Path) -> Path:
     except OSError as error:
         raise _refused("--home", home, code="home.cannot-be-created", found=error.strerror or str(error)) from None
     if not os.access(home, os.W_OK | os.X_OK):
-        raise _refused("--home", home, code="home.cannot-be-written", found="a folder that this user cannot write to")
+        is_closed = os.statvfs(home).f_flag & os.ST_RDONLY
+        found = "the disk can only be read" if is_closed else "a folder that this user cannot write to"
+        raise _refused("--home", home, code="home.cannot-be-written", found=found)
     return home
 
 
