@@ -1,27 +1,13 @@
-"""How far a file has been read, for whoever waits for it: one channel for all formats, silent unless a command listens."""
+"""How far a file has been read: records of the standard logger `bertft_core.data.reading_progress`, one for each piece."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+import logging
 from pathlib import Path
 
-OnRead = Callable[[Path, int, int], object]
-"""Called with a file, the bytes of it that have been read, and its size; of a compressed file, of its compressed bytes."""
-
-_listener: ContextVar[OnRead | None] = ContextVar("reading_progress", default=None)
-
-
-@contextmanager
-def listening(on_read: OnRead) -> Iterator[None]:
-    """`on_read` hears of every file that is read in the block, several times for each."""
-    token = _listener.set(on_read)
-    try:
-        yield
-    finally:
-        _listener.reset(token)
+READING = logging.getLogger(__name__)
+"""Silent unless its level is INFO or lower; a record has `file_path`, `bytes_read` and `file_bytes`."""
 
 
 def has_read(path: Path, n_bytes: int, size: int) -> None:
-    """Tell the listener, if there is one; readers call it for each piece."""
-    if (listener := _listener.get()) is not None:
-        listener(path, n_bytes, size)
+    """Log how many bytes of a file have been read, of its `size`; of a compressed file, compressed bytes."""
+    numbers = {"file_path": path, "bytes_read": n_bytes, "file_bytes": size}
+    READING.info("%s: %d of %d bytes have been read", path, n_bytes, size, extra=numbers)

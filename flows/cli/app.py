@@ -9,11 +9,10 @@ import typer
 
 from bertft_core import __version__
 from bertft_core.config.errors import UserError
-from bertft_core.data.reading_progress import listening
 from flows.cli.arguments import AnyStudy, Config, Home, Set, StudyName
 from flows.cli.evidence_commands import compare, diff, replay, seeds, verify
 from flows.cli.output import OutputLost, flush_output, give_up_output, use_safe_output
-from flows.cli.reading_lines import ReadingLines
+from flows.cli.reading_lines import ReadingLines, reading_shown
 from flows.cli.terminal import say
 from tasks.process_environment import check_current_folder, check_interpreter, settle_environment
 
@@ -264,7 +263,7 @@ def _guarded(command: Callable[[], Any]) -> int:
     try:
         check_interpreter()
         check_current_folder()
-        with listening(ReadingLines()):
+        with reading_shown(ReadingLines()):
             code = command()
     except UserError as error:
         say(f"error: {error}", file=sys.stderr)

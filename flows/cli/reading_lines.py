@@ -1,10 +1,13 @@
 """A line now and then while a large file is read: small files are never mentioned."""
 
+import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from bertft_core.data.reading_progress import READING
 from flows.cli.terminal import say
 
 EVERY_SECONDS = 5.0
@@ -12,15 +15,17 @@ EVERY_SECONDS = 5.0
 UNITS = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
 
 
-class ReadingLines:
-    """Prints how much of a file has been read, for `bertft_core.data.reading_progress.listening`."""
+class ReadingLines(logging.Handler):
+    """Prints how much of a file has been read, from the records of `bertft_core.data.reading_progress`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
         self._clock = clock
         self._path: Path | None = None
         self._n_bytes, self._last = 0, 0.0
 
-    def __call__(self, path: Path, n_bytes: int, size: int) -> None:
+    def emit(self, record: logging.LogRecord) -> None:
+        path, n_bytes, size = (getattr(record, name) for name in ("file_path", "bytes_read", "file_bytes"))
         now = self._clock()
         if path != self._path or n_bytes < self._n_bytes:  # another file, or the same from its beginning
             self._path, self._last = path, now
@@ -30,3 +35,18 @@ class ReadingLines:
             say(f"reading {path.name}: {share}", file=sys.stderr, flush=True)
             self._last = now
         self._n_bytes = n_bytes
+
+
+@contextmanager
+def reading_shown(lines: ReadingLines) -> Iterator[None]:
+    """`lines` alone hears of every file that is read in the block: no other handler prints its many records."""
+    level, propagate = READING.level, READING.propagate
+    READING.addHandler(lines)
+    READING.setLevel(logging.INFO)
+    READING.propagate = False
+    try:
+        yield
+    finally:
+        READING.removeHandler(lines)
+        READING.setLevel(level)
+        READING.propagate = propagate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +12,8 @@ import pytest
 from pyarrow import parquet
 
 from bertft_core.data.readers import file_text, parquet_table, reader_of
-from bertft_core.data.reading_progress import listening
-from flows.cli.reading_lines import EVERY_SECONDS, ReadingLines
+from bertft_core.data.reading_progress import READING, has_read
+from flows.cli.reading_lines import EVERY_SECONDS, ReadingLines, reading_shown
 
 ROWS = [(f"a text with the number {i}", f"l{i % 2}") for i in range(400)]
 CSV = "text,label\n" + "".join(f"{text},{label}\n" for text, label in ROWS)
@@ -37,24 +38,45 @@ def written(folder: Path, name: str) -> Path:
     return path
 
 
+class Heard(ReadingLines):
+    """The files, bytes read and sizes of all records."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[tuple[Path, int, int]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.shown.append((record.file_path, record.bytes_read, record.file_bytes))
+
+
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.jsonl", "t.parquet"])
 def test_every_reader_tells_how_far_it_is(tmp_path, name):
-    path, heard = written(tmp_path, name), []
-    with listening(lambda *shown: heard.append(shown)):
+    path, heard = written(tmp_path, name), Heard()
+    with reading_shown(heard):
         assert len(list(reader_of(path)(path, ("text", "label")))) == len(ROWS)
-    assert {(shown[0], shown[2]) for shown in heard} == {(path, path.stat().st_size)}
-    amounts = [n_bytes for _, n_bytes, _ in heard]
+    assert {(shown[0], shown[2]) for shown in heard.shown} == {(path, path.stat().st_size)}
+    amounts = [n_bytes for _, n_bytes, _ in heard.shown]
     assert len(amounts) > 5
     assert amounts == sorted(amounts)
     assert 0.5 * path.stat().st_size < amounts[-1] <= path.stat().st_size
 
 
-def test_nobody_listens_after_the_block(tmp_path):
-    path, heard = written(tmp_path, "t.csv"), []
-    with listening(lambda *shown: heard.append(shown)):
-        pass
+def test_only_a_command_shows_it_and_nobody_after_its_block(tmp_path, caplog):
+    path, heard = written(tmp_path, "t.csv"), Heard()
+    with caplog.at_level(logging.INFO), reading_shown(heard):
+        has_read(path, 1, 2)
+    assert heard.shown == [(path, 1, 2)]
     list(reader_of(path)(path, ("text", "label")))
-    assert heard == []
+    assert heard.shown == [(path, 1, 2)]
+    assert READING.propagate
+    assert caplog.records == []
+
+
+def test_who_asks_for_the_log_finds_it_there(tmp_path, caplog):
+    with caplog.at_level(logging.INFO, READING.name):
+        list(reader_of(path := written(tmp_path, "t.csv"))(path, ("text", "label")))
+    assert caplog.records[-1].bytes_read == path.stat().st_size
+    assert str(path) in caplog.records[-1].getMessage()
 
 
 def ticking(seconds: float) -> Iterator[float]:
@@ -66,9 +88,9 @@ def ticking(seconds: float) -> Iterator[float]:
 
 def lines(capsys, seconds: float, *shown: tuple[str, int]) -> list[str]:
     clock = ticking(seconds)
-    show = ReadingLines(lambda: next(clock))
-    for name, n_bytes in shown:
-        show(Path(name), n_bytes, 2**30)
+    with reading_shown(ReadingLines(lambda: next(clock))):
+        for name, n_bytes in shown:
+            has_read(Path(name), n_bytes, 2**30)
     printed = capsys.readouterr()
     assert printed.out == ""
     return printed.err.splitlines()
