@@ -16,7 +16,7 @@ from bertft_core.config.yaml_text import Path
 
 ENCODER_NAMES = frozenset({"checkpoint", "path", "study"})
 """Keys that name an encoder: an arm that gives one keeps nothing of the study's."""
-DATA_KEYS = ("max_length", "long_texts", "doc_stride", "max_question_length", "symmetric", "subsample")
+DATA_KEYS = ("max_length", "long_texts", "doc_stride", "max_question_length", "symmetric", "subsample", "extra_train")
 """Keys of `data` that change how examples are read or which are trained on, and never what is predicted and scored."""
 HEAD_FIELDS = {name: field for config in HEAD_CONFIGS.values() for name, field in config.model_fields.items() if name != "kind"}
 

@@ -28,6 +28,7 @@ EVERY_HEAD_READS = frozenset(
         "max_length",
         "split",
         "subsample",
+        "extra_train",
     }
 )
 """Keys of `data` that every head reads."""

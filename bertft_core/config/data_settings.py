@@ -125,6 +125,18 @@ class _Examples(Frozen):
         default_factory=dict,
         description="Split name to the number of examples kept (stratified, seeded), at least one of each label.",
     )
+    extra_train: tuple[str, ...] = Field(
+        (),
+        exclude_if=left_out_if(()),
+        description="Files of further training examples, such as paraphrases; no split is cut from them.",
+    )
+
+    @field_validator("extra_train")
+    @classmethod
+    def _each_once(cls, files: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(files)) != len(files):
+            raise wrong_value("extra_train names a file twice", "name each file once; oversampling repeats examples")
+        return files
 
     @property
     def overlap(self) -> int:
@@ -186,6 +198,12 @@ class FileData(_Examples):
         le=LARGEST,
         description="Most examples of a file; a longer file is refused.",
     )
+
+    @property
+    def split_files(self) -> dict[str, str]:
+        """Split → its file, of the splits that have one."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test} | self.out_of_domain
+        return {name: path for name, path in named.items() if path is not None}
 
     @model_validator(mode="after")
     def _columns_or_header(self) -> Self:

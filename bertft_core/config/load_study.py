@@ -22,8 +22,14 @@ from bertft_core.config.unused_settings import FROM_CONFIG
 from bertft_core.config.validation_messages import Where, as_user_error
 
 FILES_OF_DATA = (("data", "train"), ("data", "validation"), ("data", "test"), ("data", "out_of_domain", "*"))
-OTHER_FILES = (("encoder", "path"), ("arms", "*", "encoder", "path"), ("probes", "masked_lm", "text"))
-"""Keys of a study whose value may be a path; `*` is any name."""
+OTHER_FILES = (
+    ("data", "extra_train", "*"),
+    ("encoder", "path"),
+    ("arms", "*", "encoder", "path"),
+    ("arms", "*", "data", "extra_train", "*"),
+    ("probes", "masked_lm", "text"),
+)
+"""Keys of a study whose value may be a path; `*` is any name or position."""
 
 
 def load_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyConfig:
@@ -134,10 +140,12 @@ def _with_absolute_paths(study: StudyConfig, base_dir: Path, where: Where) -> St
 
 
 def _replaced(part: Any, keys: Sequence[str], new: Callable[[str, yaml_text.Path], str], at: yaml_text.Path = ()) -> Any:
-    """A part of a study in which the text at these keys, of every entry of a mapping for `*`, is replaced if it is given."""
+    """A part of a study in which the text at these keys, of every entry of a mapping or list for `*`, is replaced if given."""
     if part is None or not keys:
         return None if part is None else new(part, at)
     if isinstance(part, Mapping):
         return {name: _replaced(value, keys[1:], new, (*at, name)) for name, value in part.items()}
+    if isinstance(part, tuple):
+        return tuple(_replaced(value, keys[1:], new, (*at, i)) for i, value in enumerate(part))
     value = getattr(part, keys[0])
     return part if value is None else part.model_copy(update={keys[0]: _replaced(value, keys[1:], new, (*at, keys[0]))})

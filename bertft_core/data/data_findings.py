@@ -123,9 +123,9 @@ def _by_key(examples: Iterable[Example]) -> dict[tuple[str, ...], list[Example]]
 def places(split: RawSplit, examples: Iterable[Example]) -> tuple[str, ...]:
     """File, line and the beginning of the texts of the first few."""
     shown = itertools.islice(examples, N_SHOWN)
-    return tuple(place(split, e.line, (" " if e.lines else " ‖ ").join(e.texts)) for e in shown)
+    return tuple(place(split.path_of(e), e.line, (" " if e.lines else " ‖ ").join(e.texts)) for e in shown)
 
 
-def place(split: RawSplit, line: int, text: str) -> str:
+def place(path: str, line: int, text: str) -> str:
     """File, line and the beginning of a text."""
-    return f"{PurePath(split.path).name}:{line}: {shorten(text, 70)}"
+    return f"{PurePath(path).name}:{line}: {shorten(text, 70)}"

@@ -38,6 +38,8 @@ class Example:
     """Line of each word, where every word has its own."""
     context: str = ""
     """Examples with the same context, or else the same texts and label, always stay in one split."""
+    path: str = ""
+    """File of an example that was added to a split; of the others it is the split's."""
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -73,7 +75,11 @@ class RawSplit:
     origin: SplitOrigin
     """The same for the card, and how the split was made."""
 
-    def derived(self, examples: tuple[Example, ...], **how: str | bool | int) -> RawSplit:
+    def path_of(self, example: Example) -> str:
+        """File or hub split that an example was read from, for messages."""
+        return example.path or self.path
+
+    def derived(self, examples: tuple[Example, ...], **how: str | bool | int | dict[str, int]) -> RawSplit:
         """A split made from this one; `how` are fields of `SplitOrigin`."""
         return RawSplit(examples, self.path, self.origin.model_copy(update=how))
 

@@ -1,7 +1,7 @@
 """Prepare a study's data: read, split, check, tokenise once, store by fingerprint."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,8 @@ from bertft_core.data.examples import RawSplit
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.probe_texts import read_probe_texts
 from bertft_core.data.proved_encoder import prove_encoder, refuse_other_labels
-from bertft_core.data.sources import read_splits
-from bertft_core.data.splits import cut_splits
+from bertft_core.data.sources import extra_name, read_extra_train, read_splits
+from bertft_core.data.splits import cut_splits, with_extra
 from bertft_core.data.study_checks import (
     refuse_missing_labels,
     refuse_missing_layers,
@@ -48,8 +48,15 @@ class ReadData:
     """The examples of a study, read and checked once for all its arms."""
 
     splits: dict[str, RawSplit]
+    extra: dict[str, RawSplit]
+    """File of further training examples → these; each arm adds its own."""
     labels: tuple[str, ...]
     repairs: tuple[DataFinding, ...]
+
+    def repairs_of(self, data: DataConfig) -> tuple[DataFinding, ...]:
+        """What was repaired in the splits, and in those further examples that these data add."""
+        own = {*self.splits, *map(extra_name, data.extra_train)}
+        return tuple(finding for finding in self.repairs if finding.split in own)
 
 
 def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambda problem: None) -> DatasetCard:
@@ -66,13 +73,20 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
     encoders = {arm: _proved(view, home) for arm, view in views.items()}
     for arm, (encoder, _) in encoders.items():
         refuse_missing_layers(study, arm, encoder.settings)
-    alignment = ALIGNMENTS[study.head.kind]
-    read = ReadData(*alignment.agree(read_splits(study.data, study.head.kind), study.data))
+    read = _read(study, [view.data for view in views.values()])
     refuse_missing_labels(study, read.labels)
     cards = {arm: _card_of(view, encoders[arm], read, home, tell) for arm, view in views.items()}
     first = next((arm for arm, view in views.items() if view is study), next(iter(views)))
     refuse_other_examples(cards, first)
     return cards[first].model_copy(update={"arms": {arm: card for arm, card in cards.items() if card != cards[first]}})
+
+
+def _read(study: StudyConfig, of_arms: Sequence[DataConfig]) -> ReadData:
+    kind = study.head.kind
+    files = tuple(dict.fromkeys(path for data in of_arms for path in data.extra_train))
+    given, extra = read_splits(study.data, kind), read_extra_train(study.data, files, kind)
+    agreed, labels, repairs = ALIGNMENTS[kind].agree(given | extra, study.data)
+    return ReadData({name: agreed[name] for name in given}, {path: agreed[extra_name(path)] for path in files}, labels, repairs)
 
 
 def _proved(study: StudyConfig, home: Path) -> tuple[EncoderFiles, EncoderParts]:
@@ -88,7 +102,8 @@ def _card_of(
     """The card of the study as one arm sees it, whose tokenised data are stored."""
     data, labels, (encoder, parts), alignment = study.data, read.labels, proved, ALIGNMENTS[study.head.kind]
     refuse_other_labels(encoder, study.head, labels)
-    whole = alignment.for_training(cut_splits(read.splits, data, study.seed), data)
+    cut = cut_splits(read.splits, data, study.seed)
+    whole = alignment.for_training(with_extra(cut, {path: read.extra[path] for path in data.extra_train}), data)
     splits, fitted = alignment.fit(whole, data, lambda: load_tokenizer(encoder))
     digests = {name: split_digest(split) for name, split in splits.items()}
     fingerprint = digest_of(
@@ -121,7 +136,7 @@ def _card_of(
         splits={
             name: _split_card(study, splits[name], prepared[name], labels, digests[name], prepared["train"]) for name in splits
         },
-        findings=read.repairs + fitted + find_all(found, alignment.checks),
+        findings=read.repairs_of(data) + fitted + find_all(found, alignment.checks),
     )
     refuse_unscored_metric(study, card)
     refuse_unknown_headline(study.headline.split, card)
@@ -148,7 +163,7 @@ def _tokenised(
         try:
             tables[name] = alignment.tokenise(tokenizer, split.examples, labels, data, types)
         except UserError as error:  # tokenising only knows the line
-            raise error.within(split.path) from None
+            raise error.within(error.path or split.path) from None
     return tables
 
 

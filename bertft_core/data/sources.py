@@ -1,6 +1,6 @@
 """Data sources: from a study's `data` section to the examples of its splits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,8 @@ def read_bundled(data: BundledData, columns: Sequence[str], read_example: ReadEx
 
 def read_files(data: FileData, columns: Sequence[str], read_example: ReadExample, head: str) -> dict[str, RawSplit]:
     """The splits that have a file."""
-    named = {"train": data.train, "validation": data.validation, "test": data.test} | data.out_of_domain
-    paths, options = {name: Path(path) for name, path in named.items() if path is not None}, options_of(data, head)
-    return {name: _read_file(path, data, options, columns, read_example, name) for name, path in paths.items()}
+    options = options_of(data, head)
+    return {name: _read_file(Path(path), data, options, columns, read_example, name) for name, path in data.split_files.items()}
 
 
 SOURCES: dict[str, Source] = {"bundled": read_bundled, "files": read_files, "hub": read_hub}
@@ -45,22 +44,36 @@ def read_splits(data: DataConfig, kind: str = "classification") -> dict[str, Raw
     """
     alignment = ALIGNMENTS[kind]
     if isinstance(data, FileData):
-        _refuse_foreign_formats(data, kind)
+        _refuse_foreign_formats(data, kind, data.split_files.values())
         _refuse_unused_keys(data)
     return SOURCES[data.source](data, alignment.columns(data), alignment.reader(data), kind)
 
 
-def _refuse_foreign_formats(data: FileData, kind: str) -> None:
+def read_extra_train(data: DataConfig, files: Iterable[str], kind: str) -> dict[str, RawSplit]:
+    """A set of examples for each of these files of `extra_train`, read as the study's own files are; see `extra_name`."""
+    alignment, options = ALIGNMENTS[kind], options_of(data, kind)
+    paths = {extra_name(path): Path(path) for path in files}
+    _refuse_foreign_formats(data, kind, paths.values())
+    columns, read = alignment.columns(data), alignment.reader(data)
+    return {name: _read_file(path, data, options, columns, read, name) for name, path in paths.items()}
+
+
+def extra_name(path: str) -> str:
+    """Name of a file of `extra_train` among the splits; no split of a study can have it."""
+    return f"extra_train {path}"
+
+
+def _refuse_foreign_formats(data: DataConfig, kind: str, paths: Iterable[str | Path]) -> None:
     """Some formats (words with tags, questions, plain text) fit only one kind of head."""
-    paths = (data.train, data.validation, data.test, *data.out_of_domain.values())
-    for path in (path for path in paths if path is not None):
-        meant_for = HEAD_OF_FORMAT.get(data.format or format_of(Path(path)))
+    given = getattr(data, "format", None)
+    for path in paths:
+        meant_for = HEAD_OF_FORMAT.get(given or format_of(Path(path)))
         if meant_for is not None and data.sentence is not None:
             raise UserError(
                 "data.sentence is for tables with one word per row",
                 code="data.sentence-without-table",
                 path=Path(path),
-                found=data.format or f"{format_of(Path(path))}, by the file's ending",
+                found=given or f"{format_of(Path(path))}, by the file's ending",
                 expected=f"one of {', '.join(TABLES)}",
                 hint="remove data.sentence, or set data.format",
             )
@@ -70,8 +83,7 @@ def _refuse_foreign_formats(data: FileData, kind: str) -> None:
 
 def _refuse_unused_keys(data: FileData) -> None:
     """Keys that say how files are read, where no file has a format that has a use for them."""
-    paths = [path for path in (data.train, data.validation, data.test, *data.out_of_domain.values()) if path is not None]
-    formats = {data.format or format_of(Path(path)) for path in paths}
+    formats = {data.format or format_of(Path(path)) for path in data.split_files.values()}
     without = [*(TABLE_KEYS if not formats & {"csv", "tsv"} else ()), *(("encoding",) if formats == {"parquet"} else ())]
     for key in without:
         if getattr(data, key) != FileData.model_fields[key].default:
@@ -85,13 +97,13 @@ def _refuse_unused_keys(data: FileData) -> None:
             )
 
 
-def _foreign_format(path: Path, data: FileData, kind: str, meant_for: str) -> UserError:
+def _foreign_format(path: Path, data: DataConfig, kind: str, meant_for: str) -> UserError:
     """The error for a format of another head; where only the ending names it, the content may show the right one."""
     known = (*TABLES, *(name for name, head in HEAD_OF_FORMAT.items() if head == kind))
-    given = data.format
-    content = format_by_content(path, data.encoding) if given is None and path.is_file() else None
+    given, encoding = getattr(data, "format", None), options_of(data).encoding
+    content = format_by_content(path, encoding) if given is None and path.is_file() else None
     by_content = content in known and content != format_of(path)
-    labelled = label_before_text(path, data.encoding) if given is None and path.is_file() and content is None else None
+    labelled = label_before_text(path, encoding) if given is None and path.is_file() and content is None else None
     convert = "put a tab after each line's label (sed 's/ /\\t/' FILE > FILE.tsv), and set data.header: false and data.columns"
     return UserError(
         f"the head '{kind}' cannot be trained on this file format",

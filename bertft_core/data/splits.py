@@ -3,6 +3,7 @@
 Zhang et al. 2021 report on a held-out half of the development set (their `--test_val_split`), as `halve_validation` does.
 """
 
+import dataclasses
 from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
@@ -22,6 +23,22 @@ def cut_splits(given: Mapping[str, RawSplit], data: DataConfig, study_seed: int)
     cut = cut_missing(given, data.split, study_seed)
     cut = halve_validation(cut, study_seed) if data.split.halve_validation else cut
     return subsample(cut, data.subsample, study_seed)
+
+
+def with_extra(splits: Mapping[str, RawSplit], extra: Mapping[str, RawSplit]) -> dict[str, RawSplit]:
+    """The splits with the examples of these files, in their order, after those of train.
+
+    Their ids are new, by the positions of file and example, so that they are the same wherever the files are.
+    """
+    if not extra:
+        return dict(splits)
+    added = tuple(
+        dataclasses.replace(example, id=f"extra{i}-{position:05d}", path=split.path)
+        for i, split in enumerate(extra.values())
+        for position, example in enumerate(split.examples)
+    )
+    numbers = {path: len(split.examples) for path, split in extra.items()}
+    return dict(splits) | {"train": splits["train"].derived(splits["train"].examples + added, extra=numbers)}
 
 
 def cut_missing(splits: Mapping[str, RawSplit], config: SplitConfig, study_seed: int) -> dict[str, RawSplit]:

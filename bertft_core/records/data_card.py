@@ -37,6 +37,8 @@ class SplitOrigin(Frozen):
     """Examples that were kept, where not all were."""
     both_orders: bool = False
     """Every pair of texts is there a second time, in the other order."""
+    extra: dict[str, int] = Field({}, exclude_if=lambda extra: not extra)
+    """File → the further examples that were read from it."""
 
 
 class SplitCard(Frozen):

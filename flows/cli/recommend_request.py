@@ -84,5 +84,5 @@ def output_path(source: str, study: StudyConfig, asked: RecommendRequest, home: 
             hint="create it, or name another --output",
         )
     data = study.data
-    files = [data.train, data.validation, data.test, *data.out_of_domain.values()] if isinstance(data, FileData) else []
+    files = data.split_files.values() if isinstance(data, FileData) else ()
     return check_output(path, "--output", home=home, reads=[Path(file) for file in (source, *files) if file is not None])

@@ -30,6 +30,7 @@ def refuse(examples: Sequence[Example], tokenizer: Any, data: DataConfig) -> Non
                 if limit == data.max_question_length
                 else f"the question leaves no room for its context in windows of {data.max_length} tokens",
                 code="question.too-long",
+                path=example.path or None,
                 line=example.line,
                 found=f"{length} tokens: {shorten(example.texts[0])}",
                 expected=f"at most {limit} tokens",

@@ -80,6 +80,7 @@ def tokenise_new(tokenizer: Any, examples: Sequence[Example], labels: tuple[str,
             raise UserError(
                 "there is nothing to predict in the text",
                 code="masked-lm.empty-text",
+                path=example.path or None,
                 line=example.line,
                 found=f"no {tokenizer.mask_token}",
                 expected=f"a text such as 'The pump is {tokenizer.mask_token} of order'",

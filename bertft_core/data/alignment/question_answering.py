@@ -219,7 +219,7 @@ def find_unequal_shares(data: PreparedData) -> Iterator[DataFinding]:
 
 
 def _place(split: RawSplit, example: Example, what: str) -> str:
-    return f"{PurePath(split.path).name}:{example.line}: {shorten(what)}"
+    return f"{PurePath(split.path_of(example)).name}:{example.line}: {shorten(what)}"
 
 
 ALIGNMENT = Alignment(

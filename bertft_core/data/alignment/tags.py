@@ -95,7 +95,7 @@ def _repairs(name: str, split: RawSplit, data: DataConfig) -> Iterator[DataFindi
             count=n_words,
             numbers={"n_sentences": n_sentences},
             names=(data.scheme, *_valid_scheme(split, data.scheme)),
-            examples=tuple(data_findings.place(split, e.lines[i], fault) for e, i, fault in places),
+            examples=tuple(data_findings.place(split.path_of(e), e.lines[i], fault) for e, i, fault in places),
         )
 
 

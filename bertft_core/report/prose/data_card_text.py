@@ -66,4 +66,5 @@ def origin(of: SplitOrigin) -> str:
     where = "cut from train" if of.cut_from_train else of.path
     halved = (f"{where}, half of it" if of.cut_from_train else f"half of {where}") if of.halved else where
     sampled = "" if of.subsampled_to is None else f", subsampled to {of.subsampled_to}"
-    return f"{halved}{sampled}{', in both orders' if of.both_orders else ''}"
+    extra = "".join(f", with {n} more of {path}" for path, n in of.extra.items())
+    return f"{halved}{sampled}{extra}{', in both orders' if of.both_orders else ''}"
