@@ -7,6 +7,7 @@ from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.evaluation.ensemble_scores import ensemble_of
 from bertft_core.evaluation.gain_over_majority import gain_over_majority
+from bertft_core.evaluation.insights.detectable_effect import without_useless_seeds
 from bertft_core.evaluation.insights.study_insights import insights_of
 from bertft_core.evaluation.metric_rows import collapse_rate, metric_rows
 from bertft_core.evaluation.model_selection import model_selection_of
@@ -16,6 +17,7 @@ from bertft_core.evaluation.run_scores import majority_scores, scores_of
 from bertft_core.evaluation.selected_seeds import only_the_best, selected_seeds_of
 from bertft_core.planning.adaptive import adaptive_seeds, interval_level
 from bertft_core.records import DatasetCard, RunSpec
+from bertft_core.records.insight_records import Insights
 from bertft_core.records.summary import ArmSummary, CrossedCell, SeedScore, StudySummary
 from bertft_core.seeds import cell_of
 from bertft_core.storage.study_results import StudyResults
@@ -32,7 +34,9 @@ def evaluated(results: StudyResults, stored: StudySummary | None = None) -> Stud
         return results
     comparison = stored.comparison if stored is not None and stored.arms == summary.arms else None
     comparison = comparison or compare_studies([results], ComparisonRequest())
-    return results.with_summary(summary.model_copy(update={"comparison": comparison}))
+    insights = summary.insights or Insights()
+    insights = insights.model_copy(update={"seeds_needed": without_useless_seeds(insights.seeds_needed, comparison)})
+    return results.with_summary(summary.model_copy(update={"comparison": comparison, "insights": insights}))
 
 
 def summarize(results: StudyResults) -> StudySummary:

@@ -174,7 +174,9 @@ class SeedsNeeded(Frozen):
     """At the present n."""
     n_for_observed: int | None = None
     """Pairs of seeds for a power of 80 % if the observed difference is the true one; absent without a baseline, a difference or a
-    spread, and when out of reach."""
+    spread, when out of reach, and where a pair `needs_examples`."""
+    needs_examples: bool = False
+    """No number of seeds would bring a claim (`PairComparison.needs_examples`)."""
     curve: tuple[SeedsPoint, ...]
     """Empty where all seeds score the same."""
     level: float = 0.95

@@ -84,7 +84,7 @@ def pictures(found: Insights, arms: Sequence[str]) -> dict[str, Markup]:
         drawn["seeds_needed_differences"] = _seeds_needed(
             paired, place, "detectable", f"smallest detectable difference, 80 % power, {paired[0].metric}"
         )
-    powers = [needed for needed in paired if needed.sd > 0 and needed.mean != 0]
+    powers = [needed for needed in paired if needed.sd > 0 and needed.mean != 0 and not needed.needs_examples]
     if powers:
         drawn["seeds_needed_power"] = _power(powers, place)
     for source in ("trials", "seeds"):

@@ -7,15 +7,16 @@ from pathlib import Path
 
 from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.evaluation.insights.between_studies import variance_between
-from bertft_core.evaluation.insights.detectable_effect import CURVE, POWER, ArmMetric, seeds_needed
+from bertft_core.evaluation.insights.detectable_effect import CURVE, POWER, ArmMetric, seeds_needed, without_useless_seeds
 from bertft_core.evaluation.insights.power import for_effect, for_half_width
-from bertft_core.evaluation.summarize import summarize
+from bertft_core.evaluation.summarize import evaluated, summarize
 from bertft_core.records import StudySummary
 from bertft_core.records.insight_records import Insights, SeedsFor, SeedsNeeded, SeedsPoint
 from bertft_core.records.seeds_answer import CountedForSpread, CountedSeeds, RunsToExceed
 from bertft_core.report.seeds_text import seeds_text, spread_text
 from bertft_core.statistics.expected_best import trials_to_exceed
 from bertft_core.statistics.seeds_needed import detectable_effect, half_width, seeds_for_winning
+from bertft_core.storage.study_dir import read_record
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.find_study import find_study
 from flows.cli.terminal import say
@@ -119,12 +120,15 @@ def _of_spread(request: SeedsRequest) -> CountedForSpread:
 
 def _of_study(names: Sequence[str], home: Path | None, request: SeedsRequest) -> CountedSeeds:
     """Of the first study; with several, also the variance between them."""
-    found = [find_study(name, home).intact().results() for name in dict.fromkeys(names)]
-    studies = [results.with_summary(summarize(results)) for results in found]
-    study, summary = studies[0].study, studies[0].summary
+    first, *others = (find_study(name, home).intact().results() for name in dict.fromkeys(names))
+    compared = evaluated(first, read_record(first.study_dir.summary_path, StudySummary))
+    studies = [compared, *(results.with_summary(summarize(results)) for results in others)]
+    study, summary = compared.study, compared.summary
     _check_arm(summary, request.arm)
     at = ArmMetric(_metric(summary, request.metric), summary.headline_split, summary.headline_checkpoint)
     needed = tuple(each for each in seeds_needed(study, summary.arms, at) if request.includes(each.arm))
+    if summary.comparison is not None:
+        needed = without_useless_seeds(needed, summary.comparison)
     insights = summary.insights or Insights()
     between = variance_between([(each.study, each.summary) for each in studies], at) if len(studies) > 1 else ()
     return CountedSeeds(

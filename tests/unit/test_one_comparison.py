@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -36,22 +37,23 @@ def home(tmp_path_factory) -> Path:
     return home
 
 
+def output(home: Path, *words: str) -> str:
+    """Of a command on the study of a home."""
+    capture = pytest.MonkeyPatch()
+    lines: list[str] = []
+    capture.setattr("builtins.print", lambda *values, **_: lines.append(" ".join(map(str, values))))
+    try:
+        with pytest.raises(SystemExit):
+            main([words[0], "small", *words[1:], "--home", str(home)])
+    finally:
+        capture.undo()
+    return "\n".join(lines)
+
+
 @pytest.fixture(scope="module")
 def bertft(home) -> Callable[..., str]:
     """Output of a command on the study."""
-
-    def run(*words: str) -> str:
-        capture = pytest.MonkeyPatch()
-        lines: list[str] = []
-        capture.setattr("builtins.print", lambda *values, **_: lines.append(" ".join(map(str, values))))
-        try:
-            with pytest.raises(SystemExit):
-                main([words[0], "small", *words[1:], "--home", str(home)])
-        finally:
-            capture.undo()
-        return "\n".join(lines)
-
-    return run
+    return partial(output, home)
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +116,7 @@ def test_diagnose_reads_the_verdict_and_speaks_of_inconclusive_pairs_only(bertft
     assert "better and base" not in text
 
 
-def test_one_number_of_seeds_is_needed(bertft, summary, places):
+def test_one_number_of_seeds_is_needed(home, bertft, summary, places):
     (needed,) = [each for each in summary.insights.seeds_needed if (each.arm, each.baseline) == ("close", "base")]
     n = needed.n_for_observed
     assert n is not None
@@ -124,3 +126,28 @@ def test_one_number_of_seeds_is_needed(bertft, summary, places):
     texts = {"diagnose": bertft("diagnose"), "seeds": bertft("seeds")} | {name: places[name] for name in ("report", "paper")}
     for name, text in texts.items():
         assert f"{n:,} seeds are needed" in text, name
+    assert list(StudyDir(home, "small").report_dir.rglob("*seeds_needed_power*"))
+
+
+def test_no_place_gives_a_number_of_seeds_where_only_examples_will_help(tmp_path):
+    accuracies = {"base": [0.600, 0.605, 0.600, 0.610, 0.605], "close": [0.620, 0.630, 0.620, 0.625, 0.630]}
+    make_results(tmp_path, accuracies, card=make_card(tmp_path, splits={"train": 80, "validation": 40, "test": 200}))
+    rebuild_report(find_study("small", tmp_path))
+    summary = StudySummary.model_validate_json(output(tmp_path, "show", "--json"))
+    assert pair_of(summary, "close").needs_examples(summary.comparison.level)
+    counted = json.loads(output(tmp_path, "seeds", "--json"))["seeds_needed"]
+    for found in (counted, [each.model_dump() for each in summary.insights.seeds_needed]):
+        (of_pair,) = [each for each in found if each["baseline"] == "base"]
+        assert (of_pair["n_for_observed"], of_pair["needs_examples"]) == (None, True)
+    report_dir = StudyDir(tmp_path, "small").report_dir
+    texts = {
+        "terminal": output(tmp_path, "show"),
+        "seeds": output(tmp_path, "seeds"),
+        "report": " ".join(" ".join(Page((report_dir / "report.html").read_text(encoding="utf-8")).texts).split()),
+        "paper": (report_dir / "paper.md").read_text(encoding="utf-8"),
+    }
+    for name, text in texts.items():
+        assert "more seeds will not help; a larger test set will" in text, name
+    for name, text in (texts | {"diagnose": output(tmp_path, "diagnose")}).items():
+        assert not re.search(r"\d seeds are needed", text), name
+    assert not list(report_dir.rglob("*seeds_needed_power*"))

@@ -8,6 +8,7 @@ import numpy as np
 from bertft_core.config.seed_settings import CrossedDesign
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.planning.adaptive import interval_level
+from bertft_core.records.comparison_record import Comparison
 from bertft_core.records.insight_records import SeedsNeeded, SeedsPoint
 from bertft_core.records.summary import ArmSummary, scores_by_index
 from bertft_core.statistics.mean_intervals import LEVEL
@@ -45,6 +46,19 @@ def seeds_needed(study: StudyConfig, arms: Sequence[ArmSummary], at: ArmMetric) 
         gaps = [values[index] - of_baseline[index] for index in sorted(values.keys() & of_baseline.keys())]
         found.append(needed(name, baseline, at, gaps, level, crossed=crossed))
     return tuple(each for each in found if each is not None)
+
+
+def without_useless_seeds(found: Sequence[SeedsNeeded], comparison: Comparison) -> tuple[SeedsNeeded, ...]:
+    """The same, with no number of seeds for a pair whose uncertainty is that of its examples: more seeds will not help."""
+
+    def compared(each: SeedsNeeded) -> SeedsNeeded:
+        key = ArmMetric(each.metric, each.split, each.checkpoint).key
+        pair = None if each.baseline is None else comparison.pair(each.arm, each.baseline, key)
+        if pair is None or not pair.needs_examples(comparison.level):
+            return each
+        return each.model_copy(update={"n_for_observed": None, "needs_examples": True})
+
+    return tuple(map(compared, found))
 
 
 def alpha_of(level: float) -> float:

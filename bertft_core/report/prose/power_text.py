@@ -45,6 +45,8 @@ def _of_pair(found: SeedsNeeded) -> str:
     )
     if abs(found.mean) < ROUNDING:
         return f"{detects}; none is observed"
+    if found.needs_examples:
+        return f"{detects}; for the observed {observed}, more seeds will not help; a larger {found.split} set will"
     if found.n_for_observed is None:
         return f"{detects}; the observed {observed} is out of reach"
     return f"{detects}; if the observed {observed} is the true difference, {needed_for_observed(found)}"
