@@ -8,7 +8,7 @@ from bertft_core.config import StudyConfig, load_study
 from bertft_core.planning.plan_checks import refuse_unusable_plan
 from bertft_core.planning.run_specs import plan_trial
 from bertft_core.planning.wanted_runs import decided_arms, wanted_runs
-from bertft_core.records import DatasetCard, RunSpec
+from bertft_core.records import DatasetCard, RunRecord, RunSpec
 from bertft_core.records.selection import answers
 from bertft_core.report.prose.grammar import several
 from bertft_core.statistics.early_stopping_of_seeds import cost
@@ -21,6 +21,7 @@ from flows.cli.find_study import StudyOnDisk
 from flows.cli.terminal import say
 from tasks.process_environment import home_dir
 from tasks.progress import clock
+from tasks.same_encoder import refuse_other_model, refuse_other_study
 
 FIXED_SECONDS = 25.0
 """Start of the embedded server and the workers, evaluation, report."""
@@ -33,12 +34,16 @@ def plan_command(config: Path, overrides: list[str], home: Path | None) -> int:
 
 
 def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> float:
-    """Prepare the data, print what a run would do (to stdout unless a file is given), and return its estimated seconds."""
+    """Prepare the data, print what a run would do (to stdout unless a file is given), and return its estimated seconds.
+
+    Raises `UserError` for what a run would refuse, also for results of an encoder that has changed since.
+    """
     card = prepare_and_try(study, home_dir=where)
     on_disk = StudyOnDisk(study, StudyDir(where, study.name), card)
     estimators = {arm: CostEstimator(card.of_arm(arm), on_disk.records.values()) for arm in study.arms}
     n_slots = len(slot_environments(study.execution))
     refuse_unusable_plan(study, card)
+    refuse_other_study(on_disk.dir, card)
     at_once = f"{several(n_slots, 'run')} at once"
     say(f"{study.name}: {several(len(study.arms), 'arm')} × {_seeds_words(study)} on {card.name}, {at_once}", file=file)
     seconds, n_bytes, guessed = 0.0, 0, False
@@ -61,7 +66,7 @@ def _parts(study: StudyConfig, card: DatasetCard, on_disk: StudyOnDisk) -> list[
     for name, arm in study.arms.items():
         if arm.search is not None:
             n_runs = arm.search.n_trials * arm.search.n_seeds
-            n_done = len(on_disk.search_runs(name))
+            n_done = sum(_is_ours(record, card.of_arm(name), on_disk) for record in on_disk.search_runs(name))
             n_todo = 0 if name in on_disk.sweeps else max(0, n_runs - n_done)
             like = plan_trial(study, card, name, {}, trial=0)[0]
             parts.append(("search", name, [like] if n_todo else [], n_todo, n_done))
@@ -69,15 +74,21 @@ def _parts(study: StudyConfig, card: DatasetCard, on_disk: StudyOnDisk) -> list[
     decided = decided_arms(study, on_disk.chosen)
     for name in study.arms:
         for stage, specs in zip(("seeds", "repeats"), wanted.of_arms([name]), strict=True):
-            todo = [spec for spec in specs if not (name in decided and _is_done(spec, on_disk))]
+            todo = [spec for spec in specs if not (name in decided and _is_done(spec, card.of_arm(name), on_disk))]
             if specs or stage == "seeds":
                 parts.append((stage, name, todo, 1, len(specs) - len(todo)))
     return parts
 
 
-def _is_done(spec: RunSpec, on_disk: StudyOnDisk) -> bool:
+def _is_done(spec: RunSpec, card: DatasetCard, on_disk: StudyOnDisk) -> bool:
     record = on_disk.records.get(spec.digest)
-    return record is not None and record.status != "failed" and answers(record, spec)
+    return record is not None and record.status != "failed" and answers(record, spec) and _is_ours(record, card, on_disk)
+
+
+def _is_ours(record: RunRecord, card: DatasetCard, on_disk: StudyOnDisk) -> bool:
+    """True; a run of the same weights with other settings of the encoder is refused, as by `bertft run`, with a `UserError`."""
+    refuse_other_model(record.spec.encoder, card, on_disk.dir.path)
+    return True
 
 
 def _seeds_words(study: StudyConfig) -> str:

@@ -9,13 +9,16 @@ import pytest
 
 from bertft_core.config import UserError
 from bertft_core.data.encoder_files import resolve_encoder
+from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.planning.run_specs import plan_runs, search_digest
 from bertft_core.records import DatasetCard, RunRecord
 from bertft_core.storage.study_dir import StudyDir, write_record
+from flows.cli.plan_command import print_plan
 from tasks.same_encoder import refuse_other_study
 from tasks.stored_runs import StoredRuns
 from tests.helpers.small_records import make_card, make_record, make_spec, make_study
 from tests.helpers.tiny_encoders import tiny_encoder
+from tests.helpers.tiny_studies import tiny_study
 
 
 class NoLog:
@@ -118,3 +121,19 @@ def test_other_weights_are_other_runs_and_nothing_is_refused(tmp_path):
     refuse_other_study(
         study_dir, other.model_copy(update={"encoder": other.encoder.model_copy(update={"weights_sha256": "f" * 64})})
     )
+
+
+@pytest.mark.parametrize("card_is_of_now", [False, True])
+def test_a_plan_refuses_runs_of_other_settings_as_a_run_does(tmp_path, capsys, card_is_of_now):
+    study, card = tiny_study(tmp_path)
+    study_dir = StudyDir(tmp_path / "home", study.name)
+    make_record(plan_runs(study, card, {})[0], card, study_dir)
+    write_record(study_dir.card_path, card)
+    print_plan(study, tmp_path / "home")
+    assert "2 runs to train, 1 done" in capsys.readouterr().out
+    edit(tmp_path / "encoder", layer_norm_eps=0.1)
+    if card_is_of_now:  # as after a run with --force that was stopped
+        write_record(study_dir.card_path, prepare_data(study, home_dir=tmp_path / "home"))
+    with pytest.raises(UserError) as error:
+        print_plan(study, tmp_path / "home")
+    assert error.value.code == "study.encoder-settings-changed"
