@@ -22,8 +22,8 @@ def runs(results: StudyResults) -> pd.DataFrame:
     """One row per planned report run, in the order of arms and seeds.
 
     Columns: `arm`, `index` (of the seed), `status` (or 'missing'), `init_seed`, `order_seed`, `dropout_seed`, `run_digest`,
-    `weights_sha256`, `best_step`, `train_seconds`, `error`, every training setting of the arm, and every score as
-    `checkpoint/split/metric`.
+    `weights_sha256`, `best_step`, `train_seconds`, `examples_per_second` (in training), `n_parameters`, `peak_memory_bytes`,
+    `error`, every training setting of the arm, and every score as `checkpoint/split/metric`.
     """
     rows = []
     for arm in results.summary.arms:
@@ -109,6 +109,9 @@ def _run(results: StudyResults, arm: ArmSummary, seed: SeedScore) -> dict[str, A
         "weights_sha256": seed.weights_sha256,
         "best_step": seed.best_step,
         "train_seconds": None if record is None else record.train_seconds,
+        "examples_per_second": None if record is None else record.examples_per_second,
+        "n_parameters": (None if record is None else record.n_parameters) or None,
+        "peak_memory_bytes": None if record is None else record.peak_memory_bytes,
         "error": seed.error,
     }
 

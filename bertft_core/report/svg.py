@@ -98,12 +98,21 @@ class Drawing:
         return Markup(visible(str(drawn)))
 
 
-def horizontal_axis(drawing: Drawing, x: Scale, y: float, label: str, grid_to: float, n_ticks: int = 6) -> None:
-    """Ticks with numbers under `y`, grid lines up to `grid_to`, the label below."""
-    for tick in x.ticks(n_ticks):
+def horizontal_axis(
+    drawing: Drawing, x: Scale, y: float, label: str, grid_to: float, n_ticks: int = 6, *, logarithmic: bool = False
+) -> None:
+    """Ticks with numbers under `y`, grid lines up to `grid_to`, the label below; `logarithmic` where x maps log10 of the data."""
+    for tick in ticks_of_powers(x) if logarithmic else x.ticks(n_ticks):
         drawing.line((x(tick), y), (x(tick), grid_to), "grid")
-        drawing.text((x(tick), y + 16), number(tick), "tick middle")
+        drawing.text((x(tick), y + 16), number(10**tick if logarithmic else tick), "tick middle")
     drawing.text(((x.start + x.end) / 2, y + 34), label, "label middle")
+
+
+def ticks_of_powers(x: Scale) -> list[float]:
+    """log10 of 1, 2 and 5 times powers of ten that lie on the axis."""
+    powers = range(math.floor(x.low), math.ceil(x.high) + 1)
+    ticks = [power + math.log10(m) for power in powers for m in (1, 2, 5)]
+    return [tick for tick in ticks if x.low <= tick <= x.high]
 
 
 def vertical_axis(drawing: Drawing, y: Scale, x: float, label: str, grid_to: float) -> None:

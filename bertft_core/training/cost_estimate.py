@@ -27,6 +27,8 @@ class CostEstimate:
     """What one run would cost."""
 
     seconds: float
+    n_steps: int
+    """Optimizer steps of the whole run."""
     model_bytes: int
     measured: bool
     """From earlier runs in this home, not by calculation."""
@@ -61,7 +63,7 @@ class CostEstimator:
         if not measured and any(strategy.kind == "feature_extraction" for strategy in spec.strategies):
             n_trained = self._card.splits["train"].n_examples / 3  # forward once: the states of a frozen encoder are stored
         seconds = n_trained / train_rate + (n_validated + n_predicted) / (3 * train_rate)
-        return CostEstimate(seconds + RUN_OVERHEAD_SECONDS, self._bytes_of(spec), measured)
+        return CostEstimate(seconds + RUN_OVERHEAD_SECONDS, plan.n_steps, self._bytes_of(spec), measured)
 
     def _bytes_of(self, spec: RunSpec) -> int:
         """The model; for a run that stops early its state: weights, best weights, and two moments of each."""

@@ -13,6 +13,7 @@ SAID = {
     "schedule": "{name}: {score} for {cost:.3g} whole runs.",
     "curves": "{y} over {x} of {n:run} of {arm}.",
     "seeds": "{arm}: mean {mean}, interval {interval}.",
+    "cost": "{arm}: on average {y:.3f} at {x:.3g}.",
     "no seeds": "{arm}: no scores.",
     "reliability": "Reliability of {arm}: share right over confidence, {seeds}. {points}",
     "reliability point": "{right:.2f} right at {confidence:.2f}.",
