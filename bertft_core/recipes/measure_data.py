@@ -20,7 +20,7 @@ from bertft_core.data.sources import read_splits
 from bertft_core.data.splits import cut_splits
 from bertft_core.data.tokenization import load_tokenizer, uses_token_types
 from bertft_core.recipes.data_profile import ArmSteps, DataProfile, Lengths, Machine, encoder_profile
-from bertft_core.storage.weight_files import weight_files
+from bertft_core.storage.weight_files import n_weights, weight_files
 from bertft_core.training.devices import memory_bytes, slot_environments, usable_gpus
 from bertft_core.training.machine_needs import refuse_absent_gpu
 from bertft_core.training.step_plan import StepPlan
@@ -40,7 +40,7 @@ def data_profile_of(study: StudyConfig, home_dir: Path) -> DataProfile:
     alignment, data = ALIGNMENTS[study.head.kind], study.data
     given, labels, _ = alignment.agree(read_splits(data, study.head.kind), data)
     splits = alignment.for_training(cut_splits(given, data, study.seed), data)
-    n_parameters = sum(path.stat().st_size for path in weight_files(encoder.directory)) // 4
+    n_parameters = n_weights(weight_files(encoder.directory))
     known = encoder_profile(encoder.settings, encoder.identity.checkpoint, n_parameters)
     return DataProfile(
         head=study.head.kind,

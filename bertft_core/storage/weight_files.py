@@ -4,6 +4,7 @@ Only headers are read here, so this costs the same for a model of any size. Pick
 """
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,6 +57,11 @@ def weights_sha256(files: Sequence[Path]) -> str:
     if len(files) == 1:
         return file_sha256(files[0])
     return digest_of({path.name: file_sha256(path) for path in files})
+
+
+def n_weights(files: Sequence[Path]) -> int:
+    """Numbers in all tensors, whatever their types. Raises `UserError` as `read_headers` does."""
+    return sum(math.prod(header.shape) for header in read_headers(files).values())
 
 
 def read_headers(files: Sequence[Path]) -> dict[str, TensorHeader]:

@@ -14,10 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from bertft_core.records import DatasetCard, RunRecord, RunSpec
+from bertft_core.storage.weight_files import n_weights, weight_files
 from bertft_core.training.step_plan import StepPlan
 
 EFFICIENCY = 0.6
 """Share of the matrix product's rate that a whole step reaches (MiniLM on one core: 63 of 105 GFLOP/s)."""
+BYTES_PER_WEIGHT = 4
+"""Weights are trained and kept in 32 bits, whatever the encoder's files hold."""
 RUN_OVERHEAD_SECONDS = 2.0
 """Loading, hashing and saving one run."""
 
@@ -27,8 +30,6 @@ class CostEstimate:
     """What one run would cost."""
 
     seconds: float
-    n_steps: int
-    """Optimizer steps of the whole run."""
     model_bytes: int
     measured: bool
     """From earlier runs in this home, not by calculation."""
@@ -41,13 +42,13 @@ class CostEstimator:
         self._card = card
         weights = card.encoder.weights_sha256
         self._earlier = [r for r in earlier if r.examples_per_second and r.spec.encoder.weights_sha256 == weights]
-        weights_bytes = (Path(card.encoder_dir) / "model.safetensors").stat().st_size
+        size = n_parameters(card)
         settings = json.loads((Path(card.encoder_dir) / "config.json").read_text())
         embedded = settings.get("vocab_size", 0) * settings.get(
             "embedding_size", settings.get("hidden_size", settings.get("dim", 0))
         )
-        self._model_bytes = weights_bytes
-        self._n_dense = max(1, weights_bytes // 4 - embedded)
+        self._model_bytes = BYTES_PER_WEIGHT * size
+        self._n_dense = max(1, size - embedded)
         self._rates: dict[int, float] = {}
 
     def of(self, spec: RunSpec) -> CostEstimate:
@@ -63,7 +64,7 @@ class CostEstimator:
         if not measured and any(strategy.kind == "feature_extraction" for strategy in spec.strategies):
             n_trained = self._card.splits["train"].n_examples / 3  # forward once: the states of a frozen encoder are stored
         seconds = n_trained / train_rate + (n_validated + n_predicted) / (3 * train_rate)
-        return CostEstimate(seconds + RUN_OVERHEAD_SECONDS, plan.n_steps, self._bytes_of(spec), measured)
+        return CostEstimate(seconds + RUN_OVERHEAD_SECONDS, self._bytes_of(spec), measured)
 
     def _bytes_of(self, spec: RunSpec) -> int:
         """The model; for a run that stops early its state: weights, best weights, and two moments of each."""
@@ -89,6 +90,11 @@ class CostEstimator:
         if threads not in self._rates:
             self._rates[threads] = EFFICIENCY * _matrix_product_rate(threads)
         return self._rates[threads]
+
+
+def n_parameters(card: DatasetCard) -> int:
+    """Weights in the encoder's files; a run's own head is not among them."""
+    return n_weights(weight_files(Path(card.encoder_dir)))
 
 
 def planned_steps(spec: RunSpec, card: DatasetCard) -> StepPlan:

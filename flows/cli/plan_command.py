@@ -18,6 +18,7 @@ from bertft_core.training.devices import slot_environments
 from bertft_core.training.machine_needs import fit_of
 from bertft_core.training.trial_step import prepare_and_try
 from flows.cli.find_study import StudyOnDisk
+from flows.cli.plan_arms import arm_lines
 from flows.cli.terminal import say
 from tasks.process_environment import home_dir
 from tasks.progress import clock
@@ -46,6 +47,8 @@ def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> f
     refuse_other_study(on_disk.dir, card)
     at_once = f"{several(n_slots, 'run')} at once"
     say(f"{study.name}: {several(len(study.arms), 'arm')} × {_seeds_words(study)} on {card.name}, {at_once}", file=file)
+    for line in arm_lines(study, card, on_disk.records.values()):
+        say(line, file=file)
     seconds, n_bytes, guessed = 0.0, 0, False
     for stage, arm, todo, times, n_done in _parts(study, card, on_disk):
         estimates = [estimators[arm].of(spec) for spec in todo]
