@@ -8,6 +8,7 @@ anything else: by this file, run as a script.
 import importlib
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import threading
@@ -79,6 +80,11 @@ def on_stdin(at_end: Callable[[], object], on_line: Callable[[str], object] = le
 def leave() -> None:
     """End this process at once, wherever its main thread is."""
     os._exit(0)
+
+
+def how_it_ended(code: int) -> str:
+    """'was ended by SIGBUS' or 'exited with code 3', for the exit status of a child."""
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
 
 
 class ChildLog:

@@ -27,6 +27,9 @@ OTHER_KIND = {
 PROBE_BYTES = 256 * 1024
 """A disk with less than this is full: a record and a checkpoint's position need as much."""
 
+DATABASE_LOG_BYTES = 8 * 1024 * 1024
+"""SQLite's log of what is not yet in the database can become as large."""
+
 
 def disk_error(error: BaseException, directory: Path) -> UserError | None:
     """The message for an error that a full or closed disk has caused; None when the disk is not the reason.
@@ -78,12 +81,14 @@ def _probed(directory: Path) -> int | None:
     """The error that writing to the nearest folder that is there gives, if the disk is the reason."""
     while not directory.is_dir() and directory != directory.parent:
         directory = directory.parent
+    largest = max((entry.stat().st_size for entry in directory.iterdir() if entry.is_file()), default=0)
     path = directory / f".probe.{os.getpid()}.part"
     try:
         with path.open("wb") as file:
             file.write(b"\x00" * PROBE_BYTES)
             file.flush()
             os.fsync(file.fileno())
+            file.truncate(largest + DATABASE_LOG_BYTES)  # takes no space, but is refused where `ulimit -f` is less
     except OSError as error:
         return error.errno if error.errno in FULL | CLOSED else None
     finally:

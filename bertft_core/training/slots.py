@@ -20,7 +20,7 @@ from typing import Any
 
 from bertft_core.config import UserError
 from bertft_core.config.probe_settings import ProbesConfig
-from bertft_core.processes import ChildLog, child_environment
+from bertft_core.processes import ChildLog, child_environment, how_it_ended
 from bertft_core.records import RunSpec
 from bertft_core.storage.study_dir import write_record
 from bertft_core.training.curve_file import OnEvent, ignore
@@ -119,10 +119,8 @@ class Worker:
         code = self._process.wait()
         if code == -signal.SIGKILL:
             return WorkerDied("the worker was killed (SIGKILL: by a person, or by the kernel because memory ran out)")
-        if code < 0:
-            return WorkerDied(f"the worker was ended by {signal.Signals(-code).name}")
-        if self._is_ready:
-            return WorkerDied(f"the worker exited with code {code}")
+        if code < 0 or self._is_ready:
+            return WorkerDied(f"the worker {how_it_ended(code)}")
         return UserError(  # every other worker would fail in the same way
             "a worker process does not start",
             code="worker.does-not-start",

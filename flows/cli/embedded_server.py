@@ -16,7 +16,8 @@ import urllib.request
 from pathlib import Path
 
 from bertft_core.config.errors import UserError
-from bertft_core.processes import Child, ChildLog, child_environment, leave, on_stdin
+from bertft_core.processes import Child, ChildLog, child_environment, how_it_ended, leave, on_stdin
+from bertft_core.storage.disk_errors import disk_error
 
 START_TIMEOUT_SECONDS = 120.0
 MAX_RESTARTS = 5
@@ -78,14 +79,15 @@ class EmbeddedServer:
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)
         code = self._process.poll()
-        how = f"no answer within {START_TIMEOUT_SECONDS:.0f} s" if code is None else f"it exited with code {code}"
-        raise UserError(
+        how = f"no answer within {START_TIMEOUT_SECONDS:.0f} s" if code is None else f"it {how_it_ended(code)}"
+        error = UserError(
             "Prefect's embedded server does not start",
             code="prefect.server-does-not-start",
             path=self._log.path,
             found=f"{how}; the end of its log:\n{self._log.last_lines()}",
             hint="fix what the log says; everything finished so far is kept",
         )
+        raise disk_error(error, self._log.path.parent) or error  # SQLite hides the reason, and Prefect may log nothing
 
     def _is_over(self) -> bool:
         """The server has exited by itself, or was killed too often."""

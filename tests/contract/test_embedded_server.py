@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import time
 import pytest
 
 from bertft_core.config import UserError
+from bertft_core.storage import disk_errors
 from flows.cli.embedded_server import MAX_RESTARTS, EmbeddedServer
 
 
@@ -63,6 +65,16 @@ def test_a_server_that_exits_while_it_starts_is_reported_at_once_with_its_log(se
 
 def test_a_server_that_is_killed_again_and_again_is_given_up(server_of):
     server, started = server_of("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
-    with pytest.raises(UserError, match="does not start"):
+    with pytest.raises(UserError, match="does not start") as raised:
         server.wait_until_ready()
+    assert "it was ended by SIGKILL" in raised.value.found
     assert len(started) == MAX_RESTARTS + 1
+
+
+def test_a_server_that_may_write_no_more_is_reported_with_that_reason(server_of, monkeypatch):
+    server, _ = server_of("raise SystemExit(3)")
+    monkeypatch.setattr(disk_errors, "_probed", lambda directory: errno.EFBIG)
+    with pytest.raises(UserError) as raised:
+        server.wait_until_ready()
+    assert "(ulimit -f)" in raised.value.problem
+    assert raised.value.hint.startswith("raise the limit with ulimit -f")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,3 +108,16 @@ def test_a_limit_on_the_size_of_files_is_named():
     assert shown is not None
     assert "ulimit -f" in str(shown)
     assert "raise the limit" in str(shown.hint)
+
+
+@pytest.mark.parametrize(("limit", "is_too_small"), [(400 * 1024, True), (10 * 1024**2, False)])
+def test_a_limit_under_what_a_database_takes_is_seen_through_by_a_probe(tmp_path, limit, is_too_small):
+    (tmp_path / "prefect.db").write_bytes(b"x" * 300 * 1024)
+    code = (
+        "import resource, sys\nfrom pathlib import Path\nfrom bertft_core.storage.disk_errors import disk_error\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
+        "print(disk_error(RuntimeError('disk I/O error'), Path(sys.argv[1])))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True).stdout
+    assert ("(ulimit -f)" in shown) == is_too_small
+    assert [path.name for path in tmp_path.iterdir()] == ["prefect.db"]
