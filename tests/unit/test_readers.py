@@ -11,7 +11,9 @@ from pyarrow import parquet
 
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import BundledData, FileData
+from bertft_core.data.readers.file_options import FileOptions
 from bertft_core.data.readers.json_with_lines import load_with_lines
+from bertft_core.data.readers.parquet_table import read_parquet
 from bertft_core.data.sources import SOURCES, read_splits
 
 FIELDS = {"csv": ",", "tsv": "\t"}
@@ -204,6 +206,38 @@ def test_the_limit_counts_the_texts_of_all_rows_where_a_dictionary_holds_them_on
     assert (tmp_path / "t.parquet").stat().st_size < 2**15
     error = refused(tmp_path / "t.parquet", max_gib=2**-10)
     assert (error.code, error.found) == ("file.too-large", "more than 1.0 MiB after 95 rows")
+
+
+def test_the_plain_cells_of_parquet_are_counted_before_any_is_decoded(tmp_path, monkeypatch):
+    texts = [f"{i} " * 2000 for i in range(200)]
+    parquet.write_table(pyarrow.table({"text": texts, "label": ["a", "b"] * 100}), tmp_path / "t.parquet", use_dictionary=False)
+    monkeypatch.setattr(parquet.ParquetFile, "iter_batches", lambda *_, **__: pytest.fail("rows were decoded"))
+    error = refused(tmp_path / "t.parquet", max_gib=2**-10)
+    assert (error.code, error.found) == ("file.too-large", "1.3 MiB in the columns text, label")
+
+
+def test_no_batch_of_parquet_is_larger_than_the_limit_where_a_dictionary_repeats_its_largest_text(tmp_path, monkeypatch):
+    table = pyarrow.table({"text": ["great food " * 10_000] * 50, "label": ["a", "b"] * 25})
+    parquet.write_table(table, tmp_path / "t.parquet", row_group_size=25)
+    sizes, decoded = [], parquet.ParquetFile.iter_batches
+
+    def noted(*positional, **named):
+        for batch in decoded(*positional, **named):
+            sizes.append(batch.nbytes)
+            yield batch
+
+    monkeypatch.setattr(parquet.ParquetFile, "iter_batches", noted)
+    assert refused(tmp_path / "t.parquet", max_gib=2**-10).found == "more than 1.0 MiB after 9 rows"
+    assert 2**19 < max(sizes) <= 2**20
+
+
+def test_the_limit_of_parquet_counts_nested_cells_and_no_other_columns(tmp_path):
+    rows = {"tokens": [["word" * 100] * 30] * 100, "tags": [["O"] * 30] * 100, "unread": [f"{i}" * 20_000 for i in range(100)]}
+    parquet.write_table(pyarrow.table(rows), tmp_path / "t.parquet")
+    assert len(list(read_parquet(tmp_path / "t.parquet", ("tags",), options=FileOptions(max_bytes=2**20)))) == 100
+    with pytest.raises(UserError) as caught:
+        list(read_parquet(tmp_path / "t.parquet", ("tokens", "tags"), options=FileOptions(max_bytes=2**20)))
+    assert caught.value.code == "file.too-large"
 
 
 def test_something_else_is_no_parquet(tmp_path):

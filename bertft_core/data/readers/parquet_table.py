@@ -35,7 +35,7 @@ def read_parquet(
             places = [*known, *(nearest_column(name, names) for name in optional)]
             read = list(dict.fromkeys(names[place] for place in places if place is not None))
             size, n_rows = path.stat().st_size, file.metadata.num_rows
-            for batch in file.iter_batches(N_BATCH, columns=read):
+            for batch in _batches(file, read, path, options):
                 has_read(path, size * row // max(n_rows, 1), size)
                 n_batches += batch.nbytes
                 for k in range(batch.num_rows):
@@ -57,6 +57,30 @@ def read_parquet(
         ) from None
 
 
+def _batches(file: Any, columns: Sequence[str], path: Path, options: FileOptions) -> Iterator[Any]:
+    """The rows in batches of bounded size, counted by what the file says of its columns before anything is decoded.
+
+    A dictionary, or a prefix, may repeat the largest cell in every row, and no cell is larger than its column.
+    """
+    sizes = [_decompressed_size(file.metadata.row_group(group), columns) for group in range(file.num_row_groups)]
+    if sum(sizes) > options.max_bytes:
+        raise too_large(path, f"{in_units(sum(sizes))} in the columns {shorten(', '.join(columns))}", options)
+    for group, size in enumerate(sizes):
+        n_fitting = options.max_bytes // max(size, 1)
+        yield from file.iter_batches(max(1, min(N_BATCH, n_fitting)), row_groups=[group], columns=columns)
+
+
+def _decompressed_size(group: Any, columns: Sequence[str]) -> int:
+    """Of the columns in a row group, in bytes; those of nested columns are named as `tokens.list.element`."""
+    chunks = [group.column(place) for place in range(group.num_columns)]
+    inside = tuple(f"{name}." for name in columns)
+    return sum(
+        chunk.total_uncompressed_size
+        for chunk in chunks
+        if chunk.path_in_schema in columns or chunk.path_in_schema.startswith(inside)
+    )
+
+
 def _cell(batch: Any, name: str, k: int, path: Path, row: int) -> object:
     try:
         return batch.column(name)[k].as_py()
@@ -74,6 +98,7 @@ def _cell(batch: Any, name: str, k: int, path: Path, row: int) -> object:
 
 def _n_characters(cell: object) -> int:
     """Of all texts in a cell: a dictionary holds a text once, however many rows have it."""
-    if isinstance(cell, str):
+    if isinstance(cell, str | bytes):
         return len(cell)
-    return sum(map(_n_characters, cell)) if isinstance(cell, list) else 0
+    inner = cell.values() if isinstance(cell, dict) else cell if isinstance(cell, list) else ()
+    return sum(map(_n_characters, inner))
