@@ -11,7 +11,7 @@ def place_columns(
     found: Sequence[str],
     *,
     path: str,
-    line: int,
+    line: int | None,
     hint: Callable[[], str | None] = lambda: None,
     keys: bool = True,
 ) -> list[int]:

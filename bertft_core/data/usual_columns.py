@@ -29,6 +29,12 @@ QUESTION = ("question", "context", "answers")
 EVERY_NAME = frozenset({*TEXTS, *LABELS, *TOKENS, *TAGS, *IDS, *QUESTION, *(name for pair in PAIRS for name in pair)}) - {""}
 
 
+def are_column_names(cells: Sequence[str], named: Sequence[str]) -> bool:
+    """Whether a row holds the names of columns: those given, in any case, or usual ones alone, if it has several cells."""
+    folded = [cell.strip(' "').casefold() for cell in cells]
+    return folded == [name.strip().casefold() for name in named] or 1 < len(set(folded) & EVERY_NAME) == len(folded)
+
+
 def first_usual(usual: Sequence[str], names: Sequence[str]) -> str | None:
     """The first usual name that is there, as it is written there: Text and LABEL are usual too."""
     by_folded = {name.casefold().strip(): name for name in reversed(names)}

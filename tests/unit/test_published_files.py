@@ -108,6 +108,42 @@ def test_a_file_of_one_row_without_a_header_has_one_example(tmp_path):
     assert refused(write(tmp_path / "b.csv", ""), header=False, columns=["text", "label"]).code == "file.empty"
 
 
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        ("label,text", ["label", "text"]),
+        ("Label, TEXT", ["label", "text"]),
+        ("sentiment,review", ["label", "text"]),  # usual names alone are no example either
+        ('"id","kind","text"', ["id", "kind", "text"]),
+    ],
+)
+def test_a_header_is_no_example_of_a_file_that_should_have_none(tmp_path, header, columns):
+    row = ",".join("x" for _ in columns)
+    error = refused(
+        write(tmp_path / "train.csv", f"\n{header}\n{row}\n"), header=False, columns=columns, label=columns[-2], text="text"
+    )
+    assert (error.code, error.line) == ("table.unexpected-header", 2)
+    assert error.hint == "remove data.header and data.columns, or this row"
+
+
+def test_rows_with_a_usual_name_are_examples(tmp_path):
+    rows = "label,title\nscore,my own title\n"
+    assert examples(write(tmp_path / "a.csv", "score,my title\n" + rows), header=False, columns=["label", "text"]) == [
+        ("my title", "score"),
+        ("title", "label"),
+        ("my own title", "score"),
+    ]
+
+
+def test_a_name_given_to_two_columns_is_refused_in_the_config():
+    with pytest.raises(UserError) as caught:
+        study(header=False, columns=["text", "label", "text"])
+    assert (caught.value.problem, caught.value.hint) == (
+        "data.columns: the name 'text' occurs twice",
+        "give each column a name of its own",
+    )
+
+
 # Column names
 
 

@@ -19,7 +19,8 @@ from bertft_core.data.readers.column_hints import hint_for_columns, hint_of_usua
 from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
 from bertft_core.data.readers.file_text import each_line, empty_file
 from bertft_core.data.readers.json_with_lines import json_problem, unique_keys
-from bertft_core.data.readers.table_rows import Dialect, dialect_of, table_rows
+from bertft_core.data.readers.table_rows import Dialect, Rows, dialect_of, table_rows
+from bertft_core.data.usual_columns import are_column_names
 
 
 def read_csv(
@@ -45,9 +46,9 @@ def _read_table(
     line, header, places = 1, list(options.columns), []
     hint_of_row = options.hint("correct data.columns or the row", "correct the row")
     if not options.header:
-        places = _places(path, columns, optional, header, line, options, dialect)
+        places = _places(path, columns, optional, header, None, options, dialect)
     try:
-        for cells in reader:
+        for cells in reader if options.header else _without_header(reader, path, options):
             if not cells:
                 pass  # a blank line
             elif not header:
@@ -73,12 +74,30 @@ def _read_table(
         raise empty_file(path, "column names, then rows")
 
 
+def _without_header(reader: Rows, path: Path, options: FileOptions) -> Iterator[list[str]]:
+    """The rows; a `UserError` if the first one that is written names the columns after all."""
+    is_first = True
+    for cells in reader:
+        if cells and is_first and are_column_names(cells, options.columns):
+            raise UserError(
+                "the first row names the columns, and would be an example",
+                code="table.unexpected-header",
+                path=path,
+                line=reader.line_num,
+                found=shorten(" | ".join(cells)),
+                expected="examples only" + options.hint(", as data.header is false", ", as in the study's files"),
+                hint=options.hint("remove data.header and data.columns, or this row", "remove this row"),
+            )
+        is_first = is_first and not cells
+        yield cells
+
+
 def _places(
     path: Path,
     columns: Sequence[str],
     optional: Sequence[str],
     header: Sequence[str],
-    line: int,
+    line: int | None,
     options: FileOptions,
     dialect: Dialect,
 ) -> list[int | None]:

@@ -42,6 +42,7 @@ ROWS = (
     rows_of("file.not-gzip", TEXTS, "t.csv.gz", file="t.csv.gz"),
     rows_of("file.too-large", TEXTS * 100, "t.csv", keys="max_gib: 0.000001"),
     rows_of("file.too-many-rows", TEXTS, "t.csv", keys="max_rows: 3"),
+    rows_of("table.unexpected-header", TEXTS, "t.csv:1", keys="header: false, columns: [text, label]"),
     Refusal("file.format-of-head", call=_labels_of_text, place="t.txt"),
     rows_of("conll.empty-cell", "I\tO\n\tO\n", "t.conll:2", file="t.conll", **NER),
     rows_of("conllu.empty-cell", "1" + "\t" * 9 + "\n", "t.conllu:1", file="t.conllu", **NER),
