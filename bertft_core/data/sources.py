@@ -11,10 +11,11 @@ from bertft_core.data.bundled import bundled_files
 from bertft_core.data.examples import RawSplit, ReadExample, read_split
 from bertft_core.data.hub_data import read_hub
 from bertft_core.data.readers import format_of, read_text, reader_of
-from bertft_core.data.readers.file_content import format_by_content, label_before_text
+from bertft_core.data.readers.file_content import ONE_LIST, format_by_content, is_list_of_rows, label_before_text
 from bertft_core.data.readers.file_options import HEAD_OF_FORMAT, FileOptions, options_of
-from bertft_core.data.readers.file_text import at_most
+from bertft_core.data.readers.file_text import at_most, chunks_of
 from bertft_core.data.sentences import put_together
+from bertft_core.storage.foreign_content import foreign_start
 
 Source = Callable[[Any, Sequence[str], ReadExample, str], dict[str, RawSplit]]
 """Data section, columns, reader of a row, and the kind of the head, which decides what hints offer."""
@@ -101,22 +102,33 @@ def _foreign_format(path: Path, data: DataConfig, kind: str, meant_for: str) -> 
     """The error for a format of another head; where only the ending names it, the content may show the right one."""
     known = (*TABLES, *(name for name, head in HEAD_OF_FORMAT.items() if head == kind))
     given, encoding = getattr(data, "format", None), options_of(data).encoding
-    content = format_by_content(path, encoding) if given is None and path.is_file() else None
-    by_content = content in known and content != format_of(path)
-    labelled = label_before_text(path, encoding) if given is None and path.is_file() and content is None else None
-    convert = "put a tab after each line's label (sed 's/ /\\t/' FILE > FILE.tsv), and set data.header: false and data.columns"
+    by_ending = given is None and path.is_file()
+    content = format_by_content(path, encoding) if by_ending else None
+    other = content if content in known and content != format_of(path) else None
+    hint = _hint_by_content(path, encoding, kind, other) if by_ending else None
+    named = given or f"{format_of(path)}, by the file's ending"
     return UserError(
         f"the head '{kind}' cannot be trained on this file format",
         code="data.format-of-head",
         path=path,
-        found=given or f"{format_of(path)}, by the file's ending" + (f"; the content looks like {content}" if by_content else ""),
+        found=named + (f"; the content looks like {other}" if other else ""),
         expected=f"one of {', '.join(known)}",
-        hint=f"set data.format: {content}"
-        if by_content
-        else f"{convert}: [label, text]"
-        if labelled is not None and kind == "classification"
-        else f"set head: {meant_for}, or convert the examples to another format",
+        hint=hint or f"set head: {meant_for}, or convert the examples to another format",
     )
+
+
+def _hint_by_content(path: Path, encoding: str, kind: str, other: str | None) -> str | None:
+    foreign = foreign_start(next(chunks_of(path), b""))
+    if foreign is not None:
+        return f"this is {foreign.what}: {foreign.remedy}"
+    if other is not None:
+        return f"set data.format: {other}"
+    if is_list_of_rows(path, encoding):
+        return ONE_LIST
+    if kind != "classification" or label_before_text(path, encoding) is None:
+        return None
+    named = "set data.header: false and data.columns: [label, text]"
+    return f"put a tab after each line's label (sed 's/ /\\t/' FILE > FILE.tsv), and {named}"
 
 
 def _read_file(

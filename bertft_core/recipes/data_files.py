@@ -1,18 +1,17 @@
 """The files of a data set: columns with usual names, splits beside a training file, and a name for its study."""
 
 import csv
-import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bertft_core.config import UserError
 from bertft_core.config.data_settings import TABLES
 from bertft_core.data.columns import nearest_column
 from bertft_core.data.readers import READERS, format_of
-from bertft_core.data.readers.file_text import GZIP_ENDING, bytes_of, each_line, empty_file
+from bertft_core.data.readers.file_text import GZIP_ENDING, each_line, empty_file
+from bertft_core.data.readers.parquet_table import parquet_columns
 from bertft_core.data.readers.table_rows import USUAL, dialect_of, table_rows
 from bertft_core.data.usual_columns import QUESTION
 from bertft_core.recipes.file_reading import FileReading, options_with
@@ -34,8 +33,10 @@ def column_names(path: Path, reading: FileReading) -> list[str]:
     elif reading.file_format == "jsonl":
         names = _common_keys(path, reading)
     else:
-        names = _parquet_names(path, reading)
+        names = parquet_columns(path, reading.options)
     if not names:
+        for _ in READERS[reading.file_format](path, (), options=reading.options):  # which says what is wrong with a row
+            pass
         raise empty_file(path, "column names, then rows")
     return names
 
@@ -61,24 +62,6 @@ def _object(line: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def _parquet_names(path: Path, reading: FileReading) -> list[str]:
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        source = io.BytesIO(bytes_of(path, reading.options)) if path.suffix.lower() == GZIP_ENDING else path
-        return list(parquet.read_schema(source).names)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise UserError(
-            "not a readable Parquet file",
-            hint="write it again, for instance with pandas.DataFrame.to_parquet",
-            code="recommend.unreadable-parquet",
-            path=path,
-            found=str(error)[:160],
-            expected="a Parquet file",
-        ) from None
 
 
 def cells_of(path: Path, reading: FileReading, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:

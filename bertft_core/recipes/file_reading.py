@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from bertft_core.config import UserError, parse_study
 from bertft_core.config.data_settings import READING_KEYS
 from bertft_core.data.quote_findings import MAX_QUOTED_RATIO, is_quoted
-from bertft_core.data.readers import format_of
+from bertft_core.data.readers import ending_of, format_of
 from bertft_core.data.readers.decoding import likely_encodings
 from bertft_core.data.readers.file_content import DELIMITERS, format_by_content
 from bertft_core.data.readers.file_options import FileOptions, options_of
@@ -16,6 +16,7 @@ from bertft_core.data.readers.file_text import chunks_of, each_line
 from bertft_core.data.readers.table_rows import USUAL, Dialect, dialect_of, table_rows
 from bertft_core.data.readers.table_shape import TableShape, is_even, shape_of
 from bertft_core.recipes.reasons import Reason, because
+from bertft_core.storage.foreign_content import foreign_start
 
 
 class FileReading(NamedTuple):
@@ -31,12 +32,28 @@ class FileReading(NamedTuple):
 def reading_of(path: Path, given: Mapping[str, Any]) -> FileReading:
     """Format, encoding, delimiter, quoting and header of a file, each as given or by all of its content.
 
-    Raises `UserError` for a file that cannot be read, and for bytes of an encoding that nothing but the user knows.
+    Raises `UserError` for a file that cannot be read, for a page or an archive under the name of a data file, and for bytes of
+    an encoding that nothing but the user knows.
     """
+    _refuse_foreign(path, given)
     reading = FileReading("", options_with(path, given), dict(given), ())
     for step in (_encoding, _format, _dialect, _header):
         reading = step(path, reading)
     return reading
+
+
+def _refuse_foreign(path: Path, given: Mapping[str, Any]) -> None:
+    """What only looks like text would become a study of its lines."""
+    foreign = foreign_start(next(chunks_of(path), b""))
+    if foreign is not None and "format" not in given and ending_of(path) != ".parquet":
+        raise UserError(
+            "this is not a file of examples",
+            code="recommend.foreign-content",
+            path=path,
+            found=foreign.what,
+            expected="a data file",
+            hint=f"{foreign.remedy}; if it holds examples nevertheless, name its format: --set data.format=FORMAT",
+        )
 
 
 def options_with(path: Path, data: Mapping[str, Any]) -> FileOptions:

@@ -157,3 +157,26 @@ def test_columns_without_usual_names_are_suggested_by_what_they_hold(tmp_path, m
     assert caught.value.hint.endswith("perhaps --text v2 --label v1")
     assert recommend_command("spam.csv", tmp_path / "home", asked._replace(text=["v2"], label="v1")) == 0
     assert load_study(tmp_path / "out.yaml").head.kind == "classification"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code", "words"),
+    [
+        ("list.jsonl", json.dumps([{"text": "a", "label": "b"}]), "jsonl.not-an-object", "one JSON list"),
+        ("list.json", json.dumps([{"text": "a", "label": "b"}]), "squad.no-questions", "one JSON list"),
+        ("list.txt", json.dumps([{"text": "a", "label": "b"}], indent=1), "squad.no-questions", "one JSON list"),
+        ("page.csv", "<!DOCTYPE html>\n<html>\n", "recommend.foreign-content", "download the file itself"),
+        ("page.txt", "\n<html>\n", "recommend.foreign-content", "download the file itself"),
+        ("pointer.csv", "version https://git-lfs.github.com/spec/v1\noid\n", "recommend.foreign-content", "git lfs pull"),
+        ("book.csv", b"PK\x03\x04\x14\x00", "recommend.foreign-content", "saved as CSV"),
+        ("cut.parquet", b"PAR1 and no more", "parquet.unreadable", "copy or write it again"),
+        ("book.parquet", b"PK\x03\x04\x14\x00", "parquet.unreadable", "unpack it"),
+        ("none.jsonl", "", "file.empty", "add content"),
+    ],
+)
+def test_recommend_names_what_is_no_file_of_examples(tmp_path, name, content, code, words):
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UserError) as caught:
+        recommend_command(str(tmp_path / name), tmp_path / "home", RecommendRequest([], None, [], None, None, False))
+    assert caught.value.code == code
+    assert words in caught.value.hint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import math
 import os
 from decimal import Decimal
@@ -286,6 +287,38 @@ def test_plain_text_is_not_taken_for_a_table(tmp_path):
 )
 def test_a_file_that_is_something_else_is_named(tmp_path, content, word):
     assert word in refused(write(tmp_path / "train.csv", content)).hint
+
+
+PAGE = "<!DOCTYPE html>\n<html><head>\n</head></html>\n"
+ROWS = [{"text": f"a film {i}", "label": "ab"[i % 2]} for i in range(9)]
+ONE_LIST = "the file is one JSON list: write each of its objects on a line of its own, and let the file end in .jsonl"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.json", "question_answering"),
+        ("a.json", "classification"),
+        ("a.jsonl", "classification"),
+        ("a.conll", "token_classification"),
+        ("a.conllu", "token_classification"),
+        ("a.tsv", "classification"),
+        ("a.txt", "classification"),
+        ("a.parquet", "classification"),
+    ],
+)
+def test_a_web_page_is_named_whatever_format_it_should_have(tmp_path, name, kind):
+    assert "download the file itself" in refused(write(tmp_path / name, PAGE), kind).hint
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("a.json", "question_answering"), ("a.json", "classification"), ("a.jsonl", "classification"), ("a.csv", "classification")],
+)
+def test_a_table_as_one_json_list_is_named(tmp_path, name, kind, indent):
+    error = refused(write(tmp_path / name, json.dumps(ROWS, indent=indent)), kind)
+    assert error.hint.removeprefix("name their keys in data, if they are questions; else ") == ONE_LIST
 
 
 def test_a_format_is_named_where_the_ending_is_unknown(tmp_path):

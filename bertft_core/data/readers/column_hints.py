@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bertft_core.config import UserError
-from bertft_core.data.readers.file_content import DELIMITERS, format_by_content
+from bertft_core.data.readers.file_content import DELIMITERS, ONE_LIST, format_by_content, is_list_of_rows
 from bertft_core.data.readers.file_options import HEAD_OF_FORMAT, FileOptions
 from bertft_core.data.readers.file_text import chunks_of
 from bertft_core.data.readers.table_rows import Dialect
@@ -24,6 +24,8 @@ def hint_for_columns(
     delimiter = _other_delimiter(columns, header, dialect.delimiter)
     if delimiter is not None:
         return _hint_of_delimiter(delimiter, options, dialect)
+    if is_list_of_rows(path, options.encoding):
+        return ONE_LIST
     found = format_by_content(path, options.encoding)
     if found in ("conll", "conllu", "jsonl", "squad"):
         return _hint_of_format(found, options)

@@ -23,6 +23,8 @@ JSON = re.compile(r'\s*(\[\s*)?\{\s*"')
 """How an object, or a list of them, begins: prose and names of columns may begin with a bracket too."""
 QUESTIONS = re.compile(r'\s*\{\s*("version"\s*:\s*("[^"]*"|[\d.]+)\s*,\s*)?"(data|paragraphs)"\s*:')
 """How the one line of a SQuAD file begins, whatever follows; another object on one line is JSON lines with one row."""
+OF_QUESTIONS = re.compile(r'"(question|paragraphs|qas)"\s*:')
+ONE_LIST = "the file is one JSON list: write each of its objects on a line of its own, and let the file end in .jsonl"
 DELIMITERS = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "'|'"}
 
 
@@ -46,6 +48,12 @@ def format_by_content(path: Path, encoding: str = DEFAULTS.encoding) -> str | No
     if len(tabs) == 1 and tabs != {0}:
         return "tsv"
     return "csv" if _looks_like_csv(written) else None
+
+
+def is_list_of_rows(path: Path, encoding: str = DEFAULTS.encoding) -> bool:
+    """Whether the file is one JSON list whose objects are no questions, as far as its beginning says."""
+    start = "\n".join(_beginning(path, encoding)).lstrip()
+    return start.startswith("[") and JSON.match(start) is not None and OF_QUESTIONS.search(start) is None
 
 
 LABEL_FIRST = (re.compile(r"__label__\S+"), re.compile(r"[A-Za-z_]+:[A-Za-z_]+"), re.compile(r"-?\d"))

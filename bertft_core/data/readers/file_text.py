@@ -11,8 +11,11 @@ from bertft_core.data.examples import shorten
 from bertft_core.data.readers.decoding import GZIP_START, decoded
 from bertft_core.data.readers.file_options import DEFAULTS, LINES_PER_ROW, FileOptions
 from bertft_core.data.reading_progress import has_read
+from bertft_core.storage.foreign_content import foreign_start
 
 GZIP_ENDING = ".gz"
+OF_ANOTHER_FORMAT = ("conll", "json", "table.")
+"""How codes begin that a page or an archive under the name of a data file provokes, beside those that look for one themselves."""
 AnyRow = TypeVar("AnyRow")
 N_CHUNK = 2**20
 """Bytes that are read at once."""
@@ -110,11 +113,17 @@ def each_line(path: Path, options: FileOptions = DEFAULTS) -> Iterator[str]:
 
 
 def at_most(rows: Iterable[AnyRow], path: Path, options: FileOptions) -> Iterator[AnyRow]:
-    """The rows; one more than `options.max_rows` is a `UserError`."""
-    for position, row in enumerate(rows):
-        if position == options.max_rows:
-            raise _too_many(path, position, "rows", options)
-        yield row
+    """The rows; one more than `options.max_rows` is a `UserError`. What is wrong with the first one may be the whole file."""
+    try:
+        for position, row in enumerate(rows):
+            if position == options.max_rows:
+                raise _too_many(path, position, "rows", options)
+            yield row
+    except UserError as error:
+        foreign = foreign_start(next(chunks_of(path, options), b"")) if error.code.startswith(OF_ANOTHER_FORMAT) else None
+        if foreign is None:
+            raise
+        raise UserError(**error.fields | {"found": foreign.what, "hint": foreign.remedy}) from None
 
 
 def too_large(path: Path, found: str, options: FileOptions, why: str = "") -> UserError:

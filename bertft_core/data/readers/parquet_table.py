@@ -11,11 +11,14 @@ from bertft_core.data.columns import nearest_column, place_columns
 from bertft_core.data.examples import Row, shorten
 from bertft_core.data.readers.column_hints import hint_of_usual
 from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
-from bertft_core.data.readers.file_text import GZIP_ENDING, bytes_of, in_units, too_large
+from bertft_core.data.readers.file_text import GZIP_ENDING, bytes_of, chunks_of, in_units, too_large
 from bertft_core.data.reading_progress import has_read
+from bertft_core.storage.foreign_content import foreign_start
 
 N_BATCH = 256
-"""Rows that are decoded at once."""
+"""Rows that are decoded at once, or fewer where they may be large."""
+BROKEN = (OSError, ValueError, OverflowError, KeyError)
+"""What pyarrow raises for a damaged file, beside its own."""
 
 
 def read_parquet(
@@ -23,12 +26,10 @@ def read_parquet(
 ) -> Iterator[Row]:
     """Parquet; the line of a row is its number."""
     import pyarrow
-    from pyarrow import parquet
 
     n_batches, n_cells, row = 0, 0, 0
     try:
-        compressed = path.suffix.lower() == GZIP_ENDING
-        with parquet.ParquetFile(io.BytesIO(bytes_of(path, options)) if compressed else path) as file:
+        with _opened(path, options) as file:
             names = file.schema_arrow.names
             hint = partial(hint_of_usual, columns, names, options)
             known = place_columns(columns, names, path=str(path), line=1, hint=hint, keys=options.keys)
@@ -45,16 +46,40 @@ def read_parquet(
                         raise too_large(path, f"more than {in_units(options.max_bytes)} after {row:,} rows", options)
                     row += 1
                     yield row, cells
-    except (pyarrow.ArrowException, OSError, ValueError, OverflowError, KeyError) as error:
-        raise UserError(
-            "the Parquet file cannot be read",
-            code="parquet.unreadable",
-            path=path,
-            line=row or None,
-            found=shorten(str(error), 160) or type(error).__name__,
-            expected="a Parquet file",
-            hint="copy or write it again",
-        ) from None
+    except (pyarrow.ArrowException, *BROKEN) as error:
+        raise _unreadable(path, options, error, row) from None
+
+
+def parquet_columns(path: Path, options: FileOptions = DEFAULTS) -> list[str]:
+    """The names of the columns in order. Raises `UserError` for another file."""
+    import pyarrow
+
+    try:
+        with _opened(path, options) as file:
+            return list(file.schema_arrow.names)
+    except (pyarrow.ArrowException, *BROKEN) as error:
+        raise _unreadable(path, options, error) from None
+
+
+def _opened(path: Path, options: FileOptions) -> Any:
+    from pyarrow import parquet
+
+    compressed = path.suffix.lower() == GZIP_ENDING
+    return parquet.ParquetFile(io.BytesIO(bytes_of(path, options)) if compressed else path)
+
+
+def _unreadable(path: Path, options: FileOptions, error: Exception, row: int = 0) -> UserError:
+    foreign = None if row else foreign_start(next(chunks_of(path, options), b""))
+    foreign = None if foreign is not None and foreign.what == "a Parquet file" else foreign
+    return UserError(
+        "the Parquet file cannot be read",
+        code="parquet.unreadable",
+        path=path,
+        line=row or None,
+        found=(shorten(str(error), 160) or type(error).__name__) if foreign is None else foreign.what,
+        expected="a Parquet file",
+        hint="copy or write it again" if foreign is None else foreign.remedy,
+    )
 
 
 def _batches(file: Any, columns: Sequence[str], path: Path, options: FileOptions) -> Iterator[Any]:

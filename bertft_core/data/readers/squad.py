@@ -8,6 +8,7 @@ from typing import Any
 from bertft_core.config import UserError
 from bertft_core.data.cells import is_visible
 from bertft_core.data.examples import Row, as_found, shorten
+from bertft_core.data.readers.file_content import ONE_LIST
 from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
 from bertft_core.data.readers.file_text import empty_file, wanted_columns
 from bertft_core.data.readers.json_with_lines import ObjectWithLine, load_with_lines
@@ -43,6 +44,7 @@ def read_squad(
     questions = list(_questions(load_with_lines(path, options), path, context))
     if not questions:
         raise empty_file(path, LAYOUT)
+    _refuse_rows(questions, (question, context, answers), path, options)
     flags_used = any(FLAG in item.fields for item in questions)
     nested = NESTED_COLUMNS if key != question else (NESTED_COLUMNS[1], *NESTED_COLUMNS[1:])  # no id is wanted
     in_one_line = len({item.fields.line for item in questions}) == 1 < len(questions)
@@ -56,6 +58,22 @@ def read_squad(
         except UserError as error:
             raise _in_question(error, number, fields.get(names[0])) if in_one_line else error from None
         yield fields.line, cells
+
+
+def _refuse_rows(questions: Sequence[_Question], names: Sequence[str], path: Path, options: FileOptions) -> None:
+    """A list of objects may be a table of any kind."""
+    fields = questions[0].fields
+    if questions[0].nested or any(name in fields for name in names):
+        return
+    raise UserError(
+        "the objects of the list are not questions",
+        code="squad.no-questions",
+        path=path,
+        line=fields.line,
+        found=f"the keys {shorten(', '.join(fields))}" if fields else "no keys",
+        expected=f"the keys {', '.join(names)}, or those of SQuAD",
+        hint=options.hint("name their keys in data, if they are questions; else ", "") + ONE_LIST,
+    )
 
 
 def _cells(item: _Question, names: Sequence[str], path: Path, labelled: bool, *, flag_needed: bool) -> tuple[object, ...]:

@@ -16,6 +16,7 @@ from bertft_core.config import UserError
 from bertft_core.data.columns import nearest_column, place_columns
 from bertft_core.data.examples import Row, shorten
 from bertft_core.data.readers.column_hints import hint_for_columns, hint_of_usual
+from bertft_core.data.readers.file_content import ONE_LIST
 from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
 from bertft_core.data.readers.file_text import each_line, empty_file
 from bertft_core.data.readers.json_with_lines import json_problem, unique_keys
@@ -162,7 +163,7 @@ def _no_object(path: Path, line: int, text: str) -> UserError:
         line=line,
         found=shorten(text),
         expected='{"text": …}',
-        hint="the file is one JSON list; write each of its objects on a line of its own" if is_list else "correct the line",
+        hint=ONE_LIST if is_list else "correct the line",
     )
 
 

@@ -81,6 +81,7 @@ ROWS = (
         "t.json:1",
         **QA | {"file": "t.json"},
     ),
+    rows_of("squad.no-questions", '[{"text": "a", "label": "b"}]', "t.json:1", **QA | {"file": "t.json"}),
     rows_of(
         "masked-lm.unknown-text",
         "".join(f"{letter}\n" for letter in "αβγδεζηθικ"),

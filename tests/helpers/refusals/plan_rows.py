@@ -65,7 +65,7 @@ ROWS = (
     Refusal("recommend.no-usual-column", "recommend numbers.csv", RECOMMEND, "numbers.csv"),
     Refusal("recommend.not-labels", "recommend t.csv --label label", {"t.csv": MANY}, "t.csv"),
     Refusal("recommend.misspelt-tags", "recommend tags.conll", {"tags.conll": "in O\nOslo b-LOC\n\n" * 9}, "tags.conll"),
-    Refusal("recommend.unreadable-parquet", "recommend t.parquet", RECOMMEND, "t.parquet"),
+    Refusal("recommend.foreign-content", "recommend page.txt", {"page.txt": "<!DOCTYPE html>\n<html></html>\n"}, "page.txt"),
     Refusal("recommend.config-with-columns", "recommend s.yaml --label label", FILES, "s.yaml"),
     Refusal("recommend.too-many-texts", "recommend t.csv --text a --text b --text c", FILES),
     Refusal("recommend.file-exists", "recommend t.csv --output s.yaml", FILES, "s.yaml"),
