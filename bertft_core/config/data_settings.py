@@ -211,7 +211,8 @@ class FileData(_Examples):
             raise misplaced(("columns",), "it names the columns of files without a header", "remove it, or set header: false")
         if not self.header and self.columns is None:
             raise misplaced(("header",), "the columns of files without a header need names", "add columns, such as [label, text]")
-        twice = next((name for name in self.columns or () if self.columns.count(name) > 1), None)
+        names = self.columns or ()
+        twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise misplaced(("columns",), f"the name '{twice}' occurs twice", "give each column a name of its own")
         for key in TABLE_KEYS:
