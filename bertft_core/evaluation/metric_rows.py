@@ -1,6 +1,8 @@
 """Every metric of an arm over its seeds, row by row, and the share of its runs that did not learn."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -8,9 +10,10 @@ from bertft_core.evaluation.run_scores import CHECKPOINTS
 from bertft_core.metrics.bounds import bounds_of
 from bertft_core.records.summary import MetricSummary, Rate, SeedScore, cells_of
 from bertft_core.seeds import derive_seed
+from bertft_core.statistics.complete_grid import GridCell
 from bertft_core.statistics.crossed_mean import crossed_sd_interval
 from bertft_core.statistics.dispersion import interquartile_mean, quantiles, sample_sd, sd_interval, unbiased_sd
-from bertft_core.statistics.mean_intervals import LEVEL, bootstrap_interval, interval_of_mean
+from bertft_core.statistics.mean_intervals import LEVEL, Interval, bootstrap_interval, interval_of_mean
 from bertft_core.statistics.proportions import wilson_interval
 
 LEARNED_NOTHING = ("collapsed", "diverged")
@@ -57,33 +60,38 @@ def _place(key: str, splits: Sequence[str]) -> tuple[int, int]:
 
 def _row(key: str, seeds: Sequence[SeedScore], study_seed: int, level: float, *, collapsed_included: bool) -> MetricSummary:
     checkpoint, split, metric = key.split("/", 2)
-    values, cells = [seed.scores[key] for seed in seeds], cells_of(seeds)
-    t_low, t_high = interval_of_mean(values, cells, level, bounds_of(metric)) or (None, None)
+    values, cells = tuple(seed.scores[key] for seed in seeds), cells_of(seeds)
+    statistics = _statistics(values, None if cells is None else tuple(cells), bounds_of(metric), study_seed, level)
+    return MetricSummary(split=split, checkpoint=checkpoint, metric=metric, collapsed_included=collapsed_included, **statistics)
+
+
+@lru_cache(maxsize=4096)
+def _statistics(
+    values: tuple[float, ...], cells: tuple[GridCell, ...] | None, bounds: Interval, study_seed: int, level: float
+) -> Mapping[str, Any]:
+    """Cached, because runs that end at their best epoch have every score twice, and a report is made of the same scores again."""
+    t_low, t_high = interval_of_mean(values, cells, level, bounds) or (None, None)
     bootstrap_seed = derive_seed(study_seed, "bootstrap", len(values))
     bootstrap = bootstrap_interval(values, bootstrap_seed, level) if cells is None else None
     bootstrap_low, bootstrap_high = bootstrap or (None, None)
     sd_low, sd_high = (sd_interval(values) if cells is None else crossed_sd_interval(values, cells)) or (None, None)
-    return MetricSummary(
-        split=split,
-        checkpoint=checkpoint,
-        metric=metric,
-        n=len(values),
-        mean=float(np.mean(values)),
-        sd=sample_sd(values),
-        t_low=t_low,
-        t_high=t_high,
-        bootstrap_low=bootstrap_low,
-        bootstrap_high=bootstrap_high,
-        median=float(np.median(values)),
-        min=float(np.min(values)),
-        max=float(np.max(values)),
-        collapsed_included=collapsed_included,
-        sd_low=sd_low,
-        sd_high=sd_high,
-        sd_unbiased=unbiased_sd(values) if cells is None else None,
-        iqm=interquartile_mean(values),
-        quantiles=quantiles(values),
-    )
+    return {
+        "n": len(values),
+        "mean": float(np.mean(values)),
+        "sd": sample_sd(values),
+        "t_low": t_low,
+        "t_high": t_high,
+        "bootstrap_low": bootstrap_low,
+        "bootstrap_high": bootstrap_high,
+        "median": float(np.median(values)),
+        "min": float(np.min(values)),
+        "max": float(np.max(values)),
+        "sd_low": sd_low,
+        "sd_high": sd_high,
+        "sd_unbiased": unbiased_sd(values) if cells is None else None,
+        "iqm": interquartile_mean(values),
+        "quantiles": quantiles(values),
+    }
 
 
 def _without_spread(row: MetricSummary) -> MetricSummary:

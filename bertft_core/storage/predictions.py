@@ -24,7 +24,8 @@ def read_predictions(path: Path) -> pa.Table:
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} holds no predictions: it is not a file")
     try:
-        table = pq.read_table(path, partitioning=None).combine_chunks()
+        with pq.ParquetFile(path) as file:  # half the time of `read_table`, which looks for a data set of many files
+            table = file.read(use_threads=False).combine_chunks()
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError) as error:

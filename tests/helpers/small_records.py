@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -104,13 +105,18 @@ def make_record(
     status: str = "ok",
     accuracy: float = 0.8,
     error: str | None = None,
+    alike: bool = False,
 ) -> RunRecord:
-    """A run with about this accuracy on every split; writes predictions, curves and the record where a study keeps them."""
+    """A run with about this accuracy on every split; writes predictions, curves and the record where a study keeps them.
+
+    `alike`: an arm finds the same examples hard in every seed, as trained models do: the wrong answers of a better run are among
+    those of a worse one. Arms differ in what they find hard. Scores in the record stay as if the seeds were not alike.
+    """
     run_dir = study_dir.run_dir(spec.digest)
     values_of, files = {}, {}
     if status in ("ok", "collapsed"):
         for checkpoint in ("final", "best"):
-            scored = {s: _predict(spec, card, run_dir, checkpoint, s, accuracy) for s in spec.evaluated_splits}
+            scored = {s: _predict(spec, card, run_dir, checkpoint, s, accuracy, alike) for s in spec.evaluated_splits}
             values_of[checkpoint] = {split: values for split, (values, _) in scored.items()}
             files[checkpoint] = {split: name for split, (_, name) in scored.items()}
     curves = _write_curves(run_dir, accuracy, spec.index)
@@ -144,26 +150,47 @@ def make_record(
 
 
 def _predict(
-    spec: RunSpec, card: DatasetCard, run_dir: Path, checkpoint: str, split: str, accuracy: float
+    spec: RunSpec, card: DatasetCard, run_dir: Path, checkpoint: str, split: str, accuracy: float, alike: bool
 ) -> tuple[dict[str, float], str]:
     draw = (spec.index, len(spec.arm), len(split), int(checkpoint == "best"))
-    found, table = _made_up(draw, split, card.splits[split].n_examples, card.labels, accuracy)
+    n = card.splits[split].n_examples
+    found, content = _made_up(draw, split, n, card.labels, accuracy)
+    if alike:
+        content = _made_alike(spec.arm, spec.index, split, n, card.labels, accuracy)
     name = f"predictions/{checkpoint}-{split}.parquet"
-    write_predictions(run_dir / name, table)
+    (run_dir / name).parent.mkdir(parents=True, exist_ok=True)
+    (run_dir / name).write_bytes(content)
     return dict(found), name
 
 
 @lru_cache(maxsize=1000)
 def _made_up(
     draw: tuple[int, ...], split: str, n: int, classes: tuple[str, ...], accuracy: float
-) -> tuple[dict[str, float], pa.Table]:
-    """Scores and predictions; a test makes the same small study as another."""
+) -> tuple[dict[str, float], bytes]:
+    """Scores and the file of predictions; a test makes the same small study as another."""
     rng, n_classes = np.random.default_rng(draw), len(classes)
     labels = np.arange(n) % n_classes
     answers = np.where(rng.permutation(n) < round(accuracy * n), labels, (labels + 1) % n_classes)
     logits = rng.normal(size=(n, n_classes)).clip(-1, 1).astype(np.float32)
     logits[np.arange(n), answers] += 3
-    return scores(logits, labels, classes), classified([f"{split}/{i}" for i in range(n)], labels, logits)
+    return scores(logits, labels, classes), _as_file(split, labels, logits)
+
+
+@lru_cache(maxsize=1000)
+def _made_alike(arm: str, index: int, split: str, n: int, classes: tuple[str, ...], accuracy: float) -> bytes:
+    labels = np.arange(n) % len(classes)
+    hard_last = np.random.default_rng([ord(letter) for letter in arm]).permutation(n)
+    answers = np.where(hard_last < round(accuracy * n), labels, (labels + 1) % len(classes))
+    logits = np.random.default_rng(index).normal(size=(n, len(classes))).clip(-1, 1)
+    logits[np.arange(n), answers] += 3
+    return _as_file(split, labels, logits)
+
+
+def _as_file(split: str, labels: Any, logits: Any) -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "predictions.parquet")
+        write_predictions(path, classified([f"{split}/{i}" for i in range(len(labels))], labels, logits))
+        return path.read_bytes()
 
 
 def classified(example_ids: list[str], labels: Any, logits: Any) -> pa.Table:

@@ -17,6 +17,7 @@ from bertft_core.config.yaml_text import read_yaml
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SCHEMA = CONFIGS / "study.schema.json"
+VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
 FILES = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.y*ml"))
 GLUE = {
     "cola": "mcc",
@@ -49,7 +50,12 @@ def test_a_ready_study_loads_and_satisfies_the_schema_it_names(name):
     first_row = path.read_text().splitlines()[0]
     assert first_row.startswith("# yaml-language-server: $schema=")
     assert (path.parent / first_row.partition("=")[2]).resolve() == SCHEMA
-    jsonschema.validate(read_yaml(path.read_text(), name)[0], json.loads(SCHEMA.read_text()))
+    VALIDATOR.validate(read_yaml(path.read_text(), name)[0])
+
+
+def test_the_schema_is_one_itself():
+    assert json.loads(SCHEMA.read_text())["$schema"] == VALIDATOR.META_SCHEMA["$schema"]
+    VALIDATOR.check_schema(json.loads(SCHEMA.read_text()))
 
 
 def test_no_two_ready_studies_share_a_name():
@@ -112,4 +118,4 @@ def test_the_command_that_writes_the_schema_works():
 )
 def test_the_schema_tells_an_editor_what_the_loader_would_say(change, is_valid):
     study = {"name": "s", "data": {"source": "bundled", "name": "reviews"}, "arms": {"full": {}}} | change
-    assert jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).is_valid(study) is is_valid
+    assert VALIDATOR.is_valid(study) is is_valid

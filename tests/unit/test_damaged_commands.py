@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,7 +29,7 @@ def archive(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def home(archive, tmp_path, monkeypatch) -> Path:
-    shutil.copytree(archive, tmp_path / "home")
+    shutil.copytree(archive, tmp_path / "home", copy_function=os.link)  # what is changed is written anew, never in place
     (tmp_path / "x.jsonl").write_text('{"text": "a film"}\n')
     monkeypatch.chdir(tmp_path)
     return tmp_path / "home"
@@ -36,7 +37,9 @@ def home(archive, tmp_path, monkeypatch) -> Path:
 
 def spoil(*paths: Path) -> list[Path]:
     for path in paths:
-        path.write_bytes(path.read_bytes()[:-20])
+        content = path.read_bytes()
+        path.unlink()
+        path.write_bytes(content[:-20])
     return list(paths)
 
 

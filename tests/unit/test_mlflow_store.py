@@ -54,6 +54,7 @@ def test_the_guard_of_a_killed_study_makes_nothing_in_a_home_that_was_deleted(tm
     assert list(tmp_path.rglob("*")) == [home]
 
 
+@pytest.mark.usefixtures("copied_mlflow_store")
 def test_a_write_that_a_kill_left_by_halves_is_rolled_back_and_the_file_is_not_called_damaged(tmp_path):
     open_store(tmp_path, None, "small")
     path = tmp_path / "mlflow.db"
@@ -69,6 +70,7 @@ def _files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+@pytest.mark.usefixtures("copied_mlflow_store")
 @pytest.mark.parametrize("how", ["moved", "copied"])
 def test_a_home_in_another_place_keeps_its_artifacts_and_leaves_the_old_place_alone(tmp_path, how):
     old, new = tmp_path / "old home#ü", tmp_path / "new home#ü"
@@ -93,6 +95,7 @@ def test_a_home_in_another_place_keeps_its_artifacts_and_leaves_the_old_place_al
     assert client.get_experiment(other).artifact_location == (tmp_path / "elsewhere").as_uri()
 
 
+@pytest.mark.usefixtures("copied_mlflow_store")
 def test_a_moved_store_that_cannot_be_corrected_is_not_used(tmp_path, monkeypatch):
     open_store(tmp_path / "old", None, "small")
     (tmp_path / "old").rename(tmp_path / "new")
@@ -121,6 +124,7 @@ def test_two_homes_that_share_a_database_take_turns_to_create_it(tmp_path, monke
     assert sorted(path.name for path in tmp_path.iterdir()) == ["shared"]
 
 
+@pytest.mark.usefixtures("copied_mlflow_store")
 def test_what_only_reads_makes_no_store_and_no_experiment(tmp_path):
     study, study_dir = make_study(tracking={"uri": f"sqlite:///{tmp_path}/none.db"}), StudyDir(tmp_path / "home", "small")
     with pytest.raises(UserError, match="there is no MLflow store here"):

@@ -21,6 +21,8 @@ from tests.helpers.evaluated_studies import make_results
 from tests.helpers.report_pages import Page
 from tests.helpers.small_records import make_card
 
+pytestmark = pytest.mark.usefixtures("copied_mlflow_stores")
+
 ACCURACIES = {
     "base": [0.600, 0.640, 0.620, 0.600, 0.630],
     "better": [0.800, 0.820, 0.810, 0.800, 0.830],

@@ -14,6 +14,8 @@ from flows.cli import ui_command
 from tasks.tracking.mlflow_store import open_existing, open_store
 from tests.helpers.small_records import make_study
 
+pytestmark = pytest.mark.usefixtures("copied_mlflow_stores")
+
 
 @pytest.fixture
 def started(monkeypatch) -> list[str]:

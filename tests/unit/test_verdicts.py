@@ -11,6 +11,8 @@ from bertft_core.storage.study_dir import write_verification
 from tasks.tracking.mlflow_store import open_existing, open_store
 from tasks.tracking.verdicts import log_verdicts, study_run_of, tag_run
 
+pytestmark = pytest.mark.usefixtures("copied_mlflow_stores")
+
 
 def verdict(finding: VerdictFinding) -> RunVerdict:
     return RunVerdict(
