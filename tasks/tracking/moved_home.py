@@ -3,7 +3,7 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 ARTIFACTS = "mlflow-artifacts"
 ADDRESSES = (("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"))
@@ -20,30 +20,43 @@ def follow_home(home_dir: Path) -> str | None:
 
     Returns why that cannot be done; the store must not be used then, because it would write into another home.
     """
-    path, here = home_dir / "mlflow.db", home_dir.resolve().as_uri()
+    path = home_dir / "mlflow.db"
     if not path.exists():
         return None
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, timeout=30.0)) as database, database:
-            for home in _other_homes(database, here):
+            for there, name in _moved(database, home_dir):
                 for table, column in ADDRESSES:
-                    _replace(database, table, column, home, here)
+                    _replace(database, table, column, there, artifact_location(home_dir, name))
     except sqlite3.Error as error:
         return f"{path} names artifacts of another place, which cannot be corrected: {error}"
     return None
 
 
-def _other_homes(database: sqlite3.Connection, here: str) -> set[str]:
-    """Addresses of homes whose artifacts the store names, but this one."""
-    rows = database.execute("SELECT name, artifact_location FROM experiments").fetchall()
-    ends = [(str(location), f"/{ARTIFACTS}/{quote(name)}") for name, location in rows]
-    homes = {location.removesuffix(end) for location, end in ends if location.startswith("file:") and location.endswith(end)}
-    return homes - {here}
+def _moved(database: sqlite3.Connection, home_dir: Path) -> list[tuple[str, str]]:
+    """Address and name of every experiment whose artifacts came along from another place.
+
+    Artifacts that are there and not here belong to another home, which only shares this store.
+    """
+    rows = database.execute("SELECT artifact_location, name FROM experiments").fetchall()
+    elsewhere = [
+        (str(address), name)
+        for address, name in rows
+        if str(address).startswith("file:")
+        and str(address).endswith(f"/{ARTIFACTS}/{quote(name)}")
+        and address != artifact_location(home_dir, name)
+    ]
+    return [
+        (address, name) for address, name in elsewhere if (home_dir / ARTIFACTS / name).exists() or not _path(address).exists()
+    ]
 
 
-def _replace(database: sqlite3.Connection, table: str, column: str, home: str, here: str) -> None:
-    begin = f"{home}/{ARTIFACTS}/"
+def _path(address: str) -> Path:
+    return Path(unquote(urlsplit(address).path))
+
+
+def _replace(database: sqlite3.Connection, table: str, column: str, there: str, here: str) -> None:
     database.execute(
-        f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
-        (f"{here}/{ARTIFACTS}/", len(begin) + 1, len(begin), begin),
+        f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE {column} = ? OR substr({column}, 1, ?) = ?",
+        (here, len(there) + 1, there, len(there) + 1, f"{there}/"),
     )

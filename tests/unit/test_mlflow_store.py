@@ -96,6 +96,19 @@ def test_a_home_in_another_place_keeps_its_artifacts_and_leaves_the_old_place_al
 
 
 @pytest.mark.usefixtures("copied_mlflow_store")
+def test_the_artifacts_of_a_home_that_shares_the_store_of_another_stay_where_they_are(tmp_path):
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    open_store(mine, None, "one")
+    client, experiment = open_store(theirs, f"sqlite:///{mine / 'mlflow.db'}", "two")
+    client.log_text(client.create_run(experiment).info.run_id, "text", "a.txt")
+    shutil.copytree(mine, copied := tmp_path / "copied")
+    for home in (mine, copied):
+        client, _ = open_store(home, None, "one")
+        locations = [client.get_experiment_by_name(name).artifact_location for name in ("one", "two")]
+        assert locations == [(folder / "mlflow-artifacts" / name).as_uri() for folder, name in ((home, "one"), (theirs, "two"))]
+
+
+@pytest.mark.usefixtures("copied_mlflow_store")
 def test_a_moved_store_that_cannot_be_corrected_is_not_used(tmp_path, monkeypatch):
     open_store(tmp_path / "old", None, "small")
     (tmp_path / "old").rename(tmp_path / "new")
