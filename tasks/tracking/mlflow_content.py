@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mlflow.entities import Dataset, DatasetInput
+
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary
 from bertft_core.report.prose import data_card_text, seed_designs_text
 
@@ -214,15 +216,16 @@ def probe_run_metrics(summary: StudySummary) -> dict[str, dict[str, float]]:
     return found
 
 
-def dataset_source(card: DatasetCard) -> dict[str, str]:
-    """The data set as MLflow's data set input wants it."""
+def dataset_input(card: DatasetCard) -> DatasetInput:
+    """The data set as an input of an MLflow run."""
     profile = {name: {"n_examples": split.n_examples, "labels": split.label_counts} for name, split in card.splits.items()}
-    return {
-        "name": card.name[:500],
-        "digest": card.fingerprint[:36],
-        "source_type": card.source,
-        "source": json.dumps(
-            {"directory": card.directory, "splits": {n: data_card_text.origin(s.origin) for n, s in card.splits.items()}}
-        ),
-        "profile": json.dumps(profile)[:16_000_000],
-    }
+    source = {"directory": card.directory, "splits": {n: data_card_text.origin(s.origin) for n, s in card.splits.items()}}
+    return DatasetInput(
+        Dataset(
+            name=card.name[:500],
+            digest=card.fingerprint[:36],
+            source_type=card.source,
+            source=json.dumps(source),
+            profile=json.dumps(profile)[:16_000_000],
+        )
+    )

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from mlflow.entities import DatasetInput, Metric, Param
+from mlflow.entities import Metric, Param
 
 from bertft_core.config.base import digest_of
-from bertft_core.records import RunRecord, RunSpec
+from bertft_core.records import DatasetCard, RunRecord, RunSpec
 from bertft_core.storage.curve_lines import curve_events
 from bertft_core.storage.damage import damage_of_model
 from bertft_core.storage.study_dir import PROBES_FILE, StudyDir, read_record
@@ -37,7 +37,7 @@ class MlflowRunLog:
 
     def __init__(self, runs: MlflowRuns, study_dir: StudyDir) -> None:
         self._runs, self._study_dir = runs, study_dir
-        self.dataset: DatasetInput | None = None
+        self.card: DatasetCard | None = None
         self._logged: dict[str, dict[str, set[int]]] = {}
         """Run digest → kind of event → the steps of which MLflow has the curves."""
 
@@ -49,8 +49,8 @@ class MlflowRunLog:
             if not self._runs.has_params(spec.digest):
                 params = [Param(name, value) for name, value in content.run_params(spec).items()]
                 self._runs.client.log_batch(run_id, params=params)
-            if self.dataset is not None:
-                self._runs.client.log_inputs(run_id, datasets=[self.dataset])
+            if self.card is not None:
+                self._runs.client.log_inputs(run_id, datasets=[content.dataset_input(self.card.of_arm(spec.arm))])
             self._logged[spec.digest] = {kind: self._steps(known, name) for kind, name in CURVES.items()}
         return run_id
 

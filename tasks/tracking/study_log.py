@@ -3,8 +3,6 @@
 Every call writes, and raises when the store does.
 """
 
-from mlflow.entities import Dataset, DatasetInput
-
 from bertft_core.config import StudyConfig
 from bertft_core.records import DatasetCard, RunSpec, StudySummary, SweepResult
 from bertft_core.records.verification_record import VERIFICATION_FILE
@@ -42,11 +40,12 @@ class StudyLog:
         return self._search_ids.get(spec.arm, self._parent) if spec.stage == "search" else self._parent
 
     def log_data(self, card: DatasetCard) -> None:
-        """The data card, and the data set as an input of the study and of every run."""
-        self.runs.dataset = DatasetInput(Dataset(**content.dataset_source(card)))
+        """The data card; the data sets of all arms as inputs of the study, and each as one of the runs of its arm."""
+        self.runs.card = card
         self._runs.client.log_dict(self._parent, card.model_dump(mode="json"), "data_card.json")
         self._runs.client.set_tag(self._parent, "bertft.data_fingerprint", card.fingerprint)
-        self._runs.client.log_inputs(self._parent, datasets=[self.runs.dataset])
+        different = {each.fingerprint: each for each in card.every}.values()
+        self._runs.client.log_inputs(self._parent, datasets=list(map(content.dataset_input, different)))
 
     def start_search(self, arm: str, digest: str) -> str:
         """Open the run of a search that begins or continues; its id."""

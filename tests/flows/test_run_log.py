@@ -112,6 +112,18 @@ def test_a_run_whose_settings_never_arrived_gets_them_with_the_next_try(home, mo
     assert [item.dataset.digest for item in run.inputs.dataset_inputs] == [home.card.fingerprint[:36]]
 
 
+def test_the_input_of_a_run_is_the_data_of_its_arm(home):
+    first, second = home.study.arms
+    card = home.card.model_copy(update={"arms": {second: home.card.model_copy(update={"fingerprint": "b" * 64})}})
+    records = [make_record(make_spec(home.study, card, arm=arm), card, home.dir) for arm in (first, second)]
+    log = home.log()
+    log.log_data(card)
+    for record in records:
+        log.runs.begin(record.spec, log.parent_of(record.spec))
+    inputs = [[one.dataset.digest for one in home.run_of(record).inputs.dataset_inputs] for record in records]
+    assert inputs == [[home.card.fingerprint[:36]], ["b" * 36]]
+
+
 def refuse(*_: Any, **__: Any) -> None:
     raise ConnectionError("away")
 

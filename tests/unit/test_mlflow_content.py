@@ -136,11 +136,11 @@ def test_statistics_have_names_that_no_run_has(record, summary):
 
 
 def test_the_data_set_within_mlflows_limits(card):
-    dataset = content.dataset_source(card.model_copy(update={"name": "n" * 900}))
-    assert len(dataset["name"]) <= 500
-    assert len(dataset["digest"]) <= 36
-    assert card.fingerprint.startswith(dataset["digest"])
-    assert json.loads(dataset["profile"])["test"]["n_examples"] == 40
+    dataset = content.dataset_input(card.model_copy(update={"name": "n" * 900})).dataset
+    assert len(dataset.name) <= 500
+    assert len(dataset.digest) <= 36
+    assert card.fingerprint.startswith(dataset.digest)
+    assert json.loads(dataset.profile)["test"]["n_examples"] == 40
 
 
 def test_two_labels_never_share_the_name_of_a_metric(record):
