@@ -11,8 +11,9 @@ def refuse_other_study(study_dir: StudyDir, card: DatasetCard) -> None:
     """Raise `UserError` where what the study's folder holds (runs, searches, checkpoints) is of another model than the card's."""
     known = read_record(study_dir.card_path, DatasetCard)
     if known is not None and (study_dir.path / "runs").is_dir():
-        for arm in ("", *card.arms):
-            refuse_other_model(known.of_arm(arm).encoder, card.of_arm(arm), study_dir.path)
+        before = {each.encoder.in_digests: each.encoder for each in known.every}
+        for now in card.every:
+            refuse_other_model(before.get(now.encoder.in_digests, now.encoder), now, study_dir.path)
 
 
 def refuse_other_model(known: EncoderIdentity, card: DatasetCard, path: Path) -> None:

@@ -54,6 +54,18 @@ def own_sections(sections: Mapping[str, Any], changes: Mapping[str, Overrides | 
     return {name: _changed(sections[name], values, (*at, name)) for name, values in given.items() if values}
 
 
+def _kept_of_encoder(base: dict[str, Any], given: dict[str, Any], at: Path) -> dict[str, Any]:
+    """What an arm keeps of the study's encoder: nothing of one that it names anew, and not the weights of another revision."""
+    if any(given.get(name) is not None for name in ENCODER_NAMES):
+        return {}
+    if given.get("revision") is None:
+        return base
+    if (base | given).get("path") is not None:
+        problem = "the study's encoder has a path, so it would be ignored"
+        raise misplaced((*at, "revision"), problem, "remove it, or name a checkpoint for the arm")
+    return {key: value for key, value in base.items() if key != "weights_sha256"}
+
+
 def _changed(section: Frozen, given: dict[str, Any], at: Path) -> Frozen:
     """The section with changes, key by key; an encoder that is named anew keeps nothing of the other."""
     known = type(section).model_fields
@@ -61,9 +73,9 @@ def _changed(section: Frozen, given: dict[str, Any], at: Path) -> Frozen:
         problem = f"the head '{getattr(section, 'kind', '')}' has no such setting; it has {', '.join(known)}"
         raise misplaced((*at, foreign[0]), problem, "remove it")
     base = section.model_dump(exclude_unset=True)
-    if isinstance(section, EncoderConfig) and any(given.get(name) is not None for name in ENCODER_NAMES):
-        base = {}
-    if "subsample" in given:
+    if isinstance(section, EncoderConfig):
+        base = _kept_of_encoder(base, given, at)
+    if given.get("subsample") is not None:
         given["subsample"] = base.get("subsample", {}) | given["subsample"]
     try:
         return type(section).model_validate(base | given)

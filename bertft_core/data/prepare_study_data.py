@@ -24,6 +24,7 @@ from bertft_core.data.proved_encoder import prove_encoder, refuse_other_labels
 from bertft_core.data.sources import extra_name, read_extra_train, read_splits
 from bertft_core.data.splits import cut_splits, with_extra
 from bertft_core.data.study_checks import (
+    refuse_encoders_of_one_name,
     refuse_missing_labels,
     refuse_missing_layers,
     refuse_other_examples,
@@ -78,6 +79,7 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
     cards = {arm: _card_of(view, encoders[arm], read, home, tell) for arm, view in views.items()}
     first = next((arm for arm, view in views.items() if view is study), next(iter(views)))
     refuse_other_examples(cards, first)
+    refuse_encoders_of_one_name(cards)
     return cards[first].model_copy(update={"arms": {arm: card for arm, card in cards.items() if card != cards[first]}})
 
 

@@ -7,7 +7,7 @@ from bertft_core.config import StudyConfig
 from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.config.strategy_settings import AnyStrategy, ClassWeights, EarlyStopping, Freezing, Reinit
 from bertft_core.data.examples import shorten
-from bertft_core.records import DatasetCard
+from bertft_core.records import DatasetCard, EncoderIdentity
 
 
 def refuse_missing_layers(study: StudyConfig, name: str, encoder_settings: dict[str, Any]) -> None:
@@ -37,6 +37,21 @@ def refuse_other_examples(cards: Mapping[str, DatasetCard], first: str) -> None:
                     expected=f"the {cards[first].splits[split].n_examples} examples of all arms",
                     hint="give the settings that change or drop examples for the whole study",
                 )
+
+
+def refuse_encoders_of_one_name(cards: Mapping[str, DatasetCard]) -> None:
+    """Raise `UserError` for arms whose encoders differ only in what no run digest knows: one would get the other's results."""
+    first_of: dict[EncoderIdentity, str] = {}
+    for arm, card in cards.items():
+        first = first_of.setdefault(card.encoder.in_digests, arm)
+        if card.encoder != cards[first].encoder:
+            raise UserError(
+                f"arms.{arm}: its encoder has the same name and weights as that of the arm '{first}', but other settings",
+                code="arm.encoders-of-one-name",
+                found=f"{cards[first].encoder_dir} and {card.encoder_dir}",
+                expected="a folder of another name for each encoder, as runs are known by it",
+                hint="rename one of the two folders",
+            )
 
 
 def refuse_missing_labels(study: StudyConfig, labels: Sequence[str]) -> None:

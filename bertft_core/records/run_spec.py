@@ -1,5 +1,7 @@
 """One run, fully resolved: nothing is left to decide."""
 
+from __future__ import annotations
+
 from functools import cached_property
 from typing import Any, Literal, Self
 
@@ -46,6 +48,11 @@ class EncoderIdentity(Frozen):
 
     In no digest, or those of older studies would change: `tasks.same_encoder` refuses results of other settings instead.
     """
+
+    @property
+    def in_digests(self) -> EncoderIdentity:
+        """What a digest knows of it."""
+        return self.model_copy(update=dict.fromkeys(NOT_OF_ENCODER))
 
 
 NOT_OF_ENCODER = {"settings_sha256": True}

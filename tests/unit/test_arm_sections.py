@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import pytest
 
 from bertft_core.config import UserError, parse_study
@@ -29,6 +32,21 @@ def test_an_encoder_that_is_named_keeps_nothing_of_the_studys():
     assert (own.checkpoint, own.revision, own.weights_sha256) == ("google-bert/bert-base-uncased", None, None)
 
 
+def test_another_revision_of_the_studys_encoder_has_other_weights():
+    study = study_of({"encoder": {"revision": "0" * 40}})  # the default checkpoint, whose weights are pinned
+    own = study.of_arm("own").encoder
+    assert (own.checkpoint, own.revision, own.weights_sha256) == (study.encoder.checkpoint, "0" * 40, None)
+    pinned = study_of({"encoder": {"revision": "0" * 40, "weights_sha256": "a" * 64}}).of_arm("own").encoder
+    assert pinned.weights_sha256 == "a" * 64
+
+
+def test_a_revision_without_a_checkpoint_is_not_ignored_where_the_study_names_a_folder():
+    with pytest.raises(UserError, match=r"arms\.own\.encoder\.revision: the study's encoder has a path"):
+        study_of({"encoder": {"revision": "main"}}, encoder={"path": "folder"})
+    own = study_of({"encoder": {"revision": "main", "path": None}}, encoder={"path": "folder"}).of_arm("own").encoder
+    assert (own.path, own.revision) == (None, "main")
+
+
 def test_a_sample_of_the_training_set_keeps_the_studys_samples_of_others():
     own = study_of({"data": {"subsample": {"train": 50}}}, data=BASE["data"] | {"subsample": {"test": 40}}).of_arm("own")
     assert own.data.subsample == {"test": 40, "train": 50}
@@ -51,6 +69,7 @@ def test_an_arm_that_changes_nothing_sees_the_study_itself_and_leaves_its_digest
         ({"data": {"max_length": 16, "doc_stride": 15}}, "arms.own.data.doc_stride"),
         ({"data": {"name": "reviews"}}, "arms.own.data.name"),
         ({"data": {"subsample": {"test": 3}}}, "arms.own.data.subsample.test"),
+        ({"data": {"subsample": None}}, "arms.own.data.subsample"),
         ({"encoder": {"path": "x", "checkpoint": "y"}}, "arms.own.encoder.checkpoint"),
         ({"encoder": {"arm": "y"}}, "arms.own.encoder.arm"),
         ({"strategies": [{"kind": "focal_loss"}], "head": {"crf": True}}, "arms.own.strategies"),
@@ -120,3 +139,20 @@ def test_the_card_in_words_has_the_data_of_each_arm_and_no_finding_twice(prepare
     assert "max_length   8 tokens" in text
     for finding in card.findings:
         assert text.count(f"- {finding.check}: {finding_text(finding)}") == 1
+
+
+def test_encoders_that_differ_in_what_no_digest_knows_need_folders_of_different_names(tmp_path):
+    """Their runs have the same digest: one arm would be given the results of the other."""
+    _, card = tiny_study(tmp_path)
+    other = tmp_path / "elsewhere" / card.encoder.checkpoint
+    shutil.copytree(card.encoder_dir, other)
+    settings = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(settings | {"hidden_dropout_prob": 0.4}))
+    arms = {"full": {}, "dropped": {"encoder": {"path": str(other)}}}
+    with pytest.raises(UserError) as caught:
+        tiny_study(tmp_path, arms=arms)
+    assert caught.value.code == "arm.encoders-of-one-name"
+    assert caught.value.found == f"{card.encoder_dir} and {other}"
+    arms["dropped"]["encoder"]["path"] = str(other.rename(other.with_name("dropped")))
+    study, card = tiny_study(tmp_path, arms=arms)
+    assert len({spec.digest for spec in plan_runs(study, card, {}, 1)}) == 2

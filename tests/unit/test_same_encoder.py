@@ -137,3 +137,16 @@ def test_a_plan_refuses_runs_of_other_settings_as_a_run_does(tmp_path, capsys, c
     with pytest.raises(UserError) as error:
         print_plan(study, tmp_path / "home")
     assert error.value.code == "study.encoder-settings-changed"
+
+
+def test_an_arm_with_other_settings_of_the_same_weights_may_be_added_to_a_study(tmp_path):
+    card = with_settings(make_card(tmp_path), "a")
+    study_dir, _ = stored(tmp_path, card)
+    renamed = card.encoder.model_copy(update={"checkpoint": "dropped", "settings_sha256": "b"})
+    own = card.model_copy(update={"encoder": renamed})
+    refuse_other_study(study_dir, card.model_copy(update={"arms": {"dropped": own}}))
+    write_record(study_dir.card_path, card.model_copy(update={"arms": {"dropped": own}}))
+    refuse_other_study(study_dir, own.model_copy(update={"arms": {"full": card}}))  # the arms in another order
+    changed = own.model_copy(update={"encoder": renamed.model_copy(update={"settings_sha256": "c"})})
+    with pytest.raises(UserError, match="settings have changed"):
+        refuse_other_study(study_dir, card.model_copy(update={"arms": {"dropped": changed}}))

@@ -1,5 +1,6 @@
 """Refusals of encoders, of models of earlier studies, and of data sets of the hub."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,16 @@ FILES = {"s.yaml": study(), "t.csv": TEXTS}
 
 def _study(encoder: str) -> dict[str, str]:
     return {"s.yaml": study().replace("{path: encoder}", encoder), "t.csv": TEXTS}
+
+
+def _encoders_of_one_name(folder: Path) -> None:
+    """Two arms with the same weights in folders of one name, and another dropout in one of them."""
+    shutil.copytree(folder / "encoder", own := folder / "own" / "encoder")
+    settings = json.loads((own / "config.json").read_text())
+    (own / "config.json").write_text(json.dumps(settings | {"hidden_dropout_prob": 0.5}))
+    (folder / "t.csv").write_text(TEXTS)
+    (folder / "s.yaml").write_text(study().replace("{full: {}}", "{full: {}, own: {encoder: {path: own/encoder}}}"))
+    app(CHECK.split(), standalone_mode=False)
 
 
 def _check_with(name: str, content: bytes | None) -> Callable[[Path], None]:
@@ -101,6 +112,7 @@ ROWS = (
     Refusal("encoder.no-weights", call=_check_with("model.safetensors", None), place="own"),
     Refusal("encoder.file-missing", call=_check_with("config.json", None), place="own"),
     Refusal("tokenizer.unusable", call=_check_with("tokenizer.json", b"{}"), place="own"),
+    Refusal("arm.encoders-of-one-name", call=_encoders_of_one_name),
     Refusal("encoder.hub-unavailable", call=_no_hub),
     Refusal("encoder.unknown-layers", call=_unknown_layers),
     Refusal("head.pooling-unavailable", call=lambda _: refuse_unknown_family("gpt2", "mean")),
