@@ -213,6 +213,22 @@ def test_inputs_that_were_cut_off_are_reported_of_every_split(tmp_path):
     assert "(12.5 % of the test inputs were longer and truncated)" in dict(setup_text(cut))["Data"]
 
 
+def test_the_paper_says_what_each_arm_starts_from_and_reads(tmp_path):
+    study = make_study(arms={"full": {}, "other": {"encoder": {"path": "x"}, "data": {"max_length": 8}}})
+    found, _ = shown(tmp_path, study=study)
+    encoder = found.card.encoder.model_copy(update={"checkpoint": "some/bert", "revision": None})
+    own = found.card.model_copy(update={"encoder": encoder, "max_length": 8})
+    found = replace(found, card=found.card.model_copy(update={"arms": {"other": own}}))
+    parts = dict(setup_text(found))
+    assert f"Models start from {found.card.encoder.checkpoint}" in parts["Model"]
+    assert "(full) and some/bert (other) with a classification head" in parts["Model"]
+    assert "and other (full; data.max_length = 8)." in parts["Model"]
+    assert f"For full, inputs have at most {found.card.max_length} tokens" in parts["Data"]
+    assert "; for other, inputs have at most 8 tokens" in parts["Data"]
+    answers = {item.question: item.answer for item in checklist(found)}
+    assert f"at most 8 or {found.card.max_length} tokens, depending on the arm." in str(answers)
+
+
 def test_the_checklist_counts_runs_and_evaluations_that_were_made(tmp_path):
     found, _ = shown(tmp_path, model_selection=selection())
     gone = found.summary.arms[0].seeds[0].run_digest

@@ -1,5 +1,7 @@
 """The 'experimental setup' of a paper, written from the configuration and the records alone."""
 
+from bertft_core.config.study_config import StudyConfig
+from bertft_core.records import EncoderIdentity
 from bertft_core.records.data_card import SplitCard
 from bertft_core.report.formatting import numbers
 from bertft_core.report.prose import (
@@ -17,6 +19,7 @@ from bertft_core.storage.study_results import StudyResults
 HEADS = {"multi_label": "a multi-label head", "masked_lm": "the masked language modelling head"}
 """Names of heads that do not follow from their kind."""
 NAMED_PACKAGES = ("torch", "transformers", "numpy", "optuna")
+NAMES_OF_SPLITS = {"train": "training"}
 CUT = 12
 """Characters of a digest that are printed."""
 
@@ -38,19 +41,28 @@ def setup_text(results: StudyResults) -> list[tuple[str, str]]:
 
 def data(results: StudyResults) -> str:
     """Source, sizes, labels, origin of each split, and truncated inputs."""
-    card, config = results.card, results.study.data
-    names = {"train": "training"}
+    card = results.card
+    names = NAMES_OF_SPLITS
     sizes = grammar.listed(f"{split.n_examples:,} {names.get(name, name)}" for name, split in card.splits.items())
     origins = grammar.listed(f"{names.get(name, name)} {_from(split)}" for name, split in card.splits.items())
     text = f"We use {card.name} with {sizes} examples ({origins})"
     if card.labels:
         text += f" and {grammar.several(len(card.labels), 'label')}"
     text += f"; its fingerprint (SHA-256 of the prepared examples) begins with {card.fingerprint[:CUT]}."
-    if getattr(config, "long_texts", "truncate") == "windows":
-        return f"{text} Longer inputs are split into overlapping windows of {card.max_length} tokens."
+    arms_of = study_question.arms_by(results.study.arms, lambda arm: _inputs(results.of_arm(arm)))
+    if len(arms_of) == 1:
+        return f"{text} {grammar.as_sentence(next(iter(arms_of)))}"
+    return f"{text} {grammar.as_sentence('; '.join(f'for {grammar.listed(arms)}, {how}' for how, arms in arms_of.items()))}"
+
+
+def _inputs(results: StudyResults) -> str:
+    """How long the inputs of one arm are."""
+    card, names = results.card, NAMES_OF_SPLITS
+    if getattr(results.study.data, "long_texts", "truncate") == "windows":
+        return f"longer inputs are split into overlapping windows of {card.max_length} tokens"
     ratios = {names.get(name, name): split.truncated_ratio for name, split in card.splits.items() if split.truncated_ratio}
     longer = grammar.listed(f"{100 * ratio:.1f} % of the {name} inputs" for name, ratio in ratios.items()) if ratios else "none"
-    return f"{text} Inputs have at most {card.max_length} tokens ({longer} {'were' if ratios else 'was'} longer and truncated)."
+    return f"inputs have at most {card.max_length} tokens ({longer} {'were' if ratios else 'was'} longer and truncated)"
 
 
 def _from(split: SplitCard) -> str:
@@ -60,22 +72,32 @@ def _from(split: SplitCard) -> str:
 
 def model(results: StudyResults) -> str:
     """Encoder, head, parameters, and the strategies of each arm."""
-    encoder = results.card.encoder
-    revision = f" (revision {encoder.revision[:CUT]})" if encoder.revision else ""
     sizes = sorted({record.n_parameters for record in results.report_runs if record.n_parameters})
     size = f", {grammar.listed(f'{n:,}' for n in sizes)} parameters in total" if sizes else ""
     kind = results.study.head.kind
     head = HEADS.get(kind, f"a {kind.replace('_', ' ')} head")
-    text = f"All models start from {encoder.checkpoint}{revision} with {head}{size}."
-    arms = [
-        f"{arm} ({' + '.join(map(study_question.strategy, config.strategies))})" for arm, config in results.study.arms.items()
-    ]
+    arms_of = study_question.arms_by(results.study.arms, lambda arm: _encoder(results.card.of_arm(arm).encoder))
+    each = [f"{name} ({grammar.listed(arms)})" for name, arms in arms_of.items()]
+    start = f"All models start from {next(iter(arms_of))}" if len(each) == 1 else f"Models start from {grammar.listed(each)}"
+    text = f"{start} with {head}{size}."
+    arms = [f"{arm} ({_ways(results.study, arm)})" for arm in results.study.arms]
     noun = "one way" if len(arms) == 1 else f"{len(arms)} ways"
     return (
         f"{text} We compare {noun} of fine-tuning: {grammar.listed(arms)}."
         if len(arms) > 1
         else f"{text} It is fine-tuned as {arms[0]}."
     )
+
+
+def _encoder(encoder: EncoderIdentity) -> str:
+    return encoder.checkpoint + (f" (revision {encoder.revision[:CUT]})" if encoder.revision else "")
+
+
+def _ways(study: StudyConfig, arm: str) -> str:
+    """An arm's strategies, and the settings of head and data in which arms differ."""
+    given = {key: value for key, value in study.own_settings(arm).items() if value is not None and not key.startswith("encoder.")}
+    own = [f"{key} = {numbers.setting(value)}" for key, value in given.items()]
+    return "; ".join([" + ".join(map(study_question.strategy, study.arms[arm].strategies)), *own])
 
 
 def seeds(results: StudyResults) -> str:

@@ -1,6 +1,6 @@
 """What a study asks: its arms, its data, and what differs from run to run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from bertft_core.config.seed_settings import CrossedDesign, OnlyDesign
@@ -42,12 +42,18 @@ def question(study: StudyConfig, card: DatasetCard, summary: StudySummary) -> st
 
 def _starts(study: StudyConfig, card: DatasetCard) -> str:
     """What every arm starts from."""
-    arms_of: dict[str, list[str]] = {}
-    for arm in study.arms:
-        arms_of.setdefault(card.of_arm(arm).encoder.checkpoint, []).append(arm)
+    arms_of = arms_by(study.arms, lambda arm: card.of_arm(arm).encoder.checkpoint)
     if len(arms_of) == 1:
         return f"Each arm starts from {next(iter(arms_of))}"
     return f"Each arm starts from an encoder ({'; '.join(f'{name}: {grammar.listed(arms)}' for name, arms in arms_of.items())})"
+
+
+def arms_by(arms: Iterable[str], words_of: Callable[[str], str]) -> dict[str, list[str]]:
+    """Words → the arms that they are true of."""
+    found: dict[str, list[str]] = {}
+    for arm in arms:
+        found.setdefault(words_of(arm), []).append(arm)
+    return found
 
 
 def _labelled(card: DatasetCard) -> str:
@@ -71,7 +77,7 @@ def moving(study: StudyConfig, card: DatasetCard) -> str:
         return f"{design.crossed.init} init seeds crossed with {design.crossed.order} order seeds"
     kept = [arm for arm in study.arms if study.of_arm(arm).head.init != "seed"]
     if len(kept) == len(study.arms):
-        start = _of_kept_head(study.of_arm(kept[0]), card)
+        start = _of_kept_head(study.of_arm(kept[0]), card.of_arm(kept[0]))
         return f"{start}; the batch order and the dropout masks change from run to run"
     but = f" (but of {grammar.listed(kept)} only what the checkpoint lacks)" if kept else ""
     return f"the new head's weights{but}, the batch order and the dropout masks all change from run to run"
