@@ -23,8 +23,9 @@ ORDER = ("flows", "docs", "contract", "golden", "architecture", "unit")
 SHARING = {
     "finished": ("commands", "compare", "damaged_studies", "kill_study", "run_command", "tracking"),
     "pretrained": ("earlier_study", "replay"),
+    "diagnosed": ("diagnosis", "diagnosis_overrides"),
 }
-"""A session's fixture that takes long to make → the files that use it: one process runs them all."""
+"""Studies of a session that take long to make → the files that use them: one process runs them all."""
 TOGETHER = {f"test_{name}.py": fixture for fixture, names in SHARING.items() for name in names}
 
 
@@ -43,6 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """What is imported by now stays: the garbage collector need not walk through it again and again."""
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)  # tests make many records that live as long as they do
     gc.enable()
 
 
