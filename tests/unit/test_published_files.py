@@ -22,6 +22,7 @@ from bertft_core.data.new_examples import read_inputs
 from bertft_core.data.probe_texts import read_probe_texts
 from bertft_core.data.quote_findings import find_quoted_texts
 from bertft_core.data.readers.file_content import format_by_content
+from bertft_core.data.readers.file_text import N_CHUNK
 from bertft_core.data.sources import read_splits
 
 CONLL = "Anna B-PER\nflew O\n\nBob B-PER\nstayed O\n"
@@ -198,8 +199,9 @@ def test_an_encoding_is_named_by_the_user_and_suggested_in_the_refusal(tmp_path,
 
 
 def test_the_line_of_a_bad_byte_is_right_beyond_the_first_piece(tmp_path):
-    path = write(tmp_path / "train.csv", b"text,label\n" + b"some text,a\n" * 200_000 + b"K\xe4se,b\n")
-    assert refused(path).line == 200_002
+    path = write(tmp_path / "train.csv", b"text,label\n" + (b"some text " * 100 + b",a\n") * 2_500 + b"K\xe4se,b\n")
+    assert path.stat().st_size > 2 * N_CHUNK
+    assert refused(path).line == 2_502
 
 
 # Delimiters and quotes
@@ -517,7 +519,7 @@ def test_a_sparse_file_is_refused_by_its_size_before_it_is_read(tmp_path):
 
 
 def test_a_compressed_file_is_read_no_further_than_the_limit(tmp_path):
-    path = write(tmp_path / "train.csv.gz", gzip.compress(b"text,label\n" + b"good,a\n" * 250_000))
+    path = write(tmp_path / "train.csv.gz", gzip.compress(b"text,label\n" + (b"good " * 1000 + b",a\n") * 400))
     error = refused(path, max_gib=0.001)
     assert error.code == "file.too-large"
     assert error.found.startswith("more than 1.0 MiB in a file of ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,12 @@ HINDI = "फिल्म काफी उबाऊ थी, हालांकि
 RUSSIAN = "Фильм, к сожалению, оказался довольно скучным, хотя актёры очень старались, и конец никого не удивляет."
 GREEK = "Η ταινία ήταν δυστυχώς αρκετά βαρετή, αν και οι ηθοποιοί προσπάθησαν πολύ, και το τέλος δεν εκπλήσσει κανέναν."
 CHINESE = "开罗是埃及的首都和最大的城市位于尼罗河的东岸人口超过一千万是非洲最大的城市之一"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """One home, in which the default encoder is checked once."""
+    return tmp_path_factory.mktemp("home")
 
 
 def test_the_facts_of_the_default_encoder():
@@ -66,8 +73,8 @@ def test_a_unigram_vocabulary_is_a_list(tmp_path):
         (ARABIC, True),
     ],
 )
-def test_the_default_encoder_knows_english_of_any_kind_and_no_other_language(tmp_path, text, is_found):
-    assert ("foreign_text" in checks_of(tmp_path, text, {})) is is_found
+def test_the_default_encoder_knows_english_of_any_kind_and_no_other_language(tmp_path, home, text, is_found):
+    assert ("foreign_text" in checks_of(tmp_path, text, {}, home)) is is_found
 
 
 @pytest.mark.parametrize("text", [ENGLISH, ARABIC, CHINESE])
@@ -75,9 +82,9 @@ def test_a_vocabulary_of_letters_knows_no_language_better_than_another(tmp_path,
     assert "foreign_text" not in checks_of(tmp_path, text, {"path": str(tiny_encoder(tmp_path / "encoder"))})
 
 
-def checks_of(tmp_path, text, encoder) -> set[str]:
+def checks_of(tmp_path, text, encoder, home: Path | None = None) -> set[str]:
     lines = [json.dumps({"text": f"{text} {i}", "label": "ab"[i % 2]}) for i in range(12)]
     (tmp_path / "train.jsonl").write_text("\n".join(lines))
     data = {"source": "files", "train": str(tmp_path / "train.jsonl"), "max_length": 64}
     study = parse_study({"name": "s", "data": data, "encoder": encoder, "arms": {"full": {}}})
-    return {finding.check for finding in prepare_data(study, home_dir=tmp_path).findings}
+    return {finding.check for finding in prepare_data(study, home_dir=home or tmp_path).findings}
