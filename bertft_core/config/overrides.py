@@ -1,12 +1,16 @@
 """`--set KEY=VALUE`: set one value of a study before it is validated."""
 
 import difflib
+import itertools
 import re
 from typing import Any
 
 from bertft_core.config import yaml_text
 from bertft_core.config.errors import UserError
 from bertft_core.config.locations import dotted
+
+INDEX = re.compile(r"\[([0-9]+)\]")
+"""The place of an item in a list, as it is written in a key."""
 
 
 def apply_override(values: dict[str, Any], override: str) -> yaml_text.Path:
@@ -24,7 +28,7 @@ def apply_override(values: dict[str, Any], override: str) -> yaml_text.Path:
             hint="type it again in a terminal that uses UTF-8",
         )
     key, equals, text = override.partition("=")
-    parts = re.sub(r"\[(\d+)\]", r".\1", key.strip()).split(".")
+    parts = INDEX.sub(r".[\1]", key.strip()).split(".")
     if not equals or not all(parts):
         raise UserError(
             "an override must be KEY=VALUE",
@@ -36,11 +40,14 @@ def apply_override(values: dict[str, Any], override: str) -> yaml_text.Path:
     value = _value(text, override)
     at: Any = values
     path: yaml_text.Path = ()
-    for part in parts[:-1]:
+    for part, below in itertools.pairwise(parts):
+        place = _place(at, part, path, override)
         if path == ("arms",) and isinstance(at, dict) and part not in at:
             raise _no_such_arm(part, at, override)
-        place = _place(at, part, path, override)
         if isinstance(at, dict) and at.get(part) is None:
+            if INDEX.fullmatch(below):
+                name = dotted((*path, part))
+                raise _refused(override, f"'{name}' is not given, so it has no item {below}", f"the whole of it: {name}=…")
             at[part] = {}
         at, path = at[place], (*path, place)
     last = _place(at, parts[-1], path, override)
@@ -64,14 +71,17 @@ def _value(text: str, override: str) -> Any:
 
 def _place(at: Any, part: str, path: yaml_text.Path, override: str) -> int | str:
     """The key or the index that a part means in a container."""
+    number = INDEX.sub(r"\1", part)
     if isinstance(at, dict):
+        if number != part:
+            raise _refused(override, f"'{dotted(path)}' is a mapping without items", f"one of its keys instead of {part}")
         return part
-    if isinstance(at, list) and re.fullmatch("[0-9]{1,9}", part) and int(part) < len(at):
-        return int(part)
+    if isinstance(at, list) and re.fullmatch("[0-9]{1,9}", number) and int(number) < len(at):
+        return int(number)
     if isinstance(at, list) and not at:
         raise _refused(override, f"'{dotted(path)}' is an empty list", f"the whole list: {dotted(path)}=[…]")
     if isinstance(at, list):
-        raise _refused(override, f"'{dotted(path)}' is a list", f"an index from 0 to {len(at) - 1} instead of '{part}'")
+        raise _refused(override, f"'{dotted(path)}' is a list", f"an index from 0 to {len(at) - 1} instead of '{number}'")
     raise _refused(override, f"'{dotted(path)}' holds a single value, {at!r}, and no keys", f"a key that has '{part}' below it")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from bertft_core.config.data_settings import TABLES
 from bertft_core.data.columns import nearest_column
 from bertft_core.data.readers import READERS, format_of
-from bertft_core.data.readers.file_text import GZIP_ENDING, each_line, empty_file
+from bertft_core.data.readers.file_text import GZIP_ENDING, at_most, each_line, empty_file
 from bertft_core.data.readers.parquet_table import parquet_columns
 from bertft_core.data.readers.table_rows import USUAL, dialect_of, table_rows
 from bertft_core.data.usual_columns import QUESTION
@@ -50,7 +50,8 @@ def _first(rows: Iterable[list[str]]) -> list[str] | None:
 
 def _common_keys(path: Path, reading: FileReading) -> list[str]:
     names: list[str] = []
-    for number, value in enumerate(filter(None, map(_object, each_line(path, reading.options)))):
+    rows = at_most(filter(None, map(_object, each_line(path, reading.options))), path, reading.options)
+    for number, value in enumerate(rows):
         names = [name for name in (names if number else value) if name in value]
     return names
 
@@ -65,8 +66,9 @@ def _object(line: str) -> dict[str, Any] | None:
 
 
 def cells_of(path: Path, reading: FileReading, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    """The cells of columns in every row, as a stream: sorted files begin with one kind."""
-    return (cells for _, cells in READERS[reading.file_format](path, columns, options=reading.options))
+    """The cells of columns in every row, as a stream: sorted files begin with one kind. Raises `UserError` for too many rows."""
+    rows = READERS[reading.file_format](path, columns, options=reading.options)
+    return (cells for _, cells in at_most(rows, path, reading.options))
 
 
 def data_values(path: Path, head: str, columns: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Reason, ...]]:

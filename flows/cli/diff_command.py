@@ -89,7 +89,7 @@ def _by_place(name: str, home: Path) -> FoundRun:
         )
     if seed not in seeds:
         raise UserError(
-            f"the arm '{arm}' has no seed {seed or 'of no number'}",
+            f"the arm '{arm}' has no seed {seed}" if seed else "a run is named by the index of its seed too",
             code="diff.unknown-seed",
             found=name,
             expected=f"one of {', '.join(seeds)}",

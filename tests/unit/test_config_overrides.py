@@ -31,6 +31,18 @@ def test_a_list_item_is_reached_with_a_point_or_brackets(tmp_path):
         assert load(tmp_path, STUDY, key).arms["features"].strategies[0].kind == "full"
 
 
+@pytest.mark.parametrize("key", ["arms[0]={}", "arms[0].batch_size=8", "training[0]=1"])
+def test_an_index_into_a_mapping_makes_no_key_of_that_name(tmp_path, key):
+    error = refusal(tmp_path, STUDY, key)
+    assert (error.code, error.expected) == ("config.override-misplaced", "one of its keys instead of [0]")
+
+
+def test_an_item_of_a_list_that_the_file_leaves_out_is_refused_with_the_list_to_give(tmp_path):
+    without = changed("    strategies:\n      - {kind: feature_extraction}", "    batch_size: 8")
+    error = refusal(tmp_path, without, "arms.features.strategies[0].kind=full")
+    assert error.expected == "the whole of it: arms.features.strategies=…"
+
+
 def test_a_search_is_removed_with_null(tmp_path):
     assert load(tmp_path, STUDY).arms["full"].search is not None
     assert load(tmp_path, STUDY, "arms.full.search=null").arms["full"].search is None

@@ -37,6 +37,15 @@ def write(path, rows=ROWS):
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.parquet", "a.csv.gz", "a.jsonl.gz"])
+def test_more_rows_than_a_study_may_have_are_refused_here_too(tmp_path, name):
+    path = write(tmp_path / name)
+    assert guess(path, {"max_rows": len(ROWS)}).head == "classification"
+    with pytest.raises(UserError) as caught:
+        guess(path, {"max_rows": len(ROWS) - 1})
+    assert caught.value.code == "file.too-many-rows"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.parquet", "a.csv.gz", "a.jsonl.gz"])
 def test_a_table_of_texts_and_names_is_a_classification(tmp_path, name):
     found = guess(write(tmp_path / name), {})
     assert found.head == "classification"

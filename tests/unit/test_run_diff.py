@@ -130,7 +130,7 @@ def test_a_run_is_found_by_digest_and_by_place(home):
     [
         ("small/fool/0", "has no arm 'fool'"),
         ("small/full/7", "has no seed 7"),
-        ("small/full", "has no seed of no number"),
+        ("small/full", "named by the index of its seed too"),
         ("other/full/0", "there is no study 'other'"),
         ("0" * 10, "there is no such run here"),
         ("abc", "no matching run"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bertft_core.data.readers.file_options import FileOptions
+from bertft_core.data.readers.file_text import at_most
 from bertft_core.data.readers.table_rows import Dialect, table_rows
 from bertft_core.data.usual_columns import EVERY_NAME
 
@@ -48,11 +49,11 @@ class _Column:
 
 
 def shape_of(path: Path, options: FileOptions, dialect: Dialect) -> TableShape:
-    """The shape of a table by all its rows, read as a stream. Raises what reading raises, and `csv.Error`."""
+    """The shape of a table by all its rows, read as a stream. Raises what reading raises, too many rows, and `csv.Error`."""
     rows = (cells for cells in table_rows(path, options, dialect) if cells)
     first: list[str] = next(rows, [])
     columns = [_Column() for _ in first]
-    n_rows = _count(rows, columns)
+    n_rows = _count(at_most(rows, path, options), columns)
     if _is_header(first, columns):
         flags = tuple(name for name, column in zip(first, columns, strict=True) if column.values <= FLAGS)
         return TableShape(True, tuple(first), flags, _names(columns, n_rows))
@@ -93,6 +94,6 @@ def is_even(path: Path, options: FileOptions, dialect: Dialect) -> bool:
     rows = (cells for cells in table_rows(path, options, dialect) if cells)
     try:
         n_cells = len(next(rows, []))
-        return n_cells > 1 and all(len(cells) == n_cells for cells in rows)
+        return n_cells > 1 and all(len(cells) == n_cells for cells in at_most(rows, path, options))
     except csv.Error:
         return False
