@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from bertft_core.config import StudyConfig, UserError
+from bertft_core.config.addresses import HIDDEN, with_password
 from bertft_core.config.paths import MAX_PATH_BYTES
 from bertft_core.processes import loopback_without_proxy
 from bertft_core.storage.home_folder import checked_home
@@ -156,8 +157,30 @@ def use_embedded_prefect(home: Path) -> None:
 
 
 def tracked(study: StudyConfig) -> StudyConfig:
-    """The study with the store that MLFLOW_TRACKING_URI names, unless its config says `tracking.uri` (null: the home's)."""
-    uri = os.environ.get(MLFLOW_STORE)
-    if not uri or "uri" in study.tracking.model_fields_set:
+    """The study with the store that MLFLOW_TRACKING_URI names, unless its config says `tracking.uri` (null: the home's).
+
+    Raises `UserError` for an address without its password, as in `report/study.yaml`, where the variable is not the whole of it.
+    """
+    if "uri" not in study.tracking.model_fields_set:
+        return _with_store(study, os.environ.get(MLFLOW_STORE) or None)
+    study = with_own_store(study)
+    if study.tracking.uri is not None and HIDDEN in study.tracking.uri:
+        raise UserError(
+            "the password of MLflow's store is not in the config",
+            code="tracking.password-left-out",
+            found=f"tracking.uri: {study.tracking.uri}",
+            expected="an address that can be opened",
+            hint=f"set {MLFLOW_STORE} to the whole address, or use --set tracking.uri=null for a store in the home",
+        )
+    return study
+
+
+def with_own_store(study: StudyConfig) -> StudyConfig:
+    """A stored study, with the password of its store where MLFLOW_TRACKING_URI is the whole address."""
+    return _with_store(study, with_password(study.tracking.uri, os.environ.get(MLFLOW_STORE)))
+
+
+def _with_store(study: StudyConfig, uri: str | None) -> StudyConfig:
+    if uri == study.tracking.uri:
         return study
     return study.model_copy(update={"tracking": study.tracking.model_copy(update={"uri": uri})})

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 from pydantic import ValidationError
 
+from bertft_core.config.addresses import without_password
 from bertft_core.config.base import Frozen
 
 CLOCK_SECONDS = 2.0
@@ -69,7 +70,7 @@ def this_process() -> Owner:
         pid=os.getpid(),
         began=round(psutil.Process().create_time(), 2),
         since=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=" ".join(words)[:300],
+        command=without_password(" ".join(words))[:300],
     )
 
 

@@ -38,7 +38,7 @@ class Session:
         take_lock(self.dir, self._lock)
         try:
             repair(self.dir, self.progress.tell)
-            write_record(self.dir.config_path, self.study)
+            write_record(self.dir.config_path, self.study.shareable)
         except BaseException:
             self._lock.release()
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import ValidationInfo, model_validator
 
+from bertft_core.config.addresses import without_password
 from bertft_core.config.base import digest_of
 from bertft_core.config.crosschecks import check_study
 from bertft_core.config.study_sections import ArmConfig, HeadlineConfig, StudySections
@@ -21,6 +22,14 @@ class StudyConfig(StudySections):
         if is_from_config(info):
             check_unused(self)
         return self
+
+    @property
+    def shareable(self) -> StudyConfig:
+        """The study as it is written down: the address of its store is without a password."""
+        uri = self.tracking.uri
+        if uri is None or (shown := without_password(uri)) == uri:
+            return self
+        return self.model_copy(update={"tracking": self.tracking.model_copy(update={"uri": shown})})
 
     @property
     def digest(self) -> str:

@@ -31,7 +31,7 @@ def write_report(results: StudyResults) -> Path:
     page = _page(results, extras)
     write_record(folder / "summary.json", results.summary)
     write_atomically(folder / "runs.csv", _for_csv(frames.runs(results)).to_csv(index=False, lineterminator="\n"))
-    write_atomically(folder / "study.yaml", study_yaml(results.study))
+    write_atomically(folder / "study.yaml", study_yaml(results.study.shareable))
     write_extras(extras, folder)
     write_atomically(folder / "report.html", page)
     return folder / "report.html"

@@ -19,7 +19,7 @@ from bertft_core.storage.damage import refuse_damage
 from bertft_core.storage.study_dir import Damaged, StudyDir, checked_record, checked_values, read_record
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.storage.upgrade import version_of
-from tasks.process_environment import home_dir
+from tasks.process_environment import home_dir, with_own_store
 from tasks.study_lock import is_held
 
 
@@ -138,7 +138,7 @@ def find_study(name: str, home: Path | None) -> StudyOnDisk:
     """The study with this name in the home, or the one a config file describes. Raises `UserError` when there is none."""
     study_dir = study_dir_of(name, home)
     try:
-        return StudyOnDisk(checked_record(study_dir.config_path, StudyConfig), study_dir)
+        return StudyOnDisk(with_own_store(checked_record(study_dir.config_path, StudyConfig)), study_dir)
     except Damaged:
         refuse_damage(study_dir, records_only=True)
         raise

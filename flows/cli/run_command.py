@@ -49,7 +49,7 @@ def run_command(config: Path, overrides: list[str], home: Path | None, *, force:
     ):
         from flows.run_study import run_in_terminal
 
-        summary = run_in_terminal(command, str(config), overrides)
+        summary = run_in_terminal(command, str(config), [without_password(each) for each in overrides])
     _print_end(summary, command.dir, command.progress.problems)
     return 1 if any(arm.counts.get(status, 0) for arm in summary.arms for status in NOT_DONE) else 0
 

@@ -5,13 +5,23 @@ from __future__ import annotations
 import os
 import re
 import urllib.request
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from bertft_core.config import UserError
 from bertft_core.config.addresses import without_password
 from bertft_core.processes import child_environment, loopback_without_proxy
-from tasks.process_environment import TABLE, settle_environment, steering_servers, tracked, use_embedded_prefect
+from flows import run_study
+from flows.cli import run_command
+from flows.cli.find_study import find_study
+from flows.cli.show_commands import rebuild_report
+from tasks import study_session
+from tasks.process_environment import TABLE, settle_environment, steering_servers, tracked, use_embedded_prefect, with_own_store
+from tasks.process_identity import this_process
+from tasks.progress import StudyProgress
+from tests.helpers.evaluated_studies import make_results
 from tests.helpers.small_records import make_study
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "environment.md"
@@ -103,6 +113,76 @@ def test_the_store_that_the_environment_names_is_that_of_studies_that_name_none(
     assert tracked(plain).digest == plain.digest
     assert tracked(named) is named
     assert tracked(own) is own
+
+
+WHOLE, SHOWN = "postgresql://me:secret@host/db", "postgresql://***@host/db"
+
+
+def test_a_study_is_written_down_without_the_password_of_its_store(tmp_path):
+    study = make_study(tracking={"uri": WHOLE})
+    assert study.shareable.tracking.uri == SHOWN
+    assert study.shareable.digest == study.digest
+    for harmless in (make_study(), make_study(tracking={"uri": "sqlite:////a@b/mlflow.db"})):
+        assert harmless.shareable is harmless
+
+
+def test_a_report_has_no_password_of_the_store(tmp_path):
+    results = make_results(tmp_path, {"full": [0.8, 0.7, 0.9]}, tracking={"uri": WHOLE})
+    rebuild_report(find_study("small", tmp_path))
+    files = [path for path in results.study_dir.report_dir.rglob("*") if path.is_file()]
+    assert len(files) > 5
+    assert not [path.name for path in files if b"secret" in path.read_bytes()]
+    assert SHOWN in (results.study_dir.report_dir / "study.yaml").read_text(encoding="utf-8")
+
+
+class Stopped(Exception):
+    """Far enough for a test; `words` are what it was called with."""
+
+    def __init__(self, *words: object) -> None:
+        self.words = words
+
+    @classmethod
+    def here(cls, *words: object) -> None:
+        raise cls(*words)
+
+
+def test_the_stored_config_of_a_study_has_no_password(tmp_path, monkeypatch):
+    monkeypatch.setattr(study_session, "looks_finished", lambda *_: True)
+    monkeypatch.setattr(study_session, "Tracker", Stopped.here)
+    session = study_session.Session(make_study(tracking={"uri": WHOLE}), tmp_path, StudyProgress())
+    with pytest.raises(Stopped) as stopped:
+        session.__enter__()
+    assert stopped.value.words[0].tracking.uri == WHOLE, "the store is opened with it"
+    stored = session.dir.config_path.read_text(encoding="utf-8")
+    assert SHOWN in stored
+    assert "secret" not in stored
+
+
+def test_prefect_is_given_no_password(tmp_path, monkeypatch):
+    for name in ("prefect_api", "early_workers"):
+        monkeypatch.setattr(run_command, name, lambda *_, **__: nullcontext())
+    monkeypatch.setattr(run_study, "run_in_terminal", Stopped.here)
+    with pytest.raises(Stopped) as stopped:
+        run_command.run_command(Path("configs/quickstart.yaml"), [f"tracking.uri={WHOLE}"], tmp_path, force=False)
+    command, _, overrides = stopped.value.words
+    assert (command.study.tracking.uri, overrides) == (WHOLE, [f"tracking.uri={SHOWN}"])
+
+
+def test_the_environment_has_the_password_of_a_study_that_was_written_down(environment):
+    study, other = make_study(tracking={"uri": SHOWN}), make_study(tracking={"uri": "postgresql://***@other/db"})
+    with pytest.raises(UserError) as refused:
+        tracked(study)
+    assert refused.value.code == "tracking.password-left-out"
+    assert with_own_store(study) is study
+    environment["MLFLOW_TRACKING_URI"] = WHOLE
+    assert (tracked(study).tracking.uri, with_own_store(study).tracking.uri) == (WHOLE, WHOLE)
+    assert with_own_store(other) is other
+    assert with_own_store(make_study()).tracking.uri is None, "a stored study that names no store has the home's"
+
+
+def test_the_command_of_a_process_has_no_password(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/x/bertft", "run", "a.yaml", "--set", f"tracking.uri={WHOLE}"])
+    assert this_process().command == f"bertft run a.yaml --set tracking.uri={SHOWN}"
 
 
 def test_a_password_in_an_address_is_not_shown():

@@ -24,7 +24,7 @@ from tests.helpers.refusals.refusal import Refusal, raising
 from tests.helpers.refusals.stored_copies import own_copy
 
 API = "http://127.0.0.1:9/api"
-LOG = SimpleNamespace(path="server.log", last_lines=lambda: "OSError: no space left")
+LOG = SimpleNamespace(path=Path("server.log"), last_lines=lambda: "OSError: no space left")
 EXITED = SimpleNamespace(poll=lambda: 3, wait=lambda: 3)
 
 

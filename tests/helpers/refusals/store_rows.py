@@ -11,11 +11,12 @@ from bertft_core.storage.home_folder import made_home
 from bertft_core.storage.output_file import check_output
 from bertft_core.storage.study_dir import write_atomically
 from flows.cli.app import app
+from tasks.process_environment import tracked
 from tasks.same_encoder import refuse_other_model
 from tests.helpers.made_up_searches import finish, make_run, make_search
 from tests.helpers.refusals.refusal import Refusal
 from tests.helpers.refusals.stored_copies import own_copy
-from tests.helpers.small_records import make_card
+from tests.helpers.small_records import make_card, make_study
 
 
 def _no_permission(folder: Path) -> None:
@@ -91,6 +92,7 @@ ROWS = (
     Refusal("output.cannot-be-written", "predict claims --input x.csv --output x.csv/y", INPUT, "x.csv/y"),
     Refusal("output.in-the-home", "predict claims --input x.csv --output home/mlflow.db", INPUT, "home/mlflow.db"),
     Refusal("output.is-read", call=_output_that_is_read, place="x.csv"),
+    Refusal("tracking.password-left-out", call=lambda _: tracked(make_study(tracking={"uri": "postgresql://***@host/db"}))),
     Refusal("study.not-a-name", "status ../studies/claims"),
     Refusal("study.encoder-settings-changed", call=_other_encoder("a" * 64), place="own/studies/x"),
     Refusal("study.checkpoint-head", call=_other_encoder(None, "classifier"), place="own/studies/x"),
