@@ -291,6 +291,14 @@ def test_a_file_that_is_something_else_is_named(tmp_path, content, word):
     assert word in refused(write(tmp_path / "train.csv", content)).hint
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "ascii", "punycode"])
+def test_a_file_in_utf_8_is_known_as_such_where_another_encoding_is_named(tmp_path, encoding):
+    error = refused(write(tmp_path / "train.csv", "text,label\nun café,a\n".encode()), encoding=encoding)
+    assert (error.code, "likely utf-8" in error.hint) == ("file.wrong-encoding", True)
+    cut = write(tmp_path / "cut.csv", "text,label\nслово,a".encode("utf-16-le") + b"b")
+    assert "utf-8" not in refused(cut, encoding="utf-16-le").hint
+
+
 PAGE = "<!DOCTYPE html>\n<html><head>\n</head></html>\n"
 ROWS = [{"text": f"a film {i}", "label": "ab"[i % 2]} for i in range(9)]
 ONE_LIST = "the file is one JSON list: write each of its objects on a line of its own, and let the file end in .jsonl"

@@ -1,6 +1,7 @@
 """From bytes to text in the encoding that the user named; an encoding is never guessed, only suggested."""
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -20,13 +21,15 @@ WESTERN_RATIO = 0.3
 """Text in a Western language has fewer bytes beyond ASCII than this; in other scripts most bytes are."""
 N_LOOKED_AT = 4096
 WESTERN = ("cp1252", "latin-1")
+NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+"""Bytes of UTF-16 and of binary files, which are valid UTF-8 but in no text."""
 
 
 def decoded(chunks: Iterable[bytes], path: Path, options: FileOptions) -> Iterator[str]:
     """The text of the pieces without a byte-order mark; bytes that are not of this encoding are a `UserError` with their line."""
     encoding = options.encoding
     decoder = codecs.getincrementaldecoder(encoding)("strict")
-    n_ends, is_start = 0, True
+    n_ends, is_start, chunk = 0, True, b""
     try:
         for chunk in chunks:
             if is_start:
@@ -41,9 +44,10 @@ def decoded(chunks: Iterable[bytes], path: Path, options: FileOptions) -> Iterat
         before = content[: error.start].decode(encoding, "ignore").count("\n")
         byte = content[error.start : error.start + 1].hex()
         found = f"byte 0x{byte}, {error.reason}"
-        raise _undecodable(path, options, n_ends + before + 1, found, content, error.start) from None
+        likely = _likely_utf8(chunk)
+        raise _undecodable(path, options, n_ends + before + 1, found, content, error.start, likely) from None
     except UnicodeError as error:  # such as UTF-16 without its mark
-        raise _undecodable(path, options, n_ends + 1, str(error), b"", 0) from None
+        raise _undecodable(path, options, n_ends + 1, str(error), chunk, 0, _likely_utf8(chunk)) from None
 
 
 def _refuse_wide(start: bytes, path: Path, options: FileOptions) -> None:
@@ -73,6 +77,15 @@ def _undecodable(
         expected=f"text in {name}",
         hint=f"{key}save the file as {'UTF-8' if key else name} (for example with iconv)" if foreign is None else foreign.remedy,
     )
+
+
+def _likely_utf8(chunk: bytes) -> str | None:
+    """A part of a file that is UTF-8, which its end may cut within a character, though the user named another encoding."""
+    try:
+        codecs.getincrementaldecoder("utf-8")("strict").decode(chunk)
+    except UnicodeDecodeError:
+        return None
+    return None if NO_TEXT.search(chunk) else "likely utf-8"
 
 
 def _likely(content: bytes, start: int) -> str:
