@@ -24,7 +24,9 @@ class Range(Frozen):
     @model_validator(mode="after")
     def _ordered(self) -> Range:
         if self.low >= self.high:
-            raise wrong_value(f"low ({self.low}) must be smaller than high ({self.high})", "exchange the two, or correct one")
+            raise wrong_value(
+                f"low ({self.low}) must be smaller than high ({self.high})", "exchange the two, correct one, or give choices"
+            )
         if self.integer and not (self.low.is_integer() and self.high.is_integer()):
             raise wrong_value(
                 f"low ({self.low}) and high ({self.high}) of an integer range must be integers",

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -97,6 +97,8 @@ def _is_intended(choice: UnionChoice, place: ConfigLocation, detail: Any, values
     """Whether the user meant this member of a union: it has most of the keys, or only a limit is exceeded."""
     value = locations.value_at(values, choice.path)
     if isinstance(value, Mapping):
+        if get_origin(choice.member) is dict and detail["loc"][-1] in value:
+            return True  # a value of a mapping with keys of the user's own
         known = {id(member): len(value.keys() & set(locations.keys(member))) for member in choice.members}
         return known.get(id(choice.member), 0) == max(known.values()) > 0
     return not detail["type"].endswith(("_type", "_parsing", "literal_error", "missing"))
@@ -174,7 +176,9 @@ def _not_valid(place: ConfigLocation, value: Any, expected: str | None = None, n
     found = "nothing" if value is None else mapping if isinstance(value, Mapping) else _shown(value)
     expected = expected or locations.expected(place.kinds)
     hint = "write {} for a mapping without keys" if value is None and "mapping" in expected else _hint(list(near))
-    if str in place.kinds and isinstance(value, bool | int | float):
+    if str in place.kinds and float in place.kinds:  # one of the values to choose from
+        hint = "write a number or a name, or remove it"
+    elif str in place.kinds and isinstance(value, bool | int | float):
         hint = "put it in quotes, so that it stays the text that is written"
     elif str in place.kinds and value is None:
         hint = "write a text (the word null itself in quotes), or remove the key"

@@ -228,3 +228,16 @@ def test_a_value_that_breaks_a_rule_says_what_to_do_in_words(tmp_path, override,
     assert expected is None or caught.value.expected.startswith(expected)
     assert caught.value.hint.startswith(hint)
     assert "^" not in str(caught.value)
+
+
+def test_a_wrong_value_of_a_mapping_with_own_keys_is_named_itself(tmp_path):
+    weights = "arms.full.strategies=[{kind: class_weights, weights: {positive: -1, negative: 1}}]"
+    error = refusal(tmp_path, STUDY, weights)
+    assert "'arms.full.strategies[0].weights.positive'" in error.problem
+    assert error.expected == "greater than or equal to 0"
+
+
+@pytest.mark.parametrize("choice", ["null", "true"])
+def test_a_choice_that_is_no_value_is_not_to_be_put_in_quotes(tmp_path, choice):
+    error = refusal(tmp_path, STUDY, f"arms.full.search.space.dropout.choices=[{choice}, 0.1]")
+    assert error.hint == "write a number or a name, or remove it"
