@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
 from bertft_core.config import yaml_text
 from bertft_core.config.config_file import config_text
 from bertft_core.config.data_settings import FileData
 from bertft_core.config.encoder_choice import ignored_key
 from bertft_core.config.errors import UserError
+from bertft_core.config.grids import expand_grids, source_of
 from bertft_core.config.locations import dotted
 from bertft_core.config.overrides import apply_override
 from bertft_core.config.paths import checked_path
@@ -71,16 +73,24 @@ def parse_study(
         raise _two_encoders(merged["encoder"], ignored, *place)
 
     def where(at: yaml_text.Path) -> tuple[str, int | None]:
+        at = source_of(merged, at)
         blamed = _blamed(at, placed, given)
         return (" ".join(f"--set {override}" for override in blamed), None) if blamed else (path, _line(at, lines or {}))
 
     try:
         study = StudyConfig.model_validate(merged, context=FROM_CONFIG)
     except ValidationError as error:
-        raise as_user_error(error, StudyConfig, merged, where) from None
+        raise as_user_error(error, StudyConfig, _expanded(merged), where) from None
     return (
         study if base_dir is None else _with_absolute_paths(study, checked_path(base_dir, "the config's folder").resolve(), where)
     )
+
+
+def _expanded(values: Any) -> Any:
+    try:
+        return expand_grids(values)
+    except PydanticCustomError:  # it is what is reported
+        return values
 
 
 def _two_encoders(encoder: dict[str, Any], ignored: yaml_text.Path, path: str, line: int | None) -> UserError:

@@ -5,8 +5,11 @@ import itertools
 import re
 from typing import Any
 
+from pydantic_core import PydanticCustomError
+
 from bertft_core.config import yaml_text
 from bertft_core.config.errors import UserError
+from bertft_core.config.grids import expand_grids
 from bertft_core.config.locations import dotted
 
 INDEX = re.compile(r"\[([0-9]+)\]")
@@ -43,6 +46,8 @@ def apply_override(values: dict[str, Any], override: str) -> yaml_text.Path:
     for part, below in itertools.pairwise(parts):
         place = _place(at, part, path, override)
         if path == ("arms",) and isinstance(at, dict) and part not in at:
+            at = values["arms"] = _with_cells(values)
+        if path == ("arms",) and isinstance(at, dict) and part not in at:
             raise _no_such_arm(part, at, override)
         if isinstance(at, dict) and at.get(part) is None:
             if INDEX.fullmatch(below):
@@ -53,6 +58,14 @@ def apply_override(values: dict[str, Any], override: str) -> yaml_text.Path:
     last = _place(at, parts[-1], path, override)
     at[last] = value
     return (*path, last)
+
+
+def _with_cells(values: dict[str, Any]) -> dict[str, Any]:
+    """The arms, with those that grids make: an override may name one of them."""
+    try:
+        return dict(expand_grids(values)["arms"])
+    except PydanticCustomError:  # the study is refused for it
+        return dict(values["arms"])
 
 
 def _value(text: str, override: str) -> Any:

@@ -34,6 +34,6 @@ class StudyConfig(StudySections):
     @property
     def digest(self) -> str:
         """SHA-256 of what the study computes; where and how it is executed is left out."""
-        left_out = {"name", "description", "execution", "retention", "tracking", "headline", "ensemble", "probes"}
+        left_out = {"name", "description", "execution", "retention", "tracking", "headline", "ensemble", "probes", "max_arms"}
         asked = self.model_dump(mode="json", exclude=left_out)
         return digest_of(asked | {"threads_per_run": self.execution.threads_per_run})

@@ -9,6 +9,7 @@ from bertft_core.config.base import NAME_PATTERN, Frozen, left_out_if, misplaced
 from bertft_core.config.data_settings import DataConfig
 from bertft_core.config.encoder_settings import EncoderConfig
 from bertft_core.config.execution_settings import ExecutionConfig, RetentionConfig, TrackingConfig
+from bertft_core.config.grids import MAX_ARMS, expand_grids
 from bertft_core.config.head_settings import ClassificationHead, Direction, HeadConfig, default_metric
 from bertft_core.config.probe_settings import ProbesConfig
 from bertft_core.config.search_settings import SearchConfig
@@ -32,6 +33,14 @@ class ArmConfig(TrainingOverrides):
     data: DataOverrides | None = Field(None, exclude_if=left_out_if(None), description="Settings of the data that differ.")
     strategies: Strategies = Field((Full(),), min_length=1)
     search: SearchConfig | None = None
+    grid: dict[str, Any] | None = Field(
+        None,
+        exclude_if=left_out_if(None),
+        description="Setting to a list of values: the arm becomes one arm for each combination; any setting of an arm, dotted.",
+    )
+    cell: dict[str, Any] = Field(
+        {}, exclude_if=left_out_if({}), description="The settings that a grid has given the arm; written by bertft."
+    )
 
 
 class HeadlineConfig(Frozen):
@@ -58,6 +67,9 @@ class StudySections(Frozen):
     )
     training: TrainingConfig = TrainingConfig()
     arms: dict[str, ArmConfig] = Field(min_length=1, max_length=MOST_ARMS)
+    max_arms: int = Field(
+        MAX_ARMS, ge=1, le=MOST_ARMS, exclude_if=left_out_if(MAX_ARMS), description="Most arms of a study with grids."
+    )
     seeds: SeedsConfig = SeedsConfig()
     headline: HeadlineConfig = HeadlineConfig()
     ensemble: bool = Field(False, description="Also score the ensemble of each arm's seeds: the mean of their probabilities.")
@@ -74,6 +86,12 @@ class StudySections(Frozen):
             return value
         metric = default_metric(value["head"])
         return value if metric is None else value | {"metric": metric}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_grids(cls, value: Any) -> Any:
+        """An arm with a grid is one arm for each combination of its values."""
+        return expand_grids(value)
 
     @field_validator("arms")
     @classmethod

@@ -31,6 +31,7 @@ NOT_ASKED = {
     "description": "other words",
     "headline": {"checkpoint": "final"},
     "ensemble": True,
+    "max_arms": 7,
     "probes": {},
     "execution": {"slots": 3, "device": "cpu", "retries": 0, "checkpoint_every_seconds": 5.0},
     "retention": {"checkpoints": "none"},

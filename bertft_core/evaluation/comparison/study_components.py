@@ -8,7 +8,7 @@ from bertft_core.evaluation.comparison.compared_arms import ComparedArm
 from bertft_core.records.compared_arm_record import StudyComponents
 from bertft_core.statistics.variance_components import nested
 
-MAY_DIFFER = {"name", "description", "seed", "execution", "retention", "tracking", "headline", "ensemble", "probes"}
+MAY_DIFFER = {"name", "description", "seed", "execution", "retention", "tracking", "headline", "ensemble", "probes", "max_arms"}
 """Settings that may differ between two studies of the same question: names, places, the seed, what is evaluated afterwards."""
 
 

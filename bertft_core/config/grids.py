@@ -1,0 +1,149 @@
+"""An arm with a grid becomes one arm for each combination of its values; plain values in, plain values out."""
+
+import copy
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bertft_core.config.base import misplaced
+from bertft_core.config.yaml_text import Path
+
+GRID, CELL = "grid", "cell"
+MAX_ARMS = 50
+
+
+def expand_grids(values: Any) -> Any:
+    """The values of a study without grids: `arms.NAME.grid` makes the arms NAME-g01, NAME-g02, …, the last key varying fastest.
+
+    Each has `cell`, the dotted settings that it has of the grid. Raises a pydantic error that names the place to change, for a
+    grid that is none, that makes more arms than `max_arms`, or that gives a setting which its arm gives too.
+    """
+    arms = values.get("arms") if isinstance(values, Mapping) else None
+    if not isinstance(arms, Mapping) or not any(_has_grid(arm) for arm in arms.values()):
+        return values
+    _refuse_too_many(arms, values.get("max_arms", MAX_ARMS))
+    expanded: dict[str, Any] = {}
+    for name, arm in arms.items():
+        for made, own in _cells(name, arm) if _has_grid(arm) else [(name, arm)]:
+            if made in expanded or (made != name and made in arms):
+                raise misplaced(("arms", name), f"its grid makes an arm '{made}', and there is one", "rename one of the two")
+            expanded[made] = own
+    return {**values, "arms": expanded}
+
+
+def source_of(values: Any, at: Path) -> Path:
+    """Where a setting of an arm that a grid has made is written in the values with the grid; other paths as they are."""
+    arms = values.get("arms") if isinstance(values, Mapping) else None
+    if at[:1] != ("arms",) or len(at) < 2 or not isinstance(arms, Mapping) or at[1] in arms:
+        return at
+    for name, arm in arms.items():
+        if _has_grid(arm) and str(at[1]).startswith(f"{name}-g"):
+            below = _named(arm, at[2:])
+            key = next((key for key, _ in flat_grid(name, arm[GRID]) if below[: len(key.split("."))] == key.split(".")), None)
+            return ("arms", name, *at[2:]) if key is None else ("arms", name, GRID, key)
+    return at
+
+
+def _named(arm: Mapping[str, Any], at: Path) -> list[str]:
+    """The parts of a path with the kind of a strategy in place of its position: those that a grid adds come last."""
+    if len(at) < 2 or at[0] != "strategies" or not isinstance(at[1], int):
+        return [str(part) for part in at]
+    kinds = [strategy.get("kind") for strategy in arm.get("strategies") or () if isinstance(strategy, Mapping)]
+    added = [key.split(".")[1] for key, _ in flat_grid("", arm[GRID]) if key.startswith("strategies.")]
+    kinds += [kind for kind in dict.fromkeys(added) if kind not in kinds]
+    kind = kinds[at[1]] if at[1] < len(kinds) else at[1]
+    return ["strategies", str(kind), *(str(part) for part in at[2:])]
+
+
+def _has_grid(arm: Any) -> bool:
+    return isinstance(arm, Mapping) and arm.get(GRID) is not None
+
+
+def flat_grid(arm: str, grid: Any) -> list[tuple[str, list[Any]]]:
+    """Dotted key → its values, of a grid that names keys dotted or nested. Raises a pydantic error for one that is none."""
+    found = list(_lists(grid, ()))
+    for at, listed in found:
+        place = ("arms", arm, GRID, *at)
+        if not at:
+            raise misplaced(place, "it is not a mapping of settings to lists of values", "write {learning_rate: [1e-5, 3e-5]}")
+        if not isinstance(listed, list | tuple) or not listed:
+            raise misplaced(place, "it is not a list of values", f"write the values to try as [{listed}, …]")
+        if any(value in listed[:i] for i, value in enumerate(listed)):
+            raise misplaced(place, "a value is listed twice", "list each value once")
+    return [(".".join(at), list(listed)) for at, listed in found]
+
+
+def _lists(part: Any, at: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(part, Mapping) and part:
+        for key, below in part.items():
+            yield from _lists(below, (*at, *str(key).split(".")))
+    else:
+        yield at, part
+
+
+def _refuse_too_many(arms: Mapping[str, Any], limit: Any) -> None:
+    sizes = {
+        name: math.prod(len(listed) for _, listed in flat_grid(name, arm[GRID])) if _has_grid(arm) else 1
+        for name, arm in arms.items()
+    }
+    if isinstance(limit, int) and sum(sizes.values()) > limit:
+        largest = max(sizes, key=lambda name: sizes[name])
+        problem = f"it makes {sizes[largest]} arms, so the study would have {sum(sizes.values())}; max_arms is {limit}"
+        raise misplaced(
+            ("arms", largest, GRID), problem, "list fewer values, or raise max_arms; a search tries only some of many"
+        )
+
+
+def _cells(name: str, arm: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    grid = flat_grid(name, arm[GRID])
+    common = {key: value for key, value in arm.items() if key != GRID}
+    for key, _ in grid:
+        if _is_given(common, key):
+            raise misplaced(
+                ("arms", name, GRID, *key.split(".")), "the arm itself gives this setting too", "remove one of the two"
+            )
+    combinations = list(itertools.product(*(listed for _, listed in grid)))
+    digits = max(2, len(str(len(combinations))))
+    for i, combination in enumerate(combinations, start=1):
+        cell = {key: value for (key, _), value in zip(grid, combination, strict=True)}
+        own = copy.deepcopy(common)
+        for key, value in cell.items():
+            _set(own, key.split("."), value)
+        yield f"{name}-g{i:0{digits}}", own | {CELL: cell}
+
+
+def _is_given(arm: Mapping[str, Any], key: str) -> bool:
+    at: Any = arm
+    for part in key.split("."):
+        if isinstance(at, list | tuple):
+            at = next((each for each in at if isinstance(each, Mapping) and each.get("kind") == part), None)
+        else:
+            at = at.get(part) if isinstance(at, Mapping) else None
+    return at is not None
+
+
+def _set(arm: dict[str, Any], parts: list[str], value: Any) -> None:
+    """Set a setting; `strategies.KIND.SETTING` adds the strategy where the arm has none, `strategies.KIND` null leaves it out."""
+    if parts[0] != "strategies" or len(parts) == 1:
+        _nested(arm, parts, value)
+        return
+    listed = [dict(each) for each in arm.get("strategies") or () if isinstance(each, Mapping)]
+    known = next((each for each in listed if each.get("kind") == parts[1]), None)
+    if known is None:
+        listed.append(known := {"kind": parts[1]})
+    if len(parts) > 2:
+        _nested(known, parts[2:], value)
+    elif value is None:
+        listed.remove(known)
+    elif isinstance(value, Mapping):
+        known |= value
+    arm["strategies"] = listed or [{"kind": "full"}]
+
+
+def _nested(at: dict[str, Any], parts: list[str], value: Any) -> None:
+    for part in parts[:-1]:
+        below = at.get(part)
+        at[part] = dict(below) if isinstance(below, Mapping) else {}
+        at = at[part]
+    at[parts[-1]] = value
