@@ -9,15 +9,15 @@ from typing import Any
 from bertft_core.config.base import misplaced
 from bertft_core.config.yaml_text import Path
 
-GRID, CELL = "grid", "cell"
+GRID, VALUES = "grid", "grid_values"
 MAX_ARMS = 50
 
 
 def expand_grids(values: Any) -> Any:
     """The values of a study without grids: `arms.NAME.grid` makes the arms NAME-g01, NAME-g02, …, the last key varying fastest.
 
-    Each has `cell`, the dotted settings that it has of the grid. Raises a pydantic error that names the place to change, for a
-    grid that is none, that makes more arms than `max_arms`, or that gives a setting which its arm gives too.
+    Each has `grid_values`, the dotted settings that it has of the grid. Raises a pydantic error that names the place to change,
+    for a grid that is none, that makes more arms than `max_arms`, or that gives a setting which its arm gives too.
     """
     arms = values.get("arms") if isinstance(values, Mapping) else None
     if not isinstance(arms, Mapping) or not any(_has_grid(arm) for arm in arms.values()):
@@ -25,7 +25,7 @@ def expand_grids(values: Any) -> Any:
     _refuse_too_many(arms, values.get("max_arms", MAX_ARMS))
     expanded: dict[str, Any] = {}
     for name, arm in arms.items():
-        for made, own in _cells(name, arm) if _has_grid(arm) else [(name, arm)]:
+        for made, own in _arms_of(name, arm) if _has_grid(arm) else [(name, arm)]:
             if made in expanded or (made != name and made in arms):
                 raise misplaced(("arms", name), f"its grid makes an arm '{made}', and there is one", "rename one of the two")
             expanded[made] = own
@@ -95,7 +95,7 @@ def _refuse_too_many(arms: Mapping[str, Any], limit: Any) -> None:
         )
 
 
-def _cells(name: str, arm: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _arms_of(name: str, arm: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     grid = flat_grid(name, arm[GRID])
     common = {key: value for key, value in arm.items() if key != GRID}
     for key, _ in grid:
@@ -106,11 +106,11 @@ def _cells(name: str, arm: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, A
     combinations = list(itertools.product(*(listed for _, listed in grid)))
     digits = max(2, len(str(len(combinations))))
     for i, combination in enumerate(combinations, start=1):
-        cell = {key: value for (key, _), value in zip(grid, combination, strict=True)}
+        values = {key: value for (key, _), value in zip(grid, combination, strict=True)}
         own = copy.deepcopy(common)
-        for key, value in cell.items():
+        for key, value in values.items():
             _set(own, key.split("."), value)
-        yield f"{name}-g{i:0{digits}}", own | {CELL: cell}
+        yield f"{name}-g{i:0{digits}}", own | {VALUES: values}
 
 
 def _is_given(arm: Mapping[str, Any], key: str) -> bool:

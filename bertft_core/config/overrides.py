@@ -46,7 +46,7 @@ def apply_override(values: dict[str, Any], override: str) -> yaml_text.Path:
     for part, below in itertools.pairwise(parts):
         place = _place(at, part, path, override)
         if path == ("arms",) and isinstance(at, dict) and part not in at:
-            at = values["arms"] = _with_cells(values)
+            at = values["arms"] = _with_grids(values)
         if path == ("arms",) and isinstance(at, dict) and part not in at:
             raise _no_such_arm(part, at, override)
         if isinstance(at, dict) and at.get(part) is None:
@@ -60,7 +60,7 @@ def apply_override(values: dict[str, Any], override: str) -> yaml_text.Path:
     return (*path, last)
 
 
-def _with_cells(values: dict[str, Any]) -> dict[str, Any]:
+def _with_grids(values: dict[str, Any]) -> dict[str, Any]:
     """The arms, with those that grids make: an override may name one of them."""
     try:
         return dict(expand_grids(values)["arms"])

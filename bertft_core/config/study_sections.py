@@ -38,7 +38,7 @@ class ArmConfig(TrainingOverrides):
         exclude_if=left_out_if(None),
         description="Setting to a list of values: the arm becomes one arm for each combination; any setting of an arm, dotted.",
     )
-    cell: dict[str, Any] = Field(
+    grid_values: dict[str, Any] = Field(
         {}, exclude_if=left_out_if({}), description="The settings that a grid has given the arm; written by bertft."
     )
 

@@ -91,6 +91,7 @@ def _arm(results: StudyResults, arm: str, key: str) -> ArmSummary:
         metrics=tuple(metric_rows(sample, splits, study.seed, selected=study.is_selected, level=level)),
         seeds=seeds,
         chosen=dict(results.chosen.get(arm, {})),
+        grid_values=study.arms[arm].grid_values,
         collapse_rate=None if study.is_selected else collapse_rate(counts),
         n_censored=counts["pruned"],
         selected=selected,

@@ -1,6 +1,9 @@
 """The summary of a study over its seeds."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import Field
 
 from bertft_core.config.base import Frozen
 from bertft_core.config.head_settings import Direction
@@ -110,6 +113,8 @@ class ArmSummary(Frozen):
     seeds: tuple[SeedScore, ...]
     chosen: dict[str, int | float | str] = {}
     """Setting a search chose."""
+    grid_values: dict[str, Any] = Field({}, exclude_if=lambda values: not values)
+    """Settings that a grid has given the arm, by their dotted names."""
     ensemble: Ensemble | None = None
     """Where the study asks for it."""
     collapse_rate: Rate | None = None

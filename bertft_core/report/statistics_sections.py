@@ -7,7 +7,15 @@ from typing import Any
 
 from markupsafe import Markup
 
-from bertft_core.report import comparison_section, cost_section, figures, insight_sections, model_selection_section, paper_tables
+from bertft_core.report import (
+    comparison_section,
+    cost_section,
+    figures,
+    grid_section,
+    insight_sections,
+    model_selection_section,
+    paper_tables,
+)
 from bertft_core.report.comparison_page import printed, write_pictures
 from bertft_core.report.prose.paper_checklist import Item, as_markdown, checklist
 from bertft_core.report.prose.paper_text import setup_text
@@ -38,7 +46,7 @@ def gather(results: StudyResults) -> Extras:
     comparison = summary.comparison
     said = comparison_section.section(comparison) if comparison is not None and (comparison.pairs or comparison.refused) else None
     seen = insight_sections.section(summary.insights, arms) if summary.insights is not None else None
-    cost = cost_section.section(results)
+    cost, grids = cost_section.section(results), grid_section.section(results)
     selected = any(arm.selected is not None for arm in summary.arms)
     bands = {} if selected else figures.bands(results)
     reliability = figures.reliability(results)
@@ -48,6 +56,7 @@ def gather(results: StudyResults) -> Extras:
         "compared": said,
         "insights": seen,
         "cost": cost,
+        "grids": grids,
         "selection": model_selection_section.section(summary),
         "bands": bands,
         "reliability": reliability,
@@ -57,7 +66,7 @@ def gather(results: StudyResults) -> Extras:
         "standalone": False,
     }
     pictures = {**bands, **{f"reliability_{arm}": picture for arm, picture in reliability}}
-    for part in (said, seen, cost):
+    for part in (said, seen, cost, grids):
         pictures |= part["pictures"] if part is not None else {}
     every_seed = figures.seed_plots(results)
     pictures |= {"seeds": every_seed[0]} if every_seed else {}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from bertft_core.records import ArmSummary, MetricSummary, StudySummary
+from bertft_core.report.formatting.grid_settings import values_words
 
 
 def row_of(arm: ArmSummary, split: str, checkpoint: str, metric: str, *, collapsed_included: bool = True) -> MetricSummary | None:
@@ -13,7 +14,8 @@ def row_of(arm: ArmSummary, split: str, checkpoint: str, metric: str, *, collaps
 
 def name_of(arm: ArmSummary) -> str:
     """The arm as a table's row names it; of selected seeds the row is the best one alone."""
-    return arm.arm if arm.selected is None else f"{arm.arm}, best of {arm.selected.start}"
+    name = f"{arm.arm} ({values_words(arm.grid_values)})" if arm.grid_values else arm.arm
+    return name if arm.selected is None else f"{name}, best of {arm.selected.start}"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ def study_of(grid, *overrides, **arm):
 def test_every_combination_is_an_arm_and_the_last_key_varies_fastest():
     study = study_of({"learning_rate": [1e-5, 3e-5], "batch_size": [8, 16]}, epochs=2)
     assert list(study.arms) == ["base", "x-g01", "x-g02", "x-g03", "x-g04"]
-    assert [study.arms[arm].cell for arm in ("x-g02", "x-g03")] == [
+    assert [study.arms[arm].grid_values for arm in ("x-g02", "x-g03")] == [
         {"learning_rate": 1e-5, "batch_size": 16},
         {"learning_rate": 3e-5, "batch_size": 8},
     ]
