@@ -64,7 +64,8 @@ def may_be_writing(pid: int, written: float) -> bool:
 
 def this_process() -> Owner:
     """The process that asks."""
-    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    program = Path(sys.argv[0]).name
+    words = ["bertft" if program == "app.py" else program, *sys.argv[1:]]  # the module that the command runs
     return Owner(
         host=platform.node(),
         pid=os.getpid(),

@@ -31,7 +31,8 @@ class ReadingLines(logging.Handler):
             self._path, self._last = path, now
         elif now - self._last >= EVERY_SECONDS and size:
             unit, factor = next(((name, factor) for name, factor in UNITS if size >= factor), ("bytes", 1))
-            share = f"{n_bytes / factor:,.1f} of {size / factor:,.1f} {unit} ({100 * n_bytes / size:.0f} %)"
+            digits = 0 if factor == 1 else 1
+            share = f"{n_bytes / factor:,.{digits}f} of {size / factor:,.{digits}f} {unit} ({100 * n_bytes / size:.0f} %)"
             say(f"reading {path.name}: {share}", file=sys.stderr, flush=True)
             self._last = now
         self._n_bytes = n_bytes

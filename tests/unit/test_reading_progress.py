@@ -86,11 +86,11 @@ def ticking(seconds: float) -> Iterator[float]:
         now += seconds
 
 
-def lines(capsys, seconds: float, *shown: tuple[str, int]) -> list[str]:
+def lines(capsys, seconds: float, *shown: tuple[str, int], size: int = 2**30) -> list[str]:
     clock = ticking(seconds)
     with reading_shown(ReadingLines(lambda: next(clock))):
         for name, n_bytes in shown:
-            has_read(Path(name), n_bytes, 2**30)
+            has_read(Path(name), n_bytes, size)
     printed = capsys.readouterr()
     assert printed.out == ""
     return printed.err.splitlines()
@@ -111,3 +111,7 @@ def test_each_file_and_each_reading_of_it_begins_anew(capsys):
     assert lines(capsys, EVERY_SECONDS, ("a.csv", 2**29), ("a.csv", 2**20), ("a.csv", 2**28)) == [
         "reading a.csv: 0.2 of 1.0 GiB (25 %)"
     ]
+
+
+def test_bytes_have_no_decimals(capsys):
+    assert lines(capsys, EVERY_SECONDS, ("a.csv", 0), ("a.csv", 150), size=301) == ["reading a.csv: 150 of 301 bytes (50 %)"]

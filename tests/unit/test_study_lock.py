@@ -9,6 +9,7 @@ from filelock import FileLock
 
 from bertft_core.config import UserError
 from bertft_core.storage.study_dir import StudyDir
+from tasks.process_identity import this_process
 from tasks.study_lock import held, is_held
 
 
@@ -42,3 +43,8 @@ def test_a_second_command_is_refused_after_a_moment(tmp_path):
 def test_asking_makes_no_folder(tmp_path):
     assert not is_held(StudyDir(tmp_path, "none"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_holds_a_study_is_named_by_the_command_that_was_typed(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/work/flows/cli/app.py", "run", "tickets.yaml"])
+    assert this_process().command == "bertft run tickets.yaml"
