@@ -136,14 +136,17 @@ def is_left(tags: Mapping[str, str], *, all_dead: bool = False) -> bool:
 
 
 def prefect_runs(home_dir: Path, study: str) -> list[TrackedRun]:
-    """The flow runs of a study in the database of the embedded servers; none where it is not there or cannot be read."""
+    """The flow runs of a study in the database of the embedded servers; none where it is not there or cannot be read.
+
+    One that says whose it is counts wherever the home was then: homes are moved. Others count in their home alone.
+    """
     try:
         with _opened(prefect_path(home_dir)) as database:
             rows = database.execute(PREFECT, (study,)).fetchall()
     except sqlite3.DatabaseError:
         return []
-    here = [(name, state, labels) for name, state, labels, parameters in rows if is_of_home(parameters, home_dir)]
-    return [TrackedRun(name, str(state), json.loads(labels or "{}")) for name, state, labels in here]
+    found = [(TrackedRun(name, str(state), json.loads(labels or "{}")), parameters) for name, state, labels, parameters in rows]
+    return [run for run, parameters in found if owner_in(run.tags) is not None or is_of_home(parameters, home_dir)]
 
 
 def is_of_home(parameters: str | None, home_dir: Path) -> bool:
