@@ -291,12 +291,24 @@ def test_a_file_that_is_something_else_is_named(tmp_path, content, word):
     assert word in refused(write(tmp_path / "train.csv", content)).hint
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "ascii", "punycode"])
-def test_a_file_in_utf_8_is_known_as_such_where_another_encoding_is_named(tmp_path, encoding):
-    error = refused(write(tmp_path / "train.csv", "text,label\nun café,a\n".encode()), encoding=encoding)
-    assert (error.code, "likely utf-8" in error.hint) == ("file.wrong-encoding", True)
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-7", "punycode", "cp037", "cp500", "ascii"])
+def test_a_file_in_utf8_is_told_so_whatever_encoding_the_study_names(tmp_path, encoding):
+    rows = "".join(f"a café + {i},{'ab'[i % 2]}\n" for i in range(9))
+    error = refused(write(tmp_path / "train.csv", "text,label\n" + rows), encoding=encoding)
+    assert (error.code, error.hint) == ("file.wrong-encoding", "the file seems to be in UTF-8: remove data.encoding")
     cut = write(tmp_path / "cut.csv", "text,label\nслово,a".encode("utf-16-le") + b"b")
-    assert "utf-8" not in refused(cut, encoding="utf-16-le").hint
+    assert "UTF-8" not in refused(cut, encoding="utf-16-le").hint.split(" or save")[0]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "cp037", "cp1252", "shift_jis", "gb18030"])
+def test_a_file_in_the_named_encoding_is_read(tmp_path, encoding):
+    assert examples(write(tmp_path / "a.csv", "text,label\nfine,x\n".encode(encoding)), encoding=encoding) == [("fine", "x")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp037", "cp1252"])
+def test_a_workbook_is_one_in_every_encoding(tmp_path, encoding):
+    error = refused(write(tmp_path / "train.csv", b"PK\x03\x04\x14\x00\x06\x00\x08\x00\xff\xfe"), encoding=encoding)
+    assert "a workbook (.xlsx, .ods) has to be saved as CSV" in error.hint
 
 
 PAGE = "<!DOCTYPE html>\n<html><head>\n</head></html>\n"

@@ -34,6 +34,7 @@ def decoded(chunks: Iterable[bytes], path: Path, options: FileOptions) -> Iterat
         for chunk in chunks:
             if is_start:
                 _refuse_wide(chunk, path, options)
+                _refuse_narrow(chunk, path, options)
             text = decoder.decode(chunk)
             n_ends += text.count("\n")
             yield text.removeprefix(MARK) if is_start else text
@@ -44,10 +45,9 @@ def decoded(chunks: Iterable[bytes], path: Path, options: FileOptions) -> Iterat
         before = content[: error.start].decode(encoding, "ignore").count("\n")
         byte = content[error.start : error.start + 1].hex()
         found = f"byte 0x{byte}, {error.reason}"
-        likely = _likely_utf8(chunk)
-        raise _undecodable(path, options, n_ends + before + 1, found, content, error.start, likely) from None
+        raise _undecodable(path, options, n_ends + before + 1, found, content, error.start) from None
     except UnicodeError as error:  # such as UTF-16 without its mark
-        raise _undecodable(path, options, n_ends + 1, str(error), chunk, 0, _likely_utf8(chunk)) from None
+        raise _undecodable(path, options, n_ends + 1, str(error), chunk, 0) from None
 
 
 def _refuse_wide(start: bytes, path: Path, options: FileOptions) -> None:
@@ -62,12 +62,37 @@ def _refuse_wide(start: bytes, path: Path, options: FileOptions) -> None:
             raise _undecodable(path, options, 1, "a NUL at every other byte", head, 0, likely)
 
 
+def _refuse_narrow(start: bytes, path: Path, options: FileOptions) -> None:
+    """Some encodings of other letters than ASCII's, such as EBCDIC, read every text of UTF-8 as another one."""
+    if not _has_ascii(options.encoding) and start and _is_utf8(start):
+        raise _undecodable(path, options, 1, "text in UTF-8", start, 0)
+
+
+def _has_ascii(encoding: str) -> bool:
+    try:
+        return b"text,label\n".decode(encoding) == "text,label\n"
+    except UnicodeError:
+        return False
+
+
+def _is_utf8(content: bytes) -> bool:
+    """Whether a piece of a file, which may begin and end within a character, is text in UTF-8."""
+    whole = content.lstrip(bytes(range(0x80, 0xC0)))
+    try:
+        return "\0" not in codecs.getincrementaldecoder("utf-8")("strict").decode(whole)
+    except UnicodeDecodeError:
+        return False
+
+
 def _undecodable(
     path: Path, options: FileOptions, line: int, found: str, content: bytes, start: int, likely: str | None = None
 ) -> UserError:
     foreign = foreign_start(content)
     name = "UTF-8" if codecs.lookup(options.encoding).name == "utf-8" else options.encoding
     key = options.hint(f"set data.encoding, {likely or _likely(content, start)}, or ", "")
+    hint = f"{key}save the file as {'UTF-8' if key else name} (for example with iconv)"
+    if name != "UTF-8" and content and _is_utf8(content):
+        hint = options.hint("the file seems to be in UTF-8: remove data.encoding", hint)
     return UserError(
         f"the file is not {name}",
         code="file.wrong-encoding",
@@ -75,17 +100,8 @@ def _undecodable(
         line=line,
         found=found if foreign is None else foreign.what,
         expected=f"text in {name}",
-        hint=f"{key}save the file as {'UTF-8' if key else name} (for example with iconv)" if foreign is None else foreign.remedy,
+        hint=hint if foreign is None else foreign.remedy,
     )
-
-
-def _likely_utf8(chunk: bytes) -> str | None:
-    """A part of a file that is UTF-8, which its end may cut within a character, though the user named another encoding."""
-    try:
-        codecs.getincrementaldecoder("utf-8")("strict").decode(chunk)
-    except UnicodeDecodeError:
-        return None
-    return None if NO_TEXT.search(chunk) else "likely utf-8"
 
 
 def _likely(content: bytes, start: int) -> str:
