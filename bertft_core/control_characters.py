@@ -8,10 +8,17 @@ from markupsafe import Markup
 CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ufffe\\uffff]")
 """All of C0 and C1 but tab and line feed, what changes the direction or the line of a text, and what XML does not allow."""
 
+BREAKS = re.compile("[\\t\\n]")
+
 
 def visible(text: str) -> str:
     """The text with control characters as `\\u001b`, as JSON writes them: no data can move the cursor or hide a part."""
     return CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+
+
+def in_one_line(text: str) -> str:
+    """A name with its line ends and tabs as escapes too: a file's name may hold any character."""
+    return visible(BREAKS.sub(lambda match: f"\\u{ord(match.group()):04x}", text))
 
 
 def shown(value: Any) -> Any:

@@ -10,6 +10,11 @@ from typing import Any
 NEXT_ROW = "\n" + 12 * " "
 """Joins several things that were found, or several hints: each on a line of its own."""
 
+BREAKS = {ord(letter): f"\\u{ord(letter):04x}" for letter in "\t\n\r"}
+"""What a path may hold, as escapes: a message names its file in one line."""
+INVISIBLE = {letter: f"\\u{letter:04x}" for letter in (0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF)}
+"""Characters without width, as escapes: two labels that look the same differ by them."""
+
 
 class UserError(Exception):
     """A mistake in a config or in data that only the user can fix; the command line prints it and exits with 2.
@@ -44,10 +49,11 @@ class UserError(Exception):
         return {key: getattr(self, key) for key in ("problem", "code", "path", "line", "found", "expected", "hint")}
 
     def _text(self) -> str:
-        where = "" if self.path is None else f"{self.path}:" + (f"{self.line}: " if self.line else " ")
+        path = None if self.path is None else self.path.translate(BREAKS)
+        where = "" if path is None else f"{path}:" + (f"{self.line}: " if self.line else " ")
         rows = [("found", self.found), ("expected", self.expected), ("hint", self.hint)]
         details = [f"  {name + ':':<10}{value}" for name, value in rows if value]
-        return "\n".join([where + self.problem, *details])
+        return "\n".join([where + self.problem, *details]).translate(INVISIBLE)
 
     def __reduce__(self) -> tuple:
         """Keep every field when the error crosses a process border."""

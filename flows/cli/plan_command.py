@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TextIO
 
 from bertft_core.config import StudyConfig, load_study
+from bertft_core.control_characters import in_one_line
 from bertft_core.planning.plan_checks import refuse_unusable_plan
 from bertft_core.planning.run_specs import plan_trial
 from bertft_core.planning.wanted_runs import decided_arms, wanted_runs
@@ -45,8 +46,8 @@ def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> f
     n_slots = len(slot_environments(study.execution))
     refuse_unusable_plan(study, card)
     refuse_other_study(on_disk.dir, card)
-    at_once = f"{several(n_slots, 'run')} at once"
-    say(f"{study.name}: {several(len(study.arms), 'arm')} × {_seeds_words(study)} on {card.name}, {at_once}", file=file)
+    data, at_once = in_one_line(card.name), f"{several(n_slots, 'run')} at once"
+    say(f"{study.name}: {several(len(study.arms), 'arm')} × {_seeds_words(study)} on {data}, {at_once}", file=file)
     for line in arm_lines(study, card, on_disk.records.values()):
         say(line, file=file)
     seconds, n_bytes, guessed = 0.0, 0, False

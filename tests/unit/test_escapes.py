@@ -9,11 +9,13 @@ from xml.etree import ElementTree
 
 import pytest
 
+from bertft_core.config import UserError
 from bertft_core.control_characters import CONTROL
 from bertft_core.records import DataFinding
 from bertft_core.records.run_spec import EncoderIdentity
 from bertft_core.report.comparison_page import write_comparison
 from bertft_core.report.formatting import escapes
+from bertft_core.report.prose.data_card_text import card_text
 from bertft_core.report.svg import Drawing
 from bertft_core.report.table_formats import Column, PaperTable, TableCell, csv_text, markdown
 from tests.helpers.comparison_records import SCORES, make_arm, make_comparison, make_pair
@@ -111,3 +113,22 @@ def test_latex_is_on_one_line_and_shows_control_characters():
 def test_no_backticks_end_a_block_of_code():
     assert escapes.fenced("a ``` b ````\x1b") == "`````\na ``` b ````\\u001b\n`````"
     assert escapes.fenced("a") == "```\na\n```"
+
+
+def test_a_card_names_files_in_one_line_each(tmp_path):
+    card = make_card(tmp_path)
+    odd = "a\nb\tc.csv"
+    origin = card.splits["train"].origin.model_copy(update={"path": odd})
+    splits = {name: split.model_copy(update={"origin": origin}) for name, split in card.splits.items()}
+    finding = DataFinding(check="duplicates", split="train", count=1, names=(), examples=(f"{odd}:1: x",))
+    text = card_text(card.model_copy(update={"name": odd, "splits": splits, "findings": (finding,)}))
+    assert odd not in text
+    assert text.startswith("a\\u000ab\\u0009c.csv (")
+    assert text.count("a\\u000ab\\u0009c.csv") == 2 + len(splits)
+
+
+def test_a_refusal_names_its_file_in_one_line_and_shows_characters_without_width():
+    error = UserError("the label 'normal\u200b' has too few examples", path="a\nb.csv", line=3, found="x\ufeff", hint="y")
+    assert str(error).splitlines()[0] == "a\\u000ab.csv:3: the label 'normal\\u200b' has too few examples"
+    assert "\\ufeff" in str(error)
+    assert error.path == "a\nb.csv"

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
+from bertft_core.control_characters import in_one_line
+
 
 def aligned(rows: Sequence[Sequence[str]], *, indent: str = "", right: Sequence[int] = ()) -> str:
     """Rows [n][columns], header included, as lines without a final newline; `right` names right-aligned columns."""
+    rows = [[in_one_line(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:

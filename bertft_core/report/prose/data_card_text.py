@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bertft_core.control_characters import in_one_line
 from bertft_core.data.examples import shorten
 from bertft_core.records.data_card import DatasetCard, SplitOrigin
 from bertft_core.report.formatting.aligned_table import aligned
@@ -23,7 +24,7 @@ def card_text(card: DatasetCard) -> str:
         counts = _first([f"{label}:{n}" for label, n in split.label_counts.items()], " ", MOST_COUNTS)
         ratios = (percent(split.truncated_ratio, 3), percent(split.unknown_token_ratio, 3))
         rows.append((name, str(split.n_examples), counts, f"{split.mean_length:.1f}", *ratios, origin(split.origin)))
-    lines = [
+    about = [
         f"{card.name} ({card.source})",
         f"fingerprint  {card.fingerprint}",
         f"stored in    {card.directory}",
@@ -33,6 +34,9 @@ def card_text(card: DatasetCard) -> str:
         *([f"not used     {listed(card.unused_parts)} of the encoder's files"] if card.unused_parts else []),
         f"labels       {_first(card.labels, ', ', MOST_LABELS) or 'none'}",
         f"max_length   {card.max_length} tokens; length is the mean after truncation",
+    ]
+    lines = [
+        *map(in_one_line, about),
         "",
         aligned(rows),
         "",
@@ -51,7 +55,7 @@ def findings_lines(card: DatasetCard) -> list[str]:
     """How many findings there are, and each with its examples."""
     lines = [f"findings: {len(card.findings) or 'none'}"]
     for finding in card.findings:
-        lines += [f"- {finding.check}: {finding_text(finding)}", *(f"    {example}" for example in finding.examples)]
+        lines += [f"- {finding.check}: {finding_text(finding)}", *(f"    {in_one_line(example)}" for example in finding.examples)]
     return lines
 
 
