@@ -96,12 +96,13 @@ def refuse_unscored_metric(study: StudyConfig, card: DatasetCard) -> None:
     scored = card.splits["validation"].constant_scores
     for place, metric in _selection_metrics(study):
         if metric not in scored and study.head.metrics[metric] == "maximize":
+            known = [name for name in study.head.metrics if name in scored]
             raise UserError(
                 f"{place}: '{metric}' cannot be computed for these labels",
                 code="metric.not-computable",
                 found=f"the labels {shorten(', '.join(card.labels), 120)}" if card.labels else "no labels",
-                expected=f"one of {', '.join(name for name in study.head.metrics if name in scored)}",
-                hint="choose another metric",
+                expected=f"one of {', '.join(known)}",
+                hint=f"set {place}: {next(iter(known), 'loss')}",
             )
 
 

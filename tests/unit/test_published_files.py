@@ -311,6 +311,38 @@ def test_a_workbook_is_one_in_every_encoding(tmp_path, encoding):
     assert "a workbook (.xlsx, .ods) has to be saved as CSV" in error.hint
 
 
+UNIVERSAL = "".join("1\tHow\thow\tADV\t_\t_\t0\troot\t_\t_\n2\tso\tso\tNOUN\t_\t_\t1\tdep\t_\t_\n\n" for _ in range(9))
+
+
+def test_the_hint_about_parts_of_speech_names_the_keys_that_they_need(tmp_path):
+    error = refused(write(tmp_path / "en.conllu", UNIVERSAL), "token_classification")
+    assert error.hint.startswith("set data.scheme: plain and metric: f1_macro")
+    keys = {"source": "files", "train": str(tmp_path / "en.conllu"), "scheme": "plain"}
+    parse_study({"name": "s", "head": "token_classification", "metric": "f1_macro", "data": keys, "arms": {"full": {}}})
+    assert len(examples(tmp_path / "en.conllu", "token_classification", scheme="plain")) == 9
+
+
+def test_names_in_a_column_of_numbers_ask_for_the_other_head(tmp_path):
+    error = refused(write(tmp_path / "train.csv", "text,label\na,good\nb,bad\n"), "regression")
+    assert error.hint.endswith("for names instead of numbers, set head: classification")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "keys"),
+    [
+        ("in.conll", "fine O\n", {"tokens": "5"}),
+        ("in.conll", "fine O\n", {"tokens": "word"}),
+        ("in.conllu", "1\tfine" + "\t_" * 8 + "\n", {"tokens": "wrd"}),
+        ("in.conllu", "1\tfine\n", {}),
+    ],
+)
+def test_examples_to_predict_have_no_keys_to_set(tmp_path, name, content, keys):
+    data = FileData(source="files", train=f"train{Path(name).suffix}", **keys)
+    with pytest.raises(UserError) as caught:
+        read_inputs(write(tmp_path / name, content), data, "token_classification")
+    assert "data." not in caught.value.hint
+
+
 PAGE = "<!DOCTYPE html>\n<html><head>\n</head></html>\n"
 ROWS = [{"text": f"a film {i}", "label": "ab"[i % 2]} for i in range(9)]
 ONE_LIST = "the file is one JSON list: write each of its objects on a line of its own, and let the file end in .jsonl"
@@ -360,7 +392,7 @@ def test_a_format_is_named_where_the_ending_is_unknown(tmp_path):
         ("classification", "premise,hypothesis\na,b\n", "set data.text: [premise, hypothesis]"),
         ("classification", "text,toxic,rude\na,0,1\nb,1,0\n", "set data.label: [toxic, rude]"),
         ("multi_label", "text,toxic,rude\na,0,1\nb,1,0\n", "set data.label: [toxic, rude]"),
-        ("regression", "text,toxic,rude\na,0,1\nb,1,0\n", "correct the names of columns in data, or in the file"),
+        ("regression", "text,toxic,rude\na,0,1\nb,1,0\n", "set data.label to the column of the numbers"),
         ("classification", CONLL, "the content looks like conll: set head: token_classification and data.format: conll"),
         ("token_classification", CONLL, "the content looks like conll: set data.format: conll"),
         ("classification", '{"text": "a"}\n' * 2, "the content looks like jsonl: set data.format: jsonl"),

@@ -52,7 +52,7 @@ def number_of(value: object, column: str, place: SourceLocation) -> float:
         line=place.line,
         found=as_found(value),
         expected="a number such as 3, -0.5 or 2e3",
-        hint="correct it or remove the example",
+        hint="correct it or remove the example; for names instead of numbers, set head: classification",
     )
 
 

@@ -11,6 +11,8 @@ from bertft_core.metrics import tag_schemes
 from bertft_core.records import DataFinding
 
 Tags = tuple[str, ...]
+PLAIN = "data.scheme: plain and metric: f1_macro"
+"""What a study of tags without entities sets: the usual metric counts entities."""
 
 
 def trained_scheme(data: DataConfig) -> str:
@@ -35,8 +37,10 @@ def refuse_unreadable(words: Sequence[str], tags: Tags, lines: Sequence[int], da
 def _remedy(tag: str) -> str:
     right = tag_schemes.respelt(tag)
     if right not in (None, tag):
-        return f"write {right}; tags that mark no entities need data.scheme: plain"
-    return "correct the tag, or set data.scheme to what the tags are (plain for tags that mark no entities)"
+        return f"write {right}; tags that mark no entities need {PLAIN}"
+    if "-" not in tag:
+        return f"set {PLAIN}, if the tags mark no entities (such as parts of speech); else correct the tag"
+    return f"correct the tag, or set data.scheme to what the tags are; tags that mark no entities need {PLAIN}"
 
 
 def _readable(scheme: str) -> str:

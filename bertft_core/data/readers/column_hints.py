@@ -4,7 +4,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from bertft_core.config import UserError
+from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.data.readers.file_content import DELIMITERS, ONE_LIST, format_by_content, is_list_of_rows
 from bertft_core.data.readers.file_options import HEAD_OF_FORMAT, FileOptions
 from bertft_core.data.readers.file_text import chunks_of
@@ -51,6 +51,8 @@ def hint_of_usual(wanted: Sequence[str], names: Sequence[str], options: FileOpti
         "tags": first_usual(TAGS, names),
     }
     keys = [f"data.{key}: {_listed(found)}" for key, found in serving.items() if key in wanted and key not in folded and found]
+    if not keys and options.head == "regression" and "label" in wanted and did_you_mean("label", names) is None:
+        keys = ["data.label to the column of the numbers"]
     return f"set {' and '.join(keys)}" if keys and options.keys else None
 
 

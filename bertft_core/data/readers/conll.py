@@ -19,6 +19,9 @@ DEFAULT_COLUMNS = ("0", "-1")
 NAMES = {"tokens": "0", "tags": "-1"}
 """The defaults of `data.tokens` and `data.tags`: these files have no names for their columns."""
 
+THE_STUDYS = "use a file with the columns that the study reads"
+"""What to do where no key of `data` is about the file."""
+
 Word = tuple[int, str, str | None]
 """Line, word, tag (None where tags are not read)."""
 
@@ -54,7 +57,7 @@ def read_conll(
     another number of columns than the words or looks like "# key = value" or "# id 7 …"; else '#' is a word.
     """
     lines = [(number, line) for number, line in enumerate(lines_of(path, options), start=1)]
-    yield from sentences_of(_words(lines, _layout_of(path, lines, columns, labelled)))
+    yield from sentences_of(_words(lines, _layout_of(path, lines, columns, labelled, options)))
 
 
 def sentences_of(words: Iterable[Word | None]) -> Iterator[Row]:
@@ -110,7 +113,9 @@ def _word(number: int, text: str, layout: _ColumnLayout) -> Word:
     return number, cells[layout.word], tag
 
 
-def _layout_of(path: Path, lines: Sequence[tuple[int, str]], columns: Sequence[str], labelled: bool) -> _ColumnLayout:
+def _layout_of(
+    path: Path, lines: Sequence[tuple[int, str]], columns: Sequence[str], labelled: bool, options: FileOptions
+) -> _ColumnLayout:
     written = [(number, text) for number, text in lines if not _separates(text)]
     sure = [(number, text) for number, text in written if not text.startswith(COMMENT)]
     tabs = any("\t" in text for _, text in sure or written)
@@ -120,7 +125,7 @@ def _layout_of(path: Path, lines: Sequence[tuple[int, str]], columns: Sequence[s
     line, text = words[0]
     n_columns = len(_cells(text, tabs))
     wanted = wanted_columns(path, columns, DEFAULT_COLUMNS, "words and tags")
-    word, tag = (_place(path, line, name, n_columns, text) for name in wanted)
+    word, tag = (_place(path, line, name, n_columns, text, options) for name in wanted)
     if not labelled and (n_columns == 1 or 0 <= word < n_columns):
         return _ColumnLayout(path, tabs, n_columns, line, 0 if n_columns == 1 else word, None)
     if n_columns > 1 and (word == tag or not (0 <= word < n_columns and 0 <= tag < n_columns)):
@@ -131,12 +136,12 @@ def _layout_of(path: Path, lines: Sequence[tuple[int, str]], columns: Sequence[s
             line=line,
             found=f"{n_columns} columns: {shorten(text)!r}",
             expected=f"two of the positions 0 to {n_columns - 1} (or -1 for the last), not {', '.join(columns)}",
-            hint="correct the columns in data",
+            hint=options.hint("correct data.tokens or data.tags", THE_STUDYS),
         )
     return _ColumnLayout(path, tabs, n_columns, line, word, tag)
 
 
-def _place(path: Path, line: int, name: str, n_columns: int, text: str) -> int:
+def _place(path: Path, line: int, name: str, n_columns: int, text: str, options: FileOptions) -> int:
     """The position of a column, counted from 0. Raises `UserError` for a name that is none of a position."""
     written = NAMES.get(name, name)
     if not re.fullmatch(r"-?[0-9]{1,9}", written):
@@ -147,7 +152,7 @@ def _place(path: Path, line: int, name: str, n_columns: int, text: str) -> int:
             line=line,
             found=f"{n_columns} columns: {shorten(text)!r}",
             expected=f"positions: 0 to {n_columns - 1}, or -1 for the last",
-            hint="give data.tokens and data.tags as positions, such as 0 and -1, or remove them",
+            hint=options.hint("give data.tokens and data.tags as positions, such as 0 and -1, or remove them", THE_STUDYS),
         )
     position = int(written)
     return position + n_columns if position < 0 else position

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.data.examples import Row, shorten
-from bertft_core.data.readers.conll import Word, sentences_of
+from bertft_core.data.readers.conll import THE_STUDYS, Word, sentences_of
 from bertft_core.data.readers.file_options import DEFAULTS, FileOptions
 from bertft_core.data.readers.file_text import each_line, empty_file, wanted_columns
 
@@ -35,7 +35,8 @@ def read_conllu(
     """
     words, tags = wanted_columns(path, columns, DEFAULT_COLUMNS, "words and tags")
     lines = (line.removesuffix("\n").rstrip("\r") for line in each_line(path, options))
-    sentences = sentences_of(_words(path, lines, _name(words, path), _name(tags, path) if labelled else None))
+    form, tag = _name(words, path, options), _name(tags, path, options) if labelled else None
+    sentences = sentences_of(_words(path, lines, form, tag, options))
     first = next(sentences, None)
     if first is None:
         raise empty_file(path, "sentences in CoNLL-U")
@@ -43,7 +44,7 @@ def read_conllu(
     yield from sentences
 
 
-def _name(column: str, path: Path) -> str:
+def _name(column: str, path: Path, options: FileOptions) -> str:
     name = SHORT_NAMES.get(column, column)
     if name not in PLACES:
         raise UserError(
@@ -51,18 +52,18 @@ def _name(column: str, path: Path) -> str:
             code="conllu.no-column",
             path=path,
             expected=f"one of {', '.join(PLACES)}",
-            hint=did_you_mean(column, PLACES) or "correct the columns in data",
+            hint=options.hint(did_you_mean(column, PLACES) or "correct data.tokens or data.tags", THE_STUDYS),
         )
     return name
 
 
-def _words(path: Path, lines: Iterable[str], form: str, tag: str | None) -> Iterator[Word | None]:
+def _words(path: Path, lines: Iterable[str], form: str, tag: str | None, options: FileOptions) -> Iterator[Word | None]:
     n_words = 0
     for number, text in enumerate(lines, start=1):
         if not text.strip():
             n_words = 0
             yield None
-        elif not text.startswith("#") and not RANGE_OR_EMPTY_NODE.fullmatch((cells := _cells(text, path, number))[0]):
+        elif not text.startswith("#") and not RANGE_OR_EMPTY_NODE.fullmatch((cells := _cells(text, path, number, options))[0]):
             n_words += 1
             if not WORD_ID.fullmatch(cells[0]) or cells[0].lstrip("0") != str(n_words):
                 raise UserError(
@@ -77,7 +78,7 @@ def _words(path: Path, lines: Iterable[str], form: str, tag: str | None) -> Iter
             yield number, _cell(cells, form, path, number), None if tag is None else _cell(cells, tag, path, number)
 
 
-def _cells(text: str, path: Path, line: int) -> list[str]:
+def _cells(text: str, path: Path, line: int, options: FileOptions) -> list[str]:
     cells = text.split("\t")
     if len(cells) == N_COLUMNS:
         return cells
@@ -88,7 +89,8 @@ def _cells(text: str, path: Path, line: int) -> list[str]:
         line=line,
         found=f"{len(cells)} between tabs: {shorten(text)!r}",
         expected=f"{N_COLUMNS} columns between tabs",
-        hint="write '_' in columns without a value; for a file with only words and tags, set data.format to conll",
+        hint="write '_' in columns without a value; for a file with only words and tags, "
+        + options.hint("set data.format: conll", "give --format conll"),
     )
 
 
