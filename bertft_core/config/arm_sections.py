@@ -83,4 +83,8 @@ def _changed(section: Frozen, given: dict[str, Any], at: Path) -> Frozen:
         first = error.errors(include_url=False)[0]
         context = first.get("ctx", {})
         message = context.get("message") or first["msg"].removeprefix("Value error, ")
-        raise misplaced((*at, *first["loc"], *context.get("at", ())), message, context.get("hint", "change it")) from None
+        raise misplaced(
+            (*at, *first["loc"], *context.get("at", ())),
+            message,
+            context.get("hint") or f"write {first['msg'].removeprefix('Input should be ')}",
+        ) from None

@@ -68,7 +68,7 @@ def left_out_if(default: Any) -> Callable[[Any], bool]:
     return lambda value: bool(value == default)
 
 
-def misplaced(at: tuple[int | str, ...], message: str, hint: str = "change it") -> PydanticCustomError:
+def misplaced(at: tuple[int | str, ...], message: str, hint: str) -> PydanticCustomError:
     """An error for a validator to raise when the value to change is not the validated one but at `at` below it."""
     place = ".".join(map(str, at))
     return PydanticCustomError("misplaced", "{place}: {message}", {"at": at, "place": place, "message": message, "hint": hint})

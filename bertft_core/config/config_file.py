@@ -7,7 +7,8 @@ from pathlib import Path
 from bertft_core.config.errors import UserError
 
 MAX_BYTES = 1 << 20
-UTF16 = (b"\xff\xfe", b"\xfe\xff")
+WIDE = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+"""Byte-order marks; that of UTF-32 may begin as that of UTF-16."""
 COPY_IT = "write it to a file first: a study is read more than once"
 
 
@@ -30,8 +31,9 @@ def config_text(path: Path) -> str:
         raise _refused(
             path, os.strerror(error.errno or 0), "make the file readable for this user", code="config.unreadable"
         ) from None
-    if content.startswith(UTF16):
-        raise _refused(path, "UTF-16", "save the file as UTF-8", code="config.utf-16", line=1)
+    wide = next((named for mark, named in WIDE.items() if content.startswith(mark)), None)
+    if wide is not None:
+        raise _refused(path, wide, "save the file as UTF-8", code="config.utf-16", line=1)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -87,7 +87,9 @@ def _check_selected_seeds(study: StudySections) -> None:
     until = study.seeds.until
     if until is not None and until.metric is not None and until.metric not in study.head.metrics:
         known = ", ".join(study.head.metrics)
-        raise misplaced(("seeds", "until", "metric"), f"unknown metric '{until.metric}'; the head has {known}")
+        raise misplaced(
+            ("seeds", "until", "metric"), f"unknown metric '{until.metric}'; the head has {known}", "write one of these"
+        )
     if study.is_selected and study.probes is not None:
         problem = "probes are averaged over seeds, and selected seeds are not a sample"
         raise misplaced(("probes",), problem, "remove probes or seeds.start")
@@ -111,7 +113,9 @@ def _check_arm(study: StudySections, name: str) -> None:
     try:
         base = merge_training(study.training, arm.overrides())
     except ValidationError as error:
-        raise misplaced(("arms", name, *error.errors()[0]["loc"]), first_problem(error)) from None
+        raise misplaced(
+            ("arms", name, *error.errors()[0]["loc"]), first_problem(error), "choose values that fit each other"
+        ) from None
     if arm.search is not None:
         check_search(arm.search, base, study.seeds, ("arms", name, "search"))
 
@@ -135,7 +139,7 @@ def _check_data_keys(study: StudySections) -> None:
     if pair and data.long_texts == "windows":
         raise misplaced(("data", "long_texts"), "windows are made of one text, not of a pair", "use truncate")
     if pair and head.kind == "masked_lm":
-        raise misplaced(("data", "text"), "masked_lm reads one text column")
+        raise misplaced(("data", "text"), "masked_lm reads one text column", "name one of the two")
     if data.scheme == "plain" and data.train_scheme is not None:
         raise misplaced(("data", "train_scheme"), "plain tags mark no entities, so they cannot be converted", "remove it")
     if getattr(head, "crf", False) and getattr(head, "word_prediction", "first") != "first":
@@ -166,12 +170,16 @@ def _known_splits(data: DataConfig) -> tuple[str, ...] | None:
 def _check_splits(study: StudySections) -> None:
     split = study.data.split
     if split.halve_validation and split.test_ratio is not None:
-        raise misplaced(("data", "split", "test_ratio"), "the test set is cut from train or is half of validation, not both")
+        raise misplaced(
+            ("data", "split", "test_ratio"),
+            "the test set is cut from train or is half of validation, not both",
+            "remove one of them",
+        )
     if split.halve_validation and getattr(study.data, "test", None) is not None:
         raise misplaced(("data", "split", "halve_validation"), "data.test is given, so validation is not halved", "remove it")
     known, wanted = _known_splits(study.data), study.headline.split
     if wanted == "train":
-        raise misplaced(("headline", "split"), "the training set is not scored; choose test, validation or an out-of-domain set")
+        raise misplaced(("headline", "split"), "the training set is not scored", "write test, validation or an out-of-domain set")
     if known is None:
         return
     _check_known(wanted, dict.fromkeys((*RESERVED_SPLITS[1:], *known[1:])), "split of the data", ("headline", "split"))

@@ -21,7 +21,8 @@ def _usable_names(sets: dict[str, str]) -> dict[str, str]:
     for name in sets:
         if name in RESERVED_SPLITS or not name.replace("_", "").isalnum():
             reserved = ", ".join(RESERVED_SPLITS)
-            raise misplaced((name,), f"use letters, digits and '_' only, and none of the names {reserved}")
+            hint = f"use letters, digits and '_' only, and none of the names {reserved}"
+            raise misplaced((name,), "no set can have this name", hint)
     return sets
 
 

@@ -35,6 +35,8 @@ def _problem(text: str) -> str | None:
         content = text.encode()
     except UnicodeEncodeError:
         return f"bytes that are not UTF-8: {text.encode('utf-8', 'surrogateescape')!r}"
+    if not content:
+        return "an empty text"
     if b"\0" in content:
         return "a NUL byte"
     longest = max(map(len, content.split(b"/")))

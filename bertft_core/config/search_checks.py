@@ -24,7 +24,9 @@ def check_search(search: SearchConfig, base: TrainingConfig, seeds: SeedsConfig,
     try:
         merge_training(base, changed)
     except ValidationError as error:
-        raise misplaced((*at, "training", *error.errors()[0]["loc"]), first_problem(error)) from None
+        raise misplaced(
+            (*at, "training", *error.errors()[0]["loc"]), first_problem(error), "choose values that fit each other"
+        ) from None
     _check_space(base, changed, search.space, (*at, "space"))
 
 
@@ -36,8 +38,8 @@ def _check_seeds(search: SearchConfig, seeds: SeedsConfig, at: Path) -> None:
     if first <= last:
         raise misplaced(
             at,
-            f"seed indices {first} to {last} are also report seeds, so their scores would be selected rather than measured. "
-            f"Choose first_seed_index so that {len(searched)} indices are outside {reported[0]} to {reported[-1]}",
+            f"seed indices {first} to {last} are also report seeds, so their scores would be selected rather than measured",
+            f"choose first_seed_index so that {len(searched)} indices are outside {reported[0]} to {reported[-1]}",
         )
 
 
@@ -65,7 +67,9 @@ def _merged(base: TrainingConfig, fixed: dict[str, Any], chosen: dict[str, Value
         location = error.errors()[0]["loc"]
         invalid = {name: value for name, value in chosen.items() if name in location} or chosen
         tried = ", ".join(f"{name} {value!r}" for name, value in invalid.items())
-        raise misplaced((*at, *location), f"the search could choose {tried}, but {first_problem(error)}") from None
+        raise misplaced(
+            (*at, *location), f"the search could choose {tried}, but {first_problem(error)}", "narrow the search space"
+        ) from None
 
 
 def first_problem(error: ValidationError) -> str:
@@ -78,9 +82,9 @@ def first_problem(error: ValidationError) -> str:
 def _check_unchanged(name: str, part: Range | Choices, given: Value, kept: Any, at: Path) -> None:
     """Validation must not convert a value: no string to a number, no fraction to an integer."""
     if given != kept:
-        raise misplaced(at, f"{given!r} is a string, but a number is needed; write it without quotes")
+        raise misplaced(at, f"{given!r} is a string, but a number is needed", "write it without quotes")
     if isinstance(part, Range) and isinstance(kept, int) and not part.integer:
-        raise misplaced(at, f"{name} is an integer; add `integer: true` to its range")
+        raise misplaced(at, f"{name} is an integer", "add `integer: true` to its range")
 
 
 def _ends(part: Range | Choices) -> Iterator[Value]:

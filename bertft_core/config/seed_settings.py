@@ -122,7 +122,11 @@ class SeedsConfig(Frozen):
         if isinstance(self.design, CrossedDesign):
             raise misplaced(("until",), "a crossed design is a complete grid, so seeds cannot be added", "remove one of them")
         if self.n < MIN_FIRST_BATCH:
-            raise misplaced(("n",), f"the first interim analysis needs at least {MIN_FIRST_BATCH} seeds to estimate the spread")
+            raise misplaced(
+                ("n",),
+                f"the first interim analysis needs at least {MIN_FIRST_BATCH} seeds to estimate the spread",
+                f"make it {MIN_FIRST_BATCH} or more",
+            )
         if self.max <= self.n:
             raise misplaced(("max",), f"{self.max} leaves no seeds to add to the first {self.n}", "make it larger than seeds.n")
 

@@ -98,7 +98,7 @@ class StudySections(Frozen):
     def _arm_names(cls, arms: dict[str, ArmConfig]) -> dict[str, ArmConfig]:
         for name in arms:
             if not name.replace("_", "").replace("-", "").isalnum():
-                raise misplaced((name,), "the name of an arm may hold only letters, digits, '_' and '-'")
+                raise misplaced((name,), "no arm can have this name", "use letters, digits, '_' and '-' only")
         return arms
 
     @property

@@ -47,7 +47,7 @@ def _check_columns(study: StudySections) -> None:
     for key, column in _columns(study):
         if column in seen:
             other = f"is also data.{seen[column]}" if seen[column] != key else "is named twice"
-            raise misplaced(("data", key), f"the column '{column}' {other}; each needs its own column")
+            raise misplaced(("data", key), f"the column '{column}' {other}", "name another column: each needs its own")
         seen[column] = key
 
 

@@ -120,7 +120,7 @@ def _problem(place: ConfigLocation, detail: Any, values: Any) -> Problem:
         return Problem(
             place.path,
             f"{place.name}: {detail['msg'].removeprefix('Value error, ')}",
-            context.get("hint", "change it"),
+            context["hint"],
             code="config.wrong-value",
         )
     if kind.endswith(("_type", "_parsing")):
@@ -131,7 +131,7 @@ def _problem(place: ConfigLocation, detail: Any, values: Any) -> Problem:
         return replace(problem, hint="add what is missing", code="config.out-of-bounds")
     if kind == "too_long":
         problem = _not_valid(place, value, f"at most {context['max_length']} entries")
-        return replace(problem, hint="remove some", code="config.out-of-bounds")
+        return replace(problem, hint=f"keep {context['max_length']} of them", code="config.out-of-bounds")
     if kind == "string_pattern_mismatch":
         expected, hint = PATTERNS[context["pattern"]]
         return replace(_not_valid(place, value, expected), hint=hint, code="config.wrong-value")
@@ -167,7 +167,7 @@ def _wrong_tag(place: ConfigLocation, key: str, values: Any) -> Problem:
         hint = f"did you mean '{key}' instead of '{near[0]}'?" if near else "add it"
         return Problem(path, f"missing key '{locations.dotted(path)}'", hint, code="config.missing-key", expected=expected)
     near = difflib.get_close_matches(str(value[key]), known, n=1)
-    problem = Problem(path, f"'{locations.dotted(path)}' is not valid", _hint(near), code="config.wrong-value")
+    problem = Problem(path, f"'{locations.dotted(path)}' is not valid", _hint(near, expected), code="config.wrong-value")
     return replace(problem, found=_shown(value[key]), expected=expected)
 
 
@@ -175,7 +175,7 @@ def _not_valid(place: ConfigLocation, value: Any, expected: str | None = None, n
     mapping = "a mapping" if value else "an empty mapping"
     found = "nothing" if value is None else mapping if isinstance(value, Mapping) else _shown(value)
     expected = expected or locations.expected(place.kinds)
-    hint = "write {} for a mapping without keys" if value is None and "mapping" in expected else _hint(list(near))
+    hint = "write {} for a mapping without keys" if value is None and "mapping" in expected else _hint(list(near), expected)
     if str in place.kinds and float in place.kinds:  # one of the values to choose from
         hint = "write a number or a name, or remove it"
     elif str in place.kinds and isinstance(value, bool | int | float):
@@ -190,5 +190,5 @@ def _shown(value: Any) -> str:
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
 
 
-def _hint(near: list[str]) -> str:
-    return f"did you mean '{near[0]}'?" if near else "change it"
+def _hint(near: list[str], expected: str) -> str:
+    return f"did you mean '{near[0]}'?" if near else f"write {expected}"

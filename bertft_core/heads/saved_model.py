@@ -81,9 +81,11 @@ def _read(path: Path) -> AnyHead:
         return TypeAdapter(HeadConfig).validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         problem, found = "this is not a model saved by bertft", f"no {HEAD_FILE}"
+        hint = "name the folder `model` of a run; a model of plain transformers is opened by its AutoModelFor… class"
     except ValidationError as error:
-        problem, found = "the configuration of the head cannot be read", str(error).splitlines()[0]
-    hint = "name the folder `model` of a run; a model of plain transformers is opened by its AutoModelFor… class"
+        first = error.errors(include_url=False)[0]
+        problem, found = "the configuration of the head cannot be read", ": ".join([*map(str, first["loc"][-1:]), first["msg"]])
+        hint = "copy the file from a backup, or train this study again with: bertft run CONFIG --force"
     raise UserError(problem, code="model.unreadable", path=path, found=found, expected=f"a folder with {HEAD_FILE}", hint=hint)
 
 

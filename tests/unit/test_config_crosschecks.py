@@ -38,7 +38,7 @@ def space(text: str) -> str:
 def test_a_search_space_holds_only_settings_a_run_can_have(tmp_path, text, place, words):
     error = refusal(tmp_path, space(text))
     assert error.problem.startswith(f"arms.full.search.space.{place}: ")
-    assert words in error.problem
+    assert words in f"{error.problem}; {error.hint}"
     assert error.line == 12
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from bertft_core.config import UserError, load_study, parse_study
 from bertft_core.config.config_file import MAX_BYTES
+from bertft_core.config.paths import checked_path
 from bertft_core.config.yaml_loader import MAX_DEPTH, MAX_NODES
 from bertft_core.config.yaml_text import read_yaml
 from tests.helpers.small_configs import STUDY, changed, load, refusal
@@ -103,6 +104,7 @@ def test_a_scalar_that_is_not_what_its_tag_says_has_its_line(tmp_path, value, fo
     [
         ("name: s\ndescription: Größe\n".encode("latin-1"), 2, "byte 0xf6, which Latin-1 reads as 'ö'"),
         (STUDY.encode("utf-16"), 1, "UTF-16"),
+        (STUDY.encode("utf-32"), 1, "UTF-32"),
         (STUDY.encode("utf-16-le"), 1, "U+0000"),
         (b"name: s\n\x00", 2, "U+0000"),
         (b"name: s\nseed: \x1b[31m3\n", 2, "U+001B"),
@@ -190,7 +192,7 @@ def test_a_crossed_design_is_bounded_as_a_number_of_seeds_is(tmp_path):
 def test_lists_of_choices_are_bounded_and_their_pairs_are_checked_by_their_ends(tmp_path):
     space = "arms.full.search.space"
     error = refusal(tmp_path, STUDY, f"{space}.batch_size={{choices: {list(range(1, 1002))}}}")
-    assert (error.code, error.hint) == ("config.out-of-bounds", "remove some")
+    assert (error.code, error.hint) == ("config.out-of-bounds", "keep 1000 of them")
     sizes = {"batch_size": {"choices": list(range(500, 1500))}, "micro_batch_size": {"choices": list(range(1, 500))}}
     assert load(tmp_path, STUDY, f"{space}={json.dumps(sizes)}")
     sizes["micro_batch_size"]["choices"][250] = 501
@@ -224,3 +226,13 @@ def test_a_study_has_at_most_a_thousand_arms():
     with pytest.raises(UserError) as caught:
         parse_study(values | {"arms": {f"arm-{i}": {} for i in range(1001)}})
     assert (caught.value.code, caught.value.expected) == ("config.out-of-bounds", "at most 1000 entries")
+
+
+@pytest.mark.parametrize("key", ["train", "validation"])
+def test_an_empty_path_is_no_path(tmp_path, key):
+    data = {"source": "files", "train": "a.csv"} | {key: ""}
+    with pytest.raises(UserError) as caught:
+        parse_study({"name": "s", "data": data, "arms": {"full": {}}}, base_dir=tmp_path)
+    assert (caught.value.code, caught.value.found) == ("path.unusable", "an empty text")
+    with pytest.raises(UserError, match="--input: no file can have this path"):
+        checked_path("", "--input")

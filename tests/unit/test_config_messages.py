@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 import pytest
 
-from bertft_core.config import UserError, load_study
+from bertft_core.config import UserError, load_study, parse_study
 from bertft_core.config.strategy_settings import KINDS
 from bertft_core.config.training_settings import TrainingConfig
 from tests.helpers.small_configs import STUDY, changed, refusal
@@ -241,3 +241,24 @@ def test_a_wrong_value_of_a_mapping_with_own_keys_is_named_itself(tmp_path):
 def test_a_choice_that_is_no_value_is_not_to_be_put_in_quotes(tmp_path, choice):
     error = refusal(tmp_path, STUDY, f"arms.full.search.space.dropout.choices=[{choice}, 0.1]")
     assert error.hint == "write a number or a name, or remove it"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "hint"),
+    [
+        (["seeds.n=true"], "write an integer"),
+        (["training.learning_rate=fast"], "write a number"),
+        (["data.max_length=many"], "write an integer"),
+        (["data.text=[a, b, c]"], "keep 2 of them"),
+        (["data.labels=[a, a]"], "list each label once, or remove it"),
+        (["data.header=perhaps", "data.source=files", "data.train=x"], "write true or false"),
+        (["training.precision=fp64"], "did you mean 'fp16'?"),
+    ],
+)
+def test_a_hint_says_what_to_write(overrides, hint):
+    values = {"name": "s", "data": {"source": "bundled", "name": "reviews"}, "arms": {"full": {}}}
+    if len(overrides) > 1:
+        values["data"] = {"source": "files"}
+    with pytest.raises(UserError) as caught:
+        parse_study(values, overrides)
+    assert caught.value.hint == hint
