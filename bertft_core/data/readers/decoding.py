@@ -45,7 +45,7 @@ def decoded(chunks: Iterable[bytes], path: Path, options: FileOptions) -> Iterat
         before = content[: error.start].decode(encoding, "ignore").count("\n")
         byte = content[error.start : error.start + 1].hex()
         found = f"byte 0x{byte}, {error.reason}"
-        raise _undecodable(path, options, n_ends + before + 1, found, content, error.start) from None
+        raise _undecodable(path, options, n_ends + before + 1, found, content, error.start, piece=chunk) from None
     except UnicodeError as error:  # such as UTF-16 without its mark
         raise _undecodable(path, options, n_ends + 1, str(error), chunk, 0) from None
 
@@ -85,13 +85,20 @@ def _is_utf8(content: bytes) -> bool:
 
 
 def _undecodable(
-    path: Path, options: FileOptions, line: int, found: str, content: bytes, start: int, likely: str | None = None
+    path: Path,
+    options: FileOptions,
+    line: int,
+    found: str,
+    content: bytes,
+    start: int,
+    likely: str | None = None,
+    piece: bytes = b"",
 ) -> UserError:
     foreign = foreign_start(content)
     name = "UTF-8" if codecs.lookup(options.encoding).name == "utf-8" else options.encoding
     key = options.hint(f"set data.encoding, {likely or _likely(content, start)}, or ", "")
     hint = f"{key}save the file as {'UTF-8' if key else name} (for example with iconv)"
-    if name != "UTF-8" and content and _is_utf8(content):
+    if name != "UTF-8" and content and _is_utf8(piece or content):
         hint = options.hint("the file seems to be in UTF-8: remove data.encoding", hint)
     return UserError(
         f"the file is not {name}",
