@@ -27,7 +27,7 @@ test: install
 	$(PYTEST) -n 3
 
 test-slow: install
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -n 2 -m slow
 
 check: install
 	$(BIN)/ruff format --check bertft_core flows tasks tests benchmarks
