@@ -24,6 +24,7 @@ PATTERNS = {
     SHA256_PATTERN: ("64 digits of hexadecimal, in lower case", "copy it from the record of a run, or remove it"),
 }
 """Pattern of a text → what it demands, and what to do."""
+WRONG_KEYS = ("config.unknown-key", "config.shared-by-arms")
 MAX_OTHERS = 3
 MAX_SHOWN = 100
 
@@ -42,7 +43,7 @@ class Problem:
 
 def as_user_error(error: ValidationError, model: type[BaseModel], values: Any, where: Where) -> UserError:
     """The first problem in full, unknown keys before all others, and the paths of further ones."""
-    first, *others = sorted(_problems(error, model, values), key=lambda problem: problem.code != "config.unknown-key")
+    first, *others = sorted(_problems(error, model, values), key=lambda problem: problem.code not in WRONG_KEYS)
     path, line = where(first.path)
     names = list(dict.fromkeys(f"'{locations.dotted(problem.path)}'" for problem in others))
     more = f"; then fix {', '.join(names[:MAX_OTHERS])}" if names else ""
@@ -70,7 +71,7 @@ def _problems(error: ValidationError, model: type[BaseModel], values: Any) -> li
         if other is not None:
             unions.setdefault(other.path, other)
         elif not any(_is_below(problem.path, place.path) for problem in found):
-            found.append(_problem(place, detail, values))
+            found.append(_problem(place, detail, values, model))
     reported = [problem.path for problem in found]
     for path, union in sorted(unions.items(), key=lambda item: -len(item[0])):
         if not any(_is_below(other, path) for other in reported):
@@ -104,10 +105,10 @@ def _is_intended(choice: UnionChoice, place: ConfigLocation, detail: Any, values
     return not detail["type"].endswith(("_type", "_parsing", "literal_error", "missing"))
 
 
-def _problem(place: ConfigLocation, detail: Any, values: Any) -> Problem:
+def _problem(place: ConfigLocation, detail: Any, values: Any, model: type[BaseModel]) -> Problem:
     kind, context, value = detail["type"], detail.get("ctx", {}), detail.get("input")
     if kind == "extra_forbidden":
-        return _unknown_key(place)
+        return _shared_by_arms(place) if _is_shared(place, model) else _unknown_key(place)
     if kind == "missing":
         expected = locations.expected(place.kinds)
         return Problem(place.path, f"missing key '{place.name}'", "add it", code="config.missing-key", expected=expected)
@@ -140,6 +141,26 @@ def _problem(place: ConfigLocation, detail: Any, values: Any) -> Problem:
     if kind in BOUNDS:
         return replace(problem, hint=BOUNDS[kind], code="config.out-of-bounds")
     return replace(problem, code="config.wrong-value")
+
+
+def _is_shared(place: ConfigLocation, model: type[BaseModel]) -> bool:
+    """Whether an arm names a setting that only the whole study has."""
+    below = place.path[2:]
+    if place.path[:1] != ("arms",) or not below:
+        return False
+    return any(below[-1] in locations.keys(kind) for kind in locations.locate(below[:-1], model).kinds)
+
+
+def _shared_by_arms(place: ConfigLocation) -> Problem:
+    known = locations.keys(place.parent)
+    return Problem(
+        place.path,
+        f"{place.name}: an arm cannot change it; all arms share the task, the seeds, and the examples that they are scored on",
+        f"set {locations.dotted(place.path[2:])} for the whole study, or make a study of its own and use bertft compare",
+        found=str(place.path[-1]),
+        expected=f"one of {', '.join(known)}",
+        code="config.shared-by-arms",
+    )
 
 
 def _unknown_key(place: ConfigLocation) -> Problem:

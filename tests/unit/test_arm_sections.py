@@ -80,6 +80,16 @@ def test_what_does_not_fit_is_refused_at_its_place_in_the_arm(arm, place):
         study_of(arm)
 
 
+@pytest.mark.parametrize(
+    ("arm", "key"),
+    [({"data": {"labels": ["a", "b"]}}, "data.labels"), ({"head": {"kind": "x"}}, "head.kind"), ({"seeds": 3}, "seeds")],
+)
+def test_what_all_arms_share_is_refused_with_the_reason(arm, key):
+    with pytest.raises(UserError, match=f"arms.own.{key}: an arm cannot change it; all arms share") as refused:
+        study_of(arm)
+    assert f"set {key} for the whole study" in refused.value.hint
+
+
 def test_the_settings_that_any_arm_names_are_known_of_all():
     study = study_of({"head": {"crf": True}, "data": {"subsample": {"train": 50}}})
     assert study.own_settings("base") == {"data.subsample.train": None, "head.crf": False}

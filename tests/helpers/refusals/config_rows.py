@@ -55,6 +55,7 @@ ROWS = (
     _yaml("config.key-not-text", "name: s\n? [a]\n: 1\n", 2),
     _yaml("config.merge-key", "name: s\n<<: 3\n", 2),
     _yaml("config.unknown-key", study() + "seds: {n: 3}\n", 6),
+    _yaml("config.shared-by-arms", "name: s\ndata: {source: bundled, name: reviews}\narms: {full: {metric: f1_macro}}\n", 3),
     _yaml("config.missing-key", "name: s\narms: {full: {}}\n", 1),
     _yaml("config.wrong-type", study() + "seeds: {n: many}\n", 6),
     _yaml("config.wrong-value", study(head="classifcation"), 3),
