@@ -69,6 +69,10 @@ class GradualUnfreezing(Frozen):
             )
         return self
 
+    def n_steps(self, steps_per_epoch: int) -> int:
+        """Optimizer steps between two stages."""
+        return self.every_steps if self.every_epochs is None else round(self.every_epochs * steps_per_epoch)  # type: ignore[return-value]
+
 
 class Mixout(Frozen):
     """During training, random inputs of each linear layer use the weights that it started from."""

@@ -5,21 +5,23 @@ from typing import Any
 
 from bertft_core.config import StudyConfig
 from bertft_core.config.errors import UserError, did_you_mean
-from bertft_core.config.strategy_settings import AnyStrategy, ClassWeights, EarlyStopping, Freezing, Reinit
+from bertft_core.config.strategy_settings import AnyStrategy, ClassWeights, EarlyStopping, Freezing, GradualUnfreezing, Reinit
 from bertft_core.data.examples import shorten
 from bertft_core.records import DatasetCard, EncoderIdentity
 
 
 def refuse_missing_layers(study: StudyConfig, name: str, encoder_settings: dict[str, Any]) -> None:
-    """Raise `UserError` for an arm that freezes or reinitialises more layers than its encoder's `config.json` has."""
+    """Raise `UserError` for an arm that freezes, reinitialises or unfreezes more layers than its encoder's `config.json` has."""
     n_layers = encoder_settings.get("num_hidden_layers", encoder_settings.get("n_layers"))
     if n_layers is None:
         return
     strategies = study.arms[name].strategies
     frozen, reinit = _layers(strategies, Freezing), _layers(strategies, Reinit)
-    for kind, n in (("freezing", frozen), ("reinit", reinit)):
-        if n > n_layers:
-            raise _refusal(name, f"{kind} names more layers than the encoder has", f"layers: {n}", f"at most {n_layers}")
+    unfrozen = _layers(strategies, GradualUnfreezing)
+    most = {"freezing": (frozen, n_layers), "reinit": (reinit, n_layers), "gradual_unfreezing": (unfrozen, n_layers + 1)}
+    for kind, (n, limit) in most.items():  # the embeddings are unfrozen like a layer
+        if n > limit:
+            raise _refusal(name, f"{kind} names more layers than the encoder has", f"layers: {n}", f"at most {limit}")
     if frozen and reinit and frozen + reinit > n_layers:
         found = f"{frozen} lowest layers frozen and {reinit} top layers reinitialised, of {n_layers}"
         raise _refusal(name, "a reinitialised layer would be frozen", found, "layers that are either trained or pre-trained")
@@ -69,7 +71,7 @@ def refuse_missing_labels(study: StudyConfig, labels: Sequence[str]) -> None:
                     raise _refusal(name, problem, label, expected, did_you_mean(label, labels) or "correct it or remove it")
 
 
-def _layers(strategies: Sequence[AnyStrategy], kind: type[Freezing] | type[Reinit]) -> int:
+def _layers(strategies: Sequence[AnyStrategy], kind: type[Freezing | Reinit | GradualUnfreezing]) -> int:
     return next((strategy.layers for strategy in strategies if isinstance(strategy, kind)), 0)
 
 

@@ -1,7 +1,9 @@
 """Plans that cannot work, known from the number of steps before anything is trained."""
 
+import math
+
 from bertft_core.config import StudyConfig, UserError
-from bertft_core.config.strategy_settings import WeightAveraging
+from bertft_core.config.strategy_settings import GradualUnfreezing, WeightAveraging
 from bertft_core.planning.run_specs import Chosen, plan_runs
 from bertft_core.records import DatasetCard
 from bertft_core.records.selection import cut_step
@@ -15,10 +17,11 @@ MAX_VALIDATIONS = 100_000
 
 
 def refuse_unusable_plan(study: StudyConfig, card: DatasetCard) -> None:
-    """Raise `UserError` for an arm that never ends, whose seeds stop too early to be ranked, or that averages no weights."""
+    """Raise `UserError` for an arm that never ends, whose seeds stop too early, that averages no weights or unfreezes nothing."""
     refuse_endless_runs(study, card)
     refuse_blind_cuts(study, card, {})
     refuse_idle_averages(study, card)
+    refuse_idle_unfreezing(study, card)
 
 
 def refuse_endless_runs(study: StudyConfig, card: DatasetCard) -> None:
@@ -68,9 +71,8 @@ def refuse_idle_averages(study: StudyConfig, card: DatasetCard) -> None:
     An arm whose search may choose the steps is not checked.
     """
     for spec in plan_runs(study, card, {}, 1):
-        search = study.arms[spec.arm].search
         last = max((strategy.last for strategy in spec.strategies if isinstance(strategy, WeightAveraging)), default=1)
-        if last > 1 and len(planned_steps(spec, card).evaluation_steps) == 1 and not (search and OF_STEPS & search.space.keys()):
+        if last > 1 and len(planned_steps(spec, card).evaluation_steps) == 1 and not _searches_steps(study, spec.arm):
             raise UserError(
                 f"arms.{spec.arm}.strategies: swa has nothing to average",
                 code="strategy.nothing-to-average",
@@ -78,3 +80,30 @@ def refuse_idle_averages(study: StudyConfig, card: DatasetCard) -> None:
                 expected="at least two evaluations in a run",
                 hint="train for more epochs, make training.evaluate_every_epochs (or _steps) smaller, or remove swa",
             )
+
+
+def refuse_idle_unfreezing(study: StudyConfig, card: DatasetCard) -> None:
+    """Raise `UserError` for an arm that unfreezes its first layer only after its last step: it would train the head alone.
+
+    An arm whose search may choose the steps is not checked.
+    """
+    for spec in plan_runs(study, card, {}, 1):
+        unfreezing = next((strategy for strategy in spec.strategies if isinstance(strategy, GradualUnfreezing)), None)
+        if unfreezing is None or _searches_steps(study, spec.arm):
+            continue
+        n_steps = planned_steps(spec, card).n_steps
+        n_examples = card.of_arm(spec.arm).splits["train"].n_examples
+        first = unfreezing.n_steps(math.ceil(n_examples / spec.training.batch_size))
+        if first >= n_steps:
+            raise UserError(
+                f"arms.{spec.arm}.strategies: gradual_unfreezing never unfreezes anything",
+                code="strategy.nothing-to-unfreeze",
+                found=f"the first layers would be unfrozen after step {first}; a run ends after step {n_steps}",
+                expected=f"every_steps below {n_steps}, or a part of the epochs in every_epochs",
+                hint="make every_steps (or every_epochs) smaller, train for longer, or use feature_extraction",
+            )
+
+
+def _searches_steps(study: StudyConfig, arm: str) -> bool:
+    search = study.arms[arm].search
+    return search is not None and bool(OF_STEPS & search.space.keys())

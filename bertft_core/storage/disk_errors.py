@@ -65,15 +65,18 @@ def _other_kind(number: int, where: str) -> UserError:
 
 
 def _message(number: int, where: str | Path | None) -> UserError:
-    hint = "free some space" if number != errno.EFBIG else "raise the limit with ulimit -f"
     if number in CLOSED:
         hint = "give this user the right to read and write it, or choose another --home"
+    elif number == errno.EFBIG:
+        hint = "raise the limit with ulimit -f"
+    else:
+        hint = "free some space (bertft clean lists what can go)"
     return UserError(
         (FULL | CLOSED)[number],
         code="disk.full-or-closed",
         path=where,
         expected="a folder that can be read and written, with space for the results (bertft plan says how much)",
-        hint=f"{hint}; what is finished is kept, and the same command goes on from there (bertft clean lists what can go)",
+        hint=f"{hint}; what is finished is kept, and the same command goes on from there",
     )
 
 

@@ -15,10 +15,7 @@ from bertft_core.strategies.plan import FinetuningPlan
 
 def apply(plan: FinetuningPlan, config: GradualUnfreezing) -> None:
     """Set the step from which each parameter learns."""
-    every = config.every_steps
-    if every is None:
-        assert config.every_epochs is not None
-        every = round(config.every_epochs * plan.context.steps_per_epoch)
+    every = config.n_steps(plan.context.steps_per_epoch)
     n_layers, depths = plan.architecture.n_layers, plan.architecture.depths()
     for name, parameter in plan.model.named_parameters():
         below_the_head = n_layers + 1 - depths[name]

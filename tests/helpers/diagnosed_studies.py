@@ -74,3 +74,13 @@ def with_card(results: StudyResults, split: str = "train", findings: tuple[DataF
     card = results.card
     splits = card.splits | {split: card.splits[split].model_copy(update=changes)}
     return replace(results, card=card.model_copy(update={"splits": splits, "findings": findings}))
+
+
+def with_arm(tmp_path, settings: dict, split: str = "train", findings: tuple[DataFinding, ...] = (), **changes) -> StudyResults:
+    """A study with a third arm `own` of these settings, whose own card differs in one split and has these findings."""
+    results = whole(tmp_path, arms=ARMS | {"own": settings}, accuracies=GOOD | {"own": GOOD["full"]})
+    own = with_card(results, split, findings, **changes).card
+    digests = {name: each.model_copy(update={"sha256": "c" * 64}) for name, each in own.splits.items()}
+    max_length = results.study.of_arm("own").data.max_length
+    own = own.model_copy(update={"fingerprint": "b" * 64, "splits": digests, "max_length": max_length})
+    return replace(results, card=results.card.model_copy(update={"arms": {"own": own}}))

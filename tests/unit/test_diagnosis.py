@@ -11,6 +11,7 @@ import pytest
 from bertft_core.config import UserError
 from bertft_core.config.search_settings import Choices, Range
 from bertft_core.data.prepared_split import open_split
+from bertft_core.evaluation.diagnosis.data_views import for_arms
 from bertft_core.evaluation.diagnosis.diagnose_study import CHECKS, diagnose, run_check
 from bertft_core.evaluation.diagnosis.findings import VERDICTS, Diagnosis, DiagnosisFinding, finding, hint
 from bertft_core.evaluation.diagnosis.hint_overrides import accepted, train_longer
@@ -22,7 +23,7 @@ from bertft_core.report.prose import comparison_text, diagnosis_findings, diagno
 from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.show_commands import diagnose_command
-from tests.helpers.diagnosed_studies import ARMS, GOOD, LARGE, SCORES, whole, with_card, write_losses
+from tests.helpers.diagnosed_studies import ARMS, GOOD, LARGE, SCORES, whole, with_arm, with_card, write_losses
 from tests.helpers.small_records import make_study, make_sweep
 from tests.helpers.tiny_studies import tiny_study, tiny_tagged_study
 
@@ -106,6 +107,62 @@ def test_cut_ends(tmp_path, share, verdict):
 @pytest.mark.parametrize(("share", "verdict"), [(0.01, "ok"), (0.02, "look"), (0.06, "problem")])
 def test_foreign_words(tmp_path, share, verdict):
     assert check("domain_mismatch", with_card(whole(tmp_path), "test", unknown_token_ratio=share)).verdict == verdict
+
+
+OTHER_ENCODER = {"encoder": {"checkpoint": "google-bert/bert-base-uncased"}}
+LONGER = {"data": {"max_length": 64, "subsample": {"train": 90}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "fault", "given"),
+    [
+        ("truncation", LONGER, {"truncated_ratio": 0.3}, "arms.own.data.max_length=128"),
+        ("truncation", OTHER_ENCODER, {"truncated_ratio": 0.3}, "arms.own.data.max_length=256"),
+        ("domain_mismatch", OTHER_ENCODER, {"unknown_token_ratio": 0.1}, "arms.own.encoder={checkpoint: NAME}"),
+        (
+            "imbalance", LONGER, {"label_counts": {"negative": 90, "positive": 3}},
+            "arms.weighted={strategies: [{kind: class_weights}]}",
+        ),
+    ],
+)  # fmt: skip
+def test_an_arm_with_data_of_its_own_is_judged_by_them_and_named(tmp_path, name, settings, fault, given):
+    results = with_arm(tmp_path, settings, **fault)
+    diagnosis = check(name, results)
+    assert diagnosis.verdict != "ok"
+    assert [each.values.get("arms") for each in diagnosis.findings] == [("features", "full"), ("own",)]
+    assert given in overrides(diagnosis)
+    assert accepted(results.study, given)
+    assert diagnosis_findings.finding(diagnosis.findings[1]).startswith("own: ")
+    alone = check(name, with_arm(tmp_path, settings))
+    assert alone.verdict == "ok", "an arm in whose data nothing is wrong is no line more"
+    assert len(alone.findings) == 1
+
+
+def test_a_finding_of_one_arms_data_names_the_arm_and_one_of_all_does_not(tmp_path):
+    shared, own = (DataFinding(check=kind, split="test", count=9, names=("train",)) for kind in ("overlap", "very_short"))
+    results = with_arm(tmp_path, LONGER, findings=(shared, own))
+    results = replace(results, card=results.card.model_copy(update={"findings": (shared,)}))
+    diagnosis = check_quality(results)
+    assert [(each.data, each.values) for each in diagnosis.findings] == [(shared, {}), (own, {"arms": ("own",)})]
+
+
+def check_quality(results: StudyResults) -> Diagnosis:
+    diagnosis = run_check("data_quality", results)
+    assert diagnosis is not None
+    return diagnosis
+
+
+@pytest.mark.parametrize(
+    ("arms", "of", "given"),
+    [
+        ({"a": {}, "b": {"head": {"init": "checkpoint"}}}, ("a", "b"), ("data.max_length=8",)),
+        ({"a": {}, "b": {"data": {"max_length": 128}}}, ("a", "b"), ("data.max_length=8", "arms.b.data.max_length=8")),
+        ({"a": {}, "b": {"data": {"max_length": 64}}}, ("b",), ("arms.b.data.max_length=8",)),
+        ({"a": {"data": {"max_length": 64}}}, ("a",), ("arms.a.data.max_length=8",)),
+    ],
+)
+def test_a_setting_is_changed_where_the_arms_read_it(arms, of, given):
+    assert for_arms(make_study(arms=arms), of, "data.max_length=8") == given
 
 
 @pytest.mark.parametrize(("rare", "verdict"), [(500, "ok"), (499, "look")])

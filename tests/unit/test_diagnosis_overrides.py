@@ -13,7 +13,7 @@ from bertft_core.evaluation.diagnosis.stored_study import improvement
 from bertft_core.records import DataFinding, SweepResult
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
-from tests.helpers.diagnosed_studies import ARMS, GOOD, LARGE, whole, with_card
+from tests.helpers.diagnosed_studies import ARMS, GOOD, LARGE, whole, with_arm, with_card
 from tests.helpers.small_records import make_card, make_study, make_sweep
 
 LOG = {"low": 1e-5, "high": 6e-4, "log": True}
@@ -104,6 +104,8 @@ def cases(tmp_path) -> dict[str, StudyResults]:
         "truncated": with_card(whole(tmp_path, data=reviews | {"max_length": 32}), truncated_ratio=0.3, findings=duplicates),
         "truncated and long": replace(long, card=long.card.model_copy(update={"max_length": 512})),
         "unknown": with_card(whole(tmp_path, encoder={"path": "encoder"}), unknown_token_ratio=0.1),
+        "truncated in an arm": with_arm(tmp_path, {"data": {"max_length": 16}}, truncated_ratio=0.3),
+        "unknown to an arm's encoder": with_arm(tmp_path, {"encoder": {"revision": "main"}}, unknown_token_ratio=0.1),
         "unequal": with_card(whole(tmp_path), label_counts={"negative": 1900, "positive": 100}),
         "unequal with such an arm": with_card(
             whole(tmp_path, arms=ARMS | {"weighted": {}}, accuracies=GOOD | {"weighted": GOOD["full"]}),

@@ -30,6 +30,7 @@ def full(*_: object, **__: object) -> None:
         (errno.EDQUOT, "the quota of this user is used up"),
         (errno.EROFS, "the disk can only be read"),
         (errno.EACCES, "this user may not read or write there"),
+        (errno.EFBIG, "the file would be larger than this user may write"),
     ],
 )
 def test_an_error_that_names_its_reason(tmp_path, number, words):
@@ -37,6 +38,7 @@ def test_an_error_that_names_its_reason(tmp_path, number, words):
     assert shown is not None
     assert f"/a/file: {words}" in str(shown)
     assert "the same command goes on from there" in str(shown)
+    assert ("bertft clean" in str(shown)) is (number in (errno.ENOSPC, errno.EDQUOT)), "what can go helps where space is missing"
 
 
 def test_a_library_that_hides_the_reason_is_seen_through_by_a_probe(tmp_path, monkeypatch):

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from bertft_core.config import StudyConfig, UserError, parse_study
-from bertft_core.planning.plan_checks import refuse_idle_averages
+from bertft_core.data.study_checks import refuse_missing_layers
+from bertft_core.planning.plan_checks import refuse_idle_averages, refuse_idle_unfreezing
 from flows.cli.compare_command import MAX_NAME, _folder_name
 from tests.helpers.small_records import make_card, make_study
 
@@ -68,6 +69,47 @@ def test_averaging_a_single_evaluation_is_refused_unless_a_search_may_choose_mor
     refuse_idle_averages(make_study(arms={"full": {"strategies": [SWA]}}, training={"epochs": 2}), card)
     search = {"space": {"epochs": {"choices": [1, 2]}}, "n_trials": 2}
     refuse_idle_averages(make_study(arms={"full": {"strategies": [SWA], "search": search}}, training=once), card)
+
+
+@pytest.mark.parametrize(
+    ("pace", "n_epochs"), [({}, 2), ({"every_epochs": 0}, 1), ({"every_epochs": 0.5}, 1), ({"every_steps": 4}, 1)]
+)
+def test_unfreezing_that_begins_in_a_run_is_accepted(tmp_path, pace, n_epochs):
+    """80 examples in batches of 16 make 5 steps of an epoch."""
+    refuse_idle_unfreezing(unfreezing(pace, epochs=n_epochs), make_card(tmp_path))
+
+
+@pytest.mark.parametrize("pace", [{}, {"every_steps": 5}, {"every_steps": 100}, {"every_epochs": 3.0}])
+def test_unfreezing_that_begins_after_the_last_step_is_refused_unless_a_search_may_choose_more(tmp_path, pace):
+    card = make_card(tmp_path)
+    with pytest.raises(UserError, match=r"arms\.full\.strategies: gradual_unfreezing never unfreezes anything"):
+        refuse_idle_unfreezing(unfreezing(pace, epochs=1), card)
+    refuse_idle_unfreezing(unfreezing(pace, search={"space": {"epochs": {"choices": [1, 9]}}, "n_trials": 2}, epochs=1), card)
+
+
+def unfreezing(pace: dict[str, Any], search: dict[str, Any] | None = None, **training: Any) -> StudyConfig:
+    strategies = [{"kind": "gradual_unfreezing"} | pace]
+    return make_study(arms={"full": {"strategies": strategies, "search": search}}, training={"batch_size": 16} | training)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "accepted"),
+    [
+        ({"kind": "freezing", "layers": 2}, True),
+        ({"kind": "freezing", "layers": 3}, False),
+        ({"kind": "reinit", "layers": 3}, False),
+        ({"kind": "gradual_unfreezing", "layers": 3}, True),
+        ({"kind": "gradual_unfreezing", "layers": 4}, False),
+    ],
+)
+def test_more_layers_than_the_encoder_has_are_refused(strategy, accepted):
+    """Two layers; gradual unfreezing has one stage more, the embeddings."""
+    study = make_study(arms={"full": {"strategies": [strategy]}})
+    if accepted:
+        refuse_missing_layers(study, "full", {"num_hidden_layers": 2})
+    else:
+        with pytest.raises(UserError, match=f"{strategy['kind']} names more layers than the encoder has"):
+            refuse_missing_layers(study, "full", {"num_hidden_layers": 2})
 
 
 def test_the_folder_of_a_comparison_of_many_long_names_has_a_name_that_fits():

@@ -1,19 +1,22 @@
 """Checks of the data: quality, label conflicts, truncation, unknown tokens, rare classes, small sets."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from bertft_core.config.study_config import StudyConfig
 from bertft_core.data.data_findings import MAX_CLASS_RATIO, MAX_TRUNCATED_RATIO
 from bertft_core.data.examples import shorten
 from bertft_core.data.tokenizer_findings import MAX_UNKNOWN_RATIO
+from bertft_core.evaluation.diagnosis.data_views import DataView, data_views, for_arms, over
 from bertft_core.evaluation.diagnosis.findings import DiagnosisFinding, DiagnosisHint, Outcome, Outcomes, Verdict, finding, hint
 from bertft_core.evaluation.diagnosis.hint_overrides import accepted
 from bertft_core.evaluation.diagnosis.label_conflicts import TARGETS, LabelConflict, find_conflicts
 from bertft_core.evaluation.diagnosis.stored_study import encoder_of, open_splits, row_of
 from bertft_core.recipes.input_lengths import CPU_WINDOW, USUAL_LIMIT, at_least
+from bertft_core.records import DataFinding, DatasetCard
 from bertft_core.storage.study_results import StudyResults
 
 CHECKED_ELSEWHERE = ("conflicting_labels", "conflicting_overlap", "class_balance", "truncated", "unknown_tokens")
@@ -35,33 +38,49 @@ N_SHOWN, N_LABELS, N_CLASSES = 3, 4, 5
 
 def data_quality(results: StudyResults) -> Outcomes:
     """What was found when the data were prepared: duplicates, overlap, near-empty texts, invalid tags."""
-    splits = results.card.splits
-    found = [each for each in results.card.findings if each.check not in CHECKED_ELSEWHERE]
-    for each in found:
-        share = each.count / max(1, splits[each.split].n_examples) if each.split in splits else 0.0
-        repeated = each.check in (*OVERLAPS, "duplicates")
-        hints = (hint("remove_duplicates", split=each.split, path=splits[each.split].origin.path),) if repeated else ()
-        problem = each.check in OVERLAPS and share > MAX_OVERLAP
-        yield Outcome("problem" if problem else "look", DiagnosisFinding(code="data", data=each), hints)
-    if not found:
+    views = list(data_views(results))
+    for i, view in enumerate(views):
+        for each in view.results.card.findings:
+            if each.check not in CHECKED_ELSEWHERE and not any(each in before.results.card.findings for before in views[:i]):
+                yield _of_card(each, [other for other in views if each in other.results.card.findings], len(views))
+    if all(each.check in CHECKED_ELSEWHERE for view in views for each in view.results.card.findings):
         yield Outcome("ok", finding("clean_data"))
+
+
+def _of_card(found: DataFinding, views: Sequence[DataView], n_views: int) -> Outcome:
+    splits = views[0].results.card.splits
+    share = found.count / max(1, splits[found.split].n_examples) if found.split in splits else 0.0
+    repeated = found.check in (*OVERLAPS, "duplicates")
+    hints = (hint("remove_duplicates", split=found.split, path=splits[found.split].origin.path),) if repeated else ()
+    problem = found.check in OVERLAPS and share > MAX_OVERLAP
+    arms = {"arms": tuple(arm for view in views for arm in view.arms)} if len(views) < n_views else {}
+    return Outcome("problem" if problem else "look", DiagnosisFinding(code="data", data=found, values=arms), hints)
 
 
 def label_conflicts(results: StudyResults) -> Outcomes:
     """The same or nearly the same text with different targets, within and between splits."""
-    kind, splits = results.study.head.kind, open_splits(results.card)
-    if kind not in TARGETS or not splits:
+    if results.study.head.kind in TARGETS:
+        yield from over(data_views(results, _examples_of), _conflicts_of)
+
+
+def _examples_of(card: DatasetCard) -> list[str]:
+    return [split.sha256 for split in card.splits.values()]
+
+
+def _conflicts_of(view: DataView) -> Outcomes:
+    splits, kind = open_splits(view.results.card), view.results.study.head.kind
+    if not splits:
         return
     n, conflicts = sum(split.n for split in splits.values()), find_conflicts(splits, kind)
     if not conflicts:
-        yield Outcome("ok", finding("no_conflicts", n=n))
+        yield Outcome("ok", finding("no_conflicts", n=n, **view.named))
         return
     n_affected, n_exact = sum(len(conflict.members) for conflict in conflicts), sum(each.is_exact for each in conflicts)
     across = sum(conflict.across_splits for conflict in conflicts)
     counts: dict[str, Any] = {"n_texts": len(conflicts), "n_exact": n_exact, "n_across": across}
     verdict: Verdict = "problem" if n_affected > MAX_CONFLICTS * n else "look"
-    yield Outcome(verdict, finding("conflicts", n_affected=n_affected, n=n, **counts), (hint("fix_labels"),))
-    yield from (Outcome(verdict, _conflict(results, each)) for each in conflicts[:N_SHOWN])
+    yield Outcome(verdict, finding("conflicts", n_affected=n_affected, n=n, **counts, **view.named), (hint("fix_labels"),))
+    yield from (Outcome(verdict, _conflict(view.results, each)) for each in conflicts[:N_SHOWN])
 
 
 def _conflict(results: StudyResults, conflict: LabelConflict) -> DiagnosisFinding:
@@ -82,11 +101,15 @@ def _label(results: StudyResults, target: Any) -> str:
 
 def truncation(results: StudyResults) -> Outcomes:
     """Inputs whose end the model never saw."""
-    card = results.card
-    shares = {name: split.truncated_ratio for name, split in card.splits.items()}
-    verdict = _verdict(max(shares.values()), look=MAX_TRUNCATED_RATIO, problem=MAX_TRUNCATED)
-    hints = () if verdict == "ok" else (_against_truncation(results),)
-    yield Outcome(verdict, finding("truncated", shares=shares, max_length=card.max_length), hints)
+
+    def judged(view: DataView) -> Outcomes:
+        card = view.results.card
+        shares = {name: split.truncated_ratio for name, split in card.splits.items()}
+        verdict = _verdict(max(shares.values()), look=MAX_TRUNCATED_RATIO, problem=MAX_TRUNCATED)
+        hints = () if verdict == "ok" else (_against_truncation(results.study, view),)
+        yield Outcome(verdict, finding("truncated", shares=shares, max_length=card.max_length, **view.named), hints)
+
+    return over(data_views(results), judged)
 
 
 def _verdict(value: float, *, look: float, problem: float) -> Verdict:
@@ -94,49 +117,67 @@ def _verdict(value: float, *, look: float, problem: float) -> Verdict:
     return "problem" if value > problem else "look" if value > look else "ok"
 
 
-def _against_truncation(results: StudyResults) -> DiagnosisHint:
-    lengths = [split.n_tokens for split in open_splits(results.card).values()]
-    longest = int(np.quantile(np.concatenate(lengths), 0.99)) if lengths else 2 * results.card.max_length
-    encoder = encoder_of(results.card)
+def _against_truncation(study: StudyConfig, view: DataView) -> DiagnosisHint:
+    card, max_length = view.results.card, view.results.study.data.max_length
+    lengths = [split.n_tokens for split in open_splits(card).values()]
+    longest = int(np.quantile(np.concatenate(lengths), 0.99)) if lengths else 2 * card.max_length
+    encoder = encoder_of(card)
     limit = min((encoder and encoder.max_length) or USUAL_LIMIT, USUAL_LIMIT)
-    windows = ["data.long_texts=windows", *(["data.max_length=256"] if results.study.data.max_length > CPU_WINDOW else [])]
-    if longest > limit and accepted(results.study, *windows):
-        return hint("read_in_windows", *windows)
-    if (longer := at_least(longest, limit)) > results.study.data.max_length:
-        return hint("raise_max_length", f"data.max_length={longer}", p99=longest)
-    return hint("shorten_texts", p99=longest)
+    windows = for_arms(study, view.arms, "data.long_texts=windows")
+    cheaper = for_arms(study, view.arms, "data.max_length=256") if max_length > CPU_WINDOW else ()
+    if longest > limit and accepted(study, *windows, *cheaper):
+        return hint("read_in_windows", *windows, *cheaper, n_windows=len(windows))
+    if (longer := at_least(longest, limit)) > max_length:
+        return hint("raise_max_length", *for_arms(study, view.arms, f"data.max_length={longer}"), p99=longest)
+    return hint("shorten_texts", p99=longest, **view.named)
 
 
 def domain_mismatch(results: StudyResults) -> Outcomes:
     """Tokens unknown to the encoder: another language, alphabet or notation than it was trained on."""
-    shares = {name: split.unknown_token_ratio for name, split in results.card.splits.items()}
-    verdict = _verdict(max(shares.values()), look=MAX_UNKNOWN_RATIO, problem=MAX_UNKNOWN)
-    hints = () if verdict == "ok" else (hint("other_encoder", "encoder={checkpoint: NAME}"), hint("continue_pretraining"))
-    yield Outcome(verdict, finding("unknown_tokens", shares=shares), hints)
+
+    def judged(view: DataView) -> Outcomes:
+        shares = {name: split.unknown_token_ratio for name, split in view.results.card.splits.items()}
+        verdict = _verdict(max(shares.values()), look=MAX_UNKNOWN_RATIO, problem=MAX_UNKNOWN)
+        other = for_arms(results.study, view.arms, "encoder={checkpoint: NAME}")
+        hints = () if verdict == "ok" else (hint("other_encoder", *other), hint("continue_pretraining"))
+        yield Outcome(verdict, finding("unknown_tokens", shares=shares, **view.named), hints)
+
+    return over(data_views(results), judged)
 
 
 def imbalance(results: StudyResults) -> Outcomes:
     """Classes of very different size, and those that an arm hardly ever predicts."""
-    kind, counts = results.study.head.kind, dict(results.card.splits["train"].label_counts)
-    if kind == "token_classification":
-        counts.pop("O", None)
-    if len(counts) < 2 or kind == "question_answering":
-        return
-    largest, smallest = max(counts, key=lambda label: counts[label]), min(counts, key=lambda label: counts[label])
-    sizes: dict[str, Any] = {
-        "largest": largest,
-        "n_largest": counts[largest],
-        "smallest": smallest,
-        "n_smallest": counts[smallest],
-    }
-    missed = _missed_classes(results)
+    kind, missed = results.study.head.kind, _missed_classes(results)
     strategies = [strategy.kind for arm in results.study.arms.values() for strategy in arm.strategies]
     weighted = "class_weights" in strategies or "oversampling" in strategies
-    unequal = counts[largest] / max(1, counts[smallest]) > MAX_CLASS_RATIO
-    verdict: Verdict = "problem" if missed else "look" if unequal and not weighted else "ok"
-    hints = tuple(_against_imbalance(results)) if verdict != "ok" else ()
-    yield Outcome(verdict, finding("class_sizes", n_classes=len(counts), n=sum(counts.values()), **sizes), hints)
-    yield from (Outcome(verdict, each) for each in missed)
+
+    def judged(view: DataView) -> Outcomes:
+        counts = _class_counts(kind, view.results.card)
+        if len(counts) < 2:
+            return
+        largest, smallest = max(counts, key=lambda label: counts[label]), min(counts, key=lambda label: counts[label])
+        unequal = counts[largest] / max(1, counts[smallest]) > MAX_CLASS_RATIO
+        verdict: Verdict = "problem" if missed else "look" if unequal and not weighted else "ok"
+        ends: dict[str, Any] = {
+            "largest": largest,
+            "n_largest": counts[largest],
+            "smallest": smallest,
+            "n_smallest": counts[smallest],
+        }
+        sizes = finding("class_sizes", n_classes=len(counts), n=sum(counts.values()), **ends, **view.named)
+        yield Outcome(verdict, sizes, tuple(_against_imbalance(results)) if verdict != "ok" else ())
+
+    if kind != "question_answering":
+        yield from over(data_views(results, lambda card: _class_counts(kind, card)), judged)
+        yield from (Outcome("problem", each) for each in missed)
+
+
+def _class_counts(kind: str, card: DatasetCard) -> dict[str, int]:
+    """Training examples of each class, or words of each tag but O."""
+    counts = dict(card.splits["train"].label_counts)
+    if kind == "token_classification":
+        counts.pop("O", None)
+    return counts
 
 
 def _missed_classes(results: StudyResults) -> list[DiagnosisFinding]:

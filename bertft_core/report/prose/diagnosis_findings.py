@@ -18,8 +18,15 @@ def finding(found: DiagnosisFinding) -> str:
     """One finding as a clause."""
     if found.data is not None:
         example = f", such as {found.data.examples[0]}" if found.data.examples else ""
-        return finding_text(found.data) + example
-    return FINDINGS[found.code]({**found.values, "arm": found.arm, "split": found.split})
+        clause = finding_text(found.data) + example
+    else:
+        clause = FINDINGS[found.code]({**found.values, "arm": found.arm, "split": found.split})
+    return of_arms(found.values) + clause
+
+
+def of_arms(v: Values) -> str:
+    """The arms that a clause is about, where it is not about all."""
+    return f"{grammar.listed(v['arms'])}: " if "arms" in v else ""
 
 
 def _shares(shares: Mapping[str, float], digits: int) -> str:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from bertft_core.evaluation.diagnosis.findings import DiagnosisHint
 from bertft_core.report.formatting.numbers import percent
 from bertft_core.report.prose import grammar
-from bertft_core.report.prose.diagnosis_findings import Values, constant, value
+from bertft_core.report.prose.diagnosis_findings import Values, constant, of_arms, value
 
 
 def hint(given: DiagnosisHint) -> str:
     """One hint as a clause, with its overrides as `--set` options."""
     options = [f"--set {shlex.quote(override)}" for override in given.overrides]
-    return HINTS[given.code]({**given.values, "arm": given.arm, "split": given.split}, options)
+    return of_arms(given.values) + HINTS[given.code]({**given.values, "arm": given.arm, "split": given.split}, options)
 
 
 def _learn_more(v: Values, options: Sequence[str]) -> str:
@@ -34,12 +34,13 @@ def _unusual_rate(v: Values) -> str:
 HINTS: dict[str, Callable[[Values, Sequence[str]], str]] = {
     "remove_duplicates": lambda v, o: f"remove the duplicates from {v['split']} ({v['path']})",
     "fix_labels": lambda v, o: "decide on one label for each text and fix the files; no setting can learn a contradiction",
-    "raise_max_length": lambda v, o: f"{o[0]} (99 % have up to {v['p99']} tokens)",
+    "raise_max_length": lambda v, o: f"{' '.join(o)} (99 % have up to {v['p99']} tokens)",
     "read_in_windows": lambda v, o: (
-        f"{o[0]} reads texts to their end" + "".join(f"; {cheaper} makes windows cheaper" for cheaper in o[1:])
+        f"{' '.join(o[: v['n_windows']])} reads texts to their end"
+        + (f"; {' '.join(o[v['n_windows'] :])} makes windows cheaper" if o[v["n_windows"] :] else "")
     ),
     "shorten_texts": lambda v, o: f"shorten the texts, or choose an encoder that reads more (99 % have up to {v['p99']} tokens)",
-    "other_encoder": lambda v, o: f"choose an encoder trained on this language and domain: {o[0]}",
+    "other_encoder": lambda v, o: f"choose an encoder trained on this language and domain: {' '.join(o)}",
     "continue_pretraining": lambda v, o: (
         "or continue its pre-training on raw text of the domain (head: masked_lm, encoder.study)"
     ),

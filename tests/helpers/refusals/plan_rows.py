@@ -51,6 +51,14 @@ ROWS = (
         },
     ),
     Refusal(
+        "strategy.nothing-to-unfreeze",
+        "plan s.yaml",
+        {
+            "s.yaml": study().replace("{full: {}}", "{full: {strategies: [{kind: gradual_unfreezing, every_steps: 900}]}}"),
+            "t.csv": TEXTS,
+        },
+    ),
+    Refusal(
         "strategy.does-not-fit-data",
         "plan s.yaml",
         {"s.yaml": study().replace("{full: {}}", "{full: {strategies: [{kind: freezing, layers: 9}]}}"), "t.csv": TEXTS},
