@@ -9,6 +9,8 @@ CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u
 """All of C0 and C1 but tab and line feed, what changes the direction or the line of a text, and what XML does not allow."""
 
 BREAKS = re.compile("[\\t\\n]")
+INVISIBLE = {letter: f"\\u{letter:04x}" for letter in (0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF)}
+"""Characters without width, as escapes: two labels that look the same differ by them."""
 
 
 def visible(text: str) -> str:
@@ -17,8 +19,8 @@ def visible(text: str) -> str:
 
 
 def in_one_line(text: str) -> str:
-    """A name with its line ends and tabs as escapes too: a file's name may hold any character."""
-    return visible(BREAKS.sub(lambda match: f"\\u{ord(match.group()):04x}", text))
+    """A name with its line ends, tabs and characters without width as escapes too: a file or a label may be called anything."""
+    return visible(BREAKS.sub(lambda match: f"\\u{ord(match.group()):04x}", text)).translate(INVISIBLE)
 
 
 def shown(value: Any) -> Any:

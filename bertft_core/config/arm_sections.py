@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from bertft_core.config.base import Frozen, misplaced
+from bertft_core.config.base import LARGEST, Frozen, misplaced, wrong_value
 from bertft_core.config.data_settings import BundledData
 from bertft_core.config.encoder_settings import EncoderConfig
 from bertft_core.config.head_settings import HEAD_CONFIGS
@@ -38,10 +38,16 @@ class HeadOverrides(overrides_of(HEAD_FIELDS)):  # type: ignore[misc]
 class DataOverrides(overrides_of({name: BundledData.model_fields[name] for name in DATA_KEYS})):  # type: ignore[misc]
     """Settings of the study's data that differ; what is predicted and scored is the same for all arms."""
 
+    subsample: dict[str, Annotated[int, Field(ge=2, le=LARGEST)] | None] | None = Field(
+        None, description="{train: N} for N training examples, {train: null} for all of them."
+    )
+
     @field_validator("subsample")
     @classmethod
-    def _of_the_training_set(cls, sizes: dict[str, int] | None) -> dict[str, int] | None:
-        for name in sizes or ():
+    def _of_the_training_set(cls, sizes: dict[str, int | None] | None) -> dict[str, int | None]:
+        if sizes is None:
+            raise wrong_value("the study's subsample holds for all splits", "write {train: null} for the whole training set")
+        for name in sizes:
             if name != "train":
                 problem = "all arms are scored on the same examples, so an arm can change the training set only"
                 raise misplaced((name,), problem, "set data.subsample for the whole study")
@@ -75,8 +81,9 @@ def _changed(section: Frozen, given: dict[str, Any], at: Path) -> Frozen:
     base = section.model_dump(exclude_unset=True)
     if isinstance(section, EncoderConfig):
         base = _kept_of_encoder(base, given, at)
-    if given.get("subsample") is not None:
-        given["subsample"] = base.get("subsample", {}) | given["subsample"]
+    if "subsample" in given:
+        sizes = base.get("subsample", {}) | given["subsample"]
+        given["subsample"] = {split: n for split, n in sizes.items() if n is not None}
     try:
         return type(section).model_validate(base | given)
     except ValidationError as error:

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from bertft_core.control_characters import INVISIBLE
+
 NEXT_ROW = "\n" + 12 * " "
 """Joins several things that were found, or several hints: each on a line of its own."""
 
 BREAKS = {ord(letter): f"\\u{ord(letter):04x}" for letter in "\t\n\r"}
 """What a path may hold, as escapes: a message names its file in one line."""
-INVISIBLE = {letter: f"\\u{letter:04x}" for letter in (0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF)}
-"""Characters without width, as escapes: two labels that look the same differ by them."""
 
 
 class UserError(Exception):

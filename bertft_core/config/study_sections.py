@@ -140,7 +140,7 @@ class StudySections(Frozen):
         settings: dict[str, Any] = {}
         for section, key in sorted(named):
             value = getattr(getattr(own, section), key)
-            parts = {"": value} if key != "subsample" else {f".{split}": n for split, n in value.items()} or {".train": None}
+            parts = {"": value} if key != "subsample" else {".train": None} | {f".{split}": n for split, n in value.items()}
             settings |= {f"{section}.{key}{part}": each for part, each in parts.items()}
         return settings
 

@@ -9,6 +9,7 @@ from bertft_core.planning.run_specs import plan_runs
 from bertft_core.recipes.data_profile import encoder_profile
 from bertft_core.recipes.input_lengths import run_bytes
 from bertft_core.records import DatasetCard, RunRecord, RunSpec
+from bertft_core.report.prose.grammar import several
 from bertft_core.training.cost_estimate import n_parameters, planned_steps
 from bertft_core.training.devices import WORKER_BYTES
 
@@ -20,7 +21,9 @@ def arm_lines(study: StudyConfig, card: DatasetCard, earlier: Iterable[RunRecord
         own = card.of_arm(arm)
         steps = planned_steps(spec, card).n_steps
         size = f"{n_parameters(own) / 1e6:.1f} M parameters, inputs of at most {own.max_length} tokens"
-        lines.append(f"  {arm:<16} {size}, {steps} steps of {spec.training.batch_size}, {_memory_words(spec, own, records)}")
+        lines.append(
+            f"  {arm:<16} {size}, {several(steps, 'step')} of {spec.training.batch_size}, {_memory_words(spec, own, records)}"
+        )
     return lines
 
 

@@ -51,15 +51,20 @@ def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> f
     for line in arm_lines(study, card, on_disk.records.values()):
         say(line, file=file)
     seconds, n_bytes, guessed = 0.0, 0, False
-    for stage, arm, todo, times, n_done in _parts(study, card, on_disk):
+    parts = _parts(study, card, on_disk)
+    for stage, arm, todo, times, n_done in parts:
         estimates = [estimators[arm].of(spec) for spec in todo]
         part = times * sum(estimate.seconds for estimate in estimates)
         seconds += part
         n_bytes += times * sum(estimate.model_bytes for estimate in estimates)
         guessed |= any(not estimate.measured for estimate in estimates)
         time_words = f"about {clock(part / n_slots)}" if todo else "nothing to train"
-        say(f"  {arm:<16} {stage:<7} {times * len(todo)} runs to train, {n_done} done  {time_words}{_each(estimates)}", file=file)
-    _print_total(study, where, seconds / n_slots, n_bytes, guessed, file)
+        runs = f"{several(times * len(todo), 'run')} to train, {n_done:,} done"
+        say(f"  {arm:<16} {stage:<7} {runs}  {time_words}{_each(estimates)}", file=file)
+    searched = [study.arms[arm].search for stage, arm, todo, *_ in parts if stage == "search" and todo]
+    pruned = "; pruning makes a search shorter" if any(each and each.pruner != "none" for each in searched) else ""
+    basis = ("from the size of the model and the speed of this machine" if guessed else "from earlier runs here") + pruned
+    _print_total(study, where, seconds / n_slots, n_bytes, basis, file)
     _print_fit(study, file)
     return seconds / n_slots
 
@@ -104,7 +109,7 @@ def _seeds_words(study: StudyConfig) -> str:
     if seeds.start is not None and seeds.stop_at is not None and seeds.keep is not None:
         runs = f"{cost(seeds.start, seeds.stop_at, seeds.keep):g} whole runs"
         return f"{seeds.start} seeds ({seeds.keep} continue after {100 * seeds.stop_at:g} %: {runs})"
-    return f"{study.n_runs_per_arm} seeds"
+    return several(study.n_runs_per_arm, "seed")
 
 
 def _each(estimates: list[CostEstimate]) -> str:
@@ -121,10 +126,9 @@ def _print_fit(study: StudyConfig, file: TextIO | None) -> None:
         say(f"note   {remark}", file=file)
 
 
-def _print_total(study: StudyConfig, home: Path, seconds: float, n_bytes: int, guessed: bool, file: TextIO | None) -> None:
+def _print_total(study: StudyConfig, home: Path, seconds: float, n_bytes: int, basis: str, file: TextIO | None) -> None:
     if seconds:
-        basis = "from the size of the model and the speed of this machine" if guessed else "from earlier runs here"
-        say(f"time   about {clock(seconds + FIXED_SECONDS)}, estimated {basis}; pruning makes a search shorter", file=file)
+        say(f"time   about {clock(seconds + FIXED_SECONDS)}, estimated {basis}", file=file)
     else:
         say("time   nothing to train; a run would only rebuild the report", file=file)
     free = shutil.disk_usage(home).free

@@ -52,6 +52,14 @@ def test_a_sample_of_the_training_set_keeps_the_studys_samples_of_others():
     assert own.data.subsample == {"test": 40, "train": 50}
 
 
+def test_null_is_the_whole_training_set():
+    study = study_of({"data": {"subsample": {"train": None}}}, data=BASE["data"] | {"subsample": {"train": 40, "test": 30}})
+    assert study.of_arm("own").data.subsample == {"test": 30}
+    assert study.own_settings("own") == {"data.subsample.train": None, "data.subsample.test": 30}
+    with pytest.raises(UserError, match=r"write {train: null} for the whole training set"):
+        study_of({"data": {"subsample": None}})
+
+
 def test_an_arm_that_changes_nothing_sees_the_study_itself_and_leaves_its_digest():
     study = parse_study(BASE | {"arms": {"base": {}}})
     assert study.of_arm("base") is study

@@ -127,6 +127,13 @@ def test_a_card_names_files_in_one_line_each(tmp_path):
     assert text.count("a\\u000ab\\u0009c.csv") == 2 + len(splits)
 
 
+def test_a_card_shows_characters_without_width_in_labels(tmp_path):
+    card = make_card(tmp_path, ("good", "good\u200b"))
+    assert "\u200b" not in card_text(card)
+    assert "labels       good, good\\u200b" in card_text(card)
+    assert "good:40 good\\u200b:40" in card_text(card)
+
+
 def test_a_refusal_names_its_file_in_one_line_and_shows_characters_without_width():
     error = UserError("the label 'normal\u200b' has too few examples", path="a\nb.csv", line=3, found="x\ufeff", hint="y")
     assert str(error).splitlines()[0] == "a\\u000ab.csv:3: the label 'normal\\u200b' has too few examples"

@@ -11,6 +11,7 @@ from bertft_core.planning.run_specs import plan_runs
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.training.cost_estimate import CostEstimator, n_parameters
 from flows.cli.plan_arms import arm_lines
+from flows.cli.plan_command import print_plan
 from tests.helpers.small_records import make_record
 from tests.helpers.tiny_encoders import tiny_encoder
 from tests.helpers.tiny_studies import tiny_study
@@ -25,6 +26,23 @@ def test_every_arm_has_its_own_model_inputs_and_steps(tmp_path):
     assert "inputs of at most 8 tokens, 5 steps of 5, up to" in short
     assert f"{n_parameters(card.of_arm('other')) / 1e6:.1f} M" in roberta
     assert n_parameters(card.of_arm("other")) == sum(w.size for w in load_file(other / "model.safetensors").values())
+
+
+def test_one_arm_and_one_run_are_counted_in_the_singular_and_nothing_is_pruned_where_nothing_is_searched(tmp_path, capsys):
+    arm = {"full": {"max_steps": 1}}
+    study, _ = tiny_study(tmp_path, arms=arm, seeds={"n": 1})
+    print_plan(study, tmp_path / "home")
+    shown = capsys.readouterr().out
+    assert "1 arm × 1 seed on" in shown
+    assert "1 step of " in shown
+    assert "1 run to train, 0 done" in shown
+    assert "pruning" not in shown
+    search = {"space": {"learning_rate": {"choices": [1e-4, 1e-3]}}, "n_trials": 2, "n_seeds": 1}
+    for pruner, said in (("median", True), ("none", False)):
+        print_plan(
+            tiny_study(tmp_path, arms={"full": arm["full"] | {"search": search | {"pruner": pruner}}})[0], tmp_path / "home"
+        )
+        assert ("pruning makes a search shorter" in capsys.readouterr().out) is said
 
 
 def test_memory_is_measured_where_runs_of_the_arm_are_known(tmp_path):

@@ -61,7 +61,7 @@ def findings_lines(card: DatasetCard) -> list[str]:
 
 def _first(items: Sequence[str], separator: str, most: int) -> str:
     """The first items, and how many more there are: a card stays short whatever the number of labels."""
-    shown = [shorten(item, MOST_CHARACTERS) for item in items[:most]]
+    shown = [shorten(in_one_line(item), MOST_CHARACTERS) for item in items[:most]]
     return separator.join(shown if len(items) <= most else [*shown, f"and {len(items) - most} more"])
 
 

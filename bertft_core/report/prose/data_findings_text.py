@@ -11,11 +11,13 @@ MOST_NAMES = 6
 """Names that a clause lists."""
 SHARES = {"share", "validation_share", "ratio"}
 """Numbers of a finding that are shares."""
+COUNTS = {"n", "n_examples", "n_largest", "n_texts", "max_length", "min_characters"}
+"""Numbers of a finding that are counts."""
 
 
 def finding_text(finding: DataFinding) -> str:
     """What a check found, as a clause: '3 texts of test are also in train'."""
-    numbers = {name: percent(n, 3 if name == "ratio" else 2) if name in SHARES else n for name, n in finding.numbers.items()}
+    numbers = {name: _number(name, n) for name, n in finding.numbers.items()}
     verbs = {"is_": "is", "has": "has", "s": "s"} if finding.count == 1 else {"is_": "are", "has": "have", "s": ""}
     words = {"split": finding.split, "count": Count(finding.count), "names": finding.names}
     try:
@@ -25,10 +27,18 @@ def finding_text(finding: DataFinding) -> str:
         return f"{finding.count} in {finding.split}"
 
 
+def _number(name: str, value: float) -> str | float:
+    if name in SHARES:
+        return percent(value, 3 if name == "ratio" else 2)
+    return Count(value) if name in COUNTS else value
+
+
 def _truncated(finding: DataFinding) -> str:
     share, longest = finding.count / finding.numbers["n_examples"], finding.numbers["longest"]
     limit = finding.numbers["max_length"]
-    return f"{percent(share, 3)} of {finding.split} are longer than max_length {limit:g} (the longest has {longest:g} tokens)"
+    return (
+        f"{percent(share, 3)} of {finding.split} are longer than max_length {limit:,.0f} (the longest has {longest:,.0f} tokens)"
+    )
 
 
 def _rows_as_texts(finding: DataFinding) -> str:
@@ -67,11 +77,11 @@ CLAUSES: dict[str, str | Callable[[DataFinding], str]] = {
     "conflicting_overlap": "{count:text} of {split} {is_} also in {names[0]}, with a different label",
     "look_alike_labels": "{count:label} of {split} differ only by case, Unicode form, invisible characters, similar letters or"
     " number spelling",
-    "many_labels": "{split} has {count} different labels in {n_examples:g} examples: does data.label name the right column?",
+    "many_labels": "{split} has {count} different labels in {n_examples} examples: does data.label name the right column?",
     "mixed_labels": "{count:label} of {split} {is_} not a number, as the others are",
     "numbers_as_labels": "all {count} labels of {split} are numbers that seem to measure something: is the head regression?",
     "joined_labels": "{count:label} of {split} join{s} others with '{names[0]}': is the head multi_label?",
-    "foreign_text": "the words of {split} fall into {rate:.1f} subwords each ({count:,} in all), where about {usual:.1f} are"
+    "foreign_text": "the words of {split} fall into {rate:.1f} subwords each ({count} in all), where about {usual:.1f} are"
     " usual: choose an encoder that knows this language",
     "special_tokens": lambda f: (
         f"{several(f.count, 'text')} of {f.split} {'has' if f.count == 1 else 'have'} {listed(f.names[:MOST_NAMES])} in it, which"
@@ -81,10 +91,10 @@ CLAUSES: dict[str, str | Callable[[DataFinding], str]] = {
         f"{several(f.count, 'question')} of {f.split} {'is' if f.count == 1 else 'are'} about contexts that are also in"
         f" {listed(f.names)}"
     ),
-    "class_balance": "the largest class '{names[0]}' has {n_largest:g} examples, the smallest '{names[1]}' has {count}",
+    "class_balance": "the largest class '{names[0]}' has {n_largest} examples, the smallest '{names[1]}' has {count}",
     "truncated": _truncated,
     "unknown_tokens": "{ratio} of the tokens of {split} are unknown to the encoder",
-    "very_short": "{count:text} of {split} {has} fewer than {min_characters:g} letters or digits",
+    "very_short": "{count:text} of {split} {has} fewer than {min_characters} letters or digits",
     "quoted_texts": "{count:text} of {split} {is_} in double quotes, which TSV does not remove; data.quoting: double does",
     "rows_as_texts": _rows_as_texts,
     "labels_in_texts": _labels_in_texts,
@@ -93,22 +103,23 @@ CLAUSES: dict[str, str | Callable[[DataFinding], str]] = {
     "misspelt_tags": "the tags of {split} look like entity tags, {count} of them misspelt, and plain tags mark no entities",
     "repaired_tags": _repaired_tags,
     "merged_entities": "{count:entity} of {split} directly after one of the same type; io merges the two",
-    "cut_words": "{count:word} of {split} {is_} longer than max_length {max_length:g} and truncated",
+    "cut_words": "{count:word} of {split} {is_} longer than max_length {max_length} and truncated",
     "repaired_answers": "{count:answer} of {split} {is_} not at answer_start; each was moved to the only place where it occurs",
     "long_questions": lambda f: (
-        f"{several(f.count, 'question')} of {f.split} {'has' if f.count == 1 else 'have'} more than {f.numbers['limit']:g} tokens"
+        f"{several(f.count, 'question')} of {f.split} {'has' if f.count == 1 else 'have'} more than"
+        f" {f.numbers['limit']:,.0f} tokens"
         f" and {'was' if f.count == 1 else 'were'} {'left out' if f.names[0] == 'drop' else 'truncated'}"
     ),
     "inexpressible_answers": "no span of tokens in a window reads as the answer of {count:question} of {split}",
     "several_answers": "{count:question} of {split} {has} several answers; the first is trained on",
     "unanswerable_share": "{share} of {split} are unanswerable but {validation_share} of validation, on which the null threshold"
     " is tuned",
-    "beyond_train": "{count} of the {n:g} numbers of {split} ({low:g} to {high:g}) are outside the range of train ({train_low:g}"
+    "beyond_train": "{count} of the {n} numbers of {split} ({low:g} to {high:g}) are outside the range of train ({train_low:g}"
     " to {train_high:g})",
     "constant_numbers": "all {count} numbers of {split} are {value:g}: every correlation is 0 there, and r2 is undefined",
-    "outliers": "{count} of the {n:g} numbers of {split} are more than {max_iqrs:g} interquartile ranges beyond the quartiles"
+    "outliers": "{count} of the {n} numbers of {split} are more than {max_iqrs:g} interquartile ranges beyond the quartiles"
     " of train ({lower:g} and {upper:g})",
-    "many_blocks": "the {n_texts:g} texts of {split} make {count} blocks of at most {max_length:g} tokens; a step takes whole"
+    "many_blocks": "the {n_texts} texts of {split} make {count} blocks of at most {max_length} tokens; a step takes whole"
     " texts, so choose a small training.batch_size or a smaller data.text_unit",
 }
 """Check → its clause: a text with the finding's numbers, or a function where more depends on them."""

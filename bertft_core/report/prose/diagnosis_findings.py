@@ -34,10 +34,10 @@ def _shares(shares: Mapping[str, float], digits: int) -> str:
 
 
 def _conflicts(v: Values) -> str:
-    affected = f"{v['n_affected']} of {v['n']} examples ({percent(v['n_affected'] / v['n'], 3)})"
+    affected = f"{v['n_affected']:,} of {v['n']:,} examples ({percent(v['n_affected'] / v['n'], 3)})"
     texts = f"share {grammar.several(v['n_texts'], 'text')} with an example that has another label"
-    exact = f"{v['n_exact']} identical, {v['n_texts'] - v['n_exact']} up to case and punctuation"
-    return f"{affected} {texts}: {exact}; {v['n_across']} in several splits"
+    exact = f"{v['n_exact']:,} identical, {v['n_texts'] - v['n_exact']:,} up to case and punctuation"
+    return f"{affected} {texts}: {exact}; {v['n_across']:,} in several splits"
 
 
 def _conflict(v: Values) -> str:
@@ -47,9 +47,9 @@ def _conflict(v: Values) -> str:
 
 def _class_sizes(v: Values) -> str:
     if v["n_largest"] == v["n_smallest"]:
-        return f"{grammar.every(v['n_classes'], 'class')} have the same number of training examples ({v['n_largest']})"
-    largest = f"'{v['largest']}' makes up {percent(v['n_largest'] / v['n'], 2)} of the training labels ({v['n_largest']})"
-    return f"{largest}, '{v['smallest']}' {percent(v['n_smallest'] / v['n'], 2)} ({v['n_smallest']})"
+        return f"{grammar.every(v['n_classes'], 'class')} have the same number of training examples ({v['n_largest']:,})"
+    largest = f"'{v['largest']}' makes up {percent(v['n_largest'] / v['n'], 2)} of the training labels ({v['n_largest']:,})"
+    return f"{largest}, '{v['smallest']}' {percent(v['n_smallest'] / v['n'], 2)} ({v['n_smallest']:,})"
 
 
 def _split_size(v: Values) -> str:
@@ -140,7 +140,7 @@ def _not_claimed(v: Values) -> str:
 
 FINDINGS: dict[str, Callable[[Values], str]] = {
     "clean_data": lambda v: "no duplicates, no overlap between splits, no near-empty texts",
-    "no_conflicts": lambda v: f"no two of the {v['n']} examples have the same text, ignoring punctuation, and different labels",
+    "no_conflicts": lambda v: f"no two of the {v['n']:,} examples have the same text, ignoring punctuation, and different labels",
     "conflicts": _conflicts,
     "conflict": _conflict,
     "truncated": lambda v: f"{_shares(v['shares'], 3) or 'no input'} longer than max_length {v['max_length']}",
@@ -156,7 +156,7 @@ FINDINGS: dict[str, Callable[[Values], str]] = {
     "after_best": _after_best,
     "validated_once": lambda v: "runs were validated only once, so overfitting cannot be seen",
     "stopped": _stopped,
-    "warm_up": lambda v: f"{v['arm']}: {v['n_warmup']} of {v['n_steps']} steps ({percent(v['ratio'], 2)})",
+    "warm_up": lambda v: f"{v['arm']}: {v['n_warmup']:,} of {v['n_steps']:,} steps ({percent(v['ratio'], 2)})",
     "statuses": _statuses,
     "gain": _gain,
     "no_spread": lambda v: "fewer than two seeds with a score: the spread is unknown",

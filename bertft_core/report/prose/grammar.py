@@ -51,7 +51,7 @@ def plural(noun: str) -> str:
 
 
 class Count(int):
-    """A number whose format is a noun: '{n:seed}' is '1 seed' or '2 seeds'."""
+    """A number whose format is a noun: '{n:seed}' is '1 seed' or '2,000 seeds'; without one it is '2,000'."""
 
     def __format__(self, noun: str) -> str:
-        return several(int(self), noun) if noun[:1].isalpha() else format(int(self), noun)
+        return several(int(self), noun) if noun[:1].isalpha() else format(int(self), noun or ",")

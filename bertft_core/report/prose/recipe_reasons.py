@@ -84,7 +84,7 @@ REASONS: dict[str, str] = {
     "small_validation": "{n:validation example}: {noise}, so small differences between settings are noise",
     "no_test_set": "there is no test set: scores are reported on validation, where the best weights were chosen, and are"
     " slightly optimistic",
-    "few_steps": "{n_steps:optimizer step} are few; smaller batches give more (--set training.batch_size={smaller}), and so do"
+    "few_steps": "{n_steps:optimizer step} are few; smaller batches give more (--set training.batch_size={smaller!s}), and so do"
     " more epochs",
     # What the data file showed
     "encoding": "encoding {encoding}: the file is not UTF-8 ({why}) and can be read so; check a text with accents",

@@ -31,7 +31,7 @@ def describe(
         "sources": [line for reference in references(advice) for line in _wrapped(reference, 2, 4)],
     }
     n_validation = grammar.several(profile.n_validation, "validation example")
-    lines = [f"{study.name}: {profile.head}, {profile.n_train} training and {n_validation}"]
+    lines = [f"{study.name}: {profile.head}, {profile.n_train:,} training and {n_validation}"]
     lines += [line for each in concluded for line in _wrapped(reason(each), 2, 2)]
     for title, block in blocks.items():
         lines += ["", title, *block] if block else []
@@ -44,8 +44,8 @@ def _wrapped(text: str, first: int, rest: int) -> list[str]:
 
 def _measured(profile: DataProfile) -> Iterator[tuple[str, str]]:
     lengths, encoder = profile.lengths, profile.encoder
-    n = f"all {profile.n_train}" if lengths.n_measured == profile.n_train else f"{lengths.n_measured} of {profile.n_train}"
-    quantiles = f"median {lengths.median}, 90 % {lengths.p90}, 99 % {lengths.p99}, longest {lengths.longest} tokens"
+    n = f"all {profile.n_train:,}" if lengths.n_measured == profile.n_train else f"{lengths.n_measured:,} of {profile.n_train:,}"
+    quantiles = f"median {lengths.median:,}, 90 % {lengths.p90:,}, 99 % {lengths.p99:,}, longest {lengths.longest:,} tokens"
     yield "lengths", f"{quantiles} ({n} training examples)"
     if profile.label_counts:
         yield "labels", _labels(profile.label_counts)
@@ -56,7 +56,7 @@ def _measured(profile: DataProfile) -> Iterator[tuple[str, str]]:
 
 
 def _labels(counts: Mapping[str, int]) -> str:
-    ranked = [f"{label} {n}" for label, n in sorted(counts.items(), key=lambda item: -item[1])]
+    ranked = [f"{label} {n:,}" for label, n in sorted(counts.items(), key=lambda item: -item[1])]
     return ", ".join(ranked if len(ranked) <= MOST_LABELS else [*ranked[:MOST_LABELS], f"… {ranked[-1]}"])
 
 
@@ -92,4 +92,4 @@ def _arm(study: StudyConfig, name: str) -> str:
 def arm_steps(steps: ArmSteps) -> str:
     """'full: 40 optimizer steps, 4 of them warm-up (20 epochs in batches of 16)'."""
     epochs = "" if steps.epochs is None else f" ({steps.epochs:g} epochs in batches of {steps.batch_size})"
-    return f"{', '.join(steps.arms)}: {grammar.Count(steps.n_steps):optimizer step}, {steps.n_warmup} of them warm-up{epochs}"
+    return f"{', '.join(steps.arms)}: {grammar.Count(steps.n_steps):optimizer step}, {steps.n_warmup:,} of them warm-up{epochs}"

@@ -38,6 +38,10 @@ def test_every_check_has_a_clause():
         (found("shared_contexts"), "2 questions of test are about contexts that are also in a and b"),
         (found("truncated", 4), "40 % of test are longer than max_length 32 (the longest has 40 tokens)"),
         (found("never_on", 3), "a, b and 1 more are never on in test"),
+        (
+            found("class_balance", 1300, numbers={"n_largest": 1234567}),
+            "the largest class 'a' has 1,234,567 examples, the smallest 'b' has 1,300",
+        ),
         (found("class_balance"), "the largest class 'a' has 9 examples, the smallest 'b' has 2"),
     ],
 )

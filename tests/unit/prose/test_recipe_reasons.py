@@ -30,6 +30,14 @@ from tests.helpers.markdown import ROOT
             " are noise",
         ),
         (because("scheme_letters", scheme="iobes", letters=["B", "E"]), "tag scheme iobes: its letters are B, E"),
+        (
+            because("scheme_begins", scheme="iob1", n=2594, n_entities=2594, letter="I"),
+            "tag scheme iob1: 2,594 of 2,594 entities after O begin with I-",
+        ),
+        (
+            because("few_steps", n_steps=1200, smaller=1024),
+            "1,200 optimizer steps are few; smaller batches give more (--set training.batch_size=1024), and so do more epochs",
+        ),
         (because("pair_columns", columns=["a", "b"]), "pairs of texts in 'a' and 'b'"),
     ],
 )
