@@ -7,11 +7,24 @@ independent. 53 bits, because browsers read JSON numbers as doubles.
 import hashlib
 from typing import Literal, NamedTuple
 
+from bertft_core.config.learning_curves import Subsets
 from bertft_core.config.seed_settings import CrossedDesign, OnlyDesign, SeedsConfig
 from bertft_core.records.run_spec import SeedTriple
 
 Stream = Literal[
-    "init", "order", "dropout", "split", "subsample", "sampler", "bootstrap", "epoch", "step", "trial", "mask", "reinit"
+    "init",
+    "order",
+    "dropout",
+    "examples",
+    "split",
+    "subsample",
+    "sampler",
+    "bootstrap",
+    "epoch",
+    "step",
+    "trial",
+    "mask",
+    "reinit",
 ]
 
 
@@ -28,6 +41,12 @@ def seed_triple(study_seed: int, *, init: int, order: int, dropout: int) -> Seed
         order=derive_seed(study_seed, "order", order),
         dropout=derive_seed(study_seed, "dropout", dropout),
     )
+
+
+def with_examples(seeds: SeedTriple, study_seed: int, index: int, subsets: Subsets) -> SeedTriple:
+    """The seeds of a run that trains on a subset: another one for each seed index, or the same for all."""
+    at = (index,) if subsets == "per_seed" else ()
+    return seeds.model_copy(update={"examples": derive_seed(study_seed, "examples", *at)})
 
 
 def joint_seeds(study_seed: int, first: int, n: int) -> list[tuple[int, SeedTriple]]:

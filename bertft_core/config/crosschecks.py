@@ -40,6 +40,7 @@ def check_study(study: StudySections) -> None:
     for_every_arm(study, _check_sections)
     _check_splits(study)
     _check_selected_seeds(study)
+    _check_train_subsets(study)
     for name in study.arms:
         _check_arm(study.of_arm(name), name)
 
@@ -93,6 +94,18 @@ def _check_selected_seeds(study: StudySections) -> None:
     if study.is_selected and study.probes is not None:
         problem = "probes are averaged over seeds, and selected seeds are not a sample"
         raise misplaced(("probes",), problem, "remove probes or seeds.start")
+
+
+def _check_train_subsets(study: StudySections) -> None:
+    for name, arm in study.arms.items():
+        if arm.train_examples is None:
+            continue
+        if study.seeds.design != "joint" and arm.train_subsets == "per_seed":
+            problem = "the design varies some seeds and fixes others, but each seed would train on other examples too"
+            raise misplaced(("arms", name, "train_subsets"), problem, "write fixed (in a learning curve, subsets: fixed)")
+        if study.of_arm(name).data.symmetric:
+            problem = "data.symmetric trains on every pair in both orders, and a subset would cut these apart"
+            raise misplaced(("arms", name, "train_examples"), problem, "remove it, or use data.subsample.train")
 
 
 def _check_head_init(study: StudySections) -> None:

@@ -1,12 +1,14 @@
-"""An arm with a grid becomes one arm for each combination of its values; plain values in, plain values out."""
+"""An arm with a grid, or a learning curve, becomes one arm for each combination of its values; plain values in and out."""
 
 import copy
 import itertools
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bertft_core.config.base import misplaced
+from bertft_core.config.learning_curves import CURVE, SIZE, SUBSETS, curve_arms, curve_of
 from bertft_core.config.yaml_text import Path
 
 GRID, VALUES = "grid", "grid_values"
@@ -16,28 +18,32 @@ MAX_ARMS = 50
 def expand_grids(values: Any) -> Any:
     """The values of a study without grids: `arms.NAME.grid` makes the arms NAME-g01, NAME-g02, …, the last key varying fastest.
 
-    Each has `grid_values`, the dotted settings that it has of the grid. Raises a pydantic error that names the place to change,
-    for a grid that is none, that makes more arms than `max_arms`, or that gives a setting which its arm gives too.
+    `arms.NAME.learning_curve` makes the arms NAME-n060, NAME-n120, …, one for each size. Each has `grid_values`, the dotted
+    settings that it has of the grid. Raises a pydantic error that names the place to change, for a grid that is none, that makes
+    more arms than `max_arms`, or that gives a setting which its arm gives too.
     """
     arms = values.get("arms") if isinstance(values, Mapping) else None
-    if not isinstance(arms, Mapping) or not any(_has_grid(arm) for arm in arms.values()):
+    if not isinstance(arms, Mapping) or not any(map(_is_several, arms.values())):
         return values
     _refuse_too_many(arms, values.get("max_arms", MAX_ARMS))
     expanded: dict[str, Any] = {}
     for name, arm in arms.items():
-        for made, own in _arms_of(name, arm) if _has_grid(arm) else [(name, arm)]:
+        for made, own in _arms_of(name, arm) if _is_several(arm) else [(name, arm)]:
             if made in expanded or (made != name and made in arms):
-                raise misplaced(("arms", name), f"its grid makes an arm '{made}', and there is one", "rename one of the two")
+                what = "learning curve" if curve_of(arm) else "grid"
+                raise misplaced(("arms", name), f"its {what} makes an arm '{made}', and there is one", "rename one of the two")
             expanded[made] = own
     return {**values, "arms": expanded}
 
 
 def source_of(values: Any, at: Path) -> Path:
-    """Where a setting of an arm that a grid has made is written in the values with the grid; other paths as they are."""
+    """Where a setting of an arm that a grid or curve has made is written in the values with it; other paths as they are."""
     arms = values.get("arms") if isinstance(values, Mapping) else None
     if at[:1] != ("arms",) or len(at) < 2 or not isinstance(arms, Mapping) or at[1] in arms:
         return at
     for name, arm in arms.items():
+        if (curve := curve_of(arm)) and any(made == at[1] for made, *_ in curve_arms(name, arm, curve)):
+            return ("arms", name, CURVE) if at[2:3] in ((SIZE,), (SUBSETS,)) else ("arms", name, *at[2:])
         if _has_grid(arm) and str(at[1]).startswith(f"{name}-g"):
             below = _named(arm, at[2:])
             key = next((key for key, _ in flat_grid(name, arm[GRID]) if below[: len(key.split("."))] == key.split(".")), None)
@@ -58,6 +64,15 @@ def _named(arm: Mapping[str, Any], at: Path) -> list[str]:
 
 def _has_grid(arm: Any) -> bool:
     return isinstance(arm, Mapping) and arm.get(GRID) is not None
+
+
+def _is_several(arm: Any) -> bool:
+    return _has_grid(arm) or curve_of(arm) is not None
+
+
+def stem_of(arm: str) -> str:
+    """The name, in the config, of the arm whose grid or learning curve has made this one."""
+    return re.sub(r"-[gn]\d+$", "", arm)
 
 
 def flat_grid(arm: str, grid: Any) -> list[tuple[str, list[Any]]]:
@@ -83,19 +98,24 @@ def _lists(part: Any, at: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], An
 
 
 def _refuse_too_many(arms: Mapping[str, Any], limit: Any) -> None:
-    sizes = {
-        name: math.prod(len(listed) for _, listed in flat_grid(name, arm[GRID])) if _has_grid(arm) else 1
-        for name, arm in arms.items()
-    }
+    sizes = {name: _n_arms(name, arm) for name, arm in arms.items()}
     if isinstance(limit, int) and sum(sizes.values()) > limit:
         largest = max(sizes, key=lambda name: sizes[name])
         problem = f"it makes {sizes[largest]} arms, so the study would have {sum(sizes.values())}; max_arms is {limit}"
-        raise misplaced(
-            ("arms", largest, GRID), problem, "list fewer values, or raise max_arms; a search tries only some of many"
-        )
+        place = ("arms", largest, CURVE if curve_of(arms[largest]) else GRID)
+        raise misplaced(place, problem, "list fewer values, or raise max_arms; a search tries only some of many")
+
+
+def _n_arms(name: str, arm: Any) -> int:
+    if (curve := curve_of(arm)) is not None:
+        return len(curve.sizes)
+    return math.prod(len(listed) for _, listed in flat_grid(name, arm[GRID])) if _has_grid(arm) else 1
 
 
 def _arms_of(name: str, arm: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    if (curve := curve_of(arm)) is not None:
+        yield from ((made, copy.deepcopy(own) | {VALUES: given}) for made, own, given in curve_arms(name, arm, curve))
+        return
     grid = flat_grid(name, arm[GRID])
     common = {key: value for key, value in arm.items() if key != GRID}
     for key, _ in grid:

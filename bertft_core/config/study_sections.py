@@ -11,6 +11,7 @@ from bertft_core.config.encoder_settings import EncoderConfig
 from bertft_core.config.execution_settings import ExecutionConfig, RetentionConfig, TrackingConfig
 from bertft_core.config.grids import MAX_ARMS, expand_grids
 from bertft_core.config.head_settings import ClassificationHead, Direction, HeadConfig, default_metric
+from bertft_core.config.learning_curves import LearningCurve, Subsets, TrainExamples
 from bertft_core.config.probe_settings import ProbesConfig
 from bertft_core.config.search_settings import SearchConfig
 from bertft_core.config.seed_settings import SeedsConfig
@@ -39,7 +40,18 @@ class ArmConfig(TrainingOverrides):
         description="Setting to a list of values: the arm becomes one arm for each combination; any setting of an arm, dotted.",
     )
     grid_values: dict[str, Any] = Field(
-        {}, exclude_if=left_out_if({}), description="The settings that a grid has given the arm; written by bertft."
+        {}, exclude_if=left_out_if({}), description="What a grid or learning curve has given the arm; written by bertft."
+    )
+    train_examples: TrainExamples | None = Field(
+        None, exclude_if=left_out_if(None), description="Train on a random subset of so many examples, stratified by label."
+    )
+    train_subsets: Subsets = Field(
+        "per_seed",
+        exclude_if=left_out_if("per_seed"),
+        description="With train_examples: another subset for each seed, or the same one for all seeds (fixed).",
+    )
+    learning_curve: LearningCurve | None = Field(
+        None, exclude_if=left_out_if(None), description="Sizes of the training set: the arm becomes one arm for each."
     )
 
 
@@ -128,7 +140,7 @@ class StudySections(Frozen):
         return self.model_copy(update=own) if own else self
 
     def own_settings(self, arm: str) -> dict[str, Any]:
-        """Dotted key → this arm's value, of every setting of encoder, head and data that any arm names."""
+        """Dotted key → this arm's value, of every setting of encoder, head, data and training set that any arm names."""
         named = {
             (section, key)
             for config in self.arms.values()
@@ -142,6 +154,8 @@ class StudySections(Frozen):
             value = getattr(getattr(own, section), key)
             parts = {"": value} if key != "subsample" else {".train": None} | {f".{split}": n for split, n in value.items()}
             settings |= {f"{section}.{key}{part}": each for part, each in parts.items()}
+        if any(config.train_examples is not None for config in self.arms.values()):
+            settings["train_examples"] = self.arms[arm].train_examples
         return settings
 
     def only(self, arm: str) -> Self:

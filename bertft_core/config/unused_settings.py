@@ -31,6 +31,10 @@ def check_unused(study: StudySections) -> None:
     if not isinstance(data, BundledData) and data.test is not None and data.split.test_ratio is not None:
         raise misplaced(("data", "split", "test_ratio"), "data.test is given, so no test set is cut", "remove one of them")
     for arm, settings in study.arms.items():
+        if settings.train_examples is None and settings.train_subsets != "per_seed":
+            raise misplaced(
+                ("arms", arm, "train_subsets"), "the arm trains on all examples", "give train_examples too, or remove it"
+            )
         for i, strategy in enumerate(settings.strategies):
             if isinstance(strategy, ClassWeights) and _has_unused_beta(strategy):
                 at = ("arms", arm, "strategies", i, "beta")

@@ -28,6 +28,7 @@ from bertft_core.data.study_checks import (
     refuse_missing_labels,
     refuse_missing_layers,
     refuse_other_examples,
+    refuse_unfit_subset,
     refuse_unknown_headline,
     refuse_unscored_metric,
 )
@@ -77,6 +78,8 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
     read = _read(study, [view.data for view in views.values()])
     refuse_missing_labels(study, read.labels)
     cards = {arm: _card_of(view, encoders[arm], read, home, tell) for arm, view in views.items()}
+    for arm, card in cards.items():
+        refuse_unfit_subset(study, arm, card)
     first = next((arm for arm, view in views.items() if view is study), next(iter(views)))
     refuse_other_examples(cards, first)
     refuse_encoders_of_one_name(cards)

@@ -1,5 +1,7 @@
 """A tokenised split, memory-mapped so that all runs on a machine share its pages. Needs only numpy and pyarrow."""
 
+from __future__ import annotations
+
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +19,16 @@ class PreparedSplit:
         self._types = _flat(table, "token_type_ids") if "token_type_ids" in table.column_names else None
         self._has_windows = "window_lengths" in table.column_names
         self._ragged: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self.part_of: tuple[PreparedSplit, np.ndarray] | None = None
+        """Of a subset: the whole split and the rows [n] that are taken."""
+
+    def subset(self, rows: np.ndarray) -> PreparedSplit:
+        """A split of these rows, copied into memory; itself where they are all rows in their order."""
+        if np.array_equal(rows, np.arange(self.n)):
+            return self
+        part = PreparedSplit(self.table.take(pa.array(rows)).combine_chunks(), self.name)
+        part.part_of = (self, rows)
+        return part
 
     @property
     def n(self) -> int:

@@ -41,6 +41,24 @@ def refuse_other_examples(cards: Mapping[str, DatasetCard], first: str) -> None:
                 )
 
 
+def refuse_unfit_subset(study: StudyConfig, arm: str, card: DatasetCard) -> None:
+    """Raise `UserError` for an arm that trains on more examples than there are, or on too few to have one of each label."""
+    size, train = study.arms[arm].train_examples, card.splits["train"]
+    labels = [label for label, n in train.label_counts.items() if n] if study.head.kind == "classification" else []
+    if size is None or len(labels) <= size <= train.n_examples:
+        return
+    large = size > train.n_examples
+    raise UserError(
+        f"arms.{arm}: it would train on more examples than there are"
+        if large
+        else f"arms.{arm}: its training set cannot have an example of each label",
+        code="subset.too-large" if large else "subset.too-small",
+        found=f"{size} training examples",
+        expected=f"at most {train.n_examples}, the whole training set" if large else f"at least {len(labels)}, one of each label",
+        hint="choose a smaller size" if large else "choose a larger size",
+    )
+
+
 def refuse_encoders_of_one_name(cards: Mapping[str, DatasetCard]) -> None:
     """Raise `UserError` for arms whose encoders differ only in what no run digest knows: one would get the other's results."""
     first_of: dict[EncoderIdentity, str] = {}

@@ -5,11 +5,11 @@ from typing import Any, Literal
 
 from bertft_core.config.base import digest_of
 from bertft_core.config.search_settings import SearchConfig
-from bertft_core.config.study_config import StudyConfig
+from bertft_core.config.study_config import ArmConfig, StudyConfig
 from bertft_core.config.training_settings import TrainingConfig, merge_training
 from bertft_core.records import DatasetCard
 from bertft_core.records.run_spec import NOT_OF_ENCODER, RunSpec, SeedTriple
-from bertft_core.seeds import joint_seeds, report_seeds
+from bertft_core.seeds import joint_seeds, report_seeds, with_examples
 
 REPEATED: dict[str, Any] = {"stage": "repeats", "keep_model": False, "watch_gradients": 0}
 """What a repeat is beside its number."""
@@ -77,7 +77,13 @@ def search_digest(study: StudyConfig, card: DatasetCard, arm: str) -> str:
             "search": search.model_dump(mode="json", exclude={"n_trials"}),
             "threads": study.execution.threads_per_run,
         }
+        | _subset_settings(study.arms[arm])
     )
+
+
+def _subset_settings(arm: ArmConfig) -> dict[str, Any]:
+    """Nothing for an arm that trains on all examples, as in searches before there were others."""
+    return {} if arm.train_examples is None else {"train_examples": arm.train_examples, "train_subsets": arm.train_subsets}
 
 
 def search_of(study: StudyConfig, arm: str) -> SearchConfig:
@@ -98,6 +104,7 @@ def _spec(
     seeds: SeedTriple,
     splits: tuple[str, ...],
 ) -> RunSpec:
+    config = study.arms[arm]
     return RunSpec(
         study=study.name,
         arm=arm,
@@ -109,8 +116,9 @@ def _spec(
         labels=card.labels,
         metric=study.metric,
         training=training,
-        strategies=study.arms[arm].strategies,
-        seeds=seeds,
+        strategies=config.strategies,
+        train_examples=config.train_examples,
+        seeds=seeds if config.train_examples is None else with_examples(seeds, study.seed, index, config.train_subsets),
         threads=study.execution.threads_per_run,
         evaluated_splits=splits,
         prepared_dir=card.directory,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, Literal, Self
 
-from bertft_core.config.base import Frozen, digest_of
+from pydantic import Field
+
+from bertft_core.config.base import Frozen, digest_of, left_out_if
 from bertft_core.config.head_settings import HeadConfig
 from bertft_core.config.strategy_settings import Strategies
 from bertft_core.config.training_settings import TrainingConfig
@@ -60,11 +62,13 @@ NOT_OF_ENCODER = {"settings_sha256": True}
 
 
 class SeedTriple(Frozen):
-    """The three independent streams of a run."""
+    """The independent streams of a run."""
 
     init: int
     order: int
     dropout: int
+    examples: int | None = Field(None, exclude_if=left_out_if(None))
+    """Of the subset that is trained on; None for the whole training set."""
 
 
 class RunSpec(Frozen):
@@ -88,6 +92,8 @@ class RunSpec(Frozen):
     metric: str
     training: TrainingConfig
     strategies: Strategies
+    train_examples: int | None = Field(None, exclude_if=left_out_if(None))
+    """Size of the subset of the training set that is trained on, drawn from `seeds.examples`; None for all of it."""
     seeds: SeedTriple
     threads: int
     evaluated_splits: tuple[str, ...]

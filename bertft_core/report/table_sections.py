@@ -22,6 +22,9 @@ def arms(results: StudyResults) -> Row:
     settings = [
         study.training_of(arm.arm, dict(arm.chosen)).model_dump(mode="json") | study.own_settings(arm.arm) for arm in summary.arms
     ]
+    for arm, own in zip(summary.arms, settings, strict=True):
+        if own.get("train_examples", 0) is None:
+            own["train_examples"] = results.card.of_arm(arm.arm).splits["train"].n_examples
     always = ("learning_rate", "batch_size", "max_steps" if settings[0]["epochs"] is None else "epochs")
     names = [name for name in settings[0] if name in always or any(s[name] != settings[0][name] for s in settings)]
     rows = []

@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
+from bertft_core.data.train_subset import label_quotas
 from bertft_core.records import DatasetCard, RunRecord, RunSpec
 from bertft_core.storage.weight_files import n_weights, weight_files
 from bertft_core.training.step_plan import StepPlan
@@ -100,14 +99,15 @@ def n_parameters(card: DatasetCard) -> int:
 def planned_steps(spec: RunSpec, card: DatasetCard) -> StepPlan:
     """The steps of a run as far as the card shows them: oversampling is counted only where each example has one label."""
     train, sampling = card.of_arm(spec.arm).splits["train"], None
+    n_examples = train.n_examples if spec.train_examples is None else spec.train_examples
     for strategy in spec.strategies:
         if strategy.kind == "oversampling" and spec.head.kind == "classification":
             from bertft_core.strategies.oversampling import n_more
             from bertft_core.strategies.plan import Sampling
 
-            counts = np.array(list(train.label_counts.values()))
+            counts = label_quotas(list(train.label_counts.values()), n_examples)
             sampling = Sampling(n_pool=int((counts + n_more(counts, strategy.ratio)).sum()))
-    return StepPlan(train.n_examples, spec.training, spec.seeds.order, sampling)
+    return StepPlan(n_examples, spec.training, spec.seeds.order, sampling)
 
 
 @functools.cache  # measured once in a process

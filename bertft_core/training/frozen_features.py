@@ -52,8 +52,11 @@ def frozen_features(
 ) -> tuple[Tensor, np.ndarray]:
     """The states [M, hidden] of a split in fp32 and where each example's begin [n + 1], from the files or computed and stored.
 
-    A file that does not match the SHA-256 beside it is reported and set aside.
+    Those of a subset are taken from those of the whole split. A file that does not match the SHA-256 beside it is reported and
+    set aside.
     """
+    if split.part_of is not None:
+        return _taken(*frozen_features(runner, split.part_of[0], directory, tell), split.part_of[1])
     per_example = [runner.head_inputs(split, np.array([i])) for i in range(split.n)]
     rows = [len(inputs.window_lengths) if inputs.positions is None else len(inputs.positions) for inputs in per_example]
     starts = np.concatenate([[0], np.cumsum(rows)])
@@ -68,6 +71,12 @@ def frozen_features(
     write_atomically(_sha256_path(path), hashlib.sha256(content).hexdigest())  # first, since concurrent runs write the same
     write_atomically(path, content)
     return states.to(runner.device), starts
+
+
+def _taken(states: Tensor, starts: np.ndarray, rows: np.ndarray) -> tuple[Tensor, np.ndarray]:
+    """The states of these examples, and where each one's begin."""
+    at = np.concatenate([np.arange(starts[row], starts[row + 1]) for row in rows])
+    return states[torch.from_numpy(at).to(states.device)], np.concatenate([[0], np.cumsum(np.diff(starts)[rows])])
 
 
 def _sha256_path(path: Path) -> Path:

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from bertft_core.config import UserError
-from bertft_core.data.prepared_split import open_split
+from bertft_core.data.prepared_split import PreparedSplit, open_split
+from bertft_core.data.train_subset import subset_rows
 from bertft_core.heads import HEADS
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.records.selection import may_go_on
@@ -76,7 +77,7 @@ class RunParts:
 
     def __init__(self, spec: RunSpec, run_dir: Path, device: torch.device, on_event: OnEvent) -> None:
         self.spec, self._on_event = spec, on_event
-        self.splits = {name: open_split(spec.prepared_dir, name) for name in ("train", *spec.evaluated_splits)}
+        self.splits = {"train": train_split(spec)} | {name: open_split(spec.prepared_dir, name) for name in spec.evaluated_splits}
         self.curves = CurveFile(run_dir / "curves.jsonl")
         head = HEADS[spec.head.kind]
         with determinism.init_stream(spec.seeds.init):
@@ -139,6 +140,15 @@ class RunParts:
         if event["kind"] == "saving":
             self.curves.flush()
         self._on_event(event)
+
+
+def train_split(spec: RunSpec) -> PreparedSplit:
+    """The examples that a run trains on: the training set, or the subset of it that its spec asks for."""
+    whole, seed = open_split(spec.prepared_dir, "train"), spec.seeds.examples
+    if spec.train_examples is None or seed is None:
+        return whole
+    classes = whole.labels if spec.head.kind == "classification" else None
+    return whole.subset(subset_rows(whole.n, classes, spec.train_examples, seed))
 
 
 def device_of(spec: RunSpec) -> torch.device:

@@ -47,6 +47,7 @@ RESULT = {
     "metric": "mcc",
     "training": {"learning_rate": 1e-4},
     "strategies": ({"kind": "feature_extraction"},),
+    "train_examples": 20,
     "seeds": {"init": 1, "order": 2, "dropout": 3},
     "threads": 2,
     "evaluated_splits": ("validation",),
@@ -108,7 +109,7 @@ def test_what_decides_a_result_changes_the_digest(tmp_path, name):
     assert (other.setting_digest == spec.setting_digest) is (name == "seeds")
 
 
-@pytest.mark.parametrize("stream", ["init", "order", "dropout"])
+@pytest.mark.parametrize("stream", ["init", "order", "dropout", "examples"])
 def test_each_stream_changes_the_digest(tmp_path, stream):
     spec = make_spec(make_study(), make_card(tmp_path))
     assert spec.model_copy(update={"seeds": spec.seeds.model_copy(update={stream: 1})}).digest != spec.digest
@@ -120,3 +121,11 @@ def test_long_questions_at_its_default_is_in_no_digest():
     assert "long_questions" not in parse_study(base).model_dump(mode="json")["data"]
     assert parse_study(base | {"data": questions | {"long_questions": "refuse"}}).digest == parse_study(base).digest
     assert parse_study(base | {"data": questions | {"long_questions": "drop"}}).digest != parse_study(base).digest
+
+
+def test_what_concerns_subsets_of_the_training_set_is_in_no_digest_of_a_study_or_run_without_them(tmp_path):
+    study = parse_study(BASE | {"arms": {"full": {"train_examples": None, "train_subsets": "per_seed", "learning_curve": None}}})
+    assert study.digest == parse_study(BASE).digest
+    spec = make_spec(make_study(), make_card(tmp_path)).model_dump(mode="json")
+    assert "train_examples" not in spec
+    assert "examples" not in spec["seeds"]

@@ -67,6 +67,12 @@ def _labelled(card: DatasetCard) -> str:
 
 def moving(study: StudyConfig, card: DatasetCard) -> str:
     """What differs from run to run, in a clause."""
+    subsets = any(arm.train_examples is not None and arm.train_subsets == "per_seed" for arm in study.arms.values())
+    also = ", and so do the examples of each subset of the training set" if subsets and not study.is_selected else ""
+    return _moving_seeds(study, card) + also
+
+
+def _moving_seeds(study: StudyConfig, card: DatasetCard) -> str:
     design = study.seeds.design
     if study.seeds.start is not None and study.seeds.stop_at is not None:
         cut = f"{100 * study.seeds.stop_at:g} % of the steps"

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 
 from tests.helpers.refusals.refusal import Refusal
 
@@ -107,6 +108,13 @@ ROWS = (
             ),
             "t.jsonl": questions({"question": "who " * 9}),
         },
+    ),
+    *(
+        Refusal(code, CHECK, {"s.yaml": study().replace("{full: {}}", f"{{full: {{train_examples: {size}}}}}"), "t.csv": text})
+        for code, size, text in (
+            ("subset.too-large", 60, TEXTS),
+            ("subset.too-small", 2, re.sub("([345]),bad", r"\1,odd", TEXTS)),
+        )
     ),
     rows_of("encoder.max-length", TEXTS, "encoder/config.json", keys="max_length: 5000"),
 )
