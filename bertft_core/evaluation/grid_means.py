@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bertft_core.config.grids import stem_of
 from bertft_core.metrics.bounds import bounds_of
 from bertft_core.records.summary import ArmSummary, StudySummary, cells_of
 from bertft_core.statistics.mean_intervals import LEVEL, interval_of_mean
@@ -45,7 +46,7 @@ def grid_means(summary: StudySummary) -> list[GridMeans]:
     grids: dict[str, list[ArmSummary]] = {}
     for arm in summary.arms:
         if arm.grid_values and arm.selected is None:
-            grids.setdefault(arm.arm.rpartition("-g")[0], []).append(arm)
+            grids.setdefault(stem_of(arm.arm), []).append(arm)
     found = [_of_grid(name, arms, summary.headline_key) for name, arms in grids.items()]
     return [each for each in found if any(each.marginals.values())]
 
