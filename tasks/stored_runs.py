@@ -36,7 +36,7 @@ class StoredRuns:
         if record is None or goes_on(record, spec):
             return None
         if is_reusable(record, spec, run_dir):
-            refuse_other_model(record.spec.encoder, self._card.of_arm(spec.arm), self._dir.path)
+            refuse_other_model(record.spec.encoder, self._card.of_run(spec), self._dir.path)
             return record
         if record.status != "failed":  # its files are damaged, or the run will write others
             (run_dir / "record.json").unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from bertft_core.config.base import misplaced
 from bertft_core.config.data_settings import READING_KEYS, RESERVED_SPLITS, BundledData, DataConfig
 from bertft_core.config.errors import did_you_mean
 from bertft_core.config.search_checks import check_search, first_problem
+from bertft_core.config.searched_arms import check_searched_arms
 from bertft_core.config.seed_settings import CrossedDesign
 from bertft_core.config.strategy_combinations import objection
 from bertft_core.config.study_sections import StudySections
@@ -43,6 +44,7 @@ def check_study(study: StudySections) -> None:
     _check_train_subsets(study)
     for name in study.arms:
         _check_arm(study.of_arm(name), name)
+        check_searched_arms(study, name, _check_candidate)
 
 
 def for_every_arm(study: StudySections, check: Callable[[StudySections], None]) -> None:
@@ -118,11 +120,23 @@ def _check_head_init(study: StudySections) -> None:
         raise misplaced(("seeds", "design"), problem, "remove head.init, or vary another seed")
 
 
-def _check_arm(study: StudySections, name: str) -> None:
-    arm = study.arms[name]
-    refused = objection(arm.strategies, study.head)
+def _check_candidate(study: StudySections, name: str) -> None:
+    """The arm as a search could make it."""
+    own = study.of_arm(name)
+    _check_selection_metrics(own)
+    _check_sections(own)
+    _check_strategies(own, name)
+
+
+def _check_strategies(study: StudySections, name: str) -> None:
+    refused = objection(study.arms[name].strategies, study.head)
     if refused is not None:
         raise misplaced(("arms", name, "strategies"), refused[1], f"remove '{refused[0]}'")
+
+
+def _check_arm(study: StudySections, name: str) -> None:
+    arm = study.arms[name]
+    _check_strategies(study, name)
     try:
         base = merge_training(study.training, arm.overrides())
     except ValidationError as error:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bertft_core.config.base import misplaced
+from bertft_core.config.dotted_settings import is_given, set_setting
 from bertft_core.config.learning_curves import CURVE, SIZE, SUBSETS, curve_arms, curve_of
 from bertft_core.config.yaml_text import Path
 
@@ -119,7 +120,7 @@ def _arms_of(name: str, arm: Mapping[str, Any]) -> Iterator[tuple[str, dict[str,
     grid = flat_grid(name, arm[GRID])
     common = {key: value for key, value in arm.items() if key != GRID}
     for key, _ in grid:
-        if _is_given(common, key):
+        if is_given(common, key):
             raise misplaced(
                 ("arms", name, GRID, *key.split(".")), "the arm itself gives this setting too", "remove one of the two"
             )
@@ -129,41 +130,5 @@ def _arms_of(name: str, arm: Mapping[str, Any]) -> Iterator[tuple[str, dict[str,
         values = {key: value for (key, _), value in zip(grid, combination, strict=True)}
         own = copy.deepcopy(common)
         for key, value in values.items():
-            _set(own, key.split("."), value)
+            set_setting(own, key, value)
         yield f"{name}-g{i:0{digits}}", own | {VALUES: values}
-
-
-def _is_given(arm: Mapping[str, Any], key: str) -> bool:
-    at: Any = arm
-    for part in key.split("."):
-        if isinstance(at, list | tuple):
-            at = next((each for each in at if isinstance(each, Mapping) and each.get("kind") == part), None)
-        else:
-            at = at.get(part) if isinstance(at, Mapping) else None
-    return at is not None
-
-
-def _set(arm: dict[str, Any], parts: list[str], value: Any) -> None:
-    """Set a setting; `strategies.KIND.SETTING` adds the strategy where the arm has none, `strategies.KIND` null leaves it out."""
-    if parts[0] != "strategies" or len(parts) == 1:
-        _nested(arm, parts, value)
-        return
-    listed = [dict(each) for each in arm.get("strategies") or () if isinstance(each, Mapping)]
-    known = next((each for each in listed if each.get("kind") == parts[1]), None)
-    if known is None:
-        listed.append(known := {"kind": parts[1]})
-    if len(parts) > 2:
-        _nested(known, parts[2:], value)
-    elif value is None:
-        listed.remove(known)
-    elif isinstance(value, Mapping):
-        known |= value
-    arm["strategies"] = listed or [{"kind": "full"}]
-
-
-def _nested(at: dict[str, Any], parts: list[str], value: Any) -> None:
-    for part in parts[:-1]:
-        below = at.get(part)
-        at[part] = dict(below) if isinstance(below, Mapping) else {}
-        at = at[part]
-    at[parts[-1]] = value

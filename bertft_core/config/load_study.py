@@ -14,7 +14,7 @@ from bertft_core.config.data_settings import FileData
 from bertft_core.config.encoder_choice import ignored_key
 from bertft_core.config.errors import UserError
 from bertft_core.config.grids import expand_grids, source_of
-from bertft_core.config.locations import dotted
+from bertft_core.config.locations import dotted, split
 from bertft_core.config.overrides import apply_override
 from bertft_core.config.paths import checked_path
 from bertft_core.config.probe_settings import is_text_file
@@ -29,6 +29,7 @@ OTHER_FILES = (
     ("encoder", "path"),
     ("arms", "*", "encoder", "path"),
     ("arms", "*", "data", "extra_train", "*"),
+    ("arms", "*", "search", "space", "encoder.path", "choices", "*"),
     ("probes", "masked_lm", "text"),
 )
 """Keys of a study whose value may be a path; `*` is any name or position."""
@@ -113,7 +114,7 @@ def _plain(value: Any) -> Any:
 
 def _blamed(at: yaml_text.Path, placed: Sequence[tuple[yaml_text.Path, str]], given: Any) -> list[str]:
     """The overrides that cause an error: the last one for that path; else, if the file alone is valid, those that break it."""
-    wrote = [override for path, override in placed if at[: len(path)] == path]
+    wrote = [override for path, override in placed if split(at)[: len(split(path))] == split(path)]
     if wrote or not placed or not _is_valid(given, []):
         return wrote[-1:]
     overrides = [override for _, override in placed]
@@ -133,8 +134,9 @@ def _is_valid(given: Any, overrides: Sequence[str]) -> bool:
 
 
 def _line(at: yaml_text.Path, lines: Mapping[yaml_text.Path, int]) -> int | None:
-    """The line of a path, or of its nearest parent."""
-    return next((lines[at[:n]] for n in range(len(at), -1, -1) if at[:n] in lines), None)
+    """The line of a path, or of its nearest parent; a dotted key may also be written nested."""
+    known = [path[:n] for path in (at, split(at)) for n in range(len(path) + 1) if path[:n] in lines]
+    return lines[max(known, key=lambda path: len(split(path)))] if known else None
 
 
 def _with_absolute_paths(study: StudyConfig, base_dir: Path, where: Where) -> StudyConfig:
@@ -154,7 +156,10 @@ def _replaced(part: Any, keys: Sequence[str], new: Callable[[str, yaml_text.Path
     if part is None or not keys:
         return None if part is None else new(part, at)
     if isinstance(part, Mapping):
-        return {name: _replaced(value, keys[1:], new, (*at, name)) for name, value in part.items()}
+        return {
+            name: _replaced(value, keys[1:], new, (*at, name)) if keys[0] in ("*", name) else value
+            for name, value in part.items()
+        }
     if isinstance(part, tuple):
         return tuple(_replaced(value, keys[1:], new, (*at, i)) for i, value in enumerate(part))
     value = getattr(part, keys[0])

@@ -65,12 +65,18 @@ def value_at(values: Any, path: Path) -> Any:
     """What the user wrote at a path, or None."""
     for part in path:
         if isinstance(values, Mapping):
-            values = values.get(part)
+            whole = part in values or "." not in str(part)
+            values = values.get(part) if whole else value_at(values, split((part,)))
         elif isinstance(values, list) and isinstance(part, int) and part < len(values):
             values = values[part]
         else:
             return None
     return values
+
+
+def split(path: Path) -> Path:
+    """The path with dotted keys, such as `strategies.llrd.decay`, in their parts."""
+    return tuple(each for part in path for each in (part.split(".") if isinstance(part, str) else (part,)))
 
 
 def keys(kind: Any) -> list[str]:

@@ -41,6 +41,7 @@ def apply_override(values: dict[str, Any], override: str) -> yaml_text.Path:
             hint="add what is missing",
         )
     value = _value(text, override)
+    parts = _as_written(values, parts)
     at: Any = values
     path: yaml_text.Path = ()
     for part, below in itertools.pairwise(parts):
@@ -58,6 +59,19 @@ def apply_override(values: dict[str, Any], override: str) -> yaml_text.Path:
     last = _place(at, parts[-1], path, override)
     at[last] = value
     return (*path, last)
+
+
+def _as_written(values: Any, parts: list[str]) -> list[str]:
+    """The parts of a key, joined again where a mapping has them as one dotted key, such as `strategies.llrd.decay`."""
+    found: list[str] = []
+    at: Any = values
+    while parts:
+        longest = range(len(parts), 1, -1) if isinstance(at, dict) else ()
+        n = next((n for n in longest if ".".join(parts[:n]) in at), 1)
+        key, parts = ".".join(parts[:n]), parts[n:]
+        found.append(key)
+        at = at.get(key) if isinstance(at, dict) else None
+    return found
 
 
 def _with_grids(values: dict[str, Any]) -> dict[str, Any]:

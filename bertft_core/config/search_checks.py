@@ -1,18 +1,16 @@
 """Checks of a search: every setting it can choose is one that a run can have, and its seeds are not report seeds."""
 
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
 
 from bertft_core.config.base import misplaced
-from bertft_core.config.search_settings import Choices, Range, SearchConfig
+from bertft_core.config.search_settings import SearchConfig
+from bertft_core.config.search_space import Range, Space, Value, ends, extremes
 from bertft_core.config.seed_settings import SeedsConfig
 from bertft_core.config.training_settings import TrainingConfig, merge_training
 from bertft_core.config.yaml_text import Path
-
-Value = int | float | str
 
 
 def check_search(search: SearchConfig, base: TrainingConfig, seeds: SeedsConfig, at: Path) -> None:
@@ -27,7 +25,7 @@ def check_search(search: SearchConfig, base: TrainingConfig, seeds: SeedsConfig,
         raise misplaced(
             (*at, "training", *error.errors()[0]["loc"]), first_problem(error), "choose values that fit each other"
         ) from None
-    _check_space(base, changed, search.space, (*at, "space"))
+    _check_space(base, changed, search.training_space, (*at, "space"))
 
 
 def _check_seeds(search: SearchConfig, seeds: SeedsConfig, at: Path) -> None:
@@ -43,20 +41,20 @@ def _check_seeds(search: SearchConfig, seeds: SeedsConfig, at: Path) -> None:
         )
 
 
-def _check_space(base: TrainingConfig, fixed: dict[str, Any], space: dict[str, Range | Choices], at: Path) -> None:
+def _check_space(base: TrainingConfig, fixed: dict[str, Any], space: Space, at: Path) -> None:
     """Every setting that the search can choose is valid.
 
     The limits of a setting are intervals and no rule involves more than two settings, so it is enough to try the ends of the
     ranges and all choices, one setting at a time, and then the smallest and the largest two at a time, with the others at
     their first value.
     """
-    first = {name: next(_ends(part)) for name, part in space.items()}
+    first = {name: ends(part)[0] for name, part in space.items()}
     for name, part in space.items():
-        for value in _ends(part):
+        for value in ends(part):
             settings = _merged(base, fixed, first | {name: value}, at)
             _check_unchanged(name, part, value, getattr(settings, name), (*at, name))
     for one, two in itertools.combinations(space, 2):
-        for pair in itertools.product(_extremes(space[one]), _extremes(space[two])):
+        for pair in itertools.product(extremes(space[one]), extremes(space[two])):
             _merged(base, fixed, first | {one: pair[0], two: pair[1]}, at)
 
 
@@ -79,22 +77,9 @@ def first_problem(error: ValidationError) -> str:
     return f"{name} {first['msg'].replace('Input should', 'must')}" if name else first["msg"].removeprefix("Value error, ")
 
 
-def _check_unchanged(name: str, part: Range | Choices, given: Value, kept: Any, at: Path) -> None:
+def _check_unchanged(name: str, part: Any, given: Value, kept: Any, at: Path) -> None:
     """Validation must not convert a value: no string to a number, no fraction to an integer."""
     if given != kept:
         raise misplaced(at, f"{given!r} is a string, but a number is needed", "write it without quotes")
     if isinstance(part, Range) and isinstance(kept, int) and not part.integer:
         raise misplaced(at, f"{name} is an integer", "add `integer: true` to its range")
-
-
-def _ends(part: Range | Choices) -> Iterator[Value]:
-    if isinstance(part, Choices):
-        return iter(part.choices)
-    return iter((int(part.low), int(part.high)) if part.integer else (part.low, part.high))
-
-
-def _extremes(part: Range | Choices) -> tuple[Value, ...]:
-    """The smallest and the largest number; of names, each one once."""
-    values = dict.fromkeys(_ends(part))
-    numbers = [value for value in values if not isinstance(value, str)]
-    return (min(numbers), max(numbers)) if numbers else tuple(values)

@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, StrictFloat, StrictInt, StrictStr, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from bertft_core.config.base import LARGEST, Frozen, misplaced, wrong_value
 from bertft_core.config.errors import did_you_mean
+from bertft_core.config.search_space import SEARCHABLE, Choices, Range, Space, flat_space, is_switch, n_variants
 from bertft_core.config.training_settings import TrainingConfig, TrainingOverrides
 
 FIRST_SEARCH_SEED_INDEX = 1_000_000
+MAX_VARIANTS = 50
+"""Most combinations of encoder, head and data in one search: the data are prepared for each."""
 
 
-class Range(Frozen):
-    """A number between `low` and `high`, both included."""
-
-    low: float
-    high: float
-    log: bool = False
-    integer: bool = False
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Range:
-        if self.low >= self.high:
-            raise wrong_value(
-                f"low ({self.low}) must be smaller than high ({self.high})", "exchange the two, correct one, or give choices"
-            )
-        if self.integer and not (self.low.is_integer() and self.high.is_integer()):
-            raise wrong_value(
-                f"low ({self.low}) and high ({self.high}) of an integer range must be integers",
-                "write them without decimals, or remove integer",
-            )
-        if self.log and self.low <= 0:
-            raise wrong_value("a log range must start above 0", "raise low, or remove log")
-        return self
-
-
-class Choices(Frozen):
-    """One of the listed values."""
-
-    choices: tuple[StrictInt | StrictFloat | StrictStr, ...] = Field(min_length=1, max_length=1000)
+OTHERS = ("those of an arm's encoder, head, data and strategies, such as strategies.llrd.decay",)
 
 
 class SearchConfig(Frozen):
@@ -48,8 +24,8 @@ class SearchConfig(Frozen):
 
     space: dict[str, Range | Choices] = Field(
         min_length=1,
-        description="Training setting to a range or a list of choices.",
-        json_schema_extra={"propertyNames": {"enum": list(TrainingConfig.model_fields)}},
+        description="Setting to a range or a list of choices: any setting of an arm, dotted, such as strategies.llrd.decay.",
+        json_schema_extra={"propertyNames": {"enum": list(SEARCHABLE)}},
     )
     training: TrainingOverrides = Field(
         default_factory=TrainingOverrides,
@@ -64,12 +40,39 @@ class SearchConfig(Frozen):
         4, ge=1, le=10_000, description="Trials suggested at once; part of the search's identity, unlike the number of slots."
     )
 
+    @field_validator("space", mode="before")
+    @classmethod
+    def _dotted(cls, space: Any) -> Any:
+        return flat_space(space)
+
     @field_validator("space")
     @classmethod
     def _known_settings(cls, space: dict[str, Range | Choices]) -> dict[str, Range | Choices]:
-        for name in space:
-            if name not in TrainingConfig.model_fields:
-                known = list(TrainingConfig.model_fields)
-                hint = did_you_mean(name, known) or "correct it or remove it"
-                raise misplaced((name,), f"unknown training setting; known are {', '.join(known)}", hint)
+        for name, part in space.items():
+            if name not in SEARCHABLE:
+                raise misplaced((name,), _unknown(name), did_you_mean(name, SEARCHABLE) or "correct it or remove it")
+            truths = [i for i, each in enumerate(getattr(part, "choices", ())) if isinstance(each, bool)]
+            if truths and name in TrainingConfig.model_fields:
+                at = (name, "choices", truths[0])
+                raise misplaced(at, "no training setting is true or false", "write a number or a name, or remove it")
+            if is_switch(name) and not (isinstance(part, Choices) and all(isinstance(each, bool) for each in part.choices)):
+                problem = "it turns the strategy on or off; its own settings are searched by their names"
+                raise misplaced((name,), problem, f"write {{choices: [true, false]}}, or search {_settings_of(name)}")
+        if (n := n_variants(space)) > MAX_VARIANTS:
+            raise wrong_value(f"it needs {n} prepared data sets; at most {MAX_VARIANTS} are prepared", "list fewer choices")
         return space
+
+    @property
+    def training_space(self) -> Space:
+        """The searched training settings."""
+        return {name: part for name, part in self.space.items() if name in TrainingConfig.model_fields}
+
+
+def _unknown(name: str) -> str:
+    above = name.rpartition(".")[0]
+    known = [key for key in SEARCHABLE if above and key.startswith(f"{above}.")] or [*TrainingConfig.model_fields, *OTHERS]
+    return f"unknown setting; known are {', '.join(known)}"
+
+
+def _settings_of(switch: str) -> str:
+    return " or ".join(key for key in SEARCHABLE if key.startswith(f"{switch}.")) or "nothing else of it: it has none"

@@ -1,5 +1,6 @@
 """The sections of a study file, each valid by itself; `StudyConfig` adds the checks across sections."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -7,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from bertft_core.config.arm_sections import DataOverrides, EncoderOverrides, HeadOverrides, own_sections
 from bertft_core.config.base import NAME_PATTERN, Frozen, left_out_if, misplaced
 from bertft_core.config.data_settings import DataConfig
+from bertft_core.config.dotted_settings import set_setting
 from bertft_core.config.encoder_settings import EncoderConfig
 from bertft_core.config.execution_settings import ExecutionConfig, RetentionConfig, TrackingConfig
 from bertft_core.config.grids import MAX_ARMS, expand_grids
@@ -14,6 +16,7 @@ from bertft_core.config.head_settings import ClassificationHead, Direction, Head
 from bertft_core.config.learning_curves import LearningCurve, Subsets, TrainExamples
 from bertft_core.config.probe_settings import ProbesConfig
 from bertft_core.config.search_settings import SearchConfig
+from bertft_core.config.search_space import Settings, is_switch, tried_settings, variants
 from bertft_core.config.seed_settings import SeedsConfig
 from bertft_core.config.strategy_settings import Full, Strategies
 from bertft_core.config.training_settings import TrainingConfig, TrainingOverrides, merge_training
@@ -53,6 +56,23 @@ class ArmConfig(TrainingOverrides):
     learning_curve: LearningCurve | None = Field(
         None, exclude_if=left_out_if(None), description="Sizes of the training set: the arm becomes one arm for each."
     )
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Self:
+        """The arm with these settings, dotted, instead of its own; `strategies.KIND` true or false turns a strategy on or off.
+
+        Training settings are left out: `merge_training` sets them. Raises `pydantic.ValidationError` for an invalid value.
+        """
+        own = {key: value for key, value in settings.items() if key not in TrainingConfig.model_fields}
+        if not own:
+            return self
+        plain = self.model_dump(exclude_unset=True, exclude={"search", "grid", "grid_values"})
+        given = () if self.strategies == (Full(),) else self.strategies
+        plain["strategies"] = [each.model_dump(exclude_defaults=True) | {"kind": each.kind} for each in given]
+        for key, value in own.items():
+            set_setting(plain, key, ({} if value else None) if is_switch(key) else value)
+        plain["strategies"] = plain["strategies"] or [Full()]
+        kept = {"search": self.search, "grid_values": self.grid_values}
+        return type(self).model_validate(plain).model_copy(update=kept)
 
 
 class HeadlineConfig(Frozen):
@@ -139,6 +159,17 @@ class StudySections(Frozen):
         own = own_sections({name: getattr(self, name) for name in SECTIONS_OF_AN_ARM}, changes, ("arms", arm))
         return self.model_copy(update=own) if own else self
 
+    def variants(self) -> list[tuple[str, Settings]]:
+        """Arm and searched settings that decide which encoder, head and data its trials have, for every such choice."""
+        searches = {name: arm.search.space for name, arm in self.arms.items() if arm.search is not None}
+        return [(name, settings) for name, space in searches.items() for settings in variants(space) if settings]
+
+    def tried_arms(self) -> Iterator[tuple[str, Settings]]:
+        """Arm and settings that its search can choose, as far as it is enough to try them; every arm also as it is."""
+        for name, arm in self.arms.items():
+            yield name, {}
+            yield from ((name, settings) for settings, _ in tried_settings(arm.search.space if arm.search else {}))
+
     def own_settings(self, arm: str) -> dict[str, Any]:
         """Dotted key → this arm's value, of every setting of encoder, head, data and training set that any arm names."""
         named = {
@@ -165,4 +196,13 @@ class StudySections(Frozen):
 
     def training_of(self, arm: str, chosen: dict[str, Any] | None = None) -> TrainingConfig:
         """The resolved settings of an arm, including the values chosen by a search."""
-        return merge_training(self.training, self.arms[arm].overrides(), chosen or {})
+        own = {key: value for key, value in (chosen or {}).items() if key in TrainingConfig.model_fields}
+        return merge_training(self.training, self.arms[arm].overrides(), own)
+
+    def decided(self, chosen: Mapping[str, Mapping[str, Any]]) -> Self:
+        """The study whose arms have the strategies, encoders, heads and data that were chosen for them (arm → dotted settings).
+
+        Chosen training settings are an argument of `training_of` instead. Raises `pydantic.ValidationError`.
+        """
+        arms = {name: arm.with_settings(chosen.get(name, {})) for name, arm in self.arms.items()}
+        return self.model_copy(update={"arms": arms}) if any(arms[name] is not arm for name, arm in self.arms.items()) else self

@@ -51,7 +51,7 @@ def find_kept_model(config: EncoderConfig, home_dir: Path) -> tuple[KeptModel, t
     refuse_changed_model(record, directory.parent)
     spec = record.spec.model_copy(update={"study": study.name})
     link = ChainLink(study=study.name, arm=arm.arm, seed=spec.index, run_digest=record.digest, encoder=spec.encoder)
-    return KeptModel(directory, spec), (*card.of_arm(arm.arm).chain, link)
+    return KeptModel(directory, spec), (*card.of_run(record.spec).chain, link)
 
 
 def _arm(config: EncoderConfig, study: StudyConfig, summary: StudySummary, study_dir: StudyDir) -> ArmSummary:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pyarrow as pa
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.base import canonical_json, digest_of
 from bertft_core.config.data_settings import DataConfig, FileData, HubData
+from bertft_core.config.search_space import Settings
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.alignment.alignment import Alignment
 from bertft_core.data.arrow_storage import load_or_make
@@ -36,7 +38,7 @@ from bertft_core.data.tokenization import load_tokenizer, refuse_too_long, token
 from bertft_core.data.tokenizer_facts import tokenizer_facts
 from bertft_core.data.tokenizer_findings import unknown_ratio
 from bertft_core.metrics import METRICS
-from bertft_core.records import DataFinding, DatasetCard, SplitCard
+from bertft_core.records import DataFinding, DatasetCard, EncoderIdentity, SearchedCard, SplitCard
 from bertft_core.storage.damage import Tell
 from bertft_core.storage.home_folder import made_home
 from bertft_core.storage.study_dir import read_record, write_record
@@ -72,18 +74,38 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
     if study.probes is not None and study.probes.masked_lm is not None:
         read_probe_texts(study.probes.masked_lm)  # a missing file is an error now, not after the runs
     views = {arm: study.of_arm(arm) for arm in study.arms}
-    encoders = {arm: _proved(view, home) for arm, view in views.items()}
-    for arm, (encoder, _) in encoders.items():
-        refuse_missing_layers(study, arm, encoder.settings)
+    searched = {_name_of(arm, settings): (arm, settings) for arm, settings in study.variants()}
+    views |= {name: study.decided({arm: settings}).of_arm(arm) for name, (arm, settings) in searched.items()}
+    encoders = {name: _proved(view, home) for name, view in views.items()}
     read = _read(study, [view.data for view in views.values()])
     refuse_missing_labels(study, read.labels)
-    cards = {arm: _card_of(view, encoders[arm], read, home, tell) for arm, view in views.items()}
-    for arm, card in cards.items():
-        refuse_unfit_subset(study, arm, card)
-    first = next((arm for arm, view in views.items() if view is study), next(iter(views)))
+    cards = {name: _card_of(view, encoders[name], read, home, tell) for name, view in views.items()}
+    first = next((arm for arm in study.arms if views[arm] is study), next(iter(views)))
     refuse_other_examples(cards, first)
     refuse_encoders_of_one_name(cards)
-    return cards[first].model_copy(update={"arms": {arm: card for arm, card in cards.items() if card != cards[first]}})
+    own = {arm: cards[arm] for arm in study.arms if cards[arm] != cards[first]}
+    found = [
+        SearchedCard(arm=arm, settings=settings, card=cards[name])
+        for name, (arm, settings) in searched.items()
+        if cards[name] != cards[arm]
+    ]
+    card = cards[first].model_copy(update={"arms": own, "searched": tuple(found)})
+    _refuse_unfit_arms(study, card, {each.identity: each.settings for each, _ in encoders.values()})
+    return card
+
+
+def _name_of(arm: str, settings: Settings) -> str:
+    """Where a choice of a search is written, for messages."""
+    return f"{arm}.search.space ({', '.join(f'{name} {value}' for name, value in settings.items())})"
+
+
+def _refuse_unfit_arms(study: StudyConfig, card: DatasetCard, encoders: Mapping[EncoderIdentity, dict[str, Any]]) -> None:
+    """Raise `UserError` for an arm, as it is or as its search could make it, that does not fit its encoder or its data."""
+    for arm, settings in study.tried_arms():
+        own, decided = card.decided({arm: settings}).of_arm(arm), study.decided({arm: settings})
+        refuse_missing_layers(decided, arm, encoders[own.encoder], searched=bool(settings))
+        refuse_unscored_metric(decided.of_arm(arm), own)
+        refuse_unfit_subset(decided, arm, own)
 
 
 def _read(study: StudyConfig, of_arms: Sequence[DataConfig]) -> ReadData:
@@ -143,7 +165,6 @@ def _card_of(
         },
         findings=read.repairs_of(data) + fitted + find_all(found, alignment.checks),
     )
-    refuse_unscored_metric(study, card)
     refuse_unknown_headline(study.headline.split, card)
     if read_record(directory / "card.json", DatasetCard) != card:
         write_record(directory / "card.json", card)

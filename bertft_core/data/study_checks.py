@@ -10,21 +10,25 @@ from bertft_core.data.examples import shorten
 from bertft_core.records import DatasetCard, EncoderIdentity
 
 
-def refuse_missing_layers(study: StudyConfig, name: str, encoder_settings: dict[str, Any]) -> None:
-    """Raise `UserError` for an arm that freezes, reinitialises or unfreezes more layers than its encoder's `config.json` has."""
+def refuse_missing_layers(study: StudyConfig, name: str, encoder_settings: dict[str, Any], *, searched: bool = False) -> None:
+    """Raise `UserError` for an arm that freezes, reinitialises or unfreezes more layers than its encoder's `config.json` has.
+
+    `searched` where its search could make it so.
+    """
     n_layers = encoder_settings.get("num_hidden_layers", encoder_settings.get("n_layers"))
     if n_layers is None:
         return
     strategies = study.arms[name].strategies
     frozen, reinit = _layers(strategies, Freezing), _layers(strategies, Reinit)
+    place = f"{name}.search.space" if searched else f"{name}.strategies"
     unfrozen = _layers(strategies, GradualUnfreezing)
     most = {"freezing": (frozen, n_layers), "reinit": (reinit, n_layers), "gradual_unfreezing": (unfrozen, n_layers + 1)}
     for kind, (n, limit) in most.items():  # the embeddings are unfrozen like a layer
         if n > limit:
-            raise _refusal(name, f"{kind} names more layers than the encoder has", f"layers: {n}", f"at most {limit}")
+            raise _refusal(place, f"{kind} names more layers than the encoder has", f"layers: {n}", f"at most {limit}")
     if frozen and reinit and frozen + reinit > n_layers:
         found = f"{frozen} lowest layers frozen and {reinit} top layers reinitialised, of {n_layers}"
-        raise _refusal(name, "a reinitialised layer would be frozen", found, "layers that are either trained or pre-trained")
+        raise _refusal(place, "a reinitialised layer would be frozen", found, "layers that are either trained or pre-trained")
 
 
 def refuse_other_examples(cards: Mapping[str, DatasetCard], first: str) -> None:
@@ -81,22 +85,24 @@ def refuse_missing_labels(study: StudyConfig, labels: Sequence[str]) -> None:
             weights = strategy.weights if isinstance(strategy, ClassWeights) else None
             if isinstance(weights, dict) and not any(weights.get(label, 1.0) for label in labels):
                 hint = "raise the weight of a label"
-                raise _refusal(name, "class_weights weights every label with 0", "nothing to learn", "a weight above 0", hint)
+                raise _refusal(
+                    f"{name}.strategies", "class_weights weights every label with 0", "nothing to learn", "a weight above 0", hint
+                )
             for label in weights if isinstance(weights, dict) else ():
                 if label not in labels:
                     problem = "class_weights names a label that is not in the data"
                     expected = f"one of {shorten(', '.join(labels), 200)}"
-                    raise _refusal(name, problem, label, expected, did_you_mean(label, labels) or "correct it or remove it")
+                    raise _refusal(
+                        f"{name}.strategies", problem, label, expected, did_you_mean(label, labels) or "correct it or remove it"
+                    )
 
 
 def _layers(strategies: Sequence[AnyStrategy], kind: type[Freezing | Reinit | GradualUnfreezing]) -> int:
     return next((strategy.layers for strategy in strategies if isinstance(strategy, kind)), 0)
 
 
-def _refusal(arm: str, problem: str, found: str, expected: str, hint: str = "choose fewer layers") -> UserError:
-    return UserError(
-        f"arms.{arm}.strategies: {problem}", code="strategy.does-not-fit-data", found=found, expected=expected, hint=hint
-    )
+def _refusal(place: str, problem: str, found: str, expected: str, hint: str = "choose fewer layers") -> UserError:
+    return UserError(f"arms.{place}: {problem}", code="strategy.does-not-fit-data", found=found, expected=expected, hint=hint)
 
 
 def refuse_unknown_headline(split: str, card: DatasetCard) -> None:

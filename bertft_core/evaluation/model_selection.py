@@ -53,7 +53,7 @@ def _of_runs(results: StudyResults, arm: ArmSummary, runs: Sequence[RunRecord]) 
     if not n_evaluations:
         return
     yield _choice("checkpoint", arm.arm, n_evaluations)
-    if any(strategy.kind == "early_stopping" for strategy in study.arms[arm.arm].strategies):
+    if any(strategy.kind == "early_stopping" for strategy in results.decided.study.arms[arm.arm].strategies):
         n_stopped = sum(record.finished and record.n_steps < record.planned_steps for record in runs)
         yield _choice("early stopping", arm.arm, n_evaluations, n_stopped, len(runs))
     if study.head.kind == "question_answering":

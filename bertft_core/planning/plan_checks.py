@@ -1,11 +1,13 @@
 """Plans that cannot work, known from the number of steps before anything is trained."""
 
 import math
+from collections.abc import Iterator
 
 from bertft_core.config import StudyConfig, UserError
+from bertft_core.config.search_space import Settings
 from bertft_core.config.strategy_settings import GradualUnfreezing, WeightAveraging
 from bertft_core.planning.run_specs import Chosen, plan_runs
-from bertft_core.records import DatasetCard
+from bertft_core.records import DatasetCard, RunSpec
 from bertft_core.records.selection import cut_step
 from bertft_core.training.cost_estimate import planned_steps
 
@@ -26,7 +28,7 @@ def refuse_unusable_plan(study: StudyConfig, card: DatasetCard) -> None:
 
 def refuse_endless_runs(study: StudyConfig, card: DatasetCard) -> None:
     """Raise `UserError` for more steps or validations than any run has, before something makes a list of them."""
-    for spec in plan_runs(study, card, {}, 1):
+    for spec, _ in _tried_runs(study, card):
         plan = planned_steps(spec, card)
         n_validations = plan.n_steps / plan.steps_per_evaluation
         if plan.n_steps > MAX_STEPS or n_validations > MAX_VALIDATIONS:
@@ -37,6 +39,13 @@ def refuse_endless_runs(study: StudyConfig, card: DatasetCard) -> None:
                 expected=f"at most {MAX_STEPS} steps and {MAX_VALIDATIONS} validations",
                 hint="make training.epochs (or max_steps) smaller, or training.evaluate_every_epochs (or _steps) larger",
             )
+
+
+def _tried_runs(study: StudyConfig, card: DatasetCard) -> Iterator[tuple[RunSpec, Settings]]:
+    """A run of every arm as it is, and as its search could make it, with these settings."""
+    for arm, settings in study.tried_arms():
+        alone = study.model_copy(update={"arms": {arm: study.arms[arm]}})
+        yield plan_runs(alone, card, {arm: settings}, 1)[0], settings
 
 
 def refuse_blind_cuts(study: StudyConfig, card: DatasetCard, chosen: Chosen) -> None:
@@ -68,11 +77,11 @@ def refuse_blind_cuts(study: StudyConfig, card: DatasetCard, chosen: Chosen) -> 
 def refuse_idle_averages(study: StudyConfig, card: DatasetCard) -> None:
     """Raise `UserError` for an arm that averages the weights of several evaluations but makes only one.
 
-    An arm whose search may choose the steps is not checked.
+    Where a search may choose the steps, only swa that it chooses too is checked.
     """
-    for spec in plan_runs(study, card, {}, 1):
+    for spec, settings in _tried_runs(study, card):
         last = max((strategy.last for strategy in spec.strategies if isinstance(strategy, WeightAveraging)), default=1)
-        if last > 1 and len(planned_steps(spec, card).evaluation_steps) == 1 and not _searches_steps(study, spec.arm):
+        if last > 1 and len(planned_steps(spec, card).evaluation_steps) == 1 and _is_known(study, spec.arm, settings, "swa"):
             raise UserError(
                 f"arms.{spec.arm}.strategies: swa has nothing to average",
                 code="strategy.nothing-to-average",
@@ -85,14 +94,14 @@ def refuse_idle_averages(study: StudyConfig, card: DatasetCard) -> None:
 def refuse_idle_unfreezing(study: StudyConfig, card: DatasetCard) -> None:
     """Raise `UserError` for an arm that unfreezes its first layer only after its last step: it would train the head alone.
 
-    An arm whose search may choose the steps is not checked.
+    Where a search may choose the steps, only gradual_unfreezing that it chooses too is checked.
     """
-    for spec in plan_runs(study, card, {}, 1):
+    for spec, settings in _tried_runs(study, card):
         unfreezing = next((strategy for strategy in spec.strategies if isinstance(strategy, GradualUnfreezing)), None)
-        if unfreezing is None or _searches_steps(study, spec.arm):
+        if unfreezing is None or not _is_known(study, spec.arm, settings, "gradual_unfreezing"):
             continue
         n_steps = planned_steps(spec, card).n_steps
-        n_examples = card.of_arm(spec.arm).splits["train"].n_examples
+        n_examples = card.of_run(spec).splits["train"].n_examples
         first = unfreezing.n_steps(math.ceil(n_examples / spec.training.batch_size))
         if first >= n_steps:
             raise UserError(
@@ -104,6 +113,8 @@ def refuse_idle_unfreezing(study: StudyConfig, card: DatasetCard) -> None:
             )
 
 
-def _searches_steps(study: StudyConfig, arm: str) -> bool:
+def _is_known(study: StudyConfig, arm: str, settings: Settings, kind: str) -> bool:
+    """Whether these are the steps that a strategy has: the search leaves them as they are, or chooses the strategy as well."""
     search = study.arms[arm].search
-    return search is not None and bool(OF_STEPS & search.space.keys())
+    chosen = any(name.startswith(f"strategies.{kind}") for name in settings)
+    return chosen or search is None or not OF_STEPS & search.space.keys()

@@ -24,6 +24,7 @@ def plan_runs(study: StudyConfig, card: DatasetCard, chosen: Chosen, n_seeds: in
     at the cut: which go on is not known yet (`bertft_core.planning.wanted_runs.planned_runs` knows from the records).
     """
     settings = {arm: study.training_of(arm, dict(chosen.get(arm, {}))) for arm in study.arms}
+    study, card = study.decided(chosen), card.decided(chosen)
     specs = [
         _spec(study.of_arm(arm), card.of_arm(arm), arm, settings[arm], "seeds", index, seeds, card.evaluated_splits)
         for index, seeds in report_seeds(study.seed, study.seeds, n_seeds)
@@ -52,8 +53,10 @@ def plan_trial(
     prune_below: Mapping[int, float] | None = None,
 ) -> list[RunSpec]:
     """The runs of one search trial: its setting on each search seed, scored on the validation split only."""
-    search, study, card = search_of(study, arm), study.of_arm(arm), card.of_arm(arm)
-    training = merge_training(study.training_of(arm), search.training.overrides(), dict(params))
+    search, chosen = search_of(study, arm), {arm: params}
+    own = {name: value for name, value in params.items() if name in TrainingConfig.model_fields}
+    training = merge_training(study.training_of(arm), search.training.overrides(), own)
+    study, card = study.decided(chosen).of_arm(arm), card.decided(chosen).of_arm(arm)
     return [
         _spec(study, card, arm, training, "search", index, seeds, ("validation",)).model_copy(
             update={"trial": trial, "prune_below": dict(prune_below or {}), "keep_model": False}
@@ -64,9 +67,19 @@ def plan_trial(
 
 def search_digest(study: StudyConfig, card: DatasetCard, arm: str) -> str:
     """Identity of an arm's search; the number of trials is left out, so that a search can be made longer."""
-    search, study, card = search_of(study, arm), study.of_arm(arm), card.of_arm(arm)
-    return digest_of(
+    search, searched = search_of(study, arm), [each for each in card.searched if each.arm == arm]
+    study, card = study.of_arm(arm), card.of_arm(arm)
+    read = [
         {
+            "settings": each.settings,
+            "data": each.card.fingerprint,
+            "encoder": each.card.encoder.model_dump(exclude=NOT_OF_ENCODER),
+        }
+        for each in searched
+    ]
+    return digest_of(
+        ({"searched": read} if read else {})
+        | {
             "data": card.fingerprint,
             "encoder": card.encoder.model_dump(exclude=NOT_OF_ENCODER),
             "head": study.head.model_dump(),

@@ -1,6 +1,6 @@
 """What was found: small frozen records that cross every border, and where they lie on disk. Imports no torch."""
 
-from bertft_core.records.data_card import ChainLink, DataFinding, DatasetCard, SplitCard
+from bertft_core.records.data_card import ChainLink, DataFinding, DatasetCard, SearchedCard, SplitCard
 from bertft_core.records.insight_records import Insights
 from bertft_core.records.run_record import Environment, Evaluation, RunRecord, RunStatus
 from bertft_core.records.run_spec import EncoderIdentity, RunSpec, SeedTriple
@@ -33,6 +33,7 @@ __all__ = [
     "RunRecord",
     "RunSpec",
     "RunStatus",
+    "SearchedCard",
     "SeedScore",
     "SeedTriple",
     "SplitCard",

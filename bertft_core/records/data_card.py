@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field
 
 from bertft_core.config.base import Frozen
-from bertft_core.records.run_spec import EncoderIdentity
+from bertft_core.records.run_spec import EncoderIdentity, RunSpec
 
 CARD_VERSION = 3
 
@@ -74,6 +77,15 @@ class ChainLink(Frozen):
     """What that run itself started from."""
 
 
+class SearchedCard(Frozen):
+    """The data as an arm reads them with one choice of its search."""
+
+    arm: str
+    settings: dict[str, bool | int | float | str]
+    """Dotted key → value, of every searched setting that decides which encoder and data are read."""
+    card: DatasetCard
+
+
 class DatasetCard(Frozen):
     """Everything a run needs to know about its data."""
 
@@ -102,14 +114,28 @@ class DatasetCard(Frozen):
     arms: dict[str, DatasetCard] = Field({}, exclude_if=lambda arms: not arms)
     """Arm → the card of its own encoder, head and data; arms that change none of these have the study's."""
 
+    searched: tuple[SearchedCard, ...] = Field((), exclude_if=lambda searched: not searched)
+    """Cards of the encoders, heads and data that searches can choose, where they are other than the arm's."""
+
     def of_arm(self, arm: str) -> DatasetCard:
         """The card of the data as one arm reads them."""
         return self.arms.get(arm, self)
 
+    def decided(self, chosen: Mapping[str, Mapping[str, Any]]) -> DatasetCard:
+        """The card of a study whose arms have settings that searches chose (arm → dotted settings)."""
+        own = {each.arm: each.card for each in self.searched if each.settings.items() <= dict(chosen.get(each.arm, {})).items()}
+        return self.model_copy(update={"arms": self.arms | own}) if own else self
+
+    def of_run(self, spec: RunSpec) -> DatasetCard:
+        """The card of the encoder and data of one run: that of its arm, or of what a search chose for it."""
+        own = self.of_arm(spec.arm)
+        alike = (each for each in (own, *self.every) if each.fingerprint == spec.data_fingerprint)
+        return next((each for each in alike if each.encoder.in_digests == spec.encoder.in_digests), own)
+
     @property
     def every(self) -> tuple[DatasetCard, ...]:
-        """The card and those of arms that have their own."""
-        return (self, *self.arms.values())
+        """The card, those of arms that have their own, and those of what searches can choose."""
+        return (self, *self.arms.values(), *(each.card for each in self.searched))
 
     @property
     def replaced_parts(self) -> tuple[str, ...]:

@@ -111,7 +111,7 @@ class ArmSummary(Frozen):
     """Status → runs, and 'missing'."""
     metrics: tuple[MetricSummary, ...]
     seeds: tuple[SeedScore, ...]
-    chosen: dict[str, int | float | str] = {}
+    chosen: dict[str, bool | int | float | str] = {}
     """Setting a search chose."""
     grid_values: dict[str, Any] = Field({}, exclude_if=lambda values: not values)
     """Settings that a grid has given the arm, by their dotted names."""

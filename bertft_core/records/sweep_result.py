@@ -4,7 +4,7 @@ from typing import Literal
 
 from bertft_core.config.base import Frozen
 
-Value = int | float | str
+Value = bool | int | float | str
 
 
 class TrialRow(Frozen):

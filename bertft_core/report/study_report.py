@@ -63,7 +63,7 @@ def _page(results: StudyResults, extras: Extras) -> str:
         card=card,
         summary=summary,
         style=page_style(),
-        question=study_question.question(study, card, summary),
+        question=study_question.question(results.decided.study, results.decided.card, summary),
         arms=table_sections.arms(results),
         config=without_password(study_yaml(study)),
         sentences=study_text.sentences(summary),

@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 def arms(results: StudyResults) -> Row:
     """What each arm is: its strategies, the settings in which arms differ, and how many parameters are trained."""
-    study, summary = results.study, results.summary
+    study, summary = results.decided.study, results.summary
     settings = [
         study.training_of(arm.arm, dict(arm.chosen)).model_dump(mode="json") | study.own_settings(arm.arm) for arm in summary.arms
     ]

@@ -45,9 +45,15 @@ class StudyResults:
         """Arm → the setting its search chose; arms without a search are not in it."""
         return {arm: sweep.chosen for arm, sweep in self.sweeps.items()}
 
+    @cached_property
+    def decided(self) -> StudyResults:
+        """The results as those of a study whose arms have what their searches chose of strategies, encoder, head and data."""
+        study, card = self.study.decided(self.chosen), self.card.decided(self.chosen)
+        return self if study is self.study and card is self.card else replace(self, study=study, card=card)
+
     def of_arm(self, arm: str) -> StudyResults:
-        """The results as one arm sees them: with its own encoder, head and data."""
-        study, card = self.study.of_arm(arm), self.card.of_arm(arm)
+        """The results as one arm sees them: with its own encoder, head and data, and what its search chose of them."""
+        study, card = self.decided.study.of_arm(arm), self.decided.card.of_arm(arm)
         return self if study is self.study and card is self.card else replace(self, study=study, card=card)
 
     def of_run(self, digest: str) -> StudyResults:

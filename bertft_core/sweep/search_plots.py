@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import optuna
 from optuna import visualization as draw
 
-from bertft_core.config.search_settings import Choices, Range, SearchConfig
+from bertft_core.config.search_settings import SearchConfig
+from bertft_core.config.search_space import Choices, Range
 
 LONG_NUMBER = re.compile(r"\d+\.\d{5,}(?:e[+-]?\d+)?")
 MAX_TICKS = 12
@@ -56,6 +57,8 @@ def figure_of(plot: Plot, study: optuna.Study, score: str, space: dict[str, Rang
 
 def short(value: Any) -> str:
     """A setting's value as people write it: four significant digits."""
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -6,18 +6,17 @@ there is no half-sampled trial, and a sampler's notes about a running trial neve
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from bertft_core.config.head_settings import Direction
-from bertft_core.config.search_settings import Choices, Range
+from bertft_core.config.search_space import Choices, Range, Space, is_active, sampled_order
 from bertft_core.records import TrialRow
 from bertft_core.storage.damage import Tell, set_aside
 from bertft_core.sweep.journal_file import FROM_RECORDS, problem_of, repair_file, seal
@@ -64,11 +63,14 @@ class TrialJournal:
         """Every trial, running ones too; a trial's number is its place."""
         return self._study.get_trials(deepcopy=False)
 
-    def ask(self, sampler: optuna.samplers.BaseSampler, space: Mapping[str, Range | Choices]) -> None:
+    def ask(self, sampler: optuna.samplers.BaseSampler, space: Space) -> None:
         """Add a running trial with values that depend on the sampler and the trials so far only."""
         copy = self.in_memory(self.trials())
         copy.sampler = sampler
-        trial = copy.ask({name: distribution(values) for name, values in space.items()})
+        trial = copy.ask()
+        for name in sampled_order(space):
+            if is_active(name, trial.params):
+                suggest(trial, name, space[name])
         running = optuna.trial.create_trial(state=TrialState.RUNNING, params=trial.params, distributions=trial.distributions)
         self._study.add_trial(running)
         seal(self._path)
@@ -105,13 +107,14 @@ class TrialJournal:
         return study
 
 
-def distribution(space: Range | Choices) -> BaseDistribution:
-    """A setting's values in Optuna's terms."""
-    if isinstance(space, Choices):
-        return CategoricalDistribution(space.choices)
-    if space.integer:
-        return IntDistribution(int(space.low), int(space.high), log=space.log)
-    return FloatDistribution(space.low, space.high, log=space.log)
+def suggest(trial: optuna.Trial, name: str, values: Range | Choices) -> None:
+    """Let the sampler choose a setting of a trial."""
+    if isinstance(values, Choices):
+        trial.suggest_categorical(name, values.choices)
+    elif values.integer:
+        trial.suggest_int(name, int(values.low), int(values.high), log=values.log)
+    else:
+        trial.suggest_float(name, values.low, values.high, log=values.log)
 
 
 def scores_of(trial: FrozenTrial) -> tuple[float, ...]:

@@ -98,7 +98,7 @@ def n_parameters(card: DatasetCard) -> int:
 
 def planned_steps(spec: RunSpec, card: DatasetCard) -> StepPlan:
     """The steps of a run as far as the card shows them: oversampling is counted only where each example has one label."""
-    train, sampling = card.of_arm(spec.arm).splits["train"], None
+    train, sampling = card.of_run(spec).splits["train"], None
     n_examples = train.n_examples if spec.train_examples is None else spec.train_examples
     for strategy in spec.strategies:
         if strategy.kind == "oversampling" and spec.head.kind == "classification":

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.execution_settings import ExecutionConfig
-from bertft_core.config.search_settings import Choices
+from bertft_core.config.search_space import Choices
 from bertft_core.training.devices import WORKER_BYTES, memory_bytes, usable_cores, usable_gpus, visible_gpus, why_no_gpu
 
 

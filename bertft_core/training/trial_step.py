@@ -21,13 +21,15 @@ VERSION = 1
 
 
 def prepare_and_try(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambda problem: None) -> DatasetCard:
-    """As `data.prepare_study_data.prepare_data`; then one step of every arm is tried, once for each data set, encoder and head.
+    """As `data.prepare_study_data.prepare_data`; then one step is tried, once for each data set,
+    encoder and head of the arms and of what their searches can choose.
 
     Raises `UserError` also for an encoder with which that step fails.
     """
     card = prepare_study_data.prepare_data(study, home_dir=home_dir, tell=tell)
-    for arm in study.arms:
-        _try_once(study.of_arm(arm), card.of_arm(arm), Path(home_dir))
+    for arm, settings in [*((arm, {}) for arm in study.arms), *study.variants()]:
+        chosen = {arm: settings}
+        _try_once(study.decided(chosen).of_arm(arm), card.decided(chosen).of_arm(arm), Path(home_dir))
     return card
 
 

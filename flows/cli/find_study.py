@@ -39,7 +39,10 @@ class StudyOnDisk:
         """The card with today's folders: the home may be another one than when the data were prepared."""
         prepared = self.dir.home_dir.resolve() / "data" / card.fingerprint
         arms = {arm: self._here(own) for arm, own in card.arms.items()}
-        return card.model_copy(update={"arms": arms} | ({"directory": str(prepared)} if prepared.is_dir() else {}))
+        searched = tuple(each.model_copy(update={"card": self._here(each.card)}) for each in card.searched)
+        return card.model_copy(
+            update={"arms": arms, "searched": searched} | ({"directory": str(prepared)} if prepared.is_dir() else {})
+        )
 
     @property
     def cards(self) -> tuple[DatasetCard, ...]:

@@ -50,7 +50,7 @@ class MlflowRunLog:
                 params = [Param(name, value) for name, value in content.run_params(spec).items()]
                 self._runs.client.log_batch(run_id, params=params)
             if self.card is not None:
-                self._runs.client.log_inputs(run_id, datasets=[content.dataset_input(self.card.of_arm(spec.arm))])
+                self._runs.client.log_inputs(run_id, datasets=[content.dataset_input(self.card.of_run(spec))])
             self._logged[spec.digest] = {kind: self._steps(known, name) for kind, name in CURVES.items()}
         return run_id
 

@@ -32,7 +32,7 @@ def space(text: str) -> str:
         ("batch_size: {low: 8.5, high: 32, integer: true}", "batch_size", "must be integers"),
         ("precision: {choices: [fp32, fp8]}", "precision", "choose precision 'fp8'"),
         ("precision: {low: 0, high: 1}", "precision", "choose precision 0.0"),
-        ("lerning_rate: {low: 1e-5, high: 1e-3}", "lerning_rate", "unknown training setting"),
+        ("lerning_rate: {low: 1e-5, high: 1e-3}", "lerning_rate", "unknown setting"),
     ],
 )
 def test_a_search_space_holds_only_settings_a_run_can_have(tmp_path, text, place, words):

@@ -127,10 +127,10 @@ def test_a_missing_key_is_named(tmp_path, text, key, line, hint):
         (changed("batch_size: 16", "batch_size: many"), "training.batch_size", "'many'", "an integer"),
         (changed("batch_size: 16", "learning_rate: 1e999"), "training.learning_rate", "inf", "a finite number"),
         (
-            changed("{low: 1e-5, high: 1e-3, log: true}", "{choices: [1e-5, true]}"),
+            changed("{low: 1e-5, high: 1e-3, log: true}", "{choices: [1e-5, null]}"),
             "arms.full.search.space.learning_rate.choices[1]",
-            "True",
-            "an integer or a number or a string",
+            "nothing",
+            "true or false or an integer or a number or a string",
         ),
     ],
 )
@@ -198,9 +198,9 @@ def test_an_empty_container_is_reported_as_such(tmp_path, override, place, found
 
 
 def test_a_choice_of_the_wrong_type_is_named_rather_than_its_list(tmp_path):
-    error = refusal(tmp_path, STUDY, "arms.full.search.space.batch_size={choices: [true]}")
+    error = refusal(tmp_path, STUDY, "arms.full.search.space.batch_size={choices: [[8]]}")
     assert error.problem == "'arms.full.search.space.batch_size.choices[0]' is not valid"
-    assert (error.found, error.expected) == ("True", "an integer or a number or a string")
+    assert (error.found, error.expected) == ("[8]", "true or false or an integer or a number or a string")
 
 
 def test_a_folder_is_no_config(tmp_path):

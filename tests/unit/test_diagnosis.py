@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bertft_core.config import UserError
-from bertft_core.config.search_settings import Choices, Range
+from bertft_core.config.search_space import Choices, Range
 from bertft_core.data.prepared_split import open_split
 from bertft_core.evaluation.diagnosis.data_views import for_arms
 from bertft_core.evaluation.diagnosis.diagnose_study import CHECKS, diagnose, run_check

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from bertft_core.config import UserError, parse_study
-from bertft_core.config.search_settings import Choices, Range
+from bertft_core.config.search_space import Choices, Range
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.evaluation.diagnosis.stored_study import ENOUGH_STEPS, planned_steps, training_of
 from bertft_core.recipes.study_yaml import inline

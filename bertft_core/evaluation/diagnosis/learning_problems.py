@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bertft_core.config.search_settings import Choices, Range
+from bertft_core.config.search_space import Choices, Range
 from bertft_core.config.strategy_settings import EarlyStopping
 from bertft_core.evaluation.diagnosis.findings import DiagnosisFinding, DiagnosisHint, Outcome, Outcomes, Verdict, finding, hint
 from bertft_core.evaluation.diagnosis.hint_overrides import accepted, of_training, rounded, train_longer

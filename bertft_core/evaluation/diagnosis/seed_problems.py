@@ -38,7 +38,7 @@ def broken_runs(results: StudyResults) -> Outcomes:
 
 def _against_breaking(results: StudyResults, arm: str, *, diverged: bool) -> DiagnosisHint:
     """Gentler steps where they were too large, more or larger ones where a run hardly learned."""
-    strategies = {strategy.kind for strategy in results.study.arms[arm].strategies}
+    strategies = {strategy.kind for strategy in results.decided.study.arms[arm].strategies}
     if "legacy_adam" in strategies:
         return hint("remove_legacy_adam", arm=arm)
     training, n_steps = training_of(results, arm), planned_steps(results, arm)

@@ -90,9 +90,9 @@ def encoder_of(card: DatasetCard) -> EncoderProfile | None:
 
 def usual_rates(results: StudyResults, arm: str) -> UsualRates | None:
     """The range that `bertft recommend` would choose for an arm; None where the encoder's files are missing."""
-    if any(strategy.kind == "feature_extraction" for strategy in results.study.arms[arm].strategies):
+    if any(strategy.kind == "feature_extraction" for strategy in results.decided.study.arms[arm].strategies):
         return UsualRates(FEATURES_LOW, FEATURES_HIGH)
-    card = results.card.of_arm(arm)
+    card = results.of_arm(arm).card
     encoder = encoder_of(card)
     if encoder is None:
         return None

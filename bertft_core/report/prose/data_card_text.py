@@ -41,9 +41,18 @@ def card_text(card: DatasetCard) -> str:
         aligned(rows),
         "",
         *findings_lines(card),
-        *(line for arm, own in card.arms.items() for line in ("", f"arm {arm}: its own encoder or data", _own_text(own, card))),
+        *(line for name, own in _own_cards(card) for line in ("", f"arm {name}: its own encoder or data", _own_text(own, card))),
     ]
     return "\n".join(lines)
+
+
+def _own_cards(card: DatasetCard) -> list[tuple[str, DatasetCard]]:
+    """What other encoders and data there are, by the arm and by what its search can choose."""
+    searched = [
+        (f"{each.arm} with {', '.join(f'{name} {value}' for name, value in each.settings.items())}", each.card)
+        for each in card.searched
+    ]
+    return [*card.arms.items(), *searched]
 
 
 def _own_text(own: DatasetCard, card: DatasetCard) -> str:

@@ -49,7 +49,7 @@ def _origins(results: StudyResults) -> str:
 
 def _prepared(results: StudyResults) -> str:
     found = [f"{finding.split}: {finding_text(finding)}" for finding in results.card.findings]
-    lengths = sorted({card.max_length for card in results.card.every})
+    lengths = sorted({results.of_arm(arm).card.max_length for arm in results.study.arms})
     size = f"Tokenised with the encoder's own tokenizer, at most {' or '.join(map(str, lengths))} tokens"
     size += ", depending on the arm." if len(lengths) > 1 else "."
     return f"{size} The checks found: {'; '.join(found)}." if found else f"{size} The checks found nothing worth a warning."

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from bertft_core.config.search_settings import Choices, Range, SearchConfig
+from bertft_core.config.search_settings import SearchConfig
+from bertft_core.config.search_space import Choices, Range
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.config.training_settings import TrainingConfig
 from bertft_core.records import StudySummary
@@ -90,7 +91,7 @@ def _shared(config: TrainingConfig, differing: frozenset[str]) -> str:
 def search(arm: str, config: SearchConfig) -> str:
     """Sampler, size, space and selection rule of one search."""
     sampler = {"tpe": "the tree-structured Parzen estimator", "random": "random search"}[config.sampler]
-    space = grammar.listed(f"{name.replace('_', ' ')} in {_space(values)}" for name, values in config.space.items())
+    space = grammar.listed(f"{_setting(name)} in {_space(values)}" for name, values in config.space.items())
     pruner = ", stopping trials below the median early" if config.pruner == "median" else ""
     changed = [f"{name.replace('_', ' ')} {numbers.setting(value)}" for name, value in config.training.overrides().items()]
     trained = f" with {grammar.listed(changed)}" if changed else ""
@@ -99,6 +100,11 @@ def search(arm: str, config: SearchConfig) -> str:
         f"the best mean validation score over {grammar.several(config.n_seeds, 'seed')} was chosen, "
         "and none of these seeds is among those we report."
     )
+
+
+def _setting(name: str) -> str:
+    """In words; a dotted one is named as it is written."""
+    return name if "." in name else name.replace("_", " ")
 
 
 def _space(values: Range | Choices) -> str:

@@ -76,11 +76,11 @@ def model(results: StudyResults) -> str:
     size = f", {grammar.listed(f'{n:,}' for n in sizes)} parameters in total" if sizes else ""
     kind = results.study.head.kind
     head = HEADS.get(kind, f"a {kind.replace('_', ' ')} head")
-    arms_of = study_question.arms_by(results.study.arms, lambda arm: _encoder(results.card.of_arm(arm).encoder))
+    arms_of = study_question.arms_by(results.study.arms, lambda arm: _encoder(results.of_arm(arm).card.encoder))
     each = [f"{name} ({grammar.listed(arms)})" for name, arms in arms_of.items()]
     start = f"All models start from {next(iter(arms_of))}" if len(each) == 1 else f"Models start from {grammar.listed(each)}"
     text = f"{start} with {head}{size}."
-    arms = [f"{arm} ({_ways(results.study, arm)})" for arm in results.study.arms]
+    arms = [f"{arm} ({_ways(results.decided.study, arm)})" for arm in results.study.arms]
     noun = "one way" if len(arms) == 1 else f"{len(arms)} ways"
     return (
         f"{text} We compare {noun} of fine-tuning: {grammar.listed(arms)}."
@@ -104,7 +104,7 @@ def seeds(results: StudyResults) -> str:
     """How many runs, what varies between them, and how they ended."""
     n, counts = [arm.n_planned for arm in results.summary.arms], study_text.not_counted(results.summary)
     times = grammar.several(n[0], "time") if len(set(n)) == 1 else f"{min(n)} to {max(n)} times"
-    text = f"Each arm is trained {times}; {study_question.moving(results.study, results.card)}."
+    text = f"Each arm is trained {times}; {study_question.moving(results.decided.study, results.decided.card)}."
     summary = results.summary
     ways = [seed_designs_text.selected(arm, summary) for arm in summary.arms if arm.selected is not None]
     if summary.adaptive is not None:

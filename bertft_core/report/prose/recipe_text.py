@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bertft_core.config import StudyConfig
-from bertft_core.config.search_settings import Range
+from bertft_core.config.search_space import Range
 from bertft_core.recipes.advice import Advice, SettingChoice, note_steps
 from bertft_core.recipes.data_profile import ArmSteps, DataProfile, Machine
 from bertft_core.recipes.reasons import Reason
