@@ -21,7 +21,7 @@ STUDIES = ("topics", "pairs", "ratings", "entities", "questions", "manuals_mlm")
 def test_a_bundled_study_beats_the_constant_predictor(name, tmp_path):
     config = ROOT / "configs" / f"{name}.yaml"
     command = [sys.executable, "-m", "flows.cli.app", "run", str(config), "--home", str(tmp_path)]
-    subprocess.run(command, env=clean_environment(), check=True, timeout=1200, cwd=tmp_path)
+    subprocess.run(command, env=clean_environment(), check=True, timeout=3600, cwd=tmp_path)
     study = load_study(config, [])
     summary = read_record(StudyDir(tmp_path, study.name).summary_path, StudySummary)
     assert summary is not None

@@ -24,7 +24,7 @@ def test_there_are_four_of_them():
 @pytest.mark.parametrize("config", SMALL, ids=lambda path: path.stem)
 def test_the_small_version_of_a_paper_runs(config, tmp_path):
     command = [sys.executable, "-m", "flows.cli.app", "run", str(config), "--home", str(tmp_path)]
-    subprocess.run(command, env=clean_environment(), check=True, timeout=1800, cwd=tmp_path)
+    subprocess.run(command, env=clean_environment(), check=True, timeout=3600, cwd=tmp_path)
     study = load_study(config)
     summary = read_record(StudyDir(tmp_path, study.name).summary_path, StudySummary)
     assert summary is not None
