@@ -64,7 +64,6 @@ def for_every_arm(study: StudySections, check: Callable[[StudySections], None]) 
 
 
 def _check_sections(study: StudySections) -> None:
-    _check_known(study.metric, study.head.metrics, f"metric of the head '{study.head.kind}'", ("metric",))
     if study.encoder.study == study.name:
         raise misplaced(("encoder", "study"), "a study cannot start from its own model", "rename this study")
     _check_data_keys(study)
@@ -72,7 +71,7 @@ def _check_sections(study: StudySections) -> None:
 
 
 def _check_selection_metrics(study: StudySections) -> None:
-    """No metric that selects something names a split: selection always uses the validation set."""
+    """Every metric that selects something is one of the head's, and names no split: selection always uses the validation set."""
     watched: list[tuple[Path, str | None]] = [(("metric",), study.metric)]
     if study.seeds.until is not None:
         watched.append((("seeds", "until", "metric"), study.seeds.until.metric))
@@ -84,15 +83,11 @@ def _check_selection_metrics(study: StudySections) -> None:
         if slash and split in (*RESERVED_SPLITS, *getattr(study.data, "out_of_domain", {})):
             problem = f"'{metric}' names a split, but selection always uses the validation set"
             raise misplaced(at, problem, f"write '{rest}'")
+        if metric is not None:
+            _check_known(metric, study.head.metrics, f"metric of the head '{study.head.kind}'", at)
 
 
 def _check_selected_seeds(study: StudySections) -> None:
-    until = study.seeds.until
-    if until is not None and until.metric is not None and until.metric not in study.head.metrics:
-        known = ", ".join(study.head.metrics)
-        raise misplaced(
-            ("seeds", "until", "metric"), f"unknown metric '{until.metric}'; the head has {known}", "write one of these"
-        )
     if study.is_selected and study.probes is not None:
         problem = "probes are averaged over seeds, and selected seeds are not a sample"
         raise misplaced(("probes",), problem, "remove probes or seeds.start")

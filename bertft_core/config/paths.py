@@ -1,18 +1,24 @@
 """Paths that a file system can hold and every record, page and address can name."""
 
+import re
 from pathlib import Path
 
+from bertft_core.config.addresses import without_password
 from bertft_core.config.errors import UserError
 
 MAX_NAME_BYTES, MAX_PATH_BYTES = 255, 4095
 """Of Linux's file systems."""
+ADDRESS = re.compile(r"(https?|ftps?|sftp|ssh|s3|gs|gcs|hf|hdfs|abfss?|az|file):/", re.IGNORECASE)
+"""What an address begins with, also one whose second slash `pathlib` has removed."""
 
 
 def checked_path(given: str | Path, named: str, *, path: str | None = None, line: int | None = None) -> Path:
     """The path with `~` expanded; `named` is what gives it, such as '--home', and `path` and `line` where.
 
-    Raises `UserError` for a NUL byte, bytes that are not UTF-8, a name or a path too long, and an unknown `~user`.
+    Raises `UserError` for an address, a NUL byte, bytes that are not UTF-8, a name or a path too long, and an unknown `~user`.
     """
+    if (address := address_error(given, named, path=path, line=line)) is not None:
+        raise address
     problem = _problem(str(given))
     if problem is None:
         try:
@@ -27,6 +33,21 @@ def checked_path(given: str | Path, named: str, *, path: str | None = None, line
         found=problem,
         expected=f"a path in UTF-8, with at most {MAX_NAME_BYTES} bytes in a name and {MAX_PATH_BYTES} in all",
         hint="name another file or folder, or rename this one",
+    )
+
+
+def address_error(given: str | Path, named: str, *, path: str | None = None, line: int | None = None) -> UserError | None:
+    """The error for an address on the network where a path is meant; None for a path."""
+    if not ADDRESS.match(str(given)):
+        return None
+    return UserError(
+        f"{named}: addresses are not read",
+        code="path.address",
+        path=path,
+        line=line,
+        found=without_password(str(given)),
+        expected="a file or folder of this machine",
+        hint="download it, and name the file or folder that it is in then",
     )
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bertft_core.config.head_settings import HEAD_CONFIGS, AnyHead, Offer
-from bertft_core.config.strategy_settings import AnyStrategy, EarlyStopping
+from bertft_core.config.strategy_settings import AnyStrategy
 
 WHOLE_ENCODER = "feature_extraction freezes the whole encoder, so the other has nothing to change"
 EVERYTHING = "full trains every parameter from the first step"
@@ -53,6 +53,4 @@ def _unfit(strategy: AnyStrategy, head: AnyHead) -> str | None:
         return f"'{strategy.kind}' does not work with the head '{head.kind}': {lack}; it works with {', '.join(heads)}"
     if getattr(head, "crf", False) and strategy.kind in ("class_weights", "focal_loss", "label_smoothing"):
         return f"'{strategy.kind}' does not work with a CRF, whose loss is per sentence"
-    if isinstance(strategy, EarlyStopping) and strategy.metric is not None and strategy.metric not in head.metrics:
-        return f"'{strategy.metric}' is not a metric of the head '{head.kind}', which has {', '.join(head.metrics)}"
     return None

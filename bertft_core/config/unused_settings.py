@@ -39,6 +39,11 @@ def check_unused(study: StudySections) -> None:
             if isinstance(strategy, ClassWeights) and _has_unused_beta(strategy):
                 at = ("arms", arm, "strategies", i, "beta")
                 raise misplaced(at, "it only affects weights: effective_number", "remove it, or set weights to effective_number")
+        for name, part in settings.search.space.items() if settings.search is not None else ():
+            choices = getattr(part, "choices", ())
+            if repeated := [choice for i, choice in enumerate(choices) if choice in choices[:i]]:
+                place = ("arms", arm, "search", "space", name, "choices")
+                raise misplaced(place, f"{repeated[0]!r} is listed twice", "list each value once")
 
 
 def _has_unused_beta(strategy: ClassWeights) -> bool:

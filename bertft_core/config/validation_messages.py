@@ -46,7 +46,7 @@ def as_user_error(error: ValidationError, model: type[BaseModel], values: Any, w
     first, *others = sorted(_problems(error, model, values), key=lambda problem: problem.code not in WRONG_KEYS)
     path, line = where(first.path)
     names = list(dict.fromkeys(f"'{locations.dotted(problem.path)}'" for problem in others))
-    more = f"; then fix {', '.join(names[:MAX_OTHERS])}" if names else ""
+    more = f"{' Then' if first.hint.endswith('?') else '; then'} fix {', '.join(names[:MAX_OTHERS])}" if names else ""
     more += f" and {len(names) - MAX_OTHERS} more" if len(names) > MAX_OTHERS else ""
     return UserError(
         first.text,
@@ -108,7 +108,7 @@ def _is_intended(choice: UnionChoice, place: ConfigLocation, detail: Any, values
 def _problem(place: ConfigLocation, detail: Any, values: Any, model: type[BaseModel]) -> Problem:
     kind, context, value = detail["type"], detail.get("ctx", {}), detail.get("input")
     if kind == "extra_forbidden":
-        return _shared_by_arms(place) if _is_shared(place, model) else _unknown_key(place)
+        return _shared_by_arms(place) if _is_shared(place, model) else _unknown_key(place, model)
     if kind == "missing":
         expected = locations.expected(place.kinds)
         return Problem(place.path, f"missing key '{place.name}'", "add it", code="config.missing-key", expected=expected)
@@ -163,13 +163,21 @@ def _shared_by_arms(place: ConfigLocation) -> Problem:
     )
 
 
-def _unknown_key(place: ConfigLocation) -> Problem:
+def _unknown_key(place: ConfigLocation, model: type[BaseModel]) -> Problem:
     key, known = str(place.path[-1]), locations.keys(place.parent)
     section = locations.sections_with_key(place.parent, key)[:1]
+    hint = f"did you mean '{section[0]}'?" if section else did_you_mean(key, known) or "correct it or remove it"
+    text = f"unknown key '{place.name}'"
+    alternatives = locations.locate(place.path[:-1], model).kinds
+    others = [tag for kind in alternatives if key in locations.keys(kind) for tag in locations.tags(kind)]
+    if others and (own := locations.tags(place.parent)):
+        ((tag, name),) = own.items()
+        text += f" with {name}: {tag}; it belongs to {name}: {' or '.join(others)}"
+        hint = f"remove it, or set {locations.dotted((*place.path[:-1], name))}: {others[0]}"
     return Problem(
         place.path,
-        f"unknown key '{place.name}'",
-        f"did you mean '{section[0]}'?" if section else did_you_mean(key, known) or "correct it or remove it",
+        text,
+        hint,
         found=key,
         expected=f"one of {', '.join(known)}" if known else "no keys",
         code="config.unknown-key",

@@ -1,7 +1,7 @@
 """PyYAML's safe loader with the scalars of YAML 1.2's core schema, merge keys, and limits that are checked while it reads."""
 
 import re
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 from yaml.constructor import ConstructorError
@@ -15,7 +15,11 @@ PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "f
 
 
 class LimitError(yaml.MarkedYAMLError):
-    """A document too deep or too large, or an alias inside itself: `problem` and `note` are the message and its hint."""
+    """A document too deep or too large, or an alias inside itself."""
+
+    def __init__(self, problem: str, *, at: Any, found: str, expected: str, hint: str) -> None:
+        super().__init__(problem=problem, problem_mark=at)
+        self.found, self.expected, self.hint = found, expected, hint
 
 
 class Loader(yaml.SafeLoader):
@@ -30,21 +34,22 @@ class Loader(yaml.SafeLoader):
         """The next node; raises `LimitError`."""
         event = self.peek_event()
         if self._depth == MAX_DEPTH:
-            _refuse(event, f"nested more than {MAX_DEPTH} levels deep", "a study needs fewer than ten levels")
+            levels = {"found": f"more than {MAX_DEPTH} levels", "expected": f"at most {MAX_DEPTH} levels"}
+            raise LimitError(
+                "nested too deeply", at=event.start_mark, **levels, hint="close brackets; a study has under ten levels"
+            )
         self._depth += 1
         node = super().compose_node(parent, index)
         self._depth -= 1
         if not isinstance(event, yaml.AliasEvent):
             self._sizes[id(node)] = 1 + sum(self._sizes[id(part)] for part in _parts(node))
         elif id(node) not in self._sizes:
-            _refuse(event, "recursive alias", "remove the alias that refers to itself")
+            alias = {"found": f"*{event.anchor} inside what it stands for", "expected": "an alias of something that is complete"}
+            raise LimitError("recursive alias", at=event.start_mark, **alias, hint="remove the alias that refers to itself")
         if self._sizes[id(node)] > MAX_NODES:
-            _refuse(event, f"more than {MAX_NODES} values, aliases expanded", "use fewer aliases (*name), or shorter lists")
+            values = {"found": f"more than {MAX_NODES:,} values, aliases expanded", "expected": f"at most {MAX_NODES:,} values"}
+            raise LimitError("too many values", at=event.start_mark, **values, hint="use fewer aliases (*name), or shorter lists")
         return node
-
-
-def _refuse(event: Any, problem: str, hint: str) -> NoReturn:
-    raise LimitError(problem=problem, problem_mark=event.start_mark, note=hint)
 
 
 def _parts(node: yaml.Node | None) -> list[yaml.Node]:

@@ -51,7 +51,15 @@ def _read(text: str, path: str) -> tuple[Any, dict[Path, int]]:
     except yaml.reader.ReaderError as error:
         raise _unreadable(text, error.position, path) from None
     except LimitError as error:
-        raise _refused(error, str(error.problem), path, code="config.too-large", hint=str(error.note)) from None
+        raise UserError(
+            str(error.problem),
+            code="config.too-large",
+            path=path,
+            line=error.problem_mark.line + 1 if error.problem_mark else None,
+            found=error.found,
+            expected=error.expected,
+            hint=error.hint,
+        ) from None
     except (ValueError, OverflowError):  # PyYAML's, of \UFFFFFFFF and of a %YAML version with thousands of digits
         raise UserError(
             "invalid YAML: an escape or a version number that is too large",
@@ -63,15 +71,14 @@ def _read(text: str, path: str) -> tuple[Any, dict[Path, int]]:
             hint="correct or remove it",
         ) from None
     except yaml.MarkedYAMLError as error:
-        problem = f"invalid YAML: {error.problem or error.context}"
-        raise _refused(
-            error, problem, path, code="config.not-yaml", hint="fix the indentation, quotes or colons around that line"
+        mark = error.problem_mark or error.context_mark
+        raise UserError(
+            f"invalid YAML: {error.problem or error.context}",
+            code="config.not-yaml",
+            path=path,
+            line=mark.line + 1 if mark else None,
+            hint="fix the indentation, quotes or colons around that line",
         ) from None
-
-
-def _refused(error: yaml.MarkedYAMLError, problem: str, path: str, *, code: str, hint: str) -> UserError:
-    mark = error.problem_mark or error.context_mark
-    return UserError(problem, code=code, path=path, line=mark.line + 1 if mark else None, hint=hint)
 
 
 def _unreadable(text: str, position: int, path: str, line: int | None = None) -> UserError:

@@ -1,7 +1,8 @@
 """Tokenise texts once, with the encoder's own tokenizer."""
 
+import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from bertft_core.config.base import digest_of
 from bertft_core.config.encoder_settings import RESERVED_POSITIONS
 from bertft_core.data.encoder_files import EncoderFiles
 from bertft_core.data.examples import shorten
+from bertft_core.data.reading_progress import has_tokenised
 from bertft_core.data.tokenizer_names import TOKENIZER_FILES, TOKENIZER_SETTINGS
 from bertft_core.storage.study_dir import file_sha256
 
 NAMES_ONLY = frozenset({"name_or_path", "special_tokens_map_file", "tokenizer_file", "transformers_version"})
 """Tokenizer settings that record its origin and never change a token."""
-CHUNK = 1000
+CHUNK, CHUNK_CHARACTERS = 1000, 1_000_000
+"""Most texts and characters that are tokenised at once: the tokenizer takes about 25 bytes for each character meanwhile."""
 
 
 def tokenizer_digest(encoder: EncoderFiles) -> str:
@@ -109,8 +112,7 @@ def encode(tokenizer: Any, texts: Sequence[tuple[str, ...]], max_length: int) ->
     ids: list[np.ndarray] = []
     types: list[np.ndarray] = []
     n_tokens: list[int] = []
-    for start in range(0, len(texts), CHUNK):
-        chunk = texts[start : start + CHUNK]
+    for chunk in _chunks(texts):
         encoded = _encode(tokenizer, chunk)
         lengths = [len(row) for row in encoded["input_ids"]]
         long = [i for i, length in enumerate(lengths) if length > max_length]
@@ -125,6 +127,20 @@ def encode(tokenizer: Any, texts: Sequence[tuple[str, ...]], max_length: int) ->
     return Encoded(ids, types, n_tokens)
 
 
+def _chunks(texts: Sequence[tuple[str, ...]]) -> Iterator[list[tuple[str, ...]]]:
+    """The texts in their order, as many at a time as are tokenised at once; says how many are done."""
+    chunk: list[tuple[str, ...]] = []
+    n_characters = 0
+    has_tokenised(0, len(texts))
+    for i, text in enumerate(texts):
+        chunk.append(text)
+        n_characters += sum(map(len, text))
+        if len(chunk) == CHUNK or n_characters >= CHUNK_CHARACTERS or i == len(texts) - 1:
+            yield chunk
+            chunk, n_characters = [], 0
+            has_tokenised(i + 1, len(texts))
+
+
 def encode_windows(tokenizer: Any, texts: Sequence[str], max_length: int, overlap: int) -> Encoded:
     """Whole texts in windows of at most `max_length` tokens; neighbours share `overlap` tokens."""
     ids: list[np.ndarray] = []
@@ -132,9 +148,9 @@ def encode_windows(tokenizer: Any, texts: Sequence[str], max_length: int, overla
     n_tokens: list[int] = []
     window_lengths: list[np.ndarray] = []
     n_special = tokenizer.num_special_tokens_to_add(pair=False)
-    for text in texts:
+    for text in itertools.chain.from_iterable(_chunks([(text,) for text in texts])):
         encoded = _encode(
-            tokenizer, [(text,)], truncation=True, max_length=max_length, stride=overlap, return_overflowing_tokens=True
+            tokenizer, [text], truncation=True, max_length=max_length, stride=overlap, return_overflowing_tokens=True
         )
         windows = [np.array(window, np.int32) for window in encoded["input_ids"]]
         ids.append(np.concatenate(windows))

@@ -1,7 +1,7 @@
 """Findings about texts and the encoder's tokenizer: control tokens in texts, and texts in a language that it does not know."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -64,19 +64,25 @@ def find_special_tokens(data: PreparedData) -> Iterator[DataFinding]:
 def find_foreign_text(data: PreparedData) -> Iterator[DataFinding]:
     """Splits whose words fall into many more subwords than the vocabulary's words are long for: another language or script."""
     for split, prepared in data.prepared.items():
-        words = [word for example in data.raw[split].examples for word in _words(example)]
-        if len(words) < FEWEST_WORDS or not data.tokenizer.mean_length:
+        n_words, n_letters = _size(data.raw[split].examples)
+        if n_words < FEWEST_WORDS or not data.tokenizer.mean_length:
             continue
         n_subwords = int(prepared.n_tokens.sum()) - prepared.n * prepared.n_special
-        rate = n_subwords / len(words)
-        usual = max(1.0, float(np.mean([len(word) for word in words])) / data.tokenizer.mean_length)
+        rate = n_subwords / n_words
+        usual = max(1.0, n_letters / n_words / data.tokenizer.mean_length)
         if rate > MAX_TIMES_USUAL * usual:
             numbers = {"rate": rate, "usual": usual}
             yield DataFinding(check="foreign_text", split=split, count=n_subwords, numbers=numbers)
 
 
-def _words(example: Example) -> list[str]:
-    return WORD.findall(" ".join(example.texts))
+def _size(examples: Iterable[Example]) -> tuple[int, int]:
+    """Number of words, and of letters in them; the words themselves would take many times the memory of the texts."""
+    n_words = n_letters = 0
+    for example in examples:
+        for word in WORD.finditer(" ".join(example.texts)):
+            n_words += 1
+            n_letters += word.end() - word.start()
+    return n_words, n_letters
 
 
 def unknown_ratio(split: PreparedSplit) -> float:

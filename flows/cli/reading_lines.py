@@ -1,11 +1,10 @@
-"""A line now and then while a large file is read: small files are never mentioned."""
+"""A line now and then while a large file is read and tokenised: small files are never mentioned."""
 
 import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from bertft_core.data.reading_progress import READING
 from flows.cli.terminal import say
@@ -16,26 +15,27 @@ UNITS = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10))
 
 
 class ReadingLines(logging.Handler):
-    """Prints how much of a file has been read, from the records of `bertft_core.data.reading_progress`."""
+    """Prints how much of a file has been read or tokenised, from the records of `bertft_core.data.reading_progress`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._path: Path | None = None
-        self._n_bytes, self._last = 0, 0.0
+        self._what: str | None = None
+        self._n_done, self._last = 0, 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
-        path, n_bytes, size = (getattr(record, name) for name in ("file_path", "bytes_read", "file_bytes"))
+        what, n, size, unit = (getattr(record, name) for name in ("what", "n_done", "n_in_all", "unit"))
         now = self._clock()
-        if path != self._path or n_bytes < self._n_bytes:  # another file, or the same from its beginning
-            self._path, self._last = path, now
+        if what != self._what or n < self._n_done:  # another file, or the same from its beginning
+            self._what, self._last = what, now
         elif now - self._last >= EVERY_SECONDS and size:
-            unit, factor = next(((name, factor) for name, factor in UNITS if size >= factor), ("bytes", 1))
+            units = UNITS if unit == "bytes" else ()
+            unit, factor = next(((name, factor) for name, factor in units if size >= factor), (unit, 1))
             digits = 0 if factor == 1 else 1
-            share = f"{n_bytes / factor:,.{digits}f} of {size / factor:,.{digits}f} {unit} ({100 * n_bytes / size:.0f} %)"
-            say(f"reading {path.name}: {share}", file=sys.stderr, flush=True)
+            share = f"{n / factor:,.{digits}f} of {size / factor:,.{digits}f} {unit} ({100 * n / size:.0f} %)"
+            say(f"{what}: {share}", file=sys.stderr, flush=True)
             self._last = now
-        self._n_bytes = n_bytes
+        self._n_done = n
 
 
 @contextmanager

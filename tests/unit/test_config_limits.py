@@ -31,7 +31,7 @@ def refused(path) -> UserError:
 def test_an_alias_bomb_is_refused_where_it_begins_to_grow(tmp_path):
     error = refusal(tmp_path, BOMB)
     assert (error.code, error.line) == ("config.too-large", 6)
-    assert str(MAX_NODES) in error.problem
+    assert (error.found, error.expected) == ("more than 100,000 values, aliases expanded", f"at most {MAX_NODES:,} values")
 
 
 def test_a_merge_bomb_is_refused_too(tmp_path):
@@ -44,6 +44,13 @@ def test_a_deep_document_is_called_deep_and_not_recursive(tmp_path, opening):
     error = refusal(tmp_path, opening * 3000)
     assert (error.code, error.line) == ("config.too-large", 1)
     assert "deep" in error.problem
+    assert (error.found, error.expected) == ("more than 50 levels", "at most 50 levels")
+
+
+def test_an_alias_inside_itself_is_named(tmp_path):
+    error = refusal(tmp_path, "a: &a [1, *a]\n")
+    assert (error.problem, error.found) == ("recursive alias", "*a inside what it stands for")
+    assert error.expected
 
 
 def test_a_document_at_the_limits_is_read():
@@ -236,3 +243,21 @@ def test_an_empty_path_is_no_path(tmp_path, key):
     assert (caught.value.code, caught.value.found) == ("path.unusable", "an empty text")
     with pytest.raises(UserError, match="--input: no file can have this path"):
         checked_path("", "--input")
+
+
+@pytest.mark.parametrize(
+    ("override", "bound"),
+    [
+        ("training.weight_decay=1e300", "100"),
+        ("training.adam_epsilon=2", "1"),
+        ("arms.features.strategies=[{kind: prior_decay, rate: 1e300}]", "1000000"),
+        ("arms.features.strategies=[{kind: focal_loss, gamma: 1e300}]", "100"),
+        ("arms.features.strategies=[{kind: class_weights, weights: {a: 1e300}}]", "1000000"),
+    ],
+)
+def test_factors_without_sense_are_out_of_bounds(override, bound):
+    with pytest.raises(UserError) as caught:
+        parse_study({"name": "s", "data": {"source": "bundled", "name": "reviews"}, "arms": {"features": {}}}, [override])
+    assert caught.value.code == "config.out-of-bounds"
+    assert caught.value.expected == f"less than or equal to {bound}"
+    assert caught.value.hint == "make it smaller"

@@ -53,7 +53,57 @@ def test_a_key_of_another_section_is_suggested_with_its_section(tmp_path):
 def test_an_unknown_key_comes_before_what_it_leaves_missing_and_the_rest_is_named(tmp_path):
     error = refusal(tmp_path, changed("name: small", "nmae: small\nseed: -1"))
     assert error.problem == "unknown key 'nmae'"
-    assert "then fix 'name', 'seed'" in error.hint
+    assert error.hint == "did you mean 'name'? Then fix 'name', 'seed'"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "hint"),
+    [
+        (
+            changed(DATA, "{source: bundled, train: a.csv}"),
+            "unknown key 'data.train' with source: bundled; it belongs to source: files or hub",
+            "remove it, or set data.source: files; then fix 'data.name'",
+        ),
+        (
+            changed(DATA, "{source: bundled, name: reviews, header: false}"),
+            "unknown key 'data.header' with source: bundled; it belongs to source: files",
+            "remove it, or set data.source: files",
+        ),
+        (
+            STUDY + "head: {kind: regression, crf: true}\n",
+            "unknown key 'head.crf' with kind: regression; it belongs to kind: token_classification",
+            "remove it, or set head.kind: token_classification",
+        ),
+        (
+            changed("{kind: feature_extraction", "{kind: freezing, layers: 1, gamma: 1"),
+            "unknown key 'arms.features.strategies[0].gamma' with kind: freezing; it belongs to kind: focal_loss",
+            "remove it, or set arms.features.strategies[0].kind: focal_loss",
+        ),
+    ],
+)
+def test_a_key_of_another_kind_says_of_which(tmp_path, text, problem, hint):
+    error = refusal(tmp_path, text)
+    assert (error.code, error.problem, error.hint) == ("config.unknown-key", problem, hint)
+
+
+@pytest.mark.parametrize("stopping", ["bleu", "accuracyy"])
+def test_an_unknown_metric_of_early_stopping_is_to_be_corrected_and_not_the_strategy_removed(tmp_path, stopping):
+    error = refusal(tmp_path, changed("{kind: feature_extraction", f"{{kind: early_stopping, patience: 2, metric: {stopping}"))
+    assert error.problem.startswith(f"arms.features.strategies[0].metric: '{stopping}' is not a metric of the head")
+    assert error.hint == ("did you mean 'accuracy'?" if stopping == "accuracyy" else "correct it or remove it")
+
+
+@pytest.mark.parametrize("key", ["data.train", "encoder.path", "arms.full.encoder.path"])
+@pytest.mark.parametrize("address", ["https://user:secret@example.org/t.csv", "s3://bucket/t.csv", "FILE:///t.csv"])
+def test_an_address_is_no_path(tmp_path, key, address):
+    (tmp_path / "study.yaml").write_text(changed(DATA, "{source: files, train: a.csv}"))
+    with pytest.raises(UserError) as caught:
+        load_study(tmp_path / "study.yaml", [f"{key}={address}"])
+    assert (caught.value.code, caught.value.problem) == ("path.address", f"{key}: addresses are not read")
+    assert caught.value.found == address.replace("user:secret", "***")
+    assert "download it" in caught.value.hint
+    (tmp_path / "s3:").mkdir()
+    assert load_study(tmp_path / "study.yaml", ["data.train=./s3:/a.csv"]), "a folder may be called so"
 
 
 def test_many_mistakes_are_counted(tmp_path):

@@ -25,7 +25,7 @@ MANY = "start: 8, stop_at: 0.3, keep: 2"
         (f"{UNTIL}, {MANY}", "seeds.until", "selected"),
         ("until: {half_width: 0.1, split: test}, max: 9", "seeds.until.split", "never on the test set"),
         ("until: {half_width: 0.1, metric: test/accuracy}, max: 9", "seeds.until.metric", "validation set"),
-        ("until: {half_width: 0.1, metric: bleu}, max: 9", "seeds.until.metric", "unknown metric"),
+        ("until: {half_width: 0.1, metric: bleu}, max: 9", "seeds.until.metric", "'bleu' is not a metric of the head"),
         ("until: {half_width: 0}, max: 9", "seeds.until.half_width", ""),
         ("start: 8", "seeds.start", "stop_at, keep"),
         ("start: 8, keep: 8, stop_at: 0.3", "seeds.keep", "must continue"),

@@ -11,9 +11,14 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from bertft_core.config.encoder_settings import EncoderConfig
+from bertft_core.data import tokenization
+from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.data.readers import file_text, parquet_table, reader_of
-from bertft_core.data.reading_progress import READING, has_read
+from bertft_core.data.reading_progress import READING, has_read, has_tokenised
+from bertft_core.data.tokenization import encode, encode_windows, load_tokenizer
 from flows.cli.reading_lines import EVERY_SECONDS, ReadingLines, reading_shown
+from tests.helpers.tiny_encoders import KINDS, tiny_encoder
 
 ROWS = [(f"a text with the number {i}", f"l{i % 2}") for i in range(400)]
 CSV = "text,label\n" + "".join(f"{text},{label}\n" for text, label in ROWS)
@@ -39,14 +44,14 @@ def written(folder: Path, name: str) -> Path:
 
 
 class Heard(ReadingLines):
-    """The files, bytes read and sizes of all records."""
+    """What is read, bytes read and sizes of all records."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.shown: list[tuple[Path, int, int]] = []
+        self.shown: list[tuple[str, int, int]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.shown.append((record.file_path, record.bytes_read, record.file_bytes))
+        self.shown.append((record.what, record.n_done, record.n_in_all))
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.jsonl", "t.parquet"])
@@ -54,7 +59,7 @@ def test_every_reader_tells_how_far_it_is(tmp_path, name):
     path, heard = written(tmp_path, name), Heard()
     with reading_shown(heard):
         assert len(list(reader_of(path)(path, ("text", "label")))) == len(ROWS)
-    assert {(shown[0], shown[2]) for shown in heard.shown} == {(path, path.stat().st_size)}
+    assert {(shown[0], shown[2]) for shown in heard.shown} == {(f"reading {name}", path.stat().st_size)}
     amounts = [n_bytes for _, n_bytes, _ in heard.shown]
     assert len(amounts) > 5
     assert amounts == sorted(amounts)
@@ -65,9 +70,9 @@ def test_only_a_command_shows_it_and_nobody_after_its_block(tmp_path, caplog):
     path, heard = written(tmp_path, "t.csv"), Heard()
     with caplog.at_level(logging.INFO), reading_shown(heard):
         has_read(path, 1, 2)
-    assert heard.shown == [(path, 1, 2)]
+    assert heard.shown == [("reading t.csv", 1, 2)]
     list(reader_of(path)(path, ("text", "label")))
-    assert heard.shown == [(path, 1, 2)]
+    assert heard.shown == [("reading t.csv", 1, 2)]
     assert READING.propagate
     assert caplog.records == []
 
@@ -75,8 +80,8 @@ def test_only_a_command_shows_it_and_nobody_after_its_block(tmp_path, caplog):
 def test_who_asks_for_the_log_finds_it_there(tmp_path, caplog):
     with caplog.at_level(logging.INFO, READING.name):
         list(reader_of(path := written(tmp_path, "t.csv"))(path, ("text", "label")))
-    assert caplog.records[-1].bytes_read == path.stat().st_size
-    assert str(path) in caplog.records[-1].getMessage()
+    assert caplog.records[-1].n_done == path.stat().st_size
+    assert path.name in caplog.records[-1].getMessage()
 
 
 def ticking(seconds: float) -> Iterator[float]:
@@ -115,3 +120,35 @@ def test_each_file_and_each_reading_of_it_begins_anew(capsys):
 
 def test_bytes_have_no_decimals(capsys):
     assert lines(capsys, EVERY_SECONDS, ("a.csv", 0), ("a.csv", 150), size=301) == ["reading a.csv: 150 of 301 bytes (50 %)"]
+
+
+def test_texts_that_are_tokenised_are_counted(capsys):
+    clock = ticking(EVERY_SECONDS / 2)
+    with reading_shown(ReadingLines(lambda: next(clock))):
+        for n in range(0, 4001, 1000):
+            has_tokenised(n, 4000)
+    assert capsys.readouterr().err.splitlines() == [
+        "tokenising: 2,000 of 4,000 texts (50 %)",
+        "tokenising: 4,000 of 4,000 texts (100 %)",
+    ]
+
+
+@pytest.mark.parametrize("family", KINDS)
+@pytest.mark.parametrize("how", ["cut", "windows"])
+def test_texts_are_tokenised_the_same_in_chunks_of_any_size(tmp_path, monkeypatch, family, how):
+    tokenizer = load_tokenizer(resolve_encoder(EncoderConfig(path=str(tiny_encoder(tmp_path / "encoder", family))), tmp_path))
+    texts = [("good film " * n,) for n in (1, 300, 2, 3, 700, 1)]
+
+    def tokenised():
+        if how == "cut":
+            return encode(tokenizer, texts, 16)
+        return encode_windows(tokenizer, [text for (text,) in texts], 16, 4)
+
+    whole, heard = tokenised(), Heard()
+    monkeypatch.setattr(tokenization, "CHUNK_CHARACTERS", 2000)
+    with reading_shown(heard):
+        parts = tokenised()
+    assert heard.shown == [("tokenising", n, 6) for n in (0, 2, 5, 6)]
+    assert parts.n_tokens == whole.n_tokens
+    for one, other in ((parts.input_ids, whole.input_ids), (parts.window_lengths, whole.window_lengths)):
+        assert [row.tolist() for row in one] == [row.tolist() for row in other]

@@ -197,6 +197,7 @@ def test_nothing_is_written_when_the_data_cannot_be_used(tmp_path, recommend):
     [
         ("topicz", {}, "there is no bundled data set 'topicz'"),
         ("gone.csv", {}, "file not found"),
+        ("https://example.org/train.csv", {}, "addresses are not read"),
         ("mine.yaml", {"head": "regression"}, "a study config already names its head and columns"),
         ("topics", {"output": "nowhere/x.yaml"}, "there is no such folder"),
         ("topics", {"text": ["a", "b", "c"]}, "--text takes one column, or two"),

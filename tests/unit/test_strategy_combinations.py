@@ -67,9 +67,10 @@ def test_a_crf_has_no_loss_of_single_words_to_shape(kind):
 
 
 def test_early_stopping_watches_a_metric_of_the_head():
-    error = refusal({"kind": "early_stopping", "patience": 1, "metric": "pearson"})
-    assert "'pearson'" in error.problem
-    assert "log_loss" in error.problem
+    with pytest.raises(UserError) as caught:
+        study({"kind": "early_stopping", "patience": 1, "metric": "pearson"})
+    assert caught.value.problem.startswith("arms.odd.strategies[0].metric: 'pearson' is not a metric")
+    assert "log_loss" in caught.value.problem
     study({"kind": "early_stopping", "patience": 1, "metric": "log_loss"})
 
 

@@ -39,6 +39,14 @@ def weighted(**settings: Any) -> dict[str, Any]:
         (asked(data=FILES | {"test": "t.csv", "split": {"test_ratio": 0.1}}), "data.split.test_ratio: data.test is given"),
         (weighted(beta=0.9), "arms.full.strategies[0].beta: "),
         (weighted(beta=0.9, weights={"good": 2.0}), "arms.full.strategies[0].beta: "),
+        (
+            asked(arms={"full": {"search": {"space": {"learning_rate": {"choices": [1e-3, 1e-4, 0.001]}}}}}),
+            "arms.full.search.space.learning_rate.choices: 0.001 is listed twice",
+        ),
+        (
+            asked(arms={"full": {"search": {"space": {"weight_decay": {"choices": [0, 0.0]}}}}}),
+            "arms.full.search.space.weight_decay.choices: 0.0 is listed twice",
+        ),
         (asked(arms={"é" * 101: {}}), "the name has 202 bytes"),
         (asked(data=FILES | {"out_of_domain": {"far" * 70: "f.csv"}}), "the name has 210 bytes"),
     ],

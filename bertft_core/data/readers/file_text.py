@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
 from bertft_core.config.errors import UserError, did_you_mean
+from bertft_core.config.paths import address_error
 from bertft_core.data.examples import shorten
 from bertft_core.data.readers.decoding import GZIP_START, decoded
 from bertft_core.data.readers.file_options import DEFAULTS, LINES_PER_ROW, FileOptions
@@ -178,7 +179,9 @@ CONFIGS = (".yaml", ".yml")
 
 
 def no_file(path: Path, expected: str, check: str) -> UserError:
-    """The error for a path that does not exist, with the nearest name, or that is a folder, a pipe or a device."""
+    """The error for a path that does not exist, with the nearest name, or that is an address, a folder, a pipe or a device."""
+    if (address := address_error(path, "the file")) is not None:
+        return address
     if path.is_dir():
         inside = sorted(item.name for item in path.iterdir() if item.is_file() and not item.name.startswith("."))
         holds = f"a folder with {shorten(', '.join(inside), 120)}" if inside else "a folder without files"

@@ -63,6 +63,7 @@ ROWS = (
     _yaml("config.settings-clash", study("train: t.csv, columns: [text, label]"), 4),
     _yaml("encoder.path-and-hub", study().replace("{path: encoder}", "{path: encoder, revision: v2}"), 2),
     _yaml("path.unusable", study(f"train: {'n' * 300}.csv"), 4),
+    _yaml("path.address", study("train: 'https://example.org/train.csv'"), 4),
     _set("config.no-such-arm", "arms.ful.batch_size=8"),
     _set("config.override-misplaced", "name.x=3"),
     _set("config.override-without-value", "name"),
