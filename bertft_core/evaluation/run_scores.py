@@ -29,7 +29,8 @@ def scores_of(record: RunRecord, run_dir: Path) -> dict[str, float]:
         validation = stored_predictions(record, run_dir, checkpoint, "validation")
         tuned = None if validation is None else metrics.tune(validation, labels)
         for split in sorted({*recorded, *record.predictions.get(checkpoint, {})}):
-            stored = None if tuned is None else stored_predictions(record, run_dir, checkpoint, split)
+            read = validation is not None and split != "validation"
+            stored = stored_predictions(record, run_dir, checkpoint, split) if read else validation
             values = recorded.get(split, {}) if stored is None else metrics.compute(stored, labels, **(tuned or {}))
             scores |= {f"{checkpoint}/{split}/{metric}": value for metric, value in values.items()}
     return scores

@@ -94,8 +94,7 @@ class ExampleResampling:
         self._draws: dict[tuple[str, str], Draws] = {}
         for i, group in enumerate(_by_examples(arms, plan.split)):
             self._read(group)
-            for metric in plan.metrics:
-                self._draw(metric, group, derive_seed(bootstrap_seed, "bootstrap", i))
+            self._draw(group, derive_seed(bootstrap_seed, "bootstrap", i))
 
     def draws(self, arm: ComparedArm, metric: str, seeds: Sequence[int]) -> Draws:
         """The scores of these seeds [seeds], and on resampled examples [resamples, seeds]."""
@@ -125,21 +124,41 @@ class ExampleResampling:
                 ids = found.example_ids
                 self._scores[arm.name] = found
 
-    def _draw(self, metric: str, group: Sequence[ComparedArm], bootstrap_seed: int) -> None:
-        plan, statistics = self._plan, {}
+    def _draw(self, group: Sequence[ComparedArm], bootstrap_seed: int) -> None:
+        """Metrics with the same number of resamples are scored on one drawing of them, as many as fit into memory."""
+        drawn_together: list[tuple[int, dict[tuple[str, str], list[PerExample]]]] = []
+        room = 0
+        for metric in self._plan.metrics:
+            statistics = self._statistics(metric, group)
+            needed = sum(map(_n_numbers, statistics.values()))
+            if needed > MAX_NUMBERS:
+                self.notes[ComparisonNote(kind="too_many_numbers", metric=metric)] = None
+                continue
+            n = self._n_resamples(metric)
+            if not drawn_together or drawn_together[-1][0] != n or needed > room:
+                drawn_together.append((n, {}))
+                room = MAX_NUMBERS
+            drawn_together[-1][1].update({(arm, metric): statistics[arm] for arm in statistics})
+            room -= needed
+        for n, of_metrics in drawn_together:
+            drawn = resample_examples([scored_of(per_example) for per_example in of_metrics.values()], bootstrap_seed, n)
+            self._draws |= dict(zip(of_metrics, drawn, strict=True))
+
+    def _statistics(self, metric: str, group: Sequence[ComparedArm]) -> dict[str, list[PerExample]]:
+        """Arm → per-example statistics of its seeds, of those arms for which all have the metric."""
+        statistics = {}
         for arm in group:
             found = self._scores.get(arm.name)
             per_example = None if found is None else found.of_metric(metric, sorted(arm.seeds))
-            if per_example is not None and len(arm.scores(plan.key_of(metric))) == len(arm.seeds):
+            if per_example is not None and len(arm.scores(self._plan.key_of(metric))) == len(arm.seeds):
                 statistics[arm.name] = per_example
-        if sum(map(_n_numbers, statistics.values())) > MAX_NUMBERS:
-            self.notes[ComparisonNote(kind="too_many_numbers", metric=metric)] = None
-            return
-        n = plan.n_resamples
-        if metric != plan.metrics[0]:
-            n = min(n, max(OTHER_RESAMPLES, enough_resamples(len(plan.pairs) * len(plan.metrics))))
-        drawn = resample_examples([scored_of(per_example) for per_example in statistics.values()], bootstrap_seed, n)
-        self._draws |= {(name, metric): draws for name, draws in zip(statistics, drawn, strict=True)}
+        return statistics
+
+    def _n_resamples(self, metric: str) -> int:
+        plan = self._plan
+        if metric == plan.metrics[0]:
+            return plan.n_resamples
+        return min(plan.n_resamples, max(OTHER_RESAMPLES, enough_resamples(len(plan.pairs) * len(plan.metrics))))
 
 
 def enough_resamples(n_tests: int) -> int:
