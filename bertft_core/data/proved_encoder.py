@@ -3,6 +3,7 @@
 Without it a file with foreign names, or without some weights, would be trained from random weights without a word.
 """
 
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def prove_encoder(encoder: EncoderFiles, head: AnyHead, home_dir: Path | None) -
     key = digest_of(
         {
             "version": CHECK_VERSION,
-            "transformers": metadata.version("transformers"),
+            "transformers": transformers_version(),
             "config": file_sha256(encoder.directory / FILE),
             "weights": encoder.identity.weights_sha256,
             "tokenizer": tokenizer_digest(encoder),
@@ -53,6 +54,12 @@ def prove_encoder(encoder: EncoderFiles, head: AnyHead, home_dir: Path | None) -
     if path is not None:
         write_record(path, EncoderProof(key=key, new_parts=parts.new, unused_parts=parts.unused))
     return parts
+
+
+@cache
+def transformers_version() -> str:
+    """The installed version; reading it takes as long as looking a proof up."""
+    return metadata.version("transformers")
 
 
 def _proved(encoder: EncoderFiles, head: AnyHead) -> EncoderParts:

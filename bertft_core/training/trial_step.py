@@ -1,6 +1,5 @@
 """One forward and backward pass before a study, so that settings of the encoder on which every run fails are found at once."""
 
-from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,6 +10,7 @@ from bertft_core.config.base import digest_of
 from bertft_core.data import prepare_study_data
 from bertft_core.data.encoder_config import FILE
 from bertft_core.data.examples import shorten
+from bertft_core.data.proved_encoder import transformers_version
 from bertft_core.records import DatasetCard
 from bertft_core.records.encoder_proof import FirstStep
 from bertft_core.storage.damage import Tell
@@ -37,7 +37,7 @@ def _try_once(study: StudyConfig, card: DatasetCard, home: Path) -> None:
     key = digest_of(
         {
             "version": VERSION,
-            "transformers": metadata.version("transformers"),
+            "transformers": transformers_version(),
             "encoder": card.encoder.model_dump(),
             "data": card.fingerprint,
             "head": study.head.model_dump(),
