@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -43,6 +44,29 @@ def written(folder: Path, name: str) -> Path:
     return path
 
 
+class Log(logging.Handler):
+    """Every record that reaches the root logger."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+@contextmanager
+def logged_at_level(logger: logging.Logger, level: int) -> Iterator[Log]:
+    root, log, before = logging.getLogger(), Log(), logger.level
+    root.addHandler(log)
+    logger.setLevel(level)
+    try:
+        yield log
+    finally:
+        logger.setLevel(before)
+        root.removeHandler(log)
+
+
 class Heard(ReadingLines):
     """What is read, bytes read and sizes of all records."""
 
@@ -66,22 +90,22 @@ def test_every_reader_tells_how_far_it_is(tmp_path, name):
     assert 0.5 * path.stat().st_size < amounts[-1] <= path.stat().st_size
 
 
-def test_only_a_command_shows_it_and_nobody_after_its_block(tmp_path, caplog):
+def test_only_a_command_shows_it_and_nobody_after_its_block(tmp_path):
     path, heard = written(tmp_path, "t.csv"), Heard()
-    with caplog.at_level(logging.INFO), reading_shown(heard):
+    with logged_at_level(logging.getLogger(), logging.INFO) as log, reading_shown(heard):
         has_read(path, 1, 2)
     assert heard.shown == [("reading t.csv", 1, 2)]
     list(reader_of(path)(path, ("text", "label")))
     assert heard.shown == [("reading t.csv", 1, 2)]
     assert READING.propagate
-    assert caplog.records == []
+    assert log.records == []
 
 
-def test_who_asks_for_the_log_finds_it_there(tmp_path, caplog):
-    with caplog.at_level(logging.INFO, READING.name):
+def test_who_asks_for_the_log_finds_it_there(tmp_path):
+    with logged_at_level(READING, logging.INFO) as log:
         list(reader_of(path := written(tmp_path, "t.csv"))(path, ("text", "label")))
-    assert caplog.records[-1].n_done == path.stat().st_size
-    assert path.name in caplog.records[-1].getMessage()
+    assert log.records[-1].n_done == path.stat().st_size
+    assert path.name in log.records[-1].getMessage()
 
 
 def ticking(seconds: float) -> Iterator[float]:
