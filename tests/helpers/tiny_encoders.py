@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import string
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 KINDS = ("bert", "distilbert", "roberta", "electra", "deberta-v2")
 WORDS = ["good", "bad", "not", "never", "film", "food", "great", "awful", "boring", "lovely", "the", "was", "it", "and", "but"]
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 POSITIONS = 64
+MADE: dict[str, dict[str, bytes]] = {}
+"""Files of the encoders made so far, by what was asked for: many tests ask for the same one."""
 
 
 def tiny_encoder(directory: Path, kind: str = "bert", *, seed: int = 0, masked_lm_head: bool = False, **changes: Any) -> Path:
     """Write a random encoder and its tokenizer in the transformers format; `changes` go to its config."""
+    asked = json.dumps([kind, seed, masked_lm_head, changes], sort_keys=True)
+    if asked not in MADE:
+        with TemporaryDirectory() as folder:
+            _make(Path(folder), kind, seed, masked_lm_head, changes)
+            MADE[asked] = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, content in MADE[asked].items():
+        (directory / name).write_bytes(content)
+    return directory
+
+
+def _make(directory: Path, kind: str, seed: int, masked_lm_head: bool, changes: dict[str, Any]) -> None:
     import torch
     from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM
 
@@ -28,7 +44,6 @@ def tiny_encoder(directory: Path, kind: str = "bert", *, seed: int = 0, masked_l
         auto_class = AutoModelForMaskedLM if masked_lm_head else AutoModel
         model = auto_class.from_config(AutoConfig.for_model(kind, **settings))
     model.save_pretrained(directory)
-    return directory
 
 
 def _sizes(kind: str) -> dict[str, int]:

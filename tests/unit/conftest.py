@@ -1,5 +1,6 @@
 """What no unit test waits for."""
 
+import functools
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,38 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
     """A killed process loses nothing it wrote; only a power cut would. What is synced, and when, has tests that look on."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _encoders_are_checked_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """All homes of a process share what was found out about encoders; the checks have tests that call them themselves."""
+    from bertft_core.data import prepare_study_data
+    from bertft_core.data.proved_encoder import prove_encoder
+    from bertft_core.recipes import measure_data
+    from bertft_core.training import trial_step
+
+    home, try_once = tmp_path_factory.mktemp("checked"), trial_step._try_once
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (prepare_study_data, measure_data):
+            patch.setattr(module, "prove_encoder", lambda encoder, head, home_dir: prove_encoder(encoder, head, home))
+        patch.setattr(trial_step, "_try_once", lambda study, card, home_dir: try_once(study, card, home))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_installed_encoder_is_hashed_once() -> Iterator[None]:
+    """No test changes its 90 MB of weights."""
+    from bertft_core.data import encoder_files
+
+    sha256_of = encoder_files.weights_sha256
+    of_installed = functools.cache(sha256_of)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            encoder_files,
+            "weights_sha256",
+            lambda files: (of_installed if "site-packages" in files[0].parts else sha256_of)(tuple(files)),
+        )
         yield
 
 

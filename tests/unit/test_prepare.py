@@ -115,6 +115,7 @@ def test_the_second_time_nothing_is_tokenised(train, encoders, tmp_path, monkeyp
 
 def test_a_prepared_study_needs_neither_torch_nor_transformers(train, encoders, tmp_path):
     study = study_of(train, encoders["bert"])
+    prove_encoder(resolve_encoder(study.encoder), study.head, tmp_path)
     prepare_data(study, home_dir=tmp_path)
     code = (
         "import sys; from bertft_core.config import StudyConfig; from bertft_core.data.prepare_study_data import prepare_data; "
