@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import ttest_rel
 
 from bertft_core.config.data_settings import BundledData
+from bertft_core.evaluation.comparison import example_scores
 from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.pair_estimates import Sample, estimate
 from bertft_core.evaluation.comparison.pairing import Pairing
@@ -134,6 +135,23 @@ def test_seeds_can_help_although_most_of_the_variance_is_of_the_examples(tmp_pat
     more = {arm: (values * 4)[:10] for arm, values in scores.items()}
     more = make_results(tmp_path / "more", more, card=_card(tmp_path / "more", test=500))
     assert compare_studies([more], FEW).headline_pairs[0].claimed
+
+
+def test_metrics_share_drawings_as_far_as_memory_allows_and_have_the_same_numbers_without(apart, compared, monkeypatch):
+    drawings = []
+
+    def counted(arms, *how):
+        drawings.append(len(arms))
+        return resample_examples(arms, *how)
+
+    monkeypatch.setattr(example_scores, "resample_examples", counted)
+    assert compare_studies([apart], FEW) == compared
+    (together,) = drawings
+    assert together >= 2 * 4
+    monkeypatch.setattr(example_scores, "_n_numbers", lambda seeds: example_scores.MAX_NUMBERS // 2)  # of one arm
+    drawings.clear()
+    assert compare_studies([apart], FEW) == compared
+    assert drawings == [2] * (together // 2)
 
 
 def test_a_pair_knows_its_resamples(apart):

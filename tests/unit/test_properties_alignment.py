@@ -209,9 +209,12 @@ class Asked(NamedTuple):
         return "" if self.answer is None else self.context[slice(*self.answer)]
 
 
+SHORT_TEXTS, TEXTS = texts(2), texts()
+
+
 @st.composite
 def questions(draw: st.DrawFn) -> Asked:
-    question, context = draw(texts(2)), draw(texts())
+    question, context = draw(SHORT_TEXTS), draw(TEXTS)
     start = draw(st.integers(0, len(context) - 1))
     end = draw(st.integers(start + 1, min(len(context), start + 30)))
     answerable = context[start:end].strip() and draw(st.integers(0, 7))
