@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from xdist.scheduler import LoadFileScheduling
 
 # Several processes share the cores already, and threads that wait for each other spin: a small matrix product of a process
-# with two threads takes up to fifteen times as long. Before numpy is imported; torch is told its threads by the product.
+# with two threads takes up to fifteen times as long. Before numpy is imported; the product sets the threads of torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parent

@@ -49,12 +49,12 @@ class Search:
         Trials that a dead process left running are taken up again with the values they had.
         """
         trials, size = self.journal.trials(), self.config.trials_per_batch
-        n_told = next((n for n, trial in enumerate(trials) if not trial.state.is_finished()), len(trials))
-        first = min(n_told, self.config.n_trials - 1) // size * size
+        n_finished = next((n for n, trial in enumerate(trials) if not trial.state.is_finished()), len(trials))
+        first = min(n_finished, self.config.n_trials - 1) // size * size
         last = min(first + size, self.config.n_trials)
         if _had_another_size(trials[first : first + size], last - first):
             self.journal.cut(first)
-        elif n_told >= self.config.n_trials:
+        elif n_finished >= self.config.n_trials:
             return []
         for number in range(len(self.journal.trials()), last):
             self.journal.ask(self._sampler(number), self.config.space)

@@ -13,7 +13,7 @@ from bertft_core.report.formatting import escapes
 from bertft_core.report.prose import comparison_notes, comparison_text
 from tasks.process_identity import owner_tags
 from tasks.tracking.mlflow_content import metric_name
-from tasks.tracking.mlflow_store import open_store, repair_comparisons, runs_where
+from tasks.tracking.mlflow_store import end_run, open_store, repair_comparisons, runs_where
 from tasks.tracking.store_files import COMPARISON, OF_SEVERAL, STAGE, STUDIES
 from tasks.tracking.verdicts import MAX_TAG
 
@@ -88,7 +88,7 @@ def log_comparison(home_dir: Path, uri: str | None, comparison: Comparison, fold
         client.log_artifacts(run_id, str(folder), COMPARISON)
         client.set_tag(run_id, "mlflow.note.content", comparison_note(comparison))
     except BaseException:
-        client.set_terminated(run_id, status="FAILED")
+        end_run(client, known[0], "FAILED")
         raise
-    client.set_terminated(run_id)
+    end_run(client, known[0])
     return run_id

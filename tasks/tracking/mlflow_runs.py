@@ -6,7 +6,7 @@ from pathlib import Path
 from mlflow.entities import Metric, Run, RunTag
 
 from tasks.process_identity import owner_tags
-from tasks.tracking.mlflow_store import SESSION, open_store, repair_comparisons, repair_killed_runs, runs_where
+from tasks.tracking.mlflow_store import SESSION, end_run, open_store, repair_comparisons, repair_killed_runs, runs_where
 
 MAX_BATCH = 1000
 """Metrics MLflow takes in one call."""
@@ -77,7 +77,7 @@ class MlflowRuns:
 
     def end(self, digest: str, status: str) -> None:
         """End a run that there is: FINISHED, FAILED or KILLED."""
-        self.client.set_terminated(str(self._known[digest].info.run_id), status=status)
+        end_run(self.client, self._known[digest], status)
 
     def end_open(self) -> None:
         """Mark every run that this session leaves open as KILLED."""

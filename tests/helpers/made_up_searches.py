@@ -76,7 +76,7 @@ def make_run(spec: RunSpec, scores: list[float], status: str = "ok") -> RunRecor
 
 
 def finish(search: Search, train: Train = train, *, order: Callable[[list[int]], list[int]] = sorted) -> Search:
-    """Run the search to its planned total; `order` shuffles in which order the trials of a batch are told."""
+    """Run the search to its planned total; `order` shuffles in which order the trials of a batch are reported."""
     while batch := search.next_batch():
         outcomes = train_batch(search, batch, train)
         for number in order(list(outcomes)):

@@ -14,7 +14,7 @@ from bertft_core.evaluation.comparison.pairing import Pairing
 from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.evaluation.comparison.seed_tests import SeedTestSettings
 from bertft_core.records.comparison_record import Comparison, ComparisonNote, Refusal
-from bertft_core.report.prose import comparison_notes, study_text
+from bertft_core.report.prose import comparison_notes, comparison_text, study_text
 from bertft_core.statistics.resampling import Draws, resample_examples
 from tests.helpers.evaluated_studies import make_results
 from tests.helpers.score_grids import mean_over_examples
@@ -167,6 +167,12 @@ def test_too_few_resamples_for_so_many_tests_are_noted(compared, apart):
     assert not any(pair.claimed for pair in found.pairs)
     assert ComparisonNote(kind="few_resamples", n=640) in found.notes
     assert len(found.pairs) == 8
+    sentence = comparison_text.pair(found.headline_pairs[0], found)
+    assert (
+        "inconclusive (p = 0.16 after Holm's correction over 8 tests, which 100 resamples are too few to bring below 0.05"
+        in sentence
+    )
+    assert "too few" not in comparison_text.pair(compared.headline_pairs[0], compared)
 
 
 def test_the_same_studies_give_the_same_numbers_and_other_resamples_give_others(compared, apart):

@@ -206,7 +206,7 @@ def test_damaged_data_are_tokenised_again_to_the_same_bytes(tmp_path, damage):
 
 
 def half_done(directory: Path) -> Path:
-    """A journal with a told batch of four and a batch of four that runs."""
+    """A journal with a finished batch of four and a batch of four that runs."""
     search = make_search(directory)
     batch = search.next_batch()
     for number, outcome in train_batch(search, batch).items():

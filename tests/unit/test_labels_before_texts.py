@@ -98,7 +98,7 @@ def test_recommend_tells_every_finding_that_check_data_has_on_its_study(tmp_path
     (tmp_path / file).write_text(text)
     asked = RecommendRequest([f"encoder.path={encoder}"], None, [], None, "out.yaml", False)
     assert recommend_command(file, tmp_path / "home", asked) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     card = prepare_data(load_study(tmp_path / "out.yaml"), home_dir=tmp_path / "home")
     assert check in {finding.check for finding in card.findings}
-    assert set(findings_lines(card)) <= set(told.splitlines())
+    assert set(findings_lines(card)) <= set(printed.splitlines())

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,7 @@ from bertft_core.config import UserError
 from bertft_core.storage.study_dir import StudyDir
 from tasks.guard import Guard, watch
 from tasks.tracking import mlflow_store
+from tasks.tracking.mlflow_runs import MlflowRuns
 from tasks.tracking.mlflow_store import open_existing, open_store
 from tasks.tracking.store_consistency import inconsistencies
 from tasks.tracking.store_files import mlflow_runs, problem_of_sqlite
@@ -52,6 +54,25 @@ def test_the_guard_of_a_killed_study_makes_nothing_in_a_home_that_was_deleted(tm
     home.mkdir()
     watch(str(home), uri.format(home=home), "small", "session")
     assert list(tmp_path.rglob("*")) == [home]
+
+
+@pytest.mark.usefixtures("copied_mlflow_store")
+@pytest.mark.parametrize("killed", [False, True])
+def test_no_run_ends_before_it_began_when_the_clock_is_set_back(tmp_path, monkeypatch, killed):
+    runs = MlflowRuns(tmp_path, None, "small", "session")
+    run_id = runs.open("digest", "full", {})
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now - 3600)
+    if killed:
+        runs.end_open()
+    else:
+        runs.end("digest", "FINISHED")
+    ended = runs.client.get_run(run_id).info
+    assert (ended.status, ended.end_time) == ("KILLED" if killed else "FINISHED", ended.start_time)
+    runs.open("digest", "full", {})
+    monkeypatch.setattr(time, "time", lambda: now + 3600)
+    runs.end("digest", "FINISHED")
+    assert runs.client.get_run(run_id).info.end_time == int((now + 3600) * 1000)
 
 
 @pytest.mark.usefixtures("copied_mlflow_store")

@@ -129,10 +129,10 @@ def test_a_checkpoint_whose_position_is_of_any_bytes_is_taken_whole_or_set_aside
         folder.mkdir(exist_ok=True)
         path.rename(folder / POSITION)
         (folder / TENSORS).write_bytes(state)
-        told: list[str] = []
-        found = load_checkpoint(tmp_path, "a", tell=told.append)
+        problems: list[str] = []
+        found = load_checkpoint(tmp_path, "a", tell=problems.append)
         assert found is None or found[0].digest == "a"
-        assert (found is None) == bool(told) != folder.exists()
+        assert (found is None) == bool(problems) != folder.exists()
 
     fuzz(read, tmp_path / "position", (position,), n)
 
@@ -152,7 +152,7 @@ def test_a_journal_of_any_bytes(tmp_path, n):
 
 
 def _journal(folder: Path) -> bytes:
-    """A journal as a search writes it: a trial that is told and one that runs."""
+    """A journal as a search writes it: a trial that has finished and one that runs."""
     search = make_search(folder)
     for trial in search.next_batch()[:1]:
         outcome = TrialOutcome(state="complete", scores=(0.5,), intermediate={0: 0.4}, run_digests=("a",))

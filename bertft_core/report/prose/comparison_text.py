@@ -86,6 +86,8 @@ def _evidence(found: PairComparison, interval: ResampledDifference, comparison: 
     else:
         n = comparison.n_tests
         test = p_values.clause(found.p_holm) + (f" after Holm's correction over {n} tests" if n > 1 else "")
+        if not found.claimed and any(note.kind == "few_resamples" for note in comparison.notes):
+            test += f", which {comparison.n_resamples:,} resamples are too few to bring below {1 - comparison.level:.2g}"
     ends = intervals.of_difference(interval.low, interval.high, found.metric, of=found.difference)
     excludes = _excludes_zero(interval)
     # of the p-value and the interval, only the former is corrected for the number of tests
