@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from bertft_core.config import parse_study
-from bertft_core.evaluation.diagnosis.diagnose_study import diagnose
+from bertft_core.evaluation.diagnosis.diagnose_study import diagnose, run_check
 from bertft_core.evaluation.diagnosis.hint_overrides import accepted, of_training, train_longer
 from bertft_core.evaluation.diagnosis.stored_study import improvement
 from bertft_core.records import DataFinding, SweepResult
+from bertft_core.records.data_card import SearchedCard
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
 from tests.helpers.diagnosed_studies import ARMS, GOOD, LARGE, whole, with_arm, with_card
@@ -127,6 +128,19 @@ def test_every_override_of_every_hint_is_accepted_and_changes_the_study(tmp_path
         "gentler_steps", "learn_more", "train_longer", "search_beyond", "set_warmup", "more_seeds_for_power", "more_seeds",
         "raise_max_length", "read_in_windows", "other_encoder", "weight_classes", "macro_f1", "larger_split",
     }  # fmt: skip
+
+
+def test_a_length_that_a_search_has_chosen_is_judged_and_not_set_against_the_search(tmp_path):
+    results = searched(tmp_path, {"data.max_length": {"choices": [16, 32]}}, {"data.max_length": 16})
+    short = with_card(results, truncated_ratio=0.3).card.model_copy(update={"fingerprint": "b" * 64, "max_length": 16})
+    chosen = SearchedCard(arm="full", settings={"data.max_length": 16}, card=short)
+    diagnosis = run_check("truncation", replace(results, card=results.card.model_copy(update={"searched": (chosen,)})))
+    assert diagnosis is not None
+    assert [(each.values.get("arms"), each.values["max_length"]) for each in diagnosis.findings] == [
+        (("features",), 32),
+        (("full",), 16),
+    ]
+    assert [each.code for each in diagnosis.hints] == ["shorten_texts"]
 
 
 def test_an_override_that_changes_nothing_or_is_refused_is_not_accepted():

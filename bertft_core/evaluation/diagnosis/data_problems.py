@@ -127,8 +127,10 @@ def _against_truncation(study: StudyConfig, view: DataView) -> DiagnosisHint:
     cheaper = for_arms(study, view.arms, "data.max_length=256") if max_length > CPU_WINDOW else ()
     if longest > limit and accepted(study, *windows, *cheaper):
         return hint("read_in_windows", *windows, *cheaper, n_windows=len(windows))
-    if (longer := at_least(longest, limit)) > max_length:
-        return hint("raise_max_length", *for_arms(study, view.arms, f"data.max_length={longer}"), p99=longest)
+    longer = at_least(longest, limit)
+    raised = for_arms(study, view.arms, f"data.max_length={longer}")
+    if longer > max_length and accepted(study, *raised):  # it is not where a search chooses it
+        return hint("raise_max_length", *raised, p99=longest)
     return hint("shorten_texts", p99=longest, **view.named)
 
 

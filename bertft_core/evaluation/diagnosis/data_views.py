@@ -21,9 +21,10 @@ class DataView(NamedTuple):
 
 def data_views(results: StudyResults, key: Callable[[DatasetCard], Any] = lambda card: card.fingerprint) -> Iterator[DataView]:
     """The cards of a study with different keys, in the order of the arms; those of arms without changes first."""
-    groups: dict[str, list[str]] = {repr(key(results.card)): []}
+    card = results.decided.card
+    groups: dict[str, list[str]] = {repr(key(card)): []}
     for arm in results.study.arms:
-        groups.setdefault(repr(key(results.card.of_arm(arm))), []).append(arm)
+        groups.setdefault(repr(key(card.of_arm(arm))), []).append(arm)
     found = [tuple(arms) for arms in groups.values() if arms]
     for arms in found:
         yield DataView(arms, results.of_arm(arms[0]), {"arms": arms} if len(found) > 1 else {})

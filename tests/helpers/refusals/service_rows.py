@@ -91,7 +91,9 @@ def _replayed(**changes: object) -> Callable[[Path], None]:
         card = SimpleNamespace(**{"fingerprint": spec.data_fingerprint, "encoder": encoder} | changes)
         logged = SimpleNamespace(record=_record(folder), study=SimpleNamespace(only=lambda arm: study), card=None)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("bertft_core.training.trial_step.prepare_and_try", lambda *_, **__: card)
+            patch.setattr(
+                "bertft_core.training.trial_step.prepare_and_try", lambda *_, **__: SimpleNamespace(of_run=lambda spec: card)
+            )
             replay_command.rebuilt_spec(logged, folder / "again", folder / "home")  # type: ignore[arg-type]
 
     return refused
