@@ -129,7 +129,8 @@ def _against_truncation(study: StudyConfig, view: DataView) -> DiagnosisHint:
         return hint("read_in_windows", *windows, *cheaper, n_windows=len(windows))
     longer = at_least(longest, limit)
     raised = for_arms(study, view.arms, f"data.max_length={longer}")
-    if longer > max_length and accepted(study, *raised):  # it is not where a search chooses it
+    spaces = [arm.search.space for arm in (study.arms[name] for name in view.arms) if arm.search is not None]
+    if longer > max_length and not any("data.max_length" in space for space in spaces):  # what is searched is not set
         return hint("raise_max_length", *raised, p99=longest)
     return hint("shorten_texts", p99=longest, **view.named)
 
