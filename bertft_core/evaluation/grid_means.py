@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bertft_core.config.grids import stem_of
+from bertft_core.config.learning_curves import SIZE
 from bertft_core.metrics.bounds import bounds_of
 from bertft_core.records.summary import ArmSummary, StudySummary, cells_of
 from bertft_core.statistics.mean_intervals import LEVEL, interval_of_mean
@@ -42,10 +43,13 @@ class GridMeans:
 
 
 def grid_means(summary: StudySummary) -> list[GridMeans]:
-    """Every grid of a study with scores, by the headline score. Selected seeds are no sample, so they enter no mean."""
+    """Every grid of a study with scores, by the headline score. Selected seeds are no sample, so they enter no mean.
+
+    A curve over sizes of the training set alone is not a grid (`size_curves`).
+    """
     grids: dict[str, list[ArmSummary]] = {}
     for arm in summary.arms:
-        if arm.grid_values and arm.selected is None:
+        if arm.grid_values.keys() - {SIZE} and arm.selected is None:
             grids.setdefault(stem_of(arm.arm), []).append(arm)
     found = [_of_grid(name, arms, summary.headline_key) for name, arms in grids.items()]
     return [each for each in found if any(each.marginals.values())]

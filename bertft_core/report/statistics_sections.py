@@ -13,6 +13,7 @@ from bertft_core.report import (
     figures,
     grid_section,
     insight_sections,
+    learning_curve_section,
     model_selection_section,
     paper_tables,
 )
@@ -47,6 +48,7 @@ def gather(results: StudyResults) -> Extras:
     said = comparison_section.section(comparison) if comparison is not None and (comparison.pairs or comparison.refused) else None
     seen = insight_sections.section(summary.insights, arms) if summary.insights is not None else None
     cost, grids = cost_section.section(results), grid_section.section(results)
+    sizes = learning_curve_section.section(results)
     selected = any(arm.selected is not None for arm in summary.arms)
     bands = {} if selected else figures.bands(results)
     reliability = figures.reliability(results)
@@ -57,6 +59,7 @@ def gather(results: StudyResults) -> Extras:
         "insights": seen,
         "cost": cost,
         "grids": grids,
+        "sizes": sizes,
         "selection": model_selection_section.section(summary),
         "bands": bands,
         "reliability": reliability,
@@ -66,7 +69,7 @@ def gather(results: StudyResults) -> Extras:
         "standalone": False,
     }
     pictures = {**bands, **{f"reliability_{arm}": picture for arm, picture in reliability}}
-    for part in (said, seen, cost, grids):
+    for part in (said, seen, cost, grids, sizes):
         pictures |= part["pictures"] if part is not None else {}
     every_seed = figures.seed_plots(results)
     pictures |= {"seeds": every_seed[0]} if every_seed else {}
