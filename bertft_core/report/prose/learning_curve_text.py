@@ -42,5 +42,5 @@ def _difference(value: float, metric: str) -> str:
 
 
 def _gain_interval(law: Law, metric: str) -> str:
-    low, high = (numbers.difference(end, metric, of=law.gain) for end in law.gain_interval)
+    low, high = (numbers.difference(end, metric) for end in law.gain_interval)
     return f"{low} to {high}{numbers.unit(metric)}"
