@@ -31,7 +31,7 @@ MAKE_RECIPES = {
     "install": "--requirement requirements.lock",
     "quickstart": "bertft run configs/quickstart.yaml",
     "test": "-m pytest",
-    "test-slow": "-m pytest -m slow",
+    "test-slow": "-n 2 -m slow",
     "check": "lint-imports",
 }
 """Target → what its recipe does."""
