@@ -88,7 +88,7 @@ class PriorDecay(Frozen):
     """The encoder weights decay towards their initial values."""
 
     kind: Literal["prior_decay"] = "prior_decay"
-    rate: float = Field(0.01, ge=0.0, le=1e6, description="Share of the distance per step, times the learning rate.")
+    rate: float = Field(0.01, ge=0.0, description="Share of the distance per step, times the learning rate.")
 
 
 class LegacyAdam(Frozen):
@@ -111,7 +111,7 @@ class ClassWeights(Frozen):
     """The loss of an example is weighted by its class."""
 
     kind: Literal["class_weights"] = "class_weights"
-    weights: Literal["balanced", "effective_number"] | dict[str, Annotated[float, Field(ge=0.0, le=1e6)]] = Field(
+    weights: Literal["balanced", "effective_number"] | dict[str, Annotated[float, Field(ge=0.0)]] = Field(
         "balanced", description="From the training counts, or label to weight; other labels have weight 1."
     )
     beta: float = Field(0.999, ge=0.0, lt=1.0, description="effective_number: how quickly further examples of a class add less.")
@@ -134,7 +134,7 @@ class FocalLoss(Frozen):
     """Examples that are already predicted well count less."""
 
     kind: Literal["focal_loss"] = "focal_loss"
-    gamma: float = Field(2.0, ge=0.0, le=100.0, description="How much less; 0 is cross-entropy.")
+    gamma: float = Field(2.0, ge=0.0, description="How much less; 0 is cross-entropy.")
 
 
 class LabelSmoothing(Frozen):

@@ -36,10 +36,10 @@ class TrainingConfig(Frozen):
     schedule: Literal["linear", "cosine", "constant"] = Field(
         "linear", description="After a linear warm-up: decay to exactly zero, linearly or as a half cosine, or constant."
     )
-    weight_decay: float = Field(0.01, ge=0.0, le=100.0, description="Decoupled; none on biases and LayerNorm.")
+    weight_decay: float = Field(0.01, ge=0.0, description="Decoupled; none on biases and LayerNorm.")
     adam_beta1: float = Field(0.9, ge=0.0, lt=1.0)
     adam_beta2: float = Field(0.999, ge=0.0, lt=1.0)
-    adam_epsilon: float = Field(1e-8, gt=0.0, le=1.0)
+    adam_epsilon: float = Field(1e-8, gt=0.0)
     max_grad_norm: float | None = Field(1.0, gt=0.0, description="Clip the global gradient norm; null does not clip.")
     dropout: float | None = Field(None, ge=0.0, lt=1.0, description="Overrides every dropout of the encoder and head.")
     evaluate_every_epochs: float | None = Field(
