@@ -54,7 +54,9 @@ def test_a_full_disk_stops_the_study_with_one_message_and_the_same_command_goes_
     assert started.wait() == 2, started.stderr
     assert started.stderr.count("error: ") == 1
     assert "no space is left on the disk" in started.stderr
-    what_to_do = "free some space (bertft clean lists what can go); what is finished is kept, and the same command goes on from there"
+    what_to_do = (
+        "free some space (bertft clean lists what can go); what is finished is kept, and the same command goes on from there"
+    )
     assert what_to_do in started.stderr
     assert "Traceback" not in started.stderr
     (study.home / "filler").unlink()
