@@ -8,13 +8,16 @@ from bertft_core.config.strategy_settings import AnyStrategy
 
 WHOLE_ENCODER = "feature_extraction freezes the whole encoder, so the other has nothing to change"
 EVERYTHING = "full trains every parameter from the first step"
+WEIGHTS_STAY = "the weight matrices of the encoder stay as they are, so the other has nothing to change"
 
 REFUSED: dict[frozenset[str], str] = {
     **{
         frozenset({"feature_extraction", kind}): WHOLE_ENCODER
-        for kind in ("freezing", "reinit", "llrd", "gradual_unfreezing", "mixout", "prior_decay")
+        for kind in ("bitfit", "freezing", "reinit", "llrd", "gradual_unfreezing", "mixout", "prior_decay")
     },
-    **{frozenset({"full", kind}): EVERYTHING for kind in ("feature_extraction", "freezing", "gradual_unfreezing")},
+    **{frozenset({"full", kind}): EVERYTHING for kind in ("feature_extraction", "bitfit", "freezing", "gradual_unfreezing")},
+    **{frozenset({"bitfit", kind}): WEIGHTS_STAY for kind in ("mixout", "prior_decay")},
+    frozenset({"bitfit", "reinit"}): "the layers that reinit redraws would stay random",
     frozenset({"swa", "early_stopping"}): "with early stopping, the last evaluations are not known in advance",
 }
 """Two kinds → why they are not combined."""

@@ -21,6 +21,12 @@ class FeatureExtraction(Frozen):
     kind: Literal["feature_extraction"] = "feature_extraction"
 
 
+class BitFit(Frozen):
+    """Only the biases of the encoder and the head are trained."""
+
+    kind: Literal["bitfit"] = "bitfit"
+
+
 class Freezing(Frozen):
     """The embeddings and the lowest layers of the encoder are frozen."""
 
@@ -154,6 +160,7 @@ class WeightAveraging(Frozen):
 AnyStrategy = (
     Full
     | FeatureExtraction
+    | BitFit
     | Freezing
     | Reinit
     | LayerwiseDecay

@@ -27,6 +27,7 @@ from bertft_core.data.sources import extra_name, read_extra_train, read_splits
 from bertft_core.data.splits import cut_splits, with_extra
 from bertft_core.data.study_checks import (
     refuse_encoders_of_one_name,
+    refuse_missing_biases,
     refuse_missing_labels,
     refuse_missing_layers,
     refuse_other_examples,
@@ -104,6 +105,7 @@ def _refuse_unfit_arms(study: StudyConfig, card: DatasetCard, encoders: Mapping[
     for arm, settings in study.tried_arms():
         own, decided = card.decided({arm: settings}).of_arm(arm), study.decided({arm: settings})
         refuse_missing_layers(decided, arm, encoders[own.encoder], searched=bool(settings))
+        refuse_missing_biases(decided, arm, Path(own.encoder_dir), searched=bool(settings))
         refuse_unscored_metric(decided.of_arm(arm), own)
         refuse_unfit_subset(decided, arm, own)
 

@@ -1,6 +1,8 @@
 """Checks of a study that need the encoder or the data: layers, labels, metrics and splits that must exist."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from bertft_core.config import StudyConfig
@@ -8,6 +10,7 @@ from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.config.strategy_settings import AnyStrategy, ClassWeights, EarlyStopping, Freezing, GradualUnfreezing, Reinit
 from bertft_core.data.examples import shorten
 from bertft_core.records import DatasetCard, EncoderIdentity
+from bertft_core.storage.weight_files import read_headers, weight_files
 
 
 def refuse_missing_layers(study: StudyConfig, name: str, encoder_settings: dict[str, Any], *, searched: bool = False) -> None:
@@ -29,6 +32,21 @@ def refuse_missing_layers(study: StudyConfig, name: str, encoder_settings: dict[
     if frozen and reinit and frozen + reinit > n_layers:
         found = f"{frozen} lowest layers frozen and {reinit} top layers reinitialised, of {n_layers}"
         raise _refusal(place, "a reinitialised layer would be frozen", found, "layers that are either trained or pre-trained")
+
+
+def refuse_missing_biases(study: StudyConfig, name: str, encoder_dir: Path, *, searched: bool = False) -> None:
+    """Raise `UserError` for an arm of bitfit whose encoder has no bias in its layers, so that the head alone would learn.
+
+    `searched` where its search could make it so.
+    """
+    if not any(strategy.kind == "bitfit" for strategy in study.arms[name].strategies):
+        return
+    weights = read_headers(weight_files(encoder_dir))
+    if not any(weight.endswith("bias") and re.search(r"\.\d+\.", weight) for weight in weights):
+        place = f"{name}.search.space" if searched else f"{name}.strategies"
+        found = f"{len(weights)} weights without a bias in a layer"
+        hint = "use feature_extraction to train the head alone, or choose another encoder or strategy"
+        raise _refusal(place, "bitfit has no bias to train in the encoder", found, "biases in the encoder's layers", hint)
 
 
 def refuse_other_examples(cards: Mapping[str, DatasetCard], first: str) -> None:

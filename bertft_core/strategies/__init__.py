@@ -4,6 +4,7 @@ Each module is a `Strategy`: its `apply` changes what it names in the `Finetunin
 """
 
 from bertft_core.strategies import (
+    bitfit,
     class_weights,
     early_stopping,
     feature_extraction,
@@ -26,6 +27,7 @@ from bertft_core.strategies.plan import Strategy
 STRATEGIES: dict[str, Strategy] = {
     "full": full,
     "feature_extraction": feature_extraction,
+    "bitfit": bitfit,
     "freezing": freezing,
     "reinit": reinit,
     "llrd": llrd,

@@ -29,6 +29,8 @@ class TrainContext:
     """Names of the parameters that weight decay applies to."""
     fresh_head: bool = True
     """The head was drawn from the init stream; False where its weights may come from the checkpoint."""
+    fresh_pooler: bool = False
+    """The checkpoint has no pooler, so that of the encoder, if it has one, was drawn from the init stream."""
     labels: tuple[str, ...] = ()
     label_counts: np.ndarray | None = None
     """[labels]: training examples, or words, or positive examples, with each label; None for a head without classes."""
@@ -97,6 +99,14 @@ class FinetuningPlan:
     def learning(self) -> dict[str, nn.Parameter]:
         """Name → every parameter that learns at some point of the run; read it after all strategies are applied."""
         return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+
+    def freeze_encoder(self, *, but: Callable[[str], bool]) -> None:
+        """Only those parameters of the encoder learn whose name `but` accepts, and a pooler that was not pre-trained."""
+        prefix = self.model.base_model_prefix + "."
+        for name, parameter in self.model.named_parameters():
+            is_new = self.context.fresh_pooler and name.startswith(f"{prefix}pooler.")
+            if name.startswith(prefix) and not is_new and not but(name):
+                parameter.requires_grad_(False)
 
     def train_mode(self, step: int) -> None:
         """Training mode for a step (from 0), except in `eval_mode_modules`; what is not yet unfrozen needs no gradient."""

@@ -20,6 +20,8 @@ EFFICIENCY = 0.6
 """Share of the matrix product's rate that a whole step reaches (MiniLM on one core: 63 of 105 GFLOP/s)."""
 BYTES_PER_WEIGHT = 4
 """Weights are trained and kept in 32 bits, whatever the encoder's files hold."""
+FEW_LEARN = frozenset({"bitfit"})
+"""Strategies by which the weight matrices of the encoder have no gradient, but its states do."""
 RUN_OVERHEAD_SECONDS = 2.0
 """Loading, hashing and saving one run."""
 
@@ -62,6 +64,8 @@ class CostEstimator:
         train_rate, measured = self._examples_per_second(spec)
         if not measured and any(strategy.kind == "feature_extraction" for strategy in spec.strategies):
             n_trained = self._card.splits["train"].n_examples / 3  # forward once: the states of a frozen encoder are stored
+        elif not measured and any(strategy.kind in FEW_LEARN for strategy in spec.strategies):
+            n_trained *= 2 / 3  # a third of a step are the gradients of the weight matrices
         seconds = n_trained / train_rate + (n_validated + n_predicted) / (3 * train_rate)
         return CostEstimate(seconds + RUN_OVERHEAD_SECONDS, self._bytes_of(spec), measured)
 

@@ -17,6 +17,7 @@ from bertft_core.heads import HEADS
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.records.selection import may_go_on
 from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.weight_files import read_headers, weight_files
 from bertft_core.strategies import STRATEGIES
 from bertft_core.strategies.plan import FinetuningPlan, TrainContext
 from bertft_core.training import determinism, weights
@@ -111,6 +112,7 @@ class RunParts:
             steps_per_epoch=StepPlan(train.n, spec.training, spec.seeds.order).steps_per_epoch,
             weight_decayed=frozenset(decayed_names(model)),
             fresh_head=spec.head.init == "seed",
+            fresh_pooler=not any("pooler" in name.split(".") for name in read_headers(weight_files(Path(spec.encoder_dir)))),
             labels=spec.labels,
             **head.classes(train, len(spec.labels))._asdict(),
         )

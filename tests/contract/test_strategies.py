@@ -62,7 +62,7 @@ def test_every_strategy_is_in_every_table():
     assert NEUTRAL.keys() == ACTIVE.keys() == STRATEGIES.keys()
     assert tuple(STRATEGIES) == KINDS == tuple(c.model_fields["kind"].default for c in get_args(AnyStrategy))
     assert all(len(entry) > 20 for table in (NEUTRAL, ACTIVE) for entry in table.values() if isinstance(entry, str))
-    assert kinds_of(NEUTRAL, str) == ["feature_extraction", "legacy_adam", "stratified_batches"]
+    assert kinds_of(NEUTRAL, str) == ["feature_extraction", "bitfit", "legacy_adam", "stratified_batches"]
     assert kinds_of(ACTIVE, str) == ["full"]
 
 
