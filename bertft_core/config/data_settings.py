@@ -61,6 +61,12 @@ class SplitConfig(Frozen):
         exclude_if=left_out_if(False),
         description="When the source has no test set, half of the validation set becomes it (Zhang et al. 2021).",
     )
+    group: str | None = Field(
+        None,
+        exclude_if=left_out_if(None),
+        min_length=1,
+        description="Column of the group (patient, document, author) of each example; a group is never in two splits.",
+    )
 
 
 class _Examples(Frozen):

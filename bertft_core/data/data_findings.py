@@ -72,6 +72,25 @@ def find_conflicting_overlap(data: PreparedData) -> Iterator[DataFinding]:
             )
 
 
+def find_shared_groups(data: PreparedData) -> Iterator[DataFinding]:
+    """Groups that are in two given splits: what is learned of a patient or an author makes scores on the second too good."""
+    for (first, left), (second, right) in itertools.combinations(data.raw.items(), 2):
+        known = {example.group for example in left.examples if example.group}
+        shared = [example for example in right.examples if example.group in known]
+        if shared:
+            groups = {example.group: example for example in reversed(shared)}
+            yield DataFinding(
+                check="shared_groups",
+                split=second,
+                count=len(shared),
+                numbers={"n_groups": len(groups)},
+                names=(first,),
+                examples=tuple(
+                    place(right.path_of(e), e.line, group) for group, e in itertools.islice(reversed(groups.items()), N_SHOWN)
+                ),
+            )
+
+
 def find_imbalance(data: PreparedData) -> Iterator[DataFinding]:
     """Training classes of very different size: accuracy is then flattering, and small classes may never be learned."""
     counts = {label: data.raw["train"].label_counts.get(label, 0) for label in data.labels}
@@ -106,6 +125,8 @@ def find_very_short(data: PreparedData) -> Iterator[DataFinding]:
 
 
 Check = Callable[[PreparedData], Iterator[DataFinding]]
+OF_EVERY_HEAD: tuple[Check, ...] = (find_shared_groups,)
+"""What is looked for whatever the head, beside the checks of its alignment."""
 
 
 def find_all(data: PreparedData, checks: Iterable[Check]) -> tuple[DataFinding, ...]:

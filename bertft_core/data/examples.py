@@ -40,11 +40,18 @@ class Example:
     """Examples with the same context, or else the same texts and label, always stay in one split."""
     path: str = ""
     """File of an example that was added to a split; of the others it is the split's."""
+    group: str = ""
+    """Its value in the column `data.split.group`; examples of a group always stay in one split."""
 
     @property
     def key(self) -> tuple[str, ...]:
         """The texts with case and white space normalised: examples with equal keys are duplicates."""
         return tuple(" ".join(text.casefold().split()) for text in self.texts)
+
+    @property
+    def copy_key(self) -> tuple[str, ...]:
+        """Equal for examples with the same context, or else with the same normalised texts."""
+        return (self.context,) if self.context else self.key
 
     @property
     def label_names(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from bertft_core.config.search_space import Settings
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.alignment.alignment import Alignment
 from bertft_core.data.arrow_storage import load_or_make
-from bertft_core.data.data_findings import PreparedData, find_all
+from bertft_core.data.data_findings import OF_EVERY_HEAD, PreparedData, find_all
 from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
 from bertft_core.data.encoder_parts import EncoderParts
 from bertft_core.data.examples import RawSplit
@@ -165,7 +165,7 @@ def _card_of(
         splits={
             name: _split_card(study, splits[name], prepared[name], labels, digests[name], prepared["train"]) for name in splits
         },
-        findings=read.repairs_of(data) + fitted + find_all(found, alignment.checks),
+        findings=read.repairs_of(data) + fitted + find_all(found, (*alignment.checks, *OF_EVERY_HEAD)),
     )
     refuse_unknown_headline(study.headline.split, card)
     if read_record(directory / "card.json", DatasetCard) != card:

@@ -11,22 +11,23 @@ from bertft_core.data.examples import Row, as_found, shorten
 def put_together(rows: Iterable[Row], path: str, column: str) -> Iterator[Row]:
     """(first line, (words, tags, line of each word)) from rows of (word, tag, sentence).
 
-    An empty cell continues the sentence. Raises `UserError` for a word before the first one, and for a sentence whose rows are
-    not together.
+    Further cells are those of the first row of a sentence. An empty cell continues it. Raises `UserError` for a word before the
+    first one, and for a sentence whose rows are not together.
     """
     name: object = None
     seen: set[object] = set()
     lines: list[int] = []
     words: list[object] = []
     tags: list[object] = []
-    for line, (word, tag, given) in rows:
+    further: list[object] = []
+    for line, (word, tag, given, *more) in rows:
         if not _is_empty(given) and given != name:
             if words:
-                yield lines[0], (words, tags, tuple(lines))
+                yield lines[0], (words, tags, tuple(lines), *further)
             if given in seen or not isinstance(given, str | int | float):
                 raise _not_together(path, line, column, given)
             seen.add(given)
-            name, lines, words, tags = given, [], [], []
+            name, lines, words, tags, further = given, [], [], [], more
         elif name is None:
             raise UserError(
                 "the word belongs to no sentence",
@@ -41,7 +42,7 @@ def put_together(rows: Iterable[Row], path: str, column: str) -> Iterator[Row]:
         words.append(word)
         tags.append(tag)
     if words:
-        yield lines[0], (words, tags, tuple(lines))
+        yield lines[0], (words, tags, tuple(lines), *further)
 
 
 def _is_empty(cell: object) -> bool:

@@ -10,6 +10,7 @@ from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.bundled import bundled_files
 from bertft_core.data.examples import RawSplit, ReadExample, read_split
 from bertft_core.data.hub_data import read_hub
+from bertft_core.data.marks import marks_of, refuse_columnless, with_marks
 from bertft_core.data.readers import format_of, read_text, reader_of
 from bertft_core.data.readers.file_content import ONE_LIST, format_by_content, is_list_of_rows, label_before_text
 from bertft_core.data.readers.file_options import HEAD_OF_FORMAT, FileOptions, options_of
@@ -47,7 +48,9 @@ def read_splits(data: DataConfig, kind: str = "classification") -> dict[str, Raw
     if isinstance(data, FileData):
         _refuse_foreign_formats(data, kind, data.split_files.values())
         _refuse_unused_keys(data)
-    return SOURCES[data.source](data, alignment.columns(data), alignment.reader(data), kind)
+    marks = marks_of(data)
+    columns = (*alignment.columns(data), *marks.values())
+    return SOURCES[data.source](data, columns, with_marks(alignment.reader(data), marks), kind)
 
 
 def read_extra_train(data: DataConfig, files: Iterable[str], kind: str) -> dict[str, RawSplit]:
@@ -135,6 +138,7 @@ def _read_file(
     path: Path, data: DataConfig, options: FileOptions, columns: Sequence[str], read_example: ReadExample, name: str
 ) -> RawSplit:
     reader = reader_of(path, getattr(data, "format", None))
+    refuse_columnless(path, getattr(data, "format", None) or format_of(path), marks_of(data))
     if reader is read_text:
         rows = read_text(path, columns, data.text_unit, options=options)
     else:

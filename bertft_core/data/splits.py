@@ -11,6 +11,7 @@ import numpy as np
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig, SplitConfig
 from bertft_core.data.examples import Example, RawSplit
+from bertft_core.data.kept_together import cut_blocks, refuse_too_few_groups
 from bertft_core.seeds import derive_seed
 
 Examples = tuple[Example, ...]
@@ -21,7 +22,7 @@ HALVES = 2
 def cut_splits(given: Mapping[str, RawSplit], data: DataConfig, study_seed: int) -> dict[str, RawSplit]:
     """The splits of a study: missing ones are cut, then validation is halved, then subsamples are drawn."""
     cut = cut_missing(given, data.split, study_seed)
-    cut = halve_validation(cut, study_seed) if data.split.halve_validation else cut
+    cut = halve_validation(cut, study_seed, data.split.group) if data.split.halve_validation else cut
     return subsample(cut, data.subsample, study_seed)
 
 
@@ -45,8 +46,8 @@ def cut_missing(splits: Mapping[str, RawSplit], config: SplitConfig, study_seed:
     """The splits in the order train, validation, test, others; the result always has a validation set.
 
     A validation set is cut if none was given, a test set only if `config.test_ratio` is set. Both ratios are shares of the
-    whole training set. Examples with the same text and label stay together, so that no copy leaks. Raises `UserError` when a
-    label has too few examples to be in every part.
+    whole training set. Examples with the same text and label, or those of a group, stay together, so that none leaks. Raises
+    `UserError` when a label has too few examples, or is in too few groups, to be in every part.
     """
     ratios = {"validation": config.validation_ratio, "test": config.test_ratio}
     cuts = {name: ratio for name, ratio in ratios.items() if name not in splits and ratio is not None}
@@ -55,39 +56,46 @@ def cut_missing(splits: Mapping[str, RawSplit], config: SplitConfig, study_seed:
     for index, name in enumerate(ratios):
         if name in cuts:
             n = round(cuts[name] * len(whole.examples))
-            inside, outside = _cut(name, train, n, derive_seed(study_seed, "split", index))
+            inside, outside = _cut(name, train, n, derive_seed(study_seed, "split", index), group=config.group)
             made[name], train = train.derived(inside, cut_from_train=True), train.derived(outside)
     ordered = {"train": train, **{name: (made | dict(splits))[name] for name in ratios if name in made or name in splits}}
     return ordered | {name: split for name, split in splits.items() if name not in ordered}
 
 
-def halve_validation(splits: Mapping[str, RawSplit], study_seed: int) -> dict[str, RawSplit]:
+def halve_validation(splits: Mapping[str, RawSplit], study_seed: int, group: str | None = None) -> dict[str, RawSplit]:
     """The splits with half of validation as test set; unchanged if there is a test set.
 
-    Each class is halved, with the odd example in validation; copies of a text stay together. Both keep the order of the
-    source. Raises `UserError` when there are too few examples for two sets.
+    Each class is halved, with the odd example in validation; copies of a text, or the examples of a group, stay together. Both
+    keep the order of the source. Raises `UserError` when there are too few examples for two sets.
     """
     if "test" in splits:
         return dict(splits)
     whole = splits["validation"]
-    rng = np.random.default_rng(derive_seed(study_seed, "split", HALVES))
-    chosen: set[str] = set()
-    for label in sorted(whole.label_counts):
-        alike = _groups([example for example in whole.examples if example.stratum == label], together=True)
-        chosen |= _draw(alike, sum(map(len, alike)) // 2, rng)
-    test, validation = _parts(whole, chosen)
+    seed = derive_seed(study_seed, "split", HALVES)
+    half = cut_blocks(whole.examples, len(whole.examples) // 2, group, seed) if group else _half(whole, seed)
+    test, validation = _parts(whole, half)
     if not test or not validation:
         raise UserError(
             "the validation set is too small to halve",
             code="split.too-few-to-halve",
             path=whole.path,
             found=f"{len(whole.examples)} examples",
-            expected="at least two different ones of a class",
+            expected="at least two groups" if group else "at least two different ones of a class",
             hint="remove data.split.halve_validation, or give a larger validation set",
         )
     halves = {"validation": whole.derived(validation, halved=True), "test": whole.derived(test, halved=True)}
     others = {name: split for name, split in splits.items() if name not in ("train", "validation")}
     return {"train": splits["train"]} | halves | others
+
+
+def _half(split: RawSplit, seed: int) -> set[str]:
+    """Ids of half of each class, at most."""
+    rng = np.random.default_rng(seed)
+    chosen: set[str] = set()
+    for label in sorted(split.label_counts):
+        alike = _groups([example for example in split.examples if example.stratum == label], together=True)
+        chosen |= _draw(alike, sum(map(len, alike)) // 2, rng)
+    return chosen
 
 
 def subsample(splits: Mapping[str, RawSplit], sizes: Mapping[str, int], study_seed: int) -> dict[str, RawSplit]:
@@ -112,14 +120,20 @@ def subsample(splits: Mapping[str, RawSplit], sizes: Mapping[str, int], study_se
     return kept
 
 
-def _cut(name: str, source: RawSplit, n: int, seed: int, *, leaves_train: bool = True) -> tuple[Examples, Examples]:
+def _cut(
+    name: str, source: RawSplit, n: int, seed: int, *, leaves_train: bool = True, group: str | None = None
+) -> tuple[Examples, Examples]:
     """About n examples with the label proportions, and the others; both in the order of the source.
 
-    When the others are trained on, each label keeps an example there and copies of a text stay together.
+    When the others are trained on, each label keeps an example there and copies of a text, or a group, stay together.
     """
+    if group:
+        chosen = cut_blocks(source.examples, n, group, seed)
+        refuse_too_few_groups(name, source, chosen, group)
+        return _parts(source, chosen)
     rng = np.random.default_rng(seed)
     counts = dict(sorted(source.label_counts.items()))
-    chosen: set[str] = set()
+    chosen = set()
     for label, quota in zip(counts, _allocate(list(counts.values()), n), strict=True):
         alike = _groups([example for example in source.examples if example.stratum == label], together=leaves_train)
         drawn = _draw(alike, quota, rng) if not leaves_train or quota < counts[label] else set()
@@ -160,7 +174,7 @@ def _groups(examples: Sequence[Example], *, together: bool) -> list[list[Example
         return [[example] for example in sorted(examples, key=lambda example: (example.key, example.id))]
     found: dict[tuple[str, ...], list[Example]] = {}
     for example in examples:
-        found.setdefault((example.context,) if example.context else example.key, []).append(example)
+        found.setdefault(example.copy_key, []).append(example)
     return [found[key] for key in sorted(found)]
 
 

@@ -14,6 +14,7 @@ from bertft_core.data.readers.file_text import empty_file, wanted_columns
 from bertft_core.data.readers.json_with_lines import ObjectWithLine, load_with_lines
 
 NESTED_COLUMNS = ("id", "question", "context", "answers")
+N_CELLS = len(NESTED_COLUMNS)
 LAYOUT = '{"data": [{"paragraphs": [{"context": …, "qas": […]}]}]} or a list of flat questions'
 FLAG = "is_impossible"
 
@@ -25,7 +26,16 @@ Answers = tuple[tuple[str, int], ...]
 class _Question:
     fields: ObjectWithLine
     context: Any
-    nested: bool
+    outer: tuple[ObjectWithLine, ...] = ()
+    """The paragraph and the article that it is in, in the nested layout."""
+
+    @property
+    def nested(self) -> bool:
+        return bool(self.outer)
+
+    def further(self, name: str) -> object:
+        """A field of the question, else of its paragraph or its article, such as the article's title."""
+        return next((item[name] for item in (self.fields, *self.outer) if name in item), None)
 
 
 def read_squad(
@@ -35,12 +45,13 @@ def read_squad(
 
     Where the whole file is one line, the line of a question is its number, and messages name it.
 
-    columns: names of these four in flat objects; the nested layout has its own names. A question without answers must
+    columns: names of these four in flat objects; the nested layout has its own names. The cells of further columns follow, also
+    from the question's paragraph or article, None if they lack it. A question without answers must
     have `is_impossible: true`, except in a flat file that never uses the flag (as the hub's SQuAD 2.0), where an empty
     list is enough. Anything missing, empty, of the wrong type or contradictory is a `UserError` with the question's line.
     Without labels the answers are None, whatever the file has, and a missing id is None.
     """
-    key, question, context, answers = wanted_columns(path, columns, NESTED_COLUMNS, "questions with their answers")
+    key, question, context, answers = wanted_columns(path, columns[:N_CELLS], NESTED_COLUMNS, "questions with their answers")
     questions = list(_questions(load_with_lines(path, options), path, context))
     if not questions:
         raise empty_file(path, LAYOUT)
@@ -57,7 +68,7 @@ def read_squad(
             cells = _cells(item, names, path, labelled, flag_needed=item.nested or flags_used)
         except UserError as error:
             raise _in_question(error, number, fields.get(names[0])) if in_one_line else error from None
-        yield fields.line, cells
+        yield fields.line, (*cells, *map(item.further, columns[N_CELLS:]))
 
 
 def _refuse_rows(questions: Sequence[_Question], names: Sequence[str], path: Path, options: FileOptions) -> None:
@@ -131,11 +142,11 @@ def _questions(value: Any, path: Path, context: str) -> Iterator[_Question]:
     line = value.line if isinstance(value, ObjectWithLine) else 1
     for item in _objects(items, "the file has no list of questions", path, line):
         if "paragraphs" not in item:
-            yield _Question(item, item.get(context), nested=False)
+            yield _Question(item, item.get(context))
             continue
         for paragraph in _objects(item["paragraphs"], "the article's paragraphs are not a list of objects", path, item.line):
             for question in _objects(paragraph.get("qas"), "the paragraph's qas are not a list of objects", path, paragraph.line):
-                yield _Question(question, paragraph.get("context"), nested=True)
+                yield _Question(question, paragraph.get("context"), (paragraph, item))
 
 
 def _objects(value: Any, problem: str, path: Path, line: int) -> list[ObjectWithLine]:

@@ -21,7 +21,7 @@ from bertft_core.storage.study_results import StudyResults
 
 CHECKED_ELSEWHERE = ("conflicting_labels", "conflicting_overlap", "class_balance", "truncated", "unknown_tokens")
 """Findings of the card that have a check of their own here."""
-OVERLAPS = ("overlap", "shared_contexts")
+OVERLAPS = ("overlap", "shared_contexts", "shared_groups")
 MAX_OVERLAP = 0.01
 """Share of an evaluated split that is in another split too, above which it is a problem."""
 MAX_CONFLICTS = 0.01
@@ -51,7 +51,8 @@ def _of_card(found: DataFinding, views: Sequence[DataView], n_views: int) -> Out
     splits = views[0].results.card.splits
     share = found.count / max(1, splits[found.split].n_examples) if found.split in splits else 0.0
     repeated = found.check in (*OVERLAPS, "duplicates")
-    hints = (hint("remove_duplicates", split=found.split, path=splits[found.split].origin.path),) if repeated else ()
+    remedy = "part_groups" if found.check == "shared_groups" else "remove_duplicates"
+    hints = (hint(remedy, split=found.split, path=splits[found.split].origin.path),) if repeated else ()
     problem = found.check in OVERLAPS and share > MAX_OVERLAP
     arms = {"arms": tuple(arm for view in views for arm in view.arms)} if len(views) < n_views else {}
     return Outcome("problem" if problem else "look", DiagnosisFinding(code="data", data=found, values=arms), hints)

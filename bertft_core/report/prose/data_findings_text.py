@@ -11,7 +11,7 @@ MOST_NAMES = 6
 """Names that a clause lists."""
 SHARES = {"share", "validation_share", "ratio"}
 """Numbers of a finding that are shares."""
-COUNTS = {"n", "n_examples", "n_largest", "n_texts", "max_length", "min_characters"}
+COUNTS = {"n", "n_examples", "n_largest", "n_texts", "n_groups", "max_length", "min_characters"}
 """Numbers of a finding that are counts."""
 
 
@@ -91,6 +91,7 @@ CLAUSES: dict[str, str | Callable[[DataFinding], str]] = {
         f"{several(f.count, 'question')} of {f.split} {'is' if f.count == 1 else 'are'} about contexts that are also in"
         f" {listed(f.names)}"
     ),
+    "shared_groups": "{count:example} of {split} belong{s} to {n_groups:group} of {names[0]}",
     "class_balance": "the largest class '{names[0]}' has {n_largest} examples, the smallest '{names[1]}' has {count}",
     "truncated": _truncated,
     "unknown_tokens": "{ratio} of the tokens of {split} are unknown to the encoder",

@@ -33,6 +33,7 @@ def _unusual_rate(v: Values) -> str:
 
 HINTS: dict[str, Callable[[Values, Sequence[str]], str]] = {
     "remove_duplicates": lambda v, o: f"remove the duplicates from {v['split']} ({v['path']})",
+    "part_groups": lambda v, o: f"remove the groups that are also elsewhere from {v['split']} ({v['path']})",
     "fix_labels": lambda v, o: "decide on one label for each text and fix the files; no setting can learn a contradiction",
     "raise_max_length": lambda v, o: f"{' '.join(o)} (99 % have up to {v['p99']} tokens)",
     "read_in_windows": lambda v, o: (

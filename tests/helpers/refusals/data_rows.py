@@ -16,7 +16,7 @@ QUESTION = {"id": "q", "question": "Who?", "context": "Ann sat.", "answers": {"t
 def study(data: str = "train: t.csv", *, head: str = "classification") -> str:
     """A study over files in the folder of the config."""
     length = "" if "max_length" in data else ", max_length: 48"
-    split = "" if "validation:" in data else ", split: {validation_ratio: 0.3, test_ratio: 0.3}"
+    split = "" if "validation:" in data or "split:" in data else ", split: {validation_ratio: 0.3, test_ratio: 0.3}"
     keys = f"source: files, {data}{length}{split}"
     return f"name: s\nencoder: {{path: encoder}}\nhead: {head}\ndata: {{{keys}}}\narms: {{full: {{}}}}\n"
 

@@ -84,6 +84,14 @@ ROWS = (
     _two_files(
         "split.too-few-to-halve", TEXTS, "text,label\nfilm,good\nfilm,good\n", "v.csv", keys="split: {halve_validation: true}"
     ),
+    rows_of(
+        "split.too-few-groups",
+        "text,label,by\n" + "".join(f"film {i},{'good' if i > 2 else 'bad'},{min(i, 8) // 3}\n" for i in range(12)),
+        "t.csv:2",
+        keys="split: {group: by}",
+    ),
+    rows_of("group.missing", "text,label,by\nfilm,good,Ann\nfilm,bad,\n", "t.csv:3", keys="split: {group: by}"),
+    rows_of("group.no-columns", WORDS, "t.conll", file="t.conll", keys="split: {group: document}", **NER),
     Refusal("subsample.unknown-split", call=lambda _: subsample({"train": raw("train", ["good", "bad"])}, {"dev": 4}, 0)),
     Refusal("headline.no-split", call=_headline),
     Refusal(
