@@ -53,7 +53,7 @@ def message_of(block: Block, folder: Path) -> str:
 
 
 def test_the_guide_shows_files_and_mistakes():
-    assert len(STUDIES) == 9
+    assert len(STUDIES) == 10
     assert len(SAMPLES) >= 6
     assert len(MISTAKES) >= 10
     assert all(block.line > MESSAGES_FROM for block, _ in MISTAKES)

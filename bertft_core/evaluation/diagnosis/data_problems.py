@@ -51,8 +51,9 @@ def _of_card(found: DataFinding, views: Sequence[DataView], n_views: int) -> Out
     splits = views[0].results.card.splits
     share = found.count / max(1, splits[found.split].n_examples) if found.split in splits else 0.0
     repeated = found.check in (*OVERLAPS, "duplicates")
-    remedy = "part_groups" if found.check == "shared_groups" else "remove_duplicates"
-    hints = (hint(remedy, split=found.split, path=splits[found.split].origin.path),) if repeated else ()
+    at: dict[str, Any] = {"split": found.split, "path": splits[found.split].origin.path} if repeated else {}
+    remedy = hint("part_groups", **at) if found.check == "shared_groups" else hint("remove_duplicates", **at)
+    hints = (remedy,) if repeated else ()
     problem = found.check in OVERLAPS and share > MAX_OVERLAP
     arms = {"arms": tuple(arm for view in views for arm in view.arms)} if len(views) < n_views else {}
     return Outcome("problem" if problem else "look", DiagnosisFinding(code="data", data=found, values=arms), hints)
