@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, field_validator, model_validator
 
-from bertft_core.config.base import LARGEST, Frozen, misplaced, wrong_value
+from bertft_core.config.base import LARGEST, Frozen, left_out_if, misplaced, wrong_value
 from bertft_core.config.errors import did_you_mean
+from bertft_core.config.sampler_spaces import Sampler, check_enqueued, check_sampler
 from bertft_core.config.search_space import SEARCHABLE, Choices, Range, Space, flat_space, is_switch, n_variants
 from bertft_core.config.training_settings import TrainingConfig, TrainingOverrides
 
@@ -34,7 +35,21 @@ class SearchConfig(Frozen):
     n_trials: int = Field(8, ge=1, le=10_000, description="Total number of trials, including those before an interruption.")
     n_seeds: int = Field(2, ge=1, le=1000, description="Search seeds of each trial, disjoint from the report seeds.")
     first_seed_index: int = Field(FIRST_SEARCH_SEED_INDEX, ge=0, le=LARGEST)
-    sampler: Literal["tpe", "random"] = "tpe"
+    sampler: Sampler = Field("tpe", description="Which of Optuna's samplers suggests the trials.")
+    multivariate: bool = Field(
+        True, exclude_if=left_out_if(True), description="TPE: model the settings together, rather than each by itself."
+    )
+    group: bool = Field(
+        False,
+        exclude_if=left_out_if(False),
+        description="TPE: also model together the settings of strategies that some trials turn off.",
+    )
+    enqueue: tuple[dict[str, StrictBool | StrictInt | StrictFloat | StrictStr], ...] = Field(
+        (),
+        max_length=1000,
+        exclude_if=left_out_if(()),
+        description="Settings of the first trials, one mapping each: known to be good, and inside the space.",
+    )
     pruner: Literal["median", "none"] = "median"
     trials_per_batch: int = Field(
         4, ge=1, le=10_000, description="Trials suggested at once; part of the search's identity, unlike the number of slots."
@@ -44,6 +59,26 @@ class SearchConfig(Frozen):
     @classmethod
     def _dotted(cls, space: Any) -> Any:
         return flat_space(space)
+
+    @field_validator("enqueue", mode="before")
+    @classmethod
+    def _all_dotted(cls, enqueue: Any) -> Any:
+        return [flat_space(settings) for settings in enqueue] if isinstance(enqueue, list | tuple) else enqueue
+
+    @model_validator(mode="after")
+    def _fits_sampler(self) -> Self:
+        check_sampler(self.sampler, self.space, self.n_trials)
+        for name in ("multivariate", "group"):
+            if self.sampler != "tpe" and getattr(self, name) != type(self).model_fields[name].default:
+                raise misplaced((name,), f"it is an option of tpe, and the sampler is {self.sampler}", "remove it")
+        if self.group and not self.multivariate:
+            raise misplaced(("group",), "it needs multivariate", "remove one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _known_to_be_good(self) -> Self:
+        check_enqueued(self.enqueue, self.sampler, self.space, self.n_trials)
+        return self
 
     @field_validator("space")
     @classmethod

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from typing import Any, get_args
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
 from bertft_core.config.arm_sections import DataOverrides, EncoderOverrides, HeadOverrides
-from bertft_core.config.base import Frozen, misplaced, wrong_value
+from bertft_core.config.base import Frozen, left_out_if, misplaced, wrong_value
 from bertft_core.config.learning_curves import SIZE, SUBSETS
 from bertft_core.config.optional_settings import Overrides
 from bertft_core.config.strategy_settings import AnyStrategy
@@ -28,6 +29,12 @@ class Range(Frozen):
     high: float
     log: bool = False
     integer: bool = False
+    step: float | None = Field(
+        None,
+        gt=0,
+        exclude_if=left_out_if(None),
+        description="Distance between neighbouring values, from low on; absent means any.",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Range:
@@ -44,6 +51,21 @@ class Range(Frozen):
             raise wrong_value("a log range must start above 0", "raise low, or remove log")
         return self
 
+    @model_validator(mode="after")
+    def _stepped(self) -> Range:
+        if self.step is None:
+            return self
+        if self.log:
+            raise misplaced(("step",), "a log range has no equal steps", "remove step or log, or give choices")
+        if self.integer and not self.step.is_integer():
+            raise misplaced(("step",), f"the step of an integer range must be an integer, not {self.step}", "round it")
+        if (n := n_listed(self)) > MAX_STEPS:
+            raise misplaced(("step",), f"it makes {n:,} values; at most {MAX_STEPS:,} can be stepped through", "make it larger")
+        if (last := listed_value(self, n - 1)) != self.high:
+            hint = f"set high to {listed_value(self, n)}" + (f" or {last}" if n > 1 else "") + ", or change the step"
+            raise misplaced(("step",), f"steps of {self.step:g} from {self.low:g} do not end at {self.high:g}", hint)
+        return self
+
 
 class Choices(Frozen):
     """One of the listed values."""
@@ -54,6 +76,7 @@ class Choices(Frozen):
 Space = Mapping[str, Range | Choices]
 """Dotted key → its values."""
 
+MAX_STEPS = 1_000_000
 SECTIONS: dict[str, type[Overrides]] = {"encoder": EncoderOverrides, "head": HeadOverrides, "data": DataOverrides}
 SUBSET_KEYS = (SIZE, SUBSETS)
 NESTED = (*SECTIONS, "strategies")
@@ -111,6 +134,12 @@ def is_active(name: str, settings: Mapping[str, Any]) -> bool:
     return switch is None or settings.get(switch) is not False
 
 
+def conditional(space: Space) -> list[str]:
+    """The settings that not every trial has: those of strategies that some trials turn off."""
+    may_be_off = {name for name, part in space.items() if is_switch(name) and False in ends(part)}
+    return [name for name in space if switch_of(name) in may_be_off]
+
+
 def sampled_order(space: Space) -> list[str]:
     """The settings in the order in which a trial gets them: what turns a strategy on or off before the strategy's settings."""
     return sorted(space, key=lambda name: not is_switch(name))
@@ -159,7 +188,7 @@ def variants(space: Space) -> list[Settings]:
 
 def n_variants(space: Space) -> int:
     """How many combinations `variants` gives."""
-    sizes = (_size(part) for name, part in space.items() if decides_card(name, part))
+    sizes = (n_listed(part) for name, part in space.items() if decides_card(name, part))
     return math.prod(sizes)
 
 
@@ -170,9 +199,20 @@ def decides_card(name: str, part: Range | Choices) -> bool:
 
 
 def listed_values(part: Range | Choices) -> tuple[Value, ...]:
-    """The choices, or the integers of a range."""
-    return part.choices if isinstance(part, Choices) else tuple(range(int(part.low), int(part.high) + 1))
+    """The choices, or the steps of a range, which are 1 where it has none."""
+    if isinstance(part, Choices):
+        return part.choices
+    return tuple(listed_value(part, i) for i in range(n_listed(part)))
 
 
-def _size(part: Range | Choices) -> int:
-    return len(part.choices) if isinstance(part, Choices) else int(part.high) - int(part.low) + 1
+def listed_value(part: Range, i: int) -> int | float:
+    """The value `i` steps above the low end, rounded once: 0.3, not 0.1 + 0.1 + 0.1."""
+    value = Fraction(str(part.low)) + i * Fraction(str(part.step or 1))
+    return int(value) if part.integer else float(value)
+
+
+def n_listed(part: Range | Choices) -> int:
+    """How many values `listed_values` gives."""
+    if isinstance(part, Choices):
+        return len(part.choices)
+    return int((Fraction(str(part.high)) - Fraction(str(part.low))) / Fraction(str(part.step or 1))) + 1

@@ -190,8 +190,14 @@ class StudySections(Frozen):
         return settings
 
     def only(self, arm: str) -> Self:
-        """The study with one arm, whose encoder, head and data are the study's."""
-        alone = self.arms[arm].model_copy(update=dict.fromkeys(SECTIONS_OF_AN_ARM))
+        """The study with one arm, whose encoder, head and data are the study's.
+
+        A search of encoders names them anew, with what the arm itself says of an encoder, so that stays with the arm too.
+        """
+        search = self.arms[arm].search
+        searched = {name.partition(".")[0] for name in (() if search is None else search.space)}
+        moved = [section for section in SECTIONS_OF_AN_ARM if section != "encoder" or section not in searched]
+        alone = self.arms[arm].model_copy(update=dict.fromkeys(moved))
         return self.of_arm(arm).model_copy(update={"arms": {arm: alone}})
 
     def training_of(self, arm: str, chosen: dict[str, Any] | None = None) -> TrainingConfig:

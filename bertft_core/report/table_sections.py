@@ -89,6 +89,7 @@ def searches(results: StudyResults) -> list[Row]:
             {
                 "sweep": sweep,
                 "said": model_selection_text.search(sweep),
+                "savings": model_selection_text.savings(sweep),
                 "names": names,
                 "link": _link(sweep.report_path, results.study_dir),
             }

@@ -8,7 +8,6 @@ total is changed with those of a search that had this total from the start.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import optuna
 from optuna.trial import FrozenTrial
 
 from bertft_core.config import StudyConfig, UserError
@@ -19,6 +18,7 @@ from bertft_core.records.sweep_result import SweepResult, Value
 from bertft_core.seeds import derive_seed
 from bertft_core.storage.damage import Tell
 from bertft_core.sweep import trial_rules
+from bertft_core.sweep.samplers import study_to_ask
 from bertft_core.sweep.trial_journal import TrialJournal, row_of, scores_of
 from bertft_core.sweep.trial_rules import TrialOutcome
 
@@ -57,14 +57,16 @@ class Search:
         elif n_finished >= self.config.n_trials:
             return []
         for number in range(len(self.journal.trials()), last):
-            self.journal.ask(self._sampler(number), self.config.space)
+            self._ask(number)
         return [PlannedTrial(number=trial.number, params=trial.params) for trial in self.journal.trials()[first:last]]
 
-    def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
-        seed = derive_seed(self._sampler_seed, "trial", number) % 2**32
-        if self.config.sampler == "random":
-            return optuna.samplers.RandomSampler(seed=seed)
-        return optuna.samplers.TPESampler(seed=seed, n_startup_trials=self.config.trials_per_batch)
+    def _ask(self, number: int) -> None:
+        config = self.config
+        if number < len(config.enqueue):
+            self.journal.enqueue(config.enqueue[number], config.space)
+        else:
+            copy = study_to_ask(config, self._sampler_seed, self.journal.trials(), self.journal.in_memory)
+            self.journal.ask(copy, config.space)
 
     def prune_below(self, batch: Sequence[PlannedTrial]) -> dict[int, float]:
         """Validation number → score under which a run of this batch is given up; from earlier batches only."""
@@ -86,7 +88,8 @@ class Search:
 
     def result(self, report_path: Path | None) -> SweepResult:
         """The search as a record, once its planned total is reached. Raises `UserError` when no trial completed."""
-        rows = [row_of(trial) for trial in self.journal.trials()[: self.config.n_trials]]
+        n_enqueued = len(self.config.enqueue)
+        rows = [row_of(trial, n_enqueued) for trial in self.journal.trials()[: self.config.n_trials]]
         best = trial_rules.best_trial(rows, self.direction)
         if best is None or best.score is None:
             raise UserError(

@@ -19,8 +19,8 @@ from bertft_core.sweep.trial_journal import scores_of
 TEMPLATES_DIR = Path(__file__).parent / "templates"
 
 
-def write_sweep_report(search: Search, result: SweepResult, path: Path) -> Path:
-    """Write the page to `path` and return it; the same journal gives the same bytes."""
+def write_sweep_report(search: Search, result: SweepResult, path: Path, saved: str = "") -> Path:
+    """Write the page to `path` and return it; the same journal gives the same bytes. `saved` says what pruning has saved."""
     loader = jinja2.FileSystemLoader(TEMPLATES_DIR)
     templates = jinja2.Environment(
         loader=loader, autoescape=True, finalize=shown, undefined=jinja2.StrictUndefined, trim_blocks=True
@@ -31,6 +31,7 @@ def write_sweep_report(search: Search, result: SweepResult, path: Path) -> Path:
     page = templates.get_template("sweep.html.j2").render(
         name=search.journal.name,
         result=result,
+        saved=saved,
         config=search.config,
         score_name=score,
         better="higher" if search.direction == "maximize" else "lower",

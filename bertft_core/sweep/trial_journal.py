@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import BaseTrial, FrozenTrial, TrialState
 
 from bertft_core.config.head_settings import Direction
-from bertft_core.config.search_space import Choices, Range, Space, is_active, sampled_order
+from bertft_core.config.search_space import Choices, Range, Settings, Space, is_active, sampled_order
 from bertft_core.records import TrialRow
 from bertft_core.storage.damage import Tell, set_aside
 from bertft_core.sweep.journal_file import FROM_RECORDS, problem_of, repair_file, seal
@@ -63,15 +64,20 @@ class TrialJournal:
         """Every trial, running ones too; a trial's number is its place."""
         return self._study.get_trials(deepcopy=False)
 
-    def ask(self, sampler: optuna.samplers.BaseSampler, space: Space) -> None:
-        """Add a running trial with values that depend on the sampler and the trials so far only."""
-        copy = self.in_memory(self.trials())
-        copy.sampler = sampler
+    def ask(self, copy: optuna.Study, space: Space) -> None:
+        """Add a running trial with the values that a copy of the trials in memory samples."""
         trial = copy.ask()
-        for name in sampled_order(space):
-            if is_active(name, trial.params):
-                suggest(trial, name, space[name])
-        running = optuna.trial.create_trial(state=TrialState.RUNNING, params=trial.params, distributions=trial.distributions)
+        suggest(trial, space)
+        self._add(trial.params, trial.distributions)
+
+    def enqueue(self, settings: Settings, space: Space) -> None:
+        """Add a running trial with these values."""
+        trial = optuna.trial.FixedTrial(settings)
+        suggest(trial, space)
+        self._add(trial.params, trial.distributions)
+
+    def _add(self, params: dict[str, Any], distributions: dict[str, BaseDistribution]) -> None:
+        running = optuna.trial.create_trial(state=TrialState.RUNNING, params=params, distributions=distributions)
         self._study.add_trial(running)
         seal(self._path)
 
@@ -107,14 +113,20 @@ class TrialJournal:
         return study
 
 
-def suggest(trial: optuna.Trial, name: str, values: Range | Choices) -> None:
-    """Let the sampler choose a setting of a trial."""
+def suggest(trial: BaseTrial, space: Space) -> None:
+    """Let a trial choose its settings."""
+    for name in sampled_order(space):
+        if is_active(name, trial.params):
+            _suggest(trial, name, space[name])
+
+
+def _suggest(trial: BaseTrial, name: str, values: Range | Choices) -> None:
     if isinstance(values, Choices):
         trial.suggest_categorical(name, values.choices)
     elif values.integer:
-        trial.suggest_int(name, int(values.low), int(values.high), log=values.log)
+        trial.suggest_int(name, int(values.low), int(values.high), step=int(values.step or 1), log=values.log)
     else:
-        trial.suggest_float(name, values.low, values.high, log=values.log)
+        trial.suggest_float(name, values.low, values.high, step=values.step, log=values.log)
 
 
 def scores_of(trial: FrozenTrial) -> tuple[float, ...]:
@@ -122,8 +134,8 @@ def scores_of(trial: FrozenTrial) -> tuple[float, ...]:
     return tuple(trial.user_attrs.get("scores", ()))
 
 
-def row_of(trial: FrozenTrial) -> TrialRow:
-    """A finished trial as a record."""
+def row_of(trial: FrozenTrial, n_enqueued: int) -> TrialRow:
+    """A finished trial as a record; the first `n_enqueued` were given with the search."""
     scores = scores_of(trial)
     return TrialRow(
         number=trial.number,
@@ -132,6 +144,7 @@ def row_of(trial: FrozenTrial) -> TrialRow:
         score=statistics.fmean(scores) if scores else None,
         scores=scores,
         run_digests=tuple(trial.user_attrs.get("run_digests", ())),
+        enqueued=trial.number < n_enqueued,
     )
 
 

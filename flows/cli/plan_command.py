@@ -7,7 +7,8 @@ from typing import TextIO
 from bertft_core.config import StudyConfig, load_study
 from bertft_core.control_characters import in_one_line
 from bertft_core.planning.plan_checks import refuse_unusable_plan
-from bertft_core.planning.run_specs import plan_trial
+from bertft_core.planning.run_specs import plan_runs, plan_trial
+from bertft_core.planning.typical_trials import typical_settings
 from bertft_core.planning.wanted_runs import decided_arms, wanted_runs
 from bertft_core.records import DatasetCard, RunRecord, RunSpec
 from bertft_core.records.selection import answers
@@ -42,7 +43,7 @@ def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> f
     """
     card = prepare_and_try(study, home_dir=where)
     on_disk = StudyOnDisk(study, StudyDir(where, study.name), card)
-    estimators = {arm: CostEstimator(card.of_arm(arm), on_disk.records.values()) for arm in study.arms}
+    estimators = _Estimators(card, on_disk)
     n_slots = len(slot_environments(study.execution))
     refuse_unusable_plan(study, card)
     refuse_other_study(on_disk.dir, card)
@@ -53,13 +54,13 @@ def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> f
     seconds, n_bytes, guessed = 0.0, 0, False
     parts = _parts(study, card, on_disk)
     for stage, arm, todo, times, n_done in parts:
-        estimates = [estimators[arm].of(spec) for spec in todo]
+        estimates = [estimators.of(spec) for spec in todo]
         part = times * sum(estimate.seconds for estimate in estimates)
         seconds += part
-        n_bytes += times * sum(estimate.model_bytes for estimate in estimates)
+        n_bytes += round(times * sum(estimate.model_bytes for estimate in estimates))
         guessed |= any(not estimate.measured for estimate in estimates)
         time_words = f"about {clock(part / n_slots)}" if todo else "nothing to train"
-        runs = f"{several(times * len(todo), 'run')} to train, {n_done:,} done"
+        runs = f"{several(round(times * len(todo)), 'run')} to train, {n_done:,} done"
         say(f"  {arm:<16} {stage:<7} {runs}  {time_words}{_each(estimates)}", file=file)
     searched = [study.arms[arm].search for stage, arm, todo, *_ in parts if stage == "search" and todo]
     pruned = "; pruning makes a search shorter" if any(each and each.pruner != "none" for each in searched) else ""
@@ -69,23 +70,46 @@ def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> f
     return seconds / n_slots
 
 
-def _parts(study: StudyConfig, card: DatasetCard, on_disk: StudyOnDisk) -> list[tuple[str, str, list[RunSpec], int, int]]:
-    """Stage, arm, runs to train, how often each is trained (with other values), and number of runs that are done."""
-    parts = []
+class _Estimators:
+    """One for each encoder and data that runs have."""
+
+    def __init__(self, card: DatasetCard, on_disk: StudyOnDisk) -> None:
+        self._card, self._earlier = card, on_disk.records.values()
+        self._made: dict[tuple[str, str], CostEstimator] = {}
+
+    def of(self, spec: RunSpec) -> CostEstimate:
+        """The cost of a run."""
+        key = (spec.data_fingerprint, spec.encoder.weights_sha256)
+        if key not in self._made:
+            self._made[key] = CostEstimator(self._card.of_run(spec), self._earlier)
+        return self._made[key].of(spec)
+
+
+def _parts(study: StudyConfig, card: DatasetCard, on_disk: StudyOnDisk) -> list[tuple[str, str, list[RunSpec], float, int]]:
+    """Stage, arm, runs to train, how often each is trained (with other values), and number of runs that are done.
+
+    What a search will try and choose is not known: its runs, and those with its choice, are counted as ones with settings
+    spread over its space.
+    """
+    parts: list[tuple[str, str, list[RunSpec], float, int]] = []
     for name, arm in study.arms.items():
         if arm.search is not None:
             n_runs = arm.search.n_trials * arm.search.n_seeds
             n_done = sum(_is_ours(record, card.of_arm(name), on_disk) for record in on_disk.search_runs(name))
             n_todo = 0 if name in on_disk.sweeps else max(0, n_runs - n_done)
-            like = plan_trial(study, card, name, {}, trial=0)[0]
-            parts.append(("search", name, [like] if n_todo else [], n_todo, n_done))
+            like = [plan_trial(study, card, name, each, trial=0)[0] for each in typical_settings(arm.search.space)]
+            parts.append(("search", name, like if n_todo else [], n_todo / len(like), n_done))
     wanted = wanted_runs(study, card, on_disk.chosen, on_disk.records)
     decided = decided_arms(study, on_disk.chosen)
-    for name in study.arms:
+    for name, arm in study.arms.items():
         for stage, specs in zip(("seeds", "repeats"), wanted.of_arms([name]), strict=True):
             todo = [spec for spec in specs if not (name in decided and _is_done(spec, card.of_arm(name), on_disk))]
-            if specs or stage == "seeds":
-                parts.append((stage, name, todo, 1, len(specs) - len(todo)))
+            if todo and arm.search is not None and name not in decided:
+                chosen = [{**on_disk.chosen, name: each} for each in typical_settings(arm.search.space)]
+                like = [spec for each in chosen for spec in plan_runs(study, card, each, 1) if spec.arm == name]
+                parts.append((stage, name, like, len(todo) / len(like), 0))
+            elif specs or stage == "seeds":
+                parts.append((stage, name, todo, 1.0, len(specs) - len(todo)))
     return parts
 
 
@@ -113,7 +137,7 @@ def _seeds_words(study: StudyConfig) -> str:
 
 
 def _each(estimates: list[CostEstimate]) -> str:
-    return f" ({estimates[0].seconds:.0f} s each)" if estimates else ""
+    return f" ({sum(each.seconds for each in estimates) / len(estimates):.0f} s each)" if estimates else ""
 
 
 def _print_fit(study: StudyConfig, file: TextIO | None) -> None:

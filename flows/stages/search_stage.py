@@ -6,8 +6,10 @@ from pathlib import Path
 from bertft_core.planning.plan_checks import refuse_blind_cuts
 from bertft_core.planning.run_specs import plan_trial, search_digest
 from bertft_core.records import DatasetCard, RunRecord, SweepResult
+from bertft_core.report.prose import model_selection_text
 from bertft_core.storage.study_dir import read_record, write_record
 from bertft_core.sweep.arm_search import PlannedTrial, Search
+from bertft_core.sweep.pruning_savings import savings_of
 from bertft_core.sweep.search_report import write_sweep_report
 from bertft_core.sweep.trial_rules import score_so_far, trial_outcome
 from flows.stages.training_stage import Trainer
@@ -50,7 +52,11 @@ def _run_search(trainer: Trainer, card: DatasetCard, arm: str) -> SweepResult:
         n_runs -= _train_batch(trainer, card, search, batch)
         session.progress.plan("search", arm, n_runs)
     result = search.result(directory / "report.html")
-    write_sweep_report(search, result, directory / "report.html")
+    if search.config.pruner != "none":
+        digests = {digest for trial in result.trials for digest in trial.run_digests}
+        records = {digest: record for digest in digests if (record := session.dir.record(digest)) is not None}
+        result = result.model_copy(update={"savings": savings_of(result.trials, search.config.n_seeds, records)})
+    write_sweep_report(search, result, directory / "report.html", model_selection_text.savings(result))
     result = result.model_copy(
         update={
             "storage_path": _relative(session, search.journal_path),

@@ -31,6 +31,7 @@ DISTRIBUTIONS = {
 """Import name → distribution, where the two differ."""
 
 NOT_IMPORTED = {
+    "cmaes": "optuna's CMA-ES sampler imports it",
     "fastapi": "a cap: newer ones break prefect 3.8",
     "optuna-dashboard": "`bertft ui` starts it as a program",
     "plotly": "optuna draws its figures with it",

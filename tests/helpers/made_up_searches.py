@@ -15,6 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+from optuna.storages.journal import JournalFileBackend
+
 from bertft_core.planning.run_specs import plan_trial
 from bertft_core.records import Evaluation, RunRecord, RunSpec, SweepResult
 from bertft_core.sweep.arm_search import PlannedTrial, Search
@@ -108,6 +111,26 @@ def finished(directory: Path, **changes: Any) -> tuple[Search, SweepResult]:
     """A search at its planned total, and its result."""
     search = finish(make_search(directory, **changes))
     return search, search.result(None)
+
+
+class Interrupted(BaseException):
+    """Stands in for the death of the process."""
+
+
+def die_after(patch: pytest.MonkeyPatch, n_writes: int) -> None:
+    """Let the journal's next write but `n_writes` leave half of a line and a lock, as a killed process leaves them."""
+    append, left = JournalFileBackend.append_logs, [n_writes]
+
+    def append_or_die(backend: JournalFileBackend, logs: list[dict[str, Any]]) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            path = Path(backend._file_path)
+            path.write_bytes(path.read_bytes() + b'{"op_code":4,"work')
+            path.with_name(f"{path.name}.lock").symlink_to(path)
+            raise Interrupted
+        append(backend, logs)
+
+    patch.setattr(JournalFileBackend, "append_logs", append_or_die)
 
 
 def _kill_oneself(directory: Path, n_runs: int) -> None:

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-from optuna.storages.journal import JournalFileBackend
 
 from bertft_core.config import UserError
 from bertft_core.planning.run_specs import search_digest
@@ -16,6 +15,8 @@ from bertft_core.sweep.trial_journal import TrialJournal
 from tests.helpers.made_up_searches import (
     LEARNING_RATES,
     SEARCH,
+    Interrupted,
+    die_after,
     finish,
     finished,
     make_run,
@@ -27,10 +28,6 @@ from tests.helpers.made_up_searches import (
 from tests.helpers.small_records import make_card, make_study
 
 ROOT = Path(__file__).parents[2]
-
-
-class Interrupted(BaseException):
-    """Stands in for the death of the process."""
 
 
 @pytest.fixture(scope="module")
@@ -65,21 +62,6 @@ def test_later_trials_depend_on_earlier_scores_unless_the_sampler_is_random(tmp_
 @pytest.mark.parametrize("order", [lambda numbers: numbers[::-1], lambda numbers: random.Random(3).sample(numbers, len(numbers))])
 def test_the_order_in_which_a_batch_is_told_does_not_matter(tmp_path, whole, order):
     assert rows(finish(make_search(tmp_path), order=order)) == whole
-
-
-def die_after(patch, n_writes):
-    append, left = JournalFileBackend.append_logs, [n_writes]
-
-    def append_or_die(backend, logs):
-        left[0] -= 1
-        if left[0] < 0:
-            path = Path(backend._file_path)
-            path.write_bytes(path.read_bytes() + b'{"op_code":4,"work')
-            path.with_name(f"{path.name}.lock").symlink_to(path)
-            raise Interrupted
-        append(backend, logs)
-
-    patch.setattr(JournalFileBackend, "append_logs", append_or_die)
 
 
 @pytest.mark.parametrize("n_writes", range(1, 62, 6))

@@ -55,7 +55,7 @@ def test_sections_stand_where_their_data_are(tmp_path):
     assert "full initial head weights 0.0200 – 80 % 0.0004" in words
     assert "batch order 0.0000 0.0000 to 0.0100" in words
     assert "not <bad> at all, I would say, and the soup was hot positive negative × 3, positive × 2 2 of 5" in words
-    assert "No expected best score over the trials of full: the search (TPE) chose each trial by the earlier ones" in words
+    assert "No expected best score over the trials of full: the trials of this search are not independent draws" in words
     drawn = {picture.stem for picture in (path.parent / "figures").iterdir()}
     assert {"differences", "variance", "seeds_needed", "seeds_needed_power", "budget_seeds", "start_many_full"} <= drawn
     assert "budget_trials" not in drawn, "it was refused"

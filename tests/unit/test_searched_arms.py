@@ -139,6 +139,24 @@ def test_settings_of_a_strategy_that_is_turned_off_are_not_tried():
     assert all(("strategies.mixout.p" in settings) == settings["strategies.mixout"] for settings in tried)
 
 
+@pytest.mark.parametrize("encoder", [{"checkpoint": "x/y", "revision": "c"}, {"revision": "c"}, {"checkpoint": "x/y"}, {}])
+@pytest.mark.parametrize("space", [("checkpoint",), ("revision",), ("checkpoint", "revision")])
+def test_the_arm_alone_has_the_trials_that_it_has_among_others(encoder, space):
+    """As `bertft replay` prepares them: a revision that the arm names is kept by a checkpoint that the search chooses."""
+    choices = {"checkpoint": ["x/y", "x/z"], "revision": ["a", "b"]}
+    study = searched(
+        {f"encoder.{key}": {"choices": choices[key]} for key in space},
+        {"encoder": encoder} if encoder else {},
+        encoder={"checkpoint": "u/v", "revision": "d", "weights_sha256": "5" * 64},
+    )
+    alone = study.only("full")
+    assert alone.variants() == study.variants() != []
+    for arm, settings in study.variants():
+        decided = study.decided({arm: settings}).of_arm(arm).encoder
+        assert decided.revision == settings.get("encoder.revision", encoder.get("revision"))
+        assert alone.decided({arm: settings}).of_arm(arm).encoder == decided
+
+
 def test_too_many_data_sets_are_refused():
     with pytest.raises(UserError, match=r"search\.space.* 97 prepared data sets; at most 50"):
         searched({"data.max_length": {"low": 32, "high": 128, "integer": True}})

@@ -190,6 +190,9 @@ def test_trials_of_a_random_search_make_a_budget_and_those_of_tpe_are_refused_wi
     assert three.points[0].hours == pytest.approx(
         (results.records[digest].train_seconds + results.records[digest].evaluate_seconds) / 3600
     )
+    given = TrialRow(number=3, state="complete", params={}, score=9.0, run_digests=(digest,), enqueued=True)
+    with_given = sweep.model_copy(update={"trials": (*rows, given)})
+    assert budgets_of(replace(results, sweeps={"full": with_given}))[1] == three, "an enqueued trial is no draw from the space"
     gone = tuple(row.model_copy(update={"run_digests": ("0" * 64,)}) for row in rows)
     (_, untimed) = budgets_of(replace(results, sweeps={"full": sweep.model_copy(update={"trials": gone})}))
     assert untimed.points[0].hours is None

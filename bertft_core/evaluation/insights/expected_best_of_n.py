@@ -33,11 +33,15 @@ def _of_seeds(results: StudyResults, arm: ArmSummary) -> BudgetView:
 
 
 def _of_trials(results: StudyResults, sweep: SweepResult) -> BudgetView:
-    """Pruned trials count with the score they had reached, since that is what a search with pruning gets from them."""
+    """Pruned trials count with the score they had reached, since that is what a search with pruning gets from them.
+
+    Enqueued trials are left out: they are no draws from the space.
+    """
+    drawn = [trial for trial in sweep.trials if not trial.enqueued]
     search = results.study.arms[sweep.arm].search if sweep.arm in results.study.arms else None
     if search is None or search.sampler != "random":
-        return _refused(results, sweep.arm, "trials", len(sweep.trials), NotComputed(reason="dependent trials"))
-    found = [(trial.score, trial.run_digests) for trial in sweep.trials if trial.score is not None]
+        return _refused(results, sweep.arm, "trials", len(drawn), NotComputed(reason="dependent trials"))
+    found = [(trial.score, trial.run_digests) for trial in drawn if trial.score is not None]
     seconds = [_trial_seconds(results, digests) for _, digests in found]
     return _view(results, sweep.arm, "trials", [score for score, _ in found], seconds)
 

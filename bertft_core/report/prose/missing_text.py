@@ -13,7 +13,7 @@ REASONS: dict[Reason, str] = {
     "too few scores": "at least {needed} {detail} with a score are needed, and there are {n}",
     "different examples": "its seeds were evaluated on different examples",
     "no categories": "a head of kind {detail} does not predict categories",
-    "dependent trials": "the search (TPE) chose each trial by the earlier ones, so they are not independent draws",
+    "dependent trials": "the trials of this search are not independent draws from its space, as those of random search are",
     "too few curves": "the validation curves of at least {needed} whole runs are needed, and there are {n}",
     "different steps": "its runs were evaluated at different steps, as with early stopping",
     "one evaluation": "its runs were evaluated only at the end, so there is nothing to stop them by",

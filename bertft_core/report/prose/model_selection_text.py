@@ -57,6 +57,19 @@ def search(found: SweepResult) -> str:
     return f"{trials} {found.metric} of {numbers.score(found.best_score)}"
 
 
+def savings(found: SweepResult) -> str:
+    """What pruning has saved, as a sentence; empty where it is not known, and without a pruner."""
+    saved = found.savings
+    if saved is None:
+        return ""
+    if not saved.n_steps_saved:
+        return "Pruning saved nothing: no trial fell behind."
+    spared = f"spared {saved.n_spared} of {grammar.several(saved.n_runs, 'run')}" if saved.n_spared else ""
+    stopped = f"stopped {grammar.several(saved.n_stopped, 'run')} early" if saved.n_stopped else ""
+    share = f"{100 * saved.n_steps_saved / saved.n_steps:.0f} % of the optimizer steps of all trials and seeds were not trained"
+    return f"Pruning {' and '.join(filter(None, (spared, stopped)))}: {share}."
+
+
 def search_state(found: SweepResult | None, n_begun: int, n_trials: int) -> str:
     """'8 trials (6 complete, 2 pruned); chosen: learning_rate 3e-05'; of a search that has not ended, the trials so far."""
     if found is None:

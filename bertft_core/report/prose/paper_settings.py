@@ -90,16 +90,32 @@ def _shared(config: TrainingConfig, differing: frozenset[str]) -> str:
 
 def search(arm: str, config: SearchConfig) -> str:
     """Sampler, size, space and selection rule of one search."""
-    sampler = {"tpe": "the tree-structured Parzen estimator", "random": "random search"}[config.sampler]
     space = grammar.listed(f"{_setting(name)} in {_space(values)}" for name, values in config.space.items())
     pruner = ", stopping trials below the median early" if config.pruner == "median" else ""
     changed = [f"{name.replace('_', ' ')} {numbers.setting(value)}" for name, value in config.training.overrides().items()]
     trained = f" with {grammar.listed(changed)}" if changed else ""
+    n = len(config.enqueue)
+    given = f", the first {n} of which we gave" if n > 1 else ", the first of which we gave" if n else ""
     return (
-        f"For {arm} we searched {space} by {sampler} (Optuna) in {grammar.several(config.n_trials, 'trial')}{trained}{pruner}; "
+        f"For {arm} we searched {space} by {_sampler(config)} (Optuna) in {grammar.several(config.n_trials, 'trial')}{given}"
+        f"{trained}{pruner}; "
         f"the best mean validation score over {grammar.several(config.n_seeds, 'seed')} was chosen, "
         "and none of these seeds is among those we report."
     )
+
+
+def _sampler(config: SearchConfig) -> str:
+    """What suggests the trials, in words."""
+    if config.sampler == "tpe":
+        options = "" if config.multivariate else "univariate "
+        return f"the {options}tree-structured Parzen estimator" + (" with grouped settings" if config.group else "")
+    return {
+        "random": "random search",
+        "grid": "grid search",
+        "qmc": "a scrambled Sobol sequence",
+        "gp": "Bayesian optimization with a Gaussian process",
+        "cmaes": "CMA-ES",
+    }[config.sampler]
 
 
 def _setting(name: str) -> str:
@@ -110,4 +126,5 @@ def _setting(name: str) -> str:
 def _space(values: Range | Choices) -> str:
     if isinstance(values, Choices):
         return "{" + ", ".join(map(numbers.setting, values.choices)) + "}"
-    return f"[{numbers.setting(values.low)}, {numbers.setting(values.high)}]{' (log scale)' if values.log else ''}"
+    scale = " (log scale)" if values.log else "" if values.step is None else f" (steps of {numbers.setting(values.step)})"
+    return f"[{numbers.setting(values.low)}, {numbers.setting(values.high)}]{scale}"
