@@ -20,27 +20,14 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import chdtri, stdtrit
+from scipy.special import chdtri
 
 from bertft_core.statistics.complete_grid import GridCell, complete_grid
+from bertft_core.statistics.estimated_mean import EstimatedMean
 from bertft_core.statistics.rounding import Floats, rounding_of_squares
 
 FEWEST_LEVELS = 3
 """Seeds of each kind: two are too few to estimate a variance."""
-
-
-class CrossedMean(NamedTuple):
-    """The mean of runs that share seeds."""
-
-    mean: float
-    variance: float
-    degrees: float
-    """Of Student's t, by Satterthwaite."""
-
-    def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """mean ± t(ν) · standard error; zero width when all runs score the same."""
-        half = float(stdtrit(self.degrees, 0.5 + level / 2)) * math.sqrt(self.variance)
-        return self.mean - half, self.mean + half
 
 
 class _Term(NamedTuple):
@@ -55,7 +42,7 @@ class _Term(NamedTuple):
         return self.weight * self.square
 
 
-def crossed_mean(values: ArrayLike, cells: Sequence[GridCell]) -> CrossedMean | None:
+def crossed_mean(values: ArrayLike, cells: Sequence[GridCell]) -> EstimatedMean | None:
     """Mean of `values` [n] over all init and order seeds; `cells` [n] are their (init, order) indices.
 
     None without a complete 3 × 3 grid, and for scores whose squares overflow.
@@ -66,7 +53,7 @@ def crossed_mean(values: ArrayLike, cells: Sequence[GridCell]) -> CrossedMean | 
         return None
     variance, terms = float(found[0]), found[1]
     doubt, fewest = sum(float(term.value) ** 2 / term.df for term in terms), min(term.df for term in terms[:2])
-    return CrossedMean(float(values.mean()), variance, max(variance**2 / doubt, fewest) if doubt > 0 else fewest)
+    return EstimatedMean(float(values.mean()), variance, max(variance**2 / doubt, fewest) if doubt > 0 else fewest)
 
 
 def crossed_variances(values: Floats, cells: Sequence[GridCell]) -> Floats | None:

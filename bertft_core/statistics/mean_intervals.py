@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bertft_core.statistics.complete_grid import GridCell
 from bertft_core.statistics.crossed_mean import crossed_mean
+from bertft_core.statistics.repeated_splits import Splits, split_mean
 from bertft_core.statistics.sequential_intervals import t_half_width
 
 LEVEL = 0.95
@@ -31,19 +32,21 @@ def t_interval(values: Sequence[float], level: float = LEVEL) -> Interval | None
 
 
 def interval_of_mean(
-    values: Sequence[float], cells: Sequence[GridCell] | None, level: float = LEVEL, bounds: Interval = UNBOUNDED
+    values: Sequence[float], shared: Sequence[GridCell] | Splits | None, level: float = LEVEL, bounds: Interval = UNBOUNDED
 ) -> Interval | None:
-    """The t-interval of independent runs or, with their `cells`, of runs that share seeds (`statistics.crossed_mean`).
+    """The t-interval of independent runs or, with what they have `shared`, of runs that are not.
+
+    Cells of a crossed design share seeds (`statistics.crossed_mean`), splits share examples (`statistics.repeated_splits`).
 
     It is cut at the `bounds` of the scores. A mean is never beyond them, so the interval covers it exactly as often as before,
     which near a bound is less often than promised. An interval on the logit scale may cover more often there with three or five
     seeds, and is wider; with ten it covers less often (tests/unit/test_coverage_simulations.py).
     """
-    if cells is None:
+    if shared is None:
         found = t_interval(values, level)
     else:
-        crossed = crossed_mean(values, cells)
-        found = None if crossed is None else crossed.interval(level)
+        mean = split_mean(values, shared) if isinstance(shared, Splits) else crossed_mean(values, shared)
+        found = None if mean is None else mean.interval(level)
     return None if found is None else (max(found[0], bounds[0]), min(found[1], bounds[1]))
 
 

@@ -92,10 +92,12 @@ def multi_bootstrap(
     level: float = LEVEL,
     n_resamples: int = N_RESAMPLES,
     cells: Sequence[GridCell] | None = None,
+    is_pooled: bool = False,
 ) -> MultiBootstrap:
     """Compare two arms on one metric; `paired` if row i of both has the same seeds.
 
-    `cells` are the (init, order) indices of paired runs that share seeds with each other.
+    `cells` are the (init, order) indices of paired runs that share seeds with each other. `is_pooled`: row i holds the pooled
+    predictions of the i-th repeat of a cross-validation, and `both` has the variance of `pooled_bootstrap`.
 
     Both must come from `resample_examples` with the same seed, or have no resampled examples (then the seeds are
     resampled `n_resamples` times). The order of the seeds has no effect. Raises `ValueError` for fewer than two seeds of an
@@ -116,14 +118,14 @@ def multi_bootstrap(
     means = first.resampled.mean(axis=1) - second.resampled.mean(axis=1)
     by_examples = _Part(float(np.var(means, ddof=1)), np.inf)
     together = _mean_variance_by_seeds(first.resampled, second.resampled, paired, cells) - by_seeds.variance
-    rest = _Part(max(by_examples.variance - together, 0.0), np.inf)
+    for_both, rest = _parts_of_both(by_seeds, by_examples, together, len(first.scores) if is_pooled else None)
     both = (draws_first * first.resampled).sum(axis=1) - (draws_second * second.resampled).sum(axis=1)
     every = by_seeds.variance + by_examples.variance
     return MultiBootstrap(
         difference,
         of_seeds,
         _resampled(difference, means, [by_examples], level),
-        _resampled(difference, both, [by_seeds, rest], level),
+        _resampled(difference, both, [for_both, rest], level),
         by_seeds.variance / every if every > ROUNDING**2 else None,
         _normal_p(difference, rest.variance),
     )
@@ -186,6 +188,15 @@ def _mean_variance_by_seeds(first: Floats, second: Floats, paired: bool, cells: 
         return float(np.concatenate([found for block in blocks if (found := crossed_variances(block, cells)) is not None]).mean())
     of_each = [first - second] if paired else [first, second]
     return sum(float(np.var(scores, axis=1, ddof=1).mean()) / scores.shape[1] for scores in of_each)
+
+
+def _parts_of_both(by_seeds: _Part, by_examples: _Part, together: float, n_repeats: int | None) -> tuple[_Part, _Part]:
+    """What is estimated from few seeds or repeats, and the rest; the variances add up to V."""
+    if n_repeats is None:
+        return by_seeds, _Part(max(by_examples.variance - together, 0.0), np.inf)
+    together = max(together, 0.0)
+    of_repeats = _Part(max(by_seeds.variance - together, 0.0), by_seeds.degrees)
+    return of_repeats, _Part(by_examples.variance + n_repeats * together, np.inf)
 
 
 def _resampled(difference: float, resampled: Floats, parts: list[_Part], level: float) -> Resampled:
