@@ -42,6 +42,10 @@ class Example:
     """File of an example that was added to a split; of the others it is the split's."""
     group: str = ""
     """Its value in the column `data.split.group`; examples of a group always stay in one split."""
+    row_id: str = ""
+    """Its value in the column of ids, where further examples refer to it."""
+    source_id: str = ""
+    """Of a further training example: the example that it was made from, if it names one."""
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -1,15 +1,16 @@
 """Data sets of the Hugging Face hub, by name, configuration and revision."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bertft_core.config.data_settings import HubData
 from bertft_core.config.errors import UserError, did_you_mean
-from bertft_core.data.columns import place_columns
+from bertft_core.data.columns import nearest_column, place_columns
 from bertft_core.data.examples import RawSplit, ReadExample, Row, read_split, shorten
+from bertft_core.data.marks import Wanted, with_marks
 from bertft_core.data.readers.column_hints import hint_of_usual
 from bertft_core.data.readers.file_options import FileOptions
 from bertft_core.data.sentences import put_together
@@ -19,12 +20,12 @@ UNLABELLED = -1
 """Value of a withheld label in a ClassLabel column."""
 
 
-def read_hub(data: HubData, columns: Sequence[str], read_example: ReadExample, head: str) -> dict[str, RawSplit]:
+def read_hub(data: HubData, wanted: Wanted, read_example: ReadExample, head: str) -> dict[str, RawSplit]:
     """Every split that the study names; raises `UserError` for a missing data set, split, column or label."""
     named = {"train": data.train, "validation": data.validation, "test": data.test} | data.out_of_domain
-    wanted = {split: there for split, there in named.items() if there is not None}
+    there_of = {split: there for split, there in named.items() if there is not None}
     loaded = _load(data)
-    for split, there in wanted.items():
+    for split, there in there_of.items():
         if there not in loaded:
             hint = did_you_mean(there, loaded) or f"name one of them as data.{split}"
             raise UserError(
@@ -36,13 +37,13 @@ def read_hub(data: HubData, columns: Sequence[str], read_example: ReadExample, h
                 hint=hint + ("; data.validation: null cuts one from train" if split == "validation" else ""),
             )
     splits = {}
-    for split, there in wanted.items():
+    for split, there in there_of.items():
         path = f"{_title(data)}[{there}]"
         _refuse_too_many(len(loaded[there]), data.max_rows, path)
-        rows = _rows(loaded[there], columns, path, head)
+        rows = _rows(loaded[there], wanted, path, head)
         if data.sentence is not None:
             rows = put_together(rows, path, data.sentence)
-        splits[split] = read_split(rows, name=split, path=path, read_example=read_example)
+        splits[split] = read_split(rows, name=split, path=path, read_example=with_marks(read_example, wanted.marks))
     return splits
 
 
@@ -103,12 +104,14 @@ def _refuse_too_many(n: int, max_rows: int, path: str) -> None:
         )
 
 
-def _rows(split: Any, columns: Sequence[str], path: str, head: str) -> Iterator[Row]:
+def _rows(split: Any, wanted: Wanted, path: str, head: str) -> Iterator[Row]:
     found = split.column_names
-    hint = partial(hint_of_usual, columns, found, FileOptions(head=head))
-    there = [found[place] for place in place_columns(columns, found, path=path, line=1, hint=hint)]
-    names = [_class_names(split.features[column]) for column in there]
-    cells = zip(*(split[column] for column in there), strict=True)
+    hint = partial(hint_of_usual, wanted.required, found, FileOptions(head=head))
+    places: list[int | None] = [*place_columns(wanted.required, found, path=path, line=1, hint=hint)]
+    places += [nearest_column(name, found) for name in wanted.optional]
+    there = [None if place is None else found[place] for place in places]
+    names = [None if column is None else _class_names(split.features[column]) for column in there]
+    cells = zip(*([None] * len(split) if column is None else split[column] for column in there), strict=True)
     for row, values in enumerate(cells, start=1):
         yield row, tuple(_named(value, known, path, row) for value, known in zip(values, names, strict=True))
 

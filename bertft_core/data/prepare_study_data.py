@@ -20,6 +20,7 @@ from bertft_core.data.data_findings import OF_EVERY_HEAD, PreparedData, find_all
 from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
 from bertft_core.data.encoder_parts import EncoderParts
 from bertft_core.data.examples import RawSplit
+from bertft_core.data.extra_sources import name_sources, with_sources
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.probe_texts import read_probe_texts
 from bertft_core.data.proved_encoder import prove_encoder, refuse_other_labels
@@ -113,7 +114,9 @@ def _refuse_unfit_arms(study: StudyConfig, card: DatasetCard, encoders: Mapping[
 def _read(study: StudyConfig, of_arms: Sequence[DataConfig]) -> ReadData:
     kind = study.head.kind
     files = tuple(dict.fromkeys(path for data in of_arms for path in data.extra_train))
-    given, extra = read_splits(study.data, kind), read_extra_train(study.data, files, kind)
+    extra = read_extra_train(study.data, files, kind)
+    given = read_splits(study.data, kind, with_ids=name_sources(extra))
+    extra = with_sources(extra, given)
     agreed, labels, repairs = ALIGNMENTS[kind].agree(given | extra, study.data)
     return ReadData({name: agreed[name] for name in given}, {path: agreed[extra_name(path)] for path in files}, labels, repairs)
 

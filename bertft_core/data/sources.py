@@ -1,6 +1,6 @@
 """Data sources: from a study's `data` section to the examples of its splits."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.bundled import bundled_files
 from bertft_core.data.examples import RawSplit, ReadExample, read_split
 from bertft_core.data.hub_data import read_hub
-from bertft_core.data.marks import marks_of, refuse_columnless, with_marks
+from bertft_core.data.marks import COLUMNLESS, Wanted, marks_of_extra, marks_of_study, refuse_columnless, with_marks
+from bertft_core.data.readers import TABLES as TABLE_READERS
 from bertft_core.data.readers import format_of, read_text, reader_of
 from bertft_core.data.readers.file_content import ONE_LIST, format_by_content, is_list_of_rows, label_before_text
 from bertft_core.data.readers.file_options import HEAD_OF_FORMAT, FileOptions, options_of
@@ -18,39 +19,38 @@ from bertft_core.data.readers.file_text import at_most, chunks_of
 from bertft_core.data.sentences import put_together
 from bertft_core.storage.foreign_content import foreign_start
 
-Source = Callable[[Any, Sequence[str], ReadExample, str], dict[str, RawSplit]]
+Source = Callable[[Any, Wanted, ReadExample, str], dict[str, RawSplit]]
 """Data section, columns, reader of a row, and the kind of the head, which decides what hints offer."""
 
 
-def read_bundled(data: BundledData, columns: Sequence[str], read_example: ReadExample, head: str) -> dict[str, RawSplit]:
+def read_bundled(data: BundledData, wanted: Wanted, read_example: ReadExample, head: str) -> dict[str, RawSplit]:
     """The splits of a bundled data set."""
     files = bundled_files(data.name)
     options = options_of(data, head)
-    splits = {name: _read_file(path, data, options, columns, read_example, name) for name, path in files.items()}
+    splits = {name: _read_file(path, data, options, wanted, read_example, name) for name, path in files.items()}
     return {name: raw.derived(raw.examples, path=f"bundled {data.name}/{name}") for name, raw in splits.items()}
 
 
-def read_files(data: FileData, columns: Sequence[str], read_example: ReadExample, head: str) -> dict[str, RawSplit]:
+def read_files(data: FileData, wanted: Wanted, read_example: ReadExample, head: str) -> dict[str, RawSplit]:
     """The splits that have a file."""
     options = options_of(data, head)
-    return {name: _read_file(Path(path), data, options, columns, read_example, name) for name, path in data.split_files.items()}
+    return {name: _read_file(Path(path), data, options, wanted, read_example, name) for name, path in data.split_files.items()}
 
 
 SOURCES: dict[str, Source] = {"bundled": read_bundled, "files": read_files, "hub": read_hub}
 
 
-def read_splits(data: DataConfig, kind: str = "classification") -> dict[str, RawSplit]:
+def read_splits(data: DataConfig, kind: str = "classification", *, with_ids: bool = False) -> dict[str, RawSplit]:
     """Split name → examples for the head of this kind, for every split the source names.
 
-    Raises `UserError` at the first error.
+    `with_ids`: their values in the column of ids too, where there is one. Raises `UserError` at the first error.
     """
     alignment = ALIGNMENTS[kind]
     if isinstance(data, FileData):
         _refuse_foreign_formats(data, kind, data.split_files.values())
         _refuse_unused_keys(data)
-    marks = marks_of(data)
-    columns = (*alignment.columns(data), *marks.values())
-    return SOURCES[data.source](data, columns, with_marks(alignment.reader(data), marks), kind)
+    marks = marks_of_study(data, with_ids=with_ids)
+    return SOURCES[data.source](data, Wanted(alignment.columns(data), marks), alignment.reader(data), kind)
 
 
 def read_extra_train(data: DataConfig, files: Iterable[str], kind: str) -> dict[str, RawSplit]:
@@ -58,8 +58,8 @@ def read_extra_train(data: DataConfig, files: Iterable[str], kind: str) -> dict[
     alignment, options = ALIGNMENTS[kind], options_of(data, kind)
     paths = {extra_name(path): Path(path) for path in files}
     _refuse_foreign_formats(data, kind, paths.values())
-    columns, read = alignment.columns(data), alignment.reader(data)
-    return {name: _read_file(path, data, options, columns, read, name) for name, path in paths.items()}
+    wanted, read = Wanted(alignment.columns(data), marks_of_extra(data)), alignment.reader(data)
+    return {name: _read_file(path, data, options, wanted, read, name) for name, path in paths.items()}
 
 
 def extra_name(path: str) -> str:
@@ -135,14 +135,18 @@ def _hint_by_content(path: Path, encoding: str, kind: str, other: str | None) ->
 
 
 def _read_file(
-    path: Path, data: DataConfig, options: FileOptions, columns: Sequence[str], read_example: ReadExample, name: str
+    path: Path, data: DataConfig, options: FileOptions, wanted: Wanted, read_example: ReadExample, name: str
 ) -> RawSplit:
     reader = reader_of(path, getattr(data, "format", None))
-    refuse_columnless(path, getattr(data, "format", None) or format_of(path), marks_of(data))
+    chosen = getattr(data, "format", None) or format_of(path)
+    refuse_columnless(path, chosen, wanted.marks)
+    marks = () if chosen in COLUMNLESS else wanted.marks
     if reader is read_text:
-        rows = read_text(path, columns, data.text_unit, options=options)
+        rows = read_text(path, wanted.of_head, data.text_unit, options=options)
+    elif chosen in TABLES:
+        rows = TABLE_READERS[chosen](path, wanted.required, wanted.optional, options=options)
     else:
-        rows = reader(path, columns, options=options)
+        rows = reader(path, (*wanted.required, *wanted.optional) if marks else wanted.of_head, options=options)
     if data.sentence is not None:
         rows = put_together(rows, str(path), data.sentence)
-    return read_split(at_most(rows, path, options), name=name, path=str(path), read_example=read_example)
+    return read_split(at_most(rows, path, options), name=name, path=str(path), read_example=with_marks(read_example, marks))

@@ -11,6 +11,7 @@ import numpy as np
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import DataConfig, SplitConfig
 from bertft_core.data.examples import Example, RawSplit
+from bertft_core.data.extra_sources import all_left_out, extra_of
 from bertft_core.data.kept_together import cut_blocks, refuse_too_few_groups
 from bertft_core.seeds import derive_seed
 
@@ -29,17 +30,21 @@ def cut_splits(given: Mapping[str, RawSplit], data: DataConfig, study_seed: int)
 def with_extra(splits: Mapping[str, RawSplit], extra: Mapping[str, RawSplit]) -> dict[str, RawSplit]:
     """The splits with the examples of these files, in their order, after those of train.
 
-    Their ids are new, by the positions of file and example, so that they are the same wherever the files are.
+    Those made from an example that is not in train are left out; see `extra_of`. Their ids are new, by the positions of file
+    and example, so that they are the same wherever the files are. Raises `UserError` for a file that gives none.
     """
-    if not extra:
-        return dict(splits)
-    added = tuple(
-        dataclasses.replace(example, id=f"extra{i}-{position:05d}", path=split.path)
-        for i, split in enumerate(extra.values())
-        for position, example in enumerate(split.examples)
-    )
-    numbers = {path: len(split.examples) for path, split in extra.items()}
-    return dict(splits) | {"train": splits["train"].derived(splits["train"].examples + added, extra=numbers)}
+    train_ids = {example.id for example in splits["train"].examples}
+    added: list[Example] = []
+    used, left_out = {}, {}
+    for i, (path, split) in enumerate(extra.items()):
+        named = (dataclasses.replace(e, id=f"extra{i}-{j:05d}", path=split.path) for j, e in enumerate(split.examples))
+        followed = extra_of(named, train_ids)
+        if not followed:
+            raise all_left_out(split)
+        added += followed
+        used[path], left_out[path] = len(followed), len(split.examples) - len(followed)
+    how = {"extra": used} | ({"extra_left_out": left_out} if any(left_out.values()) else {})
+    return dict(splits) | ({"train": splits["train"].derived((*splits["train"].examples, *added), **how)} if extra else {})
 
 
 def cut_missing(splits: Mapping[str, RawSplit], config: SplitConfig, study_seed: int) -> dict[str, RawSplit]:

@@ -41,7 +41,9 @@ class SplitOrigin(Frozen):
     both_orders: bool = False
     """Every pair of texts is there a second time, in the other order."""
     extra: dict[str, int] = Field({}, exclude_if=lambda extra: not extra)
-    """File → the further examples that were read from it."""
+    """File → the further examples that were read from it and are trained on."""
+    extra_left_out: dict[str, int] = Field({}, exclude_if=lambda left_out: not left_out)
+    """File → the further examples that were made from one that is not in train, and so are left out."""
 
 
 class SplitCard(Frozen):

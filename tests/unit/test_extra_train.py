@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from bertft_core.config import UserError, load_study, parse_study
+from bertft_core.data.extra_sources import extra_of, with_sources
 from bertft_core.data.prepare_study_data import prepare_data
+from bertft_core.data.prepared_split import open_split
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.report.prose.data_card_text import card_text
+from tests.helpers.raw_splits import raw
+from tests.helpers.tiny_encoders import tiny_encoder
 from tests.helpers.tiny_studies import tiny_study
 
 
@@ -119,3 +125,58 @@ def test_at_its_default_no_digest_changes():
     base = {"name": "s", "data": {"source": "bundled", "name": "reviews"}, "arms": {"a": {}}}
     given = base | {"data": base["data"] | {"extra_train": []}}
     assert parse_study(given).digest == parse_study(base).digest
+
+
+def with_sources_of(folder, ids: list[str], *, with_id: bool):
+    """A study whose validation set is cut from forty texts, and further examples made from the examples with these ids."""
+    folder.mkdir()
+    rows = [(f"id{i}", f"the film was {'good' if i % 2 else 'bad'} {i}", "ab"[i % 2]) for i in range(40)]
+    lines = [",".join(row if with_id else row[1:]) for row in rows]
+    (folder / "t.csv").write_text("\n".join(["id,text,label" if with_id else "text,label", *lines]) + "\n")
+    more = [f"a new film {k},{'ab'[k % 2]},{name}" for k, name in enumerate(ids)]
+    (folder / "more.csv").write_text("\n".join(["text,label,source_id", *more]) + "\n")
+    data = {"source": "files", "train": str(folder / "t.csv"), "max_length": 16, "extra_train": [str(folder / "more.csv")]}
+    study = {"name": "s", "data": data, "encoder": {"path": str(tiny_encoder(folder / "bert"))}, "arms": {"a": {}}}
+    return parse_study(study)
+
+
+def trained_on(study, home) -> tuple[set[str], list[str]]:
+    """Ids of the examples of the files that are in train, and texts of those that were added."""
+    card = prepare_data(study, home_dir=home)
+    train = open_split(card.directory, "train")
+    texts = [train.texts(i)[0] for i in range(train.n)]
+    return {i for i in train.example_ids if i.startswith("train")}, [text for text in texts if text.startswith("a new")]
+
+
+@pytest.mark.parametrize("with_id", [True, False])
+def test_one_follows_the_example_that_it_was_made_from(tmp_path, with_id):
+    ids = [f"id{i}" if with_id else f"train-{i:05d}" for i in range(40)]
+    study = with_sources_of(tmp_path / "a", [*ids, ""], with_id=with_id)
+    kept, added = trained_on(study, tmp_path / "home")
+    assert len(kept) == 32
+    assert added == [f"a new film {i}" for i in range(40) if f"train-{i:05d}" in kept] + ["a new film 40"]
+    card = prepare_data(study, home_dir=tmp_path / "home")
+    assert "with 33 more of" in card_text(card)
+    assert "(8 left out, whose sources are not in train)" in card_text(card)
+
+
+def test_one_of_an_unknown_or_ambiguous_source_is_refused_at_its_line(tmp_path):
+    with pytest.raises(UserError, match=r"more\.csv:3: there is no example with the id 'id40'"):
+        prepare_data(with_sources_of(tmp_path / "a", ["id1", "id40"], with_id=True), home_dir=tmp_path)
+    study = with_sources_of(tmp_path / "b", ["id1"], with_id=True)
+    twice = (tmp_path / "b" / "t.csv").read_text() + "id1,another film,a\n"
+    (tmp_path / "b" / "t.csv").write_text(twice)
+    with pytest.raises(UserError, match=r"more\.csv:2: there are 2 examples with the id 'id1'"):
+        prepare_data(study, home_dir=tmp_path)
+
+
+def test_a_name_that_train_and_another_file_have_means_the_one_of_train():
+    further = raw("more", ["a", "a"])
+    further = further.derived(tuple(dataclasses.replace(e, source_id=f"{i}") for i, e in enumerate(further.examples)))
+    given = {
+        name: split.derived(tuple(dataclasses.replace(e, row_id=f"{i + first}") for i, e in enumerate(split.examples)))
+        for name, first, split in (("train", 1, raw("train", ["a"])), ("test", 0, raw("test", ["a", "a"])))
+    }
+    (found,) = with_sources({"more": further}, given).values()
+    assert [example.source_id for example in found.examples] == ["test-00000", "train-00000"]
+    assert [example.source_id for example in extra_of(found.examples, {"train-00000"})] == ["train-00000"]

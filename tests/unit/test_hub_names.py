@@ -9,6 +9,7 @@ from bertft_core.config import UserError
 from bertft_core.config.data_settings import HubData
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.hub_data import read_hub
+from bertft_core.data.marks import Wanted
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ def test_a_local_folder_is_never_read_as_the_hub(tmp_path, monkeypatch, name):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "train.csv").write_text("text,label\na,b\n")
     with pytest.raises(UserError) as caught:
-        read_hub(HubData(source="hub", name=name), ["text"], lambda *_: None, "classification")  # type: ignore[arg-type,return-value]
+        read_hub(HubData(source="hub", name=name), Wanted(("text",)), lambda *_: None, "classification")  # type: ignore[arg-type,return-value]
     assert caught.value.code == "hub.local-name"
 
 
@@ -35,7 +36,7 @@ def hub(monkeypatch):
     def read(**more: object) -> list[tuple]:
         data = HubData.model_validate({"source": "hub", "name": "org/set", "validation": None, **more})
         alignment = ALIGNMENTS["classification"]
-        split = read_hub(data, alignment.columns(data), alignment.reader(data), "classification")["train"]
+        split = read_hub(data, Wanted(alignment.columns(data)), alignment.reader(data), "classification")["train"]
         return [(*example.texts, example.label) for example in split.examples]
 
     return read

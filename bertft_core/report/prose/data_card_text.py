@@ -79,5 +79,9 @@ def origin(of: SplitOrigin) -> str:
     where = "cut from train" if of.cut_from_train else of.path
     halved = (f"{where}, half of it" if of.cut_from_train else f"half of {where}") if of.halved else where
     sampled = "" if of.subsampled_to is None else f", subsampled to {of.subsampled_to}"
-    extra = "".join(f", with {n} more of {path}" for path, n in of.extra.items())
+    extra = "".join(f", with {n} more of {path}{_left_out(of.extra_left_out.get(path, 0))}" for path, n in of.extra.items())
     return f"{halved}{sampled}{extra}{', in both orders' if of.both_orders else ''}"
+
+
+def _left_out(n: int) -> str:
+    return f" ({n} left out, whose {'source is' if n == 1 else 'sources are'} not in train)" if n else ""

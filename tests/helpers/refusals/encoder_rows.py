@@ -12,6 +12,7 @@ from bertft_core.config.data_settings import HubData
 from bertft_core.config.encoder_settings import EncoderConfig
 from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.data.hub_data import read_hub
+from bertft_core.data.marks import Wanted
 from bertft_core.heads.crf import CRF
 from bertft_core.heads.pooling import refuse_unknown_family
 from bertft_core.heads.saved_model import load_model
@@ -67,7 +68,7 @@ def _read_hub(answer: Callable[..., object], **keys: str) -> Callable[[Path], No
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("datasets.load_dataset", answer)
             data = HubData.model_validate({"source": "hub", "name": "some/set", "max_length": 48} | keys)
-            read_hub(data, ("text", "label"), _never, "classification")
+            read_hub(data, Wanted(("text", "label")), _never, "classification")
 
     return refused
 

@@ -26,6 +26,12 @@ def _two_files(code: str, train: str, other: str, place: str, *, keys: str = "",
     return Refusal(code, CHECK, {"s.yaml": study(data, head=head), f"t.{ending}": train, f"v.{ending}": other}, place)
 
 
+def _with_extra(code: str, rows: str, place: str) -> Refusal:
+    """A study with further training examples that name their sources."""
+    files = {"s.yaml": study("train: t.csv, validation: v.csv, extra_train: [x.csv]"), "t.csv": TEXTS, "v.csv": TEXTS}
+    return Refusal(code, CHECK, files | {"x.csv": "text,label,source_id\n" + rows}, place)
+
+
 def _headline(folder: Path) -> None:
     card = checked_record(StudyDir(folder / "home", "claims").card_path, DatasetCard)
     refuse_unknown_headline("dev", card)
@@ -90,8 +96,10 @@ ROWS = (
         "t.csv:2",
         keys="split: {group: by}",
     ),
-    rows_of("group.missing", "text,label,by\nfilm,good,Ann\nfilm,bad,\n", "t.csv:3", keys="split: {group: by}"),
+    rows_of("data.no-name", "text,label,by\nfilm,good,Ann\nfilm,bad,\n", "t.csv:3", keys="split: {group: by}"),
     rows_of("group.no-columns", WORDS, "t.conll", file="t.conll", keys="split: {group: document}", **NER),
+    _with_extra("extra.unknown-source", "a new film,good,99\n", "x.csv:2"),
+    _with_extra("extra.no-source-in-train", "a new film,good,validation-00000\n", "x.csv:2"),
     Refusal("subsample.unknown-split", call=lambda _: subsample({"train": raw("train", ["good", "bad"])}, {"dev": 4}, 0)),
     Refusal("headline.no-split", call=_headline),
     Refusal(
