@@ -62,7 +62,7 @@ def _sourced(example: Example, split: RawSplit, known: Mapping[str, set[str]]) -
         path=split.path_of(example),
         line=example.line,
         found=f"source_id '{shorten(example.source_id)}'",
-        expected="the id of one example of the study: its value in the column 'id', or a name such as train-00012, which counts the"
-        " examples of its file from 0",
+        expected="the id of one example of the study: its value in the column 'id', or a name such as train-00012, which counts"
+        " the examples of its file from 0",
         hint="correct it, or leave it empty for an example that was made from none",
     )
