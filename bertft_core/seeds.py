@@ -25,6 +25,7 @@ Stream = Literal[
     "trial",
     "mask",
     "reinit",
+    "lora",
 ]
 
 

@@ -13,11 +13,16 @@ WEIGHTS_STAY = "the weight matrices of the encoder stay as they are, so the othe
 REFUSED: dict[frozenset[str], str] = {
     **{
         frozenset({"feature_extraction", kind}): WHOLE_ENCODER
-        for kind in ("bitfit", "freezing", "reinit", "llrd", "gradual_unfreezing", "mixout", "prior_decay")
+        for kind in ("bitfit", "lora", "freezing", "reinit", "llrd", "gradual_unfreezing", "mixout", "prior_decay")
     },
-    **{frozenset({"full", kind}): EVERYTHING for kind in ("feature_extraction", "bitfit", "freezing", "gradual_unfreezing")},
-    **{frozenset({"bitfit", kind}): WEIGHTS_STAY for kind in ("mixout", "prior_decay")},
-    frozenset({"bitfit", "reinit"}): "the layers that reinit redraws would stay random",
+    **{
+        frozenset({"full", kind}): EVERYTHING
+        for kind in ("feature_extraction", "bitfit", "lora", "freezing", "gradual_unfreezing")
+    },
+    **{frozenset({few, kind}): WEIGHTS_STAY for few in ("bitfit", "lora") for kind in ("mixout", "prior_decay")},
+    **{frozenset({few, "reinit"}): "the layers that reinit redraws would stay random" for few in ("bitfit", "lora")},
+    frozenset({"bitfit", "lora"}): "each freezes what the other trains",
+    frozenset({"lora", "swa"}): "the product of the mean matrices is not the mean of their products",
     frozenset({"swa", "early_stopping"}): "with early stopping, the last evaluations are not known in advance",
 }
 """Two kinds → why they are not combined."""

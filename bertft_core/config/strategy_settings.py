@@ -27,6 +27,19 @@ class BitFit(Frozen):
     kind: Literal["bitfit"] = "bitfit"
 
 
+class Lora(Frozen):
+    """Low-rank matrices beside the weights of the encoder are trained, and the head."""
+
+    kind: Literal["lora"] = "lora"
+    rank: int = Field(8, ge=0, le=10_000, description="Rank of each adapter; 0 for none, and every parameter is trained.")
+    alpha: float = Field(16.0, gt=0.0, description="An adapter is scaled by alpha / rank.")
+    dropout: float = Field(0.0, ge=0.0, lt=1.0, description="Dropout on the inputs of the adapters.")
+    targets: Literal["query_value", "attention", "all_linear"] = Field(
+        "query_value",
+        description="Which linear layers have an adapter: queries and values, the whole attention, or all in the layers.",
+    )
+
+
 class Freezing(Frozen):
     """The embeddings and the lowest layers of the encoder are frozen."""
 
@@ -161,6 +174,7 @@ AnyStrategy = (
     Full
     | FeatureExtraction
     | BitFit
+    | Lora
     | Freezing
     | Reinit
     | LayerwiseDecay

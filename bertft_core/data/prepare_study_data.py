@@ -32,6 +32,7 @@ from bertft_core.data.study_checks import (
     refuse_missing_labels,
     refuse_missing_layers,
     refuse_other_examples,
+    refuse_too_high_rank,
     refuse_unfit_subset,
     refuse_unknown_headline,
     refuse_unscored_metric,
@@ -106,6 +107,7 @@ def _refuse_unfit_arms(study: StudyConfig, card: DatasetCard, encoders: Mapping[
     for arm, settings in study.tried_arms():
         own, decided = card.decided({arm: settings}).of_arm(arm), study.decided({arm: settings})
         refuse_missing_layers(decided, arm, encoders[own.encoder], searched=bool(settings))
+        refuse_too_high_rank(decided, arm, encoders[own.encoder], searched=bool(settings))
         refuse_missing_biases(decided, arm, Path(own.encoder_dir), searched=bool(settings))
         refuse_unscored_metric(decided.of_arm(arm), own)
         refuse_unfit_subset(decided, arm, own)

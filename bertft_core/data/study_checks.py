@@ -7,7 +7,15 @@ from typing import Any
 
 from bertft_core.config import StudyConfig
 from bertft_core.config.errors import UserError, did_you_mean
-from bertft_core.config.strategy_settings import AnyStrategy, ClassWeights, EarlyStopping, Freezing, GradualUnfreezing, Reinit
+from bertft_core.config.strategy_settings import (
+    AnyStrategy,
+    ClassWeights,
+    EarlyStopping,
+    Freezing,
+    GradualUnfreezing,
+    Lora,
+    Reinit,
+)
 from bertft_core.data.examples import shorten
 from bertft_core.records import DatasetCard, EncoderIdentity
 from bertft_core.storage.weight_files import read_headers, weight_files
@@ -32,6 +40,19 @@ def refuse_missing_layers(study: StudyConfig, name: str, encoder_settings: dict[
     if frozen and reinit and frozen + reinit > n_layers:
         found = f"{frozen} lowest layers frozen and {reinit} top layers reinitialised, of {n_layers}"
         raise _refusal(place, "a reinitialised layer would be frozen", found, "layers that are either trained or pre-trained")
+
+
+def refuse_too_high_rank(study: StudyConfig, name: str, encoder_settings: dict[str, Any], *, searched: bool = False) -> None:
+    """Raise `UserError` for an arm of lora whose adapters would have a higher rank than the matrices beside them.
+
+    `searched` where its search could make it so.
+    """
+    width = encoder_settings.get("hidden_size", encoder_settings.get("dim"))
+    rank = max((strategy.rank for strategy in study.arms[name].strategies if isinstance(strategy, Lora)), default=0)
+    if width is not None and rank > width:
+        place = f"{name}.search.space" if searched else f"{name}.strategies"
+        problem = "the rank of lora is above the width of the encoder"
+        raise _refusal(place, problem, f"rank: {rank}", f"at most {width}", "choose a rank such as 8")
 
 
 def refuse_missing_biases(study: StudyConfig, name: str, encoder_dir: Path, *, searched: bool = False) -> None:

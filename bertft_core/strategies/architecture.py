@@ -18,6 +18,10 @@ class Parts(NamedTuple):
     """The list of layers, from the bottom."""
     pooler: str | None = "pooler"
     """Read only by heads over whole texts; absent in models of other heads."""
+    attention: tuple[str, ...] = ("attention",)
+    """Inside a layer: what holds all linear layers of its attention."""
+    query_value: tuple[str, ...] = ("attention.self.query", "attention.self.value")
+    """Inside a layer: the linear layers that make queries and values."""
 
 
 _BERT = Parts(("embeddings",), "encoder.layer")
@@ -27,9 +31,14 @@ ARCHITECTURES: dict[str, Parts] = {
     "xlm-roberta": _BERT,
     "camembert": _BERT,
     "electra": Parts(("embeddings", "embeddings_project"), "encoder.layer", None),
-    "distilbert": Parts(("embeddings",), "transformer.layer", None),
+    "distilbert": Parts(("embeddings",), "transformer.layer", None, query_value=("attention.q_lin", "attention.v_lin")),
     # Relative positions are read by every layer; some checkpoints have a convolution after the lowest one.
-    "deberta-v2": Parts(("embeddings", "encoder.rel_embeddings", "encoder.LayerNorm", "encoder.conv"), "encoder.layer", None),
+    "deberta-v2": Parts(
+        ("embeddings", "encoder.rel_embeddings", "encoder.LayerNorm", "encoder.conv"),
+        "encoder.layer",
+        None,
+        query_value=("attention.self.query_proj", "attention.self.value_proj"),
+    ),
 }
 """`model_type` → its parts."""
 

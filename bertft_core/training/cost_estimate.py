@@ -20,7 +20,7 @@ EFFICIENCY = 0.6
 """Share of the matrix product's rate that a whole step reaches (MiniLM on one core: 63 of 105 GFLOP/s)."""
 BYTES_PER_WEIGHT = 4
 """Weights are trained and kept in 32 bits, whatever the encoder's files hold."""
-FEW_LEARN = frozenset({"bitfit"})
+FEW_LEARN = frozenset({"bitfit", "lora"})
 """Strategies by which the weight matrices of the encoder have no gradient, but its states do."""
 RUN_OVERHEAD_SECONDS = 2.0
 """Loading, hashing and saving one run."""

@@ -1,10 +1,11 @@
 """The outcome of a run: its status, the predictions of its last and its best weights, the saved model, the record."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
+from torch import Tensor
 
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.prepared_split import PreparedSplit
@@ -14,6 +15,7 @@ from bertft_core.storage.predictions import write_predictions
 from bertft_core.storage.study_dir import file_sha256
 from bertft_core.strategies.plan import FinetuningPlan
 from bertft_core.training import weights
+from bertft_core.training.adapter_file import FOLDER, lora_of, write_adapter
 from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.training_loop import Loop, StopReason
 
@@ -95,7 +97,9 @@ class RunOutcome:
     def _files(self, predictions: dict[str, dict[str, str]]) -> dict[str, str]:
         """SHA-256 of the files beside the record."""
         names = {name for of_split in predictions.values() for name in of_split.values()}
-        names |= {"curves.jsonl"} | {path.relative_to(self._run_dir).as_posix() for path in self._run_dir.glob("model/*")}
+        names |= {"curves.jsonl"} | {
+            path.relative_to(self._run_dir).as_posix() for path in self._run_dir.glob("model/**/*") if path.is_file()
+        }
         return {name: file_sha256(self._run_dir / name) for name in sorted(names) if (self._run_dir / name).exists()}
 
     def _predict(self) -> tuple[dict[str, Scores], dict[str, dict[str, str]]]:
@@ -161,5 +165,13 @@ class RunOutcome:
 
     def _save_model(self) -> str:
         self._runner.use_packed_attention(False)
-        weights.save_model(self._model, self.spec.head, Path(self.spec.encoder_dir), self._run_dir / "model")
+        spec, config = self.spec, lora_of(self.spec.strategies)
+
+        def beside(folder: Path, values: Mapping[str, Tensor]) -> None:
+            if config is not None:
+                write_adapter(
+                    folder / FOLDER, self._model, self._plan.learning, values, config, spec.encoder, spec.head.auto_class
+                )
+
+        weights.save_model(self._model, spec.head, Path(spec.encoder_dir), self._run_dir / "model", beside)
         return "model"

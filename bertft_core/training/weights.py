@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from bertft_core.config.head_settings import AnyHead
 from bertft_core.data.tokenizer_names import TOKENIZER_FILES, TOKENIZER_SETTINGS
 from bertft_core.heads.regression import folded
 from bertft_core.heads.saved_model import write_head
+from bertft_core.strategies.lora import merged
 
 WEIGHTS = "model.safetensors"
 
@@ -46,16 +47,27 @@ def put_back(model: nn.Module, weights: dict[str, Tensor]) -> None:
         named[name].copy_(values)
 
 
-def save_model(model: Any, head: AnyHead, encoder_dir: Path, target_dir: Path) -> None:
-    """Save what plain `AutoModelFor…` opens, with the encoder's tokenizer and the configuration of the head."""
+def save_model(
+    model: Any,
+    head: AnyHead,
+    encoder_dir: Path,
+    target_dir: Path,
+    beside: Callable[[Path, Mapping[str, Tensor]], None] = lambda folder, weights: None,
+) -> None:
+    """Save what plain `AutoModelFor…` opens, with the encoder's tokenizer and the configuration of the head.
+
+    `beside` writes more to the folder, knowing its weights.
+    """
     part = target_dir.with_name(f".{target_dir.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     crf = getattr(model, "crf", None)  # not part of the transformers class: stored beside the weights
-    own = {name: values for name, values in model.state_dict().items() if not name.startswith("crf.")} | folded(model)
+    own = {name: values for name, values in model.state_dict().items() if not name.startswith("crf.")}
+    own = merged(model, own) | folded(model)
     model.save_pretrained(part, state_dict=own)
     if crf is not None:
         crf.save(part)
     write_head(part, head)
+    beside(part, own)
     for name in (*TOKENIZER_FILES, *TOKENIZER_SETTINGS):
         if (encoder_dir / name).exists():
             shutil.copyfile(encoder_dir / name, part / name)

@@ -22,13 +22,15 @@ HEAD_DIR = "head"
 def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, record: RunRecord) -> None:
     """Log the folder under `model` of the run, so that `mlflow.transformers.load_model` opens it offline.
 
-    The configuration of the head and a CRF, for which transformers has no place, go to the run's artifacts under `head`.
+    The configuration of the head, a CRF and the adapters of LoRA, for which transformers has no place, go to the run's artifacts
+    under `head`.
     """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # MLflow would look the base model up on the hub, for its card
     import mlflow.transformers
     import transformers
 
     from bertft_core.heads import HEADS, crf
+    from bertft_core.training.adapter_file import FOLDER
 
     transformers.logging.disable_progress_bar()
     head = record.spec.head
@@ -48,6 +50,8 @@ def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, r
     for path in (model_dir / HEAD_FILE, model_dir / crf.FILE):
         if path.exists():
             client.log_artifact(run_id, str(path), HEAD_DIR)
+    if (model_dir / FOLDER).is_dir():
+        client.log_artifacts(run_id, str(model_dir / FOLDER), f"{HEAD_DIR}/{FOLDER}")
 
 
 @contextmanager

@@ -49,8 +49,8 @@ NOT_FOLLOWED = {
 }
 """Locked packages whose requirements are not in the lock."""
 
-PEERS = {"deepsig", "rliable"}
-"""What benchmarks compare with, in an environment of its own."""
+PEERS = {"deepsig", "rliable", "peft"}
+"""What benchmarks compare with, and what the oracle of LoRA is made with, in an environment of its own."""
 
 
 def imported_by(*folders: str) -> set[str]:

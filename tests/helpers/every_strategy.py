@@ -21,6 +21,7 @@ NEUTRAL: dict[str, Strategy | str] = {
     "full": {"kind": "full"},
     "feature_extraction": "it freezes the encoder or is not there; a frozen encoder has no setting that learns",
     "bitfit": "it freezes all but the biases or is not there",
+    "lora": {"kind": "lora", "rank": 0},
     "freezing": {"kind": "freezing", "layers": 0, "embeddings": False},
     "reinit": {"kind": "reinit", "layers": 0, "pooler": False},
     "llrd": {"kind": "llrd", "decay": 1.0},
@@ -42,6 +43,7 @@ ACTIVE: dict[str, Strategy | str] = {
     "full": "it is what a run does without any strategy",
     "feature_extraction": {"kind": "feature_extraction"},
     "bitfit": {"kind": "bitfit"},
+    "lora": {"kind": "lora", "rank": 4},
     "freezing": {"kind": "freezing", "layers": 1},
     "reinit": {"kind": "reinit", "layers": 1},
     "llrd": {"kind": "llrd", "decay": 0.5},
@@ -63,6 +65,7 @@ SETTINGS: dict[str, Strategy] = {kind: {"kind": "full"} if isinstance(given, str
 LEARNING: dict[str, Callable[[str, int, int], bool]] = {
     "feature_extraction": lambda name, depth, n_layers: not name.startswith("bert."),
     "bitfit": lambda name, depth, n_layers: name.endswith("bias") or not name.startswith("bert."),
+    "lora": lambda name, depth, n_layers: "lora_" in name or not name.startswith("bert."),
     "freezing": lambda name, depth, n_layers: depth >= 2,
     "gradual_unfreezing": lambda name, depth, n_layers: depth >= n_layers,  # the second unfreezing would come after the last step
 }

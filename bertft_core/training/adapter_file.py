@@ -1,0 +1,74 @@
+"""The adapters of a LoRA run in the format of peft, in `adapter/` below the saved model, which has them merged in.
+
+`PeftModel.from_pretrained(AutoModelFor….from_pretrained(encoder), "model/adapter")` opens them over the encoder that the run
+started from, as `merge_and_unload` would merge them. They have a folder of their own, because transformers takes a model with an
+`adapter_config.json` beside its weights for nothing but an adapter.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import Tensor
+
+from bertft_core.config.strategy_settings import AnyStrategy, Lora
+from bertft_core.records import EncoderIdentity
+from bertft_core.strategies.lora import PARTS, adapted
+
+FOLDER, CONFIG, WEIGHTS = "adapter", "adapter_config.json", "adapter_model.safetensors"
+TASK_TYPES = {
+    "AutoModelForSequenceClassification": "SEQ_CLS",
+    "AutoModelForTokenClassification": "TOKEN_CLS",
+    "AutoModelForQuestionAnswering": "QUESTION_ANS",
+}
+"""Class of transformers → what peft calls its task; for others peft has no class of its own, and needs none."""
+
+
+def lora_of(strategies: Iterable[AnyStrategy]) -> Lora | None:
+    """The strategy that gives a run adapters."""
+    return next((strategy for strategy in strategies if isinstance(strategy, Lora) and strategy.rank), None)
+
+
+def write_adapter(
+    directory: Path,
+    model: Any,
+    learning: Iterable[str],
+    weights: Mapping[str, Tensor],
+    config: Lora,
+    encoder: EncoderIdentity,
+    auto_class: str,
+) -> None:
+    """Write adapters, and what else learned, to a new folder: `learning` are names, `weights` the values that are saved of them.
+
+    A CRF is not among them: it is stored beside the model, and transformers has no place for it.
+    """
+    layers = dict(adapted(model))
+    tensors = {f"{name}.{part}.weight": getattr(layer, part).detach() for name, layer in layers.items() for part in PARTS}
+    whole = {name: weights[name] for name in learning if name in weights}
+    settings = {
+        "peft_type": "LORA",
+        "task_type": TASK_TYPES.get(auto_class),
+        "base_model_name_or_path": encoder.checkpoint,
+        "revision": encoder.revision,
+        "inference_mode": True,
+        "r": config.rank,
+        "lora_alpha": config.alpha,
+        "lora_dropout": config.dropout,
+        "init_lora_weights": "gaussian",
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "target_modules": list(layers),
+        "modules_to_save": sorted({_module(name, model.base_model_prefix) for name in whole}),
+    }
+    directory.mkdir()
+    (directory / CONFIG).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    content = {f"base_model.model.{name}": values.contiguous().cpu() for name, values in (tensors | whole).items()}
+    save_file(content, directory / WEIGHTS, metadata={"format": "pt"})
+
+
+def _module(name: str, encoder: str) -> str:
+    """The module to be replaced for a weight: `classifier`, or `bert.pooler` inside the encoder."""
+    parts = name.split(".")
+    return ".".join(parts[: 2 if parts[0] == encoder else 1])
