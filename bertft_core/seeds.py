@@ -26,6 +26,7 @@ Stream = Literal[
     "mask",
     "reinit",
     "lora",
+    "replay",
 ]
 
 

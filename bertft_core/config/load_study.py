@@ -31,6 +31,8 @@ OTHER_FILES = (
     ("arms", "*", "data", "extra_train", "*"),
     ("arms", "*", "search", "space", "encoder.path", "choices", "*"),
     ("probes", "masked_lm", "text"),
+    ("arms", "*", "strategies", "*", "text"),
+    ("arms", "*", "search", "space", "strategies.replay.text", "choices", "*"),
 )
 """Keys of a study whose value may be a path; `*` is any name or position."""
 
@@ -141,7 +143,8 @@ def _line(at: yaml_text.Path, lines: Mapping[yaml_text.Path, int]) -> int | None
 
 def _with_absolute_paths(study: StudyConfig, base_dir: Path, where: Where) -> StudyConfig:
     def absolute(value: str, at: yaml_text.Path) -> str:
-        if at[:2] == ("probes", "masked_lm") and not is_text_file(value):
+        names_a_text = at[-1] == "text" or "strategies.replay.text" in at
+        if names_a_text and not is_text_file(value):
             return value
         source, line = where(at)
         return str(checked_path(base_dir / checked_path(value, dotted(at), path=source, line=line), dotted(at)))
@@ -162,5 +165,5 @@ def _replaced(part: Any, keys: Sequence[str], new: Callable[[str, yaml_text.Path
         }
     if isinstance(part, tuple):
         return tuple(_replaced(value, keys[1:], new, (*at, i)) for i, value in enumerate(part))
-    value = getattr(part, keys[0])
+    value = getattr(part, keys[0], None)  # one of several strategies may have it
     return part if value is None else part.model_copy(update={keys[0]: _replaced(value, keys[1:], new, (*at, keys[0]))})

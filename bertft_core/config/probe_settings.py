@@ -27,10 +27,7 @@ class MaskedLMProbe(Frozen):
     @field_validator("text")
     @classmethod
     def _names_a_text(cls, text: str) -> str:
-        if text not in BUNDLED_TEXTS and not is_text_file(text):
-            known = f"{', '.join(map(repr, BUNDLED_TEXTS))} or a path that ends in {' or '.join(TEXT_ENDINGS)}"
-            raise wrong_value(f"unknown text '{text}'; use {known}", "correct it")
-        return text
+        return known_text(text, BUNDLED_TEXTS)
 
 
 class SimilarityProbe(Frozen):
@@ -63,5 +60,13 @@ class ProbesConfig(Frozen):
 
 
 def is_text_file(text: str) -> bool:
-    """Whether `masked_lm.text` is the path of a text file."""
+    """Whether a `text` is the path of a text file."""
     return text.lower().endswith(TEXT_ENDINGS)
+
+
+def known_text(text: str, names: tuple[str, ...]) -> str:
+    """The same text, for a validator: one of these names, or the path of a text file."""
+    if text not in names and not is_text_file(text):
+        known = f"{', '.join(map(repr, names))} or a path that ends in {' or '.join(TEXT_ENDINGS)}"
+        raise wrong_value(f"unknown text '{text}'; use {known}", "correct it")
+    return text

@@ -13,7 +13,7 @@ WEIGHTS_STAY = "the weight matrices of the encoder stay as they are, so the othe
 REFUSED: dict[frozenset[str], str] = {
     **{
         frozenset({"feature_extraction", kind}): WHOLE_ENCODER
-        for kind in ("bitfit", "lora", "freezing", "reinit", "llrd", "gradual_unfreezing", "mixout", "prior_decay")
+        for kind in ("bitfit", "lora", "freezing", "reinit", "llrd", "gradual_unfreezing", "mixout", "prior_decay", "replay")
     },
     **{
         frozenset({"full", kind}): EVERYTHING

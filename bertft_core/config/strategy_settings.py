@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from bertft_core.config.base import LARGEST, Frozen, wrong_value
+from bertft_core.config.probe_settings import BUNDLED_TEXTS, known_text
+
+OWN_TEXTS = "own"
+"""`text` of replay: what the arm trains on."""
 
 
 class Full(Frozen):
@@ -163,6 +167,23 @@ class LabelSmoothing(Frozen):
     epsilon: float = Field(0.1, ge=0.0, lt=1.0, description="Probability spread evenly over all labels.")
 
 
+class Replay(Frozen):
+    """Raw texts are read in every step beside the examples, and their masked tokens predicted."""
+
+    kind: Literal["replay"] = "replay"
+    share: float = Field(0.25, ge=0.0, le=1.0, description="Texts that a step reads, as a share of batch_size.")
+    text: str = Field(
+        OWN_TEXTS,
+        description="'own' for the texts that the arm trains on, 'manuals' (bundled), or the path of a .txt or .txt.gz.",
+    )
+    weight: float = Field(1.0, gt=0.0, description="Weight of the masked-LM loss beside that of the task.")
+
+    @field_validator("text")
+    @classmethod
+    def _names_a_text(cls, text: str) -> str:
+        return known_text(text, (OWN_TEXTS, *BUNDLED_TEXTS))
+
+
 class WeightAveraging(Frozen):
     """The final weights are the mean of those at the last evaluations."""
 
@@ -188,6 +209,7 @@ AnyStrategy = (
     | StratifiedBatches
     | FocalLoss
     | LabelSmoothing
+    | Replay
     | WeightAveraging
 )
 StrategyConfig = Annotated[AnyStrategy, Field(discriminator="kind")]

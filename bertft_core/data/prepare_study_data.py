@@ -24,6 +24,7 @@ from bertft_core.data.extra_sources import name_sources, with_sources
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.probe_texts import read_probe_texts
 from bertft_core.data.proved_encoder import prove_encoder, refuse_other_labels
+from bertft_core.data.replayed_texts import RawTexts, read_replayed, replay_of, tokenise_replayed
 from bertft_core.data.sources import extra_name, read_extra_train, read_splits
 from bertft_core.data.splits import cut_splits, with_extra
 from bertft_core.data.study_checks import (
@@ -76,13 +77,18 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
     home = made_home(Path(home_dir))
     if study.probes is not None and study.probes.masked_lm is not None:
         read_probe_texts(study.probes.masked_lm)  # a missing file is an error now, not after the runs
+    replayed = read_replayed(study)
     views = {arm: study.of_arm(arm) for arm in study.arms}
     searched = {_name_of(arm, settings): (arm, settings) for arm, settings in study.variants()}
     views |= {name: study.decided({arm: settings}).of_arm(arm) for name, (arm, settings) in searched.items()}
     encoders = {name: _proved(view, home) for name, view in views.items()}
     read = _read(study, [view.data for view in views.values()])
     refuse_missing_labels(study, read.labels)
-    cards = {name: _card_of(view, encoders[name], read, home, tell) for name, view in views.items()}
+    raw_texts = {text: texts.sha256 for text, texts in replayed.items()}
+    cards = {
+        name: _card_of(view, encoders[name], read, home, tell).model_copy(update={"raw_texts": raw_texts})
+        for name, view in views.items()
+    }
     first = next((arm for arm in study.arms if views[arm] is study), next(iter(views)))
     refuse_other_examples(cards, first)
     refuse_encoders_of_one_name(cards)
@@ -94,7 +100,17 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
     ]
     card = cards[first].model_copy(update={"arms": own, "searched": tuple(found)})
     _refuse_unfit_arms(study, card, {each.identity: each.settings for each, _ in encoders.values()})
+    _tokenise_replayed(study, card, replayed, tell)
     return card
+
+
+def _tokenise_replayed(study: StudyConfig, card: DatasetCard, replayed: Mapping[str, RawTexts], tell: Tell) -> None:
+    """The files that arms replay, each as the encoder of the arm reads it."""
+    for arm, settings in study.tried_arms():
+        own, decided = card.decided({arm: settings}).of_arm(arm), study.decided({arm: settings})
+        replay = replay_of(decided.arms[arm].strategies)
+        if replay is not None and replay.text in replayed:
+            tokenise_replayed(replayed[replay.text], own, tell)
 
 
 def _name_of(arm: str, settings: Settings) -> str:

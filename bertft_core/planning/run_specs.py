@@ -7,6 +7,7 @@ from bertft_core.config.base import digest_of
 from bertft_core.config.search_settings import SearchConfig
 from bertft_core.config.study_config import ArmConfig, StudyConfig
 from bertft_core.config.training_settings import TrainingConfig, merge_training
+from bertft_core.data.replayed_texts import replayed_sha256
 from bertft_core.records import DatasetCard
 from bertft_core.records.run_spec import NOT_OF_ENCODER, RunSpec, SeedTriple
 from bertft_core.seeds import joint_seeds, report_seeds, with_examples
@@ -68,7 +69,7 @@ def plan_trial(
 def search_digest(study: StudyConfig, card: DatasetCard, arm: str) -> str:
     """Identity of an arm's search; the number of trials is left out, so that a search can be made longer."""
     search, searched = search_of(study, arm), [each for each in card.searched if each.arm == arm]
-    study, card = study.of_arm(arm), card.of_arm(arm)
+    raw_texts, study, card = card.raw_texts, study.of_arm(arm), card.of_arm(arm)
     read = [
         {
             "settings": each.settings,
@@ -79,6 +80,7 @@ def search_digest(study: StudyConfig, card: DatasetCard, arm: str) -> str:
     ]
     return digest_of(
         ({"searched": read} if read else {})
+        | ({"raw_texts": raw_texts} if raw_texts else {})
         | {
             "data": card.fingerprint,
             "encoder": card.encoder.model_dump(exclude=NOT_OF_ENCODER),
@@ -131,6 +133,7 @@ def _spec(
         training=training,
         strategies=config.strategies,
         train_examples=config.train_examples,
+        replayed_sha256=replayed_sha256(config.strategies, card),
         seeds=seeds if config.train_examples is None else with_examples(seeds, study.seed, index, config.train_subsets),
         threads=study.execution.threads_per_run,
         evaluated_splits=splits,

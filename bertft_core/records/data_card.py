@@ -115,6 +115,8 @@ class DatasetCard(Frozen):
     findings: tuple[DataFinding, ...] = ()
     arms: dict[str, DatasetCard] = Field({}, exclude_if=lambda arms: not arms)
     """Arm → the card of its own encoder, head and data; arms that change none of these have the study's."""
+    raw_texts: dict[str, str] = Field({}, exclude_if=lambda texts: not texts)
+    """`text` of the strategy replay → SHA-256 of its paragraphs, for the files of all arms."""
 
     searched: tuple[SearchedCard, ...] = Field((), exclude_if=lambda searched: not searched)
     """Cards of the encoders, heads and data that searches can choose, where they are other than the arm's."""

@@ -61,6 +61,10 @@ NOT_OF_ENCODER = {"settings_sha256": True}
 """What of an encoder's identity is left out of digests."""
 
 
+NOT_OF_STRATEGIES = {"__all__": {"text"}}
+"""What of a run's strategies is left out of digests: the path of a file, which `replayed_sha256` stands for."""
+
+
 class SeedTriple(Frozen):
     """The independent streams of a run."""
 
@@ -94,6 +98,8 @@ class RunSpec(Frozen):
     strategies: Strategies
     train_examples: int | None = Field(None, exclude_if=left_out_if(None))
     """Size of the subset of the training set that is trained on, drawn from `seeds.examples`; None for all of it."""
+    replayed_sha256: str | None = Field(None, exclude_if=left_out_if(None))
+    """Of the file that the strategy replay reads, which a digest knows instead of its path; None for other texts, or none."""
     seeds: SeedTriple
     threads: int
     evaluated_splits: tuple[str, ...]
@@ -128,7 +134,7 @@ class RunSpec(Frozen):
     def _digest_without(self, more: set[str]) -> str:
         """A repeat computes what the run itself does, and is another run all the same."""
         names = LEFT_OUT_OF_DIGEST | more | (set() if self.repeat else {"repeat"})
-        left_out: dict[str, Any] = dict.fromkeys(names, True) | {"encoder": NOT_OF_ENCODER}
+        left_out: dict[str, Any] = dict.fromkeys(names, True) | {"encoder": NOT_OF_ENCODER, "strategies": NOT_OF_STRATEGIES}
         return digest_of(self.model_dump(mode="json", exclude=left_out))
 
     def model_copy(self, **how: Any) -> Self:

@@ -20,6 +20,7 @@ from bertft_core.strategies import (
     oversampling,
     prior_decay,
     reinit,
+    replay,
     stratified_batches,
     swa,
 )
@@ -43,6 +44,7 @@ STRATEGIES: dict[str, Strategy] = {
     "stratified_batches": stratified_batches,
     "focal_loss": focal_loss,
     "label_smoothing": label_smoothing,
+    "replay": replay,
     "swa": swa,
 }
 """Kind of the strategy → its module."""

@@ -52,6 +52,16 @@ class Sampling:
 
 
 @dataclass
+class Rehearsal:
+    """Raw texts that are read in every step beside the examples."""
+
+    share: float
+    """Of the batch size."""
+    weight: float
+    """Of their masked-LM loss in the loss of the step."""
+
+
+@dataclass
 class StopRule:
     """When training ends before its last step."""
 
@@ -81,6 +91,7 @@ class FinetuningPlan:
     losses: LossShape = PLAIN
     """How the loss of a target is shaped; by default it is the head's own."""
     sampling: Sampling = field(default_factory=Sampling)
+    rehearsal: Rehearsal | None = None
     stopping: StopRule | None = None
     n_averaged: int = 1
     """Number of last evaluations whose weights are averaged into the final ones."""

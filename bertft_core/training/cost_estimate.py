@@ -66,6 +66,8 @@ class CostEstimator:
             n_trained = self._card.splits["train"].n_examples / 3  # forward once: the states of a frozen encoder are stored
         elif not measured and any(strategy.kind in FEW_LEARN for strategy in spec.strategies):
             n_trained *= 2 / 3  # a third of a step are the gradients of the weight matrices
+        if not measured:
+            n_trained *= 1 + sum(strategy.share for strategy in spec.strategies if strategy.kind == "replay")
         seconds = n_trained / train_rate + (n_validated + n_predicted) / (3 * train_rate)
         return CostEstimate(seconds + RUN_OVERHEAD_SECONDS, self._bytes_of(spec), measured)
 

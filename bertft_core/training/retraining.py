@@ -6,10 +6,12 @@ import pyarrow as pa
 
 from bertft_core.config import UserError
 from bertft_core.config.execution_settings import ExecutionConfig
-from bertft_core.data.arrow_storage import find_damage
+from bertft_core.data.arrow_storage import TOKENISED_AGAIN, find_damage
 from bertft_core.data.encoder_config import CRF, FILE, settings_digest
 from bertft_core.data.prepared_split import open_split
+from bertft_core.data.replayed_texts import SPLIT, texts_dir
 from bertft_core.records import Environment, RunRecord, RunSpec
+from bertft_core.storage.damage import Damage
 from bertft_core.storage.study_dir import read_record
 from bertft_core.storage.weight_files import weight_files, weights_sha256
 from bertft_core.training.curve_file import OnEvent, ignore
@@ -34,6 +36,10 @@ def missing_input(spec: RunSpec) -> str | None:
             return f"the prepared data are damaged: {path} ({error})"
     for damage in find_damage(directory, dict.fromkeys(splits, 0)):
         return f"the prepared data are damaged: {damage.path}: {damage.problem}"
+    if spec.replayed_sha256 is not None:
+        texts = texts_dir(directory, spec.replayed_sha256)
+        for damage in find_damage(texts, {SPLIT: 0}) if texts.is_dir() else [Damage(texts, "it is missing", TOKENISED_AGAIN)]:
+            return f"the replayed texts are damaged: {damage.path}: {damage.problem}"
     weights = Path(spec.encoder_dir)
     try:
         sha256 = weights_sha256(weight_files(weights))
@@ -62,8 +68,9 @@ def environment_here(spec: RunSpec) -> Environment:
 def isolated(spec: RunSpec, folder: Path) -> RunSpec:
     """The same run over links to its data in `folder`: states of a frozen encoder are then computed, not taken from a file."""
     folder.mkdir(parents=True, exist_ok=True)
+    replayed = None if spec.replayed_sha256 is None else texts_dir(spec.prepared_dir, spec.replayed_sha256)
     for path in Path(spec.prepared_dir).iterdir():
-        if path.is_file() and not (folder / path.name).exists():
+        if (path.is_file() or path == replayed) and not (folder / path.name).exists():
             (folder / path.name).symlink_to(path.resolve())
     changes = {"prepared_dir": str(folder), "checkpoint_every_seconds": NEVER_SECONDS, "checkpoint_every_steps": None}
     return spec.model_copy(update=changes)

@@ -27,6 +27,7 @@ from bertft_core.training.evaluations import Validation
 from bertft_core.training.frozen_features import feature_dir, frozen_features
 from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.optimizer import decayed_names
+from bertft_core.training.replayed_steps import ReplayedSteps
 from bertft_core.training.run_outcome import RunOutcome
 from bertft_core.training.step_plan import StepPlan
 from bertft_core.training.training_loop import Loop
@@ -92,6 +93,7 @@ class RunParts:
             STRATEGIES[strategy.kind].apply(self.plan, strategy)
         self.runner = ModelRunner(model, spec.head, device, spec.training.precision)
         self._use_frozen_features()
+        rehearsal = self.plan.rehearsal
         self.loop = Loop(
             spec,
             self.plan,
@@ -102,6 +104,7 @@ class RunParts:
             checkpoint_dir=run_dir / "checkpoint",
             emit=self._emit,
             curves=self.curves,
+            replayed=None if rehearsal is None else ReplayedSteps(spec, rehearsal, self.splits["train"], self.runner),
         )
 
     def _train_context(self, model: Any) -> TrainContext:

@@ -25,6 +25,7 @@ from bertft_core.training.determinism import enter_dropout_stream, masking_draw
 from bertft_core.training.evaluations import EarlyStopper, Validation, WeightAverage
 from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.optimizer import build_optimizer, learning_rate_factor, n_warmup_steps
+from bertft_core.training.replayed_steps import ReplayedSteps
 from bertft_core.training.step_plan import StepPlan
 
 StopReason = Literal["completed", "stopped_early", "diverged", "pruned"]
@@ -45,11 +46,12 @@ class Loop:
         checkpoint_dir: Path,
         emit: Callable[[dict[str, Any]], None],
         curves: CurveFile,
+        replayed: ReplayedSteps | None = None,
     ) -> None:
         self.spec, self.plan, self.runner, self.steps = spec, plan, runner, steps
         self.training = spec.training
         self._train_split, self.validation, self._emit = train_split, validation, emit
-        self._checkpoint_dir, self._curves = checkpoint_dir, curves
+        self._checkpoint_dir, self._curves, self._replayed = checkpoint_dir, curves, replayed
         self._n_warmup = n_warmup_steps(steps.n_steps, self.training.warmup_ratio)
         self._names = {id(p): name for name, p in plan.learning.items()}
         self.optimizer = build_optimizer(plan, self.training)
@@ -108,10 +110,11 @@ class Loop:
             part = self.runner.loss_sum(logits, inputs, self.plan.losses) / n_targets
             self._scaler.scale(part).backward()
             loss += float(part.detach())
-        if math.isfinite(loss):
-            self._emit(
-                {"kind": "step", "step": step + 1, "loss": loss, "learning_rate": learning_rate} | self._update(learning_rate)
-            )
+        also = {} if self._replayed is None else {"replay_loss": self._replayed.backward(step, self._scaler.scale)}
+        if bad := [value for value in (loss, *also.values()) if not math.isfinite(value)]:
+            return bad[0]
+        event = {"kind": "step", "step": step + 1, "loss": loss, "learning_rate": learning_rate}
+        self._emit(event | self._update(learning_rate) | also)
         return loss
 
     def _update(self, learning_rate: float) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from bertft_core.data import prepare_study_data
 from bertft_core.data.encoder_config import FILE
 from bertft_core.data.examples import shorten
 from bertft_core.data.proved_encoder import transformers_version
+from bertft_core.data.replayed_texts import replay_of
 from bertft_core.records import DatasetCard
 from bertft_core.records.encoder_proof import FirstStep
 from bertft_core.storage.damage import Tell
@@ -30,6 +31,12 @@ def prepare_and_try(study: StudyConfig, *, home_dir: Path | str, tell: Tell = la
     for arm, settings in [*((arm, {}) for arm in study.arms), *study.variants()]:
         chosen = {arm: settings}
         _try_once(study.decided(chosen).of_arm(arm), card.decided(chosen).of_arm(arm), Path(home_dir))
+    for arm, settings in study.tried_arms():
+        chosen = {arm: settings}
+        if replay_of(study.decided(chosen).arms[arm].strategies) is not None:
+            from bertft_core.training.replayed_steps import refuse_absent_head  # slow
+
+            refuse_absent_head(card.decided(chosen).of_arm(arm), f"{arm}.{'search.space' if settings else 'strategies'}")
     return card
 
 

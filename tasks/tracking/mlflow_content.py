@@ -113,8 +113,8 @@ def _with_digest(name: str, of: str) -> str:
 def event_metrics(event: dict[str, Any]) -> Iterator[tuple[str, float, int]]:
     """Name, value and step of what a `step` or `evaluation` event measures."""
     if event["kind"] == "step":
-        for name in ("loss", "learning_rate", "grad_norm"):
-            if event[name] is not None:
+        for name in ("loss", "learning_rate", "grad_norm", "replay_loss"):
+            if event.get(name) is not None:
                 yield f"train/{name}", event[name], event["step"]
     elif event["kind"] == "evaluation":
         yield "train/epoch", event["epoch"], event["step"]

@@ -13,6 +13,7 @@ import torch
 from bertft_core.config import StudyConfig
 from bertft_core.records import DatasetCard, RunSpec
 from bertft_core.training.run import RunParts, ignore
+from tests.helpers.tiny_encoders import with_masked_lm_head
 from tests.helpers.tiny_studies import NEGATIVE, POSITIVE, tiny_questions, tiny_study, tiny_tagged_study
 
 Strategy = dict[str, Any]
@@ -35,6 +36,7 @@ NEUTRAL: dict[str, Strategy | str] = {
     "stratified_batches": "it arranges the batches or is not there",
     "focal_loss": {"kind": "focal_loss", "gamma": 0.0},
     "label_smoothing": {"kind": "label_smoothing", "epsilon": 0.0},
+    "replay": {"kind": "replay", "share": 0.0},
     "swa": {"kind": "swa", "last": 1},
 }
 """Kind → its neutral setting, or why there is none."""
@@ -57,6 +59,7 @@ ACTIVE: dict[str, Strategy | str] = {
     "stratified_batches": {"kind": "stratified_batches"},
     "focal_loss": {"kind": "focal_loss", "gamma": 2.0},
     "label_smoothing": {"kind": "label_smoothing", "epsilon": 0.2},
+    "replay": {"kind": "replay", "share": 0.5},
     "swa": {"kind": "swa", "last": 2},
 }
 """Kind → a setting that makes a difference within eight steps, or why there is none."""
@@ -84,7 +87,10 @@ def lopsided_study(directory: Path, **how: Any) -> tuple[StudyConfig, DatasetCar
 
 
 def with_strategies(spec: RunSpec, *strategies: Strategy) -> RunSpec:
-    return RunSpec.model_validate({**spec.model_dump(), "strategies": strategies})
+    """The spec with other strategies; for replay its encoder, with the same weights, also has a masked-LM head."""
+    replays = any(strategy["kind"] == "replay" and strategy["share"] for strategy in strategies)
+    encoder_dir = str(with_masked_lm_head(Path(spec.encoder_dir))) if replays else spec.encoder_dir
+    return RunSpec.model_validate({**spec.model_dump(), "strategies": strategies, "encoder_dir": encoder_dir})
 
 
 def started(spec: RunSpec, run_dir: Path) -> RunParts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import string
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,6 +28,26 @@ def tiny_encoder(directory: Path, kind: str = "bert", *, seed: int = 0, masked_l
     for name, content in MADE[asked].items():
         (directory / name).write_bytes(content)
     return directory
+
+
+def with_masked_lm_head(encoder_dir: Path) -> Path:
+    """A copy of an encoder beside it whose file also holds a random masked-LM head; its own weights keep their bits."""
+    import torch
+    from safetensors.torch import load_file, save_file
+    from transformers import AutoModelForMaskedLM
+
+    target = encoder_dir.with_name(f"{encoder_dir.name}-masked-lm")
+    if target.exists():
+        return target
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        model = AutoModelForMaskedLM.from_pretrained(encoder_dir)
+    prefix = f"{model.base_model_prefix}."
+    weights = {prefix + name: values for name, values in load_file(encoder_dir / "model.safetensors").items()}
+    head = {name: values.clone() for name, values in model.state_dict().items() if not name.startswith(prefix)}
+    shutil.copytree(encoder_dir, target)
+    save_file(weights | head, target / "model.safetensors", metadata={"format": "pt"})
+    return target
 
 
 def _make(directory: Path, kind: str, seed: int, masked_lm_head: bool, changes: dict[str, Any]) -> None:

@@ -57,7 +57,7 @@ def tokenise(tokenizer: Any, examples: Sequence[Example], labels: tuple[str, ...
     `masked` are the positions masked in evaluation, `shown` the ids in their place, `targets` the ids to predict; see
     `masking.fixed_masks`. What masking needs to know of the tokenizer is in the table's metadata.
     """
-    vocabulary, encoded = _vocabulary(tokenizer), _encoded(tokenizer, examples, data)
+    vocabulary, encoded = vocabulary_of(tokenizer), _encoded(tokenizer, examples, data)
     masks = [fixed_masks(example.id, row, vocabulary) for example, row in zip(examples, encoded.input_ids, strict=True)]
     if not any(len(mask.positions) for mask in masks):
         raise UserError(
@@ -87,7 +87,7 @@ def tokenise_new(tokenizer: Any, examples: Sequence[Example], labels: tuple[str,
                 hint=f"write {tokenizer.mask_token} where a token is to be predicted",
             )
         masks.append(Masks(positions, ids[positions]))
-    return _table(tokenizer, examples, encoded, masks, _vocabulary(tokenizer), types)
+    return _table(tokenizer, examples, encoded, masks, vocabulary_of(tokenizer), types)
 
 
 def _encoded(tokenizer: Any, examples: Sequence[Example], data: DataConfig) -> Encoded:
@@ -108,8 +108,11 @@ def _table(
     return table.replace_schema_metadata({**table.schema.metadata, **vocabulary.as_metadata()})
 
 
-def _vocabulary(tokenizer: Any) -> Vocabulary:
-    """Ids without a token are not to be shown either, so they count as special."""
+def vocabulary_of(tokenizer: Any) -> Vocabulary:
+    """What masking needs to know of a tokenizer. Raises `UserError` for one without a mask token.
+
+    Ids without a token are not to be shown either, so they count as special.
+    """
     if tokenizer.mask_token_id is None:
         raise UserError(
             "the encoder's tokenizer has no mask token, so it cannot be trained by masking",

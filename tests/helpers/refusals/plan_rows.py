@@ -63,6 +63,11 @@ ROWS = (
         "plan s.yaml",
         {"s.yaml": study().replace("{full: {}}", "{full: {strategies: [{kind: freezing, layers: 9}]}}"), "t.csv": TEXTS},
     ),
+    Refusal(
+        "replay.no-masked-lm-head",
+        "plan s.yaml",
+        {"s.yaml": study().replace("{full: {}}", "{full: {strategies: [{kind: replay}]}}"), "t.csv": TEXTS},
+    ),
     Refusal("machine.no-gpu", call=_machine("execution: {device: cuda}")),
     Refusal("machine.unsupported-precision", call=_machine("training: {precision: fp16}")),
     Refusal("machine.too-many-threads", call=_machine("execution: {threads_per_run: 4}")),
