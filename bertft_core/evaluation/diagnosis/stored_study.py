@@ -18,6 +18,8 @@ from bertft_core.storage.study_results import StudyResults
 
 ENOUGH_STEPS = 100
 """Optimizer steps that a run should have at least."""
+FEW_LEARN_RATE = 10
+"""Usual learning rates of adapters and of biases alone, relative to those of full fine-tuning (see their cards)."""
 
 
 class UsualRates(NamedTuple):
@@ -90,11 +92,13 @@ def encoder_of(card: DatasetCard) -> EncoderProfile | None:
 
 def usual_rates(results: StudyResults, arm: str) -> UsualRates | None:
     """The range that `bertft recommend` would choose for an arm; None where the encoder's files are missing."""
-    if any(strategy.kind == "feature_extraction" for strategy in results.decided.study.arms[arm].strategies):
+    kinds = {strategy.kind for strategy in results.decided.study.arms[arm].strategies}
+    if "feature_extraction" in kinds:
         return UsualRates(FEATURES_LOW, FEATURES_HIGH)
     card = results.of_arm(arm).card
     encoder = encoder_of(card)
     if encoder is None:
         return None
     rates = rates_of(band_of(card.splits["train"].n_examples), encoder)
-    return UsualRates(rates.low, rates.high)
+    higher = FEW_LEARN_RATE if kinds & {"bitfit", "lora"} else 1
+    return UsualRates(higher * rates.low, higher * rates.high)

@@ -1,10 +1,11 @@
 """What a study asks: its arms, its data, and what differs from run to run."""
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from bertft_core.config.seed_settings import CrossedDesign, OnlyDesign
-from bertft_core.config.strategy_settings import AnyStrategy
+from bertft_core.config.strategy_settings import AnyStrategy, Replay
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.records import DatasetCard, StudySummary
 from bertft_core.report.formatting import numbers
@@ -16,6 +17,8 @@ MOST_LABELS = 12
 def strategy(config: AnyStrategy) -> str:
     """'llrd (decay 0.9)': the kind of a strategy and its settings."""
     given = config.model_dump(exclude={"kind"}, exclude_none=True)
+    if isinstance(config, Replay):
+        given["text"] = Path(config.text).name  # the folder is of no interest
     settings = ", ".join(f"{name} {numbers.setting(value)}" for name, value in given.items())
     return config.kind.replace("_", " ") + (f" ({settings})" if settings else "")
 
