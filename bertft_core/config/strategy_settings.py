@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -225,3 +226,8 @@ def _in_order(strategies: tuple[Any, ...]) -> tuple[Any, ...]:
 
 Strategies = Annotated[tuple[StrategyConfig, ...], AfterValidator(_in_order)]
 """The strategies of an arm, in the order of `KINDS`."""
+
+
+def replay_of(strategies: Iterable[AnyStrategy]) -> Replay | None:
+    """The strategy by which texts are replayed, if any are."""
+    return next((strategy for strategy in strategies if isinstance(strategy, Replay) and strategy.share), None)

@@ -13,6 +13,7 @@ from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.base import canonical_json, digest_of
 from bertft_core.config.data_settings import DataConfig, FileData, HubData
 from bertft_core.config.search_space import Settings
+from bertft_core.config.strategy_settings import replay_of
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.alignment.alignment import Alignment
 from bertft_core.data.arrow_storage import load_or_make
@@ -24,7 +25,7 @@ from bertft_core.data.extra_sources import name_sources, with_sources
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.probe_texts import read_probe_texts
 from bertft_core.data.proved_encoder import prove_encoder, refuse_other_labels
-from bertft_core.data.replayed_texts import RawTexts, read_replayed, replay_of, tokenise_replayed
+from bertft_core.data.replayed_texts import RawTexts, read_replayed, tokenise_replayed
 from bertft_core.data.sources import extra_name, read_extra_train, read_splits
 from bertft_core.data.splits import cut_splits, with_extra
 from bertft_core.data.study_checks import (

@@ -3,7 +3,6 @@
 The study's own texts need neither: they are the inputs of its training set.
 """
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.base import digest_of
 from bertft_core.config.data_settings import BundledData
 from bertft_core.config.probe_settings import is_text_file
-from bertft_core.config.strategy_settings import OWN_TEXTS, AnyStrategy, Replay
+from bertft_core.config.strategy_settings import OWN_TEXTS, replay_of
 from bertft_core.data.alignment import masked_lm
 from bertft_core.data.arrow_storage import load_or_make
 from bertft_core.data.bundled import bundled_files
@@ -41,11 +40,6 @@ class RawTexts(NamedTuple):
     def sha256(self) -> str:
         """Of the paragraphs in their order: what a run's digest knows of them."""
         return digest_of([example.texts[0] for example in self.examples])
-
-
-def replay_of(strategies: Iterable[AnyStrategy]) -> Replay | None:
-    """The strategy by which texts are replayed, if any are."""
-    return next((strategy for strategy in strategies if isinstance(strategy, Replay) and strategy.share), None)
 
 
 def read_replayed(study: StudyConfig) -> dict[str, RawTexts]:
@@ -96,9 +90,3 @@ def open_replayed(prepared_dir: str | Path, sha256: str | None, encoder: Encoder
         return open_split(texts_dir(prepared_dir, sha256), SPLIT)
     vocabulary = masked_lm.vocabulary_of(load_tokenizer(encoder))
     return PreparedSplit(train.table.replace_schema_metadata({**train.metadata, **vocabulary.as_metadata()}), "replay")
-
-
-def replayed_sha256(strategies: Sequence[AnyStrategy], card: DatasetCard) -> str | None:
-    """What identifies the file that a run replays; None where it replays none."""
-    replay = replay_of(strategies)
-    return None if replay is None or replay.text == OWN_TEXTS else card.raw_texts[replay.text]

@@ -7,7 +7,6 @@ from bertft_core.config.base import digest_of
 from bertft_core.config.search_settings import SearchConfig
 from bertft_core.config.study_config import ArmConfig, StudyConfig
 from bertft_core.config.training_settings import TrainingConfig, merge_training
-from bertft_core.data.replayed_texts import replayed_sha256
 from bertft_core.records import DatasetCard
 from bertft_core.records.run_spec import NOT_OF_ENCODER, RunSpec, SeedTriple
 from bertft_core.seeds import joint_seeds, report_seeds, with_examples
@@ -133,7 +132,7 @@ def _spec(
         training=training,
         strategies=config.strategies,
         train_examples=config.train_examples,
-        replayed_sha256=replayed_sha256(config.strategies, card),
+        replayed_sha256=card.replayed_sha256(config.strategies),
         seeds=seeds if config.train_examples is None else with_examples(seeds, study.seed, index, config.train_subsets),
         threads=study.execution.threads_per_run,
         evaluated_splits=splits,

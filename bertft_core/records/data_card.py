@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import Field
 
 from bertft_core.config.base import Frozen
+from bertft_core.config.strategy_settings import OWN_TEXTS, AnyStrategy, replay_of
 from bertft_core.records.run_spec import EncoderIdentity, RunSpec
 
 CARD_VERSION = 3
@@ -135,6 +136,11 @@ class DatasetCard(Frozen):
         own = self.of_arm(spec.arm)
         alike = (each for each in (own, *self.every) if each.fingerprint == spec.data_fingerprint)
         return next((each for each in alike if each.encoder.in_digests == spec.encoder.in_digests), own)
+
+    def replayed_sha256(self, strategies: Iterable[AnyStrategy]) -> str | None:
+        """What identifies the file that runs with these strategies replay; None where they replay none."""
+        replay = replay_of(strategies)
+        return None if replay is None or replay.text == OWN_TEXTS else self.raw_texts[replay.text]
 
     @property
     def every(self) -> tuple[DatasetCard, ...]:

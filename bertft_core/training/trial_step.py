@@ -7,11 +7,11 @@ import numpy as np
 
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.base import digest_of
+from bertft_core.config.strategy_settings import replay_of
 from bertft_core.data import prepare_study_data
 from bertft_core.data.encoder_config import FILE
 from bertft_core.data.examples import shorten
 from bertft_core.data.proved_encoder import transformers_version
-from bertft_core.data.replayed_texts import replay_of
 from bertft_core.records import DatasetCard
 from bertft_core.records.encoder_proof import FirstStep
 from bertft_core.storage.damage import Tell
