@@ -48,6 +48,7 @@ RESULT = {
     "training": {"learning_rate": 1e-4},
     "strategies": ({"kind": "feature_extraction"},),
     "train_examples": 20,
+    "replayed_sha256": "1" * 64,
     "seeds": {"init": 1, "order": 2, "dropout": 3},
     "threads": 2,
     "evaluated_splits": ("validation",),
