@@ -40,13 +40,16 @@ def write_adapter(
     encoder: EncoderIdentity,
     auto_class: str,
 ) -> None:
-    """Write adapters, and what else learned, to a new folder: `learning` are names, `weights` the values that are saved of them.
+    """Write adapters, and the modules in which more learned, to a new folder: `learning` are names of parameters, `weights` all
+    that are saved of the model.
 
-    A CRF is not among them: it is stored beside the model, and transformers has no place for it.
+    peft replaces such modules whole, so weights that they share with the encoder are in the file too. A CRF is not among them:
+    it is stored beside the model, and transformers has no place for it.
     """
     layers = dict(adapted(model))
     tensors = {f"{name}.{part}.weight": getattr(layer, part).detach() for name, layer in layers.items() for part in PARTS}
-    whole = {name: weights[name] for name in learning if name in weights}
+    modules = sorted({_module(name, model.base_model_prefix) for name in learning if name in weights})
+    whole = {name: values for name, values in weights.items() if name.startswith(tuple(f"{module}." for module in modules))}
     settings = {
         "peft_type": "LORA",
         "task_type": TASK_TYPES.get(auto_class),
@@ -60,11 +63,11 @@ def write_adapter(
         "bias": "none",
         "fan_in_fan_out": False,
         "target_modules": list(layers),
-        "modules_to_save": sorted({_module(name, model.base_model_prefix) for name in whole}),
+        "modules_to_save": modules,
     }
     directory.mkdir()
     (directory / CONFIG).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-    content = {f"base_model.model.{name}": values.contiguous().cpu() for name, values in (tensors | whole).items()}
+    content = {f"base_model.model.{name}": values.contiguous().cpu().clone() for name, values in (tensors | whole).items()}
     save_file(content, directory / WEIGHTS, metadata={"format": "pt"})
 
 

@@ -63,7 +63,7 @@ def save_model(
     crf = getattr(model, "crf", None)  # not part of the transformers class: stored beside the weights
     own = {name: values for name, values in model.state_dict().items() if not name.startswith("crf.")}
     own = merged(model, own) | folded(model)
-    model.save_pretrained(part, state_dict=own)
+    model.save_pretrained(part, state_dict=dict(own))  # it removes weights that others share
     if crf is not None:
         crf.save(part)
     write_head(part, head)

@@ -116,6 +116,11 @@ def test_the_kept_model_has_the_recorded_predictions_bit_for_bit(tmp_path, head)
     assert predicted.equals(read_predictions(tmp_path / "run" / record.predictions["best"]["test"]))
     assert record.n_trainable_parameters < record.n_parameters
     assert {"model/adapter/adapter_config.json", "model/adapter/adapter_model.safetensors"} <= record.files.keys()
+    adapter = tmp_path / "run" / "model" / "adapter"
+    (module,) = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["modules_to_save"]
+    whole = {f"base_model.model.{name}" for name in model.state_dict() if name.startswith(f"{module}.")}
+    assert whole
+    assert whole <= load_file(adapter / "adapter_model.safetensors").keys(), "peft replaces modules whole"
 
 
 def test_plain_transformers_opens_the_merged_model(spec, trained):
