@@ -38,7 +38,11 @@ def check_sampler(sampler: Sampler, space: Space, n_trials: int) -> None:
                 ("space", name), "CMA-ES searches ranges of numbers only", "give low and high, or use another sampler"
             )
         if sampler == "grid" and isinstance(part, Range) and not part.integer and part.step is None:
-            raise misplaced(("space", name), "a grid needs values that can be listed", "add step, or give choices")
+            raise misplaced(
+                ("space", name),
+                "a grid needs values that can be listed",
+                "give choices" if part.log else "add step, or give choices",
+            )
     size = math.prod(map(n_listed, space.values()))
     if sampler == "grid" and size > MAX_GRID:
         raise misplaced(("space",), f"its grid has {size:,} settings; at most {MAX_GRID:,} are listed", "make the steps larger")

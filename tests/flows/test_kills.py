@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 
 import pytest
@@ -110,14 +111,29 @@ def test_a_killed_command_takes_its_own_prefect_server_along(shared, tmp_path):
     assert still_alive(below, within_seconds=15) == []
 
 
+STRATEGIES = {
+    "strategies.llrd.decay": {"low": 0.5, "high": 1.0},
+    "strategies.freezing.layers": {"low": 0, "high": 1, "integer": True},
+    "learning_rate": {"low": 1e-3, "high": 1e-2, "log": True},
+}
+
+
 @pytest.mark.slow
-def test_a_killed_search_goes_on_with_the_same_trials(new_study):
-    arms = {"full": {"search": SEARCH | {"n_trials": 4}, "max_steps": 200}}
+@pytest.mark.parametrize(
+    ("search", "n_records"),
+    [
+        pytest.param({"n_trials": 4}, 3, id="training"),
+        pytest.param({"space": STRATEGIES, "n_trials": 6}, 5, id="strategies"),
+        pytest.param({"space": STRATEGIES, "n_trials": 8, "trials_per_batch": 4, "sampler": "cmaes"}, 7, id="cmaes"),
+    ],
+)
+def test_a_killed_search_goes_on_with_the_same_trials(new_study, search, n_records):
+    arms = {"full": {"search": SEARCH | search, "max_steps": 200}}
     searching = LONG | {"arms": arms, "execution": ONE_SLOT, "seeds": {"n": 1}}
     straight, study = new_study(**searching), new_study(**searching)
     straight.run()
     started = study.start()
-    started.until(lambda: len(study.records) >= 3 and study.checkpoints(), "the second batch of trials was under way")
+    started.until(lambda: len(study.records) >= n_records and study.checkpoints(), "a later batch of trials was under way")
     started.end(signal.SIGKILL)
     started.wait()
     assert not list(study.dir.path.glob("sweep/*/result.json")), "killed in the middle of the search"
@@ -125,4 +141,5 @@ def test_a_killed_search_goes_on_with_the_same_trials(new_study):
     assert_equal_results(study, straight)
     results = [next(one.dir.path.glob("sweep/*/result.json")).read_bytes() for one in (study, straight)]
     assert results[0] == results[1]
+    assert json.loads(results[0])["savings"]["n_runs"] == arms["full"]["search"]["n_trials"] * SEARCH["n_seeds"]
     assert_logged_once(study, "search", "seeds")

@@ -46,7 +46,8 @@ def test_a_switch_without_further_settings_is_a_choice_like_any_other(sampler):
     ("space", "search", "place", "words"),
     [
         (LISTED, {"sampler": "cmaes"}, "space.batch_size", "CMA-ES searches ranges of numbers only"),
-        ({"learning_rate": RATES}, {"sampler": "grid"}, "space.learning_rate", "values that can be listed; add step"),
+        ({"learning_rate": RATES}, {"sampler": "grid"}, "space.learning_rate", "values that can be listed; give choices"),
+        ({"weight_decay": {"low": 0, "high": 0.1}}, {"sampler": "grid"}, "space.weight_decay", "add step, or give choices"),
         (LISTED, {"sampler": "grid", "n_trials": 9}, "n_trials", "the grid has 8 settings; set n_trials to 8"),
         (
             {"batch_size": {"low": 1, "high": 100_001, "integer": True}},
