@@ -74,11 +74,14 @@ def rebuilt_spec(logged: LoggedRun, temporary_home: Path, home: Path) -> RunSpec
     spec = logged.record.spec
     study = logged.study.only(spec.arm)
     card = prepare_and_try(_with_encoder_found(study, home), home_dir=temporary_home).of_run(spec)
-    if card.fingerprint != spec.data_fingerprint:
+    other_texts = spec.replayed_sha256 is not None and spec.replayed_sha256 not in card.raw_texts.values()
+    if card.fingerprint != spec.data_fingerprint or other_texts:
         raise UserError(
             "the data have changed",
             code="replay.data-changed",
-            found=_what_changed(None if logged.card is None else logged.card.of_run(spec), card),
+            found="other texts in the file that the strategy replay reads"
+            if other_texts
+            else _what_changed(None if logged.card is None else logged.card.of_run(spec), card),
             hint=RESTORE,
         )
     if card.encoder.weights_sha256 != spec.encoder.weights_sha256:

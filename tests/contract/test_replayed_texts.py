@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from bertft_core.config import UserError, load_study
+from bertft_core.config import StudyConfig, UserError, load_study
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.data.replayed_texts import texts_dir
 from bertft_core.planning.run_specs import plan_runs
-from bertft_core.records import RunSpec
+from bertft_core.records import DatasetCard, RunSpec
 from bertft_core.training.replayed_steps import HEAD
 from bertft_core.training.retraining import isolated, missing_input
 from bertft_core.training.run import train_run
 from bertft_core.training.trial_step import prepare_and_try
+from flows.cli.replay_command import rebuilt_spec
 from tests.helpers.every_strategy import lopsided_study, started, with_strategies
 from tests.helpers.interrupted_runs import step_events
 from tests.helpers.tiny_encoders import tiny_encoder
@@ -111,13 +113,17 @@ def test_replay_learns_to_predict_masked_tokens(tmp_path):
     assert np.mean(losses[-30:]) < np.mean(losses[:30]) - 0.3
 
 
-def replayed_file(tmp_path: Path, content: str = TEXT, name: str = "raw.txt") -> RunSpec:
-    """The run of a study that replays a file."""
+def study_with_file(tmp_path: Path, content: str = TEXT, name: str = "raw.txt") -> tuple[StudyConfig, DatasetCard]:
+    """A study that replays a file."""
     (tmp_path / name).write_text(content)
     encoder = tiny_encoder(tmp_path / "own", masked_lm_head=True)
     arms = {"replayed": {"strategies": [REPLAY | {"text": str(tmp_path / name)}]}}
-    study, card = tiny_study(tmp_path, encoder={"path": str(encoder)}, arms=arms)
-    return tiny_spec(study, card, "replayed")
+    return tiny_study(tmp_path, encoder={"path": str(encoder)}, arms=arms)
+
+
+def replayed_file(tmp_path: Path, *texts: str, **how: str) -> RunSpec:
+    """Its run."""
+    return tiny_spec(*study_with_file(tmp_path, *texts, **how), "replayed")
 
 
 def test_a_digest_knows_the_texts_of_a_file_and_not_its_path(tmp_path):
@@ -141,6 +147,17 @@ def test_a_run_reads_the_paragraphs_of_its_file_also_when_it_is_trained_again_el
     assert again.weights_sha256 == record.weights_sha256
     shutil.rmtree(texts_dir(spec.prepared_dir, spec.replayed_sha256))
     assert "replayed texts" in missing_input(spec)
+
+
+def test_a_run_from_mlflow_is_not_replayed_on_other_texts(tmp_path):
+    study, card = study_with_file(tmp_path)
+    spec = tiny_spec(study, card, "replayed")
+    logged = SimpleNamespace(record=SimpleNamespace(spec=spec), study=study, card=None)
+    assert rebuilt_spec(logged, tmp_path / "again", tmp_path / "home").digest == spec.digest
+    (tmp_path / "raw.txt").write_text(TEXT + "\nmore\n")
+    with pytest.raises(UserError, match="the data have changed") as shown:
+        rebuilt_spec(logged, tmp_path / "other", tmp_path / "home")
+    assert "the strategy replay" in shown.value.found
 
 
 def test_the_path_of_a_file_is_relative_to_the_config(tmp_path):
