@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from bertft_core.config.base import LARGEST, Frozen, wrong_value
+from bertft_core.config.base import LARGEST, Frozen, left_out_if, wrong_value
 from bertft_core.config.optional_settings import overrides_of
 
 PAIRS = (
@@ -17,6 +17,10 @@ PAIRS = (
 )
 """A setting and the one that it replaces."""
 
+SCALED_TO = 16
+"""The batch size that a scaled learning rate is meant for."""
+SCALING_EXPONENTS = {"none": 0.0, "sqrt": 0.5, "linear": 1.0}
+
 Precision = Literal["fp32", "bf16", "fp16"]
 
 
@@ -24,6 +28,11 @@ class TrainingConfig(Frozen):
     """Everything that determines what a run computes, apart from data, encoder, head, strategies and seeds."""
 
     learning_rate: float = Field(2e-5, gt=0.0, le=1.0, description="Peak learning rate, reached at the end of warm-up.")
+    learning_rate_scaling: Literal["none", "sqrt", "linear"] = Field(
+        "none",
+        exclude_if=left_out_if("none"),
+        description="The learning rate is meant for batches of 16; times (batch_size / 16), or its square root, for others.",
+    )
     batch_size: int = Field(16, ge=1, le=LARGEST, description="Examples in one optimizer step.")
     micro_batch_size: int | None = Field(
         None, ge=1, le=LARGEST, description="Examples in one forward pass; smaller than batch_size accumulates gradients exactly."
@@ -46,7 +55,19 @@ class TrainingConfig(Frozen):
         1.0, gt=0.0, le=LARGEST, description="Epochs between validations; the last step is always validated."
     )
     evaluate_every_steps: int | None = Field(None, ge=1, le=LARGEST, description="Steps between validations, instead of epochs.")
+    evaluate_train: bool = Field(
+        False,
+        exclude_if=left_out_if(False),
+        description="Predict the training examples too at each evaluation, for the dataset map; costs a pass over them.",
+    )
     precision: Precision = Field("fp32", description="bf16 and fp16 use autocast; fp16 needs CUDA.")
+
+    @property
+    def peak_learning_rate(self) -> float:
+        """The learning rate at the end of warm-up, scaled by the batch size where that is asked for."""
+        if self.learning_rate_scaling == "none":
+            return self.learning_rate
+        return self.learning_rate * (self.batch_size / SCALED_TO) ** SCALING_EXPONENTS[self.learning_rate_scaling]
 
     @model_validator(mode="before")
     @classmethod

@@ -70,6 +70,8 @@ class TaskMetrics:
     """Which examples are answered right [n]; None where answers are not right or wrong."""
     confusion: OfPredictions[tuple[Labels, NDArray[np.int64]] | None] = _none
     """Names, and counts of [true, predicted]; None where they cannot be counted."""
+    confidence: Callable[[pa.Table, Labels, AnyHead], NDArray[np.float64] | None] = lambda predictions, labels, head: None
+    """The probability of the true label of each example [n]; None where no such probabilities are stored."""
     ensemble: Callable[[Sequence[pa.Table], Labels, AnyHead], pa.Table] | None = None
     """See `combined`; None where stored predictions do not allow it."""
     categories: Callable[[Sequence[pa.Table], Tuned, Labels, AnyHead], Categories] | None = None

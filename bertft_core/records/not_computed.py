@@ -28,6 +28,7 @@ Reason = Literal[
     "too few layers",
     "too few losses",
     "no probabilities",
+    "no single label",
     "crf",
     "no errors",
     "predictions gone",

@@ -13,7 +13,9 @@ from bertft_core.report import (
     figures,
     grid_section,
     insight_sections,
+    label_section,
     learning_curve_section,
+    map_section,
     model_selection_section,
     paper_tables,
 )
@@ -36,6 +38,8 @@ class Extras:
     pictures: Mapping[str, Markup]
     """Name of the file → picture."""
     tables: Sequence[PaperTable]
+    sheets: Mapping[str, str]
+    """Name of the file → CSV that is no table of a paper."""
     setup: Sequence[tuple[str, str]]
     items: Sequence[Item]
 
@@ -48,7 +52,8 @@ def gather(results: StudyResults) -> Extras:
     said = comparison_section.section(comparison) if comparison is not None and (comparison.pairs or comparison.refused) else None
     seen = insight_sections.section(summary.insights, arms) if summary.insights is not None else None
     cost, grids = cost_section.section(results), grid_section.section(results)
-    sizes = learning_curve_section.section(results)
+    sizes, labels = learning_curve_section.section(results), label_section.section(results)
+    maps = map_section.section(results)
     selected = any(arm.selected is not None for arm in summary.arms)
     bands = {} if selected else figures.bands(results)
     reliability = figures.reliability(results)
@@ -60,6 +65,8 @@ def gather(results: StudyResults) -> Extras:
         "cost": cost,
         "grids": grids,
         "sizes": sizes,
+        "labels": labels,
+        "maps": maps["maps"],
         "selection": model_selection_section.section(summary),
         "bands": bands,
         "reliability": reliability,
@@ -69,16 +76,19 @@ def gather(results: StudyResults) -> Extras:
         "standalone": False,
     }
     pictures = {**bands, **{f"reliability_{arm}": picture for arm, picture in reliability}}
-    for part in (said, seen, cost, grids, sizes):
+    for part in (said, seen, cost, grids, sizes, maps):
         pictures |= part["pictures"] if part is not None else {}
     every_seed = figures.seed_plots(results)
     pictures |= {"seeds": every_seed[0]} if every_seed else {}
-    return Extras(context, pictures, tables, setup, items)
+    return Extras(context, pictures, tables, labels["sheets"] | maps["sheets"], setup, items)
 
 
 def write_extras(extras: Extras, folder: Path) -> None:
     """Write tables, figures and the text for a paper; what an earlier report left in their folders and is gone now is removed."""
     written = [*write_tables(extras.tables, folder / TABLES), *write_pictures(extras.pictures, folder / FIGURES)]
+    for name, text in extras.sheets.items():
+        written.append(folder / TABLES / f"{name}.csv")
+        write_atomically(written[-1], text)
     write_atomically(folder / PAPER, as_markdown(extras.setup, extras.items))
     for directory in (folder / TABLES, folder / FIGURES):
         for path in directory.iterdir() if directory.is_dir() else ():

@@ -79,11 +79,16 @@ def _cells(table: PaperTable, escape: Callable[[str], str]) -> list[list[tuple[s
 
 def csv_text(table: PaperTable) -> str:
     """The records, one in each line; a number that does not exist is an empty cell."""
+    return csv_of(table.records)
+
+
+def csv_of(records: Sequence[Mapping[str, Value]]) -> str:
+    """Records as lines of CSV under a header of all their names; what a record lacks is an empty cell."""
     file = io.StringIO(newline="")
-    columns = dict.fromkeys(name for record in table.records for name in record)
+    columns = dict.fromkeys(name for record in records for name in record)
     writer = csv.DictWriter(file, list(columns), restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: escapes.csv_cell(value) for name, value in record.items()} for record in table.records)
+    writer.writerows({name: escapes.csv_cell(value) for name, value in record.items()} for record in records)
     return file.getvalue()
 
 

@@ -14,18 +14,24 @@ from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
 
 Row = dict[str, Any]
+PEAK = "peak learning rate"
+"""The column of the rate that is trained with, where the batch size scales it."""
 
 
 def arms(results: StudyResults) -> Row:
     """What each arm is: its strategies, the settings in which arms differ, and how many parameters are trained."""
     study, summary = results.decided.study, results.summary
+    trained = [study.training_of(arm.arm, dict(arm.chosen)) for arm in summary.arms]
     settings = [
-        study.training_of(arm.arm, dict(arm.chosen)).model_dump(mode="json") | study.own_settings(arm.arm) for arm in summary.arms
+        {name: getattr(training, name) for name in type(training).model_fields} | study.own_settings(arm.arm)
+        for arm, training in zip(summary.arms, trained, strict=True)
     ]
+    if any(training.learning_rate_scaling != "none" for training in trained):
+        settings = [own | {PEAK: training.peak_learning_rate} for own, training in zip(settings, trained, strict=True)]
     for arm, own in zip(summary.arms, settings, strict=True):
         if own.get("train_examples", 0) is None:
             own["train_examples"] = results.card.of_arm(arm.arm).splits["train"].n_examples
-    always = ("learning_rate", "batch_size", "max_steps" if settings[0]["epochs"] is None else "epochs")
+    always = ("learning_rate", PEAK, "batch_size", "max_steps" if settings[0]["epochs"] is None else "epochs")
     names = [name for name in settings[0] if name in always or any(s[name] != settings[0][name] for s in settings)]
     rows = []
     for i, arm in enumerate(summary.arms):

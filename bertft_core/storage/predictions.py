@@ -11,6 +11,12 @@ import pyarrow.parquet as pq
 
 from bertft_core.storage.study_dir import write_atomically
 
+CONFIDENCES_FILE = "predictions/confidences.parquet"
+"""In a run's folder: how likely it found the true label of each example at every evaluation; of older runs there is none.
+
+`split`, `example_id`, `confidences` [evaluations], and in the metadata `steps` as JSON: split → step of each evaluation.
+"""
+
 
 def write_predictions(path: Path, predictions: pa.Table) -> None:
     """Write the table atomically; the same values give the same bytes."""

@@ -17,6 +17,7 @@ from bertft_core.records import RunSpec
 from bertft_core.strategies.plan import StopRule
 from bertft_core.training import weights
 from bertft_core.training.checkpoint import Position
+from bertft_core.training.confidences import ConfidenceLog
 from bertft_core.training.model_runner import ModelRunner
 
 
@@ -31,8 +32,11 @@ class Validated(NamedTuple):
 class Validation:
     """The validation set, scored with the current weights."""
 
-    def __init__(self, spec: RunSpec, runner: ModelRunner, split: PreparedSplit) -> None:
+    def __init__(self, spec: RunSpec, runner: ModelRunner, split: PreparedSplit, train: PreparedSplit) -> None:
+        """`train` is predicted too where the spec asks for it."""
         self._spec, self._runner, self._split = spec, runner, split
+        self._train = train if spec.training.evaluate_train else None
+        self.confidences = ConfidenceLog(spec, {"validation": split, "train": train})
         self._predictions: dict[int, pa.Table] = {}
 
     def of(self, step: int, best_step: int | None) -> Validated | None:
@@ -42,6 +46,9 @@ class Validation:
         if predictions is None:
             return None
         self._predictions = {kept: t for kept, t in self._predictions.items() if kept == best_step} | {step: predictions}
+        self.confidences.add("validation", step, predictions)
+        if self._train is not None:
+            self.confidences.add("train", step, self._runner.predict(self._train))
         metrics, labels = METRICS[self._spec.head.kind], self._spec.labels
         loss = sum(part for part, _ in losses) / max(1, sum(n for _, n in losses))
         return Validated(metrics.compute(predictions, labels, **metrics.tune(predictions, labels)), loss)

@@ -43,7 +43,7 @@ def parameter_groups(plan: FinetuningPlan, training: TrainingConfig) -> Groups:
         {
             "params": parameters,
             "scale": scale,
-            "lr": training.learning_rate * scale,
+            "lr": training.peak_learning_rate * scale,
             "betas": (training.adam_beta1, training.adam_beta2),
             "eps": training.adam_epsilon,
             "weight_decay": training.weight_decay if is_decayed else 0.0,

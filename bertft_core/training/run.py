@@ -100,7 +100,7 @@ class RunParts:
             self.runner,
             StepPlan(self.splits["train"].n, spec.training, spec.seeds.order, self.plan.sampling),
             train_split=self.splits["train"],
-            validation=Validation(spec, self.runner, self.splits["validation"]),
+            validation=Validation(spec, self.runner, self.splits["validation"], self.splits["train"]),
             checkpoint_dir=run_dir / "checkpoint",
             emit=self._emit,
             curves=self.curves,

@@ -11,7 +11,7 @@ from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.metrics import METRICS
 from bertft_core.records import Environment, RunRecord, RunSpec, RunStatus
-from bertft_core.storage.predictions import write_predictions
+from bertft_core.storage.predictions import CONFIDENCES_FILE, write_predictions
 from bertft_core.storage.study_dir import file_sha256
 from bertft_core.strategies.plan import FinetuningPlan
 from bertft_core.training import weights
@@ -97,7 +97,7 @@ class RunOutcome:
     def _files(self, predictions: dict[str, dict[str, str]]) -> dict[str, str]:
         """SHA-256 of the files beside the record."""
         names = {name for of_split in predictions.values() for name in of_split.values()}
-        names |= {"curves.jsonl"} | {
+        names |= {"curves.jsonl", CONFIDENCES_FILE} | {
             path.relative_to(self._run_dir).as_posix() for path in self._run_dir.glob("model/**/*") if path.is_file()
         }
         return {name: file_sha256(self._run_dir / name) for name in sorted(names) if (self._run_dir / name).exists()}
@@ -144,6 +144,9 @@ class RunOutcome:
             paths[checkpoint] = {name: f"predictions/{checkpoint}/{name}.parquet" for name in of_split}
             for name, table in of_split.items():
                 write_predictions(self._run_dir / paths[checkpoint][name], table)
+        confidences = self._loop.validation.confidences.table()
+        if confidences is not None:
+            write_predictions(self._run_dir / CONFIDENCES_FILE, confidences)
         return paths
 
     def _majority_score(self) -> float | None:

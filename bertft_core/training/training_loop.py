@@ -96,7 +96,7 @@ class Loop:
         """One optimizer step; the mean loss of its targets. Its gradient does not depend on the microbatches."""
         step = self.position.step
         factor = learning_rate_factor(step, self.steps.n_steps, self._n_warmup, self.training.schedule)
-        learning_rate = self.training.learning_rate * factor
+        learning_rate = self.training.peak_learning_rate * factor
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * group["scale"]
         draw = masking_draw(self.spec.seeds.dropout, step)
@@ -175,6 +175,7 @@ class Loop:
         tensors = {f"weights/{name}": p.detach() for name, p in self.plan.learning.items()}
         tensors |= {f"best/{name}": values for name, values in self.best_weights.items()}
         tensors |= {f"average/{name}": values for name, values in self._average.mean.items()}
+        tensors |= self.validation.confidences.tensors()
         tensors |= optimizer_tensors(self.optimizer, self._names)
         curves_size, curves_sha256 = self._curves.state()
         self._advance(curves_size=curves_size, curves_sha256=curves_sha256)
@@ -198,6 +199,7 @@ class Loop:
         weights.put_back(self.plan.model, _below("weights/", tensors))
         self.best_weights = _below("best/", tensors)
         self._average.mean = _below("average/", tensors)
+        self.validation.confidences.restore(tensors)
         restore_optimizer(self.optimizer, tensors, dict(self.plan.model.named_parameters()))
         if self.position.scaler:
             self._scaler.load_state_dict(dict(self.position.scaler))

@@ -22,9 +22,16 @@ def arm_lines(study: StudyConfig, card: DatasetCard, earlier: Iterable[RunRecord
         steps = planned_steps(spec, card).n_steps
         size = f"{n_parameters(own) / 1e6:.1f} M parameters, inputs of at most {own.max_length} tokens"
         lines.append(
-            f"  {arm:<16} {size}, {several(steps, 'step')} of {spec.training.batch_size}, {_memory_words(spec, own, records)}"
+            f"  {arm:<16} {size}, {several(steps, 'step')} of {spec.training.batch_size}{_rate_words(spec)},"
+            f" {_memory_words(spec, own, records)}"
         )
     return lines
+
+
+def _rate_words(spec: RunSpec) -> str:
+    """The rate that is trained with, where the batch size scales it."""
+    scaled = spec.training.learning_rate_scaling != "none"
+    return f" at a peak learning rate of {spec.training.peak_learning_rate:.3g}" if scaled else ""
 
 
 def _memory_words(spec: RunSpec, card: DatasetCard, earlier: list[RunRecord]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from flows.cli.show_commands import diagnose_command
 from tests.helpers.diagnosed_studies import ARMS, GOOD, LARGE, SCORES, whole, with_arm, with_card, write_losses
 from tests.helpers.small_records import make_study, make_sweep
 from tests.helpers.tiny_studies import tiny_study, tiny_tagged_study
+from tests.unit.test_label_errors import FLIPPED, N, with_flips
 
 
 def check(name: str, results: StudyResults) -> Diagnosis:
@@ -272,6 +274,28 @@ def test_the_check_tells_how_many_conflict_and_shows_some(tmp_path):
     counts, shown = diagnosis.findings
     assert counts.values == {"n_affected": 2, "n": 39, "n_texts": 1, "n_exact": 1, "n_across": 0}
     assert shown.values == {"text": "text 0", "labels": [("positive", "train"), ("negative", "train")]}
+
+
+@pytest.mark.parametrize(("flipped", "verdict"), [((), "ok"), (FLIPPED, "look")])
+def test_labels_that_the_seeds_contradict(tmp_path, flipped, verdict):
+    results = with_flips(tmp_path, flipped=flipped, sharpness=8.0)
+    diagnosis = check("label_errors", results)
+    assert diagnosis.verdict == verdict
+    assert diagnosis.findings[0].values == {"n": 2 * len(flipped), "of": 2 * N, "splits": ["validation", "test"]}
+    assert len(found(diagnosis, "suspect_label")) == (3 if flipped else 0)
+    said = [diagnosis_findings.finding(each) for each in diagnosis.findings]
+    if flipped:
+        assert said[0] == "40 of the 800 labels of validation and test (5 %) look wrong, by what the seeds of full predict"
+        assert re.fullmatch(r"\w+-\d+ \(\w+\) is labelled \w+, and \w+ has a probability of [01].\d\d", said[1])
+    else:
+        assert said == ["none of the 800 labels of validation and test looks wrong, by what the seeds of full predict"]
+
+
+def test_a_model_that_contradicts_many_labels_judges_none(tmp_path):
+    diagnosis = check("label_errors", with_flips(tmp_path, flipped=tuple(range(0, N, 5)) + tuple(range(1, N, 5)), sharpness=8.0))
+    (only,) = diagnosis.findings
+    assert (diagnosis.verdict, only.code) == ("ok", "labels_not_judged")
+    assert diagnosis_findings.finding(only).startswith("labels cannot be judged: the seeds of full contradict ")
 
 
 # Learning

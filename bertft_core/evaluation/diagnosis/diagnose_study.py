@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from bertft_core.evaluation.diagnosis import data_problems, learning_problems, seed_problems
+from bertft_core.evaluation.diagnosis import data_problems, label_problems, learning_problems, seed_problems
 from bertft_core.evaluation.diagnosis.findings import VERDICTS, Diagnosis, Outcomes
 from bertft_core.storage.study_results import StudyResults
 
@@ -11,6 +11,7 @@ DiagnosisCheck = Callable[[StudyResults], Outcomes]
 CHECKS: dict[str, DiagnosisCheck] = {
     "data_quality": data_problems.data_quality,
     "label_conflicts": data_problems.label_conflicts,
+    "label_errors": label_problems.label_errors_of,
     "truncation": data_problems.truncation,
     "domain_mismatch": data_problems.domain_mismatch,
     "imbalance": data_problems.imbalance,

@@ -42,12 +42,12 @@ def _against_breaking(results: StudyResults, arm: str, *, diverged: bool) -> Dia
     if "legacy_adam" in strategies:
         return hint("remove_legacy_adam", arm=arm)
     training, n_steps = training_of(results, arm), planned_steps(results, arm)
-    rate, usual = training.learning_rate, usual_rates(results, arm)
+    rate, usual = training.peak_learning_rate, usual_rates(results, arm)
     too_high = diverged or (usual is not None and rate > usual.high)
     if not too_high and ("feature_extraction" in strategies or n_steps < FEW_STEPS or rate < LOW_RATE):
-        higher = of_training(results, arm, "learning_rate", min(1.0, rounded(3 * rate)))
+        higher = of_training(results, arm, "learning_rate", min(1.0, rounded(3 * training.learning_rate)))
         return hint("learn_more", train_longer(results, arm), higher, arm=arm, n_steps=n_steps, rate=rate)
-    gentler, warmup = [of_training(results, arm, "learning_rate", rounded(rate / 3))], training.warmup_ratio
+    gentler, warmup = [of_training(results, arm, "learning_rate", rounded(training.learning_rate / 3))], training.warmup_ratio
     if warmup < LONG_WARMUP:
         longer = max(0.1, min(LONG_WARMUP, rounded(2 * warmup)))
         gentler.append(of_training(results, arm, "warmup_ratio", longer))

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from bertft_core.data.examples import shorten
-from bertft_core.data.prepared_split import PreparedSplit, open_split
+from bertft_core.evaluation.example_texts import ExampleTexts
 from bertft_core.evaluation.run_scores import tuned_predictions
 from bertft_core.metrics import METRICS
 from bertft_core.metrics.categories import Categories, Tuned
@@ -18,7 +17,6 @@ from bertft_core.statistics.fleiss_agreement import fleiss_kappa, flips, jensen_
 from bertft_core.storage.study_results import StudyResults
 
 N_SHOWN = 10
-TEXT_LENGTH = 120
 
 
 def agreement_of_arms(results: StudyResults) -> tuple[tuple[Agreement, ...], tuple[NotComputed, ...]]:
@@ -58,7 +56,7 @@ def _of_categories(results: StudyResults, arm: str, tables: Sequence[pa.Table], 
     minority = flips(given.right)
     n_units, n_seeds = given.answers.shape
     order = np.lexsort((-minority, -apart))  # stable: among equals the first in the data comes first
-    split = _prepared(results)
+    texts = ExampleTexts(results.card, results.summary.headline_split)
     shown = [unit for unit in order[:N_SHOWN].tolist() if apart[unit] > 0]
     return Agreement(
         arm=arm,
@@ -73,18 +71,18 @@ def _of_categories(results: StudyResults, arm: str, tables: Sequence[pa.Table], 
         jensen_shannon=divergence,
         n_unanimous=int((apart == 0).sum()),
         n_flipping=int((minority > 0).sum()),
-        most_flipping=tuple(_flipping(split, tables[0], given, unit, float(apart[unit])) for unit in shown),
+        most_flipping=tuple(_flipping(texts, tables[0], given, unit, float(apart[unit])) for unit in shown),
     )
 
 
-def _flipping(split: PreparedSplit | None, table: pa.Table, given: Categories, unit: int, disagreement: float) -> FlippingExample:
+def _flipping(texts: ExampleTexts, table: pa.Table, given: Categories, unit: int, disagreement: float) -> FlippingExample:
     ids, counts = np.unique(given.answers[unit], return_counts=True)
     order = np.argsort(-counts, kind="stable")
-    row = int(given.rows[unit])
+    example_id = table["example_id"][int(given.rows[unit])].as_py()
     return FlippingExample(
-        example_id=table["example_id"][row].as_py(),
+        example_id=example_id,
         part=None if given.parts is None else given.parts[unit],
-        text=_text(split, table, row),
+        text=texts.hint(example_id),
         gold=given.gold[unit],
         answers={given.names[int(ids[i])]: int(counts[i]) for i in order.tolist()},
         n_right=int(given.right[unit].sum()),
@@ -96,7 +94,7 @@ def _of_numbers(results: StudyResults, arm: str, tables: Sequence[pa.Table]) -> 
     answers = np.stack([vector(table, "predicted").astype(np.float64) for table in tables], axis=1)
     gold, sds = vector(tables[0], "label"), answers.std(axis=1, ddof=1)
     shown = np.argsort(-sds, kind="stable")[:N_SHOWN].tolist()
-    split = _prepared(results)
+    texts = ExampleTexts(results.card, results.summary.headline_split)
     return Agreement(
         arm=arm,
         split=results.summary.headline_split,
@@ -109,7 +107,7 @@ def _of_numbers(results: StudyResults, arm: str, tables: Sequence[pa.Table]) -> 
         most_flipping=tuple(
             FlippingExample(
                 example_id=tables[0]["example_id"][row].as_py(),
-                text=_text(split, tables[0], row),
+                text=texts.hint(tables[0]["example_id"][row].as_py()),
                 gold=f"{float(gold[row]):g}",
                 answers={name: float(getattr(answers[row], name)()) for name in ("mean", "min", "max")} | {"sd": float(sds[row])},
                 disagreement=float(sds[row]),
@@ -118,18 +116,3 @@ def _of_numbers(results: StudyResults, arm: str, tables: Sequence[pa.Table]) -> 
             if sds[row] > 0
         ),
     )
-
-
-def _text(split: PreparedSplit | None, table: pa.Table, row: int) -> str | None:
-    """The beginning of an example's text, where the prepared data still have that example in its place."""
-    if split is None or row >= split.n or split.table["example_id"][row].as_py() != table["example_id"][row].as_py():
-        return None
-    texts = split.texts(row)
-    return shorten(" ‖ ".join(texts), TEXT_LENGTH) if texts else None
-
-
-def _prepared(results: StudyResults) -> PreparedSplit | None:
-    try:
-        return open_split(results.card.directory, results.summary.headline_split)
-    except (OSError, pa.ArrowInvalid):
-        return None

@@ -34,11 +34,11 @@ class Group:
         return tuple(sum(values) / len(values) for values in zip(*self.points, strict=True))  # type: ignore[return-value]
 
 
-def scatter_plot(groups: Sequence[Group], labels: tuple[str, str]) -> Markup:
-    """`labels` of x and y with their units; groups without points are left out."""
+def scatter_plot(groups: Sequence[Group], labels: tuple[str, str], *, centers: bool = True) -> Markup:
+    """`labels` of x and y with their units; groups without points are left out. `centers` draws the crosses."""
     drawn = [group for group in groups if group.points]
     across = [p[0] for group in drawn for p in group.points]
-    logarithmic = min(across) > 0 and max(across) > LOGARITHMIC * min(across)
+    logarithmic = centers and min(across) > 0 and max(across) > LOGARITHMIC * min(across)
     place = math.log10 if logarithmic else float
     x = Scale(*padded(map(place, across)), LEFT, RIGHT)
     y = Scale(*padded(p[1] for group in drawn for p in group.points), BOTTOM, TOP)
@@ -49,9 +49,10 @@ def scatter_plot(groups: Sequence[Group], labels: tuple[str, str]) -> Markup:
     for i, group in enumerate(drawn):
         for point, title in zip(group.points, group.titles, strict=True):
             drawing.dot((x(place(point[0])), y(point[1])), 4.0, f"seed {group.css}", title)
-        middle = x(place(group.center[0])), y(group.center[1])
-        drawing.line((middle[0] - 9, middle[1]), (middle[0] + 9, middle[1]), f"mean {group.css}")
-        drawing.line((middle[0], middle[1] - 9), (middle[0], middle[1] + 9), f"mean {group.css}")
+        if centers:
+            middle = x(place(group.center[0])), y(group.center[1])
+            drawing.line((middle[0] - 9, middle[1]), (middle[0] + 9, middle[1]), f"mean {group.css}")
+            drawing.line((middle[0], middle[1] - 9), (middle[0], middle[1] + 9), f"mean {group.css}")
         at = TOP + NAME_HEIGHT * i + 6
         drawing.dot((RIGHT + 20, at), 5.0, f"seed {group.css}", group.name)
         drawing.text((RIGHT + 32, at + 4), shortened(group.name, LONGEST_NAME), "name")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bertft_core.data.examples import shorten
 from bertft_core.evaluation.diagnosis.findings import DiagnosisFinding
 from bertft_core.metrics import METRICS
 from bertft_core.recipes.study_yaml import number
@@ -43,6 +44,24 @@ def _conflicts(v: Values) -> str:
 def _conflict(v: Values) -> str:
     labels = (f"{label or 'without a label'} ({split})" for label, split in v["labels"])
     return f"“{v['text']}” is {', '.join(labels)}"
+
+
+def _suspect_labels(v: Values) -> str:
+    of = f"of the {v['of']:,} labels of {grammar.listed(v['splits'])}"
+    by = f"by what the seeds of {v['arm']} predict"
+    return f"none {of} looks wrong, {by}" if not v["n"] else f"{v['n']:,} {of} ({percent(v['n'] / v['of'], 2)}) look wrong, {by}"
+
+
+def _labels_not_judged(v: Values) -> str:
+    of = f"{percent(v['n'] / v['of'], 2)} of the {v['of']:,} labels of {grammar.listed(v['splits'])}"
+    return f"labels cannot be judged: the seeds of {v['arm']} contradict {of}, which is more than are likely to be wrong"
+
+
+def _suspect_label(v: Values) -> str:
+    word = "" if v["word"] is None else f", word {v['word']}"
+    where = f"{v['id']} ({v['split']}{word})"
+    text = f" “{shorten(v['text'], 60)}”" if v["text"] else ""
+    return f"{where}{text} is labelled {v['label']}, and {v['suggested']} has a probability of {v['probability']:.2f}"
 
 
 def _class_sizes(v: Values) -> str:
@@ -143,6 +162,9 @@ FINDINGS: dict[str, Callable[[Values], str]] = {
     "no_conflicts": lambda v: f"no two of the {v['n']:,} examples have the same text, ignoring punctuation, and different labels",
     "conflicts": _conflicts,
     "conflict": _conflict,
+    "suspect_labels": _suspect_labels,
+    "suspect_label": _suspect_label,
+    "labels_not_judged": _labels_not_judged,
     "truncated": lambda v: f"{_shares(v['shares'], 3) or 'no input'} longer than max_length {v['max_length']}",
     "unknown_tokens": lambda v: f"{_shares(v['shares'], 3) or 'none'} of the tokens are unknown to the encoder",
     "class_sizes": _class_sizes,

@@ -35,6 +35,9 @@ HINTS: dict[str, Callable[[Values, Sequence[str]], str]] = {
     "remove_duplicates": lambda v, o: f"remove the duplicates from {v['split']} ({v['path']})",
     "part_groups": lambda v, o: f"remove the groups that are also elsewhere from {v['split']} ({v['path']})",
     "fix_labels": lambda v, o: "decide on one label for each text and fix the files; no setting can learn a contradiction",
+    "check_labels": lambda v, o: (
+        f"read and correct tables/labels_to_check.csv in the report of {v['study']}; some are hard examples with a right label"
+    ),
     "raise_max_length": lambda v, o: f"{' '.join(o)} (99 % have up to {v['p99']} tokens)",
     "read_in_windows": lambda v, o: (
         f"{' '.join(o[: v['n_windows']])} reads texts to their end"

@@ -29,6 +29,7 @@ REASONS: dict[Reason, str] = {
     "too few layers": "fewer than {needed} layers had gradients, so the lowest and the top layer cannot be compared",
     "too few losses": "its validation loss was recorded fewer than {needed} times",
     "no probabilities": "a head of kind {detail} gives no class probabilities",
+    "no single label": "a head of kind {detail} does not give one label its probability",
     "crf": "the logits under a CRF are not probabilities of single words",
     "no errors": "every validation example is predicted correctly, so no temperature can be fitted",
     "predictions gone": "its predictions on {detail} are missing",

@@ -7,7 +7,7 @@ from typing import Any
 from bertft_core.config.search_settings import SearchConfig
 from bertft_core.config.search_space import Choices, Range
 from bertft_core.config.study_config import StudyConfig
-from bertft_core.config.training_settings import TrainingConfig
+from bertft_core.config.training_settings import SCALED_TO, TrainingConfig
 from bertft_core.records import StudySummary
 from bertft_core.report.formatting import numbers
 from bertft_core.report.prose import grammar
@@ -20,6 +20,10 @@ UNITS = {
     "evaluate_every_epochs": "validated every {} epochs",
     "evaluate_every_steps": "validated every {} steps",
 }
+
+
+SCALED = {"none": "", "linear": f" × (batch size / {SCALED_TO})", "sqrt": f" × √(batch size / {SCALED_TO})"}
+"""What a learning rate is multiplied by."""
 
 
 def training(study: StudyConfig, summary: StudySummary) -> str:
@@ -69,8 +73,9 @@ def _shared(config: TrainingConfig, differing: frozenset[str]) -> str:
         if config.max_grad_norm is None
         else f"gradients clipped at norm {numbers.setting(config.max_grad_norm)}"
     )
+    scaling = "" if "learning_rate_scaling" in differing else SCALED[config.learning_rate_scaling]
     parts = {
-        "learning_rate": f"peak learning rate {numbers.setting(config.learning_rate)}",
+        "learning_rate": f"peak learning rate {numbers.setting(config.learning_rate)}" + scaling,
         "batch_size": f"batch size {config.batch_size}",
         "epochs": length,
         "warmup_ratio": f"{100 * config.warmup_ratio:g} % linear warm-up",

@@ -14,6 +14,7 @@ SAID = {
     "curves": "{y} over {x} of {n:run} of {arm}.",
     "seeds": "{arm}: mean {mean}, interval {interval}.",
     "cost": "{arm}: on average {y:.3f} at {x:.3g}.",
+    "region": "{region}: {n:example}.",
     "no seeds": "{arm}: no scores.",
     "reliability": "Reliability of {arm}: share right over confidence, {seeds}. {points}",
     "reliability point": "{right:.2f} right at {confidence:.2f}.",
