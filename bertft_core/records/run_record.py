@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-from bertft_core.config.base import Frozen
+from pydantic import Field
+
+from bertft_core.config.base import Frozen, left_out_if
 from bertft_core.records.run_spec import RunSpec
 
 RECORD_VERSION = 2
@@ -68,6 +70,9 @@ class RunRecord(Frozen):
     n_parameters: int = 0
     n_trainable_parameters: int = 0
     evaluations: tuple[Evaluation, ...] = ()
+    untrained: Evaluation | None = Field(None, exclude_if=left_out_if(None))
+    """Validation at step 0, with the head as it was drawn: where curves begin, and no choice is made by it. Absent for runs of a
+    search, and in older records."""
     best_step: int | None = None
     best_score: float | None = None
     """Best validation value of `spec.metric`."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bertft_core.records import RunRecord
+from bertft_core.records import Evaluation, RunRecord
 from bertft_core.report.svg import Point
 from bertft_core.storage.curve_lines import curve_events
 
@@ -13,13 +13,17 @@ MOST_POINTS = 100
 
 
 def validation_curve(record: RunRecord, metric: str) -> list[Point]:
-    """(epoch, validation value) of every evaluation."""
-    return [(e.epoch, e.metrics[metric]) for e in record.evaluations if metric in e.metrics]
+    """(epoch, validation value) of every evaluation, from the untrained head on where it was evaluated."""
+    return [(e.epoch, e.metrics[metric]) for e in _evaluations(record) if metric in e.metrics]
 
 
 def validation_loss_curve(record: RunRecord) -> list[Point]:
     """(epoch, validation loss) of every evaluation that has one."""
-    return [(e.epoch, e.loss) for e in record.evaluations if e.loss is not None]
+    return [(e.epoch, e.loss) for e in _evaluations(record) if e.loss is not None]
+
+
+def _evaluations(record: RunRecord) -> tuple[Evaluation, ...]:
+    return record.evaluations if record.untrained is None else (record.untrained, *record.evaluations)
 
 
 def loss_curve(run_dir: Path) -> list[Point]:

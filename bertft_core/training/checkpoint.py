@@ -29,6 +29,8 @@ class Position(Frozen):
     """Of the run's spec."""
     step: int = 0
     evaluations: tuple[Evaluation, ...] = ()
+    untrained: Evaluation | None = None
+    """At step 0."""
     best_step: int | None = None
     best_score: float | None = None
     """The study's metric at `best_step`."""

@@ -61,6 +61,8 @@ class CostEstimator:
         )
         n_evaluated = self._card.splits["validation"].n_examples + (plan.n_per_epoch if spec.training.evaluate_train else 0)
         n_validated = share * n_evaluated * len(plan.evaluation_steps)
+        if spec.stage != "search":  # once more, before the first step
+            n_validated += self._card.splits["validation"].n_examples
         n_predicted = 0 if share < 1 else 2 * sum(self._card.splits[name].n_examples for name in spec.evaluated_splits)
         train_rate, measured = self._examples_per_second(spec)
         if not measured and any(strategy.kind == "feature_extraction" for strategy in spec.strategies):

@@ -49,6 +49,15 @@ class Validation:
         self.confidences.add("validation", step, predictions)
         if self._train is not None:
             self.confidences.add("train", step, self._runner.predict(self._train))
+        return self._scored(predictions, losses)
+
+    def untrained(self) -> Validated | None:
+        """Metrics and loss before the first step; nothing of it is kept, as it is never the best one."""
+        losses: list[tuple[float, int]] = []
+        predictions = self._runner.predict(self._split, losses)
+        return None if predictions is None else self._scored(predictions, losses)
+
+    def _scored(self, predictions: pa.Table, losses: list[tuple[float, int]]) -> Validated:
         metrics, labels = METRICS[self._spec.head.kind], self._spec.labels
         loss = sum(part for part, _ in losses) / max(1, sum(n for _, n in losses))
         return Validated(metrics.compute(predictions, labels, **metrics.tune(predictions, labels)), loss)

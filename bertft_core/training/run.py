@@ -46,8 +46,8 @@ def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> Ru
     """Train, validate and predict as the spec says; write curves, predictions, model and, last, `record.json` to `run_dir`.
 
     Continues from the newest intact checkpoint of the run if there is one, with the same result bit by bit. Events: `started`,
-    `step`, `evaluation`, `saving`, `predicting`, `ended`, and `problem` (`text`) for a damaged file that is made again. Raises
-    `UserError` for what this machine cannot do.
+    `untrained`, `step`, `evaluation`, `saving`, `predicting`, `ended`, and `problem` (`text`) for a damaged file that is made
+    again. Raises `UserError` for what this machine cannot do.
     """
     started_at = _now()
     run_dir.mkdir(parents=True, exist_ok=True)

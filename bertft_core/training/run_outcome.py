@@ -80,6 +80,7 @@ class RunOutcome:
             n_parameters=sum(p.numel() for p in parameters),
             n_trainable_parameters=sum(p.numel() for p in self._plan.learning.values()),
             evaluations=position.evaluations,
+            untrained=position.untrained,
             best_step=position.best_step,
             best_score=position.best_score,
             majority_score=self._majority_score(),

@@ -66,6 +66,7 @@ class Loop:
         """Train to the end from the current position; how it ended, and why if it diverged."""
         evaluation_steps = set(self.steps.evaluation_steps)
         self._saved_at = time.monotonic()
+        self._evaluate_untrained()
         while self.position.step < self.steps.n_steps:
             if self.position.step >= self._cut:
                 self.save()
@@ -159,6 +160,18 @@ class Loop:
         if step < self.steps.n_steps and self._best.is_enough(self.position):
             return "stopped_early", None
         return None
+
+    def _evaluate_untrained(self) -> None:
+        """Where curves begin. Searches have no use for it, and a run that resumes has it or never had."""
+        if self.position.step > 0 or self.position.untrained is not None or self.spec.stage == "search":
+            return
+        started = time.monotonic()
+        validated = self.validation.untrained()
+        if validated is None:
+            return
+        evaluation = Evaluation(step=0, epoch=0.0, metrics=validated.metrics, loss=validated.loss)
+        self._advance(untrained=evaluation, evaluate_seconds=self.position.evaluate_seconds + time.monotonic() - started)
+        self._emit({"kind": "untrained"} | evaluation.model_dump())
 
     def _take_average(self, step: int) -> None:
         """Collect the weights of the last evaluations; at the last one the model gets their mean."""

@@ -111,12 +111,12 @@ def _with_digest(name: str, of: str) -> str:
 
 
 def event_metrics(event: dict[str, Any]) -> Iterator[tuple[str, float, int]]:
-    """Name, value and step of what a `step` or `evaluation` event measures."""
+    """Name, value and step of what a `step`, `evaluation` or `untrained` event measures."""
     if event["kind"] == "step":
         for name in ("loss", "learning_rate", "grad_norm", "replay_loss"):
             if event.get(name) is not None:
                 yield f"train/{name}", event[name], event["step"]
-    elif event["kind"] == "evaluation":
+    elif event["kind"] in ("evaluation", "untrained"):
         yield "train/epoch", event["epoch"], event["step"]
         for name, value in named({("validation", name): value for name, value in event["metrics"].items()}).items():
             yield name, value, event["step"]

@@ -25,7 +25,7 @@ LOGGED = "bertft.logged"
 MODEL = "bertft.model"
 """Tag of a run whose model is in MLflow: the hash of its final weights; `begun` until it is whole, `dropped` when it went."""
 BEGUN, DROPPED = "begun", "dropped"
-CURVES = {"step": "train/loss", "evaluation": "train/epoch"}
+CURVES = {"step": "train/loss", "evaluation": "train/epoch", "untrained": "train/epoch"}
 """Kind of event → a metric that every such event has."""
 PROBED = "bertft.probed"
 """Tag of a run whose probes are in MLflow: the digest of their numbers."""
@@ -81,7 +81,8 @@ class MlflowRunLog:
             return
         spec, run_dir = record.spec, self._study_dir.run_dir(record.digest)
         run_id = self.begin(spec, parent)
-        self.log_events(spec, _curves(run_dir), time_ms)
+        untrained = [] if record.untrained is None else [{"kind": "untrained"} | record.untrained.model_dump()]
+        self.log_events(spec, [*untrained, *_curves(run_dir)], time_ms)
         self._runs.log_numbers(run_id, content.record_metrics(record))
         client = self._runs.client
         for name in ("record.json", "curves.jsonl", "log.txt"):

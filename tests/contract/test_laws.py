@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file
 
 from bertft_core.records import RunRecord, RunSpec
+from bertft_core.storage.predictions import CONFIDENCES_FILE
 from bertft_core.training.checkpoint import POSITION, TENSORS
 from bertft_core.training.run import train_run
 from bertft_core.training.slots import Slots, WorkerDied
@@ -120,7 +121,7 @@ def test_the_files_of_a_run_are_those_of_its_record(spec, tmp_path):
     record = train_run(spec, run_dir=tmp_path)
     assert len(record.files) >= 4
     assert {"curves.jsonl", "model/model.safetensors"} <= record.files.keys()
-    predictions = {path for of_split in record.predictions.values() for path in of_split.values()}
+    predictions = {path for of_split in record.predictions.values() for path in of_split.values()} | {CONFIDENCES_FILE}
     model = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "model").iterdir()}
     assert {"model/tokenizer.json", "model/config.json", "model/bertft_head.json"} <= model
     assert record.files.keys() - {"curves.jsonl"} == predictions | model

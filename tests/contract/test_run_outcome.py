@@ -329,7 +329,7 @@ def test_events_tell_the_run_in_order(run):
     _, events = run()
     kinds = [event["kind"] for event in events]
     step, evaluation = "step", "evaluation"
-    assert kinds == ["started", *([step] * 5 + [evaluation]) * 3, "predicting", "ended"]
+    assert kinds == ["started", "untrained", *([step] * 5 + [evaluation]) * 3, "predicting", "ended"]
     assert events[0] == {"kind": "started", "planned_steps": 15, "resumed_from_step": None}
     rates = [event["learning_rate"] for event in events if event["kind"] == step]
     assert rates == pytest.approx([0, 0.005] + [0.01 * (15 - k) / 13 for k in range(2, 15)])

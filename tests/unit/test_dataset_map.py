@@ -16,8 +16,8 @@ from bertft_core.metrics import METRICS
 from bertft_core.report import map_section
 from bertft_core.report.prose import labels_text
 from bertft_core.storage.predictions import CONFIDENCES_FILE, write_predictions
+from tests.helpers.flipped_labels import N, tagged, with_flips
 from tests.helpers.small_records import classified
-from tests.unit.test_label_errors import N, tagged, with_flips
 
 
 def keep(results, values, split="validation"):

@@ -25,9 +25,9 @@ from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.show_commands import diagnose_command
 from tests.helpers.diagnosed_studies import ARMS, GOOD, LARGE, SCORES, whole, with_arm, with_card, write_losses
+from tests.helpers.flipped_labels import FLIPPED, N, with_flips
 from tests.helpers.small_records import make_study, make_sweep
 from tests.helpers.tiny_studies import tiny_study, tiny_tagged_study
-from tests.unit.test_label_errors import FLIPPED, N, with_flips
 
 
 def check(name: str, results: StudyResults) -> Diagnosis:

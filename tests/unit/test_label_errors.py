@@ -7,41 +7,17 @@ import io
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from bertft_core.config.head_settings import MultiLabelHead, RegressionHead, TokenClassificationHead
 from bertft_core.evaluation.label_quality.label_errors import label_errors
 from bertft_core.evaluation.label_quality.out_of_sample import pooled, why_none
 from bertft_core.metrics.seed_means import softmax
-from bertft_core.records.list_columns import ragged_column
 from bertft_core.records.not_computed import NotComputed
 from bertft_core.report import label_section
 from bertft_core.report.prose import labels_text
-from bertft_core.storage.predictions import write_predictions
-from tests.helpers.diagnosed_studies import build
+from tests.helpers.flipped_labels import FLIPPED, N, tagged, with_flips
 from tests.helpers.small_records import classified, make_card, make_spec, make_study
-
-N = 400
-FLIPPED = tuple(20 * i + i % 2 for i in range(N // 20))
-"""5 % of the labels, of both kinds."""
-
-
-def with_flips(folder, flipped=FLIPPED, splits=("validation", "test"), sharpness=4.0, **study):
-    """A study whose runs know the true labels of these splits, of which some are stored wrong."""
-    sizes = {"train": 400, "validation": N, "test": N}
-    results = build(folder, sizes=sizes, **study)
-    labels = np.arange(N) % 2
-    stored = labels.copy()
-    stored[list(flipped)] = 1 - stored[list(flipped)]
-    for record in results.records.values():
-        rng = np.random.default_rng([record.spec.index, len(record.spec.arm)])
-        for split in splits:
-            logits = rng.normal(size=(N, 2))
-            logits[np.arange(N), labels] += sharpness
-            table = classified([f"{split}-{i:05d}" for i in range(N)], stored, logits)
-            write_predictions(results.run_dir_of(record.digest) / record.predictions["best"][split], table)
-    return results
 
 
 def test_flipped_labels_are_ranked_first(tmp_path):
@@ -138,16 +114,6 @@ def test_runs_of_folds_are_pooled_example_by_example(tmp_path):
     assert found.probabilities == pytest.approx(np.stack([(each[0] + 0.5) / 2, each[1], each[2]]), abs=1e-6)
     assert found.words is None
     assert pooled([]) is None
-
-
-def tagged(ids, labels, logits):
-    columns = {
-        "example_id": pa.array(ids, pa.string()),
-        "label": ragged_column([np.array(row, np.int32) for row in labels]),
-        "predicted": ragged_column([np.array(row, np.int32) for row in labels]),
-        "logits": pa.array(logits, pa.list_(pa.list_(pa.float32(), 2))),
-    }
-    return pa.table(columns)
 
 
 def test_words_are_pooled_with_their_place_in_the_sentence(tmp_path):

@@ -8,14 +8,10 @@ import pytest
 
 from bertft_core.config import UserError, parse_study
 from bertft_core.config.training_settings import TrainingConfig, merge_training
-from bertft_core.planning.run_specs import plan_runs
 from bertft_core.report import table_sections
 from bertft_core.report.prose.paper_text import setup_text
-from bertft_core.training.run import train_run
-from flows.cli.plan_arms import arm_lines
 from tests.helpers.evaluated_studies import make_results
 from tests.helpers.small_records import make_study
-from tests.helpers.tiny_studies import tiny_study
 
 
 @pytest.mark.parametrize(
@@ -55,18 +51,6 @@ def test_it_can_be_searched_and_in_a_grid_and_an_unknown_rule_is_refused():
     assert len(arms) == 1 + 4
     with pytest.raises(UserError, match="learning_rate_scaling"):
         make_study(training={"learning_rate_scaling": "cubic"})
-
-
-def test_a_scaled_run_is_the_run_of_its_peak(tmp_path):
-    arms = {"scaled": {"learning_rate_scaling": "linear"}, "plain": {"learning_rate": 0.01 * (5 / 16)}, "other": {}}
-    study, card = tiny_study(tmp_path, arms=arms, seeds={"n": 1}, training={"epochs": 1})
-    specs = plan_runs(study, card, {})
-    scaled, plain, other = (train_run(spec, run_dir=tmp_path / spec.arm).weights_sha256 for spec in specs)
-    assert scaled == plain != other
-    assert len({spec.digest for spec in specs}) == 3
-    lines = arm_lines(study, card, [])
-    assert "5 steps of 5 at a peak learning rate of 0.00313, up to" in lines[0]
-    assert "peak" not in lines[1]
 
 
 def test_the_report_and_the_text_for_a_paper_show_the_peak(tmp_path):

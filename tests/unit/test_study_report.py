@@ -53,7 +53,9 @@ def test_the_report_has_every_section_and_well_formed_html(tmp_path):
         "5 % of train are longer than max_length 32",
     ):
         assert number in text
-    expected = "seeds, cost, curves, bands and reliability of each arm, seeds needed, expected best, the pair, its other metrics, maps"
+    expected = (
+        "seeds, cost, curves, bands and reliability of each arm, seeds needed, expected best, the pair, its other metrics, maps"
+    )
     assert page.tags.count("svg") == 3 + 1 + 2 * 2 + 2 + 2 + 2 + 3 + 7 + 3, expected
     assert page.tags.count("circle") >= 3 * 6
 

@@ -18,9 +18,10 @@ def label_errors_of(results: StudyResults) -> Outcomes:
     if isinstance(found, NotComputed):
         return
     n = len(found.suspects)
-    counted = finding("suspect_labels", arm=found.arm, n=n, of=found.n, splits=[split.split for split in found.splits])
+    counts: dict[str, Any] = {"n": n, "of": found.n, "splits": [split.split for split in found.splits]}
+    counted = finding("suspect_labels", arm=found.arm, **counts)
     if found.is_doubtful:
-        yield Outcome("ok", counted.model_copy(update={"code": "labels_not_judged"}))
+        yield Outcome("ok", finding("labels_not_judged", arm=found.arm, **counts))
         return
     if n <= MAX_SUSPECTS * found.n:
         yield Outcome("ok", counted)
