@@ -51,6 +51,10 @@ MAX_ROWS = 1_000_000
 """With texts of usual length, the examples of a file of this size take one to two GiB of memory."""
 
 
+NEAR_DUPLICATES = "near_duplicates"
+"""As `data.split.group`: chains of near-duplicates stay together."""
+
+
 class SplitConfig(Frozen):
     """How missing splits are cut from the training set: stratified by label, seeded by the study's `split` stream."""
 
@@ -65,8 +69,14 @@ class SplitConfig(Frozen):
         None,
         exclude_if=left_out_if(None),
         min_length=1,
-        description="Column of the group (patient, document, author) of each example; a group is never in two splits.",
+        description="Column of the group (patient, document, author) of each example, or near_duplicates; a group is never in"
+        " two splits.",
     )
+
+    @property
+    def group_column(self) -> str | None:
+        """The column of the groups, where they are read from one."""
+        return None if self.group == NEAR_DUPLICATES else self.group
 
 
 class _Examples(Frozen):

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationInfo
 
 from bertft_core.config.base import misplaced
-from bertft_core.config.data_settings import BundledData
+from bertft_core.config.data_settings import NEAR_DUPLICATES, BundledData, DataConfig
 from bertft_core.config.strategy_settings import ClassWeights
 from bertft_core.config.study_sections import StudySections
 from bertft_core.config.yaml_text import Path
@@ -30,6 +30,10 @@ def check_unused(study: StudySections) -> None:
     data = study.data
     if not isinstance(data, BundledData) and data.test is not None and data.split.test_ratio is not None:
         raise misplaced(("data", "split", "test_ratio"), "data.test is given, so no test set is cut", "remove one of them")
+    given = isinstance(data, BundledData) or (data.validation is not None and (data.test is not None or not _cuts_test(data)))
+    if data.split.group == NEAR_DUPLICATES and given:
+        problem = "no split is cut, so nothing can be kept together"
+        raise misplaced(("data", "split", "group"), problem, "remove it; near-duplicates in two splits are a finding")
     for arm, settings in study.arms.items():
         if settings.train_examples is None and settings.train_subsets != "per_seed":
             raise misplaced(
@@ -44,6 +48,10 @@ def check_unused(study: StudySections) -> None:
             if repeated := [choice for i, choice in enumerate(choices) if choice in choices[:i]]:
                 place = ("arms", arm, "search", "space", name, "choices")
                 raise misplaced(place, f"{repeated[0]!r} is listed twice", "list each value once")
+
+
+def _cuts_test(data: DataConfig) -> bool:
+    return data.split.test_ratio is not None or data.split.halve_validation
 
 
 def _has_unused_beta(strategy: ClassWeights) -> bool:

@@ -2,12 +2,14 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bertft_core.config.data_settings import DataConfig
+from bertft_core.data import near_duplicates
 from bertft_core.data.examples import Example, RawSplit, shorten
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.tokenizer_facts import NO_FACTS, TokenizerFacts
@@ -32,6 +34,8 @@ class PreparedData:
     tokenizer: TokenizerFacts = NO_FACTS
     settings: DataConfig | None = None
     """The study's data section; without it, checks that ask how files are read find nothing."""
+    near: dict[tuple[tuple[str, ...], ...], NDArray[np.int64]] = field(default_factory=dict)
+    """Texts → their nearest near-duplicates in train, found once for all arms."""
 
 
 def find_duplicates(data: PreparedData) -> Iterator[DataFinding]:
@@ -91,6 +95,32 @@ def find_shared_groups(data: PreparedData) -> Iterator[DataFinding]:
             )
 
 
+def find_near_duplicates(data: PreparedData) -> Iterator[DataFinding]:
+    """Texts that are nearly as in train, and not copies, which `find_overlap` finds: scores on them are too good."""
+    train = data.raw["train"]
+    copies = {_folded(example) for example in train.examples}
+    others = [
+        (name, e) for name, split in data.raw.items() if name != "train" for e in split.examples if _folded(e) not in copies
+    ]
+    key = tuple(example.compared for example in (*train.examples, *(example for _, example in others)))
+    if key not in data.near:
+        texts = [near_duplicates.text_of(parts) for parts in key]
+        data.near[key] = near_duplicates.nearest_of(texts[: len(train.examples)], texts[len(train.examples) :])
+    nearest = data.near[key]
+    for name in data.raw:
+        pairs = [(e, train.examples[k]) for (split, e), k in zip(others, nearest, strict=True) if split == name and k >= 0]
+        if pairs:
+            shown = (" ≈ ".join((*places(data.raw[name], [e]), *places(train, [other]))) for e, other in pairs[:N_SHOWN])
+            numbers = {"min_similarity": near_duplicates.MIN_SIMILARITY}
+            yield DataFinding(
+                check="near_duplicates", split=name, count=len(pairs), numbers=numbers, names=("train",), examples=tuple(shown)
+            )
+
+
+def _folded(example: Example) -> tuple[str, ...]:
+    return tuple(" ".join(text.casefold().split()) for text in example.compared)
+
+
 def find_imbalance(data: PreparedData) -> Iterator[DataFinding]:
     """Training classes of very different size: accuracy is then flattering, and small classes may never be learned."""
     counts = {label: data.raw["train"].label_counts.get(label, 0) for label in data.labels}
@@ -125,7 +155,7 @@ def find_very_short(data: PreparedData) -> Iterator[DataFinding]:
 
 
 Check = Callable[[PreparedData], Iterator[DataFinding]]
-OF_EVERY_HEAD: tuple[Check, ...] = (find_shared_groups,)
+OF_EVERY_HEAD: tuple[Check, ...] = (find_near_duplicates, find_shared_groups)
 """What is looked for whatever the head, beside the checks of its alignment."""
 
 

@@ -58,6 +58,11 @@ class Example:
         return (self.context,) if self.context else self.key
 
     @property
+    def compared(self) -> tuple[str, ...]:
+        """What is compared for near-duplicates: the context, or the words as one text, or the texts."""
+        return (self.context,) if self.context else (" ".join(self.texts),) if self.lines else self.texts
+
+    @property
     def label_names(self) -> tuple[str, ...]:
         """The label, or the labels or tags in order; empty for other targets."""
         label = (self.label,) if isinstance(self.label, str) else self.label

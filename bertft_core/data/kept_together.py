@@ -5,16 +5,22 @@ from collections.abc import Container, Hashable, Sequence
 import numpy as np
 
 from bertft_core.config import UserError
+from bertft_core.config.data_settings import NEAR_DUPLICATES
 from bertft_core.data.blocks import Ints, deal_blocks, parts_without
 from bertft_core.data.examples import Example, RawSplit, shorten
+from bertft_core.data.near_duplicates import near_blocks, text_of
 
 
 def blocks_of(examples: Sequence[Example], group: str | None) -> Ints:
     """The block [n_examples] of every example, from 0, in an order that depends on its examples and not on their order.
 
-    With a `group`, a column, those with the same value are one block; else those with the same context, or else with the same
-    normalised texts and label.
+    With a `group`, a column, those with the same value are one block, or chains of near-duplicates; else those with the same
+    context, or else with the same normalised texts and label.
     """
+    if group == NEAR_DUPLICATES:
+        texts = [text_of(example.compared) for example in examples]
+        different = sorted(set(texts))
+        return near_blocks(different)[np.searchsorted(different, texts)]
     keys: list[tuple[str, ...]] = [(example.group,) if group else (example.stratum, *example.copy_key) for example in examples]
     return _ranks(keys)
 

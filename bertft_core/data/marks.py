@@ -45,14 +45,14 @@ class Wanted(NamedTuple):
 
 def marks_of_study(data: DataConfig, *, with_ids: bool) -> tuple[Mark, ...]:
     """What is read of the study's own examples; their ids only where further examples refer to them."""
-    group = () if data.split.group is None else (Mark("group", data.split.group, required=True),)
+    group = () if data.split.group_column is None else (Mark("group", data.split.group_column, required=True),)
     return (*group, Mark("row_id", data.id or "id")) if with_ids else group
 
 
 def marks_of_extra(data: DataConfig) -> tuple[Mark, ...]:
     """What is read of further training examples."""
     source = Mark("source_id", SOURCE)
-    return (source,) if data.split.group is None else (source, Mark("group", data.split.group))
+    return (source,) if data.split.group_column is None else (source, Mark("group", data.split.group_column))
 
 
 def with_marks(read_example: ReadExample, marks: Sequence[Mark]) -> ReadExample:

@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.base import canonical_json, digest_of
@@ -61,6 +62,8 @@ class ReadData:
     """File of further training examples → these; each arm adds its own."""
     labels: tuple[str, ...]
     repairs: tuple[DataFinding, ...]
+    near: dict[tuple[tuple[str, ...], ...], NDArray[np.int64]] = field(default_factory=dict)
+    """Near-duplicates that were found already; see `PreparedData`."""
 
     def repairs_of(self, data: DataConfig) -> tuple[DataFinding, ...]:
         """What was repaired in the splits, and in those further examples that these data add."""
@@ -171,7 +174,7 @@ def _card_of(
     directory = home.resolve() / "data" / fingerprint
     sizes = {name: len(split.examples) for name, split in splits.items()}
     prepared = load_or_make(directory, sizes, lambda: _tokenised(alignment, splits, labels, encoder, data), tell)
-    found = PreparedData(splits, prepared, labels, data.max_length, tokenizer_facts(encoder.directory), data)
+    found = PreparedData(splits, prepared, labels, data.max_length, tokenizer_facts(encoder.directory), data, read.near)
     card = DatasetCard(
         name=_name(data),
         source=data.source,

@@ -21,7 +21,7 @@ from bertft_core.storage.study_results import StudyResults
 
 CHECKED_ELSEWHERE = ("conflicting_labels", "conflicting_overlap", "class_balance", "truncated", "unknown_tokens")
 """Findings of the card that have a check of their own here."""
-OVERLAPS = ("overlap", "shared_contexts", "shared_groups")
+OVERLAPS = ("overlap", "shared_contexts", "shared_groups", "near_duplicates")
 MAX_OVERLAP = 0.01
 """Share of an evaluated split that is in another split too, above which it is a problem."""
 MAX_CONFLICTS = 0.01

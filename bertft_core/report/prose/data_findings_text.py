@@ -91,6 +91,7 @@ CLAUSES: dict[str, str | Callable[[DataFinding], str]] = {
         f"{several(f.count, 'question')} of {f.split} {'is' if f.count == 1 else 'are'} about contexts that are also in"
         f" {listed(f.names)}"
     ),
+    "near_duplicates": "{count:text} of {split} {is_} nearly the same as one of {names[0]}",
     "shared_groups": "{count:example} of {split} belong{s} to {n_groups:group} of {names[0]}",
     "class_balance": "the largest class '{names[0]}' has {n_largest} examples, the smallest '{names[1]}' has {count}",
     "truncated": _truncated,
