@@ -82,16 +82,16 @@ def find_shared_groups(data: PreparedData) -> Iterator[DataFinding]:
         known = {example.group for example in left.examples if example.group}
         shared = [example for example in right.examples if example.group in known]
         if shared:
-            groups = {example.group: example for example in reversed(shared)}
+            groups: dict[str, Example] = {}
+            for example in shared:
+                groups.setdefault(example.group, example)
             yield DataFinding(
                 check="shared_groups",
                 split=second,
                 count=len(shared),
                 numbers={"n_groups": len(groups)},
                 names=(first,),
-                examples=tuple(
-                    place(right.path_of(e), e.line, group) for group, e in itertools.islice(reversed(groups.items()), N_SHOWN)
-                ),
+                examples=tuple(place(right.path_of(e), e.line, group) for group, e in list(groups.items())[:N_SHOWN]),
             )
 
 
