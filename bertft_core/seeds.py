@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from bertft_core.config.learning_curves import Subsets
 from bertft_core.config.seed_settings import CrossedDesign, OnlyDesign, SeedsConfig
+from bertft_core.config.split_designs import SplitsOfDesign
 from bertft_core.records.run_spec import SeedTriple
 
 Stream = Literal[
@@ -28,6 +29,10 @@ Stream = Literal[
     "lora",
     "replay",
 ]
+
+
+VARIED: tuple[Literal["init", "order", "dropout"], ...] = ("init", "order", "dropout")
+"""Streams of a run's training."""
 
 
 def derive_seed(parent_seed: int, stream: Stream, *index: int | str) -> int:
@@ -73,6 +78,39 @@ def cell_of(seeds: SeedsConfig, index: int) -> DesignCell | None:
     return DesignCell(*divmod(place, sizes.order), replicate)
 
 
+class SplitCell(NamedTuple):
+    """The indices of a run in a split design, from 0."""
+
+    split: int
+    seed: int
+    """Which of the seeds on that split."""
+
+
+def split_cell_of(seeds: SeedsConfig, index: int) -> SplitCell | None:
+    """The cell of a seed index in a split design, else None: every split has its first seed before any has its second."""
+    if seeds.splits is None:
+        return None
+    seed, split = divmod(index, seeds.splits.n_splits)
+    return SplitCell(split, seed)
+
+
+def split_of(seeds: SeedsConfig, index: int) -> int | None:
+    """The split of a seed index in a split design, else None."""
+    cell = split_cell_of(seeds, index)
+    return None if cell is None else cell.split
+
+
+def split_seed(study_seed: int, splits: SplitsOfDesign, split: int) -> int:
+    """The seed that a split is drawn from; folds of one repeat share it, and more repeats do not change earlier ones."""
+    return derive_seed(study_seed, "split", type(splits).__name__, splits.place(split).repeat)
+
+
+def _on_split(study_seed: int, splits: SplitsOfDesign, cell: SplitCell) -> SeedTriple:
+    """Seeds of their own for each seed of each split, whatever the numbers of seeds and splits."""
+    own = {stream: derive_seed(study_seed, stream, cell.seed, cell.split) for stream in VARIED}
+    return SeedTriple(**own, split=split_seed(study_seed, splits, cell.split))
+
+
 def report_seeds(study_seed: int, seeds: SeedsConfig, n: int | None = None) -> list[tuple[int, SeedTriple]]:
     """The (seed index, triple) pairs of a study's design: `n` of them, by default the initially planned number."""
     design, first = seeds.design, seeds.first
@@ -83,4 +121,6 @@ def report_seeds(study_seed: int, seeds: SeedsConfig, n: int | None = None) -> l
     if isinstance(design, CrossedDesign):
         cells = [(i, cell) for i in indices if (cell := cell_of(seeds, i)) is not None]
         return [(i, seed_triple(study_seed, init=first + cell.init, order=first + cell.order, dropout=i)) for i, cell in cells]
+    if (splits := seeds.splits) is not None:
+        return [(i, _on_split(study_seed, splits, place)) for i in indices if (place := split_cell_of(seeds, i)) is not None]
     return joint_seeds(study_seed, first, len(indices))

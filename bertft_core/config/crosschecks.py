@@ -10,7 +10,8 @@ from bertft_core.config.data_settings import READING_KEYS, RESERVED_SPLITS, Bund
 from bertft_core.config.errors import did_you_mean
 from bertft_core.config.search_checks import check_search, first_problem
 from bertft_core.config.searched_arms import check_searched_arms
-from bertft_core.config.seed_settings import CrossedDesign
+from bertft_core.config.seed_settings import CrossedDesign, OnlyDesign
+from bertft_core.config.split_design_checks import check_split_design
 from bertft_core.config.strategy_combinations import objection
 from bertft_core.config.study_sections import StudySections
 from bertft_core.config.training_settings import merge_training
@@ -42,6 +43,7 @@ def check_study(study: StudySections) -> None:
     _check_splits(study)
     _check_selected_seeds(study)
     _check_train_subsets(study)
+    check_split_design(study)
     for name in study.arms:
         _check_arm(study.of_arm(name), name)
         check_searched_arms(study, name, _check_candidate)
@@ -97,7 +99,7 @@ def _check_train_subsets(study: StudySections) -> None:
     for name, arm in study.arms.items():
         if arm.train_examples is None:
             continue
-        if study.seeds.design != "joint" and arm.train_subsets == "per_seed":
+        if isinstance(study.seeds.design, OnlyDesign | CrossedDesign) and arm.train_subsets == "per_seed":
             problem = "the design varies some seeds and fixes others, but each seed would train on other examples too"
             raise misplaced(("arms", name, "train_subsets"), problem, "write fixed (in a learning curve, subsets: fixed)")
         if study.of_arm(name).data.symmetric:
@@ -181,11 +183,11 @@ def _check_windows(study: StudySections) -> None:
         raise misplaced(("head", "aggregate"), problem, "set data.long_texts to windows")
 
 
-def _known_splits(data: DataConfig) -> tuple[str, ...] | None:
-    """The splits a study will have, or None where only the source itself knows its out-of-domain sets."""
+def _known_splits(data: DataConfig, *, drawn: bool) -> tuple[str, ...] | None:
+    """The splits a study will have (`drawn` by its design), or None where only the source knows its out-of-domain sets."""
     if isinstance(data, BundledData):
         return None
-    has_test = data.test is not None or data.split.test_ratio is not None or data.split.halve_validation
+    has_test = drawn or data.test is not None or data.split.test_ratio is not None or data.split.halve_validation
     return (*RESERVED_SPLITS[: 3 if has_test else 2], *data.out_of_domain)
 
 
@@ -199,7 +201,7 @@ def _check_splits(study: StudySections) -> None:
         )
     if split.halve_validation and getattr(study.data, "test", None) is not None:
         raise misplaced(("data", "split", "halve_validation"), "data.test is given, so validation is not halved", "remove it")
-    known, wanted = _known_splits(study.data), study.headline.split
+    known, wanted = _known_splits(study.data, drawn=study.seeds.splits is not None), study.headline.split
     if wanted == "train":
         raise misplaced(("headline", "split"), "the training set is not scored", "write test, validation or an out-of-domain set")
     if known is None:

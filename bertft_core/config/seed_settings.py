@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from bertft_core.config.base import LARGEST, Frozen, left_out_if, misplaced
+from bertft_core.config.split_designs import SplitDesign, SplitsOfDesign
 
 Stream = Literal["init", "order", "dropout"]
 MIN_FIRST_BATCH = 3
@@ -75,9 +76,15 @@ class UntilConfig(Frozen):
 class SeedsConfig(Frozen):
     """The report seeds: indices `first, first + 1, …`, each with its own seed in every stream."""
 
-    n: int = Field(5, ge=1, le=MOST_RUNS, description="Runs of each arm; a crossed design and `start` give their own number.")
+    n: int = Field(
+        5,
+        ge=1,
+        le=MOST_RUNS,
+        description="Runs of each arm, or with a split design those on each split (by default 1); a crossed design and `start` "
+        "give their own number.",
+    )
     first: int = Field(0, ge=0, le=LARGEST)
-    design: Literal["joint"] | OnlyDesign | CrossedDesign = "joint"
+    design: Literal["joint"] | OnlyDesign | CrossedDesign | SplitDesign = "joint"
     repeats: int = Field(0, ge=0, le=1000, description="Repeated runs of each arm's first seed, with all seeds unchanged.")
     until: UntilConfig | None = Field(
         None, exclude_if=left_out_if(None), description="Begin with `n` seeds and add seeds to every arm until this holds."
@@ -103,6 +110,14 @@ class SeedsConfig(Frozen):
         description="With `start`: how many continue, the best on the validation set.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_on_each_split(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("n") is None and isinstance(value.get("design"), dict | SplitDesign):
+            design = value["design"]
+            return value | {"n": 1} if isinstance(design, SplitDesign) or "split" in design else value
+        return value
+
     @model_validator(mode="after")
     def _fit_together(self) -> SeedsConfig:
         if self.until is not None or self.max is not None:
@@ -110,7 +125,18 @@ class SeedsConfig(Frozen):
         given = [name for name in ("start", "stop_at", "keep") if getattr(self, name) is not None]
         if given:
             self._check_start(given)
+        if self.splits is not None:
+            self._check_splits(self.splits)
         return self
+
+    def _check_splits(self, splits: SplitsOfDesign) -> None:
+        if self.first:
+            raise misplaced(("first",), "the seeds on each split are counted from 0", "remove it, or change the study's seed")
+        if self.until is not None:
+            raise misplaced(("until",), "scores on splits of the same data give no interval to wait for", "remove one of them")
+        if (total := self.n * splits.n_splits) > MOST_RUNS:
+            problem = f"{splits.n_splits} splits × {self.n} = {total:,} runs of each arm; at most {MOST_RUNS:,}"
+            raise misplaced(("n",), problem, "use fewer seeds or splits")
 
     def _check_until(self) -> None:
         if self.until is None:
@@ -150,7 +176,14 @@ class SeedsConfig(Frozen):
         """Runs of an arm that are planned before any has finished."""
         if isinstance(self.design, CrossedDesign):
             return self.design.crossed.n
+        if self.splits is not None:
+            return self.n * self.splits.n_splits
         return self.n if self.start is None else self.start
+
+    @property
+    def splits(self) -> SplitsOfDesign | None:
+        """How the splits of a split design are drawn; None where all runs have the same split."""
+        return self.design.split if isinstance(self.design, SplitDesign) else None
 
     @property
     def n_at_most(self) -> int:

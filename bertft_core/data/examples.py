@@ -45,7 +45,7 @@ class Example:
     row_id: str = ""
     """Its value in the column of ids, where further examples refer to it."""
     source_id: str = ""
-    """Of a further training example: the example that it was made from, if it names one."""
+    """The example that this one was made from, if it is known: of a further training example, or of a pair in the other order."""
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -25,6 +25,11 @@ def blocks_of(examples: Sequence[Example], group: str | None) -> Ints:
     return _ranks(keys)
 
 
+def blocks_of_texts(examples: Sequence[Example]) -> Ints:
+    """The block [n_examples] of every example: those with the same context, or else the same texts, whatever their labels."""
+    return _ranks([example.copy_key for example in examples])
+
+
 def strata_of(examples: Sequence[Example]) -> tuple[Ints, tuple[str, ...]]:
     """The number [n_examples] of the label of every example, and the labels; one for all where they are no single names."""
     labels = [example.stratum for example in examples]

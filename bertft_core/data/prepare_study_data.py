@@ -1,33 +1,30 @@
 """Prepare a study's data: read, split, check, tokenise once, store by fingerprint."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from bertft_core.config import StudyConfig, UserError
-from bertft_core.config.base import canonical_json, digest_of
-from bertft_core.config.data_settings import DataConfig, FileData, HubData
+from bertft_core.config.data_settings import DataConfig
 from bertft_core.config.search_space import Settings
 from bertft_core.config.strategy_settings import replay_of
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.alignment.alignment import Alignment
-from bertft_core.data.arrow_storage import load_or_make
 from bertft_core.data.data_findings import OF_EVERY_HEAD, PreparedData, find_all
 from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
 from bertft_core.data.encoder_parts import EncoderParts
 from bertft_core.data.examples import RawSplit
 from bertft_core.data.extra_sources import name_sources, with_sources
-from bertft_core.data.prepared_split import PreparedSplit
+from bertft_core.data.prepared_store import PreparedStore
 from bertft_core.data.probe_texts import read_probe_texts
 from bertft_core.data.proved_encoder import prove_encoder, refuse_other_labels
 from bertft_core.data.replayed_texts import RawTexts, read_replayed, tokenise_replayed
 from bertft_core.data.sources import extra_name, read_extra_train, read_splits
+from bertft_core.data.split_draws import drawn_splits, pool_of
 from bertft_core.data.splits import cut_splits, with_extra
 from bertft_core.data.study_checks import (
     refuse_encoders_of_one_name,
@@ -37,20 +34,13 @@ from bertft_core.data.study_checks import (
     refuse_other_examples,
     refuse_too_high_rank,
     refuse_unfit_subset,
-    refuse_unknown_headline,
     refuse_unscored_metric,
 )
-from bertft_core.data.tokenization import load_tokenizer, refuse_too_long, tokenizer_digest, uses_token_types
+from bertft_core.data.tokenization import load_tokenizer, refuse_too_long, uses_token_types
 from bertft_core.data.tokenizer_facts import tokenizer_facts
-from bertft_core.data.tokenizer_findings import unknown_ratio
-from bertft_core.metrics import METRICS
-from bertft_core.records import DataFinding, DatasetCard, EncoderIdentity, SearchedCard, SplitCard
+from bertft_core.records import DataFinding, DatasetCard, EncoderIdentity, SearchedCard
 from bertft_core.storage.damage import Tell
 from bertft_core.storage.home_folder import made_home
-from bertft_core.storage.study_dir import read_record, write_record
-
-PREPARED_VERSION = 2
-"""Part of the fingerprint: increase it when the same examples would be stored differently."""
 
 
 @dataclass(frozen=True)
@@ -153,57 +143,21 @@ def _proved(study: StudyConfig, home: Path) -> tuple[EncoderFiles, EncoderParts]
 def _card_of(
     study: StudyConfig, proved: tuple[EncoderFiles, EncoderParts], read: ReadData, home: Path, tell: Tell
 ) -> DatasetCard:
-    """The card of the study as one arm sees it, whose tokenised data are stored."""
-    data, labels, (encoder, parts), alignment = study.data, read.labels, proved, ALIGNMENTS[study.head.kind]
-    refuse_other_labels(encoder, study.head, labels)
-    cut = cut_splits(read.splits, data, study.seed)
+    """The card of the study as one arm sees it, whose tokenised data are stored; with those of all splits of a split design."""
+    data, (encoder, _), alignment, drawn = study.data, proved, ALIGNMENTS[study.head.kind], study.seeds.splits
+    refuse_other_labels(encoder, study.head, read.labels)
+    cut = cut_splits(read.splits, data, study.seed) if drawn is None else pool_of(read.splits, data, study.seed)
     whole = alignment.for_training(with_extra(cut, {path: read.extra[path] for path in data.extra_train}), data)
     splits, fitted = alignment.fit(whole, data, lambda: load_tokenizer(encoder))
-    digests = {name: split_digest(split) for name, split in splits.items()}
-    fingerprint = digest_of(
-        {
-            "version": PREPARED_VERSION,
-            "splits": digests,
-            "labels": labels,
-            "max_length": data.max_length,
-            "tokenizer": tokenizer_digest(encoder),
-            "head": study.head.kind,
-            "settings": alignment.settings(data),
-        }
-    )
-    directory = home.resolve() / "data" / fingerprint
-    sizes = {name: len(split.examples) for name, split in splits.items()}
-    prepared = load_or_make(directory, sizes, lambda: _tokenised(alignment, splits, labels, encoder, data), tell)
-    found = PreparedData(splits, prepared, labels, data.max_length, tokenizer_facts(encoder.directory), data, read.near)
-    card = DatasetCard(
-        name=_name(data),
-        source=data.source,
-        fingerprint=fingerprint,
-        directory=str(directory),
-        encoder=encoder.identity,
-        encoder_dir=str(encoder.directory),
-        chain=encoder.chain,
-        new_parts=parts.new,
-        unused_parts=parts.unused,
-        labels=labels,
-        max_length=data.max_length,
-        splits={
-            name: _split_card(study, splits[name], prepared[name], labels, digests[name], prepared["train"]) for name in splits
-        },
-        findings=read.repairs_of(data) + fitted + find_all(found, (*alignment.checks, *OF_EVERY_HEAD)),
-    )
-    refuse_unknown_headline(study.headline.split, card)
-    if read_record(directory / "card.json", DatasetCard) != card:
-        write_record(directory / "card.json", card)
-    return card
-
-
-def split_digest(split: RawSplit) -> str:
-    """SHA-256 of the examples in their order: id, texts and label, one canonical JSON line each."""
-    sha256 = hashlib.sha256()
-    for example in split.examples:
-        sha256.update(canonical_json([example.id, example.texts, example.label]).encode() + b"\n")
-    return sha256.hexdigest()
+    store = PreparedStore(study, *proved, read.labels, home, tell)
+    stored = store.stored(splits, lambda: _tokenised(alignment, splits, read.labels, encoder, data))
+    found = PreparedData(splits, stored.prepared, read.labels, data.max_length, tokenizer_facts(encoder.directory), data, read.near)
+    findings = read.repairs_of(data) + fitted + find_all(found, (*alignment.checks, *OF_EVERY_HEAD))
+    if drawn is None:
+        return store.card(stored, findings)
+    draws = [store.card(store.taken(stored, draw), ()) for draw in drawn_splits(splits, drawn, data, study.seed)]
+    n = sum(not example.source_id for example in splits["train"].examples)
+    return draws[0].model_copy(update={"findings": findings, "draws": tuple(draws), "n_drawn_from": n})
 
 
 def _tokenised(
@@ -218,27 +172,3 @@ def _tokenised(
         except UserError as error:  # tokenising only knows the line
             raise error.within(error.path or split.path) from None
     return tables
-
-
-def _split_card(
-    study: StudyConfig, raw: RawSplit, prepared: PreparedSplit, labels: tuple[str, ...], sha256: str, train: PreparedSplit
-) -> SplitCard:
-    alignment, metrics = ALIGNMENTS[study.head.kind], METRICS[study.head.kind]
-    return SplitCard(
-        n_examples=prepared.n,
-        n_windows=prepared.n_windows,
-        label_counts=alignment.counts(raw.examples, labels),
-        truncated_ratio=float(np.mean(prepared.truncated(study.data.max_length))),
-        unknown_token_ratio=unknown_ratio(prepared),
-        mean_length=float(np.mean(prepared.lengths)),
-        origin=raw.origin,
-        sha256=sha256,
-        constant_scores=metrics.majority(alignment.gold(train), alignment.gold(prepared), labels),
-    )
-
-
-def _name(data: DataConfig) -> str:
-    if isinstance(data, FileData):
-        train = Path(data.train)
-        return f"{train.parent.name}/{train.name}" if train.parent.name else train.name
-    return f"{data.name}/{data.config}" if isinstance(data, HubData) and data.config else data.name

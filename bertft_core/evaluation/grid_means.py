@@ -10,7 +10,7 @@ import numpy as np
 from bertft_core.config.grids import stem_of
 from bertft_core.config.learning_curves import SIZE
 from bertft_core.metrics.bounds import bounds_of
-from bertft_core.records.summary import ArmSummary, StudySummary, cells_of
+from bertft_core.records.summary import ArmSummary, StudySummary, shared_by
 from bertft_core.statistics.mean_intervals import LEVEL, interval_of_mean
 
 
@@ -89,6 +89,6 @@ def _mean(value: Any, arms: Sequence[ArmSummary], key: str) -> GridMean | None:
     if not common:
         return None
     means = [float(np.mean([seeds[index].scores[key] for seeds in scored])) for index in common]
-    shared = cells_of([scored[0][index] for index in common])
+    shared = shared_by([scored[0][index] for index in common])
     low, high = interval_of_mean(means, shared, LEVEL, bounds_of(key.split("/", 2)[2])) or (None, None)
     return GridMean(value, len(arms), len(common), float(np.mean(means)), low, high)

@@ -8,14 +8,16 @@ import numpy as np
 
 from bertft_core.evaluation.run_scores import CHECKPOINTS
 from bertft_core.metrics.bounds import bounds_of
-from bertft_core.records.summary import MetricSummary, Rate, SeedScore, cells_of
+from bertft_core.records.summary import MetricSummary, Rate, SeedScore, shared_by
 from bertft_core.seeds import derive_seed
 from bertft_core.statistics.complete_grid import GridCell
 from bertft_core.statistics.crossed_mean import crossed_sd_interval
 from bertft_core.statistics.dispersion import interquartile_mean, quantiles, sample_sd, sd_interval, unbiased_sd
 from bertft_core.statistics.mean_intervals import LEVEL, Interval, bootstrap_interval, interval_of_mean
 from bertft_core.statistics.proportions import wilson_interval
+from bertft_core.statistics.repeated_splits import Splits
 
+Shared = tuple[GridCell, ...] | Splits
 LEARNED_NOTHING = ("collapsed", "diverged")
 
 
@@ -26,7 +28,7 @@ def metric_rows(
 
     `level` is that of the mean's intervals, above 0.95 where interim analyses decided the number of seeds. `selected` seeds (the
     best of many that started) are not a random sample, so their rows have no spread and no interval. Runs of a crossed design
-    share seeds: their intervals are those of crossed random effects, and single runs are not bootstrapped.
+    share seeds, and those of a split design examples: their intervals allow for it, and single runs are not bootstrapped.
     """
     keys = dict.fromkeys(key for seed in seeds for key in seed.scores)
     rows = []
@@ -60,21 +62,22 @@ def _place(key: str, splits: Sequence[str]) -> tuple[int, int]:
 
 def _row(key: str, seeds: Sequence[SeedScore], study_seed: int, level: float, *, collapsed_included: bool) -> MetricSummary:
     checkpoint, split, metric = key.split("/", 2)
-    values, cells = tuple(seed.scores[key] for seed in seeds), cells_of(seeds)
-    statistics = _statistics(values, None if cells is None else tuple(cells), bounds_of(metric), study_seed, level)
+    values, shared = tuple(seed.scores[key] for seed in seeds), shared_by(seeds)
+    shared = shared if shared is None or isinstance(shared, Splits) else tuple(shared)
+    statistics = _statistics(values, shared, bounds_of(metric), study_seed, level)
     return MetricSummary(split=split, checkpoint=checkpoint, metric=metric, collapsed_included=collapsed_included, **statistics)
 
 
 @lru_cache(maxsize=4096)
 def _statistics(
-    values: tuple[float, ...], cells: tuple[GridCell, ...] | None, bounds: Interval, study_seed: int, level: float
+    values: tuple[float, ...], shared: Shared | None, bounds: Interval, study_seed: int, level: float
 ) -> Mapping[str, Any]:
     """Cached, because runs that end at their best epoch have every score twice, and a report is made of the same scores again."""
-    t_low, t_high = interval_of_mean(values, cells, level, bounds) or (None, None)
+    t_low, t_high = interval_of_mean(values, shared, level, bounds) or (None, None)
     bootstrap_seed = derive_seed(study_seed, "bootstrap", len(values))
-    bootstrap = bootstrap_interval(values, bootstrap_seed, level) if cells is None else None
+    bootstrap = bootstrap_interval(values, bootstrap_seed, level) if shared is None else None
     bootstrap_low, bootstrap_high = bootstrap or (None, None)
-    sd_low, sd_high = (sd_interval(values) if cells is None else crossed_sd_interval(values, cells)) or (None, None)
+    sd_low, sd_high = _sd_interval(values, shared) or (None, None)
     return {
         "n": len(values),
         "mean": float(np.mean(values)),
@@ -88,10 +91,17 @@ def _statistics(
         "max": float(np.max(values)),
         "sd_low": sd_low,
         "sd_high": sd_high,
-        "sd_unbiased": unbiased_sd(values) if cells is None else None,
+        "sd_unbiased": unbiased_sd(values) if shared is None else None,
         "iqm": interquartile_mean(values),
         "quantiles": quantiles(values),
     }
+
+
+def _sd_interval(values: tuple[float, ...], shared: Shared | None) -> Interval | None:
+    """None for splits of the same examples, of which no interval is known."""
+    if isinstance(shared, Splits):
+        return None
+    return sd_interval(values) if shared is None else crossed_sd_interval(values, shared)
 
 
 def _without_spread(row: MetricSummary) -> MetricSummary:

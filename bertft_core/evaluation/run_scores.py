@@ -80,5 +80,12 @@ def _confusion(results: StudyResults, record: RunRecord) -> tuple[tuple[str, ...
 
 
 def majority_scores(card: DatasetCard, split: str) -> dict[str, float]:
-    """What the constant predictor scores on a split: the most frequent training label, the training mean, no answer."""
-    return card.splits[split].constant_scores
+    """What the constant predictor scores on a split: the most frequent training label, the training mean, no answer.
+
+    In a split design the mean over all splits that have such a score.
+    """
+    if not card.draws:
+        return card.splits[split].constant_scores
+    of_draws = [draw.splits[split].constant_scores for draw in card.draws]
+    metrics = dict.fromkeys(metric for found in of_draws for metric in found)
+    return {metric: float(np.mean([found[metric] for found in of_draws if metric in found])) for metric in metrics}

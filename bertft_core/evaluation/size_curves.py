@@ -9,17 +9,18 @@ import numpy as np
 from bertft_core.config.grids import stem_of
 from bertft_core.config.learning_curves import SIZE
 from bertft_core.metrics.bounds import bounds_of
-from bertft_core.records.summary import ArmSummary, StudySummary, cells_of
+from bertft_core.records.summary import ArmSummary, SeedScore, StudySummary, shared_by
 from bertft_core.seeds import derive_seed
 from bertft_core.statistics.mean_intervals import LEVEL, interval_of_mean
 from bertft_core.statistics.power_law import PowerLaws, fit_power_laws, resampled_means, resampling_interval
+from bertft_core.statistics.repeated_splits import Splits
 
 MIN_SIZES, MIN_SEEDS = 4, 3
 """A law has three numbers, and an interval over seeds needs a spread."""
 N_DRAWN = 33
 """Sizes at which the law is drawn."""
 
-Unknown = Literal["few_sizes", "few_seeds", "crossed", "not_converged", "includes_zero"]
+Unknown = Literal["few_sizes", "few_seeds", "crossed", "splits", "not_converged", "includes_zero"]
 Interval = tuple[float, float]
 
 
@@ -94,10 +95,7 @@ def _curve(name: str, arms: Sequence[ArmSummary], key: str, study_seed: int, sig
     points = [_point(arm, key, bounds) for arm in arms]
     scored = [{seed.index: seed for seed in arm.seeds if key in seed.scores} for arm in arms]
     common = sorted(set.intersection(*(set(seeds) for seeds in scored)))
-    of_design = cells_of([scored[0][index] for index in common]) is not None
-    unknown: Unknown | None = (
-        "few_sizes" if len(arms) < MIN_SIZES else "crossed" if of_design else "few_seeds" if len(common) < MIN_SEEDS else None
-    )
+    unknown = _unknown(len(arms), [scored[0][index] for index in common])
     if unknown is not None:
         return LearningCurve(name, len(common), points, None, unknown)
     scores = np.array([[seeds[index].scores[key] for seeds in scored] for index in common])
@@ -108,10 +106,20 @@ def _curve(name: str, arms: Sequence[ArmSummary], key: str, study_seed: int, sig
     return LearningCurve(name, len(common), points, law, "includes_zero" if law.gain_interval[0] <= 0 else None)
 
 
+def _unknown(n_sizes: int, seeds: Sequence[SeedScore]) -> Unknown | None:
+    """Why no law is fitted to these seeds."""
+    shared = shared_by(seeds)
+    if n_sizes < MIN_SIZES:
+        return "few_sizes"
+    if shared is not None:
+        return "splits" if isinstance(shared, Splits) else "crossed"
+    return "few_seeds" if len(seeds) < MIN_SEEDS else None
+
+
 def _point(arm: ArmSummary, key: str, bounds: Interval) -> SizeMean:
     seeds = [seed for seed in arm.seeds if key in seed.scores]
     values = [seed.scores[key] for seed in seeds]
-    low, high = interval_of_mean(values, cells_of(seeds), LEVEL, bounds) or (None, None)
+    low, high = interval_of_mean(values, shared_by(seeds), LEVEL, bounds) or (None, None)
     return SizeMean(int(arm.grid_values[SIZE]), len(values), float(np.mean(values)), low, high)
 
 

@@ -18,8 +18,8 @@ from bertft_core.evaluation.selected_seeds import only_the_best, selected_seeds_
 from bertft_core.planning.adaptive import adaptive_seeds, interval_level
 from bertft_core.records import DatasetCard, RunSpec
 from bertft_core.records.insight_records import Insights
-from bertft_core.records.summary import ArmSummary, CrossedCell, SeedScore, StudySummary
-from bertft_core.seeds import cell_of
+from bertft_core.records.summary import ArmSummary, CrossedCell, DrawnSplit, SeedScore, StudySummary
+from bertft_core.seeds import cell_of, split_cell_of
 from bertft_core.storage.study_results import StudyResults
 
 
@@ -113,4 +113,16 @@ def _seed_score(results: StudyResults, spec: RunSpec) -> SeedScore:
         scores={} if record is None else scores_of(record, results.run_dir_of(spec.digest)),
         error=None if record is None else record.error,
         cell=None if cell is None else CrossedCell(**cell._asdict()),
+        split=_drawn_split(results, spec),
     )
+
+
+def _drawn_split(results: StudyResults, spec: RunSpec) -> DrawnSplit | None:
+    """Where the run stands in a split design, and what it tests for each example that it learns from."""
+    seeds, card = results.study.seeds, results.card
+    cell = split_cell_of(seeds, spec.index)
+    if cell is None or seeds.splits is None or card.n_drawn_from is None:
+        return None
+    n_test = card.draws[cell.split].splits["test"].n_examples
+    ratio = n_test / (card.n_drawn_from - n_test)
+    return DrawnSplit(**cell._asdict(), **seeds.splits.place(cell.split)._asdict(), test_per_train=ratio)

@@ -9,7 +9,7 @@ from bertft_core.config.study_config import ArmConfig, StudyConfig
 from bertft_core.config.training_settings import TrainingConfig, merge_training
 from bertft_core.records import DatasetCard
 from bertft_core.records.run_spec import NOT_OF_ENCODER, RunSpec, SeedTriple
-from bertft_core.seeds import joint_seeds, report_seeds, with_examples
+from bertft_core.seeds import joint_seeds, report_seeds, split_of, with_examples
 
 REPEATED: dict[str, Any] = {"stage": "repeats", "keep_model": False, "watch_gradients": 0}
 """What a repeat is beside its number."""
@@ -25,11 +25,14 @@ def plan_runs(study: StudyConfig, card: DatasetCard, chosen: Chosen, n_seeds: in
     """
     settings = {arm: study.training_of(arm, dict(chosen.get(arm, {}))) for arm in study.arms}
     study, card = study.decided(chosen), card.decided(chosen)
-    specs = [
-        _spec(study.of_arm(arm), card.of_arm(arm), arm, settings[arm], "seeds", index, seeds, card.evaluated_splits)
-        for index, seeds in report_seeds(study.seed, study.seeds, n_seeds)
-        for arm in study.arms
-    ]
+    cards, splits = {arm: card.of_arm(arm) for arm in study.arms}, card.evaluated_splits
+    specs = []
+    for index, seeds in report_seeds(study.seed, study.seeds, n_seeds):
+        split = split_of(study.seeds, index)
+        for arm, own in cards.items():
+            of_split = own.of_split(split)
+            spec = _spec(study.of_arm(arm), of_split, arm, settings[arm], "seeds", index, seeds, splits)
+            specs.append(spec if split is None else spec.model_copy(update={"split": split}))
     return [spec.model_copy(update={"stop_at": study.seeds.stop_at}) for spec in specs] if study.is_selected else specs
 
 

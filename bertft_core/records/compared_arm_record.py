@@ -1,6 +1,11 @@
 """The arms of a comparison: the scores of their seeds, and how far an arm varies between studies."""
 
-from bertft_core.config.base import Frozen
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from bertft_core.config.base import Frozen, left_out_if
+from bertft_core.statistics.repeated_splits import Splits
 
 
 class ComparedArmRecord(Frozen):
@@ -25,6 +30,16 @@ class ComparedArmRecord(Frozen):
     data_fingerprint: str
     cells: dict[int, tuple[int, int]] = {}
     """Seed index → (init, order) cell of a crossed design, whose runs share seeds; empty in any other design."""
+    splits: dict[int, int] = Field({}, exclude_if=lambda splits: not splits)
+    """Seed index → split of a split design, whose runs share examples; empty in any other design."""
+    test_to_train: float | None = Field(None, exclude_if=left_out_if(None))
+    """Examples that such a split tests on, for each one that it learns from."""
+
+    def shared(self, seeds: Iterable[int]) -> list[tuple[int, int]] | Splits | None:
+        """What the runs of these seeds share."""
+        if self.splits and self.test_to_train is not None:
+            return Splits(tuple(self.splits[seed] for seed in seeds), self.test_to_train)
+        return [self.cells[seed] for seed in seeds] if self.cells else None
 
     def values(self, key: str) -> list[float]:
         """The scores of one metric by rising seed index; empty where there are none."""

@@ -7,7 +7,9 @@ Differences are always arm minus baseline; a p-value is two-sided unless its nam
 
 from typing import Literal
 
-from bertft_core.config.base import Frozen
+from pydantic import Field
+
+from bertft_core.config.base import Frozen, left_out_if
 from bertft_core.config.head_settings import Direction
 from bertft_core.records.compared_arm_record import ComparedArmRecord, StudyComponents
 
@@ -15,23 +17,28 @@ COMPARISON_VERSION = 2
 COMPARISON_FILE = "comparison.json"
 
 Source = Literal["seeds", "examples"]
-Resampled = Literal["both", "seeds", "examples"]
+Resampled = Literal["both", "seeds", "examples", "splits"]
 Verdict = Literal["claimed", "inconclusive"]
 NoteKind = Literal[
     "metric_not_resampled", "too_many_numbers", "predictions_missing", "different_examples", "separate_examples",
-    "few_seeds", "few_resamples", "single_stream", "crossed_design", "adaptive_seeds",
+    "few_seeds", "few_resamples", "single_stream", "crossed_design", "adaptive_seeds", "split_design",
 ]  # fmt: skip
 
 
-class ResampledDifference(Frozen):
-    """A resampled difference: its interval at the comparison's level and the p-value of no difference, corrected for few seeds.
-
-    See `bertft_core.statistics.multi_bootstrap`; the published percentile interval (Sellam et al. 2022) is given as well.
-    """
+class TestedDifference(Frozen):
+    """A difference's interval at the comparison's level, and the p-value of no difference."""
 
     low: float
     high: float
     p: float
+
+
+class ResampledDifference(TestedDifference):
+    """A resampled difference, corrected for few seeds.
+
+    See `bertft_core.statistics.multi_bootstrap`; the published percentile interval (Sellam et al. 2022) is given as well.
+    """
+
     percentile_low: float | None = None
     percentile_high: float | None = None
     percentile_p: float | None = None
@@ -51,6 +58,22 @@ class NamedTest(Frozen):
     name: str
     statistic: float | None
     p: float | None
+
+
+class SplitTest(TestedDifference):
+    """The difference of means over splits of the same examples, whose runs are not independent.
+
+    See `bertft_core.statistics.repeated_splits` and `split_tests`. The interval is that of the corrected resampled t-test.
+    """
+
+    name: Literal["corrected resampled t", "5x2cv F"]
+    """The test that `p` is of."""
+    n_splits: int
+    folds: int | None = None
+    """Of cross-validation, with its planned `repeats`."""
+    repeats: int | None = None
+    test_to_train: float
+    """Examples that a split tests on, for each one that it learns from."""
 
 
 class AlmostStochasticOrder(Frozen):
@@ -126,6 +149,8 @@ class PairComparison(Frozen):
     """Seeds resampled, examples fixed."""
     examples: ResampledDifference | None = None
     """Examples resampled, seeds fixed."""
+    splits: SplitTest | None = Field(None, exclude_if=left_out_if(None))
+    """In a split design; there `both` and `examples` resample the pooled out-of-fold predictions, with repeats for seeds."""
     source: Source | None = None
     """The larger source of uncertainty; None where one of the two could not be resampled."""
     seeds_share: float | None = None
@@ -145,7 +170,8 @@ class PairComparison(Frozen):
     """Effect size by name: cohens_d, hedges_g, cliffs_delta and, of paired runs, paired_d."""
 
     p_value: float | None = None
-    """The largest of `both`, `seeds` and `examples`, since a difference must hold for each; `p_of` says which one it is."""
+    """The largest of `both`, `seeds` and `examples`, since a difference must hold for each; `p_of` says which one it is. In a
+    split design that of `splits`."""
     p_of: Resampled | None = None
     p_holm: float | None = None
     """`p_value` after Holm's correction over all pairs and metrics of the comparison."""
@@ -162,9 +188,9 @@ class PairComparison(Frozen):
         return "claimed" if self.claimed else "inconclusive"
 
     @property
-    def interval(self) -> ResampledDifference | None:
-        """Over seeds and examples where both were resampled, else over seeds alone."""
-        return self.both or self.seeds
+    def interval(self) -> TestedDifference | None:
+        """Over splits in a split design, over seeds and examples where both were resampled, else over seeds alone."""
+        return self.splits or self.both or self.seeds
 
     @property
     def key(self) -> str:
@@ -186,7 +212,9 @@ class PairComparison(Frozen):
 class Refusal(Frozen):
     """Why an arm, or a pair of arms, is not compared; `scores_missing`: not on the headline metric, as a run has no score."""
 
-    reason: Literal["selected_seeds", "few_seeds", "missing_split", "other_labels", "other_data", "scores_missing"]
+    reason: Literal[
+        "selected_seeds", "few_seeds", "missing_split", "other_labels", "other_data", "other_splits", "scores_missing"
+    ]  # fmt: skip
     arm: str
     baseline: str | None = None
     """None where the arm is compared with no other."""

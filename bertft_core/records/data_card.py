@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from bertft_core.config.base import Frozen
+from bertft_core.config.base import Frozen, left_out_if
 from bertft_core.config.strategy_settings import OWN_TEXTS, AnyStrategy, replay_of
 from bertft_core.records.run_spec import EncoderIdentity, RunSpec
 
@@ -122,6 +122,16 @@ class DatasetCard(Frozen):
     searched: tuple[SearchedCard, ...] = Field((), exclude_if=lambda searched: not searched)
     """Cards of the encoders, heads and data that searches can choose, where they are other than the arm's."""
 
+    draws: tuple[DatasetCard, ...] = Field((), exclude_if=lambda draws: not draws)
+    """Of a split design: the card of every split. The card itself is that of the first, with the findings of all examples."""
+
+    n_drawn_from: int | None = Field(None, exclude_if=left_out_if(None))
+    """Of a split design: the examples that its splits divide among them."""
+
+    def of_split(self, split: int | None) -> DatasetCard:
+        """The card of one split of a split design; itself where all runs have the same."""
+        return self if split is None else self.draws[split]
+
     def of_arm(self, arm: str) -> DatasetCard:
         """The card of the data as one arm reads them."""
         return self.arms.get(arm, self)
@@ -134,7 +144,7 @@ class DatasetCard(Frozen):
     def of_run(self, spec: RunSpec) -> DatasetCard:
         """The card of the encoder and data of one run: that of its arm, or of what a search chose for it."""
         own = self.of_arm(spec.arm)
-        alike = (each for each in (own, *self.every) if each.fingerprint == spec.data_fingerprint)
+        alike = (each for each in (*own.draws, own, *self.every) if each.fingerprint == spec.data_fingerprint)
         return next((each for each in alike if each.encoder.in_digests == spec.encoder.in_digests), own)
 
     def replayed_sha256(self, strategies: Iterable[AnyStrategy]) -> str | None:
@@ -144,8 +154,9 @@ class DatasetCard(Frozen):
 
     @property
     def every(self) -> tuple[DatasetCard, ...]:
-        """The card, those of arms that have their own, and those of what searches can choose."""
-        return (self, *self.arms.values(), *(each.card for each in self.searched))
+        """The card, those of arms that have their own, those of what searches can choose, and those of all their splits."""
+        own = (self, *self.arms.values(), *(each.card for each in self.searched))
+        return (*own, *(draw for card in own for draw in card.draws))
 
     @property
     def replaced_parts(self) -> tuple[str, ...]:

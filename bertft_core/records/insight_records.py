@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-from bertft_core.config.base import Frozen
+from pydantic import Field
+
+from bertft_core.config.base import Frozen, left_out_if
 from bertft_core.records.not_computed import NotComputed
 
 
@@ -10,8 +12,8 @@ class Component(Frozen):
     """How much of the variance over runs one source brings."""
 
     source: str
-    """`init`, `order`, `interaction` or `residual` (dropout alone with replicates, else everything that is left); of studies
-    `between` or `within`."""
+    """`init`, `order`, `interaction` or `residual` (dropout alone with replicates, else everything that is left); `split` and
+    `seeds` of a split design; of studies `between` or `within`."""
     df: int
     mean_square: float
     raw: float
@@ -33,23 +35,25 @@ class Component(Frozen):
 
 
 class VarianceComponents(Frozen):
-    """The headline metric of one arm over a grid of init × order seeds."""
+    """The headline metric of one arm over a grid of init × order seeds, or over splits with several seeds each."""
 
     arm: str
     metric: str
     split: str
     checkpoint: str
-    n_init: int
-    n_order: int
-    n_replicates: int
+    n_init: int | None = None
+    n_order: int | None = None
+    n_replicates: int | None = None
     """Runs of each cell that differ in nothing but their dropout seed."""
+    n_splits: int | None = Field(None, exclude_if=left_out_if(None))
+    """Of a split design, which has no grid."""
     n_runs: int
-    """In the grid that was analysed."""
+    """That were analysed."""
     n_left_out: int = 0
     """Runs with a score outside the largest complete grid."""
     mean: float
     mean_se: float
-    """Standard error of `mean`; runs of a grid share seeds, so it is larger than sd/√n of as many independent runs."""
+    """Standard error of `mean`; runs share seeds or examples, so it is larger than sd/√n of as many independent runs."""
     floor_sd: float | None = None
     """sd of the repeats with identical seeds, where there are any: a part of the residual that no seed fixes."""
     n_floor: int | None = None
@@ -251,9 +255,9 @@ class Insights(Frozen):
     """All of these for one study; what cannot be computed is left out or refused with a reason."""
 
     variance: tuple[VarianceComponents, ...] = ()
-    """Of arms with a crossed design."""
+    """Of arms with a crossed or a split design."""
     variance_refused: tuple[NotComputed, ...] = ()
-    """Arms of a crossed design that have none."""
+    """Arms of such a design that have none."""
     agreement: tuple[Agreement, ...] = ()
     agreement_refused: tuple[NotComputed, ...] = ()
     budgets: tuple[BudgetView, ...] = ()

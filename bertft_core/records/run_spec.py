@@ -20,6 +20,7 @@ LEFT_OUT_OF_DIGEST = frozenset(
         "arm",
         "stage",
         "index",
+        "split",
         "trial",
         "prepared_dir",
         "encoder_dir",
@@ -73,6 +74,8 @@ class SeedTriple(Frozen):
     dropout: int
     examples: int | None = Field(None, exclude_if=left_out_if(None))
     """Of the subset that is trained on; None for the whole training set."""
+    split: int | None = Field(None, exclude_if=left_out_if(None))
+    """Of the run's own split in a split design; None where all runs have the same."""
 
 
 class RunSpec(Frozen):
@@ -84,6 +87,8 @@ class RunSpec(Frozen):
     stage: Literal["search", "seeds", "repeats"]
     index: int
     """Seed index, counted as in the config."""
+    split: int | None = Field(None, exclude_if=left_out_if(None))
+    """Which split of a split design, counted from 0."""
     trial: int | None = None
     """Trial number, in the search stage."""
     repeat: int = 0
@@ -148,6 +153,7 @@ class RunSpec(Frozen):
     def title(self) -> str:
         """How a person finds the run: `full · seed 003`, or with its trial in a search."""
         seed = f"search seed {self.index}" if self.stage == "search" else f"seed {self.index:03d}"
+        seed = seed if self.split is None else f"split {self.split:02d} · {seed}"
         if self.repeat:
             return f"{self.arm} · {seed} · repeat {self.repeat}"
         return f"{self.arm} · {seed}" if self.trial is None else f"{self.arm} · trial {self.trial:03d} · {seed}"

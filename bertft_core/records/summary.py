@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from bertft_core.config.base import Frozen
+from bertft_core.config.base import Frozen, left_out_if
 from bertft_core.config.head_settings import Direction
 from bertft_core.records.comparison_record import Comparison
 from bertft_core.records.insight_records import Insights
@@ -14,6 +14,7 @@ from bertft_core.records.probe_summary import ProbeSummary
 from bertft_core.records.seed_design_records import AdaptiveSeeds, SelectedSeeds
 from bertft_core.records.selection_record import ModelSelection
 from bertft_core.statistics.complete_grid import GridCell
+from bertft_core.statistics.repeated_splits import Splits
 
 
 class MetricSummary(Frozen):
@@ -69,6 +70,18 @@ class CrossedCell(Frozen):
     """Runs of one cell differ only in the dropout seed."""
 
 
+class DrawnSplit(Frozen):
+    """The split of a run in a split design; all numbers start at 0."""
+
+    split: int
+    repeat: int
+    fold: int
+    seed: int
+    """Which of the seeds on this split."""
+    test_per_train: float
+    """Examples that it tests on, for each one that it trains or validates on."""
+
+
 class SeedScore(Frozen):
     """One run in the table of every seed."""
 
@@ -85,6 +98,8 @@ class SeedScore(Frozen):
     error: str | None = None
     cell: CrossedCell | None = None
     """In a crossed design."""
+    split: DrawnSplit | None = Field(None, exclude_if=left_out_if(None))
+    """In a split design."""
 
 
 class Ensemble(Frozen):
@@ -197,6 +212,15 @@ class StudySummary(Frozen):
 def scores_by_index(arm: ArmSummary, key: str) -> Mapping[int, float]:
     """Seed index → score, of the runs that have one."""
     return {seed.index: seed.scores[key] for seed in arm.seeds if key in seed.scores}
+
+
+def shared_by(seeds: Sequence[SeedScore]) -> Sequence[GridCell] | Splits | None:
+    """What these runs share in a crossed or a split design; None of any other."""
+    splits = [seed.split for seed in seeds if seed.split is not None]
+    if not splits or len(splits) != len(seeds):
+        return cells_of(seeds)
+    ratio = sum(each.test_per_train for each in splits) / len(splits)
+    return Splits(tuple(each.split for each in splits), ratio)
 
 
 def cells_of(seeds: Sequence[SeedScore]) -> list[GridCell] | None:

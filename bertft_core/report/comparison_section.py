@@ -32,7 +32,8 @@ def section(comparison: Comparison) -> Section:
     refused, notes, found = comparison_notes.refusal, comparison_notes.note, comparison_notes.components
     return {
         "comparison": comparison,
-        "resamples": comparison_text.resamples(comparison),
+        "evidence": comparison_notes.evidence(comparison),
+        "banded": all(arm.shared(()) is None for arm in comparison.arms),
         "sentences": [grammar.ended(comparison_text.pair(pair, comparison)) for pair in pairs],
         "refused": [grammar.ended(refused(refusal, comparison)) for refusal in comparison.refused],
         "notes": [grammar.said(notes(note, comparison), names) for note in comparison.notes],
@@ -112,8 +113,8 @@ def _strip(comparison: Comparison, name: str) -> run_plots.ArmRow:
         run_plots.SeedPoint(score, f"{name} seed {seed}: {numbers.score(score)}", seed in arm.collapsed)
         for seed, score in sorted(scores.items())
     ]
-    values, cells = list(scores.values()), [arm.cells[seed] for seed in scores] if arm.cells else None
-    low, high = interval_of_mean(values, cells, comparison.level, bounds_of(comparison.headline_metric)) or (None, None)
+    values, shared = list(scores.values()), arm.shared(scores)
+    low, high = interval_of_mean(values, shared, comparison.level, bounds_of(comparison.headline_metric)) or (None, None)
     return run_plots.ArmRow(name, points, sum(values) / len(values) if values else None, low, high)
 
 
@@ -127,8 +128,8 @@ def _profiles(comparison: Comparison) -> list[Line]:
             points = list(zip(found.tau.tolist(), found.share.tolist(), strict=True))
             share, tau = found.share[len(taus) // 2], taus[len(taus) // 2]
             title = picture_text.said("profile", arm=name, share=numbers.percent(share, 2), n=len(values), tau=tau)
-            # a band over single runs would be too narrow for those that share seeds
-            low, high = ((), ()) if comparison.arm(name).cells else (found.low.tolist(), found.high.tolist())
+            # a band over single runs would be too narrow for those that share seeds or examples
+            low, high = ((), ()) if comparison.arm(name).shared(()) is not None else (found.low.tolist(), found.high.tolist())
             lines.append(Line(name, line_css(i), points, low, high, title))
     return lines
 
@@ -140,7 +141,7 @@ def _row(pair: PairComparison, comparison: Comparison) -> Section:
         "arm": pair.arm,
         "baseline": pair.baseline,
         "difference": numbers.signed(pair.difference),
-        "both": intervals.resampled(pair.both),
+        "both": intervals.resampled(pair.interval if pair.splits is not None else pair.both),
         "seeds": intervals.resampled(pair.seeds),
         "examples": intervals.resampled(pair.examples),
         "source": numbers.ABSENT if pair.source is None else _source(pair),
@@ -165,7 +166,7 @@ def _n_examples(pair: PairComparison) -> str:
 def _n(pair: PairComparison) -> str:
     """`5 seeds`, `5 / 4 seeds`; runs that share seeds are not called so."""
     sizes = dict.fromkeys((pair.n_seeds_arm, pair.n_seeds_baseline))
-    return f"{' / '.join(map(str, sizes))} {'crossed runs' if pair.crossed else 'seeds'}"
+    return f"{' / '.join(map(str, sizes))} {'crossed runs' if pair.crossed else 'seeds' if pair.splits is None else 'runs'}"
 
 
 def _source(pair: PairComparison) -> str:

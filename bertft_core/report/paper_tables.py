@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
 from bertft_core.evaluation import frames
 from bertft_core.records.comparison_record import Comparison, PairComparison
-from bertft_core.records.summary import StudySummary, cells_of
+from bertft_core.records.summary import StudySummary, shared_by
 from bertft_core.report.formatting import intervals, numbers, p_values
 from bertft_core.report.prose import paper_captions
 from bertft_core.report.prose.comparison_text import RESAMPLED
 from bertft_core.report.table_formats import Column, PaperTable, TableCell, Value
 from bertft_core.statistics.dispersion import sample_sd
+from bertft_core.statistics.repeated_splits import Splits
 
 MOST_METRICS = 6
 """Columns of a printed table; CSV and JSON hold every metric."""
@@ -29,8 +31,8 @@ class ArmScores:
     """Runs among them that collapsed."""
     remark: str | None = None
     """What the caption must say about this row."""
-    crossed: bool = False
-    """Its runs share init and order seeds."""
+    shared: Literal["seeds", "examples"] | None = None
+    """What its runs share, so that they are no independent sample."""
 
 
 def tables_of(arms: Sequence[ArmScores], headline_key: str, comparison: Comparison | None) -> list[PaperTable]:
@@ -51,17 +53,21 @@ def scores_of_summary(summary: StudySummary) -> list[ArmScores]:
             rows = rows[rows["index"] == arm.selected.best]
         scores = {str(key): values.tolist() for key, values in rows.groupby("key", sort=False)["value"]}
         n_collapsed = rows.loc[rows["status"] == "collapsed", "index"].nunique()
-        crossed = arm.selected is None and cells_of(arm.seeds) is not None
-        found.append(ArmScores(arm.arm, scores, n_collapsed, remark, crossed))
+        shared = _named(shared_by(arm.seeds)) if arm.selected is None else None
+        found.append(ArmScores(arm.arm, scores, n_collapsed, remark, shared))
     return found
 
 
 def scores_of_comparison(comparison: Comparison) -> list[ArmScores]:
     """The arms of a comparison."""
     return [
-        ArmScores(a.name, {key: a.values(key) for key in a.scores}, len(a.collapsed), crossed=bool(a.cells))
+        ArmScores(a.name, {key: a.values(key) for key in a.scores}, len(a.collapsed), shared=_named(a.shared(a.seeds)))
         for a in comparison.arms
     ]
+
+
+def _named(shared: Any) -> Literal["seeds", "examples"] | None:
+    return None if shared is None else "examples" if isinstance(shared, Splits) else "seeds"
 
 
 def metric_keys(arms: Sequence[ArmScores], headline_key: str) -> list[str]:
@@ -106,8 +112,8 @@ def results_table(
         rows.append(cells)
     arrows = {pair.key: " ↑" if pair.direction == "maximize" else " ↓" for pair in (comparison.pairs if comparison else ())}
     columns = [Column("arm", "l"), Column("n"), *(Column(key.split("/", 2)[2] + arrows.get(key, "")) for key in printed)]
-    collapsed, crossed = {arm.name: arm.n_collapsed for arm in arms}, any(arm.crossed for arm in arms)
-    caption = paper_captions.results(keys[0], [arm.remark for arm in arms if arm.remark], collapsed, crossed=crossed)
+    collapsed, shared = {arm.name: arm.n_collapsed for arm in arms}, next((arm.shared for arm in arms if arm.shared), None)
+    caption = paper_captions.results(keys[0], [arm.remark for arm in arms if arm.remark], collapsed, shared)
     caption += f" {paper_captions.of_bold(any_bold, len(arms), comparison)}"
     return PaperTable("results", caption, columns, rows, records)
 

@@ -14,8 +14,8 @@ def result_table(summary: StudySummary) -> str:
     """
     blocks = [_block(summary, split) for split in summary_rows.splits_of(summary)]
     lines = study_text.sentences(summary)
-    crossed = study_text.of_crossed(summary)
-    lines += [crossed] if crossed is not None else []
+    design = study_text.of_design(summary)
+    lines += [design] if design is not None else []
     lines += [f"{variance_text.nondeterminism(floor, summary)}." for floor in summary.floors]
     missing = study_text.not_counted(summary)
     if missing:

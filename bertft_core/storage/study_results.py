@@ -66,7 +66,8 @@ class StudyResults:
 
     def runs_of(self, arm: str) -> list[RunRecord]:
         """The report runs of an arm that have a record, in the order of their seeds."""
-        return [self.records[spec.digest] for spec in self.planned if spec.arm == arm and spec.digest in self.records]
+        planned = [spec for spec in self.planned if spec.arm == arm and spec.digest in self.records]
+        return [_counted_as(self.records[spec.digest], spec) for spec in planned]
 
     def scored_runs(self, arm: str) -> list[RunRecord]:
         """The report runs of an arm that ended with a score, collapsed ones too, in the order of their seeds."""
@@ -89,3 +90,10 @@ class StudyResults:
         """Of the first report run that recorded one, else of any run."""
         planned = (self.records[spec.digest] for spec in self.planned if spec.digest in self.records)
         return next((record.environment for record in (*planned, *self.records.values()) if record.environment), None)
+
+
+def _counted_as(record: RunRecord, spec: RunSpec) -> RunRecord:
+    """The record with the seed index that the run has now: more splits or seeds of a split design may count it otherwise."""
+    if record.spec.index == spec.index:
+        return record
+    return record.model_copy(update={"spec": record.spec.model_copy(update={"index": spec.index})})

@@ -133,6 +133,9 @@ def _seeds_words(study: StudyConfig) -> str:
     if seeds.start is not None and seeds.stop_at is not None and seeds.keep is not None:
         runs = f"{cost(seeds.start, seeds.stop_at, seeds.keep):g} whole runs"
         return f"{seeds.start} seeds ({seeds.keep} continue after {100 * seeds.stop_at:g} %: {runs})"
+    if seeds.splits is not None:
+        n_runs = several(study.n_runs_per_arm, "run")
+        return f"{several(seeds.splits.n_splits, 'split')} × {several(seeds.n, 'seed')} ({n_runs} of each arm)"
     return several(study.n_runs_per_arm, "seed")
 
 

@@ -67,6 +67,8 @@ def run_params(spec: RunSpec) -> dict[str, str]:
     }
     if spec.trial is not None:
         params["trial"] = spec.trial
+    if spec.split is not None:
+        params |= {"split": spec.split, "split_seed": spec.seeds.split}
     if spec.train_examples is not None:
         params |= {"train_examples": spec.train_examples, "examples_seed": spec.seeds.examples}
     strategies = {

@@ -1,4 +1,5 @@
-"""The debug studies of how seeds come about, whole: a crossed design, seeds until an interval is narrow, the best of many.
+"""The debug studies of how seeds come about, whole: a crossed design, seeds until an interval is narrow, the best of
+many, folds.
 
 Only the encoder is another one, a tiny random one, and learning is faster, so that seeds differ. One process runs all commands.
 """
@@ -13,12 +14,13 @@ import pytest
 from bertft_core.config import StudyConfig, load_study
 from bertft_core.records import RunRecord, StudySummary
 from bertft_core.report.prose import seed_designs_text
+from bertft_core.storage.predictions import read_predictions
 from bertft_core.storage.study_dir import StudyDir, read_record
 from tests.helpers.markdown import ROOT
 from tests.helpers.study_commands import Ended, run_several
 
 DEBUG = ROOT / "configs" / "debug"
-NAMES = ("crossed", "adaptive", "start_many")
+NAMES = ("crossed", "adaptive", "start_many", "folds")
 
 
 class Ran(NamedTuple):
@@ -85,6 +87,24 @@ def test_the_crossed_study_has_every_cell_twice_and_a_floor(ran):
     assert len({seed.weights_sha256 for seed in arm.seeds}) == 8
     (floor,) = ran["crossed"].summary.floors
     assert (floor.n, floor.bitwise) == (2, True)
+
+
+def test_every_fold_is_tested_once_in_each_repeat_and_a_second_run_trains_nothing(ran):
+    records = {record.digest: record for record in ran["folds"].records}
+    arms = {arm.arm: arm.seeds for arm in ran["folds"].summary.arms}
+    assert len(records) == 24
+    for seeds in arms.values():
+        assert len({seed.weights_sha256 for seed in seeds}) == 12
+        tested: dict[tuple[int, int], list[str]] = {}
+        for seed in seeds:
+            folder = ran["folds"].dir.run_dir(seed.run_digest)
+            table = read_predictions(folder / records[seed.run_digest].predictions["best"]["test"])
+            tested.setdefault((seed.split.repeat, seed.split.seed), []).extend(table["example_id"].to_pylist())
+        assert [len(set(ids)) for ids in tested.values()] == [len(ids) for ids in tested.values()] == [60] * 4
+    (pair,) = ran["folds"].summary.comparison.headline_pairs
+    assert (pair.n_examples, pair.n_seeds_arm) == (60, 12)
+    assert {component.source for component in ran["folds"].summary.insights.variance[0].components} == {"split", "seeds"}
+    assert "6 splits × 2 seeds (12 runs of each arm)" in ran["folds"].ended["plan"].stdout
 
 
 def test_the_adaptive_study_stops_by_its_rule_with_the_same_seeds_in_both_arms(ran):

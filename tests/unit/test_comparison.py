@@ -148,7 +148,7 @@ def test_metrics_share_drawings_as_far_as_memory_allows_and_have_the_same_number
     assert compare_studies([apart], FEW) == compared
     (together,) = drawings
     assert together >= 2 * 4
-    monkeypatch.setattr(example_scores, "_n_numbers", lambda seeds: example_scores.MAX_NUMBERS // 2)  # of one arm
+    monkeypatch.setattr(example_scores, "n_numbers", lambda seeds: example_scores.MAX_NUMBERS // 2)  # of one arm
     drawings.clear()
     assert compare_studies([apart], FEW) == compared
     assert drawings == [2] * (together // 2)

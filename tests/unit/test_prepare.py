@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bertft_core.config import StudyConfig, UserError, parse_study
-from bertft_core.data import arrow_storage, prepare_study_data
+from bertft_core.data import arrow_storage, prepare_study_data, prepared_store
 from bertft_core.data.batching import epoch_order, evaluation_batches
 from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.data.examples import Example, RawSplit
@@ -211,7 +211,7 @@ def test_stored_numbers_stay_comparable_between_versions():
     )
     example = Example("train-00000", ("Grüße, “Welt”", "b"), "positive", line=7)
     split = RawSplit((example,), path="anywhere", origin=SplitOrigin(path="anywhere"))
-    assert prepare_study_data.split_digest(split) == "5e1bd1a5da967fd567705479ff09af733da775a861cebc4264ea4378c1adee4b", (
+    assert prepared_store.split_digest(split) == "5e1bd1a5da967fd567705479ff09af733da775a861cebc4264ea4378c1adee4b", (
         "raise PREPARED_VERSION and tell why in the CHANGELOG"
     )
 

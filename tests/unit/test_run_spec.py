@@ -13,6 +13,7 @@ ELSEWHERE = {
     "arm": "other",
     "stage": "search",
     "index": 7,
+    "split": 2,
     "trial": 3,
     "prepared_dir": "/other",
     "encoder_dir": "/other",

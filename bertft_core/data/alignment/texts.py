@@ -104,7 +104,9 @@ def both_orders(splits: Mapping[str, RawSplit], data: DataConfig) -> dict[str, R
     if not data.symmetric:
         return dict(splits)
     train = splits["train"]
-    swapped = tuple(dataclasses.replace(e, id=f"{e.id}-swapped", texts=e.texts[::-1]) for e in train.examples)
+    swapped = tuple(
+        dataclasses.replace(e, id=f"{e.id}-swapped", texts=e.texts[::-1], source_id=e.source_id or e.id) for e in train.examples
+    )
     return dict(splits) | {"train": train.derived(train.examples + swapped, both_orders=True)}
 
 

@@ -3,16 +3,15 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from bertft_core.config.seed_settings import CrossedDesign, OnlyDesign
-from bertft_core.evaluation.comparison.compared_arms import ComparedArm, arm_record, refusal
+from bertft_core.config.split_designs import SplitDesign
+from bertft_core.evaluation.comparison.compared_arms import arm_record, refusal
 from bertft_core.evaluation.comparison.example_scores import ExampleResampling, enough_resamples
-from bertft_core.evaluation.comparison.pair_estimates import Sample, estimate
-from bertft_core.evaluation.comparison.pairing import Pairing, has_same_examples, pair_refusal, pair_seeds
+from bertft_core.evaluation.comparison.pair_comparer import PairComparer
+from bertft_core.evaluation.comparison.pairing import has_same_examples, pair_refusal
 from bertft_core.evaluation.comparison.request import ComparisonPlan, ComparisonRequest, plan_comparison
-from bertft_core.evaluation.comparison.seed_tests import SeedTestSettings
 from bertft_core.evaluation.comparison.study_components import components
 from bertft_core.metrics import METRICS
 from bertft_core.records.comparison_record import Comparison, ComparisonNote, PairComparison, Refusal
-from bertft_core.records.summary import cells_of
 from bertft_core.seeds import derive_seed
 from bertft_core.statistics.mean_tests import holm
 from bertft_core.storage.study_results import StudyResults
@@ -29,15 +28,16 @@ def compare_studies(studies: Sequence[StudyResults], request: ComparisonRequest)
     """
     plan, bootstrap_seed = plan_comparison(studies, request), derive_seed(studies[0].study.seed, "bootstrap", "comparison")
     refused = {arm.name: why for arm in plan.arms if (why := refusal(arm)) is not None}
-    samples = ExampleResampling(plan, [arm for arm in plan.arms if arm.name not in refused], bootstrap_seed)
-    refusals, pairs, compare = [*refused.values()], list[PairComparison](), _PairComparer(plan, samples, bootstrap_seed)
+    compared = [arm for arm in plan.arms if arm.name not in refused]
+    samples = ExampleResampling(plan, [arm for arm in compared if not arm.is_drawn], bootstrap_seed)
+    refusals, pairs, compare = [*refused.values()], list[PairComparison](), PairComparer(plan, samples, bootstrap_seed)
     for arm, baseline in plan.pairs:
         if arm.name in refused or baseline.name in refused:
             continue
         if (why := pair_refusal(arm, baseline, plan.split)) is not None:
             refusals.append(why)
             continue
-        if not (same := has_same_examples(arm, baseline, plan.split)):
+        if not (same := has_same_examples(arm, baseline, plan.split)) and not arm.is_drawn:
             samples.notes[ComparisonNote(kind="separate_examples", arm=arm.name, baseline=baseline.name)] = None
         found = compare.of(arm, baseline, same=same)
         if not any(pair.metric == plan.metrics[0] for pair in found):
@@ -80,66 +80,16 @@ def corrected(pairs: Sequence[PairComparison], level: float) -> tuple[PairCompar
     return tuple(corrected_pairs)
 
 
-class _PairComparer:
-    """Compares pairs of arms by one plan."""
-
-    def __init__(self, plan: ComparisonPlan, samples: ExampleResampling, bootstrap_seed: int) -> None:
-        self._plan, self._samples, self._seed = plan, samples, bootstrap_seed
-
-    def of(self, arm: ComparedArm, baseline: ComparedArm, *, same: bool) -> list[PairComparison]:
-        """One for each metric that both arms have a score of in every compared seed; `same`: both have the same examples."""
-        pairing = pair_seeds(arm, baseline)
-        keys = {metric: self._plan.key_of(metric) for metric in self._plan.metrics}
-        return [
-            self._on(metric, arm, baseline, pairing, same)
-            for metric, key in keys.items()
-            if pairing.is_scored(arm.scores(key), baseline.scores(key))
-        ]
-
-    def _on(self, metric: str, arm: ComparedArm, baseline: ComparedArm, pairing: Pairing, same: bool) -> PairComparison:
-        plan = self._plan
-        direction, is_headline = plan.direction(metric), metric == plan.metrics[0]
-        settings = SeedTestSettings(
-            pairing.paired, direction, is_headline, len(plan.pairs), plan.n_resamples, self._seed, plan.level
-        )
-        samples = [self._sample(*side, metric, same) for side in ((arm, pairing.arm), (baseline, pairing.baseline))]
-        found = estimate(samples[0], samples[1], settings)
-        # seeds alone say nothing about how hard the examples of either arm are
-        if found["both"] is None and not same:
-            found |= {"p_value": None, "p_of": None}
-        examples = None if found["both"] is None else self._samples.example_scores(arm)
-        return PairComparison(
-            checkpoint=plan.checkpoint,
-            split=plan.split,
-            metric=metric,
-            direction=direction,
-            arm=arm.name,
-            baseline=baseline.name,
-            paired=pairing.paired,
-            n_shared_seeds=pairing.n_shared,
-            n_seeds_arm=len(pairing.arm),
-            n_seeds_baseline=len(pairing.baseline),
-            n_examples=len(examples.example_ids) if examples is not None and same else None,
-            unit=None if examples is None else examples.unit,
-            **found,
-        )
-
-    def _sample(self, arm: ComparedArm, seeds: tuple[int, ...], metric: str, same: bool) -> Sample:
-        collapsed, right = set(arm.collapsed), self._samples.right(arm, seeds) if same else None
-        cells = cells_of([arm.seeds[seed] for seed in seeds])
-        draws = self._samples.draws(arm, metric, seeds)
-        return Sample(draws, tuple(seed in collapsed for seed in seeds), right, None if cells is None else tuple(cells))
-
-
 def _notes(plan: ComparisonPlan, pairs: Sequence[PairComparison], found: Iterable[ComparisonNote]) -> Iterator[ComparisonNote]:
     for metric in dict.fromkeys(pair.metric for pair in pairs):
         if metric in METRICS[plan.head].seeds_only:
             yield ComparisonNote(kind="metric_not_resampled", metric=metric)
     yield from found
-    fewest = min((min(pair.n_seeds_arm, pair.n_seeds_baseline) for pair in pairs), default=FEW_SEEDS + 1)
+    of_seeds = [pair for pair in pairs if pair.splits is None]
+    fewest = min((min(pair.n_seeds_arm, pair.n_seeds_baseline) for pair in of_seeds), default=FEW_SEEDS + 1)
     if fewest <= FEW_SEEDS:
         yield ComparisonNote(kind="few_seeds", n=fewest)
-    if 2 * len(pairs) > (1 - plan.level) * (plan.n_resamples + 1):
+    if of_seeds and 2 * len(pairs) > (1 - plan.level) * (plan.n_resamples + 1):
         yield ComparisonNote(kind="few_resamples", n=enough_resamples(len(pairs)))
     for study in {arm.results.study.name: arm.results.study for arm in plan.arms}.values():
         design = study.seeds.design
@@ -147,5 +97,7 @@ def _notes(plan: ComparisonPlan, pairs: Sequence[PairComparison], found: Iterabl
             yield ComparisonNote(kind="single_stream", study=study.name, stream=design.only)
         if isinstance(design, CrossedDesign):
             yield ComparisonNote(kind="crossed_design", study=study.name)
+        if isinstance(design, SplitDesign):
+            yield ComparisonNote(kind="split_design", study=study.name)
         if study.seeds.until is not None:
             yield ComparisonNote(kind="adaptive_seeds", study=study.name)

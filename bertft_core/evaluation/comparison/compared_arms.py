@@ -9,7 +9,8 @@ from bertft_core.records import RunRecord
 from bertft_core.records.compared_arm_record import ComparedArmRecord
 from bertft_core.records.comparison_record import Refusal
 from bertft_core.records.ranking import SCORED
-from bertft_core.records.summary import ArmSummary, SeedScore, scores_by_index
+from bertft_core.records.summary import ArmSummary, SeedScore, scores_by_index, shared_by
+from bertft_core.statistics.repeated_splits import Splits
 from bertft_core.statistics.seeds_needed import MIN_SEEDS
 from bertft_core.storage.study_results import StudyResults
 
@@ -50,6 +51,11 @@ class ComparedArm:
         """Its runs share init and order seeds."""
         return isinstance(self.results.study.seeds.design, CrossedDesign)
 
+    @property
+    def is_drawn(self) -> bool:
+        """Its runs have splits of their own, drawn from the same examples."""
+        return self.results.study.seeds.splits is not None
+
     def scores(self, key: str) -> dict[int, float]:
         """Seed index → score of one `checkpoint/split/metric`."""
         seeds = self.seeds
@@ -78,6 +84,7 @@ def arm_record(arm: ComparedArm) -> ComparedArmRecord:
     metrics, seeds = arm.results.study.head.metrics, arm.seeds
     keys = dict.fromkeys(key for seed in seeds.values() for key in seed.scores if key.split("/", 2)[2] in metrics)
     indices = tuple(sorted(seeds))
+    shared = shared_by(list(seeds.values()))
     return ComparedArmRecord(
         name=arm.name,
         study=arm.results.study.name,
@@ -90,6 +97,8 @@ def arm_record(arm: ComparedArm) -> ComparedArmRecord:
         scores={key: arm.scores(key) for key in keys},
         data_fingerprint=arm.results.card.fingerprint,
         cells={index: (seed.cell.init, seed.cell.order) for index in indices if (seed := seeds[index]).cell},
+        splits={index: split.split for index in indices if (split := seeds[index].split) is not None},
+        test_to_train=shared.test_to_train if isinstance(shared, Splits) else None,
     )
 
 

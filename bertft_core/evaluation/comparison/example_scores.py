@@ -58,7 +58,7 @@ def read_example_scores(
     kind, labels = arm.results.study.head.kind, arm.results.card.labels
     metrics, statistics, right = METRICS[kind], {}, {}
     for index in sorted(arm.seeds):
-        read = _read(arm, index, checkpoint, split)
+        read = read_tuned(arm, index, checkpoint, split)
         if read is None:
             return ComparisonNote(kind="predictions_missing", arm=arm.name, seed=index)
         table, tuned = read
@@ -76,7 +76,7 @@ def read_example_scores(
     return ExampleScores(tuple(example_ids or ()), metrics.unit, statistics, right)
 
 
-def _read(arm: ComparedArm, index: int, checkpoint: str, split: str) -> tuple[pa.Table, dict[str, Any]] | None:
+def read_tuned(arm: ComparedArm, index: int, checkpoint: str, split: str) -> tuple[pa.Table, dict[str, Any]] | None:
     """A run's predictions, and what was tuned for them on its validation set."""
     found = arm.record(index)
     return None if found is None else tuned_predictions(*found, checkpoint, split)
@@ -130,11 +130,11 @@ class ExampleResampling:
         room = 0
         for metric in self._plan.metrics:
             statistics = self._statistics(metric, group)
-            needed = sum(map(_n_numbers, statistics.values()))
+            needed = sum(map(n_numbers, statistics.values()))
             if needed > MAX_NUMBERS:
                 self.notes[ComparisonNote(kind="too_many_numbers", metric=metric)] = None
                 continue
-            n = self._n_resamples(metric)
+            n = self.n_resamples(metric)
             if not drawn_together or drawn_together[-1][0] != n or needed > room:
                 drawn_together.append((n, {}))
                 room = MAX_NUMBERS
@@ -154,7 +154,8 @@ class ExampleResampling:
                 statistics[arm.name] = per_example
         return statistics
 
-    def _n_resamples(self, metric: str) -> int:
+    def n_resamples(self, metric: str) -> int:
+        """Of a metric: fewer of those that are not the headline."""
         plan = self._plan
         if metric == plan.metrics[0]:
             return plan.n_resamples
@@ -176,5 +177,6 @@ def _by_examples(arms: Sequence[ComparedArm], split: str) -> list[list[ComparedA
     return list(groups.values())
 
 
-def _n_numbers(seeds: Sequence[PerExample]) -> int:
+def n_numbers(seeds: Sequence[PerExample]) -> int:
+    """How many per-example numbers these are, to be held in memory."""
     return sum(len(s.parts[0]) * s.width if isinstance(s, Statistic) else 2 * len(s.first) for s in seeds)

@@ -44,7 +44,11 @@ def estimate(arm: Sample, baseline: Sample, settings: SeedTestSettings) -> dict[
     found = _resampled(arm, baseline, settings)
     scores, other_scores = arm.draws.scores, baseline.draws.scores
     share = found.seeds_share if found.seeds_share is not None and np.isfinite(found.seeds_share) else None
-    both, over_seeds, over_examples = _record(found.both), _record(found.seeds), _record(found.examples)
+    both, over_seeds, over_examples = (
+        resampled_difference(found.both),
+        resampled_difference(found.seeds),
+        resampled_difference(found.examples),
+    )
     p_value, p_of = _largest_p(both, over_seeds, over_examples)
     numbers = of_seeds(scores, other_scores, settings) | {
         "mean_arm": float(scores.mean()),
@@ -117,7 +121,7 @@ def _largest_p(
     return max(((each.p, of) for of, each in found if each is not None), key=lambda p: p[0], default=(None, None))
 
 
-def _record(found: mb.Resampled | None) -> ResampledDifference | None:
+def resampled_difference(found: mb.Resampled | None) -> ResampledDifference | None:
     """As a record; None where numbers overflow, as perplexities of hopeless models do."""
     if found is None:
         return None
@@ -159,7 +163,7 @@ def _without_collapsed(arm: Sample, baseline: Sample, settings: SeedTestSettings
     crossed = arm.cells is not None or baseline.cells is not None
     if min(n_arm, n_baseline) >= MIN_SEEDS and (not crossed or _has_grid(arm, baseline, settings)):
         found = _resampled(arm, baseline, settings)
-        both = _record(found.both) or _record(found.seeds)
+        both = resampled_difference(found.both) or resampled_difference(found.seeds)
     return WithoutCollapsed(n_seeds_arm=n_arm, n_seeds_baseline=n_baseline, difference=difference, both=both)
 
 

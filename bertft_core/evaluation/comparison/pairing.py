@@ -54,7 +54,16 @@ def pair_refusal(arm: ComparedArm, baseline: ComparedArm, split: str) -> Refusal
         return refused.model_copy(update={"reason": "missing_split"})
     if arm.results.card.labels != baseline.results.card.labels:
         return refused.model_copy(update={"reason": "other_labels", "n_examples": None})
+    if (arm.is_drawn or baseline.is_drawn) and not _have_same_splits(arm, baseline):
+        return refused.model_copy(update={"reason": "other_splits", "n_examples": None})
     return None if card.sha256 == other.sha256 or arm.results.study.data == baseline.results.study.data else refused
+
+
+def _have_same_splits(arm: ComparedArm, baseline: ComparedArm) -> bool:
+    """Both have at least two runs on the same splits of the same examples; other runs are not comparable one by one."""
+    drawn = [[draw.splits["test"].sha256 for draw in each.results.card.draws] for each in (arm, baseline)]
+    n_same = len(arm.seed_triples.keys() & baseline.seed_triples.keys())
+    return n_same >= MIN_SEEDS and all(first == second for first, second in zip(*drawn, strict=False))
 
 
 def has_same_examples(arm: ComparedArm, baseline: ComparedArm, split: str) -> bool:

@@ -76,11 +76,13 @@ def instability(results: StudyResults) -> Outcomes:
     Seeds needed are those of `summary.insights`, for 80 % power if the observed difference is the true one.
     """
     summary, metric = results.summary, results.study.metric
-    crossed = isinstance(results.study.seeds.design, CrossedDesign)  # then seeds are not added one by one
+    design = results.study.seeds.design
+    crossed = isinstance(design, CrossedDesign)  # then seeds are not added one by one
+    shared = crossed or results.study.seeds.splits is not None  # then runs are not called seeds
     rows = [(arm.arm, row) for arm in summary.arms if (row := row_of(results, arm.arm)) is not None and row.sd is not None]
     for arm, row in rows:
         wide = is_share(metric) and (row.sd or 0.0) >= WIDE_SD
-        found = finding("spread", arm=arm, sd=row.sd, n=row.n, min=row.min, max=row.max, metric=metric, crossed=crossed)
+        found = finding("spread", arm=arm, sd=row.sd, n=row.n, min=row.min, max=row.max, metric=metric, crossed=shared)
         yield Outcome("problem" if wide else "ok", found, (hint("more_stable", arm=arm),) if wide else ())
     if not rows:
         yield Outcome("ok", finding("no_spread"))
@@ -88,7 +90,7 @@ def instability(results: StudyResults) -> Outcomes:
     for pair in () if summary.comparison is None else summary.comparison.headline_pairs:
         if pair.baseline == summary.arms[0].arm and not pair.claimed:
             numbers: dict[str, Any] = {"difference": pair.difference, "n": pair.n_seeds_arm, "p_holm": pair.p_holm}
-            numbers |= {"baseline": pair.baseline, "metric": metric, "verdict": pair.verdict, "crossed": crossed}
+            numbers |= {"baseline": pair.baseline, "metric": metric, "verdict": pair.verdict, "crossed": shared}
             hints = tuple(_towards_a_claim(results, pair, crossed=crossed))
             yield Outcome("look", finding("not_claimed", arm=pair.arm, **numbers), hints)
 
@@ -97,6 +99,9 @@ def _towards_a_claim(results: StudyResults, pair: PairComparison, *, crossed: bo
     """How to come to a conclusion about a pair: with more seeds, where that is possible, or with more examples."""
     if crossed:
         yield hint("own_seeds", arm=pair.arm, baseline=pair.baseline)
+        return
+    if pair.splits is not None:
+        yield hint("more_examples", arm=pair.arm, baseline=pair.baseline)
         return
     if results.summary.comparison is not None and pair.needs_examples(results.summary.comparison.level):
         yield larger_split(results, pair.split)
@@ -129,5 +134,7 @@ def _towards_enough(results: StudyResults) -> Iterator[DiagnosisHint]:
     short = max(ENOUGH_SEEDS - sum(bool(seed.scores) for seed in arm.seeds) - unfinished[arm.arm] for arm in arms)
     if short > 0 and isinstance(results.study.seeds.design, CrossedDesign):
         yield hint("more_crossed_seeds")
+    elif short > 0 and results.study.seeds.splits is not None:
+        yield hint("more_splits")
     elif short > 0:
         yield hint("more_seeds", *n_seeds(results.study, max(arm.n_planned for arm in arms) + short))

@@ -34,9 +34,10 @@ class ArmMetric(NamedTuple):
 def seeds_needed(study: StudyConfig, arms: Sequence[ArmSummary], at: ArmMetric) -> tuple[SeedsNeeded, ...]:
     """For every arm its own scores, then for every arm but the first the paired differences to it; three seeds or more.
 
-    Nothing for selected seeds. Where seeds were added adaptively, everything is at the level that corrects for it.
+    Nothing for selected seeds, and for splits of the same examples, of which more do not help without end. Where seeds were added
+    adaptively, everything is at the level that corrects for it.
     """
-    if study.is_selected:
+    if study.is_selected or study.seeds.splits is not None:
         return ()
     level, crossed = interval_level(study), isinstance(study.seeds.design, CrossedDesign)
     scores = {arm.arm: scores_by_index(arm, at.key) for arm in arms}

@@ -1,4 +1,4 @@
-"""How much of the variance of an arm's headline is due to init, order and the rest, in a crossed design."""
+"""How much of the variance of an arm's headline is due to each source: init, order and the rest, or the split and its seeds."""
 
 import math
 
@@ -8,9 +8,12 @@ from bertft_core.config.seed_settings import CrossedDesign
 from bertft_core.records import ArmSummary
 from bertft_core.records.insight_records import Component, VarianceComponents
 from bertft_core.records.not_computed import NotComputed
+from bertft_core.records.summary import shared_by
 from bertft_core.seeds import derive_seed
 from bertft_core.statistics.complete_grid import CompleteGrid, GridCell, complete_grid
 from bertft_core.statistics.mean_squares import VarianceEstimate
+from bertft_core.statistics.repeated_splits import Splits, split_mean
+from bertft_core.statistics.split_components import split_components
 from bertft_core.statistics.variance_components import crossed, level_range, range_p
 from bertft_core.storage.study_results import StudyResults
 
@@ -18,12 +21,41 @@ AXES = {"init": 0, "order": 1}
 
 
 def variance_of_arms(results: StudyResults) -> tuple[tuple[VarianceComponents, ...], tuple[NotComputed, ...]]:
-    """The components of every arm of a crossed design, and the arms that have none."""
+    """The components of every arm of a crossed or a split design, and the arms that have none."""
+    if results.study.seeds.splits is not None:
+        return _of_splits(results)
     if not isinstance(results.study.seeds.design, CrossedDesign) or results.study.is_selected:
         return (), ()
     grids = {arm.arm: complete_grid(_cells(arm, results.summary.headline_key)) for arm in results.summary.arms}
     found = [_components(results, arm, grid) for arm, grid in grids.items() if grid is not None]
     refused = [NotComputed(reason="no complete grid", arm=arm) for arm, grid in grids.items() if grid is None]
+    return tuple(found), tuple(refused)
+
+
+def _of_splits(results: StudyResults) -> tuple[tuple[VarianceComponents, ...], tuple[NotComputed, ...]]:
+    found, refused, summary = [], [], results.summary
+    for arm in summary.arms:
+        scored = [seed for seed in arm.seeds if summary.headline_key in seed.scores]
+        values, splits = [seed.scores[summary.headline_key] for seed in scored], shared_by(scored)
+        components = split_components(values, splits) if isinstance(splits, Splits) else None
+        mean = split_mean(values, splits) if isinstance(splits, Splits) else None
+        if components is None or mean is None or not isinstance(splits, Splits):
+            refused.append(NotComputed(reason="one seed on each split", arm=arm.arm))
+            continue
+        total = components.split.variance + components.seeds.variance
+        found.append(
+            VarianceComponents(
+                arm=arm.arm,
+                metric=summary.headline_metric,
+                split=summary.headline_split,
+                checkpoint=summary.headline_checkpoint,
+                n_splits=len(set(splits.of_run)),
+                n_runs=len(values),
+                mean=mean.mean,
+                mean_se=math.sqrt(mean.variance),
+                components=(component_of(components.split, total), component_of(components.seeds, total)),
+            )
+        )
     return tuple(found), tuple(refused)
 
 

@@ -1,6 +1,6 @@
 """How intervals are written."""
 
-from bertft_core.records.comparison_record import IntervalEstimate, ResampledDifference
+from bertft_core.records.comparison_record import IntervalEstimate, TestedDifference
 from bertft_core.report.formatting import numbers
 
 
@@ -26,8 +26,8 @@ def of_difference(low: float, high: float, metric: str, *, of: float) -> str:
     return " to ".join(numbers.difference(end, metric, of=of) for end in sorted((abs(low), abs(high))))
 
 
-def resampled(found: ResampledDifference | None) -> str:
-    """The interval of a resampled difference, with signs."""
+def resampled(found: TestedDifference | None) -> str:
+    """The interval of a difference, with signs."""
     return numbers.ABSENT if found is None else signed(found.low, found.high)
 
 

@@ -11,7 +11,7 @@ from bertft_core.records.compared_arm_record import ComparedArmRecord, StudyComp
 from bertft_core.records.comparison_record import Comparison, ComparisonNote, PairComparison, Refusal
 from bertft_core.report.formatting import numbers, p_values
 from bertft_core.report.formatting.aligned_table import aligned
-from bertft_core.report.prose import grammar
+from bertft_core.report.prose import comparison_text, grammar
 from bertft_core.report.prose.comparison_text import GRID
 from bertft_core.statistics.seeds_needed import MIN_SEEDS
 
@@ -69,6 +69,8 @@ def refusal(found: Refusal, comparison: Comparison) -> str:
         why = f"{missing} has no split '{split}'"
     elif found.reason == "other_labels":
         why = "their labels differ"
+    elif found.reason == "other_splits":
+        why = "their runs are not on the same splits of the same examples"
     elif found.reason == "scores_missing":
         why = _without_scores([comparison.arm(name) for name in (found.arm, found.baseline) if name is not None], comparison)
     else:
@@ -109,16 +111,37 @@ def note(found: ComparisonNote, comparison: Comparison) -> str:
         "crossed_design": f"{found.study}: runs of a crossed design share seeds and are not an independent sample, so nothing is "
         f"tested or claimed; intervals use the variance under two-way random effects, where at least {GRID} seeds are paired; "
         "the variance components show how much each seed matters, and a joint design compares arms",
+        "split_design": f"{found.study}: runs on splits of the same examples are not independent; differences are tested, and "
+        "intervals made, with Nadeau & Bengio's variance over splits (the corrected resampled t-test; for two folds five "
+        "times the larger p-value of that and of Alpaydın's F test)",
         "adaptive_seeds": f"{found.study}: seeds were added until an interval on validation was narrow enough; to correct for "
         f"the interim analyses, every interval has the level {numbers.percent(comparison.level)}",
     }
     return texts[found.kind]
 
 
+def evidence(comparison: Comparison) -> str:
+    """What the columns of the table of pairs come from, in sentences."""
+    if any(pair.splits is not None for pair in comparison.pairs):
+        return (
+            "Intervals and p-values allow for the examples that the splits share. Examples only: out-of-fold predictions, pooled "
+            "and resampled, with the models fixed."
+        )
+    return (
+        "Uncertainty from: the larger source, seeds or examples. "
+        f"Intervals from {comparison_text.resamples(comparison)}, corrected for the number of seeds."
+    )
+
+
 def drawn(comparison: Comparison, *, thin: bool) -> str:
     """How to read the picture of the differences on the headline metric, and its thin bars where it has any."""
     pairs = comparison.headline_pairs
     n_fixed = sum(pair.both is None for pair in pairs)
+    if any(pair.splits is not None for pair in pairs):
+        return (
+            "Each point is the difference between the mean scores of two arms; its bar is the "
+            f"{numbers.percent(comparison.level)} interval over splits. A filled point is claimed, a hollow one is inconclusive."
+        )
     over = "other seeds and other examples of the same kind" if n_fixed < len(pairs) else "other seeds, with the same examples"
     if 0 < n_fixed < len(pairs):
         over += "; where the examples of a pair could not be resampled, over other seeds alone"

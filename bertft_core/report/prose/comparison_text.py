@@ -7,7 +7,8 @@ from bertft_core.config.head_settings import Direction
 from bertft_core.records.comparison_record import (
     Comparison,
     PairComparison,
-    ResampledDifference,
+    SplitTest,
+    TestedDifference,
 )
 from bertft_core.report.formatting import intervals, numbers, p_values
 from bertft_core.report.prose import grammar
@@ -16,7 +17,10 @@ from bertft_core.statistics.rounding import ROUNDING
 
 MOSTLY_EXAMPLES, MOSTLY_SEEDS = 0.4, 0.6
 """Shares of the seeds in the variance of a difference; between them it comes from both alike."""
-RESAMPLED = {"both": "seeds and examples resampled", "seeds": "seeds resampled", "examples": "examples resampled"}
+RESAMPLED = {"both": "seeds and examples resampled", "seeds": "seeds resampled", "examples": "examples resampled"} | {
+    "splits": "over splits"
+}
+SHARED_EXAMPLES = "test and interval allow for the examples that the splits share"
 GRID = f"{FEWEST_LEVELS} × {FEWEST_LEVELS}"
 
 
@@ -65,7 +69,9 @@ def resamples(comparison: Comparison) -> str:
 def _sample(found: PairComparison) -> str:
     """'5 paired seeds and 160 examples'."""
     n, n_baseline = found.n_seeds_arm, found.n_seeds_baseline
-    if found.crossed:
+    if found.splits is not None:
+        seeds = _splits(found.splits, n)
+    elif found.crossed:
         seeds = f"{n} {'paired' if found.paired else f'and {n_baseline}'} runs that share seeds"
     elif found.paired:
         seeds = f"{n} paired seeds"
@@ -77,7 +83,15 @@ def _sample(found: PairComparison) -> str:
     return seeds + examples
 
 
-def _evidence(found: PairComparison, interval: ResampledDifference, comparison: Comparison) -> str:
+def _splits(found: SplitTest, n_runs: int) -> str:
+    """'10 splits (5 folds × 2)', with the number of paired runs where there are several on a split."""
+    times = "" if found.repeats in (None, 1) else f" × {found.repeats}"
+    folds = "" if found.folds is None else f" ({found.folds} folds{times})"
+    runs = "" if n_runs == found.n_splits else f" with {n_runs} paired runs"
+    return f"{grammar.several(found.n_splits, 'split')}{folds}{runs}"
+
+
+def _evidence(found: PairComparison, interval: TestedDifference, comparison: Comparison) -> str:
     """'p = 0.013 after Holm's correction over 8 tests; 95 % interval 5.9 to 21.1'."""
     if found.crossed:
         test = "not tested, because runs share seeds"
@@ -97,7 +111,7 @@ def _evidence(found: PairComparison, interval: ResampledDifference, comparison: 
     return f"{test}; {kind}{numbers.percent(comparison.level)} interval {ends}{zero}"
 
 
-def _excludes_zero(interval: ResampledDifference) -> bool:
+def _excludes_zero(interval: TestedDifference) -> bool:
     return interval.low > 0 or interval.high < 0
 
 
@@ -113,6 +127,8 @@ def _limits(found: PairComparison) -> list[str]:
         share = found.superiority.value if found.better == found.arm else 1 - found.superiority.value
         runs = "the paired runs" if found.paired else "all pairs of runs"
         parts.append(f"{found.better} is ahead in {100 * share:.0f} % of {runs}" + (", ties counted half" if share < 1 else ""))
+    if found.splits is not None:
+        return [*parts, SHARED_EXAMPLES]
     seeds, examples = "which seeds ran", f"which {found.unit}s are in the {found.split} set"
     if found.examples is None:
         parts.append("only the seeds were resampled, so it may not hold on other examples")
@@ -125,6 +141,8 @@ def _limits(found: PairComparison) -> list[str]:
 
 def _uncertainty(found: PairComparison, level: float) -> list[str]:
     """Where the uncertainty of an inconclusive difference comes from, and what would reduce it."""
+    if found.splits is not None:
+        return [SHARED_EXAMPLES, "more examples will help; more splits of these will help little"]
     alone = {"seeds": found.seeds, "examples": found.examples}
     excluding = [name for name, interval in alone.items() if interval is not None and _excludes_zero(interval)]
     parts = []

@@ -81,6 +81,10 @@ HINTS: dict[str, Callable[[Values, Sequence[str]], str]] = {
     "more_stable": lambda v, o: (
         f"make {v['arm']} more stable: more steps, a lower rate, or more data; report all seeds, never the best"
     ),
+    "more_splits": lambda v, o: "more repeats, resamples or bootstrap samples in seeds.design.split (finished runs are kept)",
+    "more_examples": lambda v, o: (
+        f"to compare {v['arm']} with {v['baseline']}, label more examples; more splits of these would tell little more"
+    ),
     "more_crossed_seeds": lambda v, o: "more init or order seeds in seeds.design.crossed (finished runs are kept)",
     "unselected_seeds": lambda v, o: f"for an interval, do not select seeds: {o[0]}",
     "more_seeds": lambda v, o: f"{' '.join(o)} (finished runs are kept)",

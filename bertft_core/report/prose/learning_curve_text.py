@@ -7,6 +7,7 @@ UNKNOWN = {
     "few_sizes": f"the curve has fewer than {MIN_SIZES} sizes with scores",
     "few_seeds": f"fewer than {MIN_SEEDS} seeds have a score at every size",
     "crossed": "runs of a crossed design share seeds, and cannot be resampled as independent ones",
+    "splits": "splits of the same examples cannot be resampled as independent ones",
     "not_converged": "no power law fits these scores: they do not rise and level off with the size",
     "includes_zero": "the interval of the gain includes zero",
 }

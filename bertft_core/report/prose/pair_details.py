@@ -6,12 +6,13 @@ from bertft_core.report.formatting import intervals, numbers, p_values
 
 def details(pair: PairComparison) -> list[tuple[str, str]]:
     """Everything else that was computed for one pair, as (name, value) lines."""
-    lines = [(test.name, _test(test)) for test in pair.tests]
+    lines = [("interval over repeats and examples, pooled", intervals.resampled(pair.both))] if pair.splits and pair.both else []
+    lines += [(test.name, _test(test)) for test in pair.tests]
     lines += [(f"{test.name} (equal spread)", _test(test)) for test in pair.stability]
     if pair.sd_ratio is not None:
         lines.append(("ratio of the standard deviations", intervals.estimate(pair.sd_ratio)))
     for name, found in (("seeds and examples", pair.both), ("seeds only", pair.seeds)):
-        if found is not None and found.percentile_low is not None and found.percentile_high is not None:
+        if pair.splits is None and found is not None and found.percentile_low is not None and found.percentile_high is not None:
             ends = intervals.signed(found.percentile_low, found.percentile_high)
             lines.append((f"percentile interval, {name}", f"{ends}, p {p_values.p_value(found.percentile_p)}"))
     if pair.aso is not None:

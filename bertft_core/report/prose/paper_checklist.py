@@ -31,7 +31,7 @@ def checklist(results: StudyResults) -> list[Item]:
 
 
 def _sizes(results: StudyResults) -> str:
-    return grammar.listed(f"{split.n_examples:,} {name}" for name, split in results.card.splits.items()) + " examples."
+    return f"{study_question.sizes_of(results.card)} examples."
 
 
 def _labels(results: StudyResults) -> str:

@@ -2,6 +2,7 @@
 
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.records import EncoderIdentity
+from bertft_core.records.comparison_record import Comparison
 from bertft_core.records.data_card import SplitCard
 from bertft_core.report.formatting import numbers
 from bertft_core.report.prose import (
@@ -10,6 +11,7 @@ from bertft_core.report.prose import (
     grammar,
     power_text,
     seed_designs_text,
+    split_designs_text,
     study_question,
     study_text,
 )
@@ -48,6 +50,7 @@ def data(results: StudyResults) -> str:
     text = f"We use {card.name} with {sizes} examples ({origins})"
     if card.labels:
         text += f" and {grammar.several(len(card.labels), 'label')}"
+    text += f"; the sizes are those of {split_designs_text.of_card(card)}" if card.draws else ""
     text += f"; its fingerprint (SHA-256 of the prepared examples) begins with {card.fingerprint[:CUT]}."
     arms_of = study_question.arms_by(results.study.arms, lambda arm: _inputs(results.of_arm(arm)))
     if len(arms_of) == 1:
@@ -123,14 +126,16 @@ def statistics(results: StudyResults) -> str:
             f"We report {summary.headline_metric} on {summary.headline_split} of the run of each arm that was best on the "
             "validation set. It was selected among many and is not a sample, so we give no deviation, interval or test."
         )
-    crossed = study_text.of_crossed(summary)
+    crossed, design = study_text.of_crossed(summary), study_text.of_design(summary)
     text = (
-        f"We report the mean and the standard deviation (n − 1) over {'seeds' if crossed is None else 'runs'} of "
+        f"We report the mean and the standard deviation (n − 1) over {'seeds' if design is None else 'runs'} of "
         f"{summary.headline_metric} on {summary.headline_split}; collapsed runs are included."
     )
     if crossed is not None:
         untested = " We claim no difference between arms." if len(summary.arms) > 1 else ""
         return f"{text} {crossed}{untested}"
+    if design is not None:
+        return f"{text} {design} {_over_splits(found)}".rstrip()
     if found is None or not found.pairs:
         level = summary.adaptive.level if summary.adaptive is not None else 0.95
         return f"{text} Intervals of means are {numbers.percent(level)} t-intervals over seeds."
@@ -141,8 +146,22 @@ def statistics(results: StudyResults) -> str:
     how += f"; {comparison_text.resamples(found)}"
     return (
         f"{text} Differences between arms are tested with the multi-bootstrap (Sellam et al. 2022; {how}), its intervals "
-        f"({numbers.percent(found.level)}) and p-values corrected for the number of seeds. A difference is claimed at p ≤ "
-        f"{1 - found.level:.3g} after Holm's correction over {grammar.several(found.n_tests, 'comparison')} (pairs × metrics)."
+        f"({numbers.percent(found.level)}) and p-values corrected for the number of seeds. {_claimed_at(found)}"
+    )
+
+
+def _over_splits(found: Comparison | None) -> str:
+    """The test over splits, where there is a pair to test."""
+    if found is None or not found.pairs:
+        return ""
+    f_test = split_designs_text.F_TEST if any(test.name == "5x2cv F" for pair in found.pairs for test in pair.tests) else ""
+    return f"{split_designs_text.TEST}{f_test}. {_claimed_at(found)}"
+
+
+def _claimed_at(found: Comparison) -> str:
+    return (
+        f"A difference is claimed at p ≤ {1 - found.level:.3g} after Holm's correction over "
+        f"{grammar.several(found.n_tests, 'comparison')} (pairs × metrics)."
     )
 
 

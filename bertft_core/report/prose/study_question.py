@@ -9,7 +9,7 @@ from bertft_core.config.strategy_settings import AnyStrategy, Replay
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.records import DatasetCard, StudySummary
 from bertft_core.report.formatting import numbers
-from bertft_core.report.prose import grammar
+from bertft_core.report.prose import grammar, split_designs_text
 
 MOST_LABELS = 12
 
@@ -26,7 +26,7 @@ def strategy(config: AnyStrategy) -> str:
 def question(study: StudyConfig, card: DatasetCard, summary: StudySummary) -> str:
     """What was asked, in one paragraph."""
     arms = list(study.arms)
-    sizes = grammar.listed(f"{split.n_examples:,} {name}" for name, split in card.splits.items())
+    sizes = sizes_of(card)
     compared = (
         f"compares the arms {grammar.listed(arms)}; {arms[0]} is the baseline" if len(arms) > 1 else f"looks at the arm {arms[0]}"
     )
@@ -41,6 +41,13 @@ def question(study: StudyConfig, card: DatasetCard, summary: StudySummary) -> st
         + ("best validation score." if summary.headline_checkpoint == "best" else "last step."),
     ]
     return " ".join(parts)
+
+
+def sizes_of(card: DatasetCard) -> str:
+    """How many examples each split has; in a split design those that the splits divide, and the sets that all runs share."""
+    own = ("train", "validation", "test") if card.draws else ()
+    sizes = [f"{split.n_examples:,} {name}" for name, split in card.splits.items() if name not in own]
+    return grammar.listed([*([f"{card.n_drawn_from:,} train, validation and test"] if own else []), *sizes])
 
 
 def _starts(study: StudyConfig, card: DatasetCard) -> str:
@@ -82,6 +89,8 @@ def _moving_seeds(study: StudyConfig, card: DatasetCard) -> str:
         return f"after {cut} the best {study.seeds.keep} continue to the end and the others stop"
     if isinstance(design, OnlyDesign):
         return f"only the {design.only} seed changes from run to run"
+    if study.seeds.splits is not None:
+        return split_designs_text.moving(study.seeds.splits, study.seeds.n)
     if isinstance(design, CrossedDesign):
         return f"{design.crossed.init} init seeds crossed with {design.crossed.order} order seeds"
     kept = [arm for arm in study.arms if study.of_arm(arm).head.init != "seed"]

@@ -4,7 +4,14 @@ from bertft_core.config.study_config import StudyConfig
 from bertft_core.metrics import METRICS
 from bertft_core.records import GainOverMajority, StudySummary
 from bertft_core.report.formatting import intervals, numbers
-from bertft_core.report.prose import comparison_notes, comparison_text, ensembles_text, grammar, seed_designs_text
+from bertft_core.report.prose import (
+    comparison_notes,
+    comparison_text,
+    ensembles_text,
+    grammar,
+    seed_designs_text,
+    split_designs_text,
+)
 from bertft_core.statistics.crossed_mean import FEWEST_LEVELS
 from bertft_core.statistics.rounding import ROUNDING
 from bertft_core.statistics.seeds_needed import MIN_SEEDS
@@ -48,8 +55,8 @@ def gain_over_majority(found: GainOverMajority, summary: StudySummary) -> str:
     other = f"always answering {constant} ({numbers.score(found.constant_score)})"
     metric, split = summary.headline_metric, summary.headline_split
     head = comparison_text.difference(found.arm, other, found.mean, metric, split, summary.headline_direction)
-    crossed = any(seed.cell is not None for arm in summary.arms for seed in arm.seeds)
-    over = f"{head} over {grammar.several(found.n, 'run' if crossed else 'seed')}"
+    shared = any(seed.cell is not None or seed.split is not None for arm in summary.arms for seed in arm.seeds)
+    over = f"{head} over {grammar.several(found.n, 'run' if shared else 'seed')}"
     if found.n < MIN_SEEDS:
         return f"{over}; an interval takes at least {MIN_SEEDS} seeds"
     if found.t_low is None or found.t_high is None:
@@ -84,6 +91,11 @@ def of_crossed(summary: StudySummary) -> str | None:
     )
 
 
+def of_design(summary: StudySummary) -> str | None:
+    """How the intervals of runs that are not independent were made; None where they are."""
+    return of_crossed(summary) or split_designs_text.of_summary(summary)
+
+
 def not_counted(summary: StudySummary) -> list[str]:
     """'full: 1 diverged, 1 missing' for each arm with runs that are no plain success."""
     found = {arm.arm: {status: n for status, n in arm.counts.items() if status != "ok" and n} for arm in summary.arms}
@@ -94,8 +106,11 @@ def not_counted(summary: StudySummary) -> list[str]:
 
 def cautions(study: StudyConfig, summary: StudySummary) -> list[str]:
     """What a reader must know before quoting the numbers."""
-    notes = ["The interval of an arm's mean accounts for the choice of seeds, not for the choice of examples."]
-    if summary.comparison is not None and summary.comparison.pairs:
+    over_splits = study.seeds.splits is not None
+    notes = (
+        [] if over_splits else ["The interval of an arm's mean accounts for the choice of seeds, not for the choice of examples."]
+    )
+    if not over_splits and summary.comparison is not None and summary.comparison.pairs:
         notes.append("The intervals of differences between arms account for both, where examples could be resampled.")
     if summary.headline_split == "validation":
         notes.append(
@@ -104,9 +119,9 @@ def cautions(study: StudyConfig, summary: StudySummary) -> list[str]:
         )
     elif summary.headline_split != study.headline.split:
         notes.append(f"There is no {study.headline.split} set, so the headline is on {summary.headline_split}.")
-    crossed = of_crossed(summary)
-    if crossed is not None:
-        notes.append(crossed)
+    design = of_design(summary)
+    if design is not None:
+        notes.append(design)
     elif any(arm.n_planned < 10 and arm.selected is None for arm in summary.arms):
         notes.append("With fewer than about ten seeds bootstrap intervals are too narrow; trust the t-interval.")
     return notes

@@ -13,6 +13,7 @@ METHOD = (
     "ANOVA estimates with 95 % intervals: modified large-sample intervals for differences of mean squares (Ting et al. 1990), "
     "chi-square intervals for the residual; effects are assumed to be normal"
 )
+OF_SPLITS = {"split": "the split of these examples", "seeds": "the seeds on it (init, order and dropout together)"}
 SOURCES = {
     "split": "the studies differ in their data split",
     "search": "the studies differ in the outcome of their search",
@@ -23,8 +24,11 @@ SOURCES = {
 
 def components(found: VarianceComponents) -> str:
     """The share of each source, whether it is more than chance, and what was left out."""
-    seeds = f"{found.n_init} init × {found.n_order} order seeds"
-    seeds += f" × {found.n_replicates} dropout seeds" if found.n_replicates > 1 else ""
+    if found.n_splits is not None:
+        seeds = f"{found.n_splits} splits with several seeds each"
+    else:
+        seeds = f"{found.n_init} init × {found.n_order} order seeds"
+        seeds += f" × {found.n_replicates} dropout seeds" if (found.n_replicates or 0) > 1 else ""
     where = f"{found.metric}, {found.split}"
     if all(component.share is None for component in found.components):
         parts = [f"{grammar.every(found.n_runs, 'run')} of {found.arm} ({seeds}) score the same ({where})"]
@@ -52,11 +56,13 @@ def _source(component: Component, found: VarianceComponents) -> str:
         return f"the {component.source} seed"
     if component.source == "interaction":
         return "their interaction"
-    return "dropout and nondeterminism" if found.n_replicates > 1 else "the rest (interaction, dropout and nondeterminism)"
+    if component.source in OF_SPLITS:
+        return OF_SPLITS[component.source]
+    return "dropout and nondeterminism" if (found.n_replicates or 0) > 1 else "the rest (interaction, dropout and nondeterminism)"
 
 
 def _tests(found: VarianceComponents) -> str:
-    tested = [(c.source, c.f_p) for c in found.components if c.source in ("init", "order") and c.f_p is not None]
+    tested = [(c.source, c.f_p) for c in found.components if c.source in ("init", "order", "split") and c.f_p is not None]
     above = [f"{source} ({p_values.clause(p)})" for source, p in tested if p <= SIGNIFICANT]
     chance = [f"{source} ({p_values.clause(p)})" for source, p in tested if p > SIGNIFICANT]
     parts = [f"more than chance by the F test: {grammar.listed(above)}"] if above else []

@@ -1,0 +1,129 @@
+"""Split designs from the config to the planned runs: how many there are, what each reads, and what does not fit them."""
+
+from __future__ import annotations
+
+import pytest
+
+from bertft_core.config import UserError, parse_study
+from bertft_core.config.seed_settings import SeedsConfig
+from bertft_core.data.alignment import ALIGNMENTS
+from bertft_core.data.prepare_study_data import prepare_data
+from bertft_core.data.prepared_split import open_split
+from bertft_core.planning.run_specs import plan_runs
+from bertft_core.report.prose import data_card_text
+from bertft_core.seeds import report_seeds
+from tests.helpers.drawn_studies import drawn_study
+
+FOLDS = {"folds": 3, "repeats": 2}
+SEARCH = {"space": {"learning_rate": {"choices": [1e-5, 1e-4]}}, "n_trials": 2}
+
+
+def seeds(design, **more):
+    return SeedsConfig.model_validate({"design": {"split": design}} | more)
+
+
+@pytest.mark.parametrize(
+    ("design", "n_splits"), [({"folds": 4}, 4), (FOLDS, 6), ({"resamples": 7, "test_ratio": 0.3}, 7), ({"bootstrap": 8}, 8)]
+)
+def test_one_seed_on_each_split_unless_more_are_asked_for(design, n_splits):
+    assert (seeds(design).n, seeds(design).n_at_first) == (1, n_splits)
+    assert seeds(design, n=3).n_at_first == 3 * n_splits
+    assert SeedsConfig.model_validate(seeds(design).model_dump()) == seeds(design)
+    assert SeedsConfig().n == 5
+
+
+def test_no_two_runs_share_a_seed_but_folds_of_a_repeat_share_their_division():
+    found = [each for _, each in report_seeds(0, seeds(FOLDS, n=2))]
+    for stream in ("init", "order", "dropout"):
+        assert len({getattr(each, stream) for each in found}) == len(found) == 12
+    divisions = [each.split for each in found]
+    assert divisions[:3] == [divisions[0]] * 3
+    assert len(set(divisions)) == 2
+    assert divisions[6:] == divisions[:6]
+
+
+@pytest.mark.parametrize("more", [{"folds": 3, "repeats": 4}, FOLDS], ids=["repeats", "seeds"])
+def test_more_splits_and_more_seeds_change_no_earlier_run(tmp_path, more):
+    earlier, later = (
+        {spec.digest for spec in plan_runs(*drawn_study(tmp_path, design, n), {})} for design, n in ((FOLDS, 1), (more, 2))
+    )
+    assert earlier < later
+
+
+def test_a_run_reads_the_data_of_its_own_split(tmp_path):
+    study, card = drawn_study(tmp_path, FOLDS)
+    assert (len(card.draws), card.n_drawn_from) == (6, 24)
+    for spec in plan_runs(study, card, {}):
+        own = card.draws[spec.split]
+        assert (spec.data_fingerprint, spec.prepared_dir) == (own.fingerprint, own.directory)
+        assert card.of_run(spec) == own
+        assert f"split {spec.split:02d} · seed {spec.index:03d}" in spec.title
+    assert len({draw.fingerprint for draw in card.draws}) == 6
+    assert card.fingerprint == card.draws[0].fingerprint
+    assert "below is the first of 6 splits of 24 examples" in data_card_text.card_text(card)
+
+
+def test_the_examples_are_tokenised_once_and_as_they_would_be_alone(tmp_path, monkeypatch):
+    alignment, calls = ALIGNMENTS["classification"], []
+
+    def counted(tokenizer, examples, *rest):
+        calls.append(len(examples))
+        return alignment.tokenise(tokenizer, examples, *rest)
+
+    monkeypatch.setitem(ALIGNMENTS, "classification", alignment.__class__(**alignment.__dict__ | {"tokenise": counted}))
+    study, card = drawn_study(tmp_path, FOLDS)
+    assert calls == [24]
+    assert prepare_data(study, home_dir=tmp_path / "home") == card
+    assert calls == [24]
+    rows = {}
+    for draw in card.draws:
+        for name in ("train", "validation", "test"):
+            split = open_split(draw.directory, name)
+            for i, example in enumerate(split.example_ids):
+                assert rows.setdefault(example, (split.input_ids(i).tolist(), split.texts(i))) == (
+                    split.input_ids(i).tolist(),
+                    split.texts(i),
+                )
+    assert len(rows) == 24
+
+
+def study_of(**changes):
+    values = {
+        "name": "s",
+        "data": {"source": "files", "train": "t.csv"},
+        "arms": {"full": {}},
+        "seeds": {"design": {"split": {"folds": 5}}},
+    }
+    return parse_study(values | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"data": {"source": "files", "train": "t.csv", "test": "u.csv"}}, "data.test"),
+        ({"data": {"source": "files", "train": "t.csv", "validation": "u.csv"}}, "data.validation"),
+        ({"data": {"source": "hub", "name": "glue"}}, "data.validation"),
+        ({"data": {"source": "files", "train": "t.csv", "split": {"test_ratio": 0.2}}}, "data.split.test_ratio"),
+        ({"data": {"source": "bundled", "name": "reviews", "split": {"halve_validation": True}}}, "data.split.halve_validation"),
+        ({"data": {"source": "bundled", "name": "reviews", "subsample": {"test": 20}}}, "data.subsample.test"),
+        ({"arms": {"full": {"search": SEARCH}}}, "arms.full.search"),
+        ({"ensemble": True}, "ensemble"),
+        ({"seeds": {"first": 3, "design": {"split": {"folds": 5}}}}, "seeds.first"),
+        ({"seeds": {"n": 3, "max": 9, "until": {"half_width": 0.1}, "design": {"split": {"folds": 5}}}}, "seeds.until"),
+        ({"seeds": {"start": 5, "stop_at": 0.5, "keep": 2, "design": {"split": {"folds": 5}}}}, "seeds.design"),
+        ({"seeds": {"n": 2000, "design": {"split": {"folds": 10}}}}, "seeds.n"),
+        ({"seeds": {"design": {"split": {"folds": 1}}}}, "folds"),
+        ({"seeds": {"design": {"split": {"resamples": 3, "test_ratio": 1.5}}}}, "test_ratio"),
+        ({"seeds": {"design": {"split": {"fold": 5}}}}, "seeds.design"),
+    ],
+)
+def test_what_does_not_fit_a_split_design_is_refused_at_its_place(changes, place):
+    with pytest.raises(UserError) as caught:
+        study_of(**changes)
+    assert place in caught.value.problem
+    assert caught.value.hint
+
+
+def test_a_learning_curve_may_have_a_subset_of_every_split():
+    study = study_of(arms={"full": {"learning_curve": {"sizes": [20, 40]}}})
+    assert len(study.arms) == 2
