@@ -155,14 +155,14 @@ def test_a_missing_key_is_named(tmp_path, text, key, line, hint):
             STUDY + "seeds: {design: jiont}\n",
             "seeds.design",
             "'jiont'",
-            "'joint' or a mapping with 'only' or a mapping with 'crossed'",
+            "'joint' or a mapping with 'only' or a mapping with 'crossed' or a mapping with 'split'",
         ),
         (STUDY + "seeds: {design: {only: x}}\n", "seeds.design.only", "'x'", "'init', 'order' or 'dropout'"),
         (
             STUDY + "seeds: {design: {onyl: init}}\n",
             "seeds.design",
             "a mapping",
-            "'joint' or a mapping with 'only' or a mapping with 'crossed'",
+            "'joint' or a mapping with 'only' or a mapping with 'crossed' or a mapping with 'split'",
         ),
         (
             STUDY + "seeds: {design: {crossed: {init: 1, order: 2}}}\n",
