@@ -37,12 +37,11 @@ class StudyOnDisk:
 
     def _here(self, card: DatasetCard) -> DatasetCard:
         """The card with today's folders: the home may be another one than when the data were prepared."""
-        prepared = self.dir.home_dir.resolve() / "data" / card.fingerprint
         arms = {arm: self._here(own) for arm, own in card.arms.items()}
         searched = tuple(each.model_copy(update={"card": self._here(each.card)}) for each in card.searched)
-        return card.model_copy(
-            update={"arms": arms, "searched": searched} | ({"directory": str(prepared)} if prepared.is_dir() else {})
-        )
+        draws = tuple(map(self._here, card.draws))
+        directory = str(self.dir.home_dir.resolve() / "data" / card.fingerprint)
+        return card.model_copy(update={"arms": arms, "searched": searched, "draws": draws, "directory": directory})
 
     @property
     def cards(self) -> tuple[DatasetCard, ...]:
