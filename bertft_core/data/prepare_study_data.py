@@ -79,10 +79,7 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
     read = _read(study, [view.data for view in views.values()])
     refuse_missing_labels(study, read.labels)
     raw_texts = {text: texts.sha256 for text, texts in replayed.items()}
-    cards = {
-        name: _card_of(view, encoders[name], read, home, tell).model_copy(update={"raw_texts": raw_texts})
-        for name, view in views.items()
-    }
+    cards = {name: _card_of(view, encoders[name], read, home, tell).with_texts(raw_texts) for name, view in views.items()}
     first = next((arm for arm in study.arms if views[arm] is study), next(iter(views)))
     refuse_other_examples(cards, first)
     refuse_encoders_of_one_name(cards)
@@ -104,7 +101,8 @@ def _tokenise_replayed(study: StudyConfig, card: DatasetCard, replayed: Mapping[
         own, decided = card.decided({arm: settings}).of_arm(arm), study.decided({arm: settings})
         replay = replay_of(decided.arms[arm].strategies)
         if replay is not None and replay.text in replayed:
-            tokenise_replayed(replayed[replay.text], own, tell)
+            for each in own.draws or (own,):
+                tokenise_replayed(replayed[replay.text], each, tell)
 
 
 def _name_of(arm: str, settings: Settings) -> str:

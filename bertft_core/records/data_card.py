@@ -147,6 +147,11 @@ class DatasetCard(Frozen):
         alike = (each for each in (*own.draws, own, *self.every) if each.fingerprint == spec.data_fingerprint)
         return next((each for each in alike if each.encoder.in_digests == spec.encoder.in_digests), own)
 
+    def with_texts(self, raw_texts: dict[str, str]) -> DatasetCard:
+        """The card, and those of its splits, with the files that runs replay."""
+        draws = tuple(draw.with_texts(raw_texts) for draw in self.draws)
+        return self.model_copy(update={"raw_texts": raw_texts, "draws": draws})
+
     def replayed_sha256(self, strategies: Iterable[AnyStrategy]) -> str | None:
         """What identifies the file that runs with these strategies replay; None where they replay none."""
         replay = replay_of(strategies)
