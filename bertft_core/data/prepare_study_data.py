@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -19,7 +20,7 @@ from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
 from bertft_core.data.encoder_parts import EncoderParts
 from bertft_core.data.examples import RawSplit
 from bertft_core.data.extra_sources import name_sources, with_sources
-from bertft_core.data.prepared_store import PreparedStore
+from bertft_core.data.prepared_store import PreparedStore, StoredSplits
 from bertft_core.data.probe_texts import read_probe_texts
 from bertft_core.data.proved_encoder import prove_encoder, refuse_other_labels
 from bertft_core.data.replayed_texts import RawTexts, read_replayed, tokenise_replayed
@@ -149,13 +150,20 @@ def _card_of(
     splits, fitted = alignment.fit(whole, data, lambda: load_tokenizer(encoder))
     store = PreparedStore(study, *proved, read.labels, home, tell)
     stored = store.stored(splits, lambda: _tokenised(alignment, splits, read.labels, encoder, data))
-    found = PreparedData(splits, stored.prepared, read.labels, data.max_length, tokenizer_facts(encoder.directory), data, read.near)
-    findings = read.repairs_of(data) + fitted + find_all(found, (*alignment.checks, *OF_EVERY_HEAD))
-    if drawn is None:
+    draws = [] if drawn is None else [store.taken(stored, draw) for draw in drawn_splits(splits, drawn, data, study.seed)]
+    facts = tokenizer_facts(encoder.directory)
+
+    def seen(of: StoredSplits) -> PreparedData:
+        return PreparedData(of.splits, of.prepared, read.labels, data.max_length, facts, data, read.near)
+
+    # what is in two splits at once is looked for in the first split of a design
+    across = find_all(seen(draws[0] if draws else stored), OF_EVERY_HEAD)
+    findings = read.repairs_of(data) + fitted + find_all(seen(stored), alignment.checks) + across
+    if not draws:
         return store.card(stored, findings)
-    draws = [store.card(store.taken(stored, draw), ()) for draw in drawn_splits(splits, drawn, data, study.seed)]
+    cards = tuple(store.card(draw, ()) for draw in draws)
     n = sum(not example.source_id for example in splits["train"].examples)
-    return draws[0].model_copy(update={"findings": findings, "draws": tuple(draws), "n_drawn_from": n})
+    return cards[0].model_copy(update={"findings": findings, "draws": cards, "n_drawn_from": n})
 
 
 def _tokenised(

@@ -200,6 +200,7 @@ def test_the_diagnosis_makes_the_same_checks(kept, rebuilt, name, capsys):
     today = {check["check"]: check["verdict"] for check in json.loads(capsys.readouterr().out)["checks"]}
     stored = {check["check"]: check["verdict"] for check in stored_json(kept / "printed" / f"{name}.diagnose.json")["checks"]}
     del stored["label_conflicts"]  # it reads the prepared data, which the archive does not have
+    today.pop("label_errors", None)  # a later check
     assert today == stored | CHANGED_VERDICTS.get(name, {})
 
 

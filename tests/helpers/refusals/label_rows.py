@@ -51,6 +51,14 @@ def _nothing_masked(folder: Path) -> None:
     masked_lm.tokenise_new(tokenizer, [text], (), FileData(source="files", train="t.txt", max_length=48), True)
 
 
+def _drawn(code: str, text: str, place: str, *, extra: str = "", folds: int = 5) -> Refusal:
+    """A study that is cross-validated."""
+    keys = "source: files, train: t.csv, max_length: 48" + (", extra_train: [x.csv]" if extra else "")
+    seeds = f"seeds: {{design: {{split: {{folds: {folds}}}}}}}"
+    config = f"name: s\nencoder: {{path: encoder}}\ndata: {{{keys}}}\narms: {{full: {{}}}}\n{seeds}\n"
+    return Refusal(code, CHECK, {"s.yaml": config, "t.csv": text} | ({"x.csv": extra} if extra else {}), place)
+
+
 ROWS = (
     _two_files("label.not-in-train", TEXTS, TEXTS + "film,worse\n", "v.csv:14"),
     rows_of("label.not-one-hot", ONE_HOT + "film,x,1\n", "t.csv:11", keys="label: [a, b]"),
@@ -100,6 +108,9 @@ ROWS = (
     rows_of("group.no-columns", WORDS, "t.conll", file="t.conll", keys="split: {group: document}", **NER),
     _with_extra("extra.unknown-source", "a new film,good,99\n", "x.csv:2"),
     _with_extra("extra.no-source-in-train", "a new film,good,validation-00000\n", "x.csv:2"),
+    _drawn("extra.no-source", TEXTS, "x.csv:2", extra="text,label\na new film,good\n"),
+    _drawn("split.untrained-label", TEXTS + "a film,odd\n", "t.csv:14"),
+    _drawn("split.empty-part", TEXTS, "t.csv", folds=40),
     Refusal("subsample.unknown-split", call=lambda _: subsample({"train": raw("train", ["good", "bad"])}, {"dev": 4}, 0)),
     Refusal("headline.no-split", call=_headline),
     Refusal(
