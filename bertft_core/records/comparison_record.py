@@ -61,19 +61,26 @@ class NamedTest(Frozen):
 
 
 class SplitTest(TestedDifference):
-    """The difference of means over splits of the same examples, whose runs are not independent.
-
-    See `bertft_core.statistics.repeated_splits` and `split_tests`. The interval is that of the corrected resampled t-test.
-    """
+    """The difference of means over splits of the same examples; the interval is that of the corrected resampled t-test."""
 
     name: Literal["corrected resampled t", "5x2cv F"]
-    """The test that `p` is of."""
+    """The test that `p` is of: the one with the largest p-value."""
+
+
+class SplitSample(Frozen):
+    """Splits of the same examples, whose runs are not independent.
+
+    See `bertft_core.statistics.repeated_splits` and `split_tests`.
+    """
+
     n_splits: int
     folds: int | None = None
     """Of cross-validation, with its planned `repeats`."""
     repeats: int | None = None
     test_to_train: float
     """Examples that a split tests on, for each one that it learns from."""
+    test: SplitTest | None = None
+    """None where the difference is the same on every split."""
 
 
 class AlmostStochasticOrder(Frozen):
@@ -149,7 +156,7 @@ class PairComparison(Frozen):
     """Seeds resampled, examples fixed."""
     examples: ResampledDifference | None = None
     """Examples resampled, seeds fixed."""
-    splits: SplitTest | None = Field(None, exclude_if=left_out_if(None))
+    splits: SplitSample | None = Field(None, exclude_if=left_out_if(None))
     """In a split design; there `both` and `examples` resample the pooled out-of-fold predictions, with repeats for seeds."""
     source: Source | None = None
     """The larger source of uncertainty; None where one of the two could not be resampled."""
@@ -190,7 +197,7 @@ class PairComparison(Frozen):
     @property
     def interval(self) -> TestedDifference | None:
         """Over splits in a split design, over seeds and examples where both were resampled, else over seeds alone."""
-        return self.splits or self.both or self.seeds
+        return self.both or self.seeds if self.splits is None else self.splits.test
 
     @property
     def key(self) -> str:

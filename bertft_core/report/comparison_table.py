@@ -48,7 +48,7 @@ def _pair_rows(pairs: Sequence[PairComparison], level: float) -> list[tuple[str,
     rows = [("pair", "difference", interval, "seeds alone", "examples alone", "P(A > B)", "p (Holm)", "claimed")]
     for pair in pairs:
         superiority = numbers.ABSENT if pair.superiority is None else numbers.decimals(pair.superiority.value, 2)
-        ends = map(intervals.resampled, (pair.splits or pair.both, pair.seeds, pair.examples))
+        ends = map(intervals.resampled, (pair.both if pair.splits is None else pair.interval, pair.seeds, pair.examples))
         evidence = (superiority, p_values.p_value(pair.p_holm), "yes" if pair.claimed else "no")
         rows.append((f"{pair.arm} − {pair.baseline}", numbers.signed(pair.difference), *ends, *evidence))
     return rows

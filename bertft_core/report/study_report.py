@@ -72,6 +72,7 @@ def _page(results: StudyResults, extras: Extras) -> str:
         results=table_sections.results(summary),
         nondeterminism=[variance_text.nondeterminism(floor, summary) for floor in summary.floors],
         seed_plots=figures.seed_plots(results),
+        drawn=results.study.seeds.splits is not None,
         runs=table_sections.runs(results),
         validation_curves=figures.validation_curves(results),
         loss_curves=figures.loss_curves(results),

@@ -52,8 +52,8 @@ def test_a_pair_is_tested_over_splits(results, comparison):
     (pair,) = comparison.headline_pairs
     first, second = scores_of(results, "high"), scores_of(results, "low")
     splits = Splits(tuple(range(9)), 0.5, 3, 3)
-    assert pair.splits.name == "corrected resampled t"
-    assert pair.p_value == pair.splits.p == pytest.approx(corrected_t(first, second, splits).p)
+    assert pair.splits.test.name == "corrected resampled t"
+    assert pair.p_value == pair.splits.test.p == pytest.approx(corrected_t(first, second, splits).p)
     assert (pair.interval.low, pair.interval.high) == pytest.approx(split_mean(first - second, splits).interval())
     assert (pair.splits.n_splits, pair.splits.test_to_train, pair.p_of) == (9, pytest.approx(0.5), "splits")
     assert pair.difference == pytest.approx((first - second).mean())
@@ -90,7 +90,7 @@ def test_two_folds_five_times_must_pass_alpaydins_test_too(tmp_path):
     (pair,) = compare_studies([results], ComparisonRequest(n_resamples=200)).headline_pairs
     both = (scores_of(results, "high"), scores_of(results, "low"), Splits(tuple(range(10)), 1.0, 2, 5))
     tests = sorted([corrected_t(*both), five_by_two_f(*both)], key=lambda test: test.p)
-    assert (pair.splits.name, pair.p_value) == (tests[1].name, pytest.approx(tests[1].p))
+    assert (pair.splits.test.name, pair.p_value) == (tests[1].name, pytest.approx(tests[1].p))
     assert {test.name for test in pair.tests} == {"corrected resampled t", "5x2cv F"}
 
 
@@ -162,3 +162,11 @@ def test_nothing_is_estimated_that_needs_independent_runs(results):
     insights = results.summary.insights
     assert insights.seeds_needed == ()
     assert [absent.reason for absent in insights.agreement_refused] == ["different examples"] * 2
+
+
+def test_arms_that_are_alike_on_every_split_have_no_interval_and_are_still_on_splits(tmp_path):
+    results = drawn_results(tmp_path, {"folds": 3}, {"a": 1.0, "b": 1.0})
+    comparison = compare_studies([results], ComparisonRequest(n_resamples=200))
+    (pair,) = comparison.headline_pairs
+    assert (pair.difference, pair.interval, pair.p_value, pair.splits.n_splits) == (0.0, None, None, 3)
+    assert "over 3 splits (3 folds) and 24 examples: no difference is claimed" in comparison_text.pair(pair, comparison)

@@ -9,7 +9,7 @@ from bertft_core.evaluation.comparison.compared_arms import ComparedArm
 from bertft_core.evaluation.comparison.pair_estimates import resampled_difference
 from bertft_core.evaluation.comparison.pooled_predictions import PooledScores, compare_pooled
 from bertft_core.evaluation.comparison.seed_tests import Floats, SeedTestSettings, superior
-from bertft_core.records.comparison_record import Disagreement, IntervalEstimate, NamedTest, SplitTest
+from bertft_core.records.comparison_record import Disagreement, IntervalEstimate, NamedTest, SplitSample, SplitTest
 from bertft_core.records.summary import shared_by
 from bertft_core.statistics import disagreement
 from bertft_core.statistics.repeated_splits import Splits, split_mean
@@ -45,26 +45,26 @@ def estimate_on_splits(
     chance = superior(arm, baseline, settings)
     tests = split_tests(arm, baseline, splits)
     decides = deciding(tests)
+    test = None
+    if found is not None and found.variance > 0 and decides is not None and decides.p is not None:
+        low, high = found.interval(settings.level)
+        test = SplitTest(name=decides.name, low=low, high=high, p=decides.p)
     numbers: dict[str, Any] = {
         "mean_arm": float(arm.mean()),
         "mean_baseline": float(baseline.mean()),
         "difference": float(arm.mean() - baseline.mean()),
         "superiority": IntervalEstimate(value=chance.value),
         "tests": tuple(NamedTest(name=test.name, statistic=test.statistic, p=test.p) for test in tests),
-    }
-    if found is not None and found.variance > 0 and decides is not None and decides.p is not None:
-        low, high = found.interval(settings.level)
-        numbers |= {"p_value": decides.p, "p_of": "splits"}
-        numbers["splits"] = SplitTest(
-            name=decides.name,
+        "splits": SplitSample(
             n_splits=len(set(splits.of_run)),
             folds=splits.folds,
             repeats=splits.repeats,
             test_to_train=splits.test_to_train,
-            low=low,
-            high=high,
-            p=decides.p,
-        )
+            test=test,
+        ),
+        "p_value": None if test is None else test.p,
+        "p_of": None if test is None else "splits",
+    }
     return numbers | ({} if pooled is None else _of_pooled(pooled, metric, settings))
 
 

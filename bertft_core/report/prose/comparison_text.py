@@ -7,7 +7,7 @@ from bertft_core.config.head_settings import Direction
 from bertft_core.records.comparison_record import (
     Comparison,
     PairComparison,
-    SplitTest,
+    SplitSample,
     TestedDifference,
 )
 from bertft_core.report.formatting import intervals, numbers, p_values
@@ -83,7 +83,7 @@ def _sample(found: PairComparison) -> str:
     return seeds + examples
 
 
-def _splits(found: SplitTest, n_runs: int) -> str:
+def _splits(found: SplitSample, n_runs: int) -> str:
     """'10 splits (5 folds × 2)', with the number of paired runs where there are several on a split."""
     times = "" if found.repeats in (None, 1) else f" × {found.repeats}"
     folds = "" if found.folds is None else f" ({found.folds} folds{times})"
