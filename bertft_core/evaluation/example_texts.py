@@ -1,7 +1,5 @@
 """The beginning of an example's text, where the prepared data are still at hand: what tables of examples show."""
 
-from functools import cached_property
-
 import pyarrow as pa
 
 from bertft_core.data.examples import shorten
@@ -12,10 +10,12 @@ TEXT_LENGTH = 120
 
 
 class ExampleTexts:
-    """The texts of one split."""
+    """The texts of one split; of a split design, those of all its splits: which texts a part has depends on the run."""
 
     def __init__(self, card: DatasetCard, split: str) -> None:
         self._card, self._name = card, split
+        self._unread = [each.directory for each in card.draws or (card,)]
+        self._places: dict[str, tuple[PreparedSplit, int]] = {}
 
     def hint(self, example_id: str) -> str | None:
         """The beginning of the text, or of both texts; None where it is not at hand."""
@@ -24,9 +24,10 @@ class ExampleTexts:
 
     def label(self, example_id: str) -> str | None:
         """The label, where an example has one and it is at hand."""
-        row, split = self._rows.get(example_id), self._split
-        if split is None or row is None or "label" not in split.table.column_names:
+        place = self._place(example_id)
+        if place is None or "label" not in place[0].table.column_names:
             return None
+        split, row = place
         return self._card.labels[split.labels[row]] if pa.types.is_integer(split.table["label"].type) else None
 
     def word(self, example_id: str, position: int) -> str | None:
@@ -35,16 +36,18 @@ class ExampleTexts:
         return words[position] if position < len(words) and words[position] else None
 
     def _texts(self, example_id: str) -> tuple[str, ...]:
-        row = self._rows.get(example_id)
-        return () if self._split is None or row is None else self._split.texts(row)
+        place = self._place(example_id)
+        return () if place is None else place[0].texts(place[1])
 
-    @cached_property
-    def _split(self) -> PreparedSplit | None:
+    def _place(self, example_id: str) -> tuple[PreparedSplit, int] | None:
+        """Where an example is; no more folders are read than needed to find it."""
+        while example_id not in self._places and self._unread:
+            self._read(self._unread.pop(0))
+        return self._places.get(example_id)
+
+    def _read(self, directory: str) -> None:
         try:
-            return open_split(self._card.directory, self._name)
+            split = open_split(directory, self._name)
         except (OSError, pa.ArrowInvalid):
-            return None
-
-    @cached_property
-    def _rows(self) -> dict[str, int]:
-        return {} if self._split is None else {name: row for row, name in enumerate(self._split.example_ids)}
+            return
+        self._places |= {name: (split, row) for row, name in enumerate(split.example_ids) if name not in self._places}

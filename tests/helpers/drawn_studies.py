@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,25 @@ def drawn_study(directory: Path, design: dict[str, Any], n: int = 1, **how: Any)
     return tiny_study(directory, data=data, seeds={"n": n, "design": {"split": design}}, **how)
 
 
-def drawn_results(directory: Path, design: dict[str, Any], skill: dict[str, float], n: int = 1, **how: Any) -> StudyResults:
-    """The results of runs that answer right with the `skill` of their arm, on the examples of their own split."""
+def drawn_results(
+    directory: Path,
+    design: dict[str, Any],
+    skill: dict[str, float],
+    n: int = 1,
+    mislabelled: Collection[str] = (),
+    sharpness: float = 3.0,
+    **how: Any,
+) -> StudyResults:
+    """The results of runs that answer right with the `skill` of their arm, on the examples of their own split.
+
+    The stored label is the wrong one of the examples whose id is in `mislabelled`.
+    """
     study, card = drawn_study(
         directory, design, n, arms={arm: {"learning_rate": 0.001 * i} for i, arm in enumerate(skill, 1)}, **how
     )
     study_dir = StudyDir(directory / "home", study.name)
     planned = plan_runs(study, card, {})
-    records = {spec.digest: _record(spec, study_dir, skill[spec.arm]) for spec in planned}
+    records = {spec.digest: _record(spec, study_dir, skill[spec.arm], mislabelled, sharpness) for spec in planned}
     results = StudyResults(study, card, study_dir, records, planned)
     results = results.with_summary(summarize(results))
     for path, record in ((study_dir.config_path, study), (study_dir.card_path, card), (study_dir.summary_path, results.summary)):
@@ -43,14 +55,15 @@ def drawn_results(directory: Path, design: dict[str, Any], skill: dict[str, floa
     return results
 
 
-def _record(spec: RunSpec, study_dir: StudyDir, skill: float) -> RunRecord:
+def _record(spec: RunSpec, study_dir: StudyDir, skill: float, mislabelled: Collection[str], sharpness: float) -> RunRecord:
     run_dir, found, files = study_dir.run_dir(spec.digest), {}, {}
     rng = np.random.default_rng([spec.seeds.init, len(spec.arm)])
     for split in spec.evaluated_splits:
         prepared = open_split(spec.prepared_dir, split)
-        answers = np.where(rng.random(prepared.n) < skill, prepared.labels, 1 - prepared.labels)
+        truth = np.where([name in mislabelled for name in prepared.example_ids], 1 - prepared.labels, prepared.labels)
+        answers = np.where(rng.random(prepared.n) < skill, truth, 1 - truth)
         logits = rng.normal(size=(prepared.n, 2)).clip(-1, 1).astype(np.float32)
-        logits[np.arange(prepared.n), answers] += 3
+        logits[np.arange(prepared.n), answers] += sharpness
         found[split] = dict(scores(logits, prepared.labels, spec.labels))
         files[split] = f"predictions/{split}.parquet"
         path = run_dir / files[split]

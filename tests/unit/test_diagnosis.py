@@ -285,17 +285,17 @@ def test_labels_that_the_seeds_contradict(tmp_path, flipped, verdict):
     assert len(found(diagnosis, "suspect_label")) == (3 if flipped else 0)
     said = [diagnosis_findings.finding(each) for each in diagnosis.findings]
     if flipped:
-        assert said[0] == "40 of the 800 labels of validation and test (5 %) look wrong, by what the seeds of full predict"
+        assert said[0] == "40 of the 800 labels of validation and test (5 %) look wrong, by what the runs of full predict"
         assert re.fullmatch(r"\w+-\d+ \(\w+\) is labelled \w+, and \w+ has a probability of [01].\d\d", said[1])
     else:
-        assert said == ["none of the 800 labels of validation and test looks wrong, by what the seeds of full predict"]
+        assert said == ["none of the 800 labels of validation and test looks wrong, by what the runs of full predict"]
 
 
 def test_a_model_that_contradicts_many_labels_judges_none(tmp_path):
     diagnosis = check("label_errors", with_flips(tmp_path, flipped=tuple(range(0, N, 5)) + tuple(range(1, N, 5)), sharpness=8.0))
     (only,) = diagnosis.findings
     assert (diagnosis.verdict, only.code) == ("ok", "labels_not_judged")
-    assert diagnosis_findings.finding(only).startswith("labels cannot be judged: the seeds of full contradict ")
+    assert diagnosis_findings.finding(only).startswith("labels cannot be judged: the runs of full contradict ")
 
 
 # Learning

@@ -1,7 +1,8 @@
 """Which examples are easy, ambiguous or hard to learn: mean and spread of the probability that runs give the true label.
 
 Source: Swayamdipta et al. 2020, "Dataset cartography": confidence and variability over the evaluations of training, here over all
-seeds of the best arm too. Splits that were predicted at the end of training only are mapped over seeds alone. The third with the
+seeds of the best arm too. Splits that were predicted at the end of training only are mapped over seeds alone. In a split design
+a part holds other examples in each run: all are mapped, each over the runs that had it in this part. The third with the
 largest spread is ambiguous, as there; the others are easy or hard by their mean.
 """
 
@@ -31,7 +32,7 @@ AMBIGUOUS_SHARE = 1 / 3
 EASY_FROM = 0.5
 """Mean probability of the label."""
 LEAST_VALUES = 3
-"""Evaluations of all seeds, below which a spread means nothing."""
+"""Evaluations of all runs, below which a spread means nothing and an example is not mapped."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class DatasetMap:
     arm: str
     split: str
     n_runs: int
+    n_of_each: tuple[int, int]
+    """The fewest and the most runs that an example is mapped over: all, unless each run has examples of its own."""
     n_evaluations: int
     """At most, of one run; 1 where there is only the end of training."""
     example_ids: tuple[str, ...]
@@ -77,24 +80,36 @@ def regions_of(means: Floats, spreads: Floats) -> tuple[Region, ...]:
 
 def _map_of(results: StudyResults, runs: Sequence[RunRecord], split: str) -> DatasetMap | None:
     rows: dict[str, int] = {}
-    n, sums, squares = (np.zeros(0) for _ in range(3))
+    n, sums, squares, n_of_each = (np.zeros(0) for _ in range(4))
     n_runs = n_evaluations = 0
     for ids, values in _confidences(results, runs, split):
         n_runs, n_evaluations = n_runs + 1, max(n_evaluations, values.shape[1])
         for name in ids:
             rows.setdefault(name, len(rows))
-        n, sums, squares = (np.concatenate([each, np.zeros(len(rows) - len(each))]) for each in (n, sums, squares))
+        totals = (n, sums, squares, n_of_each)
+        n, sums, squares, n_of_each = (np.concatenate([each, np.zeros(len(rows) - len(each))]) for each in totals)
         places = np.array([rows[name] for name in ids])
         n[places] += values.shape[1]
+        n_of_each[places] += 1
         sums[places] += values.sum(axis=1)
         squares[places] += np.square(values).sum(axis=1)
-    if not rows or n.max() < LEAST_VALUES:
+    enough = np.flatnonzero(n >= LEAST_VALUES)
+    if not len(enough):
         return None
-    means = sums / n
-    spreads = np.sqrt(np.maximum(squares / n - means**2, 0.0))
-    texts = ExampleTexts(results.card, split)
+    means = sums[enough] / n[enough]
+    spreads = np.sqrt(np.maximum(squares[enough] / n[enough] - means**2, 0.0))
+    names = list(rows)
     return DatasetMap(
-        runs[0].spec.arm, split, n_runs, n_evaluations, tuple(rows), means, spreads, regions_of(means, spreads), texts
+        arm=runs[0].spec.arm,
+        split=split,
+        n_runs=n_runs,
+        n_of_each=(int(n_of_each[enough].min()), int(n_of_each[enough].max())),
+        n_evaluations=n_evaluations,
+        example_ids=tuple(names[i] for i in enough.tolist()),
+        means=means,
+        spreads=spreads,
+        regions=regions_of(means, spreads),
+        texts=ExampleTexts(results.card, split),
     )
 
 

@@ -1,7 +1,9 @@
 """Labels that are probably wrong, split by split: confident learning on what the runs of the best arm predict.
 
-Runs did not train on these examples, and the best arm is that of the validation set. What is found are labels that a good model
-confidently contradicts: an error, or an example that is hard or ambiguous. A person has to look.
+Runs did not train on these examples, and the best arm is that of the validation set. In a split design each label is judged by
+the runs that tested its example, pooled over all splits; their validation parts hold the same examples and are left out. What is
+found are labels that a good model confidently contradicts: an error, or an example that is hard or ambiguous. A person has to
+look.
 """
 
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ import numpy as np
 from bertft_core.evaluation.example_texts import ExampleTexts
 from bertft_core.evaluation.label_quality.out_of_sample import OutOfSample, pooled, why_none
 from bertft_core.evaluation.run_scores import stored_predictions
-from bertft_core.records import RunRecord
+from bertft_core.records import DatasetCard, RunRecord
 from bertft_core.records.not_computed import NotComputed
 from bertft_core.records.ranking import best_arm
 from bertft_core.statistics.confident_learning import estimated_joint, normalised_margin, wrong_labels
@@ -71,6 +73,8 @@ class LabelErrors:
     unit: str
     """example or word"""
     n_runs: int
+    n_judging: tuple[int, int]
+    """The fewest and the most runs that judge a label: all, unless each run is tested on examples of its own."""
     splits: tuple[SplitLabels, ...]
     suspects: tuple[SuspectLabel, ...]
     """The surest first."""
@@ -93,15 +97,18 @@ def label_errors(results: StudyResults) -> LabelErrors | NotComputed:
         return judging
     results, runs = judging
     arm = runs[0].spec.arm
-    found = [each for split in results.card.evaluated_splits if (each := _of_split(results, runs, split)) is not None]
-    if not found:
+    judged = {split: given for split in judged_splits(results.card) if (given := out_of_sample(results, runs, split)) is not None}
+    judged = {split: given for split, given in judged.items() if len(given.labels)}
+    if not judged:
         return NotComputed(reason="too few predictions", arm=arm, n=0, needed=LEAST_RUNS)
+    found = [_of_split(results, split, given) for split, given in judged.items()]
     suspects = [suspect for _, of_split in found for suspect in of_split]
     return LabelErrors(
         arm=arm,
         checkpoint=results.summary.headline_checkpoint,
         unit="example" if runs[0].spec.head.kind == "classification" else "word",
         n_runs=len(runs),
+        n_judging=(min(int(g.n_runs.min()) for g in judged.values()), max(int(g.n_runs.max()) for g in judged.values())),
         splits=tuple(split for split, _ in found),
         suspects=tuple(sorted(suspects, key=lambda suspect: suspect.margin)),
     )
@@ -124,6 +131,11 @@ def judging_runs(results: StudyResults) -> tuple[StudyResults, list[RunRecord]] 
     return results.of_arm(best[0]), runs
 
 
+def judged_splits(card: DatasetCard) -> tuple[str, ...]:
+    """The splits whose labels are judged: every evaluated one, and of a split design those that hold each example once."""
+    return tuple(split for split in card.evaluated_splits if not (card.draws and split == "validation"))
+
+
 def out_of_sample(results: StudyResults, runs: list[RunRecord], split: str) -> OutOfSample | None:
     """What these runs predict of a split at the headline's checkpoint; None where no predictions are stored."""
     checkpoint = results.summary.headline_checkpoint
@@ -131,10 +143,7 @@ def out_of_sample(results: StudyResults, runs: list[RunRecord], split: str) -> O
     return pooled((spec, table) for spec, table in read if table is not None)
 
 
-def _of_split(results: StudyResults, runs: list[RunRecord], split: str) -> tuple[SplitLabels, list[SuspectLabel]] | None:
-    given = out_of_sample(results, runs, split)
-    if given is None or not len(given.labels):
-        return None
+def _of_split(results: StudyResults, split: str, given: OutOfSample) -> tuple[SplitLabels, list[SuspectLabel]]:
     joint = estimated_joint(given.labels, given.probabilities)
     n_estimated = int(joint.sum() - joint.trace())
     units = np.flatnonzero(wrong_labels(given.labels, given.probabilities))

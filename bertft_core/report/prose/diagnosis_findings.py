@@ -48,13 +48,13 @@ def _conflict(v: Values) -> str:
 
 def _suspect_labels(v: Values) -> str:
     of = f"of the {v['of']:,} labels of {grammar.listed(v['splits'])}"
-    by = f"by what the seeds of {v['arm']} predict"
+    by = f"by what the runs of {v['arm']} predict"
     return f"none {of} looks wrong, {by}" if not v["n"] else f"{v['n']:,} {of} ({percent(v['n'] / v['of'], 2)}) look wrong, {by}"
 
 
 def _labels_not_judged(v: Values) -> str:
     of = f"{percent(v['n'] / v['of'], 2)} of the {v['of']:,} labels of {grammar.listed(v['splits'])}"
-    return f"labels cannot be judged: the seeds of {v['arm']} contradict {of}, which is more than are likely to be wrong"
+    return f"labels cannot be judged: the runs of {v['arm']} contradict {of}, which is more than are likely to be wrong"
 
 
 def _suspect_label(v: Values) -> str:
