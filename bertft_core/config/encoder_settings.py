@@ -9,8 +9,6 @@ from bertft_core.config.base import NAME_PATTERN, SHA256_PATTERN, Frozen, mispla
 DEFAULT_CHECKPOINT = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
 DEFAULT_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-RESERVED_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "xlm-roberta-xl": 2, "camembert": 2, "roberta-prelayernorm": 2}
-"""Model types that number positions from the padding id on, so that the first positions are unused."""
 
 
 class EncoderConfig(Frozen):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bertft_core.config import UserError
 from bertft_core.config.base import digest_of
+from bertft_core.config.encoder_families import FAMILIES
 from bertft_core.config.head_settings import AnyHead
 from bertft_core.data.encoder_config import CRF, FILE, refuse_unusable
 from bertft_core.data.encoder_contradictions import refuse_adapter, refuse_contradictions
@@ -22,7 +23,7 @@ from bertft_core.records.encoder_proof import EncoderProof
 from bertft_core.storage.study_dir import file_sha256, read_record, write_record
 from bertft_core.storage.weight_files import read_headers, weight_files
 
-CHECK_VERSION = 2
+CHECK_VERSION = 3
 """Part of a proof's key: increase it when the check finds more."""
 
 
@@ -67,10 +68,28 @@ def _proved(encoder: EncoderFiles, head: AnyHead) -> EncoderParts:
     headers = read_headers(files)
     refuse_unusable(encoder.directory, encoder.settings, len(headers))
     refuse_contradictions(encoder.directory, encoder.settings)
+    _refuse_missing_class(encoder, head)
     parts = compare(encoder.directory, files, headers, head.auto_class, head.n_outputs, head.init)
     refuse_bad_values(files)
     refuse_unusable_tokenizer(encoder)
     return parts
+
+
+def _refuse_missing_class(encoder: EncoderFiles, head: AnyHead) -> None:
+    """Raise `UserError` for a head that transformers does not have for models of this type."""
+    import transformers  # slow
+
+    kind = encoder.settings["model_type"]
+    known = getattr(transformers, head.auto_class)._model_mapping._model_mapping
+    if kind not in known:
+        raise UserError(
+            f"transformers has no model for {head.kind} with an encoder of the type '{kind}'",
+            code="encoder.no-such-head",
+            path=encoder.directory / FILE,
+            found=f"model_type: {kind}, which no {head.auto_class} opens",
+            expected=f"one of {', '.join(name for name in FAMILIES if name in known)}",
+            hint="choose another encoder, or another head",
+        )
 
 
 def _refuse_missing_crf(encoder: EncoderFiles, head: AnyHead) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config import StudyConfig
+from bertft_core.config.encoder_families import FAMILIES, SHARED_LAYERS, WITH_ADAPTERS, n_layers_of
 from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.config.strategy_settings import (
     AnyStrategy,
@@ -13,6 +14,7 @@ from bertft_core.config.strategy_settings import (
     EarlyStopping,
     Freezing,
     GradualUnfreezing,
+    LayerwiseDecay,
     Lora,
     Reinit,
 )
@@ -22,16 +24,18 @@ from bertft_core.storage.weight_files import read_headers, weight_files
 
 
 def refuse_missing_layers(study: StudyConfig, name: str, encoder_settings: dict[str, Any], *, searched: bool = False) -> None:
-    """Raise `UserError` for an arm that freezes, reinitialises or unfreezes more layers than its encoder's `config.json` has.
+    """Raise `UserError` for an arm that freezes, reinitialises or unfreezes more layers than its encoder's `config.json` has,
+    and for one that needs single layers of an encoder that has none, or whose layers are unknown.
 
     `searched` where its search could make it so.
     """
-    n_layers = encoder_settings.get("num_hidden_layers", encoder_settings.get("n_layers"))
+    strategies = study.arms[name].strategies
+    place = f"{name}.search.space" if searched else f"{name}.strategies"
+    _refuse_single_layers(place, strategies, encoder_settings)
+    n_layers = n_layers_of(encoder_settings)
     if n_layers is None:
         return
-    strategies = study.arms[name].strategies
     frozen, reinit = _layers(strategies, Freezing), _layers(strategies, Reinit)
-    place = f"{name}.search.space" if searched else f"{name}.strategies"
     unfrozen = _layers(strategies, GradualUnfreezing)
     most = {"freezing": (frozen, n_layers), "reinit": (reinit, n_layers), "gradual_unfreezing": (unfrozen, n_layers + 1)}
     for kind, (n, limit) in most.items():  # the embeddings are unfrozen like a layer
@@ -68,6 +72,42 @@ def refuse_missing_biases(study: StudyConfig, name: str, encoder_dir: Path, *, s
         found = f"{len(weights)} weights without a bias in a layer"
         hint = "use feature_extraction to train the head alone, or choose another encoder or strategy"
         raise _refusal(place, "bitfit has no bias to train in the encoder", found, "biases in the encoder's layers", hint)
+
+
+def _refuse_single_layers(place: str, strategies: Sequence[AnyStrategy], encoder_settings: dict[str, Any]) -> None:
+    kind = encoder_settings.get("model_type", "")
+    by_layer = [
+        strategy for strategy in strategies if isinstance(strategy, Freezing | Reinit | GradualUnfreezing | LayerwiseDecay)
+    ]
+    if by_layer and kind not in FAMILIES:
+        raise UserError(
+            f"arms.{place}: the layers of encoders of the type '{kind}' are unknown",
+            code="strategy.unknown-layers",
+            found=by_layer[0].kind,
+            expected=f"an encoder of the type {', '.join(FAMILIES)}",
+            hint=f"remove {by_layer[0].kind}, or choose another encoder",
+        )
+    if kind not in WITH_ADAPTERS and any(isinstance(strategy, Lora) for strategy in strategies):
+        raise UserError(
+            f"arms.{place}: lora is not tried with encoders of the type '{kind}'",
+            code="strategy.lora-untried",
+            found="lora",
+            expected=f"an encoder of the type {', '.join(WITH_ADAPTERS)}",
+            hint="remove lora, or choose another encoder",
+        )
+    single = [
+        strategy
+        for strategy in by_layer
+        if isinstance(strategy, LayerwiseDecay) or (isinstance(strategy, Freezing | Reinit) and strategy.layers)
+    ]
+    if single and kind == SHARED_LAYERS:
+        raise UserError(
+            f"arms.{place}: {single[0].kind} needs single layers, and all layers of this encoder share their weights",
+            code="strategy.shared-layers",
+            found=f"{single[0].kind} and an encoder of the type '{kind}'",
+            expected="layers: 0 for its embeddings or its pooler alone, or a strategy that takes all layers together",
+            hint=f"remove {single[0].kind}, or use gradual_unfreezing, mixout or prior_decay",
+        )
 
 
 def refuse_other_examples(cards: Mapping[str, DatasetCard], first: str) -> None:

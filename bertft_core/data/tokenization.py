@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from bertft_core.config import UserError
 from bertft_core.config.base import digest_of
-from bertft_core.config.encoder_settings import RESERVED_POSITIONS
+from bertft_core.config.encoder_families import most_tokens
 from bertft_core.data.encoder_files import EncoderFiles
 from bertft_core.data.examples import shorten
 from bertft_core.data.reading_progress import has_tokenised
@@ -49,11 +49,8 @@ def uses_token_types(encoder: EncoderFiles) -> bool:
 
 def refuse_too_long(max_length: int, encoder: EncoderFiles) -> None:
     """Raise `UserError` if the model has no position embeddings for inputs of this length."""
-    positions = encoder.settings.get("max_position_embeddings")
-    if positions is None:
-        return
-    limit = positions - RESERVED_POSITIONS.get(encoder.settings.get("model_type", ""), 0)
-    if max_length > limit:
+    limit = most_tokens(encoder.settings)
+    if limit is not None and max_length > limit:
         raise UserError(
             "data.max_length is longer than the encoder can read",
             code="encoder.max-length",

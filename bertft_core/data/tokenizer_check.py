@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from bertft_core.config import UserError
+from bertft_core.config.encoder_families import BERT_LIKE
 from bertft_core.data.encoder_config import read_json_object
 from bertft_core.data.encoder_files import EncoderFiles
 from bertft_core.data.examples import shorten
@@ -14,9 +15,9 @@ from bertft_core.storage.foreign_content import foreign_content
 HINT = "copy the tokenizer's files from the checkpoint again, or save the model's own tokenizer with save_pretrained"
 LEAST_SHARE = 0.5
 """Of the embeddings that have a token: a few rows are added to round a size up, but half of them means a vocabulary cut short."""
+READS_SEPARATORS = frozenset({"longformer", "big_bird"})
+"""Families whose models find the end of a question by the id that config.json gives the separator."""
 SPECIAL = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
-BERT_LIKE = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert", "deberta-v2", "modernbert"})
-"""Families whose texts always begin with one special token and end with another."""
 
 
 def refuse_damaged_files(directory: Path) -> None:
@@ -46,10 +47,11 @@ def refuse_unusable_tokenizer(encoder: EncoderFiles) -> None:
         found = f"no {', '.join(missing)}" if missing else "texts without special tokens at their ends"
         raise _other(encoder, "the encoder's tokenizer lacks special tokens", found, code="tokenizer.special-tokens")
     _refuse_confused(encoder, tokenizer)
-    pad = encoder.settings.get("pad_token_id")
-    if pad is not None and pad != tokenizer.pad_token_id:
-        found = f"{tokenizer.pad_token} has the id {tokenizer.pad_token_id}, and {pad} in config.json"
-        raise _other(encoder, "the encoder's tokenizer numbers its tokens in another way", found, code="tokenizer.other-ids")
+    for name in ("pad", "sep") if encoder.settings["model_type"] in READS_SEPARATORS else ("pad",):
+        there, own = encoder.settings.get(f"{name}_token_id"), getattr(tokenizer, f"{name}_token_id")
+        if there is not None and there != own:
+            found = f"{getattr(tokenizer, f'{name}_token')} has the id {own}, and {there} in config.json"
+            raise _other(encoder, "the encoder's tokenizer numbers its tokens in another way", found, code="tokenizer.other-ids")
 
 
 def _refuse_failing(encoder: EncoderFiles, tokenizer: Any) -> None:

@@ -12,7 +12,10 @@ from torch import Tensor
 from transformers import AutoConfig, PreTrainedModel
 
 from bertft_core.heads.first_weights import with_new_head
+from bertft_core.heads.global_attention import GlobalTokens
 from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit
+from bertft_core.heads.unwritten_weights import unwritten_memory_is_nan, zero_unwritten_biases
+from bertft_core.heads.window_groups import use_attention
 from bertft_core.loss_shapes import PLAIN, LossShape
 
 Build = Callable[[str, Sequence[str], float | None, Any], PreTrainedModel]
@@ -66,8 +69,12 @@ class Head:
     """From the targets that the alignment stores and the rows of all examples to the table of predictions."""
     own_logits: Callable[[Any], Tensor] = lambda output: output.logits
     """From the output of the whole model to logits [windows, …]."""
+    global_tokens: GlobalTokens = "none"
+    """Tokens that attend to all others, in a family that has such."""
     keeps_states: bool = False
     """The states of a frozen encoder are computed once: they are the same in every epoch, and few enough to be kept."""
+    reads_all_tokens: Callable[[Any, Any], bool] = lambda model, config: False
+    """Whether this model's head reads all tokens where `head_inputs` names first ones only."""
     take_from_train: Callable[[Any, TokenisedSplit, Any], None] | None = None
     """What a new model takes from the training set before the first step; the last argument is the configuration."""
     classes: Callable[[TokenisedSplit, int], LabelClasses] = lambda split, n_labels: LabelClasses()
@@ -101,9 +108,14 @@ def load(
         "trust_remote_code": False,
         "local_files_only": True,
     }
-    if init == "seed":
-        return with_new_head(auto_class, config, encoder_dir, **how)
-    return auto_class.from_pretrained(encoder_dir, config=config, **how)  # type: ignore[no-any-return]
+    with unwritten_memory_is_nan():
+        if init == "seed":
+            model = with_new_head(auto_class, config, encoder_dir, **how)
+        else:
+            model = auto_class.from_pretrained(encoder_dir, config=config, **how)
+    zero_unwritten_biases(model)
+    use_attention(model, sparse=False)  # strategies see the dropout that dense attention has
+    return model
 
 
 def _set_dropout(config: Any, value: float) -> None:

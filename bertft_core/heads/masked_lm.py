@@ -8,7 +8,7 @@ seeds 0 and 2, with it at 5.64 and 6.02; the bare frequencies have 6.06. Only th
 opens the saved model as it is; a checkpoint that has such a layer keeps it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel
 
 from bertft_core.config.head_settings import MaskedLMHead
 from bertft_core.heads.head import Head, load
+from bertft_core.heads.head_parts import parts_of
 from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit, window_inputs
 from bertft_core.loss_shapes import PLAIN, LossShape, cross_entropy_sum, precise
 from bertft_core.masking import Masks, Vocabulary, draw_masks
@@ -27,28 +28,6 @@ from bertft_core.records.list_columns import ragged_column
 
 MAX_LOGITS = 2**25
 """Logits in memory at once (128 MiB): a vocabulary is wide, and a long text has many masked tokens."""
-
-
-def _distilbert(model: Any, states: Tensor) -> Tensor:
-    return model.vocab_projector(model.vocab_layer_norm(model.activation(model.vocab_transform(states))))  # type: ignore[no-any-return]
-
-
-def _deberta(model: Any, states: Tensor) -> Tensor:
-    if model.legacy:
-        return model.cls(states)  # type: ignore[no-any-return]
-    return model.lm_predictions(states, model.deberta.embeddings.word_embeddings)  # type: ignore[no-any-return]
-
-
-VOCABULARY_LAYER: dict[str, Callable[[Any, Tensor], Tensor]] = {
-    "bert": lambda model, states: model.cls(states),
-    "distilbert": _distilbert,
-    "roberta": lambda model, states: model.lm_head(states),
-    "xlm-roberta": lambda model, states: model.lm_head(states),
-    "camembert": lambda model, states: model.lm_head(states),
-    "electra": lambda model, states: model.generator_lm_head(model.generator_predictions(states)),
-    "deberta-v2": _deberta,
-}
-"""`model_type` → logits [m, vocabulary] from the encoder's last hidden states [m, hidden]."""
 
 
 Row = tuple[int, int, float]
@@ -104,7 +83,7 @@ def head_inputs(
 
 def head_forward(model: PreTrainedModel, config: MaskedLMHead, inputs: HeadInputs) -> HeadForward | None:
     """The states [m, hidden] as the vocabulary layer reads them; `logits_of` applies it slice by slice."""
-    return _in_autocast_type if model.config.model_type in VOCABULARY_LAYER else None
+    return None if parts_of(model) is None else _in_autocast_type
 
 
 def _in_autocast_type(states: Tensor) -> Tensor:
@@ -115,12 +94,12 @@ def _in_autocast_type(states: Tensor) -> Tensor:
 
 def logits_of(model: PreTrainedModel, values: Tensor) -> Tensor:
     """Logits [m, vocabulary] in fp32 from what `ModelRunner.logits` gave: states of a known family, else logits already."""
-    layer = VOCABULARY_LAYER.get(model.config.model_type)
-    if layer is None:
+    parts = parts_of(model)
+    if parts is None:
         return precise(values)
     reduced = values.dtype.itemsize < torch.float32.itemsize
     with torch.autocast(values.device.type, dtype=values.dtype, enabled=reduced):
-        return precise(layer(model, values))
+        return precise(parts.vocabulary(model, values))
 
 
 def _slices(model: PreTrainedModel, values: Tensor, inputs: HeadInputs) -> Iterator[tuple[Tensor, Tensor]]:

@@ -12,62 +12,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from bertft_core.config import UserError
 from bertft_core.config.head_settings import ClassificationHead, MultiLabelHead, RegressionHead
 from bertft_core.heads.head import Head, LabelClasses, Outputs, load
+from bertft_core.heads.head_parts import HEAD_PARTS, mean_of_runs, parts_of, pools_all_tokens
 from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit, window_inputs
 from bertft_core.loss_shapes import PLAIN, LossShape, precise
 from bertft_core.records.list_columns import matrix_column
 
 TextHeadConfig = ClassificationHead | MultiLabelHead | RegressionHead
-
-
-def _first_token_head(model: Any, first: Tensor) -> Tensor:
-    return model.classifier(first)
-
-
-def _distilbert(model: Any, first: Tensor) -> Tensor:
-    pooled = nn.functional.relu(model.pre_classifier(first[:, 0]))
-    return model.classifier(model.dropout(pooled))
-
-
-def _deberta(model: Any, first: Tensor) -> Tensor:
-    return model.classifier(model.dropout(model.pooler(first)))
-
-
-OWN_POOLING: dict[str, Callable[[Any, Tensor], Tensor]] = {
-    "bert": lambda model, first: model.classifier(model.dropout(model.bert.pooler(first))),
-    "distilbert": _distilbert,
-    "roberta": _first_token_head,
-    "xlm-roberta": _first_token_head,
-    "camembert": _first_token_head,
-    "electra": _first_token_head,
-    "deberta-v2": _deberta,
-}
-"""`model_type` → logits [w, k] from the encoder's last hidden state of the first token [w, 1, hidden]."""
-
-
-def _plain(model: Any, pooled: Tensor) -> Tensor:
-    return model.classifier(model.dropout(pooled))
-
-
-def _within_head(model: Any, pooled: Tensor) -> Tensor:
-    return model.classifier.out_proj(model.classifier.dropout(pooled))
-
-
-LAST_LAYER: dict[str, Callable[[Any, Tensor], Tensor]] = {
-    "bert": _plain,
-    "distilbert": _plain,
-    "deberta-v2": _plain,
-    "roberta": _within_head,
-    "xlm-roberta": _within_head,
-    "camembert": _within_head,
-    "electra": _within_head,
-}
-"""`model_type` → logits [w, k] from a pooled vector [w, hidden]."""
 
 
 def text_head(
@@ -105,7 +61,9 @@ def text_head(
         loss_sum=loss_sum,
         outputs=outputs or logit_rows,
         predictions=predictions or with_logits,
+        global_tokens="first",
         keeps_states=True,
+        reads_all_tokens=reads_all_tokens,
         take_from_train=take_from_train,
     )
     return head if classes is None else replace(head, classes=classes)
@@ -136,26 +94,33 @@ def head_forward(model: Any, config: TextHeadConfig, inputs: HeadInputs) -> Head
 
 
 def pooled_forward(model: Any, pooling: str, window_lengths: np.ndarray) -> HeadForward | None:
-    """See `head_forward`; with `mean` the states are those of all tokens of the windows, else of their first tokens."""
-    model_type = model.config.model_type
-    if model_type not in OWN_POOLING:
+    """See `head_forward`; the states are those of all tokens of the windows where `reads_all_tokens`, else of their first."""
+    parts = parts_of(model)
+    if parts is None:
         return None
     if pooling == "pooler":
-        return lambda states: OWN_POOLING[model_type](model, states[:, None])
-    last = LAST_LAYER[model_type]
+        if parts.all_tokens is not None and pools_all_tokens(model):
+            all_tokens = parts.all_tokens
+            return lambda states: all_tokens(model, states, window_lengths)
+        return partial(parts.first_token, model)
     if pooling == "cls":
-        return lambda states: last(model, states)
-    return lambda states: last(model, mean_of_runs(states, window_lengths))
+        return partial(parts.last_layer, model)
+    return lambda states: parts.last_layer(model, mean_of_runs(states, window_lengths))
+
+
+def reads_all_tokens(model: Any, config: TextHeadConfig) -> bool:
+    """Whether the head reads every token of a text: with `mean`, or where the model's own pooling does."""
+    return config.pooling == "mean" or (config.pooling == "pooler" and pools_all_tokens(model))
 
 
 def refuse_unknown_family(model_type: str, pooling: str) -> None:
     """Raise `UserError` where `pooling` needs the parts of a model whose family is unknown."""
-    if pooling != "pooler" and model_type not in OWN_POOLING:
+    if pooling != "pooler" and model_type not in HEAD_PARTS:
         raise UserError(
             f"head.pooling: {pooling} is not available for encoders of the type '{model_type}'",
             code="head.pooling-unavailable",
             found=model_type,
-            expected=f"one of {', '.join(OWN_POOLING)}",
+            expected=f"one of {', '.join(HEAD_PARTS)}",
             hint="set head.pooling: pooler, which is the model's own, or choose an encoder of one of these types",
         )
 
@@ -163,11 +128,11 @@ def refuse_unknown_family(model_type: str, pooling: str) -> None:
 def text_inputs(
     split: TokenisedSplit, indices: Sequence[int] | np.ndarray, config: TextHeadConfig, targets: np.ndarray
 ) -> HeadInputs:
-    """Reading texts: the first token of every window, or with `mean` all of its tokens. Each element of `targets` is a target."""
+    """Reading texts: the first token of every window. Each element of `targets` is a target."""
     inputs = window_inputs(split, indices, positions=None, n_targets=targets.size, targets=targets)
     if config.aggregate == "first" and len(inputs.window_lengths) > len(indices):
         inputs = _first_windows(inputs)
-    return replace(inputs, positions=np.arange(len(inputs.input_ids))) if config.pooling == "mean" else inputs
+    return inputs
 
 
 def _first_windows(inputs: HeadInputs) -> HeadInputs:
@@ -191,8 +156,3 @@ def aggregated(logits: Tensor, inputs: HeadInputs, aggregate: str) -> Tensor:
     if aggregate == "max":
         return torch.stack([run.amax(0) for run in logits.split(inputs.windows_of.tolist())])
     return mean_of_runs(logits, inputs.windows_of)
-
-
-def mean_of_runs(values: Tensor, lengths: np.ndarray) -> Tensor:
-    """[Σ lengths, k] → [len(lengths), k]: the mean of each run of rows."""
-    return torch.stack([run.mean(0) for run in values.split(lengths.tolist())])

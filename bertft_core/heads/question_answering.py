@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from transformers import AutoModelForQuestionAnswering, PreTrainedModel
 
 from bertft_core.config.head_settings import QuestionAnsweringHead
 from bertft_core.heads.head import Head, LabelClasses, load
+from bertft_core.heads.head_parts import parts_of
 from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit, window_inputs
 from bertft_core.heads.span_decoding import NBest, best_answers, null_scores
 from bertft_core.loss_shapes import PLAIN, LossShape, cross_entropy_sum, precise
@@ -19,8 +21,6 @@ from bertft_core.metrics.prediction_columns import list_lengths
 
 NO_TARGET = -1
 """Target of a window that is not trained on, as the alignment stores it."""
-WITH_QA_OUTPUTS = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "electra", "deberta-v2"})
-"""Model types whose head is one linear layer, `qa_outputs`, right behind the encoder."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,8 @@ def own_logits(output: Any) -> Tensor:
 
 def head_forward(model: PreTrainedModel, config: QuestionAnsweringHead, inputs: HeadInputs) -> HeadForward | None:
     """Start and end logits [T, 2]; None for a family whose parts are unknown."""
-    head: Any = model
-    if model.config.model_type == "distilbert":
-        return lambda states: head.qa_outputs(head.dropout(states))
-    return head.qa_outputs if model.config.model_type in WITH_QA_OUTPUTS else None  # type: ignore[no-any-return]
+    parts = parts_of(model)
+    return None if parts is None or parts.spans is None else partial(parts.spans, model)
 
 
 def loss_sum(
@@ -139,6 +137,7 @@ HEAD = Head(
     head_inputs=head_inputs,
     head_forward=head_forward,
     own_logits=own_logits,
+    global_tokens="question",
     loss_sum=loss_sum,
     outputs=outputs,
     predictions=predictions,

@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 from bertft_core.config import UserError
 from bertft_core.config.head_settings import AnyHead, HeadConfig
 from bertft_core.heads import HEADS
+from bertft_core.heads.global_attention import with_global_attention
 from bertft_core.heads.pooling import pooled_forward
 from bertft_core.storage.damage import HEAD_FILE
 from bertft_core.storage.weight_files import read_headers, weight_files
@@ -38,7 +39,8 @@ class Opened(NamedTuple):
         """
         if getattr(self.head, "pooling", "pooler") != "pooler":
             return _pooled_logits(self.model, self.head.pooling, batch)  # type: ignore[union-attr]
-        return HEADS[self.head.kind].own_logits(self.model(**batch))
+        head = HEADS[self.head.kind]
+        return head.own_logits(self.model(**with_global_attention(self.model, dict(batch), head.global_tokens)))
 
 
 def load_model(model_dir: str | Path) -> Opened:
@@ -92,7 +94,7 @@ def _read(path: Path) -> AnyHead:
 def _pooled_logits(model: PreTrainedModel, pooling: str, batch: Mapping[str, Tensor]) -> Tensor:
     """[texts, labels] by the same head as in training."""
     real = batch["attention_mask"].bool()
-    states = model.base_model(**batch).last_hidden_state[real]
+    states = model.base_model(**with_global_attention(model, dict(batch), "first")).last_hidden_state[real]
     lengths = real.sum(1).cpu().numpy()
     first = torch.from_numpy(np.cumsum(lengths) - lengths).to(states.device)
     forward = pooled_forward(model, pooling, lengths)

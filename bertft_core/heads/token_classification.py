@@ -5,6 +5,7 @@ its owner, so that every word counts once, in training and in scoring.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,13 +19,11 @@ from transformers import AutoModelForTokenClassification, PreTrainedModel
 from bertft_core.config.head_settings import TokenClassificationHead
 from bertft_core.heads.crf import CRF
 from bertft_core.heads.head import Head, LabelClasses, load
+from bertft_core.heads.head_parts import parts_of
 from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit, window_inputs
 from bertft_core.loss_shapes import PLAIN, LossShape, cross_entropy_sum, precise
 from bertft_core.metrics.tag_schemes import allowed_transitions, scheme_of
 from bertft_core.records.list_columns import ragged_column
-
-FAMILIES = frozenset({"bert", "distilbert", "roberta", "xlm-roberta", "camembert", "electra", "deberta-v2"})
-"""Model types whose token classifier is dropout and one linear layer behind the encoder."""
 
 Ints = NDArray[np.int64]
 
@@ -94,9 +93,8 @@ def _subwords_read(starts: Ints, lengths: Ints, which: str) -> tuple[Ints, Ints]
 
 def head_forward(model: PreTrainedModel, config: TokenClassificationHead, inputs: HeadInputs) -> HeadForward | None:
     """From states to logits [subwords, labels]; None for an unknown family."""
-    if model.config.model_type not in FAMILIES:
-        return None
-    return lambda states: model.classifier(model.dropout(states))  # type: ignore[operator]
+    parts = parts_of(model)
+    return None if parts is None else partial(parts.token_classifier, model)
 
 
 def _crf(model: PreTrainedModel) -> CRF:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from bertft_core.config.base import Frozen
-from bertft_core.config.encoder_settings import RESERVED_POSITIONS
+from bertft_core.config.encoder_families import most_tokens
 
 
 class EncoderProfile(Frozen):
@@ -22,15 +22,13 @@ class EncoderProfile(Frozen):
 
 def encoder_profile(settings: Mapping[str, Any], checkpoint: str, n_parameters: int) -> EncoderProfile:
     """From a config.json, by the names that BERT and its family use."""
-    positions = settings.get("max_position_embeddings")
-    reserved = RESERVED_POSITIONS.get(settings.get("model_type", ""), 0)
     return EncoderProfile(
         checkpoint=checkpoint,
         n_layers=settings.get("num_hidden_layers", settings.get("n_layers", 12)),
         hidden_size=settings.get("hidden_size", settings.get("dim", 768)),
         n_heads=settings.get("num_attention_heads", settings.get("n_heads", 12)),
         n_parameters=n_parameters,
-        max_length=None if positions is None else positions - reserved,
+        max_length=most_tokens(dict(settings)),
     )
 
 

@@ -1,46 +1,13 @@
-"""Where the layers of an encoder are: the one table that names the parts of each family's model."""
+"""Where the layers of an encoder are, by the table of `config.encoder_families`."""
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import nn
 
 from bertft_core.config import UserError
-
-
-class Parts(NamedTuple):
-    """Names of modules inside the encoder."""
-
-    bottom: tuple[str, ...]
-    """What comes before the first layer or is shared by all of them; counted as embeddings."""
-    layers: str
-    """The list of layers, from the bottom."""
-    pooler: str | None = "pooler"
-    """Read only by heads over whole texts; absent in models of other heads."""
-    attention: tuple[str, ...] = ("attention",)
-    """Inside a layer: what holds all linear layers of its attention."""
-    query_value: tuple[str, ...] = ("attention.self.query", "attention.self.value")
-    """Inside a layer: the linear layers that make queries and values."""
-
-
-_BERT = Parts(("embeddings",), "encoder.layer")
-ARCHITECTURES: dict[str, Parts] = {
-    "bert": _BERT,
-    "roberta": _BERT,
-    "xlm-roberta": _BERT,
-    "camembert": _BERT,
-    "electra": Parts(("embeddings", "embeddings_project"), "encoder.layer", None),
-    "distilbert": Parts(("embeddings",), "transformer.layer", None, query_value=("attention.q_lin", "attention.v_lin")),
-    # Relative positions are read by every layer; some checkpoints have a convolution after the lowest one.
-    "deberta-v2": Parts(
-        ("embeddings", "encoder.rel_embeddings", "encoder.LayerNorm", "encoder.conv"),
-        "encoder.layer",
-        None,
-        query_value=("attention.self.query_proj", "attention.self.value_proj"),
-    ),
-}
-"""`model_type` → its parts."""
+from bertft_core.config.encoder_families import FAMILIES, Parts
 
 
 @dataclass(frozen=True)
@@ -57,7 +24,7 @@ class Architecture:
     @property
     def is_known(self) -> bool:
         """Whether the family is in the table."""
-        return self.model.config.model_type in ARCHITECTURES
+        return self.model.config.model_type in FAMILIES
 
     @cached_property
     def parts(self) -> Parts:
@@ -68,10 +35,10 @@ class Architecture:
                 f"the layers of encoders of the type '{kind}' are unknown",
                 code="encoder.unknown-layers",
                 found=kind,
-                expected=f"one of {', '.join(ARCHITECTURES)}",
+                expected=f"one of {', '.join(FAMILIES)}",
                 hint="remove strategies and probes that use single layers",
             )
-        return ARCHITECTURES[kind]
+        return FAMILIES[kind]
 
     @property
     def layers(self) -> list[nn.Module]:
@@ -104,4 +71,4 @@ class Architecture:
 
     def depth_names(self) -> list[str]:
         """Names of the depths 0 … L + 1."""
-        return ["embeddings", *(f"layer {i}" for i in range(self.n_layers)), "head"]
+        return ["embeddings", *(f"{self.parts.unit} {i}" for i in range(self.n_layers)), "head"]

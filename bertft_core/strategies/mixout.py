@@ -19,6 +19,9 @@ from torch import Tensor, nn
 from bertft_core.config.strategy_settings import Mixout
 from bertft_core.strategies.plan import FinetuningPlan
 
+DROPOUT_SHARES = ("dropout", "attention_dropout")
+"""Attributes of modules that drop out by a share of their own, without a dropout layer (ModernBERT, Longformer)."""
+
 
 def apply(plan: FinetuningPlan, config: Mixout) -> None:
     """Give every linear layer a mixed forward pass, and switch off every dropout layer."""
@@ -32,6 +35,9 @@ def apply(plan: FinetuningPlan, config: Mixout) -> None:
             module.forward = _mixed_forward(module, old, config.p)  # type: ignore[method-assign]
         elif isinstance(module, nn.Dropout):
             module.p = 0.0
+        for name in DROPOUT_SHARES:
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, 0.0)
 
 
 def _mixed_forward(layer: nn.Linear, old: Tensor, p: float) -> Callable[..., Any]:

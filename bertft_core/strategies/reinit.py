@@ -38,6 +38,6 @@ def _draw(module: nn.Module, std: float, seed: int) -> None:
             part.weight.copy_(torch.normal(0.0, std, part.weight.shape, generator=generator).to(device))
             if part.bias is not None:
                 part.bias.zero_()
-        elif isinstance(part, nn.LayerNorm):
-            part.weight.fill_(1.0)
-            part.bias.zero_()
+            continue
+        for name, values in part.named_parameters(recurse=False):  # of norms; and DeBERTa's queries have biases of their own
+            values.fill_(1.0 if name == "weight" and "Norm" in type(part).__name__ else 0.0)

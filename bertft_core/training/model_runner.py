@@ -1,6 +1,7 @@
 """From examples to logits: packed where the model's family allows it, padded otherwise, from stored features when frozen."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.batching import evaluation_batches, padded
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.heads import HEADS
+from bertft_core.heads.global_attention import with_global_attention
 from bertft_core.heads.inputs import Draw, HeadInputs
+from bertft_core.heads.window_groups import by_group
 from bertft_core.loss_shapes import PLAIN, LossShape
 from bertft_core.training.microbatching import microbatches_of
 from bertft_core.training.packing import IMPLEMENTATION, PACKABLE, Packing, all_token_states, first_token_states
@@ -30,6 +33,7 @@ class ModelRunner:
     def __init__(self, model: Any, config: AnyHead, device: torch.device, precision: Precision = "fp32") -> None:
         self.model, self.config, self.device = model, config, device
         self.head = HEADS[config.kind]
+        self._reads_all_tokens = self.head.reads_all_tokens(model, config)
         self._dtype = AUTOCAST.get(precision)
         self._packs = model.config.model_type in PACKABLE
         self._attention = model.config._attn_implementation
@@ -51,7 +55,10 @@ class ModelRunner:
 
     def head_inputs(self, split: PreparedSplit, indices: np.ndarray, draw: Draw | None = None) -> HeadInputs:
         """The inputs for some examples; `draw` where training makes random choices."""
-        return self.head.head_inputs(split, indices, self.config, draw)
+        inputs = self.head.head_inputs(split, indices, self.config, draw)
+        if self._reads_all_tokens:
+            return replace(inputs, positions=np.arange(len(inputs.input_ids)))
+        return inputs
 
     def logits(self, split: PreparedSplit, indices: np.ndarray, inputs: HeadInputs | None = None) -> Tensor:
         """The head's logits, with gradient where gradients are on; `inputs` are those of the examples `indices` [n]."""
@@ -72,10 +79,13 @@ class ModelRunner:
         with self._autocast():
             if self._packs:
                 return self._packed_states(inputs)
-            hidden = self.model.base_model(**self._padded(inputs)).last_hidden_state
-            if inputs.positions is None:
-                return hidden[:, 0]
-            return self._real_tokens(hidden, inputs)[self._on_device(inputs.positions)]
+            return by_group(self.model, inputs, self._padded_states)
+
+    def _padded_states(self, inputs: HeadInputs) -> Tensor:
+        hidden = self.model.base_model(**self._padded(inputs)).last_hidden_state
+        if inputs.positions is None:
+            return hidden[:, 0]
+        return self._real_tokens(hidden, inputs)[self._on_device(inputs.positions)]
 
     def microbatches(self, inputs: HeadInputs) -> Iterator[tuple[HeadInputs, bool]]:
         """The inputs in parts that fit into the device's memory; see `microbatches_of`."""
@@ -93,6 +103,9 @@ class ModelRunner:
         if self._packs:  # such a head needs the whole model, which does not support packing
             self.use_packed_attention(False)
             self._packs = False
+        return by_group(self.model, inputs, self._own_logits)
+
+    def _own_logits(self, inputs: HeadInputs) -> Tensor:
         logits = self.head.own_logits(self.model(**self._padded(inputs)))
         return logits if inputs.positions is None else self._real_tokens(logits, inputs)[self._on_device(inputs.positions)]
 
@@ -106,7 +119,8 @@ class ModelRunner:
 
     def _padded(self, inputs: HeadInputs) -> dict[str, Tensor]:
         batch = padded(inputs.input_ids, inputs.token_type_ids, inputs.window_lengths, self.model.config.pad_token_id or 0)
-        return {name: values.to(self.device) for name, values in batch.items()}
+        on_device = {name: values.to(self.device) for name, values in batch.items()}
+        return with_global_attention(self.model, on_device, self.head.global_tokens)
 
     def _real_tokens(self, values: Tensor, inputs: HeadInputs) -> Tensor:
         """[w, longest, k] of a padded batch → [T, k] without the padding."""

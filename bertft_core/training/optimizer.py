@@ -10,6 +10,8 @@ from bertft_core.config.training_settings import TrainingConfig
 from bertft_core.heads.crf import CRF
 from bertft_core.strategies.plan import FinetuningPlan, Groups
 
+NORMS = ("LayerNorm", "RMSNorm")
+
 
 def decayed_names(model: nn.Module) -> set[str]:
     """Names of parameters that weight decay applies to: everything but biases, layer norms (Devlin et al. 2019) and the CRF.
@@ -19,7 +21,7 @@ def decayed_names(model: nn.Module) -> set[str]:
     undecayed = {
         f"{module_name}.{name}"
         for module_name, module in model.named_modules()
-        if "LayerNorm" in type(module).__name__ or isinstance(module, CRF)
+        if any(norm in type(module).__name__ for norm in NORMS) or isinstance(module, CRF)
         for name, _ in module.named_parameters(recurse=False)
     }
     return {name for name, _ in model.named_parameters() if name not in undecayed and not name.endswith("bias")}

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from bertft_core.config import UserError
+from bertft_core.config.encoder_families import WITH_ADAPTERS
 from bertft_core.config.head_settings import MaskedLMHead
 from bertft_core.data.alignment.masked_lm import vocabulary_of
 from bertft_core.data.batching import epoch_order
@@ -83,8 +84,8 @@ def refuse_absent_head(card: DatasetCard, place: str) -> None:
     encoder = EncoderFiles(Path(card.encoder_dir), card.encoder, "folder")
     vocabulary_of(load_tokenizer(encoder))
     family = encoder.settings["model_type"]
-    if family not in masked_lm.VOCABULARY_LAYER:
-        found = f"a masked-LM head of the family '{family}', which is unknown"
+    if family not in WITH_ADAPTERS:
+        found = f"a masked-LM head of the family '{family}', with which replay is not tried"
     else:
         loaded = load_without_memory(encoder.directory, weight_files(encoder.directory), "AutoModelForMaskedLM", None)
         lacking = sorted(name for name in loaded.missing | loaded.mismatched.keys() if not loaded.in_body(name))
@@ -95,6 +96,6 @@ def refuse_absent_head(card: DatasetCard, place: str) -> None:
         f"arms.{place}: replay needs the masked-LM head that the encoder was trained with",
         code="replay.no-masked-lm-head",
         found=found,
-        expected=f"a checkpoint with its masked-LM head, of one of {', '.join(masked_lm.VOCABULARY_LAYER)}",
+        expected=f"a checkpoint with its masked-LM head, of one of {', '.join(WITH_ADAPTERS)}",
         hint="choose a checkpoint as it was pre-trained (bert-base-uncased has its head), or one that a masked_lm study kept",
     )

@@ -59,6 +59,8 @@ def _try_once(study: StudyConfig, card: DatasetCard, home: Path) -> None:
 def _refuse_failing_step(study: StudyConfig, card: DatasetCard) -> None:
     try:
         problem = _problem(study, card)
+    except UserError:
+        raise
     except Exception as error:  # of any kind: whatever it is, every run would fail with it
         problem = f"{type(error).__name__}: {shorten((str(error).strip().splitlines() or [''])[0], 200)}"
     if problem is not None:

@@ -17,7 +17,8 @@ from bertft_core.config.head_settings import HEAD_CONFIGS
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.batching import padded
 from bertft_core.data.prepared_split import PreparedSplit, open_split
-from bertft_core.heads import HEADS, pooling
+from bertft_core.heads import HEADS
+from bertft_core.heads.head_parts import HEAD_PARTS
 from bertft_core.heads.inputs import HeadInputs
 from bertft_core.heads.regression import folded, standardise, target_std
 from bertft_core.heads.saved_model import load_model
@@ -226,7 +227,7 @@ def test_the_loss_and_output_of_a_long_text_are_over_the_text(kind, aggregate, e
 
 @pytest.mark.parametrize("kind", HEAD_KINDS)
 def test_a_pooling_that_a_family_cannot_have_is_refused(one_card, monkeypatch, kind):
-    monkeypatch.delitem(pooling.OWN_POOLING, "bert")
+    monkeypatch.delitem(HEAD_PARTS, "bert")
     HEADS[kind].build(one_card.encoder_dir, ("a", "b"), None, HEAD_CONFIGS[kind]())
     with pytest.raises(UserError, match=r"head\.pooling: mean .* 'bert'"):
         HEADS[kind].build(one_card.encoder_dir, ("a", "b"), None, HEAD_CONFIGS[kind](pooling="mean"))
@@ -241,6 +242,6 @@ def test_a_family_whose_parts_are_not_known_goes_through_its_own_forward(tmp_pat
     forward = ModelRunner(model, HEAD_CONFIGS["classification"](), CPU)
     assert forward.separable(split)
     expected = forward.logits(split, SOME)
-    monkeypatch.delitem(pooling.OWN_POOLING, "distilbert")
+    monkeypatch.delitem(HEAD_PARTS, "distilbert")
     assert not forward.separable(split)
     torch.testing.assert_close(forward.logits(split, SOME), expected, atol=1e-5, rtol=0)

@@ -9,9 +9,40 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
+
 KINDS = ("bert", "distilbert", "roberta", "electra", "deberta-v2")
+NEWER_KINDS = ("albert", "mpnet", "longformer", "big_bird", "modernbert", "eurobert", "deberta", "nomic_bert")
+"""Families whose layers are known too."""
+EVERY_KIND = (*KINDS, *(pytest.param(kind, marks=pytest.mark.slow) for kind in NEWER_KINDS))
+PLAIN_KINDS = ("ernie", "convbert", "mobilebert", "squeezebert", "roformer", "fnet", "funnel")
+"""Families that are fine-tuned as a whole only."""
 WORDS = ["good", "bad", "not", "never", "film", "food", "great", "awful", "boring", "lovely", "the", "was", "it", "and", "but"]
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+SIZES_OF: dict[str, dict[str, Any]] = {
+    "distilbert": {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32},
+    "funnel": {"d_model": 16, "block_sizes": [1, 1], "num_decoder_layers": 1, "n_head": 2, "d_head": 8, "d_inner": 32},
+}
+"""What a family calls the sizes of its model, where that is not as in `SIZES`."""
+GROUPED = ("q", "k", "v", "post_attention", "intermediate", "output")
+OF_KIND: dict[str, dict[str, Any]] = {
+    "electra": {"embedding_size": 8},
+    "albert": {"embedding_size": 8},
+    "longformer": {"attention_window": 8, "max_position_embeddings": 66},
+    "mpnet": {"max_position_embeddings": 66},
+    "big_bird": {"block_size": 4, "num_random_blocks": 1},
+    "modernbert": {"local_attention": 8, "global_attn_every_n_layers": 2},
+    "eurobert": {"num_key_value_heads": 2},
+    "deberta": {"relative_attention": True, "pos_att_type": ["c2p", "p2c"], "type_vocab_size": 0},
+    "convbert": {"embedding_size": 16, "conv_kernel_size": 3},
+    "mobilebert": {"embedding_size": 16, "intra_bottleneck_size": 16, "true_hidden_size": 16, "num_feedforward_networks": 1},
+    "squeezebert": {"embedding_size": 16} | {f"{name}_groups": 2 for name in GROUPED},
+    "funnel": {"architectures": ["FunnelModel"]},
+}
+IDS = {"cls": "[CLS]", "sep": "[SEP]", "bos": "[CLS]", "eos": "[SEP]"}
+WITH_IDS = ("longformer", "big_bird", "modernbert", "eurobert")
+"""Families whose config names the ids of special tokens, with defaults beyond a small vocabulary."""
+PAD_IS_1 = ("roberta", "mpnet", "longformer")
 POSITIONS = 64
 MADE: dict[str, dict[str, bytes]] = {}
 """Files of the encoders made so far, by what was asked for: many tests ask for the same one."""
@@ -55,11 +86,12 @@ def _make(directory: Path, kind: str, seed: int, masked_lm_head: bool, changes: 
     from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM
 
     vocabulary = _vocabulary(kind)
-    _write_tokenizer(directory, vocabulary)
+    _write_tokenizer(directory, vocabulary, "[SEP] [SEP]" if kind == "longformer" else "[SEP]")
     settings: dict[str, Any] = {"vocab_size": len(vocabulary), "pad_token_id": vocabulary["[PAD]"]}
-    settings |= {"max_position_embeddings": POSITIONS, **_sizes(kind), **changes}
-    if kind == "electra":
-        settings["embedding_size"] = 8
+    settings |= {"max_position_embeddings": POSITIONS, **SIZES_OF.get(kind, SIZES), **OF_KIND.get(kind, {})}
+    if kind in WITH_IDS:
+        settings |= {f"{name}_token_id": vocabulary[token] for name, token in IDS.items()}
+    settings |= changes
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         auto_class = AutoModelForMaskedLM if masked_lm_head else AutoModel
@@ -67,22 +99,16 @@ def _make(directory: Path, kind: str, seed: int, masked_lm_head: bool, changes: 
     model.save_pretrained(directory)
 
 
-def _sizes(kind: str) -> dict[str, int]:
-    if kind != "distilbert":
-        return SIZES
-    return {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32}
-
-
 def _vocabulary(kind: str) -> dict[str, int]:
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    if kind == "roberta":  # its padding has id 1, and its positions count from there
+    if kind in PAD_IS_1:  # their padding has id 1, and their positions count from there
         special[:2] = ["[UNK]", "[PAD]"]
     letters = list(string.ascii_lowercase + string.digits + string.punctuation)
     tokens = special + WORDS + letters + [f"##{letter}" for letter in letters]
     return {token: i for i, token in enumerate(tokens)}
 
 
-def _write_tokenizer(directory: Path, vocabulary: dict[str, int]) -> None:
+def _write_tokenizer(directory: Path, vocabulary: dict[str, int], between: str) -> None:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -91,7 +117,7 @@ def _write_tokenizer(directory: Path, vocabulary: dict[str, int]) -> None:
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     special = [("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])]
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=special
+        single="[CLS] $A [SEP]", pair=f"[CLS] $A {between} $B:1 [SEP]:1", special_tokens=special
     )
     names = {"unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
     inputs = ["input_ids", "token_type_ids", "attention_mask"]

@@ -17,6 +17,7 @@ from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.batching import padded
 from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.heads import masked_lm
+from bertft_core.heads.head_parts import HEAD_PARTS
 from bertft_core.heads.inputs import HeadInputs
 from bertft_core.masking import Vocabulary
 from bertft_core.training.determinism import configure, init_stream, masking_draw
@@ -139,7 +140,7 @@ def test_a_family_that_is_not_known_goes_through_its_own_model(bert, monkeypatch
     model, split = bert
     forward, work = ModelRunner(model, HEAD, CPU), masked_lm.head_inputs(split, INDICES, HEAD)
     known = forward.loss_sum(forward.logits(split, INDICES, work), work)
-    monkeypatch.setattr(masked_lm, "VOCABULARY_LAYER", {})
+    monkeypatch.delitem(HEAD_PARTS, "bert")
     forward.use_packed_attention(False)
     assert masked_lm.head_forward(model, HEAD, work) is None
     values = forward.logits(split, INDICES, work)

@@ -329,7 +329,7 @@ SETTINGS = {
     "more_layers": ({"num_hidden_layers": 3}, "weights-incomplete"),
     "fewer_layers": ({"num_hidden_layers": 1}, "weights-unexpected"),
     "more_tokens": ({"vocab_size": 5000}, "weights-other-shape"),
-    "no_such_head": ({"model_type": "vit", "architectures": None}, "config-unusable"),
+    "no_such_head": ({"model_type": "vit", "architectures": None}, "no-such-head"),
     "other_class": ({"model_type": "roberta"}, "other-class"),
     "decoder": ({"is_decoder": True}, "decoder"),
     "all_dropped": ({"hidden_dropout_prob": 1.0}, "dropout-impossible"),

@@ -7,10 +7,9 @@ import pytest
 
 from bertft_core.config import parse_study
 from bertft_core.config.head_settings import HEAD_CONFIGS
-from bertft_core.data.tokenization import RESERVED_POSITIONS as OF_THE_TOKENIZER
 from bertft_core.recipes.advice import NOTES, RULES, advise, size_of
 from bertft_core.recipes.class_balance import imbalance_of
-from bertft_core.recipes.data_profile import RESERVED_POSITIONS, DataProfile, EncoderProfile, Machine, encoder_profile
+from bertft_core.recipes.data_profile import DataProfile, EncoderProfile, Machine, encoder_profile
 from bertft_core.recipes.hyperparameters import BANDS, band_of, rates_of
 from bertft_core.recipes.input_lengths import length_of, micro_batch_of, run_bytes
 from bertft_core.recipes.measure_data import data_profile_of, lengths_of
@@ -275,7 +274,6 @@ def test_an_encoder_is_read_by_the_names_of_its_family():
     assert (distil.hidden_size, distil.n_layers, distil.n_heads) == (24, 3, 4)
     assert encoder_profile({"model_type": "roberta", "max_position_embeddings": 514}, "x", 9).max_length == 512
     assert encoder_profile({}, "x", 9).max_length is None
-    assert RESERVED_POSITIONS == OF_THE_TOKENIZER
 
 
 # Notes

@@ -12,6 +12,7 @@ from bertft_core.config.training_settings import TrainingConfig
 from bertft_core.data.prepared_split import open_split
 from bertft_core.heads import token_classification
 from bertft_core.heads.crf import CRF
+from bertft_core.heads.head_parts import HEAD_PARTS
 from bertft_core.metrics.tag_schemes import allowed_transitions, violations
 from bertft_core.strategies.plan import FinetuningPlan
 from bertft_core.training.determinism import configure
@@ -147,7 +148,7 @@ def test_a_family_that_is_not_known_goes_through_its_own_forward(case, monkeypat
     model.set_attn_implementation("eager")
     forward = ModelRunner(model, HEADS["mean"], CPU)
     expected = forward.logits(split, INDICES)
-    monkeypatch.setattr(token_classification, "FAMILIES", frozenset())
+    monkeypatch.delitem(HEAD_PARTS, model.config.model_type)
     forward.use_packed_attention(False)
     assert not forward.separable(split)
     torch.testing.assert_close(forward.logits(split, INDICES), expected, atol=1e-5, rtol=0)

@@ -18,13 +18,15 @@ from torch import nn
 
 from bertft_core.config import UserError
 from bertft_core.config.data_settings import BundledData
+from bertft_core.config.encoder_families import most_tokens
 from bertft_core.config.probe_settings import MaskedLMProbe
 from bertft_core.data.alignment import masked_lm as alignment
 from bertft_core.data.encoder_files import EncoderFiles
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.probe_texts import read_probe_texts
-from bertft_core.data.tokenization import RESERVED_POSITIONS, load_tokenizer, uses_token_types
-from bertft_core.heads.masked_lm import MAX_LOGITS, VOCABULARY_LAYER, logits_of
+from bertft_core.data.tokenization import load_tokenizer, uses_token_types
+from bertft_core.heads.head_parts import parts_of
+from bertft_core.heads.masked_lm import MAX_LOGITS, logits_of
 from bertft_core.records.probe_record import MaskedLMFound, MaskedLMScores
 from bertft_core.training.probing.drift import depths_of
 from bertft_core.training.probing.encoders import Absent, batches, inputs_of, shared_weights
@@ -35,7 +37,7 @@ MAX_LENGTH = 128
 
 def masked_lm(pretrained: Any, finetuned: Any, split: PreparedSplit, *, put_back: bool) -> MaskedLMFound:
     """`pretrained` with its head, `finetuned` a bare encoder, `split` as `masked_split` makes it. Raises `Absent`."""
-    if pretrained.config.model_type not in VOCABULARY_LAYER:
+    if parts_of(pretrained) is None:
         raise Absent("masked-LM head not supported", detail=pretrained.config.model_type)
     before, n_masked = scores(pretrained, pretrained.base_model, split)
     mixed = Mixed(pretrained.base_model, finetuned)
@@ -49,8 +51,7 @@ def masked_lm(pretrained: Any, finetuned: Any, split: PreparedSplit, *, put_back
 
 def masked_split(probe: MaskedLMProbe, encoder: EncoderFiles) -> PreparedSplit:
     """The probed texts as tokens, with the masks of evaluation. Raises `Absent` for a tokenizer that cannot mask them."""
-    positions = encoder.settings.get("max_position_embeddings") or MAX_LENGTH
-    longest = min(MAX_LENGTH, positions - RESERVED_POSITIONS.get(encoder.settings.get("model_type", ""), 0))
+    longest = min(MAX_LENGTH, most_tokens(encoder.settings) or MAX_LENGTH)
     blocks = BundledData(source="bundled", name="manuals", max_length=longest)  # only its length is read
     examples = read_probe_texts(probe)
     try:

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from bertft_core.config import load_study
+from bertft_core.data.study_checks import refuse_missing_layers
 from bertft_core.training import machine_needs
 from tests.helpers.refusals.data_rows import TEXTS, study
 from tests.helpers.refusals.refusal import Refusal
+from tests.helpers.small_records import make_study
 
 FILES = {"s.yaml": study(), "t.csv": TEXTS}
 
@@ -35,6 +37,13 @@ def _machine(settings: str) -> Callable[[Path], None]:
 
 RECOMMEND = {"t.csv": TEXTS, "t.conll": "I O\nParis B-LOC\n", "t.parquet": "no Parquet", "numbers.csv": "a,b\n1,2\n"}
 MANY = "text,label\n" + "".join(f"film {i},name {i}\n" for i in range(60))
+
+
+def _by_layer(model_type: str, strategy: dict[str, object]) -> Callable[[Path], object]:
+    """A strategy that needs the layers of an encoder of this type."""
+    study = make_study(arms={"own": {"strategies": [strategy]}})
+    return lambda _: refuse_missing_layers(study, "own", {"model_type": model_type})
+
 
 ROWS = (
     _plan("plan.endless-run", "training: {epochs: 100000000}"),
@@ -68,6 +77,9 @@ ROWS = (
         "plan s.yaml",
         {"s.yaml": study().replace("{full: {}}", "{full: {strategies: [{kind: replay}]}}"), "t.csv": TEXTS},
     ),
+    Refusal("strategy.unknown-layers", call=_by_layer("roformer", {"kind": "llrd"})),
+    Refusal("strategy.lora-untried", call=_by_layer("modernbert", {"kind": "lora"})),
+    Refusal("strategy.shared-layers", call=_by_layer("albert", {"kind": "freezing", "layers": 1})),
     Refusal("machine.no-gpu", call=_machine("execution: {device: cuda}")),
     Refusal("machine.unsupported-precision", call=_machine("training: {precision: fp16}")),
     Refusal("machine.too-many-threads", call=_machine("execution: {threads_per_run: 4}")),

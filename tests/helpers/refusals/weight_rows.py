@@ -126,6 +126,7 @@ KEPT = "{kind: classification, init: checkpoint}"
 ROWS = (
     _encoder("encoder.config-damaged", _file("config.json", ""), "config.json"),
     _encoder("encoder.config-unusable", _settings(num_attention_heads=3), "config.json"),
+    _encoder("encoder.no-such-head", _settings(model_type="vit", architectures=None), "config.json"),
     _encoder("encoder.model-type-missing", _settings(model_type=None), "config.json"),
     _encoder("encoder.model-type-unknown", _settings(model_type="bertt"), "config.json"),
     _encoder("encoder.remote-code", _settings(auto_map={"AutoModel": "model.Own"}), "config.json"),

@@ -1,0 +1,80 @@
+"""What is known of the families of encoders: where their layers are, and what their tokenizers and positions are like."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Parts(NamedTuple):
+    """Names of modules inside the encoder."""
+
+    bottom: tuple[str, ...]
+    """What comes before the first layer or is shared by all of them; counted as embeddings."""
+    layers: str
+    """The list of layers, from the bottom."""
+    pooler: str | None = "pooler"
+    """Read only by heads over whole texts; absent in models of other heads."""
+    unit: str = "layer"
+    """What an entry of the list is."""
+    attention: tuple[str, ...] = ("attention",)
+    """Inside a layer: what holds all linear layers of its attention."""
+    query_value: tuple[str, ...] = ()
+    """Inside a layer: the linear layers that make queries and values; empty where lora and replay are not tried."""
+
+
+_QUERY_VALUE = ("attention.self.query", "attention.self.value")
+_PLAIN = Parts(("embeddings",), "encoder.layer")
+_BERT = _PLAIN._replace(query_value=_QUERY_VALUE)
+# Relative positions are read by every layer; some checkpoints have a convolution after the lowest one.
+_DEBERTA = Parts(("embeddings", "encoder.rel_embeddings", "encoder.LayerNorm", "encoder.conv"), "encoder.layer")
+FAMILIES: dict[str, Parts] = {
+    "bert": _BERT,
+    "roberta": _BERT,
+    "xlm-roberta": _BERT,
+    "camembert": _BERT,
+    "electra": Parts(("embeddings", "embeddings_project"), "encoder.layer", None, query_value=_QUERY_VALUE),
+    "distilbert": Parts(("embeddings",), "transformer.layer", None, query_value=("attention.q_lin", "attention.v_lin")),
+    "deberta": _DEBERTA,
+    "deberta-v2": _DEBERTA._replace(query_value=("attention.self.query_proj", "attention.self.value_proj")),
+    "mpnet": Parts(("embeddings", "encoder.relative_attention_bias"), "encoder.layer"),
+    "longformer": _PLAIN,
+    "big_bird": _PLAIN,
+    "albert": Parts(("embeddings", "encoder.embedding_hidden_mapping_in"), "encoder.albert_layer_groups", unit="layer group"),
+    "modernbert": Parts(("embeddings",), "layers", None),  # its last norm counts with the head, as that of EuroBERT
+    "eurobert": Parts(("embed_tokens",), "layers", None),
+    "nomic_bert": Parts(("embeddings",), "layers"),
+}
+"""`model_type` → its parts. Encoders of all other types are fine-tuned as a whole."""
+WITH_ADAPTERS = tuple(kind for kind, parts in FAMILIES.items() if parts.query_value)
+"""Families that lora and replay are tried with; both are refused for all others."""
+SHARED_LAYERS = "albert"
+"""The type whose layers are the same weights, applied again and again."""
+RESERVED_POSITIONS = dict.fromkeys(
+    (
+        "roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm", "longformer", "mpnet",
+        "data2vec-text", "ibert", "xmod",
+    ),
+    2,
+)  # fmt: skip
+"""Model types that number positions from the padding id on, so that the first positions are unused."""
+BERT_LIKE = FAMILIES.keys() - {"eurobert"}
+"""Families whose texts always begin with one special token and end with another."""
+
+
+def n_layers_of(settings: dict[str, Any]) -> int | None:
+    """The number of layers with weights of their own, by a `config.json`; None where it does not say."""
+    if settings.get("model_type") == SHARED_LAYERS:
+        return settings.get("num_hidden_groups") or 1
+    return settings.get("num_hidden_layers", settings.get("n_layers"))
+
+
+def most_tokens(settings: dict[str, Any]) -> int | None:
+    """The longest input that the model has positions for; None where there is no limit."""
+    positions = settings.get("max_position_embeddings")
+    if positions is None:
+        return None
+    limit = positions - RESERVED_POSITIONS.get(settings.get("model_type", ""), 0)
+    if settings.get("model_type") == "big_bird" and settings.get("attention_type") != "original_full":
+        block = settings.get("block_size") or 64
+        return limit // block * block  # inputs are filled up to whole blocks
+    return limit
