@@ -4,9 +4,20 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from bertft_core.config.split_designs import SplitDesign
 from bertft_core.recipes.class_balance import MANY_CLASSES, imbalance_of
 from bertft_core.recipes.data_profile import ArmSteps, DataProfile
-from bertft_core.recipes.hyperparameters import FEATURES_HIGH, FEATURES_LOW, N_TRIALS, SizeBand, band_of, is_small, rates_of
+from bertft_core.recipes.hyperparameters import (
+    FEATURES_HIGH,
+    FEATURES_LOW,
+    FEATURES_RATE,
+    N_TRIALS,
+    Rates,
+    SizeBand,
+    band_of,
+    is_small,
+    rates_of,
+)
 from bertft_core.recipes.input_lengths import blocks_per_text, length_of, micro_batch_of, reads_all
 from bertft_core.recipes.reasons import HOUSE_RULE, Reason, Source, because
 
@@ -88,7 +99,7 @@ def metric(profile: DataProfile) -> Iterator[SettingChoice]:
 
 def training(profile: DataProfile) -> Iterator[SettingChoice]:
     """Rate, batch size, epochs, and what is the same for all sizes."""
-    band, rates = size_of(profile), rates_of(size_of(profile), profile.encoder)
+    band, rates = size_of(profile), _rates(profile)
     yield SettingChoice(("training", "learning_rate"), rates.learning_rate, rates.reason, rates.source)
     yield _batch(profile)
     yield _choice("training.epochs", band.epochs, f"epochs_{band.name.replace(' ', '_')}", band.epochs_source, size=band.name)
@@ -97,6 +108,11 @@ def training(profile: DataProfile) -> Iterator[SettingChoice]:
     yield _choice("training.dropout", 0.1, "dropout", "Devlin 2019")
     n = round(band.epochs / band.evaluate_every_epochs)
     yield _choice("training.evaluate_every_epochs", band.evaluate_every_epochs, "evaluations", n=n)
+
+
+def _rates(profile: DataProfile) -> Rates:
+    """Rates of the size and the encoder; a split design has no place for a search."""
+    return rates_of(size_of(profile), profile.encoder, may_search=profile.splits is None)
 
 
 def size_of(profile: DataProfile) -> SizeBand:
@@ -150,7 +166,10 @@ def _baseline(profile: DataProfile) -> Iterator[SettingChoice]:
     band = size_of(profile)
     if profile.head in TEXT_HEADS:
         yield _choice("arms.features.strategies", [{"kind": "feature_extraction"}], "features")
-        yield from _search("features", FEATURES_LOW, FEATURES_HIGH, "features_rates")
+        if profile.splits is None:
+            yield from _search("features", FEATURES_LOW, FEATURES_HIGH, "features_rates")
+        else:
+            yield _choice("arms.features.learning_rate", FEATURES_RATE, "features_rate", low=FEATURES_LOW, high=FEATURES_HIGH)
     elif is_small(profile.encoder):
         yield _choice("arms.usual_rate.strategies", [{"kind": "full"}], "usual_rate_arm", band.rate_source)
         rate = band.learning_rate
@@ -161,7 +180,7 @@ def _arm(
     profile: DataProfile, name: str, strategy: dict[str, Any], rule: str, source: Source = HOUSE_RULE, **values: Any
 ) -> Iterator[SettingChoice]:
     """An arm, with a search where the rate is not known; all searching arms have the same budget, so that they are comparable."""
-    rates = rates_of(size_of(profile), profile.encoder)
+    rates = _rates(profile)
     yield _choice(f"arms.{name}.strategies", [strategy], rule, source, **values)
     if rates.searched:
         yield from _search(name, rates.low, rates.high, "small_encoder_rates")
@@ -173,9 +192,12 @@ def _search(arm: str, low: float, high: float, rule: str) -> Iterator[SettingCho
 
 
 def seeds(profile: DataProfile) -> Iterator[SettingChoice]:
-    """More seeds where scores vary more."""
+    """More seeds where scores vary more; under a split design every run has a seed and a split of its own."""
     band = size_of(profile)
-    if band.n_seeds > 5:
+    if profile.splits is not None:
+        design = SplitDesign(split=profile.splits).model_dump(mode="json")
+        yield _choice("seeds.design", design, "cross_validation", n=profile.n_examples)
+    elif band.n_seeds > 5:
         yield _choice("seeds.n", band.n_seeds, "many_seeds", "Dodge 2020", size=band.name)
     else:
         yield _choice("seeds.n", band.n_seeds, "few_seeds")

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from bertft_core.config.base import Frozen
 from bertft_core.config.encoder_families import most_tokens
+from bertft_core.config.split_designs import SplitsOfDesign
 
 
 class EncoderProfile(Frozen):
@@ -72,7 +73,13 @@ class DataProfile(Frozen):
     plain_tags: bool = False
     """Tags that mark no entities, such as parts of speech."""
     n_train: int
-    """Examples in the training set, after other splits were taken from it."""
+    """Examples in the training set, after other splits were taken from it; of a split design, in that of its first split."""
+    n_examples: int
+    """Of the training file, before anything was taken from it."""
+    cuts_validation: bool = False
+    """There is no validation set but what is taken from the training file."""
+    splits: SplitsOfDesign | None = None
+    """Of a split design, how its splits are drawn."""
     n_validation: int
     has_test: bool
     label_counts: dict[str, int] = {}

@@ -11,6 +11,8 @@ SMALL_ENCODER_RATE, SMALL_ENCODER_HIGH = 1e-4, 5e-4
 """Google's small BERTs were tuned up to 3e-4; the range goes a little further, so that the best rate is inside it."""
 FEATURES_LOW, FEATURES_HIGH = 3e-4, 3e-2
 """A new head on frozen features is trained with higher rates than an encoder."""
+FEATURES_RATE = 3e-3
+"""In the middle of their range, on a log scale."""
 N_TRIALS = 6
 
 
@@ -66,10 +68,11 @@ def is_small(encoder: EncoderProfile) -> bool:
     return encoder.hidden_size < BASE_HIDDEN_SIZE
 
 
-def rates_of(band: SizeBand, encoder: EncoderProfile) -> Rates:
-    """The band's own rates; for a small encoder the range from them up to the rates of small encoders."""
+def rates_of(band: SizeBand, encoder: EncoderProfile, *, may_search: bool = True) -> Rates:
+    """The band's own rates; for a small encoder the range from them up to the rates of small encoders, searched if it may be."""
     usual = {"size": band.name, "low": band.low, "high": band.high}
     if not is_small(encoder):
         return Rates(band.learning_rate, band.low, band.high, False, because("usual_rate", **usual), band.rate_source)
-    reason = because("small_encoder_rate", **usual, hidden_size=encoder.hidden_size, highest=SMALL_ENCODER_HIGH)
-    return Rates(SMALL_ENCODER_RATE, band.low, SMALL_ENCODER_HIGH, True, reason, "Google small BERTs")
+    rule = "small_encoder_rate" if may_search else "small_encoder_fixed"
+    reason = because(rule, **usual, hidden_size=encoder.hidden_size, highest=SMALL_ENCODER_HIGH)
+    return Rates(SMALL_ENCODER_RATE, band.low, SMALL_ENCODER_HIGH, may_search, reason, "Google small BERTs")

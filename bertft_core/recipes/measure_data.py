@@ -17,6 +17,7 @@ from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.proved_encoder import prove_encoder
 from bertft_core.data.question_windows import question_lengths
 from bertft_core.data.sources import read_splits
+from bertft_core.data.split_draws import drawn_splits, pool_of
 from bertft_core.data.splits import cut_splits
 from bertft_core.data.tokenization import load_tokenizer, uses_token_types
 from bertft_core.recipes.data_profile import ArmSteps, DataProfile, Lengths, Machine, encoder_profile
@@ -39,7 +40,7 @@ def data_profile_of(study: StudyConfig, home_dir: Path) -> DataProfile:
     prove_encoder(encoder, study.head, None)
     alignment, data = ALIGNMENTS[study.head.kind], study.data
     given, labels, _ = alignment.agree(read_splits(data, study.head.kind), data)
-    splits = alignment.for_training(cut_splits(given, data, study.seed), data)
+    splits = alignment.for_training(_splits(study, given), data)
     n_parameters = n_weights(weight_files(encoder.directory))
     known = encoder_profile(encoder.settings, encoder.identity.checkpoint, n_parameters)
     return DataProfile(
@@ -48,6 +49,9 @@ def data_profile_of(study: StudyConfig, home_dir: Path) -> DataProfile:
         is_pair=not isinstance(data.text, str),
         plain_tags=study.head.kind == "token_classification" and data.scheme == "plain",
         n_train=len(splits["train"].examples),
+        n_examples=len(given["train"].examples),
+        cuts_validation="validation" not in given,
+        splits=study.seeds.splits,
         n_validation=len(splits["validation"].examples),
         has_test="test" in splits,
         label_counts=alignment.counts(splits["train"].examples, labels) if labels else {},
@@ -56,6 +60,18 @@ def data_profile_of(study: StudyConfig, home_dir: Path) -> DataProfile:
         encoder=known,
         machine=machine_of(study.execution),
     )
+
+
+def _splits(study: StudyConfig, given: Mapping[str, RawSplit]) -> dict[str, RawSplit]:
+    """Train, validation and maybe test; of a split design the first ones. Raises `UserError` where any split is impossible."""
+    design = study.seeds.splits
+    if design is None:
+        return cut_splits(given, study.data, study.seed)
+    drawn = drawn_splits(pool_of(given, study.data, study.seed), design, study.data, study.seed)
+    first = next(drawn)
+    for _ in drawn:
+        pass
+    return first
 
 
 def _lengths(study: StudyConfig, train: RawSplit, labels: tuple[str, ...], encoder: EncoderFiles, limit: int | None) -> Lengths:

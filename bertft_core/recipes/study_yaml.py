@@ -41,7 +41,8 @@ def values_of(study: StudyConfig, advice: Advice, *, folder: Path | None = None)
     values |= {key: kept[key] for key in ("seed", *KEPT) if kept.get(key)}
     values["metric"] = study.metric
     if study.seeds.design != "joint":
-        values["seeds"] = study.seeds.model_dump(mode="json")
+        seeds = study.seeds.model_dump(mode="json", exclude_defaults=True)
+        values["seeds"] = {key: value for key, value in seeds.items() if study.seeds.splits is None or (key, value) != ("n", 1)}
     for choice in advice.choices:
         _put(values, choice.path, choice.value)
     if isinstance(study.data, FileData) and folder is not None:

@@ -9,9 +9,12 @@ from typing import Any
 
 from bertft_core.config import StudyConfig, UserError, load_study, parse_study
 from bertft_core.config.overrides import apply_override
+from bertft_core.config.split_designs import Folds, Resamples
 from bertft_core.data.bundled import BUNDLED, bundled_files
 from bertft_core.recipes.advice import Advice, SettingChoice, advise
+from bertft_core.recipes.cross_validation import cross_validated, is_cross_validated, leaves_open
 from bertft_core.recipes.data_files import data_values, study_name
+from bertft_core.recipes.data_profile import DataProfile
 from bertft_core.recipes.measure_data import arm_steps, data_profile_of
 from bertft_core.recipes.reasons import Reason, because
 from bertft_core.recipes.study_yaml import in_encoding, values_of, yaml_of
@@ -26,6 +29,8 @@ from flows.cli.terminal import say
 from tasks.process_environment import home_dir
 
 STDOUT = "-"
+IMPOSSIBLE_SPLITS = ("split.untrained-label", "split.empty-part")
+"""Refusals of a split design for data of which a test set can be cut."""
 ABOUT_DATA = ("data", "encoder", "head", "name", "description", "seed", "headline", "execution", "retention", "tracking")
 """Sections that decide what is measured; overrides of the others only apply to the recommendation."""
 LONG_SECONDS = 1800.0
@@ -39,6 +44,8 @@ def recommend_command(source: str, home: Path | None, asked: RecommendRequest) -
     study, concluded = _of_config(Path(source), asked) if is_config else _of_data(source, asked)
     output = None if asked.output == STDOUT else output_path(source, study, asked, where, is_config=is_config)
     profile = data_profile_of(study, where)
+    if not is_config and is_cross_validated(study, profile) and leaves_open(asked.overrides):
+        study, profile, concluded = _cross_validated(study, profile, concluded, where)
     advice = _adapted(study, advise(profile), is_config=is_config)
     folder = Path.cwd() if output is None or is_special(output) else output.parent
     text, values = _text(study, advice, asked.overrides, source, folder.resolve())
@@ -61,8 +68,25 @@ def recommend_command(source: str, home: Path | None, asked: RecommendRequest) -
     return 0
 
 
+def _cross_validated(
+    study: StudyConfig, profile: DataProfile, concluded: tuple[Reason, ...], home: Path
+) -> tuple[StudyConfig, DataProfile, tuple[Reason, ...]]:
+    """The study with a split design, or as it was where a split would lack a label or a part."""
+    tested = cross_validated(study)
+    try:
+        measured = data_profile_of(tested, home)
+    except UserError as refused:
+        if refused.code not in IMPOSSIBLE_SPLITS:
+            raise
+        return study, profile, concluded
+    return tested, measured, tuple(reason for reason in concluded if reason.rule != "validation_and_test_cut")
+
+
 def _short_trial(study: StudyConfig) -> str:
     """Overrides that take a fraction of the time; the seeds they train are the first ones of the whole study."""
+    if (splits := study.seeds.splits) is not None:
+        fewer = "repeats=1" if isinstance(splits, Folds) else "resamples=5" if isinstance(splits, Resamples) else "bootstrap=5"
+        return f"--set seeds.design.split.{fewer}"
     searched = [name for name, arm in study.arms.items() if arm.search is not None]
     parts = ["seeds.n=3", *(f"arms.{name}.search.n_seeds=1" for name in searched)]
     return " ".join(f"--set {part}" for part in parts)
@@ -111,8 +135,8 @@ def _adapted(study: StudyConfig, advice: Advice, *, is_config: bool) -> Advice:
     kept: set[tuple[str, ...]] = {("metric",)} if study.metric != next(iter(study.head.metrics)) else set()
     if study.data.long_texts == "windows":
         kept |= {("data", "max_length"), ("data", "long_texts")}
-    if study.seeds.design != "joint":
-        kept.add(("seeds", "n"))
+    if study.seeds.design != "joint" and is_config:
+        kept |= {("seeds", "n"), ("seeds", "design")}
     choices = [choice for choice in advice.choices if choice.path not in kept]
     pools = getattr(study.head, "pooling", None) == "pooler"
     if pools and not is_config and study.encoder.checkpoint.startswith("sentence-transformers/") and study.encoder.path is None:

@@ -9,8 +9,9 @@ from bertft_core.config import parse_study
 from bertft_core.config.head_settings import HEAD_CONFIGS
 from bertft_core.recipes.advice import NOTES, RULES, advise, size_of
 from bertft_core.recipes.class_balance import imbalance_of
+from bertft_core.recipes.cross_validation import FOLDS, is_cross_validated, leaves_open
 from bertft_core.recipes.data_profile import DataProfile, EncoderProfile, Machine, encoder_profile
-from bertft_core.recipes.hyperparameters import BANDS, band_of, rates_of
+from bertft_core.recipes.hyperparameters import BANDS, FEATURES_HIGH, FEATURES_LOW, band_of, rates_of
 from bertft_core.recipes.input_lengths import length_of, micro_batch_of, run_bytes
 from bertft_core.recipes.measure_data import data_profile_of, lengths_of
 from bertft_core.recipes.reasons import Reason
@@ -28,6 +29,7 @@ def profile(**changes) -> DataProfile:
     values = {
         "head": "classification",
         "n_train": 2000,
+        "n_examples": 3000,
         "n_validation": 500,
         "has_test": True,
         "label_counts": {"a": 1000, "b": 1000},
@@ -172,6 +174,57 @@ def test_heads_without_classes_have_no_imbalance(head):
 def test_plain_tags_are_scored_by_accuracy():
     assert chosen(head="token_classification", plain_tags=True)["metric"] == "accuracy"
     assert "metric" not in chosen(head="token_classification")
+
+
+@pytest.mark.parametrize("head", [head for head in HEAD_CONFIGS if head != "masked_lm"])
+@pytest.mark.parametrize("encoder", [BASE, MINI], ids=["base", "mini"])
+def test_a_split_design_has_no_search_and_fixed_rates_in_the_usual_ranges(head, encoder):
+    values = chosen(head=head, encoder=encoder, n_train=400, n_examples=600, splits=FOLDS)
+    assert values["seeds.design"] == {"split": {"folds": 5, "repeats": 2}}
+    assert "seeds.n" not in values
+    assert [path for path in values if "search" in path] == []
+    assert values["training.learning_rate"] == (1e-5 if encoder is BASE else 1e-4)
+    if "features" in arms(head=head, splits=FOLDS):
+        assert FEATURES_LOW < values["arms.features.learning_rate"] < FEATURES_HIGH
+
+
+@pytest.mark.parametrize(
+    ("n_examples", "cuts_validation", "test_ratio", "head", "cross_validates"),
+    [
+        (999, True, 0.2, "classification", True),
+        (1_000, True, 0.2, "classification", False),
+        (999, False, 0.2, "classification", False),
+        (999, True, None, "classification", False),
+        (999, True, 0.2, "masked_lm", False),
+        (50, True, 0.2, "question_answering", True),
+    ],
+)
+def test_under_a_thousand_examples_no_test_set_is_cut(n_examples, cuts_validation, test_ratio, head, cross_validates):
+    data = {"source": "files", "train": "t.csv", "split": {"test_ratio": test_ratio} if test_ratio else {}}
+    study = parse_study({"name": "s", "data": data, "head": {"kind": head}, "arms": {"full": {}}})
+    measured = profile(n_examples=n_examples, cuts_validation=cuts_validation, head=head)
+    assert is_cross_validated(study, measured) is cross_validates
+
+
+@pytest.mark.parametrize(
+    ("override", "is_open"),
+    [
+        ("training.epochs=2", True),
+        ("seeds.n=2", True),
+        ("data.split.validation_ratio=0.3", True),
+        ("data.split.group=author", True),
+        ("data.split.test_ratio=0.3", False),
+        ("data.split={test_ratio: 0.3}", False),
+        ("data.test=test.csv", False),
+        ("data.subsample.test=9", False),
+        ("seeds.design=joint", False),
+        ("seeds.until={half_width: 0.01}", False),
+        ("arms.full.search.n_trials=2", False),
+        ("ensemble=true", False),
+    ],
+)
+def test_who_says_what_is_tested_or_searched_decides_the_design(override, is_open):
+    assert leaves_open(["seed=3", override]) is is_open
 
 
 # Lengths

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from bertft_core.config import StudyConfig, UserError, load_study, parse_study
+from bertft_core.config.split_designs import Folds
 from bertft_core.config.strategy_settings import ClassWeights, FeatureExtraction, Freezing
 from bertft_core.config.yaml_text import read_yaml
 from bertft_core.recipes.advice import Advice
@@ -152,6 +153,44 @@ def test_an_unbalanced_set_gets_an_arm_with_weights_and_another_metric(tmp_path,
     study = recommend("t.csv")
     assert study.metric == "f1_macro"
     assert study.arms["weighted"].strategies == (ClassWeights(),)
+
+
+def few(path: Path) -> Path:
+    """Forty examples of four authors in one file."""
+    rows = [f"a {'good' if i % 2 else 'bad'} film {i},{'ab'[i % 2]},{'wxyz'[i // 2 % 4]}" for i in range(40)]
+    path.write_text("text,label,author\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_few_examples_in_one_file_are_cross_validated_without_a_search(tmp_path, recommend, capsys):
+    study = recommend(few(tmp_path / "t.csv"))
+    assert study.seeds.splits == Folds(folds=5, repeats=2)
+    assert (study.seeds.n, study.data.split.test_ratio) == (1, None)
+    assert [arm.search for arm in study.arms.values()] == [None] * 3
+    assert (study.training.learning_rate, study.arms["features"].learning_rate) == (1e-4, 3e-3)
+    text = (tmp_path / "out.yaml").read_text()
+    assert "design: {split: {folds: 5, repeats: 2}}" in text
+    assert "40 examples and no test set" in text
+    printed = capsys.readouterr().out
+    assert "3 arms × 10 splits × 1 seed" in printed
+    assert "becomes the test set" not in printed
+    again = recommend("out.yaml", output="again.yaml")
+    assert load_study(tmp_path / "again.yaml").seeds == study.seeds
+    assert again is not None
+
+
+def test_questions_without_answers_can_be_cross_validated(tmp_path, recommend):
+    alone = tmp_path / "few.jsonl"
+    alone.write_bytes(Path(write_questions(tmp_path / "questions", True, False)["train"]).read_bytes())
+    study = recommend(alone)
+    assert (study.head.kind, study.seeds.splits) == ("question_answering", Folds(folds=5, repeats=2))
+
+
+@pytest.mark.parametrize("override", ["data.split.test_ratio=0.2", "arms.full.search.n_trials=2", "data.split.group=author"])
+def test_a_test_set_is_cut_where_it_or_a_search_is_asked_for_and_of_fewer_groups_than_folds(tmp_path, recommend, override):
+    study = recommend(few(tmp_path / "t.csv"), override)
+    assert (study.seeds.design, study.data.split.test_ratio) == ("joint", 0.2)
+    assert study.arms["full"].search is not None
 
 
 def test_to_stdout_goes_the_study_alone(tmp_path, recommend, capsys):

@@ -203,8 +203,11 @@ def find_several_answers(data: PreparedData) -> Iterator[DataFinding]:
 
 
 def find_unequal_shares(data: PreparedData) -> Iterator[DataFinding]:
-    """Splits whose share of unanswerable questions differs from the validation set, on which the null threshold is tuned."""
-    if UNANSWERABLE not in data.labels:
+    """Splits whose share of unanswerable questions differs from the validation set, on which the null threshold is tuned.
+
+    The examples of a split design are looked at before any validation set is cut.
+    """
+    if UNANSWERABLE not in data.labels or "validation" not in data.raw:
         return
     n_null = {name: sum(not example.label for example in split.examples) for name, split in data.raw.items()}
     shares = {name: n / len(data.raw[name].examples) for name, n in n_null.items()}

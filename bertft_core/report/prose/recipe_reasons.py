@@ -47,6 +47,8 @@ REASONS: dict[str, str] = {
     "usual_rate": _BASE_RATES,
     "small_encoder_rate": _BASE_RATES + " for BERT-base; this encoder is narrower (hidden size {hidden_size}) and takes higher"
     " rates, so the arms search from {low} to {highest}; this rate is used where there is no search",
+    "small_encoder_fixed": _BASE_RATES + " for BERT-base; this encoder is narrower (hidden size {hidden_size}) and takes higher"
+    " rates, up to {highest}; fixed, since a search would choose on examples that other splits test",
     "batch": "16 or 32 is standard; the larger one for large sets",
     "batch_of_texts": "a text makes {blocks:.1f} blocks, so a step sees about {n_blocks} of them",
     "epochs_very_small": "{size}: so few examples need many passes, with bias correction in Adam (as in ours)",
@@ -67,12 +69,15 @@ REASONS: dict[str, str] = {
     "llrd": "lower layers hold general features and are trained with lower rates: does it help here?",
     "features": "baseline: a head on frozen features, which is cheap; fine-tuning must beat it to be worth its time",
     "features_rates": "a new head alone takes higher rates",
+    "features_rate": "a new head alone takes higher rates, {low} to {high}: this one is in the middle",
     "usual_rate_arm": "baseline: the usual rate as it is, though it is BERT-base's",
     "usual_for_base": "{size}: usual for BERT-base",
     "small_encoder_rates": "from the usual rates up to those of small encoders",
     "trials": "each on two seeds that no reported run uses, scored on validation only",
     "many_seeds": "{size}: scores of small sets vary more with the seed",
     "few_seeds": "enough for an interval",
+    "cross_validation": "{n:example} and no test set: a fifth would be a noisy one, so all are tested, each by runs that have not"
+    " seen it; the second repeat narrows the interval by over a quarter",
     "mean_pooling": "the encoders of sentence-transformers were trained with mean pooling",
     "kept_from_config": "data, encoder, head and name come from {path}; its arms ({arms}) are replaced",
     "set": "set by --set",
