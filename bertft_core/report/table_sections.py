@@ -31,6 +31,7 @@ def arms(results: StudyResults) -> Row:
     for arm, own in zip(summary.arms, settings, strict=True):
         if own.get("train_examples", 0) is None:
             own["train_examples"] = results.card.of_arm(arm.arm).splits["train"].n_examples
+    _name_encoders(settings)
     always = ("learning_rate", PEAK, "batch_size", "max_steps" if settings[0]["epochs"] is None else "epochs")
     names = [name for name in settings[0] if name in always or any(s[name] != settings[0][name] for s in settings)]
     rows = []
@@ -47,6 +48,15 @@ def arms(results: StudyResults) -> Row:
             }
         )
     return {"names": names, "rows": rows}
+
+
+def _name_encoders(settings: list[Row]) -> None:
+    """Folders of encoders by their names, as long as these tell them apart."""
+    paths = {own["encoder.path"] for own in settings if own.get("encoder.path")}
+    if len({Path(path).name for path in paths}) == len(paths):
+        for own in settings:
+            if own.get("encoder.path"):
+                own["encoder.path"] = Path(own["encoder.path"]).name
 
 
 def results(summary: StudySummary) -> list[Row]:

@@ -12,17 +12,18 @@ from bertft_core.records import DatasetCard, RunRecord, RunSpec
 from bertft_core.report.prose.grammar import several
 from bertft_core.training.cost_estimate import n_parameters, planned_steps
 from bertft_core.training.devices import WORKER_BYTES
+from flows.cli.terminal import name_width
 
 
 def arm_lines(study: StudyConfig, card: DatasetCard, earlier: Iterable[RunRecord]) -> list[str]:
     """A line for each arm; memory is measured where earlier runs of the arm are known, else an upper limit by calculation."""
-    records, lines = list(earlier), []
+    records, lines, width = list(earlier), [], name_width(study.arms)
     for arm, spec in {spec.arm: spec for spec in plan_runs(study, card, {}, 1)}.items():
         own = card.of_arm(arm)
         steps = planned_steps(spec, card).n_steps
-        size = f"{n_parameters(own) / 1e6:.1f} M parameters, inputs of at most {own.max_length} tokens"
+        size = f"{n_parameters(own) / 1e6:.3g} M parameters, inputs of at most {own.max_length} tokens"
         lines.append(
-            f"  {arm:<16} {size}, {several(steps, 'step')} of {spec.training.batch_size}{_rate_words(spec)},"
+            f"  {arm:<{width}} {size}, {several(steps, 'step')} of {spec.training.batch_size}{_rate_words(spec)},"
             f" {_memory_words(spec, own, records)}"
         )
     return lines

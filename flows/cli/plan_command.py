@@ -21,7 +21,7 @@ from bertft_core.training.machine_needs import fit_of
 from bertft_core.training.trial_step import prepare_and_try
 from flows.cli.find_study import StudyOnDisk
 from flows.cli.plan_arms import arm_lines
-from flows.cli.terminal import say
+from flows.cli.terminal import name_width, say
 from tasks.process_environment import home_dir
 from tasks.progress import clock
 from tasks.same_encoder import refuse_other_model, refuse_other_study
@@ -61,7 +61,7 @@ def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> f
         guessed |= any(not estimate.measured for estimate in estimates)
         time_words = f"about {clock(part / n_slots)}" if todo else "nothing to train"
         runs = f"{several(round(times * len(todo)), 'run')} to train, {n_done:,} done"
-        say(f"  {arm:<16} {stage:<7} {runs}  {time_words}{_each(estimates)}", file=file)
+        say(f"  {arm:<{name_width(study.arms)}} {stage:<7} {runs}  {time_words}{_each(estimates)}", file=file)
     searched = [study.arms[arm].search for stage, arm, todo, *_ in parts if stage == "search" and todo]
     pruned = "; pruning makes a search shorter" if any(each and each.pruner != "none" for each in searched) else ""
     basis = ("from the size of the model and the speed of this machine" if guessed else "from earlier runs here") + pruned

@@ -10,7 +10,7 @@ from bertft_core.records.selection import answers
 from bertft_core.report.prose import model_selection_text
 from bertft_core.storage.study_dir import read_record, write_record
 from flows.cli.find_study import StudyOnDisk, find_study, no_finished_runs
-from flows.cli.terminal import say
+from flows.cli.terminal import name_width, say
 from tasks.process_environment import home_dir
 from tasks.study_lock import holder_of
 from tasks.tracking.store_consistency import damages, inconsistencies, repair_helps
@@ -36,17 +36,17 @@ def status_command(name: str, home: Path | None) -> int:
     if found.card is None:
         say("  its data are not prepared yet")
         return 0
-    n_failed = 0
+    n_failed, width = 0, name_width(found.study.arms)
     for arm, config in found.study.arms.items():
         if config.search is not None:
-            say(f"  {arm:<16} search  {_search_words(found, arm, config.search.n_trials)}")
+            say(f"  {arm:<{width}} search  {_search_words(found, arm, config.search.n_trials)}")
         if config.search is not None and arm not in found.sweeps:
-            say(f"  {arm:<16} seeds   {found.study.n_runs_per_arm} runs planned, after the search")
+            say(f"  {arm:<{width}} seeds   {found.study.n_runs_per_arm} runs planned, after the search")
             continue
         for stage, specs in (("seeds", found.wanted.planned), ("repeats", found.wanted.repeats)):
             states = [(spec, state_of(found, spec, running)) for spec in specs if spec.arm == arm]
             if states or stage == "seeds":
-                n_failed += _print_states(found, f"  {arm:<16} {stage:<7}", states)
+                n_failed += _print_states(found, f"  {arm:<{width}} {stage:<7}", states)
     return 1 if n_failed else 0
 
 

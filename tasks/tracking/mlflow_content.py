@@ -79,6 +79,11 @@ def run_params(spec: RunSpec) -> dict[str, str]:
     return {name: _text(value) for name, value in (params | head | strategies | training).items()}
 
 
+def data_params(card: DatasetCard) -> dict[str, str]:
+    """How a run reads its examples, and how many it has to learn from; a digest knows them by the fingerprint."""
+    return {"data.max_length": str(card.max_length), "data.n_train_examples": str(card.splits["train"].n_examples)}
+
+
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 

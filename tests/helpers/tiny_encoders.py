@@ -7,7 +7,10 @@ import shutil
 import string
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 import pytest
 
@@ -39,7 +42,6 @@ OF_KIND: dict[str, dict[str, Any]] = {
     "squeezebert": {"embedding_size": 16} | {f"{name}_groups": 2 for name in GROUPED},
     "funnel": {"architectures": ["FunnelModel"]},
 }
-IDS = {"cls": "[CLS]", "sep": "[SEP]", "bos": "[CLS]", "eos": "[SEP]"}
 WITH_IDS = ("longformer", "big_bird", "modernbert", "eurobert")
 """Families whose config names the ids of special tokens, with defaults beyond a small vocabulary."""
 PAD_IS_1 = ("roberta", "mpnet", "longformer")
@@ -48,12 +50,21 @@ MADE: dict[str, dict[str, bytes]] = {}
 """Files of the encoders made so far, by what was asked for: many tests ask for the same one."""
 
 
-def tiny_encoder(directory: Path, kind: str = "bert", *, seed: int = 0, masked_lm_head: bool = False, **changes: Any) -> Path:
-    """Write a random encoder and its tokenizer in the transformers format; `changes` go to its config."""
-    asked = json.dumps([kind, seed, masked_lm_head, changes], sort_keys=True)
+def tiny_encoder(
+    directory: Path,
+    kind: str = "bert",
+    *,
+    seed: int = 0,
+    masked_lm_head: bool = False,
+    tokenizer: PreTrainedTokenizerFast | None = None,
+    **changes: Any,
+) -> Path:
+    """Write a random encoder and its tokenizer, the letter-by-letter one by default; `changes` go to the encoder's config."""
+    written = None if tokenizer is None else tokenizer.backend_tokenizer.to_str()
+    asked = json.dumps([kind, seed, masked_lm_head, written, changes], sort_keys=True)
     if asked not in MADE:
         with TemporaryDirectory() as folder:
-            _make(Path(folder), kind, seed, masked_lm_head, changes)
+            _make(Path(folder), kind, seed, masked_lm_head, tokenizer or _letters(kind), changes)
             MADE[asked] = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
     directory.mkdir(parents=True, exist_ok=True)
     for name, content in MADE[asked].items():
@@ -81,16 +92,19 @@ def with_masked_lm_head(encoder_dir: Path) -> Path:
     return target
 
 
-def _make(directory: Path, kind: str, seed: int, masked_lm_head: bool, changes: dict[str, Any]) -> None:
+def _make(
+    directory: Path, kind: str, seed: int, masked_lm_head: bool, tokenizer: PreTrainedTokenizerFast, changes: dict[str, Any]
+) -> None:
     import torch
     from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM
 
-    vocabulary = _vocabulary(kind)
-    _write_tokenizer(directory, vocabulary, "[SEP] [SEP]" if kind == "longformer" else "[SEP]")
-    settings: dict[str, Any] = {"vocab_size": len(vocabulary), "pad_token_id": vocabulary["[PAD]"]}
+    tokenizer.model_max_length = POSITIONS
+    tokenizer.save_pretrained(directory)
+    settings: dict[str, Any] = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
     settings |= {"max_position_embeddings": POSITIONS, **SIZES_OF.get(kind, SIZES), **OF_KIND.get(kind, {})}
     if kind in WITH_IDS:
-        settings |= {f"{name}_token_id": vocabulary[token] for name, token in IDS.items()}
+        first, last = tokenizer.cls_token_id, tokenizer.sep_token_id
+        settings |= {"cls_token_id": first, "sep_token_id": last, "bos_token_id": first, "eos_token_id": last}
     settings |= changes
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -108,10 +122,11 @@ def _vocabulary(kind: str) -> dict[str, int]:
     return {token: i for i, token in enumerate(tokens)}
 
 
-def _write_tokenizer(directory: Path, vocabulary: dict[str, int], between: str) -> None:
+def _letters(kind: str) -> PreTrainedTokenizerFast:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
+    vocabulary, between = _vocabulary(kind), "[SEP] [SEP]" if kind == "longformer" else "[SEP]"
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -121,6 +136,4 @@ def _write_tokenizer(directory: Path, vocabulary: dict[str, int], between: str) 
     )
     names = {"unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
     inputs = ["input_ids", "token_type_ids", "attention_mask"]
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, model_max_length=POSITIONS, model_input_names=inputs, **names
-    ).save_pretrained(directory)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=POSITIONS, model_input_names=inputs, **names)

@@ -24,7 +24,7 @@ def test_every_arm_has_its_own_model_inputs_and_steps(tmp_path):
     base, roberta, short = arm_lines(study, card, [])
     assert "inputs of at most 48 tokens, 15 steps of 5, up to" in base
     assert "inputs of at most 8 tokens, 5 steps of 5, up to" in short
-    assert f"{n_parameters(card.of_arm('other')) / 1e6:.1f} M" in roberta
+    assert f"{n_parameters(card.of_arm('other')) / 1e6:.3g} M" in roberta
     assert n_parameters(card.of_arm("other")) == sum(w.size for w in load_file(other / "model.safetensors").values())
 
 

@@ -7,16 +7,16 @@ import unicodedata
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from tokenizers import pre_tokenizers
+from transformers import AutoTokenizer
 
 from bertft_core.config.encoder_settings import EncoderConfig
 from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.data.word_windows import frame_of, lay_out, subwords_of, word_windows
 from tests.helpers.tiny_encoders import tiny_encoder
+from tests.helpers.trained_tokenizers import byte_level, unigram
 
 CORPUS = ["The cast was lovely, and the film was never boring.", "Nobody liked the soup: it was cold!", "naïve café in Zürich"]
-SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 
 
 def wordpiece(directory):
@@ -27,36 +27,12 @@ def minilm(directory):
     return AutoTokenizer.from_pretrained(resolve_encoder(EncoderConfig()).directory)
 
 
-def byte_level(directory, *, add_prefix_space=False):
-    """As RoBERTa's: bytes in pairs, a word is known by the space before it."""
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=add_prefix_space)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=SPECIAL, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
-    )
-    return trained(tokenizer, trainer)
-
-
-def unigram(directory, *, prepend_scheme="always"):
-    """As XLM-R's: pieces that begin a word carry a bar; a character that was never seen is unknown."""
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=prepend_scheme)
-    return trained(
-        tokenizer, trainers.UnigramTrainer(vocab_size=80, special_tokens=SPECIAL, unk_token="<unk>", show_progress=False)
-    )
-
-
-def trained(tokenizer, trainer):
-    tokenizer.train_from_iterator(CORPUS, trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
-    )
-    names = {"cls_token": "<s>", "pad_token": "<pad>", "sep_token": "</s>", "unk_token": "<unk>"}
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)
-
-
-FAMILIES = {"wordpiece": wordpiece, "minilm": minilm, "byte_level": byte_level, "unigram": unigram}
+FAMILIES = {
+    "wordpiece": wordpiece,
+    "minilm": minilm,
+    "byte_level": lambda directory: byte_level(CORPUS),
+    "unigram": lambda directory: unigram(CORPUS),
+}
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -211,8 +187,8 @@ def test_a_word_without_pieces_becomes_the_unknown_token(tmp_path):
     ("make", "settings"),
     [(byte_level, {"add_prefix_space": False}), (byte_level, {"add_prefix_space": True}), (unigram, {"prepend_scheme": "never"})],
 )
-def test_words_are_read_as_behind_a_space_where_the_family_knows_them_by_it(tmp_path, make, settings):
-    tokenizer = make(tmp_path, **settings)
+def test_words_are_read_as_behind_a_space_where_the_family_knows_them_by_it(make, settings):
+    tokenizer = make(CORPUS, **settings)
     tokens = tokenizer.convert_ids_to_tokens(subwords_of(tokenizer, ["the"])["the"].tolist())
     assert tokens[0][0] in "Ġ▁"
     in_a_text = tokenizer.convert_ids_to_tokens(tokenizer("x the", add_special_tokens=False)["input_ids"])

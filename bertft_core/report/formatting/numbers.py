@@ -71,7 +71,9 @@ def setting(value: Any) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as '48 s', '12 min' or '3.5 h'."""
+    """Seconds as '0.4 s', '48 s', '12 min' or '3.5 h'."""
+    if seconds < 10:
+        return f"{seconds:.2g} s"
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
