@@ -49,7 +49,7 @@ def drawn_splits(
     for split in range(splits.n_splits):
         times, validation, test = drawing.of(split)
         _refuse_missing_label(whole, originals, times)
-        _refuse_empty(whole, originals, validation, test)
+        _refuse_empty(whole, originals, validation, test, data)
         parts = {
             "train": _training_part(whole, originals, times),
             "validation": tuple(example for example, is_in in zip(originals, validation, strict=True) if is_in),
@@ -136,7 +136,13 @@ def _refuse_missing_label(whole: RawSplit, originals: Sequence[Example], times: 
         )
 
 
-def _refuse_empty(whole: RawSplit, originals: Sequence[Example], validation: Bools, test: Bools) -> None:
+def _more(name: str, *, grouped: bool) -> str:
+    """What gives an empty part an example."""
+    larger = "draw fewer folds" if name == "test" else "make data.split.validation_ratio larger"
+    return f"{larger}, or add {'groups: all examples of one are in one part' if grouped else 'examples'}"
+
+
+def _refuse_empty(whole: RawSplit, originals: Sequence[Example], validation: Bools, test: Bools, data: DataConfig) -> None:
     for name, part in (("validation", validation), ("test", test)):
         if not part.any():
             raise UserError(
@@ -145,5 +151,5 @@ def _refuse_empty(whole: RawSplit, originals: Sequence[Example], validation: Boo
                 path=whole.path,
                 found=f"{len(originals)} examples in all",
                 expected="enough different ones for every part of every split",
-                hint="draw fewer folds, make data.split.validation_ratio larger, or add examples",
+                hint=_more(name, grouped=data.split.group is not None),
             )

@@ -7,6 +7,7 @@ from bertft_core.config.base import Frozen
 Reason = Literal[
     "seeds selected",
     "no complete grid",
+    "splits share examples",
     "one seed on each split",
     "no stored predictions",
     "too few predictions",

@@ -33,7 +33,7 @@ class CountedSeeds(Frozen):
     split: str
     checkpoint: str
     seeds_needed: tuple[SeedsNeeded, ...]
-    nothing: Literal["selected_seeds", "few_seeds"] | None = None
+    nothing: Literal["selected_seeds", "split_design", "few_seeds"] | None = None
     """Why `seeds_needed` is empty."""
     n_scored: dict[str, int] = {}
     """Arm → seeds with a score."""

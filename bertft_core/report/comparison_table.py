@@ -15,7 +15,8 @@ from bertft_core.statistics.dispersion import sample_sd
 def comparison_table(comparison: Comparison) -> str:
     """Tables and sentences; the other metrics in one line each where something is claimed on them."""
     title = f"{comparison.headline_metric} on {comparison.headline_split}, {comparison.headline_checkpoint} checkpoint"
-    arms = [("arm", "seeds", "collapsed", "mean", "sd", "min", "max")]
+    runs = "seeds" if all(pair.splits is None for pair in comparison.pairs) else "runs"
+    arms = [("arm", runs, "collapsed", "mean", "sd", "min", "max")]
     blocks = [f"{title}\n{aligned(arms + [_arm_row(arm, comparison.headline_key) for arm in comparison.arms])}"]
     pairs = comparison.headline_pairs
     if pairs:

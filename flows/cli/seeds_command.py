@@ -4,8 +4,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from bertft_core.config.errors import UserError, did_you_mean
+from bertft_core.config.study_config import StudyConfig
 from bertft_core.evaluation.insights.between_studies import variance_between
 from bertft_core.evaluation.insights.detectable_effect import CURVE, POWER, ArmMetric, seeds_needed, without_useless_seeds
 from bertft_core.evaluation.insights.power import for_effect, for_half_width
@@ -137,7 +139,7 @@ def _of_study(names: Sequence[str], home: Path | None, request: SeedsRequest) ->
         split=at.split,
         checkpoint=at.checkpoint,
         seeds_needed=needed,
-        nothing=None if needed else "selected_seeds" if study.is_selected else "few_seeds",
+        nothing=None if needed else _why_nothing(study),
         n_scored={arm.arm: sum(bool(seed.scores) for seed in arm.seeds) for arm in summary.arms if request.includes(arm.arm)},
         aims=tuple(_aims(needed, request)),
         pairs_to_tell_a_winner=math.ceil(seeds_for_winning()),
@@ -146,6 +148,12 @@ def _of_study(names: Sequence[str], home: Path | None, request: SeedsRequest) ->
         between_studies=tuple(each for each in between if request.includes(each.arm)),
         start_many=tuple(view for view in insights.start_many if request.includes(view.arm)),
     )
+
+
+def _why_nothing(study: StudyConfig) -> Literal["selected_seeds", "split_design", "few_seeds"]:
+    if study.is_selected:
+        return "selected_seeds"
+    return "few_seeds" if study.seeds.splits is None else "split_design"
 
 
 def _metric(summary: StudySummary, metric: str | None) -> str:

@@ -162,6 +162,13 @@ def test_nothing_is_estimated_that_needs_independent_runs(results):
     insights = results.summary.insights
     assert insights.seeds_needed == ()
     assert [absent.reason for absent in insights.agreement_refused] == ["different examples"] * 2
+    views = [*insights.budgets, *insights.start_many]
+    assert [view.refused.reason for view in views] == ["splits share examples"] * 4
+
+
+def test_the_gain_of_an_arm_that_is_no_better_has_as_many_digits_as_others(results):
+    gain = results.summary.gains_over_majority[0].model_copy(update={"mean": 1e-17, "t_low": -0.14033269140995, "t_high": 0.14})
+    assert "(95 % interval −14.0 to +14.0 includes zero)" in study_text.gain_over_majority(gain, results.summary)
 
 
 def test_arms_that_are_alike_on_every_split_have_no_interval_and_are_still_on_splits(tmp_path):

@@ -27,6 +27,8 @@ def budgets_of(results: StudyResults) -> tuple[BudgetView, ...]:
 def _of_seeds(results: StudyResults, arm: ArmSummary) -> BudgetView:
     if results.study.is_selected:
         return _refused(results, arm.arm, "seeds", 0, NotComputed(reason="seeds selected"))
+    if results.study.seeds.splits is not None:
+        return _refused(results, arm.arm, "seeds", 0, NotComputed(reason="splits share examples"))
     found = {record.digest: record.best_score for record in results.scored_runs(arm.arm) if record.best_score is not None}
     seconds = [_seconds(results.records[digest]) for digest in found]
     return _view(results, arm.arm, "seeds", list(found.values()), seconds)

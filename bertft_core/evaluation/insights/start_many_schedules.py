@@ -50,6 +50,8 @@ def _curves(results: StudyResults, arm: ArmSummary) -> Curves | NotComputed:
     """The validation curves of the arm's whole runs, or why they cannot be used."""
     if results.study.is_selected:
         return NotComputed(reason="seeds selected")
+    if results.study.seeds.splits is not None:
+        return NotComputed(reason="splits share examples")
     metric = results.study.metric
     runs = [[evaluation for evaluation in record.evaluations if evaluation.step > 0] for record in results.scored_runs(arm.arm)]
     runs = [run for run in runs if run]

@@ -101,5 +101,7 @@ def nothing(counted: CountedSeeds) -> str:
     """Why nothing can be said about the seeds of a study."""
     if counted.nothing == "selected_seeds":
         return "nothing: these seeds were selected (many started, the best continued), so they do not estimate the spread"
+    if counted.nothing == "split_design":
+        return "nothing: runs on splits of the same examples are not independent; more examples help, more splits help little"
     scored = ", ".join(f"{arm} {n}" for arm, n in counted.n_scored.items())
     return f"nothing: at least three seeds with a score are needed, and there are: {scored}"

@@ -64,7 +64,8 @@ def gain_over_majority(found: GainOverMajority, summary: StudySummary) -> str:
     if found.t_high - found.t_low < ROUNDING:
         return f"{over}, the same in each; without any spread no interval can be given"
     level = numbers.percent(0.95 if summary.adaptive is None else summary.adaptive.level)
-    ends = intervals.of_difference(found.t_low, found.t_high, metric, of=found.mean)
+    size = found.mean if abs(found.mean) >= ROUNDING else found.t_high - found.t_low  # rounding alone would ask for all digits
+    ends = intervals.of_difference(found.t_low, found.t_high, metric, of=size)
     zero = " includes zero" if found.t_low <= 0 <= found.t_high else ""
     same_sign = f"; {found.n_agreeing} of {found.n} agree" if found.n_agreeing not in (None, found.n) and not zero else ""
     return f"{over} ({level} interval {ends}{zero}{same_sign})"
