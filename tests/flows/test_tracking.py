@@ -93,7 +93,9 @@ def test_curves_have_a_point_for_every_step_and_every_validation(finished, runs,
             steps = [point.step for point in client.get_metric_history(run.info.run_id, name)]
             assert steps == list(range(1, record.n_steps + 1)), name
         points = {point.step: point.value for point in client.get_metric_history(run.info.run_id, "validation/accuracy")}
-        assert points == {evaluation.step: evaluation.metrics["accuracy"] for evaluation in record.evaluations}
+        assert record.untrained is not None
+        evaluations = (record.untrained, *record.evaluations)
+        assert points == {evaluation.step: evaluation.metrics["accuracy"] for evaluation in evaluations}
         assert client.get_metric_history(run.info.run_id, "train/learning_rate")[-1].value < record.spec.training.learning_rate
 
 

@@ -65,7 +65,8 @@ def misloggings(study: TinyStudy, stages: Iterable[str] = ("seeds",)) -> list[st
         if record is None:
             continue  # reported above
         logged = {name: _steps(client, run.info.run_id, name) for name in ("train/loss", "validation/accuracy")}
-        wanted = {"train/loss": list(range(1, record.n_steps + 1)), "validation/accuracy": [e.step for e in record.evaluations]}
+        validated = [e.step for e in (record.untrained, *record.evaluations) if e is not None]
+        wanted = {"train/loss": list(range(1, record.n_steps + 1)), "validation/accuracy": validated}
         found += [f"{record.spec.title}: {name} at {logged[name]}" for name in wanted if logged[name] != wanted[name]]
         found += [] if run.info.status == "FINISHED" else [f"{record.spec.title}: {run.info.status}"]
     return found
