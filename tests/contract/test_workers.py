@@ -164,7 +164,7 @@ def test_a_run_that_its_listener_leaves_does_not_leak_into_the_next_one(slots, s
 
     with slots.lease() as worker:
         worker.run(spec, tmp_path / "next", listen)
-    assert len(events) == 1 + 15 + 3 + 2
+    assert len(events) == 1 + 1 + 15 + 3 + 2
     assert read_record(tmp_path / "next" / "record.json", RunRecord) is not None
 
 
@@ -230,6 +230,7 @@ def test_a_worker_ends_in_the_middle_of_its_run_when_its_parent_is_killed(endles
         assert parent.stdout is not None
         worker_pid = int(parent.stdout.readline())
         assert parent.stdout.readline() == "started\n"
+        assert parent.stdout.readline() == "untrained\n"
         assert parent.stdout.readline() == "step\n"
         assert not gone(worker_pid, within_seconds=0.2)
     finally:

@@ -86,7 +86,7 @@ def test_sentences_in_rows_of_their_own_are_left_alone(tmp_path):
 LABELLED = "text,label\n" + "".join(f"a {w} film number {i},{w}\n" for i in range(30) for w in ("good", "bad"))
 RAW = {
     "labels that look alike": ("t.csv", LABELLED + "".join(f"one {i} more,Good\n" for i in range(9)), "look_alike_labels"),
-    "conflicts and copies": ("t.csv", LABELLED + "a good film number 1,bad\n", "conflicting_overlap"),
+    "conflicts and copies": ("t.csv", LABELLED + "a good film number 1,bad\n", "conflicting_labels"),
     "a label before each text": ("t.txt", TREC, "labels_in_texts"),
 }
 
