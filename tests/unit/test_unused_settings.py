@@ -114,10 +114,10 @@ def test_more_layers_than_the_encoder_has_are_refused(strategy, accepted):
     """Two layers; gradual unfreezing has one stage more, the embeddings."""
     study = make_study(arms={"full": {"strategies": [strategy]}})
     if accepted:
-        refuse_missing_layers(study, "full", {"num_hidden_layers": 2})
+        refuse_missing_layers(study, "full", {"model_type": "bert", "num_hidden_layers": 2})
     else:
         with pytest.raises(UserError, match=f"{strategy['kind']} names more layers than the encoder has"):
-            refuse_missing_layers(study, "full", {"num_hidden_layers": 2})
+            refuse_missing_layers(study, "full", {"model_type": "bert", "num_hidden_layers": 2})
 
 
 def test_the_folder_of_a_comparison_of_many_long_names_has_a_name_that_fits():
