@@ -136,7 +136,7 @@ def _refuse_missing_label(whole: RawSplit, originals: Sequence[Example], times: 
         )
 
 
-def _more(name: str, *, grouped: bool) -> str:
+def _remedy(name: str, *, grouped: bool) -> str:
     """What gives an empty part an example."""
     larger = "draw fewer folds" if name == "test" else "make data.split.validation_ratio larger"
     return f"{larger}, or add {'groups: all examples of one are in one part' if grouped else 'examples'}"
@@ -151,5 +151,5 @@ def _refuse_empty(whole: RawSplit, originals: Sequence[Example], validation: Boo
                 path=whole.path,
                 found=f"{len(originals)} examples in all",
                 expected="enough different ones for every part of every split",
-                hint=_more(name, grouped=data.split.group is not None),
+                hint=_remedy(name, grouped=data.split.group is not None),
             )

@@ -20,6 +20,7 @@ from bertft_core.records import DatasetCard, RunSpec
 from bertft_core.records.insight_records import Insights
 from bertft_core.records.summary import ArmSummary, CrossedCell, DrawnSplit, SeedScore, StudySummary
 from bertft_core.seeds import cell_of, split_cell_of
+from bertft_core.statistics.repeated_splits import mean_test_to_train
 from bertft_core.storage.study_results import StudyResults
 
 
@@ -124,5 +125,5 @@ def _drawn_split(results: StudyResults, spec: RunSpec) -> DrawnSplit | None:
     if cell is None or seeds.splits is None or card.n_drawn_from is None:
         return None
     n_test = card.draws[cell.split].splits["test"].n_examples
-    ratio = n_test / (card.n_drawn_from - n_test)
-    return DrawnSplit(**cell._asdict(), **seeds.splits.place(cell.split)._asdict(), test_per_train=ratio)
+    ratio = mean_test_to_train([n_test], card.n_drawn_from)
+    return DrawnSplit(**cell._asdict(), **seeds.splits.place(cell.split)._asdict(), test_to_train=ratio)

@@ -78,7 +78,7 @@ class DrawnSplit(Frozen):
     fold: int
     seed: int
     """Which of the seeds on this split."""
-    test_per_train: float
+    test_to_train: float
     """Examples that it tests on, for each one that it trains or validates on."""
 
 
@@ -219,7 +219,7 @@ def shared_by(seeds: Sequence[SeedScore]) -> Sequence[GridCell] | Splits | None:
     splits = [seed.split for seed in seeds if seed.split is not None]
     if not splits or len(splits) != len(seeds):
         return cells_of(seeds)
-    ratio = sum(each.test_per_train for each in splits) / len(splits)
+    ratio = sum(each.test_to_train for each in splits) / len(splits)
     return Splits(tuple(each.split for each in splits), ratio)
 
 

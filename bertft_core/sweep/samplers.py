@@ -53,9 +53,8 @@ def _asked_again(config: SearchConfig, search_seed: int, earlier: Sequence[Froze
         _ = asked.relative_params  # the sampler takes its notes here; what it sampled, or what was enqueued, is in the trial
         suggest(asked, config.space)
         if (number + 1) % size == 0:
-            for told in range(number + 1 - size, number + 1):
-                ended = earlier[told]
-                study.tell(told, ended.value if ended.state == TrialState.COMPLETE else None, state=ended.state)
+            for place, ended in enumerate(earlier[number + 1 - size : number + 1], start=number + 1 - size):
+                study.tell(place, ended.value if ended.state == TrialState.COMPLETE else None, state=ended.state)
     return study
 
 

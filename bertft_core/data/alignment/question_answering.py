@@ -205,7 +205,7 @@ def find_several_answers(data: PreparedData) -> Iterator[DataFinding]:
 def find_unequal_shares(data: PreparedData) -> Iterator[DataFinding]:
     """Splits whose share of unanswerable questions differs from the validation set, on which the null threshold is tuned.
 
-    The examples of a split design are looked at before any validation set is cut.
+    The examples of a split design are checked before any validation set is cut.
     """
     if UNANSWERABLE not in data.labels or "validation" not in data.raw:
         return

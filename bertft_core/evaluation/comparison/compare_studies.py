@@ -29,7 +29,7 @@ def compare_studies(studies: Sequence[StudyResults], request: ComparisonRequest)
     plan, bootstrap_seed = plan_comparison(studies, request), derive_seed(studies[0].study.seed, "bootstrap", "comparison")
     refused = {arm.name: why for arm in plan.arms if (why := refusal(arm)) is not None}
     compared = [arm for arm in plan.arms if arm.name not in refused]
-    samples = ExampleResampling(plan, [arm for arm in compared if not arm.is_drawn], bootstrap_seed)
+    samples = ExampleResampling(plan, [arm for arm in compared if not arm.has_own_splits], bootstrap_seed)
     refusals, pairs, compare = [*refused.values()], list[PairComparison](), PairComparer(plan, samples, bootstrap_seed)
     for arm, baseline in plan.pairs:
         if arm.name in refused or baseline.name in refused:
@@ -37,7 +37,7 @@ def compare_studies(studies: Sequence[StudyResults], request: ComparisonRequest)
         if (why := pair_refusal(arm, baseline, plan.split)) is not None:
             refusals.append(why)
             continue
-        if not (same := has_same_examples(arm, baseline, plan.split)) and not arm.is_drawn:
+        if not (same := has_same_examples(arm, baseline, plan.split)) and not arm.has_own_splits:
             samples.notes[ComparisonNote(kind="separate_examples", arm=arm.name, baseline=baseline.name)] = None
         found = compare.of(arm, baseline, same=same)
         if not any(pair.metric == plan.metrics[0] for pair in found):

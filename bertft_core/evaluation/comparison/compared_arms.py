@@ -52,7 +52,7 @@ class ComparedArm:
         return isinstance(self.results.study.seeds.design, CrossedDesign)
 
     @property
-    def is_drawn(self) -> bool:
+    def has_own_splits(self) -> bool:
         """Its runs have splits of their own, drawn from the same examples."""
         return self.results.study.seeds.splits is not None
 

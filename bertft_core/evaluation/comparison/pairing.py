@@ -54,7 +54,7 @@ def pair_refusal(arm: ComparedArm, baseline: ComparedArm, split: str) -> Refusal
         return refused.model_copy(update={"reason": "missing_split"})
     if arm.results.card.labels != baseline.results.card.labels:
         return refused.model_copy(update={"reason": "other_labels", "n_examples": None})
-    if (arm.is_drawn or baseline.is_drawn) and not _have_same_splits(arm, baseline):
+    if (arm.has_own_splits or baseline.has_own_splits) and not _have_same_splits(arm, baseline):
         return refused.model_copy(update={"reason": "other_splits", "n_examples": None})
     return None if card.sha256 == other.sha256 or arm.results.study.data == baseline.results.study.data else refused
 

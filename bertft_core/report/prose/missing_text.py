@@ -9,7 +9,7 @@ REASONS: dict[Reason, str] = {
     "seeds selected": "the seeds were selected (many started, the best continued), so they are not independent draws",
     "no complete grid": "its runs with a score do not fill a complete grid of at least 2 init × 2 order seeds",
     "splits share examples": "its runs are on splits of the same examples, so they are not independent draws",
-    "one seed on each split": "with one seed on each split, the split cannot be told from its seeds (seeds.n: 2)",
+    "one seed on each split": "with one seed on each split, the split cannot be separated from its seeds (seeds.n: 2)",
     "no stored predictions": "masked language models store counts and losses, not single predictions",
     "too few predictions": "the stored predictions of at least {needed} seeds are needed, and there are {n}",
     "too few scores": "at least {needed} {detail} with a score are needed, and there are {n}",
