@@ -154,7 +154,9 @@ def test_the_card_in_words_has_the_data_of_each_arm_and_no_finding_twice(prepare
     text = card_text(card)
     assert text.count("fingerprint  ") == 1 + len(card.arms)
     assert [f"arm {arm}: " in text for arm in card.arms] == [True] * len(card.arms)
-    assert "max_length   8 tokens" in text
+    assert "max_length   8 tokens; length is the mean after truncation" in text
+    windows = {name: split.model_copy(update={"n_windows": split.n_examples + 1}) for name, split in card.splits.items()}
+    assert "length is the mean of all windows of an input" in card_text(card.model_copy(update={"splits": windows, "arms": {}}))
     for finding in card.findings:
         assert text.count(f"- {finding.check}: {finding_text(finding)}") == 1
 

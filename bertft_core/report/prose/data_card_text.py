@@ -35,7 +35,7 @@ def card_text(card: DatasetCard) -> str:
         *([f"not used     {listed(card.unused_parts)} of the encoder's files"] if card.unused_parts else []),
         f"labels       {_first(card.labels, ', ', MOST_LABELS) or 'none'}",
         *([f"splits       below is {split_designs_text.of_card(card)}"] if card.draws else []),
-        f"max_length   {card.max_length} tokens; length is the mean after truncation",
+        f"max_length   {card.max_length} tokens; length is the mean {_counted(card)}",
     ]
     lines = [
         *map(in_one_line, about),
@@ -46,6 +46,12 @@ def card_text(card: DatasetCard) -> str:
         *(line for name, own in _own_cards(card) for line in ("", f"arm {name}: its own encoder or data", _own_text(own, card))),
     ]
     return "\n".join(lines)
+
+
+def _counted(card: DatasetCard) -> str:
+    """What the mean length is of: an input, which may be read in several windows."""
+    in_windows = any((split.n_windows or 0) > split.n_examples for split in card.splits.values())
+    return "of all windows of an input" if in_windows else "after truncation"
 
 
 def _own_cards(card: DatasetCard) -> list[tuple[str, DatasetCard]]:

@@ -113,10 +113,16 @@ def _last_steps(v: Values) -> str:
     return f"{v['arm']}: {'; '.join(parts)}"
 
 
+SMALLEST_RISE = 5e-4
+"""Share of the loss: a smaller rise is rounding, or too small to mention."""
+
+
 def _after_best(v: Values) -> str:
     drop = percent(v["drop"], 2) if v["relative"] else _difference(v["drop"], v["metric"])
     words = f"{v['arm']}: {v['metric']} on validation is {drop} worse at the end than at its best"
-    return words + (f"; its loss rose by {percent(v['loss_rise'], 2)} from its minimum" if v["loss_rise"] else "")
+    return words + (
+        f"; its loss rose by {percent(v['loss_rise'], 2)} from its minimum" if (v["loss_rise"] or 0.0) >= SMALLEST_RISE else ""
+    )
 
 
 def _stopped(v: Values) -> str:

@@ -35,6 +35,10 @@ from tests.helpers.markdown import ROOT
             finding("chosen", arm="full", settings=[_RATE | {"low": 1e-5, "high": 1e-3, "end": "high"}]),
             "full: lr 9.9e-4 from 1e-5 to 1e-3, at the high end",
         ),
+        (
+            finding("after_best", arm="full", metric="accuracy", drop=0.0, relative=False, loss_rise=2.8e-8),
+            "full: accuracy on validation is 0.00 points worse at the end than at its best",
+        ),
         (finding("statuses", arm="full", counts={"collapsed": 1, "diverged": 2}, n=5), "full: 1 collapsed, 2 diverged of 5"),
         (
             finding(
