@@ -50,10 +50,14 @@ def seed_triple(study_seed: int, *, init: int, order: int, dropout: int) -> Seed
     )
 
 
-def with_examples(seeds: SeedTriple, study_seed: int, index: int, subsets: Subsets) -> SeedTriple:
-    """The seeds of a run that trains on a subset: another one for each seed index, or the same for all."""
-    at = (index,) if subsets == "per_seed" else ()
-    return seeds.model_copy(update={"examples": derive_seed(study_seed, "examples", *at)})
+def with_examples(seeds: SeedTriple, study_seed: int, config: SeedsConfig, index: int, subsets: Subsets) -> SeedTriple:
+    """The seeds of a run that trains on a subset: another one for each seed index, or the same for all.
+
+    In a split design another one for each seed of each split: indices change with the number of splits.
+    """
+    cell = split_cell_of(config, index)
+    own = (index,) if cell is None else (cell.seed, cell.split)
+    return seeds.model_copy(update={"examples": derive_seed(study_seed, "examples", *(own if subsets == "per_seed" else ()))})
 
 
 def joint_seeds(study_seed: int, first: int, n: int) -> list[tuple[int, SeedTriple]]:

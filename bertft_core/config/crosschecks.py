@@ -42,9 +42,9 @@ def check_study(study: StudySections) -> None:
     for_every_arm(study, _check_sections)
     _check_splits(study)
     _check_selected_seeds(study)
-    _check_train_subsets(study)
     check_split_design(study)
     for name in study.arms:
+        _check_train_subset(study, name)
         _check_arm(study.of_arm(name), name)
         check_searched_arms(study, name, _check_candidate)
 
@@ -95,16 +95,16 @@ def _check_selected_seeds(study: StudySections) -> None:
         raise misplaced(("probes",), problem, "remove probes or seeds.start")
 
 
-def _check_train_subsets(study: StudySections) -> None:
-    for name, arm in study.arms.items():
-        if arm.train_examples is None:
-            continue
-        if isinstance(study.seeds.design, OnlyDesign | CrossedDesign) and arm.train_subsets == "per_seed":
-            problem = "the design varies some seeds and fixes others, but each seed would train on other examples too"
-            raise misplaced(("arms", name, "train_subsets"), problem, "write fixed (in a learning curve, subsets: fixed)")
-        if study.of_arm(name).data.symmetric:
-            problem = "data.symmetric trains on every pair in both orders, and a subset would cut these apart"
-            raise misplaced(("arms", name, "train_examples"), problem, "remove it, or use data.subsample.train")
+def _check_train_subset(study: StudySections, name: str) -> None:
+    arm = study.arms[name]
+    if arm.train_examples is None:
+        return
+    if isinstance(study.seeds.design, OnlyDesign | CrossedDesign) and arm.train_subsets == "per_seed":
+        problem = "the design varies some seeds and fixes others, but each seed would train on other examples too"
+        raise misplaced(("arms", name, "train_subsets"), problem, "write fixed (in a learning curve, subsets: fixed)")
+    if study.of_arm(name).data.symmetric:
+        problem = "data.symmetric trains on every pair in both orders, and a subset would cut these apart"
+        raise misplaced(("arms", name, "train_examples"), problem, "remove it, or use data.subsample.train")
 
 
 def _check_head_init(study: StudySections) -> None:
@@ -123,6 +123,7 @@ def _check_candidate(study: StudySections, name: str) -> None:
     _check_selection_metrics(own)
     _check_sections(own)
     _check_strategies(own, name)
+    _check_train_subset(study, name)
 
 
 def _check_strategies(study: StudySections, name: str) -> None:

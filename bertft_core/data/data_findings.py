@@ -1,5 +1,6 @@
 """Findings: what is worth knowing about the data but does not stop a study. Errors that do stop it are raised while reading."""
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from pathlib import PurePath
 import numpy as np
 from numpy.typing import NDArray
 
-from bertft_core.config.data_settings import DataConfig
+from bertft_core.config.data_settings import RESERVED_SPLITS, DataConfig
 from bertft_core.data import near_duplicates
 from bertft_core.data.examples import Example, RawSplit, shorten
 from bertft_core.data.prepared_split import PreparedSplit
@@ -158,10 +159,24 @@ Check = Callable[[PreparedData], Iterator[DataFinding]]
 OF_EVERY_HEAD: tuple[Check, ...] = (find_near_duplicates, find_shared_groups)
 """What is looked for whatever the head, beside the checks of its alignment."""
 
+BETWEEN_SPLITS: tuple[Check, ...] = (find_overlap, find_conflicting_overlap)
+"""What is looked for in every split of a split design too: further examples may be copies of others than their source."""
+
 
 def find_all(data: PreparedData, checks: Iterable[Check]) -> tuple[DataFinding, ...]:
     """The findings of every check, in their order."""
     return tuple(finding for check in checks for finding in check(data))
+
+
+def find_most(splits: Iterable[PreparedData], checks: Iterable[Check]) -> tuple[DataFinding, ...]:
+    """Of each finding about two parts of a split the largest one over all splits of a split design."""
+    listed, most = tuple(checks), dict[tuple[str, str, tuple[str, ...]], DataFinding]()
+    for split in splits:
+        parts = {name: raw for name, raw in split.raw.items() if name in RESERVED_SPLITS}
+        for finding in find_all(dataclasses.replace(split, raw=parts), listed):
+            key = (finding.check, finding.split, finding.names)
+            most[key] = max(most.get(key, finding), finding, key=lambda each: each.count)
+    return tuple(most.values())
 
 
 def _by_key(examples: Iterable[Example]) -> dict[tuple[str, ...], list[Example]]:

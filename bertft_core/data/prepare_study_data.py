@@ -15,7 +15,7 @@ from bertft_core.config.search_space import Settings
 from bertft_core.config.strategy_settings import replay_of
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.alignment.alignment import Alignment
-from bertft_core.data.data_findings import OF_EVERY_HEAD, PreparedData, find_all
+from bertft_core.data.data_findings import BETWEEN_SPLITS, OF_EVERY_HEAD, PreparedData, find_all, find_most
 from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
 from bertft_core.data.encoder_parts import EncoderParts
 from bertft_core.data.examples import RawSplit
@@ -33,6 +33,7 @@ from bertft_core.data.study_checks import (
     refuse_missing_labels,
     refuse_missing_layers,
     refuse_other_examples,
+    refuse_other_vocabularies,
     refuse_too_high_rank,
     refuse_unfit_subset,
     refuse_unscored_metric,
@@ -77,6 +78,8 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
     searched = {_name_of(arm, settings): (arm, settings) for arm, settings in study.variants()}
     views |= {name: study.decided({arm: settings}).of_arm(arm) for name, (arm, settings) in searched.items()}
     encoders = {name: _proved(view, home) for name, view in views.items()}
+    if study.head.kind == "masked_lm":
+        refuse_other_vocabularies({name: files for name, (files, _) in encoders.items()})
     read = _read(study, [view.data for view in views.values()])
     refuse_missing_labels(study, read.labels)
     raw_texts = {text: texts.sha256 for text, texts in replayed.items()}
@@ -156,8 +159,9 @@ def _card_of(
     def seen(of: StoredSplits) -> PreparedData:
         return PreparedData(of.splits, of.prepared, read.labels, data.max_length, facts, data, read.near)
 
-    # what is in two splits at once is looked for in the first split of a design
+    # near-duplicates are looked for in the first split of a design, which takes long enough
     across = find_all(seen(draws[0] if draws else stored), OF_EVERY_HEAD)
+    across += find_most(map(seen, draws), [check for check in alignment.checks if check in BETWEEN_SPLITS])
     findings = read.repairs_of(data) + fitted + find_all(seen(stored), alignment.checks) + across
     if not draws:
         return store.card(stored, findings)

@@ -18,7 +18,9 @@ from bertft_core.config.strategy_settings import (
     Lora,
     Reinit,
 )
+from bertft_core.data.encoder_files import EncoderFiles
 from bertft_core.data.examples import shorten
+from bertft_core.data.tokenization import load_tokenizer
 from bertft_core.records import DatasetCard, EncoderIdentity
 from bertft_core.storage.weight_files import read_headers, weight_files
 
@@ -125,8 +127,12 @@ def refuse_other_examples(cards: Mapping[str, DatasetCard], first: str) -> None:
 
 
 def refuse_unfit_subset(study: StudyConfig, arm: str, card: DatasetCard) -> None:
-    """Raise `UserError` for an arm that trains on more examples than there are, or on too few to have one of each label."""
-    size, train = study.arms[arm].train_examples, card.splits["train"]
+    """Raise `UserError` for an arm that trains on more examples than there are, or on too few to have one of each label.
+
+    In a split design no split may have fewer.
+    """
+    size = study.arms[arm].train_examples
+    train = min((draw.splits["train"] for draw in card.draws or (card,)), key=lambda split: split.n_examples)
     labels = [label for label, n in train.label_counts.items() if n] if study.head.kind == "classification" else []
     if size is None or len(labels) <= size <= train.n_examples:
         return
@@ -154,6 +160,22 @@ def refuse_encoders_of_one_name(cards: Mapping[str, DatasetCard]) -> None:
                 found=f"{cards[first].encoder_dir} and {card.encoder_dir}",
                 expected="a folder of another name for each encoder, as runs are known by it",
                 hint="rename one of the two folders",
+            )
+
+
+def refuse_other_vocabularies(encoders: Mapping[str, EncoderFiles]) -> None:
+    """Raise `UserError` for an arm of masked_lm that predicts tokens of another vocabulary: scores are per token."""
+    vocabularies = {each.directory: load_tokenizer(each).get_vocab().keys() for each in encoders.values()}
+    first, known = next(iter(encoders)), next(iter(vocabularies.values()))
+    for arm, encoder in encoders.items():
+        own = vocabularies[encoder.directory]
+        if own != known:
+            raise UserError(
+                f"arms.{arm}: its encoder has another vocabulary than that of the arm '{first}'",
+                code="arm.other-vocabulary",
+                found=f"{len(own)} tokens, {len(own & known)} of them among the {len(known)} of '{first}'",
+                expected="one vocabulary: losses, perplexities and accuracies of masked_lm are per token",
+                hint="compare these encoders by a task that is scored by texts or words, such as classification",
             )
 
 

@@ -100,9 +100,9 @@ def refuse_idle_unfreezing(study: StudyConfig, card: DatasetCard) -> None:
         unfreezing = next((strategy for strategy in spec.strategies if isinstance(strategy, GradualUnfreezing)), None)
         if unfreezing is None or not _is_known(study, spec.arm, settings, "gradual_unfreezing"):
             continue
-        n_steps = planned_steps(spec, card).n_steps
-        n_examples = card.of_run(spec).splits["train"].n_examples
-        first = unfreezing.n_steps(math.ceil(n_examples / spec.training.batch_size))
+        plan = planned_steps(spec, card)
+        n_steps = plan.n_steps
+        first = unfreezing.n_steps(math.ceil(plan.n_examples / spec.training.batch_size))  # before oversampling
         if first >= n_steps:
             raise UserError(
                 f"arms.{spec.arm}.strategies: gradual_unfreezing never unfreezes anything",

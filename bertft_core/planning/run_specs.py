@@ -8,7 +8,7 @@ from bertft_core.config.search_settings import SearchConfig
 from bertft_core.config.study_config import ArmConfig, StudyConfig
 from bertft_core.config.training_settings import TrainingConfig, merge_training
 from bertft_core.records import DatasetCard
-from bertft_core.records.run_spec import NOT_OF_ENCODER, RunSpec, SeedTriple
+from bertft_core.records.run_spec import NOT_OF_ENCODER, NOT_OF_STRATEGY, RunSpec, SeedTriple
 from bertft_core.seeds import joint_seeds, report_seeds, split_of, with_examples
 
 REPEATED: dict[str, Any] = {"stage": "repeats", "keep_model": False, "watch_gradients": 0}
@@ -71,7 +71,7 @@ def plan_trial(
 def search_digest(study: StudyConfig, card: DatasetCard, arm: str) -> str:
     """Identity of an arm's search; the number of trials is left out, so that a search can be made longer."""
     search, searched = search_of(study, arm), [each for each in card.searched if each.arm == arm]
-    raw_texts, study, card = card.raw_texts, study.of_arm(arm), card.of_arm(arm)
+    replayed, study, card = _replayed(study, card, arm), study.of_arm(arm), card.of_arm(arm)
     read = [
         {
             "settings": each.settings,
@@ -82,7 +82,7 @@ def search_digest(study: StudyConfig, card: DatasetCard, arm: str) -> str:
     ]
     return digest_of(
         ({"searched": read} if read else {})
-        | ({"raw_texts": raw_texts} if raw_texts else {})
+        | ({"replayed": replayed} if replayed else {})
         | {
             "data": card.fingerprint,
             "encoder": card.encoder.model_dump(exclude=NOT_OF_ENCODER),
@@ -90,12 +90,19 @@ def search_digest(study: StudyConfig, card: DatasetCard, arm: str) -> str:
             "metric": study.metric,
             "seed": study.seed,
             "training": study.training_of(arm).model_dump(),
-            "strategies": [strategy.model_dump() for strategy in study.arms[arm].strategies],
+            "strategies": [strategy.model_dump(exclude=NOT_OF_STRATEGY) for strategy in study.arms[arm].strategies],
             "search": search.model_dump(mode="json", exclude={"n_trials"}),
             "threads": study.execution.threads_per_run,
         }
         | _subset_settings(study.arms[arm])
     )
+
+
+def _replayed(study: StudyConfig, card: DatasetCard, arm: str) -> list[str]:
+    """SHA-256 of every file that the arm replays, or could by what its search chooses; a path is in no digest."""
+    decided = (study.decided({arm: settings}) for name, settings in study.tried_arms() if name == arm)
+    found = {card.replayed_sha256(each.arms[arm].strategies) for each in decided}
+    return sorted(sha256 for sha256 in found if sha256 is not None)
 
 
 def _subset_settings(arm: ArmConfig) -> dict[str, Any]:
@@ -136,7 +143,9 @@ def _spec(
         strategies=config.strategies,
         train_examples=config.train_examples,
         replayed_sha256=card.replayed_sha256(config.strategies),
-        seeds=seeds if config.train_examples is None else with_examples(seeds, study.seed, index, config.train_subsets),
+        seeds=seeds
+        if config.train_examples is None
+        else with_examples(seeds, study.seed, study.seeds, index, config.train_subsets),
         threads=study.execution.threads_per_run,
         evaluated_splits=splits,
         prepared_dir=card.directory,

@@ -62,8 +62,8 @@ NOT_OF_ENCODER = {"settings_sha256": True}
 """What of an encoder's identity is left out of digests."""
 
 
-NOT_OF_STRATEGIES = {"__all__": {"text"}}
-"""What of a run's strategies is left out of digests: the path of a file, which `replayed_sha256` stands for."""
+NOT_OF_STRATEGY = {"text"}
+"""What of a strategy is left out of digests: the path of a file, which `replayed_sha256` stands for."""
 
 
 class SeedTriple(Frozen):
@@ -139,7 +139,10 @@ class RunSpec(Frozen):
     def _digest_without(self, more: set[str]) -> str:
         """A repeat computes what the run itself does, and is another run all the same."""
         names = LEFT_OUT_OF_DIGEST | more | (set() if self.repeat else {"repeat"})
-        left_out: dict[str, Any] = dict.fromkeys(names, True) | {"encoder": NOT_OF_ENCODER, "strategies": NOT_OF_STRATEGIES}
+        left_out: dict[str, Any] = dict.fromkeys(names, True) | {
+            "encoder": NOT_OF_ENCODER,
+            "strategies": {"__all__": NOT_OF_STRATEGY},
+        }
         return digest_of(self.model_dump(mode="json", exclude=left_out))
 
     def model_copy(self, **how: Any) -> Self:

@@ -102,6 +102,9 @@ def test_subsets_that_would_vary_in_a_design_that_fixes_seeds_are_refused(tmp_pa
     only = BASE | {"seeds": {"n": 3, "design": {"only": "order"}}}
     with pytest.raises(UserError, match=r"arms\.x-n08\.train_subsets: the design"):
         study_of({"sizes": SIZES}, base=only)
+    search = {"space": {"train_examples": {"choices": [8, 16]}}}
+    with pytest.raises(UserError, match=r"search\.space\.train_examples: .* each seed would train on other examples too"):
+        parse_study(only | {"arms": {"x": {"search": search}}})
     specs = plan_runs(study_of({"sizes": SIZES, "subsets": "fixed"}, base=only), make_card(tmp_path), {})
     assert len({spec.seeds.examples for spec in specs}) == 1
 
@@ -133,3 +136,12 @@ def test_sizes_that_the_training_set_cannot_have_are_refused_with_the_numbers(tm
     with pytest.raises(UserError) as refused:
         refuse_unfit_subset(study, "x", card)
     assert (refused.value.found, refused.value.expected) == (f"{size} training examples", expected)
+
+
+def test_no_split_of_a_design_has_fewer_examples_than_a_subset(tmp_path):
+    study, card = parse_study(BASE | {"arms": {"x": {"train_examples": 80}}}), make_card(tmp_path, ("a", "b", "c"))
+    refuse_unfit_subset(study, "x", card.model_copy(update={"draws": (card, card)}))
+    smaller = make_card(tmp_path, ("a", "b", "c"), {"train": 79, "validation": 8, "test": 8})
+    with pytest.raises(UserError) as refused:
+        refuse_unfit_subset(study, "x", card.model_copy(update={"draws": (card, smaller)}))
+    assert refused.value.expected == "at most 79, the whole training set"

@@ -229,6 +229,18 @@ def test_the_search_knows_every_data_set_that_it_can_choose(two_by_two):
     assert {each.card.max_length for each in card.searched} == {12}
 
 
+def test_the_search_knows_the_content_of_the_files_that_its_arm_replays_and_no_path(two_by_two):
+    _, card = two_by_two
+
+    def digest(path: str, **sha256: str) -> str:
+        space = {"space": {"strategies.replay": ON_OFF}}
+        study = written({"strategies": [{"kind": "replay", "text": path}], "search": space})
+        return search_digest(study, card.model_copy(update={"raw_texts": sha256}), "full")
+
+    digests = [digest("a.txt", **{"a.txt": "1"}), digest("b.txt", **{"b.txt": "1", "other.txt": "2"})]
+    assert digests[0] == digests[1] != digest("a.txt", **{"a.txt": "2"})
+
+
 def test_results_see_each_arm_with_what_was_chosen(two_by_two, tmp_path):
     study, card = two_by_two
     results = StudyResults(study, card, None, {})

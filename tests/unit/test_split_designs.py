@@ -7,6 +7,8 @@ import pytest
 from bertft_core.config import UserError, parse_study
 from bertft_core.config.seed_settings import SeedsConfig
 from bertft_core.data.alignment import ALIGNMENTS
+from bertft_core.data.data_findings import PreparedData, find_all, find_overlap
+from bertft_core.data.examples import Example, RawSplit
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.data.prepared_split import open_split
 from bertft_core.planning.run_specs import plan_runs
@@ -42,10 +44,12 @@ def test_no_two_runs_share_a_seed_but_folds_of_a_repeat_share_their_division():
     assert divisions[6:] == divisions[:6]
 
 
-@pytest.mark.parametrize("more", [{"folds": 3, "repeats": 4}, FOLDS], ids=["repeats", "seeds"])
-def test_more_splits_and_more_seeds_change_no_earlier_run(tmp_path, more):
+@pytest.mark.parametrize(("n", "more", "n_more"), [(2, {"folds": 3, "repeats": 4}, 2), (1, FOLDS, 2)], ids=["repeats", "seeds"])
+def test_more_splits_and_more_seeds_change_no_earlier_run(tmp_path, n, more, n_more):
+    arms = {"whole": {}, "subset": {"train_examples": 8}}
     earlier, later = (
-        {spec.digest for spec in plan_runs(*drawn_study(tmp_path, design, n), {})} for design, n in ((FOLDS, 1), (more, 2))
+        {spec.digest for spec in plan_runs(*drawn_study(tmp_path, *design, arms=arms), {})}
+        for design in ((FOLDS, n), (more, n_more))
     )
     assert earlier < later
 
@@ -85,6 +89,26 @@ def test_the_examples_are_tokenised_once_and_as_they_would_be_alone(tmp_path, mo
                     split.texts(i),
                 )
     assert len(rows) == 24
+
+
+def test_a_copy_of_another_example_than_its_source_is_found_whichever_split_tests_it(tmp_path):
+    extra = tmp_path / "extra.csv"
+    extra.write_text('text,label,source_id\n"the film was awful",negative,train-00002\n')
+    _, card = drawn_study(tmp_path / "study", {"folds": 6}, data={"extra_train": [str(extra)]})
+    copies = [find_all(PreparedData(raw_parts(draw), {}, card.labels, 48), [find_overlap]) for draw in card.draws]
+    assert [bool(each) for each in copies].index(True) > 0, "not the first split"
+    (found,) = (each for each in card.findings if each.check == "overlap")
+    assert (found.split, found.count, found.names) == ("test", 1, ("train",))
+
+
+def raw_parts(draw):
+    """The stored examples of a split, as they were read."""
+    parts = {}
+    for name in ("train", "validation", "test"):
+        split = open_split(draw.directory, name)
+        examples = (Example(e, split.texts(i), None, 1) for i, e in enumerate(split.example_ids))
+        parts[name] = RawSplit(tuple(examples), name, draw.splits[name].origin)
+    return parts
 
 
 def study_of(**changes):

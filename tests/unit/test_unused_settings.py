@@ -95,6 +95,13 @@ def test_unfreezing_that_begins_after_the_last_step_is_refused_unless_a_search_m
     refuse_idle_unfreezing(unfreezing(pace, search={"space": {"epochs": {"choices": [1, 9]}}, "n_trials": 2}, epochs=1), card)
 
 
+def test_an_epoch_of_a_subset_is_as_long_as_the_subset(tmp_path):
+    """16 of the 80 examples make one step of an epoch: the first layers are unfrozen after step 1 of 3."""
+    strategies = [{"kind": "gradual_unfreezing"}]
+    study = make_study(arms={"full": {"strategies": strategies, "train_examples": 16}}, training={"batch_size": 16, "epochs": 3})
+    refuse_idle_unfreezing(study, make_card(tmp_path))
+
+
 def unfreezing(pace: dict[str, Any], search: dict[str, Any] | None = None, **training: Any) -> StudyConfig:
     strategies = [{"kind": "gradual_unfreezing"} | pace]
     return make_study(arms={"full": {"strategies": strategies, "search": search}}, training={"batch_size": 16} | training)

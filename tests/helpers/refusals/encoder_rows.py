@@ -21,6 +21,8 @@ from flows.cli.app import app
 from tests.helpers.refusals.data_rows import TEXTS, study
 from tests.helpers.refusals.refusal import Refusal, raising
 from tests.helpers.refusals.stored_copies import own_copy
+from tests.helpers.tiny_encoders import tiny_encoder
+from tests.helpers.trained_tokenizers import wordpiece
 
 CHECK = "check-data s.yaml"
 FILES = {"s.yaml": study(), "t.csv": TEXTS}
@@ -37,6 +39,15 @@ def _encoders_of_one_name(folder: Path) -> None:
     (own / "config.json").write_text(json.dumps(settings | {"hidden_dropout_prob": 0.5}))
     (folder / "t.csv").write_text(TEXTS)
     (folder / "s.yaml").write_text(study().replace("{full: {}}", "{full: {}, own: {encoder: {path: own/encoder}}}"))
+    app(CHECK.split(), standalone_mode=False)
+
+
+def _other_vocabularies(folder: Path) -> None:
+    """Two arms of masked_lm, the second with an encoder of another tokenizer."""
+    tiny_encoder(folder / "own", tokenizer=wordpiece(["a text"], vocab_size=20))
+    (folder / "t.txt").write_text("a text\n\n" * 9)
+    own = study("train: t.txt", head="masked_lm").replace("{full: {}}", "{full: {}, own: {encoder: {path: own}}}")
+    (folder / "s.yaml").write_text(own)
     app(CHECK.split(), standalone_mode=False)
 
 
@@ -114,6 +125,7 @@ ROWS = (
     Refusal("encoder.file-missing", call=_check_with("config.json", None), place="own"),
     Refusal("tokenizer.unusable", call=_check_with("tokenizer.json", b"{}"), place="own"),
     Refusal("arm.encoders-of-one-name", call=_encoders_of_one_name),
+    Refusal("arm.other-vocabulary", call=_other_vocabularies),
     Refusal("encoder.hub-unavailable", call=_no_hub),
     Refusal("encoder.unknown-layers", call=_unknown_layers),
     Refusal("head.pooling-unavailable", call=lambda _: refuse_unknown_family("gpt2", "mean")),
