@@ -12,6 +12,11 @@ from bertft_core.config.unused_settings import check_unused, is_from_config
 
 __all__ = ["ArmConfig", "HeadlineConfig", "StudyConfig"]
 
+NOT_COMPUTED = frozenset(
+    {"name", "description", "execution", "retention", "tracking", "headline", "ensemble", "probes", "max_arms"}
+)
+"""Settings that change no run: names, places, and what is evaluated afterwards."""
+
 
 class StudyConfig(StudySections):
     """The whole question. The first arm is the baseline."""
@@ -34,6 +39,5 @@ class StudyConfig(StudySections):
     @property
     def digest(self) -> str:
         """SHA-256 of what the study computes; where and how it is executed is left out."""
-        left_out = {"name", "description", "execution", "retention", "tracking", "headline", "ensemble", "probes", "max_arms"}
-        asked = self.model_dump(mode="json", exclude=left_out)
+        asked = self.model_dump(mode="json", exclude=set(NOT_COMPUTED))
         return digest_of(asked | {"threads_per_run": self.execution.threads_per_run})

@@ -133,8 +133,13 @@ class RunSpec(Frozen):
 
     @cached_property
     def setting_digest(self) -> str:
-        """The digest without the seeds: the same for all seeds of one setting."""
-        return self._digest_without({"seeds"})
+        """The digest without the seeds: the same for all seeds of one setting.
+
+        Of a split design without the data of the run's own split too: the names of study and arm stand for the data of all.
+        """
+        if self.split is None:
+            return self._digest_without({"seeds"})
+        return digest_of([self.study, self.arm, self._digest_without({"seeds", "data_fingerprint"})])
 
     def _digest_without(self, more: set[str]) -> str:
         """A repeat computes what the run itself does, and is another run all the same."""

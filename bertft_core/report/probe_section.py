@@ -6,11 +6,14 @@ from typing import Any
 from bertft_core.records import StudySummary
 from bertft_core.records.probe_summary import ProbeAbsence, ProbeRow
 from bertft_core.records.ranking import SCORED
+from bertft_core.records.summary import shared_by
 from bertft_core.report import figures, run_plots
 from bertft_core.report.formatting import numbers
 from bertft_core.report.probe_plots import Profile, profile_plot
 from bertft_core.report.prose import grammar, missing_text, probes_text
-from bertft_core.statistics.mean_intervals import t_interval
+from bertft_core.statistics.complete_grid import GridCell
+from bertft_core.statistics.mean_intervals import interval_of_mean
+from bertft_core.statistics.repeated_splits import Splits
 from bertft_core.storage.study_results import StudyResults
 
 Section = dict[str, Any]
@@ -108,9 +111,10 @@ def _pictures(
     if probe == "overfitting":
         return [{"svg": svg, "caption": arm} for arm, svg in figures.validation_losses(results)]
     if probe == "calibration":
-        return [_seeds(rows, css, "ece", where, f"ECE on {where}", "ece_scaled") for where in _places(rows, "ece")]
+        return [_seeds(rows, css, results, "ece", where, f"ECE on {where}", "ece_scaled") for where in _places(rows, "ece")]
     if probe == "out_of_domain":
-        return [_seeds(rows, css, "drop", where, f"drop of {results.study.metric} on {where}") for where in _places(rows, "drop")]
+        label = f"drop of {results.study.metric} on "
+        return [_seeds(rows, css, results, "drop", where, label + where) for where in _places(rows, "drop")]
     measure, labels, logarithmic = {
         "masked_lm": ("loss_put_back", ("top layers reset", "masked-LM loss, nats"), False),
         "drift": ("relative_l2", ("layer", "relative L2 drift"), False),
@@ -118,7 +122,7 @@ def _pictures(
         "gradients": ("norm", ("layer", "gradient norm"), True),
     }[probe]
     if probe == "masked_lm" and not _places(rows, measure):
-        return [_seeds(rows, css, "loss_rise", None, "rise of the masked-LM loss, nats")]
+        return [_seeds(rows, css, results, "loss_rise", None, "rise of the masked-LM loss, nats")]
     before = [row.mean for row in rows if row.measure == "loss_before"]
     reference = (before[0], "before fine-tuning") if before else None
     profiles = [
@@ -143,14 +147,21 @@ def _places(rows: Sequence[ProbeRow], measure: str) -> list[str]:
 
 
 def _seeds(
-    rows: Sequence[ProbeRow], css: Mapping[str, str], measure: str, where: str | None, label: str, then: str = ""
+    rows: Sequence[ProbeRow],
+    css: Mapping[str, str],
+    results: StudyResults,
+    measure: str,
+    where: str | None,
+    label: str,
+    then: str = "",
 ) -> Section:
     """Every seed of every arm; `then` is a second measure, in a row of its own below the first."""
-    lines = []
+    lines, seeds = [], {arm.arm: {seed.index: seed for seed in arm.seeds} for arm in results.summary.arms}
     for arm in css:
         for name, row in ((name, _row(rows, arm, name, where)) for name in (measure, then)):
             if row is not None:
-                lines.append(_line(f"{arm}, scaled" if name == then else arm, row, css[arm]))
+                shared = shared_by([seeds[arm][index] for index in row.values])
+                lines.append(_line(f"{arm}, scaled" if name == then else arm, row, css[arm], shared))
     return {"svg": run_plots.seed_plot(lines, label, None)}
 
 
@@ -158,7 +169,7 @@ def _row(rows: Sequence[ProbeRow], arm: str, measure: str, where: str | None) ->
     return next((row for row in rows if (row.arm, row.measure, row.where) == (arm, measure, where)), None)
 
 
-def _line(name: str, row: ProbeRow, css: str) -> run_plots.ArmRow:
+def _line(name: str, row: ProbeRow, css: str, shared: Sequence[GridCell] | Splits | None) -> run_plots.ArmRow:
     points = [run_plots.SeedPoint(value, f"{name} seed {i}: {numbers.score(value)}", False) for i, value in row.values.items()]
-    low, high = t_interval(list(row.values.values())) or (None, None)
+    low, high = interval_of_mean(list(row.values.values()), shared) or (None, None)
     return run_plots.ArmRow(name, points, row.mean, low, high, css)

@@ -59,15 +59,18 @@ def split_scores(values: ArrayLike, splits: Splits) -> Floats:
 
 
 def split_mean(values: ArrayLike, splits: Splits, at: float | None = None) -> EstimatedMean | None:
-    """Mean over the splits of `values` [runs], with Nadeau & Bengio's variance and J − 1 degrees of freedom.
+    """Mean of `values` [runs], with Nadeau & Bengio's variance and J − 1 degrees of freedom.
 
+    Where runs are missing, a split weighs as much as it has runs: Σ w² of these shares takes the place of 1/J.
     `at`: the size of the scores that `values` are differences of, relative to which rounding is judged. The variance is exactly
     0 where the splits score alike. None for fewer than two splits, and for scores whose squares overflow.
     """
+    values = np.asarray(values, dtype=float)
     scores = split_scores(values, splits)
     if len(scores) < 2:
         return None
     with np.errstate(over="ignore"):
         squared = float(np.var(scores, ddof=1)) if has_spread(scores, at) else 0.0
-    variance = (1 / len(scores) + splits.test_to_train) * squared
-    return EstimatedMean(float(scores.mean()), variance, len(scores) - 1.0) if math.isfinite(variance) else None
+    weights = np.unique(splits.of_run, return_counts=True)[1] / len(splits.of_run)
+    variance = (float(weights @ weights) + splits.test_to_train) * squared
+    return EstimatedMean(float(values.mean()), variance, len(scores) - 1.0) if math.isfinite(variance) else None

@@ -50,7 +50,8 @@ def test_seeds_of_a_split_are_averaged_first_also_where_some_are_missing() -> No
     splits = Splits((2, 0, 0, 1, 2, 2), 0.25)
     values = [0.7, 0.5, 0.6, 0.9, 0.8, 0.9]
     assert split_scores(values, splits) == pytest.approx([0.55, 0.9, 0.8])
-    assert split_mean(values, splits) == pytest.approx(split_mean([0.55, 0.9, 0.8], Splits((0, 1, 2), 0.25)))
+    twice = split_mean([0.5, 0.6, 0.9, 0.9, 0.7, 0.9], Splits((0, 0, 1, 1, 2, 2), 0.25))
+    assert twice == pytest.approx(split_mean([0.55, 0.9, 0.8], Splits((0, 1, 2), 0.25)))
     doubled = Splits(TEN.of_run * 2, TEN.test_to_train)
     scores = _scores_of(0.8, 0.001, 10)
     assert split_mean(np.tile(scores, 2), doubled) == pytest.approx(split_mean(scores, TEN)), "no second sample"
@@ -67,6 +68,13 @@ def test_one_split_has_no_interval_and_splits_that_score_alike_no_test() -> None
     by_rounding = corrected_t([0.1 + 0.2, 0.6, 0.4], [0.2, 0.5, 0.3], Splits((0, 1, 2), 0.5))
     assert by_rounding == ("corrected resampled t", None, None), "0.1 each, but for rounding"
     assert split_mean([1e200, -1e200, 0.0], Splits((0, 1, 2), 0.5)) is None
+
+
+def test_a_split_with_more_runs_weighs_more_and_the_interval_is_around_the_mean_of_all_runs() -> None:
+    found = split_mean([0.5, 0.6, 0.9], Splits((0, 0, 1), 0.25))
+    assert found is not None
+    assert found.mean == pytest.approx(2 / 3)
+    assert found.variance == pytest.approx((4 / 9 + 1 / 9 + 0.25) * (0.9 - 0.55) ** 2 / 2)
 
 
 def test_the_interval_is_cut_at_the_bounds_and_wider_than_that_of_independent_runs() -> None:

@@ -134,7 +134,7 @@ def test_studies_whose_runs_share_seeds_are_not_tested(capsys, tmp_path):
     between = [line for line in lines if "between 2 studies" in line]
     assert len(between) == 2
     assert not any("F test" in line for line in between)
-    assert all("runs that share seeds are not tested" in line for line in between)
+    assert all("runs that share seeds or examples are not tested" in line for line in between)
 
 
 def test_studies_that_differ_in_more_are_refused(capsys, home):

@@ -11,9 +11,12 @@ from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.compared_arms import compared_arms_of
 from bertft_core.evaluation.comparison.pooled_predictions import pooled_scores
 from bertft_core.evaluation.comparison.request import ComparisonRequest
+from bertft_core.evaluation.insights.between_studies import variance_between
+from bertft_core.evaluation.insights.detectable_effect import ArmMetric
 from bertft_core.metrics import METRICS
-from bertft_core.report import comparison_section, paper_tables, summary_rows
-from bertft_core.report.prose import comparison_text, paper_text, study_question, study_text
+from bertft_core.records.probe_summary import ProbeRow, ProbeSummary
+from bertft_core.report import comparison_section, paper_tables, probe_section, summary_rows
+from bertft_core.report.prose import comparison_text, paper_text, study_question, study_text, variance_text
 from bertft_core.report.text_table import result_table
 from bertft_core.statistics.repeated_splits import Splits, split_mean
 from bertft_core.statistics.split_tests import corrected_t, five_by_two_f
@@ -177,3 +180,24 @@ def test_arms_that_are_alike_on_every_split_have_no_interval_and_are_still_on_sp
     (pair,) = comparison.headline_pairs
     assert (pair.difference, pair.interval, pair.p_value, pair.splits.n_splits) == (0.0, None, None, 3)
     assert "over 3 splits (3 folds) and 24 examples: no difference is claimed" in comparison_text.pair(pair, comparison)
+
+
+def test_studies_over_splits_of_the_same_examples_are_not_tested_against_each_other(results):
+    again = drawn_results(results.study_dir.home_dir.parent, FOLDS, SKILL, seed=1, name="again")
+    for each in variance_between([(one.study, one.summary) for one in (results, again)], ArmMetric("accuracy", "test", "best")):
+        assert (each.between.f_p, each.between.low, each.within.high) == (None, None, None)
+        assert "F test" not in variance_text.between_studies(each)
+    compared = compare_studies([results, again], ComparisonRequest(n_resamples=300))
+    assert [component.f_p for component in compared.components] == [None, None]
+
+
+def test_the_interval_of_a_probe_allows_for_what_the_splits_share(results, monkeypatch):
+    values = {index: float(score) for index, score in enumerate(scores_of(results, "high"))}
+    row = ProbeRow(
+        arm="high", probe="calibration", measure="ece", where="test", n=9, mean=0.5, sd=0.1, min=0, max=1, values=values
+    )
+    drawn = []
+    monkeypatch.setattr(probe_section.run_plots, "seed_plot", lambda rows, *_: drawn.extend(rows) or "")
+    probes_of = results.summary.model_copy(update={"probes": ProbeSummary(rows=(row,))})
+    probe_section.section(results.with_summary(probes_of))
+    assert (drawn[0].low, drawn[0].high) == pytest.approx(split_mean([*values.values()], Splits(tuple(range(9)), 0.5)).interval())

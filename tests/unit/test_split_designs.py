@@ -67,6 +67,13 @@ def test_a_run_reads_the_data_of_its_own_split(tmp_path):
     assert "below is the first of 6 splits of 24 examples" in data_card_text.card_text(card)
 
 
+def test_the_runs_of_an_arm_on_all_splits_are_of_one_setting(tmp_path):
+    """Arms that differ in what no spec holds but its data's fingerprint are of two all the same."""
+    arms = {"long": {}, "short": {"data": {"max_length": 24}}, "fast": {"learning_rate": 0.1}}
+    specs = plan_runs(*drawn_study(tmp_path, FOLDS, 2, arms=arms), {})
+    assert len({(spec.arm, spec.setting_digest) for spec in specs}) == len({spec.setting_digest for spec in specs}) == 3
+
+
 def test_the_examples_are_tokenised_once_and_as_they_would_be_alone(tmp_path, monkeypatch):
     alignment, calls = ALIGNMENTS["classification"], []
 

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from bertft_core.config import StudyConfig
 from bertft_core.config.base import digest_of
+from bertft_core.config.study_config import NOT_COMPUTED
 from bertft_core.evaluation.comparison.compared_arms import ComparedArm
 from bertft_core.records.compared_arm_record import StudyComponents
 from bertft_core.statistics.variance_components import nested
 
-MAY_DIFFER = {"name", "description", "seed", "execution", "retention", "tracking", "headline", "ensemble", "probes", "max_arms"}
-"""Settings that may differ between two studies of the same question: names, places, the seed, what is evaluated afterwards."""
+MAY_DIFFER = {*NOT_COMPUTED, "seed"}
+"""Settings that may differ between two studies of the same question."""
 
 
 def components(arms: Sequence[ComparedArm], key: str) -> tuple[StudyComponents, ...]:
@@ -43,7 +44,7 @@ def _of_group(name: str, group: list[ComparedArm], key: str) -> Iterator[StudyCo
         between_sd=between.variance**0.5,
         within_sd=within.variance**0.5,
         n_seeds=tuple(map(len, scores)),
-        f_p=None if any(arm.is_crossed for arm in group) else between.f_p,
+        f_p=None if any(arm.is_crossed or arm.has_own_splits for arm in group) else between.f_p,
         data_differ=len(data) > 1,
         settings_differ=len({digest_of(arm.arm.chosen) for arm in group}) > 1,
     )

@@ -6,6 +6,7 @@ from typing import Literal
 
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.seed_settings import CrossedDesign
+from bertft_core.config.split_designs import SplitDesign
 from bertft_core.evaluation.comparison.study_components import MAY_DIFFER
 from bertft_core.evaluation.insights.detectable_effect import ArmMetric
 from bertft_core.evaluation.insights.seed_variance import component_of
@@ -13,12 +14,15 @@ from bertft_core.records.insight_records import StudyVariance
 from bertft_core.records.summary import StudySummary, scores_by_index
 from bertft_core.statistics.variance_components import nested
 
+SHARING = CrossedDesign | SplitDesign
+"""Designs whose runs are not independent of each other."""
+
 
 def variance_between(studies: Sequence[tuple[StudyConfig, StudySummary]], at: ArmMetric) -> tuple[StudyVariance, ...]:
     """Between and within components for every arm with at least one seed in each study and two in one of them.
 
-    Runs of a crossed design share seeds, so they get no interval and no test. Raises `UserError` for studies that differ in more
-    than their seed, or whose seeds were selected.
+    Runs of a crossed design share seeds and those of a split design examples, so they get no interval and no test. Raises
+    `UserError` for studies that differ in more than their seed, or whose seeds were selected.
     """
     first, summary = studies[0]
     for one, other in combinations([study for study, _ in studies], 2):
@@ -30,7 +34,7 @@ def variance_between(studies: Sequence[tuple[StudyConfig, StudySummary]], at: Ar
             found="seeds.start: many seeds started and only the best went on",
             hint="name studies whose seeds were all trained to the end",
         )
-    untested = {"low": None, "high": None, "f": None, "f_p": None} if isinstance(first.seeds.design, CrossedDesign) else {}
+    untested = {"low": None, "high": None, "f": None, "f_p": None} if isinstance(first.seeds.design, SHARING) else {}
     names, source = tuple(study.name for study, _ in studies), _source([found for _, found in studies])
     rows = []
     for place, arm in enumerate(summary.arms):

@@ -71,7 +71,7 @@ def _tests(found: VarianceComponents) -> str:
 
 
 def between_studies(found: StudyVariance) -> str:
-    """The sd between and within studies; runs that share seeds are not tested."""
+    """The sd between and within studies; runs that share seeds or examples are not tested."""
     sds = [numbers.amount(math.sqrt(part.variance), found.metric) for part in (found.between, found.within)]
     untested = found.between.high is None
     test = "" if untested or found.between.f_p is None else f" (F test, {p_values.clause(found.between.f_p)})"
@@ -79,7 +79,8 @@ def between_studies(found: StudyVariance) -> str:
         f"{found.arm} ({found.metric}, {found.split}): an sd of {sds[0]} between {len(found.studies)} studies{test} and of "
         f"{sds[1]} within them, over seeds; {SOURCES[found.source]}"
     )
-    return f"{text}; runs that share seeds are not tested, and what they share counts as between studies" if untested else text
+    shared = "runs that share seeds or examples are not tested, and what they share counts as between studies"
+    return f"{text}; {shared}" if untested else text
 
 
 def nondeterminism(found: Nondeterminism, summary: StudySummary) -> str:

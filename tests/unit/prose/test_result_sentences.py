@@ -74,7 +74,7 @@ def test_variance_between_studies_is_tested_only_without_shared_seeds():
         "the studies differ in their data split"
     )
     assert variance_text.between_studies(found.model_copy(update={"between": init})).endswith(
-        "runs that share seeds are not tested, and what they share counts as between studies"
+        "runs that share seeds or examples are not tested, and what they share counts as between studies"
     )
 
 
