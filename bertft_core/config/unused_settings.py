@@ -31,7 +31,7 @@ def check_unused(study: StudySections) -> None:
     if not isinstance(data, BundledData) and data.test is not None and data.split.test_ratio is not None:
         raise misplaced(("data", "split", "test_ratio"), "data.test is given, so no test set is cut", "remove one of them")
     given = isinstance(data, BundledData) or (data.validation is not None and (data.test is not None or not _cuts_test(data)))
-    if data.split.group == NEAR_DUPLICATES and given:
+    if data.split.group == NEAR_DUPLICATES and given and study.seeds.splits is None:
         problem = "no split is cut, so nothing can be kept together"
         raise misplaced(("data", "split", "group"), problem, "remove it; near-duplicates in two splits are a finding")
     for arm, settings in study.arms.items():

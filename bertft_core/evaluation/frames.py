@@ -29,7 +29,7 @@ def runs(results: StudyResults) -> pd.DataFrame:
     rows = []
     for arm in results.summary.arms:
         setting = results.study.training_of(arm.arm, dict(arm.chosen)).model_dump(mode="json")
-        if (size := results.study.arms[arm.arm].train_examples) is not None:
+        if (size := results.decided.study.arms[arm.arm].train_examples) is not None:
             setting["train_examples"] = size
         rows += [_run(results, arm, seed) | setting | seed.scores for seed in arm.seeds]
     return _frame(rows)

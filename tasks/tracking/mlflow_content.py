@@ -79,9 +79,10 @@ def run_params(spec: RunSpec) -> dict[str, str]:
     return {name: _text(value) for name, value in (params | head | strategies | training).items()}
 
 
-def data_params(card: DatasetCard) -> dict[str, str]:
+def data_params(spec: RunSpec, card: DatasetCard) -> dict[str, str]:
     """How a run reads its examples, and how many it has to learn from; a digest knows them by the fingerprint."""
-    return {"data.max_length": str(card.max_length), "data.n_train_examples": str(card.splits["train"].n_examples)}
+    n_train = spec.train_examples or card.splits["train"].n_examples
+    return {"data.max_length": str(card.max_length), "data.n_train_examples": str(n_train)}
 
 
 def _text(value: Any) -> str:

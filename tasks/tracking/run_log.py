@@ -47,7 +47,7 @@ class MlflowRunLog:
         run_id = self._runs.open(spec.digest, spec.title, content.run_tags(spec), parent)
         if spec.digest not in self._logged:
             if not self._runs.has_params(spec.digest):
-                own = {} if self.card is None else content.data_params(self.card.of_run(spec))
+                own = {} if self.card is None else content.data_params(spec, self.card.of_run(spec))
                 params = [Param(name, value) for name, value in (content.run_params(spec) | own).items()]
                 self._runs.client.log_batch(run_id, params=params)
             if self.card is not None:

@@ -195,6 +195,13 @@ def test_small_sets(tmp_path, n, verdict):
     assert check("small_sets", whole(tmp_path, sizes=LARGE | {"validation": n})).verdict == verdict
 
 
+def test_the_test_parts_of_folds_are_all_examples_together(tmp_path):
+    results = whole(tmp_path, sizes=LARGE | {"test": 40})
+    folds = replace(results, card=results.card.model_copy(update={"n_drawn_from": 200}))
+    (of_test,) = [each for each in check("small_sets", folds).findings if each.split == "test"]
+    assert of_test.values["n"] == 200
+
+
 def test_an_accuracy_comes_with_its_standard_error(tmp_path):
     """√(0.808 · 0.192 / 1000) = 1.2 points."""
     (of_test,) = [each for each in check("small_sets", whole(tmp_path)).findings if each.split == "test"]

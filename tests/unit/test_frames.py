@@ -94,3 +94,9 @@ def test_predictions_are_those_that_are_stored(results):
     assert len(frames.predictions(results)) == 120, "of the runs that still have them"
     assert len(frames.predictions(results, split="validation", checkpoint="final")) == 160
     assert frames.predictions(results, split="nowhere").empty
+
+
+def test_a_row_has_the_size_of_the_subset_that_a_search_chose(results):
+    sweep = results.sweeps["full"]
+    chosen = sweep.model_copy(update={"chosen": sweep.chosen | {"train_examples": 20}})
+    assert set(frames.runs(replace(results, sweeps={"full": chosen}))["train_examples"].dropna()) == {20}

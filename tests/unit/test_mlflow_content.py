@@ -135,6 +135,12 @@ def test_statistics_have_names_that_no_run_has(record, summary):
     assert names["summary/full/best/test/accuracy/t_low"] == row.t_low
 
 
+def test_a_run_on_a_subset_has_so_many_examples_to_learn_from(study, card):
+    spec = make_spec(study, card)
+    assert content.data_params(spec, card) == {"data.max_length": "32", "data.n_train_examples": "80"}
+    assert content.data_params(spec.model_copy(update={"train_examples": 20}), card)["data.n_train_examples"] == "20"
+
+
 def test_the_data_set_within_mlflows_limits(card):
     dataset = content.dataset_input(card.model_copy(update={"name": "n" * 900})).dataset
     assert len(dataset.name) <= 500

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bertft_core.config import UserError, parse_study
+from bertft_core.config import UserError, load_study, parse_study
 from bertft_core.config.seed_settings import SeedsConfig
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.data_findings import PreparedData, find_all, find_overlap
@@ -153,6 +153,16 @@ def test_what_does_not_fit_a_split_design_is_refused_at_its_place(changes, place
         study_of(**changes)
     assert place in caught.value.problem
     assert caught.value.hint
+
+
+def test_near_duplicates_are_kept_together_by_splits_of_a_bundled_set(tmp_path):
+    """Which has a test set, so that without a design nothing is cut."""
+    path = tmp_path / "s.yaml"
+    path.write_text("name: s\ndata: {source: bundled, name: reviews, split: {group: near_duplicates}}\narms: {full: {}}\n")
+    with pytest.raises(UserError, match="no split is cut"):
+        load_study(path)
+    path.write_text(path.read_text() + "seeds: {design: {split: {folds: 5}}}\n")
+    assert load_study(path).seeds.splits.folds == 5
 
 
 def test_a_learning_curve_may_have_a_subset_of_every_split():

@@ -208,9 +208,9 @@ def _against_imbalance(results: StudyResults) -> Iterable[DiagnosisHint]:
 
 
 def small_sets(results: StudyResults) -> Outcomes:
-    """How noisy the scores are that settings are chosen by and that are reported."""
+    """How noisy the scores are that settings are chosen by and that are reported; the splits of a design test all examples."""
     for name in dict.fromkeys(("validation", results.summary.headline_split)):
-        n = results.card.splits[name].n_examples
+        n = (results.card.n_drawn_from if name == "test" else None) or results.card.splits[name].n_examples
         verdict: Verdict = "problem" if n < VERY_FEW else "look" if n < FEW else "ok"
         hints = () if verdict == "ok" else (larger_split(results, name),)
         yield Outcome(verdict, finding("split_size", split=name, n=n, **_accuracy_error(results, n)), hints)
