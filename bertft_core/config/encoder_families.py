@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+BatchLayout = Literal["packed", "padded", "by_length"]
+"""How the texts of a batch are laid out: all tokens in one row, padded to the longest, or padded with one length at a time."""
 
 
 class Parts(NamedTuple):
@@ -20,11 +24,13 @@ class Parts(NamedTuple):
     """Inside a layer: what holds all linear layers of its attention."""
     query_value: tuple[str, ...] = ()
     """Inside a layer: the linear layers that make queries and values; empty where lora and replay are not tried."""
+    packed: bool = False
+    """Its batches can be packed: `training/packed_families.py` knows its layers, which read no neighbours but by attention."""
 
 
 _QUERY_VALUE = ("attention.self.query", "attention.self.value")
 _PLAIN = Parts(("embeddings",), "encoder.layer")
-_BERT = _PLAIN._replace(query_value=_QUERY_VALUE)
+_BERT = _PLAIN._replace(query_value=_QUERY_VALUE, packed=True)
 # Relative positions are read by every layer; some checkpoints have a convolution after the lowest one.
 _DEBERTA = Parts(("embeddings", "encoder.rel_embeddings", "encoder.LayerNorm", "encoder.conv"), "encoder.layer")
 FAMILIES: dict[str, Parts] = {
@@ -32,21 +38,27 @@ FAMILIES: dict[str, Parts] = {
     "roberta": _BERT,
     "xlm-roberta": _BERT,
     "camembert": _BERT,
-    "electra": Parts(("embeddings", "embeddings_project"), "encoder.layer", None, query_value=_QUERY_VALUE),
-    "distilbert": Parts(("embeddings",), "transformer.layer", None, query_value=("attention.q_lin", "attention.v_lin")),
+    "electra": Parts(("embeddings", "embeddings_project"), "encoder.layer", None, query_value=_QUERY_VALUE, packed=True),
+    "distilbert": Parts(
+        ("embeddings",), "transformer.layer", None, query_value=("attention.q_lin", "attention.v_lin"), packed=True
+    ),
     "deberta": _DEBERTA,
-    "deberta-v2": _DEBERTA._replace(query_value=("attention.self.query_proj", "attention.self.value_proj")),
-    "mpnet": Parts(("embeddings", "encoder.relative_attention_bias"), "encoder.layer"),
+    "deberta-v2": _DEBERTA._replace(query_value=("attention.self.query_proj", "attention.self.value_proj"), packed=True),
+    "mpnet": Parts(("embeddings", "encoder.relative_attention_bias"), "encoder.layer", packed=True),
     "longformer": _PLAIN,
     "big_bird": _PLAIN,
     "albert": Parts(("embeddings", "encoder.embedding_hidden_mapping_in"), "encoder.albert_layer_groups", unit="layer group"),
-    "modernbert": Parts(("embeddings",), "layers", None),  # its last norm counts with the head, as that of EuroBERT
+    # The last norm of ModernBERT and EuroBERT counts with the head.
+    "modernbert": Parts(("embeddings",), "layers", None, packed=True),
     "eurobert": Parts(("embed_tokens",), "layers", None),
     "nomic_bert": Parts(("embeddings",), "layers"),
 }
 """`model_type` → its parts. Encoders of all other types are fine-tuned as a whole."""
 WITH_ADAPTERS = tuple(kind for kind, parts in FAMILIES.items() if parts.query_value)
 """Families that lora and replay are tried with; both are refused for all others."""
+PACKED = tuple(kind for kind, parts in FAMILIES.items() if parts.packed)
+READS_PADDING = ("fnet", "convbert", "funnel", "big_bird")
+"""Types whose result for a text would depend on how long the texts beside it are; see `heads/window_groups.py`."""
 SHARED_LAYERS = "albert"
 """The type whose layers are the same weights, applied again and again."""
 RESERVED_POSITIONS = dict.fromkeys(
@@ -66,6 +78,15 @@ def n_layers_of(settings: dict[str, Any]) -> int | None:
     if settings.get("model_type") == SHARED_LAYERS:
         return settings.get("num_hidden_groups") or 1
     return settings.get("num_hidden_layers", settings.get("n_layers"))
+
+
+def batches_of(settings: Mapping[str, Any]) -> BatchLayout:
+    """How batches are laid out for an encoder with this `config.json`."""
+    kind = settings.get("model_type")
+    if kind in READS_PADDING and settings.get("attention_type") != "original_full":
+        return "by_length"
+    # The convolution of the largest DeBERTa-v2 checkpoints reads the tokens beside a token, which are of another text in a row.
+    return "packed" if kind in PACKED and not settings.get("conv_kernel_size") else "padded"
 
 
 def most_tokens(settings: dict[str, Any]) -> int | None:

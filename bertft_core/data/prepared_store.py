@@ -11,6 +11,7 @@ import pyarrow as pa
 from bertft_core.config import StudyConfig
 from bertft_core.config.base import canonical_json, digest_of
 from bertft_core.config.data_settings import RESERVED_SPLITS, DataConfig, FileData, HubData
+from bertft_core.config.encoder_families import batches_of
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.arrow_storage import load_or_make
 from bertft_core.data.encoder_files import EncoderFiles
@@ -90,6 +91,7 @@ class PreparedStore:
             chain=encoder.chain,
             new_parts=self._parts.new,
             unused_parts=self._parts.unused,
+            batches=batches_of(encoder.settings),
             labels=self._labels,
             max_length=data.max_length,
             splits={name: _split_card(study, stored, name, self._labels) for name in stored.splits},

@@ -23,8 +23,8 @@ def runs(results: StudyResults) -> pd.DataFrame:
 
     Columns: `arm`, `index` (of the seed), `status` (or 'missing'), `init_seed`, `order_seed`, `dropout_seed`, `run_digest`,
     `weights_sha256`, `best_step`, `train_seconds`, `examples_per_second` (in training), `n_parameters`, `peak_memory_bytes`,
-    `error`, in a split design `split`, `repeat`, `fold` and `seed`, every training setting of the arm, `train_examples` where an
-    arm trains on a subset, and every score as `checkpoint/split/metric`.
+    `batches` (their layout), `error`, in a split design `split`, `repeat`, `fold` and `seed`, every training setting of the arm,
+    `train_examples` where an arm trains on a subset, and every score as `checkpoint/split/metric`.
     """
     rows = []
     for arm in results.summary.arms:
@@ -115,6 +115,7 @@ def _run(results: StudyResults, arm: ArmSummary, seed: SeedScore) -> dict[str, A
         "examples_per_second": None if record is None else record.examples_per_second,
         "n_parameters": (None if record is None else record.n_parameters) or None,
         "peak_memory_bytes": None if record is None else record.peak_memory_bytes,
+        "batches": None if record is None else record.batches,
         "error": seed.error,
     } | ({} if seed.split is None else seed.split.model_dump(include={"split", "repeat", "fold", "seed"}))
 

@@ -13,19 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bertft_core.config.encoder_families import READS_PADDING
 from bertft_core.heads.inputs import HeadInputs
-
-SEES_PADDING = ("fnet", "convbert", "funnel")
 
 
 def group_of(model: Any, lengths: np.ndarray) -> np.ndarray:
     """[w] → [w]: windows with the same number may share a batch. For BigBird it is the length in which blocks are computed, or
     0 where every token reads all others."""
     config = model.config
-    if config.model_type in SEES_PADDING:
-        return lengths
-    if config.model_type != "big_bird" or config.attention_type == "original_full":
+    if config.model_type not in READS_PADDING or getattr(config, "attention_type", None) == "original_full":
         return np.zeros_like(lengths)
+    if config.model_type != "big_bird":
+        return lengths
     in_blocks = -(-lengths // config.block_size) * config.block_size
     return np.where(lengths <= (5 + 2 * config.num_random_blocks) * config.block_size, 0, in_blocks)
 

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from bertft_core.config.base import Frozen, left_out_if
+from bertft_core.config.encoder_families import BatchLayout
 from bertft_core.config.strategy_settings import OWN_TEXTS, AnyStrategy, replay_of
 from bertft_core.records.run_spec import EncoderIdentity, RunSpec
 
@@ -109,6 +110,8 @@ class DatasetCard(Frozen):
     """Modules of the model that the encoder does not have, drawn from each run's init stream; not known for an older card."""
     unused_parts: tuple[str, ...] = ()
     """Modules of the encoder's files, such as a head, that the model does not take over."""
+    batches: BatchLayout | None = Field(None, exclude_if=left_out_if(None))
+    """How texts of different lengths share a batch; not known for an older card."""
     labels: tuple[str, ...]
     max_length: int
     splits: dict[str, SplitCard]

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from bertft_core.config.base import Frozen, left_out_if
+from bertft_core.config.encoder_families import BatchLayout
 from bertft_core.records.run_spec import RunSpec
 
 RECORD_VERSION = 2
@@ -69,6 +70,8 @@ class RunRecord(Frozen):
     peak_memory_bytes: int | None = None
     n_parameters: int = 0
     n_trainable_parameters: int = 0
+    batches: BatchLayout | None = Field(None, exclude_if=left_out_if(None))
+    """How texts of different lengths shared a batch; absent in older records."""
     evaluations: tuple[Evaluation, ...] = ()
     untrained: Evaluation | None = Field(None, exclude_if=left_out_if(None))
     """Validation at step 0, with the head as it was drawn: where curves begin, and no choice is made by it. Absent for runs of a

@@ -9,7 +9,7 @@ from bertft_core.evaluation import frames
 from bertft_core.report import run_plots, summary_rows
 from bertft_core.report.drawings.scatter import Group, scatter_plot
 from bertft_core.report.formatting import numbers
-from bertft_core.report.prose import picture_text
+from bertft_core.report.prose import batches_text, picture_text
 from bertft_core.storage.study_results import StudyResults
 
 LEAST_FACTOR = 1.05
@@ -35,7 +35,7 @@ def section(results: StudyResults) -> dict[str, Any] | None:
         pictures["score_over_parameters"] = _over(
             arms, summary.headline_key, "n_parameters", ("parameters in millions", label), 1e-6
         )
-    return {"rows": rows, "pictures": pictures, "metric": label}
+    return {"rows": rows, "pictures": pictures, "metric": label, "batches": batches_text.of_runs(results)}
 
 
 def _costs(runs: pd.DataFrame) -> dict[str, float | None]:

@@ -23,7 +23,7 @@ from bertft_core.storage.study_dir import write_atomically
 from bertft_core.training.environment import VARIABLES, cpu_name
 from bertft_core.training.model_runner import ModelRunner
 
-FORMAT = 2
+FORMAT = 3
 """Of the files; to be raised when their content or the way in which it is computed changes."""
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from bertft_core.config.encoder_families import batches_of
 from bertft_core.config.head_settings import AnyHead
 from bertft_core.config.training_settings import Precision
 from bertft_core.data.alignment import ALIGNMENTS
@@ -21,7 +22,8 @@ from bertft_core.heads.inputs import Draw, HeadInputs
 from bertft_core.heads.window_groups import by_group
 from bertft_core.loss_shapes import PLAIN, LossShape
 from bertft_core.training.microbatching import microbatches_of
-from bertft_core.training.packing import IMPLEMENTATION, PACKABLE, Packing, all_token_states, first_token_states
+from bertft_core.training.packed_families import PACKED_FAMILIES, all_token_states, first_token_states
+from bertft_core.training.packing import IMPLEMENTATION, Packing
 
 EVALUATION_BATCH_SIZE = 64
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -35,7 +37,9 @@ class ModelRunner:
         self.head = HEADS[config.kind]
         self._reads_all_tokens = self.head.reads_all_tokens(model, config)
         self._dtype = AUTOCAST.get(precision)
-        self._packs = model.config.model_type in PACKABLE
+        self.batches = batches_of(model.config.to_dict())
+        """How texts of different lengths share a batch."""
+        self._packs = self.batches == "packed"
         self._attention = model.config._attn_implementation
         self.use_packed_attention(self._packs)
         self.features: dict[str, tuple[Tensor, np.ndarray]] = {}
@@ -43,7 +47,7 @@ class ModelRunner:
 
     def use_packed_attention(self, packed: bool) -> None:
         """Switch the attention of the encoder; a model is saved with its original one."""
-        if self._packs:
+        if self._packs and PACKED_FAMILIES[self.model.config.model_type].by_interface:
             self.model.set_attn_implementation(IMPLEMENTATION if packed else self._attention)
 
     def separable(self, split: PreparedSplit) -> bool:
@@ -102,7 +106,7 @@ class ModelRunner:
             return head_forward(self.states(inputs))
         if self._packs:  # such a head needs the whole model, which does not support packing
             self.use_packed_attention(False)
-            self._packs = False
+            self.batches, self._packs = "padded", False
         return by_group(self.model, inputs, self._own_logits)
 
     def _own_logits(self, inputs: HeadInputs) -> Tensor:

@@ -1,8 +1,8 @@
 """A batch without padding: all examples in one row, attention within each example.
 
 Linear layers, where nearly all of the time goes, then never see a padding token; only attention is laid out as a rectangle.
-The last layer is computed for first tokens only, since a classifier reads nothing else. The result equals that of a padded
-batch up to rounding.
+The last layer is computed for first tokens only where a head reads nothing else. The result equals that of a padded batch up to
+rounding. How each family computes its layers from a row is in `packed_families`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 
 IMPLEMENTATION = "bertft_packed"
-PACKABLE = ("bert", "roberta", "xlm-roberta", "camembert", "electra")
-"""Model types whose attention goes through transformers' `AttentionInterface` with absolute positions only."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,37 @@ class Packing:
             mask=torch.from_numpy(mask)[:, None, None, :].to(device),
         )
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest example."""
+        return self.mask.shape[-1]
 
-def _attention(
+    def laid_out(self, tokens: Tensor) -> Tensor:
+        """[T, …] → [n, L, …]."""
+        return tokens.index_select(0, self.rectangle).view(-1, self.longest, *tokens.shape[1:])
+
+    def taken_back(self, rectangle: Tensor) -> Tensor:
+        """[n, L, …] → [T, …]."""
+        return rectangle.flatten(0, 1).index_select(0, self.places)
+
+    def heads(self, packed: Tensor) -> Tensor:
+        """[1, heads, T, size] → [n, heads, L, size]."""
+        return self.laid_out(packed[0].transpose(0, 1)).transpose(1, 2)
+
+    def within(self, window: int) -> Tensor:
+        """`mask` for tokens that read no further than `window` to each side, [n, 1, 1 or L, L].
+
+        Padding reads all tokens: reading none would give it, and every gradient, NaN.
+        """
+        if self.longest <= window + 1:
+            return self.mask
+        column = torch.arange(self.longest, device=self.mask.device)
+        far = (column[:, None] - column).abs() > window
+        tokens = self.mask.transpose(-1, -2) == 0
+        return self.mask.masked_fill(far & tokens, -torch.inf)
+
+
+def attention(
     module: nn.Module,
     query: Tensor,
     key: Tensor,
@@ -65,69 +92,19 @@ def _attention(
     packing: Packing,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Scaled dot-product attention within each example; `query`, `key`, `value` are [1, heads, T, head size]."""
-    _, n_heads, _, size = query.shape
-    n, longest = packing.mask.shape[0], packing.mask.shape[-1]
+    """Scaled dot-product attention within each example; `query`, `key`, `value` are [1, heads, T, head size].
 
+    `attention_mask` [n, 1, L, L] is `packing.mask` by default.
+    """
     attended = nn.functional.scaled_dot_product_attention(
-        _laid_out(query, packing),
-        _laid_out(key, packing),
-        _laid_out(value, packing),
-        attn_mask=packing.mask.to(query.dtype),
+        packing.heads(query),
+        packing.heads(key),
+        packing.heads(value),
+        attn_mask=(packing.mask if attention_mask is None else attention_mask).to(query.dtype),
         dropout_p=dropout,
         scale=scaling,
     )
-    tokens = attended.transpose(1, 2).reshape(n * longest, n_heads, size)
-    return tokens.index_select(0, packing.places)[None], None
+    return packing.taken_back(attended.transpose(1, 2))[None], None
 
 
-def _laid_out(packed: Tensor, packing: Packing) -> Tensor:
-    """[1, heads, T, size] → [n, heads, L, size]."""
-    _, n_heads, _, size = packed.shape
-    tokens = packed[0].transpose(0, 1).index_select(0, packing.rectangle)
-    return tokens.view(packing.mask.shape[0], packing.mask.shape[-1], n_heads, size).transpose(1, 2)
-
-
-AttentionInterface.register(IMPLEMENTATION, _attention)
-
-
-def first_token_states(encoder: Any, inputs: dict[str, Tensor], packing: Packing) -> Tensor:
-    """The encoder's last hidden state of each example's first token, [n, hidden], from packed `inputs` of [1, T]."""
-    hidden = _embedded(encoder, inputs)
-    *layers, last = encoder.encoder.layer
-    for layer in layers:
-        hidden = layer(hidden, packing=packing)
-    first = _first_token_attention(last.attention, hidden, packing)
-    return last.output(last.intermediate(first), first)[0]
-
-
-def all_token_states(encoder: Any, inputs: dict[str, Tensor], packing: Packing) -> Tensor:
-    """The encoder's last hidden state of every token, [T, hidden], from packed `inputs` of [1, T]."""
-    hidden = _embedded(encoder, inputs)
-    for layer in encoder.encoder.layer:
-        hidden = layer(hidden, packing=packing)
-    return hidden[0]
-
-
-def _embedded(encoder: Any, inputs: dict[str, Tensor]) -> Tensor:
-    hidden = encoder.embeddings(**inputs)
-    return encoder.embeddings_project(hidden) if hasattr(encoder, "embeddings_project") else hidden  # ELECTRA
-
-
-def _first_token_attention(attention: Any, hidden: Tensor, packing: Packing) -> Tensor:
-    """A layer's attention block for first tokens only: [1, n, hidden] from all tokens [1, T, hidden]."""
-    parts = attention.self
-    first = hidden.index_select(1, packing.starts)
-    heads = (parts.num_attention_heads, parts.attention_head_size)
-    query = parts.query(first).view(-1, 1, *heads).transpose(1, 2)
-    key = parts.key(hidden).view(1, -1, *heads).transpose(1, 2)
-    value = parts.value(hidden).view(1, -1, *heads).transpose(1, 2)
-    attended = nn.functional.scaled_dot_product_attention(
-        query,
-        _laid_out(key, packing),
-        _laid_out(value, packing),
-        attn_mask=packing.mask.to(query.dtype),
-        dropout_p=parts.dropout.p if parts.training else 0.0,
-        scale=parts.scaling,
-    )
-    return attention.output(attended.reshape(1, len(first[0]), -1), first)
+AttentionInterface.register(IMPLEMENTATION, attention)

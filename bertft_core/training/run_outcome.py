@@ -79,6 +79,7 @@ class RunOutcome:
             peak_memory_bytes=peak_memory_bytes,
             n_parameters=sum(p.numel() for p in parameters),
             n_trainable_parameters=sum(p.numel() for p in self._plan.learning.values()),
+            batches=self._runner.batches,
             evaluations=position.evaluations,
             untrained=position.untrained,
             best_step=position.best_step,

@@ -263,6 +263,7 @@ def test_numbers_of_the_record_fit_together(best_before_the_end, prepared):
     assert record.n_train_examples == card.splits["train"].n_examples == 24
     assert record.examples_per_second == pytest.approx(3 * 24 / record.train_seconds)
     assert record.peak_memory_bytes > 50_000_000
+    assert record.batches == card.batches == "packed"
     assert record.started_at < record.ended_at
     assert record.environment.threads == torch.get_num_threads() == 1
     assert record.environment.packages["torch"] == torch.__version__

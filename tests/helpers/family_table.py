@@ -12,11 +12,10 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from bertft_core.config import UserError
+from bertft_core.config import UserError, encoder_families
 from bertft_core.config.encoder_families import FAMILIES, SHARED_LAYERS
 from bertft_core.heads.saved_model import load_model
-from bertft_core.heads.window_groups import SEES_PADDING
-from bertft_core.training.packing import PACKABLE
+from bertft_core.report.prose import batches_text
 from bertft_core.training.run import train_run
 from bertft_core.training.trial_step import prepare_and_try
 from tests.helpers.every_strategy import HEADS as MAKERS
@@ -45,6 +44,7 @@ def outcome(kind: str, head: str, folder: Path) -> str:
     record = train_run(tiny_spec(study, card, epochs=None, max_steps=2), run_dir=folder / "run")
     assert record.error is None, (kind, head, record.error)
     assert record.status in ("ok", "collapsed"), record.status
+    assert record.batches == card.batches == encoder_families.batches_of({"model_type": kind})
     assert all(torch.isfinite(values).all() for values in load_model(folder / "run" / "model").model.parameters())
     return YES
 
@@ -58,9 +58,7 @@ def layers_of(kind: str) -> str:
 
 def batches_of(kind: str) -> str:
     """How the texts of a batch are laid out."""
-    if kind in PACKABLE:
-        return "packed"
-    return "padded, one length at a time" if kind in (*SEES_PADDING, "big_bird") else "padded"
+    return batches_text.NAMES[encoder_families.batches_of({"model_type": kind})]
 
 
 def row(kind: str, heads: Iterable[str]) -> str:

@@ -50,6 +50,19 @@ def test_costs_are_means_over_the_runs_and_memory_is_the_largest(tmp_path):
     assert list(found["pictures"]) == ["score_over_time"]
 
 
+def test_a_sentence_says_how_the_batches_of_each_arm_were_laid_out(tmp_path):
+    one = cost_section.section(results_with(tmp_path / "one", full={"batches": "packed"}, features={"batches": "packed"}))
+    assert one["batches"] == "Batches were packed (one row of tokens without padding)."
+    continued = {"batches": lambda i: (None, "by_length", "packed")[i]}
+    two = cost_section.section(results_with(tmp_path / "two", full=continued, features={"batches": "padded"}))
+    assert two["batches"] == (
+        "Batches were padded (to the longest text, because the layers of this encoder cannot be packed) for features and "
+        "padded, one length at a time (because this encoder's result for a text would depend on the padding) or packed (one row "
+        "of tokens without padding) for full."
+    )
+    assert cost_section.section(results_with(tmp_path / "older"))["batches"] == ""
+
+
 def test_arms_of_other_sizes_are_drawn_over_their_parameters(tmp_path):
     found = cost_section.section(
         results_with(tmp_path, full={"n_parameters": 110_000_000}, features={"n_parameters": 22_000_000})

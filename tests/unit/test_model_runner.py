@@ -19,7 +19,7 @@ from bertft_core.heads import classification
 from bertft_core.metrics.prediction_columns import matrix
 from bertft_core.training.determinism import configure
 from bertft_core.training.model_runner import EVALUATION_BATCH_SIZE, ModelRunner
-from bertft_core.training.packing import IMPLEMENTATION, PACKABLE, Packing
+from bertft_core.training.packing import Packing
 from tests.helpers.batches import collate, has_token_types
 from tests.helpers.tiny_encoders import KINDS
 from tests.helpers.tiny_studies import tiny_study
@@ -59,12 +59,12 @@ def padded_logits(model: Any, split: PreparedSplit, indices: np.ndarray) -> torc
 
 @torch.no_grad()
 def test_logits_are_those_of_the_padded_model(case):
-    kind, model, split, _ = case
+    _, model, split, _ = case
     indices = np.array([3, 17, 0, 11, 6])
     assert len(set(split.lengths[indices])) > 2, "there is something to pad"
     expected = padded_logits(model, split, indices)
     forward = ModelRunner(model, ClassificationHead(), CPU)
-    assert (model.config._attn_implementation == IMPLEMENTATION) == (kind in PACKABLE)
+    assert forward.batches == "packed"
     logits = forward.logits(split, indices)
     assert logits.shape == (5, 2)
     torch.testing.assert_close(logits, expected, atol=1e-5, rtol=0)

@@ -252,6 +252,7 @@ def test_the_description_shows_splits_labels_and_findings(train, encoders, tmp_p
     assert "- overlap: 22 texts of test are also in train" in text
     assert f"train.jsonl:1: {TEXTS[0]} 0" in text
     assert "truncated" in text
+    assert "batches      packed (one row of tokens without padding)" in text
 
 
 def test_the_wheel_and_a_copy_of_it_give_the_same_fingerprint(train, tmp_path):

@@ -80,7 +80,7 @@ def test_a_family_whose_parts_are_unknown_gives_the_same_logits_by_its_own_forwa
     model.set_attn_implementation("sdpa")
     unknown = dataclasses.replace(question_answering.HEAD, head_forward=lambda *args: None)
     monkeypatch.setitem(HEADS, "question_answering", unknown)
-    monkeypatch.setattr(forward_module, "PACKABLE", ())
+    monkeypatch.setattr(forward_module, "batches_of", lambda settings: "padded")
     torch.testing.assert_close(ModelRunner(model, HEAD, CPU).logits(split, SOME), expected, atol=1e-5, rtol=0)
 
 

@@ -7,7 +7,7 @@ from bertft_core.data.examples import shorten
 from bertft_core.records.data_card import DatasetCard, SplitOrigin
 from bertft_core.report.formatting.aligned_table import aligned
 from bertft_core.report.formatting.numbers import percent
-from bertft_core.report.prose import split_designs_text
+from bertft_core.report.prose import batches_text, split_designs_text
 from bertft_core.report.prose.data_findings_text import finding_text
 from bertft_core.report.prose.grammar import listed
 
@@ -33,6 +33,7 @@ def card_text(card: DatasetCard) -> str:
         *([f"chain        {' → '.join((*card.lineage, 'this study'))}"] if card.chain else []),
         *([f"drawn anew   {listed(card.new_parts)}, from each run's init seed"] if card.new_parts else []),
         *([f"not used     {listed(card.unused_parts)} of the encoder's files"] if card.unused_parts else []),
+        *([f"batches      {batches_text.layout(card.batches)}"] if card.batches else []),
         f"labels       {_first(card.labels, ', ', MOST_LABELS) or 'none'}",
         *([f"splits       below is {split_designs_text.of_card(card)}"] if card.draws else []),
         f"max_length   {card.max_length} tokens; length is the mean {_counted(card)}",

@@ -6,6 +6,7 @@ from bertft_core.records.comparison_record import Comparison
 from bertft_core.records.data_card import SplitCard
 from bertft_core.report.formatting import numbers
 from bertft_core.report.prose import (
+    batches_text,
     comparison_text,
     data_card_text,
     grammar,
@@ -180,7 +181,7 @@ def claims(results: StudyResults) -> str:
 
 
 def compute(results: StudyResults) -> str:
-    """Hardware and run time."""
+    """Hardware, run time, and how batches were laid out."""
     report_runs, search_runs = results.report_runs, results.search_runs
     where = sorted({f"{e.device} ({grammar.several(e.threads, 'thread')} per run)" for r in report_runs if (e := r.environment)})
     if not report_runs or not where:
@@ -190,8 +191,9 @@ def compute(results: StudyResults) -> str:
     searched = f" and {grammar.several(len(search_runs), 'search run')}" if search_runs else ""
     return (
         f"{grammar.several(len(report_runs), 'report run')}{searched} took {numbers.duration(total)} in total "
-        f"({numbers.duration(mean)} of training for each report run) on {grammar.listed(where)}."
-    )
+        f"({numbers.duration(mean)} of training for each report run) on {grammar.listed(where)}. "
+        f"{batches_text.of_runs(results)}"
+    ).rstrip()
 
 
 def software(results: StudyResults) -> str:
