@@ -70,7 +70,7 @@ class Packing:
     def within(self, window: int) -> Tensor:
         """`mask` for tokens that read no further than `window` to each side, [n, 1, 1 or L, L].
 
-        Padding reads all tokens: reading none would give it, and every gradient, NaN.
+        Padding reads all tokens: what a row that reads nothing gives, and its gradient, depends on the kernel and may be NaN.
         """
         if self.longest <= window + 1:
             return self.mask

@@ -159,6 +159,16 @@ def test_packing_lays_tokens_out_and_back():
     assert packing.mask[:, 0, 0].tolist() == [[0, 0, 0], [0, minus, minus], [0, 0, minus]]
 
 
+def test_a_window_of_attention_leaves_no_row_without_a_token():
+    packing = Packing.of(np.array([4, 1]), CPU)
+    assert packing.within(3) is packing.mask, "as far as the longest text"
+    read = packing.within(1)[:, 0] == 0
+    assert read.int().tolist() == [
+        [[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 1], [0, 0, 1, 1]],
+        [[1, 0, 0, 0]] * 4,
+    ]
+
+
 # Dropout
 
 
