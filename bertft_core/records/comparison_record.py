@@ -220,7 +220,8 @@ class Refusal(Frozen):
     """Why an arm, or a pair of arms, is not compared; `scores_missing`: not on the headline metric, as a run has no score."""
 
     reason: Literal[
-        "selected_seeds", "few_seeds", "missing_split", "other_labels", "other_data", "other_splits", "scores_missing"
+        "selected_seeds", "few_seeds", "missing_split", "other_labels", "other_data", "other_splits", "same_test_set",
+        "scores_missing",
     ]  # fmt: skip
     arm: str
     baseline: str | None = None

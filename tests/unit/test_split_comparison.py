@@ -16,7 +16,7 @@ from bertft_core.evaluation.insights.detectable_effect import ArmMetric
 from bertft_core.metrics import METRICS
 from bertft_core.records.probe_summary import ProbeRow, ProbeSummary
 from bertft_core.report import comparison_section, paper_tables, probe_section, summary_rows
-from bertft_core.report.prose import comparison_text, paper_text, study_question, study_text, variance_text
+from bertft_core.report.prose import comparison_notes, comparison_text, paper_text, study_question, study_text, variance_text
 from bertft_core.report.text_table import result_table
 from bertft_core.statistics.repeated_splits import Splits, split_mean
 from bertft_core.statistics.split_tests import corrected_t, five_by_two_f
@@ -117,6 +117,17 @@ def test_arms_on_other_splits_are_not_compared(tmp_path):
     found = compare_studies(studies, ComparisonRequest(n_resamples=200))
     assert [refusal.reason for refusal in found.refused] == ["other_splits"]
     assert not found.pairs
+
+
+def test_arms_are_not_compared_on_a_set_that_all_splits_share(tmp_path):
+    far = tmp_path / "far.csv"
+    far.write_text("text,label\ngood soup,positive\nbad soup,negative\na film,positive\n")
+    results = drawn_results(tmp_path / "study", {"folds": 3}, SKILL, data={"out_of_domain": {"far": str(far)}})
+    found = compare_studies([results], ComparisonRequest(split="far", n_resamples=200))
+    (refused,) = found.refused
+    assert (refused.reason, found.pairs) == ("same_test_set", ())
+    assert "are tested on the same examples of far" in comparison_notes.refusal(refused, found)
+    assert not compare_studies([results], ComparisonRequest(n_resamples=200)).refused
 
 
 def test_an_arm_that_lost_a_fold_is_pooled_without_that_repeat(tmp_path):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bertft_core.config.data_settings import RESERVED_SPLITS
 from bertft_core.evaluation.comparison.compared_arms import ComparedArm
 from bertft_core.records.comparison_record import Refusal
 from bertft_core.statistics.seeds_needed import MIN_SEEDS
@@ -45,7 +46,9 @@ def pair_seeds(arm: ComparedArm, baseline: ComparedArm) -> Pairing:
 def pair_refusal(arm: ComparedArm, baseline: ComparedArm, split: str) -> Refusal | None:
     """Why the scores of two arms on a split cannot be compared; None when they can.
 
-    Different examples are comparable only as other splits of the same data, as another study seed makes them.
+    Different examples are comparable only as other splits of the same data, as another study seed makes them. Runs with splits of
+    their own are not comparable on a set that all of them are tested on: their spread over splits says nothing about its
+    examples, and the corrected t-test called half of equal arms different there.
     """
     card, other = (each.results.card.splits.get(split) for each in (arm, baseline))
     sizes = (None if card is None else card.n_examples, None if other is None else other.n_examples)
@@ -54,8 +57,11 @@ def pair_refusal(arm: ComparedArm, baseline: ComparedArm, split: str) -> Refusal
         return refused.model_copy(update={"reason": "missing_split"})
     if arm.results.card.labels != baseline.results.card.labels:
         return refused.model_copy(update={"reason": "other_labels", "n_examples": None})
-    if (arm.has_own_splits or baseline.has_own_splits) and not _have_same_splits(arm, baseline):
-        return refused.model_copy(update={"reason": "other_splits", "n_examples": None})
+    if arm.has_own_splits or baseline.has_own_splits:
+        if split not in RESERVED_SPLITS:
+            return refused.model_copy(update={"reason": "same_test_set", "n_examples": None})
+        if not _have_same_splits(arm, baseline):
+            return refused.model_copy(update={"reason": "other_splits", "n_examples": None})
     return None if card.sha256 == other.sha256 or arm.results.study.data == baseline.results.study.data else refused
 
 
