@@ -9,7 +9,6 @@ Splits of the same examples overlap, so σ²(split) is the variance between spli
 are tested as well as which are trained on. Other data sets of this size would differ by more.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -27,22 +26,6 @@ class SplitComponents(NamedTuple):
     """Between splits. `f_p` tests whether they differ more than their seeds explain."""
     seeds: VarianceEstimate
     """Between the seeds on one split: init, order and dropout together."""
-
-    @property
-    def total_sd(self) -> float:
-        """Of one run on a split of its own."""
-        return math.sqrt(self.split.variance + self.seeds.variance)
-
-    @property
-    def split_share(self) -> float | None:
-        """σ²(split) / (σ²(split) + σ²(seeds)); None if all runs score the same."""
-        total = self.split.variance + self.seeds.variance
-        return self.split.variance / total if total > 0 else None
-
-    @property
-    def underestimation(self) -> float | None:
-        """sd of runs on one fixed split / `total_sd`: 1 where the split has no effect; None if all runs score the same."""
-        return None if self.split_share is None else math.sqrt(1 - self.split_share)
 
 
 def split_components(values: ArrayLike, splits: Splits, level: float = 0.95) -> SplitComponents | None:

@@ -168,17 +168,14 @@ def test_components_are_those_of_runs_nested_in_splits() -> None:
     assert (found.split.variance, found.seeds.variance) == pytest.approx((between.variance, within.variance))
     assert (found.split.low, found.split.high, found.split.f_p) == pytest.approx((between.low, between.high, between.f_p))
     assert (found.split.source, found.seeds.source) == ("split", "seeds")
-    assert found.total_sd == pytest.approx((between.variance + within.variance) ** 0.5)
-    assert found.split_share == pytest.approx(between.variance / (between.variance + within.variance))
-    assert found.underestimation == pytest.approx(within.variance**0.5 / found.total_sd)
 
 
-def test_one_run_a_split_has_no_components_and_equal_scores_no_shares() -> None:
+def test_one_run_a_split_has_no_components_and_equal_scores_no_test() -> None:
     assert split_components([0.7, 0.8, 0.9], Splits((0, 1, 2), 0.5)) is None
     assert split_components([0.7, 0.8], Splits((0, 0), 0.5)) is None
     alike = split_components([0.7] * 4, Splits((0, 0, 1, 1), 0.5))
     assert alike is not None
-    assert (alike.total_sd, alike.split_share, alike.underestimation, alike.split.f_p) == (0.0, None, None, None)
+    assert (alike.split.variance, alike.seeds.variance, alike.split.f_p) == (0.0, 0.0, None)
 
 
 def _pooled_arms(n_columns: int, seed: int = 0) -> list[Draws]:

@@ -157,7 +157,7 @@ def test_seeds_on_one_split_underestimate_how_much_a_run_varies_and_components_d
             found = split_components(scores.ravel(), splits)
             assert found is not None
             within.append(found.seeds.variance)
-            total.append(found.total_sd**2)
+            total.append(found.split.variance + found.seeds.variance)
             low, high = t_interval(scores[0].tolist()) or (1.0, 0.0)
             as_independent.append(low <= truth <= high)
     varies = float(np.std(first_runs))

@@ -1,7 +1,6 @@
 """From bytes to text in the encoding that the user named; an encoding is never guessed, only suggested."""
 
 import codecs
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -21,8 +20,6 @@ WESTERN_RATIO = 0.3
 """Text in a Western language has fewer bytes beyond ASCII than this; in other scripts most bytes are."""
 N_LOOKED_AT = 4096
 WESTERN = ("cp1252", "latin-1")
-NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
-"""Bytes of UTF-16 and of binary files, which are valid UTF-8 but in no text."""
 
 
 def decoded(chunks: Iterable[bytes], path: Path, options: FileOptions) -> Iterator[str]:
