@@ -83,6 +83,8 @@ def flat_grid(arm: str, grid: Any) -> list[tuple[str, list[Any]]]:
         place = ("arms", arm, GRID, *at)
         if not at:
             raise misplaced(place, "it is not a mapping of settings to lists of values", "write {learning_rate: [1e-5, 3e-5]}")
+        if at[0] in (GRID, VALUES, CURVE):
+            raise misplaced(place, "it makes arms itself, so a grid cannot give it", f"list sizes in the grid as {SIZE}")
         if not isinstance(listed, list | tuple) or not listed:
             raise misplaced(place, "it is not a list of values", f"write the values to try as [{listed}, …]")
         if any(value in listed[:i] for i, value in enumerate(listed)):

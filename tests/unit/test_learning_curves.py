@@ -86,6 +86,7 @@ def test_the_steps_of_a_run_are_those_of_its_subset(tmp_path):
         ({"learning_curve": {"sizes": [30, 60], "subsets": "each"}}, "arms.x.learning_curve.subsets"),
         ({"learning_curve": {"sizes": [30, 60], "size": 3}}, "arms.x.learning_curve.size"),
         ({"learning_curve": {"sizes": [30, 60]}, "grid": {"epochs": [1, 2]}}, "the arm has a grid too"),
+        ({"grid": {"learning_curve": [{"sizes": [30, 60]}]}}, "arms.x.grid.learning_curve: it makes arms itself"),
         ({"learning_curve": {"sizes": [30, 60]}, "train_examples": 30}, "the arm has a learning curve, which gives it"),
         ({"learning_curve": {"sizes": list(range(2, 60))}}, "it makes 58 arms"),
         ({"train_subsets": "fixed"}, "the arm trains on all examples"),
