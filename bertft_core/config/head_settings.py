@@ -20,11 +20,30 @@ Aggregate = Annotated[
     Field(description="How the outputs of a long text's windows are aggregated; only with data.long_texts: windows."),
 ]
 
+EXTRA_PARTS = {"crf": ("crf", True)}
+"""Parts of heads for which transformers has no place, each in a file of its own beside the weights: name → the key of the head
+that asks for it, and its value."""
+
+
+def part_file(name: str) -> str:
+    """Name of the file of one of `EXTRA_PARTS`."""
+    return f"{name}.safetensors"
+
+
 BOUNDARIES = frozenset({"long_texts", "doc_stride"})
 TEXT = frozenset({"text", "label", "symmetric", "empty_texts"}) | BOUNDARIES
 
 
-class DrawnHead(Frozen):
+class BaseHead(Frozen):
+    """What every head says of itself."""
+
+    @property
+    def extra_parts(self) -> tuple[str, ...]:
+        """Which of `EXTRA_PARTS` it has."""
+        return tuple(name for name, (key, value) in EXTRA_PARTS.items() if getattr(self, key, None) == value)
+
+
+class DrawnHead(BaseHead):
     """A head that each run draws anew, unless it is to start from the one of the checkpoint."""
 
     init: Literal["seed", "checkpoint"] = Field(
@@ -158,7 +177,7 @@ class QuestionAnsweringHead(DrawnHead):
     offers: ClassVar[frozenset[Offer]] = frozenset({"cross_entropy", "example_classes"})
 
 
-class MaskedLMHead(Frozen):
+class MaskedLMHead(BaseHead):
     """Masked language modelling on raw text: domain-adaptive pre-training."""
 
     kind: Literal["masked_lm"] = "masked_lm"

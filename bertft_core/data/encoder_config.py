@@ -6,6 +6,7 @@ from typing import Any
 
 from bertft_core.config.base import digest_of
 from bertft_core.config.errors import UserError, did_you_mean
+from bertft_core.config.head_settings import EXTRA_PARTS, part_file
 from bertft_core.data.examples import shorten
 from bertft_core.storage.foreign_content import foreign_content
 from bertft_core.storage.study_dir import file_sha256
@@ -32,7 +33,6 @@ NAMES_ONLY = frozenset(
     }
 )  # fmt: skip
 """Settings that are names, that the head sets, or that only say how the weights are stored (all are trained in float32)."""
-CRF = "crf.safetensors"
 EXPECTED = "the config.json that transformers saved with the model"
 HINT = "copy config.json from the checkpoint again, or save the model with save_pretrained"
 
@@ -54,13 +54,13 @@ def read_settings(directory: Path) -> dict[str, Any]:
 
 
 def settings_digest(directory: Path) -> str:
-    """SHA-256 of what decides, beside the weights, what the model computes: its settings, and a CRF saved with them.
+    """SHA-256 of what decides, beside the weights, what the model computes: its settings, and extra parts of a head.
 
     Raises `UserError` as `read_settings`.
     """
     settings = {name: value for name, value in read_settings(directory).items() if name not in NAMES_ONLY}
-    crf = directory / CRF
-    return digest_of({"settings": settings, "crf": file_sha256(crf) if crf.is_file() else None})
+    parts = {name: file_sha256(path) for name in EXTRA_PARTS if (path := directory / part_file(name)).is_file()}
+    return digest_of({"settings": settings, "crf": None} | parts)  # older records know of an absent CRF, and of no other part
 
 
 def read_json_object(path: Path, *, code: str, expected: str, hint: str) -> dict[str, Any]:

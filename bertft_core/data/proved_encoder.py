@@ -10,8 +10,8 @@ from pathlib import Path
 from bertft_core.config import UserError
 from bertft_core.config.base import digest_of
 from bertft_core.config.encoder_families import FAMILIES
-from bertft_core.config.head_settings import AnyHead
-from bertft_core.data.encoder_config import CRF, FILE, refuse_unusable
+from bertft_core.config.head_settings import AnyHead, part_file
+from bertft_core.data.encoder_config import FILE, refuse_unusable
 from bertft_core.data.encoder_contradictions import refuse_adapter, refuse_contradictions
 from bertft_core.data.encoder_files import EncoderFiles
 from bertft_core.data.encoder_parts import EncoderParts, compare
@@ -36,7 +36,7 @@ def prove_encoder(encoder: EncoderFiles, head: AnyHead, home_dir: Path | None) -
     """
     refuse_damaged_files(encoder.directory)
     refuse_adapter(encoder.directory)
-    _refuse_missing_crf(encoder, head)
+    _refuse_missing_parts(encoder, head)
     key = digest_of(
         {
             "version": CHECK_VERSION,
@@ -92,10 +92,11 @@ def _refuse_missing_class(encoder: EncoderFiles, head: AnyHead) -> None:
         )
 
 
-def _refuse_missing_crf(encoder: EncoderFiles, head: AnyHead) -> None:
-    """The CRF lies beside the weights, so no proof of them knows it."""
-    if head.init == "checkpoint" and getattr(head, "crf", False) and not (encoder.directory / CRF).is_file():
-        raise _other_head(encoder, f"no {CRF}", "the CRF that bertft saves with a model")
+def _refuse_missing_parts(encoder: EncoderFiles, head: AnyHead) -> None:
+    """Extra parts of a head lie beside the weights, so no proof of them knows these."""
+    for name in map(part_file, head.extra_parts):
+        if head.init == "checkpoint" and not (encoder.directory / name).is_file():
+            raise _other_head(encoder, f"no {name}", "the part of the head that bertft saves with a model")
 
 
 def refuse_other_labels(encoder: EncoderFiles, head: AnyHead, labels: tuple[str, ...]) -> None:

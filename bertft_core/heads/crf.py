@@ -8,20 +8,16 @@ Limits:   constraints are pairs of neighbours; a forbidden step has no probabili
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from bertft_core.config import UserError
+from bertft_core.heads.extra_parts import ExtraPart
 
-FILE = "crf.safetensors"
 SPREAD = 0.1
 FORBIDDEN = -1e30  # exp() of it is 0 beside any real score, and unlike -inf it leaves every gradient finite
 
@@ -30,13 +26,17 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
-class CRF(nn.Module):
+class CRF(ExtraPart):
     """Scores of `n_labels` labels at the start [L], at the end [L] and of each step [L, L] as [before, after].
 
     They are drawn uniformly from ±0.1 by torch's global generator. `allowed` holds what may begin a sentence [L], end it [L] and
     follow [L, L], as `metrics.tag_schemes.allowed_transitions` gives it; None allows everything.
     Raises `ValueError` for shapes that do not fit and when the constraints leave no path for sentences of some length.
     """
+
+    name = "crf"
+    title = "CRF"
+    is_decayed = False  # its scores are added, as biases are, and decay would make all transitions equally likely
 
     start: nn.Parameter
     end: nn.Parameter
@@ -100,33 +100,15 @@ class CRF(nn.Module):
         words[layout.places.cpu().numpy()] = emissions.double().cpu().numpy()
         return _viterbi(words.reshape(layout.n_steps, len(lengths), -1), start, end, transitions, np.asarray(lengths))
 
-    def save(self, checkpoint_dir: str | Path) -> None:
-        """Write scores and constraints to `crf.safetensors` in the directory."""
-        save_file(self.state_dict(), Path(checkpoint_dir) / FILE, metadata={"n_labels": str(self.n_labels)})
+    def description(self) -> dict[str, str]:
+        """The number of labels."""
+        return {"n_labels": str(self.n_labels)}
 
     @classmethod
-    def load(cls, checkpoint_dir: str | Path) -> CRF:
-        """The CRF saved in the directory, on the CPU; draws no random number. `UserError` where there is none or it is broken."""
-        path = Path(checkpoint_dir) / FILE
-        try:
-            tensors = load_file(path)
-            start, end, transitions = (tensors[f"allowed_{name}"].numpy() for name in ("start", "end", "transitions"))
-            with torch.random.fork_rng(devices=[]):
-                crf = cls(len(start), (start, end, transitions))
-            crf.load_state_dict(tensors)
-        except FileNotFoundError as error:
-            raise UserError(
-                "no CRF beside this checkpoint", code="model.no-crf", path=path, hint="train with head.crf, or open it without"
-            ) from error
-        except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-            raise UserError(
-                "the CRF is damaged, or was not saved by bertft",
-                code="model.damaged-crf",
-                path=path,
-                found=str(error).splitlines()[0],
-                hint="train the study again with: bertft run CONFIG --force",
-            ) from error
-        return crf
+    def like(cls, tensors: Mapping[str, Tensor]) -> CRF:
+        """A CRF with the constraints of stored ones."""
+        start, end, transitions = (tensors[f"allowed_{name}"].numpy() for name in ("start", "end", "transitions"))
+        return cls(len(start), (start, end, transitions))
 
     def _scores(self) -> tuple[Tensor, Tensor, Tensor]:
         """Start, end and transitions with the forbidden ones out of reach; these get no gradient."""

@@ -1,8 +1,7 @@
 """What a task head consists of, one `Head` for each task type, entered in `HEADS`; and how its encoder is opened."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, PreTrainedModel
 
+from bertft_core.heads.extra_parts import ExtraPart
 from bertft_core.heads.first_weights import with_new_head
 from bertft_core.heads.global_attention import GlobalTokens
 from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit
@@ -79,8 +79,8 @@ class Head:
     """What a new model takes from the training set before the first step; the last argument is the configuration."""
     classes: Callable[[TokenisedSplit, int], LabelClasses] = lambda split, n_labels: LabelClasses()
     """From the training set and the number of labels to its classes."""
-    attach: Callable[[PreTrainedModel, Path, Any], None] = lambda model, model_dir, config: None
-    """Puts what is stored beside the weights back on the model."""
+    extra_parts: Mapping[str, type[ExtraPart]] = field(default_factory=dict)
+    """Name → class of every part that a configuration of this head can have beside what transformers knows."""
     answer_outputs: Outputs | None = None
     """`outputs` for new examples, where `bertft predict` shows more than a run stores."""
     answer_predictions: Callable[[pa.Table, Sequence[Any]], pa.Table] | None = None

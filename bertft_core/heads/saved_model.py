@@ -48,7 +48,8 @@ def load_model(model_dir: str | Path) -> Opened:
     directory = Path(model_dir)
     head = _read(directory / HEAD_FILE)
     model = _opened(directory, getattr(transformers, head.auto_class))
-    HEADS[head.kind].attach(model, directory, head)
+    for name in head.extra_parts:
+        setattr(model, name, HEADS[head.kind].extra_parts[name].load(directory))
     return Opened(model.eval(), head)
 
 

@@ -6,7 +6,6 @@ its owner, so that every word counts once, in training and in scoring.
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -160,11 +159,6 @@ def _classes(split: TokenisedSplit, n_labels: int) -> LabelClasses:
     return LabelClasses(np.bincount(tags, minlength=n_labels))
 
 
-def _attach_crf(model: PreTrainedModel, model_dir: Path, config: TokenClassificationHead) -> None:
-    if config.crf:
-        model.crf = CRF.load(model_dir)
-
-
 HEAD = Head(
     pipeline="token-classification",
     build=build,
@@ -175,6 +169,6 @@ HEAD = Head(
     predictions=predictions,
     keeps_states=True,
     classes=_classes,
-    attach=_attach_crf,
+    extra_parts={CRF.name: CRF},
     answer_outputs=answer_outputs,
 )

@@ -47,7 +47,7 @@ class EncoderIdentity(Frozen):
     revision: str | None
     weights_sha256: str
     settings_sha256: str | None = None
-    """Of what else decides what the model computes: config.json, and a CRF beside the weights. None in older records.
+    """Of what else decides what the model computes: config.json, and extra parts of a head. None in older records.
 
     In no digest, or those of older studies would change: `tasks.same_encoder` refuses results of other settings instead.
     """

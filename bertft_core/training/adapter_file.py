@@ -43,8 +43,8 @@ def write_adapter(
     """Write adapters, and the modules in which more learned, to a new folder: `learning` are names of parameters, `weights` all
     that are saved of the model.
 
-    peft replaces such modules whole, so weights that they share with the encoder are in the file too. A CRF is not among them:
-    it is stored beside the model, and transformers has no place for it.
+    peft replaces such modules whole, so weights that they share with the encoder are in the file too. Extra parts of the head,
+    such as a CRF, are not among them: they lie beside the model, and transformers has no place for them.
     """
     layers = dict(adapted(model))
     tensors = {f"{name}.{part}.weight": getattr(layer, part).detach() for name, layer in layers.items() for part in PARTS}

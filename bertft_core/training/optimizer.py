@@ -7,21 +7,20 @@ import torch
 from torch import nn
 
 from bertft_core.config.training_settings import TrainingConfig
-from bertft_core.heads.crf import CRF
+from bertft_core.heads.extra_parts import ExtraPart
 from bertft_core.strategies.plan import FinetuningPlan, Groups
 
 NORMS = ("LayerNorm", "RMSNorm")
 
 
 def decayed_names(model: nn.Module) -> set[str]:
-    """Names of parameters that weight decay applies to: everything but biases, layer norms (Devlin et al. 2019) and the CRF.
-
-    The scores of a CRF are added, as biases are, and decay would make all transitions equally likely.
+    """Names of parameters that weight decay applies to: everything but biases, layer norms (Devlin et al. 2019) and extra parts
+    that say so.
     """
     undecayed = {
         f"{module_name}.{name}"
         for module_name, module in model.named_modules()
-        if any(norm in type(module).__name__ for norm in NORMS) or isinstance(module, CRF)
+        if any(norm in type(module).__name__ for norm in NORMS) or (isinstance(module, ExtraPart) and not module.is_decayed)
         for name, _ in module.named_parameters(recurse=False)
     }
     return {name for name, _ in model.named_parameters() if name not in undecayed and not name.endswith("bias")}

@@ -6,8 +6,9 @@ import pyarrow as pa
 
 from bertft_core.config import UserError
 from bertft_core.config.execution_settings import ExecutionConfig
+from bertft_core.config.head_settings import EXTRA_PARTS, part_file
 from bertft_core.data.arrow_storage import TOKENISED_AGAIN, find_damage
-from bertft_core.data.encoder_config import CRF, FILE, settings_digest
+from bertft_core.data.encoder_config import FILE, settings_digest
 from bertft_core.data.prepared_split import open_split
 from bertft_core.data.replayed_texts import SPLIT, texts_dir
 from bertft_core.records import Environment, RunRecord, RunSpec
@@ -52,7 +53,8 @@ def missing_input(spec: RunSpec) -> str | None:
     except (UserError, OSError):
         return f"the encoder's settings cannot be read: {weights / FILE}"
     if spec.encoder.settings_sha256 not in (None, settings):  # older records do not know them
-        return f"the encoder's settings have changed: other values in {weights / FILE}, or another {CRF} beside it"
+        files = " or ".join(map(part_file, EXTRA_PARTS))
+        return f"the encoder's settings have changed: other values in {weights / FILE}, or another {files} beside it"
     return None
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from bertft_core.config.head_settings import AnyHead
 from bertft_core.data.tokenizer_names import TOKENIZER_FILES, TOKENIZER_SETTINGS
+from bertft_core.heads.extra_parts import parts_on
 from bertft_core.heads.regression import folded
 from bertft_core.heads.saved_model import write_head
 from bertft_core.strategies.lora import merged
@@ -60,12 +61,13 @@ def save_model(
     """
     part = target_dir.with_name(f".{target_dir.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    crf = getattr(model, "crf", None)  # not part of the transformers class: stored beside the weights
-    own = {name: values for name, values in model.state_dict().items() if not name.startswith("crf.")}
+    parts = parts_on(model)
+    beside_weights = tuple(f"{name}." for name in parts)
+    own = {name: values for name, values in model.state_dict().items() if not name.startswith(beside_weights)}
     own = merged(model, own) | folded(model)
     model.save_pretrained(part, state_dict=dict(own))  # it removes weights that others share
-    if crf is not None:
-        crf.save(part)
+    for extra in parts.values():
+        extra.save(part)
     write_head(part, head)
     beside(part, own)
     for name in (*TOKENIZER_FILES, *TOKENIZER_SETTINGS):

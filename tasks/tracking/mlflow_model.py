@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
+from bertft_core.config.head_settings import part_file
 from bertft_core.records import RunRecord
 from bertft_core.storage.damage import HEAD_FILE
 from tasks.tracking.store_files import MLFLOW_STATUS
@@ -22,14 +23,14 @@ HEAD_DIR = "head"
 def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, record: RunRecord) -> None:
     """Log the folder under `model` of the run, so that `mlflow.transformers.load_model` opens it offline.
 
-    The configuration of the head, a CRF and the adapters of LoRA, for which transformers has no place, go to the run's artifacts
-    under `head`.
+    The configuration of the head, its extra parts (such as a CRF) and the adapters of LoRA, for which transformers has no place,
+    go to the run's artifacts under `head`.
     """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # MLflow would look the base model up on the hub, for its card
     import mlflow.transformers
     import transformers
 
-    from bertft_core.heads import HEADS, crf
+    from bertft_core.heads import HEADS
     from bertft_core.training.adapter_file import FOLDER
 
     transformers.logging.disable_progress_bar()
@@ -47,7 +48,7 @@ def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, r
             pip_requirements=[need.partition("+")[0] for need in needs],
             metadata={"run_digest": record.digest, "weights": f"best, step {record.best_step}"},
         )
-    for path in (model_dir / HEAD_FILE, model_dir / crf.FILE):
+    for path in (model_dir / name for name in (HEAD_FILE, *map(part_file, head.extra_parts))):
         if path.exists():
             client.log_artifact(run_id, str(path), HEAD_DIR)
     if (model_dir / FOLDER).is_dir():

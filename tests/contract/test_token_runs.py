@@ -11,9 +11,9 @@ import pytest
 import torch
 from transformers import AutoModelForTokenClassification
 
+from bertft_core.config.head_settings import part_file
 from bertft_core.data.batching import padded
 from bertft_core.data.prepared_split import open_split
-from bertft_core.heads.crf import FILE as CRF_FILE
 from bertft_core.heads.saved_model import load_model
 from bertft_core.metrics import METRICS
 from bertft_core.storage.predictions import read_predictions
@@ -125,7 +125,7 @@ def test_a_saved_model_opens_plainly_and_with_its_crf(tmp_path, kind, crf):
     plain, info = AutoModelForTokenClassification.from_pretrained(model_dir, output_loading_info=True)
     assert [sorted(found) for name, found in info.items() if name.endswith("_keys")] == [[], [], []]
     assert plain.config.id2label == dict(enumerate(card.labels))
-    assert (model_dir / CRF_FILE).exists() == crf
+    assert (model_dir / part_file("crf")).exists() == crf
     model, head = load_model(model_dir)
     assert head == study.head
     split = open_split(card.directory, "test")

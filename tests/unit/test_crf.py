@@ -11,11 +11,13 @@ from safetensors.torch import load_file, save_file
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bertft_core.config import UserError
-from bertft_core.heads.crf import CRF, FILE, SPREAD
+from bertft_core.config.head_settings import part_file
+from bertft_core.heads.crf import CRF, SPREAD
 from bertft_core.metrics.tag_schemes import allowed_transitions, labels_of, violations
 
 CHAINS = [(n_labels, n_steps) for n_labels in range(1, 5) for n_steps in range(1, 6)]
 IOB2 = labels_of(["X", "Y"], "iob2")
+FILE = part_file("crf")
 
 
 def rng_of(seed):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bertft_core.config import UserError
+from bertft_core.config.head_settings import EXTRA_PARTS, part_file
 from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.planning.run_specs import plan_runs, search_digest
@@ -77,11 +78,12 @@ def test_names_in_the_settings_do_not(tmp_path, settings):
     assert resolve_encoder(config).identity == before
 
 
-def test_another_crf_beside_the_same_weights_is_another_model(tmp_path):
+@pytest.mark.parametrize("part", EXTRA_PARTS)
+def test_another_part_of_a_head_beside_the_same_weights_is_another_model(tmp_path, part):
     encoder = tiny_encoder(tmp_path, "bert")
     config = make_study(encoder={"path": str(encoder)}).encoder
     before = resolve_encoder(config).identity
-    (encoder / "crf.safetensors").write_bytes(b"transitions")
+    (encoder / part_file(part)).write_bytes(b"transitions")
     assert resolve_encoder(config).identity.settings_sha256 != before.settings_sha256
 
 
