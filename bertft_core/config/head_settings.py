@@ -16,11 +16,14 @@ Pooling = Annotated[
     ),
 ]
 Aggregate = Annotated[
-    Literal["mean", "max", "first"],
-    Field(description="How the outputs of a long text's windows are aggregated; only with data.long_texts: windows."),
+    Literal["mean", "max", "first", "attention"],
+    Field(
+        description="How the outputs of a long text's windows are aggregated: their mean, the largest for each label, those of "
+        "the first window, or a mean with learned weights; only with data.long_texts: windows."
+    ),
 ]
 
-EXTRA_PARTS = {"crf": ("crf", True)}
+EXTRA_PARTS = {"crf": ("crf", True), "window_attention": ("aggregate", "attention")}
 """Parts of heads for which transformers has no place, each in a file of its own beside the weights: name → the key of the head
 that asks for it, and its value."""
 

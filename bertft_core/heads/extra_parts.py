@@ -43,7 +43,7 @@ class ExtraPart(nn.Module):
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """The one saved in the folder, on the CPU; draws no random number. `UserError` where there is none or it is broken."""
-        path = Path(folder) / part_file(cls.name)
+        path, (key, value) = Path(folder) / part_file(cls.name), EXTRA_PARTS[cls.name]
         try:
             tensors = load_file(path)
             with torch.random.fork_rng(devices=[]):
@@ -54,7 +54,7 @@ class ExtraPart(nn.Module):
                 f"no {cls.title} beside this checkpoint",
                 code="model.no-head-part",
                 path=path,
-                hint=f"train with head.{EXTRA_PARTS[cls.name][0]}, or open it without",
+                hint=f"train with head.{key}: {str(value).lower()}, or open it without",
             ) from error
         except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
             raise UserError(

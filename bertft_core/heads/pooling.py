@@ -20,6 +20,8 @@ from bertft_core.config.head_settings import ClassificationHead, MultiLabelHead,
 from bertft_core.heads.head import Head, LabelClasses, Outputs, load
 from bertft_core.heads.head_parts import HEAD_PARTS, mean_of_runs, parts_of, pools_all_tokens
 from bertft_core.heads.inputs import Draw, HeadForward, HeadInputs, TokenisedSplit, window_inputs
+from bertft_core.heads.window_aggregation import aggregated, first_windows
+from bertft_core.heads.window_attention import WindowAttention
 from bertft_core.loss_shapes import PLAIN, LossShape, precise
 from bertft_core.records.list_columns import matrix_column
 
@@ -50,7 +52,7 @@ def text_head(
     def loss_sum(
         model: PreTrainedModel, logits: Tensor, inputs: HeadInputs, config: TextHeadConfig, shape: LossShape = PLAIN
     ) -> Tensor:
-        logits = aggregated(precise(logits), inputs, config.aggregate)
+        logits = aggregated(precise(logits), inputs.windows_of, config.aggregate)
         return loss(model, logits, torch.from_numpy(inputs.targets).to(logits.device), shape)
 
     head = Head(
@@ -65,6 +67,7 @@ def text_head(
         keeps_states=True,
         reads_all_tokens=reads_all_tokens,
         take_from_train=take_from_train,
+        extra_parts={WindowAttention.name: WindowAttention},
     )
     return head if classes is None else replace(head, classes=classes)
 
@@ -72,15 +75,21 @@ def text_head(
 def build(
     encoder_dir: str, labels: Sequence[str], dropout: float | None, config: TextHeadConfig, **settings: Any
 ) -> PreTrainedModel:
-    """`AutoModelForSequenceClassification`; see `head.load`. `UserError` for a pooling that it cannot have."""
+    """`AutoModelForSequenceClassification`; see `head.load`. With `aggregate: attention` it has a `WindowAttention`, drawn after
+    the classifier or that of the checkpoint. `UserError` for what it cannot have.
+    """
     model = load(AutoModelForSequenceClassification, encoder_dir, dropout, labels, init=config.init, **settings)
-    refuse_unknown_family(model.config.model_type, config.pooling)
+    refuse_unknown_family(model.config.model_type, config)
+    if config.aggregate == "attention" and config.init == "checkpoint":
+        model.window_attention = WindowAttention.load(encoder_dir)
+    elif config.aggregate == "attention":
+        model.window_attention = WindowAttention(model.config.hidden_size, model.config.initializer_range)
     return model
 
 
 def logit_rows(model: PreTrainedModel, logits: Tensor, inputs: HeadInputs, config: TextHeadConfig) -> list[np.ndarray]:
     """The logits [labels] of each example, float32, from those of its windows."""
-    return list(aggregated(logits.float(), inputs, config.aggregate).cpu().numpy())
+    return list(aggregated(logits.float(), inputs.windows_of, config.aggregate).cpu().numpy())
 
 
 def with_logits(gold: pa.Table, rows: Sequence[np.ndarray]) -> pa.Table:
@@ -89,12 +98,29 @@ def with_logits(gold: pa.Table, rows: Sequence[np.ndarray]) -> pa.Table:
 
 
 def head_forward(model: Any, config: TextHeadConfig, inputs: HeadInputs) -> HeadForward | None:
-    """From states to logits [windows, labels], or None for a family whose parts are unknown (`pooler` only)."""
-    return pooled_forward(model, config.pooling, inputs.window_lengths)
+    """From states to logits [windows, labels], or None for a family whose parts are unknown (`pooler` only).
+
+    With `aggregate: attention` the score of each window is a last column.
+    """
+    return window_forward(model, config, inputs.window_lengths)
+
+
+def window_forward(model: Any, config: TextHeadConfig, window_lengths: np.ndarray) -> HeadForward | None:
+    """See `head_forward`."""
+    logits_of = pooled_forward(model, config.pooling, window_lengths)
+    if logits_of is None or config.aggregate != "attention":
+        return logits_of
+    reads_all = reads_all_tokens(model, config)
+
+    def logits_and_scores(states: Tensor) -> Tensor:
+        of_windows = mean_of_runs(states, window_lengths) if reads_all else states
+        return torch.cat([logits_of(states), model.window_attention(of_windows)], dim=1)
+
+    return logits_and_scores
 
 
 def pooled_forward(model: Any, pooling: str, window_lengths: np.ndarray) -> HeadForward | None:
-    """See `head_forward`; the states are those of all tokens of the windows where `reads_all_tokens`, else of their first."""
+    """Logits alone; the states are those of all tokens of the windows where `reads_all_tokens`, else of their first."""
     parts = parts_of(model)
     if parts is None:
         return None
@@ -113,16 +139,24 @@ def reads_all_tokens(model: Any, config: TextHeadConfig) -> bool:
     return config.pooling == "mean" or (config.pooling == "pooler" and pools_all_tokens(model))
 
 
-def refuse_unknown_family(model_type: str, pooling: str) -> None:
-    """Raise `UserError` where `pooling` needs the parts of a model whose family is unknown."""
-    if pooling != "pooler" and model_type not in HEAD_PARTS:
-        raise UserError(
-            f"head.pooling: {pooling} is not available for encoders of the type '{model_type}'",
-            code="head.pooling-unavailable",
-            found=model_type,
-            expected=f"one of {', '.join(HEAD_PARTS)}",
-            hint="set head.pooling: pooler, which is the model's own, or choose an encoder of one of these types",
-        )
+def refuse_unknown_family(model_type: str, config: TextHeadConfig) -> None:
+    """Raise `UserError` where the head needs the parts of a model whose family is unknown."""
+    if model_type in HEAD_PARTS:
+        return
+    if config.pooling != "pooler":
+        setting, code = f"head.pooling: {config.pooling}", "head.pooling-unavailable"
+        instead = "head.pooling: pooler, which is the model's own"
+    elif config.aggregate == "attention":
+        setting, code, instead = "head.aggregate: attention", "head.attention-unavailable", "head.aggregate: mean"
+    else:
+        return
+    raise UserError(
+        f"{setting} is not available for encoders of the type '{model_type}'",
+        code=code,
+        found=model_type,
+        expected=f"one of {', '.join(HEAD_PARTS)}",
+        hint=f"set {instead}, or choose an encoder of one of these types",
+    )
 
 
 def text_inputs(
@@ -131,28 +165,5 @@ def text_inputs(
     """Reading texts: the first token of every window. Each element of `targets` is a target."""
     inputs = window_inputs(split, indices, positions=None, n_targets=targets.size, targets=targets)
     if config.aggregate == "first" and len(inputs.window_lengths) > len(indices):
-        inputs = _first_windows(inputs)
+        inputs = first_windows(inputs)
     return inputs
-
-
-def _first_windows(inputs: HeadInputs) -> HeadInputs:
-    """Without all windows but the first of each example."""
-    kept = np.zeros(len(inputs.window_lengths), bool)
-    kept[np.cumsum(inputs.windows_of) - inputs.windows_of] = True
-    tokens = np.repeat(kept, inputs.window_lengths)
-    return replace(
-        inputs,
-        input_ids=inputs.input_ids[tokens],
-        token_type_ids=None if inputs.token_type_ids is None else inputs.token_type_ids[tokens],
-        window_lengths=inputs.window_lengths[kept],
-        windows_of=np.ones_like(inputs.windows_of),
-    )
-
-
-def aggregated(logits: Tensor, inputs: HeadInputs, aggregate: str) -> Tensor:
-    """Logits of windows [w, k] → logits of examples [n, k]: the mean or the largest of each example's windows."""
-    if len(logits) == len(inputs.windows_of):
-        return logits
-    if aggregate == "max":
-        return torch.stack([run.amax(0) for run in logits.split(inputs.windows_of.tolist())])
-    return mean_of_runs(logits, inputs.windows_of)

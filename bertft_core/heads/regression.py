@@ -18,7 +18,8 @@ from transformers import PreTrainedModel
 
 from bertft_core.config.head_settings import RegressionHead
 from bertft_core.heads.inputs import HeadInputs, TokenisedSplit
-from bertft_core.heads.pooling import aggregated, text_head
+from bertft_core.heads.pooling import text_head
+from bertft_core.heads.window_aggregation import aggregated
 from bertft_core.loss_shapes import LossShape, precise
 
 
@@ -33,7 +34,7 @@ def squared_error_sum(model: PreTrainedModel, outputs: Tensor, targets: Tensor, 
 
 def outputs(model: PreTrainedModel, logits: Tensor, inputs: HeadInputs, config: RegressionHead) -> list[float]:
     """The number of each example."""
-    return aggregated(logits.float(), inputs, config.aggregate)[:, 0].tolist()  # type: ignore[no-any-return]
+    return aggregated(logits.float(), inputs.windows_of, config.aggregate)[:, 0].tolist()  # type: ignore[no-any-return]
 
 
 def predictions(gold: pa.Table, rows: Sequence[float]) -> pa.Table:

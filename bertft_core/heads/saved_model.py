@@ -1,7 +1,7 @@
 """A saved model with everything that belongs to its head: what transformers has no place for is stored beside its weights.
 
-`model, head = load_model(model_dir)` opens every model of bertft. The classes of transformers have no pooling by `cls` or `mean`
-and no CRF; plain `AutoModelFor…` opens such models too, but computes without them.
+`model, head = load_model(model_dir)` opens every model of bertft. The classes of transformers have no pooling by `cls` or `mean`,
+no CRF and no attention over windows; plain `AutoModelFor…` opens such models too, but computes without them.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,8 @@ from bertft_core.config import UserError
 from bertft_core.config.head_settings import AnyHead, HeadConfig
 from bertft_core.heads import HEADS
 from bertft_core.heads.global_attention import with_global_attention
-from bertft_core.heads.pooling import pooled_forward
+from bertft_core.heads.pooling import TextHeadConfig, pooled_forward, reads_all_tokens, window_forward
+from bertft_core.heads.window_aggregation import aggregated
 from bertft_core.storage.damage import HEAD_FILE
 from bertft_core.storage.weight_files import read_headers, weight_files
 
@@ -38,9 +39,22 @@ class Opened(NamedTuple):
         end) of question answering. Several windows of a text are several texts here.
         """
         if getattr(self.head, "pooling", "pooler") != "pooler":
-            return _pooled_logits(self.model, self.head.pooling, batch)  # type: ignore[union-attr]
+            return _of_states(self.model, self.head, batch, scored=False)
         head = HEADS[self.head.kind]
         return head.own_logits(self.model(**with_global_attention(self.model, dict(batch), head.global_tokens)))
+
+    @torch.no_grad()
+    def of_document(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """The logits [labels] of one text from its windows, the rows of `batch`: aggregated as in training.
+
+        For heads over whole texts.
+        """
+        assert isinstance(self.head, TextHeadConfig)
+        aggregate = self.head.aggregate
+        if aggregate == "first":
+            batch = {name: rows[:1] for name, rows in batch.items()}
+        of_windows = _of_states(self.model, self.head, batch, scored=True) if aggregate == "attention" else self(batch)
+        return aggregated(of_windows, np.array([len(of_windows)]), aggregate)[0]
 
 
 def load_model(model_dir: str | Path) -> Opened:
@@ -92,12 +106,12 @@ def _read(path: Path) -> AnyHead:
     raise UserError(problem, code="model.unreadable", path=path, found=found, expected=f"a folder with {HEAD_FILE}", hint=hint)
 
 
-def _pooled_logits(model: PreTrainedModel, pooling: str, batch: Mapping[str, Tensor]) -> Tensor:
-    """[texts, labels] by the same head as in training."""
+def _of_states(model: PreTrainedModel, head: Any, batch: Mapping[str, Tensor], *, scored: bool) -> Tensor:
+    """[texts, labels] by the same head as in training; with the scores of attention behind them where these are asked for."""
     real = batch["attention_mask"].bool()
     states = model.base_model(**with_global_attention(model, dict(batch), "first")).last_hidden_state[real]
     lengths = real.sum(1).cpu().numpy()
     first = torch.from_numpy(np.cumsum(lengths) - lengths).to(states.device)
-    forward = pooled_forward(model, pooling, lengths)
+    forward = window_forward(model, head, lengths) if scored else pooled_forward(model, head.pooling, lengths)
     assert forward is not None  # other families are refused before training
-    return forward(states if pooling == "mean" else states[first])
+    return forward(states if reads_all_tokens(model, head) else states[first])

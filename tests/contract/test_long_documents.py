@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification
 
 from bertft_core.data.batching import padded
 from bertft_core.data.prepared_split import open_split
+from bertft_core.heads.saved_model import load_model
 from bertft_core.metrics import METRICS
 from bertft_core.metrics.prediction_columns import matrix
 from bertft_core.storage.predictions import read_predictions
@@ -27,7 +30,7 @@ class Interrupted(Exception):
     """Stands for a kill."""
 
 
-@pytest.fixture(scope="module", params=["mean", "max", "first"])
+@pytest.fixture(scope="module", params=["mean", "max", "first", "attention"])
 def prepared(request, tmp_path_factory):
     return long_study(tmp_path_factory.mktemp("study"), head={"kind": "classification", "aggregate": request.param})
 
@@ -87,12 +90,38 @@ def test_predictions_are_the_saved_models_and_scored_as_documents(prepared, tmp_
     assert predictions.num_rows == split.n == card.splits["test"].n_examples < card.splits["test"].n_windows
     assert METRICS["classification"].compute(predictions, spec.labels) == record.best["test"]
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model").eval()
-    how = {"mean": lambda rows: rows.mean(0), "max": lambda rows: rows.amax(0), "first": lambda rows: rows[0]}
-    expected = []
+    opened = load_model(tmp_path / "model")
+    how = {
+        "mean": lambda rows, states: rows.mean(0),
+        "max": lambda rows, states: rows.amax(0),
+        "first": lambda rows, states: rows[0],
+        "attention": lambda rows, states: (opened.model.window_attention(states).softmax(0) * rows).sum(0),
+    }
+    expected, in_one_call = [], []
     for i in range(split.n):
         batch = padded(split.input_ids(i), split.token_type_ids(i), split.window_lengths(i), split.pad_token_id)
-        expected.append(how[spec.head.aggregate](model(**batch).logits).detach().numpy())
+        states = model.base_model(**batch).last_hidden_state[:, 0]
+        expected.append(how[spec.head.aggregate](model(**batch).logits, states).detach().numpy())
+        in_one_call.append(opened.of_document(batch).numpy())
     np.testing.assert_allclose(matrix(predictions, "logits", 2), np.stack(expected), atol=1e-5)
+    np.testing.assert_allclose(np.stack(in_one_call), np.stack(expected), atol=1e-5)
+
+
+def test_texts_of_one_window_learn_the_same_with_attention_as_without(tmp_path):
+    """Their window's weight is 1, so attention neither changes a logit nor gets a gradient; without clipping, whose norm is over
+    all parameters and may round differently."""
+    finals = {}
+    for aggregate in ("mean", "attention"):
+        head = {"kind": "classification", "aggregate": aggregate}
+        study, card = long_study(tmp_path / aggregate, head=head, data={"max_length": 48, "doc_stride": None})
+        assert all(split.n_windows == split.n_examples for split in card.splits.values())
+        record = train_run(tiny_spec(study, card, max_grad_norm=None), run_dir=tmp_path / f"{aggregate}-run")
+        finals[aggregate] = load_file(tmp_path / f"{aggregate}-run" / "model" / "model.safetensors"), record
+    (plain, plain_record), (attention, record) = finals["mean"], finals["attention"]
+    assert plain.keys() == attention.keys()
+    assert all(torch.equal(plain[name], attention[name]) for name in plain)
+    assert record.best == plain_record.best
+    assert record.n_parameters - plain_record.n_parameters == 16 * 16 + 2 * 16
 
 
 def test_a_frozen_encoder_reads_windows_once_and_gives_the_same_run(prepared, chunked, tmp_path, monkeypatch):

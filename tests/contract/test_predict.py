@@ -30,6 +30,7 @@ STUDIES: dict[str, tuple[str, Make, dict[str, Any]]] = {
     "pairs": ("classification", tiny_study, {"pairs": True}),
     "pooled": ("classification", tiny_study, {"head": {"kind": "classification", "pooling": "mean"}}),
     "windows": ("classification", long_study, {"head": {"kind": "classification", "aggregate": "max"}}),
+    "attention": ("classification", long_study, {"head": {"kind": "classification", "aggregate": "attention"}}),
     "multi_label": ("multi_label", tiny_study, {"head": "multi_label"}),
     "regression": ("regression", tiny_study, {"head": "regression"}),
     "tags": ("token_classification", tiny_tagged_study, {"metric": "accuracy"}),

@@ -49,7 +49,7 @@ def refused(spec: RunSpec, kind: str) -> tuple[str, str] | None:
 
 
 def test_every_kind_of_head_is_tried():
-    assert HEADS.keys() - {"crf"} == HEAD_CONFIGS.keys()
+    assert HEADS.keys() - {"attention", "crf"} == HEAD_CONFIGS.keys()
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -62,6 +62,16 @@ def test_every_strategy_trains_every_head_or_is_refused(specs, tmp_path, head, k
     run = started(with_strategies(spec, SETTINGS[kind]), tmp_path)
     assert run.train() in (("completed", None), ("stopped_early", None))
     assert all(torch.isfinite(values).all() for values in run.plan.model.parameters())
+
+
+@pytest.mark.parametrize("kind", STRATEGIES)
+def test_attention_over_windows_learns_with_the_head_from_the_first_step_at_the_full_rate(specs, tmp_path, kind):
+    plan = started(with_strategies(specs("attention"), SETTINGS[kind]), tmp_path).plan
+    names = {name for name in plan.learning if name.startswith("window_attention.")}
+    assert names == {f"window_attention.{name}" for name in ("hidden.weight", "hidden.bias", "context.weight")}
+    assert {plan.lr_multipliers.get(name, 1.0) for name in names} == {1.0}
+    assert names.isdisjoint(plan.unfreeze_step)
+    assert names - plan.context.weight_decayed == {"window_attention.hidden.bias"}
 
 
 @pytest.mark.parametrize("head", HEADS)

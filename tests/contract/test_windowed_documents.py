@@ -32,11 +32,13 @@ CPU = torch.device("cpu")
 BATCH = np.array([7, 2, 15, 6, 10, 17])
 SMALL = 25
 """Subwords of a chunk: two whole windows and something, so that chunks end inside of documents."""
-AGGREGATES: dict[str, Callable[[Tensor], Tensor]] = {
-    "mean": lambda windows: windows.mean(0),
-    "max": lambda windows: windows.max(0).values,
-    "first": lambda windows: windows[0],
+AGGREGATES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mean": lambda windows, weights: windows.mean(0),
+    "max": lambda windows, weights: windows.max(0).values,
+    "first": lambda windows, weights: windows[0],
+    "attention": lambda windows, weights: weights @ windows,
 }
+"""Logits [w, k] and weights [w] of a document's windows → its own."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -71,6 +73,18 @@ def window_logits(model: Any, split: PreparedSplit, i: int) -> Tensor:
     return model(**batch).logits
 
 
+def window_weights(model: Any, split: PreparedSplit, i: int) -> Tensor:
+    """Equations 8 and 9 of Yang et al. 2016 over the first tokens; equal weights for a model without attention."""
+    batch = padded(split.input_ids(i), split.token_type_ids(i), split.window_lengths(i), split.pad_token_id)
+    scorer = getattr(model, "window_attention", None)
+    if scorer is None:
+        return torch.full((len(split.window_lengths(i)),), 1 / len(split.window_lengths(i)))
+    states = model.base_model(**batch).last_hidden_state[:, 0]
+    hidden = torch.tanh(states @ scorer.hidden.weight.T + scorer.hidden.bias)
+    scores = torch.exp(hidden @ scorer.context.weight[0])
+    return scores / scores.sum()
+
+
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(microbatching, "MAX_TOKENS", SMALL)
 
@@ -85,7 +99,9 @@ def test_a_documents_logits_are_those_of_its_windows_put_together(case, monkeypa
     split, encoder_dir = case
     head = ClassificationHead(aggregate=aggregate)
     model = model_of(encoder_dir, head)
-    expected = torch.stack([AGGREGATES[aggregate](window_logits(model, split, i)) for i in BATCH])
+    expected = torch.stack(
+        [AGGREGATES[aggregate](window_logits(model, split, i), window_weights(model, split, i)) for i in BATCH]
+    )
     if chunked:
         small_chunks(monkeypatch)
     runner = ModelRunner(model, head, CPU)
@@ -162,12 +178,13 @@ def assert_same(found: dict[str, Tensor], expected: dict[str, Tensor], tolerance
         torch.testing.assert_close(found[name] / scale, values / scale, atol=tolerance, rtol=0)
 
 
-@pytest.mark.parametrize("pooling", ["pooler", "mean"])
-def test_gradients_in_chunks_are_those_of_the_whole(case, monkeypatch, pooling):
+@pytest.mark.parametrize(("pooling", "aggregate"), [("pooler", "mean"), ("mean", "mean"), ("pooler", "attention")])
+def test_gradients_in_chunks_are_those_of_the_whole(case, monkeypatch, pooling, aggregate):
     split, encoder_dir = case
-    head = ClassificationHead(pooling=pooling)
+    head = ClassificationHead(pooling=pooling, aggregate=aggregate)
     runner = ModelRunner(model_of(encoder_dir, head, dropout=0.0).train(), head, CPU)
     whole = gradients(runner, split)
+    assert all(float(whole[name].abs().max()) > 1e-4 for name in whole if name.startswith("window_attention."))
     small_chunks(monkeypatch)
     assert len(list(microbatches_of(runner.head_inputs(split, BATCH)))) >= 3
     assert_same(gradients(runner, split), whole, 2e-5)
@@ -314,7 +331,10 @@ def test_texts_of_one_window_are_never_cut_apart(tmp_path, monkeypatch):
 # Frozen encoder
 
 
-@pytest.mark.parametrize(("pooling", "aggregate"), [("pooler", "mean"), ("cls", "max"), ("mean", "mean"), ("pooler", "first")])
+STORED = [("pooler", "mean"), ("cls", "max"), ("mean", "mean"), ("pooler", "first"), ("cls", "attention"), ("mean", "attention")]
+
+
+@pytest.mark.parametrize(("pooling", "aggregate"), STORED)
 @torch.no_grad()
 def test_stored_states_of_windows_give_the_same_logits(case, tmp_path, monkeypatch, pooling, aggregate):
     split, encoder_dir = case
@@ -324,7 +344,7 @@ def test_stored_states_of_windows_give_the_same_logits(case, tmp_path, monkeypat
     expected = runner.logits(split, BATCH)
     small_chunks(monkeypatch)
     states, starts = frozen_features(runner, split, tmp_path)
-    if pooling == "mean" and aggregate == "mean":
+    if pooling == "mean":
         rows = split.lengths.tolist()
     else:
         rows = [1 if aggregate == "first" else len(split.window_lengths(i)) for i in range(split.n)]

@@ -47,7 +47,7 @@ def study_of(kind: str, new_study: Any) -> TinyStudy:
 
 
 def multi_label_study(new_study: Any, directory: Any) -> TinyStudy:
-    """No bundled set has several labels: reviews whose labels are made of their length and first letter."""
+    """No bundled set has several labels: reviews whose labels are made of their length, read in windows with attention."""
     import json
 
     from bertft_core.data.bundled import bundled_files
@@ -60,8 +60,9 @@ def multi_label_study(new_study: Any, directory: Any) -> TinyStudy:
         paths[split].write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return new_study(
         name="multi-label",
-        data={"source": "files", "max_length": 48, "label": "labels"} | {split: str(path) for split, path in paths.items()},
-        head="multi_label",
+        data={"source": "files", "max_length": 24, "long_texts": "windows", "label": "labels"}
+        | {split: str(path) for split, path in paths.items()},
+        head={"kind": "multi_label", "aggregate": "attention"},
         arms={"full": {"search": SEARCH}},
         tracking={},
     )
@@ -93,7 +94,8 @@ def opens_in_mlflow_and_transformers(study: TinyStudy, kind: str) -> None:
     (kept,) = study.dir.path.glob("runs/*/model")
     model = getattr(transformers, HEAD_CONFIGS[kind].auto_class).from_pretrained(kept, local_files_only=True)
     (run,) = [run for run in study.runs() if run.outputs and run.outputs.model_outputs]
-    beside = {"bertft_head.json", "crf.safetensors"} if kind == "token_classification" else {"bertft_head.json"}
+    extra = {"token_classification": {"crf.safetensors"}, "multi_label": {"window_attention.safetensors"}}
+    beside = {"bertft_head.json"} | extra.get(kind, set())
     uri = f"sqlite:///{study.home / 'mlflow.db'}"
     client = MlflowClient(uri)
     assert {Path(item.path).name for item in client.list_artifacts(run.info.run_id, "head")} == beside

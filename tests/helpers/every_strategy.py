@@ -103,9 +103,15 @@ HEADS = {
     "classification": lopsided_study,
     "multi_label": partial(tiny_study, head="multi_label"),
     "regression": partial(tiny_study, head="regression"),
+    "attention": partial(
+        lopsided_study,
+        head={"kind": "classification", "aggregate": "attention"},
+        data={"max_length": 10, "long_texts": "windows", "doc_stride": 3},
+    ),
     "token_classification": tiny_tagged_study,
     "crf": partial(tiny_tagged_study, head={"crf": True}),
     "question_answering": tiny_questions,
     "masked_lm": partial(tiny_study, head="masked_lm", data={"max_length": 20}, arms={"full": {}}),
 }
-"""Kind of the head, and one with a CRF → makes its study in a folder, with an encoder of any family."""
+"""Kind of the head, one with attention over windows, and one with a CRF → makes its study in a folder, with any family's encoder.
+"""

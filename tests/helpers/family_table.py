@@ -38,7 +38,7 @@ def outcome(kind: str, head: str, folder: Path) -> str:
         study, card = HEADS[head](folder, kind=kind)
         prepare_and_try(study, home_dir=folder / "home")
     except UserError as refusal:
-        if refusal.code != "encoder.no-such-head":
+        if refusal.code not in ("encoder.no-such-head", "head.attention-unavailable"):
             raise
         return NO
     record = train_run(tiny_spec(study, card, epochs=None, max_steps=2), run_dir=folder / "run")

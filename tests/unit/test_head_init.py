@@ -77,6 +77,23 @@ def test_the_head_of_the_checkpoint_is_kept_where_it_is_asked_for(pair):
         assert same(parts(built(tuned, init_seed, init="checkpoint"))[1], wanted)
 
 
+def test_attention_over_windows_is_drawn_behind_the_head_and_kept_with_it(pair):
+    plain, tuned = pair
+    encoder, head = parts(built(plain, 1))
+    one, other = (built(plain, init_seed, aggregate="attention") for init_seed in (1, 2))
+    drawn = dict(one.window_attention.named_parameters(prefix="window_attention"))
+    assert same(parts(one)[0], encoder)
+    assert same(parts(one)[1], head | {name: values.detach() for name, values in drawn.items()})
+    for name in ("hidden", "context"):
+        weights = [getattr(model.window_attention, name).weight for model in (one, other)]
+        assert not torch.equal(*weights)
+        assert float(weights[0].detach().std()) == pytest.approx(one.config.initializer_range, rel=0.5)
+    one.window_attention.save(tuned)
+    for init_seed in (1, 2):
+        kept = built(tuned, init_seed, init="checkpoint", aggregate="attention").window_attention
+        assert same(kept.state_dict(), one.window_attention.state_dict())
+
+
 def test_a_pretrained_masked_lm_head_stays(tmp_path):
     directory = tiny_encoder(tmp_path, masked_lm_head=True)
     saved = load_file(directory / "model.safetensors")

@@ -465,6 +465,12 @@ def test_a_head_that_is_kept_must_be_there(encoder):
     assert refused(encoder, HEAD_CONFIGS["regression"](init="checkpoint")).code == "encoder.head-missing"
 
 
+def test_an_attention_over_windows_that_is_kept_must_be_there_too(encoder):
+    fine_tuned(encoder)
+    found = refused(encoder, HEAD_CONFIGS["classification"](init="checkpoint", aggregate="attention"))
+    assert (found.code, found.found) == ("encoder.head-other-labels", "no window_attention.safetensors")
+
+
 def test_a_crf_that_is_kept_must_be_there_also_where_the_weights_were_proved_without_it(tmp_path, encoder):
     config = transformers.AutoConfig.from_pretrained(encoder)
     config.num_labels = 3

@@ -213,6 +213,17 @@ def test_inputs_that_were_cut_off_are_reported_of_every_split(tmp_path):
     assert "(12.5 % of the test inputs were longer and truncated)" in dict(setup_text(cut))["Data"]
 
 
+def test_the_paper_says_what_becomes_of_the_windows_of_a_long_text(tmp_path):
+    windows = {"long_texts": "windows"}
+    arms = {"mean": {"data": windows}, "learned": {"data": windows, "head": {"aggregate": "attention"}}}
+    found, _ = shown(tmp_path, study=make_study(arms=arms))
+    own = dict.fromkeys(arms, found.card)
+    text = dict(setup_text(replace(found, card=found.card.model_copy(update={"arms": own}))))["Data"]
+    size = found.card.max_length
+    assert f"For mean, longer inputs are split into overlapping windows of {size} tokens, whose outputs are averaged; for" in text
+    assert "averaged with weights that are learned by attention over the windows (Yang et al. 2016)." in text
+
+
 def test_the_paper_says_what_each_arm_starts_from_and_reads(tmp_path):
     study = make_study(arms={"full": {}, "other": {"encoder": {"path": "x"}, "data": {"max_length": 8}}})
     found, _ = shown(tmp_path, study=study)

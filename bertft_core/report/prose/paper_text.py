@@ -21,6 +21,13 @@ from bertft_core.storage.study_results import StudyResults
 
 HEADS = {"multi_label": "a multi-label head", "masked_lm": "the masked language modelling head"}
 """Names of heads that do not follow from their kind."""
+AGGREGATED = {
+    "mean": "whose outputs are averaged",
+    "max": "and the largest output of each label counts",
+    "first": "of which the first is read",
+    "attention": "whose outputs are averaged with weights that are learned by attention over the windows (Yang et al. 2016)",
+}
+"""`head.aggregate` → what becomes of the windows of an input."""
 NAMED_PACKAGES = ("torch", "transformers", "numpy", "optuna")
 NAMES_OF_SPLITS = {"train": "training"}
 CUT = 12
@@ -63,7 +70,8 @@ def _inputs(results: StudyResults) -> str:
     """How long the inputs of one arm are."""
     card, names = results.card, NAMES_OF_SPLITS
     if getattr(results.study.data, "long_texts", "truncate") == "windows":
-        return f"longer inputs are split into overlapping windows of {card.max_length} tokens"
+        how = AGGREGATED[results.study.head.aggregate]  # type: ignore[union-attr]
+        return f"longer inputs are split into overlapping windows of {card.max_length} tokens, {how}"
     ratios = {names.get(name, name): split.truncated_ratio for name, split in card.splits.items() if split.truncated_ratio}
     longer = grammar.listed(f"{100 * ratio:.1f} % of the {name} inputs" for name, ratio in ratios.items()) if ratios else "none"
     return f"inputs have at most {card.max_length} tokens ({longer} {'were' if ratios else 'was'} longer and truncated)"

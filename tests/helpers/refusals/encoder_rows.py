@@ -10,6 +10,7 @@ import pytest
 
 from bertft_core.config.data_settings import HubData
 from bertft_core.config.encoder_settings import EncoderConfig
+from bertft_core.config.head_settings import ClassificationHead
 from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.data.hub_data import read_hub
 from bertft_core.data.marks import Wanted
@@ -128,7 +129,10 @@ ROWS = (
     Refusal("arm.other-vocabulary", call=_other_vocabularies),
     Refusal("encoder.hub-unavailable", call=_no_hub),
     Refusal("encoder.unknown-layers", call=_unknown_layers),
-    Refusal("head.pooling-unavailable", call=lambda _: refuse_unknown_family("gpt2", "mean")),
+    Refusal("head.pooling-unavailable", call=lambda _: refuse_unknown_family("gpt2", ClassificationHead(pooling="mean"))),
+    Refusal(
+        "head.attention-unavailable", call=lambda _: refuse_unknown_family("gpt2", ClassificationHead(aggregate="attention"))
+    ),
     Refusal("model.no-head-part", call=CRF.load, place="crf.safetensors"),
     Refusal("model.damaged-head-part", call=_damaged_crf, place="crf.safetensors"),
     Refusal("model.unreadable", call=load_model, place="bertft_head.json"),
