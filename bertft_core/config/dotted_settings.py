@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+EVERYTHING = {"kind": "full"}
+"""The strategy of an arm that has no other."""
+
 
 def is_given(arm: Mapping[str, Any], key: str) -> bool:
     """Whether the arm itself names the setting."""
@@ -28,6 +31,7 @@ def set_setting(arm: dict[str, Any], key: str, value: Any) -> None:
     listed = [dict(each) for each in arm.get("strategies") or () if isinstance(each, Mapping)]
     known = next((each for each in listed if each.get("kind") == parts[1]), None)
     if known is None:
+        listed = [] if listed == [EVERYTHING] else listed  # it says that there is no other
         listed.append(known := {"kind": parts[1]})
     if len(parts) > 2:
         _nested(known, parts[2:], value)
@@ -35,7 +39,7 @@ def set_setting(arm: dict[str, Any], key: str, value: Any) -> None:
         listed.remove(known)
     elif isinstance(value, Mapping):
         known |= value
-    arm["strategies"] = listed or [{"kind": "full"}]
+    arm["strategies"] = listed or [dict(EVERYTHING)]
 
 
 def _nested(at: dict[str, Any], parts: list[str], value: Any) -> None:

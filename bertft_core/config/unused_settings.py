@@ -7,6 +7,7 @@ from pydantic import ValidationInfo
 
 from bertft_core.config.base import misplaced
 from bertft_core.config.data_settings import NEAR_DUPLICATES, BundledData, DataConfig
+from bertft_core.config.learning_curves import SIZE, SUBSETS
 from bertft_core.config.strategy_settings import ClassWeights
 from bertft_core.config.study_sections import StudySections
 from bertft_core.config.yaml_text import Path
@@ -43,7 +44,10 @@ def check_unused(study: StudySections) -> None:
             if isinstance(strategy, ClassWeights) and _has_unused_beta(strategy):
                 at = ("arms", arm, "strategies", i, "beta")
                 raise misplaced(at, "it only affects weights: effective_number", "remove it, or set weights to effective_number")
-        for name, part in settings.search.space.items() if settings.search is not None else ():
+        space = {} if settings.search is None else settings.search.space
+        if settings.train_examples is None and SUBSETS in space and SIZE not in space:
+            raise misplaced(("arms", arm, "search", "space", SUBSETS), "the arm trains on all examples", "remove it")
+        for name, part in space.items():
             choices = getattr(part, "choices", ())
             if repeated := [choice for i, choice in enumerate(choices) if choice in choices[:i]]:
                 place = ("arms", arm, "search", "space", name, "choices")

@@ -90,6 +90,7 @@ def test_the_steps_of_a_run_are_those_of_its_subset(tmp_path):
         ({"learning_curve": {"sizes": [30, 60]}, "train_examples": 30}, "the arm has a learning curve, which gives it"),
         ({"learning_curve": {"sizes": list(range(2, 60))}}, "it makes 58 arms"),
         ({"train_subsets": "fixed"}, "the arm trains on all examples"),
+        ({"search": {"space": {"train_subsets": {"choices": ["per_seed", "fixed"]}}}}, "the arm trains on all examples"),
     ],
 )
 def test_what_is_no_curve_is_refused_by_its_name(values, words):

@@ -40,6 +40,11 @@ def written(arm: dict, **sections) -> StudyConfig:
             {"strategies": [{"kind": "freezing", "layers": 2}]},
         ),
         ({}, {"strategies.mixout": False}, {}),
+        (
+            {},
+            {"strategies.mixout": False, "strategies.freezing.layers": 2},
+            {"strategies": [{"kind": "freezing", "layers": 2}]},
+        ),
         ({"strategies": [{"kind": "mixout"}]}, {"strategies.mixout": False}, {}),
         (
             {"strategies": [{"kind": "mixout", "p": 0.7}]},
@@ -130,6 +135,14 @@ def test_no_trial_stops_by_another_split(metric):
     }
     with pytest.raises(UserError, match=r"space\.strategies\.early_stopping\.metric"):
         searched(stopping)
+
+
+def test_a_strategy_may_be_on_or_off_beside_one_that_freezes():
+    space = {"strategies.llrd": ON_OFF, "strategies.freezing.layers": {"choices": [1, 2]}}
+    tried = [searched(space).decided({"full": settings}) for _, settings in searched(space).tried_arms()]
+    assert {tuple(each.kind for each in study.arms["full"].strategies) for study in tried} == {
+        ("full",), ("freezing",), ("freezing", "llrd")
+    }  # fmt: skip
 
 
 def test_settings_of_a_strategy_that_is_turned_off_are_not_tried():
