@@ -21,8 +21,8 @@ def is_given(arm: Mapping[str, Any], key: str) -> bool:
 def set_setting(arm: dict[str, Any], key: str, value: Any) -> None:
     """Set a setting in place.
 
-    `strategies.KIND.SETTING` adds the strategy where the arm has none; `strategies.KIND` null leaves it out, and a mapping adds
-    it with these settings.
+    `strategies.KIND.SETTING` adds the strategy where the arm has none; `strategies.KIND` true adds it, a mapping adds it with
+    these settings, and false or null leaves it out.
     """
     parts = key.split(".")
     if parts[0] != "strategies" or len(parts) == 1:
@@ -35,7 +35,7 @@ def set_setting(arm: dict[str, Any], key: str, value: Any) -> None:
         listed.append(known := {"kind": parts[1]})
     if len(parts) > 2:
         _nested(known, parts[2:], value)
-    elif value is None:
+    elif value is None or value is False:
         listed.remove(known)
     elif isinstance(value, Mapping):
         known |= value

@@ -4,7 +4,7 @@ import copy
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bertft_core.config.base import misplaced
@@ -89,7 +89,20 @@ def flat_grid(arm: str, grid: Any) -> list[tuple[str, list[Any]]]:
             raise misplaced(place, "it is not a list of values", f"write the values to try as [{listed}, …]")
         if any(value in listed[:i] for i, value in enumerate(listed)):
             raise misplaced(place, "a value is listed twice", "list each value once")
+        if at[0] == "strategies" and len(at) == 2:
+            _check_strategy(place, listed, beside=any(other[:2] == at != other for other, _ in found))
     return [(".".join(at), list(listed)) for at, listed in found]
+
+
+def _check_strategy(place: Path, listed: Sequence[Any], *, beside: bool) -> None:
+    """Raise a pydantic error for values that turn a strategy neither on nor off, or `beside` its own settings in the grid."""
+    if beside:
+        hint = "list the settings here, such as [false, {p: 0.1}, {p: 0.2}]"
+        raise misplaced(place, "the grid has settings of this strategy too, which an arm without it cannot have", hint)
+    for value in listed:
+        if value is not None and not isinstance(value, bool | Mapping):
+            problem = f"{value!r} turns the strategy neither on nor off"
+            raise misplaced(place, problem, "write true, false, or a mapping of its settings")
 
 
 def _lists(part: Any, at: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:

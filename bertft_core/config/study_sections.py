@@ -16,7 +16,7 @@ from bertft_core.config.head_settings import ClassificationHead, Direction, Head
 from bertft_core.config.learning_curves import LearningCurve, Subsets, TrainExamples
 from bertft_core.config.probe_settings import ProbesConfig
 from bertft_core.config.search_settings import SearchConfig
-from bertft_core.config.search_space import Settings, is_switch, tried_settings, variants
+from bertft_core.config.search_space import Settings, tried_settings, variants
 from bertft_core.config.seed_settings import SeedsConfig
 from bertft_core.config.strategy_settings import Full, Strategies
 from bertft_core.config.training_settings import TrainingConfig, TrainingOverrides, merge_training
@@ -69,7 +69,7 @@ class ArmConfig(TrainingOverrides):
         given = () if self.strategies == (Full(),) else self.strategies
         plain["strategies"] = [each.model_dump(exclude_defaults=True) | {"kind": each.kind} for each in given]
         for key, value in own.items():
-            set_setting(plain, key, ({} if value else None) if is_switch(key) else value)
+            set_setting(plain, key, value)
         plain["strategies"] = plain["strategies"] or [Full()]
         kept = {"search": self.search, "grid_values": self.grid_values}
         return type(self).model_validate(plain).model_copy(update=kept)

@@ -51,8 +51,9 @@ def test_a_strategy_can_be_on_and_off_and_keeps_its_other_settings():
     assert kinds == [["llrd"], ["llrd", "mixout"], ["llrd", "mixout"]]
     changed = study_of({"strategies.freezing.layers": [1, 2]}, strategies=[{"kind": "freezing", "embeddings": False}])
     assert [(s.layers, s.embeddings) for i in (1, 2) for s in changed.arms[f"x-g0{i}"].strategies] == [(1, False), (2, False)]
-    alone = study_of({"strategies.mixout": [None, {}]})
-    assert [each.kind for each in alone.arms["x-g01"].strategies] == ["full"]
+    for off_and_on in ([None, {}], [False, True]):
+        alone = study_of({"strategies.mixout": off_and_on})
+        assert [each.kind for arm in alone.arms.values() for each in arm.strategies if arm.grid_values] == ["full", "mixout"]
 
 
 def test_a_stored_study_is_read_back_as_it_is_and_arms_without_grids_keep_their_digest():
@@ -80,6 +81,8 @@ def test_an_override_may_name_the_grid_or_an_arm_that_it_makes():
         ({"batch_size": [8, 8]}, {}, "arms.x.grid.batch_size: a value is listed twice"),
         ({"batch_size": [8]}, {"batch_size": 16}, "arms.x.grid.batch_size: the arm itself gives"),
         ({"strategies.llrd.decay": [0.8]}, {"strategies": [{"kind": "llrd", "decay": 0.7}]}, "arms.x.grid.strategies.llrd.decay"),
+        ({"strategies.mixout": ["off", "on"]}, {}, "arms.x.grid.strategies.mixout: 'off' turns the strategy neither on nor off"),
+        ({"strategies.mixout": [False, True], "strategies.mixout.p": [0.1]}, {}, "the grid has settings of this strategy too"),
         ({"batch_size": list(range(1, 60))}, {}, "arms.x.grid: it makes 59 arms"),
         (
             {key: list(range(10**3)) for key in ("epochs", "batch_size", "max_steps", "warmup_ratio")},
