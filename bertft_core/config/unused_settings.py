@@ -9,7 +9,7 @@ from bertft_core.config.base import misplaced
 from bertft_core.config.data_settings import NEAR_DUPLICATES, BundledData, DataConfig
 from bertft_core.config.learning_curves import SIZE, SUBSETS
 from bertft_core.config.strategy_settings import ClassWeights
-from bertft_core.config.study_sections import StudySections
+from bertft_core.config.study_sections import ArmConfig, StudySections
 from bertft_core.config.yaml_text import Path
 
 FROM_CONFIG: dict[str, Any] = {"from_config": True}
@@ -36,6 +36,7 @@ def check_unused(study: StudySections) -> None:
         problem = "no split is cut, so nothing can be kept together"
         raise misplaced(("data", "split", "group"), problem, "remove it; near-duplicates in two splits are a finding")
     for arm, settings in study.arms.items():
+        _check_grid_values(arm, settings)
         if settings.train_examples is None and settings.train_subsets != "per_seed":
             raise misplaced(
                 ("arms", arm, "train_subsets"), "the arm trains on all examples", "give train_examples too, or remove it"
@@ -52,6 +53,19 @@ def check_unused(study: StudySections) -> None:
             if repeated := [choice for i, choice in enumerate(choices) if choice in choices[:i]]:
                 place = ("arms", arm, "search", "space", name, "choices")
                 raise misplaced(place, f"{repeated[0]!r} is listed twice", "list each value once")
+
+
+def _check_grid_values(arm: str, settings: ArmConfig) -> None:
+    """An arm that a grid or learning curve made has what it is called by: reports draw and average by these values."""
+    space = {} if settings.search is None else settings.search.space
+    for key, value in settings.grid_values.items():
+        if key in space:
+            problem = "a grid or learning curve gives this setting, and the search would choose another"
+            raise misplaced(("arms", arm, "search", "space", key), problem, "remove one of the two")
+        own = getattr(settings, key, None)
+        if isinstance(own, int | float) and isinstance(value, int | float) and own != value:
+            problem = f"the arm is shown as the one with {key} {value}, not {own}"
+            raise misplaced(("arms", arm, key), problem, "change the grid or the sizes instead, or add an arm")
 
 
 def _cuts_test(data: DataConfig) -> bool:

@@ -90,6 +90,10 @@ def test_the_steps_of_a_run_are_those_of_its_subset(tmp_path):
         ({"learning_curve": {"sizes": [30, 60]}, "train_examples": 30}, "the arm has a learning curve, which gives it"),
         ({"learning_curve": {"sizes": list(range(2, 60))}}, "it makes 58 arms"),
         ({"train_subsets": "fixed"}, "the arm trains on all examples"),
+        (
+            {"learning_curve": {"sizes": [30, 60]}, "search": {"space": {"train_examples": {"choices": [30, 60]}}}},
+            "a grid or learning curve gives this setting",
+        ),
         ({"search": {"space": {"train_subsets": {"choices": ["per_seed", "fixed"]}}}}, "the arm trains on all examples"),
     ],
 )
@@ -147,3 +151,8 @@ def test_no_split_of_a_design_has_fewer_examples_than_a_subset(tmp_path):
     with pytest.raises(UserError) as refused:
         refuse_unfit_subset(study, "x", card.model_copy(update={"draws": (card, smaller)}))
     assert refused.value.expected == "at most 79, the whole training set"
+
+
+def test_an_override_leaves_a_size_what_its_arm_is_called_by():
+    with pytest.raises(UserError, match=r"arms\.x-n08\.train_examples: the arm is shown as the one with train_examples 8, not 9"):
+        parse_study(BASE | {"arms": {"x": {"learning_curve": {"sizes": SIZES}}}}, ["arms.x-n08.train_examples=9"])
