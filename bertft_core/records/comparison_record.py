@@ -221,7 +221,7 @@ class Refusal(Frozen):
 
     reason: Literal[
         "selected_seeds", "few_seeds", "missing_split", "other_labels", "other_data", "other_splits", "same_test_set",
-        "scores_missing",
+        "other_tokens", "scores_missing",
     ]  # fmt: skip
     arm: str
     baseline: str | None = None

@@ -1,5 +1,6 @@
 """Arms of every kind of head are compared, and the means are those of the scores that the study itself computes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from bertft_core.records.list_columns import ragged_column
 from bertft_core.storage.predictions import write_predictions
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
+from bertft_core.report.prose import comparison_notes
 from tests.helpers.prediction_tables import EVERY_KIND, Predicted
 from tests.helpers.small_records import make_card, make_study
 
@@ -88,3 +90,16 @@ def test_every_metric_is_compared_and_the_means_are_those_of_the_study(tmp_path,
     if headline.disagreement is not None:
         cells = headline.disagreement
         assert cells.both_right + cells.only_arm + cells.only_baseline + cells.both_wrong == pytest.approx(N)
+
+
+@pytest.mark.parametrize(("case", "is_refused"), [("masked pieces", True), ("two classes", False)])
+def test_scores_per_token_are_not_compared_over_other_tokens(tmp_path, case, is_refused):
+    one = results_of(tmp_path, EVERY_KIND[case])
+    test = one.card.splits["test"]
+    card = one.card.model_copy(update={"splits": one.card.splits | {"test": test.model_copy(update={"mean_length": 99.5})}})
+    two = replace(one, card=card, study=one.study.model_copy(update={"name": "two"}))
+    found = compare_studies([one, two], ComparisonRequest(n_resamples=100, baseline=f"{one.study.name} · a"))
+    reasons = {(refused.reason, refused.arm) for refused in found.refused}
+    assert reasons == ({("other_tokens", f"two · {arm}") for arm in "ab"} if is_refused else set())
+    said = [comparison_notes.refusal(refused, found) for refused in found.refused]
+    assert all("into different tokens" in sentence for sentence in said)

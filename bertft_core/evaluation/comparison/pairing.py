@@ -57,12 +57,26 @@ def pair_refusal(arm: ComparedArm, baseline: ComparedArm, split: str) -> Refusal
         return refused.model_copy(update={"reason": "missing_split"})
     if arm.results.card.labels != baseline.results.card.labels:
         return refused.model_copy(update={"reason": "other_labels", "n_examples": None})
+    if _have_other_tokens(arm, baseline, split):
+        return refused.model_copy(update={"reason": "other_tokens", "n_examples": None})
     if arm.has_own_splits or baseline.has_own_splits:
         if split not in RESERVED_SPLITS:
             return refused.model_copy(update={"reason": "same_test_set", "n_examples": None})
         if not _have_same_splits(arm, baseline):
             return refused.model_copy(update={"reason": "other_splits", "n_examples": None})
     return None if card.sha256 == other.sha256 or arm.results.study.data == baseline.results.study.data else refused
+
+
+def _have_other_tokens(arm: ComparedArm, baseline: ComparedArm, split: str) -> bool:
+    """Both are scored per token, of the same texts read to the same length, and have other tokens of them: the vocabularies differ.
+
+    Cards do not name vocabularies. Within a study such arms are refused before anything runs.
+    """
+    cards = [each.results.card.of_arm(each.arm.arm) for each in (arm, baseline)]
+    texts = [(card.max_length, card.splits[split].sha256) for card in cards]
+    lengths = [card.splits[split].mean_length for card in cards]
+    is_per_token = arm.results.study.head.kind == "masked_lm"
+    return is_per_token and texts[0] == texts[1] and lengths[0] != lengths[1]
 
 
 def _have_same_splits(arm: ComparedArm, baseline: ComparedArm) -> bool:

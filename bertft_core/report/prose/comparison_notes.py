@@ -73,6 +73,8 @@ def refusal(found: Refusal, comparison: Comparison) -> str:
         why = "their runs are not on the same splits of the same examples"
     elif found.reason == "same_test_set":
         why = f"all their runs are tested on the same examples of {split}, about which the spread over splits says nothing"
+    elif found.reason == "other_tokens":
+        why = f"their encoders split the texts of {split} into different tokens, and scores of masked_lm are per token"
     elif found.reason == "scores_missing":
         why = _without_scores([comparison.arm(name) for name in (found.arm, found.baseline) if name is not None], comparison)
     else:
