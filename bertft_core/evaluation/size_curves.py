@@ -12,7 +12,7 @@ from bertft_core.metrics.bounds import bounds_of
 from bertft_core.records.summary import ArmSummary, SeedScore, StudySummary, shared_by
 from bertft_core.seeds import derive_seed
 from bertft_core.statistics.mean_intervals import LEVEL, interval_of_mean
-from bertft_core.statistics.power_law import PowerLaws, fit_power_laws, resampled_means, resampling_interval, weights_of
+from bertft_core.statistics.power_law import PowerLaws, fit_power_laws, resampled_means, resampling_interval
 from bertft_core.statistics.repeated_splits import Splits
 
 MIN_SIZES, MIN_SEEDS = 4, 3
@@ -125,12 +125,10 @@ def _point(arm: ArmSummary, key: str, bounds: Interval) -> SizeMean:
 
 def _law(sizes: np.ndarray, scores: np.ndarray, best: float, sign: float, study_seed: int) -> Law | None:
     """The law of scores [seeds, k] to maximise; None where it has not converged."""
-    weights = weights_of(scores)
-    fitted = fit_power_laws(sizes, scores.mean(axis=0)[None], best, weights)
+    fitted = fit_power_laws(sizes, scores.mean(axis=0)[None], best)
     if not fitted.converged[0]:
         return None
-    means = resampled_means(scores, derive_seed(study_seed, "bootstrap", "learning_curve"))
-    resampled = fit_power_laws(sizes, means, best, weights)
+    resampled = fit_power_laws(sizes, resampled_means(scores, derive_seed(study_seed, "bootstrap", "learning_curve")), best)
     largest, n = sizes[-1], len(scores)
     ends = np.array([largest, 2 * largest])
     at = fitted.at(ends)[0]
