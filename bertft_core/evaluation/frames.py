@@ -24,13 +24,13 @@ def runs(results: StudyResults) -> pd.DataFrame:
     Columns: `arm`, `index` (of the seed), `status` (or 'missing'), `init_seed`, `order_seed`, `dropout_seed`, `run_digest`,
     `weights_sha256`, `best_step`, `train_seconds`, `examples_per_second` (in training), `n_parameters`, `peak_memory_bytes`,
     `batches` (their layout), `error`, in a split design `split`, `repeat`, `fold` and `seed`, every training setting of the arm,
-    `train_examples` where an arm trains on a subset, and every score as `checkpoint/split/metric`.
+    every setting of encoder, head and data that any arm names (`head.crf`), `train_examples` where an arm trains on a subset, and
+    every score as `checkpoint/split/metric`.
     """
     rows = []
     for arm in results.summary.arms:
         setting = results.study.training_of(arm.arm, dict(arm.chosen)).model_dump(mode="json")
-        if (size := results.decided.study.arms[arm.arm].train_examples) is not None:
-            setting["train_examples"] = size
+        setting |= {key: value for key, value in results.decided.study.own_settings(arm.arm).items() if value is not None}
         rows += [_run(results, arm, seed) | setting | seed.scores for seed in arm.seeds]
     return _frame(rows)
 

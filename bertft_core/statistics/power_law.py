@@ -4,9 +4,9 @@ score(n) = a − b · n^(−c) with b ≥ 0, c > 0 and a no better than the best
 Source: Hestness et al. 2017, "Deep learning scaling is predictable, empirically"; `POW3` in Viering & Loog 2023, "The shape of
 learning curves: a review". Everything here is in the direction of scores to maximise; callers turn the sign of others.
 
-All sizes count the same. Weights from the variance over seeds were tried: simulated over 3 to 20 seeds at four sizes they make the
-error of the score at twice the largest size 2 to 4 % smaller where the sd falls with the root of the size, but are themselves so
-uncertain that intervals cover 84 % instead of 88 % (5 seeds; 83 instead of 86 % with an sd of 0.03 at all sizes).
+All sizes count the same. Weights from the variance over seeds were tried: simulated over 3 to 20 seeds at four sizes they make
+the error of the score at twice the largest size 2 to 4 % smaller where the sd falls with the root of the size, but are themselves
+so uncertain that intervals cover 84 % instead of 88 % (5 seeds; 83 instead of 86 % with an sd of 0.03 at all sizes).
 """
 
 from dataclasses import dataclass

@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bertft_core.config import StudyConfig
+from bertft_core.config.learning_curves import SIZE
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.recipes.data_profile import encoder_profile
 from bertft_core.recipes.input_lengths import run_bytes
 from bertft_core.records import DatasetCard, RunRecord, RunSpec
+from bertft_core.report.formatting.grid_settings import values_words
 from bertft_core.report.prose.grammar import several
 from bertft_core.training.cost_estimate import n_parameters, planned_steps
 from bertft_core.training.devices import WORKER_BYTES
@@ -24,9 +26,18 @@ def arm_lines(study: StudyConfig, card: DatasetCard, earlier: Iterable[RunRecord
         size = f"{n_parameters(own) / 1e6:.3g} M parameters, inputs of at most {own.max_length} tokens"
         lines.append(
             f"  {arm:<{width}} {size}, {several(steps, 'step')} of {spec.training.batch_size}{_rate_words(spec)},"
-            f" {_memory_words(spec, own, records)}"
+            f" {_memory_words(spec, own, records)}{_changes_words(study, arm, own)}"
         )
     return lines
+
+
+def _changes_words(study: StudyConfig, arm: str, card: DatasetCard) -> str:
+    """What the arm has of its grid, and what of encoder, head and data differs between arms."""
+    own = study.own_settings(arm)
+    differ = {key: value for key, value in own.items() if any(study.own_settings(other)[key] != value for other in study.arms)}
+    if differ.get(SIZE, 0) is None:
+        differ[SIZE] = card.splits["train"].n_examples
+    return f": {values_words(study.arms[arm].grid_values | differ)}" if study.arms[arm].grid_values or differ else ""
 
 
 def _rate_words(spec: RunSpec) -> str:

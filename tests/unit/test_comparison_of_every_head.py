@@ -15,10 +15,10 @@ from bertft_core.metrics.prediction_columns import ragged
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import RunRecord
 from bertft_core.records.list_columns import ragged_column
+from bertft_core.report.prose import comparison_notes
 from bertft_core.storage.predictions import write_predictions
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
-from bertft_core.report.prose import comparison_notes
 from tests.helpers.prediction_tables import EVERY_KIND, Predicted
 from tests.helpers.small_records import make_card, make_study
 

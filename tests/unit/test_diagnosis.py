@@ -106,6 +106,18 @@ def test_cut_ends(tmp_path, share, verdict):
     assert diagnosis.findings[0].values["shares"]["train"] == share
 
 
+def test_inputs_in_windows_are_not_said_to_be_short(tmp_path):
+    for n_windows, said in (
+        (5000, "are read in 7,000 windows of at most 32 tokens"),
+        (None, "no input longer than max_length 32"),
+    ):
+        results = whole(tmp_path / str(n_windows))
+        for split in results.card.splits:
+            results = with_card(results, split, truncated_ratio=0.0, **({"n_windows": n_windows} if split == "train" else {}))
+        (found_there,) = check("truncation", results).findings
+        assert said in diagnosis_findings.finding(found_there)
+
+
 @pytest.mark.parametrize(("share", "verdict"), [(0.01, "ok"), (0.02, "look"), (0.06, "problem")])
 def test_foreign_words(tmp_path, share, verdict):
     assert check("domain_mismatch", with_card(whole(tmp_path), "test", unknown_token_ratio=share)).verdict == verdict

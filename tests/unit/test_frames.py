@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from bertft_core.config.arm_sections import DataOverrides
 from bertft_core.evaluation import frames
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_runs
@@ -55,6 +56,13 @@ def test_every_planned_run_is_a_row_with_settings_and_scores(results):
     }
     planned = {(spec.arm, spec.index): spec.seeds.init for spec in results.planned}
     assert table.set_index(["arm", "index"])["init_seed"].to_dict() == planned, "53 bits, not rounded"
+
+
+def test_what_arms_have_of_their_own_is_in_columns(results):
+    own = results.study.arms["full"].model_copy(update={"data": DataOverrides(max_length=48)})
+    study = results.study.model_copy(update={"arms": results.study.arms | {"full": own}})
+    of_arms = frames.runs(replace(results, study=study)).groupby("arm")["data.max_length"].unique()
+    assert of_arms.map(list).to_dict() == {"features": [results.study.data.max_length], "full": [48]}
 
 
 def test_scores_have_one_row_each_and_group_to_the_means_of_the_summary(results):

@@ -25,7 +25,20 @@ def test_every_arm_has_its_own_model_inputs_and_steps(tmp_path):
     assert "inputs of at most 48 tokens, 15 steps of 5, up to" in base
     assert "inputs of at most 8 tokens, 5 steps of 5, up to" in short
     assert f"{n_parameters(card.of_arm('other')) / 1e6:.3g} M" in roberta
+    assert base.endswith(f": data.max_length 48, encoder.path {card.encoder_dir}")
+    assert short.endswith(f": data.max_length 8, encoder.path {card.encoder_dir}")
     assert n_parameters(card.of_arm("other")) == sum(w.size for w in load_file(other / "model.safetensors").values())
+
+
+def test_arms_of_a_grid_or_learning_curve_say_what_they_are(tmp_path):
+    arms = {"crf": {"grid": {"learning_rate": [1e-3, 1e-4]}, "max_steps": 1}, "curve": {"learning_curve": {"sizes": [9, 12]}}}
+    lines = arm_lines(*tiny_study(tmp_path, arms=arms), [])
+    assert [line.rpartition(": ")[2] for line in lines] == [
+        "learning_rate 0.001, train_examples 24",
+        "learning_rate 0.0001, train_examples 24",
+        "train_examples 9",
+        "train_examples 12",
+    ]
 
 
 def test_one_arm_and_one_run_are_counted_in_the_singular_and_nothing_is_pruned_where_nothing_is_searched(tmp_path, capsys):

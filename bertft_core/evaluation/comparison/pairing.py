@@ -68,7 +68,7 @@ def pair_refusal(arm: ComparedArm, baseline: ComparedArm, split: str) -> Refusal
 
 
 def _have_other_tokens(arm: ComparedArm, baseline: ComparedArm, split: str) -> bool:
-    """Both are scored per token, of the same texts read to the same length, and have other tokens of them: the vocabularies differ.
+    """Both are scored per token, of the same texts read to the same length, and have other tokens of them (vocabularies).
 
     Cards do not name vocabularies. Within a study such arms are refused before anything runs.
     """

@@ -64,6 +64,13 @@ def _suspect_label(v: Values) -> str:
     return f"{where}{text} is labelled {v['label']}, and {v['suggested']} has a probability of {v['probability']:.2f}"
 
 
+def _truncated(v: Values) -> str:
+    cut = _shares(v["shares"], 3)
+    if cut or "n_windows" not in v:
+        return f"{cut or 'no input'} longer than max_length {v['max_length']}"
+    return f"no input is cut: {v['n_inputs']:,} are read in {v['n_windows']:,} windows of at most {v['max_length']} tokens"
+
+
 def _class_sizes(v: Values) -> str:
     if v["n_largest"] == v["n_smallest"]:
         return f"{grammar.every(v['n_classes'], 'class')} have the same number of training examples ({v['n_largest']:,})"
@@ -171,7 +178,7 @@ FINDINGS: dict[str, Callable[[Values], str]] = {
     "suspect_labels": _suspect_labels,
     "suspect_label": _suspect_label,
     "labels_not_judged": _labels_not_judged,
-    "truncated": lambda v: f"{_shares(v['shares'], 3) or 'no input'} longer than max_length {v['max_length']}",
+    "truncated": _truncated,
     "unknown_tokens": lambda v: f"{_shares(v['shares'], 3) or 'none'} of the tokens are unknown to the encoder",
     "class_sizes": _class_sizes,
     "missed_classes": lambda v: (
