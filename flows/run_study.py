@@ -84,7 +84,8 @@ def carry_out(command: StudyCommand) -> StudySummary:
         )
         refuse_unusable_plan(study, card)
         trainer = Trainer(session, card)
-        progress.enter("search")
+        if any(arm.search is not None for arm in study.arms.values()):
+            progress.enter("search")
         sweeps = run_searches(trainer, card)
         progress.enter("seeds")
         wanted, records = run_seeds(trainer, card, sweeps)

@@ -111,7 +111,7 @@ def truncation(results: StudyResults) -> Outcomes:
         hints = () if verdict == "ok" else (_against_truncation(results.study, view),)
         n_inputs = sum(split.n_examples for split in card.splits.values())
         n_windows = sum(split.n_windows or split.n_examples for split in card.splits.values())
-        read = {"n_windows": n_windows, "n_inputs": n_inputs} if n_windows > n_inputs else {}
+        read: dict[str, Any] = {"n_windows": n_windows, "n_inputs": n_inputs} if n_windows > n_inputs else {}
         yield Outcome(verdict, finding("truncated", shares=shares, max_length=card.max_length, **read, **view.named), hints)
 
     return over(data_views(results), judged)
