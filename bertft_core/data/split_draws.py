@@ -4,6 +4,7 @@ Sources: k-fold cross-validation and its repeats, Bouckaert & Frank 2004; repeat
 out-of-bootstrap, Bouthillier et al. 2021 (section 3).
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -55,7 +56,7 @@ def drawn_splits(
             "validation": tuple(example for example, is_in in zip(originals, validation, strict=True) if is_in),
             "test": tuple(example for example, is_in in zip(originals, test, strict=True) if is_in),
         }
-        yield {name: whole.derived(examples, cut_from_train=True) for name, examples in parts.items()} | others
+        yield {name: whole.derived(part, cut_from_train=True, **_further(whole, part)) for name, part in parts.items()} | others
 
 
 class _Drawing:
@@ -103,6 +104,14 @@ def _training_part(whole: RawSplit, originals: Sequence[Example], times: Ints) -
     """The examples to train on, each as often as it was drawn, and what was made from them."""
     n_of = {example.id: int(n) for example, n in zip(originals, times, strict=True)}
     return tuple(example for example in whole.examples for _ in range(n_of.get(example.source_id or example.id, 0)))
+
+
+def _further(whole: RawSplit, part: Sequence[Example]) -> dict[str, dict[str, int]]:
+    """How many examples of each further file a part has, and how many of it are trained on with other splits or with none."""
+    used = Counter(name.partition("-")[0] for name in {example.id.removesuffix("-swapped") for example in part if example.path})
+    n_of = {path: used[f"extra{i}"] for i, path in enumerate(whole.origin.extra)}
+    left_out = {path: whole.origin.extra[path] + whole.origin.extra_left_out.get(path, 0) - n for path, n in n_of.items() if n}
+    return {"extra": {path: n for path, n in n_of.items() if n}, "extra_left_out": {path: n for path, n in left_out.items() if n}}
 
 
 def _refuse_sourceless(whole: RawSplit, originals: Sequence[Example]) -> None:

@@ -200,6 +200,13 @@ class PairComparison(Frozen):
         return self.both or self.seeds if self.splits is None else self.splits.test
 
     @property
+    def pooled_difference(self) -> float | None:
+        """Of the pooled out-of-fold predictions, in a split design: the middle of both intervals that resample these."""
+        if self.splits is None or self.examples is None:
+            return None
+        return (self.examples.low + self.examples.high) / 2
+
+    @property
     def key(self) -> str:
         """`checkpoint/split/metric`, as in `ComparedArmRecord.scores`."""
         return f"{self.checkpoint}/{self.split}/{self.metric}"

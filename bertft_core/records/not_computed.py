@@ -11,6 +11,7 @@ Reason = Literal[
     "one seed on each split",
     "no stored predictions",
     "too few predictions",
+    "collapsed",
     "too few scores",
     "different examples",
     "no categories",

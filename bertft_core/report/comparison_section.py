@@ -12,7 +12,7 @@ from bertft_core.report.drawings.forest import ForestRow, forest_plot
 from bertft_core.report.drawings.lines import Line, line_css, line_plot
 from bertft_core.report.drawings.matrix import Chance, matrix_plot
 from bertft_core.report.formatting import intervals, numbers, p_values
-from bertft_core.report.prose import comparison_notes, comparison_text, grammar, pair_details, picture_text
+from bertft_core.report.prose import comparison_notes, comparison_text, grammar, pair_details, picture_text, run_words
 from bertft_core.statistics.mean_intervals import interval_of_mean
 from bertft_core.statistics.performance_profile import performance_profile, profile_points
 
@@ -29,6 +29,7 @@ def section(comparison: Comparison) -> Section:
     pairs, names = comparison.headline_pairs, [*comparison.studies, *(arm.name for arm in comparison.arms)]
     drawn = pictures(comparison)
     others = [group for group in _by_metric(comparison) if group[0].key != comparison.headline_key]
+    differences = drawn.get("differences", "")
     refused, notes, found = comparison_notes.refusal, comparison_notes.note, comparison_notes.components
     return {
         "comparison": comparison,
@@ -43,7 +44,7 @@ def section(comparison: Comparison) -> Section:
         "others": [{"metric": group[0].metric, "rows": [_row(pair, comparison) for pair in group]} for group in others],
         "others_forests": [drawn[name] for group in others if (name := f"differences_{group[0].metric}") in drawn],
         "components": [grammar.ended(found(each, comparison)) for each in comparison.components],
-        "drawn": comparison_notes.drawn(comparison, thin="seeds only" in drawn.get("differences", "")),
+        "drawn": comparison_notes.drawn(comparison, thin="examples only" in differences or "seeds only" in differences),
         "level": numbers.percent(comparison.level),
         "alpha": f"{1 - comparison.level:.3g}",
         "left_out": [grammar.ended(why) for arm in comparison.arms for why in comparison_notes.left_out(arm)],
@@ -143,7 +144,7 @@ def _row(pair: PairComparison, comparison: Comparison) -> Section:
         "difference": numbers.signed(pair.difference),
         "both": intervals.resampled(pair.interval if pair.splits is not None else pair.both),
         "seeds": intervals.resampled(pair.seeds),
-        "examples": intervals.resampled(pair.examples),
+        "examples": intervals.pooled(pair, pair.examples),
         "source": numbers.ABSENT if pair.source is None else _source(pair),
         "superiority": numbers.ABSENT if chance is None else f"{chance.value:.2f}",
         "superiority_ends": "" if chance is None or chance.low is None else intervals.with_decimals(chance.low, chance.high),
@@ -166,7 +167,7 @@ def _n_examples(pair: PairComparison) -> str:
 def _n(pair: PairComparison) -> str:
     """`5 seeds`, `5 / 4 seeds`; runs that share seeds are not called so."""
     sizes = dict.fromkeys((pair.n_seeds_arm, pair.n_seeds_baseline))
-    return f"{' / '.join(map(str, sizes))} {'crossed runs' if pair.crossed else 'seeds' if pair.splits is None else 'runs'}"
+    return f"{' / '.join(map(str, sizes))} {grammar.plural(run_words.unit_of_pair(pair))}"
 
 
 def _source(pair: PairComparison) -> str:

@@ -8,19 +8,19 @@ from bertft_core.records.compared_arm_record import ComparedArmRecord
 from bertft_core.records.comparison_record import Comparison, PairComparison
 from bertft_core.report.formatting import intervals, numbers, p_values
 from bertft_core.report.formatting.aligned_table import aligned
-from bertft_core.report.prose import comparison_notes, comparison_text
+from bertft_core.report.prose import comparison_notes, comparison_text, run_words
 from bertft_core.statistics.dispersion import sample_sd
 
 
 def comparison_table(comparison: Comparison) -> str:
     """Tables and sentences; the other metrics in one line each where something is claimed on them."""
     title = f"{comparison.headline_metric} on {comparison.headline_split}, {comparison.headline_checkpoint} checkpoint"
-    runs = "seeds" if all(pair.splits is None for pair in comparison.pairs) else "runs"
+    runs = "runs" if run_words.over_splits(comparison) else "seeds"
     arms = [("arm", runs, "collapsed", "mean", "sd", "min", "max")]
     blocks = [f"{title}\n{aligned(arms + [_arm_row(arm, comparison.headline_key) for arm in comparison.arms])}"]
     pairs = comparison.headline_pairs
     if pairs:
-        blocks.append(aligned(_pair_rows(pairs, comparison.level)))
+        blocks.append(aligned(_pair_rows(pairs, comparison.level)) + comparison_notes.of_pooled(pairs))
         blocks.append(_lines(comparison_text.pair(pair, comparison) for pair in pairs))
     others = [pair for pair in comparison.pairs if pair.key != comparison.headline_key]
     if others:
@@ -49,7 +49,10 @@ def _pair_rows(pairs: Sequence[PairComparison], level: float) -> list[tuple[str,
     rows = [("pair", "difference", interval, "seeds alone", "examples alone", "P(A > B)", "p (Holm)", "claimed")]
     for pair in pairs:
         superiority = numbers.ABSENT if pair.superiority is None else numbers.decimals(pair.superiority.value, 2)
-        ends = map(intervals.resampled, (pair.both if pair.splits is None else pair.interval, pair.seeds, pair.examples))
+        ends = (
+            *map(intervals.resampled, (pair.interval if pair.splits else pair.both, pair.seeds)),
+            intervals.pooled(pair, pair.examples),
+        )
         evidence = (superiority, p_values.p_value(pair.p_holm), "yes" if pair.claimed else "no")
         rows.append((f"{pair.arm} − {pair.baseline}", numbers.signed(pair.difference), *ends, *evidence))
     return rows

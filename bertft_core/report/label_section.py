@@ -1,5 +1,6 @@
 """The labels that are probably wrong: sentences, counts of each split, the surest suspects, and a CSV of all to correct."""
 
+import re
 from typing import Any
 
 from bertft_core.evaluation.label_quality.label_errors import LabelErrors, SuspectLabel, label_errors
@@ -55,12 +56,19 @@ def _row(suspect: SuspectLabel) -> dict[str, str]:
     }
 
 
+def row_of(example_id: str) -> int | None:
+    """Which example of its file it is, counted from 1; None where the id is the data's own."""
+    position = re.fullmatch(r".+-(\d{5,})", example_id)
+    return None if position is None else 1 + int(position[1])
+
+
 def _record(card: DatasetCard, suspect: SuspectLabel) -> dict[str, str | int | float | None]:
-    """The id says the split and the position in the source, from 0, unless the data have ids of their own."""
+    """The id says the split and the position in its file, from 0; `row` is the place of the example there, from 1."""
     word = {} if suspect.word is None else {"word": suspect.word, "word_text": suspect.word_text}
     return {
         "id": suspect.example_id,
         "split": suspect.split,
+        "row": row_of(suspect.example_id),
         "file": card.splits[suspect.split].origin.path,
         **word,
         "label": suspect.label,

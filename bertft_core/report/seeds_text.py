@@ -10,11 +10,11 @@ def seeds_text(counted: CountedSeeds) -> str:
     """What the seeds of a study can detect, how many are needed, sources of variance, and whether stopping early would pay."""
     needed = [power_text.seeds_needed(found) for found in counted.seeds_needed] or [power_text.nothing(counted)]
     aims = map(power_text.seeds_for, counted.aims)
-    winner = power_text.winner(counted.pairs_to_tell_a_winner)
+    winner = [] if counted.nothing == "split_design" else [power_text.winner(counted.pairs_to_tell_a_winner)]
     sources = [*map(variance_text.components, counted.variance), *map(variance_text.between_studies, counted.between_studies)]
     sections = {
         "what these seeds can detect": needed,
-        "how many seeds are needed": [*aims, winner, *map(power_text.runs_to_exceed, counted.exceeding)],
+        "how many seeds are needed": [*aims, *winner, *map(power_text.runs_to_exceed, counted.exceeding)],
         "at the observed spread": _table(counted),
         "sources of variance": sources,
         "start many, stop early, continue some": [budgets_text.start_many(view) for view in counted.start_many],

@@ -11,7 +11,16 @@ from bertft_core.config.addresses import without_password
 from bertft_core.evaluation import frames
 from bertft_core.report import figures, probe_section, reproducibility_section, table_sections
 from bertft_core.report.formatting import escapes, intervals, numbers
-from bertft_core.report.prose import data_card_text, data_findings_text, grammar, study_question, study_text, variance_text
+from bertft_core.report.prose import (
+    data_card_text,
+    data_findings_text,
+    grammar,
+    run_words,
+    split_designs_text,
+    study_question,
+    study_text,
+    variance_text,
+)
 from bertft_core.report.statistics_sections import Extras, gather, write_extras
 from bertft_core.report.study_as_yaml import study_yaml
 from bertft_core.report.styling import page_style
@@ -63,6 +72,7 @@ def _page(results: StudyResults, extras: Extras) -> str:
         card=card,
         summary=summary,
         style=page_style(),
+        of_splits=split_designs_text.of_card(card) if card.draws else None,
         question=study_question.question(results.decided.study, results.decided.card, summary),
         arms=table_sections.arms(results),
         config=without_password(study_yaml(study)),
@@ -73,6 +83,7 @@ def _page(results: StudyResults, extras: Extras) -> str:
         nondeterminism=[variance_text.nondeterminism(floor, summary) for floor in summary.floors],
         seed_plots=figures.seed_plots(results),
         drawn=results.study.seeds.splits is not None,
+        unit=run_words.unit(results.study),
         runs=table_sections.runs(results),
         validation_curves=figures.validation_curves(results),
         loss_curves=figures.loss_curves(results),

@@ -15,6 +15,7 @@ from bertft_core.data.kept_model import refuse_changed_model
 from bertft_core.data.new_examples import Inputs, formats_of, read_inputs
 from bertft_core.records import RunRecord, StudySummary
 from bertft_core.records.ranking import best_arm, ranked_runs
+from bertft_core.report.prose import run_words
 from bertft_core.storage.output_file import check_output, is_special, write_output
 from bertft_core.storage.study_dir import read_record
 from bertft_core.storage.study_results import StudyResults
@@ -129,10 +130,10 @@ def _seed(runs: Sequence[RunRecord], arm: str, seed: int) -> RunRecord:
 
 def _ensemble(results: StudyResults, arm: str, runs: Sequence[RunRecord], kept: list[RunRecord]) -> list[RunRecord]:
     if len(kept) < 2:
-        problem = f"an ensemble needs the models of several seeds, and {arm} has {len(kept) or 'none'}"
+        problem = f"an ensemble needs the models of several {run_words.unit(results.study)}s, and {arm} has {len(kept) or 'none'}"
         raise _not_kept(results, problem, runs, kept)
     seeds = ", ".join(str(record.spec.index) for record in kept)
-    say(f"{arm} · {len(kept)} of {len(runs)} seeds together ({seeds})", file=sys.stderr)
+    say(f"{arm} · {len(kept)} of {len(runs)} {run_words.unit(results.study)}s together ({seeds})", file=sys.stderr)
     return kept
 
 

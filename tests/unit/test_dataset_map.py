@@ -46,11 +46,11 @@ def test_means_and_spreads_are_over_all_evaluations_of_all_seeds(tmp_path):
     assert validation.regions == ("easy", "ambiguous", "hard", "easy")
     assert validation.ranked("easy") == [0, 3]
     assert labels_text.of_map(validation) == (
-        "Of 4 examples of validation, 2 (50 %) easy, 1 (25 %) ambiguous and 1 (25 %) hard, over all 5 seeds of full and up to 3"
+        "Of 4 examples of validation, 2 (50 %) easy, 1 (25 %) ambiguous and 1 (25 %) hard, over all 5 runs of full and up to 3"
         " evaluations of each."
     )
     assert (test.split, test.n_runs, test.n_evaluations, len(test.example_ids)) == ("test", 5, 1, N)
-    assert labels_text.of_map(test).endswith("over all 5 seeds of full at the end of training.")
+    assert labels_text.of_map(test).endswith("over all 5 runs of full at the end of training.")
 
 
 def test_a_run_without_its_evaluations_leaves_the_end_of_training(tmp_path):

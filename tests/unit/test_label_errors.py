@@ -41,7 +41,7 @@ def test_without_wrong_labels_nothing_is_suspected(tmp_path):
     section = label_section.section(results)
     assert section["sheets"] == {}
     assert section["sentences"] == [
-        "None of the 800 labels of validation and test looks wrong by the mean probabilities of all 5 seeds of full, which did"
+        "None of the 800 labels of validation and test looks wrong by the mean probabilities of all 5 runs of full, which did"
         " not train on them (confident learning, Northcutt et al. 2021)."
     ]
 
@@ -50,7 +50,7 @@ def test_many_suspects_are_said_to_be_errors_of_the_model(tmp_path):
     found = label_errors(with_flips(tmp_path, flipped=tuple(range(0, N, 5)) + tuple(range(1, N, 5)), sharpness=8.0))
     assert len(found.suspects) > 0.15 * found.n
     said = labels_text.sentences(found)
-    assert "are contradicted by the mean probabilities of all 5 seeds of full" in said[0]
+    assert "are contradicted by the mean probabilities of all 5 runs of full" in said[0]
     assert said[1] == labels_text.DOUBT
 
 
@@ -59,6 +59,7 @@ def test_the_file_to_correct_has_every_suspect_and_the_table_the_first_ones(tmp_
     found, section = label_errors(results), label_section.section(results)
     lines = list(csv.DictReader(io.StringIO(section["sheets"]["labels_to_check"])))
     assert [line["id"] for line in lines] == [suspect.example_id for suspect in found.suspects]
+    assert all(int(line["row"]) == 1 + int(line["id"][-5:]) for line in lines), "the example of the file, from 1"
     assert (lines[0]["file"], lines[0]["n_runs"], lines[0]["text"]) == (f"{lines[0]['split']}.csv", "5", "")
     assert {lines[0]["label"], lines[0]["suggested_label"]} == {"negative", "positive"}
     assert float(lines[0]["margin"]) == pytest.approx(found.suspects[0].margin, abs=1e-6)
@@ -72,8 +73,9 @@ def test_collapsed_runs_are_left_out_and_one_run_is_not_enough(tmp_path):
     assert label_errors(with_flips(tmp_path / "some", statuses=statuses.items())).n_runs == 2
     statuses[("full", 3)] = "collapsed"
     found = label_errors(with_flips(tmp_path / "one", statuses=statuses.items()))
-    assert (found.reason, found.arm, found.n, found.needed) == ("too few predictions", "full", 1, 2)
-    assert labels_text.refused(found).startswith("Labels are not judged: the stored predictions of at least 2 seeds")
+    assert (found.reason, found.arm, found.n, found.needed) == ("collapsed", "full", 1, 2)
+    said = labels_text.refused(found)
+    assert said.endswith("of at least 2 runs that learned something are needed, and there are 1 (4 collapsed and left out).")
 
 
 def test_lost_predictions_of_a_split_leave_the_others(tmp_path):

@@ -11,12 +11,27 @@ from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.compared_arms import compared_arms_of
 from bertft_core.evaluation.comparison.pooled_predictions import pooled_scores
 from bertft_core.evaluation.comparison.request import ComparisonRequest
+from bertft_core.evaluation.diagnosis.diagnose_study import run_check
 from bertft_core.evaluation.insights.between_studies import variance_between
 from bertft_core.evaluation.insights.detectable_effect import ArmMetric
 from bertft_core.metrics import METRICS
 from bertft_core.records.probe_summary import ProbeRow, ProbeSummary
+from bertft_core.records.seeds_answer import CountedSeeds
 from bertft_core.report import comparison_section, paper_tables, probe_section, summary_rows
-from bertft_core.report.prose import comparison_notes, comparison_text, paper_text, study_question, study_text, variance_text
+from bertft_core.report.comparison_table import comparison_table
+from bertft_core.report.formatting import intervals, numbers
+from bertft_core.report.prose import (
+    comparison_notes,
+    comparison_text,
+    diagnosis_findings,
+    diagnosis_hints,
+    paper_checklist,
+    paper_text,
+    study_question,
+    study_text,
+    variance_text,
+)
+from bertft_core.report.seeds_text import seeds_text
 from bertft_core.report.text_table import result_table
 from bertft_core.statistics.repeated_splits import Splits, split_mean
 from bertft_core.statistics.split_tests import corrected_t, five_by_two_f
@@ -155,6 +170,59 @@ def test_sentences_tell_splits_and_not_seeds(results, comparison):
     notes = comparison_section.section(comparison)["notes"]
     assert any("not independent" in note for note in notes)
     assert not any("With" in note and "seeds" in note for note in notes)
+
+
+def test_pooled_intervals_stand_beside_the_difference_of_the_pooled_predictions(results, comparison):
+    arms = {arm.name: pooled_scores(arm, "best") for arm in compared_arms_of([results])}
+    for pair in (pair for pair in comparison.pairs if pair.metric in ("accuracy", "f1_macro")):
+        means = {}
+        for name, pooled in arms.items():
+            of_columns = [found[pair.metric] for found in pooled.statistics.values()]
+            means[name] = np.mean([float(each.finish(each.values.sum(axis=0))) for each in of_columns])
+        assert pair.pooled_difference == pytest.approx(means[pair.arm] - means[pair.baseline])
+    differs = next(pair for pair in comparison.pairs if pair.metric == "f1_macro")
+    assert abs(differs.pooled_difference - differs.difference) > 1e-4, "so that the two are told apart"
+    (pair,) = comparison.headline_pairs
+    said = f"{numbers.signed(pair.pooled_difference)} ({intervals.resampled(pair.examples)})"
+    assert comparison_section.section(comparison)["rows"][0]["examples"] == said
+    assert said in comparison_table(comparison)
+    assert "of the pooled out-of-fold predictions" in comparison_table(comparison)
+
+
+def test_the_chance_to_be_better_is_that_of_runs_in_the_caption_too(tmp_path):
+    comparison = compare_studies([drawn_results(tmp_path, {"folds": 3}, SKILL, n=2)], ComparisonRequest(n_resamples=200))
+    assert comparison.headline_pairs[0].n_seeds_arm == 6
+    assert "P(A > B): in how many paired runs the arm is better" in paper_tables.pairs_table(comparison).caption
+
+
+def test_no_runs_on_splits_are_called_seeds_and_no_search_or_number_of_seeds_is_advised(results):
+    checks = {name: run_check(name, results) for name in ("few_seeds", "truncation", "small_sets")}
+    said = {name: [diagnosis_findings.finding(found) for found in check.findings] for name, check in checks.items()}
+    assert said["few_seeds"] == ["low has 9 scored runs, high has 9 scored runs"]
+    assert said["truncation"][0].startswith("in the first of 9 splits, ")
+    assert [each.partition(":")[0] for each in said["small_sets"]] == [
+        f"in the first of 9 splits, {results.card.splits['validation'].n_examples} examples in validation",
+        "24 examples in test, over all 9 splits",
+    ]
+    gains = [each.model_copy(update={"mean": -0.1}) for each in results.summary.gains_over_majority]
+    lost = results.with_summary(results.summary.model_copy(update={"gains_over_majority": tuple(gains)}))
+    for given in run_check("above_constant", lost).hints:
+        assert diagnosis_hints.hint(given).startswith("choose another learning rate for ")
+    counted = CountedSeeds.model_construct(
+        study="s", metric="m", split="test", checkpoint="best", nothing="split_design", seeds_needed=(), aims=(), variance=(),
+        between_studies=(), exceeding=(), start_many=(), pairs_to_tell_a_winner=29,
+    )  # fmt: skip
+    assert "29" not in seeds_text(counted)
+    assert "29" in seeds_text(counted.model_copy(update={"nothing": "selected_seeds"}))
+
+
+def test_the_paper_says_of_which_split_its_numbers_are(results):
+    said = {item.question: item.answer for item in paper_checklist.checklist(results)}
+    first = "in the first of 9 splits of 24 examples, each with its own validation part"
+    sizes = said["How many examples are there in each split?"]
+    assert first in sizes
+    assert f"{results.card.splits['train'].n_examples} train" in sizes
+    assert sum(first in answer for answer in said.values() if answer and answer.startswith("In training")) == 1
 
 
 def test_tables_and_paper_name_the_test(results, comparison):

@@ -12,7 +12,9 @@ from bertft_core.data.examples import Example, RawSplit
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.data.prepared_split import open_split
 from bertft_core.planning.run_specs import plan_runs
+from bertft_core.records import DataFinding
 from bertft_core.report.prose import data_card_text
+from bertft_core.report.prose.data_findings_text import finding_text
 from bertft_core.seeds import report_seeds
 from tests.helpers.drawn_studies import drawn_study
 
@@ -106,6 +108,22 @@ def test_a_copy_of_another_example_than_its_source_is_found_whichever_split_test
     assert [bool(each) for each in copies].index(True) > 0, "not the first split"
     (found,) = (each for each in card.findings if each.check == "overlap")
     assert (found.split, found.count, found.names) == ("test", 1, ("train",))
+    assert finding_text(found, drawn=True) == "1 text of test, in the split with the most, is also in train"
+    training = [draw.splits["train"].origin for draw in card.draws if draw.splits["train"].origin.extra]
+    assert {tuple(origin.extra.values()) for origin in training} == {(1,)}
+    assert 0 < len(training) < 6, "it follows its source out of the splits that test or validate it"
+    assert not any(draw.splits[name].origin.extra for draw in card.draws for name in ("validation", "test"))
+
+
+@pytest.mark.parametrize(
+    ("check", "words"),
+    [
+        ("near_duplicates", "2 texts of train, in the first split, are nearly the same as one of train"),
+        ("duplicates", "2 texts of all examples are duplicated in it"),
+    ],
+)
+def test_a_finding_of_a_split_design_says_of_what_it_is(check, words):
+    assert finding_text(DataFinding(check=check, split="train", count=2, names=("train",)), drawn=True) == words
 
 
 def raw_parts(draw):

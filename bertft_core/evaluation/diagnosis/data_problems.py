@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bertft_core.config.data_settings import RESERVED_SPLITS
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.data.data_findings import MAX_CLASS_RATIO, MAX_TRUNCATED_RATIO
 from bertft_core.data.examples import shorten
@@ -56,7 +57,8 @@ def _of_card(found: DataFinding, views: Sequence[DataView], n_views: int) -> Out
     hints = (remedy,) if repeated else ()
     problem = found.check in OVERLAPS and share > MAX_OVERLAP
     arms = {"arms": tuple(arm for view in views for arm in view.arms)} if len(views) < n_views else {}
-    return Outcome("problem" if problem else "look", DiagnosisFinding(code="data", data=found, values=arms), hints)
+    drawn = {"drawn": True} if views[0].results.card.draws else {}
+    return Outcome("problem" if problem else "look", DiagnosisFinding(code="data", data=found, values=arms | drawn), hints)
 
 
 def label_conflicts(results: StudyResults) -> Outcomes:
@@ -216,7 +218,15 @@ def small_sets(results: StudyResults) -> Outcomes:
         n = (results.card.n_drawn_from if name == "test" else None) or results.card.splits[name].n_examples
         verdict: Verdict = "problem" if n < VERY_FEW else "look" if n < FEW else "ok"
         hints = () if verdict == "ok" else (larger_split(results, name),)
-        yield Outcome(verdict, finding("split_size", split=name, n=n, **_accuracy_error(results, n)), hints)
+        yield Outcome(
+            verdict, finding("split_size", split=name, n=n, **_of_draws(results.card, name), **_accuracy_error(results, n)), hints
+        )
+
+
+def _of_draws(card: DatasetCard, split: str) -> dict[str, Any]:
+    """How many splits a design has, of which the size is that of the first, or that of all together for the test parts."""
+    n_splits = len(card.draws)
+    return {"n_splits" if split == "test" else "first_of": n_splits} if n_splits and split in RESERVED_SPLITS else {}
 
 
 def larger_split(results: StudyResults, split: str) -> DiagnosisHint:

@@ -16,7 +16,7 @@ class DataView(NamedTuple):
     results: StudyResults
     """As the first of these arms sees them."""
     named: dict[str, Any]
-    """The value `arms` of a finding about these data; nothing where every arm reads them."""
+    """Values of a finding about these data: `arms` where not every arm reads them, `first_of` how many splits of a design."""
 
 
 def data_views(results: StudyResults, key: Callable[[DatasetCard], Any] = lambda card: card.fingerprint) -> Iterator[DataView]:
@@ -26,8 +26,9 @@ def data_views(results: StudyResults, key: Callable[[DatasetCard], Any] = lambda
     for arm in results.study.arms:
         groups.setdefault(repr(key(card.of_arm(arm))), []).append(arm)
     found = [tuple(arms) for arms in groups.values() if arms]
+    first = {"first_of": len(card.draws)} if card.draws else {}  # the rows of the card are of the first split
     for arms in found:
-        yield DataView(arms, results.of_arm(arms[0]), {"arms": arms} if len(found) > 1 else {})
+        yield DataView(arms, results.of_arm(arms[0]), ({"arms": arms} if len(found) > 1 else {}) | first)
 
 
 def over(views: Iterable[DataView], judged: Callable[[DataView], Outcomes]) -> Outcomes:

@@ -42,9 +42,10 @@ def learning_rate(results: StudyResults) -> Outcomes:
     """A rate far from what is usual for the encoder, or a chosen value at the end of its search range: better may lie beyond."""
     for arm in results.study.arms:
         settings, hints = _chosen(results, arm)
+        fixed: dict[str, Any] = {"no_search": True} if results.study.seeds.splits is not None else {}
         rate, usual = training_of(results, arm).peak_learning_rate, usual_rates(results, arm)
         if usual is not None and not usual.low / FAR <= rate <= usual.high * FAR:
-            hints.append(hint("unusual_rate", arm=arm, rate=rate, low=usual.low, high=usual.high))
+            hints.append(hint("unusual_rate", arm=arm, rate=rate, low=usual.low, high=usual.high, **fixed))
         found = finding("chosen", arm=arm, settings=settings) if settings else finding("not_searched", arm=arm, rate=rate)
         yield Outcome("look" if hints else "ok", found, tuple(hints))
 

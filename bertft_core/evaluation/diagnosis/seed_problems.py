@@ -57,14 +57,15 @@ def _against_breaking(results: StudyResults, arm: str, *, diverged: bool) -> Dia
 def above_constant(results: StudyResults) -> Outcomes:
     """Arms that do no better than a constant prediction, or are not shown to."""
     metric, head = results.summary.headline_metric, results.study.head.kind
+    fixed: dict[str, Any] = {"no_search": True} if results.study.seeds.splits is not None else {}
     for gain in results.summary.gains_over_majority:
         ends = [results.study.sign * end for end in (gain.t_low, gain.t_high) if end is not None]
         mean = results.study.sign * gain.mean
         verdict: Verdict = "problem" if mean <= 0 else "ok" if min(ends, default=mean) > 0 else "look"
         found = finding("gain", arm=gain.arm, gain=gain.mean, low=gain.t_low, high=gain.t_high, metric=metric, head=head)
         hints = {
-            "problem": (hint("not_learned", arm=gain.arm),),
-            "look": (hint("barely_learned", arm=gain.arm, head=head, metric=metric),),
+            "problem": (hint("not_learned", arm=gain.arm, **fixed),),
+            "look": (hint("barely_learned", arm=gain.arm, head=head, metric=metric, **fixed),),
             "ok": (),
         }
         yield Outcome(verdict, found, hints[verdict])
@@ -78,14 +79,14 @@ def instability(results: StudyResults) -> Outcomes:
     summary, metric = results.summary, results.study.metric
     design = results.study.seeds.design
     crossed = isinstance(design, CrossedDesign)  # then seeds are not added one by one
-    shared = crossed or results.study.seeds.splits is not None  # then runs are not called seeds
+    shared = _shares(results)
     rows = [(arm.arm, row) for arm in summary.arms if (row := row_of(results, arm.arm)) is not None and row.sd is not None]
     for arm, row in rows:
         wide = is_share(metric) and (row.sd or 0.0) >= WIDE_SD
         found = finding("spread", arm=arm, sd=row.sd, n=row.n, min=row.min, max=row.max, metric=metric, crossed=shared)
         yield Outcome("problem" if wide else "ok", found, (hint("more_stable", arm=arm),) if wide else ())
     if not rows:
-        yield Outcome("ok", finding("no_spread"))
+        yield Outcome("ok", finding("no_spread", crossed=shared))
         return
     for pair in () if summary.comparison is None else summary.comparison.headline_pairs:
         if pair.baseline == summary.arms[0].arm and not pair.claimed:
@@ -93,6 +94,11 @@ def instability(results: StudyResults) -> Outcomes:
             numbers |= {"baseline": pair.baseline, "metric": metric, "verdict": pair.verdict, "crossed": shared}
             hints = tuple(_towards_a_claim(results, pair, crossed=crossed))
             yield Outcome("look", finding("not_claimed", arm=pair.arm, **numbers), hints)
+
+
+def _shares(results: StudyResults) -> bool:
+    """Runs share seeds or examples, and are not called seeds."""
+    return isinstance(results.study.seeds.design, CrossedDesign) or results.study.seeds.splits is not None
 
 
 def _towards_a_claim(results: StudyResults, pair: PairComparison, *, crossed: bool) -> Iterator[DiagnosisHint]:
@@ -119,7 +125,7 @@ def few_seeds(results: StudyResults) -> Outcomes:
     fewest = min(counts.values())
     verdict: Verdict = "problem" if fewest < FEWEST_SEEDS else "look" if fewest < ENOUGH_SEEDS else "ok"
     hints = () if verdict == "ok" else tuple(_towards_enough(results))
-    yield Outcome(verdict, finding("scored_seeds", counts=counts), hints)
+    yield Outcome(verdict, finding("scored_seeds", counts=counts, crossed=_shares(results)), hints)
 
 
 def _towards_enough(results: StudyResults) -> Iterator[DiagnosisHint]:

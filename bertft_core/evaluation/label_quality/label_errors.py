@@ -126,6 +126,9 @@ def judging_runs(results: StudyResults) -> tuple[StudyResults, list[RunRecord]] 
     refused = why_none(runs[0].spec) if runs else None
     if refused is not None:
         return refused
+    n_collapsed = sum(record.status == "collapsed" for record in results.runs_of(best[0]))
+    if len(runs) < LEAST_RUNS and n_collapsed:
+        return NotComputed(reason="collapsed", arm=best[0], n=len(runs), needed=LEAST_RUNS, detail=str(n_collapsed))
     if len(runs) < LEAST_RUNS:
         return NotComputed(reason="too few predictions", arm=best[0], n=len(runs), needed=LEAST_RUNS)
     return results.of_arm(best[0]), runs

@@ -1,6 +1,6 @@
 """How intervals are written."""
 
-from bertft_core.records.comparison_record import IntervalEstimate, TestedDifference
+from bertft_core.records.comparison_record import IntervalEstimate, PairComparison, TestedDifference
 from bertft_core.report.formatting import numbers
 
 
@@ -29,6 +29,12 @@ def of_difference(low: float, high: float, metric: str, *, of: float) -> str:
 def resampled(found: TestedDifference | None) -> str:
     """The interval of a difference, with signs."""
     return numbers.ABSENT if found is None else signed(found.low, found.high)
+
+
+def pooled(pair: PairComparison, found: TestedDifference | None) -> str:
+    """The interval of a pair with resampled examples; of pooled predictions after their difference, which is another one."""
+    middle = pair.pooled_difference
+    return resampled(found) if middle is None or found is None else f"{numbers.signed(middle)} ({resampled(found)})"
 
 
 def estimate(found: IntervalEstimate | None) -> str:

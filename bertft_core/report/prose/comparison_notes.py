@@ -11,7 +11,7 @@ from bertft_core.records.compared_arm_record import ComparedArmRecord, StudyComp
 from bertft_core.records.comparison_record import Comparison, ComparisonNote, PairComparison, Refusal
 from bertft_core.report.formatting import numbers, p_values
 from bertft_core.report.formatting.aligned_table import aligned
-from bertft_core.report.prose import comparison_text, grammar
+from bertft_core.report.prose import comparison_text, grammar, run_words
 from bertft_core.report.prose.comparison_text import GRID
 from bertft_core.statistics.seeds_needed import MIN_SEEDS
 
@@ -22,6 +22,9 @@ LEFT_OUT = {
     "missing": "yet to be run",
 }
 """Status → why such runs are not compared."""
+
+POOLED = "a metric that is no mean over examples, such as F1, has another difference on them than its mean over splits"
+"""Why the difference of pooled predictions is another one than that of the row."""
 
 SEEDS_ONLY: dict[SeedsOnly, str] = {
     "ranks examples": "it ranks all examples, and every resample would have to rank them again",
@@ -124,12 +127,21 @@ def note(found: ComparisonNote, comparison: Comparison) -> str:
     return texts[found.kind]
 
 
+def of_pooled(pairs: Sequence[PairComparison]) -> str:
+    """A line below a table of pairs: what the numbers before the intervals over examples are; empty where there are none."""
+    return (
+        f"\nexamples alone: of the pooled out-of-fold predictions; {POOLED}"
+        if any(p.pooled_difference is not None for p in pairs)
+        else ""
+    )
+
+
 def evidence(comparison: Comparison) -> str:
     """What the columns of the table of pairs come from, in sentences."""
-    if any(pair.splits is not None for pair in comparison.pairs):
+    if run_words.over_splits(comparison):
         return (
-            "Intervals and p-values allow for the examples that the splits share. Examples only: out-of-fold predictions, pooled "
-            "and resampled, with the models fixed."
+            "Intervals and p-values allow for the examples that the splits share. Examples only: the difference of the "
+            f"out-of-fold predictions, pooled and resampled with the models fixed; {POOLED}."
         )
     return (
         "Uncertainty from: the larger source, seeds or examples. "
@@ -145,7 +157,7 @@ def drawn(comparison: Comparison, *, thin: bool) -> str:
         return (
             "Each point is the difference between the mean scores of two arms; its bar is the "
             f"{numbers.percent(comparison.level)} interval over splits. A filled point is claimed, a hollow one is inconclusive."
-        )
+        ) + (f" The thin bar is of the pooled out-of-fold predictions; {POOLED}." if thin else "")
     over = "other seeds and other examples of the same kind" if n_fixed < len(pairs) else "other seeds, with the same examples"
     if 0 < n_fixed < len(pairs):
         over += "; where the examples of a pair could not be resampled, over other seeds alone"

@@ -73,7 +73,10 @@ def findings_lines(card: DatasetCard) -> list[str]:
     """How many findings there are, and each with its examples."""
     lines = [f"findings: {len(card.findings) or 'none'}"]
     for finding in card.findings:
-        lines += [f"- {finding.check}: {finding_text(finding)}", *(f"    {in_one_line(example)}" for example in finding.examples)]
+        lines += [
+            f"- {finding.check}: {finding_text(finding, drawn=bool(card.draws))}",
+            *(f"    {in_one_line(example)}" for example in finding.examples),
+        ]
     return lines
 
 

@@ -15,8 +15,14 @@ COUNTS = {"n", "n_examples", "n_largest", "n_texts", "n_groups", "max_length", "
 """Numbers of a finding that are counts."""
 
 
-def finding_text(finding: DataFinding) -> str:
-    """What a check found, as a clause: '3 texts of test are also in train'."""
+OF_FIRST_SPLIT, OF_WORST_SPLIT = ("near_duplicates", "shared_groups"), ("overlap", "conflicting_overlap")
+"""Checks that look at the first split of a split design, and at every one for the most. All others look at all examples."""
+EVERY = "all examples"
+
+
+def finding_text(finding: DataFinding, *, drawn: bool = False) -> str:
+    """What a check found, as a clause: '3 texts of test are also in train'; `drawn`: in the data of a split design."""
+    finding = _of_design(finding) if drawn else finding
     numbers = {name: _number(name, n) for name, n in finding.numbers.items()}
     verbs = {"is_": "is", "has": "has", "s": "s"} if finding.count == 1 else {"is_": "are", "has": "have", "s": ""}
     words = {"split": finding.split, "count": Count(finding.count), "names": finding.names}
@@ -25,6 +31,18 @@ def finding_text(finding: DataFinding) -> str:
         return clause(finding) if callable(clause) else clause.format(**numbers, **words, **verbs)
     except (KeyError, IndexError, ValueError):  # a card of version 1 has neither numbers nor names
         return f"{finding.count} in {finding.split}"
+
+
+def _of_design(finding: DataFinding) -> DataFinding:
+    """The finding with the name of what was looked at: a part of one split, or all examples, which are train until divided."""
+    if finding.check in OF_FIRST_SPLIT:
+        return finding.model_copy(update={"split": f"{finding.split}, in the first split,"})
+    if finding.check in OF_WORST_SPLIT and finding.split in ("validation", "test"):
+        return finding.model_copy(update={"split": f"{finding.split}, in the split with the most,"})
+    named: dict[str, str | tuple[str, ...]] = {"split": EVERY if finding.split == "train" else finding.split}
+    if finding.check in (*OF_WORST_SPLIT, "shared_contexts"):
+        named["names"] = tuple(EVERY if name == "train" else name for name in finding.names)
+    return finding.model_copy(update=named)
 
 
 def _number(name: str, value: float) -> str | float:

@@ -19,10 +19,11 @@ def finding(found: DiagnosisFinding) -> str:
     """One finding as a clause."""
     if found.data is not None:
         example = f", such as {found.data.examples[0]}" if found.data.examples else ""
-        clause = finding_text(found.data) + example
+        clause = finding_text(found.data, drawn=found.values.get("drawn", False)) + example
     else:
         clause = FINDINGS[found.code]({**found.values, "arm": found.arm, "split": found.split})
-    return of_arms(found.values) + clause
+    first = found.values.get("first_of")
+    return of_arms(found.values) + (f"in the first of {grammar.several(first, 'split')}, " if first else "") + clause
 
 
 def of_arms(v: Values) -> str:
@@ -80,6 +81,7 @@ def _class_sizes(v: Values) -> str:
 
 def _split_size(v: Values) -> str:
     size = f"{grammar.several(v['n'], 'example')} in {v['split']}"
+    size += f", over all {v['n_splits']} splits" if v.get("n_splits") else ""
     if "accuracy" not in v:
         return size
     return f"{size}: an accuracy of {v['accuracy']:.2f} has a standard error of {100 * v['standard_error']:.1f} points there"
@@ -158,8 +160,12 @@ def _gain(v: Values) -> str:
     return f"{above}, interval {intervals.of_difference(v['low'], v['high'], metric, of=v['gain'])}"
 
 
+def _unit(v: Values) -> str:
+    return "run" if v.get("crossed") else "seed"
+
+
 def _spread(v: Values) -> str:
-    runs = f"{v['n']} {'runs' if v['crossed'] else 'seeds'}"
+    runs = f"{v['n']} {_unit(v)}s"
     ends = " to ".join(numbers.score(v[end]) for end in ("min", "max"))
     return f"{v['arm']}: sd {_difference(v['sd'], v['metric'])} over {runs}, from {ends}"
 
@@ -167,7 +173,7 @@ def _spread(v: Values) -> str:
 def _not_claimed(v: Values) -> str:
     gap = f"{v['arm']} and {v['baseline']} differ by {_difference(v['difference'], v['metric'], sign=True)} on average"
     test = "not tested" if v["p_holm"] is None else f"{p_values.clause(v['p_holm'])} after Holm's correction"
-    return f"{gap} over {v['n']} {'runs' if v['crossed'] else 'seeds'}: {v['verdict']} ({test})"
+    return f"{gap} over {v['n']} {_unit(v)}s: {v['verdict']} ({test})"
 
 
 FINDINGS: dict[str, Callable[[Values], str]] = {
@@ -194,9 +200,11 @@ FINDINGS: dict[str, Callable[[Values], str]] = {
     "warm_up": lambda v: f"{v['arm']}: {v['n_warmup']:,} of {v['n_steps']:,} steps ({percent(v['ratio'], 2)})",
     "statuses": _statuses,
     "gain": _gain,
-    "no_spread": lambda v: "fewer than two seeds with a score: the spread is unknown",
+    "no_spread": lambda v: f"fewer than two {_unit(v)}s with a score: the spread is unknown",
     "spread": _spread,
     "not_claimed": _not_claimed,
-    "scored_seeds": lambda v: ", ".join(f"{arm} has {grammar.several(n, 'scored seed')}" for arm, n in v["counts"].items()),
+    "scored_seeds": lambda v: ", ".join(
+        f"{arm} has {grammar.several(n, f'scored {_unit(v)}')}" for arm, n in v["counts"].items()
+    ),
 }
 """Code of a finding → its clause."""

@@ -27,8 +27,14 @@ def _gentler(v: Values, options: Sequence[str]) -> str:
 
 def _unusual_rate(v: Values) -> str:
     side = "lower" if v["rate"] < v["low"] else "higher"
+    search = "choose one" if v.get("no_search") else "search"
     usual = f"is {side} than usual for this encoder and data size"
-    return f"{value(v['rate'])} in {v['arm']} {usual}: search from {value(v['low'])} to {value(v['high'])}"
+    return f"{value(v['rate'])} in {v['arm']} {usual}: {search} from {value(v['low'])} to {value(v['high'])}"
+
+
+def _other_rate(v: Values) -> str:
+    """A search of the learning rate, or what is left where the design allows none."""
+    return f"choose another learning rate for {v['arm']}" if v.get("no_search") else f"search the learning rate of {v['arm']}"
 
 
 HINTS: dict[str, Callable[[Values, Sequence[str]], str]] = {
@@ -67,9 +73,10 @@ HINTS: dict[str, Callable[[Values, Sequence[str]], str]] = {
     ),
     "learn_more": _learn_more,
     "gentler_steps": _gentler,
-    "not_learned": lambda v, o: f"search the learning rate of {v['arm']}, or train it longer: it has not learned the task",
+    "not_learned": lambda v, o: f"{_other_rate(v)}, or train it longer: it has not learned the task",
     "barely_learned": lambda v, o: (
-        f"search the learning rate of {v['arm']}, train it longer or add seeds: it is not shown to be better than {constant(v)}"
+        f"{_other_rate(v)}, train it longer or add {'splits' if v.get('no_search') else 'seeds'}: "
+        f"it is not shown to be better than {constant(v)}"
     ),
     "own_seeds": lambda v, o: (
         f"to compare {v['arm']} with {v['baseline']}, give every run its own seeds: seeds.n without a crossed design"

@@ -36,7 +36,7 @@ def of_map(found: DatasetMap) -> str:
     """How many examples of a split are in each region, and what was averaged."""
     n, counts = len(found.regions), Counter(found.regions)
     shares = [f"{counts[region]:,} ({percent(counts[region] / n, 2)}) {region}" for region in ("easy", "ambiguous", "hard")]
-    over = f"{grammar.every(found.n_runs, 'seed')} of {found.arm}"
+    over = f"{grammar.every(found.n_runs, 'run')} of {found.arm}"
     if found.n_of_each[0] < found.n_runs:
         over = f"{_some(found.n_of_each, found.n_runs)} of {found.arm} that had each of them there"
     over += f" and up to {found.n_evaluations:,} evaluations of each" if found.n_evaluations > 1 else " at the end of training"
@@ -45,9 +45,9 @@ def of_map(found: DatasetMap) -> str:
 
 
 def _judges(found: LabelErrors) -> str:
-    """All seeds of the arm; where each run is tested on examples of its own, how many judge a label."""
+    """All runs of the arm; where each run is tested on examples of its own, how many judge a label."""
     if found.n_judging[0] == found.n_runs:
-        return f"{grammar.every(found.n_runs, 'seed')} of {found.arm}, which did not train on them"
+        return f"{grammar.every(found.n_runs, 'run')} of {found.arm}, which did not train on them"
     return f"{_some(found.n_judging, found.n_runs)} of {found.arm} that predicted each of them, not having trained on it"
 
 

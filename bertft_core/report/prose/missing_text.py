@@ -11,7 +11,9 @@ REASONS: dict[Reason, str] = {
     "splits share examples": "its runs are on splits of the same examples, so they are not independent draws",
     "one seed on each split": "with one seed on each split, the split cannot be separated from its seeds (seeds.n: 2)",
     "no stored predictions": "masked language models store counts and losses, not single predictions",
-    "too few predictions": "the stored predictions of at least {needed} seeds are needed, and there are {n}",
+    "too few predictions": "the stored predictions of at least {needed} runs are needed, and there are {n}",
+    "collapsed": "the stored predictions of at least {needed} runs that learned something are needed, and there are {n} ({detail}"
+    " collapsed and left out)",
     "too few scores": "at least {needed} {detail} with a score are needed, and there are {n}",
     "different examples": "its seeds were evaluated on different examples",
     "no categories": "a head of kind {detail} does not predict categories",

@@ -6,7 +6,9 @@ from bertft_core.report.formatting import intervals, numbers, p_values
 
 def details(pair: PairComparison) -> list[tuple[str, str]]:
     """Everything else that was computed for one pair, as (name, value) lines."""
-    lines = [("interval over repeats and examples, pooled", intervals.resampled(pair.both))] if pair.splits and pair.both else []
+    lines = (
+        [("interval over repeats and examples, pooled", intervals.pooled(pair, pair.both))] if pair.splits and pair.both else []
+    )
     lines += [(test.name, _test(test)) for test in pair.tests]
     lines += [(f"{test.name} (equal spread)", _test(test)) for test in pair.stability]
     if pair.sd_ratio is not None:

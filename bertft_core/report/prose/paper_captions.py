@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from bertft_core.records.comparison_record import Comparison
-from bertft_core.report.prose import comparison_text, grammar
+from bertft_core.report.prose import comparison_text, grammar, run_words
 
 RUNS_THAT_SHARE = {"seeds": "runs that share seeds (crossed)", "examples": "runs on splits of the same examples"}
 NO_SCORES = "No arm has a score."
@@ -44,10 +44,11 @@ def pairs(comparison: Comparison) -> str:
     shared = "Runs of a crossed design share seeds, so nothing is tested or claimed. " if crossed else ""
     bold = f"Bold: claimed, p ≤ {1 - comparison.level:.3g} after Holm's correction over {comparison.n_tests} pairs and metrics."
     where = f"on {comparison.headline_split}, {comparison.headline_checkpoint} checkpoint"
-    if any(pair.splits for pair in comparison.pairs):
+    if run_words.over_splits(comparison):
         return (
             f"Differences of the means over splits of the same examples, {where}; intervals of the corrected resampled t-test "
-            f"(Nadeau & Bengio 2003). P(A > B): on how many splits the arm is better than the other; ties count half. {bold}"
+            f"(Nadeau & Bengio 2003). P(A > B): in how many paired runs the arm is better than the other; ties count half. "
+            f"{bold}"
         )
     return (
         f"Differences of the means over seeds, {where}; "

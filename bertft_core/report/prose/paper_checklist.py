@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 from bertft_core.report import summary_rows
 from bertft_core.report.formatting import escapes, numbers
-from bertft_core.report.prose import data_card_text, grammar, paper_settings, paper_text, study_question, study_text
+from bertft_core.report.prose import (
+    data_card_text,
+    grammar,
+    paper_settings,
+    paper_text,
+    split_designs_text,
+    study_question,
+    study_text,
+)
 from bertft_core.report.prose.data_findings_text import finding_text
 from bertft_core.storage.study_results import StudyResults
 
@@ -31,7 +39,10 @@ def checklist(results: StudyResults) -> list[Item]:
 
 
 def _sizes(results: StudyResults) -> str:
-    return f"{study_question.sizes_of(results.card)} examples."
+    if not results.card.draws:
+        return f"{study_question.sizes_of(results.card)} examples."
+    sizes = grammar.listed(f"{split.n_examples:,} {name}" for name, split in results.card.splits.items())
+    return f"{sizes} examples, in {split_designs_text.of_card(results.card)}."
 
 
 def _labels(results: StudyResults) -> str:
@@ -40,7 +51,8 @@ def _labels(results: StudyResults) -> str:
         return ""
     shown = [f"{label} {n:,}" for label, n in list(counts.items())[: study_question.MOST_LABELS]]
     more = len(counts) - len(shown)
-    return f"In training: {grammar.listed([*shown, f'{more} more labels'] if more else shown)}."
+    where = f", in {split_designs_text.of_card(results.card)}" if results.card.draws else ""
+    return f"In training{where}: {grammar.listed([*shown, f'{more} more labels'] if more else shown)}."
 
 
 def _origins(results: StudyResults) -> str:
@@ -48,7 +60,8 @@ def _origins(results: StudyResults) -> str:
 
 
 def _prepared(results: StudyResults) -> str:
-    found = [f"{finding.split}: {finding_text(finding)}" for finding in results.card.findings]
+    findings, drawn = results.card.findings, bool(results.card.draws)
+    found = [f"{'' if drawn else f'{each.split}: '}{finding_text(each, drawn=drawn)}" for each in findings]
     lengths = sorted({results.of_arm(arm).card.max_length for arm in results.study.arms})
     size = f"Tokenised with the encoder's own tokenizer, at most {' or '.join(map(str, lengths))} tokens"
     size += ", depending on the arm." if len(lengths) > 1 else "."
