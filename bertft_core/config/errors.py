@@ -64,9 +64,26 @@ def _rebuild(fields: dict[str, Any]) -> UserError:
     return UserError(**fields)
 
 
+MOST_SUGGESTIONS, ALIKE, SURELY_ALIKE = 3, 0.5, 0.6
+"""How like a name is to a known one, from 0 to 1, that may be a misspelling of it, and that is one whatever its letters."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """A suggestion of the nearest known name, or of one that begins with the given one; None if there is no such name."""
+    """A suggestion of the nearest known name, or of one that begins with the given one; None if there is no such name.
+
+    Where known names are in the same section, such as `head.init` for `head.kind`, their last parts must be alike.
+    """
     by_folded, given = {item.strip().casefold(): item for item in known}, name.strip().casefold()
-    near = difflib.get_close_matches(given, by_folded, n=1, cutoff=0.5)
+    section = given[: given.rfind(".") + 1]
+    if beside := {folded[len(section) :]: item for folded, item in by_folded.items() if folded.startswith(section)}:
+        by_folded, given = beside, given[len(section) :]
+    near = difflib.get_close_matches(given, by_folded, n=MOST_SUGGESTIONS, cutoff=ALIKE)
+    near = [folded for folded in near if _is_misspelt(given, folded)]
     near = near or [folded for folded in by_folded if len(given) > 1 and folded.startswith(given)]
     return f"did you mean '{by_folded[near[0]]}'?" if near else None
+
+
+def _is_misspelt(name: str, known: str) -> bool:
+    """Whether the one may be the other misspelt; they are alike to `ALIKE`, as `seed` and `schedule` are."""
+    alike = difflib.SequenceMatcher(None, known, name).ratio() > SURELY_ALIKE
+    return alike or (name[:1] == known[:1] and abs(len(name) - len(known)) <= 1)

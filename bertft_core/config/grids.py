@@ -46,21 +46,32 @@ def source_of(values: Any, at: Path) -> Path:
         if (curve := curve_of(arm)) and any(made == at[1] for made, *_ in curve_arms(name, arm, curve)):
             return ("arms", name, CURVE) if at[2:3] in ((SIZE,), (SUBSETS,)) else ("arms", name, *at[2:])
         if _has_grid(arm) and str(at[1]).startswith(f"{name}-g"):
-            below = _named(arm, at[2:])
-            key = next((key for key, _ in flat_grid(name, arm[GRID]) if below[: len(key.split("."))] == key.split(".")), None)
-            return ("arms", name, *at[2:]) if key is None else ("arms", name, GRID, key)
+            return ("arms", name, *_in_grid(arm, at[2:]))
     return at
 
 
-def _named(arm: Mapping[str, Any], at: Path) -> list[str]:
-    """The parts of a path with the kind of a strategy in place of its position: those that a grid adds come last."""
+def _in_grid(arm: Mapping[str, Any], at: Path) -> Path:
+    """Where an arm's values have a setting that one of the arms of its grid has: in the grid, or in the arm itself."""
+    below, added = _named(arm, at)
+    for key, _ in flat_grid("", arm[GRID]):
+        parts = key.split(".")
+        if below[: len(parts)] == parts:
+            return (GRID, key, *at[len(parts) :])
+        if added and parts[:2] == below[:2]:  # the kind of a strategy that the grid names
+            return (GRID, key)
+    return at
+
+
+def _named(arm: Mapping[str, Any], at: Path) -> tuple[list[str], bool]:
+    """The parts of a path with the kind of a strategy in place of its position, and whether the grid adds it: these come last."""
     if len(at) < 2 or at[0] != "strategies" or not isinstance(at[1], int):
-        return [str(part) for part in at]
+        return [str(part) for part in at], False
     kinds = [strategy.get("kind") for strategy in arm.get("strategies") or () if isinstance(strategy, Mapping)]
     added = [key.split(".")[1] for key, _ in flat_grid("", arm[GRID]) if key.startswith("strategies.")]
+    own = len(kinds)
     kinds += [kind for kind in dict.fromkeys(added) if kind not in kinds]
     kind = kinds[at[1]] if at[1] < len(kinds) else at[1]
-    return ["strategies", str(kind), *(str(part) for part in at[2:])]
+    return ["strategies", str(kind), *(str(part) for part in at[2:])], own <= at[1] < len(kinds)
 
 
 def _has_grid(arm: Any) -> bool:
@@ -86,7 +97,9 @@ def flat_grid(arm: str, grid: Any) -> list[tuple[str, list[Any]]]:
         if at[0] in (GRID, VALUES, CURVE):
             raise misplaced(place, "it makes arms itself, so a grid cannot give it", f"list sizes in the grid as {SIZE}")
         if not isinstance(listed, list | tuple) or not listed:
-            raise misplaced(place, "it is not a list of values", f"write the values to try as [{listed}, …]")
+            empty = listed is None or isinstance(listed, list | tuple | Mapping)
+            hint = "list the values to try, or remove it" if empty else f"write the values to try as [{listed}, …]"
+            raise misplaced(place, "it is not a list of values", hint)
         if any(value in listed[:i] for i, value in enumerate(listed)):
             raise misplaced(place, "a value is listed twice", "list each value once")
         if at[0] == "strategies" and len(at) == 2:

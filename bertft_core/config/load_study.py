@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def parse_study(
     try:
         study = StudyConfig.model_validate(merged, context=FROM_CONFIG)
     except ValidationError as error:
-        raise as_user_error(error, StudyConfig, _expanded(merged), where) from None
+        raise as_user_error(error, StudyConfig, _expanded(merged), where, partial(source_of, merged)) from None
     return (
         study if base_dir is None else _with_absolute_paths(study, checked_path(base_dir, "the config's folder").resolve(), where)
     )

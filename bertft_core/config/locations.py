@@ -84,6 +84,11 @@ def keys(kind: Any) -> list[str]:
     return list(kind.model_fields) if _is_model(kind) else []
 
 
+def needed_keys(kind: Any) -> list[str]:
+    """The keys that a mapping of this type must have."""
+    return [name for name, field in kind.model_fields.items() if field.is_required()] if _is_model(kind) else []
+
+
 def tags(kind: Any) -> dict[str, str]:
     """Discriminator of a model in a tagged union: value → key, such as {'bundled': 'source'}."""
     fields = kind.model_fields if _is_model(kind) else {}
@@ -113,7 +118,7 @@ def _described(kind: Any) -> str:
         return ", ".join(map(repr, get_args(kind)))
     if _is_model(kind):
         tag = next((f"{key}: {tag}" for tag, key in tags(kind).items()), None)
-        needed = [tag] if tag else [f"'{name}'" for name, field in kind.model_fields.items() if field.is_required()]
+        needed = [tag] if tag else [f"'{name}'" for name in needed_keys(kind)]
         return "a mapping" + (f" with {', '.join(needed)}" if needed else "")
     if get_origin(kind) is tuple:
         inner = get_args(kind)

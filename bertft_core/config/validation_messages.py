@@ -1,7 +1,6 @@
 """From pydantic's list of errors to one message that a user can act on."""
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, get_origin
 
@@ -15,6 +14,8 @@ from bertft_core.config.yaml_text import Path
 
 Where = Callable[[Path], tuple[str, int | None]]
 """A path in the study → the file and line, or the `--set`, that wrote it."""
+Source = Callable[[Path], Path]
+"""A path in the study with the arms of its grids → where the user wrote it."""
 
 SMALLER, LARGER = "make it smaller", "make it larger"
 BOUNDS = {"less_than": SMALLER, "less_than_equal": SMALLER, "greater_than": LARGER, "greater_than_equal": LARGER}
@@ -41,11 +42,12 @@ class Problem:
     expected: str | None = None
 
 
-def as_user_error(error: ValidationError, model: type[BaseModel], values: Any, where: Where) -> UserError:
-    """The first problem in full, unknown keys before all others, and the paths of further ones."""
-    first, *others = sorted(_problems(error, model, values), key=lambda problem: problem.code not in WRONG_KEYS)
+def as_user_error(error: ValidationError, model: type[BaseModel], values: Any, where: Where, source: Source) -> UserError:
+    """The first problem in full, unknown keys before all others, and the paths of further ones; each as it is written."""
+    found = [_as_written(problem, source) for problem in _problems(error, model, values)]
+    first, *others = sorted(found, key=lambda problem: problem.code not in WRONG_KEYS)
     path, line = where(first.path)
-    names = list(dict.fromkeys(f"'{locations.dotted(problem.path)}'" for problem in others))
+    names = list(dict.fromkeys(f"'{locations.dotted(problem.path)}'" for problem in others if problem.path != first.path))
     more = f"{' Then' if first.hint.endswith('?') else '; then'} fix {', '.join(names[:MAX_OTHERS])}" if names else ""
     more += f" and {len(names) - MAX_OTHERS} more" if len(names) > MAX_OTHERS else ""
     return UserError(
@@ -57,6 +59,16 @@ def as_user_error(error: ValidationError, model: type[BaseModel], values: Any, w
         expected=first.expected,
         hint=first.hint + more,
     )
+
+
+def _as_written(problem: Problem, source: Source) -> Problem:
+    """A problem of an arm that a grid has made, at the place that has made it."""
+    path = source(problem.path)
+    if path == problem.path:
+        return problem
+    text = problem.text.replace(locations.dotted(problem.path), locations.dotted(path))
+    arm = f" (arm '{problem.path[1]}')" if problem.code == "config.settings-clash" else ""
+    return replace(problem, path=path, text=text + arm)
 
 
 def _problems(error: ValidationError, model: type[BaseModel], values: Any) -> list[Problem]:
@@ -76,8 +88,28 @@ def _problems(error: ValidationError, model: type[BaseModel], values: Any) -> li
     for path, union in sorted(unions.items(), key=lambda item: -len(item[0])):
         if not any(_is_below(other, path) for other in reported):
             reported.append(path)
-            found.append(_not_valid(ConfigLocation(path, None, union.members), locations.value_at(values, path)))
+            found.append(_no_member(ConfigLocation(path, None, union.members), locations.value_at(values, path)))
     return found
+
+
+def _no_member(place: ConfigLocation, value: Any) -> Problem:
+    """A value that is none of a union's members: a key of one of them may be misspelt."""
+    problem = _not_valid(place, value)
+    if not isinstance(value, Mapping) or not value:
+        return problem
+    needed = [key for kind in place.kinds for key in locations.needed_keys(kind)]
+    for key in map(str, value):
+        if (hint := did_you_mean(key, needed)) is not None:
+            path = (*place.path, key)
+            return replace(
+                problem,
+                path=path,
+                text=f"unknown key '{locations.dotted(path)}'",
+                found=key,
+                hint=hint,
+                code="config.unknown-key",
+            )
+    return replace(problem, found=f"a mapping with {', '.join(map(repr, value))}"[:MAX_SHOWN])
 
 
 def _at_its_key(detail: Any) -> Any:
@@ -100,9 +132,16 @@ def _is_intended(choice: UnionChoice, place: ConfigLocation, detail: Any, values
     if isinstance(value, Mapping):
         if get_origin(choice.member) is dict and detail["loc"][-1] in value:
             return True  # a value of a mapping with keys of the user's own
-        known = {id(member): len(value.keys() & set(locations.keys(member))) for member in choice.members}
-        return known.get(id(choice.member), 0) == max(known.values()) > 0
+        known = {id(member): _n_keys(value, member) for member in choice.members}
+        meant = max(known, key=lambda member: known[member])  # the first one of several
+        return id(choice.member) == meant and known[meant] > (False, 0)
     return not detail["type"].endswith(("_type", "_parsing", "literal_error", "missing"))
+
+
+def _n_keys(value: Mapping[str, Any], member: Any) -> tuple[bool, int]:
+    """Whether a mapping has the keys that make it this member of a union, and how many keys it knows."""
+    needed, known = locations.needed_keys(member), locations.keys(member)
+    return bool(needed) and value.keys() >= set(needed), len(value.keys() & set(known))
 
 
 def _problem(place: ConfigLocation, detail: Any, values: Any, model: type[BaseModel]) -> Problem:
@@ -136,7 +175,7 @@ def _problem(place: ConfigLocation, detail: Any, values: Any, model: type[BaseMo
     if kind == "string_pattern_mismatch":
         expected, hint = PATTERNS[context["pattern"]]
         return replace(_not_valid(place, value, expected), hint=hint, code="config.wrong-value")
-    near = difflib.get_close_matches(str(value), locations.literals(place.kinds), n=1)
+    near = did_you_mean(str(value), locations.literals(place.kinds))
     problem = _not_valid(place, value, detail["msg"].removeprefix("Input should be "), near)
     if kind in BOUNDS:
         return replace(problem, hint=BOUNDS[kind], code="config.out-of-bounds")
@@ -168,12 +207,22 @@ def _unknown_key(place: ConfigLocation, model: type[BaseModel]) -> Problem:
     section = locations.sections_with_key(place.parent, key)[:1]
     hint = f"did you mean '{section[0]}'?" if section else did_you_mean(key, known) or "correct it or remove it"
     text = f"unknown key '{place.name}'"
-    alternatives = locations.locate(place.path[:-1], model).kinds
+    above = place.path[:-1]
+    alternatives = next(
+        (choice.members for choice in place.choices if choice.path == above), locations.locate(above, model).kinds
+    )
     others = [tag for kind in alternatives if key in locations.keys(kind) for tag in locations.tags(kind)]
     if others and (own := locations.tags(place.parent)):
         ((tag, name),) = own.items()
         text += f" with {name}: {tag}; it belongs to {name}: {' or '.join(others)}"
         hint = f"remove it, or set {locations.dotted((*place.path[:-1], name))}: {others[0]}"
+    elif needed_here := locations.needed_keys(place.parent):
+        others = [needed[0] for kind in alternatives if key in locations.keys(kind) and (needed := locations.needed_keys(kind))]
+        if key in others:
+            text, hint = f"{place.name}: {needed_here[0]} and {key} exclude each other", "keep one of them"
+        elif others:
+            text += f" with {needed_here[0]}; it belongs to {' or '.join(others)}"
+            hint = "remove one of them"
     return Problem(
         place.path,
         text,
@@ -192,19 +241,19 @@ def _wrong_tag(place: ConfigLocation, key: str, values: Any) -> Problem:
         value = {key: value}
     path, expected = (*place.path, key), f"one of {', '.join(known)}"
     if value.get(key) is None:
-        near = difflib.get_close_matches(key, list(value), n=1)
-        hint = f"did you mean '{key}' instead of '{near[0]}'?" if near else "add it"
+        near = next((each for each in value if did_you_mean(each, [key])), None)
+        hint = f"did you mean '{key}' instead of '{near}'?" if near else "add it"
         return Problem(path, f"missing key '{locations.dotted(path)}'", hint, code="config.missing-key", expected=expected)
-    near = difflib.get_close_matches(str(value[key]), known, n=1)
-    problem = Problem(path, f"'{locations.dotted(path)}' is not valid", _hint(near, expected), code="config.wrong-value")
+    hint = did_you_mean(str(value[key]), known) or f"write {expected}"
+    problem = Problem(path, f"'{locations.dotted(path)}' is not valid", hint, code="config.wrong-value")
     return replace(problem, found=_shown(value[key]), expected=expected)
 
 
-def _not_valid(place: ConfigLocation, value: Any, expected: str | None = None, near: Iterable[str] = ()) -> Problem:
+def _not_valid(place: ConfigLocation, value: Any, expected: str | None = None, near: str | None = None) -> Problem:
     mapping = "a mapping" if value else "an empty mapping"
     found = "nothing" if value is None else mapping if isinstance(value, Mapping) else _shown(value)
     expected = expected or locations.expected(place.kinds)
-    hint = "write {} for a mapping without keys" if value is None and "mapping" in expected else _hint(list(near), expected)
+    hint = "write {} for a mapping without keys" if value is None and "mapping" in expected else near or f"write {expected}"
     if str in place.kinds and float in place.kinds:  # one of the values to choose from
         hint = "write a number or a name, or remove it"
     elif str in place.kinds and isinstance(value, bool | int | float):
@@ -217,7 +266,3 @@ def _not_valid(place: ConfigLocation, value: Any, expected: str | None = None, n
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
-
-
-def _hint(near: list[str], expected: str) -> str:
-    return f"did you mean '{near[0]}'?" if near else f"write {expected}"

@@ -24,11 +24,26 @@ Source = Callable[[Any, Wanted, ReadExample, str], dict[str, RawSplit]]
 
 
 def read_bundled(data: BundledData, wanted: Wanted, read_example: ReadExample, head: str) -> dict[str, RawSplit]:
-    """The splits of a bundled data set."""
+    """The splits of a bundled data set, whose files have the columns that they have: a study may name others."""
     files = bundled_files(data.name)
     options = options_of(data, head)
-    splits = {name: _read_file(path, data, options, wanted, read_example, name) for name, path in files.items()}
+    try:
+        splits = {name: _read_file(path, data, options, wanted, read_example, name) for name, path in files.items()}
+    except UserError as error:
+        raise _in_bundled(error, data) from None
     return {name: raw.derived(raw.examples, path=f"bundled {data.name}/{name}") for name, raw in splits.items()}
+
+
+def _in_bundled(error: UserError, data: BundledData) -> UserError:
+    """An error of a bundled file as one of the study, which names a column that the file does not have."""
+    if error.code != "data.column-missing-or-duplicate":
+        return error
+    group = data.split.group_column
+    hint = "name its columns in data, or choose another data.name"
+    if group is not None and error.problem.endswith(f"'{group}'"):
+        hint = "set data.split.group to one of its columns, or remove it"
+    near = error.hint if "did you mean" in str(error.hint) else None
+    return UserError(**error.fields | {"path": f"bundled {data.name}", "line": None, "hint": near or hint})
 
 
 def read_files(data: FileData, wanted: Wanted, read_example: ReadExample, head: str) -> dict[str, RawSplit]:

@@ -49,8 +49,8 @@ def drawn_splits(
     drawing = _Drawing(originals, data, splits, study_seed)
     for split in range(splits.n_splits):
         times, validation, test = drawing.of(split)
-        _refuse_missing_label(whole, originals, times)
-        _refuse_empty(whole, originals, validation, test, data)
+        _refuse_missing_label(whole, originals, times, splits)
+        _refuse_empty(whole, originals, {VALIDATION: validation, "test": test}, splits, data)
         parts = {
             "train": _training_part(whole, originals, times),
             "validation": tuple(example for example, is_in in zip(originals, validation, strict=True) if is_in),
@@ -129,7 +129,7 @@ def _refuse_sourceless(whole: RawSplit, originals: Sequence[Example]) -> None:
         )
 
 
-def _refuse_missing_label(whole: RawSplit, originals: Sequence[Example], times: Ints) -> None:
+def _refuse_missing_label(whole: RawSplit, originals: Sequence[Example], times: Ints, splits: SplitsOfDesign) -> None:
     trained = {example.stratum for example, n in zip(originals, times, strict=True) if n}
     missing = next((example for example in originals if example.stratum not in trained), None)
     if missing is not None:
@@ -141,18 +141,32 @@ def _refuse_missing_label(whole: RawSplit, originals: Sequence[Example], times: 
             line=missing.line,
             found=f"{n} in all, some of them copies of one text or of one group" if n > 1 else "1 in all",
             expected="at least three different examples of each label",
-            hint=f"add examples of '{missing.stratum}', or remove it",
+            hint=f"add examples of '{missing.stratum}', or remove it"
+            + (", or make seeds.design.split.test_ratio smaller" if isinstance(splits, Resamples) else ""),
         )
 
 
-def _remedy(name: str, *, grouped: bool) -> str:
+REMEDIES: dict[type, dict[str, str]] = {
+    Folds: {"validation": "make data.split.validation_ratio larger", "test": "draw fewer folds"},
+    Resamples: {
+        "validation": "make seeds.design.split.test_ratio smaller or data.split.validation_ratio larger",
+        "test": "make seeds.design.split.test_ratio larger",
+    },
+    OutOfBootstrap: {"validation": "make data.split.validation_ratio larger"},
+}
+"""Kind of splits → empty part → which setting gives it an example."""
+
+
+def _remedy(name: str, splits: SplitsOfDesign, *, grouped: bool) -> str:
     """What gives an empty part an example."""
-    larger = "draw fewer folds" if name == "test" else "make data.split.validation_ratio larger"
-    return f"{larger}, or add {'groups: all examples of one are in one part' if grouped else 'examples'}"
+    more = f"add {'groups: all examples of one are in one part' if grouped else 'examples'}"
+    return ", or ".join([*filter(None, [REMEDIES[type(splits)].get(name)]), more])
 
 
-def _refuse_empty(whole: RawSplit, originals: Sequence[Example], validation: Bools, test: Bools, data: DataConfig) -> None:
-    for name, part in (("validation", validation), ("test", test)):
+def _refuse_empty(
+    whole: RawSplit, originals: Sequence[Example], parts: Mapping[str, Bools], splits: SplitsOfDesign, data: DataConfig
+) -> None:
+    for name, part in parts.items():
         if not part.any():
             raise UserError(
                 f"a split of seeds.design would have no {name} example",
@@ -160,5 +174,5 @@ def _refuse_empty(whole: RawSplit, originals: Sequence[Example], validation: Boo
                 path=whole.path,
                 found=f"{len(originals)} examples in all",
                 expected="enough different ones for every part of every split",
-                hint=_remedy(name, grouped=data.split.group is not None),
+                hint=_remedy(name, splits, grouped=data.split.group is not None),
             )

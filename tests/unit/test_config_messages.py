@@ -86,6 +86,30 @@ def test_a_key_of_another_kind_says_of_which(tmp_path, text, problem, hint):
     assert (error.code, error.problem, error.hint) == ("config.unknown-key", problem, hint)
 
 
+@pytest.mark.parametrize(
+    ("split", "problem", "hint"),
+    [
+        ("{folds: 3, resamples: 4}", "seeds.design.split.resamples: folds and resamples exclude each other", "keep one of them"),
+        ("{bootstrap: 3, folds: 4}", "seeds.design.split.bootstrap: folds and bootstrap exclude each other", "keep one of them"),
+        (
+            "{folds: 3, test_ratio: 0.2}",
+            "unknown key 'seeds.design.split.test_ratio' with folds; it belongs to resamples",
+            "remove one of them",
+        ),
+        (
+            "{bootstrap: 3, repeats: 2}",
+            "unknown key 'seeds.design.split.repeats' with bootstrap; it belongs to folds",
+            "remove one of them",
+        ),
+        ("{fold: 3}", "unknown key 'seeds.design.split.fold'", "did you mean 'folds'?"),
+        ("{folds: 3, repeat: 2}", "unknown key 'seeds.design.split.repeat'", "did you mean 'repeats'?"),
+    ],
+)
+def test_keys_of_several_kinds_of_a_split_design_exclude_each_other(tmp_path, split, problem, hint):
+    error = refusal(tmp_path, STUDY + f"seeds: {{design: {{split: {split}}}}}\n")
+    assert (error.problem, error.hint) == (problem, hint)
+
+
 @pytest.mark.parametrize("stopping", ["bleu", "accuracyy"])
 def test_an_unknown_metric_of_early_stopping_is_to_be_corrected_and_not_the_strategy_removed(tmp_path, stopping):
     error = refusal(tmp_path, changed("{kind: feature_extraction", f"{{kind: early_stopping, patience: 2, metric: {stopping}"))
@@ -159,9 +183,9 @@ def test_a_missing_key_is_named(tmp_path, text, key, line, hint):
         ),
         (STUDY + "seeds: {design: {only: x}}\n", "seeds.design.only", "'x'", "'init', 'order' or 'dropout'"),
         (
-            STUDY + "seeds: {design: {onyl: init}}\n",
+            STUDY + "seeds: {design: {every: init}}\n",
             "seeds.design",
-            "a mapping",
+            "a mapping with 'every'",
             "'joint' or a mapping with 'only' or a mapping with 'crossed' or a mapping with 'split'",
         ),
         (
@@ -303,6 +327,10 @@ def test_a_choice_that_is_no_value_is_not_to_be_put_in_quotes(tmp_path, choice):
         (["data.labels=[a, a]"], "list each label once, or remove it"),
         (["data.header=perhaps", "data.source=files", "data.train=x"], "write true or false"),
         (["training.precision=fp64"], "did you mean 'fp16'?"),
+        (["arms.full.search.space.seed.choices=[1, 2]"], "correct it or remove it"),
+        (["arms.full.search.space.head.kind.choices=[a, b]"], "correct it or remove it"),
+        (["seeds.design.only=dropuot"], "did you mean 'dropout'?"),
+        (["seeds.design.only=bayes"], "write 'init', 'order' or 'dropout'"),
     ],
 )
 def test_a_hint_says_what_to_write(overrides, hint):

@@ -89,8 +89,8 @@ def test_an_override_may_name_the_grid_or_an_arm_that_it_makes():
             {},
             "it makes 1000000000000",
         ),
-        ({"learning": [1e-5]}, {}, "unknown key 'arms.x-g01.learning'"),
-        ({"batch_size": [8, True]}, {}, "'arms.x-g02.batch_size' is not valid"),
+        ({"learning": [1e-5]}, {}, "unknown key 'arms.x.grid.learning'"),
+        ({"batch_size": [8, True]}, {}, "'arms.x.grid.batch_size' is not valid"),
     ],
 )
 def test_what_cannot_be_expanded_is_refused_by_its_name(grid, arm, place):
@@ -98,6 +98,25 @@ def test_what_cannot_be_expanded_is_refused_by_its_name(grid, arm, place):
         study_of(grid, **arm)
     assert place in str(refused.value)
     assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("grid", "place", "hint"),
+    [
+        ({"learning_rat": [1e-5, 3e-5]}, "arms.x.grid.learning_rat", "did you mean 'learning_rate'?"),
+        ({"strategies.llrd.deca": [0.8, 0.9]}, "arms.x.grid.strategies.llrd.deca", "did you mean 'decay'?"),
+        ({"strategies": {"lrd": {"decay": [0.8, 0.9]}}}, "arms.x.grid.strategies.lrd.decay", "did you mean 'llrd'?"),
+        ({"strategies.mixout": [None, {"pp": 0.3}]}, "arms.x.grid.strategies.mixout.pp", "did you mean 'p'?"),
+        ({"learning_rate": [1e-5, "abc"]}, "arms.x.grid.learning_rate", "write a number"),
+        ({"data.subsample.test": [10, 20]}, "arms.x.grid.data.subsample.test", "set data.subsample for the whole study"),
+    ],
+)
+def test_a_mistake_is_named_once_as_it_is_written(grid, place, hint):
+    with pytest.raises(UserError) as refused:
+        study_of(grid)
+    assert place in refused.value.problem
+    assert "x-g01.strategies" not in str(refused.value)
+    assert refused.value.hint == hint
 
 
 def test_the_limit_can_be_raised_and_counts_all_arms():

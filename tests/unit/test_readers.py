@@ -263,6 +263,13 @@ def test_an_unknown_bundled_set_suggests_the_nearest():
     assert caught.value.found == "review"
 
 
+def test_a_column_that_a_bundled_set_lacks_is_corrected_in_the_study():
+    for group, hint in (("author", "set data.split.group to one of its columns, or remove it"), ("knd", "did you mean 'kind'?")):
+        with pytest.raises(UserError) as caught:
+            read_splits(BundledData(source="bundled", name="reviews", split={"group": group}), with_ids=True)
+        assert (caught.value.path, caught.value.line, caught.value.hint) == ("bundled reviews", None, hint)
+
+
 def test_every_source_of_the_config_has_a_reader():
     assert set(SOURCES) == {"bundled", "files", "hub"}
 

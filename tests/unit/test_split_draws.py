@@ -115,6 +115,14 @@ def test_more_folds_than_examples_are_refused():
     with pytest.raises(UserError, match="would have no") as caught:
         draw(Folds(folds=50), raw("train", ["a", "b"] * 10))
     assert caught.value.code == "split.empty-part"
+    assert "draw fewer folds" in caught.value.hint
+
+
+def test_a_test_set_of_nearly_all_examples_is_to_be_made_smaller():
+    for labels in (["a"] * 30, ["a", "b"] * 20):
+        with pytest.raises(UserError) as caught:
+            draw(Resamples(resamples=2, test_ratio=0.97), raw("train", labels))
+        assert "make seeds.design.split.test_ratio smaller" in caught.value.hint
 
 
 def test_the_pool_is_the_training_set_and_out_of_domain_sets_stay():
