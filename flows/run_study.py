@@ -73,9 +73,10 @@ def run_in_terminal(command: StudyCommand, config: str, overrides: list[str]) ->
 
 def carry_out(command: StudyCommand) -> StudySummary:
     """The stages of a study, inside a flow run."""
-    study, progress = command.study, command.progress
-    session = Session(study, command.home_dir, progress, force=command.force, workers=command.workers)
-    with watched(study, progress, command.show), session:
+    progress = command.progress
+    session = Session(command.study, command.home_dir, progress, force=command.force, workers=command.workers)
+    with watched(command.study, progress, command.show), session:
+        study = session.study
         claim(study.name, command.home_dir, flow_run.id, progress.tell)
         plan_progress(session)
         progress.enter("prepare")

@@ -10,6 +10,7 @@ from bertft_core.config import StudyConfig, load_study, parse_study
 from bertft_core.records import DatasetCard
 from bertft_core.storage.home_folder import made_home
 from bertft_core.storage.study_dir import StudyDir
+from bertft_core.training.compute_choice import remark_on_kept_device, with_device
 from bertft_core.training.slots import Slots
 from tasks.process_environment import home_dir, tracked
 from tasks.progress import StudyProgress
@@ -44,6 +45,10 @@ def read_study(config: str | dict[str, Any], overrides: list[str]) -> StudyConfi
 
 def read_command(config: str | dict[str, Any], overrides: list[str], home: str | Path | None, *, force: bool) -> StudyCommand:
     """The command for a config. Raises `UserError`, also for a study of an older version, or a home that cannot be made."""
-    command = StudyCommand(read_study(config, overrides), made_home(home_dir(home)), force)
+    asked = read_study(config, overrides)
+    command = StudyCommand(asked, made_home(home_dir(home)), force)
     refuse_older(command.dir, force=force)
+    command.study = with_device(asked, command.dir, force=force)
+    if (remark := remark_on_kept_device(asked, command.study)) is not None:
+        command.progress.tell(remark)
     return command

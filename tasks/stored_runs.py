@@ -47,7 +47,11 @@ def is_reusable(record: RunRecord, spec: RunSpec, run_dir: Path) -> bool:
     """Whether a record answers a spec: finished with its files as they were written, or pruned as it would be again."""
     if record.status == "pruned":
         return answers(record, spec)
-    return record.finished and all(is_whole(run_dir / path, record.files.get(path)) for path in files_of(record))
+    return (
+        record.finished
+        and answers(record, spec)
+        and all(is_whole(run_dir / path, record.files.get(path)) for path in files_of(record))
+    )
 
 
 def is_whole(path: Path, sha256: str | None) -> bool:

@@ -9,6 +9,7 @@ from filelock import FileLock
 from bertft_core.config import StudyConfig
 from bertft_core.storage.damage import repair
 from bertft_core.storage.study_dir import StudyDir, write_record
+from bertft_core.training.compute_choice import needs_probe, with_kernels
 from bertft_core.training.devices import slot_environments
 from bertft_core.training.machine_needs import fit_of, refuse_unfit
 from bertft_core.training.slots import Slots
@@ -26,6 +27,7 @@ class Session:
         self, study: StudyConfig, home_dir: Path, progress: StudyProgress, *, force: bool = False, workers: Slots | None = None
     ) -> None:
         self.study, self.progress, self.forced = study, progress, force
+        """The study; once entered, with everything decided that its runs are computed with."""
         self.dir = StudyDir(home_dir, study.name)
         self._slots = workers
         progress.n_slots = len(slot_environments(study.execution))
@@ -38,8 +40,12 @@ class Session:
         take_lock(self.dir, self._lock)
         try:
             repair(self.dir, self.progress.tell)
+            if must_train and needs_probe(self.study):
+                self.study = with_kernels(self.study, self.slots.probe_kernels(self.study.execution.threads_per_run))
             write_record(self.dir.config_path, self.study.shareable)
         except BaseException:
+            if self._slots is not None:
+                self._slots.close()
             self._lock.release()
             raise
         if must_train:

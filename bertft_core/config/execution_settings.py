@@ -1,4 +1,4 @@
-"""How runs are executed and recorded. Only `threads_per_run` changes a result."""
+"""How runs are executed and recorded. Only threads, kind of device and kernels change a result, in its last bits."""
 
 from typing import Annotated, Literal
 
@@ -16,7 +16,15 @@ class ExecutionConfig(Frozen):
     threads_per_run: int = Field(
         1, ge=1, le=1024, description="Part of a run's identity, because it changes floating-point results."
     )
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto",
+        description="Part of a run's identity. auto is what finished runs of the study have, else a GPU where there is one.",
+    )
+    kernels: Literal["auto", "mkl", "onednn"] = Field(
+        "auto",
+        description="What computes fp32 matrix products on a CPU; part of a run's identity. auto is what finished runs of the"
+        " study have, else oneDNN where it is measured to be exact and faster.",
+    )
     retries: int = Field(1, ge=0, le=1000, description="How often a run that died is restarted.")
     checkpoint_every_seconds: float = Field(60.0, gt=0.0, description="How often a run saves its state to resume from.")
     checkpoint_every_steps: int | None = Field(None, ge=1, le=LARGEST, description="Also save the state after this many steps.")

@@ -8,6 +8,7 @@ from bertft_core.config.search_settings import SearchConfig
 from bertft_core.config.study_config import ArmConfig, StudyConfig
 from bertft_core.config.training_settings import TrainingConfig, merge_training
 from bertft_core.records import DatasetCard
+from bertft_core.records.compute import FIRST, Compute
 from bertft_core.records.run_spec import NOT_OF_ENCODER, NOT_OF_STRATEGY, RunSpec, SeedTriple
 from bertft_core.seeds import joint_seeds, report_seeds, split_of, with_examples
 
@@ -94,6 +95,7 @@ def search_digest(study: StudyConfig, card: DatasetCard, arm: str) -> str:
             "search": search.model_dump(mode="json", exclude={"n_trials"}),
             "threads": study.execution.threads_per_run,
         }
+        | _compute(study)
         | _subset_settings(study.arms[arm])
     )
 
@@ -103,6 +105,12 @@ def _replayed(study: StudyConfig, card: DatasetCard, arm: str) -> list[str]:
     decided = (study.decided({arm: settings}) for name, settings in study.tried_arms() if name == arm)
     found = {card.replayed_sha256(each.arms[arm].strategies) for each in decided}
     return sorted(sha256 for sha256 in found if sha256 is not None)
+
+
+def _compute(study: StudyConfig) -> dict[str, Any]:
+    """Nothing for what the first version computed with."""
+    compute = Compute.asked_by(study.execution)
+    return {} if compute == FIRST else {"compute": compute.model_dump(mode="json")}
 
 
 def _subset_settings(arm: ArmConfig) -> dict[str, Any]:
@@ -147,6 +155,7 @@ def _spec(
         if config.train_examples is None
         else with_examples(seeds, study.seed, study.seeds, index, config.train_subsets),
         threads=study.execution.threads_per_run,
+        compute=Compute.asked_by(study.execution),
         evaluated_splits=splits,
         prepared_dir=card.directory,
         encoder_dir=card.encoder_dir,

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from bertft_core.config.base import Frozen, left_out_if
 from bertft_core.config.encoder_families import BatchLayout
+from bertft_core.records.compute import Compute
 from bertft_core.records.run_spec import RunSpec
 
 RECORD_VERSION = 2
@@ -41,6 +42,8 @@ class Environment(Frozen):
     """Of `requirements.lock`, where the code is a checkout."""
     cpu_capability: str | None = None
     """Widest vector instructions that torch uses, such as AVX512: they decide the order of sums."""
+    kernels: str | None = Field(None, exclude_if=left_out_if(None))
+    """What computed fp32 matrix products on a CPU; None on a GPU, and in older records."""
     gpu_driver: str | None = None
     flags: dict[str, bool] = {}
     """Determinism settings of torch."""
@@ -100,6 +103,13 @@ class RunRecord(Frozen):
     """File of the run's folder → its SHA-256: predictions, curves, and all of the saved model; of older records, its weights."""
     environment: Environment | None = None
     attempts: int = 1
+
+    @property
+    def computed_with(self) -> Compute:
+        """Kind of device and kernels; older specs do not know the device, which shows in settings that only a GPU gets."""
+        where = self.environment
+        on_gpu = where is not None and (where.gpu_driver is not None or where.flags.get("deterministic_algorithms", False))
+        return Compute(device="cuda") if on_gpu else self.spec.compute
 
     @property
     def finished(self) -> bool:

@@ -11,6 +11,7 @@ from bertft_core.config.base import Frozen, digest_of, left_out_if
 from bertft_core.config.head_settings import HeadConfig
 from bertft_core.config.strategy_settings import Strategies
 from bertft_core.config.training_settings import TrainingConfig
+from bertft_core.records.compute import FIRST, Compute
 
 SPEC_VERSION = 2
 
@@ -34,10 +35,7 @@ LEFT_OUT_OF_DIGEST = frozenset(
         "watch_gradients",
     }
 )
-"""Names, places and how a run is carried out: they do not change what it computes.
-
-But another kind of `device` rounds otherwise: the record says which it was, and `bertft diff` names it.
-"""
+"""Names, places and how a run is carried out: they do not change what it computes. The kind of device is in `compute`."""
 
 
 class EncoderIdentity(Frozen):
@@ -107,12 +105,15 @@ class RunSpec(Frozen):
     """Of the file that the strategy replay reads, which a digest knows instead of its path; None for other texts, or none."""
     seeds: SeedTriple
     threads: int
+    compute: Compute = Field(FIRST, exclude_if=left_out_if(FIRST))
+    """Kind of device and kernels, which are decided before runs are planned."""
     evaluated_splits: tuple[str, ...]
     """Splits whose predictions are kept; the search stage sees validation only."""
 
     prepared_dir: str
     encoder_dir: str
     device: str = "auto"
+    """As it was asked for; what older records have instead of `compute`."""
     checkpoint_every_seconds: float = 60.0
     checkpoint_every_steps: int | None = None
     prune_below: dict[int, float] = {}

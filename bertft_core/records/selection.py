@@ -33,7 +33,12 @@ def may_go_on(record: RunRecord) -> bool:
 
 
 def answers(record: RunRecord, spec: RunSpec) -> bool:
-    """Whether a record is what a spec asks for: the end of the run, or its stop at this cut or a later one."""
+    """Whether a record is what a spec asks for: the end of the run, or its stop at this cut or a later one.
+
+    Older digests know no kind of device, so that a run on a GPU may have the digest of the same run on a CPU.
+    """
+    if record.computed_with != spec.compute:
+        return False
     if record.status != "pruned":
         return True
     if spec.stop_at is None or record.spec.stop_at is None:
@@ -43,7 +48,7 @@ def answers(record: RunRecord, spec: RunSpec) -> bool:
 
 def goes_on(record: RunRecord, spec: RunSpec) -> bool:
     """The run stopped at a cut that this spec goes beyond."""
-    return may_go_on(record) and not answers(record, spec)
+    return may_go_on(record) and record.computed_with == spec.compute and not answers(record, spec)
 
 
 def starter(record: RunRecord, stop_at: float, direction: Direction) -> Starter:

@@ -21,7 +21,7 @@ DifferenceCode = Literal[
 ]  # fmt: skip
 """`losses` are those of every step with their gradient norms; `no_weights`: a run ended without any, so nothing was compared."""
 EnvironmentPart = Literal[
-    "processor", "device", "cpu_capability", "threads", "gpu_driver", "package", "torch_setting", "variable",
+    "processor", "device", "cpu_capability", "kernels", "threads", "gpu_driver", "package", "torch_setting", "variable",
     "bertft_code", "python", "platform", "lock_file", "host",
 ]  # fmt: skip
 

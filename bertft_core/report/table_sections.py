@@ -9,7 +9,7 @@ from bertft_core.evaluation.run_scores import confusions
 from bertft_core.records import RunRecord, StudySummary
 from bertft_core.report import run_plots, summary_rows
 from bertft_core.report.formatting import numbers
-from bertft_core.report.prose import grammar, missing_text, model_selection_text, study_question
+from bertft_core.report.prose import machine_text, missing_text, model_selection_text, study_question
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
 
@@ -144,7 +144,7 @@ def troubled(results: StudyResults) -> list[Row]:
 def machines(results: StudyResults) -> Row:
     """What the report runs cost and where they ran."""
     found = results.report_runs
-    where = {f"{e.device}, {grammar.several(e.threads, 'thread')} per run, on {e.host}" for r in found if (e := r.environment)}
+    where = {f"{machine_text.machine(e)}, on {e.host}" for r in found if (e := r.environment)}
     peaks = [record.peak_memory_bytes for record in found if record.peak_memory_bytes]
     return {
         "where": sorted(where),

@@ -37,7 +37,7 @@ def _gradient(spec: RunSpec, run_dir: Path, micro_batch_size: int | None) -> tup
     changes = {"micro_batch_size": micro_batch_size, "precision": "fp32"}
     spec = spec.model_copy(update={"training": spec.training.model_copy(update=changes)})
     device = device_of(spec)
-    determinism.configure(spec.threads, device)
+    determinism.configure(spec.threads, device, spec.compute)
     run = RunParts(spec, run_dir, device, ignore)
     run.runner.features = {}  # stored in single precision
     run.plan.model.double().eval()

@@ -13,11 +13,12 @@ from pathlib import Path
 
 from bertft_core.data.train_subset import label_quotas
 from bertft_core.records import DatasetCard, RunRecord, RunSpec
+from bertft_core.records.compute import Kernels
 from bertft_core.storage.weight_files import n_weights, weight_files
 from bertft_core.training.step_plan import StepPlan
 
-EFFICIENCY = 0.6
-"""Share of the matrix product's rate that a whole step reaches (MiniLM on one core: 63 of 105 GFLOP/s)."""
+EFFICIENCY: dict[Kernels, float] = {"mkl": 0.6, "onednn": 0.43}
+"""Share of the matrix product's rate that a whole step reaches (MiniLM on one core: 63 of 105 GFLOP/s; 97 of 225)."""
 BYTES_PER_WEIGHT = 4
 """Weights are trained and kept in 32 bits, whatever the encoder's files hold."""
 FEW_LEARN = frozenset({"bitfit", "lora"})
@@ -50,7 +51,6 @@ class CostEstimator:
         )
         self._model_bytes = BYTES_PER_WEIGHT * size
         self._n_dense = max(1, size - embedded)
-        self._rates: dict[int, float] = {}
 
     def of(self, spec: RunSpec) -> CostEstimate:
         """The cost of one run on one slot."""
@@ -86,18 +86,17 @@ class CostEstimator:
             for record in self._earlier
             if record.spec.strategies == spec.strategies
             and record.spec.threads == spec.threads
+            and record.computed_with == spec.compute
             and record.spec.data_fingerprint == spec.data_fingerprint
             and record.examples_per_second
         ]
         if alike:
             return sum(alike) / len(alike), True
         tokens = self._card.splits["train"].mean_length
-        return self._flops_per_second(spec.threads) / (6 * self._n_dense * tokens), False
+        return self._flops_per_second(spec) / (6 * self._n_dense * tokens), False
 
-    def _flops_per_second(self, threads: int) -> float:
-        if threads not in self._rates:
-            self._rates[threads] = EFFICIENCY * _matrix_product_rate(threads)
-        return self._rates[threads]
+    def _flops_per_second(self, spec: RunSpec) -> float:
+        return EFFICIENCY[spec.compute.kernels] * _matrix_product_rate(spec.threads, spec.compute.kernels)
 
 
 def n_parameters(card: DatasetCard) -> int:
@@ -120,17 +119,20 @@ def planned_steps(spec: RunSpec, card: DatasetCard) -> StepPlan:
 
 
 @functools.cache  # measured once in a process
-def _matrix_product_rate(threads: int) -> float:
+def _matrix_product_rate(threads: int, kernels: Kernels) -> float:
     """Floating-point operations per second of an fp32 matrix product like those in an encoder."""
     import torch
+
+    from bertft_core.training.kernels import is_exact_here, kernels_set
 
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     left, right = torch.rand(512, 768), torch.rand(768, 3072)
-    left @ right
-    started = time.perf_counter()
-    for _ in range(10):
+    with kernels_set(kernels if is_exact_here() else "mkl"):
         left @ right
-    seconds = (time.perf_counter() - started) / 10
+        started = time.perf_counter()
+        for _ in range(10):
+            left @ right
+        seconds = (time.perf_counter() - started) / 10
     torch.set_num_threads(before)
     return 2 * 512 * 768 * 3072 / seconds

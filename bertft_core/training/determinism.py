@@ -5,15 +5,23 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+import torch.utils.deterministic
 
+from bertft_core.records.compute import FIRST, Compute
 from bertft_core.seeds import derive_seed
+from bertft_core.training.kernels import set_kernels
 
 
-def configure(threads: int, device: torch.device) -> None:
-    """Fix what changes floating-point results: thread count, algorithms, TF32."""
+def configure(threads: int, device: torch.device, compute: Compute = FIRST) -> None:
+    """Fix what changes floating-point results: thread count, kernels, algorithms, TF32; whatever an earlier run has set.
+
+    Raises `UserError` where this machine cannot compute with these kernels.
+    """
     torch.set_num_threads(threads)
+    set_kernels(compute.kernels)
     if device.type == "cuda":
         torch.use_deterministic_algorithms(True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing reads it
         torch.backends.cudnn.benchmark = False
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False

@@ -19,10 +19,13 @@ VARIABLES = (
     "OPENBLAS_CORETYPE",
     "OPENBLAS_NUM_THREADS",
     "ATEN_CPU_CAPABILITY",
+    "DNNL_DEFAULT_FPMATH_MODE",
     "DNNL_MAX_CPU_ISA",
     "MKL_ENABLE_INSTRUCTIONS",
     "MKL_CBWR",
     "NVIDIA_TF32_OVERRIDE",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "ONEDNN_MAX_CPU_ISA",
     "PYTHONHASHSEED",
     "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
 )
@@ -35,6 +38,8 @@ def read_environment(device: str, threads: int) -> Environment:
     """The environment of this process, which trains; `device` is 'cpu' or a name torch gives a GPU."""
     import torch  # slow
 
+    from bertft_core.training.kernels import current_kernels
+
     flags = {
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
@@ -42,7 +47,9 @@ def read_environment(device: str, threads: int) -> Environment:
         "cudnn_tf32": torch.backends.cudnn.allow_tf32,
     }
     capability = torch.backends.cpu.get_cpu_capability()
-    return read_machine(device, threads).model_copy(update={"cpu_capability": capability, "flags": flags})
+    kernels = current_kernels() if device == "cpu" else None
+    found = {"cpu_capability": capability, "flags": flags, "kernels": kernels}
+    return read_machine(device, threads).model_copy(update=found)
 
 
 def read_machine(device: str = "cpu", threads: int = 1) -> Environment:

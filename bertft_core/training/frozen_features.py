@@ -43,6 +43,7 @@ def feature_dir(spec: RunSpec, device: torch.device) -> Path:
         {name: os.environ[name] for name in VARIABLES if name in os.environ and name not in HARMLESS_VARIABLES},
         torch.__version__,
         transformers.__version__,
+        *([] if spec.compute.kernels == "mkl" else [spec.compute.kernels]),
     )
     return Path(spec.prepared_dir) / "features" / digest_of(parts)[:16]
 

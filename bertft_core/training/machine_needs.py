@@ -50,8 +50,8 @@ def _of_device(execution: ExecutionConfig) -> Iterator[UserError]:
             "this study needs a GPU and none is available here",
             code="machine.no-gpu",
             found=why_no_gpu(),
-            expected="execution.device: cuda on a machine with an NVIDIA GPU and a torch built for it",
-            hint="use --set execution.device=auto (or cpu), or install a CUDA build of torch",
+            expected="an NVIDIA GPU and a torch built for it: execution.device is cuda, or finished runs were computed on a GPU",
+            hint="use --set execution.device=cpu (then all runs are computed on the CPU), or install a CUDA build of torch",
         )
 
 

@@ -22,7 +22,9 @@ from bertft_core.metrics.task_metrics import tune_nothing
 from bertft_core.records import RunRecord
 from bertft_core.storage.predictions import read_predictions
 from bertft_core.storage.study_dir import problem_of_file
+from bertft_core.training import determinism
 from bertft_core.training.model_runner import ModelRunner
+from bertft_core.training.retraining import as_possible_here
 
 
 class KeptRun(NamedTuple):
@@ -50,13 +52,12 @@ def predict(runs: Sequence[KeptRun], inputs: Inputs, data: DataConfig, *, thread
 
     Raises `UserError` for an input that the model cannot read and for an incomplete model.
     """
-    torch.set_num_threads(threads)
     spec = runs[0].record.spec
     encoder = EncoderFiles(runs[0].model_dir, spec.encoder, "folder")
     refuse_unusable_tokenizer(encoder)
     tokenizer = load_tokenizer(encoder)
     split = PreparedSplit(_tokenised(tokenizer, inputs, spec.labels, data, spec.head.kind, uses_token_types(encoder)), "inputs")
-    seeds = [SeedOutputs(_predictions(run, split), _tuned([run])) for run in runs]
+    seeds = [SeedOutputs(_predictions(run, split, threads), _tuned([run])) for run in runs]
     names = ALIGNMENTS[spec.head.kind].answer_names(tokenizer, spec.labels)
     answers = METRICS[spec.head.kind].output(seeds, names, **_tuned(runs))
     rows = [
@@ -77,9 +78,11 @@ def _tokenised(tokenizer: Any, inputs: Inputs, labels: tuple[str, ...], data: Da
         raise UserError(**error.fields | changed) from None
 
 
-def _opened(run: KeptRun) -> ModelRunner:
-    spec = run.record.spec
-    device = torch.device("cuda" if spec.device != "cpu" and torch.cuda.is_available() else "cpu")
+def _opened(run: KeptRun, threads: int) -> ModelRunner:
+    """The run's model, set up to compute as the run did, as far as this machine can."""
+    spec = as_possible_here(run.record)
+    device = torch.device(spec.compute.device)
+    determinism.configure(threads, device, spec.compute)
     precision = spec.training.precision
     model, head = load_model(run.model_dir)
     model.to(device)  # type: ignore[arg-type]
@@ -113,9 +116,9 @@ def _validation_predictions(run: KeptRun) -> pa.Table:
         ) from None
 
 
-def _predictions(run: KeptRun, split: PreparedSplit) -> pa.Table:
+def _predictions(run: KeptRun, split: PreparedSplit, threads: int) -> pa.Table:
     """The table that the run would have stored for the split, or what its head gives for new examples."""
-    predictions = _opened(run).predict(split, new=True)
+    predictions = _opened(run, threads).predict(split, new=True)
     if predictions is None:
         raise UserError(
             f"the model of {run.record.spec.title} gives logits that are not finite",

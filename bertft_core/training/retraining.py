@@ -12,11 +12,12 @@ from bertft_core.data.encoder_config import FILE, settings_digest
 from bertft_core.data.prepared_split import open_split
 from bertft_core.data.replayed_texts import SPLIT, texts_dir
 from bertft_core.records import Environment, RunRecord, RunSpec
+from bertft_core.records.compute import FIRST
 from bertft_core.storage.damage import Damage
 from bertft_core.storage.study_dir import read_record
 from bertft_core.storage.weight_files import weight_files, weights_sha256
 from bertft_core.training.curve_file import OnEvent, ignore
-from bertft_core.training.devices import slot_environments, visible_gpus
+from bertft_core.training.devices import slot_environments, usable_gpus
 from bertft_core.training.environment import read_environment
 from bertft_core.training.machine_needs import refuse_absent_gpu
 from bertft_core.training.slots import Worker
@@ -62,9 +63,25 @@ def environment_here(spec: RunSpec) -> Environment:
     """What this machine would carry the run out with; settings and variables, which its process will have, are left out."""
     import torch  # slow
 
-    gpus = [] if spec.device == "cpu" else visible_gpus()
-    device = torch.cuda.get_device_name(0) if gpus and torch.cuda.is_available() else "cpu"
-    return read_environment(device, spec.threads).model_copy(update={"flags": {}, "variables": {}})
+    on_gpu = spec.compute.device == "cuda" and bool(usable_gpus(ExecutionConfig()))
+    here = read_environment(torch.cuda.get_device_name(0) if on_gpu else "cpu", spec.threads)
+    kernels = None if on_gpu else spec.compute.kernels
+    return here.model_copy(update={"flags": {}, "variables": {}, "kernels": kernels})
+
+
+def as_possible_here(record: RunRecord) -> RunSpec:
+    """The run's spec with what it was computed with, as far as this machine has that: else on the CPU, with torch's own kernels.
+
+    The record of such a run differs in its last bits; the environments of both say why.
+    """
+    from bertft_core.training.kernels import is_exact_here  # slow
+
+    compute = record.computed_with
+    if compute.device == "cuda" and not usable_gpus(ExecutionConfig()):
+        compute = FIRST
+    if compute.kernels == "onednn" and not is_exact_here():
+        compute = FIRST
+    return record.spec if compute == record.spec.compute else record.spec.model_copy(update={"compute": compute})
 
 
 def isolated(spec: RunSpec, folder: Path) -> RunSpec:
@@ -80,7 +97,7 @@ def isolated(spec: RunSpec, folder: Path) -> RunSpec:
 
 def fresh_worker(spec: RunSpec, log_path: Path) -> Worker:
     """A process of its own for this run, set up as a study's worker is. Raises `UserError` when the device is not here."""
-    execution = ExecutionConfig(slots=1, threads_per_run=spec.threads, device=spec.device)  # type: ignore[arg-type]
+    execution = ExecutionConfig(slots=1, threads_per_run=spec.threads, device=spec.compute.device)
     refuse_absent_gpu(execution)
     return Worker(slot_environments(execution)[0], log_path)
 

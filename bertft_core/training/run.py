@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from bertft_core.config import UserError
+from bertft_core.config.execution_settings import ExecutionConfig
 from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.data.train_subset import subset_rows
 from bertft_core.heads import HEADS
@@ -25,6 +26,7 @@ from bertft_core.training.curve_file import CurveFile, OnEvent, ignore
 from bertft_core.training.environment import read_environment
 from bertft_core.training.evaluations import Validation
 from bertft_core.training.frozen_features import feature_dir, frozen_features
+from bertft_core.training.machine_needs import refuse_absent_gpu
 from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.optimizer import decayed_names
 from bertft_core.training.replayed_steps import ReplayedSteps
@@ -52,7 +54,7 @@ def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> Ru
     started_at = _now()
     run_dir.mkdir(parents=True, exist_ok=True)
     device = device_of(spec)
-    determinism.configure(spec.threads, device)
+    determinism.configure(spec.threads, device, spec.compute)
     _forget_earlier_runs(device)
     run = RunParts(spec, run_dir, device, on_event)
     ending, error = run.train()
@@ -158,10 +160,9 @@ def train_split(spec: RunSpec) -> PreparedSplit:
 
 def device_of(spec: RunSpec) -> torch.device:
     """The device of the run. Raises `UserError` when it cannot be used."""
-    if spec.device == "cpu" or (spec.device == "auto" and not torch.cuda.is_available()):
-        device = torch.device("cpu")
-    else:
-        device = torch.device("cuda")
+    if spec.compute.device == "cuda":
+        refuse_absent_gpu(ExecutionConfig(device="cuda"))
+    device = torch.device(spec.compute.device)
     if spec.training.precision == "fp16" and device.type == "cpu":
         raise UserError(
             "fp16 needs a GPU",

@@ -24,6 +24,7 @@ from bertft_core.processes import ChildLog, child_environment, how_it_ended
 from bertft_core.records import RunSpec
 from bertft_core.storage.study_dir import write_record
 from bertft_core.training.curve_file import OnEvent, ignore
+from bertft_core.training.kernel_probe import NOTHING_MEASURED, KernelProbe
 
 
 class WorkerDied(RuntimeError):
@@ -72,13 +73,23 @@ class Worker:
         self._carry_out({"do": "accumulate"}, spec, run_dir, found.append)
         return found[-1]
 
+    def probe_kernels(self, threads: int) -> dict[str, Any]:
+        """The fields of a `KernelProbe`, measured in this process. Raises as `run` does."""
+        found: list[dict[str, Any]] = []
+        self._converse({"do": "probe_kernels", "threads": threads, "run_dir": str(self._log.path.parent)}, found.append)
+        return {name: value for name, value in found[-1].items() if name != "kind"}
+
     def _carry_out(self, request: dict[str, Any], spec: RunSpec, run_dir: Path, on_event: OnEvent) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
         spec_path = run_dir / "spec.json"
         write_record(spec_path, spec)
+        self._converse(request | {"spec": str(spec_path), "run_dir": str(run_dir)}, on_event)
+
+    def _converse(self, request: dict[str, Any], on_event: OnEvent) -> None:
+        """Send a request and pass on what the worker reports, until it is done."""
         answered = False
         try:
-            self._send(request | {"spec": str(spec_path), "run_dir": str(run_dir)})
+            self._send(request)
             for event in self._events():
                 answered = event["kind"] in ("done", "error")
                 if event["kind"] == "done":
@@ -176,6 +187,21 @@ class Slots:
             raise
         finally:
             self._free.put(slot)
+
+    def probe_kernels(self, threads: int) -> KernelProbe:
+        """What a worker measured of this machine; nothing where two have died of it.
+
+        Raises `SlotsClosing`, and `UserError` for a worker that does not start.
+        """
+        for _ in range(2):
+            try:
+                with self.lease() as worker:
+                    return KernelProbe(**worker.probe_kernels(threads))
+            except SlotsClosing:
+                raise
+            except (WorkerDied, RunFailed):
+                continue
+        return NOTHING_MEASURED
 
     def _live_worker(self, slot: int) -> Worker:
         with self._lock:  # no worker may start after `close`

@@ -4,8 +4,9 @@ It imports neither Prefect nor MLflow, keeps its imports between runs, and exits
 (stdin reaches its end), in the middle of a run too.
 
 Request:  {"do": "train", "spec": path of spec.json, "run_dir": folder}, or the same with "do": "probe" and "probes": settings,
-          or with "do": "accumulate"
-Answers:  {"kind": "ready"} once, then events of `train_run` or of `accumulation_error`, then {"kind": "done"}
+          or with "do": "accumulate"; or {"do": "probe_kernels", "threads", "run_dir"}
+Answers:  {"kind": "ready"} once, then events of `train_run`, of `accumulation_error`, or {"kind": "kernels", …} with the fields
+          of a `KernelProbe`, then {"kind": "done"}
           or {"kind": "error", "text", "user" (fields of a `UserError`), "broken"}: a broken worker can carry out nothing more
 """
 
@@ -58,6 +59,10 @@ def _serve(request: RunRequest, send: Any) -> None:
 
     run_dir = Path(request["run_dir"])
     try:
+        if request["do"] == "probe_kernels":
+            send(_probe_kernels(request["threads"]))
+            send({"kind": "done"})
+            return
         spec = checked_record(Path(request["spec"]), RunSpec)
         if request["do"] == "probe":
             _probe(spec, run_dir, request["probes"])
@@ -106,6 +111,12 @@ def _accumulate(spec: Any, run_dir: Path) -> dict[str, Any]:
     from bertft_core.training.accumulation import accumulation_error  # for certificates only
 
     return accumulation_error(spec, run_dir)
+
+
+def _probe_kernels(threads: int) -> dict[str, Any]:
+    from bertft_core.training.kernels import probe_kernels
+
+    return {"kind": "kernels"} | probe_kernels(threads)._asdict()
 
 
 if __name__ == "__main__":

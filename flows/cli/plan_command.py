@@ -15,9 +15,10 @@ from bertft_core.records.selection import answers
 from bertft_core.report.prose.grammar import several
 from bertft_core.statistics.early_stopping_of_seeds import cost
 from bertft_core.storage.study_dir import StudyDir
+from bertft_core.training.compute_choice import decided_here
 from bertft_core.training.cost_estimate import CostEstimate, CostEstimator
 from bertft_core.training.devices import slot_environments
-from bertft_core.training.machine_needs import fit_of
+from bertft_core.training.machine_needs import MachineFit
 from bertft_core.training.trial_step import prepare_and_try
 from flows.cli.find_study import StudyOnDisk
 from flows.cli.plan_arms import arm_lines
@@ -42,6 +43,7 @@ def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> f
     Raises `UserError` for what a run would refuse, also for results of an encoder that has changed since.
     """
     card = prepare_and_try(study, home_dir=where)
+    study, fit = decided_here(study, StudyDir(where, study.name))
     on_disk = StudyOnDisk(study, StudyDir(where, study.name), card)
     estimators = _Estimators(card, on_disk)
     n_slots = len(slot_environments(study.execution))
@@ -66,7 +68,7 @@ def print_plan(study: StudyConfig, where: Path, file: TextIO | None = None) -> f
     pruned = "; pruning makes a search shorter" if any(each and each.pruner != "none" for each in searched) else ""
     basis = ("from the size of the model and the speed of this machine" if guessed else "from earlier runs here") + pruned
     _print_total(study, where, seconds / n_slots, n_bytes, basis, file)
-    _print_fit(study, file)
+    _print_fit(fit, file)
     return seconds / n_slots
 
 
@@ -143,9 +145,8 @@ def _each(estimates: list[CostEstimate]) -> str:
     return f" ({sum(each.seconds for each in estimates) / len(estimates):.0f} s each)" if estimates else ""
 
 
-def _print_fit(study: StudyConfig, file: TextIO | None) -> None:
+def _print_fit(fit: MachineFit, file: TextIO | None) -> None:
     """What this machine cannot do, or does otherwise than the settings suggest."""
-    fit = fit_of(study)
     for refusal in fit.refusals:
         say(f"no     {refusal.problem} ({refusal.found}): bertft run refuses this study on this machine", file=file)
         say(f"       {refusal.hint}", file=file)

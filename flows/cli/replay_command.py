@@ -15,7 +15,7 @@ from bertft_core.records.verification_record import RunVerdict
 from bertft_core.report.prose import run_diff_text, verification_text
 from bertft_core.storage.damage import refuse_damage
 from bertft_core.storage.study_dir import StudyDir
-from bertft_core.training.retraining import environment_here
+from bertft_core.training.retraining import as_possible_here, environment_here
 from flows.cli.find_study import find_study
 from flows.cli.show_commands import rebuild_report
 from flows.cli.terminal import say
@@ -91,7 +91,7 @@ def rebuilt_spec(logged: LoggedRun, temporary_home: Path, home: Path) -> RunSpec
             found=f"SHA-256 {card.encoder.weights_sha256}",
             hint=RESTORE,
         )
-    return spec.model_copy(update={"prepared_dir": card.directory, "encoder_dir": card.encoder_dir})
+    return as_possible_here(logged.record).model_copy(update={"prepared_dir": card.directory, "encoder_dir": card.encoder_dir})
 
 
 def _with_encoder_found(study: StudyConfig, home: Path) -> StudyConfig:

@@ -75,7 +75,7 @@ def _now() -> str:
 
 
 def _machine(environment: Environment) -> str:
-    return f"{environment.device} on {environment.host}"
+    return f"{environment.device} on {environment.host}{' with oneDNN' if environment.kernels == 'onednn' else ''}"
 
 
 def environment_notes(recorded: Environment | None, here: Environment) -> list[str]:

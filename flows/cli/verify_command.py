@@ -15,7 +15,7 @@ from bertft_core.records.verification_record import RunVerdict
 from bertft_core.report.prose import verification_text
 from bertft_core.storage.study_dir import StudyDir, read_verification, write_verification
 from bertft_core.storage.study_results import StudyResults
-from bertft_core.training.retraining import missing_input
+from bertft_core.training.retraining import as_possible_here, missing_input
 from bertft_core.training.slots import RunFailed, WorkerDied
 from flows.cli.find_study import find_study, no_finished_runs
 from flows.cli.show_commands import rebuild_report
@@ -108,10 +108,10 @@ def scratch(study_dir: StudyDir) -> Iterator[Path]:
 
 
 def spec_here(results: StudyResults, record: RunRecord) -> RunSpec:
-    """The record's spec with today's paths of data and encoder: a home may have been moved."""
+    """The record's spec as this machine can carry it out, with today's paths of data and encoder: a home may have been moved."""
     prepared = results.study_dir.home_dir.resolve() / "data" / record.spec.data_fingerprint
     known = {"encoder_dir": results.of_run(record.digest).card.encoder_dir}
-    return record.spec.model_copy(update=known | ({"prepared_dir": str(prepared)} if prepared.is_dir() else {}))
+    return as_possible_here(record).model_copy(update=known | ({"prepared_dir": str(prepared)} if prepared.is_dir() else {}))
 
 
 def _verify(results: StudyResults, record: RunRecord, folder: Path) -> RunVerdict:

@@ -164,6 +164,8 @@ def end_tags(record: RunRecord) -> dict[str, str]:
     where = record.environment
     if where is not None:
         tags |= {"bertft.device": where.device, "bertft.host": where.host, "bertft.python": where.python}
+        if where.kernels is not None:
+            tags["bertft.kernels"] = where.kernels
         tags |= {f"bertft.version.{name}": version for name, version in where.packages.items()}
         if where.commit:
             tags |= {"mlflow.source.git.commit": where.commit, "bertft.dirty": str(where.dirty).lower()}

@@ -19,8 +19,10 @@ import torch
 from safetensors.torch import load_file
 
 from bertft_core.records import RunRecord, RunSpec
+from bertft_core.records.compute import Compute
 from bertft_core.storage.predictions import CONFIDENCES_FILE
 from bertft_core.training.checkpoint import POSITION, TENSORS
+from bertft_core.training.kernels import is_exact_here
 from bertft_core.training.run import train_run
 from bertft_core.training.slots import Slots, WorkerDied
 from bertft_core.training.step_plan import StepPlan
@@ -82,6 +84,26 @@ def test_a_run_gives_the_same_bits_in_fresh_and_reused_workers_and_beside_anothe
     for name in ("fresh", "reused", "left"):
         assert result_in(tmp_path / name) == plain
     assert result_in(tmp_path / "right")["record"]["weights_sha256"] != plain["record"]["weights_sha256"]
+
+
+@pytest.mark.skipif(not is_exact_here(), reason="oneDNN computes in lower precision on this CPU, and runs with it are refused")
+def test_a_run_with_the_other_kernels_has_bits_of_its_own_which_are_the_same_everywhere(prepared, spec, plain, slots, tmp_path):
+    other = tiny_spec(*prepared, **RESUMABLE).model_copy(update={"compute": Compute(kernels="onednn")})
+    unbroken = tmp_path / "unbroken"
+    train_run(other, run_dir=unbroken)
+    with slots.lease() as worker:
+        for name, each in {"fresh": other, "between": spec, "reused": other}.items():
+            worker.run(each, tmp_path / name, lambda event: None)
+    assert result_in(tmp_path / "between") == plain, "the kernels of the run before are forgotten"
+    interrupted(other, tmp_path / "broken", "step", 11)
+    train_run(other, run_dir=tmp_path / "broken")
+    for name in ("fresh", "reused", "broken"):
+        assert result_in(tmp_path / name) == result_in(unbroken)
+    with_mkl = train_run(other.model_copy(update={"compute": Compute()}), run_dir=tmp_path / "mkl")
+    assert (slots.probe_kernels(1).onednn_error or 1.0) < 1e-5, "so a driver may choose them"
+    assert with_mkl.weights_sha256 != result_in(unbroken)["record"]["weights_sha256"]
+    losses = [[each["loss"] for each in result_in(tmp_path / name)["record"]["evaluations"]] for name in ("mkl", "unbroken")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
 def test_global_random_state_has_no_effect_on_a_run(spec, plain, tmp_path):

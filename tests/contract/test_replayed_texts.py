@@ -152,7 +152,7 @@ def test_a_run_reads_the_paragraphs_of_its_file_also_when_it_is_trained_again_el
 def test_a_run_from_mlflow_is_not_replayed_on_other_texts(tmp_path):
     study, card = study_with_file(tmp_path)
     spec = tiny_spec(study, card, "replayed")
-    logged = SimpleNamespace(record=SimpleNamespace(spec=spec), study=study, card=None)
+    logged = SimpleNamespace(record=SimpleNamespace(spec=spec, computed_with=spec.compute), study=study, card=None)
     assert rebuilt_spec(logged, tmp_path / "again", tmp_path / "home").digest == spec.digest
     (tmp_path / "raw.txt").write_text(TEXT + "\nmore\n")
     with pytest.raises(UserError, match="the data have changed") as shown:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bertft_core.config import load_study
+from bertft_core.config import StudyConfig, load_study
 from bertft_core.records import StudySummary
 from bertft_core.report.text_table import result_table
 from bertft_core.storage.predictions import read_predictions
-from bertft_core.storage.study_dir import write_record
+from bertft_core.storage.study_dir import checked_record, write_record
 from flows.cli.embedded_server import free_port
 from tests.helpers.study_commands import FEATURES, SEARCH, Started, TinyStudy, clean_environment, run_several, still_alive
 
@@ -47,6 +47,23 @@ def test_plan_says_of_a_finished_study_that_nothing_is_left_and_of_more_seeds_wh
     more = study.command("plan", str(study.config), "--set", "seeds.n=5").stdout
     assert re.search(r"full +seeds +3 runs to train, 2 done +about", more)
     assert "estimated from earlier runs here" in more
+
+
+def test_what_a_study_is_computed_with_is_decided_once_and_other_kernels_are_other_runs(finished):
+    study = finished.study
+    (compute,) = {record.computed_with for record in study.records.values()}
+    stored = checked_record(study.dir.config_path, StudyConfig).execution
+    assert (
+        {"device": stored.device, "kernels": stored.kernels}
+        == compute.settings()
+        == {"device": "cpu"}
+        | {"kernels": "onednn" if "computed by oneDNN" in study.command("plan", str(study.config)).stdout else "mkl"}
+    )
+    assert {record.environment.kernels for record in study.records.values()} == {compute.kernels}
+    other = "mkl" if compute.kernels == "onednn" else "onednn"
+    shown = study.command("plan", str(study.config), "--set", f"execution.kernels={other}").stdout
+    assert re.search(r"features +seeds +2 runs to train, 0 done", shown)
+    assert re.search(r"full +search +4 runs to train, 0 done", shown)
 
 
 def test_status_before_and_after(finished, new_study):

@@ -51,6 +51,7 @@ RESULT = {
     "replayed_sha256": "1" * 64,
     "seeds": {"init": 1, "order": 2, "dropout": 3},
     "threads": 2,
+    "compute": {"kernels": "onednn"},
     "evaluated_splits": ("validation",),
     "repeat": 1,
 }

@@ -12,12 +12,14 @@ from bertft_core.evaluation.summarize import summarize
 from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.training import devices, machine_needs
+from bertft_core.training.determinism import configure
 from bertft_core.training.devices import WORKER_BYTES, slot_environments, usable_cores, visible_gpus
 from bertft_core.training.machine_needs import fit_of, refuse_absent_gpu, refuse_unfit
+from bertft_core.training.run import device_of
 from flows.cli.app import main
 from flows.cli.plan_command import print_plan
 from tasks.early_workers import early_workers
-from tests.helpers.small_records import make_card, make_study
+from tests.helpers.small_records import make_card, make_spec, make_study
 from tests.helpers.tiny_studies import tiny_study
 
 
@@ -74,7 +76,7 @@ def test_a_plan_is_made_without_the_gpu_and_says_that_a_run_is_refused(monkeypat
     print_plan(study, tmp_path / "home")
     shown = capsys.readouterr().out
     assert "none is available here (no device in CUDA_VISIBLE_DEVICES=''): bertft run refuses this study" in shown
-    assert "use --set execution.device=auto" in shown
+    assert "use --set execution.device=cpu" in shown
 
 
 def test_a_finished_study_that_names_a_gpu_is_reported_without_one(monkeypatch, tmp_path):
@@ -131,6 +133,23 @@ def test_a_precision_is_refused_once_for_all_arms_that_share_it_and_not_where_a_
     torch_with_one_gpu(monkeypatch, bf16=False)
     (refusal,) = fit_of(study).refusals
     assert (refusal.code, refusal.found) == ("machine.unsupported-precision", "arms.c.precision: bf16 on Tesla P100")
+
+
+def test_a_run_of_a_gpu_is_refused_on_a_cpu(monkeypatch, tmp_path):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    spec = make_spec(make_study(execution={"device": "cuda"}), make_card(tmp_path))
+    with pytest.raises(UserError, match="none is available here"):
+        device_of(spec)
+
+
+def test_deterministic_algorithms_on_a_gpu_do_not_fill_memory_that_nothing_reads():
+    try:
+        configure(1, torch.device("cuda"))
+        assert torch.are_deterministic_algorithms_enabled()
+        assert not torch.utils.deterministic.fill_uninitialized_memory
+    finally:
+        torch.use_deterministic_algorithms(False)
+        torch.utils.deterministic.fill_uninitialized_memory = True
 
 
 def test_more_threads_than_cores_and_more_runs_than_memory_are_refused(monkeypatch):

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from bertft_core.records import RunSpec
+from bertft_core.records.compute import Compute
 from bertft_core.training.frozen_features import feature_dir
 from bertft_core.training.retraining import environment_here, missing_input
 from tests.helpers.tiny_studies import tiny_spec, tiny_study
@@ -78,11 +79,12 @@ def test_a_record_of_an_older_version_does_not_know_the_settings(spec):
     assert missing_input(spec.model_copy(update={"encoder": older})) is None
 
 
-def test_states_of_a_frozen_encoder_are_of_its_settings_too(spec):
+def test_states_of_a_frozen_encoder_are_of_its_settings_and_kernels_too(spec):
     other = spec.encoder.model_copy(update={"settings_sha256": "b" * 64})
     cpu = torch.device("cpu")
     assert feature_dir(spec, cpu) == feature_dir(spec.model_copy(), cpu)
     assert feature_dir(spec, cpu) != feature_dir(spec.model_copy(update={"encoder": other}), cpu)
+    assert feature_dir(spec, cpu) != feature_dir(spec.model_copy(update={"compute": Compute(kernels="onednn")}), cpu)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +95,7 @@ def test_states_of_a_frozen_encoder_are_of_its_settings_too(spec):
         (lambda patch: patch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "SSE"), True),
         (lambda patch: patch.setattr("bertft_core.training.frozen_features.transformers.__version__", "0.0"), True),
         (lambda patch: patch.setattr("bertft_core.training.frozen_features.FORMAT", 1), True),
+        (lambda patch: patch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2"), True),
         (lambda patch: patch.setenv("CUDA_VISIBLE_DEVICES", "7"), False),  # each slot has its own
     ],
 )

@@ -11,8 +11,10 @@ import pytest
 
 from bertft_core.config import UserError
 from bertft_core.evaluation.run_diff.diff_runs import DataChange, RunDiff, card_changes, diff_runs
+from bertft_core.evaluation.run_diff.environment_diff import environment_changes
 from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk
 from bertft_core.records import DatasetCard
+from bertft_core.records.compute import Compute
 from bertft_core.report.prose.run_diff_text import describe
 from bertft_core.storage.study_dir import StudyDir, write_record
 from flows.cli.app import main
@@ -81,6 +83,21 @@ def test_the_first_epoch_with_another_order_is_named(home):
     two = RunOnDisk(first.record.model_copy(update={"batch_order_sha256": ("a", "x")}), first.run_dir)
     assert diff_runs(one, two, (None, None), ("one", "two")).first_other_epoch == 2
     assert "batch order  differs from epoch 2 on" in describe(diff_runs(one, two, (None, None), ("one", "two")))
+
+
+def test_other_kernels_are_named_as_a_setting_and_as_an_environment(home):
+    spec, environment = find_run("small/full/0", home, home).stored.record.spec, make_environment()
+    changes = {"spec": spec.model_copy(update={"compute": Compute(kernels="onednn"), "device": "cpu"})}
+    assert [(each.name, each.a, each.b) for each in found(home, "small/full/0", "small/full/0", **changes).settings] == [
+        ("compute.kernels", "mkl", "onednn")
+    ]
+    both = (environment.model_copy(update={"kernels": kernels}) for kernels in ("onednn", "mkl"))
+    (change,) = environment_changes(*both)
+    assert (change.part, change.decides) == ("kernels", True)
+    on_gpu = {"environment": environment.model_copy(update={"gpu_driver": "570"})}
+    assert ("compute.device", "cpu", "cuda") in [
+        (each.name, each.a, each.b) for each in found(home, "small/full/0", "small/full/0", **on_gpu).settings
+    ]
 
 
 def test_other_data_are_reported_by_their_cards_and_an_environment_by_its_parts(home):

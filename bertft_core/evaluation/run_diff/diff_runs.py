@@ -7,12 +7,12 @@ from bertft_core.config.base import Frozen
 from bertft_core.evaluation.run_diff.curve_diff import QUANTITIES, first_differences, first_diverging_step
 from bertft_core.evaluation.run_diff.environment_diff import environment_changes
 from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk, metrics_of
-from bertft_core.records import DatasetCard, RunSpec
+from bertft_core.records import DatasetCard, RunRecord, RunSpec
 from bertft_core.records.verification_record import EnvironmentChange
 from bertft_core.storage.curve_lines import curve_events
 
 NO_SETTINGS = {
-    "version", "study", "arm", "stage", "index", "trial", "seeds", "encoder", "encoder_dir",
+    "version", "study", "arm", "stage", "index", "trial", "seeds", "encoder", "encoder_dir", "device",
     "data_fingerprint", "prepared_dir", "labels",
 }  # fmt: skip
 """Fields of a spec that are names, paths, or compared on their own."""
@@ -77,7 +77,7 @@ def diff_runs(a: RunOnDisk, b: RunOnDisk, cards: Cards, titles: tuple[str, str])
     return RunDiff(
         a=titles[0],
         b=titles[1],
-        settings=_changes(_settings(left.spec), _settings(right.spec)),
+        settings=_changes(_settings(left), _settings(right)),
         seeds=_changes(left.spec.seeds.model_dump(), right.spec.seeds.model_dump()),
         data=tuple(_data_changes(left.spec, right.spec, cards)),
         encoder=_changes(*_encoders(left.spec, right.spec)),
@@ -106,9 +106,10 @@ def _encoders(left: RunSpec, right: RunSpec) -> tuple[dict[str, Any], dict[str, 
     return first, second
 
 
-def _settings(spec: RunSpec) -> dict[str, Any]:
+def _settings(record: RunRecord) -> dict[str, Any]:
     """Dotted path → value of every setting; strategies by their kind."""
-    values = spec.model_dump(mode="json", exclude=NO_SETTINGS)
+    values = record.spec.model_dump(mode="json", exclude=NO_SETTINGS)
+    values["compute"] = record.computed_with.settings()
     values["strategies"] = {strategy.pop("kind"): strategy or True for strategy in values["strategies"]}
     return flat(values)
 

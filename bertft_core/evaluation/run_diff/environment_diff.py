@@ -14,6 +14,7 @@ def environment_changes(left: Environment | None, right: Environment | None) -> 
     values: tuple[tuple[EnvironmentPart, str | None, str | None], ...] = (
         (device, left.device, right.device),
         ("cpu_capability", left.cpu_capability, right.cpu_capability),
+        ("kernels", left.kernels, right.kernels),
         ("threads", str(left.threads), str(right.threads)),
         ("gpu_driver", left.gpu_driver, right.gpu_driver),
         ("bertft_code", _code(left), _code(right)),

@@ -10,6 +10,7 @@ from bertft_core.report.prose import (
     comparison_text,
     data_card_text,
     grammar,
+    machine_text,
     power_text,
     seed_designs_text,
     split_designs_text,
@@ -191,7 +192,7 @@ def claims(results: StudyResults) -> str:
 def compute(results: StudyResults) -> str:
     """Hardware, run time, and how batches were laid out."""
     report_runs, search_runs = results.report_runs, results.search_runs
-    where = sorted({f"{e.device} ({grammar.several(e.threads, 'thread')} per run)" for r in report_runs if (e := r.environment)})
+    where = sorted({f"{e.device} ({machine_text.details(e)})" for r in report_runs if (e := r.environment)})
     if not report_runs or not where:
         return ""
     mean = sum(record.train_seconds for record in report_runs) / len(report_runs)

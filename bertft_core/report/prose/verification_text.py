@@ -6,7 +6,7 @@ from bertft_core.evaluation.certificate_checks import NOT_APPLICABLE
 from bertft_core.records import Environment
 from bertft_core.records.verification_record import CheckDetails, CheckResult, RunDifference, VerdictFinding
 from bertft_core.report.formatting import numbers
-from bertft_core.report.prose import grammar
+from bertft_core.report.prose import grammar, machine_text
 from bertft_core.report.prose.run_diff_text import environment_change
 
 N_NAMED = 4
@@ -154,5 +154,5 @@ def _how(check: str, details: CheckDetails, *, made: bool) -> str:
 
 def environment_wanted(environment: Environment) -> str:
     """The environment that a run was recorded in."""
-    threads = grammar.several(environment.threads, "thread")
-    return f"Python {environment.python}, torch {environment.packages.get('torch', '?')}, {threads}, {environment.device}"
+    where = f"{machine_text.details(environment)}, {environment.device}"
+    return f"Python {environment.python}, torch {environment.packages.get('torch', '?')}, {where}"

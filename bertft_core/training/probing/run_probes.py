@@ -25,8 +25,8 @@ from bertft_core.training.probing.encoders import Absent
 
 def probe_run(spec: RunSpec, probes: ProbesConfig, *, run_dir: Path) -> ProbeRecord:
     """Probe the model in `run_dir` and write `probes.json` there; what cannot be computed is absent, with the reason."""
-    device = torch.device("cuda" if spec.device != "cpu" and torch.cuda.is_available() else "cpu")
-    determinism.configure(spec.threads, device)
+    device = torch.device(spec.compute.device)
+    determinism.configure(spec.threads, device, spec.compute)
     models = _Models(spec, run_dir, device)
     found: dict[str, Any] = {}
     absent: dict[str, NotComputed] = {}

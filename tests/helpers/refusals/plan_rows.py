@@ -8,6 +8,8 @@ import pytest
 from bertft_core.config import load_study
 from bertft_core.data.study_checks import refuse_missing_layers
 from bertft_core.training import machine_needs
+from bertft_core.training.compute_choice import with_kernels
+from bertft_core.training.kernel_probe import KernelProbe
 from tests.helpers.refusals.data_rows import TEXTS, study
 from tests.helpers.refusals.refusal import Refusal
 from tests.helpers.small_records import make_study
@@ -33,6 +35,11 @@ def _machine(settings: str) -> Callable[[Path], None]:
             machine_needs.refuse_unfit(load_study("s.yaml"))
 
     return refused
+
+
+def _inexact_kernels(_: Path) -> None:
+    """A study that asks for oneDNN, on a CPU whose oneDNN computes products of fp32 in bf16."""
+    with_kernels(make_study(execution={"device": "cpu", "kernels": "onednn"}), KernelProbe(4.0, 5e-7, 2e-3))
 
 
 RECOMMEND = {"t.csv": TEXTS, "t.conll": "I O\nParis B-LOC\n", "t.parquet": "no Parquet", "numbers.csv": "a,b\n1,2\n"}
@@ -80,6 +87,7 @@ ROWS = (
     Refusal("strategy.unknown-layers", call=_by_layer("roformer", {"kind": "llrd"})),
     Refusal("strategy.lora-untried", call=_by_layer("modernbert", {"kind": "lora"})),
     Refusal("strategy.shared-layers", call=_by_layer("albert", {"kind": "freezing", "layers": 1})),
+    Refusal("machine.inexact-kernels", call=_inexact_kernels),
     Refusal("machine.no-gpu", call=_machine("execution: {device: cuda}")),
     Refusal("machine.unsupported-precision", call=_machine("training: {precision: fp16}")),
     Refusal("machine.too-many-threads", call=_machine("execution: {threads_per_run: 4}")),

@@ -54,7 +54,7 @@ def _of_kept_run(function: Callable[..., object], *more: object) -> Callable[[Pa
     def refused(folder: Path) -> None:
         run = predict.KeptRun(_record(folder), folder / "run")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(predict, "_opened", lambda _: SimpleNamespace(predict=lambda *_, **__: None))
+            patch.setattr(predict, "_opened", lambda *_: SimpleNamespace(predict=lambda *_, **__: None))
             function(run, *more)
 
     return refused
@@ -138,7 +138,7 @@ ROWS = (
     Refusal("diff.several-runs", call=_several_runs),
     Refusal("machine.fp16-needs-gpu", call=_fp16),
     Refusal("probes.no-model", call=_no_model_to_probe, place="run/model"),
-    Refusal("predict.not-finite", call=_of_kept_run(predict._predictions, None), place="run/model"),
+    Refusal("predict.not-finite", call=_of_kept_run(predict._predictions, None, 1), place="run/model"),
     Refusal(
         "predict.threshold-unknown",
         call=_of_kept_run(predict._validation_predictions),
