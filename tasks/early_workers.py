@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bertft_core.config import StudyConfig
 from bertft_core.records import StudySummary
+from bertft_core.records.compute import Compute
 from bertft_core.storage.study_dir import StudyDir, read_record
 from bertft_core.training.devices import slot_environments
 from bertft_core.training.machine_needs import refuse_unfit
@@ -33,6 +34,8 @@ def started_workers(study: StudyConfig, study_dir: StudyDir) -> Slots:
 
 
 def looks_finished(study: StudyConfig, study_dir: StudyDir) -> bool:
-    """The folder holds a summary of this very study."""
-    summary = read_record(study_dir.summary_path, StudySummary)
+    """The folder holds a summary of this very study, and its last command computed as this one is to."""
+    summary, last = read_record(study_dir.summary_path, StudySummary), read_record(study_dir.config_path, StudyConfig)
+    if last is not None and Compute.asked_by(last.execution) != Compute.asked_by(study.execution):
+        return False
     return summary is not None and summary.study_digest == study.digest

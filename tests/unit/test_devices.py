@@ -18,7 +18,7 @@ from bertft_core.training.machine_needs import fit_of, refuse_absent_gpu, refuse
 from bertft_core.training.run import device_of
 from flows.cli.app import main
 from flows.cli.plan_command import print_plan
-from tasks.early_workers import early_workers
+from tasks.early_workers import early_workers, looks_finished
 from tests.helpers.small_records import make_card, make_spec, make_study
 from tests.helpers.tiny_studies import tiny_study
 
@@ -88,6 +88,8 @@ def test_a_finished_study_that_names_a_gpu_is_reported_without_one(monkeypatch, 
     write_record(StudyDir(tmp_path, study.name).summary_path, summary)
     with early_workers(study, tmp_path) as slots:
         assert slots is None
+    write_record(StudyDir(tmp_path, study.name).config_path, make_study(execution={"device": "cpu"}))
+    assert not looks_finished(study, StudyDir(tmp_path, study.name)), "its runs were computed otherwise"
 
 
 def test_gpus_that_torch_cannot_use_take_no_slots(monkeypatch):
