@@ -31,9 +31,8 @@ def ensemble_of(results: StudyResults, arm: ArmSummary, key: str) -> Ensemble:
 
 
 def _readable(results: StudyResults, record: RunRecord) -> bool:
-    run_dir = results.run_dir_of(record.digest)
     files = [(checkpoint, split) for checkpoint, splits in record.predictions.items() for split in splits]
-    return bool(files) and all(stored_predictions(record, run_dir, *file) is not None for file in files)
+    return bool(files) and all(stored_predictions(results, record, *file) is not None for file in files)
 
 
 def _refused(scored: Sequence[RunRecord], members: Sequence[RunRecord]) -> NotComputed | None:
@@ -53,7 +52,7 @@ def _scores(results: StudyResults, members: Sequence[RunRecord]) -> dict[str, fl
     metrics = METRICS[spec.head.kind]
 
     def together(checkpoint: str, split: str) -> pa.Table:
-        tables = [stored_predictions(record, results.run_dir_of(record.digest), checkpoint, split) for record in members]
+        tables = [stored_predictions(results, record, checkpoint, split) for record in members]
         return metrics.combined([table for table in tables if table is not None], spec.labels, spec.head)
 
     found: dict[str, float] = {}

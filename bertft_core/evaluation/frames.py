@@ -90,7 +90,7 @@ def predictions(results: StudyResults, split: str | None = None, checkpoint: str
     for arm in summary.arms:
         for record in results.scored_runs(arm.arm):
             place = (checkpoint or summary.headline_checkpoint, split or summary.headline_split)
-            table = stored_predictions(record, results.run_dir_of(record.digest), *place)
+            table = stored_predictions(results, record, *place)
             if table is not None:
                 rows = table.to_pandas()
                 rows.insert(0, "arm", arm.arm)

@@ -22,7 +22,7 @@ def nondeterminism_of(results: StudyResults, key: str) -> tuple[Nondeterminism, 
 
 def _of_arm(results: StudyResults, arm: str, group: list[RunRecord], key: str) -> Nondeterminism:
     ended = [record for record in group if record.weights_sha256 is not None]
-    scores = [found[key] for record in ended if key in (found := scores_of(record, results.run_dir_of(record.digest)))]
+    scores = [found[key] for record in ended if key in (found := scores_of(results, record))]
     return Nondeterminism(
         arm=arm,
         n=len(ended),

@@ -14,6 +14,7 @@ from bertft_core.records import RunRecord
 from bertft_core.records.not_computed import NotComputed
 from bertft_core.records.probe_record import MaskedLMScores, ProbeRecord
 from bertft_core.storage.curve_lines import curve_events
+from bertft_core.storage.study_results import StudyResults
 
 Name = tuple[str, str | None]
 """Measure, and the layer or split it was measured at."""
@@ -23,9 +24,8 @@ Name = tuple[str, str | None]
 class ProbedRun:
     """A run that ended with scores, and where its numbers are read from."""
 
-    study: StudyConfig
+    results: StudyResults
     record: RunRecord
-    run_dir: Path
     found: ProbeRecord | None
     """What was found in its model."""
     headline_split: str
@@ -34,13 +34,22 @@ class ProbedRun:
     """`checkpoint/split/metric` → value."""
 
     @property
+    def study(self) -> StudyConfig:
+        return self.results.study
+
+    @property
+    def run_dir(self) -> Path:
+        """Folder of the run."""
+        return self.results.run_dir_of(self.record.digest)
+
+    @property
     def out_of_domain(self) -> list[str]:
         """Its out-of-domain sets."""
         return [split for split in self.evaluated_splits if split not in ("validation", "test")]
 
     def logits_and_labels(self, split: str) -> tuple[Floats, np.ndarray] | None:
         """Of the headline's checkpoint; None where the predictions are gone."""
-        table = stored_predictions(self.record, self.run_dir, self.study.headline.checkpoint, split)
+        table = stored_predictions(self.results, self.record, self.study.headline.checkpoint, split)
         return None if table is None else logits_and_labels(self.record.spec, table)
 
 

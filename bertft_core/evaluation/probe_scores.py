@@ -122,12 +122,11 @@ def _runs(results: StudyResults, arm: ArmSummary, asked: str | None) -> dict[int
     """Seed index → run, of the runs with a score."""
     scores, splits, found = {seed.index: seed.scores for seed in arm.seeds}, results.card.evaluated_splits, {}
     for record in results.scored_runs(arm.arm):
-        index, run_dir = record.spec.index, results.run_dir_of(record.digest)
-        probed = read_record(run_dir / PROBES_FILE, ProbeRecord)
+        index, probed = record.spec.index, read_record(results.run_dir_of(record.digest) / PROBES_FILE, ProbeRecord)
         if probed is not None and (probed.run_digest != record.digest or asked not in (None, probed.probes_digest)):
             probed = None
         split = results.summary.headline_split
-        found[index] = ProbedRun(results.study, record, run_dir, probed, split, splits, scores[index])
+        found[index] = ProbedRun(results, record, probed, split, splits, scores[index])
     return found
 
 

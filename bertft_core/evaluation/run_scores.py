@@ -1,7 +1,5 @@
 """The scores of one run, computed again from its stored predictions."""
 
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -9,13 +7,13 @@ from numpy.typing import NDArray
 from bertft_core.metrics import METRICS
 from bertft_core.records import DatasetCard, RunRecord
 from bertft_core.records.ranking import SCORED
-from bertft_core.storage.predictions import read_predictions
+from bertft_core.storage.file_signatures import signature_of
 from bertft_core.storage.study_results import StudyResults
 
 CHECKPOINTS = ("best", "final")
 
 
-def scores_of(record: RunRecord, run_dir: Path) -> dict[str, float]:
+def scores_of(results: StudyResults, record: RunRecord) -> dict[str, float]:
     """`checkpoint/split/metric` → value of a run that ended with a model; empty for any other.
 
     The record's own numbers stand in where a prediction file is gone or torn.
@@ -26,35 +24,46 @@ def scores_of(record: RunRecord, run_dir: Path) -> dict[str, float]:
     scores: dict[str, float] = {}
     for checkpoint in CHECKPOINTS:
         recorded: dict[str, dict[str, float]] = getattr(record, checkpoint)
-        validation = stored_predictions(record, run_dir, checkpoint, "validation")
-        tuned = None if validation is None else metrics.tune(validation, labels)
+        validation = stored_predictions(results, record, checkpoint, "validation")
+        tuned = None if validation is None else tuned_on(results, record, checkpoint, validation)
         for split in sorted({*recorded, *record.predictions.get(checkpoint, {})}):
             read = validation is not None and split != "validation"
-            stored = stored_predictions(record, run_dir, checkpoint, split) if read else validation
+            stored = stored_predictions(results, record, checkpoint, split) if read else validation
             values = recorded.get(split, {}) if stored is None else metrics.compute(stored, labels, **(tuned or {}))
             scores |= {f"{checkpoint}/{split}/{metric}": value for metric, value in values.items()}
     return scores
 
 
-def stored_predictions(record: RunRecord, run_dir: Path, checkpoint: str, split: str) -> pa.Table | None:
+def stored_predictions(results: StudyResults, record: RunRecord, checkpoint: str, split: str) -> pa.Table | None:
     """The predictions a run kept, or None when there are none that can be read."""
     path = record.predictions.get(checkpoint, {}).get(split)
     if path is None:
         return None
     try:
-        stored = read_predictions(run_dir / path)
+        stored = results.predictions.read(results.run_dir_of(record.digest) / path)
     except (FileNotFoundError, ValueError):
         return None
     return stored if stored.num_rows else None
 
 
-def tuned_predictions(record: RunRecord, run_dir: Path, checkpoint: str, split: str) -> tuple[pa.Table, dict[str, float]] | None:
+def tuned_predictions(
+    results: StudyResults, record: RunRecord, checkpoint: str, split: str
+) -> tuple[pa.Table, dict[str, float]] | None:
     """The predictions a run kept, and what was tuned for them on its validation set; None when either is missing."""
-    stored = stored_predictions(record, run_dir, checkpoint, split)
-    validation = stored if split == "validation" else stored_predictions(record, run_dir, checkpoint, "validation")
+    stored = stored_predictions(results, record, checkpoint, split)
+    validation = stored if split == "validation" else stored_predictions(results, record, checkpoint, "validation")
     if stored is None or validation is None:
         return None
-    return stored, METRICS[record.spec.head.kind].tune(validation, record.spec.labels)
+    return stored, tuned_on(results, record, checkpoint, validation)
+
+
+def tuned_on(results: StudyResults, record: RunRecord, checkpoint: str, validation: pa.Table) -> dict[str, float]:
+    """What is tuned on a run's validation predictions at a checkpoint, once for each file."""
+    path = results.run_dir_of(record.digest) / record.predictions[checkpoint]["validation"]
+    place, tuned = (path, signature_of(path)), results.predictions.tuned
+    if place not in tuned:
+        tuned[place] = METRICS[record.spec.head.kind].tune(validation, record.spec.labels)
+    return tuned[place]
 
 
 def confusions(results: StudyResults) -> dict[str, tuple[tuple[str, ...], NDArray[np.int64], int]]:
@@ -73,7 +82,7 @@ def confusions(results: StudyResults) -> dict[str, tuple[tuple[str, ...], NDArra
 
 def _confusion(results: StudyResults, record: RunRecord) -> tuple[tuple[str, ...], NDArray[np.int64]] | None:
     summary = results.summary
-    found = tuned_predictions(record, results.run_dir_of(record.digest), summary.headline_checkpoint, summary.headline_split)
+    found = tuned_predictions(results, record, summary.headline_checkpoint, summary.headline_split)
     if found is None:
         return None
     return METRICS[record.spec.head.kind].confusion(found[0], record.spec.labels, **found[1])

@@ -111,7 +111,7 @@ def _seed_score(results: StudyResults, spec: RunSpec) -> SeedScore:
         order_seed=spec.seeds.order,
         dropout_seed=spec.seeds.dropout,
         best_step=None if record is None else record.best_step,
-        scores={} if record is None else scores_of(record, results.run_dir_of(spec.digest)),
+        scores={} if record is None else scores_of(results, record),
         error=None if record is None else record.error,
         cell=None if cell is None else CrossedCell(**cell._asdict()),
         split=_drawn_split(results, spec),

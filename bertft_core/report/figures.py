@@ -3,10 +3,8 @@
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 from markupsafe import Markup
 
-from bertft_core.evaluation import frames
 from bertft_core.evaluation.calibration import confidences, logits_and_labels, reliability_points
 from bertft_core.evaluation.run_scores import majority_scores, stored_predictions
 from bertft_core.records import ArmSummary, RunRecord, StudySummary
@@ -23,9 +21,9 @@ Panel = tuple[str, Markup]
 
 def seed_plots(results: StudyResults) -> list[Markup]:
     """A picture of every seed per arm for each split, the headline split first."""
-    found, summary, table = [], results.summary, frames.scores(results.summary)
+    found, summary = [], results.summary
     for split in summary_rows.splits_of(summary):
-        rows = [_arm_row(arm, split, summary, table[table["arm"] == arm.arm]) for arm in summary.arms]
+        rows = [_arm_row(arm, split, summary) for arm in summary.arms]
         if any(row.points for row in rows):
             majority = majority_scores(results.card, split).get(summary.headline_metric)
             label = f"{summary.headline_metric} on {split}, {summary.headline_checkpoint} checkpoint"
@@ -33,11 +31,12 @@ def seed_plots(results: StudyResults) -> list[Markup]:
     return found
 
 
-def _arm_row(arm: ArmSummary, split: str, summary: StudySummary, scores: pd.DataFrame) -> run_plots.ArmRow:
-    having = scores[scores["key"] == f"{summary.headline_checkpoint}/{split}/{summary.headline_metric}"]
+def _arm_row(arm: ArmSummary, split: str, summary: StudySummary) -> run_plots.ArmRow:
+    key = f"{summary.headline_checkpoint}/{split}/{summary.headline_metric}"
     points = [
-        run_plots.SeedPoint(value, f"{arm.arm} seed {index}: {numbers.score(value)}", status == "collapsed")
-        for index, value, status in having[["index", "value", "status"]].values.tolist()
+        run_plots.SeedPoint(value, f"{arm.arm} seed {seed.index}: {numbers.score(value)}", seed.status == "collapsed")
+        for seed in arm.seeds
+        if (value := seed.scores.get(key)) is not None
     ]
     row = summary_rows.row_of(arm, split, summary.headline_checkpoint, summary.headline_metric)
     ends = (None, None, None) if row is None else (row.mean, row.t_low, row.t_high)
@@ -84,7 +83,7 @@ def reliability(results: StudyResults) -> list[Panel]:
         found = []
         for record in results.runs_of(arm.arm):
             place = summary.headline_checkpoint, summary.headline_split
-            stored = stored_predictions(record, results.run_dir_of(record.digest), *place)
+            stored = stored_predictions(results, record, *place)
             given = None if stored is None else logits_and_labels(record.spec, stored)
             if given is not None:
                 found.append((f"seed {record.spec.index}", *confidences(*given)))

@@ -25,6 +25,7 @@ for the percentiles init and order seeds are drawn independently (the pigeonhole
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -107,8 +108,9 @@ def multi_bootstrap(
     if cells is None:
         first, second = _in_order(first, second, paired)
     n_resamples = n_resamples if first.resampled is None else len(first.resampled)
-    draws_first = _seed_draws(len(first.scores), n_resamples, [bootstrap_seed, 1], cells)
-    draws_second = draws_first if paired else _seed_draws(len(second.scores), n_resamples, [bootstrap_seed, 2])
+    cells = None if cells is None else tuple(cells)
+    draws_first = _seed_draws(len(first.scores), n_resamples, (bootstrap_seed, 1), cells)
+    draws_second = draws_first if paired else _seed_draws(len(second.scores), n_resamples, (bootstrap_seed, 2))
     difference = float(first.scores.mean() - second.scores.mean())
     by_seeds = _by_seeds(first.scores, second.scores, paired, cells)
     means = draws_first @ first.scores - draws_second @ second.scores
@@ -151,10 +153,12 @@ def _taken(arm: Draws, order: NDArray[np.intp]) -> Draws:
     return Draws(arm.scores[order], None if arm.resampled is None else arm.resampled[:, order])
 
 
-def _seed_draws(n: int, n_resamples: int, seed: list[int], cells: Sequence[GridCell] | None = None) -> Floats:
+@lru_cache(maxsize=2)
+def _seed_draws(n: int, n_resamples: int, seed: tuple[int, int], cells: tuple[GridCell, ...] | None = None) -> Floats:
     """Weight of each seed [resamples, n] in n draws with replacement: its number of draws over n.
 
-    With `cells`: draws of its init seed times draws of its order seed, normalised.
+    With `cells`: draws of its init seed times draws of its order seed, normalised. Cached, because all pairs of a study draw the
+    same; not to be written to.
     """
     rng = np.random.default_rng(seed)
     if cells is None:

@@ -33,7 +33,7 @@ def sign_flip_p(differences: Scores, permutation_seed: int) -> float:
         raise ValueError("no differences")
     if 2 ** len(values) <= MAX_SIGNS:
         return _exact(_all_signs(len(values)) @ values, float(values.sum()))
-    signs = np.random.default_rng(permutation_seed).choice([-1.0, 1.0], size=(N_SAMPLED, len(values)))
+    signs = _sampled_signs(len(values), permutation_seed).astype(np.float64)
     return _sampled(signs @ values, float(values.sum()))
 
 
@@ -72,6 +72,12 @@ def _as_extreme(permuted: Floats, seen: float) -> NDArray[np.bool_]:
 def _all_signs(n: int) -> Floats:
     """[2ⁿ, n]"""
     return np.asarray(1.0 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1), dtype=np.float64)
+
+
+@lru_cache(maxsize=4)
+def _sampled_signs(n: int, permutation_seed: int) -> NDArray[np.int8]:
+    """[N_SAMPLED, n]; cached, because all pairs of a study flip the same signs."""
+    return np.random.default_rng(permutation_seed).choice([-1.0, 1.0], size=(N_SAMPLED, n)).astype(np.int8)
 
 
 @lru_cache(maxsize=4)

@@ -12,6 +12,7 @@ second interval is therefore the one to decide by:
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -51,14 +52,14 @@ def superiority(
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if not len(a) or not len(b) or (paired and len(a) != len(b)):
         raise ValueError(f"{len(a)} and {len(b)} {'paired ' * paired}runs cannot be compared")
-    rng = np.random.default_rng(bootstrap_seed)
     if paired:
         wins = _wins(a, b)
-        resampled = _draws(rng, len(a), n_resamples) @ wins / len(a)
+        (of_pairs,) = _draws(bootstrap_seed, (len(a),), n_resamples)
+        resampled = of_pairs @ wins / len(a)
         low, high = clopper_pearson_interval(float(wins.sum()), len(a), level)
     else:
         wins = _wins(a[:, None], b[None, :])
-        of_a, of_b = (_draws(rng, len(scores), n_resamples) for scores in (a, b))
+        of_a, of_b = _draws(bootstrap_seed, (len(a), len(b)), n_resamples)
         resampled = (of_a * (of_b @ wins.T)).sum(axis=1) / wins.size
         low, high = _newcombe(float(wins.mean()), len(a), len(b), level)
     percentiles = np.quantile(resampled, [0.5 - level / 2, 0.5 + level / 2])
@@ -69,9 +70,14 @@ def _wins(first: Floats, second: Floats) -> Floats:
     return np.asarray((1 + np.sign(differences_of(first, second))) / 2)
 
 
-def _draws(rng: np.random.Generator, n: int, n_resamples: int) -> Floats:
-    """How often each run is drawn [resamples, n] in n draws with replacement."""
-    return rng.multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(np.float64)
+@lru_cache(maxsize=1)
+def _draws(bootstrap_seed: int, sizes: tuple[int, ...], n_resamples: int) -> tuple[Floats, ...]:
+    """How often each run is drawn [resamples, n] in n draws with replacement, for each size n in turn.
+
+    Cached, because all pairs of a study draw the same; not to be written to.
+    """
+    rng = np.random.default_rng(bootstrap_seed)
+    return tuple(rng.multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(np.float64) for n in sizes)
 
 
 def _newcombe(probability: float, n: int, m: int, level: float) -> tuple[float, float]:

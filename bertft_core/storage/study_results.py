@@ -11,6 +11,7 @@ from typing import Any
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.records import DatasetCard, Environment, RunRecord, RunSpec, StudySummary, SweepResult
 from bertft_core.records.ranking import SCORED
+from bertft_core.storage.prediction_files import PredictionFiles
 from bertft_core.storage.study_dir import StudyDir
 
 
@@ -28,6 +29,8 @@ class StudyResults:
     sweeps: Mapping[str, SweepResult] = field(default_factory=dict)
     """Arm → result of its search."""
     evaluated: StudySummary | None = None
+    predictions: PredictionFiles = field(default_factory=PredictionFiles, compare=False, repr=False)
+    """What was read of the runs' predictions, shared by all views of these results."""
 
     @property
     def summary(self) -> StudySummary:

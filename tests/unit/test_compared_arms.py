@@ -100,8 +100,8 @@ def test_examples_are_the_same_by_their_fingerprint_whatever_the_tokenizer(tmp_p
 
 
 def _rewrite(arm, index, change):
-    record, run_dir = arm.record(index)
-    path = run_dir / record.predictions["best"]["test"]
+    record = arm.record(index)
+    path = arm.results.run_dir_of(record.digest) / record.predictions["best"]["test"]
     write_predictions(path, change(read_predictions(path)))
 
 
@@ -128,8 +128,8 @@ def test_other_examples_and_examples_twice_are_not_aligned(full, change):
 
 
 def test_missing_predictions_are_noted(full):
-    record, run_dir = full.record(3)
-    (run_dir / record.predictions["best"]["test"]).unlink()
+    record = full.record(3)
+    (full.results.run_dir_of(record.digest) / record.predictions["best"]["test"]).unlink()
     assert read_example_scores(full, "best", "test") == ComparisonNote(kind="predictions_missing", arm="full", seed=3)
 
 

@@ -142,7 +142,7 @@ def test_the_null_threshold_of_the_ensemble_is_tuned_on_validation_and_frozen_fo
         folder = results.run_dir_of(record.digest)
         for split, of_split in zip(("validation", "test"), nulls, strict=True):
             write_predictions(folder / f"{split}.parquet", asked([["Ann"], []], ann, of_split))
-        scores.append(scores_of(record, folder))
+        scores.append(scores_of(results, record))
     seeds = [seed.model_copy(update={"scores": found}) for seed, found in zip(arm.seeds, scores, strict=True)]
     found = ensemble_of(results, arm.model_copy(update={"seeds": tuple(seeds)}), "best/test/f1")
     assert found.scores["best/test/null_threshold"] == pytest.approx(1.25)

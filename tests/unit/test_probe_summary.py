@@ -232,7 +232,7 @@ def test_other_heads_say_that_they_give_no_probabilities(tmp_path):
     probed = Probed(tmp_path)
     probed.study = probed.study.model_copy(update={"head": type("Head", (), {"kind": "regression"})()})
     record = next(iter(probed.records.values()))
-    run = ProbedRun(probed.study, record, tmp_path, None, "test", ("validation", "test"), {})
+    run = ProbedRun(StudyResults(probed.study, probed.card, probed.dir, {}), record, None, "test", ("validation", "test"), {})
     assert calibration(run).missing == [NotComputed(reason="no probabilities", detail="regression")]
 
 

@@ -87,7 +87,7 @@ def test_the_pooled_predictions_are_those_of_every_example_once_in_each_repeat(r
     assert len(pooled.statistics) == 3
     for column, statistics in pooled.statistics.items():
         runs = [arm.record(i) for i, seed in arm.seeds.items() if seed.split.repeat == column.repeat]
-        tables = [read_predictions(folder / record.predictions["best"]["test"]) for record, folder in runs]
+        tables = [read_predictions(results.run_dir_of(run.digest) / run.predictions["best"]["test"]) for run in runs]
         together = tables[0].__class__.from_batches([b for t in tables for b in t.to_batches()]).combine_chunks()
         wanted = METRICS["classification"].compute(together, ("negative", "positive"))
         for metric in ("accuracy", "f1_macro", "mcc"):

@@ -6,8 +6,8 @@ from bertft_core.config.seed_settings import CrossedDesign, OnlyDesign
 from bertft_core.config.split_designs import SplitDesign
 from bertft_core.evaluation.comparison.compared_arms import arm_record, refusal
 from bertft_core.evaluation.comparison.example_scores import ExampleResampling, enough_resamples
-from bertft_core.evaluation.comparison.pair_comparer import PairComparer
-from bertft_core.evaluation.comparison.pairing import has_same_examples, pair_refusal
+from bertft_core.evaluation.comparison.pair_comparer import ArmPair, PairComparer
+from bertft_core.evaluation.comparison.pairing import has_same_examples, pair_refusal, pair_seeds
 from bertft_core.evaluation.comparison.request import ComparisonPlan, ComparisonRequest, plan_comparison
 from bertft_core.evaluation.comparison.study_components import components
 from bertft_core.metrics import METRICS
@@ -30,7 +30,7 @@ def compare_studies(studies: Sequence[StudyResults], request: ComparisonRequest)
     refused = {arm.name: why for arm in plan.arms if (why := refusal(arm)) is not None}
     compared = [arm for arm in plan.arms if arm.name not in refused]
     samples = ExampleResampling(plan, [arm for arm in compared if not arm.has_own_splits], bootstrap_seed)
-    refusals, pairs, compare = [*refused.values()], list[PairComparison](), PairComparer(plan, samples, bootstrap_seed)
+    refusals, paired, compare = [*refused.values()], list[ArmPair](), PairComparer(plan, samples, bootstrap_seed)
     for arm, baseline in plan.pairs:
         if arm.name in refused or baseline.name in refused:
             continue
@@ -39,12 +39,12 @@ def compare_studies(studies: Sequence[StudyResults], request: ComparisonRequest)
             continue
         if not (same := has_same_examples(arm, baseline, plan.split)) and not arm.has_own_splits:
             samples.notes[ComparisonNote(kind="separate_examples", arm=arm.name, baseline=baseline.name)] = None
-        found = compare.of(arm, baseline, same=same)
-        if not any(pair.metric == plan.metrics[0] for pair in found):
+        paired.append(ArmPair(arm, baseline, pair_seeds(arm, baseline), same))
+        if not paired[-1].is_scored(plan.key_of(plan.metrics[0])):
             refusals.append(Refusal(reason="scores_missing", arm=arm.name, baseline=baseline.name))
-        pairs += found
+    # metric by metric: what is resampled of one is not held for the next
+    pairs = [compare.on(metric, pair) for metric in plan.metrics for pair in paired if pair.is_scored(plan.key_of(metric))]
     metric, names = plan.metrics[0], tuple(dict.fromkeys(results.study.name for results in studies))
-    pairs.sort(key=lambda pair: plan.metrics.index(pair.metric))
     return Comparison(
         title=", ".join(names),
         studies=names,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 
 from bertft_core.config.seed_settings import CrossedDesign
 from bertft_core.records import RunRecord
@@ -26,7 +26,7 @@ class ComparedArm:
     results: StudyResults
     arm: ArmSummary
 
-    @property
+    @cached_property
     def seeds(self) -> dict[int, SeedScore]:
         """Seed index → its row, of the runs that ended with a score; of selected seeds only the best, for they are no sample."""
         selected = self.arm.selected
@@ -61,11 +61,9 @@ class ComparedArm:
         seeds = self.seeds
         return {index: score for index, score in scores_by_index(self.arm, key).items() if index in seeds}
 
-    def record(self, index: int) -> tuple[RunRecord, Path] | None:
-        """The record of a seed and its run's folder."""
-        digest = self.seeds[index].run_digest
-        record = self.results.records.get(digest)
-        return None if record is None else (record, self.results.run_dir_of(digest))
+    def record(self, index: int) -> RunRecord | None:
+        """The record of a seed."""
+        return self.results.records.get(self.seeds[index].run_digest)
 
 
 def compared_arms_of(studies: Sequence[StudyResults], names: Iterable[str] | None = None) -> list[ComparedArm]:

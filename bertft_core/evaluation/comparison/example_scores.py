@@ -6,7 +6,7 @@ together, in one pass; arms with other examples separately.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,8 @@ RESAMPLES_PER_TEST = 80
 """No p-value is below 2/(resamples + 1), and Holm's correction multiplies it by up to the number of tests."""
 MAX_NUMBERS = 100_000_000
 """Per-example numbers of one metric over all arms and seeds that are held in memory: a few hundred MiB."""
+MAX_RESAMPLED = 10_000_000
+"""Resampled scores that are held in memory, where one metric does not have more: 80 MB."""
 
 
 @dataclass(frozen=True)
@@ -57,33 +59,47 @@ def read_example_scores(
     """
     kind, labels = arm.results.study.head.kind, arm.results.card.labels
     metrics, statistics, right = METRICS[kind], {}, {}
+    wanted = None if example_ids is None else pa.chunked_array([pa.array(example_ids, pa.string())])
     for index in sorted(arm.seeds):
         read = read_tuned(arm, index, checkpoint, split)
         if read is None:
             return ComparisonNote(kind="predictions_missing", arm=arm.name, seed=index)
         table, tuned = read
-        found = table["example_id"].to_pylist()
-        example_ids = found if example_ids is None else example_ids
-        if found != list(example_ids):
-            rows = {name: row for row, name in enumerate(found)}
-            if len(rows) != len(found) or rows.keys() != set(example_ids) or len(example_ids) != len(found):
+        found = table["example_id"]
+        wanted = found if wanted is None else wanted
+        if not found.equals(wanted):
+            rows = {name: row for row, name in enumerate(found.to_pylist())}
+            names = wanted.to_pylist()
+            if len(rows) != len(found) or rows.keys() != set(names) or len(names) != len(found):
                 return ComparisonNote(kind="different_examples", arm=arm.name, seed=index)
-            table = table.take(pa.array([rows[name] for name in example_ids])).combine_chunks()
+            table = table.take(pa.array([rows[name] for name in names])).combine_chunks()
         statistics[index] = metrics.statistics(table, labels, **tuned)
         answered = metrics.right(table, labels, **tuned)
         if answered is not None:
             right[index] = answered
-    return ExampleScores(tuple(example_ids or ()), metrics.unit, statistics, right)
+    return ExampleScores(() if wanted is None else tuple(wanted.to_pylist()), metrics.unit, statistics, right)
 
 
 def read_tuned(arm: ComparedArm, index: int, checkpoint: str, split: str) -> tuple[pa.Table, dict[str, Any]] | None:
     """A run's predictions, and what was tuned for them on its validation set."""
     found = arm.record(index)
-    return None if found is None else tuned_predictions(*found, checkpoint, split)
+    return None if found is None else tuned_predictions(arm.results, found, checkpoint, split)
+
+
+class _Batch(NamedTuple):
+    """Metrics that are scored on one drawing of examples."""
+
+    group: int
+    """Of arms with the same examples."""
+    n_resamples: int
+    metrics: list[str]
 
 
 class ExampleResampling:
-    """Scores of every arm on resampled examples, for metrics that have per-example statistics."""
+    """Scores of every arm on resampled examples, for metrics that have per-example statistics.
+
+    They are drawn when they are asked for, and only those of the last few metrics are held: ask metric by metric.
+    """
 
     def __init__(self, plan: ComparisonPlan, arms: Sequence[ComparedArm], bootstrap_seed: int) -> None:
         """`arms`: those that are compared."""
@@ -91,17 +107,23 @@ class ExampleResampling:
         self.notes: dict[ComparisonNote, None] = {}
         """Why examples are not resampled; each note once, in their order."""
         self._scores: dict[str, ExampleScores] = {}
-        self._draws: dict[tuple[str, str], Draws] = {}
-        for i, group in enumerate(_by_examples(arms, plan.split)):
+        self._groups, self._seed = _by_examples(arms, plan.split), bootstrap_seed
+        self._batches: dict[tuple[str, str], _Batch] = {}
+        """Arm and metric → where it is drawn."""
+        self._drawn: dict[int, tuple[_Batch, dict[tuple[str, str], Draws]]] = {}
+        """Group → what was drawn of it last."""
+        for i, group in enumerate(self._groups):
             self._read(group)
-            self._draw(group, derive_seed(bootstrap_seed, "bootstrap", i))
+            self._plan_batches(i, group)
 
     def draws(self, arm: ComparedArm, metric: str, seeds: Sequence[int]) -> Draws:
         """The scores of these seeds [seeds], and on resampled examples [resamples, seeds]."""
         scores = arm.scores(self._plan.key_of(metric))
-        found = self._draws.get((arm.name, metric))
-        if found is None or found.resampled is None:
+        batch = self._batches.get((arm.name, metric))
+        if batch is None:
             return Draws(np.array([scores[seed] for seed in seeds]))
+        found = self._of_batch(batch)[arm.name, metric]
+        assert found.resampled is not None
         rows = [sorted(arm.seeds).index(seed) for seed in seeds]
         return Draws(found.scores[rows], found.resampled[:, rows])
 
@@ -124,10 +146,10 @@ class ExampleResampling:
                 ids = found.example_ids
                 self._scores[arm.name] = found
 
-    def _draw(self, group: Sequence[ComparedArm], bootstrap_seed: int) -> None:
+    def _plan_batches(self, i: int, group: Sequence[ComparedArm]) -> None:
         """Metrics with the same number of resamples are scored on one drawing of them, as many as fit into memory."""
-        drawn_together: list[tuple[int, dict[tuple[str, str], list[PerExample]]]] = []
-        room = 0
+        last: _Batch | None = None
+        numbers = resampled = 0
         for metric in self._plan.metrics:
             statistics = self._statistics(metric, group)
             needed = sum(map(n_numbers, statistics.values()))
@@ -135,14 +157,25 @@ class ExampleResampling:
                 self.notes[ComparisonNote(kind="too_many_numbers", metric=metric)] = None
                 continue
             n = self.n_resamples(metric)
-            if not drawn_together or drawn_together[-1][0] != n or needed > room:
-                drawn_together.append((n, {}))
-                room = MAX_NUMBERS
-            drawn_together[-1][1].update({(arm, metric): statistics[arm] for arm in statistics})
-            room -= needed
-        for n, of_metrics in drawn_together:
-            drawn = resample_examples([scored_of(per_example) for per_example in of_metrics.values()], bootstrap_seed, n)
-            self._draws |= dict(zip(of_metrics, drawn, strict=True))
+            more = n * sum(map(len, statistics.values()))
+            if last is None or last.n_resamples != n or numbers + needed > MAX_NUMBERS or resampled + more > MAX_RESAMPLED:
+                last, numbers, resampled = _Batch(i, n, []), 0, 0
+            last.metrics.append(metric)
+            numbers, resampled = numbers + needed, resampled + more
+            self._batches |= {(arm, metric): last for arm in statistics}
+
+    def _of_batch(self, batch: _Batch) -> dict[tuple[str, str], Draws]:
+        """Arm and metric → draws; those of the batch before are given up."""
+        held = self._drawn.pop(batch.group, None)
+        if held is None or held[0] is not batch:
+            del held
+            group = self._groups[batch.group]
+            given = {(arm, metric): of for metric in batch.metrics for arm, of in self._statistics(metric, group).items()}
+            seed = derive_seed(self._seed, "bootstrap", batch.group)
+            drawn = resample_examples([scored_of(per_example) for per_example in given.values()], seed, batch.n_resamples)
+            held = batch, dict(zip(given, drawn, strict=True))
+        self._drawn[batch.group] = held
+        return held[1]
 
     def _statistics(self, metric: str, group: Sequence[ComparedArm]) -> dict[str, list[PerExample]]:
         """Arm → per-example statistics of its seeds, of those arms for which all have the metric."""

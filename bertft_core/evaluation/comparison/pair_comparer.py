@@ -1,13 +1,13 @@
 """Two arms compared on every metric: over seeds and examples, or over splits of the same examples."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bertft_core.evaluation.comparison.compared_arms import ComparedArm
 from bertft_core.evaluation.comparison.example_scores import ExampleResampling, ExampleScores
 from bertft_core.evaluation.comparison.pair_estimates import Sample, estimate
-from bertft_core.evaluation.comparison.pairing import Pairing, pair_seeds
+from bertft_core.evaluation.comparison.pairing import Pairing
 from bertft_core.evaluation.comparison.pooled_predictions import PooledScores, pooled_scores
 from bertft_core.evaluation.comparison.request import ComparisonPlan
 from bertft_core.evaluation.comparison.seed_tests import SeedTestSettings
@@ -22,6 +22,20 @@ Found = tuple[dict[str, Any], ExampleScores | PooledScores | None]
 """Fields of `PairComparison`, and what was resampled of the examples of both arms."""
 
 
+class ArmPair(NamedTuple):
+    """Two arms that can be compared."""
+
+    arm: ComparedArm
+    baseline: ComparedArm
+    pairing: Pairing
+    same: bool
+    """Both have the same examples."""
+
+    def is_scored(self, key: str) -> bool:
+        """Both have a score of this `checkpoint/split/metric` in every compared seed."""
+        return self.pairing.is_scored(self.arm.scores(key), self.baseline.scores(key))
+
+
 class PairComparer:
     """Compares pairs of arms by one plan."""
 
@@ -29,17 +43,9 @@ class PairComparer:
         self._plan, self._samples, self._seed = plan, samples, bootstrap_seed
         self._pooled: dict[str, PooledScores | None] = {}
 
-    def of(self, arm: ComparedArm, baseline: ComparedArm, *, same: bool) -> list[PairComparison]:
-        """One for each metric that both arms have a score of in every compared seed; `same`: both have the same examples."""
-        pairing = pair_seeds(arm, baseline)
-        keys = {metric: self._plan.key_of(metric) for metric in self._plan.metrics}
-        return [
-            self._on(metric, arm, baseline, pairing, same)
-            for metric, key in keys.items()
-            if pairing.is_scored(arm.scores(key), baseline.scores(key))
-        ]
-
-    def _on(self, metric: str, arm: ComparedArm, baseline: ComparedArm, pairing: Pairing, same: bool) -> PairComparison:
+    def on(self, metric: str, pair: ArmPair) -> PairComparison:
+        """The comparison on a metric that the pair is scored on."""
+        arm, baseline, pairing, same = pair
         plan, splits = self._plan, splits_of(arm, pairing.arm)
         settings = SeedTestSettings(
             paired=pairing.paired,

@@ -33,7 +33,7 @@ def agreement_of_arms(results: StudyResults) -> tuple[tuple[Agreement, ...], tup
 def _of_arm(results: StudyResults, arm: ArmSummary) -> Agreement | NotComputed:
     """The agreement, or why there is none."""
     place = results.summary.headline_checkpoint, results.summary.headline_split
-    read = [tuned_predictions(record, results.run_dir_of(record.digest), *place) for record in results.scored_runs(arm.arm)]
+    read = [tuned_predictions(results, record, *place) for record in results.scored_runs(arm.arm)]
     found = [one for one in read if one is not None]
     tables, tuned = [table for table, _ in found], [tuned for _, tuned in found]
     if len(tables) < 2:

@@ -21,7 +21,7 @@ from bertft_core.metrics import METRICS
 from bertft_core.metrics.prediction_columns import ragged
 from bertft_core.records import RunRecord
 from bertft_core.records.not_computed import NotComputed
-from bertft_core.storage.predictions import CONFIDENCES_FILE, read_predictions
+from bertft_core.storage.predictions import CONFIDENCES_FILE
 from bertft_core.storage.study_results import StudyResults
 
 Floats = NDArray[np.float64]
@@ -121,7 +121,7 @@ def _confidences(results: StudyResults, runs: Sequence[RunRecord], split: str) -
         return
     checkpoint = results.summary.headline_checkpoint
     for run in runs:
-        table = stored_predictions(run, results.run_dir_of(run.digest), checkpoint, split)
+        table = stored_predictions(results, run, checkpoint, split)
         found = None if table is None else METRICS[run.spec.head.kind].confidence(table, run.spec.labels, run.spec.head)
         if table is not None and found is not None:
             yield table["example_id"].to_pylist(), found[:, None]
@@ -130,7 +130,7 @@ def _confidences(results: StudyResults, runs: Sequence[RunRecord], split: str) -
 def _kept(results: StudyResults, run: RunRecord, split: str) -> tuple[list[str], Floats] | None:
     """What a run kept of its evaluations of a split; None where there is nothing that can be read."""
     try:
-        table = read_predictions(results.run_dir_of(run.digest) / CONFIDENCES_FILE)
+        table = results.predictions.read(results.run_dir_of(run.digest) / CONFIDENCES_FILE)
         table = table.filter(pc.equal(table["split"], split))
         values, lengths = ragged(table, "confidences")
     except (FileNotFoundError, ValueError, KeyError):

@@ -142,7 +142,7 @@ def judged_splits(card: DatasetCard) -> tuple[str, ...]:
 def out_of_sample(results: StudyResults, runs: list[RunRecord], split: str) -> OutOfSample | None:
     """What these runs predict of a split at the headline's checkpoint; None where no predictions are stored."""
     checkpoint = results.summary.headline_checkpoint
-    read = ((run.spec, stored_predictions(run, results.run_dir_of(run.digest), checkpoint, split)) for run in runs)
+    read = ((run.spec, stored_predictions(results, run, checkpoint, split)) for run in runs)
     return pooled((spec, table) for spec, table in read if table is not None)
 
 
