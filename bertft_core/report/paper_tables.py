@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bertft_core.evaluation import frames
 from bertft_core.records.comparison_record import Comparison, PairComparison
 from bertft_core.records.summary import StudySummary, shared_by
 from bertft_core.report.formatting import intervals, numbers, p_values
@@ -45,14 +44,15 @@ def tables_of(arms: Sequence[ArmScores], headline_key: str, comparison: Comparis
 
 def scores_of_summary(summary: StudySummary) -> list[ArmScores]:
     """The arms of a study; of one whose seeds were selected the chosen seed alone, since the others are no sample."""
-    table, found = frames.scores(summary), []
+    found = []
     for arm in summary.arms:
-        rows, remark = table[table["arm"] == arm.arm], None
+        seeds, remark = [seed for seed in arm.seeds if seed.scores], None
         if arm.selected is not None:
             remark = paper_captions.SELECTED.format(arm=arm.arm, n=arm.selected.start)
-            rows = rows[rows["index"] == arm.selected.best]
-        scores = {str(key): values.tolist() for key, values in rows.groupby("key", sort=False)["value"]}
-        n_collapsed = rows.loc[rows["status"] == "collapsed", "index"].nunique()
+            seeds = [seed for seed in seeds if seed.index == arm.selected.best]
+        keys = dict.fromkeys(key for seed in seeds for key in seed.scores)
+        scores = {key: [seed.scores[key] for seed in seeds if key in seed.scores] for key in keys}
+        n_collapsed = sum(seed.status == "collapsed" for seed in seeds)
         shared = _named(shared_by(arm.seeds)) if arm.selected is None else None
         found.append(ArmScores(arm.arm, scores, n_collapsed, remark, shared))
     return found

@@ -1,5 +1,6 @@
 """The report's pictures: every seed as a point, and every run's curve as a line."""
 
+import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -86,14 +87,22 @@ def _seed_row(drawing: Drawing, row: ArmRow, lifts: Sequence[float], x: Scale, y
 
 def _lifts(places: Sequence[float]) -> list[float]:
     """How far to raise each dot so that none covers another; pressed together where a stack would grow too high."""
-    taken: list[Point] = []
+    levels: list[list[float]] = []  # the places of the dots at each height, sorted: only neighbours can be too near
+    lifts = []
     for place in places:
-        lift = 0.0
-        while any(abs(place - other) < 1.6 * DOT and lift == height for other, height in taken):
-            lift += 2 * DOT
-        taken.append((place, lift))
-    highest = max((lift for _, lift in taken), default=0.0)
-    return [lift * min(1.0, MOST_LIFT / highest) if highest else 0.0 for _, lift in taken]
+        level = next((i for i, taken in enumerate(levels) if not _is_near(place, taken)), len(levels))
+        if level == len(levels):
+            levels.append([])
+        bisect.insort(levels[level], place)
+        lifts.append(level * 2.0 * DOT)
+    highest = max(lifts, default=0.0)
+    return [lift * min(1.0, MOST_LIFT / highest) if highest else 0.0 for lift in lifts]
+
+
+def _is_near(place: float, taken: Sequence[float]) -> bool:
+    """A dot there would cover one of those at these places, which are sorted."""
+    i = bisect.bisect(taken, place)
+    return any(abs(place - other) < 1.6 * DOT for other in taken[max(i - 1, 0) : i + 1])
 
 
 @dataclass(frozen=True)

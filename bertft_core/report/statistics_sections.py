@@ -56,7 +56,7 @@ def gather(results: StudyResults) -> Extras:
     maps = map_section.section(results)
     selected = any(arm.selected is not None for arm in summary.arms)
     bands = {} if selected else figures.bands(results)
-    reliability = figures.reliability(results)
+    reliability, every_seed = figures.reliability(results), figures.seed_plots(results)
     tables = paper_tables.tables_of(paper_tables.scores_of_summary(summary), summary.headline_key, comparison)
     setup, items = setup_text(results), checklist(results)
     context = {
@@ -69,6 +69,7 @@ def gather(results: StudyResults) -> Extras:
         "maps": maps["maps"],
         "selection": model_selection_section.section(summary),
         "bands": bands,
+        "seed_plots": every_seed,
         "reliability": reliability,
         "paper_tables": printed(tables),
         "setup": setup,
@@ -78,7 +79,6 @@ def gather(results: StudyResults) -> Extras:
     pictures = {**bands, **{f"reliability_{arm}": picture for arm, picture in reliability}}
     for part in (said, seen, cost, grids, sizes, maps):
         pictures |= part["pictures"] if part is not None else {}
-    every_seed = figures.seed_plots(results)
     pictures |= {"seeds": every_seed[0]} if every_seed else {}
     return Extras(context, pictures, tables, labels["sheets"] | maps["sheets"], setup, items)
 

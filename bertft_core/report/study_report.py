@@ -81,7 +81,6 @@ def _page(results: StudyResults, extras: Extras) -> str:
         not_counted=study_text.not_counted(summary),
         results=table_sections.results(summary),
         nondeterminism=[variance_text.nondeterminism(floor, summary) for floor in summary.floors],
-        seed_plots=figures.seed_plots(results),
         drawn=results.study.seeds.splits is not None,
         unit=run_words.unit(results.study),
         runs=table_sections.runs(results),

@@ -4,9 +4,11 @@ import itertools
 import re
 import xml.etree.ElementTree as ElementTree
 
+import numpy as np
 import pytest
 
 from bertft_core.evaluation.calibration import ReliabilityPoint
+from bertft_core.report import run_plots
 from bertft_core.report.curve_bands import ArmCurves, band_of, band_plot
 from bertft_core.report.drawings.bars import Bar, BarGroup, bar_plot
 from bertft_core.report.drawings.forest import LEAST_LEFT, MOST_LEFT, RIGHT, ForestRow, forest_plot
@@ -155,3 +157,22 @@ def test_every_class_of_a_picture_has_a_style():
     styled = set(re.findall(r"\.([a-z][a-z0-9]*)", str(page_style())))
     assert len(used) > 20
     assert used - styled <= {"d0"}, "d0 is a line without dashes"
+
+
+def lifted_one_by_one(places):
+    """Each dot as low as it covers none of those before it, compared with all of them."""
+    taken = []
+    for place in places:
+        lift = 0.0
+        while any(abs(place - other) < 1.6 * run_plots.DOT and lift == height for other, height in taken):
+            lift += 2 * run_plots.DOT
+        taken.append((place, lift))
+    highest = max((lift for _, lift in taken), default=0.0)
+    return [lift * min(1.0, run_plots.MOST_LIFT / highest) if highest else 0.0 for _, lift in taken]
+
+
+@pytest.mark.parametrize(("n", "width"), [(0, 1.0), (1, 1.0), (5, 8.0), (60, 30.0), (300, 400.0)])
+def test_dots_are_lifted_off_each_other(n, width):
+    places = np.random.default_rng(n).uniform(0, width, n).tolist()
+    places += [places[0], places[0] + 1.6 * run_plots.DOT] if places else []  # one under another, one that just touches it
+    assert run_plots._lifts(places) == lifted_one_by_one(places)
