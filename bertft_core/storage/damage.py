@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,7 +76,7 @@ def find_damage(study_dir: StudyDir) -> Iterator[Damage]:
     """
     yield from damaged_records(study_dir)
     for path in sorted(study_dir.path.glob("runs/*/record.json")):
-        yield from _files_of(path)
+        yield from _files_of(study_dir, path)
 
 
 def damaged_records(study_dir: StudyDir) -> Iterator[Damage]:
@@ -87,7 +88,7 @@ def damaged_records(study_dir: StudyDir) -> Iterator[Damage]:
     for path in sorted(study_dir.path.glob("sweep/*/result.json")):
         yield from damage_of(path, SweepResult, "the result is read from the search's journal again")
     for path in sorted(study_dir.path.glob("runs/*/record.json")):
-        yield from damage_of(path, RunRecord, RUN_AGAIN)
+        yield from _damage_as(path, partial(study_dir.checked_run, path), RUN_AGAIN)
     for path in sorted(study_dir.path.glob(f"runs/*/{PROBES_FILE}")):
         yield from damage_of(path, ProbeRecord, "the model is probed again where it is kept")
 
@@ -146,18 +147,22 @@ def damage_of_model(record: RunRecord, run_dir: Path) -> Iterator[Damage]:
 
 def damage_of(path: Path, kind: type[Frozen], done: str) -> Iterator[Damage]:
     """The damage of one record, if it is there and has any. Raises `UserError` for one of a newer version."""
+    yield from _damage_as(path, partial(checked_record, path, kind), done)
+
+
+def _damage_as(path: Path, read: Callable[[], object], done: str) -> Iterator[Damage]:
     try:
-        checked_record(path, kind)
+        read()
     except FileNotFoundError:
         return
     except Damaged as error:
         yield Damage(path, str(error).removeprefix(f"{path}: "), done)
 
 
-def _files_of(record_path: Path) -> Iterator[Damage]:
+def _files_of(study_dir: StudyDir, record_path: Path) -> Iterator[Damage]:
     """The files beside an intact record; a record of an older version has no checksums, so its predictions are at least read."""
     try:
-        record = checked_record(record_path, RunRecord)
+        record = study_dir.checked_run(record_path)
     except (FileNotFoundError, Damaged):
         return
     for name in sorted(files_of(record)):

@@ -30,6 +30,7 @@ from bertft_core.config.errors import UserError
 from bertft_core.records.probe_record import ProbeRecord
 from bertft_core.records.run_record import RunRecord
 from bertft_core.records.verification_record import VERIFICATION_FILE, Verification
+from bertft_core.storage.file_signatures import Signature, is_settled, signature_of
 from bertft_core.storage.upgrade import upgraded, version_of
 
 PROBES_FILE = "probes.json"
@@ -163,6 +164,7 @@ class StudyDir:
     def __init__(self, home_dir: Path | str, study: str) -> None:
         self.home_dir = Path(home_dir)
         self.path = self.home_dir / "studies" / study
+        self._parsed: dict[Path, tuple[Signature, RunRecord]] = {}
 
     @property
     def config_path(self) -> Path:
@@ -190,8 +192,25 @@ class StudyDir:
 
     def record(self, digest: str) -> RunRecord | None:
         """The record of a run, if it ended."""
-        record = read_record(self.run_dir(digest) / "record.json", RunRecord)
+        record = self._record_in(self.run_dir(digest) / "record.json")
         return record if record is not None and record.digest == digest else None
+
+    def checked_run(self, path: Path) -> RunRecord:
+        """The record of a run in this folder, read again only when its file has changed; raises as `checked_record` does."""
+        signature, known = signature_of(path), self._parsed.get(path)
+        if known is not None and known[0] == signature:
+            return known[1]
+        self._parsed.pop(path, None)
+        record = checked_record(path, RunRecord)
+        if is_settled(signature):
+            self._parsed[path] = signature, record
+        return record
+
+    def _record_in(self, path: Path) -> RunRecord | None:
+        try:
+            return self.checked_run(path)
+        except (FileNotFoundError, Damaged):
+            return None
 
     def probe_record(self, digest: str) -> ProbeRecord | None:
         """What the probes found in the model of a run, if they were requested and could run."""
@@ -201,7 +220,7 @@ class StudyDir:
     def records(self) -> Iterator[RunRecord]:
         """Every record of the study, by digest."""
         for path in sorted(self.path.glob("runs/*/record.json")):
-            record = read_record(path, RunRecord)
+            record = self._record_in(path)
             if record is not None:
                 yield record
 

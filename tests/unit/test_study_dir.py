@@ -9,6 +9,8 @@ import os
 import pytest
 
 from bertft_core.records import RunRecord
+from bertft_core.storage import study_dir as study_dir_module
+from bertft_core.storage.damage import find_damage
 from bertft_core.storage.study_dir import Damaged, StudyDir, checked_record, read_record, write_atomically, write_record
 from tests.helpers.small_records import make_card, make_record, make_spec, make_study
 
@@ -122,3 +124,18 @@ def test_a_record_without_a_checksum_is_of_an_older_version_and_read(tmp_path, r
 )
 def test_only_a_run_that_ended_by_itself_is_finished(record, status, finished):
     assert record.model_copy(update={"status": status}).finished is finished
+
+
+def test_the_record_of_a_run_is_parsed_once_until_its_file_changes(study_dir, record, monkeypatch):
+    parsed, parse = [], study_dir_module.checked_record
+    monkeypatch.setattr(study_dir_module, "checked_record", lambda path, kind: parsed.append(path) or parse(path, kind))
+    path = study_dir.run_dir(record.digest) / "record.json"
+    os.utime(path, (1, 1))
+    assert list(find_damage(study_dir)) == []
+    assert [*study_dir.records(), study_dir.record(record.digest)] == [record, record]
+    assert parsed == [path]
+    write_record(path, record.model_copy(update={"train_seconds": 99.0}))
+    assert study_dir.record(record.digest).train_seconds == 99.0
+    path.write_bytes(path.read_bytes()[:-10])
+    assert [damage.path for damage in find_damage(study_dir)] == [path]
+    assert study_dir.record(record.digest) is None
