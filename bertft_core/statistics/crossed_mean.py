@@ -20,9 +20,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import chdtri
 
 from bertft_core.statistics.complete_grid import GridCell, complete_grid
+from bertft_core.statistics.distributions import chdtri
 from bertft_core.statistics.estimated_mean import EstimatedMean
 from bertft_core.statistics.rounding import Floats, rounding_of_squares
 

@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import chdtri, gammaln
+
+from bertft_core.statistics.distributions import chdtri, gammaln
 
 QUANTILES = (0.05, 0.25, 0.75, 0.95)
 

@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from scipy.special import stdtr, stdtrit
+from bertft_core.statistics.distributions import stdtr, stdtrit
 
 
 class EstimatedMean(NamedTuple):

@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, stdtrit
 
 from bertft_core.statistics.dispersion import sample_sd
+from bertft_core.statistics.distributions import ndtr, stdtrit
 
 N_PATHS = 4000
 N_RATIOS = 25

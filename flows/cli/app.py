@@ -9,6 +9,7 @@ import typer
 
 from bertft_core import __version__
 from bertft_core.config.errors import UserError
+from bertft_core.processes import end_process
 from flows.cli.arguments import AnyStudy, Config, Home, Set, StudyName
 from flows.cli.evidence_commands import compare, diff, replay, seeds, verify
 from flows.cli.output import OutputLost, flush_output, give_up_output, use_safe_output
@@ -291,4 +292,9 @@ def _guarded(command: Callable[[], Any]) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SystemExit as end:
+        if isinstance(end.code, int):
+            end_process(end.code)
+        raise

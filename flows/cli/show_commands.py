@@ -13,7 +13,6 @@ from flows.cli.find_study import StudyOnDisk, find_study, no_finished_runs
 from flows.cli.terminal import name_width, say
 from tasks.process_environment import home_dir
 from tasks.study_lock import holder_of
-from tasks.tracking.store_consistency import damages, inconsistencies, repair_helps
 
 STATES = ("done", "running", "failed", "missing")
 
@@ -67,6 +66,8 @@ def _holder_words(found: StudyOnDisk) -> str:
 
 def _print_troubles(found: StudyOnDisk, running: bool) -> None:
     """What is damaged, and where the stores say something else than the records; of a study in motion they are behind anyway."""
+    from tasks.tracking.store_consistency import damages, inconsistencies, repair_helps
+
     for damage in damages(found.dir, found.card):
         say(f"  damaged  {damage.line(found.dir.home_dir)}")
     if running:

@@ -15,7 +15,6 @@ from bertft_core.report.prose.grammar import several
 from bertft_core.storage.damage import Damage, damage_of, damaged_models, find_damage
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.sweep.journal_file import FROM_RECORDS, Seal, problem_of, seal_path
-from bertft_core.sweep.trial_journal import states_of
 from tasks.process_identity import owner_in
 from tasks.tracking.store_files import (
     MLFLOW_STATUS,
@@ -138,6 +137,8 @@ def is_left_flow_run(run: TrackedRun) -> bool:
 
 def _of_optuna(study: StudyConfig, study_dir: StudyDir) -> Iterator[str]:
     for arm, path in journals(study_dir):
+        from bertft_core.sweep.trial_journal import states_of  # imports Optuna
+
         n_running = states_of(path, f"{study.name}/{arm}")["running"]
         if n_running:
             are = "is" if n_running == 1 else "are"

@@ -86,3 +86,10 @@ def test_the_command_line_loads_without_prefect_torch_or_mlflow():
     loaded = loaded_by("import flows.cli.app")
     assert "typer" in loaded
     assert loaded.isdisjoint({*HEAVY, "prefect", "mlflow", "optuna", "pandas", "sklearn"})
+
+
+def test_show_and_status_load_without_scipy_or_optuna():
+    """They answer in less time than scipy takes to import."""
+    loaded = loaded_by("import flows.cli.show_commands, bertft_core.report.text_table, tasks.tracking.store_consistency")
+    assert "numpy" in loaded
+    assert loaded.isdisjoint({*HEAVY, "scipy", "optuna", "pandas", "prefect", "mlflow"})
