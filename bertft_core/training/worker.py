@@ -11,6 +11,7 @@ Answers:  {"kind": "ready"} once, then events of `train_run`, of `accumulation_e
 """
 
 import contextlib
+import gc
 import json
 import os
 import queue
@@ -37,6 +38,7 @@ def main() -> None:
     from bertft_core.training import run  # the slow import, once, while the parent prepares data
 
     run.warm_up()
+    gc.freeze()  # a million objects of libraries stay: collecting what a run leaves need not look at them
     send({"kind": "ready", "pid": os.getpid()})
     while True:
         _serve(requests.get(), send)
