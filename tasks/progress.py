@@ -21,6 +21,10 @@ WORDS: dict[Stage, str] = {
 }
 
 
+TOLD_EVERY_SECONDS = 0.5
+"""How often, at most, listeners hear of runs that are taken from an earlier command: a thousand of them take seconds."""
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """The state of a study at one moment."""
@@ -80,7 +84,10 @@ class _Running:
 
 @dataclass
 class StudyProgress:
-    """Counts what happens; listeners are called at each change of stage and each run that ends. Safe to use from many threads."""
+    """Counts what happens; listeners are called at each change of stage and each run that ends, reused ones now and then.
+
+    Safe to use from many threads.
+    """
 
     listeners: list[Callable[[Snapshot], object]] = field(default_factory=list)
     n_slots: int = 1
@@ -97,6 +104,7 @@ class StudyProgress:
         self._reused: dict[str, int] = {}
         self._seconds: dict[str, list[float]] = {}
         self._running: dict[str, _Running] = {}
+        self._told_at = -TOLD_EVERY_SECONDS
 
     def tell(self, problem: str) -> None:
         """Remember a problem for the end, each one once."""
@@ -143,7 +151,7 @@ class StudyProgress:
                 self._seconds.setdefault(spec.arm, []).append(time.monotonic() - run.started)
             if record.status in ("failed", "diverged"):
                 self._failed[stage] = self._failed.get(stage, 0) + 1
-        self._tell()
+        self._tell(soon=reused)
 
     def probed(self, spec: RunSpec, *, reused: bool, failed: bool = False) -> None:
         """The model of a run was probed, or it was known before what the probes say of it."""
@@ -151,7 +159,7 @@ class StudyProgress:
             self._done["probe", spec.arm] = self._done.get(("probe", spec.arm), 0) + 1
             for counts, is_so in ((self._reused, reused), (self._failed, failed)):
                 counts["probe"] = counts.get("probe", 0) + is_so
-        self._tell()
+        self._tell(soon=reused)
 
     def snapshot(self) -> Snapshot:
         """Where the study is now."""
@@ -185,9 +193,15 @@ class StudyProgress:
         total -= sum(run.share * mean.get(run.arm, overall) for run in self._running.values())
         return max(0.0, total / self.n_slots)
 
-    def _tell(self) -> None:
-        """A listener that fails is left out from then on: the study goes on without whoever wants to watch it."""
-        snapshot = self.snapshot()
+    def _tell(self, *, soon: bool = False) -> None:
+        """A listener that fails is left out from then on: the study goes on without whoever wants to watch it.
+
+        `soon`: the next change tells it too, if they have heard something just now; a stage always has a next one.
+        """
+        now = time.monotonic()
+        if soon and now - self._told_at < TOLD_EVERY_SECONDS:
+            return
+        self._told_at, snapshot = now, self.snapshot()
         for listener in tuple(self.listeners):
             try:
                 listener(snapshot)

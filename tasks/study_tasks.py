@@ -12,7 +12,7 @@ from prefect.utilities.annotations import opaque
 from bertft_core.config import StudyConfig
 from bertft_core.evaluation.summarize import evaluated
 from bertft_core.records import DatasetCard, StudySummary
-from bertft_core.report import study_report
+from bertft_core.report import report_seal, study_report
 from bertft_core.report.formatting import escapes
 from bertft_core.report.text_table import result_table
 from bertft_core.storage.damage import Tell
@@ -58,8 +58,11 @@ def untraversed(argument: T) -> T:
 def evaluate_runs(results: StudyResults) -> StudyResults:
     """Scores from stored predictions, statistics over seeds, and every pair of arms compared.
 
-    See `bertft_core.evaluation.summarize.evaluated`.
+    See `bertft_core.evaluation.summarize.evaluated`. What an earlier command found of the same records is taken from disk.
     """
+    known = report_seal.sealed_summary(results)
+    if known is not None:
+        return results.with_summary(known)
     results = evaluated(results)
     write_record(results.study_dir.summary_path, results.summary)
     return results
@@ -68,7 +71,7 @@ def evaluate_runs(results: StudyResults) -> StudyResults:
 @task(name="write-report", task_run_name="write report · {results.study.name}", cache_policy=NO_CACHE, persist_result=False)
 def write_report(results: StudyResults, *, log: Callable[[StudySummary, str], None]) -> Path:
     """The folder of the report; see `bertft_core.report.study_report.write_report`."""
-    path, summary = study_report.write_report(results), results.summary
+    path, summary = study_report.write_report_once(results), results.summary
     table = escapes.fenced(result_table(summary))
     log(summary, table)
     key = artifact_key(results.study.name)

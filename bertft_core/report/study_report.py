@@ -21,6 +21,7 @@ from bertft_core.report.prose import (
     study_text,
     variance_text,
 )
+from bertft_core.report.report_seal import seal_report, sealed_summary
 from bertft_core.report.statistics_sections import Extras, gather, write_extras
 from bertft_core.report.study_as_yaml import study_yaml
 from bertft_core.report.styling import page_style
@@ -44,6 +45,14 @@ def write_report(results: StudyResults) -> Path:
     write_extras(extras, folder)
     write_atomically(folder / "report.html", page)
     return folder / "report.html"
+
+
+def write_report_once(results: StudyResults) -> Path:
+    """As `write_report`; nothing is written where the report on disk was made of the same records by the same code."""
+    if sealed_summary(results) is None:
+        write_report(results)
+        seal_report(results)
+    return results.study_dir.report_dir / "report.html"
 
 
 def _for_csv(table: pd.DataFrame) -> pd.DataFrame:

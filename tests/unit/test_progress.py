@@ -144,3 +144,16 @@ def test_probes_are_counted_in_a_stage_of_their_own_and_no_time_is_promised_for_
     assert snapshot.seconds_left == 0.0
     assert snapshot.line() == "probing the models · 2/6 runs · 1 failed"
     assert snapshot.total_planned == 12
+
+
+def test_listeners_hear_of_many_reused_runs_now_and_then_and_of_all_of_them_at_the_next_stage(progress, runs, hand_clock):
+    heard = []
+    progress.listeners.append(heard.append)
+    progress.enter("seeds")
+    for spec, record in runs.values():
+        progress.ended(spec, record, reused=True)
+    assert [snapshot.done for snapshot in heard] == [0]
+    hand_clock.now += 1.0
+    progress.ended(*runs["full", 0], reused=True)
+    progress.enter("evaluate")
+    assert [snapshot.total_done for snapshot in heard] == [0, len(runs) + 1, len(runs) + 1]
