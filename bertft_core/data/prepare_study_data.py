@@ -15,6 +15,7 @@ from bertft_core.config.search_space import Settings
 from bertft_core.config.strategy_settings import replay_of
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.alignment.alignment import Alignment
+from bertft_core.data.arm_errors import naming_arm
 from bertft_core.data.data_findings import BETWEEN_SPLITS, OF_EVERY_HEAD, PreparedData, find_all, find_most
 from bertft_core.data.encoder_files import EncoderFiles, resolve_encoder
 from bertft_core.data.encoder_parts import EncoderParts
@@ -77,15 +78,21 @@ def prepare_data(study: StudyConfig, *, home_dir: Path | str, tell: Tell = lambd
     views = {arm: study.of_arm(arm) for arm in study.arms}
     searched = {_name_of(arm, settings): (arm, settings) for arm, settings in study.variants()}
     views |= {name: study.decided({arm: settings}).of_arm(arm) for name, (arm, settings) in searched.items()}
-    encoders = {name: _proved(view, home) for name, view in views.items()}
+    encoders = {}
+    for name, view in views.items():
+        with naming_arm(study, name):
+            encoders[name] = _proved(view, home)
     if study.head.kind == "masked_lm":
         refuse_other_vocabularies({name: files for name, (files, _) in encoders.items()})
     read = _read(study, [view.data for view in views.values()])
     refuse_missing_labels(study, read.labels)
     raw_texts = {text: texts.sha256 for text, texts in replayed.items()}
-    cards = {name: _card_of(view, encoders[name], read, home, tell).with_texts(raw_texts) for name, view in views.items()}
+    cards = {}
+    for name, view in views.items():
+        with naming_arm(study, name):
+            cards[name] = _card_of(view, encoders[name], read, home, tell).with_texts(raw_texts)
     first = next((arm for arm in study.arms if views[arm] is study), next(iter(views)))
-    refuse_other_examples(cards, first)
+    refuse_other_examples(study, cards, first)
     refuse_encoders_of_one_name(cards)
     own = {arm: cards[arm] for arm in study.arms if cards[arm] != cards[first]}
     found = [

@@ -112,7 +112,7 @@ def _refuse_single_layers(place: str, strategies: Sequence[AnyStrategy], encoder
         )
 
 
-def refuse_other_examples(cards: Mapping[str, DatasetCard], first: str) -> None:
+def refuse_other_examples(study: StudyConfig, cards: Mapping[str, DatasetCard], first: str) -> None:
     """Raise `UserError` for an arm that would be scored on other examples than the others, as no pair could be compared."""
     for arm, card in cards.items():
         for split in card.evaluated_splits:
@@ -122,7 +122,9 @@ def refuse_other_examples(cards: Mapping[str, DatasetCard], first: str) -> None:
                     code="arm.other-examples",
                     found=f"{card.splits[split].n_examples} examples of its own",
                     expected=f"the {cards[first].splits[split].n_examples} examples of all arms",
-                    hint="give the settings that change or drop examples for the whole study",
+                    hint=f"use arms.{arm}.train_examples, which takes as many from the training set of each split"
+                    if study.seeds.splits is not None and arm in study.arms and (own := study.arms[arm].data) and own.subsample
+                    else "give the settings that change or drop examples for the whole study",
                 )
 
 

@@ -176,3 +176,21 @@ def test_encoders_that_differ_in_what_no_digest_knows_need_folders_of_different_
     arms["dropped"]["encoder"]["path"] = str(other.rename(other.with_name("dropped")))
     study, card = tiny_study(tmp_path, arms=arms)
     assert len({spec.digest for spec in plan_runs(study, card, {}, 1)}) == 2
+
+
+@pytest.mark.parametrize(
+    ("own", "shared", "message"),
+    [
+        ({"data": {"max_length": 600}}, {}, ["arms.own: ", "arms.own.data.max_length"]),
+        ({"encoder": {"path": "nowhere"}}, {}, ["arms.own: ", "arms.own.encoder.path"]),
+        (
+            {"data": {"subsample": {"train": 8}}},
+            {"seeds": {"n": 1, "design": {"split": {"folds": 2}}}, "data": {"validation": None, "test": None}},
+            ["use arms.own.train_examples"],
+        ),
+    ],
+)
+def test_a_mistake_in_what_one_arm_reads_names_the_arm(tmp_path, own, shared, message):
+    with pytest.raises(UserError) as caught:
+        prepare_data(tiny_study(tmp_path, arms={"base": {}, "own": own}, **shared)[0], home_dir=tmp_path / "home")
+    assert all(part in str(caught.value) for part in message), caught.value
