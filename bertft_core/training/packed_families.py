@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from bertft_core.config.encoder_families import FAMILIES
 from bertft_core.training import relative_attention
 from bertft_core.training.packing import Packing
+from bertft_core.training.scaled_attention import scaled_attention
 
 Layer = Callable[[Any, Tensor, Packing, Any], Tensor]
 """From a layer, states [1, T, hidden], their layout, and what is `shared`, to states."""
@@ -84,12 +85,12 @@ def _bert_first_tokens(layer: Any, hidden: Tensor, packing: Packing, shared: Any
     query = parts.query(first).view(-1, 1, *heads).transpose(1, 2)
     key = parts.key(hidden).view(1, -1, *heads).transpose(1, 2)
     value = parts.value(hidden).view(1, -1, *heads).transpose(1, 2)
-    attended = nn.functional.scaled_dot_product_attention(
+    attended = scaled_attention(
         query,
         packing.heads(key),
         packing.heads(value),
-        attn_mask=packing.mask.to(query.dtype),
-        dropout_p=parts.dropout.p if parts.training else 0.0,
+        packing.mask.to(query.dtype),
+        dropout=parts.dropout.p if parts.training else 0.0,
         scale=parts.scaling,
     )
     return _bert_feed_forward(layer, layer.attention.output(attended.reshape(1, len(first[0]), -1), first))

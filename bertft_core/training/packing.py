@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
+from bertft_core.training.scaled_attention import scaled_attention
+
 IMPLEMENTATION = "bertft_packed"
 
 
@@ -96,12 +98,12 @@ def attention(
 
     `attention_mask` [n, 1, L, L] is `packing.mask` by default.
     """
-    attended = nn.functional.scaled_dot_product_attention(
+    attended = scaled_attention(
         packing.heads(query),
         packing.heads(key),
         packing.heads(value),
-        attn_mask=(packing.mask if attention_mask is None else attention_mask).to(query.dtype),
-        dropout_p=dropout,
+        (packing.mask if attention_mask is None else attention_mask).to(query.dtype),
+        dropout=dropout,
         scale=scaling,
     )
     return packing.taken_back(attended.transpose(1, 2))[None], None
