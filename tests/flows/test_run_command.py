@@ -205,7 +205,7 @@ def test_a_wrong_word_on_the_command_line_is_reported_with_exit_code_2(finished)
         ["run", str(study.config), "--sett", "seeds.n=3", *home],
         ["run", *home],
         ["runn", *home],
-        ["run", str(study.config), "--set", "seeds.m=3", *home],
+        ["run", str(study.config), "--set", "seeds.maxx=3", *home],
         ["show", "tinny", *home],
     ]
     ended = run_several(commands, study.environment)
