@@ -106,7 +106,7 @@ def test_what_is_no_curve_is_refused_by_its_name(values, words):
 
 def test_subsets_that_would_vary_in_a_design_that_fixes_seeds_are_refused(tmp_path):
     only = BASE | {"seeds": {"n": 3, "design": {"only": "order"}}}
-    with pytest.raises(UserError, match=r"arms\.x-n08\.train_subsets: the design"):
+    with pytest.raises(UserError, match=r"arms\.x\.learning_curve: the design"):
         study_of({"sizes": SIZES}, base=only)
     search = {"space": {"train_examples": {"choices": [8, 16]}}}
     with pytest.raises(UserError, match=r"search\.space\.train_examples: .* each seed would train on other examples too"):
