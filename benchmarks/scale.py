@@ -11,14 +11,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # as a script it finds its neighbours like this
@@ -31,6 +31,19 @@ HERE = Path(__file__).resolve().parents[1]
 MIB = 2**20
 COMMANDS = ("plan --help", "status", "show", "report", "run")
 TITLES = {"run": "run, nothing to do"}
+
+
+LAUNCHER = """
+import json, os, sys, time
+began, process = time.monotonic(), os.fork()
+if not process:
+    os.dup2(2, 1)
+    os.execv(sys.argv[1], sys.argv[1:])
+_, status, usage = os.wait4(process, 0)
+costs = time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+print(json.dumps([os.waitstatus_to_exitcode(status), *costs]))
+"""
+"""A small process that starts the command: the peak memory of a process is at least what its parent had when it was started."""
 
 
 class Cost(NamedTuple):
@@ -95,13 +108,12 @@ def measure(
     for each in commands:
         for _ in range(rounds):
             for name, checkout in versions.items():
+                if each == "run":  # what another version has written is made again
+                    command(checkout, each, config, home)
                 found[name].setdefault(each, []).append(command(checkout, each, config, home))
                 if each == "report":
                     reports.append(state_of_home(home))
-    medians = {
-        name: {each: Cost(*map(statistics.median, zip(*costs, strict=True))) for each, costs in of.items()}
-        for name, of in found.items()
-    }
+    medians = {name: {each: Cost(*np.median(costs, axis=0).tolist()) for each, costs in of.items()} for name, of in found.items()}
     return medians, all(one == reports[0] for one in reports) if reports and len(versions) > 1 else None
 
 
@@ -110,21 +122,18 @@ def command(checkout: Path, words: str, config: Path, home: Path) -> Cost:
     named = {"run": [str(config)], "plan --help": []}.get(words, ["scale"])
     where = [] if words == "plan --help" else ["--home", str(home)]
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-    log, began = tempfile.TemporaryFile(), time.monotonic()  # noqa: SIM115
-    with log:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "flows.cli.app", *words.split(), *named, *where],
-            env=kept | {"PYTHONPATH": str(checkout)},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
-            log.seek(0)
-            raise RuntimeError(f"bertft {words} ended with {process.returncode}\n{log.read().decode(errors='replace')[-4000:]}")
-    return Cost(time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    found = subprocess.run(
+        [sys.executable, "-S", "-c", LAUNCHER, sys.executable, "-P", "-m", "flows.cli.app", *words.split(), *named, *where],
+        env=kept | {"PYTHONPATH": str(checkout)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    code, *numbers = json.loads(found.stdout)
+    if code != 0:
+        raise RuntimeError(f"bertft {words} ended with {code}\n{found.stderr[-4000:]}")
+    return Cost(*numbers)
 
 
 def rows(costs: dict[str, dict[str, Cost]]) -> list[tuple[str, ...]]:
