@@ -10,7 +10,7 @@ from bertft_core.config.paths import checked_path
 NOT_IN_AN_ADDRESS = re.compile(r"[?%\x00-\x1f\x7f]")
 """Characters of a path that the addresses of MLflow's store and artifacts read as something else."""
 COMPARISONS = "comparisons"
-LAYOUT = re.compile(rf"studies|data|encoders|logs|prefect|{COMPARISONS}|mlflow-artifacts|mlflow\.(db|lock).*")
+LAYOUT = re.compile(rf"studies|data|encoders|artifacts|logs|prefect|{COMPARISONS}|mlflow-artifacts|mlflow\.(db|lock).*")
 """What bertft has in a home, where a user may have other files beside it."""
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bertft_core.artifacts.store_address import open_store
 from bertft_core.storage.disk_errors import disk_user_error
 from bertft_core.storage.home_folder import made_home
 from bertft_core.storage.output_file import check_output
@@ -14,7 +15,7 @@ from flows.cli.app import app
 from tasks.process_environment import tracked
 from tasks.same_encoder import refuse_other_model
 from tests.helpers.made_up_searches import finish, make_run, make_search
-from tests.helpers.refusals.refusal import Refusal
+from tests.helpers.refusals.refusal import Refusal, raising
 from tests.helpers.refusals.stored_copies import own_copy
 from tests.helpers.small_records import make_card, make_study
 
@@ -67,6 +68,12 @@ def _search_without_trials(folder: Path) -> None:
         finish(make_search(folder), lambda spec: make_run(spec, [], "failed")).result(None)
 
 
+def _store_without_package(_: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fsspec.core.url_to_fs", raising(ImportError("Install s3fs to access S3")))
+        open_store("s3://bucket/bertft")
+
+
 def _other_encoder(known: str | None, *replaced: str) -> Callable[[Path], None]:
     """A study whose finished runs know these settings of the encoder, and an encoder with others and these parts to replace."""
 
@@ -93,6 +100,9 @@ ROWS = (
     Refusal("output.in-the-home", "predict claims --input x.csv --output home/mlflow.db", INPUT, "home/mlflow.db"),
     Refusal("output.is-read", call=_output_that_is_read, place="x.csv"),
     Refusal("tracking.password-left-out", call=lambda _: tracked(make_study(tracking={"uri": "postgresql://***@host/db"}))),
+    Refusal("store.credentials-in-address", call=lambda _: open_store("s3://user:secret@bucket/bertft")),
+    Refusal("store.unknown-protocol", call=lambda _: open_store("nothing://bucket/bertft")),
+    Refusal("store.package-missing", call=_store_without_package),
     Refusal("study.not-a-name", "status ../studies/claims"),
     Refusal("study.encoder-settings-changed", call=_other_encoder("a" * 64), place="own/studies/x"),
     Refusal("study.checkpoint-head", call=_other_encoder(None, "classifier"), place="own/studies/x"),
