@@ -36,6 +36,6 @@ def started_workers(study: StudyConfig, study_dir: StudyDir) -> Slots:
 def looks_finished(study: StudyConfig, study_dir: StudyDir) -> bool:
     """The folder holds a summary of this very study, and its last command computed as this one is to."""
     summary, last = read_record(study_dir.summary_path, StudySummary), read_record(study_dir.config_path, StudyConfig)
-    if last is not None and Compute.asked_by(last.execution) != Compute.asked_by(study.execution):
+    if last is not None and Compute.asked_by(last.execution, True) != Compute.asked_by(study.execution, True):
         return False
     return summary is not None and summary.study_digest == study.digest

@@ -24,13 +24,15 @@ class Parts(NamedTuple):
     """Inside a layer: what holds all linear layers of its attention."""
     query_value: tuple[str, ...] = ()
     """Inside a layer: the linear layers that make queries and values; empty where lora and replay are not tried."""
+    by_hand: str | None = None
+    """The setting with the activation of its layers, which `training/fast_layers` can compute where it is GELU; else None."""
     packed: bool = False
     """Its batches can be packed: `training/packed_families.py` knows its layers, which read no neighbours but by attention."""
 
 
 _QUERY_VALUE = ("attention.self.query", "attention.self.value")
 _PLAIN = Parts(("embeddings",), "encoder.layer")
-_BERT = _PLAIN._replace(query_value=_QUERY_VALUE, packed=True)
+_BERT = _PLAIN._replace(query_value=_QUERY_VALUE, packed=True, by_hand="hidden_act")
 # Relative positions are read by every layer; some checkpoints have a convolution after the lowest one.
 _DEBERTA = Parts(("embeddings", "encoder.rel_embeddings", "encoder.LayerNorm", "encoder.conv"), "encoder.layer")
 FAMILIES: dict[str, Parts] = {
@@ -38,9 +40,14 @@ FAMILIES: dict[str, Parts] = {
     "roberta": _BERT,
     "xlm-roberta": _BERT,
     "camembert": _BERT,
-    "electra": Parts(("embeddings", "embeddings_project"), "encoder.layer", None, query_value=_QUERY_VALUE, packed=True),
+    "electra": _BERT._replace(bottom=("embeddings", "embeddings_project"), pooler=None),
     "distilbert": Parts(
-        ("embeddings",), "transformer.layer", None, query_value=("attention.q_lin", "attention.v_lin"), packed=True
+        ("embeddings",),
+        "transformer.layer",
+        None,
+        query_value=("attention.q_lin", "attention.v_lin"),
+        packed=True,
+        by_hand="activation",
     ),
     "deberta": _DEBERTA,
     "deberta-v2": _DEBERTA._replace(query_value=("attention.self.query_proj", "attention.self.value_proj"), packed=True),
@@ -87,6 +94,12 @@ def batches_of(settings: Mapping[str, Any]) -> BatchLayout:
         return "by_length"
     # The convolution of the largest DeBERTa-v2 checkpoints reads the tokens beside a token, which are of another text in a row.
     return "packed" if kind in PACKED and not settings.get("conv_kernel_size") else "padded"
+
+
+def is_by_hand(settings: Mapping[str, Any]) -> bool:
+    """The layers of an encoder with this `config.json` can be computed by hand."""
+    family = FAMILIES.get(settings.get("model_type", ""))
+    return family is not None and family.by_hand is not None and settings.get(family.by_hand, "gelu") == "gelu"
 
 
 def most_tokens(settings: dict[str, Any]) -> int | None:

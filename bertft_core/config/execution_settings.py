@@ -1,4 +1,4 @@
-"""How runs are executed and recorded. Only threads, kind of device and kernels change a result, in its last bits."""
+"""How runs are executed and recorded. Only threads, kind of device, kernels and compute change a result."""
 
 from typing import Annotated, Literal
 
@@ -24,6 +24,12 @@ class ExecutionConfig(Frozen):
         "auto",
         description="What computes fp32 matrix products on a CPU; part of a run's identity. auto is what finished runs of the"
         " study have, else oneDNN where it is measured to be exact and faster.",
+    )
+    compute: Literal["auto", "fast", "reference", "original"] = Field(
+        "auto",
+        description="How a BERT-like encoder is computed on a CPU; part of a run's identity. fast has forward and backward by"
+        " hand; reference is transformers' modules, with the same dropout; original has torch's dropout, as all runs had before"
+        " there was a choice. auto is what finished runs of the study have, else fast.",
     )
     retries: int = Field(1, ge=0, le=1000, description="How often a run that died is restarted.")
     checkpoint_every_seconds: float = Field(60.0, gt=0.0, description="How often a run saves its state to resume from.")

@@ -35,9 +35,9 @@ def check_unused(study: StudySections) -> None:
     if data.split.group == NEAR_DUPLICATES and given and study.seeds.splits is None:
         problem = "no split is cut, so nothing can be kept together"
         raise misplaced(("data", "split", "group"), problem, "remove it; near-duplicates in two splits are a finding")
-    if study.execution.device == "cuda" and study.execution.kernels != "auto":
-        problem = "kernels are those of a CPU, and device is cuda"
-        raise misplaced(("execution", "kernels"), problem, "remove it, or set device to cpu")
+    for name, are in (("kernels", "kernels are those"), ("compute", "compute is that")):
+        if study.execution.device == "cuda" and getattr(study.execution, name) not in ("auto", "original"):
+            raise misplaced(("execution", name), f"{are} of a CPU, and device is cuda", "remove it, or set device to cpu")
     for arm, settings in study.arms.items():
         _check_grid_values(arm, settings)
         if settings.train_examples is None and settings.train_subsets != "per_seed":

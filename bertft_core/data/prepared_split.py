@@ -98,6 +98,11 @@ class PreparedSplit:
         """The padding token of the tokenizer."""
         return int(self.table.schema.metadata[b"pad_token_id"])
 
+    @property
+    def all_input_ids(self) -> np.ndarray:
+        """Token ids of all examples, one after the other, int, shape (tokens,)."""
+        return self._ids[1]
+
     def input_ids(self, i: int) -> np.ndarray:
         """Token ids of example i, int32, shape (lengths[i],); a read-only view."""
         return _row(self._ids, i)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from bertft_core.config import StudyConfig
 from bertft_core.config.base import canonical_json, digest_of
 from bertft_core.config.data_settings import RESERVED_SPLITS, DataConfig, FileData, HubData
-from bertft_core.config.encoder_families import batches_of
+from bertft_core.config.encoder_families import batches_of, is_by_hand
 from bertft_core.data.alignment import ALIGNMENTS
 from bertft_core.data.arrow_storage import load_or_make
 from bertft_core.data.encoder_files import EncoderFiles
@@ -92,6 +92,7 @@ class PreparedStore:
             new_parts=self._parts.new,
             unused_parts=self._parts.unused,
             batches=batches_of(encoder.settings),
+            by_hand=is_by_hand(encoder.settings),
             labels=self._labels,
             max_length=data.max_length,
             splits={name: _split_card(study, stored, name, self._labels) for name in stored.splits},

@@ -95,7 +95,7 @@ def search_digest(study: StudyConfig, card: DatasetCard, arm: str) -> str:
             "search": search.model_dump(mode="json", exclude={"n_trials"}),
             "threads": study.execution.threads_per_run,
         }
-        | _compute(study)
+        | _compute(study, card)
         | _subset_settings(study.arms[arm])
     )
 
@@ -107,9 +107,9 @@ def _replayed(study: StudyConfig, card: DatasetCard, arm: str) -> list[str]:
     return sorted(sha256 for sha256 in found if sha256 is not None)
 
 
-def _compute(study: StudyConfig) -> dict[str, Any]:
+def _compute(study: StudyConfig, card: DatasetCard) -> dict[str, Any]:
     """Nothing for what the first version computed with."""
-    compute = Compute.asked_by(study.execution)
+    compute = Compute.asked_by(study.execution, card.by_hand)
     return {} if compute == FIRST else {"compute": compute.model_dump(mode="json")}
 
 
@@ -155,7 +155,7 @@ def _spec(
         if config.train_examples is None
         else with_examples(seeds, study.seed, study.seeds, index, config.train_subsets),
         threads=study.execution.threads_per_run,
-        compute=Compute.asked_by(study.execution),
+        compute=Compute.asked_by(study.execution, card.by_hand),
         evaluated_splits=splits,
         prepared_dir=card.directory,
         encoder_dir=card.encoder_dir,

@@ -112,6 +112,8 @@ class DatasetCard(Frozen):
     """Modules of the encoder's files, such as a head, that the model does not take over."""
     batches: BatchLayout | None = Field(None, exclude_if=left_out_if(None))
     """How texts of different lengths share a batch; not known for an older card."""
+    by_hand: bool = Field(False, exclude_if=left_out_if(False))
+    """The layers of the encoder can be computed by hand; not known for an older card."""
     labels: tuple[str, ...]
     max_length: int
     splits: dict[str, SplitCard]

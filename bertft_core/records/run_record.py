@@ -6,7 +6,7 @@ from pydantic import Field
 
 from bertft_core.config.base import Frozen, left_out_if
 from bertft_core.config.encoder_families import BatchLayout
-from bertft_core.records.compute import Compute
+from bertft_core.records.compute import Compute, ComputePath
 from bertft_core.records.run_spec import RunSpec
 
 RECORD_VERSION = 2
@@ -44,6 +44,8 @@ class Environment(Frozen):
     """Widest vector instructions that torch uses, such as AVX512: they decide the order of sums."""
     kernels: str | None = Field(None, exclude_if=left_out_if(None))
     """What computed fp32 matrix products on a CPU; None on a GPU, and in older records."""
+    compute: ComputePath | None = Field(None, exclude_if=left_out_if(None))
+    """How layers that can be computed by hand were computed; None in older records and where it is as it was for them."""
     gpu_driver: str | None = None
     flags: dict[str, bool] = {}
     """Determinism settings of torch."""

@@ -12,17 +12,22 @@ from bertft_core.training.machine_needs import MachineFit, fit_of
 
 
 def with_device(study: StudyConfig, study_dir: StudyDir, *, force: bool = False) -> StudyConfig:
-    """The study with its kind of device, and with the kernels of its finished runs where it has some.
+    """The study with its kind of device and way to compute, and with the kernels of its finished runs where it has some.
 
     Needs no torch on a machine without a GPU. `force`: every run is trained again, so none is kept to.
     """
-    kept, execution = None if force else kept_compute(study_dir), study.execution
+    execution, kept = study.execution, {} if force else kept_settings(study_dir)
     if execution.device == "auto":
         found = "cuda" if usable_gpus(execution) else "cpu"
-        execution = execution.model_copy(update={"device": found if kept is None else kept.device})
-    if execution.kernels == "auto" and execution.device == "cpu" and kept is not None and kept.device == "cpu":
-        execution = execution.model_copy(update={"kernels": kept.kernels})
-    return study.model_copy(update={"execution": execution})
+        execution = execution.model_copy(update={"device": kept.get("device", found)})
+    on_cpu = execution.device == "cpu"
+    open_ones = {"kernels": "auto", "compute": "fast" if on_cpu else "original"}
+    decided = {
+        name: (kept if on_cpu else {}).get(name, otherwise)
+        for name, otherwise in open_ones.items()
+        if getattr(execution, name) == "auto"
+    }
+    return study.model_copy(update={"execution": execution.model_copy(update=decided)})
 
 
 def needs_probe(study: StudyConfig) -> bool:
@@ -62,21 +67,24 @@ def decided_here(asked: StudyConfig, study_dir: StudyDir) -> tuple[StudyConfig, 
     return study, MachineFit(refusals, remarks)
 
 
-def kept_compute(study_dir: StudyDir) -> Compute | None:
-    """What the runs in a study's folder were computed with; of several ways the one of the last command, if it ended any.
+def kept_settings(study_dir: StudyDir) -> dict[str, str]:
+    """The settings that the runs in a study's folder were computed with; of several the last command's, if it ended any.
 
-    Where no run has ended, what the last command had decided, if it left a state to resume from.
+    Where no run has ended, what the last command had decided, if it left a state to resume from; else nothing.
     """
     last = read_record(study_dir.config_path, StudyConfig)
+    of_last = None if last is None else {by_hand: Compute.asked_by(last.execution, by_hand) for by_hand in (True, False)}
     first = None
     for record in study_dir.records():
         if record.status != "failed":
             first = first or record.computed_with
-            if last is None or record.computed_with == Compute.asked_by(last.execution):
-                return record.computed_with
-    if first is None and last is not None and last.execution.device != "auto":
-        return Compute.asked_by(last.execution) if any(study_dir.path.glob("runs/*/checkpoint/step-*")) else None
-    return first
+            if of_last is not None and record.computed_with in of_last.values():
+                return of_last[True].settings()
+    if first is not None:
+        return first.settings()
+    if of_last is None or last is None or last.execution.device == "auto":
+        return {}
+    return of_last[True].settings() if any(study_dir.path.glob("runs/*/checkpoint/step-*")) else {}
 
 
 def remark_on_kept_device(asked: StudyConfig, decided: StudyConfig) -> str | None:

@@ -44,6 +44,7 @@ def feature_dir(spec: RunSpec, device: torch.device) -> Path:
         torch.__version__,
         transformers.__version__,
         *([] if spec.compute.kernels == "mkl" else [spec.compute.kernels]),
+        *([] if spec.compute.path == "reference" else [spec.compute.path]),
     )
     return Path(spec.prepared_dir) / "features" / digest_of(parts)[:16]
 

@@ -1,5 +1,6 @@
 """From examples to logits: packed where the model's family allows it, padded otherwise, from stored features when frozen."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from bertft_core.config.encoder_families import batches_of
@@ -21,18 +22,31 @@ from bertft_core.heads.global_attention import with_global_attention
 from bertft_core.heads.inputs import Draw, HeadInputs
 from bertft_core.heads.window_groups import by_group
 from bertft_core.loss_shapes import PLAIN, LossShape
+from bertft_core.records.compute import FIRST, Compute
+from bertft_core.training import dropout_masks
+from bertft_core.training.dropout_masks import DropoutMasks, MaskedDropouts
+from bertft_core.training.fast_layers.blocks import Block, blocks_of
 from bertft_core.training.microbatching import microbatches_of
-from bertft_core.training.packed_families import PACKED_FAMILIES, all_token_states, first_token_states
+from bertft_core.training.packed_families import PACKED_FAMILIES, packed_states
 from bertft_core.training.packing import IMPLEMENTATION, Packing
 
 EVALUATION_BATCH_SIZE = 64
+ROWS = 16
+"""A row that is computed by hand is filled up to a multiple of it: libraries know products of a size that they have met."""
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class ModelRunner:
     """The model's logits for chosen examples of a split, in the precision of the run, trained or evaluated."""
 
-    def __init__(self, model: Any, config: AnyHead, device: torch.device, precision: Precision = "fp32") -> None:
+    def __init__(
+        self,
+        model: Any,
+        config: AnyHead,
+        device: torch.device,
+        precision: Precision = "fp32",
+        compute: Compute = FIRST,
+    ) -> None:
         self.model, self.config, self.device = model, config, device
         self.head = HEADS[config.kind]
         self._reads_all_tokens = self.head.reads_all_tokens(model, config)
@@ -42,6 +56,10 @@ class ModelRunner:
         self._packs = self.batches == "packed"
         self._attention = model.config._attn_implementation
         self.use_packed_attention(self._packs)
+        encoder = model.base_model
+        self._by_hand: dict[int, Block] = blocks_of(encoder) if compute.path == "fast" else {}
+        """`id` of a layer → the layer, computed by hand."""
+        self._dropouts = MaskedDropouts(encoder) if compute.masks == dropout_masks.VERSION else None
         self.features: dict[str, tuple[Tensor, np.ndarray]] = {}
         """Split name → states [M, hidden] of an encoder that never changes, and where those of each example begin [n + 1]."""
 
@@ -132,17 +150,24 @@ class ModelRunner:
         return values[torch.from_numpy(columns < inputs.window_lengths[:, None]).to(self.device)]
 
     def _packed_states(self, inputs: HeadInputs) -> Tensor:
-        packing = Packing.of(inputs.window_lengths, self.device)
+        n_tokens = len(inputs.input_ids)
+        masks = DropoutMasks(n_tokens) if self._dropouts is not None and self.model.training else None
+        packing = Packing.of(inputs.window_lengths, self.device, masks)
+        n_rows = -(-n_tokens // ROWS) * ROWS if self._by_hand else n_tokens
+
+        def row(values: Tensor) -> Tensor:
+            return nn.functional.pad(values, (0, n_rows - n_tokens))[None]
+
         packed = {
-            "input_ids": self._on_device(inputs.input_ids)[None],
-            "position_ids": self._first_position() + packing.positions[None],
+            "input_ids": row(self._on_device(inputs.input_ids)),
+            "position_ids": row(self._first_position() + packing.positions),
         }
         if inputs.token_type_ids is not None:
-            packed["token_type_ids"] = self._on_device(inputs.token_type_ids)[None]
-        encoder = self.model.base_model
-        if inputs.positions is None:
-            return first_token_states(encoder, packed, packing)
-        return all_token_states(encoder, packed, packing)[self._on_device(inputs.positions)]
+            packed["token_type_ids"] = row(self._on_device(inputs.token_type_ids))
+        first_only = inputs.positions is None
+        with contextlib.nullcontext() if self._dropouts is None else self._dropouts.drawing(masks):
+            states = packed_states(self.model.base_model, packed, packing, first_only=first_only, by_hand=self._by_hand)
+        return states if inputs.positions is None else states[self._on_device(inputs.positions)]
 
     def _on_device(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(values.astype(np.int64)).to(self.device)

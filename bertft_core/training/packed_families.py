@@ -5,13 +5,14 @@ An entry uses the family's own modules, and lays out only what its attention com
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from bertft_core.config.encoder_families import FAMILIES
 from bertft_core.training import relative_attention
+from bertft_core.training.fast_layers.blocks import Block
 from bertft_core.training.packing import Packing
 from bertft_core.training.scaled_attention import scaled_attention
 
@@ -35,25 +36,30 @@ class PackedFamily(NamedTuple):
     """What follows the last layer."""
 
 
-def first_token_states(encoder: Any, inputs: dict[str, Tensor], packing: Packing) -> Tensor:
-    """The encoder's last hidden state of each example's first token, [n, hidden], from packed `inputs` of [1, T]."""
-    return _states(encoder, inputs, packing, first_only=True)
+def packed_states(
+    encoder: Any,
+    inputs: dict[str, Tensor],
+    packing: Packing,
+    *,
+    first_only: bool,
+    by_hand: Mapping[int, Block] = {},
+) -> Tensor:
+    """The encoder's last hidden state of every row [rows, hidden], or of each example's first token [n, hidden].
 
-
-def all_token_states(encoder: Any, inputs: dict[str, Tensor], packing: Packing) -> Tensor:
-    """The encoder's last hidden state of every token, [T, hidden], from packed `inputs` of [1, T]."""
-    return _states(encoder, inputs, packing, first_only=False)
-
-
-def _states(encoder: Any, inputs: dict[str, Tensor], packing: Packing, *, first_only: bool) -> Tensor:
+    `inputs` are packed, [1, rows]; rows past the tokens are any. Layers whose `id` is in `by_hand` are computed by it.
+    """
     kind = encoder.config.model_type
     family = PACKED_FAMILIES[kind]
     hidden = family.embedded(encoder, inputs)
     shared = family.shared(encoder, hidden, packing)
-    *layers, last = encoder.get_submodule(FAMILIES[kind].layers)
-    for layer in layers:
-        hidden = family.layer(layer, hidden, packing, shared)
-    hidden = (family.first_tokens if first_only else family.layer)(last, hidden, packing, shared)
+    layers = list(encoder.get_submodule(FAMILIES[kind].layers))
+    for i, layer in enumerate(layers):
+        for_first = first_only and i == len(layers) - 1
+        block = None if for_first else by_hand.get(id(layer))
+        if block is not None and block.is_plain:
+            hidden = block(hidden[0], packing)[None]
+        else:
+            hidden = (family.first_tokens if for_first else family.layer)(layer, hidden, packing, shared)
     return family.end(encoder, hidden)[0]
 
 
@@ -92,6 +98,7 @@ def _bert_first_tokens(layer: Any, hidden: Tensor, packing: Packing, shared: Any
         packing.mask.to(query.dtype),
         dropout=parts.dropout.p if parts.training else 0.0,
         scale=parts.scaling,
+        masks=packing.masks,
     )
     return _bert_feed_forward(layer, layer.attention.output(attended.reshape(1, len(first[0]), -1), first))
 

@@ -8,6 +8,7 @@ rounding. How each family computes its layers from a row is in `packed_families`
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
+from bertft_core.training.dropout_masks import DropoutMasks
+from bertft_core.training.length_groups import LengthGroup, length_groups
 from bertft_core.training.scaled_attention import scaled_attention
 
 IMPLEMENTATION = "bertft_packed"
@@ -24,6 +27,8 @@ IMPLEMENTATION = "bertft_packed"
 class Packing:
     """The layout of a packed row: T tokens of n examples, the longest of L tokens."""
 
+    lengths: np.ndarray
+    """[n]: tokens of each example."""
     starts: Tensor
     """[n]: first token of each example."""
     positions: Tensor
@@ -34,9 +39,11 @@ class Packing:
     """[T]: the place of each token in the padded layout."""
     mask: Tensor
     """[n, 1, 1, L]: 0 at tokens, -inf at padding."""
+    masks: DropoutMasks | None = None
+    """What this pass drops; None where nothing is dropped, or torch draws it."""
 
     @classmethod
-    def of(cls, lengths: np.ndarray, device: torch.device) -> Packing:
+    def of(cls, lengths: np.ndarray, device: torch.device, masks: DropoutMasks | None = None) -> Packing:
         """The layout of examples with these lengths [n]."""
         longest = int(lengths.max())
         starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
@@ -45,12 +52,19 @@ class Packing:
         rectangle = np.where(real, starts[:, None] + column, 0)
         mask = np.where(real, 0.0, -np.inf).astype(np.float32)
         return cls(
+            lengths=lengths,
             starts=torch.from_numpy(starts).to(device),
             positions=torch.from_numpy(np.broadcast_to(column, real.shape)[real]).to(device),
             rectangle=torch.from_numpy(rectangle.ravel()).to(device),
             places=torch.from_numpy(np.flatnonzero(real)).to(device),
             mask=torch.from_numpy(mask)[:, None, None, :].to(device),
+            masks=masks,
         )
+
+    @cached_property
+    def groups(self) -> list[LengthGroup]:
+        """The examples by length, for attention that computes less padding."""
+        return length_groups(self.lengths)
 
     @property
     def longest(self) -> int:
@@ -94,10 +108,16 @@ def attention(
     packing: Packing,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """Scaled dot-product attention within each example; `query`, `key`, `value` are [1, heads, T, head size].
+    """Scaled dot-product attention within each example; `query`, `key`, `value` are [1, heads, rows, head size].
+
+    Rows past the T tokens, which the layout does not know, read nothing.
 
     `attention_mask` [n, 1, L, L] is `packing.mask` by default.
     """
+    if packing.masks is not None and dropout:
+        qkv = torch.cat([each[0].transpose(0, 1) for each in (query, key, value)], dim=1)  # [rows, 3 · heads, size]
+        read = masked_attention(qkv, packing, packing.masks, dropout, scaling)
+        return _as_many_rows(read, query.shape[2])[None], None
     attended = scaled_attention(
         packing.heads(query),
         packing.heads(key),
@@ -106,7 +126,27 @@ def attention(
         dropout=dropout,
         scale=scaling,
     )
-    return packing.taken_back(attended.transpose(1, 2))[None], None
+    return _as_many_rows(packing.taken_back(attended.transpose(1, 2)), query.shape[2])[None], None
+
+
+def _as_many_rows(read: Tensor, n_rows: int) -> Tensor:
+    """With zeros for the rows that are no tokens."""
+    return read if len(read) == n_rows else nn.functional.pad(read, (0, 0, 0, 0, 0, n_rows - len(read)))
+
+
+def masked_attention(qkv: Tensor, packing: Packing, masks: DropoutMasks, dropout: float, scaling: float | None) -> Tensor:
+    """What `fast_layers.attention` computes, by torch's own operations: [T, 3 · heads, size] → [T, heads, size]."""
+    parts = []
+    for group in packing.groups:
+        query, key, value = qkv[group.rectangle].unflatten(0, (group.n, group.longest)).transpose(1, 2).chunk(3, dim=1)
+        scores = query @ key.transpose(-1, -2) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
+        if group.padding is not None:
+            scores = scores + group.padding[:, None].to(scores.dtype)
+        mask = masks.drawn(tuple(scores.flatten(0, 1).shape), dropout, scores.dtype)
+        chances = scores.softmax(-1) if mask is None else scores.softmax(-1) * mask.view(scores.shape)
+        parts.append((chances @ value).transpose(1, 2).flatten(0, 1)[group.places])
+    in_order = torch.cat([group.tokens for group in packing.groups]).argsort()
+    return torch.cat(parts)[in_order]
 
 
 AttentionInterface.register(IMPLEMENTATION, attention)

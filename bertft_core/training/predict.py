@@ -86,7 +86,8 @@ def _opened(run: KeptRun, threads: int) -> ModelRunner:
     precision = spec.training.precision
     model, head = load_model(run.model_dir)
     model.to(device)  # type: ignore[arg-type]
-    return ModelRunner(model, head, device, "fp32" if precision == "fp16" and device.type == "cpu" else precision)
+    as_possible = "fp32" if precision == "fp16" and device.type == "cpu" else precision
+    return ModelRunner(model, head, device, as_possible, spec.compute)
 
 
 def _tuned(runs: Sequence[KeptRun]) -> dict[str, float]:

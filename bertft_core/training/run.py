@@ -15,7 +15,8 @@ from bertft_core.config.execution_settings import ExecutionConfig
 from bertft_core.data.prepared_split import PreparedSplit, open_split
 from bertft_core.data.train_subset import subset_rows
 from bertft_core.heads import HEADS
-from bertft_core.records import RunRecord, RunSpec
+from bertft_core.records import Environment, RunRecord, RunSpec
+from bertft_core.records.compute import FIRST
 from bertft_core.records.selection import may_go_on
 from bertft_core.storage.study_dir import write_record
 from bertft_core.storage.weight_files import read_headers, weight_files
@@ -33,6 +34,7 @@ from bertft_core.training.replayed_steps import ReplayedSteps
 from bertft_core.training.run_outcome import RunOutcome
 from bertft_core.training.step_plan import StepPlan
 from bertft_core.training.training_loop import Loop
+from bertft_core.training.used_rows import used_rows_of
 
 
 def warm_up() -> None:
@@ -59,13 +61,13 @@ def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> Ru
     run = RunParts(spec, run_dir, device, on_event)
     ending, error = run.train()
     run.curves.flush()
-    outcome = RunOutcome(spec, run_dir, run.splits, run.runner, run.plan, run.loop, ending, error)
+    outcome = RunOutcome(spec, run_dir, run.splits, run.runner, run.plan, run.loop, run.rows, ending, error)
     if outcome.is_scored:
         on_event({"kind": "predicting"})
     record = outcome.record(
         started_at=started_at,
         initial_head_sha256=run.initial_head_sha256,
-        environment=read_environment(torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu", spec.threads),
+        environment=_environment(spec, device),
         peak_memory_bytes=_peak_memory(device),
         ended_at=_now,
     )
@@ -90,10 +92,11 @@ class RunParts:
         if head.take_from_train is not None:
             head.take_from_train(model, self.splits["train"], spec.head)
         model.to(device)
+        self.rows = used_rows_of(spec, model, self.splits.values())
         self.plan = FinetuningPlan(model, self._train_context(model))
         for strategy in spec.strategies:
             STRATEGIES[strategy.kind].apply(self.plan, strategy)
-        self.runner = ModelRunner(model, spec.head, device, spec.training.precision)
+        self.runner = ModelRunner(model, spec.head, device, spec.training.precision, spec.compute)
         self._use_frozen_features()
         rehearsal = self.plan.rehearsal
         self.loop = Loop(
@@ -185,6 +188,11 @@ def _forget_earlier_runs(device: torch.device) -> None:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
+
+
+def _environment(spec: RunSpec, device: torch.device) -> Environment:
+    here = read_environment(torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu", spec.threads)
+    return here if spec.compute.masks == FIRST.masks else here.model_copy(update={"compute": spec.compute.path})
 
 
 def _peak_memory(device: torch.device) -> int | None:

@@ -18,6 +18,7 @@ from bertft_core.training import weights
 from bertft_core.training.adapter_file import FOLDER, lora_of, write_adapter
 from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.training_loop import Loop, StopReason
+from bertft_core.training.used_rows import UsedRows
 
 Tables = dict[str, pa.Table | None]
 Scores = dict[str, dict[str, float]]
@@ -34,12 +35,15 @@ class RunOutcome:
         runner: ModelRunner,
         plan: FinetuningPlan,
         loop: Loop,
+        rows: UsedRows | None,
         ending: StopReason,
         error: str | None,
     ) -> None:
         self.spec, self._run_dir, self._splits, self._runner = spec, run_dir, splits, runner
         self._plan, self._model = plan, plan.model
         self._loop, self._ending, self._error = loop, ending, error
+        self._rows = rows
+        self._whole = rows.whole if rows is not None else lambda named: named
 
     @property
     def is_scored(self) -> bool:
@@ -58,10 +62,10 @@ class RunOutcome:
         """Predict, save the model and make the record."""
         position, n_steps = self._loop.position, self._loop.steps.n_steps
         started = time.monotonic()
-        weights_sha256 = weights.weights_sha256(self._model.named_parameters())
+        weights_sha256 = weights.weights_sha256(self._whole(self._model.named_parameters()))
         scores, paths = self._predict() if self.is_scored else ({}, {})
         model_dir = self._save_model() if self.is_scored and self.spec.keep_model else None
-        parameters = list(self._model.parameters())
+        sizes = {name: values.numel() for name, values in self._whole(self._model.named_parameters())}
         n_seen = sum(len(self._loop.steps.indices(step)) for step in range(position.step))
         return RunRecord(
             spec=self.spec,
@@ -77,8 +81,8 @@ class RunOutcome:
             n_train_examples=self._splits["train"].n,
             examples_per_second=n_seen / position.train_seconds if position.train_seconds else None,
             peak_memory_bytes=peak_memory_bytes,
-            n_parameters=sum(p.numel() for p in parameters),
-            n_trainable_parameters=sum(p.numel() for p in self._plan.learning.values()),
+            n_parameters=sum(sizes.values()),
+            n_trainable_parameters=sum(sizes[name] for name in self._plan.learning),
             batches=self._runner.batches,
             evaluations=position.evaluations,
             untrained=position.untrained,
@@ -170,6 +174,8 @@ class RunOutcome:
 
     def _save_model(self) -> str:
         self._runner.use_packed_attention(False)
+        if self._rows is not None:
+            self._rows.put_back()
         spec, config = self.spec, lora_of(self.spec.strategies)
 
         def beside(folder: Path, values: Mapping[str, Tensor]) -> None:

@@ -127,7 +127,7 @@ class Loop:
         watched = self.position.step < self.spec.watch_gradients and self.plan.architecture.is_known
         layers = {"layers": gradient_norms(self.plan)} if watched else {}
         limit = self.training.max_grad_norm if self.training.max_grad_norm is not None else math.inf
-        norm = float(torch.nn.utils.clip_grad_norm_(self.plan.learning.values(), limit))
+        norm = self._clipped_norm(limit)
         if math.isfinite(norm):  # otherwise the fp16 scaler skips the step
             for act in self.plan.before_update:
                 act(lambda name: learning_rate * self.plan.lr_multipliers.get(name, 1.0))
@@ -135,6 +135,16 @@ class Loop:
         self._scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         return {"grad_norm": norm if math.isfinite(norm) else None} | layers
+
+    def _clipped_norm(self, limit: float) -> float:
+        """The norm of all gradients; they are clipped to the limit, now or, where nothing reads them before, in the update."""
+        if self.spec.compute.path == "reference" or self.plan.before_update or type(self.optimizer) is not torch.optim.AdamW:
+            return float(torch.nn.utils.clip_grad_norm_(self.plan.learning.values(), limit))
+        norm = float(torch.nn.utils.get_total_norm([p.grad for p in self.plan.learning.values() if p.grad is not None]))
+        too_long = norm > limit
+        # fused AdamW divides gradients by it
+        self.optimizer.grad_scale = torch.tensor((norm + 1e-6) / limit) if too_long else None  # type: ignore[attr-defined]
+        return norm
 
     def _evaluate(self) -> tuple[StopReason, str | None] | None:
         started = time.monotonic()
