@@ -99,7 +99,9 @@ def batches_of(settings: Mapping[str, Any]) -> BatchLayout:
 def is_by_hand(settings: Mapping[str, Any]) -> bool:
     """The layers of an encoder with this `config.json` can be computed by hand."""
     family = FAMILIES.get(settings.get("model_type", ""))
-    return family is not None and family.by_hand is not None and settings.get(family.by_hand, "gelu") == "gelu"
+    if family is None or family.by_hand is None or settings.get("is_decoder"):
+        return False
+    return settings.get(family.by_hand, "gelu") == "gelu"  # what transformers takes where nothing is said
 
 
 def most_tokens(settings: dict[str, Any]) -> int | None:

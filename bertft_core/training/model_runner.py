@@ -25,7 +25,7 @@ from bertft_core.loss_shapes import PLAIN, LossShape
 from bertft_core.records.compute import FIRST, Compute
 from bertft_core.training import dropout_masks
 from bertft_core.training.dropout_masks import DropoutMasks, MaskedDropouts
-from bertft_core.training.fast_layers.blocks import Block, blocks_of
+from bertft_core.training.fast_layers.layer_parts import Block, blocks_of
 from bertft_core.training.microbatching import microbatches_of
 from bertft_core.training.packed_families import PACKED_FAMILIES, packed_states
 from bertft_core.training.packing import IMPLEMENTATION, Packing

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bertft_core.config.encoder_families import FAMILIES
 from bertft_core.training import relative_attention
-from bertft_core.training.fast_layers.blocks import Block
+from bertft_core.training.fast_layers.layer_parts import Block
 from bertft_core.training.packing import Packing
 from bertft_core.training.scaled_attention import scaled_attention
 

@@ -64,8 +64,8 @@ class RunOutcome:
         started = time.monotonic()
         weights_sha256 = weights.weights_sha256(self._whole(self._model.named_parameters()))
         scores, paths = self._predict() if self.is_scored else ({}, {})
-        model_dir = self._save_model() if self.is_scored and self.spec.keep_model else None
         sizes = {name: values.numel() for name, values in self._whole(self._model.named_parameters())}
+        model_dir = self._save_model() if self.is_scored and self.spec.keep_model else None
         n_seen = sum(len(self._loop.steps.indices(step)) for step in range(position.step))
         return RunRecord(
             spec=self.spec,

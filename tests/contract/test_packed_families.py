@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from bertft_core.config.encoder_families import PACKED, batches_of
 from bertft_core.config.head_settings import ClassificationHead
@@ -17,10 +15,8 @@ from bertft_core.heads.inputs import HeadInputs
 from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.packed_families import PACKED_FAMILIES
 from bertft_core.training.packing import IMPLEMENTATION
-from tests.helpers.tiny_encoders import OF_KIND, SIZES, SIZES_OF
+from tests.helpers.random_models import CPU, LENGTHS, gradients, inputs_of, model_of
 
-CPU = torch.device("cpu")
-LENGTHS = np.array([3, 40, 1, 17, 40, 2, 9])
 SPANS = 16
 DISENTANGLED = {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": SPANS // 2}
 ATTENTION = ("attention.self.dropout", "attention.attn.dropout", "attention.dropout")
@@ -36,43 +32,11 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def model_of(kind: str, changes: dict[str, Any]) -> Any:
-    """A random classifier in float64 without dropout, every weight of which counts."""
-    sizes = {"vocab_size": 50, "pad_token_id": 1, "max_position_embeddings": 64, **SIZES_OF.get(kind, SIZES)}
-    torch.manual_seed(4)
-    model = AutoModelForSequenceClassification.from_config(
-        AutoConfig.for_model(kind, **sizes | {"num_hidden_layers": 3, "n_layers": 3} | OF_KIND.get(kind, {}) | changes)
-    )
-    for values in model.parameters():
-        values.data.add_(torch.randn_like(values), alpha=0.3)
-    return model.double().eval()
-
-
-def inputs_of(model: Any, which: str) -> HeadInputs:
-    n_tokens, rng = int(LENGTHS.sum()), np.random.default_rng(2)
-    return HeadInputs(
-        input_ids=rng.integers(2, 50, n_tokens),
-        token_type_ids=rng.integers(0, 2, n_tokens) if getattr(model.config, "type_vocab_size", 1) > 1 else None,
-        window_lengths=LENGTHS,
-        windows_of=np.ones_like(LENGTHS),
-        positions=None if which == "first token" else np.arange(n_tokens),
-        n_targets=len(LENGTHS),
-        targets=None,
-    )
-
-
 def padded_states(model: Any, inputs: HeadInputs) -> Tensor:
     """What a user of transformers computes."""
     batch = padded(inputs.input_ids, inputs.token_type_ids, inputs.window_lengths, model.config.pad_token_id)
     hidden = model.base_model(**batch).last_hidden_state
     return hidden[:, 0] if inputs.positions is None else hidden[batch["attention_mask"].bool()]
-
-
-def gradients(model: Any, states: Tensor) -> dict[str, Tensor]:
-    model.zero_grad()
-    torch.manual_seed(3)
-    (states * torch.randn_like(states)).sum().backward()
-    return {name: values.grad.clone() for name, values in model.named_parameters() if values.grad is not None}
 
 
 @pytest.mark.parametrize("which", ["first token", "all tokens"])

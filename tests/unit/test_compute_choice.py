@@ -1,4 +1,4 @@
-"""Kind of device and kernels: decided before runs are planned, kept to by later commands, and part of a run's identity."""
+"""Kind of device, kernels and the way to compute: decided before planning, kept by later commands, part of a run's identity."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 from bertft_core.config import UserError, parse_study
 from bertft_core.planning.run_specs import search_digest
 from bertft_core.records import RunRecord
-from bertft_core.records.compute import Compute
+from bertft_core.records.compute import WAYS, Compute
 from bertft_core.records.selection import answers, goes_on
 from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.training import compute_choice
 from bertft_core.training import kernels as kernels_here
 from bertft_core.training.compute_choice import (
     decided_here,
-    kept_compute,
+    kept_settings,
     needs_probe,
     remark_on_kept_device,
     with_device,
@@ -29,6 +29,7 @@ from tests.helpers.small_records import make_card, make_environment, make_record
 
 FAST, INEXACT = KernelProbe(2.0, 5e-7, 1e-6), KernelProbe(2.0, 5e-7, 2e-3)
 MKL, ONEDNN, CUDA = {"device": "cpu", "kernels": "mkl"}, {"device": "cpu", "kernels": "onednn"}, {"device": "cuda"}
+ORIGINAL = {"compute": "original"}
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +41,7 @@ class Home:
     """Where a study's commands leave records."""
 
     def __init__(self, folder) -> None:
-        self.card, self.dir = make_card(folder), StudyDir(folder, "small")
+        self.card, self.dir = make_card(folder).model_copy(update={"by_hand": True}), StudyDir(folder, "small")
 
     def ran(self, execution: dict[str, Any], n: int = 1, **changes: Any) -> list[RunRecord]:
         """A command with these settings that ended so many runs."""
@@ -85,18 +86,52 @@ def test_a_study_keeps_to_what_its_finished_runs_were_computed_with(home, before
     assert home.decided(force=True) == ("cuda", "auto"), "every run is trained again"
 
 
+def way_of(home: Home, **execution: Any) -> str:
+    return with_device(make_study(execution=execution), home.dir).execution.compute
+
+
+@pytest.mark.parametrize(
+    ("before", "way"), [({}, "original"), ({"compute": "reference"}, "reference"), ({"compute": "fast"}, "fast")]
+)
+def test_a_new_study_computes_by_hand_and_an_older_one_as_its_runs_were_computed(home, before, way, monkeypatch):
+    assert way_of(home) == "fast"
+    home.ran(MKL | before)
+    assert way_of(home) == way
+    assert way_of(home, compute="reference") == "reference"
+    monkeypatch.setattr(compute_choice, "usable_gpus", lambda _: ["0"])
+    assert way_of(home, device="cuda") == "original", "a GPU has one way"
+
+
+def test_runs_that_have_one_way_only_leave_the_others_as_the_last_command_had_them(home):
+    home.card = home.card.model_copy(update={"by_hand": False})
+    (record,) = home.ran(MKL | {"compute": "fast"})
+    assert record.computed_with == Compute()
+    assert way_of(home) == "fast"
+
+
+def test_a_way_to_compute_is_a_path_and_masks_in_digests_but_for_the_first(tmp_path):
+    card = make_card(tmp_path)
+    asked = {way: make_study(execution={"device": "cpu", "compute": way}) for way in ("auto", *WAYS)}
+    by_hand = {way: make_spec(study, card.model_copy(update={"by_hand": True})) for way, study in asked.items()}
+    assert by_hand["original"].digest == by_hand["auto"].digest == make_spec(make_study(), card).digest
+    assert len({spec.digest for spec in by_hand.values()}) == 3
+    assert by_hand["fast"].model_dump(mode="json")["compute"] == {"path": "fast", "masks": 2}
+    assert {make_spec(study, card).digest for study in asked.values()} == {by_hand["original"].digest}, "a family with one way"
+    assert [by_hand[way].compute.settings()["compute"] for way in WAYS] == list(WAYS)
+
+
 def test_failed_runs_decide_nothing_and_of_two_ways_the_last_command_decides(home):
     home.ran(ONEDNN, status="failed")
-    assert kept_compute(home.dir) is None
+    assert kept_settings(home.dir) == {}
     state = home.dir.run_dir("0" * 64) / "checkpoint" / "step-00000003"
     state.mkdir(parents=True)
-    assert kept_compute(home.dir) == Compute(kernels="onednn"), "a run can be resumed"
+    assert kept_settings(home.dir) == ONEDNN | ORIGINAL, "a run can be resumed"
     state.rmdir()
     home.ran(MKL)
     home.ran(ONEDNN)
-    assert kept_compute(home.dir) == Compute(kernels="onednn")
+    assert kept_settings(home.dir) == ONEDNN | ORIGINAL
     home.ran(MKL)
-    assert kept_compute(home.dir) == Compute()
+    assert kept_settings(home.dir) == MKL | ORIGINAL
 
 
 def test_a_record_of_a_gpu_from_before_there_were_kinds_of_devices_answers_for_no_run_on_a_cpu(home, tmp_path):
@@ -155,5 +190,7 @@ def test_a_run_is_trained_again_with_its_kernels_or_with_those_that_this_machine
 def test_kernels_are_refused_beside_a_gpu_where_they_have_no_effect():
     base = make_study().model_dump(mode="json", exclude={"arms"}) | {"arms": {"full": {}}}
     parse_study(base | {"execution": {"device": "auto", "kernels": "onednn"}})
-    with pytest.raises(UserError, match="kernels are those of a CPU"):
-        parse_study(base | {"execution": {"device": "cuda", "kernels": "onednn"}})
+    parse_study(base | {"execution": {"device": "cuda", "compute": "original"}})
+    for setting, problem in (({"kernels": "onednn"}, "kernels are those"), ({"compute": "fast"}, "compute is that")):
+        with pytest.raises(UserError, match=f"{problem} of a CPU"):
+            parse_study(base | {"execution": {"device": "cuda"} | setting})
