@@ -82,9 +82,12 @@ def kept_settings(study_dir: StudyDir) -> dict[str, str]:
                 return of_last[True].settings()
     if first is not None:
         return first.settings()
-    if of_last is None or last is None or last.execution.device == "auto":
+    if of_last is None or last is None or not any(study_dir.path.glob("runs/*/checkpoint/step-*")):
         return {}
-    return of_last[True].settings() if any(study_dir.path.glob("runs/*/checkpoint/step-*")) else {}
+    settings = of_last[True].settings()
+    if last.execution.device == "auto":  # before it was decided and stored
+        del settings["device"]
+    return settings
 
 
 def remark_on_kept_device(asked: StudyConfig, decided: StudyConfig) -> str | None:

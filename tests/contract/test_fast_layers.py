@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from bertft_core.config.encoder_families import FAMILIES, is_by_hand
 from bertft_core.config.head_settings import ClassificationHead
@@ -57,6 +58,19 @@ def test_states_and_gradients_are_those_of_the_modules_also_with_dropout(kind, p
     assert_same(results[1][1], results[0][1], 1e-10)
     other, _ = states_and_gradients(dropping(kind, p), FAST, which, seed=8)
     assert torch.equal(other, results[1][0]) == (p == 0.0), "masks come from the generator"
+
+
+@pytest.mark.parametrize("compute", [REFERENCE, FAST], ids=["reference", "fast"])
+def test_a_pass_that_is_computed_again_for_its_gradient_has_the_same_masks(compute):
+    results = []
+    for again in (False, True):
+        model = dropping("bert", 0.2)
+        runner, inputs = ModelRunner(model, ClassificationHead(), CPU, compute=compute), inputs_of(model, "all tokens")
+        torch.manual_seed(7)
+        states = checkpoint(runner.states, inputs, use_reentrant=False) if again else runner.states(inputs)
+        results.append((states.detach(), gradients(model, states)))
+    assert torch.equal(*(states for states, _ in results))
+    assert_same(results[1][1], results[0][1], 1e-12)
 
 
 FREEZING: dict[str, Callable[[str], bool]] = {

@@ -126,6 +126,8 @@ def test_failed_runs_decide_nothing_and_of_two_ways_the_last_command_decides(hom
     state = home.dir.run_dir("0" * 64) / "checkpoint" / "step-00000003"
     state.mkdir(parents=True)
     assert kept_settings(home.dir) == ONEDNN | ORIGINAL, "a run can be resumed"
+    home.ran({}, status="failed")
+    assert kept_settings(home.dir) == {"kernels": "mkl"} | ORIGINAL, "also one of a version that decided nothing"
     state.rmdir()
     home.ran(MKL)
     home.ran(ONEDNN)

@@ -138,8 +138,8 @@ class Layer(torch.autograd.Function):
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        n = len(_Saved._fields)
-        saved, attended = _Saved(*ctx.saved_tensors[:n]), _attended(ctx.saved_tensors[n:])
+        n, tensors = len(_Saved._fields), ctx.saved_tensors  # to be read once: a checkpoint computes them then
+        saved, attended = _Saved(*tensors[:n]), _attended(tensors[n:])
         shape, w, like = ctx.shape, ctx.products, dy.dtype
         need = dict(zip(Weights._fields, ctx.needs_input_grad[3:], strict=True))
         d: dict[str, Tensor | None] = dict.fromkeys(need)
