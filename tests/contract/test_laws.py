@@ -87,7 +87,9 @@ def test_a_run_gives_the_same_bits_in_fresh_and_reused_workers_and_beside_anothe
 
 @pytest.mark.skipif(not is_exact_here(), reason="oneDNN computes in lower precision on this CPU, and runs with it are refused")
 def test_a_run_with_the_other_kernels_is_another_run_whose_bits_are_the_same_everywhere(prepared, spec, plain, slots, tmp_path):
-    other = tiny_spec(*prepared, **RESUMABLE).model_copy(update={"compute": spec.compute.model_copy(update={"kernels": "onednn"})})
+    other = tiny_spec(*prepared, **RESUMABLE).model_copy(
+        update={"compute": spec.compute.model_copy(update={"kernels": "onednn"})}
+    )
     unbroken = tmp_path / "unbroken"
     train_run(other, run_dir=unbroken)
     with slots.lease() as worker:

@@ -54,9 +54,9 @@ def test_what_a_study_is_computed_with_is_decided_once_and_other_kernels_are_oth
     (compute,) = {record.computed_with for record in study.records.values()}
     stored = checked_record(study.dir.config_path, StudyConfig).execution
     assert (
-        {"device": stored.device, "kernels": stored.kernels}
+        {"device": stored.device, "kernels": stored.kernels, "compute": stored.compute}
         == compute.settings()
-        == {"device": "cpu"}
+        == {"device": "cpu", "compute": "fast"}
         | {"kernels": "onednn" if "computed by oneDNN" in study.command("plan", str(study.config)).stdout else "mkl"}
     )
     assert {record.environment.kernels for record in study.records.values()} == {compute.kernels}
