@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ import numpy as np
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # as a script it finds its neighbours like this
-from benchmarks.contestants import Figures, Job, run_bertft, run_trainers
+from benchmarks.contestants import BERTFT, TRAINER, TRAINERS, Figures, Job, run_bertft, run_trainers
 from benchmarks.examples import ExampleFiles, encoder_words, generate, read_examples, write_examples
 from benchmarks.facts import gather_facts
 from benchmarks.measuring import ProcessFailed
@@ -36,6 +36,8 @@ from bertft_core.training.machine_needs import refuse_absent_gpu
 DATA_SEED = 0
 FULL, QUICK = {"examples": 2000, "validation": 400, "seeds": 5}, {"examples": 48, "validation": 24, "seeds": 2}
 SIZES = {"examples": "training examples", "validation": "validation examples", "seeds": "runs of the study"}
+ALSO = {"padded": ("Trainer, padded",), "bf16": ("Trainer, bf16", "bertft, bf16"), "onednn": ("Trainer, oneDNN",)}
+"""`--also` → names of contestants."""
 WARM_UP = "import torch, transformers.trainer, datasets, accelerate, prefect, mlflow, pyarrow"
 BUSY = 0.25
 """Load per core from which the figures are not to be trusted."""
@@ -48,6 +50,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=_positive, help=f"{SIZES[name]} (default {size})")
     parser.add_argument("--epochs", type=_positive, default=1, help="passes over the training examples (default 1)")
     parser.add_argument("--rounds", type=_positive, default=1, help="how often both are run, in turn (default 1)")
+    parser.add_argument("--also", nargs="*", choices=tuple(ALSO), default=[], help="further contestants: " + ", ".join(ALSO))
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--at-once", type=_positive, help="runs at a time, for both (default one per core, or per GPU)")
     parser.add_argument("--encoder", metavar="DIR", help="a local encoder instead of MiniLM")
@@ -99,8 +102,14 @@ def make_examples(options: argparse.Namespace, encoder: EncoderFiles, directory:
     return write_examples(examples, directory, n_train=options.examples, n_validation=n_validation, origin=origin)
 
 
-def measure(job: Job, directory: Path, n_rounds: int) -> list[tuple[Figures, Figures]]:
-    """Both in turn, round by round; a line for each process that ends."""
+def chosen(options: argparse.Namespace) -> list[str]:
+    """Names of the contestants, in the order in which they run."""
+    more = [name for also in options.also for name in ALSO[also]]
+    return [name for name in (*TRAINERS, *BERTFT) if name in (TRAINER, "bertft", *more)]
+
+
+def measure(job: Job, directory: Path, n_rounds: int, names: Sequence[str]) -> list[dict[str, Figures]]:
+    """All in turn, round by round; a line for each process that ends."""
     started = time.monotonic()
 
     def say(text: str) -> None:
@@ -113,13 +122,18 @@ def measure(job: Job, directory: Path, n_rounds: int) -> list[tuple[Figures, Fig
     for number in range(1, n_rounds + 1):
         where = f"round {number}/{n_rounds}"
         on_end = partial(_say_end, say, where)
-        say(f"{where}: Trainer starts, {job.n_seeds} seeds, {len(job.slots)} at a time")
-        trainer = run_trainers(job, directory / f"trainer-{number}", on_end)
-        say(f"{where}: bertft starts, the same")
-        bertft = run_bertft(job, directory / f"bertft-{number}", on_end)
-        if trainer.n_steps != bertft.n_steps:
-            raise ProcessFailed(f"not the same work: {trainer.n_steps} steps by Trainer, {bertft.n_steps} by bertft")
-        rounds.append((trainer, bertft))
+        figures = {}
+        for i, name in enumerate(names):
+            say(f"{where}: {name} starts, {job.n_seeds} seeds, {len(job.slots)} at a time")
+            folder = directory / f"{number}-{i}"
+            ours = name in BERTFT
+            figures[name] = (
+                run_bertft(job, folder, on_end, BERTFT[name]) if ours else run_trainers(job, folder, on_end, TRAINERS[name])
+            )
+        steps = {name: each.n_steps for name, each in figures.items()}
+        if len(set(steps.values())) > 1:
+            raise ProcessFailed(f"not the same work: steps of {steps}")
+        rounds.append(figures)
     return rounds
 
 
@@ -137,7 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="bertft-benchmark-", ignore_cleanup_errors=True) as directory:
             job = prepare(options, Path(directory))
-            rounds = measure(job, Path(directory), options.rounds)
+            rounds = measure(job, Path(directory), options.rounds, chosen(options))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -149,7 +163,8 @@ def main(arguments: list[str] | None = None) -> int:
     about = gather_facts(job, load, command)
     print(text_table(rounds))
     print("".join(f"\n{name}: {value}" for name, value in about.items()))
-    written = {"about": about, "rounds": [{"trainer": asdict(a), "bertft": asdict(b)} for a, b in rounds]}
+    figures = [{name: asdict(each) for name, each in of_round.items()} for of_round in rounds]
+    written = {"about": about, "rounds": figures}
     for path, text in ((options.json, json.dumps(written, indent=1) + "\n"), (options.markdown, markdown_page(rounds, about))):
         if path is not None:
             write_atomically(path, text)

@@ -6,7 +6,7 @@ import json
 import statistics
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,27 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Peer:
+    """A way in which people run Trainer."""
+
+    padded: bool = False
+    """To `MAX_LENGTH`, as `run_glue.py` does by default, instead of to the longest text of a batch."""
+    precision: str = "fp32"
+    kernels: str = "mkl"
+
+
+TRAINER = "Trainer"
+TRAINERS = {
+    TRAINER: Peer(),
+    "Trainer, padded": Peer(padded=True),
+    "Trainer, bf16": Peer(precision="bf16"),
+    "Trainer, oneDNN": Peer(kernels="onednn"),
+}
+BERTFT = {"bertft": "fp32", "bertft, bf16": "bf16"}
+"""Name → `training.precision`."""
+
+
+@dataclass(frozen=True)
 class Figures:
     """One contestant in one round."""
 
@@ -65,7 +86,7 @@ class Figures:
     """Of bertft: what is neither start-up nor work of the busiest slot, per second of that slot's training."""
 
 
-def run_trainers(job: Job, directory: Path, on_end: OnEnd) -> Figures:
+def run_trainers(job: Job, directory: Path, on_end: OnEnd, peer: Peer = TRAINERS[TRAINER]) -> Figures:
     """Every seed in a fresh process, as many at a time as there are slots."""
     directory.mkdir(parents=True)
     job_path = directory / "job.json"
@@ -79,7 +100,7 @@ def run_trainers(job: Job, directory: Path, on_end: OnEnd) -> Figures:
         "device": job.device,
         "cache_dir": str(directory / "datasets"),
     }
-    job_path.write_text(json.dumps(values | TRAINING))
+    job_path.write_text(json.dumps(values | TRAINING | asdict(peer)))
     script = Path(__file__).with_name("trainer_process.py")
     result_paths = [directory / f"seed-{seed}.json" for seed in range(job.n_seeds)]
     commands = [
@@ -102,11 +123,11 @@ def run_trainers(job: Job, directory: Path, on_end: OnEnd) -> Figures:
     )
 
 
-def run_bertft(job: Job, directory: Path, on_end: OnEnd) -> Figures:
+def run_bertft(job: Job, directory: Path, on_end: OnEnd, precision: str = "fp32") -> Figures:
     """`bertft run` in a new home, with its embedded Prefect server and its MLflow store."""
     directory.mkdir(parents=True)
     config_path, home_dir = directory / "study.yaml", directory / "home"
-    config_path.write_text(yaml.safe_dump(study_config(job), sort_keys=False))
+    config_path.write_text(yaml.safe_dump(study_config(job, precision), sort_keys=False))
     words = [sys.executable, "-m", "flows.cli.app", "run", str(config_path), "--home", str(home_dir)]
     usage = run_measured([Command("bertft run", words, directory / "bertft.log")], [{}], on_end)
     records = list(StudyDir(home_dir, STUDY).records())
@@ -126,7 +147,7 @@ def run_bertft(job: Job, directory: Path, on_end: OnEnd) -> Figures:
     )
 
 
-def study_config(job: Job) -> dict[str, Any]:
+def study_config(job: Job, precision: str = "fp32") -> dict[str, Any]:
     """The study as a user would write it: one arm, no search."""
     return {
         "name": STUDY,
@@ -137,7 +158,7 @@ def study_config(job: Job) -> dict[str, Any]:
             "max_length": MAX_LENGTH,
         },
         "encoder": {} if job.default_encoder else {"path": str(job.encoder_dir)},
-        "training": TRAINING | {"epochs": job.epochs},
+        "training": TRAINING | {"epochs": job.epochs, "precision": precision},
         "arms": {"full": {}},
         "seeds": {"n": job.n_seeds},
         "headline": {"split": "validation", "checkpoint": "final"},

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks.contestants import Figures
+from benchmarks.contestants import BERTFT, Figures
 from benchmarks.pages import bullets, markdown_table
 
-Rounds = Sequence[tuple[Figures, Figures]]
-"""Trainer's and bertft's figures, round by round."""
-HEADER = ("", "Trainer", "bertft", "bertft ÷ Trainer")
+Rounds = Sequence[Mapping[str, Figures]]
+"""Figures by the name of the contestant, round by round."""
 MIB = 2**20
 NONE = "–"
 
@@ -40,15 +39,29 @@ ROWS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
 )
 
 
+def header(rounds: Rounds) -> tuple[str, ...]:
+    """An empty cell, and the contestants."""
+    return ("", *rounds[0])
+
+
 def rows(rounds: Rounds) -> list[tuple[str, ...]]:
-    """Medians over the rounds; the ratio is of the medians."""
+    """Medians over the rounds."""
     table = []
     for title, name, word in ROWS:
-        trainer, bertft = (median([getattr(figures, name) for figures in side]) for side in zip(*rounds, strict=True))
-        if trainer is None and bertft is None:
-            continue
-        ratio = NONE if trainer is None or bertft is None or not trainer else f"{bertft / trainer:.2f}"
-        table.append((title, *(NONE if value is None else word(value) for value in (trainer, bertft)), ratio))
+        values = [median([getattr(figures[each], name) for figures in rounds]) for each in rounds[0]]
+        if any(value is not None for value in values):
+            table.append((title, *(NONE if value is None else word(value) for value in values)))
+    return table
+
+
+def ratios(rounds: Rounds) -> list[tuple[str, ...]]:
+    """A header, and how many times as many seeds per hour as each Trainer; of medians, everything included."""
+    seconds = {name: median([figures[name].wall_seconds for figures in rounds]) or 0.0 for name in rounds[0]}
+    peers = [name for name in seconds if name not in BERTFT]
+    table = [("times as fast as", *peers)]
+    for ours in seconds:
+        if ours in BERTFT:
+            table.append((ours, *(f"{seconds[peer] / seconds[ours]:.2f}" for peer in peers)))
     return table
 
 
@@ -60,8 +73,11 @@ def median(values: Sequence[float | None]) -> float | None:
 
 def text_table(rounds: Rounds) -> str:
     """Aligned columns; figures to the right."""
-    cells = [HEADER, *rows(rounds)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(HEADER))]
+    return f"{_aligned([header(rounds), *rows(rounds)])}\n\n{_aligned(ratios(rounds))}"
+
+
+def _aligned(cells: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
     return "\n".join("  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in cells)
 
 
@@ -71,17 +87,19 @@ def markdown_page(rounds: Rounds, about: dict[str, str]) -> str:
     lines = [
         "# bertft against transformers.Trainer",
         "",
-        "The same study twice on the same machine: a fresh `transformers.Trainer` process for each seed",
-        "(dynamic padding, nothing saved or logged), and one `bertft run` (with its Prefect server, MLflow",
-        "record and report). Every figure includes process start and imports.",
+        "The same study on the same machine: a fresh `transformers.Trainer` process for each seed (dynamic",
+        "padding unless said otherwise, nothing saved or logged), and one `bertft run` (with its Prefect",
+        "server, MLflow record and report). Every figure includes process start and imports.",
         f"{made}; made by `benchmarks/against_trainer.py`.",
         "",
-        *markdown_table([HEADER, *rows(rounds)]),
+        *markdown_table(ratios(rounds)),
+        "",
+        *markdown_table([header(rounds), *rows(rounds)]),
         "",
     ]
     if len(rounds) > 1:
-        each = [(str(i + 1), *(_seconds(figures.wall_seconds) for figures in pair)) for i, pair in enumerate(rounds)]
-        lines += ["Wall time of every round:", "", *markdown_table([("round", "Trainer", "bertft"), *each]), ""]
+        each = [(str(i + 1), *(_seconds(of.wall_seconds) for of in figures.values())) for i, figures in enumerate(rounds)]
+        lines += ["Wall time of every round:", "", *markdown_table([("round", *rounds[0]), *each]), ""]
     lines += [
         *bullets(about),
         "",

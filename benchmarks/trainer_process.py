@@ -40,12 +40,15 @@ def train(job: dict[str, Any], seed: int, output_dir: Path) -> dict[str, float |
     label_ids = {label: i for i, label in enumerate(job["labels"])}
 
     def encode(rows: dict[str, list]) -> dict[str, list]:
-        encoded = tokenizer(rows["text"], truncation=True, max_length=job["max_length"])
+        padding = "max_length" if job["padded"] else False
+        encoded = tokenizer(rows["text"], truncation=True, max_length=job["max_length"], padding=padding)
         return {**encoded, "labels": [label_ids[label] for label in rows["label"]]}
 
     files = {"train": job["train_path"], "validation": job["validation_path"]}
     data = load_dataset("json", data_files=files, cache_dir=job["cache_dir"])
     data = data.map(encode, batched=True, remove_columns=["text", "label"])
+    if job["kernels"] == "onednn":
+        torch.backends.mkldnn.matmul.fp32_precision = "bf16"  # exact on CPUs without matrix units; see docs/decisions/0015
     model = AutoModelForSequenceClassification.from_pretrained(job["encoder_dir"], num_labels=len(label_ids), dtype=torch.float32)
     first_step = FirstStep()
     trainer = Trainer(
@@ -88,6 +91,7 @@ def arguments(job: dict[str, Any], seed: int, output_dir: Path) -> TrainingArgum
         report_to="none",
         disable_tqdm=True,
         use_cpu=job["device"] == "cpu",
+        bf16=job["precision"] == "bf16",
     )
 
 

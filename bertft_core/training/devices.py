@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bertft_core.config.execution_settings import ExecutionConfig
+from bertft_core.training.allocator import allocator_environment
 
 WORKER_BYTES = 400 * 2**20
 """What an idle worker takes: Python, torch and transformers (measured: 410 MiB on Linux, CPU build)."""
@@ -26,7 +27,7 @@ def slot_environments(execution: ExecutionConfig) -> list[dict[str, str]]:
         "TRANSFORMERS_VERBOSITY": "error",
         "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    }
+    } | allocator_environment()
     if gpus:
         n = len(gpus) if execution.slots == "auto" else execution.slots
         return [common | {"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} for i in range(n)]

@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from benchmarks import against_trainer
-from benchmarks.contestants import MAX_LENGTH, TRAINING, Figures, Job, study_config
+from benchmarks.contestants import BERTFT as OURS
+from benchmarks.contestants import MAX_LENGTH, TRAINERS, TRAINING, Figures, Job, study_config
 from benchmarks.examples import (
     LABELS,
     MAX_WORDS,
@@ -27,7 +28,7 @@ from benchmarks.examples import (
     write_examples,
 )
 from benchmarks.measuring import Command, ProcessFailed, run_measured
-from benchmarks.tables import markdown_page, rows, text_table
+from benchmarks.tables import markdown_page, ratios, rows, text_table
 from benchmarks.timing import busiest_slot, first_step_at
 from bertft_core.config import UserError, parse_study
 from bertft_core.records import RunRecord
@@ -104,19 +105,21 @@ def test_a_file_of_the_users_is_read_shuffled_and_cut_into_two_splits(tmp_path: 
 
 
 def test_medians_and_ratios_of_the_table_are_those_of_hand_values() -> None:
-    rounds = [(TRAINER, BERTFT), (replace(TRAINER, wall_seconds=300.0), replace(BERTFT, wall_seconds=175.0))]
-    table = {row[0]: row[1:] for row in rows(rounds)}
-    assert table["wall time"] == ("250.0 s", "150.0 s", "0.60")
-    assert table["examples/s, everything included"] == ("50.0", "80.0", "1.60")
-    assert table["peak memory, all processes"] == ("1,000 MiB", "1,000 MiB", "1.00")
-    assert table["orchestration ÷ training time"] == ("–", "3.4%", "–")
+    first = {"Trainer": TRAINER, "Trainer, padded": replace(TRAINER, wall_seconds=500.0), "bertft": BERTFT}
+    second = {name: replace(each, wall_seconds=each.wall_seconds + 100.0) for name, each in first.items()}
+    table = {row[0]: row[1:] for row in rows([first, second])}
+    assert table["wall time"] == ("250.0 s", "550.0 s", "175.0 s")
+    assert table["examples/s, everything included"] == ("50.0", "50.0", "80.0")
+    assert table["peak memory, all processes"] == ("1,000 MiB",) * 3
+    assert table["orchestration ÷ training time"] == ("–", "–", "3.4%")
     assert "peak GPU memory of one run" not in table
+    assert ratios([first, second]) == [("times as fast as", "Trainer", "Trainer, padded"), ("bertft", "1.43", "3.14")]
 
 
 def test_table_and_page_show_every_row_and_the_facts() -> None:
-    rounds = [(TRAINER, BERTFT)] * 2
+    rounds = [{"Trainer": TRAINER, "bertft": BERTFT}] * 2
     text, page = text_table(rounds), markdown_page(rounds, {"machine": "a quiet one"})
-    assert len({len(line) for line in text.splitlines()}) == 1
+    assert [len({len(line) for line in part.splitlines()}) for part in text.split("\n\n")] == [1, 1]
     for row in rows(rounds):
         assert row[0] in text
         assert f"| {' | '.join(row)} |" in page
@@ -153,12 +156,14 @@ def _job(directory: Path) -> Job:
     return Job(files, directory / "encoder", True, n_seeds=5, epochs=1, device="cpu", slots=[{}, {}])
 
 
-def test_both_contestants_are_given_the_same_settings(tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_both_contestants_are_given_the_same_settings(tmp_path: Path, precision: str) -> None:
     from benchmarks.trainer_process import arguments
 
     job = _job(tmp_path)
-    study = parse_study(study_config(job))
-    ours, theirs = study.training, arguments({"epochs": job.epochs, "device": "cpu"} | TRAINING, 3, tmp_path / "out")
+    study = parse_study(study_config(job, precision))
+    given = {"epochs": job.epochs, "device": "cpu", "precision": precision} | TRAINING
+    ours, theirs = study.training, arguments(given, 3, tmp_path / "out")
     assert study.data.max_length == MAX_LENGTH
     assert (study.seeds.n, study.execution.slots, study.n_runs_per_arm) == (5, 2, 5)
     assert (ours.learning_rate, ours.weight_decay, ours.max_grad_norm, ours.epochs) == (
@@ -212,6 +217,9 @@ def test_sizes_must_be_positive(capsys: pytest.CaptureFixture[str]) -> None:
         against_trainer.parse(["--seeds", "0"])
     assert "0 is not positive" in capsys.readouterr().err
     assert against_trainer.parse(["--quick", "--seeds", "3"]).seeds == 3
+    assert against_trainer.chosen(against_trainer.parse([])) == ["Trainer", "bertft"]
+    everyone = against_trainer.parse(["--also", "bf16", "onednn", "padded"])
+    assert against_trainer.chosen(everyone) == [*TRAINERS, *OURS]
     assert vars(against_trainer.parse([])).items() >= against_trainer.FULL.items()
 
 
@@ -235,6 +243,6 @@ def test_the_whole_benchmark_runs_at_tiny_sizes(tmp_path: Path, capsys: pytest.C
         assert side["examples_per_second"] == pytest.approx(96 / side["wall_seconds"])
     assert figures["bertft"]["orchestration_ratio"] > 0
     shown = capsys.readouterr()
-    assert "bertft ÷ Trainer" in shown.out
+    assert "times as fast as" in shown.out
     assert shown.err.count("ended after") == 3  # two Trainer processes, one bertft
     assert "| wall time |" in Path(written[1]).read_text()
