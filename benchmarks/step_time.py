@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import tempfile
 import time
@@ -21,34 +22,29 @@ from benchmarks.facts import machine_facts
 from benchmarks.pages import bullets, markdown_table
 from bertft_core.config import load_study
 from bertft_core.config.encoder_settings import EncoderConfig
+from bertft_core.config.training_settings import Precision
 from bertft_core.data.encoder_files import resolve_encoder
 from bertft_core.data.prepare_study_data import prepare_data
 from bertft_core.data.tokenization import load_tokenizer
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import RunSpec
-from bertft_core.records.compute import Compute
+from bertft_core.records.compute import Compute, Kernels
 from bertft_core.storage.study_dir import write_atomically
 
 Step = Callable[[], object]
+BUNDLED = {"token_classification": "entities", "question_answering": "questions"}
+TASKS = ("classification", *BUNDLED)
 N_BLOCKS, N_STEPS = 9, 4
 ORIGINAL, FAST = Compute(), Compute(path="fast", masks=2)
 PEER = "transformers, dynamic padding"
 
 
-def prepared_run(directory: Path) -> RunSpec:
-    """A run of MiniLM over made-up sentences as long as those of SST-2."""
-    encoder = resolve_encoder(EncoderConfig())
-    words = encoder_words(load_tokenizer(encoder).get_vocab())
-    examples = generate(1200, words, np.random.default_rng(0))
-    files = write_examples(examples, directory, n_train=1000, n_validation=200, origin="made up, lengths as in SST-2")
-    config = {
+def prepared_run(directory: Path, task: str) -> RunSpec:
+    """A run of MiniLM over bundled data, or over made-up sentences as long as those of SST-2."""
+    config: dict[str, Any] = {
         "name": "step",
-        "data": {
-            "source": "files",
-            "train": str(files.train_path),
-            "validation": str(files.validation_path),
-            "max_length": MAX_LENGTH,
-        },
+        "data": {"source": "bundled", "name": BUNDLED.get(task)},
+        "head": task,
         "encoder": {},
         "training": TRAINING | {"epochs": 1},
         "arms": {"full": {}},
@@ -56,13 +52,19 @@ def prepared_run(directory: Path) -> RunSpec:
         "headline": {"split": "validation", "checkpoint": "final"},
         "execution": {"device": "cpu"},
     }
+    if task not in BUNDLED:
+        words = encoder_words(load_tokenizer(resolve_encoder(EncoderConfig())).get_vocab())
+        examples = generate(1200, words, np.random.default_rng(0))
+        files = write_examples(examples, directory, n_train=1000, n_validation=200, origin="made up, lengths as in SST-2")
+        paths = {"train": str(files.train_path), "validation": str(files.validation_path)}
+        config["data"] = {"source": "files", "max_length": MAX_LENGTH} | paths
     path = directory / "study.yaml"
     path.write_text(yaml.safe_dump(config))
     study = load_study(path)
     return plan_runs(study, prepare_data(study, home_dir=directory / "home"), {}, 1)[0]
 
 
-def bertft_step(spec: RunSpec, directory: Path, compute: Compute, precision: str) -> Step:
+def bertft_step(spec: RunSpec, directory: Path, compute: Compute, precision: Precision) -> Step:
     """The product's own step."""
     from bertft_core.training.run import RunParts
 
@@ -71,31 +73,35 @@ def bertft_step(spec: RunSpec, directory: Path, compute: Compute, precision: str
     return RunParts(own, _folder(directory), _cpu(), lambda event: None).loop._timed_step
 
 
-def plain_step(spec: RunSpec, precision: str, *, to_longest: bool) -> Step:
+def plain_step(spec: RunSpec, precision: Precision, *, padded_to: int | None = None) -> Step:
     """What Trainer does between two batches: padding, forward, backward, clipping, fused AdamW; nothing logged."""
     import torch
-    from transformers import AutoModelForSequenceClassification
 
     from bertft_core.data.batching import padded
     from bertft_core.data.prepared_split import open_split
     from bertft_core.heads import HEADS
+    from bertft_core.training.model_runner import ModelRunner
     from bertft_core.training.step_plan import StepPlan
 
-    model: Any = AutoModelForSequenceClassification.from_pretrained(spec.encoder_dir, num_labels=2).train()
+    head = HEADS[spec.head.kind]
+    model: Any = head.build(spec.encoder_dir, spec.labels, None, spec.head).train()
+    runner = ModelRunner(model, spec.head, _cpu())  # for its loss; the model has its own attention
+    runner.use_packed_attention(False)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.01, fused=True)
     split = open_split(spec.prepared_dir, "train")
-    steps, state = StepPlan(split.n, spec.training, spec.seeds.order), {"step": 0}
+    steps, numbers = StepPlan(split.n, spec.training, spec.seeds.order), itertools.count()
 
     def step() -> None:
-        (indices,) = steps.micro_batches(state["step"] % steps.n_steps)
-        state["step"] += 1
-        inputs = HEADS["classification"].head_inputs(split, indices, spec.head, None)
+        (indices,) = steps.micro_batches(next(numbers) % steps.n_steps)
+        inputs = runner.head_inputs(split, indices)
         batch = padded(inputs.input_ids, inputs.token_type_ids, inputs.window_lengths, 0)
-        if to_longest:
-            batch = {k: torch.nn.functional.pad(v, (0, MAX_LENGTH - v.shape[1])) for k, v in batch.items()}
+        if padded_to is not None:
+            batch = {name: torch.nn.functional.pad(v, (0, padded_to - v.shape[1])) for name, v in batch.items()}
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):
-            loss = model(**batch, labels=torch.from_numpy(np.asarray(inputs.targets))).loss
-        loss.backward()
+            logits = head.own_logits(model(**batch))
+        if inputs.positions is not None:
+            logits = logits[batch["attention_mask"].bool()][torch.from_numpy(inputs.positions)]
+        (runner.loss_sum(logits, inputs) / inputs.n_targets).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         model.zero_grad()
@@ -103,15 +109,16 @@ def plain_step(spec: RunSpec, precision: str, *, to_longest: bool) -> Step:
     return step
 
 
-def contestants(spec: RunSpec, directory: Path) -> dict[str, tuple[Step, str]]:
+def contestants(spec: RunSpec, directory: Path) -> dict[str, tuple[Step, Kernels]]:
     """Name → a step, and the kernels that it is computed with."""
     from bertft_core.training.kernels import is_exact_here
 
-    made: dict[str, tuple[Step, str]] = {
-        PEER: (plain_step(spec, "fp32", to_longest=False), "mkl"),
-        "transformers, padded to 128": (plain_step(spec, "fp32", to_longest=True), "mkl"),
-        "transformers, dynamic padding, bf16": (plain_step(spec, "bf16", to_longest=False), "mkl"),
+    made: dict[str, tuple[Step, Kernels]] = {
+        PEER: (plain_step(spec, "fp32"), "mkl"),
+        "transformers, dynamic padding, bf16": (plain_step(spec, "bf16"), "mkl"),
     }
+    if spec.head.kind not in BUNDLED:
+        made["transformers, padded to 128"] = (plain_step(spec, "fp32", padded_to=MAX_LENGTH), "mkl")
     for name, compute in {"original": ORIGINAL, "fast": FAST}.items():
         made[f"bertft, {name}"] = (bertft_step(spec, directory, compute, "fp32"), "mkl")
         made[f"bertft, {name}, bf16"] = (bertft_step(spec, directory, compute, "bf16"), "mkl")
@@ -122,14 +129,14 @@ def contestants(spec: RunSpec, directory: Path) -> dict[str, tuple[Step, str]]:
     return made
 
 
-def measure(made: dict[str, tuple[Step, str]], n_blocks: int) -> dict[str, float]:
+def measure(made: dict[str, tuple[Step, Kernels]], n_blocks: int) -> dict[str, float]:
     """Name → median of CPU seconds of one step; blocks of steps in turns, the first of which is not counted."""
     from bertft_core.training.kernels import set_kernels
 
     seconds: dict[str, list[float]] = {name: [] for name in made}
     for block in range(n_blocks + 1):
         for name, (step, kernels) in made.items():
-            set_kernels(kernels)  # type: ignore[arg-type]
+            set_kernels(kernels)
             started = time.thread_time()
             for _ in range(N_STEPS):
                 step()
@@ -146,6 +153,29 @@ def table(seconds: dict[str, float], batch_size: int) -> list[tuple[str, ...]]:
     return rows
 
 
+def page(tables: dict[str, list[tuple[str, ...]]], about: dict[str, str]) -> str:
+    """The page, with a table for each task."""
+    lines = [
+        "# One training step",
+        "",
+        "A step of MiniLM in CPU seconds, one thread, batch 16: medians of blocks of steps that take turns in one",
+        "process. transformers is what Trainer does between two batches, without its bookkeeping; `original` and",
+        "`fast` are `execution.compute`. Made by `benchmarks/step_time.py`.",
+        "",
+    ]
+    for task, rows in tables.items():
+        lines += [f"## {task}", "", *markdown_table(rows), ""]
+    return "\n".join([*lines, *bullets(about), ""])
+
+
+def _table_of(task: str, options: argparse.Namespace) -> list[tuple[str, ...]]:
+    with tempfile.TemporaryDirectory(prefix="bertft-step-") as folder:
+        spec = prepared_run(Path(folder), task)
+        made = contestants(spec, Path(folder))
+        chosen = {n: each for n, each in made.items() if n == PEER or not options.only or any(o in n for o in options.only)}
+        return table(measure(chosen, options.blocks), spec.training.batch_size)
+
+
 def _folder(directory: Path) -> Path:
     return Path(tempfile.mkdtemp(dir=directory))
 
@@ -159,7 +189,8 @@ def _cpu() -> Any:
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="*", default=[], help="parts of names; the peer is always measured")
+    parser.add_argument("--tasks", nargs="*", choices=TASKS, default=TASKS[:1], help="what is learned (default classification)")
+    parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="parts of names; the peer is always measured")
     parser.add_argument("--blocks", type=int, default=N_BLOCKS, help=f"blocks of {N_STEPS} steps (default {N_BLOCKS})")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the page: docs/benchmarks/step_time.md")
     options = parser.parse_args(arguments)
@@ -169,16 +200,13 @@ def main(arguments: list[str] | None = None) -> int:
 
     warm_up()
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory(prefix="bertft-step-") as folder:
-        spec = prepared_run(Path(folder))
-        made = contestants(spec, Path(folder))
-        chosen = {n: each for n, each in made.items() if n == PEER or not options.only or any(o in n for o in options.only)}
-        rows = table(measure(chosen, options.blocks), spec.training.batch_size)
-    print("\n".join("  ".join([row[0].ljust(40), *(cell.rjust(18) for cell in row[1:])]) for row in rows))
+    tables = {task: _table_of(task, options) for task in options.tasks}
+    for task, rows in tables.items():
+        print(task)
+        print("\n".join("  ".join([row[0].ljust(40), *(cell.rjust(18) for cell in row[1:])]) for row in rows))
     if options.markdown is not None:
         command = ["python", "benchmarks/step_time.py", *(sys.argv[1:] if arguments is None else arguments)]
-        text = ["# One training step", "", *markdown_table(rows), "", *bullets(machine_facts(command)), ""]
-        write_atomically(options.markdown, "\n".join(text))
+        write_atomically(options.markdown, page(tables, machine_facts(command)))
     return 0
 
 
