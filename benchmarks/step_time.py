@@ -158,9 +158,9 @@ def page(tables: dict[str, list[tuple[str, ...]]], about: dict[str, str]) -> str
     lines = [
         "# One training step",
         "",
-        "A step of MiniLM in CPU seconds, one thread, batch 16: medians of blocks of steps that take turns in one",
-        "process. transformers is what Trainer does between two batches, without its bookkeeping; `original` and",
-        "`fast` are `execution.compute`. Made by `benchmarks/step_time.py`.",
+        "A step of MiniLM in CPU seconds, one thread, batch 16: medians of blocks of steps that take turns in",
+        "one process. transformers is what Trainer does between two batches, without its bookkeeping;",
+        "`original` and `fast` are `execution.compute`. Made by `benchmarks/step_time.py`.",
         "",
     ]
     for task, rows in tables.items():
