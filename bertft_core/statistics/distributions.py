@@ -8,12 +8,9 @@ from importlib import import_module
 from typing import Any
 
 
-def _late(module: str, *path: str) -> Callable[..., Any]:
+def _late(module: str, name: str) -> Callable[..., Any]:
     def call(*arguments: Any, **options: Any) -> Any:
-        found = import_module(module)
-        for name in path:
-            found = getattr(found, name)
-        return found(*arguments, **options)  # type: ignore[operator]
+        return getattr(import_module(module), name)(*arguments, **options)
 
     return call
 
@@ -28,5 +25,5 @@ gammaln = _late("scipy.special", "gammaln")
 """Logarithm of |Γ|."""
 brentq = _late("scipy.optimize", "brentq")
 """A root in an interval."""
-nct_cdf, nct_sf = _late("scipy.stats", "nct", "cdf"), _late("scipy.stats", "nct", "sf")
-"""The non-central t distribution."""
+nctdtr = _late("scipy.special", "nctdtr")
+"""The distribution function of the non-central t distribution, of degrees of freedom, shift and value."""

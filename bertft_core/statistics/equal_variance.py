@@ -1,8 +1,7 @@
 """Is one arm more stable than another? Tests of equal variance over seeds, and the ratio of the standard deviations."""
 
 import numpy as np
-from scipy import stats
-from scipy.special import fdtri
+from scipy.special import fdtrc, fdtri, stdtr
 
 from bertft_core.statistics.mean_tests import MeanTest
 from bertft_core.statistics.rounding import ROUNDING, Scores, has_spread
@@ -37,10 +36,15 @@ def _of_distances(name: str, first: Scores, second: Scores, center: str) -> Mean
         return MeanTest(name, None, None)
     middle = np.median if center == "median" else np.mean
     largest = float(max(np.abs(a).max(), np.abs(b).max()))
-    if not any(has_spread(np.abs(arm - middle(arm)), at=largest) for arm in (a, b)):
+    distances = [np.abs(arm - middle(arm)) for arm in (a, b)]
+    if not any(has_spread(of_arm, at=largest) for of_arm in distances):
         return MeanTest(name, None, None)  # in each arm, all scores are equally far from the centre
-    found = stats.levene(a, b, center=center)
-    return MeanTest(name, float(found.statistic), float(found.pvalue))
+    means, degrees = [of_arm.mean() for of_arm in distances], len(a) + len(b) - 2
+    grand = (len(a) * means[0] + len(b) * means[1]) / (len(a) + len(b))
+    between = sum(len(of_arm) * np.square(mean - grand) for of_arm, mean in zip(distances, means, strict=True))
+    within = sum(np.square(of_arm - mean).sum() for of_arm, mean in zip(distances, means, strict=True))
+    f = float(degrees * between / within)
+    return MeanTest(name, f, float(fdtrc(1, degrees, f)))
 
 
 def pitman_morgan(first: Scores, second: Scores) -> MeanTest:
@@ -56,7 +60,7 @@ def pitman_morgan(first: Scores, second: Scores) -> MeanTest:
     if 1 - r**2 <= ROUNDING:
         return MeanTest("Pitman-Morgan", None, None)
     t = r * (degrees / (1 - r**2)) ** 0.5
-    return MeanTest("Pitman-Morgan", t, float(2 * stats.t.sf(abs(t), degrees)))
+    return MeanTest("Pitman-Morgan", t, float(2 * stdtr(degrees, -abs(t))))
 
 
 def sd_ratio(first: Scores, second: Scores, level: float = 0.95) -> tuple[float, float, float] | None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bertft_core.statistics.complete_grid import GridCell
 from bertft_core.statistics.crossed_mean import crossed_mean
 from bertft_core.statistics.repeated_splits import Splits, split_mean
+from bertft_core.statistics.row_blocks import row_blocks
 from bertft_core.statistics.sequential_intervals import t_half_width
 
 LEVEL = 0.95
@@ -61,12 +62,14 @@ def bootstrap_interval(values: Sequence[float], bootstrap_seed: int, level: floa
 @lru_cache(maxsize=4096)
 def _bootstrapped(values: tuple[float, ...], bootstrap_seed: int, level: float) -> Interval:
     """Cached, because runs that end at their best epoch have every score twice, and a report is made of the same scores again."""
-    means = np.asarray(values, dtype=float)[_resamples(len(values), bootstrap_seed)].mean(axis=1)
+    scores, drawn, means = np.asarray(values, dtype=float), _resamples(len(values), bootstrap_seed), np.empty(N_RESAMPLES)
+    for rows in row_blocks(*drawn.shape):
+        np.take(scores, drawn[rows]).mean(axis=1, out=means[rows])
     low, high = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2])
     return float(low), float(high)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)
 def _resamples(n: int, bootstrap_seed: int) -> NDArray[np.int64]:
-    """Drawn seed positions [resamples, n]; cached, because every metric of an arm is resampled in the same way."""
+    """Drawn seed positions [resamples, n]; cached for all metrics of an arm, with and without collapsed runs."""
     return np.random.default_rng(bootstrap_seed).integers(0, n, size=(N_RESAMPLES, n))

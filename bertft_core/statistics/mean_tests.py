@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 from scipy.special import stdtr
 
 from bertft_core.statistics.permutations import label_p, sign_flip_p
-from bertft_core.statistics.rounding import Scores, differences_of, has_spread, largest_of, rounded
+from bertft_core.statistics.rounding import Floats, Scores, differences_of, has_spread, largest_of, rounded
 
 
 class MeanTest(NamedTuple):
@@ -27,8 +26,9 @@ def paired_t(first: Scores, second: Scores) -> MeanTest:
     differences = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
     if len(differences) < 2 or not has_spread(differences, at=largest_of(first, second)):
         return MeanTest("paired t", None, None)
-    found = stats.ttest_1samp(differences, 0.0)
-    return MeanTest("paired t", float(found.statistic), float(found.pvalue))
+    n, mean = len(differences), differences.mean()
+    t = float(mean / np.sqrt(((differences - mean) ** 2).mean() * (n / (n - 1)) / n))
+    return MeanTest("paired t", t, float(2 * stdtr(n - 1, -abs(t))))
 
 
 def welch_t(first: Scores, second: Scores) -> MeanTest:
@@ -55,7 +55,7 @@ def wilcoxon(first: Scores, second: Scores, permutation_seed: int) -> MeanTest:
         return MeanTest("Wilcoxon signed rank", None, None)
     if not len(differences):
         return MeanTest("Wilcoxon signed rank", 0.0, 1.0)
-    ranks = stats.rankdata(np.abs(differences))
+    ranks = ranks_of(np.abs(differences))
     p = sign_flip_p(np.sign(differences) * ranks, permutation_seed)
     return MeanTest("Wilcoxon signed rank", float(ranks[differences > 0].sum()), p)
 
@@ -65,9 +65,15 @@ def mann_whitney(first: Scores, second: Scores, permutation_seed: int) -> MeanTe
     a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
     if min(len(a), len(b)) < 2:
         return MeanTest("Mann-Whitney U", None, None)
-    ranks = stats.rankdata(rounded(np.concatenate([a, b])))
+    ranks = ranks_of(rounded(np.concatenate([a, b])))
     u = float(ranks[: len(a)].sum()) - len(a) * (len(a) + 1) / 2
     return MeanTest("Mann-Whitney U", u, label_p(ranks[: len(a)], ranks[len(a) :], permutation_seed))
+
+
+def ranks_of(values: Floats) -> Floats:
+    """The ranks of `values` [n], from 1; equal ones have the mean of theirs."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[place])
 
 
 def permutation(first: Scores, second: Scores, *, paired: bool, permutation_seed: int) -> MeanTest:

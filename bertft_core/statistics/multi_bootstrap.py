@@ -29,7 +29,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtr, stdtrit
 
@@ -37,6 +36,7 @@ from bertft_core.statistics.complete_grid import GridCell
 from bertft_core.statistics.crossed_mean import crossed_mean, crossed_variances
 from bertft_core.statistics.resampling import N_RESAMPLES, Draws
 from bertft_core.statistics.rounding import ROUNDING, Floats
+from bertft_core.statistics.row_blocks import row_blocks
 
 LEVEL = 0.95
 IN_MEMORY = 1_000_000
@@ -117,11 +117,10 @@ def multi_bootstrap(
     of_seeds = _resampled(difference, means, [by_seeds], level)
     if first.resampled is None or second.resampled is None:
         return MultiBootstrap(difference, of_seeds, None, None, None, None)
-    means = first.resampled.mean(axis=1) - second.resampled.mean(axis=1)
+    means, both, variance = _on_examples((first, draws_first), (second, draws_second), paired, cells)
     by_examples = _Part(float(np.var(means, ddof=1)), np.inf)
-    together = _mean_variance_by_seeds(first.resampled, second.resampled, paired, cells) - by_seeds.variance
+    together = variance - by_seeds.variance
     for_both, rest = _parts_of_both(by_seeds, by_examples, together, len(first.scores) if is_pooled else None)
-    both = (draws_first * first.resampled).sum(axis=1) - (draws_second * second.resampled).sum(axis=1)
     every = by_seeds.variance + by_examples.variance
     return MultiBootstrap(
         difference,
@@ -144,13 +143,9 @@ def _in_order(first: Draws, second: Draws, paired: bool) -> tuple[Draws, Draws]:
     """Seeds sorted by score, so that their order in the input has no effect."""
     if first.resampled is None or second.resampled is None:
         first, second = Draws(first.scores), Draws(second.scores)
-    keys = [[*([] if arm.resampled is None else arm.resampled[:2]), arm.scores] for arm in (first, second)]
+    keys = [[*([] if arm.resampled is None else arm.block(slice(2))), arm.scores] for arm in (first, second)]
     of_first = np.lexsort(keys[1] + keys[0] if paired else keys[0])
-    return _taken(first, of_first), _taken(second, of_first if paired else np.lexsort(keys[1]))
-
-
-def _taken(arm: Draws, order: NDArray[np.intp]) -> Draws:
-    return Draws(arm.scores[order], None if arm.resampled is None else arm.resampled[:, order])
+    return first.of_seeds(of_first), second.of_seeds(of_first if paired else np.lexsort(keys[1]))
 
 
 @lru_cache(maxsize=2)
@@ -161,9 +156,11 @@ def _seed_draws(n: int, n_resamples: int, seed: tuple[int, int], cells: tuple[Gr
     same; not to be written to.
     """
     rng = np.random.default_rng(seed)
-    if cells is None:
-        return np.asarray(rng.multinomial(n, np.full(n, 1 / n), size=n_resamples) / n)
     drawn = np.ones((n_resamples, n))
+    if cells is None:
+        for rows in row_blocks(n_resamples, n):
+            drawn[rows] = rng.multinomial(n, np.full(n, 1 / n), size=rows.stop - rows.start) / n
+        return drawn
     for axis in (0, 1):
         levels, of_run = np.unique([cell[axis] for cell in cells], return_inverse=True)
         drawn *= rng.multinomial(len(levels), np.full(len(levels), 1 / len(levels)), size=n_resamples)[:, of_run]
@@ -185,13 +182,36 @@ def _by_seeds(first: Floats, second: Floats, paired: bool, cells: Sequence[GridC
     return _Part(variance, variance**2 / doubt if doubt > 0 else min(part.degrees for part in parts))
 
 
-def _mean_variance_by_seeds(first: Floats, second: Floats, paired: bool, cells: Sequence[GridCell] | None) -> float:
-    """V(seeds) on resampled examples, mean over the resamples."""
+def _on_examples(
+    first: tuple[Draws, Floats], second: tuple[Draws, Floats], paired: bool, cells: Sequence[GridCell] | None
+) -> tuple[Floats, Floats, float]:
+    """For every resample of the examples the difference of means over all seeds and over drawn seeds, both [resamples].
+
+    And V(seeds) on resampled examples, mean over the resamples. Each arm comes with its `_seed_draws`.
+    """
+    n_resamples, n = first[1].shape
+    means, both, variances = np.empty(n_resamples), np.empty(n_resamples), np.empty((1 if paired else 2, n_resamples))
+    for rows in row_blocks(n_resamples, max(n, second[1].shape[1])):
+        a, b = (arm.block(rows) for arm, _ in (first, second))
+        means[rows] = a.mean(axis=1) - b.mean(axis=1)
+        both[rows] = (first[1][rows] * a).sum(axis=1) - (second[1][rows] * b).sum(axis=1)
+        if cells is None:
+            variances[:, rows] = [np.var(scores, axis=1, ddof=1) for scores in ([a - b] if paired else [a, b])]
     if cells is not None:
-        blocks = np.array_split(first - second, max(1, first.size // IN_MEMORY))
-        return float(np.concatenate([found for block in blocks if (found := crossed_variances(block, cells)) is not None]).mean())
-    of_each = [first - second] if paired else [first, second]
-    return sum(float(np.var(scores, axis=1, ddof=1).mean()) / scores.shape[1] for scores in of_each)
+        return means, both, _mean_crossed_variance(first[0], second[0], cells)
+    sizes = (n,) if paired else (n, second[1].shape[1])
+    return means, both, sum(float(of_each.mean()) / size for of_each, size in zip(variances, sizes, strict=True))
+
+
+def _mean_crossed_variance(first: Draws, second: Draws, cells: Sequence[GridCell]) -> float:
+    """V(seeds) of runs that share seeds on resampled examples, mean over the resamples."""
+    every = np.arange(0 if first.resampled is None else len(first.resampled))
+    found = []
+    for block in np.array_split(every, max(1, len(every) * len(first.scores) // IN_MEMORY)):
+        rows = slice(block[0], block[-1] + 1)
+        variances = crossed_variances(first.block(rows) - second.block(rows), cells)
+        found += [] if variances is None else [variances]
+    return float(np.concatenate(found).mean())
 
 
 def _parts_of_both(by_seeds: _Part, by_examples: _Part, together: float, n_repeats: int | None) -> tuple[_Part, _Part]:

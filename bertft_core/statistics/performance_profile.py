@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import bdtr, bdtrik
 
 
 class PerformanceProfile(NamedTuple):
@@ -34,8 +34,18 @@ def performance_profile(scores: Sequence[float], taus: Sequence[float], level: f
         raise ValueError(f"level must lie inside (0, 1), found {level}")
     n = values.size
     share = (n - np.searchsorted(values, at, side="right")) / n
-    low, high = (stats.binom.ppf(q, n, share) / n for q in ((1 - level) / 2, (1 + level) / 2))
-    return PerformanceProfile(at, share, np.maximum(low, 0.0), np.minimum(high, 1.0))
+    low, high = (_binomial_quantiles(q, n, share) / n for q in ((1 - level) / 2, (1 + level) / 2))
+    return PerformanceProfile(at, share, low, high)
+
+
+def _binomial_quantiles(q: float, n: int, share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The smallest k with P(at most k of n) ≥ q, for each share [points]."""
+    found, varies = np.rint(share * n), (share > 0) & (share < 1)
+    p = share[varies]
+    k = np.clip(np.ceil(bdtrik(q, n, p)), 0, n)
+    below = np.maximum(k - 1, 0)
+    found[varies] = np.where(bdtr(below, n, p) >= q, below, k)
+    return found
 
 
 def profile_points(scores: Sequence[Sequence[float]], n_points: int = 200) -> list[float]:

@@ -12,6 +12,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from bertft_core.statistics.row_blocks import row_blocks
+
 MAX_SIGNS = 2**16
 MAX_LABELS = 200_000
 """Sampled above."""
@@ -33,8 +35,10 @@ def sign_flip_p(differences: Scores, permutation_seed: int) -> float:
         raise ValueError("no differences")
     if 2 ** len(values) <= MAX_SIGNS:
         return _exact(_all_signs(len(values)) @ values, float(values.sum()))
-    signs = _sampled_signs(len(values), permutation_seed).astype(np.float64)
-    return _sampled(signs @ values, float(values.sum()))
+    signs, permuted = _sampled_signs(len(values), permutation_seed), np.empty(N_SAMPLED)
+    for rows in row_blocks(N_SAMPLED, len(values)):
+        permuted[rows] = signs[rows].astype(np.float64) @ values
+    return _sampled(permuted, float(values.sum()))
 
 
 def label_p(first: Scores, second: Scores, permutation_seed: int) -> float:
@@ -51,9 +55,11 @@ def label_p(first: Scores, second: Scores, permutation_seed: int) -> float:
     seen = float(values[: len(a)].sum())
     if math.comb(len(values), len(a)) <= MAX_LABELS:
         return _exact(values[_all_groups(len(values), len(a))].sum(axis=1), seen)
-    rng = np.random.default_rng(permutation_seed)
-    groups = rng.permuted(np.tile(values, (N_SAMPLED, 1)), axis=1)[:, : len(a)]
-    return _sampled(groups.sum(axis=1), seen)
+    rng, permuted = np.random.default_rng(permutation_seed), np.empty(N_SAMPLED)
+    for rows in row_blocks(N_SAMPLED, len(values)):
+        groups = rng.permuted(np.tile(values, (rows.stop - rows.start, 1)), axis=1)[:, : len(a)]
+        permuted[rows] = groups.sum(axis=1)
+    return _sampled(permuted, seen)
 
 
 def _exact(permuted: Floats, seen: float) -> float:
@@ -74,10 +80,13 @@ def _all_signs(n: int) -> Floats:
     return np.asarray(1.0 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1), dtype=np.float64)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _sampled_signs(n: int, permutation_seed: int) -> NDArray[np.int8]:
-    """[N_SAMPLED, n]; cached, because all pairs of a study flip the same signs."""
-    return np.random.default_rng(permutation_seed).choice([-1.0, 1.0], size=(N_SAMPLED, n)).astype(np.int8)
+    """[N_SAMPLED, n]; cached, because all pairs of a study flip the same signs, with and without differences of 0."""
+    rng, signs = np.random.default_rng(permutation_seed), np.empty((N_SAMPLED, n), dtype=np.int8)
+    for rows in row_blocks(N_SAMPLED, n):
+        signs[rows] = 2 * rng.integers(0, 2, size=(rows.stop - rows.start, n)) - 1
+    return signs
 
 
 @lru_cache(maxsize=4)

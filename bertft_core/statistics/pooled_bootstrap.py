@@ -45,4 +45,4 @@ def in_repeats(arm: Draws, repeats: Sequence[int]) -> Draws:
         raise ValueError(f"{len(arm.scores)} columns cannot be those of {len(repeats)} repeats and seeds")
     levels, of_column, n_columns = np.unique(repeats, return_inverse=True, return_counts=True)
     weights = (of_column[:, None] == np.arange(len(levels))) / n_columns
-    return Draws(arm.scores @ weights, None if arm.resampled is None else arm.resampled @ weights)
+    return Draws(arm.scores @ weights, None if arm.resampled is None else np.ascontiguousarray(arm.resampled) @ weights)

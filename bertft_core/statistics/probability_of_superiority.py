@@ -11,19 +11,24 @@ second interval is therefore the one to decide by:
   At θ = 1/2 and n = m this is the variance of U when the arms are equal.
 """
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import ndtri
 
 from bertft_core.statistics.proportions import clopper_pearson_interval
 from bertft_core.statistics.rounding import Floats, differences_of
+from bertft_core.statistics.row_blocks import row_blocks
 
 LEVEL = 0.95
 N_RESAMPLES = 10_000
+EXACT_IN_FLOAT32 = 2**23
+"""Halves up to here, of which wins are sums."""
 
 
 class Superiority(NamedTuple):
@@ -55,12 +60,12 @@ def superiority(
     if paired:
         wins = _wins(a, b)
         (of_pairs,) = _draws(bootstrap_seed, (len(a),), n_resamples)
-        resampled = of_pairs @ wins / len(a)
+        resampled = np.asarray(of_pairs @ wins.astype(of_pairs.dtype), np.float64) / len(a)
         low, high = clopper_pearson_interval(float(wins.sum()), len(a), level)
     else:
         wins = _wins(a[:, None], b[None, :])
         of_a, of_b = _draws(bootstrap_seed, (len(a), len(b)), n_resamples)
-        resampled = (of_a * (of_b @ wins.T)).sum(axis=1) / wins.size
+        resampled = np.asarray((of_a * (of_b @ wins.T.astype(of_b.dtype))).sum(axis=1), np.float64) / wins.size
         low, high = _newcombe(float(wins.mean()), len(a), len(b), level)
     percentiles = np.quantile(resampled, [0.5 - level / 2, 0.5 + level / 2])
     return Superiority(float(wins.mean()), low, high, float(percentiles[0]), float(percentiles[1]))
@@ -71,13 +76,18 @@ def _wins(first: Floats, second: Floats) -> Floats:
 
 
 @lru_cache(maxsize=1)
-def _draws(bootstrap_seed: int, sizes: tuple[int, ...], n_resamples: int) -> tuple[Floats, ...]:
+def _draws(bootstrap_seed: int, sizes: tuple[int, ...], n_resamples: int) -> tuple[NDArray[np.floating], ...]:
     """How often each run is drawn [resamples, n] in n draws with replacement, for each size n in turn.
 
     Cached, because all pairs of a study draw the same; not to be written to.
     """
-    rng = np.random.default_rng(bootstrap_seed)
-    return tuple(rng.multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(np.float64) for n in sizes)
+    rng, dtype = np.random.default_rng(bootstrap_seed), np.float32 if math.prod(sizes) < EXACT_IN_FLOAT32 else np.float64
+    found = tuple(np.empty((n_resamples, n), dtype) for n in sizes)
+    for drawn in found:
+        for rows in row_blocks(*drawn.shape):
+            n = drawn.shape[1]
+            drawn[rows] = rng.multinomial(n, np.full(n, 1 / n), size=rows.stop - rows.start)
+    return found
 
 
 def _newcombe(probability: float, n: int, m: int, level: float) -> tuple[float, float]:

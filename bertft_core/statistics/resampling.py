@@ -5,11 +5,15 @@ correlation, Pearson, calibration error) is then the same function of weighted s
 example was drawn: one matrix product scores all seeds on many resamples without reading predictions again.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bertft_core.statistics.row_blocks import row_blocks
 
 Floats = NDArray[np.floating]
 N_RESAMPLES = 10_000
@@ -54,8 +58,8 @@ class Additive:
             raise ValueError("at least one seed and one example are needed")
         first = np.asarray(values[0])
         self._finish, self._n_seeds, self._k = finish, len(values), first.shape[1]
-        alike = [all(np.array_equal(np.asarray(of_seed)[:, i], first[:, i]) for of_seed in values) for i in range(self._k)]
-        self._alike, self._other = np.flatnonzero(alike), np.flatnonzero(~np.array(alike, dtype=bool))
+        alike = np.all([(np.asarray(of_seed) == first).all(axis=0) for of_seed in values], axis=0)
+        self._alike, self._other = np.flatnonzero(alike), np.flatnonzero(~alike)
         kind = (
             np.float32
             if all(
@@ -87,11 +91,18 @@ class Additive:
             found = self._columns.sum(axis=0, dtype=np.float64)[None, :]
         else:
             found = counts.astype(self._columns.dtype, copy=False) @ self._columns
+        scores = np.empty((len(found), self._n_seeds))
+        for rows in row_blocks(len(found), self._n_seeds * self._k):
+            scores[rows] = self._finish(self._sums(found[rows]))
+        return scores
+
+    def _sums(self, found: Floats) -> Floats:
+        """Sums of the columns [resamples, columns] as those of each seed [resamples, seeds, k]."""
         n_alike = len(self._alike)
         sums = np.empty((len(found), self._n_seeds, self._k))
         sums[:, :, self._alike] = found[:, None, :n_alike]
         sums[:, :, self._other] = found[:, n_alike:].reshape(len(found), self._n_seeds, len(self._other))
-        return np.asarray(self._finish(sums), dtype=np.float64)
+        return sums
 
 
 class Averaged:
@@ -122,7 +133,21 @@ class Draws(NamedTuple):
     scores: NDArray[np.float64]
     """[seeds]"""
     resampled: NDArray[np.float64] | None = None
-    """[resamples, seeds]; None if the examples cannot be resampled."""
+    """[resamples, seeds], each seed's in a row of memory; None if the examples cannot be resampled."""
+    columns: NDArray[np.intp] | None = None
+    """Which columns of `resampled` these seeds have; None where they are all, in their order."""
+
+    def of_seeds(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> Draws:
+        """Those of some seeds, in the order of `chosen`; the resampled scores stay where they are."""
+        if self.resampled is None:
+            return Draws(self.scores[chosen])
+        columns = np.arange(len(self.scores)) if self.columns is None else self.columns
+        return Draws(self.scores[chosen], self.resampled, columns[chosen])
+
+    def block(self, rows: slice) -> NDArray[np.float64]:
+        """Some resamples of these seeds [rows, seeds]."""
+        assert self.resampled is not None
+        return self.resampled[rows] if self.columns is None else self.resampled[rows][:, self.columns]
 
 
 def resample_examples(arms: Sequence[Resamplable], bootstrap_seed: int, n_resamples: int = N_RESAMPLES) -> list[Draws]:
@@ -135,7 +160,7 @@ def resample_examples(arms: Sequence[Resamplable], bootstrap_seed: int, n_resamp
     sizes = {arm.n_examples for arm in arms}
     if len(sizes) > 1:
         raise ValueError(f"all arms must be scored on the same examples, not on {sorted(sizes)} of them")
-    found = [np.empty((n_resamples, arm.n_seeds)) for arm in arms]
+    found = [np.empty((arm.n_seeds, n_resamples)).T for arm in arms]
     rng, start = np.random.default_rng([bootstrap_seed, 0]), 0
     for n in sizes:
         block = max(1, min(MAX_BLOCK, COUNTS_IN_MEMORY // n))

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from functools import lru_cache
 
-from bertft_core.statistics.distributions import brentq, nct_cdf, nct_sf, ndtri, stdtrit
+from bertft_core.statistics.distributions import brentq, nctdtr, ndtri, stdtrit
 
 FAR = 1e9
 """No power differs from 1 beyond this shift, and scipy's distribution is not defined far beyond."""
@@ -38,8 +38,8 @@ def power(n: int, effect: float, *, paired: bool, alpha: float = 0.05) -> float:
     df, shift = (n - 1, abs(effect) * math.sqrt(n)) if paired else (2 * n - 2, abs(effect) * math.sqrt(n / 2))
     shift = min(shift, FAR)
     critical = float(stdtrit(df, 1 - alpha / 2))
-    wrong_side = float(nct_cdf(-critical, df, shift)) if shift < 5 else 0.0  # under 1e-8 there, and scipy's series fails far out
-    return float(nct_sf(critical, df, shift)) + wrong_side
+    wrong_side = float(nctdtr(df, shift, -critical)) if shift < 5 else 0.0  # under 1e-8 there, and scipy's series fails far out
+    return float(nctdtr(df, -shift, -critical)) + wrong_side  # the share above `critical`, mirrored
 
 
 def seeds_for_power(effect: float, *, paired: bool, wanted: float = 0.8, alpha: float = 0.05) -> int | None:

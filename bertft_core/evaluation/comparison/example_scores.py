@@ -122,10 +122,7 @@ class ExampleResampling:
         batch = self._batches.get((arm.name, metric))
         if batch is None:
             return Draws(np.array([scores[seed] for seed in seeds]))
-        found = self._of_batch(batch)[arm.name, metric]
-        assert found.resampled is not None
-        rows = [sorted(arm.seeds).index(seed) for seed in seeds]
-        return Draws(found.scores[rows], found.resampled[:, rows])
+        return self._of_batch(batch)[arm.name, metric].of_seeds(np.searchsorted(sorted(arm.seeds), seeds))
 
     def right(self, arm: ComparedArm, seeds: Sequence[int]) -> list[Bools] | None:
         """Which examples each seed has right; None where that is not known."""

@@ -168,7 +168,6 @@ def _without_collapsed(arm: Sample, baseline: Sample, settings: SeedTestSettings
 
 
 def _rows(sample: Sample, kept: Bools) -> Sample:
-    draws, cells = sample.draws, sample.cells
-    resampled = None if draws.resampled is None else draws.resampled[:, kept]
+    cells = sample.cells
     cells = None if cells is None else tuple(cell for cell, is_kept in zip(cells, kept, strict=True) if is_kept)
-    return Sample(Draws(draws.scores[kept], resampled), (), cells=cells)
+    return Sample(sample.draws.of_seeds(kept), (), cells=cells)
