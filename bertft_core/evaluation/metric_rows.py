@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from bertft_core.seeds import derive_seed
 from bertft_core.statistics.complete_grid import GridCell
 from bertft_core.statistics.crossed_mean import crossed_sd_interval
 from bertft_core.statistics.dispersion import interquartile_mean, quantiles, sample_sd, sd_interval, unbiased_sd
-from bertft_core.statistics.mean_intervals import LEVEL, Interval, bootstrap_interval, interval_of_mean
+from bertft_core.statistics.mean_intervals import LEVEL, Interval, bootstrap_intervals, interval_of_mean
 from bertft_core.statistics.proportions import wilson_interval
 from bertft_core.statistics.repeated_splits import Splits
 
@@ -30,14 +30,15 @@ def metric_rows(
     best of many that started) are not a random sample, so their rows have no spread and no interval. Runs of a crossed design
     share seeds, and those of a split design examples: their intervals allow for it, and single runs are not bootstrapped.
     """
-    keys = dict.fromkeys(key for seed in seeds for key in seed.scores)
-    rows = []
+    keys, samples = dict.fromkeys(key for seed in seeds for key in seed.scores), list[_Sample]()
     for key in sorted(keys, key=lambda key: _place(key, splits)):
         having = [seed for seed in seeds if key in seed.scores]
-        rows.append(_row(key, having, study_seed, level, collapsed_included=True))
+        samples.append(_sample(key, having, collapsed_included=True))
         without = [seed for seed in having if seed.status != "collapsed"]
         if 0 < len(without) < len(having):
-            rows.append(_row(key, without, study_seed, level, collapsed_included=False))
+            samples.append(_sample(key, without, collapsed_included=False))
+    bootstrapped = _bootstrapped(samples, study_seed, level)
+    rows = [_row(sample, bootstrapped.get(sample.values), level) for sample in samples]
     return [_without_spread(row) for row in rows] if selected else rows
 
 
@@ -60,22 +61,47 @@ def _place(key: str, splits: Sequence[str]) -> tuple[int, int]:
     return splits.index(split) if split in splits else len(splits), CHECKPOINTS.index(checkpoint)
 
 
-def _row(key: str, seeds: Sequence[SeedScore], study_seed: int, level: float, *, collapsed_included: bool) -> MetricSummary:
-    checkpoint, split, metric = key.split("/", 2)
-    values, shared = tuple(seed.scores[key] for seed in seeds), shared_by(seeds)
+class _Sample(NamedTuple):
+    """The scores of one row."""
+
+    key: str
+    values: tuple[float, ...]
+    shared: Shared | None
+    collapsed_included: bool
+
+
+def _sample(key: str, seeds: Sequence[SeedScore], *, collapsed_included: bool) -> _Sample:
+    shared = shared_by(seeds)
     shared = shared if shared is None or isinstance(shared, Splits) else tuple(shared)
-    statistics = _statistics(values, shared, bounds_of(metric), study_seed, level)
-    return MetricSummary(split=split, checkpoint=checkpoint, metric=metric, collapsed_included=collapsed_included, **statistics)
+    return _Sample(key, tuple(seed.scores[key] for seed in seeds), shared, collapsed_included)
+
+
+def _bootstrapped(samples: Sequence[_Sample], study_seed: int, level: float) -> dict[tuple[float, ...], Interval]:
+    """Scores → interval; runs that end at their best epoch have every score twice."""
+    of_size: dict[int, dict[tuple[float, ...], None]] = {}
+    for sample in samples:
+        if sample.shared is None and len(sample.values) > 1:
+            of_size.setdefault(len(sample.values), {})[sample.values] = None
+    found: dict[tuple[float, ...], Interval] = {}
+    for n, values in of_size.items():
+        intervals = bootstrap_intervals(tuple(values), derive_seed(study_seed, "bootstrap", n), level)
+        found |= dict(zip(values, intervals, strict=True))
+    return found
+
+
+def _row(sample: _Sample, bootstrap: Interval | None, level: float) -> MetricSummary:
+    checkpoint, split, metric = sample.key.split("/", 2)
+    statistics = _statistics(sample.values, sample.shared, bounds_of(metric), bootstrap, level)
+    included = sample.collapsed_included
+    return MetricSummary(split=split, checkpoint=checkpoint, metric=metric, collapsed_included=included, **statistics)
 
 
 @lru_cache(maxsize=4096)
 def _statistics(
-    values: tuple[float, ...], shared: Shared | None, bounds: Interval, study_seed: int, level: float
+    values: tuple[float, ...], shared: Shared | None, bounds: Interval, bootstrap: Interval | None, level: float
 ) -> Mapping[str, Any]:
     """Cached, because runs that end at their best epoch have every score twice, and a report is made of the same scores again."""
     t_low, t_high = interval_of_mean(values, shared, level, bounds) or (None, None)
-    bootstrap_seed = derive_seed(study_seed, "bootstrap", len(values))
-    bootstrap = bootstrap_interval(values, bootstrap_seed, level) if shared is None else None
     bootstrap_low, bootstrap_high = bootstrap or (None, None)
     sd_low, sd_high = _sd_interval(values, shared) or (None, None)
     return {

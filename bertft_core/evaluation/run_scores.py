@@ -1,5 +1,7 @@
 """The scores of one run, computed again from its stored predictions."""
 
+import sys
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -30,7 +32,8 @@ def scores_of(results: StudyResults, record: RunRecord) -> dict[str, float]:
             read = validation is not None and split != "validation"
             stored = stored_predictions(results, record, checkpoint, split) if read else validation
             values = recorded.get(split, {}) if stored is None else metrics.compute(stored, labels, **(tuned or {}))
-            scores |= {f"{checkpoint}/{split}/{metric}": value for metric, value in values.items()}
+            # interned: all runs have the same keys
+            scores |= {sys.intern(f"{checkpoint}/{split}/{metric}"): value for metric, value in values.items()}
     return scores
 
 

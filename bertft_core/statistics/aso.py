@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from bertft_core.statistics.rounding import differences_of
+from bertft_core.statistics.row_blocks import row_blocks
 
 TAU = 0.2
 LEVEL = 0.95
@@ -60,13 +61,25 @@ def almost_stochastic_order(
     a, b = np.sort(np.asarray(first, dtype=float)), np.sort(np.asarray(second, dtype=float))
     if min(len(a), len(b)) < 2 or n_comparisons < 1:
         raise ValueError(f"{len(a)} and {len(b)} runs in {n_comparisons} comparisons cannot be ordered")
-    rng, steps = np.random.default_rng(bootstrap_seed), _Steps.of(len(a), len(b))
-    of_a, of_b = (np.sort(x[rng.integers(0, len(x), (n_resamples, len(x)))], axis=1) for x in (a, b))
+    steps = _Steps.of(len(a), len(b))
+    of_a, of_b = np.random.default_rng(bootstrap_seed), np.random.default_rng(bootstrap_seed)
+    for rows in row_blocks(n_resamples, len(a)):
+        _resampled(a, rows, of_b)  # all of the first arm is drawn before the second
+    resampled = np.empty(n_resamples)
+    for rows in row_blocks(n_resamples, len(steps.widths)):
+        resampled[rows] = steps.violation_ratios(_resampled(a, rows, of_a), _resampled(b, rows, of_b))
     ratio = float(steps.violation_ratios(a[None], b[None])[0])
-    sd = float(np.std(steps.violation_ratios(of_a, of_b)))
+    sd = float(np.std(resampled))
     confidence = 1 - (1 - level) / n_comparisons
     eps_min = min(max(ratio + float(ndtri(confidence)) * sd, 0.0), 1.0)
     return StochasticOrder(ratio, eps_min, confidence, eps_min < tau and min(len(a), len(b)) >= MIN_RUNS)
+
+
+def _resampled(scores: Floats, rows: slice, rng: np.random.Generator) -> Floats:
+    """Sorted scores of the next resamples [rows, n]."""
+    drawn = scores[rng.integers(0, len(scores), (rows.stop - rows.start, len(scores)))]
+    drawn.sort(axis=1)
+    return drawn
 
 
 class _Steps(NamedTuple):

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bertft_core.statistics.complete_grid import GridCell
 from bertft_core.statistics.crossed_mean import crossed_mean
@@ -15,6 +14,8 @@ from bertft_core.statistics.sequential_intervals import t_half_width
 
 LEVEL = 0.95
 N_RESAMPLES = 10_000
+AT_ONCE = 4
+"""Samples that are resampled together: their values of one run lie side by side."""
 
 Interval = tuple[float, float]
 UNBOUNDED: Interval = (-math.inf, math.inf)
@@ -56,20 +57,24 @@ def bootstrap_interval(values: Sequence[float], bootstrap_seed: int, level: floa
 
     Too narrow for a handful of seeds; use at least 10 values, and read it beside the t-interval.
     """
-    return None if len(values) < 2 else _bootstrapped(tuple(values), bootstrap_seed, level)
+    return None if len(values) < 2 else bootstrap_intervals((tuple(values),), bootstrap_seed, level)[0]
 
 
-@lru_cache(maxsize=4096)
-def _bootstrapped(values: tuple[float, ...], bootstrap_seed: int, level: float) -> Interval:
-    """Cached, because runs that end at their best epoch have every score twice, and a report is made of the same scores again."""
-    scores, drawn, means = np.asarray(values, dtype=float), _resamples(len(values), bootstrap_seed), np.empty(N_RESAMPLES)
-    for rows in row_blocks(*drawn.shape):
-        np.take(scores, drawn[rows]).mean(axis=1, out=means[rows])
-    low, high = np.quantile(means, [0.5 - level / 2, 0.5 + level / 2])
-    return float(low), float(high)
+@lru_cache(maxsize=64)
+def bootstrap_intervals(
+    samples: tuple[tuple[float, ...], ...], bootstrap_seed: int, level: float = LEVEL
+) -> tuple[Interval, ...]:
+    """`bootstrap_interval` of several samples of one size, of at least two values: all metrics of an arm are resampled alike.
 
-
-@lru_cache(maxsize=2)
-def _resamples(n: int, bootstrap_seed: int) -> NDArray[np.int64]:
-    """Drawn seed positions [resamples, n]; cached for all metrics of an arm, with and without collapsed runs."""
-    return np.random.default_rng(bootstrap_seed).integers(0, n, size=(N_RESAMPLES, n))
+    Cached, because a report is made of the same scores again.
+    """
+    columns = [np.array(samples[i : i + AT_ONCE]).T.copy() for i in range(0, len(samples), AT_ONCE)]
+    rng, means = np.random.default_rng(bootstrap_seed), np.empty((len(samples), N_RESAMPLES))
+    for rows in row_blocks(N_RESAMPLES, AT_ONCE * len(samples[0])):
+        drawn = rng.integers(0, len(samples[0]), size=(rows.stop - rows.start, len(samples[0])))
+        for i, values in enumerate(columns):
+            taken = np.take(values, drawn, axis=0)  # several scores of a run at a time
+            for j in range(taken.shape[2]):
+                taken[:, :, j].mean(axis=1, out=means[AT_ONCE * i + j, rows])
+    ends = (np.quantile(of_sample, [0.5 - level / 2, 0.5 + level / 2]) for of_sample in means)
+    return tuple((float(low), float(high)) for low, high in ends)

@@ -165,6 +165,7 @@ class StudyDir:
     def __init__(self, home_dir: Path | str, study: str) -> None:
         self.home_dir = Path(home_dir)
         self.path = self.home_dir / "studies" / study
+        self._runs_dir = self.path / "runs"
         self._parsed: dict[Path, tuple[Signature, RunRecord]] = {}
 
     @property
@@ -185,7 +186,7 @@ class StudyDir:
 
     def run_dir(self, digest: str) -> Path:
         """Folder of one run."""
-        return self.path / "runs" / digest[:16]
+        return self._runs_dir / digest[:16]
 
     def sweep_dir(self, arm: str, digest: str) -> Path:
         """Folder of one arm's search."""

@@ -149,10 +149,11 @@ def report_command(name: str, home: Path | None) -> int:
 def rebuild_report(found: StudyOnDisk) -> Path:
     """Evaluate what is on disk and write summary and report; the path of the report. Raises `UserError` without records."""
     from bertft_core.evaluation.summarize import evaluated
-    from bertft_core.report.report_seal import seal_report
-    from bertft_core.report.study_report import write_report
 
     results = evaluated(found.results())
+    from bertft_core.report.report_seal import seal_report
+    from bertft_core.report.study_report import write_report  # pandas takes 40 MiB, which the evaluation has given up by now
+
     write_record(found.dir.summary_path, results.summary)
     path = write_report(results)
     seal_report(results)

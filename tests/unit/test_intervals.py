@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bertft_core.statistics.mean_intervals import _resamples, bootstrap_interval, interval_of_mean, t_interval
+from bertft_core.statistics.mean_intervals import (
+    N_RESAMPLES,
+    bootstrap_interval,
+    interval_of_mean,
+    t_interval,
+)
 
 SCORES = [0.70, 0.72, 0.69, 0.75, 0.71]
 
@@ -55,7 +60,8 @@ def test_equal_values_have_an_interval_without_width():
 def test_resampled_means_are_spread_as_all_27_resamples_of_three_values_are():
     """Exact bootstrap of [1, 2, 4]: how many of the 27 resamples have each mean, and their sd; from the reference, section 6."""
     exact = {3: 1, 4: 3, 5: 3, 6: 4, 7: 6, 8: 3, 9: 3, 10: 3, 12: 1}
-    sums = np.array([1.0, 2.0, 4.0])[_resamples(3, 7)].sum(axis=1)
+    drawn = np.random.default_rng(7).integers(0, 3, size=(N_RESAMPLES, 3))  # as the interval draws them
+    sums = np.array([1.0, 2.0, 4.0])[drawn].sum(axis=1)
     assert sorted(set(sums)) == list(exact)
     for total, count in exact.items():
         share = count / 27

@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bertft_core.statistics import mean_intervals, multi_bootstrap, permutations, probability_of_superiority, row_blocks
+from bertft_core.statistics import aso, mean_intervals, multi_bootstrap, permutations, probability_of_superiority, row_blocks
 from bertft_core.statistics.resampling import Additive, resample_examples
 
 RNG = np.random.default_rng(3)
 FIRST, SECOND = RNG.normal(0.80, 0.02, 21), RNG.normal(0.79, 0.03, 21)
 EXAMPLES = RNG.normal(0.5, 0.2, (2, 21, 40, 2))
 CACHES = (
-    mean_intervals._bootstrapped,
-    mean_intervals._resamples,
+    mean_intervals.bootstrap_intervals,
     multi_bootstrap._seed_draws,
     permutations._sampled_signs,
     probability_of_superiority._draws,
@@ -41,6 +40,7 @@ STATISTICS: dict[str, Callable[[], Any]] = {
     "interval of a mean": lambda: mean_intervals.bootstrap_interval(FIRST.tolist(), 7),
     "paired superiority": lambda: probability_of_superiority.superiority(FIRST, SECOND, paired=True, bootstrap_seed=7),
     "unpaired superiority": lambda: probability_of_superiority.superiority(FIRST, SECOND, paired=False, bootstrap_seed=7),
+    "almost stochastic order": lambda: aso.almost_stochastic_order(FIRST, SECOND, bootstrap_seed=7),
     "paired multi-bootstrap": lambda: bootstrapped(paired=True),
     "unpaired multi-bootstrap": lambda: bootstrapped(paired=False),
 }

@@ -1,9 +1,12 @@
 """A metric as a function of sums over examples, so that resampling examples takes a weighted sum and no new evaluation."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from bertft_core.metrics.precision_recall import Bools, Floats, Ints
 from bertft_core.statistics.resampling import Additive, Averaged, Resamplable
@@ -13,6 +16,27 @@ SeedsOnly = Literal["ranks examples", "tuned on the split", "no score"]
 """Why a metric cannot be resampled over examples."""
 
 
+@dataclass(frozen=True, slots=True)
+class InColumn:
+    """One number in each row of an array [n, width] that is 0 elsewhere; numpy takes it for that array."""
+
+    numbers: Floats
+    """[n]"""
+    columns: Ints
+    """Where each is [n]."""
+    width: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.numbers), self.width
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(one_hot(self.columns, self.width) * column(self.numbers), dtype)
+
+
 class Statistic(NamedTuple):
     """The sufficient statistics of every example, and how their sums become the score.
 
@@ -20,7 +44,7 @@ class Statistic(NamedTuple):
     0/0 is 0, as everywhere in `bertft_core.metrics`.
     """
 
-    parts: tuple[Floats | Bools, ...]
+    parts: tuple[Floats | Bools | InColumn, ...]
     """Each [n, k_i]: the sufficient statistics of the examples."""
     of_sums: Callable[..., Floats]
     """The metric [...] of the sums of the parts, each [..., k_i], in their order."""
@@ -66,7 +90,13 @@ def one_hot(ids: Ints, n: int) -> Bools:
 
 def mean_of(values: Floats | Bools) -> Statistic:
     """The plain mean of `values` [n]."""
-    return quotient(values, np.ones(len(values)))
+    return quotient(values, ones(len(values)))
+
+
+@lru_cache(maxsize=16)
+def ones(n: int) -> Floats:
+    """[n], one array for all metrics and seeds; not to be written to."""
+    return np.ones(n)
 
 
 def quotient(numerators: Floats | Bools, denominators: Floats | Bools) -> Statistic:
