@@ -30,10 +30,15 @@ class ReportSeal(Frozen):
     made: str
 
 
+def read_seal(study_dir: StudyDir) -> ReportSeal | None:
+    """The seal of a study's report, if it has one that can be read."""
+    return read_record(study_dir.path / SEAL_FILE, ReportSeal)
+
+
 def sealed_summary(results: StudyResults) -> StudySummary | None:
     """The summary on disk where it and the report are up to date; None where they are to be made."""
     study_dir = results.study_dir
-    seal = read_record(study_dir.path / SEAL_FILE, ReportSeal)
+    seal = read_seal(study_dir)
     if seal is None or not _can_be_sealed(results) or seal != ReportSeal(made_from=_made_from(results), made=_made(study_dir)):
         return None
     return read_record(study_dir.summary_path, StudySummary)

@@ -19,8 +19,9 @@ from bertft_core.storage.study_dir import StudyDir
 from bertft_core.training.trial_step import prepare_and_try
 from flows.cli.console import shown
 from flows.cli.embedded_server import EmbeddedServer
+from flows.cli.finished_study import finished_summary
 from flows.cli.terminal import say
-from flows.study_command import read_command
+from flows.study_command import StudyCommand, read_command
 from tasks.early_workers import early_workers
 from tasks.process_environment import MLFLOW_STORE, keep_prefect_out_of_the_terminal, use_embedded_prefect
 from tasks.tracking.store_files import set_prefect_aside
@@ -39,19 +40,30 @@ def run_command(config: Path, overrides: list[str], home: Path | None, *, force:
         remark = f"MLflow's store is {without_password(study.tracking.uri)}, from {MLFLOW_STORE}"
         say(f"{remark}; --set tracking.uri=null keeps the record in the home", file=sys.stderr)
 
+    with disk_errors_explained(where):
+        summary = None if os.environ.get("PREFECT_API_URL") else finished_summary(command)
+        if summary is not None:
+            say("nothing to do: runs, summary, report and MLflow's record are up to date", file=sys.stderr)
+        else:
+            summary = _carried_out(command, str(config), overrides)
+    _print_end(summary, command.dir, command.progress.problems)
+    return 1 if any(arm.counts.get(status, 0) for arm in summary.arms for status in NOT_DONE) else 0
+
+
+def _carried_out(command: StudyCommand, config: str, overrides: list[str]) -> StudySummary:
+    study, where = command.study, command.home_dir
+
     def read_data() -> None:
-        command.card = prepare_and_try(study, home_dir=where, tell=command.progress.tell)
+        if command.card is None:
+            command.card = prepare_and_try(study, home_dir=where, tell=command.progress.tell)
 
     with (
-        disk_errors_explained(where),
-        early_workers(study, where, force=force) as command.workers,
+        early_workers(study, where, force=command.force) as command.workers,
         prefect_api(where, meanwhile=read_data),
     ):
         from flows.run_study import run_in_terminal
 
-        summary = run_in_terminal(command, str(config), [without_password(each) for each in overrides])
-    _print_end(summary, command.dir, command.progress.problems)
-    return 1 if any(arm.counts.get(status, 0) for arm in summary.arms for status in NOT_DONE) else 0
+        return run_in_terminal(command, config, [without_password(each) for each in overrides])
 
 
 @contextmanager

@@ -7,11 +7,10 @@ from mlflow.entities import Metric, Run, RunTag
 
 from tasks.process_identity import owner_tags
 from tasks.tracking.mlflow_store import SESSION, end_run, open_store, repair_comparisons, repair_killed_runs, runs_where
+from tasks.tracking.store_files import PARENT_TAG, digest_in
 
 MAX_BATCH = 1000
 """Metrics MLflow takes in one call."""
-DIGEST_TAGS = ("bertft.run_digest", "bertft.search_digest", "bertft.study_digest")
-PARENT_TAG = "mlflow.parentRunId"
 
 
 class MlflowRuns:
@@ -28,8 +27,7 @@ class MlflowRuns:
         self.repaired += repair_comparisons(self.client)
         self._known: dict[str, Run] = {}
         for run in runs_where(self.client, self.experiment_id, ""):
-            digest = next((run.data.tags[tag] for tag in DIGEST_TAGS if tag in run.data.tags), None)
-            if digest is not None:
+            if (digest := digest_in(run.data.tags)) is not None:
                 self._known.setdefault(digest, run)  # the newest comes first
 
     def id_of(self, digest: str) -> str | None:

@@ -17,7 +17,7 @@ from bertft_core.storage.damage import VERIFY_AGAIN, damage_of, set_aside
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.sweep.trial_journal import let_wait
 from tasks.tracking.store_consistency import journals
-from tasks.tracking.store_files import MLFLOW_STATUS
+from tasks.tracking.store_files import LOGGED, MLFLOW_STATUS, PARENT_TAG
 
 
 def repair_searches(study: StudyConfig, study_dir: StudyDir) -> list[str]:
@@ -83,8 +83,8 @@ def repair_mlflow(study: StudyConfig, study_dir: StudyDir) -> list[str]:
     """
     if study.tracking.uri is None and not (study_dir.home_dir / "mlflow.db").exists():
         return []
-    from tasks.tracking.mlflow_runs import PARENT_TAG, MlflowRuns
-    from tasks.tracking.run_log import LOGGED, MlflowRunLog
+    from tasks.tracking.mlflow_runs import MlflowRuns
+    from tasks.tracking.run_log import MlflowRunLog
 
     runs = MlflowRuns(study_dir.home_dir, study.tracking.uri, study.name, uuid.uuid4().hex)
     log = MlflowRunLog(runs, study_dir)

@@ -16,14 +16,10 @@ from bertft_core.storage.damage import damage_of_model
 from bertft_core.storage.study_dir import PROBES_FILE, StudyDir, read_record
 from tasks.tracking import mlflow_content as content
 from tasks.tracking.mlflow_model import delete_models, log_transformers_model
-from tasks.tracking.mlflow_runs import PARENT_TAG, MlflowRuns
+from tasks.tracking.mlflow_runs import MlflowRuns
 from tasks.tracking.mlflow_store import download
-from tasks.tracking.store_files import MLFLOW_STATUS
+from tasks.tracking.store_files import LOGGED, MLFLOW_STATUS, MODEL, PARENT_TAG
 
-LOGGED = "bertft.logged"
-"""Tag of a run or search that is completely in MLflow: when the record's run ended, the number of the search's trials."""
-MODEL = "bertft.model"
-"""Tag of a run whose model is in MLflow: the hash of its final weights; `begun` until it is whole, `dropped` when it went."""
 BEGUN, DROPPED = "begun", "dropped"
 CURVES = {"step": "train/loss", "evaluation": "train/epoch", "untrained": "train/epoch"}
 """Kind of event → a metric that every such event has."""

@@ -15,6 +15,12 @@ from tasks.process_identity import owner_in
 
 MLFLOW_STATUS = {"ok": "FINISHED", "collapsed": "FINISHED", "diverged": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
 """A record's status → MLflow's; the tag `bertft.status` says it exactly. KILLED is a run without a record."""
+LOGGED = "bertft.logged"
+"""Tag of what is completely in MLflow: of a run when it ended, of a search the number of its trials, of a study its seal."""
+MODEL = "bertft.model"
+"""Tag of a run whose model is in MLflow: the hash of its final weights; `begun` until it is whole, `dropped` when it went."""
+DIGEST_TAGS = ("bertft.run_digest", "bertft.search_digest", "bertft.study_digest")
+PARENT_TAG = "mlflow.parentRunId"
 STAGE = "bertft.stage"
 COMPARISON = "comparison"
 """Stage of a comparison's run: it is made without the lock of any study."""
@@ -24,7 +30,7 @@ STUDIES = "bertft.studies"
 """Tag of a comparison: the names of its studies, joined by a comma and a space."""
 MLFLOW = """
     SELECT runs.run_uuid, runs.name, runs.status FROM runs JOIN experiments USING (experiment_id)
-    WHERE experiments.name = ? AND runs.lifecycle_stage = 'active'
+    WHERE experiments.name = ? AND runs.lifecycle_stage = 'active' ORDER BY runs.start_time DESC
 """
 MLFLOW_TAGS = "SELECT key, value FROM tags WHERE run_uuid = ?"
 PREFECT = """
@@ -40,6 +46,8 @@ class TrackedRun(NamedTuple):
     status: str
     tags: dict[str, str]
     """Tags of MLflow, labels of Prefect."""
+    id: str = ""
+    """MLflow's."""
 
 
 MOVE_IT = "move it away: mv {path} {path}.damaged"
@@ -115,13 +123,18 @@ def set_prefect_aside(home_dir: Path) -> str | None:
 
 
 def mlflow_runs(home_dir: Path, study: str) -> list[TrackedRun]:
-    """The runs of a study in `mlflow.db`; none where it is not there or cannot be read."""
+    """The runs of a study in `mlflow.db`, the newest first; none where it is not there or cannot be read."""
     try:
         with _opened(home_dir / "mlflow.db") as database:
             rows = database.execute(MLFLOW, (study,)).fetchall()
-            return [TrackedRun(name, status, dict(database.execute(MLFLOW_TAGS, (run,)))) for run, name, status in rows]
+            return [TrackedRun(name, status, dict(database.execute(MLFLOW_TAGS, (run,))), run) for run, name, status in rows]
     except sqlite3.DatabaseError:
         return []
+
+
+def digest_in(tags: Mapping[str, str]) -> str | None:
+    """The digest of the run, search or study that an MLflow run is of."""
+    return next((tags[tag] for tag in DIGEST_TAGS if tag in tags), None)
 
 
 def is_left(tags: Mapping[str, str], *, all_dead: bool = False) -> bool:

@@ -6,12 +6,14 @@ Every call writes, and raises when the store does.
 from bertft_core.config import StudyConfig
 from bertft_core.records import DatasetCard, RunSpec, StudySummary, SweepResult
 from bertft_core.records.verification_record import VERIFICATION_FILE
+from bertft_core.report.report_seal import read_seal
 from bertft_core.storage.study_dir import StudyDir
 from tasks.tracking import mlflow_content as content
 from tasks.tracking.comparison_log import write_comparison_on
-from tasks.tracking.mlflow_runs import PARENT_TAG, MlflowRuns
+from tasks.tracking.mlflow_runs import MlflowRuns
 from tasks.tracking.provenance import provenance_files, provenance_tags
-from tasks.tracking.run_log import LOGGED, MlflowRunLog
+from tasks.tracking.run_log import MlflowRunLog
+from tasks.tracking.store_files import LOGGED, PARENT_TAG
 from tasks.tracking.verdicts import fetch_verification
 
 PARENT, SEARCH = "study", "search"
@@ -84,6 +86,8 @@ class StudyLog:
             write_comparison_on(self._runs.client, self._parent, summary.comparison)
         for path in sorted(self._study_dir.report_dir.iterdir()):
             self._runs.client.log_artifact(self._parent, str(path), "report")
+        if (seal := read_seal(self._study_dir)) is not None:
+            self._runs.tag(self._study.digest, {LOGGED: seal.made})  # last: it says that all is there
 
     def finish(self, status: str) -> None:
         """End the parent, and everything that is still open with KILLED."""

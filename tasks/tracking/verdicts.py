@@ -12,9 +12,8 @@ from bertft_core.config.addresses import shown
 from bertft_core.records.verification_record import VERIFICATION_FILE, RunVerdict, Verification
 from bertft_core.report.prose import run_diff_text, verification_text
 from bertft_core.storage.study_dir import read_record, write_verification
-from tasks.tracking.mlflow_runs import PARENT_TAG
 from tasks.tracking.mlflow_store import MlflowException, download, open_existing, runs_where
-from tasks.tracking.store_files import STAGE
+from tasks.tracking.store_files import PARENT_TAG, STAGE
 
 MAX_TAG = 4000
 
