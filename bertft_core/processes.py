@@ -7,6 +7,7 @@ anything else: by this file, run as a script.
 
 import atexit
 import importlib
+import logging
 import os
 import runpy
 import signal
@@ -15,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
 """The folder that holds our packages."""
@@ -83,20 +85,35 @@ def leave() -> None:
     os._exit(0)
 
 
-def end_process(code: int) -> None:
+_END: dict[str, int] = {}
+"""The exit code of an `end_process`."""
+
+
+def end_process(code: int) -> NoReturn:
     """End this process as `sys.exit` does, without taking every module and object apart, which takes seconds after big imports.
 
-    What must happen at the end does: threads are waited for, exit handlers called, and output flushed. Returns, for an ordinary
-    end, where a stream cannot be flushed.
+    What must happen at the end does: threads are waited for, exit handlers called, and output flushed. A stream that cannot be
+    flushed makes it an ordinary end. For the main thread, where nobody catches `SystemExit`.
     """
-    threading._shutdown()  # type: ignore[attr-defined]  # also ends the threads of executors
-    atexit._run_exitfuncs()
+    _END["code"] = code
+    sys.exit(code)
+
+
+@atexit.register
+def _leave_last() -> None:
+    """The last of the exit handlers: they are called in reverse, and this file is imported before what registers others.
+
+    Only `logging` comes earlier, whose handler is called here.
+    """
+    if "code" not in _END:
+        return
+    logging.shutdown()
     try:
         sys.stdout.flush()
         sys.stderr.flush()
     except Exception:  # of whatever stands in their place: Python's own end reports it
         return
-    os._exit(code)
+    os._exit(_END["code"])
 
 
 def how_it_ended(code: int) -> str:
