@@ -16,8 +16,7 @@ from bertft_core.storage.study_dir import write_record
 from flows.cli.finished_study import finished_summary
 from flows.study_command import read_command
 from tasks.study_lock import held
-from tests.flows.test_run_command import mtimes
-from tests.helpers.study_commands import WHOLE, TinyStudy, write_shared
+from tests.helpers.study_commands import WHOLE, TinyStudy, mtimes, write_shared
 
 EMBEDDED = {"PREFECT_API_URL": ""}
 

@@ -14,7 +14,7 @@ from bertft_core.report.text_table import result_table
 from bertft_core.storage.study_dir import checked_record, write_record
 from flows.cli.app import app
 from tasks.process_identity import Owner
-from tests.helpers.study_commands import FEATURES, TinyStudy, clean_environment, run_several
+from tests.helpers.study_commands import FEATURES, TinyStudy, clean_environment, mtimes, run_several
 
 COMMANDS = ("run", "plan", "check-data", "status", "repair", "clean", "show", "report", "ui", "announce")
 DEAD = "http://127.0.0.1:9"
@@ -35,11 +35,6 @@ HOSTILE = {
 }
 """What a company's network and a shell full of settings for other tools hold."""
 LINE = re.compile(r"\[\d+:\d\d\] (?P<stage>[a-z ]+?)( · (?P<done>\d+)/(?P<planned>\d+) runs)?( · .*)?")
-
-
-def mtimes(study: TinyStudy) -> dict[str, int]:
-    """When each run's record, curves and spec were written."""
-    return {str(path): path.stat().st_mtime_ns for path in study.dir.path.glob("runs/*/*") if path.is_file()}
 
 
 def test_a_study_ends_with_its_table_and_where_to_look(finished):

@@ -119,6 +119,11 @@ class TinyStudy:
         return list(self.dir.path.glob("runs/*/checkpoint/step-*"))
 
 
+def mtimes(study: TinyStudy) -> dict[str, int]:
+    """When each run's record, curves and spec were written."""
+    return {str(path): path.stat().st_mtime_ns for path in study.dir.path.glob("runs/*/*") if path.is_file()}
+
+
 SEVERAL = """
 import contextlib, io, json, sys
 from flows.cli.app import main
