@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parent
-ORDER = ("flows", "docs", "contract", "golden", "architecture", "unit")
+ORDER = ("flows", "docs", "contract", "gpu", "golden", "architecture", "unit")
 """Folders of tests, those with the longest files first, so that no long one is left for the end."""
 SHARING = {
     "finished": ("commands", "compare", "damaged_studies", "kill_study", "run_command", "tracking"),

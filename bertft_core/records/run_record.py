@@ -73,6 +73,9 @@ class RunRecord(Frozen):
     n_train_examples: int = 0
     examples_per_second: float | None = None
     peak_memory_bytes: int | None = None
+    """Resident memory of the process on a CPU, what torch allocated on a GPU."""
+    peak_reserved_bytes: int | None = Field(None, exclude_if=left_out_if(None))
+    """What torch took of a GPU's memory to allocate from; the CUDA context of the process comes on top."""
     n_parameters: int = 0
     n_trainable_parameters: int = 0
     batches: BatchLayout | None = Field(None, exclude_if=left_out_if(None))

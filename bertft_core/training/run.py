@@ -69,6 +69,7 @@ def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> Ru
         initial_head_sha256=run.initial_head_sha256,
         environment=_environment(spec, device),
         peak_memory_bytes=_peak_memory(device),
+        peak_reserved_bytes=int(torch.cuda.max_memory_reserved(device)) if device.type == "cuda" else None,
         ended_at=_now,
     )
     write_record(run_dir / "record.json", record)

@@ -57,6 +57,7 @@ class RunOutcome:
         initial_head_sha256: str,
         environment: Environment,
         peak_memory_bytes: int | None,
+        peak_reserved_bytes: int | None,
         ended_at: Callable[[], str],
     ) -> RunRecord:
         """Predict, save the model and make the record."""
@@ -81,6 +82,7 @@ class RunOutcome:
             n_train_examples=self._splits["train"].n,
             examples_per_second=n_seen / position.train_seconds if position.train_seconds else None,
             peak_memory_bytes=peak_memory_bytes,
+            peak_reserved_bytes=peak_reserved_bytes,
             n_parameters=sum(sizes.values()),
             n_trainable_parameters=sum(sizes[name] for name in self._plan.learning),
             batches=self._runner.batches,

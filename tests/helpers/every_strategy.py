@@ -93,10 +93,10 @@ def with_strategies(spec: RunSpec, *strategies: Strategy) -> RunSpec:
     return RunSpec.model_validate({**spec.model_dump(), "strategies": strategies, "encoder_dir": encoder_dir})
 
 
-def started(spec: RunSpec, run_dir: Path) -> RunParts:
+def started(spec: RunSpec, run_dir: Path, device: torch.device = torch.device("cpu")) -> RunParts:  # noqa: B008
     """The parts of a run before its first step."""
     run_dir.mkdir(parents=True, exist_ok=True)
-    return RunParts(spec, run_dir, torch.device("cpu"), ignore)
+    return RunParts(spec, run_dir, device, ignore)
 
 
 HEADS = {

@@ -15,7 +15,8 @@ from bertft_core.storage.study_dir import read_record
 from bertft_core.training.run import train_run
 from bertft_core.training.slots import Slots
 
-TIMES = {"started_at", "ended_at", "train_seconds", "evaluate_seconds", "examples_per_second", "peak_memory_bytes", "environment"}
+MEMORY = {"peak_memory_bytes", "peak_reserved_bytes"}
+TIMES = {"started_at", "ended_at", "train_seconds", "evaluate_seconds", "examples_per_second", "environment"} | MEMORY
 
 
 RESUMABLE = {"epochs": 4, "evaluate_every_steps": 3, "evaluate_every_epochs": None}

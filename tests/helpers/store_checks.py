@@ -19,6 +19,7 @@ TIMES = (
     "evaluate_seconds",
     "examples_per_second",
     "peak_memory_bytes",
+    "peak_reserved_bytes",
     "environment",
     "attempts",
 )
