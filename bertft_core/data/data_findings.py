@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bertft_core.config.data_settings import RESERVED_SPLITS, DataConfig
 from bertft_core.data import near_duplicates
-from bertft_core.data.examples import Example, RawSplit, shorten
+from bertft_core.data.examples import Example, RawSplit, folded, shorten
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.data.tokenizer_facts import NO_FACTS, TokenizerFacts
 from bertft_core.records import DataFinding
@@ -42,7 +42,7 @@ class PreparedData:
 def find_duplicates(data: PreparedData) -> Iterator[DataFinding]:
     """Texts that occur more than once in a split, ignoring case and white space."""
     for name, split in data.raw.items():
-        groups = [group for group in _by_key(split.examples).values() if len(group) > 1]
+        groups = [group for group in _by_key(split).values() if len(group) > 1]
         copies = [example for group in groups for example in group[1:]]
         if copies:
             yield DataFinding(check="duplicates", split=name, count=len(copies), examples=places(split, copies))
@@ -51,7 +51,7 @@ def find_duplicates(data: PreparedData) -> Iterator[DataFinding]:
 def find_conflicts(data: PreparedData) -> Iterator[DataFinding]:
     """Texts that occur more than once with different labels."""
     for name, split in data.raw.items():
-        groups = _by_key(split.examples).values()
+        groups = _by_key(split).values()
         conflicting = [group[-1] for group in groups if len({example.label for example in group}) > 1]
         if conflicting:
             yield DataFinding(check="conflicting_labels", split=name, count=len(conflicting), examples=places(split, conflicting))
@@ -60,8 +60,8 @@ def find_conflicts(data: PreparedData) -> Iterator[DataFinding]:
 def find_overlap(data: PreparedData) -> Iterator[DataFinding]:
     """Texts that are in two splits: scores on the second are too good."""
     for (first, left), (second, right) in itertools.combinations(data.raw.items(), 2):
-        known = {example.key for example in left.examples}
-        shared = [example for example in right.examples if example.key in known]
+        known = set(left.keys)
+        shared = [example for example, key in zip(right.examples, right.keys, strict=True) if key in known]
         if shared:
             yield DataFinding(check="overlap", split=second, count=len(shared), names=(first,), examples=places(right, shared))
 
@@ -69,8 +69,9 @@ def find_overlap(data: PreparedData) -> Iterator[DataFinding]:
 def find_conflicting_overlap(data: PreparedData) -> Iterator[DataFinding]:
     """Texts that are in two splits with different labels: one of the two is wrong, whatever a model answers."""
     for (first, left), (second, right) in itertools.combinations(data.raw.items(), 2):
-        known = {key: {example.label for example in group} for key, group in _by_key(left.examples).items()}
-        other = [example for example in right.examples if example.label not in known.get(example.key, {example.label})]
+        known = {key: {example.label for example in group} for key, group in _by_key(left).items()}
+        keyed = zip(right.examples, right.keys, strict=True)
+        other = [example for example, key in keyed if key in known and example.label not in known[key]]
         if other:
             yield DataFinding(
                 check="conflicting_overlap", split=second, count=len(other), names=(first,), examples=places(right, other)
@@ -99,9 +100,9 @@ def find_shared_groups(data: PreparedData) -> Iterator[DataFinding]:
 def find_near_duplicates(data: PreparedData) -> Iterator[DataFinding]:
     """Texts that are nearly as in train, and not copies, which `find_overlap` finds: scores on them are too good."""
     train = data.raw["train"]
-    copies = {_folded(example) for example in train.examples}
+    copies, rest = set(_folded(train)), [(name, split) for name, split in data.raw.items() if name != "train"]
     others = [
-        (name, e) for name, split in data.raw.items() if name != "train" for e in split.examples if _folded(e) not in copies
+        (name, e) for name, split in rest for e, key in zip(split.examples, _folded(split), strict=True) if key not in copies
     ]
     key = tuple(example.compared for example in (*train.examples, *(example for _, example in others)))
     if key not in data.near:
@@ -118,8 +119,10 @@ def find_near_duplicates(data: PreparedData) -> Iterator[DataFinding]:
             )
 
 
-def _folded(example: Example) -> tuple[str, ...]:
-    return tuple(" ".join(text.casefold().split()) for text in example.compared)
+def _folded(split: RawSplit) -> Iterator[tuple[str, ...]]:
+    """What is compared of every example, with case and white space normalised: mostly its key."""
+    for example, key in zip(split.examples, split.keys, strict=True):
+        yield key if example.compared is example.texts else folded(example.compared)
 
 
 def find_imbalance(data: PreparedData) -> Iterator[DataFinding]:
@@ -179,10 +182,10 @@ def find_most(splits: Iterable[PreparedData], checks: Iterable[Check]) -> tuple[
     return tuple(most.values())
 
 
-def _by_key(examples: Iterable[Example]) -> dict[tuple[str, ...], list[Example]]:
+def _by_key(split: RawSplit) -> dict[tuple[str, ...], list[Example]]:
     groups: dict[tuple[str, ...], list[Example]] = {}
-    for example in examples:
-        groups.setdefault(example.key, []).append(example)
+    for example, key in zip(split.examples, split.keys, strict=True):
+        groups.setdefault(key, []).append(example)
     return groups
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from bertft_core.config import UserError
@@ -50,7 +51,7 @@ class Example:
     @property
     def key(self) -> tuple[str, ...]:
         """The texts with case and white space normalised: examples with equal keys are duplicates."""
-        return tuple(" ".join(text.casefold().split()) for text in self.texts)
+        return folded(self.texts)
 
     @property
     def copy_key(self) -> tuple[str, ...]:
@@ -72,6 +73,11 @@ class Example:
     def stratum(self) -> str:
         """Stratum for splitting: the label if there is exactly one, else the same for all examples."""
         return self.label if isinstance(self.label, str) else ""
+
+
+def folded(texts: Iterable[str]) -> tuple[str, ...]:
+    """The texts with case and white space normalised."""
+    return tuple([" ".join(text.casefold().split()) for text in texts])
 
 
 class SourceLocation(NamedTuple):
@@ -98,6 +104,11 @@ class RawSplit:
     def derived(self, examples: tuple[Example, ...], **how: str | bool | int | dict[str, int]) -> RawSplit:
         """A split made from this one; `how` are fields of `SplitOrigin`."""
         return RawSplit(examples, self.path, self.origin.model_copy(update=how))
+
+    @cached_property
+    def keys(self) -> tuple[tuple[str, ...], ...]:
+        """The `key` of every example."""
+        return tuple(example.key for example in self.examples)
 
     @property
     def label_counts(self) -> dict[str, int]:

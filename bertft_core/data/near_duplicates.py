@@ -11,7 +11,10 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
+
+from bertft_core.metrics.prediction_columns import numbers
 
 Ints = NDArray[np.int64]
 N_CHARACTERS = 5
@@ -88,14 +91,17 @@ def _sets(texts: Sequence[str]) -> Sets:
     codes = np.frombuffer("".join(filled).encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
     hashes = np.zeros(max(len(codes) - N_CHARACTERS + 1, 0), dtype=np.uint64)
     for k in range(N_CHARACTERS):
-        hashes = (hashes ^ codes[k : k + len(hashes)]) * MULTIPLIER
+        hashes ^= codes[k : k + len(hashes)]
+        hashes *= MULTIPLIER
         hashes ^= hashes >> np.uint64(29)
     text_of = np.repeat(np.arange(len(texts)), lengths)[: len(hashes)]
     ends = np.cumsum(lengths)
     inside = np.arange(len(hashes)) + N_CHARACTERS <= ends[text_of]
-    _, number, n_uses = np.unique(hashes[inside], return_inverse=True, return_counts=True)
+    found = pa.array(hashes[inside]).dictionary_encode()  # a third of the time of `np.unique`, which sorts them all
+    number, different = numbers(found.indices), numbers(found.dictionary)
+    n_uses = np.bincount(number, minlength=len(different))
     rank = np.empty(len(n_uses), dtype=np.int64)
-    rank[np.argsort(n_uses, kind="stable")] = np.arange(len(n_uses))
+    rank[np.lexsort((different, n_uses))] = np.arange(len(n_uses))
     members = _different(text_of[inside] * len(n_uses) + rank[number])
     starts = np.searchsorted(members, np.arange(len(texts) + 1) * len(n_uses))
     return Sets(members % len(n_uses), starts)
@@ -154,7 +160,7 @@ def _prefixes(sets: Sets, texts: Ints) -> tuple[Ints, Ints]:
     return sets.values[places], np.repeat(texts, n)
 
 
-def _different(numbers: Ints) -> Ints:
+def _different(values: Ints) -> Ints:
     """The different ones, in order; faster than `np.unique` where few are equal."""
-    ordered = np.sort(numbers)
+    ordered = np.sort(values)
     return ordered[np.flatnonzero(np.diff(ordered, prepend=-1))]
