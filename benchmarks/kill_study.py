@@ -1,12 +1,13 @@
 """Kills a study again and again, at random moments and in random places, and compares what comes out with one left in peace.
 
-One kill is a SIGKILL of the command itself, of one of its workers, or of its Prefect server. Half the kills come at a moment
-drawn evenly from the time that an undisturbed command takes, most of which is its start; the others from the time after it,
-in which it searches, trains and reports. Where there is no worker or server at that moment, the next one to appear is killed.
-The same command is then given again, until the study is done; then a new study begins, until all kills are spent. Every
-finished study must have the records, weights, predictions, curves, trials and summary of the undisturbed one, to the last bit,
-and MLflow every step of every run once.
-Place, beginning and share of the time are drawn from --seed; what the machine does at that moment is not.
+One kill is a SIGKILL of the command itself, of one of its workers, or of its Prefect server, each as often as the others. Half
+the kills of each come at a moment of the time that an undisturbed command takes, most of which is its start; the others in the
+time after it, in which it searches, trains and reports. Moments are random and spread evenly: each of n kills has its own n-th
+of the time. Where there is no worker or server at that moment, the next one to appear is killed. The same command is then given
+again, until the study is done; then a new study begins, until all kills are spent. Every finished study must have the records,
+weights, predictions, curves, trials and summary of the undisturbed one, to the last bit, and MLflow every step of every run
+once.
+Order and moments are drawn from --seed; what the machine does at that moment is not.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from tests.helpers.store_checks import differences, misloggings, no_run_is_left_
 from tests.helpers.study_commands import Started, TinyStudy, clean_environment, write_shared
 
 PLACES = ("command", "worker", "server")
+KINDS = [(place, working) for place in PLACES for working in (False, True)]
 STUDY: dict[str, Any] = {
     "training": {"learning_rate": 0.003, "batch_size": 5, "max_steps": 120, "evaluate_every_steps": 20},
     "arms": {
@@ -104,8 +106,7 @@ def kill_study(n_kills: int, seed: int, directory: Path, say: Any = lambda line:
     if started.wait() != 0:
         raise RuntimeError(f"the undisturbed command failed:\n{started.stderr}")
     usual = {working: seconds + time.monotonic() for working, seconds in usual.items()}
-    rng, result = random.Random(seed), Kills()
-    draws = [Draw(rng.choice(PLACES), rng.random() < 0.5, rng.random()) for _ in range(n_kills)]
+    result, draws = Kills(), drawn(n_kills, seed)
     seconds = usual[False]
     while draws:
         study = TinyStudy(directory / f"study-{result.studies}", shared, environment, **STUDY)
@@ -127,6 +128,15 @@ def kill_study(n_kills: int, seed: int, directory: Path, say: Any = lambda line:
         result.runs += len(study.records)
         say(f"study {result.studies}: {'as the undisturbed one' if result.identical else result.faults}")
     return result, seconds
+
+
+def drawn(n_kills: int, seed: int) -> list[Draw]:
+    """Every place at every kind of moment, again and again in another order, and shares that are spread evenly over [0, 1)."""
+    rng, kinds = random.Random(seed), list[tuple[str, bool]]()
+    while len(kinds) < n_kills:
+        kinds += rng.sample(KINDS, len(KINDS))
+    shares = [(i + rng.random()) / n_kills for i in rng.sample(range(n_kills), n_kills)]
+    return [Draw(*kind, share) for kind, share in zip(kinds[:n_kills], shares, strict=True)]
 
 
 def _works(started: Started) -> bool:

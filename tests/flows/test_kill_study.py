@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from benchmarks import kill_study
@@ -9,31 +11,22 @@ from benchmarks.kill_study import Kills, page, table
 from tests.helpers.store_checks import differences, misloggings
 
 
-def spent(n_kills: int, seed: int, directory) -> Kills:
-    result, _ = kill_study.kill_study(n_kills, seed, directory)
-    assert len(result.kills) == n_kills
-    return result
-
-
 @pytest.mark.slow  # in `make test` a command and its worker are killed by tests/flows/test_repair_command.py
-def test_two_kills_change_no_bit(tmp_path):
-    result = spent(2, 75064, tmp_path)  # this seed draws the command and a worker, early in their work
+def test_twelve_kills_change_no_bit(tmp_path):
+    """Each place twice at each kind of moment. A kill costs 1.4 commands on average, each with its start, so more take hours."""
+    result, _ = kill_study.kill_study(12, 1, tmp_path)
     assert result.faults == []
-    assert {kill["place"] for kill in result.kills} == {"command", "worker"}
-
-
-@pytest.mark.slow
-def test_five_kills_change_no_bit(tmp_path):
-    result = spent(5, 75063, tmp_path)  # this seed draws all three places, and early moments: few commands are done before theirs
-    assert result.faults == []
-    assert {kill["place"] for kill in result.kills} == set(kill_study.PLACES)  # whatever was alive at the moment drawn
-
-
-@pytest.mark.slow
-def test_fifty_kills_change_no_bit(tmp_path):
-    result = spent(50, 1, tmp_path)
-    assert result.faults == []
+    assert Counter((kill["place"], kill["since"] == "work") for kill in result.kills) == dict.fromkeys(kill_study.KINDS, 2)
     assert result.studies >= 2
+
+
+def test_kills_hit_every_place_at_every_kind_of_moment_all_over_the_time():
+    draws = kill_study.drawn(12, 5)
+    assert Counter(draw[:2] for draw in draws) == dict.fromkeys(kill_study.KINDS, 2)
+    assert sorted(int(12 * draw.share) for draw in draws) == list(range(12))
+    assert draws == kill_study.drawn(12, 5) != kill_study.drawn(12, 6)
+    assert set(kill_study.drawn(13, 5)[:12]).isdisjoint(draws)  # other moments, but of every kind
+    assert len(kill_study.drawn(13, 5)) == 13
 
 
 def test_a_study_that_came_out_otherwise_is_found(finished, new_study, monkeypatch):
