@@ -11,15 +11,29 @@ from bertft_core.records.compute import FIRST, Compute
 from bertft_core.seeds import derive_seed
 from bertft_core.training.kernels import set_kernels
 
+ATTENTION = (
+    (False, torch.backends.cuda.enable_flash_sdp),
+    (False, torch.backends.cuda.enable_cudnn_sdp),
+    (True, torch.backends.cuda.enable_mem_efficient_sdp),
+    (True, torch.backends.cuda.enable_math_sdp),
+)
+"""Whether a GPU may use a kernel, and what switches it; a CPU has torch's own choice."""
+
 
 def configure(threads: int, device: torch.device, compute: Compute = FIRST) -> None:
-    """Fix what changes floating-point results: thread count, kernels, algorithms, TF32; whatever an earlier run has set.
+    """Fix what changes floating-point results: thread count, kernels, algorithms, TF32, attention; whatever was set before.
+
+    Of torch's kernels for attention a GPU takes the memory-efficient one, or plain products: the only ones that read a mask and
+    whose gradient has the same bits each time. Left alone, torch chooses by versions, shapes and precision.
 
     Raises `UserError` where this machine cannot compute with these kernels.
     """
     torch.set_num_threads(threads)
     set_kernels(compute.kernels)
-    if device.type == "cuda":
+    on_gpu = device.type == "cuda"
+    for is_wanted, enable in ATTENTION:
+        enable(is_wanted or not on_gpu)
+    if on_gpu:
         torch.use_deterministic_algorithms(True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nothing reads it
         torch.backends.cudnn.benchmark = False

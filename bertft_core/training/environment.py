@@ -46,6 +46,13 @@ def read_environment(device: str, threads: int) -> Environment:
         "matmul_tf32": torch.backends.cuda.matmul.allow_tf32,
         "cudnn_tf32": torch.backends.cudnn.allow_tf32,
     }
+    if device != "cpu":
+        flags |= {
+            "flash_attention": torch.backends.cuda.flash_sdp_enabled(),
+            "cudnn_attention": torch.backends.cuda.cudnn_sdp_enabled(),
+            "efficient_attention": torch.backends.cuda.mem_efficient_sdp_enabled(),
+            "math_attention": torch.backends.cuda.math_sdp_enabled(),
+        }
     capability = torch.backends.cpu.get_cpu_capability()
     kernels = current_kernels() if device == "cpu" else None
     found = {"cpu_capability": capability, "flags": flags, "kernels": kernels}

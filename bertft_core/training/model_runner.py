@@ -29,6 +29,7 @@ from bertft_core.training.fast_layers.layer_parts import Block, blocks_of
 from bertft_core.training.microbatching import microbatches_of
 from bertft_core.training.packed_families import PACKED_FAMILIES, packed_states
 from bertft_core.training.packing import IMPLEMENTATION, Packing
+from bertft_core.training.uploads import on_device
 
 EVALUATION_BATCH_SIZE = 64
 ROWS = 16
@@ -158,19 +159,19 @@ class ModelRunner:
         def row(values: Tensor) -> Tensor:
             return nn.functional.pad(values, (0, n_rows - n_tokens))[None]
 
-        packed = {
-            "input_ids": row(self._on_device(inputs.input_ids)),
-            "position_ids": row(self._first_position() + packing.positions),
-        }
-        if inputs.token_type_ids is not None:
-            packed["token_type_ids"] = row(self._on_device(inputs.token_type_ids))
-        first_only = inputs.positions is None
+        given = {"input_ids": inputs.input_ids, "token_type_ids": inputs.token_type_ids, "positions": inputs.positions}
+        arrays = {name: values for name, values in given.items() if values is not None}
+        read = dict(zip(arrays, on_device(list(arrays.values()), self.device), strict=True))
+        positions = read.pop("positions", None)
+        packed = {name: row(values) for name, values in read.items()}
+        packed["position_ids"] = row(self._first_position() + packing.positions)
+        first_only = positions is None
         with contextlib.nullcontext() if self._dropouts is None else self._dropouts.drawing(masks):
             states = packed_states(self.model.base_model, packed, packing, first_only=first_only, by_hand=self._by_hand)
-        return states if inputs.positions is None else states[self._on_device(inputs.positions)]
+        return states if positions is None else states[positions]
 
     def _on_device(self, values: np.ndarray) -> Tensor:
-        return torch.from_numpy(values.astype(np.int64)).to(self.device)
+        return on_device([values], self.device)[0]
 
     def _first_position(self) -> int:
         """RoBERTa's positions start after its padding id."""

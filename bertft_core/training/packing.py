@@ -19,6 +19,7 @@ from transformers import AttentionInterface
 from bertft_core.training.dropout_masks import DropoutMasks
 from bertft_core.training.length_groups import LengthGroup, length_groups
 from bertft_core.training.scaled_attention import scaled_attention
+from bertft_core.training.uploads import on_device
 
 IMPLEMENTATION = "bertft_packed"
 
@@ -50,16 +51,11 @@ class Packing:
         column = np.arange(longest)
         real = column < lengths[:, None]
         rectangle = np.where(real, starts[:, None] + column, 0)
-        mask = np.where(real, 0.0, -np.inf).astype(np.float32)
-        return cls(
-            lengths=lengths,
-            starts=torch.from_numpy(starts).to(device),
-            positions=torch.from_numpy(np.broadcast_to(column, real.shape)[real]).to(device),
-            rectangle=torch.from_numpy(rectangle.ravel()).to(device),
-            places=torch.from_numpy(np.flatnonzero(real)).to(device),
-            mask=torch.from_numpy(mask)[:, None, None, :].to(device),
-            masks=masks,
-        )
+        positions = np.broadcast_to(column, real.shape)[real]
+        layout = (starts, positions, rectangle.ravel(), np.flatnonzero(real), column, lengths)
+        *of_row, columns, ends = on_device(layout, device)
+        mask = torch.zeros(real.shape, dtype=torch.float32, device=device).masked_fill(columns >= ends[:, None], -torch.inf)
+        return cls(lengths, *of_row, mask[:, None, None, :], masks)
 
     @cached_property
     def groups(self) -> list[LengthGroup]:
@@ -72,12 +68,14 @@ class Packing:
         return self.mask.shape[-1]
 
     def laid_out(self, tokens: Tensor) -> Tensor:
-        """[T, …] → [n, L, …]."""
-        return tokens.index_select(0, self.rectangle).view(-1, self.longest, *tokens.shape[1:])
+        """[T, …] → [n, L, …]; padding, whose gradient is 0, repeats the first token."""
+        places: Tensor = _Moved.apply(tokens, self.rectangle, self.places, None)
+        return places.view(-1, self.longest, *tokens.shape[1:])
 
     def taken_back(self, rectangle: Tensor) -> Tensor:
         """[n, L, …] → [T, …]."""
-        return rectangle.flatten(0, 1).index_select(0, self.places)
+        tokens: Tensor = _Moved.apply(rectangle.flatten(0, 1), self.places, self.rectangle, self.mask.flatten() != 0)
+        return tokens
 
     def heads(self, packed: Tensor) -> Tensor:
         """[1, heads, T, size] → [n, heads, L, size]."""
@@ -94,6 +92,29 @@ class Packing:
         far = (column[:, None] - column).abs() > window
         tokens = self.mask.transpose(-1, -2) == 0
         return self.mask.masked_fill(far & tokens, -torch.inf)
+
+
+class _Moved(torch.autograd.Function):
+    """Rows at other places, one to one but for padding: so their gradient is fetched too.
+
+    torch adds up the gradient of a row that is fetched, one by one as several places may have fetched it. To get the same bits
+    each time a GPU sorts all places for that.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, there: Tensor, back: Tensor, padding: Tensor | None) -> Tensor:
+        """`rows` [R, …] at `there`; `back`: where each of the first rows has gone, `padding` [len(back)]: which are nowhere."""
+        ctx.save_for_backward(back, padding)
+        ctx.n_rows = len(rows)
+        return rows.index_select(0, there)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+        back, padding = ctx.saved_tensors
+        found = gradient.index_select(0, back)
+        if padding is not None:
+            found = found.masked_fill_(padding.view(-1, *[1] * (found.ndim - 1)), 0.0)
+        return _as_many_rows(found, ctx.n_rows), None, None, None
 
 
 def attention(
@@ -131,7 +152,7 @@ def attention(
 
 def _as_many_rows(read: Tensor, n_rows: int) -> Tensor:
     """With zeros for the rows that are no tokens."""
-    return read if len(read) == n_rows else nn.functional.pad(read, (0, 0, 0, 0, 0, n_rows - len(read)))
+    return read if len(read) == n_rows else nn.functional.pad(read, (0, 0) * (read.ndim - 1) + (0, n_rows - len(read)))
 
 
 def masked_attention(qkv: Tensor, packing: Packing, masks: DropoutMasks, dropout: float, scaling: float | None) -> Tensor:

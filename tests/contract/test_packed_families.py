@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from bertft_core.data.batching import padded
 from bertft_core.heads.inputs import HeadInputs
 from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.packed_families import PACKED_FAMILIES
-from bertft_core.training.packing import IMPLEMENTATION
+from bertft_core.training.packing import IMPLEMENTATION, Packing
 from tests.helpers.random_models import CPU, LENGTHS, gradients, inputs_of, model_of
 
 SPANS = 16
@@ -119,3 +120,25 @@ def test_attention_has_its_dropout_in_training_only(kind):
             drawn.append(runner.states(inputs))
         assert torch.equal(drawn[0], drawn[1])
         assert torch.equal(drawn[0], drawn[2]) == torch.equal(drawn[0], evaluated) == (share == 0.0)
+
+
+def test_a_layout_and_its_gradient_are_those_of_indexing_to_the_last_bit():
+    lengths, rng = np.array([3, 5, 1, 4]), torch.Generator().manual_seed(1)
+    packing, n_tokens, more_rows = Packing.of(lengths, CPU), int(lengths.sum()), 3
+    tokens = torch.randn(n_tokens + more_rows, 2, 6, generator=rng, requires_grad=True)
+    laid_out, by_indexing = packing.laid_out(tokens), tokens[packing.rectangle].view(4, 5, 2, 6)
+    assert torch.equal(laid_out, by_indexing)
+    real = (packing.mask == 0).view(4, 5, 1, 1)
+    weight = torch.randn(laid_out.shape, generator=rng) * real  # nothing reads padding
+    ours, theirs = (torch.autograd.grad((each * weight).sum(), tokens)[0] for each in (laid_out, by_indexing))
+    assert torch.equal(ours, theirs)
+    assert ours[n_tokens:].abs().max() == 0 < ours[:n_tokens].abs().min()
+    rectangle = torch.randn(4, 5, 2, 6, generator=rng, requires_grad=True)
+    taken, by_indexing = packing.taken_back(rectangle), rectangle.flatten(0, 1)[packing.places]
+    assert torch.equal(taken, by_indexing)
+    weight = torch.randn(taken.shape, generator=rng)
+    ours, theirs = (torch.autograd.grad((each * weight).sum(), rectangle)[0] for each in (taken, by_indexing))
+    assert torch.equal(ours, theirs)
+    assert torch.equal(
+        packing.laid_out(packing.taken_back(rectangle))[real.expand_as(rectangle)], rectangle[real.expand_as(rectangle)]
+    )

@@ -25,6 +25,7 @@ from bertft_core.training import determinism
 from bertft_core.training.devices import slot_environments
 from bertft_core.training.run import RunParts, ignore, train_run
 from bertft_core.training.slots import Slots, WorkerDied
+from bertft_core.training.uploads import on_device
 from tests.helpers.batches import collate
 from tests.helpers.every_strategy import HEADS, SETTINGS, started, with_strategies
 from tests.helpers.gpu_device import chosen_device
@@ -151,6 +152,13 @@ def test_twenty_losses_are_those_of_the_cpu(spec, tmp_path):
     assert len(here) == 20
     assert abs(here[0] - cpu[0]) < 1e-5
     np.testing.assert_allclose(here, cpu, atol=1e-2)
+
+
+def test_indices_arrive_as_they_were_sent(device):
+    arrays = [np.arange(6, dtype=np.int32).reshape(2, 3), np.array([], np.int64), np.array([7])]
+    for sent, values in zip(on_device(arrays, device), arrays, strict=True):
+        assert (sent.dtype, sent.device.type) == (torch.int64, device.type)
+        assert np.array_equal(sent.cpu().numpy(), values)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from bertft_core.storage.study_results import StudyResults
 from bertft_core.training import devices, machine_needs
 from bertft_core.training.determinism import configure
 from bertft_core.training.devices import WORKER_BYTES, slot_environments, usable_cores, visible_gpus
+from bertft_core.training.environment import read_environment
 from bertft_core.training.machine_needs import fit_of, refuse_absent_gpu, refuse_unfit
 from bertft_core.training.run import device_of
 from flows.cli.app import main
@@ -144,11 +145,17 @@ def test_a_run_of_a_gpu_is_refused_on_a_cpu(monkeypatch, tmp_path):
         device_of(spec)
 
 
-def test_deterministic_algorithms_on_a_gpu_do_not_fill_memory_that_nothing_reads():
+def test_deterministic_algorithms_on_a_gpu_do_not_fill_memory_and_its_attention_is_chosen_and_recorded():
     try:
+        on = dict.fromkeys(("flash", "cudnn", "efficient", "math"), True)
         configure(1, torch.device("cuda"))
         assert torch.are_deterministic_algorithms_enabled()
         assert not torch.utils.deterministic.fill_uninitialized_memory
+        recorded = read_environment("NVIDIA H200", 1).flags
+        assert {name: recorded[f"{name}_attention"] for name in on} == on | {"flash": False, "cudnn": False}
+        configure(1, torch.device("cpu"))
+        assert torch.backends.cuda.flash_sdp_enabled(), "which a CPU reads too"
+        assert "flash_attention" not in read_environment("cpu", 1).flags
     finally:
         torch.use_deterministic_algorithms(False)
         torch.utils.deterministic.fill_uninitialized_memory = True
