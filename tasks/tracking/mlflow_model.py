@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlflow import MlflowClient
+from mlflow.entities import Metric
 
 from bertft_core.config.head_settings import part_file
 from bertft_core.records import RunRecord
 from bertft_core.storage.damage import HEAD_FILE
+from tasks.tracking.mlflow_content import event_metrics
 from tasks.tracking.store_files import MLFLOW_STATUS
 
 HEAD_DIR = "head"
@@ -40,7 +42,7 @@ def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, r
     tokenizer = transformers.AutoTokenizer.from_pretrained(model_dir, local_files_only=True)
     mlflow.set_tracking_uri(client.tracking_uri)
     needs = [f"{name}=={importlib.metadata.version(name)}" for name in ("torch", "transformers")]
-    with _run_as_it_was(client, run_id, MLFLOW_STATUS[record.status]):
+    with _run_as_it_was(client, run_id, MLFLOW_STATUS[record.status]), _known_histories(client, run_id, record):
         mlflow.transformers.log_model(
             transformers_model={"model": model, "tokenizer": tokenizer},
             name="model",
@@ -66,6 +68,31 @@ def _run_as_it_was(client: MlflowClient, run_id: str, status: str) -> Iterator[N
             yield
     finally:
         client.set_terminated(run_id, status=status, end_time=end_time)
+
+
+@contextmanager
+def _known_histories(client: MlflowClient, run_id: str, record: RunRecord) -> Iterator[None]:
+    """Answer what MLflow asks when it gives a model the metrics of its run: the history of each, by a request for each.
+
+    It keeps those of step 0. That is where the last point of a metric without steps is, which one request has for all metrics; of
+    the others only those that were measured untrained have such a point, and their histories are fetched.
+    """
+    latest = {found.key: Metric.from_proto(found) for found in client.get_run(run_id).data.to_proto().metrics}
+    untrained = {} if record.untrained is None else {"kind": "untrained"} | record.untrained.model_dump()
+    from_the_start = {name for name, _, _ in event_metrics(untrained)} if untrained else set()
+    asked = MlflowClient.get_metric_history
+
+    def history(self: MlflowClient, of_run: str, key: str) -> list[Metric]:
+        last = latest.get(key)
+        if of_run != run_id or last is None or last.model_id is not None or (last.step > 0 and key in from_the_start):
+            return list(asked(self, of_run, key))
+        return [last] if last.step == 0 else []
+
+    MlflowClient.get_metric_history = history  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        MlflowClient.get_metric_history = asked  # type: ignore[method-assign]
 
 
 def delete_models(client: MlflowClient, experiment_id: str, run_id: str) -> None:

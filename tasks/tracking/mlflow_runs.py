@@ -1,6 +1,7 @@
 """The MLflow runs of one study, found again by the digest in their tags, so that nothing is logged twice."""
 
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mlflow.entities import Metric, Run, RunTag
@@ -26,6 +27,8 @@ class MlflowRuns:
         self.repaired = repair_killed_runs(self.client, self.experiment_id, all_dead=uri is None)
         self.repaired += repair_comparisons(self.client)
         self._known: dict[str, Run] = {}
+        self._ended: dict[str, str] = {}
+        """Digest → the status with which a run was ended since it was opened here."""
         for run in runs_where(self.client, self.experiment_id, ""):
             if (digest := digest_in(run.data.tags)) is not None:
                 self._known.setdefault(digest, run)  # the newest comes first
@@ -41,8 +44,8 @@ class MlflowRuns:
         return None if run is None else run.data.tags.get(name)
 
     def status_of(self, digest: str) -> str:
-        """The status of a run that there is, as it was when the run was last opened or tagged here."""
-        return str(self._known[digest].info.status)
+        """The status of a run that there is, as it was when the run was last opened or ended here."""
+        return self._ended.get(digest) or str(self._known[digest].info.status)
 
     def has_params(self, digest: str) -> bool:
         """Whether the run's settings were logged when it was first opened."""
@@ -50,6 +53,7 @@ class MlflowRuns:
 
     def open(self, digest: str, name: str, tags: dict[str, str], parent: str | None = None) -> str:
         """The id of the run with this digest, RUNNING: the one there is, or a new one."""
+        self._ended.pop(digest, None)
         tags = tags | self._mine() | ({} if parent is None else {PARENT_TAG: parent})
         run_id = self.id_of(digest)
         if run_id is None:
@@ -69,13 +73,14 @@ class MlflowRuns:
 
     def tag(self, digest: str, tags: dict[str, str]) -> None:
         """Set tags of a run that there is."""
-        run_id = str(self._known[digest].info.run_id)
-        self._tag(run_id, tags)
-        self._known[digest] = self.client.get_run(run_id)
+        run = self._known[digest]
+        self._tag(str(run.info.run_id), tags)
+        run.data.tags.update(tags)  # to read the run again would fetch all its metrics
 
     def end(self, digest: str, status: str) -> None:
         """End a run that there is: FINISHED, FAILED or KILLED."""
         end_run(self.client, self._known[digest], status)
+        self._ended[digest] = status
 
     def end_open(self) -> None:
         """Mark every run that this session leaves open as KILLED."""
@@ -90,10 +95,10 @@ class MlflowRuns:
         self.client.delete_run(str(self._known[digest].info.run_id))
         del self._known[digest]
 
-    def log_numbers(self, run_id: str, metrics: dict[str, float]) -> None:
-        """Log numbers that have no step."""
+    def log_numbers(self, run_id: str, metrics: Mapping[str, float], points: Iterable[Metric] = ()) -> None:
+        """Log numbers that have no step, after `points` and in one call with them."""
         now = int(time.time() * 1000)
-        self.log_metrics(run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])
+        self.log_metrics(run_id, [*points, *(Metric(name, value, now, 0) for name, value in metrics.items())])
 
     def log_metrics(self, run_id: str, metrics: list[Metric]) -> None:
         """Log any number of points."""

@@ -3,7 +3,7 @@
 Every call writes, and raises when the store does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,16 +54,19 @@ class MlflowRunLog:
     def _steps(self, run_id: str | None, metric: str) -> set[int]:
         return set() if run_id is None else {point.step for point in self._runs.client.get_metric_history(run_id, metric)}
 
-    def log_events(self, spec: RunSpec, events: Iterable[dict[str, Any]], time_ms: int) -> None:
-        """Log the steps and evaluations that MLflow lacks; none before the run is begun, since its record has them all."""
-        logged = self._logged.get(spec.digest)
-        if logged is None:
+    def log_events(
+        self, spec: RunSpec, events: Iterable[dict[str, Any]], time_ms: int, numbers: Mapping[str, float] | None = None
+    ) -> None:
+        """Log the steps and evaluations that MLflow lacks; none before the run is begun, since its record has them all.
+
+        `numbers` have no step and are logged in one call with them.
+        """
+        logged, run_id = self._logged.get(spec.digest), self._runs.id_of(spec.digest)
+        if logged is None or run_id is None:
             return
         new = [event for event in events if event["kind"] in logged and event["step"] not in logged[event["kind"]]]
         points = [Metric(name, value, time_ms, step) for event in new for name, value, step in content.event_metrics(event)]
-        run_id = self._runs.id_of(spec.digest)
-        assert run_id is not None
-        self._runs.log_metrics(run_id, points)
+        self._runs.log_numbers(run_id, numbers or {}, points)
         for event in new:
             logged[event["kind"]].add(event["step"])
 
@@ -79,8 +82,7 @@ class MlflowRunLog:
         spec, run_dir = record.spec, self._study_dir.run_dir(record.digest)
         run_id = self.begin(spec, parent)
         untrained = [] if record.untrained is None else [{"kind": "untrained"} | record.untrained.model_dump()]
-        self.log_events(spec, [*untrained, *_curves(run_dir)], time_ms)
-        self._runs.log_numbers(run_id, content.record_metrics(record))
+        self.log_events(spec, [*untrained, *_curves(run_dir)], time_ms, content.record_metrics(record))
         client = self._runs.client
         for name in ("record.json", "curves.jsonl", "log.txt"):
             if (run_dir / name).exists():

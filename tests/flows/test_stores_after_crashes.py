@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -177,6 +178,49 @@ def test_a_model_that_the_study_drops_is_dropped_from_mlflow_with_its_files(stud
     assert len(list(stored.rglob("model.safetensors"))) == 1
     StudyLog(study, study_dir, "u").runs.discard(record.digest)  # it is trained again
     assert client.search_logged_models([experiment]) == list(stored.rglob("model.safetensors")) == []
+
+
+def test_a_model_gets_the_metrics_of_step_0_without_a_request_for_each(study_dir, monkeypatch):
+    record = record_of(study_dir)
+    untrained = record.evaluations[0].model_copy(update={"step": 0, "epoch": 0.0})
+    record = record.model_copy(update={"untrained": untrained})
+    _classifier(study_dir.run_dir(record.digest) / "model")
+    log = StudyLog(make_study(), study_dir, "s")
+    log.runs.log_record(record, log.parent_of(record.spec), 1)
+    client, experiment = client_of(study_dir)
+    run_id = str(log._runs.id_of(record.digest))
+    expected = {
+        (point.key, point.value, point.timestamp)
+        for key in client.get_run(run_id).data.metrics
+        for point in client.get_metric_history(run_id, key)
+        if point.step == 0
+    }
+    asked, history = [], MlflowClient.get_metric_history
+    monkeypatch.setattr(MlflowClient, "get_metric_history", lambda self, run, key: asked.append(key) or history(self, run, key))
+    counted = MlflowClient.get_metric_history
+    log.runs.log_model(record)
+    assert MlflowClient.get_metric_history is counted
+    (model,) = client.search_logged_models([experiment])
+    assert {(metric.key, metric.value, metric.timestamp) for metric in model.metrics} == expected
+    assert ("validation/accuracy", untrained.metrics["accuracy"], 1) in expected
+    assert sorted(asked) == sorted(["train/epoch", *(f"validation/{name}" for name in untrained.metrics)])
+    assert len(asked) < len(expected)
+
+
+def test_a_run_that_ended_takes_few_calls_of_mlflow(study_dir, monkeypatch):
+    record = record_of(study_dir)
+    log, calls = StudyLog(make_study(), study_dir, "s"), Counter[str]()
+    parent = log.parent_of(record.spec)
+    for name in ("create_run", "get_run", "log_batch", "log_inputs", "set_terminated", "update_run", "get_metric_history"):
+        called = getattr(MlflowClient, name)
+
+        def count(self, *arguments, name=name, called=called, **options):
+            calls[name] += 1
+            return called(self, *arguments, **options)
+
+        monkeypatch.setattr(MlflowClient, name, count)
+    log.runs.log_record(record, parent, 1)
+    assert calls == {"create_run": 1, "log_batch": 3, "set_terminated": 1}, "settings, all numbers, and that it is complete"
 
 
 def test_a_model_that_cannot_be_logged_leaves_its_run_as_it_was(study_dir, monkeypatch):
