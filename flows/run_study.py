@@ -1,9 +1,8 @@
 """One study from raw data to report: the flow behind `bertft run` and the deployments."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from prefect import flow, get_run_logger
@@ -11,42 +10,27 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.events import emit_event
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.task_runners import ThreadPoolTaskRunner
 
-from bertft_core.config import StudyConfig, UserError
+from bertft_core.config import StudyConfig
 from bertft_core.planning.plan_checks import refuse_unusable_plan
 from bertft_core.records import StudySummary
+from bertft_core.records.event_records import STUDY_COMPLETED, StudyCompleted
 from bertft_core.storage.study_results import StudyResults
+from flows.flow_settings import OPTIONS, study_name
 from flows.stages.probe_stage import probe_runs
 from flows.stages.search_stage import run_searches
 from flows.stages.training_stage import Trainer, run_seeds
-from flows.study_command import StudyCommand, read_command, read_study
+from flows.study_command import StudyCommand, read_command
 from tasks.keep_models import keep_models
+from tasks.mlflow_address import shown_uri
 from tasks.prefect_runs import claim
 from tasks.process_environment import settle_environment
 from tasks.progress import StudyProgress
 from tasks.study_session import Session
 from tasks.study_tasks import artifact_key, evaluate_runs, prepare_data, untraversed, write_report
 
-OPTIONS: dict[str, Any] = {
-    "name": "run-study",
-    # bounds the slots of one machine; threads only wait for workers
-    "task_runner": ThreadPoolTaskRunner(max_workers=64),
-    "persist_result": False,
-    "log_prints": False,
-}
 
-
-def study_name() -> str:
-    """The name of the flow run that is about to start, by which `bertft repair` finds it after a kill."""
-    config, overrides = flow_run.parameters["config"], flow_run.parameters.get("overrides") or []
-    try:
-        return read_study(config, overrides).name
-    except UserError:  # the flow itself reports it
-        return f"not a study: {config}"[:100]
-
-
-@flow(**OPTIONS, flow_run_name=study_name)
+@flow(name="run-study", **OPTIONS, flow_run_name=study_name)
 def run_study(
     config: str | dict[str, Any], overrides: list[str] | None = None, home: str | None = None, force: bool = False
 ) -> StudySummary:
@@ -56,22 +40,41 @@ def run_study(
     (default: $BERTFT_HOME, else ./bertft-home); `force` trains again what is finished.
     """
     settle_environment()  # in a deployment no command line has done it
-    return carry_out(read_command(config, overrides or [], home, force=force))
+    return carry_out(read_command(config, overrides or [], home, force=force)).results.summary
 
 
 def run_in_terminal(command: StudyCommand, config: str, overrides: list[str]) -> StudySummary:
     """The same flow for a command that this process has begun."""
 
-    @flow(**OPTIONS, flow_run_name=lambda: command.study.name)
+    @flow(name="run-study", **OPTIONS, flow_run_name=lambda: command.study.name)
     def run_study(config: str, overrides: list[str], home: str, force: bool) -> StudySummary:
-        return carry_out(command)
+        return carry_out(command).results.summary
 
     # each flow would wait a second for its heartbeat thread; this process is watched by the person who started it
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):  # type: ignore[dict-item]
         return run_study(config, overrides, str(command.home_dir), command.force)
 
 
-def carry_out(command: StudyCommand) -> StudySummary:
+class CarriedOut(NamedTuple):
+    """A study that has ended."""
+
+    results: StudyResults
+    mlflow_run_id: str | None
+    """None where the store is away."""
+
+    def event_values(self) -> dict[str, Any]:
+        """What every event of a study says of it."""
+        results = self.results
+        return {
+            "study": results.study.name,
+            "study_digest": results.study.digest,
+            "data_fingerprint": results.card.fingerprint,
+            "tracking_uri": shown_uri(results.study_dir.home_dir, results.study.tracking.uri),
+            "mlflow_run_id": self.mlflow_run_id,
+        }
+
+
+def carry_out(command: StudyCommand) -> CarriedOut:
     """The stages of a study, inside a flow run."""
     progress = command.progress
     session = Session(command.study, command.home_dir, progress, force=command.force, workers=command.workers)
@@ -99,8 +102,9 @@ def carry_out(command: StudyCommand) -> StudySummary:
         session.tracker.catch_up([*records.values(), *results.search_runs])
         keep_models(untraversed(results), untraversed(records), log=session.tracker)
         write_report(untraversed(results), log=session.tracker.log_study)
-    announce_completed(results)
-    return results.summary
+    ended = CarriedOut(results, session.tracker.study_run_id)
+    emit_study_event(STUDY_COMPLETED, StudyCompleted(**ended.event_values()))
+    return ended
 
 
 def plan_progress(session: Session) -> None:
@@ -113,20 +117,10 @@ def plan_progress(session: Session) -> None:
             session.progress.plan("probe", name, session.study.n_runs_per_arm)
 
 
-def announce_completed(results: StudyResults) -> None:
-    """Emit `bertft.study.completed`, which other flows can be triggered by."""
-    name = results.study.name
-    emit_event(
-        "bertft.study.completed",
-        resource={"prefect.resource.id": f"bertft.study.{name}", "prefect.resource.name": name},
-        payload={
-            "study": name,
-            "study_digest": results.study.digest,
-            "report": str(results.study_dir.report_dir.resolve() / "report.html"),
-            "home": str(results.study_dir.home_dir.resolve()),
-            "pid": os.getpid(),
-        },
-    )
+def emit_study_event(event: str, content: StudyCompleted) -> None:
+    """Emit an event whose resource is the study; other flows can be triggered by it."""
+    resource = {"prefect.resource.id": f"bertft.study.{content.study}", "prefect.resource.name": content.study}
+    emit_event(event, resource=resource, payload=content.model_dump(mode="json"))
 
 
 @contextmanager

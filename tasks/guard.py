@@ -41,7 +41,8 @@ def watch(home_dir: str, uri: str, study: str, session: str) -> None:
     """Wait for the parent's last word; end its runs when there was none, in a store that is still there."""
     if sys.stdin.buffer.read() == GOODBYE:
         return
-    from tasks.tracking.mlflow_store import MlflowClient, is_there, repair_killed_runs, tracking_uri
+    from tasks.mlflow_address import tracking_uri
+    from tasks.tracking.mlflow_store import MlflowClient, is_there, repair_killed_runs
 
     where = tracking_uri(Path(home_dir), uri or None)
     if not is_there(where):

@@ -7,6 +7,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from bertft_core.config.head_settings import default_metric
 from bertft_core.config.study_config import ArmConfig, StudyConfig
 
 TELLING = frozenset({"kind", "source"})
@@ -15,7 +16,13 @@ TELLING = frozenset({"kind", "source"})
 
 def study_yaml(study: StudyConfig) -> str:
     """YAML of what differs from the defaults."""
-    return yaml.safe_dump(_short(study), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+    return yaml.safe_dump(shortest_values(study), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+
+
+def shortest_values(study: StudyConfig) -> dict[str, Any]:
+    """What differs from the defaults, as plain values."""
+    values: dict[str, Any] = _short(study)
+    return values
 
 
 def _short(value: Any) -> Any:
@@ -30,6 +37,8 @@ def _short(value: Any) -> Any:
 
 def _says_something(model: BaseModel, name: str, field: FieldInfo, item: Any) -> bool:
     """Differs from the default; an arm's null is an override when the arm names it."""
+    if isinstance(model, StudyConfig) and name == "metric":
+        return bool(item != default_metric(model.head))  # where nothing is said, it is the head's own
     if isinstance(model, ArmConfig) and item is None:
         return name in model.model_fields_set and name != "search"
     return bool(field.is_required() or item != field.get_default(call_default_factory=True))

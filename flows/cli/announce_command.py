@@ -7,12 +7,12 @@ from typing import Any
 
 from bertft_core.config import StudyConfig, UserError, load_study
 from bertft_core.config.addresses import shown, without_password
-from bertft_core.config.ready_studies import config_path
+from bertft_core.records.event_records import DATASET_UPDATED, DatasetUpdated
+from bertft_core.report.study_as_yaml import shortest_values
 from flows.cli.terminal import say
 from tasks.process_environment import home_dir
 
-EVENT = "bertft.dataset.updated"
-DEPLOYMENT = "run-study/on-dataset-updated"
+DEPLOYMENT = "update-study/on-dataset-updated"
 EXAMPLE_URL = "http://127.0.0.1:4200/api"
 HOW_TO_SERVE = "\n            ".join(
     (
@@ -29,21 +29,29 @@ HOW_TO_SERVE = "\n            ".join(
 def announce_command(config: Path, overrides: list[str], home: Path | None) -> int:
     """Emit the event for a valid study, and return when the server has it. Raises `UserError` when no server answers."""
     study = load_study(config, overrides)  # a mistake is reported here, not in the log of a worker
-    payload = {"config": str(config_path(config).resolve()), "overrides": overrides, "home": str(home_dir(home))}
+    announce(study, None if home is None else home_dir(home))
+    return 0
+
+
+def announce(study: StudyConfig, home: Path | None, *, files_sha256: str | None = None) -> None:
+    """Emit the event with the whole study in it; `home` None leaves the place to the worker."""
+    values = shortest_values(study)
+    if study.tracking.uri is not None:  # a password stays here; the worker has its own MLFLOW_TRACKING_URI
+        values["tracking"]["uri"] = without_password(study.tracking.uri)
+    where = None if home is None else str(home)
+    content = DatasetUpdated(study=study.name, config=values, home=where, files_sha256=files_sha256)
     api_url = _api_url()
     from prefect.settings import PREFECT_UI_URL
 
-    served = asyncio.run(_announce(api_url, study, payload))
-    say(f"announced  {EVENT} for {study.name}")
-    say(f"config     {payload['config']}")
-    say(f"home       {payload['home']}")
+    served = asyncio.run(_announce(api_url, study, content.model_dump(mode="json")))
+    say(f"announced  {DATASET_UPDATED} for {study.name}")
+    say(f"home       {where or 'that of the worker'}")
     say(f"look       {PREFECT_UI_URL.value()}/runs")
     if not served:
         say(
             f"warning    nothing starts: the server has no deployment {DEPLOYMENT}; prefect --no-prompt deploy --all",
             file=sys.stderr,
         )
-    return 0
 
 
 def _api_url() -> str:
@@ -81,7 +89,7 @@ async def _announce(api_url: str, study: StudyConfig, payload: dict[str, Any]) -
                 served = False
         # emit_event would queue the event and keep quiet about a failure; after every event this client waits for the server
         async with get_events_client(reconnection_attempts=0, checkpoint_every=1) as events:
-            await events.emit(Event(event=EVENT, resource=resource, payload=payload))
+            await events.emit(Event(event=DATASET_UPDATED, resource=resource, payload=payload))
     except Exception as problem:  # of whatever kind: the server answers anything
         raise _no_answer(api_url, problem) from problem
     return served

@@ -13,8 +13,9 @@ from bertft_core.records import DatasetCard, StudySummary
 from bertft_core.report.prose.grammar import several
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
+from tasks.mlflow_address import tracking_uri
 from tasks.tracking.logged_runs import read_logged
-from tasks.tracking.mlflow_store import MlflowException, download, open_existing, runs_where, tracking_uri
+from tasks.tracking.mlflow_store import MlflowException, download, open_existing, runs_where
 from tasks.tracking.store_files import OF_SEVERAL, STAGE
 
 NEEDED = ("config.json", "data_card.json", "report/summary.json")

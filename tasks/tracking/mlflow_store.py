@@ -23,6 +23,7 @@ from sqlalchemy import make_url
 
 from bertft_core.config import UserError
 from bertft_core.config.addresses import without_password
+from tasks.mlflow_address import tracking_uri
 from tasks.tracking.moved_home import artifact_location, follow_home
 from tasks.tracking.store_files import COMPARISON, MOVE_IT, STAGE, damage_of_sqlite, is_left, problem_of_sqlite
 
@@ -33,11 +34,6 @@ for _name in ("mlflow", "mlflow.transformers", "alembic"):
     logging.getLogger(_name).setLevel(logging.ERROR)
 # it would show tracebacks of what is raised anyway
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-
-
-def tracking_uri(home_dir: Path, uri: str | None) -> str:
-    """Where the record is kept: what the study says, else `mlflow.db` in the home."""
-    return uri or f"sqlite:///{home_dir.resolve() / 'mlflow.db'}"
 
 
 @contextmanager

@@ -37,6 +37,11 @@ class StudyLog:
         if not (study_dir.path / VERIFICATION_FILE).exists():
             fetch_verification(self._runs.client, self._parent, study_dir.path)
 
+    @property
+    def study_run_id(self) -> str:
+        """The run that the study's training runs are below."""
+        return self._parent
+
     def parent_of(self, spec: RunSpec) -> str:
         """The MLflow run that a training run belongs below."""
         return self._search_ids.get(spec.arm, self._parent) if spec.stage == "search" else self._parent

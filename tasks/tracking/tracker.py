@@ -36,6 +36,11 @@ class Tracker:
         """What could not be logged, for the user to read; empty when all went well."""
         return self._writer.problems
 
+    @property
+    def study_run_id(self) -> str | None:
+        """The study's own run; None while the store is away."""
+        return None if self._log is None else self._log.study_run_id
+
     def _post(self, job: Callable[[StudyLog], object], *, must: bool = True) -> None:
         def write() -> None:
             job(self._opened())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,11 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from prefect import Flow
 
+from bertft_core.config import load_study, parse_study
+from bertft_core.records import StudySummary
+from bertft_core.storage.study_dir import StudyDir, checked_record, write_record
 from flows.cli.app import USER_MUST_ACT
 from flows.cli.embedded_server import free_port
 from tests.helpers.served_flows import ROOT, Served, until, write_files_of_guide
@@ -19,6 +24,14 @@ from tests.helpers.study_commands import still_alive, study_values
 
 CONFIG = ROOT / "configs" / "debug" / "reviews.yaml"
 STUDY = "debug-reviews"
+ENTRYPOINTS = {
+    "run-study/run-study": "flows.run_study.run_study",
+    "check-regression/nightly-regression": "flows.check_regression.check_regression",
+    "update-study/on-dataset-updated": "flows.update_study.update_study",
+    "compare-studies/compare-studies": "flows.compare_results.compare_studies",
+    "verify-study/verify-study": "flows.verify_study.verify_study",
+    "clean-up/clean-up": "flows.clean_up.clean_up",
+}
 ENDLESS = {"learning_rate": 0.001, "batch_size": 5, "max_steps": 1_000_000, "evaluate_every_steps": 50}
 
 
@@ -51,7 +64,7 @@ def run(served, chained, home) -> dict[str, Any]:
 
 
 def test_the_nightly_schedule_is_there_and_paused(served):
-    nightly = served.get("deployments/name/run-study/nightly")
+    nightly = served.get("deployments/name/check-regression/nightly-regression")
     assert [(item["schedule"]["cron"], item["schedule"]["timezone"], item["active"]) for item in nightly["schedules"]] == [
         ("0 2 * * *", "UTC", False)
     ]
@@ -59,9 +72,13 @@ def test_the_nightly_schedule_is_there_and_paused(served):
 
 
 def test_every_deployment_is_a_module_path_started_in_the_folder_that_was_deployed(served):
-    deployments = [served.get(f"deployments/name/run-study/{name}") for name in ("run-study", "nightly", "on-dataset-updated")]
-    assert {deployment["entrypoint"] for deployment in deployments} == {"flows.run_study.run_study"}
+    deployments = [served.get(f"deployments/name/{name}") for name in ENTRYPOINTS]
+    assert [deployment["entrypoint"] for deployment in deployments] == list(ENTRYPOINTS.values())
     assert {Path(pull_folder(deployment)) for deployment in deployments} == {ROOT}
+    assert {deployment["concurrency_options"]["collision_strategy"] for deployment in deployments} == {"ENQUEUE"}
+    for entrypoint in ENTRYPOINTS.values():
+        module, _, name = entrypoint.rpartition(".")
+        assert isinstance(getattr(importlib.import_module(module), name), Flow)
 
 
 def pull_folder(deployment: dict[str, Any]) -> str:
@@ -71,8 +88,9 @@ def pull_folder(deployment: dict[str, Any]) -> str:
 
 @pytest.mark.slow
 def test_an_announced_study_gets_its_config_its_overrides_and_its_home(run, home):
-    asked = {"config": str(CONFIG), "overrides": ["arms.full.search=null"], "home": str(home)}
-    assert {name: run["parameters"][name] for name in asked} == asked
+    asked = run["parameters"]
+    assert (asked["home"], asked["overrides"]) == (str(home), [])
+    assert parse_study(asked["config"]).digest == load_study(CONFIG, ["arms.full.search=null"]).digest
     assert run["name"] == STUDY
     assert (home / "studies" / STUDY / "report" / "report.html").is_file()
 
@@ -93,7 +111,10 @@ def test_artifacts_show_progress_result_and_report(served, run, home):
 def test_a_finished_study_starts_the_flow_that_waits_for_it(served, run, home):
     after = served.ended(served.flow_run("after-study"))
     assert after["state_type"] == "COMPLETED", served.log()
-    assert after["parameters"] == {"study": STUDY, "report": str(home / "studies" / STUDY / "report" / "report.html")}
+    asked = after["parameters"]
+    assert asked["study"] == STUDY
+    parent = next(run for run in mlflow_runs(home) if run.info.run_id == asked["mlflow_run_id"])
+    assert parent.data.tags["bertft.stage"] == "study"
 
 
 class Training(NamedTuple):
@@ -148,6 +169,62 @@ def test_a_study_whose_process_is_killed_leaves_no_process_and_no_open_mlflow_ru
     assert training.mlflow_states() == {"KILLED"}
 
 
+def started_by_hand(served: Served, deployment: str, **asked: Any) -> dict[str, Any]:
+    """A flow run of a deployment at its end."""
+    found = served.get(f"deployments/name/{deployment}")
+    return served.ended(served.post(f"deployments/{found['id']}/create_flow_run", parameters=asked, state={"type": "SCHEDULED"}))
+
+
+def artifact(served: Served, run: dict[str, Any], end: str) -> str:
+    found = served.post("artifacts/filter", artifacts={"flow_run_id": {"any_": [run["id"]]}})
+    return next(item["data"] for item in found if item["key"].endswith(end))
+
+
+@pytest.mark.slow
+def test_a_reference_is_made_kept_to_and_missed_where_a_score_falls_by_more_than_its_seeds_explain(served, shared, tmp_path):
+    asked = {"config": study_values(shared, name="reference", seeds={"n": 3}), "home": str(tmp_path)}
+    first, second = (started_by_hand(served, "check-regression/nightly-regression", **asked) for _ in range(2))
+    assert [run["state_type"] for run in (first, second)] == ["COMPLETED"] * 2, served.log()
+    assert "the reference reference is made" in first["state"]["message"]
+    assert "moved by more than the seeds explain" in second["state"]["message"]
+    assert "🟢" in artifact(served, second, "regression")
+    path = StudyDir(tmp_path, "reference").summary_path
+    summary = checked_record(path, StudySummary)
+    better = [
+        arm.model_copy(
+            update={
+                "seeds": tuple(s.model_copy(update={"scores": dict.fromkeys(s.scores, 2.0 + s.index / 100)}) for s in arm.seeds)
+            }
+        )
+        for arm in summary.arms
+    ]
+    write_record(path, summary.model_copy(update={"arms": tuple(better)}))
+    third = started_by_hand(served, "check-regression/nightly-regression", **asked)
+    assert (third["state_type"], third["state_name"]) == ("FAILED", "Regressed"), served.log()
+    assert "worse by more than the seeds explain" in third["state"]["message"]
+    assert "🔴" in artifact(served, third, "regression")
+    events = until(
+        lambda: served.post("events/filter", filter={"event": {"name": ["bertft.study.regressed"]}})["events"], "the event"
+    )
+    assert events[0]["payload"]["reference"] == "reference"
+    assert events[0]["payload"]["moved"]
+
+
+@pytest.mark.slow
+def test_what_a_command_prints_is_the_artifact_of_its_deployment(served, run, home):
+    compared = started_by_hand(served, "compare-studies/compare-studies", studies=[STUDY], home=str(home))
+    assert compared["state_type"] == "COMPLETED", served.log()
+    assert "full" in artifact(served, compared, "comparison")
+    verified = started_by_hand(served, "verify-study/verify-study", study=STUDY, home=str(home))
+    assert verified["state_type"] == "COMPLETED", served.log()
+    assert "bitwise" in artifact(served, verified, "verification")
+    listed = started_by_hand(served, "clean-up/clean-up", home=str(home))
+    assert listed["state_type"] == "COMPLETED", served.log()
+    unknown = started_by_hand(served, "verify-study/verify-study", study="nobody", home=str(home))
+    assert unknown["state_type"] == "FAILED"
+    assert "there is no study 'nobody' here" in unknown["state"]["message"]
+
+
 @pytest.mark.parametrize(("url", "shown"), [("", "PREFECT_API_URL is not set"), (None, "does not take the event")])
 def test_announcing_without_a_server_says_what_to_do(url, shown, new_study):
     study = new_study()
@@ -167,4 +244,4 @@ def test_announcing_warns_when_no_deployment_waits_for_the_event(new_study):
     study = new_study()
     shown = study.command("announce", str(study.config))
     assert "announced  bertft.dataset.updated for tiny" in shown.stdout
-    assert "no deployment run-study/on-dataset-updated" in shown.stderr
+    assert "no deployment update-study/on-dataset-updated" in shown.stderr

@@ -153,6 +153,12 @@ def test_the_command_runs_the_same_study_again(tmp_path):
         },
         {"head": "classification", "metric": "log_loss", "seeds": {"n": 4, "design": {"only": "order"}}},
         {"data": {"source": "files", "train": "/a/b: c.csv", "text": ["one", "two"], "labels": ["no", "yes"]}},
+        {
+            "head": "token_classification",
+            "metric": "accuracy",
+            "data": {"source": "bundled", "name": "entities"},
+            "arms": {"full": {}},
+        },
         {"encoder": {"path": "/models/tiny"}, "seeds": {"design": {"crossed": {"init": 2, "order": 3}}}},
     ],
 )

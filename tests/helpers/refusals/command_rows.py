@@ -140,4 +140,5 @@ ROWS = (
     Refusal("mlflow.damaged-store", call=_ui_of_damaged_store, place="own/mlflow.db"),
     Refusal("ui.nothing-to-show", "ui --home empty", place="empty"),
     Refusal("prefect.no-server", "announce quickstart"),
+    Refusal("watch.no-files", "watch topics --once"),
 )

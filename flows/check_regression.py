@@ -1,0 +1,53 @@
+"""Whether a reference study still gives its scores: trained again, with an alarm where its seeds do not explain a change."""
+
+from typing import Any
+
+from prefect import State, flow
+from prefect.states import Completed, Failed
+
+from bertft_core.evaluation.moved_scores import moved_scores
+from bertft_core.records import StudySummary
+from bertft_core.records.event_records import STUDY_REGRESSED, StudyRegressed
+from bertft_core.report.prose import moved_scores_text
+from bertft_core.storage.study_dir import read_record
+from flows.flow_settings import OPTIONS, study_name
+from flows.run_study import carry_out, emit_study_event
+from flows.study_command import StudyCommand, read_command
+from flows.update_study import show_moved
+from tasks.process_environment import settle_environment
+
+AGAIN = "again"
+"""Ends the name of the study that is trained anew each time."""
+
+
+@flow(name="check-regression", **OPTIONS, flow_run_name=study_name)
+def check_regression(config: str | dict[str, Any], overrides: list[str] | None = None, home: str | None = None) -> State:
+    """Train a reference study again, under a name of its own, and compare its scores with the reference's.
+
+    The first time, or where the study asks for something else since, the reference itself is made. `config` is the path of a YAML
+    file, the name of a ready study, or a whole config; `overrides` are `dotted.key=value`; `home` is where everything lies.
+    """
+    settle_environment()
+    changes = overrides or []
+    reference = read_command(config, changes, home, force=False)
+    before = reference_summary(reference)
+    if before is None:
+        carry_out(reference)
+        return Completed(message=f"the reference {reference.study.name} is made; later runs are compared with it")
+    name = f"{reference.study.name}-{AGAIN}"
+    ended = carry_out(read_command(config, [*changes, f"name={name}"], home, force=True))
+    moved = moved_scores(before, ended.results.summary, reference.study.head.metrics)
+    worse = tuple(each for each in moved if each.is_worse)
+    sentence = moved_scores_text.sentence(moved)
+    title = f"{reference.study.name}: {'REGRESSED' if worse else 'no regression'}"
+    show_moved(f"{reference.study.name}-regression", f"{'🔴' if worse else '🟢'} {title}", moved)
+    if not worse:
+        return Completed(message=sentence)
+    emit_study_event(STUDY_REGRESSED, StudyRegressed(**ended.event_values(), reference=reference.study.name, moved=worse))
+    return Failed(name="Regressed", message=sentence)
+
+
+def reference_summary(reference: StudyCommand) -> StudySummary | None:
+    """What the reference found; None where it has not ended, or answers another question than the config asks now."""
+    summary = read_record(reference.dir.summary_path, StudySummary)
+    return summary if summary is not None and summary.study_digest == reference.study.digest else None

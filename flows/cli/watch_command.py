@@ -1,0 +1,91 @@
+"""`bertft watch`: an event `bertft.dataset.updated` for every study whose data files have changed."""
+
+import hashlib
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bertft_core.config import StudyConfig, UserError, load_study
+from bertft_core.config.base import Frozen
+from bertft_core.config.data_settings import FileData
+from bertft_core.storage.home_folder import made_home
+from bertft_core.storage.study_dir import file_sha256, read_record, write_record
+from flows.cli.announce_command import announce
+from flows.cli.terminal import say
+from tasks.process_environment import home_dir
+
+STATE = "watched.json"
+SETTLED_SECONDS = 2.0
+"""Files are read again after it: a file that is being written has another content then."""
+
+
+class Watched(Frozen):
+    """What the data files of each study were when they were last announced, or first seen."""
+
+    files_sha256: dict[str, str] = {}
+
+
+def watch_command(configs: Sequence[Path], overrides: list[str], home: Path | None, *, every: float, once: bool) -> int:
+    """Look at the files of the studies again and again, or once; announce what has changed since the last look.
+
+    What was seen is kept in the home, so a change while nobody watched is announced too. Raises `UserError` for a study without
+    files of its own, and when no server answers.
+    """
+    where = made_home(home_dir(home))
+    while True:
+        for config in configs:
+            look_at(load_study(config, overrides), where)
+        if once:
+            return 0
+        time.sleep(every)
+
+
+def look_at(study: StudyConfig, home: Path) -> None:
+    """Announce a study whose files are not as they were; one that is seen for the first time is only remembered."""
+    state = read_record(home / STATE, Watched) or Watched()
+    found, before = settled_digest(study), state.files_sha256.get(study.name)
+    if found is None or found == before:
+        return
+    if before is None:
+        say(f"watching   {study.name}: {len(data_files(study))} files")
+    else:
+        announce(study, home, files_sha256=found)
+    write_record(home / STATE, Watched(files_sha256={**state.files_sha256, study.name: found}))  # last: told, then remembered
+
+
+def data_files(study: StudyConfig) -> list[Path]:
+    """Every local file that an arm of the study reads its examples from. Raises `UserError` where there is none."""
+    read = [study.data, *(study.of_arm(arm).data for arm in study.arms)]
+    paths = [path for data in read if isinstance(data, FileData) for path in (*data.split_files.values(), *data.extra_train)]
+    if not paths:
+        raise UserError(
+            f"the study '{study.name}' reads no files that could change",
+            code="watch.no-files",
+            found=f"data.source: {study.data.source}",
+            expected="data.source: files",
+            hint="announce it yourself: bertft announce CONFIG",
+        )
+    return list(map(Path, dict.fromkeys(paths)))
+
+
+def settled_digest(study: StudyConfig) -> str | None:
+    """SHA-256 over the contents of the study's files; None while one is missing or being written."""
+    files = data_files(study)
+    first = files_sha256(files)
+    if first is None:
+        say(f"waiting    {study.name}: a file is missing", file=sys.stderr)
+        return None
+    newest = max(path.stat().st_mtime for path in files)
+    if time.time() - newest < SETTLED_SECONDS:
+        time.sleep(SETTLED_SECONDS)
+        return first if files_sha256(files) == first else None
+    return first
+
+
+def files_sha256(files: Sequence[Path]) -> str | None:
+    """SHA-256 over the digests of files in their order; None where one cannot be read."""
+    try:
+        return hashlib.sha256("".join(map(file_sha256, files)).encode()).hexdigest()
+    except OSError:
+        return None

@@ -1,0 +1,48 @@
+"""What every flow of the deployments has: its options, the name of its runs, and how what a command prints is shown."""
+
+import contextlib
+import io
+from collections.abc import Callable
+from typing import Any
+
+from prefect import State, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from bertft_core.config import UserError
+from bertft_core.report.formatting.escapes import fenced
+from flows.study_command import read_study
+
+OPTIONS: dict[str, Any] = {
+    # bounds the slots of one machine; threads only wait for workers
+    "task_runner": ThreadPoolTaskRunner(max_workers=64),
+    "persist_result": False,
+    "log_prints": False,
+}
+
+
+def study_name() -> str:
+    """The name of the flow run that is about to start, by which `bertft repair` finds it after a kill."""
+    config, overrides = flow_run.parameters["config"], flow_run.parameters.get("overrides") or []
+    try:
+        return read_study(config, overrides).name
+    except UserError:  # the flow itself reports it
+        return f"not a study: {config}"[:100]
+
+
+def shown_as_artifact(command: Callable[[], int], key: str, title: str) -> State:
+    """Carry out a command of the terminal; what it prints becomes an artifact, its exit code the state of the flow run."""
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            code = command()
+    except UserError as error:
+        get_run_logger().error(str(error))
+        return Failed(message=str(error))
+    text = printed.getvalue().strip()
+    get_run_logger().info(text)
+    create_markdown_artifact(f"# {title}\n\n{fenced(text)}", key=key, description=title)
+    last = text.splitlines()[-1] if text else title
+    return Completed(message=last) if code == 0 else Failed(message=last)
