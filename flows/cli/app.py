@@ -3,7 +3,6 @@
 import io
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +11,7 @@ from bertft_core import __version__
 from bertft_core.config.errors import UserError
 from bertft_core.processes import end_process
 from flows.cli.arguments import AnyStudy, Config, Home, Set, StudyName
+from flows.cli.event_commands import announce, watch
 from flows.cli.evidence_commands import compare, diff, replay, seeds, verify
 from flows.cli.output import OutputLost, flush_output, give_up_output, use_safe_output
 from flows.cli.reading_lines import ReadingLines, reading_shown
@@ -226,32 +226,8 @@ def ui(
     raise typer.Exit(ui_command(home, study, port))
 
 
-@app.command()
-def announce(config: Config, overrides: Set = None, home: Home = None) -> None:
-    """Announce new data to Prefect, which starts the study.
-
-    Emits the event `bertft.dataset.updated` to the server where the deployments are.
-    """
-    from flows.cli.announce_command import announce_command
-
-    raise typer.Exit(announce_command(config, overrides or [], home))
-
-
-@app.command()
-def watch(
-    configs: Annotated[list[Path], typer.Argument(metavar="CONFIG...", help="YAML files of studies whose data are files.")],
-    overrides: Set = None,
-    home: Home = None,
-    every: Annotated[float, typer.Option("--every", metavar="SECONDS", min=1.0, help="Time between two looks.")] = 60.0,
-    once: Annotated[bool, typer.Option("--once", help="Look once, as for cron.")] = False,
-) -> None:
-    """Announce studies whose data files change, until Ctrl-C.
-
-    Every change emits the event that `bertft announce` emits.
-    """
-    from flows.cli.watch_command import watch_command
-
-    raise typer.Exit(watch_command(configs, overrides or [], home, every=every, once=once))
+for _command in (announce, watch):
+    app.command()(_command)
 
 
 def main(arguments: list[str] | None = None) -> None:
