@@ -53,9 +53,9 @@ class Packing:
         rectangle = np.where(real, starts[:, None] + column, 0)
         positions = np.broadcast_to(column, real.shape)[real]
         layout = (starts, positions, rectangle.ravel(), np.flatnonzero(real), column, lengths)
-        *of_row, columns, ends = on_device(layout, device)
+        first, position, laid_out, place, columns, ends = on_device(layout, device)
         mask = torch.zeros(real.shape, dtype=torch.float32, device=device).masked_fill(columns >= ends[:, None], -torch.inf)
-        return cls(lengths, *of_row, mask[:, None, None, :], masks)
+        return cls(lengths, first, position, laid_out, place, mask[:, None, None, :], masks)
 
     @cached_property
     def groups(self) -> list[LengthGroup]:

@@ -226,8 +226,8 @@ def ui(
     raise typer.Exit(ui_command(home, study, port))
 
 
-for _command in (announce, watch):
-    app.command()(_command)
+for _of_events in (announce, watch):
+    app.command()(_of_events)
 
 
 def main(arguments: list[str] | None = None) -> None:

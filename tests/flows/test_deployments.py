@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import psutil
 import pytest
 from mlflow import MlflowClient
@@ -172,7 +173,16 @@ def test_a_study_whose_process_is_killed_leaves_no_process_and_no_open_mlflow_ru
 def started_by_hand(served: Served, deployment: str, **asked: Any) -> dict[str, Any]:
     """A flow run of a deployment at its end."""
     found = served.get(f"deployments/name/{deployment}")
-    return served.ended(served.post(f"deployments/{found['id']}/create_flow_run", parameters=asked, state={"type": "SCHEDULED"}))
+
+    def created() -> dict[str, Any] | None:  # Prefect's SQLite is busy now and then
+        try:
+            return served.post(f"deployments/{found['id']}/create_flow_run", parameters=asked, state={"type": "SCHEDULED"})
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != 503:
+                raise
+            return None
+
+    return served.ended(until(created, "a flow run"))
 
 
 def artifact(served: Served, run: dict[str, Any], end: str) -> str:
