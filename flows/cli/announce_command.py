@@ -9,8 +9,10 @@ from bertft_core.config import StudyConfig, UserError, load_study
 from bertft_core.config.addresses import shown, without_password
 from bertft_core.records.event_records import DATASET_UPDATED, DatasetUpdated
 from bertft_core.report.study_as_yaml import shortest_values
+from flows.cli.server_answers import wrong_prefect_credentials
 from flows.cli.terminal import say
 from tasks.process_environment import home_dir
+from tasks.tracking.store_login import was_refused
 
 DEPLOYMENT = "update-study/on-dataset-updated"
 EXAMPLE_URL = "http://127.0.0.1:4200/api"
@@ -91,6 +93,8 @@ async def _announce(api_url: str, study: StudyConfig, payload: dict[str, Any]) -
         async with get_events_client(reconnection_attempts=0, checkpoint_every=1) as events:
             await events.emit(Event(event=DATASET_UPDATED, resource=resource, payload=payload))
     except Exception as problem:  # of whatever kind: the server answers anything
+        if was_refused(problem):
+            raise wrong_prefect_credentials(api_url) from problem
         raise _no_answer(api_url, problem) from problem
     return served
 

@@ -1,16 +1,11 @@
 """`bertft run`: the flow on an embedded Prefect server, or on the server that PREFECT_API_URL names."""
 
 import os
-import ssl
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.client import HTTPException
 from pathlib import Path
 
-from bertft_core.config import UserError
 from bertft_core.config.addresses import without_password
 from bertft_core.records import StudySummary
 from bertft_core.report.text_table import result_table
@@ -20,6 +15,7 @@ from bertft_core.training.trial_step import prepare_and_try
 from flows.cli.console import shown
 from flows.cli.embedded_server import EmbeddedServer
 from flows.cli.finished_study import finished_summary
+from flows.cli.server_answers import expect_mlflow_login, expect_prefect
 from flows.cli.terminal import say
 from flows.study_command import StudyCommand, read_command
 from tasks.early_workers import early_workers
@@ -28,7 +24,6 @@ from tasks.tracking.store_files import set_prefect_aside
 
 NOT_DONE = ("failed", "missing")
 DRAIN_SECONDS = 10.0
-ANSWER_SECONDS = 20.0
 
 
 def run_command(config: Path, overrides: list[str], home: Path | None, *, force: bool) -> int:
@@ -52,6 +47,7 @@ def run_command(config: Path, overrides: list[str], home: Path | None, *, force:
 
 def _carried_out(command: StudyCommand, config: str, overrides: list[str]) -> StudySummary:
     study, where = command.study, command.home_dir
+    expect_mlflow_login(study.tracking.uri)
 
     def read_data() -> None:
         if command.card is None:
@@ -75,7 +71,7 @@ def prefect_api(home: Path, meanwhile: Callable[[], object]) -> Iterator[None]:
     if api_url := os.environ.get("PREFECT_API_URL"):
         keep_prefect_out_of_the_terminal()
         say(f"Prefect's server is {without_password(api_url)}, from PREFECT_API_URL", file=sys.stderr)
-        _expect_an_answer(api_url)
+        expect_prefect(api_url)
         yield
         return
     use_embedded_prefect(home)
@@ -94,34 +90,6 @@ def prefect_api(home: Path, meanwhile: Callable[[], object]) -> Iterator[None]:
             if "prefect" in sys.modules:
                 _send_what_is_queued()
             del os.environ["PREFECT_API_URL"]
-
-
-def _expect_an_answer(api_url: str) -> None:
-    key = os.environ.get("PREFECT_API_KEY")
-    try:
-        request = urllib.request.Request(
-            f"{api_url.rstrip('/')}/health", headers={"Authorization": f"Bearer {key}"} if key else {}
-        )
-        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS):
-            return
-    except urllib.error.HTTPError:
-        return  # a server is there; Prefect's own client reports its errors better
-    except (OSError, ValueError, HTTPException) as error:  # the last two are of what is no address, or no HTTP server
-        if isinstance(getattr(error, "reason", None), ssl.SSLError):
-            return  # Prefect has settings of its own for certificates
-        raise UserError(
-            "Prefect's server does not answer",
-            code="prefect.server-does-not-answer",
-            found=f"PREFECT_API_URL={without_password(api_url)}: {_why(error)}",
-            expected="a running server",
-            hint="start it, or unset PREFECT_API_URL: then the command starts one of its own",
-        ) from None
-
-
-def _why(error: Exception) -> str:
-    """Without the number of the error."""
-    reason = getattr(error, "reason", error)
-    return getattr(reason, "strerror", None) or without_password(str(reason)) or type(error).__name__
 
 
 def _send_what_is_queued() -> None:

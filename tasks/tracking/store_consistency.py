@@ -28,6 +28,7 @@ from tasks.tracking.store_files import (
     problem_of_prefect,
     problem_of_sqlite,
 )
+from tasks.tracking.store_login import was_refused
 
 NOBODY = "and no command runs it"
 WRITTEN_AGAIN = "the next bertft run writes it again"
@@ -121,7 +122,8 @@ def _of_prefect(study: StudyConfig, study_dir: StudyDir) -> Iterator[str]:
         try:
             n_left = len(left_flow_runs(study.name, study_dir.home_dir))
         except Exception as error:  # whatever a server that is away raises
-            yield f"Prefect: {without_password(os.environ['PREFECT_API_URL'])} does not answer ({type(error).__name__})"
+            fault = "refuses the credentials" if was_refused(error) else f"does not answer ({type(error).__name__})"
+            yield f"Prefect: {without_password(os.environ['PREFECT_API_URL'])} {fault}"
             return
     else:
         n_left = sum(is_left_flow_run(run) for run in prefect_runs(study_dir.home_dir, study.name))

@@ -13,9 +13,9 @@ from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.training import predict, slots
 from bertft_core.training.probing.run_probes import _Models
 from bertft_core.training.run import device_of
-from flows.cli import announce_command, embedded_server, replay_command, ui_command
+from flows.cli import announce_command, embedded_server, replay_command, server_answers, ui_command
 from flows.cli.diff_command import find_run
-from flows.cli.run_command import _expect_an_answer
+from flows.cli.server_answers import expect_mlflow_login, expect_prefect
 from tasks.tracking.logged_runs import fetch_run, read_logged
 from tasks.tracking.logged_studies import fetch_study
 from tasks.tracking.mlflow_store import open_store
@@ -70,6 +70,18 @@ def _server(_: Path) -> None:
     server = object.__new__(embedded_server.EmbeddedServer)
     vars(server).update(_log=LOG, _process=EXITED, _is_over=lambda: True)
     server.wait_until_ready()
+
+
+def _refused(expect: Callable[[str], None]) -> Callable[[Path], None]:
+    """A server that answers `/health` to everybody, and everything else to nobody."""
+
+    def refused(_: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("_refuses", "_refuses_prefect_client", "refuses_login"):
+                patch.setattr(server_answers, name, lambda *_: True)
+            expect(API)
+
+    return refused
 
 
 def _pages(seconds: float, *, alive: bool) -> Callable[[Path], None]:
@@ -146,7 +158,9 @@ ROWS = (
     ),
     Refusal("worker.does-not-start", call=_silent_worker, place="server.log"),
     Refusal("prefect.server-does-not-start", call=_server, place="server.log"),
-    Refusal("prefect.server-does-not-answer", call=lambda _: _expect_an_answer(API)),
+    Refusal("prefect.server-does-not-answer", call=lambda _: expect_prefect(API)),
+    Refusal("prefect.wrong-credentials", call=_refused(expect_prefect)),
+    Refusal("mlflow.wrong-credentials", call=_refused(expect_mlflow_login)),
     Refusal("prefect.event-refused", call=raising(announce_command._no_answer(API, OSError("Connection refused")))),
     Refusal("ui.server-does-not-start", call=_pages(9, alive=False), place="server.log"),
     Refusal("ui.no-answer", call=_pages(0, alive=True), place="server.log"),
