@@ -23,3 +23,13 @@ def state_key(run_digest: str) -> str:
 def run_key(run_digest: str) -> str:
     """Of what a finished run has left, until the study's own folder has it."""
     return f"run/{run_digest}"
+
+
+def model_key(run_digest: str) -> str:
+    """Of a run's saved model, while it is probed."""
+    return f"model/{run_digest}"
+
+
+def probes_key(run_digest: str) -> str:
+    """Of what the probes have found in the model of a run."""
+    return f"probes/{run_digest}"

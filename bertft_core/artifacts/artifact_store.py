@@ -49,6 +49,13 @@ class ArtifactStore:
         """Something complete is stored under this key."""
         return bool(self._files.exists(self._at(key, MANIFEST)))
 
+    def names(self, key: str) -> frozenset[str]:
+        """Files of an artifact; none where nothing complete and intact is stored."""
+        try:
+            return frozenset(self._manifest(key).files)
+        except (ArtifactMissing, ArtifactDamaged):
+            return frozenset()
+
     def put(self, key: str, folder: Path, names: Iterable[str], *, replace: bool = False) -> None:
         """Store these files of a folder; nothing is done where the key is there already.
 

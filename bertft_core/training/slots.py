@@ -13,7 +13,7 @@ import queue
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -175,6 +175,9 @@ class Slots:
     def n(self) -> int:
         return len(self._workers)
 
+    def listen(self, tell: Callable[[str | None], object]) -> None:
+        """`tell` would hear what runs wait for besides a free slot: on one machine, nothing."""
+
     @contextmanager
     def lease(self) -> Iterator[Worker]:
         """A worker of one's own, replaced when the last one died. Raises `SlotsClosing` after `close`, in mid-run too."""
@@ -211,6 +214,12 @@ class Slots:
                 self._workers[slot].kill()
                 self._workers[slot] = Worker(self._environments[slot], self._log_dir / f"worker-{slot}.log")
             return self._workers[slot]
+
+    def interrupt(self) -> None:
+        """End every worker now; each slot gets a fresh one at its next lease."""
+        with self._lock:
+            for worker in self._workers:
+                worker.kill()
 
     def close(self) -> None:
         """End every worker at once; runs in them raise `SlotsClosing`."""
