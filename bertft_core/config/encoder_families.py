@@ -56,7 +56,7 @@ FAMILIES: dict[str, Parts] = {
     "big_bird": _PLAIN,
     "albert": Parts(("embeddings", "encoder.embedding_hidden_mapping_in"), "encoder.albert_layer_groups", unit="layer group"),
     # The last norm of ModernBERT and EuroBERT counts with the head.
-    "modernbert": Parts(("embeddings",), "layers", None, packed=True),
+    "modernbert": Parts(("embeddings",), "layers", None, packed=True, by_hand="hidden_activation"),
     "eurobert": Parts(("embed_tokens",), "layers", None),
     "nomic_bert": Parts(("embeddings",), "layers"),
 }

@@ -25,7 +25,7 @@ from bertft_core.loss_shapes import PLAIN, LossShape
 from bertft_core.records.compute import FIRST, Compute
 from bertft_core.training import dropout_masks
 from bertft_core.training.dropout_masks import DropoutMasks, MaskedDropouts
-from bertft_core.training.fast_layers.layer_parts import Block, blocks_of
+from bertft_core.training.fast_layers.blocks_of import AnyBlock, blocks_of
 from bertft_core.training.microbatching import microbatches_of
 from bertft_core.training.packed_families import PACKED_FAMILIES, packed_states
 from bertft_core.training.packing import IMPLEMENTATION, Packing
@@ -58,7 +58,7 @@ class ModelRunner:
         self._attention = model.config._attn_implementation
         self.use_packed_attention(self._packs)
         encoder = model.base_model
-        self._by_hand: dict[int, Block] = blocks_of(encoder) if compute.path == "fast" else {}
+        self._by_hand: dict[int, AnyBlock] = blocks_of(encoder) if compute.path == "fast" else {}
         """`id` of a layer → the layer, computed by hand."""
         self._dropouts = MaskedDropouts(encoder) if compute.masks == dropout_masks.VERSION else None
         self.features: dict[str, tuple[Tensor, np.ndarray]] = {}

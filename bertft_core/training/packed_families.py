@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from bertft_core.config.encoder_families import FAMILIES
 from bertft_core.training import relative_attention
-from bertft_core.training.fast_layers.layer_parts import Block
+from bertft_core.training.fast_layers.blocks_of import AnyBlock
 from bertft_core.training.packing import Packing
 from bertft_core.training.scaled_attention import scaled_attention
 
@@ -42,7 +42,7 @@ def packed_states(
     packing: Packing,
     *,
     first_only: bool,
-    by_hand: Mapping[int, Block] = {},
+    by_hand: Mapping[int, AnyBlock] = {},
 ) -> Tensor:
     """The encoder's last hidden state of every row [rows, hidden], or of each example's first token [n, hidden].
 
@@ -57,7 +57,7 @@ def packed_states(
         for_first = first_only and i == len(layers) - 1
         block = None if for_first else by_hand.get(id(layer))
         if block is not None and block.is_plain:
-            hidden = block(hidden[0], packing)[None]
+            hidden = block(hidden[0], packing, shared)[None]
         else:
             hidden = (family.first_tokens if for_first else family.layer)(layer, hidden, packing, shared)
     return family.end(encoder, hidden)[0]
@@ -109,9 +109,10 @@ def _distilbert_attention(layer: Any, hidden: Tensor, packing: Packing, shared: 
 
 def _modernbert_shared(encoder: Any, embedded: Tensor, packing: Packing) -> dict[str, dict[str, Any]]:
     """By the type of a layer: rotations by each token's own position, and which tokens it reads."""
+    positions = nn.functional.pad(packing.positions, (0, embedded.shape[1] - len(packing.positions)))
     return {
         kind: {
-            "position_embeddings": encoder.rotary_emb(embedded, packing.positions[None], kind),
+            "position_embeddings": encoder.rotary_emb(embedded, positions[None], kind),
             "attention_mask": packing.mask if kind == "full_attention" else packing.within(encoder.config.sliding_window),
         }
         for kind in set(encoder.config.layer_types)

@@ -137,7 +137,7 @@ def attention(
     """
     if packing.masks is not None and dropout:
         qkv = torch.cat([each[0].transpose(0, 1) for each in (query, key, value)], dim=1)  # [rows, 3 · heads, size]
-        read = masked_attention(qkv, packing, packing.masks, dropout, scaling)
+        read = masked_attention(qkv, packing, packing.masks, dropout, scaling, attention_mask)
         return _as_many_rows(read, query.shape[2])[None], None
     attended = scaled_attention(
         packing.heads(query),
@@ -155,14 +155,21 @@ def _as_many_rows(read: Tensor, n_rows: int) -> Tensor:
     return read if len(read) == n_rows else nn.functional.pad(read, (0, 0) * (read.ndim - 1) + (0, n_rows - len(read)))
 
 
-def masked_attention(qkv: Tensor, packing: Packing, masks: DropoutMasks, dropout: float, scaling: float | None) -> Tensor:
+def masked_attention(
+    qkv: Tensor,
+    packing: Packing,
+    masks: DropoutMasks,
+    dropout: float,
+    scaling: float | None,
+    reach: Tensor | None,
+) -> Tensor:
     """What `fast_layers.attention` computes, by torch's own operations: [T, 3 · heads, size] → [T, heads, size]."""
     parts = []
     for group in packing.groups:
         query, key, value = qkv[group.rectangle].unflatten(0, (group.n, group.longest)).transpose(1, 2).chunk(3, dim=1)
         scores = query @ key.transpose(-1, -2) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
-        if group.padding is not None:
-            scores = scores + group.padding[:, None].to(scores.dtype)
+        if (read := group.mask(reach)) is not None:
+            scores = scores + read[:, None].to(scores.dtype)
         mask = masks.drawn(tuple(scores.flatten(0, 1).shape), dropout, scores.dtype)
         chances = scores.softmax(-1) if mask is None else scores.softmax(-1) * mask.view(scores.shape)
         parts.append((chances @ value).transpose(1, 2).flatten(0, 1)[group.places])

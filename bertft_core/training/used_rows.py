@@ -25,7 +25,7 @@ class UsedRows:
     """The rows of an encoder's word embeddings that splits have, in the place of all rows."""
 
     def __init__(self, model: Any, splits: Iterable[PreparedSplit]) -> None:
-        self._embedding: nn.Embedding = model.base_model.embeddings.word_embeddings
+        self._embedding: nn.Embedding = model.get_input_embeddings()
         self._all = self._embedding.weight.detach()
         self.name = next(name for name, each in model.named_parameters() if each is self._embedding.weight)
         paddings = [PADDING, model.config.pad_token_id or PADDING]

@@ -25,16 +25,24 @@ class Attended(NamedTuple):
 
 
 def attend(
-    qkv: Tensor, groups: list[LengthGroup], n_heads: int, p: float, masks: DropoutMasks | None
+    qkv: Tensor,
+    groups: list[LengthGroup],
+    n_heads: int,
+    p: float,
+    masks: DropoutMasks | None,
+    reach: Tensor | None = None,
 ) -> tuple[Tensor, list[Attended]]:
-    """Queries, keys and values [rows, 3 · width] → what is read [rows, width], and what `attend_backward` needs."""
+    """Queries, keys and values [rows, 3 · width] → what is read [rows, width], and what `attend_backward` needs.
+
+    `reach` [N, 1, 1 or longest, longest] is -inf where a token does not read another one; by default each reads its whole text.
+    """
     size = qkv.shape[1] // 3 // n_heads
     read, saved = _new_rows(qkv, qkv.shape[1] // 3, groups), []
     for group in groups:
         n, longest = group.n, group.longest
         heads = qkv.index_select(0, group.rectangle).view(n, longest, 3, n_heads, size)
         heads = heads.permute(2, 0, 3, 1, 4).reshape(3, n * n_heads, longest, size)
-        scores = _scores(heads, group, n_heads, size**-0.5)
+        scores = _scores(heads, group.mask(reach), n_heads, size**-0.5)
         chances = aten._softmax(scores, -1, False)
         mask = None if masks is None else masks.drawn((n * n_heads, longest, longest), p, qkv.dtype)
         values = torch.bmm(chances if mask is None else chances * mask, heads[2])
@@ -64,11 +72,11 @@ def attend_backward(dread: Tensor, groups: list[LengthGroup], n_heads: int, save
     return dqkv
 
 
-def _scores(heads: Tensor, group: LengthGroup, n_heads: int, scale: float) -> Tensor:
-    if group.padding is None:
+def _scores(heads: Tensor, mask: Tensor | None, n_heads: int, scale: float) -> Tensor:
+    if mask is None:
         return torch.bmm(heads[0], heads[1].transpose(1, 2)).mul_(scale)
-    padding = group.padding.to(heads.dtype)[:, None].expand(-1, n_heads, 1, -1).reshape(-1, 1, group.longest)
-    return torch.baddbmm(padding, heads[0], heads[1].transpose(1, 2), alpha=scale)
+    for_each_head = mask.to(heads.dtype)[:, None].expand(-1, n_heads, -1, -1).flatten(0, 1)
+    return torch.baddbmm(for_each_head, heads[0], heads[1].transpose(1, 2), alpha=scale)
 
 
 def _new_rows(like: Tensor, width: int, groups: list[LengthGroup]) -> Tensor:

@@ -8,9 +8,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from bertft_core.config.encoder_families import FAMILIES
 from bertft_core.training.fast_layers.layer import Layer, Products, Shape, Weights
 from bertft_core.training.packing import Packing
+
+
+def precision_of(x: Tensor) -> torch.dtype:
+    """What products of these states are computed in."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
 
 
 class LayerParts(NamedTuple):
@@ -54,7 +59,7 @@ PARTS_OF: dict[str, Callable[[Any], LayerParts]] = {
     **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert", "electra"), _of_bert),
     "distilbert": _of_distilbert,
 }
-"""`model_type` → the parts of a layer, for all types of `BY_HAND`."""
+"""`model_type` → the parts of a layer, for all families whose layers are like BERT's."""
 
 
 class Block:
@@ -71,11 +76,10 @@ class Block:
         """No strategy has given a module of it another forward pass: lora, mixout."""
         return not any("forward" in vars(module) for module in self._modules)
 
-    def __call__(self, x: Tensor, packing: Packing) -> Tensor:
+    def __call__(self, x: Tensor, packing: Packing, shared: Any) -> Tensor:
         """States [rows, width] → states."""
         weights = Weights(*(p for module in self._modules for p in (module.weight, module.bias)))
-        device = x.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+        dtype = precision_of(x)
         shape = Shape(
             groups=packing.groups,
             n_heads=self._parts.n_heads,
@@ -96,9 +100,3 @@ class Block:
         if self._evaluated is None or self._evaluated[0] != key:
             self._evaluated = (key, Products.of(weights, dtype))
         return self._evaluated[1]
-
-
-def blocks_of(encoder: Any) -> dict[int, Block]:
-    """`id` of a layer → the layer as it is computed by hand; its family must be of `PARTS_OF`."""
-    kind = encoder.config.model_type
-    return {id(layer): Block(PARTS_OF[kind](layer)) for layer in encoder.get_submodule(FAMILIES[kind].layers)}
