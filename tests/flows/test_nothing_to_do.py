@@ -101,7 +101,7 @@ CHANGES: dict[str, Callable[[TinyStudy], object]] = {
     "data": _other_data,
     "a record": lambda study: _changed(_first(study, "runs/*/record.json")),
     "a run that failed": _failed_run,
-    "a prediction": lambda study: _changed(_first(study, "runs/*/predictions/*")),
+    "a prediction": lambda study: _changed(_first(study, "runs/*/predictions/*/*.parquet")),
     "a run that is gone": lambda study: shutil.rmtree(_first(study, "runs/*")),
     "a search that is gone": lambda study: _first(study, "sweep/*/result.json").unlink(),
     "the report": lambda study: _changed(study.dir.report_dir / "report.html"),
