@@ -97,7 +97,9 @@ def _sets(texts: Sequence[str]) -> Sets:
     text_of = np.repeat(np.arange(len(texts)), lengths)[: len(hashes)]
     ends = np.cumsum(lengths)
     inside = np.arange(len(hashes)) + N_CHARACTERS <= ends[text_of]
-    found = pa.array(hashes[inside]).dictionary_encode()  # a third of the time of `np.unique`, which sorts them all
+    kept = hashes[inside]
+    column = pa.Array.from_buffers(pa.from_numpy_dtype(kept.dtype), len(kept), [None, pa.py_buffer(kept)])  # no pandas for it
+    found = column.dictionary_encode()  # a third of the time of `np.unique`, which sorts them all
     number, different = numbers(found.indices), numbers(found.dictionary)
     n_uses = np.bincount(number, minlength=len(different))
     rank = np.empty(len(n_uses), dtype=np.int64)

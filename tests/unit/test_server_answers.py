@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY, PREFECT_API_URL, temporary_settings
 
 from bertft_core.config import UserError
 from flows.cli.server_answers import basic_login, expect_mlflow_login, expect_prefect
@@ -44,7 +46,12 @@ def address() -> Iterator[str]:
 
 @pytest.fixture
 def given(monkeypatch, tmp_path, address):
-    """Set the login of both clients."""
+    """Set the login of both clients; Prefect's has read its settings if anything in this process has used it before."""
+    with ExitStack() as stack:
+        yield from _given(monkeypatch, tmp_path, address, stack)
+
+
+def _given(monkeypatch, tmp_path, address, stack: ExitStack) -> Iterator[Callable[[str | None], None]]:
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -55,8 +62,10 @@ def given(monkeypatch, tmp_path, address):
             user, _, password = login.partition(":")
             for name, value in zip(NAMES, (login, "", user, password), strict=True):
                 monkeypatch.setenv(name, value)
+        settings = {PREFECT_API_URL: f"{address}/api", PREFECT_API_KEY: None, PREFECT_API_AUTH_STRING: login}
+        stack.enter_context(temporary_settings(settings))  # type: ignore[arg-type]
 
-    return give
+    yield give
 
 
 @pytest.mark.parametrize(("login", "found"), [(None, "no credentials"), ("lab:wrong", "wrong PREFECT_API_AUTH_STRING")])
