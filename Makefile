@@ -9,7 +9,9 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --dist loadfile --no-
 
 .PHONY: install quickstart test test-slow check benchmark
 
-install: $(INSTALLED)
+# `make install EXTRAS=ray` adds what runs on a Ray cluster need, on the machine of the study and on every node.
+EXTRAS ?=
+install: $(INSTALLED) $(EXTRAS:%=$(INSTALLED)-%)
 
 # torch is installed first, with its own dependencies, because they differ between its CPU and CUDA builds; the rest is in the lock.
 $(INSTALLED): requirements.lock pyproject.toml
@@ -19,6 +21,10 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	touch $(INSTALLED)
 
+$(INSTALLED)-%: requirements-%.lock $(INSTALLED)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --constraint requirements.lock --requirement $<
+	touch $@
+
 quickstart: install
 	$(BIN)/bertft run configs/quickstart.yaml
 
@@ -26,7 +32,7 @@ quickstart: install
 test: install
 	$(PYTEST) -n 3
 
-test-slow: install
+test-slow: install $(INSTALLED)-ray
 	$(PYTEST) -n 2 -m slow
 
 check: install

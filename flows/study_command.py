@@ -11,9 +11,9 @@ from bertft_core.records import DatasetCard
 from bertft_core.storage.home_folder import made_home
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.training.compute_choice import remark_on_kept_device, with_device
-from bertft_core.training.slots import Slots
 from tasks.process_environment import home_dir, tracked
 from tasks.progress import StudyProgress
+from tasks.protocols import SlotPool
 from tasks.study_lock import refuse_older
 
 
@@ -28,7 +28,7 @@ class StudyCommand:
     progress: StudyProgress = field(default_factory=StudyProgress)
     card: DatasetCard | None = None
     """Of the data, where they are prepared already."""
-    workers: Slots | None = None
+    workers: SlotPool | None = None
     """Started early; the caller ends them."""
     show: Callable[[StudyProgress], AbstractContextManager[None]] | None = None
     """Shows the progress in a terminal; without it, Prefect's log does."""

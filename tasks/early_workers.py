@@ -8,13 +8,12 @@ from bertft_core.config import StudyConfig
 from bertft_core.records import StudySummary
 from bertft_core.records.compute import Compute
 from bertft_core.storage.study_dir import StudyDir, read_record
-from bertft_core.training.devices import slot_environments
-from bertft_core.training.machine_needs import refuse_unfit
-from bertft_core.training.slots import Slots
+from tasks.engines.engine import open_pool
+from tasks.protocols import SlotPool
 
 
 @contextmanager
-def early_workers(study: StudyConfig, home_dir: Path, *, force: bool = False) -> Iterator[Slots | None]:
+def early_workers(study: StudyConfig, home_dir: Path, *, force: bool = False) -> Iterator[SlotPool | None]:
     """The workers of a study with something left to train, until the block ends; None for a finished one.
 
     Raises `UserError`, before anything is started, when this machine cannot do what the study needs.
@@ -23,14 +22,11 @@ def early_workers(study: StudyConfig, home_dir: Path, *, force: bool = False) ->
     if not force and looks_finished(study, study_dir):
         yield None
         return
-    with started_workers(study, study_dir) as slots:
-        yield slots
-
-
-def started_workers(study: StudyConfig, study_dir: StudyDir) -> Slots:
-    """The warm workers of a study. Raises `UserError` when this machine cannot do what it needs."""
-    refuse_unfit(study)
-    return Slots(slot_environments(study.execution), study_dir.path / "logs")
+    pool = open_pool(study, study_dir, force=force)
+    try:
+        yield pool
+    finally:
+        pool.close()
 
 
 def looks_finished(study: StudyConfig, study_dir: StudyDir) -> bool:

@@ -42,6 +42,8 @@ class Snapshot:
     seconds_elapsed: float
     seconds_left: float | None
     """Until the last run ends; unknown before the first one did."""
+    waits_for: str | None = None
+    """What runs wait for besides a free worker, in words."""
 
     @property
     def share(self) -> float:
@@ -58,6 +60,8 @@ class Snapshot:
         if self.stage in ("prepare", "search", "seeds"):
             left = "unknown yet" if self.seconds_left is None else f"about {clock(self.seconds_left)}"
             parts.append(f"time left {left}")
+        if self.waits_for:
+            parts.append(self.waits_for)
         if self.running:
             parts.append(" | ".join(self.running))
         return " · ".join(parts)
@@ -104,6 +108,7 @@ class StudyProgress:
         self._reused: dict[str, int] = {}
         self._seconds: dict[str, list[float]] = {}
         self._running: dict[str, _Running] = {}
+        self._waits_for: str | None = None
         self._told_at = -TOLD_EVERY_SECONDS
 
     def tell(self, problem: str) -> None:
@@ -111,6 +116,12 @@ class StudyProgress:
         with self._lock:
             if problem not in self.problems:
                 self.problems.append(problem)
+
+    def wait_for(self, what: str | None) -> None:
+        """Runs wait for this, in words, or for nothing but a free worker."""
+        with self._lock:
+            self._waits_for = what
+        self._tell()
 
     def plan(self, stage: Stage, arm: str, n: int) -> None:
         """Say how many runs of an arm a stage will have at most; a later word replaces an earlier one."""
@@ -177,6 +188,7 @@ class StudyProgress:
                 total_planned=sum(self._planned.values()),
                 seconds_elapsed=time.monotonic() - self._started,
                 seconds_left=self._seconds_left(),
+                waits_for=self._waits_for,
             )
 
     def _seconds_left(self) -> float | None:

@@ -2,6 +2,7 @@
 engine can stand behind `SlotPool`.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 from bertft_core.config.probe_settings import ProbesConfig
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.training.curve_file import OnEvent
+from bertft_core.training.kernel_probe import KernelProbe
 
 
 class RunWorker(Protocol):
@@ -22,10 +24,23 @@ class RunWorker(Protocol):
 
 
 class SlotPool(Protocol):
-    """A fixed number of places where runs are carried out."""
+    """Places where runs are carried out. Its methods raise `SlotsClosing` after `close`, and `UserError`."""
+
+    @property
+    def n(self) -> int:
+        """How many runs there are at once at most."""
 
     def lease(self) -> AbstractContextManager[RunWorker]:
         """A worker for the block; waits for a free one."""
+
+    def probe_kernels(self, threads: int) -> KernelProbe:
+        """What a worker has measured of its machine."""
+
+    def listen(self, tell: Callable[[str | None], object]) -> None:
+        """`tell` hears what runs wait for besides a free worker, in words, and None when they wait no more."""
+
+    def close(self) -> None:
+        """End every worker at once."""
 
 
 class RunLog(Protocol):

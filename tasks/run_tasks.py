@@ -45,9 +45,9 @@ def train_run(spec: RunSpec, run_dir: Path, *, slots: SlotPool, log: RunLog, pro
     record = read_record(run_dir / "record.json", RunRecord)
     if record is None or record.digest != spec.digest:
         raise RuntimeError(f"the worker ended the run without a record in {run_dir}")
-    attempts = int(task_run.run_count or 1)
-    if attempts > 1:
-        record = record.model_copy(update={"attempts": attempts})
+    earlier_attempts = int(task_run.run_count or 1) - 1
+    if earlier_attempts:
+        record = record.model_copy(update={"attempts": record.attempts + earlier_attempts})
         write_record(run_dir / "record.json", record)
     return record
 

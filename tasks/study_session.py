@@ -10,12 +10,12 @@ from bertft_core.config import StudyConfig
 from bertft_core.storage.damage import repair
 from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.training.compute_choice import needs_probe, with_kernels
-from bertft_core.training.devices import slot_environments
 from bertft_core.training.machine_needs import fit_of, refuse_unfit
-from bertft_core.training.slots import Slots
-from tasks.early_workers import looks_finished, started_workers
+from tasks.early_workers import looks_finished
+from tasks.engines.engine import open_pool
 from tasks.guard import Guard
 from tasks.progress import StudyProgress
+from tasks.protocols import SlotPool
 from tasks.study_lock import take_lock
 from tasks.tracking.tracker import Tracker
 
@@ -24,13 +24,12 @@ class Session:
     """One execution of a study; a context manager that holds the study's lock and ends every worker on the way out."""
 
     def __init__(
-        self, study: StudyConfig, home_dir: Path, progress: StudyProgress, *, force: bool = False, workers: Slots | None = None
+        self, study: StudyConfig, home_dir: Path, progress: StudyProgress, *, force: bool = False, workers: SlotPool | None = None
     ) -> None:
         self.study, self.progress, self.forced = study, progress, force
         """The study; once entered, with everything decided that its runs are computed with."""
         self.dir = StudyDir(home_dir, study.name)
         self._slots = workers
-        progress.n_slots = len(slot_environments(study.execution))
         self._lock = FileLock(self.dir.path / "lock")
 
     def __enter__(self) -> Session:
@@ -67,8 +66,10 @@ class Session:
         self._lock.release()
 
     @property
-    def slots(self) -> Slots:
+    def slots(self) -> SlotPool:
         """The workers, started when first asked for."""
         if self._slots is None:
-            self._slots = started_workers(self.study, self.dir)
+            self._slots = open_pool(self.study, self.dir, force=self.forced)
+        self._slots.listen(self.progress.wait_for)
+        self.progress.n_slots = self._slots.n
         return self._slots

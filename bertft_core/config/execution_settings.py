@@ -8,10 +8,28 @@ from bertft_core.config.base import LARGEST, Frozen
 
 
 class ExecutionConfig(Frozen):
-    """Slots, devices and fault handling."""
+    """Where and how runs are carried out: engine, slots, devices and fault handling."""
+
+    engine: Literal["local", "ray"] = Field(
+        "local", description="Where runs are carried out: on this machine, or on the nodes of a Ray cluster."
+    )
+    address: str | None = Field(
+        None, min_length=1, description="Of the cluster, HOST:PORT; null is the one that RAY_ADDRESS or this machine has."
+    )
+    store: str | None = Field(
+        None,
+        min_length=1,
+        description="Where data, states and results travel: file://FOLDER or s3://BUCKET/FOLDER; null is a folder of the home.",
+    )
+    gpus_per_run: float | None = Field(
+        None, gt=0.0, le=1.0, description="Share of a GPU that a run takes on a node; null is a whole one."
+    )
+    upload_every_seconds: float = Field(
+        60.0, gt=0.0, description="How often the newest state of a run is stored, so that it goes on when its node is lost."
+    )
 
     slots: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
-        "auto", description="Runs at once; auto is one per GPU, or cores ÷ threads on CPU."
+        "auto", description="Runs at once; auto is one per GPU, or cores ÷ threads on CPU, of this machine or of all nodes."
     )
     threads_per_run: int = Field(
         1, ge=1, le=1024, description="Part of a run's identity, because it changes floating-point results."

@@ -7,6 +7,7 @@ from pydantic import ValidationInfo
 
 from bertft_core.config.base import misplaced
 from bertft_core.config.data_settings import NEAR_DUPLICATES, BundledData, DataConfig
+from bertft_core.config.execution_settings import ExecutionConfig
 from bertft_core.config.learning_curves import SIZE, SUBSETS
 from bertft_core.config.strategy_settings import ClassWeights
 from bertft_core.config.study_sections import ArmConfig, StudySections
@@ -16,6 +17,7 @@ FROM_CONFIG: dict[str, Any] = {"from_config": True}
 """Validation context of a study that is read from a config rather than from its stored record."""
 MAX_BYTES = 200
 """Of a name used in file names: with prefix and suffix, a file name has at most 255 bytes."""
+OF_NODES = ("address", "store", "gpus_per_run", "upload_every_seconds")
 COLUMNS = ("text", "label", "tokens", "tags", "sentence", "question", "context", "answers")
 
 
@@ -38,6 +40,7 @@ def check_unused(study: StudySections) -> None:
     for name, are in (("kernels", "kernels are those"), ("compute", "compute is that")):
         if study.execution.device == "cuda" and getattr(study.execution, name) not in ("auto", "original"):
             raise misplaced(("execution", name), f"{are} of a CPU, and device is cuda", "remove it, or set device to cpu")
+    _check_engine(study.execution)
     for arm, settings in study.arms.items():
         _check_grid_values(arm, settings)
         if settings.train_examples is None and settings.train_subsets != "per_seed":
@@ -77,6 +80,16 @@ def _cuts_test(data: DataConfig) -> bool:
 
 def _has_unused_beta(strategy: ClassWeights) -> bool:
     return strategy.weights != "effective_number" and strategy.beta != ClassWeights.model_fields["beta"].default
+
+
+def _check_engine(execution: ExecutionConfig) -> None:
+    if execution.engine == "local":
+        for name in OF_NODES:
+            if getattr(execution, name) != ExecutionConfig.model_fields[name].default:
+                problem = "runs are carried out on this machine, without nodes"
+                raise misplaced(("execution", name), problem, "remove it, or set engine to ray")
+    elif execution.gpus_per_run is not None and execution.device == "cpu":
+        raise misplaced(("execution", "gpus_per_run"), "device is cpu", "remove it, or set device to cuda")
 
 
 def _check_columns(study: StudySections) -> None:

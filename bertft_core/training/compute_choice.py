@@ -4,6 +4,7 @@ What its finished runs were computed with is kept, so that they stay and more se
 """
 
 from bertft_core.config import StudyConfig, UserError
+from bertft_core.config.execution_settings import ExecutionConfig
 from bertft_core.records.compute import Compute
 from bertft_core.storage.study_dir import StudyDir, read_record
 from bertft_core.training.devices import usable_gpus
@@ -18,7 +19,7 @@ def with_device(study: StudyConfig, study_dir: StudyDir, *, force: bool = False)
     """
     execution, kept = study.execution, {} if force else kept_settings(study_dir)
     if execution.device == "auto":
-        found = "cuda" if usable_gpus(execution) else "cpu"
+        found = "cuda" if _has_gpus(execution) else "cpu"
         execution = execution.model_copy(update={"device": kept.get("device", found)})
     on_cpu = execution.device == "cpu"
     open_ones = {"kernels": "auto", "compute": "fast" if on_cpu else "original"}
@@ -28,6 +29,11 @@ def with_device(study: StudyConfig, study_dir: StudyDir, *, force: bool = False)
         if getattr(execution, name) == "auto"
     }
     return study.model_copy(update={"execution": execution.model_copy(update=decided)})
+
+
+def _has_gpus(execution: ExecutionConfig) -> bool:
+    """Of nodes this is not known before one answers: there a share of a GPU has to be asked for."""
+    return execution.gpus_per_run is not None if execution.engine != "local" else bool(usable_gpus(execution))
 
 
 def needs_probe(study: StudyConfig) -> bool:
@@ -53,7 +59,7 @@ def decided_here(asked: StudyConfig, study_dir: StudyDir) -> tuple[StudyConfig, 
     refusals, remarks = fit_of(study)
     if (remark := remark_on_kept_device(asked, study)) is not None:
         remarks = [*remarks, remark]
-    if not needs_probe(study):
+    if not needs_probe(study) or study.execution.engine != "local":
         return study, MachineFit(refusals, remarks)
     from bertft_core.training.kernels import probe_kernels  # slow
 
@@ -92,7 +98,7 @@ def kept_settings(study_dir: StudyDir) -> dict[str, str]:
 
 def remark_on_kept_device(asked: StudyConfig, decided: StudyConfig) -> str | None:
     """Why a GPU is not used that the settings would take."""
-    if asked.execution.device == "auto" and decided.execution.device == "cpu" and usable_gpus(asked.execution):
+    if asked.execution.device == "auto" and decided.execution.device == "cpu" and _has_gpus(asked.execution):
         return (
             "finished runs of this study were computed on the CPU, so the others are too; with --set execution.device=cuda all of"
             " them are computed on the GPU"

@@ -26,8 +26,10 @@ class Place(NamedTuple):
 
 
 def fit_of(study: StudyConfig) -> MachineFit:
-    """How the study fits this machine, without reading its data or encoder."""
+    """How the study fits this machine, without reading its data or encoder. Of nodes nothing is known yet."""
     execution = study.execution
+    if execution.engine != "local":
+        return MachineFit([], [])
     refusals = [*_of_device(execution), *_of_precision(study), *_of_cores_and_memory(execution)]
     return MachineFit(refusals, list(_remarks(execution)))
 

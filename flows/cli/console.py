@@ -51,7 +51,7 @@ def _show_plain(progress: StudyProgress, stop: threading.Event) -> None:
     while True:
         ended = stop.wait(LIVE_SECONDS)
         snapshot = progress.snapshot()
-        key = (snapshot.stage, snapshot.done, snapshot.planned, snapshot.failed)
+        key = (snapshot.stage, snapshot.done, snapshot.planned, snapshot.failed, snapshot.waits_for)
         now = time.monotonic()
         if key != last_key or now - last_time > PLAIN_SECONDS:
             say(f"[{clock(snapshot.seconds_elapsed)}] {snapshot.line()}", file=sys.stderr, flush=True)

@@ -15,11 +15,14 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("bertft_core", "flows", "tasks")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-LOCK = [
-    Requirement(line)
-    for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
-    if line and not line.startswith("#")
-]
+
+
+def pins_in(name: str) -> list[Requirement]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+LOCK = pins_in("requirements.lock")
 
 DISTRIBUTIONS = {
     "huggingface_hub": "huggingface-hub",
@@ -74,17 +77,19 @@ def declared(requirements: list[str]) -> dict[str, Requirement]:
 
 NEEDED = declared(PYPROJECT["project"]["dependencies"])
 DEV = declared(PYPROJECT["dependency-groups"]["dev"])
+EXTRAS = {name: declared(wanted) for name, wanted in PYPROJECT["project"]["optional-dependencies"].items()}
+OPTIONAL = {name: requirement for extra in EXTRAS.values() for name, requirement in extra.items()}
 
 
 def test_the_dependencies_are_what_the_code_imports():
     imported = imported_by(*PRODUCT)
     assert len(imported) >= 15
-    assert imported - set(NEEDED) == set(), "imported and not declared"
-    assert set(NEEDED) - imported - set(NOT_IMPORTED) == set(), "declared and not imported"
+    assert imported - {*NEEDED, *OPTIONAL} == set(), "imported and not declared"
+    assert {*NEEDED, *OPTIONAL} - imported - set(NOT_IMPORTED) == set(), "declared and not imported"
 
 
 def test_the_dev_group_is_what_tests_and_benchmarks_import_besides():
-    imported = imported_by("tests", "benchmarks") - set(NEEDED)
+    imported = imported_by("tests", "benchmarks") - {*NEEDED, *OPTIONAL}
     assert imported - set(DEV) == set(), "imported by tests and not declared"
     assert set(DEV) - imported - set(NOT_IMPORTED) == set(), "declared and not imported"
     assert set(DEV) & set(NEEDED) == set()
@@ -127,3 +132,27 @@ def test_the_lock_holds_what_every_locked_package_needs(python):
             if is_needed and (version is None or not need.specifier.contains(version)):
                 missing.append(f"{name} needs {need}, locked is {version}")
     assert missing == []
+
+
+@pytest.mark.parametrize("extra", sorted(EXTRAS))
+def test_an_extra_has_a_lock_that_changes_no_other_version(extra):
+    pins = {canonicalize_name(pin.name): pin.specifier for pin in pins_in(f"requirements-{extra}.lock")}
+    versions = locked("3.11")
+    assert pins.keys() & versions.keys() == set()
+    for name, requirement in EXTRAS[extra].items():
+        assert requirement.specifier.contains(str(pins[name]).removeprefix("=="))
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "--no-deps --constraint requirements.lock --requirement $<" in makefile, "pip follows no requirement of an extra"
+
+
+@pytest.mark.parametrize("extra", sorted(EXTRAS))
+@pytest.mark.slow
+def test_the_locks_hold_what_an_extra_needs(extra):
+    """By the metadata of what is installed: `make test-slow` installs it."""
+    own = pins_in(f"requirements-{extra}.lock")
+    versions = locked("3.11") | {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in own}
+    environment = {"python_version": "3.11", "python_full_version": "3.11.9", "extra": ""}
+    needs = [Requirement(line) for pin in own for line in importlib.metadata.requires(pin.name) or ()]
+    needs = [need for need in needs if need.marker is None or need.marker.evaluate(environment)]
+    assert len(needs) >= 5
+    assert [need for need in needs if not need.specifier.contains(versions.get(canonicalize_name(need.name), "0"))] == []

@@ -1,0 +1,1 @@
+"""Where runs are carried out, one module per engine; only `ray_cluster` imports ray."""

@@ -1,0 +1,187 @@
+"""A Ray cluster on this machine: a head without CPUs and nodes, each in a network namespace of its own.
+
+Ray listens on all interfaces whatever address it is given; in namespaces nothing outside sees it. Nodes see neither the folder of
+the driver nor each other's: only `store` is shared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+PORT = 6399
+HEAD = "10.77.0.1"
+START_SECONDS = 300.0
+"""On a machine that is busy."""
+AGENT_PORTS = [
+    "--dashboard-agent-grpc-port=52366",
+    "--dashboard-agent-listen-port=52365",
+    "--metrics-export-port=52367",
+    "--runtime-env-agent-port=52368",
+]
+"""A raylet gives agents that choose their own 15 seconds, and ends after that; `ray start` then waits in vain."""
+RAY = [sys.executable, "-m", "ray.scripts.scripts"]
+ROOT = Path(__file__).parents[2]
+
+
+def can_make_namespaces() -> bool:
+    """This user may make network namespaces."""
+    if shutil.which("ip") is None or shutil.which("unshare") is None or os.geteuid() != 0:
+        return False
+    name = f"bt{secrets.token_hex(2)}"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True).returncode == 0
+    subprocess.run(["ip", "netns", "delete", name], capture_output=True)
+    return made
+
+
+class RayLab:
+    """The cluster, for a block; `n_nodes` nodes of one CPU each are started by `start_node`."""
+
+    def __init__(self, n_nodes: int = 2) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="rl", dir="/tmp"))  # Ray's sockets need short paths
+        self._id = secrets.token_hex(2)
+        self.n_nodes = n_nodes
+        self.address = f"{HEAD}:{PORT}"
+        self.store = f"file://{self.path / 'store'}"
+        (self.path / "token").write_text(secrets.token_hex(32))
+        for name in ("store", "driver", "ray"):
+            (self.path / name).mkdir()
+        for i in range(1, n_nodes + 1):
+            (self.path / f"node{i}").mkdir()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of everything in the cluster."""
+        return os.environ | {
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(self.path / "token"),
+            "RAY_memory_usage_threshold": "0.99",
+            "RAY_raylet_start_wait_time_s": str(int(START_SECONDS)),
+            "RAY_agent_register_timeout_ms": str(int(1000 * START_SECONDS)),  # a raylet ends when its agents are late
+            "RAY_worker_register_timeout_seconds": str(int(START_SECONDS)),
+            "RAY_gcs_rpc_server_reconnect_timeout_s": str(int(START_SECONDS)),
+            "RAY_worker_niceness": "0",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "PYTHONPATH": str(ROOT),
+        }
+
+    def __enter__(self) -> RayLab:
+        head = ["--head", f"--port={PORT}", f"--node-ip-address={HEAD}", "--num-cpus=0", "--include-dashboard=false"]
+        try:
+            self._make_network()
+            self._start(0, head, ())
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for i in range(self.n_nodes + 1):
+            self.kill_all_in(i)
+            subprocess.run(["ip", "netns", "delete", self._namespace(i)], capture_output=True)
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def start_node(self, i: int, n_cpus: int = 1) -> None:
+        """Node `i`, from 1; it joins when it is ready."""
+        others = [self.path / "driver", *(self.path / f"node{j}" for j in range(1, self.n_nodes + 1) if j != i)]
+        self._start(i, [f"--address={self.address}", f"--node-ip-address={self.node_address(i)}", f"--num-cpus={n_cpus}"], others)
+
+    def node_address(self, i: int) -> str:
+        return f"10.77.0.{i + 1}"
+
+    def driver(self, *command: str, **how: object) -> subprocess.Popen[str]:
+        """Start a command where the head is."""
+        words = ["ip", "netns", "exec", self._namespace(0), *command]
+        return subprocess.Popen(words, env=self.environment, text=True, cwd=ROOT, **how)  # type: ignore[call-overload,no-any-return]
+
+    def kill_all_in(self, i: int) -> None:
+        """As when the machine loses its power."""
+        for _ in range(3):
+            for pid in self.pids_in(i):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def pids_in(self, i: int) -> list[int]:
+        """Processes of a machine; 0 is the head."""
+        listed = subprocess.run(["ip", "netns", "pids", self._namespace(i)], capture_output=True, text=True)
+        return [int(pid) for pid in listed.stdout.split()]
+
+    def workers_in(self, i: int) -> list[int]:
+        """Those of them that train, or hold a slot."""
+        return [pid for pid in self.pids_in(i) if any(word in command_of(pid) for word in ("training.worker", "NodeActor"))]
+
+    def _namespace(self, i: int) -> str:
+        return f"rl{self._id}-{i}"
+
+    def _make_network(self) -> None:
+        for i in range(self.n_nodes + 1):
+            run("ip", "netns", "add", self._namespace(i))
+            run("ip", "-n", self._namespace(i), "link", "set", "lo", "up")
+        head = self._namespace(0)
+        run("ip", "-n", head, "link", "add", "br0", "type", "bridge")
+        run("ip", "-n", head, "addr", "add", f"{HEAD}/24", "dev", "br0")
+        run("ip", "-n", head, "link", "set", "br0", "up")
+        for i in range(1, self.n_nodes + 1):
+            node, link = self._namespace(i), f"v{self._id}{i}"
+            run("ip", "link", "add", link, "netns", head, "type", "veth", "peer", "name", "eth0", "netns", node)
+            run("ip", "-n", head, "link", "set", link, "master", "br0", "up")
+            run("ip", "-n", node, "addr", "add", f"{self.node_address(i)}/24", "dev", "eth0")
+            run("ip", "-n", node, "link", "set", "eth0", "up")
+
+    def _start(self, i: int, words: list[str], hidden: tuple[Path, ...] | list[Path]) -> None:
+        temp_dir = self.path / "ray" / str(i)
+        ray = [
+            *RAY,
+            "start",
+            *words,
+            *AGENT_PORTS,
+            "--object-store-memory=80000000",
+            f"--temp-dir={temp_dir}",
+            "--disable-usage-stats",
+        ]
+        script = "".join(f"mount -t tmpfs tmpfs {folder} && " for folder in hidden) + 'exec "$@"'
+        command = ["ip", "netns", "exec", self._namespace(i), "unshare", "--mount", "sh", "-c", script, "sh", *ray]
+        environment = self.environment | {"BERTFT_NODE_HOME": str(self.path / f"node{i}")}
+        with (self.path / f"ray-{i}.log").open("w") as log:
+            subprocess.run(
+                ["nice", "-n", "5", *command], env=environment, stdout=log, stderr=log, check=True, timeout=START_SECONDS
+            )
+
+
+@contextlib.contextmanager
+def ray_lab(n_started: int = 2, n_nodes: int = 2) -> Iterator[RayLab]:
+    """A cluster with its first nodes started."""
+    with RayLab(n_nodes) as lab:
+        for i in range(1, n_started + 1):
+            lab.start_node(i)
+        yield lab
+
+
+def command_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def run(*words: str) -> None:
+    subprocess.run(words, check=True, capture_output=True, text=True)
+
+
+def until(is_so: object, seconds: float, every: float = 0.2) -> bool:
+    """Whether it becomes so in time."""
+    deadline = time.monotonic() + seconds
+    while not is_so():  # type: ignore[operator]
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(every)
+    return True
