@@ -36,7 +36,7 @@ from bertft_core.training.slots import Slots
 AT_ONCE, TRAINER_AT_ONCE = (1, 2, 4, 8), {"bf16": (1, 4)}
 PER_PROCESS = 2
 """Timed seeds of each process."""
-SECONDS_OF_TESTS, SECONDS_OF_CONTEST = 150.0, 25.0
+SECONDS_OF_TESTS, SECONDS_OF_CONTEST = 180.0, 25.0
 """At most, and what has to be left to start another."""
 ALL, FEW = "test", "bits or kill"
 SQUARE = 8192
@@ -130,9 +130,10 @@ def contests(
             yield f"trainer {precision} × {n}", lambda work=work: asdict(work())
         if precision == "tf32":  # bertft computes in fp32, or in bf16
             continue
+        used = seeds_per_hour.device_used() if precision == precisions[0] else None  # idle workers keep what they took
         for n in AT_ONCE[:2] if check.dry else AT_ONCE:
             target = directory / f"bertft-{precision}-{n}"
-            work = partial(seeds_per_hour.bertft, slots, n, specs(precision), target, PER_PROCESS)
+            work = partial(seeds_per_hour.bertft, slots, n, specs(precision), target, PER_PROCESS, used)
             yield f"bertft {precision} × {n}", lambda work=work: asdict(work())
 
 

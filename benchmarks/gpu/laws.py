@@ -9,10 +9,9 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
-from bertft_core.processes import child_environment
+from benchmarks.gpu.seeds_per_hour import ROOT, benchmark_environment
 from tests.helpers.gpu_device import VARIABLE
 
-ROOT = Path(__file__).resolve().parents[2]
 N_LINES = 40
 
 
@@ -28,7 +27,7 @@ def run_tests(device: str, directory: Path, seconds: float, chosen: str) -> dict
         done = subprocess.run(
             [sys.executable, "-P", "-m", "pytest", *words],
             cwd=ROOT,
-            env=child_environment({VARIABLE: device, "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}),
+            env=benchmark_environment({VARIABLE: device, "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}),
             capture_output=True,
             text=True,
             timeout=seconds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import threading
 import time
@@ -18,6 +19,7 @@ from bertft_core.records import RunRecord, RunSpec
 from bertft_core.storage.study_dir import read_record
 from bertft_core.training.slots import Slots
 
+ROOT = Path(__file__).resolve().parents[2]
 WARM_UP_STEPS = 10
 
 
@@ -44,9 +46,13 @@ class Measured:
     """What all of them take of the device after their last seed, with their contexts."""
 
 
-def bertft(slots: Slots, at_once: int, specs: Sequence[RunSpec], directory: Path, per_process: int) -> Measured:
-    """`per_process` seeds one after another in each of `at_once` workers, after a short one in each."""
-    before = _used()
+def bertft(
+    slots: Slots, at_once: int, specs: Sequence[RunSpec], directory: Path, per_process: int, used_before: int | None
+) -> Measured:
+    """`per_process` seeds one after another in each of `at_once` workers, after a short one in each.
+
+    `used_before`: bytes of the device before any worker trained, None where others than these hold some by now.
+    """
     records: list[RunRecord] = []
     gate = threading.Barrier(at_once + 1)
 
@@ -73,7 +79,7 @@ def bertft(slots: Slots, at_once: int, specs: Sequence[RunSpec], directory: Path
         thread.join_or_raise()
     seconds = time.time() - started
     step = sum(record.train_seconds / record.n_steps for record in records) / len(records)
-    memory = {"peak_bytes": _most(r.peak_memory_bytes for r in records), "device_bytes": _since(before)}
+    memory = {"peak_bytes": _most(r.peak_memory_bytes for r in records), "device_bytes": _since(used_before)}
     memory |= {"peak_reserved_bytes": _most(r.peak_reserved_bytes for r in records)}
     return _measured("bertft", specs[0].training.precision, at_once, len(records), seconds, step, **memory)
 
@@ -81,7 +87,7 @@ def bertft(slots: Slots, at_once: int, specs: Sequence[RunSpec], directory: Path
 def trainer(job: dict[str, Any], precision: str, at_once: int, directory: Path) -> Measured:
     """`job["n_seeds"]` seeds one after another in each of `at_once` processes, after a short one in each."""
     directory.mkdir(parents=True, exist_ok=True)
-    before = _used()
+    before = device_used()
     processes = []
     for i in range(at_once):
         job_path = directory / f"{precision}-{i}.json"
@@ -113,6 +119,13 @@ def _measured(
     return Measured(who, precision, at_once, n_seeds, seconds, step, 3600 * n_seeds / seconds, at_once / step, **memory)
 
 
+def benchmark_environment(more: dict[str, str]) -> dict[str, str]:
+    """Of children that import from this checkout, where nothing is installed; a study's own do not, beyond our packages."""
+    environment = child_environment(more)
+    path = [str(ROOT), *filter(None, [environment["PYTHONPATH"]])]
+    return environment | {"PYTHONPATH": os.pathsep.join(path)}
+
+
 def _start_trainer(job_path: Path) -> subprocess.Popen[str]:
     log = job_path.with_suffix(".log").open("w")
     return subprocess.Popen(
@@ -121,7 +134,7 @@ def _start_trainer(job_path: Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=log,
         text=True,
-        env=child_environment({"TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1"}),
+        env=benchmark_environment({"TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1"}),
     )
 
 
@@ -164,7 +177,7 @@ def _pass(gate: threading.Barrier, threads: Sequence[_Thread]) -> None:
         ) from None
 
 
-def _used() -> int | None:
+def device_used() -> int | None:
     """Bytes of the device that are taken, by anybody."""
     if not torch.cuda.is_available():
         return None
@@ -173,7 +186,7 @@ def _used() -> int | None:
 
 
 def _since(before: int | None) -> int | None:
-    now = _used()
+    now = device_used()
     return None if before is None or now is None else now - before
 
 

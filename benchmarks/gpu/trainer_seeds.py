@@ -1,7 +1,8 @@
 """Seeds by a plain `transformers.Trainer` in one warm process: python -P -m benchmarks.gpu.trainer_seeds JOB.json
 
 Dynamic padding, the same tokens, steps and evaluations as bertft. After a first short seed, whose imports and first kernels are
-nobody's speed, it writes `ready`, waits for a line, and trains the timed seeds. The last line is its figures as JSON.
+nobody's speed, it writes `ready`, waits for a line, and trains the timed seeds. The last line is its figures as JSON; then it
+waits to be ended.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def main(job: dict[str, Any]) -> None:
         seconds.append(_train(job, splits, seed, job["n_steps"]))
     figures = {"began_at": started, "ended_at": time.time(), "train_seconds": seconds} | _memory()
     print(json.dumps(figures), file=answers, flush=True)
+    sys.stdin.readline()  # what it holds of the device is being measured
 
 
 def _rows(split: PreparedSplit) -> list[dict[str, Any]]:

@@ -35,8 +35,8 @@ def python(tmp_path_factory) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """Ours, with the checkout on the path: nothing is installed, and no wheels are beside the script."""
-    return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "WHEELS": "none"}
+    """Ours; nothing is installed, and no wheels are beside the script."""
+    return os.environ | {"OMP_NUM_THREADS": "1", "WHEELS": "none"}
 
 
 def test_what_is_needed_requires_none_of_the_others():
@@ -46,7 +46,7 @@ def test_what_is_needed_requires_none_of_the_others():
 
 def test_a_run_is_trained_without_prefect_mlflow_and_optuna(python, tmp_path):
     words = [str(python), "-P", "-c", RUN, str(tmp_path), ",".join(ABSENT)]
-    done = subprocess.run(words, capture_output=True, text=True, env=environment(), cwd=tmp_path)
+    done = subprocess.run(words, capture_output=True, text=True, env=environment() | {"PYTHONPATH": str(ROOT)}, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     status, n_steps, n_splits = done.stdout.split()[-3:]
     assert status in ("ok", "collapsed")
@@ -68,7 +68,7 @@ def test_the_check_of_a_gpu_goes_through_all_its_parts_on_a_cpu(python, tmp_path
     """The whole script, with one of the laws: all of them together take minutes here (`BERTFT_TEST_DEVICE=cpu pytest -m gpu`)."""
     script, figures_path = ROOT / "benchmarks" / "gpu" / "check.sh", tmp_path / "figures.json"
     words = [script, "--dry-run", "--json", figures_path, "--tests", "kill and fp32", "--minutes", "30"]
-    done = subprocess.run(words, capture_output=True, text=True, env=environment() | {"PYTHON": str(python)}, cwd=tmp_path)
+    done = subprocess.run(words, capture_output=True, text=True, env=environment() | {"PYTHON": str(python)}, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(figures_path.read_text())
     assert (figures["dry_run"], figures["errors"], figures["left_out"]) == (True, {}, [])
