@@ -208,7 +208,9 @@ class ModelRunner:
         """A row for each example of the split, in its order; `compute` gets indices of examples of similar lengths."""
         rows: list[Any] = [None] * split.n
         self.model.eval()
-        for indices in evaluation_batches(split, EVALUATION_BATCH_SIZE):
-            for i, row in zip(indices, compute(split, indices), strict=True):
-                rows[i] = row
+        # Weights are cast once: autocast forgets them when the outermost one ends. What is computed from logits is not autocast.
+        with self._autocast(), torch.autocast(self.device.type, enabled=False):
+            for indices in evaluation_batches(split, EVALUATION_BATCH_SIZE):
+                for i, row in zip(indices, compute(split, indices), strict=True):
+                    rows[i] = row
         return rows

@@ -104,46 +104,49 @@ class Loop:
         passes = [(part, self.runner.head_inputs(self._train_split, part, draw)) for part in self.steps.micro_batches(step)]
         n_targets = max(1, sum(inputs.n_targets for _, inputs in passes))
         self.plan.train_mode(step)
-        loss = 0.0
+        losses: list[Tensor] = []
         for micro, (indices, inputs) in enumerate(passes):
             enter_dropout_stream(self.spec.seeds.dropout, step, micro)
             logits = self.runner.logits(self._train_split, indices, inputs)
             part = self.runner.loss_sum(logits, inputs, self.plan.losses) / n_targets
             self._scaler.scale(part).backward()
-            loss += float(part.detach())
+            losses.append(part.detach())
         also = {} if self._replayed is None else {"replay_loss": self._replayed.backward(step, self._scaler.scale)}
+        self._scaler.unscale_(self.optimizer)
+        layers = self._watched_norms()
+        *parts, norm = torch.stack([*losses, self._clipped_norm()]).tolist()  # at once: each reading waits for a GPU
+        loss = sum(parts)
         if bad := [value for value in (loss, *also.values()) if not math.isfinite(value)]:
             return bad[0]
+        self._update(learning_rate, norm)
         event = {"kind": "step", "step": step + 1, "loss": loss, "learning_rate": learning_rate}
-        self._emit(event | self._update(learning_rate) | also)
+        self._emit(event | {"grad_norm": norm if math.isfinite(norm) else None} | layers | also)
         return loss
 
-    def _update(self, learning_rate: float) -> dict[str, Any]:
-        """Clip and apply the gradients; their global norm before clipping (None when it is not finite, as fp16 may have it).
-
-        In the steps that are watched also the norms of the layers.
-        """
-        self._scaler.unscale_(self.optimizer)
-        watched = self.position.step < self.spec.watch_gradients and self.plan.architecture.is_known
-        layers = {"layers": gradient_norms(self.plan)} if watched else {}
-        limit = self.training.max_grad_norm if self.training.max_grad_norm is not None else math.inf
-        norm = self._clipped_norm(limit)
-        if math.isfinite(norm):  # otherwise the fp16 scaler skips the step
+    def _update(self, learning_rate: float, norm: float) -> None:
+        """Apply the gradients; their norm is not finite only where the fp16 scaler skips the step."""
+        if math.isfinite(norm):
             for act in self.plan.before_update:
                 act(lambda name: learning_rate * self.plan.lr_multipliers.get(name, 1.0))
         self._scaler.step(self.optimizer)
         self._scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        return {"grad_norm": norm if math.isfinite(norm) else None} | layers
 
-    def _clipped_norm(self, limit: float) -> float:
+    def _watched_norms(self) -> dict[str, Any]:
+        """The norms of the layers, in the steps that are watched."""
+        watched = self.position.step < self.spec.watch_gradients and self.plan.architecture.is_known
+        return {"layers": gradient_norms(self.plan)} if watched else {}
+
+    def _clipped_norm(self) -> Tensor:
         """The norm of all gradients; they are clipped to the limit, now or, where nothing reads them before, in the update."""
+        limit = self.training.max_grad_norm if self.training.max_grad_norm is not None else math.inf
         if self.spec.compute.path == "reference" or self.plan.before_update or type(self.optimizer) is not torch.optim.AdamW:
-            return float(torch.nn.utils.clip_grad_norm_(self.plan.learning.values(), limit))
-        norm = float(torch.nn.utils.get_total_norm([p.grad for p in self.plan.learning.values() if p.grad is not None]))
-        too_long = norm > limit
+            return torch.nn.utils.clip_grad_norm_(self.plan.learning.values(), limit)
+        norm = torch.nn.utils.get_total_norm([p.grad for p in self.plan.learning.values() if p.grad is not None])
+        length = float(norm)
         # fused AdamW divides gradients by it
-        self.optimizer.grad_scale = torch.tensor((norm + 1e-6) / limit) if too_long else None  # type: ignore[attr-defined]
+        scale = torch.tensor((length + 1e-6) / limit) if length > limit else None
+        self.optimizer.grad_scale = scale  # type: ignore[attr-defined]
         return norm
 
     def _evaluate(self) -> tuple[StopReason, str | None] | None:
@@ -236,9 +239,9 @@ def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def gradient_norms(plan: FinetuningPlan) -> dict[str, float]:
     """Part of the model (embeddings, each layer, head) → L2 norm of its gradient; parts without one are left out."""
     names, depths = plan.architecture.depth_names(), plan.architecture.depths()
+    gradients = {name: parameter.grad for name, parameter in plan.learning.items() if parameter.grad is not None}
+    sums = [gradient.double().square().sum() for gradient in gradients.values()]
     squares: dict[int, float] = {}
-    for name, parameter in plan.learning.items():
-        if parameter.grad is not None:
-            depth = depths[name]
-            squares[depth] = squares.get(depth, 0.0) + float(parameter.grad.double().square().sum())
+    for name, square in zip(gradients, torch.stack(sums).tolist() if sums else (), strict=True):
+        squares[depths[name]] = squares.get(depths[name], 0.0) + square
     return {names[depth]: math.sqrt(squares[depth]) for depth in sorted(squares) if math.isfinite(squares[depth])}
