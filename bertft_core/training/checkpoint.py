@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,13 +49,52 @@ class Position(Frozen):
     curves_sha256: str = ""
 
 
+class CheckpointWriter:
+    """Writes states of a run; training goes on while a thread checksums and flushes what was written.
+
+    A state counts once its folder has its name, so a kill at any moment leaves the one before.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def save(self, position: Position, tensors: dict[str, Tensor]) -> None:
+        """Write the tensors, which may change afterwards, and complete the state in a thread; the one before is complete then."""
+        self.wait()
+        part = self._directory / f".step-{position.step:08d}.part"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        save_file({name: values.contiguous() for name, values in tensors.items()}, part / TENSORS)
+        self._thread = threading.Thread(target=self._complete_or_keep_error, args=(part, position), name="checkpoint")
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Return when the last state is complete. Raises what its thread raised."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join()
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def _complete_or_keep_error(self, part: Path, position: Position) -> None:
+        try:
+            _complete(self._directory, part, position)
+        except BaseException as error:
+            self._error = error
+
+
 def save_checkpoint(directory: Path, position: Position, tensors: dict[str, Tensor]) -> None:
     """Write `step-<n>/` under a temporary name, flush it, rename it; keep this one and the one before."""
+    writer = CheckpointWriter(directory)
+    writer.save(position, tensors)
+    writer.wait()
+
+
+def _complete(directory: Path, part: Path, position: Position) -> None:
     target = directory / f"step-{position.step:08d}"
-    part = directory / f".{target.name}.part"
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    save_file({name: values.contiguous() for name, values in tensors.items()}, part / TENSORS)
     with (part / TENSORS).open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())

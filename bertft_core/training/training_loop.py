@@ -14,11 +14,11 @@ from bertft_core.records.selection import cut_step
 from bertft_core.strategies.plan import FinetuningPlan
 from bertft_core.training import weights
 from bertft_core.training.checkpoint import (
+    CheckpointWriter,
     Position,
     load_checkpoint,
     optimizer_tensors,
     restore_optimizer,
-    save_checkpoint,
 )
 from bertft_core.training.curve_file import CurveFile
 from bertft_core.training.determinism import enter_dropout_stream, masking_draw
@@ -52,6 +52,7 @@ class Loop:
         self.training = spec.training
         self._train_split, self.validation, self._emit = train_split, validation, emit
         self._checkpoint_dir, self._curves, self._replayed = checkpoint_dir, curves, replayed
+        self._checkpoints = CheckpointWriter(checkpoint_dir)
         self._n_warmup = n_warmup_steps(steps.n_steps, self.training.warmup_ratio)
         self._names = {id(p): name for name, p in plan.learning.items()}
         self.optimizer = build_optimizer(plan, self.training)
@@ -64,6 +65,12 @@ class Loop:
 
     def run(self) -> tuple[StopReason, str | None]:
         """Train to the end from the current position; how it ended, and why if it diverged."""
+        try:
+            return self._run()
+        finally:
+            self._checkpoints.wait()
+
+    def _run(self) -> tuple[StopReason, str | None]:
         evaluation_steps = set(self.steps.evaluation_steps)
         self._saved_at = time.monotonic()
         self._evaluate_untrained()
@@ -206,7 +213,7 @@ class Loop:
         curves_size, curves_sha256 = self._curves.state()
         self._advance(curves_size=curves_size, curves_sha256=curves_sha256)
         self._advance(scaler=self._scaler.state_dict() if self._scaler.is_enabled() else {})
-        save_checkpoint(self._checkpoint_dir, self.position, tensors)
+        self._checkpoints.save(self.position, tensors)
         self._saved_at = time.monotonic()
 
     def resume(self) -> bool:

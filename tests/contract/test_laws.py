@@ -220,7 +220,7 @@ def test_a_worker_killed_by_sigkill_leaves_a_run_that_goes_on(prepared, slots, t
             worker.run(every_step_saved(spec), tmp_path / "broken", kill_in_the_middle)
     assert not (tmp_path / "broken" / "record.json").exists()
     train_run(spec, run_dir=tmp_path / "broken", on_event=events.append)
-    assert events[0]["resumed_from_step"] >= 19
+    assert events[0]["resumed_from_step"] >= 18, "the state of the step before the kill may not be complete"
     assert result_in(tmp_path / "broken") == result_in(tmp_path / "unbroken")
     assert steps_in(tmp_path / "broken") == list(range(1, 151))
 
