@@ -21,6 +21,7 @@ from flows.stages.probe_stage import probe_runs
 from flows.stages.search_stage import run_searches
 from flows.stages.training_stage import Trainer, run_seeds
 from flows.study_command import StudyCommand, read_command
+from tasks.early_runs import EarlyRuns
 from tasks.keep_models import keep_models
 from tasks.mlflow_address import shown_uri
 from tasks.prefect_runs import claim
@@ -77,17 +78,17 @@ class CarriedOut(NamedTuple):
 def carry_out(command: StudyCommand) -> CarriedOut:
     """The stages of a study, inside a flow run."""
     progress = command.progress
-    session = Session(command.study, command.home_dir, progress, force=command.force, workers=command.workers)
+    session = command.session
     with watched(command.study, progress, command.show), session:
         study = session.study
         claim(study.name, command.home_dir, flow_run.id, progress.tell)
         plan_progress(session)
         progress.enter("prepare")
-        card = prepare_data(
-            study, session.dir, log=session.tracker.log_data, tell=progress.tell, prepared=command.card, force=command.force
-        )
+        card = prepare_data(study, command.home_dir, take=session.take, tell=progress.tell, prepared=command.card)
         refuse_unusable_plan(study, card)
-        trainer = Trainer(session, card)
+        early = command.early or EarlyRuns(session, card)
+        early.stop()
+        trainer = Trainer(session, early)
         if any(arm.search is not None for arm in study.arms.values()):
             progress.enter("search")
         sweeps = run_searches(trainer, card)

@@ -3,18 +3,23 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from bertft_core.config import StudyConfig, load_study, parse_study
+from bertft_core.planning.plan_checks import refuse_unusable_plan
 from bertft_core.records import DatasetCard
 from bertft_core.storage.home_folder import made_home
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.training.compute_choice import remark_on_kept_device, with_device
+from bertft_core.training.trial_step import prepare_and_try
+from tasks.early_runs import EarlyRuns
 from tasks.process_environment import home_dir, tracked
 from tasks.progress import StudyProgress
 from tasks.protocols import SlotPool
 from tasks.study_lock import refuse_older
+from tasks.study_session import Session
 
 
 @dataclass
@@ -30,8 +35,29 @@ class StudyCommand:
     """Of the data, where they are prepared already."""
     workers: SlotPool | None = None
     """Started early; the caller ends them."""
+    early: EarlyRuns | None = None
+    """Begun before the flow."""
     show: Callable[[StudyProgress], AbstractContextManager[None]] | None = None
     """Shows the progress in a terminal; without it, Prefect's log does."""
+
+    @cached_property
+    def session(self) -> Session:
+        """The execution of this command; a `with` block opens it, unless `begin` has."""
+        return Session(self.study, self.home_dir, self.progress, force=self.force, workers=self.workers)
+
+    def begin(self) -> None:
+        """Prepare the data, open the session, and train the first runs where there are workers; the flow continues from there.
+
+        Raises `UserError` for data or plans that cannot be trained on. Whatever happens then, the caller closes the session.
+        """
+        if self.card is None:
+            self.card = prepare_and_try(self.study, home_dir=self.home_dir, tell=self.progress.tell)
+        session = self.session.__enter__()
+        refuse_unusable_plan(session.study, self.card)
+        session.take(self.card)
+        if self.workers is not None:
+            self.early = EarlyRuns(session, self.card)
+            self.early.begin()
 
     @property
     def dir(self) -> StudyDir:

@@ -15,6 +15,7 @@ from bertft_core.records.probe_record import ProbeRecord
 from bertft_core.records.selection import may_go_on
 from bertft_core.storage.study_dir import PROBES_FILE, read_record, write_record
 from bertft_core.training.slots import SlotsClosing
+from tasks.early_runs import EarlyRuns, train_on_slot
 from tasks.protocols import Progress, RunLog, SlotPool
 
 
@@ -30,18 +31,18 @@ def worth_a_retry(task: Any, run: Any, state: Any) -> bool:
     persist_result=False,
     retry_condition_fn=worth_a_retry,
 )
-def train_run(spec: RunSpec, run_dir: Path, *, slots: SlotPool, log: RunLog, progress: Progress) -> RunRecord:
-    """Train one run on a slot of its own; see `bertft_core.training.run.train_run`.
+def train_run(
+    spec: RunSpec, run_dir: Path, *, slots: SlotPool, log: RunLog, progress: Progress, early: EarlyRuns | None = None
+) -> RunRecord:
+    """Train one run on a slot of its own, or adopt it from those begun `early`; see `bertft_core.training.run.train_run`.
 
     Raises `WorkerDied`, `RunFailed` or `UserError`; a retry resumes from the run's checkpoint.
     """
-    with slots.lease() as worker, log.run_of(spec) as log_event:
-
-        def on_event(event: dict[str, Any]) -> None:
-            progress.on_event(spec, event)
-            log_event(event)
-
-        worker.run(spec, run_dir, on_event)
+    begun = None if early is None else early.adopted(spec)
+    if begun is None:
+        train_on_slot(spec, run_dir, slots=slots, log=log, progress=progress)
+    else:
+        begun.result()
     record = read_record(run_dir / "record.json", RunRecord)
     if record is None or record.digest != spec.digest:
         raise RuntimeError(f"the worker ended the run without a record in {run_dir}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from bertft_core.config import StudyConfig
+from bertft_core.records import DatasetCard
 from bertft_core.storage.damage import repair
 from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.training.compute_choice import needs_probe, with_kernels
@@ -16,6 +17,7 @@ from tasks.engines.engine import open_pool
 from tasks.guard import Guard
 from tasks.progress import StudyProgress
 from tasks.protocols import SlotPool
+from tasks.same_encoder import refuse_other_study
 from tasks.study_lock import take_lock
 from tasks.tracking.tracker import Tracker
 
@@ -31,8 +33,12 @@ class Session:
         self.dir = StudyDir(home_dir, study.name)
         self._slots = workers
         self._lock = FileLock(self.dir.path / "lock")
+        self._is_open = False
 
     def __enter__(self) -> Session:
+        """Open it; nothing for one that is open: a command may open it before its flow does."""
+        if self._is_open:
+            return self
         must_train = self.forced or not looks_finished(self.study, self.dir)
         if must_train:
             refuse_unfit(self.study)
@@ -54,9 +60,13 @@ class Session:
         self.tracker = Tracker(self.study, self.dir)
         self._guard = Guard(self.dir.home_dir, self.study, self.tracker.session)
         self.tracker.start()
+        self._is_open = True
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if not self._is_open:
+            return
+        self._is_open = False
         if self._slots is not None:
             self._slots.close()
         self.tracker.finish("FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED")
@@ -64,6 +74,16 @@ class Session:
             self.progress.tell(f"MLflow: {problem}; the same command logs what is missing")
         self._guard.release()
         self._lock.release()
+
+    def take(self, card: DatasetCard) -> None:
+        """Note the data that the runs of this execution are trained on.
+
+        Raises `UserError` for an encoder with other settings than the one that the study's runs were trained with, unless forced.
+        """
+        if not self.forced:
+            refuse_other_study(self.dir, card)
+        write_record(self.dir.card_path, card)
+        self.tracker.log_data(card)
 
     @property
     def slots(self) -> SlotPool:

@@ -16,10 +16,9 @@ from bertft_core.report import report_seal, study_report
 from bertft_core.report.formatting import escapes
 from bertft_core.report.text_table import result_table
 from bertft_core.storage.damage import Tell
-from bertft_core.storage.study_dir import StudyDir, write_record
+from bertft_core.storage.study_dir import write_record
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.trial_step import prepare_and_try
-from tasks.same_encoder import refuse_other_study
 
 T = TypeVar("T")
 
@@ -27,25 +26,21 @@ T = TypeVar("T")
 @task(name="prepare-data", task_run_name="prepare data · {study.name}", cache_policy=NO_CACHE, persist_result=False)
 def prepare_data(
     study: StudyConfig,
-    study_dir: StudyDir,
+    home_dir: Path,
     *,
-    log: Callable[[DatasetCard], None],
+    take: Callable[[DatasetCard], None],
     tell: Tell,
     prepared: DatasetCard | None = None,
-    force: bool = False,
 ) -> DatasetCard:
-    """Read, check, split and tokenise; see `data.prepare_study_data`. Raises `UserError` for bad data, and, without `force`,
-    for an encoder with other settings than the one that the study's runs were trained with.
+    """Read, check, split and tokenise; see `data.prepare_study_data`. Raises `UserError` for bad data, and what `take` raises,
+    which notes their card.
 
     `prepared` is the card of data that the same command has prepared before, outside the study's lock: `bertft clean` may have
     deleted them since.
     """
     if prepared is None or not all(Path(card.directory).is_dir() for card in prepared.every):
-        prepared = prepare_and_try(study, home_dir=study_dir.home_dir, tell=tell)
-    if not force:
-        refuse_other_study(study_dir, prepared)
-    write_record(study_dir.card_path, prepared)
-    log(prepared)
+        prepared = prepare_and_try(study, home_dir=home_dir, tell=tell)
+    take(prepared)
     return prepared
 
 

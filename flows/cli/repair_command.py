@@ -59,7 +59,7 @@ def _repair_prefect(found: StudyOnDisk) -> list[str]:
     name, where = found.study.name, found.dir.home_dir
     if not os.environ.get("PREFECT_API_URL") and not any(map(is_left_flow_run, prefect_runs(where, name))):
         return []
-    with prefect_api(where, meanwhile=lambda: None):
+    with prefect_api(where, first=lambda: None):
         from tasks.prefect_runs import repair_flow_runs
 
         repaired = repair_flow_runs(name, where)

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bertft_core.config.addresses import without_password
@@ -11,7 +11,6 @@ from bertft_core.records import StudySummary
 from bertft_core.report.text_table import result_table
 from bertft_core.storage.disk_errors import disk_errors_explained
 from bertft_core.storage.study_dir import StudyDir
-from bertft_core.training.trial_step import prepare_and_try
 from flows.cli.console import shown
 from flows.cli.embedded_server import EmbeddedServer
 from flows.cli.finished_study import finished_summary
@@ -46,42 +45,41 @@ def run_command(config: Path, overrides: list[str], home: Path | None, *, force:
 
 
 def _carried_out(command: StudyCommand, config: str, overrides: list[str]) -> StudySummary:
-    study, where = command.study, command.home_dir
-    expect_mlflow_login(study.tracking.uri)
-
-    def read_data() -> None:
-        if command.card is None:
-            command.card = prepare_and_try(study, home_dir=where, tell=command.progress.tell)
-
+    where = command.home_dir
+    expect_mlflow_login(command.study.tracking.uri)
+    say("reading the data …", file=sys.stderr)
     with (
-        early_workers(study, where, force=command.force) as command.workers,
-        prefect_api(where, meanwhile=read_data),
+        early_workers(command.study, where, force=command.force) as command.workers,
+        ExitStack() as begun,
     ):
+        begun.push(command.session)  # it is closed where the flow, which closes it, was not reached
+        begun.enter_context(prefect_api(where, first=command.begin))
         from flows.run_study import run_in_terminal
 
         return run_in_terminal(command, config, [without_password(each) for each in overrides])
 
 
 @contextmanager
-def prefect_api(home: Path, meanwhile: Callable[[], object]) -> Iterator[None]:
+def prefect_api(home: Path, first: Callable[[], object]) -> Iterator[None]:
     """A Prefect API for the block: the one the environment names, else an embedded server that ends with the block.
 
-    An embedded server needs many seconds to start; `meanwhile` runs at the same time.
+    `first` is done before: a server takes seconds of all cores to start, and what is begun by then goes on meanwhile.
     """
     if api_url := os.environ.get("PREFECT_API_URL"):
         keep_prefect_out_of_the_terminal()
         say(f"Prefect's server is {without_password(api_url)}, from PREFECT_API_URL", file=sys.stderr)
         expect_prefect(api_url)
+        first()
         yield
         return
     use_embedded_prefect(home)
     if (remark := set_prefect_aside(home)) is not None:
         say(f"warning   {remark}", file=sys.stderr)
+    first()
+    say("starting Prefect's embedded server …", file=sys.stderr)
     with EmbeddedServer(home / "prefect" / "server.log") as server:
-        say("starting Prefect's embedded server and reading the data …", file=sys.stderr)
         os.environ["PREFECT_API_URL"] = server.api_url
         try:
-            meanwhile()
             import flows.run_study  # noqa: F401  (seconds of imports)
 
             server.wait_until_ready()

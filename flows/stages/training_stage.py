@@ -12,9 +12,9 @@ from bertft_core.config import UserError
 from bertft_core.planning.wanted_runs import WantedRuns, wanted_runs
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, SweepResult
 from bertft_core.records.selection import may_go_on
+from tasks.early_runs import EarlyRuns
 from tasks.keep_models import ModelBudget
 from tasks.run_tasks import failed_record, train_run
-from tasks.stored_runs import StoredRuns
 from tasks.study_session import Session
 
 Pending = dict[PrefectFuture[Any], RunSpec]
@@ -24,9 +24,8 @@ Submit = Callable[[RunSpec], PrefectFuture[Any]]
 class Trainer:
     """Gets the records of runs, in the search and over seeds."""
 
-    def __init__(self, session: Session, card: DatasetCard) -> None:
-        self.session = session
-        self._stored = StoredRuns(session.dir, card, session.tracker, force=session.forced)
+    def __init__(self, session: Session, early: EarlyRuns) -> None:
+        self.session, self._early = session, early
         self._models = ModelBudget(session.study, session.dir, session.tracker, session.progress.tell)
 
     def records_of(self, specs: Iterable[RunSpec]) -> dict[str, RunRecord]:
@@ -41,7 +40,7 @@ class Trainer:
         for spec in specs:
             if spec.digest in records or spec.digest in todo:
                 again.append(spec)
-            elif (record := self._stored.finished(spec)) is not None:
+            elif not self._early.has_begun(spec) and (record := self._early.stored.finished(spec)) is not None:
                 records[spec.digest] = record
                 self._models.ended(spec, record)
                 progress.ended(spec, record, reused=True)
@@ -59,9 +58,10 @@ class Trainer:
             return
         session, retries = self.session, self.session.study.execution.retries
         task, slots, folder = train_run.with_options(retries=retries), session.slots, session.dir
+        given: dict[str, Any] = {"slots": slots, "log": session.tracker, "progress": session.progress, "early": self._early}
 
         def submit(spec: RunSpec) -> PrefectFuture[Any]:
-            return task.submit(spec, folder.run_dir(spec.digest), slots=slots, log=session.tracker, progress=session.progress)
+            return task.submit(spec, folder.run_dir(spec.digest), **given)
 
         for spec, result in submitted(submit, specs, slots.n):
             if isinstance(result, UserError):

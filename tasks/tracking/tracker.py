@@ -1,18 +1,24 @@
 """MLflow's record of a study, written by a thread, so that MLflow's errors never reach the study."""
 
+from __future__ import annotations
+
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bertft_core.config import StudyConfig
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary, SweepResult
 from bertft_core.storage.study_dir import StudyDir
-from tasks.tracking.study_log import StudyLog
+from tasks.tracking.store_files import digest_in, mlflow_runs
 from tasks.tracking.writer_thread import Writer
+
+if TYPE_CHECKING:  # it imports MLflow, which takes seconds: the writing thread does that
+    from tasks.tracking.study_log import StudyLog
 
 FLUSH_SECONDS = 2.0
 OPEN_SECONDS = 60.0
@@ -51,6 +57,8 @@ class Tracker:
         """The study's log; a store that was away is opened when it is back."""
         if self._log is None:
             try:
+                from tasks.tracking.study_log import StudyLog
+
                 log = StudyLog(self._study, self._study_dir, self.session)
                 if self._card is not None:
                     log.log_data(self._card)
@@ -64,7 +72,9 @@ class Tracker:
         self._post(lambda log: log, must=False)
 
     def log_data(self, card: DatasetCard) -> None:
-        """The data card, and the data set as an input of the study."""
+        """The data card, and the data set as an input of the study; once for each card."""
+        if card == self._card:
+            return
         self._card = card
         self._post(lambda log: log.log_data(card))
 
@@ -127,12 +137,19 @@ class Tracker:
 
     def restore(self, digest: str, run_dir: Path) -> RunRecord | None:
         """Fetch a finished run's files from MLflow into its folder; None when MLflow has no such run, or does not answer."""
+        if self._study.tracking.uri is None and digest not in self._in_home:
+            return None  # known without waiting for MLflow
         self._tried.wait(OPEN_SECONDS)
         try:
             return None if self._log is None else self._log.runs.restore(digest, run_dir)
         except Exception as error:  # it is trained again instead
             self._writer.tell(error)
             return None
+
+    @cached_property
+    def _in_home(self) -> set[str | None]:
+        """Digests of what earlier commands have begun in the home's store."""
+        return {digest_in(run.tags) for run in mlflow_runs(self._study_dir.home_dir, self._study.name)}
 
     def discard(self, digest: str) -> None:
         """Forget a run that is to be trained again."""

@@ -1,0 +1,116 @@
+"""Runs that train before their Prefect tasks are there: in the order of the plan, adopted once, tried again where they failed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bertft_core.planning.run_specs import plan_runs
+from bertft_core.records import RunRecord, RunSpec
+from bertft_core.storage.study_dir import StudyDir
+from tasks.early_runs import EarlyRuns
+from tasks.run_tasks import train_run
+from tests.helpers.small_records import make_card, make_record, make_study
+
+PATIENCE_SECONDS = 30.0
+
+
+class Session:
+    """A session with its pool and its log in one; a run ends when it may, or raises the failure of its number."""
+
+    def __init__(self, folder: Path, n_slots: int, failures: dict[int, Exception] | None = None, **study: Any) -> None:
+        self.study, self.card = make_study(**{"arms": {"plain": {}, "slow": {"learning_rate": 1e-6}}} | study), make_card(folder)
+        self.dir, self.forced = StudyDir(folder, self.study.name), False
+        self.slots = self.tracker = self.progress = self
+        self.n, self._free, self._failures = n_slots, threading.Semaphore(n_slots), failures or {}
+        self.specs = plan_runs(self.study, self.card, {})
+        self.started: list[RunSpec] = []
+        self.may_end = threading.Event()
+
+    @contextmanager
+    def lease(self) -> Iterator[Any]:
+        with self._free:
+            yield SimpleNamespace(run=self.run)
+
+    def run(self, spec: RunSpec, run_dir: Path, on_event: Any) -> None:
+        self.started.append(spec)
+        number = len(self.started)
+        assert self.may_end.wait(PATIENCE_SECONDS)
+        if number in self._failures:
+            raise self._failures[number]
+        make_record(spec, self.card, self.dir)
+
+    @contextmanager
+    def run_of(self, spec: RunSpec) -> Iterator[Any]:
+        yield lambda event: None
+
+    def restore(self, digest: str, run_dir: Path) -> RunRecord | None:
+        return None
+
+
+def until(condition: Any) -> None:
+    done = threading.Event()
+    for _ in range(int(PATIENCE_SECONDS / 0.01)):
+        if condition():
+            return
+        done.wait(0.01)
+    raise AssertionError("waited in vain")
+
+
+def adopt(session: Session, early: EarlyRuns, spec: RunSpec) -> RunRecord:
+    run_dir = session.dir.run_dir(spec.digest)
+    return train_run.fn(spec, run_dir, slots=session.slots, log=session.tracker, progress=session.progress, early=early)
+
+
+def test_slots_are_filled_in_the_plans_order_until_the_flow_asks(tmp_path):
+    session = Session(tmp_path, n_slots=2)
+    early = EarlyRuns(session, session.card)  # type: ignore[arg-type]
+    early.begin()
+    until(lambda: len(session.started) == 2)
+    early.stop()
+    session.may_end.set()
+    assert {spec.digest for spec in session.started} == {spec.digest for spec in session.specs[:2]}
+    assert [early.has_begun(spec) for spec in session.specs[:3]] == [True, True, False]
+    for spec in session.specs[:3]:
+        assert adopt(session, early, spec).digest == spec.digest
+    assert [session.started.count(spec) for spec in session.specs[:3]] == [1, 1, 1], "what was begun is not trained again"
+    assert not any(map(early.has_begun, session.specs)), "each is adopted once"
+
+
+def test_runs_with_a_record_are_not_begun(tmp_path):
+    session = Session(tmp_path, n_slots=1)
+    make_record(session.specs[0], session.card, session.dir)
+    session.may_end.set()
+    early = EarlyRuns(session, session.card)  # type: ignore[arg-type]
+    early.begin()
+    until(lambda: len(session.started) == len(session.specs) - 1)
+    assert session.specs[0] not in session.started
+
+
+def test_a_failure_is_raised_by_the_task_and_its_next_attempt_trains_anew(tmp_path):
+    session = Session(tmp_path, n_slots=1, failures={1: RuntimeError("the first attempt")})
+    session.may_end.set()
+    early = EarlyRuns(session, session.card)  # type: ignore[arg-type]
+    early.begin()
+    spec = session.specs[0]
+    with pytest.raises(RuntimeError, match="the first attempt"):
+        adopt(session, early, spec)
+    assert session.started == [spec], "after a failure no further run is begun"
+    assert adopt(session, early, spec).digest == spec.digest
+    assert session.started == [spec, spec]
+
+
+def test_an_arm_that_a_search_decides_waits_for_it(tmp_path):
+    search = {"space": {"learning_rate": {"low": 1e-5, "high": 1e-3}}, "n_trials": 2}
+    session = Session(tmp_path, n_slots=1, arms={"searched": {"search": search}, "plain": {}})
+    session.may_end.set()
+    early = EarlyRuns(session, session.card)  # type: ignore[arg-type]
+    early.begin()
+    until(lambda: len(session.started) == len(session.specs) / 2)
+    assert {spec.arm for spec in session.started} == {"plain"}
