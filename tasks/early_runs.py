@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
+from bertft_core.planning.run_order import balanced, calculated_seconds
 from bertft_core.planning.wanted_runs import decided_arms, wanted_runs
 from bertft_core.records import DatasetCard, RunSpec
 from tasks.protocols import Progress, RunLog, SlotPool
@@ -34,9 +35,10 @@ class EarlyRuns:
         self._lock, self._stopped = threading.Lock(), threading.Event()
 
     def _wanted(self, card: DatasetCard) -> Iterator[RunSpec]:
-        study, forced = self._session.study, self._session.forced
+        study, forced, n_slots = self._session.study, self._session.forced, self._session.progress.n_slots
         records = {} if forced else {record.digest: record for record in self._session.dir.records()}
-        yield from wanted_runs(study, card, {}, records).of_arms(decided_arms(study, {})).unanswered(records)
+        wanted = wanted_runs(study, card, {}, records).of_arms(decided_arms(study, {}))
+        yield from balanced(wanted.unanswered(records), calculated_seconds(card), n_slots)
 
     def begin(self) -> None:
         """Train on every slot, until `stop`; returns at once."""

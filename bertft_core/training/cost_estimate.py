@@ -40,10 +40,13 @@ class CostEstimate:
 
 
 class CostEstimator:
-    """Estimates runs over the data of one arm with its encoder; `earlier` are records that may show the speed of this machine."""
+    """Estimates runs over the data of one arm with its encoder; `earlier` are records that may show the speed of this machine.
 
-    def __init__(self, card: DatasetCard, earlier: Iterable[RunRecord]) -> None:
-        self._card = card
+    Without such records `flops_per_second` says how fast it is; without it too, that is measured.
+    """
+
+    def __init__(self, card: DatasetCard, earlier: Iterable[RunRecord], flops_per_second: float | None = None) -> None:
+        self._card, self._known_flops_per_second = card, flops_per_second
         weights = card.encoder.weights_sha256
         self._earlier = [r for r in earlier if r.examples_per_second and r.spec.encoder.weights_sha256 == weights]
         size = n_parameters(card)
@@ -98,6 +101,8 @@ class CostEstimator:
         return self._flops_per_second(spec) / (6 * self._n_dense * tokens), False
 
     def _flops_per_second(self, spec: RunSpec) -> float:
+        if self._known_flops_per_second is not None:
+            return self._known_flops_per_second
         of_path = BY_HAND if spec.compute.path == "fast" else 1.0
         return of_path * EFFICIENCY[spec.compute.kernels] * _matrix_product_rate(spec.threads, spec.compute.kernels)
 

@@ -9,6 +9,7 @@ from typing import Any
 from prefect.futures import PrefectFuture
 
 from bertft_core.config import UserError
+from bertft_core.planning.run_order import balanced, calculated_seconds
 from bertft_core.planning.wanted_runs import WantedRuns, wanted_runs
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, SweepResult
 from bertft_core.records.selection import may_go_on
@@ -76,14 +77,14 @@ class Trainer:
 
 def run_seeds(trainer: Trainer, card: DatasetCard, sweeps: dict[str, SweepResult]) -> tuple[WantedRuns, dict[str, RunRecord]]:
     """Train every arm over the seeds of the study's design; the report runs and repeats, and their records by digest."""
-    session = trainer.session
+    session, seconds = trainer.session, calculated_seconds(card)
     chosen = {arm: result.chosen for arm, result in sweeps.items()}
     records: dict[str, RunRecord] = {}
     while todo := (wanted := wanted_runs(session.study, card, chosen, records)).unanswered(records):
         if records:  # more runs are wanted than were planned at first
             for arm, n in Counter(spec.arm for spec in todo).items():
                 session.progress.plan_more("seeds", arm, n)
-        records |= trainer.records_of(todo)
+        records |= trainer.records_of(balanced(todo, seconds, session.progress.n_slots))
     for spec in wanted.planned:
         if may_go_on(records[spec.digest]):  # it stopped at its cut for good: its state is not needed
             shutil.rmtree(session.dir.run_dir(spec.digest) / "checkpoint", ignore_errors=True)

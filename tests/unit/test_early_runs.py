@@ -14,6 +14,7 @@ import pytest
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.storage.study_dir import StudyDir
+from tasks import early_runs
 from tasks.early_runs import EarlyRuns
 from tasks.run_tasks import train_run
 from tests.helpers.small_records import make_card, make_record, make_study
@@ -28,7 +29,8 @@ class Session:
         self.study, self.card = make_study(**{"arms": {"plain": {}, "slow": {"learning_rate": 1e-6}}} | study), make_card(folder)
         self.dir, self.forced = StudyDir(folder, self.study.name), False
         self.slots = self.tracker = self.progress = self
-        self.n, self._free, self._failures = n_slots, threading.Semaphore(n_slots), failures or {}
+        self.n = self.n_slots = n_slots
+        self._free, self._failures = threading.Semaphore(n_slots), failures or {}
         self.specs = plan_runs(self.study, self.card, {})
         self.started: list[RunSpec] = []
         self.may_end = threading.Event()
@@ -52,6 +54,12 @@ class Session:
 
     def restore(self, digest: str, run_dir: Path) -> RunRecord | None:
         return None
+
+
+@pytest.fixture(autouse=True)
+def runs_of_one_length(monkeypatch):
+    """The cards here name an encoder that has no files."""
+    monkeypatch.setattr(early_runs, "calculated_seconds", lambda card: lambda spec: 1.0)
 
 
 def until(condition: Any) -> None:
