@@ -1,5 +1,7 @@
 """One forward and backward pass before a study, so that settings of the encoder on which every run fails are found at once."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -85,7 +87,7 @@ def _problem(study: StudyConfig, card: DatasetCard) -> str | None:
 
     warm_up()
     split, head = open_split(card.directory, "train"), HEADS[study.head.kind]
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), _one_thread():
         torch.manual_seed(0)
         model = head.build(card.encoder_dir, card.labels, None, study.head)
         if head.take_from_train is not None:
@@ -102,6 +104,19 @@ def _problem(study: StudyConfig, card: DatasetCard) -> str | None:
             model.config.save_pretrained(nowhere)  # as at the end of a run
     bad = next((name for name, p in model.named_parameters() if p.grad is not None and not torch.isfinite(p.grad).all()), None)
     return None if bad is None else f"a gradient of {bad} that is not finite"
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Workers want the cores meanwhile: threads of small products wait for each other, and took eight times the CPU time."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _batches(lengths: np.ndarray) -> list[np.ndarray]:
