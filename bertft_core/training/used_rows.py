@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bertft_core.config.strategy_settings import replay_of
+from bertft_core.config.strategy_settings import FeatureExtraction, replay_of
 from bertft_core.data.prepared_split import PreparedSplit
 from bertft_core.records import RunSpec
 
@@ -59,7 +59,9 @@ class UsedRows:
 
 def used_rows_of(spec: RunSpec, model: Any, splits: Iterable[PreparedSplit]) -> UsedRows | None:
     """Those of a run, put in their place; None where other words may be read or written: as replacements, from texts that are
-    replayed, or by a head that shares these weights; and where the run is computed as the first version did.
+    replayed, by a head that shares these weights, or by an encoder that is frozen, whose states are stored for whole splits where
+    a run has a part; and where the run is computed as the first version did.
     """
-    reads_others = spec.head.kind == "masked_lm" or replay_of(spec.strategies) is not None
+    is_frozen = any(isinstance(strategy, FeatureExtraction) for strategy in spec.strategies)
+    reads_others = spec.head.kind == "masked_lm" or replay_of(spec.strategies) is not None or is_frozen
     return None if spec.compute.path == "reference" or reads_others else UsedRows(model, splits)

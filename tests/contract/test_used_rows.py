@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -10,6 +11,7 @@ from bertft_core.records.compute import Compute
 from bertft_core.training.run import train_run
 from bertft_core.training.used_rows import used_rows_of
 from tests.helpers.every_strategy import SETTINGS, lopsided_study, started, with_strategies
+from tests.helpers.interrupted_runs import losses_in
 from tests.helpers.tiny_studies import tiny_spec, tiny_study
 
 REFERENCE, FAST = Compute(path="reference", masks=2), Compute(path="fast", masks=2)
@@ -54,6 +56,7 @@ def test_runs_that_may_read_or_write_other_words_keep_all_rows(tmp_path):
     plain = of(tiny_spec(*lopsided_study(tmp_path / "plain")), FAST)
     assert started(plain, tmp_path / "run").rows is not None
     assert started(with_strategies(plain, SETTINGS["replay"]), tmp_path / "replay").rows is None
+    assert started(with_strategies(plain, SETTINGS["feature_extraction"]), tmp_path / "frozen").rows is None
     assert started(of(plain, REFERENCE), tmp_path / "reference").rows is None
     masked = tiny_spec(*tiny_study(tmp_path / "masked", head="masked_lm", data={"max_length": 20}, arms={"full": {}}))
     assert used_rows_of(of(masked, FAST), None, []) is None
@@ -65,3 +68,12 @@ def test_a_word_that_no_split_has_is_refused_instead_of_read_wrongly(tmp_path):
     unused = int((run.rows._places < 0).nonzero()[0])
     with pytest.raises((IndexError, RuntimeError)):
         embedding(torch.tensor([[unused]]))
+
+
+def test_states_of_a_frozen_encoder_are_stored_for_the_whole_of_a_split_that_a_run_has_a_part_of(tmp_path):
+    arms = {"features": {"strategies": [SETTINGS["feature_extraction"]], "train_examples": 4}}
+    spec = tiny_spec(*tiny_study(tmp_path, arms=arms), arm="features")
+    assert spec.train_examples == 4
+    for name, each in (("all", REFERENCE), ("used", FAST)):
+        train_run(of(spec, each), run_dir=tmp_path / name)
+    np.testing.assert_allclose(losses_in(tmp_path / "used"), losses_in(tmp_path / "all"), atol=1e-5, rtol=0)
