@@ -5,6 +5,7 @@ What its finished runs were computed with is kept, so that they stay and more se
 
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.execution_settings import ExecutionConfig
+from bertft_core.records import DatasetCard
 from bertft_core.records.compute import Compute
 from bertft_core.storage.study_dir import StudyDir, read_record
 from bertft_core.training.devices import usable_gpus
@@ -80,11 +81,13 @@ def kept_settings(study_dir: StudyDir) -> dict[str, str]:
     """
     last = read_record(study_dir.config_path, StudyConfig)
     of_last = None if last is None else {by_hand: Compute.asked_by(last.execution, by_hand) for by_hand in (True, False)}
-    first = None
+    card, first = read_record(study_dir.card_path, DatasetCard), None
     for record in study_dir.records():
         if record.status != "failed":
             first = first or record.computed_with
-            if of_last is not None and record.computed_with in of_last.values():
+            # Where an encoder has several ways, what is computed as one without them would be is no sign of the last command.
+            has_ways = card is not None and card.of_run(record.spec).by_hand
+            if of_last is not None and record.computed_with in (of_last[True], of_last[has_ways]):
                 return of_last[True].settings()
     if first is not None:
         return first.settings()

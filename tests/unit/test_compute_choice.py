@@ -109,6 +109,15 @@ def test_runs_that_have_one_way_only_leave_the_others_as_the_last_command_had_th
     assert way_of(home) == "fast"
 
 
+def test_a_command_that_asked_for_another_way_and_ended_no_run_changes_nothing(home):
+    home.ran(MKL)
+    write_record(home.dir.config_path, make_study(execution=MKL | {"compute": "fast"}))
+    write_record(home.dir.card_path, home.card)
+    assert way_of(home) == "original", "all finished runs were computed in it"
+    home.ran(MKL | {"compute": "fast"})
+    assert way_of(home) == "fast"
+
+
 def test_a_way_to_compute_is_a_path_and_masks_in_digests_but_for_the_first(tmp_path):
     card = make_card(tmp_path)
     asked = {way: make_study(execution={"device": "cpu", "compute": way}) for way in ("auto", *WAYS)}
