@@ -95,7 +95,7 @@ def search_digest(study: StudyConfig, card: DatasetCard, arm: str) -> str:
             "search": search.model_dump(mode="json", exclude={"n_trials"}),
             "threads": study.execution.threads_per_run,
         }
-        | _compute(study, card)
+        | _compute(study, any(each.by_hand for each in (card, *(one.card for one in searched))))
         | _subset_settings(study.arms[arm])
     )
 
@@ -107,9 +107,9 @@ def _replayed(study: StudyConfig, card: DatasetCard, arm: str) -> list[str]:
     return sorted(sha256 for sha256 in found if sha256 is not None)
 
 
-def _compute(study: StudyConfig, card: DatasetCard) -> dict[str, Any]:
-    """Nothing for what the first version computed with."""
-    compute = Compute.asked_by(study.execution, card.by_hand)
+def _compute(study: StudyConfig, by_hand: bool) -> dict[str, Any]:
+    """Nothing for what the first version computed with; `by_hand`: of any encoder that the search may choose."""
+    compute = Compute.asked_by(study.execution, by_hand)
     return {} if compute == FIRST else {"compute": compute.model_dump(mode="json")}
 
 

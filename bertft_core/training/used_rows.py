@@ -28,8 +28,11 @@ class UsedRows:
         self._embedding: nn.Embedding = model.get_input_embeddings()
         self._all = self._embedding.weight.detach()
         self.name = next(name for name, each in model.named_parameters() if each is self._embedding.weight)
-        paddings = [PADDING, model.config.pad_token_id or PADDING]
+        padding = self._embedding.padding_idx
+        paddings = [PADDING, model.config.pad_token_id or PADDING, PADDING if padding is None else padding]
         ids = np.unique(np.concatenate([paddings, *(split.all_input_ids for split in splits)]))
+        self._padding = None if padding is None else int(np.searchsorted(ids, padding))
+        """Place of the row that never learns."""
         self._ids = torch.from_numpy(ids.astype(np.int64)).to(self._all.device)
         self._places = torch.full((len(self._all),), -1, device=self._all.device)  # -1 is refused, should a text have such a word
         self._places[self._ids] = torch.arange(len(ids), device=self._all.device)
@@ -38,7 +41,7 @@ class UsedRows:
         self._embedding.forward = self._forward  # type: ignore[method-assign]
 
     def _forward(self, ids: Tensor) -> Tensor:
-        return nn.functional.embedding(self._places[ids], self._embedding.weight)
+        return nn.functional.embedding(self._places[ids], self._embedding.weight, self._padding)
 
     def whole(self, named: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
         """Parameters by name, the word embeddings with all their rows."""

@@ -77,3 +77,16 @@ def test_states_of_a_frozen_encoder_are_stored_for_the_whole_of_a_split_that_a_r
     for name, each in (("all", REFERENCE), ("used", FAST)):
         train_run(of(spec, each), run_dir=tmp_path / name)
     np.testing.assert_allclose(losses_in(tmp_path / "used"), losses_in(tmp_path / "all"), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta"])
+def test_the_row_of_padding_never_learns_also_where_a_text_has_it(tmp_path, kind):
+    spec = tiny_spec(*tiny_study(tmp_path, kind=kind))
+    for name, compute in (("all", REFERENCE), ("used", FAST)):
+        model = started(of(spec, compute), tmp_path / name).plan.model
+        embedding, other = model.get_input_embeddings(), 5
+        padding = embedding.padding_idx
+        assert padding is not None
+        embedding(torch.tensor([[padding, other]])).sum().backward()
+        (learning,) = embedding.weight.grad.abs().sum(dim=1).nonzero().tolist()
+        assert torch.equal(embedding.weight[learning[0]], embedding(torch.tensor(other))), name

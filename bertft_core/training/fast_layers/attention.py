@@ -31,8 +31,10 @@ def attend(
     p: float,
     masks: DropoutMasks | None,
     reach: Tensor | None = None,
+    *,
+    learns: bool,
 ) -> tuple[Tensor, list[Attended]]:
-    """Queries, keys and values [rows, 3 · width] → what is read [rows, width], and what `attend_backward` needs.
+    """Queries, keys and values [rows, 3 · width] → what is read [rows, width], and what `attend_backward` needs if it `learns`.
 
     `reach` [N, 1, 1 or longest, longest] is -inf where a token does not read another one; by default each reads its whole text.
     """
@@ -47,7 +49,8 @@ def attend(
         mask = None if masks is None else masks.drawn((n * n_heads, longest, longest), p, qkv.dtype)
         values = torch.bmm(chances if mask is None else chances * mask, heads[2])
         _put(read, values.view(n, n_heads, longest, size).transpose(1, 2).reshape(n * longest, -1), group)
-        saved.append(Attended(heads, chances, mask))
+        if learns:
+            saved.append(Attended(heads, chances, mask))
     return read, saved
 
 

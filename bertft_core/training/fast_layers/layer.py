@@ -116,7 +116,7 @@ class Layer(torch.autograd.Function):
         with torch.autocast(x.device.type, enabled=False):
             narrow = x.to(shape.dtype)
             qkv = torch.addmm(products.qkv_bias, narrow, products.qkv.t())
-            read, attended = attend(qkv, shape.groups, shape.n_heads, p_attention, shape.masks)
+            read, attended = attend(qkv, shape.groups, shape.n_heads, p_attention, shape.masks, learns=shape.learns)
             first_mask = None if shape.masks is None else shape.masks.of_rows(rows, width, p_first, x.dtype)
             first_sum = _residual(x, torch.addmm(products.output_bias, read, products.output.t()), first_mask)
             z, first_mean, first_rstd = aten.native_layer_norm(first_sum, [width], w.norm, w.norm_bias, shape.epsilons[0])

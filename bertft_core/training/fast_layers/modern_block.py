@@ -94,7 +94,7 @@ class ModernLayer(torch.autograd.Function):
             normed, mean, rstd = _normed(x, w.norm, w.norm_bias, shape.epsilons[0])
             normed = normed.to(narrow)
             qkv = shape.rotation.turned(nn.functional.linear(normed, qkv_w, qkv_b), shape.n_heads)  # type: ignore[arg-type]
-            read, attended = attend(qkv, shape.groups, shape.n_heads, p_attention, shape.masks, shape.reach)
+            read, attended = attend(qkv, shape.groups, shape.n_heads, p_attention, shape.masks, shape.reach, learns=shape.learns)
             mask = None if shape.masks is None else shape.masks.of_rows(rows, width, p_output, x.dtype)
             y = _plus(x, nn.functional.linear(read, output_w, output_b), mask)  # type: ignore[arg-type]
             mlp_normed, mlp_mean, mlp_rstd = _normed(y, w.mlp_norm, w.mlp_norm_bias, shape.epsilons[1])
