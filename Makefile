@@ -10,6 +10,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --dist loadfile --no-
 .PHONY: install quickstart test test-slow check benchmark
 
 # `make install EXTRAS=ray` adds what runs on a Ray cluster need, on the machine of the study and on every node.
+# `make install EXTRAS=postgres` adds what `bertft server` needs.
 EXTRAS ?=
 install: $(INSTALLED) $(EXTRAS:%=$(INSTALLED)-%)
 
@@ -32,7 +33,7 @@ quickstart: install
 test: install
 	$(PYTEST) -n 3
 
-test-slow: install $(INSTALLED)-ray
+test-slow: install $(INSTALLED)-ray $(INSTALLED)-postgres
 	$(PYTEST) -n 2 -m slow
 
 check: install

@@ -15,6 +15,7 @@ from flows.cli.event_commands import announce, watch
 from flows.cli.evidence_commands import compare, diff, replay, seeds, verify
 from flows.cli.output import OutputLost, flush_output, give_up_output, use_safe_output
 from flows.cli.reading_lines import ReadingLines, reading_shown
+from flows.cli.server_app import server
 from flows.cli.terminal import say
 from tasks.process_environment import check_current_folder, check_interpreter, settle_environment
 
@@ -228,6 +229,9 @@ def ui(
 
 for _of_events in (announce, watch):
     app.command()(_of_events)
+
+
+app.add_typer(server)
 
 
 def main(arguments: list[str] | None = None) -> None:

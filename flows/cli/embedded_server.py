@@ -114,14 +114,12 @@ class EmbeddedServer:
         self.stop()
 
 
-def _serve(port: int) -> None:
+def _serve(port: int, host: str = "127.0.0.1") -> None:
     import uvicorn
 
     on_stdin(leave)
-    uvicorn.run(
-        "prefect.server.api.server:create_app", factory=True, host="127.0.0.1", port=port, log_level="error", lifespan="on"
-    )
+    uvicorn.run("prefect.server.api.server:create_app", factory=True, host=host, port=port, log_level="error", lifespan="on")
 
 
 if __name__ == "__main__":
-    _serve(int(sys.argv[1]))
+    _serve(int(sys.argv[1]), *sys.argv[2:])

@@ -9,6 +9,7 @@ import ssl
 import urllib.error
 import urllib.request
 from http.client import HTTPException
+from typing import Literal
 
 from bertft_core.config import UserError
 from bertft_core.config.addresses import without_password
@@ -72,6 +73,14 @@ def _refuses(url: str, login: dict[str, str]) -> bool:
             return False
     except urllib.error.HTTPError as error:
         return error.code in REFUSED  # a server is there; the clients report its other errors better
+
+
+def answer_of(url: str, login: dict[str, str]) -> Literal["ready", "refused", "away"]:
+    """What a server that should be there says to a request."""
+    try:
+        return "refused" if _refuses(url, login) else "ready"
+    except (OSError, HTTPException):
+        return "away"
 
 
 def _prefect_login() -> dict[str, str]:

@@ -38,6 +38,8 @@ NOT_IMPORTED = {
     "fastapi": "a cap: newer ones break prefect 3.8",
     "optuna-dashboard": "`bertft ui` starts it as a program",
     "plotly": "optuna draws its figures with it",
+    "psycopg2-binary": "SQLAlchemy loads it",
+    "flask-wtf": "MLflow's login page",
     "ruff": "a program",
     "mypy": "a program",
     "import-linter": "a program",
@@ -97,7 +99,7 @@ def test_the_dev_group_is_what_tests_and_benchmarks_import_besides():
 
 def test_every_exception_is_still_one():
     everything = imported_by(*PRODUCT, "tests", "benchmarks")
-    assert set(NOT_IMPORTED) <= {*NEEDED, *DEV}
+    assert set(NOT_IMPORTED) <= {*NEEDED, *DEV, *OPTIONAL}
     assert [name for name in NOT_IMPORTED if name in everything] == []
 
 
@@ -154,5 +156,5 @@ def test_the_locks_hold_what_an_extra_needs(extra):
     environment = {"python_version": "3.11", "python_full_version": "3.11.9", "extra": ""}
     needs = [Requirement(line) for pin in own for line in importlib.metadata.requires(pin.name) or ()]
     needs = [need for need in needs if need.marker is None or need.marker.evaluate(environment)]
-    assert len(needs) >= 5
+    assert len(needs) >= 3
     assert [need for need in needs if not need.specifier.contains(versions.get(canonicalize_name(need.name), "0"))] == []

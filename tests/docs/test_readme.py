@@ -112,6 +112,7 @@ def test_the_readme_and_the_guide_show_how_to_start_and_every_command():
     assert len(COMMANDS) >= 14
     assert {"make quickstart", "make test"} <= set(COMMANDS)
     names = {command.name or command.callback.__name__ for command in app.registered_commands if not command.hidden}  # type: ignore[union-attr]
+    names |= {str(group.typer_instance.info.name) for group in app.registered_groups if group.typer_instance}
     assert len(names) >= 8
     assert {name for name in names if not any(f"bertft {name} " in f"{command} " for command in BERTFT)} == set()
     table = re.findall(r"^\| `bertft ([a-z-]+)", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)

@@ -8,6 +8,7 @@ from tests.helpers.refusals import (
     file_rows,
     label_rows,
     plan_rows,
+    server_rows,
     service_rows,
     store_rows,
     weight_rows,
@@ -24,4 +25,5 @@ REFUSALS = (
     *command_rows.ROWS,
     *store_rows.ROWS,
     *service_rows.ROWS,
+    *server_rows.ROWS,
 )
