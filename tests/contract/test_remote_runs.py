@@ -151,7 +151,7 @@ def test_a_state_of_this_machine_is_taken_along(study, here, node, tmp_path):
         worker.run(spec, run_dir, kill)
     remote(node, tmp_path).run(spec, run_dir, events.append)
     here.run(spec, tmp_path / "here", ignore)
-    assert events[0]["resumed_from_step"] >= 40
+    assert events[0]["resumed_from_step"] >= 20, "that of step 40 may have been in the making when the worker was killed"
     assert result_in(run_dir) == result_in(tmp_path / "here")
 
 
