@@ -43,7 +43,7 @@ def stored_predictions(results: StudyResults, record: RunRecord, checkpoint: str
     if path is None:
         return None
     try:
-        stored = results.predictions.read(results.run_dir_of(record.digest) / path)
+        stored = results.predictions.read(results.study_dir.file_of_run(record.digest, path))
     except (FileNotFoundError, ValueError):
         return None
     return stored if stored.num_rows else None
@@ -62,7 +62,7 @@ def tuned_predictions(
 
 def tuned_on(results: StudyResults, record: RunRecord, checkpoint: str, validation: pa.Table) -> dict[str, float]:
     """What is tuned on a run's validation predictions at a checkpoint, once for each file."""
-    path = results.run_dir_of(record.digest) / record.predictions[checkpoint]["validation"]
+    path = results.study_dir.file_of_run(record.digest, record.predictions[checkpoint]["validation"])
     place, tuned = (path, signature_of(path)), results.predictions.tuned
     if place not in tuned:
         tuned[place] = METRICS[record.spec.head.kind].tune(validation, record.spec.labels)

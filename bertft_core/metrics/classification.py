@@ -35,7 +35,8 @@ def scores(logits: Floats, labels: Ints, label_names: tuple[str, ...]) -> dict[s
     Raises `ValueError` for no examples, shapes that do not fit, NaN or infinite logits, and labels out of range.
     """
     logits, labels = _checked(logits, labels, len(label_names))
-    counts = confusion_counts(logits, labels, len(label_names))
+    answers = logits.argmax(axis=1)
+    counts = _counts(labels, answers, len(label_names))
     log_probabilities = log_softmax(logits)
     n, hits = int(counts.sum()), counts.diagonal()
     true, predicted = counts.sum(axis=1), counts.sum(axis=0)
@@ -46,7 +47,7 @@ def scores(logits: Floats, labels: Ints, label_names: tuple[str, ...]) -> dict[s
         "f1_weighted": (f1 * true).sum() / n,
         "mcc": _mcc(hits, true, predicted),
         "log_loss": -log_probabilities[np.arange(n), labels].mean(),
-        "ece": expected_calibration_error(np.exp(log_probabilities.max(axis=1)), logits.argmax(axis=1) == labels),
+        "ece": expected_calibration_error(np.exp(log_probabilities.max(axis=1)), answers == labels),
     }
     if len(label_names) == 2:
         found |= {"f1_binary": f1[1], "accuracy_and_f1": (found["accuracy"] + f1[1]) / 2}
@@ -69,7 +70,11 @@ def majority_scores(train_labels: Ints, labels: Ints, label_names: tuple[str, ..
 def confusion_counts(logits: Floats, labels: Ints, n_classes: int) -> NDArray[np.int64]:
     """Counts [true class, predicted class], int64 [n_classes, n_classes]."""
     logits, labels = _checked(logits, labels, n_classes)
-    cells = labels.astype(np.int64) * n_classes + logits.argmax(axis=1)
+    return _counts(labels, logits.argmax(axis=1), n_classes)
+
+
+def _counts(labels: Ints, answers: Ints, n_classes: int) -> NDArray[np.int64]:
+    cells = labels.astype(np.int64) * n_classes + answers
     return np.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes).astype(np.int64)
 
 

@@ -13,7 +13,10 @@ def vector(table: pa.Table, name: str) -> NDArray:
 
 def matrix(table: pa.Table, name: str, width: int) -> NDArray:
     """A column of lists of `width` numbers, [rows, width]. Raises `ValueError` as `vector` does and for another width."""
-    values, lengths = ragged(table, name)
+    lists = column(table, name)
+    if pa.types.is_fixed_size_list(lists.type) and lists.type.list_size == width:  # as predictions are stored
+        return _flat(lists, name).reshape(len(lists), width)
+    values, lengths = _flat(lists, name), list_lengths(lists)
     if (lengths != width).any():
         raise ValueError(f"column {name!r} has lists of {sorted(set(lengths.tolist()))} numbers, expected {width}")
     return values.reshape(len(lengths), width)
@@ -25,10 +28,14 @@ def ragged(table: pa.Table, name: str) -> tuple[NDArray, NDArray[np.int64]]:
     Raises `ValueError` as `vector` does.
     """
     lists = column(table, name)
+    return _flat(lists, name), list_lengths(lists)
+
+
+def _flat(lists: pa.Array, name: str) -> NDArray:
     values = lists.flatten()
     if values.null_count:
         raise ValueError(f"column {name!r} holds null")
-    return numbers(values), list_lengths(lists)
+    return numbers(values)
 
 
 def list_lengths(lists: pa.Array) -> NDArray[np.int64]:
@@ -45,7 +52,7 @@ def column(table: pa.Table, name: str) -> pa.Array:
     chunked = table.column(name)
     if chunked.null_count:
         raise ValueError(f"column {name!r} holds null")
-    return pa.concat_arrays(chunked.chunks)
+    return chunked.chunk(0) if chunked.num_chunks == 1 else pa.concat_arrays(chunked.chunks)
 
 
 def numbers(array: pa.Array) -> NDArray:

@@ -85,7 +85,10 @@ def _sampled_signs(n: int, permutation_seed: int) -> NDArray[np.int8]:
     """[N_SAMPLED, n]; cached, because all pairs of a study flip the same signs, with and without differences of 0."""
     rng, signs = np.random.default_rng(permutation_seed), np.empty((N_SAMPLED, n), dtype=np.int8)
     for rows in row_blocks(N_SAMPLED, n):
-        signs[rows] = 2 * rng.integers(0, 2, size=(rows.stop - rows.start, n)) - 1
+        drawn = rng.integers(0, 2**32, size=(rows.stop - rows.start, n), dtype=np.uint32)
+        signs[rows] = drawn >> 31  # the bit that decides between two numbers
+    signs *= 2
+    signs -= 1
     return signs
 
 

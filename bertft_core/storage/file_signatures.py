@@ -12,7 +12,7 @@ CLOCK_TICK_NS = 50_000_000
 """Two changes nearer to each other can have the same time: clocks of file systems tick every few ms."""
 
 
-def signature_of(path: Path) -> Signature:
+def signature_of(path: Path | str) -> Signature:
     """Of a file as it is now."""
     try:
         found = os.stat(path)  # noqa: PTH116  (three times as fast, for thousands of files)

@@ -32,11 +32,11 @@ def read_predictions(path: Path) -> pa.Table:
     try:
         content = pa.BufferReader(path.read_bytes())  # what helps Arrow to read parts of large files slows small ones
         with pq.ParquetFile(content, pre_buffer=False) as file:
-            table = file.read(use_threads=False).combine_chunks()
+            table = file.read(use_threads=False)
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{path} holds no predictions: {error}") from None
     if "example_id" not in table.column_names:
         raise ValueError(f"{path} holds no predictions: its columns are {', '.join(table.column_names)}")
-    return table
+    return table if all(column.num_chunks == 1 for column in table.columns) else table.combine_chunks()

@@ -188,6 +188,10 @@ class StudyDir:
         """Folder of one run."""
         return self._runs_dir / digest[:16]
 
+    def file_of_run(self, digest: str, name: str) -> str:
+        """The path of a file in the folder of one run."""
+        return f"{self._runs_dir}/{digest[:16]}/{name}"
+
     def sweep_dir(self, arm: str, digest: str) -> Path:
         """Folder of one arm's search."""
         return self.path / "sweep" / f"{arm}-{digest[:8]}"

@@ -1,5 +1,6 @@
 """`bertft status`, `show`, `diagnose`, `report` and `check-data`: what is there, without training anything."""
 
+import gc
 import json
 from collections import Counter
 from pathlib import Path
@@ -150,7 +151,9 @@ def rebuild_report(found: StudyOnDisk) -> Path:
     """Evaluate what is on disk and write summary and report; the path of the report. Raises `UserError` without records."""
     from bertft_core.evaluation.summarize import evaluated
 
-    results = evaluated(found.results())
+    results = found.results()
+    gc.freeze()  # records and libraries stay: collecting what the evaluation leaves need not look at them
+    results = evaluated(results)
     from bertft_core.report.report_seal import seal_report
     from bertft_core.report.study_report import write_report  # pandas takes 40 MiB, which the evaluation has given up by now
 

@@ -57,6 +57,12 @@ def test_blocks_change_no_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
     assert found[0] == found[1]
 
 
+def test_signs_are_those_that_numpy_chooses() -> None:
+    permutations._sampled_signs.cache_clear()
+    chosen = np.random.default_rng(9).choice([-1.0, 1.0], size=(permutations.N_SAMPLED, 19))
+    np.testing.assert_array_equal(permutations._sampled_signs(19, 9), chosen)
+
+
 @pytest.mark.parametrize(("n_rows", "n_columns"), [(1, 5), (3, 10**9), (10_000, 200), (10_001, 200), (4 * 655 + 3, 200), (50, 0)])
 def test_blocks_are_all_rows_and_none_is_alone(n_rows: int, n_columns: int) -> None:
     blocks = list(row_blocks.row_blocks(n_rows, n_columns))
