@@ -107,6 +107,7 @@ def test_a_failure_is_raised_by_the_task_and_its_next_attempt_trains_anew(tmp_pa
     early = EarlyRuns(session, session.card)  # type: ignore[arg-type]
     early.begin()
     spec = session.specs[0]
+    until(lambda: early.has_begun(spec))
     with pytest.raises(RuntimeError, match="the first attempt"):
         adopt(session, early, spec)
     assert session.started == [spec], "after a failure no further run is begun"
