@@ -1,7 +1,7 @@
 """One study from raw data to report: the flow behind `bertft run` and the deployments."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -27,7 +27,6 @@ from tasks.mlflow_address import shown_uri
 from tasks.prefect_runs import claim
 from tasks.process_environment import settle_environment
 from tasks.progress import StudyProgress
-from tasks.study_session import Session
 from tasks.study_tasks import artifact_key, evaluate_runs, prepare_data, untraversed, write_report
 
 
@@ -79,11 +78,11 @@ def carry_out(command: StudyCommand) -> CarriedOut:
     """The stages of a study, inside a flow run."""
     progress = command.progress
     session = command.session
-    with watched(command.study, progress, command.show), session:
+    with watched(command.study, progress, log=not command.is_shown), session:
         study = session.study
         claim(study.name, command.home_dir, flow_run.id, progress.tell)
-        plan_progress(session)
-        progress.enter("prepare")
+        if command.early is None:
+            progress.enter("prepare")
         card = prepare_data(study, command.home_dir, take=session.take, tell=progress.tell, prepared=command.card)
         refuse_unusable_plan(study, card)
         early = command.early or EarlyRuns(session, card)
@@ -108,16 +107,6 @@ def carry_out(command: StudyCommand) -> CarriedOut:
     return ended
 
 
-def plan_progress(session: Session) -> None:
-    """Tell the progress how many runs each stage has at most."""
-    for name, arm in session.study.arms.items():
-        if arm.search is not None:
-            session.progress.plan("search", name, arm.search.n_trials * arm.search.n_seeds)
-        session.progress.plan("seeds", name, session.study.n_runs_per_arm + session.study.seeds.repeats)
-        if session.study.probes is not None and session.study.probes.needs_model:
-            session.progress.plan("probe", name, session.study.n_runs_per_arm)
-
-
 def emit_study_event(event: str, content: StudyCompleted) -> None:
     """Emit an event whose resource is the study; other flows can be triggered by it."""
     resource = {"prefect.resource.id": f"bertft.study.{content.study}", "prefect.resource.name": content.study}
@@ -125,22 +114,17 @@ def emit_study_event(event: str, content: StudyCompleted) -> None:
 
 
 @contextmanager
-def watched(
-    study: StudyConfig, progress: StudyProgress, show: Callable[[StudyProgress], AbstractContextManager[None]] | None
-) -> Iterator[None]:
-    """Show the progress while the study runs, with `show` where it is given."""
+def watched(study: StudyConfig, progress: StudyProgress, *, log: bool) -> Iterator[None]:
+    """Show the progress on Prefect's pages while the study runs; in its log, too, where `log`."""
     artifact = create_progress_artifact(
         0.0, key=f"{artifact_key(study.name)}-progress", description=f"{study.name}: runs done of runs planned"
     )
     assert isinstance(artifact, UUID)
 
     progress.listeners.append(lambda snapshot: update_progress_artifact(artifact, 100.0 * snapshot.share))
-    if show is None:
+    if log:
         logger = get_run_logger()
         progress.listeners.append(lambda snapshot: logger.info(snapshot.line()))
-        yield
-    else:
-        with show(progress):
-            yield
+    yield
     with suppress(Exception):  # that the server went away is reported already
         update_progress_artifact(artifact, 100.0)

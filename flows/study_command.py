@@ -1,7 +1,5 @@
 """One command that runs a study: what it asks for, and what it has begun before the flow does. Imports no Prefect."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -37,8 +35,8 @@ class StudyCommand:
     """Started early; the caller ends them."""
     early: EarlyRuns | None = None
     """Begun before the flow."""
-    show: Callable[[StudyProgress], AbstractContextManager[None]] | None = None
-    """Shows the progress in a terminal; without it, Prefect's log does."""
+    is_shown: bool = False
+    """The progress is shown in a terminal, else in Prefect's log."""
 
     @cached_property
     def session(self) -> Session:
@@ -56,6 +54,7 @@ class StudyCommand:
         refuse_unusable_plan(session.study, self.card)
         session.take(self.card)
         if self.workers is not None:
+            self.progress.enter("seeds")
             self.early = EarlyRuns(session, self.card)
             self.early.begin()
 

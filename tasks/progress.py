@@ -195,7 +195,7 @@ class StudyProgress:
         """Runs to come, each as long as its arm's runs were on average, spread over the slots."""
         every = [seconds for arm in self._seconds.values() for seconds in arm]
         left = {key: n - self._done.get(key, 0) for key, n in self._planned.items() if key[0] != "probe"}
-        if not any(n > 0 for n in left.values()):
+        if self._planned and not any(n > 0 for n in left.values()):
             return 0.0
         if not every:
             return None

@@ -60,6 +60,7 @@ class Session:
         self.tracker = Tracker(self.study, self.dir)
         self._guard = Guard(self.dir.home_dir, self.study, self.tracker.session)
         self.tracker.start()
+        self._plan_progress()
         self._is_open = True
         return self
 
@@ -74,6 +75,15 @@ class Session:
             self.progress.tell(f"MLflow: {problem}; the same command logs what is missing")
         self._guard.release()
         self._lock.release()
+
+    def _plan_progress(self) -> None:
+        """Tell the progress how many runs each stage has at most."""
+        for name, arm in self.study.arms.items():
+            if arm.search is not None:
+                self.progress.plan("search", name, arm.search.n_trials * arm.search.n_seeds)
+            self.progress.plan("seeds", name, self.study.n_runs_per_arm + self.study.seeds.repeats)
+            if self.study.probes is not None and self.study.probes.needs_model:
+                self.progress.plan("probe", name, self.study.n_runs_per_arm)
 
     def take(self, card: DatasetCard) -> None:
         """Note the data that the runs of this execution are trained on.

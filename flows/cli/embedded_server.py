@@ -19,7 +19,8 @@ from bertft_core.config.errors import UserError
 from bertft_core.processes import Child, ChildLog, child_environment, how_it_ended, leave, on_stdin
 from bertft_core.storage.disk_errors import disk_error
 
-START_TIMEOUT_SECONDS = 120.0
+START_TIMEOUT_SECONDS = 300.0
+"""On an idle machine it takes seven; here every core trains already, and other programs may want them too."""
 MAX_RESTARTS = 5
 """Of a server that was killed; Prefect's client keeps asking for a minute, longer than a start takes."""
 
@@ -69,7 +70,7 @@ class EmbeddedServer:
         return self._process.pid
 
     def wait_until_ready(self) -> None:
-        """Return when the API answers. Raises `UserError` at once when the server exits, or when it is silent for two minutes."""
+        """Return when the API answers. Raises `UserError` when the server exits, at once, or is silent for five minutes."""
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while time.monotonic() < deadline and not self._is_over():
             try:

@@ -28,7 +28,7 @@ DRAIN_SECONDS = 10.0
 def run_command(config: Path, overrides: list[str], home: Path | None, *, force: bool) -> int:
     """Run the study and print its table; 0, or 1 when a report run failed (one that collapsed or diverged is a result)."""
     command = read_command(str(config), overrides, home, force=force)  # a mistake is reported before anything starts
-    study, where, command.show = command.study, command.home_dir, shown
+    study, where, command.is_shown = command.study, command.home_dir, True
     say(f"study {study.name} in {where}", file=sys.stderr)
     if study.tracking.uri is not None and study.tracking.uri == os.environ.get(MLFLOW_STORE):
         remark = f"MLflow's store is {without_password(study.tracking.uri)}, from {MLFLOW_STORE}"
@@ -47,8 +47,8 @@ def run_command(config: Path, overrides: list[str], home: Path | None, *, force:
 def _carried_out(command: StudyCommand, config: str, overrides: list[str]) -> StudySummary:
     where = command.home_dir
     expect_mlflow_login(command.study.tracking.uri)
-    say("reading the data …", file=sys.stderr)
     with (
+        shown(command.progress),
         early_workers(command.study, where, force=command.force) as command.workers,
         ExitStack() as begun,
     ):

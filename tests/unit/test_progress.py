@@ -58,6 +58,7 @@ def test_before_the_first_run_has_ended_the_time_left_is_unknown(progress):
     snapshot = progress.snapshot()
     assert (snapshot.done, snapshot.planned, snapshot.seconds_left) == (0, 6, None)
     assert snapshot.line() == "training over seeds · 0/6 runs · time left unknown yet"
+    assert StudyProgress().snapshot().line() == "preparing the data · time left unknown yet", "nor before anything is planned"
 
 
 def test_each_run_to_come_takes_as_long_as_its_arms_runs_did(progress, runs, hand_clock):
