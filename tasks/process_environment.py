@@ -22,6 +22,8 @@ SETTINGS = {
     "TRANSFORMERS_VERBOSITY": "error",
     "TOKENIZERS_PARALLELISM": "false",
     "ALEMBIC_LOG_LEVEL": "WARNING",
+    # a server whose PostgreSQL is being started again answers so; its client asks for a minute then, and would give up otherwise
+    "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
 }
 PREFECT_SERVER, MLFLOW_STORE = "PREFECT_API_URL", "MLFLOW_TRACKING_URI"
 
