@@ -17,8 +17,8 @@ from bertft_core.config.encoder_families import FAMILIES, is_by_hand
 from bertft_core.config.head_settings import ClassificationHead
 from bertft_core.records import RunSpec
 from bertft_core.records.compute import Compute
+from bertft_core.training.fast_layers.bert_block import PARTS_OF
 from bertft_core.training.fast_layers.blocks_of import MODERN, blocks_of
-from bertft_core.training.fast_layers.layer_parts import PARTS_OF
 from bertft_core.training.model_runner import ModelRunner
 from bertft_core.training.run import train_run
 from tests.helpers.every_strategy import HEADS, SETTINGS, lopsided_study, started, with_strategies

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from bertft_core.training.dropout_masks import DropoutMasks
+from bertft_core.training.fast_layers.operations import aten
 from bertft_core.training.length_groups import LengthGroup
-
-aten = torch.ops.aten
 
 
 class Attended(NamedTuple):
@@ -73,6 +72,11 @@ def attend_backward(dread: Tensor, groups: list[LengthGroup], n_heads: int, save
         dheads = dheads.view(3, n, n_heads, longest, size).permute(1, 3, 0, 2, 4)
         _put(dqkv, dheads.reshape(n * longest, -1), group)
     return dqkv
+
+
+def saved_attention(tensors: tuple[Tensor, ...]) -> list[Attended]:
+    """What each group's attention has saved, of the tensors in a row."""
+    return [Attended(*tensors[i : i + 3]) for i in range(0, len(tensors), 3)]
 
 
 def _scores(heads: Tensor, mask: Tensor | None, n_heads: int, scale: float) -> Tensor:

@@ -7,8 +7,8 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from bertft_core.config.encoder_families import FAMILIES
-from bertft_core.training.fast_layers.layer_parts import PARTS_OF, Block
-from bertft_core.training.fast_layers.modern_block import ModernBlock
+from bertft_core.training.fast_layers.bert_block import PARTS_OF, BertBlock
+from bertft_core.training.fast_layers.modern_layer import ModernBlock
 from bertft_core.training.packing import Packing
 
 MODERN = "modernbert"
@@ -32,4 +32,4 @@ def blocks_of(encoder: Any) -> dict[int, AnyBlock]:
 
 
 def _block(kind: str, layer: nn.Module) -> AnyBlock:
-    return ModernBlock(layer) if kind == MODERN else Block(PARTS_OF[kind](layer))
+    return ModernBlock(layer) if kind == MODERN else BertBlock(PARTS_OF[kind](layer))

@@ -13,33 +13,60 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import linear
 
 from bertft_core.training.dropout_masks import DropoutMasks
-from bertft_core.training.fast_layers.attention import Attended, attend, attend_backward
-from bertft_core.training.fast_layers.layer_parts import precision_of
+from bertft_core.training.fast_layers.attention import attend, attend_backward, saved_attention
+from bertft_core.training.fast_layers.operations import (
+    MaybeTensor,
+    Prepared,
+    aten,
+    norm_backward,
+    precision_of,
+    product_backward,
+    residual,
+    through_dropout,
+)
 from bertft_core.training.fast_layers.rotation import Rotation
 from bertft_core.training.length_groups import LengthGroup
 from bertft_core.training.packing import Packing
-
-aten = torch.ops.aten
-Optional = Tensor | None
 
 
 class ModernWeights(NamedTuple):
     """A layer's parameters, in the order of `ModernLayer.apply`; absent ones are None."""
 
-    norm: Optional
-    norm_bias: Optional
+    norm: MaybeTensor
+    norm_bias: MaybeTensor
     qkv: Tensor
-    qkv_bias: Optional
+    qkv_bias: MaybeTensor
     output: Tensor
-    output_bias: Optional
+    output_bias: MaybeTensor
     mlp_norm: Tensor
-    mlp_norm_bias: Optional
+    mlp_norm_bias: MaybeTensor
     raised: Tensor
-    raised_bias: Optional
+    raised_bias: MaybeTensor
     lowered: Tensor
-    lowered_bias: Optional
+    lowered_bias: MaybeTensor
+
+
+class ModernProducts(NamedTuple):
+    """The parameters of products in the precision that they are computed in."""
+
+    qkv: Tensor
+    qkv_bias: MaybeTensor
+    output: Tensor
+    output_bias: MaybeTensor
+    raised: Tensor
+    raised_bias: MaybeTensor
+    lowered: Tensor
+    lowered_bias: MaybeTensor
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, w: ModernWeights, dtype: torch.dtype) -> ModernProducts:
+        """Of a layer's weights."""
+        own = (w.qkv, w.qkv_bias, w.output, w.output_bias, w.raised, w.raised_bias, w.lowered, w.lowered_bias)
+        return cls(*(None if each is None else each.to(dtype) for each in own))  # type: ignore[arg-type]
 
 
 class ModernShape(NamedTuple):
@@ -61,11 +88,11 @@ class ModernShape(NamedTuple):
 
 class _Saved(NamedTuple):
     x: Tensor
-    mean: Optional
-    rstd: Optional
+    mean: MaybeTensor
+    rstd: MaybeTensor
     normed: Tensor
     read: Tensor
-    mask: Optional
+    mask: MaybeTensor
     y: Tensor
     mlp_mean: Tensor
     mlp_rstd: Tensor
@@ -73,40 +100,38 @@ class _Saved(NamedTuple):
     raised: Tensor
     activated: Tensor
     product: Tensor
-    mlp_mask: Optional
-    norm: Optional
-    norm_bias: Optional
+    mlp_mask: MaybeTensor
+    norm: MaybeTensor
+    norm_bias: MaybeTensor
     mlp_norm: Tensor
-    mlp_norm_bias: Optional
+    mlp_norm_bias: MaybeTensor
 
 
 class ModernLayer(torch.autograd.Function):
-    """`ModernLayer.apply(x, shape, *weights)`: states [rows, width] → states; rows past the tokens are any."""
+    """`ModernLayer.apply(x, shape, products, *weights)`: states [rows, width] → states; rows past the tokens are any."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, shape: ModernShape, *weights: Optional) -> Tensor:
-        w = ModernWeights(*weights)  # type: ignore[arg-type]
+    def forward(ctx: Any, x: Tensor, shape: ModernShape, products: ModernProducts, *weights: MaybeTensor) -> Tensor:
+        w, p = ModernWeights(*weights), products  # type: ignore[arg-type]
         (rows, width), narrow = x.shape, shape.dtype
         p_attention, p_output, p_mlp = shape.dropouts
         with torch.autocast(x.device.type, enabled=False):
-            own = [None if each is None else each.to(narrow) for each in (*w[2:6], *w[8:])]
-            qkv_w, qkv_b, output_w, output_b, raised_w, raised_b, lowered_w, lowered_b = own
             normed, mean, rstd = _normed(x, w.norm, w.norm_bias, shape.epsilons[0])
             normed = normed.to(narrow)
-            qkv = shape.rotation.turned(nn.functional.linear(normed, qkv_w, qkv_b), shape.n_heads)  # type: ignore[arg-type]
+            qkv = shape.rotation.turned(linear(normed, p.qkv, p.qkv_bias), shape.n_heads)
             read, attended = attend(qkv, shape.groups, shape.n_heads, p_attention, shape.masks, shape.reach, learns=shape.learns)
             mask = None if shape.masks is None else shape.masks.of_rows(rows, width, p_output, x.dtype)
-            y = _plus(x, nn.functional.linear(read, output_w, output_b), mask)  # type: ignore[arg-type]
+            y = residual(x, linear(read, p.output, p.output_bias), mask)
             mlp_normed, mlp_mean, mlp_rstd = _normed(y, w.mlp_norm, w.mlp_norm_bias, shape.epsilons[1])
             mlp_normed = mlp_normed.to(narrow)
-            raised = nn.functional.linear(mlp_normed, raised_w, raised_b)  # type: ignore[arg-type]
+            raised = linear(mlp_normed, p.raised, p.raised_bias)
             inner, gate = raised.chunk(2, dim=1)
             activated = aten.gelu(inner)
             mlp_mask = None if shape.masks is None else shape.masks.of_rows(rows, gate.shape[1], p_mlp, narrow)
             product = activated * gate if mlp_mask is None else activated * gate * mlp_mask
-            z = y + nn.functional.linear(product, lowered_w, lowered_b)  # type: ignore[arg-type]
+            z = y + linear(product, p.lowered, p.lowered_bias)
         if shape.learns:
-            ctx.shape, ctx.products = shape, (qkv_w, output_w, raised_w, lowered_w)
+            ctx.shape, ctx.products = shape, products
             norms = (w.norm, w.norm_bias, w.mlp_norm, w.mlp_norm_bias)
             first, last = (x, mean, rstd, normed, read, mask), (y, mlp_mean, mlp_rstd, mlp_normed)
             saved = _Saved(*first, *last, raised, activated, product, mlp_mask, *norms)  # type: ignore[arg-type]
@@ -115,57 +140,39 @@ class ModernLayer(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, dz: Tensor) -> tuple[Optional, ...]:
+    def backward(ctx: Any, dz: Tensor) -> tuple[MaybeTensor, ...]:
         n, tensors = len(_Saved._fields), ctx.saved_tensors  # to be read once: a checkpoint computes them then
-        saved, attended = _Saved(*tensors[:n]), [Attended(*tensors[i : i + 3]) for i in range(n, len(tensors), 3)]
-        shape, (qkv_w, output_w, raised_w, lowered_w), like = ctx.shape, ctx.products, dz.dtype
-        need = dict(zip(ModernWeights._fields, ctx.needs_input_grad[2:], strict=True))
-        d: dict[str, Optional] = dict.fromkeys(need)
+        saved, attended = _Saved(*tensors[:n]), saved_attention(tensors[n:])
+        shape, w, like = ctx.shape, ctx.products, dz.dtype
+        need = dict(zip(ModernWeights._fields, ctx.needs_input_grad[3:], strict=True))
+        d: dict[str, MaybeTensor] = dict.fromkeys(need)
 
         def product(of: str, dproduct: Tensor, inputs: Tensor) -> None:
-            d[of] = torch.mm(dproduct.t(), inputs).to(like) if need[of] else None
-            d[f"{of}_bias"] = dproduct.sum(0, dtype=like) if need[f"{of}_bias"] else None
+            d[of], d[f"{of}_bias"] = product_backward(dproduct, inputs, need[of], need[f"{of}_bias"], like)
 
         dnarrow = dz.to(shape.dtype)
         product("lowered", dnarrow, saved.product)
-        dproduct = torch.mm(dnarrow, lowered_w)
-        if saved.mlp_mask is not None:
-            dproduct.mul_(saved.mlp_mask)
+        dproduct = through_dropout(torch.mm(dnarrow, w.lowered), saved.mlp_mask, shape.dtype)
         inner, gate = saved.raised.chunk(2, dim=1)
         draised = torch.cat([aten.gelu_backward(dproduct * gate, inner), dproduct * saved.activated], dim=1)
         product("raised", draised, saved.mlp_normed)
-        dnormed = torch.mm(draised, raised_w).to(like)
-        dy, d["mlp_norm"], d["mlp_norm_bias"] = _norm_backward(
-            dnormed, saved.y, saved.mlp_mean, saved.mlp_rstd, saved.mlp_norm, saved.mlp_norm_bias
-        )
+        dnormed = torch.mm(draised, w.raised).to(like)
+        mlp_norm = (saved.y, saved.mlp_mean, saved.mlp_rstd, saved.mlp_norm, saved.mlp_norm_bias)
+        dy, d["mlp_norm"], d["mlp_norm_bias"] = norm_backward(dnormed, mlp_norm)
         dy = dy + dz
-        doutput = (dy if saved.mask is None else dy * saved.mask).to(shape.dtype)
+        doutput = through_dropout(dy, saved.mask, shape.dtype)
         product("output", doutput, saved.read)
-        dqkv = attend_backward(torch.mm(doutput, output_w), shape.groups, shape.n_heads, attended)
+        dqkv = attend_backward(torch.mm(doutput, w.output), shape.groups, shape.n_heads, attended)
         dqkv = shape.rotation.turned_back(dqkv, shape.n_heads)
         product("qkv", dqkv, saved.normed)
-        dx = torch.mm(dqkv, qkv_w).to(like)
+        dx = torch.mm(dqkv, w.qkv).to(like)
         if saved.norm is not None:
-            assert saved.mean is not None
-            assert saved.rstd is not None
-            dx, d["norm"], d["norm_bias"] = _norm_backward(dx, saved.x, saved.mean, saved.rstd, saved.norm, saved.norm_bias)
-        return dx + dy, None, *(d[name] if needed else None for name, needed in need.items())
+            dx, d["norm"], d["norm_bias"] = norm_backward(dx, (saved.x, saved.mean, saved.rstd, saved.norm, saved.norm_bias))  # type: ignore[arg-type]
+        return dx + dy, None, None, *(d[name] if needed else None for name, needed in need.items())
 
 
-def _normed(x: Tensor, weight: Optional, bias: Optional, epsilon: float) -> tuple[Tensor, Optional, Optional]:
+def _normed(x: Tensor, weight: MaybeTensor, bias: MaybeTensor, epsilon: float) -> tuple[Tensor, MaybeTensor, MaybeTensor]:
     return (x, None, None) if weight is None else aten.native_layer_norm(x, [x.shape[1]], weight, bias, epsilon)
-
-
-def _norm_backward(
-    d: Tensor, of: Tensor, mean: Tensor, rstd: Tensor, weight: Tensor, bias: Optional
-) -> tuple[Tensor, Tensor, Optional]:
-    return aten.native_layer_norm_backward(  # type: ignore[no-any-return]
-        d.contiguous(), of, [of.shape[1]], mean, rstd, weight, bias, [True, True, bias is not None]
-    )
-
-
-def _plus(x: Tensor, product: Tensor, mask: Optional) -> Tensor:
-    return x + product if mask is None else torch.addcmul(x, product.to(x.dtype), mask)
 
 
 class ModernBlock:
@@ -173,6 +180,7 @@ class ModernBlock:
 
     def __init__(self, layer: Any) -> None:
         self._layer = layer
+        self._prepared = Prepared(ModernProducts.of)
         self._modules = (layer.attn_norm, layer.attn.Wqkv, layer.attn.Wo, layer.mlp_norm, layer.mlp.Wi, layer.mlp.Wo)
 
     @property
@@ -184,6 +192,7 @@ class ModernBlock:
         """States [rows, width] → states."""
         layer, attention = self._layer, self._layer.attn
         (cos, sin), reach = shared[layer.attention_type]["position_embeddings"], shared[layer.attention_type]["attention_mask"]
+        dtype = precision_of(x)
         shape = ModernShape(
             groups=packing.groups,
             n_heads=attention.config.num_attention_heads,
@@ -196,11 +205,11 @@ class ModernBlock:
             masks=packing.masks,
             rotation=Rotation(cos[0], sin[0]),
             reach=reach,
-            dtype=precision_of(x),
+            dtype=dtype,
             learns=torch.is_grad_enabled(),
         )
-        weights = (getattr(module, name, None) for module in self._modules for name in ("weight", "bias"))
-        return ModernLayer.apply(x, shape, *weights)  # type: ignore[no-any-return,no-untyped-call]
+        weights = ModernWeights(*(getattr(module, name, None) for module in self._modules for name in ("weight", "bias")))  # type: ignore[arg-type]
+        return ModernLayer.apply(x, shape, self._prepared.of(weights, dtype), *weights)  # type: ignore[no-any-return,no-untyped-call]
 
 
 def _share(module: nn.Module) -> float:

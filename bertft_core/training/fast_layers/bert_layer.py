@@ -17,15 +17,23 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from bertft_core.training.dropout_masks import DropoutMasks
-from bertft_core.training.fast_layers.attention import Attended, attend, attend_backward
+from bertft_core.training.fast_layers.attention import attend, attend_backward, saved_attention
+from bertft_core.training.fast_layers.operations import (
+    MaybeTensor,
+    aten,
+    norm_backward,
+    plus_product,
+    product_backward,
+    residual,
+    through_dropout,
+)
 from bertft_core.training.length_groups import LengthGroup
 
-aten = torch.ops.aten
 QKV = ("query", "key", "value")
 
 
-class Weights(NamedTuple):
-    """A layer's parameters, in the order of `Layer.apply`; those of products are [outputs, inputs]."""
+class BertWeights(NamedTuple):
+    """A layer's parameters, in the order of `BertLayer.apply`; those of products are [outputs, inputs]."""
 
     query: Tensor
     query_bias: Tensor
@@ -45,7 +53,7 @@ class Weights(NamedTuple):
     last_norm_bias: Tensor
 
 
-class Products(NamedTuple):
+class BertProducts(NamedTuple):
     """The parameters of products in the precision that they are computed in."""
 
     qkv: Tensor
@@ -59,14 +67,14 @@ class Products(NamedTuple):
 
     @classmethod
     @torch.no_grad()
-    def of(cls, w: Weights, dtype: torch.dtype) -> Products:
+    def of(cls, w: BertWeights, dtype: torch.dtype) -> BertProducts:
         """Of a layer's weights, queries, keys and values side by side."""
         qkv = torch.cat([w.query, w.key, w.value])
         qkv_bias = torch.cat([w.query_bias, w.key_bias, w.value_bias])
         return cls(*(p.to(dtype) for p in (qkv, qkv_bias, w.output, w.output_bias, w.up, w.up_bias, w.down, w.down_bias)))
 
 
-class Shape(NamedTuple):
+class BertShape(NamedTuple):
     """What a layer does beside its weights, in one pass."""
 
     groups: list[LengthGroup]
@@ -91,26 +99,26 @@ class _Saved(NamedTuple):
     first_sum: Tensor
     first_mean: Tensor
     first_rstd: Tensor
-    first_mask: Tensor | None
+    first_mask: MaybeTensor
     z: Tensor
     raised: Tensor
     activated: Tensor
     last_sum: Tensor
     last_mean: Tensor
     last_rstd: Tensor
-    last_mask: Tensor | None
+    last_mask: MaybeTensor
     norm: Tensor
     norm_bias: Tensor
     last_norm: Tensor
     last_norm_bias: Tensor
 
 
-class Layer(torch.autograd.Function):
-    """`Layer.apply(x, shape, products, *weights)`: states [rows, width] → states; rows past the tokens of the groups are any."""
+class BertLayer(torch.autograd.Function):
+    """`BertLayer.apply(x, shape, products, *weights)`: states [rows, width] → states; rows past the tokens are any."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, shape: Shape, products: Products, *weights: Tensor) -> Tensor:
-        w = Weights(*weights)
+    def forward(ctx: Any, x: Tensor, shape: BertShape, products: BertProducts, *weights: Tensor) -> Tensor:
+        w = BertWeights(*weights)
         rows, width = x.shape
         p_attention, p_first, p_last = shape.dropouts
         with torch.autocast(x.device.type, enabled=False):
@@ -118,13 +126,13 @@ class Layer(torch.autograd.Function):
             qkv = torch.addmm(products.qkv_bias, narrow, products.qkv.t())
             read, attended = attend(qkv, shape.groups, shape.n_heads, p_attention, shape.masks, learns=shape.learns)
             first_mask = None if shape.masks is None else shape.masks.of_rows(rows, width, p_first, x.dtype)
-            first_sum = _residual(x, torch.addmm(products.output_bias, read, products.output.t()), first_mask)
+            first_sum = residual(x, torch.addmm(products.output_bias, read, products.output.t()), first_mask)
             z, first_mean, first_rstd = aten.native_layer_norm(first_sum, [width], w.norm, w.norm_bias, shape.epsilons[0])
             narrow_z = z.to(shape.dtype)
             raised = torch.addmm(products.up_bias, narrow_z, products.up.t())
             activated = aten.gelu(raised)
             last_mask = None if shape.masks is None else shape.masks.of_rows(rows, width, p_last, x.dtype)
-            last_sum = _residual(z, torch.addmm(products.down_bias, activated, products.down.t()), last_mask)
+            last_sum = residual(z, torch.addmm(products.down_bias, activated, products.down.t()), last_mask)
             y, last_mean, last_rstd = aten.native_layer_norm(last_sum, [width], w.last_norm, w.last_norm_bias, shape.epsilons[1])
         if shape.learns:
             ctx.shape, ctx.products = shape, products
@@ -137,71 +145,36 @@ class Layer(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, dy: Tensor) -> tuple[MaybeTensor, ...]:
         n, tensors = len(_Saved._fields), ctx.saved_tensors  # to be read once: a checkpoint computes them then
-        saved, attended = _Saved(*tensors[:n]), _attended(tensors[n:])
+        saved, attended = _Saved(*tensors[:n]), saved_attention(tensors[n:])
         shape, w, like = ctx.shape, ctx.products, dy.dtype
-        need = dict(zip(Weights._fields, ctx.needs_input_grad[3:], strict=True))
-        d: dict[str, Tensor | None] = dict.fromkeys(need)
+        need = dict(zip(BertWeights._fields, ctx.needs_input_grad[3:], strict=True))
+        d: dict[str, MaybeTensor] = dict.fromkeys(need)
 
         def product(of: str, dproduct: Tensor, inputs: Tensor) -> None:
-            d[of], d[f"{of}_bias"] = _of_product(dproduct, inputs, need[of], need[f"{of}_bias"], like)
+            d[of], d[f"{of}_bias"] = product_backward(dproduct, inputs, need[of], need[f"{of}_bias"], like)
 
         last = (saved.last_sum, saved.last_mean, saved.last_rstd, saved.last_norm, saved.last_norm_bias)
-        dsum, d["last_norm"], d["last_norm_bias"] = _norm_backward(dy, *last)
-        dproduct = _through(dsum, saved.last_mask, shape.dtype)
+        dsum, d["last_norm"], d["last_norm_bias"] = norm_backward(dy, last)
+        dproduct = through_dropout(dsum, saved.last_mask, shape.dtype)
         product("down", dproduct, saved.activated)
         draised = aten.gelu_backward(torch.mm(dproduct, w.down), saved.raised)
         product("up", draised, saved.z)
         first = (saved.first_sum, saved.first_mean, saved.first_rstd, saved.norm, saved.norm_bias)
-        dsum, d["norm"], d["norm_bias"] = _norm_backward(_plus_product(dsum, draised, w.up), *first)
-        dproduct = _through(dsum, saved.first_mask, shape.dtype)
+        dsum, d["norm"], d["norm_bias"] = norm_backward(plus_product(dsum, draised, w.up), first)
+        dproduct = through_dropout(dsum, saved.first_mask, shape.dtype)
         product("output", dproduct, saved.read)
         dx = None
         if ctx.needs_input_grad[0] or any(need[f"{of}{part}"] for of in QKV for part in ("", "_bias")):
             dqkv = attend_backward(torch.mm(dproduct, w.output), shape.groups, shape.n_heads, attended)
             d |= _of_qkv(dqkv, saved.x, need, like)
-            dx = _plus_product(dsum, dqkv, w.qkv) if ctx.needs_input_grad[0] else None
+            dx = plus_product(dsum, dqkv, w.qkv) if ctx.needs_input_grad[0] else None
         return dx, None, None, *(d[name] if needed else None for name, needed in need.items())
 
 
-def _attended(tensors: tuple[Tensor, ...]) -> list[Attended]:
-    return [Attended(*tensors[i : i + 3]) for i in range(0, len(tensors), 3)]
-
-
-def _residual(x: Tensor, product: Tensor, mask: Tensor | None) -> Tensor:
-    return x + product if mask is None else torch.addcmul(x, product.to(x.dtype), mask)
-
-
-def _norm_backward(
-    d: Tensor, of: Tensor, mean: Tensor, rstd: Tensor, weight: Tensor, bias: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    return aten.native_layer_norm_backward(  # type: ignore[no-any-return]
-        d.contiguous(), of, [of.shape[1]], mean, rstd, weight, bias, [True, True, True]
-    )
-
-
-def _through(d: Tensor, mask: Tensor | None, dtype: torch.dtype) -> Tensor:
-    """The gradient past a dropout."""
-    return (d if mask is None else d * mask).to(dtype)
-
-
-def _of_product(
-    d: Tensor, inputs: Tensor, of_weight: bool, of_bias: bool, dtype: torch.dtype
-) -> tuple[Tensor | None, Tensor | None]:
-    """Of a product's weight and bias, as far as they learn."""
-    return torch.mm(d.t(), inputs).to(dtype) if of_weight else None, d.sum(0, dtype=dtype) if of_bias else None
-
-
-def _of_qkv(d: Tensor, inputs: Tensor, need: Mapping[str, bool], dtype: torch.dtype) -> dict[str, Tensor | None]:
+def _of_qkv(d: Tensor, inputs: Tensor, need: Mapping[str, bool], dtype: torch.dtype) -> dict[str, MaybeTensor]:
     """One product for queries, keys and values, if any of them learns."""
-    of_weights, of_biases = _of_product(d, inputs, any(need[of] for of in QKV), any(need[f"{of}_bias"] for of in QKV), dtype)
-    parts: dict[str, Tensor | None] = {} if of_weights is None else dict(zip(QKV, of_weights.chunk(3), strict=True))
+    of_weights, of_biases = product_backward(d, inputs, any(need[of] for of in QKV), any(need[f"{of}_bias"] for of in QKV), dtype)
+    parts: dict[str, MaybeTensor] = {} if of_weights is None else dict(zip(QKV, of_weights.chunk(3), strict=True))
     return parts if of_biases is None else parts | {f"{of}_bias": part for of, part in zip(QKV, of_biases.chunk(3), strict=True)}
-
-
-def _plus_product(d: Tensor, dproduct: Tensor, weight: Tensor) -> Tensor:
-    """d + dproduct · weight, in the place of d."""
-    if d.dtype == dproduct.dtype:
-        return d.addmm_(dproduct, weight)
-    return d.add_(torch.mm(dproduct, weight))

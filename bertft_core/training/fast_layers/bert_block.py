@@ -8,14 +8,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from bertft_core.training.fast_layers.layer import Layer, Products, Shape, Weights
+from bertft_core.training.fast_layers.bert_layer import BertLayer, BertProducts, BertShape, BertWeights
+from bertft_core.training.fast_layers.operations import Prepared, precision_of
 from bertft_core.training.packing import Packing
-
-
-def precision_of(x: Tensor) -> torch.dtype:
-    """What products of these states are computed in."""
-    device = x.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
 
 
 class LayerParts(NamedTuple):
@@ -62,14 +57,14 @@ PARTS_OF: dict[str, Callable[[Any], LayerParts]] = {
 """`model_type` → the parts of a layer, for all families whose layers are like BERT's."""
 
 
-class Block:
+class BertBlock:
     """A layer that is computed by hand; its weights remain those of the family's module, which strategies change."""
 
     def __init__(self, parts: LayerParts) -> None:
         self._parts = parts
         query, key, value, output = parts.linears
         self._modules = (query, key, value, output, parts.norm, *parts.feed_forward, parts.last_norm)
-        self._evaluated: tuple[Any, Products] | None = None
+        self._prepared = Prepared(BertProducts.of)
 
     @property
     def is_plain(self) -> bool:
@@ -78,9 +73,9 @@ class Block:
 
     def __call__(self, x: Tensor, packing: Packing, shared: Any) -> Tensor:
         """States [rows, width] → states."""
-        weights = Weights(*(p for module in self._modules for p in (module.weight, module.bias)))
+        weights = BertWeights(*(p for module in self._modules for p in (module.weight, module.bias)))
         dtype = precision_of(x)
-        shape = Shape(
+        shape = BertShape(
             groups=packing.groups,
             n_heads=self._parts.n_heads,
             epsilons=(self._parts.norm.eps, self._parts.last_norm.eps),
@@ -89,14 +84,4 @@ class Block:
             dtype=dtype,
             learns=torch.is_grad_enabled(),
         )
-        return Layer.apply(x, shape, self._products_of(weights, dtype), *weights)  # type: ignore[no-any-return,no-untyped-call]
-
-    def _products_of(self, weights: Weights, dtype: torch.dtype) -> Products:
-        """Made once for a whole evaluation, and for every pass that learns."""
-        if torch.is_grad_enabled():
-            self._evaluated = None
-            return Products.of(weights, dtype)
-        key = (dtype, *((id(each), each._version) for each in weights))
-        if self._evaluated is None or self._evaluated[0] != key:
-            self._evaluated = (key, Products.of(weights, dtype))
-        return self._evaluated[1]
+        return BertLayer.apply(x, shape, self._prepared.of(weights, dtype), *weights)  # type: ignore[no-any-return,no-untyped-call]
