@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.storage.study_dir import read_record
+from bertft_core.training.checkpoint import checkpoints
 from bertft_core.training.run import train_run
 from bertft_core.training.slots import Slots
 
@@ -66,6 +68,14 @@ def interrupted(spec: RunSpec, run_dir: Path, kind: str, at_step: int | None = N
 
 def every_step_saved(spec: RunSpec) -> RunSpec:
     return spec.model_copy(update={"checkpoint_every_seconds": 1e-9})
+
+
+def wait_for_state(run_dir: Path, step: int) -> None:
+    """Return when a state of that step or a later one is complete, which a thread of the run sees to."""
+    end = time.monotonic() + 60
+    while not any(int(state.name.removeprefix("step-")) >= step for state in checkpoints(run_dir / "checkpoint")):
+        assert time.monotonic() < end, f"no state of step {step}"
+        time.sleep(0.001)
 
 
 def pids_of(slots: Slots) -> list[int]:

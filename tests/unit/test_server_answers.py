@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY, PREFECT_API_URL, temporary_settings
@@ -21,10 +22,15 @@ NAMES = ("PREFECT_API_AUTH_STRING", "PREFECT_API_KEY", "MLFLOW_TRACKING_USERNAME
 class Locked(BaseHTTPRequestHandler):
     """Like Prefect's and MLflow's servers with basic authentication: `/health` is open."""
 
+    answers: ClassVar[list[tuple[str, int]]] = []
+    """Path and status of each."""
+
     def do_GET(self) -> None:
         is_open = self.path.endswith("/health") or self.headers.get("Authorization") == basic_login(LOGIN)["Authorization"]
         body = json.dumps("3.8.8" if is_open else {"exception_message": "Unauthorized"}).encode()
-        self.send_response(200 if is_open else 401)
+        status = 200 if is_open else 401
+        self.answers.append((self.path, status))
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -47,6 +53,7 @@ def address() -> Iterator[str]:
 @pytest.fixture
 def given(monkeypatch, tmp_path, address):
     """Set the login of both clients; Prefect's has read its settings if anything in this process has used it before."""
+    Locked.answers.clear()
     with ExitStack() as stack:
         yield from _given(monkeypatch, tmp_path, address, stack)
 
@@ -90,9 +97,20 @@ def test_mlflow_with_wrong_credentials_is_refused_as_that(given, address, login,
 def test_right_credentials_are_taken_by_both(given, address):
     given(LOGIN)
     expect_prefect(f"{address}/api")
+    of_prefect, Locked.answers[:] = list(Locked.answers), []
     expect_mlflow_login(address)
+    for answers in (of_prefect, Locked.answers):
+        asked = [path for path, status in answers if status == 200 and not path.endswith("/health")]
+        assert asked, "`/health` says nothing about credentials"
+        assert {status for _, status in answers} == {200}
 
 
-def test_a_store_that_is_away_or_no_server_is_left_to_the_study(given):
-    for uri in (None, "sqlite:///mlflow.db", "http://127.0.0.1:9", "http://[::1"):
-        expect_mlflow_login(uri)
+@pytest.mark.parametrize("uri", [None, "sqlite:///mlflow.db", "http://127.0.0.1:9", "http://[::1"])
+def test_a_store_that_is_away_or_no_server_is_left_to_the_study(given, address, uri):
+    """The same wrong login is refused where a server can be asked."""
+    given("lab:wrong")
+    with pytest.raises(UserError, match="refuses the credentials"):
+        expect_mlflow_login(address)
+    asked = len(Locked.answers)
+    expect_mlflow_login(uri)
+    assert len(Locked.answers) == asked
