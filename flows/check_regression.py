@@ -10,10 +10,9 @@ from bertft_core.records import StudySummary
 from bertft_core.records.event_records import STUDY_REGRESSED, StudyRegressed
 from bertft_core.report.prose import moved_scores_text
 from bertft_core.storage.study_dir import read_record
-from flows.flow_settings import OPTIONS, study_name
+from flows.flow_settings import OPTIONS, show_moved, study_name
 from flows.run_study import carry_out, emit_study_event
 from flows.study_command import StudyCommand, read_command
-from flows.update_study import show_moved
 from tasks.process_environment import settle_environment
 
 AGAIN = "again"

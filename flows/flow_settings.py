@@ -12,8 +12,12 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from bertft_core.config import UserError
+from bertft_core.records.event_records import MovedScore
+from bertft_core.report.formatting.aligned_table import aligned
 from bertft_core.report.formatting.escapes import fenced
+from bertft_core.report.prose import moved_scores_text
 from flows.study_command import read_study
+from tasks.study_tasks import artifact_key
 
 OPTIONS: dict[str, Any] = {
     # bounds the slots of one machine; threads only wait for workers
@@ -46,3 +50,10 @@ def shown_as_artifact(command: Callable[[], int], key: str, title: str) -> State
     create_markdown_artifact(f"# {title}\n\n{fenced(text)}", key=key, description=title)
     last = text.splitlines()[-1] if text else title
     return Completed(message=last) if code == 0 else Failed(message=last)
+
+
+def show_moved(key: str, title: str, moved: list[MovedScore]) -> None:
+    """An artifact with a sentence, and a row for each score."""
+    table = fenced(aligned(moved_scores_text.rows(moved)))
+    text = f"# {title}\n\n{moved_scores_text.sentence(moved)}\n\n{table}"
+    create_markdown_artifact(text, key=artifact_key(key), description=title)

@@ -3,21 +3,16 @@
 from typing import Any
 
 from prefect import State, flow
-from prefect.artifacts import create_markdown_artifact
 from prefect.states import Completed
 
 from bertft_core.evaluation.moved_scores import moved_scores
 from bertft_core.records import StudySummary
-from bertft_core.records.event_records import MovedScore
-from bertft_core.report.formatting.aligned_table import aligned
-from bertft_core.report.formatting.escapes import fenced
 from bertft_core.report.prose import moved_scores_text
 from bertft_core.storage.study_dir import read_record
-from flows.flow_settings import OPTIONS, study_name
+from flows.flow_settings import OPTIONS, show_moved, study_name
 from flows.run_study import carry_out
 from flows.study_command import read_command
 from tasks.process_environment import settle_environment
-from tasks.study_tasks import artifact_key
 
 
 @flow(name="update-study", **OPTIONS, flow_run_name=study_name)
@@ -36,11 +31,3 @@ def update_study(config: str | dict[str, Any], overrides: list[str] | None = Non
     moved = moved_scores(before, summary, command.study.head.metrics)
     show_moved(f"{command.study.name}-update", f"{command.study.name}: scores with the new data", moved)
     return Completed(message=f"new data: {moved_scores_text.sentence(moved)}")
-
-
-def show_moved(key: str, title: str, moved: list[MovedScore]) -> None:
-    """An artifact with a sentence, and a row for each score."""
-    table = fenced(aligned(moved_scores_text.rows(moved)))
-    create_markdown_artifact(
-        f"# {title}\n\n{moved_scores_text.sentence(moved)}\n\n{table}", key=artifact_key(key), description=title
-    )

@@ -59,7 +59,7 @@ class DropoutMasks:
 class MaskedDropouts:
     """The dropout layers of an encoder that follow its products, drawing from the masks of the current pass.
 
-    Those of attention are not among them: attention is told their share.
+    Those of attention are not among them: a layer's attention draws its own.
     """
 
     def __init__(self, encoder: nn.Module) -> None:

@@ -18,7 +18,7 @@ from tasks.tracking.store_files import prefect_runs
 def finished_summary(command: StudyCommand) -> StudySummary | None:
     """The summary on disk where all that the command asks for is there, as it would leave it; None where something is to be done.
 
-    Everything that the flow would look at is looked at: config, data, records and their files, searches, report, and the stores
+    All that the flow would read is read: config, data, records and their files, searches, report, and the stores
     of the home. Data are read and checked as in every command; `command.card` keeps their card for the flow.
     Raises `UserError` for bad data, and when another command runs the study.
     """

@@ -51,7 +51,9 @@ def look_at(study: StudyConfig, home: Path) -> None:
         say(f"watching   {study.name}: {len(data_files(study))} files")
     else:
         announce(study, home, files_sha256=found)
-    write_record(home / STATE, Watched(files_sha256={**state.files_sha256, study.name: found}))  # last: told, then remembered
+    write_record(
+        home / STATE, Watched(files_sha256={**state.files_sha256, study.name: found})
+    )  # last: a failed announcement is made again
 
 
 def data_files(study: StudyConfig) -> list[Path]:
