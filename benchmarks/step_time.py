@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
@@ -145,11 +146,48 @@ def measure(made: dict[str, tuple[Step, Kernels]], n_blocks: int) -> dict[str, f
     return {name: float(np.median(values)) for name, values in seconds.items()}
 
 
-def table(seconds: dict[str, float], batch_size: int) -> list[tuple[str, ...]]:
-    """Header and rows: name, milliseconds, examples per second, and how many times as fast as the peer."""
-    rows = [("step", "ms", "examples/s", "× dynamic padding")]
+class Work(NamedTuple):
+    """What a step computes, and how fast this machine could compute it."""
+
+    examples: int
+    gflop: float
+    """Of the matrix products of a mean step, of real tokens only."""
+    peaks: dict[Precision, float]
+    """GFLOP/s of the largest product of a step, with the faster kernels."""
+
+
+def work_of(spec: RunSpec) -> Work:
+    """Measured alone, in the process of the steps."""
+    from benchmarks.gpu.roofline import tflops
+    from benchmarks.gpu.study import Size, training_flops
+    from bertft_core.data.prepared_split import open_split
+    from bertft_core.training.kernels import is_exact_here, kernels_set
+
+    settings = json.loads((Path(spec.encoder_dir) / "config.json").read_text(encoding="utf-8"))
+    sizes = (settings[name] for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"))
+    size, split = Size(*sizes, settings["vocab_size"], steps=0), open_split(spec.prepared_dir, "train")
+    shape = (round(spec.training.batch_size * float(split.lengths.mean())), size.hidden, size.intermediate)
+
+    def fastest(precision: Precision) -> float:
+        found = []
+        for kernels in ("mkl", *(["onednn"] if is_exact_here() else [])):
+            with kernels_set(kernels):
+                found.append(1e3 * tflops("cpu", precision, shape))
+        return max(found)
+
+    flops = training_flops(split, size, spec.training.batch_size)
+    return Work(spec.training.batch_size, flops / 1e9, {"fp32": fastest("fp32"), "bf16": fastest("bf16")})
+
+
+def table(seconds: dict[str, float], work: Work) -> list[tuple[str, ...]]:
+    """Header and rows: name, milliseconds, examples per second, times as fast as the peer, and of its peak."""
+    rows = [("step", "ms", "examples/s", "× dynamic padding", "share of peak", "× at the peak")]
     for name, value in sorted(seconds.items(), key=lambda each: -each[1]):
-        rows.append((name, f"{1000 * value:.0f}", f"{batch_size / value:.1f}", f"{seconds[PEER] / value:.2f}"))
+        at_peak = work.gflop / work.peaks["bf16" if "bf16" in name else "fp32"]
+        gained = (f"{seconds[PEER] / each:.2f}" for each in (value, at_peak))
+        rows.append(
+            (name, f"{1000 * value:.0f}", f"{work.examples / value:.1f}", next(gained), f"{at_peak / value:.0%}", next(gained))
+        )
     return rows
 
 
@@ -160,7 +198,10 @@ def page(tables: dict[str, list[tuple[str, ...]]], about: dict[str, str]) -> str
         "",
         "A step of MiniLM in CPU seconds, one thread, batch 16: medians of blocks of steps that take turns in",
         "one process. transformers is what Trainer does between two batches, without its bookkeeping;",
-        "`original` and `fast` are `execution.compute`. Made by `benchmarks/step_time.py`.",
+        "`original` and `fast` are `execution.compute`. *Share of peak*: the matrix products of a mean step,",
+        "without padding, at the speed of its largest one measured alone in the same process, would take",
+        "this share of the time; *× at the peak* is what could be gained if nothing else took time. Made by",
+        "`benchmarks/step_time.py`.",
         "",
     ]
     for task, rows in tables.items():
@@ -173,7 +214,7 @@ def _table_of(task: str, options: argparse.Namespace) -> list[tuple[str, ...]]:
         spec = prepared_run(Path(folder), task)
         made = contestants(spec, Path(folder))
         chosen = {n: each for n, each in made.items() if n == PEER or not options.only or any(o in n for o in options.only)}
-        return table(measure(chosen, options.blocks), spec.training.batch_size)
+        return table(measure(chosen, options.blocks), work_of(spec))
 
 
 def _folder(directory: Path) -> Path:

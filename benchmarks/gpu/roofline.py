@@ -20,13 +20,14 @@ def peaks(device: str, size: Size, n_tokens: int, square: int) -> dict[str, dict
     """Precision → TFLOP/s of a large square product, and of the largest product of a step with `n_tokens` tokens."""
     shapes = {"square": (square,) * 3, "of_a_step": (n_tokens, size.hidden, size.intermediate)}
     precisions = DTYPES if device == "cuda" else {name: DTYPES[name] for name in ("fp32", "bf16")}
-    found = {name: {kind: _tflops(device, name, shape) for kind, shape in shapes.items()} for name in precisions}
+    found = {name: {kind: tflops(device, name, shape) for kind, shape in shapes.items()} for name in precisions}
     if device == "cuda":
         torch.cuda.empty_cache()
     return found
 
 
-def _tflops(device: str, precision: str, shape: Shape) -> float:
+def tflops(device: str, precision: str, shape: Shape) -> float:
+    """What a product [rows, inner] · [inner, columns] reaches."""
     rows, inner, columns = shape
     left = torch.randn(rows, inner, device=device, dtype=DTYPES[precision])
     right = torch.randn(inner, columns, device=device, dtype=DTYPES[precision])

@@ -104,8 +104,9 @@ def make_tokenizer(vocabulary: int) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=512, **named)
 
 
-def training_flops(split: PreparedSplit, size: Size) -> float:
+def training_flops(split: PreparedSplit, size: Size, batch_size: int = BATCH_SIZE) -> float:
     """Floating-point operations of one mean step, forward and backward, of real tokens only."""
+    lengths = np.concatenate([split.window_lengths(i) for i in range(split.n)])
     per_token = 2 * size.layers * (4 * size.hidden**2 + 2 * size.hidden * size.intermediate)
-    attention = 4 * size.layers * size.hidden * np.square(split.lengths).mean()
-    return 3.0 * BATCH_SIZE * float(per_token * split.lengths.mean() + attention)
+    attention = 4 * size.layers * size.hidden * np.square(lengths).sum()
+    return 3.0 * batch_size / split.n * float(per_token * lengths.sum() + attention)
