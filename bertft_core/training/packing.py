@@ -167,12 +167,9 @@ def masked_attention(
     parts = []
     for group in packing.groups:
         query, key, value = qkv[group.rectangle].unflatten(0, (group.n, group.longest)).transpose(1, 2).chunk(3, dim=1)
-        scores = query @ key.transpose(-1, -2) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
-        if (read := group.mask(reach)) is not None:
-            scores = scores + read[:, None].to(scores.dtype)
-        mask = masks.drawn(tuple(scores.flatten(0, 1).shape), dropout, scores.dtype)
-        chances = scores.softmax(-1) if mask is None else scores.softmax(-1) * mask.view(scores.shape)
-        parts.append((chances @ value).transpose(1, 2).flatten(0, 1)[group.places])
+        mask = None if (read := group.mask(reach)) is None else read[:, None].to(query.dtype)
+        attended = scaled_attention(query, key, value, mask, dropout=dropout, scale=scaling, masks=masks)
+        parts.append(attended.transpose(1, 2).flatten(0, 1)[group.places])
     in_order = torch.cat([group.tokens for group in packing.groups]).argsort()
     return torch.cat(parts)[in_order]
 
