@@ -8,12 +8,12 @@ from typing import Any
 from bertft_core.config import StudyConfig, load_study, parse_study
 from bertft_core.planning.plan_checks import refuse_unusable_plan
 from bertft_core.records import DatasetCard
-from bertft_core.storage.home_folder import made_home
+from bertft_core.storage.home_folder import home_dir, made_home
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.training.compute_choice import remark_on_kept_device, with_device
 from bertft_core.training.trial_step import prepare_and_try
 from tasks.early_runs import EarlyRuns
-from tasks.process_environment import home_dir, tracked
+from tasks.process_environment import tracked
 from tasks.progress import StudyProgress
 from tasks.protocols import SlotPool
 from tasks.study_lock import refuse_older

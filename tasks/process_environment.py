@@ -11,7 +11,6 @@ from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.addresses import HIDDEN, with_password
 from bertft_core.config.paths import MAX_PATH_BYTES
 from bertft_core.processes import loopback_without_proxy
-from bertft_core.storage.home_folder import checked_home
 
 SETTINGS = {
     "DO_NOT_TRACK": "true",
@@ -66,15 +65,6 @@ TABLE = (
     Variables(("PYTHONIOENCODING", "PYTHONUTF8", "LC_*", "LANG"), "honoured", "what the terminal cannot show becomes `?`"),
 )
 """The first row that has a variable decides."""
-
-
-def home_dir(given: str | Path | None = None) -> Path:
-    """The folder of everything a study makes: the given one, else $BERTFT_HOME, else ./bertft-home; absolute.
-
-    Raises `UserError` for a path that cannot be a home.
-    """
-    named = "--home" if given else "BERTFT_HOME" if os.environ.get("BERTFT_HOME") else "the current folder"
-    return checked_home(given or os.environ.get("BERTFT_HOME") or "bertft-home", named)
 
 
 def check_current_folder() -> None:

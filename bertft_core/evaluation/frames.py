@@ -32,12 +32,12 @@ def runs(results: StudyResults) -> pd.DataFrame:
         setting = results.study.training_of(arm.arm, dict(arm.chosen)).model_dump(mode="json")
         setting |= {key: value for key, value in results.decided.study.own_settings(arm.arm).items() if value is not None}
         rows += [_run(results, arm, seed) | setting | seed.scores for seed in arm.seeds]
-    return _frame(rows)
+    return as_frame(rows)
 
 
 def scores(summary: StudySummary) -> pd.DataFrame:
     """One row per score of a report run: `arm`, `index`, `status`, `key`, its `checkpoint`, `split` and `metric`, and `value`."""
-    return _frame(
+    return as_frame(
         [
             {"arm": arm.arm, "index": seed.index, "status": seed.status, "key": key}
             | dict(zip(("checkpoint", "split", "metric"), key.split("/", 2), strict=True))
@@ -62,7 +62,7 @@ def trials(results: StudyResults) -> pd.DataFrame:
 
     `score` is the mean over the search seeds of the best validation score.
     """
-    return _frame(
+    return as_frame(
         [
             {
                 "arm": sweep.arm,
@@ -96,7 +96,7 @@ def predictions(results: StudyResults, split: str | None = None, checkpoint: str
                 rows.insert(0, "arm", arm.arm)
                 rows.insert(1, "index", record.spec.index)
                 parts.append(rows)
-    return pd.concat(parts, ignore_index=True) if parts else _frame([], ("arm", "index", "example_id"))
+    return pd.concat(parts, ignore_index=True) if parts else as_frame([], ("arm", "index", "example_id"))
 
 
 def _run(results: StudyResults, arm: ArmSummary, seed: SeedScore) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def _run(results: StudyResults, arm: ArmSummary, seed: SeedScore) -> dict[str, A
     } | ({} if seed.split is None else seed.split.model_dump(include={"split", "repeat", "fold", "seed"}))
 
 
-def _frame(rows: Sequence[Row], columns: Sequence[str] = ()) -> pd.DataFrame:
+def as_frame(rows: Sequence[Row], columns: Sequence[str] = ()) -> pd.DataFrame:
     """Rows as a frame whose columns are at least `columns`, in the order of their first occurrence."""
     names = dict.fromkeys([*columns, *(name for row in rows for name in row)])
     return pd.DataFrame({name: _series([row.get(name) for row in rows]) for name in names})

@@ -14,6 +14,15 @@ LAYOUT = re.compile(rf"studies|data|encoders|artifacts|logs|prefect|{COMPARISONS
 """What bertft has in a home, where a user may have other files beside it."""
 
 
+def home_dir(given: str | Path | None = None) -> Path:
+    """The folder of everything a study makes: the given one, else $BERTFT_HOME, else ./bertft-home; absolute.
+
+    Raises `UserError` for a path that cannot be a home.
+    """
+    named = "--home" if given else "BERTFT_HOME" if os.environ.get("BERTFT_HOME") else "the current folder"
+    return checked_home(given or os.environ.get("BERTFT_HOME") or "bertft-home", named)
+
+
 def checked_home(given: str | Path, named: str) -> Path:
     """The absolute path of a home, which need not be there yet; `named` is what gives it.
 

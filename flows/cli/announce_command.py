@@ -9,9 +9,9 @@ from bertft_core.config import StudyConfig, UserError, load_study
 from bertft_core.config.addresses import shown, without_password
 from bertft_core.records.event_records import DATASET_UPDATED, DatasetUpdated
 from bertft_core.report.study_as_yaml import shortest_values
+from bertft_core.storage.home_folder import home_dir
 from flows.cli.server_answers import wrong_prefect_credentials
 from flows.cli.terminal import say
-from tasks.process_environment import home_dir
 from tasks.tracking.store_login import was_refused
 
 DEPLOYMENT = "update-study/on-dataset-updated"

@@ -4,13 +4,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bertft_core.config.addresses import shown
+from bertft_core.library.study_on_disk import StudyOnDisk, known_studies, study_dir_of
 from bertft_core.storage.damage import refuse_damage
+from bertft_core.storage.home_folder import home_dir
 from flows.cli.data_in_use import DataInUse
-from flows.cli.find_study import StudyOnDisk, find_study, known_studies, study_dir_of
+from flows.cli.find_study import find_study
 from flows.cli.plan_command import size_words
 from flows.cli.terminal import say
 from flows.cli.unused_files import Leftover, of_home, of_study
-from tasks.process_environment import home_dir
 from tasks.study_lock import held
 
 

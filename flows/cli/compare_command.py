@@ -12,15 +12,15 @@ from bertft_core.config.base import digest_of
 from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.evaluation.summarize import summarize
+from bertft_core.library.study_on_disk import StudyOnDisk, is_config, known_studies, study_name
 from bertft_core.records import StudySummary
 from bertft_core.records.comparison_record import COMPARISON_FILE, Comparison
-from bertft_core.storage.home_folder import COMPARISONS
+from bertft_core.storage.home_folder import COMPARISONS, home_dir
 from bertft_core.storage.output_file import check_output_folder, is_special
 from bertft_core.storage.study_dir import read_record
 from bertft_core.storage.study_results import StudyResults
-from flows.cli.find_study import StudyOnDisk, find_study, is_config, known_studies, study_name
+from flows.cli.find_study import find_study
 from flows.cli.terminal import say
-from tasks.process_environment import home_dir
 
 WRITTEN = (COMPARISON_FILE, "comparison.html", "tables", "figures")
 """Everything in the folder of a comparison."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bertft_core.data.arrow_storage import lock_path, part_path
+from bertft_core.library.study_on_disk import StudyOnDisk
 from bertft_core.storage.study_dir import StudyDir
-from flows.cli.find_study import StudyOnDisk
 from flows.cli.unused_files import Leftover
 from tasks.study_lock import is_held
 

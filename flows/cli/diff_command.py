@@ -11,10 +11,10 @@ from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk
 from bertft_core.records import DatasetCard, RunRecord
 from bertft_core.report.prose.run_diff_text import describe
 from bertft_core.storage.damage import refuse_damage
+from bertft_core.storage.home_folder import home_dir
 from bertft_core.storage.study_dir import StudyDir, read_record
 from flows.cli.find_study import find_study
 from flows.cli.terminal import say
-from tasks.process_environment import home_dir
 
 MIN_DIGEST = 6
 DIGEST = re.compile(f"[0-9a-f]{{{MIN_DIGEST},64}}")

@@ -1,12 +1,12 @@
 """`bertft run` with nothing left to do: that is found out from disk, before a server, MLflow or a worker is started."""
 
 from bertft_core.config import StudyConfig
+from bertft_core.library.study_on_disk import StudyOnDisk
 from bertft_core.records import DatasetCard, StudySummary
 from bertft_core.report.report_seal import sealed_summary
 from bertft_core.storage.damage import find_damage
 from bertft_core.storage.study_dir import read_record
 from bertft_core.training.trial_step import prepare_and_try
-from flows.cli.find_study import StudyOnDisk
 from flows.study_command import StudyCommand
 from tasks.early_workers import looks_finished
 from tasks.study_lock import held

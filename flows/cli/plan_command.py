@@ -6,6 +6,7 @@ from typing import TextIO
 
 from bertft_core.config import StudyConfig, load_study
 from bertft_core.control_characters import in_one_line
+from bertft_core.library.study_on_disk import StudyOnDisk
 from bertft_core.planning.plan_checks import refuse_unusable_plan
 from bertft_core.planning.run_specs import plan_runs, plan_trial
 from bertft_core.planning.typical_trials import typical_settings
@@ -14,16 +15,15 @@ from bertft_core.records import DatasetCard, RunRecord, RunSpec
 from bertft_core.records.selection import answers
 from bertft_core.report.prose.grammar import several
 from bertft_core.statistics.early_stopping_of_seeds import cost
+from bertft_core.storage.home_folder import home_dir
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.training.compute_choice import decided_here
 from bertft_core.training.cost_estimate import CostEstimate, CostEstimator
 from bertft_core.training.devices import slot_environments
 from bertft_core.training.machine_needs import MachineFit
 from bertft_core.training.trial_step import prepare_and_try
-from flows.cli.find_study import StudyOnDisk
 from flows.cli.plan_arms import arm_lines
 from flows.cli.terminal import name_width, say
-from tasks.process_environment import home_dir
 from tasks.progress import clock
 from tasks.same_encoder import refuse_other_model, refuse_other_study
 

@@ -13,6 +13,7 @@ from bertft_core.config.errors import UserError, did_you_mean
 from bertft_core.config.paths import checked_path
 from bertft_core.data.kept_model import refuse_changed_model
 from bertft_core.data.new_examples import Inputs, formats_of, read_inputs
+from bertft_core.library.study_on_disk import no_finished_runs
 from bertft_core.records import RunRecord, StudySummary
 from bertft_core.records.ranking import best_arm, ranked_runs
 from bertft_core.report.prose import run_words
@@ -20,7 +21,7 @@ from bertft_core.storage.output_file import check_output, is_special, write_outp
 from bertft_core.storage.study_dir import read_record
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.devices import usable_cores
-from flows.cli.find_study import find_study, no_finished_runs
+from flows.cli.find_study import find_study
 from flows.cli.terminal import say
 
 STANDARD = "-"

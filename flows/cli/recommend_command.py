@@ -21,12 +21,12 @@ from bertft_core.recipes.study_yaml import in_encoding, values_of, yaml_of
 from bertft_core.recipes.task_guess import guess
 from bertft_core.report.prose import recipe_reasons, recipe_text
 from bertft_core.report.prose.data_card_text import findings_lines
+from bertft_core.storage.home_folder import home_dir
 from bertft_core.storage.output_file import is_special, write_output
 from bertft_core.training.trial_step import prepare_and_try
 from flows.cli.plan_command import print_plan
 from flows.cli.recommend_request import RecommendRequest, given_keys, output_path
 from flows.cli.terminal import say
-from tasks.process_environment import home_dir
 
 STDOUT = "-"
 IMPOSSIBLE_SPLITS = ("split.untrained-label", "split.empty-part")

@@ -7,11 +7,12 @@ from typing import Any
 
 from bertft_core.config import StudyConfig
 from bertft_core.config.addresses import shown
+from bertft_core.library.study_on_disk import StudyOnDisk, known_studies, study_dir_of
 from bertft_core.storage.damage import damage_of, refuse_damage
-from flows.cli.find_study import StudyOnDisk, find_study, known_studies, study_dir_of
+from bertft_core.storage.home_folder import home_dir
+from flows.cli.find_study import find_study
 from flows.cli.run_command import prefect_api
 from flows.cli.terminal import say
-from tasks.process_environment import home_dir
 from tasks.study_lock import held
 from tasks.tracking.repair_stores import repair_comparisons_of, repair_mlflow, repair_searches
 from tasks.tracking.store_consistency import is_left_flow_run

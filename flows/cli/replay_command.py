@@ -14,13 +14,13 @@ from bertft_core.records import DatasetCard, RunSpec
 from bertft_core.records.verification_record import RunVerdict
 from bertft_core.report.prose import run_diff_text, verification_text
 from bertft_core.storage.damage import refuse_damage
+from bertft_core.storage.home_folder import home_dir
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.training.retraining import as_possible_here, environment_here
 from flows.cli.find_study import find_study
 from flows.cli.show_commands import rebuild_report
 from flows.cli.terminal import say
 from flows.cli.verification import as_verdict, not_here, one_line, print_verdict, store_verdict, verdict_on, written_anew
-from tasks.process_environment import home_dir
 from tasks.study_lock import held
 from tasks.tracking.logged_runs import LoggedRun, fetch_run
 from tasks.tracking.mlflow_store import MlflowException

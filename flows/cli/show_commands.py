@@ -6,14 +6,15 @@ from collections import Counter
 from pathlib import Path
 
 from bertft_core.config import UserError, load_study
+from bertft_core.library.study_on_disk import StudyOnDisk, no_finished_runs
 from bertft_core.records import RunSpec, StudySummary
 from bertft_core.records.selection import answers
 from bertft_core.report.prose import model_selection_text
+from bertft_core.storage.home_folder import home_dir
 from bertft_core.storage.study_dir import read_record, write_record
-from flows.cli.find_study import StudyOnDisk, find_study, no_finished_runs
+from flows.cli.find_study import find_study
 from flows.cli.terminal import name_width, say
-from tasks.process_environment import home_dir
-from tasks.study_lock import holder_of
+from tasks.study_lock import holder_of, is_held
 
 STATES = ("done", "running", "failed", "missing")
 
@@ -30,7 +31,7 @@ def check_data_command(config: Path, overrides: list[str], home: Path | None) ->
 def status_command(name: str, home: Path | None) -> int:
     """Print a line for each stage and arm, and every run that is not done; 1 when a run failed."""
     found = find_study(name, home)
-    running = found.is_running
+    running = is_held(found.dir)
     say(f"{found.study.name}: {_holder_words(found) if running else 'no command is running it'}")
     _print_troubles(found, running)
     if found.card is None:

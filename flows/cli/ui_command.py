@@ -12,12 +12,14 @@ from urllib.parse import quote
 
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.addresses import without_password
+from bertft_core.library.study_on_disk import known_studies
+from bertft_core.storage.home_folder import home_dir
 from bertft_core.storage.study_dir import StudyDir, read_record
 from flows.cli.child_process import ChildCommand
 from flows.cli.embedded_server import EmbeddedServer
-from flows.cli.find_study import find_study, known_studies
+from flows.cli.find_study import find_study
 from flows.cli.terminal import say
-from tasks.process_environment import home_dir, use_embedded_prefect
+from tasks.process_environment import use_embedded_prefect
 from tasks.tracking.moved_home import follow_home
 from tasks.tracking.store_files import MOVE_IT, damage_of_sqlite, set_prefect_aside
 

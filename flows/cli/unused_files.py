@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from bertft_core.library.study_on_disk import StudyOnDisk
 from bertft_core.records import RunRecord
 from bertft_core.records.selection import answers
 from bertft_core.storage.damage import SUFFIX
 from bertft_core.storage.retention import folder_bytes, kept_digests
-from flows.cli.find_study import StudyOnDisk
 from tasks.process_identity import may_be_writing
 
 FINISHED = "checkpoint of a run that has ended"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bertft_core.config import UserError
 from bertft_core.evaluation.run_diff.retraining_diff import RunOnDisk
+from bertft_core.library.study_on_disk import no_finished_runs
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.records.verification_record import RunVerdict
 from bertft_core.report.prose import verification_text
@@ -17,7 +18,7 @@ from bertft_core.storage.study_dir import StudyDir, read_verification, write_ver
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.retraining import as_possible_here, missing_input
 from bertft_core.training.slots import RunFailed, WorkerDied
-from flows.cli.find_study import find_study, no_finished_runs
+from flows.cli.find_study import find_study
 from flows.cli.show_commands import rebuild_report
 from flows.cli.terminal import say
 from flows.cli.verification import (

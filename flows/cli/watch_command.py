@@ -9,11 +9,10 @@ from pathlib import Path
 from bertft_core.config import StudyConfig, UserError, load_study
 from bertft_core.config.base import Frozen
 from bertft_core.config.data_settings import FileData
-from bertft_core.storage.home_folder import made_home
+from bertft_core.storage.home_folder import home_dir, made_home
 from bertft_core.storage.study_dir import file_sha256, read_record, write_record
 from flows.cli.announce_command import announce
 from flows.cli.terminal import say
-from tasks.process_environment import home_dir
 
 STATE = "watched.json"
 SETTLED_SECONDS = 2.0

@@ -9,12 +9,12 @@ import pytest
 from bertft_core.config import UserError
 from bertft_core.records import RunRecord
 from bertft_core.storage.curve_lines import curve_events
-from bertft_core.storage.home_folder import made_home
+from bertft_core.storage.home_folder import home_dir, made_home
 from bertft_core.storage.study_dir import Damaged, checked_record, read_record
 from bertft_core.sweep.journal_file import problem_of, repair_file
 from flows.cli.find_study import find_study
 from flows.study_command import read_command
-from tasks.process_environment import check_current_folder, home_dir
+from tasks.process_environment import check_current_folder
 
 
 def refusal_of(call) -> UserError:

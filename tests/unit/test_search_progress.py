@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bertft_core.library.study_on_disk import StudyOnDisk
 from bertft_core.planning.run_specs import plan_trial, search_digest
 from bertft_core.records import DatasetCard
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.sweep.arm_search import Search
-from flows.cli.find_study import StudyOnDisk
 from flows.cli.show_commands import _search_words
 from tests.helpers.made_up_searches import SEARCH
 from tests.helpers.small_records import make_card, make_record, make_study

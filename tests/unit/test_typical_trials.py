@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bertft_core.config import parse_study
+from bertft_core.library.study_on_disk import StudyOnDisk
 from bertft_core.planning.typical_trials import typical_settings
 from bertft_core.storage.study_dir import StudyDir
-from flows.cli.find_study import StudyOnDisk
 from flows.cli.plan_command import _parts, print_plan
 from tests.helpers.tiny_studies import tiny_study
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bertft_core.config import UserError
 from bertft_core.processes import ChildLog, child_environment, module_command
-from bertft_core.storage.home_folder import made_home
+from bertft_core.storage.home_folder import home_dir, made_home
 from bertft_core.storage.study_dir import write_record
 from flows.cli.lab.credentials import credentials_of, read_credentials
 from flows.cli.lab.databases import expect_databases, lab_url, missing_drivers
@@ -20,7 +20,6 @@ from flows.cli.lab.lab_settings import lab_of
 from flows.cli.lab.postgres import as_user, program
 from flows.cli.lab.services import MLFLOW, PREFECT, answers
 from flows.cli.terminal import say
-from tasks.process_environment import home_dir
 
 DRIVERS = ("asyncpg", "psycopg2", "flask_wtf")
 LOOK_SECONDS = 0.2

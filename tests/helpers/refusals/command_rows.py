@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from filelock import FileLock
 
+import bertft_core as bertft
 from bertft_core.config.head_settings import RegressionHead
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.evaluation.comparison.request import ComparisonRequest, plan_comparison
@@ -103,6 +104,7 @@ INPUT = {"x.csv": "text,label\na film,good\n"}
 
 ROWS = (
     Refusal("study.not-found", "show clams", place="home"),
+    Refusal("study.not-a-folder", call=lambda folder: bertft.load_study(folder / "home" / "studies"), place="home/studies"),
     Refusal("environment.no-docstrings", call=_without_docstrings),
     Refusal("output.not-ours", "compare claims many --output out", {"out/comparison.html": "mine"}, "out"),
     Refusal("path.current-folder", call=_folder_that_is_gone),
