@@ -71,7 +71,7 @@ def bertft_step(spec: RunSpec, directory: Path, compute: Compute, precision: Pre
 
     training = spec.training.model_copy(update={"precision": precision})
     own = spec.model_copy(update={"training": training, "compute": compute})
-    return RunParts(own, _folder(directory), _cpu(), lambda event: None).loop._timed_step
+    return RunParts(own, _folder(directory), _cpu(), lambda event: None).loop.timed_step
 
 
 def plain_step(spec: RunSpec, precision: Precision, *, padded_to: int | None = None) -> Step:

@@ -35,10 +35,14 @@ class EarlyRuns:
         self._lock, self._stopped = threading.Lock(), threading.Event()
 
     def _wanted(self, card: DatasetCard) -> Iterator[RunSpec]:
-        study, forced, n_slots = self._session.study, self._session.forced, self._session.progress.n_slots
+        study, forced, seconds = self._session.study, self._session.forced, calculated_seconds(card)
         records = {} if forced else {record.digest: record for record in self._session.dir.records()}
-        wanted = wanted_runs(study, card, {}, records).of_arms(decided_arms(study, {}))
-        yield from balanced(wanted.unanswered(records), calculated_seconds(card), n_slots)
+        wanted = wanted_runs(study, card, {}, records)
+        unanswered = wanted.unanswered(records)
+        if unanswered:
+            self._session.share_devices(max(unanswered, key=seconds))
+        decided = wanted.of_arms(decided_arms(study, {})).unanswered(records)
+        yield from balanced(decided, seconds, self._session.progress.n_slots)
 
     def begin(self) -> None:
         """Train on every slot, until `stop`; returns at once."""

@@ -7,11 +7,13 @@ from pathlib import Path
 from filelock import FileLock
 
 from bertft_core.config import StudyConfig
-from bertft_core.records import DatasetCard
+from bertft_core.records import DatasetCard, RunSpec
 from bertft_core.storage.damage import repair
 from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.training.compute_choice import needs_probe, with_kernels
+from bertft_core.training.device_sharing import share_devices, wants_trial
 from bertft_core.training.machine_needs import fit_of, refuse_unfit
+from bertft_core.training.slots import Slots
 from tasks.early_workers import looks_finished
 from tasks.engines.engine import open_pool
 from tasks.guard import Guard
@@ -94,6 +96,12 @@ class Session:
             refuse_other_study(self.dir, card)
         write_record(self.dir.card_path, card)
         self.tracker.log_data(card)
+
+    def share_devices(self, longest: RunSpec) -> None:
+        """Try how many runs the GPUs carry at once, with the one that takes longest, where the study leaves it open."""
+        if wants_trial(self.study.execution) and isinstance(slots := self.slots, Slots):
+            share_devices(slots, longest, self.study.execution.threads_per_run, self.progress.tell)
+            self.progress.n_slots = slots.n
 
     @property
     def slots(self) -> SlotPool:

@@ -31,6 +31,9 @@ class ExecutionConfig(Frozen):
     slots: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
         "auto", description="Runs at once; auto is one per GPU, or cores ÷ threads on CPU, of this machine or of all nodes."
     )
+    runs_per_device: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = Field(
+        1, description="Runs at once on each GPU, where slots is auto; auto tries how many make a study faster and fit in memory."
+    )
     threads_per_run: int = Field(
         1, ge=1, le=1024, description="Part of a run's identity, because it changes floating-point results."
     )

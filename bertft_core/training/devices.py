@@ -29,11 +29,16 @@ def slot_environments(execution: ExecutionConfig) -> list[dict[str, str]]:
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     } | allocator_environment()
     if gpus:
-        n = len(gpus) if execution.slots == "auto" else execution.slots
+        n = len(gpus) * runs_per_gpu(execution) if execution.slots == "auto" else execution.slots
         return [common | {"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} for i in range(n)]
     by_cores, by_memory = usable_cores() // execution.threads_per_run, memory_bytes() // WORKER_BYTES
     n = max(1, min(by_cores, by_memory)) if execution.slots == "auto" else execution.slots
     return [common | {"CUDA_VISIBLE_DEVICES": ""} for _ in range(n)]
+
+
+def runs_per_gpu(execution: ExecutionConfig) -> int:
+    """Before any is tried."""
+    return 1 if execution.runs_per_device == "auto" else execution.runs_per_device
 
 
 def usable_gpus(execution: ExecutionConfig) -> list[str]:

@@ -57,7 +57,7 @@ def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> Ru
     run_dir.mkdir(parents=True, exist_ok=True)
     device = device_of(spec)
     determinism.configure(spec.threads, device, spec.compute)
-    _forget_earlier_runs(device)
+    forget_earlier_runs(device)
     run = RunParts(spec, run_dir, device, on_event)
     ending, error = run.train()
     run.curves.flush()
@@ -178,7 +178,7 @@ def device_of(spec: RunSpec) -> torch.device:
     return device
 
 
-def _forget_earlier_runs(device: torch.device) -> None:
+def forget_earlier_runs(device: torch.device) -> None:
     """Free what earlier runs of a warm worker left, and reset the peak memory, which Linux allows."""
     gc.collect()  # the parts of a run refer to each other
     if device.type == "cuda":

@@ -73,6 +73,12 @@ class Worker:
         self._carry_out({"do": "accumulate"}, spec, run_dir, found.append)
         return found[-1]
 
+    def try_run(self, spec: RunSpec, run_dir: Path, seconds: float) -> dict[str, Any]:
+        """The fields of a `Trial` of the run, which leaves nothing but its spec. Raises as `run` does."""
+        found: list[dict[str, Any]] = []
+        self._carry_out({"do": "trial", "seconds": seconds}, spec, run_dir, found.append)
+        return {name: value for name, value in found[-1].items() if name != "kind"}
+
     def probe_kernels(self, threads: int) -> dict[str, Any]:
         """The fields of a `KernelProbe`, measured in this process. Raises as `run` does."""
         found: list[dict[str, Any]] = []
@@ -161,19 +167,39 @@ def _event_in(line: bytes) -> dict[str, Any] | None:
 
 
 class Slots:
-    """A fixed number of slots; a run leases one, and finds a warm worker in it."""
+    """A number of slots; a run leases one, and finds a warm worker in it."""
 
     def __init__(self, environments: list[dict[str, str]], log_dir: Path) -> None:
-        self._workers = [Worker(environment, log_dir / f"worker-{i}.log") for i, environment in enumerate(environments)]
         self._environments, self._log_dir = environments, log_dir
+        self._workers: list[Worker] = []
         self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._closed, self._lock = False, threading.Lock()
-        for i in range(len(environments)):
-            self._free.put(i)
+        self.resize(len(environments))
 
     @property
     def n(self) -> int:
         return len(self._workers)
+
+    @property
+    def is_closed(self) -> bool:
+        """No run starts any more."""
+        return self._closed
+
+    def resize(self, n: int) -> None:
+        """Have n slots, whose workers take turns in the environments; every slot must be free. Raises `SlotsClosing`."""
+        with self._lock:
+            if self._closed:
+                raise SlotsClosing("the study is stopping")
+            for worker in self._workers[n:]:
+                worker.kill()
+            del self._workers[n:]
+            self._workers += [self._new_worker(i) for i in range(len(self._workers), n)]
+            self._free = queue.SimpleQueue()
+            for i in range(n):
+                self._free.put(i)
+
+    def _new_worker(self, slot: int) -> Worker:
+        return Worker(self._environments[slot % len(self._environments)], self._log_dir / f"worker-{slot}.log")
 
     def listen(self, tell: Callable[[str | None], object]) -> None:
         """`tell` would hear what runs wait for besides a free slot: on one machine, nothing."""
@@ -212,7 +238,7 @@ class Slots:
                 raise SlotsClosing("the study is stopping")
             if not self._workers[slot].alive:
                 self._workers[slot].kill()
-                self._workers[slot] = Worker(self._environments[slot], self._log_dir / f"worker-{slot}.log")
+                self._workers[slot] = self._new_worker(slot)
             return self._workers[slot]
 
     def interrupt(self) -> None:

@@ -78,7 +78,7 @@ class Loop:
             if self.position.step >= self._cut:
                 self.save()
                 return "pruned", None
-            loss = self._timed_step()
+            loss = self.timed_step()
             if not math.isfinite(loss):
                 return "diverged", f"the loss became {loss} at step {self.position.step} of {self.steps.n_steps}"
             if self.position.step in evaluation_steps:
@@ -94,7 +94,8 @@ class Loop:
         by_steps = every is not None and self.position.step % every == 0
         return by_steps or time.monotonic() - self._saved_at > self.spec.checkpoint_every_seconds
 
-    def _timed_step(self) -> float:
+    def timed_step(self) -> float:
+        """The next optimizer step; the mean loss of its targets."""
         started = time.monotonic()
         loss = self._step()
         self._advance(step=self.position.step + 1, train_seconds=self.position.train_seconds + time.monotonic() - started)

@@ -4,9 +4,9 @@ It imports neither Prefect nor MLflow, keeps its imports between runs, and exits
 (stdin reaches its end), in the middle of a run too.
 
 Request:  {"do": "train", "spec": path of spec.json, "run_dir": folder}, or the same with "do": "probe" and "probes": settings,
-          or with "do": "accumulate"; or {"do": "probe_kernels", "threads", "run_dir"}
-Answers:  {"kind": "ready"} once, then events of `train_run`, of `accumulation_error`, or {"kind": "kernels", …} with the fields
-          of a `KernelProbe`, then {"kind": "done"}
+          or with "do": "accumulate", or "do": "trial" and "seconds"; or {"do": "probe_kernels", "threads", "run_dir"}
+Answers:  {"kind": "ready"} once, then events of `train_run`, of `accumulation_error`, of `try_run`, or {"kind": "kernels", …}
+          with the fields of a `KernelProbe`, then {"kind": "done"}
           or {"kind": "error", "text", "user" (fields of a `UserError`), "broken"}: a broken worker can carry out nothing more
 """
 
@@ -70,6 +70,8 @@ def _serve(request: RunRequest, send: Any) -> None:
             _probe(spec, run_dir, request["probes"])
         elif request["do"] == "accumulate":
             send(_accumulate(spec, run_dir))
+        elif request["do"] == "trial":
+            send(_try(spec, run_dir, request["seconds"]))
         else:
             run.train_run(spec, run_dir=run_dir, on_event=send)
         send({"kind": "done"})
@@ -113,6 +115,12 @@ def _accumulate(spec: Any, run_dir: Path) -> dict[str, Any]:
     from bertft_core.training.accumulation import accumulation_error  # for certificates only
 
     return accumulation_error(spec, run_dir)
+
+
+def _try(spec: Any, run_dir: Path, seconds: float) -> dict[str, Any]:
+    from bertft_core.training.trial import try_run  # where several runs share a GPU
+
+    return try_run(spec, run_dir, seconds)
 
 
 def _probe_kernels(threads: int) -> dict[str, Any]:

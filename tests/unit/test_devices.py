@@ -173,6 +173,15 @@ def test_more_threads_than_cores_and_more_runs_than_memory_are_refused(monkeypat
     assert (refusal.code, refusal.hint) == ("machine.too-many-slots", "use --set execution.slots=auto")
 
 
+def test_several_runs_share_each_gpu_where_the_study_says_so_and_one_takes_it_before_a_trial(monkeypatch):
+    monkeypatch.setattr(devices, "usable_gpus", lambda execution: ["0", "1"])
+    slots_of = {"auto": ["0", "1"], 1: ["0", "1"], 3: ["0", "1"] * 3}
+    for runs, gpus in slots_of.items():
+        execution = ExecutionConfig(device="cuda", runs_per_device=runs)
+        assert [each["CUDA_VISIBLE_DEVICES"] for each in slot_environments(execution)] == gpus
+    assert len(slot_environments(ExecutionConfig(device="cuda", runs_per_device=3, slots=2))) == 2
+
+
 def test_automatic_slots_fit_into_the_memory(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setattr(devices, "usable_cores", lambda: 64)

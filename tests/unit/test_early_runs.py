@@ -33,7 +33,12 @@ class Session:
         self._free, self._failures = threading.Semaphore(n_slots), failures or {}
         self.specs = plan_runs(self.study, self.card, {})
         self.started: list[RunSpec] = []
+        self.tried: list[RunSpec] = []
         self.may_end = threading.Event()
+
+    def share_devices(self, longest: RunSpec) -> None:
+        assert not self.started, "slots are counted before the first run begins"
+        self.tried.append(longest)
 
     @contextmanager
     def lease(self) -> Iterator[Any]:
@@ -99,6 +104,8 @@ def test_runs_with_a_record_are_not_begun(tmp_path):
     early.begin()
     until(lambda: len(session.started) == len(session.specs) - 1)
     assert session.specs[0] not in session.started
+    assert len(session.tried) == 1
+    assert session.tried[0] in session.specs[1:], "devices are tried with a run that is to be trained"
 
 
 def test_a_failure_is_raised_by_the_task_and_its_next_attempt_trains_anew(tmp_path):
