@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bertft_core.config.errors import UserError
+    from bertft_core.library.compare import ArmComparison, compare
     from bertft_core.library.study import Study, load_study
 
 __version__ = "0.1.0"
-__all__ = ["Study", "UserError", "__version__", "load_study"]
+__all__ = ["ArmComparison", "Study", "UserError", "__version__", "compare", "load_study"]
 
 _MODULES = {
+    "ArmComparison": "bertft_core.library.compare",
     "Study": "bertft_core.library.study",
     "UserError": "bertft_core.config.errors",
+    "compare": "bertft_core.library.compare",
     "load_study": "bertft_core.library.study",
 }
 """Name → the module that has it."""

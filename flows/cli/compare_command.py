@@ -12,6 +12,7 @@ from bertft_core.config.base import digest_of
 from bertft_core.evaluation.comparison.compare_studies import compare_studies
 from bertft_core.evaluation.comparison.request import ComparisonRequest
 from bertft_core.evaluation.summarize import summarize
+from bertft_core.library.compare import table_results
 from bertft_core.library.study_on_disk import StudyOnDisk, is_config, known_studies, study_name
 from bertft_core.records import StudySummary
 from bertft_core.records.comparison_record import COMPARISON_FILE, Comparison
@@ -29,18 +30,39 @@ MAX_NAME = 200
 
 
 def compare_command(
-    names: Sequence[str], home: Path | None, request: ComparisonRequest, *, uri: str | None, output: Path | None, as_json: bool
+    names: Sequence[str],
+    home: Path | None,
+    request: ComparisonRequest,
+    tables: Sequence[Path] = (),
+    *,
+    uri: str | None,
+    output: Path | None,
+    as_json: bool,
 ) -> int:
-    """Compare, print, and write the folder and MLflow's run; a store that cannot be reached only costs a warning."""
+    """Compare, print, and write the folder and MLflow's run; a store that cannot be reached only costs a warning.
+
+    `tables` are files of predictions that were made elsewhere; MLflow has no experiment for these.
+    """
+    if not names and not tables:
+        raise UserError(
+            "nothing to compare",
+            code="compare.nothing-given",
+            found="neither a study nor a file",
+            expected="names of studies, or a file of predictions with --csv",
+            hint="bertft list shows the studies of a home",
+        )
     where = home_dir(home)
     if output is not None:
         output = check_output_folder(output, "--output", home=where)
         refuse_files_of_others(output)
     with tempfile.TemporaryDirectory(prefix="bertft-compare-") as folder:
         found = [_results(name, where, Path(folder) / str(i), uri) for i, name in enumerate(names)]
+        found += [table_results(path, beside=found) for path in tables]
         once = {one.study.name: one for one in found}  # a name and its config file are one study
         comparison = compare_studies(list(once.values()), request)
-    _print_and_keep(comparison, where, uri, output, as_json=as_json)
+    page = _print_and_write(comparison, output or where / COMPARISONS / _folder_name(comparison.studies), as_json=as_json)
+    if not tables and (problem := _log(where, uri, comparison, page.parent)) is not None:
+        say(f"warning   the comparison is not in MLflow: {problem}", file=sys.stderr)
     return 0
 
 
@@ -60,16 +82,15 @@ def refuse_files_of_others(folder: Path) -> None:
         )
 
 
-def _print_and_keep(comparison: Comparison, home: Path, uri: str | None, output: Path | None, *, as_json: bool) -> None:
+def _print_and_write(comparison: Comparison, folder: Path, *, as_json: bool) -> Path:
+    """The path of the page."""
     from bertft_core.report.comparison_page import write_comparison
     from bertft_core.report.comparison_table import comparison_table
 
     say(comparison.model_dump_json(indent=1) if as_json else comparison_table(comparison))
-    page = write_comparison(comparison, output or home / COMPARISONS / _folder_name(comparison.studies))
-    problem = _log(home, uri, comparison, page.parent)
+    page = write_comparison(comparison, folder)
     say(f"\npage      {page}", file=sys.stderr if as_json else sys.stdout)
-    if problem is not None:
-        say(f"warning   the comparison is not in MLflow: {problem}", file=sys.stderr)
+    return page
 
 
 def _folder_name(studies: Sequence[str]) -> str:

@@ -8,12 +8,16 @@ import typer
 from flows.cli.arguments import Home, StudyName
 
 Studies = Annotated[
-    list[str], typer.Argument(metavar="STUDY…", help="Names of studies, their config files, or experiments in MLflow.")
+    list[str] | None, typer.Argument(metavar="[STUDY…]", help="Names of studies, their config files, or experiments in MLflow.")
 ]
 
 
 def compare(
-    studies: Studies,
+    studies: Studies = None,
+    csv: Annotated[
+        list[Path] | None,
+        typer.Option("--csv", metavar="FILE", help="Predictions made elsewhere (CSV, TSV, JSONL, Parquet). Repeatable."),
+    ] = None,
     metric: Annotated[str | None, typer.Option("--metric", help="The headline metric.  [default: the first study's]")] = None,
     split: Annotated[
         str | None, typer.Option("--split", help="Where it is scored.  [default: the first study's headline]")
@@ -45,12 +49,15 @@ def compare(
     From stored predictions, over seeds and examples: the difference with its interval, the main source of uncertainty,
     P(A > B), tests, and one sentence per pair, corrected for all pairs and metrics. With several studies an arm is named
     STUDY · ARM. The results go into a folder, and into MLflow as a run of stage `comparison`.
+
+    A FILE has one row per run and example, with the columns arm, seed, example, label and prediction, and where there are any
+    split and probability/LABEL. A comparison with a FILE is not logged in MLflow.
     """
     from bertft_core.evaluation.comparison.request import ComparisonRequest
     from flows.cli.compare_command import compare_command
 
     asked = ComparisonRequest(metric, split, checkpoint, tuple(arms.split(",")) if arms else None, baseline, resamples)
-    raise typer.Exit(compare_command(studies, home, asked, uri=uri, output=output, as_json=as_json))
+    raise typer.Exit(compare_command(studies or [], home, asked, csv or [], uri=uri, output=output, as_json=as_json))
 
 
 def seeds(

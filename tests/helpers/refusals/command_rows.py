@@ -100,6 +100,14 @@ def _locked(folder: Path) -> None:
         take_lock(StudyDir(folder / "own", "x"), FileLock(folder / "own" / "studies" / "x" / "lock"))
 
 
+def _answers(*rows: str, header: str = "arm,seed,example,label,prediction") -> dict[str, str]:
+    """A file of predictions."""
+    return {"x.csv": "\n".join([header, *rows]) + "\n"}
+
+
+ANSWERS = "compare --csv x.csv"
+RIGHT = "a,0,1,yes,yes"
+SHARES = "arm,seed,example,label,prediction,probability/no,probability/yes"
 INPUT = {"x.csv": "text,label\na film,good\n"}
 
 ROWS = (
@@ -125,11 +133,22 @@ ROWS = (
     Refusal("diff.unknown-seed", "diff claims/full/99 claims/full/0"),
     Refusal("diff.no-record", call=_no_record),
     Refusal("compare.nothing-named", "compare claims --split nowhere"),
+    Refusal("compare.nothing-given", "compare"),
     Refusal("compare.too-few-resamples", "compare claims --resamples 3"),
     Refusal("compare.too-many-resamples", "compare claims --resamples 1000000000000"),
     Refusal("compare.different-tasks", call=_different_tasks),
     Refusal("compare.selected-seeds", call=_selected_seeds),
     Refusal("compare.variance-not-estimable", "seeds claims rich"),
+    Refusal("answers.format", "compare --csv x.txt", {"x.txt": "a"}, "x.txt"),
+    Refusal("answers.none", ANSWERS, _answers(), "x.csv:1"),
+    Refusal("answers.empty-cell", ANSWERS, _answers(RIGHT, "a,0,2,,yes"), "x.csv:3"),
+    Refusal("answers.seed", ANSWERS, _answers("a,first,1,yes,yes"), "x.csv:2"),
+    Refusal("answers.two-labels", ANSWERS, _answers(RIGHT, "a,1,1,no,yes"), "x.csv:3"),
+    Refusal("answers.twice", ANSWERS, _answers(RIGHT, RIGHT), "x.csv:3"),
+    Refusal("answers.other-examples", ANSWERS, _answers(RIGHT, "a,0,2,no,no", "b,0,1,yes,no"), "x.csv:4"),
+    Refusal("answers.one-label", ANSWERS, _answers(RIGHT), "x.csv"),
+    Refusal("answers.probability", ANSWERS, _answers("a,0,1,no,yes,0.4,1.6", header=SHARES), "x.csv:2"),
+    Refusal("answers.not-the-likeliest", ANSWERS, _answers("a,0,1,no,yes,0.6,0.4", header=SHARES), "x.csv:2"),
     Refusal("verify.runs", "verify claims --runs none"),
     Refusal("predict.seed-and-ensemble", "predict claims --input x.csv --seed 0 --ensemble", INPUT),
     Refusal("predict.unknown-arm", "predict claims --input x.csv --arm none", INPUT, place="home/studies/claims"),

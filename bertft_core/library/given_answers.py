@@ -1,0 +1,237 @@
+"""Anybody's answers, from a data frame or a file: one row per arm, seed and example, checked row by row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bertft_core.config.errors import UserError
+from bertft_core.config.paths import checked_path
+from bertft_core.data.columns import nearest_column, place_columns
+from bertft_core.data.examples import as_found, shorten
+from bertft_core.data.readers import TABLES, ending_of, format_of
+from bertft_core.data.readers.file_options import NO_KEYS
+from bertft_core.data.readers.file_text import no_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("arm", "seed", "example", "label", "prediction")
+SPLIT, OF_LABEL = "split", "probability/"
+DEFAULT_SPLIT = "test"
+
+Run = tuple[str, int]
+"""Arm and seed."""
+Given = tuple[int, tuple[Any, ...]]
+"""Line, from 1, and the cells of the wanted columns."""
+
+
+class Answer(NamedTuple):
+    """What one run says about one example."""
+
+    line: int
+    prediction: str
+    shares: tuple[float, ...]
+    """Probability of each label; empty where they are not given."""
+
+
+@dataclass
+class GivenAnswers:
+    """The checked rows of one source: every run has answered the same examples of every split."""
+
+    source: str
+    """A file, or what the frame is called in messages."""
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Split → example → true label, in the order in which examples are first met."""
+    answers: dict[str, dict[Run, dict[str, Answer]]] = field(default_factory=dict)
+    """Split → run → example → answer."""
+    share_labels: tuple[str, ...] = ()
+    """The labels that probabilities are given of, in the order of their columns."""
+
+    @property
+    def runs(self) -> list[Run]:
+        """Arms in the order in which they are first met, each with its seeds in rising order."""
+        met = dict.fromkeys(run for of_split in self.answers.values() for run in of_split)
+        place = {arm: i for i, arm in enumerate(dict.fromkeys(arm for arm, _ in met))}
+        return sorted(met, key=lambda run: (place[run[0]], run[1]))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every label and prediction: in the order of the probabilities where these are given, else sorted."""
+        labels = {label for of_split in self.labels.values() for label in of_split.values()}
+        given = {one.prediction for runs in self.answers.values() for of_run in runs.values() for one in of_run.values()}
+        return tuple(dict.fromkeys([*self.share_labels, *sorted(labels | given)]))
+
+    @property
+    def are_numbers(self) -> bool:
+        """All labels and predictions are numbers, and not all of them whole: answers of a regression."""
+        values = [_number(name) for name in self.names]
+        return bool(values) and all(v is not None for v in values) and any(v is not None and v != round(v) for v in values)
+
+
+def read_answers(given: pd.DataFrame | str | Path) -> GivenAnswers:
+    """The answers of a data frame, or of a CSV, TSV, JSONL or Parquet file. Raises `UserError` with file and line."""
+    if isinstance(given, (str, Path)):
+        path = checked_path(given, "the file of predictions")
+        if not path.is_file():
+            raise no_file(path, "a file of predictions", "check the path")
+        return _read_file(path)
+    names, source = [str(name) for name in given.columns], "the frame"
+    places = place_columns(COLUMNS, names, path=source, line=None, keys=False)
+    shares = [name for name in names if name.startswith(OF_LABEL)]
+    wanted = [*places, nearest_column(SPLIT, names), *map(names.index, shares)]
+    columns = [[None] * len(given) if place is None else given.iloc[:, place].tolist() for place in wanted]
+    return _checked(source, enumerate(zip(*columns, strict=True), start=1), [name.removeprefix(OF_LABEL) for name in shares])
+
+
+def _read_file(path: Path) -> GivenAnswers:
+    kind = format_of(path)
+    if kind not in TABLES:
+        raise UserError(
+            "predictions cannot be read from this format",
+            code="answers.format",
+            path=path,
+            found=ending_of(path),
+            expected="a table: .csv, .tsv, .jsonl or .parquet",
+            hint=f"write one row per run and example, with the columns {', '.join(COLUMNS)}",
+        )
+    first = _checked(str(path), TABLES[kind](path, COLUMNS, (SPLIT,), options=NO_KEYS), [])
+    shares = [f"{OF_LABEL}{name}" for name in first.names]
+    if first.are_numbers or not first.names:
+        return first
+    rows = list(TABLES[kind](path, COLUMNS, (SPLIT, *shares), options=NO_KEYS))
+    known = [name for i, name in enumerate(first.names) if rows[0][1][len(COLUMNS) + 1 + i] is not None]
+    if not known:
+        return first
+    kept = [first.names.index(name) + len(COLUMNS) + 1 for name in known]
+    return _checked(str(path), ((line, (*cells[:6], *(cells[i] for i in kept))) for line, cells in rows), known)
+
+
+def _checked(source: str, rows: Iterable[Given], share_labels: list[str]) -> GivenAnswers:
+    found = GivenAnswers(source, share_labels=tuple(share_labels))
+    lines: dict[tuple[str, str], int] = {}
+    for line, (arm, seed, example, label, prediction, split, *shares) in rows:
+        texts = {"arm": arm, "example": example, "label": label, "prediction": prediction}
+        cells = {name: _text(value, name, source, line) for name, value in texts.items()}
+        at = DEFAULT_SPLIT if split is None or split == "" else str(split)
+        run, key = (cells["arm"], _seed(seed, source, line)), (at, cells["example"])
+        known = found.labels.setdefault(at, {}).setdefault(cells["example"], cells["label"])
+        if known != cells["label"]:
+            raise _other_label(source, line, cells["example"], cells["label"], known, lines[key])
+        lines.setdefault(key, line)
+        of_run = found.answers.setdefault(at, {}).setdefault(run, {})
+        if cells["example"] in of_run:
+            raise _twice(source, line, run, cells["example"], of_run[cells["example"]].line)
+        of_run[cells["example"]] = Answer(line, cells["prediction"], tuple(_share(v, source, line) for v in shares))
+    if not found.answers:
+        raise UserError(
+            "there are no predictions",
+            code="answers.none",
+            path=source,
+            line=1,
+            found="no rows",
+            expected="one row per run and example",
+            hint=f"give the columns {', '.join(COLUMNS)}",
+        )
+    _refuse_gaps(found)
+    return found
+
+
+def _refuse_gaps(found: GivenAnswers) -> None:
+    """Raise `UserError` for a run that lacks an example that another has answered."""
+    for split, runs in found.answers.items():
+        wanted = found.labels[split]
+        for arm, seed in found.runs:
+            of_run = runs.get((arm, seed), {})
+            missing = [example for example in wanted if example not in of_run]
+            if missing:
+                raise UserError(
+                    f"a run has not answered every example of '{split}'",
+                    code="answers.other-examples",
+                    path=found.source,
+                    line=next((answer.line for answer in of_run.values()), None),
+                    found=f"arm {shorten(arm)}, seed {seed} lacks {len(missing)} of {len(wanted)} examples: "
+                    + shorten(", ".join(missing[:5])),
+                    expected="every run with a prediction for each example",
+                    hint="add the missing rows, or leave these examples out for every run",
+                )
+
+
+def _text(value: Any, name: str, source: str, line: int) -> str:
+    is_missing = value is None or (isinstance(value, float) and math.isnan(value)) or str(value).strip() in ("", "<NA>")
+    if not is_missing:
+        return str(value)
+    raise UserError(
+        f"the cell of '{name}' is empty",
+        code="answers.empty-cell",
+        path=source,
+        line=line,
+        found="nothing",
+        expected="a text or a number",
+        hint="fill the cell, or remove the row from every run",
+    )
+
+
+def _seed(value: Any, source: str, line: int) -> int:
+    number = _number(value)
+    if number is not None and number == round(number) and abs(number) < 2**53:
+        return int(value) if isinstance(value, (int, str)) and str(value).strip().lstrip("+-").isdigit() else int(number)
+    raise UserError(
+        "the seed is not a whole number",
+        code="answers.seed",
+        path=source,
+        line=line,
+        found=as_found(value),
+        expected="a whole number, the same for runs of two arms that belong together",
+        hint="number the runs of each arm: 0, 1, 2, …",
+    )
+
+
+def _share(value: Any, source: str, line: int) -> float:
+    number = _number(value)
+    if number is not None and 0 <= number <= 1:
+        return number
+    raise UserError(
+        "the probability is not a number from 0 to 1",
+        code="answers.probability",
+        path=source,
+        line=line,
+        found=as_found(value),
+        expected="a number from 0 to 1",
+        hint=f"correct it, or leave out the columns that begin with {OF_LABEL}",
+    )
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _other_label(source: str, line: int, example: str, label: str, known: str, first: int) -> UserError:
+    return UserError(
+        f"the example '{shorten(example)}' has two labels",
+        code="answers.two-labels",
+        path=source,
+        line=line,
+        found=shorten(label),
+        expected=f"{shorten(known)}, as in line {first}",
+        hint="correct the label; it is the true one and so the same in every run",
+    )
+
+
+def _twice(source: str, line: int, run: Run, example: str, first: int) -> UserError:
+    return UserError(
+        "a run has two predictions for one example",
+        code="answers.twice",
+        path=source,
+        line=line,
+        found=f"arm {shorten(run[0])}, seed {run[1]}, example {shorten(example)}, as in line {first}",
+        expected="each example once in a run",
+        hint="remove one of the rows, or name the split of each in a column 'split'",
+    )
