@@ -17,6 +17,7 @@ from bertft_core.training.slots import Slots
 from tasks.early_workers import looks_finished
 from tasks.engines.engine import open_pool
 from tasks.guard import Guard
+from tasks.lease_places import StudyLeases
 from tasks.progress import StudyProgress
 from tasks.protocols import SlotPool
 from tasks.same_encoder import refuse_other_study
@@ -35,6 +36,7 @@ class Session:
         self.dir = StudyDir(home_dir, study.name)
         self._slots = workers
         self._lock = FileLock(self.dir.path / "lock")
+        self.leases = StudyLeases(self.dir.path, tell=progress.tell, on_loss=self._end_workers)
         self._is_open = False
 
     def __enter__(self) -> Session:
@@ -46,13 +48,15 @@ class Session:
             refuse_unfit(self.study)
         take_lock(self.dir, self._lock)
         try:
+            if must_train:
+                self.leases.take(self.study)
             repair(self.dir, self.progress.tell)
             if must_train and needs_probe(self.study):
                 self.study = with_kernels(self.study, self.slots.probe_kernels(self.study.execution.threads_per_run))
             write_record(self.dir.config_path, self.study.shareable)
         except BaseException:
-            if self._slots is not None:
-                self._slots.close()
+            self._end_workers()
+            self.leases.end()
             self._lock.release()
             raise
         if must_train:
@@ -70,13 +74,18 @@ class Session:
         if not self._is_open:
             return
         self._is_open = False
-        if self._slots is not None:
-            self._slots.close()
+        self._end_workers()
         self.tracker.finish("FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED")
         for problem in self.tracker.problems:
             self.progress.tell(f"MLflow: {problem}; the same command logs what is missing")
         self._guard.release()
+        self.leases.end()
         self._lock.release()
+        self.leases.expect_held()
+
+    def _end_workers(self) -> None:
+        if self._slots is not None:
+            self._slots.close()
 
     def _plan_progress(self) -> None:
         """Tell the progress how many runs each stage has at most."""
@@ -107,6 +116,7 @@ class Session:
     def slots(self) -> SlotPool:
         """The workers, started when first asked for."""
         if self._slots is None:
+            self.leases.take(self.study)
             self._slots = open_pool(self.study, self.dir, force=self.forced)
         self._slots.listen(self.progress.wait_for)
         self.progress.n_slots = self._slots.n

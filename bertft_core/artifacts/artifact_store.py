@@ -39,7 +39,8 @@ class ArtifactStore:
 
     def __init__(self, address: str, cache_dir: Path) -> None:
         self.address, self.cache_dir = address, cache_dir
-        self._files, self._root, self._renames = open_store(address)
+        self._store = open_store(address)
+        self._files, self._root = self._store.files, self._store.root
         self._verified: dict[Path, Signature] = {}
         self._counting = threading.Lock()
         self.sent_bytes = self.fetched_bytes = 0
@@ -70,7 +71,7 @@ class ArtifactStore:
             if replace or not self._is_there(key, file):
                 self._upload(folder / name, self._at(key, file.sha256))
                 self._count(sent=file.size)
-        self._write(self._at(key, MANIFEST), manifest.encoded())
+        self._store.write(self._at(key, MANIFEST), manifest.encoded())
         for sha256 in before - manifest.blobs:
             with suppress(FileNotFoundError):
                 self._files.rm_file(self._at(key, sha256))
@@ -159,14 +160,8 @@ class ArtifactStore:
             return False
 
     def _upload(self, path: Path, target: str) -> None:
-        part = f"{target}.{uuid.uuid4().hex}.part" if self._renames else target
+        part = f"{target}.{uuid.uuid4().hex}.part" if self._store.renames else target
         self._files.put_file(str(path), part)
-        if part != target:
-            self._files.mv(part, target)
-
-    def _write(self, target: str, content: bytes) -> None:
-        part = f"{target}.{uuid.uuid4().hex}.part" if self._renames else target
-        self._files.pipe_file(part, content)
         if part != target:
             self._files.mv(part, target)
 

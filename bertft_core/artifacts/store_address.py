@@ -1,5 +1,6 @@
 """The address of an artifact store, opened as a file system."""
 
+import uuid
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,28 @@ class OpenStore(NamedTuple):
     root: str
     renames: bool
     """A file has to be uploaded under a temporary name: a reader could see a part of it otherwise."""
+
+    def write(self, target: str, content: bytes) -> None:
+        """Write a small file, or replace it: a reader sees the old content or the new one."""
+        part = f"{target}.{uuid.uuid4().hex}.part" if self.renames else target
+        self.files.pipe_file(part, content)
+        if part != target:
+            self.files.mv(part, target)
+
+    def create(self, target: str, content: bytes) -> bool:
+        """Write a small file that is not there; False where it is. Of several that try at once, one succeeds.
+
+        Where files are renamed a reader may see it empty for a moment.
+        """
+        try:
+            if self.renames:  # `pipe_file` of local files looks first and writes then
+                with self.files.open(target, "xb") as file:
+                    file.write(content)
+            else:
+                self.files.pipe_file(target, content, mode="create")
+        except FileExistsError:
+            return False
+        return True
 
 
 def default_address(home_dir: Path) -> str:

@@ -48,5 +48,6 @@ def _probe(session: Session, specs: list[RunSpec], probes: ProbesConfig, digest:
     for spec, result in submitted(submit, specs, slots.n):
         failed = isinstance(result, BaseException)
         if failed:
+            session.leases.expect_held()  # its workers are ended then
             failed_probe(spec, folder.run_dir(spec.digest), digest, result)
         session.progress.probed(spec, reused=False, failed=failed)

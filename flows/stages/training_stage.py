@@ -68,6 +68,7 @@ class Trainer:
             if isinstance(result, UserError):
                 raise result
             if isinstance(result, BaseException):
+                session.leases.expect_held()  # its workers are ended then
                 result = failed_record(spec, folder.run_dir(spec.digest), result, attempts=retries + 1)
             session.tracker.log_record(result)
             self._models.ended(spec, result)

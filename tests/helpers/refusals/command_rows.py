@@ -16,7 +16,9 @@ from bertft_core.records import DatasetCard, StudySummary
 from bertft_core.storage.study_dir import StudyDir, checked_record
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.app import app
+from tasks.lease_places import StorePlace
 from tasks.process_environment import check_current_folder, check_interpreter
+from tasks.study_lease import StudyLease, lost
 from tasks.study_lock import held, refuse_older, take_lock
 from tests.helpers.refusals.refusal import Refusal
 from tests.helpers.refusals.stored_copies import own_copy
@@ -108,6 +110,32 @@ def _answers(*rows: str, header: str = "arm,seed,example,label,prediction") -> d
 ANSWERS = "compare --csv x.csv"
 RIGHT = "a,0,1,yes,yes"
 SHARES = "arm,seed,example,label,prediction,probability/no,probability/yes"
+
+
+def _leases(folder: Path) -> tuple[StudyLease, StorePlace]:
+    (folder / "own" / "studies" / "x").mkdir(parents=True)
+    place = StorePlace(f"file://{folder / 'store'}", "x")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("getpass.getuser", lambda: "ada")
+        return StudyLease(place, folder / "own" / "studies" / "x", "ours", tell=print, on_loss=lambda: None), place
+
+
+def _leased(folder: Path) -> None:
+    lease, place = _leases(folder)
+    try:
+        StudyLease(place, folder / "x", "theirs", tell=print, on_loss=lambda: None)
+    finally:
+        lease.end()
+
+
+def _lost_lease(folder: Path) -> None:
+    lease, place = _leases(folder)
+    lease.end()
+    holder = place.newest()
+    assert holder is not None
+    raise lost("x", holder, place.name)
+
+
 INPUT = {"x.csv": "text,label\na film,good\n"}
 
 ROWS = (
@@ -120,6 +148,8 @@ ROWS = (
     Refusal("study.no-finished-runs", call=_no_runs, place="own/studies/claims"),
     Refusal("study.older-version", call=_older_version, place="own/studies/claims"),
     Refusal("study.locked", call=_locked, place="own/studies/x"),
+    Refusal("study.leased", call=_leased),
+    Refusal("study.lease-lost", call=_lost_lease),
     Refusal("seeds.power", "seeds --sd 0.02 --effect 0.01 --power 2"),
     Refusal("seeds.not-positive", "seeds --sd 0"),
     Refusal("seeds.exceed-not-finite", "seeds claims --exceed nan"),
