@@ -1,6 +1,8 @@
 """Writes the report's folder; the same records give the same bytes."""
 
 import functools
+import html
+import re
 import shlex
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pandas as pd
 
 from bertft_core.config.addresses import without_password
 from bertft_core.evaluation import frames
-from bertft_core.report import figures, probe_section, reproducibility_section, table_sections
+from bertft_core.report import answer_section, figures, probe_section, reproducibility_section, table_sections
 from bertft_core.report.formatting import escapes, intervals, numbers
 from bertft_core.report.prose import (
     data_card_text,
@@ -24,11 +26,12 @@ from bertft_core.report.prose import (
 from bertft_core.report.report_seal import seal_report, sealed_summary
 from bertft_core.report.statistics_sections import Extras, gather, write_extras
 from bertft_core.report.study_as_yaml import study_yaml
-from bertft_core.report.styling import page_style
+from bertft_core.report.styling import page_script, page_style
 from bertft_core.storage.study_dir import write_atomically, write_record
 from bertft_core.storage.study_results import StudyResults
 
 TEMPLATES_DIR = Path(__file__).parent / "templates"
+PART = re.compile(r'<details class="part" id="(\w+)"[^>]*>\s*<summary><h2>(.*?)</h2>')
 
 
 def write_report(results: StudyResults) -> Path:
@@ -68,6 +71,7 @@ def _page_template() -> jinja2.Template:
     templates.filters |= {"score": numbers.score, "setting": numbers.setting, "duration": numbers.duration}
     templates.filters |= {"sentence": grammar.as_sentence, "ended": grammar.ended}
     templates.filters |= {"origin": data_card_text.origin, "finding_text": data_findings_text.finding_text}
+    templates.filters |= {"named_parts": named_parts}
     templates.globals |= {"interval": intervals.interval, "absent": numbers.ABSENT}
     return templates.get_template("report.html.j2")
 
@@ -85,7 +89,8 @@ def _page(results: StudyResults, extras: Extras) -> str:
         question=study_question.question(results.decided.study, results.decided.card, summary),
         arms=table_sections.arms(results),
         config=without_password(study_yaml(study)),
-        sentences=study_text.sentences(summary),
+        answer=answer_section.section(results),
+        script=page_script(),
         cautions=study_text.cautions(study, summary),
         not_counted=study_text.not_counted(summary),
         results=table_sections.results(summary),
@@ -106,3 +111,8 @@ def _page(results: StudyResults, extras: Extras) -> str:
         command=shlex.join(command),
         **extras.context,
     )
+
+
+def named_parts(page: str) -> list[tuple[str, str]]:
+    """The parts of a page that are folded, by id and title, in their order."""
+    return [(name, html.unescape(title)) for name, title in PART.findall(page)]

@@ -17,6 +17,11 @@ def page_style() -> Markup:
     return Markup(_sheet("style.css") + _sheet("drawing.css"))
 
 
+def page_script() -> Markup:
+    """What makes a page handier where scripts run: our own file, no user text in it. Without it nothing is missing."""
+    return Markup(_sheet("page.js"))
+
+
 def standalone(picture: Markup) -> str:
     """An SVG of `bertft_core.report.svg` as the text of a file of its own: light, on white, with its style inside.
 

@@ -60,7 +60,7 @@ def test_the_summary_has_every_probe_over_the_seeds(probed):
 
 def test_the_report_and_mlflow_have_them(probed):
     page = (probed.dir.report_dir / "report.html").read_text(encoding="utf-8")
-    assert '<section id="probes">' in page
+    assert '<details class="part" id="probes">' in page
     assert "The encoder weights of features have not changed" in page
     for run in probed.runs():
         assert {"probe/masked_lm/loss_rise", "probe/drift/l2/layer 0", "probe/overfitting/rise"} <= set(run.data.metrics)

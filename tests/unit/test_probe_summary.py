@@ -243,8 +243,8 @@ def test_the_report_has_a_picture_for_each_probe_and_every_number(tmp_path):
         StudyResults(probed.study, probed.card, probed.dir, probed.records, probed.planned, evaluated=probed.summary)
     )
     page = path.read_text(encoding="utf-8")
-    section = page[page.index('<section id="probes">') :]
-    section = section[: section.index("</section>")]
+    section = page[page.index('<details class="part" id="probes">') :]
+    section = section[: section.index('<details class="part"', 1)]
     labels = ("masked-LM loss, nats by top layers reset", "relative L2 drift by layer", "unbiased CKA by layer")
     labels += ("gradient norm by layer", "ECE on test", "drop of accuracy on other_domain", "validation loss over epoch")
     for label in labels:
