@@ -64,7 +64,7 @@ def test_a_report_holds_nothing_hostile_raw(report):
         assert [raw for raw in (*RAW[:3], *(RAW[3:] if path.suffix in (".md", ".tex") else ())) if raw in text] == [], path.name
         assert not CONTROL.search(text), path.name
     page = Page(files[report / "report.html"])
-    assert "script" not in page.tags
+    assert page.tags.count("script") == 1, "ours"
     assert " ".join(page.texts).count('<script>x("&|$`)</script>\\u001b[2J\\u202e') >= 8
 
 
