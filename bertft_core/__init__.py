@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bertft_core.config.errors import UserError
     from bertft_core.library.compare import ArmComparison, compare
+    from bertft_core.library.predict import predict
+    from bertft_core.library.run import run
     from bertft_core.library.study import Study, load_study
 
 __version__ = "0.1.0"
-__all__ = ["ArmComparison", "Study", "UserError", "__version__", "compare", "load_study"]
+__all__ = ["ArmComparison", "Study", "UserError", "__version__", "compare", "load_study", "predict", "run"]
 
 _MODULES = {
     "ArmComparison": "bertft_core.library.compare",
@@ -23,6 +25,8 @@ _MODULES = {
     "UserError": "bertft_core.config.errors",
     "compare": "bertft_core.library.compare",
     "load_study": "bertft_core.library.study",
+    "predict": "bertft_core.library.predict",
+    "run": "bertft_core.library.run",
 }
 """Name → the module that has it."""
 

@@ -110,22 +110,22 @@ def _rows(split: Any, wanted: Wanted, path: str, head: str) -> Iterator[Row]:
     places: list[int | None] = [*place_columns(wanted.required, found, path=path, line=1, hint=hint)]
     places += [nearest_column(name, found) for name in wanted.optional]
     there = [None if place is None else found[place] for place in places]
-    names = [None if column is None else _class_names(split.features[column]) for column in there]
+    names = [None if column is None else class_names(split.features[column]) for column in there]
     cells = zip(*([None] * len(split) if column is None else split[column] for column in there), strict=True)
     for row, values in enumerate(cells, start=1):
-        yield row, tuple(_named(value, known, path, row) for value, known in zip(values, names, strict=True))
+        yield row, tuple(named(value, known, path, row) for value, known in zip(values, names, strict=True))
 
 
-def _class_names(feature: Any) -> list[str] | None:
+def class_names(feature: Any) -> list[str] | None:
     """Label names of a ClassLabel column, or of a column of lists of them."""
     return getattr(feature, "names", None) or getattr(getattr(feature, "feature", None), "names", None)
 
 
-def _named(value: Any, names: list[str] | None, path: str, row: int) -> Any:
+def named(value: Any, names: list[str] | None, path: str, row: int) -> Any:
     if names is None or value is None:
         return value
     if isinstance(value, list):
-        return [_named(item, names, path, row) for item in value]
+        return [named(item, names, path, row) for item in value]
     if value == UNLABELLED:
         raise UserError(
             "the split has no labels",

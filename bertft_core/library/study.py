@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.library.study_on_disk import StudyOnDisk, open_study, study_dir_of
+from bertft_core.library.study_plots import StudyPlots
 from bertft_core.records import StudySummary
 from bertft_core.storage.study_dir import StudyDir, read_record
 from bertft_core.storage.study_results import StudyResults
@@ -86,6 +87,11 @@ class Study:
     def home(self) -> Path:
         """The home that it is stored in."""
         return self._found.dir.home_dir
+
+    @property
+    def plot(self) -> StudyPlots:
+        """Its figures."""
+        return StudyPlots(self)
 
     @cached_property
     def results(self) -> StudyResults:

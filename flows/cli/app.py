@@ -204,7 +204,8 @@ def predict(
 
     One JSON object a line. Examples come in the study's own formats; labels may be missing.
     """
-    from flows.cli.predict_command import PredictRequest, predict_command
+    from bertft_core.library.chosen_runs import PredictRequest
+    from flows.cli.predict_command import predict_command
 
     wanted = PredictRequest(arm, seed, ensemble)
     raise typer.Exit(predict_command(study, home, source=source, target=target, file_format=file_format, wanted=wanted))

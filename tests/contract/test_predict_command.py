@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
 import pytest
 
+import bertft_core as bertft
 from bertft_core.config import StudyConfig
 from bertft_core.evaluation.summarize import summarize
 from bertft_core.planning.run_specs import plan_runs
@@ -105,6 +107,26 @@ def test_the_best_seed_of_the_best_arm_answers_unless_others_are_asked(trained, 
     others = [command("--input", texts, "--arm", arm, "--seed", str(i)).rows for i in range(3)]
     assert sum(rows == plain.rows for rows in others) == 1
     assert [row["line"] for row in plain.rows] == [1, 2]
+
+
+def test_a_program_gets_the_answers_of_the_command(trained, command, texts):
+    home, lines = trained[0], TEXTS.splitlines()
+    for words, asked in ((["--ensemble", "--arm", "full"], {"ensemble": True, "arm": "full"}), ([], {})):
+        rows, found = command("--input", texts, *words).rows, bertft.predict("tiny", lines, home=home, **asked)
+        assert found["text"].tolist() == lines
+        assert found["prediction"].tolist() == [row["prediction"] for row in rows]
+        assert found["probability"].tolist() == [max(row["probabilities"].values()) for row in rows]
+        assert found.filter(like="probability/").to_dict("records") == [
+            {f"probability/{label}": share for label, share in row["probabilities"].items()} for row in rows
+        ]
+    opened = bertft.load_study("tiny", home=home)
+    assert bertft.predict(opened, pd.DataFrame({"text": lines})).equals(bertft.predict(opened, pd.Series(lines)))
+    assert "best mean accuracy on validation" in found.attrs["models"][0]
+    with pytest.raises(bertft.UserError) as caught:
+        bertft.predict(opened, [{"txt": "good film"}])
+    assert (caught.value.path, caught.value.line) == ("texts", 1)
+    with pytest.raises(bertft.UserError, match="no examples"):
+        bertft.predict(opened, [])
 
 
 def test_the_ensemble_is_of_the_seeds_whose_models_are_there(trained, copied, texts):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from bertft_core.config import parse_study
+from bertft_core.library.chosen_runs import _not_kept
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import RunRecord
 from bertft_core.storage.retention import GIB, folder_bytes, over_budget
 from bertft_core.storage.study_dir import StudyDir
 from bertft_core.storage.study_results import StudyResults
-from flows.cli.predict_command import _not_kept
 from tasks.keep_models import ModelBudget
 from tests.helpers.small_records import make_card, make_record, make_study
 

@@ -107,6 +107,16 @@ def _answers(*rows: str, header: str = "arm,seed,example,label,prediction") -> d
     return {"x.csv": "\n".join([header, *rows]) + "\n"}
 
 
+def _run_of_older(folder: Path) -> None:
+    own_copy(folder, "claims", "claims", version=1)
+    values = {"name": "claims", "data": {"source": "bundled", "name": "topics"}, "arms": {"full": {}}}
+    bertft.run(values, home=folder / "own", quiet=True)
+
+
+def _given(folder: Path, **data: object) -> None:
+    bertft.run({"name": "x", "arms": {"full": {}}}, data=data, home=folder / "own")
+
+
 ANSWERS = "compare --csv x.csv"
 RIGHT = "a,0,1,yes,yes"
 SHARES = "arm,seed,example,label,prediction,probability/no,probability/yes"
@@ -179,6 +189,10 @@ ROWS = (
     Refusal("answers.one-label", ANSWERS, _answers(RIGHT), "x.csv"),
     Refusal("answers.probability", ANSWERS, _answers("a,0,1,no,yes,0.4,1.6", header=SHARES), "x.csv:2"),
     Refusal("answers.not-the-likeliest", ANSWERS, _answers("a,0,1,no,yes,0.6,0.4", header=SHARES), "x.csv:2"),
+    Refusal("figure.nothing-named", call=lambda folder: bertft.load_study("claims").plot.scores("accurac")),
+    Refusal("given-data.no-train", call=lambda folder: _given(folder, test=[])),
+    Refusal("given-data.not-a-table", call=lambda folder: _given(folder, train=["a film"])),
+    Refusal("run.refused", call=_run_of_older),
     Refusal("verify.runs", "verify claims --runs none"),
     Refusal("predict.seed-and-ensemble", "predict claims --input x.csv --seed 0 --ensemble", INPUT),
     Refusal("predict.unknown-arm", "predict claims --input x.csv --arm none", INPUT, place="home/studies/claims"),
