@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bertft_core.config.errors import UserError
     from bertft_core.library.compare import ArmComparison, compare
-    from bertft_core.library.predict import predict
-    from bertft_core.library.run import run
+    from bertft_core.library.predict_texts import predict
+    from bertft_core.library.run_as_child import run
     from bertft_core.library.study import Study, load_study
 
 __version__ = "0.1.0"
@@ -25,8 +25,8 @@ _MODULES = {
     "UserError": "bertft_core.config.errors",
     "compare": "bertft_core.library.compare",
     "load_study": "bertft_core.library.study",
-    "predict": "bertft_core.library.predict",
-    "run": "bertft_core.library.run",
+    "predict": "bertft_core.library.predict_texts",
+    "run": "bertft_core.library.run_as_child",
 }
 """Name → the module that has it."""
 

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+from bertft_core.config import StudyConfig
+from bertft_core.records import StudySummary
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
-    from bertft_core.library.study import Study
-
 X_LABELS = {"epoch": "epoch", "step": "optimizer step"}
+
+
+class Drawn(Protocol):
+    """What figures are made of: a `Study`."""
+
+    @property
+    def config(self) -> StudyConfig: ...
+    @property
+    def summary(self) -> StudySummary: ...
+    @property
+    def scores(self) -> pd.DataFrame: ...
+    @property
+    def curves(self) -> pd.DataFrame: ...
+    @property
+    def comparison(self) -> pd.DataFrame: ...
 
 
 class StudyPlots:
     """Each method returns a new matplotlib `Figure`, whose axes may be changed; `figure.savefig("x.pdf")` writes it."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Drawn) -> None:
         self._study = study
 
     def scores(self, metric: str | None = None, split: str | None = None, checkpoint: str | None = None) -> Figure:
@@ -25,7 +42,7 @@ class StudyPlots:
         >>> figure.axes[0].get_xlabel()
         'accuracy on test, best checkpoint'
         """
-        from bertft_core.library import figures
+        from bertft_core.library import study_figures as figures
 
         summary, table = self._study.summary, self._study.scores
         place = {
@@ -51,7 +68,7 @@ class StudyPlots:
 
         `part` is `validation`, over epochs, or `train` (`loss`, `learning_rate`, `grad_norm`), over steps.
         """
-        from bertft_core.library import figures
+        from bertft_core.library import study_figures as figures
 
         table = self._study.curves
         figures.refuse_unknown("part", part, ["validation", "train"])
@@ -64,7 +81,7 @@ class StudyPlots:
 
     def comparison(self, metric: str | None = None) -> Figure:
         """The difference of every pair of arms with its interval over seeds and examples."""
-        from bertft_core.library import figures
+        from bertft_core.library import study_figures as figures
 
         table = self._study.comparison.dropna(subset=["low", "high"])
         chosen = metric or self._study.summary.headline_metric

@@ -12,7 +12,7 @@ from bertft_core.config.errors import UserError
 from bertft_core.config.paths import checked_path
 from bertft_core.data.new_examples import Inputs, formats_of, read_inputs
 from bertft_core.library.chosen_runs import PredictRequest, chosen_records
-from bertft_core.library.predict import answers
+from bertft_core.library.predict_texts import answers
 from bertft_core.storage.output_file import check_output, is_special, write_output
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.find_study import find_study

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.colors import to_rgba
 
 import bertft_core as bertft
-from bertft_core.library import figures
+from bertft_core.library import study_figures as figures
 from tests.helpers.evaluated_studies import make_results
 from tests.helpers.stored_studies import unpack
 

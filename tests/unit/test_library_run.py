@@ -14,7 +14,7 @@ import bertft_core as bertft
 from bertft_core.config import load_study as load_config
 from bertft_core.config import parse_study
 from bertft_core.data.prepare_study_data import prepare_data
-from bertft_core.library import run as run_module
+from bertft_core.library import run_as_child as run_module
 from tests.helpers.product_modules import ROOT
 from tests.helpers.tiny_encoders import tiny_encoder
 
