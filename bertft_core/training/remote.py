@@ -23,7 +23,7 @@ from bertft_core.storage.study_dir import PROBES_FILE, checked_record, write_rec
 from bertft_core.training.curve_file import OnEvent
 from bertft_core.training.kernel_probe import KernelProbe
 from bertft_core.training.remote_jobs import ENDINGS, LOG, Event, InputsLost, RemoteJob, failure_event
-from bertft_core.training.slots import Slots
+from bertft_core.training.slots import Slots, WorkerLeft
 from bertft_core.training.state_uploads import StateUploads
 
 BATCH_SECONDS = 0.1
@@ -41,6 +41,7 @@ class NodeSlot:
         self._lock = FileLock(self.dir / "lock")
         self._lock.acquire()
         self._slots = Slots([environment], self.dir / "logs")
+        self._leaving = threading.Event()
 
     def carry_out(self, job: RemoteJob) -> Generator[list[Event]]:
         """Train or probe; events as they come, several at a time, the last one of kind `done` or `error`.
@@ -69,6 +70,14 @@ class NodeSlot:
         """See `Slots.probe_kernels`."""
         return self._slots.probe_kernels(threads)
 
+    def drain(self) -> None:
+        """The node is being shut down: a run stores the state after its current step and ends with `WorkerLeft`.
+
+        A job that has not begun to train ends with it at once; one that probes goes on.
+        """
+        self._leaving.set()
+        self._slots.leave()
+
     def fetched_bytes(self) -> int:
         """What this slot has downloaded so far."""
         return self._store.fetched_bytes
@@ -83,6 +92,7 @@ class NodeSlot:
         run_dir = self.dir / "run"
         shutil.rmtree(run_dir, ignore_errors=True)
         try:
+            self._go_on_if_not_leaving()
             {"train": self._train, "probe": self._probe}[job.do](job, run_dir, tell)
             end({"kind": "done"})
         except BaseException as error:  # the study decides what becomes of it
@@ -101,6 +111,7 @@ class NodeSlot:
             tell({"kind": "problem", "text": f"{damage}; the run starts over"})
         uploads = StateUploads(self._store, state_key(digest), run_dir, self.dir / "snapshot", job.upload_every_seconds, tell)
         with self._slots.lease() as worker, uploads:
+            self._go_on_if_not_leaving()  # from here on `drain` reaches this worker
             worker.run(spec, run_dir, tell)
         record = checked_record(run_dir / "record.json", RunRecord)
         write_record(run_dir / "record.json", record.model_copy(update={"spec": job.spec}))
@@ -112,9 +123,14 @@ class NodeSlot:
         spec, digest = self._spec_here(job), job.spec.digest
         with missing_is_lost():
             self._store.fetch(model_key(digest), run_dir)
+        tell({"kind": "started", "resumed_from_step": None})  # from here on a lost node may be its fault
         with self._slots.lease() as worker:
             worker.probe(spec, run_dir, job.probes)
         self._store.put(probes_key(digest), run_dir, [PROBES_FILE], replace=True)
+
+    def _go_on_if_not_leaving(self) -> None:
+        if self._leaving.is_set():
+            raise WorkerLeft("the node is being shut down")
 
     def _spec_here(self, job: RemoteJob) -> RunSpec:
         with missing_is_lost():

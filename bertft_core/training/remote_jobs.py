@@ -13,12 +13,14 @@ from bertft_core.data.tokenizer_names import TOKENIZER_FILES, TOKENIZER_SETTINGS
 from bertft_core.records import RunSpec
 from bertft_core.storage.study_dir import file_sha256
 from bertft_core.storage.weight_files import INDEX, weight_files
-from bertft_core.training.slots import RunFailed, WorkerDied
+from bertft_core.training.slots import RunFailed, WorkerDied, WorkerLeft
 
 Event = dict[str, Any]
 """Of a run, as its worker reports it; the last one is of kind `done` or `error`."""
 
 ENDINGS = ("done", "error")
+LEFT = "left"
+"""What an `error` is `of` when the node is being shut down."""
 LOG = "log.txt"
 """Of a run: the tracebacks of its attempts."""
 BESIDE_WEIGHTS = ("config.json", INDEX, *TOKENIZER_FILES, *TOKENIZER_SETTINGS, *map(part_file, EXTRA_PARTS))
@@ -71,7 +73,7 @@ def encoder_of(spec: RunSpec) -> Input:
 
 def failure_event(error: BaseException, *, log_path: Path) -> Event:
     """How a job ended that raised this, with the log that its run has left."""
-    kinds = {UserError: "user", WorkerDied: "worker", InputsLost: "inputs"}
+    kinds = {UserError: "user", WorkerLeft: LEFT, WorkerDied: "worker", InputsLost: "inputs"}
     kind = next((name for of, name in kinds.items() if isinstance(error, of)), "run")
     text = str(error) if kind != "run" or isinstance(error, RunFailed) else f"{type(error).__name__}: {error}"
     log = log_path.read_text(encoding="utf-8", errors="replace") if log_path.is_file() else ""
@@ -82,5 +84,5 @@ def failure_of(event: Event) -> Exception:
     """What `failure_event` was made of, to be raised."""
     if event["of"] == "user":
         return UserError(**event["user"])
-    kinds: dict[str, type[Exception]] = {"worker": WorkerDied, "inputs": InputsLost, "run": RunFailed}
+    kinds: dict[str, type[Exception]] = {LEFT: WorkerLeft, "worker": WorkerDied, "inputs": InputsLost, "run": RunFailed}
     return kinds[event["of"]](event["text"])

@@ -18,7 +18,7 @@ from bertft_core.training.checkpoint import checkpoints
 from bertft_core.training.curve_file import OnEvent, ignore
 from bertft_core.training.remote import files_in
 from bertft_core.training.remote_jobs import LOG, Event, Input, InputsLost, RemoteJob, data_of, encoder_of, failure_of
-from bertft_core.training.slots import WorkerDied
+from bertft_core.training.slots import WorkerDied, WorkerLeft
 from bertft_core.training.state_uploads import CURVES
 
 CarryOut = Callable[[RemoteJob], Generator[list[Event]]]
@@ -103,7 +103,7 @@ class Losses:
             self._begun = True
         self._on_event(event)
 
-    def add(self, loss: NodeLost) -> None:
+    def add(self, loss: WorkerDied) -> None:
         """Count a loss. Raises it where the run has lost too many nodes without coming any further."""
         if not self._begun:
             return
@@ -127,12 +127,7 @@ class RemoteWorker:
         job = self._runs.job("train", spec)
         self._runs.provide_state(spec, run_dir)
         losses = Losses(on_event)
-        while True:
-            try:
-                self._converse(job, [data_of(spec), encoder_of(spec)], run_dir, losses.on_event)
-                break
-            except NodeLost as loss:
-                losses.add(loss)
+        self._carry_to_the_end(job, [data_of(spec), encoder_of(spec)], run_dir, losses)
         self._runs.bring_back(spec, run_dir)
         if losses.n:
             record = checked_record(run_dir / "record.json", RunRecord)
@@ -143,10 +138,19 @@ class RemoteWorker:
         store, key = self._runs.store, model_key(spec.digest)
         model = Input(key, run_dir, tuple(name for name in files_in(run_dir) if name.startswith(f"{MODEL}/")))
         store.put(*model, replace=True)
-        self._converse(self._runs.job("probe", spec, probes), [data_of(spec), encoder_of(spec), model], run_dir, ignore)
+        losses = Losses(ignore)
+        self._carry_to_the_end(self._runs.job("probe", spec, probes), [data_of(spec), encoder_of(spec), model], run_dir, losses)
         store.fetch(probes_key(spec.digest), run_dir)
         for done in (key, probes_key(spec.digest)):
             store.delete(done)
+
+    def _carry_to_the_end(self, job: RemoteJob, inputs: list[Input], run_dir: Path, losses: Losses) -> None:
+        """On one node after the other, as long as nodes are lost or leave."""
+        while True:
+            try:
+                return self._converse(job, inputs, run_dir, losses.on_event)
+            except (NodeLost, WorkerLeft) as loss:
+                losses.add(loss)
 
     def _converse(self, job: RemoteJob, inputs: list[Input], run_dir: Path, on_event: OnEvent) -> None:
         """Pass on what the node reports until the job is done; once more where what it needs was damaged in the store."""

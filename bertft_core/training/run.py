@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import gc
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -46,19 +47,21 @@ def warm_up() -> None:
     transformers.logging.disable_progress_bar()
 
 
-def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> RunRecord:
+def train_run(
+    spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore, leaves: Callable[[], bool] = lambda: False
+) -> RunRecord:
     """Train, validate and predict as the spec says; write curves, predictions, model and, last, `record.json` to `run_dir`.
 
     Continues from the newest intact checkpoint of the run if there is one, with the same result bit by bit. Events: `started`,
     `untrained`, `step`, `evaluation`, `saving`, `predicting`, `ended`, and `problem` (`text`) for a damaged file that is made
-    again. Raises `UserError` for what this machine cannot do.
+    again. Raises `UserError` for what this machine cannot do, and `RunLeft` soon after `leaves` says so.
     """
     started_at = _now()
     run_dir.mkdir(parents=True, exist_ok=True)
     device = device_of(spec)
     determinism.configure(spec.threads, device, spec.compute)
     forget_earlier_runs(device)
-    run = RunParts(spec, run_dir, device, on_event)
+    run = RunParts(spec, run_dir, device, on_event, leaves)
     ending, error = run.train()
     run.curves.flush()
     outcome = RunOutcome(spec, run_dir, run.splits, run.runner, run.plan, run.loop, run.rows, ending, error)
@@ -82,7 +85,14 @@ def train_run(spec: RunSpec, *, run_dir: Path, on_event: OnEvent = ignore) -> Ru
 class RunParts:
     """The parts of a run, created in the order that its streams require; no step is done yet."""
 
-    def __init__(self, spec: RunSpec, run_dir: Path, device: torch.device, on_event: OnEvent) -> None:
+    def __init__(
+        self,
+        spec: RunSpec,
+        run_dir: Path,
+        device: torch.device,
+        on_event: OnEvent,
+        leaves: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.spec, self._on_event = spec, on_event
         self.splits = {"train": train_split(spec)} | {name: open_split(spec.prepared_dir, name) for name in spec.evaluated_splits}
         self.curves = CurveFile(run_dir / "curves.jsonl")
@@ -111,6 +121,7 @@ class RunParts:
             emit=self._emit,
             curves=self.curves,
             replayed=None if rehearsal is None else ReplayedSteps(spec, rehearsal, self.splits["train"], self.runner),
+            leaves=leaves,
         )
 
     def _train_context(self, model: Any) -> TrainContext:

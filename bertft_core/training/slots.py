@@ -35,6 +35,10 @@ class SlotsClosing(WorkerDied):
     """The study is ending: no run starts any more."""
 
 
+class WorkerLeft(WorkerDied):
+    """The worker was asked to leave in the middle of a run, which has saved its state."""
+
+
 class RunFailed(RuntimeError):
     """The run raised an error inside its worker, which is healthy, or gone where the error breaks a process (a CUDA error)."""
 
@@ -100,6 +104,8 @@ class Worker:
                 answered = event["kind"] in ("done", "error")
                 if event["kind"] == "done":
                     return
+                if event["kind"] == "left":
+                    raise WorkerLeft("the node is being shut down")
                 if event["kind"] == "error":
                     if event["broken"]:  # its CUDA context: every later run in it would fail as well
                         self.kill()
@@ -145,6 +151,10 @@ class Worker:
             found=f"it exited with code {code}; the end of its log:\n{self._log.last_lines()}",
             hint="fix what the log says, then run the same command again",
         )
+
+    def leave(self) -> None:
+        """Have a run that trains now save its state and stop, which raises `WorkerLeft` where it was started."""
+        self._send({"do": "leave"})
 
     def kill(self) -> None:
         """End the process now and wait until it is gone."""
@@ -240,6 +250,12 @@ class Slots:
                 self._workers[slot].kill()
                 self._workers[slot] = self._new_worker(slot)
             return self._workers[slot]
+
+    def leave(self) -> None:
+        """Have every run that trains now save its state and stop; see `Worker.leave`."""
+        with self._lock:
+            for worker in self._workers:
+                worker.leave()
 
     def interrupt(self) -> None:
         """End every worker now; each slot gets a fresh one at its next lease."""

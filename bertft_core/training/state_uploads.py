@@ -13,13 +13,14 @@ from pathlib import Path
 from bertft_core.artifacts.artifact_store import ArtifactStore
 from bertft_core.training.checkpoint import checkpoints
 from bertft_core.training.curve_file import OnEvent
+from bertft_core.training.slots import WorkerLeft
 
 LOOK_EVERY_SECONDS = 0.5
 CURVES = "curves.jsonl"
 
 
 class StateUploads:
-    """Uploads until the block ends, which waits for one that is on its way."""
+    """Uploads until the block ends, which waits for one that is on its way, and stores the last state of a run that left."""
 
     def __init__(
         self, store: ArtifactStore, key: str, run_dir: Path, snapshot_dir: Path, every_seconds: float, tell: OnEvent
@@ -33,23 +34,31 @@ class StateUploads:
     def __enter__(self) -> None:
         self._thread.start()
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         self._ended.set()
         self._thread.join()
+        if kind is not None and issubclass(kind, WorkerLeft):
+            self._upload_newest()
 
     def _upload_all(self) -> None:
         due = time.monotonic() + self._every_seconds
         while not self._ended.wait(min(LOOK_EVERY_SECONDS, self._every_seconds)):
-            if time.monotonic() < due or (newest := self._newest()) == self._last or newest is None:
-                continue
-            try:
-                self._store.put(self._key, self._snapshot_dir, self._linked(newest), replace=True)
-                self._last = newest
-            except FileNotFoundError:
-                continue  # the worker has deleted it for a newer one
-            except Exception as error:  # of whatever the store's library raises: the run goes on without
-                self._tell({"kind": "problem", "text": f"the state of the run was not stored: {type(error).__name__}: {error}"})
-            due = time.monotonic() + self._every_seconds
+            if time.monotonic() >= due and self._upload_newest():
+                due = time.monotonic() + self._every_seconds
+
+    def _upload_newest(self) -> bool:
+        """Store the newest state; False where there was none, or the worker has deleted it for a newer one."""
+        newest = self._newest()
+        if newest is None or newest == self._last:
+            return False
+        try:
+            self._store.put(self._key, self._snapshot_dir, self._linked(newest), replace=True)
+            self._last = newest
+        except FileNotFoundError:
+            return False
+        except Exception as error:  # of whatever the store's library raises: the run goes on without
+            self._tell({"kind": "problem", "text": f"the state of the run was not stored: {type(error).__name__}: {error}"})
+        return True
 
     def _newest(self) -> str | None:
         found = checkpoints(self._run_dir / "checkpoint")

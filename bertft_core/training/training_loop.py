@@ -31,6 +31,10 @@ from bertft_core.training.step_plan import StepPlan
 StopReason = Literal["completed", "stopped_early", "diverged", "pruned"]
 
 
+class RunLeft(Exception):
+    """The run was asked to stop in the middle, and has saved its state."""
+
+
 class Loop:
     """One run between its first and its last step."""
 
@@ -47,11 +51,12 @@ class Loop:
         emit: Callable[[dict[str, Any]], None],
         curves: CurveFile,
         replayed: ReplayedSteps | None = None,
+        leaves: Callable[[], bool] = lambda: False,
     ) -> None:
         self.spec, self.plan, self.runner, self.steps = spec, plan, runner, steps
         self.training = spec.training
         self._train_split, self.validation, self._emit = train_split, validation, emit
-        self._checkpoint_dir, self._curves, self._replayed = checkpoint_dir, curves, replayed
+        self._checkpoint_dir, self._curves, self._replayed, self._leaves = checkpoint_dir, curves, replayed, leaves
         self._checkpoints = CheckpointWriter(checkpoint_dir)
         self._n_warmup = n_warmup_steps(steps.n_steps, self.training.warmup_ratio)
         self._names = {id(p): name for name, p in plan.learning.items()}
@@ -64,7 +69,10 @@ class Loop:
         self.best_weights: dict[str, Tensor] = {}
 
     def run(self) -> tuple[StopReason, str | None]:
-        """Train to the end from the current position; how it ended, and why if it diverged."""
+        """Train to the end from the current position; how it ended, and why if it diverged.
+
+        Raises `RunLeft` in the middle where `leaves` says so; the state is saved then.
+        """
         try:
             return self._run()
         finally:
@@ -85,8 +93,11 @@ class Loop:
                 ended = self._evaluate()
                 if ended is not None:
                     return ended
-            if self._is_time_to_save():
+            leaves = self._leaves()
+            if leaves or self._is_time_to_save():
                 self.save()
+            if leaves:
+                raise RunLeft
         return "completed", None
 
     def _is_time_to_save(self) -> bool:

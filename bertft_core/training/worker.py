@@ -4,9 +4,11 @@ It imports neither Prefect nor MLflow, keeps its imports between runs, and exits
 (stdin reaches its end), in the middle of a run too.
 
 Request:  {"do": "train", "spec": path of spec.json, "run_dir": folder}, or the same with "do": "probe" and "probes": settings,
-          or with "do": "accumulate", or "do": "trial" and "seconds"; or {"do": "probe_kernels", "threads", "run_dir"}
+          or with "do": "accumulate", or "do": "trial" and "seconds"; or {"do": "probe_kernels", "threads", "run_dir"};
+          or {"do": "leave"}, at any time: a run that trains saves its state and stops
 Answers:  {"kind": "ready"} once, then events of `train_run`, of `accumulation_error`, of `try_run`, or {"kind": "kernels", …}
           with the fields of a `KernelProbe`, then {"kind": "done"}
+          or {"kind": "left"} of a run that stopped in the middle,
           or {"kind": "error", "text", "user" (fields of a `UserError`), "broken"}: a broken worker can carry out nothing more
 """
 
@@ -16,7 +18,9 @@ import json
 import os
 import queue
 import sys
+import threading
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -29,7 +33,16 @@ def main() -> None:
     """Serve requests until stdin ends."""
     answers = _own_stdout()
     requests: queue.Queue[RunRequest] = queue.Queue()
-    on_stdin(at_end=leave, on_line=lambda line: requests.put(json.loads(line)))
+    leaving = threading.Event()
+
+    def on_line(line: str) -> None:
+        request = json.loads(line)
+        if request["do"] == "leave":
+            leaving.set()
+        else:
+            requests.put(request)
+
+    on_stdin(at_end=leave, on_line=on_line)
 
     def send(event: dict[str, Any]) -> None:
         answers.write(json.dumps(event) + "\n")
@@ -41,7 +54,7 @@ def main() -> None:
     gc.freeze()  # a million objects of libraries stay: collecting what a run leaves need not look at them
     send({"kind": "ready", "pid": os.getpid()})
     while True:
-        _serve(requests.get(), send)
+        _serve(requests.get(), send, leaving.is_set)
 
 
 def _own_stdout() -> TextIO:
@@ -52,12 +65,13 @@ def _own_stdout() -> TextIO:
     return answers
 
 
-def _serve(request: RunRequest, send: Any) -> None:
+def _serve(request: RunRequest, send: Any, leaves: Callable[[], bool]) -> None:
     from bertft_core.config import UserError
     from bertft_core.records import RunSpec
     from bertft_core.storage.disk_errors import disk_error
     from bertft_core.storage.study_dir import checked_record
     from bertft_core.training import run
+    from bertft_core.training.training_loop import RunLeft
 
     run_dir = Path(request["run_dir"])
     try:
@@ -73,8 +87,10 @@ def _serve(request: RunRequest, send: Any) -> None:
         elif request["do"] == "trial":
             send(_try(spec, run_dir, request["seconds"]))
         else:
-            run.train_run(spec, run_dir=run_dir, on_event=send)
+            run.train_run(spec, run_dir=run_dir, on_event=send, leaves=leaves)
         send({"kind": "done"})
+    except RunLeft:
+        send({"kind": "left"})
     except UserError as error:
         send({"kind": "error", "text": str(error), "user": error.fields, "broken": False})
     except Exception as error:  # the supervisor decides what becomes of it; the whole text stays in the log

@@ -44,6 +44,7 @@ class NodePool(Generic[Slot]):
         self._free: list[tuple[float, Slot]] = []
         self._leased: list[Slot] = []
         self._starting: list[Slot] = []
+        self._withdrawn: list[Slot] = []
         self._n_starting = self._n_waiting = 0
         self._refusal: UserError | None = None
         self._tell: Callable[[str | None], object] = lambda text: None
@@ -83,8 +84,20 @@ class NodePool(Generic[Slot]):
         """The slot has nothing to do."""
         with self._changed:
             self._leased.remove(slot)
-            self._free.append((time.monotonic(), slot))
+            if is_wanted := slot not in self._withdrawn:
+                self._free.append((time.monotonic(), slot))
             self._changed.notify_all()
+        if not is_wanted:
+            self._end_quietly(slot)
+
+    def withdraw(self, slot: Slot) -> None:
+        """Hand the slot out no more: it is ended, now or as soon as whoever has it gives it back."""
+        with self._changed:
+            self._withdrawn.append(slot)
+            is_free = any(slot is free for _, free in self._free)
+            self._free = [(since, free) for since, free in self._free if free is not slot]
+        if is_free:
+            self._end_quietly(slot)
 
     def lose(self, slot: Slot) -> None:
         """The slot does not answer, or must not be used again."""
@@ -127,11 +140,12 @@ class NodePool(Generic[Slot]):
         finally:
             with self._changed:
                 self._n_starting -= 1
-                if slot is not None and not self.closed:
+                is_wanted = not self.closed and slot not in self._withdrawn
+                if slot is not None and is_wanted:
                     self._free.append((time.monotonic(), slot))
                 self._say()
                 self._changed.notify_all()
-        if slot is not None and self.closed:
+        if slot is not None and not is_wanted:
             self._end_quietly(slot)
 
     def _asked(self) -> Slot | None:

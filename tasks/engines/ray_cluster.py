@@ -6,6 +6,7 @@ Nothing but Ray's core is used: it places actors by CPUs and shares of GPUs, and
 import logging
 import os
 import signal
+import threading
 import uuid
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -23,10 +24,10 @@ from bertft_core.artifacts.store_address import default_address
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.execution_settings import ExecutionConfig
 from bertft_core.storage.study_dir import StudyDir
-from bertft_core.training.devices import slot_environments
+from bertft_core.training.devices import slot_environments, visible_gpus
 from bertft_core.training.kernel_probe import KernelProbe
 from bertft_core.training.remote import NodeSlot
-from bertft_core.training.remote_jobs import ENDINGS, Event, RemoteJob
+from bertft_core.training.remote_jobs import ENDINGS, LEFT, Event, RemoteJob
 from bertft_core.training.remote_worker import NodeLost, RemoteRuns, RemoteWorker
 from bertft_core.training.slots import RunFailed, SlotsClosing, WorkerDied
 from tasks.engines.node_pool import NodePool
@@ -41,6 +42,8 @@ from tasks.engines.ray_refusals import (
 NODE_HOME = "BERTFT_NODE_HOME"
 """Variable of a node: the folder that it may keep data, encoders and running runs in."""
 GOODBYE_SECONDS = 5.0
+LOOK_EVERY_SECONDS = 1.0
+"""For nodes that are being shut down: Ray gives them 30 s by default."""
 EQUAL = ("bertft", "torch", "transformers", "tokenizers")
 """Packages whose versions decide what a run computes: a node has those of the study."""
 CREATION = "creation task"
@@ -52,8 +55,8 @@ IN_SIGHT = "in-sight"
 class NodeActor:
     """One slot, in a process of Ray's on some node."""
 
-    def start(self, address: str, in_sight: str, execution: str, versions: dict[str, str | None]) -> None:
-        """Start the worker. The store has something under the key `in_sight`.
+    def start(self, address: str, in_sight: str, execution: str, versions: dict[str, str | None]) -> str:
+        """Start the worker; Ray's id of the node. The store has something under the key `in_sight`.
 
         Raises `UserError` where this node cannot carry out the runs of the study.
         """
@@ -65,6 +68,7 @@ class NodeActor:
             raise store_out_of_sight(ray.util.get_node_ip_address(), address)
         environment = slot_environments(ExecutionConfig.model_validate_json(execution))[0]
         self._slot = NodeSlot(node_dir, address, environment)
+        return str(ray.get_runtime_context().get_node_id())
 
     def carry_out(self, job: str) -> Generator[list[Event]]:
         """See `NodeSlot.carry_out`; the job is JSON."""
@@ -75,8 +79,13 @@ class NodeActor:
         return self._slot.probe_kernels(threads)._asdict()
 
     def facts(self) -> dict[str, Any]:
-        """The address of the node, and how many bytes this slot has fetched."""
-        return {"node": ray.util.get_node_ip_address(), "fetched_bytes": self._slot.fetched_bytes()}
+        """The address of the node, its GPUs that this slot may use, and how many bytes it has fetched."""
+        node, fetched_bytes = ray.util.get_node_ip_address(), self._slot.fetched_bytes()
+        return {"node": node, "gpus": visible_gpus(), "fetched_bytes": fetched_bytes}
+
+    def drain(self) -> None:
+        """See `NodeSlot.drain`."""
+        self._slot.drain()
 
     def close(self) -> None:
         """End the worker and clean up."""
@@ -100,9 +109,13 @@ class RayPool:
         )
         there = places(needs, ray.cluster_resources())
         n = max(1, there) if execution.slots == "auto" else execution.slots
-        self._answered: set[int] = set()
+        self._answered: dict[Any, str] = {}
+        """Actor → the node that it is on; only of those that have answered."""
+        self._told_to_leave: set[Any] = set()
+        self._closed = threading.Event()
         self._nodes: NodePool[Any] = NodePool(n, self._make.remote, self._wait_for, self._end)
         self._nodes.warm_up(there)
+        threading.Thread(target=self._drain_nodes, daemon=True).start()
 
     @property
     def n(self) -> int:
@@ -139,6 +152,7 @@ class RayPool:
 
     def close(self) -> None:
         """End every slot; runs in them raise `SlotsClosing`."""
+        self._closed.set()
         self._nodes.close()
         with suppress(Exception):
             self._runs.store.delete(self._in_sight)
@@ -154,18 +168,30 @@ class RayPool:
         """Until the actor has a node and its worker starts. Raises as `NodePool` wants it."""
         try:
             with lost_nodes(self._nodes):
-                ray.get(actor.start.remote(self._address, self._in_sight, self._execution, installed()))
+                node = ray.get(actor.start.remote(self._address, self._in_sight, self._execution, installed()))
         except RunFailed as error:
             raise slot_does_not_start(str(error)) from None
-        self._answered.add(id(actor))
+        self._answered[actor] = node
 
     def _end(self, actor: Any) -> None:
         """End an actor and what it started; Ray kills one that does not answer, or has no node yet."""
-        if id(actor) in self._answered:
-            self._answered.discard(id(actor))
+        if self._answered.pop(actor, None) is not None:
             with suppress(RayError):
                 ray.wait([actor.close.remote()], timeout=GOODBYE_SECONDS)
         ray.kill(actor)
+
+    def _drain_nodes(self) -> None:
+        """Have runs leave the nodes that are being shut down, until the pool closes; Ray itself has an API for it only inside."""
+        while not self._closed.wait(LOOK_EVERY_SECONDS):
+            try:
+                leaving = ray._private.state.state.get_draining_nodes()
+            except Exception:  # the head does not answer: neither do the nodes, which runs notice
+                continue
+            for actor in [actor for actor, node in list(self._answered.items()) if node in leaving]:
+                if actor not in self._told_to_leave:
+                    self._told_to_leave.add(actor)
+                    actor.drain.remote()
+                    self._nodes.withdraw(actor)
 
 
 class Lease:
@@ -185,7 +211,8 @@ class Lease:
                     batch = ray.get(reference)
                     yield batch
         finally:
-            if not batch or batch[-1]["kind"] not in ENDINGS:  # it is lost, or its run is not wanted any more
+            last = batch[-1] if batch else {"kind": None}
+            if last["kind"] not in ENDINGS or last.get("of") == LEFT:  # it is lost or leaves, or its run is not wanted any more
                 self.discard()
 
     def discard(self) -> None:
@@ -230,6 +257,7 @@ def connect(address: str | None) -> None:
         refuse_open_cluster(address)
     if ray.is_initialized():  # by an earlier study of this process
         ray.shutdown()
+    ray._private.worker.print_to_stdstream = hear_nothing
     handler = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address or "auto", log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
@@ -242,6 +270,10 @@ def connect(address: str | None) -> None:
     finally:
         if handler is not None:
             signal.signal(signal.SIGTERM, handler)  # Ray puts its own in place of ours
+
+
+def hear_nothing(data: Any, ignore_prefix: bool) -> None:
+    """In place of what writes Ray's own messages, such as of a lost node, to our stdout; it has no setting for that."""
 
 
 def put_in_sight(store: ArtifactStore) -> str:

@@ -22,12 +22,9 @@ from bertft_core.storage.study_dir import StudyDir, read_record
 from bertft_core.training.slots import Slots
 from tests.helpers.interrupted_runs import result_in
 from tests.helpers.ray_driver import LONG, specs_of
-from tests.helpers.ray_lab import START_SECONDS, RayLab, can_make_namespaces, ray_lab, until
+from tests.helpers.ray_lab import START_SECONDS, RayLab, ray_lab, until
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not can_make_namespaces(), reason="needs network namespaces: root, and iproute2"),
-]
+pytestmark = pytest.mark.slow
 
 
 class Driver:
@@ -123,6 +120,41 @@ def test_a_run_whose_node_is_killed_is_finished_on_the_other_one(lab, here, tmp_
     found["record"]["attempts"] = 1
     assert found == here(spec, tmp_path / "here")
     lab.start_node(killed)
+
+
+def test_a_run_leaves_a_node_that_is_shut_down_and_goes_on_from_that_very_step(lab, here, tmp_path):
+    """`ray start --block` gets SIGTERM, as from a spot machine or a batch system. No state was stored before."""
+    driver = Driver(lab, "shut-down", training=LONG, execution={"upload_every_seconds": 3600.0})
+    node = driver.hears("leased")["node"]
+    driver.hears("started")
+    assert until(lambda: list(lab.path.glob("node*/slots/*/run/checkpoint/step-*")), START_SECONDS)
+    shut_down = next(i for i in (1, 2) if lab.node_address(i) == node)
+    lab.shut_down(shut_down)
+    assert driver.hears("problem")["text"].startswith("the node is being shut down; the run goes on elsewhere")
+    assert driver.hears("started")["resumed_from_step"] > 0
+    assert until(lambda: not lab.is_up(shut_down), 30.0), "the node waits for nothing else"
+    said = driver.end()
+    assert [each["node"] for each in said if each["kind"] == "left"] == [lab.node_address(3 - shut_down)]
+    (spec,) = driver.specs()
+    found = result_in(driver.run_dir(spec))
+    assert found["record"].pop("attempts") == 2
+    assert found == here(spec, tmp_path / "here") | {"record": found["record"]}
+    lab.kill_all_in(shut_down)
+    lab.start_node(shut_down)
+
+
+def test_runs_share_a_gpu_on_the_node_that_has_one(lab):
+    """Ray knows GPUs as numbers, so a number shows where runs are placed; training there is refused for want of a real one."""
+    lab.kill_all_in(2)
+    lab.start_node(2, n_cpus=4, n_gpus=1)
+    on_gpus = {"device": "cuda", "gpus_per_run": 0.5}
+    said = Driver(lab, "gpus", seeds=3, slots=3, execution=on_gpus).end()
+    placed = [(each["node"], each["gpus"]) for each in said if each["kind"] == "leased"]
+    assert placed == [(lab.node_address(2), ["0"])] * 3
+    assert "waiting for a node (2 of 3 slots have one)" in [each.get("text") for each in said], "two halves, though it has 4 CPUs"
+    assert {each["code"] for each in said if each["kind"] == "failed"} == {"machine.no-gpu"}
+    lab.kill_all_in(2)
+    lab.start_node(2)
 
 
 def test_without_a_node_a_study_waits_and_goes_on_when_one_joins(lab):

@@ -21,7 +21,7 @@ from bertft_core.storage.study_dir import read_record
 from bertft_core.training.remote import NodeSlot
 from bertft_core.training.remote_jobs import data_of, encoder_of
 from bertft_core.training.remote_worker import RemoteRuns, RemoteWorker
-from bertft_core.training.slots import RunFailed, Slots, WorkerDied
+from bertft_core.training.slots import RunFailed, Slots, WorkerDied, WorkerLeft
 from tests.helpers.interrupted_runs import result_in, wait_for_state
 from tests.helpers.tiny_encoders import tiny_encoder
 from tests.helpers.tiny_studies import tiny_spec, tiny_study, with_training
@@ -136,6 +136,40 @@ def test_a_run_goes_on_on_another_node_from_its_last_stored_state(study, here, t
     assert not store.has(state_key(spec.digest))
     assert not store.has(run_key(spec.digest))
     assert not first.dir.exists()
+
+
+def test_a_run_leaves_a_node_that_is_shut_down_with_its_very_last_state(study, here, tmp_path):
+    """Whatever the interval of uploads, and without using up a retry."""
+    spec = with_training(study[1], **LONG)  # no state is saved before
+    here.run(spec, tmp_path / "here", ignore)
+    store, run_dir, events = ArtifactStore(default_address(tmp_path), tmp_path / "cache"), tmp_path / "study" / "runs" / "one", []
+    nodes = [NodeSlot(tmp_path / f"node-{i}", store.address, {}) for i in (1, 2)]
+    carried_out = []
+
+    def on_event(event):
+        events.append(event)
+        if event.get("step") == 30:
+            nodes[0].drain()
+
+    def carry_out(job):
+        carried_out.append(nodes[len(carried_out)])
+        yield from carried_out[-1].carry_out(job)
+
+    RemoteWorker(RemoteRuns(store, 3600.0), carry_out).run(spec, run_dir, on_event)
+    assert [event["text"] for event in events if event["kind"] == "problem"] == [
+        "the node is being shut down; the run goes on elsewhere from its last stored state"
+    ]
+    steps = [event["step"] for event in events if event["kind"] == "step"]
+    assert steps == list(range(1, 151)), "no step is lost, and none is done twice"
+    found = result_in(run_dir)
+    assert found["record"].pop("attempts") == 2
+    assert found == result_in(tmp_path / "here") | {"record": found["record"]}
+    with pytest.raises(WorkerLeft):
+        RemoteWorker(RemoteRuns(store, 3600.0), nodes[0].carry_out)._converse(
+            RemoteRuns(store, 3600.0).job("train", spec), [], run_dir, ignore
+        )
+    for node in nodes:
+        node.close()
 
 
 def test_a_state_of_this_machine_is_taken_along(study, here, node, tmp_path):

@@ -1,6 +1,6 @@
 """A driver without Prefect: trains runs of the tiny study on a cluster, and says in JSON lines what happens.
 
-python -m tests.helpers.ray_driver '{"folder", "store", "address", "slots", "seeds", "training", …}'
+python -m tests.helpers.ray_driver '{"folder", "store", "address", "slots", "seeds", "training", "execution", …}'
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def say(**what: Any) -> None:
 def specs_of(folder: Path, asked: dict[str, Any]) -> tuple[Any, list[RunSpec]]:
     """The study, and its runs of the arm `full`."""
     execution = {"engine": "ray", "device": "cpu", "kernels": "mkl", "slots": asked.get("slots", "auto")}
-    execution |= {"store": asked["store"], "address": asked["address"], "upload_every_seconds": 0.2}
+    execution |= {"store": asked["store"], "address": asked["address"], "upload_every_seconds": 0.2, **asked.get("execution", {})}
     study, card = tiny_study(folder, arms={"full": {}}, seeds={"n": asked.get("seeds", 1)}, execution=execution)
     every = [with_training(spec, **asked.get("training", {})) for spec in plan_runs(study, card, {})]
     return study, [spec.model_copy(update={"checkpoint_every_steps": 25}) for spec in every]

@@ -17,6 +17,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Self
+
+import pytest
 
 PORT = 6399
 HEAD = "10.77.0.1"
@@ -29,18 +32,23 @@ AGENT_PORTS = [
     "--runtime-env-agent-port=52368",
 ]
 """A raylet gives agents that choose their own 15 seconds, and ends after that; `ray start` then waits in vain."""
+STARTED = "Ray runtime started"
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 ROOT = Path(__file__).parents[2]
 
 
-def can_make_namespaces() -> bool:
-    """This user may make network namespaces."""
-    if shutil.which("ip") is None or shutil.which("unshare") is None or os.geteuid() != 0:
-        return False
+def need_namespaces() -> None:
+    """Fail with the command that is missing where no network namespaces can be made here."""
+    if missing := [name for name in ("ip", "unshare") if shutil.which(name) is None]:
+        pytest.fail(f"no {' and no '.join(missing)} on this machine: run apt-get install iproute2 util-linux", pytrace=False)
+    if os.geteuid() != 0:
+        pytest.fail("only root can make network namespaces: run sudo make test-slow", pytrace=False)
     name = f"bt{secrets.token_hex(2)}"
-    made = subprocess.run(["ip", "netns", "add", name], capture_output=True).returncode == 0
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
     subprocess.run(["ip", "netns", "delete", name], capture_output=True)
-    return made
+    if made.returncode:
+        why = made.stderr.strip() or "ip netns add failed"
+        pytest.fail(f"{why}: start the container with docker run --cap-add SYS_ADMIN --cap-add NET_ADMIN", pytrace=False)
 
 
 class RayLab:
@@ -49,6 +57,7 @@ class RayLab:
     def __init__(self, n_nodes: int = 2) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="rl", dir="/tmp"))  # Ray's sockets need short paths
         self._id = secrets.token_hex(2)
+        self._started: dict[int, subprocess.Popen[bytes]] = {}
         self.n_nodes = n_nodes
         self.address = f"{HEAD}:{PORT}"
         self.store = f"file://{self.path / 'store'}"
@@ -61,7 +70,12 @@ class RayLab:
     @property
     def environment(self) -> dict[str, str]:
         """Of everything in the cluster."""
-        return os.environ | {
+        return os.environ | self.variables
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What it has besides ours."""
+        return {
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(self.path / "token"),
             "RAY_memory_usage_threshold": "0.99",
@@ -69,12 +83,13 @@ class RayLab:
             "RAY_agent_register_timeout_ms": str(int(1000 * START_SECONDS)),  # a raylet ends when its agents are late
             "RAY_worker_register_timeout_seconds": str(int(START_SECONDS)),
             "RAY_gcs_rpc_server_reconnect_timeout_s": str(int(START_SECONDS)),
+            "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": str(START_SECONDS),
             "RAY_worker_niceness": "0",
             "RAY_USAGE_STATS_ENABLED": "0",
             "PYTHONPATH": str(ROOT),
         }
 
-    def __enter__(self) -> RayLab:
+    def __enter__(self) -> Self:
         head = ["--head", f"--port={PORT}", f"--node-ip-address={HEAD}", "--num-cpus=0", "--include-dashboard=false"]
         try:
             self._make_network()
@@ -90,17 +105,30 @@ class RayLab:
             subprocess.run(["ip", "netns", "delete", self._namespace(i)], capture_output=True)
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def start_node(self, i: int, n_cpus: int = 1) -> None:
-        """Node `i`, from 1; it joins when it is ready."""
+    def start_node(self, i: int, n_cpus: int = 1, n_gpus: int = 0) -> None:
+        """Node `i`, from 1. Of GPUs it has only the word."""
         others = [self.path / "driver", *(self.path / f"node{j}" for j in range(1, self.n_nodes + 1) if j != i)]
-        self._start(i, [f"--address={self.address}", f"--node-ip-address={self.node_address(i)}", f"--num-cpus={n_cpus}"], others)
+        has = [f"--num-cpus={n_cpus}", f"--num-gpus={n_gpus}"]
+        self._start(i, [f"--address={self.address}", f"--node-ip-address={self.node_address(i)}", *has], others)
+
+    def shut_down(self, i: int) -> None:
+        """As a spot machine or a batch system does it, which kill what has not left in time; returns at once."""
+        self._started[i].terminate()
+
+    def is_up(self, i: int) -> bool:
+        return self._started[i].poll() is None
 
     def node_address(self, i: int) -> str:
         return f"10.77.0.{i + 1}"
 
+    @property
+    def beside_head(self) -> list[str]:
+        """The words before a command that is to be carried out where the head is."""
+        return ["ip", "netns", "exec", self._namespace(0)]
+
     def driver(self, *command: str, **how: object) -> subprocess.Popen[str]:
         """Start a command where the head is."""
-        words = ["ip", "netns", "exec", self._namespace(0), *command]
+        words = [*self.beside_head, *command]
         return subprocess.Popen(words, env=self.environment, text=True, cwd=ROOT, **how)  # type: ignore[call-overload,no-any-return]
 
     def kill_all_in(self, i: int) -> None:
@@ -109,6 +137,8 @@ class RayLab:
             for pid in self.pids_in(i):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+        if (started := self._started.pop(i, None)) is not None:
+            started.wait()
 
     def pids_in(self, i: int) -> list[int]:
         """Processes of a machine; 0 is the head."""
@@ -142,6 +172,7 @@ class RayLab:
         ray = [
             *RAY,
             "start",
+            "--block",
             *words,
             *AGENT_PORTS,
             "--object-store-memory=80000000",
@@ -151,16 +182,18 @@ class RayLab:
         script = "".join(f"mount -t tmpfs tmpfs {folder} && " for folder in hidden) + 'exec "$@"'
         command = ["ip", "netns", "exec", self._namespace(i), "unshare", "--mount", "sh", "-c", script, "sh", *ray]
         environment = self.environment | {"BERTFT_NODE_HOME": str(self.path / f"node{i}")}
-        with (self.path / f"ray-{i}.log").open("w") as log:
-            subprocess.run(
-                ["nice", "-n", "5", *command], env=environment, stdout=log, stderr=log, check=True, timeout=START_SECONDS
-            )
+        log = self.path / f"ray-{i}.log"
+        with log.open("w") as file:
+            self._started[i] = subprocess.Popen(["nice", "-n", "5", *command], env=environment, stdout=file, stderr=file)
+        assert until(lambda: STARTED in log.read_text() or not self.is_up(i), START_SECONDS), log.read_text()
+        assert self.is_up(i), log.read_text()
 
 
 @contextlib.contextmanager
-def ray_lab(n_started: int = 2, n_nodes: int = 2) -> Iterator[RayLab]:
-    """A cluster with its first nodes started."""
-    with RayLab(n_nodes) as lab:
+def ray_lab(n_started: int = 2, n_nodes: int = 2, kind: type[RayLab] = RayLab) -> Iterator[Any]:
+    """A cluster with its first nodes started. Fails the test where there cannot be one."""
+    need_namespaces()
+    with kind(n_nodes) as lab:
         for i in range(1, n_started + 1):
             lab.start_node(i)
         yield lab

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from typing import Any
 
 
@@ -56,7 +57,12 @@ class Method:
 
     def remote(self, *words: Any) -> Any:
         if not self._streaming:
-            return lambda: self._actor.call(self._name, *words)
+            answer: Future[Any] = Future()
+            try:
+                answer.set_result(self._actor.call(self._name, *words))
+            except RayError as error:
+                answer.set_exception(error)
+            return answer.result
         return self._stream(*words)
 
     def _stream(self, *words: Any) -> Iterator[Callable[[], Any]]:
@@ -76,7 +82,10 @@ class Method:
 
 
 def stand_in(address: str = "127.0.0.1:6379", **resources: float) -> types.ModuleType:
-    """A module `ray` whose cluster has these resources; `made` are its actors, `joined` how it was joined."""
+    """A module `ray` whose cluster has these resources; `made` are its actors, `joined` how it was joined.
+
+    All actors are on the node "node", which is shut down when it is in `draining`.
+    """
     module: Any = types.ModuleType("ray")
     module.exceptions = types.ModuleType("ray.exceptions")
     for kind in (RayError, RayActorError, RayTaskError):
@@ -100,7 +109,10 @@ def stand_in(address: str = "127.0.0.1:6379", **resources: float) -> types.Modul
     module.shutdown = module.joined.clear
     module.is_initialized = lambda: bool(module.joined)
     module.cluster_resources = lambda: resources
-    module.get_runtime_context = lambda: types.SimpleNamespace(gcs_address=address)
+    module.get_runtime_context = lambda: types.SimpleNamespace(gcs_address=address, get_node_id=lambda: "node")
+    module.draining = {}
+    state = types.SimpleNamespace(get_draining_nodes=lambda: module.draining)
+    module._private = types.SimpleNamespace(worker=types.SimpleNamespace(), state=types.SimpleNamespace(state=state))
     module.util = types.SimpleNamespace(get_node_ip_address=lambda: "10.0.0.7")
     module.get = lambda reference: reference()
     module.wait = lambda references, timeout: [reference() for reference in references]

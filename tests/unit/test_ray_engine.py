@@ -6,6 +6,7 @@ import importlib
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from bertft_core.records import RunRecord
 from bertft_core.storage.study_dir import StudyDir, read_record
 from bertft_core.training import remote_worker
 from bertft_core.training.remote import files_in
-from bertft_core.training.remote_jobs import Input, RemoteJob
-from bertft_core.training.slots import RunFailed, SlotsClosing, WorkerDied
+from bertft_core.training.remote_jobs import Input, RemoteJob, failure_event
+from bertft_core.training.slots import RunFailed, SlotsClosing, WorkerDied, WorkerLeft
 from tests.helpers.ray_stand_in import RayActorError, stand_in
 from tests.helpers.small_records import make_card, make_record, make_study
 
@@ -45,6 +46,11 @@ class FakeSlot:
         folder = study_dir.run_dir(job.spec.digest)
         self._store.put(run_key(job.spec.digest), folder, files_in(folder), replace=True)
         yield [{"kind": "ended", "status": "ok"}, {"kind": "done"}]
+
+    drained = 0
+
+    def drain(self) -> None:
+        FakeSlot.drained += 1
 
     def close(self) -> None:
         FakeSlot.closed += 1
@@ -153,6 +159,48 @@ def test_an_actor_that_was_idle_when_its_node_died_costs_nothing(ray, opened):
     with pool.lease() as worker:
         worker.run(spec, run_dir, lambda event: None)
     assert attempts_in(run_dir) == 1
+
+
+def test_a_run_goes_on_elsewhere_when_its_node_is_shut_down(ray, opened, monkeypatch):
+    """The slot that nobody has ends at once, so that its node can; the other one when its run has left."""
+    pool, spec, run_dir = opened
+    monkeypatch.setattr(engine(), "LOOK_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(FakeSlot, "drained", 0)
+    left = iter([True, False])
+
+    def shut_down() -> None:
+        if next(left):
+            ray.draining["node"] = 0
+            until(lambda: FakeSlot.drained == 2 and FakeSlot.closed == 1)
+            ray.draining.clear()
+            raise WorkerLeft("the node is being shut down")
+
+    carry_out = FakeSlot.carry_out
+
+    def or_leave(self, job):
+        try:
+            yield from carry_out(self, job)
+        except WorkerLeft as error:
+            yield [failure_event(error, log_path=run_dir / "log.txt")]
+
+    monkeypatch.setattr(FakeSlot, "carry_out", or_leave)
+    FakeSlot.before = staticmethod(shut_down)
+    until(lambda: len(pool._answered) == 2)
+    events: list[dict[str, Any]] = []
+    with pool.lease() as worker:
+        worker.run(spec, run_dir, events.append)
+    assert attempts_in(run_dir) == 2
+    assert [event["text"] for event in events if event["kind"] == "problem"] == [
+        "the node is being shut down; the run goes on elsewhere from its last stored state"
+    ]
+    assert [actor.dead for actor in ray.made] == [True, True, False]
+
+
+def until(is_so) -> None:
+    deadline = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def test_an_error_of_ours_on_a_node_is_no_lost_node(ray, opened):
