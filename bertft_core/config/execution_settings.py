@@ -22,7 +22,10 @@ class ExecutionConfig(Frozen):
         description="Where data, states and results travel: file://FOLDER or s3://BUCKET/FOLDER; null is a folder of the home.",
     )
     gpus_per_run: float | None = Field(
-        None, gt=0.0, le=1.0, description="Share of a GPU that a run takes on a node; null is a whole one."
+        None,
+        gt=0.0,
+        le=1.0,
+        description="Share of a GPU that a run takes on a node; null is a whole one, or 1 ÷ runs_per_device.",
     )
     upload_every_seconds: float = Field(
         60.0, gt=0.0, description="How often the newest state of a run is stored, so that it goes on when its node is lost."

@@ -10,7 +10,6 @@ import threading
 import uuid
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from bertft_core.training.remote_jobs import ENDINGS, LEFT, Event, RemoteJob
 from bertft_core.training.remote_worker import NodeLost, RemoteRuns, RemoteWorker
 from bertft_core.training.slots import RunFailed, SlotsClosing, WorkerDied
 from tasks.engines.node_pool import NodePool
+from tasks.engines.ray_needs import gpus_per_run, installed, places
 from tasks.engines.ray_refusals import (
     no_cluster,
     other_versions,
@@ -44,8 +44,6 @@ NODE_HOME = "BERTFT_NODE_HOME"
 GOODBYE_SECONDS = 5.0
 LOOK_EVERY_SECONDS = 1.0
 """For nodes that are being shut down: Ray gives them 30 s by default."""
-EQUAL = ("bertft", "torch", "transformers", "tokenizers")
-"""Packages whose versions decide what a run computes: a node has those of the study."""
 CREATION = "creation task"
 """In Ray's text for an actor that could not be made where it was placed, because bertft is not installed there."""
 IN_SIGHT = "in-sight"
@@ -281,28 +279,3 @@ def put_in_sight(store: ArtifactStore) -> str:
     key = f"{IN_SIGHT}/{uuid.uuid4().hex}"
     store.put(key, Path(), [])
     return key
-
-
-def gpus_per_run(execution: ExecutionConfig) -> float:
-    """The share of a GPU that a run takes; none on a CPU."""
-    if execution.device != "cuda":
-        return 0.0
-    return 1.0 if execution.gpus_per_run is None else execution.gpus_per_run
-
-
-def places(needs: dict[str, float], resources: dict[str, float]) -> int:
-    """How many slots with these needs the cluster has room for, all its nodes taken together."""
-    by_gpus = resources.get("GPU", 0.0) / needs["num_gpus"] if needs["num_gpus"] else float("inf")
-    return int(min(resources.get("CPU", 0.0) / needs["num_cpus"], by_gpus) + 1e-9)
-
-
-def installed() -> dict[str, str | None]:
-    """Versions of what decides results."""
-
-    def version_of(name: str) -> str | None:
-        try:
-            return version(name).partition("+")[0]  # builds for a CPU and for CUDA
-        except PackageNotFoundError:
-            return None
-
-    return {name: version_of(name) for name in EQUAL}

@@ -34,7 +34,8 @@ class Driver:
         self.folder = lab.path / "driver" / name
         self.asked = {"folder": str(self.folder), "store": lab.store, "address": lab.address, **asked}
         command = (sys.executable, "-m", "tests.helpers.ray_driver", json.dumps(self.asked))
-        self.process = lab.driver(*command, stdout=subprocess.PIPE, stderr=(lab.path / f"{name}.log").open("w"))
+        self.log = lab.path / f"{name}.log"
+        self.process = lab.driver(*command, stdout=subprocess.PIPE, stderr=self.log.open("w"))
         self.said: list[dict[str, Any]] = []
         self._lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -43,12 +44,14 @@ class Driver:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self._lines.put(line)
+        self._lines.put("null")
 
     def hears(self, kind: str, seconds: float = START_SECONDS, **more: Any) -> dict[str, Any]:
         """The next thing of this kind that it says."""
         deadline = time.monotonic() + seconds
         while True:
             said = json.loads(self._lines.get(timeout=max(0.01, deadline - time.monotonic())))
+            assert said is not None, self.log.read_text()
             self.said.append(said)
             if said["kind"] == kind and more.items() <= said.items():
                 return said
@@ -147,7 +150,7 @@ def test_runs_share_a_gpu_on_the_node_that_has_one(lab):
     """Ray knows GPUs as numbers, so a number shows where runs are placed; training there is refused for want of a real one."""
     lab.kill_all_in(2)
     lab.start_node(2, n_cpus=4, n_gpus=1)
-    on_gpus = {"device": "cuda", "gpus_per_run": 0.5}
+    on_gpus = {"device": "cuda", "kernels": "auto", "gpus_per_run": 0.5}
     said = Driver(lab, "gpus", seeds=3, slots=3, execution=on_gpus).end()
     placed = [(each["node"], each["gpus"]) for each in said if each["kind"] == "leased"]
     assert placed == [(lab.node_address(2), ["0"])] * 3

@@ -15,6 +15,7 @@ import pytest
 from bertft_core.artifacts.artifact_keys import run_key
 from bertft_core.artifacts.artifact_store import ArtifactStore
 from bertft_core.config import UserError
+from bertft_core.config.execution_settings import ExecutionConfig
 from bertft_core.planning.run_specs import plan_runs
 from bertft_core.records import RunRecord
 from bertft_core.storage.study_dir import StudyDir, read_record
@@ -22,6 +23,7 @@ from bertft_core.training import remote_worker
 from bertft_core.training.remote import files_in
 from bertft_core.training.remote_jobs import Input, RemoteJob, failure_event
 from bertft_core.training.slots import RunFailed, SlotsClosing, WorkerDied, WorkerLeft
+from tasks.engines import ray_needs
 from tests.helpers.ray_stand_in import RayActorError, stand_in
 from tests.helpers.small_records import make_card, make_record, make_study
 
@@ -234,7 +236,7 @@ def test_a_study_that_ends_in_the_middle_of_a_run_says_so(ray, opened):
 
 def test_a_node_with_other_versions_is_refused_to_whoever_waits(ray, opened, monkeypatch):
     pool, spec, run_dir = opened
-    wanted = dict.fromkeys(engine().EQUAL, "0")
+    wanted = dict.fromkeys(ray_needs.EQUAL, "0")
     with pool.lease():
         pass
     for actor in ray.made:
@@ -270,6 +272,20 @@ def test_a_cluster_beyond_this_machine_needs_a_token(ray, monkeypatch, address):
     assert not ray.joined
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     engine().connect(address)
+
+
+@pytest.mark.parametrize(
+    ("asked", "share"),
+    [
+        ({"device": "cpu", "gpus_per_run": 0.5}, 0.0),
+        ({"device": "cuda"}, 1.0),
+        ({"device": "cuda", "gpus_per_run": 0.25}, 0.25),
+        ({"device": "cuda", "runs_per_device": 4}, 0.25),
+        ({"device": "cuda", "runs_per_device": "auto"}, 1.0),
+    ],
+)
+def test_the_share_of_a_gpu_that_ray_gives_a_run(ray, asked, share):
+    assert engine().gpus_per_run(ExecutionConfig(**asked)) == share
 
 
 @pytest.mark.parametrize(

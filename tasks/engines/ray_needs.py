@@ -1,0 +1,34 @@
+"""What runs need of a Ray cluster: shares of its CPUs and GPUs, and the versions of the study. Needs no Ray."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from bertft_core.config.execution_settings import ExecutionConfig
+from bertft_core.training.devices import runs_per_gpu
+
+EQUAL = ("bertft", "torch", "transformers", "tokenizers")
+"""Packages whose versions decide what a run computes: a node has those of the study."""
+
+
+def gpus_per_run(execution: ExecutionConfig) -> float:
+    """The share of a GPU that a run takes; none on a CPU."""
+    if execution.device != "cuda":
+        return 0.0
+    return 1.0 / runs_per_gpu(execution) if execution.gpus_per_run is None else execution.gpus_per_run
+
+
+def places(needs: dict[str, float], resources: dict[str, float]) -> int:
+    """How many slots with these needs the cluster has room for, all its nodes taken together."""
+    by_gpus = resources.get("GPU", 0.0) / needs["num_gpus"] if needs["num_gpus"] else float("inf")
+    return int(min(resources.get("CPU", 0.0) / needs["num_cpus"], by_gpus) + 1e-9)
+
+
+def installed() -> dict[str, str | None]:
+    """Versions of what decides results."""
+
+    def version_of(name: str) -> str | None:
+        try:
+            return version(name).partition("+")[0]  # builds for a CPU and for CUDA
+        except PackageNotFoundError:
+            return None
+
+    return {name: version_of(name) for name in EQUAL}
