@@ -65,7 +65,7 @@ def _own_stdout() -> TextIO:
     return answers
 
 
-def _serve(request: RunRequest, send: Any, leaves: Callable[[], bool]) -> None:
+def _serve(request: RunRequest, send: Any, leaves: Callable[[], bool] = lambda: False) -> None:
     from bertft_core.config import UserError
     from bertft_core.records import RunSpec
     from bertft_core.storage.disk_errors import disk_error
