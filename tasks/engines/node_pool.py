@@ -137,6 +137,8 @@ class NodePool(Generic[Slot]):
             slot = self._asked()
         except UserError as refusal:
             self._refusal = refusal
+        except SlotsClosing:
+            pass  # whoever waits for it hears that from the pool
         finally:
             with self._changed:
                 self._n_starting -= 1
