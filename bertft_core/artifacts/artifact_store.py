@@ -11,10 +11,10 @@ import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-
-from filelock import FileLock
+from typing import BinaryIO
 
 from bertft_core.artifacts.manifest import MANIFEST, Manifest, StoredFile, decoded, manifest_of
+from bertft_core.artifacts.node_cache import LIMIT_BYTES, lock_of, manifest_path, mark_used, shrink
 from bertft_core.artifacts.store_address import open_store
 from bertft_core.storage.file_signatures import Signature, is_settled, signature_of
 from bertft_core.storage.study_dir import file_sha256, write_atomically
@@ -37,8 +37,10 @@ class ArtifactStore:
     Failures of the file system itself are raised as its library does, mostly as `OSError`.
     """
 
-    def __init__(self, address: str, cache_dir: Path) -> None:
-        self.address, self.cache_dir = address, cache_dir
+    def __init__(self, address: str, cache_dir: Path, *, limit_bytes: int = LIMIT_BYTES) -> None:
+        """`limit_bytes` is of all that is in the cache; what is in use may be more."""
+        self.address, self.cache_dir, self._limit_bytes = address, cache_dir, limit_bytes
+        self._in_use: dict[str, BinaryIO] = {}
         self._store = open_store(address)
         self._files, self._root = self._store.files, self._store.root
         self._verified: dict[Path, Signature] = {}
@@ -79,18 +81,26 @@ class ArtifactStore:
     def get(self, key: str) -> Path:
         """This machine's copy of an artifact, which may be read and added to; what is missing or damaged in it is downloaded.
 
+        It stays in the cache as long as this object lives; others go where the cache is beyond its limit.
         One process downloads, others wait for it. Raises `ArtifactMissing`, `ArtifactDamaged`.
         """
         target = self.cache_dir / key
         target.mkdir(parents=True, exist_ok=True)
-        kept = target.with_name(f".{target.name}.manifest")
-        with FileLock(target.with_name(f".{target.name}.lock")):
+        kept = manifest_path(target)
+        before = self.fetched_bytes
+        with lock_of(target):
+            target.mkdir(exist_ok=True)  # it may have been deleted while we waited
             try:
                 manifest = decoded(kept.read_bytes())
             except (OSError, ValueError):
                 manifest = self._manifest(key)
                 write_atomically(kept, manifest.encoded())
+            used = mark_used(target)
+            with self._counting:
+                self._in_use.setdefault(key, used)
             self._complete(key, manifest, target)
+        if self.fetched_bytes > before:
+            shrink(self.cache_dir, self._limit_bytes)
         return target
 
     def fetch(self, key: str, folder: Path) -> None:

@@ -11,6 +11,7 @@ from flows.cli.data_in_use import DataInUse
 from flows.cli.find_study import find_study
 from flows.cli.plan_command import size_words
 from flows.cli.terminal import say
+from flows.cli.unused_artifacts import of_artifacts
 from flows.cli.unused_files import Leftover, of_home, of_study
 from tasks.study_lock import held
 
@@ -28,7 +29,7 @@ def clean_command(name: str | None, home: Path | None, *, yes: bool) -> int:
         for found in studies:
             stack.enter_context(held(found.dir))
         data = DataInUse(where, studies, stack)
-        leftovers = data.free(of_home(where, studies)) if name is None else of_study(studies[0])
+        leftovers = data.free([*of_home(where, studies), *of_artifacts(where, studies)]) if name is None else of_study(studies[0])
         _print(leftovers, where)
         if yes:
             leftovers = _delete(leftovers, studies, data)

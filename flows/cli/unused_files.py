@@ -40,7 +40,7 @@ class Leftover(NamedTuple):
 
 def of_study(found: StudyOnDisk) -> list[Leftover]:
     """What can go from a study's folder."""
-    return _outermost([*_of_runs(found), *_everywhere(found.dir.path), *_named(found.dir.path.glob("logs/*.log"), LOG)])
+    return _outermost([*_of_runs(found), *_everywhere(found.dir.path), *named(found.dir.path.glob("logs/*.log"), LOG)])
 
 
 def of_home(home: Path, studies: Iterable[StudyOnDisk]) -> list[Leftover]:
@@ -54,13 +54,13 @@ def of_home(home: Path, studies: Iterable[StudyOnDisk]) -> list[Leftover]:
     for folder in prepared:
         leftovers += _everywhere(folder)
         if folder.name not in used:
-            leftovers += _named([folder], NO_STUDY)
+            leftovers += named([folder], NO_STUDY)
         elif folder.name not in unfinished:
-            leftovers += _named(folder.glob("features"), FEATURES)
-    leftovers += _named((path for path in making if not _is_being_written(path)), TEMPORARY)
-    leftovers += _named((home / "logs" / name for name in LOGS), LOG)
-    leftovers += _named(home.glob(f"mlflow.db*{SUFFIX}"), DAMAGED)
-    leftovers += _named(home.glob(f"prefect/prefect.db*{SUFFIX}*"), DAMAGED)  # set aside with what SQLite had beside it
+            leftovers += named(folder.glob("features"), FEATURES)
+    leftovers += named((path for path in making if not _is_being_written(path)), TEMPORARY)
+    leftovers += named((home / "logs" / name for name in LOGS), LOG)
+    leftovers += named(home.glob(f"mlflow.db*{SUFFIX}"), DAMAGED)
+    leftovers += named(home.glob(f"prefect/prefect.db*{SUFFIX}*"), DAMAGED)  # set aside with what SQLite had beside it
     return _outermost(leftovers)
 
 
@@ -77,12 +77,12 @@ def _is_finished(found: StudyOnDisk) -> bool:
 def _of_runs(found: StudyOnDisk) -> Iterator[Leftover]:
     records = found.records
     for record in records.values():
-        yield from _named([found.dir.run_dir(record.digest) / "checkpoint"], FINISHED) if record.finished else ()
+        yield from named([found.dir.run_dir(record.digest) / "checkpoint"], FINISHED) if record.finished else ()
     if found.card is None or found.is_older:
         return
     yield from _models(found, records)
     for digest in sorted(found.unplanned):
-        yield from _named([found.dir.run_dir(digest)], NOT_PLANNED)
+        yield from named([found.dir.run_dir(digest)], NOT_PLANNED)
 
 
 def _models(found: StudyOnDisk, records: dict[str, RunRecord]) -> Iterator[Leftover]:
@@ -91,13 +91,13 @@ def _models(found: StudyOnDisk, records: dict[str, RunRecord]) -> Iterator[Lefto
         return
     kept = kept_digests(found.study, found.wanted.planned, records)
     for digest in sorted(records.keys() - kept):
-        for leftover in _named([found.dir.run_dir(digest) / "model"], NOT_KEPT):
+        for leftover in named([found.dir.run_dir(digest) / "model"], NOT_KEPT):
             yield leftover._replace(digest=digest)
 
 
 def _everywhere(folder: Path) -> Iterator[Leftover]:
-    yield from _named(folder.rglob(f"*{SUFFIX}"), DAMAGED)
-    yield from _named((path for path in folder.rglob(".*.part") if not _is_being_written(path)), TEMPORARY)
+    yield from named(folder.rglob(f"*{SUFFIX}"), DAMAGED)
+    yield from named((path for path in folder.rglob(".*.part") if not _is_being_written(path)), TEMPORARY)
 
 
 def _is_being_written(path: Path) -> bool:
@@ -109,7 +109,8 @@ def _is_being_written(path: Path) -> bool:
         return True  # it has its name by now
 
 
-def _named(paths: Iterable[Path], why: str) -> Iterator[Leftover]:
+def named(paths: Iterable[Path], why: str) -> Iterator[Leftover]:
+    """Those that are there, with their sizes."""
     for path in sorted(paths):
         if path.exists():
             yield Leftover(path, why, folder_bytes(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -228,3 +229,43 @@ def test_an_address_that_cannot_be_used_is_refused_without_its_password(address,
         ArtifactStore(address, tmp_path)
     assert caught.value.code == code
     assert "secret" not in str(caught.value)
+
+
+def cached(store: ArtifactStore) -> list[str]:
+    return sorted(path.name for path in store.cache_dir.glob("data/*") if not path.name.startswith("."))
+
+
+def test_a_full_cache_loses_what_was_used_least_recently_and_never_what_is_in_use(address, folder, tmp_path):
+    ours = ArtifactStore(address, tmp_path / "a")
+    for name in ("1", "2", "3", "4"):
+        ours.put(f"data/{name}", folder, NAMES)
+    size = sum((folder / name).stat().st_size for name in NAMES)
+    running = ArtifactStore(address, tmp_path / "cache", limit_bytes=2 * size)
+    running.get("data/1")
+    for name in ("2", "3"):
+        ArtifactStore(address, tmp_path / "cache").get(f"data/{name}")  # of commands that have ended
+    os.utime(tmp_path / "cache" / "data" / ".3.manifest", (0, 0))
+    assert cached(running) == ["1", "2", "3"]
+
+    running.get("data/4")
+    assert cached(running) == ["1", "4"], "both in use"
+    other = ArtifactStore(address, tmp_path / "cache", limit_bytes=0)
+    other.get("data/3")
+    assert cached(other) == ["1", "3", "4"], "beyond the limit, and all in use"
+    del running
+    assert files_of(ArtifactStore(address, tmp_path / "cache", limit_bytes=2 * size).get("data/2")).keys() == set(NAMES)
+    assert cached(other) == ["2", "3"]
+
+
+def test_caches_of_a_hundred_readers_at_once_stay_whole(folder, tmp_path):
+    address = default_address(tmp_path)
+    for name in ("1", "2", "3"):
+        ArtifactStore(address, tmp_path / "a").put(f"data/{name}", folder, NAMES)
+
+    def read(n: int) -> bool:
+        store = ArtifactStore(address, tmp_path / "cache", limit_bytes=1)
+        got = store.get(f"data/{n % 3 + 1}")
+        return all((got / name).read_bytes() == (folder / name).read_bytes() for name in NAMES)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(read, range(100)))

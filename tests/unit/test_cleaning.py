@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from bertft_core.artifacts.store_address import default_address
 from bertft_core.config import StudyConfig
 from bertft_core.data.arrow_storage import lock_path
 from bertft_core.evaluation.summarize import summarize
@@ -17,6 +18,8 @@ from bertft_core.storage.study_dir import StudyDir, write_record
 from bertft_core.storage.study_results import StudyResults
 from flows.cli.app import main
 from flows.cli.find_study import find_study
+from tasks.lease_places import StorePlace
+from tasks.study_lease import StudyLease
 from tests.helpers.small_records import make_card, make_record, make_study
 
 GONE = 2**22 + 1
@@ -188,3 +191,40 @@ def test_what_the_user_has_in_the_same_folder_is_no_leftover(home, capsys):
     assert clean(capsys, home) == clean(capsys, home, "small")
     clean(capsys, home, "--yes")
     assert all(path.exists() for path in own)
+
+
+def artifact(home: Path, key: str) -> Path:
+    return put(home / "artifacts" / key / "manifest.json").parent
+
+
+def test_artifacts_of_no_study_go_and_those_of_another_home_that_works_with_them_stay(home, capsys):
+    ran = next(iter(StudyDir(home, "small").records())).digest
+    unknown = [artifact(home, f"{kind}/{'a' * 64}") for kind in ("state", "run", "model", "probes")]
+    unknown.append(artifact(home, f"data/{'b' * 64}-{'c' * 8}"))
+    ended = artifact(home, f"state/{ran}")
+    kept = [artifact(home, f"data/{'f' * 64}"), artifact(home, "encoder/1"), artifact(home, "state/of-others")]
+    theirs = home.with_name("theirs") / "studies" / "other"
+    theirs.mkdir(parents=True)
+    address = default_address(home)
+    lease = StudyLease(StorePlace(address, "other"), theirs, "theirs", tell=print, on_loss=print)
+    assert "artifacts" not in clean(capsys, home)
+    lease.end()
+
+    shown = clean(capsys, home)
+    assert shown.count("artifacts/") == len(unknown) + 1
+    assert "(state or result, between machines, of a run that has ended)" in shown
+    clean(capsys, home, "--yes")
+    assert [path for path in [*unknown, ended] if path.exists()] == []
+    assert [path for path in kept if not path.exists()] == []
+
+
+def test_the_state_of_a_run_that_has_not_ended_stays(home, tmp_path, capsys):
+    other = make_study(name="unfinished", arms=ARMS, seeds={"n": 4})
+    card = make_card(home).model_copy(update={"directory": str(home / "data" / ("f" * 64))})
+    write_study(home, other, card, ended=False)
+    planned = {spec.digest for spec in plan_runs(other, card, {})}
+    states = [artifact(home, f"state/{digest}") for digest in planned]
+    shown = clean(capsys, home)
+    done = {record.digest for study in ("unfinished", make_study().name) for record in StudyDir(home, study).records()}
+    assert {path.name for path in states if f"state/{path.name}" in shown} == planned & done
+    assert planned - done
