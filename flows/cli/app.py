@@ -16,6 +16,7 @@ from flows.cli.evidence_commands import compare, diff, replay, seeds, verify
 from flows.cli.output import OutputLost, flush_output, give_up_output, use_safe_output
 from flows.cli.reading_lines import ReadingLines, reading_shown
 from flows.cli.server_app import server
+from flows.cli.study_commands import COMMANDS
 from flows.cli.terminal import say
 from tasks.process_environment import check_current_folder, check_interpreter, settle_environment
 
@@ -130,22 +131,6 @@ def repair(study: AnyStudy = None, home: Home = None) -> None:
 
 
 @app.command()
-def clean(
-    study: AnyStudy = None,
-    home: Home = None,
-    yes: Annotated[bool, typer.Option("--yes/--dry-run", help="Delete it; by default it is only listed.")] = False,
-) -> None:
-    """List unused files, or delete them.
-
-    With sizes: checkpoints of finished runs, models that retention does not keep, runs of settings that no config has any longer,
-    data and stored features that no study uses, logs, damaged and temporary files.
-    """
-    from flows.cli.clean_command import clean_command
-
-    raise typer.Exit(clean_command(study, home, yes=yes))
-
-
-@app.command()
 def show(
     study: StudyName,
     home: Home = None,
@@ -226,6 +211,10 @@ def ui(
     from flows.cli.ui_command import ui_command
 
     raise typer.Exit(ui_command(home, study, port))
+
+
+for _name, _of_studies in COMMANDS.items():
+    app.command(_name)(_of_studies)
 
 
 for _of_events in (announce, watch):
