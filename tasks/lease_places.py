@@ -8,7 +8,6 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bertft_core.artifacts.store_address import open_store
 from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.addresses import shown
 from tasks.process_identity import Owner
@@ -23,6 +22,8 @@ class StorePlace:
     """`<store>/lease/<study>/<number>.json`; a lower number than the highest means nothing."""
 
     def __init__(self, address: str, study: str) -> None:
+        from bertft_core.artifacts.store_address import open_store  # a study on this machine has no store
+
         self.name = address
         self._store = open_store(address)
         self._folder = f"{self._store.root}/lease/{study}"

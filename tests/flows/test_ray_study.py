@@ -31,7 +31,7 @@ class Lab(RayLab):
             write_shared(shared)
         execution = {"device": "cpu", "kernels": "mkl", "slots": 2} | changes.pop("execution", {})
         if engine == "ray":
-            execution |= {"engine": "ray", "address": self.address, "store": f"{self.store}/{name}"}
+            execution |= {"engine": "ray", "address": self.address, "store": f"{self.store}/{name}", "upload_every_seconds": 0.5}
         folder = self.path / "driver" / f"{name}-{engine}"
         return TinyStudy(folder, shared, clean_environment() | self.variables, **changes, execution=execution)
 
@@ -76,7 +76,7 @@ def test_a_study_on_nodes_is_that_of_one_machine(lab):
 
 def test_a_study_survives_its_nodes_and_its_driver(lab):
     """A node dies in mid-run, then the driver, then the other node: no run is lost, and none has a retry to spend."""
-    settings = {"retries": 0, "checkpoint_every_steps": 50, "upload_every_seconds": 0.5}
+    settings = {"retries": 0, "checkpoint_every_steps": 50}
     studies = {engine: lab.study("long", engine, training=LONG_TRAINING, execution=settings) for engine in ("local", "ray")}
     study = studies["ray"]
     stored = Path(lab.store.removeprefix("file://")) / "long" / "state"
