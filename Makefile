@@ -10,6 +10,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --dist loadfile --no-
 .PHONY: install quickstart test test-slow check benchmark
 
 # `make install EXTRAS=ray` adds what runs on a Ray cluster need, on the machine of the study and on every node.
+# `make install EXTRAS=s3` adds what a store at s3:// needs; several are installed by EXTRAS="ray s3".
 # `make install EXTRAS=postgres` adds what `bertft server` needs.
 EXTRAS ?=
 install: $(INSTALLED) $(EXTRAS:%=$(INSTALLED)-%)
@@ -33,7 +34,7 @@ quickstart: install
 test: install
 	$(PYTEST) -n 3
 
-test-slow: install $(INSTALLED)-ray $(INSTALLED)-postgres
+test-slow: install $(INSTALLED)-ray $(INSTALLED)-postgres $(INSTALLED)-s3 $(INSTALLED)-slow
 	$(PYTEST) -n 2 -m slow
 
 check: install

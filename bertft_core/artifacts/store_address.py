@@ -9,7 +9,7 @@ import fsspec
 from bertft_core.config.addresses import without_password
 from bertft_core.config.errors import UserError
 
-TESTED = ("file", "memory")
+TESTED = ("file", "memory", "s3")
 """Protocols that the tests cover; any other that fsspec knows is used in the same way."""
 WHOLE_OR_ABSENT = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "memory"})
 """Protocols whose uploads appear when they are complete; in others a file is uploaded under a temporary name and renamed."""
@@ -77,7 +77,7 @@ def open_store(address: str) -> OpenStore:
         raise UserError(
             **_unusable(address, error),
             code="store.package-missing",
-            hint=f"install the package that fsspec needs for {protocol}://",
+            hint=f"run make install EXTRAS={protocol}" if protocol == "s3" else f"install what fsspec needs for {protocol}://",
         ) from None
     return OpenStore(files, str(root).rstrip("/"), protocol not in WHOLE_OR_ABSENT)
 

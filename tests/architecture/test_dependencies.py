@@ -40,6 +40,7 @@ NOT_IMPORTED = {
     "plotly": "optuna draws its figures with it",
     "psycopg2-binary": "SQLAlchemy loads it",
     "flask-wtf": "MLflow's login page",
+    "s3fs": "fsspec imports it for s3://",
     "ruff": "a program",
     "mypy": "a program",
     "import-linter": "a program",

@@ -3,7 +3,9 @@
 import functools
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -71,3 +73,32 @@ def copied_mlflow_stores(empty_mlflow_store: Path) -> Iterator[None]:
 def copied_mlflow_store(empty_mlflow_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store of one test is a copy of an empty one."""
     monkeypatch.setattr("tasks.tracking.mlflow_store._create", lambda path: shutil.copyfile(empty_mlflow_store, path))
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """A bucket in a double of S3."""
+    import fsspec
+
+    from tests.helpers.s3_double import s3_double
+
+    with s3_double() as variables, pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        fsspec.filesystem("s3").mkdir("bertft")
+        yield "s3://bertft"
+
+
+@pytest.fixture(params=["file", "memory", pytest.param("s3", marks=pytest.mark.slow)])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An artifact store of one's own, in each kind of place."""
+    import fsspec
+
+    if request.param == "file":
+        yield f"file://{tmp_path / 'artifacts'}"
+        return
+    within = request.getfixturevalue("s3") + "/" if request.param == "s3" else "memory://"
+    root = f"{within}{uuid.uuid4().hex}"
+    yield root
+    with suppress(FileNotFoundError):  # a bucket has no empty folders
+        fsspec.filesystem(request.param).rm(root, recursive=True)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import threading
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import fsspec
 import pytest
 
 from bertft_core.artifacts.artifact_keys import data_key, encoder_key, run_key, state_key
@@ -20,16 +18,6 @@ from bertft_core.config import UserError
 
 KEY = "data/0123"
 NAMES = ("train.arrow", "replay/texts.arrow")
-
-
-@pytest.fixture(params=["file", "memory"])
-def address(request, tmp_path):
-    if request.param == "file":
-        yield default_address(tmp_path)
-        return
-    root = f"memory://{uuid.uuid4().hex}"
-    yield root
-    fsspec.filesystem("memory").rm(root, recursive=True)
 
 
 @pytest.fixture

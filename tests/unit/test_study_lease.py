@@ -12,7 +12,6 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import fsspec
 import pytest
 
 from bertft_core.artifacts.store_address import open_store
@@ -38,16 +37,6 @@ StudyLease(StorePlace(sys.argv[1], "small"), folder, "token", tell=print, on_los
 print("held", flush=True)
 time.sleep(60)
 """
-
-
-@pytest.fixture(params=["file", "memory"])
-def address(request, tmp_path):
-    if request.param == "file":
-        yield f"file://{tmp_path / 'shared'}"
-        return
-    root = f"memory://{uuid.uuid4().hex}"
-    yield root
-    fsspec.filesystem("memory").rm(root, recursive=True)
 
 
 class Command:
