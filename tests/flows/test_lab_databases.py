@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bertft_core.config import UserError
 from flows.cli.embedded_server import free_port
@@ -78,6 +79,19 @@ def test_the_file_makes_what_a_lab_needs_and_can_be_called_again(server, monkeyp
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
     _ran([*psql, "--command", "DROP DATABASE mlflow"], PGPASSWORD="of-the-administrator")
     assert _refusal(url).code == "server.no-database"
+
+
+def test_the_sql_of_compose_makes_the_databases_with_the_password_of_the_container(server, tmp_path, monkeypatch):
+    content = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())["configs"]["databases"]["content"]
+    assert "/sql/postgres.sql" in content
+    script = tmp_path / "databases.sql"
+    script.write_text(content.replace("/sql/postgres.sql", str(ROOT / "deploy" / "postgres.sql")))
+    host, _, port = server.partition(":")
+    options = ["--set", "ON_ERROR_STOP=1", "--no-password", "--no-psqlrc", "--dbname", "postgres"]  # as in the image `postgres`
+    psql = [program("psql"), "--host", host, "--port", port, "--username", "postgres", *options]
+    _ran([*psql, "--file", script], PGPASSWORD="of-the-administrator", POSTGRES_PASSWORD="of-the-container")
+    monkeypatch.setenv("PGPASSWORD", "of-the-container")
+    expect_databases(lab_url(Path(), f"postgresql://bertft@{server}"))
 
 
 def test_a_server_that_is_not_there_is_reported_as_that():
