@@ -13,8 +13,7 @@ from bertft_core.config import StudyConfig
 from bertft_core.evaluation.summarize import evaluated
 from bertft_core.records import DatasetCard, StudySummary
 from bertft_core.report import report_seal, study_report
-from bertft_core.report.formatting import escapes
-from bertft_core.report.text_table import result_table
+from bertft_core.report.answer_note import answer_note
 from bertft_core.storage.damage import Tell
 from bertft_core.storage.study_dir import write_record
 from bertft_core.storage.study_results import StudyResults
@@ -67,10 +66,10 @@ def evaluate_runs(results: StudyResults) -> StudyResults:
 def write_report(results: StudyResults, *, log: Callable[[StudySummary, str], None]) -> Path:
     """The folder of the report; see `bertft_core.report.study_report.write_report`."""
     path, summary = study_report.write_report_once(results), results.summary
-    table = escapes.fenced(result_table(summary))
-    log(summary, table)
+    note = answer_note(results)
+    log(summary, note)
     key = artifact_key(results.study.name)
-    create_markdown_artifact(f"# {results.study.name}\n\n{table}", key=f"{key}-result", description="Result table")
+    create_markdown_artifact(f"# {results.study.name}\n\n{note}", key=f"{key}-result", description="Answer and results")
     create_link_artifact(path.as_uri(), link_text=str(path), key=f"{key}-report", description="Report of the study")
     return path
 

@@ -76,3 +76,7 @@ class TrackingConfig(Frozen):
 
     uri: str | None = None
     log_models: bool = Field(True, description="Log the kept checkpoints as MLflow models.")
+    every_metric: bool = Field(
+        False,
+        description="Log every statistic and the scores of each label too; MLflow's pages become slow. They are in files anyway.",
+    )

@@ -25,7 +25,6 @@ from tasks.tracking.store_files import MOVE_IT, damage_of_sqlite, set_prefect_as
 
 START_TIMEOUT_SECONDS = 120.0
 HOST = "127.0.0.1"
-SEEDS_ONLY = "tags.`bertft.stage` = 'seeds'"
 OPTUNA_DASHBOARD = "from optuna_dashboard._cli import main; main()"
 
 
@@ -111,14 +110,17 @@ def _mlflow_links(home: Path, study: str | None, port: int) -> Iterator[tuple[st
     """The list of studies, or the runs of one study and its seeds alone; MLflow opens in another mode by default."""
     base = f"http://{HOST}:{port}/#/experiments"
     from tasks.tracking.mlflow_store import open_existing
+    from tasks.tracking.shared_view import KEY, SEEDS_ONLY, TAG
 
     experiment = None if study is None else open_existing(home, None).get_experiment_by_name(study)
     if experiment is None:
         yield "MLflow: studies", f"{base}?workflowType=machine_learning"
         return
     runs = f"{base}/{experiment.experiment_id}/runs?workflowType=machine_learning"
+    # a study that was logged before there was a view has plain columns
+    view = f"viewStateShareKey={KEY}" if TAG in experiment.tags else f"searchFilter={quote(SEEDS_ONLY)}"
+    yield "MLflow: its seeds", f"{runs}&{view}"
     yield "MLflow: the study", runs
-    yield "MLflow: its seeds", f"{runs}&searchFilter={quote(SEEDS_ONLY)}"
 
 
 def _free_ports(first: int, n: int) -> list[int]:

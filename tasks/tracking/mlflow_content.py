@@ -17,6 +17,7 @@ MAX_NAME = 250
 Parts = tuple[str, ...]
 """Of the name of a metric."""
 PROBE_FIELDS = ("mean", "sd", "min", "max", "n")
+HEADLINE_FIELDS = ("mean", "sd", "t_low", "t_high", "n")
 SUMMARY_FIELDS = ("mean", "sd", "t_low", "t_high", "bootstrap_low", "bootstrap_high", "median", "min", "max", "n")
 
 
@@ -34,6 +35,7 @@ def run_tags(spec: RunSpec) -> dict[str, str]:
         "data_fingerprint": spec.data_fingerprint,
         "status": "running",
     }
+    tags |= {f"seed.{stream}": str(seed) for stream, seed in spec.seeds.model_dump().items() if seed is not None}
     if spec.trial is not None:
         tags["trial"] = str(spec.trial)
     if spec.stop_at is not None:
@@ -46,8 +48,12 @@ def run_tags(spec: RunSpec) -> dict[str, str]:
     return {f"bertft.{name}": value for name, value in tags.items()}
 
 
-def run_params(spec: RunSpec) -> dict[str, str]:
-    """Every resolved setting of a run, the three seeds and its seed index among them."""
+def run_params(spec: RunSpec, places: Mapping[str, int] | None = None) -> dict[str, str]:
+    """Every resolved setting of a run, its seed index and `places` among them; seeds themselves are tags, since charts of 53 bits
+    cannot be read.
+
+    `places`: in a crossed design, which init and which order seed it has, counted from 0.
+    """
     training = spec.training.model_dump(mode="json")
     head = {f"head.{name}": value for name, value in spec.head.model_dump(mode="json", exclude={"kind"}).items()}
     params: dict[str, Any] = {
@@ -60,17 +66,15 @@ def run_params(spec: RunSpec) -> dict[str, str]:
         "data_fingerprint": spec.data_fingerprint,
         "metric": spec.metric,
         "seed_index": spec.index,
-        "init_seed": spec.seeds.init,
-        "order_seed": spec.seeds.order,
-        "dropout_seed": spec.seeds.dropout,
+        **{f"{stream}_index": place for stream, place in (places or {}).items()},
         "threads": spec.threads,
     }
     if spec.trial is not None:
         params["trial"] = spec.trial
     if spec.split is not None:
-        params |= {"split": spec.split, "split_seed": spec.seeds.split}
+        params["split"] = spec.split
     if spec.train_examples is not None:
-        params |= {"train_examples": spec.train_examples, "examples_seed": spec.seeds.examples}
+        params["train_examples"] = spec.train_examples
     strategies = {
         f"{strategy.kind}.{name}": value
         for strategy in spec.strategies
@@ -118,20 +122,30 @@ def _with_digest(name: str, of: str) -> str:
     return f"{name[: MAX_NAME - 9]}_{hashlib.sha256(of.encode()).hexdigest()[:8]}"
 
 
-def event_metrics(event: dict[str, Any]) -> Iterator[tuple[str, float, int]]:
-    """Name, value and step of what a `step`, `evaluation` or `untrained` event measures."""
+def event_metrics(event: dict[str, Any], *, every: bool = False) -> Iterator[tuple[str, float, int]]:
+    """Name, value and step of what a `step`, `evaluation` or `untrained` event measures; `every`: of each label too."""
     if event["kind"] == "step":
         for name in ("loss", "learning_rate", "grad_norm", "replay_loss"):
             if event.get(name) is not None:
                 yield f"train/{name}", event[name], event["step"]
     elif event["kind"] in ("evaluation", "untrained"):
         yield "train/epoch", event["epoch"], event["step"]
-        for name, value in named({("validation", name): value for name, value in event["metrics"].items()}).items():
+        scores: dict[Parts, float] = {
+            ("validation", name): value for name, value in event["metrics"].items() if every or not _is_of_a_label(name)
+        }
+        for name, value in named(scores).items():
             yield name, value, event["step"]
 
 
-def record_metrics(record: RunRecord) -> dict[str, float]:
-    """The numbers a run ended with."""
+def _is_of_a_label(metric: str) -> bool:
+    return "/" in metric
+
+
+def record_metrics(record: RunRecord, *, every: bool = False) -> dict[str, float]:
+    """The numbers a run ended with: those of the best checkpoint, and of the last one what is maximized; `every`: all of them.
+
+    The others are in the artifact `record.json`: with hundreds of names MLflow's pages take minutes.
+    """
     found: dict[str, float | None] = {
         "best_step": record.best_step,
         "best_validation_score": record.best_score,
@@ -150,6 +164,7 @@ def record_metrics(record: RunRecord) -> dict[str, float]:
         for checkpoint, splits in (("final", record.final), ("best", record.best))
         for split, metrics in splits.items()
         for name, value in metrics.items()
+        if every or name == record.spec.metric or (checkpoint == "best" and not _is_of_a_label(name))
     }
     return {name: float(value) for name, value in (found | named(scores)).items() if value is not None}
 
@@ -166,14 +181,37 @@ def end_tags(record: RunRecord) -> dict[str, str]:
         tags |= {"bertft.device": where.device, "bertft.host": where.host, "bertft.python": where.python}
         if where.kernels is not None:
             tags["bertft.kernels"] = where.kernels
-        tags |= {f"bertft.version.{name}": version for name, version in where.packages.items()}
         if where.commit:
             tags |= {"mlflow.source.git.commit": where.commit, "bertft.dirty": str(where.dirty).lower()}
     return tags
 
 
+def headline_metrics(summary: StudySummary) -> dict[str, float]:
+    """For each arm what the answer rests on, under `summary/…` so that it never enters the mean of a group of runs.
+
+    The rest is in the report's `summary.json`: with hundreds of names MLflow's chart page takes most of a minute.
+    """
+    found: dict[Parts, float] = {}
+    key, baseline, compared = summary.headline_key, summary.arms[0].arm, summary.comparison
+    for arm in summary.arms:
+        for status, n in arm.counts.items():
+            if n:
+                found["summary", arm.arm, "runs", status] = n
+        for row in arm.metrics:
+            if f"{row.checkpoint}/{row.split}/{row.metric}" == key and row.collapsed_included:
+                ends = {name: getattr(row, name) for name in HEADLINE_FIELDS}
+                at = ("summary", arm.arm, row.checkpoint, row.split, row.metric)
+                for name, value in ends.items():
+                    if value is not None:
+                        found[*at, name] = float(value)
+        if compared is not None and (pair := compared.pair(arm.arm, baseline)) is not None:
+            found["summary", arm.arm, "difference"] = pair.difference
+            found["summary", arm.arm, "claimed"] = float(pair.claimed)
+    return named(found)
+
+
 def summary_metrics(summary: StudySummary) -> dict[str, float]:
-    """Statistics over seeds, under `summary/…` so that they never enter the mean of a group of runs."""
+    """All statistics over seeds, in the same place."""
     found: dict[Parts, float] = {}
     for gain in summary.gains_over_majority:
         found["summary", gain.arm, "gain_over_majority", summary.headline_metric] = gain.mean

@@ -38,7 +38,7 @@ def drop_models(study: StudyConfig, study_dir: StudyDir, digests: Iterable[str])
     from tasks.tracking.mlflow_runs import MlflowRuns
     from tasks.tracking.run_log import MlflowRunLog
 
-    log = MlflowRunLog(MlflowRuns(study_dir.home_dir, study.tracking.uri, study.name, uuid.uuid4().hex), study_dir)
+    log = MlflowRunLog(MlflowRuns(study_dir.home_dir, study.tracking.uri, study.name, uuid.uuid4().hex), study_dir, study)
     for digest in digests:
         log.drop_model(digest)
 
@@ -87,7 +87,7 @@ def repair_mlflow(study: StudyConfig, study_dir: StudyDir) -> list[str]:
     from tasks.tracking.run_log import MlflowRunLog
 
     runs = MlflowRuns(study_dir.home_dir, study.tracking.uri, study.name, uuid.uuid4().hex)
-    log = MlflowRunLog(runs, study_dir)
+    log = MlflowRunLog(runs, study_dir, study)
     lines = [f"MLflow: {name} was left RUNNING, now KILLED" for name in runs.repaired]
     for record in study_dir.records():
         parent = runs.tag_of(record.digest, PARENT_TAG)

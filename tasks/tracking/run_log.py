@@ -9,8 +9,10 @@ from typing import Any
 
 from mlflow.entities import Metric, Param
 
+from bertft_core.config import StudyConfig
 from bertft_core.config.base import digest_of
 from bertft_core.records import DatasetCard, RunRecord, RunSpec
+from bertft_core.seeds import cell_of
 from bertft_core.storage.curve_lines import curve_events
 from bertft_core.storage.damage import damage_of_model
 from bertft_core.storage.study_dir import PROBES_FILE, StudyDir, read_record
@@ -31,8 +33,9 @@ RESTORED = ("record.json", "probes.json", "curves.jsonl", "predictions")
 class MlflowRunLog:
     """The training runs of one study."""
 
-    def __init__(self, runs: MlflowRuns, study_dir: StudyDir) -> None:
-        self._runs, self._study_dir = runs, study_dir
+    def __init__(self, runs: MlflowRuns, study_dir: StudyDir, study: StudyConfig) -> None:
+        self._runs, self._study_dir, self._seeds = runs, study_dir, study.seeds
+        self._every = study.tracking.every_metric
         self.card: DatasetCard | None = None
         self._logged: dict[str, dict[str, set[int]]] = {}
         """Run digest → kind of event → the steps of which MLflow has the curves."""
@@ -44,12 +47,16 @@ class MlflowRunLog:
         if spec.digest not in self._logged:
             if not self._runs.has_params(spec.digest):
                 own = {} if self.card is None else content.data_params(spec, self.card.of_run(spec))
-                params = [Param(name, value) for name, value in (content.run_params(spec) | own).items()]
+                params = [Param(name, value) for name, value in (content.run_params(spec, self._places(spec)) | own).items()]
                 self._runs.client.log_batch(run_id, params=params)
             if self.card is not None:
                 self._runs.client.log_inputs(run_id, datasets=[content.dataset_input(self.card.of_run(spec))])
             self._logged[spec.digest] = {kind: self._steps(known, name) for kind, name in CURVES.items()}
         return run_id
+
+    def _places(self, spec: RunSpec) -> dict[str, int]:
+        cell = cell_of(self._seeds, spec.index) if spec.stage == "seeds" else None
+        return {} if cell is None else cell._asdict()
 
     def _steps(self, run_id: str | None, metric: str) -> set[int]:
         return set() if run_id is None else {point.step for point in self._runs.client.get_metric_history(run_id, metric)}
@@ -65,7 +72,11 @@ class MlflowRunLog:
         if logged is None or run_id is None:
             return
         new = [event for event in events if event["kind"] in logged and event["step"] not in logged[event["kind"]]]
-        points = [Metric(name, value, time_ms, step) for event in new for name, value, step in content.event_metrics(event)]
+        points = [
+            Metric(name, value, time_ms, step)
+            for event in new
+            for name, value, step in content.event_metrics(event, every=self._every)
+        ]
         self._runs.log_numbers(run_id, numbers or {}, points)
         for event in new:
             logged[event["kind"]].add(event["step"])
@@ -82,7 +93,7 @@ class MlflowRunLog:
         spec, run_dir = record.spec, self._study_dir.run_dir(record.digest)
         run_id = self.begin(spec, parent)
         untrained = [] if record.untrained is None else [{"kind": "untrained"} | record.untrained.model_dump()]
-        self.log_events(spec, [*untrained, *_curves(run_dir)], time_ms, content.record_metrics(record))
+        self.log_events(spec, [*untrained, *_curves(run_dir)], time_ms, content.record_metrics(record, every=self._every))
         client = self._runs.client
         for name in ("record.json", "curves.jsonl", "log.txt"):
             if (run_dir / name).exists():

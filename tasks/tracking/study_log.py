@@ -13,10 +13,12 @@ from tasks.tracking.comparison_log import write_comparison_on
 from tasks.tracking.mlflow_runs import MlflowRuns
 from tasks.tracking.provenance import provenance_files, provenance_tags
 from tasks.tracking.run_log import MlflowRunLog
+from tasks.tracking.shared_view import TAG, shared_view
 from tasks.tracking.store_files import LOGGED, PARENT_TAG
 from tasks.tracking.verdicts import fetch_verification
 
 PARENT, SEARCH = "study", "search"
+NOTE = "mlflow.note.content"
 
 
 class StudyLog:
@@ -26,7 +28,7 @@ class StudyLog:
         """Open the store and the parent run. Raises `MlflowException` when the store is away."""
         self._study, self._study_dir = study, study_dir
         self._runs = MlflowRuns(study_dir.home_dir, study.tracking.uri, study.name, session)
-        self.runs = MlflowRunLog(self._runs, study_dir)
+        self.runs = MlflowRunLog(self._runs, study_dir, study)
         self._search_ids: dict[str, str] = {}
         """Arm → MLflow run of its search."""
         tags = {"bertft.study": study.name, "bertft.stage": PARENT, "bertft.study_digest": study.digest}
@@ -83,10 +85,15 @@ class StudyLog:
 
     def log_study(self, summary: StudySummary, note: str) -> None:
         """Statistics, report and result table on the parent."""
-        self._runs.log_numbers(self._parent, content.summary_metrics(summary) | content.probe_summary_metrics(summary))
+        numbers = content.headline_metrics(summary)
+        if self._study.tracking.every_metric:
+            numbers |= content.summary_metrics(summary) | content.probe_summary_metrics(summary)
+        self._runs.log_numbers(self._parent, numbers)
         for digest, metrics in content.probe_run_metrics(summary).items():
             self.runs.log_probes(digest, metrics)
-        self._runs.client.set_tag(self._parent, "mlflow.note.content", note)
+        self._runs.client.set_tag(self._parent, NOTE, note)
+        for tag, value in {NOTE: note, TAG: shared_view(summary)}.items():
+            self._runs.client.set_experiment_tag(self._runs.experiment_id, tag, value)
         if summary.comparison is not None:
             write_comparison_on(self._runs.client, self._parent, summary.comparison)
         for path in sorted(self._study_dir.report_dir.iterdir()):

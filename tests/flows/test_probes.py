@@ -24,7 +24,14 @@ def with_head(tmp_path_factory) -> dict[str, str]:
 def probed(new_study, with_head) -> TinyStudy:
     """Two arms with two seeds each, run once; no model stays."""
     arms = {"features": FEATURES, "full": {}}
-    study = new_study(name="probed", arms=arms, encoder=with_head, probes=PROBES, retention={"checkpoints": "none"})
+    study = new_study(
+        name="probed",
+        arms=arms,
+        encoder=with_head,
+        probes=PROBES,
+        retention={"checkpoints": "none"},
+        tracking={"every_metric": True},
+    )
     assert "probing the models" in study.run().stderr
     return study
 

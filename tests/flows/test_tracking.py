@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from bertft_core.report.formatting import escapes
+from bertft_core.report.prose import study_text
 from tasks.tracking.mlflow_store import runs_where
 from tests.helpers.study_commands import TinyStudy, clean_environment
 
@@ -73,7 +75,7 @@ def test_a_run_tells_its_seeds_settings_and_origin(finished, runs):
     for run in runs["seeds"]:
         tags, params = run.data.tags, run.data.params
         record = finished.study.records[tags["bertft.run_digest"]]
-        seeds = [int(params[f"{name}_seed"]) for name in ("init", "order", "dropout")]
+        seeds = [int(tags[f"bertft.seed.{name}"]) for name in ("init", "order", "dropout")]
         assert seeds == list(record.spec.seeds.model_dump().values())
         assert int(params["seed_index"]) == record.spec.index
         assert float(params["learning_rate"]) == record.spec.training.learning_rate
@@ -81,7 +83,6 @@ def test_a_run_tells_its_seeds_settings_and_origin(finished, runs):
         assert tags["bertft.data_fingerprint"] == record.spec.data_fingerprint
         assert tags["bertft.status"] == record.status
         assert tags["bertft.weights_sha256"] == record.weights_sha256
-        assert tags["bertft.version.torch"] == record.environment.packages["torch"]
         (used,) = run.inputs.dataset_inputs
         assert record.spec.data_fingerprint.startswith(used.dataset.digest)
 
@@ -103,7 +104,11 @@ def test_final_numbers_and_files_of_a_run(finished, runs, client):
     for run in runs["seeds"]:
         record = finished.study.records[run.data.tags["bertft.run_digest"]]
         assert run.data.metrics["best/test/accuracy"] == record.best["test"]["accuracy"]
-        assert run.data.metrics["final/validation/log_loss"] == record.final["validation"]["log_loss"]
+        assert run.data.metrics["best/validation/log_loss"] == record.best["validation"]["log_loss"]
+        assert run.data.metrics["final/validation/accuracy"] == record.final["validation"]["accuracy"]
+        logged = json.loads(Path(client.download_artifacts(run.info.run_id, "record.json")).read_text())
+        assert logged["final"]["validation"] == record.final["validation"], "what is no metric is in a file"
+        assert logged["environment"]["packages"]["torch"] == record.environment.packages["torch"]
         assert {"record.json", "curves.jsonl", "predictions"} <= {item.path for item in client.list_artifacts(run.info.run_id)}
         files = {path for splits in record.predictions.values() for path in splits.values()}
         folders = {str(Path(path).parent) for path in files}
@@ -129,7 +134,14 @@ def test_the_parent_has_statistics_report_data_and_provenance(finished, runs, cl
     assert "report/figures/curves_loss.svg" in {i.path for i in client.list_artifacts(study.info.run_id, "report/figures")}
     assert "provenance/packages.txt" in {item.path for item in client.list_artifacts(study.info.run_id, "provenance")}
     assert [used.dataset.digest for used in study.inputs.dataset_inputs] == [finished.study.summary.data_fingerprint[:36]]
-    assert "full" in study.data.tags["mlflow.note.content"]
+    experiment = client.get_experiment(study.info.experiment_id)
+    note = study.data.tags["mlflow.note.content"]
+    assert note == experiment.tags["mlflow.note.content"]
+    assert escapes.markdown(study_text.sentences(finished.study.summary)[0]) in note.split("|")[0], (
+        "the answer is before the table"
+    )
+    view = json.loads(experiment.tags["mlflow.sharedViewState.bertft"])
+    assert "metrics.`best/test/accuracy`" in view["selectedColumns"]
 
 
 def test_the_search_has_its_choice_and_the_optuna_report(finished, runs, client, tmp_path):

@@ -1,0 +1,56 @@
+"""The view of a study that MLflow's page opens with: its seeds, grouped by arm, with the columns that count.
+
+It is one tag of the experiment, in the form that MLflow 3.17's own page writes when a view is shared. The form is documented
+nowhere; a page that does not know it shows its plain columns.
+"""
+
+import json
+from typing import Any
+
+from bertft_core.records import StudySummary
+from tasks.tracking.mlflow_content import metric_name
+
+KEY = "bertft"
+"""What the page's address names as `viewStateShareKey`."""
+TAG = f"mlflow.sharedViewState.{KEY}"
+SEEDS_ONLY = "tags.`bertft.stage` = 'seeds'"
+
+
+def shared_view(summary: StudySummary) -> str:
+    """The tag's value."""
+    at, metric = summary.headline_checkpoint, summary.headline_metric
+    splits = dict.fromkeys((summary.headline_split, "validation"))
+    scores = [metric_name(at, split, metric) for split in splits]
+    columns = ["params.`seed_index`", "tags.`bertft.status`", *(f"metrics.`{name}`" for name in scores)]
+    state: dict[str, Any] = {
+        "searchFilter": SEEDS_ONLY,
+        "orderByKey": "attributes.start_time",
+        "orderByAsc": True,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": [*columns, "attributes.`Duration`"],
+        "runsExpanded": {},
+        "runsPinned": [],
+        "runsHidden": [],
+        "runsHiddenMode": "SHOWALL",
+        "viewMaximized": False,
+        "runListHidden": False,
+        "isAccordionReordered": False,
+        "groupBy": {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "bertft.arm"}]},
+        "groupsExpanded": {},
+        "autoRefreshEnabled": False,
+        "useGroupedValuesInCharts": True,
+        "hideEmptyCharts": True,
+        "globalLineChartConfig": {
+            "lineSmoothness": 0,
+            "xAxisKey": "step",
+            "xAxisScaleType": "linear",
+            "selectedXAxisMetricKey": "",
+        },
+        "chartsSearchFilter": "",
+        "compareRunCharts": None,
+        "compareRunSections": None,
+    }
+    return json.dumps(state)
