@@ -11,6 +11,7 @@ from bertft_core.report import run_plots
 from bertft_core.report.drawings.forest import ForestRow, forest_plot
 from bertft_core.report.drawings.lines import Line, line_css, line_plot
 from bertft_core.report.drawings.matrix import Chance, matrix_plot
+from bertft_core.report.drawings.paired_seeds import PairedSeeds, paired_seeds_plot
 from bertft_core.report.formatting import intervals, numbers, p_values
 from bertft_core.report.prose import comparison_notes, comparison_text, grammar, pair_details, picture_text, run_words
 from bertft_core.statistics.mean_intervals import interval_of_mean
@@ -20,6 +21,8 @@ Section = dict[str, Any]
 MOST_PAIRS_IN_DETAIL = 10
 """With more pairs the forest plot has one line for each."""
 FEWEST_SEEDS_OF_A_PROFILE = 3
+MOST_PAIRED = 4
+"""Panels of seeds side by side that fit the page."""
 LONGEST_NAME = 16
 """Of each side of a pair, in pictures."""
 
@@ -68,6 +71,10 @@ def pictures(comparison: Comparison) -> dict[str, Markup]:
     if chances:
         names = [arm.name for arm in comparison.arms if any(arm.name in pair for pair in chances)]
         found["superiority"] = matrix_plot(names, chances, f"P(row better than column), {label}")
+    if paired := _paired_seeds(comparison, css):
+        spoken = " ".join(picture_text.said("paired seeds", arm=p.arm, baseline=p.baseline, n=len(p.scores)) for p in paired)
+        maximize = comparison.headline_direction == "maximize"
+        found["paired_seeds"] = paired_seeds_plot(paired, label, spoken, maximize=maximize)
     strips = [_strip(comparison, arm.name) for arm in comparison.arms]
     if any(row.points for row in strips):
         found["seeds"] = run_plots.seed_plot(strips, f"{label}, {comparison.headline_checkpoint} checkpoint", None)
@@ -75,6 +82,17 @@ def pictures(comparison: Comparison) -> dict[str, Markup]:
     if profiles:
         found["profiles"] = line_plot(profiles, (label, "share of seeds above"), y_range=(0.0, 1.0))
     return found
+
+
+def _paired_seeds(comparison: Comparison, css: Mapping[str, str]) -> list[PairedSeeds]:
+    """Of the first pairs whose runs share seeds."""
+    found = []
+    for pair in comparison.headline_pairs:
+        arm, baseline = (comparison.arm(name).scores.get(comparison.headline_key, {}) for name in (pair.arm, pair.baseline))
+        both = {seed: (baseline[seed], arm[seed]) for seed in sorted(arm.keys() & baseline.keys())}
+        if pair.paired and len(both) > 1:
+            found.append(PairedSeeds(pair.arm, pair.baseline, both, (css[pair.baseline], css[pair.arm])))
+    return found[:MOST_PAIRED]
 
 
 def _by_metric(comparison: Comparison) -> list[list[PairComparison]]:

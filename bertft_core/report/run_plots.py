@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from bertft_core.report.formatting import intervals, numbers
 from bertft_core.report.prose import picture_text
-from bertft_core.report.svg import Drawing, Point, Scale, horizontal_axis, padded, vertical_axis
+from bertft_core.report.svg import Drawing, Point, Scale, all_whole, horizontal_axis, padded, vertical_axis
 
 N_COLOURS = 8
 LEFT, TOP = 150, 30
@@ -120,7 +120,7 @@ def curve_plot(arm: str, css: str, curves: Sequence[Curve], labels: tuple[str, s
     drawing = Drawing(420, 250, picture_text.said("curves", y=y_label, x=x_label, n=len(curves), arm=arm))
     x, y = Scale(*x_range, 48, 410), Scale(*y_range, 205, 28)
     vertical_axis(drawing, y, 48, y_label, 410)
-    horizontal_axis(drawing, x, 205, x_label, 28, n_ticks=5)
+    horizontal_axis(drawing, x, 205, x_label, 28, n_ticks=5, whole=all_whole(a for curve in curves for a, _ in curve.points))
     for curve in curves:
         at = [(x(a), y(b)) for a, b in curve.points]
         drawing.path(at, f"curve {css}{' troubled' if curve.troubled else ''}", curve.title)

@@ -24,9 +24,9 @@ class Scale:
         share = (value - self.low) / (self.high - self.low)
         return self.start + share * (self.end - self.start)
 
-    def ticks(self, n: int = 5) -> list[float]:
-        """About `n` round numbers inside the data range: steps of 1, 2 or 5 times a power of ten."""
-        rough = (self.high - self.low) / n
+    def ticks(self, n: int = 5, *, whole: bool = False) -> list[float]:
+        """About `n` round numbers inside the data range: steps of 1, 2 or 5 times a power of ten; `whole`: at least of 1."""
+        rough = max((self.high - self.low) / n, 1.0 if whole else 0.0)
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * (1 - 1e-9))
         first = math.ceil(self.low / step - 1e-9)
@@ -42,6 +42,11 @@ def padded(values: Iterable[float], share: float = 0.06) -> tuple[float, float]:
     low, high = min(found), max(found)
     room = (high - low) * share or max(abs(low) * share, 0.01)
     return low - room, high + room
+
+
+def all_whole(values: Iterable[float]) -> bool:
+    """Counts, such as steps: nothing is between them."""
+    return all(float(value).is_integer() for value in values)
 
 
 def number(value: float) -> str:
@@ -99,10 +104,21 @@ class Drawing:
 
 
 def horizontal_axis(
-    drawing: Drawing, x: Scale, y: float, label: str, grid_to: float, n_ticks: int = 6, *, logarithmic: bool = False
+    drawing: Drawing,
+    x: Scale,
+    y: float,
+    label: str,
+    grid_to: float,
+    n_ticks: int = 6,
+    *,
+    logarithmic: bool = False,
+    whole: bool = False,
 ) -> None:
-    """Ticks with numbers under `y`, grid lines up to `grid_to`, the label below; `logarithmic` where x maps log10 of the data."""
-    for tick in ticks_of_powers(x) if logarithmic else x.ticks(n_ticks):
+    """Ticks with numbers under `y`, grid lines up to `grid_to`, the label below.
+
+    `logarithmic` where x maps log10 of the data, `whole` where it maps counts.
+    """
+    for tick in ticks_of_powers(x) if logarithmic else x.ticks(n_ticks, whole=whole):
         drawing.line((x(tick), y), (x(tick), grid_to), "grid")
         drawing.text((x(tick), y + 16), number(10**tick if logarithmic else tick), "tick middle")
     drawing.text(((x.start + x.end) / 2, y + 34), label, "label middle")

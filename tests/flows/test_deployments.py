@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,7 +106,10 @@ def test_task_runs_have_the_names_of_the_runs(served, run):
 def test_artifacts_show_progress_result_and_report(served, run, home):
     artifacts = {item["key"]: item for item in served.post("artifacts/filter", artifacts={"flow_run_id": {"any_": [run["id"]]}})}
     assert artifacts[f"{STUDY}-progress"]["data"] == 100
-    assert "accuracy on test" in artifacts[f"{STUDY}-result"]["data"]
+    result = artifacts[f"{STUDY}-result"]["data"]
+    assert "features is not compared" in result.split("|")[0], "the answer comes before the table"
+    assert re.search(r"^\| full \|.*\d\.\d{3}", result, re.MULTILINE)
+    assert "accuracy" in result
     assert str(home / "studies" / STUDY / "report" / "report.html") in artifacts[f"{STUDY}-report"]["data"]
 
 

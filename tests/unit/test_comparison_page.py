@@ -26,10 +26,16 @@ def test_the_folder_holds_page_record_tables_and_figures(tmp_path):
     assert checked_record(tmp_path / COMPARISON_FILE, Comparison) == comparison
     names = set(files_of(tmp_path))
     assert {"comparison.html", "tables/results.tex", "tables/pairs.csv", "figures/differences.svg"} <= names
-    assert {"figures/superiority.svg", "figures/profiles.svg", "figures/seeds.svg", "figures/differences_log_loss.svg"} <= names
+    assert {
+        "figures/superiority.svg",
+        "figures/paired_seeds.svg",
+        "figures/profiles.svg",
+        "figures/seeds.svg",
+        "figures/differences_log_loss.svg",
+    } <= names
     page = Page(path.read_text(encoding="utf-8"))
     assert page.ids == ["arms", "claims", "paper"]
-    assert page.tags.count("svg") == 5
+    assert page.tags.count("svg") == 6
     assert not re.search(r"https?://|@import|url\(", path.read_text(encoding="utf-8"))
     words = words_of(path)
     assert "full is 13.6 points (accuracy, test) above features over 5 paired seeds and 1,234 examples: claimed" in words
@@ -119,3 +125,17 @@ def test_the_level_of_an_adaptive_study_and_its_bound_are_rounded_alike_everywhe
     for text in (words, tables[1], comparison_table(comparison)):
         assert "98.33 % interval" in text
         assert "98.333" not in text
+
+
+def test_each_seed_has_a_line_in_the_colour_of_the_better_arm_and_unpaired_arms_have_none():
+    comparison = make_comparison()
+    first = comparison.headline_pairs[0]
+    picture = str(comparison_section.pictures(comparison)["paired_seeds"])
+    arm, baseline = (comparison.arm(name).scores[comparison.headline_key] for name in (first.arm, first.baseline))
+    for seed, score in arm.items():
+        title = f"seed {seed}: {first.baseline} {baseline[seed]:.3f}, {first.arm} {score:.3f}"
+        (css,) = re.findall(rf'<path d="[^"]*" class="curve thick (\S+)"><title>{re.escape(title)}', picture)
+        better = first.arm if score > baseline[seed] else first.baseline
+        assert css == f"c{[each.name for each in comparison.arms].index(better)}"
+    unpaired = tuple(pair.model_copy(update={"paired": False}) for pair in comparison.pairs)
+    assert "paired_seeds" not in comparison_section.pictures(make_comparison(pairs=unpaired))

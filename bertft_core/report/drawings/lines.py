@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from bertft_core.report.formatting.numbers import shortened
-from bertft_core.report.svg import Drawing, Point, Scale, horizontal_axis, number, padded, vertical_axis
+from bertft_core.report.svg import Drawing, Point, Scale, all_whole, horizontal_axis, number, padded, vertical_axis
 
 N_COLOURS, N_DASHES = 8, 4
 WIDTH, HEIGHT = 860, 340
@@ -63,7 +63,15 @@ def line_plot(
     spoken = " ".join(line.title for line in lines if line.title)
     drawing = Drawing(WIDTH, HEIGHT + (18 if below else 0), f"{labels[1]} over {labels[0]}. {spoken}".strip())
     vertical_axis(drawing, y, LEFT, labels[1], RIGHT)
-    horizontal_axis(drawing, x, BOTTOM, "" if below else labels[0], TOP, n_ticks=8)
+    horizontal_axis(
+        drawing,
+        x,
+        BOTTOM,
+        "" if below else labels[0],
+        TOP,
+        n_ticks=8,
+        whole=all_whole(p[0] for line in lines for p in line.points),
+    )
     if below:
         for at, words in below:
             drawing.text((x(at), BOTTOM + 33), words, "tick middle")

@@ -15,6 +15,7 @@ SAID = {
     "seeds": "{arm}: mean {mean}, interval {interval}.",
     "cost": "{arm}: on average {y:.3f} at {x:.3g}.",
     "region": "{region}: {n:example}.",
+    "paired seeds": "{arm} beside {baseline}, {n:seed}.",
     "no seeds": "{arm}: no scores.",
     "reliability": "Reliability of {arm}: share right over confidence, {seeds}. {points}",
     "reliability point": "{right:.2f} right at {confidence:.2f}.",
