@@ -1,4 +1,4 @@
-"""The commands of a lab: `bertft server up`, `status` and `down`."""
+"""The commands of a lab: `bertft server up`, `status`, `down` and `notify`."""
 
 from typing import Annotated
 
@@ -63,3 +63,15 @@ def down(home: Home = None) -> None:
     from flows.cli.lab.server_commands import down_command
 
     raise typer.Exit(down_command(home))
+
+
+@server.command()
+def notify() -> None:
+    """Tell failures and regressions to a webhook.
+
+    Its address is read from standard input, because it is a secret. Works on the Prefect server that PREFECT_API_URL names, and
+    can be called again, for another address.
+    """
+    from flows.cli.notify_command import notify_command
+
+    raise typer.Exit(notify_command())
