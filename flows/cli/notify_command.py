@@ -18,7 +18,7 @@ BLOCK = "bertft-notify"
 
 
 def notify_command() -> int:
-    """Save the webhook, whose address is read from stdin, as a block, and make the automations that call it, or make them again."""
+    """Save the webhook, whose address is read from stdin, as a block, and make the automations that call it anew."""
     api_url = os.environ.get("PREFECT_API_URL")
     if not api_url:
         raise UserError(

@@ -17,7 +17,7 @@ from bertft_core.config import UserError, load_study
 from bertft_core.config.ready_studies import READY_DIR, config_path, ready_names
 from tests.helpers.markdown import ROOT
 
-SOURCES = ("bertft_core", "flows", "tasks", "configs", "prefect.yaml", "pyproject.toml", "README.md", "LICENSE")
+SOURCES = ("bertft_core", "flows", "tasks", "configs", "prefect.yaml", "deploy", "pyproject.toml", "README.md", "LICENSE")
 
 
 def test_the_ready_studies_are_those_of_the_checkout():

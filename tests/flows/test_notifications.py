@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -87,11 +89,11 @@ def test_a_failed_flow_is_told_once(served, chat):
 def test_a_regressed_study_is_told_with_its_metrics(served, chat):
     moved = [{"metric": "accuracy"}, {"metric": "f1"}]
     event = {
-        "occurred": "2026-11-29T00:00:00Z",
+        "occurred": datetime.now(UTC).isoformat(),
         "event": "bertft.study.regressed",
         "resource": {"prefect.resource.id": "bertft.study.quickstart-again"},
         "payload": {"reference": "quickstart", "moved": moved},
-        "id": "0193a5a0-0000-7000-8000-000000000001",
+        "id": str(uuid.uuid4()),
     }
     served._api.post("events", json=[event]).raise_for_status()
     told = until(lambda: [text for text in chat.texts if "regressed" in text], "a message")

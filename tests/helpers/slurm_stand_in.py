@@ -15,20 +15,23 @@ import sys
 from pathlib import Path
 
 SRUN = """#!{python}
-import json, os, subprocess, sys
-options = [word for word in sys.argv[1:] if word.startswith("--")]
+import json, os, signal, subprocess, sys
 first = next(n for n, word in enumerate(sys.argv[1:], 1) if not word.startswith("--"))
 rest = sys.argv[first:]
 options = sys.argv[1:first]
 with open(os.environ["RECORDED"], "a") as file:
     file.write(json.dumps(["srun", *sys.argv[1:]]) + "\\n")
 n = next((int(word.partition("=")[2]) for word in options if word.startswith("--ntasks=")), 1)
-children = [subprocess.Popen(rest) for _ in range(n)]
-import signal
+children = []
 def passed_on(number, frame):
     for child in children:
-        child.send_signal(number)
+        child.terminate()
+    sys.exit(143)
 signal.signal(signal.SIGTERM, passed_on)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # a child is in the list before it can be told
+for _ in range(n):
+    children.append(subprocess.Popen(rest, preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])))
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 sys.exit(max(child.wait() for child in children))
 """
 SCONTROL = """#!/bin/sh
@@ -42,14 +45,17 @@ def record(*more):
         file.write(json.dumps([*words, *more]) + "\\n")
 if "status" in words:
     sys.exit(0 if "--head" in open(os.environ["RECORDED"]).read() else 1)
-record(*(f"{{n}}={{os.environ[n]}}" for n in ("RAY_AUTH_MODE", "BERTFT_NODE_HOME", "BERTFT_HOME") if n in os.environ))
 def ended(number, frame):
     record(signal.Signals(number).name)
     sys.exit(130)
 signal.signal(signal.SIGTERM, ended)
 if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
     signal.signal(signal.SIGINT, ended)
-time.sleep(float(os.environ.get("SECONDS_OF_" + {name!r}.upper(), 60)))
+record(*(f"{{n}}={{os.environ[n]}}" for n in ("RAY_AUTH_MODE", "BERTFT_NODE_HOME", "BERTFT_HOME") if n in os.environ))
+if "FINISHES" not in os.environ or words[0] != "bertft":
+    time.sleep(60)
+while open(os.environ["RECORDED"]).read().count('["ray"') < int(os.environ["SLURM_JOB_NUM_NODES"]):
+    time.sleep(0.05)  # a study of some length: every node has joined
 record("done")
 """
 

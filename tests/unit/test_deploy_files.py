@@ -27,6 +27,8 @@ CLUSTER: dict[str, Any] = yaml.safe_load((DEPLOY / "kubernetes" / "ray-cluster.y
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 FILES = [path for path in sorted(DEPLOY.rglob("*")) if path.is_file() and path.name != "README.md" and path.suffix != ".env"]
 
+MINIMAL = {"name": "x", "data": {"source": "bundled", "name": "reviews"}, "arms": {"full": {}}}
+
 
 def lines_of(path: Path) -> str:
     return path.read_text(encoding="utf-8").replace("\\\n", " ")
@@ -51,8 +53,7 @@ def test_every_setting_of_a_study_exists():
     assert {key for key, _ in named} >= {"execution.engine", "execution.address", "execution.store"}
     known = StudyConfig.model_fields["execution"].annotation.model_fields
     assert {key.partition(".")[2] for key, _ in named} <= known.keys()
-    minimal = {"name": "x", "data": {"source": "bundled", "name": "reviews"}, "arms": {"full": {}}}
-    parse_study(minimal, ["execution.engine=ray", "execution.address=n1:6379", "execution.store=file:///store"])
+    parse_study(MINIMAL, ["execution.engine=ray", "execution.address=n1:6379", "execution.store=file:///store"])
 
 
 def test_every_variable_of_ours_exists():
@@ -69,6 +70,27 @@ def test_the_deployments_and_the_pool_that_files_name_are_those_of_the_product()
     named = set(re.findall(r"--pool\"?,? \"?([a-z]+)", (DEPLOY / "compose.yaml").read_text()))
     assert named == pools == {"local"}
     assert "${BERTFT_POOL:-local}" in (DEPLOY / "slurm" / "worker.sbatch").read_text()
+
+
+GUIDE = ROOT / "docs" / "guides" / "many-machines.md"
+
+
+def test_the_guide_has_at_most_ten_commands_a_station_and_names_what_is_there():
+    stations = re.split(r"^## ", GUIDE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    assert [station.splitlines()[0] for station in stations] == ["Laptop", "Lab server", "Ray cluster", "Kubernetes", "SLURM"]
+    deployed = {each["name"] for each in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]}
+    for station in stations:
+        commands = [line for text in re.findall(r"```bash\n(.*?)```", station, re.DOTALL) for line in text.splitlines()]
+        assert 3 <= len(commands) <= 10
+        for command in commands:
+            assert [
+                name
+                for name in re.findall(r"deploy/[\w./-]+\w", command)
+                if name != "deploy/lab.env" and not (ROOT / name).is_file()
+            ] == []
+            assert set(re.findall(r"deployment run [a-z-]+/([a-z-]+)", command)) <= deployed
+            overrides = re.findall(r"\b(execution\.[a-z]+=[^\s\"]+)", command)
+            parse_study(MINIMAL, overrides)
 
 
 def test_compose_is_whole_and_keeps_passwords_out_of_it():
@@ -142,7 +164,7 @@ def until(condition, job: subprocess.Popen[str]) -> None:
 
 
 def test_a_job_starts_a_cluster_runs_the_study_on_it_and_ends_all(slurm):
-    job = slurm.sbatch(DEPLOY / "slurm" / "ray.sbatch", "configs/x.yaml", "--set", "seeds.n=2", nodes=3, SECONDS_OF_BERTFT="0.5")
+    job = slurm.sbatch(DEPLOY / "slurm" / "ray.sbatch", "configs/x.yaml", "--set", "seeds.n=2", nodes=3, FINISHES="1")
     output, _ = job.communicate(timeout=30)
     assert job.returncode == 0, output
     head, *nodes = [words for words in slurm.calls("ray") if words[-1] != "SIGTERM"]
@@ -161,7 +183,7 @@ def test_a_job_starts_a_cluster_runs_the_study_on_it_and_ends_all(slurm):
 
 
 def test_the_nodes_of_a_job_are_asked_for_one_after_the_other_on_different_machines(slurm):
-    job = slurm.sbatch(DEPLOY / "slurm" / "ray.sbatch", "x.yaml", nodes=3, SECONDS_OF_BERTFT="0")
+    job = slurm.sbatch(DEPLOY / "slurm" / "ray.sbatch", "x.yaml", nodes=3, FINISHES="1")
     job.communicate(timeout=30)
     head, rest = slurm.calls("srun")
     assert {"--nodes=1", "--ntasks=1", "--nodelist=n1"} <= set(head)

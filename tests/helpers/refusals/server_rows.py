@@ -1,5 +1,7 @@
 """Refusals of a lab: what `bertft server` needs from the machine, from PostgreSQL and from its own folder."""
 
+import io
+import os
 import socket
 import subprocess
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from flows.cli.lab.credentials import read_credentials
 from flows.cli.lab.lab_dir import Lab, LabDir, LabState
 from flows.cli.lab.running_service import RunningService
 from flows.cli.lab.services import MLFLOW, Service
+from flows.cli.notify_command import notify_command, read_webhook
 from tasks.process_identity import Owner
 from tests.helpers.refusals.refusal import Refusal, raising
 
@@ -50,6 +53,15 @@ def _credentials(text: str, mode: int) -> Callable[[Path], object]:
         path.write_text(text)
         path.chmod(mode)
         return read_credentials(path)
+
+    return read
+
+
+def _webhook(address: str) -> Callable[[Path], object]:
+    def read(_: Path) -> object:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sys.stdin", io.StringIO(address))
+            return read_webhook()
 
     return read
 
@@ -171,6 +183,8 @@ ROWS = (
         call=_credentials("export PREFECT_API_AUTH_STRING=bertft:x\n", 0o600),
         place="credentials.env",
     ),
+    Refusal("notify.no-server", call=_with(os, lambda _: notify_command(), environ={})),
+    Refusal("notify.no-address", call=_webhook("hooks.example.org/secret\n")),
     Refusal("server.cannot-listen", call=_port_in_use),
     Refusal("server.service-does-not-start", call=_ended_service, place="server/logs/MLflow.log"),
     Refusal("server.deployments", call=_failed_deployment),
