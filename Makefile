@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 # Tests start hundreds of processes: they compile nothing twice, even where the shell turns bytecode off.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
-.PHONY: install quickstart test test-slow check benchmark
+.PHONY: install quickstart test test-slow check docs benchmark
 
 # `make install EXTRAS=ray` adds what runs on a Ray cluster need, on the machine of the study and on every node.
 # `make install EXTRAS=s3` adds what a store at s3:// needs; several are installed by EXTRAS="ray s3".
@@ -34,7 +34,7 @@ quickstart: install
 test: install
 	$(PYTEST) -n 3
 
-test-slow: install $(INSTALLED)-ray $(INSTALLED)-postgres $(INSTALLED)-s3 $(INSTALLED)-slow
+test-slow: install $(INSTALLED)-docs $(INSTALLED)-ray $(INSTALLED)-postgres $(INSTALLED)-s3 $(INSTALLED)-slow
 	$(PYTEST) -n 2 -m slow
 
 check: install
@@ -43,6 +43,10 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTEST) -n 2 tests/unit tests/architecture
+
+# The site of the documentation, in `site/`; every warning fails.
+docs: install $(INSTALLED)-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 benchmark: install
 	$(BIN)/python benchmarks/against_trainer.py
