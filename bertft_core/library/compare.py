@@ -70,21 +70,22 @@ def compare(
 
     Of several sources an arm is named `SOURCE · ARM`. `study_seed` seeds the resampling of frames and files. Raises `UserError`.
 
-    >>> import numpy as np, pandas as pd
-    >>> rng = np.random.default_rng(0)
-    >>> rows = [
-    ...     (arm, seed, example, "yes", "yes" if rng.random() < rate else "no")
-    ...     for arm, rate in (("old", 0.6), ("new", 0.8))
-    ...     for seed in range(5)
-    ...     for example in range(200)
-    ... ]
-    >>> answers = pd.DataFrame(rows, columns=["arm", "seed", "example", "label", "prediction"])
-    >>> found = bertft.compare(answers)
-    >>> pair = found.record.headline_pairs[0]
-    >>> (pair.arm, pair.baseline, round(pair.difference, 2), pair.claimed)
-    ('new', 'old', 0.22, True)
-    >>> found.pairs.loc[0, ["metric", "low", "high", "p_holm", "superiority"]].to_dict()
-    {'metric': 'accuracy', 'low': 0..., 'high': 0..., 'p_holm': 0..., 'superiority': 1.0}
+    Examples:
+        >>> import numpy as np, pandas as pd
+        >>> rng = np.random.default_rng(0)
+        >>> rows = [
+        ...     (arm, seed, example, "yes", "yes" if rng.random() < rate else "no")
+        ...     for arm, rate in (("old", 0.6), ("new", 0.8))
+        ...     for seed in range(5)
+        ...     for example in range(200)
+        ... ]
+        >>> answers = pd.DataFrame(rows, columns=["arm", "seed", "example", "label", "prediction"])
+        >>> found = bertft.compare(answers)
+        >>> pair = found.record.headline_pairs[0]
+        >>> (pair.arm, pair.baseline, round(pair.difference, 2), pair.claimed)
+        ('new', 'old', 0.22, True)
+        >>> found.pairs.loc[0, ["metric", "low", "high", "p_holm", "superiority"]].to_dict()
+        {'metric': 'accuracy', 'low': 0..., 'high': 0..., 'p_holm': 0..., 'superiority': 1.0}
     """
     studies: list[StudyResults | None] = [_study(one, home) for one in given]
     known, results = [found for found in studies if found is not None], list[StudyResults]()

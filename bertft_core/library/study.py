@@ -24,17 +24,18 @@ def load_study(study: str | os.PathLike[str], home: str | os.PathLike[str] | Non
     `home` is where studies are stored: by default `$BERTFT_HOME`, or else `./bertft-home`. Nothing but the study's config is read
     before it is asked for. Raises `UserError` for what is no study.
 
-    >>> study = bertft.load_study("claims", home=home)
-    >>> study
-    <Study claims: classification, 2 arms, 10 of 10 runs>
-    >>> of_test = study.scores.query("checkpoint == 'best' and split == 'test' and metric == 'accuracy'")
-    >>> of_test.groupby("arm")["value"].agg(["mean", "std"]).round(3)
-                mean    std
-    arm
-    full       0.896  0.011
-    untrained  0.212  0.047
-    >>> study.comparison.loc[0, ["arm", "baseline", "claimed", "source"]].to_dict()
-    {'arm': 'full', 'baseline': 'untrained', 'claimed': True, 'source': 'examples'}
+    Examples:
+        >>> study = bertft.load_study("claims", home=home)
+        >>> study
+        <Study claims: classification, 2 arms, 10 of 10 runs>
+        >>> of_test = study.scores.query("checkpoint == 'best' and split == 'test' and metric == 'accuracy'")
+        >>> of_test.groupby("arm")["value"].agg(["mean", "std"]).round(3)
+                    mean    std
+        arm
+        full       0.896  0.011
+        untrained  0.212  0.047
+        >>> study.comparison.loc[0, ["arm", "baseline", "claimed", "source"]].to_dict()
+        {'arm': 'full', 'baseline': 'untrained', 'claimed': True, 'source': 'examples'}
     """
     given = os.fspath(study)
     folder = Path(given)
@@ -134,9 +135,10 @@ class Study:
     def curves(self) -> pd.DataFrame:
         """One row per number of a learning curve: `arm`, `seed`, `part` (train or validation), `metric`, `step`, `value`.
 
-        >>> curves = bertft.load_study("claims", home=home).curves
-        >>> curves.query("arm == 'full' and seed == 0 and part == 'validation' and metric == 'accuracy'")["value"].max()
-        0.92
+        Examples:
+            >>> curves = bertft.load_study("claims", home=home).curves
+            >>> curves.query("arm == 'full' and seed == 0 and part == 'validation' and metric == 'accuracy'")["value"].max()
+            0.92
         """
         from bertft_core.evaluation import answer_frames
 

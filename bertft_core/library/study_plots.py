@@ -38,9 +38,10 @@ class StudyPlots:
     def scores(self, metric: str | None = None, split: str | None = None, checkpoint: str | None = None) -> Figure:
         """Every seed of every arm with mean and t-interval; by default the headline's metric, split and checkpoint.
 
-        >>> figure = bertft.load_study("claims", home=home).plot.scores()
-        >>> figure.axes[0].get_xlabel()
-        'accuracy on test, best checkpoint'
+        Examples:
+            >>> figure = bertft.load_study("claims", home=home).plot.scores()
+            >>> figure.axes[0].get_xlabel()
+            'accuracy on test, best checkpoint'
         """
         from bertft_core.library import study_figures as figures
 
