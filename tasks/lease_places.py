@@ -92,7 +92,8 @@ class StudyLeases:
             except UserError:
                 raise
             except Exception as error:  # a study does not need its tracking server
-                self._tell(f"no lease of the study at its tracking server: {shown(error)}")
+                why = f"its store does not answer, so other machines could start the study too: {shown(error)}"
+                self._tell(f"MLflow: {why}; the same command logs what is missing")
 
     def _take(self, place: LeasePlace) -> None:
         self._held.append(StudyLease(place, self._folder, self._token, tell=self._tell, on_loss=self._on_loss))
