@@ -77,7 +77,8 @@ def pictures(comparison: Comparison) -> dict[str, Markup]:
         found["paired_seeds"] = paired_seeds_plot(paired, label, spoken, maximize=maximize)
     strips = [_strip(comparison, arm.name) for arm in comparison.arms]
     if any(row.points for row in strips):
-        found["seeds"] = run_plots.seed_plot(strips, f"{label}, {comparison.headline_checkpoint} checkpoint", None)
+        title = f"{label}, {comparison.headline_checkpoint} checkpoint"
+        found["seeds"] = run_plots.seed_plot(strips, title, None, bounds_of(comparison.headline_metric))
     profiles = _profiles(comparison)
     if profiles:
         found["profiles"] = line_plot(profiles, (label, "share of seeds above"), y_range=(0.0, 1.0))

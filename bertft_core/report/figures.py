@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from bertft_core.evaluation.calibration import confidences, logits_and_labels, reliability_points
 from bertft_core.evaluation.run_scores import majority_scores, stored_predictions
+from bertft_core.metrics.bounds import bounds_of
 from bertft_core.records import ArmSummary, RunRecord, StudySummary
 from bertft_core.report import run_curves, run_plots, summary_rows
 from bertft_core.report.curve_bands import ArmCurves, band_plot
@@ -27,7 +28,7 @@ def seed_plots(results: StudyResults) -> list[Markup]:
         if any(row.points for row in rows):
             majority = majority_scores(results.card, split).get(summary.headline_metric)
             label = f"{summary.headline_metric} on {split}, {summary.headline_checkpoint} checkpoint"
-            found.append(run_plots.seed_plot(rows, label, majority))
+            found.append(run_plots.seed_plot(rows, label, majority, bounds_of(summary.headline_metric)))
     return found
 
 

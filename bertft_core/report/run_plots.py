@@ -1,6 +1,7 @@
 """The report's pictures: every seed as a point, and every run's curve as a line."""
 
 import bisect
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,17 +45,19 @@ class ArmRow:
     """Its colour; by default by its place."""
 
 
-def seed_plot(rows: Sequence[ArmRow], label: str, majority: float | None) -> Markup:
+def seed_plot(
+    rows: Sequence[ArmRow], label: str, majority: float | None, bounds: tuple[float, float] = (-math.inf, math.inf)
+) -> Markup:
     """One row for each arm: seeds as points (hollow when collapsed), mean as a tick, 95 % t-interval as a bar.
 
-    `majority` is marked when it lies near enough to leave the points apart.
+    `majority` is marked when it lies near enough to leave the points apart. The axis ends at the `bounds` of the metric.
     """
     values = [v for row in rows for v in (*(p.value for p in row.points), row.low, row.high) if v is not None]
     low, high = padded(values)
     shown = majority is not None and low - (high - low) <= majority <= high + (high - low)
     if shown and majority is not None:
         low, high = padded([*values, majority])
-    x = Scale(low, high, LEFT, 840)
+    x = Scale(max(low, bounds[0]), min(high, bounds[1]), LEFT, 840)
     lifts = [_lifts([x(p.value) for p in row.points]) for row in rows]
     row_height = 46 + max((lift for row in lifts for lift in row), default=0.0)
     bottom = TOP + row_height * len(rows)

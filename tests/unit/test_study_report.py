@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import re
 
 import pytest
@@ -13,6 +14,7 @@ from bertft_core.records import DataFinding, StudySummary
 from bertft_core.report.curve_bands import band_of
 from bertft_core.report.prose import study_text
 from bertft_core.report.run_curves import loss_curve, loss_curves
+from bertft_core.report.run_plots import ArmRow, SeedPoint, seed_plot
 from bertft_core.report.study_as_yaml import study_yaml
 from bertft_core.report.styling import page_script
 from bertft_core.report.svg import Scale, padded
@@ -249,3 +251,12 @@ def test_a_range_is_never_empty():
     assert padded([]) == (0.0, 1.0)
     low, high = padded([0.0, 0.0])
     assert low < 0.0 < high
+
+
+def test_the_axis_of_the_seeds_ends_where_the_metric_does():
+    rows = [ArmRow("full", [SeedPoint(0.99, "one", False), SeedPoint(1.0, "other", False)], 0.995, 0.9, 1.0)]
+    ends = {}
+    for bounds in ((0.0, 1.0), (-math.inf, math.inf)):
+        picture = str(seed_plot(rows, "accuracy", None, bounds))
+        ends[bounds] = max(float(x) for x in re.findall(r'<circle cx="([0-9.]+)"', picture))
+    assert ends[0.0, 1.0] == 840.0 > ends[-math.inf, math.inf]
