@@ -10,7 +10,8 @@ from bertft_core.records import StudySummary
 from bertft_core.records.event_records import STUDY_REGRESSED, StudyRegressed
 from bertft_core.report.prose import moved_scores_text
 from bertft_core.storage.study_dir import read_record
-from flows.flow_settings import OPTIONS, show_moved, study_name
+from flows.flow_settings import OPTIONS, explained, show_moved, study_name
+from flows.forms import AnyConfig
 from flows.run_study import carry_out, emit_study_event
 from flows.study_command import StudyCommand, read_command
 from tasks.process_environment import settle_environment
@@ -20,21 +21,25 @@ AGAIN = "again"
 
 
 @flow(name="check-regression", **OPTIONS, flow_run_name=study_name)
-def check_regression(config: str | dict[str, Any], overrides: list[str] | None = None, home: str | None = None) -> State:
+@explained
+def check_regression(config: AnyConfig = "quickstart", overrides: tuple[str, ...] = (), home: str = "") -> State[Any]:
     """Train a reference study again, under a name of its own, and compare its scores with the reference's.
 
-    The first time, or where the study asks for something else since, the reference itself is made. `config` is the path of a YAML
-    file, the name of a ready study, or a whole config; `overrides` are `dotted.key=value`; `home` is where everything lies.
+    The first time, or where the study asks for something else since, the reference itself is made.
+
+    Args:
+        config: A ready study, the path of a YAML file on the worker's machine, or a whole config.
+        overrides: Changes to the config, each `dotted.key=value`, such as `seeds.n=10`.
+        home: The folder where everything lies on the worker's machine; empty for $BERTFT_HOME, else ./bertft-home.
     """
     settle_environment()
-    changes = overrides or []
-    reference = read_command(config, changes, home, force=False)
+    reference = read_command(config, overrides, home, force=False)
     before = reference_summary(reference)
     if before is None:
         carry_out(reference)
         return Completed(message=f"the reference {reference.study.name} is made; later runs are compared with it")
     name = f"{reference.study.name}-{AGAIN}"
-    ended = carry_out(read_command(config, [*changes, f"name={name}"], home, force=True))
+    ended = carry_out(read_command(config, [*overrides, f"name={name}"], home, force=True))
     moved = moved_scores(before, ended.results.summary, reference.study.head.metrics)
     worse = tuple(each for each in moved if each.is_worse)
     sentence = moved_scores_text.sentence(moved)

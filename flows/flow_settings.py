@@ -2,8 +2,10 @@
 
 import contextlib
 import io
+import logging
 from collections.abc import Callable
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec
 
 from prefect import State, get_run_logger
 from prefect.artifacts import create_markdown_artifact
@@ -12,12 +14,15 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from bertft_core.config import UserError
+from bertft_core.records import StudySummary
 from bertft_core.records.event_records import MovedScore
 from bertft_core.report.formatting.aligned_table import aligned
 from bertft_core.report.formatting.escapes import fenced
-from bertft_core.report.prose import moved_scores_text
+from bertft_core.report.prose import moved_scores_text, study_text
 from flows.study_command import read_study
 from tasks.study_tasks import artifact_key
+
+P = ParamSpec("P")
 
 OPTIONS: dict[str, Any] = {
     # bounds the slots of one machine; threads only wait for workers
@@ -36,15 +41,50 @@ def study_name() -> str:
         return f"not a study: {config}"[:100]
 
 
+def name_in_form() -> str:
+    """The same for a flow run whose study is typed into a form."""
+    return str(flow_run.parameters["study"].get("name"))
+
+
+class WithoutTraceback(logging.Filter):
+    """Of a mistake of the user a log has the text alone: where in the program it was noticed helps nobody."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        if isinstance(error, UserError):
+            record.msg, record.args, record.exc_info, record.exc_text = str(error), (), None, None
+        return True
+
+
+WITHOUT_TRACEBACK = WithoutTraceback()
+LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
+
+
+def explained(function: Callable[P, State[Any]]) -> Callable[P, State[Any]]:
+    """The function of a flow; a `UserError` becomes a Failed state with its message, and reaches who calls the flow."""
+
+    @wraps(function)
+    def explaining(*args: P.args, **kwargs: P.kwargs) -> State[Any]:
+        for name in LOGGERS:
+            logging.getLogger(name).addFilter(WITHOUT_TRACEBACK)
+        try:
+            return function(*args, **kwargs)
+        except UserError as error:
+            return Failed(message=str(error), data=error)
+
+    return explaining
+
+
+def answer(summary: StudySummary) -> State[StudySummary]:
+    """The state of a study that has ended: its message is the answer, its data the summary."""
+    return Completed(message=study_text.sentences(summary)[0], data=summary)
+
+
 def shown_as_artifact(command: Callable[[], int], key: str, title: str) -> State:
     """Carry out a command of the terminal; what it prints becomes an artifact, its exit code the state of the flow run."""
     printed = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(printed):
-            code = command()
-    except UserError as error:
-        get_run_logger().error(str(error))
-        return Failed(message=str(error))
+    with contextlib.redirect_stdout(printed):
+        code = command()
     text = printed.getvalue().strip()
     get_run_logger().info(text)
     create_markdown_artifact(f"# {title}\n\n{fenced(text)}", key=key, description=title)

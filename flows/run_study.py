@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from prefect import flow, get_run_logger
+from prefect import State, flow, get_run_logger, tags
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.events import emit_event
 from prefect.runtime import flow_run
@@ -16,7 +16,8 @@ from bertft_core.planning.plan_checks import refuse_unusable_plan
 from bertft_core.records import StudySummary
 from bertft_core.records.event_records import STUDY_COMPLETED, StudyCompleted
 from bertft_core.storage.study_results import StudyResults
-from flows.flow_settings import OPTIONS, study_name
+from flows.flow_settings import OPTIONS, answer, explained, name_in_form, study_name
+from flows.forms import AnyConfig
 from flows.stages.probe_stage import probe_runs
 from flows.stages.search_stage import run_searches
 from flows.stages.training_stage import Trainer, run_seeds
@@ -24,35 +25,56 @@ from flows.study_command import StudyCommand, read_command
 from tasks.early_runs import EarlyRuns
 from tasks.keep_models import keep_models
 from tasks.mlflow_address import shown_uri
-from tasks.prefect_runs import claim
+from tasks.prefect_runs import claim, study_tag
 from tasks.process_environment import settle_environment
 from tasks.progress import StudyProgress
 from tasks.study_tasks import artifact_key, evaluate_runs, prepare_data, untraversed, write_report
 
 
 @flow(name="run-study", **OPTIONS, flow_run_name=study_name)
+@explained
 def run_study(
-    config: str | dict[str, Any], overrides: list[str] | None = None, home: str | None = None, force: bool = False
-) -> StudySummary:
+    config: AnyConfig = "quickstart", overrides: tuple[str, ...] = (), home: str = "", force: bool = False
+) -> State[StudySummary]:
     """Run one study, or continue it: data, searches, seeds, probes, evaluation, report.
 
-    `config` is the path of a YAML file or a whole config; `overrides` are `dotted.key=value`; `home` is where everything lies
-    (default: $BERTFT_HOME, else ./bertft-home); `force` trains again what is finished.
+    Args:
+        config: A ready study, the path of a YAML file on the worker's machine, or a whole config.
+        overrides: Changes to the config, each `dotted.key=value`, such as `seeds.n=10`.
+        home: The folder where everything lies on the worker's machine; empty for $BERTFT_HOME, else ./bertft-home.
+        force: Train again what is finished.
     """
     settle_environment()  # in a deployment no command line has done it
-    return carry_out(read_command(config, overrides or [], home, force=force)).results.summary
+    return answer(carry_out(read_command(config, overrides, home, force=force)).results.summary)
+
+
+# Prefect's server checks what is typed against the schema of `StudyConfig`; `parse_study` explains what only the values show
+@flow(name="run-study", **OPTIONS, flow_run_name=name_in_form, validate_parameters=False)
+@explained
+def run_study_from_form(study: StudyConfig, home: str = "", force: bool = False) -> State[StudySummary]:
+    """Run a study that is typed into a form, or continue it.
+
+    Args:
+        study: The study, key by key, as in a YAML file.
+        home: The folder where everything lies on the worker's machine; empty for $BERTFT_HOME, else ./bertft-home.
+        force: Train again what is finished.
+    """
+    settle_environment()
+    return answer(carry_out(read_command(dict(study), (), home, force=force)).results.summary)
 
 
 def run_in_terminal(command: StudyCommand, config: str, overrides: list[str]) -> StudySummary:
     """The same flow for a command that this process has begun."""
 
     @flow(name="run-study", **OPTIONS, flow_run_name=lambda: command.study.name)
-    def run_study(config: str, overrides: list[str], home: str, force: bool) -> StudySummary:
-        return carry_out(command).results.summary
+    @explained
+    def run_study(config: str, overrides: list[str], home: str, force: bool) -> State[StudySummary]:
+        return answer(carry_out(command).results.summary)
 
     # each flow would wait a second for its heartbeat thread; this process is watched by the person who started it
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):  # type: ignore[dict-item]
-        return run_study(config, overrides, str(command.home_dir), command.force)
+        summary = run_study(config, overrides, str(command.home_dir), command.force)  # Prefect unpacks the state
+    return cast("StudySummary", summary)
 
 
 class CarriedOut(NamedTuple):
@@ -78,7 +100,7 @@ def carry_out(command: StudyCommand) -> CarriedOut:
     """The stages of a study, inside a flow run."""
     progress = command.progress
     session = command.session
-    with watched(command.study, progress, log=not command.is_shown), session:
+    with watched(command.study, progress, log=not command.is_shown), session, tags(study_tag(command.study.name)):
         study = session.study
         claim(study.name, command.home_dir, flow_run.id, progress.tell)
         if command.early is None:
@@ -101,7 +123,7 @@ def carry_out(command: StudyCommand) -> CarriedOut:
         progress.enter("report")
         session.tracker.catch_up([*records.values(), *results.search_runs])
         keep_models(untraversed(results), untraversed(records), log=session.tracker)
-        write_report(untraversed(results), log=session.tracker.log_study)
+        write_report(untraversed(results), log=session.tracker.log_study, address=session.tracker.study_address)
     ended = CarriedOut(results, session.tracker.study_run_id)
     emit_study_event(STUDY_COMPLETED, StudyCompleted(**ended.event_values()))
     return ended

@@ -1,5 +1,6 @@
 """One command that runs a study: what it asks for, and what it has begun before the flow does. Imports no Prefect."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -63,12 +64,12 @@ class StudyCommand:
         return StudyDir(self.home_dir, self.study.name)
 
 
-def read_study(config: str | dict[str, Any], overrides: list[str]) -> StudyConfig:
+def read_study(config: str | dict[str, Any], overrides: Sequence[str]) -> StudyConfig:
     """The study of a config, given by its path or as values. Raises `UserError`."""
     return tracked(load_study(config, overrides) if isinstance(config, str) else parse_study(config, overrides))
 
 
-def read_command(config: str | dict[str, Any], overrides: list[str], home: str | Path | None, *, force: bool) -> StudyCommand:
+def read_command(config: str | dict[str, Any], overrides: Sequence[str], home: str | Path | None, *, force: bool) -> StudyCommand:
     """The command for a config. Raises `UserError`, also for a study of an older version, or a home that cannot be made."""
     asked = read_study(config, overrides)
     command = StudyCommand(asked, made_home(home_dir(home)), force)

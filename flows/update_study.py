@@ -9,17 +9,21 @@ from bertft_core.evaluation.moved_scores import moved_scores
 from bertft_core.records import StudySummary
 from bertft_core.report.prose import moved_scores_text
 from bertft_core.storage.study_dir import read_record
-from flows.flow_settings import OPTIONS, show_moved, study_name
+from flows.flow_settings import OPTIONS, explained, show_moved, study_name
 from flows.run_study import carry_out
 from flows.study_command import read_command
 from tasks.process_environment import settle_environment
 
 
 @flow(name="update-study", **OPTIONS, flow_run_name=study_name)
-def update_study(config: str | dict[str, Any], overrides: list[str] | None = None, home: str | None = None) -> State:
+@explained
+def update_study(config: str | dict[str, Any], overrides: list[str] | None = None, home: str | None = None) -> State[Any]:
     """Run a study whose data may have changed; an artifact compares its scores with those of the data before.
 
-    `config` is a whole config, or the path of a YAML file; `overrides` are `dotted.key=value`; `home` is where everything lies.
+    Args:
+        config: A whole config, or the path of a YAML file on the worker's machine.
+        overrides: Changes to the config, each `dotted.key=value`.
+        home: The folder where everything lies on the worker's machine; empty for $BERTFT_HOME, else ./bertft-home.
     """
     settle_environment()
     command = read_command(config, overrides or [], home, force=False)

@@ -19,6 +19,7 @@ from prefect.client.schemas.filters import (
     TaskRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.runtime import flow_run
 from prefect.states import Crashed
 
 from bertft_core.config.addresses import shown
@@ -31,11 +32,20 @@ MESSAGE = "its process has ended"
 PAGE = 200
 
 
+def study_tag(study: str) -> str:
+    """The tag by which flow runs and task runs of a study are found on Prefect's pages."""
+    return f"study:{study}"
+
+
 def claim(study: str, home_dir: Path, flow_run_id: str, tell: Tell) -> None:
-    """Label a flow run with its process, and repair what dead processes left of its study; Prefect's errors are only reported."""
+    """Label a flow run with its process, tag it with its study, and repair what dead processes left of the study.
+
+    Prefect's errors are only reported.
+    """
     try:
         with get_client(sync_client=True) as client:
             client.update_flow_run_labels(UUID(flow_run_id), dict(owner_tags()))
+            client.update_flow_run(UUID(flow_run_id), tags={*flow_run.tags, study_tag(study)})
         repair_flow_runs(study, home_dir, but=flow_run_id)
     except Exception as error:  # a study is worth more than the tidiness of its views
         tell(f"Prefect: {type(error).__name__}: {shown(error)}")

@@ -19,6 +19,11 @@ from tasks.early_runs import EarlyRuns, train_on_slot
 from tasks.protocols import Progress, RunLog, SlotPool
 
 
+def tags_of(spec: RunSpec, *, stage: str = "") -> tuple[str, str]:
+    """By what a run's task is found on Prefect's pages, beside its study."""
+    return f"stage:{stage or spec.stage}", f"arm:{spec.arm}"
+
+
 def worth_a_retry(task: Any, run: Any, state: Any) -> bool:
     """A worker that died or a run that raised gets another try; a mistake of the user, or a study that is ending, does not."""
     return not isinstance(state.result(raise_on_failure=False), UserError | SlotsClosing)

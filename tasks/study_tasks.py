@@ -18,11 +18,18 @@ from bertft_core.storage.damage import Tell
 from bertft_core.storage.study_dir import write_record
 from bertft_core.storage.study_results import StudyResults
 from bertft_core.training.trial_step import prepare_and_try
+from tasks.report_address import report_link
 
 T = TypeVar("T")
 
 
-@task(name="prepare-data", task_run_name="prepare data · {study.name}", cache_policy=NO_CACHE, persist_result=False)
+@task(
+    name="prepare-data",
+    task_run_name="prepare data · {study.name}",
+    tags=["stage:prepare"],
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
 def prepare_data(
     study: StudyConfig,
     home_dir: Path,
@@ -48,7 +55,13 @@ def untraversed(argument: T) -> T:
     return cast("T", opaque(argument))
 
 
-@task(name="evaluate-runs", task_run_name="evaluate runs · {results.study.name}", cache_policy=NO_CACHE, persist_result=False)
+@task(
+    name="evaluate-runs",
+    task_run_name="evaluate runs · {results.study.name}",
+    tags=["stage:evaluate"],
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
 def evaluate_runs(results: StudyResults) -> StudyResults:
     """Scores from stored predictions, statistics over seeds, and every pair of arms compared.
 
@@ -62,15 +75,25 @@ def evaluate_runs(results: StudyResults) -> StudyResults:
     return results
 
 
-@task(name="write-report", task_run_name="write report · {results.study.name}", cache_policy=NO_CACHE, persist_result=False)
-def write_report(results: StudyResults, *, log: Callable[[StudySummary, str], None]) -> Path:
-    """The folder of the report; see `bertft_core.report.study_report.write_report`."""
+@task(
+    name="write-report",
+    task_run_name="write report · {results.study.name}",
+    tags=["stage:report"],
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def write_report(results: StudyResults, *, log: Callable[[StudySummary, str], None], address: Callable[[], str | None]) -> Path:
+    """The folder of the report; see `bertft_core.report.study_report.write_report`.
+
+    `address` is that of the study's run in an MLflow that browsers reach; a browser opens no file from Prefect's pages.
+    """
     path, summary = study_report.write_report_once(results), results.summary
     note = answer_note(results)
     log(summary, note)
     key = artifact_key(results.study.name)
     create_markdown_artifact(f"# {results.study.name}\n\n{note}", key=f"{key}-result", description="Answer and results")
-    create_link_artifact(path.as_uri(), link_text=str(path), key=f"{key}-report", description="Report of the study")
+    link, opened_by = report_link(results.study_dir, address())
+    create_link_artifact(link, link_text=str(path), key=f"{key}-report", description=f"Report of the study: {opened_by}")
     return path
 
 

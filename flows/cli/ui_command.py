@@ -1,4 +1,4 @@
-"""`bertft ui`: MLflow's, Prefect's and Optuna's own pages over one home, on 127.0.0.1."""
+"""`bertft ui`: MLflow's, Prefect's and Optuna's own pages over one home, and its reports, on 127.0.0.1."""
 
 import socket
 import sys
@@ -18,13 +18,14 @@ from bertft_core.storage.study_dir import StudyDir, read_record
 from flows.cli.child_process import ChildCommand
 from flows.cli.embedded_server import EmbeddedServer
 from flows.cli.find_study import find_study
+from flows.cli.report_pages import serve_reports
 from flows.cli.terminal import say
 from tasks.process_environment import use_embedded_prefect
+from tasks.report_address import HOST, REPORTS_PORT, page_address
 from tasks.tracking.moved_home import follow_home
 from tasks.tracking.store_files import MOVE_IT, damage_of_sqlite, set_prefect_aside
 
 START_TIMEOUT_SECONDS = 120.0
-HOST = "127.0.0.1"
 OPTUNA_DASHBOARD = "from optuna_dashboard._cli import main; main()"
 
 
@@ -82,8 +83,10 @@ def _start(stack: ExitStack, home: Path, study: str | None, journals: list[Path]
     for journal, port, server in dashboards:
         _wait_for(f"http://{HOST}:{port}/", server)
         yield f"Optuna: {journal.parts[-4]} {journal.parts[-2].rpartition('-')[0]}", f"http://{HOST}:{port}/dashboard"
+    (reports_port,) = _free_ports(REPORTS_PORT, 1)
+    serve_reports(stack, home, reports_port)
     for report in sorted(home.glob(f"studies/{study or '*'}/report/report.html")):
-        yield f"Report: {report.parts[-3]}", report.as_uri()
+        yield f"Report: {report.parts[-3]}", page_address(StudyDir(home, report.parts[-3]), reports_port)
 
 
 def _other_stores(home: Path, studies: list[str]) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from prefect import tags
 from prefect.futures import PrefectFuture
 
 from bertft_core.config.probe_settings import ProbesConfig
@@ -9,7 +10,7 @@ from bertft_core.data.probe_texts import probes_digest
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.records.ranking import SCORED
 from flows.stages.training_stage import submitted
-from tasks.run_tasks import failed_probe, probe_run
+from tasks.run_tasks import failed_probe, probe_run, tags_of
 from tasks.study_session import Session
 
 
@@ -43,7 +44,8 @@ def _probe(session: Session, specs: list[RunSpec], probes: ProbesConfig, digest:
     task, slots, folder = probe_run.with_options(retries=session.study.execution.retries), session.slots, session.dir
 
     def submit(spec: RunSpec) -> PrefectFuture[Any]:
-        return task.submit(spec, folder.run_dir(spec.digest), slots=slots, probes=probes)
+        with tags(*tags_of(spec, stage="probe")):
+            return task.submit(spec, folder.run_dir(spec.digest), slots=slots, probes=probes)
 
     for spec, result in submitted(submit, specs, slots.n):
         failed = isinstance(result, BaseException)

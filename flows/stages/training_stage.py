@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from prefect import tags
 from prefect.futures import PrefectFuture
 
 from bertft_core.config import UserError
@@ -15,7 +16,7 @@ from bertft_core.records import DatasetCard, RunRecord, RunSpec, SweepResult
 from bertft_core.records.selection import may_go_on
 from tasks.early_runs import EarlyRuns
 from tasks.keep_models import ModelBudget
-from tasks.run_tasks import failed_record, train_run
+from tasks.run_tasks import failed_record, tags_of, train_run
 from tasks.study_session import Session
 
 Pending = dict[PrefectFuture[Any], RunSpec]
@@ -62,7 +63,8 @@ class Trainer:
         given: dict[str, Any] = {"slots": slots, "log": session.tracker, "progress": session.progress, "early": self._early}
 
         def submit(spec: RunSpec) -> PrefectFuture[Any]:
-            return task.submit(spec, folder.run_dir(spec.digest), **given)
+            with tags(*tags_of(spec)):
+                return task.submit(spec, folder.run_dir(spec.digest), **given)
 
         for spec, result in submitted(submit, specs, slots.n):
             if isinstance(result, UserError):

@@ -165,7 +165,7 @@ def prefect_runs(home_dir: Path, study: str) -> list[TrackedRun]:
 def is_of_home(parameters: str | None, home_dir: Path) -> bool:
     """A flow run with these parameters (JSON) worked in this home."""
     home = json.loads(parameters or "{}").get("home")
-    return home is not None and Path(home).resolve() == home_dir.resolve()
+    return bool(home) and Path(home).resolve() == home_dir.resolve()
 
 
 @contextmanager

@@ -44,6 +44,11 @@ class StudyLog:
         """The run that the study's training runs are below."""
         return self._parent
 
+    @property
+    def report_page(self) -> str:
+        """The report below the address of MLflow's server."""
+        return f"#/experiments/{self._runs.experiment_id}/runs/{self._parent}/artifacts/report/report.html"
+
     def parent_of(self, spec: RunSpec) -> str:
         """The MLflow run that a training run belongs below."""
         return self._search_ids.get(spec.arm, self._parent) if spec.stage == "search" else self._parent

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bertft_core.config import StudyConfig
+from bertft_core.config.addresses import without_password
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary, SweepResult
 from bertft_core.storage.study_dir import StudyDir
 from tasks.tracking.store_files import digest_in, mlflow_runs
@@ -46,6 +47,11 @@ class Tracker:
     def study_run_id(self) -> str | None:
         """The study's own run; None while the store is away."""
         return None if self._log is None else self._log.study_run_id
+
+    def study_address(self) -> str | None:
+        """The report on the pages of MLflow's server; None where the store is none that a browser reaches, or is away."""
+        uri = self._study.tracking.uri or ""
+        return f"{without_password(uri).rstrip('/')}/{self._log.report_page}" if self._log and uri.startswith("http") else None
 
     def _post(self, job: Callable[[StudyLog], object], *, must: bool = True) -> None:
         def write() -> None:

@@ -258,7 +258,7 @@ def links_printed(server: subprocess.Popen[str]) -> dict[str, str]:
 def test_the_pages_of_the_ui_answer(pages):
     _, links = pages
     served = {words: link for words, link in links.items() if link.startswith("http")}
-    assert {words.partition(":")[0] for words in served} == {"MLflow", "Prefect", "Optuna"}
+    assert {words.partition(":")[0] for words in served} == {"MLflow", "Prefect", "Optuna", "Report"}
     for link in served.values():
         as_a_browser = urllib.request.Request(link, headers={"Accept": "text/html"})
         with urllib.request.urlopen(as_a_browser, timeout=60) as answer:

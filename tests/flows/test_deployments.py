@@ -18,9 +18,11 @@ from prefect import Flow
 
 from bertft_core.config import load_study, parse_study
 from bertft_core.records import StudySummary
+from bertft_core.report.prose import study_text
 from bertft_core.storage.study_dir import StudyDir, checked_record, write_record
 from flows.cli.app import USER_MUST_ACT
 from flows.cli.embedded_server import free_port
+from tasks.report_address import page_address
 from tests.helpers.served_flows import ROOT, Served, until, write_files_of_guide
 from tests.helpers.study_commands import still_alive, study_values
 
@@ -28,6 +30,7 @@ CONFIG = ROOT / "configs" / "debug" / "reviews.yaml"
 STUDY = "debug-reviews"
 ENTRYPOINTS = {
     "run-study/run-study": "flows.run_study.run_study",
+    "run-study/run-study-from-form": "flows.run_study.run_study_from_form",
     "check-regression/nightly-regression": "flows.check_regression.check_regression",
     "update-study/on-dataset-updated": "flows.update_study.update_study",
     "compare-studies/compare-studies": "flows.compare_results.compare_studies",
@@ -110,7 +113,17 @@ def test_artifacts_show_progress_result_and_report(served, run, home):
     assert "features is not compared" in result.split("|")[0], "the answer comes before the table"
     assert re.search(r"^\| full \|.*\d\.\d{3}", result, re.MULTILINE)
     assert "accuracy" in result
-    assert str(home / "studies" / STUDY / "report" / "report.html") in artifacts[f"{STUDY}-report"]["data"]
+    assert page_address(StudyDir(home, STUDY)) in artifacts[f"{STUDY}-report"]["data"]
+    assert f"bertft ui --home {home}" in artifacts[f"{STUDY}-report"]["description"]
+
+
+def test_runs_are_found_by_their_study_stage_and_arm(served, run):
+    assert f"study:{STUDY}" in run["tags"]
+    tasks = served.post("task_runs/filter", task_runs={"flow_run_id": {"any_": [run["id"]]}})
+    assert all(f"study:{STUDY}" in task["tags"] for task in tasks)
+    tags = {task["name"]: set(task["tags"]) for task in tasks}
+    assert {"stage:seeds", "arm:full"} <= tags["full · seed 000"]
+    assert "stage:report" in tags[f"write report · {STUDY}"]
 
 
 def test_a_finished_study_starts_the_flow_that_waits_for_it(served, run, home):
@@ -192,6 +205,45 @@ def started_by_hand(served: Served, deployment: str, **asked: Any) -> dict[str, 
 def artifact(served: Served, run: dict[str, Any], end: str) -> str:
     found = served.post("artifacts/filter", artifacts={"flow_run_id": {"any_": [run["id"]]}})
     return next(item["data"] for item in found if item["key"].endswith(end))
+
+
+@pytest.mark.slow
+def test_a_study_from_the_form_ends_with_its_answer(served, shared, tmp_path):
+    values = study_values(shared, name="typed")
+    run = started_by_hand(served, "run-study/run-study-from-form", study=values, home=str(tmp_path))
+    assert (run["state_type"], run["name"]) == ("COMPLETED", "typed"), served.log()
+    summary = checked_record(StudyDir(tmp_path, "typed").summary_path, StudySummary)
+    assert run["state"]["message"] == study_text.sentences(summary)[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("deployment", "asked", "shown"),
+    [
+        ("run-study", {"config": "nobody"}, "nobody: this config cannot be read"),
+        ("run-study-from-form", {"encoder": {"path": "nowhere"}}, "nowhere"),
+    ],
+)
+def test_a_study_with_a_mistake_fails_with_the_text_and_no_traceback(served, shared, tmp_path, deployment, asked, shown):
+    if deployment == "run-study-from-form":
+        asked = {"study": study_values(shared, **asked)}
+    run = started_by_hand(served, f"run-study/{deployment}", **asked, home=str(tmp_path / "home"))
+    assert run["state_type"] == "FAILED", served.log()
+    assert shown in run["state"]["message"]
+    assert "encountered an exception" not in run["state"]["message"]
+    logs = served.post("logs/filter", logs={"flow_run_id": {"any_": [run["id"]]}})
+    assert any(shown in line["message"] for line in logs)
+    assert not [line["message"] for line in logs if "Traceback" in line["message"]]
+
+
+def test_a_mistake_in_the_form_stops_at_submit(served, shared):
+    found = served.get("deployments/name/run-study/run-study-from-form")
+    for wrong in ({"seeds": {"m": 3}}, {"seed": "seven"}, {"arms": 3}):
+        asked = {"study": study_values(shared) | wrong}
+        with pytest.raises(httpx.HTTPStatusError) as refused:
+            served.post(f"deployments/{found['id']}/create_flow_run", parameters=asked, state={"type": "SCHEDULED"})
+        assert refused.value.response.status_code == 409
+        assert next(iter(wrong)) in refused.value.response.text or "study" in refused.value.response.text
 
 
 @pytest.mark.slow

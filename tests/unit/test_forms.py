@@ -1,0 +1,64 @@
+"""What Prefect's pages show of the deployments: a help for each field, a drop-down of ready studies, and no switch to null."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from typing import Any
+
+import pytest
+import yaml
+
+from bertft_core.config import StudyConfig, UserError
+from bertft_core.config.ready_studies import ready_names
+from flows.flow_settings import WithoutTraceback
+from tests.helpers.product_modules import ROOT
+
+DEPLOYMENTS = {each["name"]: each["entrypoint"] for each in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]}
+STARTED_BY_EVENTS = {"on-dataset-updated"}
+FORMS = sorted(set(DEPLOYMENTS) - STARTED_BY_EVENTS)
+
+
+def form(deployment: str) -> dict[str, Any]:
+    module, _, name = DEPLOYMENTS[deployment].rpartition(".")
+    return getattr(importlib.import_module(module), name).parameters.model_dump()
+
+
+def test_every_deployment_but_those_of_events_has_a_form():
+    assert len(FORMS) >= 6
+    assert set(DEPLOYMENTS) >= STARTED_BY_EVENTS
+
+
+@pytest.mark.parametrize("deployment", FORMS)
+def test_every_field_has_a_help_and_no_switch_to_null(deployment):
+    fields = form(deployment)["properties"]
+    assert fields
+    for name, field in fields.items():
+        assert field.get("description", "").endswith("."), name
+        assert {"type": "null"} not in field.get("anyOf", []), name
+
+
+@pytest.mark.parametrize("deployment", ["run-study", "nightly-regression"])
+def test_a_ready_study_is_chosen_from_a_list(deployment):
+    ready, path, whole = form(deployment)["properties"]["config"]["anyOf"]
+    assert ready["enum"] == list(ready_names())
+    assert [each["title"] for each in (ready, path, whole)] == ["ready study", "path of a YAML file", "whole config"]
+
+
+def test_the_form_of_a_study_knows_every_key():
+    schema = form("run-study-from-form")
+    assert schema["required"] == ["study"]
+    study = schema["definitions"]["StudyConfig"]
+    assert set(study["properties"]) == set(StudyConfig.model_fields)
+    assert study["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(("error", "shown"), [(UserError("no such key"), "no such key"), (ValueError("a fault"), "at %s")])
+def test_a_log_has_no_traceback_of_a_mistake_of_the_user(error, shown):
+    try:
+        raise error
+    except Exception:
+        record = logging.LogRecord("prefect.task_runs", logging.ERROR, "", 0, "at %s", ("task",), sys.exc_info())
+    assert WithoutTraceback().filter(record)
+    assert (record.msg, record.exc_info is None) == (shown, isinstance(error, UserError))
