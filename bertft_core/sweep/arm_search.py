@@ -41,7 +41,15 @@ class Search:
         self.digest = search_digest(study, card, arm)
         self.journal_path = directory / "journal.log"
         self.journal = TrialJournal(self.journal_path, f"{study.name}/{arm}", study.direction, tell)
+        config = self.config
+        notes = {"study": study.name, "arm": arm, "search_digest": self.digest, "seeds_per_trial": config.n_seeds}
+        self.journal.describe(self.score_name, notes | {"sampler": config.sampler, "pruner": config.pruner})
         self._sampler_seed = derive_seed(study.seed, "sampler")
+
+    @property
+    def score_name(self) -> str:
+        """What a trial's score is, in words."""
+        return f"mean best validation {self.metric}"
 
     def next_batch(self) -> list[PlannedTrial]:
         """The trials to train now, including reported ones of an unfinished batch; empty when the planned total is reached.

@@ -10,10 +10,13 @@ from optuna import visualization as draw
 
 from bertft_core.config.search_settings import SearchConfig
 from bertft_core.config.search_space import Choices, Range
+from bertft_core.sweep.trial_figures import history_figure, timeline_figure
 
 LONG_NUMBER = re.compile(r"\d+\.\d{5,}(?:e[+-]?\d+)?")
 MAX_TICKS = 12
 GREY = "#b9c3d2"
+ENOUGH = 10
+"""Complete trials from which on an effect of a setting is more than noise."""
 
 
 class Plot(NamedTuple):
@@ -32,16 +35,33 @@ def plots_of(config: SearchConfig) -> list[Plot]:
     contour = Plot(
         "Contour of " + " × ".join(name.replace("_", " ") for name in pair),
         "Score over two settings, interpolated between the complete trials (dots).",
-        2,
+        ENOUGH,
         lambda study, score: draw.plot_contour(study, params=pair, target_name=score),
     )
-    return [HISTORY, VALIDATION, IMPORTANCES, SLICE, *([contour] if len(pair) == 2 else []), PARALLEL, TIMELINE]
+    rank = Plot(
+        "Rank",
+        "Each complete trial at its settings; the colour is its rank among all trials.",
+        2,
+        lambda study, score: draw.plot_rank(study, params=pair, target_name=score),
+    )
+    history = Plot(
+        "History",
+        "Score of every complete trial, and the best so far; a small dot is one seed. "
+        "A pruned trial has the seeds that it trained, and no mean.",
+        1,
+        lambda study, score: history_figure(study, score, config.n_seeds, _whole(len(study.trials))),
+    )
+    settings = [IMPORTANCES, SLICE, *([contour] if len(pair) == 2 else [])]
+    return [history, VALIDATION, *settings, rank, PARALLEL, EDF, TIMELINE]
+
+
+def has_enough(plot: Plot, study: optuna.Study) -> bool:
+    """Whether there are as many complete trials as the plot takes."""
+    return len(study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE])) >= plot.n_needed
 
 
 def figure_of(plot: Plot, study: optuna.Study, score: str, space: dict[str, Range | Choices]) -> Any | None:
-    """The figure in the page's style; None when the trials are too few or too alike to draw it."""
-    if len(study.get_trials(states=[optuna.trial.TrialState.COMPLETE])) < plot.n_needed:
-        return None
+    """The figure in the page's style; None when the trials are too alike to draw it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of trials that are too alike, which the page says in its own words
         figure = plot.figure(study, score)
@@ -52,7 +72,10 @@ def figure_of(plot: Plot, study: optuna.Study, score: str, space: dict[str, Rang
             trace.text = [LONG_NUMBER.sub(lambda number: short(float(number[0])), text) for text in trace.text]
     figure.for_each_xaxis(lambda axis: _mark(axis, space))
     figure.for_each_yaxis(lambda axis: _mark(axis, space))
-    return figure.update_layout(template="plotly_white", title=None, margin={"t": 30})
+    clear = "rgba(0,0,0,0)"  # the page's own background; the page's script paints ink and grid for its scheme
+    background = {"paper_bgcolor": clear} | ({} if figure.layout.plot_bgcolor == GREY else {"plot_bgcolor": clear})
+    above = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}  # beside the plot it takes half of a phone's width
+    return figure.update_layout(template="plotly_white", title=None, margin={"t": 30}, legend=above, **background)
 
 
 def short(value: Any) -> str:
@@ -73,13 +96,6 @@ def _mark(axis: Any, space: dict[str, Range | Choices]) -> None:
 def _whole(n: int) -> dict[str, int]:
     """Ticks at whole numbers below n."""
     return {"tick0": 0, "dtick": -(-n // MAX_TICKS) or 1}
-
-
-def _history(study: optuna.Study, score: str) -> Any:
-    figure = draw.plot_optimization_history(study, target_name=score)
-    names = {"Best Value": "best so far"}
-    figure.for_each_trace(lambda trace: trace.update(name=names.get(trace.name, "trial")))
-    return figure.update_xaxes(_whole(len(study.trials)), title="trial")
 
 
 def _validation(study: optuna.Study, score: str) -> Any:
@@ -103,7 +119,6 @@ def _parallel(study: optuna.Study, score: str) -> Any:
     return figure.update_layout(plot_bgcolor=GREY)  # the lines of the worst trials are all but white
 
 
-HISTORY = Plot("History", "Score of every complete trial, and the best so far.", 1, _history)
 VALIDATION = Plot(
     "Validation during training",
     "One line a trial, the mean of its seeds at each validation; pruned trials may end early.",
@@ -113,16 +128,24 @@ VALIDATION = Plot(
 IMPORTANCES = Plot(
     "Importances",
     "How much of what sets good trials apart each setting explains (PED-ANOVA, complete trials); few trials say little.",
-    2,
+    ENOUGH,
     lambda study, score: (
         draw.plot_param_importances(study, target_name=score).update_xaxes(title="importance").update_yaxes(title="setting")
     ),
 )
-SLICE = Plot("Slice", "Score of each complete trial against each setting.", 2, _slice)
+SLICE = Plot("Slice", "Score of each complete trial against each setting.", ENOUGH, _slice)
 PARALLEL = Plot("Parallel coordinates", "One line a complete trial, through all its settings.", 2, _parallel)
+EDF = Plot(
+    "Empirical distribution",
+    "Which share of the complete trials has at most this score: a steep rise is where most settings end.",
+    2,
+    lambda study, score: (
+        draw.plot_edf(study, target_name=score).update_yaxes(title="share of trials").update_layout(showlegend=False)
+    ),
+)
 TIMELINE = Plot(
     "Timeline",
-    "When each trial began and ended; an interrupted one spans the pause.",
+    "When each seed of a trial was trained. Trials of a batch are trained side by side, one seed of each after the other.",
     0,
-    lambda study, _: draw.plot_timeline(study).update_yaxes(_whole(len(study.trials)), title="trial").update_xaxes(title="time"),
+    lambda study, _: timeline_figure(study).update_yaxes(_whole(len(study.trials)), title="trial"),
 )

@@ -10,11 +10,12 @@ from markupsafe import Markup
 from optuna.trial import FrozenTrial
 
 from bertft_core.control_characters import shown
-from bertft_core.records import SweepResult
+from bertft_core.records import SweepResult, TrialRow
 from bertft_core.storage.study_dir import write_atomically
 from bertft_core.sweep.arm_search import Search
-from bertft_core.sweep.search_plots import figure_of, plots_of, short
-from bertft_core.sweep.trial_journal import scores_of
+from bertft_core.sweep.search_plots import figure_of, has_enough, plots_of, short
+from bertft_core.sweep.trial_figures import seeds_of
+from bertft_core.sweep.trial_journal import runs_of
 
 TEMPLATES_DIR = Path(__file__).parent / "templates"
 
@@ -26,16 +27,22 @@ def write_sweep_report(search: Search, result: SweepResult, path: Path, saved: s
         loader=loader, autoescape=True, finalize=shown, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     templates.filters["short"] = short
-    score = f"mean best validation {result.metric}"
-    study = search.journal.in_memory([_hover(trial) for trial in search.journal.trials()[: len(result.trials)]])
+    trials = search.journal.trials()[: len(result.trials)]
+    study = search.journal.in_memory([_hover(trial) for trial in trials])
+    sections, too_few = _sections(search, study, f"mean best validation {result.metric}")
+    seconds = {trial.number: sum(run.seconds for run in runs_of(trial)) for trial in trials if runs_of(trial)}
     page = templates.get_template("sweep.html.j2").render(
         name=search.journal.name,
         result=result,
         saved=saved,
         config=search.config,
-        score_name=score,
+        score_name=f"mean best validation {result.metric}",
+        groups=_groups(result),
+        seconds=seconds,
+        seeds_of=seeds_of,
         better="higher" if search.direction == "maximize" else "lower",
-        sections=_sections(search, study, score),
+        sections=sections,
+        too_few=too_few,
     )
     write_atomically(path, page)
     return path
@@ -44,18 +51,29 @@ def write_sweep_report(search: Search, result: SweepResult, path: Path, saved: s
 def _hover(trial: FrozenTrial) -> FrozenTrial:
     """The trial without the digests of its runs, which Optuna would write into the box over every point."""
     bare = copy.copy(trial)
-    bare.user_attrs = {"scores": list(scores_of(trial))}
+    bare.user_attrs = {name: trial.user_attrs[name] for name in ("scores", "runs") if name in trial.user_attrs}
     return bare
 
 
-def _sections(search: Search, study: optuna.Study, score: str) -> list[dict[str, Any]]:
+def _groups(result: SweepResult) -> list[list[TrialRow]]:
+    """The trials with a mean over all seeds, then those without; no empty group."""
+    complete = [trial for trial in result.trials if trial.state == "complete"]
+    return [group for group in (complete, [trial for trial in result.trials if trial.state != "complete"]) if group]
+
+
+def _sections(search: Search, study: optuna.Study, score: str) -> tuple[list[dict[str, Any]], dict[int, list[str]]]:
+    """The plots, and by the complete trials that they take, those that there are too few trials for."""
     sections: list[dict[str, Any]] = []
+    too_few: dict[int, list[str]] = {}
     for number, plot in enumerate(plots_of(search.config)):
+        if not has_enough(plot, study):
+            too_few.setdefault(plot.n_needed, []).append(plot.title)
+            continue
         figure = figure_of(plot, study, score, search.config.space)
         has_plotly = any(section["html"] for section in sections)
         html = None if figure is None else _html(figure, f"plot-{number}", with_plotly=not has_plotly)
         sections.append({"title": plot.title, "caption": plot.caption, "html": html})
-    return sections
+    return sections, too_few
 
 
 def _html(figure: Any, div_id: str, *, with_plotly: bool) -> Markup:

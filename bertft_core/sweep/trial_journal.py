@@ -5,8 +5,9 @@ there is no half-sampled trial, and a sampler's notes about a running trial neve
 """
 
 import statistics
+import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from bertft_core.config.search_space import Choices, Range, Settings, Space, is_
 from bertft_core.records import TrialRow
 from bertft_core.storage.damage import Tell, set_aside
 from bertft_core.sweep.journal_file import FROM_RECORDS, problem_of, repair_file, seal
-from bertft_core.sweep.trial_rules import TrialOutcome
+from bertft_core.sweep.trial_rules import TrialOutcome, TrialRun
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 NAMES: dict[TrialState, Any] = {state: name for name, state in STATES.items()}
@@ -38,6 +39,7 @@ class TrialJournal:
         self._path = path
         repair_file(path)
         self.name, self.direction = name, direction
+        self._score, self._notes = "", dict[str, Any]()
         problem = problem_of(path) or self._open()
         if problem is not None:
             tell(f"{Path(*path.parts[-3:])}: {problem}; {FROM_RECORDS} (set aside as {set_aside(path).name})")
@@ -59,6 +61,24 @@ class TrialJournal:
         except Exception as error:  # of whatever kind: Optuna checks no entry before it uses it
             return f"Optuna cannot read it ({type(error).__name__})"
         return None if same else "it is of a search in the other direction"
+
+    def describe(self, score: str, notes: Mapping[str, Any]) -> None:
+        """Say on Optuna's own pages what the score is, and what the search is of; nothing is written that is there already."""
+        self._score, self._notes = score, dict(notes)
+        if self._write_description(self._study):
+            seal(self._path)
+
+    def _write_description(self, study: optuna.Study) -> bool:
+        known = study.user_attrs
+        changed = {key: value for key, value in self._notes.items() if known.get(key) != value}
+        for key, value in changed.items():
+            study.set_user_attr(key, value)
+        is_named = not self._score or study.metric_names == [self._score]
+        if not is_named:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                study.set_metric_names([self._score])
+        return bool(changed) or not is_named
 
     def trials(self) -> list[FrozenTrial]:
         """Every trial, running ones too; a trial's number is its place."""
@@ -88,8 +108,14 @@ class TrialJournal:
             return
         for step, value in outcome.intermediate.items():
             self._storage.set_trial_intermediate_value(trial._trial_id, step, value)
-        self._storage.set_trial_user_attr(trial._trial_id, "scores", list(outcome.scores))
-        self._storage.set_trial_user_attr(trial._trial_id, "run_digests", list(outcome.run_digests))
+        attributes: dict[str, Any] = {
+            "scores": list(outcome.scores),
+            "run_digests": list(outcome.run_digests),
+            "runs": [run.model_dump(mode="json") for run in outcome.runs],
+            "seconds": round(sum(run.seconds for run in outcome.runs), 3),
+        }
+        for key, value in attributes.items():
+            self._storage.set_trial_user_attr(trial._trial_id, key, value)
         score = outcome.score if outcome.state == "complete" else None
         self._study.tell(number, score, state=STATES[outcome.state])
         seal(self._path)
@@ -101,6 +127,7 @@ class TrialJournal:
             left.unlink()
         storage = JournalStorage(JournalFileBackend(str(new)))
         study = optuna.create_study(storage=storage, study_name=self.name, direction=self.direction)
+        self._write_description(study)
         study.add_trials(self.trials()[:n])
         new.replace(self._path)
         seal(self._path)  # after a kill before this line the search is rebuilt from the records of its runs
@@ -132,6 +159,11 @@ def _suggest(trial: BaseTrial, name: str, values: Range | Choices) -> None:
 def scores_of(trial: FrozenTrial) -> tuple[float, ...]:
     """Best validation metric of each seed that a finished trial trained, in the order of the seeds."""
     return tuple(trial.user_attrs.get("scores", ()))
+
+
+def runs_of(trial: FrozenTrial) -> tuple[TrialRun, ...]:
+    """What is known of each seed that a finished trial trained; nothing in a journal of an older version."""
+    return tuple(map(TrialRun.model_validate, trial.user_attrs.get("runs", ())))
 
 
 def row_of(trial: FrozenTrial, n_enqueued: int) -> TrialRow:

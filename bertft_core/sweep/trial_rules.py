@@ -7,12 +7,28 @@ median of the means of its batch's trials that got as far and of the first-seed 
 
 import statistics
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from bertft_core.config.base import Frozen
 from bertft_core.config.head_settings import Direction
 from bertft_core.records import RunRecord, TrialRow
+from bertft_core.records.run_spec import SeedTriple
 
 MIN_TRIALS_FOR_MEDIAN = 2
+
+
+class TrialRun(Frozen):
+    """One seed of a trial: what Optuna's own pages show of it beside the score."""
+
+    seed_index: int
+    seeds: SeedTriple
+    started_at: str
+    ended_at: str
+    """ISO 8601, UTC."""
+
+    @property
+    def seconds(self) -> float:
+        return (datetime.fromisoformat(self.ended_at) - datetime.fromisoformat(self.started_at)).total_seconds()
 
 
 class TrialOutcome(Frozen):
@@ -25,6 +41,7 @@ class TrialOutcome(Frozen):
     intermediate: dict[int, float]
     """Evaluation number (from 0) → mean over the seeds that reached it."""
     run_digests: tuple[str, ...]
+    runs: tuple[TrialRun, ...] = ()
 
     @property
     def score(self) -> float | None:
@@ -45,6 +62,12 @@ def trial_outcome(records: Sequence[RunRecord], n_seeds: int) -> TrialOutcome:
         scores=tuple(record.best_score for record in records if record.best_score is not None),
         intermediate={number: statistics.fmean(scores) for number, scores in values.items()},
         run_digests=tuple(record.digest for record in records),
+        runs=tuple(
+            TrialRun(
+                seed_index=record.spec.index, seeds=record.spec.seeds, started_at=record.started_at, ended_at=record.ended_at
+            )
+            for record in records
+        ),
     )
 
 
