@@ -37,7 +37,6 @@ NOT_IMPORTED = {
     "cmaes": "optuna's CMA-ES sampler imports it",
     "fastapi": "a cap: newer ones break prefect 3.8",
     "optuna-dashboard": "`bertft ui` starts it as a program",
-    "plotly": "optuna draws its figures with it",
     "psycopg2-binary": "SQLAlchemy loads it",
     "flask-wtf": "MLflow's login page",
     "s3fs": "fsspec imports it for s3://",
