@@ -33,3 +33,8 @@ def model_key(run_digest: str) -> str:
 def probes_key(run_digest: str) -> str:
     """Of what the probes have found in the model of a run."""
     return f"probes/{run_digest}"
+
+
+def mail_key(run_digest: str, attempt: str) -> str:
+    """Of what a study and a node tell each other about a run, in one attempt at it."""
+    return f"mail/{run_digest}/{attempt}"

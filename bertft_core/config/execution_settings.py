@@ -10,11 +10,15 @@ from bertft_core.config.base import LARGEST, Frozen
 class ExecutionConfig(Frozen):
     """Where and how runs are carried out: engine, slots, devices and fault handling."""
 
-    engine: Literal["local", "ray"] = Field(
-        "local", description="Where runs are carried out: on this machine, or on the nodes of a Ray cluster."
+    engine: Literal["local", "ray", "work_pool"] = Field(
+        "local",
+        description="Where runs are carried out: on this machine, on the nodes of a Ray cluster, or by the workers of a Prefect"
+        " work pool.",
     )
     address: str | None = Field(
-        None, min_length=1, description="Of the cluster, HOST:PORT; null is the one that RAY_ADDRESS or this machine has."
+        None,
+        min_length=1,
+        description="Of a Ray cluster, HOST:PORT; null is the one that RAY_ADDRESS or this machine has. Of a work pool: name.",
     )
     store: str | None = Field(
         None,

@@ -87,7 +87,9 @@ def _check_engine(execution: ExecutionConfig) -> None:
         for name in OF_NODES:
             if getattr(execution, name) != ExecutionConfig.model_fields[name].default:
                 problem = "runs are carried out on this machine, without nodes"
-                raise misplaced(("execution", name), problem, "remove it, or set engine to ray")
+                raise misplaced(("execution", name), problem, "remove it, or set engine to ray or work_pool")
+    elif execution.gpus_per_run is not None and execution.engine == "work_pool":
+        raise misplaced(("execution", "gpus_per_run"), "a run on a work pool has whole GPUs", "remove it, and set device to cuda")
     elif execution.gpus_per_run is not None and execution.device == "cpu":
         raise misplaced(("execution", "gpus_per_run"), "device is cpu", "remove it, or set device to cuda")
 

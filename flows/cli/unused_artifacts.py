@@ -13,7 +13,7 @@ from tasks.lease_places import StorePlace
 NO_RUN = "state or result, between machines, of a run that no study has"
 ENDED = "state or result, between machines, of a run that has ended"
 NO_DATA = "data, between machines, that no study uses"
-OF_RUNS = ("state", "run", "model", "probes")
+OF_RUNS = ("state", "run", "model", "probes", "mail")
 """Kinds of artifacts whose name is a run's digest; see `bertft_core.artifacts.artifact_keys`."""
 NAME = re.compile("[0-9a-f]{64}(-.+)?")
 """The second part is of data: which texts are replayed with them."""

@@ -7,7 +7,7 @@ from bertft_core.config import StudyConfig, UserError
 from bertft_core.storage.study_dir import StudyDir
 from tasks.protocols import SlotPool
 
-MODULES = {"local": "tasks.engines.local", "ray": "tasks.engines.ray_cluster"}
+MODULES = {"local": "tasks.engines.local", "ray": "tasks.engines.ray_cluster", "work_pool": "tasks.engines.work_pool"}
 
 
 class Engine(Protocol):

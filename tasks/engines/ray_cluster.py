@@ -29,18 +29,15 @@ from bertft_core.training.remote import NodeSlot
 from bertft_core.training.remote_jobs import ENDINGS, LEFT, Event, RemoteJob
 from bertft_core.training.remote_worker import NodeLost, RemoteRuns, RemoteWorker
 from bertft_core.training.slots import RunFailed, SlotsClosing, WorkerDied
+from tasks.engines.node_needs import installed, node_dir, other_versions, store_out_of_sight
 from tasks.engines.node_pool import NodePool
-from tasks.engines.ray_needs import gpus_per_run, installed, places
+from tasks.engines.ray_needs import gpus_per_run, places
 from tasks.engines.ray_refusals import (
     no_cluster,
-    other_versions,
     refuse_open_cluster,
     slot_does_not_start,
-    store_out_of_sight,
 )
 
-NODE_HOME = "BERTFT_NODE_HOME"
-"""Variable of a node: the folder that it may keep data, encoders and running runs in."""
 GOODBYE_SECONDS = 5.0
 LOOK_EVERY_SECONDS = 1.0
 """For nodes that are being shut down: Ray gives them 30 s by default."""
@@ -61,11 +58,10 @@ class NodeActor:
         found = installed()
         if found != versions:
             raise other_versions(ray.util.get_node_ip_address(), found, versions)
-        node_dir = Path(os.environ.get(NODE_HOME) or Path.home() / ".cache" / "bertft" / "node")
-        if not ArtifactStore(address, node_dir / "cache").has(in_sight):
+        if not ArtifactStore(address, node_dir() / "cache").has(in_sight):
             raise store_out_of_sight(ray.util.get_node_ip_address(), address)
         environment = slot_environments(ExecutionConfig.model_validate_json(execution))[0]
-        self._slot = NodeSlot(node_dir, address, environment)
+        self._slot = NodeSlot(node_dir(), address, environment)
         return str(ray.get_runtime_context().get_node_id())
 
     def carry_out(self, job: str) -> Generator[list[Event]]:

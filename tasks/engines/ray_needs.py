@@ -1,12 +1,7 @@
-"""What runs need of a Ray cluster: shares of its CPUs and GPUs, and the versions of the study. Needs no Ray."""
-
-from importlib.metadata import PackageNotFoundError, version
+"""What runs need of a Ray cluster: shares of its CPUs and GPUs. Needs no Ray."""
 
 from bertft_core.config.execution_settings import ExecutionConfig
 from bertft_core.training.devices import runs_per_gpu
-
-EQUAL = ("bertft", "torch", "transformers", "tokenizers")
-"""Packages whose versions decide what a run computes: a node has those of the study."""
 
 
 def gpus_per_run(execution: ExecutionConfig) -> float:
@@ -20,15 +15,3 @@ def places(needs: dict[str, float], resources: dict[str, float]) -> int:
     """How many slots with these needs the cluster has room for, all its nodes taken together."""
     by_gpus = resources.get("GPU", 0.0) / needs["num_gpus"] if needs["num_gpus"] else float("inf")
     return int(min(resources.get("CPU", 0.0) / needs["num_cpus"], by_gpus) + 1e-9)
-
-
-def installed() -> dict[str, str | None]:
-    """Versions of what decides results."""
-
-    def version_of(name: str) -> str | None:
-        try:
-            return version(name).partition("+")[0]  # builds for a CPU and for CUDA
-        except PackageNotFoundError:
-            return None
-
-    return {name: version_of(name) for name in EQUAL}

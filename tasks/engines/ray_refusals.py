@@ -1,13 +1,10 @@
 """Why a study cannot be carried out on a Ray cluster, as errors to raise. Needs no Ray."""
 
 import os
-from collections.abc import Mapping
 
 from bertft_core.config import UserError
 from bertft_core.config.addresses import shown
 from bertft_core.processes import LOOPBACK
-
-Versions = Mapping[str, str | None]
 
 
 def no_cluster(address: str | None, error: Exception) -> UserError:
@@ -32,29 +29,6 @@ def refuse_open_cluster(address: str) -> None:
         found=f"{address} without RAY_AUTH_MODE=token: whoever reaches this port can run any code there",
         expected="RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH, here and on every node",
         hint="make a token with ray get-auth-token --generate, and start every node with both variables",
-    )
-
-
-def other_versions(node: str, found: Versions, wanted: Versions) -> UserError:
-    """A node would compute something else."""
-    names = [name for name in wanted if found[name] != wanted[name]]
-    return UserError(
-        f"the node {node} has other versions than this study",
-        code="ray.other-versions",
-        found=", ".join(f"{name} {found[name]}" for name in names),
-        expected=", ".join(f"{name} {wanted[name]}" for name in names),
-        hint="install the same requirements.lock on every node",
-    )
-
-
-def store_out_of_sight(node: str, address: str) -> UserError:
-    """A node does not see what the study has stored."""
-    return UserError(
-        f"the node {node} does not see the study's artifact store",
-        code="ray.store-out-of-sight",
-        found=f"nothing of this study in {address}",
-        expected="a store that every node reaches",
-        hint="set execution.store to a folder that all nodes share (file://…), or to a bucket (s3://…)",
     )
 
 

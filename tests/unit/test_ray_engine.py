@@ -23,7 +23,7 @@ from bertft_core.training import remote_worker
 from bertft_core.training.remote import files_in
 from bertft_core.training.remote_jobs import Input, RemoteJob, failure_event
 from bertft_core.training.slots import RunFailed, SlotsClosing, WorkerDied, WorkerLeft
-from tasks.engines import ray_needs
+from tasks.engines import node_needs
 from tests.helpers.ray_stand_in import RayActorError, stand_in
 from tests.helpers.small_records import make_card, make_record, make_study
 
@@ -236,7 +236,7 @@ def test_a_study_that_ends_in_the_middle_of_a_run_says_so(ray, opened):
 
 def test_a_node_with_other_versions_is_refused_to_whoever_waits(ray, opened, monkeypatch):
     pool, spec, run_dir = opened
-    wanted = dict.fromkeys(ray_needs.EQUAL, "0")
+    wanted = dict.fromkeys(node_needs.EQUAL, "0")
     with pool.lease():
         pass
     for actor in ray.made:
@@ -246,13 +246,13 @@ def test_a_node_with_other_versions_is_refused_to_whoever_waits(ray, opened, mon
     monkeypatch.setattr(engine(), "installed", lambda: next(versions))
     with pool.lease() as worker, pytest.raises(UserError) as refused:
         worker.run(spec, run_dir, lambda event: None)
-    assert refused.value.code == "ray.other-versions"
+    assert refused.value.code == "node.other-versions"
 
 
 def test_a_store_that_a_node_does_not_see_is_refused(ray, tmp_path):
     with pytest.raises(UserError) as refused:
         engine().NodeActor().start(f"file://{tmp_path}", "in-sight/x", "{}", engine().installed())
-    assert refused.value.code == "ray.store-out-of-sight"
+    assert refused.value.code == "node.store-out-of-sight"
 
 
 def test_joining_keeps_our_handler_of_sigterm(ray, monkeypatch):

@@ -16,7 +16,7 @@ from bertft_core.training.run import device_of
 from flows.cli import announce_command, embedded_server, replay_command, server_answers, ui_command
 from flows.cli.diff_command import find_run
 from flows.cli.server_answers import expect_mlflow_login, expect_prefect
-from tasks.engines import engine, ray_refusals
+from tasks.engines import engine, node_needs, ray_refusals, work_pool_refusals
 from tasks.tracking.logged_runs import fetch_run, read_logged
 from tasks.tracking.logged_studies import fetch_study
 from tasks.tracking.mlflow_store import open_store
@@ -153,9 +153,13 @@ ROWS = (
     Refusal("engine.not-installed", call=raising(engine.not_installed("ray"))),
     Refusal("ray.no-cluster", call=raising(ray_refusals.no_cluster(None, ConnectionError("no running Ray instance")))),
     Refusal("ray.no-token", call=lambda _: ray_refusals.refuse_open_cluster("10.0.0.1:6379")),
-    Refusal("ray.other-versions", call=raising(ray_refusals.other_versions(NODE, WANTED | {"torch": "2.12.1"}, WANTED))),
+    Refusal("node.other-versions", call=raising(node_needs.other_versions(NODE, WANTED | {"torch": "2.12.1"}, WANTED))),
     Refusal("ray.slot-does-not-start", call=raising(ray_refusals.slot_does_not_start("No module named 'tasks'"))),
-    Refusal("ray.store-out-of-sight", call=raising(ray_refusals.store_out_of_sight(NODE, "file:///home/me/artifacts"))),
+    Refusal("node.store-out-of-sight", call=raising(node_needs.store_out_of_sight(NODE, "file:///home/me/artifacts"))),
+    Refusal("pool.no-server", call=raising(work_pool_refusals.no_server(None))),
+    Refusal("pool.not-found", call=raising(work_pool_refusals.no_pool("gpus", API))),
+    Refusal("pool.no-worker", call=raising(work_pool_refusals.no_worker("gpus", 0))),
+    Refusal("pool.does-not-start", call=raising(work_pool_refusals.does_not_start("gpus", "Crashed", "exit code 1"))),
     Refusal("diff.several-runs", call=_several_runs),
     Refusal("machine.fp16-needs-gpu", call=_fp16),
     Refusal("probes.no-model", call=_no_model_to_probe, place="run/model"),
