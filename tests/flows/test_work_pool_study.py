@@ -42,12 +42,14 @@ class PoolLab:
         self._workers: list[psutil.Popen] = []
         self.api = httpx.Client(base_url=f"{environment['PREFECT_API_URL']}/", timeout=30)
 
-    def start_worker(self) -> psutil.Popen:
+    def start_worker(self) -> None:
+        """Have one, where none is running."""
+        if self._workers:
+            return
         with (self.folder / "worker.log").open("ab") as log:
             words = ["prefect", "worker", "start", "--pool", POOL, "--limit", "2"]
             worker = psutil.Popen(words, env=self.of_worker, cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
         self._workers.append(worker)
-        return worker
 
     def kill_workers(self) -> None:
         """With all that they have started."""
@@ -160,6 +162,7 @@ def test_a_study_on_a_pool_is_that_of_this_machine_also_when_what_carries_it_out
 
 def test_a_command_that_is_stopped_or_killed_leaves_no_flow_run_open(lab):
     study = lab.study("left", "work_pool", training=LONG_TRAINING, execution={"slots": 1})
+    lab.start_worker()
     command = study.start()
     until(lambda: lab.has_state("left"), command, "a stored state")
     command.process.send_signal(signal.SIGKILL)
