@@ -204,7 +204,7 @@ def ui(
         int, typer.Option("--port", min=1, max=65535, help="First of the ports: MLflow, Prefect, one for each search.")
     ] = 5000,
 ) -> None:
-    """Serve MLflow's, Prefect's and Optuna's pages, and the reports, until Ctrl-C.
+    """Serve the pages of MLflow, Prefect and Optuna until Ctrl-C.
 
     They are on 127.0.0.1; their links are printed.
     """
