@@ -1,5 +1,6 @@
 """Which models of a study stay on disk: pure rules over its config, its runs and their sizes."""
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -45,7 +46,13 @@ def over_budget(study: StudyConfig, arms: Mapping[str, Iterable[RunRecord]], siz
 
 
 def folder_bytes(path: Path) -> int:
-    """Bytes of the files in a folder, or of a file; 0 when it is not there."""
-    if path.is_file():
-        return path.stat().st_size
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    """Bytes of the files in a folder, or of a file; what is not there, or goes while they are counted, has none."""
+    files = [path] if path.is_file() else [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
+    return sum(map(_bytes_of, files))
+
+
+def _bytes_of(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
