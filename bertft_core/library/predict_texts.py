@@ -49,11 +49,11 @@ def predict(
     It loads torch, sets its number of threads, and makes it deterministic, in this process. Raises `UserError`.
     """
     study = model if isinstance(model, Study) else load_study(model, home)
-    results, told = study.results, list[str]()
+    results, remarks = study.results, list[str]()
     rows = _rows(texts, results.study)
-    records = chosen_records(results, PredictRequest(arm, seed, ensemble), told.append)
+    records = chosen_records(results, PredictRequest(arm, seed, ensemble), remarks.append)
     predicted = answers(results, records, _inputs(rows, results.study))
-    return _frame(predicted, rows, told, results.study)
+    return _frame(predicted, rows, remarks, results.study)
 
 
 def answers(results: StudyResults, records: Sequence[RunRecord], inputs: Inputs) -> Predicted:
@@ -100,7 +100,7 @@ def _plain(value: Any) -> Any:
     return value.tolist()
 
 
-def _frame(predicted: Predicted, rows: Sequence[Mapping[str, Any]], told: list[str], study: StudyConfig) -> pd.DataFrame:
+def _frame(predicted: Predicted, rows: Sequence[Mapping[str, Any]], remarks: list[str], study: StudyConfig) -> pd.DataFrame:
     import pandas as pd
 
     found = []
@@ -116,5 +116,5 @@ def _frame(predicted: Predicted, rows: Sequence[Mapping[str, Any]], told: list[s
             row["probabilities"] = shares
         found.append(row)
     table = pd.DataFrame(found)
-    table.attrs |= {"models": told, "n_truncated": predicted.n_truncated}
+    table.attrs |= {"models": remarks, "n_truncated": predicted.n_truncated}
     return table

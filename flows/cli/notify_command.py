@@ -1,4 +1,4 @@
-"""`bertft server notify`: failures and regressions are told to a webhook, by automations on the Prefect server in use."""
+"""`bertft server notify`: failures and regressions are sent to a webhook by automations on the Prefect server in use."""
 
 import getpass
 import os

@@ -33,7 +33,7 @@ class FlowRuns:
     """What one command submits to a pool. Methods may be called from any thread."""
 
     def __init__(self, pool: str | None, study: str, store: str) -> None:
-        """`store` is the address by which the flow runs of one study are told from those of another with its name.
+        """`store` is the address by which the flow runs of one study are distinguished from those of another with its name.
 
         Raises `UserError` where there is no such pool, or nobody that works for it.
         """
