@@ -5,85 +5,16 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Literal
 
 from bertft_core.config.addresses import shown
 from bertft_core.records import RunRecord, RunSpec
-
-Stage = Literal["prepare", "search", "seeds", "probe", "evaluate", "report"]
-WORDS: dict[Stage, str] = {
-    "prepare": "preparing the data",
-    "search": "searching",
-    "seeds": "training over seeds",
-    "probe": "probing the models",
-    "evaluate": "evaluating",
-    "report": "writing the report",
-}
-
+from tasks.progress_snapshot import ArmProgress, Snapshot, Stage
+from tasks.running_runs import Watched
 
 TOLD_EVERY_SECONDS = 0.5
 """How often, at most, listeners hear of runs that are taken from an earlier command: a thousand of them take seconds."""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The state of a study at one moment."""
-
-    stage: Stage
-    done: int
-    """Runs of this stage that ended, reused ones included."""
-    planned: int
-    failed: int
-    reused: int
-    running: tuple[str, ...]
-    """Titles of the runs in training, each with its share done."""
-    total_done: int
-    total_planned: int
-    seconds_elapsed: float
-    seconds_left: float | None
-    """Until the last run ends; unknown before the first one did."""
-    waits_for: str | None = None
-    """What runs wait for besides a free worker, in words."""
-
-    @property
-    def share(self) -> float:
-        """Of the planned runs, those that ended; 0 to 1."""
-        return min(1.0, self.total_done / self.total_planned) if self.total_planned else 0.0
-
-    def line(self) -> str:
-        """All of it in one line."""
-        parts = [WORDS[self.stage]]
-        if self.planned:
-            parts.append(f"{self.done}/{self.planned} runs")
-        if self.failed:
-            parts.append(f"{self.failed} failed")
-        if self.stage in ("prepare", "search", "seeds"):
-            left = "unknown yet" if self.seconds_left is None else f"about {clock(self.seconds_left)}"
-            parts.append(f"time left {left}")
-        if self.waits_for:
-            parts.append(self.waits_for)
-        if self.running:
-            parts.append(" | ".join(self.running))
-        return " · ".join(parts)
-
-
-def clock(seconds: float) -> str:
-    """`75.2` → `1:15`, an hour more → `1:01:15`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-@dataclass
-class _Running:
-    arm: str
-    started: float
-    step: int = 0
-    planned_steps: int | None = None
-
-    @property
-    def share(self) -> float:
-        return self.step / self.planned_steps if self.planned_steps else 0.0
+LEAST_SECONDS = 1.0
+"""Left while anything is left to train: 0:00 is for runs that are over."""
 
 
 @dataclass
@@ -107,7 +38,11 @@ class StudyProgress:
         self._failed: dict[str, int] = {}
         self._reused: dict[str, int] = {}
         self._seconds: dict[str, list[float]] = {}
-        self._running: dict[str, _Running] = {}
+        self._scores: dict[tuple[str, str], list[float]] = {}
+        self._metric: str | None = None
+        self._running: dict[str, Watched] = {}
+        """By the digest of the run."""
+        self._links: dict[str, str] = {}
         self._waits_for: str | None = None
         self._told_at = -TOLD_EVERY_SECONDS
 
@@ -116,6 +51,11 @@ class StudyProgress:
         with self._lock:
             if problem not in self.problems:
                 self.problems.append(problem)
+
+    def link(self, tool: str, address: str) -> None:
+        """A page where the study can be watched answers from now on; a later address of a tool replaces an earlier one."""
+        with self._lock:
+            self._links[tool] = address
 
     def wait_for(self, what: str | None) -> None:
         """Runs wait for this, in words, or for nothing but a free worker."""
@@ -145,17 +85,18 @@ class StudyProgress:
             self.tell(f"{spec.title}: {event['text']}")
             return
         with self._lock:
-            run = self._running.setdefault(spec.title, _Running(spec.arm, time.monotonic()))
-            if event["kind"] == "started":
-                run.planned_steps = event["planned_steps"]
-            run.step = event.get("step") or run.step
+            now = time.monotonic()
+            self._running.setdefault(spec.digest, Watched(spec, now)).hear(event, now)
 
     def ended(self, spec: RunSpec, record: RunRecord, *, reused: bool) -> None:
         """A run has its record."""
         with self._lock:
-            run = self._running.pop(spec.title, None)
+            run = self._running.pop(spec.digest, None)
             stage = "seeds" if spec.stage == "repeats" else spec.stage  # they are trained together
             self._done[stage, spec.arm] = self._done.get((stage, spec.arm), 0) + 1
+            if record.best_score is not None:
+                self._metric = spec.metric
+                self._scores.setdefault((stage, spec.arm), []).append(record.best_score)
             if reused:
                 self._reused[stage] = self._reused.get(stage, 0) + 1
             elif run is not None and record.status != "pruned":
@@ -183,27 +124,46 @@ class StudyProgress:
                 planned=sum(self._planned[key] for key in in_stage),
                 failed=self._failed.get(stage, 0),
                 reused=self._reused.get(stage, 0),
-                running=tuple(f"{title} {run.share:.0%}" for title, run in self._running.items()),
+                running=tuple(run.seen() for run in self._running.values() if not run.has_ended),
+                trained=sum(run.has_ended for run in self._running.values()),
                 total_done=sum(self._done.values()),
                 total_planned=sum(self._planned.values()),
                 seconds_elapsed=time.monotonic() - self._started,
                 seconds_left=self._seconds_left(),
                 waits_for=self._waits_for,
+                arms=tuple(self._of_arm(*key) for key in in_stage if self._planned[key]),
+                links=tuple(self._links.items()),
             )
 
+    def _of_arm(self, stage: str, arm: str) -> ArmProgress:
+        scores = tuple(self._scores.get((stage, arm), ()))
+        n_done, n_planned = self._done.get((stage, arm), 0), self._planned[stage, arm]
+        return ArmProgress(arm, n_done, n_planned, self._metric if scores else None, scores)
+
     def _seconds_left(self) -> float | None:
-        """Runs to come, each as long as its arm's runs were on average, spread over the slots."""
-        every = [seconds for arm in self._seconds.values() for seconds in arm]
+        """Runs to come, each as long as its arm's runs were on average, spread over the slots.
+
+        Until a first run has ended, the speed of those that are running counts.
+        """
         left = {key: n - self._done.get(key, 0) for key, n in self._planned.items() if key[0] != "probe"}
         if self._planned and not any(n > 0 for n in left.values()):
             return 0.0
-        if not every:
+        known = self._seconds or self._projected()
+        if not known:
             return None
-        mean = {arm: sum(seconds) / len(seconds) for arm, seconds in self._seconds.items()}
-        overall = sum(every) / len(every)
+        mean = {arm: sum(seconds) / len(seconds) for arm, seconds in known.items()}
+        overall = sum(map(sum, known.values())) / sum(map(len, known.values()))
         total = sum(max(0, n) * mean.get(arm, overall) for (_, arm), n in left.items())
-        total -= sum(run.share * mean.get(run.arm, overall) for run in self._running.values())
-        return max(0.0, total / self.n_slots)
+        total -= sum(run.share * mean.get(run.spec.arm, overall) for run in self._running.values())
+        return max(LEAST_SECONDS, total / self.n_slots)
+
+    def _projected(self) -> dict[str, list[float]]:
+        """Arm → how long its running runs will take in all, by their own speed: until the first run has ended."""
+        projected: dict[str, list[float]] = {}
+        for run in self._running.values():
+            if (seconds := run.whole_seconds) is not None:
+                projected.setdefault(run.spec.arm, []).append(seconds)
+        return projected
 
     def _tell(self, *, soon: bool = False) -> None:
         """A listener that fails is left out from then on: the study goes on without whoever wants to watch it.

@@ -63,7 +63,7 @@ class Session:
             _ = self.slots  # they import beside the data preparation
             for remark in fit_of(self.study).remarks:
                 self.progress.tell(remark)
-        self.tracker = Tracker(self.study, self.dir)
+        self.tracker = Tracker(self.study, self.dir, on_page=self.progress.link)
         self._guard = Guard(self.dir.home_dir, self.study, self.tracker.session)
         self.tracker.start()
         self._plan_progress()

@@ -1,4 +1,4 @@
-"""Progress in a terminal: one live line where there is a screen, a line now and then where there is not."""
+"""Progress in a terminal: a live view where there is a screen, a line now and then where there is not."""
 
 import sys
 import threading
@@ -6,22 +6,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bertft_core.control_characters import visible
-from flows.cli.terminal import say
-from tasks.progress import Snapshot, StudyProgress, clock
+from flows.cli.terminal import has_screen, say
+from tasks.progress import StudyProgress
+from tasks.progress_snapshot import clock
 
 LIVE_SECONDS = 0.5
 PLAIN_SECONDS = 10.0
-BAR_WIDTH = 24
 
 
 @contextmanager
-def shown(progress: StudyProgress) -> Iterator[None]:
+def shown(progress: StudyProgress, study: str) -> Iterator[None]:
     """Show the progress on stderr until the block ends."""
-    live = sys.stderr.isatty()
     stop = threading.Event()
-    show = _show_live if live else _show_plain
-    thread = threading.Thread(target=show, args=(progress, stop), daemon=True)
+    target, words = (_show_live, (progress, stop, study)) if has_screen(sys.stderr) else (_show_plain, (progress, stop))
+    thread = threading.Thread(target=target, args=words, daemon=True)
     thread.start()
     try:
         yield
@@ -30,18 +28,18 @@ def shown(progress: StudyProgress) -> Iterator[None]:
         thread.join()
 
 
-def _show_live(progress: StudyProgress, stop: threading.Event) -> None:
+def _show_live(progress: StudyProgress, stop: threading.Event, study: str) -> None:
     from rich.console import Console
     from rich.live import Live
 
-    with Live(console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
+    from flows.cli.live_view import live_view
+
+    console = Console(stderr=True, highlight=False)
+    blocks = console.encoding.lower().startswith("utf")
+    with Live(console=console, refresh_per_second=4, transient=True) as live:
         while not stop.wait(LIVE_SECONDS):
-            live.update(visible(_live_text(progress.snapshot())))
-
-
-def _live_text(snapshot: Snapshot) -> str:
-    filled = round(snapshot.share * BAR_WIDTH)
-    return f"{'█' * filled}{'░' * (BAR_WIDTH - filled)} {clock(snapshot.seconds_elapsed)} · {snapshot.line()}"
+            width, height = console.size
+            live.update(live_view(study, progress.snapshot(), width=width, height=height, blocks=blocks))
 
 
 def _show_plain(progress: StudyProgress, stop: threading.Event) -> None:

@@ -24,7 +24,7 @@ from bertft_core.training.machine_needs import MachineFit
 from bertft_core.training.trial_step import prepare_and_try
 from flows.cli.plan_arms import arm_lines
 from flows.cli.terminal import name_width, say
-from tasks.progress import clock
+from tasks.progress_snapshot import clock
 from tasks.same_encoder import refuse_other_model, refuse_other_study
 
 FIXED_SECONDS = 25.0

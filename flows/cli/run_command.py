@@ -1,6 +1,7 @@
 """`bertft run`: the flow on an embedded Prefect server, or on the server that PREFECT_API_URL names."""
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -46,29 +47,39 @@ def run_command(config: Path, overrides: list[str], home: Path | None, *, force:
 
 def _carried_out(command: StudyCommand, config: str, overrides: list[str]) -> StudySummary:
     where = command.home_dir
+
+    def begin() -> None:
+        command.begin()
+        if command.study.tracking.uri is None:
+            command.progress.link("pages", ui_line(command.dir))
+
     expect_mlflow_login(command.study.tracking.uri)
     with (
-        shown(command.progress),
+        shown(command.progress, command.study.name),
         early_workers(command.study, where, force=command.force) as command.workers,
         ExitStack() as begun,
     ):
         begun.push(command.session)  # it is closed where the flow, which closes it, was not reached
-        begun.enter_context(prefect_api(where, first=command.begin))
+        begun.enter_context(prefect_api(where, first=begin, on_page=command.progress.link))
         from flows.run_study import run_in_terminal
 
         return run_in_terminal(command, config, [without_password(each) for each in overrides])
 
 
 @contextmanager
-def prefect_api(home: Path, first: Callable[[], object]) -> Iterator[None]:
+def prefect_api(
+    home: Path, first: Callable[[], object], on_page: Callable[[str, str], object] = lambda *_: None
+) -> Iterator[None]:
     """A Prefect API for the block: the one the environment names, else an embedded server that ends with the block.
 
     `first` is done before: a server takes seconds of all cores to start, and what is begun by then goes on meanwhile.
+    `on_page` hears of the pages of a server that has some, which an embedded one has not.
     """
     if api_url := os.environ.get("PREFECT_API_URL"):
         keep_prefect_out_of_the_terminal()
         say(f"Prefect's server is {without_password(api_url)}, from PREFECT_API_URL", file=sys.stderr)
         expect_prefect(api_url)
+        on_page("Prefect", f"{without_password(api_url).removesuffix('/api')}/runs")
         first()
         yield
         return
@@ -99,6 +110,11 @@ def _send_what_is_queued() -> None:
         service.drain_all(timeout=DRAIN_SECONDS, at_exit=False)
 
 
+def ui_line(study_dir: StudyDir) -> str:
+    """The command that serves the pages of a study, also while it runs, to be pasted into a shell."""
+    return shlex.join(["bertft", "ui", "--home", str(study_dir.home_dir), "--study", study_dir.path.name])
+
+
 def _print_end(summary: StudySummary, study_dir: StudyDir, problems: list[str]) -> None:
     say()
     say(result_table(summary))
@@ -106,6 +122,6 @@ def _print_end(summary: StudySummary, study_dir: StudyDir, problems: list[str]) 
     say(f"report    {study_dir.report_dir / 'report.html'}")
     for path in sorted(study_dir.path.glob("sweep/*/report.html")):
         say(f"search    {path}")
-    say(f"look      bertft ui --home {study_dir.home_dir} --study {summary.study}")
+    say(f"look      {ui_line(study_dir)}")
     for problem in problems:
         say(f"warning   {problem}", file=sys.stderr)

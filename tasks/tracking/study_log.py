@@ -45,9 +45,14 @@ class StudyLog:
         return self._parent
 
     @property
+    def page(self) -> str:
+        """The study's own run below the address of MLflow's server."""
+        return f"#/experiments/{self._runs.experiment_id}/runs/{self._parent}"
+
+    @property
     def report_page(self) -> str:
         """The report below the address of MLflow's server."""
-        return f"#/experiments/{self._runs.experiment_id}/runs/{self._parent}/artifacts/report/report.html"
+        return f"{self.page}/artifacts/report/report.html"
 
     def parent_of(self, spec: RunSpec) -> str:
         """The MLflow run that a training run belongs below."""

@@ -27,10 +27,15 @@ OPEN_SECONDS = 60.0
 
 
 class Tracker:
-    """Logs one execution of a study to MLflow; calls return at once and never raise MLflow's errors."""
+    """Logs one execution of a study to MLflow; calls return at once and never raise MLflow's errors.
 
-    def __init__(self, study: StudyConfig, study_dir: StudyDir) -> None:
-        self._study, self._study_dir = study, study_dir
+    `on_page` hears of the study's page, where the store is a server that a browser reaches, once it is there.
+    """
+
+    def __init__(
+        self, study: StudyConfig, study_dir: StudyDir, *, on_page: Callable[[str, str], object] = lambda *_: None
+    ) -> None:
+        self._study, self._study_dir, self._on_page = study, study_dir, on_page
         self.session = uuid.uuid4().hex
         self._writer = Writer()
         self._log: StudyLog | None = None
@@ -50,8 +55,11 @@ class Tracker:
 
     def study_address(self) -> str | None:
         """The report on the pages of MLflow's server; None where the store is none that a browser reaches, or is away."""
+        return None if self._log is None else self._address_of(self._log.report_page)
+
+    def _address_of(self, page: str) -> str | None:
         uri = self._study.tracking.uri or ""
-        return f"{without_password(uri).rstrip('/')}/{self._log.report_page}" if self._log and uri.startswith("http") else None
+        return f"{without_password(uri).rstrip('/')}/{page}" if uri.startswith("http") else None
 
     def _post(self, job: Callable[[StudyLog], object], *, must: bool = True) -> None:
         def write() -> None:
@@ -69,6 +77,8 @@ class Tracker:
                 if self._card is not None:
                     log.log_data(self._card)
                 self._log = log
+                if (address := self._address_of(log.page)) is not None:
+                    self._on_page("MLflow", address)
             finally:
                 self._tried.set()
         return self._log

@@ -7,7 +7,8 @@ import pytest
 from bertft_core.records import RunRecord, RunSpec
 from bertft_core.storage.study_dir import StudyDir
 from tasks import progress as module
-from tasks.progress import StudyProgress, clock
+from tasks.progress import StudyProgress
+from tasks.progress_snapshot import clock
 from tests.helpers.small_records import make_card, make_record, make_spec, make_study
 
 
@@ -83,6 +84,64 @@ def test_what_a_running_run_has_done_is_taken_off_and_shown(progress, runs, hand
     snapshot = progress.snapshot()
     assert snapshot.seconds_left == pytest.approx(5 * 10 - 4)
     assert snapshot.line() == "training over seeds · 1/6 runs · time left about 0:46 · full · seed 001 40%"
+
+
+def test_while_a_run_is_left_there_is_time_left(progress, runs, hand_clock):
+    for arm, index in list(runs)[:-1]:
+        train(progress, runs[arm, index], hand_clock, seconds=10)
+    spec, record = list(runs.values())[-1]
+    progress.on_event(spec, {"kind": "started", "planned_steps": 10, "resumed_from_step": None})
+    progress.on_event(spec, {"kind": "step", "step": 10, "loss": 0.1})
+    assert progress.snapshot().seconds_left == 1.0
+    progress.ended(spec, record, reused=False)
+    assert progress.snapshot().seconds_left == 0.0
+
+
+def test_a_run_that_its_worker_is_done_with_is_shown_no_more(progress, runs):
+    (first, record), (second, _) = runs["full", 0], runs["full", 1]
+    for spec in (first, second):
+        progress.on_event(spec, {"kind": "started", "planned_steps": 10, "resumed_from_step": None})
+    progress.on_event(first, {"kind": "step", "step": 10, "loss": 0.1})
+    progress.on_event(first, {"kind": "ended", "status": "ok"})
+    snapshot = progress.snapshot()
+    assert ([run.title for run in snapshot.running], snapshot.trained, snapshot.done) == ([second.title], 1, 0)
+    progress.ended(first, record, reused=False)
+    assert (progress.snapshot().trained, progress.snapshot().done) == (0, 1)
+
+
+def test_what_a_running_run_tells_is_shown(progress, runs, hand_clock):
+    spec, _ = runs["full", 0]
+    progress.on_event(spec, {"kind": "started", "planned_steps": 40, "resumed_from_step": None})
+    for step, loss in ((1, 0.9), (11, 0.4)):
+        progress.on_event(spec, {"kind": "step", "step": step, "loss": loss})
+        hand_clock.now += 5
+    progress.on_event(spec, {"kind": "evaluation", "step": 11, "metrics": {spec.metric: 0.75}})
+    (run,) = progress.snapshot().running
+    assert (run.loss, run.score, run.doing) == (0.4, 0.75, "training")
+    assert run.examples_per_second == pytest.approx(spec.training.batch_size * 10 / 10), "10 s with the validation"
+    assert run.seconds_left == pytest.approx(29)
+    assert progress.snapshot().seconds_left == pytest.approx(6 * 40 - 11), "until a run has ended, its speed counts"
+    progress.on_event(spec, {"kind": "predicting"})
+    assert progress.snapshot().running[0].doing == "predicting"
+
+
+def test_a_second_attempt_has_its_own_speed(progress, runs, hand_clock):
+    spec, _ = runs["full", 0]
+    progress.on_event(spec, {"kind": "started", "planned_steps": 40, "resumed_from_step": None})
+    progress.on_event(spec, {"kind": "step", "step": 1, "loss": 0.9})
+    hand_clock.now += 100
+    progress.on_event(spec, {"kind": "started", "planned_steps": 40, "resumed_from_step": 20})
+    progress.on_event(spec, {"kind": "step", "step": 21, "loss": 0.9})
+    hand_clock.now += 1
+    progress.on_event(spec, {"kind": "step", "step": 22, "loss": 0.9})
+    assert progress.snapshot().running[0].seconds_left == pytest.approx(18)
+
+
+def test_the_scores_of_finished_runs_are_kept_by_arm(progress, runs, hand_clock):
+    for index in range(2):
+        train(progress, runs["full", index], hand_clock, seconds=2)
+    full = {arm.arm: arm for arm in progress.snapshot().arms}["full"]
+    assert (full.done, full.planned, len(full.scores)) == (2, 3, 2)
 
 
 def test_a_reused_run_counts_as_done_and_says_nothing_about_time(progress, runs):
