@@ -1,16 +1,21 @@
 """What a process takes from its environment: which variables are honoured, passed on or dropped, and what is set there."""
 
+from __future__ import annotations
+
 import os
 import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from bertft_core.config import StudyConfig, UserError
 from bertft_core.config.addresses import HIDDEN, with_password
+from bertft_core.config.errors import UserError
 from bertft_core.config.paths import MAX_PATH_BYTES
 from bertft_core.processes import loopback_without_proxy
+
+if TYPE_CHECKING:  # a config is loaded by the commands that read one
+    from bertft_core.config import StudyConfig
 
 SETTINGS = {
     "DO_NOT_TRACK": "true",

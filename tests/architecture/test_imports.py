@@ -86,6 +86,7 @@ def test_the_command_line_loads_without_prefect_torch_or_mlflow():
     loaded = loaded_by("import flows.cli.app")
     assert "typer" in loaded
     assert loaded.isdisjoint({*HEAVY, "prefect", "mlflow", "optuna", "pandas", "sklearn"})
+    assert loaded.isdisjoint({"pydantic", "yaml", "rich"}), "help and completion answer at once"
 
 
 def test_show_and_status_load_without_scipy_or_optuna():

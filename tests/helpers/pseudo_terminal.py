@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import struct
 import subprocess
 import sys
@@ -55,9 +56,13 @@ class OnTerminal:
         while self._more():
             pass
         self.process.wait(PATIENCE_SECONDS)
+        os.close(self._ours)
         return self.text
 
     def _more(self) -> bool:
+        """Read what comes next; False at the end, and a failure where nothing comes for too long."""
+        ready, _, _ = select.select([self._ours], [], [], PATIENCE_SECONDS)
+        assert ready, f"nothing more was written\n{self.text}"
         try:
             read = os.read(self._ours, 65536)
         except OSError:  # Linux: all that had the other end are gone

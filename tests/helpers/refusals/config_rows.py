@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bertft_core.config.load_study import load_study
+from bertft_core.config import load_study
 from flows.cli.app import app
 from tests.helpers.refusals.data_rows import TEXTS, study
 from tests.helpers.refusals.refusal import Refusal, raising
