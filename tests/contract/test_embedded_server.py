@@ -14,6 +14,7 @@ import pytest
 from bertft_core.config import UserError
 from bertft_core.storage import disk_errors
 from flows.cli.embedded_server import MAX_RESTARTS, EmbeddedServer
+from tests.helpers.waiting import until
 
 
 @pytest.fixture
@@ -32,13 +33,6 @@ def server_of(monkeypatch, tmp_path):
         return EmbeddedServer(tmp_path / "server.log", port=9), started
 
     return make
-
-
-def until(condition, seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_killed_server_is_started_again_and_a_stopped_one_is_not(server_of):

@@ -22,7 +22,8 @@ from bertft_core.storage.study_dir import StudyDir, read_record
 from bertft_core.training.slots import Slots
 from tests.helpers.interrupted_runs import result_in
 from tests.helpers.ray_driver import LONG, specs_of
-from tests.helpers.ray_lab import START_SECONDS, RayLab, ray_lab, until
+from tests.helpers.ray_lab import START_SECONDS, RayLab, ray_lab
+from tests.helpers.waiting import becomes
 
 pytestmark = pytest.mark.slow
 
@@ -101,14 +102,14 @@ def test_runs_on_two_nodes_are_those_of_one_machine_and_inputs_travel_once(lab, 
             fetched.setdefault(each["node"], set()).add(each["fetched_bytes"])
     assert all(len(bytes_of) == 1 for bytes_of in fetched.values()), "a later run on a node fetches nothing"
     assert "waiting for a node (2 of 3 slots have one)" in [each.get("text") for each in said]
-    assert until(lambda: not lab.workers_in(1) + lab.workers_in(2), 30.0)
+    assert becomes(lambda: not lab.workers_in(1) + lab.workers_in(2), 30.0)
 
 
 def test_a_run_whose_node_is_killed_is_finished_on_the_other_one(lab, here, tmp_path):
     driver = Driver(lab, "killed", training=LONG)
     node = driver.hears("leased")["node"]
     (spec,) = driver.specs()
-    assert until(lambda: ArtifactStore(lab.store, tmp_path).has(state_key(spec.digest)), START_SECONDS)
+    assert becomes(lambda: ArtifactStore(lab.store, tmp_path).has(state_key(spec.digest)), START_SECONDS)
     killed, killed_at = next(i for i in (1, 2) if lab.node_address(i) == node), time.time()
     lab.kill_all_in(killed)
     lost = driver.hears("problem")
@@ -130,12 +131,12 @@ def test_a_run_leaves_a_node_that_is_shut_down_and_goes_on_from_that_very_step(l
     driver = Driver(lab, "shut-down", training=LONG, execution={"upload_every_seconds": 3600.0})
     node = driver.hears("leased")["node"]
     driver.hears("started")
-    assert until(lambda: list(lab.path.glob("node*/slots/*/run/checkpoint/step-*")), START_SECONDS)
+    assert becomes(lambda: list(lab.path.glob("node*/slots/*/run/checkpoint/step-*")), START_SECONDS)
     shut_down = next(i for i in (1, 2) if lab.node_address(i) == node)
     lab.shut_down(shut_down)
     assert driver.hears("problem")["text"].startswith("the node is being shut down; the run goes on elsewhere")
     assert driver.hears("started")["resumed_from_step"] > 0
-    assert until(lambda: not lab.is_up(shut_down), 30.0), "the node waits for nothing else"
+    assert becomes(lambda: not lab.is_up(shut_down), 30.0), "the node waits for nothing else"
     said = driver.end()
     assert [each["node"] for each in said if each["kind"] == "left"] == [lab.node_address(3 - shut_down)]
     (spec,) = driver.specs()
@@ -175,10 +176,10 @@ def test_a_killed_driver_leaves_nothing_behind_and_its_run_goes_on(lab, tmp_path
     driver = Driver(lab, "left", training=LONG)
     driver.hears("started")
     (spec,) = driver.specs()
-    assert until(lambda: ArtifactStore(lab.store, tmp_path).has(state_key(spec.digest)), START_SECONDS)
+    assert becomes(lambda: ArtifactStore(lab.store, tmp_path).has(state_key(spec.digest)), START_SECONDS)
     assert lab.workers_in(1) + lab.workers_in(2)
     os.kill(driver.process.pid, signal.SIGKILL)
-    assert until(lambda: not lab.workers_in(1) + lab.workers_in(2), 30.0)
+    assert becomes(lambda: not lab.workers_in(1) + lab.workers_in(2), 30.0)
     again = Driver(lab, "left", training=LONG)
     assert again.hears("started")["resumed_from_step"] >= 25
     again.end()

@@ -23,6 +23,7 @@ import pytest
 from flows.cli.app import app
 from tests.helpers.markdown import ROOT, Block, blocks, paths_in
 from tests.helpers.study_commands import Ended, run_several
+from tests.helpers.waiting import becomes
 
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 GUIDE, FILES, RELEASING = ROOT / "docs/guides/commands.md", ROOT / "docs/guides/files.md", ROOT / "RELEASING.md"
@@ -282,9 +283,7 @@ def test_ctrl_c_ends_the_pages_and_every_process(pages):
     assert len(children) >= 3
     server.send_signal(signal.SIGINT)
     assert server.wait(timeout=60) == 0
-    deadline = time.monotonic() + 30
-    while any(child.is_running() for child in children) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    becomes(lambda: not any(child.is_running() for child in children), 30)
     assert [child.pid for child in children if child.is_running()] == []
 
 

@@ -23,8 +23,9 @@ from bertft_core.storage.study_dir import StudyDir, checked_record, write_record
 from flows.cli.app import USER_MUST_ACT
 from flows.cli.embedded_server import free_port
 from tasks.report_address import page_address
-from tests.helpers.served_flows import ROOT, Served, until, write_files_of_guide
+from tests.helpers.served_flows import ROOT, Served, write_files_of_guide
 from tests.helpers.study_commands import still_alive, study_values
+from tests.helpers.waiting import until
 
 CONFIG = ROOT / "configs" / "debug" / "reviews.yaml"
 STUDY = "debug-reviews"

@@ -13,7 +13,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from tests.helpers.served_flows import ROOT, Served, until
+from tests.helpers.served_flows import ROOT, Served
+from tests.helpers.waiting import until
 
 pytestmark = pytest.mark.slow
 

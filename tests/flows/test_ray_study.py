@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from bertft_core.config import load_study
-from tests.helpers.ray_lab import START_SECONDS, RayLab, ray_lab, until
+from tests.helpers.ray_lab import START_SECONDS, RayLab, ray_lab
 from tests.helpers.store_checks import differences, misloggings
 from tests.helpers.study_commands import LONG, WHOLE, Started, TinyStudy, clean_environment, write_shared
+from tests.helpers.waiting import becomes
 
 pytestmark = pytest.mark.slow
 SECONDS = 3 * START_SECONDS
@@ -71,7 +72,7 @@ def test_a_study_on_nodes_is_that_of_one_machine(lab):
     assert "waiting for a node (2 of 3 slots have one)" in said["ray"]
     assert {record.attempts for record in studies["ray"].records.values()} == {1}
     assert load_study(studies["ray"].config).digest == load_study(studies["local"].config).digest
-    assert until(lambda: not lab.workers, 30.0)
+    assert becomes(lambda: not lab.workers, 30.0)
 
 
 def test_a_study_survives_its_nodes_and_its_driver(lab):
@@ -81,16 +82,16 @@ def test_a_study_survives_its_nodes_and_its_driver(lab):
     study = studies["ray"]
     stored = Path(lab.store.removeprefix("file://")) / "long" / "state"
     command = lab.start(study)
-    assert until(lambda: len(list(stored.glob("*/manifest.json"))) == 2, SECONDS), command.stderr
+    assert becomes(lambda: len(list(stored.glob("*/manifest.json"))) == 2, SECONDS), command.stderr
     lab.kill_all_in(1)
-    assert until(lambda: "waiting for a node (1 of 2 slots have one)" in command.stderr, START_SECONDS), command.stderr
+    assert becomes(lambda: "waiting for a node (1 of 2 slots have one)" in command.stderr, START_SECONDS), command.stderr
     command.process.send_signal(signal.SIGKILL)
     command.wait()
-    assert until(lambda: not lab.workers, 30.0), "the actors of a killed driver end with it"
+    assert becomes(lambda: not lab.workers, 30.0), "the actors of a killed driver end with it"
     assert study.records == {}
     lab.kill_all_in(2)
     command = lab.start(study)
-    assert until(lambda: "waiting for a node" in command.stderr, SECONDS), command.stderr
+    assert becomes(lambda: "waiting for a node" in command.stderr, SECONDS), command.stderr
     for i in (1, 2):
         lab.start_node(i)
     ended(command)

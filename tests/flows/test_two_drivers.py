@@ -15,7 +15,8 @@ import pytest
 from bertft_core.records import RunRecord
 from flows.cli.embedded_server import free_port
 from tasks.study_lease import EVERY_SECONDS, MISSED
-from tests.helpers.study_commands import LONG, PATIENCE_SECONDS, TinyStudy, clean_environment
+from tests.helpers.study_commands import LONG, TinyStudy, clean_environment
+from tests.helpers.waiting import until
 
 pytestmark = pytest.mark.slow
 ENDLESS = {"training": LONG["training"] | {"max_steps": 100_000}}
@@ -30,10 +31,7 @@ def tracking_uri(tmp_path_factory) -> Iterator[str]:
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(command, env=clean_environment(), cwd=folder, stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not answers(f"http://127.0.0.1:{port}/health"):
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.5)
+        until(lambda: answers(f"http://127.0.0.1:{port}/health"), "MLflow's server", every=0.5, told=(folder / "log").read_text)
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ import psutil
 import pytest
 
 from tests.helpers.store_checks import differences, misloggings
-from tests.helpers.study_commands import EXECUTION, LONG, PATIENCE_SECONDS, Started, TinyStudy
+from tests.helpers.study_commands import EXECUTION, LONG, Started, TinyStudy
+from tests.helpers.waiting import PATIENCE_SECONDS, becomes
 
 pytestmark = pytest.mark.slow
 POOL = "runs"
@@ -112,14 +113,6 @@ def command_of(process: psutil.Process) -> list[str]:
     return []
 
 
-def until(condition: Callable[[], Any], command: Started, what: str) -> None:
-    deadline = time.monotonic() + MANY_SECONDS
-    while not condition():
-        assert command.process.poll() is None, f"the command ended before {what}\n{command.stderr}"
-        assert time.monotonic() < deadline, f"waited in vain for {what}\n{command.stderr}"
-        time.sleep(0.2)
-
-
 def ended(command: Started, lab: PoolLab) -> str:
     code = command.process.wait(MANY_SECONDS)
     assert code == 0, f"{command.stderr}\n{lab.log}"
@@ -144,14 +137,14 @@ def test_a_study_on_a_pool_is_that_of_this_machine_also_when_what_carries_it_out
     study = studies["work_pool"]
     lab.start_worker()
     command = study.start()
-    until(lambda: lab.has_state("long"), command, "a stored state")
+    command.until(lambda: lab.has_state("long"), "a stored state", MANY_SECONDS)
     lab.engines()[0].send_signal(signal.SIGKILL)
-    until(lambda: lab.states("long") == ["CRASHED", "RUNNING"], command, "the flow run that goes on")
+    command.until(lambda: lab.states("long") == ["CRASHED", "RUNNING"], "the flow run that goes on", MANY_SECONDS)
     resubmitted = time.time()
-    until(lambda: lab.has_state("long", since=resubmitted), command, "a further state")
+    command.until(lambda: lab.has_state("long", since=resubmitted), "a further state", MANY_SECONDS)
     lab.kill_workers()
     killed = time.monotonic()
-    until(lambda: lab.states("long") == ["CRASHED", "CRASHED", "SCHEDULED"], command, "the loss of the worker")
+    command.until(lambda: lab.states("long") == ["CRASHED", "CRASHED", "SCHEDULED"], "the loss of the worker", MANY_SECONDS)
     assert time.monotonic() - killed < 180
     assert "waiting for a node (0 of 1 runs have one)" in command.stderr
     lab.start_worker()
@@ -168,17 +161,14 @@ def test_a_command_that_is_stopped_or_killed_leaves_no_flow_run_open(lab):
     study = lab.study("left", "work_pool", training=LONG_TRAINING, execution={"slots": 1, "checkpoint_every_steps": 50})
     lab.start_worker()
     command = study.start()
-    until(lambda: lab.has_state("left"), command, "a stored state")
+    command.until(lambda: lab.has_state("left"), "a stored state", MANY_SECONDS)
     command.process.send_signal(signal.SIGKILL)
     command.wait()
     assert "RUNNING" in lab.states("left")
     command = study.start()
     # cancelled by the command; what it had carried out may still say how it ended
-    until(lambda: len(lab.states("left")) == 2 and lab.n_open("left") == 1, command, "the next flow run alone")
+    command.until(lambda: len(lab.states("left")) == 2 and lab.n_open("left") == 1, "the next flow run alone", MANY_SECONDS)
     command.process.send_signal(signal.SIGINT)
     command.wait()
     assert lab.n_open("left") == 0
-    deadline = time.monotonic() + 60
-    while lab.engines() and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert not lab.engines(), "they notice within seconds"
+    assert becomes(lambda: not lab.engines(), 60), "they notice within seconds"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from bertft_core.storage.study_dir import read_record
 from bertft_core.training.checkpoint import checkpoints
 from bertft_core.training.run import train_run
 from bertft_core.training.slots import Slots
+from tests.helpers.waiting import until
 
 MEMORY = {"peak_memory_bytes", "peak_reserved_bytes"}
 TIMES = {"started_at", "ended_at", "train_seconds", "evaluate_seconds", "examples_per_second", "environment"} | MEMORY
@@ -72,10 +72,10 @@ def every_step_saved(spec: RunSpec) -> RunSpec:
 
 def wait_for_state(run_dir: Path, step: int) -> None:
     """Return when a state of that step or a later one is complete, which a thread of the run sees to."""
-    end = time.monotonic() + 60
-    while not any(int(state.name.removeprefix("step-")) >= step for state in checkpoints(run_dir / "checkpoint")):
-        assert time.monotonic() < end, f"no state of step {step}"
-        time.sleep(0.001)
+    states = run_dir / "checkpoint"
+    until(
+        lambda: any(int(state.name.removeprefix("step-")) >= step for state in checkpoints(states)), f"step {step}", every=0.001
+    )
 
 
 def pids_of(slots: Slots) -> list[int]:

@@ -14,12 +14,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
+
+from tests.helpers.waiting import becomes
 
 PORT = 6399
 HEAD = "10.77.0.1"
@@ -185,7 +186,7 @@ class RayLab:
         log = self.path / f"ray-{i}.log"
         with log.open("w") as file:
             self._started[i] = subprocess.Popen(["nice", "-n", "5", *command], env=environment, stdout=file, stderr=file)
-        assert until(lambda: STARTED in log.read_text() or not self.is_up(i), START_SECONDS), log.read_text()
+        assert becomes(lambda: STARTED in log.read_text() or not self.is_up(i), START_SECONDS), log.read_text()
         assert self.is_up(i), log.read_text()
 
 
@@ -208,13 +209,3 @@ def command_of(pid: int) -> str:
 
 def run(*words: str) -> None:
     subprocess.run(words, check=True, capture_output=True, text=True)
-
-
-def until(is_so: object, seconds: float, every: float = 0.2) -> bool:
-    """Whether it becomes so in time."""
-    deadline = time.monotonic() + seconds
-    while not is_so():  # type: ignore[operator]
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(every)
-    return True

@@ -7,9 +7,10 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
+
+from tests.helpers.waiting import until
 
 START_SECONDS = 120.0
 """On a machine that is busy."""
@@ -26,11 +27,8 @@ def s3_double() -> Iterator[dict[str, str]]:
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     process = subprocess.Popen(command, env=os.environ | keys, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while not _answers(url):
-            assert process.poll() is None, "moto does not start: run make test-slow, which installs it"
-            assert time.monotonic() < deadline, "moto does not answer"
-            time.sleep(0.1)
+        until(lambda: _answers(url) or process.poll() is not None, "moto", START_SECONDS)
+        assert process.poll() is None, "moto does not start: run make test-slow, which installs it"
         yield keys | {"AWS_ENDPOINT_URL": url}
     finally:
         process.kill()

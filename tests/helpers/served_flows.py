@@ -7,8 +7,6 @@ import re
 import shlex
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,8 @@ import httpx
 import psutil
 
 from flows.cli.embedded_server import free_port
-from tests.helpers.study_commands import PATIENCE_SECONDS, clean_environment
+from tests.helpers.study_commands import clean_environment
+from tests.helpers.waiting import until
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "guides" / "prefect.md").read_text(encoding="utf-8")
@@ -112,15 +111,6 @@ class Served:
     def log(self) -> str:
         """What server and worker have printed."""
         return "\n".join(path.read_text() for path in sorted(self.directory.glob("*.log")))
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    """Wait for something true, and give it."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.1)
-    return found
 
 
 def write_files_of_guide(directory: Path) -> list[str]:

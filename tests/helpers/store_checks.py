@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +10,7 @@ from mlflow import MlflowClient
 
 from bertft_core.records import RunRecord
 from tests.helpers.study_commands import TinyStudy
+from tests.helpers.waiting import becomes
 
 TIMES = (
     "started_at",
@@ -88,7 +88,4 @@ def all_statuses(study: TinyStudy) -> list[str]:
 
 
 def no_run_is_left_running(study: TinyStudy, within_seconds: float) -> bool:
-    deadline = time.monotonic() + within_seconds
-    while "RUNNING" in all_statuses(study) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return "RUNNING" not in all_statuses(study)
+    return becomes(lambda: "RUNNING" not in all_statuses(study), within_seconds, every=0.2)

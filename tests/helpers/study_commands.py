@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -22,11 +21,10 @@ from bertft_core.records import RunRecord, StudySummary
 from bertft_core.storage.study_dir import StudyDir, read_record
 from tests.helpers.tiny_encoders import tiny_encoder
 from tests.helpers.tiny_studies import write_texts
+from tests.helpers.waiting import PATIENCE_SECONDS, Found, until
 from tests.helpers.warm_commands import warm_commands
 
 NAME = "tiny"
-PATIENCE_SECONDS = 180.0
-"""Far more than anything here takes, also on a busy machine."""
 TRAINING = {"learning_rate": 0.01, "batch_size": 5, "epochs": 2}
 SPACE = {"learning_rate": {"low": 1e-3, "high": 1e-2, "log": True}, "batch_size": {"choices": [4, 8]}}
 SEARCH = {"space": SPACE, "n_trials": 2, "n_seeds": 2, "trials_per_batch": 2}
@@ -176,13 +174,16 @@ class Started:
     def stderr(self) -> str:
         return self._log.read_text()
 
-    def until(self, condition: Callable[[], Any], what: str) -> None:
-        """Wait for something while the command runs."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not condition():
-            assert self.process.poll() is None, f"the command ended before {what}\n{self.stderr}"
-            assert time.monotonic() < deadline, f"waited in vain for {what}\n{self.stderr}"
-            time.sleep(0.02)
+    def until(self, condition: Callable[[], Found], what: str, seconds: float = PATIENCE_SECONDS) -> Found:
+        """Wait for something while the command runs, and give it."""
+
+        def while_it_runs() -> Found:
+            ended = self.process.poll() is not None
+            found = condition()
+            assert found or not ended, f"the command ended before {what}\n{self.stderr}"
+            return found
+
+        return until(while_it_runs, what, seconds, told=lambda: self.stderr)
 
     def descendants(self) -> list[psutil.Process]:
         with suppress(psutil.NoSuchProcess):

@@ -7,7 +7,6 @@ import re
 import shlex
 import signal
 import subprocess
-import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from bertft_core.config import StudyConfig, parse_study
 from tasks.process_environment import TABLE
 from tests.helpers.markdown import ROOT
 from tests.helpers.slurm_stand_in import Slurm
+from tests.helpers.waiting import until
 
 DEPLOY = ROOT / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
@@ -156,11 +156,9 @@ def slurm(tmp_path) -> Slurm:
     return Slurm(tmp_path, "ray", "bertft", "prefect")
 
 
-def until(condition, job: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, (job.poll(), job.stdout and job.poll() is not None and job.stdout.read())
-        time.sleep(0.05)
+def output_of(job: subprocess.Popen[str]) -> str:
+    """Of one that has ended."""
+    return "" if job.poll() is None or job.stdout is None else job.stdout.read()
 
 
 def test_a_job_starts_a_cluster_runs_the_study_on_it_and_ends_all(slurm):
@@ -200,7 +198,7 @@ def test_a_job_that_fails_says_so(slurm):
 
 def test_a_preempted_job_stops_its_study_in_order(slurm):
     job = slurm.sbatch(DEPLOY / "slurm" / "ray.sbatch", "x.yaml")
-    until(lambda: slurm.calls("bertft"), job)
+    until(lambda: slurm.calls("bertft"), "the study", told=lambda: output_of(job))
     job.send_signal(signal.SIGTERM)
     job.communicate(timeout=30)
     assert job.returncode == 130
@@ -213,7 +211,7 @@ def test_a_worker_runs_in_a_job_until_it_is_told_to_stop(slurm):
     assert refused.returncode != 0
     assert "load the credentials of the lab first" in output
     job = slurm.sbatch(script, PREFECT_API_URL="http://127.0.0.1:4200/api")
-    until(lambda: slurm.calls("prefect"), job)
+    until(lambda: slurm.calls("prefect"), "the worker", told=lambda: output_of(job))
     words = slurm.calls("prefect")[0]
     assert words[:8] == shlex.split("worker start --pool local --limit 1 --name slurm-4711")
     assert f"BERTFT_HOME={slurm.folder}/bertft-home" in words

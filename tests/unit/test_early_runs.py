@@ -18,8 +18,7 @@ from tasks import early_runs
 from tasks.early_runs import EarlyRuns
 from tasks.run_tasks import train_run
 from tests.helpers.small_records import make_card, make_record, make_study
-
-PATIENCE_SECONDS = 30.0
+from tests.helpers.waiting import PATIENCE_SECONDS, until
 
 
 class Session:
@@ -65,15 +64,6 @@ class Session:
 def runs_of_one_length(monkeypatch):
     """The cards here name an encoder that has no files."""
     monkeypatch.setattr(early_runs, "calculated_seconds", lambda card: lambda spec: 1.0)
-
-
-def until(condition: Any) -> None:
-    done = threading.Event()
-    for _ in range(int(PATIENCE_SECONDS / 0.01)):
-        if condition():
-            return
-        done.wait(0.01)
-    raise AssertionError("waited in vain")
 
 
 def adopt(session: Session, early: EarlyRuns, spec: RunSpec) -> RunRecord:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import stat
-import time
 from pathlib import Path
 
 import psutil
@@ -21,6 +20,7 @@ from flows.cli.lab.running_service import RunningService
 from flows.cli.lab.server_commands import down_command, status_command
 from flows.cli.lab.services import Service, client_environment, mlflow_server, prefect_server, worker
 from tests.helpers.markdown import ROOT
+from tests.helpers.waiting import until
 
 NOTHING = {"host": None, "name": None, "port": None, "database": None, "artifacts": None}
 
@@ -104,7 +104,7 @@ def test_a_service_that_ends_is_started_again_and_a_stopped_one_leaves_nothing(l
     (first,) = _children(running)
     assert not running.started_again()
     psutil.Process(first.ppid()).kill()
-    _until(running.started_again)
+    until(running.started_again)
     assert running.restarts == 1
     (second,) = _children(running)
     running.stop()
@@ -115,15 +115,8 @@ def test_a_service_that_ends_is_started_again_and_a_stopped_one_leaves_nothing(l
 def _children(running: RunningService) -> list[psutil.Process]:
     assert running._process is not None
     process = psutil.Process(running._process.pid)
-    _until(process.children)
+    until(process.children)
     return process.children()
-
-
-def _until(condition: object) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_lab_runs_while_its_lock_is_held(lab_dir):

@@ -14,6 +14,7 @@ from bertft_core.training.remote_worker import NodeLost
 from bertft_core.training.slots import SlotsClosing
 from tasks.engines import node_pool
 from tasks.engines.node_pool import NodePool
+from tests.helpers.waiting import becomes
 
 SOON = 10.0
 
@@ -71,10 +72,7 @@ def cluster(monkeypatch):
 
 
 def soon(is_so: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + SOON
-    while not is_so() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return is_so()
+    return becomes(is_so, SOON, every=0.005)
 
 
 def in_time(call: Callable[[], int]) -> int:

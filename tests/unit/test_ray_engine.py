@@ -6,7 +6,6 @@ import importlib
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from bertft_core.training.slots import RunFailed, SlotsClosing, WorkerDied, Work
 from tasks.engines import node_needs
 from tests.helpers.ray_stand_in import RayActorError, stand_in
 from tests.helpers.small_records import make_card, make_record, make_study
+from tests.helpers.waiting import until
 
 STARTED = {"kind": "started", "planned_steps": 10, "resumed_from_step": None}
 
@@ -196,13 +196,6 @@ def test_a_run_goes_on_elsewhere_when_its_node_is_shut_down(ray, opened, monkeyp
         "the node is being shut down; the run goes on elsewhere from its last stored state"
     ]
     assert [actor.dead for actor in ray.made] == [True, True, False]
-
-
-def until(is_so) -> None:
-    deadline = time.monotonic() + 10
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_an_error_of_ours_on_a_node_is_no_lost_node(ray, opened):

@@ -31,6 +31,7 @@ from bertft_core.training.remote_jobs import Input, RemoteJob
 from bertft_core.training.slots import SlotsClosing
 from tasks.engines import flow_runs, work_pool
 from tests.helpers.small_records import make_card, make_record, make_study
+from tests.helpers.waiting import until
 
 STARTED = {"kind": "started", "planned_steps": 10, "resumed_from_step": None}
 PROBE = KernelProbe(onednn_error=0.0, mkl_error=0.0, speedup=2.0)
@@ -325,10 +326,3 @@ def test_runs_at_once_are_the_limit_of_the_pool_or_one_per_worker(prefect, tmp_p
     study = study_on_pool(slots=slots)
     with work_pool.open_pool(study, StudyDir(tmp_path, study.name), force=False) as pool:
         assert pool.n == n
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
