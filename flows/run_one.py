@@ -16,7 +16,7 @@ from bertft_core.training.devices import slot_environments
 from bertft_core.training.mailbox import Mailbox
 from bertft_core.training.remote import NodeSlot
 from bertft_core.training.remote_jobs import LOG, Event, RemoteJob, failure_event
-from tasks.engines.node_needs import installed, node_dir, other_versions, store_out_of_sight
+from tasks.engines.node_needs import cache_bytes, installed, node_dir, other_versions, store_out_of_sight
 from tasks.process_environment import settle_environment
 
 
@@ -44,6 +44,7 @@ def events_of(slot: NodeSlot, request: dict[str, Any]) -> Iterator[list[Event]]:
     try:
         if (found := installed()) != request["versions"]:
             raise other_versions(platform.node(), found, request["versions"])
+        slot.limit_cache(cache_bytes())
         if "job" in request:
             yield from slot.carry_out(RemoteJob.model_validate(request["job"]))
         else:

@@ -61,6 +61,7 @@ TABLE = (
     Variables(("UVICORN_*", "GUNICORN_*", "FLASK_*", "WEB_CONCURRENCY"), "dropped", "for the pages of `bertft ui`"),
     Variables(("HF_*", "TRANSFORMERS_*", "HUGGINGFACE_*"), "passed", "cache, token, address and offline mode of the hub"),
     Variables(("BERTFT_NODE_HOME",), "honoured", "where a node keeps its copies of data and encoders (~/.cache/bertft/node)"),
+    Variables(("BERTFT_NODE_CACHE_GIB",), "honoured", "how much of them it keeps for later runs, in GiB (50)"),
     Variables(("RAY_*",), "passed", "address and token of the cluster, for `execution.engine: ray`"),
     Variables(("AWS_*",), "passed", "how an artifact store on S3 is reached"),
     Variables(("CUDA_VISIBLE_DEVICES",), "honoured", "the GPUs that a study may take"),

@@ -38,8 +38,8 @@ class ArtifactStore:
     """
 
     def __init__(self, address: str, cache_dir: Path, *, limit_bytes: int = LIMIT_BYTES) -> None:
-        """`limit_bytes` is of all that is in the cache; what is in use may be more."""
-        self.address, self.cache_dir, self._limit_bytes = address, cache_dir, limit_bytes
+        self.address, self.cache_dir, self.limit_bytes = address, cache_dir, limit_bytes
+        """The last is of all that is in the cache; what is in use may be more."""
         self._in_use: dict[str, BinaryIO] = {}
         self._store = open_store(address)
         self._files, self._root = self._store.files, self._store.root
@@ -100,7 +100,7 @@ class ArtifactStore:
                 self._in_use.setdefault(key, used)
             self._complete(key, manifest, target)
         if self.fetched_bytes > before:
-            shrink(self.cache_dir, self._limit_bytes)
+            shrink(self.cache_dir, self.limit_bytes)
         return target
 
     def fetch(self, key: str, folder: Path) -> None:

@@ -43,6 +43,10 @@ class NodeSlot:
         self._slots = Slots([environment], self.dir / "logs")
         self._leaving = threading.Event()
 
+    def limit_cache(self, limit_bytes: int) -> None:
+        """Have no more than this in the node's cache, apart from what is in use."""
+        self._store.limit_bytes = limit_bytes
+
     def carry_out(self, job: RemoteJob) -> Generator[list[Event]]:
         """Train or probe; events as they come, several at a time, the last one of kind `done` or `error`.
 

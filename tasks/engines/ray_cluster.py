@@ -29,7 +29,7 @@ from bertft_core.training.remote import NodeSlot
 from bertft_core.training.remote_jobs import ENDINGS, LEFT, Event, RemoteJob
 from bertft_core.training.remote_worker import NodeLost, RemoteRuns, RemoteWorker
 from bertft_core.training.slots import RunFailed, SlotsClosing, WorkerDied
-from tasks.engines.node_needs import installed, node_dir, other_versions, store_out_of_sight
+from tasks.engines.node_needs import cache_bytes, installed, node_dir, other_versions, store_out_of_sight
 from tasks.engines.node_pool import NodePool
 from tasks.engines.ray_needs import gpus_per_run, places
 from tasks.engines.ray_refusals import (
@@ -60,8 +60,9 @@ class NodeActor:
             raise other_versions(ray.util.get_node_ip_address(), found, versions)
         if not ArtifactStore(address, node_dir() / "cache").has(in_sight):
             raise store_out_of_sight(ray.util.get_node_ip_address(), address)
-        environment = slot_environments(ExecutionConfig.model_validate_json(execution))[0]
+        environment, limit_bytes = slot_environments(ExecutionConfig.model_validate_json(execution))[0], cache_bytes()
         self._slot = NodeSlot(node_dir(), address, environment)
+        self._slot.limit_cache(limit_bytes)
         return str(ray.get_runtime_context().get_node_id())
 
     def carry_out(self, job: str) -> Generator[list[Event]]:

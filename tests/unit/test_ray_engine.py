@@ -38,7 +38,10 @@ class FakeSlot:
 
     def __init__(self, node_dir: Path, address: str, environment: dict[str, str]) -> None:
         self._store, self._dir = ArtifactStore(address, node_dir / "cache"), node_dir
-        self.environment = environment
+        self.environment, self.limit_bytes = environment, 0
+
+    def limit_cache(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
 
     def carry_out(self, job: RemoteJob):
         yield [STARTED]
@@ -246,6 +249,15 @@ def test_a_store_that_a_node_does_not_see_is_refused(ray, tmp_path):
     with pytest.raises(UserError) as refused:
         engine().NodeActor().start(f"file://{tmp_path}", "in-sight/x", "{}", engine().installed())
     assert refused.value.code == "node.store-out-of-sight"
+
+
+def test_a_node_has_the_limit_of_its_own_environment(ray, tmp_path, monkeypatch):
+    monkeypatch.setenv("BERTFT_NODE_CACHE_GIB", "2")
+    monkeypatch.setenv("BERTFT_NODE_HOME", str(tmp_path / "node"))
+    ArtifactStore(f"file://{tmp_path}/store", tmp_path / "cache").put("in-sight/x", tmp_path, ())
+    actor = engine().NodeActor()
+    actor.start(f"file://{tmp_path}/store", "in-sight/x", "{}", engine().installed())
+    assert actor._slot.limit_bytes == 2 * 2**30
 
 
 def test_joining_keeps_our_handler_of_sigterm(ray, monkeypatch):

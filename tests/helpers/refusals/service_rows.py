@@ -155,6 +155,7 @@ ROWS = (
     Refusal("ray.no-token", call=lambda _: ray_refusals.refuse_open_cluster("10.0.0.1:6379")),
     Refusal("node.other-versions", call=raising(node_needs.other_versions(NODE, WANTED | {"torch": "2.12.1"}, WANTED))),
     Refusal("ray.slot-does-not-start", call=raising(ray_refusals.slot_does_not_start("No module named 'tasks'"))),
+    Refusal("node.cache-limit", call=raising(node_needs.no_cache_limit(NODE, "50GB"))),
     Refusal("node.store-out-of-sight", call=raising(node_needs.store_out_of_sight(NODE, "file:///home/me/artifacts"))),
     Refusal("pool.no-server", call=raising(work_pool_refusals.no_server(None))),
     Refusal("pool.not-found", call=raising(work_pool_refusals.no_pool("gpus", API))),
