@@ -45,6 +45,11 @@ class BaseHead(Frozen):
         """Which of `EXTRA_PARTS` it has."""
         return tuple(name for name, (key, value) in EXTRA_PARTS.items() if getattr(self, key, None) == value)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the class of transformers alone computes what training and scoring saw, for one window."""
+        return not self.extra_parts and getattr(self, "pooling", "pooler") == "pooler"
+
 
 class DrawnHead(BaseHead):
     """A head that each run draws anew, unless it is to start from the one of the checkpoint."""

@@ -1,4 +1,4 @@
-"""The commands that begin, list, open, clean and delete whole studies."""
+"""The commands that begin, list, open, export, clean and delete whole studies."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -37,6 +37,33 @@ def open_report(study: StudyName, home: Home = None) -> None:
     raise typer.Exit(open_command(study, home))
 
 
+def export(
+    study: StudyName,
+    target: Annotated[str, typer.Option("--to", metavar="DIR", help="A new or empty folder; nothing is overwritten.")],
+    arm: Annotated[str | None, typer.Option("--arm", help="An arm.  [default: the best on validation]")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", "--seed-index", help="A seed's index.  [default: the best on validation]")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option("--license", metavar="ID", help="The hub's id of a licence, for the card.")
+    ] = None,
+    languages: Annotated[
+        list[str] | None, typer.Option("--language", metavar="CODE", help="Language of the texts, for the card. Repeatable.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Write a kept model and its card for the Hugging Face hub.
+
+    Model, tokenizer and configuration open with plain transformers; where the head needs bertft, the card says so. Nothing is
+    uploaded: the command of the hub's own client is printed.
+    """
+    from bertft_core.library.chosen_runs import PredictRequest
+    from flows.cli.export_command import export_command
+
+    wanted = PredictRequest(arm, seed, ensemble=False)
+    raise typer.Exit(export_command(study, home, target, wanted, licence=licence, languages=languages or []))
+
+
 def delete(
     study: StudyName,
     home: Home = None,
@@ -70,6 +97,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "init": init,
     "list": list_studies,
     "open": open_report,
+    "export": export,
     "clean": clean,
     "delete": delete,
 }

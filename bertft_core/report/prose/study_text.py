@@ -35,6 +35,18 @@ def sentences(summary: StudySummary) -> list[str]:
     return lines + ensembles
 
 
+def of_arm(arm: str, summary: StudySummary) -> list[str]:
+    """The verdict on one arm: against the baseline, where it is another one, and against the constant predictor."""
+    (found,) = (each for each in summary.arms if each.arm == arm)
+    if found.selected is not None:
+        return [f"{seed_designs_text.selected(found, summary)}."]
+    baseline = summary.arms[0].arm
+    first = [_against_baseline(arm, summary)] if arm != baseline else []
+    if arm == baseline and len(summary.arms) > 1:
+        first = [f"{arm} is the baseline that the other arms of the study are compared with."]
+    return first + [f"{gain_over_majority(gain, summary)}." for gain in summary.gains_over_majority if gain.arm == arm]
+
+
 def _against_baseline(arm: str, summary: StudySummary) -> str:
     baseline, comparison = summary.arms[0].arm, summary.comparison
     if comparison is None:

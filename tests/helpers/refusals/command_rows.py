@@ -12,6 +12,7 @@ import bertft_core as bertft
 from bertft_core.config.head_settings import RegressionHead
 from bertft_core.config.study_config import StudyConfig
 from bertft_core.evaluation.comparison.request import ComparisonRequest, plan_comparison
+from bertft_core.library.export_model import empty_folder
 from bertft_core.records import DatasetCard, StudySummary
 from bertft_core.storage.study_dir import StudyDir, checked_record
 from bertft_core.storage.study_results import StudyResults
@@ -41,6 +42,12 @@ def _selected_seeds(folder: Path) -> None:
     own_copy(folder, "many", "many")
     own_copy(folder, "many", "again", seed=1)
     app(["seeds", "many", "again", "--home", "own"], standalone_mode=False)
+
+
+def _export_onto_files(folder: Path) -> None:
+    (folder / "out").mkdir()
+    (folder / "out" / "README.md").write_text("mine")
+    empty_folder(folder / "out", folder / "home")
 
 
 def _folder_that_is_gone(folder: Path) -> None:
@@ -197,6 +204,7 @@ ROWS = (
     Refusal("init.file-exists", "init --output x.yaml", {"x.yaml": "name: mine"}, "x.yaml"),
     Refusal("open.no-report", "open claims", place="home/studies/claims/report/report.html"),
     Refusal("verify.runs", "verify claims --runs none"),
+    Refusal("export.not-empty", call=_export_onto_files, place="out"),
     Refusal("predict.seed-and-ensemble", "predict claims --input x.csv --seed 0 --ensemble", INPUT),
     Refusal("predict.unknown-arm", "predict claims --input x.csv --arm none", INPUT, place="home/studies/claims"),
     Refusal("predict.no-such-seed", "predict claims --input x.csv --arm full --seed 99", INPUT),

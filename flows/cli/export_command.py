@@ -1,0 +1,25 @@
+"""`bertft export`: a kept model with its card in a folder, ready for the hub client's own upload."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bertft_core.library.chosen_runs import PredictRequest, chosen_records
+from bertft_core.library.export_model import export_model
+from bertft_core.library.study import Study
+from bertft_core.report.prose.model_card_text import model_name
+from flows.cli.find_study import find_study
+from flows.cli.terminal import say
+
+
+def export_command(
+    name: str, home: Path | None, target: str, wanted: PredictRequest, *, licence: str | None, languages: Sequence[str]
+) -> int:
+    """Choose the run, write the folder, and say how to upload it. Raises `UserError`, also where the model was not kept."""
+    results = Study(find_study(name, home)).results
+    (record,) = chosen_records(results, wanted, lambda line: say(line, file=sys.stderr))
+    folder = export_model(results, record, target, licence=licence, languages=languages)
+    say(f"wrote {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+    say(f"read README.md, then: hf upload YOUR-NAME/{model_name(record)} {shlex.quote(str(folder))}")
+    return 0
