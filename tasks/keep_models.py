@@ -7,6 +7,8 @@ from prefect.cache_policies import NO_CACHE
 
 from bertft_core.config import StudyConfig
 from bertft_core.records import RunRecord, RunSpec
+from bertft_core.records.ranking import ranked_runs
+from bertft_core.report.prose import study_text
 from bertft_core.storage.damage import Tell
 from bertft_core.storage.retention import folder_bytes, kept_digests, over_budget
 from bertft_core.storage.study_dir import StudyDir, write_record
@@ -18,7 +20,10 @@ DROPPED = "budget"
 
 @task(name="keep-models", task_run_name="keep models · {results.study.name}", cache_policy=NO_CACHE, persist_result=False)
 def keep_models(results: StudyResults, records: dict[str, RunRecord], *, log: RunLog) -> list[str]:
-    """Delete the models of `records` that `retention` does not keep and log the others; the digests of those kept."""
+    """Delete the models of `records` that `retention` does not keep and log the others; the digests of those kept.
+
+    With `retention.register` the best of each arm is registered, with the verdict on the arm: `results` are evaluated.
+    """
     kept = kept_digests(results.study, results.planned, records)
     for digest, record in records.items():
         model_dir = results.run_dir_of(digest) / "model"
@@ -27,6 +32,9 @@ def keep_models(results: StudyResults, records: dict[str, RunRecord], *, log: Ru
             log.drop_model(digest)
         elif model_dir.exists() and results.study.tracking.log_models:
             log.log_model(record)
+    if results.study.retention.register:
+        for arm, ranked in ranked_runs(results.study, results.planned, records).items():
+            log.register_model(ranked[0], arm, " ".join(study_text.of_arm(arm, results.summary)))
     return sorted(kept)
 
 

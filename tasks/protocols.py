@@ -52,6 +52,9 @@ class RunLog(Protocol):
     def log_model(self, record: RunRecord) -> None:
         """Log the model of a run that is kept."""
 
+    def register_model(self, record: RunRecord, arm: str, claim: str) -> None:
+        """Register the model of an arm's best run, with what is claimed of the arm."""
+
     def drop_model(self, digest: str) -> None:
         """Delete the model of a run."""
 

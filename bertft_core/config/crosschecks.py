@@ -41,6 +41,7 @@ def check_study(study: StudySections) -> None:
     _check_selection_metrics(study)
     for_every_arm(study, _check_sections)
     _check_splits(study)
+    _check_registered(study)
     _check_selected_seeds(study)
     check_split_design(study)
     for name in study.arms:
@@ -70,6 +71,15 @@ def _check_sections(study: StudySections) -> None:
         raise misplaced(("encoder", "study"), "a study cannot start from its own model", "rename this study")
     _check_data_keys(study)
     _check_head_init(study)
+
+
+def _check_registered(study: StudySections) -> None:
+    """What is registered in MLflow are models that the study keeps and logs."""
+    at, problem = ("retention", "register"), "no model would be registered: none is "
+    if study.retention.register and study.retention.checkpoints == "none":
+        raise misplaced(at, f"{problem}kept", "set retention.checkpoints to best or all, or remove retention.register")
+    if study.retention.register and not study.tracking.log_models:
+        raise misplaced(at, f"{problem}logged", "remove tracking.log_models: false, or retention.register")
 
 
 def _check_selection_metrics(study: StudySections) -> None:

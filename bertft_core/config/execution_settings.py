@@ -1,10 +1,13 @@
 """How runs are executed and recorded. Only threads, kind of device, kernels and compute change a result."""
 
+import warnings
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bertft_core.config.base import LARGEST, Frozen
+from bertft_core.config.base import LARGEST, Frozen, left_out_if
+
+warnings.filterwarnings("ignore", 'Field name "register" in ')  # pydantic means the method of abstract base classes
 
 
 class ExecutionConfig(Frozen):
@@ -72,6 +75,12 @@ class RetentionConfig(Frozen):
         None,
         gt=0.0,
         description="Models above it are deleted during the study, worst first, but never the best of an arm.",
+    )
+    register: bool = Field(
+        False,
+        exclude_if=left_out_if(False),
+        description="Register the best kept model of each arm in MLflow's model registry: STUDY-ARM, with the alias champion and"
+        " the verdict on the arm as description.",
     )
 
 

@@ -3,10 +3,21 @@
 from collections.abc import Iterable
 
 from bertft_core.records import RunRecord
+from bertft_core.records.ranking import ranked_runs
 from bertft_core.report.report_seal import read_seal
 from bertft_core.storage.retention import kept_digests
 from bertft_core.storage.study_results import StudyResults
-from tasks.tracking.store_files import LOGGED, MLFLOW_STATUS, MODEL, OF_SEVERAL, PARENT_TAG, TrackedRun, digest_in, mlflow_runs
+from tasks.tracking.store_files import (
+    LOGGED,
+    MLFLOW_STATUS,
+    MODEL,
+    OF_SEVERAL,
+    PARENT_TAG,
+    REGISTERED,
+    TrackedRun,
+    digest_in,
+    mlflow_runs,
+)
 
 
 def is_logged(results: StudyResults, records: Iterable[RunRecord]) -> bool:
@@ -42,9 +53,15 @@ def _is_whole(run: TrackedRun | None, status: str, logged: str, parent: TrackedR
 
 
 def _has_models(results: StudyResults, known: dict[str | None, TrackedRun]) -> bool:
-    """Of the models that are kept on disk, where the study asks for them."""
+    """Of the models that are kept on disk, where the study asks for them; the best of each arm is registered, where it asks."""
     if not results.study.tracking.log_models:
         return True
     kept = (results.records[digest] for digest in kept_digests(results.study, results.planned, results.records))
     on_disk = [record for record in kept if (results.run_dir_of(record.digest) / "model").exists()]
-    return all(known[record.digest].tags.get(MODEL) == record.weights_sha256 for record in on_disk)
+    ranked = ranked_runs(results.study, results.planned, results.records) if results.study.retention.register else {}
+    champions = {runs[0].digest for runs in ranked.values()}
+    return all(
+        known[record.digest].tags.get(MODEL) == record.weights_sha256
+        and (record.digest not in champions or REGISTERED in known[record.digest].tags)
+        for record in on_disk
+    )

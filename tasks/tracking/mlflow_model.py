@@ -5,6 +5,7 @@ MLflow 3.17 cannot log a folder under transformers 5 (it expects classes where t
 
 import importlib.metadata
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,17 +14,20 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 
 from bertft_core.config.head_settings import part_file
-from bertft_core.records import RunRecord
+from bertft_core.records import RunRecord, RunSpec
 from bertft_core.storage.damage import HEAD_FILE
 from tasks.tracking.mlflow_content import event_metrics
+from tasks.tracking.model_registry import unregister
 from tasks.tracking.store_files import MLFLOW_STATUS
 
+NOT_IN_A_NAME = re.compile("[/:.%\"']")
+"""Characters that MLflow refuses in the name of a logged model."""
 HEAD_DIR = "head"
 """Artifacts of a run that belong to its model and for which transformers has no place."""
 
 
 def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, record: RunRecord) -> None:
-    """Log the folder under `model` of the run, so that `mlflow.transformers.load_model` opens it offline.
+    """Log the folder as a model of the run, named STUDY-ARM, so that `mlflow.transformers.load_model` opens it offline.
 
     The configuration of the head, its extra parts (such as a CRF) and the adapters of LoRA, for which transformers has no place,
     go to the run's artifacts under `head`.
@@ -45,7 +49,7 @@ def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, r
     with _run_as_it_was(client, run_id, MLFLOW_STATUS[record.status]), _known_histories(client, run_id, record):
         mlflow.transformers.log_model(
             transformers_model={"model": model, "tokenizer": tokenizer},
-            name="model",
+            name=logged_name(record.spec),
             task=HEADS[head.kind].pipeline,
             pip_requirements=[need.partition("+")[0] for need in needs],
             metadata={"run_digest": record.digest, "weights": f"best, step {record.best_step}"},
@@ -55,6 +59,11 @@ def log_transformers_model(client: MlflowClient, run_id: str, model_dir: Path, r
             client.log_artifact(run_id, str(path), HEAD_DIR)
     if (model_dir / FOLDER).is_dir():
         client.log_artifacts(run_id, str(model_dir / FOLDER), f"{HEAD_DIR}/{FOLDER}")
+
+
+def logged_name(spec: RunSpec) -> str:
+    """What MLflow calls the model of a run."""
+    return NOT_IN_A_NAME.sub("_", f"{spec.study}-{spec.arm}")
 
 
 @contextmanager
@@ -96,11 +105,15 @@ def _known_histories(client: MlflowClient, run_id: str, record: RunRecord) -> It
 
 
 def delete_models(client: MlflowClient, experiment_id: str, run_id: str) -> None:
-    """Delete the models that a run has logged, their files too: MLflow itself only hides a deleted model."""
+    """Delete the models that a run has logged, their files too: MLflow itself only hides a deleted model.
+
+    What is registered of them goes first: a version without files cannot be loaded.
+    """
     import mlflow
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     mlflow.set_tracking_uri(client.tracking_uri)
+    unregister(client, run_id)
     for model in client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'"):
         get_artifact_repository(model.artifact_location).delete_artifacts()
         client.delete_logged_model(model.model_id)

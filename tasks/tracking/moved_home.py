@@ -6,7 +6,12 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 ARTIFACTS = "mlflow-artifacts"
-ADDRESSES = (("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"))
+ADDRESSES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+)
 """Where MLflow's tables hold addresses of artifacts."""
 
 

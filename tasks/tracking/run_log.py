@@ -20,7 +20,8 @@ from tasks.tracking import mlflow_content as content
 from tasks.tracking.mlflow_model import delete_models, log_transformers_model
 from tasks.tracking.mlflow_runs import MlflowRuns
 from tasks.tracking.mlflow_store import download
-from tasks.tracking.store_files import LOGGED, MLFLOW_STATUS, MODEL, PARENT_TAG
+from tasks.tracking.model_registry import register, registered_name
+from tasks.tracking.store_files import LOGGED, MLFLOW_STATUS, MODEL, PARENT_TAG, REGISTERED
 
 BEGUN, DROPPED = "begun", "dropped"
 CURVES = {"step": "train/loss", "evaluation": "train/epoch", "untrained": "train/epoch"}
@@ -128,6 +129,15 @@ class MlflowRunLog:
         delete_models(self._runs.client, self._runs.experiment_id, run_id)  # what a kill left of it, or one of other weights
         log_transformers_model(self._runs.client, run_id, model_dir, record)
         self._runs.tag(record.digest, {MODEL: record.weights_sha256})
+
+    def register_model(self, record: RunRecord, arm: str, claim: str) -> None:
+        """The model of an arm's best run in MLflow's registry; nothing where the run has no model in MLflow."""
+        run_id = self._runs.id_of(record.digest)
+        if run_id is not None and self._runs.tag_of(record.digest, MODEL) == record.weights_sha256:
+            version = register(
+                self._runs.client, self._runs.experiment_id, run_id, registered_name(self._study_dir.path.name, arm), claim
+            )
+            self._runs.tag(record.digest, {REGISTERED: version})
 
     def drop_model(self, digest: str) -> None:
         """Delete the model of a run, and log its record again, which may say why; nothing where MLflow has no model of it."""

@@ -19,6 +19,8 @@ LOGGED = "bertft.logged"
 """Tag of what is completely in MLflow: of a run when it ended, of a search the number of its trials, of a study its seal."""
 MODEL = "bertft.model"
 """Tag of a run whose model is in MLflow: the hash of its final weights; `begun` until it is whole, `dropped` when it went."""
+REGISTERED = "bertft.registered"
+"""Tag of a run whose model is in MLflow's registry: NAME/VERSION."""
 DIGEST_TAGS = ("bertft.run_digest", "bertft.search_digest", "bertft.study_digest")
 PARENT_TAG = "mlflow.parentRunId"
 STAGE = "bertft.stage"

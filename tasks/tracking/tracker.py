@@ -143,6 +143,10 @@ class Tracker:
         """A kept checkpoint as an MLflow model of its run."""
         self._post(lambda log: log.runs.log_model(record))
 
+    def register_model(self, record: RunRecord, arm: str, claim: str) -> None:
+        """The model of an arm's best run in MLflow's registry."""
+        self._post(lambda log: log.runs.register_model(record, arm, claim))
+
     def drop_model(self, digest: str) -> None:
         """Delete the model of a run from MLflow, where it has one: the study does not keep it."""
         self._post(lambda log: log.runs.drop_model(digest))

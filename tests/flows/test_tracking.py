@@ -170,7 +170,7 @@ def test_a_kept_model_is_opened_by_mlflow_and_answers_with_the_names_of_the_labe
     full = next(run for run in with_model if run.data.tags["bertft.arm"] == "full")
     store = f"sqlite:///{finished.study.home / 'mlflow.db'}"
     ended = subprocess.run(
-        [sys.executable, "-c", LOADING, store, f"runs:/{full.info.run_id}/model"],
+        [sys.executable, "-c", LOADING, store, f"runs:/{full.info.run_id}/{finished.study.name}-full"],
         env=clean_environment(HF_HUB_OFFLINE="1"),
         capture_output=True,
         text=True,

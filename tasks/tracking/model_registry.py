@@ -1,0 +1,60 @@
+"""MLflow's model registry: the best kept model of each arm as STUDY-ARM, with the alias `champion` and the verdict on the arm."""
+
+import json
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
+
+from tasks.tracking.store_files import REGISTERED
+
+CHAMPION = "champion"
+MAX_DESCRIPTION = 5000
+"""Characters that MLflow's tables hold."""
+
+
+def registered_name(study: str, arm: str) -> str:
+    """STUDY-ARM, without the characters that MLflow refuses in it."""
+    return f"{study}-{arm}".replace("/", "_").replace(":", "_")
+
+
+def register(client: MlflowClient, experiment_id: str, run_id: str, name: str, claim: str) -> str:
+    """Make the run's logged model the champion of `name`; NAME/VERSION. A model that has a version keeps it.
+
+    Raises `MlflowException` where the store has no registry.
+    """
+    import mlflow
+
+    mlflow.set_tracking_uri(client.tracking_uri)  # the store's own look-up of the model goes by it
+    (model,) = client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'")
+    claim = claim[:MAX_DESCRIPTION]
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    client.update_registered_model(name, claim)
+    source = f"models:/{model.model_id}"
+    there = [found for found in client.search_model_versions(f"name = '{name}'") if found.source == source]
+    if there:
+        version = str(there[0].version)
+        client.update_model_version(name, version, claim)
+    else:
+        made = client.create_model_version(name, source, run_id, description=claim, model_id=model.model_id)
+        version = str(made.version)
+        link = json.dumps([{"name": name, "version": version}])
+        client.set_logged_model_tags(model.model_id, {MLFLOW_MODEL_VERSIONS: link})  # by which its page finds the version
+    client.set_registered_model_alias(name, CHAMPION, version)
+    return f"{name}/{version}"
+
+
+def unregister(client: MlflowClient, run_id: str) -> None:
+    """Delete the version that a run's model has, if it has one; the name and its other versions stay."""
+    registered = client.get_run(run_id).data.tags.get(REGISTERED)
+    if registered is None:
+        return
+    name, _, version = registered.rpartition("/")
+    for found in client.search_model_versions(f"name = '{name}'"):
+        if str(found.version) == version:
+            client.delete_model_version(name, version)
+    client.delete_tag(run_id, REGISTERED)

@@ -1,0 +1,146 @@
+"""`retention.register`: the best model of each arm in MLflow's registry, once, also in a home that was moved."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import mlflow
+import pytest
+from mlflow.exceptions import MlflowException
+
+from bertft_core.config import UserError
+from bertft_core.evaluation.summarize import summarize
+from bertft_core.planning.run_specs import plan_runs
+from bertft_core.records.ranking import ranked_runs
+from bertft_core.report.prose import study_text
+from bertft_core.storage.study_dir import StudyDir, write_record
+from bertft_core.storage.study_results import StudyResults
+from bertft_core.training.run import train_run
+from tasks.keep_models import keep_models
+from tasks.tracking.mlflow_store import open_existing
+from tasks.tracking.store_files import REGISTERED
+from tasks.tracking.study_log import StudyLog
+from tests.helpers.small_records import make_study
+from tests.helpers.tiny_studies import tiny_study
+
+
+class Logged(NamedTuple):
+    """A study whose runs and models are in the store of its home."""
+
+    home: Path
+    results: StudyResults
+    log: StudyLog
+
+    @property
+    def client(self) -> Any:
+        return open_existing(self.home, None)
+
+    def best_of(self, arm: str) -> Any:
+        return ranked_runs(self.results.study, self.results.planned, self.results.records)[arm][0]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Logged:
+    folder = tmp_path_factory.mktemp("study")
+    arms = {"features": {"strategies": [{"kind": "feature_extraction"}]}, "full": {}}
+    kept = {"checkpoints": "all", "register": True}
+    study, card = tiny_study(folder, retention=kept, training={"epochs": 1}, arms=arms, seeds={"n": 2})
+    study_dir = StudyDir(folder / "home", study.name)
+    planned = plan_runs(study, card, {})
+    write_record(study_dir.config_path, study)
+    records = {spec.digest: train_run(spec, run_dir=study_dir.run_dir(spec.digest)) for spec in planned}
+    results = StudyResults(study, card, study_dir, records, planned)
+    results = results.with_summary(summarize(results))
+    log = StudyLog(study, study_dir, "session")
+    for record in records.values():
+        log.runs.log_record(record, log.study_run_id, 0)
+    keep_models.fn(results, records, log=log.runs)
+    return Logged(folder / "home", results, log)
+
+
+def versions(client: Any, name: str) -> list[Any]:
+    return list(client.search_model_versions(f"name = '{name}'"))
+
+
+@pytest.mark.parametrize("arm", ["features", "full"])
+def test_the_best_run_of_an_arm_is_the_champion_and_the_verdict_its_description(trained, arm):
+    found = trained.client.get_model_version_by_alias(f"tiny-{arm}", "champion")
+    run = trained.client.get_run(found.run_id)
+    assert run.data.tags["bertft.run_digest"] == trained.best_of(arm).digest
+    assert run.data.tags[REGISTERED] == f"tiny-{arm}/1"
+    claim = " ".join(study_text.of_arm(arm, trained.results.summary))
+    assert found.description == trained.client.get_registered_model(f"tiny-{arm}").description == claim
+    assert ("baseline" in claim) == (arm == "features")
+
+
+def test_models_are_named_by_study_and_arm_and_say_which_version_they_are(trained):
+    experiment = trained.client.get_experiment_by_name("tiny").experiment_id
+    models = trained.client.search_logged_models([experiment])
+    assert sorted(model.name for model in models) == ["tiny-features", "tiny-features", "tiny-full", "tiny-full"]
+    registered = [model for model in models if "mlflow.modelVersions" in model.tags]
+    assert {model.source_run_id for model in registered} == {
+        trained.client.get_model_version_by_alias(f"tiny-{arm}", "champion").run_id for arm in ("features", "full")
+    }
+
+
+def test_a_run_that_is_registered_gets_no_second_version(trained):
+    for _ in range(2):
+        keep_models.fn(trained.results, dict(trained.results.records), log=trained.log.runs)
+    assert [len(versions(trained.client, f"tiny-{arm}")) for arm in ("features", "full")] == [1, 1]
+
+
+def test_another_best_run_becomes_the_champion(trained, monkeypatch):
+    best = trained.best_of("full")
+    other = next(r for r in trained.results.records.values() if r.spec.arm == "full" and r.digest != best.digest)
+    trained.log.runs.register_model(other, "full", "now this one")
+    assert trained.client.get_model_version_by_alias("tiny-full", "champion").description == "now this one"
+    trained.log.runs.register_model(best, "full", "and back")
+    assert str(trained.client.get_model_version_by_alias("tiny-full", "champion").version) == "1"
+    trained.log.runs.drop_model(other.digest)
+    assert [found.description for found in versions(trained.client, "tiny-full")] == ["and back"], "its files are gone"
+
+
+def test_after_a_home_was_moved_models_and_artifacts_open_where_they_are_now(trained, tmp_path):
+    moved = trained._replace(home=tmp_path / "elsewhere")
+    shutil.copytree(trained.home, moved.home)
+    hidden = trained.home.rename(trained.home.with_name("gone"))  # the old place is no more
+    try:
+        client = moved.client
+        mlflow.set_tracking_uri(client.tracking_uri)
+        found = client.get_model_version_by_alias("tiny-full", "champion")
+        assert str(tmp_path) in client.get_model_version_download_uri(found.name, found.version)
+        opened = mlflow.transformers.load_model("models:/tiny-full@champion")
+        assert {answer["label"] for answer in opened(["the film was great"])} <= {"negative", "positive"}
+        record = mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path="record.json", dst_path=str(tmp_path))
+        assert trained.best_of("full").digest in Path(record).read_text()
+    finally:
+        hidden.rename(trained.home)
+
+
+def test_a_store_without_a_registry_is_a_problem_and_no_crash(trained, monkeypatch):
+    def fails(*_: Any, **__: Any) -> None:
+        raise MlflowException("no registry here")
+
+    monkeypatch.setattr("mlflow.MlflowClient.create_registered_model", fails)
+    with pytest.raises(MlflowException, match="no registry"):
+        trained.log.runs.register_model(trained.best_of("full"), "full", "")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"retention": {"checkpoints": "none", "register": True}},
+        {"retention": {"register": True}, "tracking": {"log_models": False}},
+    ],
+)
+def test_what_is_not_kept_or_not_logged_cannot_be_registered(changes):
+    with pytest.raises(UserError, match="no model would be registered"):
+        make_study(**changes)
+
+
+def test_registering_changes_no_digest():
+    registered = make_study(retention={"register": True})
+    assert registered.digest == make_study().digest
+    assert "register" not in make_study().model_dump(mode="json")["retention"]
