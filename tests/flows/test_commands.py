@@ -10,7 +10,10 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import mlflow
 import numpy as np
+import pytest
+from mlflow import MlflowClient
 
 from bertft_core.config import StudyConfig, load_study
 from bertft_core.records import StudySummary
@@ -203,6 +206,40 @@ def test_ui_serves_the_three_pages_and_takes_its_servers_along_when_it_is_ended(
         below = started.end(signal.SIGTERM)
         started.wait()
     assert len(below) >= 5, "three servers, and what holds them"
+    assert still_alive(below, within_seconds=20) == []
+
+
+@pytest.mark.slow
+def test_the_pages_of_a_moved_home_open_its_own_artifacts_and_models(finished_copy, tmp_path):
+    study = finished_copy
+    moved = study.home.rename(tmp_path / "elsewhere")
+    record_path = min(moved.glob("mlflow-artifacts/tiny/*/artifacts/record.json"))
+    record_path.write_text(f"{record_path.read_text()}\n")  # to tell it from that of the home that this one is a copy of
+    run_id = record_path.parts[-3]
+    command = [sys.executable, "-m", "flows.cli.app", "ui", "--home", str(moved), "--port", str(free_port())]
+    pages = tmp_path / "ui.txt"
+    with pages.open("w") as stdout:
+        started = Started(command, clean_environment(), tmp_path / "ui-stderr.txt", stdout=stdout)
+    try:
+        started.until(lambda: "Report:" in pages.read_text(), "every page answered")
+        (server,) = re.findall(r"^  MLflow: studies +(\S+)/#", pages.read_text(), re.MULTILINE)
+        assert page_of(f"{server}/get-artifact?path=record.json&run_uuid={run_id}") == record_path.read_text()
+        client = MlflowClient(server)
+        fetched = mlflow.artifacts.download_artifacts(
+            run_id=run_id, artifact_path="record.json", dst_path=str(tmp_path / "fetched"), tracking_uri=server
+        )
+        assert Path(fetched).read_text() == record_path.read_text()
+        models = client.search_logged_models([client.get_experiment_by_name(study.name).experiment_id])
+        assert sorted(model.name for model in models) == ["tiny-features", "tiny-full"]
+        for model in models:
+            assert model.artifact_location.startswith(moved.as_uri())
+            shown = page_of(
+                f"{server}/ajax-api/2.0/mlflow/logged-models/{model.model_id}/artifacts/files?artifact_file_path=MLmodel"
+            )
+            assert "transformers" in shown
+    finally:
+        below = started.end(signal.SIGTERM)
+        started.wait()
     assert still_alive(below, within_seconds=20) == []
 
 
