@@ -5,9 +5,8 @@ from collections.abc import Iterable, Sequence
 from bertft_core.config.head_settings import ClassificationHead, MultiLabelHead, RegressionHead, TokenClassificationHead
 from bertft_core.records import MetricSummary, RunRecord, StudySummary
 from bertft_core.records.ranking import ranked_runs
-from bertft_core.report import model_card_code
 from bertft_core.report.formatting import escapes, numbers
-from bertft_core.report.prose import grammar, paper_text, run_words, study_text
+from bertft_core.report.prose import grammar, model_card_code, paper_text, run_words, study_text
 from bertft_core.report.prose.data_findings_text import finding_text
 from bertft_core.storage.study_results import StudyResults
 
