@@ -29,6 +29,8 @@ class MlflowRuns:
         self._known: dict[str, Run] = {}
         self._ended: dict[str, str] = {}
         """Digest → the status with which a run was ended since it was opened here."""
+        self._tried: dict[tuple[str, str, int], int] = {}
+        """Run, metric and step of points that a call has failed to log → their times."""
         for run in runs_where(self.client, self.experiment_id, ""):
             if (digest := digest_in(run.data.tags)) is not None:
                 self._known.setdefault(digest, run)  # the newest comes first
@@ -82,6 +84,13 @@ class MlflowRuns:
         end_run(self.client, self._known[digest], status)
         self._ended[digest] = status
 
+    def delete_doubles(self) -> None:
+        """Delete what this session began and then began again, because a server that was away carried out what was given up."""
+        for run in runs_where(self.client, self.experiment_id, f"tags.`{SESSION}` = '{self.session}'"):
+            known = self.id_of(digest_in(run.data.tags) or "")
+            if known not in (None, run.info.run_id):
+                self.client.delete_run(run.info.run_id)
+
     def end_open(self) -> None:
         """Mark every run that this session leaves open as KILLED."""
         repair_killed_runs(self.client, self.experiment_id, session=self.session)
@@ -101,9 +110,21 @@ class MlflowRuns:
         self.log_metrics(run_id, [*points, *(Metric(name, value, now, 0) for name, value in metrics.items())])
 
     def log_metrics(self, run_id: str, metrics: list[Metric]) -> None:
-        """Log any number of points."""
+        """Log any number of points.
+
+        A server may carry out what its client gave up. So points of a call that failed are sent again with the times that they
+        had: MLflow keeps equal points once.
+        """
         for start in range(0, len(metrics), MAX_BATCH):
-            self.client.log_batch(run_id, metrics=metrics[start : start + MAX_BATCH])
+            points = metrics[start : start + MAX_BATCH]
+            places = [(run_id, point.key, point.step) for point in points]
+            times = [self._tried.pop(place, point.timestamp) for place, point in zip(places, points, strict=True)]
+            batch = [Metric(point.key, point.value, time_ms, point.step) for point, time_ms in zip(points, times, strict=True)]
+            try:
+                self.client.log_batch(run_id, metrics=batch)
+            except Exception:
+                self._tried |= dict(zip(places, times, strict=True))
+                raise
 
     def _tag(self, run_id: str, tags: dict[str, str]) -> None:
         self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])

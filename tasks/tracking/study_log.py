@@ -114,4 +114,5 @@ class StudyLog:
     def finish(self, status: str) -> None:
         """End the parent, and everything that is still open with KILLED."""
         self._runs.end(self._study.digest, status)
+        self._runs.delete_doubles()
         self._runs.end_open()

@@ -85,6 +85,46 @@ def test_a_gap_that_a_lost_batch_left_is_filled_from_the_record(home):
     assert [step for step, _ in home.curve(record, "validation/accuracy")] == [5, 10]
 
 
+def given_up(call: Any) -> Any:
+    """The server carries it out, but so late that its client hears nothing of it."""
+
+    def late(*words: Any, **options: Any) -> None:
+        call(*words, **options)
+        raise ConnectionError("no answer in time")
+
+    return late
+
+
+def test_points_that_a_server_took_without_a_word_are_there_once(home, monkeypatch):
+    record = home.record()
+    log = home.log()
+    log.runs.begin(record.spec, log.parent_of(record.spec))
+    with monkeypatch.context() as patch:
+        patch.setattr(type(log._runs.client), "log_batch", given_up(MlflowClient.log_batch))
+        with pytest.raises(ConnectionError):
+            log.runs.log_events(record.spec, events_of(home, record)[:3], 1)
+        with pytest.raises(ConnectionError):
+            log.runs.log_record(record, log.parent_of(record.spec), 2)
+    log.runs.log_record(record, log.parent_of(record.spec), 3)
+    run = home.run_of(record)
+    histories = {name: home.client.get_metric_history(run.info.run_id, name) for name in run.data.metrics}
+    assert [step for step, _ in home.curve(record)] == list(range(1, 11))
+    assert {name for name, points in histories.items() if len(points) != len({point.step for point in points})} == set()
+    assert log._runs._tried == {}
+
+
+def test_a_run_that_a_server_made_without_a_word_is_there_once(home, monkeypatch):
+    record = home.record()
+    log = home.log()
+    with monkeypatch.context() as patch:
+        patch.setattr(type(log._runs.client), "create_run", given_up(MlflowClient.create_run))
+        with pytest.raises(ConnectionError):
+            log.runs.begin(record.spec, log.parent_of(record.spec))
+    log.runs.log_record(record, log.parent_of(record.spec), 1)
+    log.finish("FINISHED")
+    assert home.run_of(record).data.tags["bertft.status"] == "ok"
+
+
 def test_what_an_earlier_command_has_logged_is_not_logged_again(home):
     record = home.record()
     log = home.log()
