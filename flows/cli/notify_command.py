@@ -1,9 +1,15 @@
-"""`bertft server notify`: failures and regressions are sent to a webhook by automations on the Prefect server in use."""
+"""`bertft server notify`: failures and regressions are sent to a webhook by automations on the Prefect server in use.
+
+Run as a module it makes them again where there is a webhook: `bertft server up` brings them up to date.
+"""
+
+from __future__ import annotations
 
 import getpass
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import yaml
@@ -11,6 +17,9 @@ import yaml
 from bertft_core.config import UserError
 from flows.cli.server_answers import expect_prefect
 from flows.cli.terminal import say
+
+if TYPE_CHECKING:  # seconds
+    from prefect.client.orchestration import SyncPrefectClient
 
 AUTOMATIONS = Path(__file__).parent / "lab" / "automations.yaml"
 """A link to the one in deploy/."""
@@ -55,15 +64,37 @@ def set_up(address: str) -> list[str]:
     """Make block and automations, or make them again; the names of the automations."""
     from prefect.blocks.webhook import Webhook  # seconds
     from prefect.client.orchestration import get_client
-    from prefect.events.schemas.automations import AutomationCore
 
     block = Webhook(url=address, headers={"Content-Type": "application/json"}).save(BLOCK, overwrite=True)
-    described = yaml.safe_load(AUTOMATIONS.read_text(encoding="utf-8"))["automations"]
     with get_client(sync_client=True) as client:
-        for automation in described:
-            for action in automation["actions"]:
-                action["block_document_id"] = str(block)
-            for old in client.read_automations_by_name(automation["name"]):
-                client.delete_automation(old.id)
-            client.create_automation(AutomationCore.model_validate(automation))
+        return _make(client, str(block))
+
+
+def renew() -> list[str]:
+    """Make the automations again where there is a webhook, because an update may have others; their names."""
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    with get_client(sync_client=True) as client:
+        try:
+            block = client.read_block_document_by_name(BLOCK, "webhook", include_secrets=False)
+        except ObjectNotFound:
+            return []
+        return _make(client, str(block.id))
+
+
+def _make(client: SyncPrefectClient, block_id: str) -> list[str]:
+    from prefect.events.schemas.automations import AutomationCore
+
+    described = yaml.safe_load(AUTOMATIONS.read_text(encoding="utf-8"))["automations"]
+    for automation in described:
+        for action in automation["actions"]:
+            action["block_document_id"] = block_id
+        for old in client.read_automations_by_name(automation["name"]):
+            client.delete_automation(old.id)
+        client.create_automation(AutomationCore.model_validate(automation))
     return [str(automation["name"]) for automation in described]
+
+
+if __name__ == "__main__":
+    renew()

@@ -4,6 +4,7 @@ Prefect's `/health` and MLflow's `/health` answer without credentials, so they a
 """
 
 import base64
+import json
 import os
 import ssl
 import urllib.error
@@ -81,6 +82,17 @@ def answer_of(url: str, login: dict[str, str]) -> Literal["ready", "refused", "a
         return "refused" if _refuses(url, login) else "ready"
     except (OSError, HTTPException):
         return "away"
+
+
+def names_of(url: str, login: dict[str, str]) -> list[str]:
+    """Names of what Prefect's API has, such as `…/api/automations`; none where it does not answer."""
+    headers = login | {"Content-Type": "application/json"}
+    try:
+        request = urllib.request.Request(f"{url}/filter", data=b"{}", headers=headers)
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
+            return [str(each["name"]) for each in json.load(answer)]
+    except (OSError, HTTPException, ValueError):
+        return []
 
 
 def _prefect_login() -> dict[str, str]:

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import pytest
 
@@ -70,10 +71,32 @@ def chat(served) -> Iterator[Chat]:
     chat.shutdown()
 
 
-def test_the_automations_are_there_once(served, chat):
-    ours = [each for each in served.post("automations/filter") if each["name"].startswith("bertft: ")]
-    assert sorted(each["name"] for each in ours) == ["bertft: a flow failed", "bertft: a study regressed"]
-    assert all(each["enabled"] for each in ours)
+def automations(served: Served) -> dict[str, dict[str, Any]]:
+    """Ours, by name."""
+    found = [each for each in served.post("automations/filter") if each["name"].startswith("bertft: ")]
+    assert len({each["name"] for each in found}) == len(found)
+    return {each["name"]: each for each in found}
+
+
+def renew(served: Served) -> None:
+    """As `bertft server up` does it."""
+    served.command(f"{sys.executable} -P -m flows.cli.notify_command")
+
+
+def test_without_a_webhook_there_is_nothing_to_renew(served):
+    renew(served)
+    assert automations(served) == {}
+
+
+def test_the_automations_are_there_once_and_are_renewed(served, chat):
+    before = automations(served)
+    assert before.keys() == {"bertft: a flow failed", "bertft: a study regressed"}
+    assert all(each["enabled"] for each in before.values())
+    served.command("prefect --no-prompt automation delete 'bertft: a flow failed'")
+    renew(served)
+    after = automations(served)
+    assert after.keys() == before.keys()
+    assert {name: each["actions"] for name, each in after.items()} == {name: each["actions"] for name, each in before.items()}
 
 
 def test_a_failed_flow_is_told_once(served, chat):

@@ -1,4 +1,4 @@
-"""The work pool and the deployments of a lab, by Prefect's own commands and the `prefect.yaml` that is installed with bertft."""
+"""The work pool, deployments and automations of a lab, by Prefect's own commands and the files that are installed with bertft."""
 
 import subprocess
 import sys
@@ -11,18 +11,19 @@ from flows.cli.lab.services import POOL, clean_environment, client_environment
 DEPLOYMENTS = Path(__file__).with_name("prefect.yaml")
 """A link to the one of the repository."""
 TIMEOUT_SECONDS = 300.0
-CREATE = ("work-pool", "create", POOL, "--type", "process")
-DEPLOY = ("--no-prompt", "deploy", "--all", "--prefect-file", str(DEPLOYMENTS))
+CREATE = ("prefect", "work-pool", "create", POOL, "--type", "process")
+DEPLOY = ("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(DEPLOYMENTS))
+NOTIFY = ("flows.cli.notify_command",)
 ALREADY_THERE = "already exists"
 
 
 def deploy(lab: Lab, lab_dir: LabDir, credentials: dict[str, str]) -> None:
-    """Make the pool unless it is there, and bring the deployments up to date. Raises `UserError` with what Prefect says."""
+    """Make the pool unless it is there, and renew deployments and automations. Raises `UserError` with what Prefect says."""
     environment = clean_environment(client_environment(lab, lab_dir, credentials))
-    for words in (CREATE, DEPLOY):
+    for words in (CREATE, DEPLOY, NOTIFY):
         try:
             ended = subprocess.run(
-                [sys.executable, "-m", "prefect", *words],
+                [sys.executable, "-m", *words],
                 env=environment,
                 cwd=lab.work_dir,
                 stdin=subprocess.DEVNULL,
@@ -42,6 +43,6 @@ def _failed(words: tuple[str, ...], found: str) -> UserError:
     return UserError(
         "the deployments of the lab cannot be made",
         code="server.deployments",
-        found=f"prefect {' '.join(words)}:\n{found}",
+        found=f"{' '.join(words)}:\n{found}",
         hint="fix what Prefect says; bertft server up starts from here",
     )

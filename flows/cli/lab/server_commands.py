@@ -18,7 +18,7 @@ from flows.cli.lab.databases import expect_databases, lab_url, missing_drivers
 from flows.cli.lab.lab_dir import Lab, LabDir, LabState
 from flows.cli.lab.lab_settings import lab_of
 from flows.cli.lab.postgres import as_user, program
-from flows.cli.lab.services import MLFLOW, PREFECT, answers
+from flows.cli.lab.services import MLFLOW, PREFECT, answers, automations
 from flows.cli.terminal import say
 
 DRIVERS = ("asyncpg", "psycopg2", "flask_wtf")
@@ -134,6 +134,7 @@ def _say_how_to_use(lab: Lab, lab_dir: LabDir) -> None:
     say(f"MLflow       {lab.mlflow_url}")
     say(f"credentials  {lab_dir.credentials_path}")
     say(f"use it       . {lab_dir.credentials_path}; bertft run CONFIG")
+    say(f"notified     {_notified(lab, lab_dir, read_credentials(lab_dir.credentials_path))}")
     if lab.host != "127.0.0.1":
         say(
             "warning      passwords cross the network in plain HTTP: put a proxy with TLS before it, or use ssh -L",
@@ -168,9 +169,18 @@ def _say_services(lab: Lab, lab_dir: LabDir, state: LabState) -> int:
     say(f"  {'PostgreSQL':<12} {words}")
     for name, url in ((PREFECT, lab.prefect_url), (MLFLOW, lab.mlflow_url)):
         say(f"  {name:<12} {WORDS[found[name]]:<16} {url}")
+    if found[PREFECT] == "ready":
+        say(f"  {'notified':<12} {_notified(lab, lab_dir, credentials)}")
     for name, n in state.restarts.items():
         say(f"  {name} was started again {n} time{'s' if n > 1 else ''}: {lab_dir.log_path(name)}")
     return 0 if state.is_up and words == "ready" and set(found.values()) == {"ready"} else 1
+
+
+def _notified(lab: Lab, lab_dir: LabDir, credentials: dict[str, str]) -> str:
+    """Who hears of failures and regressions."""
+    if names := automations(lab, lab_dir, credentials):
+        return f"a webhook, by {len(names)} automations"
+    return f"nobody; to tell a chat: . {lab_dir.credentials_path}; bertft server notify < FILE"
 
 
 def down_command(home: Path | None) -> int:

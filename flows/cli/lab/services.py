@@ -12,7 +12,7 @@ from flows.cli.lab.credentials import LOGIN, PASSWORD, USER
 from flows.cli.lab.databases import lab_url
 from flows.cli.lab.lab_dir import EVERYWHERE, LOOPBACK, Lab, LabDir
 from flows.cli.lab.postgres import server_command
-from flows.cli.server_answers import answer_of, basic_login
+from flows.cli.server_answers import answer_of, basic_login, names_of
 from tasks.process_environment import SETTINGS, steering_servers
 
 POSTGRES, PREFECT, MLFLOW, WORKER = "PostgreSQL", "Prefect", "MLflow", "worker"
@@ -104,6 +104,13 @@ def clean_environment(variables: dict[str, str]) -> dict[str, str]:
     steering = [*steering_servers(os.environ), *(name for name in os.environ if name.startswith("PREFECT_"))]
     settings = SETTINGS | {"PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"}
     return child_environment(settings | variables, without=steering)
+
+
+def automations(lab: Lab, lab_dir: LabDir, credentials: dict[str, str]) -> list[str]:
+    """Names of the automations that `bertft server notify` has made; none where Prefect does not answer."""
+    url = client_environment(lab, lab_dir, credentials)["PREFECT_API_URL"]
+    names = names_of(f"{url}/automations", basic_login(credentials[LOGIN]))
+    return [name for name in names if name.startswith("bertft: ")]
 
 
 def answers(service: str, lab: Lab, lab_dir: LabDir, credentials: dict[str, str]) -> Literal["ready", "refused", "away"]:
