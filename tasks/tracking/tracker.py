@@ -16,7 +16,7 @@ from bertft_core.config.addresses import without_password
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary, SweepResult
 from bertft_core.storage.study_dir import StudyDir
 from tasks.tracking.store_files import digest_in, mlflow_runs
-from tasks.tracking.writer_thread import Writer
+from tasks.tracking.writer_thread import AWAY_SECONDS, Writer
 
 if TYPE_CHECKING:  # it imports MLflow, which takes seconds: the writing thread does that
     from tasks.tracking.study_log import StudyLog
@@ -104,21 +104,31 @@ class Tracker:
 
     @contextmanager
     def run_of(self, spec: RunSpec) -> Iterator[Callable[[dict[str, Any]], None]]:
-        """A listener for the events of a run; curves reach MLflow in batches while it trains."""
+        """A listener for the events of a run; curves reach MLflow in batches while it trains, larger ones where it is slow."""
         pending: list[dict[str, Any]] = []
-        flushed_at = time.monotonic()
+        flushed_at, waits_since = time.monotonic(), 0.0
 
         def flush() -> None:
-            events, now = [*pending], _now_ms()
-            pending.clear()
-            self._post(lambda log: log.runs.log_events(spec, events, now), must=False)  # the record has them too
+            nonlocal waits_since
+            batch, now, waits_since = list[dict[str, Any]](), _now_ms(), time.monotonic()
+
+            def write(log: StudyLog) -> None:
+                nonlocal waits_since
+                waits_since = 0.0
+                n = len(pending)  # the run's thread adds to its end meanwhile
+                batch.extend(pending[:n])
+                del pending[:n]
+                log.runs.log_events(spec, batch, now)
+
+            self._post(write, must=False)  # the record has them too
 
         def on_event(event: dict[str, Any]) -> None:
             nonlocal flushed_at
             pending.append(event)
-            if time.monotonic() - flushed_at > FLUSH_SECONDS:
+            now = time.monotonic()
+            if now - flushed_at > FLUSH_SECONDS and not (waits_since and now - waits_since < AWAY_SECONDS):
                 flush()
-                flushed_at = time.monotonic()
+                flushed_at = now
 
         self._post(lambda log: log.runs.begin(spec, log.parent_of(spec)), must=False)
         try:

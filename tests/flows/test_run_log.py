@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from bertft_core.records import RunRecord
 from bertft_core.storage.predictions import read_predictions
 from bertft_core.storage.study_dir import StudyDir, write_record
 from tasks.guard import watch
-from tasks.tracking import writer_thread
+from tasks.tracking import tracker, writer_thread
 from tasks.tracking.mlflow_runs import MlflowRuns
 from tasks.tracking.mlflow_store import repair_killed_runs
 from tasks.tracking.run_log import MlflowRunLog
@@ -123,6 +124,23 @@ def test_a_run_that_a_server_made_without_a_word_is_there_once(home, monkeypatch
     log.runs.log_record(record, log.parent_of(record.spec), 1)
     log.finish("FINISHED")
     assert home.run_of(record).data.tags["bertft.status"] == "ok"
+
+
+def test_curves_that_wait_for_a_slow_store_reach_it_together(home, monkeypatch):
+    record, busy, calls = home.record(), threading.Event(), []
+    monkeypatch.setattr(tracker, "FLUSH_SECONDS", -1.0)
+    log_events = MlflowRunLog.log_events
+    monkeypatch.setattr(MlflowRunLog, "log_events", lambda log, *of: (calls.append(of), log_events(log, *of)))
+    tracking = Tracker(home.study, home.dir)
+    tracking._writer.post(lambda: busy.wait(30))
+    with tracking.run_of(record.spec) as on_event:
+        for event in events_of(home, record):
+            on_event(event)
+    busy.set()
+    tracking.finish("FINISHED")
+    assert tracking.problems == []
+    assert len(calls) <= 2, "one that waits, and the one at the end"
+    assert [step for step, _ in home.curve(record)] == list(range(1, 11))
 
 
 def test_what_an_earlier_command_has_logged_is_not_logged_again(home):
