@@ -89,6 +89,11 @@ class TrackingConfig(Frozen):
 
     uri: str | None = None
     log_models: bool = Field(True, description="Log the kept checkpoints as MLflow models.")
+    system_metrics: bool = Field(
+        True,
+        exclude_if=left_out_if(True),
+        description="Log CPU, memory and GPU of each run every ten seconds, as measured in the process that trains it.",
+    )
     every_metric: bool = Field(
         False,
         description="Log every statistic and the scores of each label too; MLflow's pages become slow. They are in files anyway.",

@@ -6,7 +6,8 @@ It imports neither Prefect nor MLflow, keeps its imports between runs, and exits
 Request:  {"do": "train", "spec": path of spec.json, "run_dir": folder}, or the same with "do": "probe" and "probes": settings,
           or with "do": "accumulate", or "do": "trial" and "seconds"; or {"do": "probe_kernels", "threads", "run_dir"};
           or {"do": "leave"}, at any time: a run that trains saves its state and stops
-Answers:  {"kind": "ready"} once, then events of `train_run`, of `accumulation_error`, of `try_run`, or {"kind": "kernels", …}
+Answers:  {"kind": "ready"} once, then events of `train_run` with those of `SystemLoad`,
+          of `accumulation_error`, of `try_run`, or {"kind": "kernels", …}
           with the fields of a `KernelProbe`, then {"kind": "done"}
           or {"kind": "left"} of a run that stopped in the middle,
           or {"kind": "error", "text", "user" (fields of a `UserError`), "broken"}: a broken worker can carry out nothing more
@@ -71,6 +72,7 @@ def _serve(request: RunRequest, send: Any, leaves: Callable[[], bool] = lambda: 
     from bertft_core.storage.disk_errors import disk_error
     from bertft_core.storage.study_dir import checked_record
     from bertft_core.training import run
+    from bertft_core.training.system_load import SystemLoad
     from bertft_core.training.training_loop import RunLeft
 
     run_dir = Path(request["run_dir"])
@@ -87,7 +89,7 @@ def _serve(request: RunRequest, send: Any, leaves: Callable[[], bool] = lambda: 
         elif request["do"] == "trial":
             send(_try(spec, run_dir, request["seconds"]))
         else:
-            run.train_run(spec, run_dir=run_dir, on_event=send, leaves=leaves)
+            run.train_run(spec, run_dir=run_dir, on_event=SystemLoad(send), leaves=leaves)
         send({"kind": "done"})
     except RunLeft:
         send({"kind": "left"})

@@ -12,6 +12,8 @@ from mlflow.entities import Dataset, DatasetInput
 from bertft_core.records import DatasetCard, RunRecord, RunSpec, StudySummary
 from bertft_core.report.prose import data_card_text, seed_designs_text
 
+SYSTEM = "system"
+"""Kind of the events that say how much of its machine a run uses."""
 FORBIDDEN = re.compile(r"[^\w. -]|^\.+$")
 MAX_NAME = 250
 Parts = tuple[str, ...]
@@ -123,11 +125,14 @@ def _with_digest(name: str, of: str) -> str:
 
 
 def event_metrics(event: dict[str, Any], *, every: bool = False) -> Iterator[tuple[str, float, int]]:
-    """Name, value and step of what a `step`, `evaluation` or `untrained` event measures; `every`: of each label too."""
+    """Name, value and step of what a `step`, `evaluation`, `untrained` or `system` event measures; `every`: of each label too."""
     if event["kind"] == "step":
         for name in ("loss", "learning_rate", "grad_norm", "replay_loss"):
             if event.get(name) is not None:
                 yield f"train/{name}", event[name], event["step"]
+    elif event["kind"] == SYSTEM:
+        for name, value in event["numbers"].items():
+            yield f"system/{name}", value, event["step"]  # MLflow's pages have a tab for what begins so
     elif event["kind"] in ("evaluation", "untrained"):
         yield "train/epoch", event["epoch"], event["step"]
         scores: dict[Parts, float] = {

@@ -36,7 +36,7 @@ class MlflowRunLog:
 
     def __init__(self, runs: MlflowRuns, study_dir: StudyDir, study: StudyConfig) -> None:
         self._runs, self._study_dir, self._seeds = runs, study_dir, study.seeds
-        self._every = study.tracking.every_metric
+        self._every, self._system = study.tracking.every_metric, study.tracking.system_metrics
         self.card: DatasetCard | None = None
         self._logged: dict[str, dict[str, set[int]]] = {}
         """Run digest → kind of event → the steps of which MLflow has the curves."""
@@ -67,15 +67,18 @@ class MlflowRunLog:
     ) -> None:
         """Log the steps and evaluations that MLflow lacks; none before the run is begun, since its record has them all.
 
-        `numbers` have no step and are logged in one call with them.
+        `numbers` have no step and are logged in one call with them. What a run uses of its machine is in no record: it is lost
+        where MLflow is away.
         """
         logged, run_id = self._logged.get(spec.digest), self._runs.id_of(spec.digest)
         if logged is None or run_id is None:
             return
+        events = list(events)
         new = [event for event in events if event["kind"] in logged and event["step"] not in logged[event["kind"]]]
+        measured = [event for event in events if event["kind"] == content.SYSTEM and self._system]
         points = [
             Metric(name, value, time_ms, step)
-            for event in new
+            for event in (*new, *measured)
             for name, value, step in content.event_metrics(event, every=self._every)
         ]
         self._runs.log_numbers(run_id, numbers or {}, points)

@@ -96,6 +96,17 @@ def test_noise_on_stdout_cannot_break_the_protocol(slots, spec, log_dir, tmp_pat
     assert "noise from Python" in (log_dir / "worker-0.log").read_text(), "it is kept, in the worker's log"
 
 
+def test_a_worker_says_what_its_own_process_uses_of_the_machine(slots, spec, tmp_path):
+    events: list[dict[str, Any]] = []
+    with slots.lease() as worker:
+        worker.run(spec, tmp_path, events.append)
+    (load,) = (event for event in events if event["kind"] == "system")
+    assert load["step"] == max(event["step"] for event in events if event["kind"] == "step")
+    assert load["numbers"]["process_memory_megabytes"] > 100, "torch is in the worker"
+    assert load["numbers"]["process_cpu_percentage"] > 0
+    assert events[-2] == load
+
+
 def test_a_worker_probes_the_model_that_it_has_trained(slots, spec, tmp_path):
     probes = ProbesConfig(masked_lm=None)
     pids = pids_of(slots)
@@ -164,7 +175,7 @@ def test_a_run_that_its_listener_leaves_does_not_leak_into_the_next_one(slots, s
 
     with slots.lease() as worker:
         worker.run(spec, tmp_path / "next", listen)
-    assert len(events) == 1 + 1 + 15 + 3 + 2
+    assert len(events) == 1 + 1 + 15 + 3 + 2 + 1
     assert read_record(tmp_path / "next" / "record.json", RunRecord) is not None
 
 

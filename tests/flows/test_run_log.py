@@ -186,6 +186,19 @@ def refuse(*_: Any, **__: Any) -> None:
     raise ConnectionError("away")
 
 
+@pytest.mark.parametrize("system_metrics", [True, False])
+def test_what_a_run_uses_of_its_machine_is_logged_while_it_trains_where_it_is_asked_for(home, system_metrics):
+    home.study = make_study(tracking={"system_metrics": system_metrics})
+    record, opened = home.record(), home.log()
+    opened.runs.begin(record.spec, opened.study_run_id)
+    load = {"kind": "system", "step": 3, "numbers": {"process_cpu_percentage": 97.5}}
+    opened.runs.log_events(record.spec, [load, {**load, "step": 5}], 1)
+    opened.runs.log_record(record, opened.study_run_id, 2)
+    expected = [(3, 97.5), (5, 97.5)] if system_metrics else []
+    assert home.curve(record, "system/process_cpu_percentage") == expected
+    assert home.curve(record), "the curves are there as ever"
+
+
 def test_a_record_is_logged_once_until_it_is_another_record(home):
     failed = home.record(status="failed", error="the worker was killed")
     log = home.logged(failed)
