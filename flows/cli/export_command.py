@@ -1,5 +1,6 @@
 """`bertft export`: a kept model with its card in a folder, ready for the hub client's own upload."""
 
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,9 @@ from bertft_core.report.prose.model_card_text import model_name
 from flows.cli.find_study import find_study
 from flows.cli.terminal import say
 
+NOT_ON_THE_HUB = re.compile(r"[^\w.-]+", re.ASCII)
+"""Characters that the hub refuses in the name of a model."""
+
 
 def export_command(
     name: str, home: Path | None, target: str, wanted: PredictRequest, *, licence: str | None, languages: Sequence[str]
@@ -20,6 +24,6 @@ def export_command(
     results = Study(find_study(name, home)).results
     (record,) = chosen_records(results, wanted, lambda line: say(line, file=sys.stderr))
     folder = export_model(results, record, target, licence=licence, languages=languages)
-    say(f"wrote {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
-    say(f"read README.md, then: hf upload YOUR-NAME/{model_name(record)} {shlex.quote(str(folder))}")
+    say(f"wrote {target}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+    say(f"read README.md, then: hf upload YOUR-NAME/{NOT_ON_THE_HUB.sub('-', model_name(record))} {shlex.quote(target)}")
     return 0

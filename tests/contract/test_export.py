@@ -160,6 +160,7 @@ def test_the_card_tells_the_claim_the_data_the_limits_and_how_to_make_the_model_
     assert re.search(r"^- full (is|and features)\b.*features", text, re.MULTILINE), "the verdict against the baseline"
     for section in ("Results", "How to use it", "Training data", "Training", "Limits", "How to reproduce it"):
         assert f"\n## {section}\n" in text
+    assert ("The run collapsed" in text) == (record.status == "collapsed")
     assert str(reviews.folder) not in text + (exported / "study.yaml").read_text(), "nothing of this machine's folders"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -55,3 +57,17 @@ def test_what_cannot_be_read_costs_the_run_nothing(monkeypatch, error):
 
     monkeypatch.setattr(psutil, "virtual_memory", fails)
     assert heard(0.0) == EVENTS
+
+
+@pytest.mark.parametrize("has_nvml", [True, False])
+def test_of_a_gpu_its_memory_is_known_and_how_busy_it_is_where_that_can_be_read(monkeypatch, has_nvml):
+    def utilization() -> int:
+        if not has_nvml:
+            raise ModuleNotFoundError("nvidia-ml-py does not seem to be installed or it can't be imported.")
+        return 93
+
+    cuda = SimpleNamespace(is_initialized=lambda: True, memory_reserved=lambda: 5_000_000, utilization=utilization)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
+    numbers = heard(3600.0)[-2]["numbers"]
+    assert numbers["process_gpu_memory_megabytes"] == 5.0
+    assert numbers.get("gpu_utilization_percentage") == (93.0 if has_nvml else None)

@@ -3,6 +3,7 @@
 from bertft_core.config.head_settings import AnyHead
 from bertft_core.storage.study_results import StudyResults
 
+TORCH = "import torch\n"
 OPEN = """\
 import torch
 from transformers import {auto_class}, AutoTokenizer
@@ -69,7 +70,8 @@ def code(own: StudyResults) -> str:
         return opening + "\n" + QUESTION.format(max_length=max_length, longest=head.max_answer_length)
     read = READ.format(inputs=_inputs(own), max_length=max_length)
     compute = COMPUTE if head.is_plain else COMPUTE_WITH_BERTFT
-    return f"{opening}\n{read}{compute}{_answer(head)}"
+    answering = f"{read}{compute}{_answer(head)}"
+    return f"{opening if 'torch.' in answering else opening.removeprefix(TORCH)}\n{answering}"
 
 
 def _inputs(own: StudyResults) -> str:

@@ -32,7 +32,8 @@ def introduction(results: StudyResults, own: StudyResults, record: RunRecord) ->
     head = paper_text.HEADS.get(spec.head.kind, f"a {spec.head.kind.replace('_', ' ')} head")
     ranked = ranked_runs(study, results.planned, results.records).get(spec.arm, [])
     is_best = bool(ranked) and ranked[0].digest == record.digest
-    chosen = f"the best of {grammar.several(len(ranked), run_words.unit(study))} by {study.metric} on validation"
+    unit = run_words.unit(study)
+    chosen = f"the best of {len(ranked)} {unit}s by {study.metric} on validation" if len(ranked) > 1 else f"the only {unit}"
     parts = [
         *([grammar.ended(study.description)] if study.description else []),
         f"{' → '.join(own.card.lineage)} with {head}, fine-tuned by bertft in the study {study.name}.",
@@ -117,13 +118,13 @@ def _of_windows(own: StudyResults) -> list[str]:
 def data_notes(own: StudyResults) -> list[str]:
     """Labels, length, and what the checks of the data found."""
     card, counts = own.card, own.card.splits["train"].label_counts
-    found = [f"{'' if card.draws else f'{each.split}: '}{finding_text(each, drawn=bool(card.draws))}" for each in card.findings]
+    found = [(each.split, finding_text(each, drawn=bool(card.draws))) for each in card.findings]
     labels = [f"{label} {n:,}" for label, n in counts.items()][:MOST_LABELS]
     labels += [f"{len(counts) - MOST_LABELS:,} more"] if len(counts) > MOST_LABELS else []
     return [
         *([f"Labels in training: {grammar.listed(labels)}."] if labels else []),
         f"Inputs have at most {card.max_length} tokens.",
-        *map(grammar.ended, found),
+        *(grammar.ended(each if split in each or card.draws else f"{split}: {each}") for split, each in found),
     ]
 
 
@@ -136,7 +137,9 @@ def training(results: StudyResults) -> str:
 def limits(results: StudyResults, own: StudyResults, record: RunRecord, licence: str | None) -> list[str]:
     """What nobody measured, and what to know before the numbers are quoted."""
     truncated = [name for name, split in own.card.splits.items() if split.truncated_ratio]
+    collapsed = f"The run collapsed: at its end it answered {results.study.metric} no better than a constant predictor does."
     return [
+        *([collapsed] if record.status == "collapsed" else []),
         "Nothing was measured beyond the data sets above: no other domains, languages, or groups of people, and no misuse.",
         *study_text.cautions(results.study, results.summary),
         *([f"Longer inputs are truncated, as some of {grammar.listed(truncated)} were."] if truncated else []),
