@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,6 +41,16 @@ class Logged(NamedTuple):
 
     def best_of(self, arm: str) -> Any:
         return ranked_runs(self.results.study, self.results.planned, self.results.records)[arm][0]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _other_tests_have_their_own_store() -> Iterator[None]:
+    """MLflow puts the address of the store that it used last into the environment, where commands would find it."""
+    before = {name: value for name, value in os.environ.items() if name == "MLFLOW_TRACKING_URI"}
+    yield
+    mlflow.set_tracking_uri(None)
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="module")
