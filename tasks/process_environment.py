@@ -26,8 +26,10 @@ SETTINGS = {
     "TRANSFORMERS_VERBOSITY": "error",
     "TOKENIZERS_PARALLELISM": "false",
     "ALEMBIC_LOG_LEVEL": "WARNING",
-    # a server whose PostgreSQL is being started again answers so; its client asks for a minute then, and would give up otherwise
+    # a server whose PostgreSQL is being started again answers so; its client asks again then, and would give up otherwise
     "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
+    # its pauses double from 2 s on: four minutes for a server that is away, in place of one, which a restart may take
+    "PREFECT_CLIENT_MAX_RETRIES": "7",
 }
 PREFECT_SERVER, MLFLOW_STORE = "PREFECT_API_URL", "MLFLOW_TRACKING_URI"
 

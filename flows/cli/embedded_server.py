@@ -22,7 +22,7 @@ from bertft_core.storage.disk_errors import disk_error
 START_TIMEOUT_SECONDS = 300.0
 """On an idle machine it takes seven; here every core trains already, and other programs may want them too."""
 MAX_RESTARTS = 5
-"""Of a server that was killed; Prefect's client keeps asking for a minute, longer than a start takes."""
+"""Of a server that was killed; Prefect's client keeps asking for minutes, longer than a start takes."""
 
 
 def free_port() -> int:

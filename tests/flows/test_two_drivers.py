@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import copy
 import signal
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
 
 from bertft_core.records import RunRecord
-from flows.cli.embedded_server import free_port
 from tasks.study_lease import EVERY_SECONDS, MISSED
-from tests.helpers.study_commands import LONG, TinyStudy, clean_environment
-from tests.helpers.waiting import until
+from tests.helpers.mlflow_server import mlflow_server
+from tests.helpers.study_commands import LONG, TinyStudy
 
 pytestmark = pytest.mark.slow
 ENDLESS = {"training": LONG["training"] | {"max_steps": 100_000}}
@@ -24,26 +20,8 @@ ENDLESS = {"training": LONG["training"] | {"max_steps": 100_000}}
 
 @pytest.fixture(scope="module")
 def tracking_uri(tmp_path_factory) -> Iterator[str]:
-    """An MLflow server."""
-    folder, port = tmp_path_factory.mktemp("mlflow"), free_port()
-    words = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts")]
-    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1", *words]
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(command, env=clean_environment(), cwd=folder, stdout=log, stderr=log)
-    try:
-        until(lambda: answers(f"http://127.0.0.1:{port}/health"), "MLflow's server", every=0.5, told=(folder / "log").read_text)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5):
-            return True
-    except OSError:
-        return False
+    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as server:
+        yield server.uri
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from bertft_core.records import RunRecord
+from tasks.mlflow_address import tracking_uri
 from tests.helpers.study_commands import TinyStudy
 from tests.helpers.waiting import becomes
 
@@ -55,7 +56,7 @@ def same_curves(run_dir: Path, straight_dir: Path) -> bool:
 
 def misloggings(study: TinyStudy, stages: Iterable[str] = ("seeds",)) -> list[str]:
     """Runs that MLflow has not, or not once, or not FINISHED; and steps that it lacks or has twice."""
-    client = MlflowClient(f"sqlite:///{study.home / 'mlflow.db'}")
+    client = MlflowClient(tracking_uri(study.home, study.tracking_uri))
     runs = [run for stage in stages for run in study.runs(stage) if "bertft.run_digest" in run.data.tags]
     counts = Counter(run.data.tags["bertft.run_digest"] for run in runs)
     wrong = {title_of(study, digest): n for digest, n in counts.items() if digest not in study.records or n != 1}

@@ -40,6 +40,8 @@ class TinyStudy:
     """A study's config file with a home beside it, and the commands over them."""
 
     def __init__(self, directory: Path, shared: Path, environment: dict[str, str], **changes: Any) -> None:
+        self.tracking_uri: str | None = None
+        """Of a store that is not the home's."""
         self.config, self.home, self.environment = directory / "study.yaml", directory / "home", environment
         self.home.mkdir(parents=True)
         if "PREFECT_API_URL" in environment:  # the ones on a server of their own are also the ones on a store of their own
@@ -111,7 +113,7 @@ class TinyStudy:
         """The study's MLflow runs of a stage."""
         from tasks.tracking.mlflow_store import open_store, runs_where
 
-        client, experiment = open_store(self.home, None, self.name)
+        client, experiment = open_store(self.home, self.tracking_uri, self.name)
         return runs_where(client, experiment, f"tags.`bertft.stage` = '{stage}'")
 
     def checkpoints(self) -> list[Path]:
@@ -203,8 +205,8 @@ class Started:
         self.process.send_signal(how)
         return below
 
-    def wait(self) -> int:
-        return self.process.wait(PATIENCE_SECONDS)
+    def wait(self, seconds: float = PATIENCE_SECONDS) -> int:
+        return self.process.wait(seconds)
 
 
 def still_alive(processes: list[psutil.Process], within_seconds: float) -> list[psutil.Process]:
